@@ -1,0 +1,215 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+const (
+	// MetadataKey is the ONNX metadata_props key whose value is the [Manifest] as JSON.
+	MetadataKey = "langevin.manifest"
+
+	// Format is the manifest format this package writes, and the only one it reads.
+	Format = 1
+
+	// MaxDim is the largest number of elements of one sample.
+	MaxDim = 1 << 24
+
+	maxLevels = 1 << 16
+	maxAxes   = 4
+)
+
+// ErrInvalid is wrapped by every error about a model that cannot be served: a bad manifest, a graph outside the
+// contract, a file that is no ONNX model.
+var ErrInvalid = errors.New("invalid model")
+
+// Parameterization says what a graph's output means. Whatever it is, samplers see a score.
+type Parameterization string
+
+const (
+	ParameterizationScore    Parameterization = "score"    // ∇ₓ log p_σ(x)
+	ParameterizationNoise    Parameterization = "noise"    // the noise ε in x = x₀ + σε; score = -ε/σ
+	ParameterizationDenoised Parameterization = "denoised" // E[x₀ | x]; score = (E[x₀ | x] - x)/σ²
+)
+
+// Range bounds the values that data of a model take, for axes and grey levels of pictures. Samples are not clipped to it.
+type Range struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// SamplerKind names an algorithm that a [Manifest] may choose as its default.
+type SamplerKind string
+
+// SamplerAnnealedLangevin is annealed Langevin dynamics, [sampling.AnnealedLangevin].
+const SamplerAnnealedLangevin SamplerKind = "annealed_langevin"
+
+// Sampler is how a model is sampled when a request does not say.
+type Sampler struct {
+	Kind          SamplerKind `json:"kind"`
+	StepsPerLevel int         `json:"steps_per_level"`
+	StepLR        float64     `json:"step_lr"` // ε of step size ε·σ_i²/σ_L² in x + αs + √(2α)z
+	Denoise       bool        `json:"denoise"` // end with a noise-free step x + σ_L²·s
+}
+
+// Training records where a model came from. It holds no clock times, so the same training gives the same file.
+type Training struct {
+	Preset       string    `json:"preset,omitempty"`
+	Data         string    `json:"data,omitempty"`
+	Commit       string    `json:"commit,omitempty"` // of the training code
+	Iterations   int       `json:"iterations"`
+	BatchSize    int       `json:"batch_size"`
+	Seed         uint64    `json:"seed"`
+	Loss         float64   `json:"loss"`                     // mean of LossPerLevel
+	LossPerLevel []float64 `json:"loss_per_level,omitempty"` // one for each sigma, in the order of Sigmas
+}
+
+// Manifest is all that serving a model takes besides its graph. It travels in the .onnx file itself.
+type Manifest struct {
+	Format           int              `json:"format"` // [Format]
+	Name             string           `json:"name"`   // see [ValidName]
+	Description      string           `json:"description,omitempty"`
+	Shape            []int            `json:"shape"` // of one sample: [2], [1,28,28]
+	Parameterization Parameterization `json:"parameterization"`
+	Sigmas           []float64        `json:"sigmas"` // noise schedule of the training, largest first
+	Range            Range            `json:"range"`
+	Prior            sampling.Prior   `json:"prior"` // where chains start
+	Sampler          Sampler          `json:"sampler"`
+	Training         *Training        `json:"training,omitempty"`
+}
+
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)
+
+// ValidName reports whether name can name a model: 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit.
+func ValidName(name string) bool { return namePattern.MatchString(name) }
+
+// Dim is the number of elements of one sample, the product of Shape.
+func (m Manifest) Dim() int {
+	dim := 1
+	for _, n := range m.Shape {
+		dim *= n
+	}
+	return dim
+}
+
+// Schedule is the noise schedule of Sigmas.
+func (m Manifest) Schedule() (sampling.Schedule, error) { return sampling.NewSchedule(m.Sigmas...) }
+
+// Validate reports every mistake in one error, on one line, wrapping [ErrInvalid].
+func (m Manifest) Validate() error {
+	var bad mistakes
+	if m.Format != Format {
+		bad.add("format is %d: want %d", m.Format, Format)
+	}
+	if !ValidName(m.Name) {
+		bad.add("name is %q: want %s", m.Name, namePattern)
+	}
+	bad.checkShape(m.Shape)
+	switch m.Parameterization {
+	case ParameterizationScore, ParameterizationNoise, ParameterizationDenoised:
+	default:
+		bad.add("parameterization is %q: want %q, %q or %q", m.Parameterization,
+			ParameterizationScore, ParameterizationNoise, ParameterizationDenoised)
+	}
+	bad.checkSigmas(m)
+	if r := m.Range; !finite(r.Low) || !finite(r.High) || r.Low >= r.High {
+		bad.add("range is %g to %g: want finite bounds, low below high", r.Low, r.High)
+	}
+	bad.checkPrior(m.Prior)
+	bad.checkSampler(m.Sampler)
+	if m.Training != nil {
+		bad.checkTraining(*m.Training, len(m.Sigmas))
+	}
+	return bad.err(m.Name)
+}
+
+// mistakes collects what Validate finds.
+type mistakes []string
+
+func (bad *mistakes) add(format string, args ...any) {
+	*bad = append(*bad, fmt.Sprintf(format, args...))
+}
+
+func (bad mistakes) err(name string) error {
+	if len(bad) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: manifest of %q: %s", ErrInvalid, name, strings.Join(bad, "; "))
+}
+
+func (bad *mistakes) checkShape(shape []int) {
+	if len(shape) == 0 || len(shape) > maxAxes {
+		bad.add("shape has %d axes: want 1 to %d", len(shape), maxAxes)
+		return
+	}
+	dim := 1
+	for i, n := range shape {
+		if n < 1 || n > MaxDim/dim {
+			bad.add("shape[%d] of %v is %d: want positive and at most %d elements in all", i, shape, n, MaxDim)
+			return
+		}
+		dim *= n
+	}
+}
+
+func (bad *mistakes) checkSigmas(m Manifest) {
+	if n := len(m.Sigmas); n < 1 || n > maxLevels {
+		bad.add("sigmas has %d levels: want 1 to %d", n, maxLevels)
+		return
+	}
+	if _, err := m.Schedule(); err != nil {
+		bad.add("sigmas: %v", err)
+	}
+}
+
+func (bad *mistakes) checkPrior(p sampling.Prior) {
+	switch p.Kind {
+	case sampling.PriorUniform:
+		if !finite(p.Low) || !finite(p.High) || p.Low >= p.High {
+			bad.add("prior is uniform on %g to %g: want finite bounds, low below high", p.Low, p.High)
+		}
+	case sampling.PriorNormal:
+		if !finite(p.Std) || p.Std <= 0 {
+			bad.add("prior is normal with std %g: want finite and positive", p.Std)
+		}
+	default:
+		bad.add("prior kind is %q: want %q or %q", p.Kind, sampling.PriorUniform, sampling.PriorNormal)
+	}
+}
+
+func (bad *mistakes) checkSampler(s Sampler) {
+	if s.Kind != SamplerAnnealedLangevin {
+		bad.add("sampler kind is %q: want %q", s.Kind, SamplerAnnealedLangevin)
+	}
+	if s.StepsPerLevel < 1 {
+		bad.add("sampler steps_per_level is %d: want at least 1", s.StepsPerLevel)
+	}
+	if !finite(s.StepLR) || s.StepLR <= 0 {
+		bad.add("sampler step_lr is %g: want finite and positive", s.StepLR)
+	}
+}
+
+func (bad *mistakes) checkTraining(t Training, levels int) {
+	if t.Iterations < 0 || t.BatchSize < 0 {
+		bad.add("training has %d iterations of batch_size %d: want none negative", t.Iterations, t.BatchSize)
+	}
+	if !finite(t.Loss) {
+		bad.add("training loss is %g: want finite", t.Loss)
+	}
+	if n := len(t.LossPerLevel); n != 0 && n != levels {
+		bad.add("training loss_per_level has %d values: want one for each of %d sigmas", n, levels)
+	}
+	for i, loss := range t.LossPerLevel {
+		if !finite(loss) {
+			bad.add("training loss_per_level[%d] is %g: want finite", i, loss)
+			return
+		}
+	}
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

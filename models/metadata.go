@@ -1,0 +1,122 @@
+package models
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+const maxManifestBytes = 4 << 20
+
+// Attach validates m and stores it in the model's metadata, in place of any manifest already there.
+func Attach(model *protos.ModelProto, m Manifest) error {
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	value, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode manifest of %q: %w", m.Name, err)
+	}
+	kept := model.MetadataProps[:0]
+	for _, entry := range model.MetadataProps {
+		if entry.GetKey() != MetadataKey {
+			kept = append(kept, entry)
+		}
+	}
+	model.MetadataProps = append(kept, &protos.StringStringEntryProto{Key: MetadataKey, Value: string(value)})
+	return nil
+}
+
+// Read returns the manifest in the bytes of an .onnx file. It does not look at the graph; [Check] does. Bytes that are
+// no ONNX model, no manifest or more than one, unknown keys and bad values are errors that wrap [ErrInvalid].
+func Read(model []byte) (Manifest, error) {
+	value, err := findManifest(model)
+	if err != nil {
+		return Manifest{}, err
+	}
+	var m Manifest
+	decoder := json.NewDecoder(bytes.NewReader(value))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&m); err != nil {
+		return Manifest{}, fmt.Errorf("%w: manifest: %w", ErrInvalid, err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return Manifest{}, fmt.Errorf("%w: manifest: text after its end", ErrInvalid)
+	}
+	return m, m.Validate()
+}
+
+// Field numbers of onnx.proto.
+const (
+	modelMetadataProps protowire.Number = 14
+	entryKey           protowire.Number = 1
+	entryValue         protowire.Number = 2
+)
+
+// findManifest walks only the outermost fields, so that listing a folder does not decode the weights of all its files.
+func findManifest(model []byte) (value []byte, err error) {
+	if len(model) == 0 {
+		return nil, fmt.Errorf("%w: the file is empty", ErrInvalid)
+	}
+	found := 0
+	err = eachField(model, func(number protowire.Number, field []byte) error {
+		if number != modelMetadataProps {
+			return nil
+		}
+		key, v, err := entry(field)
+		if err == nil && key == MetadataKey {
+			value, found = v, found+1
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: not an ONNX file, or a damaged one: %w", ErrInvalid, err)
+	case found == 0:
+		return nil, fmt.Errorf("%w: no %s in the metadata: exported by another program?", ErrInvalid, MetadataKey)
+	case found > 1:
+		return nil, fmt.Errorf("%w: %d entries %s in the metadata: want one", ErrInvalid, found, MetadataKey)
+	case len(value) > maxManifestBytes:
+		return nil, fmt.Errorf("%w: manifest of %d bytes: want at most %d", ErrInvalid, len(value), maxManifestBytes)
+	}
+	return value, nil
+}
+
+func entry(message []byte) (key string, value []byte, err error) {
+	err = eachField(message, func(number protowire.Number, field []byte) error {
+		switch number {
+		case entryKey:
+			key = string(field)
+		case entryValue:
+			value = field
+		}
+		return nil
+	})
+	return key, value, err
+}
+
+// eachField calls visit with each length-delimited field of a protocol buffer message, and skips the others.
+func eachField(message []byte, visit func(protowire.Number, []byte) error) error {
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		message = message[n:]
+		if n = protowire.ConsumeFieldValue(number, kind, message); n < 0 {
+			return protowire.ParseError(n)
+		}
+		if kind == protowire.BytesType {
+			field, _ := protowire.ConsumeBytes(message)
+			if err := visit(number, field); err != nil {
+				return err
+			}
+		}
+		message = message[n:]
+	}
+	return nil
+}
