@@ -1,0 +1,127 @@
+package sampling
+
+import "context"
+
+// Block holds the states of chains that are advanced together, one row each. The chains may follow different plans
+// and stand at different steps; all have the same dimension. Rows are numbered from 0 and stay dense: Remove moves
+// the last row into the gap. After the buffers have grown to their capacity nothing is allocated.
+//
+// A Block belongs to one goroutine.
+type Block struct {
+	dim     int
+	rows    []row
+	x       []float32
+	h       []float32
+	score   []float32
+	sigma   []float32
+	scratch []float32
+}
+
+type row struct {
+	plan    Plan
+	noise   Noise
+	step    int
+	history bool
+}
+
+// NewBlock returns an empty block for chains of dim elements with room for capacity rows; Add grows it past that.
+func NewBlock(dim, capacity int) *Block {
+	return &Block{
+		dim:     dim,
+		rows:    make([]row, 0, capacity),
+		x:       make([]float32, 0, capacity*dim),
+		h:       make([]float32, 0, capacity*dim),
+		score:   make([]float32, 0, capacity*dim),
+		sigma:   make([]float32, 0, capacity),
+		scratch: make([]float32, dim),
+	}
+}
+
+// Len returns the number of rows.
+func (b *Block) Len() int { return len(b.rows) }
+
+// Start adds a chain at the beginning of plan, its state drawn from prior, and returns its row.
+func (b *Block) Start(plan Plan, prior Prior, noise Noise) int {
+	prior.Draw(b.scratch, noise)
+	return b.Add(plan, noise, 0, b.scratch, nil)
+}
+
+// Add adds a chain whose next step is plan[step], with state x and history h, both copied; nil h is zero. plan must
+// be valid and step below its length. It returns the chain's row.
+func (b *Block) Add(plan Plan, noise Noise, step int, x, h []float32) int {
+	i := len(b.rows)
+	b.rows = append(b.rows, row{plan: plan, noise: noise, step: step, history: plan.usesHistory()})
+	b.x = append(b.x, x[:b.dim]...)
+	b.score = append(b.score, x[:b.dim]...) // overwritten by Evaluate before anyone reads it
+	b.sigma = append(b.sigma, 0)
+	b.h = append(b.h, b.x[len(b.x)-b.dim:]...)
+	if clear(b.History(i)); h != nil {
+		copy(b.History(i), h)
+	}
+	return i
+}
+
+// Remove drops row i and moves the last row into its place.
+func (b *Block) Remove(i int) {
+	last := len(b.rows) - 1
+	if i != last {
+		b.rows[i] = b.rows[last]
+		copy(b.X(i), b.X(last))
+		copy(b.History(i), b.History(last))
+		copy(b.Score(i), b.Score(last))
+	}
+	b.rows[last] = row{}
+	b.rows = b.rows[:last]
+	b.x, b.h, b.score = b.x[:last*b.dim], b.h[:last*b.dim], b.score[:last*b.dim]
+	b.sigma = b.sigma[:last]
+}
+
+// X returns the state of row i. It changes with Advance and moves with Remove.
+func (b *Block) X(i int) []float32 { return b.x[i*b.dim : (i+1)*b.dim] }
+
+// History returns the history slot of row i.
+func (b *Block) History(i int) []float32 { return b.h[i*b.dim : (i+1)*b.dim] }
+
+// Score returns the score that the last Evaluate found for row i.
+func (b *Block) Score(i int) []float32 { return b.score[i*b.dim : (i+1)*b.dim] }
+
+// Step returns how many steps row i has taken.
+func (b *Block) Step(i int) int { return b.rows[i].step }
+
+// Evaluate asks the model once for the scores of all rows, each at the sigma of its next step. On an error no row
+// has changed.
+func (b *Block) Evaluate(ctx context.Context, m Model) error {
+	for i := range b.rows {
+		r := &b.rows[i]
+		b.sigma[i] = r.plan[r.step].Sigma
+	}
+	return m.Score(ctx, b.score, b.x, b.sigma)
+}
+
+// Outcome is what Advance made of a row.
+type Outcome int
+
+// The outcomes of a step.
+const (
+	Running  Outcome = iota // the plan has more steps
+	Done                    // the plan is over: X is the sample
+	Diverged                // the state is no longer finite: X is not a sample
+)
+
+// Advance spends the score of row i on its next step.
+func (b *Block) Advance(i int) Outcome {
+	r := &b.rows[i]
+	var h []float32
+	if r.history {
+		h = b.History(i)
+	}
+	ok := r.plan[r.step].apply(b.X(i), h, b.Score(i), b.scratch, r.noise, uint32(r.step))
+	r.step++
+	switch {
+	case !ok:
+		return Diverged
+	case r.step == len(r.plan):
+		return Done
+	}
+	return Running
+}

@@ -1,0 +1,115 @@
+package sampling
+
+import "math"
+
+// NoiseVersion names the generator and its float32 arithmetic. It is part of what identifies a sample's bits and
+// changes whenever any of them would.
+const NoiseVersion = "philox4x32-10/box-muller-f32/1"
+
+// Noise is the random stream of one chain: every number it gives is a pure function of (Seed, Chain, step, element).
+// There is no state, so any step of any chain can be drawn at any time, in any order, by any number of goroutines.
+//
+// The generator is Philox4x32-10 keyed by Seed. Its 128-bit counter is (Chain, step, lane and element/4): no two
+// draws share a counter.
+type Noise struct{ Seed, Chain uint64 }
+
+// lane separates what the noise is used for, so that no two uses share a number.
+type lane uint32
+
+const (
+	laneStep  lane = 0 << 28 // z of an update
+	lanePrior lane = 1 << 28 // the initial state
+	laneData  lane = 2 << 28 // draws from a known distribution, such as a Mixture
+)
+
+// Normal fills dst with independent N(0, 1) numbers for the update of the given step.
+// dst may have at most 2^30 elements.
+func (n Noise) Normal(dst []float32, step uint32) { n.normal(dst, step, laneStep) }
+
+// Uniform fills dst with independent numbers uniform on [0, 1), multiples of 2^-24, for the initial state.
+// dst may have at most 2^30 elements.
+func (n Noise) Uniform(dst []float32, step uint32) { n.uniform(dst, step, lanePrior) }
+
+func (n Noise) block(i int, step uint32, l lane) (uint32, uint32, uint32, uint32) {
+	return philox(uint32(i)|uint32(l), step, uint32(n.Chain), uint32(n.Chain>>32), uint32(n.Seed), uint32(n.Seed>>32))
+}
+
+func (n Noise) normal(dst []float32, step uint32, l lane) {
+	i := 0
+	for ; len(dst) >= 4; i, dst = i+1, dst[4:] {
+		a, b, c, d := n.block(i, step, l)
+		dst[0], dst[1] = boxMuller(a, b)
+		dst[2], dst[3] = boxMuller(c, d)
+	}
+	if len(dst) == 0 {
+		return
+	}
+	a, b, c, d := n.block(i, step, l)
+	var tail [4]float32
+	tail[0], tail[1] = boxMuller(a, b)
+	if len(dst) == 3 {
+		tail[2], tail[3] = boxMuller(c, d)
+	}
+	copy(dst, tail[:])
+}
+
+func (n Noise) uniform(dst []float32, step uint32, l lane) {
+	for i := 0; len(dst) > 0; i++ {
+		a, b, c, d := n.block(i, step, l)
+		quad := [4]float32{unit(a), unit(b), unit(c), unit(d)}
+		dst = dst[copy(dst, quad[:]):]
+	}
+}
+
+// unit maps 32 random bits to [0, 1) with the 24 bits that a float32 holds exactly.
+func unit(bits uint32) float32 { return float32(bits>>8) * (1.0 / (1 << 24)) }
+
+// boxMuller turns two words of random bits into two independent N(0, 1) numbers (Box & Muller 1958):
+// √(-2 ln u)·(cos 2πv, sin 2πv), with u in (0, 1] of 32 bits, so that the tails reach 6.7.
+func boxMuller(u, v uint32) (float32, float32) {
+	r := float32(math.Sqrt(float64(-2 * ln(float32(float32(u)*(1.0/(1<<32)))+(1.0/(1<<33))))))
+	sin, cos := sincosTurn(v)
+	return float32(r * cos), float32(r * sin)
+}
+
+// ln is the natural logarithm of a normal float32 in (0, 2), to about 1 unit in the last place. With x = m·2^e and
+// m in [√½, √2), ln m = 2 artanh((m-1)/(m+1)), whose series in odd powers ends below 1e-9 after five terms.
+func ln(x float32) float32 {
+	const sqrtHalf = 0x3f3504f3 // √½ as float32 bits
+	b := math.Float32bits(x)
+	e := int32(b-sqrtHalf) >> 23
+	m := math.Float32frombits(b - uint32(e)<<23)
+	s := float32((m - 1) / (m + 1))
+	s2 := float32(s * s)
+	p := float32(s2*(1.0/9)) + 1.0/7
+	p = float32(s2*p) + 1.0/5
+	p = float32(s2*p) + 1.0/3
+	p = float32(s2 * p)
+	s += s
+	return float32(float32(e)*math.Ln2) + (s + float32(s*p))
+}
+
+// sincosTurn returns the sine and cosine of v/2^32 of a full turn. The quarter turn is taken off exactly in
+// integers; Taylor series serve the rest, an angle of at most π/4, to about 1 unit in the last place.
+func sincosTurn(v uint32) (sin, cos float32) {
+	quarter := (v + 1<<29) >> 30
+	t := float32(float32(int32(v-quarter<<30)) * (2 * math.Pi / (1 << 32)))
+	t2 := float32(t * t)
+	p := float32(t2*(1.0/362880)) - 1.0/5040
+	p = float32(t2*p) + 1.0/120
+	p = float32(t2*p) - 1.0/6
+	sin = t + float32(t*float32(t2*p))
+	q := float32(t2*(1.0/40320)) - 1.0/720
+	q = float32(t2*q) + 1.0/24
+	q = float32(t2*q) - 0.5
+	cos = 1 + float32(t2*q)
+	switch quarter & 3 {
+	case 1:
+		sin, cos = cos, -sin
+	case 2:
+		sin, cos = -sin, -cos
+	case 3:
+		sin, cos = -cos, sin
+	}
+	return sin, cos
+}

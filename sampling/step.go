@@ -1,0 +1,133 @@
+package sampling
+
+import (
+	"fmt"
+	"math"
+)
+
+// Step is one row of a [Plan]: where the score is wanted and what is done with it. With s the score at (x, Sigma), z
+// the chain's own N(0, I) noise and h its history slot, which starts at zero,
+//
+//	x' = X·x + A·s + G·h + C·z
+//	h' = H·h + F·s + E·x
+//
+// Every sampler with a fixed number of steps is a list of these: X carries the drift of variance-preserving
+// processes, h the earlier slope of Heun's and multistep rules.
+//
+// SNR > 0 makes the step a Langevin corrector (Song et al. 2021, algorithms 4 and 5) instead: with
+// e = 2·A·(SNR·‖z‖/‖s‖)², x' = x + e·s + √(2e)·z, and h is left alone. The norms are the row's own, never the
+// batch's mean, so that a chain's step does not depend on its neighbours.
+type Step struct {
+	Sigma      float32
+	X, A, G, C float32
+	H, F, E    float32
+	SNR        float32
+	Level      int32 // index in the noise schedule, for progress and previews
+}
+
+// Plan is a compiled sampler: its steps in order. A Plan is not changed once made and may be shared.
+type Plan []Step
+
+// NFE is the number of score evaluations that the plan spends on a chain.
+func (p Plan) NFE() int { return len(p) }
+
+// usesHistory reports whether any step reads or writes the history slot.
+func (p Plan) usesHistory() bool {
+	for i := range p {
+		if s := &p[i]; s.G != 0 || s.H != 0 || s.F != 0 || s.E != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Validate reports the first step that no chain could take: a sigma that is not finite and positive, or a
+// coefficient that is not finite.
+func (p Plan) Validate() error {
+	if len(p) == 0 {
+		return fmt.Errorf("plan: no steps: want at least one")
+	}
+	for i := range p {
+		s := &p[i]
+		if !finite(float64(s.Sigma)) || s.Sigma <= 0 {
+			return fmt.Errorf("plan: step %d has sigma %g: want a finite float32 above 0", i, s.Sigma)
+		}
+		for _, v := range [...]float32{s.X, s.A, s.G, s.C, s.H, s.F, s.E, s.SNR} {
+			if !finite(float64(v)) {
+				return fmt.Errorf("plan: step %d has a coefficient that is not a finite float32: %+v", i, *s)
+			}
+		}
+	}
+	return nil
+}
+
+// apply performs the step on one row and reports whether x is still finite. h may be nil in a plan without history;
+// z is scratch of the row's length.
+func (s *Step) apply(x, h, score, z []float32, noise Noise, step uint32) (ok bool) {
+	switch {
+	case s.SNR > 0:
+		noise.Normal(z, step)
+		return s.correct(x, score, z)
+	case h != nil:
+		if s.C != 0 {
+			noise.Normal(z, step)
+		}
+		return s.applyHistory(x, h, score, z)
+	case s.C == 0:
+		return s.drift(x, score)
+	}
+	noise.Normal(z, step)
+	return s.diffuse(x, score, z)
+}
+
+func (s *Step) drift(x, score []float32) bool {
+	var sum float32
+	for i, v := range x {
+		v = float32(s.X*v) + float32(s.A*score[i])
+		x[i] = v
+		sum += v - v // NaN as soon as one v is not finite, and 0 otherwise
+	}
+	return sum == 0
+}
+
+func (s *Step) diffuse(x, score, z []float32) bool {
+	var sum float32
+	for i, v := range x {
+		v = float32(s.X*v) + float32(s.A*score[i])
+		v += float32(s.C * z[i])
+		x[i] = v
+		sum += v - v
+	}
+	return sum == 0
+}
+
+func (s *Step) applyHistory(x, h, score, z []float32) bool {
+	var sum float32
+	for i, v := range x {
+		old := v
+		v = float32(s.X*v) + float32(s.A*score[i])
+		v += float32(s.G * h[i])
+		if s.C != 0 {
+			v += float32(s.C * z[i])
+		}
+		x[i] = v
+		sum += v - v
+		h[i] = float32(float32(s.H*h[i])+float32(s.F*score[i])) + float32(s.E*old)
+	}
+	return sum == 0
+}
+
+func (s *Step) correct(x, score, z []float32) bool {
+	ratio := float64(s.SNR) * norm(z) / norm(score)
+	e := 2 * float64(s.A) * ratio * ratio
+	corrector := Step{X: 1, A: float32(e), C: float32(math.Sqrt(2 * e))}
+	return corrector.diffuse(x, score, z)
+}
+
+func norm(v []float32) float64 {
+	var sum float64
+	for _, e := range v {
+		sum += float64(e) * float64(e)
+	}
+	return math.Sqrt(sum)
+}
