@@ -1,0 +1,16 @@
+package langevinv1
+
+// ErrorDomain is ErrorInfo.domain of every error that a Langevin server reports on purpose.
+const ErrorDomain = "langevin.dev"
+
+// The values of ErrorInfo.reason. They are part of the API: servers send them, clients decide by them, and neither
+// reads the message, which is for people.
+const (
+	ReasonInvalid          = "INVALID"            // INVALID_ARGUMENT: a field is out of range; BadRequest names it
+	ReasonModelNotFound    = "MODEL_NOT_FOUND"    // NOT_FOUND: no such model or version
+	ReasonModelFailed      = "MODEL_FAILED"       // FAILED_PRECONDITION: the model is there but did not load
+	ReasonDiverged         = "DIVERGED"           // FAILED_PRECONDITION: a chain left the finite numbers
+	ReasonQueueFull        = "QUEUE_FULL"         // RESOURCE_EXHAUSTED: too much work waits; RetryInfo says when to try again
+	ReasonDeadlineTooShort = "DEADLINE_TOO_SHORT" // DEADLINE_EXCEEDED: refused at once, it could not be met
+	ReasonDraining         = "DRAINING"           // UNAVAILABLE: the server is stopping; another may answer
+)
