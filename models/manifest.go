@@ -22,6 +22,7 @@ const (
 
 	maxLevels = 1 << 16
 	maxAxes   = 4
+	maxSteps  = 1 << 20
 )
 
 // ErrInvalid is wrapped by every error about a model that cannot be served: a bad manifest, a graph outside the
@@ -100,6 +101,20 @@ func (m Manifest) Dim() int {
 // Schedule is the noise schedule of Sigmas.
 func (m Manifest) Schedule() (sampling.Schedule, error) { return sampling.NewSchedule(m.Sigmas...) }
 
+// AnnealedLangevin is the default sampler on the noise schedule of the training.
+func (m Manifest) AnnealedLangevin() (sampling.AnnealedLangevin, error) {
+	schedule, err := m.Schedule()
+	if err != nil {
+		return sampling.AnnealedLangevin{}, fmt.Errorf("default sampler of %q: %w", m.Name, err)
+	}
+	return sampling.AnnealedLangevin{
+		Schedule:      schedule,
+		StepsPerLevel: m.Sampler.StepsPerLevel,
+		StepLR:        m.Sampler.StepLR,
+		Denoise:       m.Sampler.Denoise,
+	}, nil
+}
+
 // Validate reports every mistake in one error, on one line, wrapping [ErrInvalid].
 func (m Manifest) Validate() error {
 	var bad mistakes
@@ -120,8 +135,10 @@ func (m Manifest) Validate() error {
 	if r := m.Range; !finite(r.Low) || !finite(r.High) || r.Low >= r.High {
 		bad.add("range is %g to %g: want finite bounds, low below high", r.Low, r.High)
 	}
-	bad.checkPrior(m.Prior)
-	bad.checkSampler(m.Sampler)
+	if err := m.Prior.Validate(); err != nil {
+		bad.add("%v", err)
+	}
+	bad.checkSampler(m.Sampler, len(m.Sigmas))
 	if m.Training != nil {
 		bad.checkTraining(*m.Training, len(m.Sigmas))
 	}
@@ -167,27 +184,12 @@ func (bad *mistakes) checkSigmas(m Manifest) {
 	}
 }
 
-func (bad *mistakes) checkPrior(p sampling.Prior) {
-	switch p.Kind {
-	case sampling.PriorUniform:
-		if !finite(p.Low) || !finite(p.High) || p.Low >= p.High {
-			bad.add("prior is uniform on %g to %g: want finite bounds, low below high", p.Low, p.High)
-		}
-	case sampling.PriorNormal:
-		if !finite(p.Std) || p.Std <= 0 {
-			bad.add("prior is normal with std %g: want finite and positive", p.Std)
-		}
-	default:
-		bad.add("prior kind is %q: want %q or %q", p.Kind, sampling.PriorUniform, sampling.PriorNormal)
-	}
-}
-
-func (bad *mistakes) checkSampler(s Sampler) {
+func (bad *mistakes) checkSampler(s Sampler, levels int) {
 	if s.Kind != SamplerAnnealedLangevin {
 		bad.add("sampler kind is %q: want %q", s.Kind, SamplerAnnealedLangevin)
 	}
-	if s.StepsPerLevel < 1 {
-		bad.add("sampler steps_per_level is %d: want at least 1", s.StepsPerLevel)
+	if s.StepsPerLevel < 1 || s.StepsPerLevel > maxSteps/max(levels, 1) {
+		bad.add("sampler steps_per_level is %d: want at least 1 and at most %d steps over all levels", s.StepsPerLevel, maxSteps)
 	}
 	if !finite(s.StepLR) || s.StepLR <= 0 {
 		bad.add("sampler step_lr is %g: want finite and positive", s.StepLR)

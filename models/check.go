@@ -1,0 +1,217 @@
+package models
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+	"google.golang.org/protobuf/proto"
+)
+
+// The names of a graph's inputs and its output.
+const (
+	InputX      = "x"
+	InputSigma  = "sigma"
+	OutputScore = "score"
+)
+
+// maxNesting bounds graphs within graphs (Loop, If, Scan), which ONNX Runtime walks recursively.
+const maxNesting = 16
+
+// knownDomains are the operator sets that ONNX Runtime ships. Any other needs a library of native code.
+var knownDomains = []string{"", "ai.onnx", "com.microsoft"}
+
+// Decode parses the bytes of an .onnx file whose manifest m has been read, and holds it against the contract of
+// [Check]. Errors wrap [ErrInvalid].
+func Decode(file []byte, m Manifest) (*protos.ModelProto, error) {
+	if len(file) == 0 {
+		return nil, fmt.Errorf("%w: the file is empty", ErrInvalid)
+	}
+	model := &protos.ModelProto{}
+	// As deep as the C++ parser in ONNX Runtime goes.
+	if err := (proto.UnmarshalOptions{RecursionLimit: 100}).Unmarshal(file, model); err != nil {
+		return nil, fmt.Errorf("%w: not an ONNX file, or a damaged one: %w", ErrInvalid, err)
+	}
+	return model, Check(model, m)
+}
+
+// Check reports, in an error that wraps [ErrInvalid] and names the tensor or node, whether model may be given to ONNX
+// Runtime as the graph of m: inputs x and sigma, output score, float32, in the manifest's shape with a free first
+// axis; operators of known domains only; no tensor stored in another file; no functions of the model's own. Subgraphs
+// are held to the same.
+func Check(model *protos.ModelProto, m Manifest) error {
+	if err := check(model, m); err != nil {
+		return fmt.Errorf("%w: %q: %w", ErrInvalid, m.Name, err)
+	}
+	return nil
+}
+
+func check(model *protos.ModelProto, m Manifest) error {
+	graph := model.GetGraph()
+	if graph == nil {
+		return fmt.Errorf("the file holds no graph")
+	}
+	if functions := model.GetFunctions(); len(functions) > 0 {
+		return fmt.Errorf("function %q: want none, inlined by the exporter", functions[0].GetName())
+	}
+	if err := checkSurface(graph, m.Shape); err != nil {
+		return err
+	}
+	return checkGraph(graph, 0)
+}
+
+func checkSurface(graph *protos.GraphProto, shape []int) error {
+	inputs := withoutInitializers(graph)
+	if err := checkNames("inputs", inputs, InputX, InputSigma); err != nil {
+		return err
+	}
+	if err := checkNames("outputs", graph.GetOutput(), OutputScore); err != nil {
+		return err
+	}
+	for _, value := range slices.Concat(inputs, graph.GetOutput()) {
+		want := shape
+		if value.GetName() == InputSigma {
+			want = nil
+		}
+		if err := checkTensorType(value.GetType().GetTensorType(), want); err != nil {
+			return fmt.Errorf("%s: %w", value.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// withoutInitializers are the inputs that a caller must give. Files of IR version 3 list the weights as inputs too.
+func withoutInitializers(graph *protos.GraphProto) []*protos.ValueInfoProto {
+	stored := make(map[string]bool, len(graph.GetInitializer()))
+	for _, tensor := range graph.GetInitializer() {
+		stored[tensor.GetName()] = true
+	}
+	var inputs []*protos.ValueInfoProto
+	for _, value := range graph.GetInput() {
+		if !stored[value.GetName()] {
+			inputs = append(inputs, value)
+		}
+	}
+	return inputs
+}
+
+func checkNames(what string, values []*protos.ValueInfoProto, want ...string) error {
+	names := make([]string, len(values))
+	for i, value := range values {
+		names[i] = value.GetName()
+	}
+	if !slices.Equal(slices.Sorted(slices.Values(names)), slices.Sorted(slices.Values(want))) {
+		return fmt.Errorf("%s are %q: want %q", what, names, want)
+	}
+	return nil
+}
+
+// checkTensorType wants float32 [free, shape...]. An axis without a fixed size agrees with any.
+func checkTensorType(t *protos.TypeProto_Tensor, shape []int) error {
+	if elem := protos.TensorProto_DataType(t.GetElemType()); elem != protos.TensorProto_FLOAT {
+		return fmt.Errorf("type is %s: want FLOAT", elem)
+	}
+	axes := t.GetShape().GetDim()
+	if len(axes) != 1+len(shape) {
+		return fmt.Errorf("shape is %s: want %s", describe(axes), want(shape))
+	}
+	if _, fixed := fixedSize(axes[0]); fixed {
+		return fmt.Errorf("shape is %s: want a free first axis, %s", describe(axes), want(shape))
+	}
+	for i, n := range shape {
+		if size, fixed := fixedSize(axes[1+i]); fixed && size != int64(n) {
+			return fmt.Errorf("shape is %s: want %s", describe(axes), want(shape))
+		}
+	}
+	return nil
+}
+
+func fixedSize(axis *protos.TensorShapeProto_Dimension) (size int64, fixed bool) {
+	value, fixed := axis.GetValue().(*protos.TensorShapeProto_Dimension_DimValue)
+	if !fixed {
+		return 0, false
+	}
+	return value.DimValue, true
+}
+
+func describe(axes []*protos.TensorShapeProto_Dimension) string {
+	sizes := make([]string, len(axes))
+	for i, axis := range axes {
+		sizes[i] = "?"
+		if size, fixed := fixedSize(axis); fixed {
+			sizes[i] = fmt.Sprint(size)
+		} else if name := axis.GetDimParam(); name != "" {
+			sizes[i] = name
+		}
+	}
+	return "[" + strings.Join(sizes, " ") + "]"
+}
+
+func want(shape []int) string {
+	return strings.TrimSuffix("[N "+strings.Trim(fmt.Sprint(shape), "[]"), " ") + "]"
+}
+
+func checkGraph(graph *protos.GraphProto, depth int) error {
+	if depth > maxNesting {
+		return fmt.Errorf("graph %q: nested more than %d deep", graph.GetName(), maxNesting)
+	}
+	for _, tensor := range graph.GetInitializer() {
+		if err := checkTensor(tensor); err != nil {
+			return err
+		}
+	}
+	for _, tensor := range graph.GetSparseInitializer() {
+		if err := checkSparse(tensor); err != nil {
+			return err
+		}
+	}
+	for _, node := range graph.GetNode() {
+		if err := checkNode(node, depth); err != nil {
+			return fmt.Errorf("node %q (%s): %w", node.GetName(), node.GetOpType(), err)
+		}
+	}
+	return nil
+}
+
+func checkNode(node *protos.NodeProto, depth int) error {
+	if !slices.Contains(knownDomains, node.GetDomain()) {
+		return fmt.Errorf("operator domain is %q: want ai.onnx or com.microsoft", node.GetDomain())
+	}
+	for _, attribute := range node.GetAttribute() {
+		if err := checkAttribute(attribute, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkAttribute(attribute *protos.AttributeProto, depth int) error {
+	for tensor := range tensorsOf(attribute) {
+		if err := checkTensor(tensor); err != nil {
+			return err
+		}
+	}
+	for graph := range graphsOf(attribute) {
+		if err := checkGraph(graph, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkSparse(tensor *protos.SparseTensorProto) error {
+	if err := checkTensor(tensor.GetValues()); err != nil {
+		return err
+	}
+	return checkTensor(tensor.GetIndices())
+}
+
+// checkTensor refuses data in other files: from a model in memory ONNX Runtime would look for them in the working
+// directory of the process.
+func checkTensor(tensor *protos.TensorProto) error {
+	if tensor.GetDataLocation() == protos.TensorProto_EXTERNAL || len(tensor.GetExternalData()) > 0 {
+		return fmt.Errorf("tensor %q: stored in another file: want its data in the model", tensor.GetName())
+	}
+	return nil
+}

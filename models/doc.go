@@ -1,0 +1,27 @@
+// Package models says what a model of Langevin is, and where models live.
+//
+// A model is one .onnx file that explains itself: a graph that evaluates a score network, and in its metadata a
+// [Manifest] with everything else that sampling needs. Nothing beside the file is read.
+//
+// # The graph
+//
+// Inputs are x, float32 [N, shape...], and sigma, float32 [N], one noise level for each row. The output is score,
+// float32, shaped as x. N is free. A row's output depends on that row alone. What the output means is the manifest's
+// [Parameterization]; whatever it is, samplers see a score. [Check] holds a graph against this contract, and refuses
+// what a file from a stranger has no business to hold: tensors stored in other files, operators that need a custom
+// library. [Rewrite] replaces activations that ONNX Runtime computes slowly.
+//
+// # Words
+//
+//   - score: ∇ₓ log p_σ(x), of the shape of x
+//   - sigma, σ: the standard deviation of the noise added to the data
+//   - noise schedule: strictly decreasing sigmas, the largest first
+//   - level: an index into the noise schedule, 0 for the largest sigma
+//   - manifest: what a model needs to be served
+//   - digest: the SHA-256 of a model file, the identity of a model in a sample's provenance
+//
+// # The repository
+//
+// A [Repository] finds models as NAME/VERSION/model.onnx, in the zoo embedded in the program ([Zoo]) and in a folder.
+// A broken file is a [Problem] with its reason and does not get in the way of the sound ones.
+package models

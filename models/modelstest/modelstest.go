@@ -1,0 +1,53 @@
+// Package modelstest makes small models for tests: graphs of a few nodes that keep the contract of package models,
+// without a training.
+package modelstest
+
+import (
+	"testing"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// Manifest returns a valid manifest of a score model of the given name and sample shape: sigmas 10, 1 and 0.1, a normal
+// prior of std 10, 5 steps a level.
+func Manifest(name string, shape ...int) models.Manifest {
+	return models.Manifest{
+		Format:           models.Format,
+		Name:             name,
+		Shape:            shape,
+		Parameterization: models.ParameterizationScore,
+		Sigmas:           []float64{10, 1, 0.1},
+		Range:            models.Range{Low: -3, High: 3},
+		Prior:            sampling.Prior{Kind: sampling.PriorNormal, Std: 10},
+		Sampler:          models.Sampler{Kind: models.SamplerAnnealedLangevin, StepsPerLevel: 5, StepLR: 0.002},
+	}
+}
+
+// File returns the bytes of a model file: model with m attached.
+func File(t testing.TB, model *protos.ModelProto, m models.Manifest) []byte {
+	t.Helper()
+	if err := models.Attach(model, m); err != nil {
+		t.Fatal(err)
+	}
+	return Bytes(t, model)
+}
+
+// Bytes returns the bytes of a graph as it is.
+func Bytes(t testing.TB, model *protos.ModelProto) []byte {
+	t.Helper()
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// GaussianFile returns the file of [Gaussian] on rows of dim elements under a name.
+func GaussianFile(t testing.TB, name string, dim int) []byte {
+	t.Helper()
+	return File(t, Gaussian(dim), Manifest(name, dim))
+}

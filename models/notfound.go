@@ -1,0 +1,109 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ErrNotFound is what a [NotFoundError] is.
+var ErrNotFound = errors.New("model not found")
+
+// NotFoundError says that a repository has no model of a name, or not in a version.
+type NotFoundError struct {
+	Name     string
+	Version  int      // 0 if the newest was asked for
+	Near     []string // names of models that the name may have been meant for, the nearest first; at most 3
+	Versions []int    // that the named model does have, oldest first
+}
+
+// Is reports whether target is [ErrNotFound].
+func (e *NotFoundError) Is(target error) bool { return target == ErrNotFound }
+
+func (e *NotFoundError) Error() string {
+	switch {
+	case len(e.Versions) > 0:
+		return fmt.Sprintf("model %q has no version %d: want one of %v", e.Name, e.Version, e.Versions)
+	case len(e.Near) > 0:
+		return fmt.Sprintf("model %q not found: did you mean %q?", e.Name, e.Near)
+	default:
+		return fmt.Sprintf("model %q not found", e.Name)
+	}
+}
+
+// Find returns the entry of a name and version, version 0 being the newest of entries, as [Repository.Open] does. If
+// there is none it returns the reason among problems why it cannot be served, or a [NotFoundError].
+func Find(entries []Entry, problems []Problem, name string, version int) (Entry, error) {
+	var found Entry
+	var names []string
+	var versions []int
+	for _, e := range entries {
+		names = append(names, e.Name)
+		if e.Name != name {
+			continue
+		}
+		versions = append(versions, e.Version)
+		if e.Version == version || version == 0 && e.Version > found.Version {
+			found = e
+		}
+	}
+	if found.Name != "" {
+		return found, nil
+	}
+	for _, p := range problems {
+		if p.Name == name && p.Version > 0 && (version == 0 || p.Version == version) {
+			return Entry{}, p.Err
+		}
+	}
+	slices.Sort(versions)
+	return Entry{}, notFound(name, version, names, versions)
+}
+
+const maxNear = 3
+
+func notFound(name string, version int, names []string, versions []int) *NotFoundError {
+	e := &NotFoundError{Name: name, Version: version, Versions: versions}
+	if len(versions) > 0 {
+		return e
+	}
+	slices.Sort(names)
+	for _, candidate := range slices.Compact(names) {
+		if isNear(name, candidate) {
+			e.Near = append(e.Near, candidate)
+		}
+	}
+	slices.SortStableFunc(e.Near, func(a, b string) int { return distance(name, a) - distance(name, b) })
+	e.Near = e.Near[:min(len(e.Near), maxNear)]
+	return e
+}
+
+// isNear allows one slip in three letters, letter case, and a name cut short.
+func isNear(name, candidate string) bool {
+	if len(name) > 2*len(candidate)+2 {
+		return false // nor is the distance worth computing for a name of a megabyte
+	}
+	name = strings.ToLower(name)
+	return name != "" && strings.HasPrefix(candidate, name) || distance(name, candidate) <= max(1, len(candidate)/3)
+}
+
+// distance is the Levenshtein distance in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substituted := diagonal
+			if a[i] != b[j] {
+				substituted++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substituted, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

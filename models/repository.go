@@ -1,0 +1,279 @@
+package models
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	// FileName is the name of a model file in its version's folder.
+	FileName = "model.onnx"
+
+	// MaxFileBytes is the largest size of a model file: what a protocol buffer can hold.
+	MaxFileBytes = 1<<31 - 1
+)
+
+// Origin says where a model file was found.
+type Origin string
+
+const (
+	OriginEmbedded  Origin = "embedded"  // the zoo in the program
+	OriginDirectory Origin = "directory" // the folder that the operator named
+)
+
+// Entry describes one sound version of a model.
+type Entry struct {
+	Name     string
+	Version  int // positive; the largest is the newest
+	Manifest Manifest
+	Digest   string // SHA-256 of the file's bytes, in hexadecimal
+	Bytes    int64  // size of the file
+	Origin   Origin
+}
+
+// File is a model file in memory.
+type File struct {
+	Entry
+	Graph []byte // the bytes of the .onnx file
+}
+
+// Problem is something in a repository that cannot be served.
+type Problem struct {
+	Name    string // of the model, empty if the path gives none
+	Version int    // 0 if the path gives none
+	Origin  Origin
+	Path    string // below the origin: ring/1/model.onnx
+	Err     error  // wraps [ErrInvalid]
+}
+
+func (p Problem) String() string { return fmt.Sprintf("%s (%s): %v", p.Path, p.Origin, p.Err) }
+
+// Repository finds models in an embedded file system and in a folder. It keeps nothing in memory: every call looks at
+// the files as they are. Safe for concurrent use.
+type Repository struct {
+	shelves []shelf // the first that has a version wins
+	root    *os.Root
+}
+
+type shelf struct {
+	origin Origin
+	files  fs.FS
+}
+
+// NewRepository returns the repository of the models in zoo and, unless dir is empty, in the folder dir, both laid out
+// as NAME/VERSION/model.onnx with VERSION 1, 2, 3... Where both have a version of a name the folder's is used. Symbolic
+// links cannot lead out of dir. Names that start with a dot are passed over.
+func NewRepository(zoo fs.FS, dir string) (*Repository, error) {
+	r := &Repository{}
+	if dir != "" {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return nil, fmt.Errorf("open models folder: %w", err)
+		}
+		r.root = root
+		r.shelves = append(r.shelves, shelf{OriginDirectory, root.FS()})
+	}
+	r.shelves = append(r.shelves, shelf{OriginEmbedded, zoo})
+	return r, nil
+}
+
+// Close lets go of the folder. The embedded models stay readable.
+func (r *Repository) Close() error {
+	if r.root == nil {
+		return nil
+	}
+	return r.root.Close()
+}
+
+// List reads every file. It returns the sound versions, by name and then from the oldest to the newest, and what is in
+// the way of the others.
+func (r *Repository) List() ([]Entry, []Problem) {
+	places, problems := r.scan()
+	var entries []Entry
+	for _, name := range slices.Sorted(maps.Keys(places)) {
+		for _, version := range slices.Sorted(maps.Keys(places[name])) {
+			p := places[name][version]
+			file, err := p.read()
+			if err != nil {
+				problems = append(problems, p.problem(err))
+				continue
+			}
+			entries = append(entries, file.Entry)
+		}
+	}
+	return entries, problems
+}
+
+// Open reads one version of a model; version 0 is the newest sound one. The error is a [NotFoundError] if the name or the
+// version is not there, and wraps [ErrInvalid] if it is but cannot be used.
+func (r *Repository) Open(name string, version int) (File, error) {
+	places, _ := r.scan()
+	versions := places[name]
+	if p, ok := versions[version]; ok {
+		return p.read()
+	}
+	if len(versions) == 0 || version != 0 {
+		return File{}, notFound(name, version, slices.Collect(maps.Keys(places)), slices.Sorted(maps.Keys(versions)))
+	}
+	var errs []error
+	for _, version := range slices.Backward(slices.Sorted(maps.Keys(versions))) {
+		file, err := versions[version].read()
+		if err == nil {
+			return file, nil
+		}
+		errs = append(errs, err)
+	}
+	return File{}, errors.Join(errs...)
+}
+
+// place is where a version of a model should be.
+type place struct {
+	name    string
+	version int
+	shelf   shelf
+}
+
+func (p place) path() string { return path.Join(p.name, strconv.Itoa(p.version), FileName) }
+
+func (p place) problem(err error) Problem {
+	return Problem{Name: p.name, Version: p.version, Origin: p.shelf.origin, Path: p.path(), Err: err}
+}
+
+// read returns the file if it is sound. Its errors name the path and wrap ErrInvalid.
+func (p place) read() (File, error) {
+	file, err := p.load()
+	switch {
+	case err == nil:
+		return file, nil
+	case errors.Is(err, ErrInvalid):
+		return File{}, fmt.Errorf("read %s: %w", p.path(), err)
+	default:
+		return File{}, fmt.Errorf("read %s: %w: %w", p.path(), ErrInvalid, err)
+	}
+}
+
+func (p place) load() (File, error) {
+	graph, err := readCapped(p.shelf.files, p.path())
+	if err != nil {
+		return File{}, err
+	}
+	manifest, err := Read(graph)
+	if err != nil {
+		return File{}, err
+	}
+	if manifest.Name != p.name {
+		return File{}, fmt.Errorf("the manifest names it %q: want the folder's name %q", manifest.Name, p.name)
+	}
+	if _, err := Decode(graph, manifest); err != nil {
+		return File{}, err
+	}
+	digest := sha256.Sum256(graph)
+	return File{Graph: graph, Entry: Entry{
+		Name:     p.name,
+		Version:  p.version,
+		Manifest: manifest,
+		Digest:   hex.EncodeToString(digest[:]),
+		Bytes:    int64(len(graph)),
+		Origin:   p.shelf.origin,
+	}}, nil
+}
+
+// readCapped refuses what is no regular file before opening it, and an oversized one before reading it.
+func readCapped(files fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(files, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("not a regular file")
+	}
+	if info.Size() > MaxFileBytes {
+		return nil, fmt.Errorf("file of %d bytes: want at most %d", info.Size(), MaxFileBytes)
+	}
+	f, err := files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("file shrank while it was read: %w", err)
+	}
+	return data, nil
+}
+
+// scan looks at names only: the versions that the layout promises, and what does not fit the layout.
+func (r *Repository) scan() (map[string]map[int]place, []Problem) {
+	places := map[string]map[int]place{}
+	var problems []Problem
+	for _, s := range r.shelves {
+		bad := s.scan(func(p place) {
+			if places[p.name] == nil {
+				places[p.name] = map[int]place{}
+			}
+			if _, won := places[p.name][p.version]; !won {
+				places[p.name][p.version] = p
+			}
+		})
+		problems = append(problems, bad...)
+	}
+	return places, problems
+}
+
+func (s shelf) scan(found func(place)) (problems []Problem) {
+	report := func(name, at, format string, args ...any) {
+		err := fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
+		problems = append(problems, Problem{Name: name, Origin: s.origin, Path: at, Err: err})
+	}
+	names, err := s.folder(".")
+	if err != nil {
+		report("", ".", "%w", err)
+	}
+	for _, name := range names {
+		if !ValidName(name) {
+			report("", name, "name %q: want a folder named %s", name, namePattern)
+			continue
+		}
+		versions, err := s.folder(name)
+		if err != nil {
+			report(name, name, "want a folder of versions: %w", err)
+			continue
+		}
+		if len(versions) == 0 {
+			report(name, name, "no versions: want %s/1/%s", name, FileName)
+		}
+		for _, v := range versions {
+			if version, err := strconv.Atoi(v); err == nil && version > 0 && strconv.Itoa(version) == v {
+				found(place{name, version, s})
+			} else {
+				report(name, path.Join(name, v), "version %q: want a folder named 1, 2, 3...", v)
+			}
+		}
+	}
+	return problems
+}
+
+// folder lists the names in a folder, without those that start with a dot.
+func (s shelf) folder(name string) ([]string, error) {
+	entries, err := fs.ReadDir(s.files, name)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), ".") {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
