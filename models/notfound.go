@@ -51,10 +51,14 @@ func Find(entries []Entry, problems []Problem, name string, version int) (Entry,
 	if found.Name != "" {
 		return found, nil
 	}
+	var broken Problem
 	for _, p := range problems {
-		if p.Name == name && p.Version > 0 && (version == 0 || p.Version == version) {
-			return Entry{}, p.Err
+		if p.Name == name && p.Version > broken.Version && (version == 0 || p.Version == version) {
+			broken = p
 		}
+	}
+	if broken.Err != nil {
+		return Entry{}, broken.Err
 	}
 	slices.Sort(versions)
 	return Entry{}, notFound(name, version, names, versions)
@@ -78,13 +82,16 @@ func notFound(name string, version int, names []string, versions []int) *NotFoun
 	return e
 }
 
-// isNear allows one slip in three letters, letter case, and a name cut short.
+// maxSlips allows two letters swapped, or any two mistakes.
+const maxSlips = 2
+
+// isNear allows few slips, letter case, and a name cut short.
 func isNear(name, candidate string) bool {
-	if len(name) > 2*len(candidate)+2 {
+	if name == "" || len(name) > len(candidate)+maxSlips {
 		return false // nor is the distance worth computing for a name of a megabyte
 	}
 	name = strings.ToLower(name)
-	return name != "" && strings.HasPrefix(candidate, name) || distance(name, candidate) <= max(1, len(candidate)/3)
+	return strings.HasPrefix(candidate, name) || distance(name, candidate) <= min(maxSlips, len(name)-1)
 }
 
 // distance is the Levenshtein distance in bytes.

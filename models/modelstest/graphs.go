@@ -1,6 +1,7 @@
 package modelstest
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -86,7 +87,7 @@ func Value(name string, shape ...int) *protos.ValueInfoProto {
 
 func (g *graph) add(op string, inputs ...string) string {
 	g.count++
-	return g.addAs(op+"_"+string(rune('a'+g.count-1)), op, inputs...)
+	return g.addAs(fmt.Sprintf("%s_%d", op, g.count), op, inputs...)
 }
 
 func (g *graph) addAs(output, op string, inputs ...string) string {
