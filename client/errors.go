@@ -1,0 +1,218 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// What errors.Is finds in an [*Error]. The server's reasons decide the first seven; the others the client finds itself.
+var (
+	ErrInvalid          = errors.New("invalid request")                   // a field is out of range: see Violations
+	ErrModelNotFound    = errors.New("model not found")                   // no such model or version
+	ErrModelFailed      = errors.New("model failed to load")              // the server has the model but cannot run it
+	ErrDiverged         = errors.New("chain diverged")                    // a chain left the finite numbers: the step size is too large
+	ErrQueueFull        = errors.New("queue full")                        // try again after RetryAfter
+	ErrDeadlineTooShort = errors.New("deadline too short")                // refused at once; context.DeadlineExceeded too
+	ErrDraining         = errors.New("server is stopping")                // another server may answer
+	ErrUnreachable      = errors.New("server does not answer")            // no connection, or it broke
+	ErrMessageTooLarge  = errors.New("message too large")                 // see WithMaxMessageSize
+	ErrStreamTruncated  = errors.New("stream ended before its result")    // the server or a proxy cut it short
+	ErrMalformed        = errors.New("answer that breaks the protocol")   // a gap, a wrong shape, a missing event
+	ErrNotRead          = errors.New("events were not read to their end") // by the caller
+)
+
+// The reasons of errors that the client finds itself; they never travel.
+const (
+	reasonUnreachable     = "UNREACHABLE"
+	reasonMessageTooLarge = "MESSAGE_TOO_LARGE"
+	reasonStreamTruncated = "STREAM_TRUNCATED"
+	reasonMalformed       = "MALFORMED"
+	reasonNotRead         = "NOT_READ"
+)
+
+// sentinel is what errors.Is finds for a reason; nil if there is none.
+func sentinel(reason string) error {
+	switch reason {
+	case langevinv1.ReasonInvalid:
+		return ErrInvalid
+	case langevinv1.ReasonModelNotFound:
+		return ErrModelNotFound
+	case langevinv1.ReasonModelFailed:
+		return ErrModelFailed
+	case langevinv1.ReasonDiverged:
+		return ErrDiverged
+	case langevinv1.ReasonQueueFull:
+		return ErrQueueFull
+	case langevinv1.ReasonDeadlineTooShort:
+		return ErrDeadlineTooShort
+	case langevinv1.ReasonDraining:
+		return ErrDraining
+	case reasonUnreachable:
+		return ErrUnreachable
+	case reasonMessageTooLarge:
+		return ErrMessageTooLarge
+	case reasonStreamTruncated:
+		return ErrStreamTruncated
+	case reasonMalformed:
+		return ErrMalformed
+	case reasonNotRead:
+		return ErrNotRead
+	}
+	return nil
+}
+
+// Error is why a call failed. Every error of a call is one.
+type Error struct {
+	Op         string        // what was tried on what: "sample ring"
+	Code       codes.Code    // as gRPC has it
+	Reason     string        // the server's word for it, such as QUEUE_FULL; empty if it gave none
+	Message    string        // for people
+	RetryAfter time.Duration // how long the server asks to wait before another try; 0 if it does not say
+	RequestID  string        // names the call in the server's log; empty if the server did not say
+	Violations []Violation   // the fields that are wrong, if the request was
+
+	status *status.Status // as received; nil if the error was made on this side
+}
+
+// Violation says what is wrong with one field of a request.
+type Violation struct {
+	Field   string // as on the wire: annealed_langevin.step_lr
+	Message string
+}
+
+// Error is "sample ring: no model is called ring".
+func (e *Error) Error() string {
+	message := e.Message
+	if message == "" {
+		message = e.Code.String()
+	}
+	if e.Op == "" {
+		return message
+	}
+	return e.Op + ": " + message
+}
+
+// Unwrap gives the sentinel that Reason stands for, and the context's error if Code is about time or cancelling.
+func (e *Error) Unwrap() []error {
+	var causes []error
+	if err := sentinel(e.Reason); err != nil {
+		causes = append(causes, err)
+	}
+	switch e.Code {
+	case codes.Canceled:
+		causes = append(causes, context.Canceled)
+	case codes.DeadlineExceeded:
+		causes = append(causes, context.DeadlineExceeded)
+	}
+	return causes
+}
+
+// GRPCStatus is the status received, or one made of the fields: a service that calls another can pass it on.
+func (e *Error) GRPCStatus() *status.Status {
+	if e.status != nil {
+		return e.status
+	}
+	bare := status.New(e.Code, e.Message)
+	full, err := bare.WithDetails(e.details()...)
+	if err != nil { // an OK code, which no error has
+		return bare
+	}
+	return full
+}
+
+func (e *Error) details() []protoadapt.MessageV1 {
+	var all []protoadapt.MessageV1
+	if e.Reason != "" {
+		all = append(all, &errdetails.ErrorInfo{Reason: e.Reason, Domain: langevinv1.ErrorDomain})
+	}
+	if e.RetryAfter > 0 {
+		all = append(all, &errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)})
+	}
+	if e.RequestID != "" {
+		all = append(all, &errdetails.RequestInfo{RequestId: e.RequestID})
+	}
+	if len(e.Violations) > 0 {
+		bad := &errdetails.BadRequest{}
+		for _, v := range e.Violations {
+			bad.FieldViolations = append(bad.FieldViolations,
+				&errdetails.BadRequest_FieldViolation{Field: v.Field, Description: v.Message})
+		}
+		all = append(all, bad)
+	}
+	return all
+}
+
+// fromRPC reads an error of gRPC.
+func fromRPC(op string, err error) error {
+	st := status.Convert(err)
+	e := &Error{Op: op, Code: st.Code(), Message: st.Message(), status: st}
+	for _, detail := range st.Details() {
+		e.read(detail)
+	}
+	if e.Reason == "" {
+		e.explain()
+	}
+	return e
+}
+
+func (e *Error) read(detail any) {
+	switch d := detail.(type) {
+	case *errdetails.ErrorInfo:
+		if d.GetDomain() == langevinv1.ErrorDomain {
+			e.Reason = d.GetReason()
+		}
+	case *errdetails.RetryInfo:
+		e.RetryAfter = d.GetRetryDelay().AsDuration()
+	case *errdetails.RequestInfo:
+		e.RequestID = d.GetRequestId()
+	case *errdetails.BadRequest:
+		for _, v := range d.GetFieldViolations() {
+			e.Violations = append(e.Violations, Violation{v.GetField(), v.GetDescription()})
+		}
+	}
+}
+
+// explain names what gRPC itself reports, which carries no details.
+func (e *Error) explain() {
+	switch {
+	case e.Code == codes.Unavailable:
+		e.Reason = reasonUnreachable
+	case e.Code == codes.ResourceExhausted && strings.Contains(e.Message, "larger than max"):
+		e.Reason = reasonMessageTooLarge
+		e.Message += "; see client.WithMaxMessageSize for answers, and ask for less at once"
+	}
+}
+
+// invalid refuses a request on this side. The caller sets Op.
+func invalid(field, format string, args ...any) error {
+	message := fmt.Sprintf(format, args...)
+	return &Error{
+		Code: codes.InvalidArgument, Reason: langevinv1.ReasonInvalid, Message: message,
+		Violations: []Violation{{field, message}},
+	}
+}
+
+// malformed refuses an answer. The caller sets Op.
+func malformed(format string, args ...any) error {
+	message := "the server broke the protocol: " + fmt.Sprintf(format, args...)
+	return &Error{Code: codes.Internal, Reason: reasonMalformed, Message: message}
+}
+
+// during sets what was tried in an error made by this package.
+func during(op string, err error) error {
+	if e, ok := err.(*Error); ok {
+		e.Op = op
+	}
+	return err
+}

@@ -1,0 +1,141 @@
+package client
+
+import (
+	"time"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// Event is one of [Started], [Progress], [Preview], [Chunk] and [Done]. A stream has one Started first and one Done
+// last.
+type Event interface{ event() }
+
+// Started says what will be drawn, every default filled in: asking for these settings again gives the same samples.
+type Started struct {
+	Model      string
+	Version    int
+	Digest     string // SHA-256 of the model file, in hexadecimal
+	N          int    // chains
+	Seed       uint64
+	FirstChain uint64
+	Shape      []int   // of one sample
+	Sampler    Sampler // nil if it is one that this client does not know
+	Steps      int     // score evaluations for each chain
+	Engine     string  // what else decides the bits: the noise generator, the runtime and its settings
+	RequestID  string  // names the call in the server's log
+}
+
+// Progress says how far the call is. It comes a few times a second.
+type Progress struct {
+	StepsDone  int64 // summed over all chains
+	StepsTotal int64
+	ChainsDone int
+	Step       int           // of the chain that moved last
+	Level      int           // of that step; 0 is the largest sigma
+	Sigma      float64       // of that level
+	Elapsed    time.Duration // since the server accepted the call
+	Remaining  time.Duration // an estimate; 0 while there is none
+}
+
+// Preview is an intermediate state of some chains, all after the same step.
+type Preview struct {
+	Batch              // a row for each chain shown
+	FirstChain uint64  // the chain of row 0
+	Step       int     // steps taken; 0 is the initial state
+	Level      int     // of the last step taken
+	Sigma      float64 // of that level
+	Denoised   bool    // the rows are denoised estimates, not states
+	Dropped    int     // previews lost since the one before, because they were read too slowly
+}
+
+// Chunk is a part of the result. Chunks come in chain order, without gaps.
+type Chunk struct {
+	Batch             // a row for each chain
+	FirstChain uint64 // the chain of row 0
+}
+
+// Done says that all chains have been drawn and what they took.
+type Done struct {
+	N               int
+	NFE             int64         // score evaluations, summed over all chains
+	Elapsed         time.Duration // since the server accepted the call
+	Queued          time.Duration // how much of it passed before the first chain started
+	PreviewsDropped int           // previews lost because they were read too slowly
+}
+
+func (Started) event()  {}
+func (Progress) event() {}
+func (Preview) event()  {}
+func (Chunk) event()    {}
+func (Done) event()     {}
+
+// newEvent decodes an event; nil if it is one that this client does not know.
+func newEvent(r *langevinv1.SampleResponse) (Event, error) {
+	switch e := r.GetEvent().(type) {
+	case *langevinv1.SampleResponse_Started:
+		return newStarted(e.Started)
+	case *langevinv1.SampleResponse_Progress:
+		return newProgress(e.Progress), nil
+	case *langevinv1.SampleResponse_Preview:
+		return newPreview(e.Preview)
+	case *langevinv1.SampleResponse_Chunk:
+		b, err := newBatch(e.Chunk.GetTensor())
+		return Chunk{b, e.Chunk.GetFirstChain()}, err
+	case *langevinv1.SampleResponse_Done:
+		return newDone(e.Done), nil
+	}
+	return nil, nil
+}
+
+func newStarted(s *langevinv1.Started) (Started, error) {
+	shape, _, err := shapeOf(s.GetShape())
+	return Started{
+		Model:      s.GetModel(),
+		Version:    int(s.GetVersion()),
+		Digest:     s.GetDigest(),
+		N:          int(s.GetN()),
+		Seed:       s.GetSeed(),
+		FirstChain: s.GetFirstChain(),
+		Shape:      shape,
+		Sampler:    newSampler(s.GetAnnealedLangevin(), s.GetLangevin()),
+		Steps:      int(s.GetSteps()),
+		Engine:     s.GetEngine(),
+		RequestID:  s.GetRequestId(),
+	}, err
+}
+
+func newProgress(p *langevinv1.Progress) Progress {
+	return Progress{
+		StepsDone:  p.GetStepsDone(),
+		StepsTotal: p.GetStepsTotal(),
+		ChainsDone: int(p.GetChainsDone()),
+		Step:       int(p.GetStep()),
+		Level:      int(p.GetLevel()),
+		Sigma:      p.GetSigma(),
+		Elapsed:    p.GetElapsed().AsDuration(),
+		Remaining:  p.GetRemaining().AsDuration(),
+	}
+}
+
+func newPreview(p *langevinv1.Preview) (Preview, error) {
+	b, err := newBatch(p.GetTensor())
+	return Preview{
+		Batch:      b,
+		FirstChain: p.GetFirstChain(),
+		Step:       int(p.GetStep()),
+		Level:      int(p.GetLevel()),
+		Sigma:      p.GetSigma(),
+		Denoised:   p.GetKind() == langevinv1.PreviewKind_PREVIEW_KIND_DENOISED,
+		Dropped:    int(p.GetDropped()),
+	}, err
+}
+
+func newDone(d *langevinv1.Done) Done {
+	return Done{
+		N:               int(d.GetN()),
+		NFE:             d.GetNfe(),
+		Elapsed:         d.GetElapsed().AsDuration(),
+		Queued:          d.GetQueued().AsDuration(),
+		PreviewsDropped: int(d.GetPreviewsDropped()),
+	}
+}

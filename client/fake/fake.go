@@ -1,0 +1,118 @@
+package fake
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/langevin-ml/langevin/client"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// Script says what the server answers. A call whose field is nil fails with UNIMPLEMENTED. The functions may run
+// concurrently; an *[client.Error] that they return reaches the client with its code, reason and details.
+type Script struct {
+	Models []client.Model
+	Sample SampleFunc
+	Score  func(context.Context, client.ScoreRequest) (*client.Scores, error)
+}
+
+// SampleFunc answers one Sample call by emitting events. The context ends when the client leaves, and emit then fails.
+type SampleFunc func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error
+
+// Events answers every call with these events as they are, right or wrong.
+func Events(events ...client.Event) SampleFunc {
+	return func(_ context.Context, _ client.SampleRequest, emit func(client.Event) error) error {
+		for _, e := range events {
+			if err := emit(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// Fail answers every call with err.
+func Fail(err error) SampleFunc {
+	return func(context.Context, client.SampleRequest, func(client.Event) error) error { return err }
+}
+
+// Samples answers as a server does: it draws the chains asked for by calling row for each, and fills in the defaults,
+// a seed of 1 among them. The rows must have the given shape.
+func Samples(shape []int, row func(chain uint64) []float32) SampleFunc {
+	return func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		started := start(req, shape)
+		rows := client.Batch{Shape: shape, N: started.N}
+		for i := range started.N {
+			rows.X = append(rows.X, row(started.FirstChain+uint64(i))...)
+		}
+		events := []client.Event{
+			started,
+			client.Progress{StepsDone: 1, StepsTotal: int64(2 * started.N)},
+			client.Progress{StepsDone: int64(2 * started.N), StepsTotal: int64(2 * started.N), ChainsDone: started.N, Step: 1},
+		}
+		if req.Preview != nil {
+			events = append(events, client.Preview{Batch: rows, FirstChain: started.FirstChain, Step: 2, Sigma: 1})
+		}
+		events = append(events,
+			client.Chunk{Batch: rows, FirstChain: started.FirstChain},
+			client.Done{N: started.N, NFE: int64(2 * started.N)})
+		return Events(events...)(ctx, req, emit)
+	}
+}
+
+func start(req client.SampleRequest, shape []int) client.Started {
+	s := client.Started{
+		Model: req.Model, Version: max(1, req.Version), Digest: "fake", Engine: "fake",
+		N: max(1, req.N), Seed: 1, FirstChain: req.FirstChain, Shape: shape, Sampler: req.Sampler, Steps: 2,
+	}
+	if req.Seed != nil {
+		s.Seed = *req.Seed
+	}
+	if s.Sampler == nil {
+		s.Sampler = client.AnnealedLangevin{Sigmas: []float64{1}, StepsPerLevel: 2, StepLR: 0.1}
+	}
+	return s
+}
+
+// Server answers as its [Script] says. It is safe for concurrent use.
+type Server struct {
+	grpc *grpc.Server
+	pipe *bufconn.Listener
+	done chan struct{}
+}
+
+// New starts a server. Close it at the end of the test.
+func New(script Script) *Server {
+	s := &Server{grpc: grpc.NewServer(), pipe: bufconn.Listen(1 << 20), done: make(chan struct{})}
+	langevinv1.RegisterSamplingServiceServer(s.grpc, samplingService{script: script})
+	langevinv1.RegisterModelServiceServer(s.grpc, modelService{models: script.Models})
+	go func() {
+		defer close(s.done)
+		_ = s.grpc.Serve(s.pipe) // ends by Close only
+	}()
+	return s
+}
+
+// Client returns a client of the server; the caller closes it.
+func (s *Server) Client(opts ...client.Option) (*client.Client, error) {
+	c, err := client.New("passthrough:///fake", append(opts, client.WithDialOptions(grpc.WithContextDialer(s.Dial)))...)
+	if err != nil {
+		return nil, fmt.Errorf("client of fake server: %w", err)
+	}
+	return c, nil
+}
+
+// Dial connects to the server, whatever the address: for programs that bring their own gRPC connection.
+func (s *Server) Dial(ctx context.Context, _ string) (net.Conn, error) {
+	return s.pipe.DialContext(ctx)
+}
+
+// Close ends all calls and waits for the server to stop.
+func (s *Server) Close() {
+	s.grpc.Stop()
+	<-s.done
+}

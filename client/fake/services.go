@@ -1,0 +1,85 @@
+package fake
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/langevin-ml/langevin/client"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+type samplingService struct {
+	langevinv1.UnimplementedSamplingServiceServer
+	script Script
+}
+
+func (s samplingService) Sample(
+	w *langevinv1.SampleRequest, stream langevinv1.SamplingService_SampleServer,
+) error {
+	if s.script.Sample == nil {
+		return s.UnimplementedSamplingServiceServer.Sample(w, stream)
+	}
+	return s.script.Sample(stream.Context(), sampleRequest(w), func(e client.Event) error {
+		return stream.Send(response(e))
+	})
+}
+
+func (s samplingService) Score(
+	ctx context.Context, w *langevinv1.ScoreRequest,
+) (*langevinv1.ScoreResponse, error) {
+	if s.script.Score == nil {
+		return s.UnimplementedSamplingServiceServer.Score(ctx, w)
+	}
+	scores, err := s.script.Score(ctx, scoreRequest(w))
+	if err != nil {
+		return nil, err
+	}
+	return &langevinv1.ScoreResponse{
+		Model: scores.Model, Version: int32(scores.Version), Digest: scores.Digest, Score: tensor(scores.Batch),
+	}, nil
+}
+
+type modelService struct {
+	langevinv1.UnimplementedModelServiceServer
+	models []client.Model
+}
+
+// ListModels pages by two, so that clients meet a second page.
+func (s modelService) ListModels(
+	_ context.Context, w *langevinv1.ListModelsRequest,
+) (*langevinv1.ListModelsResponse, error) {
+	const size = 2
+	first := 0
+	if token := w.GetPageToken(); token != "" {
+		if _, err := fmt.Sscan(token, &first); err != nil || first < 0 || first > len(s.models) {
+			return nil, status.Errorf(codes.InvalidArgument, "page_token is %q", token)
+		}
+	}
+	last := min(first+size, len(s.models))
+	page := &langevinv1.ListModelsResponse{}
+	for _, m := range s.models[first:last] {
+		page.Models = append(page.Models, model(m))
+	}
+	if last < len(s.models) {
+		page.NextPageToken = fmt.Sprint(last)
+	}
+	return page, nil
+}
+
+func (s modelService) GetModel(
+	_ context.Context, w *langevinv1.GetModelRequest,
+) (*langevinv1.GetModelResponse, error) {
+	for _, m := range s.models {
+		named := m.Name == w.GetName() || w.GetName() == "" && m.Default
+		if named && (w.GetVersion() == 0 || m.Version == int(w.GetVersion())) {
+			return &langevinv1.GetModelResponse{Model: model(m)}, nil
+		}
+	}
+	return nil, &client.Error{
+		Code: codes.NotFound, Reason: langevinv1.ReasonModelNotFound,
+		Message: fmt.Sprintf("no model is called %q", w.GetName()),
+	}
+}

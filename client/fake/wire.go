@@ -1,0 +1,207 @@
+package fake
+
+import (
+	"encoding/binary"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/langevin-ml/langevin/client"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// This file is package client's conversions the other way round.
+
+func sampleRequest(w *langevinv1.SampleRequest) client.SampleRequest {
+	return client.SampleRequest{
+		Model:      w.GetModel(),
+		Version:    int(w.GetVersion()),
+		N:          int(w.GetN()),
+		Seed:       w.Seed,
+		FirstChain: w.GetFirstChain(),
+		Sampler:    sampler(w.GetAnnealedLangevin(), w.GetLangevin()),
+		Preview:    previewOptions(w.GetPreview()),
+	}
+}
+
+func previewOptions(w *langevinv1.PreviewOptions) *client.PreviewOptions {
+	if w == nil {
+		return nil
+	}
+	return &client.PreviewOptions{
+		EverySteps: int(w.GetEverySteps()),
+		EveryLevel: w.GetEveryLevel(),
+		Frames:     int(w.GetFrames()),
+		Chains:     int(w.GetChains()),
+		Denoised:   w.GetKind() == langevinv1.PreviewKind_PREVIEW_KIND_DENOISED,
+	}
+}
+
+func scoreRequest(w *langevinv1.ScoreRequest) client.ScoreRequest {
+	x := make([]float32, len(w.GetX().GetData())/4)
+	_, _ = binary.Decode(w.GetX().GetData(), binary.LittleEndian, x) // as long as x by construction
+	req := client.ScoreRequest{Model: w.GetModel(), Version: int(w.GetVersion()), X: x, Sigma: w.GetSigma()}
+	if shape := w.GetX().GetShape(); len(shape) > 0 {
+		for _, n := range shape[1:] {
+			req.Shape = append(req.Shape, int(n))
+		}
+	}
+	return req
+}
+
+func sampler(a *langevinv1.AnnealedLangevin, l *langevinv1.Langevin) client.Sampler {
+	switch {
+	case a != nil:
+		return client.AnnealedLangevin{
+			Sigmas: a.GetSigmas(), StepsPerLevel: int(a.GetStepsPerLevel()), StepLR: a.GetStepLr(), Denoise: a.Denoise,
+		}
+	case l != nil:
+		return client.Langevin{
+			Sigma: l.GetSigma(), Steps: int(l.GetSteps()), StepSize: l.GetStepSize(), Denoise: l.Denoise,
+		}
+	}
+	return nil
+}
+
+func response(e client.Event) *langevinv1.SampleResponse {
+	switch e := e.(type) {
+	case client.Started:
+		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Started{Started: started(e)}}
+	case client.Progress:
+		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Progress{Progress: progress(e)}}
+	case client.Preview:
+		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Preview{Preview: preview(e)}}
+	case client.Chunk:
+		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Chunk{
+			Chunk: &langevinv1.Chunk{FirstChain: e.FirstChain, Tensor: tensor(e.Batch)},
+		}}
+	case client.Done:
+		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Done{Done: done(e)}}
+	}
+	return &langevinv1.SampleResponse{} // what a client makes of an event it does not know
+}
+
+func started(s client.Started) *langevinv1.Started {
+	w := &langevinv1.Started{
+		Model:      s.Model,
+		Version:    int32(s.Version),
+		Digest:     s.Digest,
+		N:          int64(s.N),
+		Seed:       s.Seed,
+		FirstChain: s.FirstChain,
+		Shape:      axes(s.Shape),
+		Steps:      int64(s.Steps),
+		Engine:     s.Engine,
+		RequestId:  s.RequestID,
+	}
+	switch sampler := s.Sampler.(type) {
+	case client.AnnealedLangevin:
+		w.Sampler = &langevinv1.Started_AnnealedLangevin{AnnealedLangevin: annealed(sampler)}
+	case client.Langevin:
+		w.Sampler = &langevinv1.Started_Langevin{Langevin: langevin(sampler)}
+	}
+	return w
+}
+
+func annealed(a client.AnnealedLangevin) *langevinv1.AnnealedLangevin {
+	return &langevinv1.AnnealedLangevin{
+		Sigmas: a.Sigmas, StepsPerLevel: new(int32(a.StepsPerLevel)), StepLr: new(a.StepLR), Denoise: a.Denoise,
+	}
+}
+
+func langevin(l client.Langevin) *langevinv1.Langevin {
+	return &langevinv1.Langevin{
+		Sigma: new(l.Sigma), Steps: new(int32(l.Steps)), StepSize: new(l.StepSize), Denoise: l.Denoise,
+	}
+}
+
+func progress(p client.Progress) *langevinv1.Progress {
+	w := &langevinv1.Progress{
+		StepsDone:  p.StepsDone,
+		StepsTotal: p.StepsTotal,
+		ChainsDone: int64(p.ChainsDone),
+		Step:       int64(p.Step),
+		Level:      int32(p.Level),
+		Sigma:      p.Sigma,
+		Elapsed:    durationpb.New(p.Elapsed),
+	}
+	if p.Remaining > 0 {
+		w.Remaining = durationpb.New(p.Remaining)
+	}
+	return w
+}
+
+func preview(p client.Preview) *langevinv1.Preview {
+	w := &langevinv1.Preview{
+		Step:       int64(p.Step),
+		Level:      int32(p.Level),
+		Sigma:      p.Sigma,
+		Kind:       langevinv1.PreviewKind_PREVIEW_KIND_STATE,
+		FirstChain: p.FirstChain,
+		Tensor:     tensor(p.Batch),
+		Dropped:    int64(p.Dropped),
+	}
+	if p.Denoised {
+		w.Kind = langevinv1.PreviewKind_PREVIEW_KIND_DENOISED
+	}
+	return w
+}
+
+func done(d client.Done) *langevinv1.Done {
+	return &langevinv1.Done{
+		N:               int64(d.N),
+		Nfe:             d.NFE,
+		Elapsed:         durationpb.New(d.Elapsed),
+		Queued:          durationpb.New(d.Queued),
+		PreviewsDropped: int64(d.PreviewsDropped),
+	}
+}
+
+func tensor(b client.Batch) *langevinv1.Tensor {
+	data, _ := binary.Append(nil, binary.LittleEndian, b.X) // fails for types without a fixed size only
+	return &langevinv1.Tensor{Shape: append([]int64{int64(b.N)}, axes(b.Shape)...), Data: data}
+}
+
+func axes(shape []int) []int64 {
+	all := make([]int64, len(shape))
+	for i, n := range shape {
+		all[i] = int64(n)
+	}
+	return all
+}
+
+func model(m client.Model) *langevinv1.Model {
+	w := &langevinv1.Model{
+		Name:        m.Name,
+		Version:     int32(m.Version),
+		State:       state(m.State),
+		Error:       m.Error,
+		Default:     m.Default,
+		Description: m.Description,
+		Digest:      m.Digest,
+		Shape:       axes(m.Shape),
+		Sigmas:      m.Sigmas,
+		Low:         m.Low,
+		High:        m.High,
+		Device:      m.Device,
+		Training:    m.Training,
+	}
+	switch s := m.Sampler.(type) {
+	case client.AnnealedLangevin:
+		w.Sampler = &langevinv1.Model_AnnealedLangevin{AnnealedLangevin: annealed(s)}
+	case client.Langevin:
+		w.Sampler = &langevinv1.Model_Langevin{Langevin: langevin(s)}
+	}
+	return w
+}
+
+func state(s client.ModelState) langevinv1.ModelState {
+	switch s {
+	case client.ModelLoading:
+		return langevinv1.ModelState_MODEL_STATE_LOADING
+	case client.ModelReady:
+		return langevinv1.ModelState_MODEL_STATE_READY
+	case client.ModelFailed:
+		return langevinv1.ModelState_MODEL_STATE_FAILED
+	}
+	return langevinv1.ModelState_MODEL_STATE_UNSPECIFIED
+}

@@ -1,0 +1,111 @@
+package client
+
+import (
+	"context"
+	"iter"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// Model describes a model of the server.
+type Model struct {
+	Name        string
+	Version     int
+	State       ModelState
+	Error       string // why it failed to load
+	Default     bool   // whether an empty name in a request means this one
+	Description string
+	Digest      string    // SHA-256 of the model file, in hexadecimal
+	Shape       []int     // of one sample
+	Sigmas      []float64 // the noise schedule it was trained on, the largest first
+	Low, High   float64   // the smallest and largest value that data take
+	Sampler     Sampler   // its default
+	Device      string    // what runs it: cpu or cuda
+	Training    string    // how it was trained, as JSON; empty if its file does not say
+}
+
+// ModelState says whether a model can be sampled.
+type ModelState string
+
+// The states of a model. A server newer than this client may have others.
+const (
+	ModelLoading ModelState = "loading"
+	ModelReady   ModelState = "ready"
+	ModelFailed  ModelState = "failed" // see Model.Error
+)
+
+// Models yields the models of the server by name and version, the newest version first, those that failed to load
+// included. It asks for pages as they are needed. An error comes as the last pair.
+func (c *Client) Models(ctx context.Context) iter.Seq2[Model, error] {
+	return func(yield func(Model, error) bool) {
+		request := &langevinv1.ListModelsRequest{}
+		for {
+			page, err := c.models.ListModels(ctx, request)
+			if err != nil {
+				yield(Model{}, fromRPC("list models", err))
+				return
+			}
+			for _, m := range page.GetModels() {
+				model, err := newModel(m)
+				if err != nil {
+					yield(Model{}, during("list models", err))
+					return
+				}
+				if !yield(model, nil) {
+					return
+				}
+			}
+			request.PageToken = page.GetNextPageToken()
+			if request.GetPageToken() == "" {
+				return
+			}
+		}
+	}
+}
+
+// Model returns one model. An empty name means the server's default model, version 0 the newest.
+func (c *Client) Model(ctx context.Context, name string, version int) (Model, error) {
+	op := operation("get model", name)
+	v, err := toInt32("version", version)
+	if err != nil {
+		return Model{}, during(op, err)
+	}
+	response, err := c.models.GetModel(ctx, &langevinv1.GetModelRequest{Name: name, Version: v})
+	if err != nil {
+		return Model{}, fromRPC(op, err)
+	}
+	m, err := newModel(response.GetModel())
+	return m, during(op, err)
+}
+
+func newModel(m *langevinv1.Model) (Model, error) {
+	shape, _, err := shapeOf(m.GetShape())
+	return Model{
+		Name:        m.GetName(),
+		Version:     int(m.GetVersion()),
+		State:       newState(m.GetState()),
+		Error:       m.GetError(),
+		Default:     m.GetDefault(),
+		Description: m.GetDescription(),
+		Digest:      m.GetDigest(),
+		Shape:       shape,
+		Sigmas:      m.GetSigmas(),
+		Low:         m.GetLow(),
+		High:        m.GetHigh(),
+		Sampler:     newSampler(m.GetAnnealedLangevin(), m.GetLangevin()),
+		Device:      m.GetDevice(),
+		Training:    m.GetTraining(),
+	}, err
+}
+
+func newState(s langevinv1.ModelState) ModelState {
+	switch s {
+	case langevinv1.ModelState_MODEL_STATE_LOADING:
+		return ModelLoading
+	case langevinv1.ModelState_MODEL_STATE_READY:
+		return ModelReady
+	case langevinv1.ModelState_MODEL_STATE_FAILED:
+		return ModelFailed
+	}
+	return ModelState(s.String())
+}

@@ -1,0 +1,114 @@
+package client
+
+import (
+	"context"
+	"strings"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// SampleRequest says what to draw. Its zero value is valid: one sample of the server's default model.
+type SampleRequest struct {
+	Model   string  // empty: the server's default model
+	Version int     // 0: the newest
+	N       int     // chains to draw; 0: 1
+	Seed    *uint64 // of all noise; nil: the server draws one, which the result tells
+
+	// FirstChain is the index of the first chain. Chains FirstChain to FirstChain+N-1 are the same samples whether
+	// one request draws them or many, so a large job can be split.
+	FirstChain uint64
+
+	Sampler Sampler         // nil: the model's default
+	Preview *PreviewOptions // nil: no previews
+}
+
+// PreviewOptions chooses which intermediate states to send. One of EverySteps, EveryLevel and Frames says how often;
+// the initial state and the last step are always among them.
+type PreviewOptions struct {
+	EverySteps int  // every so many steps
+	EveryLevel bool // at the end of every noise level
+	Frames     int  // so many, at least 2, spread evenly over the steps
+
+	Chains   int  // how many chains to show, from the first; 0: 16
+	Denoised bool // show the denoised estimate x + σ²·s in place of the state x
+}
+
+// Sample draws what req asks for and waits for all of it.
+func (c *Client) Sample(ctx context.Context, req SampleRequest) (*Result, error) {
+	return c.Stream(ctx, req).Result()
+}
+
+// operation is what was tried on what, for errors.
+func operation(verb, model string) string { return strings.TrimSpace(verb + " " + model) }
+
+func (r SampleRequest) wire() (*langevinv1.SampleRequest, error) {
+	version, err := toInt32("version", r.Version)
+	if err != nil {
+		return nil, err
+	}
+	w := &langevinv1.SampleRequest{
+		Model:      r.Model,
+		Version:    version,
+		N:          optional(int64(r.N)),
+		Seed:       r.Seed,
+		FirstChain: r.FirstChain,
+		Format:     langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
+	}
+	if err := setSampler(w, r.Sampler); err != nil {
+		return nil, err
+	}
+	if r.Preview != nil {
+		w.Preview, err = r.Preview.wire()
+	}
+	return w, err
+}
+
+func setSampler(w *langevinv1.SampleRequest, s Sampler) error {
+	switch s := s.(type) {
+	case AnnealedLangevin:
+		a, err := s.wire()
+		w.Sampler = &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: a}
+		return err
+	case Langevin:
+		l, err := s.wire()
+		w.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: l}
+		return err
+	}
+	return nil
+}
+
+func (p PreviewOptions) wire() (*langevinv1.PreviewOptions, error) {
+	w := &langevinv1.PreviewOptions{Chains: optional(int64(p.Chains)), Kind: langevinv1.PreviewKind_PREVIEW_KIND_STATE}
+	if p.Denoised {
+		w.Kind = langevinv1.PreviewKind_PREVIEW_KIND_DENOISED
+	}
+	return w, p.setCadence(w)
+}
+
+func (p PreviewOptions) setCadence(w *langevinv1.PreviewOptions) error {
+	steps, err := toInt32("preview.every_steps", p.EverySteps)
+	if err != nil {
+		return err
+	}
+	frames, err := toInt32("preview.frames", p.Frames)
+	if err != nil {
+		return err
+	}
+	given := 0
+	if steps != 0 {
+		given++
+		w.Cadence = &langevinv1.PreviewOptions_EverySteps{EverySteps: steps}
+	}
+	if p.EveryLevel {
+		given++
+		w.Cadence = &langevinv1.PreviewOptions_EveryLevel{EveryLevel: true}
+	}
+	if frames != 0 {
+		given++
+		w.Cadence = &langevinv1.PreviewOptions_Frames{Frames: frames}
+	}
+	if given != 1 {
+		return invalid("preview.cadence", "preview sets %d of EverySteps, EveryLevel and Frames: want one", given)
+	}
+	return nil
+}
