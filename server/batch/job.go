@@ -1,0 +1,105 @@
+package batch
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// Job is what one request wants drawn. Chain i of a job is chain First+i of the seed's noise.
+type Job struct {
+	Caller  string // whose turn it takes; jobs of one caller share that caller's turns
+	Plan    sampling.Plan
+	Prior   sampling.Prior
+	Seed    uint64
+	First   uint64
+	N       int      // chains, at least 1
+	Preview *Preview // nil for none
+}
+
+// Preview asks for intermediate states of a job's first chains.
+type Preview struct {
+	Steps    []int // after how many steps: strictly increasing, from 0 (the initial state) to the length of the plan
+	Chains   int   // how many chains, from 1 to N
+	Denoised bool  // show x + σ²·s(x, σ) as of the last step taken instead of the state; step 0 shows the state
+}
+
+func (j *Job) validate() error {
+	if err := j.Plan.Validate(); err != nil {
+		return err
+	}
+	if err := j.Prior.Validate(); err != nil {
+		return err
+	}
+	if j.N < 1 {
+		return &sampling.FieldError{Field: "n", Given: j.N, Want: "at least 1"}
+	}
+	if j.Preview == nil {
+		return nil
+	}
+	if j.Preview.Chains < 1 || j.Preview.Chains > j.N {
+		return &sampling.FieldError{Field: "preview.chains", Given: j.Preview.Chains, Want: fmt.Sprintf("1 to n, which is %d", j.N)}
+	}
+	for i, s := range j.Preview.Steps {
+		if s < 0 || s > len(j.Plan) || i > 0 && s <= j.Preview.Steps[i-1] {
+			return &sampling.FieldError{Field: "preview.steps", Given: s, Want: fmt.Sprintf("strictly increasing steps from 0 to %d", len(j.Plan))}
+		}
+	}
+	return nil
+}
+
+// job is a Job in the scheduler.
+type job struct {
+	Job
+	caller    *caller
+	submitted time.Time
+	window    int         // chains that may be out at once: running, or finished and not yet read
+	frameAt   []bool      // for every number of steps taken, whether it is previewed; nil without previews
+	stopped   atomic.Bool // wants no more steps: finished, failed or cancelled
+	steps     atomic.Int64
+	position  atomic.Int64 // steps taken by the chain that moved last
+	out       *output
+
+	// Guarded by Scheduler.mu.
+	next    int      // chains handed out so far
+	read    int      // chains whose result the reader has taken
+	parked  []parked // chains taken back half-way, to be resumed first
+	queued  bool     // stands in its caller's queue
+	started time.Time
+	rows    []int // chains in each worker's block
+
+	closeOnce sync.Once
+}
+
+// parked is a chain taken back half-way.
+type parked struct {
+	chain, step int
+	x, h        []float32
+}
+
+// waiting returns how many chains could be handed to a worker now.
+func (j *job) waiting() int {
+	if j.stopped.Load() {
+		return 0
+	}
+	return len(j.parked) + min(j.N-j.next, j.read+j.window-j.next)
+}
+
+// noise returns the random stream of the job's chain i.
+func (j *job) noise(i int) sampling.Noise {
+	return sampling.Noise{Seed: j.Seed, Chain: j.First + uint64(i)}
+}
+
+// previews reports whether chain i is shown after the given number of steps.
+func (j *job) previews(i, step int) bool {
+	return j.frameAt != nil && i < j.Preview.Chains && j.frameAt[step]
+}
+
+// fail ends the job with err, unless it has ended already.
+func (j *job) fail(err error) {
+	j.stopped.Store(true)
+	j.out.fail(err)
+}

@@ -1,0 +1,152 @@
+package batch
+
+import (
+	"io"
+	"sync"
+)
+
+// Event is what a [Stream] delivers: a *[Frame] or a *[Chunk].
+type Event interface{ event() }
+
+// Frame is an intermediate state of the previewed chains, all after the same step.
+type Frame struct {
+	Step    int       // steps taken
+	X       []float32 // Preview.Chains rows
+	Dropped int       // frames lost since the last one because the reader was slow
+}
+
+// Chunk is a part of the result: whole rows, in chain order, without gaps.
+type Chunk struct {
+	First int // index in the job of its first chain
+	X     []float32
+}
+
+func (*Frame) event() {}
+func (*Chunk) event() {}
+
+// output collects what workers produce for one job until its reader takes it. Results are kept; frames beyond
+// frameLimit push out the oldest, so a slow reader delays nobody and loses nothing but previews.
+type output struct {
+	dim, n     int
+	chunkRows  int
+	frameRows  int
+	frameLimit int
+	ready      chan struct{} // has room for one: something changed since the reader looked
+
+	mu       sync.Mutex
+	chunks   []*chunk // from the first that is not yet read
+	taken    int      // chunks read
+	finished int      // chains
+	pending  map[int]*frame
+	frames   []*Frame
+	dropped  int // since the last frame read
+	lost     int // in all
+	err      error
+}
+
+// chunk is a Chunk that is being filled.
+type chunk struct {
+	Chunk
+	missing int
+}
+
+// frame is a Frame that is being filled.
+type frame struct {
+	Frame
+	missing int
+}
+
+// finish books the sample of chain i.
+func (o *output) finish(i int, x []float32) (all bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c := o.chunk(i / o.chunkRows)
+	copy(c.X[(i-c.First)*o.dim:], x)
+	c.missing--
+	o.finished++
+	if o.chunks[0].missing == 0 {
+		o.signal()
+	}
+	return o.finished == o.n
+}
+
+// chunk returns the chunk of the given number, which is not yet read, made if need be.
+func (o *output) chunk(number int) *chunk {
+	for len(o.chunks) <= number-o.taken {
+		first := (o.taken + len(o.chunks)) * o.chunkRows
+		rows := min(o.chunkRows, o.n-first)
+		o.chunks = append(o.chunks, &chunk{Chunk{First: first, X: make([]float32, rows*o.dim)}, rows})
+	}
+	return o.chunks[number-o.taken]
+}
+
+// preview books the state of chain i after the given number of steps. Every chain passes the steps in order, so
+// frames are complete in order too.
+func (o *output) preview(i, step int, x []float32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f := o.pending[step]
+	if f == nil {
+		f = &frame{Frame{Step: step, X: make([]float32, o.frameRows*o.dim)}, o.frameRows}
+		o.pending[step] = f
+	}
+	copy(f.X[i*o.dim:], x)
+	if f.missing--; f.missing > 0 {
+		return
+	}
+	delete(o.pending, step)
+	if len(o.frames) == o.frameLimit {
+		o.frames = append(o.frames[:0], o.frames[1:]...)
+		o.dropped++
+		o.lost++
+	}
+	o.frames = append(o.frames, &f.Frame)
+	o.signal()
+}
+
+func (o *output) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil && o.finished < o.n {
+		o.err = err
+	}
+	o.signal()
+}
+
+// poll takes the next event, or nil if there is none yet. After the last it returns io.EOF; of a job that failed it
+// returns the failure at once.
+func (o *output) poll() (Event, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.err != nil:
+		return nil, o.err
+	case len(o.frames) > 0:
+		f := o.frames[0]
+		o.frames = o.frames[1:]
+		f.Dropped, o.dropped = o.dropped, 0
+		return f, nil
+	case len(o.chunks) > 0 && o.chunks[0].missing == 0:
+		c := o.chunks[0]
+		o.chunks = o.chunks[1:]
+		o.taken++
+		return &c.Chunk, nil
+	case o.taken*o.chunkRows >= o.n:
+		return nil, io.EOF
+	}
+	return nil, nil
+}
+
+// signal wakes the reader. The caller holds mu.
+func (o *output) signal() {
+	select {
+	case o.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (o *output) counts() (finished, lost int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.finished, o.lost
+}

@@ -1,0 +1,82 @@
+package batch
+
+import "time"
+
+// Stream is the reader's side of a job. Poll, Progress and Close belong to one goroutine.
+type Stream struct {
+	s      *Scheduler
+	job    *job
+	bytes  int64
+	unhook func() bool
+}
+
+// Ready receives whenever Poll may have something new. It is never closed.
+func (st *Stream) Ready() <-chan struct{} { return st.job.out.ready }
+
+// Poll takes the next event without waiting: nil if there is none yet, io.EOF after the last, the job's failure as
+// soon as there is one. The event's memory is the caller's.
+func (st *Stream) Poll() (Event, error) {
+	event, err := st.job.out.poll()
+	if c, ok := event.(*Chunk); ok {
+		st.s.delivered(st.job, len(c.X)/st.s.dim)
+	}
+	return event, err
+}
+
+// delivered makes room in the job's window.
+func (s *Scheduler) delivered(j *job, chains int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.read += chains
+	if s.queue.push(j) {
+		s.work.Broadcast()
+	}
+}
+
+// Progress says how far a job is.
+type Progress struct {
+	Steps         int64         // taken, over all chains
+	Chains        int           // finished
+	Position      int           // steps taken by the chain that moved last
+	Queued        time.Duration // from Submit to the first chain's start, or until now
+	Elapsed       time.Duration // since Submit
+	DroppedFrames int
+}
+
+// Progress returns a snapshot.
+func (st *Stream) Progress() Progress {
+	j := st.job
+	finished, lost := j.out.counts()
+	st.s.mu.Lock()
+	started := j.started
+	st.s.mu.Unlock()
+	if started.IsZero() {
+		started = time.Now()
+	}
+	return Progress{
+		Steps:         j.steps.Load(),
+		Chains:        finished,
+		Position:      int(j.position.Load()),
+		Queued:        started.Sub(j.submitted),
+		Elapsed:       time.Since(j.submitted),
+		DroppedFrames: lost,
+	}
+}
+
+// Close ends the job, finished or not, and gives back what it was admitted with. It may be called again.
+func (st *Stream) Close() {
+	st.job.closeOnce.Do(func() {
+		st.unhook()
+		st.job.stopped.Store(true)
+		s := st.s
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.queue.leave(st.job)
+		s.rows -= st.job.N
+		s.bytes -= st.bytes
+		delete(s.open, st.job)
+		if s.closing && len(s.open) == 0 {
+			close(s.emptied)
+		}
+	})
+}

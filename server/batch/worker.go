@@ -1,0 +1,255 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// worker advances a block of chains. Its fields belong to its goroutine.
+type worker struct {
+	id    int
+	s     *Scheduler
+	block *sampling.Block
+	rows  []chain // who stands in each row of the block
+	shown []float32
+}
+
+// chain says which chain of which job a row is.
+type chain struct {
+	job   *job
+	index int
+}
+
+// run loops until the scheduler stops.
+func (w *worker) run(ctx context.Context) {
+	for w.admit() {
+		w.tick(ctx)
+	}
+}
+
+// admit fills the block from the queue. It blocks while there is nothing to advance and reports false once the
+// scheduler has stopped.
+func (w *worker) admit() bool {
+	s := w.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.dropStopped()
+	for {
+		if s.stopped {
+			return false
+		}
+		w.fill()
+		if w.block.Len() > 0 {
+			return true
+		}
+		s.idle++
+		s.work.Wait()
+		s.idle--
+	}
+}
+
+// fill hands chains to the worker: as many as fit, but of few waiting chains only this worker's part, so that idle
+// workers get theirs. When the block is full it makes room for callers that hold less than their share.
+func (w *worker) fill() {
+	s := w.s
+	free := s.config.Rows - w.block.Len()
+	if free > 0 && len(s.queue.turns) > 0 {
+		workers := s.idle + 1
+		part := (s.queue.waiting(free*workers) + workers - 1) / workers
+		for n := min(free, roundUp(part)); n > 0 && len(s.queue.turns) > 0; {
+			g := s.queue.pop(n)
+			w.start(g)
+			n -= g.n
+		}
+	}
+	if w.block.Len() >= s.config.Rows && len(s.queue.turns) > 0 {
+		w.rebalance()
+	}
+}
+
+func roundUp(n int) int { return (n + quantum - 1) / quantum * quantum }
+
+// start puts g.n chains of a job into the block: those taken back half-way first, then new ones.
+func (w *worker) start(g grant) {
+	j := g.job
+	if j.started.IsZero() && g.n > 0 {
+		j.started = time.Now()
+	}
+	for range g.n {
+		if last := len(j.parked) - 1; last >= 0 {
+			p := j.parked[last]
+			j.parked = j.parked[:last]
+			w.block.Add(j.Plan, j.noise(p.chain), p.step, p.x, p.h)
+			w.rows = append(w.rows, chain{j, p.chain})
+		} else {
+			row := w.block.Start(j.Plan, j.Prior, j.noise(j.next))
+			w.rows = append(w.rows, chain{j, j.next})
+			if j.previews(j.next, 0) {
+				j.out.preview(j.next, 0, w.block.X(row))
+			}
+			j.next++
+		}
+		j.rows[w.id]++
+		j.caller.rows[w.id]++
+	}
+}
+
+// remove takes row i out of the block. The caller holds Scheduler.mu.
+func (w *worker) remove(i int) {
+	j := w.rows[i].job
+	j.rows[w.id]--
+	j.caller.rows[w.id]--
+	w.block.Remove(i)
+	last := len(w.rows) - 1
+	w.rows[i] = w.rows[last]
+	w.rows[last] = chain{}
+	w.rows = w.rows[:last]
+}
+
+// dropStopped removes the rows of jobs that were cancelled or have failed, and those that are finished.
+func (w *worker) dropStopped() {
+	for i := len(w.rows) - 1; i >= 0; i-- {
+		if c := w.rows[i]; c.index < 0 || c.job.stopped.Load() {
+			w.remove(i)
+		}
+	}
+}
+
+// rebalance gives every waiting caller, and every waiting job of a caller, up to an equal share of the block, by
+// taking back chains of whoever holds most. It ends when no move would make the shares more equal.
+func (w *worker) rebalance() {
+	for _, c := range slices.Clone(w.s.queue.turns) {
+		for len(c.jobs) > 0 {
+			c.neediestFirst(w.id)
+			victim := w.victim(c)
+			if victim < 0 {
+				break
+			}
+			w.park(victim)
+			w.start(w.s.queue.serve(c, 1))
+		}
+	}
+}
+
+// victim returns the row to take back for the first job of caller c, or -1 if nobody holds enough more than it.
+func (w *worker) victim(c *caller) int {
+	most, first := c, c.jobs[0]
+	for _, r := range w.rows {
+		if r.job.caller.rows[w.id] > most.rows[w.id] {
+			most = r.job.caller
+		}
+	}
+	if most != c && most.rows[w.id] > c.rows[w.id]+1 {
+		return w.leastAdvanced(func(j *job) bool { return j.caller == most })
+	}
+	return w.leastAdvanced(func(j *job) bool { return j.caller == c && j.rows[w.id] > first.rows[w.id]+1 })
+}
+
+// leastAdvanced returns, among the rows of the wanted jobs, one of the job with most rows that has taken the fewest
+// steps, or -1.
+func (w *worker) leastAdvanced(wanted func(*job) bool) int {
+	best := -1
+	for i, r := range w.rows {
+		if !wanted(r.job) {
+			continue
+		}
+		if best < 0 {
+			best = i
+			continue
+		}
+		a, b := r.job.rows[w.id], w.rows[best].job.rows[w.id]
+		if a > b || a == b && w.block.Step(i) < w.block.Step(best) {
+			best = i
+		}
+	}
+	return best
+}
+
+// park takes row i back half-way and queues its job again.
+func (w *worker) park(i int) {
+	r := w.rows[i]
+	r.job.parked = append(r.job.parked, parked{
+		chain: r.index,
+		step:  w.block.Step(i),
+		x:     slices.Clone(w.block.X(i)),
+		h:     slices.Clone(w.block.History(i)),
+	})
+	w.remove(i)
+	w.s.queue.push(r.job)
+}
+
+// tick evaluates the model once for the whole block and advances every row.
+func (w *worker) tick(ctx context.Context) {
+	w.s.config.Turns.take()
+	defer w.s.config.Turns.give()
+	if err := w.block.Evaluate(ctx, w.s.model); err != nil {
+		w.failAll(fmt.Errorf("%w: %w", ErrModel, err))
+		return
+	}
+	var run *job // consecutive rows mostly belong to one job: its counters are touched once
+	steps := 0
+	for i := range w.rows {
+		r := &w.rows[i]
+		if r.job != run {
+			flush(run, steps)
+			run, steps = r.job, 0
+		}
+		steps++
+		w.advance(i, r)
+	}
+	flush(run, steps)
+}
+
+func flush(j *job, steps int) {
+	if j != nil {
+		j.steps.Add(int64(steps))
+	}
+}
+
+// advance moves one row by one step and delivers what it produced. A row that has ended is marked with index -1 and
+// leaves the block at the next tick boundary.
+func (w *worker) advance(i int, r *chain) {
+	j, step := r.job, w.block.Step(i)+1
+	shows := j.previews(r.index, step)
+	if shows && j.Preview.Denoised {
+		w.denoise(i, j.Plan[step-1].Sigma)
+	}
+	outcome := w.block.Advance(i)
+	j.position.Store(int64(step))
+	if outcome == sampling.Diverged {
+		j.fail(&sampling.DivergedError{Chain: j.First + uint64(r.index), Step: step - 1, Sigma: j.Plan[step-1].Sigma})
+		r.index = -1
+		return
+	}
+	if shows {
+		x := w.block.X(i)
+		if j.Preview.Denoised {
+			x = w.shown
+		}
+		j.out.preview(r.index, step, x)
+	}
+	if outcome == sampling.Done {
+		if j.out.finish(r.index, w.block.X(i)) {
+			j.stopped.Store(true)
+		}
+		r.index = -1
+	}
+}
+
+// denoise writes x + σ²·s of row i to w.shown (Tweedie).
+func (w *worker) denoise(i int, sigma float32) {
+	x, score := w.block.X(i), w.block.Score(i)
+	for k := range w.shown {
+		w.shown[k] = x[k] + float32(float32(sigma*sigma)*score[k])
+	}
+}
+
+func (w *worker) failAll(err error) {
+	for _, r := range w.rows {
+		r.job.fail(err)
+	}
+}
