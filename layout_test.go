@@ -1,0 +1,249 @@
+package langevin_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/langevin-ml/langevin"
+
+// A rule is what one folder, with all below it, may import: of ours by folder, of others by module. The standard
+// library is always allowed. The most specific rule of a package holds.
+type rule struct {
+	ours   []string
+	others []string // nil: any
+}
+
+var none = []string{}
+
+var rules = map[string]rule{
+	"sampling":     {ours: none, others: none},
+	"models":       {ours: []string{"models", "sampling"}},
+	"proto":        {ours: none, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
+	"client":       {ours: []string{"client", "proto"}, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}},
+	"server":       {ours: []string{"server", "proto", "models", "sampling"}},
+	"server/rpc":   {ours: []string{"server/rpc", "server/host", "server/batch", "proto", "models", "sampling"}},
+	"server/host":  {ours: []string{"server/host", "server/batch", "models", "sampling"}},
+	"server/batch": {ours: []string{"server/batch", "sampling"}},
+	"server/ort":   {ours: []string{"server/ort", "models", "sampling"}},
+	"training":     {ours: []string{"training", "models", "sampling"}},
+	"cmd":          {ours: []string{"cmd", "client", "server", "training", "proto", "models", "sampling"}},
+}
+
+// onlyIn keeps a module in one folder, which hides it from all the others.
+var onlyIn = map[string]string{
+	"github.com/yalue/onnxruntime_go": "server/ort",
+}
+
+// goPackage is what `go list` says of a package, without its tests.
+type goPackage struct {
+	ImportPath string
+	Standard   bool
+	CgoFiles   []string
+	Imports    []string
+	Deps       []string
+	Module     *struct{ Path string }
+}
+
+func TestPackages(t *testing.T) {
+	packages := listPackages(t)
+	own := ours(packages)
+	t.Run("imports point one way", func(t *testing.T) { testImports(t, own, packages) })
+	t.Run("what is linked", func(t *testing.T) { testLinked(t, own, packages) })
+	t.Run("names", func(t *testing.T) { testNames(t, own) })
+}
+
+func testImports(t *testing.T, own, packages map[string]goPackage) {
+	for folder, p := range own {
+		name, r, found := ruleOf(folder)
+		if !found {
+			t.Errorf("%s has no rule: say in this test what it may import", folder)
+			continue
+		}
+		for _, path := range p.Imports {
+			if imported := packages[path]; !allowed(r, imported) {
+				t.Errorf("%s imports %s, which %s may not", folder, path, name)
+			} else if home, ok := onlyIn[modulePath(imported)]; ok && !within(folder, home) {
+				t.Errorf("%s imports %s, which only %s may", folder, path, home)
+			}
+		}
+	}
+}
+
+// testLinked looks at everything a package brings with it, not just at what it names.
+func testLinked(t *testing.T, own, packages map[string]goPackage) {
+	for folder, p := range own {
+		links := func(prefix string) bool {
+			return slices.ContainsFunc(p.Deps, func(path string) bool { return within(path, module+"/"+prefix) })
+		}
+		if links("server") && links("training") && !within(folder, "cmd") {
+			t.Errorf("%s links both server and training, which only cmd may", folder)
+		}
+		for _, path := range p.Deps {
+			dep := packages[path]
+			if within(folder, "sampling") && !dep.Standard && modulePath(dep) != module {
+				t.Errorf("%s links %s: sampling is pure Go without dependencies", folder, path)
+			}
+			if within(folder, "client") && !dep.Standard && len(dep.CgoFiles) > 0 {
+				t.Errorf("%s links %s, which needs a C compiler: client is pure Go", folder, path)
+			}
+		}
+	}
+}
+
+func testNames(t *testing.T, own map[string]goPackage) {
+	banned := []string{"util", "utils", "common", "helper", "helpers", "manager", "managers", "types", "misc", "base"}
+	for folder := range own {
+		if name := path.Base(folder); slices.Contains(banned, name) {
+			t.Errorf("package %s: name it after what it holds, not %q", folder, name)
+		}
+	}
+}
+
+// TestSourceFiles holds what people wrote to two house rules: a file fits in one reading, and nothing runs on import.
+func TestSourceFiles(t *testing.T) {
+	const most = 600
+	generated := regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
+	registers := regexp.MustCompile(`(?m)^func init\(\)`)
+	for name, source := range sources(t) {
+		if generated.Match(source) {
+			continue
+		}
+		if lines := bytes.Count(source, []byte("\n")); lines > most {
+			t.Errorf("%s has %d lines: split it by subject, %d are allowed", name, lines, most)
+		}
+		if registers.Match(source) {
+			t.Errorf("%s has an init function: let main call it by name", name)
+		}
+	}
+}
+
+// The rules themselves must bite: each of these imports breaks one.
+func TestRulesRefuse(t *testing.T) {
+	for _, c := range []struct{ folder, imported, module string }{
+		{"sampling", module + "/models", module},
+		{"sampling", "gonum.org/v1/gonum/mat", "gonum.org/v1/gonum"},
+		{"models", module + "/server/ort", module},
+		{"proto/langevin/v1", module + "/models", module},
+		{"client", module + "/sampling", module},
+		{"client/fake", module + "/server/rpc", module},
+		{"client", "github.com/spf13/viper", "github.com/spf13/viper"},
+		{"server", module + "/training/nn", module},
+		{"server/batch", module + "/server/host", module},
+		{"server/rpc", module + "/server/ort", module},
+		{"training/nn", module + "/server/ort", module},
+		{"training", module + "/client", module},
+	} {
+		_, r, found := ruleOf(c.folder)
+		p := goPackage{ImportPath: c.imported, Module: &struct{ Path string }{c.module}}
+		if !found || allowed(r, p) {
+			t.Errorf("%s may import %s", c.folder, c.imported)
+		}
+	}
+}
+
+// ruleOf finds the most specific rule for a folder and the name it stands under.
+func ruleOf(folder string) (name string, r rule, found bool) {
+	for name := folder; name != "."; name = path.Dir(name) {
+		if r, found := rules[name]; found {
+			return name, r, true
+		}
+	}
+	return "", rule{}, false
+}
+
+func allowed(r rule, p goPackage) bool {
+	if p.Standard {
+		return true
+	}
+	if modulePath(p) == module {
+		folder := strings.TrimPrefix(p.ImportPath, module+"/")
+		return slices.ContainsFunc(r.ours, func(prefix string) bool { return within(folder, prefix) })
+	}
+	return r.others == nil || slices.Contains(r.others, modulePath(p))
+}
+
+func modulePath(p goPackage) string {
+	if p.Module == nil {
+		return ""
+	}
+	return p.Module.Path
+}
+
+// within reports whether path is prefix or below it.
+func within(path, prefix string) bool {
+	return path == prefix || strings.HasPrefix(path, prefix+"/")
+}
+
+// ours picks the packages of this module, by folder, less the root, which holds only tests.
+func ours(packages map[string]goPackage) map[string]goPackage {
+	own := maps.Clone(packages)
+	maps.DeleteFunc(own, func(path string, p goPackage) bool { return modulePath(p) != module || path == module })
+	byFolder := make(map[string]goPackage, len(own))
+	for path, p := range own {
+		byFolder[strings.TrimPrefix(path, module+"/")] = p
+	}
+	return byFolder
+}
+
+// listPackages asks the go command for our packages and all that they depend on. It reads the sources too, so that
+// `go test` knows that this test depends on them and does not answer from its cache.
+func listPackages(t *testing.T) map[string]goPackage {
+	t.Helper()
+	if len(sources(t)) == 0 {
+		t.Fatal("no source files")
+	}
+	command := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Standard,CgoFiles,Imports,Deps,Module", "./...")
+	command.Stderr = os.Stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("list packages: %v", err)
+	}
+	packages := make(map[string]goPackage)
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("read the answer of go list: %v", err)
+		}
+		packages[p.ImportPath] = p
+	}
+	packages["C"] = goPackage{ImportPath: "C", Standard: true} // the pseudo-package of cgo, which go list leaves out
+	return packages
+}
+
+// sources reads every Go file of this module, by its path from the root.
+func sources(t *testing.T) map[string][]byte {
+	t.Helper()
+	files := make(map[string][]byte)
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && name != "." && (entry.Name()[0] == '.' || name == "out" || name == "tools"):
+			return fs.SkipDir
+		case filepath.Ext(name) != ".go":
+			return nil
+		}
+		source, err := os.ReadFile(name)
+		files[filepath.ToSlash(name)] = source
+		return err
+	})
+	if err != nil {
+		t.Fatalf("read the sources: %v", err)
+	}
+	return files
+}
