@@ -1,0 +1,119 @@
+# Langevin. `make` lists the targets.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+OUT     ?= out
+
+# The library that everything runs on: the one named in the environment, or the pinned one, which `onnxruntime` fetches.
+export LANGEVIN_ONNXRUNTIME_LIBRARY := $(shell tools/onnxruntime.sh path 2>/dev/null)
+
+# Packages whose tests run under the race detector: those that start goroutines. The others are numerics, which it
+# would only slow down.
+RACE := ./client/... ./cmd/... ./server/...
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: onnxruntime
+onnxruntime: ## Fetch the pinned ONNX Runtime library (once; checked against onnxruntime.lock)
+	@tools/onnxruntime.sh
+
+.PHONY: build
+build: ## Build bin/langevin
+	go build -ldflags '-X main.version=$(VERSION)' -o bin/langevin ./cmd/langevin
+
+.PHONY: demo
+demo: onnxruntime build ## Serve the built-in models, sample them, draw out/ring.png and out/ring.gif
+	bin/langevin demo --out $(OUT)
+
+.PHONY: train-toy
+train-toy: onnxruntime build ## Train 2gauss and ring from nothing, export them to out/models, draw the figures
+	bin/langevin train toy-2gauss --out $(OUT)
+	bin/langevin train toy-ring --out $(OUT)
+
+.PHONY: test
+test: onnxruntime ## Run every test (race detector wherever goroutines run)
+	@status=0; \
+	go test -race $(RACE) || status=1; \
+	go test $$(go list ./... | grep -vE '^[^/]+/[^/]+/[^/]+/(client|cmd|server)(/|$$)') || status=1; \
+	exit $$status
+
+.PHONY: check
+check: check-format check-vet check-staticcheck check-proto check-generated check-modules check-shell check-layout ## Check format, vet, staticcheck, API, generated code, modules, scripts, layout
+
+.PHONY: check-format
+check-format:
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	@echo "ok  gofmt"
+
+.PHONY: check-vet
+check-vet:
+	@go vet ./...
+	@echo "ok  go vet"
+
+.PHONY: check-staticcheck
+check-staticcheck: .tools/staticcheck
+	@.tools/staticcheck ./...
+	@echo "ok  staticcheck"
+
+# The API may grow, but what is at BASE must go on working. Without BASE (a shallow clone) there is nothing to compare.
+BASE ?= $(shell git rev-parse --quiet --verify --symbolic-full-name origin/main || echo main)
+
+.PHONY: check-proto
+check-proto: .tools/buf
+	@.tools/buf lint
+	@echo "ok  buf lint"
+	@if git rev-parse --quiet --verify $(BASE):buf.yaml >/dev/null; then \
+		git archive $(BASE) buf.yaml proto | .tools/buf breaking --against -#format=tar && \
+		echo "ok  buf breaking, against $(BASE)"; \
+	else \
+		echo "--  buf breaking: no API at $(BASE)"; \
+	fi
+
+GENERATORS := .tools/buf .tools/protoc-gen-go .tools/protoc-gen-go-grpc
+
+.PHONY: check-generated
+check-generated: $(GENERATORS)
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && .tools/buf generate --output "$$fresh" && \
+	sums() { (cd "$$1" && find . -name '*.pb.go' | sort | xargs cksum); } && \
+	[ "$$(sums "$$fresh/proto")" = "$$(sums proto)" ] || { echo "generated code is stale: run make generate"; exit 1; }
+	@echo "ok  generated code"
+
+.PHONY: check-modules
+check-modules:
+	@go mod tidy -diff || { echo "go.mod is not tidy: run go mod tidy"; exit 1; }
+	@echo "ok  go mod tidy"
+
+.PHONY: check-shell
+check-shell:
+	@sh -n tools/onnxruntime.sh
+	@bash -n .ci/run
+	@if command -v shellcheck >/dev/null; then shellcheck tools/onnxruntime.sh .ci/run; fi
+	@echo "ok  shell scripts"
+
+.PHONY: check-layout
+check-layout:
+	@go test -count=1 .
+
+.PHONY: generate
+generate: $(GENERATORS) ## Generate Go from proto/
+	.tools/buf generate
+
+.PHONY: tools
+tools: $(GENERATORS) .tools/staticcheck .tools/grpcurl ## Build the pinned developer tools into .tools/ (also grpcurl)
+
+# protoc-gen-go comes from the protobuf module that Langevin links, so generator and runtime always agree.
+.tools/protoc-gen-go: go.mod
+	go build -o $@ google.golang.org/protobuf/cmd/protoc-gen-go
+
+.tools/buf: PACKAGE := github.com/bufbuild/buf/cmd/buf
+.tools/grpcurl: PACKAGE := github.com/fullstorydev/grpcurl/cmd/grpcurl
+.tools/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
+.tools/staticcheck: PACKAGE := honnef.co/go/tools/cmd/staticcheck
+.tools/%: tools/go.mod tools/go.sum
+	cd tools && go build -o ../$@ $(PACKAGE)
+	@touch $@
+
+.PHONY: clean
+clean: ## Remove what was built and drawn (the library and the tools stay)
+	rm -rf bin $(OUT)
