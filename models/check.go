@@ -42,7 +42,7 @@ func Decode(file []byte, m Manifest) (*protos.ModelProto, error) {
 // are held to the same.
 func Check(model *protos.ModelProto, m Manifest) error {
 	if err := check(model, m); err != nil {
-		return fmt.Errorf("%w: %q: %w", ErrInvalid, m.Name, err)
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return nil
 }

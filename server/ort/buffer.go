@@ -1,0 +1,36 @@
+package ort
+
+/*
+#include <stdlib.h>
+*/
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// alignment in bytes of a buffer. Vector kernels treat the elements before the first aligned one apart, so that results
+// would depend on the address.
+const alignment = 64
+
+// buffer is memory outside the Go heap: ONNX Runtime keeps its address between calls, which is not allowed of Go memory.
+type buffer []float32
+
+// newBuffer returns n zeros, n a positive multiple of 16. It panics if there is no memory, as make does.
+func newBuffer(n int) buffer {
+	size := uintptr(n) * unsafe.Sizeof(float32(0))
+	p := C.aligned_alloc(alignment, C.size_t(size))
+	if p == nil {
+		panic(fmt.Sprintf("ort: no memory for %d bytes", size))
+	}
+	b := unsafe.Slice((*float32)(p), n)
+	clear(b)
+	return b
+}
+
+// free leaves nil, so that a use after it cannot touch the memory.
+func (b *buffer) free() {
+	C.free(unsafe.Pointer(unsafe.SliceData(*b)))
+	*b = nil
+}

@@ -1,0 +1,126 @@
+package ort
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	onnxruntime "github.com/yalue/onnxruntime_go"
+
+	"github.com/langevin-ml/langevin/models"
+)
+
+// lane holds the buffers of one caller at a time, and for each number of rows that was asked for the tensors that describe
+// them to ONNX Runtime. They share the buffers, so a further number of rows costs no memory to speak of.
+type lane struct {
+	loaded   *onnxruntime.DynamicAdvancedSession
+	shape    []int
+	x        buffer
+	sigma    buffer
+	score    buffer
+	bindings map[int]*binding
+}
+
+func newLane(loaded *onnxruntime.DynamicAdvancedSession, rows int, shape []int, dim int) *lane {
+	return &lane{
+		loaded:   loaded,
+		shape:    shape,
+		x:        newBuffer(rows * dim),
+		sigma:    newBuffer(rows),
+		score:    newBuffer(rows * dim),
+		bindings: map[int]*binding{},
+	}
+}
+
+// binding returns the tensors of the first rows of the buffers, made at the first call.
+func (l *lane) binding(rows int) (*binding, error) {
+	if b, ok := l.bindings[rows]; ok {
+		return b, nil
+	}
+	b, err := l.bind(rows)
+	if err != nil {
+		return nil, fmt.Errorf("bind %d rows: %w", rows, errors.Join(err, b.destroy()))
+	}
+	l.bindings[rows] = b
+	return b, nil
+}
+
+// bind returns what it made so far along with an error.
+func (l *lane) bind(rows int) (*binding, error) {
+	b := &binding{loaded: l.loaded}
+	perRow := onnxruntime.NewShape(int64(rows))
+	sample := onnxruntime.NewShape(int64(rows))
+	for _, n := range l.shape {
+		sample = append(sample, int64(n))
+	}
+	var err error
+	if b.x, err = onnxruntime.NewTensor(sample, []float32(l.x)); err != nil {
+		return b, err
+	}
+	if b.sigma, err = onnxruntime.NewTensor(perRow, []float32(l.sigma)); err != nil {
+		return b, err
+	}
+	if b.score, err = onnxruntime.NewTensor(sample, []float32(l.score)); err != nil {
+		return b, err
+	}
+	if b.io, err = l.loaded.CreateIoBinding(); err != nil {
+		return b, err
+	}
+	return b, errors.Join(
+		b.io.BindInput(models.InputX, b.x),
+		b.io.BindInput(models.InputSigma, b.sigma),
+		b.io.BindOutput(models.OutputScore, b.score),
+	)
+}
+
+func (l *lane) destroy() error {
+	var errs []error
+	for _, b := range l.bindings {
+		errs = append(errs, b.destroy())
+	}
+	l.x.free()
+	l.sigma.free()
+	l.score.free()
+	return errors.Join(errs...)
+}
+
+// binding ties tensors to the graph's inputs and output, so that a run allocates nothing on this side.
+type binding struct {
+	loaded          *onnxruntime.DynamicAdvancedSession
+	x, sigma, score *onnxruntime.Tensor[float32]
+	io              *onnxruntime.IoBinding
+}
+
+func (b *binding) run() error { return b.loaded.RunWithBinding(b.io) }
+
+// runUntil runs and stops when ctx ends. It allocates, which the bound run does not, but that cannot be stopped.
+func (b *binding) runUntil(ctx context.Context) error {
+	options, err := onnxruntime.NewRunOptions()
+	if err != nil {
+		return err
+	}
+	defer options.Destroy()
+	terminated := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(terminated)
+		_ = options.Terminate() // the run's own error tells
+	})
+	err = b.loaded.RunWithOptions([]onnxruntime.Value{b.x, b.sigma}, []onnxruntime.Value{b.score}, options)
+	if !stop() {
+		<-terminated // else options would be destroyed under it
+	}
+	return err
+}
+
+func (b *binding) destroy() error {
+	var errs []error
+	if b.io != nil {
+		errs = append(errs, b.io.Destroy())
+	}
+	for _, tensor := range []*onnxruntime.Tensor[float32]{b.x, b.sigma, b.score} {
+		if tensor != nil {
+			errs = append(errs, tensor.Destroy())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,143 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+const (
+	// Version is the ONNX Runtime release that results are tested with, the one in onnxruntime.lock.
+	Version = "1.30.0"
+
+	// EnvLibrary names the environment variable with the path of the library.
+	EnvLibrary = "LANGEVIN_ONNXRUNTIME_LIBRARY"
+
+	// FlagLibrary is the flag of the langevin command with the path of the library.
+	FlagLibrary = "--onnxruntime-library"
+)
+
+// ErrLibraryNotFound is wrapped by the error of [FindLibrary].
+var ErrLibraryNotFound = errors.New("ONNX Runtime library not found")
+
+// FindLibrary returns the absolute path of the ONNX Runtime library, and the places looked at to find it. It takes the
+// first of:
+//
+//   - explicit, unless empty; then $LANGEVIN_ONNXRUNTIME_LIBRARY, unless empty. Both must exist: there is no falling back;
+//   - the folder of the executable, and lib beside that folder;
+//   - .onnxruntime/[Version] in the folder of the executable, the working directory or one above either: where
+//     "make onnxruntime" puts it;
+//   - the folders of the system's loader.
+func FindLibrary(explicit string) (path string, searched []string, err error) {
+	return surroundings().find(explicit)
+}
+
+// environment is what the search depends on.
+type environment struct {
+	variable   string // value of EnvLibrary
+	executable string // folder of the running program, empty if unknown
+	working    string // working directory, empty if unknown
+	loader     []string
+	names      []string // of the library file, in order of preference
+}
+
+func surroundings() environment {
+	e := environment{variable: os.Getenv(EnvLibrary), names: libraryNames(runtime.GOOS), loader: loaderFolders()}
+	if path, err := os.Executable(); err == nil {
+		e.executable = filepath.Dir(path)
+	}
+	if path, err := os.Getwd(); err == nil {
+		e.working = path
+	}
+	return e
+}
+
+func libraryNames(goos string) []string {
+	if goos == "darwin" {
+		return []string{"libonnxruntime." + Version + ".dylib", "libonnxruntime.1.dylib", "libonnxruntime.dylib"}
+	}
+	return []string{"libonnxruntime.so.1", "libonnxruntime.so." + Version, "libonnxruntime.so"}
+}
+
+func loaderFolders() []string {
+	variable := "LD_LIBRARY_PATH"
+	if runtime.GOOS == "darwin" {
+		variable = "DYLD_LIBRARY_PATH"
+	}
+	folders := filepath.SplitList(os.Getenv(variable))
+	triplet := map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[runtime.GOARCH]
+	return append(folders, "/usr/local/lib", "/usr/lib", filepath.Join("/usr/lib", triplet), "/usr/lib64")
+}
+
+func (e environment) find(explicit string) (path string, searched []string, err error) {
+	if explicit != "" {
+		return named(FlagLibrary, explicit)
+	}
+	if e.variable != "" {
+		return named(EnvLibrary, e.variable)
+	}
+	for _, folder := range e.folders() {
+		searched = append(searched, folder)
+		for _, name := range e.names {
+			if path := filepath.Join(folder, name); isFile(path) == nil {
+				return path, searched, nil
+			}
+		}
+	}
+	return "", searched, fmt.Errorf("%w: no %s in %s: run \"make onnxruntime\", or set %s or %s to its path",
+		ErrLibraryNotFound, e.names[0], strings.Join(searched, ", "), EnvLibrary, FlagLibrary)
+}
+
+func named(setting, path string) (string, []string, error) {
+	absolute, err := filepath.Abs(path)
+	if err == nil {
+		err = isFile(absolute)
+	}
+	if err != nil {
+		return "", []string{path}, fmt.Errorf("%w: %s: %w", ErrLibraryNotFound, setting, err)
+	}
+	return absolute, []string{absolute}, nil
+}
+
+// folders lists where to look, each once.
+func (e environment) folders() []string {
+	var folders []string
+	add := func(folder string) {
+		if filepath.IsAbs(folder) && !slices.Contains(folders, folder) {
+			folders = append(folders, folder)
+		}
+	}
+	if e.executable != "" {
+		add(e.executable)
+		add(filepath.Join(e.executable, "..", "lib"))
+	}
+	for _, start := range []string{e.executable, e.working} {
+		for folder := start; folder != ""; folder = parent(folder) {
+			add(filepath.Join(folder, ".onnxruntime", Version))
+		}
+	}
+	for _, folder := range e.loader {
+		add(folder)
+	}
+	return folders
+}
+
+// parent is empty above the root.
+func parent(folder string) string {
+	if up := filepath.Dir(folder); up != folder {
+		return up
+	}
+	return ""
+}
+
+func isFile(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		return fmt.Errorf("%s: is a folder: want the library file", path)
+	}
+	return err
+}

@@ -1,0 +1,191 @@
+package ort
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	onnxruntime "github.com/yalue/onnxruntime_go"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models"
+)
+
+// ErrDeviceUnavailable is wrapped by the error of [Runtime.Load] if the device asked for cannot be used. There is no
+// falling back to another.
+var ErrDeviceUnavailable = errors.New("device unavailable")
+
+// The devices of [Options].
+const (
+	DeviceCPU  = "cpu"
+	DeviceCUDA = "cuda"
+)
+
+// Options says how a session runs.
+type Options struct {
+	Threads int    // within one evaluation; 1 if zero. Results do not depend on it. Several callers of Score scale better
+	Device  string // DeviceCPU if empty, or DeviceCUDA
+}
+
+func (o Options) withDefaults() Options {
+	o.Threads = cmp.Or(o.Threads, 1)
+	o.Device = cmp.Or(o.Device, DeviceCPU)
+	return o
+}
+
+// Load makes a session of the bytes of an .onnx file and its manifest. The graph is held against the contract of
+// [models.Check] before ONNX Runtime sees it, its activations are rewritten by [models.Rewrite], and it is evaluated once,
+// so that a graph that cannot be run fails here. Errors about the graph wrap [models.ErrInvalid], those about the device
+// [ErrDeviceUnavailable]. Cancelling ctx ends the trial evaluation.
+func (r *Runtime) Load(ctx context.Context, graph []byte, manifest models.Manifest, options Options) (*Session, error) {
+	s, err := r.load(ctx, graph, manifest, options.withDefaults())
+	if err != nil {
+		return nil, fmt.Errorf("load %q: %w", manifest.Name, err)
+	}
+	return s, nil
+}
+
+func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manifest, options Options) (*Session, error) {
+	if err := manifest.Validate(); err != nil {
+		return nil, err
+	}
+	graph, err := prepare(graph, manifest)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := sessionOptions(options)
+	if err != nil {
+		return nil, err
+	}
+	defer settings.Destroy()
+	loaded, err := onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph,
+		[]string{models.InputX, models.InputSigma}, []string{models.OutputScore}, settings)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", models.ErrInvalid, plain(err))
+	}
+	s := newSession(loaded, manifest, r.identity(options))
+	if err := s.try(ctx, manifest.Sigmas[0]); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// identity names everything but the model file, the row and the type of CPU that a result depends on.
+func (r *Runtime) identity(options Options) string {
+	return fmt.Sprintf("onnxruntime %s, %s, optimization all, rewrite %d", r.version, options.Device, models.RewriteVersion)
+}
+
+// prepare returns the graph to load: the bytes themselves unless an activation was rewritten.
+func prepare(graph []byte, manifest models.Manifest) ([]byte, error) {
+	model, err := models.Decode(graph, manifest)
+	if err != nil {
+		return nil, err
+	}
+	if models.Rewrite(model) == 0 {
+		return graph, nil
+	}
+	rewritten, err := proto.MarshalOptions{Deterministic: true}.Marshal(model)
+	if err != nil {
+		return nil, fmt.Errorf("encode the rewritten graph: %w", err)
+	}
+	return rewritten, nil
+}
+
+func sessionOptions(options Options) (*onnxruntime.SessionOptions, error) {
+	if options.Threads < 1 {
+		return nil, fmt.Errorf("threads is %d: want at least 1", options.Threads)
+	}
+	settings, err := onnxruntime.NewSessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	err = errors.Join(
+		settings.SetIntraOpNumThreads(options.Threads),
+		settings.SetInterOpNumThreads(1),
+		settings.SetExecutionMode(onnxruntime.ExecutionModeSequential),
+		settings.SetGraphOptimizationLevel(onnxruntime.GraphOptimizationLevelEnableAll),
+		// A waiting thread that spins takes a core from the other sessions.
+		settings.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
+		settings.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
+	)
+	if err == nil {
+		err = useDevice(settings, options.Device)
+	}
+	if err != nil {
+		return nil, errors.Join(err, settings.Destroy())
+	}
+	return settings, nil
+}
+
+func useDevice(settings *onnxruntime.SessionOptions, device string) error {
+	switch device {
+	case DeviceCPU:
+		return nil
+	case DeviceCUDA:
+		if err := useCUDA(settings); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrDeviceUnavailable, device, plain(err))
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: device is %q: want %q or %q", ErrDeviceUnavailable, device, DeviceCPU, DeviceCUDA)
+}
+
+func useCUDA(settings *onnxruntime.SessionOptions) error {
+	cuda, err := onnxruntime.NewCUDAProviderOptions()
+	if err != nil {
+		return err
+	}
+	defer cuda.Destroy()
+	// TF32 would round the factors of products to 10 bits.
+	if err := cuda.Update(map[string]string{"device_id": "0", "use_tf32": "0"}); err != nil {
+		return err
+	}
+	return settings.AppendExecutionProviderCUDA(cuda)
+}
+
+func newSession(loaded *onnxruntime.DynamicAdvancedSession, manifest models.Manifest, identity string) *Session {
+	s := &Session{
+		loaded:   loaded,
+		name:     manifest.Name,
+		shape:    manifest.Shape,
+		dim:      manifest.Dim(),
+		rows:     rowsPerRun(manifest.Dim()),
+		convert:  conversions[manifest.Parameterization],
+		identity: identity,
+	}
+	s.returned = sync.NewCond(&s.mu)
+	return s
+}
+
+// try evaluates the graph at x = 0 and refuses a result that is not finite.
+func (s *Session) try(ctx context.Context, sigma float64) error {
+	l, err := s.acquire()
+	if err != nil {
+		return err
+	}
+	defer s.release(l)
+	b, err := l.binding(rowMultiple)
+	if err != nil {
+		return err
+	}
+	for i := range rowMultiple {
+		l.sigma[i] = float32(sigma)
+	}
+	switch err := b.runUntil(ctx); {
+	case ctx.Err() != nil:
+		return fmt.Errorf("trial evaluation: %w", ctx.Err())
+	case err != nil:
+		return fmt.Errorf("%w: trial evaluation: %w", models.ErrInvalid, plain(err))
+	}
+	n := rowMultiple * s.dim
+	s.convert(l.score[:n], l.score[:n], l.x[:n], l.sigma[:rowMultiple])
+	for _, v := range l.score[:n] {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("%w: the score at x = 0, sigma = %g is %g", models.ErrInvalid, sigma, v)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package ort
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/models/modelstest"
+)
+
+// noise returns n random bytes.
+func noise(n int) []byte {
+	rng := rand.New(rand.NewPCG(1, 2))
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+	}
+	return data
+}
+
+func TestBadFiles(t *testing.T) {
+	sound := modelstest.Bytes(t, modelstest.MLP("SiLU", 1))
+	changed := func(change func(*protos.ModelProto)) []byte {
+		model := modelstest.MLP("SiLU", 1)
+		change(model)
+		return modelstest.Bytes(t, model)
+	}
+	onlyNode := func(node *protos.NodeProto) []byte {
+		return changed(func(m *protos.ModelProto) { m.Graph.Node = []*protos.NodeProto{node} })
+	}
+	tests := []struct {
+		name string
+		file []byte
+		want string
+	}{
+		{"empty", nil, "the file is empty"},
+		{"half", sound[:len(sound)/2], "not an ONNX file, or a damaged one"},
+		{"all but a byte", sound[:len(sound)-1], "not an ONNX file, or a damaged one"},
+		{"random bytes", noise(4096), "not an ONNX file, or a damaged one"},
+		{"zeros", make([]byte, 4096), "not an ONNX file, or a damaged one"},
+		{"other input name", changed(func(m *protos.ModelProto) { m.Graph.Input[0].Name = "input" }), `inputs are ["input" "sigma"]`},
+		{"other rank", changed(func(m *protos.ModelProto) { m.Graph.Input[0] = modelstest.Value("x", 1, 2) }), "shape is [N 1 2]: want [N 2]"},
+		{"other type", changed(func(m *protos.ModelProto) {
+			m.Graph.Input[0].Type.GetTensorType().ElemType = int32(protos.TensorProto_DOUBLE)
+		}), "type is DOUBLE"},
+		{"operator set of the future", changed(func(m *protos.ModelProto) { m.OpsetImport[0].Version = 99 }), "99"},
+		{"IR version of the future", changed(func(m *protos.ModelProto) { m.IrVersion = 99 }), "99"},
+		{"unknown operator", onlyNode(&protos.NodeProto{OpType: "Teleport", Input: []string{"x"}, Output: []string{"score"}}), "Teleport"},
+		{"input from nowhere", onlyNode(&protos.NodeProto{OpType: "Neg", Input: []string{"y"}, Output: []string{"score"}}), "y"},
+		{"cycle", changed(func(m *protos.ModelProto) {
+			m.Graph.Node[0].Input[0] = m.Graph.Node[len(m.Graph.Node)-2].Output[0]
+		}), "not acyclic"},
+		{"no nodes", changed(func(m *protos.ModelProto) { m.Graph.Node = nil }), "score"},
+		{"weights shorter than their shape", changed(func(m *protos.ModelProto) {
+			w := m.Graph.Initializer[1]
+			w.FloatData = w.FloatData[:1]
+		}), "data field count (1)"},
+		{"weights of a petabyte", changed(func(m *protos.ModelProto) {
+			m.Graph.Initializer[1].Dims = []int64{1 << 24, 1 << 24}
+		}), "16777216"},
+		{"result of another shape", onlyNode(&protos.NodeProto{OpType: "Transpose", Input: []string{"x"}, Output: []string{"score"}}),
+			"trial evaluation"},
+		{"not finite", onlyNode(&protos.NodeProto{OpType: "Log", Input: []string{"x"}, Output: []string{"score"}}),
+			"the score at x = 0, sigma = 10 is -Inf"},
+	}
+	r := theRuntime(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := r.Load(t.Context(), tt.file, modelstest.Manifest("bad", 2), Options{})
+			if s != nil || !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v: want one line with %q", err, tt.want)
+			}
+		})
+	}
+	load(t, modelstest.MLP("SiLU", 1), modelstest.Manifest("sound", 2), Options{}) // the process is none the worse
+}
+
+// TestStrideZero loads what ended a process with ONNX Runtime 1.24: a division by zero while loading.
+func TestStrideZero(t *testing.T) {
+	model := modelstest.Conv("Relu", 6, 1)
+	for _, node := range model.Graph.Node {
+		if node.OpType == "Conv" {
+			node.Attribute = append(node.Attribute,
+				&protos.AttributeProto{Name: "strides", Type: protos.AttributeProto_INTS, Ints: []int64{0, 0}})
+		}
+	}
+	_, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, model), modelstest.Manifest("stride", 1, 6, 6), Options{})
+	if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), "stride") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPlain(t *testing.T) {
+	tests := map[string]string{
+		"Missing ONNX data": "Missing ONNX data",
+		"/src/core/graph/graph.cc:1555 void onnxruntime::Graph::Initialize() This is invalid. Output (score) is not there.": "This is invalid. Output (score) is not there.",
+		"/src/utils.h:46 void ns::Validate(const std::map<std::__cxx11::basic_string<char>, int>&, bool) Opset 99 (new).":   "Opset 99 (new).",
+		"/src/p.cc:88 onnxruntime::Provider& onnxruntime::ProviderLibrary::Get() [ONNXRuntimeError] : 1":                    "[ONNXRuntimeError] : 1",
+		"/src/g.cc:7 auto ns::F(std::function<void(int)>) const Why (x)":                                                    "Why (x)",
+		"utils.cc:1540 ValidateSize Initializer 'w': count (1)":                                                             "ValidateSize Initializer 'w': count (1)",
+		"Got invalid dimensions\n index: 0 Got: 16\n Please fix":                                                            "Got invalid dimensions index: 0 Got: 16 Please fix",
+	}
+	for text, want := range tests {
+		if got := plain(fmt.Errorf("Error running network: %w", errors.New(text))); got.Error() != want {
+			t.Errorf("%q became %q: want %q", text, got, want)
+		}
+	}
+}
+
+func TestBadManifestAndOptions(t *testing.T) {
+	r := theRuntime(t)
+	file := modelstest.GaussianFile(t, "gauss", 2)
+	if _, err := r.Load(t.Context(), file, models.Manifest{Name: "none"}, Options{}); !errors.Is(err, models.ErrInvalid) {
+		t.Errorf("without a manifest: %v", err)
+	}
+	if _, err := r.Load(t.Context(), file, modelstest.Manifest("gauss", 2), Options{Threads: -1}); err == nil ||
+		!strings.Contains(err.Error(), "threads is -1") {
+		t.Errorf("with -1 threads: %v", err)
+	}
+}
+
+// TestDevices asks for a device that this library cannot have: that is an error with the cause, and never the CPU instead.
+func TestDevices(t *testing.T) {
+	r := theRuntime(t)
+	file, m := modelstest.GaussianFile(t, "gauss", 2), modelstest.Manifest("gauss", 2)
+	_, err := r.Load(t.Context(), file, m, Options{Device: "tpu"})
+	if !errors.Is(err, ErrDeviceUnavailable) || !strings.Contains(err.Error(), `device is "tpu": want "cpu" or "cuda"`) {
+		t.Errorf("tpu: %v", err)
+	}
+	s, err := r.Load(t.Context(), file, m, Options{Device: DeviceCUDA})
+	if err == nil {
+		t.Cleanup(func() { s.Close() })
+		t.Skip("this machine has CUDA")
+	}
+	if !errors.Is(err, ErrDeviceUnavailable) || !strings.Contains(err.Error(), "cuda") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("cuda: %v", err)
+	}
+	load(t, modelstest.Gaussian(2), m, Options{})
+}
+
+// endless returns a graph whose Loop runs 2⁶² times.
+func endless() *protos.ModelProto {
+	model := modelstest.Gaussian(2)
+	scalar := func(name string, kind protos.TensorProto_DataType, value int64) *protos.TensorProto {
+		tensor := &protos.TensorProto{Name: name, DataType: int32(kind)}
+		if kind == protos.TensorProto_BOOL {
+			tensor.Int32Data = []int32{int32(value)}
+		} else {
+			tensor.Int64Data = []int64{value}
+		}
+		return tensor
+	}
+	typed := func(name string, kind protos.TensorProto_DataType) *protos.ValueInfoProto {
+		return &protos.ValueInfoProto{Name: name, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{
+			TensorType: &protos.TypeProto_Tensor{ElemType: int32(kind), Shape: &protos.TensorShapeProto{}}}}}
+	}
+	body := &protos.GraphProto{
+		Name:   "body",
+		Input:  []*protos.ValueInfoProto{typed("i", protos.TensorProto_INT64), typed("go", protos.TensorProto_BOOL), modelstest.Value("state", 2)},
+		Output: []*protos.ValueInfoProto{typed("again", protos.TensorProto_BOOL), modelstest.Value("next", 2)},
+		Node: []*protos.NodeProto{
+			{OpType: "Identity", Input: []string{"go"}, Output: []string{"again"}},
+			{OpType: "Neg", Input: []string{"state"}, Output: []string{"next"}},
+		},
+	}
+	model.Graph.Initializer = []*protos.TensorProto{
+		scalar("trips", protos.TensorProto_INT64, 1<<62), scalar("yes", protos.TensorProto_BOOL, 1),
+	}
+	model.Graph.Node = []*protos.NodeProto{{
+		OpType: "Loop", Input: []string{"trips", "yes", "x"}, Output: []string{"score"},
+		Attribute: []*protos.AttributeProto{{Name: "body", Type: protos.AttributeProto_GRAPH, G: body}},
+	}}
+	return model
+}
+
+func TestLoadCanBeStopped(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := theRuntime(t).Load(ctx, modelstest.Bytes(t, endless()), modelstest.Manifest("endless", 2), Options{})
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, models.ErrInvalid) {
+		t.Errorf("an endless graph: %v: want the deadline", err)
+	}
+}

@@ -1,0 +1,77 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	onnxruntime "github.com/yalue/onnxruntime_go"
+)
+
+// ErrAnotherLibrary is wrapped by the error of [Open] if the process runs on another library already.
+var ErrAnotherLibrary = errors.New("one process can run on one ONNX Runtime library only")
+
+// Runtime is the ONNX Runtime library that the process runs on. It is never unloaded: a call into an unloaded library
+// would end the process. Safe for concurrent use.
+type Runtime struct {
+	path      string
+	version   string
+	providers []string
+}
+
+// process holds the state that the library and its binding keep per process.
+var process struct {
+	mu      sync.Mutex
+	runtime *Runtime // set once
+}
+
+// Open loads the library at path, as found by [FindLibrary]. To open the same file again returns the same Runtime; to open
+// another is an error. A library older than 1.29 is refused with the version found and the one wanted.
+func Open(path string) (*Runtime, error) {
+	resolved, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		resolved, err = filepath.Abs(resolved)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open ONNX Runtime: %w", err)
+	}
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	if r := process.runtime; r != nil {
+		if r.path != resolved {
+			return nil, fmt.Errorf("open ONNX Runtime %s: %w: it runs on %s", resolved, ErrAnotherLibrary, r.path)
+		}
+		return r, nil
+	}
+	r, err := start(resolved)
+	if err != nil {
+		return nil, fmt.Errorf("open ONNX Runtime: %w", err)
+	}
+	process.runtime = r
+	return r, nil
+}
+
+func start(path string) (*Runtime, error) {
+	p, err := probeLibrary(path)
+	if err != nil {
+		return nil, err
+	}
+	onnxruntime.SetSharedLibraryPath(path)
+	// The library would write to stderr what it also returns as an error.
+	if err := onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelFatal()); err != nil {
+		return nil, fmt.Errorf("start ONNX Runtime %s at %s: %w", p.version, path, err)
+	}
+	return &Runtime{path: path, version: p.version, providers: p.providers}, nil
+}
+
+// Path is the file that the library was loaded from, symbolic links resolved.
+func (r *Runtime) Path() string { return r.path }
+
+// Version is the library's own version, as "1.30.0".
+func (r *Runtime) Version() string { return r.version }
+
+// Providers names the execution providers that the library was built for, in alphabetical order. CPUExecutionProvider is
+// always among them. That another is does not mean that its own libraries and devices are there; [Runtime.Load] finds out.
+func (r *Runtime) Providers() []string { return slices.Clone(r.providers) }
