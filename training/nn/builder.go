@@ -1,0 +1,210 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Builder records the operations of one network. Its methods return the node of their result, whose shape they infer.
+// A call that makes no sense, such as the sum of shapes that do not broadcast, ends the recording, and [Build] returns
+// the reason: a network's definition need not check anything.
+type Builder struct {
+	nodes []*Node
+	names map[string]bool
+}
+
+// mistake carries the reason from a Builder method to Build.
+type mistake struct{ error }
+
+// Build records the network that define describes, for samples of the given shape. define gets the inputs x, of shape
+// [Batch, shape...], and sigma, of shape [Batch], and returns the score, of x's shape.
+func Build(shape []int, define func(b *Builder, x, sigma *Node) *Node) (g *Graph, err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case mistake:
+			g, err = nil, r.error
+		default:
+			panic(r)
+		}
+	}()
+	b := &Builder{names: make(map[string]bool)}
+	if len(shape) == 0 || slices.Min(shape) < 1 {
+		b.fail("sample of shape %v: want at least one axis, all of them positive", shape)
+	}
+	x := b.add(&Node{Op: OpInput, Name: "x", Shape: append([]int{Batch}, shape...)})
+	sigma := b.add(&Node{Op: OpInput, Name: "sigma", Shape: []int{Batch}})
+	score := define(b, x, sigma)
+	if !slices.Equal(score.Shape, x.Shape) || score.Op == OpInput || score.Op == OpParameter {
+		b.fail("score is an %s of shape %v: want the result of an operation, of the shape of x, %v", score.Op, score.Shape, x.Shape)
+	}
+	if score.Name != "score" && b.names["score"] {
+		b.fail("a node named score is not the score: want the name for the result alone")
+	}
+	score.Name = "score"
+	return newGraph(x, sigma, score, used(b.nodes, score)), nil
+}
+
+func newGraph(x, sigma, score *Node, used []*Node) *Graph {
+	g := &Graph{X: x, Sigma: sigma, Score: score}
+	for _, n := range used {
+		switch n.Op {
+		case OpInput:
+		case OpParameter:
+			g.Params = append(g.Params, n)
+		default:
+			g.Nodes = append(g.Nodes, n)
+		}
+	}
+	return g
+}
+
+func (b *Builder) fail(format string, args ...any) {
+	panic(mistake{fmt.Errorf("nn: "+format, args...)})
+}
+
+// add records n, whose name no other node may have.
+func (b *Builder) add(n *Node) *Node {
+	if b.names[n.Name] {
+		b.fail("two nodes named %q: want a name for each", n.Name)
+	}
+	b.names[n.Name] = true
+	b.nodes = append(b.nodes, n)
+	return n
+}
+
+// Parameter is a trained tensor of a fixed shape.
+func (b *Builder) Parameter(name string, init Init, shape ...int) *Node {
+	if len(shape) == 0 || slices.Min(shape) < 1 {
+		b.fail("parameter %s has shape %v: want at least one axis, all of them positive", name, shape)
+	}
+	return b.add(&Node{Op: OpParameter, Name: name, Shape: shape, Init: init})
+}
+
+// Constant is a scalar that is not trained.
+func (b *Builder) Constant(name string, value float64) *Node {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		b.fail("constant %s is %g: want a finite number", name, value)
+	}
+	return b.add(&Node{Op: OpConstant, Name: name, Shape: []int{}, Values: []float64{value}})
+}
+
+// Add is x + y, elementwise.
+func (b *Builder) Add(name string, x, y *Node) *Node { return b.elementwise(OpAdd, name, x, y) }
+
+// Sub is x - y, elementwise.
+func (b *Builder) Sub(name string, x, y *Node) *Node { return b.elementwise(OpSub, name, x, y) }
+
+// Mul is x·y, elementwise.
+func (b *Builder) Mul(name string, x, y *Node) *Node { return b.elementwise(OpMul, name, x, y) }
+
+// Div is x / y, elementwise.
+func (b *Builder) Div(name string, x, y *Node) *Node { return b.elementwise(OpDiv, name, x, y) }
+
+// Sigmoid is 1/(1 + e^-x), elementwise.
+func (b *Builder) Sigmoid(name string, x *Node) *Node { return b.elementwise(OpSigmoid, name, x) }
+
+// Softplus is ln(1 + e^x), elementwise.
+func (b *Builder) Softplus(name string, x *Node) *Node { return b.elementwise(OpSoftplus, name, x) }
+
+// SiLU is x·sigmoid(x), elementwise, recorded as these two operations.
+func (b *Builder) SiLU(name string, x *Node) *Node {
+	return b.Mul(name, x, b.Sigmoid(name+"/gate", x))
+}
+
+func (b *Builder) elementwise(op Op, name string, inputs ...*Node) *Node {
+	shape := inputs[0].Shape
+	for _, in := range inputs[1:] {
+		joint, ok := broadcast(shape, in.Shape)
+		if !ok {
+			b.fail("%s: %s of shapes %v and %v, which do not broadcast", name, op, shape, in.Shape)
+		}
+		shape = joint
+	}
+	return b.add(&Node{Op: op, Name: name, Shape: shape, Inputs: inputs})
+}
+
+// broadcast joins two shapes of which one is a scalar's, or which have the same rank and axes that are equal or 1.
+func broadcast(a, b []int) (joint []int, ok bool) {
+	if len(a) == 0 {
+		return b, true
+	}
+	if len(b) == 0 {
+		return a, true
+	}
+	if len(a) != len(b) {
+		return nil, false
+	}
+	joint = slices.Clone(a)
+	for i, n := range b {
+		switch {
+		case joint[i] == 1:
+			joint[i] = n
+		case n != 1 && n != joint[i]:
+			return nil, false
+		}
+	}
+	return joint, true
+}
+
+// Unsqueeze inserts axes of size 1, at the given ascending places of the result's shape.
+func (b *Builder) Unsqueeze(name string, x *Node, axes ...int) *Node {
+	shape := slices.Clone(x.Shape)
+	for i, axis := range axes {
+		if axis < 0 || axis > len(shape) || i > 0 && axis <= axes[i-1] {
+			b.fail("%s: axes %v into shape %v: want ascending places in the result", name, axes, x.Shape)
+		}
+		shape = slices.Insert(shape, axis, 1)
+	}
+	return b.add(&Node{Op: OpUnsqueeze, Name: name, Shape: shape, Inputs: []*Node{x}, Axes: axes})
+}
+
+// Concat joins tensors along one axis other than the batch; their other axes are equal.
+func (b *Builder) Concat(name string, axis int, inputs ...*Node) *Node {
+	first := inputs[0].Shape
+	if axis < 1 || axis >= len(first) {
+		b.fail("%s: axis %d of shape %v: want one after the first", name, axis, first)
+	}
+	shape := slices.Clone(first)
+	shape[axis] = 0
+	for _, in := range inputs {
+		if len(in.Shape) != len(first) || !slices.Equal(in.Shape[:axis], first[:axis]) || !slices.Equal(in.Shape[axis+1:], first[axis+1:]) {
+			b.fail("%s: shapes %v and %v differ off axis %d", name, first, in.Shape, axis)
+		}
+		shape[axis] += in.Shape[axis]
+	}
+	return b.add(&Node{Op: OpConcat, Name: name, Shape: shape, Inputs: inputs, Axes: []int{axis}})
+}
+
+// Dense is x·W + b for rows x [Batch, in], with parameters name.weight [in, width] and name.bias [width], both drawn
+// from ±1/√in.
+func (b *Builder) Dense(name string, x *Node, width int) *Node {
+	if len(x.Shape) != 2 {
+		b.fail("%s: Dense of shape %v: want rows, two axes", name, x.Shape)
+	}
+	in := x.Shape[1]
+	init := Init{Bound: 1 / math.Sqrt(float64(in))}
+	weight := b.Parameter(name+".weight", init, in, width)
+	bias := b.Parameter(name+".bias", init, width)
+	return b.add(&Node{Op: OpDense, Name: name, Shape: []int{x.Shape[0], width}, Inputs: []*Node{x, weight, bias}})
+}
+
+// Nearest is, for each sigma [Batch], the index of the nearest of values, the first of two that are equally near. The
+// result serves [Builder.Embedding] only.
+func (b *Builder) Nearest(name string, sigma *Node, values []float64) *Node {
+	if len(sigma.Shape) != 1 || len(values) == 0 {
+		b.fail("%s: nearest of %d values to shape %v: want one axis and at least one value", name, len(values), sigma.Shape)
+	}
+	return b.add(&Node{Op: OpNearest, Name: name, Shape: sigma.Shape, Inputs: []*Node{sigma}, Values: slices.Clone(values)})
+}
+
+// Embedding is row index of the parameter name.weight [len(index.Values), width], which is drawn from N(0, 1). index
+// comes from [Builder.Nearest].
+func (b *Builder) Embedding(name string, index *Node, width int) *Node {
+	if index.Op != OpNearest {
+		b.fail("%s: embedding of %s: want the result of Nearest", name, index.Op)
+	}
+	table := b.Parameter(name+".weight", Init{Std: 1}, len(index.Values), width)
+	return b.add(&Node{Op: OpGather, Name: name, Shape: []int{index.Shape[0], width}, Inputs: []*Node{table, index}})
+}

@@ -1,0 +1,122 @@
+package nn
+
+import (
+	"slices"
+
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// Batch is the size of the first axis of inputs and activations in a [Node]'s shape: any number of rows.
+const Batch = -1
+
+// Op is what a [Node] computes from its inputs.
+type Op string
+
+// The operations. Elementwise ones broadcast axes of size 1, and scalars.
+const (
+	OpInput     Op = "Input"     // x or sigma
+	OpParameter Op = "Parameter" // trained
+	OpConstant  Op = "Constant"  // Values in Shape
+	OpUnsqueeze Op = "Unsqueeze" // insert axes of size 1 at Axes of the result
+	OpConcat    Op = "Concat"    // inputs joined along Axes[0]
+	OpAdd       Op = "Add"
+	OpSub       Op = "Sub"
+	OpMul       Op = "Mul"
+	OpDiv       Op = "Div"
+	OpSigmoid   Op = "Sigmoid"  // 1/(1 + e^-x)
+	OpSoftplus  Op = "Softplus" // ln(1 + e^x)
+	OpDense     Op = "Dense"    // input [Batch, in], weight [in, out], bias [out] -> input·weight + bias
+	OpNearest   Op = "Nearest"  // input [Batch] -> index of the nearest of Values, the first of equals
+	OpGather    Op = "Gather"   // table [rows, width], index [Batch] -> rows of the table [Batch, width]
+)
+
+// Node is one value of a [Graph] and how it is computed. Nodes are made by a [Builder] and not changed afterwards.
+type Node struct {
+	Op     Op
+	Name   string    // unique in the graph; its tensor's name in the ONNX file
+	Shape  []int     // an axis of size [Batch] is any number of rows
+	Inputs []*Node   // in the order the operation documents
+	Axes   []int     // of OpUnsqueeze and OpConcat
+	Values []float64 // of OpConstant and OpNearest
+	Init   Init      // of OpParameter
+}
+
+// Size is the number of elements of a node whose shape has no batch axis.
+func (n *Node) Size() int {
+	size := 1
+	for _, d := range n.Shape {
+		size *= d
+	}
+	return size
+}
+
+// Graph is a network as it was recorded: the score as a function of x, sigma and the parameters. It is immutable and
+// safe for concurrent use.
+type Graph struct {
+	X      *Node   // [Batch, shape of one sample...]
+	Sigma  *Node   // [Batch]
+	Score  *Node   // shaped as X
+	Params []*Node // in the order of the flat vector of parameters
+	Nodes  []*Node // everything that is neither input nor parameter, each after its inputs; only what Score needs
+}
+
+// NumParams is the length of the flat vector of parameters.
+func (g *Graph) NumParams() int {
+	total := 0
+	for _, p := range g.Params {
+		total += p.Size()
+	}
+	return total
+}
+
+// Split cuts a flat vector of NumParams elements into one piece for each of Params, without copying.
+func (g *Graph) Split(params []float32) [][]float32 {
+	pieces := make([][]float32, len(g.Params))
+	for i, p := range g.Params {
+		pieces[i], params = params[:p.Size():p.Size()], params[p.Size():]
+	}
+	return pieces
+}
+
+// Init says how a parameter is drawn before training.
+type Init struct {
+	Bound float64 // uniform on ±Bound, unless 0
+	Std   float64 // normal with this standard deviation, unless 0; both 0: zeros
+}
+
+// NewParams draws the initial flat vector of parameters, a pure function of g and seed.
+func (g *Graph) NewParams(seed uint64) []float32 {
+	params := make([]float32, g.NumParams())
+	for i, p := range g.Split(params) {
+		g.Params[i].Init.draw(p, sampling.Noise{Seed: seed, Chain: uint64(i)})
+	}
+	return params
+}
+
+func (i Init) draw(dst []float32, noise sampling.Noise) {
+	switch {
+	case i.Bound != 0:
+		noise.Uniform(dst, 0)
+		for j, u := range dst {
+			dst[j] = float32(i.Bound * (2*float64(u) - 1))
+		}
+	case i.Std != 0:
+		noise.Normal(dst, 0)
+		for j, z := range dst {
+			dst[j] = float32(i.Std * float64(z))
+		}
+	}
+}
+
+// used returns the nodes that score depends on, each after its inputs, in the order they were recorded.
+func used(recorded []*Node, score *Node) []*Node {
+	needed := map[*Node]bool{score: true}
+	for _, n := range slices.Backward(recorded) {
+		if needed[n] {
+			for _, in := range n.Inputs {
+				needed[in] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(recorded), func(n *Node) bool { return !needed[n] })
+}

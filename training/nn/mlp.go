@@ -1,0 +1,78 @@
+package nn
+
+import "fmt"
+
+// Activation is the nonlinearity between dense layers.
+type Activation string
+
+const (
+	SiLU     Activation = "silu"     // x·sigmoid(x): the fastest of the smooth ones in ONNX Runtime
+	Softplus Activation = "softplus" // ln(1 + e^x): what the papers' toy networks use
+)
+
+// MLP is the shape that the toy networks share: dim - Hidden - Hidden - dim.
+type MLP struct {
+	Dim        int // elements of one sample
+	Hidden     int // width of both hidden layers
+	Activation Activation
+}
+
+func (m MLP) layers(b *Builder, h *Node) *Node {
+	h = m.activate(b, "hidden1", b.Dense("dense1", h, m.Hidden))
+	h = m.activate(b, "hidden2", b.Dense("dense2", h, m.Hidden))
+	return b.Dense("dense3", h, m.Dim)
+}
+
+func (m MLP) activate(b *Builder, name string, x *Node) *Node {
+	switch m.Activation {
+	case SiLU:
+		return b.SiLU(name, x)
+	case Softplus:
+		return b.Softplus(name, x)
+	}
+	b.fail("activation is %q: want %q or %q", m.Activation, SiLU, Softplus)
+	return nil
+}
+
+// build checks what define relies on.
+func (m MLP) build(define func(b *Builder, x, sigma *Node) *Node) (*Graph, error) {
+	if m.Dim < 1 || m.Hidden < 1 {
+		return nil, fmt.Errorf("nn: MLP of %d inputs and %d hidden units: want at least 1 of each", m.Dim, m.Hidden)
+	}
+	return Build([]int{m.Dim}, define)
+}
+
+// ToyMLP is a score network for every sigma at once. With r = σ + scale its layers see (x, σ)/r and give G in
+//
+//	s(x, σ) = (G - x)/r²
+//
+// This is the denoiser D = (1 - σ²/r²)·x + (σ²/r²)·G written as a score, s = (D - x)/σ². As σ grows D tends to G, which
+// only has to guess where in the data x came from; as σ vanishes D tends to x. So neither the layers' inputs nor what
+// they have to give leave the scale of the data at any σ, as with the preconditioning of Karras et al. (2022,
+// section 5), at a third of its operations. scale is best near the geometric mean of the standard deviations of
+// all data and of one mode.
+func ToyMLP(m MLP, scale float64) (*Graph, error) {
+	return m.build(func(b *Builder, x, sigma *Node) *Node {
+		if !(scale > 0) {
+			b.fail("scale is %g: want above 0", scale)
+		}
+		sigma = b.Unsqueeze("sigma_column", sigma, 1)
+		r := b.Add("r", sigma, b.Constant("scale", scale))
+		features := b.Div("features", b.Concat("x_sigma", 1, x, sigma), r)
+		return b.Div("score", b.Sub("pull", m.layers(b, features), x), b.Mul("r_squared", r, r))
+	})
+}
+
+// UnconditionalMLP is the score network of the 2019 code's toy experiment, of no sigma: it knows one level only.
+func UnconditionalMLP(m MLP) (*Graph, error) {
+	return m.build(func(b *Builder, x, _ *Node) *Node { return m.layers(b, x) })
+}
+
+// EmbeddingMLP is the conditional toy network of the ring experiment: beside x its layers see a learned vector of width
+// Hidden for the level whose sigma is nearest. sigmas are the levels it is trained on.
+func EmbeddingMLP(m MLP, sigmas []float64) (*Graph, error) {
+	return m.build(func(b *Builder, x, sigma *Node) *Node {
+		level := b.Embedding("embedding", b.Nearest("level", sigma, sigmas), m.Hidden)
+		return m.layers(b, b.Concat("x_embedding", 1, x, level))
+	})
+}

@@ -1,0 +1,162 @@
+package nn
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// networks are those of this package, with their golden parameter counts (17,154 and 39,938 are the papers').
+func networks(t *testing.T) map[string]struct {
+	graph  *Graph
+	params int
+	nodes  int // in the ONNX file
+} {
+	t.Helper()
+	must := func(g *Graph, err error) *Graph {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	silu := MLP{Dim: 2, Hidden: 128, Activation: SiLU}
+	softplus := MLP{Dim: 2, Hidden: 128, Activation: Softplus}
+	levels := make([]float64, 50)
+	for i := range levels {
+		levels[i] = 20 * math.Pow(0.05, float64(i)/49)
+	}
+	return map[string]struct {
+		graph  *Graph
+		params int
+		nodes  int
+	}{
+		"toy":           {must(ToyMLP(silu, 2)), 17_282, 14},
+		"toy softplus":  {must(ToyMLP(softplus, 2)), 17_282, 24},
+		"unconditional": {must(UnconditionalMLP(softplus)), 17_154, 17},
+		"embedding":     {must(EmbeddingMLP(softplus, levels)), 39_938, 23},
+	}
+}
+
+func TestNetworkSizes(t *testing.T) {
+	for name, c := range networks(t) {
+		if got := c.graph.NumParams(); got != c.params {
+			t.Errorf("%s: %d parameters, want %d", name, got, c.params)
+		}
+		model, err := c.graph.ONNX("test", make([]float32, c.params))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(model.Graph.Node); got != c.nodes {
+			t.Errorf("%s: %d ONNX nodes, want %d", name, got, c.nodes)
+		}
+	}
+}
+
+// The score of ToyMLP is that of a denoiser which returns x itself where there is no noise.
+func TestToyMLPLimits(t *testing.T) {
+	g, err := ToyMLP(MLP{Dim: 3, Hidden: 8, Activation: SiLU}, 1.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params, x := g.NewParams(1), []float64{1, -2, 0.5}
+	denoised := func(sigma float64) []float64 {
+		s, err := g.Evaluate(params, x, []float64{sigma})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range s {
+			s[i] = x[i] + sigma*sigma*s[i]
+		}
+		return s
+	}
+	for i, d := range denoised(1e-6) {
+		if math.Abs(d-x[i]) > 1e-9 {
+			t.Errorf("sigma 1e-6: denoised[%d] is %g, want x, %g", i, d, x[i])
+		}
+	}
+	for i, d := range denoised(1e6) {
+		if math.Abs(d) > 10 {
+			t.Errorf("sigma 1e6: denoised[%d] is %g, want the scale of the data", i, d)
+		}
+	}
+}
+
+// Parameters are drawn from ±1/√fan_in, weight and bias alike, and from N(0, 1) for embeddings.
+func TestNewParams(t *testing.T) {
+	g := networks(t)["embedding"].graph
+	params := g.NewParams(7)
+	if !slices.Equal(params, g.NewParams(7)) {
+		t.Error("the same seed gives other parameters")
+	}
+	if slices.Equal(params, g.NewParams(8)) {
+		t.Error("another seed gives the same parameters")
+	}
+	std := map[string]float64{"embedding.weight": 1, "dense1.weight": 1 / math.Sqrt(3*130), "dense2.weight": 1 / math.Sqrt(3*128), "dense2.bias": 1 / math.Sqrt(3*128)}
+	for i, piece := range g.Split(params) {
+		name := g.Params[i].Name
+		var sum, sum2, largest float64
+		for _, v := range piece {
+			sum += float64(v)
+			sum2 += float64(v) * float64(v)
+			largest = max(largest, math.Abs(float64(v)))
+		}
+		n := float64(len(piece))
+		if want, ok := std[name]; ok && (math.Abs(math.Sqrt(sum2/n)/want-1) > 0.15 || math.Abs(sum/n) > 4*want/math.Sqrt(n)) {
+			t.Errorf("%s: mean %g, std %g, want 0, %g", name, sum/n, math.Sqrt(sum2/n), want)
+		}
+		if bound := g.Params[i].Init.Bound; bound != 0 && largest > bound {
+			t.Errorf("%s: an element of %g, want at most %g", name, largest, bound)
+		}
+	}
+}
+
+func TestBuildRefuses(t *testing.T) {
+	mlp := MLP{Dim: 2, Hidden: 4, Activation: SiLU}
+	build := func(define func(b *Builder, x, sigma *Node) *Node) error {
+		_, err := Build([]int{2}, define)
+		return err
+	}
+	second := func(_ *Graph, err error) error { return err }
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"no axes":    {second(Build(nil, nil)), "shape []"},
+		"zero axis":  {second(Build([]int{0}, nil)), "shape [0]"},
+		"score is x": {build(func(_ *Builder, x, _ *Node) *Node { return x }), "score is an Input"},
+		"score of another shape": {build(func(b *Builder, x, _ *Node) *Node { return b.Dense("d", x, 3) }),
+			"shape [-1 3]"},
+		"two names":       {build(func(b *Builder, x, _ *Node) *Node { b.Sigmoid("a", x); return b.Sigmoid("a", x) }), `named "a"`},
+		"stolen name":     {build(func(b *Builder, x, _ *Node) *Node { b.Sigmoid("score", x); return b.Sigmoid("a", x) }), "named score"},
+		"no broadcast":    {build(func(b *Builder, x, sigma *Node) *Node { return b.Add("a", x, sigma) }), "do not broadcast"},
+		"concat the rows": {build(func(b *Builder, x, _ *Node) *Node { return b.Concat("a", 0, x, x) }), "axis 0"},
+		"concat unlike": {build(func(b *Builder, x, sigma *Node) *Node {
+			return b.Concat("a", 1, x, sigma)
+		}), "differ off axis"},
+		"unsqueeze":         {build(func(b *Builder, x, _ *Node) *Node { return b.Unsqueeze("a", x, 4) }), "axes [4]"},
+		"dense of a vector": {build(func(b *Builder, _, sigma *Node) *Node { return b.Dense("a", sigma, 2) }), "want rows"},
+		"dense of width 0":  {build(func(b *Builder, x, _ *Node) *Node { return b.Dense("a", x, 0) }), "a.weight"},
+		"constant NaN":      {build(func(b *Builder, _, _ *Node) *Node { return b.Constant("a", math.NaN()) }), "NaN"},
+		"nearest of none":   {build(func(b *Builder, _, sigma *Node) *Node { return b.Nearest("a", sigma, nil) }), "0 values"},
+		"embedding of x":    {build(func(b *Builder, x, _ *Node) *Node { return b.Embedding("a", x, 2) }), "want the result of Nearest"},
+		"activation":        {second(UnconditionalMLP(MLP{Dim: 2, Hidden: 4, Activation: "relu"})), `"relu"`},
+		"hidden 0":          {second(UnconditionalMLP(MLP{Dim: 2})), "0 hidden"},
+		"scale 0":           {second(ToyMLP(mlp, 0)), "scale is 0"},
+		"no levels":         {second(EmbeddingMLP(mlp, nil)), "0 values"},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one that says %q", name, c.err, c.want)
+		}
+	}
+}
+
+func TestWrongNumberOfParameters(t *testing.T) {
+	g := networks(t)["toy"].graph
+	if _, err := g.ONNX("short", make([]float32, 3)); err == nil || !strings.Contains(err.Error(), "3 parameters") {
+		t.Errorf("ONNX: error %v, want one that says how many were given", err)
+	}
+	if _, err := g.Evaluate(make([]float32, 3), []float64{0, 0}, []float64{1}); err == nil || !strings.Contains(err.Error(), "3 parameters") {
+		t.Errorf("Evaluate: error %v, want one that says how many were given", err)
+	}
+}

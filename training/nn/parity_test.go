@@ -1,0 +1,186 @@
+package nn
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math"
+	"strconv"
+	"testing"
+
+	onnxbackend "github.com/gomlx/compute-onnx"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models/modelstest"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/ort"
+)
+
+// everyOp uses all operations, on shapes that broadcast in every way.
+func everyOp(t *testing.T) *Graph {
+	t.Helper()
+	g, err := Build([]int{3, 2}, func(b *Builder, x, sigma *Node) *Node {
+		column := b.Unsqueeze("column", sigma, 1)
+		level := b.Embedding("level", b.Nearest("nearest", sigma, []float64{10, 3, 1, 0.3}), 4)
+		joined := b.Concat("joined", 1, column, level)
+		soft := b.Unsqueeze("soft_row", b.Softplus("soft", b.Dense("dense1", joined, 2)), 1)
+		gate := b.Unsqueeze("gate_row", b.Sigmoid("gate", b.Dense("dense2", joined, 2)), 1)
+		sum := b.Add("sum", x, b.Concat("rows", 1, soft, gate, soft))
+		scaled := b.Mul("scaled", b.Parameter("gain", Init{Bound: 1}, 1, 3, 1), sum)
+		shifted := b.Sub("shifted", scaled, b.Unsqueeze("sigma_cube", sigma, 1, 2))
+		return b.Div("ratio", shifted, b.Add("above_one", b.Constant("one", 1), b.Softplus("positive", b.Unsqueeze("cube", column, 1))))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// An operation that is in none of the networks of the parity test below would go untested in three interpreters.
+func TestEveryOpIsUsed(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "graph.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[Op]bool{OpInput: true, OpParameter: true}
+	for _, n := range everyOp(t).Nodes {
+		used[n.Op] = true
+	}
+	declared := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || spec.Type == nil || spec.Type.(*ast.Ident).Name != "Op" {
+			return true
+		}
+		name, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		if declared++; err != nil || !used[Op(name)] {
+			t.Errorf("%s is in no network that the interpreters are compared on", spec.Names[0].Name)
+		}
+		return false
+	})
+	if declared == 0 {
+		t.Error("found no operations in graph.go")
+	}
+}
+
+// TestInterpretersAgree compares GoMLX, the ONNX file and plain Go in float64 on random parameters and inputs.
+func TestInterpretersAgree(t *testing.T) {
+	graphs := map[string]*Graph{"every op": everyOp(t)}
+	for name, c := range networks(t) {
+		graphs[name] = c.graph
+	}
+	for name, g := range graphs {
+		t.Run(name, func(t *testing.T) {
+			params := g.NewParams(3)
+			x, sigma := inputs(g, 257)
+			want := evaluate(t, g, params, x, sigma)
+			compare(t, "GoMLX", runGoMLX(t, g, params, x, sigma), want)
+			compare(t, "ONNX", runONNX(t, g, params, x, sigma), want)
+		})
+	}
+}
+
+// compare allows 1e-5, relative for large scores.
+func compare(t *testing.T, what string, got []float32, want []float64) {
+	t.Helper()
+	var worst float64
+	for i, v := range got {
+		worst = max(worst, math.Abs(float64(v)-want[i])/max(1, math.Abs(want[i])))
+	}
+	if len(got) != len(want) || !(worst <= 1e-5) {
+		t.Errorf("%s: %d scores, off by up to %g: want %d, off by at most 1e-5", what, len(got), worst, len(want))
+	}
+}
+
+// inputs draws n rows: sigma on 0.2..20, spaced geometrically, and x on ±8σ around the data's scale.
+func inputs(g *Graph, n int) (x, sigma []float32) {
+	row := -g.X.Size() // without the batch axis, which counts -1
+	x, sigma = make([]float32, n*row), make([]float32, n)
+	noise := sampling.Noise{Seed: 11}
+	noise.Uniform(x, 0)
+	noise.Uniform(sigma, 1)
+	for i, u := range sigma {
+		sigma[i] = float32(0.2 * math.Pow(100, float64(u)))
+		for j := range row {
+			x[i*row+j] = (2*x[i*row+j] - 1) * (8*sigma[i] + 8)
+		}
+	}
+	return x, sigma
+}
+
+func evaluate(t *testing.T, g *Graph, params, x, sigma []float32) []float64 {
+	t.Helper()
+	wide := func(values []float32) []float64 {
+		out := make([]float64, len(values))
+		for i, v := range values {
+			out[i] = float64(v)
+		}
+		return out
+	}
+	scores, err := g.Evaluate(params, wide(x), wide(sigma))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return scores
+}
+
+func library(t *testing.T) string {
+	t.Helper()
+	path, searched, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatalf("run make onnxruntime: %v (looked at %q)", err, searched)
+	}
+	return path
+}
+
+func runGoMLX(t *testing.T, g *Graph, params, x, sigma []float32) []float32 {
+	t.Helper()
+	backend, err := onnxbackend.New(library(t) + ",cpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec, err := graph.NewExec(backend, func(params, x, sigma *graph.Node) *graph.Node {
+		return g.GoMLX(g.SplitGoMLX(params), x, sigma)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape := append([]int{len(sigma)}, g.X.Shape[1:]...)
+	scores, err := exec.Call1(params, tensors.FromFlatDataAndDimensions(x, shape...), sigma)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tensors.MustCopyFlatData[float32](scores)
+}
+
+func runONNX(t *testing.T, g *Graph, params, x, sigma []float32) []float32 {
+	t.Helper()
+	model, err := g.ONNX("parity", params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := proto.Marshal(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime, err := ort.Open(library(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := runtime.Load(t.Context(), file, modelstest.Manifest("parity", g.X.Shape[1:]...), ort.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := session.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	scores := make([]float32, len(x))
+	if err := session.Score(t.Context(), scores, x, sigma); err != nil {
+		t.Fatal(err)
+	}
+	return scores
+}

@@ -1,0 +1,160 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+)
+
+// Evaluate computes the score in float64, without any library and without haste: x holds len(sigma) rows of one sample
+// each and so does the result. It is what the other interpreters are tested against.
+func (g *Graph) Evaluate(params []float32, x, sigma []float64) ([]float64, error) {
+	row := 1
+	for _, n := range g.X.Shape[1:] {
+		row *= n
+	}
+	if len(params) != g.NumParams() || len(x) != row*len(sigma) {
+		return nil, fmt.Errorf("nn: evaluate: %d parameters and %d elements of x for %d sigmas: want %d and %d",
+			len(params), len(x), len(sigma), g.NumParams(), row*len(sigma))
+	}
+	values := map[*Node]tensor{
+		g.X:     {rows(g.X.Shape, len(sigma)), x},
+		g.Sigma: {[]int{len(sigma)}, sigma},
+	}
+	for i, piece := range g.Split(params) {
+		data := make([]float64, len(piece))
+		for j, v := range piece {
+			data[j] = float64(v)
+		}
+		values[g.Params[i]] = tensor{g.Params[i].Shape, data}
+	}
+	for _, n := range g.Nodes {
+		in := make([]tensor, len(n.Inputs))
+		for i, input := range n.Inputs {
+			in[i] = values[input]
+		}
+		values[n] = n.evaluate(tensorOf(rows(n.Shape, len(sigma))), in)
+	}
+	return values[g.Score].data, nil
+}
+
+// tensor is a row-major array.
+type tensor struct {
+	shape []int
+	data  []float64
+}
+
+func tensorOf(shape []int) tensor {
+	size := 1
+	for _, n := range shape {
+		size *= n
+	}
+	return tensor{shape, make([]float64, size)}
+}
+
+// rows is shape with n for its batch axis.
+func rows(shape []int, n int) []int {
+	actual := make([]int, len(shape))
+	for i, size := range shape {
+		if actual[i] = size; size == Batch {
+			actual[i] = n
+		}
+	}
+	return actual
+}
+
+// evaluate fills out, which has the shape of n, from its inputs.
+func (n *Node) evaluate(out tensor, in []tensor) tensor {
+	switch n.Op {
+	case OpConstant:
+		copy(out.data, n.Values)
+	case OpUnsqueeze:
+		copy(out.data, in[0].data)
+	case OpConcat:
+		out.concat(n.Axes[0], in)
+	case OpAdd:
+		out.zip(in[0], in[1], func(a, b float64) float64 { return a + b })
+	case OpSub:
+		out.zip(in[0], in[1], func(a, b float64) float64 { return a - b })
+	case OpMul:
+		out.zip(in[0], in[1], func(a, b float64) float64 { return a * b })
+	case OpDiv:
+		out.zip(in[0], in[1], func(a, b float64) float64 { return a / b })
+	case OpSigmoid:
+		out.each(in[0], func(a float64) float64 { return 1 / (1 + math.Exp(-a)) })
+	case OpSoftplus:
+		out.each(in[0], func(a float64) float64 { return max(a, 0) + math.Log1p(math.Exp(-math.Abs(a))) })
+	case OpDense:
+		out.dense(in[0], in[1], in[2])
+	case OpNearest:
+		out.each(in[0], func(a float64) float64 { return float64(nearest(n.Values, a)) })
+	case OpGather:
+		width := out.shape[1]
+		for i, row := range in[1].data {
+			copy(out.data[i*width:(i+1)*width], in[0].data[int(row)*width:])
+		}
+	default:
+		panic(fmt.Sprintf("nn: no reference for %s", n.Op))
+	}
+	return out
+}
+
+func (t tensor) each(a tensor, f func(float64) float64) {
+	for i, v := range a.data {
+		t.data[i] = f(v)
+	}
+}
+
+func (t tensor) zip(a, b tensor, f func(a, b float64) float64) {
+	for i := range t.data {
+		t.data[i] = f(a.data[a.at(t.shape, i)], b.data[b.at(t.shape, i)])
+	}
+}
+
+// at is where t, broadcast to shape, has the element that shape has at place i.
+func (t tensor) at(shape []int, i int) int {
+	place, stride := 0, 1
+	for axis := len(t.shape) - 1; axis >= 0; axis-- {
+		if t.shape[axis] != 1 {
+			place += i % shape[axis] * stride
+		}
+		i /= shape[axis]
+		stride *= t.shape[axis]
+	}
+	return place
+}
+
+func (t tensor) concat(axis int, in []tensor) {
+	at := 0
+	for outer := 0; at < len(t.data); outer++ {
+		for _, part := range in {
+			run := 1
+			for _, n := range part.shape[axis:] {
+				run *= n
+			}
+			at += copy(t.data[at:], part.data[outer*run:(outer+1)*run])
+		}
+	}
+}
+
+func (t tensor) dense(x, weight, bias tensor) {
+	in, width := weight.shape[0], weight.shape[1]
+	for row := range x.shape[0] {
+		for j := range width {
+			sum := bias.data[j]
+			for k := range in {
+				sum += x.data[row*in+k] * weight.data[k*width+j]
+			}
+			t.data[row*width+j] = sum
+		}
+	}
+}
+
+func nearest(values []float64, a float64) int {
+	best := 0
+	for i, v := range values {
+		if math.Abs(a-v) < math.Abs(a-values[best]) {
+			best = i
+		}
+	}
+	return best
+}
