@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -82,6 +83,9 @@ type Error struct {
 	RequestID  string        // names the call in the server's log; empty if the server did not say
 	Violations []Violation   // the fields that are wrong, if the request was
 
+	// Metadata says more about Reason: chain, step and sigma of a chain that diverged.
+	Metadata map[string]string
+
 	status *status.Status // as received; nil if the error was made on this side
 }
 
@@ -134,7 +138,7 @@ func (e *Error) GRPCStatus() *status.Status {
 func (e *Error) details() []protoadapt.MessageV1 {
 	var all []protoadapt.MessageV1
 	if e.Reason != "" {
-		all = append(all, &errdetails.ErrorInfo{Reason: e.Reason, Domain: langevinv1.ErrorDomain})
+		all = append(all, &errdetails.ErrorInfo{Reason: e.Reason, Domain: langevinv1.ErrorDomain, Metadata: e.Metadata})
 	}
 	if e.RetryAfter > 0 {
 		all = append(all, &errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)})
@@ -153,10 +157,13 @@ func (e *Error) details() []protoadapt.MessageV1 {
 	return all
 }
 
-// fromRPC reads an error of gRPC.
-func fromRPC(op string, err error) error {
+// fromRPC reads an error of gRPC and the header that came before it, if one came.
+func fromRPC(op string, err error, header metadata.MD) error {
 	st := status.Convert(err)
 	e := &Error{Op: op, Code: st.Code(), Message: st.Message(), status: st}
+	if ids := header.Get(langevinv1.RequestIDHeader); len(ids) > 0 {
+		e.RequestID = ids[0]
+	}
 	for _, detail := range st.Details() {
 		e.read(detail)
 	}
@@ -170,7 +177,7 @@ func (e *Error) read(detail any) {
 	switch d := detail.(type) {
 	case *errdetails.ErrorInfo:
 		if d.GetDomain() == langevinv1.ErrorDomain {
-			e.Reason = d.GetReason()
+			e.Reason, e.Metadata = d.GetReason(), d.GetMetadata()
 		}
 	case *errdetails.RetryInfo:
 		e.RetryAfter = d.GetRetryDelay().AsDuration()

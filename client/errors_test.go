@@ -10,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/langevin-ml/langevin/client"
@@ -28,7 +30,7 @@ func TestErrorTravels(t *testing.T) {
 			Violations: []client.Violation{{"n", "n is -1: want 1 to 5"}, {"steps", "no"}}}, []error{client.ErrInvalid}},
 		{client.Error{Code: codes.NotFound, Reason: langevinv1.ReasonModelNotFound, Message: "no model"}, []error{client.ErrModelNotFound}},
 		{client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonModelFailed}, []error{client.ErrModelFailed}},
-		{client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonDiverged, RequestID: "abc"}, []error{client.ErrDiverged}},
+		{client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonDiverged, RequestID: "abc", Metadata: map[string]string{"step": "4"}}, []error{client.ErrDiverged}},
 		{client.Error{Code: codes.ResourceExhausted, Reason: langevinv1.ReasonQueueFull, RetryAfter: 2 * time.Second}, []error{client.ErrQueueFull}},
 		{client.Error{Code: codes.DeadlineExceeded, Reason: langevinv1.ReasonDeadlineTooShort}, []error{client.ErrDeadlineTooShort, context.DeadlineExceeded}},
 		{client.Error{Code: codes.Unavailable, Reason: langevinv1.ReasonDraining}, []error{client.ErrDraining}},
@@ -65,6 +67,25 @@ func TestErrorOfOthers(t *testing.T) {
 	_, err = serve(t, fake.Script{Sample: fake.Fail(st.Err())}).Sample(t.Context(), client.SampleRequest{})
 	if errors.Is(err, client.ErrDraining) || !errors.Is(err, client.ErrUnreachable) {
 		t.Errorf("%v: want ErrUnreachable and not ErrDraining", err)
+	}
+}
+
+// TestErrorNamesTheCall: the server names every call in the header, also one whose error has no details.
+func TestErrorNamesTheCall(t *testing.T) {
+	named := func(ctx context.Context) error {
+		return errors.Join(grpc.SetHeader(ctx, metadata.Pairs(langevinv1.RequestIDHeader, "abc")), errors.New("internal"))
+	}
+	c := serve(t, fake.Script{
+		Sample: func(ctx context.Context, _ client.SampleRequest, _ func(client.Event) error) error { return named(ctx) },
+		Score:  func(ctx context.Context, _ client.ScoreRequest) (*client.Scores, error) { return nil, named(ctx) },
+	})
+	_, sampling := c.Sample(t.Context(), client.SampleRequest{})
+	_, scoring := c.Score(t.Context(), client.ScoreRequest{})
+	for _, err := range []error{sampling, scoring} {
+		var e *client.Error
+		if !errors.As(err, &e) || e.RequestID != "abc" {
+			t.Errorf("%+v: want request id abc", err)
+		}
 	}
 }
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"iter"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
@@ -40,9 +43,10 @@ func (c *Client) Models(ctx context.Context) iter.Seq2[Model, error] {
 	return func(yield func(Model, error) bool) {
 		request := &langevinv1.ListModelsRequest{}
 		for {
-			page, err := c.models.ListModels(ctx, request)
+			var header metadata.MD
+			page, err := c.models.ListModels(ctx, request, grpc.Header(&header))
 			if err != nil {
-				yield(Model{}, fromRPC("list models", err))
+				yield(Model{}, fromRPC("list models", err, header))
 				return
 			}
 			for _, m := range page.GetModels() {
@@ -70,9 +74,10 @@ func (c *Client) Model(ctx context.Context, name string, version int) (Model, er
 	if err != nil {
 		return Model{}, during(op, err)
 	}
-	response, err := c.models.GetModel(ctx, &langevinv1.GetModelRequest{Name: name, Version: v})
+	var header metadata.MD
+	response, err := c.models.GetModel(ctx, &langevinv1.GetModelRequest{Name: name, Version: v}, grpc.Header(&header))
 	if err != nil {
-		return Model{}, fromRPC(op, err)
+		return Model{}, fromRPC(op, err, header)
 	}
 	m, err := newModel(response.GetModel())
 	return m, during(op, err)

@@ -3,6 +3,9 @@ package client
 import (
 	"context"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
@@ -30,9 +33,10 @@ func (c *Client) Score(ctx context.Context, req ScoreRequest) (*Scores, error) {
 	if err != nil {
 		return nil, during(op, err)
 	}
-	response, err := c.sampling.Score(ctx, w)
+	var header metadata.MD
+	response, err := c.sampling.Score(ctx, w, grpc.Header(&header))
 	if err != nil {
-		return nil, fromRPC(op, err)
+		return nil, fromRPC(op, err, header)
 	}
 	b, err := newBatch(response.GetScore())
 	if err == nil && len(b.X) != len(req.X) {

@@ -72,7 +72,7 @@ func (s *Stream) receive(emit func(Event) bool) error {
 	defer cancel()
 	call, err := s.client.sampling.Sample(ctx, request)
 	if err != nil {
-		return fromRPC(s.op(), err)
+		return fromRPC(s.op(), err, nil)
 	}
 	for {
 		response, err := call.Recv()
@@ -80,7 +80,8 @@ func (s *Stream) receive(emit func(Event) bool) error {
 			return s.end(emit)
 		}
 		if err != nil {
-			return fromRPC(s.op(), err)
+			header, _ := call.Header() // its error is the call's
+			return fromRPC(s.op(), err, header)
 		}
 		e, err := s.built.add(response)
 		if err != nil {

@@ -1,5 +1,9 @@
 package langevinv1
 
+// RequestIDHeader is the metadata that names a call: the caller may send one, and the server answers with it or with
+// one of its own, which its log has too.
+const RequestIDHeader = "x-request-id"
+
 // ErrorDomain is ErrorInfo.domain of every error that a Langevin server reports on purpose.
 const ErrorDomain = "langevin.dev"
 
