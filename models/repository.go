@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -125,15 +126,15 @@ func (r *Repository) Open(name string, version int) (File, error) {
 	if len(versions) == 0 || version != 0 {
 		return File{}, notFound(name, version, slices.Collect(maps.Keys(places)), slices.Sorted(maps.Keys(versions)))
 	}
-	var errs []error
+	var newest error
 	for _, version := range slices.Backward(slices.Sorted(maps.Keys(versions))) {
 		file, err := versions[version].read()
 		if err == nil {
 			return file, nil
 		}
-		errs = append(errs, err)
+		newest = cmp.Or(newest, err)
 	}
-	return File{}, errors.Join(errs...)
+	return File{}, newest
 }
 
 // place is where a version of a model should be.

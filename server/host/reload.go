@@ -1,0 +1,128 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/langevin-ml/langevin/models"
+)
+
+// Reload looks at the repository again for the versions of one model: it loads those that are new, whose file has changed
+// or that failed before, and drops those that are gone. Users of a replaced version keep it until they release it. Where a
+// load fails, or the file is broken now, what was loaded before stays, and the error says so; a new version that fails is
+// listed as failed. When ctx ends, what has been replaced by then stays so.
+func (h *Host[T]) Reload(ctx context.Context, name string) error {
+	h.reload.Lock()
+	defer h.reload.Unlock()
+	if h.isClosed() {
+		return ErrClosed
+	}
+	entries, problems := h.repository.List()
+	_, missing := models.Find(entries, problems, name, 0)
+	entries = slices.DeleteFunc(entries, func(e models.Entry) bool { return e.Name != name })
+	problems = slices.DeleteFunc(problems, func(p models.Problem) bool { return p.Name != name })
+
+	var errs []error
+	if known := h.forget(name, entries, problems); !known {
+		errs = append(errs, missing)
+	}
+	for _, p := range problems {
+		errs = append(errs, p.Err)
+	}
+	for _, entry := range entries {
+		errs = append(errs, h.refresh(ctx, entry))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("reload %q: %w", name, err)
+	}
+	return nil
+}
+
+// forget drops the slots of versions that the repository no longer has, sound or not, and reports whether there is or was
+// anything of that name.
+func (h *Host[T]) forget(name string, entries []models.Entry, problems []models.Problem) (known bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known = len(entries)+len(problems) > 0
+	h.problems = slices.DeleteFunc(h.problems, func(p models.Problem) bool { return p.Name == name })
+	h.problems = append(h.problems, problems...)
+	h.slots = slices.DeleteFunc(h.slots, func(s *slot[T]) bool {
+		version := s.entry.Version
+		if s.entry.Name != name {
+			return false
+		}
+		known = true
+		if slices.ContainsFunc(entries, func(e models.Entry) bool { return e.Version == version }) ||
+			slices.ContainsFunc(problems, func(p models.Problem) bool { return p.Version == version }) {
+			return false
+		}
+		h.retire(s)
+		return true
+	})
+	return known
+}
+
+// refresh loads what the entry describes, unless that is what the host has, and puts it in place of what it had.
+func (h *Host[T]) refresh(ctx context.Context, entry models.Entry) error {
+	if h.isCurrent(entry) {
+		return nil
+	}
+	s := newSlot[T](entry)
+	s.users = 1
+	h.start(s)
+	defer h.leave(s)
+	err := s.wait(ctx)
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old := h.slotOf(entry)
+	if err == nil && s.err != nil {
+		err = s.failure()
+	}
+	switch {
+	case h.closed:
+		err = ErrClosed
+		h.retire(s)
+	case !s.ended() || s.failed() && old != nil && old.started && !old.failed():
+		h.retire(s)
+	default:
+		h.install(s, old)
+	}
+	return err
+}
+
+func (h *Host[T]) isCurrent(entry models.Entry) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.slotOf(entry)
+	return s != nil && !s.failed() && s.entry.Digest == entry.Digest
+}
+
+// slotOf is the listed slot of the entry's name and version, or nil. The caller holds mu.
+func (h *Host[T]) slotOf(entry models.Entry) *slot[T] {
+	if i, found := h.search(entry); found {
+		return h.slots[i]
+	}
+	return nil
+}
+
+// install lists s where old was, or as a new one if old is nil. The caller holds mu.
+func (h *Host[T]) install(s, old *slot[T]) {
+	i, found := h.search(s.entry)
+	if !found {
+		h.slots = slices.Insert(h.slots, i, s)
+		return
+	}
+	h.slots[i] = s
+	h.retire(old)
+}
+
+// search finds the place of an entry in the order of the list. The caller holds mu.
+func (h *Host[T]) search(entry models.Entry) (int, bool) {
+	return slices.BinarySearchFunc(h.slots, entry, func(s *slot[T], e models.Entry) int {
+		return cmp.Or(cmp.Compare(s.entry.Name, e.Name), cmp.Compare(s.entry.Version, e.Version))
+	})
+}
