@@ -18,10 +18,9 @@ type Block struct {
 }
 
 type row struct {
-	plan    Plan
-	noise   Noise
-	step    int
-	history bool
+	plan  Plan
+	noise Noise
+	step  int
 }
 
 // NewBlock returns an empty block for chains of dim elements with room for capacity rows; Add grows it past that.
@@ -50,7 +49,7 @@ func (b *Block) Start(plan Plan, prior Prior, noise Noise) int {
 // be valid and step below its length. It returns the chain's row.
 func (b *Block) Add(plan Plan, noise Noise, step int, x, h []float32) int {
 	i := len(b.rows)
-	b.rows = append(b.rows, row{plan: plan, noise: noise, step: step, history: plan.usesHistory()})
+	b.rows = append(b.rows, row{plan: plan, noise: noise, step: step})
 	b.x = append(b.x, x[:b.dim]...)
 	b.score = append(b.score, x[:b.dim]...) // overwritten by Evaluate before anyone reads it
 	b.sigma = append(b.sigma, 0)
@@ -111,11 +110,7 @@ const (
 // Advance spends the score of row i on its next step.
 func (b *Block) Advance(i int) Outcome {
 	r := &b.rows[i]
-	var h []float32
-	if r.history {
-		h = b.History(i)
-	}
-	ok := r.plan[r.step].apply(b.X(i), h, b.Score(i), b.scratch, r.noise, uint32(r.step))
+	ok := r.plan[r.step].apply(b.X(i), b.History(i), b.Score(i), b.scratch, r.noise, uint32(r.step))
 	r.step++
 	switch {
 	case !ok:

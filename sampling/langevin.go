@@ -91,7 +91,9 @@ type FieldError struct {
 	Want  string
 }
 
-func (e *FieldError) Error() string { return fmt.Sprintf("%s is %v: want %s", e.Field, e.Given, e.Want) }
+func (e *FieldError) Error() string {
+	return fmt.Sprintf("%s is %v: want %s", e.Field, e.Given, e.Want)
+}
 
 func fieldError(field string, given float64) error {
 	return &FieldError{Field: field, Given: given, Want: "a finite number above 0"}

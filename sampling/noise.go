@@ -72,7 +72,7 @@ func boxMuller(u, v uint32) (float32, float32) {
 	return float32(r * cos), float32(r * sin)
 }
 
-// ln is the natural logarithm of a normal float32 in (0, 2), to about 1 unit in the last place. With x = m·2^e and
+// ln is the natural logarithm of a normal float32 in (0, 2), to 2 units in the last place. With x = m·2^e and
 // m in [√½, √2), ln m = 2 artanh((m-1)/(m+1)), whose series in odd powers ends below 1e-9 after five terms.
 func ln(x float32) float32 {
 	const sqrtHalf = 0x3f3504f3 // √½ as float32 bits
@@ -90,7 +90,7 @@ func ln(x float32) float32 {
 }
 
 // sincosTurn returns the sine and cosine of v/2^32 of a full turn. The quarter turn is taken off exactly in
-// integers; Taylor series serve the rest, an angle of at most π/4, to about 1 unit in the last place.
+// integers; Taylor series serve the rest, an angle of at most π/4, to 2 units in the last place.
 func sincosTurn(v uint32) (sin, cos float32) {
 	quarter := (v + 1<<29) >> 30
 	t := float32(float32(int32(v-quarter<<30)) * (2 * math.Pi / (1 << 32)))

@@ -12,7 +12,8 @@ import (
 //	h' = H·h + F·s + E·x
 //
 // Every sampler with a fixed number of steps is a list of these: X carries the drift of variance-preserving
-// processes, h the earlier slope of Heun's and multistep rules.
+// processes, h the earlier slope of Heun's and multistep rules. A step whose G, H, F and E are all zero leaves h
+// alone.
 //
 // SNR > 0 makes the step a Langevin corrector (Song et al. 2021, algorithms 4 and 5) instead: with
 // e = 2·A·(SNR·‖z‖/‖s‖)², x' = x + e·s + √(2e)·z, and h is left alone. The norms are the row's own, never the
@@ -30,16 +31,6 @@ type Plan []Step
 
 // NFE is the number of score evaluations that the plan spends on a chain.
 func (p Plan) NFE() int { return len(p) }
-
-// usesHistory reports whether any step reads or writes the history slot.
-func (p Plan) usesHistory() bool {
-	for i := range p {
-		if s := &p[i]; s.G != 0 || s.H != 0 || s.F != 0 || s.E != 0 {
-			return true
-		}
-	}
-	return false
-}
 
 // Validate reports the first step that no chain could take: a sigma that is not finite and positive, or a
 // coefficient that is not finite.
@@ -61,22 +52,22 @@ func (p Plan) Validate() error {
 	return nil
 }
 
-// apply performs the step on one row and reports whether x is still finite. h may be nil in a plan without history;
-// z is scratch of the row's length.
+// history reports whether the step reads or writes h.
+func (s *Step) history() bool { return s.G != 0 || s.H != 0 || s.F != 0 || s.E != 0 }
+
+// apply performs the step on one row and reports whether x is still finite. z is scratch of the row's length.
 func (s *Step) apply(x, h, score, z []float32, noise Noise, step uint32) (ok bool) {
+	if s.C != 0 || s.SNR > 0 {
+		noise.Normal(z, step)
+	}
 	switch {
 	case s.SNR > 0:
-		noise.Normal(z, step)
 		return s.correct(x, score, z)
-	case h != nil:
-		if s.C != 0 {
-			noise.Normal(z, step)
-		}
-		return s.applyHistory(x, h, score, z)
+	case s.history():
+		return s.recall(x, h, score, z)
 	case s.C == 0:
 		return s.drift(x, score)
 	}
-	noise.Normal(z, step)
 	return s.diffuse(x, score, z)
 }
 
@@ -101,7 +92,7 @@ func (s *Step) diffuse(x, score, z []float32) bool {
 	return sum == 0
 }
 
-func (s *Step) applyHistory(x, h, score, z []float32) bool {
+func (s *Step) recall(x, h, score, z []float32) bool {
 	var sum float32
 	for i, v := range x {
 		old := v

@@ -1,6 +1,10 @@
 package batch
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"time"
+)
 
 // Stream is the reader's side of a job. Poll, Progress and Close belong to one goroutine.
 type Stream struct {
@@ -79,4 +83,14 @@ func (st *Stream) Close() {
 			close(s.emptied)
 		}
 	})
+}
+
+// Score evaluates the model at given rows, in turn with the ticks of the scheduler's workers.
+func (s *Scheduler) Score(ctx context.Context, dst, x, sigma []float32) error {
+	s.config.Turns.take()
+	defer s.config.Turns.give()
+	if err := s.model.Score(ctx, dst, x, sigma); err != nil {
+		return fmt.Errorf("%w: %w", ErrModel, err)
+	}
+	return nil
 }

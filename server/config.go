@@ -1,0 +1,126 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	"time"
+
+	"github.com/langevin-ml/langevin/models"
+)
+
+// Config is everything that can be set about a server. Keys are written as in a YAML file; the environment variable
+// of limits.max_chains is LANGEVIN_LIMITS_MAX_CHAINS and its flag --limits-max-chains. [Default] has the defaults.
+type Config struct {
+	Listen      string            `mapstructure:"listen" help:"address to serve gRPC on, host:port; port 0 takes a free one"`
+	Models      ModelsConfig      `mapstructure:"models"`
+	ONNXRuntime ONNXRuntimeConfig `mapstructure:"onnxruntime"`
+	Device      string            `mapstructure:"device" help:"what runs the networks: cpu or cuda; the start fails if it cannot be had"`
+	Workers     int               `mapstructure:"workers" help:"score evaluations at once; 0 takes one for each CPU"`
+	Limits      LimitsConfig      `mapstructure:"limits"`
+	GRPC        GRPCConfig        `mapstructure:"grpc"`
+	Drain       time.Duration     `mapstructure:"drain_timeout" help:"how long running requests may go on after SIGTERM"`
+	Log         LogConfig         `mapstructure:"log"`
+}
+
+// ModelsConfig says which models there are.
+type ModelsConfig struct {
+	Dir     string `mapstructure:"dir" help:"folder of models, NAME/VERSION/model.onnx, beside the built-in ones"`
+	Default string `mapstructure:"default" help:"model of requests that name none"`
+}
+
+// ONNXRuntimeConfig says where ONNX Runtime is.
+type ONNXRuntimeConfig struct {
+	Library string `mapstructure:"library" help:"path of the ONNX Runtime shared library; empty searches the usual places"`
+}
+
+// LimitsConfig bounds requests and what waits.
+type LimitsConfig struct {
+	MaxChains      int   `mapstructure:"max_chains" help:"chains of one Sample call"`
+	MaxSteps       int   `mapstructure:"max_steps" help:"score evaluations of one chain"`
+	MaxScoreRows   int   `mapstructure:"max_score_rows" help:"points of one Score call"`
+	MaxOpenChains  int   `mapstructure:"max_open_chains" help:"chains of all open calls to one model, past which calls are refused"`
+	MaxOpenBytes   int64 `mapstructure:"max_open_bytes" help:"memory of all open calls to one model, past which calls are refused"`
+	MaxStreams     int   `mapstructure:"max_streams" help:"calls at once on one connection"`
+	MaxHeaderBytes int   `mapstructure:"max_header_bytes" help:"size of a call's metadata"`
+}
+
+// GRPCConfig tunes the transport.
+type GRPCConfig struct {
+	MaxReceiveBytes int  `mapstructure:"max_receive_bytes" help:"size of one message from a client"`
+	Reflection      bool `mapstructure:"reflection" help:"let tools such as grpcurl ask for the API"`
+}
+
+// LogConfig says what is logged and how.
+type LogConfig struct {
+	Level  slog.Level `mapstructure:"level" help:"debug, info, warn or error"`
+	Format string     `mapstructure:"format" help:"text or json"`
+}
+
+// Default returns the configuration of a server that is told nothing.
+func Default() Config {
+	return Config{
+		Listen: "localhost:50051",
+		Models: ModelsConfig{Default: "ring"},
+		Device: "cpu",
+		Limits: LimitsConfig{
+			MaxChains:      1_000_000,
+			MaxSteps:       100_000,
+			MaxScoreRows:   65_536,
+			MaxOpenChains:  4_000_000,
+			MaxOpenBytes:   1 << 30,
+			MaxStreams:     128,
+			MaxHeaderBytes: 16 << 10,
+		},
+		GRPC:  GRPCConfig{MaxReceiveBytes: 4 << 20, Reflection: true},
+		Drain: 30 * time.Second,
+		Log:   LogConfig{Level: slog.LevelInfo, Format: "text"},
+	}
+}
+
+// Validate reports every setting that is out of range, each with its key, what was given and what is allowed.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(ok bool, key string, given any, want string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s is %v: want %s", key, given, want))
+		}
+	}
+	_, _, err := net.SplitHostPort(c.Listen)
+	bad(err == nil, "listen", fmt.Sprintf("%q", c.Listen), "host:port, such as localhost:50051 or :50051")
+	bad(c.Device == "cpu" || c.Device == "cuda", "device", fmt.Sprintf("%q", c.Device), "cpu or cuda")
+	bad(c.Workers >= 0 && c.Workers <= 1024, "workers", c.Workers, "0 to 1024")
+	bad(models.ValidName(c.Models.Default), "models.default", fmt.Sprintf("%q", c.Models.Default), "a model's name")
+	if dir := c.Models.Dir; dir != "" {
+		info, err := os.Stat(dir)
+		bad(err == nil && info.IsDir(), "models.dir", fmt.Sprintf("%q", dir), "an existing folder")
+	}
+	bad(c.Drain >= 0, "drain_timeout", c.Drain, "0s or more")
+	bad(c.Log.Format == "text" || c.Log.Format == "json", "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")
+	for _, limit := range c.limits() {
+		bad(limit.value >= 1 && limit.value <= limit.most, limit.key, limit.value, fmt.Sprintf("1 to %d", limit.most))
+	}
+	return errors.Join(errs...)
+}
+
+// limit is a setting that must be at least 1.
+type limit struct {
+	key         string
+	value, most int64
+}
+
+func (c Config) limits() []limit {
+	return []limit{
+		{"limits.max_chains", int64(c.Limits.MaxChains), math.MaxInt32},
+		{"limits.max_steps", int64(c.Limits.MaxSteps), 10_000_000},
+		{"limits.max_score_rows", int64(c.Limits.MaxScoreRows), math.MaxInt32},
+		{"limits.max_open_chains", int64(c.Limits.MaxOpenChains), math.MaxInt32},
+		{"limits.max_open_bytes", c.Limits.MaxOpenBytes, math.MaxInt64},
+		{"limits.max_streams", int64(c.Limits.MaxStreams), math.MaxInt32},
+		{"limits.max_header_bytes", int64(c.Limits.MaxHeaderBytes), 16 << 20},
+		{"grpc.max_receive_bytes", int64(c.GRPC.MaxReceiveBytes), math.MaxInt32},
+	}
+}

@@ -1,0 +1,170 @@
+package server
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+const envPrefix = "LANGEVIN"
+
+// setting is one leaf of Config.
+type setting struct {
+	key   string // limits.max_chains
+	help  string
+	value reflect.Value // its default
+}
+
+// flag is the setting's command-line flag, and env its environment variable.
+func (s setting) flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(s.key) }
+func (s setting) env() string {
+	return envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+// settings walks Config: every leaf is a key, a flag and an environment variable, and none can be forgotten.
+func settings(v reflect.Value, prefix string) []setting {
+	var all []setting
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		key := prefix + field.Tag.Get("mapstructure")
+		if help, leaf := field.Tag.Lookup("help"); leaf {
+			all = append(all, setting{key, help, v.Field(i)})
+			continue
+		}
+		all = append(all, settings(v.Field(i), key+".")...)
+	}
+	return all
+}
+
+func defaultSettings() []setting { return settings(reflect.ValueOf(Default()), "") }
+
+// Flags registers a flag for every setting, with its default and help.
+func Flags(fs *pflag.FlagSet) {
+	for _, s := range defaultSettings() {
+		help := fmt.Sprintf("%s (%s)", s.help, s.env())
+		switch v := s.value.Interface().(type) {
+		case string:
+			fs.String(s.flag(), v, help)
+		case bool:
+			fs.Bool(s.flag(), v, help)
+		case int:
+			fs.Int(s.flag(), v, help)
+		case int64:
+			fs.Int64(s.flag(), v, help)
+		case time.Duration:
+			fs.Duration(s.flag(), v, help)
+		default:
+			fs.String(s.flag(), strings.ToLower(fmt.Sprint(v)), help)
+		}
+	}
+}
+
+// Load reads the configuration: defaults, then the YAML file unless its name is empty, then the environment
+// (LANGEVIN_*), then the flags that were set. A key or variable that nobody knows and a value out of range are
+// errors; all of them are reported at once. flags may be nil.
+func Load(flags *pflag.FlagSet, file string) (Config, error) {
+	v := viper.New()
+	v.SetEnvPrefix(envPrefix)
+	v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
+	for _, s := range defaultSettings() {
+		v.SetDefault(s.key, s.value.Interface())
+		if err := errors.Join(v.BindEnv(s.key), bindFlag(v, flags, s)); err != nil {
+			return Config{}, fmt.Errorf("configuration: %s: %w", s.key, err)
+		}
+	}
+	if file != "" {
+		v.SetConfigFile(file)
+		v.SetConfigType("yaml")
+		if err := v.ReadInConfig(); err != nil {
+			return Config{}, fmt.Errorf("configuration file %s: %w", file, err)
+		}
+	}
+	var c Config
+	if err := errors.Join(unknownKeys(v), unknownVariables(os.Environ())); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	decode := viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
+		mapstructure.StringToTimeDurationHookFunc(), textHook))
+	if err := v.UnmarshalExact(&c, decode); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	if err := c.Validate(); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return c, nil
+}
+
+func bindFlag(v *viper.Viper, flags *pflag.FlagSet, s setting) error {
+	if flags == nil {
+		return nil
+	}
+	flag := flags.Lookup(s.flag())
+	if flag == nil {
+		return nil
+	}
+	return v.BindPFlag(s.key, flag)
+}
+
+// textHook decodes text into the types that know how, such as slog.Level.
+func textHook(from, to reflect.Type, data any) (any, error) {
+	text, ok := data.(string)
+	if !ok {
+		return data, nil
+	}
+	out := reflect.New(to)
+	decoder, ok := out.Interface().(encoding.TextUnmarshaler)
+	if !ok {
+		return data, nil
+	}
+	if err := decoder.UnmarshalText([]byte(text)); err != nil {
+		return nil, err
+	}
+	return out.Elem().Interface(), nil
+}
+
+// unknownKeys reports keys of the file that are no settings.
+func unknownKeys(v *viper.Viper) error {
+	known := map[string]bool{}
+	for _, s := range defaultSettings() {
+		known[s.key] = true
+	}
+	var errs []error
+	for _, key := range slices.Sorted(slices.Values(v.AllKeys())) {
+		if !known[key] {
+			errs = append(errs, fmt.Errorf("%s is no setting", key))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// clientVariables are the LANGEVIN_* variables that other parts of the product read.
+var clientVariables = []string{"LANGEVIN_SERVER", "LANGEVIN_CONFIG"}
+
+// kubernetesVariable matches what Kubernetes sets in every container for a Service called langevin.
+var kubernetesVariable = regexp.MustCompile(`^LANGEVIN(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT|PORT)(_[A-Z0-9_]+)?$`)
+
+// unknownVariables reports variables of the environment that look like settings and are none.
+func unknownVariables(environ []string) error {
+	known := slices.Clone(clientVariables)
+	for _, s := range defaultSettings() {
+		known = append(known, s.env())
+	}
+	var errs []error
+	for _, e := range environ {
+		name, _, _ := strings.Cut(e, "=")
+		if strings.HasPrefix(name, envPrefix+"_") && !slices.Contains(known, name) && !kubernetesVariable.MatchString(name) {
+			errs = append(errs, fmt.Errorf("the environment sets %s, which is no setting", name))
+		}
+	}
+	return errors.Join(errs...)
+}

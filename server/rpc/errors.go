@@ -1,0 +1,161 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/langevin-ml/langevin/models"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/batch"
+	"github.com/langevin-ml/langevin/server/host"
+)
+
+// class is how a kind of error looks on the wire.
+type class struct {
+	err    error
+	code   codes.Code
+	reason string
+	retry  time.Duration // of RetryInfo; negative for none
+}
+
+// classes is matched in order with errors.Is. What matches nothing is INTERNAL, and its text stays in the log.
+func classes() []class {
+	return []class{
+		{models.ErrNotFound, codes.NotFound, langevinv1.ReasonModelNotFound, -1},
+		{host.ErrFailed, codes.FailedPrecondition, langevinv1.ReasonModelFailed, -1},
+		{host.ErrClosed, codes.Unavailable, langevinv1.ReasonDraining, 0},
+		{sampling.ErrDiverged, codes.FailedPrecondition, langevinv1.ReasonDiverged, -1},
+		{batch.ErrBusy, codes.ResourceExhausted, langevinv1.ReasonQueueFull, time.Second},
+		{batch.ErrDeadline, codes.DeadlineExceeded, langevinv1.ReasonDeadlineTooShort, -1},
+		{batch.ErrClosed, codes.Unavailable, langevinv1.ReasonDraining, 0},
+		{context.Canceled, codes.Canceled, "", -1},
+		{context.DeadlineExceeded, codes.DeadlineExceeded, "", -1},
+	}
+}
+
+// invalid collects what is wrong with a request, so that all of it is said at once.
+type invalid []*sampling.FieldError
+
+func (v *invalid) add(field string, given any, want string, args ...any) {
+	*v = append(*v, &sampling.FieldError{Field: field, Given: given, Want: fmt.Sprintf(want, args...)})
+}
+
+// join adds err, a FieldError of a message that stands at prefix in the request.
+func (v *invalid) join(prefix string, err error) {
+	var field *sampling.FieldError
+	switch {
+	case err == nil:
+	case errors.As(err, &field):
+		*v = append(*v, &sampling.FieldError{Field: prefix + field.Field, Given: field.Given, Want: field.Want})
+	default:
+		*v = append(*v, &sampling.FieldError{Field: prefix[:max(0, len(prefix)-1)], Given: err, Want: "a valid value"})
+	}
+}
+
+func (v invalid) err() error {
+	if len(v) == 0 {
+		return nil
+	}
+	errs := make([]error, len(v))
+	for i, e := range v {
+		errs[i] = e
+	}
+	return errors.Join(errs...)
+}
+
+// statusOf turns a handler's error into a status with details.
+func statusOf(err error) *status.Status {
+	if s, ok := status.FromError(err); ok {
+		return s
+	}
+	if violations := fieldErrors(err); len(violations) > 0 {
+		return invalidStatus(violations)
+	}
+	for _, c := range classes() {
+		if errors.Is(err, c.err) {
+			return c.status(err)
+		}
+	}
+	return status.New(codes.Internal, "internal error: the server's log has the cause under this request's id")
+}
+
+func (c class) status(err error) *status.Status {
+	s := status.New(c.code, err.Error())
+	var details []protoadapt.MessageV1
+	if c.reason != "" {
+		details = append(details, &errdetails.ErrorInfo{Reason: c.reason, Domain: langevinv1.ErrorDomain, Metadata: facts(err)})
+	}
+	if c.retry >= 0 {
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(c.retry)})
+	}
+	var missing *models.NotFoundError
+	if errors.As(err, &missing) {
+		details = append(details, &errdetails.ResourceInfo{ResourceType: "model", ResourceName: missing.Name, Description: missing.Error()})
+	}
+	return withDetails(s, details...)
+}
+
+// facts are what a program may want to know about an error without reading its text.
+func facts(err error) map[string]string {
+	var diverged *sampling.DivergedError
+	if !errors.As(err, &diverged) {
+		return nil
+	}
+	return map[string]string{
+		"chain": strconv.FormatUint(diverged.Chain, 10),
+		"step":  strconv.Itoa(diverged.Step),
+		"sigma": strconv.FormatFloat(float64(diverged.Sigma), 'g', -1, 32),
+	}
+}
+
+func invalidStatus(violations []*sampling.FieldError) *status.Status {
+	request := &errdetails.BadRequest{}
+	text := ""
+	for i, v := range violations {
+		if i > 0 {
+			text += "; "
+		}
+		text += v.Error()
+		request.FieldViolations = append(request.FieldViolations, &errdetails.BadRequest_FieldViolation{
+			Field: v.Field, Description: v.Error(),
+		})
+	}
+	return withDetails(status.New(codes.InvalidArgument, text),
+		&errdetails.ErrorInfo{Reason: langevinv1.ReasonInvalid, Domain: langevinv1.ErrorDomain}, request)
+}
+
+// withDetails attaches details; a status that cannot carry them is sent without.
+func withDetails(s *status.Status, details ...protoadapt.MessageV1) *status.Status {
+	if detailed, err := s.WithDetails(details...); err == nil {
+		return detailed
+	}
+	return s
+}
+
+// fieldErrors finds every FieldError in a tree of joined and wrapped errors.
+func fieldErrors(err error) []*sampling.FieldError {
+	if field, ok := err.(*sampling.FieldError); ok {
+		return []*sampling.FieldError{field}
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		var all []*sampling.FieldError
+		for _, inner := range e.Unwrap() {
+			all = append(all, fieldErrors(inner)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		return fieldErrors(e.Unwrap())
+	}
+	return nil
+}

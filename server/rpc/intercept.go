@@ -1,0 +1,119 @@
+package rpc
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// RequestIDHeader carries a call's name in both directions.
+const RequestIDHeader = "x-request-id"
+
+// Interceptors returns the server options that every call passes through: it gets a request id, a panic becomes
+// INTERNAL, errors become statuses, and one line is logged when it ends.
+func Interceptors(log *slog.Logger) []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
+			call := begin(ctx)
+			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
+			if err := grpc.SetHeader(ctx, metadata.Pairs(RequestIDHeader, call.id)); err != nil {
+				return nil, err
+			}
+			return handler(call.ctx, req)
+		}),
+		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+			call := begin(stream.Context())
+			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
+			if err := stream.SetHeader(metadata.Pairs(RequestIDHeader, call.id)); err != nil {
+				return err
+			}
+			return handler(srv, &callStream{stream, call.ctx})
+		}),
+	}
+}
+
+// callStream is a stream whose context knows its call.
+type callStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *callStream) Context() context.Context { return s.ctx }
+
+// call is what the log says about one call. Its handler may add to it while it runs.
+type call struct {
+	ctx   context.Context
+	id    string
+	start time.Time
+	attrs []slog.Attr
+}
+
+type callKey struct{}
+
+func begin(ctx context.Context) *call {
+	c := &call{id: requestID(ctx), start: time.Now()}
+	c.ctx = context.WithValue(ctx, callKey{}, c)
+	return c
+}
+
+// annotate adds to the line that is logged when the call ends.
+func annotate(ctx context.Context, attrs ...slog.Attr) {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		c.attrs = append(c.attrs, attrs...)
+	}
+}
+
+// idOf returns the id of the call that ctx belongs to.
+func idOf(ctx context.Context) string {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c.id
+	}
+	return ""
+}
+
+// requestID is the caller's id if it is fit to be logged, or a new one.
+func requestID(ctx context.Context) string {
+	if ids := metadata.ValueFromIncomingContext(ctx, RequestIDHeader); len(ids) > 0 && printable(ids[0]) {
+		return ids[0]
+	}
+	return rand.Text()
+}
+
+// printable reports whether id is 1 to 64 visible ASCII characters.
+func printable(id string) bool {
+	for _, r := range id {
+		if r <= ' ' || r > '~' {
+			return false
+		}
+	}
+	return len(id) >= 1 && len(id) <= 64
+}
+
+// end logs the call and returns its status as an error.
+func (c *call) end(log *slog.Logger, method string, panicked any, err error) error {
+	if panicked != nil {
+		err = fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
+	}
+	level, code := slog.LevelInfo, codes.OK
+	attrs := append(c.attrs, slog.String("request_id", c.id), slog.String("method", method))
+	var result *status.Status
+	if err != nil {
+		result = statusOf(err)
+		code = result.Code()
+		attrs = append(attrs, slog.String("error", err.Error()))
+		if code == codes.Internal || code == codes.Unknown {
+			level = slog.LevelError
+		}
+	}
+	attrs = append(attrs, slog.String("code", code.String()), slog.Duration("elapsed", time.Since(c.start)))
+	log.LogAttrs(c.ctx, level, "call", attrs...)
+	return result.Err()
+}

@@ -1,0 +1,78 @@
+package rpc
+
+import (
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/batch"
+)
+
+const (
+	defaultPreviewChains = 16
+	maxMessageBytes      = 1 << 20  // of a tensor in one event
+	maxPreviewBytes      = 64 << 20 // of all frames of a call, which may have to wait for its slowest chain
+)
+
+// previewOf compiles the preview options of a request for n chains of the given plan.
+func previewOf(in *langevinv1.PreviewOptions, plan sampling.Plan, n, dim int, bad *invalid) *batch.Preview {
+	if in == nil || len(plan) == 0 {
+		return nil
+	}
+	p := &batch.Preview{
+		Steps:    previewSteps(in, plan, bad),
+		Chains:   min(defaultPreviewChains, n),
+		Denoised: in.GetKind() == langevinv1.PreviewKind_PREVIEW_KIND_DENOISED,
+	}
+	if in.Chains != nil {
+		if c := in.GetChains(); c < 1 || c > int64(n) {
+			bad.add("preview.chains", c, "1 to n, which is %d", n)
+			return nil
+		}
+		p.Chains = int(in.GetChains())
+	}
+	if _, known := langevinv1.PreviewKind_name[int32(in.GetKind())]; !known {
+		bad.add("preview.kind", in.GetKind(), "a PreviewKind that this server knows")
+	}
+	frame := 4 * dim * p.Chains
+	if p.Chains > 1 && frame > maxMessageBytes {
+		bad.add("preview.chains", p.Chains, "at most %d, so that a preview stays under 1 MiB", max(1, maxMessageBytes/(4*dim)))
+	}
+	if total := frame * len(p.Steps); total > maxPreviewBytes {
+		bad.add("preview", total, "at most %d bytes in all: fewer frames or fewer chains", maxPreviewBytes)
+	}
+	return p
+}
+
+// previewSteps returns the numbers of steps taken after which to show the chains.
+func previewSteps(in *langevinv1.PreviewOptions, plan sampling.Plan, bad *invalid) []int {
+	last := len(plan)
+	switch c := in.GetCadence().(type) {
+	case *langevinv1.PreviewOptions_EverySteps:
+		if c.EverySteps < 1 {
+			bad.add("preview.every_steps", c.EverySteps, "at least 1")
+			return nil
+		}
+		steps := []int{0}
+		for s := int(c.EverySteps); s < last; s += int(c.EverySteps) {
+			steps = append(steps, s)
+		}
+		return append(steps, last)
+	case *langevinv1.PreviewOptions_Frames:
+		if c.Frames < 2 || int(c.Frames) > last+1 {
+			bad.add("preview.frames", c.Frames, "2 to %d, one more than the steps of a chain", last+1)
+			return nil
+		}
+		steps := make([]int, c.Frames)
+		for i := range steps {
+			steps[i] = i * last / (len(steps) - 1)
+		}
+		return steps
+	}
+	// Every level is also what an empty message means.
+	steps := []int{0}
+	for s := 1; s < last; s++ {
+		if plan[s].Level != plan[s-1].Level {
+			steps = append(steps, s)
+		}
+	}
+	return append(steps, last)
+}

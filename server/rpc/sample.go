@@ -1,0 +1,261 @@
+package rpc
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/langevin-ml/langevin/models"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/batch"
+	"github.com/langevin-ml/langevin/server/host"
+)
+
+// progressEvery is how often a Sample call says how far it is.
+const progressEvery = 100 * time.Millisecond
+
+// Sampling answers langevin.v1.SamplingService.
+type Sampling struct {
+	langevinv1.UnimplementedSamplingServiceServer
+	host   *host.Host[*Engine]
+	limits Limits
+}
+
+// NewSampling returns the service over the models of h.
+func NewSampling(h *host.Host[*Engine], limits Limits) *Sampling {
+	return &Sampling{host: h, limits: limits}
+}
+
+var _ langevinv1.SamplingServiceServer = (*Sampling)(nil)
+
+// Sample draws the chains of one request and streams what happens.
+func (s *Sampling) Sample(req *langevinv1.SampleRequest, stream grpc.ServerStreamingServer[langevinv1.SampleResponse]) error {
+	ctx := stream.Context()
+	loaded, err := acquire(ctx, s.host, req.GetModel(), req.GetVersion())
+	if err != nil {
+		return err
+	}
+	defer loaded.Release()
+	order, err := s.resolve(ctx, req, loaded)
+	if err != nil {
+		return err
+	}
+	annotate(ctx, order.attrs()...)
+	chains, err := loaded.Value.Scheduler.Submit(ctx, order.job)
+	if err != nil {
+		return err
+	}
+	defer chains.Close()
+	if err := stream.Send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Started{Started: order.started}}); err != nil {
+		return err
+	}
+	return order.relay(ctx, chains, stream.Send)
+}
+
+// acquire returns the model that a request names, which the caller must release.
+func acquire(ctx context.Context, h *host.Host[*Engine], name string, version int32) (*host.Loaded[*Engine], error) {
+	var bad invalid
+	if name != "" && !models.ValidName(name) {
+		bad.add("model", quoted(name), "1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit")
+	}
+	if version < 0 {
+		bad.add("version", version, "a positive version, or 0 for the newest")
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	return h.Acquire(ctx, name, int(version))
+}
+
+// quoted makes any text, of any length, fit for one line.
+func quoted(text string) string {
+	const limit = 80
+	if len(text) > limit {
+		text = text[:limit] + "..."
+	}
+	return strconv.Quote(text)
+}
+
+// order is a request with every default filled in.
+type order struct {
+	job     batch.Job
+	started *langevinv1.Started
+	encoder encoder
+	kind    langevinv1.PreviewKind
+}
+
+// resolve validates a request against its model and fills in what it leaves out.
+func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, loaded *host.Loaded[*Engine]) (*order, error) {
+	var bad invalid
+	m := loaded.Entry.Manifest
+	n := int64(1)
+	if req.N != nil {
+		n = req.GetN()
+	}
+	if n < 1 || n > int64(s.limits.Chains) {
+		bad.add("n", n, "1 to %d (limits.max_chains)", s.limits.Chains)
+		n = 1
+	}
+	if req.GetFirstChain() > math.MaxUint64-uint64(n)+1 {
+		bad.add("first_chain", req.GetFirstChain(), "at most 2^64 - n")
+	}
+	sampler := compile(req, m, s.limits.Steps, &bad)
+	o := &order{
+		encoder: newEncoder(m, req.GetFormat(), &bad),
+		kind:    max(req.GetPreview().GetKind(), langevinv1.PreviewKind_PREVIEW_KIND_STATE),
+	}
+	o.job = batch.Job{
+		Caller: caller(ctx), Plan: sampler.plan, Prior: m.Prior,
+		Seed: seedOf(req), First: req.GetFirstChain(), N: int(n),
+		Preview: previewOf(req.GetPreview(), sampler.plan, int(n), m.Dim(), &bad),
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	o.started = &langevinv1.Started{
+		Model: loaded.Entry.Name, Version: int32(loaded.Entry.Version), Digest: loaded.Entry.Digest,
+		N: n, Seed: o.job.Seed, FirstChain: o.job.First, Shape: shapeProto(m), Steps: int64(o.job.Plan.NFE()),
+		Engine: loaded.Value.Identity, RequestId: idOf(ctx),
+	}
+	switch {
+	case sampler.annealed != nil:
+		o.started.Sampler = &langevinv1.Started_AnnealedLangevin{AnnealedLangevin: sampler.annealed}
+	case sampler.langevin != nil:
+		o.started.Sampler = &langevinv1.Started_Langevin{Langevin: sampler.langevin}
+	}
+	return o, nil
+}
+
+// seedOf returns the request's seed, or a fresh one.
+func seedOf(req *langevinv1.SampleRequest) uint64 {
+	if req.Seed != nil {
+		return req.GetSeed()
+	}
+	var b [8]byte
+	rand.Read(b[:]) // never fails: see its documentation
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// caller names whose turns a request takes: the host it comes from.
+func caller(ctx context.Context) string {
+	p, ok := peer.FromContext(ctx)
+	if !ok || p.Addr == nil {
+		return ""
+	}
+	address := p.Addr.String()
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
+
+func (o *order) attrs() []slog.Attr {
+	return []slog.Attr{
+		slog.String("model", o.started.GetModel()), slog.Int64("version", int64(o.started.GetVersion())),
+		slog.Int64("n", o.started.GetN()), slog.Int64("steps", o.started.GetSteps()), slog.Uint64("seed", o.started.GetSeed()),
+	}
+}
+
+// relay sends the events of a job until it ends. It is the only caller of send.
+func (o *order) relay(ctx context.Context, chains *batch.Stream, send func(*langevinv1.SampleResponse) error) error {
+	ticker := time.NewTicker(progressEvery)
+	defer ticker.Stop()
+	for {
+		event, err := chains.Poll()
+		switch {
+		case errors.Is(err, io.EOF):
+			return o.finish(ctx, chains, send)
+		case err != nil:
+			return err
+		case event != nil:
+			response, err := o.encode(event)
+			if err != nil {
+				return err
+			}
+			if err := send(response); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-chains.Ready():
+		case <-ticker.C:
+			if err := send(o.progress(chains.Progress())); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (o *order) encode(event batch.Event) (*langevinv1.SampleResponse, error) {
+	switch e := event.(type) {
+	case *batch.Frame:
+		tensor, err := o.encoder.tensor(e.X)
+		if err != nil {
+			return nil, err
+		}
+		level, sigma := o.at(e.Step)
+		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Preview{Preview: &langevinv1.Preview{
+			Step: int64(e.Step), Level: level, Sigma: sigma, Kind: o.kind,
+			FirstChain: o.job.First, Tensor: tensor, Dropped: int64(e.Dropped),
+		}}}, nil
+	case *batch.Chunk:
+		tensor, err := o.encoder.tensor(e.X)
+		if err != nil {
+			return nil, err
+		}
+		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Chunk{Chunk: &langevinv1.Chunk{
+			FirstChain: o.job.First + uint64(e.First), Tensor: tensor,
+		}}}, nil
+	}
+	return nil, errors.New("unknown event of the scheduler")
+}
+
+// at returns the level and sigma of the last of so many steps; of none, those of the first step.
+func (o *order) at(steps int) (level int32, sigma float64) {
+	step := o.job.Plan[max(0, steps-1)]
+	return step.Level, float64(step.Sigma)
+}
+
+func (o *order) progress(p batch.Progress) *langevinv1.SampleResponse {
+	total := int64(o.job.N) * int64(o.job.Plan.NFE())
+	level, sigma := o.at(p.Position)
+	progress := &langevinv1.Progress{
+		StepsDone: p.Steps, StepsTotal: total, ChainsDone: int64(p.Chains),
+		Step: int64(p.Position), Level: level, Sigma: sigma, Elapsed: durationpb.New(p.Elapsed),
+	}
+	if p.Steps > 0 {
+		running := p.Elapsed - p.Queued
+		left := float64(running) * float64(total-p.Steps) / float64(p.Steps)
+		progress.Remaining = durationpb.New(time.Duration(min(left, math.MaxInt64/2)))
+	}
+	return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Progress{Progress: progress}}
+}
+
+func (o *order) finish(ctx context.Context, chains *batch.Stream, send func(*langevinv1.SampleResponse) error) error {
+	p := chains.Progress()
+	annotate(ctx, slog.Duration("queued", p.Queued), slog.Int("previews_dropped", p.DroppedFrames))
+	return send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Done{Done: &langevinv1.Done{
+		N: int64(o.job.N), Nfe: p.Steps, Elapsed: durationpb.New(p.Elapsed),
+		Queued: durationpb.New(p.Queued), PreviewsDropped: int64(p.DroppedFrames),
+	}}})
+}
+
+func shapeProto(m models.Manifest) []int64 {
+	shape := make([]int64, len(m.Shape))
+	for i, n := range m.Shape {
+		shape[i] = int64(n)
+	}
+	return shape
+}

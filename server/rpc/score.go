@@ -1,0 +1,59 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// Score evaluates a model at the points of a request.
+func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*langevinv1.ScoreResponse, error) {
+	loaded, err := acquire(ctx, s.host, req.GetModel(), req.GetVersion())
+	if err != nil {
+		return nil, err
+	}
+	defer loaded.Release()
+	var bad invalid
+	m := loaded.Entry.Manifest
+	x := decodeRows(req.GetX(), m, min(s.limits.ScoreRows, max(1, maxMessageBytes/(4*m.Dim()))), &bad)
+	rows := len(x) / m.Dim()
+	sigma := sigmasOf(req, rows, &bad)
+	encoder := newEncoder(m, req.GetFormat(), &bad)
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	annotate(ctx, slog.String("model", loaded.Entry.Name), slog.Int("rows", rows))
+	score := make([]float32, len(x))
+	if err := loaded.Value.Scheduler.Score(ctx, score, x, sigma); err != nil {
+		return nil, fmt.Errorf("score %d rows of %s: %w", rows, m.Name, err)
+	}
+	tensor, err := encoder.tensor(score)
+	if err != nil {
+		return nil, err
+	}
+	return &langevinv1.ScoreResponse{
+		Model: loaded.Entry.Name, Version: int32(loaded.Entry.Version), Digest: loaded.Entry.Digest, Score: tensor,
+	}, nil
+}
+
+// sigmasOf returns one sigma for each row of the request.
+func sigmasOf(req *langevinv1.ScoreRequest, rows int, bad *invalid) []float32 {
+	sigma := req.GetSigma()
+	if len(sigma) != rows && len(sigma) != 1 {
+		bad.add("sigma", fmt.Sprintf("%d values", len(sigma)), "one for all rows, or one for each of the %d", rows)
+		return nil
+	}
+	for i, v := range sigma {
+		if !(v > 0) || v-v != 0 {
+			bad.add(fmt.Sprintf("sigma[%d]", i), v, "a finite number above 0")
+			return nil
+		}
+	}
+	if len(sigma) < rows {
+		return slices.Repeat(sigma, rows)
+	}
+	return sigma
+}

@@ -1,0 +1,135 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+
+	"github.com/langevin-ml/langevin/models"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// encoder writes rows of one model in the format that a request chose.
+type encoder struct {
+	manifest models.Manifest
+	format   langevinv1.TensorFormat
+}
+
+// newEncoder refuses formats that the model's samples cannot take.
+func newEncoder(m models.Manifest, format langevinv1.TensorFormat, bad *invalid) encoder {
+	switch format {
+	case langevinv1.TensorFormat_TENSOR_FORMAT_UNSPECIFIED:
+		format = langevinv1.TensorFormat_TENSOR_FORMAT_RAW
+	case langevinv1.TensorFormat_TENSOR_FORMAT_RAW, langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS:
+	case langevinv1.TensorFormat_TENSOR_FORMAT_PNG:
+		if len(m.Shape) != 3 || m.Shape[0] != 1 && m.Shape[0] != 3 {
+			bad.add("format", format, "raw or floats: %s has samples of shape %v, and PNG needs [1, height, width] or [3, height, width]", m.Name, m.Shape)
+		}
+	default:
+		bad.add("format", format, "a TensorFormat that this server knows")
+	}
+	return encoder{m, format}
+}
+
+func (e encoder) tensor(x []float32) (*langevinv1.Tensor, error) {
+	dim := e.manifest.Dim()
+	t := &langevinv1.Tensor{Shape: []int64{int64(len(x) / dim)}}
+	for _, n := range e.manifest.Shape {
+		t.Shape = append(t.Shape, int64(n))
+	}
+	switch e.format {
+	case langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS:
+		t.Values = x
+	case langevinv1.TensorFormat_TENSOR_FORMAT_PNG:
+		for i := 0; i < len(x); i += dim {
+			picture, err := e.png(x[i : i+dim])
+			if err != nil {
+				return nil, err
+			}
+			t.Png = append(t.Png, picture)
+		}
+	default:
+		t.Data = make([]byte, 0, 4*len(x))
+		for _, v := range x {
+			t.Data = binary.LittleEndian.AppendUint32(t.Data, math.Float32bits(v))
+		}
+	}
+	return t, nil
+}
+
+// png draws one sample of shape [channels, height, width], its values clamped to the model's range.
+func (e encoder) png(x []float32) ([]byte, error) {
+	channels, height, width := e.manifest.Shape[0], e.manifest.Shape[1], e.manifest.Shape[2]
+	low, scale := e.manifest.Range.Low, 255/(e.manifest.Range.High-e.manifest.Range.Low)
+	level := func(channel, i int) uint8 {
+		v := (float64(x[channel*height*width+i]) - low) * scale
+		return uint8(math.Round(min(max(v, 0), 255)))
+	}
+	picture := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for i := range height * width {
+		c := color.NRGBA{R: level(0, i), A: 255}
+		c.G, c.B = level(min(1, channels-1), i), level(channels-1, i)
+		picture.SetNRGBA(i%width, i/width, c)
+	}
+	var out bytes.Buffer
+	if err := png.Encode(&out, picture); err != nil {
+		return nil, fmt.Errorf("encode png: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// decodeRows reads the rows of a request's tensor, all finite, each of the model's size.
+func decodeRows(t *langevinv1.Tensor, m models.Manifest, maxRows int, bad *invalid) []float32 {
+	if len(t.GetPng()) > 0 || len(t.GetData()) > 0 && len(t.GetValues()) > 0 {
+		bad.add("x", "more than one of data, values and png", "data or values")
+		return nil
+	}
+	x := t.GetValues()
+	if raw := t.GetData(); len(raw) > 0 {
+		if len(raw)%4 != 0 {
+			bad.add("x.data", fmt.Sprintf("%d bytes", len(raw)), "4 bytes for each element")
+			return nil
+		}
+		x = make([]float32, len(raw)/4)
+		for i := range x {
+			x[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+	}
+	dim := m.Dim()
+	rows := len(x) / dim
+	switch {
+	case len(x) == 0 || len(x)%dim != 0:
+		bad.add("x", fmt.Sprintf("%d elements", len(x)), "rows of %d elements: samples of %s have shape %v", dim, m.Name, m.Shape)
+	case rows > maxRows:
+		bad.add("x", fmt.Sprintf("%d rows", rows), "at most %d (limits.max_score_rows)", maxRows)
+	case !shapeAgrees(t.GetShape(), rows, m.Shape):
+		bad.add("x.shape", t.GetShape(), "%v, or none", append([]int{rows}, m.Shape...))
+	}
+	for i, v := range x {
+		if v-v != 0 {
+			bad.add("x", fmt.Sprintf("%g at element %d", v, i), "finite numbers")
+			break
+		}
+	}
+	return x
+}
+
+// shapeAgrees reports whether a tensor's shape is absent or that of rows samples.
+func shapeAgrees(shape []int64, rows int, sample []int) bool {
+	if len(shape) == 0 {
+		return true
+	}
+	if len(shape) != len(sample)+1 || shape[0] != int64(rows) {
+		return false
+	}
+	for i, n := range sample {
+		if shape[i+1] != int64(n) {
+			return false
+		}
+	}
+	return true
+}

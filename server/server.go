@@ -1,0 +1,213 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/langevin-ml/langevin/models"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/batch"
+	"github.com/langevin-ml/langevin/server/host"
+	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/server/rpc"
+)
+
+// Server is a sampling service. Make one with New and call Serve once.
+type Server struct {
+	config  Config
+	log     *slog.Logger
+	runtime *ort.Runtime
+	repo    *models.Repository
+	host    *host.Host[*rpc.Engine]
+	health  *health.Server
+	grpc    *grpc.Server
+	turns   batch.Turns
+	workers int
+}
+
+// New finds ONNX Runtime and the models' folder and prepares everything but the models themselves, which Serve loads.
+// c must be valid.
+func New(c Config, log *slog.Logger) (*Server, error) {
+	library, _, err := ort.FindLibrary(c.ONNXRuntime.Library)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := ort.Open(library)
+	if err != nil {
+		return nil, err
+	}
+	repo, err := models.NewRepository(models.Zoo(), c.Models.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, log: log, runtime: engine, repo: repo, health: health.NewServer()}
+	if s.workers = c.Workers; s.workers == 0 {
+		s.workers = runtime.NumCPU()
+	}
+	s.turns = batch.NewTurns(s.workers)
+	s.host = host.New(repo, c.Models.Default, s.load)
+	s.grpc = s.newGRPC()
+	return s, nil
+}
+
+// newGRPC registers the services. Limits that grpc-go leaves open by default are set.
+func (s *Server) newGRPC() *grpc.Server {
+	c := s.config
+	options := append(rpc.Interceptors(s.log),
+		grpc.MaxRecvMsgSize(c.GRPC.MaxReceiveBytes),
+		grpc.MaxConcurrentStreams(uint32(c.Limits.MaxStreams)),
+		grpc.MaxHeaderListSize(uint32(c.Limits.MaxHeaderBytes)),
+		grpc.ConnectionTimeout(10*time.Second),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 30 * time.Second, PermitWithoutStream: true}),
+		grpc.WaitForHandlers(true),
+	)
+	g := grpc.NewServer(options...)
+	langevinv1.RegisterSamplingServiceServer(g, rpc.NewSampling(s.host, rpc.Limits{
+		Chains: c.Limits.MaxChains, Steps: c.Limits.MaxSteps, ScoreRows: c.Limits.MaxScoreRows,
+	}))
+	langevinv1.RegisterModelServiceServer(g, rpc.NewModels(s.host))
+	healthv1.RegisterHealthServer(g, s.health)
+	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING) // until the models are there
+	if c.GRPC.Reflection {
+		reflection.Register(g)
+	}
+	return g
+}
+
+// Listen binds the configured address.
+func (s *Server) Listen() (net.Listener, error) {
+	lis, err := net.Listen("tcp", s.config.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", s.config.Listen, err)
+	}
+	return lis, nil
+}
+
+// Serve loads the models and answers calls on lis until ctx ends, then stops: it turns new calls away, lets running
+// ones finish for at most the drain timeout, and closes the models. A model that does not load is reported and the
+// others are served; no model at all is an error.
+func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
+	served := make(chan error, 1)
+	go func() { served <- s.grpc.Serve(lis) }()
+	if err := s.preload(ctx); err != nil {
+		return errors.Join(err, s.drain(0))
+	}
+	s.log.Info("serving", "address", lis.Addr().String(), "onnxruntime", s.runtime.Version(), "device", s.config.Device, "workers", s.workers)
+	select {
+	case err := <-served:
+		return errors.Join(fmt.Errorf("serve %s: %w", lis.Addr(), err), s.drain(0))
+	case <-ctx.Done():
+		return s.drain(s.config.Drain)
+	}
+}
+
+// preload loads every model and publishes the health of each.
+func (s *Server) preload(ctx context.Context) error {
+	s.host.Preload(ctx)
+	ready := 0
+	for _, status := range s.host.List() {
+		serving := healthv1.HealthCheckResponse_NOT_SERVING
+		switch status.State {
+		case host.Ready:
+			ready++
+			serving = healthv1.HealthCheckResponse_SERVING
+			s.log.Info("model ready", "model", status.Name, "version", status.Version, "digest", status.Entry.Digest, "default", status.Default)
+		case host.Failed:
+			s.log.Error("model failed", "model", status.Name, "version", status.Version, "error", status.Err)
+		}
+		s.health.SetServingStatus(fmt.Sprintf("model/%s/%d", status.Name, status.Version), serving)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if ready == 0 {
+		return errors.New("no model could be loaded")
+	}
+	for _, service := range []string{"", langevinv1.SamplingService_ServiceDesc.ServiceName, langevinv1.ModelService_ServiceDesc.ServiceName} {
+		s.health.SetServingStatus(service, healthv1.HealthCheckResponse_SERVING)
+	}
+	return nil
+}
+
+// load is the host's loader: it makes a model ready to be sampled, warm-up included.
+func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error) {
+	session, err := s.runtime.Load(ctx, file.Graph, file.Manifest, ort.Options{Threads: 1, Device: s.config.Device})
+	if err != nil {
+		return nil, err
+	}
+	dim := file.Manifest.Dim()
+	engine := &rpc.Engine{
+		Scheduler: batch.New(session, dim, batch.Config{
+			Workers: s.workers, Rows: blockRows(dim), Turns: s.turns,
+			MaxRows: s.config.Limits.MaxOpenChains, MaxBytes: s.config.Limits.MaxOpenBytes,
+		}),
+		Identity: session.Identity() + " " + sampling.NoiseVersion,
+		Device:   s.config.Device,
+		Session:  session,
+	}
+	if err := engine.Scheduler.Warm(ctx, float32(file.Manifest.Sigmas[0])); err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	return engine, nil
+}
+
+// blockRows is how many chains of so many elements a worker advances together: enough to fill the cores' vector
+// units, few enough to stay in their caches and to keep ticks short.
+func blockRows(dim int) int {
+	switch {
+	case dim <= 64:
+		return 256
+	case dim <= 16<<10:
+		return 32
+	}
+	return 16
+}
+
+// drain stops the server, giving running calls so much time.
+func (s *Server) drain(timeout time.Duration) error {
+	start := time.Now()
+	s.log.Info("stopping", "drain_timeout", timeout)
+	s.health.Shutdown()
+	idle := make(chan struct{})
+	go func() {
+		defer close(idle)
+		s.grpc.GracefulStop()
+	}()
+	select {
+	case <-idle:
+	case <-time.After(timeout):
+		s.cutOff()
+		<-idle
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err := errors.Join(s.host.Close(ctx), s.repo.Close())
+	s.log.Info("stopped", "elapsed", time.Since(start))
+	return err
+}
+
+// cutOff ends what still runs: its calls fail with UNAVAILABLE, which tells clients to go elsewhere.
+func (s *Server) cutOff() {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, status := range s.host.List() {
+		if status.State == host.Ready {
+			// The error says that calls were cut off, which is the point.
+			_ = status.Value.Scheduler.Close(now)
+		}
+	}
+	time.AfterFunc(time.Second, s.grpc.Stop) // for calls that even so do not end, such as one that does not read
+}
