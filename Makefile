@@ -8,7 +8,7 @@ export LANGEVIN_ONNXRUNTIME_LIBRARY := $(shell tools/onnxruntime.sh path 2>/dev/
 
 # Packages whose tests run under the race detector: those that start goroutines. The others are numerics, which it
 # would only slow down.
-RACE := ./client/... ./cmd/... ./server/...
+CONCURRENT := /(client|cmd|server)(/|$$$$)
 
 .PHONY: help
 help: ## List the targets
@@ -34,8 +34,8 @@ train-toy: onnxruntime build ## Train 2gauss and ring from nothing, export them 
 .PHONY: test
 test: onnxruntime ## Run every test (race detector wherever goroutines run)
 	@status=0; \
-	go test -race $(RACE) || status=1; \
-	go test $$(go list ./... | grep -vE '^[^/]+/[^/]+/[^/]+/(client|cmd|server)(/|$$)') || status=1; \
+	go test -race $$(go list ./... | grep -E '$(CONCURRENT)') || status=1; \
+	go test $$(go list ./... | grep -vE '$(CONCURRENT)') || status=1; \
 	exit $$status
 
 .PHONY: check
