@@ -61,18 +61,19 @@ func Find(entries []Entry, problems []Problem, name string, version int) (Entry,
 		return Entry{}, broken.Err
 	}
 	slices.Sort(versions)
-	return Entry{}, notFound(name, version, names, versions)
+	return Entry{}, NotFound(name, version, names, versions)
 }
 
 const maxNear = 3
 
-func notFound(name string, version int, names []string, versions []int) *NotFoundError {
+// NotFound returns the error for a name and version, where names are those of all models and versions, the oldest first,
+// those of the named one. It finds the names that are near.
+func NotFound(name string, version int, names []string, versions []int) *NotFoundError {
 	e := &NotFoundError{Name: name, Version: version, Versions: versions}
 	if len(versions) > 0 {
 		return e
 	}
-	slices.Sort(names)
-	for _, candidate := range slices.Compact(names) {
+	for _, candidate := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		if isNear(name, candidate) {
 			e.Near = append(e.Near, candidate)
 		}

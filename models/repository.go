@@ -124,7 +124,7 @@ func (r *Repository) Open(name string, version int) (File, error) {
 		return p.read()
 	}
 	if len(versions) == 0 || version != 0 {
-		return File{}, notFound(name, version, slices.Collect(maps.Keys(places)), slices.Sorted(maps.Keys(versions)))
+		return File{}, NotFound(name, version, slices.Collect(maps.Keys(places)), slices.Sorted(maps.Keys(versions)))
 	}
 	var newest error
 	for _, version := range slices.Backward(slices.Sorted(maps.Keys(versions))) {

@@ -46,11 +46,12 @@ type Host[T io.Closer] struct {
 }
 
 // New lists the repository. Nothing is loaded yet. defaultModel is what requests without a name get, the first of the list
-// if empty; it is an error if the repository has no sound model of that name.
+// if empty; it is an error if the repository has no model of that name. One whose file is broken is no error here, but for
+// the requests that need it.
 func New[T io.Closer](repository *models.Repository, load LoadFunc[T], defaultModel string) (*Host[T], error) {
 	entries, problems := repository.List()
 	if defaultModel != "" {
-		if _, err := models.Find(entries, problems, defaultModel, 0); err != nil {
+		if _, err := models.Find(entries, problems, defaultModel, 0); errors.Is(err, models.ErrNotFound) {
 			return nil, fmt.Errorf("default model: %w", err)
 		}
 	}

@@ -255,6 +255,10 @@ func TestDefaultModel(t *testing.T) {
 	if !errors.Is(err, models.ErrNotFound) || !strings.Contains(err.Error(), "default model") {
 		t.Errorf("unknown default: %v", err)
 	}
+	broken := newHost(t, &loader{}, fstest.MapFS{"ring/1/model.onnx": {Data: []byte("broken")}}, "", "ring")
+	if _, err := broken.Acquire(t.Context(), "", 0); !errors.Is(err, models.ErrInvalid) {
+		t.Errorf("broken default: %v", err)
+	}
 	none := newHost(t, &loader{}, zoo(t), "", "")
 	if _, err := none.Acquire(t.Context(), "", 0); !errors.Is(err, models.ErrNotFound) || none.DefaultModel() != "" {
 		t.Errorf("without models: %v", err)
