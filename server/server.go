@@ -57,7 +57,9 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 		s.workers = runtime.NumCPU()
 	}
 	s.turns = batch.NewTurns(s.workers)
-	s.host = host.New(repo, c.Models.Default, s.load)
+	if s.host, err = host.New(repo, s.load, c.Models.Default); err != nil {
+		return nil, errors.Join(err, repo.Close())
+	}
 	s.grpc = s.newGRPC()
 	return s, nil
 }
@@ -78,7 +80,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	langevinv1.RegisterSamplingServiceServer(g, rpc.NewSampling(s.host, rpc.Limits{
 		Chains: c.Limits.MaxChains, Steps: c.Limits.MaxSteps, ScoreRows: c.Limits.MaxScoreRows,
 	}))
-	langevinv1.RegisterModelServiceServer(g, rpc.NewModels(s.host))
+	langevinv1.RegisterModelServiceServer(g, rpc.NewModels(s.host, c.Device))
 	healthv1.RegisterHealthServer(g, s.health)
 	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING) // until the models are there
 	if c.GRPC.Reflection {
@@ -116,22 +118,25 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 
 // preload loads every model and publishes the health of each.
 func (s *Server) preload(ctx context.Context) error {
-	s.host.Preload(ctx)
+	if err := s.host.Preload(ctx); err != nil {
+		return err
+	}
+	for _, p := range s.host.Problems() {
+		s.log.Error("model refused", "file", p.Path, "origin", p.Origin, "error", p.Err)
+	}
 	ready := 0
 	for _, status := range s.host.List() {
+		entry := status.Entry
+		log := s.log.With("model", entry.Name, "version", entry.Version, "origin", entry.Origin)
 		serving := healthv1.HealthCheckResponse_NOT_SERVING
-		switch status.State {
-		case host.Ready:
+		if status.State == host.StateReady {
 			ready++
 			serving = healthv1.HealthCheckResponse_SERVING
-			s.log.Info("model ready", "model", status.Name, "version", status.Version, "digest", status.Entry.Digest, "default", status.Default)
-		case host.Failed:
-			s.log.Error("model failed", "model", status.Name, "version", status.Version, "error", status.Err)
+			log.Info("model ready", "default", entry.Name == s.host.DefaultModel(), "digest", entry.Digest)
+		} else {
+			log.Error("model failed", "error", status.Err)
 		}
-		s.health.SetServingStatus(fmt.Sprintf("model/%s/%d", status.Name, status.Version), serving)
-	}
-	if err := ctx.Err(); err != nil {
-		return err
+		s.health.SetServingStatus(fmt.Sprintf("model/%s/%d", entry.Name, entry.Version), serving)
 	}
 	if ready == 0 {
 		return errors.New("no model could be loaded")
@@ -204,9 +209,13 @@ func (s *Server) cutOff() {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, status := range s.host.List() {
-		if status.State == host.Ready {
+		if status.State != host.StateReady {
+			continue
+		}
+		if loaded, err := s.host.Acquire(context.Background(), status.Entry.Name, status.Entry.Version); err == nil {
 			// The error says that calls were cut off, which is the point.
-			_ = status.Value.Scheduler.Close(now)
+			_ = loaded.Value.Scheduler.Close(now)
+			loaded.Release()
 		}
 	}
 	time.AfterFunc(time.Second, s.grpc.Stop) // for calls that even so do not end, such as one that does not read

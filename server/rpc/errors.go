@@ -32,6 +32,7 @@ type class struct {
 func classes() []class {
 	return []class{
 		{models.ErrNotFound, codes.NotFound, langevinv1.ReasonModelNotFound, -1},
+		{models.ErrInvalid, codes.FailedPrecondition, langevinv1.ReasonModelFailed, -1},
 		{host.ErrFailed, codes.FailedPrecondition, langevinv1.ReasonModelFailed, -1},
 		{host.ErrClosed, codes.Unavailable, langevinv1.ReasonDraining, 0},
 		{sampling.ErrDiverged, codes.FailedPrecondition, langevinv1.ReasonDiverged, -1},

@@ -1,9 +1,11 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/langevin-ml/langevin/models"
@@ -19,18 +21,22 @@ const (
 // Models answers langevin.v1.ModelService.
 type Models struct {
 	langevinv1.UnimplementedModelServiceServer
-	host *host.Host[*Engine]
+	host   *host.Host[*Engine]
+	device string
 }
 
-// NewModels returns the service over the models of h.
-func NewModels(h *host.Host[*Engine]) *Models { return &Models{host: h} }
+// NewModels returns the service over the models of h, which run on device.
+func NewModels(h *host.Host[*Engine], device string) *Models { return &Models{host: h, device: device} }
 
 var _ langevinv1.ModelServiceServer = (*Models)(nil)
 
 // ListModels returns a page of what the host knows.
 func (s *Models) ListModels(_ context.Context, req *langevinv1.ListModelsRequest) (*langevinv1.ListModelsResponse, error) {
 	var bad invalid
-	all := s.host.List()
+	all, err := s.all()
+	if err != nil {
+		return nil, err
+	}
 	size := int(req.GetPageSize())
 	if size < 0 || size > maxPageSize {
 		bad.add("page_size", size, "0 to %d", maxPageSize)
@@ -50,14 +56,7 @@ func (s *Models) ListModels(_ context.Context, req *langevinv1.ListModelsRequest
 		return nil, err
 	}
 	end := min(first+size, len(all))
-	resp := &langevinv1.ListModelsResponse{}
-	for _, status := range all[first:end] {
-		m, err := s.model(status)
-		if err != nil {
-			return nil, err
-		}
-		resp.Models = append(resp.Models, m)
-	}
+	resp := &langevinv1.ListModelsResponse{Models: all[first:end]}
 	if end < len(all) {
 		resp.NextPageToken = strconv.Itoa(end)
 	}
@@ -66,58 +65,83 @@ func (s *Models) ListModels(_ context.Context, req *langevinv1.ListModelsRequest
 
 // GetModel returns one model.
 func (s *Models) GetModel(_ context.Context, req *langevinv1.GetModelRequest) (*langevinv1.GetModelResponse, error) {
-	status, err := s.host.Status(req.GetName(), int(req.GetVersion()))
+	if err := checkModel(req.GetName(), req.GetVersion(), "name"); err != nil {
+		return nil, err
+	}
+	all, err := s.all()
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.model(status)
-	if err != nil {
-		return nil, err
+	name := cmp.Or(req.GetName(), s.host.DefaultModel())
+	for _, m := range all {
+		if m.GetName() == name && (req.GetVersion() == 0 || m.GetVersion() == req.GetVersion()) {
+			return &langevinv1.GetModelResponse{Model: m}, nil
+		}
 	}
-	return &langevinv1.GetModelResponse{Model: m}, nil
+	var entries []models.Entry
+	for _, status := range s.host.List() {
+		entries = append(entries, status.Entry)
+	}
+	_, err = models.Find(entries, nil, name, int(req.GetVersion()))
+	return nil, err
 }
 
-func (s *Models) model(status host.Status[*Engine]) (*langevinv1.Model, error) {
+// all describes what the host knows, by name and then from the newest version to the oldest. Files that are no models
+// are among it, as failed.
+func (s *Models) all() ([]*langevinv1.Model, error) {
+	var all []*langevinv1.Model
+	for _, status := range s.host.List() {
+		m, err := s.describe(status)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	for _, p := range s.host.Problems() {
+		if p.Name != "" && p.Version > 0 {
+			all = append(all, &langevinv1.Model{
+				Name: p.Name, Version: int32(p.Version), State: langevinv1.ModelState_MODEL_STATE_FAILED, Error: p.Err.Error(),
+			})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *langevinv1.Model) int {
+		return cmp.Or(cmp.Compare(a.GetName(), b.GetName()), cmp.Compare(b.GetVersion(), a.GetVersion()))
+	})
+	return all, nil
+}
+
+// describe says what the host and a model's file say about it.
+func (s *Models) describe(status host.Status) (*langevinv1.Model, error) {
+	entry := status.Entry
+	m := entry.Manifest
+	a, err := m.AnnealedLangevin()
+	if err != nil {
+		return nil, err
+	}
 	out := &langevinv1.Model{
-		Name: status.Name, Version: int32(status.Version), Default: status.Default, State: stateProto(status.State),
+		Name: entry.Name, Version: int32(entry.Version), Default: entry.Name == s.host.DefaultModel(),
+		State: stateProto(status.State), Description: m.Description, Digest: entry.Digest, Shape: shapeProto(m),
+		Sigmas: m.Sigmas, Low: m.Range.Low, High: m.Range.High, Device: s.device,
+		Sampler: &langevinv1.Model_AnnealedLangevin{AnnealedLangevin: annealedProto(a)},
 	}
 	if status.Err != nil {
 		out.Error = status.Err.Error()
 	}
-	if status.Entry == nil { // a file that could not be read has no more to tell
-		return out, nil
-	}
-	return out, describe(out, *status.Entry, status.Value)
-}
-
-// describe fills in what a model's file says.
-func describe(out *langevinv1.Model, entry models.Entry, engine *Engine) error {
-	m := entry.Manifest
-	out.Description, out.Digest, out.Shape = m.Description, entry.Digest, shapeProto(m)
-	out.Sigmas, out.Low, out.High = m.Sigmas, m.Range.Low, m.Range.High
-	a, err := m.AnnealedLangevin()
-	if err != nil {
-		return err
-	}
-	out.Sampler = &langevinv1.Model_AnnealedLangevin{AnnealedLangevin: annealedProto(a)}
-	if engine != nil {
-		out.Device = engine.Device
-	}
 	if m.Training != nil {
 		training, err := json.Marshal(m.Training)
 		if err != nil {
-			return fmt.Errorf("describe %s: %w", m.Name, err)
+			return nil, fmt.Errorf("describe %s: %w", m.Name, err)
 		}
 		out.Training = string(training)
 	}
-	return nil
+	return out, nil
 }
 
 func stateProto(s host.State) langevinv1.ModelState {
 	switch s {
-	case host.Ready:
+	case host.StateReady:
 		return langevinv1.ModelState_MODEL_STATE_READY
-	case host.Failed:
+	case host.StateFailed:
 		return langevinv1.ModelState_MODEL_STATE_FAILED
 	}
 	return langevinv1.ModelState_MODEL_STATE_LOADING

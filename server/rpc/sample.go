@@ -65,17 +65,22 @@ func (s *Sampling) Sample(req *langevinv1.SampleRequest, stream grpc.ServerStrea
 
 // acquire returns the model that a request names, which the caller must release.
 func acquire(ctx context.Context, h *host.Host[*Engine], name string, version int32) (*host.Loaded[*Engine], error) {
+	if err := checkModel(name, version, "model"); err != nil {
+		return nil, err
+	}
+	return h.Acquire(ctx, name, int(version))
+}
+
+// checkModel refuses what cannot be a model's name, given in the named field, or version.
+func checkModel(name string, version int32, field string) error {
 	var bad invalid
 	if name != "" && !models.ValidName(name) {
-		bad.add("model", quoted(name), "1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit")
+		bad.add(field, quoted(name), "1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit")
 	}
 	if version < 0 {
 		bad.add("version", version, "a positive version, or 0 for the newest")
 	}
-	if err := bad.err(); err != nil {
-		return nil, err
-	}
-	return h.Acquire(ctx, name, int(version))
+	return bad.err()
 }
 
 // quoted makes any text, of any length, fit for one line.
