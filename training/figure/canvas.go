@@ -56,6 +56,12 @@ func (c *canvas) blend(x, y int, ink rgb, coverage float64) {
 	}
 }
 
+// set gives the pixel (x, y) the colour ink.
+func (c *canvas) set(x, y int, ink rgb) {
+	p, v := c.img.Pix[c.img.PixOffset(x, y):][:3:3], ink.bytes()
+	copy(p, v[:])
+}
+
 // fill fills a polygon with opaque ink.
 func (c *canvas) fill(ink rgb, polygon ...point) {
 	low, high := polygon[0], polygon[0]

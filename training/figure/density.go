@@ -53,7 +53,7 @@ func (h *heat) draw(a *axes) error {
 			q := values[j*columns+i:]
 			top := q[0] + float64((q[1]-q[0])*u)
 			below := q[columns] + float64((q[columns+1]-q[columns])*u)
-			a.blend(x, y, h.colours.at(top+float64((below-top)*v)), 1)
+			a.set(x, y, h.colours.at(top+float64((below-top)*v)))
 		}
 	}
 	return nil

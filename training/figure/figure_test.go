@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"image"
-	"image/color"
+	"image/draw"
 	"image/png"
 	"io"
 	"math"
@@ -27,19 +27,31 @@ func bytesOf(t *testing.T, draw func(io.Writer) error) []byte {
 	return out.Bytes()
 }
 
-// pngOf decodes the PNG that draw writes.
-func pngOf(t *testing.T, draw func(io.Writer) error) image.Image {
+// pngOf decodes the PNG that write writes.
+func pngOf(t *testing.T, write func(io.Writer) error) *image.RGBA {
 	t.Helper()
-	img, err := png.Decode(bytes.NewReader(bytesOf(t, draw)))
+	img, err := png.Decode(bytes.NewReader(bytesOf(t, write)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := image.NewRGBA(img.Bounds())
+	draw.Draw(out, out.Rect, img, out.Rect.Min, draw.Src)
+	return out
+}
+
+// drawn returns f as its PNG shows it.
+func drawn(t *testing.T, f Figure) *image.RGBA {
+	t.Helper()
+	img, err := f.render(2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return img
 }
 
-func colourAt(img image.Image, x, y int) rgb {
-	c := color.NRGBAModel.Convert(img.At(x, y)).(color.NRGBA)
-	return rgb(c.R)<<16 | rgb(c.G)<<8 | rgb(c.B)
+func colourAt(img *image.RGBA, x, y int) rgb {
+	p := img.Pix[img.PixOffset(x, y):]
+	return rgb(p[0])<<16 | rgb(p[1])<<8 | rgb(p[2])
 }
 
 // darkness is 0 for white and 1 for black.
@@ -55,7 +67,7 @@ func (f Figure) place(panel int, x, y float64) (int, int) {
 	return floor(2 * p.x), floor(2 * p.y)
 }
 
-func count(img image.Image, want rgb) int {
+func count(img *image.RGBA, want rgb) int {
 	n, r := 0, img.Bounds()
 	for y := r.Min.Y; y < r.Max.Y; y++ {
 		for x := r.Min.X; x < r.Max.X; x++ {
@@ -82,7 +94,7 @@ func samplesLayer(t *testing.T, x ...float32) Layer {
 
 func TestDensityIsDarkWhereItIsLarge(t *testing.T) {
 	f := one(Density(func(x, y float64) float64 { return math.Exp(-((x-5)*(x-5) + (y-5)*(y-5)) / 2) }))
-	img := pngOf(t, f.PNG)
+	img := drawn(t, f)
 	for _, tt := range []struct{ x, y, share float64 }{
 		{5, 5, 1}, {5, 4, math.Exp(-0.5)}, {3, 5, math.Exp(-2)}, {-5, -5, 0}, {5, -5, 0},
 	} {
@@ -107,7 +119,7 @@ func TestLogDensityAndBackdropScales(t *testing.T) {
 	} {
 		f := one(tt.layer)
 		x, y := f.place(0, tt.x, 0)
-		got, want := darkness(colourAt(pngOf(t, f.PNG), x, y)), darkness(tt.layer.(*heat).colours.at(tt.share))
+		got, want := darkness(colourAt(drawn(t, f), x, y)), darkness(tt.layer.(*heat).colours.at(tt.share))
 		if math.Abs(got-want) > 0.02 {
 			t.Errorf("%s: darkness %.3f, want %.3f", tt.name, got, want)
 		}
@@ -121,7 +133,7 @@ func TestEmptyDensityIsWhite(t *testing.T) {
 		"flat backdrop": Backdrop(func(_, _ float64) float64 { return 3 }),
 	} {
 		f := one(l)
-		if x, y := f.place(0, 1, 1); colourAt(pngOf(t, f.PNG), x, y) != white {
+		if x, y := f.place(0, 1, 1); colourAt(drawn(t, f), x, y) != white {
 			t.Errorf("%s is not white", name)
 		}
 	}
@@ -129,7 +141,7 @@ func TestEmptyDensityIsWhite(t *testing.T) {
 
 func TestSamplesDarkenTheirPlaces(t *testing.T) {
 	f := one(samplesLayer(t, 5, 5, 5, 5, -5, 0))
-	img := pngOf(t, f.PNG)
+	img := drawn(t, f)
 	at := func(x, y float64) float64 {
 		i, j := f.place(0, x, y)
 		return darkness(colourAt(img, i, j))
@@ -162,7 +174,7 @@ func TestNothingLeavesThePanel(t *testing.T) {
 	big := float32(math.MaxFloat32)
 	dotted := one(samplesLayer(t, 8, 8, -8, -8, 8.05, 0, 0, -8.05, big, 0, 0, -big, 9, 9))
 	plain := one(Density(func(_, _ float64) float64 { return 0 }))
-	a, b := pngOf(t, dotted.PNG), pngOf(t, plain.PNG)
+	a, b := drawn(t, dotted), drawn(t, plain)
 	canvas := canvas{scale: 2}
 	inside := canvas.pixels(plain.box(0))
 	for y := range a.Bounds().Dy() {
@@ -176,10 +188,10 @@ func TestNothingLeavesThePanel(t *testing.T) {
 
 func TestLostPointsAreReported(t *testing.T) {
 	nan := float32(math.NaN())
-	if n := count(pngOf(t, one(samplesLayer(t, 1, 1, 2, 2)).PNG), warning); n != 0 {
+	if n := count(drawn(t, one(samplesLayer(t, 1, 1, 2, 2))), warning); n != 0 {
 		t.Errorf("%d pixels in the warning colour for finite points", n)
 	}
-	if n := count(pngOf(t, one(samplesLayer(t, 1, 1, nan, 2)).PNG), warning); n < 20 {
+	if n := count(drawn(t, one(samplesLayer(t, 1, 1, nan, 2))), warning); n < 20 {
 		t.Errorf("%d pixels in the warning colour for a point that is not finite, want a text", n)
 	}
 	if n := outside(plane, []float32{0, 0, 9, 0, 0, -9, nan, 9, 8, -8}); n != 2 {
@@ -208,7 +220,7 @@ func fieldLayer(t *testing.T, m sampling.Model, sigma float64) Layer {
 
 // lean returns how far the ink of the arrow in the cell around (x, y) lies from the cell's middle away from the
 // origin, in pixels: an arrow is heaviest at its head, unless it is so short as to be all head.
-func lean(img image.Image, f Figure, x, y float64) (away, ink float64) {
+func lean(img *image.RGBA, f Figure, x, y float64) (away, ink float64) {
 	half := (plane.High - plane.Low) / fieldSide / 2
 	x0, y0 := f.place(0, x-half, y+half)
 	x1, y1 := f.place(0, x+half, y-half)
@@ -227,7 +239,7 @@ func lean(img image.Image, f Figure, x, y float64) (away, ink float64) {
 func TestArrowsPointAlongTheScore(t *testing.T) {
 	for name, k := range map[string]float32{"inward": -1, "outward": 1} {
 		f := one(fieldLayer(t, linear(k), 1))
-		img := pngOf(t, f.PNG)
+		img := drawn(t, f)
 		var near, far float64
 		for cell := range fieldSide * fieldSide {
 			x, y := plane.Low+(float64(cell%fieldSide)+0.5)*0.8, plane.Low+(float64(cell/fieldSide)+0.5)*0.8
@@ -251,7 +263,7 @@ func TestFieldsOfOneSigmaShareAScale(t *testing.T) {
 	weak, strong := fieldLayer(t, linear(-0.2), 1), fieldLayer(t, linear(-1), 1)
 	other := fieldLayer(t, linear(-1), 2)
 	f := Figure{Bounds: plane, Panels: []Panel{{Layers: []Layer{strong}}, {Layers: []Layer{weak}}, {Layers: []Layer{other}}}}
-	img := pngOf(t, f.PNG)
+	img := drawn(t, f)
 	ink := make([]float64, 3)
 	for k := range ink {
 		x0, y0 := f.place(k, -7.9, 7.9)
@@ -270,13 +282,20 @@ func TestFieldsOfOneSigmaShareAScale(t *testing.T) {
 	}
 }
 
+func TestPNGHoldsTheFigure(t *testing.T) {
+	f := Figure{Title: "title", Bounds: plane, Panels: []Panel{{Note: "note", Layers: []Layer{samplesLayer(t, 1, 2)}}}}
+	if got, want := pngOf(t, f.PNG), drawn(t, f); got.Rect != want.Rect || !bytes.Equal(got.Pix, want.Pix) {
+		t.Errorf("PNG of %v differs from the figure of %v", got.Rect, want.Rect)
+	}
+}
+
 func TestPanelsStandInRows(t *testing.T) {
 	var panels []Panel
 	for k := range 6 {
 		panels = append(panels, Panel{Layers: []Layer{Density(func(_, _ float64) float64 { return float64(k % 2) })}})
 	}
 	f := Figure{Title: "six", Bounds: plane, Columns: 3, Panels: panels}
-	img := pngOf(t, f.PNG)
+	img := drawn(t, f)
 	for k := range panels {
 		x, y := f.place(k, 0, 0)
 		if dark := darkness(colourAt(img, x, y)) > 0.5; dark != (k%2 == 1) {

@@ -59,7 +59,7 @@ func (g imageGrid) drawImage(c *canvas, at image.Point, zoom int, x []float32) b
 		v, ok := g.pixel(x, i)
 		sound = sound && ok
 		for j := range zoom * zoom {
-			c.blend(at.X+i%width*zoom+j%zoom, at.Y+i/width*zoom+j/zoom, v, 1)
+			c.set(at.X+i%width*zoom+j%zoom, at.Y+i/width*zoom+j/zoom, v)
 		}
 	}
 	return sound

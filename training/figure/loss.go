@@ -3,6 +3,7 @@ package figure
 import (
 	"cmp"
 	"fmt"
+	"image"
 	"io"
 	"math"
 )
@@ -27,29 +28,34 @@ const maxCurves = 10
 
 // PNG writes the plot with two pixels a point. The loss axis is logarithmic if all that is drawn lies above 0.
 func (p LossPlot) PNG(w io.Writer) error {
+	img, err := p.render()
+	if err != nil {
+		return err
+	}
+	return encodePNG(w, img)
+}
+
+func (p LossPlot) render() (*image.RGBA, error) {
 	p.Every, p.Window = cmp.Or(p.Every, 1), cmp.Or(p.Window, 100)
 	if p.Every < 0 || p.Window < 0 {
-		return fmt.Errorf("loss plot: every %d, window %d: want at least 1 each, or 0 for the default", p.Every, p.Window)
+		return nil, fmt.Errorf("loss plot: every %d, window %d: want at least 1 each, or 0 for the default", p.Every, p.Window)
 	}
 	curves, err := p.smooth()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c, err := newCanvas(760, 440, 2)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	a, err := p.axes(c, curves)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := a.draw(p); err != nil {
-		return err
+		return nil, err
 	}
-	if err := a.drawCurves(curves); err != nil {
-		return err
-	}
-	return encodePNG(w, c.img)
+	return c.img, a.drawCurves(curves)
 }
 
 // lossPath is one drawn curve: the moving average at a few hundred iterations.

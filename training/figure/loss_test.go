@@ -47,7 +47,10 @@ func TestLossCurvesEndAtTheirMinima(t *testing.T) {
 		{Sigma: 1, Loss: falling(0.5, 2000), Minimum: 0.5},
 	}}
 	for _, p.LogX = range []bool{false, true} {
-		img := pngOf(t, p.PNG)
+		img, err := p.render()
+		if err != nil {
+			t.Fatal(err)
+		}
 		curves, err := LossPlot{Curves: p.Curves, LogX: p.LogX, Every: 1, Window: 100}.smooth()
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +76,7 @@ func TestLossCurvesEndAtTheirMinima(t *testing.T) {
 }
 
 // dashesAt counts how often ink starts on the row of a loss.
-func dashesAt(img image.Image, a *lossAxes, loss float64) int {
+func dashesAt(img *image.RGBA, a *lossAxes, loss float64) int {
 	n, inked := 0, false
 	y := floor(2 * a.at(1, loss).y)
 	for x := int(2*a.box.x) + 4; x < int(2*(a.box.x+a.box.w)); x++ {
@@ -95,7 +98,9 @@ func TestLossPlotShowsTenOfManyLevels(t *testing.T) {
 	if err != nil || len(curves) != 10 || curves[0].Sigma != 50 || curves[9].Sigma != 1 {
 		t.Errorf("%d curves (%v), want 10 from first to last", len(curves), err)
 	}
-	pngOf(t, p.PNG)
+	if _, err := p.render(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestNegativeLossesHaveALinearAxis(t *testing.T) {
@@ -108,9 +113,12 @@ func TestNegativeLossesHaveALinearAxis(t *testing.T) {
 	if err != nil || a.y.log {
 		t.Errorf("log axis %v (%v)", a.y.log, err)
 	}
-	pngOf(t, p.PNG)
 	single := LossPlot{Curves: []LossCurve{{Sigma: 1, Loss: []float64{0.5}}}}
-	pngOf(t, single.PNG)
+	for _, p := range []LossPlot{p, single} {
+		if _, err := p.render(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestLabelsAreSpacedOut(t *testing.T) {
