@@ -12,10 +12,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-)
 
-// RequestIDHeader carries a call's name in both directions.
-const RequestIDHeader = "x-request-id"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
 
 // Interceptors returns the server options that every call passes through: it gets a request id, a panic becomes
 // INTERNAL, errors become statuses, and one line is logged when it ends.
@@ -24,7 +23,7 @@ func Interceptors(log *slog.Logger) []grpc.ServerOption {
 		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
 			call := begin(ctx)
 			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
-			if err := grpc.SetHeader(ctx, metadata.Pairs(RequestIDHeader, call.id)); err != nil {
+			if err := grpc.SetHeader(ctx, metadata.Pairs(langevinv1.RequestIDHeader, call.id)); err != nil {
 				return nil, err
 			}
 			return handler(call.ctx, req)
@@ -32,7 +31,7 @@ func Interceptors(log *slog.Logger) []grpc.ServerOption {
 		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
 			call := begin(stream.Context())
 			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
-			if err := stream.SetHeader(metadata.Pairs(RequestIDHeader, call.id)); err != nil {
+			if err := stream.SetHeader(metadata.Pairs(langevinv1.RequestIDHeader, call.id)); err != nil {
 				return err
 			}
 			return handler(srv, &callStream{stream, call.ctx})
@@ -81,7 +80,7 @@ func idOf(ctx context.Context) string {
 
 // requestID is the caller's id if it is fit to be logged, or a new one.
 func requestID(ctx context.Context) string {
-	if ids := metadata.ValueFromIncomingContext(ctx, RequestIDHeader); len(ids) > 0 && printable(ids[0]) {
+	if ids := metadata.ValueFromIncomingContext(ctx, langevinv1.RequestIDHeader); len(ids) > 0 && printable(ids[0]) {
 		return ids[0]
 	}
 	return rand.Text()

@@ -73,10 +73,8 @@ func (s *Models) GetModel(_ context.Context, req *langevinv1.GetModelRequest) (*
 		return nil, err
 	}
 	name := cmp.Or(req.GetName(), s.host.DefaultModel())
-	for _, m := range all {
-		if m.GetName() == name && (req.GetVersion() == 0 || m.GetVersion() == req.GetVersion()) {
-			return &langevinv1.GetModelResponse{Model: m}, nil
-		}
+	if m := find(all, name, req.GetVersion()); m != nil {
+		return &langevinv1.GetModelResponse{Model: m}, nil
 	}
 	var entries []models.Entry
 	for _, status := range s.host.List() {
@@ -84,6 +82,21 @@ func (s *Models) GetModel(_ context.Context, req *langevinv1.GetModelRequest) (*
 	}
 	_, err = models.Find(entries, nil, name, int(req.GetVersion()))
 	return nil, err
+}
+
+// find returns the named version; of version 0 the newest that has not failed, as the host does, or else the newest.
+func find(all []*langevinv1.Model, name string, version int32) *langevinv1.Model {
+	var failed *langevinv1.Model
+	for _, m := range all {
+		if m.GetName() != name || version != 0 && m.GetVersion() != version {
+			continue
+		}
+		if version != 0 || m.GetState() != langevinv1.ModelState_MODEL_STATE_FAILED {
+			return m
+		}
+		failed = cmp.Or(failed, m)
+	}
+	return failed
 }
 
 // all describes what the host knows, by name and then from the newest version to the oldest. Files that are no models

@@ -1,0 +1,548 @@
+package rpc_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image/png"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/models/modelstest"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/batch"
+	"github.com/langevin-ml/langevin/server/host"
+	"github.com/langevin-ml/langevin/server/rpc"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// service is a server whose networks are exact scores of N(0, 1): no ONNX Runtime.
+type service struct {
+	sampling langevinv1.SamplingServiceClient
+	models   langevinv1.ModelServiceClient
+	log      *bytes.Buffer
+	slow     atomic.Int64 // nanoseconds that a model call takes
+	broken   atomic.Bool  // model calls panic
+}
+
+func (s *service) Score(_ context.Context, dst, x, sigma []float32) error {
+	time.Sleep(time.Duration(s.slow.Load()))
+	if s.broken.Load() {
+		return errors.New("secret cause")
+	}
+	dim := len(x) / len(sigma)
+	for i, v := range x {
+		s := sigma[i/dim]
+		dst[i] = -v / (1 + s*s)
+	}
+	return nil
+}
+
+// load stands in for ONNX Runtime; the model called failed does not load.
+func (s *service) load(_ context.Context, file models.File) (*rpc.Engine, error) {
+	if file.Name == "failed" {
+		return nil, errors.New("no kernel for this operator")
+	}
+	config := batch.Config{Workers: 2, Rows: 64, MaxRows: 5000}
+	return &rpc.Engine{
+		Scheduler: batch.New(s, file.Manifest.Dim(), config), Identity: "exact", Session: io.NopCloser(nil),
+	}, nil
+}
+
+func start(t *testing.T) *service {
+	t.Helper()
+	zoo := fstest.MapFS{}
+	for name, shape := range map[string][]int{"points": {2}, "failed": {2}, "digits": {1, 4, 5}, "photos": {3, 2, 2}} {
+		zoo[name+"/1/model.onnx"] = &fstest.MapFile{
+			Data: modelstest.File(t, modelstest.Gaussian(shape...), modelstest.Manifest(name, shape...)),
+		}
+	}
+	zoo["points/3/model.onnx"] = zoo["points/1/model.onnx"]
+	zoo["torn/1/model.onnx"] = &fstest.MapFile{Data: zoo["points/1/model.onnx"].Data[:40]}
+	repo, err := models.NewRepository(zoo, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{log: &bytes.Buffer{}}
+	h, err := host.New(repo, s.load, "points")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Preload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(append(rpc.Interceptors(slog.New(slog.NewTextHandler(s.log, nil))), grpc.WaitForHandlers(true))...)
+	langevinv1.RegisterSamplingServiceServer(server, rpc.NewSampling(h, rpc.Limits{Chains: 4000, Steps: 2000, ScoreRows: 100}))
+	langevinv1.RegisterModelServiceServer(server, rpc.NewModels(h, "cpu"))
+	lis := bufconn.Listen(1 << 20)
+	go server.Serve(lis) // its error says that Stop was called
+	conn, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		server.Stop()
+		if err := h.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	s.sampling, s.models = langevinv1.NewSamplingServiceClient(conn), langevinv1.NewModelServiceClient(conn)
+	return s
+}
+
+// events are what a call streamed, by kind.
+type events struct {
+	started  *langevinv1.Started
+	previews []*langevinv1.Preview
+	chunks   []*langevinv1.Chunk
+	progress []*langevinv1.Progress
+	done     *langevinv1.Done
+}
+
+// sample reads a whole call and checks the order of its events.
+func (s *service) sample(t *testing.T, ctx context.Context, req *langevinv1.SampleRequest) (events, error) {
+	t.Helper()
+	var all events
+	stream, err := s.sampling.Sample(ctx, req)
+	if err != nil {
+		return all, err
+	}
+	for {
+		resp, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			if all.done == nil {
+				t.Error("the stream ended without a done event")
+			}
+			return all, nil
+		}
+		if err != nil {
+			return all, err
+		}
+		if all.done != nil || (all.started == nil) != (resp.GetStarted() != nil) {
+			t.Errorf("event out of order: %v", resp)
+		}
+		switch e := resp.GetEvent().(type) {
+		case *langevinv1.SampleResponse_Started:
+			all.started = e.Started
+		case *langevinv1.SampleResponse_Preview:
+			all.previews = append(all.previews, e.Preview)
+		case *langevinv1.SampleResponse_Chunk:
+			all.chunks = append(all.chunks, e.Chunk)
+		case *langevinv1.SampleResponse_Progress:
+			all.progress = append(all.progress, e.Progress)
+		case *langevinv1.SampleResponse_Done:
+			all.done = e.Done
+		}
+	}
+}
+
+// TestEmptyRequest: {} draws one sample of the default model's newest version, and says what it filled in. Sending
+// that back gives the same sample.
+func TestEmptyRequest(t *testing.T) {
+	s := start(t)
+	first, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := first.started
+	if f.GetModel() != "points" || f.GetVersion() != 3 || f.GetN() != 1 || len(f.GetDigest()) != 64 || f.GetEngine() != "exact" ||
+		!slices.Equal(f.GetShape(), []int64{2}) || f.GetAnnealedLangevin().GetStepsPerLevel() == 0 || f.GetRequestId() == "" {
+		t.Errorf("started says %v", f)
+	}
+	if len(first.chunks) != 1 || !slices.Equal(first.chunks[0].GetTensor().GetShape(), []int64{1, 2}) || len(first.chunks[0].GetTensor().GetData()) != 8 {
+		t.Errorf("chunks %v, want one of 1 row, 8 bytes", first.chunks)
+	}
+	if first.done.GetNfe() != f.GetSteps() || first.done.GetN() != 1 {
+		t.Errorf("done says %v, want %d evaluations", first.done, f.GetSteps())
+	}
+	again, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{
+		Model: f.GetModel(), Version: f.GetVersion(), N: &f.N, Seed: &f.Seed, FirstChain: f.GetFirstChain(),
+		Sampler: &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: f.GetAnnealedLangevin()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !proto.Equal(again.chunks[0], first.chunks[0]) {
+		t.Error("the settings of the started event give another sample")
+	}
+	other, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other.started.GetSeed() == f.GetSeed() {
+		t.Error("two calls without a seed got the same")
+	}
+}
+
+// TestFormatsAgree draws the same chains as bytes, numbers and pictures.
+func TestFormatsAgree(t *testing.T) {
+	s := start(t)
+	get := func(model string, format langevinv1.TensorFormat) *langevinv1.Tensor {
+		t.Helper()
+		got, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{Model: model, N: proto.Int64(3), Seed: proto.Uint64(5), Format: format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.chunks[0].GetTensor()
+	}
+	for model, channels := range map[string]int{"digits": 1, "photos": 3} {
+		raw, floats := get(model, langevinv1.TensorFormat_TENSOR_FORMAT_RAW), get(model, langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS)
+		pictures := get(model, langevinv1.TensorFormat_TENSOR_FORMAT_PNG)
+		for i, v := range floats.GetValues() {
+			bits := uint32(raw.GetData()[4*i]) | uint32(raw.GetData()[4*i+1])<<8 | uint32(raw.GetData()[4*i+2])<<16 | uint32(raw.GetData()[4*i+3])<<24
+			if math.Float32bits(v) != bits {
+				t.Fatalf("%s: element %d is %g as a number and %g in bytes", model, i, v, math.Float32frombits(bits))
+			}
+		}
+		m := modelstest.Manifest(model, 1)
+		height, width := int(raw.GetShape()[2]), int(raw.GetShape()[3])
+		if len(pictures.GetPng()) != 3 {
+			t.Fatalf("%d pictures, want 3", len(pictures.GetPng()))
+		}
+		picture, err := png.Decode(bytes.NewReader(pictures.GetPng()[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := floats.GetValues()[channels*height*width:]
+		for y := range height {
+			for x := range width {
+				r, g, b, _ := picture.At(x, y).RGBA()
+				for c, got := range []uint32{r >> 8, g >> 8, b >> 8}[:channels] {
+					v := (float64(row[(c*height+y)*width+x]) - m.Range.Low) / (m.Range.High - m.Range.Low) * 255
+					if want := math.Round(min(max(v, 0), 255)); float64(got) != want {
+						t.Errorf("%s: channel %d at (%d, %d) is %d, want %g", model, c, x, y, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestChunksPreviewsProgress reads a call long enough to have all of them.
+func TestChunksPreviewsProgress(t *testing.T) {
+	s := start(t)
+	s.slow.Store(int64(100 * time.Microsecond))
+	const n = 200
+	got, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{
+		N: proto.Int64(n), Seed: proto.Uint64(1), FirstChain: 50, Format: langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS,
+		Sampler: &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(1000)}},
+		Preview: &langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_Frames{Frames: 5}, Chains: proto.Int64(7)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []int64
+	for _, p := range got.previews {
+		steps = append(steps, p.GetStep())
+		if len(p.GetTensor().GetValues()) != 14 || p.GetFirstChain() != 50 || p.GetKind() != langevinv1.PreviewKind_PREVIEW_KIND_STATE {
+			t.Errorf("preview %v", p)
+		}
+	}
+	if !slices.Equal(steps, []int64{0, 250, 500, 750, 1000}) {
+		t.Errorf("previews of steps %v", steps)
+	}
+	last := got.previews[4].GetTensor().GetValues()
+	if !slices.Equal(last, got.chunks[0].GetTensor().GetValues()[:14]) {
+		t.Error("the last preview is not the result")
+	}
+	if len(got.progress) == 0 || got.progress[0].GetStepsTotal() != n*1000 || got.progress[0].GetRemaining() == nil {
+		t.Errorf("progress %v", got.progress)
+	}
+	next := uint64(50)
+	for _, c := range got.chunks {
+		if c.GetFirstChain() != next {
+			t.Errorf("chunk starts at chain %d, want %d", c.GetFirstChain(), next)
+		}
+		next += uint64(c.GetTensor().GetShape()[0])
+	}
+	if next != 50+n || got.done.GetNfe() != n*1000 {
+		t.Errorf("chunks end at chain %d after %d evaluations", next, got.done.GetNfe())
+	}
+}
+
+// TestBadRequests: each mistake has its code, its reason and a text that names the field, and the next call works.
+func TestBadRequests(t *testing.T) {
+	s := start(t)
+	nan, inf := math.NaN(), math.Inf(1)
+	annealed := func(a *langevinv1.AnnealedLangevin) *langevinv1.SampleRequest {
+		return &langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: a}}
+	}
+	plain := func(l *langevinv1.Langevin) *langevinv1.SampleRequest {
+		return &langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_Langevin{Langevin: l}}
+	}
+	preview := func(p *langevinv1.PreviewOptions) *langevinv1.SampleRequest {
+		return &langevinv1.SampleRequest{Model: "points", N: proto.Int64(4), Preview: p}
+	}
+	invalid, reason := codes.InvalidArgument, langevinv1.ReasonInvalid
+	tests := []struct {
+		name   string
+		req    *langevinv1.SampleRequest
+		code   codes.Code
+		reason string
+		says   string
+	}{
+		{"n = 0", &langevinv1.SampleRequest{N: proto.Int64(0)}, invalid, reason, "n is 0: want 1 to 4000"},
+		{"n < 0", &langevinv1.SampleRequest{N: proto.Int64(math.MinInt64)}, invalid, reason, "n is -9223372036854775808"},
+		{"n too large", &langevinv1.SampleRequest{N: proto.Int64(4001)}, invalid, reason, "limits.max_chains"},
+		{"chains past the end", &langevinv1.SampleRequest{N: proto.Int64(2), FirstChain: math.MaxUint64}, invalid, reason, "first_chain"},
+		{"NaN step", annealed(&langevinv1.AnnealedLangevin{StepLr: &nan}), invalid, reason, "annealed_langevin.step_lr is NaN"},
+		{"infinite step", plain(&langevinv1.Langevin{StepSize: &inf}), invalid, reason, "langevin.step_size is +Inf"},
+		{"zero step", plain(&langevinv1.Langevin{StepSize: proto.Float64(0)}), invalid, reason, "langevin.step_size is 0"},
+		{"NaN sigma", plain(&langevinv1.Langevin{Sigma: &nan}), invalid, reason, "langevin.sigma is NaN"},
+		{"increasing sigmas", annealed(&langevinv1.AnnealedLangevin{Sigmas: []float64{1, 2}}), invalid, reason, "annealed_langevin.sigmas"},
+		{"no steps", annealed(&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(0)}), invalid, reason, "steps_per_level is 0"},
+		{"too many steps", annealed(&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(math.MaxInt32)}), invalid, reason, "limits.max_steps"},
+		{"too many plain steps", plain(&langevinv1.Langevin{Steps: proto.Int32(2001)}), invalid, reason, "langevin.steps is 2001"},
+		{"PNG of points", &langevinv1.SampleRequest{Format: langevinv1.TensorFormat_TENSOR_FORMAT_PNG}, invalid, reason, "format is"},
+		{"unknown format", &langevinv1.SampleRequest{Format: 99}, invalid, reason, "format is 99"},
+		{"negative cadence", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_EverySteps{EverySteps: -1}}), invalid, reason, "preview.every_steps is -1"},
+		{"one frame", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_Frames{Frames: 1}}), invalid, reason, "preview.frames is 1"},
+		{"too many frames", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_Frames{Frames: math.MaxInt32}}), invalid, reason, "preview.frames"},
+		{"preview of more chains than n", preview(&langevinv1.PreviewOptions{Chains: proto.Int64(5)}), invalid, reason, "preview.chains is 5"},
+		{"path as a name", &langevinv1.SampleRequest{Model: "../../etc/passwd"}, invalid, reason, "model is \"../../etc/passwd\""},
+		{"long name", &langevinv1.SampleRequest{Model: strings.Repeat("a", 1<<20)}, invalid, reason, "aaa...\": want"},
+		{"negative version", &langevinv1.SampleRequest{Version: -1}, invalid, reason, "version is -1"},
+		{"unknown model", &langevinv1.SampleRequest{Model: "pionts"}, codes.NotFound, langevinv1.ReasonModelNotFound, `did you mean ["points"]`},
+		{"unknown version", &langevinv1.SampleRequest{Version: 2}, codes.NotFound, langevinv1.ReasonModelNotFound, "[1 3]"},
+		{"model that did not load", &langevinv1.SampleRequest{Model: "failed"}, codes.FailedPrecondition, langevinv1.ReasonModelFailed, "no kernel"},
+		{"model file that is torn", &langevinv1.SampleRequest{Model: "torn"}, codes.FailedPrecondition, langevinv1.ReasonModelFailed, "torn"},
+		{"divergence", plain(&langevinv1.Langevin{StepSize: proto.Float64(1e10)}), codes.FailedPrecondition, langevinv1.ReasonDiverged, "chain 0 diverged at step"},
+	}
+	for _, test := range tests {
+		_, err := s.sample(t, t.Context(), test.req)
+		got := status.Convert(err)
+		if got.Code() != test.code || !strings.Contains(got.Message(), test.says) || strings.Contains(got.Message(), "\n") || len(got.Message()) > 400 {
+			t.Errorf("%s: %v, want one line with %v and %q", test.name, err, test.code, test.says)
+		}
+		if found := reasonOf(got); found != test.reason {
+			t.Errorf("%s: reason %q, want %q", test.name, found, test.reason)
+		}
+		if test.code == invalid && violations(got) == 0 {
+			t.Errorf("%s: no field violation in the details", test.name)
+		}
+		if _, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{}); err != nil {
+			t.Fatalf("after %s: %v", test.name, err)
+		}
+	}
+	both := annealed(&langevinv1.AnnealedLangevin{StepLr: &nan})
+	both.N = proto.Int64(0)
+	if _, err := s.sample(t, t.Context(), both); violations(status.Convert(err)) != 2 {
+		t.Errorf("two mistakes: %v, want both named", err)
+	}
+}
+
+func reasonOf(s *status.Status) string {
+	for _, d := range s.Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetDomain() == langevinv1.ErrorDomain {
+			return info.GetReason()
+		}
+	}
+	return ""
+}
+
+func violations(s *status.Status) int {
+	for _, d := range s.Details() {
+		if bad, ok := d.(*errdetails.BadRequest); ok {
+			return len(bad.GetFieldViolations())
+		}
+	}
+	return 0
+}
+
+// TestBusyAndDeadline: overload says when to come back; the cause of an internal error stays in the log.
+func TestBusyAndInternal(t *testing.T) {
+	s := start(t)
+	s.slow.Store(int64(time.Millisecond))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	hold, err := s.sampling.Sample(ctx, &langevinv1.SampleRequest{N: proto.Int64(4000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hold.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.sample(t, t.Context(), &langevinv1.SampleRequest{N: proto.Int64(1001)})
+	got := status.Convert(err)
+	retry := slices.ContainsFunc(got.Details(), func(d any) bool { r, ok := d.(*errdetails.RetryInfo); return ok && r.GetRetryDelay().AsDuration() > 0 })
+	if got.Code() != codes.ResourceExhausted || reasonOf(got) != langevinv1.ReasonQueueFull || !retry {
+		t.Errorf("past the limit: %v with %v, want RESOURCE_EXHAUSTED with a RetryInfo", err, got.Details())
+	}
+	cancel()
+	if _, err := hold.Recv(); status.Code(err) != codes.Canceled {
+		t.Errorf("cancelled call: %v", err)
+	}
+	s.slow.Store(0)
+	s.broken.Store(true)
+	_, err = s.sample(t, metadata.AppendToOutgoingContext(t.Context(), langevinv1.RequestIDHeader, "find-me"), &langevinv1.SampleRequest{})
+	if got := status.Convert(err); got.Code() != codes.Internal || strings.Contains(got.Message(), "secret") {
+		t.Errorf("model failure: %v, want INTERNAL without the cause", err)
+	}
+	s.broken.Store(false)
+	if log := s.log.String(); !strings.Contains(log, "secret cause") || !strings.Contains(log, "request_id=find-me") {
+		t.Errorf("the log lacks the cause or the id:\n%s", log)
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	s := start(t)
+	for given, kept := range map[string]bool{"abc-123": true, "": false, "with space": false, strings.Repeat("x", 65): false} {
+		ctx := metadata.AppendToOutgoingContext(t.Context(), langevinv1.RequestIDHeader, given)
+		var header metadata.MD
+		if _, err := s.models.GetModel(ctx, &langevinv1.GetModelRequest{}, grpc.Header(&header)); err != nil {
+			t.Fatal(err)
+		}
+		id := header.Get(langevinv1.RequestIDHeader)
+		if len(id) != 1 || (id[0] == given) != kept || id[0] == "" {
+			t.Errorf("id %q came back as %q, want it kept: %v", given, id, kept)
+		}
+	}
+}
+
+func TestScore(t *testing.T) {
+	s := start(t)
+	resp, err := s.sampling.Score(t.Context(), &langevinv1.ScoreRequest{
+		X: &langevinv1.Tensor{Values: []float32{2, 4, -6, 8}}, Sigma: []float32{1, 3}, Format: langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := resp.GetScore(); !slices.Equal(got.GetValues(), []float32{-1, -2, 0.6, -0.8}) || !slices.Equal(got.GetShape(), []int64{2, 2}) {
+		t.Errorf("score %v", got)
+	}
+	tests := []struct {
+		name string
+		req  *langevinv1.ScoreRequest
+		says string
+	}{
+		{"no points", &langevinv1.ScoreRequest{Sigma: []float32{1}}, "x is 0 elements: want rows of 2"},
+		{"half a point", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2, 3}}, Sigma: []float32{1}}, "x is 3 elements"},
+		{"odd bytes", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Data: make([]byte, 9)}, Sigma: []float32{1}}, "x.data is 9 bytes"},
+		{"two encodings", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Data: make([]byte, 8), Values: []float32{1, 2}}, Sigma: []float32{1}}, "more than one"},
+		{"wrong shape", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}, Shape: []int64{2, 1}}, Sigma: []float32{1}}, "x.shape is [2 1]: want [1 2]"},
+		{"overflowing shape", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}, Shape: []int64{1 << 62, 4}}, Sigma: []float32{1}}, "x.shape"},
+		{"NaN point", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, float32(math.NaN())}}, Sigma: []float32{1}}, "x is NaN at element 1"},
+		{"too many rows", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Data: make([]byte, 8*101)}, Sigma: []float32{1}}, "limits.max_score_rows"},
+		{"no sigma", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}}}, "sigma is 0 values"},
+		{"zero sigma", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}}, Sigma: []float32{0}}, "sigma[0] is 0"},
+		{"wrong count of sigmas", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: make([]float32, 6)}, Sigma: []float32{1, 1}}, "sigma is 2 values"},
+	}
+	for _, test := range tests {
+		_, err := s.sampling.Score(t.Context(), test.req)
+		if got := status.Convert(err); got.Code() != codes.InvalidArgument || !strings.Contains(got.Message(), test.says) {
+			t.Errorf("%s: %v, want INVALID_ARGUMENT with %q", test.name, err, test.says)
+		}
+	}
+}
+
+func TestModels(t *testing.T) {
+	s := start(t)
+	var names []string
+	token := ""
+	for {
+		page, err := s.models.ListModels(t.Context(), &langevinv1.ListModelsRequest{PageSize: 2, PageToken: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range page.GetModels() {
+			name := m.GetName()
+			if m.GetDefault() {
+				name += "*"
+			}
+			if m.GetState() == langevinv1.ModelState_MODEL_STATE_FAILED {
+				name += "!"
+				if m.GetError() == "" {
+					t.Errorf("%s failed without a reason", m.GetName())
+				}
+			}
+			names = append(names, name+"/"+string('0'+rune(m.GetVersion())))
+		}
+		if token = page.GetNextPageToken(); token == "" {
+			break
+		}
+	}
+	if want := []string{"digits/1", "failed!/1", "photos/1", "points*/3", "points*/1", "torn!/1"}; !slices.Equal(names, want) {
+		t.Errorf("models %v, want %v", names, want)
+	}
+	got, err := s.models.GetModel(t.Context(), &langevinv1.GetModelRequest{Name: "digits"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := got.GetModel(); !slices.Equal(m.GetShape(), []int64{1, 4, 5}) || m.GetDevice() != "cpu" || len(m.GetSigmas()) == 0 || m.GetAnnealedLangevin() == nil {
+		t.Errorf("model %v", m)
+	}
+	for name, call := range map[string]func() error{
+		"page_size": func() error {
+			_, err := s.models.ListModels(t.Context(), &langevinv1.ListModelsRequest{PageSize: -1})
+			return err
+		},
+		"page_token": func() error {
+			_, err := s.models.ListModels(t.Context(), &langevinv1.ListModelsRequest{PageToken: "x\ny"})
+			return err
+		},
+		"name": func() error {
+			_, err := s.models.GetModel(t.Context(), &langevinv1.GetModelRequest{Name: "A B"})
+			return err
+		},
+	} {
+		if got := status.Convert(call()); got.Code() != codes.InvalidArgument || !strings.HasPrefix(got.Message(), name+" is ") {
+			t.Errorf("bad %s: %v", name, got)
+		}
+	}
+	if _, err := s.models.GetModel(t.Context(), &langevinv1.GetModelRequest{Name: "nobody"}); status.Code(err) != codes.NotFound {
+		t.Errorf("unknown model: %v", err)
+	}
+}
+
+// FuzzSample: no bytes that decode to a request make the server panic, and every refusal has a code of the table.
+func FuzzSample(f *testing.F) {
+	for _, req := range []*langevinv1.SampleRequest{
+		{}, {N: proto.Int64(3), Seed: proto.Uint64(1), Model: "points"},
+		{Preview: &langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_EveryLevel{EveryLevel: true}}},
+		{Sampler: &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Sigma: proto.Float64(0.5), Steps: proto.Int32(3)}}},
+	} {
+		data, err := proto.Marshal(req)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var req langevinv1.SampleRequest
+		if proto.Unmarshal(data, &req) != nil {
+			return
+		}
+		s := start(t)
+		_, err := s.sample(t, t.Context(), &req)
+		switch status.Code(err) {
+		case codes.OK, codes.InvalidArgument, codes.NotFound, codes.FailedPrecondition, codes.ResourceExhausted:
+		default:
+			t.Errorf("%v: %v", &req, err)
+		}
+	})
+}
+
+var _ sampling.Model = (*service)(nil)
