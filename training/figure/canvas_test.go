@@ -24,7 +24,7 @@ func TestStrokeCoversItsArea(t *testing.T) {
 }
 
 func TestOKLCHPrimaries(t *testing.T) {
-	// The sRGB primaries in OKLCH, from the sample values of CSS Color 4.
+	// White, black and the sRGB primaries by their known OKLCH coordinates.
 	for _, tt := range []struct {
 		l, c, h float64
 		want    rgb
