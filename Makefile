@@ -57,7 +57,7 @@ check-staticcheck: .tools/staticcheck
 	@echo "ok  staticcheck"
 
 # The API may grow, but what is at BASE must go on working. Without BASE (a shallow clone) there is nothing to compare.
-BASE ?= $(shell git rev-parse --quiet --verify --symbolic-full-name origin/main || echo main)
+BASE ?= $(shell git rev-parse --quiet --verify origin/main >/dev/null && echo origin/main || echo main)
 
 .PHONY: check-proto
 check-proto: .tools/buf
@@ -81,7 +81,7 @@ check-generated: $(GENERATORS)
 
 .PHONY: check-modules
 check-modules:
-	@go mod tidy -diff || { echo "go.mod is not tidy: run go mod tidy"; exit 1; }
+	@go mod tidy -diff >/dev/null || { echo "go.mod is not tidy: run go mod tidy"; exit 1; }
 	@echo "ok  go mod tidy"
 
 .PHONY: check-shell
