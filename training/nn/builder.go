@@ -108,6 +108,9 @@ func (b *Builder) Sigmoid(name string, x *Node) *Node { return b.elementwise(OpS
 // Softplus is ln(1 + e^x), elementwise.
 func (b *Builder) Softplus(name string, x *Node) *Node { return b.elementwise(OpSoftplus, name, x) }
 
+// Tanh is the hyperbolic tangent, elementwise.
+func (b *Builder) Tanh(name string, x *Node) *Node { return b.elementwise(OpTanh, name, x) }
+
 // SiLU is x·sigmoid(x), elementwise, recorded as these two operations.
 func (b *Builder) SiLU(name string, x *Node) *Node {
 	return b.Mul(name, x, b.Sigmoid(name+"/gate", x))

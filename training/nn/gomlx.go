@@ -56,6 +56,8 @@ func (n *Node) goMLX(like *graph.Node, in []*graph.Node) *graph.Node {
 		return graph.Sigmoid(in[0])
 	case OpSoftplus:
 		return softplus(in[0])
+	case OpTanh:
+		return graph.Tanh(in[0])
 	case OpDense:
 		return graph.Add(graph.MatMul(in[0], in[1]), graph.ExpandAxes(in[2], 0))
 	case OpNearest:

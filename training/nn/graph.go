@@ -25,9 +25,10 @@ const (
 	OpDiv       Op = "Div"
 	OpSigmoid   Op = "Sigmoid"  // 1/(1 + e^-x)
 	OpSoftplus  Op = "Softplus" // ln(1 + e^x)
-	OpDense     Op = "Dense"    // input [Batch, in], weight [in, out], bias [out] -> input·weight + bias
-	OpNearest   Op = "Nearest"  // input [Batch] -> index of the nearest of Values, the first of equals
-	OpGather    Op = "Gather"   // table [rows, width], index [Batch] -> rows of the table [Batch, width]
+	OpTanh      Op = "Tanh"
+	OpDense     Op = "Dense"   // input [Batch, in], weight [in, out], bias [out] -> input·weight + bias
+	OpNearest   Op = "Nearest" // input [Batch] -> index of the nearest of Values, the first of equals
+	OpGather    Op = "Gather"  // table [rows, width], index [Batch] -> rows of the table [Batch, width]
 )
 
 // Node is one value of a [Graph] and how it is computed. Nodes are made by a [Builder] and not changed afterwards.

@@ -6,8 +6,9 @@ import "fmt"
 type Activation string
 
 const (
-	SiLU     Activation = "silu"     // x·sigmoid(x): the fastest of the smooth ones in ONNX Runtime
+	SiLU     Activation = "silu"     // x·sigmoid(x): the fastest of the smooth ones in ONNX Runtime, after tanh
 	Softplus Activation = "softplus" // ln(1 + e^x): what the papers' toy networks use
+	Tanh     Activation = "tanh"
 )
 
 // MLP is the shape that the toy networks share: dim - Hidden - Hidden - dim.
@@ -17,20 +18,23 @@ type MLP struct {
 	Activation Activation
 }
 
-func (m MLP) layers(b *Builder, h *Node) *Node {
-	h = m.activate(b, "hidden1", b.Dense("dense1", h, m.Hidden))
-	h = m.activate(b, "hidden2", b.Dense("dense2", h, m.Hidden))
+// layers has the activation second after its second layer.
+func (m MLP) layers(b *Builder, h *Node, second Activation) *Node {
+	h = m.Activation.of(b, "hidden1", b.Dense("dense1", h, m.Hidden))
+	h = second.of(b, "hidden2", b.Dense("dense2", h, m.Hidden))
 	return b.Dense("dense3", h, m.Dim)
 }
 
-func (m MLP) activate(b *Builder, name string, x *Node) *Node {
-	switch m.Activation {
+func (a Activation) of(b *Builder, name string, x *Node) *Node {
+	switch a {
 	case SiLU:
 		return b.SiLU(name, x)
 	case Softplus:
 		return b.Softplus(name, x)
+	case Tanh:
+		return b.Tanh(name, x)
 	}
-	b.fail("activation is %q: want %q or %q", m.Activation, SiLU, Softplus)
+	b.fail("activation is %q: want %q, %q or %q", a, SiLU, Softplus, Tanh)
 	return nil
 }
 
@@ -47,10 +51,13 @@ func (m MLP) build(define func(b *Builder, x, sigma *Node) *Node) (*Graph, error
 //	s(x, σ) = (G - x)/r²
 //
 // This is the denoiser D = (1 - σ²/r²)·x + (σ²/r²)·G written as a score, s = (D - x)/σ². As σ grows D tends to G, which
-// only has to guess where in the data x came from; as σ vanishes D tends to x. So neither the layers' inputs nor what
-// they have to give leave the scale of the data at any σ, as with the preconditioning of Karras et al. (2022,
+// only has to guess where in the data x came from; as σ vanishes D tends to x. So neither what the layers are given nor
+// what they have to give leaves the scale of the data at any σ, as with the preconditioning of Karras et al. (2022,
 // section 5), at a third of its operations. scale is best near the geometric mean of the standard deviations of
 // all data and of one mode.
+//
+// The second activation is tanh, which bounds G: far from all data the score points back to them whatever was
+// learned, and no chain can run away.
 func ToyMLP(m MLP, scale float64) (*Graph, error) {
 	return m.build(func(b *Builder, x, sigma *Node) *Node {
 		if !(scale > 0) {
@@ -59,13 +66,13 @@ func ToyMLP(m MLP, scale float64) (*Graph, error) {
 		sigma = b.Unsqueeze("sigma_column", sigma, 1)
 		r := b.Add("r", sigma, b.Constant("scale", scale))
 		features := b.Div("features", b.Concat("x_sigma", 1, x, sigma), r)
-		return b.Div("score", b.Sub("pull", m.layers(b, features), x), b.Mul("r_squared", r, r))
+		return b.Div("score", b.Sub("pull", m.layers(b, features, Tanh), x), b.Mul("r_squared", r, r))
 	})
 }
 
 // UnconditionalMLP is the score network of the 2019 code's toy experiment, of no sigma: it knows one level only.
 func UnconditionalMLP(m MLP) (*Graph, error) {
-	return m.build(func(b *Builder, x, _ *Node) *Node { return m.layers(b, x) })
+	return m.build(func(b *Builder, x, _ *Node) *Node { return m.layers(b, x, m.Activation) })
 }
 
 // EmbeddingMLP is the conditional toy network of the ring experiment: beside x its layers see a learned vector of width
@@ -73,6 +80,6 @@ func UnconditionalMLP(m MLP) (*Graph, error) {
 func EmbeddingMLP(m MLP, sigmas []float64) (*Graph, error) {
 	return m.build(func(b *Builder, x, sigma *Node) *Node {
 		level := b.Embedding("embedding", b.Nearest("level", sigma, sigmas), m.Hidden)
-		return m.layers(b, b.Concat("x_embedding", 1, x, level))
+		return m.layers(b, b.Concat("x_embedding", 1, x, level), m.Activation)
 	})
 }

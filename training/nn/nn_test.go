@@ -31,8 +31,8 @@ func networks(t *testing.T) map[string]struct {
 		params int
 		nodes  int
 	}{
-		"toy":           {must(ToyMLP(silu, 2)), 17_282, 14},
-		"toy softplus":  {must(ToyMLP(softplus, 2)), 17_282, 24},
+		"toy":           {must(ToyMLP(silu, 2)), 17_282, 13},
+		"toy softplus":  {must(ToyMLP(softplus, 2)), 17_282, 18},
 		"unconditional": {must(UnconditionalMLP(softplus)), 17_154, 17},
 		"embedding":     {must(EmbeddingMLP(softplus, levels)), 39_938, 23},
 	}
@@ -78,6 +78,34 @@ func TestToyMLPLimits(t *testing.T) {
 	for i, d := range denoised(1e6) {
 		if math.Abs(d) > 10 {
 			t.Errorf("sigma 1e6: denoised[%d] is %g, want the scale of the data", i, d)
+		}
+	}
+}
+
+// Far from the origin the score of ToyMLP points back to it, whatever its parameters.
+func TestToyMLPFarField(t *testing.T) {
+	g := networks(t)["toy"].graph
+	params := g.NewParams(1)
+	var reach float64 // no row of G is longer
+	for i, piece := range g.Split(params) {
+		for j := range piece {
+			piece[j] *= 10
+			if strings.HasPrefix(g.Params[i].Name, "dense3.") {
+				reach += math.Abs(float64(piece[j]))
+			}
+		}
+	}
+	for _, sigma := range []float64{0.2, 2, 20} {
+		for turn := range 16 {
+			sin, cos := math.Sincos(float64(turn) * math.Pi / 8)
+			x := []float64{2 * reach * cos, 2 * reach * sin}
+			s, err := g.Evaluate(params, x, []float64{sigma})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if towards := -(s[0]*cos + s[1]*sin) * (sigma + 2) * (sigma + 2); towards < reach {
+				t.Errorf("sigma %g, x %v: the score pulls back by %g/r², want at least %g/r²", sigma, x, towards, reach)
+			}
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (w *onnxWriter) write(n *Node) {
 		w.node("Unsqueeze", n.Name, in[0], w.int64s("axes", n.Axes))
 	case OpConcat:
 		w.node("Concat", n.Name, in...).Attribute = []*protos.AttributeProto{intAttribute("axis", n.Axes[0])}
-	case OpAdd, OpSub, OpMul, OpDiv, OpSigmoid:
+	case OpAdd, OpSub, OpMul, OpDiv, OpSigmoid, OpTanh:
 		w.node(string(n.Op), n.Name, in...) // these have ONNX's names
 	case OpSoftplus:
 		w.softplus(n.Name, in[0])

@@ -27,7 +27,7 @@ func everyOp(t *testing.T) *Graph {
 		joined := b.Concat("joined", 1, column, level)
 		soft := b.Unsqueeze("soft_row", b.Softplus("soft", b.Dense("dense1", joined, 2)), 1)
 		gate := b.Unsqueeze("gate_row", b.Sigmoid("gate", b.Dense("dense2", joined, 2)), 1)
-		sum := b.Add("sum", x, b.Concat("rows", 1, soft, gate, soft))
+		sum := b.Add("sum", b.Tanh("bounded", x), b.Concat("rows", 1, soft, gate, soft))
 		scaled := b.Mul("scaled", b.Parameter("gain", Init{Bound: 1}, 1, 3, 1), sum)
 		shifted := b.Sub("shifted", scaled, b.Unsqueeze("sigma_cube", sigma, 1, 2))
 		return b.Div("ratio", shifted, b.Add("above_one", b.Constant("one", 1), b.Softplus("positive", b.Unsqueeze("cube", column, 1))))

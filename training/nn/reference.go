@@ -83,6 +83,8 @@ func (n *Node) evaluate(out tensor, in []tensor) tensor {
 		out.each(in[0], func(a float64) float64 { return 1 / (1 + math.Exp(-a)) })
 	case OpSoftplus:
 		out.each(in[0], func(a float64) float64 { return max(a, 0) + math.Log1p(math.Exp(-math.Abs(a))) })
+	case OpTanh:
+		out.each(in[0], math.Tanh)
 	case OpDense:
 		out.dense(in[0], in[1], in[2])
 	case OpNearest:

@@ -1,0 +1,309 @@
+package training
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/nn"
+)
+
+// Config is everything that decides a training: the same Config gives the same model file, bit for bit, on one type of
+// machine. There are no hidden defaults. The presets are complete examples; [Preset] and [Parse] read them.
+type Config struct {
+	Preset      string         `yaml:"-"`           // name of the preset it started from, if any
+	Name        string         `yaml:"name"`        // of the model, as in models.ValidName
+	Description string         `yaml:"description"` // of the model, one line
+	Seed        uint64         `yaml:"seed"`        // of the data, the noise and the first weights
+	Data        data.Config    `yaml:"data"`
+	Network     Network        `yaml:"network"`
+	Noise       Noise          `yaml:"noise"`
+	Loss        Loss           `yaml:"loss"`
+	Training    Training       `yaml:"training"`
+	Optimizer   Optimizer      `yaml:"optimizer"`
+	Sampler     Sampler        `yaml:"sampler"` // the model's default; not used in training
+	Prior       sampling.Prior `yaml:"prior"`   // where that sampler's chains start
+	Range       models.Range   `yaml:"range"`   // of the data, for pictures
+}
+
+// Network chooses and sizes a network of package nn.
+type Network struct {
+	Name       string        `yaml:"name"`            // toy: nn.ToyMLP; unconditional: nn.UnconditionalMLP; embedding: nn.EmbeddingMLP
+	Hidden     int           `yaml:"hidden"`          // width of its hidden layers
+	Activation nn.Activation `yaml:"activation"`      // silu, softplus or tanh; of toy: after the first layer
+	Scale      float64       `yaml:"scale,omitempty"` // of toy: length scale of the data, see nn.ToyMLP
+}
+
+// Noise is a geometric noise schedule.
+type Noise struct {
+	First  float64 `yaml:"first"`  // largest sigma, about the largest distance between data points
+	Last   float64 `yaml:"last"`   // smallest sigma: samples carry noise of this size
+	Levels int     `yaml:"levels"` // number of sigmas; 1 if First is Last
+}
+
+// Loss chooses the objective.
+type Loss struct {
+	Name  string  `yaml:"name"`  // dsm: loss.AnnealedDSM
+	Power float64 `yaml:"power"` // weight of a level is sigma^power: 2 in the papers, 0 for plain DSM
+}
+
+// Training says how long and on how much.
+type Training struct {
+	Iterations int `yaml:"iterations"` // optimiser updates
+	BatchSize  int `yaml:"batch_size"` // rows of an update, spread evenly over the levels
+	LogEvery   int `yaml:"log_every"`  // iterations from one line of the log, and one report of progress, to the next
+	EvalRows   int `yaml:"eval_rows"`  // fresh rows, over all levels, that measure the loss of the finished model
+}
+
+// Optimizer is Adam (Kingma & Ba 2015) with a moving average of its weights.
+type Optimizer struct {
+	LearningRate float64 `yaml:"learning_rate"` // at its highest
+	Warmup       int     `yaml:"warmup"`        // iterations over which the rate rises linearly to it
+	Decay        Decay   `yaml:"decay"`         // how it falls from there to the last iteration
+	Beta1        float64 `yaml:"beta1"`         // decay of the mean of gradients
+	Beta2        float64 `yaml:"beta2"`         // decay of the mean of their squares
+	Epsilon      float64 `yaml:"epsilon"`       // added to the root of that mean
+	EMA          float64 `yaml:"ema"`           // decay of the averaged weights, which are what is exported; 0: the weights themselves
+}
+
+// Decay is the course of the learning rate after the warm-up.
+type Decay string
+
+const (
+	DecayNone   Decay = "none"   // constant
+	DecayCosine Decay = "cosine" // half a cosine wave, to 0 at the end
+)
+
+// Sampler is annealed Langevin dynamics on the noise schedule of the training, sampling.AnnealedLangevin.
+type Sampler struct {
+	StepsPerLevel int     `yaml:"steps_per_level"`
+	StepLR        float64 `yaml:"step_lr"` // step size at the last level, in squared units of the data
+	Denoise       bool    `yaml:"denoise"` // end with a noise-free step
+}
+
+// Parse reads a Config from YAML. A key that nobody knows is an error, as are a second document and mistakes that
+// [Config.Validate] finds.
+func Parse(text []byte) (Config, error) {
+	var c Config
+	if err := c.merge(text); err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	return c, c.Validate()
+}
+
+// Set changes one setting, as given on a command line: "data.std=0.5", "data.weights=[3, 1]". The value is YAML. On an
+// error c stays as it was. The result is not validated, since settings may only make sense together.
+func (c *Config) Set(assignment string) error {
+	key, value, ok := strings.Cut(assignment, "=")
+	if !ok || strings.TrimSpace(key) == "" || strings.TrimSpace(value) == "" || strings.Contains(value, "\n") {
+		return fmt.Errorf("setting %q: want key=value on one line, as in data.std=0.5", assignment)
+	}
+	var parsed any
+	if err := yaml.Unmarshal([]byte(value), &parsed); err != nil {
+		return fmt.Errorf("setting %s: value %q: %w", key, value, err)
+	}
+	path := strings.Split(key, ".")
+	for i := len(path) - 1; i >= 0; i-- {
+		parsed = map[string]any{path[i]: parsed}
+	}
+	text, err := yaml.Marshal(parsed)
+	if err != nil {
+		return fmt.Errorf("setting %q: %w", assignment, err)
+	}
+	if err := c.merge(text); err != nil {
+		return fmt.Errorf("setting %q: %w", assignment, err)
+	}
+	return nil
+}
+
+// merge overwrites what text mentions.
+func (c *Config) merge(text []byte) error {
+	merged := *c
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&merged); err != nil {
+		return plain(err)
+	}
+	if err := decoder.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return errors.New("more than one YAML document: want one")
+	}
+	if err := checkWhole(text, merged); err != nil {
+		return err
+	}
+	*c = merged
+	return nil
+}
+
+// checkWhole refuses 1.5 for a whole number, which the YAML package cuts down to 1.
+func checkWhole(text []byte, merged Config) error {
+	encoded, err := yaml.Marshal(merged)
+	if err != nil {
+		return err
+	}
+	var given, kept any
+	if err := errors.Join(yaml.Unmarshal(text, &given), yaml.Unmarshal(encoded, &kept)); err != nil {
+		return err
+	}
+	return compareWhole("", given, kept)
+}
+
+func compareWhole(key string, given, kept any) error {
+	switch given := given.(type) {
+	case float64:
+		if whole, ok := kept.(int); ok && float64(whole) != given {
+			return fmt.Errorf("%s is %g: want a whole number", key, given)
+		}
+	case map[string]any:
+		kept, _ := kept.(map[string]any)
+		for name, value := range given {
+			if err := compareWhole(strings.TrimPrefix(key+"."+name, "."), value, kept[name]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// plain puts the YAML package's list of mistakes on one line.
+func plain(err error) error {
+	var list *yaml.TypeError
+	if errors.As(err, &list) {
+		return errors.New(strings.Join(list.Errors, "; "))
+	}
+	return err
+}
+
+// Validate reports every mistake at once, one line each, by the key in the YAML.
+func (c Config) Validate() error {
+	var bad mistakes
+	bad.require(models.ValidName(c.Name), "name is %q: want 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit", c.Name)
+	bad.require(!strings.ContainsAny(c.Description, "\r\n"), "description has several lines: want one")
+	_, err := c.Data.Mixture()
+	bad.join(err)
+	_, err = c.schedule()
+	bad.join(err)
+	bad.network(c.Network)
+	bad.require(c.Loss.Name == LossDSM, "loss.name is %q: want %s", c.Loss.Name, LossDSM)
+	bad.require(finite(c.Loss.Power), "loss.power is %g: want a finite number", c.Loss.Power)
+	bad.training(c.Training, c.Noise.Levels)
+	bad.optimizer(c.Optimizer)
+	bad.require(c.Sampler.StepsPerLevel >= 1, "sampler.steps_per_level is %d: want at least 1", c.Sampler.StepsPerLevel)
+	bad.require(positive(c.Sampler.StepLR), "sampler.step_lr is %g: want a finite number above 0", c.Sampler.StepLR)
+	bad.join(c.Prior.Validate())
+	r := c.Range
+	bad.require(finite(r.Low) && finite(r.High) && r.Low < r.High, "range is %g to %g: want finite bounds, low below high", r.Low, r.High)
+	return errors.Join(bad...)
+}
+
+// LossDSM is the one objective so far.
+const LossDSM = "dsm"
+
+// The networks that [Network] names.
+const (
+	NetworkToy           = "toy"
+	NetworkUnconditional = "unconditional"
+	NetworkEmbedding     = "embedding"
+)
+
+type mistakes []error
+
+func (bad *mistakes) require(ok bool, format string, args ...any) {
+	if !ok {
+		bad.join(fmt.Errorf(format, args...))
+	}
+}
+
+func (bad *mistakes) join(err error) {
+	if err != nil {
+		*bad = append(*bad, err)
+	}
+}
+
+func (bad *mistakes) network(n Network) {
+	switch n.Name {
+	case NetworkToy:
+		bad.require(positive(n.Scale), "network.scale is %g: want a finite number above 0", n.Scale)
+	case NetworkUnconditional, NetworkEmbedding:
+		bad.require(n.Scale == 0, "network.scale is %g: network %s has none", n.Scale, n.Name)
+	default:
+		bad.require(false, "network.name is %q: want %s, %s or %s", n.Name, NetworkToy, NetworkUnconditional, NetworkEmbedding)
+	}
+	bad.require(n.Hidden >= 1 && n.Hidden <= 1<<14, "network.hidden is %d: want 1 to %d", n.Hidden, 1<<14)
+	known := []nn.Activation{nn.SiLU, nn.Softplus, nn.Tanh}
+	bad.require(slices.Contains(known, n.Activation), "network.activation is %q: want one of %q", n.Activation, known)
+}
+
+func (bad *mistakes) training(t Training, levels int) {
+	bad.require(t.Iterations >= 1, "training.iterations is %d: want at least 1", t.Iterations)
+	bad.require(t.BatchSize >= 1 && t.BatchSize <= 1<<20, "training.batch_size is %d: want 1 to %d", t.BatchSize, 1<<20)
+	bad.require(t.LogEvery >= 1, "training.log_every is %d: want at least 1", t.LogEvery)
+	bad.require(t.EvalRows >= levels, "training.eval_rows is %d: want at least one for each of %d levels", t.EvalRows, levels)
+}
+
+func (bad *mistakes) optimizer(o Optimizer) {
+	bad.require(positive(o.LearningRate), "optimizer.learning_rate is %g: want a finite number above 0", o.LearningRate)
+	bad.require(o.Warmup >= 0, "optimizer.warmup is %d: want at least 0", o.Warmup)
+	bad.require(o.Decay == DecayNone || o.Decay == DecayCosine, "optimizer.decay is %q: want %s or %s", o.Decay, DecayNone, DecayCosine)
+	bad.fraction("beta1", o.Beta1)
+	bad.fraction("beta2", o.Beta2)
+	bad.fraction("ema", o.EMA)
+	bad.require(positive(o.Epsilon), "optimizer.epsilon is %g: want a finite number above 0", o.Epsilon)
+}
+
+func (bad *mistakes) fraction(key string, v float64) {
+	bad.require(v >= 0 && v < 1, "optimizer.%s is %g: want at least 0 and below 1", key, v)
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+func positive(v float64) bool { return v > 0 && finite(v) }
+
+// schedule is the noise schedule, in sampling's terms.
+func (c Config) schedule() (sampling.Schedule, error) {
+	n := c.Noise
+	if n.Levels == 1 {
+		if n.First != n.Last {
+			return sampling.Schedule{}, fmt.Errorf("noise.first is %g and noise.last %g: want them equal for 1 level", n.First, n.Last)
+		}
+		return sampling.NewSchedule(n.First)
+	}
+	return sampling.Geometric(n.First, n.Last, n.Levels)
+}
+
+// network builds the network for samples of the given shape.
+func (c Config) network(shape []int, schedule sampling.Schedule) (*nn.Graph, error) {
+	if len(shape) != 1 {
+		return nil, fmt.Errorf("network %s on samples of shape %v: want one axis", c.Network.Name, shape)
+	}
+	mlp := nn.MLP{Dim: shape[0], Hidden: c.Network.Hidden, Activation: c.Network.Activation}
+	switch c.Network.Name {
+	case NetworkUnconditional:
+		return nn.UnconditionalMLP(mlp)
+	case NetworkEmbedding:
+		return nn.EmbeddingMLP(mlp, schedule.Sigmas())
+	default:
+		return nn.ToyMLP(mlp, c.Network.Scale)
+	}
+}
+
+// Rate is the learning rate of the given iteration, counted from 0, of a training of the given length.
+func (o Optimizer) Rate(iteration, iterations int) float64 {
+	rate := o.LearningRate
+	if iteration < o.Warmup {
+		return rate * float64(iteration+1) / float64(o.Warmup)
+	}
+	if o.Decay == DecayCosine {
+		done := float64(iteration-o.Warmup) / float64(max(iterations-o.Warmup, 1))
+		rate *= 0.5 * (1 + math.Cos(math.Pi*done))
+	}
+	return rate
+}

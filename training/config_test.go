@@ -1,0 +1,237 @@
+package training
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func preset(t *testing.T, name string) Config {
+	t.Helper()
+	c, err := Preset(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func set(t *testing.T, c *Config, assignments ...string) {
+	t.Helper()
+	for _, a := range assignments {
+		if err := c.Set(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestPresets(t *testing.T) {
+	if got, want := Presets(), []string{"toy-2gauss", "toy-ring"}; !slices.Equal(got, want) {
+		t.Fatalf("presets %q, want %q", got, want)
+	}
+	for _, name := range Presets() {
+		c := preset(t, name)
+		if c.Preset != name {
+			t.Errorf("preset %s calls itself %q", name, c.Preset)
+		}
+		if _, err := c.Data.Open(1); err != nil {
+			t.Errorf("preset %s: %v", name, err)
+		}
+		schedule, err := c.schedule()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first, last, levels := schedule.Sigma(0), schedule.Last(), schedule.Levels(); first != 20 || last != 0.2 || levels != 50 {
+			t.Errorf("preset %s: %d levels from %g to %g, want 50 from 20 to 0.2", name, levels, first, last)
+		}
+	}
+	if _, err := Preset("toy"); err == nil || !strings.Contains(err.Error(), `preset is "toy": want one of toy-2gauss, toy-ring`) {
+		t.Errorf("unknown preset: error %v, want one that lists the known", err)
+	}
+}
+
+// A preset states every knob, so that reading it is enough: nothing hides behind an absent key.
+func TestPresetsAreComplete(t *testing.T) {
+	for _, name := range Presets() {
+		text, err := os.ReadFile(filepath.Join("presets", name+".yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys(reflect.TypeFor[Config]()) {
+			if !strings.Contains(string(text), key+":") {
+				t.Errorf("preset %s does not mention %s", name, key)
+			}
+		}
+	}
+}
+
+// keys are the YAML keys of a struct and those in it, less those that only some datasets, networks and priors have.
+func keys(of reflect.Type) []string {
+	var all []string
+	for i := range of.NumField() {
+		field := of.Field(i)
+		key, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		if key == "-" || key == "" || options == "omitempty" {
+			continue
+		}
+		all = append(all, key)
+		if field.Type.Kind() == reflect.Struct {
+			all = append(all, keys(field.Type)...)
+		}
+	}
+	return all
+}
+
+func TestSet(t *testing.T) {
+	c := preset(t, "toy-ring")
+	want := c
+	set(t, &c, "data.std=0.5", "data.weights=[3, 1]", "training.iterations=7", "network.activation=softplus", "sampler.denoise=true", "name=mine", "prior.low=-9")
+	want.Data.Std, want.Data.Weights = 0.5, []float64{3, 1}
+	want.Training.Iterations, want.Network.Activation, want.Sampler.Denoise, want.Name, want.Prior.Low = 7, "softplus", true, "mine", -9
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("configuration is\n%+v, want\n%+v", c, want)
+	}
+	set(t, &c, "data.weights=[1, 2, 3]")
+	if want := []float64{1, 2, 3}; !slices.Equal(c.Data.Weights, want) {
+		t.Errorf("weights are %v, want %v: a list is replaced, not merged", c.Data.Weights, want)
+	}
+	if original := preset(t, "toy-ring"); original.Data.Std != 1 || original.Data.Weights != nil {
+		t.Error("Set changed the preset itself")
+	}
+}
+
+func TestSetRefuses(t *testing.T) {
+	for assignment, want := range map[string]string{
+		"":                            "want key=value",
+		"data.std":                    "want key=value",
+		"=1":                          "want key=value",
+		"data.std=":                   "want key=value",
+		"data.sdt=1":                  "field sdt not found",
+		"std=1":                       "field std not found",
+		"data.std.x=1":                "cannot unmarshal",
+		"data=1":                      "cannot unmarshal",
+		"data.std=wide":               "cannot unmarshal",
+		"data.std={":                  "value",
+		"training.iterations=1.5":     "training.iterations is 1.5: want a whole number",
+		"seed=-1":                     "cannot unmarshal",
+		"preset=other":                "field preset not found",
+		"data.weights=[1, 2, three]":  "cannot unmarshal",
+		"data.std=1\n---\ndata: null": "on one line",
+	} {
+		c := preset(t, "toy-ring")
+		before := c
+		err := c.Set(assignment)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\n") {
+			t.Errorf("Set(%q): error %v, want one line that says %q", assignment, err, want)
+		}
+		if !reflect.DeepEqual(c, before) {
+			t.Errorf("Set(%q) failed and changed the configuration", assignment)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                    "EOF",
+		"nmae: x":             "field nmae not found",
+		"name: [":             "yaml",
+		"name: a\n---\nx: 1":  "more than one YAML document",
+		"name: a\nname: b":    "already defined",
+		"name: Bad Name":      `name is "Bad Name"`,
+		"loss: {name: other}": `loss.name is "other"`,
+	} {
+		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Parse(%q): error %v, want one that says %q", text, err, want)
+		}
+	}
+}
+
+// Every mistake is reported, each by its key.
+func TestValidate(t *testing.T) {
+	for _, c := range []struct {
+		set  string
+		want string
+	}{
+		{"name=Ring", `name is "Ring"`},
+		{`description="a\nb"`, "description has several lines"},
+		{"data.std=0", "data.std is 0"},
+		{"data.name=mnist", `data.name is "mnist"`},
+		{"noise.levels=0", "0 levels"},
+		{"noise.levels=1", "noise.first is 20 and noise.last 0.2"},
+		{"noise.last=30", "sigma 1 is"},
+		{"network.name=unet", `network.name is "unet"`},
+		{"network.name=embedding", "network.scale is 2: network embedding has none"},
+		{"network.hidden=0", "network.hidden is 0"},
+		{"network.activation=relu", `network.activation is "relu"`},
+		{"network.scale=-1", "network.scale is -1"},
+		{"loss.power=.nan", "loss.power is NaN"},
+		{"training.iterations=0", "training.iterations is 0"},
+		{"training.batch_size=0", "training.batch_size is 0"},
+		{"training.log_every=0", "training.log_every is 0"},
+		{"training.eval_rows=49", "training.eval_rows is 49"},
+		{"optimizer.learning_rate=.inf", "optimizer.learning_rate is +Inf"},
+		{"optimizer.warmup=-1", "optimizer.warmup is -1"},
+		{"optimizer.decay=linear", `optimizer.decay is "linear"`},
+		{"optimizer.beta1=1", "optimizer.beta1 is 1"},
+		{"optimizer.beta2=-0.1", "optimizer.beta2 is -0.1"},
+		{"optimizer.ema=1.5", "optimizer.ema is 1.5"},
+		{"optimizer.epsilon=0", "optimizer.epsilon is 0"},
+		{"sampler.steps_per_level=0", "sampler.steps_per_level is 0"},
+		{"sampler.step_lr=0", "sampler.step_lr is 0"},
+		{"prior.kind=cauchy", `kind "cauchy"`},
+		{"range.high=-8", "range is -8 to -8"},
+	} {
+		one := preset(t, "toy-ring")
+		set(t, &one, c.set)
+		if err := one.Validate(); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v, want one line that says %q", c.set, err, c.want)
+		}
+	}
+	many := preset(t, "toy-ring")
+	set(t, &many, "name=Ring", "data.std=0", "network.hidden=0", "optimizer.ema=2")
+	if err := many.Validate(); err == nil || strings.Count(err.Error(), "\n") != 3 {
+		t.Errorf("four mistakes give error %v, want four lines", err)
+	}
+}
+
+// The other networks and a single level are settings away: the 2019 code's toy experiment.
+func TestOtherNetworks(t *testing.T) {
+	c := preset(t, "toy-2gauss")
+	set(t, &c, "network={name: unconditional, hidden: 128, activation: softplus, scale: 0}", "noise={first: 1, last: 1, levels: 1}", "loss.power=0")
+	for name, params := range map[string]int{NetworkUnconditional: 17_154, NetworkEmbedding: 17_154 + 128*128 + 128} {
+		c.Network.Name = name
+		if err := c.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		schedule, err := c.schedule()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := c.network([]int{2}, schedule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.NumParams(); got != params {
+			t.Errorf("%s has %d parameters, want %d", name, got, params)
+		}
+	}
+	if _, err := c.network([]int{1, 28, 28}, mustSchedule(t, c)); err == nil || !strings.Contains(err.Error(), "want one axis") {
+		t.Errorf("an MLP on images: error %v, want one that says what fits", err)
+	}
+}
+
+func TestRate(t *testing.T) {
+	o := Optimizer{LearningRate: 2, Warmup: 4, Decay: DecayCosine}
+	for iteration, want := range map[int]float64{0: 0.5, 1: 1, 3: 2, 4: 2, 54: 1, 104 - 1: 2 * 0.5 * (1 + math.Cos(math.Pi*0.99))} {
+		if got := o.Rate(iteration, 104); math.Abs(got-want) > 1e-12 {
+			t.Errorf("cosine: rate of iteration %d is %g, want %g", iteration, got, want)
+		}
+	}
+	o.Decay = DecayNone
+	if got := o.Rate(103, 104); got != 2 {
+		t.Errorf("no decay: last rate is %g, want 2", got)
+	}
+}

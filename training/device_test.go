@@ -1,0 +1,135 @@
+package training
+
+import (
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/training/nn"
+)
+
+func library(t *testing.T) string {
+	t.Helper()
+	path, searched, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatalf("run make onnxruntime: %v (looked at %q)", err, searched)
+	}
+	return path
+}
+
+func mustSchedule(t *testing.T, c Config) sampling.Schedule {
+	t.Helper()
+	s, err := c.schedule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// lossInGo is the mean loss of a batch in float64, without GoMLX.
+func lossInGo(t *testing.T, g *nn.Graph, params []float32, b *batch) float64 {
+	t.Helper()
+	d := len(b.x) / len(b.sigma)
+	x, sigma := make([]float64, len(b.x)), make([]float64, len(b.sigma))
+	for i := range x {
+		sigma[i/d] = float64(b.sigma[i/d])
+		x[i] = float64(b.x[i]) + sigma[i/d]*float64(b.z[i])
+	}
+	s, err := g.Evaluate(params, x, sigma)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum float64
+	for i := range s {
+		sum += math.Pow(sigma[i/d]*s[i]+float64(b.z[i]), 2) / 2
+	}
+	return sum / float64(len(sigma))
+}
+
+// TestStep follows every 7th parameter through three updates, with Adam and the moving average written out in float64
+// and the gradient taken by finite differences.
+func TestStep(t *testing.T) {
+	c := preset(t, "toy-2gauss")
+	set(t, &c, "network.hidden=6", "training.batch_size=100", "optimizer.ema=0.9", "optimizer.epsilon=0.01")
+	trainer, err := newTrainer(c, Options{Library: library(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trainer.device.close()
+	device, g := trainer.device, trainer.network
+
+	n := g.NumParams()
+	theta := make([]float64, n)
+	for i, v := range g.NewParams(c.Seed) {
+		theta[i] = float64(v)
+	}
+	average, m, v := append([]float64{}, theta...), make([]float64, n), make([]float64, n)
+	for iteration := range 3 {
+		before := stateOf(t, device, stateParams)
+		b, err := trainer.drawer.draw(uint64(iteration))
+		if err != nil {
+			t.Fatal(err)
+		}
+		losses, err := device.step(b, c.Optimizer.rates(iteration, c.Training.Iterations))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mean float64
+		for _, l := range losses {
+			mean += float64(l) / float64(len(losses))
+		}
+		if want := lossInGo(t, g, before, b); math.Abs(mean-want) > 1e-5 {
+			t.Errorf("iteration %d: loss %g, want %g", iteration, mean, want)
+		}
+		after, averaged := stateOf(t, device, stateParams), stateOf(t, device, stateAverage)
+		for i := 0; i < n; i += 7 {
+			gradient := slope(t, g, before, b, i)
+			m[i] = 0.9*m[i] + 0.1*gradient
+			v[i] = 0.999*v[i] + 0.001*gradient*gradient
+			k := float64(iteration + 1)
+			step := m[i] / (1 - math.Pow(0.9, k)) / (math.Sqrt(v[i]/(1-math.Pow(0.999, k))) + 0.01)
+			theta[i] = float64(before[i]) - c.Optimizer.Rate(iteration, c.Training.Iterations)*step
+			average[i] = 0.9*average[i] + 0.1*theta[i]
+			if math.Abs(float64(after[i])-theta[i]) > 1e-6 || math.Abs(float64(averaged[i])-average[i]) > 1e-6 {
+				t.Errorf("iteration %d, parameter %d: %g with average %g, want %g and %g", iteration, i, after[i], averaged[i], theta[i], average[i])
+			}
+		}
+	}
+}
+
+// slope is the derivative of the loss by one parameter.
+func slope(t *testing.T, g *nn.Graph, params []float32, b *batch, i int) float64 {
+	t.Helper()
+	at := func(v float32) (float64, float64) {
+		moved := append([]float32{}, params...)
+		moved[i] = v
+		return float64(v), lossInGo(t, g, moved, b)
+	}
+	low, lossLow := at(params[i] - 1e-3)
+	high, lossHigh := at(params[i] + 1e-3)
+	return (lossHigh - lossLow) / (high - low)
+}
+
+func stateOf(t *testing.T, d *device, which int) []float32 {
+	t.Helper()
+	values, err := d.read(which)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values
+}
+
+func TestOpenBackendRefuses(t *testing.T) {
+	for path, want := range map[string]string{
+		"": "no ONNX Runtime library given",
+		filepath.Join(t.TempDir(), "libonnxruntime.so"): "no such file",
+		"device,test.go": "no such file",
+	} {
+		if _, err := openBackend(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("open %q: error %v, want one that says %q", path, err, want)
+		}
+	}
+}

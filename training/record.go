@@ -1,0 +1,87 @@
+package training
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Record is a line of the log: what happened since the line before.
+type Record struct {
+	Iteration    int       `json:"iteration"`      // done so far
+	Loss         float64   `json:"loss"`           // mean of LossPerLevel
+	LossPerLevel []float64 `json:"loss_per_level"` // mean over the rows of each level, largest sigma first
+	LearningRate float64   `json:"learning_rate"`  // of the last iteration
+	Seconds      float64   `json:"seconds"`        // since the training began
+}
+
+// Progress is how far a training has come.
+type Progress struct {
+	Record
+	Iterations int     // in all
+	PerSecond  float64 // iterations, since the last report
+}
+
+// levelMeans averages losses by level.
+type levelMeans struct {
+	sum   []float64
+	count []int
+}
+
+func newLevelMeans(levels int) *levelMeans {
+	return &levelMeans{sum: make([]float64, levels), count: make([]int, levels)}
+}
+
+// add books the losses of a batch and returns their mean.
+func (m *levelMeans) add(level []int, losses []float32) float64 {
+	var total float64
+	for i, l := range losses {
+		m.sum[level[i]] += float64(l)
+		m.count[level[i]]++
+		total += float64(l)
+	}
+	return total / float64(len(losses))
+}
+
+// take returns the mean over all levels and that of each, and starts afresh.
+func (m *levelMeans) take() (mean float64, perLevel []float64) {
+	perLevel = make([]float64, len(m.sum))
+	for i := range perLevel {
+		perLevel[i] = m.sum[i] / float64(max(m.count[i], 1))
+		mean += perLevel[i] / float64(len(perLevel))
+	}
+	clear(m.sum)
+	clear(m.count)
+	return mean, perLevel
+}
+
+// reporter tells the log and the caller how a training goes.
+type reporter struct {
+	log      io.Writer
+	progress func(Progress)
+	total    int // iterations
+	start    time.Time
+	last     Record
+}
+
+// write completes a record by the time, and passes it on.
+func (r *reporter) write(record Record) (Record, error) {
+	record.Seconds = time.Since(r.start).Seconds()
+	if r.progress != nil {
+		rate := float64(record.Iteration-r.last.Iteration) / (record.Seconds - r.last.Seconds)
+		r.progress(Progress{Record: record, Iterations: r.total, PerSecond: rate})
+	}
+	r.last = record
+	if r.log == nil {
+		return record, nil
+	}
+	line, err := json.Marshal(record)
+	if err == nil {
+		_, err = r.log.Write(append(line, '\n'))
+	}
+	if err != nil {
+		return record, fmt.Errorf("write the training log: %w", err)
+	}
+	return record, nil
+}

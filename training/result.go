@@ -1,0 +1,86 @@
+package training
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/nn"
+)
+
+// Result is a trained network.
+type Result struct {
+	Config       Config
+	Network      *nn.Graph
+	Params       []float32 // of Network: the moving average of the weights
+	Iterations   int       // done; fewer than in Config if the training was stopped
+	Loss         float64   // mean of LossPerLevel
+	LossPerLevel []float64 // of Params on fresh draws; of a stopped training, the last of History
+	History      []Record  // loss in the course of the training
+
+	schedule sampling.Schedule
+	data     string
+	commit   string
+}
+
+// Schedule is the noise schedule that the network was trained on.
+func (r *Result) Schedule() sampling.Schedule { return r.schedule }
+
+// Manifest describes the model for whoever serves it.
+func (r *Result) Manifest() models.Manifest {
+	c := r.Config
+	return models.Manifest{
+		Format:           models.Format,
+		Name:             c.Name,
+		Description:      c.Description,
+		Shape:            slices.Clone(r.Network.X.Shape[1:]),
+		Parameterization: models.ParameterizationScore,
+		Sigmas:           r.schedule.Sigmas(),
+		Range:            c.Range,
+		Prior:            c.Prior,
+		Sampler: models.Sampler{
+			Kind: models.SamplerAnnealedLangevin, StepsPerLevel: c.Sampler.StepsPerLevel, StepLR: c.Sampler.StepLR, Denoise: c.Sampler.Denoise,
+		},
+		Training: &models.Training{
+			Preset: c.Preset, Data: r.data, Commit: r.commit, Iterations: r.Iterations, BatchSize: c.Training.BatchSize, Seed: c.Seed,
+			Loss: rounded(r.Loss), LossPerLevel: roundedAll(r.LossPerLevel),
+		},
+	}
+}
+
+// ONNX returns the bytes of the model file: the graph, the weights and the manifest. The same Config gives the same bytes.
+func (r *Result) ONNX() ([]byte, error) {
+	model, err := r.Network.ONNX(r.Config.Name, r.Params)
+	if err != nil {
+		return nil, err
+	}
+	if err := models.Attach(model, r.Manifest()); err != nil {
+		return nil, fmt.Errorf("export %s: %w", r.Config.Name, err)
+	}
+	file, err := proto.MarshalOptions{Deterministic: true}.Marshal(model)
+	if err != nil {
+		return nil, fmt.Errorf("export %s: %w", r.Config.Name, err)
+	}
+	return file, nil
+}
+
+// rounded keeps the four digits of a loss that are not noise.
+func rounded(v float64) float64 {
+	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
+	if err != nil {
+		return v
+	}
+	return short
+}
+
+func roundedAll(values []float64) []float64 {
+	short := make([]float64, len(values))
+	for i, v := range values {
+		short[i] = rounded(v)
+	}
+	return short
+}
