@@ -89,12 +89,12 @@ func Load(flags *pflag.FlagSet, file string) (Config, error) {
 			return Config{}, fmt.Errorf("configuration file %s: %w", file, err)
 		}
 	}
-	var c Config
-	if err := errors.Join(unknownKeys(v), unknownVariables(os.Environ())); err != nil {
-		return Config{}, fmt.Errorf("configuration: %w", err)
-	}
 	decode := viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
 		mapstructure.StringToTimeDurationHookFunc(), textHook))
+	if err := errors.Join(unknownKeys(v), unknownVariables(os.Environ()), unreadable(v, decode)); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	var c Config
 	if err := v.UnmarshalExact(&c, decode); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
@@ -130,6 +130,17 @@ func textHook(from, to reflect.Type, data any) (any, error) {
 		return nil, err
 	}
 	return out.Elem().Interface(), nil
+}
+
+// unreadable reports values that are not of their setting's type.
+func unreadable(v *viper.Viper, decode viper.DecoderConfigOption) error {
+	var errs []error
+	for _, s := range defaultSettings() {
+		if err := v.UnmarshalKey(s.key, reflect.New(s.value.Type()).Interface(), decode); err != nil {
+			errs = append(errs, fmt.Errorf("%s is %q: want a value like %v", s.key, fmt.Sprint(v.Get(s.key)), s.value.Interface()))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // unknownKeys reports keys of the file that are no settings.

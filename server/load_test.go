@@ -1,0 +1,158 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// clearEnv hides the machine's own LANGEVIN_* variables from a test.
+func clearEnv(t *testing.T) {
+	for _, e := range os.Environ() {
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, "LANGEVIN_") {
+			t.Setenv(name, "") // restores it afterwards
+			os.Unsetenv(name)
+		}
+	}
+}
+
+func flags(t *testing.T, args ...string) *pflag.FlagSet {
+	t.Helper()
+	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	Flags(fs)
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return fs
+}
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "langevin.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestLoadDefaults(t *testing.T) {
+	clearEnv(t)
+	for name, fs := range map[string]*pflag.FlagSet{"no flags": nil, "flags not set": flags(t)} {
+		if c, err := Load(fs, ""); err != nil || c != Default() {
+			t.Errorf("%s: %+v, %v, want the defaults", name, c, err)
+		}
+	}
+}
+
+// TestLoadPrecedence sets one key at each place: a flag beats the environment, which beats the file.
+func TestLoadPrecedence(t *testing.T) {
+	clearEnv(t)
+	file := writeFile(t, "listen: :1\nworkers: 1\nlimits:\n  max_chains: 1\nlog:\n  level: warn\ndrain_timeout: 1m\n")
+	t.Setenv("LANGEVIN_WORKERS", "2")
+	t.Setenv("LANGEVIN_LIMITS_MAX_CHAINS", "2")
+	c, err := Load(flags(t, "--limits-max-chains=3"), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Listen, want.Workers, want.Limits.MaxChains, want.Log.Level, want.Drain = ":1", 2, 3, slog.LevelWarn, time.Minute
+	if c != want {
+		t.Errorf("got %+v, want %+v", c, want)
+	}
+}
+
+// TestEverySettingEverywhere: each leaf can be set by its environment variable alone and by its flag alone.
+func TestEverySettingEverywhere(t *testing.T) {
+	clearEnv(t)
+	other := map[string]string{
+		"listen": "localhost:1234", "models.dir": t.TempDir(), "models.default": "other", "device": "cuda",
+		"drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
+	}
+	for _, s := range defaultSettings() {
+		value := other[s.key]
+		if value == "" {
+			value = "7"
+		}
+		check := func(place string, c Config, err error) {
+			t.Helper()
+			if err != nil {
+				t.Errorf("%s from the %s: %v", s.key, place, err)
+				return
+			}
+			for _, got := range settings(reflect.ValueOf(c), "") {
+				text := strings.ToLower(fmt.Sprint(got.value.Interface()))
+				if got.key == s.key && text != strings.ToLower(value) {
+					t.Errorf("%s from the %s is %s, want %s", s.key, place, text, value)
+				}
+			}
+		}
+		c, err := Load(flags(t, "--"+s.flag()+"="+value), "")
+		check("flag", c, err)
+		t.Run(s.key, func(t *testing.T) {
+			t.Setenv(s.env(), value)
+			c, err := Load(nil, "")
+			check("environment", c, err)
+		})
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	clearEnv(t)
+	tests := []struct {
+		name, file, env, says string
+	}{
+		{"unknown key", "lisen: :1\n", "", "lisen is no setting"},
+		{"unknown nested key", "limits:\n  max_chain: 1\n", "", "limits.max_chain is no setting"},
+		{"unknown variable", "", "LANGEVIN_LISEN=:1", "the environment sets LANGEVIN_LISEN, which is no setting"},
+		{"wrong type", "workers: many\n", "", `workers is "many": want a value like 0`},
+		{"bad YAML", "listen: [\n", "", "langevin.yaml"},
+		{"bad address", "listen: 50051\n", "", `listen is "50051": want host:port`},
+		{"unknown device", "device: tpu\n", "", `device is "tpu": want cpu or cuda`},
+		{"no folder", "models:\n  dir: /does/not/exist\n", "", `models.dir is "/does/not/exist": want an existing folder`},
+		{"bad limit", "", "LANGEVIN_LIMITS_MAX_CHAINS=0", "limits.max_chains is 0: want 1 to"},
+		{"bad level", "log:\n  level: loud\n", "", "loud"},
+		{"bad duration", "drain_timeout: -1s\n", "", "drain_timeout is -1s: want 0s or more"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if name, value, ok := strings.Cut(test.env, "="); ok {
+				t.Setenv(name, value)
+			}
+			file := ""
+			if test.file != "" {
+				file = writeFile(t, test.file)
+			}
+			if _, err := Load(nil, file); err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v, want it to say %q", err, test.says)
+			}
+		})
+	}
+	file := writeFile(t, "workers: -1\nlog:\n  format: xml\n")
+	if _, err := Load(nil, file); err == nil || !strings.Contains(err.Error(), "workers") || !strings.Contains(err.Error(), "log.format") {
+		t.Errorf("two mistakes: %v, want both named", err)
+	}
+	if _, err := Load(nil, filepath.Join(t.TempDir(), "absent.yaml")); err == nil || !strings.Contains(err.Error(), "absent.yaml") {
+		t.Errorf("absent file: %v, want it named", err)
+	}
+}
+
+// TestForeignVariables: what Kubernetes sets for a Service called langevin, and what the client reads, is let through.
+func TestForeignVariables(t *testing.T) {
+	clearEnv(t)
+	for _, name := range []string{
+		"LANGEVIN_SERVICE_HOST", "LANGEVIN_SERVICE_PORT", "LANGEVIN_SERVICE_PORT_GRPC", "LANGEVIN_PORT",
+		"LANGEVIN_PORT_50051_TCP", "LANGEVIN_PORT_50051_TCP_ADDR", "LANGEVIN_GPU_SERVICE_HOST", "LANGEVIN_SERVER", "LANGEVIN_CONFIG",
+	} {
+		t.Setenv(name, "tcp://10.0.0.1:50051")
+	}
+	if _, err := Load(nil, ""); err != nil {
+		t.Error(err)
+	}
+}
