@@ -14,13 +14,21 @@ type Block struct {
 	h       []float32
 	score   []float32
 	sigma   []float32
-	scratch []float32
+	scratch []float32 // of one row
+	other   []float32 // of one row, for blended noise
+}
+
+// Chain is a sample to be drawn. What its pointers refer to is shared and never changed.
+type Chain struct {
+	Plan  Plan
+	Noise Noise
+	Blend *Blend // mixes the noise of another chain in; nil for none
+	Known *Known // holds a part of the sample fixed; nil for none
 }
 
 type row struct {
-	plan  Plan
-	noise Noise
-	step  int
+	Chain
+	step int
 }
 
 // NewBlock returns an empty block for chains of dim elements with room for capacity rows; Add grows it past that.
@@ -33,23 +41,24 @@ func NewBlock(dim, capacity int) *Block {
 		score:   make([]float32, 0, capacity*dim),
 		sigma:   make([]float32, 0, capacity),
 		scratch: make([]float32, dim),
+		other:   make([]float32, dim),
 	}
 }
 
 // Len returns the number of rows.
 func (b *Block) Len() int { return len(b.rows) }
 
-// Start adds a chain at the beginning of plan, its state drawn from prior, and returns its row.
-func (b *Block) Start(plan Plan, prior Prior, noise Noise) int {
-	prior.Draw(b.scratch, noise)
-	return b.Add(plan, noise, 0, b.scratch, nil)
+// Start adds a chain at the beginning of its plan, its state drawn from prior, and returns its row.
+func (b *Block) Start(c Chain, prior Prior) int {
+	prior.Draw(b.scratch, c.Noise)
+	return b.Add(c, 0, b.scratch, nil)
 }
 
-// Add adds a chain whose next step is plan[step], with state x and history h, both copied; nil h is zero. plan must
-// be valid and step below its length. It returns the chain's row.
-func (b *Block) Add(plan Plan, noise Noise, step int, x, h []float32) int {
+// Add adds a chain whose next step is Plan[step], with state x and history h, both copied; nil h is zero. The plan
+// must be valid, step below its length, and Known of the block's dimension. It returns the chain's row.
+func (b *Block) Add(c Chain, step int, x, h []float32) int {
 	i := len(b.rows)
-	b.rows = append(b.rows, row{plan: plan, noise: noise, step: step})
+	b.rows = append(b.rows, row{Chain: c, step: step})
 	b.x = append(b.x, x[:b.dim]...)
 	b.score = append(b.score, x[:b.dim]...) // overwritten by Evaluate before anyone reads it
 	b.sigma = append(b.sigma, 0)
@@ -87,12 +96,15 @@ func (b *Block) Score(i int) []float32 { return b.score[i*b.dim : (i+1)*b.dim] }
 // Step returns how many steps row i has taken.
 func (b *Block) Step(i int) int { return b.rows[i].step }
 
-// Evaluate asks the model once for the scores of all rows, each at the sigma of its next step. On an error no row
-// has changed.
+// Evaluate asks the model once for the scores of all rows, each at the sigma of its next step, with known parts put in
+// place first. After an error it may be called again.
 func (b *Block) Evaluate(ctx context.Context, m Model) error {
 	for i := range b.rows {
 		r := &b.rows[i]
-		b.sigma[i] = r.plan[r.step].Sigma
+		b.sigma[i] = r.Plan[r.step].Sigma
+		if r.Known != nil {
+			r.Known.before(b.X(i), b.scratch, r.Plan, r.step, r.Noise)
+		}
 	}
 	return m.Score(ctx, b.score, b.x, b.sigma)
 }
@@ -110,12 +122,22 @@ const (
 // Advance spends the score of row i on its next step.
 func (b *Block) Advance(i int) Outcome {
 	r := &b.rows[i]
-	ok := r.plan[r.step].apply(b.X(i), b.History(i), b.Score(i), b.scratch, r.noise, uint32(r.step))
+	step := &r.Plan[r.step]
+	if step.noisy() {
+		r.Noise.Normal(b.scratch, uint32(r.step))
+		if r.Blend != nil {
+			r.Blend.mix(b.scratch, b.other, uint32(r.step))
+		}
+	}
+	ok := step.apply(b.X(i), b.History(i), b.Score(i), b.scratch)
+	if r.Known != nil {
+		r.Known.after(b.X(i), b.scratch, r.Plan, r.step, r.Noise)
+	}
 	r.step++
 	switch {
 	case !ok:
 		return Diverged
-	case r.step == len(r.plan):
+	case r.step == len(r.Plan):
 		return Done
 	}
 	return Running

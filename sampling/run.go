@@ -15,6 +15,8 @@ type Request struct {
 	FirstChain uint64    // index of the first chain
 	N          int       // chains
 	Start      []float32 // N*Dim initial states, row-major; nil draws them from Prior
+	Known      *Known    // a part held fixed in every chain; nil for none
+	Columns    int       // above 1: chains are rows of so many samples between two, see ChainAt
 
 	// Observe, unless nil, sees the states of all N chains, row-major, before the first step (step 0) and after
 	// each step. It must not keep or change x. With Observe all chains stand in one block.
@@ -57,14 +59,15 @@ func Run(ctx context.Context, m Model, r Request) ([]float32, error) {
 	for first := 0; first < r.N; first += rows {
 		n := min(rows, r.N-first)
 		for i := range n {
-			noise := Noise{Seed: r.Seed, Chain: r.FirstChain + uint64(first+i)}
+			chain := ChainAt(r.Seed, r.FirstChain+uint64(first+i), r.Columns)
+			chain.Plan, chain.Known = r.Plan, r.Known
 			if r.Start == nil {
-				block.Start(r.Plan, r.Prior, noise)
+				block.Start(chain, r.Prior)
 			} else {
-				block.Add(r.Plan, noise, 0, r.Start[(first+i)*r.Dim:(first+i+1)*r.Dim], nil)
+				block.Add(chain, 0, r.Start[(first+i)*r.Dim:(first+i+1)*r.Dim], nil)
 			}
 		}
-		if err := runBlock(ctx, m, block, r); err != nil {
+		if err := runBlock(ctx, m, block, r, first); err != nil {
 			return nil, err
 		}
 		copy(out[first*r.Dim:], block.x)
@@ -82,6 +85,9 @@ func (r Request) check() error {
 	if r.Dim < 1 || r.N < 1 {
 		return fmt.Errorf("run: %d chains of %d elements: want at least 1 of each", r.N, r.Dim)
 	}
+	if r.Known != nil && !r.Known.Fits(r.Dim) {
+		return fmt.Errorf("run: the known part is not of samples of %d elements", r.Dim)
+	}
 	if r.Start != nil {
 		if len(r.Start) != r.N*r.Dim {
 			return fmt.Errorf("run: start has %d elements, want %d chains of %d", len(r.Start), r.N, r.Dim)
@@ -92,7 +98,7 @@ func (r Request) check() error {
 }
 
 // runBlock takes all rows, which follow one plan in step, to its end.
-func runBlock(ctx context.Context, m Model, b *Block, r Request) error {
+func runBlock(ctx context.Context, m Model, b *Block, r Request, first int) error {
 	if r.Observe != nil {
 		r.Observe(0, b.x)
 	}
@@ -105,7 +111,7 @@ func runBlock(ctx context.Context, m Model, b *Block, r Request) error {
 		}
 		for i := range b.Len() {
 			if b.Advance(i) == Diverged {
-				return &DivergedError{Chain: b.rows[i].noise.Chain, Step: step, Sigma: r.Plan[step].Sigma}
+				return &DivergedError{Chain: r.FirstChain + uint64(first+i), Step: step, Sigma: r.Plan[step].Sigma}
 			}
 		}
 		if r.Observe != nil {

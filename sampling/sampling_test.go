@@ -210,11 +210,10 @@ func TestStepFormula(t *testing.T) {
 		}
 		x, h, score, z := []float32{v(), v(), v()}, []float32{v(), v(), v()}, []float32{v(), v(), v()}, make([]float32, 3)
 		oldX, oldH := slices.Clone(x), slices.Clone(h)
-		noise := Noise{Seed: random.Uint64(), Chain: 3}
-		if !s.apply(x, h, score, make([]float32, 3), noise, 17) {
+		Noise{Seed: random.Uint64(), Chain: 3}.Normal(z, 17)
+		if !s.apply(x, h, score, z) {
 			t.Fatal("a finite step was called divergent")
 		}
-		noise.Normal(z, 17)
 		for i := range x {
 			f := func(a, b float32) float64 { return float64(a) * float64(b) }
 			wantX := f(s.X, oldX[i]) + f(s.A, score[i]) + f(s.G, oldH[i]) + f(s.C, z[i])
@@ -233,9 +232,9 @@ func TestStepFormula(t *testing.T) {
 func TestCorrector(t *testing.T) {
 	s := Step{Sigma: 1, SNR: 0.16, A: 0.9}
 	x, score, z := []float32{1, 2, 3}, []float32{-3, 0, 4}, make([]float32, 3)
-	old, noise := slices.Clone(x), Noise{Seed: 1}
-	s.apply(x, make([]float32, 3), score, make([]float32, 3), noise, 5)
-	noise.Normal(z, 5)
+	old := slices.Clone(x)
+	Noise{Seed: 1}.Normal(z, 5)
+	s.apply(x, make([]float32, 3), score, z)
 	zz := math.Sqrt(float64(z[0])*float64(z[0]) + float64(z[1])*float64(z[1]) + float64(z[2])*float64(z[2]))
 	e := 2 * 0.9 * math.Pow(0.16*zz/5, 2)
 	for i := range x {

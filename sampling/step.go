@@ -32,6 +32,16 @@ type Plan []Step
 // NFE is the number of score evaluations that the plan spends on a chain.
 func (p Plan) NFE() int { return len(p) }
 
+// UsesHistory reports whether any step reads or writes the history slot.
+func (p Plan) UsesHistory() bool {
+	for i := range p {
+		if p[i].history() {
+			return true
+		}
+	}
+	return false
+}
+
 // Validate reports the first step that no chain could take: a sigma that is not finite and positive, or a
 // coefficient that is not finite.
 func (p Plan) Validate() error {
@@ -55,11 +65,11 @@ func (p Plan) Validate() error {
 // history reports whether the step reads or writes h.
 func (s *Step) history() bool { return s.G != 0 || s.H != 0 || s.F != 0 || s.E != 0 }
 
-// apply performs the step on one row and reports whether x is still finite. z is scratch of the row's length.
-func (s *Step) apply(x, h, score, z []float32, noise Noise, step uint32) (ok bool) {
-	if s.C != 0 || s.SNR > 0 {
-		noise.Normal(z, step)
-	}
+// noisy reports whether the step uses z.
+func (s *Step) noisy() bool { return s.C != 0 || s.SNR > 0 }
+
+// apply performs the step on one row and reports whether x is still finite. z is the row's noise if the step uses it.
+func (s *Step) apply(x, h, score, z []float32) (ok bool) {
 	switch {
 	case s.SNR > 0:
 		return s.correct(x, score, z)

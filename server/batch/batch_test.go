@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -104,6 +105,7 @@ func alone(t testing.TB, m sampling.Model, job batch.Job) []float32 {
 	t.Helper()
 	x, err := sampling.Run(context.Background(), m, sampling.Request{
 		Plan: job.Plan, Prior: job.Prior, Dim: 2, Seed: job.Seed, FirstChain: job.First, N: job.N,
+		Known: job.Known, Columns: job.Columns,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -117,12 +119,19 @@ func TestCompanyDoesNotMatter(t *testing.T) {
 	model := sampling.TwoGaussians()
 	s := start(t, model, batch.Config{Workers: 3, Rows: 40})
 	plans := []sampling.Plan{annealed(t, 3, 7), annealed(t, 5, 30), annealed(t, 1, 1)}
+	known, err := sampling.Inpaint([]float32{5, 0}, []bool{true, false}, sampling.RefreshLevel)
+	if err != nil {
+		t.Fatal(err)
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	var wg sync.WaitGroup
 	for i := range 60 {
 		job := batch.Job{
 			Caller: string(rune('a' + random.IntN(4))), Plan: plans[random.IntN(3)], Prior: prior,
-			Seed: random.Uint64N(5), First: random.Uint64N(1000), N: 1 + random.IntN(150),
+			Seed: random.Uint64N(5), First: random.Uint64N(1000), N: 1 + random.IntN(150), Columns: random.IntN(3),
+		}
+		if random.IntN(3) == 0 {
+			job.Known = known
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		if cancelled := i%7 == 0; cancelled {
@@ -389,6 +398,45 @@ func TestPreviewsAreTheStates(t *testing.T) {
 			if estimate := x[i] + sigma*sigma*score[i]; estimate != f.X[i] {
 				t.Fatalf("denoised preview of step %d is %v at %d, want x + σ²s = %v", f.Step, f.X[i], i, estimate)
 			}
+		}
+	}
+}
+
+// TestResume: from the states of any preview a job goes on to the same end.
+func TestResume(t *testing.T) {
+	s := start(t, sampling.TwoGaussians(), batch.Config{Workers: 2, Rows: 8})
+	job := batch.Job{Plan: annealed(t, 4, 5), Prior: prior, Seed: 3, First: 10, N: 30, Preview: &batch.Preview{Steps: []int{0, 1, 7, 19}, Chains: 30}}
+	whole, err := read(t.Context(), s, job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job.Preview = nil
+	for _, f := range whole.frames {
+		job.Start, job.StartStep = f.X, f.Step
+		rest, err := read(t.Context(), s, job)
+		if err != nil || !slices.Equal(rest.x, whole.x) {
+			t.Errorf("resumed at step %d: other samples, or %v", f.Step, err)
+		}
+	}
+	remembers := slices.Clone(job.Plan)
+	remembers[3].F = 1
+	for name, change := range map[string]func(*batch.Job){
+		"past the end":      func(j *batch.Job) { j.StartStep = 20 },
+		"before the start":  func(j *batch.Job) { j.StartStep = -1 },
+		"too few states":    func(j *batch.Job) { j.Start = j.Start[2:] },
+		"no states":         func(j *batch.Job) { j.Start = nil },
+		"state not finite":  func(j *batch.Job) { j.Start = slices.Repeat([]float32{float32(math.NaN())}, 60) },
+		"plan with history": func(j *batch.Job) { j.Plan = remembers },
+		"preview before it": func(j *batch.Job) { j.Preview = &batch.Preview{Steps: []int{18, 20}, Chains: 1} },
+		"known part of 3-D": func(j *batch.Job) {
+			j.Known, _ = sampling.Inpaint([]float32{1, 2, 3}, []bool{true, true, true}, sampling.RefreshStep)
+		},
+	} {
+		bad := job
+		change(&bad)
+		var field *sampling.FieldError
+		if _, err := read(t.Context(), s, bad); !errors.As(err, &field) {
+			t.Errorf("resume %s: %v, want a FieldError", name, err)
 		}
 	}
 }

@@ -60,10 +60,11 @@ func (s *Scheduler) checkDeadline(ctx context.Context, spec Job) error {
 	if !ok {
 		return nil
 	}
-	need, left := s.Estimate(spec.Plan.NFE(), spec.N), time.Until(deadline)
+	steps := spec.Plan.NFE() - spec.StartStep
+	need, left := s.Estimate(steps, spec.N), time.Until(deadline)
 	if need <= left {
 		return nil
 	}
 	return fmt.Errorf("%w: %d chains of %d steps take at least %v here and %v is left", ErrDeadline,
-		spec.N, spec.Plan.NFE(), need.Round(time.Millisecond), left.Round(time.Millisecond))
+		spec.N, steps, need.Round(time.Millisecond), left.Round(time.Millisecond))
 }

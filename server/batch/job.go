@@ -16,7 +16,15 @@ type Job struct {
 	Prior   sampling.Prior
 	Seed    uint64
 	First   uint64
-	N       int      // chains, at least 1
+	N       int             // chains, at least 1
+	Columns int             // above 1: chains are rows of samples between two, see sampling.ChainAt
+	Known   *sampling.Known // a part held fixed in every chain; nil for none
+
+	// Start, unless nil, holds the states of the N chains, row-major, after StartStep steps: the job resumes there. A
+	// plan whose steps use history can be resumed at step 0 only.
+	Start     []float32
+	StartStep int
+
 	Preview *Preview // nil for none
 }
 
@@ -27,7 +35,7 @@ type Preview struct {
 	Denoised bool  // show x + σ²·s(x, σ) as of the last step taken instead of the state; step 0 shows the state
 }
 
-func (j *Job) validate() error {
+func (j *Job) validate(dim int) error {
 	if err := j.Plan.Validate(); err != nil {
 		return err
 	}
@@ -37,15 +45,43 @@ func (j *Job) validate() error {
 	if j.N < 1 {
 		return &sampling.FieldError{Field: "n", Given: j.N, Want: "at least 1"}
 	}
-	if j.Preview == nil {
-		return nil
+	if j.Known != nil && !j.Known.Fits(dim) {
+		return &sampling.FieldError{Field: "known", Given: "a part of other samples", Want: fmt.Sprintf("a part of samples of %d elements", dim)}
 	}
+	if err := j.validateStart(dim); err != nil || j.Preview == nil {
+		return err
+	}
+	return j.validatePreview()
+}
+
+func (j *Job) validateStart(dim int) error {
+	switch {
+	case j.Start == nil && j.StartStep != 0:
+		return &sampling.FieldError{Field: "start_step", Given: j.StartStep, Want: "0 without start states"}
+	case j.Start == nil:
+		return nil
+	case len(j.Start) != j.N*dim:
+		return &sampling.FieldError{Field: "start", Given: fmt.Sprintf("%d elements", len(j.Start)), Want: fmt.Sprintf("%d chains of %d", j.N, dim)}
+	case j.StartStep < 0 || j.StartStep >= len(j.Plan):
+		return &sampling.FieldError{Field: "start_step", Given: j.StartStep, Want: fmt.Sprintf("0 to %d", len(j.Plan)-1)}
+	case j.StartStep > 0 && j.Plan.UsesHistory():
+		return &sampling.FieldError{Field: "start_step", Given: j.StartStep, Want: "0: the steps of this sampler remember earlier ones, which a state does not hold"}
+	}
+	for i, v := range j.Start {
+		if v-v != 0 {
+			return &sampling.FieldError{Field: "start", Given: fmt.Sprintf("%g at element %d", v, i), Want: "finite numbers"}
+		}
+	}
+	return nil
+}
+
+func (j *Job) validatePreview() error {
 	if j.Preview.Chains < 1 || j.Preview.Chains > j.N {
 		return &sampling.FieldError{Field: "preview.chains", Given: j.Preview.Chains, Want: fmt.Sprintf("1 to n, which is %d", j.N)}
 	}
 	for i, s := range j.Preview.Steps {
-		if s < 0 || s > len(j.Plan) || i > 0 && s <= j.Preview.Steps[i-1] {
-			return &sampling.FieldError{Field: "preview.steps", Given: s, Want: fmt.Sprintf("strictly increasing steps from 0 to %d", len(j.Plan))}
+		if s < j.StartStep || s > len(j.Plan) || i > 0 && s <= j.Preview.Steps[i-1] {
+			return &sampling.FieldError{Field: "preview.steps", Given: s, Want: fmt.Sprintf("strictly increasing steps from %d to %d", j.StartStep, len(j.Plan))}
 		}
 	}
 	return nil
@@ -88,9 +124,11 @@ func (j *job) waiting() int {
 	return len(j.parked) + min(j.N-j.next, j.read+j.window-j.next)
 }
 
-// noise returns the random stream of the job's chain i.
-func (j *job) noise(i int) sampling.Noise {
-	return sampling.Noise{Seed: j.Seed, Chain: j.First + uint64(i)}
+// chain returns the job's chain i.
+func (j *job) chain(i int) sampling.Chain {
+	c := sampling.ChainAt(j.Seed, j.First+uint64(i), j.Columns)
+	c.Plan, c.Known = j.Plan, j.Known
+	return c
 }
 
 // previews reports whether chain i is shown after the given number of steps.

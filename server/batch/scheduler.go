@@ -109,7 +109,7 @@ func New(model sampling.Model, dim int, config Config) *Scheduler {
 // ErrClosed. When ctx ends, the job fails with its cause and its chains are gone by the next tick. The stream must
 // be closed.
 func (s *Scheduler) Submit(ctx context.Context, spec Job) (*Stream, error) {
-	if err := spec.validate(); err != nil {
+	if err := spec.validate(s.dim); err != nil {
 		return nil, err
 	}
 	if err := s.checkDeadline(ctx, spec); err != nil {

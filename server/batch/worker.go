@@ -83,18 +83,28 @@ func (w *worker) start(g grant) {
 		if last := len(j.parked) - 1; last >= 0 {
 			p := j.parked[last]
 			j.parked = j.parked[:last]
-			w.block.Add(j.Plan, j.noise(p.chain), p.step, p.x, p.h)
+			w.block.Add(j.chain(p.chain), p.step, p.x, p.h)
 			w.rows = append(w.rows, chain{j, p.chain})
 		} else {
-			row := w.block.Start(j.Plan, j.Prior, j.noise(j.next))
-			w.rows = append(w.rows, chain{j, j.next})
-			if j.previews(j.next, 0) {
-				j.out.preview(j.next, 0, w.block.X(row))
-			}
-			j.next++
+			w.startNext(j)
 		}
 		j.rows[w.id]++
 		j.caller.rows[w.id]++
+	}
+}
+
+// startNext puts the job's next chain into the block, at its start or where it is to be resumed.
+func (w *worker) startNext(j *job) {
+	i := j.next
+	j.next++
+	w.rows = append(w.rows, chain{j, i})
+	if dim := w.s.dim; j.Start != nil {
+		w.block.Add(j.chain(i), j.StartStep, j.Start[i*dim:(i+1)*dim], nil)
+	} else {
+		w.block.Start(j.chain(i), j.Prior)
+	}
+	if j.previews(i, j.StartStep) {
+		j.out.preview(i, j.StartStep, w.block.X(w.block.Len()-1))
 	}
 }
 
