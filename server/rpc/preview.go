@@ -2,7 +2,6 @@ package rpc
 
 import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
-	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
@@ -12,13 +11,14 @@ const (
 	maxPreviewBytes      = 64 << 20 // of all frames of a call, which may have to wait for its slowest chain
 )
 
-// previewOf compiles the preview options of a request for n chains of the given plan.
-func previewOf(in *langevinv1.PreviewOptions, plan sampling.Plan, n, dim int, bad *invalid) *batch.Preview {
-	if in == nil || len(plan) == 0 {
+// previewOf compiles the preview options of a request for a job that is otherwise complete.
+func previewOf(in *langevinv1.PreviewOptions, job batch.Job, dim int, bad *invalid) *batch.Preview {
+	if in == nil || len(job.Plan) == 0 {
 		return nil
 	}
+	n := job.N
 	p := &batch.Preview{
-		Steps:    previewSteps(in, plan, bad),
+		Steps:    previewSteps(in, job, bad),
 		Chains:   min(defaultPreviewChains, n),
 		Denoised: in.GetKind() == langevinv1.PreviewKind_PREVIEW_KIND_DENOISED,
 	}
@@ -42,36 +42,33 @@ func previewOf(in *langevinv1.PreviewOptions, plan sampling.Plan, n, dim int, ba
 	return p
 }
 
-// previewSteps returns the numbers of steps taken after which to show the chains.
-func previewSteps(in *langevinv1.PreviewOptions, plan sampling.Plan, bad *invalid) []int {
-	last := len(plan)
+// previewSteps returns the numbers of steps taken after which to show the chains, from the job's first to its last.
+func previewSteps(in *langevinv1.PreviewOptions, job batch.Job, bad *invalid) []int {
+	first, last := job.StartStep, len(job.Plan)
+	steps := []int{first}
 	switch c := in.GetCadence().(type) {
 	case *langevinv1.PreviewOptions_EverySteps:
 		if c.EverySteps < 1 {
 			bad.add("preview.every_steps", c.EverySteps, "at least 1")
 			return nil
 		}
-		steps := []int{0}
-		for s := int(c.EverySteps); s < last; s += int(c.EverySteps) {
+		every := int(c.EverySteps)
+		for s := (first/every + 1) * every; s < last; s += every {
 			steps = append(steps, s)
 		}
-		return append(steps, last)
 	case *langevinv1.PreviewOptions_Frames:
-		if c.Frames < 2 || int(c.Frames) > last+1 {
-			bad.add("preview.frames", c.Frames, "2 to %d, one more than the steps of a chain", last+1)
+		if c.Frames < 2 || int(c.Frames) > last-first+1 {
+			bad.add("preview.frames", c.Frames, "2 to %d, one more than the steps of a chain", last-first+1)
 			return nil
 		}
-		steps := make([]int, c.Frames)
-		for i := range steps {
-			steps[i] = i * last / (len(steps) - 1)
+		for i := 1; i < int(c.Frames)-1; i++ {
+			steps = append(steps, first+i*(last-first)/(int(c.Frames)-1))
 		}
-		return steps
-	}
-	// Every level is also what an empty message means.
-	steps := []int{0}
-	for s := 1; s < last; s++ {
-		if plan[s].Level != plan[s-1].Level {
-			steps = append(steps, s)
+	default: // every level is also what an empty message means
+		for s := first + 1; s < last; s++ {
+			if job.Plan[s].Level != job.Plan[s-1].Level {
+				steps = append(steps, s)
+			}
 		}
 	}
 	return append(steps, last)

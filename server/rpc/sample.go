@@ -123,8 +123,10 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	o.job = batch.Job{
 		Caller: caller(ctx), Plan: sampler.plan, Prior: m.Prior,
 		Seed: seedOf(req), First: req.GetFirstChain(), N: int(n),
-		Preview: previewOf(req.GetPreview(), sampler.plan, int(n), m.Dim(), &bad),
+		Known: knownOf(req, m, &bad), Columns: columnsOf(req, &bad),
 	}
+	resume(&o.job, req.GetResume(), loaded.Entry, &bad)
+	o.job.Preview = previewOf(req.GetPreview(), o.job, m.Dim(), &bad)
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
@@ -234,7 +236,7 @@ func (o *order) at(steps int) (level int32, sigma float64) {
 }
 
 func (o *order) progress(p batch.Progress) *langevinv1.SampleResponse {
-	total := int64(o.job.N) * int64(o.job.Plan.NFE())
+	total := int64(o.job.N) * int64(o.job.Plan.NFE()-o.job.StartStep)
 	level, sigma := o.at(p.Position)
 	progress := &langevinv1.Progress{
 		StepsDone: p.Steps, StepsTotal: total, ChainsDone: int64(p.Chains),

@@ -18,7 +18,7 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 	defer loaded.Release()
 	var bad invalid
 	m := loaded.Entry.Manifest
-	x := decodeRows(req.GetX(), m, min(s.limits.ScoreRows, max(1, maxMessageBytes/(4*m.Dim()))), &bad)
+	x := decodeRows(req.GetX(), "x", m, min(s.limits.ScoreRows, max(1, maxMessageBytes/(4*m.Dim()))), &bad)
 	rows := len(x) / m.Dim()
 	sigma := sigmasOf(req, rows, &bad)
 	encoder := newEncoder(m, req.GetFormat(), &bad)

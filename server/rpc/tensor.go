@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/png"
 	"math"
+	"slices"
 
 	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
@@ -82,54 +83,50 @@ func (e encoder) png(x []float32) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// decodeRows reads the rows of a request's tensor, all finite, each of the model's size.
-func decodeRows(t *langevinv1.Tensor, m models.Manifest, maxRows int, bad *invalid) []float32 {
-	if len(t.GetPng()) > 0 || len(t.GetData()) > 0 && len(t.GetValues()) > 0 {
-		bad.add("x", "more than one of data, values and png", "data or values")
-		return nil
-	}
-	x := t.GetValues()
-	if raw := t.GetData(); len(raw) > 0 {
-		if len(raw)%4 != 0 {
-			bad.add("x.data", fmt.Sprintf("%d bytes", len(raw)), "4 bytes for each element")
-			return nil
-		}
-		x = make([]float32, len(raw)/4)
-		for i := range x {
-			x[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-		}
-	}
+// decodeRows reads the rows of a request's tensor, all finite, each of the model's size. field names the tensor.
+func decodeRows(t *langevinv1.Tensor, field string, m models.Manifest, maxRows int, bad *invalid) []float32 {
+	x := decodeElements(t, field, bad)
 	dim := m.Dim()
 	rows := len(x) / dim
 	switch {
 	case len(x) == 0 || len(x)%dim != 0:
-		bad.add("x", fmt.Sprintf("%d elements", len(x)), "rows of %d elements: samples of %s have shape %v", dim, m.Name, m.Shape)
+		bad.add(field, fmt.Sprintf("%d elements", len(x)), "rows of %d elements: samples of %s have shape %v", dim, m.Name, m.Shape)
 	case rows > maxRows:
-		bad.add("x", fmt.Sprintf("%d rows", rows), "at most %d (limits.max_score_rows)", maxRows)
-	case !shapeAgrees(t.GetShape(), rows, m.Shape):
-		bad.add("x.shape", t.GetShape(), "%v, or none", append([]int{rows}, m.Shape...))
+		bad.add(field, fmt.Sprintf("%d rows", rows), "at most %d", maxRows)
+	case !shapeAgrees(t.GetShape(), append([]int{rows}, m.Shape...)):
+		bad.add(field+".shape", t.GetShape(), "%v, or none", append([]int{rows}, m.Shape...))
 	}
 	for i, v := range x {
 		if v-v != 0 {
-			bad.add("x", fmt.Sprintf("%g at element %d", v, i), "finite numbers")
+			bad.add(field, fmt.Sprintf("%g at element %d", v, i), "finite numbers")
 			break
 		}
 	}
 	return x
 }
 
-// shapeAgrees reports whether a tensor's shape is absent or that of rows samples.
-func shapeAgrees(shape []int64, rows int, sample []int) bool {
-	if len(shape) == 0 {
-		return true
+// decodeElements reads the elements of a request's tensor, in either of their forms.
+func decodeElements(t *langevinv1.Tensor, field string, bad *invalid) []float32 {
+	if len(t.GetPng()) > 0 || len(t.GetData()) > 0 && len(t.GetValues()) > 0 {
+		bad.add(field, "more than one of data, values and png", "data or values")
+		return nil
 	}
-	if len(shape) != len(sample)+1 || shape[0] != int64(rows) {
-		return false
+	raw := t.GetData()
+	if len(raw) == 0 {
+		return t.GetValues()
 	}
-	for i, n := range sample {
-		if shape[i+1] != int64(n) {
-			return false
-		}
+	if len(raw)%4 != 0 {
+		bad.add(field+".data", fmt.Sprintf("%d bytes", len(raw)), "4 bytes for each element")
+		return nil
 	}
-	return true
+	x := make([]float32, len(raw)/4)
+	for i := range x {
+		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	return x
+}
+
+// shapeAgrees reports whether a tensor's shape is absent or as wanted.
+func shapeAgrees(shape []int64, want []int) bool {
+	return len(shape) == 0 || slices.EqualFunc(shape, want, func(a int64, b int) bool { return a == int64(b) })
 }

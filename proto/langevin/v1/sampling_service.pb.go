@@ -22,6 +22,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Refresh says when the noise on a known part is drawn.
+type Refresh int32
+
+const (
+	// The server's choice: once for each level.
+	Refresh_REFRESH_UNSPECIFIED Refresh = 0
+	// Once for each level, put in place before its first step and after every step (Song & Ermon 2019, algorithm 2).
+	Refresh_REFRESH_LEVEL Refresh = 1
+	// Afresh before every step, with nothing after it (the code of Song & Ermon 2020).
+	Refresh_REFRESH_STEP Refresh = 2
+)
+
+// Enum value maps for Refresh.
+var (
+	Refresh_name = map[int32]string{
+		0: "REFRESH_UNSPECIFIED",
+		1: "REFRESH_LEVEL",
+		2: "REFRESH_STEP",
+	}
+	Refresh_value = map[string]int32{
+		"REFRESH_UNSPECIFIED": 0,
+		"REFRESH_LEVEL":       1,
+		"REFRESH_STEP":        2,
+	}
+)
+
+func (x Refresh) Enum() *Refresh {
+	p := new(Refresh)
+	*p = x
+	return p
+}
+
+func (x Refresh) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Refresh) Descriptor() protoreflect.EnumDescriptor {
+	return file_langevin_v1_sampling_service_proto_enumTypes[0].Descriptor()
+}
+
+func (Refresh) Type() protoreflect.EnumType {
+	return &file_langevin_v1_sampling_service_proto_enumTypes[0]
+}
+
+func (x Refresh) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Refresh.Descriptor instead.
+func (Refresh) EnumDescriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{0}
+}
+
 // PreviewKind is what a preview shows of a chain.
 type PreviewKind int32
 
@@ -60,11 +113,11 @@ func (x PreviewKind) String() string {
 }
 
 func (PreviewKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_langevin_v1_sampling_service_proto_enumTypes[0].Descriptor()
+	return file_langevin_v1_sampling_service_proto_enumTypes[1].Descriptor()
 }
 
 func (PreviewKind) Type() protoreflect.EnumType {
-	return &file_langevin_v1_sampling_service_proto_enumTypes[0]
+	return &file_langevin_v1_sampling_service_proto_enumTypes[1]
 }
 
 func (x PreviewKind) Number() protoreflect.EnumNumber {
@@ -73,7 +126,7 @@ func (x PreviewKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PreviewKind.Descriptor instead.
 func (PreviewKind) EnumDescriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{0}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{1}
 }
 
 // SampleRequest says what to draw. Every field may be left out.
@@ -100,7 +153,18 @@ type SampleRequest struct {
 	// Which intermediate states to stream. Left out, there are none.
 	Preview *PreviewOptions `protobuf:"bytes,8,opt,name=preview,proto3" json:"preview,omitempty"`
 	// How chunks and previews carry their elements.
-	Format        TensorFormat `protobuf:"varint,9,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	Format TensorFormat `protobuf:"varint,9,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	// A part of every sample to hold fixed while the rest is drawn.
+	//
+	// Types that are valid to be assigned to Condition:
+	//
+	//	*SampleRequest_Inpainting
+	//	*SampleRequest_Colourisation
+	Condition isSampleRequest_Condition `protobuf_oneof:"condition"`
+	// Draw rows of samples that turn from one to another instead of independent ones.
+	Interpolation *Interpolation `protobuf:"bytes,12,opt,name=interpolation,proto3" json:"interpolation,omitempty"`
+	// Go on from states of an earlier call.
+	Resume        *Resume `protobuf:"bytes,13,opt,name=resume,proto3" json:"resume,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -209,6 +273,45 @@ func (x *SampleRequest) GetFormat() TensorFormat {
 	return TensorFormat_TENSOR_FORMAT_UNSPECIFIED
 }
 
+func (x *SampleRequest) GetCondition() isSampleRequest_Condition {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetInpainting() *Inpainting {
+	if x != nil {
+		if x, ok := x.Condition.(*SampleRequest_Inpainting); ok {
+			return x.Inpainting
+		}
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetColourisation() *Colourisation {
+	if x != nil {
+		if x, ok := x.Condition.(*SampleRequest_Colourisation); ok {
+			return x.Colourisation
+		}
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetInterpolation() *Interpolation {
+	if x != nil {
+		return x.Interpolation
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetResume() *Resume {
+	if x != nil {
+		return x.Resume
+	}
+	return nil
+}
+
 type isSampleRequest_Sampler interface {
 	isSampleRequest_Sampler()
 }
@@ -224,6 +327,258 @@ type SampleRequest_Langevin struct {
 func (*SampleRequest_AnnealedLangevin) isSampleRequest_Sampler() {}
 
 func (*SampleRequest_Langevin) isSampleRequest_Sampler() {}
+
+type isSampleRequest_Condition interface {
+	isSampleRequest_Condition()
+}
+
+type SampleRequest_Inpainting struct {
+	Inpainting *Inpainting `protobuf:"bytes,10,opt,name=inpainting,proto3,oneof"`
+}
+
+type SampleRequest_Colourisation struct {
+	Colourisation *Colourisation `protobuf:"bytes,11,opt,name=colourisation,proto3,oneof"`
+}
+
+func (*SampleRequest_Inpainting) isSampleRequest_Condition() {}
+
+func (*SampleRequest_Colourisation) isSampleRequest_Condition() {}
+
+// Inpainting holds elements of every sample fixed: before a step at sigma they are set to the known values plus
+// N(0, sigma^2) noise, as the data would look at that level. What values holds elsewhere has no influence.
+type Inpainting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One sample: the known values. The shape may be left out.
+	Values *Tensor `protobuf:"bytes,1,opt,name=values,proto3" json:"values,omitempty"`
+	// Which elements are known, true for those: one entry for each element of a sample, or one for each pixel of
+	// samples of shape [channels, height, width].
+	Mask []bool `protobuf:"varint,2,rep,packed,name=mask,proto3" json:"mask,omitempty"`
+	// When the noise on the known part is drawn.
+	Refresh       Refresh `protobuf:"varint,3,opt,name=refresh,proto3,enum=langevin.v1.Refresh" json:"refresh,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Inpainting) Reset() {
+	*x = Inpainting{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Inpainting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Inpainting) ProtoMessage() {}
+
+func (x *Inpainting) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Inpainting.ProtoReflect.Descriptor instead.
+func (*Inpainting) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Inpainting) GetValues() *Tensor {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *Inpainting) GetMask() []bool {
+	if x != nil {
+		return x.Mask
+	}
+	return nil
+}
+
+func (x *Inpainting) GetRefresh() Refresh {
+	if x != nil {
+		return x.Refresh
+	}
+	return Refresh_REFRESH_UNSPECIFIED
+}
+
+// Colourisation holds the grey of every pixel fixed, for samples of shape [channels, height, width] with at least 2
+// channels: the component along (1, 1, ..., 1). A grey of v is that of the colour (v, v, ..., v).
+type Colourisation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One value for each pixel, as data or values. The shape may be left out.
+	Grey *Tensor `protobuf:"bytes,1,opt,name=grey,proto3" json:"grey,omitempty"`
+	// When the noise on the known part is drawn.
+	Refresh       Refresh `protobuf:"varint,2,opt,name=refresh,proto3,enum=langevin.v1.Refresh" json:"refresh,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Colourisation) Reset() {
+	*x = Colourisation{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Colourisation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Colourisation) ProtoMessage() {}
+
+func (x *Colourisation) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Colourisation.ProtoReflect.Descriptor instead.
+func (*Colourisation) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Colourisation) GetGrey() *Tensor {
+	if x != nil {
+		return x.Grey
+	}
+	return nil
+}
+
+func (x *Colourisation) GetRefresh() Refresh {
+	if x != nil {
+		return x.Refresh
+	}
+	return Refresh_REFRESH_UNSPECIFIED
+}
+
+// Interpolation arranges chains in rows: chain i is column i mod columns of row i / columns. The chains of a row start
+// from one state, and their noise turns from one stream, in the first column, to another, in the last: cos(phi) p +
+// sin(phi) q with phi from 0 to pi/2.
+type Interpolation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Samples in a row, at least 2.
+	Columns       int32 `protobuf:"varint,1,opt,name=columns,proto3" json:"columns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Interpolation) Reset() {
+	*x = Interpolation{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Interpolation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Interpolation) ProtoMessage() {}
+
+func (x *Interpolation) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Interpolation.ProtoReflect.Descriptor instead.
+func (*Interpolation) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Interpolation) GetColumns() int32 {
+	if x != nil {
+		return x.Columns
+	}
+	return 0
+}
+
+// Resume goes on from states that an earlier call showed in a preview of all its chains. With the same seed,
+// first_chain and sampler the samples are those that the earlier call would have returned. Samplers whose steps
+// remember earlier ones (Heun's, multistep) can be resumed at step 0 only.
+type Resume struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The digest of the model that made the states, from its started event.
+	Digest string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	// How many steps they have taken: the preview's step.
+	Step int64 `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
+	// The states, one row for each of the n chains.
+	X             *Tensor `protobuf:"bytes,3,opt,name=x,proto3" json:"x,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resume) Reset() {
+	*x = Resume{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resume) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resume) ProtoMessage() {}
+
+func (x *Resume) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resume.ProtoReflect.Descriptor instead.
+func (*Resume) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Resume) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *Resume) GetStep() int64 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *Resume) GetX() *Tensor {
+	if x != nil {
+		return x.X
+	}
+	return nil
+}
 
 // PreviewOptions chooses intermediate states. They are emitted in the order of steps, always with the initial state
 // (step 0) and the last step. A client that reads too slowly loses the oldest previews, which are counted, and never
@@ -248,7 +603,7 @@ type PreviewOptions struct {
 
 func (x *PreviewOptions) Reset() {
 	*x = PreviewOptions{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[1]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -260,7 +615,7 @@ func (x *PreviewOptions) String() string {
 func (*PreviewOptions) ProtoMessage() {}
 
 func (x *PreviewOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[1]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -273,7 +628,7 @@ func (x *PreviewOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewOptions.ProtoReflect.Descriptor instead.
 func (*PreviewOptions) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{1}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PreviewOptions) GetCadence() isPreviewOptions_Cadence {
@@ -368,7 +723,7 @@ type SampleResponse struct {
 
 func (x *SampleResponse) Reset() {
 	*x = SampleResponse{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[2]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -380,7 +735,7 @@ func (x *SampleResponse) String() string {
 func (*SampleResponse) ProtoMessage() {}
 
 func (x *SampleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[2]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -393,7 +748,7 @@ func (x *SampleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SampleResponse.ProtoReflect.Descriptor instead.
 func (*SampleResponse) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{2}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SampleResponse) GetEvent() isSampleResponse_Event {
@@ -519,7 +874,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[3]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +886,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[3]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +899,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{3}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Started) GetModel() string {
@@ -683,7 +1038,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[4]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -695,7 +1050,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[4]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -708,7 +1063,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{4}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Progress) GetStepsDone() int64 {
@@ -790,7 +1145,7 @@ type Preview struct {
 
 func (x *Preview) Reset() {
 	*x = Preview{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[5]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +1157,7 @@ func (x *Preview) String() string {
 func (*Preview) ProtoMessage() {}
 
 func (x *Preview) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[5]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +1170,7 @@ func (x *Preview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Preview.ProtoReflect.Descriptor instead.
 func (*Preview) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{5}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Preview) GetStep() int64 {
@@ -880,7 +1235,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[6]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -892,7 +1247,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[6]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -905,7 +1260,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{6}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Chunk) GetFirstChain() uint64 {
@@ -941,7 +1296,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[7]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1308,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[7]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1321,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{7}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Done) GetN() int64 {
@@ -1023,7 +1378,7 @@ type ScoreRequest struct {
 
 func (x *ScoreRequest) Reset() {
 	*x = ScoreRequest{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1390,7 @@ func (x *ScoreRequest) String() string {
 func (*ScoreRequest) ProtoMessage() {}
 
 func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1403,7 @@ func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
 func (*ScoreRequest) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{8}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ScoreRequest) GetModel() string {
@@ -1103,7 +1458,7 @@ type ScoreResponse struct {
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1470,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1483,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{9}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ScoreResponse) GetModel() string {
@@ -1163,21 +1518,43 @@ var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
-	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\x93\x03\n" +
+	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\x8e\x05\n" +
 	"\rSampleRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x11\n" +
-	"\x01n\x18\x03 \x01(\x03H\x01R\x01n\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\x04 \x01(\x04H\x02R\x04seed\x88\x01\x01\x12\x1f\n" +
+	"\x01n\x18\x03 \x01(\x03H\x02R\x01n\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\x04 \x01(\x04H\x03R\x04seed\x88\x01\x01\x12\x1f\n" +
 	"\vfirst_chain\x18\x05 \x01(\x04R\n" +
 	"firstChain\x12L\n" +
 	"\x11annealed_langevin\x18\x06 \x01(\v2\x1d.langevin.v1.AnnealedLangevinH\x00R\x10annealedLangevin\x123\n" +
 	"\blangevin\x18\a \x01(\v2\x15.langevin.v1.LangevinH\x00R\blangevin\x125\n" +
 	"\apreview\x18\b \x01(\v2\x1b.langevin.v1.PreviewOptionsR\apreview\x121\n" +
-	"\x06format\x18\t \x01(\x0e2\x19.langevin.v1.TensorFormatR\x06formatB\t\n" +
-	"\asamplerB\x04\n" +
+	"\x06format\x18\t \x01(\x0e2\x19.langevin.v1.TensorFormatR\x06format\x129\n" +
+	"\n" +
+	"inpainting\x18\n" +
+	" \x01(\v2\x17.langevin.v1.InpaintingH\x01R\n" +
+	"inpainting\x12B\n" +
+	"\rcolourisation\x18\v \x01(\v2\x1a.langevin.v1.ColourisationH\x01R\rcolourisation\x12@\n" +
+	"\rinterpolation\x18\f \x01(\v2\x1a.langevin.v1.InterpolationR\rinterpolation\x12+\n" +
+	"\x06resume\x18\r \x01(\v2\x13.langevin.v1.ResumeR\x06resumeB\t\n" +
+	"\asamplerB\v\n" +
+	"\tconditionB\x04\n" +
 	"\x02_nB\a\n" +
-	"\x05_seed\"\xd1\x01\n" +
+	"\x05_seed\"}\n" +
+	"\n" +
+	"Inpainting\x12+\n" +
+	"\x06values\x18\x01 \x01(\v2\x13.langevin.v1.TensorR\x06values\x12\x12\n" +
+	"\x04mask\x18\x02 \x03(\bR\x04mask\x12.\n" +
+	"\arefresh\x18\x03 \x01(\x0e2\x14.langevin.v1.RefreshR\arefresh\"h\n" +
+	"\rColourisation\x12'\n" +
+	"\x04grey\x18\x01 \x01(\v2\x13.langevin.v1.TensorR\x04grey\x12.\n" +
+	"\arefresh\x18\x02 \x01(\x0e2\x14.langevin.v1.RefreshR\arefresh\")\n" +
+	"\rInterpolation\x12\x18\n" +
+	"\acolumns\x18\x01 \x01(\x05R\acolumns\"W\n" +
+	"\x06Resume\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\x03R\x04step\x12!\n" +
+	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorR\x01x\"\xd1\x01\n" +
 	"\x0ePreviewOptions\x12!\n" +
 	"\vevery_steps\x18\x01 \x01(\x05H\x00R\n" +
 	"everySteps\x12!\n" +
@@ -1253,7 +1630,11 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12)\n" +
-	"\x05score\x18\x04 \x01(\v2\x13.langevin.v1.TensorR\x05score*^\n" +
+	"\x05score\x18\x04 \x01(\v2\x13.langevin.v1.TensorR\x05score*G\n" +
+	"\aRefresh\x12\x17\n" +
+	"\x13REFRESH_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rREFRESH_LEVEL\x10\x01\x12\x10\n" +
+	"\fREFRESH_STEP\x10\x02*^\n" +
 	"\vPreviewKind\x12\x1c\n" +
 	"\x18PREVIEW_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12PREVIEW_KIND_STATE\x10\x01\x12\x19\n" +
@@ -1274,58 +1655,72 @@ func file_langevin_v1_sampling_service_proto_rawDescGZIP() []byte {
 	return file_langevin_v1_sampling_service_proto_rawDescData
 }
 
-var file_langevin_v1_sampling_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_langevin_v1_sampling_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_langevin_v1_sampling_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_langevin_v1_sampling_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_langevin_v1_sampling_service_proto_goTypes = []any{
-	(PreviewKind)(0),            // 0: langevin.v1.PreviewKind
-	(*SampleRequest)(nil),       // 1: langevin.v1.SampleRequest
-	(*PreviewOptions)(nil),      // 2: langevin.v1.PreviewOptions
-	(*SampleResponse)(nil),      // 3: langevin.v1.SampleResponse
-	(*Started)(nil),             // 4: langevin.v1.Started
-	(*Progress)(nil),            // 5: langevin.v1.Progress
-	(*Preview)(nil),             // 6: langevin.v1.Preview
-	(*Chunk)(nil),               // 7: langevin.v1.Chunk
-	(*Done)(nil),                // 8: langevin.v1.Done
-	(*ScoreRequest)(nil),        // 9: langevin.v1.ScoreRequest
-	(*ScoreResponse)(nil),       // 10: langevin.v1.ScoreResponse
-	(*AnnealedLangevin)(nil),    // 11: langevin.v1.AnnealedLangevin
-	(*Langevin)(nil),            // 12: langevin.v1.Langevin
-	(TensorFormat)(0),           // 13: langevin.v1.TensorFormat
-	(*durationpb.Duration)(nil), // 14: google.protobuf.Duration
-	(*Tensor)(nil),              // 15: langevin.v1.Tensor
+	(Refresh)(0),                // 0: langevin.v1.Refresh
+	(PreviewKind)(0),            // 1: langevin.v1.PreviewKind
+	(*SampleRequest)(nil),       // 2: langevin.v1.SampleRequest
+	(*Inpainting)(nil),          // 3: langevin.v1.Inpainting
+	(*Colourisation)(nil),       // 4: langevin.v1.Colourisation
+	(*Interpolation)(nil),       // 5: langevin.v1.Interpolation
+	(*Resume)(nil),              // 6: langevin.v1.Resume
+	(*PreviewOptions)(nil),      // 7: langevin.v1.PreviewOptions
+	(*SampleResponse)(nil),      // 8: langevin.v1.SampleResponse
+	(*Started)(nil),             // 9: langevin.v1.Started
+	(*Progress)(nil),            // 10: langevin.v1.Progress
+	(*Preview)(nil),             // 11: langevin.v1.Preview
+	(*Chunk)(nil),               // 12: langevin.v1.Chunk
+	(*Done)(nil),                // 13: langevin.v1.Done
+	(*ScoreRequest)(nil),        // 14: langevin.v1.ScoreRequest
+	(*ScoreResponse)(nil),       // 15: langevin.v1.ScoreResponse
+	(*AnnealedLangevin)(nil),    // 16: langevin.v1.AnnealedLangevin
+	(*Langevin)(nil),            // 17: langevin.v1.Langevin
+	(TensorFormat)(0),           // 18: langevin.v1.TensorFormat
+	(*Tensor)(nil),              // 19: langevin.v1.Tensor
+	(*durationpb.Duration)(nil), // 20: google.protobuf.Duration
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
-	11, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	12, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
-	2,  // 2: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
-	13, // 3: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
-	0,  // 4: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
-	4,  // 5: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
-	5,  // 6: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
-	6,  // 7: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
-	7,  // 8: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
-	8,  // 9: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
-	11, // 10: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	12, // 11: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	14, // 12: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	14, // 13: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	0,  // 14: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	15, // 15: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	15, // 16: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	14, // 17: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	14, // 18: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	15, // 19: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	13, // 20: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	15, // 21: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	1,  // 22: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	9,  // 23: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	3,  // 24: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	10, // 25: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	24, // [24:26] is the sub-list for method output_type
-	22, // [22:24] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	16, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	17, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
+	7,  // 2: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
+	18, // 3: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
+	3,  // 4: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
+	4,  // 5: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
+	5,  // 6: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
+	6,  // 7: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
+	19, // 8: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	0,  // 9: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
+	19, // 10: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	0,  // 11: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
+	19, // 12: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	1,  // 13: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
+	9,  // 14: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
+	10, // 15: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
+	11, // 16: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
+	12, // 17: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
+	13, // 18: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
+	16, // 19: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	17, // 20: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	20, // 21: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	20, // 22: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	1,  // 23: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
+	19, // 24: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	19, // 25: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	20, // 26: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	20, // 27: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	19, // 28: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	18, // 29: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	19, // 30: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	2,  // 31: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	14, // 32: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	8,  // 33: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	15, // 34: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	33, // [33:35] is the sub-list for method output_type
+	31, // [31:33] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -1338,20 +1733,22 @@ func file_langevin_v1_sampling_service_proto_init() {
 	file_langevin_v1_sampling_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*SampleRequest_AnnealedLangevin)(nil),
 		(*SampleRequest_Langevin)(nil),
+		(*SampleRequest_Inpainting)(nil),
+		(*SampleRequest_Colourisation)(nil),
 	}
-	file_langevin_v1_sampling_service_proto_msgTypes[1].OneofWrappers = []any{
+	file_langevin_v1_sampling_service_proto_msgTypes[5].OneofWrappers = []any{
 		(*PreviewOptions_EverySteps)(nil),
 		(*PreviewOptions_EveryLevel)(nil),
 		(*PreviewOptions_Frames)(nil),
 	}
-	file_langevin_v1_sampling_service_proto_msgTypes[2].OneofWrappers = []any{
+	file_langevin_v1_sampling_service_proto_msgTypes[6].OneofWrappers = []any{
 		(*SampleResponse_Started)(nil),
 		(*SampleResponse_Progress)(nil),
 		(*SampleResponse_Preview)(nil),
 		(*SampleResponse_Chunk)(nil),
 		(*SampleResponse_Done)(nil),
 	}
-	file_langevin_v1_sampling_service_proto_msgTypes[3].OneofWrappers = []any{
+	file_langevin_v1_sampling_service_proto_msgTypes[7].OneofWrappers = []any{
 		(*Started_AnnealedLangevin)(nil),
 		(*Started_Langevin)(nil),
 	}
@@ -1360,8 +1757,8 @@ func file_langevin_v1_sampling_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_langevin_v1_sampling_service_proto_rawDesc), len(file_langevin_v1_sampling_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   10,
+			NumEnums:      2,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

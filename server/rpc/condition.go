@@ -1,0 +1,114 @@
+package rpc
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/langevin-ml/langevin/models"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/batch"
+)
+
+// knownOf reads the part of the samples that a request holds fixed, nil if there is none.
+func knownOf(req *langevinv1.SampleRequest, m models.Manifest, bad *invalid) *sampling.Known {
+	switch c := req.GetCondition().(type) {
+	case *langevinv1.SampleRequest_Inpainting:
+		return inpainting(c.Inpainting, m, bad)
+	case *langevinv1.SampleRequest_Colourisation:
+		return colourisation(c.Colourisation, m, bad)
+	}
+	return nil
+}
+
+func inpainting(in *langevinv1.Inpainting, m models.Manifest, bad *invalid) *sampling.Known {
+	const field = "inpainting."
+	values := decodeElements(in.GetValues(), field+"values", bad)
+	if !ofShape(in.GetValues(), len(values), m.Shape) {
+		bad.add(field+"values", shapeOr(in.GetValues(), len(values)), "one sample, of shape %v", m.Shape)
+		return nil
+	}
+	mask := in.GetMask()
+	if len(m.Shape) == 3 && len(mask) == m.Shape[1]*m.Shape[2] {
+		mask = slices.Repeat(mask, m.Shape[0])
+	}
+	known, err := sampling.Inpaint(values, mask, refreshOf(in.GetRefresh(), field, bad))
+	bad.join(field, err)
+	return known
+}
+
+func colourisation(in *langevinv1.Colourisation, m models.Manifest, bad *invalid) *sampling.Known {
+	const field = "colourisation."
+	grey := decodeElements(in.GetGrey(), field+"grey", bad)
+	if len(m.Shape) != 3 {
+		bad.add("colourisation", m.Name, "a model whose samples have shape [channels, height, width]: those of %s have %v", m.Name, m.Shape)
+		return nil
+	}
+	if !ofShape(in.GetGrey(), len(grey), m.Shape[1:]) {
+		bad.add(field+"grey", shapeOr(in.GetGrey(), len(grey)), "one value for each pixel, of shape %v", m.Shape[1:])
+		return nil
+	}
+	known, err := sampling.Colourise(grey, m.Shape[0], refreshOf(in.GetRefresh(), field, bad))
+	bad.join(field, err)
+	return known
+}
+
+// ofShape reports whether a tensor of so many elements is one thing of the given shape, with or without a leading 1.
+func ofShape(t *langevinv1.Tensor, elements int, shape []int) bool {
+	want := 1
+	for _, n := range shape {
+		want *= n
+	}
+	return elements == want && (shapeAgrees(t.GetShape(), shape) || shapeAgrees(t.GetShape(), append([]int{1}, shape...)))
+}
+
+// shapeOr says what a tensor is like: its shape if it has one, or how many elements.
+func shapeOr(t *langevinv1.Tensor, elements int) string {
+	if len(t.GetShape()) > 0 {
+		return fmt.Sprintf("%d elements of shape %v", elements, t.GetShape())
+	}
+	return fmt.Sprintf("%d elements", elements)
+}
+
+func refreshOf(r langevinv1.Refresh, field string, bad *invalid) sampling.Refresh {
+	switch r {
+	case langevinv1.Refresh_REFRESH_UNSPECIFIED, langevinv1.Refresh_REFRESH_LEVEL:
+		return sampling.RefreshLevel
+	case langevinv1.Refresh_REFRESH_STEP:
+		return sampling.RefreshStep
+	}
+	bad.add(field+"refresh", r, "a Refresh that this server knows")
+	return sampling.RefreshLevel
+}
+
+// columnsOf returns the columns of an interpolation, 0 without one.
+func columnsOf(req *langevinv1.SampleRequest, bad *invalid) int {
+	in := req.GetInterpolation()
+	if in != nil && in.GetColumns() < 2 {
+		bad.add("interpolation.columns", in.GetColumns(), "at least 2")
+	}
+	return int(in.GetColumns())
+}
+
+// resume sets a job to go on from the states of a request, if it has any.
+func resume(job *batch.Job, in *langevinv1.Resume, entry models.Entry, bad *invalid) {
+	if in == nil || len(job.Plan) == 0 {
+		return
+	}
+	if in.GetDigest() != entry.Digest {
+		bad.add("resume.digest", quoted(in.GetDigest()), "that of %s version %d, %s: states of another model mean nothing to it", entry.Name, entry.Version, entry.Digest)
+	}
+	last := len(job.Plan) - 1
+	if step := in.GetStep(); step < 0 || step > int64(last) {
+		bad.add("resume.step", step, "0 to %d", last)
+		return
+	}
+	if in.GetStep() > 0 && job.Plan.UsesHistory() {
+		bad.add("resume.step", in.GetStep(), "0: the steps of this sampler remember earlier ones, which a state does not hold")
+	}
+	job.StartStep = int(in.GetStep())
+	job.Start = decodeRows(in.GetX(), "resume.x", entry.Manifest, job.N, bad)
+	if rows := len(job.Start) / entry.Manifest.Dim(); rows < job.N {
+		bad.add("resume.x", fmt.Sprintf("%d rows", rows), "%d, one for each of n chains", job.N)
+	}
+}
