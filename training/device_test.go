@@ -113,6 +113,28 @@ func slope(t *testing.T, g *nn.Graph, params []float32, b *batch, i int) float64
 	return (lossHigh - lossLow) / (high - low)
 }
 
+// The loss that a result reports is that of the weights it has, on rows that training did not use.
+func TestEvaluate(t *testing.T) {
+	c := short(t, "toy-ring", "training.iterations=5", "training.batch_size=100", "training.eval_rows=250", "optimizer.ema=0.5")
+	result := train(t, c)
+	source, err := c.Data.Open(c.Seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := drawer{source: source, schedule: result.Schedule(), rows: 100, dim: 2, seed: c.Seed}
+	var want float64
+	for i := range uint64(3) { // the first multiple of 100 that is at least 250
+		b, err := d.draw(firstEval + i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want += lossInGo(t, result.Network, result.Params, b) / 3
+	}
+	if math.Abs(result.Loss-want) > 1e-5 {
+		t.Errorf("loss %g, want %g", result.Loss, want)
+	}
+}
+
 func stateOf(t *testing.T, d *device, which int) []float32 {
 	t.Helper()
 	values, err := d.read(which)

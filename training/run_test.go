@@ -166,6 +166,7 @@ func TestBatches(t *testing.T) {
 	d := drawer{source: source, schedule: mustSchedule(t, c), rows: 30, dim: 2, seed: c.Seed}
 	rows := make([]int, 50)
 	index := uint64(3)
+	var last *batch
 	for b, err := range d.ahead(t.Context(), index, 5) {
 		if err != nil {
 			t.Fatal(err)
@@ -177,6 +178,10 @@ func TestBatches(t *testing.T) {
 		if !slices.Equal(b.x, alone.x) || !slices.Equal(b.z, alone.z) || !slices.Equal(b.level, alone.level) {
 			t.Errorf("batch %d differs when it is drawn alone", index)
 		}
+		if last != nil && (slices.Equal(b.x, last.x) || slices.Equal(b.z, last.z)) {
+			t.Errorf("batch %d repeats the one before it", index)
+		}
+		last = b
 		for i, level := range b.level {
 			rows[level]++
 			if b.sigma[i] != float32(d.schedule.Sigma(level)) {
