@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -34,6 +33,16 @@ type Config struct {
 	Prior       sampling.Prior `yaml:"prior"`   // where that sampler's chains start
 	Range       models.Range   `yaml:"range"`   // of the data, for pictures
 }
+
+// LossDSM is the one objective so far.
+const LossDSM = "dsm"
+
+// The networks that [Network] names.
+const (
+	NetworkToy           = "toy"
+	NetworkUnconditional = "unconditional"
+	NetworkEmbedding     = "embedding"
+)
 
 // Network chooses and sizes a network of package nn.
 type Network struct {
@@ -181,91 +190,6 @@ func plain(err error) error {
 	}
 	return err
 }
-
-// Validate reports every mistake at once, one line each, by the key in the YAML.
-func (c Config) Validate() error {
-	var bad mistakes
-	bad.require(models.ValidName(c.Name), "name is %q: want 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit", c.Name)
-	bad.require(!strings.ContainsAny(c.Description, "\r\n"), "description has several lines: want one")
-	_, err := c.Data.Mixture()
-	bad.join(err)
-	_, err = c.schedule()
-	bad.join(err)
-	bad.network(c.Network)
-	bad.require(c.Loss.Name == LossDSM, "loss.name is %q: want %s", c.Loss.Name, LossDSM)
-	bad.require(finite(c.Loss.Power), "loss.power is %g: want a finite number", c.Loss.Power)
-	bad.training(c.Training, c.Noise.Levels)
-	bad.optimizer(c.Optimizer)
-	bad.require(c.Sampler.StepsPerLevel >= 1, "sampler.steps_per_level is %d: want at least 1", c.Sampler.StepsPerLevel)
-	bad.require(positive(c.Sampler.StepLR), "sampler.step_lr is %g: want a finite number above 0", c.Sampler.StepLR)
-	bad.join(c.Prior.Validate())
-	r := c.Range
-	bad.require(finite(r.Low) && finite(r.High) && r.Low < r.High, "range is %g to %g: want finite bounds, low below high", r.Low, r.High)
-	return errors.Join(bad...)
-}
-
-// LossDSM is the one objective so far.
-const LossDSM = "dsm"
-
-// The networks that [Network] names.
-const (
-	NetworkToy           = "toy"
-	NetworkUnconditional = "unconditional"
-	NetworkEmbedding     = "embedding"
-)
-
-type mistakes []error
-
-func (bad *mistakes) require(ok bool, format string, args ...any) {
-	if !ok {
-		bad.join(fmt.Errorf(format, args...))
-	}
-}
-
-func (bad *mistakes) join(err error) {
-	if err != nil {
-		*bad = append(*bad, err)
-	}
-}
-
-func (bad *mistakes) network(n Network) {
-	switch n.Name {
-	case NetworkToy:
-		bad.require(positive(n.Scale), "network.scale is %g: want a finite number above 0", n.Scale)
-	case NetworkUnconditional, NetworkEmbedding:
-		bad.require(n.Scale == 0, "network.scale is %g: network %s has none", n.Scale, n.Name)
-	default:
-		bad.require(false, "network.name is %q: want %s, %s or %s", n.Name, NetworkToy, NetworkUnconditional, NetworkEmbedding)
-	}
-	bad.require(n.Hidden >= 1 && n.Hidden <= 1<<14, "network.hidden is %d: want 1 to %d", n.Hidden, 1<<14)
-	known := []nn.Activation{nn.SiLU, nn.Softplus, nn.Tanh}
-	bad.require(slices.Contains(known, n.Activation), "network.activation is %q: want one of %q", n.Activation, known)
-}
-
-func (bad *mistakes) training(t Training, levels int) {
-	bad.require(t.Iterations >= 1, "training.iterations is %d: want at least 1", t.Iterations)
-	bad.require(t.BatchSize >= 1 && t.BatchSize <= 1<<20, "training.batch_size is %d: want 1 to %d", t.BatchSize, 1<<20)
-	bad.require(t.LogEvery >= 1, "training.log_every is %d: want at least 1", t.LogEvery)
-	bad.require(t.EvalRows >= levels, "training.eval_rows is %d: want at least one for each of %d levels", t.EvalRows, levels)
-}
-
-func (bad *mistakes) optimizer(o Optimizer) {
-	bad.require(positive(o.LearningRate), "optimizer.learning_rate is %g: want a finite number above 0", o.LearningRate)
-	bad.require(o.Warmup >= 0, "optimizer.warmup is %d: want at least 0", o.Warmup)
-	bad.require(o.Decay == DecayNone || o.Decay == DecayCosine, "optimizer.decay is %q: want %s or %s", o.Decay, DecayNone, DecayCosine)
-	bad.fraction("beta1", o.Beta1)
-	bad.fraction("beta2", o.Beta2)
-	bad.fraction("ema", o.EMA)
-	bad.require(positive(o.Epsilon), "optimizer.epsilon is %g: want a finite number above 0", o.Epsilon)
-}
-
-func (bad *mistakes) fraction(key string, v float64) {
-	bad.require(v >= 0 && v < 1, "optimizer.%s is %g: want at least 0 and below 1", key, v)
-}
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-
-func positive(v float64) bool { return v > 0 && finite(v) }
 
 // schedule is the noise schedule, in sampling's terms.
 func (c Config) schedule() (sampling.Schedule, error) {
