@@ -8,7 +8,7 @@ export LANGEVIN_ONNXRUNTIME_LIBRARY := $(shell tools/onnxruntime.sh path 2>/dev/
 
 # Packages whose tests run under the race detector: those that start goroutines. The others are numerics, which it
 # would only slow down.
-CONCURRENT := /(client|cmd|server)(/|$$)
+CONCURRENT := /(client|cmd|server|training)(/|$$)
 
 .PHONY: help
 help: ## List the targets
