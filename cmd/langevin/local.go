@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/pflag"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/server"
+)
+
+// localSettings are the server's settings that a command offers for the server inside it. The environment and the
+// file of $LANGEVIN_CONFIG set the others.
+func localSettings() []string {
+	return []string{"models-dir", "onnxruntime-library", "workers", "device"}
+}
+
+// registerLocal adds the flags of localSettings.
+func registerLocal(flags *pflag.FlagSet) {
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	server.Flags(all)
+	for _, name := range localSettings() {
+		flags.AddFlag(all.Lookup(name))
+	}
+}
+
+// useLocal calls work with a client of a server inside this process. Only what goes wrong is logged.
+func (p *program) useLocal(ctx context.Context, flags *pflag.FlagSet, work func(context.Context, *client.Client) error) error {
+	config, err := server.Load(flags, configFile(""))
+	if err != nil {
+		return err
+	}
+	dial, stop, err := server.InProcess(config, newLog(p.stderr, "text", slog.LevelWarn))
+	if err != nil {
+		return err
+	}
+	return inner(workLocal(ctx, grpc.WithContextDialer(dial), work), stop())
+}
+
+const inProcess = "passthrough:///in-process"
+
+func workLocal(ctx context.Context, dialer grpc.DialOption, work func(context.Context, *client.Client) error) error {
+	if err := awaitModels(ctx, dialer); err != nil {
+		return err
+	}
+	c, err := client.New(inProcess, client.WithDialOptions(dialer))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return work(ctx, c)
+}
+
+// awaitModels returns once the server's health says that its models are loaded.
+func awaitModels(ctx context.Context, dialer grpc.DialOption) error {
+	conn, err := grpc.NewClient(inProcess, dialer, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	health, err := healthv1.NewHealthClient(conn).Watch(ctx, &healthv1.HealthCheckRequest{})
+	for err == nil {
+		var now *healthv1.HealthCheckResponse
+		if now, err = health.Recv(); now.GetStatus() == healthv1.HealthCheckResponse_SERVING {
+			return nil
+		}
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// inner is the error of some work with a server inside this process that ended with the error stopped: that is then
+// why the work could not succeed, unless it only says that the server was stopped while it still loaded models.
+func inner(err, stopped error) error {
+	if stopped == nil || errors.Is(stopped, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("the server inside: %w", stopped)
+}

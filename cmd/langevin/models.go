@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/client"
+)
+
+func (p *program) modelsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "models",
+		Short: "Say which models a server has",
+		Args:  knownCommand,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(p.modelsListCommand(), p.modelsShowCommand())
+	return c
+}
+
+func (p *program) modelsListCommand() *cobra.Command {
+	var o connection
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "ls",
+		Short: "List the models, those that failed to load included",
+		Example: `  langevin models ls
+  langevin models ls --local
+  langevin models ls --server gpu1:50051 --json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.use(c.Context(), o, func(ctx context.Context, client *client.Client) error {
+				return p.listModels(ctx, client, asJSON)
+			})
+		},
+	}
+	o.register(c.Flags())
+	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object for each model, one a line")
+	return c
+}
+
+func (p *program) listModels(ctx context.Context, c *client.Client, asJSON bool) error {
+	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	if !asJSON {
+		fmt.Fprintln(t, "NAME\tVERSION\tSTATE\tSHAPE\tLEVELS\tABOUT")
+	}
+	for m, err := range c.Models(ctx) {
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			if err := writeJSON(p.stdout, newModelReport(m)); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%v\t%d\t%s\n", m.Name, m.Version, m.State, m.Shape, len(m.Sigmas), about(m))
+	}
+	return t.Flush()
+}
+
+// about is the last column: what the model is, or what is wrong with it.
+func about(m client.Model) string {
+	switch {
+	case m.Error != "":
+		return m.Error
+	case m.Default:
+		return m.Description + " (default)"
+	}
+	return m.Description
+}
+
+func (p *program) modelsShowCommand() *cobra.Command {
+	var o connection
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "show [NAME]",
+		Short: "Show all about one model",
+		Example: `  langevin models show ring
+  langevin models show ring@1 --local --json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			name, version, err := splitModel(append(args, "")[0])
+			if err != nil {
+				return err
+			}
+			return p.use(c.Context(), o, func(ctx context.Context, client *client.Client) error {
+				return p.showModel(ctx, client, name, version, asJSON)
+			})
+		},
+	}
+	o.register(c.Flags())
+	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object")
+	return c
+}
+
+func (p *program) showModel(ctx context.Context, c *client.Client, name string, version int, asJSON bool) error {
+	m, err := c.Model(ctx, name, version)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return writeJSON(p.stdout, newModelReport(m))
+	}
+	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	row := func(name string, value any) { fmt.Fprintf(t, "%s\t%v\n", name, value) }
+	row("name", p.bold(m.Name))
+	row("version", m.Version)
+	row("state", m.State)
+	if m.Error != "" {
+		row("error", m.Error)
+	}
+	row("about", about(client.Model{Description: m.Description, Default: m.Default}))
+	row("shape", m.Shape)
+	row("values", fmt.Sprintf("%g to %g", m.Low, m.High))
+	if n := len(m.Sigmas); n > 0 {
+		row("sigmas", fmt.Sprintf("%.4g to %.4g in %s", m.Sigmas[0], m.Sigmas[n-1], plural(n, "level")))
+	}
+	if m.Sampler != nil {
+		row("sampler", samplerText(withSchedule(m)))
+	}
+	row("device", m.Device)
+	row("digest", m.Digest)
+	if m.Training != "" {
+		row("training", m.Training)
+	}
+	return t.Flush()
+}
+
+// withSchedule is the model's sampler with the schedule that it means by none.
+func withSchedule(m client.Model) client.Sampler {
+	if a, ok := m.Sampler.(client.AnnealedLangevin); ok && a.Sigmas == nil {
+		a.Sigmas = m.Sigmas
+		return a
+	}
+	return m.Sampler
+}
+
+// modelReport is what models --json writes.
+type modelReport struct {
+	Name        string          `json:"name"`
+	Version     int             `json:"version"`
+	State       string          `json:"state"`
+	Error       string          `json:"error,omitempty"`
+	Default     bool            `json:"default"`
+	Description string          `json:"description,omitempty"`
+	Digest      string          `json:"digest,omitempty"`
+	Shape       []int           `json:"shape"`
+	Sigmas      []float64       `json:"sigmas"`
+	Low         float64         `json:"low"`
+	High        float64         `json:"high"`
+	Sampler     *samplerReport  `json:"sampler,omitempty"`
+	Device      string          `json:"device,omitempty"`
+	Training    json.RawMessage `json:"training,omitempty"`
+}
+
+func newModelReport(m client.Model) modelReport {
+	r := modelReport{
+		Name: m.Name, Version: m.Version, State: string(m.State), Error: m.Error, Default: m.Default,
+		Description: m.Description, Digest: m.Digest, Shape: m.Shape, Sigmas: m.Sigmas, Low: m.Low, High: m.High,
+		Sampler: newSamplerReport(withSchedule(m)), Device: m.Device,
+	}
+	if json.Valid([]byte(m.Training)) {
+		r.Training = json.RawMessage(m.Training)
+	}
+	return r
+}

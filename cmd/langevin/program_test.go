@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/client/fake"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// outcome is what a run of the program left behind.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// langevin runs the program as a pipe would, with a fake server at --server.
+func langevin(t *testing.T, script fake.Script, args ...string) outcome {
+	t.Helper()
+	return langevinOn(t, &program{}, script, args...)
+}
+
+// langevinOn runs a program whose surroundings the test has set.
+func langevinOn(t *testing.T, p *program, script fake.Script, args ...string) outcome {
+	t.Helper()
+	server := fake.New(script)
+	defer server.Close()
+	t.Setenv("LANGEVIN_SERVER", "passthrough:///fake")
+	var stdout, stderr bytes.Buffer
+	p.stdout, p.stderr = &stdout, &stderr
+	p.connect = []client.Option{client.WithDialOptions(grpc.WithContextDialer(server.Dial))}
+	code := p.run(t.Context(), args)
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+// points answers chain i with (i, -i/3).
+func points() fake.SampleFunc {
+	return fake.Samples([]int{2}, func(chain uint64) []float32 { return []float32{float32(chain), -float32(chain) / 3} })
+}
+
+// ring is a fake model whose samples are points in [-10, 10].
+func ring() client.Model {
+	return client.Model{
+		Name: "ring", Version: 2, State: client.ModelReady, Default: true, Description: "eight modes", Digest: "d2",
+		Shape: []int{2}, Sigmas: []float64{10, 1, 0.1}, Low: -10, High: 10, Device: "cpu", Training: `{"seed": 3}`,
+		Sampler: client.AnnealedLangevin{StepsPerLevel: 100, StepLR: 0.01, Denoise: new(true)},
+	}
+}
+
+// TestUsage: every mistake in the command line ends in one line that names it, and exit code 2.
+func TestUsage(t *testing.T) {
+	for line, want := range map[string]string{
+		"smaple":                                 `no command is called "smaple": did you mean sample?`,
+		"xyzzy":                                  `no command is called "xyzzy"`,
+		"models lss":                             `no command is called "lss": did you mean ls?`,
+		"models ls ring":                         `unknown command "ring"`,
+		"version now":                            `unknown command "now"`,
+		"sample ring more":                       "accepts at most 1 arg(s), received 2",
+		"sample --wrong":                         "unknown flag: --wrong",
+		"sample -n":                              "flag needs an argument: 'n' in -n",
+		"sample -n 0":                            "-n is 0: want a whole number from 1 to 2147483647",
+		"sample -n=-3":                           "-n is -3: want a whole number from 1 to 2147483647",
+		"sample -n 1e3":                          "-n is 1e3: want a whole number from 1 to 2147483647",
+		"sample -n 3000000000":                   "-n is 3000000000: want a whole number from 1 to 2147483647",
+		"sample --seed -1":                       "--seed is -1: want a whole number from 0 to 18446744073709551615",
+		"sample --seed abc":                      "--seed is abc: want a whole number from 0 to 18446744073709551615",
+		"sample --seed 18446744073709551616":     "--seed is 18446744073709551616: want a whole number from 0 to 18446744073709551615",
+		"sample --first-chain -1":                "--first-chain is -1: want a whole number from 0 to 18446744073709551615",
+		"sample --step-lr NaN":                   "--step-lr is NaN: want a finite number above 0",
+		"sample --step-lr 0":                     "--step-lr is 0: want a finite number above 0",
+		"sample --step-size=-1":                  "--step-size is -1: want a finite number above 0",
+		"sample --sigma inf":                     "--sigma is inf: want a finite number above 0",
+		"sample --sigmas 1,2":                    "want finite, positive, strictly decreasing",
+		"sample --sigmas 3,,1":                   `--sigmas is 3,,1: want numbers such as 10,1,0.1; "" is none`,
+		"sample --steps-per-level 0":             "--steps-per-level is 0: want a whole number from 1 to 2147483647",
+		"sample --steps 0":                       "--steps is 0: want a whole number from 1 to 2147483647",
+		"sample --denoise=maybe":                 "--denoise is maybe: want true or false",
+		"sample --frames 1":                      "--frames is 1: want a whole number from 2 to 2147483647",
+		"sample --timeout 5":                     "--timeout is 5: want a duration such as 30s or 2m",
+		"sample --sampler euler":                 "--sampler is euler: want annealed or langevin",
+		"sample --steps 5":                       "--steps needs --sampler langevin",
+		"sample --sampler langevin --sigmas 2,1": "--sigmas is for --sampler annealed",
+		"sample --out ring":                      "--out is ring: want a name that ends in .csv, .npy, .png or .gif",
+		"sample --out ring.jpeg":                 "--out is ring.jpeg: want a name that ends in .csv, .npy, .png or .gif",
+		"sample ring@new":                        "model is ring@new: want a name, or a name and a version as ring@2",
+		"sample ring@0":                          "model is ring@0: want a name, or a name and a version as ring@2",
+		"models show @1":                         "model is @1: want a name, or a name and a version as ring@2",
+		"sample --server a:1 --local":            "--server and --local: want one of them",
+	} {
+		got := langevin(t, fake.Script{}, strings.Fields(line)...)
+		if got.code != exitUsage || got.stdout != "" || !oneLineWith(got.stderr, want) || !strings.Contains(got.stderr, "--help)") {
+			t.Errorf("langevin %s: %+v\nwant code 2 and %q", line, got, want)
+		}
+	}
+}
+
+// oneLineWith reports whether text is one line of ours that has the given part.
+func oneLineWith(text, part string) bool {
+	return strings.HasPrefix(text, "langevin: ") && strings.Count(text, "\n") == 1 && strings.Contains(text, part)
+}
+
+func TestHelp(t *testing.T) {
+	root := (&program{}).root()
+	for _, line := range []string{"", "--help", "help sample", "models", "models ls --help", "completion bash"} {
+		got := langevin(t, fake.Script{}, strings.Fields(line)...)
+		if got.code != exitOK || got.stdout == "" || got.stderr != "" {
+			t.Errorf("langevin %s: code %d, %d bytes, stderr %q", line, got.code, len(got.stdout), got.stderr)
+		}
+	}
+	for _, c := range root.Commands() {
+		if c.Short == "" || c.Example == "" && !c.HasSubCommands() {
+			t.Errorf("%s: want help with an example", c.Name())
+		}
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	server := fake.New(fake.Script{Sample: func(ctx context.Context, _ client.SampleRequest, emit func(client.Event) error) error {
+		cancel()
+		<-ctx.Done()
+		return ctx.Err()
+	}})
+	defer server.Close()
+	var stdout, stderr bytes.Buffer
+	p := &program{stdout: &stdout, stderr: &stderr, terminalErr: true}
+	p.connect = []client.Option{client.WithDialOptions(grpc.WithContextDialer(server.Dial))}
+	code := p.run(ctx, []string{"sample", "ring", "--server", "passthrough:///fake"})
+	if code != exitInterrupted || !strings.HasSuffix(stderr.String(), "langevin: interrupted\n") {
+		t.Errorf("code %d, stderr %q", code, stderr.String())
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if got := langevin(t, fake.Script{}, "version"); got.code != exitOK || !strings.HasPrefix(got.stdout, "langevin ") {
+		t.Errorf("version: %+v", got)
+	}
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/client"
+)
+
+// sampleCommand holds the flags of langevin sample.
+type sampleCommand struct {
+	connection
+	samplerFlags
+	n          countValue
+	seed       seedValue
+	firstChain uint64
+	out        string
+	frames     countValue
+	json       bool
+	timeout    time.Duration
+}
+
+func (p *program) sampleCommand() *cobra.Command {
+	o := &sampleCommand{n: countValue{1, 1}, frames: countValue{60, 2}}
+	c := &cobra.Command{
+		Use:   "sample [MODEL]",
+		Short: "Draw samples of a model",
+		Long: `Sample draws chains of a model by annealed Langevin dynamics, on a server or (--local) in this
+process, and writes them to --out: .csv (a chain a line), .npy, .png or .gif (the chains on their
+way). Without --out it writes CSV to standard output, or a summary if that is a terminal.
+
+The same model, sampler, seed and chain index give the same sample, on every run and wherever it
+is drawn. MODEL may say which version: ring@2. Without MODEL the server's default model is drawn.`,
+		Example: `  langevin sample ring -n 2000 --seed 1 --out ring.gif
+  langevin sample 2gauss -n 20000 --seed 1 > points.csv
+  langevin sample 2gauss -n 1000 --sampler langevin --steps 5000 --out stuck.png
+  langevin sample ring -n 500 --seed 1 --first-chain 500 --local --json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return p.sample(c.Context(), o, strings.Join(args, "")) },
+	}
+	o.connection.register(c.Flags())
+	o.samplerFlags.register(c.Flags())
+	c.Flags().VarP(&o.n, "n", "n", "how many chains to draw")
+	c.Flags().Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and told)")
+	c.Flags().Uint64Var(&o.firstChain, "first-chain", 0, "index of the first chain, to draw a part of a larger job")
+	c.Flags().StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .csv, .npy, .png or .gif")
+	c.Flags().Var(&o.frames, "frames", "frames of a .gif")
+	c.Flags().BoolVar(&o.json, "json", false, "write one JSON object to standard output, the samples in it unless --out takes them")
+	c.Flags().DurationVar(&o.timeout, "timeout", 0, "give up after so long, such as 30s (default never)")
+	return c
+}
+
+// sample checks what can be checked, draws, and writes.
+func (p *program) sample(ctx context.Context, o *sampleCommand, model string) error {
+	request, err := o.request(model)
+	if err != nil {
+		return err
+	}
+	write := p.toStdout(o)
+	if o.out != "" {
+		out, err := newOutput(o.out)
+		if err != nil {
+			return err
+		}
+		file, err := createFile(o.out)
+		if err != nil {
+			return err
+		}
+		defer file.discard()
+		write = p.toFile(o, out, file)
+	}
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+	}
+	err = p.use(ctx, o.connection, func(ctx context.Context, c *client.Client) error { return write(ctx, c, request) })
+	if o.timeout > 0 && errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, client.ErrDeadlineTooShort) {
+		return fmt.Errorf("not done within --timeout %s", o.timeout)
+	}
+	return err
+}
+
+func (o *sampleCommand) request(model string) (client.SampleRequest, error) {
+	name, version, err := splitModel(model)
+	if err != nil {
+		return client.SampleRequest{}, err
+	}
+	sampler, err := o.sampler()
+	return client.SampleRequest{
+		Model: name, Version: version, N: o.n.n, Seed: o.seed.seed, FirstChain: o.firstChain, Sampler: sampler,
+	}, err
+}
+
+// splitModel reads "ring" or "ring@2".
+func splitModel(text string) (name string, version int, err error) {
+	name, after, found := strings.Cut(text, "@")
+	if !found {
+		return name, 0, nil
+	}
+	version, err = strconv.Atoi(after)
+	if err != nil || version < 1 || name == "" {
+		return "", 0, usagef("model is %s: want a name, or a name and a version as ring@2", quoted(text))
+	}
+	return name, version, nil
+}
+
+// deliver draws a request and brings the result to where it goes.
+type deliver func(context.Context, *client.Client, client.SampleRequest) error
+
+func (p *program) toStdout(o *sampleCommand) deliver {
+	return func(ctx context.Context, c *client.Client, request client.SampleRequest) error {
+		res, err := p.draw(c.Stream(ctx, request), title(request))
+		switch {
+		case err != nil:
+			return err
+		case o.json:
+			return writeJSON(p.stdout, newSampleReport(res, ""))
+		case p.terminalOut:
+			return p.writeSummary(res)
+		}
+		return writeCSV(p.stdout, res.Batch)
+	}
+}
+
+func (p *program) toFile(o *sampleCommand, out output, file *pendingFile) deliver {
+	return func(ctx context.Context, c *client.Client, request client.SampleRequest) error {
+		var model client.Model
+		if out.picture {
+			var err error
+			if model, err = drawableModel(ctx, c, request); err != nil {
+				return err
+			}
+			request.Model, request.Version = model.Name, model.Version
+		}
+		if out.moving {
+			request.Preview = previews(model, request.N, o.frameCount(model, request.Sampler))
+		}
+		res, err := p.draw(c.Stream(ctx, request), title(request))
+		if err != nil {
+			return err
+		}
+		if err := file.commit(func(w io.Writer) error { return out.write(w, res, model) }); err != nil {
+			return err
+		}
+		return p.reportFile(o, res)
+	}
+}
+
+// frameCount is how many frames a .gif has: as many as asked for, or the default but no more than there are states.
+func (o *sampleCommand) frameCount(m client.Model, s client.Sampler) int {
+	if o.connection.flags.Changed("frames") {
+		return o.frames.n
+	}
+	return max(2, min(o.frames.n, chainSteps(m, s)+1))
+}
+
+func drawableModel(ctx context.Context, c *client.Client, request client.SampleRequest) (client.Model, error) {
+	m, err := c.Model(ctx, request.Model, request.Version)
+	if err != nil {
+		return m, err
+	}
+	return m, checkPicture(m)
+}
+
+// reportFile says what is in the file: to a machine that asked, or to a person who looks.
+func (p *program) reportFile(o *sampleCommand, res *client.Result) error {
+	if res.PreviewsDropped > 0 {
+		fmt.Fprintf(p.stderr, "langevin: %d frames were lost on the way\n", res.PreviewsDropped)
+	}
+	if o.json {
+		return writeJSON(p.stdout, newSampleReport(res, o.out))
+	}
+	if p.terminalErr {
+		fmt.Fprintf(p.stderr, "%s: %s, %s\n", o.out, plural(res.N, "chain"), origin(res))
+	}
+	return nil
+}
+
+func title(request client.SampleRequest) string {
+	if request.Model == "" {
+		return "sampling"
+	}
+	return request.Model
+}

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"image/gif"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/client/fake"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+func TestSampleAsCSV(t *testing.T) {
+	got := langevin(t, fake.Script{Sample: points()}, "sample", "ring", "-n", "3", "--seed", "0x10", "--first-chain", "2")
+	want := outcome{exitOK, "2,-0.6666667\n3,-1\n4,-1.3333334\n", ""}
+	if got != want {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestCSVKeepsBits(t *testing.T) {
+	values := []float32{0, float32(math.Copysign(0, -1)), 0.1, 1e-10, 16777217, 1 << 24, math.Pi, math.MaxFloat32, math.SmallestNonzeroFloat32}
+	var text strings.Builder
+	if err := writeCSV(&text, client.Batch{X: values, Shape: []int{9}, N: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for i, field := range strings.Split(strings.TrimSpace(text.String()), ",") {
+		v, err := strconv.ParseFloat(field, 32)
+		if err != nil || math.Float32bits(float32(v)) != math.Float32bits(values[i]) {
+			t.Errorf("%v is written as %s, which reads as %v (%v)", values[i], field, v, err)
+		}
+	}
+}
+
+// TestSampleFlags: what the flags say is what the server is asked for.
+func TestSampleFlags(t *testing.T) {
+	for line, want := range map[string]client.SampleRequest{
+		"":                                     {N: 1},
+		"ring@3 -n 5 --seed 0":                 {Model: "ring", Version: 3, N: 5, Seed: new(uint64(0))},
+		"--first-chain 7":                      {N: 1, FirstChain: 7},
+		"--sampler annealed":                   {N: 1, Sampler: client.AnnealedLangevin{}},
+		"--denoise":                            {N: 1, Sampler: client.AnnealedLangevin{Denoise: new(true)}},
+		"--step-lr 1e-3 --denoise=false":       {N: 1, Sampler: client.AnnealedLangevin{StepLR: 1e-3, Denoise: new(false)}},
+		"--sigmas 3,2.5,1 --steps-per-level 4": {N: 1, Sampler: client.AnnealedLangevin{Sigmas: []float64{3, 2.5, 1}, StepsPerLevel: 4}},
+		"--sampler langevin":                   {N: 1, Sampler: client.Langevin{}},
+		"--sampler langevin --sigma 2 --steps 9 --step-size 0.5 --denoise": {N: 1, Sampler: client.Langevin{Sigma: 2, Steps: 9, StepSize: 0.5, Denoise: new(true)}},
+	} {
+		var got client.SampleRequest
+		script := fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+			got = req
+			return points()(ctx, req, emit)
+		}}
+		if out := langevin(t, script, append([]string{"sample"}, strings.Fields(line)...)...); out.code != exitOK {
+			t.Errorf("sample %s: %+v", line, out)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("sample %s (-want +got):\n%s", line, diff)
+		}
+	}
+}
+
+func TestSampleAsJSON(t *testing.T) {
+	got := langevin(t, fake.Script{Sample: points()}, "sample", "ring", "-n", "2", "--seed", "18446744073709551615", "--json")
+	var report map[string]any
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != exitOK {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	want := map[string]any{
+		"model": "ring", "version": 1.0, "digest": "fake", "engine": "fake", "seed": "18446744073709551615", "first_chain": "0",
+		"n": 2.0, "shape": []any{2.0}, "nfe": 4.0, "seconds": 0.0,
+		"sampler": map[string]any{"kind": "annealed_langevin", "sigmas": []any{1.0}, "steps_per_level": 2.0, "step_lr": 0.1, "denoise": false},
+		"samples": []any{[]any{0.0, 0.0}, []any{1.0, -0.33333334}},
+	}
+	if diff := cmp.Diff(want, report); diff != "" {
+		t.Errorf("report (-want +got):\n%s", diff)
+	}
+}
+
+// TestSampleToTerminal: a person gets a summary and a bar in place of a flood.
+func TestSampleToTerminal(t *testing.T) {
+	p := &program{terminalOut: true, terminalErr: true}
+	got := langevinOn(t, p, fake.Script{Sample: points()}, "sample", "ring", "-n", "1000")
+	for _, part := range []string{"1,000 chains", "ring version 1, seed 1", "499.500", "288.675", "--out samples.csv"} {
+		if !strings.Contains(got.stdout, part) { // mean and deviation of 0 to 999: 999/2 and √((1000²-1)/12)
+			t.Errorf("no %q in %s", part, got.stdout)
+		}
+	}
+	if lines := strings.Count(got.stdout, "\n"); lines > 20 {
+		t.Errorf("%d lines", lines)
+	}
+	if !strings.Contains(got.stderr, "100 %") || !strings.Contains(got.stderr, "score evaluations") {
+		t.Errorf("progress: %q", got.stderr)
+	}
+	if strings.Contains(got.stdout, "\x1b[") {
+		t.Errorf("colours that nobody asked for: %q", got.stdout)
+	}
+}
+
+func TestSampleToNPY(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.npy")
+	images := fake.Samples([]int{1, 2, 2}, func(chain uint64) []float32 { return []float32{float32(chain), 1, 2, math.Pi} })
+	if got := langevin(t, fake.Script{Sample: images}, "sample", "-n", "3", "--out", path); got != (outcome{}) {
+		t.Fatalf("%+v", got)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	magic, length, rest := data[:8], int(data[8])|int(data[9])<<8, data[10:]
+	header, body := string(rest[:length]), rest[length:]
+	if string(magic) != "\x93NUMPY\x01\x00" || (10+length)%64 != 0 || !strings.HasSuffix(header, "\n") {
+		t.Errorf("magic %q, data at %d, header %q", magic, 10+length, header)
+	}
+	if want := "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 1, 2, 2,), }"; strings.TrimSpace(header) != want {
+		t.Errorf("header %q, want %q", header, want)
+	}
+	for i, want := range []float32{0, 1, 2, math.Pi, 1, 1, 2, math.Pi, 2, 1, 2, math.Pi} {
+		if v := math.Float32frombits(binary.LittleEndian.Uint32(body[4*i:])); v != want {
+			t.Errorf("element %d is %v, want %v", i, v, want)
+		}
+	}
+	if len(body) != 4*12 {
+		t.Errorf("%d bytes of data, want 48", len(body))
+	}
+}
+
+func TestSampleToPictures(t *testing.T) {
+	script := fake.Script{Sample: points(), Models: []client.Model{ring()}}
+	folder := t.TempDir()
+	for _, ending := range []string{".png", ".gif", ".CSV"} {
+		path := filepath.Join(folder, "x"+ending)
+		p := &program{terminalErr: true}
+		got := langevinOn(t, p, script, "sample", "-n", "5", "--out", path)
+		if got.code != exitOK || got.stdout != "" || !strings.Contains(got.stderr, path+": 5 chains") {
+			t.Errorf("%s: %+v", ending, got)
+		}
+	}
+	still, err := os.Open(filepath.Join(folder, "x.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer still.Close()
+	if _, err := png.Decode(still); err != nil {
+		t.Error(err)
+	}
+	moving, err := os.Open(filepath.Join(folder, "x.gif"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer moving.Close()
+	if g, err := gif.DecodeAll(moving); err != nil || len(g.Image) != 1 { // the fake sends one preview
+		t.Errorf("gif: %v", err)
+	}
+	checkFiles(t, folder, "x.CSV", "x.gif", "x.png")
+}
+
+// checkFiles fails the test unless the folder has exactly the files named.
+func checkFiles(t *testing.T, folder string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("files %v, want %v", got, want)
+	}
+}
+
+func TestPreviewsFitAMessage(t *testing.T) {
+	for _, tt := range []struct{ dim, n, want int }{{2, 2000, 2000}, {2, 1 << 20, 131072}, {1 << 20, 5, 1}, {3072, 500, 85}} {
+		got := previews(client.Model{Shape: []int{tt.dim}}, tt.n, 60)
+		if got.Chains != tt.want || got.Frames != 60 {
+			t.Errorf("%d chains of %d numbers: %+v, want %d chains", tt.n, tt.dim, got, tt.want)
+		}
+	}
+}
+
+// TestSampleFails: every failure is one line, exit code 1, nothing on stdout, and leaves the files as they were.
+func TestSampleFails(t *testing.T) {
+	word := ring()
+	word.Name, word.Shape, word.Default = "word", []int{7}, false
+	models := []client.Model{ring(), word}
+	for name, tt := range map[string]struct {
+		script fake.Script
+		args   string
+		want   string
+	}{
+		"unknown model": {fake.Script{Sample: fake.Fail(&client.Error{Code: codes.NotFound, Reason: langevinv1.ReasonModelNotFound,
+			Message: "no model is called rng:\nnear are ring"})}, "rng", "sample rng: no model is called rng: near are ring"},
+		"diverged": {fake.Script{Sample: fake.Fail(&client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonDiverged,
+			Message: "chain 3 diverged"})}, "ring", "sample ring: chain 3 diverged"},
+		"truncated":       {fake.Script{Sample: fake.Events()}, "ring --out kept.csv", "the stream ended after 0 of 0 chains"},
+		"not drawable":    {fake.Script{Models: models}, "word --out kept.png", "draw word: samples of shape [7] cannot be drawn"},
+		"no such picture": {fake.Script{Models: models}, "none --out kept.gif", `get model none: no model is called "none"`},
+		"no folder":       {fake.Script{}, "ring --out none/x.csv", "write none/x.csv: no such file or directory"},
+		"a folder":        {fake.Script{}, "ring --out folder.csv", "write folder.csv: it is a folder"},
+		"no server":       {fake.Script{}, "ring --server 127.0.0.1:1", "no server answers at 127.0.0.1:1"},
+		"bad server":      {fake.Script{}, "ring --server a:b:c", "no server answers at a:b:c"},
+		"timeout": {fake.Script{Sample: func(ctx context.Context, _ client.SampleRequest, _ func(client.Event) error) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}, "ring --timeout 20ms", "not done within --timeout 20ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			for _, path := range []string{"kept.csv", "kept.gif", "kept.png"} {
+				if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Mkdir("folder.csv", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			args := strings.Fields(tt.args)
+			p := &program{}
+			if slices.Contains(args, "--server") {
+				p = nil
+			}
+			got := runAgainst(t, p, tt.script, append([]string{"sample"}, args...))
+			if got.code != exitFailed || got.stdout != "" || !oneLineWith(got.stderr, tt.want) {
+				t.Errorf("%+v\nwant code 1 and %q", got, tt.want)
+			}
+			checkFiles(t, ".", "folder.csv", "kept.csv", "kept.gif", "kept.png")
+			for _, path := range []string{"kept.csv", "kept.gif", "kept.png"} {
+				if data, err := os.ReadFile(path); err != nil || string(data) != "old" {
+					t.Errorf("%s: %q, %v", path, data, err)
+				}
+			}
+		})
+	}
+}
+
+// runAgainst runs the program with a fake server, or, if p is nil, with the network.
+func runAgainst(t *testing.T, p *program, script fake.Script, args []string) outcome {
+	t.Helper()
+	if p != nil {
+		return langevinOn(t, p, script, args...)
+	}
+	var stdout, stderr strings.Builder
+	code := run(t.Context(), args, &stdout, &stderr)
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+func TestSampleTellsLostFrames(t *testing.T) {
+	script := fake.Script{Models: []client.Model{ring()}, Sample: fake.Events(
+		client.Started{Model: "ring", N: 1, Shape: []int{2}},
+		client.Preview{Batch: client.Batch{X: []float32{0, 0}, Shape: []int{2}, N: 1}, Dropped: 3, Sigma: 1},
+		client.Chunk{Batch: client.Batch{X: []float32{0, 0}, Shape: []int{2}, N: 1}},
+		client.Done{N: 1, PreviewsDropped: 3},
+	)}
+	got := langevin(t, script, "sample", "ring", "--out", filepath.Join(t.TempDir(), "x.gif"))
+	if got.code != exitOK || !oneLineWith(got.stderr, "3 frames were lost") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestGrouped(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+		if got := grouped(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+	if got := fmt.Sprint(short(999), short(12345), short(4.56e6)); got != "99912.3k4.56M" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"syscall"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/langevin-ml/langevin/server"
+)
+
+// configVariable is the environment variable with the name of the configuration file.
+const configVariable = "LANGEVIN_CONFIG"
+
+func (p *program) serveCommand() *cobra.Command {
+	var file string
+	var printConfig bool
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve models over gRPC",
+		Long: `Serve answers the langevin.v1 API, with reflection and health, until it gets SIGINT or SIGTERM. Then
+it lets running calls finish for --drain-timeout; a second signal ends it at once.
+
+Settings come from the defaults, then the YAML file of --config or $LANGEVIN_CONFIG, then the
+environment, then flags. The environment variable of a flag stands behind it.`,
+		Example: `  langevin serve
+  langevin serve --listen :50051 --models-dir out/models --models-default ring
+  langevin serve --config langevin.yaml --print-config
+  LANGEVIN_LOG_FORMAT=json langevin serve`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			config, err := server.Load(c.Flags(), configFile(file))
+			if err != nil {
+				return err
+			}
+			if printConfig {
+				return writeConfig(p.stdout, config)
+			}
+			return p.serve(c.Context(), config)
+		},
+	}
+	c.Flags().StringVar(&file, "config", "", "YAML file of settings (default $"+configVariable+", else none)")
+	c.Flags().BoolVar(&printConfig, "print-config", false, "print the settings as YAML, all sources resolved, and exit")
+	server.Flags(c.Flags())
+	return c
+}
+
+func configFile(flag string) string {
+	if flag != "" {
+		return flag
+	}
+	return os.Getenv(configVariable)
+}
+
+func (p *program) serve(ctx context.Context, config server.Config) error {
+	s, err := server.New(config, newLog(p.stderr, config.Log.Format, config.Log.Level))
+	if err != nil {
+		return err
+	}
+	lis, err := s.Listen()
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen on %s: the port is in use: stop what uses it, or choose another with --listen", config.Listen)
+	}
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, lis)
+}
+
+func newLog(w io.Writer, format string, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// writeConfig writes the settings as a file that serve reads.
+func writeConfig(w io.Writer, config server.Config) error {
+	settings := map[string]any{}
+	if err := mapstructure.Decode(config, &settings); err != nil {
+		return fmt.Errorf("print configuration: %w", err)
+	}
+	encoder := yaml.NewEncoder(w)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(settings); err != nil {
+		return fmt.Errorf("print configuration: %w", err)
+	}
+	return encoder.Close()
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/figure"
+)
+
+// What the figures of a training show, as those of Song & Ermon (2019): so many samples, and plain Langevin dynamics
+// of so many steps at the smallest sigma.
+const (
+	studyChains   = 1280
+	plainSteps    = 1000
+	plainStepSize = 0.05
+	stripLevels   = 10
+	lossWindow    = 10 // lines of the training's log
+)
+
+// study holds an exported network against the exact distribution of its data.
+type study struct {
+	result *training.Result
+	exact  sampling.Mixture
+	model  *ort.Session // of the exported file
+	bounds figure.Range
+	least  []float64 // the smallest loss that is possible at each level
+
+	data, plainByExact, plainByModel, annealed []float32
+}
+
+// newStudy opens the exported file and draws samples with it. The caller closes its model.
+func newStudy(ctx context.Context, result *training.Result, library string, onnx []byte) (*study, error) {
+	exact, err := result.Config.Data.Mixture()
+	if err != nil {
+		return nil, err
+	}
+	runtime, err := ort.Open(library)
+	if err != nil {
+		return nil, err
+	}
+	model, err := runtime.Load(ctx, onnx, result.Manifest(), ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	r := result.Config.Range
+	s := &study{result: result, exact: exact, model: model, bounds: figure.Range{Low: r.Low, High: r.High}}
+	s.least, err = leastLosses(ctx, exact, result.Schedule(), result.Config.Loss.Power)
+	if err == nil {
+		err = s.sample(ctx)
+	}
+	if err != nil {
+		model.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// sample fills the samples, three runs side by side.
+func (s *study) sample(ctx context.Context) error {
+	config, schedule := s.result.Config, s.result.Schedule()
+	plain, err := sampling.Langevin{Sigma: schedule.Last(), Steps: plainSteps, StepSize: plainStepSize}.Plan()
+	if err != nil {
+		return err
+	}
+	annealed, err := sampling.AnnealedLangevin{
+		Schedule: schedule, StepsPerLevel: config.Sampler.StepsPerLevel, StepLR: config.Sampler.StepLR, Denoise: config.Sampler.Denoise,
+	}.Plan()
+	if err != nil {
+		return err
+	}
+	s.data = make([]float32, studyChains*s.exact.Dim())
+	for i := range studyChains {
+		s.exact.Sample(s.data[i*s.exact.Dim():(i+1)*s.exact.Dim()], sampling.Noise{Seed: config.Seed, Chain: uint64(i)})
+	}
+	var runs errgroup.Group
+	draw := func(dst *[]float32, m sampling.Model, plan sampling.Plan) {
+		runs.Go(func() (err error) {
+			*dst, err = sampling.Run(ctx, m, sampling.Request{
+				Plan: plan, Prior: config.Prior, Dim: s.exact.Dim(), Seed: config.Seed, N: studyChains,
+			})
+			return err
+		})
+	}
+	draw(&s.annealed, s.model, annealed)
+	draw(&s.plainByModel, s.model, plain)
+	draw(&s.plainByExact, s.exact, plain)
+	if err := runs.Wait(); err != nil {
+		return fmt.Errorf("sample %s: %w", config.Name, err)
+	}
+	return nil
+}
+
+// leastRows is how many points the least losses are averaged over.
+const leastRows = 100000
+
+// leastLosses returns, for each level, the mean denoising loss ½·‖σs(x+σz) + z‖²·σ^(power-2) of the exact score s: no
+// network can do better.
+func leastLosses(ctx context.Context, exact sampling.Mixture, schedule sampling.Schedule, power float64) ([]float64, error) {
+	dim := exact.Dim()
+	clean, noise := make([]float32, leastRows*dim), make([]float32, leastRows*dim)
+	for i := range leastRows {
+		source := sampling.Noise{Seed: 1, Chain: uint64(i)}
+		exact.Sample(clean[i*dim:(i+1)*dim], source)
+		source.Normal(noise[i*dim:(i+1)*dim], 1)
+	}
+	least := make([]float64, schedule.Levels())
+	x, score, sigmas := make([]float32, len(clean)), make([]float32, len(clean)), make([]float32, leastRows)
+	for level := range least {
+		sigma := float32(schedule.Sigma(level))
+		for i := range x {
+			x[i] = clean[i] + sigma*noise[i]
+		}
+		for i := range sigmas {
+			sigmas[i] = sigma
+		}
+		if err := exact.Score(ctx, score, x, sigmas); err != nil {
+			return nil, err
+		}
+		for i, v := range score {
+			residual := float64(sigma*v + noise[i])
+			least[level] += residual * residual / 2 / leastRows
+		}
+		least[level] *= math.Pow(schedule.Sigma(level), power-2)
+	}
+	return least, nil
+}
+
+// drawFigures writes all figures into a folder and returns their paths.
+func (p *program) drawFigures(ctx context.Context, s *study, folder string) ([]string, error) {
+	name := s.result.Config.Name
+	all := []struct {
+		file string
+		draw func(context.Context, io.Writer) error
+	}{
+		{"losses_" + name + ".png", s.drawLosses},
+		{"langevin_" + name + ".png", s.drawLangevin},
+		{"annealed_" + name + ".png", s.drawAnnealed},
+		{"scores_" + name + ".png", s.drawScores},
+		{"annealed_scores_" + name + ".gif", s.animateScores},
+	}
+	b := p.newBar(name)
+	var paths []string
+	for i, f := range all {
+		b.set(int64(i), int64(len(all)), "drawing "+f.file)
+		path := filepath.Join(folder, f.file)
+		if err := figure.WriteFile(path, func(w io.Writer) error { return f.draw(ctx, w) }); err != nil {
+			b.close(false, "")
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	b.close(true, plural(len(all), "figure"))
+	return paths, nil
+}
+
+func (s *study) drawLosses(_ context.Context, w io.Writer) error {
+	plot := figure.LossPlot{
+		Title: s.result.Config.Name + ": loss of each noise level", Every: s.result.Config.Training.LogEvery, Window: lossWindow, LogX: true,
+	}
+	for level, least := range s.least {
+		curve := figure.LossCurve{Sigma: s.result.Schedule().Sigma(level), Minimum: least}
+		for _, record := range s.result.History {
+			curve.Loss = append(curve.Loss, record.LossPerLevel[level])
+		}
+		plot.Curves = append(plot.Curves, curve)
+	}
+	return plot.PNG(w)
+}
+
+func (s *study) drawLangevin(ctx context.Context, w io.Writer) error {
+	f, err := figure.Langevin{
+		Bounds: s.bounds, Sigma: s.result.Schedule().Last(), Exact: s.exact, Model: s.model, Density: figure.MixtureDensity(s.exact, 0),
+		Data: s.data, ByExact: s.plainByExact, ByModel: s.plainByModel,
+	}.Figure(ctx)
+	if err != nil {
+		return err
+	}
+	return f.PNG(w)
+}
+
+func (s *study) fields() figure.Annealed {
+	return figure.Annealed{
+		Bounds: s.bounds, Schedule: s.result.Schedule(), Model: s.model, Exact: s.exact,
+		Density: func(sigma, x, y float64) float64 { return figure.MixtureDensity(s.exact, sigma)(x, y) },
+	}
+}
+
+func (s *study) drawAnnealed(ctx context.Context, w io.Writer) error {
+	f, err := s.fields().Figure(ctx, s.plainByModel, s.annealed)
+	if err != nil {
+		return err
+	}
+	return f.PNG(w)
+}
+
+func (s *study) drawScores(ctx context.Context, w io.Writer) error {
+	f, err := s.fields().Strip(ctx, stripLevels)
+	if err != nil {
+		return err
+	}
+	return f.PNG(w)
+}
+
+func (s *study) animateScores(ctx context.Context, w io.Writer) error {
+	return s.fields().Animate(ctx, w, figure.Timing{})
+}

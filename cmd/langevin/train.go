@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/training"
+)
+
+// trainCommand holds the flags of langevin train.
+type trainCommand struct {
+	folder  string
+	library string
+	set     []string
+	data    map[string]*string // value by key of the configuration
+}
+
+func (p *program) trainCommand() *cobra.Command {
+	o := &trainCommand{data: map[string]*string{}}
+	c := &cobra.Command{
+		Use:   "train PRESET",
+		Short: "Train a score network, export it to ONNX, draw what it learned",
+		Long: fmt.Sprintf(`Train trains the network of a preset by denoising score matching, writes
+OUT/models/NAME/1/model.onnx, which "langevin serve --models-dir OUT/models" serves as it is, and
+draws its losses, its scores beside the exact ones, and its samples.
+
+Presets: %s. Every setting of a preset can be changed with --set.`, strings.Join(training.Presets(), ", ")),
+		Example: `  langevin train toy-2gauss
+  langevin train toy-ring --modes 5 --radius 6 --std 0.5 --out out
+  langevin train toy-ring --set name=quick --set training.iterations=2000`,
+		Args:      cobra.ExactArgs(1),
+		ValidArgs: training.Presets(),
+		RunE:      func(c *cobra.Command, args []string) error { return p.train(c.Context(), o, args[0]) },
+	}
+	c.Flags().StringVarP(&o.folder, "out", "o", "out", "folder for the model and the figures; made if need be")
+	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
+	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
+	for _, f := range []struct{ name, key, help string }{
+		{"std", "data.std", "standard deviation of each mode of the data"},
+		{"radius", "data.radius", "radius of the ring"},
+		{"modes", "data.modes", "how many modes the ring has"},
+		{"weights", "data.weights", "weights of the modes, as 3,1,1; of any sum"},
+	} {
+		o.data[f.key] = c.Flags().String(f.name, "", f.help+" (default the preset's)")
+	}
+	return c
+}
+
+func (p *program) train(ctx context.Context, o *trainCommand, preset string) error {
+	config, err := o.config(preset)
+	if err != nil {
+		return err
+	}
+	library, _, err := ort.FindLibrary(o.library)
+	if err != nil {
+		return err
+	}
+	model := filepath.Join(o.folder, "models", config.Name, "1", "model.onnx")
+	if err := makeFolder(filepath.Dir(model)); err != nil {
+		return err
+	}
+	file, err := createFile(model)
+	if err != nil {
+		return err
+	}
+	defer file.discard()
+	log, err := os.Create(filepath.Join(o.folder, "training_"+config.Name+".jsonl"))
+	if err != nil {
+		return fmt.Errorf("write the training log: %w", err)
+	}
+	defer log.Close() // written line by line: nothing is lost
+	result, err := p.runTraining(ctx, config, library, log)
+	if err != nil {
+		return err
+	}
+	onnx, err := result.ONNX()
+	if err != nil {
+		return err
+	}
+	if err := file.commit(func(w io.Writer) error { _, err := w.Write(onnx); return err }); err != nil {
+		return err
+	}
+	study, err := newStudy(ctx, result, library, onnx)
+	if err != nil {
+		return err
+	}
+	defer study.model.Close()
+	figures, err := p.drawFigures(ctx, study, o.folder)
+	if err != nil {
+		return err
+	}
+	p.reportTraining(study, append([]string{model, log.Name()}, figures...))
+	return nil
+}
+
+// config is the preset with what the flags change.
+func (o *trainCommand) config(preset string) (training.Config, error) {
+	config, err := training.Preset(preset)
+	if err != nil {
+		return config, usagef("%v", err)
+	}
+	var settings []string
+	for _, key := range []string{"data.modes", "data.radius", "data.std"} {
+		if v := *o.data[key]; v != "" {
+			settings = append(settings, key+"="+v)
+		}
+	}
+	if v := *o.data["data.weights"]; v != "" {
+		settings = append(settings, "data.weights=["+v+"]")
+	}
+	settings = append(settings, o.set...)
+	for _, s := range settings {
+		if err := config.Set(s); err != nil {
+			return config, usagef("%v", err)
+		}
+	}
+	if err := config.Validate(); err != nil {
+		return config, usagef("%v", err)
+	}
+	return config, nil
+}
+
+func (p *program) runTraining(ctx context.Context, config training.Config, library string, log io.Writer) (*training.Result, error) {
+	b := p.newBar(config.Name)
+	var last training.Progress
+	result, err := training.Run(ctx, config, training.Options{
+		Library: library,
+		Log:     log,
+		Commit:  commit(),
+		Progress: func(now training.Progress) {
+			b.set(int64(now.Iteration), int64(now.Iterations), describeTraining(now, config))
+			last = now
+		},
+	})
+	b.close(err == nil, fmt.Sprintf("%s iterations in %.1fs", grouped(int64(last.Iteration)), last.Seconds))
+	return result, err
+}
+
+// describeTraining words the progress of a training by the mean loss and those of the largest, middle and smallest sigma.
+func describeTraining(now training.Progress, config training.Config) string {
+	text := fmt.Sprintf("loss %.3f", now.Loss)
+	if now.PerSecond > 0 {
+		left := float64(now.Iterations-now.Iteration) / now.PerSecond
+		text = fmt.Sprintf("%.0fs left, %s, %.0f iterations/s", left, text, now.PerSecond)
+	}
+	if levels := now.LossPerLevel; len(levels) >= 3 {
+		text += fmt.Sprintf(", from sigma %g to %g: %.3f %.3f %.3f",
+			config.Noise.First, config.Noise.Last, levels[0], levels[len(levels)/2], levels[len(levels)-1])
+	}
+	return text
+}
+
+// commit is the source that the model's manifest names; empty if the build does not say.
+func commit() string {
+	if c := newVersionReport().Commit; c != unknown {
+		return c
+	}
+	if version != unknown {
+		return version
+	}
+	return ""
+}
+
+// reportTraining prints what the network learned beside the best that is possible.
+func (p *program) reportTraining(s *study, files []string) {
+	r := s.result
+	fmt.Fprintf(p.stdout, "%s: %s iterations, loss %.4f\n\n", p.bold(r.Config.Name), grouped(int64(r.Iterations)), r.Loss)
+	fmt.Fprintf(p.stdout, "  %8s %8s %8s\n", "sigma", "loss", "least")
+	for _, level := range spread(r.Schedule().Levels(), 10) {
+		fmt.Fprintf(p.stdout, "  %8.2f %8.3f %8.3f\n", r.Schedule().Sigma(level), r.LossPerLevel[level], s.least[level])
+	}
+	fmt.Fprintln(p.stdout)
+	p.printShares(s.exact, s.annealed)
+	fmt.Fprintln(p.stdout)
+	for _, path := range files {
+		fmt.Fprintf(p.stdout, "  %s\n", path)
+	}
+}
+
+// spread is at most n of so many indices, evenly spaced, with both ends.
+func spread(total, n int) []int {
+	n = min(n, total)
+	indices := make([]int, n)
+	for k := range indices {
+		indices[k] = k * (total - 1) / max(1, n-1)
+	}
+	return indices
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/ort"
+)
+
+// quick makes a training short. What it learns is of no interest here.
+func quick() []string {
+	var args []string
+	for _, s := range []string{"training.iterations=20", "training.log_every=5", "optimizer.warmup=2", "noise.levels=4",
+		"training.eval_rows=400", "sampler.steps_per_level=3", "network.hidden=8"} {
+		args = append(args, "--set", s)
+	}
+	return args
+}
+
+func TestTrain(t *testing.T) {
+	library, _, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	args := append([]string{"train", "toy-ring", "--modes", "3", "--weights", "2,1,1", "--std", "0.5", "--set", "name=three", "--out", out,
+		"--onnxruntime-library", library}, quick()...)
+	got := runAlone(t, args...)
+	if got.code != exitOK || got.stderr != "" {
+		t.Fatalf("%+v", got)
+	}
+	for _, part := range []string{"three: 20 iterations, loss ", "least", "0.500", "0.250", "annealed_scores_three.gif"} {
+		if !strings.Contains(got.stdout, part) {
+			t.Errorf("no %q in %s", part, got.stdout)
+		}
+	}
+	checkFiles(t, out, "annealed_scores_three.gif", "annealed_three.png", "langevin_three.png", "losses_three.png", "models",
+		"scores_three.png", "training_three.jsonl")
+	model := filepath.Join(out, "models", "three", "1", "model.onnx")
+	file, err := os.ReadFile(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := models.Read(file); err != nil || m.Name != "three" || len(m.Sigmas) != 4 || m.Training.Iterations != 20 {
+		t.Errorf("manifest %+v, %v", m, err)
+	}
+	log, err := os.ReadFile(filepath.Join(out, "training_three.jsonl"))
+	if err != nil || bytes.Count(log, []byte("\n")) != 4 {
+		t.Errorf("log: %v\n%s", err, log)
+	}
+	t.Setenv("LANGEVIN_MODELS_DEFAULT", "three")
+	served := runAlone(t, "models", "show", "three", "--local", "--models-dir", filepath.Join(out, "models"), "--onnxruntime-library", library, "--json")
+	if served.code != exitOK || !strings.Contains(served.stdout, `"state":"ready"`) {
+		t.Errorf("the exported model, served: %+v", served)
+	}
+}
+
+func TestTrainRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"train":                                                {exitUsage, "accepts 1 arg(s), received 0"},
+		"train toy-spiral":                                     {exitUsage, `preset is "toy-spiral": want one of toy-2gauss, toy-ring`},
+		"train toy-ring --std -1":                              {exitUsage, "data.std is -1: want a finite number above 0"},
+		"train toy-ring --std wide":                            {exitUsage, "data.std=wide"},
+		"train toy-ring --modes 0":                             {exitUsage, "data.modes is 0: want 1 to 1024"},
+		"train toy-ring --weights 1,2":                         {exitUsage, "data.weights has 2 values: want one for each of 8 modes"},
+		"train toy-2gauss --radius 3":                          {exitUsage, "2gauss has neither"},
+		"train toy-ring --set noise.sigma=1":                   {exitUsage, "noise.sigma=1"},
+		"train toy-ring --set std":                             {exitUsage, `setting "std": want key=value`},
+		"train toy-ring --std 1 --set data.std=-2":             {exitUsage, "data.std is -2"},
+		"train toy-ring --out " + file:                         {exitFailed, "make folder " + file},
+		"train toy-ring --onnxruntime-library /nowhere/lib.so": {exitFailed, "/nowhere/lib.so"},
+	} {
+		got := runAlone(t, strings.Fields(line)...)
+		if got.code != want.code || got.stdout != "" || !oneLineWith(got.stderr, want.text) {
+			t.Errorf("langevin %s: %+v\nwant code %d and %q", line, got, want.code, want.text)
+		}
+	}
+}
+
+// TestLeastLosses compares with the closed form for one Gaussian N(μ, τ²I), whose least loss is half the posterior
+// variance of the noise, D/2·τ²/(τ²+σ²), times σ^(power-2).
+func TestLeastLosses(t *testing.T) {
+	const tau, dim = 1.5, 2
+	schedule, err := sampling.Geometric(10, 0.1, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gaussian := sampling.Mixture{Weights: []float64{1}, Means: [][]float64{{3, -1}}, Std: tau}
+	for _, power := range []float64{2, 0} {
+		least, err := leastLosses(t.Context(), gaussian, schedule, power)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for level, got := range least {
+			sigma := schedule.Sigma(level)
+			want := dim / 2.0 * tau * tau / (tau*tau + sigma*sigma) * math.Pow(sigma, power-2)
+			if math.Abs(got/want-1) > 0.02 { // the mean of 100,000 squares of relative deviation 1 is good to 0.3 %
+				t.Errorf("sigma %g, power %g: %g, want %g", sigma, power, got, want)
+			}
+		}
+	}
+}
