@@ -164,7 +164,7 @@ func (o *sampleCommand) frameCount(m client.Model, s client.Sampler) int {
 
 func drawableModel(ctx context.Context, c *client.Client, request client.SampleRequest) (client.Model, error) {
 	m, err := c.Model(ctx, request.Model, request.Version)
-	if err != nil {
+	if err != nil || m.State == client.ModelFailed { // sampling it says why
 		return m, err
 	}
 	return m, checkPicture(m)

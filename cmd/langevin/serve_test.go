@@ -133,8 +133,9 @@ func TestServerTellsBadRequests(t *testing.T) {
 		"sample gauss -n 2000000":                "n is 2000000: want 1 to 1000000",
 		"sample gauss --steps-per-level 1000000": "steps_per_level is 1000000: want at most",
 		"sample gauss --sampler langevin --step-size 1e9 --steps 1000 --out x.csv": "diverged",
-		"sample wide --out x.png": "samples of shape [7] cannot be drawn",
-		"models show nothing":     "nothing",
+		"sample wide --out x.png":   "samples of shape [7] cannot be drawn",
+		"sample broken --out x.gif": "sample broken: ",
+		"models show nothing":       "nothing",
 	} {
 		t.Chdir(t.TempDir())
 		got := runAlone(t, append(strings.Fields(line), "--server", address)...)
