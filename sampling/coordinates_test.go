@@ -119,7 +119,7 @@ func (o *original) correct(t float64) {
 	}
 	r := o.SNR * o.SDE.Std(t)
 	if o.Corrector == LangevinCorrector {
-		r = o.SNR * length(z) / length(s)
+		r = o.SNR * math.Sqrt(float64(len(s))) / length(s)
 	}
 	for j := range o.x {
 		o.x[j] += 2*alpha*r*r*s[j] + math.Sqrt(4*alpha)*r*z[j]

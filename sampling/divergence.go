@@ -1,8 +1,5 @@
 package sampling
 
-// laneProbe is the lane of the random signs that [FlowLogLikelihood] probes with.
-const laneProbe lane = 4 << 28
-
 // probeLength is the length of a probe along each of its axes, in units of σ: long enough that float32 scores differ
 // by more than their rounding, short enough that densities blurred by σ hardly bend over it. Halving it divides the
 // bending's share of the error by 4 and doubles the rounding's.

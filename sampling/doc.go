@@ -13,6 +13,10 @@
 // advances each by its own plan; the chains may belong to different requests, plans and levels. [Run] is the loop for
 // callers who have one request; the server's scheduler is the loop for those who have many.
 //
+// Samplers with a fixed number of steps are [Langevin], [AnnealedLangevin], [PredictorCorrector] on an [SDE], and
+// [ProbabilityFlow]. The probability flow with error control, which also encodes samples and finds their likelihood,
+// is [FlowDecode], [FlowEncode] and [FlowLogLikelihood].
+//
 // Step sizes follow the full-step convention x + a·s + √(2a)·z of the papers' code, not the half-step convention
 // x + (a/2)·s + √a·z of the 2019 paper's text: a of the text is twice the a of this package.
 //

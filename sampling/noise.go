@@ -21,6 +21,7 @@ const (
 	lanePrior lane = 1 << 28 // the initial state
 	laneData  lane = 2 << 28 // draws from a known distribution, such as a Mixture
 	laneKnown lane = 3 << 28 // noise on the part of a sample that is held fixed
+	laneProbe lane = 4 << 28 // random signs that FlowLogLikelihood probes with
 )
 
 // Normal fills dst with independent N(0, 1) numbers for the update of the given step.

@@ -23,7 +23,7 @@ func everyCombination(t *testing.T, n int, snr float64, test func(t *testing.T, 
 }
 
 // law follows the variance of a chain on N(0, v) data through a plan without history, exactly where the plan is
-// linear and in the limit of many dimensions where it is not: there ‖z‖² = D and ‖s‖² = D·variance/(v + σ²)².
+// linear and in the limit of many dimensions where it is not: there ‖s‖² = D·variance/(v + σ²)².
 func law(plan Plan, variance, v float64) float64 {
 	for _, s := range plan {
 		blurred := v + float64(s.Sigma)*float64(s.Sigma)

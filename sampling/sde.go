@@ -45,8 +45,8 @@ func (p *Process) UnmarshalText(text []byte) error { return unmarshalWord("proce
 //
 //	x̂' = (K·α/α')·x̂ + (A/(α·α'))·ŝ + (C/α')·z
 //
-// and a Langevin corrector with e = 2a(SNR·‖z‖/‖s‖)² keeps its form, because ‖s‖ = ‖ŝ‖/α makes e = α²·ê:
-// x̂' = x̂ + ê·ŝ + √(2ê)·z with ê = 2a(SNR·‖z‖/‖ŝ‖)². The prior N(0, I) on x(1) is N(0, 1/Mean(1)²) on x̂.
+// and a Langevin corrector with e = 2a(SNR·√D/‖s‖)² keeps its form, because ‖s‖ = ‖ŝ‖/α makes e = α²·ê:
+// x̂' = x̂ + ê·ŝ + √(2ê)·z with ê = 2a(SNR·√D/‖ŝ‖)². The prior N(0, I) on x(1) is N(0, 1/Mean(1)²) on x̂.
 type SDE struct {
 	Process  Process
 	SigmaMin float64 // of VE: the standard deviation at t = 0

@@ -16,8 +16,9 @@ import (
 // alone.
 //
 // SNR > 0 makes the step a Langevin corrector (Song et al. 2021, algorithms 4 and 5) instead: with
-// e = 2·A·(SNR·‖z‖/‖s‖)², x' = x + e·s + √(2e)·z, and h is left alone. The norms are the row's own, never the
-// batch's mean, so that a chain's step does not depend on its neighbours.
+// e = 2·A·(SNR·√D/‖s‖)², D elements in a row, x' = x + e·s + √(2e)·z, and h is left alone. The papers' code has the
+// mean over the batch of ‖z‖ and of ‖s‖; here the score's norm is the row's own, so that a chain's step does not depend
+// on its neighbours, and √D stands for ‖z‖, as the paper advises for small batches.
 type Step struct {
 	Sigma      float32
 	X, A, G, C float32
@@ -119,7 +120,7 @@ func (s *Step) recall(x, h, score, z []float32) bool {
 }
 
 func (s *Step) correct(x, score, z []float32) bool {
-	ratio := float64(s.SNR) * norm(z) / norm(score)
+	ratio := float64(s.SNR) * math.Sqrt(float64(len(x))) / norm(score)
 	e := 2 * float64(s.A) * ratio * ratio
 	corrector := Step{X: 1, A: float32(e), C: float32(math.Sqrt(2 * e))}
 	return corrector.diffuse(x, score, z)

@@ -32,7 +32,7 @@ func inpainting(in *langevinv1.Inpainting, m models.Manifest, bad *invalid) *sam
 	if len(m.Shape) == 3 && len(mask) == m.Shape[1]*m.Shape[2] {
 		mask = slices.Repeat(mask, m.Shape[0])
 	}
-	known, err := sampling.Inpaint(values, mask, refreshOf(in.GetRefresh(), field, bad))
+	known, err := sampling.Inpaint(values, mask, choice(refreshes(), in.GetRefresh(), field+"refresh", bad))
 	bad.join(field, err)
 	return known
 }
@@ -48,7 +48,7 @@ func colourisation(in *langevinv1.Colourisation, m models.Manifest, bad *invalid
 		bad.add(field+"grey", shapeOr(in.GetGrey(), len(grey)), "one value for each pixel, of shape %v", m.Shape[1:])
 		return nil
 	}
-	known, err := sampling.Colourise(grey, m.Shape[0], refreshOf(in.GetRefresh(), field, bad))
+	known, err := sampling.Colourise(grey, m.Shape[0], choice(refreshes(), in.GetRefresh(), field+"refresh", bad))
 	bad.join(field, err)
 	return known
 }
@@ -70,15 +70,12 @@ func shapeOr(t *langevinv1.Tensor, elements int) string {
 	return fmt.Sprintf("%d elements", elements)
 }
 
-func refreshOf(r langevinv1.Refresh, field string, bad *invalid) sampling.Refresh {
-	switch r {
-	case langevinv1.Refresh_REFRESH_UNSPECIFIED, langevinv1.Refresh_REFRESH_LEVEL:
-		return sampling.RefreshLevel
-	case langevinv1.Refresh_REFRESH_STEP:
-		return sampling.RefreshStep
+func refreshes() []word[langevinv1.Refresh, sampling.Refresh] {
+	return []word[langevinv1.Refresh, sampling.Refresh]{
+		{langevinv1.Refresh_REFRESH_UNSPECIFIED, sampling.RefreshLevel},
+		{langevinv1.Refresh_REFRESH_LEVEL, sampling.RefreshLevel},
+		{langevinv1.Refresh_REFRESH_STEP, sampling.RefreshStep},
 	}
-	bad.add(field+"refresh", r, "a Refresh that this server knows")
-	return sampling.RefreshLevel
 }
 
 // columnsOf returns the columns of an interpolation, 0 without one.

@@ -121,7 +121,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 		kind:    max(req.GetPreview().GetKind(), langevinv1.PreviewKind_PREVIEW_KIND_STATE),
 	}
 	o.job = batch.Job{
-		Caller: caller(ctx), Plan: sampler.plan, Prior: m.Prior,
+		Caller: caller(ctx), Plan: sampler.plan, Prior: sampler.prior,
 		Seed: seedOf(req), First: req.GetFirstChain(), N: int(n),
 		Known: knownOf(req, m, &bad), Columns: columnsOf(req, &bad),
 	}
@@ -135,12 +135,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 		N: n, Seed: o.job.Seed, FirstChain: o.job.First, Shape: shapeProto(m), Steps: int64(o.job.Plan.NFE()),
 		Engine: loaded.Value.Identity, RequestId: idOf(ctx),
 	}
-	switch {
-	case sampler.annealed != nil:
-		o.started.Sampler = &langevinv1.Started_AnnealedLangevin{AnnealedLangevin: sampler.annealed}
-	case sampler.langevin != nil:
-		o.started.Sampler = &langevinv1.Started_Langevin{Langevin: sampler.langevin}
-	}
+	sampler.set(o.started)
 	return o, nil
 }
 

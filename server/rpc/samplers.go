@@ -11,11 +11,12 @@ import (
 // defaultLangevinSteps is the length of the papers' plain Langevin runs (NCSN 2019, section 3.2 and appendix B.2).
 const defaultLangevinSteps = 1000
 
-// compiled is a sampler with every default filled in: its plan, and the message that asks for the same again.
+// compiled is a sampler with every default filled in: its plan, where its chains start, and the message that asks for
+// the same again, as a oneof of Started.
 type compiled struct {
-	plan     sampling.Plan
-	annealed *langevinv1.AnnealedLangevin
-	langevin *langevinv1.Langevin
+	plan  sampling.Plan
+	prior sampling.Prior
+	set   func(*langevinv1.Started)
 }
 
 // compile reads the sampler of a request, with what is left out from the model's manifest. What is out of range is
@@ -26,6 +27,10 @@ func compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad
 		return compileLangevin(s.Langevin, m, maxSteps, bad)
 	case *langevinv1.SampleRequest_AnnealedLangevin:
 		return compileAnnealed(s.AnnealedLangevin, m, maxSteps, bad)
+	case *langevinv1.SampleRequest_PredictorCorrector:
+		return compilePredictorCorrector(s.PredictorCorrector, m, maxSteps, bad)
+	case *langevinv1.SampleRequest_ProbabilityFlow:
+		return compileFlow(s.ProbabilityFlow, m, maxSteps, bad)
 	}
 	return compileAnnealed(&langevinv1.AnnealedLangevin{}, m, maxSteps, bad)
 }
@@ -43,12 +48,8 @@ func compileAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest, maxStep
 			return compiled{}
 		}
 	}
-	if in.StepsPerLevel != nil {
-		a.StepsPerLevel = int(in.GetStepsPerLevel())
-	}
-	if in.StepLr != nil {
-		a.StepLR = in.GetStepLr()
-	}
+	override(&a.StepsPerLevel, in.StepsPerLevel)
+	override(&a.StepLR, in.StepLr)
 	if in.Denoise != nil {
 		a.Denoise = in.GetDenoise()
 	}
@@ -58,7 +59,9 @@ func compileAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest, maxStep
 	}
 	plan, err := a.Plan()
 	bad.join(field, err)
-	return compiled{plan: plan, annealed: annealedProto(a)}
+	return compiled{plan, m.Prior, func(s *langevinv1.Started) {
+		s.Sampler = &langevinv1.Started_AnnealedLangevin{AnnealedLangevin: annealedProto(a)}
+	}}
 }
 
 func annealedProto(a sampling.AnnealedLangevin) *langevinv1.AnnealedLangevin {
@@ -79,15 +82,9 @@ func compileLangevin(in *langevinv1.Langevin, m models.Manifest, maxSteps int, b
 	}
 	last := a.Schedule.Levels() - 1
 	l := sampling.Langevin{Sigma: a.Schedule.Last(), Steps: defaultLangevinSteps, StepSize: a.StepSize(last)}
-	if in.Sigma != nil {
-		l.Sigma = in.GetSigma()
-	}
-	if in.Steps != nil {
-		l.Steps = int(in.GetSteps())
-	}
-	if in.StepSize != nil {
-		l.StepSize = in.GetStepSize()
-	}
+	override(&l.Sigma, in.Sigma)
+	override(&l.Steps, in.Steps)
+	override(&l.StepSize, in.StepSize)
 	l.Denoise = in.GetDenoise()
 	if l.Steps > maxSteps {
 		bad.add(field+"steps", l.Steps, "at most %d (limits.max_steps)", maxSteps)
@@ -95,7 +92,16 @@ func compileLangevin(in *langevinv1.Langevin, m models.Manifest, maxSteps int, b
 	}
 	plan, err := l.Plan()
 	bad.join(field, err)
-	return compiled{plan: plan, langevin: &langevinv1.Langevin{
-		Sigma: &l.Sigma, Steps: proto.Int32(int32(l.Steps)), StepSize: &l.StepSize, Denoise: &l.Denoise,
+	return compiled{plan, m.Prior, func(s *langevinv1.Started) {
+		s.Sampler = &langevinv1.Started_Langevin{Langevin: &langevinv1.Langevin{
+			Sigma: &l.Sigma, Steps: proto.Int32(int32(l.Steps)), StepSize: &l.StepSize, Denoise: &l.Denoise,
+		}}
 	}}
+}
+
+// override replaces a default by what a request gives, if it gives anything.
+func override[To, From int | int32 | float64](value *To, given *From) {
+	if given != nil {
+		*value = To(*given)
+	}
 }

@@ -21,6 +21,240 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Process names a diffusion process.
+type Process int32
+
+const (
+	// The default: variance exploding.
+	Process_PROCESS_UNSPECIFIED Process = 0
+	// Variance exploding.
+	Process_PROCESS_VE Process = 1
+	// Variance preserving. Its noise in units of the data reaches sigma = 152 with the default betas: meant for models
+	// trained that far.
+	Process_PROCESS_VP Process = 2
+	// Sub-variance preserving; see PROCESS_VP.
+	Process_PROCESS_SUB_VP Process = 3
+)
+
+// Enum value maps for Process.
+var (
+	Process_name = map[int32]string{
+		0: "PROCESS_UNSPECIFIED",
+		1: "PROCESS_VE",
+		2: "PROCESS_VP",
+		3: "PROCESS_SUB_VP",
+	}
+	Process_value = map[string]int32{
+		"PROCESS_UNSPECIFIED": 0,
+		"PROCESS_VE":          1,
+		"PROCESS_VP":          2,
+		"PROCESS_SUB_VP":      3,
+	}
+)
+
+func (x Process) Enum() *Process {
+	p := new(Process)
+	*p = x
+	return p
+}
+
+func (x Process) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Process) Descriptor() protoreflect.EnumDescriptor {
+	return file_langevin_v1_sampler_proto_enumTypes[0].Descriptor()
+}
+
+func (Process) Type() protoreflect.EnumType {
+	return &file_langevin_v1_sampler_proto_enumTypes[0]
+}
+
+func (x Process) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Process.Descriptor instead.
+func (Process) EnumDescriptor() ([]byte, []int) {
+	return file_langevin_v1_sampler_proto_rawDescGZIP(), []int{0}
+}
+
+// Predictor names a rule that takes a chain from one time to the next.
+type Predictor int32
+
+const (
+	// The default: reverse diffusion.
+	Predictor_PREDICTOR_UNSPECIFIED Predictor = 0
+	// None: the corrector does all the work.
+	Predictor_PREDICTOR_NONE Predictor = 1
+	// Euler-Maruyama on the reverse-time process.
+	Predictor_PREDICTOR_EULER_MARUYAMA Predictor = 2
+	// The reverse of the discretised process.
+	Predictor_PREDICTOR_REVERSE_DIFFUSION Predictor = 3
+	// Ancestral sampling; VE and VP only.
+	Predictor_PREDICTOR_ANCESTRAL Predictor = 4
+)
+
+// Enum value maps for Predictor.
+var (
+	Predictor_name = map[int32]string{
+		0: "PREDICTOR_UNSPECIFIED",
+		1: "PREDICTOR_NONE",
+		2: "PREDICTOR_EULER_MARUYAMA",
+		3: "PREDICTOR_REVERSE_DIFFUSION",
+		4: "PREDICTOR_ANCESTRAL",
+	}
+	Predictor_value = map[string]int32{
+		"PREDICTOR_UNSPECIFIED":       0,
+		"PREDICTOR_NONE":              1,
+		"PREDICTOR_EULER_MARUYAMA":    2,
+		"PREDICTOR_REVERSE_DIFFUSION": 3,
+		"PREDICTOR_ANCESTRAL":         4,
+	}
+)
+
+func (x Predictor) Enum() *Predictor {
+	p := new(Predictor)
+	*p = x
+	return p
+}
+
+func (x Predictor) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Predictor) Descriptor() protoreflect.EnumDescriptor {
+	return file_langevin_v1_sampler_proto_enumTypes[1].Descriptor()
+}
+
+func (Predictor) Type() protoreflect.EnumType {
+	return &file_langevin_v1_sampler_proto_enumTypes[1]
+}
+
+func (x Predictor) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Predictor.Descriptor instead.
+func (Predictor) EnumDescriptor() ([]byte, []int) {
+	return file_langevin_v1_sampler_proto_rawDescGZIP(), []int{1}
+}
+
+// Corrector names a rule that brings a chain closer to the density of its time.
+type Corrector int32
+
+const (
+	// The default: none.
+	Corrector_CORRECTOR_UNSPECIFIED Corrector = 0
+	// None: the predictor does all the work.
+	Corrector_CORRECTOR_NONE Corrector = 1
+	// Langevin updates with a step from the norms of the chain's own noise and score: for some dozens of dimensions or
+	// more.
+	Corrector_CORRECTOR_LANGEVIN Corrector = 2
+	// Langevin updates with a step from the noise level alone: for any dimension.
+	Corrector_CORRECTOR_ANNEALED_LANGEVIN Corrector = 3
+)
+
+// Enum value maps for Corrector.
+var (
+	Corrector_name = map[int32]string{
+		0: "CORRECTOR_UNSPECIFIED",
+		1: "CORRECTOR_NONE",
+		2: "CORRECTOR_LANGEVIN",
+		3: "CORRECTOR_ANNEALED_LANGEVIN",
+	}
+	Corrector_value = map[string]int32{
+		"CORRECTOR_UNSPECIFIED":       0,
+		"CORRECTOR_NONE":              1,
+		"CORRECTOR_LANGEVIN":          2,
+		"CORRECTOR_ANNEALED_LANGEVIN": 3,
+	}
+)
+
+func (x Corrector) Enum() *Corrector {
+	p := new(Corrector)
+	*p = x
+	return p
+}
+
+func (x Corrector) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Corrector) Descriptor() protoreflect.EnumDescriptor {
+	return file_langevin_v1_sampler_proto_enumTypes[2].Descriptor()
+}
+
+func (Corrector) Type() protoreflect.EnumType {
+	return &file_langevin_v1_sampler_proto_enumTypes[2]
+}
+
+func (x Corrector) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Corrector.Descriptor instead.
+func (Corrector) EnumDescriptor() ([]byte, []int) {
+	return file_langevin_v1_sampler_proto_rawDescGZIP(), []int{2}
+}
+
+// FlowMethod names a rule that integrates the probability flow.
+type FlowMethod int32
+
+const (
+	// The default: Heun's.
+	FlowMethod_FLOW_METHOD_UNSPECIFIED FlowMethod = 0
+	// Euler's: first order, one evaluation a step.
+	FlowMethod_FLOW_METHOD_EULER FlowMethod = 1
+	// Heun's: second order, two evaluations a step.
+	FlowMethod_FLOW_METHOD_HEUN FlowMethod = 2
+	// Two-step (DPM-Solver++ 2M): second order, one evaluation a step.
+	FlowMethod_FLOW_METHOD_MULTISTEP FlowMethod = 3
+)
+
+// Enum value maps for FlowMethod.
+var (
+	FlowMethod_name = map[int32]string{
+		0: "FLOW_METHOD_UNSPECIFIED",
+		1: "FLOW_METHOD_EULER",
+		2: "FLOW_METHOD_HEUN",
+		3: "FLOW_METHOD_MULTISTEP",
+	}
+	FlowMethod_value = map[string]int32{
+		"FLOW_METHOD_UNSPECIFIED": 0,
+		"FLOW_METHOD_EULER":       1,
+		"FLOW_METHOD_HEUN":        2,
+		"FLOW_METHOD_MULTISTEP":   3,
+	}
+)
+
+func (x FlowMethod) Enum() *FlowMethod {
+	p := new(FlowMethod)
+	*p = x
+	return p
+}
+
+func (x FlowMethod) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FlowMethod) Descriptor() protoreflect.EnumDescriptor {
+	return file_langevin_v1_sampler_proto_enumTypes[3].Descriptor()
+}
+
+func (FlowMethod) Type() protoreflect.EnumType {
+	return &file_langevin_v1_sampler_proto_enumTypes[3]
+}
+
+func (x FlowMethod) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FlowMethod.Descriptor instead.
+func (FlowMethod) EnumDescriptor() ([]byte, []int) {
+	return file_langevin_v1_sampler_proto_rawDescGZIP(), []int{3}
+}
+
 // AnnealedLangevin runs steps_per_level Langevin updates x + a s + sqrt(2a) z at every noise level, from the largest
 // sigma to the smallest, with step size a = step_lr sigma^2 / sigma_last^2 (Song & Ermon 2019, algorithm 1, in the
 // full-step convention of their code). Fields left out take the model's defaults.
@@ -170,6 +404,275 @@ func (x *Langevin) GetDenoise() bool {
 	return false
 }
 
+// PredictorCorrector runs the sampler of Song et al. (2021, arXiv 2011.13456, appendix G) for a diffusion process: at
+// each of n times corrector_steps Langevin updates, then one predictor step. Step sizes that depend on norms use
+// those of the chain itself, never a mean over the batch. Fields left out take the defaults given with them.
+type PredictorCorrector struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The process. The default is VE between the model's smallest and largest sigma.
+	Sde *Sde `protobuf:"bytes,1,opt,name=sde,proto3" json:"sde,omitempty"`
+	// Times, at least 2. The default is 1000.
+	N *int32 `protobuf:"varint,2,opt,name=n,proto3,oneof" json:"n,omitempty"`
+	// How to get from one time to the next.
+	Predictor Predictor `protobuf:"varint,3,opt,name=predictor,proto3,enum=langevin.v1.Predictor" json:"predictor,omitempty"`
+	// How to get closer to the density of a time.
+	Corrector Corrector `protobuf:"varint,4,opt,name=corrector,proto3,enum=langevin.v1.Corrector" json:"corrector,omitempty"`
+	// Corrector updates at each time, at least 1. The default is 1.
+	CorrectorSteps *int32 `protobuf:"varint,5,opt,name=corrector_steps,json=correctorSteps,proto3,oneof" json:"corrector_steps,omitempty"`
+	// The corrector's signal-to-noise ratio, above 0 and below 1. The default is 0.16.
+	Snr *float64 `protobuf:"fixed64,6,opt,name=snr,proto3,oneof" json:"snr,omitempty"`
+	// The smallest time, above 0 and below 1. The default is 1e-5 for VE and 1e-3 for the others.
+	Epsilon *float64 `protobuf:"fixed64,7,opt,name=epsilon,proto3,oneof" json:"epsilon,omitempty"`
+	// Leave out the noise of the last step. The default is true.
+	Denoise       *bool `protobuf:"varint,8,opt,name=denoise,proto3,oneof" json:"denoise,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PredictorCorrector) Reset() {
+	*x = PredictorCorrector{}
+	mi := &file_langevin_v1_sampler_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PredictorCorrector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PredictorCorrector) ProtoMessage() {}
+
+func (x *PredictorCorrector) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampler_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PredictorCorrector.ProtoReflect.Descriptor instead.
+func (*PredictorCorrector) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampler_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PredictorCorrector) GetSde() *Sde {
+	if x != nil {
+		return x.Sde
+	}
+	return nil
+}
+
+func (x *PredictorCorrector) GetN() int32 {
+	if x != nil && x.N != nil {
+		return *x.N
+	}
+	return 0
+}
+
+func (x *PredictorCorrector) GetPredictor() Predictor {
+	if x != nil {
+		return x.Predictor
+	}
+	return Predictor_PREDICTOR_UNSPECIFIED
+}
+
+func (x *PredictorCorrector) GetCorrector() Corrector {
+	if x != nil {
+		return x.Corrector
+	}
+	return Corrector_CORRECTOR_UNSPECIFIED
+}
+
+func (x *PredictorCorrector) GetCorrectorSteps() int32 {
+	if x != nil && x.CorrectorSteps != nil {
+		return *x.CorrectorSteps
+	}
+	return 0
+}
+
+func (x *PredictorCorrector) GetSnr() float64 {
+	if x != nil && x.Snr != nil {
+		return *x.Snr
+	}
+	return 0
+}
+
+func (x *PredictorCorrector) GetEpsilon() float64 {
+	if x != nil && x.Epsilon != nil {
+		return *x.Epsilon
+	}
+	return 0
+}
+
+func (x *PredictorCorrector) GetDenoise() bool {
+	if x != nil && x.Denoise != nil {
+		return *x.Denoise
+	}
+	return false
+}
+
+// Sde is a diffusion process that turns data into noise over times 0 to 1 (Song et al. 2021, section 3.4).
+type Sde struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which process.
+	Process Process `protobuf:"varint,1,opt,name=process,proto3,enum=langevin.v1.Process" json:"process,omitempty"`
+	// VE: the noise at time 0; finite, above 0. The default is the model's smallest sigma.
+	SigmaMin *float64 `protobuf:"fixed64,2,opt,name=sigma_min,json=sigmaMin,proto3,oneof" json:"sigma_min,omitempty"`
+	// VE: the noise at time 1; finite, above sigma_min. The default is the model's largest sigma.
+	SigmaMax *float64 `protobuf:"fixed64,3,opt,name=sigma_max,json=sigmaMax,proto3,oneof" json:"sigma_max,omitempty"`
+	// VP and sub-VP: beta at time 0; finite, above 0. The default is 0.1.
+	BetaMin *float64 `protobuf:"fixed64,4,opt,name=beta_min,json=betaMin,proto3,oneof" json:"beta_min,omitempty"`
+	// VP and sub-VP: beta at time 1; finite, above beta_min. The default is 20.
+	BetaMax       *float64 `protobuf:"fixed64,5,opt,name=beta_max,json=betaMax,proto3,oneof" json:"beta_max,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sde) Reset() {
+	*x = Sde{}
+	mi := &file_langevin_v1_sampler_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sde) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sde) ProtoMessage() {}
+
+func (x *Sde) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampler_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sde.ProtoReflect.Descriptor instead.
+func (*Sde) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampler_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Sde) GetProcess() Process {
+	if x != nil {
+		return x.Process
+	}
+	return Process_PROCESS_UNSPECIFIED
+}
+
+func (x *Sde) GetSigmaMin() float64 {
+	if x != nil && x.SigmaMin != nil {
+		return *x.SigmaMin
+	}
+	return 0
+}
+
+func (x *Sde) GetSigmaMax() float64 {
+	if x != nil && x.SigmaMax != nil {
+		return *x.SigmaMax
+	}
+	return 0
+}
+
+func (x *Sde) GetBetaMin() float64 {
+	if x != nil && x.BetaMin != nil {
+		return *x.BetaMin
+	}
+	return 0
+}
+
+func (x *Sde) GetBetaMax() float64 {
+	if x != nil && x.BetaMax != nil {
+		return *x.BetaMax
+	}
+	return 0
+}
+
+// ProbabilityFlow integrates the ordinary differential equation dx/dsigma = -sigma s(x, sigma), whose solutions have
+// the densities of the data blurred by every sigma (Song et al. 2021, section 4.3; Karras et al. 2022). There is no
+// noise but the initial state, drawn from N(0, sigma_max^2). Fields left out take the defaults given with them.
+type ProbabilityFlow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps + 1 sigmas from the
+	// model's largest to its smallest, spaced as in Karras et al. (2022, equation 5) with rho = 7.
+	Sigmas []float64 `protobuf:"fixed64,1,rep,packed,name=sigmas,proto3" json:"sigmas,omitempty"`
+	// Steps of the default spacing, at least 1. The default is 50.
+	Steps *int32 `protobuf:"varint,2,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
+	// The rule for a step.
+	Method FlowMethod `protobuf:"varint,3,opt,name=method,proto3,enum=langevin.v1.FlowMethod" json:"method,omitempty"`
+	// End with the step to sigma = 0, one more evaluation. The default is true.
+	Denoise       *bool `protobuf:"varint,4,opt,name=denoise,proto3,oneof" json:"denoise,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProbabilityFlow) Reset() {
+	*x = ProbabilityFlow{}
+	mi := &file_langevin_v1_sampler_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProbabilityFlow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProbabilityFlow) ProtoMessage() {}
+
+func (x *ProbabilityFlow) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampler_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProbabilityFlow.ProtoReflect.Descriptor instead.
+func (*ProbabilityFlow) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampler_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ProbabilityFlow) GetSigmas() []float64 {
+	if x != nil {
+		return x.Sigmas
+	}
+	return nil
+}
+
+func (x *ProbabilityFlow) GetSteps() int32 {
+	if x != nil && x.Steps != nil {
+		return *x.Steps
+	}
+	return 0
+}
+
+func (x *ProbabilityFlow) GetMethod() FlowMethod {
+	if x != nil {
+		return x.Method
+	}
+	return FlowMethod_FLOW_METHOD_UNSPECIFIED
+}
+
+func (x *ProbabilityFlow) GetDenoise() bool {
+	if x != nil && x.Denoise != nil {
+		return *x.Denoise
+	}
+	return false
+}
+
 var File_langevin_v1_sampler_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampler_proto_rawDesc = "" +
@@ -195,7 +698,67 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\n" +
 	"_step_sizeB\n" +
 	"\n" +
-	"\b_denoiseB>Z<github.com/langevin-ml/langevin/proto/langevin/v1;langevinv1b\x06proto3"
+	"\b_denoise\"\xf4\x02\n" +
+	"\x12PredictorCorrector\x12\"\n" +
+	"\x03sde\x18\x01 \x01(\v2\x10.langevin.v1.SdeR\x03sde\x12\x11\n" +
+	"\x01n\x18\x02 \x01(\x05H\x00R\x01n\x88\x01\x01\x124\n" +
+	"\tpredictor\x18\x03 \x01(\x0e2\x16.langevin.v1.PredictorR\tpredictor\x124\n" +
+	"\tcorrector\x18\x04 \x01(\x0e2\x16.langevin.v1.CorrectorR\tcorrector\x12,\n" +
+	"\x0fcorrector_steps\x18\x05 \x01(\x05H\x01R\x0ecorrectorSteps\x88\x01\x01\x12\x15\n" +
+	"\x03snr\x18\x06 \x01(\x01H\x02R\x03snr\x88\x01\x01\x12\x1d\n" +
+	"\aepsilon\x18\a \x01(\x01H\x03R\aepsilon\x88\x01\x01\x12\x1d\n" +
+	"\adenoise\x18\b \x01(\bH\x04R\adenoise\x88\x01\x01B\x04\n" +
+	"\x02_nB\x12\n" +
+	"\x10_corrector_stepsB\x06\n" +
+	"\x04_snrB\n" +
+	"\n" +
+	"\b_epsilonB\n" +
+	"\n" +
+	"\b_denoise\"\xef\x01\n" +
+	"\x03Sde\x12.\n" +
+	"\aprocess\x18\x01 \x01(\x0e2\x14.langevin.v1.ProcessR\aprocess\x12 \n" +
+	"\tsigma_min\x18\x02 \x01(\x01H\x00R\bsigmaMin\x88\x01\x01\x12 \n" +
+	"\tsigma_max\x18\x03 \x01(\x01H\x01R\bsigmaMax\x88\x01\x01\x12\x1e\n" +
+	"\bbeta_min\x18\x04 \x01(\x01H\x02R\abetaMin\x88\x01\x01\x12\x1e\n" +
+	"\bbeta_max\x18\x05 \x01(\x01H\x03R\abetaMax\x88\x01\x01B\f\n" +
+	"\n" +
+	"_sigma_minB\f\n" +
+	"\n" +
+	"_sigma_maxB\v\n" +
+	"\t_beta_minB\v\n" +
+	"\t_beta_max\"\xaa\x01\n" +
+	"\x0fProbabilityFlow\x12\x16\n" +
+	"\x06sigmas\x18\x01 \x03(\x01R\x06sigmas\x12\x19\n" +
+	"\x05steps\x18\x02 \x01(\x05H\x00R\x05steps\x88\x01\x01\x12/\n" +
+	"\x06method\x18\x03 \x01(\x0e2\x17.langevin.v1.FlowMethodR\x06method\x12\x1d\n" +
+	"\adenoise\x18\x04 \x01(\bH\x01R\adenoise\x88\x01\x01B\b\n" +
+	"\x06_stepsB\n" +
+	"\n" +
+	"\b_denoise*V\n" +
+	"\aProcess\x12\x17\n" +
+	"\x13PROCESS_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"PROCESS_VE\x10\x01\x12\x0e\n" +
+	"\n" +
+	"PROCESS_VP\x10\x02\x12\x12\n" +
+	"\x0ePROCESS_SUB_VP\x10\x03*\x92\x01\n" +
+	"\tPredictor\x12\x19\n" +
+	"\x15PREDICTOR_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0ePREDICTOR_NONE\x10\x01\x12\x1c\n" +
+	"\x18PREDICTOR_EULER_MARUYAMA\x10\x02\x12\x1f\n" +
+	"\x1bPREDICTOR_REVERSE_DIFFUSION\x10\x03\x12\x17\n" +
+	"\x13PREDICTOR_ANCESTRAL\x10\x04*s\n" +
+	"\tCorrector\x12\x19\n" +
+	"\x15CORRECTOR_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eCORRECTOR_NONE\x10\x01\x12\x16\n" +
+	"\x12CORRECTOR_LANGEVIN\x10\x02\x12\x1f\n" +
+	"\x1bCORRECTOR_ANNEALED_LANGEVIN\x10\x03*q\n" +
+	"\n" +
+	"FlowMethod\x12\x1b\n" +
+	"\x17FLOW_METHOD_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11FLOW_METHOD_EULER\x10\x01\x12\x14\n" +
+	"\x10FLOW_METHOD_HEUN\x10\x02\x12\x19\n" +
+	"\x15FLOW_METHOD_MULTISTEP\x10\x03B>Z<github.com/langevin-ml/langevin/proto/langevin/v1;langevinv1b\x06proto3"
 
 var (
 	file_langevin_v1_sampler_proto_rawDescOnce sync.Once
@@ -209,17 +772,30 @@ func file_langevin_v1_sampler_proto_rawDescGZIP() []byte {
 	return file_langevin_v1_sampler_proto_rawDescData
 }
 
-var file_langevin_v1_sampler_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_langevin_v1_sampler_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_langevin_v1_sampler_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_langevin_v1_sampler_proto_goTypes = []any{
-	(*AnnealedLangevin)(nil), // 0: langevin.v1.AnnealedLangevin
-	(*Langevin)(nil),         // 1: langevin.v1.Langevin
+	(Process)(0),               // 0: langevin.v1.Process
+	(Predictor)(0),             // 1: langevin.v1.Predictor
+	(Corrector)(0),             // 2: langevin.v1.Corrector
+	(FlowMethod)(0),            // 3: langevin.v1.FlowMethod
+	(*AnnealedLangevin)(nil),   // 4: langevin.v1.AnnealedLangevin
+	(*Langevin)(nil),           // 5: langevin.v1.Langevin
+	(*PredictorCorrector)(nil), // 6: langevin.v1.PredictorCorrector
+	(*Sde)(nil),                // 7: langevin.v1.Sde
+	(*ProbabilityFlow)(nil),    // 8: langevin.v1.ProbabilityFlow
 }
 var file_langevin_v1_sampler_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	7, // 0: langevin.v1.PredictorCorrector.sde:type_name -> langevin.v1.Sde
+	1, // 1: langevin.v1.PredictorCorrector.predictor:type_name -> langevin.v1.Predictor
+	2, // 2: langevin.v1.PredictorCorrector.corrector:type_name -> langevin.v1.Corrector
+	0, // 3: langevin.v1.Sde.process:type_name -> langevin.v1.Process
+	3, // 4: langevin.v1.ProbabilityFlow.method:type_name -> langevin.v1.FlowMethod
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampler_proto_init() }
@@ -229,18 +805,22 @@ func file_langevin_v1_sampler_proto_init() {
 	}
 	file_langevin_v1_sampler_proto_msgTypes[0].OneofWrappers = []any{}
 	file_langevin_v1_sampler_proto_msgTypes[1].OneofWrappers = []any{}
+	file_langevin_v1_sampler_proto_msgTypes[2].OneofWrappers = []any{}
+	file_langevin_v1_sampler_proto_msgTypes[3].OneofWrappers = []any{}
+	file_langevin_v1_sampler_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_langevin_v1_sampler_proto_rawDesc), len(file_langevin_v1_sampler_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   2,
+			NumEnums:      4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_langevin_v1_sampler_proto_goTypes,
 		DependencyIndexes: file_langevin_v1_sampler_proto_depIdxs,
+		EnumInfos:         file_langevin_v1_sampler_proto_enumTypes,
 		MessageInfos:      file_langevin_v1_sampler_proto_msgTypes,
 	}.Build()
 	File_langevin_v1_sampler_proto = out.File

@@ -149,6 +149,8 @@ type SampleRequest struct {
 	//
 	//	*SampleRequest_AnnealedLangevin
 	//	*SampleRequest_Langevin
+	//	*SampleRequest_PredictorCorrector
+	//	*SampleRequest_ProbabilityFlow
 	Sampler isSampleRequest_Sampler `protobuf_oneof:"sampler"`
 	// Which intermediate states to stream. Left out, there are none.
 	Preview *PreviewOptions `protobuf:"bytes,8,opt,name=preview,proto3" json:"preview,omitempty"`
@@ -259,6 +261,24 @@ func (x *SampleRequest) GetLangevin() *Langevin {
 	return nil
 }
 
+func (x *SampleRequest) GetPredictorCorrector() *PredictorCorrector {
+	if x != nil {
+		if x, ok := x.Sampler.(*SampleRequest_PredictorCorrector); ok {
+			return x.PredictorCorrector
+		}
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetProbabilityFlow() *ProbabilityFlow {
+	if x != nil {
+		if x, ok := x.Sampler.(*SampleRequest_ProbabilityFlow); ok {
+			return x.ProbabilityFlow
+		}
+	}
+	return nil
+}
+
 func (x *SampleRequest) GetPreview() *PreviewOptions {
 	if x != nil {
 		return x.Preview
@@ -324,9 +344,21 @@ type SampleRequest_Langevin struct {
 	Langevin *Langevin `protobuf:"bytes,7,opt,name=langevin,proto3,oneof"`
 }
 
+type SampleRequest_PredictorCorrector struct {
+	PredictorCorrector *PredictorCorrector `protobuf:"bytes,14,opt,name=predictor_corrector,json=predictorCorrector,proto3,oneof"`
+}
+
+type SampleRequest_ProbabilityFlow struct {
+	ProbabilityFlow *ProbabilityFlow `protobuf:"bytes,15,opt,name=probability_flow,json=probabilityFlow,proto3,oneof"`
+}
+
 func (*SampleRequest_AnnealedLangevin) isSampleRequest_Sampler() {}
 
 func (*SampleRequest_Langevin) isSampleRequest_Sampler() {}
+
+func (*SampleRequest_PredictorCorrector) isSampleRequest_Sampler() {}
+
+func (*SampleRequest_ProbabilityFlow) isSampleRequest_Sampler() {}
 
 type isSampleRequest_Condition interface {
 	isSampleRequest_Condition()
@@ -861,6 +893,8 @@ type Started struct {
 	//
 	//	*Started_AnnealedLangevin
 	//	*Started_Langevin
+	//	*Started_PredictorCorrector
+	//	*Started_ProbabilityFlow
 	Sampler isStarted_Sampler `protobuf_oneof:"sampler"`
 	// Score evaluations for each chain.
 	Steps int64 `protobuf:"varint,10,opt,name=steps,proto3" json:"steps,omitempty"`
@@ -976,6 +1010,24 @@ func (x *Started) GetLangevin() *Langevin {
 	return nil
 }
 
+func (x *Started) GetPredictorCorrector() *PredictorCorrector {
+	if x != nil {
+		if x, ok := x.Sampler.(*Started_PredictorCorrector); ok {
+			return x.PredictorCorrector
+		}
+	}
+	return nil
+}
+
+func (x *Started) GetProbabilityFlow() *ProbabilityFlow {
+	if x != nil {
+		if x, ok := x.Sampler.(*Started_ProbabilityFlow); ok {
+			return x.ProbabilityFlow
+		}
+	}
+	return nil
+}
+
 func (x *Started) GetSteps() int64 {
 	if x != nil {
 		return x.Steps
@@ -1009,9 +1061,21 @@ type Started_Langevin struct {
 	Langevin *Langevin `protobuf:"bytes,9,opt,name=langevin,proto3,oneof"`
 }
 
+type Started_PredictorCorrector struct {
+	PredictorCorrector *PredictorCorrector `protobuf:"bytes,13,opt,name=predictor_corrector,json=predictorCorrector,proto3,oneof"`
+}
+
+type Started_ProbabilityFlow struct {
+	ProbabilityFlow *ProbabilityFlow `protobuf:"bytes,14,opt,name=probability_flow,json=probabilityFlow,proto3,oneof"`
+}
+
 func (*Started_AnnealedLangevin) isStarted_Sampler() {}
 
 func (*Started_Langevin) isStarted_Sampler() {}
+
+func (*Started_PredictorCorrector) isStarted_Sampler() {}
+
+func (*Started_ProbabilityFlow) isStarted_Sampler() {}
 
 // Progress says how far the call is. It comes a few times a second, the newest only.
 type Progress struct {
@@ -1518,7 +1582,7 @@ var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
-	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\x8e\x05\n" +
+	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\xad\x06\n" +
 	"\rSampleRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x11\n" +
@@ -1527,7 +1591,9 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\vfirst_chain\x18\x05 \x01(\x04R\n" +
 	"firstChain\x12L\n" +
 	"\x11annealed_langevin\x18\x06 \x01(\v2\x1d.langevin.v1.AnnealedLangevinH\x00R\x10annealedLangevin\x123\n" +
-	"\blangevin\x18\a \x01(\v2\x15.langevin.v1.LangevinH\x00R\blangevin\x125\n" +
+	"\blangevin\x18\a \x01(\v2\x15.langevin.v1.LangevinH\x00R\blangevin\x12R\n" +
+	"\x13predictor_corrector\x18\x0e \x01(\v2\x1f.langevin.v1.PredictorCorrectorH\x00R\x12predictorCorrector\x12I\n" +
+	"\x10probability_flow\x18\x0f \x01(\v2\x1c.langevin.v1.ProbabilityFlowH\x00R\x0fprobabilityFlow\x125\n" +
 	"\apreview\x18\b \x01(\v2\x1b.langevin.v1.PreviewOptionsR\apreview\x121\n" +
 	"\x06format\x18\t \x01(\x0e2\x19.langevin.v1.TensorFormatR\x06format\x129\n" +
 	"\n" +
@@ -1571,7 +1637,7 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\apreview\x18\x03 \x01(\v2\x14.langevin.v1.PreviewH\x00R\apreview\x12*\n" +
 	"\x05chunk\x18\x04 \x01(\v2\x12.langevin.v1.ChunkH\x00R\x05chunk\x12'\n" +
 	"\x04done\x18\x05 \x01(\v2\x11.langevin.v1.DoneH\x00R\x04doneB\a\n" +
-	"\x05event\"\x85\x03\n" +
+	"\x05event\"\xa4\x04\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -1582,7 +1648,9 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"firstChain\x12\x14\n" +
 	"\x05shape\x18\a \x03(\x03R\x05shape\x12L\n" +
 	"\x11annealed_langevin\x18\b \x01(\v2\x1d.langevin.v1.AnnealedLangevinH\x00R\x10annealedLangevin\x123\n" +
-	"\blangevin\x18\t \x01(\v2\x15.langevin.v1.LangevinH\x00R\blangevin\x12\x14\n" +
+	"\blangevin\x18\t \x01(\v2\x15.langevin.v1.LangevinH\x00R\blangevin\x12R\n" +
+	"\x13predictor_corrector\x18\r \x01(\v2\x1f.langevin.v1.PredictorCorrectorH\x00R\x12predictorCorrector\x12I\n" +
+	"\x10probability_flow\x18\x0e \x01(\v2\x1c.langevin.v1.ProbabilityFlowH\x00R\x0fprobabilityFlow\x12\x14\n" +
 	"\x05steps\x18\n" +
 	" \x01(\x03R\x05steps\x12\x16\n" +
 	"\x06engine\x18\v \x01(\tR\x06engine\x12\x1d\n" +
@@ -1676,51 +1744,57 @@ var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(*ScoreResponse)(nil),       // 15: langevin.v1.ScoreResponse
 	(*AnnealedLangevin)(nil),    // 16: langevin.v1.AnnealedLangevin
 	(*Langevin)(nil),            // 17: langevin.v1.Langevin
-	(TensorFormat)(0),           // 18: langevin.v1.TensorFormat
-	(*Tensor)(nil),              // 19: langevin.v1.Tensor
-	(*durationpb.Duration)(nil), // 20: google.protobuf.Duration
+	(*PredictorCorrector)(nil),  // 18: langevin.v1.PredictorCorrector
+	(*ProbabilityFlow)(nil),     // 19: langevin.v1.ProbabilityFlow
+	(TensorFormat)(0),           // 20: langevin.v1.TensorFormat
+	(*Tensor)(nil),              // 21: langevin.v1.Tensor
+	(*durationpb.Duration)(nil), // 22: google.protobuf.Duration
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	16, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
 	17, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
-	7,  // 2: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
-	18, // 3: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
-	3,  // 4: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
-	4,  // 5: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
-	5,  // 6: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
-	6,  // 7: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
-	19, // 8: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
-	0,  // 9: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
-	19, // 10: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
-	0,  // 11: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
-	19, // 12: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
-	1,  // 13: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
-	9,  // 14: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
-	10, // 15: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
-	11, // 16: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
-	12, // 17: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
-	13, // 18: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
-	16, // 19: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	17, // 20: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	20, // 21: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	20, // 22: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	1,  // 23: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	19, // 24: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	19, // 25: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	20, // 26: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	20, // 27: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	19, // 28: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	18, // 29: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	19, // 30: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	2,  // 31: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	14, // 32: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	8,  // 33: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	15, // 34: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	33, // [33:35] is the sub-list for method output_type
-	31, // [31:33] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	18, // 2: langevin.v1.SampleRequest.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	19, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	7,  // 4: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
+	20, // 5: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
+	3,  // 6: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
+	4,  // 7: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
+	5,  // 8: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
+	6,  // 9: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
+	21, // 10: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	0,  // 11: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
+	21, // 12: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	0,  // 13: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
+	21, // 14: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	1,  // 15: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
+	9,  // 16: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
+	10, // 17: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
+	11, // 18: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
+	12, // 19: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
+	13, // 20: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
+	16, // 21: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	17, // 22: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	18, // 23: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	19, // 24: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	22, // 25: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	22, // 26: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	1,  // 27: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
+	21, // 28: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	21, // 29: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	22, // 30: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	22, // 31: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	21, // 32: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	20, // 33: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	21, // 34: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	2,  // 35: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	14, // 36: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	8,  // 37: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	15, // 38: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	37, // [37:39] is the sub-list for method output_type
+	35, // [35:37] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -1733,6 +1807,8 @@ func file_langevin_v1_sampling_service_proto_init() {
 	file_langevin_v1_sampling_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*SampleRequest_AnnealedLangevin)(nil),
 		(*SampleRequest_Langevin)(nil),
+		(*SampleRequest_PredictorCorrector)(nil),
+		(*SampleRequest_ProbabilityFlow)(nil),
 		(*SampleRequest_Inpainting)(nil),
 		(*SampleRequest_Colourisation)(nil),
 	}
@@ -1751,6 +1827,8 @@ func file_langevin_v1_sampling_service_proto_init() {
 	file_langevin_v1_sampling_service_proto_msgTypes[7].OneofWrappers = []any{
 		(*Started_AnnealedLangevin)(nil),
 		(*Started_Langevin)(nil),
+		(*Started_PredictorCorrector)(nil),
+		(*Started_ProbabilityFlow)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
