@@ -200,23 +200,21 @@ func (w *worker) tick(ctx context.Context) {
 		w.failAll(fmt.Errorf("%w: %w", ErrModel, err))
 		return
 	}
-	var run *job // consecutive rows mostly belong to one job: its counters are touched once
-	steps := 0
+	w.count()
 	for i := range w.rows {
-		r := &w.rows[i]
-		if r.job != run {
-			flush(run, steps)
-			run, steps = r.job, 0
-		}
-		steps++
-		w.advance(i, r)
+		w.advance(i, &w.rows[i])
 	}
-	flush(run, steps)
 }
 
-func flush(j *job, steps int) {
-	if j != nil {
-		j.steps.Add(int64(steps))
+// count books the steps of a tick, before any of them is taken: whoever sees a job finished also sees all its steps.
+func (w *worker) count() {
+	for first := 0; first < len(w.rows); {
+		j, end := w.rows[first].job, first+1
+		for end < len(w.rows) && w.rows[end].job == j { // rows that stand together mostly belong together
+			end++
+		}
+		j.steps.Add(int64(end - first))
+		first = end
 	}
 }
 

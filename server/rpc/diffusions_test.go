@@ -42,6 +42,7 @@ func TestDiffusionSamplers(t *testing.T) {
 			Sde: &langevinv1.Sde{Process: p, SigmaMin: proto.Float64(0.01), SigmaMax: proto.Float64(20)}, N: proto.Int32(500), Predictor: pred, Corrector: corr,
 		})
 	}
+	const chains = 400
 	wide := []float64{20, 8, 3, 1.5, 0.8, 0.4, 0.2, 0.1, 0.05}
 	for name, req := range map[string]*langevinv1.SampleRequest{
 		"defaults":               predictorCorrector(&langevinv1.PredictorCorrector{N: proto.Int32(500)}),
@@ -54,7 +55,7 @@ func TestDiffusionSamplers(t *testing.T) {
 		"flow multistep, 40":     flow(&langevinv1.ProbabilityFlow{Steps: proto.Int32(40), Method: langevinv1.FlowMethod_FLOW_METHOD_MULTISTEP}),
 		"flow euler, no denoise": flow(&langevinv1.ProbabilityFlow{Steps: proto.Int32(400), Method: langevinv1.FlowMethod_FLOW_METHOD_EULER, Denoise: proto.Bool(false)}),
 	} {
-		req.N, req.Seed, req.Format = proto.Int64(2000), proto.Uint64(1), langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS
+		req.N, req.Seed, req.Format = proto.Int64(chains), proto.Uint64(1), langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS
 		got, err := s.sample(t, t.Context(), req)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -66,10 +67,10 @@ func TestDiffusionSamplers(t *testing.T) {
 			v += float64(e) * float64(e) / float64(len(x))
 		}
 		// Starting from a prior of finite width, and stopping at a finite sigma, is good to some percent.
-		if math.Abs(math.Sqrt(v)-1) > 0.1 {
-			t.Errorf("%s: std %.3f, want 1 ± 0.1", name, math.Sqrt(v))
+		if math.Abs(math.Sqrt(v)-1) > 0.12 {
+			t.Errorf("%s: std %.3f, want 1 ± 0.12", name, math.Sqrt(v))
 		}
-		if got.done.GetNfe() != 2000*got.started.GetSteps() {
+		if got.done.GetNfe() != chains*got.started.GetSteps() {
 			t.Errorf("%s: %d evaluations, announced were %d a chain", name, got.done.GetNfe(), got.started.GetSteps())
 		}
 		again := resolvedAs(t, got.started)
