@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -96,12 +97,20 @@ func printable(id string) bool {
 	return len(id) >= 1 && len(id) <= 64
 }
 
+// levelOf keeps what tools and probes ask all the time out of an ordinary log.
+func levelOf(method string) slog.Level {
+	if strings.HasPrefix(method, "/grpc.") {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
 // end logs the call and returns its status as an error.
 func (c *call) end(log *slog.Logger, method string, panicked any, err error) error {
 	if panicked != nil {
 		err = fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
 	}
-	level, code := slog.LevelInfo, codes.OK
+	level, code := levelOf(method), codes.OK
 	attrs := append(c.attrs, slog.String("request_id", c.id), slog.String("method", method))
 	var result *status.Status
 	if err != nil {
