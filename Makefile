@@ -31,6 +31,20 @@ train-toy: onnxruntime build ## Train 2gauss and ring from nothing, export them 
 	bin/langevin train toy-2gauss --out $(OUT)
 	bin/langevin train toy-ring --out $(OUT)
 
+# Python with PyTorch and onnx (Debian: python3-torch python3-onnx libopenblas0-openmp); none leaves PyTorch out.
+TORCH ?= /usr/bin/python3
+
+.PHONY: bench
+bench: onnxruntime build bench/.venv/ready ## Measure Langevin beside PyTorch and Python servers; writes bench/RESULTS.md
+	go run ./bench/networks $(OUT)/bench
+	go build -o bin/compare ./bench/compare
+	bin/compare -networks $(OUT)/bench -torch $(TORCH) $(BENCHFLAGS)
+
+bench/.venv/ready: bench/requirements.txt
+	python3 -m venv bench/.venv
+	bench/.venv/bin/pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
+	@touch $@
+
 .PHONY: test
 test: onnxruntime ## Run every test (race detector wherever goroutines run)
 	@status=0; \

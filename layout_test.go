@@ -40,6 +40,9 @@ var rules = map[string]rule{
 	"server/ort":   {ours: []string{"server/ort", "models", "sampling"}},
 	"training":     {ours: []string{"training", "models", "sampling"}},
 	"cmd":          {ours: []string{"cmd", "client", "server", "training", "proto", "models", "sampling"}},
+
+	"bench/networks": {ours: []string{"training", "models", "sampling"}},
+	"bench/compare":  {ours: []string{"server", "client", "models", "sampling"}},
 }
 
 // onlyIn keeps a module in one folder, which hides it from all the others.

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+const (
+	ours        = "Langevin"
+	productSize = 1024 // of the matrix of bench/networks
+)
+
+// engineCase is chains of one network drawn by the engine alone, against PyTorch and Python with ONNX Runtime.
+type engineCase struct {
+	network  string
+	chains   int
+	steps    int
+	ratio    float64 // of PyTorch's time to ours that is wanted
+	fraction float64 // of the machine's rate of products that is wanted; 0 for none
+}
+
+var engineCases = []engineCase{
+	{network: "toy", chains: 1, steps: 1000, ratio: 4},
+	{network: "toy", chains: 16, steps: 1000, ratio: 4},
+	{network: "toy", chains: 128, steps: 1000, ratio: 4},
+	{network: "toy", chains: 10_240, steps: 50, ratio: 4, fraction: 0.5},
+	{network: "image", chains: 1, steps: 20, ratio: 1.3, fraction: 0.8},
+	{network: "image", chains: 64, steps: 5, ratio: 1.3, fraction: 0.8},
+}
+
+// engineResult is what came of an engineCase. Seconds are for drawing all chains once.
+type engineResult struct {
+	engineCase
+	seen  map[string]series
+	flops float64 // for drawing all chains once
+}
+
+func (c engineCase) String() string {
+	return fmt.Sprintf("%s, %s %s of %d steps", c.network, thousands(c.chains), plural(c.chains, "chain"), c.steps)
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+// threads are the numbers of threads that the peers are tried with; their best counts.
+func threads() []int {
+	if n := runtime.NumCPU(); n > 1 {
+		return []int{1, n}
+	}
+	return []int{1}
+}
+
+func sideName(peer string, threads int) string { return fmt.Sprintf("%s, %d", peer, threads) }
+
+func (b *bench) compareEngines(ctx context.Context, r *results) error {
+	for _, c := range engineCases {
+		result, err := b.compareEngine(ctx, c)
+		if err != nil {
+			return err
+		}
+		r.engines = append(r.engines, result)
+	}
+	return nil
+}
+
+func (b *bench) compareEngine(ctx context.Context, c engineCase) (engineResult, error) {
+	n := b.networks[c.network]
+	sampler := n.annealing(c.steps)
+	plan, err := sampler.Plan()
+	if err != nil {
+		return engineResult{}, err
+	}
+	e := newEngine(n, n.session, runtime.NumCPU())
+	sides := append([]side{e.drawing(ours, plan, c.chains)}, b.peerSides(n, sampler, c.chains)...)
+	if c.fraction > 0 {
+		sides = append(sides, b.products()...)
+	}
+	seen, err := takeTurns(ctx, c.String(), b.effort, sides)
+	if err != nil {
+		return engineResult{}, err
+	}
+	return engineResult{c, seen, n.flops * float64(c.chains*len(plan))}, e.close(ctx)
+}
+
+func (b *bench) peerSides(n *network, sampler sampling.AnnealedLangevin, chains int) []side {
+	var sides []side
+	for _, p := range b.peers {
+		for _, t := range threads() {
+			sides = append(sides, side{sideName(p.name, t), func(_ context.Context, repeat int) (time.Duration, error) {
+				return p.anneal(n, sampler, chains, t, repeat)
+			}})
+		}
+	}
+	return sides
+}
+
+const product = "sgemm"
+
+// products are the sides that multiply matrices by ONNX Runtime: the machine's own rate.
+func (b *bench) products() []side {
+	p := b.peers[len(b.peers)-1]
+	path := filepath.Join(b.settings.networks, "product.onnx")
+	var sides []side
+	for _, t := range threads() {
+		sides = append(sides, side{sideName(product, t), func(_ context.Context, repeat int) (time.Duration, error) {
+			return p.product(path, productSize, t, repeat)
+		}})
+	}
+	return sides
+}
+
+// productRate is the floating-point operations a second of a matrix product with so many threads.
+func (r engineResult) productRate(threads int) float64 {
+	return 2 * productSize * productSize * productSize / r.seen[sideName(product, threads)].median()
+}

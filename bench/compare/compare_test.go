@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// Sides alternate, so that neither always follows the other, and each measures for the least time.
+func TestTakeTurns(t *testing.T) {
+	var order []string
+	counting := func(name string, each time.Duration) side {
+		return side{name, func(_ context.Context, repeat int) (time.Duration, error) {
+			order = append(order, name)
+			return time.Duration(repeat) * each, nil
+		}}
+	}
+	e := effort{rounds: 3, least: 100 * time.Millisecond}
+	seen, err := takeTurns(t.Context(), "test", e, []side{counting("a", time.Millisecond), counting("b", 30*time.Millisecond)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if measured := order[len(order)-6:]; !slices.Equal(measured, []string{"a", "b", "b", "a", "a", "b"}) {
+		t.Errorf("order %v", measured)
+	}
+	if a, b := seen["a"], seen["b"]; len(a) != 3 || math.Abs(a.median()-1e-3) > 1e-9 || math.Abs(b.median()-30e-3) > 1e-9 {
+		t.Errorf("seconds for doing it once: %v, want 1 ms and 30 ms, three times", seen)
+	}
+	broken := side{"c", func(context.Context, int) (time.Duration, error) { return 0, errors.New("no answer") }}
+	if _, err := takeTurns(t.Context(), "test", e, []side{broken}); err == nil || err.Error() != "test, c: no answer" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestSeries(t *testing.T) {
+	if s := (series{4, 1, 2}); s.median() != 2 || s.spread() != 1.5 {
+		t.Errorf("median %g, spread %g of %v", s.median(), s.spread(), s)
+	}
+	if s := (series{4, 1, 2, 3}); s.median() != 2.5 {
+		t.Errorf("median %g of %v", s.median(), s)
+	}
+	seen := map[string]series{"x, 1": {3}, "x, 2": {2, 2}, "y, 1": {1}}
+	if name, best := fastest(seen, []string{"x, 1", "x, 2", "x, 9"}); name != "x, 2" || best.median() != 2 {
+		t.Errorf("fastest is %s, %v", name, best)
+	}
+}
+
+// toy is a network without a graph.
+func toy() *network {
+	return &network{flops: 1000, manifest: models.Manifest{
+		Name: "toy", Shape: []int{2}, Sigmas: []float64{2, 1},
+		Prior: sampling.Prior{Kind: sampling.PriorNormal, Std: 1}, Sampler: models.Sampler{StepLR: 0.01},
+	}}
+}
+
+// The count of allocations is not blind: those of the model show, one for one.
+func TestAllocationsAreCounted(t *testing.T) {
+	var kept []byte
+	for _, want := range []float64{0, 3} {
+		model := sampling.ModelFunc(func(context.Context, []float32, []float32, []float32) error {
+			for range int(want) {
+				kept = make([]byte, 100)
+			}
+			return nil
+		})
+		e := newEngine(toy(), model, 1)
+		got, err := e.allocsPerTick(t.Context(), toy(), 16, 200)
+		if err != nil || math.Abs(got-want) > 0.1 {
+			t.Errorf("%g allocations a tick, %v; want %g", got, err, want)
+		}
+		if err := e.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	runtime.KeepAlive(kept)
+}
+
+// The page says what the numbers say: ratios are of the peer's better side, and every missed target stands out.
+func TestResults(t *testing.T) {
+	seen := map[string]series{ours: {0.010}, product: {1}}
+	for _, n := range threads() {
+		seen[sideName("PyTorch", n)] = series{0.050}
+		seen[sideName("Python ORT", n)] = series{0.020}
+		seen[sideName(product, n)] = series{2 * productSize * productSize * productSize / 100e9} // 100 GFLOP/s
+	}
+	seen["PyTorch, 1"] = series{0.030}
+	r := &results{
+		engines: []engineResult{{
+			engineCase: engineCase{network: "toy", chains: 10, steps: 100, ratio: 4, fraction: 0.5}, seen: seen, flops: 0.6e9,
+		}},
+		throughput: map[string]series{ours: {900, 1000, 1100}, "one at a time": {100, 100, 100}},
+		idle:       latencies{p50: series{0.010}, p99: series{0.020}},
+		half:       latencies{p50: series{0.015}, p99: series{0.040}},
+		ticks:      []tickResult{{tickCase: tickCase{"toy", 16, 0.4}, network: series{100e-6}, whole: series{120e-6}, free: series{10e-6}, noise: series{5e-6}}},
+		memory:     []memoryResult{{memoryCase{1000, 50}, 100 << 20, 600 << 20}, {memoryCase{10, 50}, 100 << 20, 100 << 20}, {memoryCase{10, 2000}, 100 << 20, 101 << 20}},
+	}
+	page := string(r.markdown())
+	for _, want := range []string{
+		"| toy, 10 chains of 100 steps | 1,000 | 100 µs | 333 (1) | 500 (1) | 3x | 4x | **no** | 2x | 60 % | 60 % | 50 % | yes | 0 % |",
+		"| samples a second, closed loop | 1,000 | 100 | 10x | 8x | yes | 20 % |",
+		"| p99 | 20 ms | 40 ms | 2x | below 1.5x | **no** |",
+		"| toy, 16 rows | 100 µs | 120 µs | 10 µs | 5 µs | 10 % | below 40 % | yes | 20 % | 0.00 | 0.00 | 0 % |",
+		"| toy, 1,000 chains of 50 steps | 100 MB | 600 MB | below 500 MB | **no** |",
+		"| toy, 10 chains of 2000 steps | 100 MB | 101 MB | that of the row above | yes |",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("want %q in\n%s", want, page)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for v, want := range map[float64]string{0.01234: "0.0123", 12.34: "12.3", 999: "999", 1234: "1,230", 1234567: "1,230,000"} {
+		if got := number(v); got != want {
+			t.Errorf("number(%g) is %s, want %s", v, got, want)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	if d := distance([]float32{1, 2.5}, []float32{1, 2}); d != 0.25 {
+		t.Errorf("distance %g, want 0.25", d)
+	}
+	if d := distance([]float32{1}, []float32{1, 2}); !math.IsInf(d, 1) {
+		t.Errorf("distance %g of other lengths, want infinity", d)
+	}
+}
+
+// A peer's own words reach the reader, with its name, and so does its silence.
+func TestPeerFails(t *testing.T) {
+	p, err := startPeer(t.Context(), "Peer", "sh", script(t, `read line; echo '{"text": "hello"}'; read line; echo '{"error": "no such file"}'`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.load("x.onnx"); err == nil || err.Error() != "Peer: no such file" {
+		t.Errorf("error %v", err)
+	}
+	if err := p.close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := startPeer(t.Context(), "Peer", "sh", script(t, "read line")); err == nil || !strings.Contains(err.Error(), "Peer does not answer") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func script(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "peer.sh")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

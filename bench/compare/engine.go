@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/batch"
+)
+
+// blockRows is how many chains a worker of the server advances together for a sample of so many elements.
+func blockRows(dim int) int {
+	if dim <= 64 {
+		return 256
+	}
+	return 32
+}
+
+// engine is the scheduler and the network, as the server puts them together, without the service around them.
+type engine struct {
+	scheduler *batch.Scheduler
+	prior     sampling.Prior
+	seed      uint64
+}
+
+func newEngine(n *network, model sampling.Model, workers int) *engine {
+	dim := n.manifest.Dim()
+	return &engine{
+		scheduler: batch.New(model, dim, batch.Config{Workers: workers, Rows: blockRows(dim)}),
+		prior:     n.manifest.Prior,
+	}
+}
+
+// close stops the workers. Nothing is open by then.
+func (e *engine) close(ctx context.Context) error { return e.scheduler.Close(ctx) }
+
+// draw draws chains and reads the result.
+func (e *engine) draw(ctx context.Context, plan sampling.Plan, chains int) error {
+	e.seed++
+	stream, err := e.scheduler.Submit(ctx, batch.Job{
+		Caller: "bench", Plan: plan, Prior: e.prior, Seed: e.seed, N: chains,
+	})
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	for {
+		event, err := stream.Poll()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case event == nil:
+			<-stream.Ready()
+		}
+	}
+}
+
+// drawing is the side that draws chains by annealed Langevin dynamics.
+func (e *engine) drawing(name string, plan sampling.Plan, chains int) side {
+	return side{name, func(ctx context.Context, repeat int) (time.Duration, error) {
+		start := time.Now()
+		for range repeat {
+			if err := e.draw(ctx, plan, chains); err != nil {
+				return 0, err
+			}
+		}
+		return time.Since(start), nil
+	}}
+}

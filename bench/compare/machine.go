@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+// describe says what is measured, and on what, one fact a line.
+func (b *bench) describe() []string {
+	facts := []string{
+		fmt.Sprintf("%s, %d cores, %s/%s, kernel %s", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH,
+			firstLine("/proc/sys/kernel/osrelease")),
+		fmt.Sprintf("Langevin at commit %s, %s, ONNX Runtime %s", commit(), runtime.Version(), b.runtime.Version()),
+	}
+	for _, p := range b.peers {
+		if a, err := p.ask(command{"do": "describe"}); err == nil {
+			facts = append(facts, a.Text)
+		}
+	}
+	return facts
+}
+
+func processor() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown processor"
+	}
+	fields := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(line, ":")
+		fields[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	}
+	vectors := "without AVX-512"
+	if strings.Contains(fields["flags"], "avx512f") {
+		vectors = "with AVX-512"
+	}
+	return fmt.Sprintf("%s (family %s, model %s, %s)", fields["model name"], fields["cpu family"], fields["model"], vectors)
+}
+
+func commit() string {
+	out, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// loadAverage is the number of processes that wanted to run, on average over the last minute.
+func loadAverage() string {
+	average, _, _ := strings.Cut(firstLine("/proc/loadavg"), " ")
+	return average
+}
+
+func firstLine(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "unknown"
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	return line
+}

@@ -1,0 +1,79 @@
+// Compare measures Langevin beside its peers, on this machine, and writes what it found to bench/RESULTS.md. `make
+// bench` prepares what it needs and runs it from the root of the repository.
+//
+// Peers are PyTorch in eager mode, Python with ONNX Runtime, and a Python server that takes requests one at a time; see
+// bench/peers. All run the networks that bench/networks writes, and are only timed once their scores agree. The sides of
+// a comparison take turns, and the median counts: other work on the machine then slows them alike.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"time"
+)
+
+// settings are the flags.
+type settings struct {
+	networks string // folder that bench/networks wrote
+	langevin string // the program
+	python   string // with onnxruntime and grpcio
+	torch    string // Python with PyTorch; "none" leaves it out
+	out      string
+	quick    bool
+}
+
+// effort says how long to measure. The whole takes about a hundred times least, plus the services.
+type effort struct {
+	rounds  int
+	least   time.Duration // of one measurement of one side
+	service time.Duration // of one measurement of a service
+	chains  int           // of the one large request
+}
+
+func (s settings) effort() effort {
+	if s.quick {
+		return effort{rounds: 1, least: 10 * time.Millisecond, service: time.Second, chains: 20_000}
+	}
+	return effort{rounds: 5, least: 500 * time.Millisecond, service: 12 * time.Second, chains: 1_000_000}
+}
+
+func main() {
+	var s settings
+	flag.StringVar(&s.networks, "networks", "", "folder that bench/networks wrote")
+	flag.StringVar(&s.langevin, "langevin", "bin/langevin", "the program")
+	flag.StringVar(&s.python, "python", "bench/.venv/bin/python", "Python with the packages of bench/requirements.txt")
+	flag.StringVar(&s.torch, "torch", "/usr/bin/python3", `Python with PyTorch and onnx; "none" leaves PyTorch out`)
+	flag.StringVar(&s.out, "out", "bench/RESULTS.md", "file to write")
+	flag.BoolVar(&s.quick, "quick", false, "measure almost nothing, to see that all of it works")
+	flag.Parse()
+	log.SetFlags(log.Ltime)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, s); err != nil {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, s settings) (err error) {
+	b, err := newBench(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	r := &results{machine: b.describe(), started: time.Now(), loadBefore: loadAverage(), quick: s.quick}
+	for _, part := range []func(context.Context, *results) error{
+		b.compareEngines, b.measureTicks, b.compareServices, b.measureLatency, b.measureMemory,
+	} {
+		if err := part(ctx, r); err != nil {
+			return err
+		}
+	}
+	r.loadAfter, r.took = loadAverage(), time.Since(r.started)
+	return os.WriteFile(s.out, r.markdown(), 0o644)
+}

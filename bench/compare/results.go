@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// results is everything that was found.
+type results struct {
+	machine               []string
+	started               time.Time
+	took                  time.Duration
+	loadBefore, loadAfter string
+	quick                 bool
+
+	engines    []engineResult
+	ticks      []tickResult
+	throughput map[string]series // samples a second
+	halfRate   float64           // requests a second
+	idle, half latencies
+	memory     []memoryResult
+}
+
+// page is Markdown in the making.
+type page struct{ bytes.Buffer }
+
+func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+// row writes a row of a table.
+func (p *page) row(cells ...string) { p.line("| %s |", strings.Join(cells, " | ")) }
+
+func (p *page) head(cells ...string) {
+	p.row(cells...)
+	p.line("|%s", strings.Repeat("---|", len(cells)))
+}
+
+func (r *results) markdown() []byte {
+	p := &page{}
+	r.writeMachine(p)
+	r.writeEngines(p)
+	r.writeServices(p)
+	r.writeTicks(p)
+	r.writeMemory(p)
+	return p.Bytes()
+}
+
+func (r *results) writeMachine(p *page) {
+	p.line("# Langevin beside its peers\n")
+	p.line("Written by `make bench`; do not edit. Times are of this machine, on this day; the ratios carry over better.\n")
+	if r.quick {
+		p.line("**A quick run, to see that all of it works: the numbers mean nothing.**\n")
+	}
+	for _, fact := range r.machine {
+		p.line("- %s", fact)
+	}
+	p.line("- %s, %.0f minutes; load average %s before and %s after", r.started.UTC().Format("2 January 2006, 15:04 UTC"),
+		r.took.Minutes(), r.loadBefore, r.loadAfter)
+	p.line("\nThe sides of a row took turns, in an order that reversed each time; medians are shown, and spread is the largest less the smallest of ours, over the median. Peers ran with one thread and with all cores: the better counts, and its threads stand behind it. Before anything was timed all sides agreed on the scores of random inputs to 1e-4.\n")
+	p.line("- **toy**: the network of the built-in toys, 2-128-128-2, SiLU, conditioned on sigma. **image**: a residual network for 28×28 images, 0.94 M parameters, 0.47 GFLOP, instance norm and SiLU. Random weights; see `bench/networks`.")
+	p.line("- **PyTorch**: eager, the loop of the official NCSN code. **Python ORT**: onnxruntime in a Python loop, noise by numpy. **one at a time**: a Python gRPC server on onnxruntime that takes one request after the other. See `bench/peers`.\n")
+}
+
+func (r *results) writeEngines(p *page) {
+	p.line("## Samples a second, in process\n")
+	p.head("case", "Langevin", "a step", "PyTorch", "Python ORT", "to PyTorch", "target", "met", "to Python ORT", "of sgemm, all cores", "of sgemm, one core", "target", "met", "spread")
+	for _, e := range r.engines {
+		ourTime := e.seen[ours].median()
+		cells := []string{e.String(), number(float64(e.chains) / ourTime), micros(ourTime / float64(e.steps))}
+		torch, torchRatio := e.beside("PyTorch")
+		python, pythonRatio := e.beside("Python ORT")
+		cells = append(cells, torch, python, times(torchRatio), times(e.ratio), met(torchRatio >= e.ratio, torchRatio > 0), times(pythonRatio))
+		cells = append(cells, e.fractions()...)
+		p.row(append(cells, percent(e.seen[ours].spread()))...)
+	}
+	p.line("\nThe rate of sgemm is that of a product of two %d×%d matrices by ONNX Runtime: %s.\n", productSize, productSize, r.productRates())
+}
+
+// beside is a peer's rate at its better number of threads, and how much longer it takes than we do, 0 if it was left out.
+func (e engineResult) beside(peer string) (text string, ratio float64) {
+	var names []string
+	for _, t := range threads() {
+		names = append(names, sideName(peer, t))
+	}
+	name, best := fastest(e.seen, names)
+	if best == nil {
+		return "not run", 0
+	}
+	_, with, _ := strings.Cut(name, ", ")
+	return fmt.Sprintf("%s (%s)", number(float64(e.chains)/best.median()), with), best.median() / e.seen[ours].median()
+}
+
+// fractions are our share of the machine's rate, on all cores and on one, with the target of the first.
+func (e engineResult) fractions() []string {
+	if e.fraction == 0 {
+		return []string{"", "", "", ""}
+	}
+	rate := e.flops / e.seen[ours].median()
+	t := threads()
+	all := rate / e.productRate(t[len(t)-1])
+	return []string{percent(all), percent(rate / e.productRate(1)), percent(e.fraction), met(all >= e.fraction, true)}
+}
+
+func (r *results) productRates() string {
+	var all []string
+	for _, t := range threads() {
+		var rates series
+		for _, e := range r.engines {
+			if e.fraction > 0 {
+				rates = append(rates, e.productRate(t)/1e9)
+			}
+		}
+		all = append(all, fmt.Sprintf("%.0f GFLOP/s with %d %s", rates.median(), t, plural(t, "thread")))
+	}
+	return strings.Join(all, ", ")
+}
+
+func (r *results) writeServices(p *page) {
+	p.line("## As a service: toy, %d clients, %d chains of 1000 steps a request\n", serviceClients, serviceChains)
+	p.head("case", "Langevin", "one at a time", "ratio", "target", "met", "spread")
+	we, they := r.throughput[ours], r.throughput["one at a time"]
+	ratio := we.median() / they.median()
+	p.row("samples a second, closed loop", number(we.median()), number(they.median()), times(ratio), times(8), met(ratio >= 8, true), percent(we.spread()))
+	p.line("")
+	p.head("latency", "idle", fmt.Sprintf("Poisson, %.3g requests a second, half of what it can", r.halfRate), "ratio", "target", "met")
+	p50, p99 := r.half.p50.median()/r.idle.p50.median(), r.half.p99.median()/r.idle.p99.median()
+	p.row("p50", millis(r.idle.p50.median()), millis(r.half.p50.median()), times(p50), "", "")
+	p.row("p99", millis(r.idle.p99.median()), millis(r.half.p99.median()), times(p99), "below "+times(1.5), met(p99 < 1.5, true))
+	p.line("")
+}
+
+func (r *results) writeTicks(p *page) {
+	p.line("## Our share of a tick: one worker\n")
+	p.line("*free* is a tick of the engine with a model that does nothing: packing, noise, update, emit. *Share* is free over network; *beyond* is what a whole tick takes beyond the network, over network, as a check.\n")
+	p.head("case", "network", "tick", "free", "of it noise", "share", "target", "met", "beyond", "allocations a tick", "in our code", "spread of free")
+	for _, t := range r.ticks {
+		network, free := t.network.median(), t.free.median()
+		p.row(fmt.Sprintf("%s, %d %s", t.tickCase.network, t.rows, plural(t.rows, "row")), micros(network), micros(t.whole.median()), micros(free),
+			micros(t.noise.median()), percent(free/network), "below "+percent(t.share), met(free/network < t.share, true),
+			percent(t.whole.median()/network-1), fmt.Sprintf("%.2f", t.allocs), fmt.Sprintf("%.2f", t.freeOnly), percent(t.free.spread()))
+	}
+	p.line("")
+}
+
+func (r *results) writeMemory(p *page) {
+	p.line("## Memory of the server: largest resident size\n")
+	p.head("one request", "idle", "peak", "target", "met")
+	const limit = 500 << 20
+	for i, m := range r.memory {
+		target, ok := "", ""
+		switch i {
+		case 0:
+			target, ok = "below 500 MB", met(m.peak < limit, m.peak > 0)
+		case 2:
+			flat := float64(m.peak) < 1.05*float64(r.memory[1].peak)
+			target, ok = "that of the row above", met(flat, m.peak > 0)
+		}
+		p.row(fmt.Sprintf("toy, %s chains of %d steps", thousands(m.chains), m.steps), megabytes(m.before), megabytes(m.peak), target, ok)
+	}
+}

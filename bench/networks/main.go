@@ -1,0 +1,79 @@
+// Networks writes what the benchmarks run: two model files, NAME/1/model.onnx, a product of matrices to measure the
+// machine with, and networks.json, which says what they cost. Their weights are random: time does not depend on them.
+//
+//	go run ./bench/networks FOLDER
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models"
+)
+
+// network is a model and what one evaluation of one sample costs.
+type network struct {
+	model    *protos.ModelProto
+	manifest models.Manifest
+	cost     cost
+}
+
+// cost counts the arithmetic of products and convolutions: two operations for each weight and place it is used at.
+type cost struct {
+	Parameters int `json:"parameters"`
+	FLOPs      int `json:"flops"`
+}
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "networks: want the folder to write to")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "networks:", err)
+		os.Exit(1)
+	}
+}
+
+func run(folder string) error {
+	toy, err := toyNetwork()
+	if err != nil {
+		return err
+	}
+	costs := map[string]cost{}
+	for _, n := range []network{toy, imageNetwork()} {
+		if err := models.Attach(n.model, n.manifest); err != nil {
+			return err
+		}
+		if err := write(filepath.Join(folder, "models", n.manifest.Name, "1", models.FileName), n.model); err != nil {
+			return err
+		}
+		costs[n.manifest.Name] = n.cost
+	}
+	product, productCost := matrixProduct(1024)
+	if err := write(filepath.Join(folder, "product.onnx"), product); err != nil {
+		return err
+	}
+	costs["product"] = productCost
+	text, err := json.MarshalIndent(costs, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, "networks.json"), append(text, '\n'), 0o644)
+}
+
+func write(path string, model *protos.ModelProto) error {
+	bytes, err := proto.MarshalOptions{Deterministic: true}.Marshal(model)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, bytes, 0o644)
+}

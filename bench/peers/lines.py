@@ -1,0 +1,50 @@
+"""Answers commands, one JSON object a line on standard input, with one JSON object a line on standard output."""
+
+import json
+import sys
+import time
+
+import numpy as np
+
+
+def serve(peer):
+    """Serves a peer: an object with load(path), score(x, sigma), anneal(...) and describe()."""
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # nothing else may write answers
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            answer = answer_to(peer, command)
+        except Exception as error:  # the other side decides what to do about it
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def answer_to(peer, command):
+    match command.pop("do"):
+        case "describe":
+            return {"text": peer.describe()}
+        case "load":
+            peer.load(command["path"])
+            return {}
+        case "score":
+            x = np.array(command["x"], np.float32).reshape(command["shape"])
+            score = peer.score(x, np.array(command["sigma"], np.float32))
+            return {"score": score.reshape(-1).tolist()}
+        case "anneal":
+            peer.threads(command.pop("threads"))
+            repeat = command.pop("repeat")
+            return timed(repeat, lambda: peer.anneal(**command))
+        case "product":
+            peer.threads(command["threads"])
+            return timed(command["repeat"], lambda: peer.product(command["size"]))
+        case other:
+            raise ValueError(f"no such command: {other}")
+
+
+def timed(repeat, work):
+    start = time.perf_counter()
+    for _ in range(repeat):
+        work()
+    return {"seconds": time.perf_counter() - start}
