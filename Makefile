@@ -48,8 +48,8 @@ bench/.venv/ready: bench/requirements.txt
 .PHONY: test
 test: onnxruntime ## Run every test (race detector wherever goroutines run)
 	@status=0; \
-	go test -race $$(go list ./... | grep -E '$(CONCURRENT)') || status=1; \
-	go test $$(go list ./... | grep -vE '$(CONCURRENT)') || status=1; \
+	go test -timeout 5m -race $$(go list ./... | grep -E '$(CONCURRENT)') || status=1; \
+	go test -timeout 5m $$(go list ./... | grep -vE '$(CONCURRENT)') || status=1; \
 	exit $$status
 
 .PHONY: check
