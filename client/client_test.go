@@ -80,6 +80,23 @@ func TestRequestTravels(t *testing.T) {
 		{Sampler: client.AnnealedLangevin{}},
 		{Sampler: client.AnnealedLangevin{Sigmas: []float64{2, 1}, StepsPerLevel: 3, StepLR: 0.5, Denoise: new(false)}},
 		{Sampler: client.Langevin{Sigma: 1, Steps: 2, StepSize: math.Inf(1), Denoise: new(true)}},
+		{Sampler: client.PredictorCorrector{}},
+		{Sampler: client.PredictorCorrector{Process: client.ProcessVE, SigmaMin: 0.1, SigmaMax: 5, Times: 7, Corrector: client.CorrectorLangevin,
+			CorrectorSteps: 2, SNR: 0.2, Epsilon: 1e-4, Denoise: new(false), Predictor: client.PredictorNone}},
+		{Sampler: client.PredictorCorrector{Process: client.ProcessVP, BetaMin: 0.2, BetaMax: 10, Predictor: client.PredictorAncestral,
+			Corrector: client.CorrectorAnnealed}},
+		{Sampler: client.PredictorCorrector{Process: client.ProcessSubVP, Predictor: client.PredictorEulerMaruyama, Corrector: client.CorrectorNone}},
+		{Sampler: client.PredictorCorrector{Predictor: client.PredictorReverseDiffusion}},
+		{Sampler: client.ProbabilityFlow{}},
+		{Sampler: client.ProbabilityFlow{Sigmas: []float64{3, 1}, Method: client.FlowEuler, Denoise: new(true)}},
+		{Sampler: client.ProbabilityFlow{Steps: 8, Method: client.FlowHeun}},
+		{Sampler: client.ProbabilityFlow{Method: client.FlowMultistep}},
+		{Condition: client.Inpainting{Values: []float32{1, 2}, Mask: []bool{true, false}}},
+		{Condition: client.Inpainting{Values: []float32{1, 2}, Shape: []int{1, 2, 1}, Mask: []bool{false, true}, Refresh: client.RefreshStep}},
+		{Condition: client.Colourisation{Grey: []float32{3, 4, 5}}},
+		{Condition: client.Colourisation{Grey: []float32{3, 4}, Shape: []int{2, 1}, Refresh: client.RefreshLevel}},
+		{Columns: 5},
+		{Resume: &client.Resume{Digest: "d", Step: 1 << 40, X: client.Batch{X: []float32{1, 2, 3, 4}, Shape: []int{2}, N: 2}}},
 		{Preview: &client.PreviewOptions{EverySteps: 10, Chains: 4, Denoised: true}},
 		{Preview: &client.PreviewOptions{EveryLevel: true}},
 		{Preview: &client.PreviewOptions{Frames: 60}},
@@ -105,8 +122,18 @@ func TestRequestRefused(t *testing.T) {
 		req   client.SampleRequest
 	}{
 		{"version", client.SampleRequest{Version: math.MaxInt32 + 1}},
-		{"steps", client.SampleRequest{Sampler: client.Langevin{Steps: math.MaxInt32 + 1}}},
-		{"steps_per_level", client.SampleRequest{Sampler: client.AnnealedLangevin{StepsPerLevel: math.MinInt32 - 1}}},
+		{"langevin.steps", client.SampleRequest{Sampler: client.Langevin{Steps: math.MaxInt32 + 1}}},
+		{"annealed_langevin.steps_per_level", client.SampleRequest{Sampler: client.AnnealedLangevin{StepsPerLevel: math.MinInt32 - 1}}},
+		{"predictor_corrector.n", client.SampleRequest{Sampler: client.PredictorCorrector{Times: 1 << 40}}},
+		{"predictor_corrector.corrector_steps", client.SampleRequest{Sampler: client.PredictorCorrector{CorrectorSteps: 1 << 40}}},
+		{"predictor_corrector.sde.process", client.SampleRequest{Sampler: client.PredictorCorrector{Process: "vee", Corrector: "none", Times: -1 << 40}}},
+		{"predictor_corrector.predictor", client.SampleRequest{Sampler: client.PredictorCorrector{Predictor: "VE"}}},
+		{"predictor_corrector.corrector", client.SampleRequest{Sampler: client.PredictorCorrector{Corrector: "ancestral"}}},
+		{"probability_flow.method", client.SampleRequest{Sampler: client.ProbabilityFlow{Method: "rk4"}}},
+		{"probability_flow.steps", client.SampleRequest{Sampler: client.ProbabilityFlow{Steps: 1 << 40}}},
+		{"inpainting.refresh", client.SampleRequest{Condition: client.Inpainting{Refresh: "often"}}},
+		{"colourisation.refresh", client.SampleRequest{Condition: client.Colourisation{Refresh: "often"}}},
+		{"interpolation.columns", client.SampleRequest{Columns: 1 << 40}},
 		{"preview.frames", client.SampleRequest{Preview: &client.PreviewOptions{Frames: 1 << 40}}},
 		{"preview.every_steps", client.SampleRequest{Preview: &client.PreviewOptions{EverySteps: 1 << 40}}},
 		{"preview.cadence", client.SampleRequest{Preview: &client.PreviewOptions{}}},
@@ -116,6 +143,27 @@ func TestRequestRefused(t *testing.T) {
 		var e *client.Error
 		if !errors.Is(err, client.ErrInvalid) || !errors.As(err, &e) || e.Violations[0].Field != tt.field {
 			t.Errorf("%+v: %v, want ErrInvalid naming %s", tt.req, err, tt.field)
+		}
+	}
+}
+
+// TestSamplersTravelBack: what a server says of the sampler in use is what the event and the result say.
+func TestSamplersTravelBack(t *testing.T) {
+	for _, want := range []client.Sampler{
+		client.PredictorCorrector{Process: client.ProcessSubVP, BetaMin: 0.1, BetaMax: 20, Times: 500, Predictor: client.PredictorEulerMaruyama,
+			Corrector: client.CorrectorAnnealed, CorrectorSteps: 1, SNR: 0.16, Epsilon: 1e-3, Denoise: new(true)},
+		client.ProbabilityFlow{Sigmas: []float64{10, 1}, Method: client.FlowMultistep, Denoise: new(false)},
+	} {
+		events := sound()
+		started := events[0].(client.Started)
+		started.Sampler = want
+		events[0] = started
+		res, err := serve(t, fake.Script{Sample: fake.Events(events...)}).Sample(t.Context(), client.SampleRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, res.Sampler); diff != "" {
+			t.Errorf("sampler (-sent +arrived):\n%s", diff)
 		}
 	}
 }

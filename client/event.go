@@ -97,7 +97,7 @@ func newStarted(s *langevinv1.Started) (Started, error) {
 		Seed:       s.GetSeed(),
 		FirstChain: s.GetFirstChain(),
 		Shape:      shape,
-		Sampler:    newSampler(s.GetAnnealedLangevin(), s.GetLangevin()),
+		Sampler:    newSampler(s),
 		Steps:      int(s.GetSteps()),
 		Engine:     s.GetEngine(),
 		RequestID:  s.GetRequestId(),

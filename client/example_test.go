@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -77,6 +78,47 @@ func ExampleClient_Stream() {
 	// 8 of 8 steps
 	// 8 score evaluations
 	// the last chain: [3 1.5]
+}
+
+// Holding a part of every sample fixed: of the points on the ring, those with x = 3.
+func ExampleInpainting() {
+	c, done := connect(fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		known := req.Condition.(client.Inpainting) // this stand-in for a server has 4 where nothing is known
+		return fake.Samples([]int{2}, func(uint64) []float32 { return []float32{known.Values[0], 4} })(ctx, req, emit)
+	}})
+	defer done()
+
+	res, err := c.Sample(context.Background(), client.SampleRequest{
+		Model:     "ring",
+		Sampler:   client.AnnealedLangevin{Denoise: new(true)}, // ends with the known values themselves, not noise about them
+		Condition: client.Inpainting{Values: []float32{3, 0}, Mask: []bool{true, false}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.Row(0))
+	// Output: [3 4]
+}
+
+// Going on from a preview of all chains.
+func ExampleResume() {
+	c, done := connect(fake.Script{Sample: ring()})
+	defer done()
+
+	req := client.SampleRequest{Model: "ring", N: 3, Preview: &client.PreviewOptions{Frames: 5, Chains: 3}}
+	first, err := c.Sample(context.Background(), req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	state := first.Previews[0]
+	req.Seed, req.Preview = &first.Seed, nil // with another seed the chains would part from here on
+	req.Resume = &client.Resume{Digest: first.Digest, Step: state.Step, X: state.Batch}
+	again, err := c.Sample(context.Background(), req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(slices.Equal(first.X, again.X))
+	// Output: true
 }
 
 // Leaving the loop cancels the call; the server frees its chains.

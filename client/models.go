@@ -97,7 +97,7 @@ func newModel(m *langevinv1.Model) (Model, error) {
 		Sigmas:      m.GetSigmas(),
 		Low:         m.GetLow(),
 		High:        m.GetHigh(),
-		Sampler:     newSampler(m.GetAnnealedLangevin(), m.GetLangevin()),
+		Sampler:     newSampler(m),
 		Device:      m.GetDevice(),
 		Training:    m.GetTraining(),
 	}, err

@@ -18,8 +18,16 @@ type SampleRequest struct {
 	// one request draws them or many, so a large job can be split.
 	FirstChain uint64
 
-	Sampler Sampler         // nil: the model's default
-	Preview *PreviewOptions // nil: no previews
+	Sampler   Sampler         // nil: the model's default
+	Preview   *PreviewOptions // nil: no previews
+	Condition Condition       // a part of every sample to hold fixed; nil: none
+
+	// Columns, if not 0, arranges chains in rows of so many, at least 2: chain i is column i mod Columns of row
+	// i / Columns. The chains of a row start from one state, and their noise turns from one stream, in the first
+	// column, to another, in the last.
+	Columns int
+
+	Resume *Resume // states of an earlier call to go on from; nil: start anew
 }
 
 // PreviewOptions chooses which intermediate states to send. One of EverySteps, EveryLevel and Frames says how often;
@@ -57,24 +65,35 @@ func (r SampleRequest) wire() (*langevinv1.SampleRequest, error) {
 	if err := setSampler(w, r.Sampler); err != nil {
 		return nil, err
 	}
+	if err := r.setConditions(w); err != nil {
+		return nil, err
+	}
 	if r.Preview != nil {
 		w.Preview, err = r.Preview.wire()
 	}
 	return w, err
 }
 
-func setSampler(w *langevinv1.SampleRequest, s Sampler) error {
+func setSampler(w *langevinv1.SampleRequest, s Sampler) (err error) {
 	switch s := s.(type) {
 	case AnnealedLangevin:
-		a, err := s.wire()
-		w.Sampler = &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: a}
-		return err
+		var m langevinv1.SampleRequest_AnnealedLangevin
+		w.Sampler = &m
+		m.AnnealedLangevin, err = s.wire()
 	case Langevin:
-		l, err := s.wire()
-		w.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: l}
-		return err
+		var m langevinv1.SampleRequest_Langevin
+		w.Sampler = &m
+		m.Langevin, err = s.wire()
+	case PredictorCorrector:
+		var m langevinv1.SampleRequest_PredictorCorrector
+		w.Sampler = &m
+		m.PredictorCorrector, err = s.wire()
+	case ProbabilityFlow:
+		var m langevinv1.SampleRequest_ProbabilityFlow
+		w.Sampler = &m
+		m.ProbabilityFlow, err = s.wire()
 	}
-	return nil
+	return err
 }
 
 func (p PreviewOptions) wire() (*langevinv1.PreviewOptions, error) {

@@ -6,7 +6,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// Sampler is [AnnealedLangevin] or [Langevin].
+// Sampler is [AnnealedLangevin], [Langevin], [PredictorCorrector] or [ProbabilityFlow].
 type Sampler interface{ sampler() }
 
 // AnnealedLangevin runs Langevin updates x + a·s + √(2a)·z at every noise level from the largest sigma to the
@@ -33,22 +33,29 @@ func (Langevin) sampler()         {}
 
 // wire returns the message, its optional fields absent where a's are zero.
 func (a AnnealedLangevin) wire() (*langevinv1.AnnealedLangevin, error) {
-	steps, err := optionalInt32("steps_per_level", a.StepsPerLevel)
+	steps, err := optionalInt32("annealed_langevin.steps_per_level", a.StepsPerLevel)
 	return &langevinv1.AnnealedLangevin{
 		Sigmas: a.Sigmas, StepsPerLevel: steps, StepLr: optional(a.StepLR), Denoise: a.Denoise,
 	}, err
 }
 
 func (l Langevin) wire() (*langevinv1.Langevin, error) {
-	steps, err := optionalInt32("steps", l.Steps)
+	steps, err := optionalInt32("langevin.steps", l.Steps)
 	return &langevinv1.Langevin{
 		Sigma: optional(l.Sigma), Steps: steps, StepSize: optional(l.StepSize), Denoise: l.Denoise,
 	}, err
 }
 
-// newSampler reads either message; nil if the server speaks of a sampler that this client does not know.
-func newSampler(a *langevinv1.AnnealedLangevin, l *langevinv1.Langevin) Sampler {
-	switch {
+// samplerMessage is a message of the wire that names a sampler.
+type samplerMessage interface {
+	GetAnnealedLangevin() *langevinv1.AnnealedLangevin
+	GetLangevin() *langevinv1.Langevin
+}
+
+// newSampler reads the sampler of a message; nil if it is one that this client does not know.
+func newSampler(m samplerMessage) Sampler {
+	a, l := m.GetAnnealedLangevin(), m.GetLangevin()
+	switch d, _ := m.(diffusionMessage); {
 	case a != nil:
 		return AnnealedLangevin{
 			Sigmas: a.GetSigmas(), StepsPerLevel: int(a.GetStepsPerLevel()), StepLR: a.GetStepLr(), Denoise: a.Denoise,
@@ -57,6 +64,8 @@ func newSampler(a *langevinv1.AnnealedLangevin, l *langevinv1.Langevin) Sampler 
 		return Langevin{
 			Sigma: l.GetSigma(), Steps: int(l.GetSteps()), StepSize: l.GetStepSize(), Denoise: l.Denoise,
 		}
+	case d != nil:
+		return newDiffusion(d)
 	}
 	return nil
 }

@@ -18,8 +18,11 @@ func sampleRequest(w *langevinv1.SampleRequest) client.SampleRequest {
 		N:          int(w.GetN()),
 		Seed:       w.Seed,
 		FirstChain: w.GetFirstChain(),
-		Sampler:    sampler(w.GetAnnealedLangevin(), w.GetLangevin()),
+		Sampler:    sampler(w),
 		Preview:    previewOptions(w.GetPreview()),
+		Condition:  condition(w),
+		Columns:    int(w.GetInterpolation().GetColumns()),
+		Resume:     resume(w.GetResume()),
 	}
 }
 
@@ -37,29 +40,27 @@ func previewOptions(w *langevinv1.PreviewOptions) *client.PreviewOptions {
 }
 
 func scoreRequest(w *langevinv1.ScoreRequest) client.ScoreRequest {
-	x := make([]float32, len(w.GetX().GetData())/4)
-	_, _ = binary.Decode(w.GetX().GetData(), binary.LittleEndian, x) // as long as x by construction
-	req := client.ScoreRequest{Model: w.GetModel(), Version: int(w.GetVersion()), X: x, Sigma: w.GetSigma()}
+	req := client.ScoreRequest{Model: w.GetModel(), Version: int(w.GetVersion()), X: floats(w.GetX()), Sigma: w.GetSigma()}
 	if shape := w.GetX().GetShape(); len(shape) > 0 {
-		for _, n := range shape[1:] {
-			req.Shape = append(req.Shape, int(n))
-		}
+		req.Shape = ints(shape[1:])
 	}
 	return req
 }
 
-func sampler(a *langevinv1.AnnealedLangevin, l *langevinv1.Langevin) client.Sampler {
-	switch {
-	case a != nil:
+func sampler(w *langevinv1.SampleRequest) client.Sampler {
+	switch s := w.GetSampler().(type) {
+	case *langevinv1.SampleRequest_AnnealedLangevin:
+		a := s.AnnealedLangevin
 		return client.AnnealedLangevin{
 			Sigmas: a.GetSigmas(), StepsPerLevel: int(a.GetStepsPerLevel()), StepLR: a.GetStepLr(), Denoise: a.Denoise,
 		}
-	case l != nil:
+	case *langevinv1.SampleRequest_Langevin:
+		l := s.Langevin
 		return client.Langevin{
 			Sigma: l.GetSigma(), Steps: int(l.GetSteps()), StepSize: l.GetStepSize(), Denoise: l.Denoise,
 		}
 	}
-	return nil
+	return diffusion(w)
 }
 
 func response(e client.Event) *langevinv1.SampleResponse {
@@ -98,6 +99,10 @@ func started(s client.Started) *langevinv1.Started {
 		w.Sampler = &langevinv1.Started_AnnealedLangevin{AnnealedLangevin: annealed(sampler)}
 	case client.Langevin:
 		w.Sampler = &langevinv1.Started_Langevin{Langevin: langevin(sampler)}
+	case client.PredictorCorrector:
+		w.Sampler = &langevinv1.Started_PredictorCorrector{PredictorCorrector: predictorCorrector(sampler)}
+	case client.ProbabilityFlow:
+		w.Sampler = &langevinv1.Started_ProbabilityFlow{ProbabilityFlow: probabilityFlow(sampler)}
 	}
 	return w
 }
@@ -167,6 +172,20 @@ func axes(shape []int) []int64 {
 		all[i] = int64(n)
 	}
 	return all
+}
+
+func floats(t *langevinv1.Tensor) []float32 {
+	x := make([]float32, len(t.GetData())/4)
+	_, _ = binary.Decode(t.GetData(), binary.LittleEndian, x) // as long as x by construction
+	return x
+}
+
+func ints(axes []int64) []int {
+	var shape []int
+	for _, n := range axes {
+		shape = append(shape, int(n))
+	}
+	return shape
 }
 
 func model(m client.Model) *langevinv1.Model {

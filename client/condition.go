@@ -1,0 +1,88 @@
+package client
+
+import (
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// Condition is a part of every sample that is held fixed while the rest is drawn: [Inpainting] or [Colourisation].
+type Condition interface{ condition() }
+
+// Inpainting holds elements of every sample fixed: before a step at σ they are set to the known values plus N(0, σ²)
+// noise, as the data would look at that level. A noise-free last step leaves the known values themselves.
+type Inpainting struct {
+	Values []float32 // one sample, row-major; what it holds outside of Mask has no influence
+	Shape  []int     // of Values, for the server to check; nil: that of the model's samples
+
+	// Mask is true for the elements that are known: one entry for each element, or for samples of shape
+	// [channels, height, width] one for each pixel.
+	Mask    []bool
+	Refresh Refresh // by default [RefreshLevel]
+}
+
+// Colourisation holds the grey of every pixel fixed, for samples of shape [channels, height, width] with at least 2
+// channels: the component along (1, 1, ..., 1). A grey of v is that of the colour (v, v, ..., v).
+type Colourisation struct {
+	Grey    []float32 // a value for each pixel, row-major
+	Shape   []int     // of Grey, for the server to check; nil: the height and width of the model's samples
+	Refresh Refresh   // by default [RefreshLevel]
+}
+
+func (Inpainting) condition()    {}
+func (Colourisation) condition() {}
+
+// Refresh says when the noise on a known part is drawn.
+type Refresh string
+
+const (
+	RefreshLevel Refresh = "level" // once for each level, put in place before its first step and after every step (Song & Ermon 2019, algorithm 2)
+	RefreshStep  Refresh = "step"  // afresh before every step, with nothing after it (the code of Song & Ermon 2020)
+)
+
+func refreshes() []Refresh { return []Refresh{"", RefreshLevel, RefreshStep} }
+
+// Resume goes on from states that an earlier call showed in a [Preview] of all its chains. With the same Seed,
+// FirstChain, N and Sampler the samples are those that the earlier call would have returned. Samplers whose steps
+// remember earlier ones (Heun's and the multistep [ProbabilityFlow]) can be resumed at step 0 only.
+type Resume struct {
+	Digest string // of the model that made the states, from its [Started] or [Result]
+	Step   int    // how many steps they have taken: the preview's
+	X      Batch  // the states, a row for each of the N chains: the preview's
+}
+
+// setConditions sets what bends the course of chains: a condition, an interpolation, states to go on from.
+func (r SampleRequest) setConditions(w *langevinv1.SampleRequest) error {
+	columns, err := toInt32("interpolation.columns", r.Columns)
+	if err != nil {
+		return err
+	}
+	if columns != 0 {
+		w.Interpolation = &langevinv1.Interpolation{Columns: columns}
+	}
+	if r.Resume != nil {
+		w.Resume = &langevinv1.Resume{Digest: r.Resume.Digest, Step: int64(r.Resume.Step), X: newTensor(r.Resume.X)}
+	}
+	switch c := r.Condition.(type) {
+	case Inpainting:
+		refresh, err := number[langevinv1.Refresh]("inpainting.refresh", refreshes(), c.Refresh)
+		w.Condition = &langevinv1.SampleRequest_Inpainting{Inpainting: &langevinv1.Inpainting{
+			Values: shapedTensor(c.Values, c.Shape), Mask: c.Mask, Refresh: refresh,
+		}}
+		return err
+	case Colourisation:
+		refresh, err := number[langevinv1.Refresh]("colourisation.refresh", refreshes(), c.Refresh)
+		w.Condition = &langevinv1.SampleRequest_Colourisation{Colourisation: &langevinv1.Colourisation{
+			Grey: shapedTensor(c.Grey, c.Shape), Refresh: refresh,
+		}}
+		return err
+	}
+	return nil
+}
+
+// shapedTensor encodes x with its shape, if it has one.
+func shapedTensor(x []float32, shape []int) *langevinv1.Tensor {
+	t := &langevinv1.Tensor{Data: encodeFloats(x)}
+	for _, n := range shape {
+		t.Shape = append(t.Shape, int64(n))
+	}
+	return t
+}

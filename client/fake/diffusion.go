@@ -1,0 +1,122 @@
+package fake
+
+import (
+	"github.com/langevin-ml/langevin/client"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// The enums of the wire and package client's words for them.
+
+func processes() map[langevinv1.Process]client.Process {
+	return map[langevinv1.Process]client.Process{
+		langevinv1.Process_PROCESS_VE:     client.ProcessVE,
+		langevinv1.Process_PROCESS_VP:     client.ProcessVP,
+		langevinv1.Process_PROCESS_SUB_VP: client.ProcessSubVP,
+	}
+}
+
+func predictors() map[langevinv1.Predictor]client.Predictor {
+	return map[langevinv1.Predictor]client.Predictor{
+		langevinv1.Predictor_PREDICTOR_NONE:              client.PredictorNone,
+		langevinv1.Predictor_PREDICTOR_EULER_MARUYAMA:    client.PredictorEulerMaruyama,
+		langevinv1.Predictor_PREDICTOR_REVERSE_DIFFUSION: client.PredictorReverseDiffusion,
+		langevinv1.Predictor_PREDICTOR_ANCESTRAL:         client.PredictorAncestral,
+	}
+}
+
+func correctors() map[langevinv1.Corrector]client.Corrector {
+	return map[langevinv1.Corrector]client.Corrector{
+		langevinv1.Corrector_CORRECTOR_NONE:              client.CorrectorNone,
+		langevinv1.Corrector_CORRECTOR_LANGEVIN:          client.CorrectorLangevin,
+		langevinv1.Corrector_CORRECTOR_ANNEALED_LANGEVIN: client.CorrectorAnnealed,
+	}
+}
+
+func flowMethods() map[langevinv1.FlowMethod]client.FlowMethod {
+	return map[langevinv1.FlowMethod]client.FlowMethod{
+		langevinv1.FlowMethod_FLOW_METHOD_EULER:     client.FlowEuler,
+		langevinv1.FlowMethod_FLOW_METHOD_HEUN:      client.FlowHeun,
+		langevinv1.FlowMethod_FLOW_METHOD_MULTISTEP: client.FlowMultistep,
+	}
+}
+
+func refreshes() map[langevinv1.Refresh]client.Refresh {
+	return map[langevinv1.Refresh]client.Refresh{
+		langevinv1.Refresh_REFRESH_LEVEL: client.RefreshLevel,
+		langevinv1.Refresh_REFRESH_STEP:  client.RefreshStep,
+	}
+}
+
+// number is the value whose word is given; unspecified if there is none.
+func number[N, W comparable](words map[N]W, given W) (found N) {
+	for value, word := range words {
+		if word == given {
+			found = value
+		}
+	}
+	return found
+}
+
+func diffusion(w *langevinv1.SampleRequest) client.Sampler {
+	switch s := w.GetSampler().(type) {
+	case *langevinv1.SampleRequest_PredictorCorrector:
+		p, sde := s.PredictorCorrector, s.PredictorCorrector.GetSde()
+		return client.PredictorCorrector{
+			Process:  processes()[sde.GetProcess()],
+			SigmaMin: sde.GetSigmaMin(), SigmaMax: sde.GetSigmaMax(), BetaMin: sde.GetBetaMin(), BetaMax: sde.GetBetaMax(),
+			Times: int(p.GetN()), Predictor: predictors()[p.GetPredictor()], Corrector: correctors()[p.GetCorrector()],
+			CorrectorSteps: int(p.GetCorrectorSteps()), SNR: p.GetSnr(), Epsilon: p.GetEpsilon(), Denoise: p.Denoise,
+		}
+	case *langevinv1.SampleRequest_ProbabilityFlow:
+		f := s.ProbabilityFlow
+		return client.ProbabilityFlow{
+			Sigmas: f.GetSigmas(), Steps: int(f.GetSteps()), Method: flowMethods()[f.GetMethod()], Denoise: f.Denoise,
+		}
+	}
+	return nil
+}
+
+func predictorCorrector(p client.PredictorCorrector) *langevinv1.PredictorCorrector {
+	return &langevinv1.PredictorCorrector{
+		Sde: &langevinv1.Sde{
+			Process:  number(processes(), p.Process),
+			SigmaMin: new(p.SigmaMin), SigmaMax: new(p.SigmaMax), BetaMin: new(p.BetaMin), BetaMax: new(p.BetaMax),
+		},
+		N: new(int32(p.Times)), Predictor: number(predictors(), p.Predictor), Corrector: number(correctors(), p.Corrector),
+		CorrectorSteps: new(int32(p.CorrectorSteps)), Snr: new(p.SNR), Epsilon: new(p.Epsilon), Denoise: p.Denoise,
+	}
+}
+
+func probabilityFlow(f client.ProbabilityFlow) *langevinv1.ProbabilityFlow {
+	return &langevinv1.ProbabilityFlow{
+		Sigmas: f.Sigmas, Steps: new(int32(f.Steps)), Method: number(flowMethods(), f.Method), Denoise: f.Denoise,
+	}
+}
+
+func condition(w *langevinv1.SampleRequest) client.Condition {
+	switch c := w.GetCondition().(type) {
+	case *langevinv1.SampleRequest_Inpainting:
+		in := c.Inpainting
+		return client.Inpainting{
+			Values: floats(in.GetValues()), Shape: ints(in.GetValues().GetShape()), Mask: in.GetMask(),
+			Refresh: refreshes()[in.GetRefresh()],
+		}
+	case *langevinv1.SampleRequest_Colourisation:
+		in := c.Colourisation
+		return client.Colourisation{
+			Grey: floats(in.GetGrey()), Shape: ints(in.GetGrey().GetShape()), Refresh: refreshes()[in.GetRefresh()],
+		}
+	}
+	return nil
+}
+
+func resume(w *langevinv1.Resume) *client.Resume {
+	if w == nil {
+		return nil
+	}
+	r := &client.Resume{Digest: w.GetDigest(), Step: int(w.GetStep()), X: client.Batch{X: floats(w.GetX())}}
+	if shape := ints(w.GetX().GetShape()); len(shape) > 0 {
+		r.X.N, r.X.Shape = shape[0], shape[1:]
+	}
+	return r
+}
