@@ -36,6 +36,7 @@ func classes() []class {
 		{host.ErrFailed, codes.FailedPrecondition, langevinv1.ReasonModelFailed, -1},
 		{host.ErrClosed, codes.Unavailable, langevinv1.ReasonDraining, 0},
 		{sampling.ErrDiverged, codes.FailedPrecondition, langevinv1.ReasonDiverged, -1},
+		{sampling.ErrTolerance, codes.FailedPrecondition, langevinv1.ReasonTolerance, -1},
 		{batch.ErrBusy, codes.ResourceExhausted, langevinv1.ReasonQueueFull, time.Second},
 		{batch.ErrDeadline, codes.DeadlineExceeded, langevinv1.ReasonDeadlineTooShort, -1},
 		{batch.ErrClosed, codes.Unavailable, langevinv1.ReasonDraining, 0},

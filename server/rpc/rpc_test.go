@@ -11,6 +11,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -41,9 +42,27 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type service struct {
 	sampling langevinv1.SamplingServiceClient
 	models   langevinv1.ModelServiceClient
-	log      *bytes.Buffer
+	log      *safeBuffer
 	slow     atomic.Int64 // nanoseconds that a model call takes
 	broken   atomic.Bool  // model calls panic
+}
+
+// safeBuffer is a log that a test may read while calls are logged.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 func (s *service) Score(_ context.Context, dst, x, sigma []float32) error {
@@ -84,7 +103,7 @@ func start(t *testing.T) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{log: &bytes.Buffer{}}
+	s := &service{log: &safeBuffer{}}
 	h, err := host.New(repo, s.load, "points")
 	if err != nil {
 		t.Fatal(err)

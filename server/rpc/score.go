@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
@@ -18,7 +19,7 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 	defer loaded.Release()
 	var bad invalid
 	m := loaded.Entry.Manifest
-	x := decodeRows(req.GetX(), "x", m, min(s.limits.ScoreRows, max(1, maxMessageBytes/(4*m.Dim()))), &bad)
+	x := decodeRows(req.GetX(), "x", m, s.rowsFor(m), &bad)
 	rows := len(x) / m.Dim()
 	sigma := sigmasOf(req, rows, &bad)
 	encoder := newEncoder(m, req.GetFormat(), &bad)
@@ -37,6 +38,11 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 	return &langevinv1.ScoreResponse{
 		Model: loaded.Entry.Name, Version: int32(loaded.Entry.Version), Digest: loaded.Entry.Digest, Score: tensor,
 	}, nil
+}
+
+// rowsFor is how many rows of a model a unary call may carry: no more than its answer has room for.
+func (s *Sampling) rowsFor(m models.Manifest) int {
+	return min(s.limits.ScoreRows, max(1, maxMessageBytes/(4*m.Dim())))
 }
 
 // sigmasOf returns one sigma for each row of the request.

@@ -14,6 +14,7 @@ const (
 	ReasonModelNotFound    = "MODEL_NOT_FOUND"    // NOT_FOUND: no such model or version
 	ReasonModelFailed      = "MODEL_FAILED"       // FAILED_PRECONDITION: the model is there but did not load
 	ReasonDiverged         = "DIVERGED"           // FAILED_PRECONDITION: a chain left the finite numbers
+	ReasonTolerance        = "TOLERANCE"          // FAILED_PRECONDITION: a flow cannot be solved to the tolerance asked for
 	ReasonQueueFull        = "QUEUE_FULL"         // RESOURCE_EXHAUSTED: too much work waits; RetryInfo says when to try again
 	ReasonDeadlineTooShort = "DEADLINE_TOO_SHORT" // DEADLINE_EXCEEDED: refused at once, it could not be met
 	ReasonDraining         = "DRAINING"           // UNAVAILABLE: the server is stopping; another may answer

@@ -1578,6 +1578,592 @@ func (x *ScoreResponse) GetScore() *Tensor {
 	return nil
 }
 
+// FlowOptions says how the probability flow is solved. Every row chooses its own steps by its own error, so what
+// becomes of it does not depend on the others. Fields left out take the defaults given with them.
+type FlowOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where latents are: their prior is N(0, sigma_max^2). Finite, above sigma_min. The default is the model's largest
+	// sigma.
+	SigmaMax *float64 `protobuf:"fixed64,1,opt,name=sigma_max,json=sigmaMax,proto3,oneof" json:"sigma_max,omitempty"`
+	// Where samples are: finite, above 0. The default is the model's smallest sigma.
+	SigmaMin *float64 `protobuf:"fixed64,2,opt,name=sigma_min,json=sigmaMin,proto3,oneof" json:"sigma_min,omitempty"`
+	// The error of a step relative to the state, at least 1e-7. The default is 1e-5.
+	Rtol *float64 `protobuf:"fixed64,3,opt,name=rtol,proto3,oneof" json:"rtol,omitempty"`
+	// The error of a step, in units of x, at least 1e-7. The default is 1e-5.
+	Atol          *float64 `protobuf:"fixed64,4,opt,name=atol,proto3,oneof" json:"atol,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlowOptions) Reset() {
+	*x = FlowOptions{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlowOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlowOptions) ProtoMessage() {}
+
+func (x *FlowOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlowOptions.ProtoReflect.Descriptor instead.
+func (*FlowOptions) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *FlowOptions) GetSigmaMax() float64 {
+	if x != nil && x.SigmaMax != nil {
+		return *x.SigmaMax
+	}
+	return 0
+}
+
+func (x *FlowOptions) GetSigmaMin() float64 {
+	if x != nil && x.SigmaMin != nil {
+		return *x.SigmaMin
+	}
+	return 0
+}
+
+func (x *FlowOptions) GetRtol() float64 {
+	if x != nil && x.Rtol != nil {
+		return *x.Rtol
+	}
+	return 0
+}
+
+func (x *FlowOptions) GetAtol() float64 {
+	if x != nil && x.Atol != nil {
+		return *x.Atol
+	}
+	return 0
+}
+
+// EncodeRequest names samples to encode.
+type EncodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name. Empty means the server's default model.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The model's version. 0 means the newest.
+	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The samples, one row each, as data or values. The shape may be left out.
+	X *Tensor `protobuf:"bytes,3,opt,name=x,proto3" json:"x,omitempty"`
+	// How to solve the flow.
+	Flow *FlowOptions `protobuf:"bytes,4,opt,name=flow,proto3" json:"flow,omitempty"`
+	// How the response carries its elements.
+	Format        TensorFormat `protobuf:"varint,5,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EncodeRequest) Reset() {
+	*x = EncodeRequest{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EncodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EncodeRequest) ProtoMessage() {}
+
+func (x *EncodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EncodeRequest.ProtoReflect.Descriptor instead.
+func (*EncodeRequest) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *EncodeRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *EncodeRequest) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *EncodeRequest) GetX() *Tensor {
+	if x != nil {
+		return x.X
+	}
+	return nil
+}
+
+func (x *EncodeRequest) GetFlow() *FlowOptions {
+	if x != nil {
+		return x.Flow
+	}
+	return nil
+}
+
+func (x *EncodeRequest) GetFormat() TensorFormat {
+	if x != nil {
+		return x.Format
+	}
+	return TensorFormat_TENSOR_FORMAT_UNSPECIFIED
+}
+
+// EncodeResponse holds the latents of the samples asked for.
+type EncodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The model's version.
+	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The SHA-256 of the model file, in hexadecimal.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// One row for each sample.
+	Latent *Tensor `protobuf:"bytes,4,opt,name=latent,proto3" json:"latent,omitempty"`
+	// Score evaluations spent on each row.
+	Nfe           []int64 `protobuf:"varint,5,rep,packed,name=nfe,proto3" json:"nfe,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EncodeResponse) Reset() {
+	*x = EncodeResponse{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EncodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EncodeResponse) ProtoMessage() {}
+
+func (x *EncodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EncodeResponse.ProtoReflect.Descriptor instead.
+func (*EncodeResponse) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *EncodeResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *EncodeResponse) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *EncodeResponse) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *EncodeResponse) GetLatent() *Tensor {
+	if x != nil {
+		return x.Latent
+	}
+	return nil
+}
+
+func (x *EncodeResponse) GetNfe() []int64 {
+	if x != nil {
+		return x.Nfe
+	}
+	return nil
+}
+
+// DecodeRequest names latents to decode.
+type DecodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name. Empty means the server's default model.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The model's version. 0 means the newest.
+	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The latents, one row each, as data or values. The shape may be left out.
+	Latent *Tensor `protobuf:"bytes,3,opt,name=latent,proto3" json:"latent,omitempty"`
+	// How to solve the flow.
+	Flow *FlowOptions `protobuf:"bytes,4,opt,name=flow,proto3" json:"flow,omitempty"`
+	// End with the step to sigma = 0. Encode is not the inverse of that.
+	Denoise bool `protobuf:"varint,5,opt,name=denoise,proto3" json:"denoise,omitempty"`
+	// How the response carries its elements.
+	Format        TensorFormat `protobuf:"varint,6,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecodeRequest) Reset() {
+	*x = DecodeRequest{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecodeRequest) ProtoMessage() {}
+
+func (x *DecodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecodeRequest.ProtoReflect.Descriptor instead.
+func (*DecodeRequest) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DecodeRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *DecodeRequest) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *DecodeRequest) GetLatent() *Tensor {
+	if x != nil {
+		return x.Latent
+	}
+	return nil
+}
+
+func (x *DecodeRequest) GetFlow() *FlowOptions {
+	if x != nil {
+		return x.Flow
+	}
+	return nil
+}
+
+func (x *DecodeRequest) GetDenoise() bool {
+	if x != nil {
+		return x.Denoise
+	}
+	return false
+}
+
+func (x *DecodeRequest) GetFormat() TensorFormat {
+	if x != nil {
+		return x.Format
+	}
+	return TensorFormat_TENSOR_FORMAT_UNSPECIFIED
+}
+
+// DecodeResponse holds the samples of the latents asked for.
+type DecodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The model's version.
+	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The SHA-256 of the model file, in hexadecimal.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// One row for each latent.
+	Sample *Tensor `protobuf:"bytes,4,opt,name=sample,proto3" json:"sample,omitempty"`
+	// Score evaluations spent on each row.
+	Nfe           []int64 `protobuf:"varint,5,rep,packed,name=nfe,proto3" json:"nfe,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecodeResponse) Reset() {
+	*x = DecodeResponse{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecodeResponse) ProtoMessage() {}
+
+func (x *DecodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecodeResponse.ProtoReflect.Descriptor instead.
+func (*DecodeResponse) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DecodeResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *DecodeResponse) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *DecodeResponse) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *DecodeResponse) GetSample() *Tensor {
+	if x != nil {
+		return x.Sample
+	}
+	return nil
+}
+
+func (x *DecodeResponse) GetNfe() []int64 {
+	if x != nil {
+		return x.Nfe
+	}
+	return nil
+}
+
+// LogLikelihoodRequest names samples to judge.
+type LogLikelihoodRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name. Empty means the server's default model.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The model's version. 0 means the newest.
+	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The samples, one row each, as data or values. The shape may be left out.
+	X *Tensor `protobuf:"bytes,3,opt,name=x,proto3" json:"x,omitempty"`
+	// How to solve the flow.
+	Flow *FlowOptions `protobuf:"bytes,4,opt,name=flow,proto3" json:"flow,omitempty"`
+	// Measure the divergence along every axis instead of along one random vector (Hutchinson's estimator): exact, for
+	// as many evaluations as there are dimensions.
+	Exact bool `protobuf:"varint,5,opt,name=exact,proto3" json:"exact,omitempty"`
+	// The seed of the random vectors. The default is 0.
+	Seed          uint64 `protobuf:"varint,6,opt,name=seed,proto3" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogLikelihoodRequest) Reset() {
+	*x = LogLikelihoodRequest{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogLikelihoodRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogLikelihoodRequest) ProtoMessage() {}
+
+func (x *LogLikelihoodRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogLikelihoodRequest.ProtoReflect.Descriptor instead.
+func (*LogLikelihoodRequest) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *LogLikelihoodRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *LogLikelihoodRequest) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *LogLikelihoodRequest) GetX() *Tensor {
+	if x != nil {
+		return x.X
+	}
+	return nil
+}
+
+func (x *LogLikelihoodRequest) GetFlow() *FlowOptions {
+	if x != nil {
+		return x.Flow
+	}
+	return nil
+}
+
+func (x *LogLikelihoodRequest) GetExact() bool {
+	if x != nil {
+		return x.Exact
+	}
+	return false
+}
+
+func (x *LogLikelihoodRequest) GetSeed() uint64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+// LogLikelihoodResponse holds the log densities of the samples asked for.
+type LogLikelihoodResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The model's version.
+	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The SHA-256 of the model file, in hexadecimal.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The natural logarithm of the density at each row.
+	LogLikelihood []float64 `protobuf:"fixed64,4,rep,packed,name=log_likelihood,json=logLikelihood,proto3" json:"log_likelihood,omitempty"`
+	// Score evaluations spent on each row.
+	Nfe           []int64 `protobuf:"varint,5,rep,packed,name=nfe,proto3" json:"nfe,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogLikelihoodResponse) Reset() {
+	*x = LogLikelihoodResponse{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogLikelihoodResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogLikelihoodResponse) ProtoMessage() {}
+
+func (x *LogLikelihoodResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogLikelihoodResponse.ProtoReflect.Descriptor instead.
+func (*LogLikelihoodResponse) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *LogLikelihoodResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *LogLikelihoodResponse) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *LogLikelihoodResponse) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *LogLikelihoodResponse) GetLogLikelihood() []float64 {
+	if x != nil {
+		return x.LogLikelihood
+	}
+	return nil
+}
+
+func (x *LogLikelihoodResponse) GetNfe() []int64 {
+	if x != nil {
+		return x.Nfe
+	}
+	return nil
+}
+
 var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
@@ -1698,7 +2284,56 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12)\n" +
-	"\x05score\x18\x04 \x01(\v2\x13.langevin.v1.TensorR\x05score*G\n" +
+	"\x05score\x18\x04 \x01(\v2\x13.langevin.v1.TensorR\x05score\"\xb1\x01\n" +
+	"\vFlowOptions\x12 \n" +
+	"\tsigma_max\x18\x01 \x01(\x01H\x00R\bsigmaMax\x88\x01\x01\x12 \n" +
+	"\tsigma_min\x18\x02 \x01(\x01H\x01R\bsigmaMin\x88\x01\x01\x12\x17\n" +
+	"\x04rtol\x18\x03 \x01(\x01H\x02R\x04rtol\x88\x01\x01\x12\x17\n" +
+	"\x04atol\x18\x04 \x01(\x01H\x03R\x04atol\x88\x01\x01B\f\n" +
+	"\n" +
+	"_sigma_maxB\f\n" +
+	"\n" +
+	"_sigma_minB\a\n" +
+	"\x05_rtolB\a\n" +
+	"\x05_atol\"\xc3\x01\n" +
+	"\rEncodeRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x05R\aversion\x12!\n" +
+	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorR\x01x\x12,\n" +
+	"\x04flow\x18\x04 \x01(\v2\x18.langevin.v1.FlowOptionsR\x04flow\x121\n" +
+	"\x06format\x18\x05 \x01(\x0e2\x19.langevin.v1.TensorFormatR\x06format\"\x97\x01\n" +
+	"\x0eEncodeResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x12+\n" +
+	"\x06latent\x18\x04 \x01(\v2\x13.langevin.v1.TensorR\x06latent\x12\x10\n" +
+	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\xe7\x01\n" +
+	"\rDecodeRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x05R\aversion\x12+\n" +
+	"\x06latent\x18\x03 \x01(\v2\x13.langevin.v1.TensorR\x06latent\x12,\n" +
+	"\x04flow\x18\x04 \x01(\v2\x18.langevin.v1.FlowOptionsR\x04flow\x12\x18\n" +
+	"\adenoise\x18\x05 \x01(\bR\adenoise\x121\n" +
+	"\x06format\x18\x06 \x01(\x0e2\x19.langevin.v1.TensorFormatR\x06format\"\x97\x01\n" +
+	"\x0eDecodeResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x12+\n" +
+	"\x06sample\x18\x04 \x01(\v2\x13.langevin.v1.TensorR\x06sample\x12\x10\n" +
+	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\xc1\x01\n" +
+	"\x14LogLikelihoodRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x05R\aversion\x12!\n" +
+	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorR\x01x\x12,\n" +
+	"\x04flow\x18\x04 \x01(\v2\x18.langevin.v1.FlowOptionsR\x04flow\x12\x14\n" +
+	"\x05exact\x18\x05 \x01(\bR\x05exact\x12\x12\n" +
+	"\x04seed\x18\x06 \x01(\x04R\x04seed\"\x98\x01\n" +
+	"\x15LogLikelihoodResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x12%\n" +
+	"\x0elog_likelihood\x18\x04 \x03(\x01R\rlogLikelihood\x12\x10\n" +
+	"\x03nfe\x18\x05 \x03(\x03R\x03nfe*G\n" +
 	"\aRefresh\x12\x17\n" +
 	"\x13REFRESH_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rREFRESH_LEVEL\x10\x01\x12\x10\n" +
@@ -1706,10 +2341,13 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\vPreviewKind\x12\x1c\n" +
 	"\x18PREVIEW_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12PREVIEW_KIND_STATE\x10\x01\x12\x19\n" +
-	"\x15PREVIEW_KIND_DENOISED\x10\x022\x96\x01\n" +
+	"\x15PREVIEW_KIND_DENOISED\x10\x022\xf4\x02\n" +
 	"\x0fSamplingService\x12C\n" +
 	"\x06Sample\x12\x1a.langevin.v1.SampleRequest\x1a\x1b.langevin.v1.SampleResponse0\x01\x12>\n" +
-	"\x05Score\x12\x19.langevin.v1.ScoreRequest\x1a\x1a.langevin.v1.ScoreResponseB>Z<github.com/langevin-ml/langevin/proto/langevin/v1;langevinv1b\x06proto3"
+	"\x05Score\x12\x19.langevin.v1.ScoreRequest\x1a\x1a.langevin.v1.ScoreResponse\x12A\n" +
+	"\x06Encode\x12\x1a.langevin.v1.EncodeRequest\x1a\x1b.langevin.v1.EncodeResponse\x12A\n" +
+	"\x06Decode\x12\x1a.langevin.v1.DecodeRequest\x1a\x1b.langevin.v1.DecodeResponse\x12V\n" +
+	"\rLogLikelihood\x12!.langevin.v1.LogLikelihoodRequest\x1a\".langevin.v1.LogLikelihoodResponseB>Z<github.com/langevin-ml/langevin/proto/langevin/v1;langevinv1b\x06proto3"
 
 var (
 	file_langevin_v1_sampling_service_proto_rawDescOnce sync.Once
@@ -1724,77 +2362,100 @@ func file_langevin_v1_sampling_service_proto_rawDescGZIP() []byte {
 }
 
 var file_langevin_v1_sampling_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_langevin_v1_sampling_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_langevin_v1_sampling_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_langevin_v1_sampling_service_proto_goTypes = []any{
-	(Refresh)(0),                // 0: langevin.v1.Refresh
-	(PreviewKind)(0),            // 1: langevin.v1.PreviewKind
-	(*SampleRequest)(nil),       // 2: langevin.v1.SampleRequest
-	(*Inpainting)(nil),          // 3: langevin.v1.Inpainting
-	(*Colourisation)(nil),       // 4: langevin.v1.Colourisation
-	(*Interpolation)(nil),       // 5: langevin.v1.Interpolation
-	(*Resume)(nil),              // 6: langevin.v1.Resume
-	(*PreviewOptions)(nil),      // 7: langevin.v1.PreviewOptions
-	(*SampleResponse)(nil),      // 8: langevin.v1.SampleResponse
-	(*Started)(nil),             // 9: langevin.v1.Started
-	(*Progress)(nil),            // 10: langevin.v1.Progress
-	(*Preview)(nil),             // 11: langevin.v1.Preview
-	(*Chunk)(nil),               // 12: langevin.v1.Chunk
-	(*Done)(nil),                // 13: langevin.v1.Done
-	(*ScoreRequest)(nil),        // 14: langevin.v1.ScoreRequest
-	(*ScoreResponse)(nil),       // 15: langevin.v1.ScoreResponse
-	(*AnnealedLangevin)(nil),    // 16: langevin.v1.AnnealedLangevin
-	(*Langevin)(nil),            // 17: langevin.v1.Langevin
-	(*PredictorCorrector)(nil),  // 18: langevin.v1.PredictorCorrector
-	(*ProbabilityFlow)(nil),     // 19: langevin.v1.ProbabilityFlow
-	(TensorFormat)(0),           // 20: langevin.v1.TensorFormat
-	(*Tensor)(nil),              // 21: langevin.v1.Tensor
-	(*durationpb.Duration)(nil), // 22: google.protobuf.Duration
+	(Refresh)(0),                  // 0: langevin.v1.Refresh
+	(PreviewKind)(0),              // 1: langevin.v1.PreviewKind
+	(*SampleRequest)(nil),         // 2: langevin.v1.SampleRequest
+	(*Inpainting)(nil),            // 3: langevin.v1.Inpainting
+	(*Colourisation)(nil),         // 4: langevin.v1.Colourisation
+	(*Interpolation)(nil),         // 5: langevin.v1.Interpolation
+	(*Resume)(nil),                // 6: langevin.v1.Resume
+	(*PreviewOptions)(nil),        // 7: langevin.v1.PreviewOptions
+	(*SampleResponse)(nil),        // 8: langevin.v1.SampleResponse
+	(*Started)(nil),               // 9: langevin.v1.Started
+	(*Progress)(nil),              // 10: langevin.v1.Progress
+	(*Preview)(nil),               // 11: langevin.v1.Preview
+	(*Chunk)(nil),                 // 12: langevin.v1.Chunk
+	(*Done)(nil),                  // 13: langevin.v1.Done
+	(*ScoreRequest)(nil),          // 14: langevin.v1.ScoreRequest
+	(*ScoreResponse)(nil),         // 15: langevin.v1.ScoreResponse
+	(*FlowOptions)(nil),           // 16: langevin.v1.FlowOptions
+	(*EncodeRequest)(nil),         // 17: langevin.v1.EncodeRequest
+	(*EncodeResponse)(nil),        // 18: langevin.v1.EncodeResponse
+	(*DecodeRequest)(nil),         // 19: langevin.v1.DecodeRequest
+	(*DecodeResponse)(nil),        // 20: langevin.v1.DecodeResponse
+	(*LogLikelihoodRequest)(nil),  // 21: langevin.v1.LogLikelihoodRequest
+	(*LogLikelihoodResponse)(nil), // 22: langevin.v1.LogLikelihoodResponse
+	(*AnnealedLangevin)(nil),      // 23: langevin.v1.AnnealedLangevin
+	(*Langevin)(nil),              // 24: langevin.v1.Langevin
+	(*PredictorCorrector)(nil),    // 25: langevin.v1.PredictorCorrector
+	(*ProbabilityFlow)(nil),       // 26: langevin.v1.ProbabilityFlow
+	(TensorFormat)(0),             // 27: langevin.v1.TensorFormat
+	(*Tensor)(nil),                // 28: langevin.v1.Tensor
+	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
-	16, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	17, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
-	18, // 2: langevin.v1.SampleRequest.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	19, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	23, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	24, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
+	25, // 2: langevin.v1.SampleRequest.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	26, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
 	7,  // 4: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
-	20, // 5: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
+	27, // 5: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
 	3,  // 6: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
 	4,  // 7: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
 	5,  // 8: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
 	6,  // 9: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
-	21, // 10: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	28, // 10: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
 	0,  // 11: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
-	21, // 12: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	28, // 12: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
 	0,  // 13: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
-	21, // 14: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	28, // 14: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
 	1,  // 15: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
 	9,  // 16: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
 	10, // 17: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
 	11, // 18: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
 	12, // 19: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
 	13, // 20: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
-	16, // 21: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	17, // 22: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	18, // 23: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	19, // 24: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	22, // 25: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	22, // 26: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	23, // 21: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	24, // 22: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	25, // 23: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	26, // 24: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	29, // 25: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	29, // 26: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
 	1,  // 27: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	21, // 28: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	21, // 29: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	22, // 30: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	22, // 31: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	21, // 32: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	20, // 33: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	21, // 34: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	2,  // 35: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	14, // 36: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	8,  // 37: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	15, // 38: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	37, // [37:39] is the sub-list for method output_type
-	35, // [35:37] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	28, // 28: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	28, // 29: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	29, // 30: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	29, // 31: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	28, // 32: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	27, // 33: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	28, // 34: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	28, // 35: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
+	16, // 36: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	27, // 37: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
+	28, // 38: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
+	28, // 39: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
+	16, // 40: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	27, // 41: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
+	28, // 42: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
+	28, // 43: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
+	16, // 44: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
+	2,  // 45: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	14, // 46: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	17, // 47: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
+	19, // 48: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
+	21, // 49: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
+	8,  // 50: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	15, // 51: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	18, // 52: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
+	20, // 53: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
+	22, // 54: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
+	50, // [50:55] is the sub-list for method output_type
+	45, // [45:50] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -1830,13 +2491,14 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*Started_PredictorCorrector)(nil),
 		(*Started_ProbabilityFlow)(nil),
 	}
+	file_langevin_v1_sampling_service_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_langevin_v1_sampling_service_proto_rawDesc), len(file_langevin_v1_sampling_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,8 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SamplingService_Sample_FullMethodName = "/langevin.v1.SamplingService/Sample"
-	SamplingService_Score_FullMethodName  = "/langevin.v1.SamplingService/Score"
+	SamplingService_Sample_FullMethodName        = "/langevin.v1.SamplingService/Sample"
+	SamplingService_Score_FullMethodName         = "/langevin.v1.SamplingService/Score"
+	SamplingService_Encode_FullMethodName        = "/langevin.v1.SamplingService/Encode"
+	SamplingService_Decode_FullMethodName        = "/langevin.v1.SamplingService/Decode"
+	SamplingService_LogLikelihood_FullMethodName = "/langevin.v1.SamplingService/LogLikelihood"
 )
 
 // SamplingServiceClient is the client API for SamplingService service.
@@ -48,6 +51,20 @@ type SamplingServiceClient interface {
 	//
 	// Errors: INVALID_ARGUMENT, NOT_FOUND and FAILED_PRECONDITION as for Sample.
 	Score(ctx context.Context, in *ScoreRequest, opts ...grpc.CallOption) (*ScoreResponse, error)
+	// Encode takes samples along the probability flow to the latents that Decode returns them from, by an adaptive
+	// solver of order 5 (Song et al. 2021, section 4.3).
+	//
+	// Errors: those of Score; FAILED_PRECONDITION also when a tolerance cannot be met or a chain diverges.
+	Encode(ctx context.Context, in *EncodeRequest, opts ...grpc.CallOption) (*EncodeResponse, error)
+	// Decode takes latents along the probability flow to samples: the inverse of Encode.
+	//
+	// Errors: those of Encode.
+	Decode(ctx context.Context, in *DecodeRequest, opts ...grpc.CallOption) (*DecodeResponse, error)
+	// LogLikelihood returns the log density that the model gives to samples, of the data blurred by sigma_min (Song et
+	// al. 2021, appendix D.2).
+	//
+	// Errors: those of Encode.
+	LogLikelihood(ctx context.Context, in *LogLikelihoodRequest, opts ...grpc.CallOption) (*LogLikelihoodResponse, error)
 }
 
 type samplingServiceClient struct {
@@ -87,6 +104,36 @@ func (c *samplingServiceClient) Score(ctx context.Context, in *ScoreRequest, opt
 	return out, nil
 }
 
+func (c *samplingServiceClient) Encode(ctx context.Context, in *EncodeRequest, opts ...grpc.CallOption) (*EncodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EncodeResponse)
+	err := c.cc.Invoke(ctx, SamplingService_Encode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *samplingServiceClient) Decode(ctx context.Context, in *DecodeRequest, opts ...grpc.CallOption) (*DecodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DecodeResponse)
+	err := c.cc.Invoke(ctx, SamplingService_Decode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *samplingServiceClient) LogLikelihood(ctx context.Context, in *LogLikelihoodRequest, opts ...grpc.CallOption) (*LogLikelihoodResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LogLikelihoodResponse)
+	err := c.cc.Invoke(ctx, SamplingService_LogLikelihood_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SamplingServiceServer is the server API for SamplingService service.
 // All implementations must embed UnimplementedSamplingServiceServer
 // for forward compatibility.
@@ -112,6 +159,20 @@ type SamplingServiceServer interface {
 	//
 	// Errors: INVALID_ARGUMENT, NOT_FOUND and FAILED_PRECONDITION as for Sample.
 	Score(context.Context, *ScoreRequest) (*ScoreResponse, error)
+	// Encode takes samples along the probability flow to the latents that Decode returns them from, by an adaptive
+	// solver of order 5 (Song et al. 2021, section 4.3).
+	//
+	// Errors: those of Score; FAILED_PRECONDITION also when a tolerance cannot be met or a chain diverges.
+	Encode(context.Context, *EncodeRequest) (*EncodeResponse, error)
+	// Decode takes latents along the probability flow to samples: the inverse of Encode.
+	//
+	// Errors: those of Encode.
+	Decode(context.Context, *DecodeRequest) (*DecodeResponse, error)
+	// LogLikelihood returns the log density that the model gives to samples, of the data blurred by sigma_min (Song et
+	// al. 2021, appendix D.2).
+	//
+	// Errors: those of Encode.
+	LogLikelihood(context.Context, *LogLikelihoodRequest) (*LogLikelihoodResponse, error)
 	mustEmbedUnimplementedSamplingServiceServer()
 }
 
@@ -127,6 +188,15 @@ func (UnimplementedSamplingServiceServer) Sample(*SampleRequest, grpc.ServerStre
 }
 func (UnimplementedSamplingServiceServer) Score(context.Context, *ScoreRequest) (*ScoreResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Score not implemented")
+}
+func (UnimplementedSamplingServiceServer) Encode(context.Context, *EncodeRequest) (*EncodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Encode not implemented")
+}
+func (UnimplementedSamplingServiceServer) Decode(context.Context, *DecodeRequest) (*DecodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Decode not implemented")
+}
+func (UnimplementedSamplingServiceServer) LogLikelihood(context.Context, *LogLikelihoodRequest) (*LogLikelihoodResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LogLikelihood not implemented")
 }
 func (UnimplementedSamplingServiceServer) mustEmbedUnimplementedSamplingServiceServer() {}
 func (UnimplementedSamplingServiceServer) testEmbeddedByValue()                         {}
@@ -178,6 +248,60 @@ func _SamplingService_Score_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SamplingService_Encode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EncodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SamplingServiceServer).Encode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SamplingService_Encode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SamplingServiceServer).Encode(ctx, req.(*EncodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SamplingService_Decode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DecodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SamplingServiceServer).Decode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SamplingService_Decode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SamplingServiceServer).Decode(ctx, req.(*DecodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SamplingService_LogLikelihood_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LogLikelihoodRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SamplingServiceServer).LogLikelihood(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SamplingService_LogLikelihood_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SamplingServiceServer).LogLikelihood(ctx, req.(*LogLikelihoodRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SamplingService_ServiceDesc is the grpc.ServiceDesc for SamplingService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -188,6 +312,18 @@ var SamplingService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Score",
 			Handler:    _SamplingService_Score_Handler,
+		},
+		{
+			MethodName: "Encode",
+			Handler:    _SamplingService_Encode_Handler,
+		},
+		{
+			MethodName: "Decode",
+			Handler:    _SamplingService_Decode_Handler,
+		},
+		{
+			MethodName: "LogLikelihood",
+			Handler:    _SamplingService_LogLikelihood_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,0 +1,138 @@
+package rpc
+
+import (
+	"context"
+	"log/slog"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/host"
+)
+
+// minTolerance is the smallest tolerance worth asking for: scores are float32.
+const minTolerance = 1e-7
+
+// flowFunc is one of sampling's adaptive solvers.
+type flowFunc func(context.Context, sampling.Model, sampling.FlowRequest) (sampling.FlowResult, error)
+
+// flowCall is what the three flow calls have in common.
+type flowCall struct {
+	model   string
+	version int32
+	field   string // of the request's tensor
+	rows    *langevinv1.Tensor
+	options *langevinv1.FlowOptions
+	format  langevinv1.TensorFormat
+	change  func(*sampling.FlowRequest) // sets what only this call has; nil for nothing
+	solve   flowFunc
+}
+
+// flowAnswer is what the three flow answers have in common.
+type flowAnswer struct {
+	model  string
+	number int32
+	digest string
+	tensor *langevinv1.Tensor
+	logP   []float64
+	nfe    []int64
+}
+
+// Encode takes samples to latents.
+func (s *Sampling) Encode(ctx context.Context, req *langevinv1.EncodeRequest) (*langevinv1.EncodeResponse, error) {
+	a, err := s.flow(ctx, flowCall{
+		model: req.GetModel(), version: req.GetVersion(), field: "x", rows: req.GetX(),
+		options: req.GetFlow(), format: req.GetFormat(), solve: sampling.FlowEncode,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &langevinv1.EncodeResponse{Model: a.model, Version: a.number, Digest: a.digest, Latent: a.tensor, Nfe: a.nfe}, nil
+}
+
+// Decode takes latents to samples.
+func (s *Sampling) Decode(ctx context.Context, req *langevinv1.DecodeRequest) (*langevinv1.DecodeResponse, error) {
+	a, err := s.flow(ctx, flowCall{
+		model: req.GetModel(), version: req.GetVersion(), field: "latent", rows: req.GetLatent(),
+		options: req.GetFlow(), format: req.GetFormat(), solve: sampling.FlowDecode,
+		change: func(r *sampling.FlowRequest) { r.Denoise = req.GetDenoise() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &langevinv1.DecodeResponse{Model: a.model, Version: a.number, Digest: a.digest, Sample: a.tensor, Nfe: a.nfe}, nil
+}
+
+// LogLikelihood judges samples.
+func (s *Sampling) LogLikelihood(ctx context.Context, req *langevinv1.LogLikelihoodRequest) (*langevinv1.LogLikelihoodResponse, error) {
+	a, err := s.flow(ctx, flowCall{
+		model: req.GetModel(), version: req.GetVersion(), field: "x", rows: req.GetX(),
+		options: req.GetFlow(), solve: sampling.FlowLogLikelihood,
+		change: func(r *sampling.FlowRequest) { r.Exact, r.Seed = req.GetExact(), req.GetSeed() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &langevinv1.LogLikelihoodResponse{Model: a.model, Version: a.number, Digest: a.digest, LogLikelihood: a.logP, Nfe: a.nfe}, nil
+}
+
+// flow validates a call, solves it with the model's turns, and encodes what comes out.
+func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) {
+	loaded, err := acquire(ctx, s.host, call.model, call.version)
+	if err != nil {
+		return flowAnswer{}, err
+	}
+	defer loaded.Release()
+	var bad invalid
+	encoder := newEncoder(loaded.Entry.Manifest, call.format, &bad)
+	r := s.flowRequest(call, loaded, &bad)
+	if err := bad.err(); err != nil {
+		return flowAnswer{}, err
+	}
+	annotate(ctx, slog.String("model", loaded.Entry.Name), slog.Int("rows", r.N))
+	result, err := call.solve(ctx, loaded.Value.Scheduler, r)
+	if err != nil {
+		return flowAnswer{}, err
+	}
+	tensor, err := encoder.tensor(result.X)
+	if err != nil {
+		return flowAnswer{}, err
+	}
+	a := flowAnswer{
+		model: loaded.Entry.Name, number: int32(loaded.Entry.Version), digest: loaded.Entry.Digest,
+		tensor: tensor, logP: result.LogP, nfe: make([]int64, len(result.NFE)),
+	}
+	for i, n := range result.NFE {
+		a.nfe[i] = int64(n)
+	}
+	return a, nil
+}
+
+func (s *Sampling) flowRequest(call flowCall, loaded *host.Loaded[*Engine], bad *invalid) sampling.FlowRequest {
+	m := loaded.Entry.Manifest
+	r := sampling.FlowRequest{
+		SigmaMax: m.Sigmas[0], SigmaMin: m.Sigmas[len(m.Sigmas)-1], RTol: 1e-5, ATol: 1e-5,
+		Dim: m.Dim(), MaxNFE: s.limits.Steps,
+	}
+	if o := call.options; o != nil {
+		override(&r.SigmaMax, o.SigmaMax)
+		override(&r.SigmaMin, o.SigmaMin)
+		override(&r.RTol, o.Rtol)
+		override(&r.ATol, o.Atol)
+	}
+	for field, v := range map[string]float64{"flow.rtol": r.RTol, "flow.atol": r.ATol} {
+		if v < minTolerance {
+			bad.add(field, v, "at least %g", minTolerance)
+		}
+	}
+	r.X = decodeRows(call.rows, call.field, m, s.rowsFor(m), bad)
+	r.N = len(r.X) / r.Dim
+	if call.change != nil {
+		call.change(&r)
+	}
+	if len(*bad) == 0 {
+		if err := r.Validate(); err != nil {
+			bad.join("flow.", err)
+		}
+	}
+	return r
+}
