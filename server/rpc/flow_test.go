@@ -60,12 +60,12 @@ func TestBadFlowRequests(t *testing.T) {
 	s := start(t)
 	point := &langevinv1.Tensor{Values: []float32{1, 2}}
 	for says, req := range map[string]*langevinv1.EncodeRequest{
-		"x is 0 elements":        {},
-		"flow.rtol is 0":         {X: point, Flow: &langevinv1.FlowOptions{Rtol: proto.Float64(0)}},
-		"flow.atol is NaN":       {X: point, Flow: &langevinv1.FlowOptions{Atol: proto.Float64(math.NaN())}},
-		"flow.sigma_min is -1":   {X: point, Flow: &langevinv1.FlowOptions{SigmaMin: proto.Float64(-1)}},
-		"flow.sigma_max is 1e-9": {X: point, Flow: &langevinv1.FlowOptions{SigmaMax: proto.Float64(1e-9)}},
-		"format is":              {X: point, Format: langevinv1.TensorFormat_TENSOR_FORMAT_PNG},
+		"x is 0 elements":         {},
+		"flow.rtol is 0":          {X: point, Flow: &langevinv1.FlowOptions{Rtol: proto.Float64(0)}},
+		"flow.atol is NaN":        {X: point, Flow: &langevinv1.FlowOptions{Atol: proto.Float64(math.NaN())}},
+		"flow.sigma_min is -1":    {X: point, Flow: &langevinv1.FlowOptions{SigmaMin: proto.Float64(-1)}},
+		"flow.sigma_max is 1e-09": {X: point, Flow: &langevinv1.FlowOptions{SigmaMax: proto.Float64(1e-9)}},
+		"format is":               {X: point, Format: langevinv1.TensorFormat_TENSOR_FORMAT_PNG},
 	} {
 		if _, err := s.sampling.Encode(t.Context(), req); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want INVALID_ARGUMENT with %q", err, says)
