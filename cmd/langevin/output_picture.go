@@ -32,10 +32,15 @@ func previews(m client.Model, n, frames int) *client.PreviewOptions {
 	return &client.PreviewOptions{Frames: frames, Chains: min(n, max(1, fit))}
 }
 
-// chainSteps is how many steps a chain takes, which bounds the frames that there can be.
+// chainSteps is how many steps a chain takes at least, which bounds the frames that there can be.
 func chainSteps(m client.Model, s client.Sampler) int {
-	if l, ok := s.(client.Langevin); ok {
-		return cmp.Or(l.Steps, defaultLangevinSteps)
+	switch s := s.(type) {
+	case client.Langevin:
+		return cmp.Or(s.Steps, defaultLangevinSteps)
+	case client.PredictorCorrector:
+		return cmp.Or(s.Times, defaultTimes)
+	case client.ProbabilityFlow:
+		return cmp.Or(max(0, len(s.Sigmas)-1), s.Steps, defaultFlowSteps)
 	}
 	model, _ := m.Sampler.(client.AnnealedLangevin)
 	asked, _ := s.(client.AnnealedLangevin)
@@ -43,8 +48,12 @@ func chainSteps(m client.Model, s client.Sampler) int {
 	return levels * cmp.Or(asked.StepsPerLevel, model.StepsPerLevel)
 }
 
-// defaultLangevinSteps is the API's default of Langevin.steps.
-const defaultLangevinSteps = 1000
+// The API's defaults of Langevin.steps, PredictorCorrector.n and ProbabilityFlow.steps.
+const (
+	defaultLangevinSteps = 1000
+	defaultTimes         = 1000
+	defaultFlowSteps     = 50
+)
 
 func writePNG(w io.Writer, r *client.Result, m client.Model) error {
 	return figure.Still(w, r.Shape, axes(m), r.X, fmt.Sprintf("%s: %s", r.Model, plural(r.N, "sample")))

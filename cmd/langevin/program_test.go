@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 
@@ -84,15 +85,31 @@ func TestUsage(t *testing.T) {
 		"sample --denoise=maybe":                 "--denoise is maybe: want true or false",
 		"sample --frames 1":                      "--frames is 1: want a whole number from 2 to 2147483647",
 		"sample --timeout 5":                     "--timeout is 5: want a duration such as 30s or 2m",
-		"sample --sampler euler":                 "--sampler is euler: want annealed or langevin",
+		"sample --sampler euler":                 "--sampler is euler: want annealed, langevin, pc or flow",
 		"sample --steps 5":                       "--steps needs --sampler langevin",
-		"sample --sampler langevin --sigmas 2,1": "--sigmas is for --sampler annealed",
-		"sample --out ring":                      "--out is ring: want a name that ends in .csv, .npy, .png or .gif",
-		"sample --out ring.jpeg":                 "--out is ring.jpeg: want a name that ends in .csv, .npy, .png or .gif",
-		"sample ring@new":                        "model is ring@new: want a name, or a name and a version as ring@2",
-		"sample ring@0":                          "model is ring@0: want a name, or a name and a version as ring@2",
-		"models show @1":                         "model is @1: want a name, or a name and a version as ring@2",
-		"sample --server a:1 --local":            "--server and --local: want one of them",
+		"sample --sampler langevin --sigmas 2,1": "--sigmas is for --sampler annealed or flow, not langevin",
+		"sample --method heun":                   "--method needs --sampler flow",
+		"sample --sampler flow --step-lr 1":      "--step-lr is for --sampler annealed, not flow",
+		"sample --sampler pc --sigmas 2,1":       "--sigmas is for --sampler annealed or flow, not pc",
+		"sample --sampler flow --flow-steps 2 --sigmas 2,1":        "--flow-steps and --sigmas: want one of them",
+		"sample --sampler flow --method rk4":                       "--method is rk4: want heun, euler or multistep",
+		"sample --sampler pc --process v":                          "--process is v: want ve, vp or sub_vp",
+		"sample --sampler pc --process vp --sigma-max 3":           "--sigma-max is for --process ve",
+		"sample --sampler pc --beta-min 3":                         "--beta-min is for --process vp or sub_vp",
+		"sample --sampler pc --snr 0.1":                            "--snr needs --corrector langevin or annealed_langevin",
+		"sample --sampler pc --corrector none --corrector-steps 2": "--corrector-steps needs --corrector langevin or annealed_langevin",
+		"sample --sampler pc --times 1":                            "--times is 1: want a whole number from 2 to 2147483647",
+		"sample --interpolate 1":                                   "--interpolate is 1: want a whole number from 2 to 2147483647",
+		"sample --mask m.npy":                                      "--mask needs --inpaint",
+		"sample --inpaint x.npy":                                   "--inpaint needs --mask",
+		"sample --refresh step":                                    "--refresh needs --inpaint",
+		"sample --inpaint x.npy --mask m.npy --refresh never":      "--refresh is never: want level or step",
+		"sample --out ring":                                        "--out is ring: want a name that ends in .csv, .npy, .png or .gif",
+		"sample --out ring.jpeg":                                   "--out is ring.jpeg: want a name that ends in .csv, .npy, .png or .gif",
+		"sample ring@new":                                          "model is ring@new: want a name, or a name and a version as ring@2",
+		"sample ring@0":                                            "model is ring@0: want a name, or a name and a version as ring@2",
+		"models show @1":                                           "model is @1: want a name, or a name and a version as ring@2",
+		"sample --server a:1 --local":                              "--server and --local: want one of them",
 	} {
 		got := langevin(t, fake.Script{}, strings.Fields(line)...)
 		if got.code != exitUsage || got.stdout != "" || !oneLineWith(got.stderr, want) || !strings.Contains(got.stderr, "--help)") {
@@ -119,6 +136,16 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s: want help with an example", c.Name())
 		}
 	}
+}
+
+// TestGroupedHelp: no flag is lost between the groups.
+func TestGroupedHelp(t *testing.T) {
+	got := langevin(t, fake.Script{}, "sample", "--help")
+	(&program{}).sampleCommand().Flags().VisitAll(func(f *pflag.Flag) {
+		if !strings.Contains(got.stdout, "--"+f.Name+" ") {
+			t.Errorf("help does not tell --%s", f.Name)
+		}
+	})
 }
 
 func TestInterrupted(t *testing.T) {

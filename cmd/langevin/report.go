@@ -32,7 +32,21 @@ type samplerReport struct {
 	Sigma         float64   `json:"sigma,omitempty"`
 	Steps         int       `json:"steps,omitempty"`
 	StepSize      float64   `json:"step_size,omitempty"`
-	Denoise       bool      `json:"denoise"`
+
+	Process        client.Process    `json:"process,omitempty"`
+	SigmaMin       float64           `json:"sigma_min,omitempty"`
+	SigmaMax       float64           `json:"sigma_max,omitempty"`
+	BetaMin        float64           `json:"beta_min,omitempty"`
+	BetaMax        float64           `json:"beta_max,omitempty"`
+	Times          int               `json:"times,omitempty"`
+	Predictor      client.Predictor  `json:"predictor,omitempty"`
+	Corrector      client.Corrector  `json:"corrector,omitempty"`
+	CorrectorSteps int               `json:"corrector_steps,omitempty"`
+	SNR            float64           `json:"snr,omitempty"`
+	Epsilon        float64           `json:"epsilon,omitempty"`
+	Method         client.FlowMethod `json:"method,omitempty"`
+
+	Denoise bool `json:"denoise"`
 }
 
 func newSamplerReport(s client.Sampler) *samplerReport {
@@ -44,6 +58,17 @@ func newSamplerReport(s client.Sampler) *samplerReport {
 		}
 	case client.Langevin:
 		return &samplerReport{Kind: "langevin", Sigma: s.Sigma, Steps: s.Steps, StepSize: s.StepSize, Denoise: on(s.Denoise)}
+	case client.PredictorCorrector:
+		return &samplerReport{
+			Kind: "predictor_corrector", Process: s.Process,
+			SigmaMin: s.SigmaMin, SigmaMax: s.SigmaMax, BetaMin: s.BetaMin, BetaMax: s.BetaMax,
+			Times: s.Times, Predictor: s.Predictor, Corrector: s.Corrector, CorrectorSteps: s.CorrectorSteps,
+			SNR: s.SNR, Epsilon: s.Epsilon, Denoise: on(s.Denoise),
+		}
+	case client.ProbabilityFlow:
+		return &samplerReport{
+			Kind: "probability_flow", Sigmas: s.Sigmas, Steps: s.Steps, Method: s.Method, Denoise: on(s.Denoise),
+		}
 	}
 	return nil
 }

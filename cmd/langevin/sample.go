@@ -18,6 +18,8 @@ import (
 type sampleCommand struct {
 	connection
 	samplerFlags
+	conditionFlags
+	given      func(flag string) bool // whether the command line has it
 	n          countValue
 	seed       seedValue
 	firstChain uint64
@@ -32,29 +34,42 @@ func (p *program) sampleCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sample [MODEL]",
 		Short: "Draw samples of a model",
-		Long: `Sample draws chains of a model by annealed Langevin dynamics, on a server or (--local) in this
-process, and writes them to --out: .csv (a chain a line), .npy, .png or .gif (the chains on their
-way). Without --out it writes CSV to standard output, or a summary if that is a terminal.
+		Long: `Sample draws chains of a model, by annealed Langevin dynamics unless --sampler says otherwise, on a
+server or (--local) in this process, and writes them to --out: .csv (a chain a line), .npy, .png or
+.gif (the chains on their way). Without --out it writes CSV to standard output, or a summary if that
+is a terminal.
 
 The same model, sampler, seed and chain index give the same sample, on every run and wherever it
 is drawn. MODEL may say which version: ring@2. Without MODEL the server's default model is drawn.`,
 		Example: `  langevin sample ring -n 2000 --seed 1 --out ring.gif
   langevin sample 2gauss -n 20000 --seed 1 > points.csv
   langevin sample 2gauss -n 1000 --sampler langevin --steps 5000 --out stuck.png
-  langevin sample ring -n 500 --seed 1 --first-chain 500 --local --json`,
+  langevin sample ring -n 500 --seed 1 --first-chain 500 --local --json
+  langevin sample ring -n 2000 --sampler flow --method heun --flow-steps 30 --out flow.png
+  langevin sample ring -n 2000 --sampler pc --corrector annealed_langevin --snr 0.1 --out pc.gif
+  langevin sample digits -n 16 --inpaint half.npy --mask known.npy --denoise --out whole.npy
+  langevin sample digits -n 40 --interpolate 8 --out rows.png`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return p.sample(c.Context(), o, strings.Join(args, "")) },
 	}
-	o.connection.register(c.Flags())
-	o.samplerFlags.register(c.Flags())
-	c.Flags().VarP(&o.n, "n", "n", "how many chains to draw")
-	c.Flags().Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and told)")
-	c.Flags().Uint64Var(&o.firstChain, "first-chain", 0, "index of the first chain, to draw a part of a larger job")
-	c.Flags().StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .csv, .npy, .png or .gif")
-	c.Flags().Var(&o.frames, "frames", "frames of a .gif")
-	c.Flags().BoolVar(&o.json, "json", false, "write one JSON object to standard output, the samples in it unless --out takes them")
-	c.Flags().DurationVar(&o.timeout, "timeout", 0, "give up after so long, such as 30s (default never)")
+	o.given = c.Flags().Changed
+	groupFlags(c, o.groups()...)
 	return c
+}
+
+// groups makes the flags, in the order that help shows them.
+func (o *sampleCommand) groups() []flagGroup {
+	draw, where := newFlagGroup("What to draw, and where to"), newFlagGroup("Who draws")
+	draw.flags.VarP(&o.n, "n", "n", "how many chains to draw")
+	draw.flags.Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and told)")
+	draw.flags.Uint64Var(&o.firstChain, "first-chain", 0, "index of the first chain, to draw a part of a larger job")
+	draw.flags.StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .csv, .npy, .png or .gif")
+	draw.flags.Var(&o.frames, "frames", "frames of a .gif")
+	draw.flags.BoolVar(&o.json, "json", false, "write one JSON object to standard output, the samples in it unless --out takes them")
+	draw.flags.DurationVar(&o.timeout, "timeout", 0, "give up after so long, such as 30s (default never)")
+	o.connection.register(where.flags)
+	groups := append([]flagGroup{draw}, o.samplerFlags.groups()...)
+	return append(groups, o.conditionFlags.group(), where)
 }
 
 // sample checks what can be checked, draws, and writes.
@@ -94,8 +109,17 @@ func (o *sampleCommand) request(model string) (client.SampleRequest, error) {
 		return client.SampleRequest{}, err
 	}
 	sampler, err := o.sampler()
+	if err != nil {
+		return client.SampleRequest{}, err
+	}
+	condition, err := o.condition()
+	n := o.n.n
+	if o.columns.n > 0 && !o.given("n") {
+		n = o.columns.n // one row
+	}
 	return client.SampleRequest{
-		Model: name, Version: version, N: o.n.n, Seed: o.seed.seed, FirstChain: o.firstChain, Sampler: sampler,
+		Model: name, Version: version, N: n, Seed: o.seed.seed, FirstChain: o.firstChain,
+		Sampler: sampler, Condition: condition, Columns: o.columns.n,
 	}, err
 }
 
@@ -156,7 +180,7 @@ func (p *program) toFile(o *sampleCommand, out output, file *pendingFile) delive
 
 // frameCount is how many frames a .gif has: as many as asked for, or the default but no more than there are states.
 func (o *sampleCommand) frameCount(m client.Model, s client.Sampler) int {
-	if o.connection.flags.Changed("frames") {
+	if o.given("frames") {
 		return o.frames.n
 	}
 	return max(2, min(o.frames.n, chainSteps(m, s)+1))

@@ -57,6 +57,17 @@ func TestSampleFlags(t *testing.T) {
 		"--sigmas 3,2.5,1 --steps-per-level 4": {N: 1, Sampler: client.AnnealedLangevin{Sigmas: []float64{3, 2.5, 1}, StepsPerLevel: 4}},
 		"--sampler langevin":                   {N: 1, Sampler: client.Langevin{}},
 		"--sampler langevin --sigma 2 --steps 9 --step-size 0.5 --denoise": {N: 1, Sampler: client.Langevin{Sigma: 2, Steps: 9, StepSize: 0.5, Denoise: new(true)}},
+		"--sampler pc": {N: 1, Sampler: client.PredictorCorrector{}},
+		"--sampler pc --process sub-vp --beta-min 0.2 --beta-max 10 --times 500 --predictor euler-maruyama --corrector langevin --corrector-steps 2 --snr 0.1 --epsilon 1e-4 --denoise=false": {
+			N: 1, Sampler: client.PredictorCorrector{Process: client.ProcessSubVP, BetaMin: 0.2, BetaMax: 10, Times: 500,
+				Predictor: client.PredictorEulerMaruyama, Corrector: client.CorrectorLangevin, CorrectorSteps: 2, SNR: 0.1, Epsilon: 1e-4, Denoise: new(false)}},
+		"--sampler pc --sigma-min 0.1 --sigma-max 9 --predictor none --corrector annealed_langevin": {N: 1, Sampler: client.PredictorCorrector{
+			SigmaMin: 0.1, SigmaMax: 9, Predictor: client.PredictorNone, Corrector: client.CorrectorAnnealed}},
+		"--sampler flow": {N: 1, Sampler: client.ProbabilityFlow{}},
+		"--sampler flow --method multistep --flow-steps 9": {N: 1, Sampler: client.ProbabilityFlow{Method: client.FlowMultistep, Steps: 9}},
+		"--sampler flow --sigmas 3,1 --denoise":            {N: 1, Sampler: client.ProbabilityFlow{Sigmas: []float64{3, 1}, Denoise: new(true)}},
+		"--interpolate 8":                                  {N: 8, Columns: 8},
+		"--interpolate 8 -n 40 --first-chain 8":            {N: 40, Columns: 8, FirstChain: 8},
 	} {
 		var got client.SampleRequest
 		script := fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
@@ -86,6 +97,32 @@ func TestSampleAsJSON(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, report); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
+	}
+}
+
+// TestSamplersAreTold: what the server says of its sampler is in the report and in the summary.
+func TestSamplersAreTold(t *testing.T) {
+	for _, tt := range []struct {
+		sampler client.Sampler
+		report  string
+		text    string
+	}{
+		{client.Langevin{Sigma: 0.5, Steps: 9, StepSize: 0.1}, `{"kind":"langevin","sigma":0.5,"steps":9,"step_size":0.1,"denoise":false}`,
+			"Langevin (9 steps at sigma 0.5)"},
+		{client.PredictorCorrector{Process: "vp", BetaMin: 0.1, BetaMax: 20, Times: 1000, Predictor: "ancestral", Corrector: "langevin",
+			CorrectorSteps: 2, SNR: 0.16, Epsilon: 1e-3, Denoise: new(true)},
+			`{"kind":"predictor_corrector","process":"vp","beta_min":0.1,"beta_max":20,"times":1000,"predictor":"ancestral","corrector":"langevin","corrector_steps":2,"snr":0.16,"epsilon":0.001,"denoise":true}`,
+			"predictor-corrector (vp, 1,000 times, predictor ancestral, corrector langevin)"},
+		{client.ProbabilityFlow{Sigmas: []float64{2, 1}, Method: "euler", Denoise: new(false)},
+			`{"kind":"probability_flow","sigmas":[2,1],"method":"euler","denoise":false}`, "probability flow (euler, 2 sigmas)"},
+	} {
+		report, err := json.Marshal(newSamplerReport(tt.sampler))
+		if err != nil || string(report) != tt.report {
+			t.Errorf("%+v: %s, %v\nwant %s", tt.sampler, report, err, tt.report)
+		}
+		if text := samplerText(tt.sampler); text != tt.text {
+			t.Errorf("%+v: %q, want %q", tt.sampler, text, tt.text)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -121,10 +122,56 @@ func TestSameBytesEverywhere(t *testing.T) {
 	}
 }
 
+// TestEverySampler draws from N(0, I) in two dimensions, given x = 0.5 in the last line: what each sampler and condition
+// asks for, a real server understands.
+func TestEverySampler(t *testing.T) {
+	address := serving(t, inside(t, modelFolder(t)))
+	writeFiles(t, map[string][]byte{
+		"half.npy": npy("<f4", "(2,)", []float32{0.5, 9}),
+		"mask.npy": npy("|b1", "(2,)", []bool{true, false}),
+	})
+	for _, line := range []string{
+		"--steps-per-level 300 --step-lr 0.01",
+		"--sampler langevin --sigma 0.1 --steps 200 --step-size 0.1",
+		"--sampler flow",
+		"--sampler flow --method multistep --flow-steps 20",
+		"--sampler pc --times 200",
+		"--sampler pc --times 200 --predictor none --corrector annealed_langevin --snr 0.2 --corrector-steps 4",
+		"--sampler pc --process vp --times 200 --beta-max 5",
+		"--interpolate 2 --steps-per-level 300 --step-lr 0.01",
+		"--inpaint half.npy --mask mask.npy --denoise --steps-per-level 300 --step-lr 0.01",
+	} {
+		args := append([]string{"sample", "gauss", "-n", "1000", "--seed", "1", "--server", address, "--json"}, strings.Fields(line)...)
+		got := runAlone(t, args...)
+		var report sampleReport
+		if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || len(report.Samples) != 1000 {
+			t.Fatalf("sample %s: %v, %+v", line, err, got)
+		}
+		inpainted, square := strings.Contains(line, "--inpaint"), 0.0
+		for _, x := range report.Samples {
+			if inpainted && x[0] != 0.5 {
+				t.Fatalf("sample %s: %v", line, x)
+			}
+			square += float64(x[1]) * float64(x[1]) / 1000
+		}
+		// The mean of 1000 squares of N(0, 1) is 1 ± 0.045; the samplers' own errors are of a tenth.
+		if math.Abs(square-1) > 0.3 {
+			t.Errorf("sample %s: the variance is %.3f, want about 1", line, square)
+		}
+	}
+}
+
 func TestServerTellsBadRequests(t *testing.T) {
 	models := modelFolder(t)
 	addModel(t, models, "broken", []byte("not a model"))
 	address := serving(t, inside(t, models))
+	files := t.TempDir()
+	values, mask := filepath.Join(files, "x.npy"), filepath.Join(files, "m.npy")
+	for path, data := range map[string][]byte{values: npy("<f4", "(2,)", []float32{1, 2}), mask: npy("|b1", "(2,)", []bool{true, false})} {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for line, want := range map[string]string{
 		"sample gaus":                            "did you mean",
 		"sample gauss@9":                         "version 9",
@@ -133,9 +180,12 @@ func TestServerTellsBadRequests(t *testing.T) {
 		"sample gauss -n 2000000":                "n is 2000000: want 1 to 1000000",
 		"sample gauss --steps-per-level 1000000": "steps_per_level is 1000000: want at most",
 		"sample gauss --sampler langevin --step-size 1e9 --steps 1000 --out x.csv": "diverged",
-		"sample wide --out x.png":   "samples of shape [7] cannot be drawn",
-		"sample broken --out x.gif": "sample broken: ",
-		"models show nothing":       "nothing",
+		"sample wide --out x.png":                             "samples of shape [7] cannot be drawn",
+		"sample broken --out x.gif":                           "sample broken: ",
+		"models show nothing":                                 "nothing",
+		"sample gauss --sampler pc --process vp --times 15":   "n is 15: want above beta_max",
+		"sample gauss --sampler flow --sigmas 1":              "at least two",
+		"sample wide --inpaint " + values + " --mask " + mask: "inpainting.values is 2 elements of shape [2]: want one sample, of shape [7]",
 	} {
 		t.Chdir(t.TempDir())
 		got := runAlone(t, append(strings.Fields(line), "--server", address)...)

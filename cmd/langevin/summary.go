@@ -89,6 +89,10 @@ func samplerText(s client.Sampler) string {
 		return fmt.Sprintf("annealed Langevin (%s of %s)", plural(len(s.Sigmas), "level"), plural(s.StepsPerLevel, "step"))
 	case client.Langevin:
 		return fmt.Sprintf("Langevin (%s at sigma %.3g)", plural(s.Steps, "step"), s.Sigma)
+	case client.PredictorCorrector:
+		return fmt.Sprintf("predictor-corrector (%s, %s, predictor %s, corrector %s)", s.Process, plural(s.Times, "time"), s.Predictor, s.Corrector)
+	case client.ProbabilityFlow:
+		return fmt.Sprintf("probability flow (%s, %s)", s.Method, plural(len(s.Sigmas), "sigma"))
 	}
 	return "a sampler this program does not know"
 }

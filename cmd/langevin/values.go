@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -78,6 +79,40 @@ func (v *positiveValue) Set(text string) error {
 	}
 	*v = positiveValue(f)
 	return nil
+}
+
+// wordValue is one of a few words; empty means not given. A dash in it may stand for an underscore.
+type wordValue[W ~string] struct {
+	word  W
+	words []W
+}
+
+func (v *wordValue[W]) Type() string   { return "word" }
+func (v *wordValue[W]) String() string { return string(v.word) }
+
+func (v *wordValue[W]) Set(text string) error {
+	word := W(strings.ReplaceAll(text, "-", "_"))
+	if !slices.Contains(v.words, word) {
+		return wantError(alternatives(v.words))
+	}
+	v.word = word
+	return nil
+}
+
+// alternatives is "a, b or c".
+func alternatives[W ~string](words []W) string {
+	text := ""
+	for i, w := range words {
+		switch {
+		case i == 0:
+		case i == len(words)-1:
+			text += " or "
+		default:
+			text += ", "
+		}
+		text += string(w)
+	}
+	return text
 }
 
 // sigmasValue is a noise schedule; nil means not given.

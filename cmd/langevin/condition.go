@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/langevin-ml/langevin/client"
+)
+
+// conditionFlags choose a part of every sample to hold fixed, and interpolation.
+type conditionFlags struct {
+	inpaint, mask string
+	refresh       wordValue[client.Refresh]
+	columns       countValue
+}
+
+func (c *conditionFlags) group() flagGroup {
+	c.refresh.words, c.columns.least = []client.Refresh{client.RefreshLevel, client.RefreshStep}, 2
+	g := newFlagGroup("Conditions")
+	g.flags.StringVar(&c.inpaint, "inpaint", "", "`FILE`.npy with one sample: hold fixed what --mask marks of it (with --denoise it comes out as it is)")
+	g.flags.StringVar(&c.mask, "mask", "", "`FILE`.npy of the same shape, or of an image's height and width: 1, 255 or True where it is known, else 0")
+	g.flags.Var(&c.refresh, "refresh", "when the noise on the known part is drawn: level or step (default level)")
+	g.flags.Var(&c.columns, "interpolate", "draw rows of so many `COLUMNS` that turn from one sample to another (-n counts all samples; default one row)")
+	return g
+}
+
+// condition reads the files that the flags name; nil if there are none.
+func (c *conditionFlags) condition() (client.Condition, error) {
+	switch {
+	case c.inpaint == "" && c.mask == "" && c.refresh.word == "":
+		return nil, nil
+	case c.inpaint == "" && c.mask != "":
+		return nil, usagef("--mask needs --inpaint, the file with the known values")
+	case c.inpaint == "":
+		return nil, usagef("--refresh needs --inpaint")
+	case c.mask == "":
+		return nil, usagef("--inpaint needs --mask, the file that says what is known")
+	}
+	values, err := readNPY(c.inpaint)
+	if err != nil {
+		return nil, err
+	}
+	if !values.floats() {
+		return nil, fmt.Errorf("--inpaint %s holds %s: want float32 or float64, in the range of the model's data", c.inpaint, values.kind)
+	}
+	mask, err := readNPY(c.mask)
+	if err != nil {
+		return nil, err
+	}
+	if !coversPart(mask.shape, values.shape) {
+		return nil, fmt.Errorf("--mask %s has shape %v: want %v as %s has, or the [height, width] of an image",
+			c.mask, mask.shape, values.shape, c.inpaint)
+	}
+	known, err := marks(mask)
+	if err != nil {
+		return nil, fmt.Errorf("--mask %s: %w", c.mask, err)
+	}
+	return client.Inpainting{Values: values.values, Shape: values.shape, Mask: known, Refresh: c.refresh.word}, nil
+}
+
+// coversPart reports whether a mask has an element for each of a sample, or for each pixel of one of shape
+// [channels, height, width]. Leading axes of 1 do not count.
+func coversPart(mask, sample []int) bool {
+	mask, sample = withoutOnes(mask), withoutOnes(sample)
+	return slices.Equal(mask, sample) || len(sample) == 3 && slices.Equal(mask, withoutOnes(sample[1:]))
+}
+
+func withoutOnes(shape []int) []int {
+	for len(shape) > 0 && shape[0] == 1 {
+		shape = shape[1:]
+	}
+	return shape
+}
+
+// marks reads a mask: 0 is unknown, 1 known, and 255 too in bytes, as pictures have it.
+func marks(mask array) ([]bool, error) {
+	known := make([]bool, len(mask.values))
+	for i, v := range mask.values {
+		known[i] = v != 0
+		if v != 0 && v != 1 && !(v == 255 && mask.kind == "|u1") {
+			return nil, fmt.Errorf("element %d is %g: want 0 or 1", i, v)
+		}
+	}
+	if !slices.Contains(known, true) {
+		return nil, fmt.Errorf("no element is known: want at least one 1")
+	}
+	return known, nil
+}

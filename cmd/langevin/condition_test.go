@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/client/fake"
+)
+
+// npy is a file as numpy.save writes it, version 1.0, with the given elements. numpy.lib.format describes it.
+func npy(kind, shape string, elements any) []byte {
+	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }", kind, shape)
+	header += strings.Repeat(" ", 117-len(header)) + "\n"
+	file := append([]byte("\x93NUMPY\x01\x00\x76\x00"), header...)
+	file, err := binary.Append(file, binary.LittleEndian, elements)
+	if err != nil {
+		panic(err)
+	}
+	return file
+}
+
+func writeFiles(t *testing.T, files map[string][]byte) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, data := range files {
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestInpaintFlags: what the files hold is what the server is asked for.
+func TestInpaintFlags(t *testing.T) {
+	writeFiles(t, map[string][]byte{
+		"point.npy":  npy("<f4", "(2,)", []float32{3, 4}),
+		"double.npy": npy("<f8", "(1, 2)", []float64{3, 4}),
+		"image.npy":  npy("<f4", "(2, 1, 3)", []float32{1, 2, 3, 4, 5, 6}),
+		"bool.npy":   npy("|b1", "(2,)", []bool{true, false}),
+		"bytes.npy":  npy("|u1", "(1, 3)", []uint8{0, 255, 1}),
+		"float.npy":  npy("<f4", "(2,)", []float32{0, 1}),
+	})
+	for line, want := range map[string]client.Inpainting{
+		"--inpaint point.npy --mask bool.npy":                 {Values: []float32{3, 4}, Shape: []int{2}, Mask: []bool{true, false}},
+		"--inpaint double.npy --mask float.npy":               {Values: []float32{3, 4}, Shape: []int{1, 2}, Mask: []bool{false, true}},
+		"--inpaint image.npy --mask bytes.npy --refresh step": {Values: []float32{1, 2, 3, 4, 5, 6}, Shape: []int{2, 1, 3}, Mask: []bool{false, true, true}, Refresh: client.RefreshStep},
+	} {
+		var got client.SampleRequest
+		script := fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+			got = req
+			return points()(ctx, req, emit)
+		}}
+		if out := langevin(t, script, append([]string{"sample"}, strings.Fields(line)...)...); out.code != exitOK {
+			t.Errorf("sample %s: %+v", line, out)
+		}
+		if diff := cmp.Diff(client.SampleRequest{N: 1, Condition: want}, got); diff != "" {
+			t.Errorf("sample %s (-want +got):\n%s", line, diff)
+		}
+	}
+}
+
+func TestInpaintRefusesFiles(t *testing.T) {
+	sound := npy("<f4", "(2,)", []float32{3, 4})
+	writeFiles(t, map[string][]byte{
+		"x.npy":       sound,
+		"text.npy":    []byte("3,4\n"),
+		"empty.npy":   nil,
+		"short.npy":   sound[:len(sound)-1],
+		"head.npy":    sound[:50],
+		"long.npy":    append(bytes.Clone(sound), 0),
+		"int.npy":     npy("<i8", "(2,)", []int64{3, 4}),
+		"big.npy":     npy(">f4", "(2,)", []float32{3, 4}),
+		"object.npy":  npy("|O", "(2,)", []byte("pickle")),
+		"fortran.npy": bytes.Replace(sound, []byte("False"), []byte("True "), 1),
+		"huge.npy":    npy("<f4", "(4294967296, 4294967296)", []float32{3}),
+		"zero.npy":    npy("<f4", "(0, 2)", []float32{}),
+		"fields.npy":  bytes.Replace(sound, []byte("'<f4'"), []byte("[ 4 ]"), 1),
+		"bytes.npy":   npy("|u1", "(2,)", []uint8{3, 4}),
+		"three.npy":   npy("|b1", "(3,)", []bool{true, true, true}),
+		"half.npy":    npy("<f4", "(2,)", []float32{1, 0.5}),
+		"none.npy":    npy("|b1", "(2,)", []bool{false, false}),
+		"m.npy":       npy("|b1", "(2,)", []bool{false, true}),
+		"bright.npy":  npy("<f4", "(2,)", []float32{0, 255}),
+	})
+	if err := os.Mkdir("folder.npy", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"nowhere.npy m.npy": "read nowhere.npy: no such file or directory",
+		"folder.npy m.npy":  "read folder.npy: is a directory",
+		"text.npy m.npy":    "read text.npy: it is not in NumPy's array format",
+		"empty.npy m.npy":   "read empty.npy: it is not in NumPy's array format",
+		"head.npy m.npy":    "read head.npy: it is not in NumPy's array format",
+		"short.npy m.npy":   "read short.npy: the file is cut short: 7 bytes where shape [2] needs 8",
+		"long.npy m.npy":    "read long.npy: the file goes on after its 2 elements",
+		"int.npy m.npy":     "read int.npy: its elements are <i8: want float32, float64, uint8 or bool",
+		"big.npy m.npy":     "its elements are >f4",
+		"object.npy m.npy":  "its elements are |O",
+		"fields.npy m.npy":  "it holds no plain array",
+		"fortran.npy m.npy": "its columns come first",
+		"huge.npy m.npy":    "its shape is (4294967296, 4294967296): want",
+		"zero.npy m.npy":    "its shape is (0, 2): want",
+		"bytes.npy m.npy":   "--inpaint bytes.npy holds |u1: want float32 or float64",
+		"x.npy nowhere.npy": "read nowhere.npy: no such file",
+		"x.npy three.npy":   "--mask three.npy has shape [3]: want [2]",
+		"x.npy half.npy":    "--mask half.npy: element 1 is 0.5: want 0 or 1",
+		"x.npy bright.npy":  "--mask bright.npy: element 1 is 255: want 0 or 1",
+		"x.npy none.npy":    "--mask none.npy: no element is known",
+	} {
+		values, mask, _ := strings.Cut(line, " ")
+		got := langevin(t, fake.Script{}, "sample", "--inpaint", values, "--mask", mask)
+		if got.code != exitFailed || got.stdout != "" || !oneLineWith(got.stderr, want) {
+			t.Errorf("%s: %+v\nwant code 1 and %q", line, got, want)
+		}
+	}
+}
+
+// TestNPYThereAndBack: what sample writes can be read, and a header of version 2 too.
+func TestNPYThereAndBack(t *testing.T) {
+	want := client.Batch{X: []float32{1, -2, math.Pi, math.MaxFloat32, 5, 6}, Shape: []int{3, 1}, N: 2}
+	var file bytes.Buffer
+	if err := writeNPY(&file, want); err != nil {
+		t.Fatal(err)
+	}
+	first := bytes.Clone(file.Bytes())
+	second := append([]byte("\x93NUMPY\x02\x00"), first[8], first[9], 0, 0)
+	second = append(second, first[10:]...)
+	for _, data := range [][]byte{first, second} {
+		got, err := decodeNPY(bytes.NewReader(data))
+		if diff := cmp.Diff(array{[]int{2, 3, 1}, "<f4", want.X}, got, cmp.AllowUnexported(array{})); diff != "" || err != nil {
+			t.Errorf("%v (-written +read):\n%s", err, diff)
+		}
+	}
+}
+
+func FuzzNPY(f *testing.F) {
+	f.Add(npy("<f4", "(2, 3)", []float32{1, 2, 3, 4, 5, 6}))
+	f.Add(npy("|b1", "()", true))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := decodeNPY(bytes.NewReader(data))
+		if err == nil && len(a.values) != elements(a.shape) {
+			t.Errorf("%d values of shape %v", len(a.values), a.shape)
+		}
+	})
+}
+
+func TestMaskCoversPart(t *testing.T) {
+	for _, tt := range []struct {
+		mask, sample []int
+		want         bool
+	}{
+		{[]int{2}, []int{1, 2}, true},
+		{[]int{28, 28}, []int{1, 28, 28}, true},
+		{[]int{32, 32}, []int{3, 32, 32}, true},
+		{[]int{1, 32, 32}, []int{1, 3, 32, 32}, true},
+		{[]int{3, 32, 32}, []int{3, 32, 32}, true},
+		{[]int{32, 28}, []int{3, 28, 32}, false},
+		{[]int{2}, []int{3, 2}, false},
+		{[]int{784}, []int{1, 28, 28}, false},
+	} {
+		if got := coversPart(tt.mask, tt.sample); got != tt.want {
+			t.Errorf("mask %v of %v: %t", tt.mask, tt.sample, got)
+		}
+	}
+}

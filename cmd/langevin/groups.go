@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flagGroup is flags that help shows under one title, in the order they were made.
+type flagGroup struct {
+	title string
+	flags *pflag.FlagSet
+}
+
+func newFlagGroup(title string) flagGroup {
+	g := flagGroup{title, pflag.NewFlagSet(title, pflag.ContinueOnError)}
+	g.flags.SortFlags = false
+	return g
+}
+
+// groupFlags gives a command the flags of all groups and a help that keeps them apart.
+func groupFlags(c *cobra.Command, groups ...flagGroup) {
+	for _, g := range groups {
+		c.Flags().AddFlagSet(g.flags)
+	}
+	c.SetUsageFunc(func(c *cobra.Command) error {
+		out := c.OutOrStderr()
+		fmt.Fprintf(out, "Usage:\n  %s\n\nExamples:\n%s\n", c.UseLine(), c.Example)
+		for _, g := range groups {
+			fmt.Fprintf(out, "\n%s:\n%s", g.title, g.flags.FlagUsages())
+		}
+		return nil
+	})
+}
