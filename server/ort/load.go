@@ -52,7 +52,7 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	if err := manifest.Validate(); err != nil {
 		return nil, err
 	}
-	graph, err := prepare(graph, manifest)
+	graph, multiple, err := prepare(graph, manifest)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", models.ErrInvalid, plain(err))
 	}
-	s := newSession(loaded, manifest, r.identity(options))
+	s := newSession(loaded, manifest, r.identity(options), multiple)
 	if err := s.try(ctx, manifest.Sigmas[0]); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -78,20 +78,22 @@ func (r *Runtime) identity(options Options) string {
 	return fmt.Sprintf("onnxruntime %s, %s, optimization all, rewrite %d", r.version, options.Device, models.RewriteVersion)
 }
 
-// prepare returns the graph to load: the bytes themselves unless an activation was rewritten.
-func prepare(graph []byte, manifest models.Manifest) ([]byte, error) {
+// prepare returns the graph to load, the bytes themselves unless an activation was rewritten, and what its rows have to
+// be a multiple of.
+func prepare(graph []byte, manifest models.Manifest) (prepared []byte, multiple int, err error) {
 	model, err := models.Decode(graph, manifest)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
+	multiple = rowMultipleOf(model.GetGraph())
 	if models.Rewrite(model) == 0 {
-		return graph, nil
+		return graph, multiple, nil
 	}
 	rewritten, err := proto.MarshalOptions{Deterministic: true}.Marshal(model)
 	if err != nil {
-		return nil, fmt.Errorf("encode the rewritten graph: %w", err)
+		return nil, 0, fmt.Errorf("encode the rewritten graph: %w", err)
 	}
-	return rewritten, nil
+	return rewritten, multiple, nil
 }
 
 func sessionOptions(options Options) (*onnxruntime.SessionOptions, error) {
@@ -146,12 +148,13 @@ func useCUDA(settings *onnxruntime.SessionOptions) error {
 	return settings.AppendExecutionProviderCUDA(cuda)
 }
 
-func newSession(loaded *onnxruntime.DynamicAdvancedSession, manifest models.Manifest, identity string) *Session {
+func newSession(loaded *onnxruntime.DynamicAdvancedSession, manifest models.Manifest, identity string, multiple int) *Session {
 	s := &Session{
 		loaded:   loaded,
 		name:     manifest.Name,
 		shape:    manifest.Shape,
 		dim:      manifest.Dim(),
+		multiple: multiple,
 		rows:     rowsPerRun(manifest.Dim()),
 		convert:  conversions[manifest.Parameterization],
 		identity: identity,
@@ -160,18 +163,18 @@ func newSession(loaded *onnxruntime.DynamicAdvancedSession, manifest models.Mani
 	return s
 }
 
-// try evaluates the graph at x = 0 and refuses a result that is not finite.
+// try evaluates the graph at x = 0 and refuses a result that is not finite. Then it settles how rows are padded.
 func (s *Session) try(ctx context.Context, sigma float64) error {
 	l, err := s.acquire()
 	if err != nil {
 		return err
 	}
 	defer s.release(l)
-	b, err := l.binding(rowMultiple)
+	b, err := l.binding(productRows)
 	if err != nil {
 		return err
 	}
-	for i := range rowMultiple {
+	for i := range productRows {
 		l.sigma[i] = float32(sigma)
 	}
 	switch err := b.runUntil(ctx); {
@@ -180,12 +183,22 @@ func (s *Session) try(ctx context.Context, sigma float64) error {
 	case err != nil:
 		return fmt.Errorf("%w: trial evaluation: %w", models.ErrInvalid, plain(err))
 	}
-	n := rowMultiple * s.dim
-	s.convert(l.score[:n], l.score[:n], l.x[:n], l.sigma[:rowMultiple])
+	n := productRows * s.dim
+	s.convert(l.score[:n], l.score[:n], l.x[:n], l.sigma[:productRows])
 	for _, v := range l.score[:n] {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 			return fmt.Errorf("%w: the score at x = 0, sigma = %g is %g", models.ErrInvalid, sigma, v)
 		}
+	}
+	if s.multiple == productRows {
+		return nil
+	}
+	agree, err := s.rowsAgree(l)
+	if err != nil {
+		return fmt.Errorf("%w: trial evaluation: %w", models.ErrInvalid, plain(err))
+	}
+	if !agree {
+		s.multiple = productRows
 	}
 	return nil
 }

@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	// rowMultiple is what the rows of every evaluation are padded to: the floats in the widest vector register.
-	rowMultiple = 16
-
 	// maxRows and maxElements bound one evaluation. A call with more rows is cut.
 	maxRows     = 4096
 	maxElements = 1 << 15
@@ -32,7 +29,8 @@ type Session struct {
 	name     string
 	shape    []int
 	dim      int
-	rows     int // in one evaluation, at most; a multiple of rowMultiple
+	multiple int // of rows in one evaluation
+	rows     int // in one evaluation, at most; a multiple of productRows
 	convert  conversion
 	identity string
 
@@ -76,7 +74,7 @@ func (s *Session) Score(ctx context.Context, dst, x, sigma []float32) error {
 // address that ONNX Runtime knows.
 func (s *Session) evaluate(l *lane, dst, x, sigma []float32) error {
 	rows := len(sigma)
-	padded := (rows + rowMultiple - 1) / rowMultiple * rowMultiple
+	padded := (rows + s.multiple - 1) / s.multiple * s.multiple
 	b, err := l.binding(padded)
 	if err != nil {
 		return err
@@ -141,7 +139,7 @@ func (s *Session) release(l *lane) {
 // rowsPerRun bounds one evaluation in elements, so that it stays short, and in rows.
 func rowsPerRun(dim int) int {
 	rows := min(maxRows, maxElements/dim)
-	return max(rowMultiple, rows/rowMultiple*rowMultiple)
+	return max(productRows, rows/productRows*productRows)
 }
 
 // conversion writes the score that a graph's output out means. out may be dst.

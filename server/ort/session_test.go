@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -105,6 +106,9 @@ func TestRowsAreIndependent(t *testing.T) {
 			m := modelstest.Manifest("net", network.shape...)
 			x, sigma := rows(network.rows, m.Dim())
 			one := load(t, network.model(), m, Options{})
+			if alone := strings.HasPrefix(network.name, "conv"); alone != (one.multiple == 1) {
+				t.Errorf("rows are padded to a multiple of %d", one.multiple)
+			}
 			want := score(t, one, x, sigma)
 			compare := func(s *Session, first, n int) {
 				from, to := first*m.Dim(), (first+n)*m.Dim()
@@ -240,7 +244,7 @@ func TestScoreDoesNotAllocate(t *testing.T) {
 
 func TestRowsPerRun(t *testing.T) {
 	for dim, want := range map[int]int{1: 4096, 2: 4096, 8: 4096, 9: 3632, 784: 32, 3072: 16, models.MaxDim: 16} {
-		if got := rowsPerRun(dim); got != want || got%rowMultiple != 0 {
+		if got := rowsPerRun(dim); got != want || got%productRows != 0 {
 			t.Errorf("%d elements a row: %d rows, want %d", dim, got, want)
 		}
 	}
