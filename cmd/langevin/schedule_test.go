@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/langevin-ml/langevin/client/fake"
+)
+
+func scheduleOf(t *testing.T, line string) (r scheduleReport) {
+	t.Helper()
+	got := langevin(t, fake.Script{}, append([]string{"schedule", "--json"}, strings.Fields(line)...)...)
+	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != exitOK || got.stderr != "" {
+		t.Fatalf("schedule %s: %v, %+v", line, err, got)
+	}
+	return r
+}
+
+// TestSchedule reproduces the schedules that Song & Ermon (2020) published, which all have C = 0.567 and sigmas down to
+// 0.01. Their step size for churches is twice what their rule gives.
+func TestSchedule(t *testing.T) {
+	for line, want := range map[string]struct {
+		levels           int
+		ratio            float64
+		stepLR, variance float64
+	}{
+		"--dim 3072 --sigma1 50 --overlap 0.567 --steps-per-level 5": {232, 1.03756, 6.18e-6, 1.0555},
+		"--dim 12288 --sigma1 90":                                    {500, 1.01841, 3.34e-6, 1.0314},
+		"--dim 27648 --sigma1 140 --steps-per-level 4":               {788, 1.01220, 2.31e-6, 1.0224},
+		"--dim 49152 --sigma1 190 --steps-per-level 3":               {1086, 1.00912, 1.77e-6, 1.0174},
+		"--dim 196608 --sigma1 348 --steps-per-level 3":              {2311, 1.00454, 8.93e-7, 1.0089},
+		"--dim 2 --sigma1 50 --levels 232":                           {232, 1.03756, 6.18e-6, 1.0555},
+	} {
+		got := scheduleOf(t, line)
+		tolerance := 1 + want.levels/1000 // C is published to three digits
+		if math.Abs(float64(got.Levels-want.levels)) > float64(tolerance) || math.Abs(got.Ratio-want.ratio) > 2e-4 {
+			t.Errorf("%s: %d levels of ratio %.5f, want %d of %.5f", line, got.Levels, got.Ratio, want.levels, want.ratio)
+		}
+		if math.Abs(got.StepLR/want.stepLR-1) > 0.02 || math.Abs(got.Variance-want.variance) > 1e-3 {
+			t.Errorf("%s: step_lr %.4g gives variance %.4f, want %.4g and %.4f", line, got.StepLR, got.Variance, want.stepLR, want.variance)
+		}
+		if got.NFE != got.Levels*got.StepsPerLevel {
+			t.Errorf("%s: %d evaluations", line, got.NFE)
+		}
+	}
+}
+
+// TestScheduleOfData: four corners of a box of 6 by 8, in 6 dimensions, are at most 10 apart.
+func TestScheduleOfData(t *testing.T) {
+	corners := make([]float64, 24)
+	corners[6], corners[12+1], corners[18], corners[18+1] = 6, 8, 6, 8
+	writeFiles(t, map[string][]byte{
+		"corners.npy": npy("<f8", "(4, 2, 3)", corners),
+		"bytes.npy":   npy("|u1", "(2, 5)", make([]uint8, 10)),
+		"flat.npy":    npy("<f4", "(3,)", []float32{1, 2, 3}),
+		"same.npy":    npy("<f4", "(2, 1)", []float32{3, 3}),
+		"nan.npy":     npy("<f4", "(2, 1)", []float32{3, float32(math.NaN())}),
+	})
+	if got := scheduleOf(t, "--data corners.npy --levels 3 --sigma-last 0.1 --sigmas"); got.Dim != 6 || got.First != 10 || len(got.Sigmas) != 3 || math.Abs(got.Sigmas[1]-1) > 1e-12 {
+		t.Errorf("%+v: want 6 dimensions and sigmas 10, 1, 0.1", got)
+	}
+	for line, want := range map[string]string{
+		"--data nowhere.npy": "read nowhere.npy: no such file",
+		"--data bytes.npy":   "--data bytes.npy holds |u1: want float32 or float64",
+		"--data flat.npy":    "--data flat.npy has shape [3]: want [rows, ...]",
+		"--data nan.npy":     "not all finite",
+	} {
+		if got := langevin(t, fake.Script{}, append([]string{"schedule"}, strings.Fields(line)...)...); got.code != exitFailed || !oneLineWith(got.stderr, want) {
+			t.Errorf("schedule %s: %+v, want %q", line, got, want)
+		}
+	}
+	for line, want := range map[string]string{
+		"":                                 "want --data, or both --dim and --sigma1",
+		"--dim 784":                        "want --data, or both --dim and --sigma1",
+		"--data same.npy":                  "--sigma-last is 0.01: want it below the largest sigma, 0",
+		"--data corners.npy --dim 6":       "--data and --dim or --sigma1",
+		"--dim 784 --sigma1 5 --rows 7":    "--rows needs --data",
+		"--dim 784 --sigma1 0.01":          "--sigma-last is 0.01: want it below the largest sigma, 0.01",
+		"--dim 4 --sigma1 5":               "4 dimensions: want at least 5",
+		"--dim 784 --sigma1 5 --overlap 1": "--overlap is 1: want above 0 and below 0.9973",
+		"--dim 784 --sigma1 5 --overlap 0": "--overlap is 0: want a finite number above 0",
+		"--dim 9 --sigma1 5 --overlap 0.5 --levels 3": "--levels and --overlap: want one of them",
+		"--dim 0 --sigma1 5":                          "--dim is 0: want a whole number from 1",
+		"--dim 9 --sigma1 5 --levels 1":               "--levels is 1: want a whole number from 2",
+	} {
+		if got := langevin(t, fake.Script{}, append([]string{"schedule"}, strings.Fields(line)...)...); got.code != exitUsage || !oneLineWith(got.stderr, want) {
+			t.Errorf("schedule %s: %+v, want %q", line, got, want)
+		}
+	}
+}
+
+// TestScheduleText: what it prints are values that the other commands take.
+func TestScheduleText(t *testing.T) {
+	table := langevin(t, fake.Script{}, "schedule", "--dim", "3072", "--sigma1", "50")
+	for _, part := range []string{"3,072 dimensions", " 232 ", " 1.03756 ", " 0.567", "1,160 score evaluations", "6.18e-06", " 1.0555 ",
+		"--set noise.levels=232", "--steps-per-level 5 --step-lr 6.18e-06"} {
+		if !strings.Contains(table.stdout, part) {
+			t.Errorf("no %q in %+v", part, table)
+		}
+	}
+	ladder := langevin(t, fake.Script{}, "schedule", "--dim", "3072", "--sigma1", "50", "--sigmas")
+	var sigmas sigmasValue
+	if err := sigmas.Set(strings.TrimSpace(ladder.stdout)); err != nil || len(sigmas) != 232 || sigmas[0] != 50 || sigmas[231] != 0.01 {
+		t.Errorf("%d sigmas, %v: %+v", len(sigmas), err, ladder)
+	}
+}
