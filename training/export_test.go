@@ -120,7 +120,7 @@ func TestExport(t *testing.T) {
 func TestTrainingLearns(t *testing.T) {
 	for _, name := range Presets() {
 		c := preset(t, name)
-		set(t, &c, "training.iterations=1500", "network.hidden=64", "optimizer.warmup=100", "optimizer.ema=0.99", "training.eval_rows=5000")
+		set(t, &c, "training.iterations=1500", "network.hidden=64", "optimizer.learning_rate=0.005", "optimizer.warmup=100", "optimizer.ema=0.99", "training.eval_rows=5000")
 		before := c
 		set(t, &before, "training.iterations=1")
 		exact, err := c.Data.Mixture()
