@@ -97,7 +97,7 @@ func (b *bench) peerSides(n *network, sampler sampling.AnnealedLangevin, chains 
 		for _, t := range threads() {
 			sides = append(sides, side{sideName(p.name, t), func(_ context.Context, repeat int) (time.Duration, error) {
 				return p.anneal(n, sampler, chains, t, repeat)
-			}})
+			}, p.name})
 		}
 	}
 	return sides
@@ -113,7 +113,7 @@ func (b *bench) products() []side {
 	for _, t := range threads() {
 		sides = append(sides, side{sideName(product, t), func(_ context.Context, repeat int) (time.Duration, error) {
 			return p.product(path, productSize, t, repeat)
-		}})
+		}, ""})
 	}
 	return sides
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ func TestTakeTurns(t *testing.T) {
 		return side{name, func(_ context.Context, repeat int) (time.Duration, error) {
 			order = append(order, name)
 			return time.Duration(repeat) * each, nil
-		}}
+		}, ""}
 	}
 	e := effort{rounds: 3, least: 100 * time.Millisecond}
 	seen, err := takeTurns(t.Context(), "test", e, []side{counting("a", time.Millisecond), counting("b", 30*time.Millisecond)})
@@ -36,9 +37,22 @@ func TestTakeTurns(t *testing.T) {
 	if a, b := seen["a"], seen["b"]; len(a) != 3 || math.Abs(a.median()-1e-3) > 1e-9 || math.Abs(b.median()-30e-3) > 1e-9 {
 		t.Errorf("seconds for doing it once: %v, want 1 ms and 30 ms, three times", seen)
 	}
-	broken := side{"c", func(context.Context, int) (time.Duration, error) { return 0, errors.New("no answer") }}
+	broken := side{"c", func(context.Context, int) (time.Duration, error) { return 0, errors.New("no answer") }, ""}
 	if _, err := takeTurns(t.Context(), "test", e, []side{broken}); err == nil || err.Error() != "test, c: no answer" {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Of a peer's variants, one without a chance is not measured further; a side that stands alone always is.
+func TestHopelessVariantsAreLeftOut(t *testing.T) {
+	taking := func(name, peer string, each time.Duration) side {
+		return side{name, func(_ context.Context, repeat int) (time.Duration, error) { return time.Duration(repeat) * each, nil }, peer}
+	}
+	seen, err := takeTurns(t.Context(), "test", effort{rounds: 2, least: 1}, []side{
+		taking("ours", "", time.Hour), taking("p, 1", "p", 10), taking("p, 2", "p", 31), taking("q, 1", "q", 10), taking("q, 2", "q", 29),
+	})
+	if names := slices.Sorted(maps.Keys(seen)); err != nil || !slices.Equal(names, []string{"ours", "p, 1", "q, 1", "q, 2"}) {
+		t.Errorf("measured %v, %v", names, err)
 	}
 }
 

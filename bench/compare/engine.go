@@ -69,5 +69,5 @@ func (e *engine) drawing(name string, plan sampling.Plan, chains int) side {
 			}
 		}
 		return time.Since(start), nil
-	}}
+	}, ""}
 }

@@ -13,46 +13,67 @@ import (
 type side struct {
 	name string
 	work func(ctx context.Context, repeat int) (time.Duration, error)
+	peer string // sides of one peer are variants of which the best counts; empty for those that stand alone
 }
 
 // series are measurements of one thing: seconds for doing it once.
 type series []float64
 
+// contender is a side that has been warmed up.
+type contender struct {
+	side
+	repeat int
+	once   time.Duration // what doing it once took
+}
+
 // takeTurns measures the sides in rounds, each for at least the least time, in an order that reverses every round.
 func takeTurns(ctx context.Context, what string, e effort, sides []side) (map[string]series, error) {
 	log.Println(what)
-	repeats := make([]int, len(sides))
-	for i, s := range sides {
-		var err error
-		if repeats[i], err = s.calibrate(ctx, e.least); err != nil {
+	var contenders []contender
+	for _, s := range sides {
+		c, err := s.calibrate(ctx, e.least)
+		if err != nil {
 			return nil, fmt.Errorf("%s, %s: %w", what, s.name, err)
 		}
+		contenders = append(contenders, c)
 	}
+	contenders = withoutHopeless(contenders)
 	seen := map[string]series{}
 	for round := range e.rounds {
-		for i := range sides {
-			if round%2 == 1 {
-				i = len(sides) - 1 - i
-			}
-			s := sides[i]
-			took, err := s.work(ctx, repeats[i])
+		for _, c := range contenders {
+			took, err := c.work(ctx, c.repeat)
 			if err != nil {
-				return nil, fmt.Errorf("%s, %s: %w", what, s.name, err)
+				return nil, fmt.Errorf("%s, %s, round %d: %w", what, c.name, round+1, err)
 			}
-			seen[s.name] = append(seen[s.name], took.Seconds()/float64(repeats[i]))
+			seen[c.name] = append(seen[c.name], took.Seconds()/float64(c.repeat))
 		}
+		slices.Reverse(contenders)
 	}
 	return seen, nil
 }
 
-// calibrate warms a side up and returns how often it must work to take the least time.
-func (s side) calibrate(ctx context.Context, least time.Duration) (repeat int, err error) {
-	for repeat = 1; ; {
-		took, err := s.work(ctx, repeat)
-		if err != nil || took >= least/2 {
-			return max(1, int(math.Ceil(float64(repeat)*least.Seconds()/max(took.Seconds(), 1e-9)))), err
+// withoutHopeless leaves out variants that took more than three times as long as another of the same peer.
+func withoutHopeless(all []contender) []contender {
+	best := map[string]time.Duration{}
+	for _, c := range all {
+		if once, seen := best[c.peer]; !seen || c.once < once {
+			best[c.peer] = c.once
 		}
-		repeat *= 4
+	}
+	return slices.DeleteFunc(all, func(c contender) bool { return c.peer != "" && c.once > 3*best[c.peer] })
+}
+
+// calibrate warms a side up and finds out how often it must work to take the least time.
+func (s side) calibrate(ctx context.Context, least time.Duration) (contender, error) {
+	for repeat := 1; ; repeat *= 4 {
+		took, err := s.work(ctx, repeat)
+		if err != nil {
+			return contender{}, err
+		}
+		if took >= least/2 {
+			enough := int(math.Ceil(float64(repeat) * least.Seconds() / took.Seconds()))
+			return contender{s, enough, took / time.Duration(repeat)}, nil
+		}
 	}
 }
 

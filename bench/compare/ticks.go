@@ -101,7 +101,7 @@ func (n *network) scoring(rows, steps int) side {
 			}
 		}
 		return time.Since(start), nil
-	}}
+	}, ""}
 }
 
 // noising is the noise alone.
@@ -115,7 +115,7 @@ func (n *network) noising(rows, steps int) side {
 			}
 		}
 		return time.Since(start), nil
-	}}
+	}, ""}
 }
 
 // allocsPerTick is how many more allocations a long job makes than a short one, over its further ticks.
