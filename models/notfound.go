@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -26,10 +27,23 @@ func (e *NotFoundError) Error() string {
 	case len(e.Versions) > 0:
 		return fmt.Sprintf("model %q has no version %d: want one of %v", e.Name, e.Version, e.Versions)
 	case len(e.Near) > 0:
-		return fmt.Sprintf("model %q not found: did you mean %q?", e.Name, e.Near)
+		return fmt.Sprintf("model %q not found: did you mean %s?", e.Name, alternatives(e.Near))
 	default:
 		return fmt.Sprintf("model %q not found", e.Name)
 	}
+}
+
+// alternatives is `"a", "b" or "c"`.
+func alternatives(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = strconv.Quote(name)
+	}
+	last := len(quoted) - 1
+	if last == 0 {
+		return quoted[0]
+	}
+	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
 }
 
 // Find returns the entry of a name and version, version 0 being the newest of entries, as [Repository.Open] does. If

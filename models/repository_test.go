@@ -184,7 +184,7 @@ func TestOpenErrors(t *testing.T) {
 		{"half", 7, models.ErrNotFound, `model "half" has no version 7: want one of [1`},
 		{"half", -1, models.ErrNotFound, "no version -1"},
 		{"rings", 0, models.ErrNotFound, `model "rings" not found`},
-		{"2gaus", 0, models.ErrNotFound, `did you mean ["2gauss"]?`},
+		{"2gaus", 0, models.ErrNotFound, `model "2gaus" not found: did you mean "2gauss"?`},
 		{"", 0, models.ErrNotFound, `model "" not found`},
 		{"../ring", 1, models.ErrNotFound, "not found"},
 		{"ring/1", 0, models.ErrNotFound, "not found"},
@@ -241,6 +241,19 @@ func TestNearNames(t *testing.T) {
 		var missing *models.NotFoundError
 		if !errors.As(err, &missing) || !slices.Equal(missing.Near, want) {
 			t.Errorf("near %.20q: %v: want %q", name, err, want)
+		}
+	}
+}
+
+func TestNearNamesRead(t *testing.T) {
+	for want, near := range map[string][]string{
+		`model "rin" not found`:                                           nil,
+		`model "rin" not found: did you mean "ring"?`:                     {"ring"},
+		`model "rin" not found: did you mean "ring" or "ring4"?`:          {"ring", "ring4"},
+		`model "rin" not found: did you mean "ring", "ring4" or "ring8"?`: {"ring", "ring4", "ring8"},
+	} {
+		if got := (&models.NotFoundError{Name: "rin", Near: near}).Error(); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

@@ -344,7 +344,7 @@ func TestBadRequests(t *testing.T) {
 		{"path as a name", &langevinv1.SampleRequest{Model: "../../etc/passwd"}, invalid, reason, "model is \"../../etc/passwd\""},
 		{"long name", &langevinv1.SampleRequest{Model: strings.Repeat("a", 1<<20)}, invalid, reason, "aaa...\": want"},
 		{"negative version", &langevinv1.SampleRequest{Version: -1}, invalid, reason, "version is -1"},
-		{"unknown model", &langevinv1.SampleRequest{Model: "pionts"}, codes.NotFound, langevinv1.ReasonModelNotFound, `did you mean ["points"]`},
+		{"unknown model", &langevinv1.SampleRequest{Model: "pionts"}, codes.NotFound, langevinv1.ReasonModelNotFound, `did you mean "points"?`},
 		{"unknown version", &langevinv1.SampleRequest{Version: 2}, codes.NotFound, langevinv1.ReasonModelNotFound, "[1 3]"},
 		{"model that did not load", &langevinv1.SampleRequest{Model: "failed"}, codes.FailedPrecondition, langevinv1.ReasonModelFailed, "no kernel"},
 		{"model file that is torn", &langevinv1.SampleRequest{Model: "torn"}, codes.FailedPrecondition, langevinv1.ReasonModelFailed, "torn"},
