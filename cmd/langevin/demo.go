@@ -18,6 +18,7 @@ import (
 	"github.com/langevin-ml/langevin/training/figure"
 )
 
+// What the demo draws unless -n says otherwise.
 const (
 	demoChains = 2000
 	demoFrames = 60
@@ -26,6 +27,7 @@ const (
 
 func (p *program) demoCommand() *cobra.Command {
 	var folder string
+	n := countValue{demoChains, 1}
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "See it work: serve the built-in models, sample them, draw pictures",
@@ -37,11 +39,12 @@ stops the server.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.serveWhile(c.Context(), c.Flags(), func(ctx context.Context, address string) error {
-				return p.demo(ctx, address, folder)
+				return p.demo(ctx, address, folder, n.n)
 			})
 		},
 	}
 	c.Flags().StringVarP(&folder, "out", "o", "out", "folder for the pictures; made if need be")
+	c.Flags().VarP(&n, "n", "n", "how many chains to draw of each model")
 	registerLocal(c.Flags())
 	return c
 }
@@ -81,7 +84,7 @@ func attractions() ([]attraction, error) {
 	return []attraction{{"2gauss", sampling.TwoGaussians(), false}, {"ring", ring, true}}, err
 }
 
-func (p *program) demo(ctx context.Context, address, folder string) error {
+func (p *program) demo(ctx context.Context, address, folder string, n int) error {
 	begin := time.Now()
 	c, err := client.New(address)
 	if err != nil {
@@ -95,7 +98,7 @@ func (p *program) demo(ctx context.Context, address, folder string) error {
 	fmt.Fprintf(p.stdout, "A server with the built-in models runs on %s.\n", address)
 	var files []string
 	for _, a := range all {
-		written, err := p.show(ctx, c, a, folder)
+		written, err := p.show(ctx, c, a, folder, n)
 		if err != nil {
 			return err
 		}
@@ -109,15 +112,15 @@ func (p *program) demo(ctx context.Context, address, folder string) error {
 	return nil
 }
 
-// show samples one model, prints what was found beside what is true, and draws it.
-func (p *program) show(ctx context.Context, c *client.Client, a attraction, folder string) (files []string, err error) {
+// show samples n chains of one model, prints what was found beside what is true, and draws it.
+func (p *program) show(ctx context.Context, c *client.Client, a attraction, folder string, n int) (files []string, err error) {
 	m, err := c.Model(ctx, a.model, 0)
 	if err != nil {
 		return nil, err
 	}
-	request := client.SampleRequest{Model: m.Name, Version: m.Version, N: demoChains, Seed: new(uint64(demoSeed))}
+	request := client.SampleRequest{Model: m.Name, Version: m.Version, N: n, Seed: new(uint64(demoSeed))}
 	if a.moving {
-		request.Preview = previews(m, demoChains, min(demoFrames, chainSteps(m, nil)+1))
+		request.Preview = previews(m, n, min(demoFrames, chainSteps(m, nil)+1))
 	}
 	fmt.Fprintln(p.stdout)
 	res, err := p.draw(c.Stream(ctx, request), a.model)

@@ -17,11 +17,11 @@ func TestDemo(t *testing.T) {
 		addModel(t, models, name, modelstest.GaussianFile(t, name, 2))
 	}
 	out := filepath.Join(t.TempDir(), "new", "out")
-	got := runAlone(t, append([]string{"demo", "--out", out}, inside(t, models)...)...)
+	got := runAlone(t, append([]string{"demo", "-n", "100", "--out", out}, inside(t, models)...)...)
 	if got.code != exitOK || got.stderr != "" {
 		t.Fatalf("%+v", got)
 	}
-	for _, part := range []string{"on 127.0.0.1:", "2gauss: 2,000 chains", "ring: 2,000 chains", "(-5.0, -5.0)", "0.800", "(0.0, -5.0)", "0.125",
+	for _, part := range []string{"on 127.0.0.1:", "2gauss: 100 chains", "ring: 100 chains", "(-5.0, -5.0)", "0.800", "(0.0, -5.0)", "0.125",
 		filepath.Join(out, "ring.gif")} {
 		if !strings.Contains(got.stdout, part) {
 			t.Errorf("no %q in %s", part, got.stdout)
@@ -45,7 +45,7 @@ func TestDemoCannotWrite(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	got := runAlone(t, append([]string{"demo", "--out", file}, inside(t, models)...)...)
+	got := runAlone(t, append([]string{"demo", "-n", "100", "--out", file}, inside(t, models)...)...)
 	if got.code != exitFailed || !oneLineWith(got.stderr, "write "+filepath.Join(file, "2gauss.png")) {
 		t.Errorf("%+v", got)
 	}

@@ -53,7 +53,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		fmt.Fprintln(p.stderr, "langevin: interrupted")
+		fmt.Fprintln(p.stderr, "langevin: interrupted"+whatIsLeft(err))
 		return exitInterrupted
 	}
 	if usage := (*usageError)(nil); errors.As(err, &usage) || !p.running {
@@ -106,6 +106,23 @@ type usageError struct{ message string }
 func (e *usageError) Error() string { return e.message }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// interruption is the end of work that left something behind.
+type interruption struct {
+	left  string // what became of the work
+	cause error
+}
+
+func (i *interruption) Error() string { return i.cause.Error() + ": " + i.left }
+func (i *interruption) Unwrap() error { return i.cause }
+
+// whatIsLeft is what err says of interrupted work, if it does.
+func whatIsLeft(err error) string {
+	if i := (*interruption)(nil); errors.As(err, &i) {
+		return ": " + i.left
+	}
+	return ""
+}
 
 // oneLine is err's text with every line break a space.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,10 +17,10 @@ import (
 	"github.com/langevin-ml/langevin/training/figure"
 )
 
-// What the figures of a training show, as those of Song & Ermon (2019): so many samples, and plain Langevin dynamics
-// of so many steps at the smallest sigma.
+// What the figures of a training show, as those of Song & Ermon (2019): so many samples unless --samples says
+// otherwise, and plain Langevin dynamics of so many steps at the smallest sigma.
 const (
-	studyChains   = 1280
+	studySamples  = 1280
 	plainSteps    = 1000
 	plainStepSize = 0.05
 	stripLevels   = 10
@@ -36,17 +38,17 @@ type study struct {
 	data, plainByExact, plainByModel, annealed []float32
 }
 
-// newStudy opens the exported file and draws samples with it. The caller closes its model.
-func newStudy(ctx context.Context, result *training.Result, library string, onnx []byte) (*study, error) {
+// newStudy opens the exported file and draws n samples with it. The caller closes its model.
+func newStudy(ctx context.Context, result *training.Result, library string, onnx []byte, n int) (*study, error) {
 	exact, err := result.Config.Data.Mixture()
 	if err != nil {
 		return nil, err
 	}
-	runtime, err := ort.Open(library)
+	engine, err := ort.Open(library)
 	if err != nil {
 		return nil, err
 	}
-	model, err := runtime.Load(ctx, onnx, result.Manifest(), ort.Options{})
+	model, err := engine.Load(ctx, onnx, result.Manifest(), ort.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +56,7 @@ func newStudy(ctx context.Context, result *training.Result, library string, onnx
 	s := &study{result: result, exact: exact, model: model, bounds: figure.Range{Low: r.Low, High: r.High}}
 	s.least, err = leastLosses(ctx, exact, result.Schedule(), result.Config.Loss.Power)
 	if err == nil {
-		err = s.sample(ctx)
+		err = s.sample(ctx, n)
 	}
 	if err != nil {
 		model.Close()
@@ -63,8 +65,8 @@ func newStudy(ctx context.Context, result *training.Result, library string, onnx
 	return s, nil
 }
 
-// sample fills the samples, three runs side by side.
-func (s *study) sample(ctx context.Context) error {
+// sample fills the samples, n of each kind, three runs side by side.
+func (s *study) sample(ctx context.Context, n int) error {
 	config, schedule := s.result.Config, s.result.Schedule()
 	plain, err := sampling.Langevin{Sigma: schedule.Last(), Steps: plainSteps, StepSize: plainStepSize}.Plan()
 	if err != nil {
@@ -76,15 +78,15 @@ func (s *study) sample(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.data = make([]float32, studyChains*s.exact.Dim())
-	for i := range studyChains {
+	s.data = make([]float32, n*s.exact.Dim())
+	for i := range n {
 		s.exact.Sample(s.data[i*s.exact.Dim():(i+1)*s.exact.Dim()], sampling.Noise{Seed: config.Seed, Chain: uint64(i)})
 	}
 	var runs errgroup.Group
 	draw := func(dst *[]float32, m sampling.Model, plan sampling.Plan) {
 		runs.Go(func() (err error) {
 			*dst, err = sampling.Run(ctx, m, sampling.Request{
-				Plan: plan, Prior: config.Prior, Dim: s.exact.Dim(), Seed: config.Seed, N: studyChains,
+				Plan: plan, Prior: config.Prior, Dim: s.exact.Dim(), Seed: config.Seed, N: n,
 			})
 			return err
 		})
@@ -133,7 +135,7 @@ func leastLosses(ctx context.Context, exact sampling.Mixture, schedule sampling.
 	return least, nil
 }
 
-// drawFigures writes all figures into a folder and returns their paths.
+// drawFigures writes all figures into a folder, side by side, and returns their paths.
 func (p *program) drawFigures(ctx context.Context, s *study, folder string) ([]string, error) {
 	name := s.result.Config.Name
 	all := []struct {
@@ -147,18 +149,23 @@ func (p *program) drawFigures(ctx context.Context, s *study, folder string) ([]s
 		{"annealed_scores_" + name + ".gif", s.animateScores},
 	}
 	b := p.newBar(name)
-	var paths []string
+	paths := make([]string, len(all))
+	var done atomic.Int64
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
 	for i, f := range all {
-		b.set(int64(i), int64(len(all)), "drawing "+f.file)
-		path := filepath.Join(folder, f.file)
-		if err := figure.WriteFile(path, func(w io.Writer) error { return f.draw(ctx, w) }); err != nil {
-			b.close(false, "")
-			return nil, err
-		}
-		paths = append(paths, path)
+		paths[i] = filepath.Join(folder, f.file)
+		work.Go(func() error {
+			if err := figure.WriteFile(paths[i], func(w io.Writer) error { return f.draw(ctx, w) }); err != nil {
+				return err
+			}
+			b.set(done.Add(1), int64(len(all)), "drew "+f.file)
+			return nil
+		})
 	}
-	b.close(true, plural(len(all), "figure"))
-	return paths, nil
+	err := work.Wait()
+	b.close(err == nil, plural(len(all), "figure"))
+	return paths, err
 }
 
 func (s *study) drawLosses(_ context.Context, w io.Writer) error {

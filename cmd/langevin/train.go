@@ -19,11 +19,12 @@ type trainCommand struct {
 	folder  string
 	library string
 	set     []string
+	samples countValue
 	data    map[string]*string // value by key of the configuration
 }
 
 func (p *program) trainCommand() *cobra.Command {
-	o := &trainCommand{data: map[string]*string{}}
+	o := &trainCommand{samples: countValue{studySamples, 1}, data: map[string]*string{}}
 	c := &cobra.Command{
 		Use:   "train PRESET",
 		Short: "Train a score network, export it to ONNX, draw what it learned",
@@ -42,6 +43,7 @@ Presets: %s. Every setting of a preset can be changed with --set.`, strings.Join
 	c.Flags().StringVarP(&o.folder, "out", "o", "out", "folder for the model and the figures; made if need be")
 	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
 	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
+	c.Flags().Var(&o.samples, "samples", "how many samples the figures show")
 	for _, f := range []struct{ name, key, help string }{
 		{"std", "data.std", "standard deviation of each mode of the data"},
 		{"radius", "data.radius", "radius of the ring"},
@@ -70,13 +72,17 @@ func (p *program) train(ctx context.Context, o *trainCommand, preset string) err
 	if err != nil {
 		return err
 	}
-	defer file.discard()
+	defer discardModel(file)
 	log, err := os.Create(filepath.Join(o.folder, "training_"+config.Name+".jsonl"))
 	if err != nil {
 		return fmt.Errorf("write the training log: %w", err)
 	}
 	defer log.Close() // written line by line: nothing is lost
 	result, err := p.runTraining(ctx, config, library, log)
+	if result != nil && err != nil {
+		return &interruption{fmt.Sprintf("training %s stopped after %s of %s iterations; its half-trained model is not kept, %s has its losses",
+			config.Name, grouped(int64(result.Iterations)), grouped(int64(config.Training.Iterations)), log.Name()), err}
+	}
 	if err != nil {
 		return err
 	}
@@ -87,17 +93,36 @@ func (p *program) train(ctx context.Context, o *trainCommand, preset string) err
 	if err := file.commit(func(w io.Writer) error { _, err := w.Write(onnx); return err }); err != nil {
 		return err
 	}
-	study, err := newStudy(ctx, result, library, onnx)
+	err = p.study(ctx, o, result, library, onnx, []string{model, log.Name()})
+	if ctx.Err() != nil && err != nil {
+		return &interruption{fmt.Sprintf("%s is trained and written, its figures are not", model), err}
+	}
+	return err
+}
+
+// study draws what was learned and reports it beside the files written so far.
+func (p *program) study(ctx context.Context, o *trainCommand, result *training.Result, library string, onnx []byte, files []string) error {
+	s, err := newStudy(ctx, result, library, onnx, o.samples.n)
 	if err != nil {
 		return err
 	}
-	defer study.model.Close()
-	figures, err := p.drawFigures(ctx, study, o.folder)
+	defer s.model.Close()
+	figures, err := p.drawFigures(ctx, s, o.folder)
 	if err != nil {
 		return err
 	}
-	p.reportTraining(study, append([]string{model, log.Name()}, figures...))
+	p.reportTraining(s, append(files, figures...))
 	return nil
+}
+
+// discardModel removes a model that was not written, and its folders if nothing else is in them: a server would take
+// an empty one for a broken model.
+func discardModel(file *pendingFile) {
+	file.discard()
+	version := filepath.Dir(file.path)
+	if os.Remove(version) == nil {
+		_ = os.Remove(filepath.Dir(version))
+	}
 }
 
 // config is the preset with what the flags change.

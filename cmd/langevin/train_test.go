@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
@@ -29,7 +31,7 @@ func TestTrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := t.TempDir()
-	args := append([]string{"train", "toy-ring", "--modes", "3", "--weights", "2,1,1", "--std", "0.5", "--set", "name=three", "--out", out,
+	args := append([]string{"train", "toy-ring", "--modes", "3", "--weights", "2,1,1", "--std", "0.5", "--set", "name=three", "--samples", "40", "--out", out,
 		"--onnxruntime-library", library}, quick()...)
 	got := runAlone(t, args...)
 	if got.code != exitOK || got.stderr != "" {
@@ -59,6 +61,38 @@ func TestTrain(t *testing.T) {
 	if served.code != exitOK || !strings.Contains(served.stdout, `"state":"ready"`) {
 		t.Errorf("the exported model, served: %+v", served)
 	}
+}
+
+// TestTrainInterrupted: a training that is stopped says so, keeps its log, and leaves no model and no empty folder.
+func TestTrainInterrupted(t *testing.T) {
+	library, _, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	log := filepath.Join(out, "training_ring.jsonl")
+	ctx, cancel := context.WithCancel(t.Context())
+	begun := make(chan struct{})
+	go func() {
+		defer close(begun)
+		for ctx.Err() == nil {
+			if text, _ := os.ReadFile(log); len(text) > 0 {
+				cancel()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	args := append([]string{"train", "toy-ring", "--out", out, "--onnxruntime-library", library}, quick()...)
+	var stdout, stderr bytes.Buffer
+	code := run(ctx, append(args, "--set", "training.iterations=1000000"), &stdout, &stderr)
+	cancel()
+	<-begun
+	if code != exitInterrupted || stdout.Len() > 0 || !oneLineWith(stderr.String(), "langevin: interrupted: training ring stopped after ") ||
+		!strings.Contains(stderr.String(), "of 1,000,000 iterations; its half-trained model is not kept, "+log+" has its losses") {
+		t.Errorf("code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
+	}
+	checkFiles(t, out, "models", "training_ring.jsonl")
+	checkFiles(t, filepath.Join(out, "models"))
 }
 
 func TestTrainRefuses(t *testing.T) {
