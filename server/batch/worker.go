@@ -56,8 +56,14 @@ func (w *worker) admit() bool {
 // workers get theirs. When the block is full it makes room for callers that hold less than their share.
 func (w *worker) fill() {
 	s := w.s
-	free := s.config.Rows - w.block.Len()
-	if free > 0 && len(s.queue.turns) > 0 {
+	if len(s.queue.turns) == 0 {
+		return
+	}
+	if w.block.Len() > 0 && s.idle > 0 { // an idle worker is about to take its part, and this one has had its own
+		s.work.Broadcast()
+		return
+	}
+	if free := s.config.Rows - w.block.Len(); free > 0 {
 		workers := s.idle + 1
 		part := (s.queue.waiting(free*workers) + workers - 1) / workers
 		for n := min(free, roundUp(part)); n > 0 && len(s.queue.turns) > 0; {

@@ -85,7 +85,7 @@ func prepare(graph []byte, manifest models.Manifest) (prepared []byte, multiple 
 	if err != nil {
 		return nil, 0, err
 	}
-	multiple = rowMultipleOf(model.GetGraph())
+	multiple = rowMultipleOf(model.GetGraph(), manifest.Dim())
 	if models.Rewrite(model) == 0 {
 		return graph, multiple, nil
 	}
@@ -190,15 +190,8 @@ func (s *Session) try(ctx context.Context, sigma float64) error {
 			return fmt.Errorf("%w: the score at x = 0, sigma = %g is %g", models.ErrInvalid, sigma, v)
 		}
 	}
-	if s.multiple == productRows {
-		return nil
-	}
-	agree, err := s.rowsAgree(l)
-	if err != nil {
+	if err := s.settle(l); err != nil {
 		return fmt.Errorf("%w: trial evaluation: %w", models.ErrInvalid, plain(err))
-	}
-	if !agree {
-		s.multiple = productRows
 	}
 	return nil
 }

@@ -6,9 +6,14 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// productRows is what the rows of an evaluation are padded to where the batch is a side of a matrix product: the floats
-// in the widest vector register. The kernels treat a remainder of rows in another way, and its bits differ.
-const productRows = 16
+// What the rows of an evaluation are padded to where the batch is a side of a matrix product, whose kernels treat a
+// remainder of rows in another way, with other bits.
+const (
+	productRows = 16 // the floats in the widest vector register
+	pointRows   = 4  // enough for small networks wherever it was tried, which is worth much to a chain that runs alone
+	pointDim    = 64 // largest sample for which pointRows is tried
+	trialRows   = 256
+)
 
 // rowOperators compute every row by itself, whatever stands beside it. An image of its own costs a convolutional network
 // far less than one of sixteen, so such networks are not padded.
@@ -23,42 +28,65 @@ var rowOperators = map[string]bool{
 	"Transpose": true, "Unsqueeze": true,
 }
 
-// rowMultipleOf returns what the rows of a graph's evaluations have to be a multiple of so that results do not depend on
-// how many there are. It goes by the operators; [Session.try] holds its word against a trial.
-func rowMultipleOf(graph *protos.GraphProto) int {
-	convolves := false
+// rowMultipleOf returns what the rows of a graph's evaluations probably have to be a multiple of so that results do not
+// depend on how many there are. It goes by the operators; [Session.settle] holds its word against a trial.
+func rowMultipleOf(graph *protos.GraphProto, dim int) int {
+	products, convolves := false, false
 	for _, node := range graph.GetNode() {
-		if node.GetDomain() != "" && node.GetDomain() != "ai.onnx" || !rowOperators[node.GetOpType()] {
-			return productRows
-		}
+		known := node.GetDomain() == "" || node.GetDomain() == "ai.onnx"
+		products = products || !known || !rowOperators[node.GetOpType()]
 		convolves = convolves || node.GetOpType() == "Conv"
 	}
-	if !convolves {
-		return productRows
+	switch {
+	case convolves && !products:
+		return 1
+	case dim <= pointDim:
+		return pointRows
 	}
-	return 1
+	return productRows
 }
 
-// rowsAgree evaluates few rows alone and among productRows, and reports whether their bits are the same.
+// settle keeps the multiple of rows that was guessed if a trial bears it out, and falls back to productRows otherwise.
+func (s *Session) settle(l *lane) error {
+	if s.multiple == productRows {
+		return nil
+	}
+	agree, err := s.rowsAgree(l)
+	if !agree {
+		s.multiple = productRows
+	}
+	return err
+}
+
+// rowsAgree evaluates few rows, in the numbers that s.multiple allows, and reports whether their bits are the same as
+// among many.
 func (s *Session) rowsAgree(l *lane) (bool, error) {
-	fill(l.x[:productRows*s.dim], l.sigma[:productRows])
-	all, err := l.binding(productRows)
+	many, few := trialRows, []int{}
+	if s.multiple == 1 { // the rows of images cost more
+		many, few = productRows, []int{1, 2, 3, 7}
+	}
+	for n := s.multiple; s.multiple > 1 && n < many; n += max(s.multiple, n/8/s.multiple*s.multiple) {
+		few = append(few, n)
+	}
+	fill(l.x[:many*s.dim], l.sigma[:many])
+	run := func(rows int) ([]float32, error) {
+		b, err := l.binding(rows)
+		if err != nil {
+			return nil, err
+		}
+		return l.score[:rows*s.dim], b.run()
+	}
+	all, err := run(many)
 	if err != nil {
 		return false, err
 	}
-	if err := all.run(); err != nil {
-		return false, err
-	}
-	want := slices.Clone(l.score[:productRows*s.dim])
-	for _, rows := range []int{1, 2, 3, 7} {
-		few, err := l.binding(rows)
+	want := slices.Clone(all)
+	for _, rows := range few {
+		got, err := run(rows)
 		if err != nil {
 			return false, err
 		}
-		if err := few.run(); err != nil {
-			return false, err
-		}
-		if !slices.Equal(l.score[:rows*s.dim], want[:rows*s.dim]) {
+		if !slices.Equal(got, want[:len(got)]) {
 			return false, nil
 		}
 	}

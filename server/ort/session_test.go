@@ -106,6 +106,7 @@ func TestRowsAreIndependent(t *testing.T) {
 			m := modelstest.Manifest("net", network.shape...)
 			x, sigma := rows(network.rows, m.Dim())
 			one := load(t, network.model(), m, Options{})
+			t.Logf("rows are padded to a multiple of %d", one.multiple)
 			if alone := strings.HasPrefix(network.name, "conv"); alone != (one.multiple == 1) {
 				t.Errorf("rows are padded to a multiple of %d", one.multiple)
 			}
@@ -118,6 +119,9 @@ func TestRowsAreIndependent(t *testing.T) {
 			}
 			for n := 1; n <= 64; n++ {
 				compare(one, 0, n)
+				compare(one, (n*37)%(network.rows-n), n)
+			}
+			for n := 65; n < network.rows; n += 1 + n/3 {
 				compare(one, (n*37)%(network.rows-n), n)
 			}
 			two := load(t, network.model(), m, Options{Threads: 2})
