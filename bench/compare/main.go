@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/langevin-ml/langevin/server"
 )
 
 // settings are the flags.
@@ -52,6 +54,7 @@ func main() {
 	flag.BoolVar(&s.quick, "quick", false, "measure almost nothing, to see that all of it works")
 	flag.Parse()
 	log.SetFlags(log.Ltime)
+	server.AddProcessors() // as the program does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, s); err != nil {

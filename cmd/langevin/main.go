@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/langevin-ml/langevin/server"
 )
 
 const unknown = "unknown"
@@ -15,6 +17,7 @@ const unknown = "unknown"
 var version = unknown
 
 func main() {
+	server.AddProcessors()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
