@@ -19,6 +19,7 @@ import (
 type bench struct {
 	settings settings
 	effort   effort
+	referee  *referee
 	runtime  *ort.Runtime
 	networks map[string]*network
 	peers    []*peer // PyTorch, if it takes part, then ONNX Runtime in Python
@@ -33,7 +34,10 @@ type network struct {
 }
 
 func newBench(ctx context.Context, s settings) (b *bench, err error) {
-	b = &bench{settings: s, effort: s.effort(), networks: map[string]*network{}}
+	b = &bench{
+		settings: s, effort: s.effort(), networks: map[string]*network{},
+		referee: &referee{patience: s.effort().patience, others: otherWork},
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())

@@ -84,7 +84,7 @@ func (b *bench) compareEngine(ctx context.Context, c engineCase) (engineResult, 
 	if c.fraction > 0 {
 		sides = append(sides, b.products()...)
 	}
-	seen, err := takeTurns(ctx, c.String(), b.effort, sides)
+	seen, err := b.referee.takeTurns(ctx, c.String(), b.effort, sides)
 	if err != nil {
 		return engineResult{}, err
 	}

@@ -11,11 +11,69 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 )
+
+// undisturbed is the referee of a machine on which nothing else runs.
+func undisturbed() *referee { return &referee{others: func() time.Duration { return 0 }} }
+
+// What other work disturbed is measured again, until patience ends; then it counts, and is told.
+func TestReferee(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var others time.Duration
+		r := &referee{patience: 5 * time.Second, others: func() time.Duration { return others }}
+		runs := 0
+		err := r.measure(t.Context(), func() error {
+			if runs++; runs < 3 {
+				others += time.Second // all of one core
+			}
+			time.Sleep(time.Second)
+			return nil
+		})
+		if err != nil || runs != 3 || r.measured != 1 || r.disturbed != 0 || r.patience != time.Second {
+			t.Errorf("two disturbed runs and a quiet one: %d runs, %+v, %v", runs, *r, err)
+		}
+		err = r.measure(t.Context(), func() error {
+			runs++
+			others += time.Second
+			time.Sleep(time.Second)
+			return nil
+		})
+		if err != nil || runs != 5 || r.measured != 2 || r.disturbed != 1 {
+			t.Errorf("patience for one more: %d runs, %+v, %v", runs, *r, err)
+		}
+	})
+}
+
+// A machine with 9 s of work and 1 s stolen by its host; 3 s of it are of group 7, a third of them of children that have
+// ended.
+func TestWorkOutside(t *testing.T) {
+	proc := t.TempDir()
+	for path, text := range map[string]string{
+		"stat":     "cpu  500 100 300 99999 5000 0 0 100 0 0\ncpu0 1 2 3\n",
+		"70/stat":  "70 (a (b) c) S 1 7 7 0 -1 0 0 0 0 0 100 50 60 40 20 0 1 0 1\n",
+		"71/stat":  "71 (sh) R 70 7 7 0 -1 0 0 0 0 0 30 20 0 0 20 0 1 0 1\n",
+		"80/stat":  "80 (sh) R 1 8 8 0 -1 0 0 0 0 0 200 100 0 0 20 0 1 0 1\n",
+		"tty/stat": "no process\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(proc, path)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(proc, path), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := workOutside(proc, 7); got != 7*time.Second {
+		t.Errorf("%v outside group 7, want 7s", got)
+	}
+	if got := workOutside(t.TempDir(), 7); got != 0 {
+		t.Errorf("%v where the system does not tell, want 0", got)
+	}
+}
 
 // Sides alternate, so that neither always follows the other, and each measures for the least time.
 func TestTakeTurns(t *testing.T) {
@@ -27,7 +85,7 @@ func TestTakeTurns(t *testing.T) {
 		}, ""}
 	}
 	e := effort{rounds: 3, least: 100 * time.Millisecond}
-	seen, err := takeTurns(t.Context(), "test", e, []side{counting("a", time.Millisecond), counting("b", 30*time.Millisecond)})
+	seen, err := undisturbed().takeTurns(t.Context(), "test", e, []side{counting("a", time.Millisecond), counting("b", 30*time.Millisecond)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +96,7 @@ func TestTakeTurns(t *testing.T) {
 		t.Errorf("seconds for doing it once: %v, want 1 ms and 30 ms, three times", seen)
 	}
 	broken := side{"c", func(context.Context, int) (time.Duration, error) { return 0, errors.New("no answer") }, ""}
-	if _, err := takeTurns(t.Context(), "test", e, []side{broken}); err == nil || err.Error() != "test, c: no answer" {
+	if _, err := undisturbed().takeTurns(t.Context(), "test", e, []side{broken}); err == nil || err.Error() != "test, c: no answer" {
 		t.Errorf("error %v", err)
 	}
 }
@@ -48,7 +106,7 @@ func TestHopelessVariantsAreLeftOut(t *testing.T) {
 	taking := func(name, peer string, each time.Duration) side {
 		return side{name, func(_ context.Context, repeat int) (time.Duration, error) { return time.Duration(repeat) * each, nil }, peer}
 	}
-	seen, err := takeTurns(t.Context(), "test", effort{rounds: 2, least: 1}, []side{
+	seen, err := undisturbed().takeTurns(t.Context(), "test", effort{rounds: 2, least: 1}, []side{
 		taking("ours", "", time.Hour), taking("p, 1", "p", 10), taking("p, 2", "p", 31), taking("q, 1", "q", 10), taking("q, 2", "q", 29),
 	})
 	if names := slices.Sorted(maps.Keys(seen)); err != nil || !slices.Equal(names, []string{"ours", "p, 1", "q, 1", "q, 2"}) {

@@ -48,12 +48,6 @@ func commit() string {
 	return strings.TrimSpace(string(out))
 }
 
-// loadAverage is the number of processes that wanted to run, on average over the last minute.
-func loadAverage() string {
-	average, _, _ := strings.Cut(firstLine("/proc/loadavg"), " ")
-	return average
-}
-
 func firstLine(path string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {

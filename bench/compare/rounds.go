@@ -27,7 +27,8 @@ type contender struct {
 }
 
 // takeTurns measures the sides in rounds, each for at least the least time, in an order that reverses every round.
-func takeTurns(ctx context.Context, what string, e effort, sides []side) (map[string]series, error) {
+// What other work disturbed is measured again.
+func (r *referee) takeTurns(ctx context.Context, what string, e effort, sides []side) (map[string]series, error) {
 	log.Println(what)
 	var contenders []contender
 	for _, s := range sides {
@@ -41,7 +42,11 @@ func takeTurns(ctx context.Context, what string, e effort, sides []side) (map[st
 	seen := map[string]series{}
 	for round := range e.rounds {
 		for _, c := range contenders {
-			took, err := c.work(ctx, c.repeat)
+			var took time.Duration
+			err := r.measure(ctx, func() (err error) {
+				took, err = c.work(ctx, c.repeat)
+				return err
+			})
 			if err != nil {
 				return nil, fmt.Errorf("%s, %s, round %d: %w", what, c.name, round+1, err)
 			}

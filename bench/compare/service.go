@@ -119,6 +119,15 @@ func (b *bench) loaded(ctx context.Context, s *service, arguments ...string) (l 
 	return l, nil
 }
 
+// loadedAlone is loaded, while nothing else runs.
+func (b *bench) loadedAlone(ctx context.Context, s *service, arguments ...string) (l load, err error) {
+	err = b.referee.measure(ctx, func() (err error) {
+		l, err = b.loaded(ctx, s, arguments...)
+		return err
+	})
+	return l, err
+}
+
 // serviceRounds is less than that of the engines: a service is measured for longer at a time.
 func (e effort) serviceRounds() int { return (e.rounds + 1) / 2 }
 
@@ -132,7 +141,7 @@ func (b *bench) compareServices(ctx context.Context, r *results) (err error) {
 	for round := range b.effort.serviceRounds() {
 		for _, s := range servers {
 			log.Printf("service %s, closed loop of %d clients, round %d", s.name, serviceClients, round+1)
-			l, err := b.loaded(ctx, s, "--clients", strconv.Itoa(serviceClients))
+			l, err := b.loadedAlone(ctx, s, "--clients", strconv.Itoa(serviceClients))
 			if err != nil {
 				return err
 			}
@@ -170,11 +179,11 @@ func (b *bench) measureLatency(ctx context.Context, r *results) (err error) {
 	r.halfRate = r.throughput[ours].median() / serviceChains / 2
 	for round := range b.effort.serviceRounds() {
 		log.Printf("latency, idle and at %.3g requests a second, round %d", r.halfRate, round+1)
-		idle, err := b.loaded(ctx, s, "--clients", "1")
+		idle, err := b.loadedAlone(ctx, s, "--clients", "1")
 		if err != nil {
 			return err
 		}
-		half, err := b.loaded(ctx, s, "--rate", fmt.Sprint(r.halfRate), "--seed", strconv.Itoa(round+1))
+		half, err := b.loadedAlone(ctx, s, "--rate", fmt.Sprint(r.halfRate), "--seed", strconv.Itoa(round+1))
 		if err != nil {
 			return err
 		}

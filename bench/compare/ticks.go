@@ -61,7 +61,7 @@ func (b *bench) measureTick(ctx context.Context, c tickCase) (tickResult, error)
 	}
 	whole := newEngine(n, n.session, 1)
 	free := newEngine(n, sampling.ModelFunc(func(context.Context, []float32, []float32, []float32) error { return nil }), 1)
-	seen, err := takeTurns(ctx, fmt.Sprintf("tick of %s, %d %s", c.network, c.rows, plural(c.rows, "row")), b.effort, []side{
+	seen, err := b.referee.takeTurns(ctx, fmt.Sprintf("tick of %s, %d %s", c.network, c.rows, plural(c.rows, "row")), b.effort, []side{
 		whole.drawing(wholeTick, plan, c.rows), free.drawing(freeTick, plan, c.rows),
 		n.scoring(c.rows, len(plan)), n.noising(c.rows, len(plan)),
 	})
