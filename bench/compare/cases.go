@@ -105,20 +105,20 @@ func (b *bench) peerSides(n *network, sampler sampling.AnnealedLangevin, chains 
 
 const product = "sgemm"
 
-// products are the sides that multiply matrices by ONNX Runtime: the machine's own rate.
+// products are the sides that multiply matrices by ONNX Runtime, each thread its own: the machine's own rate.
 func (b *bench) products() []side {
 	p := b.peers[len(b.peers)-1]
 	path := filepath.Join(b.settings.networks, "product.onnx")
 	var sides []side
 	for _, t := range threads() {
 		sides = append(sides, side{sideName(product, t), func(_ context.Context, repeat int) (time.Duration, error) {
-			return p.product(path, productSize, t, repeat)
+			return p.products(path, productSize, t, repeat)
 		}, ""})
 	}
 	return sides
 }
 
-// productRate is the floating-point operations a second of a matrix product with so many threads.
+// productRate is the floating-point operations a second of so many threads that multiply matrices.
 func (r engineResult) productRate(threads int) float64 {
-	return 2 * productSize * productSize * productSize / r.seen[sideName(product, threads)].median()
+	return float64(threads) * 2 * productSize * productSize * productSize / r.seen[sideName(product, threads)].median()
 }

@@ -163,7 +163,7 @@ func TestResults(t *testing.T) {
 	for _, n := range threads() {
 		seen[sideName("PyTorch", n)] = series{0.050}
 		seen[sideName("Python ORT", n)] = series{0.020}
-		seen[sideName(product, n)] = series{2 * productSize * productSize * productSize / 100e9} // 100 GFLOP/s
+		seen[sideName(product, n)] = series{float64(n) * 2 * productSize * productSize * productSize / 100e9} // 100 GFLOP/s
 	}
 	seen["PyTorch, 1"] = series{0.030}
 	r := &results{

@@ -102,12 +102,12 @@ func (p *peer) anneal(n *network, s sampling.AnnealedLangevin, chains, threads, 
 	return time.Duration(a.Seconds * float64(time.Second)), err
 }
 
-// product multiplies two matrices of size×size, repeat times.
-func (p *peer) product(path string, size, threads, repeat int) (time.Duration, error) {
+// products multiplies matrices of size×size, repeat times in each of several threads.
+func (p *peer) products(path string, size, threads, repeat int) (time.Duration, error) {
 	if err := p.load(path); err != nil {
 		return 0, err
 	}
-	a, err := p.ask(command{"do": "product", "size": size, "threads": threads, "repeat": repeat})
+	a, err := p.ask(command{"do": "products", "size": size, "threads": threads, "repeat": repeat})
 	return time.Duration(a.Seconds * float64(time.Second)), err
 }
 

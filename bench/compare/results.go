@@ -75,7 +75,7 @@ func (r *results) writeEngines(p *page) {
 		cells = append(cells, e.fractions()...)
 		p.row(append(cells, percent(e.seen[ours].spread()))...)
 	}
-	p.line("\nThe rate of sgemm is that of a product of two %d×%d matrices by ONNX Runtime: %s.\n", productSize, productSize, r.productRates())
+	p.line("\nThe rate of sgemm is that of products of %d×%d matrices by ONNX Runtime, one in each thread: %s.\n", productSize, productSize, r.productRates())
 }
 
 // beside is a peer's rate at its better number of threads, and how much longer it takes than we do, 0 if it was left out.

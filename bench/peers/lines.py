@@ -8,7 +8,7 @@ import numpy as np
 
 
 def serve(peer):
-    """Serves a peer: an object with load(path), score(x, sigma), anneal(...) and describe()."""
+    """Serves a peer: an object with load(path), threads(n), score(x, sigma), anneal(...) and describe()."""
     answers = sys.stdout
     sys.stdout = sys.stderr  # nothing else may write answers
     for line in sys.stdin:
@@ -36,9 +36,8 @@ def answer_to(peer, command):
             peer.threads(command.pop("threads"))
             repeat = command.pop("repeat")
             return timed(repeat, lambda: peer.anneal(**command))
-        case "product":
-            peer.threads(command["threads"])
-            return timed(command["repeat"], lambda: peer.product(command["size"]))
+        case "products":
+            return peer.products(**command)
         case other:
             raise ValueError(f"no such command: {other}")
 

@@ -1,5 +1,8 @@
 """Samples a model in Python by ONNX Runtime: the same graph as the server's, noise by numpy, one call a step."""
 
+import threading
+import time
+
 import numpy as np
 import onnxruntime as ort
 
@@ -46,10 +49,26 @@ class Peer:
     def anneal(self, **schedule):
         return anneal(self.session, self.rng, **schedule)
 
-    def product(self, size):
-        if not hasattr(self, "x"):
-            self.x = self.rng.uniform(-1, 1, (size, size)).astype(np.float32)
-        return self.session.run(["score"], {"x": self.x})
+    def products(self, size, threads, repeat):
+        """Multiplies in several threads at once, each with a session of its own: what the machine can do at best."""
+        x = self.rng.uniform(-1, 1, (size, size)).astype(np.float32)
+        sessions = [open_session(self.path, 1) for _ in range(threads)]
+        start = threading.Barrier(threads + 1)
+
+        def work(session):
+            session.run(["score"], {"x": x})  # makes its buffers
+            start.wait()
+            for _ in range(repeat):
+                session.run(["score"], {"x": x})
+
+        workers = [threading.Thread(target=work, args=(session,)) for session in sessions]
+        for worker in workers:
+            worker.start()
+        start.wait()
+        began = time.perf_counter()
+        for worker in workers:
+            worker.join()
+        return {"seconds": time.perf_counter() - began}
 
     def describe(self):
         return f"onnxruntime {ort.__version__}, numpy {np.__version__}"

@@ -113,11 +113,6 @@ class Peer:
                 x = x + step_size * grad + noise
         return x
 
-    def product(self, size):
-        if not hasattr(self, "matrices"):
-            self.matrices = torch.rand(size, size), torch.rand(size, size)
-        return self.matrices[0] @ self.matrices[1]
-
     def describe(self):
         capability = [line.strip() for line in torch.__config__.show().splitlines() if "capability" in line]
         return f"PyTorch {torch.__version__} ({', '.join(['eager'] + capability).replace('- ', '')})"
