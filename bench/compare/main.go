@@ -15,6 +15,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/langevin-ml/langevin/server"
@@ -58,7 +59,7 @@ func main() {
 	log.SetFlags(log.Ltime)
 	server.AddProcessors() // as langevin does
 	server.AddProcessors() // as the program does
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
