@@ -1,0 +1,88 @@
+package eval
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// ClassReport is what a classifier says of samples.
+type ClassReport struct {
+	Shares    []float64 // of the samples, by their likeliest class
+	Confident float64   // share of the samples whose likeliest class has a probability above 0.9
+	Uneven    float64   // the largest ratio, either way, of a class's share to a uniform one; +Inf if a class is missing
+}
+
+// Classes counts the classes of samples, whose probabilities are the rows of p, and how sure the classifier is.
+func Classes(p Rows) (ClassReport, error) {
+	if err := checkProbabilities(p); err != nil {
+		return ClassReport{}, fmt.Errorf("classes: %w", err)
+	}
+	r := ClassReport{Shares: make([]float64, p.Dim)}
+	for i := range p.Len() {
+		row := p.Row(i)
+		top := slices.Max(row)
+		r.Shares[slices.Index(row, top)] += 1 / float64(p.Len())
+		if top > 0.9 {
+			r.Confident += 1 / float64(p.Len())
+		}
+	}
+	for _, share := range r.Shares {
+		ratio := share * float64(p.Dim)
+		r.Uneven = max(r.Uneven, ratio, 1/ratio)
+	}
+	return r, nil
+}
+
+// InceptionScore is exp E KL(p(y|x) ‖ p(y)) (Salimans et al. 2016) of the class probabilities that are the rows of p: 1 if
+// all rows are equal, the number of classes if each row is sure of one and all come as often. It is computed on so many
+// equal parts of the rows, in their order; the mean of these is its value, and their spread gives its standard error.
+func InceptionScore(p Rows, parts int) (Estimate, error) {
+	if err := checkProbabilities(p); err != nil {
+		return Estimate{}, fmt.Errorf("inception score: %w", err)
+	}
+	if parts < 1 || parts > p.Len() {
+		return Estimate{}, fmt.Errorf("inception score: %d parts of %d rows: want 1 to %d", parts, p.Len(), p.Len())
+	}
+	scores := make([]float64, parts)
+	for k := range scores {
+		scores[k] = inceptionScore(p.Slice(k*p.Len()/parts, (k+1)*p.Len()/parts))
+	}
+	e := Estimate{Value: stat.Mean(scores, nil)}
+	if parts > 1 {
+		e.Error = stat.StdErr(stat.StdDev(scores, nil), float64(parts))
+	}
+	return e, nil
+}
+
+func inceptionScore(p Rows) float64 {
+	marginal := make([]float64, p.Dim)
+	for i, v := range p.X {
+		marginal[i%p.Dim] += float64(v) / float64(p.Len())
+	}
+	var divergence float64
+	for i, v := range p.X {
+		if v > 0 {
+			divergence += float64(v) * math.Log(float64(v)/marginal[i%p.Dim]) / float64(p.Len())
+		}
+	}
+	return math.Exp(divergence)
+}
+
+func checkProbabilities(p Rows) error {
+	if err := p.check(1); err != nil {
+		return err
+	}
+	for i := range p.Len() {
+		var sum float64
+		for _, v := range p.Row(i) {
+			sum += float64(v)
+		}
+		if math.Abs(sum-1) > 1e-3 || slices.Min(p.Row(i)) < 0 {
+			return fmt.Errorf("row %d sums to %g: want probabilities", i, sum)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package eval
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// ModeReport holds samples against the modes of a mixture.
+type ModeReport struct {
+	Weights  []float64 // share of the samples nearest to each mean
+	Expected []float64 // the mixture's weights, of sum 1
+	Distance float64   // total variation between the two: half the sum of their differences, 0 to 1
+	Covered  int       // modes with at least half of the weight they should have
+	Variance float64   // per axis, about the nearest mean, over the mixture's: 1 for exact samples of modes that stand apart
+	Stray    float64   // share of the samples farther from the nearest mean than 99.9 % of a mode
+}
+
+// Modes finds the weights of the modes of m in samples. A model that knows one mode only has a Distance near 1 and covers
+// one. It returns an error if samples do not fit m.
+func Modes(m sampling.Mixture, samples Rows) (ModeReport, error) {
+	if err := errors.Join(m.Validate(), samples.check(1)); err != nil {
+		return ModeReport{}, fmt.Errorf("modes: %w", err)
+	}
+	if samples.Dim != m.Dim() {
+		return ModeReport{}, fmt.Errorf("modes: samples of %d numbers, a mixture of %d: want equal", samples.Dim, m.Dim())
+	}
+	r := ModeReport{Weights: m.Shares(samples.X), Expected: make([]float64, len(m.Weights))}
+	var total float64
+	for _, w := range m.Weights {
+		total += w
+	}
+	for k, w := range m.Weights {
+		r.Expected[k] = w / total
+		r.Distance += math.Abs(r.Weights[k]-r.Expected[k]) / 2
+		if r.Weights[k] >= r.Expected[k]/2 {
+			r.Covered++
+		}
+	}
+	far := distuv.ChiSquared{K: float64(m.Dim())}.Quantile(0.999) // of the squared distance from a mean in units of Std
+	n, scale := float64(samples.Len()), m.Std*m.Std
+	for i := range samples.Len() {
+		x := samples.Row(i)
+		square := squaredDistance(x, m.Means[m.Nearest(x)]) / scale
+		r.Variance += square / float64(m.Dim()) / n
+		if square > far {
+			r.Stray += 1 / n
+		}
+	}
+	return r, nil
+}
+
+func squaredDistance[F float32 | float64](x []float32, y []F) float64 {
+	var sum float64
+	for j, v := range x {
+		d := float64(v) - float64(y[j])
+		sum += d * d
+	}
+	return sum
+}
+
+// Draw returns n exact samples of m, a pure function of seed.
+func Draw(m sampling.Mixture, n int, seed uint64) Rows {
+	rows := Rows{X: make([]float32, n*m.Dim()), Dim: m.Dim()}
+	for i := range n {
+		m.Sample(rows.Row(i), sampling.Noise{Seed: seed, Chain: uint64(i)})
+	}
+	return rows
+}

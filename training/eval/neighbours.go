@@ -1,0 +1,97 @@
+package eval
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// Neighbour is a reference point near a sample.
+type Neighbour struct {
+	Index    int     // of the reference
+	Distance float64 // Euclidean
+	Mirrored bool    // the distance is that of the mirrored sample
+}
+
+// Neighbours returns for each sample its k nearest references, nearest first (Song & Ermon 2019, figures 9 and 10), among
+// equals the first. mirrored, if it holds rows, are the samples' mirror images, or their features: then a distance is the
+// smaller of the two, as in Song & Ermon (2020). Points are pixels or features alike.
+func Neighbours(samples, mirrored, references Rows, k int) ([][]Neighbour, error) {
+	if err := checkPair(samples, references, 1); err != nil {
+		return nil, fmt.Errorf("neighbours: %w", err)
+	}
+	if k < 1 || k > references.Len() {
+		return nil, fmt.Errorf("neighbours: %d of %d references: want 1 to %d", k, references.Len(), references.Len())
+	}
+	target := references.dense()
+	found := make([][]Neighbour, samples.Len())
+	distances(samples.dense(), target, func(i int, square []float64) {
+		all := make([]Neighbour, len(square))
+		for j, q := range square {
+			all[j] = Neighbour{Index: j, Distance: math.Sqrt(q)}
+		}
+		found[i] = all
+	})
+	if len(mirrored.X) > 0 {
+		if err := checkPair(mirrored, samples, 1); err != nil || mirrored.Len() != samples.Len() {
+			return nil, fmt.Errorf("neighbours: %d mirrored samples of %d numbers for %d of %d: want as many", mirrored.Len(), mirrored.Dim, samples.Len(), samples.Dim)
+		}
+		distances(mirrored.dense(), target, func(i int, square []float64) {
+			for j, q := range square {
+				if d := math.Sqrt(q); d < found[i][j].Distance {
+					found[i][j] = Neighbour{Index: j, Distance: d, Mirrored: true}
+				}
+			}
+		})
+	}
+	for i, all := range found {
+		slices.SortStableFunc(all, func(a, b Neighbour) int { return cmp.Compare(a.Distance, b.Distance) })
+		found[i] = slices.Clone(all[:k])
+	}
+	return found, nil
+}
+
+// PrecisionRecall is the improved precision and recall of Kynkäänniemi et al. (2019): the share of the samples that lie on
+// the manifold of the references, and the other way round. A set's manifold is the balls about its points that reach to the
+// k-th nearest other point; the paper takes k = 3. Precision says how real samples are, recall how much of what is real
+// they cover. Each set needs more than k points.
+func PrecisionRecall(samples, references Rows, k int) (precision, recall float64, err error) {
+	if k < 1 {
+		return 0, 0, fmt.Errorf("precision and recall: %d neighbours: want at least 1", k)
+	}
+	if err := checkPair(samples, references, k+1); err != nil {
+		return 0, 0, fmt.Errorf("precision and recall: %w", err)
+	}
+	x, y := samples.dense(), references.dense()
+	return covered(x, y, reach(y, k)), covered(y, x, reach(x, k)), nil
+}
+
+// reach is the squared distance of every point to its k-th nearest other.
+func reach(x *mat.Dense, k int) []float64 {
+	n, _ := x.Dims()
+	out := make([]float64, n)
+	distances(x, x, func(i int, square []float64) {
+		others := slices.Delete(slices.Clone(square), i, i+1)
+		slices.Sort(others)
+		out[i] = others[k-1]
+	})
+	return out
+}
+
+// covered is the share of x that lies in a ball about a point of y.
+func covered(x, y *mat.Dense, reach []float64) float64 {
+	n, _ := x.Dims()
+	inside := 0
+	distances(x, y, func(_ int, square []float64) {
+		for j, q := range square {
+			if q <= reach[j] {
+				inside++
+				break
+			}
+		}
+	})
+	return float64(inside) / float64(n)
+}

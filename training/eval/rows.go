@@ -1,0 +1,89 @@
+package eval
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// Rows is a set of points: X holds them one after the other, Dim numbers each.
+type Rows struct {
+	X   []float32
+	Dim int
+}
+
+// Len is the number of points.
+func (r Rows) Len() int { return len(r.X) / r.Dim }
+
+// Row is point i, not a copy.
+func (r Rows) Row(i int) []float32 { return r.X[i*r.Dim : (i+1)*r.Dim] }
+
+// Slice is the points from up to but without to, not copies.
+func (r Rows) Slice(from, to int) Rows { return Rows{r.X[from*r.Dim : to*r.Dim], r.Dim} }
+
+// check wants at least so many whole, finite rows.
+func (r Rows) check(least int) error {
+	if r.Dim < 1 || len(r.X)%r.Dim != 0 || len(r.X) < least*r.Dim {
+		return fmt.Errorf("%d numbers in rows of %d: want at least %d whole rows", len(r.X), r.Dim, least)
+	}
+	for i, v := range r.X {
+		if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("row %d holds %g: want finite numbers", i/r.Dim, v)
+		}
+	}
+	return nil
+}
+
+// checkPair wants two sets of points of one space.
+func checkPair(x, y Rows, least int) error {
+	if err := errors.Join(x.check(least), y.check(least)); err != nil {
+		return err
+	}
+	if x.Dim != y.Dim {
+		return fmt.Errorf("rows of %d and of %d numbers: want equal", x.Dim, y.Dim)
+	}
+	return nil
+}
+
+// dense is r as a matrix.
+func (r Rows) dense() *mat.Dense {
+	m := mat.NewDense(r.Len(), r.Dim, nil)
+	for i, v := range r.X {
+		m.RawMatrix().Data[i] = float64(v)
+	}
+	return m
+}
+
+// squares is ‖x‖² of every row of m.
+func squares(m *mat.Dense) []float64 {
+	n, _ := m.Dims()
+	out := make([]float64, n)
+	for i := range out {
+		row := m.RawRowView(i)
+		out[i] = mat.Dot(mat.NewVecDense(len(row), row), mat.NewVecDense(len(row), row))
+	}
+	return out
+}
+
+// distances calls use with each row's number and the squares of its distances to all rows of y. The slice is used again.
+func distances(x, y *mat.Dense, use func(i int, square []float64)) {
+	const block = 256 // rows of the product at once, so that memory stays small
+	n, dim := x.Dims()
+	m, _ := y.Dims()
+	xx, yy := squares(x), squares(y)
+	var product mat.Dense
+	for first := 0; first < n; first += block {
+		last := min(first+block, n)
+		product.Reset()
+		product.Mul(x.Slice(first, last, 0, dim), y.T())
+		for i := first; i < last; i++ {
+			row := product.RawRowView(i - first)[:m]
+			for j, v := range row {
+				row[j] = max(0, xx[i]+yy[j]-2*v)
+			}
+			use(i, row)
+		}
+	}
+}
