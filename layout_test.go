@@ -37,6 +37,7 @@ var rules = map[string]rule{
 	"server/rpc":   {ours: []string{"server/rpc", "server/host", "server/batch", "proto", "models", "sampling"}},
 	"server/host":  {ours: []string{"server/host", "server/batch", "models", "sampling"}},
 	"server/batch": {ours: []string{"server/batch", "sampling"}},
+	"server/web":   {ours: []string{"server/web", "proto"}},
 	"server/ort":   {ours: []string{"server/ort", "models", "sampling"}},
 	"training":     {ours: []string{"training", "models", "sampling"}},
 	"cmd":          {ours: []string{"cmd", "client", "server", "training", "proto", "models", "sampling"}},

@@ -22,6 +22,7 @@ type Config struct {
 	Workers     int               `mapstructure:"workers" help:"score evaluations at once; 0 takes one for each CPU"`
 	Limits      LimitsConfig      `mapstructure:"limits"`
 	GRPC        GRPCConfig        `mapstructure:"grpc"`
+	HTTP        HTTPConfig        `mapstructure:"http"`
 	Drain       time.Duration     `mapstructure:"drain_timeout" help:"how long running requests may go on after SIGTERM"`
 	Log         LogConfig         `mapstructure:"log"`
 }
@@ -76,6 +77,7 @@ func Default() Config {
 			MaxHeaderBytes: 16 << 10,
 		},
 		GRPC:  GRPCConfig{MaxReceiveBytes: 4 << 20, Reflection: true},
+		HTTP:  HTTPConfig{Listen: "localhost:8080", MaxBodyBytes: 16 << 20},
 		Drain: 30 * time.Second,
 		Log:   LogConfig{Level: slog.LevelInfo, Format: "text"},
 	}
@@ -91,6 +93,8 @@ func (c Config) Validate() error {
 	}
 	_, _, err := net.SplitHostPort(c.Listen)
 	bad(err == nil, "listen", fmt.Sprintf("%q", c.Listen), "host:port, such as localhost:50051 or :50051")
+	_, _, err = net.SplitHostPort(c.HTTP.Listen)
+	bad(err == nil || c.HTTP.Listen == "", "http.listen", fmt.Sprintf("%q", c.HTTP.Listen), "host:port, such as localhost:8080 or :8080, or nothing")
 	bad(c.Device == "cpu" || c.Device == "cuda", "device", fmt.Sprintf("%q", c.Device), "cpu or cuda")
 	bad(c.Workers >= 0 && c.Workers <= 1024, "workers", c.Workers, "0 to 1024")
 	bad(models.ValidName(c.Models.Default), "models.default", fmt.Sprintf("%q", c.Models.Default), "a model's name")
@@ -122,5 +126,6 @@ func (c Config) limits() []limit {
 		{"limits.max_streams", int64(c.Limits.MaxStreams), math.MaxInt32},
 		{"limits.max_header_bytes", int64(c.Limits.MaxHeaderBytes), 16 << 20},
 		{"grpc.max_receive_bytes", int64(c.GRPC.MaxReceiveBytes), math.MaxInt32},
+		{"http.max_body_bytes", c.HTTP.MaxBodyBytes, math.MaxInt32},
 	}
 }

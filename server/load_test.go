@@ -72,7 +72,8 @@ func TestLoadPrecedence(t *testing.T) {
 func TestEverySettingEverywhere(t *testing.T) {
 	clearEnv(t)
 	other := map[string]string{
-		"listen": "localhost:1234", "models.dir": t.TempDir(), "models.default": "other", "device": "cuda",
+		"listen": "localhost:1234", "http.listen": "localhost:1235", "http.origins": "https://example.com",
+		"models.dir": t.TempDir(), "models.default": "other", "device": "cuda",
 		"drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
 	}
 	for _, s := range defaultSettings() {

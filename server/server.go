@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -33,6 +34,7 @@ type Server struct {
 	host    *host.Host[*rpc.Engine]
 	health  *health.Server
 	grpc    *grpc.Server
+	front   *front // nil without HTTP
 	turns   batch.Turns
 	workers int
 }
@@ -102,10 +104,16 @@ func (s *Server) Listen() (net.Listener, error) {
 // ones finish for at most the drain timeout, and closes the models. A model that does not load is reported and the
 // others are served; no model at all is an error.
 func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
-	served := make(chan error, 1)
+	served := make(chan error, 2)
 	go func() { served <- s.grpc.Serve(lis) }()
+	if s.front != nil {
+		go func() { served <- s.front.serve() }()
+	}
 	if err := s.preload(ctx); err != nil {
 		return errors.Join(err, s.drain(0))
+	}
+	if s.front != nil {
+		s.log.Info("page", "url", "http://"+s.front.listener.Addr().String())
 	}
 	s.log.Info("serving", "address", lis.Addr().String(), "onnxruntime", s.runtime.Version(), "device", s.config.Device, "workers", s.workers)
 	select {
@@ -189,7 +197,10 @@ func (s *Server) drain(timeout time.Duration) error {
 	idle := make(chan struct{})
 	go func() {
 		defer close(idle)
-		s.grpc.GracefulStop()
+		var both sync.WaitGroup
+		both.Go(s.grpc.GracefulStop)
+		both.Go(s.front.shutdown)
+		both.Wait()
 	}()
 	select {
 	case <-idle:
@@ -218,5 +229,8 @@ func (s *Server) cutOff() {
 			loaded.Release()
 		}
 	}
-	time.AfterFunc(time.Second, s.grpc.Stop) // for calls that even so do not end, such as one that does not read
+	time.AfterFunc(time.Second, func() { // for calls that even so do not end, such as one that does not read
+		s.front.stop()
+		s.grpc.Stop()
+	})
 }

@@ -25,7 +25,7 @@ type service struct {
 
 // startLangevin serves the networks as anyone would.
 func (b *bench) startLangevin(ctx context.Context) (*service, error) {
-	s := &service{name: ours, process: exec.CommandContext(ctx, b.settings.langevin, "serve", "--listen", "localhost:0",
+	s := &service{name: ours, process: exec.CommandContext(ctx, b.settings.langevin, "serve", "--listen", "localhost:0", "--http-listen", "",
 		"--models-dir", filepath.Join(b.settings.networks, "models"), "--models-default", "toy", "--log-format", "json")}
 	log, err := s.process.StderrPipe()
 	if err != nil {

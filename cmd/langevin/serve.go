@@ -71,6 +71,9 @@ func (p *program) serve(ctx context.Context, config server.Config) error {
 	if err != nil {
 		return err
 	}
+	if err := s.ListenHTTP(); err != nil {
+		return errors.Join(err, lis.Close())
+	}
 	return s.Serve(ctx, lis)
 }
 

@@ -63,7 +63,7 @@ func serving(t *testing.T, args []string) string {
 	log, stderr := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-format", "json"}, args...), io.Discard, stderr)
+		code <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0", "--http-listen", "", "--log-format", "json"}, args...), io.Discard, stderr)
 		stderr.Close()
 	}()
 	lines := bufio.NewScanner(log)

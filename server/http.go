@@ -1,0 +1,119 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/langevin-ml/langevin/server/web"
+)
+
+// HTTPConfig says what is served over HTTP: the page, JSON, Connect and gRPC-Web.
+type HTTPConfig struct {
+	Listen       string `mapstructure:"listen" help:"address to serve the page and JSON on, host:port; empty serves none"`
+	Origins      string `mapstructure:"origins" help:"web pages that may ask, as https://example.com, separated by spaces"`
+	MaxBodyBytes int64  `mapstructure:"max_body_bytes" help:"size of the body of an HTTP request"`
+}
+
+// front is the HTTP side of a server. Its gRPC server has the same services as the one on the other listener but a
+// life of its own, because one that stops gracefully cuts off calls that came in over HTTP.
+type front struct {
+	listener net.Listener
+	http     *http.Server
+	grpc     *grpc.Server
+}
+
+// ListenHTTP binds the address of http.listen, if there is one; Serve answers on it then. Call it before Serve, or not
+// at all.
+func (s *Server) ListenHTTP() error {
+	address := s.config.HTTP.Listen
+	if address == "" {
+		return nil
+	}
+	lis, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen for HTTP on %s: the port is in use: stop what uses it, choose another with --http-listen, or serve no HTTP with --http-listen ''", address)
+	}
+	if err != nil {
+		return fmt.Errorf("listen for HTTP on %s: %w", address, err)
+	}
+	if s.front, err = s.newFront(lis); err != nil {
+		return errors.Join(err, lis.Close())
+	}
+	return nil
+}
+
+// HTTPAddress is where Serve answers HTTP, nil if nowhere.
+func (s *Server) HTTPAddress() net.Addr {
+	if s.front == nil {
+		return nil
+	}
+	return s.front.listener.Addr()
+}
+
+func (s *Server) newFront(lis net.Listener) (*front, error) {
+	c := s.config
+	inner := s.newGRPC()
+	handler, err := web.Handler(inner, web.Config{
+		MaxBodyBytes: c.HTTP.MaxBodyBytes, MaxMessageBytes: c.GRPC.MaxReceiveBytes,
+		Origins: strings.Fields(c.HTTP.Origins), Loopback: loopback(lis.Addr()),
+	})
+	if err != nil {
+		return nil, err
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true) // for gRPC clients
+	return &front{lis, &http.Server{
+		Handler:           handler,
+		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: c.Limits.MaxStreams},
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute, // of a request; the answer may take its time
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    c.Limits.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}, inner}, nil
+}
+
+// loopback reports whether only this machine can reach an address.
+func loopback(address net.Addr) bool {
+	tcp, ok := address.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// serve answers until shut down or stopped. A nil front has nothing to do.
+func (f *front) serve() error {
+	if err := f.http.Serve(f.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP on %s: %w", f.listener.Addr(), err)
+	}
+	return nil
+}
+
+// shutdown takes no new requests and waits for the running ones.
+func (f *front) shutdown() {
+	if f == nil {
+		return
+	}
+	// The error is that of the listener, which Serve has.
+	_ = f.http.Shutdown(context.Background())
+	f.grpc.Stop()
+}
+
+// stop ends what still runs.
+func (f *front) stop() {
+	if f == nil {
+		return
+	}
+	_ = f.http.Close() // as in shutdown
+	f.grpc.Stop()
+}

@@ -1,0 +1,102 @@
+package web
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// guard turns away what other web pages make a browser send, bounds requests, and sets the headers that make a browser
+// careful.
+func guard(next http.Handler, c Config) (http.Handler, error) {
+	foreign := http.NewCrossOriginProtection()
+	for _, origin := range c.Origins {
+		if err := foreign.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("web: origin %q: want scheme://host, such as https://example.com: %w", origin, err)
+		}
+	}
+	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, refused("a page of %s asked: this server answers its own page, and those of http.origins", r.Header.Get("Origin")))
+	}))
+	protected := foreign.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		careful(w.Header())
+		if c.Loopback && !namesThisMachine(r.Host) && !slices.ContainsFunc(c.Origins, func(o string) bool { return hostOf(o) == r.Host }) {
+			writeProblem(w, refused("asked for as %q: this server is for its own machine, as localhost or by address", r.Host))
+			return
+		}
+		if origin := r.Header.Get("Origin"); origin != "" && slices.Contains(c.Origins, origin) {
+			share(w.Header(), origin)
+			if r.Method == http.MethodOptions {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, c.MaxBodyBytes)
+		protected.ServeHTTP(&patientWriter{ResponseWriter: w}, r)
+	}), nil
+}
+
+// careful lets the page load nothing from elsewhere and keeps it out of frames.
+func careful(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "+
+		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}
+
+// share tells a browser that pages of origin may ask and read the answers.
+func share(h http.Header, origin string) {
+	h.Add("Vary", "Origin")
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Methods", "GET, POST")
+	h.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms, "+
+		"Grpc-Timeout, X-Grpc-Web, X-User-Agent, X-Request-Id")
+	h.Set("Access-Control-Expose-Headers", "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Retry-After, X-Request-Id")
+	h.Set("Access-Control-Max-Age", "7200")
+}
+
+// namesThisMachine reports whether a Host header is an address or localhost, which no one else's name server can claim.
+func namesThisMachine(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	_, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	return err == nil || name == "localhost" || strings.HasSuffix(name, ".localhost")
+}
+
+func hostOf(origin string) string {
+	_, host, _ := strings.Cut(origin, "://")
+	return host
+}
+
+// patientWriter gives every write a deadline of its own: a stream may last for hours, but a client that stops reading
+// does not hold it open.
+type patientWriter struct {
+	http.ResponseWriter
+}
+
+func (w *patientWriter) Write(p []byte) (int, error) {
+	w.extend()
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *patientWriter) Flush() {
+	w.extend()
+	// The next write reports what went wrong.
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// extend gives the next write its time. A connection without deadlines, as in tests, has none.
+func (w *patientWriter) extend() {
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(stalled))
+}

@@ -1,0 +1,76 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed page
+var embedded embed.FS
+
+// page serves the embedded files.
+type page struct {
+	files map[string]file
+}
+
+type file struct {
+	data  []byte
+	media string
+	etag  string
+}
+
+// newPage reads the embedded files once.
+func newPage() (*page, error) {
+	p := &page{files: make(map[string]file)}
+	err := fs.WalkDir(embedded, "page", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := embedded.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(data)
+		p.files[strings.TrimPrefix(name, "page")] = file{data, mediaOf(name), `"` + hex.EncodeToString(sum[:8]) + `"`}
+		return nil
+	})
+	p.files["/"] = p.files["/index.html"]
+	return p, err
+}
+
+// mediaOf does not ask the machine, whose tables differ.
+func mediaOf(name string) string {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	}
+	return mime.TypeByExtension(path.Ext(name))
+}
+
+// ServeHTTP answers with a file that browsers keep and ask about every time, so that a new server's page is never mixed
+// with an old one's.
+func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f, found := p.files[r.URL.Path]
+	if !found || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		writeProblem(w, &problem{Code: "NOT_FOUND", Message: r.URL.Path + ": there is no such page; the API is below /v1/models", status: http.StatusNotFound})
+		return
+	}
+	w.Header().Set("Content-Type", f.media)
+	w.Header().Set("Etag", f.etag)
+	w.Header().Set("Cache-Control", "no-cache")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.data))
+}

@@ -1,0 +1,121 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// problem is an error as JSON has it.
+type problem struct {
+	Code       string            `json:"code"` // of gRPC, such as INVALID_ARGUMENT
+	Message    string            `json:"message"`
+	Reason     string            `json:"reason,omitempty"` // one of langevinv1.Reason*
+	Facts      map[string]string `json:"facts,omitempty"`
+	Violations []violation       `json:"violations,omitempty"`
+	RetryAfter float64           `json:"retry_after,omitempty"` // seconds
+	RequestID  string            `json:"request_id,omitempty"`
+
+	status int
+}
+
+// violation is one field of a request that is out of range.
+type violation struct {
+	Field       string `json:"field"`
+	Description string `json:"description"`
+}
+
+func (p *problem) Error() string { return p.Message }
+
+// invalid is the problem of one field.
+func invalid(field, format string, args ...any) *problem {
+	text := fmt.Sprintf(format, args...)
+	return &problem{Code: code.Code_INVALID_ARGUMENT.String(), Message: text, Violations: []violation{{field, text}}, status: http.StatusBadRequest}
+}
+
+// refused is the problem of a request that this server does not serve to anybody.
+func refused(format string, args ...any) *problem {
+	return &problem{Code: code.Code_PERMISSION_DENIED.String(), Message: fmt.Sprintf(format, args...), status: http.StatusForbidden}
+}
+
+// problemOf reads what an error says, details included.
+func problemOf(err error) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	s := status.Convert(err)
+	p = &problem{Code: code.Code(s.Code()).String(), Message: s.Message(), status: statusCode(s.Code())}
+	for _, detail := range s.Details() {
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			p.Reason, p.Facts = d.GetReason(), d.GetMetadata()
+		case *errdetails.RetryInfo:
+			p.RetryAfter = d.GetRetryDelay().AsDuration().Seconds()
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
+				p.Violations = append(p.Violations, violation{v.GetField(), v.GetDescription()})
+			}
+		}
+	}
+	return p
+}
+
+// statusCode is the HTTP status of a gRPC code, after google/rpc/code.proto.
+func statusCode(c codes.Code) int {
+	switch c {
+	case codes.OK:
+		return http.StatusOK
+	case codes.InvalidArgument, codes.FailedPrecondition, codes.OutOfRange:
+		return http.StatusBadRequest
+	case codes.Unauthenticated:
+		return http.StatusUnauthorized
+	case codes.PermissionDenied:
+		return http.StatusForbidden
+	case codes.NotFound:
+		return http.StatusNotFound
+	case codes.AlreadyExists, codes.Aborted:
+		return http.StatusConflict
+	case codes.ResourceExhausted:
+		return http.StatusTooManyRequests
+	case codes.Canceled:
+		return 499 // the client went away: nobody reads it but a log
+	case codes.Unimplemented:
+		return http.StatusNotImplemented
+	case codes.Unavailable:
+		return http.StatusServiceUnavailable
+	case codes.DeadlineExceeded:
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusInternalServerError
+}
+
+// writeProblem answers with an error.
+func writeProblem(w http.ResponseWriter, err error) {
+	p := *problemOf(err)
+	p.RequestID = w.Header().Get("X-Request-Id")
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter))))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(p.status)
+	// Nobody is left to tell that the client went away.
+	_, _ = w.Write(append(p.json(), '\n'))
+}
+
+// json is the problem in its envelope.
+func (p *problem) json() []byte {
+	data, err := json.Marshal(map[string]*problem{"error": p})
+	if err != nil {
+		return []byte(`{"error":{"code":"INTERNAL","message":"an error that cannot be written as JSON"}}`)
+	}
+	return data
+}

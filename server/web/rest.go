@@ -1,0 +1,209 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// rest answers JSON requests.
+//
+//	GET  /v1/models                    ?page_size=, ?page_token=
+//	GET  /v1/models/NAME               or /v1/models/NAME/versions/VERSION, also below
+//	POST /v1/models/NAME:sample        as the request says in Accept: one JSON object, events as NDJSON or SSE, CSV, PNG
+//	POST /v1/models/NAME:score         also :encode, :decode, :likelihood
+//
+// The bodies are the requests of the langevin.v1 API, less model and version; see [readJSON] for what they may look
+// like. ?timeout=10s is the deadline of a call.
+type rest struct {
+	calls caller
+}
+
+// health says whether the server would answer calls.
+func (s *rest) health(w http.ResponseWriter, r *http.Request) {
+	resp := &healthv1.HealthCheckResponse{}
+	err := s.unary(r, healthv1.Health_Check_FullMethodName, &healthv1.HealthCheckRequest{}, resp, 0, w.Header())
+	if err == nil && resp.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+		err = status.Error(codes.Unavailable, "not serving: models are being loaded, or the server is stopping")
+	}
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	writeJSON(w, []byte(`{"status":"serving"}`))
+}
+
+func (s *rest) listModels(w http.ResponseWriter, r *http.Request) {
+	req := &langevinv1.ListModelsRequest{}
+	timeout, err := timeoutOf(r)
+	if err == nil {
+		query := r.URL.Query()
+		query.Del("timeout")
+		err = readQuery(query, req)
+	}
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	s.answer(w, r, langevinv1.ModelService_ListModels_FullMethodName, req, &langevinv1.ListModelsResponse{}, timeout)
+}
+
+func (s *rest) getModel(w http.ResponseWriter, r *http.Request) {
+	name, version, err := modelOf(r.PathValue("name"), r.PathValue("version"))
+	timeout, timeoutErr := timeoutOf(r)
+	if err == nil {
+		err = timeoutErr
+	}
+	resp := &langevinv1.GetModelResponse{}
+	if err == nil {
+		err = s.unary(r, langevinv1.ModelService_GetModel_FullMethodName, &langevinv1.GetModelRequest{Name: name, Version: version}, resp, timeout, w.Header())
+	}
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	writeJSON(w, appendJSON(nil, resp.GetModel()))
+}
+
+// verb is what can be asked of a model.
+type verb struct {
+	method    string
+	req, resp proto.Message
+}
+
+func verbOf(name string) (verb, bool) {
+	switch name {
+	case "sample":
+		return verb{langevinv1.SamplingService_Sample_FullMethodName, &langevinv1.SampleRequest{}, nil}, true
+	case "score":
+		return verb{langevinv1.SamplingService_Score_FullMethodName, &langevinv1.ScoreRequest{}, &langevinv1.ScoreResponse{}}, true
+	case "encode":
+		return verb{langevinv1.SamplingService_Encode_FullMethodName, &langevinv1.EncodeRequest{}, &langevinv1.EncodeResponse{}}, true
+	case "decode":
+		return verb{langevinv1.SamplingService_Decode_FullMethodName, &langevinv1.DecodeRequest{}, &langevinv1.DecodeResponse{}}, true
+	case "likelihood":
+		return verb{langevinv1.SamplingService_LogLikelihood_FullMethodName, &langevinv1.LogLikelihoodRequest{}, &langevinv1.LogLikelihoodResponse{}}, true
+	}
+	return verb{}, false
+}
+
+// act answers POST .../TARGET:VERB.
+func (s *rest) act(w http.ResponseWriter, r *http.Request) {
+	target, name, _ := strings.Cut(r.PathValue("target"), ":")
+	v, known := verbOf(name)
+	if !known {
+		s.unknown(w, r)
+		return
+	}
+	model, version := target, ""
+	if outer := r.PathValue("name"); outer != "" {
+		model, version = outer, target
+	}
+	timeout, err := s.read(r, v, model, version)
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	if req, ok := v.req.(*langevinv1.SampleRequest); ok {
+		s.sample(w, r, req, timeout)
+		return
+	}
+	s.answer(w, r, v.method, v.req, v.resp, timeout)
+}
+
+// read fills a verb's request from the body and the path.
+func (s *rest) read(r *http.Request, v verb, model, version string) (time.Duration, error) {
+	if err := readJSON(r.Body, v.req); err != nil {
+		return 0, err
+	}
+	name, number, err := modelOf(model, version)
+	if err != nil {
+		return 0, err
+	}
+	fields := v.req.ProtoReflect()
+	set := func(field string, value protoreflect.Value) error {
+		d := fields.Descriptor().Fields().ByName(protoreflect.Name(field))
+		if d == nil {
+			return nil
+		}
+		if fields.Has(d) && !fields.Get(d).Equal(value) {
+			return invalid(field, "%s is %v here and %v in the path: leave it out here", field, fields.Get(d), value)
+		}
+		fields.Set(d, value)
+		return nil
+	}
+	if err := set("model", protoreflect.ValueOfString(name)); err != nil {
+		return 0, err
+	}
+	if number != 0 {
+		if err := set("version", protoreflect.ValueOfInt32(number)); err != nil {
+			return 0, err
+		}
+	}
+	format := fields.Descriptor().Fields().ByName("format")
+	if format != nil && !fields.Has(format) {
+		fields.Set(format, protoreflect.ValueOfEnum(langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS.Number()))
+	}
+	return timeoutOf(r)
+}
+
+// modelOf reads a model's name and version from a path.
+func modelOf(name, version string) (string, int32, error) {
+	if version == "" {
+		return name, 0, nil
+	}
+	n, err := strconv.ParseInt(version, 10, 32)
+	if err != nil || n < 1 {
+		return "", 0, invalid("version", "version is %q: want a positive number", version)
+	}
+	return name, int32(n), nil
+}
+
+// timeoutOf is the deadline that a request asks for, 0 for none.
+func timeoutOf(r *http.Request) (time.Duration, error) {
+	text := r.URL.Query().Get("timeout")
+	if text == "" {
+		return 0, nil
+	}
+	timeout, err := time.ParseDuration(text)
+	if err != nil || timeout < time.Millisecond {
+		return 0, invalid("timeout", "timeout is %q: want a duration of 1ms or more, such as 10s", text)
+	}
+	return timeout, nil
+}
+
+// unary makes a call that is answered by one message.
+func (s *rest) unary(r *http.Request, method string, req, resp proto.Message, timeout time.Duration, header http.Header) error {
+	return s.calls.call(r, method, req, timeout, header, func(data []byte) error { return proto.Unmarshal(data, resp) })
+}
+
+func (s *rest) answer(w http.ResponseWriter, r *http.Request, method string, req, resp proto.Message, timeout time.Duration) {
+	if err := s.unary(r, method, req, resp, timeout, w.Header()); err != nil {
+		writeProblem(w, err)
+		return
+	}
+	writeJSON(w, appendJSON(nil, resp))
+}
+
+func (s *rest) unknown(w http.ResponseWriter, r *http.Request) {
+	writeProblem(w, &problem{
+		Code: "NOT_FOUND", status: http.StatusNotFound,
+		Message: r.Method + " " + r.URL.Path + ": there are GET /v1/models, GET /v1/models/NAME, and POST /v1/models/NAME:VERB " +
+			"with the verbs sample, score, encode, decode and likelihood",
+	})
+}
+
+func writeJSON(w http.ResponseWriter, data []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	// Nobody is left to tell that the client went away.
+	_, _ = w.Write(append(data, '\n'))
+}

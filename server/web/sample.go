@@ -1,0 +1,276 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// maxElements is how many numbers a result may have that is sent as one JSON object, which is complete before its first
+// byte leaves.
+const maxElements = 4 << 20
+
+// form is one way to answer a Sample call.
+type form interface {
+	// prepare adapts the request, or refuses it.
+	prepare(req *langevinv1.SampleRequest) error
+	// event takes one event.
+	event(resp *langevinv1.SampleResponse) error
+	// end takes how the call ended.
+	end(err error)
+}
+
+// sample answers in the first form that the request accepts.
+func (s *rest) sample(w http.ResponseWriter, r *http.Request, req *langevinv1.SampleRequest, timeout time.Duration) {
+	f := formOf(w, r.Header.Get("Accept"))
+	if err := f.prepare(req); err != nil {
+		f.end(err)
+		return
+	}
+	resp := &langevinv1.SampleResponse{}
+	err := s.calls.call(r, langevinv1.SamplingService_Sample_FullMethodName, req, timeout, w.Header(), func(data []byte) error {
+		if err := proto.Unmarshal(data, resp); err != nil {
+			return err
+		}
+		return f.event(resp)
+	})
+	f.end(err)
+}
+
+func formOf(w http.ResponseWriter, accept string) form {
+	for part := range strings.SplitSeq(accept, ",") {
+		media, _, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		switch media {
+		case "text/event-stream":
+			return &stream{w: w, media: media, before: "event: ", between: "\ndata: ", after: "\n\n"}
+		case "application/x-ndjson", "application/jsonl":
+			return &stream{w: w, media: media, after: "\n"}
+		case "text/csv":
+			return &table{w: w}
+		case "image/png":
+			return &picture{w: w}
+		}
+	}
+	return &object{w: w}
+}
+
+// stream sends every event as it comes: a line of JSON each, or an event of SSE.
+type stream struct {
+	w                             http.ResponseWriter
+	media, before, between, after string
+	started                       bool
+	buffer                        []byte
+}
+
+func (s *stream) prepare(*langevinv1.SampleRequest) error { return nil }
+
+func (s *stream) event(resp *langevinv1.SampleResponse) error {
+	m := resp.ProtoReflect()
+	field := m.WhichOneof(m.Descriptor().Oneofs().ByName("event"))
+	if field == nil {
+		return nil // of a newer server
+	}
+	s.begin()
+	s.buffer = s.buffer[:0]
+	if s.before != "" {
+		s.buffer = append(append(append(s.buffer, s.before...), field.Name()...), s.between...)
+		s.buffer = appendMessage(s.buffer, m.Get(field).Message())
+	} else {
+		s.buffer = appendMessage(s.buffer, m)
+	}
+	s.buffer = append(s.buffer, s.after...)
+	return s.send()
+}
+
+func (s *stream) begin() {
+	if s.started {
+		return
+	}
+	s.started = true
+	s.w.Header().Set("Content-Type", s.media)
+	s.w.Header().Set("Cache-Control", "no-store")
+	s.w.Header().Set("X-Accel-Buffering", "no") // for nginx, which else holds events back
+}
+
+func (s *stream) send() error {
+	if _, err := s.w.Write(s.buffer); err != nil {
+		return err
+	}
+	return http.NewResponseController(s.w).Flush()
+}
+
+// end reports an error as a status while there is still one to choose, and as the last event otherwise.
+func (s *stream) end(err error) {
+	if err == nil {
+		return
+	}
+	if !s.started {
+		writeProblem(s.w, err)
+		return
+	}
+	s.buffer = s.buffer[:0]
+	if s.before != "" {
+		s.buffer = append(append(append(s.buffer, s.before...), "error"...), s.between...)
+	}
+	p := *problemOf(err)
+	p.RequestID = s.w.Header().Get("X-Request-Id")
+	s.buffer = append(append(s.buffer, p.json()...), s.after...)
+	// A client that is not there does not need to know.
+	_ = s.send()
+}
+
+// object sends the whole result as one JSON object.
+type object struct {
+	w       http.ResponseWriter
+	head    []byte
+	samples [][]byte
+}
+
+func (o *object) prepare(req *langevinv1.SampleRequest) error {
+	if req.GetPreview() != nil {
+		return invalid("preview", "preview: events are sent with Accept: application/x-ndjson or text/event-stream")
+	}
+	return nil
+}
+
+func (o *object) event(resp *langevinv1.SampleResponse) error {
+	switch e := resp.GetEvent().(type) {
+	case *langevinv1.SampleResponse_Started:
+		elements := e.Started.GetN()
+		for _, n := range e.Started.GetShape() {
+			elements *= n
+		}
+		if elements > maxElements {
+			return invalid("n", "n is %d: at most %d numbers fit in one JSON object: send Accept: application/x-ndjson or text/csv, or split by first_chain",
+				e.Started.GetN(), maxElements)
+		}
+		o.head = appendJSON(nil, e.Started)
+	case *langevinv1.SampleResponse_Chunk:
+		rows := appendJSON(nil, e.Chunk.GetTensor())
+		o.samples = append(o.samples, rows)
+	case *langevinv1.SampleResponse_Done:
+		o.finish(e.Done)
+	}
+	return nil
+}
+
+// finish joins the started event, the rows of all chunks and what the call cost.
+func (o *object) finish(done *langevinv1.Done) {
+	b := append(bytes.TrimSuffix(o.head, []byte("}")), `,"samples":`...)
+	if len(o.samples) > 0 && o.samples[0][0] == '{' { // raw bytes: one object a chunk
+		b = append(append(append(b, '['), bytes.Join(o.samples, []byte(","))...), ']')
+	} else {
+		for i, rows := range o.samples {
+			if i > 0 {
+				b[len(b)-1], rows = ',', rows[1:]
+			}
+			b = append(b, rows...)
+		}
+	}
+	b = append(b, `,"nfe":`...)
+	b = appendScalar(b, done.ProtoReflect().Descriptor().Fields().ByName("nfe"), protoreflect.ValueOfInt64(done.GetNfe()))
+	b = append(b, `,"elapsed":`...)
+	b = appendFloat(b, done.GetElapsed().AsDuration().Seconds(), 64)
+	o.head = append(b, '}')
+}
+
+func (o *object) end(err error) {
+	if err != nil {
+		writeProblem(o.w, err)
+		return
+	}
+	writeJSON(o.w, o.head)
+}
+
+// table sends one chain a line, its elements separated by commas, as they are drawn.
+type table struct {
+	w       http.ResponseWriter
+	started bool
+	buffer  []byte
+}
+
+func (t *table) prepare(req *langevinv1.SampleRequest) error {
+	req.Format, req.Preview = langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS, nil
+	return nil
+}
+
+func (t *table) event(resp *langevinv1.SampleResponse) error {
+	tensor := resp.GetChunk().GetTensor()
+	if tensor == nil {
+		return nil
+	}
+	if !t.started {
+		t.started = true
+		t.w.Header().Set("Content-Type", "text/csv")
+		t.w.Header().Set("Trailer", "X-Error")
+	}
+	t.buffer = t.buffer[:0]
+	x := tensor.GetValues()
+	dim := len(x) / max(1, int(tensor.GetShape()[0]))
+	for i, v := range x {
+		if i > 0 && i%dim == 0 {
+			t.buffer = append(t.buffer, '\n')
+		} else if i > 0 {
+			t.buffer = append(t.buffer, ',')
+		}
+		t.buffer = appendFloat(t.buffer, float64(v), 32)
+	}
+	_, err := t.w.Write(append(t.buffer, '\n'))
+	return err
+}
+
+// end breaks the connection after an error that comes too late for a status: a table cut short must not look whole.
+func (t *table) end(err error) {
+	switch {
+	case err == nil:
+	case !t.started:
+		writeProblem(t.w, err)
+	default:
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// picture sends one sample as a PNG file.
+type picture struct {
+	w    http.ResponseWriter
+	data []byte
+}
+
+func (p *picture) prepare(req *langevinv1.SampleRequest) error {
+	if n := req.GetN(); req.N != nil && n != 1 {
+		return invalid("n", "n is %d: a PNG holds one sample; ask for JSON with format png for more", n)
+	}
+	req.Format, req.Preview = langevinv1.TensorFormat_TENSOR_FORMAT_PNG, nil
+	return nil
+}
+
+func (p *picture) event(resp *langevinv1.SampleResponse) error {
+	if pictures := resp.GetChunk().GetTensor().GetPng(); len(pictures) > 0 {
+		p.data = bytes.Clone(pictures[0])
+	}
+	return nil
+}
+
+func (p *picture) end(err error) {
+	if err == nil && p.data == nil {
+		err = errors.New("no picture came")
+	}
+	if err != nil {
+		writeProblem(p.w, err)
+		return
+	}
+	p.w.Header().Set("Content-Type", "image/png")
+	// Nobody is left to tell that the client went away.
+	_, _ = p.w.Write(p.data)
+}

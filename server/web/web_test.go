@@ -1,0 +1,508 @@
+package web_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"image/png"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/langevin-ml/langevin/models/modelstest"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// site is a server with its HTTP port open.
+type site struct {
+	url  string
+	stop context.CancelFunc
+	done chan error
+}
+
+// open starts a server of a point model, "gauss", and an image model, "tiles".
+func open(t *testing.T, change func(*server.Config)) *site {
+	t.Helper()
+	c := server.Default()
+	c.Listen, c.HTTP.Listen, c.Models.Dir, c.Models.Default = "localhost:0", "localhost:0", t.TempDir(), "gauss"
+	for name, data := range map[string][]byte{
+		"gauss": modelstest.GaussianFile(t, "gauss", 2),
+		"tiles": modelstest.File(t, modelstest.Gaussian(1, 4, 6), modelstest.Manifest("tiles", 1, 4, 6)),
+	} {
+		path := filepath.Join(c.Models.Dir, name, "1", "model.onnx")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if change != nil {
+		change(&c)
+	}
+	srv, err := server.New(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lis, err := srv.Listen()
+	if err == nil {
+		err = srv.ListenHTTP()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &site{url: "http://" + srv.HTTPAddress().String(), stop: cancel, done: make(chan error, 1)}
+	go func() { s.done <- srv.Serve(ctx, lis) }()
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		cancel()
+		<-s.done
+	})
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if status, _ := s.get(t, "/healthz"); status == http.StatusOK {
+			return s
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("not serving after 20 s")
+		}
+	}
+}
+
+// do sends a request with headers given in pairs.
+func (s *site) do(ctx context.Context, t *testing.T, method, path, body string, headers ...string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+		}
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
+func read(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func (s *site) get(t *testing.T, path string, headers ...string) (int, string) {
+	t.Helper()
+	resp := s.do(t.Context(), t, http.MethodGet, path, "", headers...)
+	return resp.StatusCode, read(t, resp)
+}
+
+func (s *site) post(t *testing.T, path, body string, headers ...string) (int, string) {
+	t.Helper()
+	resp := s.do(t.Context(), t, http.MethodPost, path, body, headers...)
+	return resp.StatusCode, read(t, resp)
+}
+
+func decode[T any](t *testing.T, text string) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return v
+}
+
+// result is a Sample call's JSON object.
+type result struct {
+	Model   string      `json:"model"`
+	Seed    uint64      `json:"seed"`
+	N       int         `json:"n"`
+	NFE     int         `json:"nfe"`
+	Samples [][]float32 `json:"samples"`
+}
+
+func TestModels(t *testing.T) {
+	s := open(t, nil)
+	var names []string
+	for token := ""; ; {
+		_, text := s.get(t, "/v1/models?page_size=1&page_token="+token)
+		page := decode[struct {
+			Models []struct {
+				Name, State string
+				Shape       []int
+			}
+			NextPageToken string `json:"next_page_token"`
+		}](t, text)
+		for _, m := range page.Models {
+			names = append(names, m.Name+" "+m.State)
+		}
+		if token = page.NextPageToken; token == "" {
+			break
+		}
+	}
+	if got := strings.Join(names, ", "); !strings.Contains(got, "gauss ready, ") || !strings.HasSuffix(got, "tiles ready") {
+		t.Errorf("models: %s", got)
+	}
+	_, text := s.get(t, "/v1/models/tiles")
+	if m := decode[struct{ Shape []int }](t, text); len(m.Shape) != 3 || m.Shape[2] != 6 {
+		t.Errorf("tiles: %s", text)
+	}
+	if status, text := s.get(t, "/v1/models/tile"); status != http.StatusNotFound || !strings.Contains(text, "did you mean") {
+		t.Errorf("an unknown model: %d %s, want 404 with the near name", status, text)
+	}
+}
+
+// TestSampleForms: the same samples as one object, as lines, as SSE and as CSV.
+func TestSampleForms(t *testing.T) {
+	s := open(t, nil)
+	const order = `{"n": 300, "seed": 18446744073709551615}`
+	_, text := s.post(t, "/v1/models/gauss:sample", strings.Replace(order, "18446744073709551615", "7", 1))
+	whole := decode[result](t, text)
+	if whole.Model != "gauss" || whole.Seed != 7 || len(whole.Samples) != 300 || whole.NFE != 300*15 {
+		t.Fatalf("object: %d samples, %d evaluations, of %s from seed %d", len(whole.Samples), whole.NFE, whole.Model, whole.Seed)
+	}
+	want, err := json.Marshal(whole.Samples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(form string, rows [][]float32) {
+		t.Helper()
+		if got, err := json.Marshal(rows); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: other samples (%d rows, %v)", form, len(rows), err)
+		}
+	}
+	type event struct {
+		Started, Done *struct{ N int }
+		Chunk         *struct{ Tensor [][]float32 }
+	}
+	var lines [][]float32
+	_, text = s.post(t, "/v1/models/gauss:sample", `{"n": 300, "seed": 7}`, "Accept", "application/x-ndjson")
+	for line := range strings.Lines(text) {
+		if e := decode[event](t, line); e.Chunk != nil {
+			lines = append(lines, e.Chunk.Tensor...)
+		}
+	}
+	same("lines", lines)
+	var events [][]float32
+	var names []string
+	_, text = s.post(t, "/v1/models/gauss/versions/1:sample", `{"n": 300, "seed": "7", "preview": {"frames": 2}}`, "Accept", "text/event-stream")
+	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
+		name, data, _ := strings.Cut(strings.TrimPrefix(block, "event: "), "\ndata: ")
+		if names = append(names, name); name == "chunk" {
+			events = append(events, decode[struct{ Tensor [][]float32 }](t, data).Tensor...)
+		}
+	}
+	same("events", events)
+	if first, last := names[0], names[len(names)-1]; first != "started" || last != "done" || !strings.Contains(strings.Join(names, " "), "preview") {
+		t.Errorf("events are %v", names)
+	}
+	_, text = s.post(t, "/v1/models/gauss:sample", `{"n": 300, "seed": 7}`, "Accept", "text/csv")
+	same("csv", decode[[][]float32](t, "[["+strings.ReplaceAll(strings.TrimSpace(text), "\n", "],[")+"]]"))
+}
+
+// TestLargeSeeds: what JSON numbers of most readers cannot hold is a string.
+func TestLargeSeeds(t *testing.T) {
+	s := open(t, nil)
+	_, text := s.post(t, "/v1/models/gauss:sample", `{"seed": 18446744073709551615}`)
+	if !strings.Contains(text, `"seed":"18446744073709551615"`) {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestPicture(t *testing.T) {
+	s := open(t, nil)
+	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/tiles:sample", `{"seed": 1}`, "Accept", "image/png")
+	picture, err := png.Decode(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := picture.Bounds(); b.Dx() != 6 || b.Dy() != 4 {
+		t.Errorf("picture of %v, want 6 by 4", b)
+	}
+	if status, text := s.post(t, "/v1/models/tiles:sample", `{"n": 2}`, "Accept", "image/png"); status != 400 || !strings.Contains(text, `"field":"n"`) {
+		t.Errorf("two samples as one picture: %d %s", status, text)
+	}
+	if status, text := s.post(t, "/v1/models/gauss:sample", `{}`, "Accept", "image/png"); status != 400 || !strings.Contains(text, `"field":"format"`) {
+		t.Errorf("a point as a picture: %d %s", status, text)
+	}
+}
+
+// TestScoreAndFlow checks values that are known exactly: the model is the score of N(0, I).
+func TestScoreAndFlow(t *testing.T) {
+	s := open(t, nil)
+	_, text := s.post(t, "/v1/models/gauss:score", `{"x": [[2, 0], [0, -4]], "sigma": 1}`)
+	if got := decode[struct{ Score [][]float64 }](t, text).Score; len(got) != 2 || got[0][0] != -1 || got[1][1] != 2 {
+		t.Errorf("scores %v, want -x/2", got)
+	}
+	_, text = s.post(t, "/v1/models/gauss:encode", `{"x": [1, 2]}`)
+	latent := decode[struct{ Latent [][]float64 }](t, text).Latent
+	body, err := json.Marshal(map[string]any{"latent": latent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text = s.post(t, "/v1/models/gauss:decode", string(body))
+	if x := decode[struct{ Sample [][]float64 }](t, text).Sample; len(x) != 1 || x[0][0] < 0.99 || x[0][0] > 1.01 || x[0][1] < 1.99 || x[0][1] > 2.01 {
+		t.Errorf("decoded %v, want [1 2]", x)
+	}
+	// log N(0; 0, (1 + 0.1²) I) = -log(2π·1.01) = -1.8478; the prior at sigma_max stands in for N(0, 1 + 10²).
+	_, text = s.post(t, "/v1/models/gauss:likelihood", `{"x": [[0, 0]], "exact": true}`)
+	if got := decode[struct {
+		L []float64 `json:"log_likelihood"`
+	}](t, text).L; len(got) != 1 || got[0] < -1.86 || got[0] > -1.82 {
+		t.Errorf("log likelihood %v, want about -1.84", got)
+	}
+}
+
+// TestMistakes: each is answered with its status and the field.
+func TestMistakes(t *testing.T) {
+	s := open(t, func(c *server.Config) { c.HTTP.MaxBodyBytes = 1 << 12 })
+	for _, c := range []struct {
+		path, body string
+		status     int
+		want       string
+	}{
+		{"gauss:sample", `{"n": -3}`, 400, `"field":"n"`},
+		{"gauss:sample", `{"chains": 3}`, 400, `chains is no field of SampleRequest`},
+		{"gauss:sample", `{"preview": {"everysteps": 3}}`, 400, `"field":"preview.everysteps"`},
+		{"gauss:sample", `{"preview": {"frames": 3}}`, 400, `"field":"preview"`},
+		{"gauss:sample", `{"n": 3`, 400, `not JSON`},
+		{"gauss:sample", `{} {}`, 400, `goes on`},
+		{"gauss:sample", `[]`, 400, `want an object`},
+		{"gauss:sample", `{"n": "three"}`, 400, `field n`},
+		{"gauss:sample", `{"format": "gif"}`, 400, `want raw, floats, png`},
+		{"gauss:sample", `{"model": "ring"}`, 400, `"field":"model"`},
+		{"tiles:sample", `{"n": 200000}`, 400, `ndjson`},
+		{"gauss:sample?timeout=soon", `{}`, 400, `"field":"timeout"`},
+		{"gauss:score", `{"x": [[1, 2], [3]], "sigma": 1}`, 400, `"field":"x"`},
+		{"gauss:score", `{"x": [[1, "a"]], "sigma": 1}`, 400, `"field":"x"`},
+		{"gauss:score", `{"x": [], "sigma": 1}`, 400, `"field":"x"`},
+		{"gauss:score", `{"x": [[1, 2]], "sigma": [1, -1]}`, 400, `"field":"sigma"`},
+		{"gauss:train", `{}`, 404, `verbs sample`},
+		{"gauss", `{}`, 404, `verbs sample`},
+		{"gauss/versions/one:sample", `{}`, 400, `"field":"version"`},
+		{"gauss/versions/7:sample", `{}`, 404, `MODEL_NOT_FOUND`},
+		{"gauss:score", `{"x": "` + strings.Repeat("x", 1<<13) + `"}`, 400, `too large`},
+	} {
+		status, text := s.post(t, "/v1/models/"+c.path, c.body)
+		if status != c.status || !strings.Contains(text, c.want) {
+			t.Errorf("%s %.60s: %d %s, want %d with %s", c.path, c.body, status, text, c.status, c.want)
+		}
+		if e := decode[struct {
+			Error struct{ Code, Message string }
+		}](t, text).Error; e.Code == "" || e.Message == "" || strings.Contains(e.Message, "\n") {
+			t.Errorf("%s: no code or no line of text in %s", c.path, text)
+		}
+	}
+}
+
+// TestForeignPages: other pages in the same browser get nothing, unless they are named in http.origins.
+func TestForeignPages(t *testing.T) {
+	s := open(t, func(c *server.Config) { c.HTTP.Origins = "https://friend.example" })
+	for _, c := range []struct {
+		name   string
+		header []string
+		want   int
+	}{
+		{"none", nil, 200},
+		{"its own page", []string{"Sec-Fetch-Site", "same-origin", "Origin", s.url}, 200},
+		{"another page", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, 403},
+		{"another page, old browser", []string{"Origin", "https://evil.example"}, 403},
+		{"a friend", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://friend.example"}, 200},
+		{"a name that points here", []string{"Host", "evil.example"}, 403},
+	} {
+		resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", `{}`, c.header...)
+		read(t, resp)
+		if resp.StatusCode != c.want {
+			t.Errorf("%s: %d, want %d", c.name, resp.StatusCode, c.want)
+		}
+		if shared := resp.Header.Get("Access-Control-Allow-Origin"); (shared != "") != (c.name == "a friend") {
+			t.Errorf("%s: Access-Control-Allow-Origin is %q", c.name, shared)
+		}
+	}
+	resp := s.do(t.Context(), t, http.MethodOptions, "/v1/models/gauss:sample", "", "Origin", "https://friend.example", "Access-Control-Request-Method", "POST")
+	if read(t, resp); resp.StatusCode != http.StatusNoContent || !strings.Contains(resp.Header.Get("Access-Control-Allow-Headers"), "Content-Type") {
+		t.Errorf("preflight of a friend: %d %v", resp.StatusCode, resp.Header)
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	s := open(t, nil)
+	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", `{"n": 0}`, "X-Request-Id", "mine")
+	if text := read(t, resp); resp.Header.Get("X-Request-Id") != "mine" || !strings.Contains(text, `"request_id":"mine"`) {
+		t.Errorf("%v %s", resp.Header, text)
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	s := open(t, nil)
+	if status, text := s.post(t, "/v1/models/gauss:sample?timeout=20ms", forever, "Accept", "text/csv"); status != http.StatusGatewayTimeout || !strings.Contains(text, "DEADLINE_EXCEEDED") {
+		t.Errorf("a call that cannot be done in 20 ms: %d %s", status, text)
+	}
+}
+
+// forever takes longer than any test waits, and fills the server's room for chains.
+const forever = `{"n": 1000, "langevin": {"steps": 100000}}`
+
+// TestClosedRequestFreesChains: when the client of a stream goes away, its chains leave room for others.
+func TestClosedRequestFreesChains(t *testing.T) {
+	for _, accept := range []string{"application/x-ndjson", "text/event-stream", "application/json", "text/csv", "connect"} {
+		t.Run(accept, func(t *testing.T) { testClosedRequest(t, accept) })
+	}
+}
+
+func testClosedRequest(t *testing.T, accept string) {
+	s := open(t, func(c *server.Config) { c.Limits.MaxOpenChains = 1000 })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/models/gauss:sample", strings.NewReader(forever))
+		if accept == "connect" {
+			req, err = http.NewRequestWithContext(ctx, http.MethodPost, s.url+langevinv1.SamplingService_Sample_FullMethodName, bytes.NewReader(envelope(`{"model": "gauss", "n": 1000, "langevin": {"steps": 100000}}`)))
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		req.Header.Set("Accept", accept)
+		if accept == "connect" {
+			req.Header.Set("Content-Type", "application/connect+json")
+		}
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body) // ends with the cancellation
+			resp.Body.Close()
+		}
+	}()
+	const one = `{"n": 1, "langevin": {"steps": 1}}`
+	await(t, "the server to be full", func() bool {
+		status, text := s.post(t, "/v1/models/gauss:sample", one)
+		return status == http.StatusTooManyRequests && strings.Contains(text, `"retry_after":1`)
+	})
+	cancel()
+	<-ended
+	await(t, "room", func() bool {
+		status, _ := s.post(t, "/v1/models/gauss:sample", one)
+		return status == http.StatusOK
+	})
+}
+
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 10 s for %s", what)
+		}
+	}
+}
+
+// envelope is a message as the streams of the Connect protocol carry it.
+func envelope(message string) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
+}
+
+// TestConnect speaks the Connect protocol as browsers do, and gRPC-Web.
+func TestConnect(t *testing.T) {
+	s := open(t, nil)
+	const sample = langevinv1.SamplingService_Sample_FullMethodName
+	stream := func(body string) []string {
+		resp := s.do(t.Context(), t, http.MethodPost, sample, string(envelope(body)), "Content-Type", "application/connect+json")
+		var messages []string
+		for r := bufio.NewReader(resp.Body); ; {
+			prefix := make([]byte, 5)
+			if _, err := io.ReadFull(r, prefix); err != nil {
+				return messages
+			}
+			message := make([]byte, binary.BigEndian.Uint32(prefix[1:]))
+			if _, err := io.ReadFull(r, message); err != nil {
+				t.Fatal(err)
+			}
+			messages = append(messages, string(message))
+		}
+	}
+	got := stream(`{"model": "gauss", "n": 5, "seed": 1}`)
+	if len(got) < 4 || !strings.Contains(got[0], "started") || !strings.Contains(got[len(got)-2], "done") || strings.Contains(got[len(got)-1], "error") {
+		t.Errorf("a stream: %q", got)
+	}
+	got = stream(`{"model": "gauss", "n": -5}`)
+	if last := got[len(got)-1]; !strings.Contains(last, "invalid_argument") || !strings.Contains(last, "google.rpc.BadRequest") {
+		t.Errorf("a mistake in a stream: %q, want the code and its details", last)
+	}
+	status, text := s.post(t, langevinv1.SamplingService_Score_FullMethodName, `{"model": "gauss", "x": {"values": [2, 0]}, "sigma": [1], "format": "TENSOR_FORMAT_FLOATS"}`, "Content-Type", "application/json")
+	if status != http.StatusOK || !strings.Contains(text, "-1") {
+		t.Errorf("a unary call: %d %s", status, text)
+	}
+	resp := s.do(t.Context(), t, http.MethodPost, sample, "\x00\x00\x00\x00\x00", "Content-Type", "application/grpc-web+proto", "X-Grpc-Web", "1")
+	if text := read(t, resp); !strings.Contains(strings.ToLower(text), "grpc-status: 0") {
+		t.Errorf("gRPC-Web: %d %q, want status 0 in the trailer", resp.StatusCode, text)
+	}
+}
+
+// TestDrain: a stop lets a stream over HTTP end by itself, and turns new requests away.
+func TestDrain(t *testing.T) {
+	s := open(t, nil)
+	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", `{"n": 200, "langevin": {"steps": 5000}}`, "Accept", "application/x-ndjson")
+	r := bufio.NewReader(resp.Body)
+	if _, err := r.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	rest, err := io.ReadAll(r)
+	if err != nil || !strings.Contains(string(rest), `"done"`) {
+		t.Errorf("the stream ended with %v and %.200s", err, rest)
+	}
+	if err := <-s.done; err != nil {
+		t.Error(err)
+	}
+	s.done <- nil
+}
+
+// TestDrainTimeout: what outlasts the drain is told to go elsewhere.
+func TestDrainTimeout(t *testing.T) {
+	s := open(t, func(c *server.Config) { c.Drain = 50 * time.Millisecond })
+	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", forever, "Accept", "application/x-ndjson")
+	r := bufio.NewReader(resp.Body)
+	if _, err := r.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	rest, err := io.ReadAll(r)
+	if err != nil || !strings.Contains(string(rest), `"UNAVAILABLE"`) {
+		t.Errorf("the stream ended with %v and %.200s", err, rest)
+	}
+}
+
+func TestPageIsServed(t *testing.T) {
+	s := open(t, nil)
+	resp := s.do(t.Context(), t, http.MethodGet, "/", "")
+	if text := read(t, resp); resp.StatusCode != http.StatusOK || !strings.Contains(text, "<title>") || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Errorf("the page: %d %v %.100s", resp.StatusCode, resp.Header, text)
+	}
+	if policy := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") {
+		t.Errorf("policy %q", policy)
+	}
+	if status, _ := s.get(t, "/", "If-None-Match", resp.Header.Get("Etag")); status != http.StatusNotModified {
+		t.Errorf("asked again: %d, want 304", status)
+	}
+	if status, text := s.get(t, "/nothing"); status != http.StatusNotFound || !strings.Contains(text, "/v1/models") {
+		t.Errorf("no such page: %d %s", status, text)
+	}
+}
