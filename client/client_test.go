@@ -96,6 +96,9 @@ func TestRequestTravels(t *testing.T) {
 		{Condition: client.Colourisation{Grey: []float32{3, 4, 5}}},
 		{Condition: client.Colourisation{Grey: []float32{3, 4}, Shape: []int{2, 1}, Refresh: client.RefreshLevel}},
 		{Columns: 5},
+		{Guidance: &client.Guidance{Model: "classifier"}},
+		{Guidance: &client.Guidance{Model: "sevens", Version: 2, Rule: client.GuidanceMix, Weight: new(0.0), Digest: "d"}},
+		{Guidance: &client.Guidance{Model: "classifier", Rule: client.GuidanceAdd, Weight: new(-1.5)}},
 		{Resume: &client.Resume{Digest: "d", Step: 1 << 40, X: client.Batch{X: []float32{1, 2, 3, 4}, Shape: []int{2}, N: 2}}},
 		{Preview: &client.PreviewOptions{EverySteps: 10, Chains: 4, Denoised: true}},
 		{Preview: &client.PreviewOptions{EveryLevel: true}},
@@ -133,6 +136,8 @@ func TestRequestRefused(t *testing.T) {
 		{"probability_flow.steps", client.SampleRequest{Sampler: client.ProbabilityFlow{Steps: 1 << 40}}},
 		{"inpainting.refresh", client.SampleRequest{Condition: client.Inpainting{Refresh: "often"}}},
 		{"colourisation.refresh", client.SampleRequest{Condition: client.Colourisation{Refresh: "often"}}},
+		{"guidance.version", client.SampleRequest{Guidance: &client.Guidance{Version: 1 << 40}}},
+		{"guidance.rule", client.SampleRequest{Guidance: &client.Guidance{Rule: "multiply"}}},
 		{"interpolation.columns", client.SampleRequest{Columns: 1 << 40}},
 		{"preview.frames", client.SampleRequest{Preview: &client.PreviewOptions{Frames: 1 << 40}}},
 		{"preview.every_steps", client.SampleRequest{Preview: &client.PreviewOptions{EverySteps: 1 << 40}}},
@@ -143,6 +148,28 @@ func TestRequestRefused(t *testing.T) {
 		var e *client.Error
 		if !errors.Is(err, client.ErrInvalid) || !errors.As(err, &e) || e.Violations[0].Field != tt.field {
 			t.Errorf("%+v: %v, want ErrInvalid naming %s", tt.req, err, tt.field)
+		}
+	}
+}
+
+// TestConditionsTravelBack: what a server says it will draw names everything that bends the chains.
+func TestConditionsTravelBack(t *testing.T) {
+	for _, want := range []client.Started{
+		{Condition: client.Inpainting{Values: []float32{1, 2}, Shape: []int{2}, Mask: []bool{true, false}, Refresh: client.RefreshStep}},
+		{Condition: client.Colourisation{Grey: []float32{3}, Refresh: client.RefreshLevel}, Columns: 4},
+		{Guidance: &client.Guidance{Model: "sevens", Version: 2, Rule: client.GuidanceMix, Weight: new(1.5), Digest: "d"}, ResumedAt: 7},
+	} {
+		events := sound()
+		sent := events[0].(client.Started)
+		sent.Condition, sent.Columns, sent.Guidance, sent.ResumedAt = want.Condition, want.Columns, want.Guidance, want.ResumedAt
+		events[0] = sent
+		for event, err := range serve(t, fake.Script{Sample: fake.Events(events...)}).Stream(t.Context(), client.SampleRequest{}).Events() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, ok := event.(client.Started); ok && !cmp.Equal(sent, got) {
+				t.Errorf("started (-sent +arrived):\n%s", cmp.Diff(sent, got))
+			}
 		}
 	}
 }

@@ -49,8 +49,11 @@ type Resume struct {
 	X      Batch  // the states, a row for each of the N chains: the preview's
 }
 
-// setConditions sets what bends the course of chains: a condition, an interpolation, states to go on from.
-func (r SampleRequest) setConditions(w *langevinv1.SampleRequest) error {
+// setConditions sets what bends the course of chains: a condition, an interpolation, a guide, states to go on from.
+func (r SampleRequest) setConditions(w *langevinv1.SampleRequest) (err error) {
+	if w.Guidance, err = r.Guidance.wire(); err != nil {
+		return err
+	}
 	columns, err := toInt32("interpolation.columns", r.Columns)
 	if err != nil {
 		return err
@@ -76,6 +79,33 @@ func (r SampleRequest) setConditions(w *langevinv1.SampleRequest) error {
 		return err
 	}
 	return nil
+}
+
+// newCondition reads what a started call holds fixed; nil if nothing, or a kind that this client does not know.
+func newCondition(s *langevinv1.Started) (Condition, error) {
+	switch c := s.GetCondition().(type) {
+	case *langevinv1.Started_Inpainting:
+		values, shape, err := newShaped(c.Inpainting.GetValues())
+		return Inpainting{
+			Values: values, Shape: shape, Mask: c.Inpainting.GetMask(), Refresh: word(refreshes(), c.Inpainting.GetRefresh()),
+		}, err
+	case *langevinv1.Started_Colourisation:
+		grey, shape, err := newShaped(c.Colourisation.GetGrey())
+		return Colourisation{Grey: grey, Shape: shape, Refresh: word(refreshes(), c.Colourisation.GetRefresh())}, err
+	}
+	return nil, nil
+}
+
+// newShaped is the inverse of shapedTensor.
+func newShaped(t *langevinv1.Tensor) (x []float32, shape []int, err error) {
+	for _, n := range t.GetShape() {
+		shape = append(shape, int(n))
+	}
+	if len(t.GetData()) == 0 {
+		return t.GetValues(), shape, nil
+	}
+	x, err = decodeFloats(t.GetData())
+	return x, shape, err
 }
 
 // shapedTensor encodes x with its shape, if it has one.

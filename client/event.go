@@ -23,6 +23,11 @@ type Started struct {
 	Steps      int     // score evaluations for each chain
 	Engine     string  // what else decides the bits: the noise generator, the runtime and its settings
 	RequestID  string  // names the call in the server's log
+
+	Condition Condition // what is held fixed; nil for nothing, or a kind that this client does not know
+	Columns   int       // of an interpolation; 0 without one
+	Guidance  *Guidance // the guide in use; nil for none
+	ResumedAt int       // the step that the call went on from; 0 for one that began anew
 }
 
 // Progress says how far the call is. It comes a few times a second.
@@ -89,6 +94,10 @@ func newEvent(r *langevinv1.SampleResponse) (Event, error) {
 
 func newStarted(s *langevinv1.Started) (Started, error) {
 	shape, _, err := shapeOf(s.GetShape())
+	if err != nil {
+		return Started{}, err
+	}
+	condition, err := newCondition(s)
 	return Started{
 		Model:      s.GetModel(),
 		Version:    int(s.GetVersion()),
@@ -101,6 +110,10 @@ func newStarted(s *langevinv1.Started) (Started, error) {
 		Steps:      int(s.GetSteps()),
 		Engine:     s.GetEngine(),
 		RequestID:  s.GetRequestId(),
+		Condition:  condition,
+		Columns:    int(s.GetInterpolation().GetColumns()),
+		Guidance:   newGuidance(s.GetGuidance()),
+		ResumedAt:  int(s.GetResumedAt()),
 	}, err
 }
 

@@ -27,6 +27,8 @@ type SampleRequest struct {
 	// column, to another, in the last.
 	Columns int
 
+	Guidance *Guidance // bends the score by a second model; nil: none
+
 	Resume *Resume // states of an earlier call to go on from; nil: start anew
 }
 

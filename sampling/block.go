@@ -16,6 +16,8 @@ type Block struct {
 	sigma   []float32
 	scratch []float32 // of one row
 	other   []float32 // of one row, for blended noise
+
+	guidance guidance
 }
 
 // Chain is a sample to be drawn. What its pointers refer to is shared and never changed.
@@ -24,6 +26,7 @@ type Chain struct {
 	Noise Noise
 	Blend *Blend // mixes the noise of another chain in; nil for none
 	Known *Known // holds a part of the sample fixed; nil for none
+	Guide *Guide // bends the score; nil for none
 }
 
 type row struct {
@@ -97,16 +100,22 @@ func (b *Block) Score(i int) []float32 { return b.score[i*b.dim : (i+1)*b.dim] }
 func (b *Block) Step(i int) int { return b.rows[i].step }
 
 // Evaluate asks the model once for the scores of all rows, each at the sigma of its next step, with known parts put in
-// place first. After an error it may be called again.
+// place first, and then the model of each guide once for the rows that it guides. After an error it may be called again;
+// a [GuideError] concerns only the rows of that guide.
 func (b *Block) Evaluate(ctx context.Context, m Model) error {
+	guided := false
 	for i := range b.rows {
 		r := &b.rows[i]
+		guided = guided || r.Guide != nil
 		b.sigma[i] = r.Plan[r.step].Sigma
 		if r.Known != nil {
 			r.Known.before(b.X(i), b.scratch, r.Plan, r.step, r.Noise)
 		}
 	}
-	return m.Score(ctx, b.score, b.x, b.sigma)
+	if err := m.Score(ctx, b.score, b.x, b.sigma); err != nil || !guided {
+		return err
+	}
+	return b.guide(ctx)
 }
 
 // Outcome is what Advance made of a row.

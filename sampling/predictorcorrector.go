@@ -1,6 +1,9 @@
 package sampling
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Predictor names the rule that takes a chain from one time to the next.
 type Predictor int
@@ -44,6 +47,10 @@ const (
 	// dimension.
 	AnnealedCorrector
 )
+
+// LangevinCorrectorDim is the smallest dimension that [LangevinCorrector] is for. The step of a chain is proportional to
+// 1/‖s‖², whose mean exceeds that of many dimensions by 2/(D-2), without bound in two.
+const LangevinCorrectorDim = 64
 
 func (Corrector) words() []string { return []string{"none", "langevin", "annealed_langevin"} }
 
@@ -111,6 +118,16 @@ func (p PredictorCorrector) Validate() error {
 		return &FieldError{Field: "epsilon", Given: p.Epsilon, Want: "a number above 0 and below 1, or 0 for the default"}
 	}
 	return p.validateCorrector()
+}
+
+// CheckDim returns a [FieldError] if samples of dim elements are too small for the corrector of p.
+func (p PredictorCorrector) CheckDim(dim int) error {
+	if p.Corrector != LangevinCorrector || dim >= LangevinCorrectorDim {
+		return nil
+	}
+	return &FieldError{Field: "corrector", Given: p.Corrector, Want: fmt.Sprintf(
+		"annealed_langevin for samples of %d elements: the step of langevin goes by the norm of the score, which varies too much below %d",
+		dim, LangevinCorrectorDim)}
 }
 
 func (p PredictorCorrector) validateCorrector() error {

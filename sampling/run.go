@@ -16,6 +16,7 @@ type Request struct {
 	N          int       // chains
 	Start      []float32 // N*Dim initial states, row-major; nil draws them from Prior
 	Known      *Known    // a part held fixed in every chain; nil for none
+	Guide      *Guide    // bends the score of every chain; nil for none
 	Columns    int       // above 1: chains are rows of so many samples between two, see ChainAt
 
 	// Observe, unless nil, sees the states of all N chains, row-major, before the first step (step 0) and after
@@ -60,7 +61,7 @@ func Run(ctx context.Context, m Model, r Request) ([]float32, error) {
 		n := min(rows, r.N-first)
 		for i := range n {
 			chain := ChainAt(r.Seed, r.FirstChain+uint64(first+i), r.Columns)
-			chain.Plan, chain.Known = r.Plan, r.Known
+			chain.Plan, chain.Known, chain.Guide = r.Plan, r.Known, r.Guide
 			if r.Start == nil {
 				block.Start(chain, r.Prior)
 			} else {
@@ -87,6 +88,11 @@ func (r Request) check() error {
 	}
 	if r.Known != nil && !r.Known.Fits(r.Dim) {
 		return fmt.Errorf("run: the known part is not of samples of %d elements", r.Dim)
+	}
+	if r.Guide != nil {
+		if err := r.Guide.Validate(); err != nil {
+			return fmt.Errorf("run: guide: %w", err)
+		}
 	}
 	if r.Start != nil {
 		if len(r.Start) != r.N*r.Dim {

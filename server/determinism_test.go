@@ -27,6 +27,7 @@ func networks(t *testing.T) string {
 	dir := t.TempDir()
 	for name, data := range map[string][]byte{
 		"mlp":  modelstest.File(t, modelstest.MLP("SiLU", 1), manifest("mlp", 2)),
+		"mlp2": modelstest.File(t, modelstest.MLP("Softplus", 3), manifest("mlp2", 2)),
 		"conv": modelstest.File(t, modelstest.Conv("Elu", 8, 2), manifest("conv", 1, 8, 8)),
 	} {
 		path := filepath.Join(dir, name, "1", "model.onnx")
@@ -45,9 +46,17 @@ func manifest(name string, shape ...int) models.Manifest {
 	return m
 }
 
+// guided stands for the model mlp guided by mlp2.
+const guided = "guided"
+
 // order is a request whose samples must be the same whatever happens around it.
 func order(model string, n int64) *langevinv1.SampleRequest {
-	return &langevinv1.SampleRequest{Model: model, N: &n, Seed: proto.Uint64(7), FirstChain: 1000}
+	req := &langevinv1.SampleRequest{Model: model, N: &n, Seed: proto.Uint64(7), FirstChain: 1000}
+	if model == guided {
+		req.Model = "mlp"
+		req.Guidance = &langevinv1.Guidance{Model: "mlp2", Rule: langevinv1.GuidanceRule_GUIDANCE_RULE_MIX, Weight: proto.Float64(0.3)}
+	}
+	return req
 }
 
 // bits reads a call and hashes the bytes of its result.
@@ -80,7 +89,7 @@ func (r *running) noisyNeighbours(t *testing.T, seed uint64) (stop func()) {
 		wg.Go(func() {
 			random := rand.New(rand.NewPCG(seed, i))
 			for ctx.Err() == nil {
-				req := order([]string{"mlp", "conv"}[random.IntN(2)], 1+random.Int64N(60))
+				req := order([]string{"mlp", "conv", guided}[random.IntN(3)], 1+random.Int64N(60))
 				req.Seed = proto.Uint64(random.Uint64N(3))
 				req.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(1 + random.Int32N(60)), StepSize: proto.Float64(0.001)}}
 				call, end := context.WithTimeout(ctx, time.Duration(1+random.IntN(60))*time.Millisecond)
@@ -108,7 +117,7 @@ func TestSameBits(t *testing.T) {
 			if company {
 				stop = r.noisyNeighbours(t, uint64(10*workers+i))
 			}
-			for _, model := range []string{"mlp", "conv"} {
+			for _, model := range []string{"mlp", "conv", guided} {
 				got, err := r.bits(t.Context(), order(model, 75))
 				if err != nil {
 					t.Fatal(err)
@@ -158,7 +167,7 @@ func splitBits(t *testing.T, r *running, model string, n int64) uint64 {
 // of workers, goes on from the last preview to the same bits.
 func TestResumeAfterKill(t *testing.T) {
 	dir := networks(t)
-	for _, model := range []string{"mlp", "conv"} {
+	for _, model := range []string{"mlp", "conv", guided} {
 		first := start(t, func(c *server.Config) { c.Models.Dir, c.Models.Default, c.Workers, c.Drain = dir, "mlp", 1, 0 })
 		want, err := first.data(t.Context(), order(model, 20))
 		if err != nil {

@@ -110,6 +110,45 @@ func condition(w *langevinv1.SampleRequest) client.Condition {
 	return nil
 }
 
+// setCondition says in a started event what is held fixed.
+func setCondition(w *langevinv1.Started, c client.Condition) {
+	switch c := c.(type) {
+	case client.Inpainting:
+		w.Condition = &langevinv1.Started_Inpainting{Inpainting: &langevinv1.Inpainting{
+			Values: &langevinv1.Tensor{Values: c.Values, Shape: axes(c.Shape)}, Mask: c.Mask, Refresh: number(refreshes(), c.Refresh),
+		}}
+	case client.Colourisation:
+		w.Condition = &langevinv1.Started_Colourisation{Colourisation: &langevinv1.Colourisation{
+			Grey: &langevinv1.Tensor{Values: c.Grey, Shape: axes(c.Shape)}, Refresh: number(refreshes(), c.Refresh),
+		}}
+	}
+}
+
+func guidanceRules() map[langevinv1.GuidanceRule]client.GuidanceRule {
+	return map[langevinv1.GuidanceRule]client.GuidanceRule{
+		langevinv1.GuidanceRule_GUIDANCE_RULE_ADD: client.GuidanceAdd,
+		langevinv1.GuidanceRule_GUIDANCE_RULE_MIX: client.GuidanceMix,
+	}
+}
+
+func guidance(w *langevinv1.Guidance) *client.Guidance {
+	if w == nil {
+		return nil
+	}
+	return &client.Guidance{
+		Model: w.GetModel(), Version: int(w.GetVersion()), Rule: guidanceRules()[w.GetRule()], Weight: w.Weight, Digest: w.GetDigest(),
+	}
+}
+
+func guidanceMessage(g *client.Guidance) *langevinv1.Guidance {
+	if g == nil {
+		return nil
+	}
+	return &langevinv1.Guidance{
+		Model: g.Model, Version: int32(g.Version), Rule: number(guidanceRules(), g.Rule), Weight: g.Weight, Digest: g.Digest,
+	}
+}
+
 func resume(w *langevinv1.Resume) *client.Resume {
 	if w == nil {
 		return nil

@@ -68,6 +68,10 @@ func start(req client.SampleRequest, shape []int) client.Started {
 	s := client.Started{
 		Model: req.Model, Version: max(1, req.Version), Digest: "fake", Engine: "fake",
 		N: max(1, req.N), Seed: 1, FirstChain: req.FirstChain, Shape: shape, Sampler: req.Sampler, Steps: 2,
+		Condition: req.Condition, Columns: req.Columns, Guidance: req.Guidance,
+	}
+	if req.Resume != nil {
+		s.ResumedAt = req.Resume.Step
 	}
 	if req.Seed != nil {
 		s.Seed = *req.Seed

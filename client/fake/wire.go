@@ -23,6 +23,7 @@ func sampleRequest(w *langevinv1.SampleRequest) client.SampleRequest {
 		Condition:  condition(w),
 		Columns:    int(w.GetInterpolation().GetColumns()),
 		Resume:     resume(w.GetResume()),
+		Guidance:   guidance(w.GetGuidance()),
 	}
 }
 
@@ -93,7 +94,13 @@ func started(s client.Started) *langevinv1.Started {
 		Steps:      int64(s.Steps),
 		Engine:     s.Engine,
 		RequestId:  s.RequestID,
+		Guidance:   guidanceMessage(s.Guidance),
+		ResumedAt:  int64(s.ResumedAt),
 	}
+	if s.Columns != 0 {
+		w.Interpolation = &langevinv1.Interpolation{Columns: int32(s.Columns)}
+	}
+	setCondition(w, s.Condition)
 	switch sampler := s.Sampler.(type) {
 	case client.AnnealedLangevin:
 		w.Sampler = &langevinv1.Started_AnnealedLangevin{AnnealedLangevin: annealed(sampler)}

@@ -17,6 +17,38 @@ func Gaussian(shape ...int) *protos.ModelProto {
 	return g.finish("Div", g.add("Neg", models.InputX), g.perRow(variance))
 }
 
+// GaussianAs returns a graph that says the same as [Gaussian] in another parameterization: the noise σx/(1+σ²) or the
+// denoised x/(1+σ²).
+func GaussianAs(p models.Parameterization, shape ...int) *protos.ModelProto {
+	if p == models.ParameterizationScore {
+		return Gaussian(shape...)
+	}
+	g := newGraph("gaussian", shape)
+	variance := g.add("Add", g.add("Mul", models.InputSigma, models.InputSigma), g.floats("one", nil, []float32{1}))
+	scaled := models.InputX
+	if p == models.ParameterizationNoise {
+		scaled = g.add("Mul", models.InputX, g.perRow(models.InputSigma))
+	}
+	return g.finish("Div", scaled, g.perRow(variance))
+}
+
+// ClassGradient returns a graph of ∇ log p_σ(y|x) for the classes at mean and at -mean of a mixture of two Gaussians of
+// std 1, where y is the class at mean and odds its share over that of the other: d·sigmoid(-(x·d + ln odds)) with d =
+// 2·mean/(1+σ²).
+func ClassGradient(mean []float32, odds float64) *protos.ModelProto {
+	dim := len(mean)
+	g := newGraph("class", []int{dim})
+	twice := make([]float32, dim)
+	for i, v := range mean {
+		twice[i] = 2 * v
+	}
+	variance := g.add("Add", g.add("Mul", models.InputSigma, models.InputSigma), g.floats("one", nil, []float32{1}))
+	d := g.add("Div", g.floats("twice", []int{1, dim}, twice), g.perRow(variance))
+	projected := g.add("ReduceSum", g.add("Mul", models.InputX, d), g.ints("last_axis", 1))
+	logit := g.add("Add", projected, g.floats("log_odds", nil, []float32{float32(math.Log(odds))}))
+	return g.finish("Mul", d, g.add("Sigmoid", g.add("Neg", logit)))
+}
+
 // MLP returns a network 2-128-128-2 conditioned on log σ, with random weights of the given seed and its output divided by
 // σ. The activation is "SiLU" or an ONNX operator of one input, as Softplus, Elu, Relu.
 func MLP(activation string, seed uint64) *protos.ModelProto {

@@ -104,7 +104,7 @@ func alone(t testing.TB, m sampling.Model, job batch.Job) []float32 {
 	t.Helper()
 	x, err := sampling.Run(context.Background(), m, sampling.Request{
 		Plan: job.Plan, Prior: job.Prior, Dim: 2, Seed: job.Seed, FirstChain: job.First, N: job.N,
-		Known: job.Known, Columns: job.Columns,
+		Known: job.Known, Guide: job.Guide, Columns: job.Columns,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +122,7 @@ func TestCompanyDoesNotMatter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	guide := &sampling.Guide{Model: &sampling.Mixture{Weights: []float64{1}, Means: [][]float64{{5, -5}}, Std: 1}, Weight: 0.5, Rule: sampling.GuideMix}
 	random := rand.New(rand.NewPCG(1, 2))
 	var wg sync.WaitGroup
 	for i := range 60 {
@@ -131,6 +132,9 @@ func TestCompanyDoesNotMatter(t *testing.T) {
 		}
 		if random.IntN(3) == 0 {
 			job.Known = known
+		}
+		if random.IntN(3) == 0 {
+			job.Guide = guide
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		if cancelled := i%7 == 0; cancelled {

@@ -19,6 +19,7 @@ type Job struct {
 	N       int             // chains, at least 1
 	Columns int             // above 1: chains are rows of samples between two, see sampling.ChainAt
 	Known   *sampling.Known // a part held fixed in every chain; nil for none
+	Guide   *sampling.Guide // bends the score of every chain; nil for none. Its model must serve until the stream is closed
 
 	// Start, unless nil, holds the states of the N chains, row-major, after StartStep steps: the job resumes there. A
 	// plan whose steps use history can be resumed at step 0 only.
@@ -47,6 +48,11 @@ func (j *Job) validate(dim int) error {
 	}
 	if j.Known != nil && !j.Known.Fits(dim) {
 		return &sampling.FieldError{Field: "known", Given: "a part of other samples", Want: fmt.Sprintf("a part of samples of %d elements", dim)}
+	}
+	if j.Guide != nil {
+		if err := j.Guide.Validate(); err != nil {
+			return err
+		}
 	}
 	if err := j.validateStart(dim); err != nil || j.Preview == nil {
 		return err
@@ -127,7 +133,7 @@ func (j *job) waiting() int {
 // chain returns the job's chain i.
 func (j *job) chain(i int) sampling.Chain {
 	c := sampling.ChainAt(j.Seed, j.First+uint64(i), j.Columns)
-	c.Plan, c.Known = j.Plan, j.Known
+	c.Plan, c.Known, c.Guide = j.Plan, j.Known, j.Guide
 	return c
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/langevin-ml/langevin/sampling"
 )
 
 // Stream is the reader's side of a job. Poll, Progress and Close belong to one goroutine.
@@ -84,6 +86,10 @@ func (st *Stream) Close() {
 		}
 	})
 }
+
+// Model is the network itself, whose calls wait for no turn: what guides the chains of another model, whose workers hold
+// the turns.
+func (s *Scheduler) Model() sampling.Model { return s.model }
 
 // Score evaluates the model at given rows, in turn with the ticks of the scheduler's workers.
 func (s *Scheduler) Score(ctx context.Context, dst, x, sigma []float32) error {

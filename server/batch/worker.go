@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -203,7 +204,7 @@ func (w *worker) tick(ctx context.Context) {
 	w.s.config.Turns.take()
 	defer w.s.config.Turns.give()
 	if err := w.block.Evaluate(ctx, w.s.model); err != nil {
-		w.failAll(fmt.Errorf("%w: %w", ErrModel, err))
+		w.fail(err)
 		return
 	}
 	w.count()
@@ -262,8 +263,13 @@ func (w *worker) denoise(i int, sigma float32) {
 	}
 }
 
-func (w *worker) failAll(err error) {
+// fail ends the jobs that a failed evaluation concerns: those of one guide, or all. The others ask again in the next tick.
+func (w *worker) fail(err error) {
+	var guide *sampling.GuideError
+	of := errors.As(err, &guide)
 	for _, r := range w.rows {
-		r.job.fail(err)
+		if !of || r.job.Guide != nil && r.job.Guide.Model == guide.Model {
+			r.job.fail(fmt.Errorf("%w: %w", ErrModel, err))
+		}
 	}
 }

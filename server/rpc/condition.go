@@ -21,6 +21,25 @@ func knownOf(req *langevinv1.SampleRequest, m models.Manifest, bad *invalid) *sa
 	return nil
 }
 
+// setCondition says in the started event what a request holds fixed.
+func setCondition(s *langevinv1.Started, req *langevinv1.SampleRequest) {
+	switch c := req.GetCondition().(type) {
+	case *langevinv1.SampleRequest_Inpainting:
+		s.Condition = &langevinv1.Started_Inpainting{Inpainting: &langevinv1.Inpainting{
+			Values: c.Inpainting.GetValues(), Mask: c.Inpainting.GetMask(), Refresh: refreshOf(c.Inpainting.GetRefresh()),
+		}}
+	case *langevinv1.SampleRequest_Colourisation:
+		s.Condition = &langevinv1.Started_Colourisation{Colourisation: &langevinv1.Colourisation{
+			Grey: c.Colourisation.GetGrey(), Refresh: refreshOf(c.Colourisation.GetRefresh()),
+		}}
+	}
+}
+
+// refreshOf fills in the default of a valid choice.
+func refreshOf(given langevinv1.Refresh) langevinv1.Refresh {
+	return named(refreshes(), choice(refreshes(), given, "", &invalid{}))
+}
+
 func inpainting(in *langevinv1.Inpainting, m models.Manifest, bad *invalid) *sampling.Known {
 	const field = "inpainting."
 	values := decodeElements(in.GetValues(), field+"values", bad)

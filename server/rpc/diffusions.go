@@ -45,6 +45,7 @@ func compilePredictorCorrector(in *langevinv1.PredictorCorrector, m models.Manif
 	if len(*bad) > before {
 		return compiled{}
 	}
+	bad.join(field, pc.CheckDim(m.Dim()))
 	plan, err := pc.Plan()
 	if bad.join(field, err); err != nil {
 		return compiled{}

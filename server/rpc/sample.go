@@ -47,7 +47,12 @@ func (s *Sampling) Sample(req *langevinv1.SampleRequest, stream grpc.ServerStrea
 		return err
 	}
 	defer loaded.Release()
-	order, err := s.resolve(ctx, req, loaded)
+	guide, err := s.acquireGuide(ctx, req.GetGuidance())
+	if err != nil {
+		return err
+	}
+	defer guide.release()
+	order, err := s.resolve(ctx, req, loaded, guide)
 	if err != nil {
 		return err
 	}
@@ -100,8 +105,8 @@ type order struct {
 	kind    langevinv1.PreviewKind
 }
 
-// resolve validates a request against its model and fills in what it leaves out.
-func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, loaded *host.Loaded[*Engine]) (*order, error) {
+// resolve validates a request against its model and its guide, and fills in what it leaves out.
+func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, loaded *host.Loaded[*Engine], guide *guide) (*order, error) {
 	var bad invalid
 	m := loaded.Entry.Manifest
 	n := int64(1)
@@ -125,6 +130,8 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 		Seed: seedOf(req), First: req.GetFirstChain(), N: int(n),
 		Known: knownOf(req, m, &bad), Columns: columnsOf(req, &bad),
 	}
+	guided, guidance := guide.bends(m, &bad)
+	o.job.Guide = guided
 	resume(&o.job, req.GetResume(), loaded.Entry, &bad)
 	o.job.Preview = previewOf(req.GetPreview(), o.job, m.Dim(), &bad)
 	if err := bad.err(); err != nil {
@@ -134,8 +141,10 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 		Model: loaded.Entry.Name, Version: int32(loaded.Entry.Version), Digest: loaded.Entry.Digest,
 		N: n, Seed: o.job.Seed, FirstChain: o.job.First, Shape: shapeProto(m), Steps: int64(o.job.Plan.NFE()),
 		Engine: loaded.Value.Identity, RequestId: idOf(ctx),
+		Interpolation: req.GetInterpolation(), Guidance: guidance, ResumedAt: int64(o.job.StartStep),
 	}
 	sampler.set(o.started)
+	setCondition(o.started, req)
 	return o, nil
 }
 

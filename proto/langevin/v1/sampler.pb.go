@@ -148,8 +148,8 @@ const (
 	Corrector_CORRECTOR_UNSPECIFIED Corrector = 0
 	// None: the predictor does all the work.
 	Corrector_CORRECTOR_NONE Corrector = 1
-	// Langevin updates with a step from the norms of the chain's own noise and score: for some dozens of dimensions or
-	// more.
+	// Langevin updates with a step from the norms of the chain's own noise and score: for samples of at least 64
+	// elements, since in few dimensions the norm of the score varies so much that the samples are far too wide.
 	Corrector_CORRECTOR_LANGEVIN Corrector = 2
 	// Langevin updates with a step from the noise level alone: for any dimension.
 	Corrector_CORRECTOR_ANNEALED_LANGEVIN Corrector = 3

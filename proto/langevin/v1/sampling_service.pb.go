@@ -22,6 +22,61 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// GuidanceRule says how the guide's word joins the score.
+type GuidanceRule int32
+
+const (
+	// The default: add.
+	GuidanceRule_GUIDANCE_RULE_UNSPECIFIED GuidanceRule = 0
+	// s + w g, for a guide that is the gradient of log p(y | x) at noise level sigma, of a classifier that knows noisy
+	// data (Song et al. 2021, appendix I). With w = 1 the samples are those of class y.
+	GuidanceRule_GUIDANCE_RULE_ADD GuidanceRule = 1
+	// (1 - w) s + w g, for a guide that is a score model of what is wanted and a model of everything (classifier-free
+	// guidance, Ho & Salimans 2022). 0 is the model alone, 1 the guide alone, and more goes beyond it.
+	GuidanceRule_GUIDANCE_RULE_MIX GuidanceRule = 2
+)
+
+// Enum value maps for GuidanceRule.
+var (
+	GuidanceRule_name = map[int32]string{
+		0: "GUIDANCE_RULE_UNSPECIFIED",
+		1: "GUIDANCE_RULE_ADD",
+		2: "GUIDANCE_RULE_MIX",
+	}
+	GuidanceRule_value = map[string]int32{
+		"GUIDANCE_RULE_UNSPECIFIED": 0,
+		"GUIDANCE_RULE_ADD":         1,
+		"GUIDANCE_RULE_MIX":         2,
+	}
+)
+
+func (x GuidanceRule) Enum() *GuidanceRule {
+	p := new(GuidanceRule)
+	*p = x
+	return p
+}
+
+func (x GuidanceRule) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GuidanceRule) Descriptor() protoreflect.EnumDescriptor {
+	return file_langevin_v1_sampling_service_proto_enumTypes[0].Descriptor()
+}
+
+func (GuidanceRule) Type() protoreflect.EnumType {
+	return &file_langevin_v1_sampling_service_proto_enumTypes[0]
+}
+
+func (x GuidanceRule) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GuidanceRule.Descriptor instead.
+func (GuidanceRule) EnumDescriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{0}
+}
+
 // Refresh says when the noise on a known part is drawn.
 type Refresh int32
 
@@ -59,11 +114,11 @@ func (x Refresh) String() string {
 }
 
 func (Refresh) Descriptor() protoreflect.EnumDescriptor {
-	return file_langevin_v1_sampling_service_proto_enumTypes[0].Descriptor()
+	return file_langevin_v1_sampling_service_proto_enumTypes[1].Descriptor()
 }
 
 func (Refresh) Type() protoreflect.EnumType {
-	return &file_langevin_v1_sampling_service_proto_enumTypes[0]
+	return &file_langevin_v1_sampling_service_proto_enumTypes[1]
 }
 
 func (x Refresh) Number() protoreflect.EnumNumber {
@@ -72,7 +127,7 @@ func (x Refresh) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refresh.Descriptor instead.
 func (Refresh) EnumDescriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{0}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{1}
 }
 
 // PreviewKind is what a preview shows of a chain.
@@ -113,11 +168,11 @@ func (x PreviewKind) String() string {
 }
 
 func (PreviewKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_langevin_v1_sampling_service_proto_enumTypes[1].Descriptor()
+	return file_langevin_v1_sampling_service_proto_enumTypes[2].Descriptor()
 }
 
 func (PreviewKind) Type() protoreflect.EnumType {
-	return &file_langevin_v1_sampling_service_proto_enumTypes[1]
+	return &file_langevin_v1_sampling_service_proto_enumTypes[2]
 }
 
 func (x PreviewKind) Number() protoreflect.EnumNumber {
@@ -126,7 +181,7 @@ func (x PreviewKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PreviewKind.Descriptor instead.
 func (PreviewKind) EnumDescriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{1}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{2}
 }
 
 // SampleRequest says what to draw. Every field may be left out.
@@ -166,7 +221,9 @@ type SampleRequest struct {
 	// Draw rows of samples that turn from one to another instead of independent ones.
 	Interpolation *Interpolation `protobuf:"bytes,12,opt,name=interpolation,proto3" json:"interpolation,omitempty"`
 	// Go on from states of an earlier call.
-	Resume        *Resume `protobuf:"bytes,13,opt,name=resume,proto3" json:"resume,omitempty"`
+	Resume *Resume `protobuf:"bytes,13,opt,name=resume,proto3" json:"resume,omitempty"`
+	// Bend the score by a second model.
+	Guidance      *Guidance `protobuf:"bytes,16,opt,name=guidance,proto3" json:"guidance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -332,6 +389,13 @@ func (x *SampleRequest) GetResume() *Resume {
 	return nil
 }
 
+func (x *SampleRequest) GetGuidance() *Guidance {
+	if x != nil {
+		return x.Guidance
+	}
+	return nil
+}
+
 type isSampleRequest_Sampler interface {
 	isSampleRequest_Sampler()
 }
@@ -376,6 +440,90 @@ func (*SampleRequest_Inpainting) isSampleRequest_Condition() {}
 
 func (*SampleRequest_Colourisation) isSampleRequest_Condition() {}
 
+// Guidance lets a second model bend the score, at every evaluation of every chain. With s the model's score, g what the
+// guide says at the same x and sigma, and w the weight, chains follow s + w g or (1 - w) s + w g.
+type Guidance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The guide: the name of a model whose samples have the same shape.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Its version. 0 means the newest.
+	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// How g joins s.
+	Rule GuidanceRule `protobuf:"varint,3,opt,name=rule,proto3,enum=langevin.v1.GuidanceRule" json:"rule,omitempty"`
+	// w, finite. The default is 1.
+	Weight *float64 `protobuf:"fixed64,4,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
+	// The SHA-256 of the guide's file, in hexadecimal. Set by started. In a request it may be left out; a guide of another
+	// digest is refused.
+	Digest        string `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Guidance) Reset() {
+	*x = Guidance{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Guidance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Guidance) ProtoMessage() {}
+
+func (x *Guidance) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Guidance.ProtoReflect.Descriptor instead.
+func (*Guidance) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Guidance) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Guidance) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Guidance) GetRule() GuidanceRule {
+	if x != nil {
+		return x.Rule
+	}
+	return GuidanceRule_GUIDANCE_RULE_UNSPECIFIED
+}
+
+func (x *Guidance) GetWeight() float64 {
+	if x != nil && x.Weight != nil {
+		return *x.Weight
+	}
+	return 0
+}
+
+func (x *Guidance) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
 // Inpainting holds elements of every sample fixed: before a step at sigma they are set to the known values plus
 // N(0, sigma^2) noise, as the data would look at that level. What values holds elsewhere has no influence.
 type Inpainting struct {
@@ -393,7 +541,7 @@ type Inpainting struct {
 
 func (x *Inpainting) Reset() {
 	*x = Inpainting{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[1]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -405,7 +553,7 @@ func (x *Inpainting) String() string {
 func (*Inpainting) ProtoMessage() {}
 
 func (x *Inpainting) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[1]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -418,7 +566,7 @@ func (x *Inpainting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inpainting.ProtoReflect.Descriptor instead.
 func (*Inpainting) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{1}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Inpainting) GetValues() *Tensor {
@@ -456,7 +604,7 @@ type Colourisation struct {
 
 func (x *Colourisation) Reset() {
 	*x = Colourisation{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[2]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +616,7 @@ func (x *Colourisation) String() string {
 func (*Colourisation) ProtoMessage() {}
 
 func (x *Colourisation) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[2]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +629,7 @@ func (x *Colourisation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Colourisation.ProtoReflect.Descriptor instead.
 func (*Colourisation) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{2}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Colourisation) GetGrey() *Tensor {
@@ -511,7 +659,7 @@ type Interpolation struct {
 
 func (x *Interpolation) Reset() {
 	*x = Interpolation{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[3]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +671,7 @@ func (x *Interpolation) String() string {
 func (*Interpolation) ProtoMessage() {}
 
 func (x *Interpolation) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[3]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +684,7 @@ func (x *Interpolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interpolation.ProtoReflect.Descriptor instead.
 func (*Interpolation) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{3}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Interpolation) GetColumns() int32 {
@@ -563,7 +711,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[4]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -575,7 +723,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[4]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -588,7 +736,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{4}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Resume) GetDigest() string {
@@ -635,7 +783,7 @@ type PreviewOptions struct {
 
 func (x *PreviewOptions) Reset() {
 	*x = PreviewOptions{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[5]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +795,7 @@ func (x *PreviewOptions) String() string {
 func (*PreviewOptions) ProtoMessage() {}
 
 func (x *PreviewOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[5]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +808,7 @@ func (x *PreviewOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewOptions.ProtoReflect.Descriptor instead.
 func (*PreviewOptions) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{5}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *PreviewOptions) GetCadence() isPreviewOptions_Cadence {
@@ -755,7 +903,7 @@ type SampleResponse struct {
 
 func (x *SampleResponse) Reset() {
 	*x = SampleResponse{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[6]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -767,7 +915,7 @@ func (x *SampleResponse) String() string {
 func (*SampleResponse) ProtoMessage() {}
 
 func (x *SampleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[6]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -780,7 +928,7 @@ func (x *SampleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SampleResponse.ProtoReflect.Descriptor instead.
 func (*SampleResponse) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{6}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SampleResponse) GetEvent() isSampleResponse_Event {
@@ -901,14 +1049,27 @@ type Started struct {
 	// What else decides the bits: the noise generator, the runtime's version and settings.
 	Engine string `protobuf:"bytes,11,opt,name=engine,proto3" json:"engine,omitempty"`
 	// Names this call in the server's log. It is the request's x-request-id header if there is one.
-	RequestId     string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The part held fixed, as the request gave it, if it did.
+	//
+	// Types that are valid to be assigned to Condition:
+	//
+	//	*Started_Inpainting
+	//	*Started_Colourisation
+	Condition isStarted_Condition `protobuf_oneof:"condition"`
+	// The arrangement in rows, if the request asked for one.
+	Interpolation *Interpolation `protobuf:"bytes,17,opt,name=interpolation,proto3" json:"interpolation,omitempty"`
+	// The guide in use, if there is one.
+	Guidance *Guidance `protobuf:"bytes,18,opt,name=guidance,proto3" json:"guidance,omitempty"`
+	// The step that the call went on from; 0 for one that began anew.
+	ResumedAt     int64 `protobuf:"varint,19,opt,name=resumed_at,json=resumedAt,proto3" json:"resumed_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[7]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +1081,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[7]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1094,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{7}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Started) GetModel() string {
@@ -1049,6 +1210,52 @@ func (x *Started) GetRequestId() string {
 	return ""
 }
 
+func (x *Started) GetCondition() isStarted_Condition {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+func (x *Started) GetInpainting() *Inpainting {
+	if x != nil {
+		if x, ok := x.Condition.(*Started_Inpainting); ok {
+			return x.Inpainting
+		}
+	}
+	return nil
+}
+
+func (x *Started) GetColourisation() *Colourisation {
+	if x != nil {
+		if x, ok := x.Condition.(*Started_Colourisation); ok {
+			return x.Colourisation
+		}
+	}
+	return nil
+}
+
+func (x *Started) GetInterpolation() *Interpolation {
+	if x != nil {
+		return x.Interpolation
+	}
+	return nil
+}
+
+func (x *Started) GetGuidance() *Guidance {
+	if x != nil {
+		return x.Guidance
+	}
+	return nil
+}
+
+func (x *Started) GetResumedAt() int64 {
+	if x != nil {
+		return x.ResumedAt
+	}
+	return 0
+}
+
 type isStarted_Sampler interface {
 	isStarted_Sampler()
 }
@@ -1077,6 +1284,22 @@ func (*Started_PredictorCorrector) isStarted_Sampler() {}
 
 func (*Started_ProbabilityFlow) isStarted_Sampler() {}
 
+type isStarted_Condition interface {
+	isStarted_Condition()
+}
+
+type Started_Inpainting struct {
+	Inpainting *Inpainting `protobuf:"bytes,15,opt,name=inpainting,proto3,oneof"`
+}
+
+type Started_Colourisation struct {
+	Colourisation *Colourisation `protobuf:"bytes,16,opt,name=colourisation,proto3,oneof"`
+}
+
+func (*Started_Inpainting) isStarted_Condition() {}
+
+func (*Started_Colourisation) isStarted_Condition() {}
+
 // Progress says how far the call is. It comes a few times a second, the newest only.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1102,7 +1325,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1337,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1350,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{8}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Progress) GetStepsDone() int64 {
@@ -1209,7 +1432,7 @@ type Preview struct {
 
 func (x *Preview) Reset() {
 	*x = Preview{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +1444,7 @@ func (x *Preview) String() string {
 func (*Preview) ProtoMessage() {}
 
 func (x *Preview) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +1457,7 @@ func (x *Preview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Preview.ProtoReflect.Descriptor instead.
 func (*Preview) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{9}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Preview) GetStep() int64 {
@@ -1299,7 +1522,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[10]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1534,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[10]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1547,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{10}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Chunk) GetFirstChain() uint64 {
@@ -1360,7 +1583,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[11]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1595,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[11]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1608,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{11}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Done) GetN() int64 {
@@ -1442,7 +1665,7 @@ type ScoreRequest struct {
 
 func (x *ScoreRequest) Reset() {
 	*x = ScoreRequest{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[12]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1454,7 +1677,7 @@ func (x *ScoreRequest) String() string {
 func (*ScoreRequest) ProtoMessage() {}
 
 func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[12]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1467,7 +1690,7 @@ func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
 func (*ScoreRequest) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{12}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ScoreRequest) GetModel() string {
@@ -1522,7 +1745,7 @@ type ScoreResponse struct {
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[13]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1757,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[13]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1770,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{13}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ScoreResponse) GetModel() string {
@@ -1597,7 +1820,7 @@ type FlowOptions struct {
 
 func (x *FlowOptions) Reset() {
 	*x = FlowOptions{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[14]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1609,7 +1832,7 @@ func (x *FlowOptions) String() string {
 func (*FlowOptions) ProtoMessage() {}
 
 func (x *FlowOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[14]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1622,7 +1845,7 @@ func (x *FlowOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlowOptions.ProtoReflect.Descriptor instead.
 func (*FlowOptions) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{14}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FlowOptions) GetSigmaMax() float64 {
@@ -1672,7 +1895,7 @@ type EncodeRequest struct {
 
 func (x *EncodeRequest) Reset() {
 	*x = EncodeRequest{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[15]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1684,7 +1907,7 @@ func (x *EncodeRequest) String() string {
 func (*EncodeRequest) ProtoMessage() {}
 
 func (x *EncodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[15]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1697,7 +1920,7 @@ func (x *EncodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncodeRequest.ProtoReflect.Descriptor instead.
 func (*EncodeRequest) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{15}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EncodeRequest) GetModel() string {
@@ -1754,7 +1977,7 @@ type EncodeResponse struct {
 
 func (x *EncodeResponse) Reset() {
 	*x = EncodeResponse{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[16]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +1989,7 @@ func (x *EncodeResponse) String() string {
 func (*EncodeResponse) ProtoMessage() {}
 
 func (x *EncodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[16]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +2002,7 @@ func (x *EncodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncodeResponse.ProtoReflect.Descriptor instead.
 func (*EncodeResponse) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{16}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EncodeResponse) GetModel() string {
@@ -1838,7 +2061,7 @@ type DecodeRequest struct {
 
 func (x *DecodeRequest) Reset() {
 	*x = DecodeRequest{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[17]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1850,7 +2073,7 @@ func (x *DecodeRequest) String() string {
 func (*DecodeRequest) ProtoMessage() {}
 
 func (x *DecodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[17]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1863,7 +2086,7 @@ func (x *DecodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecodeRequest.ProtoReflect.Descriptor instead.
 func (*DecodeRequest) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{17}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DecodeRequest) GetModel() string {
@@ -1927,7 +2150,7 @@ type DecodeResponse struct {
 
 func (x *DecodeResponse) Reset() {
 	*x = DecodeResponse{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[18]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1939,7 +2162,7 @@ func (x *DecodeResponse) String() string {
 func (*DecodeResponse) ProtoMessage() {}
 
 func (x *DecodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[18]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1952,7 +2175,7 @@ func (x *DecodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecodeResponse.ProtoReflect.Descriptor instead.
 func (*DecodeResponse) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{18}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DecodeResponse) GetModel() string {
@@ -2012,7 +2235,7 @@ type LogLikelihoodRequest struct {
 
 func (x *LogLikelihoodRequest) Reset() {
 	*x = LogLikelihoodRequest{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[19]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2247,7 @@ func (x *LogLikelihoodRequest) String() string {
 func (*LogLikelihoodRequest) ProtoMessage() {}
 
 func (x *LogLikelihoodRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[19]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2260,7 @@ func (x *LogLikelihoodRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLikelihoodRequest.ProtoReflect.Descriptor instead.
 func (*LogLikelihoodRequest) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{19}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LogLikelihoodRequest) GetModel() string {
@@ -2101,7 +2324,7 @@ type LogLikelihoodResponse struct {
 
 func (x *LogLikelihoodResponse) Reset() {
 	*x = LogLikelihoodResponse{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[20]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2113,7 +2336,7 @@ func (x *LogLikelihoodResponse) String() string {
 func (*LogLikelihoodResponse) ProtoMessage() {}
 
 func (x *LogLikelihoodResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[20]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2126,7 +2349,7 @@ func (x *LogLikelihoodResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLikelihoodResponse.ProtoReflect.Descriptor instead.
 func (*LogLikelihoodResponse) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{20}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *LogLikelihoodResponse) GetModel() string {
@@ -2168,7 +2391,7 @@ var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
-	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\xad\x06\n" +
+	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\xe0\x06\n" +
 	"\rSampleRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x11\n" +
@@ -2188,11 +2411,19 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"inpainting\x12B\n" +
 	"\rcolourisation\x18\v \x01(\v2\x1a.langevin.v1.ColourisationH\x01R\rcolourisation\x12@\n" +
 	"\rinterpolation\x18\f \x01(\v2\x1a.langevin.v1.InterpolationR\rinterpolation\x12+\n" +
-	"\x06resume\x18\r \x01(\v2\x13.langevin.v1.ResumeR\x06resumeB\t\n" +
+	"\x06resume\x18\r \x01(\v2\x13.langevin.v1.ResumeR\x06resume\x121\n" +
+	"\bguidance\x18\x10 \x01(\v2\x15.langevin.v1.GuidanceR\bguidanceB\t\n" +
 	"\asamplerB\v\n" +
 	"\tconditionB\x04\n" +
 	"\x02_nB\a\n" +
-	"\x05_seed\"}\n" +
+	"\x05_seed\"\xa9\x01\n" +
+	"\bGuidance\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x05R\aversion\x12-\n" +
+	"\x04rule\x18\x03 \x01(\x0e2\x19.langevin.v1.GuidanceRuleR\x04rule\x12\x1b\n" +
+	"\x06weight\x18\x04 \x01(\x01H\x00R\x06weight\x88\x01\x01\x12\x16\n" +
+	"\x06digest\x18\x05 \x01(\tR\x06digestB\t\n" +
+	"\a_weight\"}\n" +
 	"\n" +
 	"Inpainting\x12+\n" +
 	"\x06values\x18\x01 \x01(\v2\x13.langevin.v1.TensorR\x06values\x12\x12\n" +
@@ -2223,7 +2454,7 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\apreview\x18\x03 \x01(\v2\x14.langevin.v1.PreviewH\x00R\apreview\x12*\n" +
 	"\x05chunk\x18\x04 \x01(\v2\x12.langevin.v1.ChunkH\x00R\x05chunk\x12'\n" +
 	"\x04done\x18\x05 \x01(\v2\x11.langevin.v1.DoneH\x00R\x04doneB\a\n" +
-	"\x05event\"\xa4\x04\n" +
+	"\x05event\"\xc4\x06\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2241,8 +2472,17 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	" \x01(\x03R\x05steps\x12\x16\n" +
 	"\x06engine\x18\v \x01(\tR\x06engine\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\f \x01(\tR\trequestIdB\t\n" +
-	"\asampler\"\x99\x02\n" +
+	"request_id\x18\f \x01(\tR\trequestId\x129\n" +
+	"\n" +
+	"inpainting\x18\x0f \x01(\v2\x17.langevin.v1.InpaintingH\x01R\n" +
+	"inpainting\x12B\n" +
+	"\rcolourisation\x18\x10 \x01(\v2\x1a.langevin.v1.ColourisationH\x01R\rcolourisation\x12@\n" +
+	"\rinterpolation\x18\x11 \x01(\v2\x1a.langevin.v1.InterpolationR\rinterpolation\x121\n" +
+	"\bguidance\x18\x12 \x01(\v2\x15.langevin.v1.GuidanceR\bguidance\x12\x1d\n" +
+	"\n" +
+	"resumed_at\x18\x13 \x01(\x03R\tresumedAtB\t\n" +
+	"\asamplerB\v\n" +
+	"\tcondition\"\x99\x02\n" +
 	"\bProgress\x12\x1d\n" +
 	"\n" +
 	"steps_done\x18\x01 \x01(\x03R\tstepsDone\x12\x1f\n" +
@@ -2333,7 +2573,11 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12%\n" +
 	"\x0elog_likelihood\x18\x04 \x03(\x01R\rlogLikelihood\x12\x10\n" +
-	"\x03nfe\x18\x05 \x03(\x03R\x03nfe*G\n" +
+	"\x03nfe\x18\x05 \x03(\x03R\x03nfe*[\n" +
+	"\fGuidanceRule\x12\x1d\n" +
+	"\x19GUIDANCE_RULE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11GUIDANCE_RULE_ADD\x10\x01\x12\x15\n" +
+	"\x11GUIDANCE_RULE_MIX\x10\x02*G\n" +
 	"\aRefresh\x12\x17\n" +
 	"\x13REFRESH_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rREFRESH_LEVEL\x10\x01\x12\x10\n" +
@@ -2361,101 +2605,109 @@ func file_langevin_v1_sampling_service_proto_rawDescGZIP() []byte {
 	return file_langevin_v1_sampling_service_proto_rawDescData
 }
 
-var file_langevin_v1_sampling_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_langevin_v1_sampling_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_langevin_v1_sampling_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_langevin_v1_sampling_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_langevin_v1_sampling_service_proto_goTypes = []any{
-	(Refresh)(0),                  // 0: langevin.v1.Refresh
-	(PreviewKind)(0),              // 1: langevin.v1.PreviewKind
-	(*SampleRequest)(nil),         // 2: langevin.v1.SampleRequest
-	(*Inpainting)(nil),            // 3: langevin.v1.Inpainting
-	(*Colourisation)(nil),         // 4: langevin.v1.Colourisation
-	(*Interpolation)(nil),         // 5: langevin.v1.Interpolation
-	(*Resume)(nil),                // 6: langevin.v1.Resume
-	(*PreviewOptions)(nil),        // 7: langevin.v1.PreviewOptions
-	(*SampleResponse)(nil),        // 8: langevin.v1.SampleResponse
-	(*Started)(nil),               // 9: langevin.v1.Started
-	(*Progress)(nil),              // 10: langevin.v1.Progress
-	(*Preview)(nil),               // 11: langevin.v1.Preview
-	(*Chunk)(nil),                 // 12: langevin.v1.Chunk
-	(*Done)(nil),                  // 13: langevin.v1.Done
-	(*ScoreRequest)(nil),          // 14: langevin.v1.ScoreRequest
-	(*ScoreResponse)(nil),         // 15: langevin.v1.ScoreResponse
-	(*FlowOptions)(nil),           // 16: langevin.v1.FlowOptions
-	(*EncodeRequest)(nil),         // 17: langevin.v1.EncodeRequest
-	(*EncodeResponse)(nil),        // 18: langevin.v1.EncodeResponse
-	(*DecodeRequest)(nil),         // 19: langevin.v1.DecodeRequest
-	(*DecodeResponse)(nil),        // 20: langevin.v1.DecodeResponse
-	(*LogLikelihoodRequest)(nil),  // 21: langevin.v1.LogLikelihoodRequest
-	(*LogLikelihoodResponse)(nil), // 22: langevin.v1.LogLikelihoodResponse
-	(*AnnealedLangevin)(nil),      // 23: langevin.v1.AnnealedLangevin
-	(*Langevin)(nil),              // 24: langevin.v1.Langevin
-	(*PredictorCorrector)(nil),    // 25: langevin.v1.PredictorCorrector
-	(*ProbabilityFlow)(nil),       // 26: langevin.v1.ProbabilityFlow
-	(TensorFormat)(0),             // 27: langevin.v1.TensorFormat
-	(*Tensor)(nil),                // 28: langevin.v1.Tensor
-	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
+	(GuidanceRule)(0),             // 0: langevin.v1.GuidanceRule
+	(Refresh)(0),                  // 1: langevin.v1.Refresh
+	(PreviewKind)(0),              // 2: langevin.v1.PreviewKind
+	(*SampleRequest)(nil),         // 3: langevin.v1.SampleRequest
+	(*Guidance)(nil),              // 4: langevin.v1.Guidance
+	(*Inpainting)(nil),            // 5: langevin.v1.Inpainting
+	(*Colourisation)(nil),         // 6: langevin.v1.Colourisation
+	(*Interpolation)(nil),         // 7: langevin.v1.Interpolation
+	(*Resume)(nil),                // 8: langevin.v1.Resume
+	(*PreviewOptions)(nil),        // 9: langevin.v1.PreviewOptions
+	(*SampleResponse)(nil),        // 10: langevin.v1.SampleResponse
+	(*Started)(nil),               // 11: langevin.v1.Started
+	(*Progress)(nil),              // 12: langevin.v1.Progress
+	(*Preview)(nil),               // 13: langevin.v1.Preview
+	(*Chunk)(nil),                 // 14: langevin.v1.Chunk
+	(*Done)(nil),                  // 15: langevin.v1.Done
+	(*ScoreRequest)(nil),          // 16: langevin.v1.ScoreRequest
+	(*ScoreResponse)(nil),         // 17: langevin.v1.ScoreResponse
+	(*FlowOptions)(nil),           // 18: langevin.v1.FlowOptions
+	(*EncodeRequest)(nil),         // 19: langevin.v1.EncodeRequest
+	(*EncodeResponse)(nil),        // 20: langevin.v1.EncodeResponse
+	(*DecodeRequest)(nil),         // 21: langevin.v1.DecodeRequest
+	(*DecodeResponse)(nil),        // 22: langevin.v1.DecodeResponse
+	(*LogLikelihoodRequest)(nil),  // 23: langevin.v1.LogLikelihoodRequest
+	(*LogLikelihoodResponse)(nil), // 24: langevin.v1.LogLikelihoodResponse
+	(*AnnealedLangevin)(nil),      // 25: langevin.v1.AnnealedLangevin
+	(*Langevin)(nil),              // 26: langevin.v1.Langevin
+	(*PredictorCorrector)(nil),    // 27: langevin.v1.PredictorCorrector
+	(*ProbabilityFlow)(nil),       // 28: langevin.v1.ProbabilityFlow
+	(TensorFormat)(0),             // 29: langevin.v1.TensorFormat
+	(*Tensor)(nil),                // 30: langevin.v1.Tensor
+	(*durationpb.Duration)(nil),   // 31: google.protobuf.Duration
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
-	23, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	24, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
-	25, // 2: langevin.v1.SampleRequest.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	26, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	7,  // 4: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
-	27, // 5: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
-	3,  // 6: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
-	4,  // 7: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
-	5,  // 8: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
-	6,  // 9: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
-	28, // 10: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
-	0,  // 11: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
-	28, // 12: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
-	0,  // 13: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
-	28, // 14: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
-	1,  // 15: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
-	9,  // 16: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
-	10, // 17: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
-	11, // 18: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
-	12, // 19: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
-	13, // 20: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
-	23, // 21: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	24, // 22: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	25, // 23: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	26, // 24: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	29, // 25: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	29, // 26: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	1,  // 27: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	28, // 28: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	28, // 29: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	29, // 30: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	29, // 31: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	28, // 32: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	27, // 33: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	28, // 34: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	28, // 35: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
-	16, // 36: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	27, // 37: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
-	28, // 38: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
-	28, // 39: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
-	16, // 40: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	27, // 41: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
-	28, // 42: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
-	28, // 43: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
-	16, // 44: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
-	2,  // 45: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	14, // 46: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	17, // 47: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
-	19, // 48: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
-	21, // 49: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
-	8,  // 50: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	15, // 51: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	18, // 52: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
-	20, // 53: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
-	22, // 54: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
-	50, // [50:55] is the sub-list for method output_type
-	45, // [45:50] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	25, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	26, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
+	27, // 2: langevin.v1.SampleRequest.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	28, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	9,  // 4: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
+	29, // 5: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
+	5,  // 6: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 7: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 8: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
+	8,  // 9: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
+	4,  // 10: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
+	0,  // 11: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
+	30, // 12: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	1,  // 13: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
+	30, // 14: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	1,  // 15: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
+	30, // 16: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	2,  // 17: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
+	11, // 18: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
+	12, // 19: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
+	13, // 20: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
+	14, // 21: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
+	15, // 22: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
+	25, // 23: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	26, // 24: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	27, // 25: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	28, // 26: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	5,  // 27: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 28: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 29: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
+	4,  // 30: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
+	31, // 31: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	31, // 32: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	2,  // 33: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
+	30, // 34: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	30, // 35: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	31, // 36: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	31, // 37: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	30, // 38: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	29, // 39: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	30, // 40: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	30, // 41: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
+	18, // 42: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	29, // 43: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
+	30, // 44: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
+	30, // 45: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
+	18, // 46: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	29, // 47: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
+	30, // 48: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
+	30, // 49: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
+	18, // 50: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
+	3,  // 51: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	16, // 52: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	19, // 53: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
+	21, // 54: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
+	23, // 55: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
+	10, // 56: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	17, // 57: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	20, // 58: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
+	22, // 59: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
+	24, // 60: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
+	56, // [56:61] is the sub-list for method output_type
+	51, // [51:56] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -2473,32 +2725,35 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*SampleRequest_Inpainting)(nil),
 		(*SampleRequest_Colourisation)(nil),
 	}
-	file_langevin_v1_sampling_service_proto_msgTypes[5].OneofWrappers = []any{
+	file_langevin_v1_sampling_service_proto_msgTypes[1].OneofWrappers = []any{}
+	file_langevin_v1_sampling_service_proto_msgTypes[6].OneofWrappers = []any{
 		(*PreviewOptions_EverySteps)(nil),
 		(*PreviewOptions_EveryLevel)(nil),
 		(*PreviewOptions_Frames)(nil),
 	}
-	file_langevin_v1_sampling_service_proto_msgTypes[6].OneofWrappers = []any{
+	file_langevin_v1_sampling_service_proto_msgTypes[7].OneofWrappers = []any{
 		(*SampleResponse_Started)(nil),
 		(*SampleResponse_Progress)(nil),
 		(*SampleResponse_Preview)(nil),
 		(*SampleResponse_Chunk)(nil),
 		(*SampleResponse_Done)(nil),
 	}
-	file_langevin_v1_sampling_service_proto_msgTypes[7].OneofWrappers = []any{
+	file_langevin_v1_sampling_service_proto_msgTypes[8].OneofWrappers = []any{
 		(*Started_AnnealedLangevin)(nil),
 		(*Started_Langevin)(nil),
 		(*Started_PredictorCorrector)(nil),
 		(*Started_ProbabilityFlow)(nil),
+		(*Started_Inpainting)(nil),
+		(*Started_Colourisation)(nil),
 	}
-	file_langevin_v1_sampling_service_proto_msgTypes[14].OneofWrappers = []any{}
+	file_langevin_v1_sampling_service_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_langevin_v1_sampling_service_proto_rawDesc), len(file_langevin_v1_sampling_service_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   21,
+			NumEnums:      3,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,0 +1,83 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/host"
+)
+
+const defaultGuideWeight = 1
+
+// guide is the second model of a request; nil for none.
+type guide struct {
+	asked  *langevinv1.Guidance
+	loaded *host.Loaded[*Engine]
+}
+
+// acquireGuide returns the guide that a request names, which the caller must release.
+func (s *Sampling) acquireGuide(ctx context.Context, in *langevinv1.Guidance) (*guide, error) {
+	if in == nil {
+		return nil, nil
+	}
+	var bad invalid
+	for _, err := range fieldErrors(checkModel(in.GetModel(), in.GetVersion(), "model")) {
+		bad.join("guidance.", err)
+	}
+	if in.GetModel() == "" {
+		bad.add("guidance.model", quoted(""), "the name of a model")
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	loaded, err := s.host.Acquire(ctx, in.GetModel(), int(in.GetVersion()))
+	if err != nil {
+		return nil, fmt.Errorf("guidance: %w", err)
+	}
+	return &guide{in, loaded}, nil
+}
+
+func (g *guide) release() {
+	if g != nil {
+		g.loaded.Release()
+	}
+}
+
+// bends returns how the guide bends the score of a model, nil without one, and the message that asks for the same again.
+func (g *guide) bends(m models.Manifest, bad *invalid) (*sampling.Guide, *langevinv1.Guidance) {
+	if g == nil {
+		return nil, nil
+	}
+	const field = "guidance."
+	entry, weight := g.loaded.Entry, float64(defaultGuideWeight)
+	override(&weight, g.asked.Weight)
+	bends := &sampling.Guide{
+		Model: g.loaded.Value.Scheduler.Model(), Weight: float32(weight),
+		Rule: choice(guideRules(), g.asked.GetRule(), field+"rule", bad),
+	}
+	bad.join(field, bends.Validate())
+	if !slices.Equal(entry.Manifest.Shape, m.Shape) {
+		bad.add(field+"model", entry.Name, "a model whose samples have shape %v, as those of %s: its own have %v", m.Shape, m.Name, entry.Manifest.Shape)
+	}
+	if digest := g.asked.GetDigest(); digest != "" && digest != entry.Digest {
+		bad.add(field+"digest", quoted(digest), "that of %s version %d, %s, or none", entry.Name, entry.Version, entry.Digest)
+	}
+	return bends, &langevinv1.Guidance{
+		Model: entry.Name, Version: int32(entry.Version), Digest: entry.Digest,
+		Rule: named(guideRules(), bends.Rule), Weight: proto.Float64(weight),
+	}
+}
+
+func guideRules() []word[langevinv1.GuidanceRule, sampling.GuideRule] {
+	return []word[langevinv1.GuidanceRule, sampling.GuideRule]{
+		{langevinv1.GuidanceRule_GUIDANCE_RULE_UNSPECIFIED, sampling.GuideAdd},
+		{langevinv1.GuidanceRule_GUIDANCE_RULE_ADD, sampling.GuideAdd},
+		{langevinv1.GuidanceRule_GUIDANCE_RULE_MIX, sampling.GuideMix},
+	}
+}
