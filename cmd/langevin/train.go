@@ -127,10 +127,6 @@ func discardModel(file *pendingFile) {
 
 // config is the preset with what the flags change.
 func (o *trainCommand) config(preset string) (training.Config, error) {
-	config, err := training.Preset(preset)
-	if err != nil {
-		return config, usagef("%v", err)
-	}
 	var settings []string
 	for _, key := range []string{"data.modes", "data.radius", "data.std"} {
 		if v := *o.data[key]; v != "" {
@@ -140,7 +136,15 @@ func (o *trainCommand) config(preset string) (training.Config, error) {
 	if v := *o.data["data.weights"]; v != "" {
 		settings = append(settings, "data.weights=["+v+"]")
 	}
-	settings = append(settings, o.set...)
+	return configure(preset, append(settings, o.set...))
+}
+
+// configure is a preset with some settings changed.
+func configure(preset string, settings []string) (training.Config, error) {
+	config, err := training.Preset(preset)
+	if err != nil {
+		return config, usagef("%v", err)
+	}
 	for _, s := range settings {
 		if err := config.Set(s); err != nil {
 			return config, usagef("%v", err)

@@ -12,7 +12,8 @@ import (
 type ClassReport struct {
 	Shares    []float64 // of the samples, by their likeliest class
 	Confident float64   // share of the samples whose likeliest class has a probability above 0.9
-	Uneven    float64   // the largest ratio, either way, of a class's share to a uniform one; +Inf if a class is missing
+	Least     float64   // the smallest share over a uniform one: 1 if all classes come as often, 0 if one is missing
+	Most      float64   // the largest share over a uniform one
 }
 
 // Classes counts the classes of samples, whose probabilities are the rows of p, and how sure the classifier is.
@@ -29,10 +30,8 @@ func Classes(p Rows) (ClassReport, error) {
 			r.Confident += 1 / float64(p.Len())
 		}
 	}
-	for _, share := range r.Shares {
-		ratio := share * float64(p.Dim)
-		r.Uneven = max(r.Uneven, ratio, 1/ratio)
-	}
+	r.Least = slices.Min(r.Shares) * float64(p.Dim)
+	r.Most = slices.Max(r.Shares) * float64(p.Dim)
 	return r, nil
 }
 

@@ -98,14 +98,8 @@ func TestClasses(t *testing.T) {
 	}
 	near(t, "share", r.Shares[0], 0.75, 1e-12)
 	near(t, "confident", r.Confident, 0.75, 1e-12)
-	near(t, "uneven", r.Uneven, 2, 1e-12)
-	missing, err := Classes(Rows{[]float32{1, 0}, 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !math.IsInf(missing.Uneven, 1) {
-		t.Errorf("uneven is %g where a class is missing, want +Inf", missing.Uneven)
-	}
+	near(t, "least", r.Least, 0.5, 1e-12)
+	near(t, "most", r.Most, 1.5, 1e-12)
 }
 
 func TestNeighbours(t *testing.T) {

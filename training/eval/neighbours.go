@@ -26,32 +26,51 @@ func Neighbours(samples, mirrored, references Rows, k int) ([][]Neighbour, error
 	if k < 1 || k > references.Len() {
 		return nil, fmt.Errorf("neighbours: %d of %d references: want 1 to %d", k, references.Len(), references.Len())
 	}
-	target := references.dense()
-	found := make([][]Neighbour, samples.Len())
-	distances(samples.dense(), target, func(i int, square []float64) {
-		all := make([]Neighbour, len(square))
-		for j, q := range square {
-			all[j] = Neighbour{Index: j, Distance: math.Sqrt(q)}
-		}
-		found[i] = all
-	})
 	if len(mirrored.X) > 0 {
 		if err := checkPair(mirrored, samples, 1); err != nil || mirrored.Len() != samples.Len() {
 			return nil, fmt.Errorf("neighbours: %d mirrored samples of %d numbers for %d of %d: want as many", mirrored.Len(), mirrored.Dim, samples.Len(), samples.Dim)
 		}
+	}
+	const block = 4096 // references at once: as float64 all of them may not fit into memory
+	found := make([][]Neighbour, samples.Len())
+	for first := 0; first < references.Len(); first += block {
+		target := references.Slice(first, min(first+block, references.Len())).dense()
+		near := nearBlock(samples, mirrored, target)
+		for i, more := range near {
+			for j := range more {
+				more[j].Index += first
+			}
+			found[i] = nearest(append(found[i], more...), k)
+		}
+	}
+	return found, nil
+}
+
+// nearBlock measures the distance of every sample to every target.
+func nearBlock(samples, mirrored Rows, target *mat.Dense) [][]Neighbour {
+	near := make([][]Neighbour, samples.Len())
+	distances(samples.dense(), target, func(i int, square []float64) {
+		near[i] = make([]Neighbour, len(square))
+		for j, q := range square {
+			near[i][j] = Neighbour{Index: j, Distance: math.Sqrt(q)}
+		}
+	})
+	if len(mirrored.X) > 0 {
 		distances(mirrored.dense(), target, func(i int, square []float64) {
 			for j, q := range square {
-				if d := math.Sqrt(q); d < found[i][j].Distance {
-					found[i][j] = Neighbour{Index: j, Distance: d, Mirrored: true}
+				if d := math.Sqrt(q); d < near[i][j].Distance {
+					near[i][j] = Neighbour{Index: j, Distance: d, Mirrored: true}
 				}
 			}
 		})
 	}
-	for i, all := range found {
-		slices.SortStableFunc(all, func(a, b Neighbour) int { return cmp.Compare(a.Distance, b.Distance) })
-		found[i] = slices.Clone(all[:k])
-	}
-	return found, nil
+	return near
+}
+
+// nearest is the first k of all by distance, among equals in their order.
+func nearest(all []Neighbour, k int) []Neighbour {
+	slices.SortStableFunc(all, func(a, b Neighbour) int { return cmp.Compare(a.Distance, b.Distance) })
+	return slices.Clone(all[:min(k, len(all))])
 }
 
 // PrecisionRecall is the improved precision and recall of Kynkäänniemi et al. (2019): the share of the samples that lie on

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/eval"
+)
+
+// evalCommand holds the flags of langevin eval.
+type evalCommand struct {
+	connection
+	samplerFlags
+	n      countValue
+	seed   seedValue
+	preset string
+	set    []string
+	json   bool
+}
+
+func (p *program) evalCommand() *cobra.Command {
+	o := &evalCommand{n: countValue{2000, 100}}
+	c := &cobra.Command{
+		Use:   "eval MODEL",
+		Short: "Measure how good a model's samples are",
+		Long: `Eval draws samples of a model, on a server or (--local) in this process, and holds them against the
+data that it was trained on: the distribution itself, if that is a mixture of Gaussians.
+
+Beside each value stands what as many true samples give, so that what is left is the model's fault.
+Which data a model was trained on is in its file; --preset and --set say it for a file that does not.`,
+		Example: `  langevin eval ring --local
+  langevin eval 2gauss -n 10000 --seed 1 --json
+  langevin eval ring --sampler flow --flow-steps 30
+  langevin eval five --preset toy-ring --set data.modes=5`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return p.eval(c.Context(), o, args[0]) },
+	}
+	groupFlags(c, o.groups()...)
+	return c
+}
+
+func (o *evalCommand) groups() []flagGroup {
+	what, where := newFlagGroup("What to measure"), newFlagGroup("Who draws")
+	what.flags.VarP(&o.n, "n", "n", "how many samples to draw")
+	what.flags.Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and told)")
+	what.flags.StringVar(&o.preset, "preset", "", "the preset whose data the model was trained on (default as the model says)")
+	what.flags.StringArrayVar(&o.set, "set", nil, "change a setting of the preset, as data.modes=5; can be given often")
+	what.flags.BoolVar(&o.json, "json", false, "write one JSON object to standard output")
+	o.connection.register(where.flags)
+	return append(append([]flagGroup{what}, o.samplerFlags.groups()...), where)
+}
+
+func (p *program) eval(ctx context.Context, o *evalCommand, model string) error {
+	name, version, err := splitModel(model)
+	if err != nil {
+		return err
+	}
+	sampler, err := o.sampler()
+	if err != nil {
+		return err
+	}
+	return p.use(ctx, o.connection, func(ctx context.Context, c *client.Client) error {
+		m, err := c.Model(ctx, name, version)
+		if err != nil {
+			return err
+		}
+		config, err := o.config(m)
+		if err != nil {
+			return err
+		}
+		request := client.SampleRequest{Model: m.Name, Version: m.Version, N: o.n.n, Seed: o.seed.seed, Sampler: sampler}
+		report, err := p.evaluate(ctx, c, m, config, request)
+		if err != nil {
+			return fmt.Errorf("evaluate %s: %w", m.Name, err)
+		}
+		if o.json {
+			return writeJSON(p.stdout, report)
+		}
+		return p.printEvaluation(report)
+	})
+}
+
+// config is the training whose data m was trained on.
+func (o *evalCommand) config(m client.Model) (training.Config, error) {
+	var made models.Training
+	if m.Training != "" {
+		if err := json.Unmarshal([]byte(m.Training), &made); err != nil {
+			return training.Config{}, fmt.Errorf("read how %s was trained: %w", m.Name, err)
+		}
+	}
+	preset := o.preset
+	if preset == "" {
+		preset = made.Preset
+	}
+	if preset == "" {
+		return training.Config{}, usagef("the file of %s does not say what it was trained on: want --preset, one of %s", m.Name, strings.Join(training.Presets(), ", "))
+	}
+	config, err := configure(preset, o.set)
+	if err != nil {
+		return config, err
+	}
+	if made.Data != "" && made.Data != config.Data.String() {
+		return config, usagef("%s was trained on %s, and preset %s means %s: say with --set what differs, as --set data.std=0.5",
+			m.Name, made.Data, preset, config.Data.String())
+	}
+	return config, nil
+}
+
+// evaluation is what eval --json writes.
+type evaluation struct {
+	Model   string         `json:"model"`
+	Version int            `json:"version"`
+	Digest  string         `json:"digest"`
+	Data    string         `json:"data"`
+	Sampler *samplerReport `json:"sampler,omitempty"`
+	Seed    uint64         `json:"seed,string"`
+	N       int            `json:"n"`
+	NFE     int64          `json:"nfe"`
+	Seconds float64        `json:"seconds"` // of sampling
+	Metrics []eval.Metric  `json:"metrics"`
+	Modes   *modeTable     `json:"modes,omitempty"`
+
+	origin string
+}
+
+type modeTable struct {
+	Weights  []float64 `json:"weights"`
+	Expected []float64 `json:"expected"`
+}
+
+// evaluate draws what request asks for and measures it.
+func (p *program) evaluate(ctx context.Context, c *client.Client, m client.Model, config training.Config, request client.SampleRequest) (evaluation, error) {
+	exact, err := config.Data.Mixture()
+	if err != nil {
+		return evaluation{}, errors.New("its data have no known distribution")
+	}
+	res, err := p.draw(c.Stream(ctx, request), m.Name)
+	if err != nil {
+		return evaluation{}, err
+	}
+	e := newEvaluation(res, config)
+	return e, p.evaluateMixture(ctx, c, m, exact, res, &e)
+}
+
+func newEvaluation(res *client.Result, config training.Config) evaluation {
+	return evaluation{
+		Model: res.Model, Version: res.Version, Digest: res.Digest, Data: config.Data.String(), Sampler: newSamplerReport(res.Sampler),
+		Seed: res.Seed, N: res.N, NFE: res.NFE, Seconds: res.Elapsed.Seconds(), origin: origin(res),
+	}
+}
+
+const scorePoints = 2000 // that the score is compared on, at each sigma
+
+func (p *program) evaluateMixture(ctx context.Context, c *client.Client, m client.Model, exact sampling.Mixture, res *client.Result, e *evaluation) error {
+	metrics, modes, err := eval.MixtureMetrics(exact, rowsOf(res.Batch))
+	if err != nil {
+		return err
+	}
+	first, middle, last := m.Sigmas[0], m.Sigmas[len(m.Sigmas)/2], m.Sigmas[len(m.Sigmas)-1]
+	scores, err := eval.ScoreMetrics(ctx, remoteModel(c, m), exact, []float64{first, middle, last}, scorePoints, m.Low, m.High)
+	if err != nil {
+		return err
+	}
+	e.Metrics = append(metrics, scores...)
+	e.Modes = &modeTable{modes.Weights, modes.Expected}
+	return nil
+}
+
+func rowsOf(b client.Batch) eval.Rows { return eval.Rows{X: b.X, Dim: elements(b.Shape)} }
+
+// remoteModel is a model of a server as the exact ones are.
+func remoteModel(c *client.Client, m client.Model) sampling.Model {
+	return sampling.ModelFunc(func(ctx context.Context, dst, x, sigma []float32) error {
+		scores, err := c.Score(ctx, client.ScoreRequest{Model: m.Name, Version: m.Version, X: x, Shape: m.Shape, Sigma: sigma})
+		if err != nil {
+			return err
+		}
+		copy(dst, scores.X)
+		return nil
+	})
+}
+
+// printEvaluation is the report as a person reads it.
+func (p *program) printEvaluation(e evaluation) error {
+	fmt.Fprintf(p.stdout, "%s, %s, against %s\n\n", p.bold(plural(e.N, "sample")), e.origin, e.Data)
+	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  MEASURE\tVALUE\tEXPECTED\tWHAT IT MEANS")
+	for _, m := range e.Metrics {
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", m.Name, measured(m.Value), measured(m.Expected), m.Meaning)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if e.Modes != nil {
+		fmt.Fprintf(p.stdout, "\n  weights found  %s\n  expected       %s\n", shares(e.Modes.Weights), shares(e.Modes.Expected))
+	}
+	return nil
+}
+
+// measured writes a value with as many digits as a person compares.
+func measured(v float64) string { return fmt.Sprintf("%.4g", v) }
+
+// shares writes parts of a whole: "0.800 0.200".
+func shares(values []float64) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = fmt.Sprintf("%.3f", v)
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// gaussians is a fake model of 2gauss: it answers with the exact score and, as chains, exact samples.
+func gaussians(training string) fake.Script {
+	exact := sampling.TwoGaussians()
+	return fake.Script{
+		Models: []client.Model{{
+			Name: "2gauss", Version: 1, State: client.ModelReady, Shape: []int{2}, Sigmas: []float64{20, 2, 0.2}, Low: -8, High: 8, Training: training,
+		}},
+		Sample: fake.Samples([]int{2}, func(chain uint64) []float32 {
+			x := make([]float32, 2)
+			exact.Sample(x, sampling.Noise{Seed: 5, Chain: chain})
+			return x
+		}),
+		Score: func(ctx context.Context, req client.ScoreRequest) (*client.Scores, error) {
+			scores := &client.Scores{Batch: client.Batch{X: make([]float32, len(req.X)), Shape: []int{2}, N: len(req.X) / 2}}
+			return scores, exact.Score(ctx, scores.X, req.X, req.Sigma)
+		},
+	}
+}
+
+const trainedOn2Gauss = `{"preset": "toy-2gauss", "data": "2gauss, std 1"}`
+
+func TestEvalOfExactSamples(t *testing.T) {
+	got := langevin(t, gaussians(trainedOn2Gauss), "eval", "2gauss", "-n", "4000", "--json")
+	var e evaluation
+	if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || got.code != exitOK {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	tolerance := map[string]float64{
+		"modes covered": 0, "mode weight error": 0.02, "variance": 0.05, "stray share": 0.003, "sliced Wasserstein": 0.5, "MMD²": 0.002,
+	}
+	for _, m := range e.Metrics {
+		within, known := tolerance[m.Name]
+		if !known && !strings.HasPrefix(m.Name, "score error") {
+			t.Errorf("unexpected measure %q", m.Name)
+		}
+		if math.Abs(m.Value-m.Expected) > within {
+			t.Errorf("%s is %g, expected %g", m.Name, m.Value, m.Expected)
+		}
+	}
+	if want := len(tolerance) + 2*3; len(e.Metrics) != want || e.N != 4000 || e.Data != "2gauss, std 1" {
+		t.Errorf("%d measures of %d samples of %q, want %d", len(e.Metrics), e.N, e.Data, want)
+	}
+}
+
+func TestEvalForPeople(t *testing.T) {
+	got := langevin(t, gaussians(trainedOn2Gauss), "eval", "2gauss", "-n", "1000")
+	for _, want := range []string{"1,000 samples, 2gauss version 1", "against 2gauss, std 1", "MEASURE", "modes covered", "weights found"} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("no %q in\n%s%s", want, got.stdout, got.stderr)
+		}
+	}
+}
+
+func TestEvalRefuses(t *testing.T) {
+	for _, c := range []struct{ training, line, want string }{
+		{"", "eval 2gauss", "the file of 2gauss does not say what it was trained on: want --preset, one of "},
+		{trainedOn2Gauss, "eval 2gauss --preset toy-ring", "2gauss was trained on 2gauss, std 1, and preset toy-ring means ring, 8 modes"},
+		{trainedOn2Gauss, "eval 2gauss --set data.std=2", "and preset toy-2gauss means 2gauss, std 2"},
+		{trainedOn2Gauss, "eval 2gauss -n 5", "-n is 5: want a whole number from 100"},
+		{trainedOn2Gauss, "eval 2gauss --preset nothing", `preset is "nothing": want one of`},
+		{trainedOn2Gauss, "eval", "accepts 1 arg(s), received 0"},
+	} {
+		got := langevin(t, gaussians(c.training), strings.Fields(c.line)...)
+		if got.code != exitUsage || !oneLineWith(got.stderr, c.want) {
+			t.Errorf("%s: %+v, want one line that says %q", c.line, got, c.want)
+		}
+	}
+}

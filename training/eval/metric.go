@@ -1,0 +1,92 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// Metric is one number of a report.
+type Metric struct {
+	Name     string  `json:"name"`
+	Value    float64 `json:"value"`
+	Expected float64 `json:"expected"` // what as many true samples give, or the exact value
+	Meaning  string  `json:"meaning"`
+}
+
+// Seeds of the true samples that a report draws: apart from those that anyone gives to a sampler.
+const (
+	seedTruth     = 0x7ea1
+	seedBaseline  = 0xba5e
+	seedDirection = 0xd1ec
+)
+
+const directions = 128 // of SlicedWasserstein in a report
+
+// MixtureMetrics holds samples against m. What is expected is what as many exact samples give in their place.
+func MixtureMetrics(m sampling.Mixture, samples Rows) ([]Metric, ModeReport, error) {
+	found, err := Modes(m, samples)
+	if err != nil {
+		return nil, ModeReport{}, err
+	}
+	truth, baseline := Draw(m, samples.Len(), seedTruth), Draw(m, samples.Len(), seedBaseline)
+	ideal, err := Modes(m, baseline)
+	if err != nil {
+		return nil, ModeReport{}, err
+	}
+	metrics := []Metric{
+		{"modes covered", float64(found.Covered), float64(len(m.Means)), "modes with at least half of their weight"},
+		{"mode weight error", found.Distance, ideal.Distance, "total variation between found and true weights: 0 is right, 1 is the worst"},
+		{"variance", found.Variance, ideal.Variance, "per axis about the nearest mean, over the true one"},
+		{"stray share", found.Stray, ideal.Stray, "samples farther from every mean than 99.9 % of a mode"},
+	}
+	distances, err := mixtureDistances(samples, truth, baseline)
+	return append(metrics, distances...), found, err
+}
+
+// mixtureDistances measures samples, and for comparison a baseline, against the truth.
+func mixtureDistances(samples, truth, baseline Rows) ([]Metric, error) {
+	width, err := MedianWidth(truth)
+	if err != nil {
+		return nil, err
+	}
+	wasserstein := func(x Rows) (float64, error) { return SlicedWasserstein(x, truth, directions, seedDirection) }
+	discrepancy := func(x Rows) (float64, error) { return MMD(x, truth, width/4, width/2, width, 2*width) }
+	var metrics []Metric
+	for _, d := range []struct {
+		name, meaning string
+		measure       func(Rows) (float64, error)
+	}{
+		{"sliced Wasserstein", "mean distance of projections, in the data's units", wasserstein},
+		{"MMD²", "kernel distance, unbiased: near 0 if the distributions agree", discrepancy},
+	} {
+		value, err := d.measure(samples)
+		if err != nil {
+			return nil, err
+		}
+		expected, err := d.measure(baseline)
+		if err != nil {
+			return nil, err
+		}
+		metrics = append(metrics, Metric{d.name, value, expected, d.meaning})
+	}
+	return metrics, nil
+}
+
+// ScoreMetrics holds a model's score against the exact one at some sigmas, on n points each; low and high bound the square
+// of the grid, as in [ScoreError].
+func ScoreMetrics(ctx context.Context, model sampling.Model, m sampling.Mixture, sigmas []float64, n int, low, high float64) ([]Metric, error) {
+	var metrics []Metric
+	for _, sigma := range sigmas {
+		r, err := ScoreError(ctx, model, m, sigma, n, seedTruth, low, high)
+		if err != nil {
+			return nil, err
+		}
+		metrics = append(metrics,
+			Metric{fmt.Sprintf("score error at σ %.3g", sigma), r.Relative, 0, "squared, where the data are, over that of no score"},
+			Metric{fmt.Sprintf("score error on a grid at σ %.3g", sigma), r.Grid, 0, "σ²‖s - s*‖² per number, even where no data are"},
+		)
+	}
+	return metrics, nil
+}
