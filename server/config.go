@@ -15,7 +15,7 @@ import (
 // Config is everything that can be set about a server. Keys are written as in a YAML file; the environment variable
 // of limits.max_chains is LANGEVIN_LIMITS_MAX_CHAINS and its flag --limits-max-chains. [Default] has the defaults.
 type Config struct {
-	Listen      string            `mapstructure:"listen" help:"address to serve gRPC on, host:port; port 0 takes a free one"`
+	Listen      string            `mapstructure:"listen" help:"address to serve gRPC on: host:port (port 0 takes a free one), or unix:///path of a socket"`
 	Models      ModelsConfig      `mapstructure:"models"`
 	ONNXRuntime ONNXRuntimeConfig `mapstructure:"onnxruntime"`
 	Device      string            `mapstructure:"device" help:"what runs the networks: cpu or cuda; the start fails if it cannot be had"`
@@ -23,6 +23,9 @@ type Config struct {
 	Limits      LimitsConfig      `mapstructure:"limits"`
 	GRPC        GRPCConfig        `mapstructure:"grpc"`
 	HTTP        HTTPConfig        `mapstructure:"http"`
+	TLS         TLSConfig         `mapstructure:"tls"`
+	Auth        AuthConfig        `mapstructure:"auth"`
+	Quota       QuotaConfig       `mapstructure:"quota"`
 	Drain       time.Duration     `mapstructure:"drain_timeout" help:"how long running requests may go on after SIGTERM"`
 	Log         LogConfig         `mapstructure:"log"`
 }
@@ -47,12 +50,43 @@ type LimitsConfig struct {
 	MaxOpenBytes   int64 `mapstructure:"max_open_bytes" help:"memory of all open calls to one model, past which calls are refused"`
 	MaxStreams     int   `mapstructure:"max_streams" help:"calls at once on one connection"`
 	MaxHeaderBytes int   `mapstructure:"max_header_bytes" help:"size of a call's metadata"`
+
+	MaxCallTime       time.Duration `mapstructure:"max_call_time" help:"how long a call may run, whatever its own deadline says"`
+	SlowReaderTimeout time.Duration `mapstructure:"slow_reader_timeout" help:"how long a client may leave a message unread before its call is ended"`
 }
 
 // GRPCConfig tunes the transport.
 type GRPCConfig struct {
-	MaxReceiveBytes int  `mapstructure:"max_receive_bytes" help:"size of one message from a client"`
-	Reflection      bool `mapstructure:"reflection" help:"let tools such as grpcurl ask for the API"`
+	MaxReceiveBytes  int           `mapstructure:"max_receive_bytes" help:"size of one message from a client"`
+	MaxSendBytes     int           `mapstructure:"max_send_bytes" help:"size of one message to a client"`
+	Reflection       bool          `mapstructure:"reflection" help:"let tools such as grpcurl ask for the API"`
+	HandshakeTimeout time.Duration `mapstructure:"handshake_timeout" help:"how long a new connection may take to become one"`
+	KeepaliveTime    time.Duration `mapstructure:"keepalive_time" help:"how long a connection may be silent before the server asks whether the client is there"`
+	KeepaliveTimeout time.Duration `mapstructure:"keepalive_timeout" help:"how long the client may take to answer that"`
+	KeepaliveMinTime time.Duration `mapstructure:"keepalive_min_time" help:"how often a client may ask; one that asks more often is disconnected"`
+	MaxConnectionAge time.Duration `mapstructure:"max_connection_age" help:"after how long, give or take a tenth, a client is asked to connect anew; running calls finish"`
+}
+
+// TLSConfig names the PEM files that make connections encrypted. They are read again when they change.
+type TLSConfig struct {
+	Cert     string `mapstructure:"cert" help:"certificate chain of the server; empty serves plaintext"`
+	Key      string `mapstructure:"key" help:"private key of the certificate"`
+	ClientCA string `mapstructure:"client_ca" help:"authorities of client certificates; unless empty, clients must show one"`
+}
+
+// AuthConfig says who may call. The file of tokens is read again when it changes; [auth.Tokens] has its format.
+type AuthConfig struct {
+	Tokens         string `mapstructure:"tokens" help:"file of bearer tokens, made with langevin token; empty lets everybody call"`
+	AllowPlaintext bool   `mapstructure:"allow_plaintext" help:"accept tokens over plaintext from other machines; for a server behind a proxy that encrypts"`
+}
+
+// QuotaConfig bounds what each caller may ask for. A caller is the owner of a token, else a client certificate, else a
+// host.
+type QuotaConfig struct {
+	CallsPerSecond    int   `mapstructure:"calls_per_second" help:"calls of one caller; 0 for no bound"`
+	CallsBurst        int   `mapstructure:"calls_burst" help:"calls of one caller at once"`
+	RowStepsPerSecond int64 `mapstructure:"row_steps_per_second" help:"chains times network evaluations that one caller may ask for; 0 for no bound"`
+	RowStepsBurst     int64 `mapstructure:"row_steps_burst" help:"the same, at once; also the most that one request may cost"`
 }
 
 // LogConfig says what is logged and how.
@@ -75,9 +109,22 @@ func Default() Config {
 			MaxOpenBytes:   1 << 30,
 			MaxStreams:     128,
 			MaxHeaderBytes: 16 << 10,
+
+			MaxCallTime:       4 * time.Hour,
+			SlowReaderTimeout: 2 * time.Minute,
 		},
-		GRPC:  GRPCConfig{MaxReceiveBytes: 4 << 20, Reflection: true},
-		HTTP:  HTTPConfig{Listen: "localhost:8080", MaxBodyBytes: 16 << 20},
+		HTTP: HTTPConfig{Listen: "localhost:8080", MaxBodyBytes: 16 << 20},
+		GRPC: GRPCConfig{
+			MaxReceiveBytes:  4 << 20,
+			MaxSendBytes:     16 << 20,
+			Reflection:       true,
+			HandshakeTimeout: 10 * time.Second,
+			KeepaliveTime:    time.Minute,
+			KeepaliveTimeout: 20 * time.Second,
+			KeepaliveMinTime: 30 * time.Second,
+			MaxConnectionAge: 30 * time.Minute,
+		},
+		Quota: QuotaConfig{CallsBurst: 100, RowStepsBurst: 1_000_000_000},
 		Drain: 30 * time.Second,
 		Log:   LogConfig{Level: slog.LevelInfo, Format: "text"},
 	}
@@ -91,10 +138,10 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is %v: want %s", key, given, want))
 		}
 	}
-	_, _, err := net.SplitHostPort(c.Listen)
-	bad(err == nil, "listen", fmt.Sprintf("%q", c.Listen), "host:port, such as localhost:50051 or :50051")
-	_, _, err = net.SplitHostPort(c.HTTP.Listen)
+	_, _, err := net.SplitHostPort(c.HTTP.Listen)
 	bad(err == nil || c.HTTP.Listen == "", "http.listen", fmt.Sprintf("%q", c.HTTP.Listen), "host:port, such as localhost:8080 or :8080, or nothing")
+	bad(validListen(c.Listen), "listen", fmt.Sprintf("%q", c.Listen), "host:port, such as localhost:50051 or :50051, or unix:///path of a socket")
+	c.validateSecurity(bad)
 	bad(c.Device == "cpu" || c.Device == "cuda", "device", fmt.Sprintf("%q", c.Device), "cpu or cuda")
 	bad(c.Workers >= 0 && c.Workers <= 1024, "workers", c.Workers, "0 to 1024")
 	bad(models.ValidName(c.Models.Default), "models.default", fmt.Sprintf("%q", c.Models.Default), "a model's name")
@@ -127,5 +174,8 @@ func (c Config) limits() []limit {
 		{"limits.max_header_bytes", int64(c.Limits.MaxHeaderBytes), 16 << 20},
 		{"grpc.max_receive_bytes", int64(c.GRPC.MaxReceiveBytes), math.MaxInt32},
 		{"http.max_body_bytes", c.HTTP.MaxBodyBytes, math.MaxInt32},
+		{"grpc.max_send_bytes", int64(c.GRPC.MaxSendBytes), math.MaxInt32},
+		{"quota.calls_burst", int64(c.Quota.CallsBurst), math.MaxInt32},
+		{"quota.row_steps_burst", c.Quota.RowStepsBurst, math.MaxInt64},
 	}
 }

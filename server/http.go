@@ -61,7 +61,14 @@ func (s *Server) HTTPAddress() net.Addr {
 
 func (s *Server) newFront(lis net.Listener) (*front, error) {
 	c := s.config
-	inner := s.newGRPC()
+	inner, err := s.newGRPC()
+	if err != nil {
+		return nil, err
+	}
+	secure, err := s.secure("h2", "http/1.1")
+	if err != nil {
+		return nil, err
+	}
 	handler, err := web.Handler(inner, web.Config{
 		MaxBodyBytes: c.HTTP.MaxBodyBytes, MaxMessageBytes: c.GRPC.MaxReceiveBytes,
 		Origins: strings.Fields(c.HTTP.Origins), Loopback: loopback(lis.Addr()),
@@ -75,6 +82,7 @@ func (s *Server) newFront(lis net.Listener) (*front, error) {
 	protocols.SetUnencryptedHTTP2(true) // for gRPC clients
 	return &front{lis, &http.Server{
 		Handler:           handler,
+		TLSConfig:         secure,
 		Protocols:         protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: c.Limits.MaxStreams},
 		ReadHeaderTimeout: 10 * time.Second,
@@ -91,9 +99,22 @@ func loopback(address net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
+// url is what a browser opens.
+func (f *front) url() string {
+	scheme := "http"
+	if f.http.TLSConfig != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + f.listener.Addr().String()
+}
+
 // serve answers until shut down or stopped. A nil front has nothing to do.
 func (f *front) serve() error {
-	if err := f.http.Serve(f.listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := f.http.Serve
+	if f.http.TLSConfig != nil {
+		serve = func(lis net.Listener) error { return f.http.ServeTLS(lis, "", "") }
+	}
+	if err := serve(f.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve HTTP on %s: %w", f.listener.Addr(), err)
 	}
 	return nil

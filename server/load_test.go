@@ -74,10 +74,21 @@ func TestEverySettingEverywhere(t *testing.T) {
 	other := map[string]string{
 		"listen": "localhost:1234", "http.listen": "localhost:1235", "http.origins": "https://example.com",
 		"models.dir": t.TempDir(), "models.default": "other", "device": "cuda",
-		"drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
+		"auth.allow_plaintext": "true", "drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
 	}
+	pem := writeFile(t, "")
+	needs := map[string][]string{"tls.cert": {"tls.key"}, "tls.key": {"tls.cert"}, "tls.client_ca": {"tls.cert", "tls.key"}, "auth.tokens": nil}
 	for _, s := range defaultSettings() {
 		value := other[s.key]
+		needed, isFile := needs[s.key]
+		switch s.value.Interface().(type) {
+		case time.Duration:
+			value = "7s"
+		case string:
+			if isFile {
+				value = pem
+			}
+		}
 		if value == "" {
 			value = "7"
 		}
@@ -94,10 +105,17 @@ func TestEverySettingEverywhere(t *testing.T) {
 				}
 			}
 		}
-		c, err := Load(flags(t, "--"+s.flag()+"="+value), "")
+		all := []string{"--" + s.flag() + "=" + value}
+		for _, key := range needed {
+			all = append(all, "--"+setting{key: key}.flag()+"="+pem)
+		}
+		c, err := Load(flags(t, all...), "")
 		check("flag", c, err)
 		t.Run(s.key, func(t *testing.T) {
 			t.Setenv(s.env(), value)
+			for _, key := range needed {
+				t.Setenv(setting{key: key}.env(), pem)
+			}
 			c, err := Load(nil, "")
 			check("environment", c, err)
 		})
@@ -119,6 +137,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"no folder", "models:\n  dir: /does/not/exist\n", "", `models.dir is "/does/not/exist": want an existing folder`},
 		{"bad limit", "", "LANGEVIN_LIMITS_MAX_CHAINS=0", "limits.max_chains is 0: want 1 to"},
 		{"bad level", "log:\n  level: loud\n", "", "loud"},
+		{"no key", "tls:\n  cert: langevin.yaml\n", "", `tls.key is "": want a file if tls.cert names one`},
+		{"open tokens", "listen: :1\n", "LANGEVIN_AUTH_TOKENS=load_test.go", `tls.cert and tls.key too, so that tokens do not cross the network of :1 in the clear`},
+		{"bad socket", "listen: unix://relative\n", "", `listen is "unix://relative": want host:port`},
+		{"bad keepalive", "grpc:\n  keepalive_time: 1ms\n", "", "grpc.keepalive_time is 1ms: want 1s or more"},
 		{"bad duration", "drain_timeout: -1s\n", "", "drain_timeout is -1s: want 0s or more"},
 	}
 	for _, test := range tests {

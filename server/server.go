@@ -13,12 +13,12 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/auth"
 	"github.com/langevin-ml/langevin/server/batch"
 	"github.com/langevin-ml/langevin/server/host"
 	"github.com/langevin-ml/langevin/server/ort"
@@ -33,6 +33,7 @@ type Server struct {
 	repo    *models.Repository
 	host    *host.Host[*rpc.Engine]
 	health  *health.Server
+	guard   *auth.Guard
 	grpc    *grpc.Server
 	front   *front // nil without HTTP
 	turns   batch.Turns
@@ -62,23 +63,24 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	if s.host, err = host.New(repo, s.load, c.Models.Default); err != nil {
 		return nil, errors.Join(err, repo.Close())
 	}
-	s.grpc = s.newGRPC()
+	if s.guard, err = newGuard(c, log); err != nil {
+		return nil, errors.Join(err, repo.Close())
+	}
+	if s.grpc, err = s.newGRPC(); err != nil {
+		return nil, errors.Join(err, repo.Close())
+	}
 	return s, nil
 }
 
-// newGRPC registers the services. Limits that grpc-go leaves open by default are set.
-func (s *Server) newGRPC() *grpc.Server {
+// newGRPC registers the services.
+func (s *Server) newGRPC() (*grpc.Server, error) {
 	c := s.config
-	options := append(rpc.Interceptors(s.log),
-		grpc.MaxRecvMsgSize(c.GRPC.MaxReceiveBytes),
-		grpc.MaxConcurrentStreams(uint32(c.Limits.MaxStreams)),
-		grpc.MaxHeaderListSize(uint32(c.Limits.MaxHeaderBytes)),
-		grpc.ConnectionTimeout(10*time.Second),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 30 * time.Second, PermitWithoutStream: true}),
-		grpc.WaitForHandlers(true),
-	)
-	g := grpc.NewServer(options...)
+	options, err := s.transport()
+	if err != nil {
+		return nil, err
+	}
+	options = append(options, rpc.Interceptors(s.log, rpc.CallLimits{Time: c.Limits.MaxCallTime, Unread: c.Limits.SlowReaderTimeout})...)
+	g := grpc.NewServer(append(options, s.guard.Interceptors()...)...)
 	langevinv1.RegisterSamplingServiceServer(g, rpc.NewSampling(s.host, rpc.Limits{
 		Chains: c.Limits.MaxChains, Steps: c.Limits.MaxSteps, ScoreRows: c.Limits.MaxScoreRows,
 	}))
@@ -88,16 +90,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	if c.GRPC.Reflection {
 		reflection.Register(g)
 	}
-	return g
-}
-
-// Listen binds the configured address.
-func (s *Server) Listen() (net.Listener, error) {
-	lis, err := net.Listen("tcp", s.config.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", s.config.Listen, err)
-	}
-	return lis, nil
+	return g, nil
 }
 
 // Serve loads the models and answers calls on lis until ctx ends, then stops: it turns new calls away, lets running
@@ -113,7 +106,7 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 		return errors.Join(err, s.drain(0))
 	}
 	if s.front != nil {
-		s.log.Info("page", "url", "http://"+s.front.listener.Addr().String())
+		s.log.Info("page", "url", s.front.url())
 	}
 	s.log.Info("serving", "address", lis.Addr().String(), "onnxruntime", s.runtime.Version(), "device", s.config.Device, "workers", s.workers)
 	select {

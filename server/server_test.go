@@ -72,7 +72,7 @@ type running struct {
 	log  *safeBuffer
 }
 
-func start(t *testing.T, change func(*server.Config)) *running {
+func start(t *testing.T, change func(*server.Config), options ...grpc.DialOption) *running {
 	t.Helper()
 	c := server.Default()
 	c.Listen, c.Models.Dir, c.Models.Default = "localhost:0", folder(t), "gauss"
@@ -91,7 +91,12 @@ func start(t *testing.T, change func(*server.Config)) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
 	go func() { r.done <- s.Serve(ctx, lis) }()
-	if r.conn, err = grpc.NewClient(lis.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
+	target := lis.Addr().String()
+	if lis.Addr().Network() == "unix" {
+		target = "unix://" + target
+	}
+	options = append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, options...)
+	if r.conn, err = grpc.NewClient(target, options...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -16,6 +16,7 @@ import (
 	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/auth"
 	"github.com/langevin-ml/langevin/server/batch"
 	"github.com/langevin-ml/langevin/server/host"
 )
@@ -40,6 +41,10 @@ func classes() []class {
 		{batch.ErrBusy, codes.ResourceExhausted, langevinv1.ReasonQueueFull, time.Second},
 		{batch.ErrDeadline, codes.DeadlineExceeded, langevinv1.ReasonDeadlineTooShort, -1},
 		{batch.ErrClosed, codes.Unavailable, langevinv1.ReasonDraining, 0},
+		{auth.ErrUnauthenticated, codes.Unauthenticated, langevinv1.ReasonUnauthenticated, -1},
+		{auth.ErrForbidden, codes.PermissionDenied, langevinv1.ReasonForbidden, -1},
+		{auth.ErrQuota, codes.ResourceExhausted, langevinv1.ReasonQuota, -1},
+		{errUnread, codes.ResourceExhausted, langevinv1.ReasonSlowConsumer, -1},
 		{context.Canceled, codes.Canceled, "", -1},
 		{context.DeadlineExceeded, codes.DeadlineExceeded, "", -1},
 	}
@@ -96,6 +101,13 @@ func (c class) status(err error) *status.Status {
 	var details []protoadapt.MessageV1
 	if c.reason != "" {
 		details = append(details, &errdetails.ErrorInfo{Reason: c.reason, Domain: langevinv1.ErrorDomain, Metadata: facts(err)})
+	}
+	var quota *auth.QuotaError
+	if errors.As(err, &quota) {
+		c.retry = quota.Retry
+		details = append(details, &errdetails.QuotaFailure{Violations: []*errdetails.QuotaFailure_Violation{
+			{Subject: quota.Caller, Description: quota.Error()},
+		}})
 	}
 	if c.retry >= 0 {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(c.retry)})

@@ -6,6 +6,7 @@ import (
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/auth"
 	"github.com/langevin-ml/langevin/server/host"
 )
 
@@ -89,7 +90,7 @@ func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) 
 		return flowAnswer{}, err
 	}
 	annotate(ctx, slog.String("model", loaded.Entry.Name), slog.Int("rows", r.N))
-	result, err := call.solve(ctx, loaded.Value.Scheduler, r)
+	result, err := call.solve(ctx, metered{loaded.Value.Scheduler}, r)
 	if err != nil {
 		return flowAnswer{}, err
 	}
@@ -105,6 +106,16 @@ func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) 
 		a.nfe[i] = int64(n)
 	}
 	return a, nil
+}
+
+// metered charges every evaluation to the caller, for work whose cost only its end tells.
+type metered struct{ model sampling.Model }
+
+func (m metered) Score(ctx context.Context, dst, x, sigma []float32) error {
+	if err := auth.Charge(ctx, int64(len(sigma))); err != nil {
+		return err
+	}
+	return m.model.Score(ctx, dst, x, sigma)
 }
 
 func (s *Sampling) flowRequest(call flowCall, loaded *host.Loaded[*Engine], bad *invalid) sampling.FlowRequest {

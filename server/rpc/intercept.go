@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -17,12 +18,18 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// Interceptors returns the server options that every call passes through: it gets a request id, a panic becomes
-// INTERNAL, errors become statuses, and one line is logged when it ends.
-func Interceptors(log *slog.Logger) []grpc.ServerOption {
+// CallLimits bound every call, whatever it asks for.
+type CallLimits struct {
+	Time   time.Duration // from beginning to end
+	Unread time.Duration // that a message may wait for its reader
+}
+
+// Interceptors returns the server options that every call passes through: it gets a request id and its limits, a panic
+// becomes INTERNAL, errors become statuses, and one line is logged when it ends.
+func Interceptors(log *slog.Logger, limits CallLimits) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
-			call := begin(ctx)
+			call := begin(ctx, limits)
 			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
 			if err := grpc.SetHeader(ctx, metadata.Pairs(langevinv1.RequestIDHeader, call.id)); err != nil {
 				return nil, err
@@ -30,23 +37,57 @@ func Interceptors(log *slog.Logger) []grpc.ServerOption {
 			return handler(call.ctx, req)
 		}),
 		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
-			call := begin(stream.Context())
+			call := begin(stream.Context(), limits)
 			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
 			if err := stream.SetHeader(metadata.Pairs(langevinv1.RequestIDHeader, call.id)); err != nil {
 				return err
 			}
-			return handler(srv, &callStream{stream, call.ctx})
+			return handler(srv, &callStream{stream, call.ctx, limits.Unread})
 		}),
 	}
 }
 
+// Why a call is ended before its time.
+var (
+	errCallTime = fmt.Errorf("the call ran for as long as this server allows (limits.max_call_time): %w", context.DeadlineExceeded)
+	errUnread   = errors.New("the client does not read what it asked for (limits.slow_reader_timeout)")
+)
+
 // callStream is a stream whose context knows its call.
 type callStream struct {
 	grpc.ServerStream
-	ctx context.Context
+	ctx    context.Context
+	unread time.Duration
 }
 
 func (s *callStream) Context() context.Context { return s.ctx }
+
+// RecvMsg gives up on a client that leaves a call open for too long.
+func (s *callStream) RecvMsg(m any) error {
+	received := make(chan error, 1)
+	go func() { received <- s.ServerStream.RecvMsg(m) }()
+	select {
+	case err := <-received:
+		return err
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
+}
+
+// SendMsg gives up on a reader that leaves no room for the message in time. gRPC then ends the stream, and with it the
+// sending that this leaves behind.
+func (s *callStream) SendMsg(m any) error {
+	sent := make(chan error, 1)
+	go func() { sent <- s.ServerStream.SendMsg(m) }()
+	late := time.NewTimer(s.unread)
+	defer late.Stop()
+	select {
+	case err := <-sent:
+		return err
+	case <-late.C:
+		return errUnread
+	}
+}
 
 // call is what the log says about one call. Its handler may add to it while it runs.
 type call struct {
@@ -54,12 +95,14 @@ type call struct {
 	id    string
 	start time.Time
 	attrs []slog.Attr
+	done  context.CancelFunc
 }
 
 type callKey struct{}
 
-func begin(ctx context.Context) *call {
+func begin(ctx context.Context, limits CallLimits) *call {
 	c := &call{id: requestID(ctx), start: time.Now()}
+	ctx, c.done = context.WithTimeoutCause(ctx, limits.Time, errCallTime)
 	c.ctx = context.WithValue(ctx, callKey{}, c)
 	return c
 }
@@ -107,6 +150,7 @@ func levelOf(method string) slog.Level {
 
 // end logs the call and returns its status as an error.
 func (c *call) end(log *slog.Logger, method string, panicked any, err error) error {
+	defer c.done()
 	if panicked != nil {
 		err = fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
 	}

@@ -8,16 +8,15 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"net"
 	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/auth"
 	"github.com/langevin-ml/langevin/server/batch"
 	"github.com/langevin-ml/langevin/server/host"
 )
@@ -57,6 +56,9 @@ func (s *Sampling) Sample(req *langevinv1.SampleRequest, stream grpc.ServerStrea
 		return err
 	}
 	annotate(ctx, order.attrs()...)
+	if err := auth.Charge(ctx, order.cost()); err != nil {
+		return err
+	}
 	chains, err := loaded.Value.Scheduler.Submit(ctx, order.job)
 	if err != nil {
 		return err
@@ -126,7 +128,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 		kind:    max(req.GetPreview().GetKind(), langevinv1.PreviewKind_PREVIEW_KIND_STATE),
 	}
 	o.job = batch.Job{
-		Caller: caller(ctx), Plan: sampler.plan, Prior: sampler.prior,
+		Caller: auth.Caller(ctx), Plan: sampler.plan, Prior: sampler.prior,
 		Seed: seedOf(req), First: req.GetFirstChain(), N: int(n),
 		Known: knownOf(req, m, &bad), Columns: columnsOf(req, &bad),
 	}
@@ -158,17 +160,9 @@ func seedOf(req *langevinv1.SampleRequest) uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// caller names whose turns a request takes: the host it comes from.
-func caller(ctx context.Context) string {
-	p, ok := peer.FromContext(ctx)
-	if !ok || p.Addr == nil {
-		return ""
-	}
-	address := p.Addr.String()
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		return host
-	}
-	return address
+// cost is what an order takes from its caller's quota: chains times evaluations.
+func (o *order) cost() int64 {
+	return int64(o.job.N) * int64(o.job.Plan.NFE()-o.job.StartStep)
 }
 
 func (o *order) attrs() []slog.Attr {
@@ -240,7 +234,7 @@ func (o *order) at(steps int) (level int32, sigma float64) {
 }
 
 func (o *order) progress(p batch.Progress) *langevinv1.SampleResponse {
-	total := int64(o.job.N) * int64(o.job.Plan.NFE()-o.job.StartStep)
+	total := o.cost()
 	level, sigma := o.at(p.Position)
 	progress := &langevinv1.Progress{
 		StepsDone: p.Steps, StepsTotal: total, ChainsDone: int64(p.Chains),

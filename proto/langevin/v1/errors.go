@@ -17,5 +17,9 @@ const (
 	ReasonTolerance        = "TOLERANCE"          // FAILED_PRECONDITION: a flow cannot be solved to the tolerance asked for
 	ReasonQueueFull        = "QUEUE_FULL"         // RESOURCE_EXHAUSTED: too much work waits; RetryInfo says when to try again
 	ReasonDeadlineTooShort = "DEADLINE_TOO_SHORT" // DEADLINE_EXCEEDED: refused at once, it could not be met
+	ReasonUnauthenticated  = "UNAUTHENTICATED"    // UNAUTHENTICATED: the server wants a token and got none that it knows
+	ReasonForbidden        = "FORBIDDEN"          // PERMISSION_DENIED: the token lacks the scope that the method needs
+	ReasonQuota            = "QUOTA_EXCEEDED"     // RESOURCE_EXHAUSTED: the caller asked for too much; QuotaFailure, and RetryInfo if waiting helps
+	ReasonSlowConsumer     = "SLOW_CONSUMER"      // RESOURCE_EXHAUSTED: the client left messages unread for too long
 	ReasonDraining         = "DRAINING"           // UNAVAILABLE: the server is stopping; another may answer
 )

@@ -1,0 +1,144 @@
+package auth
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Scope is what a token allows.
+type Scope string
+
+// The scopes. None includes another: a token that may do both has both.
+const (
+	ScopeSample Scope = "sample" // sample, score, list and describe models
+	ScopeAdmin  Scope = "admin"  // load, unload and reload models
+)
+
+// Scopes returns every scope there is.
+func Scopes() []Scope { return []Scope{ScopeSample, ScopeAdmin} }
+
+// Tokens is a file of bearer tokens. It has one token a line, in three columns, and '#' begins a comment:
+//
+//	# name    scopes         SHA-256 of the token
+//	alice     sample         5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+//	operator  sample,admin   8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92
+//
+// The tokens themselves are in no file of the server's. [NewToken] makes one of 130 random bits, which is why a plain
+// hash is enough: such a token cannot be guessed as a password can. One name may have several tokens, so that a token
+// can be replaced without a gap. The file is read again when it changes.
+type Tokens struct{ file *reloaded[[]credential] }
+
+// credential is one line of the file.
+type credential struct {
+	name   string
+	scopes []Scope
+	hash   [sha256.Size]byte
+}
+
+// OpenTokens reads a file of tokens.
+func OpenTokens(file string, log *slog.Logger) (*Tokens, error) {
+	r, err := newReloaded(log, func() ([]credential, error) { return readTokens(file) }, file)
+	if err != nil {
+		return nil, err
+	}
+	return &Tokens{r}, nil
+}
+
+// find returns the credential of a token. How long that takes does not depend on the token.
+func (t *Tokens) find(token string) (found credential, ok bool) {
+	hash := sha256.Sum256([]byte(token))
+	for _, c := range t.file.get() {
+		if subtle.ConstantTimeCompare(c.hash[:], hash[:]) == 1 {
+			found, ok = c, true
+		}
+	}
+	return found, ok
+}
+
+func readTokens(file string) ([]credential, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("load tokens: %w", err)
+	}
+	var all []credential
+	var errs []error
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for number := 1; lines.Scan(); number++ {
+		text, _, _ := strings.Cut(lines.Text(), "#")
+		if columns := strings.Fields(text); len(columns) > 0 {
+			c, err := parseCredential(columns)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("load tokens: %s:%d: %w", file, number, err))
+			}
+			all = append(all, c)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		errs = append(errs, fmt.Errorf("load tokens: %s: %w", file, err))
+	}
+	if len(all) == 0 && len(errs) == 0 {
+		errs = append(errs, fmt.Errorf("load tokens: %s has none, so nobody could call", file))
+	}
+	return all, errors.Join(errs...)
+}
+
+func parseCredential(columns []string) (credential, error) {
+	if len(columns) != 3 {
+		return credential{}, fmt.Errorf("%d columns: want a name, scopes and a hash", len(columns))
+	}
+	c := credential{name: columns[0]}
+	if err := CheckName(c.name); err != nil {
+		return credential{}, err
+	}
+	for _, text := range strings.Split(columns[1], ",") {
+		scope, err := ParseScope(text)
+		if err != nil {
+			return credential{}, err
+		}
+		c.scopes = append(c.scopes, scope)
+	}
+	hash, err := hex.DecodeString(columns[2])
+	if err != nil || len(hash) != len(c.hash) {
+		return credential{}, fmt.Errorf("a hash of %d characters: want the 64 hexadecimal digits of a SHA-256", len(columns[2]))
+	}
+	copy(c.hash[:], hash)
+	return c, nil
+}
+
+// CheckName refuses what cannot name a token's owner in logs and quotas.
+func CheckName(name string) error {
+	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$`).MatchString(name) {
+		return fmt.Errorf("name is %.80q: want 1 to 64 letters, digits, dots, dashes, underscores and @", name)
+	}
+	return nil
+}
+
+// ParseScope returns the scope of that name.
+func ParseScope(text string) (Scope, error) {
+	if scope := Scope(text); slices.Contains(Scopes(), scope) {
+		return scope, nil
+	}
+	return "", fmt.Errorf("scope is %.80q: want sample or admin", text)
+}
+
+// NewToken makes a token for its owner and the line of a tokens file that admits it.
+func NewToken(name string, scopes ...Scope) (token, line string) {
+	token = "langevin_" + rand.Text()
+	hash := sha256.Sum256([]byte(token))
+	names := make([]string, len(scopes))
+	for i, scope := range scopes {
+		names[i] = string(scope)
+	}
+	return token, fmt.Sprintf("%s %s %x", name, strings.Join(names, ","), hash)
+}

@@ -1,0 +1,158 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/langevin-ml/langevin/server/auth"
+)
+
+// transport says how connections behave. What grpc-go leaves open by default is set.
+func (s *Server) transport() ([]grpc.ServerOption, error) {
+	c := s.config
+	options := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(c.GRPC.MaxReceiveBytes),
+		grpc.MaxSendMsgSize(c.GRPC.MaxSendBytes),
+		grpc.MaxConcurrentStreams(uint32(c.Limits.MaxStreams)),
+		grpc.MaxHeaderListSize(uint32(c.Limits.MaxHeaderBytes)),
+		grpc.ConnectionTimeout(c.GRPC.HandshakeTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time:                  c.GRPC.KeepaliveTime,
+			Timeout:               c.GRPC.KeepaliveTimeout,
+			MaxConnectionAge:      c.GRPC.MaxConnectionAge, // grpc-go adds or takes up to a tenth
+			MaxConnectionAgeGrace: c.Limits.MaxCallTime,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: c.GRPC.KeepaliveMinTime, PermitWithoutStream: true}),
+		grpc.WaitForHandlers(true),
+	}
+	secure, err := s.secure("h2")
+	if secure == nil {
+		return options, err
+	}
+	return append(options, grpc.Creds(credentials.NewTLS(secure))), nil
+}
+
+// secure is the TLS side of a listener for the given protocols, nil if connections are plaintext.
+func (s *Server) secure(protocols ...string) (*tls.Config, error) {
+	if s.config.TLS.Cert == "" {
+		return nil, nil
+	}
+	return auth.TLS(auth.TLSFiles(s.config.TLS), s.log, protocols...)
+}
+
+// newGuard is the gate of the configured tokens and quotas.
+func newGuard(c Config, log *slog.Logger) (*auth.Guard, error) {
+	quotas := auth.Quotas(c.Quota)
+	if c.Auth.Tokens == "" {
+		return auth.NewGuard(nil, quotas), nil
+	}
+	tokens, err := auth.OpenTokens(c.Auth.Tokens, log)
+	if err != nil {
+		return nil, err
+	}
+	return auth.NewGuard(tokens, quotas), nil
+}
+
+// socketScheme begins the address of a Unix socket, as clients write it: unix:///run/langevin.sock.
+const socketScheme = "unix://"
+
+// Listen binds the configured address. A socket that a server left behind when it was killed is replaced; one that a
+// server still answers on is in use.
+func (s *Server) Listen() (net.Listener, error) {
+	network, address := "tcp", s.config.Listen
+	if path, ok := strings.CutPrefix(s.config.Listen, socketScheme); ok {
+		network, address = "unix", path
+		if err := removeStaleSocket(path); err != nil {
+			return nil, fmt.Errorf("listen on %s: %w", s.config.Listen, err)
+		}
+	}
+	lis, err := net.Listen(network, address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", s.config.Listen, err)
+	}
+	return lis, nil
+}
+
+// removeStaleSocket removes a socket that nobody listens on, and nothing else.
+func removeStaleSocket(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s is there and is no socket", path)
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		return errors.Join(fmt.Errorf("%s: %w", path, syscall.EADDRINUSE), conn.Close())
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return err
+	}
+	return os.Remove(path)
+}
+
+func validListen(address string) bool {
+	if path, ok := strings.CutPrefix(address, socketScheme); ok {
+		return strings.HasPrefix(path, "/")
+	}
+	_, _, err := net.SplitHostPort(address)
+	return err == nil
+}
+
+// local reports whether only this machine can reach an address.
+func local(address string) bool {
+	if strings.HasPrefix(address, socketScheme) {
+		return true
+	}
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// validateSecurity reports what is wrong with TLS, tokens, quotas and times.
+func (c Config) validateSecurity(bad func(ok bool, key string, given any, want string)) {
+	bad((c.TLS.Cert == "") == (c.TLS.Key == ""), "tls.key", fmt.Sprintf("%q", c.TLS.Key), "a file if tls.cert names one, and none without")
+	bad(c.TLS.ClientCA == "" || c.TLS.Cert != "", "tls.client_ca", fmt.Sprintf("%q", c.TLS.ClientCA), "none without tls.cert")
+	for _, f := range []struct{ key, file string }{
+		{"tls.cert", c.TLS.Cert}, {"tls.key", c.TLS.Key}, {"tls.client_ca", c.TLS.ClientCA}, {"auth.tokens", c.Auth.Tokens},
+	} {
+		info, err := os.Stat(f.file)
+		bad(f.file == "" || err == nil && !info.IsDir(), f.key, fmt.Sprintf("%q", f.file), "an existing file")
+	}
+	for _, address := range []string{c.Listen, c.HTTP.Listen} {
+		bad(c.Auth.Tokens == "" || c.TLS.Cert != "" || address == "" || local(address) || c.Auth.AllowPlaintext, "auth.tokens", fmt.Sprintf("%q", c.Auth.Tokens),
+			fmt.Sprintf("tls.cert and tls.key too, so that tokens do not cross the network of %s in the clear; auth.allow_plaintext if a proxy encrypts", address))
+	}
+	bad(c.Quota.CallsPerSecond >= 0, "quota.calls_per_second", c.Quota.CallsPerSecond, "0 or more")
+	bad(c.Quota.RowStepsPerSecond >= 0, "quota.row_steps_per_second", c.Quota.RowStepsPerSecond, "0 or more")
+	for _, t := range []struct {
+		key          string
+		value, least time.Duration
+	}{
+		{"limits.max_call_time", c.Limits.MaxCallTime, time.Millisecond},
+		{"limits.slow_reader_timeout", c.Limits.SlowReaderTimeout, time.Millisecond},
+		{"grpc.handshake_timeout", c.GRPC.HandshakeTimeout, time.Millisecond},
+		{"grpc.keepalive_time", c.GRPC.KeepaliveTime, time.Second}, // grpc-go takes no less
+		{"grpc.keepalive_timeout", c.GRPC.KeepaliveTimeout, time.Millisecond},
+		{"grpc.keepalive_min_time", c.GRPC.KeepaliveMinTime, time.Millisecond},
+		{"grpc.max_connection_age", c.GRPC.MaxConnectionAge, time.Millisecond},
+	} {
+		bad(t.value >= t.least, t.key, t.value, fmt.Sprintf("%v or more", t.least))
+	}
+}
