@@ -190,7 +190,10 @@ func (s *Session) try(ctx context.Context, sigma float64) error {
 			return fmt.Errorf("%w: the score at x = 0, sigma = %g is %g", models.ErrInvalid, sigma, v)
 		}
 	}
-	if err := s.settle(l); err != nil {
+	switch err := s.settle(ctx, l); {
+	case ctx.Err() != nil:
+		return fmt.Errorf("trial evaluation: %w", ctx.Err())
+	case err != nil:
 		return fmt.Errorf("%w: trial evaluation: %w", models.ErrInvalid, plain(err))
 	}
 	return nil

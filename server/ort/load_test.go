@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,6 +179,50 @@ func endless() *protos.ModelProto {
 		Attribute: []*protos.AttributeProto{{Name: "body", Type: protos.AttributeProto_GRAPH, G: body}},
 	}}
 	return model
+}
+
+// tarpit is a graph that never ends where an element of x is above 100, and the identity elsewhere.
+func tarpit() *protos.ModelProto {
+	model := endless()
+	loop := model.Graph.Node[0]
+	loop.Input[0] = "often"
+	scalar := func(name string, value float32) *protos.TensorProto {
+		return &protos.TensorProto{Name: name, DataType: int32(protos.TensorProto_FLOAT), FloatData: []float32{value}}
+	}
+	model.Graph.Initializer = append(model.Graph.Initializer, scalar("most", 100), scalar("many", 1e15))
+	number := func(name string, value int64) []*protos.AttributeProto {
+		return []*protos.AttributeProto{{Name: name, Type: protos.AttributeProto_INT, I: value}}
+	}
+	model.Graph.Node = []*protos.NodeProto{
+		{OpType: "ReduceMax", Input: []string{"x"}, Output: []string{"top"}, Attribute: number("keepdims", 0)},
+		{OpType: "Sub", Input: []string{"top", "most"}, Output: []string{"over"}},
+		{OpType: "Relu", Input: []string{"over"}, Output: []string{"excess"}},
+		{OpType: "Mul", Input: []string{"excess", "many"}, Output: []string{"trips_float"}},
+		{OpType: "Cast", Input: []string{"trips_float"}, Output: []string{"often"}, Attribute: number("to", int64(protos.TensorProto_INT64))},
+		loop,
+	}
+	return model
+}
+
+// TestScoreCanBeStopped: cancelling interrupts an evaluation under way, and the session goes on serving.
+func TestScoreCanBeStopped(t *testing.T) {
+	s, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, tarpit()), modelstest.Manifest("tarpit", 2), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const rows = trialRows + 4 // a number of rows of which no short run is known
+	x, sigma := make([]float32, 2*rows), make([]float32, rows)
+	x[3] = 200
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.Score(ctx, make([]float32, 2*rows), x, sigma); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("an endless evaluation: %v: want the deadline", err)
+	}
+	x[3] = 2
+	if dst := make([]float32, 2*rows); s.Score(t.Context(), dst, x, sigma) != nil || !slices.Equal(dst, x) {
+		t.Error("after an interrupted evaluation the next one is wrong")
+	}
 }
 
 func TestLoadCanBeStopped(t *testing.T) {

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"context"
 	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
@@ -47,11 +48,11 @@ func rowMultipleOf(graph *protos.GraphProto, dim int) int {
 }
 
 // settle keeps the multiple of rows that was guessed if a trial bears it out, and falls back to productRows otherwise.
-func (s *Session) settle(l *lane) error {
+func (s *Session) settle(ctx context.Context, l *lane) error {
 	if s.multiple == productRows {
 		return nil
 	}
-	agree, err := s.rowsAgree(l)
+	agree, err := s.rowsAgree(ctx, l)
 	if !agree {
 		s.multiple = productRows
 	}
@@ -60,7 +61,7 @@ func (s *Session) settle(l *lane) error {
 
 // rowsAgree evaluates few rows, in the numbers that s.multiple allows, and reports whether their bits are the same as
 // among many.
-func (s *Session) rowsAgree(l *lane) (bool, error) {
+func (s *Session) rowsAgree(ctx context.Context, l *lane) (bool, error) {
 	many, few := trialRows, []int{}
 	if s.multiple == 1 { // the rows of images cost more
 		many, few = productRows, []int{1, 2, 3, 7}
@@ -74,7 +75,7 @@ func (s *Session) rowsAgree(l *lane) (bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		return l.score[:rows*s.dim], b.run()
+		return l.score[:rows*s.dim], b.run(ctx)
 	}
 	all, err := run(many)
 	if err != nil {

@@ -46,8 +46,8 @@ type Session struct {
 func (s *Session) Identity() string { return s.identity }
 
 // Score implements [sampling.Model]: it writes the score of each row, whatever the model's parameterization. Calls with
-// more rows than one evaluation should take are cut, and ctx is checked before each piece; an evaluation under way is not
-// interrupted. NaN in a row comes out as NaN in that row.
+// more rows than one evaluation should take are cut, and ctx is checked before each piece; when it ends, an evaluation that
+// takes long is interrupted, a short one is not. NaN in a row comes out as NaN in that row.
 func (s *Session) Score(ctx context.Context, dst, x, sigma []float32) error {
 	if err := sampling.CheckRows(s.dim, dst, x, sigma); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (s *Session) Score(ctx context.Context, dst, x, sigma []float32) error {
 		}
 		last := min(first+s.rows, len(sigma))
 		from, to := first*s.dim, last*s.dim
-		if err := s.evaluate(l, dst[from:to], x[from:to], sigma[first:last]); err != nil {
+		if err := s.evaluate(ctx, l, dst[from:to], x[from:to], sigma[first:last]); err != nil {
 			return fmt.Errorf("score of %q: %w", s.name, err)
 		}
 	}
@@ -72,7 +72,7 @@ func (s *Session) Score(ctx context.Context, dst, x, sigma []float32) error {
 
 // evaluate runs one piece through the lane's buffers. Copying takes under 1 % of the evaluation, and the buffers stay at an
 // address that ONNX Runtime knows.
-func (s *Session) evaluate(l *lane, dst, x, sigma []float32) error {
+func (s *Session) evaluate(ctx context.Context, l *lane, dst, x, sigma []float32) error {
 	rows := len(sigma)
 	padded := (rows + s.multiple - 1) / s.multiple * s.multiple
 	b, err := l.binding(padded)
@@ -85,7 +85,10 @@ func (s *Session) evaluate(l *lane, dst, x, sigma []float32) error {
 	for i := rows; i < padded; i++ {
 		l.sigma[i] = 1
 	}
-	if err := b.run(); err != nil {
+	switch err := b.run(ctx); {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
 		return plain(err)
 	}
 	s.convert(dst, l.score[:len(dst)], x, sigma)
