@@ -10,6 +10,8 @@ import (
 // conditionFlags choose a part of every sample to hold fixed, and interpolation.
 type conditionFlags struct {
 	inpaint, mask string
+	colourise     string
+	flags         flagGroup
 	refresh       wordValue[client.Refresh]
 	columns       countValue
 }
@@ -19,29 +21,32 @@ func (c *conditionFlags) group() flagGroup {
 	g := newFlagGroup("Conditions")
 	g.flags.StringVar(&c.inpaint, "inpaint", "", "`FILE`.npy with one sample: hold fixed what --mask marks of it (with --denoise it comes out as it is)")
 	g.flags.StringVar(&c.mask, "mask", "", "`FILE`.npy of the same shape, or of an image's height and width: 1, 255 or True where it is known, else 0")
+	g.flags.StringVar(&c.colourise, "colourise", "", "`FILE`.npy with the grey of every pixel, [height, width]: hold it fixed and draw the colours (grey v is the colour (v, v, v))")
 	g.flags.Var(&c.refresh, "refresh", "when the noise on the known part is drawn: level or step (default level)")
 	g.flags.Var(&c.columns, "interpolate", "draw rows of so many `COLUMNS` that turn from one sample to another (-n counts all samples; default one row)")
+	c.flags = g
 	return g
 }
 
 // condition reads the files that the flags name; nil if there are none.
 func (c *conditionFlags) condition() (client.Condition, error) {
 	switch {
-	case c.inpaint == "" && c.mask == "" && c.refresh.word == "":
+	case c.inpaint == "" && c.mask == "" && c.colourise == "" && c.refresh.word == "":
 		return nil, nil
+	case c.colourise != "" && (c.inpaint != "" || c.mask != ""):
+		return nil, usagef("--colourise and --inpaint: want one of them")
+	case c.colourise != "":
+		return c.colourisation()
 	case c.inpaint == "" && c.mask != "":
 		return nil, usagef("--mask needs --inpaint, the file with the known values")
 	case c.inpaint == "":
-		return nil, usagef("--refresh needs --inpaint")
+		return nil, usagef("--refresh needs --inpaint or --colourise")
 	case c.mask == "":
 		return nil, usagef("--inpaint needs --mask, the file that says what is known")
 	}
-	values, err := readNPY(c.inpaint)
+	values, err := readData("inpaint", c.inpaint)
 	if err != nil {
 		return nil, err
-	}
-	if !values.floats() {
-		return nil, fmt.Errorf("--inpaint %s holds %s: want float32 or float64, in the range of the model's data", c.inpaint, values.kind)
 	}
 	mask, err := readNPY(c.mask)
 	if err != nil {
@@ -56,6 +61,24 @@ func (c *conditionFlags) condition() (client.Condition, error) {
 		return nil, fmt.Errorf("--mask %s: %w", c.mask, err)
 	}
 	return client.Inpainting{Values: values.values, Shape: values.shape, Mask: known, Refresh: c.refresh.word}, nil
+}
+
+// colourisation reads the grey of every pixel.
+func (c *conditionFlags) colourisation() (client.Condition, error) {
+	grey, err := readData("colourise", c.colourise)
+	if err != nil {
+		return nil, err
+	}
+	return client.Colourisation{Grey: grey.values, Shape: withoutOnes(grey.shape), Refresh: c.refresh.word}, nil
+}
+
+// readData reads the file of a flag, which holds numbers in the range of the model's data.
+func readData(flag, path string) (array, error) {
+	values, err := readNPY(path)
+	if err == nil && !values.floats() {
+		err = fmt.Errorf("--%s %s holds %s: want float32 or float64, in the range of the model's data", flag, path, values.kind)
+	}
+	return values, err
 }
 
 // coversPart reports whether a mask has an element for each of a sample, or for each pixel of one of shape

@@ -81,11 +81,14 @@ func short(v float64) string {
 	return fmt.Sprintf("%.3gG", v)
 }
 
-// draw makes one Sample call and shows how far it is.
-func (p *program) draw(stream *client.Stream, title string) (*client.Result, error) {
+// draw makes one Sample call, shows how far it is, and shows the watchers its events.
+func (p *program) draw(stream *client.Stream, title string, watchers ...func(client.Event)) (*client.Result, error) {
 	b := p.newBar(title)
 	var end string
 	for event := range stream.Events() { // Result tells the error
+		for _, see := range watchers {
+			see(event)
+		}
 		switch e := event.(type) {
 		case client.Progress:
 			b.set(e.StepsDone, e.StepsTotal, describe(e))

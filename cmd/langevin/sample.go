@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/langevin-ml/langevin/client"
 )
@@ -19,6 +20,8 @@ type sampleCommand struct {
 	connection
 	samplerFlags
 	conditionFlags
+	guideFlags
+	stateFlags
 	given      func(flag string) bool // whether the command line has it
 	n          countValue
 	seed       seedValue
@@ -48,7 +51,11 @@ is drawn. MODEL may say which version: ring@2. Without MODEL the server's defaul
   langevin sample ring -n 2000 --sampler flow --method heun --flow-steps 30 --out flow.png
   langevin sample ring -n 2000 --sampler pc --corrector annealed_langevin --snr 0.1 --out pc.gif
   langevin sample digits -n 16 --inpaint half.npy --mask known.npy --denoise --out whole.npy
-  langevin sample digits -n 40 --interpolate 8 --out rows.png`,
+  langevin sample photos -n 16 --colourise grey.npy --out coloured.npy
+  langevin sample digits -n 40 --interpolate 8 --out rows.png
+  langevin sample cifar -n 64 --guide cats --guide-weight 2 --out cats.png
+  langevin sample ring -n 100000 --seed 1 --save-state ring.state --out ring.npy
+  langevin sample --resume ring.state --out ring.npy`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return p.sample(c.Context(), o, strings.Join(args, "")) },
 	}
@@ -69,13 +76,16 @@ func (o *sampleCommand) groups() []flagGroup {
 	draw.flags.DurationVar(&o.timeout, "timeout", 0, "give up after so long, such as 30s (default never)")
 	o.connection.register(where.flags)
 	groups := append([]flagGroup{draw}, o.samplerFlags.groups()...)
-	return append(groups, o.conditionFlags.group(), where)
+	return append(groups, o.conditionFlags.group(), o.guideFlags.group(), o.stateFlags.group(), where)
 }
 
 // sample checks what can be checked, draws, and writes.
 func (p *program) sample(ctx context.Context, o *sampleCommand, model string) error {
 	request, err := o.request(model)
 	if err != nil {
+		return err
+	}
+	if err := o.stateFlags.check(o.out, request.Sampler); err != nil {
 		return err
 	}
 	write := p.toStdout(o)
@@ -104,6 +114,9 @@ func (p *program) sample(ctx context.Context, o *sampleCommand, model string) er
 }
 
 func (o *sampleCommand) request(model string) (client.SampleRequest, error) {
+	if o.resume != "" {
+		return o.fromState(model, o.given, o.namesOfWhat())
+	}
 	name, version, err := splitModel(model)
 	if err != nil {
 		return client.SampleRequest{}, err
@@ -113,14 +126,28 @@ func (o *sampleCommand) request(model string) (client.SampleRequest, error) {
 		return client.SampleRequest{}, err
 	}
 	condition, err := o.condition()
+	if err != nil {
+		return client.SampleRequest{}, err
+	}
+	guidance, err := o.guidance()
 	n := o.n.n
 	if o.columns.n > 0 && !o.given("n") {
 		n = o.columns.n // one row
 	}
 	return client.SampleRequest{
 		Model: name, Version: version, N: n, Seed: o.seed.seed, FirstChain: o.firstChain,
-		Sampler: sampler, Condition: condition, Columns: o.columns.n,
+		Sampler: sampler, Condition: condition, Columns: o.columns.n, Guidance: guidance,
 	}, err
+}
+
+// namesOfWhat are the flags that say what to draw, and not how to deliver it.
+func (o *sampleCommand) namesOfWhat() []string {
+	names := []string{"n", "seed", "first-chain"}
+	add := func(f *pflag.Flag) { names = append(names, f.Name) }
+	for _, g := range append(o.samplerFlags.all(), o.conditionFlags.flags, o.guideFlags.flags) {
+		g.flags.VisitAll(add)
+	}
+	return names
 }
 
 // splitModel reads "ring" or "ring@2".
@@ -141,7 +168,7 @@ type deliver func(context.Context, *client.Client, client.SampleRequest) error
 
 func (p *program) toStdout(o *sampleCommand) deliver {
 	return func(ctx context.Context, c *client.Client, request client.SampleRequest) error {
-		res, err := p.draw(c.Stream(ctx, request), title(request))
+		res, err := p.drawSaving(ctx, c, request, o)
 		switch {
 		case err != nil:
 			return err
@@ -152,6 +179,13 @@ func (p *program) toStdout(o *sampleCommand) deliver {
 		}
 		return writeCSV(p.stdout, res.Batch)
 	}
+}
+
+// drawSaving draws and keeps the states that --save-state asks for.
+func (p *program) drawSaving(ctx context.Context, c *client.Client, request client.SampleRequest, o *sampleCommand) (*client.Result, error) {
+	k := o.watch(&request, p.stderr)
+	res, err := p.draw(c.Stream(ctx, request), title(request), k.see)
+	return res, k.end(err)
 }
 
 func (p *program) toFile(o *sampleCommand, out output, file *pendingFile) deliver {
@@ -167,7 +201,7 @@ func (p *program) toFile(o *sampleCommand, out output, file *pendingFile) delive
 		if out.moving {
 			request.Preview = previews(model, request.N, o.frameCount(model, request.Sampler))
 		}
-		res, err := p.draw(c.Stream(ctx, request), title(request))
+		res, err := p.drawSaving(ctx, c, request, o)
 		if err != nil {
 			return err
 		}

@@ -67,7 +67,10 @@ func TestSampleFlags(t *testing.T) {
 		"--sampler flow --method multistep --flow-steps 9": {N: 1, Sampler: client.ProbabilityFlow{Method: client.FlowMultistep, Steps: 9}},
 		"--sampler flow --sigmas 3,1 --denoise":            {N: 1, Sampler: client.ProbabilityFlow{Sigmas: []float64{3, 1}, Denoise: new(true)}},
 		"--interpolate 8":                                  {N: 8, Columns: 8},
-		"--interpolate 8 -n 40 --first-chain 8":            {N: 40, Columns: 8, FirstChain: 8},
+		"--guide cats":                                     {N: 1, Guidance: &client.Guidance{Model: "cats"}},
+		"--guide cats@2 --guide-weight -1.5 --guide-rule mix": {N: 1, Guidance: &client.Guidance{
+			Model: "cats", Version: 2, Weight: new(-1.5), Rule: client.GuidanceMix}},
+		"--interpolate 8 -n 40 --first-chain 8": {N: 40, Columns: 8, FirstChain: 8},
 	} {
 		var got client.SampleRequest
 		script := fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {

@@ -65,6 +65,10 @@ func (s *samplerFlags) groups() []flagGroup {
 	s.registerLangevin(s.own[samplerAnnealed].flags, s.own[samplerLangevin].flags)
 	s.registerPC(s.own[samplerPC].flags)
 	s.registerFlow(s.own[samplerFlow].flags)
+	return s.all()
+}
+
+func (s *samplerFlags) all() []flagGroup {
 	all := []flagGroup{s.common}
 	for _, kind := range samplers() {
 		all = append(all, s.own[kind])
@@ -92,7 +96,7 @@ func (s *samplerFlags) registerPC(flags *pflag.FlagSet) {
 	flags.Var(&s.process, "process", "diffusion process: ve, vp or sub_vp (default ve)")
 	flags.Var(&s.times, "times", "times to visit (default 1000)")
 	flags.Var(&s.predictor, "predictor", "reverse_diffusion, euler_maruyama, ancestral or none (default reverse_diffusion)")
-	flags.Var(&s.corrector, "corrector", "none, langevin (for dozens of dimensions or more) or annealed_langevin (default none)")
+	flags.Var(&s.corrector, "corrector", "none, langevin (for samples of at least 64 elements) or annealed_langevin (default none)")
 	flags.Var(&s.correctorSteps, "corrector-steps", "corrector updates at each time (default 1)")
 	flags.Var(&s.snr, "snr", "signal-to-noise ratio of the corrector, below 1 (default 0.16)")
 	flags.Var(&s.epsilon, "epsilon", "smallest time, below 1 (default 1e-5 for ve, else 1e-3)")
