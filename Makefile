@@ -52,6 +52,11 @@ test: onnxruntime ## Run every test (race detector wherever goroutines run)
 	go test -timeout 5m $$(go list ./... | grep -vE '$(CONCURRENT)') || status=1; \
 	exit $$status
 
+.PHONY: test-web
+test-web: onnxruntime ## Test the page in headless Chromium, pictures in out/page
+	@mkdir -p $(OUT)/page
+	go test -count=1 -run TestPage ./server/web -browser -screenshots $(abspath $(OUT))/page
+
 .PHONY: check
 check: check-format check-vet check-staticcheck check-proto check-generated check-modules check-shell check-layout ## Check format, vet, staticcheck, API, generated code, modules, scripts, layout
 

@@ -375,21 +375,8 @@ func testClosedRequest(t *testing.T, accept string) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/models/gauss:sample", strings.NewReader(forever))
-		if accept == "connect" {
-			req, err = http.NewRequestWithContext(ctx, http.MethodPost, s.url+langevinv1.SamplingService_Sample_FullMethodName, bytes.NewReader(envelope(`{"model": "gauss", "n": 1000, "langevin": {"steps": 100000}}`)))
-		}
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		req.Header.Set("Accept", accept)
-		if accept == "connect" {
-			req.Header.Set("Content-Type", "application/connect+json")
-		}
-		if resp, err := http.DefaultClient.Do(req); err == nil {
-			_, _ = io.Copy(io.Discard, resp.Body) // ends with the cancellation
-			resp.Body.Close()
+		for ctx.Err() == nil { // until there is room beside the small requests below
+			askForever(ctx, t, s.url, accept)
 		}
 	}()
 	const one = `{"n": 1, "langevin": {"steps": 1}}`
@@ -403,6 +390,26 @@ func testClosedRequest(t *testing.T, accept string) {
 		status, _ := s.post(t, "/v1/models/gauss:sample", one)
 		return status == http.StatusOK
 	})
+}
+
+// askForever sends the request that fills the server, in one of the forms, and reads the answer until ctx ends.
+func askForever(ctx context.Context, t *testing.T, url, accept string) {
+	path, media, body := "/v1/models/gauss:sample", "application/json", []byte(forever)
+	if accept == "connect" {
+		path, media = langevinv1.SamplingService_Sample_FullMethodName, "application/connect+json"
+		body = envelope(`{"model": "gauss", ` + forever[1:])
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+path, bytes.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	req.Header.Set("Accept", accept)
+	req.Header.Set("Content-Type", media)
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		_, _ = io.Copy(io.Discard, resp.Body) // ends with the cancellation
+		resp.Body.Close()
+	}
 }
 
 func await(t *testing.T, what string, done func() bool) {

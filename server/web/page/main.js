@@ -1,0 +1,381 @@
+// The page: settings on one side, chains on the other, and the clock between them.
+
+import { models, setToken } from "./api.js";
+import { samplers, stepsOf, plainLike } from "./samplers.js";
+import { readForm, fillForm, toFragment, fromFragment } from "./settings.js";
+import { Run, fingerprint } from "./run.js";
+import { Landscape } from "./landscape.js";
+import { Stage, isImage, isPlane } from "./stage.js";
+import { snippet } from "./snippets.js";
+
+const $ = (selector) => document.querySelector(selector);
+const form = $("#settings");
+const stages = [...document.querySelectorAll(".stage")].map((figure) => new Stage(figure));
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const seconds = 7; // that a run takes to play at speed 1
+const whole = new Intl.NumberFormat("en");
+
+const state = { models: [], model: null, landscape: null, runs: [], position: 0, playing: false, last: 0, dirty: true, language: "curl" };
+
+// Models
+
+async function loadModels() {
+  say("Asking the server for its models…");
+  try {
+    state.models = await models();
+  } catch (error) {
+    return report(error);
+  }
+  const select = $("#model");
+  select.replaceChildren(...state.models.map((m) => new Option(m.name, m.name, m.default, m.default)));
+  if (state.models.length === 0) return say("The server has no model that can be sampled.", true);
+  const shared = fromFragment(location.hash);
+  const known = state.models.some((m) => m.name === shared.model);
+  if (known) select.value = shared.model;
+  chooseModel();
+  apply(shared);
+  say("");
+  if (shared.model && !known) return say(`This server has no model ${shared.model}.`, true);
+  if (shared.seed) sample();
+}
+
+// apply fills the form from a link.
+function apply(shared) {
+  if (shared.sampler) fillForm(form, { sampler: shared.sampler });
+  showSampler();
+  fillForm(form, { ...shared, model: state.model.name });
+  if (shared.seed) form.elements.fresh.checked = false;
+  if (shared.digest && !state.model.digest.startsWith(shared.digest)) {
+    state.otherDigest = true;
+  }
+  refresh();
+}
+
+function chooseModel() {
+  state.model = state.models.find((m) => m.name === $("#model").value);
+  const { model } = state;
+  state.runs.forEach((run) => run.stop());
+  state.runs = [];
+  state.position = 0;
+  state.otherDigest = false;
+  state.landscape?.stop();
+  state.landscape = null;
+  if (isPlane(model)) {
+    state.landscape = new Landscape(model, touch);
+    state.landscape.load();
+  }
+  $("#description").textContent = model.description ?? "";
+  const n = form.elements.n;
+  n.max = isImage(model) ? 64 : 2000;
+  n.value = isImage(model) ? 16 : 500;
+  document.querySelectorAll(".plane").forEach((label) => (label.hidden = !isPlane(model)));
+  $("#about").textContent = about(model);
+  $("#server").textContent = `${model.name} version ${model.version}, digest ${model.digest.slice(0, 12)}, on ${model.device}`;
+  showSampler();
+  touch();
+}
+
+function about(model) {
+  if (isImage(model)) return "Each tile is one chain. The denoised estimate is x + σ²s(x, σ), the mean of the data that could have become x.";
+  if (isPlane(model)) {
+    return "Behind the chains, both from the model alone and at the σ of the moment: its density, integrated along the probability flow (colour, "
+      + "as the square root), and its score (arrows, as long as σ‖s‖ up to a limit). At the bottom: the chains along the horizontal axis (bars) "
+      + "against the model’s density at its smallest σ (line).";
+  }
+  return "The first two coordinates of every chain.";
+}
+
+// Settings
+
+function showSampler() {
+  const name = form.elements.sampler.value;
+  const sampler = samplers[name];
+  $("#explain").textContent = sampler.explain;
+  $("#knobs").replaceChildren(...sampler.knobs.map((knob) => {
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    Object.assign(input, { name: knob.key, type: "number", min: knob.min, step: knob.step, placeholder: defaultOf(knob, name) });
+    label.append(`${knob.label} `, input);
+    return label;
+  }));
+  refresh();
+}
+
+function defaultOf(knob, sampler) {
+  const own = state.model?.annealedLangevin;
+  if (sampler === "annealed" && own) return format(own[knob.field]);
+  if (knob.key === "steps") return whole.format({ langevin: 1000, pc: 500, flow: 50 }[sampler]);
+  return "the model’s";
+}
+
+// refresh shows what follows from the settings.
+function refresh() {
+  const settings = readForm(form);
+  const comparing = settings.compare;
+  stages[1].figure.hidden = !comparing;
+  $("#stages").classList.toggle("two", comparing);
+  $("#samplers").disabled = comparing;
+  const names = comparing ? [samplers.langevin.name, samplers.annealed.name] : [samplers[settings.sampler].name];
+  stages.forEach((stage, i) => (stage.name.textContent = names[i] ?? ""));
+  $("#snippet").textContent = snippet(state.language, settings);
+  touch();
+}
+
+// Runs
+
+function sample() {
+  if (!state.model || !form.reportValidity()) return;
+  const fields = form.elements;
+  if (fields.seed.value === "" || fields.fresh.checked) fields.seed.value = Math.floor(Math.random() * 1e6);
+  if (fields.compare.checked && fields.sampler.value !== "annealed") {
+    fields.sampler.value = "annealed";
+    showSampler();
+  }
+  const settings = readForm(form);
+  history.replaceState(null, "", toFragment(settings, state.model.digest));
+  state.runs.forEach((run) => run.stop());
+  const each = settings.compare ? [plainLike(settings, state.model), settings] : [settings];
+  state.runs = each.map((s) => new Run(s, state.model, stepsOf(s, state.model), touch));
+  state.position = 0;
+  state.playing = true;
+  document.body.dataset.state = "running";
+  refresh();
+  say(`Sampling ${settings.model} from seed ${settings.seed}.`);
+  const runs = state.runs;
+  Promise.all(runs.map((run) => run.follow())).then(() => runs === state.runs && finished());
+}
+
+function finished() {
+  const failed = state.runs.find((run) => run.state === "failed");
+  const stopped = state.runs.some((run) => run.state === "stopped");
+  document.body.dataset.state = failed ? "failed" : stopped ? "stopped" : "done";
+  if (failed) {
+    report(failed.error);
+  } else if (stopped) {
+    say("Stopped: the server has forgotten the chains. What came can be played.");
+  } else {
+    const settings = state.runs[0].settings;
+    const prints = state.runs.map((run) => fingerprint(run.samples));
+    document.body.dataset.fingerprint = prints.join(" ");
+    $("#fingerprint").textContent = prints.join(" · ");
+    const other = state.otherDigest ? " The link was made with another version of the model." : "";
+    say(`Done: ${whole.format(settings.n)} ${settings.n === 1 ? "chain" : "chains"} from seed ${settings.seed}, in ${secondsOf(state.runs)}.${other}`, state.otherDigest);
+  }
+  if (still.matches) state.position = frameCount() - 1;
+  touch();
+}
+
+function secondsOf(runs) {
+  return `${format(Math.max(...runs.map((run) => parseFloat(run.done?.elapsed ?? "0"))))} s`;
+}
+
+function stop() {
+  state.runs.forEach((run) => run.stop());
+}
+
+const running = () => state.runs.some((run) => run.state === "running");
+const frameCount = () => Math.max(0, ...state.runs.map((run) => run.frames.length));
+
+// expected is how many frames there will be: as many as asked for, less those that were dropped.
+function expected() {
+  if (!running()) return frameCount();
+  return Math.max(2, ...state.runs.map((run) => run.request().preview.frames));
+}
+
+// Messages
+
+function say(text, bad = false) {
+  const status = $("#status");
+  status.textContent = text;
+  status.classList.toggle("bad", bad);
+}
+
+function report(error) {
+  if (error.code === "unauthenticated") {
+    $("#token").hidden = false;
+    return say("This server asks for a token: give it below the settings, and press Enter.", true);
+  }
+  const lines = error.fields?.length ? error.fields.map((f) => f.description).join("; ") : error.message;
+  say(error instanceof TypeError ? "The server does not answer." : lines, true);
+}
+
+const format = (v) => (v === undefined || Number.isNaN(v) ? "–" : String(Number(Number(v).toPrecision(3))));
+
+// The clock
+
+function touch() {
+  state.dirty = true;
+}
+
+function tick(now) {
+  const elapsed = Math.min(0.1, (now - state.last) / 1000);
+  state.last = now;
+  const newest = frameCount() - 1;
+  if (state.playing && newest >= 0) {
+    const rate = (Math.max(expected(), 2) / seconds) * Number($("#speed").value);
+    const next = Math.min(newest, state.position + rate * elapsed);
+    if (next !== state.position) touch();
+    state.position = next;
+    if (next >= newest && !running()) {
+      state.playing = false;
+      touch();
+    }
+  }
+  if (state.dirty) {
+    state.dirty = false;
+    draw();
+  }
+  requestAnimationFrame(tick);
+}
+
+function draw() {
+  const { model, landscape, runs } = state;
+  const layers = readForm(form);
+  const index = Math.floor(state.position);
+  const total = Math.max(1, expected() - 1);
+  stages.forEach((stage, i) => {
+    const run = runs[i];
+    // Runs of different lengths are shown at the same part of their way.
+    const own = run ? Math.min(run.frames.length - 1, index) : -1;
+    stage.draw({ model, landscape, run, index: own, layers, sigma: model?.sigmas[model.sigmas.length - 1] });
+    const frame = run?.frames[own];
+    stage.reading.textContent = frame ? `step ${whole.format(frame.step)} · σ ${format(frame.sigma)}` : "";
+    stage.canvas.setAttribute("aria-label", frame
+      ? `${stage.name.textContent}: ${run.settings.n} chains after ${frame.step} of ${run.steps} steps, sigma ${format(frame.sigma)}`
+      : `${stage.name.textContent}: nothing sampled yet`);
+  });
+  const run = runs[runs.length - 1];
+  drawTransport(run, index, total);
+  drawReadout(run, run?.frames[Math.min(run.frames.length - 1, index)]);
+}
+
+function drawTransport(run, index, total) {
+  const scrub = $("#scrub");
+  const has = frameCount() > 0;
+  Object.assign(scrub, { max: total, value: index, disabled: !has });
+  const frame = run?.frames[Math.min(run.frames.length - 1, index)];
+  scrub.setAttribute("aria-valuetext", frame ? `step ${frame.step} of ${run.steps}, sigma ${format(frame.sigma)}` : "no frames yet");
+  const play = $("#play");
+  play.disabled = !has;
+  const label = state.playing ? "Pause" : "Play";
+  if (play.getAttribute("aria-label") !== label) {
+    play.setAttribute("aria-label", label);
+    play.firstChild.textContent = state.playing ? "❚❚" : "▶";
+  }
+  $("#stop").disabled = !running();
+  $("#sample").textContent = running() ? "Restart" : "Sample";
+  $("#timeline .received").setAttribute("d", has ? `M0 0H${(1000 * (frameCount() - 1)) / total}V100H0Z` : "");
+  $("#timeline .sigma").setAttribute("d", run ? sigmaPath(run.frames, total) : "");
+}
+
+// sigmaPath is the curve of log σ over the frames.
+function sigmaPath(frames, total) {
+  if (frames.length < 2) return "";
+  const sigmas = state.model.sigmas;
+  const top = Math.log(Math.max(sigmas[0], frames[0].sigma));
+  const bottom = Math.log(Math.min(sigmas[sigmas.length - 1], frames[frames.length - 1].sigma));
+  const y = (sigma) => 88 - (76 * (Math.log(sigma) - bottom)) / (top - bottom || 1);
+  return frames.map((f, i) => `${i ? "L" : "M"}${((1000 * i) / total).toFixed(1)} ${y(f.sigma).toFixed(1)}`).join("");
+}
+
+function drawReadout(run, frame) {
+  $("#step").textContent = frame ? `${whole.format(frame.step)} / ${whole.format(run.steps)}` : "–";
+  $("#level").textContent = frame ? frame.level + 1 : "–";
+  $("#sigma").textContent = format(frame?.sigma);
+  const rate = state.runs.reduce((sum, r) => sum + (r.rate() || 0), 0);
+  $("#rate").textContent = rate > 0 ? new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 }).format(rate) : "–";
+  if (state.runs.some((r) => r.state !== "done")) $("#fingerprint").textContent = "–";
+}
+
+// What people do
+
+function seek(to) {
+  state.playing = false;
+  state.position = Math.max(0, Math.min(frameCount() - 1, to));
+  touch();
+}
+
+function togglePlay() {
+  if (!state.playing && state.position >= frameCount() - 1 && !running()) state.position = 0;
+  state.playing = !state.playing;
+  touch();
+}
+
+async function copy(button, text) {
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    say(text); // a page without HTTPS may not write to the clipboard
+  }
+  setTimeout(() => (button.textContent = before), 1500);
+}
+
+function randomSeed() {
+  form.elements.seed.value = Math.floor(Math.random() * 1e6);
+  refresh();
+}
+
+function changeTheme() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("theme", root.dataset.theme);
+  touch();
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape") return stop();
+  const on = event.target;
+  if (on.matches("input, select, textarea, button, summary, pre")) return;
+  const keys = { " ": togglePlay, ArrowLeft: () => seek(Math.floor(state.position) - 1), ArrowRight: () => seek(Math.floor(state.position) + 1), Enter: sample };
+  if (keys[event.key] && !(event.key === " " && frameCount() === 0)) {
+    event.preventDefault();
+    keys[event.key]();
+  }
+}
+
+function listen() {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    sample();
+  });
+  form.addEventListener("input", (event) => {
+    if (event.target.name === "sampler") showSampler();
+    if (event.target.name === "model") chooseModel();
+    refresh();
+  });
+  form.elements.token.addEventListener("change", (event) => {
+    setToken(event.target.value);
+    loadModels();
+  });
+  $("#stop").addEventListener("click", stop);
+  $("#play").addEventListener("click", togglePlay);
+  $("#scrub").addEventListener("input", (event) => seek(Number(event.target.value)));
+  $("#dice").addEventListener("click", randomSeed);
+  $("#theme").addEventListener("click", changeTheme);
+  $("#share").addEventListener("click", (event) => {
+    const fragment = toFragment(readForm(form), state.model?.digest);
+    history.replaceState(null, "", fragment);
+    copy(event.target, location.href);
+  });
+  $("#copy").addEventListener("click", (event) => copy(event.target, $("#snippet").textContent));
+  document.querySelectorAll("[data-language]").forEach((button) => button.addEventListener("click", () => {
+    state.language = button.dataset.language;
+    document.querySelectorAll("[data-language]").forEach((b) => b.setAttribute("aria-pressed", b === button));
+    refresh();
+  }));
+  document.addEventListener("keydown", onKey);
+  window.addEventListener("hashchange", () => location.reload());
+  new ResizeObserver(touch).observe($("#stages"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", touch);
+}
+
+document.documentElement.dataset.theme = localStorage.getItem("theme") ?? "";
+document.body.dataset.state = "idle";
+listen();
+showSampler();
+requestAnimationFrame(tick);
+loadModels();

@@ -1,0 +1,93 @@
+// A run is one Sample call: the frames that came so far, and how it stands.
+
+import { stream, floats } from "./api.js";
+import { requestOf } from "./samplers.js";
+
+const mostBytes = 40e6; // of the frames of a run; the server refuses more than 64 MiB
+const mostFrames = 300;
+
+export class Run {
+  // onChange is called whenever something came.
+  constructor(settings, model, steps, onChange) {
+    Object.assign(this, { settings, model, steps, onChange });
+    this.frames = [];
+    this.state = "running"; // then done, stopped or failed
+    this.started = this.progress = this.done = this.error = null;
+    this.samples = null;
+    this.abort = new AbortController();
+  }
+
+  // stop cancels the call: the server forgets its chains by the next step.
+  stop() {
+    this.abort.abort();
+  }
+
+  request() {
+    const { settings, model } = this;
+    const frame = 4 * settings.n * model.shape.reduce((a, b) => a * b, 1);
+    const frames = Math.max(2, Math.min(mostFrames, Math.floor(mostBytes / frame), this.steps + 1));
+    return {
+      ...requestOf(settings),
+      preview: { frames, chains: settings.n, kind: settings.denoised ? "PREVIEW_KIND_DENOISED" : "PREVIEW_KIND_STATE" },
+    };
+  }
+
+  // follow reads the call to its end. It does not throw: state and error say what became of it.
+  async follow() {
+    const chunks = [];
+    try {
+      for await (const event of stream("SamplingService/Sample", this.request(), this.abort.signal)) {
+        this.take(event, chunks);
+        this.onChange();
+      }
+      this.samples = concatenated(chunks);
+      this.state = "done";
+    } catch (error) {
+      this.state = this.abort.signal.aborted ? "stopped" : "failed";
+      this.error = this.state === "failed" ? error : null;
+    }
+    this.onChange();
+  }
+
+  take(event, chunks) {
+    if (event.started) {
+      this.started = event.started;
+      this.steps = Number(event.started.steps);
+    } else if (event.preview) {
+      const { step, level, sigma, tensor } = event.preview;
+      this.frames.push({ step: Number(step ?? 0), level: level ?? 0, sigma, x: floats(tensor) });
+    } else if (event.progress) {
+      this.progress = event.progress;
+    } else if (event.chunk) {
+      chunks.push(floats(event.chunk.tensor));
+    } else if (event.done) {
+      this.done = event.done;
+    }
+  }
+
+  // rate is evaluations of the network in a second.
+  rate() {
+    const seconds = (d) => parseFloat(d ?? "0");
+    if (this.done) return Number(this.done.nfe) / Math.max(1e-9, seconds(this.done.elapsed));
+    if (this.progress) return Number(this.progress.stepsDone ?? 0) / Math.max(1e-9, seconds(this.progress.elapsed));
+    return NaN;
+  }
+}
+
+function concatenated(chunks) {
+  const all = new Float32Array(chunks.reduce((n, c) => n + c.length, 0));
+  let at = 0;
+  for (const c of chunks) {
+    all.set(c, at);
+    at += c.length;
+  }
+  return all;
+}
+
+// fingerprint is 32 bits of FNV-1a over the bytes of samples: two results with one fingerprint have, but for one chance
+// in four billion, the same bits.
+export function fingerprint(samples) {
+  let hash = 0x811c9dc5;
+  for (const byte of new Uint8Array(samples.buffer)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

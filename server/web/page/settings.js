@@ -1,0 +1,54 @@
+// Settings live in the form and in the URL's fragment: a link gives the same samples.
+
+import { samplers } from "./samplers.js";
+
+const switches = ["compare", "density", "field", "trails", "denoised", "fresh"];
+const onByDefault = new Set(["density", "field", "trails", "fresh"]);
+
+// readForm returns what the form says.
+export function readForm(form) {
+  const data = new FormData(form);
+  const settings = {
+    model: data.get("model") ?? "",
+    sampler: data.get("sampler") ?? "annealed",
+    n: Number(data.get("n")),
+    seed: String(data.get("seed") ?? "").trim(),
+  };
+  for (const knob of samplers[settings.sampler].knobs) settings[knob.key] = String(data.get(knob.key) ?? "").trim();
+  for (const name of switches) settings[name] = data.has(name);
+  return settings;
+}
+
+// toFragment writes settings, defaults left out. digest marks the model that they were seen with.
+export function toFragment(settings, digest) {
+  const query = new URLSearchParams({ model: settings.model, sampler: settings.sampler, n: settings.n, seed: settings.seed });
+  for (const knob of samplers[settings.sampler].knobs) {
+    if (settings[knob.key]) query.set(knob.key, settings[knob.key]);
+  }
+  for (const name of switches) {
+    if (name !== "fresh" && settings[name] !== onByDefault.has(name)) query.set(name, settings[name] ? "1" : "0");
+  }
+  if (digest) query.set("digest", digest.slice(0, 12));
+  return `#${query}`;
+}
+
+// fromFragment reads what toFragment wrote; what it does not know it leaves out.
+export function fromFragment(fragment) {
+  const query = new URLSearchParams(fragment.replace(/^#/, ""));
+  const settings = Object.fromEntries(query);
+  for (const name of switches) {
+    if (name in settings) settings[name] = settings[name] === "1";
+  }
+  if (!(settings.sampler in samplers)) delete settings.sampler;
+  return settings;
+}
+
+// fillForm sets the fields of the form that settings has.
+export function fillForm(form, settings) {
+  for (const [name, value] of Object.entries(settings)) {
+    const field = form.elements[name];
+    if (!field) continue;
+    if (typeof value === "boolean") field.checked = value;
+    else field.value = value;
+  }
+}
