@@ -29,19 +29,20 @@ type rule struct {
 var none = []string{}
 
 var rules = map[string]rule{
-	"sampling":     {ours: none, others: none},
-	"models":       {ours: []string{"models", "sampling"}},
-	"proto":        {ours: none, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
-	"client":       {ours: []string{"client", "proto"}, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}},
-	"server":       {ours: []string{"server", "proto", "models", "sampling"}},
-	"server/auth":  {ours: []string{"server/auth"}},
-	"server/rpc":   {ours: []string{"server/rpc", "server/auth", "server/host", "server/batch", "proto", "models", "sampling"}},
-	"server/host":  {ours: []string{"server/host", "server/batch", "models", "sampling"}},
-	"server/batch": {ours: []string{"server/batch", "sampling"}},
-	"server/web":   {ours: []string{"server/web", "proto"}},
-	"server/ort":   {ours: []string{"server/ort", "models", "sampling"}},
-	"training":     {ours: []string{"training", "models", "sampling"}},
-	"cmd":          {ours: []string{"cmd", "client", "server", "training", "proto", "models", "sampling"}},
+	"sampling":       {ours: none, others: none},
+	"models":         {ours: []string{"models", "sampling"}},
+	"proto":          {ours: none, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
+	"client":         {ours: []string{"client", "proto"}, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}},
+	"server":         {ours: []string{"server", "proto", "models", "sampling"}},
+	"server/auth":    {ours: []string{"server/auth"}},
+	"server/rpc":     {ours: []string{"server/rpc", "server/auth", "server/host", "server/batch", "proto", "models", "sampling"}},
+	"server/metrics": {ours: none},
+	"server/host":    {ours: []string{"server/host", "server/batch", "models", "sampling"}},
+	"server/batch":   {ours: []string{"server/batch", "sampling"}},
+	"server/web":     {ours: []string{"server/web", "proto"}},
+	"server/ort":     {ours: []string{"server/ort", "models", "sampling"}},
+	"training":       {ours: []string{"training", "models", "sampling"}},
+	"cmd":            {ours: []string{"cmd", "client", "server", "training", "proto", "models", "sampling"}},
 
 	"bench/networks": {ours: []string{"training", "models", "sampling"}},
 	"bench/compare":  {ours: []string{"server", "client", "models", "sampling"}},
@@ -49,7 +50,8 @@ var rules = map[string]rule{
 
 // onlyIn keeps a module in one folder, which hides it from all the others.
 var onlyIn = map[string]string{
-	"github.com/yalue/onnxruntime_go": "server/ort",
+	"github.com/yalue/onnxruntime_go":     "server/ort",
+	"github.com/prometheus/client_golang": "server/metrics",
 }
 
 // goPackage is what `go list` says of a package, without its tests.

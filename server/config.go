@@ -26,7 +26,10 @@ type Config struct {
 	TLS         TLSConfig         `mapstructure:"tls"`
 	Auth        AuthConfig        `mapstructure:"auth"`
 	Quota       QuotaConfig       `mapstructure:"quota"`
+	DrainDelay  time.Duration     `mapstructure:"drain_delay" help:"how long to go on taking calls after SIGTERM, with health already down, so that balancers notice"`
 	Drain       time.Duration     `mapstructure:"drain_timeout" help:"how long running requests may go on after SIGTERM"`
+	Admin       AdminConfig       `mapstructure:"admin"`
+	Tracing     TracingConfig     `mapstructure:"tracing"`
 	Log         LogConfig         `mapstructure:"log"`
 }
 
@@ -89,6 +92,19 @@ type QuotaConfig struct {
 	RowStepsBurst     int64 `mapstructure:"row_steps_burst" help:"the same, at once; also the most that one request may cost"`
 }
 
+// AdminConfig says where metrics, profiles and the AdminService are.
+type AdminConfig struct {
+	Listen      string `mapstructure:"listen" help:"address of /metrics, /healthz, /readyz, /debug/pprof and the AdminService, host:port; empty for none"`
+	AllowRemote bool   `mapstructure:"allow_remote" help:"let admin.listen be an address that other machines reach; it asks for no password"`
+}
+
+// TracingConfig says where OpenTelemetry traces go.
+type TracingConfig struct {
+	Endpoint    string  `mapstructure:"endpoint" help:"collector of OpenTelemetry traces (OTLP over gRPC), host:port; empty for none"`
+	Insecure    bool    `mapstructure:"insecure" help:"send traces without TLS"`
+	SampleRatio float64 `mapstructure:"sample_ratio" help:"part of the calls to trace, 0 to 1, of those that are not part of a trace already"`
+}
+
 // LogConfig says what is logged and how.
 type LogConfig struct {
 	Level  slog.Level `mapstructure:"level" help:"debug, info, warn or error"`
@@ -124,9 +140,10 @@ func Default() Config {
 			KeepaliveMinTime: 30 * time.Second,
 			MaxConnectionAge: 30 * time.Minute,
 		},
-		Quota: QuotaConfig{CallsBurst: 100, RowStepsBurst: 1_000_000_000},
-		Drain: 30 * time.Second,
-		Log:   LogConfig{Level: slog.LevelInfo, Format: "text"},
+		Quota:   QuotaConfig{CallsBurst: 100, RowStepsBurst: 1_000_000_000},
+		Drain:   30 * time.Second,
+		Tracing: TracingConfig{SampleRatio: 1},
+		Log:     LogConfig{Level: slog.LevelInfo, Format: "text"},
 	}
 }
 
@@ -149,12 +166,29 @@ func (c Config) Validate() error {
 		info, err := os.Stat(dir)
 		bad(err == nil && info.IsDir(), "models.dir", fmt.Sprintf("%q", dir), "an existing folder")
 	}
+	bad(c.DrainDelay >= 0, "drain_delay", c.DrainDelay, "0s or more")
 	bad(c.Drain >= 0, "drain_timeout", c.Drain, "0s or more")
 	bad(c.Log.Format == "text" || c.Log.Format == "json", "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")
+	bad(c.Admin.Listen == "" || c.Admin.AllowRemote || isLoopback(c.Admin.Listen), "admin.listen", fmt.Sprintf("%q", c.Admin.Listen),
+		"a loopback address, such as localhost:9090, unless admin.allow_remote is set")
+	bad(c.Tracing.Endpoint == "" || isHostPort(c.Tracing.Endpoint), "tracing.endpoint", fmt.Sprintf("%q", c.Tracing.Endpoint), "host:port, such as localhost:4317")
+	bad(c.Tracing.SampleRatio >= 0 && c.Tracing.SampleRatio <= 1, "tracing.sample_ratio", c.Tracing.SampleRatio, "0 to 1")
 	for _, limit := range c.limits() {
 		bad(limit.value >= 1 && limit.value <= limit.most, limit.key, limit.value, fmt.Sprintf("1 to %d", limit.most))
 	}
 	return errors.Join(errs...)
+}
+
+func isHostPort(address string) bool {
+	_, _, err := net.SplitHostPort(address)
+	return err == nil
+}
+
+// isLoopback reports whether only this machine can reach an address.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // limit is a setting that must be at least 1.

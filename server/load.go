@@ -61,6 +61,8 @@ func Flags(fs *pflag.FlagSet) {
 			fs.Int(s.flag(), v, help)
 		case int64:
 			fs.Int64(s.flag(), v, help)
+		case float64:
+			fs.Float64(s.flag(), v, help)
 		case time.Duration:
 			fs.Duration(s.flag(), v, help)
 		default:

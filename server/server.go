@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
@@ -21,6 +21,7 @@ import (
 	"github.com/langevin-ml/langevin/server/auth"
 	"github.com/langevin-ml/langevin/server/batch"
 	"github.com/langevin-ml/langevin/server/host"
+	"github.com/langevin-ml/langevin/server/metrics"
 	"github.com/langevin-ml/langevin/server/ort"
 	"github.com/langevin-ml/langevin/server/rpc"
 )
@@ -32,8 +33,10 @@ type Server struct {
 	runtime *ort.Runtime
 	repo    *models.Repository
 	host    *host.Host[*rpc.Engine]
-	health  *health.Server
+	health  *healthBoard
 	guard   *auth.Guard
+	metrics *metrics.Metrics
+	tracing *sdktrace.TracerProvider // nil if off
 	grpc    *grpc.Server
 	front   *front // nil without HTTP
 	turns   batch.Turns
@@ -55,7 +58,11 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, log: log, runtime: engine, repo: repo, health: health.NewServer()}
+	s := &Server{config: c, log: log, runtime: engine, repo: repo, health: newHealthBoard(serviceNames()...)}
+	s.metrics = metrics.New(s.states)
+	if s.tracing, err = newTracing(c.Tracing); err != nil {
+		return nil, errors.Join(err, repo.Close())
+	}
 	if s.workers = c.Workers; s.workers == 0 {
 		s.workers = runtime.NumCPU()
 	}
@@ -79,14 +86,16 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	options = append(options, rpc.Interceptors(s.log, rpc.CallLimits{Time: c.Limits.MaxCallTime, Unread: c.Limits.SlowReaderTimeout})...)
+	options = append(options, rpc.Interceptors(s.log, s.metrics, rpc.CallLimits{Time: c.Limits.MaxCallTime, Unread: c.Limits.SlowReaderTimeout})...)
+	if s.tracing != nil {
+		options = append(options, traceCalls(s.tracing))
+	}
 	g := grpc.NewServer(append(options, s.guard.Interceptors()...)...)
 	langevinv1.RegisterSamplingServiceServer(g, rpc.NewSampling(s.host, rpc.Limits{
 		Chains: c.Limits.MaxChains, Steps: c.Limits.MaxSteps, ScoreRows: c.Limits.MaxScoreRows,
 	}))
 	langevinv1.RegisterModelServiceServer(g, rpc.NewModels(s.host, c.Device))
-	healthv1.RegisterHealthServer(g, s.health)
-	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING) // until the models are there
+	healthv1.RegisterHealthServer(g, s.health.server)
 	if c.GRPC.Reflection {
 		reflection.Register(g)
 	}
@@ -97,6 +106,11 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 // ones finish for at most the drain timeout, and closes the models. A model that does not load is reported and the
 // others are served; no model at all is an error.
 func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
+	admin, err := s.listenAdmin()
+	if err != nil {
+		return errors.Join(err, s.drain(0))
+	}
+	defer admin.close()
 	served := make(chan error, 2)
 	go func() { served <- s.grpc.Serve(lis) }()
 	if s.front != nil {
@@ -108,6 +122,11 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	if s.front != nil {
 		s.log.Info("page", "url", s.front.url())
 	}
+	var background sync.WaitGroup
+	defer background.Wait()
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	background.Go(func() { s.heartbeat(watching) })
 	s.log.Info("serving", "address", lis.Addr().String(), "onnxruntime", s.runtime.Version(), "device", s.config.Device, "workers", s.workers)
 	select {
 	case err := <-served:
@@ -129,27 +148,34 @@ func (s *Server) preload(ctx context.Context) error {
 	for _, status := range s.host.List() {
 		entry := status.Entry
 		log := s.log.With("model", entry.Name, "version", entry.Version, "origin", entry.Origin)
-		serving := healthv1.HealthCheckResponse_NOT_SERVING
 		if status.State == host.StateReady {
 			ready++
-			serving = healthv1.HealthCheckResponse_SERVING
 			log.Info("model ready", "default", entry.Name == s.host.DefaultModel(), "digest", entry.Digest)
 		} else {
 			log.Error("model failed", "error", status.Err)
 		}
-		s.health.SetServingStatus(fmt.Sprintf("model/%s/%d", entry.Name, entry.Version), serving)
 	}
 	if ready == 0 {
 		return errors.New("no model could be loaded")
 	}
-	for _, service := range []string{"", langevinv1.SamplingService_ServiceDesc.ServiceName, langevinv1.ModelService_ServiceDesc.ServiceName} {
-		s.health.SetServingStatus(service, healthv1.HealthCheckResponse_SERVING)
-	}
+	s.publishHealth()
 	return nil
+}
+
+// serviceNames are the services whose health is that of the models.
+func serviceNames() []string {
+	return []string{langevinv1.SamplingService_ServiceDesc.ServiceName, langevinv1.ModelService_ServiceDesc.ServiceName}
+}
+
+func (s *Server) publishHealth() {
+	if left := s.health.publish(s.host.List()); left > 0 {
+		s.log.Warn("health lists the first names only", "names", maxHealthNames, "left_out", left)
+	}
 }
 
 // load is the host's loader: it makes a model ready to be sampled, warm-up included.
 func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error) {
+	start := time.Now()
 	session, err := s.runtime.Load(ctx, file.Graph, file.Manifest, ort.Options{Threads: 1, Device: s.config.Device})
 	if err != nil {
 		return nil, err
@@ -159,14 +185,17 @@ func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error
 		Scheduler: batch.New(session, dim, batch.Config{
 			Workers: s.workers, Rows: blockRows(dim), Turns: s.turns,
 			MaxRows: s.config.Limits.MaxOpenChains, MaxBytes: s.config.Limits.MaxOpenBytes,
+			Observer: s.metrics.Scheduler(file.Name),
 		}),
 		Identity: session.Identity() + " " + sampling.NoiseVersion,
 		Device:   s.config.Device,
 		Session:  session,
 	}
+	warm := time.Now()
 	if err := engine.Scheduler.Warm(ctx, float32(file.Manifest.Sigmas[0])); err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
+	engine.LoadTime, engine.WarmTime = time.Since(start), time.Since(warm)
 	return engine, nil
 }
 
@@ -186,7 +215,8 @@ func blockRows(dim int) int {
 func (s *Server) drain(timeout time.Duration) error {
 	start := time.Now()
 	s.log.Info("stopping", "drain_timeout", timeout)
-	s.health.Shutdown()
+	s.health.stop()
+	time.Sleep(s.drainDelay(timeout))
 	idle := make(chan struct{})
 	go func() {
 		defer close(idle)
@@ -204,23 +234,30 @@ func (s *Server) drain(timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := errors.Join(s.host.Close(ctx), s.repo.Close())
+	if s.tracing != nil {
+		if lost := s.tracing.Shutdown(ctx); lost != nil {
+			s.log.Warn("the last traces were not sent", "error", lost)
+		}
+	}
 	s.log.Info("stopped", "elapsed", time.Since(start))
 	return err
+}
+
+// drainDelay is how long a stop waits with turning calls away, so that balancers and probes notice first.
+func (s *Server) drainDelay(timeout time.Duration) time.Duration {
+	if timeout == 0 {
+		return 0
+	}
+	return s.config.DrainDelay
 }
 
 // cutOff ends what still runs: its calls fail with UNAVAILABLE, which tells clients to go elsewhere.
 func (s *Server) cutOff() {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	for _, status := range s.host.List() {
-		if status.State != host.StateReady {
-			continue
-		}
-		if loaded, err := s.host.Acquire(context.Background(), status.Entry.Name, status.Entry.Version); err == nil {
-			// The error says that calls were cut off, which is the point.
-			_ = loaded.Value.Scheduler.Close(now)
-			loaded.Release()
-		}
+	for _, loaded := range s.host.Ready() {
+		_ = loaded.Value.Scheduler.Close(now) // the error says that calls were cut off, which is the point
+		loaded.Release()
 	}
 	time.AfterFunc(time.Second, func() { // for calls that even so do not end, such as one that does not read
 		s.front.stop()

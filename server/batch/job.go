@@ -26,7 +26,8 @@ type Job struct {
 	Start     []float32
 	StartStep int
 
-	Preview *Preview // nil for none
+	Preview  *Preview // nil for none
+	Follower Follower // hears how far the job is; nobody if nil
 }
 
 // Preview asks for intermediate states of a job's first chains.
@@ -103,6 +104,7 @@ type job struct {
 	stopped   atomic.Bool // wants no more steps: finished, failed or cancelled
 	steps     atomic.Int64
 	position  atomic.Int64 // steps taken by the chain that moved last
+	level     atomic.Int32 // the furthest that a chain has come to
 	out       *output
 
 	// Guarded by Scheduler.mu.
@@ -111,9 +113,22 @@ type job struct {
 	parked  []parked // chains taken back half-way, to be resumed first
 	queued  bool     // stands in its caller's queue
 	started time.Time
-	rows    []int // chains in each worker's block
+	rows    []int     // chains in each worker's block
+	placed  int       // sum of rows
+	givenUp time.Time // when it was ended before it had finished
 
 	closeOnce sync.Once
+}
+
+// begin notes that the job's first chain starts. The caller holds Scheduler.mu.
+func (j *job) begin(o Observer) {
+	j.started = time.Now()
+	o.Started(j.started.Sub(j.submitted))
+	if j.Follower != nil {
+		j.level.Store(-1)
+		j.Follower.Started()
+		j.follow(j.StartStep)
+	}
 }
 
 // parked is a chain taken back half-way.

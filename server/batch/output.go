@@ -31,6 +31,7 @@ type output struct {
 	chunkRows  int
 	frameRows  int
 	frameLimit int
+	observer   Observer
 	ready      chan struct{} // has room for one: something changed since the reader looked
 
 	mu       sync.Mutex
@@ -99,6 +100,7 @@ func (o *output) preview(i, step int, x []float32) {
 		o.frames = append(o.frames[:0], o.frames[1:]...)
 		o.dropped++
 		o.lost++
+		o.observer.PreviewDropped()
 	}
 	o.frames = append(o.frames, &f.Frame)
 	o.signal()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/langevin-ml/langevin/sampling"
@@ -22,12 +23,13 @@ var (
 
 // Config bounds a scheduler. The zero Config consists entirely of default values.
 type Config struct {
-	Workers       int   // goroutines that call the model at once; the number of CPUs if zero
-	Rows          int   // chains that a worker advances together; 256 if zero
-	MaxRows       int   // chains of all open jobs together, past which Submit is refused; 4,000,000 if zero
-	MaxBytes      int64 // worst-case memory of all open jobs' plans and results, likewise; 1 GiB if zero
-	MaxFrameBytes int   // finished frames of a job that wait for its reader, at least two frames; 8 MiB if zero
-	Turns         Turns // shared by the schedulers of several models on one machine; none if nil
+	Workers       int      // goroutines that call the model at once; the number of CPUs if zero
+	Rows          int      // chains that a worker advances together; 256 if zero
+	MaxRows       int      // chains of all open jobs together, past which Submit is refused; 4,000,000 if zero
+	MaxBytes      int64    // worst-case memory of all open jobs' plans and results, likewise; 1 GiB if zero
+	MaxFrameBytes int      // finished frames of a job that wait for its reader, at least two frames; 8 MiB if zero
+	Turns         Turns    // shared by the schedulers of several models on one machine; none if nil
+	Observer      Observer // hears what happens; nobody if nil
 }
 
 func (c Config) withDefaults() Config {
@@ -36,6 +38,7 @@ func (c Config) withDefaults() Config {
 	c.MaxRows = cmp.Or(c.MaxRows, 4_000_000)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 1<<30)
 	c.MaxFrameBytes = cmp.Or(c.MaxFrameBytes, 8<<20)
+	c.Observer = cmp.Or(c.Observer, Observer(unobserved{}))
 	return c
 }
 
@@ -60,12 +63,13 @@ func (t Turns) give() {
 
 // Scheduler draws the chains of many jobs through one model. Its methods are safe for concurrent use.
 type Scheduler struct {
-	model  sampling.Model
-	dim    int
-	config Config
-	cancel context.CancelFunc // ends a model call in progress
-	done   sync.WaitGroup     // workers
-	cost   cost
+	model   sampling.Model
+	dim     int
+	config  Config
+	cancel  context.CancelFunc // ends a model call in progress
+	done    sync.WaitGroup     // workers
+	cost    cost
+	ticking []atomic.Int64 // of each worker, when its tick began, in Unix nanoseconds; 0 between ticks
 
 	mu      sync.Mutex
 	work    *sync.Cond // the queue has chains, or stopped
@@ -74,6 +78,7 @@ type Scheduler struct {
 	open    map[*job]struct{}
 	emptied chan struct{} // closed when closing and the last job has left
 	rows    int           // of open jobs
+	running int           // rows in the workers' blocks
 	bytes   int64         // of open jobs
 	closing bool          // refuses new jobs
 	stopped bool          // workers return
@@ -92,6 +97,7 @@ func New(model sampling.Model, dim int, config Config) *Scheduler {
 		emptied: make(chan struct{}),
 	}
 	s.work = sync.NewCond(&s.mu)
+	s.ticking = make([]atomic.Int64, s.config.Workers)
 	for id := range s.config.Workers {
 		w := &worker{
 			id:    id,
@@ -139,9 +145,13 @@ func (s *Scheduler) Submit(ctx context.Context, spec Job) (*Stream, error) {
 
 // drop fails a job and takes its waiting chains out of the queue.
 func (s *Scheduler) drop(j *job, err error) {
+	ended := j.stopped.Load()
 	j.fail(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !ended {
+		s.giveUp(j)
+	}
 	s.queue.remove(j)
 	j.parked = nil
 }
@@ -161,6 +171,7 @@ func (s *Scheduler) newJob(spec Job) *job {
 			n:         spec.N,
 			chunkRows: chunkRows,
 			ready:     make(chan struct{}, 1),
+			observer:  s.config.Observer,
 		},
 	}
 	if p := spec.Preview; p != nil {
@@ -188,15 +199,23 @@ func (s *Scheduler) bytesOf(j *job) int64 {
 
 // Load says how busy the scheduler is.
 type Load struct {
-	Jobs int // open: not yet closed by their readers
-	Rows int // chains of those jobs
+	Jobs    int // open: not yet closed by their readers
+	Rows    int // chains of those jobs
+	Waiting int // chains of those jobs that have not started, or were taken back half-way
+	Running int // chains that workers advance now
 }
 
 // Load returns a snapshot.
 func (s *Scheduler) Load() Load {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Load{Jobs: len(s.open), Rows: s.rows}
+	load := Load{Jobs: len(s.open), Rows: s.rows, Running: s.running}
+	for j := range s.open {
+		if !j.stopped.Load() {
+			load.Waiting += j.N - j.next + len(j.parked)
+		}
+	}
+	return load
 }
 
 // Close refuses new jobs, waits until the open ones are closed by their readers or ctx ends, fails what is left with

@@ -73,10 +73,13 @@ func (st *Stream) Progress() Progress {
 func (st *Stream) Close() {
 	st.job.closeOnce.Do(func() {
 		st.unhook()
-		st.job.stopped.Store(true)
+		ended := st.job.stopped.Swap(true)
 		s := st.s
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		if !ended {
+			s.giveUp(st.job)
+		}
 		s.queue.leave(st.job)
 		s.rows -= st.job.N
 		s.bytes -= st.bytes

@@ -84,7 +84,7 @@ func roundUp(n int) int { return (n + quantum - 1) / quantum * quantum }
 func (w *worker) start(g grant) {
 	j := g.job
 	if j.started.IsZero() && g.n > 0 {
-		j.started = time.Now()
+		j.begin(w.s.config.Observer)
 	}
 	for range g.n {
 		if last := len(j.parked) - 1; last >= 0 {
@@ -97,6 +97,8 @@ func (w *worker) start(g grant) {
 		}
 		j.rows[w.id]++
 		j.caller.rows[w.id]++
+		j.placed++
+		w.s.running++
 	}
 }
 
@@ -120,6 +122,9 @@ func (w *worker) remove(i int) {
 	j := w.rows[i].job
 	j.rows[w.id]--
 	j.caller.rows[w.id]--
+	j.placed--
+	w.s.running--
+	w.s.freed(j)
 	w.block.Remove(i)
 	last := len(w.rows) - 1
 	w.rows[i] = w.rows[last]
@@ -203,11 +208,15 @@ func (w *worker) park(i int) {
 func (w *worker) tick(ctx context.Context) {
 	w.s.config.Turns.take()
 	defer w.s.config.Turns.give()
+	begun := time.Now()
+	w.s.ticking[w.id].Store(begun.UnixNano())
+	defer w.s.ticking[w.id].Store(0)
 	if err := w.block.Evaluate(ctx, w.s.model); err != nil {
 		w.fail(err)
 		return
 	}
 	w.count()
+	w.s.config.Observer.Ticked(len(w.rows), w.s.config.Rows, time.Since(begun))
 	for i := range w.rows {
 		w.advance(i, &w.rows[i])
 	}
@@ -235,6 +244,9 @@ func (w *worker) advance(i int, r *chain) {
 	}
 	outcome := w.block.Advance(i)
 	j.position.Store(int64(step))
+	if j.Follower != nil {
+		j.follow(step)
+	}
 	if outcome == sampling.Diverged {
 		j.fail(&sampling.DivergedError{Chain: j.First + uint64(r.index), Step: step - 1, Sigma: j.Plan[step-1].Sigma})
 		r.index = -1

@@ -182,6 +182,20 @@ func (h *Host[T]) Preload(ctx context.Context) error {
 	return nil
 }
 
+// Ready returns the models that are loaded now. The caller must release each.
+func (h *Host[T]) Ready() []*Loaded[T] {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var ready []*Loaded[T]
+	for _, s := range h.slots {
+		if s.started && s.ended() && s.err == nil {
+			s.users++
+			ready = append(ready, &Loaded[T]{Entry: s.entry, Value: s.value, host: h, slot: s})
+		}
+	}
+	return ready
+}
+
 // State is how far a model has come.
 type State string
 

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/langevin-ml/langevin/server/batch"
 )
@@ -10,9 +11,11 @@ import (
 // Engine is a loaded model, ready to be sampled.
 type Engine struct {
 	Scheduler *batch.Scheduler
-	Identity  string    // what else decides a sample's bits: runtime, optimisation, noise generator
-	Device    string    // the provider in use: cpu or cuda
-	Session   io.Closer // what holds the network
+	Identity  string        // what else decides a sample's bits: runtime, optimisation, noise generator
+	Device    string        // the provider in use: cpu or cuda
+	Session   io.Closer     // what holds the network
+	LoadTime  time.Duration // how long it took to get ready
+	WarmTime  time.Duration // the part of it that went into warming up
 }
 
 // Close stops the scheduler at once and lets go of the network. Whoever closes an Engine has waited for its users.

@@ -25,11 +25,11 @@ type CallLimits struct {
 }
 
 // Interceptors returns the server options that every call passes through: it gets a request id and its limits, a panic
-// becomes INTERNAL, errors become statuses, and one line is logged when it ends.
-func Interceptors(log *slog.Logger, limits CallLimits) []grpc.ServerOption {
+// becomes INTERNAL, errors become statuses, and when it ends one line is logged and observer is told.
+func Interceptors(log *slog.Logger, observer Observer, limits CallLimits) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
-			call := begin(ctx, limits)
+			call := begin(ctx, observer, limits)
 			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
 			if err := grpc.SetHeader(ctx, metadata.Pairs(langevinv1.RequestIDHeader, call.id)); err != nil {
 				return nil, err
@@ -37,7 +37,7 @@ func Interceptors(log *slog.Logger, limits CallLimits) []grpc.ServerOption {
 			return handler(call.ctx, req)
 		}),
 		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
-			call := begin(stream.Context(), limits)
+			call := begin(stream.Context(), observer, limits)
 			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
 			if err := stream.SetHeader(metadata.Pairs(langevinv1.RequestIDHeader, call.id)); err != nil {
 				return err
@@ -91,17 +91,19 @@ func (s *callStream) SendMsg(m any) error {
 
 // call is what the log says about one call. Its handler may add to it while it runs.
 type call struct {
-	ctx   context.Context
-	id    string
-	start time.Time
-	attrs []slog.Attr
-	done  context.CancelFunc
+	ctx      context.Context
+	id       string
+	start    time.Time
+	attrs    []slog.Attr
+	model    string // empty until it is known
+	observer Observer
+	done     context.CancelFunc
 }
 
 type callKey struct{}
 
-func begin(ctx context.Context, limits CallLimits) *call {
-	c := &call{id: requestID(ctx), start: time.Now()}
+func begin(ctx context.Context, observer Observer, limits CallLimits) *call {
+	c := &call{id: requestID(ctx), start: time.Now(), observer: observer}
 	ctx, c.done = context.WithTimeoutCause(ctx, limits.Time, errCallTime)
 	c.ctx = context.WithValue(ctx, callKey{}, c)
 	return c
@@ -140,9 +142,12 @@ func printable(id string) bool {
 	return len(id) >= 1 && len(id) <= 64
 }
 
-// levelOf keeps what tools and probes ask all the time out of an ordinary log.
+// isProbe tells what tools and probes ask all the time.
+func isProbe(method string) bool { return strings.HasPrefix(method, "/grpc.") }
+
+// levelOf keeps probes out of an ordinary log.
 func levelOf(method string) slog.Level {
-	if strings.HasPrefix(method, "/grpc.") {
+	if isProbe(method) {
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
@@ -167,5 +172,7 @@ func (c *call) end(log *slog.Logger, method string, panicked any, err error) err
 	}
 	attrs = append(attrs, slog.String("code", code.String()), slog.Duration("elapsed", time.Since(c.start)))
 	log.LogAttrs(c.ctx, level, "call", attrs...)
+	c.trace(attrs)
+	c.observe(method, result)
 	return result.Err()
 }

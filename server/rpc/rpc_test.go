@@ -45,6 +45,7 @@ type service struct {
 	log      *safeBuffer
 	slow     atomic.Int64 // nanoseconds that a model call takes
 	broken   atomic.Bool  // model calls panic
+	seen     recorder
 }
 
 // safeBuffer is a log that a test may read while calls are logged.
@@ -111,7 +112,7 @@ func start(t *testing.T) *service {
 	if err := h.Preload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer(append(rpc.Interceptors(slog.New(slog.NewTextHandler(s.log, nil)), rpc.CallLimits{Time: time.Hour, Unread: time.Minute}), grpc.WaitForHandlers(true))...)
+	server := grpc.NewServer(append(rpc.Interceptors(slog.New(slog.NewTextHandler(s.log, nil)), &s.seen, rpc.CallLimits{Time: time.Hour, Unread: time.Minute}), grpc.WaitForHandlers(true))...)
 	langevinv1.RegisterSamplingServiceServer(server, rpc.NewSampling(h, rpc.Limits{Chains: 4000, Steps: 2000, ScoreRows: 100}))
 	langevinv1.RegisterModelServiceServer(server, rpc.NewModels(h, "cpu"))
 	lis := bufconn.Listen(1 << 20)

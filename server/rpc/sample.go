@@ -59,6 +59,7 @@ func (s *Sampling) Sample(req *langevinv1.SampleRequest, stream grpc.ServerStrea
 	if err := auth.Charge(ctx, order.cost()); err != nil {
 		return err
 	}
+	defer follow(ctx, &order.job)()
 	chains, err := loaded.Value.Scheduler.Submit(ctx, order.job)
 	if err != nil {
 		return err
@@ -72,10 +73,15 @@ func (s *Sampling) Sample(req *langevinv1.SampleRequest, stream grpc.ServerStrea
 
 // acquire returns the model that a request names, which the caller must release.
 func acquire(ctx context.Context, h *host.Host[*Engine], name string, version int32) (*host.Loaded[*Engine], error) {
+	setModel(ctx, OtherModel)
 	if err := checkModel(name, version, "model"); err != nil {
 		return nil, err
 	}
-	return h.Acquire(ctx, name, int(version))
+	loaded, err := h.Acquire(ctx, name, int(version))
+	if err == nil {
+		setModel(ctx, loaded.Entry.Name)
+	}
+	return loaded, err
 }
 
 // checkModel refuses what cannot be a model's name, given in the named field, or version.
@@ -176,6 +182,7 @@ func (o *order) attrs() []slog.Attr {
 func (o *order) relay(ctx context.Context, chains *batch.Stream, send func(*langevinv1.SampleResponse) error) error {
 	ticker := time.NewTicker(progressEvery)
 	defer ticker.Stop()
+	first := true
 	for {
 		event, err := chains.Poll()
 		switch {
@@ -184,6 +191,10 @@ func (o *order) relay(ctx context.Context, chains *batch.Stream, send func(*lang
 		case err != nil:
 			return err
 		case event != nil:
+			if first {
+				firstEvent(ctx)
+				first = false
+			}
 			response, err := o.encode(event)
 			if err != nil {
 				return err

@@ -1,0 +1,129 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"time"
+
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/langevin-ml/langevin/server/metrics"
+)
+
+// admin is the second listener: metrics, profiles and health for those who operate the server, and its AdminService.
+type admin struct {
+	lis    net.Listener
+	server *http.Server
+	ended  chan error
+}
+
+// listenAdmin binds the admin address, or returns nil if there is none.
+func (s *Server) listenAdmin() (*admin, error) {
+	if s.config.Admin.Listen == "" {
+		return nil, nil
+	}
+	lis, err := net.Listen("tcp", s.config.Admin.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("admin.listen: %w: choose another address, or an empty one for none", err)
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // gRPC
+	a := &admin{lis: lis, ended: make(chan error, 1), server: &http.Server{
+		Handler: s.adminHandler(), Protocols: protocols, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}}
+	go func() { a.ended <- a.server.Serve(lis) }()
+	s.log.Info("admin listener", "address", lis.Addr().String())
+	return a, nil
+}
+
+// close ends the listener at once: what it answers has no value without the server.
+func (a *admin) close() error {
+	if a == nil {
+		return nil
+	}
+	err := a.server.Close()
+	if ended := <-a.ended; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
+	}
+	return err
+}
+
+// adminHandler routes gRPC to the admin services and the rest to the pages.
+func (s *Server) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.Handler())
+	mux.HandleFunc("GET /healthz", s.answerHealth(livenessService))
+	mux.HandleFunc("GET /readyz", s.answerHealth(""))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// answerHealth tells the health of a service in one word, with 200 or 503.
+func (s *Server) answerHealth(service string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		resp, err := s.health.server.Check(r.Context(), &healthv1.HealthCheckRequest{Service: service})
+		if err != nil || resp.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		fmt.Fprintln(w, strings.ToLower(resp.GetStatus().String()))
+	}
+}
+
+// states describes the loaded models to a scrape.
+func (s *Server) states() []metrics.State {
+	var states []metrics.State
+	for _, loaded := range s.host.Ready() {
+		e, engine := loaded.Entry, loaded.Value
+		load := engine.Scheduler.Load()
+		states = append(states, metrics.State{
+			Model: e.Name, Version: e.Version, Digest: e.Digest, Device: engine.Device, Requested: s.config.Device,
+			Runtime: s.runtime.Version(), Load: engine.LoadTime, Warm: engine.WarmTime,
+			Waiting: load.Waiting, Running: load.Running, Open: load.Jobs,
+		})
+		loaded.Release()
+	}
+	return states
+}
+
+// heartbeat keeps the health of "liveness" until ctx ends: not serving while a worker does not come back from the
+// network's runtime.
+func (s *Server) heartbeat(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		ok := true
+		for _, loaded := range s.host.Ready() {
+			if stuck := loaded.Value.Scheduler.LongestTick(); stuck > maxTick {
+				ok = false
+				s.log.Error("a step does not end", "model", loaded.Entry.Name, "version", loaded.Entry.Version, "running_for", stuck)
+			}
+			loaded.Release()
+		}
+		s.health.live(ok)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+const (
+	livenessService = "liveness"
+
+	// maxTick is how long one step may take before the server counts as stuck. The largest network of the papers takes a
+	// second or two on a CPU.
+	maxTick = time.Minute
+)

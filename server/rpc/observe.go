@@ -1,0 +1,156 @@
+package rpc
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/batch"
+)
+
+// Observer counts and times calls. Safe for concurrent use. Models are those of the host or [OtherModel]; empty for calls
+// that name none.
+type Observer interface {
+	// CallEnded hears of every call but those of tools and probes, with its method, as langevin.v1.ModelService/GetModel,
+	// and one of the Outcome constants.
+	CallEnded(method, model, outcome string)
+
+	// SampleEnded hears how long a Sample call took that succeeded.
+	SampleEnded(model string, elapsed time.Duration)
+
+	// FirstEvent hears how long a Sample call waited for its first preview or result.
+	FirstEvent(model string, elapsed time.Duration)
+}
+
+// OtherModel stands for a model that the host does not have, so that a client cannot make up names.
+const OtherModel = "other"
+
+// How a call may end.
+const (
+	OutcomeOK        = "ok"
+	OutcomeCancelled = "cancelled" // by the client
+	OutcomeDeadline  = "deadline"  // passed, or too near to be met
+	OutcomeRejected  = "rejected"  // too much work is waiting, or the server is stopping
+	OutcomeDenied    = "denied"    // not authenticated, or not allowed
+	OutcomeInvalid   = "invalid"   // the request is wrong, or names what is not there
+	OutcomeDiverged  = "diverged"
+	OutcomeInternal  = "internal"
+)
+
+// outcomeOf sorts a call's end into the outcomes.
+func outcomeOf(s *status.Status) string {
+	switch s.Code() {
+	case codes.OK:
+		return OutcomeOK
+	case codes.Canceled:
+		return OutcomeCancelled
+	case codes.DeadlineExceeded:
+		return OutcomeDeadline
+	case codes.ResourceExhausted, codes.Unavailable:
+		return OutcomeRejected
+	case codes.Unauthenticated, codes.PermissionDenied:
+		return OutcomeDenied
+	case codes.InvalidArgument, codes.NotFound, codes.OutOfRange, codes.Unimplemented:
+		return OutcomeInvalid
+	case codes.FailedPrecondition:
+		if reasonOf(s) == langevinv1.ReasonDiverged {
+			return OutcomeDiverged
+		}
+		return OutcomeInvalid
+	}
+	return OutcomeInternal
+}
+
+func reasonOf(s *status.Status) string {
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			return info.GetReason()
+		}
+	}
+	return ""
+}
+
+// observe tells the observer how the call ended.
+func (c *call) observe(method string, result *status.Status) {
+	if isProbe(method) {
+		return
+	}
+	outcome := outcomeOf(result)
+	c.observer.CallEnded(strings.TrimPrefix(method, "/"), c.model, outcome)
+	if outcome == OutcomeOK && method == langevinv1.SamplingService_Sample_FullMethodName {
+		c.observer.SampleEnded(c.model, time.Since(c.start))
+	}
+}
+
+// firstEvent tells the observer that the call of ctx has something to send.
+func firstEvent(ctx context.Context) {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		c.observer.FirstEvent(c.model, time.Since(c.start))
+	}
+}
+
+// setModel notes the model that the call of ctx is about.
+func setModel(ctx context.Context, name string) {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		c.model = name
+	}
+}
+
+// trace writes what the log says about the call to its span, if there is one.
+func (c *call) trace(attrs []slog.Attr) {
+	span := trace.SpanFromContext(c.ctx)
+	if !span.IsRecording() {
+		return
+	}
+	for _, a := range attrs {
+		span.SetAttributes(attribute.String("langevin."+a.Key, a.Value.String()))
+	}
+}
+
+// trail writes the way of a job into the trace of its call: a span for its wait and one for the sampling, with an event at
+// each level. It implements [batch.Follower].
+type trail struct {
+	ctx    context.Context
+	tracer trace.Tracer
+	queue  trace.Span
+	sample trace.Span // nil until the job starts
+}
+
+// follow gives a job a trail if its call is traced, and returns the function that ends it, once the job is closed.
+func follow(ctx context.Context, job *batch.Job) (end func()) {
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return func() {}
+	}
+	t := &trail{ctx: ctx, tracer: span.TracerProvider().Tracer("github.com/langevin-ml/langevin/server/rpc")}
+	_, t.queue = t.tracer.Start(ctx, "queue")
+	job.Follower = t
+	return t.end
+}
+
+// Started implements [batch.Follower].
+func (t *trail) Started() {
+	t.queue.End()
+	_, t.sample = t.tracer.Start(t.ctx, "sample")
+}
+
+// Entered implements [batch.Follower].
+func (t *trail) Entered(level int32, sigma float32) {
+	t.sample.AddEvent("level", trace.WithAttributes(
+		attribute.Int("sampler.level", int(level)), attribute.Float64("sampler.sigma", float64(sigma))))
+}
+
+func (t *trail) end() {
+	t.queue.End()
+	if t.sample != nil {
+		t.sample.End()
+	}
+}
