@@ -135,6 +135,7 @@ func TestPage(t *testing.T) {
 	}
 	b.do(chromedp.Click("#sample"))
 	b.waitFor(hasFrames)
+	b.waitFor("Number(document.querySelector('#scrub').value) > 150")
 	b.picture("running")
 	b.waitFor(isPlayed)
 	b.picture("finished")
@@ -150,7 +151,7 @@ func TestPage(t *testing.T) {
 	}
 	b.scrubs()
 	b.theme("dark")
-	b.do(chromedp.Sleep(100 * time.Millisecond))
+	b.do(chromedp.Evaluate("scrollTo(0, 0)", nil), chromedp.Sleep(3*time.Second))
 	b.picture("dark")
 	if len(*b.errors) > 0 {
 		t.Errorf("errors of the page: %v", *b.errors)
@@ -197,6 +198,10 @@ func TestPageCompares(t *testing.T) {
 	b.size(1280, 860)
 	b.theme("light")
 	b.do(chromedp.Navigate(s.url + "/#model=2gauss&n=400&seed=3&compare=1"))
+	b.waitFor(isDone)
+	b.do(chromedp.Evaluate("const m = document.querySelector('#scrub'); m.value = 150; m.dispatchEvent(new Event('input'))", nil), chromedp.Sleep(3*time.Second))
+	b.picture("compare-middle")
+	b.do(chromedp.Evaluate("document.querySelector('#play').click()", nil))
 	b.waitFor(isPlayed)
 	b.picture("compare")
 	prints := strings.Fields(b.value("document.body.dataset.fingerprint"))

@@ -4,19 +4,21 @@
 
 import { unary, floats, rows } from "./api.js";
 
-const cells = 72; // of the density, along each axis
+const cells = 64; // of the density, along each axis
 const arrows = 21; // of the field
 const fieldLevels = 12;
 const densityLevels = 7;
+const seen = 1.5; // sigmas around the data that are in view
+const reach = 3.2; // sigmas around the data for which the density is asked, enough until the next level takes over
 
 export class Landscape {
   constructor(model, onChange) {
     this.model = model;
-    const pad = 0.04 * (model.high - model.low);
-    this.low = model.low - pad;
-    this.high = model.high + pad;
+    this.centre = (model.low + model.high) / 2;
+    this.radius = 0.52 * (model.high - model.low);
     this.onChange = onChange;
-    this.density = []; // {sigma, p, picture}, by rising sigma; p is relative to its largest value
+    this.sigmas = this.spread(densityLevels); // rising
+    this.density = this.sigmas.map(() => null); // {half, p, marginal, picture} once known; p is relative to its largest value
     this.field = null;
     this.error = null;
     this.abort = new AbortController();
@@ -26,8 +28,8 @@ export class Landscape {
   async load() {
     try {
       await this.loadField();
-      const sigmas = this.spread(densityLevels);
-      for (const sigma of [sigmas[0], ...sigmas.slice(1).reverse()]) await this.loadDensity(sigma);
+      const order = this.sigmas.map((_, i) => i);
+      for (const i of [0, ...order.slice(1).reverse()]) await this.loadDensity(i);
     } catch (error) {
       if (!this.abort.signal.aborted) this.error = error;
     }
@@ -47,10 +49,15 @@ export class Landscape {
     return Array.from({ length: count }, (_, i) => Math.exp(last + ((first - last) * i) / (count - 1)));
   }
 
-  // grid is the middles of count × count cells, row by row from the top.
-  grid(count) {
+  // half is half the side of the window on the plane at a sigma: the view moves in as noise goes.
+  half(sigma) {
+    return this.radius + seen * sigma;
+  }
+
+  // grid is the middles of count × count cells of a window, row by row from the top.
+  grid(count, half) {
     const points = new Float32Array(2 * count * count);
-    const at = (i) => this.low + ((this.high - this.low) * (i + 0.5)) / count;
+    const at = (i) => this.centre - half + (2 * half * (i + 0.5)) / count;
     for (let row = 0, k = 0; row < count; row++) {
       for (let column = 0; column < count; column++) {
         points[k++] = at(column);
@@ -62,27 +69,29 @@ export class Landscape {
 
   async loadField() {
     const { name, version } = this.model;
-    const points = this.grid(arrows);
     const sigmas = this.spread(fieldLevels);
     const vectors = [];
     for (const sigma of sigmas) {
-      const { score } = await unary("SamplingService/Score", { model: name, version, x: rows(points), sigma: [sigma] }, this.abort.signal);
+      const x = rows(this.grid(arrows, this.half(sigma)));
+      const { score } = await unary("SamplingService/Score", { model: name, version, x, sigma: [sigma] }, this.abort.signal);
       vectors.push(floats(score));
     }
-    this.field = { sigmas, points, vectors };
+    this.field = { sigmas, arrows, vectors }; // at the same places of the view at every sigma
     this.onChange();
   }
 
-  async loadDensity(sigma) {
+  async loadDensity(i) {
+    const sigma = this.sigmas[i];
     const { name, version } = this.model;
+    const half = this.radius + reach * sigma;
     const answer = await unary("SamplingService/LogLikelihood", {
-      model: name, version, x: rows(this.grid(cells)), exact: true,
+      model: name, version, x: rows(this.grid(cells, half)), exact: true,
       flow: { sigmaMin: sigma, rtol: 1e-3, atol: 1e-3 },
     }, this.abort.signal);
     const log = answer.logLikelihood.map(Number);
     const top = Math.max(...log);
-    this.density.push({ sigma, p: Float32Array.from(log, (l) => Math.exp(l - top)), picture: null });
-    this.density.sort((a, b) => a.sigma - b.sigma);
+    const p = Float32Array.from(log, (l) => Math.exp(l - top));
+    this.density[i] = { half, p, marginal: marginal(p, (2 * half) / cells), picture: null };
     this.onChange();
   }
 
@@ -100,16 +109,25 @@ export class Landscape {
     return { i, j, t: width > 0 ? (log - Math.log(sigmas[i])) / width : 0 };
   }
 
-  // marginal is the density along the horizontal axis at the smallest sigma, summing to 1; null while unknown.
-  marginal() {
-    const finest = this.density[0];
-    if (!finest) return null;
-    if (!finest.marginal) {
-      finest.marginal = new Float64Array(cells);
-      finest.p.forEach((p, k) => (finest.marginal[k % cells] += p));
-      const sum = finest.marginal.reduce((a, b) => a + b, 0);
-      finest.marginal = finest.marginal.map((p) => p / sum);
-    }
-    return finest.marginal;
+  // marginalAt is the density of one coordinate at a sigma, as a function; null while unknown.
+  marginalAt(sigma) {
+    const { i, j, t } = Landscape.around(this.sigmas, sigma);
+    if (!this.density[i] || !this.density[j]) return null;
+    return (x) => (1 - t) * this.lookUp(this.density[i], x) + t * this.lookUp(this.density[j], x);
   }
+
+  lookUp({ half, marginal: values }, x) {
+    const at = ((x - this.centre + half) / (2 * half)) * cells - 0.5;
+    const k = Math.floor(at);
+    if (k < 0 || k + 1 >= cells) return 0;
+    return values[k] + (at - k) * (values[k + 1] - values[k]);
+  }
+}
+
+// marginal sums a density over the vertical axis and scales it so that its integral is 1.
+function marginal(p, width) {
+  const sums = new Float64Array(cells);
+  p.forEach((v, k) => (sums[k % cells] += v));
+  const total = sums.reduce((a, b) => a + b, 0) * width;
+  return sums.map((v) => v / total);
 }

@@ -78,9 +78,9 @@ function chooseModel() {
 function about(model) {
   if (isImage(model)) return "Each tile is one chain. The denoised estimate is x + σ²s(x, σ), the mean of the data that could have become x.";
   if (isPlane(model)) {
-    return "Behind the chains, both from the model alone and at the σ of the moment: its density, integrated along the probability flow (colour, "
-      + "as the square root), and its score (arrows, as long as σ‖s‖ up to a limit). At the bottom: the chains along the horizontal axis (bars) "
-      + "against the model’s density at its smallest σ (line).";
+    return "Behind the chains, both from the model alone and blurred by the σ of the moment: its density, integrated along the probability flow "
+      + "(colour, as the square root), and its score (arrows, as long as σ‖s‖ up to a limit). At the bottom, the horizontal axis: chains (bars) "
+      + "against that density (line). The view moves in as σ falls.";
   }
   return "The first two coordinates of every chain.";
 }

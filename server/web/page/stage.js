@@ -3,6 +3,7 @@
 import { Landscape } from "./landscape.js";
 
 const trail = 5; // frames
+const leap = 0.09; // of the side
 const strip = 0.13; // of the height, for the histogram
 const bins = 48;
 
@@ -13,7 +14,7 @@ export class Stage {
     this.name = figure.querySelector(".name");
     this.reading = figure.querySelector(".reading");
     this.context = this.canvas.getContext("2d");
-    this.scratch = document.createElement("canvas");
+    this.sheet = document.createElement("canvas");
   }
 
   // fit gives the canvas as many pixels as the screen has for it.
@@ -38,28 +39,36 @@ export class Stage {
       else this.drawPrompt(side, "Press Sample and watch pictures emerge from noise");
       return;
     }
-    if (landscape) this.drawLandscape(landscape, frame?.sigma ?? sigma, layers, side);
-    if (!frame) return;
-    const view = viewOf(model, landscape, side);
-    if (layers.trails) this.drawTrails(run.frames, index, view);
-    this.drawPoints(frame.x, view);
-    this.drawHistogram(frame.x, view, landscape, side);
+    const around = frame ? smoothSigma(run.frames, index, model.sigmas.length) : sigma;
+    const view = viewOf(model, landscape, around, side);
+    if (landscape) this.drawLandscape(landscape, around, layers, view);
+    if (frame) {
+      if (layers.trails) this.drawTrails(run.frames, index, view);
+      this.drawPoints(frame.x, view);
+      if (landscape) this.drawHistogram(frame.x, view, landscape.marginalAt(around));
+    }
+    this.drawScale(view);
   }
 
-  drawLandscape(landscape, sigma, layers, side) {
-    if (layers.density && landscape.density.length > 0) this.drawDensity(landscape, sigma, side);
-    if (layers.field && landscape.field) this.drawField(landscape, sigma, side);
+  drawLandscape(landscape, sigma, layers, view) {
+    if (layers.density) this.drawDensity(landscape, sigma, view);
+    if (layers.field && landscape.field) this.drawField(landscape.field, sigma, view.side);
   }
 
-  drawDensity(landscape, sigma, side) {
-    const { i, j, t } = Landscape.around(landscape.density.map((d) => d.sigma), sigma);
+  drawDensity(landscape, sigma, view) {
+    const { i, j, t } = Landscape.around(landscape.sigmas, sigma);
     const c = this.context;
     c.save();
     c.imageSmoothingEnabled = true;
     c.imageSmoothingQuality = "high";
-    c.drawImage(this.picture(landscape, landscape.density[i]), 0, 0, side, side);
-    c.globalAlpha = t;
-    if (t > 0) c.drawImage(this.picture(landscape, landscape.density[j]), 0, 0, side, side);
+    const [first, second] = [landscape.density[i], landscape.density[j]];
+    // What is not known yet is left out, never stood in for by another sigma.
+    for (const [density, alpha] of [[first, second ? 1 : 1 - t], [second, t]]) {
+      if (!density) continue;
+      const size = view.side * (density.half / view.half);
+      c.globalAlpha = alpha;
+      c.drawImage(this.picture(landscape, density), (view.side - size) / 2, (view.side - size) / 2, size, size);
+    }
     c.restore();
   }
 
@@ -79,29 +88,28 @@ export class Stage {
 
   // drawField draws the direction of the score at every point of the grid. The length is that of σ times the score, the
   // distance to the denoised estimate in units of σ, up to the size of a cell.
-  drawField(landscape, sigma, side) {
-    const { sigmas, points, vectors } = landscape.field;
+  drawField({ sigmas, arrows, vectors }, sigma, side) {
     const { i, j, t } = Landscape.around(sigmas, sigma);
-    const scale = side / (landscape.high - landscape.low);
-    const cell = side / Math.sqrt(points.length / 2);
+    const cell = side / arrows;
     const c = this.context;
-    c.strokeStyle = c.fillStyle = this.colours.field;
+    c.strokeStyle = this.colours.field;
     c.lineWidth = 1.1 * this.ratio;
     c.lineCap = "round";
     c.beginPath();
-    for (let k = 0; k < points.length; k += 2) {
-      const u = (1 - t) * sigmas[i] * vectors[i][k] + t * sigmas[j] * vectors[j][k];
-      const v = (1 - t) * sigmas[i] * vectors[i][k + 1] + t * sigmas[j] * vectors[j][k + 1];
+    for (let k = 0; k < arrows * arrows; k++) {
+      const u = (1 - t) * sigmas[i] * vectors[i][2 * k] + t * sigmas[j] * vectors[j][2 * k];
+      const v = (1 - t) * sigmas[i] * vectors[i][2 * k + 1] + t * sigmas[j] * vectors[j][2 * k + 1];
       const length = Math.hypot(u, v);
       if (!(length > 0)) continue;
       const reach = (cell * 0.42 * Math.tanh(length / 2)) / length;
-      const x = (points[k] - landscape.low) * scale;
-      const y = side - (points[k + 1] - landscape.low) * scale;
+      const x = ((k % arrows) + 0.5) * cell;
+      const y = (Math.floor(k / arrows) + 0.5) * cell;
       arrow(c, x - u * reach, y + v * reach, x + u * reach, y - v * reach, cell * 0.13);
     }
     c.stroke();
   }
 
+  // drawTrails draws where chains came from, less the leaps of high noise, which would only be a tangle.
   drawTrails(frames, index, view) {
     const c = this.context;
     c.strokeStyle = this.colours.point;
@@ -112,8 +120,10 @@ export class Stage {
       c.globalAlpha = 0.32 * (1 - age / (trail + 1));
       c.beginPath();
       for (let k = 0; k + 1 < to.length; k += view.dim) {
-        c.moveTo(view.x(from[k]), view.y(from[k + view.second]));
-        c.lineTo(view.x(to[k]), view.y(to[k + view.second]));
+        const [x0, y0, x1, y1] = [view.x(from[k]), view.y(from[k + view.second]), view.x(to[k]), view.y(to[k + view.second])];
+        if (Math.abs(x1 - x0) + Math.abs(y1 - y0) > leap * view.side) continue;
+        c.moveTo(x0, y0);
+        c.lineTo(x1, y1);
       }
       c.stroke();
     }
@@ -137,61 +147,90 @@ export class Stage {
     c.globalAlpha = 1;
   }
 
-  // drawHistogram holds where the chains are along the horizontal axis against where the model's density is.
-  drawHistogram(x, view, landscape, side) {
-    const expected = landscape?.marginal();
-    if (!expected) return;
+  // drawHistogram holds where the chains are along the horizontal axis against where the model has them at this sigma.
+  drawHistogram(x, view, density) {
+    if (!density) return;
+    const { side } = view;
     const counts = new Float64Array(bins);
     for (let k = 0; k < x.length; k += view.dim) {
       const bin = Math.floor((view.x(x[k]) / side) * bins);
       if (bin >= 0 && bin < bins) counts[bin]++;
     }
-    const total = x.length / view.dim;
-    const line = Array.from(expected, (p) => (p * expected.length) / bins);
+    const width = (2 * view.half) / bins;
+    const line = Array.from({ length: 4 * bins + 1 }, (_, i) => density(view.low + (i * width) / 4) * width);
     const top = 1.25 * Math.max(...line);
     const height = (share) => strip * side * Math.min(1, share / top);
     const c = this.context;
     c.fillStyle = this.colours.point;
     c.globalAlpha = 0.35;
-    counts.forEach((n, i) => c.fillRect((i * side) / bins, side - height(n / total), side / bins - 1, height(n / total)));
+    counts.forEach((n, i) => {
+      const h = height((n * view.dim) / x.length);
+      c.fillRect((i * side) / bins, side - h, side / bins - 1, h);
+    });
     c.globalAlpha = 1;
     c.strokeStyle = this.colours.line;
     c.lineWidth = 1.5 * this.ratio;
     c.beginPath();
-    line.forEach((p, i) => c.lineTo(((i + 0.5) * side) / line.length, side - height(p)));
+    line.forEach((p, i) => c.lineTo((i * side) / (line.length - 1), side - height(p)));
     c.stroke();
   }
 
-  // drawImages tiles pictures, one pixel for each of theirs, and enlarges the whole.
+  // drawScale says how large the window is, since it moves in.
+  drawScale(view) {
+    const c = this.context;
+    const text = `${short(view.low)} to ${short(view.low + 2 * view.half)}`;
+    c.font = `${12 * this.ratio}px system-ui, sans-serif`;
+    c.textAlign = "right";
+    const width = c.measureText(text).width + 12 * this.ratio;
+    c.globalAlpha = 0.75;
+    c.fillStyle = this.colours.ground;
+    c.fillRect(view.side - width, 0, width, 22 * this.ratio);
+    c.globalAlpha = 1;
+    c.fillStyle = this.colours.soft;
+    c.fillText(text, view.side - 6 * this.ratio, 15.5 * this.ratio);
+  }
+
+  // drawImages puts every picture on a sheet, one pixel for each of theirs, and lays them out enlarged.
   drawImages(x, model, side) {
-    const [channels, height, width] = model.shape;
-    const size = channels * height * width;
-    const count = x.length / size;
+    const [, height, width] = model.shape;
+    const count = this.writeSheet(x, model);
     const columns = Math.ceil(Math.sqrt((count * height) / width));
     const lines = Math.ceil(count / columns);
-    const s = this.scratch;
-    s.width = columns * (width + 1) - 1;
-    s.height = lines * (height + 1) - 1;
-    const context = s.getContext("2d");
-    const data = context.createImageData(s.width, s.height);
+    const gap = Math.round(0.012 * side);
+    const zoom = Math.min((side - gap * (columns + 1)) / (columns * width), (side - gap * (lines + 1)) / (lines * height));
+    const [w, h] = [Math.floor(zoom * width), Math.floor(zoom * height)];
+    const left = (side - columns * w - (columns - 1) * gap) / 2;
+    const top = (side - lines * h - (lines - 1) * gap) / 2;
+    const c = this.context;
+    c.imageSmoothingEnabled = false;
+    for (let n = 0; n < count; n++) {
+      const at = [left + (n % columns) * (w + gap), top + Math.floor(n / columns) * (h + gap)];
+      c.drawImage(this.sheet, 0, n * height, width, height, ...at, w, h);
+    }
+  }
+
+  // writeSheet writes pictures below each other and returns their number.
+  writeSheet(x, model) {
+    const [channels, height, width] = model.shape;
+    const pixels = height * width;
+    const count = x.length / (channels * pixels);
+    this.sheet.width = width;
+    this.sheet.height = count * height;
+    const context = this.sheet.getContext("2d");
+    const data = context.createImageData(width, count * height);
     const scale = 255 / (model.high - model.low);
     for (let n = 0; n < count; n++) {
-      const left = (n % columns) * (width + 1);
-      const top = Math.floor(n / columns) * (height + 1);
-      for (let p = 0; p < height * width; p++) {
-        const at = 4 * ((top + Math.floor(p / width)) * s.width + left + (p % width));
+      for (let p = 0; p < pixels; p++) {
+        const at = 4 * (n * pixels + p);
         for (let channel = 0; channel < 3; channel++) {
-          const source = n * size + Math.min(channel, channels - 1) * height * width + p;
-          data.data[at + channel] = (x[source] - model.low) * scale; // clamped by the array
+          const value = x[(n * channels + Math.min(channel, channels - 1)) * pixels + p];
+          data.data[at + channel] = (value - model.low) * scale; // clamped by the array
         }
         data.data[at + 3] = 255;
       }
     }
     context.putImageData(data, 0, 0);
-    const zoom = Math.min(side / s.width, side / s.height);
-    const c = this.context;
-    c.imageSmoothingEnabled = false;
-    c.drawImage(s, (side - zoom * s.width) / 2, (side - zoom * s.height) / 2, zoom * s.width, zoom * s.height);
+    return count;
   }
 
   drawPrompt(side, text) {
@@ -213,13 +252,25 @@ function arrow(c, x0, y0, x1, y1, head) {
 }
 
 // viewOf maps the first two coordinates of a chain to pixels.
-function viewOf(model, landscape, side) {
+function viewOf(model, landscape, sigma, side) {
   const dim = model.shape.reduce((a, b) => a * b, 1);
-  const low = landscape?.low ?? model.low;
-  const high = landscape?.high ?? model.high;
-  const scale = side / (high - low);
-  return { dim, second: Math.min(1, dim - 1), x: (v) => (v - low) * scale, y: (v) => side - (v - low) * scale };
+  const half = landscape ? landscape.half(sigma) : 0.55 * (model.high - model.low);
+  const low = (model.low + model.high) / 2 - half;
+  const scale = side / (2 * half);
+  return { side, dim, half, low, second: Math.min(1, dim - 1), x: (v) => (v - low) * scale, y: (v) => side - (v - low) * scale };
 }
+
+// smoothSigma is the sigma around a frame, its logarithm averaged over the length of a noise level, so that the view
+// does not jump from level to level.
+function smoothSigma(frames, index, levels) {
+  const reach = Math.floor(frames.length / (2 * levels));
+  const [from, to] = [Math.max(0, index - reach), Math.min(frames.length - 1, index + reach)];
+  let sum = 0;
+  for (let i = from; i <= to; i++) sum += Math.log(frames[i].sigma);
+  return Math.exp(sum / (to - from + 1));
+}
+
+const short = (v) => String(Number(v.toPrecision(2))).replace("-", "−");
 
 export function isImage(model) {
   return model.shape.length === 3 && (model.shape[0] === 1 || model.shape[0] === 3);
@@ -236,7 +287,7 @@ function coloursOf(element) {
   const stops = ["--ramp-0", "--ramp-1", "--ramp-2", "--ramp-3"].map((name) => rgb(read(name)));
   return {
     key: read("--ramp-3"),
-    ground: read("--stage"), point: read("--point"), field: read("--field"), line: read("--line"),
+    ground: read("--stage"), point: read("--point"), field: read("--field"), line: read("--line"), soft: read("--soft"),
     ramp: (v) => {
       const at = Math.min(Math.max(v, 0), 1) * (stops.length - 1);
       const i = Math.min(Math.floor(at), stops.length - 2);
