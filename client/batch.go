@@ -10,15 +10,32 @@ import (
 
 // Batch is N rows of one shape: samples, states of chains, scores.
 type Batch struct {
-	X     []float32 // the rows one after the other, each row-major
+	X     []float32 // the rows one after the other, each row-major; nil if they came as pictures
 	Shape []int     // of one row: [2] for points, [1 28 28] for images
 	N     int       // rows
+	PNG   [][]byte  // the rows as PNG files, if the request asked for them; see [Batch.Images]
 }
 
-// Row returns row i, a part of X. It panics unless 0 <= i < N.
+// rows is the rows from first to before last.
+func (b Batch) rows(first, last int) Batch {
+	part := Batch{Shape: b.Shape, N: last - first}
+	if b.PNG != nil {
+		part.PNG = b.PNG[first:last:last]
+	}
+	if b.X != nil {
+		width := len(b.X) / b.N
+		part.X = b.X[first*width : last*width : last*width]
+	}
+	return part
+}
+
+// Row returns row i, a part of X; nil if the rows came as pictures. It panics unless 0 <= i < N.
 func (b Batch) Row(i int) []float32 {
 	if i < 0 || i >= b.N {
 		panic(fmt.Sprintf("client: row %d of %d", i, b.N))
+	}
+	if b.X == nil {
+		return nil
 	}
 	width := len(b.X) / b.N
 	return b.X[i*width : (i+1)*width : (i+1)*width]
@@ -48,6 +65,12 @@ func newBatch(t *langevinv1.Tensor) (Batch, error) {
 	}
 	if len(shape) == 0 {
 		return Batch{}, malformed("tensor without a shape")
+	}
+	if pictures := t.GetPng(); len(pictures) > 0 {
+		if len(pictures) != shape[0] {
+			return Batch{}, malformed("tensor of shape %v carries %d pictures", shape, len(pictures))
+		}
+		return Batch{Shape: shape[1:], N: shape[0], PNG: pictures}, nil
 	}
 	x := t.GetValues()
 	if len(t.GetData()) > 0 {

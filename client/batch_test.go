@@ -78,18 +78,22 @@ func FuzzAssembly(f *testing.F) {
 	f.Add(started, chunk, done)
 	f.Add(chunk, started, done)
 	f.Fuzz(func(t *testing.T, first, second, third []byte) {
-		var a assembly
+		var order sequence
+		var res Result
 		for _, message := range [][]byte{first, second, third} {
 			var r langevinv1.SampleResponse
 			if proto.Unmarshal(message, &r) != nil {
 				return
 			}
-			if _, err := a.add(&r); err != nil {
+			e, err := newEvent(&r)
+			if err != nil || e == nil || order.check(e) != nil {
 				return
 			}
+			res.collect(e)
 		}
-		if r := a.result; a.done.N > 0 && (r.N != a.done.N || len(r.X) != r.N*elements(r.Shape)) {
-			t.Errorf("done with %d rows of shape %v and %d numbers", r.N, r.Shape, len(r.X))
+		whole := len(res.X) == res.N*elements(res.Shape) || len(res.PNG) == res.N
+		if order.done.N > 0 && (res.N != order.done.N || !whole) {
+			t.Errorf("done with %d rows of shape %v, %d numbers and %d pictures", res.N, res.Shape, len(res.X), len(res.PNG))
 		}
 	})
 }

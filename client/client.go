@@ -1,42 +1,64 @@
 package client
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 
 	"google.golang.org/grpc"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// Client talks to a Langevin server over one gRPC channel. It is safe for concurrent use; one is enough for a program.
+// Client talks to Langevin servers over one gRPC channel. It is safe for concurrent use; one is enough for a program.
 type Client struct {
+	target   string
 	conn     *grpc.ClientConn
 	sampling langevinv1.SamplingServiceClient
 	models   langevinv1.ModelServiceClient
+
+	retry  RetryPolicy
+	resume bool
+	parts  int // of a large request
+	log    *slog.Logger
 }
 
-// New returns a client of the server at target: host:port, or any other name that gRPC knows, such as
-// "dns:///langevin.example:50051" or "unix:///run/langevin.sock". Calls are spread over all addresses behind the name.
-// If target is empty, it is the value of the environment variable LANGEVIN_SERVER, or else localhost:50051.
+// New returns a client of the server at target: host:port, a list of them, "a:50051,b:50051", or any other name that
+// gRPC knows, such as "dns:///langevin.example:50051" or "unix:///run/langevin.sock". Calls are spread over all
+// addresses behind the name whose servers say that they serve. If target is empty, it is the value of the environment
+// variable LANGEVIN_SERVER, or else localhost:50051.
 //
 // New does no I/O: whether the server answers shows in the first call. Without [WithTLS] or
 // [WithTransportCredentials] the connection is plaintext, which is fit for one machine or a private network only.
 func New(target string, opts ...Option) (*Client, error) {
-	s := newSettings(opts)
 	target = orDefault(target)
-	conn, err := grpc.NewClient(target, s.dialOptions()...)
+	c, err := newClient(target, newSettings(opts))
 	if err != nil {
 		return nil, fmt.Errorf("client of %q: %w", target, err)
 	}
+	return c, nil
+}
+
+func newClient(target string, s settings) (*Client, error) {
+	name, resolve, err := targetOptions(target)
+	if err := errors.Join(err, s.check(target)); err != nil {
+		return nil, err
+	}
+	conn, err := grpc.NewClient(name, append(resolve, s.dialOptions(target)...)...)
+	if err != nil {
+		return nil, err
+	}
 	return &Client{
+		target:   target,
 		conn:     conn,
 		sampling: langevinv1.NewSamplingServiceClient(conn),
 		models:   langevinv1.NewModelServiceClient(conn),
+		retry:    s.retry, resume: s.resume, parts: s.parts, log: s.log,
 	}, nil
 }
 
 // Target is the name of the server, defaults filled in.
-func (c *Client) Target() string { return c.conn.Target() }
+func (c *Client) Target() string { return c.target }
 
 // Close ends the calls that are still running and closes the connection.
 func (c *Client) Close() error { return c.conn.Close() }

@@ -20,6 +20,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // serve returns a client of a fake server that answers as scripted.
 func serve(t *testing.T, script fake.Script, opts ...client.Option) *client.Client {
 	t.Helper()
+	others := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, others) })
 	server := fake.New(script)
 	t.Cleanup(server.Close)
 	c, err := server.Client(opts...)

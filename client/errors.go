@@ -17,20 +17,27 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// What errors.Is finds in an [*Error]. The server's reasons decide the first seven; the others the client finds itself.
+// What errors.Is finds in an [*Error]. The server decides the first group; the others the client finds itself.
 var (
-	ErrInvalid          = errors.New("invalid request")                   // a field is out of range: see Violations
-	ErrModelNotFound    = errors.New("model not found")                   // no such model or version
-	ErrModelFailed      = errors.New("model failed to load")              // the server has the model but cannot run it
-	ErrDiverged         = errors.New("chain diverged")                    // a chain left the finite numbers: the step size is too large
-	ErrQueueFull        = errors.New("queue full")                        // try again after RetryAfter
-	ErrDeadlineTooShort = errors.New("deadline too short")                // refused at once; context.DeadlineExceeded too
-	ErrDraining         = errors.New("server is stopping")                // another server may answer
-	ErrUnreachable      = errors.New("server does not answer")            // no connection, or it broke
-	ErrMessageTooLarge  = errors.New("message too large")                 // see WithMaxMessageSize
-	ErrStreamTruncated  = errors.New("stream ended before its result")    // the server or a proxy cut it short
-	ErrMalformed        = errors.New("answer that breaks the protocol")   // a gap, a wrong shape, a missing event
-	ErrNotRead          = errors.New("events were not read to their end") // by the caller
+	ErrInvalid          = errors.New("invalid request")             // a field is out of range: see Violations
+	ErrModelNotFound    = errors.New("model not found")             // no such model or version
+	ErrModelFailed      = errors.New("model failed to load")        // the server has the model but cannot run it
+	ErrDiverged         = errors.New("chain diverged")              // a chain left the finite numbers: the step size is too large
+	ErrTolerance        = errors.New("tolerance cannot be met")     // by Encode, Decode or LogLikelihood: ask for less
+	ErrQueueFull        = errors.New("queue full")                  // try again after RetryAfter
+	ErrQuota            = errors.New("quota exceeded")                    // of the caller; try again after RetryAfter, if it is set
+	ErrDeadlineTooShort = errors.New("deadline too short")          // refused at once; context.DeadlineExceeded too
+	ErrDraining         = errors.New("server is stopping")          // another server may answer
+	ErrSlowConsumer     = errors.New("events were read too slowly") // for the server to wait any longer
+	ErrUnauthenticated  = errors.New("no valid credentials")        // see WithToken
+	ErrForbidden        = errors.New("credentials do not allow it") // they lack a scope
+
+	ErrUnreachable     = errors.New("server does not answer")            // no connection, or it broke
+	ErrMessageTooLarge = errors.New("message too large")                 // see WithMaxMessageSize
+	ErrStreamTruncated = errors.New("stream ended before its result")    // the server or a proxy cut it short
+	ErrMalformed       = errors.New("answer that breaks the protocol")   // a gap, a wrong shape, a missing event
+	ErrChanged         = errors.New("model or engine changed")           // between the parts of a call that was split or broke
+	ErrNotRead         = errors.New("events were not read to their end") // by the caller
 )
 
 // The reasons of errors that the client finds itself; they never travel.
@@ -39,6 +46,7 @@ const (
 	reasonMessageTooLarge = "MESSAGE_TOO_LARGE"
 	reasonStreamTruncated = "STREAM_TRUNCATED"
 	reasonMalformed       = "MALFORMED"
+	reasonChanged         = "CHANGED"
 	reasonNotRead         = "NOT_READ"
 )
 
@@ -53,12 +61,18 @@ func sentinel(reason string) error {
 		return ErrModelFailed
 	case langevinv1.ReasonDiverged:
 		return ErrDiverged
+	case langevinv1.ReasonTolerance:
+		return ErrTolerance
 	case langevinv1.ReasonQueueFull:
 		return ErrQueueFull
+	case langevinv1.ReasonQuota:
+		return ErrQuota
 	case langevinv1.ReasonDeadlineTooShort:
 		return ErrDeadlineTooShort
 	case langevinv1.ReasonDraining:
 		return ErrDraining
+	case langevinv1.ReasonSlowConsumer:
+		return ErrSlowConsumer
 	case reasonUnreachable:
 		return ErrUnreachable
 	case reasonMessageTooLarge:
@@ -67,6 +81,8 @@ func sentinel(reason string) error {
 		return ErrStreamTruncated
 	case reasonMalformed:
 		return ErrMalformed
+	case reasonChanged:
+		return ErrChanged
 	case reasonNotRead:
 		return ErrNotRead
 	}
@@ -80,7 +96,7 @@ type Error struct {
 	Reason     string        // the server's word for it, such as QUEUE_FULL; empty if it gave none
 	Message    string        // for people
 	RetryAfter time.Duration // how long the server asks to wait before another try; 0 if it does not say
-	RequestID  string        // names the call in the server's log; empty if the server did not say
+	RequestID  string        // names the call in the server's log; empty if nothing was sent
 	Violations []Violation   // the fields that are wrong, if the request was
 
 	// Metadata says more about Reason: chain, step and sigma of a chain that diverged.
@@ -107,7 +123,8 @@ func (e *Error) Error() string {
 	return e.Op + ": " + message
 }
 
-// Unwrap gives the sentinel that Reason stands for, and the context's error if Code is about time or cancelling.
+// Unwrap gives the sentinel that Reason stands for, and what Code alone says: the context's error if it is about time
+// or cancelling, [ErrUnauthenticated], [ErrForbidden].
 func (e *Error) Unwrap() []error {
 	var causes []error
 	if err := sentinel(e.Reason); err != nil {
@@ -118,6 +135,10 @@ func (e *Error) Unwrap() []error {
 		causes = append(causes, context.Canceled)
 	case codes.DeadlineExceeded:
 		causes = append(causes, context.DeadlineExceeded)
+	case codes.Unauthenticated:
+		causes = append(causes, ErrUnauthenticated)
+	case codes.PermissionDenied:
+		causes = append(causes, ErrForbidden)
 	}
 	return causes
 }
@@ -157,10 +178,10 @@ func (e *Error) details() []protoadapt.MessageV1 {
 	return all
 }
 
-// fromRPC reads an error of gRPC and the header that came before it, if one came.
-func fromRPC(op string, err error, header metadata.MD) error {
+// fromRPC reads an error of gRPC, of the call named id, and the header that came before it, if one came.
+func fromRPC(op, id string, err error, header metadata.MD) error {
 	st := status.Convert(err)
-	e := &Error{Op: op, Code: st.Code(), Message: st.Message(), status: st}
+	e := &Error{Op: op, Code: st.Code(), Message: st.Message(), RequestID: id, status: st}
 	if ids := header.Get(langevinv1.RequestIDHeader); len(ids) > 0 {
 		e.RequestID = ids[0]
 	}
@@ -193,12 +214,21 @@ func (e *Error) read(detail any) {
 // explain names what gRPC itself reports, which carries no details.
 func (e *Error) explain() {
 	switch {
+	case e.Code == codes.Internal && strings.Contains(e.Message, "per-RPC creds failed"):
+		e.Code, e.status = codes.Unauthenticated, nil // nothing was sent: see WithTokenFunc
+	case e.Code == codes.Unavailable && strings.Contains(e.Message, "health check failed"):
+		e.Reason = reasonUnreachable
+		e.Message = "the server still loads its models or is stopping: " + e.Message
 	case e.Code == codes.Unavailable:
 		e.Reason = reasonUnreachable
 	case e.Code == codes.ResourceExhausted && strings.Contains(e.Message, "larger than max"):
 		e.Reason = reasonMessageTooLarge
 		e.Message += "; see client.WithMaxMessageSize for answers, and ask for less at once"
 	}
+}
+
+func newError(op string, code codes.Code, reason, format string, args ...any) error {
+	return &Error{Op: op, Code: code, Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
 // invalid refuses a request on this side. The caller sets Op.

@@ -6,8 +6,8 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// Event is one of [Started], [Progress], [Preview], [Chunk] and [Done]. A stream has one Started first and one Done
-// last.
+// Event is one of [Started], [Progress], [Preview], [Chunk], [Done] and, with [WithResume], [Resumed]. A stream has one
+// Started first and one Done last.
 type Event interface{ event() }
 
 // Started says what will be drawn, every default filled in: asking for these settings again gives the same samples.
@@ -68,6 +68,13 @@ type Done struct {
 	PreviewsDropped int           // previews lost because they were read too slowly
 }
 
+// Resumed says that the call broke and that another goes on where it was, see [WithResume].
+type Resumed struct {
+	Cause error // what broke the call
+	Step  int   // the chains go on after so many steps; 0: they are drawn again, and Progress goes back
+}
+
+func (Resumed) event()  {}
 func (Started) event()  {}
 func (Progress) event() {}
 func (Preview) event()  {}

@@ -16,9 +16,9 @@ import (
 )
 
 // connect stands for client.New("localhost:50051") and a server with two models; the examples need no network.
-func connect(script fake.Script) (c *client.Client, done func()) {
+func connect(script fake.Script, opts ...client.Option) (c *client.Client, done func()) {
 	server := fake.New(script)
-	c, err := server.Client()
+	c, err := server.Client(opts...)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func ExampleError() {
 		Code: codes.ResourceExhausted, Reason: langevinv1.ReasonQueueFull, RetryAfter: 2 * time.Second,
 		Message: "4096 rows wait: want at most 4096",
 	}
-	c, done := connect(fake.Script{Sample: fake.Fail(busy)})
+	c, done := connect(fake.Script{Sample: fake.Fail(busy)}, client.WithRetry(client.RetryPolicy{Attempts: 1}))
 	defer done()
 
 	_, err := c.Sample(context.Background(), client.SampleRequest{Model: "ring"})

@@ -4,9 +4,6 @@ import (
 	"context"
 	"iter"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
-
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
@@ -43,10 +40,9 @@ func (c *Client) Models(ctx context.Context) iter.Seq2[Model, error] {
 	return func(yield func(Model, error) bool) {
 		request := &langevinv1.ListModelsRequest{}
 		for {
-			var header metadata.MD
-			page, err := c.models.ListModels(ctx, request, grpc.Header(&header))
+			page, err := unary(ctx, c, "list models", request, c.models.ListModels)
 			if err != nil {
-				yield(Model{}, fromRPC("list models", err, header))
+				yield(Model{}, err)
 				return
 			}
 			for _, m := range page.GetModels() {
@@ -74,10 +70,9 @@ func (c *Client) Model(ctx context.Context, name string, version int) (Model, er
 	if err != nil {
 		return Model{}, during(op, err)
 	}
-	var header metadata.MD
-	response, err := c.models.GetModel(ctx, &langevinv1.GetModelRequest{Name: name, Version: v}, grpc.Header(&header))
+	response, err := unary(ctx, c, op, &langevinv1.GetModelRequest{Name: name, Version: v}, c.models.GetModel)
 	if err != nil {
-		return Model{}, fromRPC(op, err, header)
+		return Model{}, err
 	}
 	m, err := newModel(response.GetModel())
 	return m, during(op, err)

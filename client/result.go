@@ -1,11 +1,6 @@
 package client
 
-import (
-	"slices"
-	"time"
-
-	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
-)
+import "time"
 
 // Result is all samples of a call, with what it takes to draw them again.
 type Result struct {
@@ -25,90 +20,34 @@ type Result struct {
 	NFE       int64         // score evaluations, summed over all chains
 	Elapsed   time.Duration // since the server accepted the call
 	Queued    time.Duration // how much of it passed before the first chain started
+	Resumed   int           // how often the call broke and went on, see [WithResume]
 	RequestID string        // names the call in the server's log
 }
 
-// assembly builds a [Result] out of events and checks their order.
-type assembly struct {
-	result Result
-	want   int  // chains announced; 0 before the first event
-	done   Done // the last event; its N is 0 before
-}
-
-// add checks the next event of a call and returns it decoded; nil if this client does not know it.
-func (a *assembly) add(r *langevinv1.SampleResponse) (Event, error) {
-	e, err := newEvent(r)
-	if err != nil {
-		return nil, err
-	}
-	if _, first := e.(Started); e != nil && first == (a.want > 0) {
-		return nil, malformed("%T where the call is at chain %d of %d", e, a.result.N, a.want)
-	}
-	if a.done.N > 0 {
-		return nil, malformed("%T after the end", e)
-	}
+// collect adds an event to the result. The events have been checked.
+func (r *Result) collect(e Event) {
 	switch e := e.(type) {
 	case Started:
-		return e, a.start(e)
+		*r = Result{
+			Batch:      Batch{Shape: e.Shape},
+			Model:      e.Model,
+			Version:    e.Version,
+			Digest:     e.Digest,
+			Engine:     e.Engine,
+			Sampler:    e.Sampler,
+			Seed:       e.Seed,
+			FirstChain: e.FirstChain,
+			RequestID:  e.RequestID,
+		}
 	case Preview:
-		return e, a.preview(e)
+		r.Previews = append(r.Previews, e)
+	case Resumed:
+		r.Resumed++
 	case Chunk:
-		return e, a.chunk(e)
+		r.X = append(r.X, e.X...)
+		r.PNG = append(r.PNG, e.PNG...)
+		r.N += e.N
 	case Done:
-		return e, a.finish(e)
+		r.NFE, r.Elapsed, r.Queued, r.PreviewsDropped = e.NFE, e.Elapsed, e.Queued, e.PreviewsDropped
 	}
-	return e, nil
-}
-
-func (a *assembly) start(s Started) error {
-	if s.N < 1 || len(s.Shape) == 0 {
-		return malformed("started %d chains of shape %v", s.N, s.Shape)
-	}
-	a.want = s.N
-	a.result = Result{
-		Batch:      Batch{Shape: s.Shape},
-		Model:      s.Model,
-		Version:    s.Version,
-		Digest:     s.Digest,
-		Engine:     s.Engine,
-		Sampler:    s.Sampler,
-		Seed:       s.Seed,
-		FirstChain: s.FirstChain,
-		RequestID:  s.RequestID,
-	}
-	return nil
-}
-
-func (a *assembly) preview(p Preview) error {
-	if !slices.Equal(p.Shape, a.result.Shape) {
-		return malformed("preview of shape %v: want %v", p.Shape, a.result.Shape)
-	}
-	a.result.Previews = append(a.result.Previews, p)
-	return nil
-}
-
-func (a *assembly) chunk(c Chunk) error {
-	r := &a.result
-	if !slices.Equal(c.Shape, r.Shape) {
-		return malformed("chunk of shape %v: want %v", c.Shape, r.Shape)
-	}
-	if next := r.FirstChain + uint64(r.N); c.FirstChain != next {
-		return malformed("chunk starts at chain %d: want %d", c.FirstChain, next)
-	}
-	if c.N > a.want-r.N {
-		return malformed("chunk ends at chain %d of %d", r.N+c.N, a.want)
-	}
-	r.X = append(r.X, c.X...)
-	r.N += c.N
-	return nil
-}
-
-func (a *assembly) finish(d Done) error {
-	if d.N != a.want || a.result.N != a.want {
-		return malformed("done after %d chains, which says %d: want %d", a.result.N, d.N, a.want)
-	}
-	a.done = d
-	r := &a.result
-	r.NFE, r.Elapsed, r.Queued, r.PreviewsDropped = d.NFE, d.Elapsed, d.Queued, d.PreviewsDropped
-	return nil
 }

@@ -30,6 +30,10 @@ type SampleRequest struct {
 	Guidance *Guidance // bends the score by a second model; nil: none
 
 	Resume *Resume // states of an earlier call to go on from; nil: start anew
+
+	// PNG asks for pictures in place of numbers, for models whose samples are images of 1 or 3 channels: a small
+	// part of the bytes, each value rounded to one of 256 and clamped to the model's range. See [Batch.Images].
+	PNG bool
 }
 
 // PreviewOptions chooses which intermediate states to send. One of EverySteps, EveryLevel and Frames says how often;
@@ -63,6 +67,9 @@ func (r SampleRequest) wire() (*langevinv1.SampleRequest, error) {
 		Seed:       r.Seed,
 		FirstChain: r.FirstChain,
 		Format:     langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
+	}
+	if r.PNG {
+		w.Format = langevinv1.TensorFormat_TENSOR_FORMAT_PNG
 	}
 	if err := setSampler(w, r.Sampler); err != nil {
 		return nil, err

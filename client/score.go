@@ -3,9 +3,6 @@ package client
 import (
 	"context"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
-
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
@@ -33,10 +30,9 @@ func (c *Client) Score(ctx context.Context, req ScoreRequest) (*Scores, error) {
 	if err != nil {
 		return nil, during(op, err)
 	}
-	var header metadata.MD
-	response, err := c.sampling.Score(ctx, w, grpc.Header(&header))
+	response, err := unary(ctx, c, op, w, c.sampling.Score)
 	if err != nil {
-		return nil, fromRPC(op, err, header)
+		return nil, err
 	}
 	b, err := newBatch(response.GetScore())
 	if err == nil && len(b.X) != len(req.X) {
@@ -53,13 +49,9 @@ func (r ScoreRequest) wire() (*langevinv1.ScoreRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &langevinv1.Tensor{Data: encodeFloats(r.X)}
-	if r.Shape != nil {
-		width := elements(r.Shape)
-		if width < 1 || len(r.X)%width != 0 {
-			return nil, invalid("x", "x has %d elements: want a multiple of those of one point of shape %v", len(r.X), r.Shape)
-		}
-		x = newTensor(Batch{X: r.X, Shape: r.Shape, N: len(r.X) / width})
+	x, err := rowsTensor("x", r.X, r.Shape)
+	if err != nil {
+		return nil, err
 	}
 	return &langevinv1.ScoreRequest{
 		Model:   r.Model,
@@ -68,6 +60,18 @@ func (r ScoreRequest) wire() (*langevinv1.ScoreRequest, error) {
 		Sigma:   r.Sigma,
 		Format:  langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
 	}, nil
+}
+
+// rowsTensor encodes rows of the given shape, or without one if it is nil, for the named field of a request.
+func rowsTensor(field string, x []float32, shape []int) (*langevinv1.Tensor, error) {
+	if shape == nil {
+		return &langevinv1.Tensor{Data: encodeFloats(x)}, nil
+	}
+	width := elements(shape)
+	if width < 1 || len(x)%width != 0 {
+		return nil, invalid(field, "%s has %d elements: want a multiple of those of one row of shape %v", field, len(x), shape)
+	}
+	return newTensor(Batch{X: x, Shape: shape, N: len(x) / width}), nil
 }
 
 // elements is how many numbers a row of the given shape has.

@@ -3,22 +3,20 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"iter"
 
 	"google.golang.org/grpc/codes"
 )
 
-// Stream is one Sample call, read event by event. It is not safe for concurrent use.
+// Stream is one request for samples, read event by event. It is not safe for concurrent use.
 type Stream struct {
-	ctx     context.Context // of this one call
+	ctx     context.Context // of this one request
 	client  *Client
 	request SampleRequest
 
-	used  bool
-	err   error // what Result reports instead of the result
-	built assembly
+	used   bool
+	err    error // what Result reports instead of the result
+	result Result
 }
 
 // errBroken ends a call whose caller broke out of the loop.
@@ -35,12 +33,21 @@ func (c *Client) Stream(ctx context.Context, req SampleRequest) *Stream {
 func (s *Stream) Events() iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if s.used {
-			yield(nil, s.failure(codes.FailedPrecondition, reasonNotRead, "its events have been read already"))
+			yield(nil, newError(s.op(), codes.FailedPrecondition, reasonNotRead, "its events have been read already"))
 			return
 		}
 		s.used = true
-		s.err = s.failure(codes.FailedPrecondition, reasonNotRead, "its events were not read to the end")
-		err := s.receive(func(e Event) bool { return yield(e, nil) })
+		s.err = newError(s.op(), codes.FailedPrecondition, reasonNotRead, "its events were not read to the end")
+		err := s.draw(func(e Event) error {
+			s.result.collect(e)
+			if _, last := e.(Done); last {
+				s.err = nil
+			}
+			if !yield(e, nil) {
+				return errBroken
+			}
+			return nil
+		})
 		if err == nil || err == errBroken {
 			return
 		}
@@ -59,56 +66,17 @@ func (s *Stream) Result() (*Result, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	return &s.built.result, nil
+	return &s.result, nil
 }
 
-// receive makes the call and emits its events until one of them ends it.
-func (s *Stream) receive(emit func(Event) bool) error {
-	request, err := s.request.wire()
-	if err != nil {
-		return during(s.op(), err)
+// draw makes the call, in parts if the client splits, and emits its events.
+func (s *Stream) draw(emit sink) error {
+	ctx, id := named(s.ctx)
+	call := sampleCall{client: s.client, op: s.op(), id: id}
+	if parts := s.request.split(s.client.parts); len(parts) > 1 {
+		return call.together(ctx, parts, emit)
 	}
-	ctx, cancel := context.WithCancel(s.ctx)
-	defer cancel()
-	call, err := s.client.sampling.Sample(ctx, request)
-	if err != nil {
-		return fromRPC(s.op(), err, nil)
-	}
-	for {
-		response, err := call.Recv()
-		if err == io.EOF {
-			return s.end(emit)
-		}
-		if err != nil {
-			header, _ := call.Header() // its error is the call's
-			return fromRPC(s.op(), err, header)
-		}
-		e, err := s.built.add(response)
-		if err != nil {
-			return during(s.op(), err)
-		}
-		if _, last := e.(Done); last || e == nil {
-			continue // the end counts once the status of the call is known
-		}
-		if !emit(e) {
-			return errBroken
-		}
-	}
-}
-
-// end finishes a call whose status is OK.
-func (s *Stream) end(emit func(Event) bool) error {
-	if s.built.done.N == 0 {
-		return s.failure(codes.DataLoss, reasonStreamTruncated,
-			fmt.Sprintf("the stream ended after %d of %d chains", s.built.result.N, s.built.want))
-	}
-	s.err = nil
-	emit(s.built.done)
-	return nil
+	return call.whole(ctx, s.request, emit)
 }
 
 func (s *Stream) op() string { return operation("sample", s.request.Model) }
-
-func (s *Stream) failure(code codes.Code, reason, message string) error {
-	return &Error{Op: s.op(), Code: code, Reason: reason, Message: message}
-}

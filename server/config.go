@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/models"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
 // Config is everything that can be set about a server. Keys are written as in a YAML file; the environment variable
@@ -137,7 +138,7 @@ func Default() Config {
 			HandshakeTimeout: 10 * time.Second,
 			KeepaliveTime:    time.Minute,
 			KeepaliveTimeout: 20 * time.Second,
-			KeepaliveMinTime: 30 * time.Second,
+			KeepaliveMinTime: langevinv1.MinKeepalive,
 			MaxConnectionAge: 30 * time.Minute,
 		},
 		Quota:   QuotaConfig{CallsBurst: 100, RowStepsBurst: 1_000_000_000},

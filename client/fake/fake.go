@@ -1,11 +1,17 @@
 package fake
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/langevin-ml/langevin/client"
@@ -15,9 +21,12 @@ import (
 // Script says what the server answers. A call whose field is nil fails with UNIMPLEMENTED. The functions may run
 // concurrently; an *[client.Error] that they return reaches the client with its code, reason and details.
 type Script struct {
-	Models []client.Model
-	Sample SampleFunc
-	Score  func(context.Context, client.ScoreRequest) (*client.Scores, error)
+	Models        []client.Model
+	Sample        SampleFunc
+	Score         func(context.Context, client.ScoreRequest) (*client.Scores, error)
+	Encode        func(context.Context, client.EncodeRequest) (*client.Flowed, error)
+	Decode        func(context.Context, client.DecodeRequest) (*client.Flowed, error)
+	LogLikelihood func(context.Context, client.LogLikelihoodRequest) (*client.LogLikelihoods, error)
 }
 
 // SampleFunc answers one Sample call by emitting events. The context ends when the client leaves, and emit then fails.
@@ -40,8 +49,50 @@ func Fail(err error) SampleFunc {
 	return func(context.Context, client.SampleRequest, func(client.Event) error) error { return err }
 }
 
+// Sequence answers the first call as its first function does, the second as the second, and all that come later as the
+// last: a server that fails and recovers.
+func Sequence(answers ...SampleFunc) SampleFunc {
+	var calls atomic.Int64
+	return func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		call := calls.Add(1) - 1
+		return answers[min(int(call), len(answers)-1)](ctx, req, emit)
+	}
+}
+
+// Delay waits before every event of an answer, or until the client leaves.
+func Delay(wait time.Duration, answer SampleFunc) SampleFunc {
+	return func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		return answer(ctx, req, func(e client.Event) error {
+			select {
+			case <-time.After(wait):
+				return emit(e)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}
+}
+
+// Break answers so many events and then fails with err: nil is a server whose connection broke.
+func Break(events int, err error, answer SampleFunc) SampleFunc {
+	if err == nil {
+		err = &client.Error{Code: codes.Unavailable, Message: "connection broke"}
+	}
+	return func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		sent := 0
+		return answer(ctx, req, func(e client.Event) error {
+			if sent == events {
+				return err
+			}
+			sent++
+			return emit(e)
+		})
+	}
+}
+
 // Samples answers as a server does: it draws the chains asked for by calling row for each, and fills in the defaults,
-// a seed of 1 among them. The rows must have the given shape.
+// a seed of 1 among them. The rows must have the given shape. If the request asks for previews, there is one, of the
+// chains that it wants to see. Pictures, if it asks for them, are drawn with black for 0 and white for 1.
 func Samples(shape []int, row func(chain uint64) []float32) SampleFunc {
 	return func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
 		started := start(req, shape)
@@ -55,7 +106,11 @@ func Samples(shape []int, row func(chain uint64) []float32) SampleFunc {
 			client.Progress{StepsDone: int64(2 * started.N), StepsTotal: int64(2 * started.N), ChainsDone: started.N, Step: 1},
 		}
 		if req.Preview != nil {
-			events = append(events, client.Preview{Batch: rows, FirstChain: started.FirstChain, Step: 2, Sigma: 1})
+			shown := min(started.N, cmp.Or(req.Preview.Chains, defaultChains))
+			events = append(events, client.Preview{
+				Batch:      client.Batch{Shape: shape, N: shown, X: rows.X[:shown*len(rows.X)/rows.N]},
+				FirstChain: started.FirstChain, Step: 1, Sigma: 1,
+			})
 		}
 		events = append(events,
 			client.Chunk{Batch: rows, FirstChain: started.FirstChain},
@@ -63,6 +118,9 @@ func Samples(shape []int, row func(chain uint64) []float32) SampleFunc {
 		return Events(events...)(ctx, req, emit)
 	}
 }
+
+// defaultChains is how many chains a server previews if it is not told.
+const defaultChains = 16
 
 func start(req client.SampleRequest, shape []int) client.Started {
 	s := client.Started{
@@ -94,6 +152,9 @@ func New(script Script) *Server {
 	s := &Server{grpc: grpc.NewServer(), pipe: bufconn.Listen(1 << 20), done: make(chan struct{})}
 	langevinv1.RegisterSamplingServiceServer(s.grpc, samplingService{script: script})
 	langevinv1.RegisterModelServiceServer(s.grpc, modelService{models: script.Models})
+	healthy := health.NewServer()
+	healthy.SetServingStatus(langevinv1.SamplingService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
+	healthv1.RegisterHealthServer(s.grpc, healthy)
 	go func() {
 		defer close(s.done)
 		_ = s.grpc.Serve(s.pipe) // ends by Close only

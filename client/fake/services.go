@@ -22,7 +22,14 @@ func (s samplingService) Sample(
 	if s.script.Sample == nil {
 		return s.UnimplementedSamplingServiceServer.Sample(w, stream)
 	}
+	pictures := w.GetFormat() == langevinv1.TensorFormat_TENSOR_FORMAT_PNG
 	return s.script.Sample(stream.Context(), sampleRequest(w), func(e client.Event) error {
+		if pictures {
+			var err error
+			if e, err = drawn(e); err != nil {
+				return err
+			}
+		}
 		return stream.Send(response(e))
 	})
 }
@@ -39,6 +46,59 @@ func (s samplingService) Score(
 	}
 	return &langevinv1.ScoreResponse{
 		Model: scores.Model, Version: int32(scores.Version), Digest: scores.Digest, Score: tensor(scores.Batch),
+	}, nil
+}
+
+func (s samplingService) Encode(
+	ctx context.Context, w *langevinv1.EncodeRequest,
+) (*langevinv1.EncodeResponse, error) {
+	if s.script.Encode == nil {
+		return s.UnimplementedSamplingServiceServer.Encode(ctx, w)
+	}
+	r, err := s.script.Encode(ctx, client.EncodeRequest{
+		Model: w.GetModel(), Version: int(w.GetVersion()), X: floats(w.GetX()), Shape: rowShape(w.GetX()), Flow: flow(w.GetFlow()),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &langevinv1.EncodeResponse{
+		Model: r.Model, Version: int32(r.Version), Digest: r.Digest, Latent: tensor(r.Batch), Nfe: r.NFE,
+	}, nil
+}
+
+func (s samplingService) Decode(
+	ctx context.Context, w *langevinv1.DecodeRequest,
+) (*langevinv1.DecodeResponse, error) {
+	if s.script.Decode == nil {
+		return s.UnimplementedSamplingServiceServer.Decode(ctx, w)
+	}
+	r, err := s.script.Decode(ctx, client.DecodeRequest{
+		Model: w.GetModel(), Version: int(w.GetVersion()), Latent: floats(w.GetLatent()), Shape: rowShape(w.GetLatent()),
+		Flow: flow(w.GetFlow()), Denoise: w.GetDenoise(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &langevinv1.DecodeResponse{
+		Model: r.Model, Version: int32(r.Version), Digest: r.Digest, Sample: tensor(r.Batch), Nfe: r.NFE,
+	}, nil
+}
+
+func (s samplingService) LogLikelihood(
+	ctx context.Context, w *langevinv1.LogLikelihoodRequest,
+) (*langevinv1.LogLikelihoodResponse, error) {
+	if s.script.LogLikelihood == nil {
+		return s.UnimplementedSamplingServiceServer.LogLikelihood(ctx, w)
+	}
+	r, err := s.script.LogLikelihood(ctx, client.LogLikelihoodRequest{
+		Model: w.GetModel(), Version: int(w.GetVersion()), X: floats(w.GetX()), Shape: rowShape(w.GetX()),
+		Flow: flow(w.GetFlow()), Exact: w.GetExact(), Seed: w.GetSeed(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &langevinv1.LogLikelihoodResponse{
+		Model: r.Model, Version: int32(r.Version), Digest: r.Digest, LogLikelihood: r.LogP, Nfe: r.NFE,
 	}, nil
 }
 

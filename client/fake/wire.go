@@ -1,8 +1,11 @@
 package fake
 
 import (
+	"bytes"
 	"encoding/binary"
+	"image/png"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/langevin-ml/langevin/client"
@@ -24,6 +27,7 @@ func sampleRequest(w *langevinv1.SampleRequest) client.SampleRequest {
 		Columns:    int(w.GetInterpolation().GetColumns()),
 		Resume:     resume(w.GetResume()),
 		Guidance:   guidance(w.GetGuidance()),
+		PNG:        w.GetFormat() == langevinv1.TensorFormat_TENSOR_FORMAT_PNG,
 	}
 }
 
@@ -41,11 +45,53 @@ func previewOptions(w *langevinv1.PreviewOptions) *client.PreviewOptions {
 }
 
 func scoreRequest(w *langevinv1.ScoreRequest) client.ScoreRequest {
-	req := client.ScoreRequest{Model: w.GetModel(), Version: int(w.GetVersion()), X: floats(w.GetX()), Sigma: w.GetSigma()}
-	if shape := w.GetX().GetShape(); len(shape) > 0 {
-		req.Shape = ints(shape[1:])
+	return client.ScoreRequest{
+		Model: w.GetModel(), Version: int(w.GetVersion()), X: floats(w.GetX()), Shape: rowShape(w.GetX()), Sigma: w.GetSigma(),
 	}
-	return req
+}
+
+func flow(w *langevinv1.FlowOptions) client.FlowOptions {
+	return client.FlowOptions{
+		SigmaMax: w.GetSigmaMax(), SigmaMin: w.GetSigmaMin(), RelativeTol: w.GetRtol(), AbsoluteTol: w.GetAtol(),
+	}
+}
+
+// rowShape is the shape of one row of t; nil if it has none.
+func rowShape(t *langevinv1.Tensor) []int {
+	if len(t.GetShape()) == 0 {
+		return nil
+	}
+	return ints(t.GetShape()[1:])
+}
+
+// drawn is an event whose rows are pictures, as far as it has rows.
+func drawn(e client.Event) (client.Event, error) {
+	var err error
+	switch e := e.(type) {
+	case client.Preview:
+		e.Batch, err = pictures(e.Batch)
+		return e, err
+	case client.Chunk:
+		e.Batch, err = pictures(e.Batch)
+		return e, err
+	}
+	return e, nil
+}
+
+func pictures(b client.Batch) (client.Batch, error) {
+	images, err := b.Images(0, 1)
+	if err != nil {
+		return b, &client.Error{Code: codes.InvalidArgument, Reason: langevinv1.ReasonInvalid, Message: "format: " + err.Error()}
+	}
+	b.X = nil
+	for _, picture := range images {
+		var file bytes.Buffer
+		if err := png.Encode(&file, picture); err != nil {
+			return b, err
+		}
+		b.PNG = append(b.PNG, file.Bytes())
+	}
+	return b, nil
 }
 
 func sampler(w *langevinv1.SampleRequest) client.Sampler {
@@ -170,7 +216,7 @@ func done(d client.Done) *langevinv1.Done {
 
 func tensor(b client.Batch) *langevinv1.Tensor {
 	data, _ := binary.Append(nil, binary.LittleEndian, b.X) // fails for types without a fixed size only
-	return &langevinv1.Tensor{Shape: append([]int64{int64(b.N)}, axes(b.Shape)...), Data: data}
+	return &langevinv1.Tensor{Shape: append([]int64{int64(b.N)}, axes(b.Shape)...), Data: data, Png: b.PNG}
 }
 
 func axes(shape []int) []int64 {

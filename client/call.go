@@ -1,0 +1,171 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	mathrand "math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// RetryPolicy says how often a call is made that fails before its first answer. Only what another try may mend is
+// tried again: a server that does not answer or is stopping, and a full queue or spent quota whose error says when to
+// come back. Every wait is drawn evenly from 0 to its limit, and added to what the server asks for; a wait that would
+// outlast the context's deadline is not begun. All tries of a call have one request id.
+type RetryPolicy struct {
+	Attempts  int           // tries in all, the first included; 1 never tries again; 0: 4
+	BaseDelay time.Duration // limit of the first wait, which doubles from try to try; 0: 100 ms
+	MaxDelay  time.Duration // where the limit stops doubling; 0: 5 s
+}
+
+const (
+	defaultAttempts  = 4
+	defaultBaseDelay = 100 * time.Millisecond
+	defaultMaxDelay  = 5 * time.Second
+)
+
+// limit is the longest wait after so many tries, the server's wish aside.
+func (p RetryPolicy) limit(tries int) time.Duration {
+	doubled := float64(p.BaseDelay) * math.Pow(2, float64(tries-1))
+	return time.Duration(min(doubled, float64(p.MaxDelay)))
+}
+
+// again reports whether to make a call another time that failed with err after so many tries, and has then waited.
+func (c *Client) again(ctx context.Context, tries int, err error) bool {
+	var e *Error
+	if tries >= c.retry.Attempts || !errors.As(err, &e) || !e.mendable() || ctx.Err() != nil {
+		return false
+	}
+	wait := e.RetryAfter + mathrand.N(c.retry.limit(tries)+1)
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
+		return false
+	}
+	c.log.LogAttrs(ctx, slog.LevelInfo, "call failed, trying again", slog.String("request_id", e.RequestID),
+		slog.String("error", e.Error()), slog.Int("tries", tries), slog.Duration("wait", wait))
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// mendable reports whether the same call may succeed a little later or elsewhere.
+func (e *Error) mendable() bool {
+	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted && e.RetryAfter > 0
+}
+
+// named gives a call a request id, unless its context already carries one.
+func named(ctx context.Context) (context.Context, string) {
+	outgoing, _ := metadata.FromOutgoingContext(ctx)
+	if ids := outgoing.Get(langevinv1.RequestIDHeader); len(ids) > 0 {
+		return ctx, ids[0]
+	}
+	id := rand.Text()
+	return metadata.AppendToOutgoingContext(ctx, langevinv1.RequestIDHeader, id), id
+}
+
+// unary makes a call that has one answer, as often as the client's policy says.
+func unary[Request, Response any](
+	ctx context.Context, c *Client, op string, request *Request,
+	method func(context.Context, *Request, ...grpc.CallOption) (*Response, error),
+) (*Response, error) {
+	ctx, id := named(ctx)
+	for tries := 1; ; tries++ {
+		var header metadata.MD
+		response, err := method(ctx, request, grpc.Header(&header))
+		if err == nil {
+			return response, nil
+		}
+		failed := fromRPC(op, id, err, header)
+		if !c.again(ctx, tries, failed) {
+			return nil, failed
+		}
+	}
+}
+
+// sink takes the events of a call. An error ends the call and is what it ends with.
+type sink func(Event) error
+
+// sampleCall is the Sample calls that one request takes: what they have in common.
+type sampleCall struct {
+	client *Client
+	op     string
+	id     string // of the request
+}
+
+// once makes one call and emits its events in an order that has been checked. Done comes only once the call's status
+// is known to be OK.
+func (s sampleCall) once(ctx context.Context, request *langevinv1.SampleRequest, emit sink) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	call, err := s.client.sampling.Sample(ctx, request)
+	if err != nil {
+		return fromRPC(s.op, s.id, err, nil)
+	}
+	var order sequence
+	for {
+		response, err := call.Recv()
+		if err == io.EOF {
+			return s.end(order, emit)
+		}
+		if err != nil {
+			header, _ := call.Header() // its error is the call's
+			return fromRPC(s.op, s.id, err, header)
+		}
+		e, err := newEvent(response)
+		if err == nil && e != nil {
+			err = order.check(e)
+		}
+		if err != nil {
+			return during(s.op, err)
+		}
+		if _, last := e.(Done); last || e == nil {
+			continue
+		}
+		if err := emit(e); err != nil {
+			return err
+		}
+	}
+}
+
+// end finishes a call whose status is OK.
+func (s sampleCall) end(order sequence, emit sink) error {
+	if order.done.N == 0 {
+		return s.failure(codes.DataLoss, reasonStreamTruncated, "the stream ended after %d of %d chains", order.have, order.want)
+	}
+	return emit(order.done)
+}
+
+// retrying makes a call as often as the client's policy says, until one has begun to answer.
+func (s sampleCall) retrying(ctx context.Context, req SampleRequest, emit sink) error {
+	request, err := req.wire()
+	if err != nil {
+		return during(s.op, err)
+	}
+	for tries := 1; ; tries++ {
+		begun := false
+		err := s.once(ctx, request, func(e Event) error {
+			begun = true
+			return emit(e)
+		})
+		if err == nil || begun || !s.client.again(ctx, tries, err) {
+			return err
+		}
+	}
+}
+
+func (s sampleCall) failure(code codes.Code, reason, format string, args ...any) error {
+	return newError(s.op, code, reason, format, args...)
+}

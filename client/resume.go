@@ -1,0 +1,206 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"reflect"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// whole draws a request to its end: in one call, or with WithResume in as many as it takes.
+func (s sampleCall) whole(ctx context.Context, req SampleRequest, emit sink) error {
+	if !s.client.resume {
+		return s.retrying(ctx, req, emit)
+	}
+	d := drawing{sampleCall: s, request: req, emit: emit}
+	for tries := 1; ; tries++ {
+		d.news, d.begun = false, false
+		err := s.retrying(ctx, d.rest(), d.take)
+		if err == nil || !d.begun || !broken(err) {
+			return err
+		}
+		if d.news {
+			tries = 1
+		}
+		if d.have == d.started.N { // all that is missing is the word that it was all
+			return emit(Done{N: d.have, NFE: int64(d.have) * int64(d.started.Steps), Elapsed: d.elapsed, PreviewsDropped: d.dropped})
+		}
+		if !s.client.again(ctx, tries, unavailable(err)) {
+			return err
+		}
+		s.client.log.LogAttrs(ctx, slog.LevelWarn, "call broke, going on", slog.String("request_id", s.id),
+			slog.String("error", err.Error()), slog.Int("step", d.step()), slog.Int("chains_done", d.have))
+		if err := emit(Resumed{Cause: err, Step: d.step()}); err != nil {
+			return err
+		}
+	}
+}
+
+// broken reports whether err is about the way to the server and not about the request.
+func broken(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Code == codes.Unavailable || errors.Is(err, ErrStreamTruncated))
+}
+
+// unavailable makes of a stream that was cut short what it is to a retry: a server that went away.
+func unavailable(err error) error {
+	if e, ok := err.(*Error); ok && e.Code == codes.DataLoss {
+		mendable := *e
+		mendable.Code = codes.Unavailable
+		return &mendable
+	}
+	return err
+}
+
+// drawing is a request that is drawn by one call after another, each going on where the one before broke. A sample
+// depends on model, settings, seed and chain index alone, so the calls together deliver the bits that one would have.
+type drawing struct {
+	sampleCall
+	request SampleRequest
+	emit    sink
+
+	started Started       // of the first call; its N is 0 before
+	total   int64         // steps of the whole request
+	have    int           // chains delivered
+	seen    int           // previews delivered or dropped
+	last    int           // step of the last preview delivered
+	dropped int           // previews lost
+	elapsed time.Duration // as the server last said
+	state   *Preview      // where all chains were, to go on from; nil: draw them again
+	index   int           // of state among the previews
+	begun   bool          // the call at hand has answered
+	news    bool          // the call at hand has delivered what no call before it had
+	shortBy int           // chains of the whole request that the call at hand leaves out
+}
+
+// step is the number of steps after which the next call goes on.
+func (d *drawing) step() int {
+	if d.state == nil {
+		return 0
+	}
+	return d.state.Step
+}
+
+// rest is the request for what has not been delivered.
+func (d *drawing) rest() SampleRequest {
+	req := d.request
+	d.shortBy = 0
+	if d.started.N == 0 {
+		return req
+	}
+	req.Guidance = d.started.Guidance // its digest too
+	req.Model, req.Version, req.Seed, req.N = d.started.Model, d.started.Version, &d.started.Seed, d.started.N
+	switch {
+	case d.state != nil:
+		req.Resume = &Resume{Digest: d.started.Digest, Step: d.state.Step, X: d.state.Batch}
+		req.Preview = new(*req.Preview)
+		if req.Preview.Frames > 0 {
+			req.Preview.Frames -= d.index // the frame to go on from is the first of those left
+		}
+	case req.Preview == nil:
+		d.shortBy = d.have
+		req = req.part(d.have, req.N-d.have)
+	}
+	return req
+}
+
+// take emits what is new of an event.
+func (d *drawing) take(e Event) error {
+	switch e := e.(type) {
+	case Started:
+		return d.start(e)
+	case Progress:
+		return d.progress(e)
+	case Preview:
+		return d.preview(e)
+	case Chunk:
+		return d.chunk(e)
+	case Done:
+		e.N, e.PreviewsDropped = d.started.N, max(d.dropped, e.PreviewsDropped)
+		return d.emit(e)
+	}
+	return d.emit(e)
+}
+
+func (d *drawing) start(s Started) error {
+	d.begun = true
+	if d.started.N > 0 {
+		return d.same(d.started, s)
+	}
+	d.started = s
+	return d.emit(s)
+}
+
+// same refuses to go on with, or join, calls that would not give the same samples.
+func (s sampleCall) same(a, b Started) error {
+	switch {
+	case a.Digest != b.Digest:
+		return s.changed("digest", a.Digest, b.Digest)
+	case !reflect.DeepEqual(a.Guidance, b.Guidance):
+		return s.changed("guide", a.Guidance, b.Guidance)
+	case a.Engine != b.Engine:
+		return s.changed("engine", a.Engine, b.Engine)
+	case a.Seed != b.Seed:
+		return s.changed("seed", a.Seed, b.Seed)
+	case a.Steps != b.Steps || !reflect.DeepEqual(a.Sampler, b.Sampler):
+		return s.changed("sampler", a.Sampler, b.Sampler)
+	case !reflect.DeepEqual(a.Shape, b.Shape):
+		return s.changed("shape", a.Shape, b.Shape)
+	}
+	return nil
+}
+
+func (s sampleCall) changed(what string, was, is any) error {
+	return s.failure(codes.FailedPrecondition, reasonChanged,
+		"its parts would not belong together: the first was drawn with %s %v, the next has %v", what, was, is)
+}
+
+// progress counts steps as the first call does.
+func (d *drawing) progress(p Progress) error {
+	d.elapsed = p.Elapsed
+	d.total = max(d.total, p.StepsTotal)
+	spared := d.total - p.StepsTotal
+	p.StepsDone, p.StepsTotal = p.StepsDone+spared, d.total
+	p.ChainsDone += d.shortBy
+	return d.emit(p)
+}
+
+func (d *drawing) preview(p Preview) error {
+	if d.seen > 0 && p.Step <= d.last {
+		return nil
+	}
+	d.news = true
+	d.seen, d.last, d.dropped = d.seen+1+p.Dropped, p.Step, d.dropped+p.Dropped
+	if !p.Denoised && p.N == d.started.N && p.Step < d.started.Steps && resumable(d.started.Sampler) {
+		d.state, d.index = &p, d.seen-1
+	}
+	return d.emit(p)
+}
+
+// resumable reports whether states alone are enough to go on from: not where steps remember earlier ones.
+func resumable(s Sampler) bool {
+	switch s := s.(type) {
+	case nil:
+		return false
+	case ProbabilityFlow:
+		return s.Method == FlowEuler
+	}
+	return true
+}
+
+// chunk drops the rows that an earlier call has delivered.
+func (d *drawing) chunk(c Chunk) error {
+	next := d.started.FirstChain + uint64(d.have)
+	if skip := next - c.FirstChain; c.FirstChain < next {
+		if skip >= uint64(c.N) {
+			return nil
+		}
+		c.Batch, c.FirstChain = c.rows(int(skip), c.N), next
+	}
+	d.news = true
+	d.have += c.N
+	return d.emit(c)
+}
