@@ -25,7 +25,7 @@ var (
 	ErrDiverged         = errors.New("chain diverged")              // a chain left the finite numbers: the step size is too large
 	ErrTolerance        = errors.New("tolerance cannot be met")     // by Encode, Decode or LogLikelihood: ask for less
 	ErrQueueFull        = errors.New("queue full")                  // try again after RetryAfter
-	ErrQuota            = errors.New("quota exceeded")                    // of the caller; try again after RetryAfter, if it is set
+	ErrQuota            = errors.New("quota exceeded")              // of the caller; try again after RetryAfter, if it is set
 	ErrDeadlineTooShort = errors.New("deadline too short")          // refused at once; context.DeadlineExceeded too
 	ErrDraining         = errors.New("server is stopping")          // another server may answer
 	ErrSlowConsumer     = errors.New("events were read too slowly") // for the server to wait any longer
