@@ -31,6 +31,10 @@ train-toy: onnxruntime build ## Train 2gauss and ring from nothing, export them 
 	bin/langevin train toy-2gauss --out $(OUT)
 	bin/langevin train toy-ring --out $(OUT)
 
+.PHONY: reproduce
+reproduce: onnxruntime build ## Repeat the papers' experiments; writes out/report, a page and its numbers
+	bin/langevin reproduce --out $(OUT)/report $(REPRODUCEFLAGS)
+
 # Python with PyTorch and onnx (Debian: python3-torch python3-onnx libopenblas0-openmp); none leaves PyTorch out.
 TORCH ?= /usr/bin/python3
 

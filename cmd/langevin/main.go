@@ -1,5 +1,5 @@
 // Langevin trains score models, serves them and samples them. Its commands are in the files of the same names:
-// serve, sample, models, train, eval, schedule, demo, bench and version.
+// serve, sample, models, train, eval, reproduce, schedule, demo, bench and version.
 package main
 
 import (

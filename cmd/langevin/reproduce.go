@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/training/paper"
+)
+
+// reproduceCommand holds the flags of langevin reproduce.
+type reproduceCommand struct {
+	folder string
+	full   bool
+	chains countValue
+	seed   uint64
+}
+
+func (p *program) reproduceCommand() *cobra.Command {
+	o := &reproduceCommand{chains: countValue{0, 100}}
+	c := &cobra.Command{
+		Use:   "reproduce",
+		Short: "Repeat the papers' experiments and write a page about them",
+		Long: `Reproduce repeats the experiments of the NCSN papers and of the ring of eight Gaussians, and writes
+OUT/index.html, a page of pictures with what they should show, and OUT/report.json, every number with
+its expected value, its tolerance, and whether it passes.
+
+Sizes are those of a CPU; --full takes the papers' where they differ.`,
+		Example: `  langevin reproduce
+  langevin reproduce --out out/report --full`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return p.reproduce(c.Context(), o) },
+	}
+	c.Flags().StringVarP(&o.folder, "out", "o", filepath.Join("out", "report"), "folder for the page; made if need be")
+	c.Flags().BoolVar(&o.full, "full", false, "the papers' sizes: takes long")
+	c.Flags().Var(&o.chains, "chains", "chains behind every number of the exact experiments (default 10000, with --full 40000)")
+	c.Flags().Uint64Var(&o.seed, "seed", 1, "seed of all noise")
+	return c
+}
+
+// What the exact experiments take by default.
+const (
+	reproduceChains     = 10_000
+	reproduceFullChains = 40_000
+	reproduceShown      = 1280 // chains in a picture, as in the papers
+)
+
+func (o *reproduceCommand) exact(progress func(done, total int, now string)) paper.Options {
+	chains := o.chains.n
+	switch {
+	case chains > 0:
+	case o.full:
+		chains = reproduceFullChains
+	default:
+		chains = reproduceChains
+	}
+	return paper.Options{Chains: chains, Shown: reproduceShown, Seed: o.seed, Progress: progress}
+}
+
+func (p *program) reproduce(ctx context.Context, o *reproduceCommand) error {
+	if err := makeFolder(o.folder); err != nil {
+		return err
+	}
+	begin := time.Now()
+	b := p.newBar("exact scores")
+	sections, err := paper.ExactSections(ctx, o.exact(func(done, total int, now string) { b.set(int64(done), int64(total), now) }))
+	b.close(err == nil, tidy(time.Since(begin)).String())
+	if err != nil {
+		return fmt.Errorf("reproduce: %w", err)
+	}
+	report := paper.Report{Title: "Langevin: the papers' experiments, repeated", Settings: o.settings(), Sections: sections}
+	if err := report.Write(o.folder); err != nil {
+		return fmt.Errorf("reproduce: %w", err)
+	}
+	return p.printReproduction(report, o.folder, time.Since(begin))
+}
+
+func (o *reproduceCommand) settings() []string {
+	size := "CPU-sized settings"
+	if o.full {
+		size = "the papers' settings"
+	}
+	return []string{
+		fmt.Sprintf("%s, %s behind every number of the exact experiments, seed %d", size, plural(o.exact(nil).Chains, "chain"), o.seed),
+		"version " + version,
+	}
+}
+
+// printReproduction says where the page is and which numbers are off.
+func (p *program) printReproduction(r paper.Report, folder string, took time.Duration) error {
+	t := r.Totals()
+	fmt.Fprintf(p.stdout, "%s of %d numbers as expected, in %s\n", p.bold(fmt.Sprint(t.Passed)), t.All, tidy(took))
+	for _, f := range r.Failed() {
+		fmt.Fprintf(p.stdout, "  off: %s, %s: %.4g, expected %.4g ± %.2g (%s)\n", f.Run, f.Quantity, f.Value, f.Expected, f.Tolerance, f.Source)
+	}
+	for _, s := range r.Sections {
+		if s.Skipped != "" {
+			fmt.Fprintf(p.stdout, "  left out: %s: %s\n", s.Title, s.Skipped)
+		}
+	}
+	fmt.Fprintf(p.stdout, "%s\n", filepath.Join(folder, "index.html"))
+	if off := t.All - t.Passed; off > 0 {
+		return fmt.Errorf("reproduce: %d of %d numbers are not as expected", off, t.All)
+	}
+	return nil
+}

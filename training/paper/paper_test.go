@@ -1,0 +1,109 @@
+package paper
+
+import (
+	"encoding/json"
+	"errors"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestExactSections(t *testing.T) {
+	last := 0
+	sections, err := ExactSections(t.Context(), Options{Chains: 500, Shown: 100, Seed: 3, Progress: func(_, total int, _ string) { last = total }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Report{Title: "test", Sections: sections}
+	if got := r.Totals(); got.All != 100 || got.Passed != got.All {
+		t.Errorf("%d of %d numbers as expected: %+v", got.Passed, got.All, r.Failed())
+	}
+	if last != 20 {
+		t.Errorf("progress of %d runs, want 20", last)
+	}
+	folder := filepath.Join(t.TempDir(), "report")
+	if err := r.Write(folder); err != nil {
+		t.Fatal(err)
+	}
+	checkReport(t, folder, r)
+}
+
+// checkReport holds what stands in a folder against r.
+func checkReport(t *testing.T, folder string, r Report) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(folder, "report.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read Report
+	if err := json.Unmarshal(text, &read); err != nil || read.Totals() != r.Totals() {
+		t.Errorf("report.json holds %+v, %v; want %+v", read.Totals(), err, r.Totals())
+	}
+	page, err := os.ReadFile(filepath.Join(folder, "index.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.Sections {
+		if !strings.Contains(string(page), `id="`+s.Name+`"`) {
+			t.Errorf("the page has no section %s", s.Name)
+		}
+		for _, p := range s.Pictures {
+			f, err := os.Open(filepath.Join(folder, p.File))
+			if err != nil || !strings.Contains(string(page), `src="`+p.File+`"`) {
+				t.Fatalf("picture %s: %v", p.File, err)
+			}
+			if _, err := png.Decode(f); err != nil {
+				t.Errorf("picture %s: %v", p.File, err)
+			}
+			f.Close()
+		}
+	}
+	if strings.Contains(string(page), "://") {
+		t.Error("the page names another host")
+	}
+}
+
+// TestExactRunsCanFail: chains that start elsewhere do not find what the reference found.
+func TestExactRunsCanFail(t *testing.T) {
+	rings, err := ringRuns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := rings[ringLangevin]
+	wrong.corner = false
+	out, err := wrong.sample(t.Context(), 500, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Report{Sections: []Section{{Findings: out.findings()}}}
+	if len(r.Failed()) < 7 {
+		t.Errorf("only %d numbers are off: %+v", len(r.Failed()), out.findings())
+	}
+}
+
+func TestPageTellsWhatIsOff(t *testing.T) {
+	r := Report{Title: "a <b>", Sections: []Section{{
+		Name: "one", Title: "One", Skipped: "no data", Findings: []Finding{Near("r", "q", -1, 2, 0.5, "s"), Between("r", "q", 1.5, 1, 2, "s")},
+	}}}
+	folder := t.TempDir()
+	if err := r.Write(folder); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(folder, "index.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"a &lt;b&gt;", "1 of 2", "✗ off", "−1.000", "Not in this report: no data"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("no %q in the page", want)
+		}
+	}
+	bad := errors.New("no ink")
+	r.Sections[0].Pictures = []Picture{NewPicture("p.png", "", func(io.Writer) error { return bad })}
+	if err := r.Write(folder); !errors.Is(err, bad) || !strings.Contains(err.Error(), "draw One") {
+		t.Errorf("error %v, want one about drawing One", err)
+	}
+}
