@@ -19,7 +19,37 @@ type mistake struct{ error }
 
 // Build records the network that define describes, for samples of the given shape. define gets the inputs x, of shape
 // [Batch, shape...], and sigma, of shape [Batch], and returns the score, of x's shape.
-func Build(shape []int, define func(b *Builder, x, sigma *Node) *Node) (g *Graph, err error) {
+func Build(shape []int, define func(b *Builder, x, sigma *Node) *Node) (*Graph, error) {
+	return record(shape, func(b *Builder, x *Node) *Graph {
+		sigma := b.add(&Node{Op: OpInput, Name: "sigma", Shape: []int{Batch}})
+		score := define(b, x, sigma)
+		if !slices.Equal(score.Shape, x.Shape) {
+			b.fail("score has shape %v: want that of x, %v", score.Shape, x.Shape)
+		}
+		b.output("score", score)
+		return b.graph(&Graph{X: x, Sigma: sigma, Score: score, Outputs: []*Node{score}})
+	})
+}
+
+// BuildClassifier records a network of x alone, [Batch, shape...]. define returns its features, [Batch, n], and the
+// logits of its classes, [Batch, k]. The graph has no sigma and no score but three outputs: features, logits and
+// probabilities, the softmax of the logits.
+func BuildClassifier(shape []int, define func(b *Builder, x *Node) (features, logits *Node)) (*Graph, error) {
+	return record(shape, func(b *Builder, x *Node) *Graph {
+		features, logits := define(b, x)
+		for _, n := range []*Node{features, logits} {
+			if len(n.Shape) != 2 || n.Shape[0] != Batch {
+				b.fail("%s of a classifier has shape %v: want rows, two axes", n.Name, n.Shape)
+			}
+		}
+		b.output("features", features)
+		b.output("logits", logits)
+		return b.graph(&Graph{X: x, Outputs: []*Node{features, logits, b.Softmax("probabilities", logits)}})
+	})
+}
+
+// record makes the graph that define describes and returns the mistake that ended it, if any.
+func record(shape []int, define func(b *Builder, x *Node) *Graph) (g *Graph, err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -34,21 +64,24 @@ func Build(shape []int, define func(b *Builder, x, sigma *Node) *Node) (g *Graph
 		b.fail("sample of shape %v: want at least one axis, all of them positive", shape)
 	}
 	x := b.add(&Node{Op: OpInput, Name: "x", Shape: append([]int{Batch}, shape...)})
-	sigma := b.add(&Node{Op: OpInput, Name: "sigma", Shape: []int{Batch}})
-	score := define(b, x, sigma)
-	if !slices.Equal(score.Shape, x.Shape) || score.Op == OpInput || score.Op == OpParameter {
-		b.fail("score is an %s of shape %v: want the result of an operation, of the shape of x, %v", score.Op, score.Shape, x.Shape)
-	}
-	if score.Name != "score" && b.names["score"] {
-		b.fail("a node named score is not the score: want the name for the result alone")
-	}
-	score.Name = "score"
-	return newGraph(x, sigma, score, used(b.nodes, score)), nil
+	return define(b, x), nil
 }
 
-func newGraph(x, sigma, score *Node, used []*Node) *Graph {
-	g := &Graph{X: x, Sigma: sigma, Score: score}
-	for _, n := range used {
+// output gives n the name of a result.
+func (b *Builder) output(name string, n *Node) {
+	if n.Op == OpInput || n.Op == OpParameter {
+		b.fail("%s is an %s: want the result of an operation", name, n.Op)
+	}
+	if n.Name != name && b.names[name] {
+		b.fail("a node named %s is not the %s: want the name for the result alone", name, name)
+	}
+	b.names[name] = true
+	n.Name = name
+}
+
+// graph completes g with what its outputs need.
+func (b *Builder) graph(g *Graph) *Graph {
+	for _, n := range used(b.nodes, g.Outputs) {
 		switch n.Op {
 		case OpInput:
 		case OpParameter:
@@ -84,10 +117,24 @@ func (b *Builder) Parameter(name string, init Init, shape ...int) *Node {
 
 // Constant is a scalar that is not trained.
 func (b *Builder) Constant(name string, value float64) *Node {
-	if math.IsNaN(value) || math.IsInf(value, 0) {
-		b.fail("constant %s is %g: want a finite number", name, value)
+	return b.constant(name, []int{}, value)
+}
+
+// Row is values as a tensor [1, len(values)] that is not trained.
+func (b *Builder) Row(name string, values ...float64) *Node {
+	if len(values) == 0 {
+		b.fail("row %s has no values: want at least one", name)
 	}
-	return b.add(&Node{Op: OpConstant, Name: name, Shape: []int{}, Values: []float64{value}})
+	return b.constant(name, []int{1, len(values)}, values...)
+}
+
+func (b *Builder) constant(name string, shape []int, values ...float64) *Node {
+	for _, v := range values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			b.fail("constant %s is %g: want a finite number", name, v)
+		}
+	}
+	return b.add(&Node{Op: OpConstant, Name: name, Shape: shape, Values: values})
 }
 
 // Add is x + y, elementwise.
@@ -110,6 +157,27 @@ func (b *Builder) Softplus(name string, x *Node) *Node { return b.elementwise(Op
 
 // Tanh is the hyperbolic tangent, elementwise.
 func (b *Builder) Tanh(name string, x *Node) *Node { return b.elementwise(OpTanh, name, x) }
+
+// ReLU is max(x, 0), elementwise.
+func (b *Builder) ReLU(name string, x *Node) *Node { return b.elementwise(OpReLU, name, x) }
+
+// ELU is x where that is positive and e^x - 1 elsewhere, elementwise.
+func (b *Builder) ELU(name string, x *Node) *Node { return b.elementwise(OpELU, name, x) }
+
+// Exp is e^x, elementwise.
+func (b *Builder) Exp(name string, x *Node) *Node { return b.elementwise(OpExp, name, x) }
+
+// Log is the natural logarithm, elementwise.
+func (b *Builder) Log(name string, x *Node) *Node { return b.elementwise(OpLog, name, x) }
+
+// Sqrt is the square root, elementwise.
+func (b *Builder) Sqrt(name string, x *Node) *Node { return b.elementwise(OpSqrt, name, x) }
+
+// Sin is the sine, elementwise.
+func (b *Builder) Sin(name string, x *Node) *Node { return b.elementwise(OpSin, name, x) }
+
+// Cos is the cosine, elementwise.
+func (b *Builder) Cos(name string, x *Node) *Node { return b.elementwise(OpCos, name, x) }
 
 // SiLU is x·sigmoid(x), elementwise, recorded as these two operations.
 func (b *Builder) SiLU(name string, x *Node) *Node {
@@ -161,6 +229,42 @@ func (b *Builder) Unsqueeze(name string, x *Node, axes ...int) *Node {
 		shape = slices.Insert(shape, axis, 1)
 	}
 	return b.add(&Node{Op: OpUnsqueeze, Name: name, Shape: shape, Inputs: []*Node{x}, Axes: axes})
+}
+
+// Reshape gives the elements of every row of the batch another shape: the result is [Batch, shape...].
+func (b *Builder) Reshape(name string, x *Node, shape ...int) *Node {
+	if len(x.Shape) == 0 || x.Shape[0] != Batch || len(shape) == 0 || slices.Min(shape) < 1 || product(shape) != product(x.Shape[1:]) {
+		b.fail("%s: reshape of %v to rows of %v: want as many elements in every row of the batch", name, x.Shape, shape)
+	}
+	return b.add(&Node{Op: OpReshape, Name: name, Shape: append([]int{Batch}, shape...), Inputs: []*Node{x}})
+}
+
+// ReduceMean is the mean over the given axes, in ascending order and not the batch, which remain with size 1.
+func (b *Builder) ReduceMean(name string, x *Node, axes ...int) *Node {
+	shape := slices.Clone(x.Shape)
+	for i, axis := range axes {
+		if axis < 1 || axis >= len(shape) || i > 0 && axis <= axes[i-1] {
+			b.fail("%s: mean over axes %v of shape %v: want ascending ones after the first", name, axes, x.Shape)
+		}
+		shape[axis] = 1
+	}
+	return b.add(&Node{Op: OpReduceMean, Name: name, Shape: shape, Inputs: []*Node{x}, Axes: axes})
+}
+
+// Softmax is e^x over the sum of e^x along the last axis, for rows x [Batch, n].
+func (b *Builder) Softmax(name string, x *Node) *Node {
+	if len(x.Shape) != 2 {
+		b.fail("%s: softmax of shape %v: want rows, two axes", name, x.Shape)
+	}
+	return b.add(&Node{Op: OpSoftmax, Name: name, Shape: x.Shape, Inputs: []*Node{x}})
+}
+
+func product(shape []int) int {
+	size := 1
+	for _, n := range shape {
+		size *= n
+	}
+	return size
 }
 
 // Concat joins tensors along one axis other than the batch; their other axes are equal.

@@ -10,18 +10,36 @@ import (
 // a node for each of g.Params, x is float32 [N, shape...] and sigma float32 [N]. Like all of GoMLX's graph building it
 // panics on nodes that do not fit; GoMLX's executor turns that into an error.
 func (g *Graph) GoMLX(params []*graph.Node, x, sigma *graph.Node) *graph.Node {
-	values := map[*Node]*graph.Node{g.X: x, g.Sigma: sigma}
+	return g.goMLX(params, x, sigma)[0]
+}
+
+// ClassifyGoMLX is GoMLX of a classifier: it returns the features, [N, n], and the logits of the classes, [N, k].
+func (g *Graph) ClassifyGoMLX(params []*graph.Node, x *graph.Node) (features, logits *graph.Node) {
+	outputs := g.goMLX(params, x)
+	return outputs[0], outputs[1]
+}
+
+// goMLX returns a node for each of g.Outputs.
+func (g *Graph) goMLX(params []*graph.Node, inputs ...*graph.Node) []*graph.Node {
+	values := make(map[*Node]*graph.Node)
+	for i, n := range g.inputs() {
+		values[n] = inputs[i]
+	}
 	for i, p := range g.Params {
 		values[p] = params[i]
 	}
 	for _, n := range g.Nodes {
-		inputs := make([]*graph.Node, len(n.Inputs))
-		for i, in := range n.Inputs {
-			inputs[i] = values[in]
+		in := make([]*graph.Node, len(n.Inputs))
+		for i, input := range n.Inputs {
+			in[i] = values[input]
 		}
-		values[n] = n.goMLX(x, inputs)
+		values[n] = n.goMLX(inputs[0], in)
 	}
-	return values[g.Score]
+	outputs := make([]*graph.Node, len(g.Outputs))
+	for i, n := range g.Outputs {
+		outputs[i] = values[n]
+	}
+	return outputs
 }
 
 // SplitGoMLX cuts the flat vector of parameters, [NumParams], into one node for each of g.Params, in their shapes.
@@ -39,7 +57,7 @@ func (g *Graph) SplitGoMLX(flat *graph.Node) []*graph.Node {
 func (n *Node) goMLX(like *graph.Node, in []*graph.Node) *graph.Node {
 	switch n.Op {
 	case OpConstant:
-		return graph.ConstAs(like, n.Values[0])
+		return graph.Reshape(graph.ConstAs(like, n.Values), n.Shape...)
 	case OpUnsqueeze:
 		return graph.ExpandAxes(in[0], n.Axes...)
 	case OpConcat:
@@ -58,6 +76,26 @@ func (n *Node) goMLX(like *graph.Node, in []*graph.Node) *graph.Node {
 		return softplus(in[0])
 	case OpTanh:
 		return graph.Tanh(in[0])
+	case OpReLU:
+		return graph.MaxScalar(in[0], 0.0)
+	case OpELU:
+		return elu(in[0])
+	case OpExp:
+		return graph.Exp(in[0])
+	case OpLog:
+		return graph.Log(in[0])
+	case OpSqrt:
+		return graph.Sqrt(in[0])
+	case OpSin:
+		return graph.Sin(in[0])
+	case OpCos:
+		return graph.Cos(in[0])
+	case OpReshape:
+		return graph.Reshape(in[0], append([]int{in[0].Shape().Dimensions[0]}, n.Shape[1:]...)...)
+	case OpReduceMean:
+		return graph.ReduceAndKeep(in[0], graph.ReduceMean, n.Axes...)
+	case OpSoftmax:
+		return graph.Softmax(in[0], -1)
 	case OpDense:
 		return graph.Add(graph.MatMul(in[0], in[1]), graph.ExpandAxes(in[2], 0))
 	case OpNearest:
@@ -66,7 +104,41 @@ func (n *Node) goMLX(like *graph.Node, in []*graph.Node) *graph.Node {
 	case OpGather:
 		return graph.Gather(in[0], graph.ExpandAxes(in[1], 1))
 	}
+	return n.goMLXImage(in)
+}
+
+// goMLXImage is n of an operation on images.
+func (n *Node) goMLXImage(in []*graph.Node) *graph.Node {
+	switch n.Op {
+	case OpConv:
+		y := convolve(in[0], in[1], n.Window)
+		if len(in) > 2 {
+			y = shifted(y, in[2])
+		}
+		return y
+	case OpConvTranspose:
+		return shifted(n.Window.transposed(in[0], in[1]), in[2])
+	case OpInstanceNorm:
+		return instanceNorm(in[0], n.Values[0])
+	case OpMeanPool:
+		return n.Window.meanPool(in[0])
+	case OpMaxPool:
+		return n.Window.maxPool(in[0])
+	case OpUpsample:
+		return upsample(in[0], n.Window.Stride)
+	case OpResize:
+		return resize(in[0], n.Shape[2], n.Shape[3])
+	case OpSpaceToDepth:
+		return spaceToDepth(in[0], n.Window.Stride)
+	case OpDepthToSpace:
+		return depthToSpace(in[0], n.Window.Stride)
+	}
 	panic(fmt.Sprintf("nn: no GoMLX form of %s", n.Op))
+}
+
+// elu is max(x, 0) + (e^min(x, 0) - 1): ONNX Runtime's GoMLX backend has no e^x - 1.
+func elu(x *graph.Node) *graph.Node {
+	return graph.Add(graph.MaxScalar(x, 0.0), graph.AddScalar(graph.Exp(graph.MinScalar(x, 0.0)), -1))
 }
 
 // softplus is max(x, 0) + ln(1 + e^-|x|), which overflows nowhere and whose derivative at 0 comes out as 1/2.

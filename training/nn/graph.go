@@ -26,10 +26,45 @@ const (
 	OpSigmoid   Op = "Sigmoid"  // 1/(1 + e^-x)
 	OpSoftplus  Op = "Softplus" // ln(1 + e^x)
 	OpTanh      Op = "Tanh"
+	OpReLU      Op = "Relu" // max(x, 0)
+	OpELU       Op = "Elu"  // x where it is positive, e^x - 1 elsewhere
+	OpExp       Op = "Exp"
+	OpLog       Op = "Log"
+	OpSqrt      Op = "Sqrt"
+	OpSin       Op = "Sin"
+	OpCos       Op = "Cos"
 	OpDense     Op = "Dense"   // input [Batch, in], weight [in, out], bias [out] -> input·weight + bias
 	OpNearest   Op = "Nearest" // input [Batch] -> index of the nearest of Values, the first of equals
 	OpGather    Op = "Gather"  // table [rows, width], index [Batch] -> rows of the table [Batch, width]
+
+	OpReshape    Op = "Reshape"    // the same elements in Shape, row by row of the batch
+	OpReduceMean Op = "ReduceMean" // mean over Axes, which remain with size 1
+	OpSoftmax    Op = "Softmax"    // over the last axis
+
+	// Of images [Batch, channels, height, width].
+	OpConv          Op = "Conv"          // input, weight [out, in, Size, Size], perhaps bias [out]; zeros as padding
+	OpConvTranspose Op = "ConvTranspose" // input, weight [in, out, Size, Size], bias [out]: Conv's transpose, to Stride times the size
+	OpInstanceNorm  Op = "InstanceNorm"  // (x - mean)/√(variance + Values[0]) of each channel, over all places
+	OpMeanPool      Op = "MeanPool"      // zeros as padding, which count
+	OpMaxPool       Op = "MaxPool"       // -∞ as padding
+	OpUpsample      Op = "Upsample"      // every element Stride×Stride times
+	OpResize        Op = "Resize"        // to Shape, bilinear, corners on corners
+	OpSpaceToDepth  Op = "SpaceToDepth"  // blocks of Stride×Stride places to channels, the place before the channel
+	OpDepthToSpace  Op = "DepthToSpace"  // the inverse of OpSpaceToDepth
 )
+
+// Window is how an operation on images goes over them, the same in both directions.
+type Window struct {
+	Size     int // of the window, in elements
+	Stride   int // from one window to the next
+	Dilation int // from one element of a window to the next
+	Pad      int // elements added on each side
+}
+
+// places is how many windows fit along an axis of the given length.
+func (w Window) places(length int) int {
+	return (length+2*w.Pad-w.Dilation*(w.Size-1)-1)/w.Stride + 1
+}
 
 // Node is one value of a [Graph] and how it is computed. Nodes are made by a [Builder] and not changed afterwards.
 type Node struct {
@@ -37,28 +72,32 @@ type Node struct {
 	Name   string    // unique in the graph; its tensor's name in the ONNX file
 	Shape  []int     // an axis of size [Batch] is any number of rows
 	Inputs []*Node   // in the order the operation documents
-	Axes   []int     // of OpUnsqueeze and OpConcat
-	Values []float64 // of OpConstant and OpNearest
+	Axes   []int     // of OpUnsqueeze, OpConcat and OpReduceMean
+	Values []float64 // of OpConstant, OpNearest and OpInstanceNorm
+	Window Window    // of the operations on images
 	Init   Init      // of OpParameter
 }
 
 // Size is the number of elements of a node whose shape has no batch axis.
-func (n *Node) Size() int {
-	size := 1
-	for _, d := range n.Shape {
-		size *= d
-	}
-	return size
+func (n *Node) Size() int { return product(n.Shape) }
+
+// Graph is a network as it was recorded: the score as a function of x, sigma and the parameters, or the results of a
+// classifier as a function of x and the parameters. It is immutable and safe for concurrent use.
+type Graph struct {
+	X       *Node   // [Batch, shape of one sample...]
+	Sigma   *Node   // [Batch]; nil in a classifier
+	Score   *Node   // shaped as X; nil in a classifier
+	Outputs []*Node // the score, or what BuildClassifier says
+	Params  []*Node // in the order of the flat vector of parameters
+	Nodes   []*Node // everything that is neither input nor parameter, each after its inputs; only what Outputs need
 }
 
-// Graph is a network as it was recorded: the score as a function of x, sigma and the parameters. It is immutable and
-// safe for concurrent use.
-type Graph struct {
-	X      *Node   // [Batch, shape of one sample...]
-	Sigma  *Node   // [Batch]
-	Score  *Node   // shaped as X
-	Params []*Node // in the order of the flat vector of parameters
-	Nodes  []*Node // everything that is neither input nor parameter, each after its inputs; only what Score needs
+// inputs are x and, unless g is a classifier, sigma.
+func (g *Graph) inputs() []*Node {
+	if g.Sigma == nil {
+		return []*Node{g.X}
+	}
+	return []*Node{g.X, g.Sigma}
 }
 
 // NumParams is the length of the flat vector of parameters.
@@ -82,7 +121,8 @@ func (g *Graph) Split(params []float32) [][]float32 {
 // Init says how a parameter is drawn before training.
 type Init struct {
 	Bound float64 // uniform on ±Bound, unless 0
-	Std   float64 // normal with this standard deviation, unless 0; both 0: zeros
+	Mean  float64 // of the normal distribution
+	Std   float64 // normal with this standard deviation, unless Bound is not 0; 0: all are Mean
 }
 
 // NewParams draws the initial flat vector of parameters, a pure function of g and seed.
@@ -104,14 +144,21 @@ func (i Init) draw(dst []float32, noise sampling.Noise) {
 	case i.Std != 0:
 		noise.Normal(dst, 0)
 		for j, z := range dst {
-			dst[j] = float32(i.Std * float64(z))
+			dst[j] = float32(i.Mean + i.Std*float64(z))
+		}
+	default:
+		for j := range dst {
+			dst[j] = float32(i.Mean)
 		}
 	}
 }
 
-// used returns the nodes that score depends on, each after its inputs, in the order they were recorded.
-func used(recorded []*Node, score *Node) []*Node {
-	needed := map[*Node]bool{score: true}
+// used returns the nodes that outputs depend on, each after its inputs, in the order they were recorded.
+func used(recorded, outputs []*Node) []*Node {
+	needed := make(map[*Node]bool)
+	for _, n := range outputs {
+		needed[n] = true
+	}
 	for _, n := range slices.Backward(recorded) {
 		if needed[n] {
 			for _, in := range n.Inputs {

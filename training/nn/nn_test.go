@@ -7,6 +7,11 @@ import (
 	"testing"
 )
 
+// smallUNet adds up the parameters of a UNet of 2-channel images, 4 and 8 channels and one block a stage: the embedding,
+// convolutions in, down, up and out, and in each block two convolutions and what scales and shifts; once more at the end.
+const smallUNet = (32+1)*16 + (8*9+1)*4 + (4*9+1)*8 + (8*9+1)*4 + (4*9+1)*8 +
+	2*(2*(4*9+1)*4+2*(16+1)*4) + (2*(8*9+1)*8 + 2*(16+1)*8) + 2*(16+1)*4
+
 // networks are those of this package, with their golden parameter counts (17,154 and 39,938 are the papers').
 func networks(t *testing.T) map[string]struct {
 	graph  *Graph
@@ -35,6 +40,7 @@ func networks(t *testing.T) map[string]struct {
 		"toy softplus":  {must(ToyMLP(softplus, 2)), 17_282, 18},
 		"unconditional": {must(UnconditionalMLP(softplus)), 17_154, 17},
 		"embedding":     {must(EmbeddingMLP(softplus, levels)), 39_938, 23},
+		"unet":          {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2, Std: 0.4}.Build()), smallUNet, 99},
 	}
 }
 
@@ -172,10 +178,66 @@ func TestBuildRefuses(t *testing.T) {
 		"hidden 0":          {second(UnconditionalMLP(MLP{Dim: 2})), "0 hidden"},
 		"scale 0":           {second(ToyMLP(mlp, 0)), "scale is 0"},
 		"no levels":         {second(EmbeddingMLP(mlp, nil)), "0 values"},
+		"unet of points":    {second(UNet{Shape: []int{2}, Outer: 4, Inner: 4, Blocks: 1, Std: 1}.Build()), "shape [2]"},
+		"unet of std 0":     {second(UNet{Shape: []int{1, 4, 4}, Outer: 4, Inner: 4, Blocks: 1}.Build()), "standard deviation 0"},
+		"odd classifier":    {second(Classifier{Shape: []int{1, 6, 4}, Channels: 8, Features: 4, Classes: 2}.Build()), "[1 6 4]"},
+		"one class":         {second(Classifier{Shape: []int{1, 4, 4}, Channels: 8, Features: 4, Classes: 1}.Build()), "1 classes"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one that says %q", name, c.err, c.want)
 		}
+	}
+}
+
+func TestImageOperationsRefuse(t *testing.T) {
+	for name, c := range map[string]struct {
+		op   func(b *Builder, x *Node) *Node
+		want string
+	}{
+		"conv of rows":     {func(b *Builder, x *Node) *Node { return b.Conv("a", b.Reshape("r", x, 96), Conv{Out: 1}) }, "want images"},
+		"even kernel":      {func(b *Builder, x *Node) *Node { return b.Conv("a", x, Conv{Out: 1, Size: 2}) }, "odd size"},
+		"no channels":      {func(b *Builder, x *Node) *Node { return b.Conv("a", x, Conv{}) }, "at least 1"},
+		"stride 3":         {func(b *Builder, x *Node) *Node { return b.ConvTranspose("a", x, Conv{Out: 1, Stride: 3}) }, "stride of 1 or 2"},
+		"pool that cuts":   {func(b *Builder, x *Node) *Node { return b.MeanPool("a", x, 3, 3, 0) }, "tile the image"},
+		"pool of size 0":   {func(b *Builder, x *Node) *Node { return b.MaxPool("a", x, 0, 0, 0) }, "tile the image"},
+		"upsample by 0":    {func(b *Builder, x *Node) *Node { return b.Upsample("a", x, 0) }, "by 0"},
+		"resize to 0":      {func(b *Builder, x *Node) *Node { return b.Resize("a", x, 0, 4) }, "0×4"},
+		"odd patches":      {func(b *Builder, x *Node) *Node { return b.SpaceToDepth("a", x, 3) }, "blocks of 3×3"},
+		"few channels":     {func(b *Builder, x *Node) *Node { return b.DepthToSpace("a", x, 2) }, "2 channels"},
+		"groups":           {func(b *Builder, x *Node) *Node { return b.GroupNorm("a", x, 4) }, "4 groups"},
+		"norm of rows":     {func(b *Builder, x *Node) *Node { return b.InstanceNorm("a", b.Reshape("r", x, 96)) }, "channels and places"},
+		"reshape":          {func(b *Builder, x *Node) *Node { return b.Reshape("a", x, 95) }, "as many elements"},
+		"mean of rows":     {func(b *Builder, x *Node) *Node { return b.ReduceMean("a", x, 0) }, "after the first"},
+		"softmax of image": {func(b *Builder, x *Node) *Node { return b.Softmax("a", x) }, "want rows"},
+		"empty row":        {func(b *Builder, _ *Node) *Node { return b.Row("a") }, "no values"},
+	} {
+		_, err := Build([]int{2, 4, 12}, func(b *Builder, x, _ *Node) *Node { return c.op(b, x) })
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one that says %q", name, err, c.want)
+		}
+	}
+}
+
+// A classifier's probabilities agree in the float64 reference and in GoMLX, which gives logits.
+func TestClassifier(t *testing.T) {
+	g, err := Classifier{Shape: []int{1, 8, 8}, Channels: 8, Features: 6, Classes: 4}.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := scattered(g)
+	x, none := inputs(g, 9)
+	probabilities := runGoMLX(t, g, params, x, none)
+	compare(t, "GoMLX", probabilities, evaluate(t, g, params, x, none))
+	model, err := g.ONNX("classifier", params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, out := range model.Graph.Output {
+		names = append(names, out.Name)
+	}
+	if len(model.Graph.Input) != 1 || !slices.Equal(names, []string{"features", "logits", "probabilities"}) {
+		t.Errorf("the ONNX model has %d inputs and outputs %q", len(model.Graph.Input), names)
 	}
 }
 

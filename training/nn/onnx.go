@@ -15,7 +15,8 @@ const (
 )
 
 // ONNX writes g with the given flat vector of parameters as an ONNX model: inputs x, float32 [N, shape...], and sigma,
-// float32 [N]; output score, shaped as x; N free. Tensors carry the names of g's nodes and the parameters are raw
+// float32 [N]; output score, shaped as x; N free. A classifier has the input x and the outputs features, logits and
+// probabilities. Tensors carry the names of g's nodes and the parameters are raw
 // little-endian initializers. An operation is one ONNX node except for Softplus, written as the faster
 // Relu(x) + Log(1 + Exp(-Abs(x))), and Nearest, an ArgMin of distances.
 func (g *Graph) ONNX(name string, params []float32) (*protos.ModelProto, error) {
@@ -23,9 +24,7 @@ func (g *Graph) ONNX(name string, params []float32) (*protos.ModelProto, error) 
 		return nil, fmt.Errorf("nn: export %s: %d parameters given, the network has %d", name, len(params), g.NumParams())
 	}
 	w := onnxWriter{graph: &protos.GraphProto{
-		Name:   name,
-		Input:  []*protos.ValueInfoProto{valueInfo(g.X), valueInfo(g.Sigma)},
-		Output: []*protos.ValueInfoProto{valueInfo(g.Score)},
+		Name: name, Input: valueInfos(g.inputs()), Output: valueInfos(g.Outputs),
 	}, constants: make(map[string]bool)}
 	for _, n := range g.Nodes {
 		w.write(n)
@@ -59,7 +58,7 @@ func (w *onnxWriter) write(n *Node) {
 		w.node("Unsqueeze", n.Name, in[0], w.int64s("axes", n.Axes))
 	case OpConcat:
 		w.node("Concat", n.Name, in...).Attribute = []*protos.AttributeProto{intAttribute("axis", n.Axes[0])}
-	case OpAdd, OpSub, OpMul, OpDiv, OpSigmoid, OpTanh:
+	case OpAdd, OpSub, OpMul, OpDiv, OpSigmoid, OpTanh, OpReLU, OpELU, OpExp, OpLog, OpSqrt, OpSin, OpCos, OpSoftmax:
 		w.node(string(n.Op), n.Name, in...) // these have ONNX's names
 	case OpSoftplus:
 		w.softplus(n.Name, in[0])
@@ -69,6 +68,12 @@ func (w *onnxWriter) write(n *Node) {
 		w.nearest(n, in[0])
 	case OpGather:
 		w.node("Gather", n.Name, in...)
+	case OpReshape:
+		w.node("Reshape", n.Name, in[0], w.int64s("shape", append([]int{0}, n.Shape[1:]...))) // 0: as in the input
+	case OpReduceMean:
+		w.node("ReduceMean", n.Name, in[0], w.int64s("axes", n.Axes))
+	case OpConv, OpConvTranspose, OpInstanceNorm, OpMeanPool, OpMaxPool, OpUpsample, OpResize, OpSpaceToDepth, OpDepthToSpace:
+		w.writeImage(n, in)
 	default:
 		panic(fmt.Sprintf("nn: no ONNX form of %s", n.Op))
 	}
@@ -143,6 +148,14 @@ func (w *onnxWriter) initializer(name string, dtype protos.TensorProto_DataType,
 	}
 	tensor := &protos.TensorProto{Name: name, DataType: int32(dtype), Dims: dims, RawData: raw}
 	w.graph.Initializer = append(w.graph.Initializer, tensor)
+}
+
+func valueInfos(nodes []*Node) []*protos.ValueInfoProto {
+	infos := make([]*protos.ValueInfoProto, len(nodes))
+	for i, n := range nodes {
+		infos[i] = valueInfo(n)
+	}
+	return infos
 }
 
 // valueInfo declares a float32 tensor whose first axis is called N.

@@ -38,6 +38,44 @@ func everyOp(t *testing.T) *Graph {
 	return g
 }
 
+// everyImageOp uses all operations on images, and what networks for images need besides. The two branches of the score
+// are on the scale of 1 wherever x is.
+func everyImageOp(t *testing.T) *Graph {
+	t.Helper()
+	g, err := Build([]int{2, 4, 8}, func(b *Builder, x, sigma *Node) *Node {
+		h := b.ELU("elu", b.Conv("conv", b.Tanh("bounded", x), Conv{Out: 6, Dilation: 2}))
+		h = b.GroupNorm("group", b.Conv("narrow", h, Conv{Out: 4, Size: 1, NoBias: true}), 2)
+		h = b.Add("context", b.MeanPool("near_mean", h, 5, 1, 2), b.MaxPool("near_max", h, 3, 1, 1))
+		half := b.ReLU("relu", b.Conv("strided", h, Conv{Out: 4, Stride: 2}))
+		half = b.Add("halves", half, b.Add("pools", b.MeanPool("mean", h, 2, 2, 0), b.MaxPool("max", h, 2, 2, 0)))
+		big := b.Concat("big", 1,
+			b.Resize("resize", half, 4, 8), b.Upsample("up", half, 2),
+			b.ConvTranspose("transposed", half, Conv{Out: 3, Stride: 2}), b.ConvTranspose("same", h, Conv{Out: 2}),
+			b.DepthToSpace("spread", half, 2))
+		depth := b.SpaceToDepth("patches", b.InstanceNorm("instance", big), 2)
+		log := b.Unsqueeze("log_column", b.Log("log", sigma), 1)
+		angle := b.Mul("angle", log, b.Row("frequencies", 0.5, 1, 2))
+		waves := b.Softmax("share", b.Dense("mix", b.Concat("waves", 1, b.Sin("sin", angle), b.Cos("cos", angle)), 4))
+		pooled := b.Reshape("pooled", b.ReduceMean("mean_places", half, 2, 3), 4)
+		gate := b.Sqrt("root", b.Exp("exp", b.Mul("gated", waves, b.Tanh("small", pooled))))
+		out := b.DepthToSpace("pixels", b.Conv("last", depth, Conv{Out: 8}), 2)
+		return b.Mul("result", out, b.ReduceMean("strength", b.Unsqueeze("gate_image", gate, 2, 3), 1))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// parityGraphs are those that the interpreters are compared on.
+func parityGraphs(t *testing.T) map[string]*Graph {
+	graphs := map[string]*Graph{"every op": everyOp(t), "every image op": everyImageOp(t)}
+	for name, c := range networks(t) {
+		graphs[name] = c.graph
+	}
+	return graphs
+}
+
 // An operation that is in none of the networks of the parity test below would go untested in three interpreters.
 func TestEveryOpIsUsed(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "graph.go", nil, 0)
@@ -45,8 +83,10 @@ func TestEveryOpIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := map[Op]bool{OpInput: true, OpParameter: true}
-	for _, n := range everyOp(t).Nodes {
-		used[n.Op] = true
+	for _, g := range []*Graph{everyOp(t), everyImageOp(t)} {
+		for _, n := range g.Nodes {
+			used[n.Op] = true
+		}
 	}
 	declared := 0
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -67,19 +107,29 @@ func TestEveryOpIsUsed(t *testing.T) {
 
 // TestInterpretersAgree compares GoMLX, the ONNX file and plain Go in float64 on random parameters and inputs.
 func TestInterpretersAgree(t *testing.T) {
-	graphs := map[string]*Graph{"every op": everyOp(t)}
-	for name, c := range networks(t) {
-		graphs[name] = c.graph
-	}
-	for name, g := range graphs {
+	for name, g := range parityGraphs(t) {
 		t.Run(name, func(t *testing.T) {
-			params := g.NewParams(3)
-			x, sigma := inputs(g, 257)
+			params := scattered(g)
+			rows := 257
+			if len(g.X.Shape) == 4 {
+				rows = 17 // plain Go takes its time over images
+			}
+			x, sigma := inputs(g, rows)
 			want := evaluate(t, g, params, x, sigma)
 			compare(t, "GoMLX", runGoMLX(t, g, params, x, sigma), want)
 			compare(t, "ONNX", runONNX(t, g, params, x, sigma), want)
 		})
 	}
+}
+
+// scattered are initial parameters of which none is a plain 0 or 1, so that no branch of the network is silent.
+func scattered(g *Graph) []float32 {
+	params, noise := g.NewParams(3), make([]float32, g.NumParams())
+	sampling.Noise{Seed: 4}.Normal(noise, 0)
+	for i := range params {
+		params[i] += 0.05 * noise[i]
+	}
+	return params
 }
 
 // compare allows 1e-5, relative for large scores.
@@ -142,6 +192,10 @@ func runGoMLX(t *testing.T, g *Graph, params, x, sigma []float32) []float32 {
 		t.Fatal(err)
 	}
 	exec, err := graph.NewExec(backend, func(params, x, sigma *graph.Node) *graph.Node {
+		if g.Score == nil {
+			_, logits := g.ClassifyGoMLX(g.SplitGoMLX(params), x)
+			return graph.Softmax(logits, -1)
+		}
 		return g.GoMLX(g.SplitGoMLX(params), x, sigma)
 	})
 	if err != nil {

@@ -3,22 +3,23 @@ package nn
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Evaluate computes the score in float64, without any library and without haste: x holds len(sigma) rows of one sample
-// each and so does the result. It is what the other interpreters are tested against.
+// each and so does the result. For a classifier, which does not look at sigma, it computes the probabilities. It is what
+// the other interpreters are tested against.
 func (g *Graph) Evaluate(params []float32, x, sigma []float64) ([]float64, error) {
-	row := 1
-	for _, n := range g.X.Shape[1:] {
-		row *= n
-	}
+	row := product(g.X.Shape[1:])
 	if len(params) != g.NumParams() || len(x) != row*len(sigma) {
 		return nil, fmt.Errorf("nn: evaluate: %d parameters and %d elements of x for %d sigmas: want %d and %d",
 			len(params), len(x), len(sigma), g.NumParams(), row*len(sigma))
 	}
 	values := map[*Node]tensor{
-		g.X:     {rows(g.X.Shape, len(sigma)), x},
-		g.Sigma: {[]int{len(sigma)}, sigma},
+		g.X: {rows(g.X.Shape, len(sigma)), x},
+	}
+	if g.Sigma != nil {
+		values[g.Sigma] = tensor{[]int{len(sigma)}, sigma}
 	}
 	for i, piece := range g.Split(params) {
 		data := make([]float64, len(piece))
@@ -34,7 +35,7 @@ func (g *Graph) Evaluate(params []float32, x, sigma []float64) ([]float64, error
 		}
 		values[n] = n.evaluate(tensorOf(rows(n.Shape, len(sigma))), in)
 	}
-	return values[g.Score].data, nil
+	return values[g.Outputs[len(g.Outputs)-1]].data, nil
 }
 
 // tensor is a row-major array.
@@ -85,6 +86,26 @@ func (n *Node) evaluate(out tensor, in []tensor) tensor {
 		out.each(in[0], func(a float64) float64 { return max(a, 0) + math.Log1p(math.Exp(-math.Abs(a))) })
 	case OpTanh:
 		out.each(in[0], math.Tanh)
+	case OpReLU:
+		out.each(in[0], func(a float64) float64 { return max(a, 0) })
+	case OpELU:
+		out.each(in[0], func(a float64) float64 { return max(a, 0) + math.Expm1(min(a, 0)) })
+	case OpExp:
+		out.each(in[0], math.Exp)
+	case OpLog:
+		out.each(in[0], math.Log)
+	case OpSqrt:
+		out.each(in[0], math.Sqrt)
+	case OpSin:
+		out.each(in[0], math.Sin)
+	case OpCos:
+		out.each(in[0], math.Cos)
+	case OpReshape:
+		copy(out.data, in[0].data)
+	case OpReduceMean:
+		out.reduceMean(in[0])
+	case OpSoftmax:
+		out.softmax(in[0])
 	case OpDense:
 		out.dense(in[0], in[1], in[2])
 	case OpNearest:
@@ -95,9 +116,35 @@ func (n *Node) evaluate(out tensor, in []tensor) tensor {
 			copy(out.data[i*width:(i+1)*width], in[0].data[int(row)*width:])
 		}
 	default:
-		panic(fmt.Sprintf("nn: no reference for %s", n.Op))
+		n.evaluateImage(out, in)
 	}
 	return out
+}
+
+// evaluateImage is evaluate for an operation on images.
+func (n *Node) evaluateImage(out tensor, in []tensor) {
+	switch n.Op {
+	case OpConv:
+		out.conv(n.Window, in)
+	case OpConvTranspose:
+		out.convTranspose(n.Window, in[0], in[1], in[2])
+	case OpInstanceNorm:
+		out.instanceNorm(n.Values[0], in[0])
+	case OpMeanPool:
+		out.meanPool(n.Window, in[0])
+	case OpMaxPool:
+		out.maxPool(n.Window, in[0])
+	case OpUpsample:
+		out.upsample(n.Window.Stride, in[0])
+	case OpResize:
+		out.resize(in[0])
+	case OpSpaceToDepth:
+		in[0].blocks(n.Window.Stride, func(space, depth int) { out.data[depth] = in[0].data[space] })
+	case OpDepthToSpace:
+		out.blocks(n.Window.Stride, func(space, depth int) { out.data[space] = in[0].data[depth] })
+	default:
+		panic(fmt.Sprintf("nn: no reference for %s", n.Op))
+	}
 }
 
 func (t tensor) each(a tensor, f func(float64) float64) {
@@ -123,6 +170,29 @@ func (t tensor) at(shape []int, i int) int {
 		stride *= t.shape[axis]
 	}
 	return place
+}
+
+// reduceMean adds every element of x, shared out, to the one that it broadcasts from.
+func (t tensor) reduceMean(x tensor) {
+	share := float64(len(t.data)) / float64(len(x.data))
+	for i, v := range x.data {
+		t.data[t.at(x.shape, i)] += v * share
+	}
+}
+
+func (t tensor) softmax(x tensor) {
+	width := x.shape[len(x.shape)-1]
+	for at := 0; at < len(x.data); at += width {
+		var sum float64
+		row := x.data[at : at+width]
+		for i, v := range row {
+			t.data[at+i] = math.Exp(v - slices.Max(row))
+			sum += t.data[at+i]
+		}
+		for i := range row {
+			t.data[at+i] /= sum
+		}
+	}
 }
 
 func (t tensor) concat(axis int, in []tensor) {

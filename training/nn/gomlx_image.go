@@ -1,0 +1,145 @@
+package nn
+
+import (
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// channelsFirst is the layout of images [batch, channels, height, width] and of kernels [out, in, size, size].
+func channelsFirst() compute.ConvolveAxesConfig {
+	return compute.ConvolveAxesConfig{
+		InputBatch: 0, InputChannels: 1, InputSpatial: []int{2, 3},
+		KernelOutputChannels: 0, KernelInputChannels: 1, KernelSpatial: []int{2, 3},
+		OutputBatch: 0, OutputChannels: 1, OutputSpatial: []int{2, 3},
+	}
+}
+
+// convolve takes every Stride-th place of a convolution without a stride, since GoMLX cannot differentiate one with a
+// stride on ONNX Runtime.
+func convolve(x, weight *graph.Node, w Window) *graph.Node {
+	y := graph.Convolve(x, weight).AxesConfig(channelsFirst()).Dilations(w.Dilation).
+		PaddingPerDim([][2]int{{w.Pad, w.Pad}, {w.Pad, w.Pad}}).Done()
+	if w.Stride == 1 {
+		return y
+	}
+	first, all := graph.AxisElem(0), graph.AxisRange()
+	corners := graph.Slice(tiles(y, w.Stride), all, all, all, first, all, first)
+	return graph.Squeeze(corners, 3, 5)
+}
+
+// shifted adds a bias for each channel.
+func shifted(images, bias *graph.Node) *graph.Node {
+	return graph.Add(images, graph.Reshape(bias, 1, -1, 1, 1))
+}
+
+// transposed is a convolution, whose gradient GoMLX knows: of x with zeros between its elements, by the mirrored kernel.
+func (w Window) transposed(x, weight *graph.Node) *graph.Node {
+	if w.Stride == 2 {
+		x = spread(spread(x, 2), 3)
+	}
+	mirrored := graph.Transpose(graph.Reverse(weight, 2, 3), 0, 1)
+	pad := w.Size - 1 - w.Pad
+	return convolve(x, mirrored, Window{Size: w.Size, Stride: 1, Dilation: 1, Pad: pad})
+}
+
+// spread puts a zero behind every element along an axis.
+func spread(x *graph.Node, axis int) *graph.Node {
+	pairs := graph.ExpandAxes(x, axis+1)
+	doubled := x.Shape().Clone().Dimensions
+	doubled[axis] *= 2
+	return graph.Reshape(graph.Concatenate([]*graph.Node{pairs, graph.ZerosLike(pairs)}, axis+1), doubled...)
+}
+
+// tiles cuts images into blocks of size×size: [batch, channels, height/size, size, width/size, size].
+func tiles(x *graph.Node, size int) *graph.Node {
+	d := x.Shape().Dimensions
+	return graph.Reshape(x, d[0], d[1], d[2]/size, size, d[3]/size, size)
+}
+
+// meanPool: where windows tile the image the mean is one of blocks, since GoMLX cannot differentiate a window with a
+// stride on ONNX Runtime.
+func (w Window) meanPool(x *graph.Node) *graph.Node {
+	if w.Stride > 1 {
+		return graph.ReduceMean(tiles(x, w.Size), 3, 5)
+	}
+	padding := [][2]int{{0, 0}, {0, 0}, {w.Pad, w.Pad}, {w.Pad, w.Pad}}
+	sum := graph.SumPool(x).FullShape().WindowPerAxis(1, 1, w.Size, w.Size).Strides(1).PaddingPerDim(padding).Done()
+	return graph.MulScalar(sum, 1/float64(w.Size*w.Size))
+}
+
+func (w Window) maxPool(x *graph.Node) *graph.Node {
+	if w.Stride > 1 {
+		return graph.ReduceMax(tiles(x, w.Size), 3, 5)
+	}
+	return w.largest(w.largest(x, 2), 3)
+}
+
+// largest is the maximum of windows along one axis: of shifted copies, since GoMLX's gradient of windows that overlap is
+// wrong on ONNX Runtime.
+func (w Window) largest(x *graph.Node, axis int) *graph.Node {
+	padding := make([]compute.PadAxis, x.Rank())
+	padding[axis] = compute.PadAxis{Start: w.Pad, End: w.Pad}
+	padded := graph.Pad(x, graph.Infinity(x.Graph(), x.DType(), -1), padding...)
+	var result *graph.Node
+	for i := range w.Size {
+		ranges := []graph.SliceAxisSpec{graph.AxisRange(), graph.AxisRange(), graph.AxisRange(), graph.AxisRange()}
+		ranges[axis] = graph.AxisRange(i, i+x.Shape().Dimensions[axis])
+		shifted := graph.Slice(padded, ranges...)
+		if result == nil {
+			result = shifted
+		} else {
+			result = graph.Max(result, shifted)
+		}
+	}
+	return result
+}
+
+func upsample(x *graph.Node, factor int) *graph.Node {
+	d := x.Shape().Dimensions
+	repeated := graph.BroadcastToDims(graph.ExpandAxes(x, 3, 5), d[0], d[1], d[2], factor, d[3], factor)
+	return graph.Reshape(repeated, d[0], d[1], d[2]*factor, d[3]*factor)
+}
+
+// resize is a product with a fixed matrix for each of the two axes.
+func resize(x *graph.Node, height, width int) *graph.Node {
+	d := x.Shape().Dimensions
+	across := graph.MatMul(graph.Reshape(x, d[0]*d[1]*d[2], d[3]), graph.Transpose(graph.ConstAs(x, interpolation(width, d[3])), 0, 1))
+	across = graph.Transpose(graph.Reshape(across, d[0]*d[1], d[2], width), 1, 2)
+	down := graph.MatMul(graph.Reshape(across, d[0]*d[1]*width, d[2]), graph.Transpose(graph.ConstAs(x, interpolation(height, d[2])), 0, 1))
+	return graph.Reshape(graph.Transpose(graph.Reshape(down, d[0]*d[1], width, height), 1, 2), d[0], d[1], height, width)
+}
+
+// interpolation is the matrix [n, m] that reads n places from m by linear interpolation, ends on ends.
+func interpolation(n, m int) [][]float64 {
+	matrix := make([][]float64, n)
+	for i := range matrix {
+		matrix[i] = make([]float64, m)
+		first, second, share := between(i, n, m)
+		matrix[i][first] += 1 - share
+		matrix[i][second] += share
+	}
+	return matrix
+}
+
+func spaceToDepth(x *graph.Node, size int) *graph.Node {
+	d := x.Shape().Dimensions
+	blocks := graph.TransposeAllAxes(tiles(x, size), 0, 3, 5, 1, 2, 4)
+	return graph.Reshape(blocks, d[0], d[1]*size*size, d[2]/size, d[3]/size)
+}
+
+func depthToSpace(x *graph.Node, size int) *graph.Node {
+	d := x.Shape().Dimensions
+	channels := d[1] / (size * size)
+	blocks := graph.TransposeAllAxes(graph.Reshape(x, d[0], size, size, channels, d[2], d[3]), 0, 3, 4, 1, 5, 2)
+	return graph.Reshape(blocks, d[0], channels, d[2]*size, d[3]*size)
+}
+
+func instanceNorm(x *graph.Node, epsilon float64) *graph.Node {
+	axes := make([]int, x.Rank()-2)
+	for i := range axes {
+		axes[i] = i + 2
+	}
+	centred := graph.Sub(x, graph.ReduceAndKeep(x, graph.ReduceMean, axes...))
+	variance := graph.ReduceAndKeep(graph.Square(centred), graph.ReduceMean, axes...)
+	return graph.Mul(centred, graph.Inverse(graph.Sqrt(graph.AddScalar(variance, epsilon))))
+}

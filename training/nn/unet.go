@@ -1,0 +1,101 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+)
+
+// UNet is a small denoising network for images that spends its operations where they buy most on a CPU. It sees blocks
+// of 2×2 pixels as channels, so that nothing but its first and last step is done at full resolution, works with Outer
+// channels on these and with Inner channels at half of that resolution, and adds the one back to the other.
+//
+// Around the layers F stands the preconditioning of Karras et al. (2022, table 1), for data of mean Mean and standard
+// deviation Std and with r = √(σ² + Std²): they see (x - Mean)/r, and the score is
+//
+//	s(x, σ) = (Std/σ·F - (x - Mean)/r)/r
+//
+// This is s = (D - x)/σ² for their denoiser D. What F has to give has variance 1 at every sigma. It learns sigma from
+// sines and cosines of ln σ, which scale and shift the channels in every block. A block is
+//
+//	x + conv(SiLU(conv(SiLU(scale(σ)·x/rms(x) + shift(σ)))))
+//
+// where rms is the root of the mean square over a whole image, and its last convolution starts at 0.
+type UNet struct {
+	Shape  []int   // of one image: channels, height and width, of which the last two are multiples of 4
+	Outer  int     // channels at half the resolution
+	Inner  int     // channels at a quarter of it
+	Blocks int     // at each of the three stages: half, quarter and half the resolution
+	Mean   float64 // of the pixels of all data
+	Std    float64 // standard deviation of the pixels of all data
+}
+
+// Build records the network.
+func (u UNet) Build() (*Graph, error) {
+	if len(u.Shape) != 3 || u.Shape[1]%4 != 0 || u.Shape[2]%4 != 0 {
+		return nil, fmt.Errorf("nn: UNet of images of shape %v: want channels, height and width, the last two multiples of 4", u.Shape)
+	}
+	if u.Outer < 1 || u.Inner < 1 || u.Blocks < 1 || !(u.Std > 0) {
+		return nil, fmt.Errorf("nn: UNet of %d and %d channels, %d blocks and standard deviation %g: want all positive", u.Outer, u.Inner, u.Blocks, u.Std)
+	}
+	return Build(u.Shape, u.score)
+}
+
+func (u UNet) score(b *Builder, x, sigma *Node) *Node {
+	column := b.Unsqueeze("sigma_column", sigma, 1, 2, 3)
+	std := b.Constant("data_std", u.Std)
+	variance := b.Add("variance", b.Mul("sigma_squared", column, column), b.Constant("data_variance", u.Std*u.Std))
+	r := b.Sqrt("r", variance)
+	scaled := b.Div("scaled", b.Sub("centred", x, b.Constant("data_mean", u.Mean)), r)
+	f := u.layers(b, scaled, u.embedding(b, sigma))
+	gain := b.Div("gain", std, column)
+	return b.Div("unscaled", b.Sub("residual", b.Mul("learned", gain, f), scaled), r)
+}
+
+// embedding is what the blocks learn of sigma, [Batch, 4·Outer]: sines and cosines of ln σ whose periods lie between 2
+// and 64, more than ln σ ever covers, and a hidden layer.
+func (u UNet) embedding(b *Builder, sigma *Node) *Node {
+	const periods = 16
+	frequencies := make([]float64, periods)
+	for i := range frequencies {
+		frequencies[i] = 2 * math.Pi / (64 * math.Pow(1.0/32, float64(i)/(periods-1)))
+	}
+	angle := b.Mul("angle", b.Unsqueeze("log_sigma", b.Log("log", sigma), 1), b.Row("frequencies", frequencies...))
+	waves := b.Concat("waves", 1, b.Sin("sin", angle), b.Cos("cos", angle))
+	return b.SiLU("embedding", b.Dense("embed", waves, 4*u.Outer))
+}
+
+func (u UNet) layers(b *Builder, x, embedding *Node) *Node {
+	h := b.Conv("in", b.SpaceToDepth("patches", x, 2), Conv{Out: u.Outer})
+	outer := u.blocks(b, "fine", h, embedding)
+	h = b.Conv("down", b.MeanPool("halved", outer, 2, 2, 0), Conv{Out: u.Inner})
+	h = u.blocks(b, "coarse", h, embedding)
+	h = b.Upsample("doubled", b.Conv("up", h, Conv{Out: u.Outer}), 2)
+	h = u.blocks(b, "merged", b.Add("merge", outer, h), embedding)
+	h = b.SiLU("last", u.modulated(b, "out", h, embedding))
+	return b.DepthToSpace("pixels", b.Conv("out", h, Conv{Out: 4 * x.Shape[1], Init: &Init{}}), 2)
+}
+
+func (u UNet) blocks(b *Builder, stage string, h, embedding *Node) *Node {
+	for i := range u.Blocks {
+		h = u.block(b, fmt.Sprintf("%s%d", stage, i+1), h, embedding)
+	}
+	return h
+}
+
+func (u UNet) block(b *Builder, name string, x, embedding *Node) *Node {
+	channels := x.Shape[1]
+	h := b.SiLU(name+"/act1", u.modulated(b, name, x, embedding))
+	h = b.SiLU(name+"/act2", b.Conv(name+".conv1", h, Conv{Out: channels}))
+	return b.Add(name, x, b.Conv(name+".conv2", h, Conv{Out: channels, Init: &Init{}}))
+}
+
+// modulated is scale(σ)·x/rms(x) + shift(σ), where scale starts near 1.
+func (u UNet) modulated(b *Builder, name string, x, embedding *Node) *Node {
+	channels := x.Shape[1]
+	square := b.ReduceMean(name+"/mean_square", b.Mul(name+"/square", x, x), 1, 2, 3)
+	rms := b.Sqrt(name+"/rms", b.Add(name+"/above_zero", square, b.Constant(name+"/epsilon", InstanceNormEpsilon)))
+	scale := b.Add(name+"/scale", b.Dense(name+".scale", embedding, channels), b.Constant(name+"/one", 1))
+	gain := b.Div(name+"/gain", b.Unsqueeze(name+"/scale_image", scale, 2, 3), rms)
+	shift := b.Unsqueeze(name+"/shift_image", b.Dense(name+".shift", embedding, channels), 2, 3)
+	return b.Add(name+"/modulated", b.Mul(name+"/scaled", x, gain), shift)
+}
