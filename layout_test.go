@@ -106,7 +106,18 @@ func testLinked(t *testing.T, own, packages map[string]goPackage) {
 			if within(folder, "client") && !dep.Standard && len(dep.CgoFiles) > 0 {
 				t.Errorf("%s links %s, which needs a C compiler: client is pure Go", folder, path)
 			}
+			if within(folder, "client") && !dep.Standard && !slices.Contains(linkedByClient(), modulePath(dep)) {
+				t.Errorf("%s links %s: a client's users get gRPC and protobuf and nothing else", folder, path)
+			}
 		}
+	}
+}
+
+// linkedByClient is the modules that the client brings into a program, all of them gRPC's own.
+func linkedByClient() []string {
+	return []string{
+		module, "google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc",
+		"golang.org/x/net", "golang.org/x/sys", "golang.org/x/text",
 	}
 }
 
