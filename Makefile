@@ -61,6 +61,10 @@ test-web: onnxruntime ## Test the page in headless Chromium, pictures in out/pag
 	@mkdir -p $(OUT)/page
 	go test -count=1 -run TestPage ./server/web -browser -screenshots $(abspath $(OUT))/page
 
+.PHONY: test-triton
+test-triton: onnxruntime build ## Drive the server with Triton's own Python client (from PyPI; not part of make test)
+	@bench/triton/run.sh bin/langevin
+
 .PHONY: check
 check: check-format check-vet check-staticcheck check-proto check-generated check-modules check-shell check-layout ## Check format, vet, staticcheck, API, generated code, modules, scripts, layout
 
@@ -87,7 +91,7 @@ check-proto: .tools/buf
 	@.tools/buf lint
 	@echo "ok  buf lint"
 	@if git rev-parse --quiet --verify $(BASE):buf.yaml >/dev/null; then \
-		git archive $(BASE) buf.yaml proto | .tools/buf breaking --against -#format=tar && \
+		git archive $(BASE) buf.yaml proto | .tools/buf breaking proto --against -#format=tar,subdir=proto && \
 		echo "ok  buf breaking, against $(BASE)"; \
 	else \
 		echo "--  buf breaking: no API at $(BASE)"; \
@@ -98,8 +102,8 @@ GENERATORS := .tools/buf .tools/protoc-gen-go .tools/protoc-gen-go-grpc
 .PHONY: check-generated
 check-generated: $(GENERATORS)
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && .tools/buf generate --output "$$fresh" && \
-	sums() { (cd "$$1" && find . -name '*.pb.go' | sort | xargs cksum); } && \
-	[ "$$(sums "$$fresh/proto")" = "$$(sums proto)" ] || { echo "generated code is stale: run make generate"; exit 1; }
+	sums() { (cd "$$1" && find proto server -name '*.pb.go' | sort | xargs cksum); } && \
+	[ "$$(sums "$$fresh")" = "$$(sums .)" ] || { echo "generated code is stale: run make generate"; exit 1; }
 	@echo "ok  generated code"
 
 .PHONY: check-modules
@@ -110,8 +114,8 @@ check-modules:
 .PHONY: check-shell
 check-shell:
 	@sh -n tools/onnxruntime.sh
-	@bash -n .ci/run
-	@if command -v shellcheck >/dev/null; then shellcheck tools/onnxruntime.sh .ci/run; fi
+	@bash -n .ci/run bench/triton/run.sh
+	@if command -v shellcheck >/dev/null; then shellcheck tools/onnxruntime.sh .ci/run bench/triton/run.sh; fi
 	@echo "ok  shell scripts"
 
 .PHONY: check-layout

@@ -22,6 +22,7 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 	"github.com/langevin-ml/langevin/server/host"
 	"github.com/langevin-ml/langevin/server/metrics"
+	"github.com/langevin-ml/langevin/server/oip/inference"
 	"github.com/langevin-ml/langevin/server/ort"
 	"github.com/langevin-ml/langevin/server/rpc"
 )
@@ -91,10 +92,13 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 		options = append(options, traceCalls(s.tracing))
 	}
 	g := grpc.NewServer(append(options, s.guard.Interceptors()...)...)
-	langevinv1.RegisterSamplingServiceServer(g, rpc.NewSampling(s.host, rpc.Limits{
+	draw := rpc.NewSampling(s.host, rpc.Limits{
 		Chains: c.Limits.MaxChains, Steps: c.Limits.MaxSteps, ScoreRows: c.Limits.MaxScoreRows,
-	}))
-	langevinv1.RegisterModelServiceServer(g, rpc.NewModels(s.host, c.Device))
+	})
+	langevinv1.RegisterSamplingServiceServer(g, draw)
+	catalogue := rpc.NewModels(s.host, c.Device)
+	langevinv1.RegisterModelServiceServer(g, catalogue)
+	inference.RegisterGRPCInferenceServiceServer(g, s.newOIP(draw, catalogue))
 	healthv1.RegisterHealthServer(g, s.health.server)
 	if c.GRPC.Reflection {
 		reflection.Register(g)

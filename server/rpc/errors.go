@@ -80,8 +80,8 @@ func (v invalid) err() error {
 	return errors.Join(errs...)
 }
 
-// statusOf turns a handler's error into a status with details.
-func statusOf(err error) *status.Status {
+// StatusOf turns a handler's error into a status with details.
+func StatusOf(err error) *status.Status {
 	if s, ok := status.FromError(err); ok {
 		return s
 	}

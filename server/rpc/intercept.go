@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,10 +110,17 @@ func begin(ctx context.Context, observer Observer, limits CallLimits) *call {
 	return c
 }
 
-// annotate adds to the line that is logged when the call ends.
+// annotate adds to the line that is logged when the call ends. Of a key that is given again the last value counts.
 func annotate(ctx context.Context, attrs ...slog.Attr) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
-		c.attrs = append(c.attrs, attrs...)
+		for _, attr := range attrs {
+			same := slices.IndexFunc(c.attrs, func(old slog.Attr) bool { return old.Key == attr.Key })
+			if same < 0 {
+				c.attrs = append(c.attrs, attr)
+			} else {
+				c.attrs[same] = attr
+			}
+		}
 	}
 }
 
@@ -163,7 +171,7 @@ func (c *call) end(log *slog.Logger, method string, panicked any, err error) err
 	attrs := append(c.attrs, slog.String("request_id", c.id), slog.String("method", method))
 	var result *status.Status
 	if err != nil {
-		result = statusOf(err)
+		result = StatusOf(err)
 		code = result.Code()
 		attrs = append(attrs, slog.String("error", err.Error()))
 		if code == codes.Internal || code == codes.Unknown {

@@ -40,7 +40,11 @@ var _ langevinv1.SamplingServiceServer = (*Sampling)(nil)
 
 // Sample draws the chains of one request and streams what happens.
 func (s *Sampling) Sample(req *langevinv1.SampleRequest, stream grpc.ServerStreamingServer[langevinv1.SampleResponse]) error {
-	ctx := stream.Context()
+	return s.Draw(stream.Context(), req, stream.Send)
+}
+
+// Draw is Sample for other protocols: the events go to send, one after the other.
+func (s *Sampling) Draw(ctx context.Context, req *langevinv1.SampleRequest, send func(*langevinv1.SampleResponse) error) error {
 	loaded, err := acquire(ctx, s.host, req.GetModel(), req.GetVersion())
 	if err != nil {
 		return err
@@ -65,10 +69,10 @@ func (s *Sampling) Sample(req *langevinv1.SampleRequest, stream grpc.ServerStrea
 		return err
 	}
 	defer chains.Close()
-	if err := stream.Send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Started{Started: order.started}}); err != nil {
+	if err := send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Started{Started: order.started}}); err != nil {
 		return err
 	}
-	return order.relay(ctx, chains, stream.Send)
+	return order.relay(ctx, chains, send)
 }
 
 // acquire returns the model that a request names, which the caller must release.

@@ -1,0 +1,28 @@
+package server
+
+import (
+	"context"
+	"runtime/debug"
+
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/langevin-ml/langevin/server/oip"
+	"github.com/langevin-ml/langevin/server/rpc"
+)
+
+// newOIP is the Open Inference Protocol's service over the same engine.
+func (s *Server) newOIP(draw *rpc.Sampling, catalogue *rpc.Models) *oip.Service {
+	const frame = 64 << 10 // of an answer, around its tensors
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+	}
+	return oip.New(draw, catalogue, oip.Config{
+		Version:         version,
+		MaxMessageBytes: max(1, s.config.GRPC.MaxSendBytes-frame),
+		Ready: func() bool {
+			status, err := s.health.server.Check(context.Background(), &healthv1.HealthCheckRequest{})
+			return err == nil && status.GetStatus() == healthv1.HealthCheckResponse_SERVING
+		},
+	})
+}

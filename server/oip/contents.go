@@ -1,0 +1,152 @@
+package oip
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/langevin-ml/langevin/server/oip/inference"
+)
+
+// input is one tensor of a request, with its contents in one form: little-endian bytes.
+type input struct {
+	datatype string
+	shape    []int64
+	data     []byte
+}
+
+// readInputs returns the tensors of a request by name. Typed says whether they came as typed contents.
+func readInputs(req *inference.ModelInferRequest) (inputs map[string]input, typed bool, err error) {
+	inputs = map[string]input{}
+	raw := req.GetRawInputContents()
+	for i, in := range req.GetInputs() {
+		field := fmt.Sprintf("inputs[%d]", i)
+		typed = typed || in.GetContents() != nil
+		switch _, twice := inputs[in.GetName()]; {
+		case twice:
+			return nil, false, invalid(field+".name", quoted(in.GetName()), "each input once")
+		case len(in.GetParameters()) > 0:
+			return nil, false, invalid(field+".parameters", "some", "none: shared memory and the like are not served")
+		case in.GetContents() != nil && len(raw) > 0:
+			return nil, false, invalid(field+".contents", "some beside raw_input_contents", "raw contents for all inputs or typed contents for all")
+		case in.GetContents() == nil && i >= len(raw):
+			return nil, false, invalid("raw_input_contents", fmt.Sprintf("%d entries", len(raw)), fmt.Sprintf("one for each of the %d inputs", len(req.GetInputs())))
+		}
+		one := input{in.GetDatatype(), in.GetShape(), nil}
+		if in.GetContents() == nil {
+			one.data = raw[i]
+		} else if one.data, err = bytesOf(in, field); err != nil {
+			return nil, false, err
+		}
+		inputs[in.GetName()] = one
+	}
+	if len(raw) > len(req.GetInputs()) {
+		return nil, false, invalid("raw_input_contents", fmt.Sprintf("%d entries", len(raw)), fmt.Sprintf("one for each of the %d inputs", len(req.GetInputs())))
+	}
+	return inputs, typed, nil
+}
+
+// bytesOf writes typed contents as raw ones, of the types that our inputs have.
+func bytesOf(in *inference.ModelInferRequest_InferInputTensor, field string) ([]byte, error) {
+	c := in.GetContents()
+	var data []byte
+	switch in.GetDatatype() {
+	case "FP32":
+		for _, v := range c.GetFp32Contents() {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		}
+	case "INT64":
+		for _, v := range c.GetInt64Contents() {
+			data = binary.LittleEndian.AppendUint64(data, uint64(v))
+		}
+	default:
+		return nil, invalid(field+".datatype", quoted(in.GetDatatype()), "FP32 or INT64")
+	}
+	return data, nil
+}
+
+// check compares a tensor with its type, the shape it may have (-1 for any length), and its own contents.
+func (in input) check(name, datatype string, width int, want []int64) error {
+	field := "inputs." + name
+	if in.datatype != datatype {
+		return invalid(field+".datatype", quoted(in.datatype), datatype)
+	}
+	ok := len(in.shape) == len(want)
+	for i := 0; ok && i < len(want); i++ {
+		ok = in.shape[i] > 0 && (want[i] == -1 || in.shape[i] == want[i])
+	}
+	if !ok {
+		return invalid(field+".shape", shapeText(in.shape), fmt.Sprintf("%v, where -1 is any length of at least 1", want))
+	}
+	if !fills(in.shape, len(in.data), width) {
+		return invalid(field, fmt.Sprintf("%d bytes", len(in.data)), fmt.Sprintf("%d for each element of a tensor of shape %v", width, in.shape))
+	}
+	return nil
+}
+
+// shapeText keeps a shape of absurdly many dimensions short.
+func shapeText(shape []int64) string {
+	const most = 8
+	if len(shape) > most {
+		return fmt.Sprintf("%v and %d dimensions more", shape[:most], len(shape)-most)
+	}
+	return fmt.Sprint(shape)
+}
+
+// fills reports whether so many bytes are the elements of a shape, without multiplying what could overflow.
+func fills(shape []int64, bytes, width int) bool {
+	left := int64(bytes)
+	if left%int64(width) != 0 {
+		return false
+	}
+	left /= int64(width)
+	for _, n := range shape {
+		if n < 1 || left%n != 0 {
+			return false
+		}
+		left /= n
+	}
+	return left == 1
+}
+
+// output is one tensor of an answer: elements as little-endian bytes, or one byte string for each row.
+type output struct {
+	name    string
+	shape   []int64
+	data    []byte
+	strings [][]byte // of a BYTES tensor
+}
+
+// put adds the tensor to an answer, in the form that the request had.
+func (o output) put(resp *inference.ModelInferResponse, typed bool) {
+	out := &inference.ModelInferResponse_InferOutputTensor{Name: o.name, Datatype: "FP32", Shape: o.shape}
+	resp.Outputs = append(resp.Outputs, out)
+	if o.strings != nil {
+		out.Datatype = "BYTES"
+	}
+	switch {
+	case !typed:
+		resp.RawOutputContents = append(resp.RawOutputContents, o.raw())
+	case o.strings != nil:
+		out.Contents = &inference.InferTensorContents{BytesContents: o.strings}
+	default:
+		values := make([]float32, len(o.data)/4)
+		for i := range values {
+			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(o.data[4*i:]))
+		}
+		out.Contents = &inference.InferTensorContents{Fp32Contents: values}
+	}
+}
+
+// raw is the tensor's contents: byte strings have their length before them.
+func (o output) raw() []byte {
+	if o.strings == nil {
+		return o.data
+	}
+	var data []byte
+	for _, s := range o.strings {
+		data = binary.LittleEndian.AppendUint32(data, uint32(len(s)))
+		data = append(data, s...)
+	}
+	return data
+}

@@ -1,0 +1,249 @@
+package oip
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/oip/inference"
+)
+
+// query is a request as the engine understands it.
+type query struct {
+	target  target
+	id      string
+	typed   bool // the answer has typed contents, as the request
+	png     bool
+	sample  *langevinv1.SampleRequest
+	score   *langevinv1.ScoreRequest
+	rows    int           // of the answer
+	timeout time.Duration // 0 for none
+}
+
+// read makes a query of a request.
+func (s *Service) read(t target, req *inference.ModelInferRequest) (*query, error) {
+	q := &query{target: t, id: req.GetId(), rows: 1}
+	inputs, typed, err := readInputs(req)
+	if err != nil {
+		return nil, err
+	}
+	q.typed = typed
+	if t.score {
+		q.score = &langevinv1.ScoreRequest{Model: t.GetName(), Version: t.GetVersion()}
+		err = q.readScore(inputs)
+	} else {
+		q.sample = &langevinv1.SampleRequest{}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := q.readParameters(req.GetParameters()); err != nil {
+		return nil, err
+	}
+	if !t.score {
+		q.sample.Model, q.sample.Version = t.GetName(), t.GetVersion()
+		if err := q.readSample(inputs); err != nil {
+			return nil, err
+		}
+	}
+	return q, q.readOutputs(req)
+}
+
+// readSample reads how many chains there are and where they start.
+func (q *query) readSample(inputs map[string]input) error {
+	n := int64(1)
+	count, hasCount := inputs["num_samples"]
+	if hasCount {
+		if err := count.check("num_samples", "INT64", 8, []int64{1}); err != nil {
+			return err
+		}
+		n = int64(binary.LittleEndian.Uint64(count.data))
+	}
+	init, hasInit := inputs["init"]
+	if hasInit {
+		if err := init.check("init", "FP32", 4, withRows(-1, q.target.GetShape())); err != nil {
+			return err
+		}
+		if rows := init.shape[0]; hasCount && n != rows {
+			return invalid("inputs.num_samples", n, fmt.Sprintf("%d, the rows of init, or none", rows))
+		}
+		n = init.shape[0]
+		q.sample.Resume = &langevinv1.Resume{Digest: q.target.GetDigest(), X: &langevinv1.Tensor{Shape: init.shape, Data: init.data}}
+	}
+	q.sample.N, q.rows = &n, int(n)
+	return onlyInputs(inputs, "num_samples", "init")
+}
+
+// readScore reads where the network is to be evaluated.
+func (q *query) readScore(inputs map[string]input) error {
+	x, sigma := inputs["x"], inputs["sigma"]
+	if err := x.check("x", "FP32", 4, withRows(-1, q.target.GetShape())); err != nil {
+		return err
+	}
+	if err := sigma.check("sigma", "FP32", 4, []int64{-1}); err != nil {
+		return err
+	}
+	q.score.X = &langevinv1.Tensor{Shape: x.shape, Data: x.data}
+	for i := 0; i < len(sigma.data); i += 4 {
+		q.score.Sigma = append(q.score.Sigma, math.Float32frombits(binary.LittleEndian.Uint32(sigma.data[i:])))
+	}
+	q.rows = int(x.shape[0])
+	return onlyInputs(inputs, "x", "sigma")
+}
+
+func onlyInputs(inputs map[string]input, first, second string) error {
+	for name := range inputs {
+		if name != first && name != second {
+			return invalid("inputs", quoted(name), first+" and "+second)
+		}
+	}
+	return nil
+}
+
+// readOutputs reads what is asked for.
+func (q *query) readOutputs(req *inference.ModelInferRequest) error {
+	asked := req.GetOutputs()
+	if len(asked) > 1 {
+		return invalid("outputs", fmt.Sprintf("%d outputs", len(asked)), "one, or none for the first that the model's metadata has")
+	}
+	for _, out := range asked {
+		if len(out.GetParameters()) > 0 {
+			return invalid("outputs.parameters", "some", "none: shared memory and the like are not served")
+		}
+		known := q.target.outputs()
+		names := ""
+		found := false
+		for _, k := range known {
+			names += " " + k.name
+			found = found || k.name == out.GetName()
+		}
+		if !found {
+			return invalid("outputs", quoted(out.GetName()), "one of"+names)
+		}
+		if q.png = out.GetName() == "png"; q.png {
+			q.sample.Format = langevinv1.TensorFormat_TENSOR_FORMAT_PNG
+		}
+	}
+	return nil
+}
+
+// bound is ctx with the timeout of the request, if it has one.
+func (q *query) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if q.timeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, q.timeout)
+}
+
+// ModelInfer runs a model and returns all that comes out in one message.
+func (s *Service) ModelInfer(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+	t, err := s.find(ctx, req.GetModelName(), req.GetModelVersion())
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	resp, rows, err := s.infer(ctx, t, req)
+	s.counts.add(t, start, rows, err)
+	return resp, err
+}
+
+func (s *Service) infer(ctx context.Context, t target, req *inference.ModelInferRequest) (*inference.ModelInferResponse, int, error) {
+	q, err := s.read(t, req)
+	if err != nil {
+		return nil, 0, err
+	}
+	ctx, cancel := q.bound(ctx)
+	defer cancel()
+	if t.score {
+		resp, err := s.inferScore(ctx, q)
+		return resp, q.rows, err
+	}
+	if q.sample.GetPreview() != nil {
+		return nil, 0, invalid(parameter("stream_every"), "set", "none: ModelInfer has one answer, ModelStreamInfer shows previews")
+	}
+	if most := s.config.MaxMessageBytes / (4 * t.dim()); q.rows > most {
+		return nil, 0, invalid("inputs.num_samples", q.rows, fmt.Sprintf("at most %d, so that the answer fits in one message: ModelStreamInfer has no such limit", most))
+	}
+	c := &collector{query: q, most: s.config.MaxMessageBytes}
+	if err := s.sampler.Draw(ctx, q.sample, c.take); err != nil {
+		return nil, 0, err
+	}
+	return q.response(c.started, c.out), q.rows, nil
+}
+
+func (s *Service) inferScore(ctx context.Context, q *query) (*inference.ModelInferResponse, error) {
+	score, err := s.sampler.Score(ctx, q.score)
+	if err != nil {
+		return nil, err
+	}
+	resp := q.empty()
+	output{name: "score", shape: score.GetScore().GetShape(), data: score.GetScore().GetData()}.put(resp, q.typed)
+	return resp, nil
+}
+
+// collector puts the chunks of a result together.
+type collector struct {
+	query   *query
+	most    int // bytes
+	started *langevinv1.Started
+	out     output
+	size    int
+}
+
+func (c *collector) take(resp *langevinv1.SampleResponse) error {
+	switch e := resp.GetEvent().(type) {
+	case *langevinv1.SampleResponse_Started:
+		c.started = e.Started
+		c.out = c.query.output(&langevinv1.Tensor{})
+		c.out.shape[0] = e.Started.GetN()
+	case *langevinv1.SampleResponse_Chunk:
+		part := e.Chunk.GetTensor()
+		c.out.data = append(c.out.data, part.GetData()...)
+		for _, picture := range part.GetPng() {
+			c.out.strings = append(c.out.strings, picture)
+			c.size += 4 + len(picture)
+		}
+		if c.size > c.most {
+			return invalid("inputs.num_samples", c.query.rows, fmt.Sprintf("fewer: the pictures fill more than a message of %d bytes", c.most))
+		}
+	}
+	return nil
+}
+
+// output makes a tensor of the answer of one of the engine.
+func (q *query) output(part *langevinv1.Tensor) output {
+	rows := int64(0)
+	if shape := part.GetShape(); len(shape) > 0 {
+		rows = shape[0]
+	}
+	if q.png {
+		pictures := part.GetPng()
+		if pictures == nil {
+			pictures = [][]byte{}
+		}
+		return output{name: "png", shape: []int64{rows}, strings: pictures}
+	}
+	return output{name: "samples", shape: withRows(rows, q.target.GetShape()), data: part.GetData()}
+}
+
+// empty is an answer without tensors.
+func (q *query) empty() *inference.ModelInferResponse {
+	return &inference.ModelInferResponse{
+		ModelName: q.target.name(), ModelVersion: q.target.version(), Id: q.id,
+		Parameters: map[string]*inference.InferParameter{},
+	}
+}
+
+// response is an answer with a tensor and what the engine chose.
+func (q *query) response(started *langevinv1.Started, out output) *inference.ModelInferResponse {
+	resp := q.empty()
+	resp.Parameters["seed"] = uintParam(started.GetSeed())
+	resp.Parameters["total_steps"] = intParam(started.GetSteps())
+	resp.Parameters["engine"] = stringParam(started.GetEngine())
+	resp.Parameters["digest"] = stringParam(started.GetDigest())
+	out.put(resp, q.typed)
+	return resp
+}

@@ -1,0 +1,238 @@
+package oip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/oip/inference"
+)
+
+// engine has one model, digits, whose samples are pictures of 2x3, and remembers what it was asked for.
+type engine struct {
+	sampled *langevinv1.SampleRequest
+	scored  *langevinv1.ScoreRequest
+}
+
+func (e *engine) Draw(_ context.Context, req *langevinv1.SampleRequest, send func(*langevinv1.SampleResponse) error) error {
+	e.sampled = req
+	if n := req.GetN(); n < 1 || n > 100 {
+		return &sampling.FieldError{Field: "n", Given: n, Want: "1 to 100"}
+	}
+	part := &langevinv1.Tensor{Shape: []int64{req.GetN(), 1, 2, 3}, Data: make([]byte, 24*req.GetN())}
+	if req.GetFormat() == langevinv1.TensorFormat_TENSOR_FORMAT_PNG {
+		part = &langevinv1.Tensor{Shape: part.Shape}
+		for range req.GetN() {
+			part.Png = append(part.Png, []byte("picture"))
+		}
+	}
+	return errors.Join(
+		send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Started{Started: &langevinv1.Started{N: req.GetN(), Seed: math.MaxUint64}}}),
+		send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Chunk{Chunk: &langevinv1.Chunk{Tensor: part}}}),
+		send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Done{Done: &langevinv1.Done{}}}))
+}
+
+func (e *engine) Score(_ context.Context, req *langevinv1.ScoreRequest) (*langevinv1.ScoreResponse, error) {
+	e.scored = req
+	return &langevinv1.ScoreResponse{Score: req.GetX()}, nil
+}
+
+func (e *engine) digits() *langevinv1.Model {
+	return &langevinv1.Model{
+		Name: "digits", Version: 2, Shape: []int64{1, 2, 3}, Digest: "sha256:1", State: langevinv1.ModelState_MODEL_STATE_READY,
+	}
+}
+
+func (e *engine) ListModels(context.Context, *langevinv1.ListModelsRequest) (*langevinv1.ListModelsResponse, error) {
+	return &langevinv1.ListModelsResponse{Models: []*langevinv1.Model{e.digits()}}, nil
+}
+
+func (e *engine) GetModel(_ context.Context, req *langevinv1.GetModelRequest) (*langevinv1.GetModelResponse, error) {
+	if req.GetName() != "digits" || req.GetVersion() != 0 && req.GetVersion() != 2 {
+		return nil, fmt.Errorf("%w: %q", models.ErrNotFound, req.GetName())
+	}
+	return &langevinv1.GetModelResponse{Model: e.digits()}, nil
+}
+
+func newService() (*Service, *engine) {
+	e := &engine{}
+	return New(e, e, Config{MaxMessageBytes: 1200, Ready: func() bool { return true }}), e
+}
+
+func input64(values ...int64) *inference.ModelInferRequest_InferInputTensor {
+	return &inference.ModelInferRequest_InferInputTensor{
+		Name: "num_samples", Datatype: "INT64", Shape: []int64{int64(len(values))}, Contents: &inference.InferTensorContents{Int64Contents: values},
+	}
+}
+
+func input32(name string, elements int, shape ...int64) *inference.ModelInferRequest_InferInputTensor {
+	return &inference.ModelInferRequest_InferInputTensor{
+		Name: name, Datatype: "FP32", Shape: shape, Contents: &inference.InferTensorContents{Fp32Contents: make([]float32, elements)},
+	}
+}
+
+func str(v string) *inference.InferParameter {
+	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_StringParam{StringParam: v}}
+}
+
+// TestParameters: what each parameter becomes, in every form in which a client may send it.
+func TestParameters(t *testing.T) {
+	s, e := newService()
+	for _, c := range []struct {
+		given map[string]*inference.InferParameter
+		want  *langevinv1.SampleRequest
+	}{
+		{nil, &langevinv1.SampleRequest{}},
+		{map[string]*inference.InferParameter{"seed": uintParam(math.MaxUint64)}, &langevinv1.SampleRequest{Seed: proto.Uint64(math.MaxUint64)}},
+		{map[string]*inference.InferParameter{"seed": str("18446744073709551615")}, &langevinv1.SampleRequest{Seed: proto.Uint64(math.MaxUint64)}},
+		{map[string]*inference.InferParameter{"first_chain": intParam(3), "timeout": intParam(5e6)}, &langevinv1.SampleRequest{FirstChain: 3}},
+		{
+			map[string]*inference.InferParameter{"step_lr": doubleParam(0.5), "steps_per_level": intParam(2), "denoise": boolParam(false)},
+			&langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: &langevinv1.AnnealedLangevin{
+				StepLr: proto.Float64(0.5), StepsPerLevel: proto.Int32(2), Denoise: proto.Bool(false),
+			}}},
+		},
+		{
+			map[string]*inference.InferParameter{"step_lr": str("1e-3"), "request": str(`{"annealedLangevin": {"denoise": true}, "seed": "9"}`)},
+			&langevinv1.SampleRequest{Seed: proto.Uint64(9), Sampler: &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: &langevinv1.AnnealedLangevin{
+				StepLr: proto.Float64(1e-3), Denoise: proto.Bool(true),
+			}}},
+		},
+	} {
+		_, err := s.ModelInfer(t.Context(), &inference.ModelInferRequest{ModelName: "digits", Parameters: c.given})
+		c.want.Model, c.want.Version, c.want.N = "digits", 2, proto.Int64(1)
+		if err != nil || !proto.Equal(e.sampled, c.want) {
+			t.Errorf("%v becomes %v, %v: want %v", c.given, e.sampled, err, c.want)
+		}
+	}
+}
+
+// TestPictures: BYTES elements have their length before them in raw contents.
+func TestPictures(t *testing.T) {
+	s, _ := newService()
+	resp, err := s.ModelInfer(t.Context(), &inference.ModelInferRequest{
+		ModelName: "digits", Inputs: []*inference.ModelInferRequest_InferInputTensor{{Name: "num_samples", Datatype: "INT64", Shape: []int64{1}}},
+		RawInputContents: [][]byte{{2, 0, 0, 0, 0, 0, 0, 0}},
+		Outputs:          []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "png"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := resp.GetOutputs()[0]
+	if got, want := string(resp.GetRawOutputContents()[0]), "\a\x00\x00\x00picture\a\x00\x00\x00picture"; got != want || out.GetDatatype() != "BYTES" || len(out.GetShape()) != 1 || out.GetShape()[0] != 2 {
+		t.Errorf("%v with %q: want BYTES [2] with %q", out, got, want)
+	}
+}
+
+// TestInferRefuses: a mistake is named, whatever the clients think of.
+func TestInferRefuses(t *testing.T) {
+	s, _ := newService()
+	type request = inference.ModelInferRequest
+	inputs := func(all ...*inference.ModelInferRequest_InferInputTensor) *request { return &request{Inputs: all} }
+	with := func(name string, p *inference.InferParameter) *request {
+		return &request{Parameters: map[string]*inference.InferParameter{name: p}}
+	}
+	raw := func(shape []int64, bytes int) *request {
+		return &request{
+			Inputs:           []*inference.ModelInferRequest_InferInputTensor{{Name: "init", Datatype: "FP32", Shape: shape}},
+			RawInputContents: [][]byte{make([]byte, bytes)},
+		}
+	}
+	for name, c := range map[string]struct {
+		req   *request
+		field string
+	}{
+		"no rows":                  {inputs(input64(0)), "n"},
+		"more rows than fit":       {inputs(input64(51)), "inputs.num_samples"},
+		"two numbers":              {inputs(input64(1, 2)), "inputs.num_samples.shape"},
+		"no number":                {inputs(input64()), "inputs.num_samples.shape"},
+		"wrong type":               {inputs(&inference.ModelInferRequest_InferInputTensor{Name: "num_samples", Datatype: "INT32", Shape: []int64{1}, Contents: &inference.InferTensorContents{IntContents: []int32{1}}}), "inputs[0].datatype"},
+		"unknown input":            {inputs(input32("x", 6, 1, 1, 2, 3)), "inputs"},
+		"input twice":              {inputs(input64(1), input64(1)), "inputs[1].name"},
+		"rows disagree":            {inputs(input64(2), input32("init", 6, 1, 1, 2, 3)), "inputs.num_samples"},
+		"wrong shape":              {inputs(input32("init", 6, 1, 2, 1, 3)), "inputs.init.shape"},
+		"too few elements":         {inputs(input32("init", 5, 1, 1, 2, 3)), "inputs.init"},
+		"no elements":              {inputs(input32("init", 0, 0, 1, 2, 3)), "inputs.init.shape"},
+		"negative":                 {inputs(input32("init", 6, -1, 1, 2, 3)), "inputs.init.shape"},
+		"2^62 rows":                {raw([]int64{1 << 62, 1, 2, 3}, 24), "inputs.init"},
+		"a product of 2^64":        {raw([]int64{(1 << 63) - 1, 1, 2, 3}, 0), "inputs.init"},
+		"torn":                     {raw([]int64{1, 1, 2, 3}, 23), "inputs.init"},
+		"many dimensions":          {raw(make([]int64, 100_000), 24), "inputs.init.shape"},
+		"no raw contents":          {&request{Inputs: []*inference.ModelInferRequest_InferInputTensor{{Name: "init"}}}, "raw_input_contents"},
+		"raw contents of nothing":  {&request{RawInputContents: [][]byte{{1}}}, "raw_input_contents"},
+		"raw and typed":            {&request{Inputs: []*inference.ModelInferRequest_InferInputTensor{input64(1)}, RawInputContents: [][]byte{{1}}}, "inputs[0].contents"},
+		"shared memory":            {inputs(&inference.ModelInferRequest_InferInputTensor{Name: "init", Parameters: with("a", str("b")).Parameters}), "inputs[0].parameters"},
+		"unknown parameter":        {with("sed", intParam(1)), `parameters."sed"`},
+		"priority":                 {with("priority", intParam(1)), `parameters."priority"`},
+		"negative seed":            {with("seed", intParam(-1)), "parameters.seed"},
+		"seed of no kind":          {with("seed", &inference.InferParameter{}), "parameters.seed"},
+		"seed in words":            {with("seed", str("one")), "parameters.seed"},
+		"denoise in words":         {with("denoise", str("yes")), "parameters.denoise"},
+		"step size in words":       {with("step_lr", str("small")), "parameters.step_lr"},
+		"no JSON":                  {with("request", str("{")), "parameters.request"},
+		"unknown field":            {with("request", str(`{"sampler": 1}`)), "parameters.request"},
+		"model in request":         {with("request", str(`{"model": "other"}`)), "parameters.request.model"},
+		"previews of a unary call": {with("stream_every", intParam(1)), "parameters.stream_every"},
+		"two samplers": {&request{Parameters: map[string]*inference.InferParameter{
+			"request": str(`{"langevin": {}}`), "step_lr": doubleParam(1),
+		}}, "parameters.step_lr"},
+		"unknown output":     {&request{Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "x"}}}, "outputs"},
+		"two outputs":        {&request{Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "samples"}, {Name: "png"}}}, "outputs"},
+		"class count":        {&request{Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "samples", Parameters: with("classification", intParam(1)).Parameters}}}, "outputs.parameters"},
+		"version in words":   {&request{ModelVersion: "new"}, "model_version"},
+		"version 2^40":       {&request{ModelVersion: "1099511627776"}, "model_version"},
+		"network, no inputs": {&request{ModelName: "digits.score"}, "inputs.x.datatype"},
+		"network, seed":      {&request{ModelName: "digits.score", Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("x", 6, 1, 1, 2, 3), input32("sigma", 1, 1)}, Parameters: with("seed", intParam(1)).Parameters}, `parameters."seed"`},
+	} {
+		if c.req.ModelName == "" {
+			c.req.ModelName = "digits"
+		}
+		_, err := s.ModelInfer(t.Context(), c.req)
+		var field *sampling.FieldError
+		if !errors.As(err, &field) || field.Field != c.field {
+			t.Errorf("%s: %v: want it to name %s", name, err, c.field)
+		} else if len(err.Error()) > 600 || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: not one short line: %v", name, err)
+		}
+	}
+	if _, err := s.ModelInfer(t.Context(), &request{ModelName: "nobody.score"}); !errors.Is(err, models.ErrNotFound) {
+		t.Errorf("an unknown network gives %v", err)
+	}
+	if got := s.counts.of(target{(&engine{}).digits(), false}); got.GetInferenceStats().GetFail().GetCount() < 20 || got.GetInferenceStats().GetSuccess().GetCount() != 0 {
+		t.Errorf("counted %v", got)
+	}
+}
+
+// FuzzModelInferRequest: no bytes of a client make the service panic or answer with more than it may.
+func FuzzModelInferRequest(f *testing.F) {
+	for _, req := range []*inference.ModelInferRequest{
+		{ModelName: "digits", Inputs: []*inference.ModelInferRequest_InferInputTensor{input64(3)}, Parameters: map[string]*inference.InferParameter{"seed": intParam(1)}},
+		{ModelName: "digits", Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("init", 6, 1, 1, 2, 3)}, Parameters: map[string]*inference.InferParameter{"request": str(`{"langevin": {"steps": 4}}`)}},
+		{ModelName: "digits.score", Inputs: []*inference.ModelInferRequest_InferInputTensor{{Name: "x", Datatype: "FP32", Shape: []int64{1, 1, 2, 3}}, {Name: "sigma", Datatype: "FP32", Shape: []int64{1}}}, RawInputContents: [][]byte{make([]byte, 24), make([]byte, 4)}},
+		{ModelName: "digits", Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "png"}}},
+	} {
+		data, err := proto.Marshal(req)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		req := &inference.ModelInferRequest{}
+		if proto.Unmarshal(data, req) != nil {
+			return
+		}
+		s, _ := newService()
+		if resp, err := s.ModelInfer(t.Context(), req); err == nil && proto.Size(resp) > 3000 {
+			t.Errorf("an answer of %d bytes", proto.Size(resp))
+		}
+	})
+}

@@ -1,0 +1,210 @@
+package oip
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/oip/inference"
+)
+
+// apply sets what a parameter of a sampling request stands for.
+type apply func(q *query, name string, p *inference.InferParameter) error
+
+// parameters are what a request for samples may set. All else that langevin.v1 can is in request, as JSON.
+func parameters() map[string]apply {
+	return map[string]apply{
+		"seed": func(q *query, name string, p *inference.InferParameter) error {
+			return whole(p, name, func(v uint64) { q.sample.Seed = &v })
+		},
+		"first_chain": func(q *query, name string, p *inference.InferParameter) error {
+			return whole(p, name, func(v uint64) { q.sample.FirstChain = v })
+		},
+		"steps_per_level": func(q *query, name string, p *inference.InferParameter) error {
+			return q.annealed(name, func(a *langevinv1.AnnealedLangevin) error {
+				return count32(p, name, func(v int32) { a.StepsPerLevel = &v })
+			})
+		},
+		"step_lr": func(q *query, name string, p *inference.InferParameter) error {
+			return q.annealed(name, func(a *langevinv1.AnnealedLangevin) error {
+				v, err := number(p, name)
+				a.StepLr = &v
+				return err
+			})
+		},
+		"denoise": func(q *query, name string, p *inference.InferParameter) error {
+			return q.annealed(name, func(a *langevinv1.AnnealedLangevin) error {
+				v, err := truth(p, name)
+				a.Denoise = &v
+				return err
+			})
+		},
+		"stream_every": func(q *query, name string, p *inference.InferParameter) error {
+			if q.sample.Preview == nil {
+				q.sample.Preview = &langevinv1.PreviewOptions{}
+			}
+			return count32(p, name, func(v int32) {
+				q.sample.Preview.Cadence = &langevinv1.PreviewOptions_EverySteps{EverySteps: v}
+			})
+		},
+	}
+}
+
+// readParameters applies the parameters of a request.
+func (q *query) readParameters(given map[string]*inference.InferParameter) error {
+	known := map[string]apply{}
+	if !q.target.score {
+		known = parameters()
+		if err := q.readRequest(given["request"]); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		var err error
+		switch set := known[name]; {
+		case set != nil:
+			err = set(q, name, given[name])
+		case name == "timeout":
+			err = q.readTimeout(given[name])
+		case name == "triton_enable_empty_final_response": // the last response is marked in any case
+		case name == "request" && !q.target.score: // done first
+		default:
+			allowed := slices.Sorted(maps.Keys(known))
+			if !q.target.score {
+				allowed = append(allowed, "request")
+			}
+			err = invalid(parameter(quoted(name)), "set", "one of "+strings.Join(append(allowed, "timeout"), ", "))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readRequest reads the parameter that is a langevin.v1.SampleRequest as JSON.
+func (q *query) readRequest(p *inference.InferParameter) error {
+	if p == nil {
+		return nil
+	}
+	if err := protojson.Unmarshal([]byte(p.GetStringParam()), q.sample); err != nil {
+		return invalid(parameter("request"), quoted(p.GetStringParam()), "JSON of a langevin.v1.SampleRequest: "+err.Error())
+	}
+	for field, set := range map[string]bool{
+		"model": q.sample.GetModel() != "", "version": q.sample.GetVersion() != 0, "n": q.sample.N != nil,
+		"format": q.sample.GetFormat() != 0, "resume": q.sample.GetResume() != nil,
+	} {
+		if set {
+			return invalid(parameter("request."+field), "set", "none: the request itself says it")
+		}
+	}
+	return nil
+}
+
+// readTimeout reads Triton's timeout in microseconds.
+func (q *query) readTimeout(p *inference.InferParameter) error {
+	return whole(p, "timeout", func(us uint64) { q.timeout = time.Duration(min(us, math.MaxInt64/1000)) * time.Microsecond })
+}
+
+// annealed changes the settings of annealed Langevin dynamics, which a parameter chooses.
+func (q *query) annealed(name string, change func(*langevinv1.AnnealedLangevin) error) error {
+	if q.sample.Sampler == nil {
+		q.sample.Sampler = &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: &langevinv1.AnnealedLangevin{}}
+	}
+	a := q.sample.GetAnnealedLangevin()
+	if a == nil {
+		return invalid(parameter(name), "set", "none beside another sampler, whose settings stand in request")
+	}
+	return change(a)
+}
+
+// whole reads an integer of at least 0, in any of the forms in which clients can send one.
+func whole(p *inference.InferParameter, name string, set func(uint64)) error {
+	v, err := uint64(0), error(nil)
+	switch c := p.GetParameterChoice().(type) {
+	case *inference.InferParameter_Uint64Param:
+		v = c.Uint64Param
+	case *inference.InferParameter_Int64Param:
+		if v = uint64(c.Int64Param); c.Int64Param < 0 {
+			err = strconv.ErrRange
+		}
+	case *inference.InferParameter_StringParam:
+		v, err = strconv.ParseUint(c.StringParam, 10, 64)
+	default:
+		err = strconv.ErrSyntax
+	}
+	if err != nil {
+		return invalid(parameter(name), valueText(p), "an integer of at least 0")
+	}
+	set(v)
+	return nil
+}
+
+func count32(p *inference.InferParameter, name string, set func(int32)) error {
+	return whole(p, name, func(v uint64) { set(int32(min(v, math.MaxInt32))) })
+}
+
+// number reads a number, in any of the forms in which clients can send one.
+func number(p *inference.InferParameter, name string) (float64, error) {
+	switch c := p.GetParameterChoice().(type) {
+	case *inference.InferParameter_DoubleParam:
+		return c.DoubleParam, nil
+	case *inference.InferParameter_Int64Param:
+		return float64(c.Int64Param), nil
+	case *inference.InferParameter_StringParam:
+		if v, err := strconv.ParseFloat(c.StringParam, 64); err == nil {
+			return v, nil
+		}
+	}
+	return 0, invalid(parameter(name), valueText(p), "a number")
+}
+
+func truth(p *inference.InferParameter, name string) (bool, error) {
+	if c, ok := p.GetParameterChoice().(*inference.InferParameter_BoolParam); ok {
+		return c.BoolParam, nil
+	}
+	return false, invalid(parameter(name), valueText(p), "true or false")
+}
+
+// valueText is a parameter as an error shows it.
+func valueText(p *inference.InferParameter) string {
+	switch c := p.GetParameterChoice().(type) {
+	case *inference.InferParameter_StringParam:
+		return quoted(c.StringParam)
+	case *inference.InferParameter_BoolParam:
+		return fmt.Sprint(c.BoolParam)
+	case *inference.InferParameter_Int64Param:
+		return fmt.Sprint(c.Int64Param)
+	case *inference.InferParameter_DoubleParam:
+		return fmt.Sprint(c.DoubleParam)
+	}
+	return "nothing"
+}
+
+// The parameters of answers.
+func intParam(v int64) *inference.InferParameter {
+	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_Int64Param{Int64Param: v}}
+}
+
+func uintParam(v uint64) *inference.InferParameter {
+	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_Uint64Param{Uint64Param: v}}
+}
+
+func doubleParam(v float64) *inference.InferParameter {
+	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_DoubleParam{DoubleParam: v}}
+}
+
+func boolParam(v bool) *inference.InferParameter {
+	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_BoolParam{BoolParam: v}}
+}
+
+func stringParam(v string) *inference.InferParameter {
+	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_StringParam{StringParam: v}}
+}

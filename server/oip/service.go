@@ -1,0 +1,140 @@
+package oip
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/langevin-ml/langevin/models"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/oip/inference"
+)
+
+// scoreSuffix makes the name of the network itself out of a model's name.
+const scoreSuffix = ".score"
+
+// Sampler is what draws samples and evaluates networks.
+type Sampler interface {
+	Draw(ctx context.Context, req *langevinv1.SampleRequest, send func(*langevinv1.SampleResponse) error) error
+	Score(context.Context, *langevinv1.ScoreRequest) (*langevinv1.ScoreResponse, error)
+}
+
+// Catalogue knows the models.
+type Catalogue interface {
+	ListModels(context.Context, *langevinv1.ListModelsRequest) (*langevinv1.ListModelsResponse, error)
+	GetModel(context.Context, *langevinv1.GetModelRequest) (*langevinv1.GetModelResponse, error)
+}
+
+// Config is what a Service needs to know besides.
+type Config struct {
+	Version         string      // of the program
+	MaxMessageBytes int         // of an answer
+	Ready           func() bool // whether the server can serve models
+}
+
+// Service answers inference.GRPCInferenceService. It is safe for concurrent use.
+type Service struct {
+	inference.UnimplementedGRPCInferenceServiceServer
+	sampler Sampler
+	models  Catalogue
+	config  Config
+	counts  counts
+}
+
+// New returns the service over a sampler and its models.
+func New(sampler Sampler, models Catalogue, config Config) *Service {
+	return &Service{sampler: sampler, models: models, config: config}
+}
+
+var _ inference.GRPCInferenceServiceServer = (*Service)(nil)
+
+// target is a model of the protocol.
+type target struct {
+	*langevinv1.Model
+	score bool // the network itself
+}
+
+func (t target) name() string {
+	if t.score {
+		return t.GetName() + scoreSuffix
+	}
+	return t.GetName()
+}
+
+func (t target) version() string { return strconv.Itoa(int(t.GetVersion())) }
+
+func (t target) ready() bool { return t.GetState() == langevinv1.ModelState_MODEL_STATE_READY }
+
+// dim is the number of elements of one sample.
+func (t target) dim() int {
+	dim := 1
+	for _, n := range t.GetShape() {
+		dim *= int(n)
+	}
+	return dim
+}
+
+// pictures reports whether samples can be drawn as PNG.
+func (t target) pictures() bool {
+	shape := t.GetShape()
+	return len(shape) == 3 && (shape[0] == 1 || shape[0] == 3)
+}
+
+// find returns the model of that name. A model that is itself called NAME.score hides the network of NAME.
+func (s *Service) find(ctx context.Context, name, version string) (target, error) {
+	if name == "" {
+		return target{}, invalid("model_name", `""`, "a model's name: RepositoryIndex lists them")
+	}
+	number := int64(0)
+	if version != "" {
+		var err error
+		if number, err = strconv.ParseInt(version, 10, 32); err != nil || number < 1 {
+			return target{}, invalid("model_version", quoted(version), "a positive number, or nothing for the newest")
+		}
+	}
+	found, err := s.models.GetModel(ctx, &langevinv1.GetModelRequest{Name: name, Version: int32(number)})
+	if network, is := strings.CutSuffix(name, scoreSuffix); is && errors.Is(err, models.ErrNotFound) {
+		found, err := s.models.GetModel(ctx, &langevinv1.GetModelRequest{Name: network, Version: int32(number)})
+		return target{found.GetModel(), true}, err
+	}
+	return target{found.GetModel(), false}, err
+}
+
+// all returns every model of the protocol.
+func (s *Service) all(ctx context.Context) ([]target, error) {
+	var all []target
+	for token := ""; ; {
+		page, err := s.models.ListModels(ctx, &langevinv1.ListModelsRequest{PageToken: token})
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page.GetModels() {
+			all = append(all, target{m, false}, target{m, true})
+		}
+		if token = page.GetNextPageToken(); token == "" {
+			return all, nil
+		}
+	}
+}
+
+// invalid refuses a field of a request, or a parameter of it.
+func invalid(field string, given any, want string) error {
+	return &sampling.FieldError{Field: field, Given: given, Want: want}
+}
+
+func parameter(name string) string { return "parameters." + name }
+
+// quoted makes any text, of any length, fit for one line.
+func quoted(text string) string {
+	const limit = 80
+	if len(text) > limit {
+		text = text[:limit] + "..."
+	}
+	return strconv.Quote(text)
+}
+
+// withRows is the shape of so many samples; -1 for any number.
+func withRows(rows int64, shape []int64) []int64 { return slices.Concat([]int64{rows}, shape) }
