@@ -38,7 +38,8 @@ func Decode(file []byte, m Manifest) (*protos.ModelProto, error) {
 
 // Check reports, in an error that wraps [ErrInvalid] and names the tensor or node, whether model may be given to ONNX
 // Runtime as the graph of m: inputs x and sigma, output score, float32, in the manifest's shape with a free first
-// axis; operators of known domains only; no tensor stored in another file; no functions of the model's own. Subgraphs
+// axis; operators of known domains only, none that reads other files; no tensor stored in another file; no functions of the model's own, no
+// training graphs. Subgraphs
 // are held to the same.
 func Check(model *protos.ModelProto, m Manifest) error {
 	if err := check(model, m); err != nil {
@@ -51,6 +52,9 @@ func check(model *protos.ModelProto, m Manifest) error {
 	graph := model.GetGraph()
 	if graph == nil {
 		return fmt.Errorf("the file holds no graph")
+	}
+	if len(model.GetTrainingInfo()) > 0 {
+		return fmt.Errorf("training graphs: want none, an export for inference")
 	}
 	if functions := model.GetFunctions(); len(functions) > 0 {
 		return fmt.Errorf("function %q: want none, inlined by the exporter", functions[0].GetName())
@@ -177,6 +181,9 @@ func checkGraph(graph *protos.GraphProto, depth int) error {
 func checkNode(node *protos.NodeProto, depth int) error {
 	if !slices.Contains(knownDomains, node.GetDomain()) {
 		return fmt.Errorf("operator domain is %q: want ai.onnx or com.microsoft", node.GetDomain())
+	}
+	if node.GetOpType() == "EPContext" {
+		return fmt.Errorf("operator is compiled for one provider, from another file: want the network itself")
 	}
 	for _, attribute := range node.GetAttribute() {
 		if err := checkAttribute(attribute, depth); err != nil {

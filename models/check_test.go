@@ -89,6 +89,10 @@ func TestCheckRefuses(t *testing.T) {
 		{"custom operator", func(m *protos.ModelProto) { add(m, custom) }, `node "evil" (Exec): operator domain is "acme"`},
 		{"custom operator in a body", func(m *protos.ModelProto) { add(m, inBody(custom, 3)) }, `node "evil" (Exec): operator domain`},
 		{"bottomless bodies", func(m *protos.ModelProto) { add(m, inBody(&protos.NodeProto{}, 17)) }, "nested more than 16 deep"},
+		{"training graph", func(m *protos.ModelProto) { m.TrainingInfo = []*protos.TrainingInfoProto{{}} }, "training graphs"},
+		{"operator compiled elsewhere", func(m *protos.ModelProto) {
+			add(m, &protos.NodeProto{Name: "engine", OpType: "EPContext", Domain: "com.microsoft"})
+		}, `node "engine" (EPContext): operator is compiled`},
 		{"function", func(m *protos.ModelProto) { m.Functions = []*protos.FunctionProto{{Name: "f"}} }, `function "f"`},
 		{"missing input", func(m *protos.ModelProto) { m.Graph.Input = m.Graph.Input[:1] }, `inputs are ["x"]: want ["x" "sigma"]`},
 		{"further input", func(m *protos.ModelProto) {

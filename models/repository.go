@@ -20,6 +20,10 @@ const (
 	// FileName is the name of a model file in its version's folder.
 	FileName = "model.onnx"
 
+	// DigestFileName is the name of a file beside the model file with its SHA-256, as sha256sum writes it. Where there is
+	// one, a model file with another digest is refused.
+	DigestFileName = "model.sha256"
+
 	// MaxFileBytes is the largest size of a model file: what a protocol buffer can hold.
 	MaxFileBytes = 1<<31 - 1
 )
@@ -168,6 +172,10 @@ func (p place) load() (File, error) {
 	if err != nil {
 		return File{}, err
 	}
+	digest, err := p.digest(graph)
+	if err != nil {
+		return File{}, err
+	}
 	manifest, err := Read(graph)
 	if err != nil {
 		return File{}, err
@@ -178,15 +186,33 @@ func (p place) load() (File, error) {
 	if _, err := Decode(graph, manifest); err != nil {
 		return File{}, err
 	}
-	digest := sha256.Sum256(graph)
 	return File{Graph: graph, Entry: Entry{
 		Name:     p.name,
 		Version:  p.version,
 		Manifest: manifest,
-		Digest:   hex.EncodeToString(digest[:]),
+		Digest:   digest,
 		Bytes:    int64(len(graph)),
 		Origin:   p.shelf.origin,
 	}}, nil
+}
+
+// digest is the SHA-256 of a model file. If a file beside it says what it has to be, another is refused.
+func (p place) digest(graph []byte) (string, error) {
+	sum := sha256.Sum256(graph)
+	found := hex.EncodeToString(sum[:])
+	name := path.Join(path.Dir(p.path()), DigestFileName)
+	text, err := readCapped(p.shelf.files, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return found, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", DigestFileName, err)
+	}
+	wanted, _, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	if !strings.EqualFold(wanted, found) {
+		return "", fmt.Errorf("%s is %q: the file's SHA-256 is %s", DigestFileName, wanted, found)
+	}
+	return found, nil
 }
 
 // readCapped refuses what is no regular file before opening it, and an oversized one before reading it.

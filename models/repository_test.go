@@ -278,3 +278,24 @@ func TestZooIsSound(t *testing.T) {
 		t.Errorf("%v", problems)
 	}
 }
+
+func TestDigestFile(t *testing.T) {
+	data := modelstest.GaussianFile(t, "ring", 2)
+	sum := sha256.Sum256(data)
+	right := hex.EncodeToString(sum[:])
+	for text, want := range map[string]string{
+		right: "", right + "  model.onnx\n": "", strings.ToUpper(right) + "\n": "",
+		strings.Repeat("0", 64) + "  model.onnx\n": "SHA-256 is " + right, "": "SHA-256 is " + right,
+	} {
+		dir := t.TempDir()
+		put(t, dir, "ring/1/model.onnx", data)
+		put(t, dir, "ring/1/model.sha256", []byte(text))
+		_, err := open(t, zooOf(t), dir).Open("ring", 0)
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%q: %v", text, err)
+		case want != "" && (!errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), want)):
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}

@@ -58,7 +58,13 @@ func (a *admin) close() error {
 
 // adminHandler routes gRPC to the admin services and the rest to the pages.
 func (s *Server) adminHandler() http.Handler {
+	services := s.newAdminGRPC()
 	mux := http.NewServeMux()
+	mux.Handle("POST /langevin.v1.AdminService/", services)
+	mux.Handle("POST /langevin.v1.ModelService/", services)
+	mux.Handle("POST /grpc.health.v1.Health/", services)
+	mux.Handle("POST /grpc.reflection.v1.ServerReflection/", services)
+	mux.Handle("POST /grpc.reflection.v1alpha.ServerReflection/", services)
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.HandleFunc("GET /healthz", s.answerHealth(livenessService))
 	mux.HandleFunc("GET /readyz", s.answerHealth(""))

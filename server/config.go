@@ -36,8 +36,10 @@ type Config struct {
 
 // ModelsConfig says which models there are.
 type ModelsConfig struct {
-	Dir     string `mapstructure:"dir" help:"folder of models, NAME/VERSION/model.onnx, beside the built-in ones"`
-	Default string `mapstructure:"default" help:"model of requests that name none"`
+	Dir     string  `mapstructure:"dir" help:"folder of models, NAME/VERSION/model.onnx, beside the built-in ones"`
+	Aliases Aliases `mapstructure:"aliases" help:"other names of models: a list of name, model and version in the file, stable=ring@1,latest=ring here"`
+	Watch   bool    `mapstructure:"watch" help:"reload models when models.dir changes"`
+	Default string  `mapstructure:"default" help:"model of requests that name none"`
 }
 
 // ONNXRuntimeConfig says where ONNX Runtime is.
@@ -167,6 +169,8 @@ func (c Config) Validate() error {
 		info, err := os.Stat(dir)
 		bad(err == nil && info.IsDir(), "models.dir", fmt.Sprintf("%q", dir), "an existing folder")
 	}
+	bad(!c.Models.Watch || c.Models.Dir != "", "models.watch", c.Models.Watch, "models.dir to be set")
+	errs = append(errs, c.Models.Aliases.validate())
 	bad(c.DrainDelay >= 0, "drain_delay", c.DrainDelay, "0s or more")
 	bad(c.Drain >= 0, "drain_timeout", c.Drain, "0s or more")
 	bad(c.Log.Format == "text" || c.Log.Format == "json", "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")

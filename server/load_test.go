@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
@@ -45,7 +46,7 @@ func writeFile(t *testing.T, text string) string {
 func TestLoadDefaults(t *testing.T) {
 	clearEnv(t)
 	for name, fs := range map[string]*pflag.FlagSet{"no flags": nil, "flags not set": flags(t)} {
-		if c, err := Load(fs, ""); err != nil || c != Default() {
+		if c, err := Load(fs, ""); err != nil || !reflect.DeepEqual(c, Default()) {
 			t.Errorf("%s: %+v, %v, want the defaults", name, c, err)
 		}
 	}
@@ -63,7 +64,7 @@ func TestLoadPrecedence(t *testing.T) {
 	}
 	want := Default()
 	want.Listen, want.Workers, want.Limits.MaxChains, want.Log.Level, want.Drain = ":1", 2, 3, slog.LevelWarn, time.Minute
-	if c != want {
+	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
 }
@@ -75,10 +76,10 @@ func TestEverySettingEverywhere(t *testing.T) {
 		"listen": "localhost:1234", "http.listen": "localhost:1235", "http.origins": "https://example.com",
 		"models.dir": t.TempDir(), "models.default": "other", "device": "cuda",
 		"auth.allow_plaintext": "true",
-		"admin.listen":         "localhost:1236", "admin.allow_remote": "true", "tracing.endpoint": "localhost:4317", "tracing.insecure": "true", "tracing.sample_ratio": "0.5", "drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
+		"admin.listen":         "localhost:1236", "models.aliases": "stable=ring@1,latest=ring", "models.watch": "true", "admin.allow_remote": "true", "tracing.endpoint": "localhost:4317", "tracing.insecure": "true", "tracing.sample_ratio": "0.5", "drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
 	}
 	pem := writeFile(t, "")
-	needs := map[string][]string{"tls.cert": {"tls.key"}, "tls.key": {"tls.cert"}, "tls.client_ca": {"tls.cert", "tls.key"}, "auth.tokens": nil}
+	needs := map[string][]string{"tls.cert": {"tls.key"}, "tls.key": {"tls.cert"}, "tls.client_ca": {"tls.cert", "tls.key"}, "auth.tokens": nil, "models.watch": {"models.dir"}}
 	for _, s := range defaultSettings() {
 		value := other[s.key]
 		needed, isFile := needs[s.key]
@@ -108,14 +109,14 @@ func TestEverySettingEverywhere(t *testing.T) {
 		}
 		all := []string{"--" + s.flag() + "=" + value}
 		for _, key := range needed {
-			all = append(all, "--"+setting{key: key}.flag()+"="+pem)
+			all = append(all, "--"+setting{key: key}.flag()+"="+cmp.Or(other[key], pem))
 		}
 		c, err := Load(flags(t, all...), "")
 		check("flag", c, err)
 		t.Run(s.key, func(t *testing.T) {
 			t.Setenv(s.env(), value)
 			for _, key := range needed {
-				t.Setenv(setting{key: key}.env(), pem)
+				t.Setenv(setting{key: key}.env(), cmp.Or(other[key], pem))
 			}
 			c, err := Load(nil, "")
 			check("environment", c, err)

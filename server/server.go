@@ -68,7 +68,7 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 		s.workers = runtime.NumCPU()
 	}
 	s.turns = batch.NewTurns(s.workers)
-	if s.host, err = host.New(repo, s.load, c.Models.Default); err != nil {
+	if s.host, err = host.New(repo, s.load, c.Models.Default, c.Models.Aliases...); err != nil {
 		return nil, errors.Join(err, repo.Close())
 	}
 	if s.guard, err = newGuard(c, log); err != nil {
@@ -76,6 +76,9 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	}
 	if s.grpc, err = s.newGRPC(); err != nil {
 		return nil, errors.Join(err, repo.Close())
+	}
+	if s.isPrivate() {
+		langevinv1.RegisterAdminServiceServer(s.grpc, s.admin())
 	}
 	return s, nil
 }
@@ -96,7 +99,7 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 		Chains: c.Limits.MaxChains, Steps: c.Limits.MaxSteps, ScoreRows: c.Limits.MaxScoreRows,
 	})
 	langevinv1.RegisterSamplingServiceServer(g, draw)
-	catalogue := rpc.NewModels(s.host, c.Device)
+	catalogue := rpc.NewModels(s.host)
 	langevinv1.RegisterModelServiceServer(g, catalogue)
 	inference.RegisterGRPCInferenceServiceServer(g, s.newOIP(draw, catalogue))
 	healthv1.RegisterHealthServer(g, s.health.server)
@@ -131,6 +134,13 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	background.Go(func() { s.heartbeat(watching) })
+	if s.config.Models.Watch {
+		background.Go(func() {
+			if err := s.watchModels(watching); err != nil {
+				s.log.Error("the models' folder is not watched", "error", err)
+			}
+		})
+	}
 	s.log.Info("serving", "address", lis.Addr().String(), "onnxruntime", s.runtime.Version(), "device", s.config.Device, "workers", s.workers)
 	select {
 	case err := <-served:

@@ -344,6 +344,7 @@ func TestInProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	(&running{conn: conn, log: &safeBuffer{}}).waitHealthy(t, "")
 	remote := start(t, nil)
 	req := &langevinv1.SampleRequest{N: proto.Int64(500), Seed: proto.Uint64(3)}
 	var data [2][]byte

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"syscall"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -26,7 +27,8 @@ func (p *program) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve models over gRPC",
 		Long: `Serve answers the langevin.v1 API, with reflection and health, until it gets SIGINT or SIGTERM. Then
-it lets running calls finish for --drain-timeout; a second signal ends it at once.
+it lets running calls finish for --drain-timeout; a second signal ends it at once. SIGHUP makes it
+look at --models-dir again.
 
 Settings come from the defaults, then the YAML file of --config or $LANGEVIN_CONFIG, then the
 environment, then flags. The environment variable of a flag stands behind it.`,
@@ -74,7 +76,32 @@ func (p *program) serve(ctx context.Context, config server.Config) error {
 	if err := s.ListenHTTP(); err != nil {
 		return errors.Join(err, lis.Close())
 	}
+	defer reloadOnHangup(ctx, s)()
 	return s.Serve(ctx, lis)
+}
+
+// reloadOnHangup makes SIGHUP look at the models' folder again. stop ends it.
+func reloadOnHangup(ctx context.Context, s *server.Server) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-hangups:
+				_ = s.Reload(ctx) // it has told the log
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		cancel()
+		<-done
+	}
 }
 
 func newLog(w io.Writer, format string, level slog.Level) *slog.Logger {

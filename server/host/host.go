@@ -33,6 +33,7 @@ type Host[T io.Closer] struct {
 	loading      context.Context // of all loads; ends at Close, not with the call that happened to be first
 	stopLoading  context.CancelFunc
 	defaultModel string // empty: the first of the list
+	aliases      []Alias
 
 	reload  sync.Mutex // held by Reload, one at a time; taken before mu
 	drained chan struct{}
@@ -40,18 +41,23 @@ type Host[T io.Closer] struct {
 	mu        sync.Mutex
 	slots     []*slot[T] // by name and version, as the repository lists
 	problems  []models.Problem
-	live      int // slots being loaded or with an open value, listed or retired
+	withheld  map[version]bool // unloaded, to be left out of reloads
+	live      int              // slots being loaded or with an open value, listed or retired
 	closed    bool
 	closeErrs []error
 }
 
 // New lists the repository. Nothing is loaded yet. defaultModel is what requests without a name get, the first of the list
 // if empty; it is an error if the repository has no model of that name. One whose file is broken is no error here, but for
-// the requests that need it.
-func New[T io.Closer](repository *models.Repository, load LoadFunc[T], defaultModel string) (*Host[T], error) {
+// the requests that need it. Aliases are held to the same, and must not be names of models.
+func New[T io.Closer](repository *models.Repository, load LoadFunc[T], defaultModel string, aliases ...Alias) (*Host[T], error) {
 	entries, problems := repository.List()
+	if err := checkAliases(aliases, entries, problems); err != nil {
+		return nil, err
+	}
 	if defaultModel != "" {
-		if _, err := models.Find(entries, problems, defaultModel, 0); errors.Is(err, models.ErrNotFound) {
+		name, version := resolve(aliases, defaultModel, 0)
+		if _, err := models.Find(entries, problems, name, version); errors.Is(err, models.ErrNotFound) {
 			return nil, fmt.Errorf("default model: %w", err)
 		}
 	}
@@ -59,6 +65,8 @@ func New[T io.Closer](repository *models.Repository, load LoadFunc[T], defaultMo
 		repository:   repository,
 		load:         load,
 		defaultModel: defaultModel,
+		aliases:      aliases,
+		withheld:     map[version]bool{},
 		problems:     problems,
 		drained:      make(chan struct{}),
 	}
@@ -69,11 +77,12 @@ func New[T io.Closer](repository *models.Repository, load LoadFunc[T], defaultMo
 	return h, nil
 }
 
-// DefaultModel is the name that an empty name stands for; empty if there are no models.
+// DefaultModel is the name, no alias, that an empty name stands for; empty if there are no models.
 func (h *Host[T]) DefaultModel() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.defaultName()
+	name, _ := h.Resolve(h.defaultName(), 0)
+	return name
 }
 
 // defaultName is DefaultModel for a caller that holds mu.
@@ -113,7 +122,7 @@ func (h *Host[T]) join(name string, version int) (*slot[T], error) {
 	if h.closed {
 		return nil, ErrClosed
 	}
-	name = cmp.Or(name, h.defaultName())
+	name, version = h.Resolve(cmp.Or(name, h.defaultName()), version)
 	var failed *slot[T]
 	for _, s := range slices.Backward(h.slots) {
 		if s.entry.Name != name || version != 0 && s.entry.Version != version {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/langevin-ml/langevin/models"
@@ -17,10 +18,112 @@ import (
 func (h *Host[T]) Reload(ctx context.Context, name string) error {
 	h.reload.Lock()
 	defer h.reload.Unlock()
+	entries, problems := h.repository.List()
+	return h.reloadFrom(ctx, name, entries, problems)
+}
+
+// Failure says why a model is not as the repository has it.
+type Failure struct {
+	Name string
+	Err  error
+}
+
+// ReloadAll is [Host.Reload] for every model that the repository has or the host had. It returns what failed, by name.
+func (h *Host[T]) ReloadAll(ctx context.Context) []Failure {
+	h.reload.Lock()
+	defer h.reload.Unlock()
+	entries, problems := h.repository.List()
+	var failures []Failure
+	for _, name := range h.names(entries, problems) {
+		if err := h.reloadFrom(ctx, name, slices.Clone(entries), slices.Clone(problems)); err != nil {
+			failures = append(failures, Failure{name, err})
+		}
+	}
+	return failures
+}
+
+// names are those of a listing and of the slots and problems of the host.
+func (h *Host[T]) names(entries []models.Entry, problems []models.Problem) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	names := map[string]bool{}
+	for _, e := range slices.Concat(entries, h.entries()) {
+		names[e.Name] = true
+	}
+	for _, p := range slices.Concat(problems, h.problems) {
+		names[p.Name] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// Load is [Host.Reload] that brings back what was unloaded: one version, or all if it is 0. It is an error if the model
+// then has no such version that is ready.
+func (h *Host[T]) Load(ctx context.Context, name string, number int) error {
+	h.reload.Lock()
+	defer h.reload.Unlock()
+	h.mu.Lock()
+	maps.DeleteFunc(h.withheld, func(v version, _ bool) bool { return v.is(name, number) })
+	h.mu.Unlock()
+	entries, problems := h.repository.List()
+	if err := h.reloadFrom(ctx, name, entries, problems); err != nil {
+		return err
+	}
+	loaded, err := h.Acquire(ctx, name, number)
+	if err != nil {
+		return err
+	}
+	loaded.Release()
+	return nil
+}
+
+// Unload takes one version of a model, or all if it is 0, off the list, until [Host.Load] asks for it. Users keep what they
+// have.
+func (h *Host[T]) Unload(name string, number int) error {
+	h.reload.Lock()
+	defer h.reload.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return ErrClosed
+	}
+	if _, err := models.Find(h.entries(), nil, name, number); err != nil {
+		return err
+	}
+	h.slots = slices.DeleteFunc(h.slots, func(s *slot[T]) bool {
+		v := version{s.entry.Name, s.entry.Version}
+		if !v.is(name, number) {
+			return false
+		}
+		h.withheld[v] = true
+		h.retire(s)
+		return true
+	})
+	return nil
+}
+
+// version names one version of a model.
+type version struct {
+	name   string
+	number int
+}
+
+// is reports whether v is a version of the name, of the number unless that is 0.
+func (v version) is(name string, number int) bool {
+	return v.name == name && (number == 0 || v.number == number)
+}
+
+// withoutWithheld drops what was unloaded.
+func (h *Host[T]) withoutWithheld(entries []models.Entry) []models.Entry {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.DeleteFunc(entries, func(e models.Entry) bool { return h.withheld[version{e.Name, e.Version}] })
+}
+
+// reloadFrom reloads one model from a listing, which it may change. The caller holds reload.
+func (h *Host[T]) reloadFrom(ctx context.Context, name string, entries []models.Entry, problems []models.Problem) error {
 	if h.isClosed() {
 		return ErrClosed
 	}
-	entries, problems := h.repository.List()
 	_, missing := models.Find(entries, problems, name, 0)
 	entries = slices.DeleteFunc(entries, func(e models.Entry) bool { return e.Name != name })
 	problems = slices.DeleteFunc(problems, func(p models.Problem) bool { return p.Name != name })
@@ -32,7 +135,7 @@ func (h *Host[T]) Reload(ctx context.Context, name string) error {
 	for _, p := range problems {
 		errs = append(errs, p.Err)
 	}
-	for _, entry := range entries {
+	for _, entry := range h.withoutWithheld(entries) {
 		errs = append(errs, h.refresh(ctx, entry))
 	}
 	if err := errors.Join(errs...); err != nil {

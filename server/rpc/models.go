@@ -21,12 +21,11 @@ const (
 // Models answers langevin.v1.ModelService.
 type Models struct {
 	langevinv1.UnimplementedModelServiceServer
-	host   *host.Host[*Engine]
-	device string
+	host *host.Host[*Engine]
 }
 
-// NewModels returns the service over the models of h, which run on device.
-func NewModels(h *host.Host[*Engine], device string) *Models { return &Models{host: h, device: device} }
+// NewModels returns the service over the models of h.
+func NewModels(h *host.Host[*Engine]) *Models { return &Models{host: h} }
 
 var _ langevinv1.ModelServiceServer = (*Models)(nil)
 
@@ -72,15 +71,16 @@ func (s *Models) GetModel(_ context.Context, req *langevinv1.GetModelRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	name := cmp.Or(req.GetName(), s.host.DefaultModel())
-	if m := find(all, name, req.GetVersion()); m != nil {
+	name, version := s.host.Resolve(req.GetName(), int(req.GetVersion()))
+	name = cmp.Or(name, s.host.DefaultModel())
+	if m := find(all, name, int32(version)); m != nil {
 		return &langevinv1.GetModelResponse{Model: m}, nil
 	}
 	var entries []models.Entry
 	for _, status := range s.host.List() {
 		entries = append(entries, status.Entry)
 	}
-	_, err = models.Find(entries, nil, name, int(req.GetVersion()))
+	_, err = models.Find(entries, nil, name, version)
 	return nil, err
 }
 
@@ -103,11 +103,17 @@ func find(all []*langevinv1.Model, name string, version int32) *langevinv1.Model
 // are among it, as failed.
 func (s *Models) all() ([]*langevinv1.Model, error) {
 	var all []*langevinv1.Model
-	for _, status := range s.host.List() {
-		m, err := s.describe(status)
+	devices := s.devices()
+	list := s.host.List()
+	for i, status := range list {
+		m, err := s.describe(status, devices[status.Entry.Digest])
 		if err != nil {
 			return nil, err
 		}
+		newest := !slices.ContainsFunc(list[i+1:], func(later host.Status) bool {
+			return later.Entry.Name == m.GetName() && later.State != host.StateFailed
+		})
+		m.Aliases = s.host.Aliases(status.Entry, newest)
 		all = append(all, m)
 	}
 	for _, p := range s.host.Problems() {
@@ -123,8 +129,18 @@ func (s *Models) all() ([]*langevinv1.Model, error) {
 	return all, nil
 }
 
+// devices says what runs each model that is loaded, by digest.
+func (s *Models) devices() map[string]string {
+	devices := map[string]string{}
+	for _, loaded := range s.host.Ready() {
+		devices[loaded.Entry.Digest] = loaded.Value.Device
+		loaded.Release()
+	}
+	return devices
+}
+
 // describe says what the host and a model's file say about it.
-func (s *Models) describe(status host.Status) (*langevinv1.Model, error) {
+func (s *Models) describe(status host.Status, device string) (*langevinv1.Model, error) {
 	entry := status.Entry
 	m := entry.Manifest
 	a, err := m.AnnealedLangevin()
@@ -134,7 +150,7 @@ func (s *Models) describe(status host.Status) (*langevinv1.Model, error) {
 	out := &langevinv1.Model{
 		Name: entry.Name, Version: int32(entry.Version), Default: entry.Name == s.host.DefaultModel(),
 		State: stateProto(status.State), Description: m.Description, Digest: entry.Digest, Shape: shapeProto(m),
-		Sigmas: m.Sigmas, Low: m.Range.Low, High: m.Range.High, Device: s.device,
+		Sigmas: m.Sigmas, Low: m.Range.Low, High: m.Range.High, Device: device,
 		Sampler: &langevinv1.Model_AnnealedLangevin{AnnealedLangevin: annealedProto(a)},
 	}
 	if status.Err != nil {

@@ -86,6 +86,7 @@ func (s *service) load(_ context.Context, file models.File) (*rpc.Engine, error)
 	}
 	config := batch.Config{Workers: 2, Rows: 64, MaxRows: 5000}
 	return &rpc.Engine{
+		Device:    "cpu",
 		Scheduler: batch.New(s, file.Manifest.Dim(), config), Identity: "exact", Session: io.NopCloser(nil),
 	}, nil
 }
@@ -114,7 +115,7 @@ func start(t *testing.T) *service {
 	}
 	server := grpc.NewServer(append(rpc.Interceptors(slog.New(slog.NewTextHandler(s.log, nil)), &s.seen, rpc.CallLimits{Time: time.Hour, Unread: time.Minute}), grpc.WaitForHandlers(true))...)
 	langevinv1.RegisterSamplingServiceServer(server, rpc.NewSampling(h, rpc.Limits{Chains: 4000, Steps: 2000, ScoreRows: 100}))
-	langevinv1.RegisterModelServiceServer(server, rpc.NewModels(h, "cpu"))
+	langevinv1.RegisterModelServiceServer(server, rpc.NewModels(h))
 	lis := bufconn.Listen(1 << 20)
 	go server.Serve(lis) // its error says that Stop was called
 	conn, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(insecure.NewCredentials()),

@@ -321,10 +321,12 @@ type Model struct {
 	//	*Model_AnnealedLangevin
 	//	*Model_Langevin
 	Sampler isModel_Sampler `protobuf_oneof:"sampler"`
-	// The provider that runs it: cpu or cuda.
+	// What runs it: cpu or cuda:N. Empty until it is ready.
 	Device string `protobuf:"bytes,14,opt,name=device,proto3" json:"device,omitempty"`
 	// How it was trained, as JSON, if its file says so.
-	Training      string `protobuf:"bytes,15,opt,name=training,proto3" json:"training,omitempty"`
+	Training string `protobuf:"bytes,15,opt,name=training,proto3" json:"training,omitempty"`
+	// Other names that it can be asked for by; see the server's setting models.aliases.
+	Aliases       []string `protobuf:"bytes,16,rep,name=aliases,proto3" json:"aliases,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -475,6 +477,13 @@ func (x *Model) GetTraining() string {
 	return ""
 }
 
+func (x *Model) GetAliases() []string {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
 type isModel_Sampler interface {
 	isModel_Sampler()
 }
@@ -507,7 +516,7 @@ const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\"<\n" +
 	"\x10GetModelResponse\x12(\n" +
-	"\x05model\x18\x01 \x01(\v2\x12.langevin.v1.ModelR\x05model\"\xe4\x03\n" +
+	"\x05model\x18\x01 \x01(\v2\x12.langevin.v1.ModelR\x05model\"\xfe\x03\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12-\n" +
@@ -524,7 +533,8 @@ const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"\x11annealed_langevin\x18\f \x01(\v2\x1d.langevin.v1.AnnealedLangevinH\x00R\x10annealedLangevin\x123\n" +
 	"\blangevin\x18\r \x01(\v2\x15.langevin.v1.LangevinH\x00R\blangevin\x12\x16\n" +
 	"\x06device\x18\x0e \x01(\tR\x06device\x12\x1a\n" +
-	"\btraining\x18\x0f \x01(\tR\btrainingB\t\n" +
+	"\btraining\x18\x0f \x01(\tR\btraining\x12\x18\n" +
+	"\aaliases\x18\x10 \x03(\tR\aaliasesB\t\n" +
 	"\asampler*q\n" +
 	"\n" +
 	"ModelState\x12\x1b\n" +

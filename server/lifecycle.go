@@ -1,0 +1,148 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/host"
+	"github.com/langevin-ml/langevin/server/rpc"
+)
+
+// lifecycle changes the models of a server while it runs: on its AdminService, on [Server.Reload], and when the folder
+// changes. Every change is logged, counted and published as health.
+type lifecycle struct{ *Server }
+
+// Load implements [rpc.Reloader].
+func (l lifecycle) Load(ctx context.Context, name string, version int) error {
+	err := l.host.Load(ctx, name, version)
+	l.changed("load", name, err)
+	return err
+}
+
+// Unload implements [rpc.Reloader].
+func (l lifecycle) Unload(name string, version int) error {
+	err := l.host.Unload(name, version)
+	l.changed("unload", name, err)
+	return err
+}
+
+// ReloadAll implements [rpc.Reloader].
+func (l lifecycle) ReloadAll(ctx context.Context) []host.Failure {
+	failures := l.host.ReloadAll(ctx)
+	for _, f := range failures {
+		l.log.Error("model not reloaded: what was loaded before stays", "model", f.Name, "error", f.Err)
+	}
+	var err error
+	if len(failures) > 0 {
+		err = failures[0].Err
+	}
+	l.changed("reload", "", err)
+	return failures
+}
+
+func (l lifecycle) changed(what, name string, err error) {
+	l.metrics.Reloaded(err)
+	l.publishHealth()
+	ready := 0
+	for _, status := range l.host.List() {
+		if status.State == host.StateReady {
+			ready++
+		}
+	}
+	l.log.Info("models changed", "by", what, "model", name, "ok", err == nil, "ready", ready)
+}
+
+// Reload looks at the models' folder again, as AdminService.ReloadModels does. What fails is logged, and the version that
+// was loaded before stays in service. It may be called while Serve runs.
+func (s *Server) Reload(ctx context.Context) error {
+	var errs []error
+	for _, f := range (lifecycle{s}).ReloadAll(ctx) {
+		errs = append(errs, f.Err)
+	}
+	return errors.Join(errs...)
+}
+
+// isPrivate reports whether callers of the main listener prove who they are, or are on this machine.
+func (s *Server) isPrivate() bool {
+	return s.config.Auth.Tokens != "" || strings.HasPrefix(s.config.Listen, socketScheme) || isLoopback(s.config.Listen)
+}
+
+// newAdminGRPC is the gRPC side of the admin listener.
+func (s *Server) newAdminGRPC() *grpc.Server {
+	g := grpc.NewServer(rpc.Interceptors(s.log, s.metrics, rpc.CallLimits{Time: s.config.Limits.MaxCallTime, Unread: s.config.Limits.SlowReaderTimeout})...)
+	langevinv1.RegisterAdminServiceServer(g, s.admin())
+	langevinv1.RegisterModelServiceServer(g, rpc.NewModels(s.host))
+	healthv1.RegisterHealthServer(g, s.health.server)
+	reflection.Register(g)
+	return g
+}
+
+func (s *Server) admin() *rpc.Admin { return rpc.NewAdmin(lifecycle{s}, rpc.NewModels(s.host)) }
+
+// quiet is how long the models' folder has to be left alone before it is looked at: whoever copies a file in place writes
+// it in many pieces.
+const quiet = 500 * time.Millisecond
+
+// watchModels reloads when the models' folder has changed, until ctx ends.
+func (s *Server) watchModels(ctx context.Context) error {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("models.watch: %w", err)
+	}
+	defer watcher.Close()
+	if err := watchFolders(watcher, s.config.Models.Dir); err != nil {
+		return fmt.Errorf("models.watch: %w", err)
+	}
+	settled := time.NewTimer(0)
+	defer settled.Stop()
+	<-settled.C
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-watcher.Errors:
+			s.log.Warn("models.watch: changes may have been missed", "error", err)
+			settled.Reset(quiet)
+		case <-watcher.Events:
+			settled.Reset(quiet)
+		case <-settled.C:
+			if err := watchFolders(watcher, s.config.Models.Dir); err != nil { // new ones
+				s.log.Warn("models.watch: changes may be missed", "error", err)
+			}
+			_ = s.Reload(ctx) // it has told the log
+		}
+	}
+}
+
+// watchFolders watches a folder, those of names in it and those of versions in them. To watch one again changes nothing.
+func watchFolders(watcher *fsnotify.Watcher, root string) error {
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, os.ErrNotExist): // gone since it was listed
+			return nil
+		case err != nil:
+			return err
+		case !entry.IsDir():
+			return nil
+		}
+		if err := watcher.Add(path); err != nil {
+			return err
+		}
+		if below, err := filepath.Rel(root, path); err == nil && strings.Count(below, string(filepath.Separator)) >= 1 {
+			return fs.SkipDir
+		}
+		return nil
+	})
+}
