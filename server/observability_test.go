@@ -98,7 +98,7 @@ func TestMetricsAgreeWithTraffic(t *testing.T) {
 	_ = finish(stream) // cancelled
 	got := scrape(t, address)
 	for got[`langevin_cancel_latency_seconds_count{model="gauss"}`] == 0 || got[`langevin_requests_total{method="langevin.v1.SamplingService/Sample",model="gauss",outcome="cancelled"}`] == 0 ||
-		got[`langevin_open_calls{model="gauss",version="1"}`] > 0 {
+		got[`langevin_open_calls{model="gauss",version="1"}`] > 0 || got[`langevin_running_rows{model="gauss",version="1"}`] > 0 {
 		got = scrape(t, address)
 	}
 	taken := got[`langevin_chain_steps_total{model="gauss"}`]

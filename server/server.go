@@ -178,7 +178,7 @@ func (s *Server) preload(ctx context.Context) error {
 
 // serviceNames are the services whose health is that of the models.
 func serviceNames() []string {
-	return []string{langevinv1.SamplingService_ServiceDesc.ServiceName, langevinv1.ModelService_ServiceDesc.ServiceName}
+	return []string{langevinv1.SamplingService_ServiceDesc.ServiceName, langevinv1.ModelService_ServiceDesc.ServiceName, inference.GRPCInferenceService_ServiceDesc.ServiceName}
 }
 
 func (s *Server) publishHealth() {
