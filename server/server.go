@@ -190,20 +190,20 @@ func (s *Server) publishHealth() {
 // load is the host's loader: it makes a model ready to be sampled, warm-up included.
 func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error) {
 	start := time.Now()
-	session, err := s.runtime.Load(ctx, file.Graph, file.Manifest, ort.Options{Threads: 1, Device: s.config.Device})
+	network, err := s.loadNetwork(ctx, file)
 	if err != nil {
 		return nil, err
 	}
 	dim := file.Manifest.Dim()
 	engine := &rpc.Engine{
-		Scheduler: batch.New(session, dim, batch.Config{
-			Workers: s.workers, Rows: blockRows(dim), Turns: s.turns,
+		Scheduler: batch.New(network.session, dim, batch.Config{
+			Workers: s.workers, Rows: blockRows(dim), Grain: network.grain(), Turns: s.turns, Wide: network.alone(),
 			MaxRows: s.config.Limits.MaxOpenChains, MaxBytes: s.config.Limits.MaxOpenBytes,
 			Observer: s.metrics.Scheduler(file.Name),
 		}),
-		Identity: session.Identity() + " " + sampling.NoiseVersion,
+		Identity: network.session.Identity() + " " + sampling.NoiseVersion,
 		Device:   s.config.Device,
-		Session:  session,
+		Session:  network,
 	}
 	warm := time.Now()
 	if err := engine.Scheduler.Warm(ctx, float32(file.Manifest.Sigmas[0])); err != nil {

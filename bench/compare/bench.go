@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
@@ -31,6 +32,7 @@ type network struct {
 	manifest models.Manifest
 	flops    float64
 	session  *ort.Session
+	wide     *ort.Session // all cores, for a chain that is alone; nil where the server has none
 }
 
 func newBench(ctx context.Context, s settings) (b *bench, err error) {
@@ -79,6 +81,11 @@ func (b *bench) loadNetworks(ctx context.Context) error {
 		}
 		if n.session, err = b.runtime.Load(ctx, file, n.manifest, ort.Options{Threads: 1}); err != nil {
 			return err
+		}
+		if n.session.Grain() == 1 {
+			if n.wide, err = b.runtime.Load(ctx, file, n.manifest, ort.Options{Threads: runtime.NumCPU()}); err != nil {
+				return err
+			}
 		}
 		b.networks[name] = n
 	}
@@ -161,6 +168,9 @@ func (b *bench) close() error {
 	}
 	for _, n := range b.networks {
 		errs = append(errs, n.session.Close())
+		if n.wide != nil {
+			errs = append(errs, n.wide.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

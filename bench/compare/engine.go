@@ -27,8 +27,12 @@ type engine struct {
 
 func newEngine(n *network, model sampling.Model, workers int) *engine {
 	dim := n.manifest.Dim()
+	config := batch.Config{Workers: workers, Rows: blockRows(dim)}
+	if n.wide != nil && workers > 1 {
+		config.Grain, config.Wide = 1, n.wide
+	}
 	return &engine{
-		scheduler: batch.New(model, dim, batch.Config{Workers: workers, Rows: blockRows(dim)}),
+		scheduler: batch.New(model, dim, config),
 		prior:     n.manifest.Prior,
 	}
 }

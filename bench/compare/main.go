@@ -57,7 +57,6 @@ func main() {
 	flag.BoolVar(&s.quick, "quick", false, "measure almost nothing, to see that all of it works")
 	flag.Parse()
 	log.SetFlags(log.Ltime)
-	server.AddProcessors() // as langevin does
 	server.AddProcessors() // as the program does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

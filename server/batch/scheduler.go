@@ -25,16 +25,22 @@ var (
 type Config struct {
 	Workers       int      // goroutines that call the model at once; the number of CPUs if zero
 	Rows          int      // chains that a worker advances together; 256 if zero
+	Grain         int      // the fewest chains worth a worker of their own: they are spread in multiples of this; 16 if zero
 	MaxRows       int      // chains of all open jobs together, past which Submit is refused; 4,000,000 if zero
 	MaxBytes      int64    // worst-case memory of all open jobs' plans and results, likewise; 1 GiB if zero
 	MaxFrameBytes int      // finished frames of a job that wait for its reader, at least two frames; 8 MiB if zero
 	Turns         Turns    // shared by the schedulers of several models on one machine; none if nil
 	Observer      Observer // hears what happens; nobody if nil
+
+	// Wide is the same model on all cores at once, for a block of one chain while the other workers have nothing to do.
+	// Its results must be the model's to the last bit. None if nil.
+	Wide sampling.Model
 }
 
 func (c Config) withDefaults() Config {
 	c.Workers = cmp.Or(c.Workers, runtime.NumCPU())
 	c.Rows = cmp.Or(c.Rows, 256)
+	c.Grain = cmp.Or(c.Grain, quantum)
 	c.MaxRows = cmp.Or(c.MaxRows, 4_000_000)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 1<<30)
 	c.MaxFrameBytes = cmp.Or(c.MaxFrameBytes, 8<<20)

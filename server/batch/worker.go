@@ -17,6 +17,7 @@ type worker struct {
 	block *sampling.Block
 	rows  []chain // who stands in each row of the block
 	shown []float32
+	alone bool // one chain is all that the scheduler has
 }
 
 // chain says which chain of which job a row is.
@@ -45,6 +46,8 @@ func (w *worker) admit() bool {
 		}
 		w.fill()
 		if w.block.Len() > 0 {
+			w.share()
+			w.alone = w.block.Len() == 1 && s.idle == s.config.Workers-1 && len(s.queue.turns) == 0
 			return true
 		}
 		s.idle++
@@ -67,7 +70,7 @@ func (w *worker) fill() {
 	if free := s.config.Rows - w.block.Len(); free > 0 {
 		workers := s.idle + 1
 		part := (s.queue.waiting(free*workers) + workers - 1) / workers
-		for n := min(free, roundUp(part)); n > 0 && len(s.queue.turns) > 0; {
+		for n := min(free, roundUp(part, s.config.Grain)); n > 0 && len(s.queue.turns) > 0; {
 			g := s.queue.pop(n)
 			w.start(g)
 			n -= g.n
@@ -78,7 +81,21 @@ func (w *worker) fill() {
 	}
 }
 
-func roundUp(n int) int { return (n + quantum - 1) / quantum * quantum }
+func roundUp(n, grain int) int { return (n + grain - 1) / grain * grain }
+
+// share gives half of the block to a worker that has nothing to do, where each gets at least a grain.
+func (w *worker) share() {
+	s := w.s
+	if s.idle == 0 || len(s.queue.turns) > 0 {
+		return
+	}
+	for n := w.block.Len() / 2 / s.config.Grain * s.config.Grain; n > 0; n-- {
+		w.park(w.block.Len() - 1)
+	}
+	if len(s.queue.turns) > 0 {
+		s.work.Broadcast()
+	}
+}
 
 // start puts g.n chains of a job into the block: those taken back half-way first, then new ones.
 func (w *worker) start(g grant) {
@@ -211,7 +228,11 @@ func (w *worker) tick(ctx context.Context) {
 	begun := time.Now()
 	w.s.ticking[w.id].Store(begun.UnixNano())
 	defer w.s.ticking[w.id].Store(0)
-	if err := w.block.Evaluate(ctx, w.s.model); err != nil {
+	model := w.s.model
+	if w.alone && w.s.config.Wide != nil {
+		model = w.s.config.Wide
+	}
+	if err := w.block.Evaluate(ctx, model); err != nil {
 		w.fail(err)
 		return
 	}

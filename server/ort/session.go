@@ -45,6 +45,9 @@ type Session struct {
 // device, the optimization level and the version of [models.Rewrite].
 func (s *Session) Identity() string { return s.identity }
 
+// Grain is what the number of rows of an evaluation is padded to a multiple of.
+func (s *Session) Grain() int { return s.multiple }
+
 // Score implements [sampling.Model]: it writes the score of each row, whatever the model's parameterization. Calls with
 // more rows than one evaluation should take are cut, and ctx is checked before each piece; when it ends, an evaluation that
 // takes long is interrupted, a short one is not. NaN in a row comes out as NaN in that row.

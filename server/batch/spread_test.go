@@ -1,0 +1,82 @@
+package batch_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/batch"
+)
+
+// ledger is a model that takes a millisecond and writes down how many rows each call had.
+type ledger struct {
+	sampling.Model
+	mu   sync.Mutex
+	rows []int
+}
+
+func (l *ledger) Score(ctx context.Context, dst, x, sigma []float32) error {
+	time.Sleep(time.Millisecond)
+	l.mu.Lock()
+	l.rows = append(l.rows, len(sigma))
+	l.mu.Unlock()
+	return l.Model.Score(ctx, dst, x, sigma)
+}
+
+// TestIdleWorkerTakesHalf: when a worker runs out of work another gives it half of its block, and the samples are the same.
+func TestIdleWorkerTakesHalf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		model := &ledger{Model: sampling.TwoGaussians()}
+		s := start(t, model, batch.Config{Workers: 2, Rows: 8, Grain: 1})
+		brief := batch.Job{Plan: annealed(t, 1, 10), Prior: prior, Seed: 1, N: 1}
+		long := batch.Job{Plan: annealed(t, 1, 100), Prior: prior, Seed: 2, N: 8}
+		first, err := s.Submit(t.Context(), brief)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer first.Close()
+		time.Sleep(time.Millisecond / 2) // the first job has a worker; the second gets the other
+		got, err := read(t.Context(), s, long)
+		if err != nil || !slices.Equal(got.x, alone(t, model.Model, long)) {
+			t.Errorf("other samples, or %v", err)
+		}
+		count := map[int]int{}
+		for _, n := range model.rows {
+			count[n]++
+		}
+		if count[8] < 5 || count[8] > 15 || count[4] < 170 {
+			t.Errorf("calls by their rows: %v, want about 10 of 8 while both jobs run, and 4 in each of two workers after", count)
+		}
+	})
+}
+
+// TestAloneIsWide: a chain that is all there is runs on the wide model, and comes back from it when there is another.
+func TestAloneIsWide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		model, wide := &ledger{Model: sampling.TwoGaussians()}, &ledger{Model: sampling.TwoGaussians()}
+		s := start(t, model, batch.Config{Workers: 2, Grain: 1, Wide: wide})
+		one := batch.Job{Plan: annealed(t, 1, 30), Prior: prior, Seed: 1, N: 1}
+		stream, err := s.Submit(t.Context(), one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+		brief := one
+		brief.Plan, brief.Seed = annealed(t, 1, 10), 2
+		if _, err := read(t.Context(), s, brief); err != nil {
+			t.Fatal(err)
+		}
+		got, err := drain(stream)
+		if err != nil || !slices.Equal(got.x, alone(t, model.Model, one)) {
+			t.Errorf("other samples, or %v", err)
+		}
+		stream.Close()
+		if n := len(wide.rows); n < 15 || n > 25 || len(model.rows)+n != 40 {
+			t.Errorf("%d calls of the wide model and %d of the other, want about 20 of each", n, len(model.rows))
+		}
+	})
+}
