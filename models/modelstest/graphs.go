@@ -80,6 +80,17 @@ func Conv(activation string, side int, seed uint64) *protos.ModelProto {
 	return g.finish("Div", g.conv(h, channels, 1, rng), g.perRow(models.InputSigma))
 }
 
+// DeepConv is [Conv] with a further convolution, added to what it is given: four in all.
+func DeepConv(activation string, side int, seed uint64) *protos.ModelProto {
+	const channels = 16
+	g := newGraph("deep", []int{1, side, side})
+	rng := rand.New(rand.NewPCG(seed, 0))
+	h := g.activate(activation, g.conv(models.InputX, 1, channels, rng))
+	h = g.activate(activation, g.conv(h, channels, channels, rng))
+	h = g.add("Add", h, g.activate(activation, g.conv(h, channels, channels, rng)))
+	return g.finish("Div", g.conv(h, channels, 1, rng), g.perRow(models.InputSigma))
+}
+
 // graph writes nodes in the order of the calls. Values are named by what computes them.
 type graph struct {
 	model *protos.ModelProto
