@@ -45,6 +45,8 @@ var rules = map[string]rule{
 	"training":       {ours: []string{"training", "models", "sampling"}},
 	"cmd":            {ours: []string{"cmd", "client", "server", "training", "proto", "models", "sampling"}},
 
+	"docs/apidoc": {ours: none, others: []string{"google.golang.org/protobuf"}},
+
 	"bench/networks": {ours: []string{"training", "models", "sampling"}},
 	"bench/compare":  {ours: []string{"server", "client", "models", "sampling"}},
 }

@@ -1,0 +1,168 @@
+// Command apidoc is a plugin of protoc and buf that writes the reference of an API, docs/api.md, from the comments of
+// its .proto files.
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/compiler/protogen"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/pluginpb"
+)
+
+func main() {
+	protogen.Options{}.Run(func(plugin *protogen.Plugin) error {
+		plugin.SupportedFeatures = uint64(pluginpb.CodeGeneratorResponse_FEATURE_PROTO3_OPTIONAL)
+		if files := ours(plugin.Files); len(files) > 0 {
+			d := document{plugin.NewGeneratedFile("api.md", "")}
+			d.write(files)
+		}
+		return nil
+	})
+}
+
+// ours leaves out the protocols of others that are generated with our API.
+func ours(files []*protogen.File) []*protogen.File {
+	return slices.DeleteFunc(slices.Clone(files), func(f *protogen.File) bool {
+		return !f.Generate || !strings.HasPrefix(string(f.Desc.Package()), "langevin.")
+	})
+}
+
+// document is a page of Markdown.
+type document struct {
+	out *protogen.GeneratedFile
+}
+
+func (d document) write(files []*protogen.File) {
+	d.out.P("<!-- Generated from the .proto files by docs/apidoc. DO NOT EDIT: run make generate. -->")
+	d.out.P("# API reference")
+	d.out.P()
+	d.out.P("Services, then messages and enums by name. Fields that are `optional` tell being left out from zero. In JSON over HTTP the names are the same; ",
+		"[operations](operations.md#http) says how values are written there.")
+	for _, f := range files {
+		for _, s := range f.Services {
+			d.service(s)
+		}
+	}
+	messages, enums := members(files)
+	for _, m := range messages {
+		d.message(m)
+	}
+	for _, e := range enums {
+		d.enum(e)
+	}
+}
+
+// members are all messages and enums of some files, by name.
+func members(files []*protogen.File) (messages []*protogen.Message, enums []*protogen.Enum) {
+	for _, f := range files {
+		messages = append(messages, f.Messages...)
+		enums = append(enums, f.Enums...)
+	}
+	slices.SortFunc(messages, func(a, b *protogen.Message) int { return strings.Compare(name(a.Desc), name(b.Desc)) })
+	slices.SortFunc(enums, func(a, b *protogen.Enum) int { return strings.Compare(name(a.Desc), name(b.Desc)) })
+	return messages, enums
+}
+
+func (d document) service(s *protogen.Service) {
+	d.out.P()
+	d.out.P("## ", s.Desc.FullName())
+	d.text(s.Comments.Leading)
+	for _, m := range s.Methods {
+		d.out.P()
+		d.out.P("### ", name(s.Desc), ".", m.GoName)
+		d.out.P()
+		answer := link(m.Output.Desc)
+		if m.Desc.IsStreamingServer() {
+			answer = "a stream of " + answer
+		}
+		d.out.P("Takes ", link(m.Input.Desc), ", answers with ", answer, ".")
+		d.text(m.Comments.Leading)
+	}
+}
+
+func (d document) message(m *protogen.Message) {
+	d.out.P()
+	d.out.P("## ", name(m.Desc))
+	d.text(m.Comments.Leading)
+	if len(m.Fields) == 0 {
+		return
+	}
+	d.out.P()
+	d.out.P("| field | type | |")
+	d.out.P("|---|---|---|")
+	for _, f := range m.Fields {
+		d.out.P("| `", f.Desc.Name(), "` | ", typeOf(f), " | ", cell(f.Comments), " |")
+	}
+}
+
+func (d document) enum(e *protogen.Enum) {
+	d.out.P()
+	d.out.P("## ", name(e.Desc))
+	d.text(e.Comments.Leading)
+	d.out.P()
+	d.out.P("| value | |")
+	d.out.P("|---|---|")
+	for _, v := range e.Values {
+		d.out.P("| `", v.Desc.Name(), "` | ", cell(v.Comments), " |")
+	}
+}
+
+// text writes a comment as paragraphs.
+func (d document) text(c protogen.Comments) {
+	if c == "" {
+		return
+	}
+	d.out.P()
+	for line := range strings.Lines(string(c)) {
+		d.out.P(escaped(strings.TrimSpace(line)))
+	}
+}
+
+// cell is a comment in one line.
+func cell(c protogen.CommentSet) string {
+	text := string(c.Leading)
+	if text == "" {
+		text = string(c.Trailing)
+	}
+	return strings.ReplaceAll(escaped(strings.Join(strings.Fields(text), " ")), "|", `\|`)
+}
+
+// escaped keeps Markdown from taking names and products for emphasis.
+func escaped(text string) string {
+	return strings.NewReplacer("*", `\*`, "_", `\_`, "<", `\<`).Replace(text)
+}
+
+func typeOf(f *protogen.Field) string {
+	text := "`" + f.Desc.Kind().String() + "`"
+	switch {
+	case f.Desc.IsMap():
+		text = fmt.Sprintf("map of `%s` to `%s`", f.Desc.MapKey().Kind(), f.Desc.MapValue().Kind())
+	case f.Message != nil:
+		text = link(f.Message.Desc)
+	case f.Enum != nil:
+		text = link(f.Enum.Desc)
+	}
+	switch {
+	case f.Desc.IsMap():
+	case f.Desc.IsList():
+		text = "list of " + text
+	case f.Desc.HasOptionalKeyword():
+		text = "optional " + text
+	case f.Oneof != nil:
+		text += ", one of `" + string(f.Oneof.Desc.Name()) + "`"
+	}
+	return text
+}
+
+// link names a message or an enum; one of ours leads to its place on the page.
+func link(d protoreflect.Descriptor) string {
+	if d.ParentFile().Package() == "google.protobuf" {
+		return "`" + string(d.FullName()) + "`"
+	}
+	return fmt.Sprintf("[%s](#%s)", name(d), strings.ToLower(name(d)))
+}
+
+func name(d protoreflect.Descriptor) string { return string(d.Name()) }

@@ -1,0 +1,229 @@
+package langevin_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Documents whose commands are all run: every block fenced as `sh`, in order, in one folder that looks like a checkout.
+// Words behind `sh` say how: `background` starts a server and leaves it running, `slow` is only for make test-docs,
+// which also trains for as long as the text says.
+var runDocuments = []string{"tutorial.md", "operations.md", "model-file.md"}
+
+var slowDocs = flag.Bool("docs-slow", false, "run the commands of docs as they are, long trainings too")
+
+// fenced is one block of a document.
+type fenced struct {
+	line  int
+	words []string
+	text  string
+}
+
+func (f fenced) is(word string) bool { return slices.Contains(f.words, word) }
+
+func fencedBlocks(text string) []fenced {
+	var blocks []fenced
+	var open *fenced
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case isFence && open == nil:
+			open = &fenced{line: number, words: strings.Fields(fence)}
+		case isFence:
+			blocks = append(blocks, *open)
+			open = nil
+		case open != nil:
+			open.text += line
+		}
+	}
+	return blocks
+}
+
+// TestDocs runs the commands of the documents.
+func TestDocs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program and starts servers")
+	}
+	binary := filepath.Join(t.TempDir(), "langevin")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/langevin").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	for _, name := range runDocuments {
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join("docs", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := newWorkplace(t, binary)
+			ran := 0
+			for _, block := range fencedBlocks(string(text)) {
+				if len(block.words) > 0 && block.words[0] == "sh" && (*slowDocs || !block.is("slow")) {
+					ran++
+					w.run(block)
+				}
+			}
+			if ran == 0 {
+				t.Error("no commands: fence those to run as sh")
+			}
+		})
+	}
+}
+
+// workplace is a folder that looks like a checkout with a built program, and ports in place of those of the text.
+type workplace struct {
+	t     *testing.T
+	dir   string
+	ports map[string]string
+}
+
+func newWorkplace(t *testing.T, binary string) *workplace {
+	t.Helper()
+	w := &workplace{t, t.TempDir(), make(map[string]string)}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !slices.Contains([]string{"bin", "out", "try", ".git"}, e.Name()) {
+			if err := os.Symlink(filepath.Join(here, e.Name()), filepath.Join(w.dir, e.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.Mkdir(filepath.Join(w.dir, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(binary, filepath.Join(w.dir, "bin", "langevin")); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// port is a free port that stands for one of the text.
+func (w *workplace) port(written string) string {
+	if w.ports[written] == "" {
+		lis, err := net.Listen("tcp", "localhost:0")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		defer lis.Close()
+		_, w.ports[written], _ = net.SplitHostPort(lis.Addr().String())
+	}
+	return w.ports[written]
+}
+
+var (
+	writtenPort = regexp.MustCompile(`localhost:(\d{4,5})`)
+	iterations  = regexp.MustCompile(`training\.iterations=\d+`)
+)
+
+func (w *workplace) command(ctx context.Context, block fenced) *exec.Cmd {
+	text := writtenPort.ReplaceAllStringFunc(block.text, func(s string) string {
+		return "localhost:" + w.port(strings.TrimPrefix(s, "localhost:"))
+	})
+	if !*slowDocs {
+		text = iterations.ReplaceAllString(text, "training.iterations=100")
+	}
+	c := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", text)
+	c.Dir = w.dir
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Env = append(os.Environ(), "LANGEVIN_LISTEN=localhost:"+w.port("50051"), "LANGEVIN_HTTP_LISTEN=localhost:"+w.port("8080"),
+		"LANGEVIN_SERVER=localhost:"+w.port("50051"))
+	return c
+}
+
+func (w *workplace) run(block fenced) {
+	w.t.Helper()
+	if block.is("background") {
+		w.start(block)
+		return
+	}
+	limit := time.Minute
+	if *slowDocs {
+		limit = 20 * time.Minute
+	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+	defer cancel()
+	if out, err := w.command(ctx, block).CombinedOutput(); err != nil {
+		w.t.Fatalf("line %d: %v\n%s\n%s", block.line, err, block.text, out)
+	}
+}
+
+// start runs a server until the test ends, or the next one starts in its place.
+func (w *workplace) start(block fenced) {
+	w.t.Helper()
+	c := w.command(context.Background(), block)
+	var log bytes.Buffer
+	c.Stdout, c.Stderr = &log, &log
+	if err := c.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	w.t.Cleanup(func() {
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGTERM) // it may have ended by itself
+		<-ended
+	})
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		select {
+		case err := <-ended:
+			ended <- err
+			w.t.Fatalf("line %d: the server ended: %v\n%s\n%s", block.line, err, block.text, log.String())
+		default:
+		}
+		if w.healthy() {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("line %d: not healthy after 30 s:\n%s", block.line, block.text)
+		}
+	}
+}
+
+func (w *workplace) healthy() bool {
+	resp, err := http.Get(fmt.Sprintf("http://localhost:%s/healthz", w.port("8080")))
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// TestDocsLinks: every link from one document to another leads somewhere.
+func TestDocsLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:\s]+)(#[^)\s]*)?\)`)
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil || len(documents) == 0 {
+		t.Fatalf("%v: no documents", err)
+	}
+	for _, name := range append(documents, "README.md", "CONTRIBUTING.md") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), match[1])); err != nil {
+				t.Errorf("%s links to %s, which is not there", name, match[1])
+			}
+		}
+	}
+}
