@@ -65,6 +65,10 @@ test-web: onnxruntime ## Test the page in headless Chromium, pictures in out/pag
 test-triton: onnxruntime build ## Drive the server with Triton's own Python client (from PyPI; not part of make test)
 	@bench/triton/run.sh bin/langevin
 
+.PHONY: test-docs
+test-docs: onnxruntime ## Run every command of docs as it is, trainings too
+	go test -count=1 -timeout 1h -run TestDocs . -docs-slow
+
 .PHONY: check
 check: check-format check-vet check-staticcheck check-proto check-generated check-modules check-shell check-layout ## Check format, vet, staticcheck, API, generated code, modules, scripts, layout
 
@@ -120,7 +124,7 @@ check-shell:
 
 .PHONY: check-layout
 check-layout:
-	@go test -count=1 .
+	@go test -count=1 -short .
 
 .PHONY: generate
 generate: $(GENERATORS) ## Generate Go from proto/

@@ -141,7 +141,7 @@ func (w *workplace) command(ctx context.Context, block fenced) *exec.Cmd {
 		return "localhost:" + w.port(strings.TrimPrefix(s, "localhost:"))
 	})
 	if !*slowDocs {
-		text = iterations.ReplaceAllString(text, "training.iterations=100")
+		text = iterations.ReplaceAllString(text, "training.iterations=100 --set training.eval_rows=5000 --samples 64")
 	}
 	c := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", text)
 	c.Dir = w.dir
