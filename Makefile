@@ -18,6 +18,10 @@ help: ## List the targets
 onnxruntime: ## Fetch the pinned ONNX Runtime library (once; checked against onnxruntime.lock)
 	@tools/onnxruntime.sh
 
+.PHONY: data
+data: ## Obtain MNIST and Fashion-MNIST into data/ (once; checked against datasets.lock)
+	@tools/datasets.sh
+
 .PHONY: build
 build: ## Build bin/langevin
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/langevin ./cmd/langevin
@@ -118,8 +122,9 @@ check-modules:
 .PHONY: check-shell
 check-shell:
 	@sh -n tools/onnxruntime.sh
+	@sh -n tools/datasets.sh
 	@bash -n .ci/run bench/triton/run.sh
-	@if command -v shellcheck >/dev/null; then shellcheck tools/onnxruntime.sh .ci/run bench/triton/run.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck tools/onnxruntime.sh tools/datasets.sh .ci/run bench/triton/run.sh; fi
 	@echo "ok  shell scripts"
 
 .PHONY: check-layout

@@ -26,9 +26,6 @@ type drawer struct {
 	seed     uint64
 }
 
-// The counters of draws for training start at 0 and those for measuring the loss here, far behind.
-const firstEval = 1 << 40
-
 // draw makes batch index. Row i of all rows ever drawn has level i modulo the number of levels: as even a spread over
 // the levels as there is, with less noise in the gradient than levels drawn at random.
 func (d drawer) draw(index uint64) (*batch, error) {

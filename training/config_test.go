@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 func preset(t *testing.T, name string) Config {
@@ -37,7 +39,7 @@ func TestPresets(t *testing.T) {
 		if c.Preset != name {
 			t.Errorf("preset %s calls itself %q", name, c.Preset)
 		}
-		if _, err := c.Data.Open(1); err != nil {
+		if _, err := c.Data.Open(data.Train, 1); err != nil {
 			t.Errorf("preset %s: %v", name, err)
 		}
 		schedule, err := c.schedule()
@@ -158,7 +160,8 @@ func TestValidate(t *testing.T) {
 		{"name=Ring", `name is "Ring"`},
 		{`description="a\nb"`, "description has several lines"},
 		{"data.std=0", "data.std is 0"},
-		{"data.name=mnist", `data.name is "mnist"`},
+		{"data.name=mnits", `data.name is "mnits"`},
+		{"data={name: mnist, modes: 0, radius: 0, std: 0}", "data.dir is empty"},
 		{"noise.levels=0", "0 levels"},
 		{"noise.levels=1", "noise.first is 20 and noise.last 0.2"},
 		{"noise.last=30", "sigma 1 is"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
@@ -117,14 +118,14 @@ func slope(t *testing.T, g *nn.Graph, params []float32, b *batch, i int) float64
 func TestEvaluate(t *testing.T) {
 	c := short(t, "toy-ring", "training.iterations=5", "training.batch_size=100", "training.eval_rows=250", "optimizer.ema=0.5")
 	result := train(t, c)
-	source, err := c.Data.Open(c.Seed)
+	source, err := c.Data.Open(data.Test, c.Seed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := drawer{source: source, schedule: result.Schedule(), rows: 100, dim: 2, seed: c.Seed}
+	d := drawer{source: source, schedule: result.Schedule(), rows: 100, dim: 2, seed: ^c.Seed}
 	var want float64
 	for i := range uint64(3) { // the first multiple of 100 that is at least 250
-		b, err := d.draw(firstEval + i)
+		b, err := d.draw(i)
 		if err != nil {
 			t.Fatal(err)
 		}

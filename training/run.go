@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
@@ -54,13 +55,18 @@ type trainer struct {
 	options Options
 	network *nn.Graph
 	drawer  drawer
+	unseen  drawer // of data that training does not use
 	device  *device
 	history []Record
 	done    int // iterations
 }
 
 func newTrainer(c Config, o Options) (*trainer, error) {
-	source, err := c.Data.Open(c.Seed)
+	source, err := c.Data.Open(data.Train, c.Seed)
+	if err != nil {
+		return nil, err
+	}
+	test, err := c.Data.Open(data.Test, c.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +90,10 @@ func newTrainer(c Config, o Options) (*trainer, error) {
 	for _, n := range source.Shape() {
 		dim *= n
 	}
-	return &trainer{
-		config: c, options: o, network: network, device: device,
-		drawer: drawer{source: source, schedule: schedule, rows: c.Training.BatchSize, dim: dim, seed: c.Seed},
-	}, nil
+	draws := drawer{source: source, schedule: schedule, rows: c.Training.BatchSize, dim: dim, seed: c.Seed}
+	unseen := draws
+	unseen.source, unseen.seed = test, ^c.Seed
+	return &trainer{config: c, options: o, network: network, device: device, drawer: draws, unseen: unseen}, nil
 }
 
 // train is the loop: draw, update, check, report.
@@ -153,7 +159,7 @@ func (t *trainer) result(ctx context.Context) (*Result, error) {
 func (t *trainer) evaluate(ctx context.Context) (mean float64, perLevel []float64, err error) {
 	means := newLevelMeans(t.config.Noise.Levels)
 	batches := (t.config.Training.EvalRows + t.drawer.rows - 1) / t.drawer.rows
-	for b, err := range t.drawer.ahead(ctx, firstEval, batches) {
+	for b, err := range t.unseen.ahead(ctx, 0, batches) {
 		if err != nil {
 			return 0, nil, err
 		}

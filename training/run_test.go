@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -159,7 +160,7 @@ func TestStop(t *testing.T) {
 func TestBatches(t *testing.T) {
 	c := preset(t, "toy-2gauss")
 	set(t, &c, "training.batch_size=30")
-	source, err := c.Data.Open(c.Seed)
+	source, err := c.Data.Open(data.Train, c.Seed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,9 +16,8 @@ func (c Config) Validate() error {
 	var bad mistakes
 	bad.require(models.ValidName(c.Name), "name is %q: want 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit", c.Name)
 	bad.require(!strings.ContainsAny(c.Description, "\r\n"), "description has several lines: want one")
-	_, err := c.Data.Mixture()
-	bad.join(err)
-	_, err = c.schedule()
+	bad.join(c.Data.Validate())
+	_, err := c.schedule()
 	bad.join(err)
 	bad.network(c.Network)
 	bad.require(c.Loss.Name == LossDSM, "loss.name is %q: want %s", c.Loss.Name, LossDSM)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/langevin-ml/langevin/server/ort"
 	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 // trainCommand holds the flags of langevin train.
@@ -102,6 +104,11 @@ func (p *program) train(ctx context.Context, o *trainCommand, preset string) err
 
 // study draws what was learned and reports it beside the files written so far.
 func (p *program) study(ctx context.Context, o *trainCommand, result *training.Result, library string, onnx []byte, files []string) error {
+	if _, err := result.Config.Data.Mixture(); errors.Is(err, data.ErrNoMixture) {
+		p.reportLosses(result, nil)
+		p.reportFiles(files)
+		return nil
+	}
 	s, err := newStudy(ctx, result, library, onnx, o.samples.n)
 	if err != nil {
 		return err
@@ -199,15 +206,30 @@ func commit() string {
 
 // reportTraining prints what the network learned beside the best that is possible.
 func (p *program) reportTraining(s *study, files []string) {
-	r := s.result
-	fmt.Fprintf(p.stdout, "%s: %s iterations, loss %.4f\n\n", p.bold(r.Config.Name), grouped(int64(r.Iterations)), r.Loss)
-	fmt.Fprintf(p.stdout, "  %8s %8s %8s\n", "sigma", "loss", "least")
-	for _, level := range spread(r.Schedule().Levels(), 10) {
-		fmt.Fprintf(p.stdout, "  %8.2f %8.3f %8.3f\n", r.Schedule().Sigma(level), r.LossPerLevel[level], s.least[level])
-	}
-	fmt.Fprintln(p.stdout)
+	p.reportLosses(s.result, s.least)
 	p.printShares(s.exact, s.annealed)
 	fmt.Fprintln(p.stdout)
+	p.reportFiles(files)
+}
+
+// reportLosses prints the loss of some levels, beside the least that is possible if that is known.
+func (p *program) reportLosses(r *training.Result, least []float64) {
+	fmt.Fprintf(p.stdout, "%s: %s iterations, loss %.4f\n\n  %8s %8s", p.bold(r.Config.Name), grouped(int64(r.Iterations)), r.Loss, "sigma", "loss")
+	if least != nil {
+		fmt.Fprintf(p.stdout, " %8s", "least")
+	}
+	fmt.Fprintln(p.stdout)
+	for _, level := range spread(r.Schedule().Levels(), 10) {
+		fmt.Fprintf(p.stdout, "  %8.2f %8.3f", r.Schedule().Sigma(level), r.LossPerLevel[level])
+		if least != nil {
+			fmt.Fprintf(p.stdout, " %8.3f", least[level])
+		}
+		fmt.Fprintln(p.stdout)
+	}
+	fmt.Fprintln(p.stdout)
+}
+
+func (p *program) reportFiles(files []string) {
 	for _, path := range files {
 		fmt.Fprintf(p.stdout, "  %s\n", path)
 	}

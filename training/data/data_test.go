@@ -10,7 +10,7 @@ import (
 func TestReadIsPure(t *testing.T) {
 	c := Config{Name: Ring, Modes: 8, Radius: 5, Std: 1}
 	read := func(seed, first uint64, n int) []float32 {
-		source, err := c.Open(seed)
+		source, err := c.Open(Train, seed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +42,7 @@ func TestMixtures(t *testing.T) {
 		{Config{Name: Ring, Modes: 4, Radius: 3, Std: 0.5}, "ring, 4 modes, radius 3, std 0.5", []float64{0.25, 0.25, 0.25, 0.25}, 3},
 		{Config{Name: Ring, Modes: 2, Radius: 3, Std: 0.5, Weights: []float64{3, 1}}, "ring, 2 modes, radius 3, std 0.5, weights [3 1]", []float64{0.75, 0.25}, 3},
 	} {
-		source, err := c.config.Open(3)
+		source, err := c.config.Open(Train, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,13 +82,15 @@ func TestConfigRefuses(t *testing.T) {
 		config Config
 		want   []string // in the error, all of them
 	}{
-		{Config{Name: "mnist", Std: 1}, []string{`data.name is "mnist"`}},
+		{Config{Name: "mnits", Std: 1}, []string{`data.name is "mnits"`}},
+		{Config{Name: MNIST, Std: 1, Dequantize: "odd"}, []string{"data.dir is empty", `data.dequantization is "odd"`, "data.std 1"}},
+		{Config{Name: TwoGaussians, Std: 1, Dir: "x", RandomFlip: true, Dequantize: DequantizeNone}, []string{`data.dir is "x"`, "data.random_flip", "data.dequantization"}},
 		{Config{Name: Ring, Std: -1, Weights: []float64{1, 0}}, []string{"data.modes is 0", "data.radius is 0", "data.std is -1", "data.weights has 2", "data.weights[1] is 0"}},
 		{Config{Name: Ring, Modes: 1 << 20, Radius: math.Inf(1), Std: math.NaN()}, []string{"data.modes is 1048576", "data.radius is +Inf", "data.std is NaN"}},
 		{Config{Name: TwoGaussians, Std: 1, Modes: 8, Radius: 5}, []string{"data.modes is 8 and data.radius 5"}},
 		{Config{Name: TwoGaussians, Std: 1, Weights: []float64{1, 2, 3}}, []string{"data.weights has 3 values: want one for each of 2 modes"}},
 	} {
-		_, err := c.config.Open(1)
+		_, err := c.config.Open(Train, 1)
 		for _, want := range c.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v: error %v, want one that says %q", c.config, err, want)
