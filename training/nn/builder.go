@@ -309,9 +309,14 @@ func (b *Builder) Nearest(name string, sigma *Node, values []float64) *Node {
 // Embedding is row index of the parameter name.weight [len(index.Values), width], which is drawn from N(0, 1). index
 // comes from [Builder.Nearest].
 func (b *Builder) Embedding(name string, index *Node, width int) *Node {
+	return b.lookUp(name, name+".weight", index, Init{Std: 1}, width)
+}
+
+// lookUp is row index of the parameter table, [len(index.Values), width].
+func (b *Builder) lookUp(name, table string, index *Node, init Init, width int) *Node {
 	if index.Op != OpNearest {
 		b.fail("%s: embedding of %s: want the result of Nearest", name, index.Op)
 	}
-	table := b.Parameter(name+".weight", Init{Std: 1}, len(index.Values), width)
-	return b.add(&Node{Op: OpGather, Name: name, Shape: []int{index.Shape[0], width}, Inputs: []*Node{table, index}})
+	rows := b.Parameter(table, init, len(index.Values), width)
+	return b.add(&Node{Op: OpGather, Name: name, Shape: []int{index.Shape[0], width}, Inputs: []*Node{rows, index}})
 }

@@ -227,7 +227,7 @@ func TestClassifier(t *testing.T) {
 	params := scattered(g)
 	x, none := inputs(g, 9)
 	probabilities := runGoMLX(t, g, params, x, none)
-	compare(t, "GoMLX", probabilities, evaluate(t, g, params, x, none))
+	compare(t, "GoMLX", probabilities, evaluate(t, g, params, x, none), 1e-5)
 	model, err := g.ONNX("classifier", params)
 	if err != nil {
 		t.Fatal(err)

@@ -67,8 +67,9 @@ func everyImageOp(t *testing.T) *Graph {
 	return g
 }
 
-// parityGraphs are those that the interpreters are compared on.
-func parityGraphs(t *testing.T) map[string]*Graph {
+// ownGraphs use every operation: the two above and the networks of our own.
+func ownGraphs(t *testing.T) map[string]*Graph {
+	t.Helper()
 	graphs := map[string]*Graph{"every op": everyOp(t), "every image op": everyImageOp(t)}
 	for name, c := range networks(t) {
 		graphs[name] = c.graph
@@ -107,19 +108,26 @@ func TestEveryOpIsUsed(t *testing.T) {
 
 // TestInterpretersAgree compares GoMLX, the ONNX file and plain Go in float64 on random parameters and inputs.
 func TestInterpretersAgree(t *testing.T) {
-	for name, g := range parityGraphs(t) {
-		t.Run(name, func(t *testing.T) {
-			params := scattered(g)
-			rows := 257
-			if len(g.X.Shape) == 4 {
-				rows = 17 // plain Go takes its time over images
-			}
-			x, sigma := inputs(g, rows)
-			want := evaluate(t, g, params, x, sigma)
-			compare(t, "GoMLX", runGoMLX(t, g, params, x, sigma), want)
-			compare(t, "ONNX", runONNX(t, g, params, x, sigma), want)
-		})
+	for name, g := range ownGraphs(t) {
+		t.Run(name, func(t *testing.T) { compareInterpreters(t, g, 1e-5) })
 	}
+	// So few channels at so few places make these networks divide by small differences, which float32 rounds.
+	for name, g := range smallPapers(t) {
+		t.Run(name, func(t *testing.T) { compareInterpreters(t, g, 1e-4) })
+	}
+}
+
+func compareInterpreters(t *testing.T, g *Graph, tolerance float64) {
+	t.Helper()
+	rows := 257
+	if len(g.X.Shape) == 4 {
+		rows = 16 // plain Go takes its time over images
+	}
+	params := scattered(g)
+	x, sigma := inputs(g, rows)
+	want := evaluate(t, g, params, x, sigma)
+	compare(t, "GoMLX", runGoMLX(t, g, params, x, sigma), want, tolerance)
+	compare(t, "ONNX", runONNX(t, g, params, x, sigma), want, tolerance)
 }
 
 // scattered are initial parameters of which none is a plain 0 or 1, so that no branch of the network is silent.
@@ -132,15 +140,15 @@ func scattered(g *Graph) []float32 {
 	return params
 }
 
-// compare allows 1e-5, relative for large scores.
-func compare(t *testing.T, what string, got []float32, want []float64) {
+// compare allows the tolerance, relative for large scores.
+func compare(t *testing.T, what string, got []float32, want []float64, tolerance float64) {
 	t.Helper()
 	var worst float64
 	for i, v := range got {
 		worst = max(worst, math.Abs(float64(v)-want[i])/max(1, math.Abs(want[i])))
 	}
-	if len(got) != len(want) || !(worst <= 1e-5) {
-		t.Errorf("%s: %d scores, off by up to %g: want %d, off by at most 1e-5", what, len(got), worst, len(want))
+	if len(got) != len(want) || !(worst <= tolerance) {
+		t.Errorf("%s: %d scores, off by up to %g: want %d, off by at most %g", what, len(got), worst, len(want), tolerance)
 	}
 }
 
