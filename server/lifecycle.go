@@ -76,7 +76,7 @@ func (s *Server) Reload(ctx context.Context) error {
 
 // isPrivate reports whether callers of the main listener prove who they are, or are on this machine.
 func (s *Server) isPrivate() bool {
-	return s.config.Auth.Tokens != "" || strings.HasPrefix(s.config.Listen, socketScheme) || isLoopback(s.config.Listen)
+	return s.config.Auth.Tokens != "" || local(s.config.Listen)
 }
 
 // newAdminGRPC is the gRPC side of the admin listener.

@@ -169,6 +169,26 @@ func TestLoadRefuses(t *testing.T) {
 }
 
 // TestForeignVariables: what Kubernetes sets for a Service called langevin, and what the client reads, is let through.
+// FuzzLoad: whatever a file holds, it is a configuration that is valid, or an error that says it is about one.
+func FuzzLoad(f *testing.F) {
+	f.Add("listen: :1\nworkers: 1\nlimits:\n  max_chains: 1\nlog:\n  level: warn\ndrain_timeout: 1m\n")
+	f.Add("tls: {cert: /dev/null, key: /dev/null}\nauth:\n  tokens: [a]\n")
+	f.Add("models:\n  aliases:\n  - {name: stable, model: ring, version: 1}\nquota: 3\n")
+	f.Add("listen: [\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Load(nil, writeFile(t, text))
+		if err == nil {
+			err = c.Validate()
+		} else if !strings.HasPrefix(err.Error(), "configuration") {
+			t.Errorf("%q gives %v", text, err)
+			return
+		}
+		if c.Listen != "" && err != nil {
+			t.Errorf("%q was accepted and is not valid: %v", text, err)
+		}
+	})
+}
+
 func TestForeignVariables(t *testing.T) {
 	clearEnv(t)
 	for _, name := range []string{

@@ -147,6 +147,10 @@ func TestTokens(t *testing.T) {
 		_, err := healthv1.NewHealthClient(r.conn).List(ctx, &healthv1.HealthListRequest{})
 		return err
 	}
+	reload := func(ctx context.Context) error {
+		_, err := langevinv1.NewAdminServiceClient(r.conn).ReloadModels(ctx, &langevinv1.ReloadModelsRequest{})
+		return err
+	}
 	const ok, who, no = codes.OK, codes.Unauthenticated, codes.PermissionDenied
 	for _, c := range []struct {
 		name                          string
@@ -156,6 +160,7 @@ func TestTokens(t *testing.T) {
 		{"Sample", r.few, who, who, ok, no},
 		{"ListModels", list, who, who, ok, no},
 		{"reflection", reflect, who, who, ok, no},
+		{"ReloadModels", reload, who, who, no, ok},
 		{"health", health(""), ok, ok, ok, ok},
 		{"health of a service", health("langevin.v1.SamplingService"), ok, ok, ok, ok},
 		{"health of a model", health("model/gauss/1"), who, who, ok, ok},

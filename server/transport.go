@@ -14,6 +14,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	_ "google.golang.org/grpc/encoding/gzip" // clients may compress
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/langevin-ml/langevin/server/auth"
@@ -117,12 +118,7 @@ func validListen(address string) bool {
 
 // local reports whether only this machine can reach an address.
 func local(address string) bool {
-	if strings.HasPrefix(address, socketScheme) {
-		return true
-	}
-	host, _, err := net.SplitHostPort(address)
-	ip := net.ParseIP(host)
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+	return strings.HasPrefix(address, socketScheme) || isLoopback(address)
 }
 
 // validateSecurity reports what is wrong with TLS, tokens, quotas and times.

@@ -1,0 +1,224 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server"
+)
+
+// alive fails the test unless the server still answers.
+func (r *running) alive(t *testing.T) {
+	t.Helper()
+	if err := r.few(t.Context()); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestCompressionBomb: what unpacks to more than a message may hold is refused while it is unpacked; other compressed
+// messages are served.
+func TestCompressionBomb(t *testing.T) {
+	r := start(t, nil)
+	client := langevinv1.NewSamplingServiceClient(r.conn)
+	score := func(elements int) error {
+		_, err := client.Score(t.Context(), &langevinv1.ScoreRequest{
+			X: &langevinv1.Tensor{Data: make([]byte, 4*elements)}, Sigma: []float32{1},
+		}, grpc.UseCompressor("gzip"))
+		return err
+	}
+	if err := score(1000); err != nil {
+		t.Errorf("4 kB of zeros, compressed: %v", err)
+	}
+	if err := score(4 << 20); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("16 MB of zeros in 16 kB: %v", err)
+	}
+	r.alive(t)
+}
+
+// TestHugeMetadata: a call's metadata is bounded.
+func TestHugeMetadata(t *testing.T) {
+	r := start(t, nil)
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "x-padding", strings.Repeat("x", 32<<10))
+	if err := r.few(ctx); err == nil {
+		t.Error("32 KiB of metadata were accepted")
+	}
+	r.alive(t)
+}
+
+// TestManyStreams: a connection has so many calls and no more; a further one waits until another ends.
+func TestManyStreams(t *testing.T) {
+	r := start(t, func(c *server.Config) { c.Limits.MaxStreams = 2 })
+	watch := func(ctx context.Context) error {
+		stream, err := healthv1.NewHealthClient(r.conn).Watch(ctx, &healthv1.HealthCheckRequest{})
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		return err
+	}
+	open, end := context.WithCancel(t.Context())
+	defer end()
+	if err := errors.Join(watch(open), watch(open)); err != nil {
+		t.Fatal(err)
+	}
+	third, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := watch(third); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("a third call beside two: %v", err)
+	}
+	end()
+	r.alive(t)
+}
+
+// raw opens an HTTP/2 connection without a client behind it.
+func (r *running) raw(t *testing.T) (net.Conn, *http2.Framer) {
+	t.Helper()
+	conn, err := net.Dial("tcp", r.conn.Target())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn, http2.NewFramer(conn, conn)
+}
+
+// shakeHands says what a client says first.
+func shakeHands(t *testing.T, conn net.Conn, framer *http2.Framer) {
+	t.Helper()
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	if err := framer.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPingFlood: who pings all the time is sent away.
+func TestPingFlood(t *testing.T) {
+	r := start(t, nil)
+	conn, framer := r.raw(t)
+	shakeHands(t, conn, framer)
+	go func() {
+		for framer.WritePing(false, [8]byte{1}) == nil { // until the server hangs up
+		}
+	}()
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatalf("the server hung up without a word: %v", err)
+		}
+		if away, ok := frame.(*http2.GoAwayFrame); ok {
+			if away.ErrCode != http2.ErrCodeEnhanceYourCalm || !bytes.Contains(away.DebugData(), []byte("too_many_pings")) {
+				t.Errorf("sent away with %v %q", away.ErrCode, away.DebugData())
+			}
+			break
+		}
+	}
+	conn.Close()
+	r.alive(t)
+}
+
+// TestDeadClient: who does not answer when asked whether he is there is hung up on.
+func TestDeadClient(t *testing.T) {
+	r := start(t, func(c *server.Config) {
+		c.GRPC.KeepaliveTime, c.GRPC.KeepaliveTimeout = time.Second, 50*time.Millisecond
+	})
+	conn, framer := r.raw(t)
+	shakeHands(t, conn, framer)
+	asked := false
+	for {
+		frame, err := framer.ReadFrame()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("not hung up on: %v", err)
+		}
+		ping, ok := frame.(*http2.PingFrame)
+		asked = asked || ok && !ping.IsAck()
+	}
+	if !asked {
+		t.Error("hung up on without being asked")
+	}
+	r.alive(t)
+}
+
+// TestConnectionAge: an old connection is told to make room for a new one.
+func TestConnectionAge(t *testing.T) {
+	r := start(t, func(c *server.Config) { c.GRPC.MaxConnectionAge = 100 * time.Millisecond })
+	conn, framer := r.raw(t)
+	shakeHands(t, conn, framer)
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatalf("not told: %v", err)
+		}
+		if away, ok := frame.(*http2.GoAwayFrame); ok {
+			if away.ErrCode != http2.ErrCodeNo || string(away.DebugData()) != "max_age" {
+				t.Errorf("told %v %q", away.ErrCode, away.DebugData())
+			}
+			break
+		}
+	}
+	r.alive(t)
+}
+
+// TestSilentConnection: who connects and says nothing is hung up on.
+func TestSilentConnection(t *testing.T) {
+	r := start(t, func(c *server.Config) { c.GRPC.HandshakeTimeout = 300 * time.Millisecond })
+	conn, _ := r.raw(t)
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Errorf("not hung up on: %v", err)
+	}
+	r.alive(t)
+}
+
+// TestQuotaOfCancelledCalls: opening calls and dropping them costs as much as waiting for them.
+func TestQuotaOfCancelledCalls(t *testing.T) {
+	r := start(t, func(c *server.Config) { c.Quota.RowStepsPerSecond, c.Quota.RowStepsBurst = 1, 20_000_000 })
+	request := long()
+	request.N = proto.Int64(150)
+	for i := range 2 { // 15,000,000 row-steps each
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := r.sample(ctx, request)
+		cancel()
+		if _, told := detail[*errdetails.RetryInfo](err); i == 0 && err != nil || i == 1 && (reason(err) != langevinv1.ReasonQuota || !told) {
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+}
+
+// TestQuotaOfCalls: calls are counted whatever they cost; health probes are not.
+func TestQuotaOfCalls(t *testing.T) {
+	r := start(t, func(c *server.Config) { c.Quota.CallsPerSecond, c.Quota.CallsBurst = 1, 3 })
+	client := langevinv1.NewModelServiceClient(r.conn)
+	served, refused := 0, 0
+	for range 20 {
+		if _, err := client.ListModels(t.Context(), &langevinv1.ListModelsRequest{}); status.Code(err) == codes.ResourceExhausted {
+			refused++
+		} else if err == nil {
+			served++
+		}
+	}
+	if served < 3 || refused == 0 || served+refused != 20 {
+		t.Errorf("%d calls were served and %d refused for the quota, of 20 at once", served, refused)
+	}
+	r.waitHealthy(t, "")
+}
