@@ -13,7 +13,6 @@ import (
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
-	"github.com/langevin-ml/langevin/training/nn"
 )
 
 // Config is everything that decides a training: the same Config gives the same model file, bit for bit, on one type of
@@ -36,31 +35,6 @@ type Config struct {
 
 // LossDSM is the one objective so far.
 const LossDSM = "dsm"
-
-// The networks that [Network] names.
-const (
-	NetworkToy           = "toy"
-	NetworkUnconditional = "unconditional"
-	NetworkEmbedding     = "embedding"
-	NetworkUNet          = "unet"
-)
-
-// Network chooses and sizes a network of package nn. A key that the network does not have must be absent.
-type Network struct {
-	Name string `yaml:"name"` // toy: nn.ToyMLP; unconditional: nn.UnconditionalMLP; embedding: nn.EmbeddingMLP; unet: nn.UNet
-
-	// Of the networks for points: toy, unconditional and embedding.
-	Hidden     int           `yaml:"hidden,omitempty"`     // width of the hidden layers
-	Activation nn.Activation `yaml:"activation,omitempty"` // silu, softplus or tanh; of toy: after the first layer
-	Scale      float64       `yaml:"scale,omitempty"`      // of toy: length scale of the data, see nn.ToyMLP
-
-	// Of unet, see nn.UNet.
-	Outer  int     `yaml:"outer,omitempty"`  // channels at half the resolution
-	Inner  int     `yaml:"inner,omitempty"`  // channels at a quarter of it
-	Blocks int     `yaml:"blocks,omitempty"` // at each stage
-	Mean   float64 `yaml:"mean,omitempty"`   // of the pixels of all data
-	Std    float64 `yaml:"std,omitempty"`    // standard deviation of the pixels of all data
-}
 
 // Noise is a geometric noise schedule.
 type Noise struct {
@@ -211,25 +185,6 @@ func (c Config) schedule() (sampling.Schedule, error) {
 		return sampling.NewSchedule(n.First)
 	}
 	return sampling.Geometric(n.First, n.Last, n.Levels)
-}
-
-// network builds the network for samples of the given shape.
-func (c Config) network(shape []int, schedule sampling.Schedule) (*nn.Graph, error) {
-	if n := c.Network; n.Name == NetworkUNet {
-		return nn.UNet{Shape: shape, Outer: n.Outer, Inner: n.Inner, Blocks: n.Blocks, Mean: n.Mean, Std: n.Std}.Build()
-	}
-	if len(shape) != 1 {
-		return nil, fmt.Errorf("network %s on samples of shape %v: want one axis", c.Network.Name, shape)
-	}
-	mlp := nn.MLP{Dim: shape[0], Hidden: c.Network.Hidden, Activation: c.Network.Activation}
-	switch c.Network.Name {
-	case NetworkUnconditional:
-		return nn.UnconditionalMLP(mlp)
-	case NetworkEmbedding:
-		return nn.EmbeddingMLP(mlp, schedule.Sigmas())
-	default:
-		return nn.ToyMLP(mlp, c.Network.Scale)
-	}
 }
 
 // Rate is the learning rate of the given iteration, counted from 0, of a training of the given length.

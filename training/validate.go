@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/langevin-ml/langevin/models"
-	"github.com/langevin-ml/langevin/training/nn"
 )
 
 // Validate reports every mistake at once, one line each, by the key in the YAML.
@@ -44,39 +42,6 @@ func (bad *mistakes) join(err error) {
 	if err != nil {
 		*bad = append(*bad, err)
 	}
-}
-
-func (bad *mistakes) network(n Network) {
-	switch n.Name {
-	case NetworkToy, NetworkUnconditional, NetworkEmbedding:
-		bad.mlp(n)
-		bad.absent(n.Name, n.Outer != 0 || n.Inner != 0 || n.Blocks != 0 || n.Mean != 0 || n.Std != 0, "outer, inner, blocks, mean and std")
-	case NetworkUNet:
-		bad.require(n.Outer >= 1 && n.Outer <= 1<<12, "network.outer is %d: want 1 to %d", n.Outer, 1<<12)
-		bad.require(n.Inner >= 1 && n.Inner <= 1<<12, "network.inner is %d: want 1 to %d", n.Inner, 1<<12)
-		bad.require(n.Blocks >= 1 && n.Blocks <= 64, "network.blocks is %d: want 1 to 64", n.Blocks)
-		bad.require(finite(n.Mean), "network.mean is %g: want a finite number", n.Mean)
-		bad.require(positive(n.Std), "network.std is %g: want a finite number above 0", n.Std)
-		bad.absent(n.Name, n.Hidden != 0 || n.Activation != "" || n.Scale != 0, "hidden, activation and scale")
-	default:
-		bad.require(false, "network.name is %q: want %s, %s, %s or %s", n.Name, NetworkToy, NetworkUnconditional, NetworkEmbedding, NetworkUNet)
-	}
-}
-
-func (bad *mistakes) mlp(n Network) {
-	if n.Name == NetworkToy {
-		bad.require(positive(n.Scale), "network.scale is %g: want a finite number above 0", n.Scale)
-	} else {
-		bad.require(n.Scale == 0, "network.scale is %g: network %s has none", n.Scale, n.Name)
-	}
-	bad.require(n.Hidden >= 1 && n.Hidden <= 1<<14, "network.hidden is %d: want 1 to %d", n.Hidden, 1<<14)
-	known := []nn.Activation{nn.SiLU, nn.Softplus, nn.Tanh}
-	bad.require(slices.Contains(known, n.Activation), "network.activation is %q: want one of %q", n.Activation, known)
-}
-
-// absent refuses keys that a network does not have.
-func (bad *mistakes) absent(network string, given bool, keys string) {
-	bad.require(!given, "network %s has no %s: want them absent", network, keys)
 }
 
 func (bad *mistakes) training(t Training, levels int) {
