@@ -22,6 +22,10 @@ onnxruntime: ## Fetch the pinned ONNX Runtime library (once; checked against onn
 data: ## Obtain MNIST and Fashion-MNIST into data/ (once; checked against datasets.lock)
 	@tools/datasets.sh
 
+.PHONY: onnxruntime-gpu
+onnxruntime-gpu: ## Fetch the pinned ONNX Runtime with its CUDA provider (247 MB; needs Python with pip)
+	@tools/onnxruntime-gpu.sh
+
 .PHONY: build
 build: ## Build bin/langevin
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/langevin ./cmd/langevin
@@ -122,9 +126,10 @@ check-modules:
 .PHONY: check-shell
 check-shell:
 	@sh -n tools/onnxruntime.sh
+	@sh -n tools/onnxruntime-gpu.sh
 	@sh -n tools/datasets.sh
 	@bash -n .ci/run bench/triton/run.sh
-	@if command -v shellcheck >/dev/null; then shellcheck tools/onnxruntime.sh tools/datasets.sh .ci/run bench/triton/run.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck tools/onnxruntime.sh tools/onnxruntime-gpu.sh tools/datasets.sh .ci/run bench/triton/run.sh; fi
 	@echo "ok  shell scripts"
 
 .PHONY: check-layout

@@ -174,6 +174,9 @@ func TestONNXRuntimeLock(t *testing.T) {
 		values[line[1]] = line[2]
 	}
 	wanted := []string{"version", "npm.package", "npm.bytes", "npm.sha256"}
+	for _, key := range strings.Fields("wheel bytes sha256 cuda cudnn") {
+		wanted = append(wanted, "linux-amd64.gpu."+key)
+	}
 	for _, platform := range []string{"linux-amd64", "linux-arm64", "darwin-arm64"} {
 		for _, key := range strings.Fields("library npm.member npm.member.sha256 archive.url archive.bytes archive.sha256 archive.member") {
 			wanted = append(wanted, platform+"."+key)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // Config is everything that can be set about a server. Keys are written as in a YAML file; the environment variable
@@ -19,7 +20,7 @@ type Config struct {
 	Listen      string            `mapstructure:"listen" help:"address to serve gRPC on: host:port (port 0 takes a free one), or unix:///path of a socket"`
 	Models      ModelsConfig      `mapstructure:"models"`
 	ONNXRuntime ONNXRuntimeConfig `mapstructure:"onnxruntime"`
-	Device      string            `mapstructure:"device" help:"what runs the networks: cpu or cuda; the start fails if it cannot be had"`
+	Device      string            `mapstructure:"device" help:"what runs the networks: cpu, cuda or cuda:N, and the start fails if it cannot be had, or auto: the GPU if there is one"`
 	Workers     int               `mapstructure:"workers" help:"score evaluations at once; 0 takes one for each CPU"`
 	Limits      LimitsConfig      `mapstructure:"limits"`
 	GRPC        GRPCConfig        `mapstructure:"grpc"`
@@ -162,7 +163,8 @@ func (c Config) Validate() error {
 	bad(err == nil || c.HTTP.Listen == "", "http.listen", fmt.Sprintf("%q", c.HTTP.Listen), "host:port, such as localhost:8080 or :8080, or nothing")
 	bad(validListen(c.Listen), "listen", fmt.Sprintf("%q", c.Listen), "host:port, such as localhost:50051 or :50051, or unix:///path of a socket")
 	c.validateSecurity(bad)
-	bad(c.Device == "cpu" || c.Device == "cuda", "device", fmt.Sprintf("%q", c.Device), "cpu or cuda")
+	_, err = ort.ParseDevice(c.Device)
+	bad(err == nil || c.Device == ort.DeviceAuto, "device", fmt.Sprintf("%q", c.Device), "cpu, cuda, cuda:N or auto")
 	bad(c.Workers >= 0 && c.Workers <= 1024, "workers", c.Workers, "0 to 1024")
 	bad(models.ValidName(c.Models.Default), "models.default", fmt.Sprintf("%q", c.Models.Default), "a model's name")
 	if dir := c.Models.Dir; dir != "" {

@@ -22,6 +22,7 @@ type healthBoard struct {
 
 	mu       sync.Mutex
 	names    map[string]bool // that were published, the services' included
+	told     []string        // names of others
 	stopping bool
 }
 
@@ -62,6 +63,9 @@ func (b *healthBoard) publish(models []host.Status) (left int) {
 	for name := range b.names { // what is gone does not serve
 		names[name] = false
 	}
+	for _, name := range b.told {
+		delete(names, name)
+	}
 	for _, m := range models {
 		ready, name := m.State == host.StateReady, "model/"+m.Entry.Name
 		names[name] = names[name] || ready
@@ -92,6 +96,14 @@ func (b *healthBoard) stop() {
 	for name := range b.names {
 		b.set(name, false)
 	}
+}
+
+// tell publishes one more name, which stays as it is until stop.
+func (b *healthBoard) tell(name string, serving bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.told = append(b.told, name)
+	b.set(name, serving)
 }
 
 // live publishes whether the process works at all.

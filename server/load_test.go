@@ -135,7 +135,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"wrong type", "workers: many\n", "", `workers is "many": want a value like 0`},
 		{"bad YAML", "listen: [\n", "", "langevin.yaml"},
 		{"bad address", "listen: 50051\n", "", `listen is "50051": want host:port`},
-		{"unknown device", "device: tpu\n", "", `device is "tpu": want cpu or cuda`},
+		{"unknown device", "device: tpu\n", "", `device is "tpu": want cpu, cuda, cuda:N or auto`},
 		{"no folder", "models:\n  dir: /does/not/exist\n", "", `models.dir is "/does/not/exist": want an existing folder`},
 		{"bad limit", "", "LANGEVIN_LIMITS_MAX_CHAINS=0", "limits.max_chains is 0: want 1 to"},
 		{"bad level", "log:\n  level: loud\n", "", "loud"},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
 	"sync"
 	"time"
 
@@ -32,6 +31,7 @@ type Server struct {
 	config  Config
 	log     *slog.Logger
 	runtime *ort.Runtime
+	device  device
 	repo    *models.Repository
 	host    *host.Host[*rpc.Engine]
 	health  *healthBoard
@@ -55,17 +55,21 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	found, err := resolveDevice(c.Device, library, log)
+	if err != nil {
+		return nil, err
+	}
 	repo, err := models.NewRepository(models.Zoo(), c.Models.Dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, log: log, runtime: engine, repo: repo, health: newHealthBoard(serviceNames()...)}
+	s := &Server{config: c, log: log, runtime: engine, repo: repo, device: found, health: newHealthBoard(serviceNames()...)}
 	s.metrics = metrics.New(s.states)
 	if s.tracing, err = newTracing(c.Tracing); err != nil {
 		return nil, errors.Join(err, repo.Close())
 	}
 	if s.workers = c.Workers; s.workers == 0 {
-		s.workers = runtime.NumCPU()
+		s.workers = s.device.workers()
 	}
 	s.turns = batch.NewTurns(s.workers)
 	if s.host, err = host.New(repo, s.load, c.Models.Default, c.Models.Aliases...); err != nil {
@@ -141,7 +145,7 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 			}
 		})
 	}
-	s.log.Info("serving", "address", lis.Addr().String(), "onnxruntime", s.runtime.Version(), "device", s.config.Device, "workers", s.workers)
+	s.log.Info("serving", "address", lis.Addr().String(), "onnxruntime", s.runtime.Version(), "device", s.device.String(), "workers", s.workers)
 	select {
 	case err := <-served:
 		return errors.Join(fmt.Errorf("serve %s: %w", lis.Addr(), err), s.drain(0))
@@ -172,6 +176,9 @@ func (s *Server) preload(ctx context.Context) error {
 	if ready == 0 {
 		return errors.New("no model could be loaded")
 	}
+	if s.config.Device == ort.DeviceAuto {
+		s.health.tell(cudaHealth, s.device.CUDA)
+	}
 	s.publishHealth()
 	return nil
 }
@@ -197,12 +204,12 @@ func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error
 	dim := file.Manifest.Dim()
 	engine := &rpc.Engine{
 		Scheduler: batch.New(network.session, dim, batch.Config{
-			Workers: s.workers, Rows: blockRows(dim), Grain: network.grain(), Turns: s.turns, Wide: network.alone(),
+			Workers: s.workers, Rows: s.device.blockRows(dim), Grain: network.grain(), Turns: s.turns, Wide: network.alone(),
 			MaxRows: s.config.Limits.MaxOpenChains, MaxBytes: s.config.Limits.MaxOpenBytes,
 			Observer: s.metrics.Scheduler(file.Name),
 		}),
 		Identity: network.session.Identity() + " " + sampling.NoiseVersion,
-		Device:   s.config.Device,
+		Device:   s.device.String(),
 		Session:  network,
 	}
 	warm := time.Now()
@@ -211,18 +218,6 @@ func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error
 	}
 	engine.LoadTime, engine.WarmTime = time.Since(start), time.Since(warm)
 	return engine, nil
-}
-
-// blockRows is how many chains of so many elements a worker advances together: enough to fill the cores' vector
-// units, few enough to stay in their caches and to keep ticks short.
-func blockRows(dim int) int {
-	switch {
-	case dim <= 64:
-		return 256
-	case dim <= 16<<10:
-		return 32
-	}
-	return 16
 }
 
 // drain stops the server, giving running calls so much time.

@@ -26,9 +26,18 @@ import (
 	"github.com/langevin-ml/langevin/models/modelstest"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
+	"github.com/langevin-ml/langevin/server/ort"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand {
+		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // safeBuffer is a log that a test may read while the server writes.
 type safeBuffer struct {

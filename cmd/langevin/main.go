@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/langevin-ml/langevin/server"
+	"github.com/langevin-ml/langevin/server/ort"
 )
 
 const unknown = "unknown"
@@ -17,6 +18,12 @@ const unknown = "unknown"
 var version = unknown
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand { // before anything that a child should not have
+		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
+			os.Exit(exitFailed)
+		}
+		os.Exit(exitOK)
+	}
 	server.AddProcessors()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

@@ -10,11 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // theRuntime is the one that the tests of this process share.
 func theRuntime(t testing.TB) *Runtime {

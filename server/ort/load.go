@@ -14,20 +14,10 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// ErrDeviceUnavailable is wrapped by the error of [Runtime.Load] if the device asked for cannot be used. There is no
-// falling back to another.
-var ErrDeviceUnavailable = errors.New("device unavailable")
-
-// The devices of [Options].
-const (
-	DeviceCPU  = "cpu"
-	DeviceCUDA = "cuda"
-)
-
 // Options says how a session runs.
 type Options struct {
 	Threads int    // within one evaluation; 1 if zero. Results do not depend on it. Several callers of Score scale better
-	Device  string // DeviceCPU if empty, or DeviceCUDA
+	Device  string // for [ParseDevice]; DeviceCPU if empty
 }
 
 func (o Options) withDefaults() Options {
@@ -56,17 +46,25 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	if err != nil {
 		return nil, err
 	}
-	settings, err := sessionOptions(options)
+	device, err := ParseDevice(options.Device)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := sessionOptions(options, device)
 	if err != nil {
 		return nil, err
 	}
 	defer settings.Destroy()
-	loaded, err := onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph,
-		[]string{models.InputX, models.InputSigma}, []string{models.OutputScore}, settings)
+	var loaded *onnxruntime.DynamicAdvancedSession
+	err = device.starting(func() (err error) {
+		loaded, err = onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph,
+			[]string{models.InputX, models.InputSigma}, []string{models.OutputScore}, settings)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", models.ErrInvalid, plain(err))
 	}
-	s := newSession(loaded, manifest, r.identity(options), multiple)
+	s := newSession(loaded, manifest, device, r.identity(device), multiple)
 	if err := s.try(ctx, manifest.Sigmas[0]); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -74,8 +72,8 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 }
 
 // identity names everything but the model file, the row and the type of CPU that a result depends on.
-func (r *Runtime) identity(options Options) string {
-	return fmt.Sprintf("onnxruntime %s, %s, optimization all, rewrite %d", r.version, options.Device, models.RewriteVersion)
+func (r *Runtime) identity(device Device) string {
+	return fmt.Sprintf("onnxruntime %s, %s, optimization all, rewrite %d", r.version, device.kind(), models.RewriteVersion)
 }
 
 // prepare returns the graph to load, the bytes themselves unless an activation was rewritten, and what its rows have to
@@ -96,7 +94,7 @@ func prepare(graph []byte, manifest models.Manifest) (prepared []byte, multiple 
 	return rewritten, multiple, nil
 }
 
-func sessionOptions(options Options) (*onnxruntime.SessionOptions, error) {
+func sessionOptions(options Options, device Device) (*onnxruntime.SessionOptions, error) {
 	if options.Threads < 1 {
 		return nil, fmt.Errorf("threads is %d: want at least 1", options.Threads)
 	}
@@ -114,7 +112,7 @@ func sessionOptions(options Options) (*onnxruntime.SessionOptions, error) {
 		settings.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
 	)
 	if err == nil {
-		err = useDevice(settings, options.Device)
+		err = useDevice(settings, device)
 	}
 	if err != nil {
 		return nil, errors.Join(err, settings.Destroy())
@@ -122,40 +120,15 @@ func sessionOptions(options Options) (*onnxruntime.SessionOptions, error) {
 	return settings, nil
 }
 
-func useDevice(settings *onnxruntime.SessionOptions, device string) error {
-	switch device {
-	case DeviceCPU:
-		return nil
-	case DeviceCUDA:
-		if err := useCUDA(settings); err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrDeviceUnavailable, device, plain(err))
-		}
-		return nil
-	}
-	return fmt.Errorf("%w: device is %q: want %q or %q", ErrDeviceUnavailable, device, DeviceCPU, DeviceCUDA)
-}
-
-func useCUDA(settings *onnxruntime.SessionOptions) error {
-	cuda, err := onnxruntime.NewCUDAProviderOptions()
-	if err != nil {
-		return err
-	}
-	defer cuda.Destroy()
-	// TF32 would round the factors of products to 10 bits.
-	if err := cuda.Update(map[string]string{"device_id": "0", "use_tf32": "0"}); err != nil {
-		return err
-	}
-	return settings.AppendExecutionProviderCUDA(cuda)
-}
-
-func newSession(loaded *onnxruntime.DynamicAdvancedSession, manifest models.Manifest, identity string, multiple int) *Session {
+func newSession(loaded *onnxruntime.DynamicAdvancedSession, manifest models.Manifest, device Device, identity string, multiple int) *Session {
 	s := &Session{
 		loaded:   loaded,
 		name:     manifest.Name,
 		shape:    manifest.Shape,
 		dim:      manifest.Dim(),
 		multiple: multiple,
-		rows:     rowsPerRun(manifest.Dim()),
+		rows:     rowsPerRun(manifest.Dim(), device),
+		buckets:  device.CUDA,
 		convert:  conversions[manifest.Parameterization],
 		identity: identity,
 	}

@@ -132,7 +132,7 @@ func TestDevices(t *testing.T) {
 	r := theRuntime(t)
 	file, m := modelstest.GaussianFile(t, "gauss", 2), modelstest.Manifest("gauss", 2)
 	_, err := r.Load(t.Context(), file, m, Options{Device: "tpu"})
-	if !errors.Is(err, ErrDeviceUnavailable) || !strings.Contains(err.Error(), `device is "tpu": want "cpu" or "cuda"`) {
+	if !errors.Is(err, ErrDeviceUnavailable) || !strings.Contains(err.Error(), `device is "tpu": want cpu, cuda or cuda:N`) {
 		t.Errorf("tpu: %v", err)
 	}
 	s, err := r.Load(t.Context(), file, m, Options{Device: DeviceCUDA})

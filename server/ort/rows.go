@@ -2,6 +2,7 @@ package ort
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
@@ -49,6 +50,9 @@ func rowMultipleOf(graph *protos.GraphProto, dim int) int {
 
 // settle keeps the multiple of rows that was guessed if a trial bears it out, and falls back to productRows otherwise.
 func (s *Session) settle(ctx context.Context, l *lane) error {
+	if s.buckets {
+		return s.warmBuckets(ctx, l)
+	}
 	if s.multiple == productRows {
 		return nil
 	}
@@ -57,6 +61,21 @@ func (s *Session) settle(ctx context.Context, l *lane) error {
 		s.multiple = productRows
 	}
 	return err
+}
+
+// warmBuckets evaluates every number of rows that evaluations can have, so that no request has to wait for a plan.
+func (s *Session) warmBuckets(ctx context.Context, l *lane) error {
+	for rows := productRows; rows <= s.rows; rows *= 2 {
+		fill(l.x[:rows*s.dim], l.sigma[:rows])
+		b, err := l.binding(rows)
+		if err == nil {
+			err = b.run(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("with %d rows: %w", rows, err)
+		}
+	}
+	return nil
 }
 
 // rowsAgree evaluates few rows, in the numbers that s.multiple allows, and reports whether their bits are the same as

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"sync"
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
@@ -16,6 +17,8 @@ const (
 	// maxRows and maxElements bound one evaluation. A call with more rows is cut.
 	maxRows     = 4096
 	maxElements = 1 << 15
+
+	maxElementsCUDA = 1 << 20 // a GPU needs more to be busy
 )
 
 // ErrClosed is returned by [Session.Score] after [Session.Close].
@@ -29,8 +32,9 @@ type Session struct {
 	name     string
 	shape    []int
 	dim      int
-	multiple int // of rows in one evaluation
-	rows     int // in one evaluation, at most; a multiple of productRows
+	multiple int  // of rows in one evaluation
+	buckets  bool // evaluations have one of few numbers of rows, the powers of two
+	rows     int  // in one evaluation, at most; a multiple of productRows
 	convert  conversion
 	identity string
 
@@ -77,7 +81,7 @@ func (s *Session) Score(ctx context.Context, dst, x, sigma []float32) error {
 // address that ONNX Runtime knows.
 func (s *Session) evaluate(ctx context.Context, l *lane, dst, x, sigma []float32) error {
 	rows := len(sigma)
-	padded := (rows + s.multiple - 1) / s.multiple * s.multiple
+	padded := s.padded(rows)
 	b, err := l.binding(padded)
 	if err != nil {
 		return err
@@ -142,8 +146,26 @@ func (s *Session) release(l *lane) {
 	s.returned.Broadcast()
 }
 
+// padded is how many rows an evaluation of so many has.
+func (s *Session) padded(rows int) int {
+	if s.buckets {
+		return bucketOf(rows)
+	}
+	return (rows + s.multiple - 1) / s.multiple * s.multiple
+}
+
+// bucketOf is the power of two, from productRows, that so many rows fit in. A GPU is told to plan anew for each number of
+// rows that it has not met, so it should meet few.
+func bucketOf(rows int) int {
+	return max(productRows, 1<<bits.Len(uint(rows-1)))
+}
+
 // rowsPerRun bounds one evaluation in elements, so that it stays short, and in rows.
-func rowsPerRun(dim int) int {
+func rowsPerRun(dim int, device Device) int {
+	if device.CUDA {
+		rows := max(productRows, min(maxRows, maxElementsCUDA/dim))
+		return 1 << (bits.Len(uint(rows)) - 1)
+	}
 	rows := min(maxRows, maxElements/dim)
 	return max(productRows, rows/productRows*productRows)
 }

@@ -248,7 +248,7 @@ func TestScoreDoesNotAllocate(t *testing.T) {
 
 func TestRowsPerRun(t *testing.T) {
 	for dim, want := range map[int]int{1: 4096, 2: 4096, 8: 4096, 9: 3632, 784: 32, 3072: 16, models.MaxDim: 16} {
-		if got := rowsPerRun(dim); got != want || got%productRows != 0 {
+		if got := rowsPerRun(dim, Device{}); got != want || got%productRows != 0 {
 			t.Errorf("%d elements a row: %d rows, want %d", dim, got, want)
 		}
 	}

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+
+	"github.com/langevin-ml/langevin/server/ort"
+)
+
+// device is what the networks run on, and what was asked for.
+type device struct {
+	ort.Device
+	fallback error // why auto did not get a GPU; nil if it did, or if it was not asked for
+}
+
+// resolveDevice finds out what the setting device means on this machine. What is asked for by name and cannot be had is an
+// error; auto takes the CPU then, and says so.
+func resolveDevice(setting, library string, log *slog.Logger) (device, error) {
+	if setting == ort.DeviceAuto {
+		gpu := ort.Device{CUDA: true}
+		checks, err := ort.ProbeDevice(context.Background(), library, gpu)
+		if err != nil {
+			log.Warn("device auto: no GPU can be used, so networks run on the CPU", "reason", err)
+			return device{fallback: err}, nil
+		}
+		logChecks(log, checks)
+		return device{Device: gpu}, nil
+	}
+	d, err := ort.ParseDevice(setting)
+	if err != nil {
+		return device{}, err
+	}
+	checks, err := ort.ProbeDevice(context.Background(), library, d)
+	logChecks(log, checks)
+	return device{Device: d}, err
+}
+
+func logChecks(log *slog.Logger, checks []ort.Check) {
+	for _, c := range checks {
+		log.Info("device check", "check", c.Name, "ok", c.OK, "found", c.Detail)
+	}
+}
+
+// cudaHealth is the health service's name of the device asked for, when that was left open: device/cuda serves if a GPU is
+// used.
+const cudaHealth = "device/cuda"
+
+// workers is how many evaluations run at once unless the configuration says: one for each CPU, or one on a GPU, which is
+// faster with one large batch than with several small ones.
+func (d device) workers() int {
+	if d.CUDA {
+		return 1
+	}
+	return runtime.NumCPU()
+}
+
+// blockRows is how many chains of so many elements a worker advances together: on a CPU enough to fill the cores' vector
+// units, few enough to stay in their caches and to keep ticks short; on a GPU enough to keep it busy.
+func (d device) blockRows(dim int) int {
+	switch {
+	case d.CUDA && dim <= 256:
+		return 4096
+	case d.CUDA && dim <= 4096:
+		return 256
+	case d.CUDA:
+		return 64
+	case dim <= 64:
+		return 256
+	case dim <= 16<<10:
+		return 32
+	}
+	return 16
+}

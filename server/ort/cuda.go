@@ -1,0 +1,196 @@
+package ort
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	onnxruntime "github.com/yalue/onnxruntime_go"
+)
+
+// What the CUDA provider consists of. ONNX Runtime looks for both files beside its own.
+const (
+	providerShared = "libonnxruntime_providers_shared.so"
+	providerCUDA   = "libonnxruntime_providers_cuda.so"
+	cudnnLibrary   = "libcudnn.so.9" // loaded by the provider when it meets a convolution
+)
+
+// How to get what is missing.
+const (
+	fixProvider = "run \"make onnxruntime-gpu\", which gets ONNX Runtime " + Version + " with its CUDA provider, and set " + EnvLibrary + " to what it prints"
+	fixDriver   = "install the NVIDIA driver; start a container with --gpus all"
+)
+
+// Check is one condition of using a device.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`        // what was found
+	Fix    string `json:"fix,omitempty"` // how to get what is missing
+}
+
+func passed(name, format string, args ...any) Check {
+	return Check{Name: name, OK: true, Detail: fmt.Sprintf(format, args...)}
+}
+
+func failed(name, fix, format string, args ...any) Check {
+	return Check{Name: name, Detail: fmt.Sprintf(format, args...), Fix: fix}
+}
+
+// checkCUDA looks, in this process, for all that a GPU needs, in the order in which it is needed, and stops at what is
+// missing. report hears of each check as it ends.
+func checkCUDA(library string, index int, report func(Check)) {
+	checks := []func() Check{
+		func() Check { return checkProviderFiles(filepath.Dir(library)) },
+		func() Check { return checkDependencies(filepath.Join(filepath.Dir(library), providerCUDA)) },
+		func() Check { return checkDriver(index) },
+		func() Check { return checkProvider(library, index) },
+	}
+	for _, check := range checks {
+		result := check()
+		report(result)
+		if !result.OK {
+			return
+		}
+	}
+}
+
+func checkProviderFiles(folder string) Check {
+	const name = "provider library"
+	for _, file := range []string{providerShared, providerCUDA} {
+		if _, err := os.Stat(filepath.Join(folder, file)); err != nil {
+			return failed(name, fixProvider, "%s is not in %s: this build of ONNX Runtime is for the CPU", file, folder)
+		}
+	}
+	return passed(name, "%s", filepath.Join(folder, providerCUDA))
+}
+
+// checkDependencies loads what the provider is linked against. The driver has a check of its own.
+func checkDependencies(provider string) Check {
+	const name = "dependent libraries"
+	file, err := elf.Open(provider)
+	if err != nil {
+		return failed(name, fixProvider, "%s: %v", provider, err)
+	}
+	defer file.Close()
+	needed, err := file.ImportedLibraries()
+	if err != nil {
+		return failed(name, fixProvider, "%s: %v", provider, err)
+	}
+	major := cudaMajor(needed)
+	if major != "" {
+		needed = append(needed, cudnnLibrary)
+	}
+	var missing []string
+	for _, library := range slices.DeleteFunc(needed, isDriver) {
+		if err := tryLibrary(library); err != nil {
+			missing = append(missing, library)
+		}
+	}
+	if len(missing) > 0 {
+		fix := "install them and add their folder to LD_LIBRARY_PATH"
+		if major != "" {
+			fix = fmt.Sprintf("install CUDA %s and cuDNN 9 (from NVIDIA's packages, or with pip: nvidia-cublas nvidia-cuda-runtime nvidia-curand nvidia-cudnn-cu%s) and add their folders to LD_LIBRARY_PATH", major, major)
+		}
+		return failed(name, fix, "the loader does not find %s", strings.Join(missing, ", "))
+	}
+	return passed(name, "%s", strings.Join(needed, ", "))
+}
+
+func isDriver(library string) bool { return library == "libcuda.so.1" }
+
+var cudartPattern = regexp.MustCompile(`^libcudart\.so\.(\d+)`)
+
+// cudaMajor is the release of CUDA that libraries of these names belong to, empty if it does not show.
+func cudaMajor(libraries []string) string {
+	for _, library := range libraries {
+		if match := cudartPattern.FindStringSubmatch(library); match != nil {
+			return match[1]
+		}
+	}
+	return ""
+}
+
+func checkDriver(index int) Check {
+	const name = "driver and device"
+	d, err := askDriver(index)
+	switch {
+	case err != nil:
+		return failed(name, fixDriver, "%v", err)
+	case d.devices == 0:
+		return failed(name, fixDriver+"; CUDA_VISIBLE_DEVICES may hide the devices", "the driver has no device")
+	case d.name == "":
+		return failed(name, fmt.Sprintf("name one of cuda:0 to cuda:%d", d.devices-1), "there is no device %d: the driver has %d", index, d.devices)
+	}
+	return passed(name, "%s (device %d of %d), driver for CUDA %s", d.name, index, d.devices, d.version)
+}
+
+// checkProvider makes a session for the device as serving would.
+func checkProvider(library string, index int) Check {
+	const name = "provider"
+	runtime, err := Open(library)
+	if err == nil {
+		err = runtime.tryDevice(Device{CUDA: true, Index: index})
+	}
+	if err != nil {
+		return failed(name, "", "ONNX Runtime does not start the provider: %v", plain(err))
+	}
+	return passed(name, "a session starts")
+}
+
+// tryDevice appends the device's provider to the options of a session.
+func (r *Runtime) tryDevice(d Device) error {
+	settings, err := onnxruntime.NewSessionOptions()
+	if err != nil {
+		return err
+	}
+	return errors.Join(useDevice(settings, d), settings.Destroy())
+}
+
+func useDevice(settings *onnxruntime.SessionOptions, d Device) error {
+	if !d.CUDA {
+		return nil
+	}
+	if err := d.starting(func() error { return useCUDA(settings, d.Index) }); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrDeviceUnavailable, d, plain(err))
+	}
+	return nil
+}
+
+// starting calls what may start the device's provider.
+func (d Device) starting(start func() error) error {
+	if !d.CUDA {
+		return start()
+	}
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	return keepingSignals(start)
+}
+
+func useCUDA(settings *onnxruntime.SessionOptions, index int) error {
+	cuda, err := onnxruntime.NewCUDAProviderOptions()
+	if err != nil {
+		return err
+	}
+	defer cuda.Destroy()
+	if err := cuda.Update(map[string]string{
+		"device_id": strconv.Itoa(index),
+		// TF32 would round the factors of products to 10 bits.
+		"use_tf32": "0",
+		// An exhaustive search would try every algorithm anew for each number of rows, and choose by the clock.
+		"cudnn_conv_algo_search": "HEURISTIC",
+	}); err != nil {
+		return err
+	}
+	if err := settings.AppendExecutionProviderCUDA(cuda); err != nil {
+		return err
+	}
+	// A node that the provider does not have fails the load, instead of running on the CPU in silence.
+	return settings.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1")
+}

@@ -1,0 +1,113 @@
+package ort
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ProbeCommand is the first argument with which [ProbeDevice] starts the running program again. Its main then calls
+// [RunProbe] with the other arguments and exits.
+const ProbeCommand = "device-probe"
+
+// probeTime is how long a probe may take. The first start of a GPU can take some ten seconds.
+const probeTime = time.Minute
+
+// ProbeDevice finds out, in a child process, whether a device can be used with the ONNX Runtime library at path. A provider
+// that hangs or crashes half-way takes the child with it and nothing else. It returns what was checked; the error names the
+// first thing that is missing and how to get it, and wraps [ErrDeviceUnavailable]. The CPU always passes.
+func ProbeDevice(ctx context.Context, path string, d Device) ([]Check, error) {
+	if !d.CUDA {
+		return nil, nil
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("probe %s: %w", d, err)
+	}
+	return probeWith(ctx, probeTime, d, program, ProbeCommand, path, strconv.Itoa(d.Index))
+}
+
+func probeWith(ctx context.Context, limit time.Duration, d Device, program string, args ...string) ([]Check, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	child := exec.CommandContext(ctx, program, args...)
+	child.WaitDelay = time.Second
+	var stderr bytes.Buffer
+	child.Stderr = &stderr
+	out, ended := child.Output()
+	checks, complete := readChecks(out)
+	for _, c := range checks {
+		if !c.OK {
+			return checks, fmt.Errorf("%w: %s: %s: %s%s", ErrDeviceUnavailable, d, c.Name, c.Detail, andThen(c.Fix))
+		}
+	}
+	switch {
+	case complete && ended == nil:
+		return checks, nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		ended = fmt.Errorf("it did not come back in %v", limit)
+	case ctx.Err() != nil:
+		return checks, fmt.Errorf("probe %s: %w", d, context.Cause(ctx))
+	case ended == nil:
+		ended = errors.New("it ended early")
+	}
+	after := "at the start"
+	if n := len(checks); n > 0 {
+		after = "after the check of the " + checks[n-1].Name
+	}
+	return checks, fmt.Errorf("%w: %s: the process that tried it failed %s: %w%s", ErrDeviceUnavailable, d, after, ended, andThen(lastLine(stderr.String())))
+}
+
+func andThen(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	return text[strings.LastIndex(text, "\n")+1:]
+}
+
+// probeEnd is the last line of a probe that was not cut short.
+const probeEnd = "end"
+
+// RunProbe is the child's side of [ProbeDevice]: it writes one line for each check.
+func RunProbe(args []string, w io.Writer) error {
+	if len(args) != 2 {
+		return fmt.Errorf("%s: %d arguments: want the library and the index of the device", ProbeCommand, len(args))
+	}
+	index, err := strconv.Atoi(args[1])
+	if err != nil {
+		return fmt.Errorf("%s: index of the device: %w", ProbeCommand, err)
+	}
+	lines := json.NewEncoder(w)
+	var broken error
+	checkCUDA(args[0], index, func(c Check) { broken = errors.Join(broken, lines.Encode(c)) })
+	_, err = fmt.Fprintln(w, probeEnd)
+	return errors.Join(broken, err)
+}
+
+// readChecks reads what a probe wrote, up to where it ended.
+func readChecks(out []byte) (checks []Check, complete bool) {
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		var c Check
+		switch {
+		case lines.Text() == probeEnd:
+			return checks, true
+		case json.Unmarshal(lines.Bytes(), &c) == nil:
+			checks = append(checks, c)
+		}
+	}
+	return checks, false
+}
