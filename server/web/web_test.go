@@ -22,6 +22,7 @@ import (
 	"github.com/langevin-ml/langevin/models/modelstest"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
+	"github.com/langevin-ml/langevin/server/auth"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -511,5 +512,39 @@ func TestPageIsServed(t *testing.T) {
 	}
 	if status, text := s.get(t, "/nothing"); status != http.StatusNotFound || !strings.Contains(text, "/v1/models") {
 		t.Errorf("no such page: %d %s", status, text)
+	}
+}
+
+// TestTokens: the interceptors of gRPC decide over HTTP too, in every protocol; page and health ask for nothing.
+func TestTokens(t *testing.T) {
+	token, line := auth.NewToken("alice", auth.ScopeSample)
+	file := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(file, []byte(line+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, func(c *server.Config) { c.Auth.Tokens = file })
+	for _, path := range []string{"/", "/main.js", "/healthz"} {
+		if status, text := s.get(t, path); status != http.StatusOK {
+			t.Errorf("%s without a token: %d %.100s", path, status, text)
+		}
+	}
+	const score = `{"model": "gauss", "x": {"values": [2, 0]}, "sigma": [1]}`
+	for _, c := range []struct {
+		name string
+		call func(headers ...string) (int, string)
+		none string
+	}{
+		{"rest", func(h ...string) (int, string) { return s.post(t, "/v1/models/gauss:sample", `{}`, h...) }, `"UNAUTHENTICATED"`},
+		{"list", func(h ...string) (int, string) { return s.get(t, "/v1/models", h...) }, `"UNAUTHENTICATED"`},
+		{"connect", func(h ...string) (int, string) {
+			return s.post(t, langevinv1.SamplingService_Score_FullMethodName, score, append(h, "Content-Type", "application/json")...)
+		}, `"unauthenticated"`},
+	} {
+		if status, text := c.call(); status != http.StatusUnauthorized || !strings.Contains(text, c.none) {
+			t.Errorf("%s without a token: %d %s", c.name, status, text)
+		}
+		if status, text := c.call("Authorization", "Bearer "+token); status != http.StatusOK {
+			t.Errorf("%s with a token: %d %s", c.name, status, text)
+		}
 	}
 }
