@@ -27,6 +27,7 @@ type HTTPConfig struct {
 // life of its own, because one that stops gracefully cuts off calls that came in over HTTP.
 type front struct {
 	listener net.Listener
+	secure   bool
 	http     *http.Server
 	grpc     *grpc.Server
 }
@@ -80,7 +81,7 @@ func (s *Server) newFront(lis net.Listener) (*front, error) {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true) // for gRPC clients
-	return &front{lis, &http.Server{
+	return &front{lis, secure != nil, &http.Server{
 		Handler:           handler,
 		TLSConfig:         secure,
 		Protocols:         protocols,
@@ -102,7 +103,7 @@ func loopback(address net.Addr) bool {
 // url is what a browser opens.
 func (f *front) url() string {
 	scheme := "http"
-	if f.http.TLSConfig != nil {
+	if f.secure {
 		scheme = "https"
 	}
 	return scheme + "://" + f.listener.Addr().String()
@@ -111,7 +112,7 @@ func (f *front) url() string {
 // serve answers until shut down or stopped. A nil front has nothing to do.
 func (f *front) serve() error {
 	serve := f.http.Serve
-	if f.http.TLSConfig != nil {
+	if f.secure {
 		serve = func(lis net.Listener) error { return f.http.ServeTLS(lis, "", "") }
 	}
 	if err := serve(f.listener); !errors.Is(err, http.ErrServerClosed) {

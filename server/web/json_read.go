@@ -161,6 +161,9 @@ func nameOr(path, other string) string {
 
 // tensorOf takes nested arrays apart into a shape and elements.
 func tensorOf(rows []any, path string) (any, error) {
+	if _, pictures := first(rows).(string); pictures {
+		return map[string]any{"png": rows}, nil // as answers have them
+	}
 	var shape []int
 	for level := any(rows); ; {
 		array, ok := level.([]any)
@@ -183,6 +186,14 @@ func tensorOf(rows []any, path string) (any, error) {
 		tensor["shape"] = shape
 	}
 	return tensor, nil
+}
+
+// first is the first element of an array, nil of an empty one.
+func first(array []any) any {
+	if len(array) == 0 {
+		return nil
+	}
+	return array[0]
 }
 
 // flatten appends the elements of an array of the given shape, and reports whether it has that shape.
