@@ -36,8 +36,8 @@ demo: onnxruntime build ## Serve the built-in models, sample them, draw out/ring
 
 .PHONY: train-toy
 train-toy: onnxruntime build ## Train 2gauss and ring from nothing, export them to out/models, draw the figures
-	bin/langevin train toy-2gauss --out $(OUT)
-	bin/langevin train toy-ring --out $(OUT)
+	bin/langevin train toy-2gauss --overwrite --out $(OUT)
+	bin/langevin train toy-ring --overwrite --out $(OUT)
 
 .PHONY: reproduce
 reproduce: onnxruntime build ## Repeat the papers' experiments; writes out/report, a page and its numbers

@@ -5,16 +5,20 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/gomlx/gomlx/core/graph"
+
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
 )
 
 // batch is what one update of the weights, or one measurement of the loss, is computed from.
 type batch struct {
-	x     []float32 // clean data, rows of one sample each
-	z     []float32 // standard normal, one for each element of x
-	sigma []float32 // one for each row
-	level []int     // index of that sigma in the schedule
+	x      []float32 // clean data, rows of one sample each
+	z      []float32 // standard normal, one for each element of x
+	sigma  []float32 // one for each row
+	weight []float32 // of each row's loss
+	v      []float32 // standard normal, so many for each element of x as the objective has projections
+	level  []int     // index of that sigma in the schedule
 }
 
 // drawer draws batches, each a pure function of the drawer and the batch's index.
@@ -24,24 +28,34 @@ type drawer struct {
 	rows     int // of a batch
 	dim      int // elements of a row
 	seed     uint64
+
+	place       func(level int, u float64) place
+	projections int
 }
 
 // draw makes batch index. Row i of all rows ever drawn has level i modulo the number of levels: as even a spread over
 // the levels as there is, with less noise in the gradient than levels drawn at random.
 func (d drawer) draw(index uint64) (*batch, error) {
 	b := &batch{
-		x:     make([]float32, d.rows*d.dim),
-		z:     make([]float32, d.rows*d.dim),
-		sigma: make([]float32, d.rows),
-		level: make([]int, d.rows),
+		x:      make([]float32, d.rows*d.dim),
+		z:      make([]float32, d.rows*d.dim),
+		sigma:  make([]float32, d.rows),
+		level:  make([]int, d.rows),
+		weight: make([]float32, d.rows),
+		v:      make([]float32, d.projections*d.rows*d.dim),
 	}
+	noise := sampling.Noise{Seed: d.seed, Chain: index}
+	u := make([]float32, d.rows)
+	noise.Uniform(u, 1)
 	first := index * uint64(d.rows)
 	for i := range b.level {
 		b.level[i] = int((first + uint64(i)) % uint64(d.schedule.Levels()))
-		b.sigma[i] = float32(d.schedule.Sigma(b.level[i]))
+		p := d.place(b.level[i], float64(u[i]))
+		b.sigma[i], b.weight[i] = float32(p.sigma), float32(p.weight)
 	}
 	// Step 1: the initial weights use step 0 of the same seed.
-	sampling.Noise{Seed: d.seed, Chain: index}.Normal(b.z, 1)
+	noise.Normal(b.z, 1)
+	noise.Normal(b.v, 2)
 	if err := d.source.Read(b.x, first); err != nil {
 		return nil, fmt.Errorf("read %s: %w", d.source.Name(), err)
 	}
@@ -80,4 +94,26 @@ func (d drawer) ahead(ctx context.Context, first uint64, n int) iter.Seq2[*batch
 			}
 		}
 	}
+}
+
+// batchNodes is a batch within a graph; z and v have the shape of x, but for the rows.
+type batchNodes struct{ x, z, sigma, weight, v *graph.Node }
+
+// tensors are the arguments of a computation, in the order in which newBatchNodes takes them.
+func (b *batch) tensors() []any {
+	all := []any{b.x, b.z, b.sigma, b.weight}
+	if len(b.v) > 0 {
+		all = append(all, b.v)
+	}
+	return all
+}
+
+// newBatchNodes shapes the tensors of a batch of samples.
+func newBatchNodes(in []*graph.Node, sample []int) batchNodes {
+	shaped := func(n *graph.Node) *graph.Node { return graph.Reshape(n, append([]int{-1}, sample...)...) }
+	b := batchNodes{x: shaped(in[0]), z: shaped(in[1]), sigma: in[2], weight: in[3]}
+	if len(in) > 4 {
+		b.v = shaped(in[4])
+	}
+	return b
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -33,9 +32,6 @@ type Config struct {
 	Range       models.Range   `yaml:"range"`   // of the data, for pictures
 }
 
-// LossDSM is the one objective so far.
-const LossDSM = "dsm"
-
 // Noise is a geometric noise schedule.
 type Noise struct {
 	First  float64 `yaml:"first"`  // largest sigma, about the largest distance between data points
@@ -43,38 +39,17 @@ type Noise struct {
 	Levels int     `yaml:"levels"` // number of sigmas; 1 if First is Last
 }
 
-// Loss chooses the objective.
-type Loss struct {
-	Name  string  `yaml:"name"`  // dsm: loss.AnnealedDSM
-	Power float64 `yaml:"power"` // weight of a level is sigma^power: 2 in the papers, 0 for plain DSM
-}
-
 // Training says how long and on how much.
 type Training struct {
 	Iterations int `yaml:"iterations"` // optimiser updates
 	BatchSize  int `yaml:"batch_size"` // rows of an update, spread evenly over the levels
 	LogEvery   int `yaml:"log_every"`  // iterations from one line of the log, and one report of progress, to the next
-	EvalRows   int `yaml:"eval_rows"`  // fresh rows, over all levels, that measure the loss of the finished model
+	EvalRows   int `yaml:"eval_rows"`  // rows, over all levels, that measure the loss of the finished model; of the test part
+
+	TestEvery       int `yaml:"test_every,omitempty"`       // iterations between measurements on a test batch, a multiple of log_every; 0: none
+	CheckpointEvery int `yaml:"checkpoint_every,omitempty"` // iterations between checkpoints; 0: only one when the training is stopped
+	Checkpoints     int `yaml:"checkpoints,omitempty"`      // how many to keep; 0: all
 }
-
-// Optimizer is Adam (Kingma & Ba 2015) with a moving average of its weights.
-type Optimizer struct {
-	LearningRate float64 `yaml:"learning_rate"` // at its highest
-	Warmup       int     `yaml:"warmup"`        // iterations over which the rate rises linearly to it
-	Decay        Decay   `yaml:"decay"`         // how it falls from there to the last iteration
-	Beta1        float64 `yaml:"beta1"`         // decay of the mean of gradients
-	Beta2        float64 `yaml:"beta2"`         // decay of the mean of their squares
-	Epsilon      float64 `yaml:"epsilon"`       // added to the root of that mean
-	EMA          float64 `yaml:"ema"`           // decay of the averaged weights, which are what is exported; 0: the weights themselves
-}
-
-// Decay is the course of the learning rate after the warm-up.
-type Decay string
-
-const (
-	DecayNone   Decay = "none"   // constant
-	DecayCosine Decay = "cosine" // half a cosine wave, to 0 at the end
-)
 
 // Sampler is annealed Langevin dynamics on the noise schedule of the training, sampling.AnnealedLangevin.
 type Sampler struct {
@@ -185,17 +160,4 @@ func (c Config) schedule() (sampling.Schedule, error) {
 		return sampling.NewSchedule(n.First)
 	}
 	return sampling.Geometric(n.First, n.Last, n.Levels)
-}
-
-// Rate is the learning rate of the given iteration, counted from 0, of a training of the given length.
-func (o Optimizer) Rate(iteration, iterations int) float64 {
-	rate := o.LearningRate
-	if iteration < o.Warmup {
-		return rate * float64(iteration+1) / float64(o.Warmup)
-	}
-	if o.Decay == DecayCosine {
-		done := float64(iteration-o.Warmup) / float64(max(iterations-o.Warmup, 1))
-		rate *= 0.5 * (1 + math.Cos(math.Pi*done))
-	}
-	return rate
 }

@@ -31,7 +31,7 @@ func set(t *testing.T, c *Config, assignments ...string) {
 }
 
 func TestPresets(t *testing.T) {
-	if got, want := Presets(), []string{"toy-2gauss", "toy-ring"}; !slices.Equal(got, want) {
+	if got, want := Presets(), []string{"toy-2gauss", "toy-ring", "toy-ssm"}; !slices.Equal(got, want) {
 		t.Fatalf("presets %q, want %q", got, want)
 	}
 	for _, name := range Presets() {
@@ -46,11 +46,11 @@ func TestPresets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if first, last, levels := schedule.Sigma(0), schedule.Last(), schedule.Levels(); first != 20 || last != 0.2 || levels != 50 {
+		if first, last, levels := schedule.Sigma(0), schedule.Last(), schedule.Levels(); name != "toy-ssm" && (first != 20 || last != 0.2 || levels != 50) {
 			t.Errorf("preset %s: %d levels from %g to %g, want 50 from 20 to 0.2", name, levels, first, last)
 		}
 	}
-	if _, err := Preset("toy"); err == nil || !strings.Contains(err.Error(), `preset is "toy": want one of toy-2gauss, toy-ring`) {
+	if _, err := Preset("toy"); err == nil || !strings.Contains(err.Error(), `preset is "toy": want one of toy-2gauss, toy-ring, toy-ssm`) {
 		t.Errorf("unknown preset: error %v, want one that lists the known", err)
 	}
 }

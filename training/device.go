@@ -12,7 +12,6 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"github.com/langevin-ml/langevin/training/loss"
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
@@ -40,11 +39,9 @@ func openBackend(path string) (compute.Backend, error) {
 
 // The tensors of a device's state, flat vectors of the network's parameters.
 const (
-	stateParams   = iota // θ
-	stateGradient        // Adam's m, a moving average of the gradient
-	stateSquare          // Adam's v, a moving average of its square
-	stateAverage         // the moving average of θ, which is exported
-	stateCount
+	stateParams  = iota // θ
+	stateAverage        // the moving average of θ, which is exported
+	stateMoments        // and what the optimiser remembers, Optimizer.moments vectors
 )
 
 // device holds a training's compiled computations and the tensors that stay where they run from one update to the next.
@@ -54,7 +51,7 @@ type device struct {
 	network *nn.Graph
 	update  *graph.Exec // state, rates, batch -> state, losses
 	measure *graph.Exec // parameters, batch -> losses
-	state   [stateCount]*tensors.Tensor
+	state   []*tensors.Tensor
 }
 
 func newDevice(backend compute.Backend, c Config, network *nn.Graph) (*device, error) {
@@ -66,11 +63,30 @@ func newDevice(backend compute.Backend, c Config, network *nn.Graph) (*device, e
 		return nil, err
 	}
 	params := network.NewParams(c.Seed)
-	zeros := make([]float32, len(params))
-	for i, values := range [stateCount][]float32{stateParams: params, stateGradient: zeros, stateSquare: zeros, stateAverage: params} {
+	state := [][]float32{stateParams: params, stateAverage: params}
+	for range c.Optimizer.moments() {
+		state = append(state, make([]float32, len(params)))
+	}
+	d.state = make([]*tensors.Tensor, len(state))
+	d.restore(state)
+	return d, nil
+}
+
+// restore sets the state, one vector for each tensor of it.
+func (d *device) restore(state [][]float32) {
+	for i, values := range state {
 		d.state[i] = tensors.FromFlatDataAndDimensions(values, len(values))
 	}
-	return d, nil
+}
+
+// replace sets the state and frees the one before it.
+func (d *device) replace(state [][]float32) error {
+	var bad []error
+	for _, t := range d.state {
+		bad = append(bad, t.FinalizeAll())
+	}
+	d.restore(state)
+	return errors.Join(bad...)
 }
 
 // close frees what the device holds outside of Go's memory.
@@ -85,36 +101,31 @@ func (d *device) close() error {
 	return errors.Join(bad...)
 }
 
-// updateGraph is one training step: losses, their gradient, Adam (Kingma & Ba 2015, algorithm 1) and the moving average
-// of the weights (Song & Ermon 2020, section 3.4).
+// updateGraph is one training step: losses, their gradient, the optimiser and the moving average of the weights (Song &
+// Ermon 2020, section 3.4).
 func (d *device) updateGraph(in []*graph.Node) []*graph.Node {
-	params, mean, square, average := in[stateParams], in[stateGradient], in[stateSquare], in[stateAverage]
-	rates, batch := in[stateCount], in[stateCount+1:]
 	o := d.config.Optimizer
+	count := stateMoments + o.moments()
+	params, average, moments := in[stateParams], in[stateAverage], in[stateMoments:count]
+	rates, batch := in[count], in[count+1:]
 
 	weights := d.network.SplitGoMLX(params)
 	losses := d.losses(weights, batch)
 	g := flat(graph.Gradient(graph.ReduceAllMean(losses), weights...))
 
-	mean = decayed(mean, g, o.Beta1)
-	square = decayed(square, graph.Square(g), o.Beta2)
-	rate, correction := graph.Slice(rates, graph.AxisElem(0)), graph.Slice(rates, graph.AxisElem(1))
-	root := graph.AddScalar(graph.Mul(correction, graph.Sqrt(square)), o.Epsilon)
-	params = graph.Sub(params, graph.Mul(rate, graph.Div(mean, root)))
+	params, moments = o.move(params, g, rates, moments)
 	average = decayed(average, params, o.EMA)
-	return []*graph.Node{stateParams: params, stateGradient: mean, stateSquare: square, stateAverage: average, stateCount: losses}
+	return append(append([]*graph.Node{params, average}, moments...), losses)
 }
 
 func (d *device) measureGraph(in []*graph.Node) *graph.Node {
 	return d.losses(d.network.SplitGoMLX(in[0]), in[1:])
 }
 
-// losses are those of the rows of a batch: x, z and sigma, flat.
+// losses are those of the rows of a batch.
 func (d *device) losses(weights []*graph.Node, batch []*graph.Node) *graph.Node {
-	sigma := batch[2]
-	shape := append([]int{sigma.Shape().Size()}, d.network.X.Shape[1:]...)
 	score := func(x, sigma *graph.Node) *graph.Node { return d.network.GoMLX(weights, x, sigma) }
-	return loss.AnnealedDSM(score, graph.Reshape(batch[0], shape...), graph.Reshape(batch[1], shape...), sigma, d.config.Loss.Power)
+	return d.config.Loss.rows(score, newBatchNodes(batch, d.network.X.Shape[1:]))
 }
 
 // flat joins tensors of any shapes to one vector.
@@ -126,14 +137,9 @@ func flat(nodes []*graph.Node) *graph.Node {
 	return graph.Concatenate(vectors, 0)
 }
 
-// decayed is decay·old + (1 - decay)·news.
-func decayed(old, news *graph.Node, decay float64) *graph.Node {
-	return graph.Add(graph.MulScalar(old, decay), graph.MulScalar(news, 1-decay))
-}
-
 // step updates the weights once and returns the loss of each row of b before the update.
 func (d *device) step(b *batch, rates [2]float32) ([]float32, error) {
-	args := make([]any, 0, stateCount+4)
+	args := make([]any, 0, len(d.state)+6)
 	for _, t := range d.state {
 		// The update writes new tensors: the old memory goes back at once, not when Go next collects.
 		donated, err := graph.DonateTensorBuffer(t, d.backend, 0)
@@ -142,17 +148,17 @@ func (d *device) step(b *batch, rates [2]float32) ([]float32, error) {
 		}
 		args = append(args, donated)
 	}
-	out, err := d.update.Call(append(args, rates[:], b.x, b.z, b.sigma)...)
+	out, err := d.update.Call(append(append(args, rates[:]), b.tensors()...)...)
 	if err != nil {
 		return nil, err
 	}
 	copy(d.state[:], out)
-	return take(out[stateCount])
+	return take(out[len(d.state)])
 }
 
 // evaluate returns the loss of each row of b under the averaged weights.
 func (d *device) evaluate(b *batch) ([]float32, error) {
-	out, err := d.measure.Call1(d.state[stateAverage], b.x, b.z, b.sigma)
+	out, err := d.measure.Call1(append([]any{d.state[stateAverage]}, b.tensors()...)...)
 	if err != nil {
 		return nil, err
 	}

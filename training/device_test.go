@@ -122,7 +122,7 @@ func TestEvaluate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := drawer{source: source, schedule: result.Schedule(), rows: 100, dim: 2, seed: ^c.Seed}
+	d := drawer{source: source, schedule: result.Schedule(), rows: 100, dim: 2, seed: ^c.Seed, place: c.places(mustSchedule(t, c))}
 	var want float64
 	for i := range uint64(3) { // the first multiple of 100 that is at least 250
 		b, err := d.draw(i)

@@ -118,7 +118,7 @@ func TestExport(t *testing.T) {
 
 // A few seconds of training come near the exact minima.
 func TestTrainingLearns(t *testing.T) {
-	for _, name := range Presets() {
+	for _, name := range []string{"toy-2gauss", "toy-ring"} {
 		c := preset(t, name)
 		set(t, &c, "training.iterations=1500", "network.hidden=64", "optimizer.learning_rate=0.005", "optimizer.warmup=100", "optimizer.ema=0.99", "training.eval_rows=5000")
 		before := c
@@ -140,7 +140,7 @@ func TestTrainingLearns(t *testing.T) {
 // The toys that ship: losses within 10 % of the exact minimum at the sigmas of the papers' figures and at the finest,
 // modes with their weights, and no samples in the hole of the ring.
 func TestZoo(t *testing.T) {
-	for _, name := range Presets() {
+	for _, name := range []string{"toy-2gauss", "toy-ring"} {
 		c := preset(t, name)
 		t.Run(c.Name, func(t *testing.T) {
 			file, err := fs.ReadFile(models.Zoo(), c.Name+"/1/model.onnx")

@@ -9,11 +9,12 @@ import (
 
 // Record is a line of the log: what happened since the line before.
 type Record struct {
-	Iteration    int       `json:"iteration"`      // done so far
-	Loss         float64   `json:"loss"`           // mean of LossPerLevel
-	LossPerLevel []float64 `json:"loss_per_level"` // mean over the rows of each level, largest sigma first
-	LearningRate float64   `json:"learning_rate"`  // of the last iteration
-	Seconds      float64   `json:"seconds"`        // since the training began
+	Iteration    int       `json:"iteration"`           // done so far
+	Loss         float64   `json:"loss"`                // mean of LossPerLevel
+	LossPerLevel []float64 `json:"loss_per_level"`      // mean over the rows of each level, largest sigma first
+	TestLoss     *float64  `json:"test_loss,omitempty"` // of the averaged weights on a batch of the test part; at every Config.Training.TestEvery
+	LearningRate float64   `json:"learning_rate"`       // of the last iteration
+	Seconds      float64   `json:"seconds"`             // since the training began
 }
 
 // Progress is how far a training has come.
@@ -65,6 +66,19 @@ type reporter struct {
 	last     Record
 }
 
+// newReporter begins a log with the records of a training that goes on.
+func newReporter(o Options, total int, history []Record) (*reporter, error) {
+	r := &reporter{log: o.Log, progress: o.Progress, total: total, start: time.Now()}
+	for _, record := range history {
+		if err := r.line(record); err != nil {
+			return nil, err
+		}
+		r.last = record
+		r.start = time.Now().Add(-time.Duration(record.Seconds * float64(time.Second)))
+	}
+	return r, nil
+}
+
 // write completes a record by the time, and passes it on.
 func (r *reporter) write(record Record) (Record, error) {
 	record.Seconds = time.Since(r.start).Seconds()
@@ -73,15 +87,20 @@ func (r *reporter) write(record Record) (Record, error) {
 		r.progress(Progress{Record: record, Iterations: r.total, PerSecond: rate})
 	}
 	r.last = record
+	return record, r.line(record)
+}
+
+// line adds a record to the log.
+func (r *reporter) line(record Record) error {
 	if r.log == nil {
-		return record, nil
+		return nil
 	}
 	line, err := json.Marshal(record)
 	if err == nil {
 		_, err = r.log.Write(append(line, '\n'))
 	}
 	if err != nil {
-		return record, fmt.Errorf("write the training log: %w", err)
+		return fmt.Errorf("write the training log: %w", err)
 	}
-	return record, nil
+	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"time"
 
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/nn"
@@ -21,12 +19,16 @@ type Options struct {
 	Progress func(Progress) // called every Config.Training.LogEvery iterations and after the last, in Run's goroutine; may be nil
 	Log      io.Writer      // gets a Record at the same times, one line of JSON each; may be nil
 	Commit   string         // of the source code, for the model's manifest; may be empty
+
+	Checkpoints string // folder for checkpoints: as Config.Training says, when the training is stopped, and at its end; none if empty
+	Resume      bool   // go on from the newest of them; the result is that of a training which never stopped
 }
 
 // Run trains a network as c says. It returns an error if c is not valid, the library cannot be opened, the data cannot
-// be read, the log cannot be written, or the loss stops being finite ([ErrDiverged]).
+// be read, the log or a checkpoint cannot be written, or the loss stops being finite ([ErrDiverged]); and, to go on, if
+// there is no checkpoint ([ErrNoCheckpoint]), or it is damaged or of a training that would have come out otherwise.
 //
-// When ctx is done Run stops before the next iteration and returns ctx's error and the result so far: a model that can
+// When ctx is done Run stops before the next iteration, writes a checkpoint and returns ctx's error and the result so far: a model that can
 // be exported.
 func Run(ctx context.Context, c Config, o Options) (result *Result, err error) {
 	if err := c.Validate(); err != nil {
@@ -37,6 +39,11 @@ func Run(ctx context.Context, c Config, o Options) (result *Result, err error) {
 		return nil, fmt.Errorf("train %s: %w", c.Name, err)
 	}
 	defer func() { err = errors.Join(err, t.device.close()) }()
+	if o.Resume {
+		if err := t.resume(); err != nil {
+			return nil, fmt.Errorf("train %s: %w", c.Name, err)
+		}
+	}
 	if err := t.train(ctx); err != nil {
 		return nil, fmt.Errorf("train %s: iteration %d: %w", c.Name, t.done+1, err)
 	}
@@ -57,6 +64,7 @@ type trainer struct {
 	drawer  drawer
 	unseen  drawer // of data that training does not use
 	device  *device
+	means   *levelMeans // since the log's last line
 	history []Record
 	done    int // iterations
 }
@@ -90,50 +98,73 @@ func newTrainer(c Config, o Options) (*trainer, error) {
 	for _, n := range source.Shape() {
 		dim *= n
 	}
-	draws := drawer{source: source, schedule: schedule, rows: c.Training.BatchSize, dim: dim, seed: c.Seed}
+	draws := drawer{source: source, schedule: schedule, rows: c.Training.BatchSize, dim: dim, seed: c.Seed, place: c.places(schedule)}
+	if c.Loss.sliced() {
+		draws.projections = c.Loss.Projections
+	}
 	unseen := draws
 	unseen.source, unseen.seed = test, ^c.Seed
-	return &trainer{config: c, options: o, network: network, device: device, drawer: draws, unseen: unseen}, nil
+	return &trainer{
+		config: c, options: o, network: network, device: device, drawer: draws, unseen: unseen, means: newLevelMeans(schedule.Levels()),
+	}, nil
 }
 
-// train is the loop: draw, update, check, report.
+// train is the loop: draw, update, check, report, save.
 func (t *trainer) train(ctx context.Context) error {
-	c := t.config
-	means := newLevelMeans(c.Noise.Levels)
-	report := reporter{log: t.options.Log, progress: t.options.Progress, total: c.Training.Iterations, start: time.Now()}
-	for b, err := range t.drawer.ahead(ctx, 0, c.Training.Iterations) {
+	total := t.config.Training.Iterations
+	report, err := newReporter(t.options, total, t.history)
+	if err != nil {
+		return err
+	}
+	for b, err := range t.drawer.ahead(ctx, uint64(t.done), total-t.done) {
 		if err != nil {
 			return err
 		}
-		losses, err := t.device.step(b, c.Optimizer.rates(t.done, c.Training.Iterations))
+		losses, err := t.device.step(b, t.config.Optimizer.rates(t.done, total))
 		if err != nil {
 			return err
 		}
-		if mean := means.add(b.level, losses); !finite(mean) {
-			return fmt.Errorf("%w: the loss is %g; try a smaller optimizer.learning_rate than %g", ErrDiverged, mean, c.Optimizer.LearningRate)
+		if mean := t.means.add(b.level, losses); !finite(mean) {
+			return fmt.Errorf("%w: the loss is %g; try a smaller optimizer.learning_rate than %g", ErrDiverged, mean, t.config.Optimizer.LearningRate)
 		}
-		if iteration := t.done + 1; iteration%c.Training.LogEvery == 0 || iteration == c.Training.Iterations {
-			record := Record{Iteration: iteration, LearningRate: c.Optimizer.Rate(t.done, c.Training.Iterations)}
-			record.Loss, record.LossPerLevel = means.take()
-			if record, err = report.write(record); err != nil {
-				return err
-			}
-			t.history = append(t.history, record)
+		if err := t.log(report, t.done+1); err != nil {
+			return err
 		}
 		t.done++
+		if every := t.config.Training.CheckpointEvery; every > 0 && t.done%every == 0 && t.done < total {
+			if err := t.save(); err != nil {
+				return err
+			}
+		}
 	}
+	return t.save()
+}
+
+// log reports what happened, where the iteration is one to do so at.
+func (t *trainer) log(report *reporter, iteration int) error {
+	c := t.config.Training
+	if iteration%c.LogEvery != 0 && iteration != c.Iterations {
+		return nil
+	}
+	record := Record{Iteration: iteration, LearningRate: t.config.Optimizer.Rate(iteration-1, c.Iterations)}
+	record.Loss, record.LossPerLevel = t.means.take()
+	if c.TestEvery > 0 && iteration%c.TestEvery == 0 {
+		test, _, err := t.evaluate(context.Background(), firstTest+uint64(iteration), 1)
+		if err != nil {
+			return err
+		}
+		record.TestLoss = &test
+	}
+	record, err := report.write(record)
+	if err != nil {
+		return err
+	}
+	t.history = append(t.history, record)
 	return nil
 }
 
-// rates are what the update of an iteration needs of the optimiser: the learning rate over Adam's correction of the
-// mean gradient, 1/(1 - β₁^t), and the root of its correction of the mean square.
-func (o Optimizer) rates(iteration, iterations int) [2]float32 {
-	t := float64(iteration + 1)
-	return [2]float32{
-		float32(o.Rate(iteration, iterations) / (1 - math.Pow(o.Beta1, t))),
-		float32(1 / math.Sqrt(1-math.Pow(o.Beta2, t))),
-	}
-}
+// firstTest is where the batches for the test losses in the course of a training begin, behind those for its end.
+const firstTest = 1 << 32
 
 // result gathers what was learned. A training that was stopped is not measured afresh: whoever stops it waits for it.
 func (t *trainer) result(ctx context.Context) (*Result, error) {
@@ -151,15 +182,15 @@ func (t *trainer) result(ctx context.Context) (*Result, error) {
 		}
 		return r, nil
 	}
-	r.Loss, r.LossPerLevel, err = t.evaluate(context.WithoutCancel(ctx))
+	batches := (t.config.Training.EvalRows + t.drawer.rows - 1) / t.drawer.rows
+	r.Loss, r.LossPerLevel, err = t.evaluate(context.WithoutCancel(ctx), 0, batches)
 	return r, err
 }
 
 // evaluate is the loss of the averaged weights on data and noise that they have not seen.
-func (t *trainer) evaluate(ctx context.Context) (mean float64, perLevel []float64, err error) {
+func (t *trainer) evaluate(ctx context.Context, first uint64, batches int) (mean float64, perLevel []float64, err error) {
 	means := newLevelMeans(t.config.Noise.Levels)
-	batches := (t.config.Training.EvalRows + t.drawer.rows - 1) / t.drawer.rows
-	for b, err := range t.unseen.ahead(ctx, 0, batches) {
+	for b, err := range t.unseen.ahead(ctx, first, batches) {
 		if err != nil {
 			return 0, nil, err
 		}

@@ -164,7 +164,7 @@ func TestBatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := drawer{source: source, schedule: mustSchedule(t, c), rows: 30, dim: 2, seed: c.Seed}
+	d := drawer{source: source, schedule: mustSchedule(t, c), rows: 30, dim: 2, seed: c.Seed, place: c.places(mustSchedule(t, c))}
 	rows := make([]int, 50)
 	index := uint64(3)
 	var last *batch

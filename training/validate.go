@@ -18,8 +18,7 @@ func (c Config) Validate() error {
 	_, err := c.schedule()
 	bad.join(err)
 	bad.network(c.Network)
-	bad.require(c.Loss.Name == LossDSM, "loss.name is %q: want %s", c.Loss.Name, LossDSM)
-	bad.require(finite(c.Loss.Power), "loss.power is %g: want a finite number", c.Loss.Power)
+	bad.loss(c.Loss, c.Noise.Levels)
 	bad.training(c.Training, c.Noise.Levels)
 	bad.optimizer(c.Optimizer)
 	bad.require(c.Sampler.StepsPerLevel >= 1, "sampler.steps_per_level is %d: want at least 1", c.Sampler.StepsPerLevel)
@@ -49,9 +48,19 @@ func (bad *mistakes) training(t Training, levels int) {
 	bad.require(t.BatchSize >= 1 && t.BatchSize <= 1<<20, "training.batch_size is %d: want 1 to %d", t.BatchSize, 1<<20)
 	bad.require(t.LogEvery >= 1, "training.log_every is %d: want at least 1", t.LogEvery)
 	bad.require(t.EvalRows >= levels, "training.eval_rows is %d: want at least one for each of %d levels", t.EvalRows, levels)
+	bad.require(t.TestEvery >= 0 && t.TestEvery%max(t.LogEvery, 1) == 0, "training.test_every is %d: want a multiple of log_every, %d", t.TestEvery, t.LogEvery)
+	bad.require(t.CheckpointEvery >= 0, "training.checkpoint_every is %d: want at least 0", t.CheckpointEvery)
+	bad.require(t.Checkpoints >= 0, "training.checkpoints is %d: want at least 0", t.Checkpoints)
 }
 
 func (bad *mistakes) optimizer(o Optimizer) {
+	switch o.Name {
+	case "", Adam, AMSGrad, SGD, RMSProp:
+	default:
+		bad.require(false, "optimizer.name is %q: want %s, %s, %s or %s", o.Name, Adam, AMSGrad, SGD, RMSProp)
+	}
+	bad.require(o.Clip >= 0 && finite(o.Clip), "optimizer.clip is %g: want a finite number of at least 0", o.Clip)
+	bad.require(o.WeightDecay >= 0 && finite(o.WeightDecay), "optimizer.weight_decay is %g: want a finite number of at least 0", o.WeightDecay)
 	bad.require(positive(o.LearningRate), "optimizer.learning_rate is %g: want a finite number above 0", o.LearningRate)
 	bad.require(o.Warmup >= 0, "optimizer.warmup is %d: want at least 0", o.Warmup)
 	bad.require(o.Decay == DecayNone || o.Decay == DecayCosine, "optimizer.decay is %q: want %s or %s", o.Decay, DecayNone, DecayCosine)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"runtime"
 	"sync/atomic"
@@ -54,7 +53,7 @@ func newStudy(ctx context.Context, result *training.Result, library string, onnx
 	}
 	r := result.Config.Range
 	s := &study{result: result, exact: exact, model: model, bounds: figure.Range{Low: r.Low, High: r.High}}
-	s.least, err = leastLosses(ctx, exact, result.Schedule(), result.Config.Loss.Power)
+	s.least, err = training.LeastLosses(ctx, result.Config)
 	if err == nil {
 		err = s.sample(ctx, n)
 	}
@@ -98,41 +97,6 @@ func (s *study) sample(ctx context.Context, n int) error {
 		return fmt.Errorf("sample %s: %w", config.Name, err)
 	}
 	return nil
-}
-
-// leastRows is how many points the least losses are averaged over.
-const leastRows = 100000
-
-// leastLosses returns, for each level, the mean denoising loss ½·‖σs(x+σz) + z‖²·σ^(power-2) of the exact score s: no
-// network can do better.
-func leastLosses(ctx context.Context, exact sampling.Mixture, schedule sampling.Schedule, power float64) ([]float64, error) {
-	dim := exact.Dim()
-	clean, noise := make([]float32, leastRows*dim), make([]float32, leastRows*dim)
-	for i := range leastRows {
-		source := sampling.Noise{Seed: 1, Chain: uint64(i)}
-		exact.Sample(clean[i*dim:(i+1)*dim], source)
-		source.Normal(noise[i*dim:(i+1)*dim], 1)
-	}
-	least := make([]float64, schedule.Levels())
-	x, score, sigmas := make([]float32, len(clean)), make([]float32, len(clean)), make([]float32, leastRows)
-	for level := range least {
-		sigma := float32(schedule.Sigma(level))
-		for i := range x {
-			x[i] = clean[i] + sigma*noise[i]
-		}
-		for i := range sigmas {
-			sigmas[i] = sigma
-		}
-		if err := exact.Score(ctx, score, x, sigmas); err != nil {
-			return nil, err
-		}
-		for i, v := range score {
-			residual := float64(sigma*v + noise[i])
-			least[level] += residual * residual / 2 / leastRows
-		}
-		least[level] *= math.Pow(schedule.Sigma(level), power-2)
-	}
-	return least, nil
 }
 
 // drawFigures writes all figures into a folder, side by side, and returns their paths.

@@ -18,11 +18,12 @@ import (
 
 // trainCommand holds the flags of langevin train.
 type trainCommand struct {
-	folder  string
-	library string
-	set     []string
-	samples countValue
-	data    map[string]*string // value by key of the configuration
+	folder            string
+	resume, overwrite bool
+	library           string
+	set               []string
+	samples           countValue
+	data              map[string]*string // value by key of the configuration
 }
 
 func (p *program) trainCommand() *cobra.Command {
@@ -34,15 +35,24 @@ func (p *program) trainCommand() *cobra.Command {
 OUT/models/NAME/1/model.onnx, which "langevin serve --models-dir OUT/models" serves as it is, and
 draws its losses, its scores beside the exact ones, and its samples.
 
+Ctrl-C stops a training where it is: the same command with --resume goes on from there, and its
+result is that of a training which never stopped. What an earlier training wrote is kept unless
+--resume or --overwrite says otherwise.
+
 Presets: %s. Every setting of a preset can be changed with --set.`, strings.Join(training.Presets(), ", ")),
 		Example: `  langevin train toy-2gauss
   langevin train toy-ring --modes 5 --radius 6 --std 0.5 --out out
-  langevin train toy-ring --set name=quick --set training.iterations=2000`,
+  langevin train toy-ring --set name=quick --set training.iterations=2000
+  langevin train toy-ring --set training.checkpoint_every=1000 --set training.checkpoints=3
+  langevin train toy-ring --resume`,
 		Args:      cobra.ExactArgs(1),
 		ValidArgs: training.Presets(),
 		RunE:      func(c *cobra.Command, args []string) error { return p.train(c.Context(), o, args[0]) },
 	}
 	c.Flags().StringVarP(&o.folder, "out", "o", "out", "folder for the model and the figures; made if need be")
+	c.Flags().BoolVar(&o.resume, "resume", false, "go on from the newest checkpoint in OUT/checkpoints/NAME")
+	c.Flags().BoolVar(&o.overwrite, "overwrite", false, "replace what an earlier training of that name wrote")
+	c.MarkFlagsMutuallyExclusive("resume", "overwrite")
 	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
 	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
 	c.Flags().Var(&o.samples, "samples", "how many samples the figures show")
@@ -67,6 +77,11 @@ func (p *program) train(ctx context.Context, o *trainCommand, preset string) err
 		return err
 	}
 	model := filepath.Join(o.folder, "models", config.Name, "1", "model.onnx")
+	checkpoints := filepath.Join(o.folder, "checkpoints", config.Name)
+	logPath := filepath.Join(o.folder, "training_"+config.Name+".jsonl")
+	if err := o.clear(checkpoints, model, logPath); err != nil {
+		return err
+	}
 	if err := makeFolder(filepath.Dir(model)); err != nil {
 		return err
 	}
@@ -75,14 +90,16 @@ func (p *program) train(ctx context.Context, o *trainCommand, preset string) err
 		return err
 	}
 	defer discardModel(file)
-	log, err := os.Create(filepath.Join(o.folder, "training_"+config.Name+".jsonl"))
+	log, err := os.Create(logPath)
 	if err != nil {
 		return fmt.Errorf("write the training log: %w", err)
 	}
 	defer log.Close() // written line by line: nothing is lost
-	result, err := p.runTraining(ctx, config, library, log)
+	result, err := p.runTraining(ctx, config, training.Options{
+		Library: library, Log: log, Commit: commit(), Checkpoints: checkpoints, Resume: o.resume,
+	})
 	if result != nil && err != nil {
-		return &interruption{fmt.Sprintf("training %s stopped after %s of %s iterations; its half-trained model is not kept, %s has its losses",
+		return &interruption{fmt.Sprintf("training %s stopped after %s of %s iterations; --resume goes on from there, %s has its losses",
 			config.Name, grouped(int64(result.Iterations)), grouped(int64(config.Training.Iterations)), log.Name()), err}
 	}
 	if err != nil {
@@ -100,6 +117,26 @@ func (p *program) train(ctx context.Context, o *trainCommand, preset string) err
 		return &interruption{fmt.Sprintf("%s is trained and written, its figures are not", model), err}
 	}
 	return err
+}
+
+// clear makes room for a training: what an earlier one wrote stays if this one goes on with it, goes if it may, and is
+// a mistake otherwise.
+func (o *trainCommand) clear(checkpoints string, files ...string) error {
+	if o.resume {
+		return nil
+	}
+	for _, path := range append(files, checkpoints) {
+		if _, err := os.Stat(path); err == nil && !o.overwrite {
+			return fmt.Errorf("%s is of an earlier training: --resume goes on with it, --overwrite replaces it, --out chooses another folder", path)
+		}
+	}
+	if !o.overwrite {
+		return nil
+	}
+	if err := os.RemoveAll(checkpoints); err != nil {
+		return fmt.Errorf("remove %s: %w", checkpoints, withoutPath(err))
+	}
+	return nil
 }
 
 // study draws what was learned and reports it beside the files written so far.
@@ -163,18 +200,14 @@ func configure(preset string, settings []string) (training.Config, error) {
 	return config, nil
 }
 
-func (p *program) runTraining(ctx context.Context, config training.Config, library string, log io.Writer) (*training.Result, error) {
+func (p *program) runTraining(ctx context.Context, config training.Config, o training.Options) (*training.Result, error) {
 	b := p.newBar(config.Name)
 	var last training.Progress
-	result, err := training.Run(ctx, config, training.Options{
-		Library: library,
-		Log:     log,
-		Commit:  commit(),
-		Progress: func(now training.Progress) {
-			b.set(int64(now.Iteration), int64(now.Iterations), describeTraining(now, config))
-			last = now
-		},
-	})
+	o.Progress = func(now training.Progress) {
+		b.set(int64(now.Iteration), int64(now.Iterations), describeTraining(now, config))
+		last = now
+	}
+	result, err := training.Run(ctx, config, o)
 	b.close(err == nil, fmt.Sprintf("%s iterations in %.1fs", grouped(int64(last.Iteration)), last.Seconds))
 	return result, err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/models"
-	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server/ort"
 )
 
@@ -42,7 +40,7 @@ func TestTrain(t *testing.T) {
 			t.Errorf("no %q in %s", part, got.stdout)
 		}
 	}
-	checkFiles(t, out, "annealed_scores_three.gif", "annealed_three.png", "langevin_three.png", "losses_three.png", "models",
+	checkFiles(t, out, "annealed_scores_three.gif", "annealed_three.png", "checkpoints", "langevin_three.png", "losses_three.png", "models",
 		"scores_three.png", "training_three.jsonl")
 	model := filepath.Join(out, "models", "three", "1", "model.onnx")
 	file, err := os.ReadFile(model)
@@ -88,11 +86,46 @@ func TestTrainInterrupted(t *testing.T) {
 	cancel()
 	<-begun
 	if code != exitInterrupted || stdout.Len() > 0 || !oneLineWith(stderr.String(), "langevin: interrupted: training ring stopped after ") ||
-		!strings.Contains(stderr.String(), "of 1,000,000 iterations; its half-trained model is not kept, "+log+" has its losses") {
+		!strings.Contains(stderr.String(), "of 1,000,000 iterations; --resume goes on from there, "+log+" has its losses") {
 		t.Errorf("code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
 	}
-	checkFiles(t, out, "models", "training_ring.jsonl")
+	checkFiles(t, out, "checkpoints", "models", "training_ring.jsonl")
 	checkFiles(t, filepath.Join(out, "models"))
+}
+
+// TestTrainAgain: nothing that a training wrote goes without a flag, and one that goes on ends with the same file.
+func TestTrainAgain(t *testing.T) {
+	library, _, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	model := filepath.Join(out, "models", "ring", "1", "model.onnx")
+	args := append([]string{"train", "toy-ring", "--samples", "40", "--out", out, "--onnxruntime-library", library}, quick()...)
+	if got := runAlone(t, args...); got.code != exitOK {
+		t.Fatalf("%+v", got)
+	}
+	first, err := os.ReadFile(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := runAlone(t, args...); got.code != exitFailed || !oneLineWith(got.stderr, model+" is of an earlier training: --resume goes on with it, --overwrite replaces it") {
+		t.Errorf("again: %+v", got)
+	}
+	if got := runAlone(t, append(args, "--set", "seed=2", "--resume")...); got.code != exitFailed || !oneLineWith(got.stderr, "it is of another training: seed differ") {
+		t.Errorf("with another seed: %+v", got)
+	}
+	if kept, err := os.ReadFile(model); err != nil || !bytes.Equal(kept, first) {
+		t.Errorf("a refused training changed the model, %v", err)
+	}
+	for _, flag := range []string{"--resume", "--overwrite"} {
+		if got := runAlone(t, append(args, flag)...); got.code != exitOK {
+			t.Errorf("%s: %+v", flag, got)
+		}
+		if again, err := os.ReadFile(model); err != nil || !bytes.Equal(again, first) {
+			t.Errorf("%s ends with another model, %v", flag, err)
+		}
+	}
 }
 
 func TestTrainRefuses(t *testing.T) {
@@ -105,7 +138,7 @@ func TestTrainRefuses(t *testing.T) {
 		text string
 	}{
 		"train":                                                {exitUsage, "accepts 1 arg(s), received 0"},
-		"train toy-spiral":                                     {exitUsage, `preset is "toy-spiral": want one of toy-2gauss, toy-ring`},
+		"train toy-spiral":                                     {exitUsage, `preset is "toy-spiral": want one of toy-2gauss, toy-ring, toy-ssm`},
 		"train toy-ring --std -1":                              {exitUsage, "data.std is -1: want a finite number above 0"},
 		"train toy-ring --std wide":                            {exitUsage, "data.std=wide"},
 		"train toy-ring --modes 0":                             {exitUsage, "data.modes is 0: want 1 to 1024"},
@@ -120,30 +153,6 @@ func TestTrainRefuses(t *testing.T) {
 		got := runAlone(t, strings.Fields(line)...)
 		if got.code != want.code || got.stdout != "" || !oneLineWith(got.stderr, want.text) {
 			t.Errorf("langevin %s: %+v\nwant code %d and %q", line, got, want.code, want.text)
-		}
-	}
-}
-
-// TestLeastLosses compares with the closed form for one Gaussian N(μ, τ²I), whose least loss is half the posterior
-// variance of the noise, D/2·τ²/(τ²+σ²), times σ^(power-2).
-func TestLeastLosses(t *testing.T) {
-	const tau, dim = 1.5, 2
-	schedule, err := sampling.Geometric(10, 0.1, 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gaussian := sampling.Mixture{Weights: []float64{1}, Means: [][]float64{{3, -1}}, Std: tau}
-	for _, power := range []float64{2, 0} {
-		least, err := leastLosses(t.Context(), gaussian, schedule, power)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for level, got := range least {
-			sigma := schedule.Sigma(level)
-			want := dim / 2.0 * tau * tau / (tau*tau + sigma*sigma) * math.Pow(sigma, power-2)
-			if math.Abs(got/want-1) > 0.02 { // the mean of 100,000 squares of relative deviation 1 is good to 0.3 %
-				t.Errorf("sigma %g, power %g: %g, want %g", sigma, power, got, want)
-			}
 		}
 	}
 }

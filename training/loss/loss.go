@@ -26,12 +26,9 @@ func DSM(score Score, x, z, sigma *graph.Node) *graph.Node { return AnnealedDSM(
 //
 // Arguments and result are those of [DSM]. With power 2 a network that gives 0 has a loss of D/2 at every level.
 func AnnealedDSM(score Score, x, z, sigma *graph.Node, power float64) *graph.Node {
-	perElement := sigma
-	for perElement.Rank() < x.Rank() {
-		perElement = graph.ExpandAxes(perElement, -1)
-	}
-	s := score(graph.Add(x, graph.Mul(perElement, z)), sigma)
-	residual := graph.Add(graph.Mul(perElement, s), z)
+	std := perElement(sigma, x)
+	s := score(graph.Add(x, graph.Mul(std, z)), sigma)
+	residual := graph.Add(graph.Mul(std, s), z)
 	losses := graph.MulScalar(sumSquares(residual), 0.5)
 	if power == 2 {
 		return losses
@@ -39,11 +36,36 @@ func AnnealedDSM(score Score, x, z, sigma *graph.Node, power float64) *graph.Nod
 	return graph.Mul(losses, graph.Pow(sigma, graph.ConstAs(sigma, power-2)))
 }
 
+// Diffused is denoising score matching along a diffusion process (Song et al. 2021, equation 7): for each row
+//
+//	½ ‖a·s(αx + az, t) + z‖² · weight
+//
+// where α and a are the mean and the standard deviation of x(t). weight is 1 by default and g(t)²/a² for the bound on
+// the likelihood (Song, Durkan et al. 2021); SMLD and DDPM are the cases of their discrete ladders.
+//
+// The network is one of data plus noise: x(t)/α is x + σz with σ = a/α, and its score ŝ there is α·s. So the residual
+// is σ·ŝ(x + σz, σ) + z, the same for VE, VP and sub-VP, which differ by where sigma lies. sigma and weight are [N],
+// the other arguments and the result those of [DSM].
+func Diffused(score Score, x, z, sigma, weight *graph.Node) *graph.Node {
+	return graph.Mul(AnnealedDSM(score, x, z, sigma, 2), weight)
+}
+
+// perElement gives each row's number to all elements of the row of x.
+func perElement(rows, x *graph.Node) *graph.Node {
+	for rows.Rank() < x.Rank() {
+		rows = graph.ExpandAxes(rows, -1)
+	}
+	return rows
+}
+
 // sumSquares is ‖v‖² of every row of v.
-func sumSquares(v *graph.Node) *graph.Node {
+func sumSquares(v *graph.Node) *graph.Node { return graph.ReduceSum(graph.Square(v), rowAxes(v)...) }
+
+// rowAxes are those within a row of v.
+func rowAxes(v *graph.Node) []int {
 	axes := make([]int, v.Rank()-1)
 	for i := range axes {
 		axes[i] = i + 1
 	}
-	return graph.ReduceSum(graph.Square(v), axes...)
+	return axes
 }

@@ -1,0 +1,265 @@
+package training
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A checkpoint is all that a training needs to go on as if it had never stopped. The random numbers need no place in
+// it: they are counted by iteration.
+type checkpoint struct {
+	Config  string    `json:"config"`  // YAML
+	Done    int       `json:"done"`    // iterations
+	Sizes   []int     `json:"sizes"`   // of the vectors of the device's state
+	History []Record  `json:"history"` // the log so far
+	Sums    []float64 `json:"sums"`    // of losses by level, since the log's last line
+	Counts  []int     `json:"counts"`  // of rows by level, likewise
+
+	state [][]float32
+}
+
+// The file: these words, the length of the JSON, the JSON, the state as little-endian float32, and the SHA-256 of all
+// of that.
+const checkpointMagic = "langevin checkpoint 1\n"
+
+const checkpointPattern = "iteration_*.checkpoint"
+
+// encode is the file of c.
+func (c checkpoint) encode() ([]byte, error) {
+	header, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	file := binary.LittleEndian.AppendUint64([]byte(checkpointMagic), uint64(len(header)))
+	file = append(file, header...)
+	for _, vector := range c.state {
+		if file, err = binary.Append(file, binary.LittleEndian, vector); err != nil {
+			return nil, err
+		}
+	}
+	sum := sha256.Sum256(file)
+	return append(file, sum[:]...), nil
+}
+
+var errNoCheckpointFile = errors.New("it is damaged, or no checkpoint")
+
+// decodeCheckpoint reads a file that encode made, and no other.
+func decodeCheckpoint(file []byte) (c checkpoint, err error) {
+	body := len(file) - sha256.Size
+	start := len(checkpointMagic) + 8
+	if body < start || string(file[:len(checkpointMagic)]) != checkpointMagic {
+		return c, errNoCheckpointFile
+	}
+	if sum := sha256.Sum256(file[:body]); !bytes.Equal(sum[:], file[body:]) {
+		return c, errNoCheckpointFile
+	}
+	length := binary.LittleEndian.Uint64(file[len(checkpointMagic):])
+	if length > uint64(body-start) {
+		return c, errNoCheckpointFile
+	}
+	if err := json.Unmarshal(file[start:start+int(length)], &c); err != nil {
+		return c, err
+	}
+	values := file[start+int(length) : body]
+	for _, n := range c.Sizes {
+		if n < 0 || n > len(values)/4 {
+			return c, errNoCheckpointFile
+		}
+		vector := make([]float32, n)
+		if _, err := binary.Decode(values, binary.LittleEndian, vector); err != nil {
+			return c, err
+		}
+		c.state, values = append(c.state, vector), values[4*n:]
+	}
+	return c, nil
+}
+
+// save writes the training's state into its folder, and removes the oldest of more checkpoints than are to be kept.
+// The file appears under its name when it is whole and on the disk.
+func (t *trainer) save() error {
+	folder := t.options.Checkpoints
+	if folder == "" {
+		return nil
+	}
+	file, err := t.checkpoint()
+	if err == nil {
+		err = os.MkdirAll(folder, 0o755)
+	}
+	if err == nil {
+		err = writeWhole(filepath.Join(folder, fmt.Sprintf("iteration_%09d.checkpoint", t.done)), file)
+	}
+	if err == nil {
+		err = prune(folder, t.config.Training.Checkpoints)
+	}
+	if err != nil {
+		return fmt.Errorf("write a checkpoint: %w", err)
+	}
+	return nil
+}
+
+func (t *trainer) checkpoint() ([]byte, error) {
+	config, err := yaml.Marshal(t.config)
+	if err != nil {
+		return nil, err
+	}
+	c := checkpoint{Config: string(config), Done: t.done, History: t.history, Sums: t.means.sum, Counts: t.means.count}
+	for i := range t.device.state {
+		vector, err := t.device.read(i)
+		if err != nil {
+			return nil, err
+		}
+		c.state, c.Sizes = append(c.state, vector), append(c.Sizes, len(vector))
+	}
+	return c.encode()
+}
+
+// writeWhole writes a file that nobody sees half of.
+func writeWhole(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".*.part")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+// prune keeps the newest checkpoints of a folder; keep 0 keeps all.
+func prune(folder string, keep int) error {
+	paths, err := checkpoints(folder)
+	for keep > 0 && len(paths) > keep && err == nil {
+		err, paths = os.Remove(paths[0]), paths[1:]
+	}
+	return err
+}
+
+// checkpoints lists those of a folder, the oldest first.
+func checkpoints(folder string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(folder, checkpointPattern))
+	slices.Sort(paths)
+	return paths, err
+}
+
+// ErrNoCheckpoint is wrapped by the error of a training that was to go on and has not begun.
+var ErrNoCheckpoint = errors.New("no checkpoint")
+
+// resume takes the training up where its newest checkpoint has it.
+func (t *trainer) resume() error {
+	paths, err := checkpoints(t.options.Checkpoints)
+	if err != nil {
+		return err
+	}
+	if len(paths) == 0 {
+		return fmt.Errorf("%w in %s: nothing to go on with", ErrNoCheckpoint, t.options.Checkpoints)
+	}
+	path := paths[len(paths)-1]
+	file, err := os.ReadFile(path)
+	if err != nil {
+		if at := (*fs.PathError)(nil); errors.As(err, &at) {
+			err = at.Err
+		}
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	c, err := decodeCheckpoint(file)
+	if err == nil {
+		err = t.take(c)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
+
+// take makes a checkpoint the state of the training.
+func (t *trainer) take(c checkpoint) error {
+	old, err := Parse([]byte(c.Config))
+	if err != nil {
+		return err
+	}
+	if keys := changes(old, t.config); len(keys) > 0 {
+		return fmt.Errorf("it is of another training: %s differ", strings.Join(keys, ", "))
+	}
+	if len(c.state) != len(t.device.state) || len(c.Sums) != len(t.means.sum) || len(c.Counts) != len(t.means.count) {
+		return errNoCheckpointFile
+	}
+	for _, vector := range c.state {
+		if len(vector) != t.network.NumParams() {
+			return errNoCheckpointFile
+		}
+	}
+	if c.Done > t.config.Training.Iterations {
+		return fmt.Errorf("it has done %d iterations, training.iterations is %d", c.Done, t.config.Training.Iterations)
+	}
+	if err := t.device.replace(c.state); err != nil {
+		return err
+	}
+	t.done, t.history = c.Done, c.History
+	copy(t.means.sum, c.Sums)
+	copy(t.means.count, c.Counts)
+	return nil
+}
+
+// changes lists the keys in which two configurations differ, but for those that a training that goes on may change:
+// what is written of it, how its model is described and sampled, and, at a constant rate, how long it takes.
+func changes(old, now Config) []string {
+	for _, c := range []*Config{&old, &now} {
+		iterations := c.Training.Iterations
+		c.Name, c.Description, c.Sampler, c.Prior, c.Range = "", "", now.Sampler, now.Prior, now.Range
+		c.Training = Training{BatchSize: c.Training.BatchSize}
+		if c.Optimizer.Decay != DecayNone {
+			c.Training.Iterations = iterations
+		}
+	}
+	var keys []string
+	compare("", tree(old), tree(now), &keys)
+	slices.Sort(keys)
+	return keys
+}
+
+// tree is a configuration as YAML reads it.
+func tree(c Config) (all map[string]any) {
+	text, err := yaml.Marshal(c)
+	if err == nil {
+		err = yaml.Unmarshal(text, &all)
+	}
+	if err != nil {
+		panic(err) // a Config is plain data
+	}
+	return all
+}
+
+// compare adds the keys of a and b whose values differ, each under prefix.
+func compare(prefix string, a, b map[string]any, keys *[]string) {
+	for key := range b {
+		if _, both := a[key]; !both {
+			*keys = append(*keys, prefix+key)
+		}
+	}
+	for key, value := range a {
+		group, one := value.(map[string]any)
+		other, two := b[key].(map[string]any)
+		switch {
+		case one && two:
+			compare(prefix+key+".", group, other, keys)
+		case fmt.Sprint(value) != fmt.Sprint(b[key]):
+			*keys = append(*keys, prefix+key)
+		}
+	}
+}

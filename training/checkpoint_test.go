@@ -1,0 +1,152 @@
+package training
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// stopAt trains until an iteration that the log mentions, as Ctrl-C would, and leaves a checkpoint.
+func stopAt(t *testing.T, c Config, folder string, iteration int) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	_, err := Run(ctx, c, Options{Library: library(t), Checkpoints: folder, Progress: func(p Progress) {
+		if p.Iteration == iteration {
+			stop()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want that it was stopped", err)
+	}
+}
+
+// 100 iterations, a stop and 100 more are 200, bit for bit, under every optimiser, and so is the log but for its times.
+func TestResumeIsExact(t *testing.T) {
+	for _, assignment := range []string{"optimizer.name=adam", "optimizer.name=amsgrad", "optimizer={name: sgd, learning_rate: 0.01}", "optimizer.name=rmsprop", "loss={name: ssm-vr, power: 0, projections: 2}"} {
+		c := short(t, "toy-ring", "training.iterations=200", "training.log_every=50", "training.test_every=100", assignment)
+		var whole, resumed bytes.Buffer
+		straight, err := Run(t.Context(), c, Options{Library: library(t), Log: &whole})
+		if err != nil {
+			t.Fatal(err)
+		}
+		folder := t.TempDir()
+		stopAt(t, c, folder, 100)
+		again, err := Run(t.Context(), c, Options{Library: library(t), Log: &resumed, Checkpoints: folder, Resume: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(export(t, straight), export(t, again)) {
+			t.Errorf("%s: 100 and 100 iterations give another file than 200", assignment)
+		}
+		if a, b := timeless(t, &whole), timeless(t, &resumed); a != b {
+			t.Errorf("%s: the log of 100 and 100 iterations is\n%s\nthat of 200\n%s", assignment, b, a)
+		}
+	}
+}
+
+// timeless is a log without its times.
+func timeless(t *testing.T, log *bytes.Buffer) string {
+	t.Helper()
+	var text []byte
+	for decoder := json.NewDecoder(log); decoder.More(); {
+		var line Record
+		if err := decoder.Decode(&line); err != nil {
+			t.Fatal(err)
+		}
+		line.Seconds = 0
+		short, err := json.Marshal(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(append(text, short...), '\n')
+	}
+	return string(text)
+}
+
+// A stop between two lines of the log loses none of the losses since the last one, and a constant rate lets a training
+// that has ended go on.
+func TestGoOn(t *testing.T) {
+	folder := t.TempDir()
+	c := short(t, "toy-ring", "training.iterations=30", "optimizer.decay=none")
+	if _, err := Run(t.Context(), c, Options{Library: library(t), Checkpoints: folder}); err != nil {
+		t.Fatal(err)
+	}
+	set(t, &c, "training.iterations=60")
+	longer, err := Run(t.Context(), c, Options{Library: library(t), Checkpoints: folder, Resume: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(export(t, longer), export(t, train(t, c))) {
+		t.Error("30 and 30 iterations give another file than 60")
+	}
+}
+
+func TestCheckpointsKept(t *testing.T) {
+	folder := t.TempDir()
+	c := short(t, "toy-ring", "training.iterations=50", "training.checkpoint_every=10", "training.checkpoints=2")
+	if _, err := Run(t.Context(), c, Options{Library: library(t), Checkpoints: folder}); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if want := []string{"iteration_000000040.checkpoint", "iteration_000000050.checkpoint"}; !slices.Equal(names, want) {
+		t.Errorf("kept %q, want %q", names, want)
+	}
+}
+
+func TestResumeRefuses(t *testing.T) {
+	library, folder := library(t), t.TempDir()
+	c := short(t, "toy-ring", "training.iterations=20")
+	resume := func(c Config) error {
+		_, err := Run(t.Context(), c, Options{Library: library, Checkpoints: folder, Resume: true})
+		return err
+	}
+	if err := resume(c); !errors.Is(err, ErrNoCheckpoint) {
+		t.Errorf("nothing there: error %v, want %v", err, ErrNoCheckpoint)
+	}
+	if _, err := Run(t.Context(), c, Options{Library: library, Checkpoints: folder}); err != nil {
+		t.Fatal(err)
+	}
+	for assignment, want := range map[string]string{
+		"seed=7":                           "another training: seed differ",
+		"network.hidden=8":                 "another training: network.hidden differ",
+		"data.weights=[2,1,1,1,1,1,1,1]":   "another training: data.weights differ",
+		"training.iterations=40":           "another training: training.iterations differ", // on another cosine
+		"training.batch_size=64":           "another training: training.batch_size differ",
+		"optimizer={clip: 1, decay: none}": "optimizer.clip, optimizer.decay",
+	} {
+		other := c
+		set(t, &other, assignment)
+		if err := resume(other); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that says %q", assignment, err, want)
+		}
+	}
+	path := filepath.Join(folder, "iteration_000000020.checkpoint")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := slices.Clone(whole)
+	flipped[len(flipped)/2] ^= 1
+	for name, text := range map[string][]byte{"empty": {}, "cut short": whole[:len(whole)-9], "a flipped bit": flipped, "other": []byte(strings.Repeat("x", 1000))} {
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := resume(c); err == nil || !strings.Contains(err.Error(), path+": it is damaged") {
+			t.Errorf("%s: error %v, want one that names the file", name, err)
+		}
+	}
+}

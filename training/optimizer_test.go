@@ -1,0 +1,96 @@
+package training
+
+import (
+	"math"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// Each algorithm follows its paper, written out in float64, over gradients that are given.
+func TestOptimizers(t *testing.T) {
+	backend, err := openBackend(library(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer backend.Finalize()
+	gradients := [][]float32{{3, -4, 0.1}, {-0.2, 0.1, 0.3}, {0.5, 5, -0.4}, {0.1, 0.1, 0.1}}
+	for _, o := range []Optimizer{
+		{Name: Adam}, {Name: Adam, Clip: 1}, {Name: Adam, WeightDecay: 0.1}, {Name: AMSGrad},
+		{Name: SGD}, {Name: SGD, Clip: 1, WeightDecay: 0.1}, {Name: RMSProp},
+	} {
+		o.LearningRate, o.Beta1, o.Beta2, o.Epsilon, o.Decay = 0.1, 0.8, 0.6, 1e-3, DecayNone
+		exec, err := graph.NewExec(backend, func(in []*graph.Node) []*graph.Node {
+			params, moments := o.move(in[0], in[1], in[2], in[3:])
+			return append([]*graph.Node{params}, moments...)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		theta := []float32{1, -2, 0.5}
+		moments := make([][]float32, o.moments())
+		for i := range moments {
+			moments[i] = make([]float32, 3)
+		}
+		want := reference{theta: []float64{1, -2, 0.5}, m: make([]float64, 3), v: make([]float64, 3), top: make([]float64, 3)}
+		for iteration, g := range gradients {
+			rates := o.rates(iteration, 100)
+			args := []any{theta, g, rates[:]}
+			for _, m := range moments {
+				args = append(args, m)
+			}
+			out, err := exec.Call(args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if theta, err = take(out[0]); err != nil {
+				t.Fatal(err)
+			}
+			for i := range moments {
+				if moments[i], err = take(out[1+i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want.step(o, iteration, g)
+			for i := range theta {
+				if math.Abs(float64(theta[i])-want.theta[i]) > 1e-5 {
+					t.Errorf("%+v, iteration %d: weights %v, want %v", o, iteration, theta, want.theta)
+				}
+			}
+		}
+	}
+}
+
+// reference is an optimiser in float64, weight by weight.
+type reference struct{ theta, m, v, top []float64 }
+
+func (r *reference) step(o Optimizer, iteration int, gradient []float32) {
+	var norm float64
+	for _, g := range gradient {
+		norm += float64(g) * float64(g)
+	}
+	scale := 1.0
+	if norm = math.Sqrt(norm); o.Clip > 0 && norm > o.Clip {
+		scale = o.Clip / norm
+	}
+	for i := range gradient {
+		g := scale*float64(gradient[i]) + o.WeightDecay*r.theta[i]
+		if o.Name == SGD {
+			r.m[i] = o.Beta1*r.m[i] + g
+			r.theta[i] -= o.LearningRate * r.m[i]
+			continue
+		}
+		r.m[i] = o.Beta1*r.m[i] + (1-o.Beta1)*g
+		r.v[i] = o.Beta2*r.v[i] + (1-o.Beta2)*g*g
+		r.top[i] = max(r.top[i], r.v[i])
+		k := float64(iteration + 1)
+		along, square := r.m[i]/(1-math.Pow(o.Beta1, k)), r.v[i]/(1-math.Pow(o.Beta2, k))
+		switch o.Name {
+		case RMSProp:
+			along, square = g, r.v[i]
+		case AMSGrad:
+			square = r.top[i] / (1 - math.Pow(o.Beta2, k))
+		}
+		r.theta[i] -= o.LearningRate * along / (math.Sqrt(square) + o.Epsilon)
+	}
+}
