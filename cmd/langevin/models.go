@@ -14,11 +14,11 @@ import (
 func (p *program) modelsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "models",
-		Short: "Say which models a server has",
+		Short: "Say which models a server has, change them, and make models",
 		Args:  knownCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(p.modelsListCommand(), p.modelsShowCommand(), p.modelsConvertCommand())
+	c.AddCommand(p.modelsListCommand(), p.modelsShowCommand(), p.modelsLoadCommand(), p.modelsUnloadCommand(), p.modelsReloadCommand(), p.modelsConvertCommand())
 	return c
 }
 

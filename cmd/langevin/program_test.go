@@ -7,14 +7,11 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // outcome is what a run of the program left behind.
 type outcome struct {

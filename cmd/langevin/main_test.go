@@ -1,0 +1,21 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/langevin-ml/langevin/server/ort"
+)
+
+// TestMain lets this program be its own child, as main does.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand {
+		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
+			os.Exit(exitFailed)
+		}
+		os.Exit(exitOK)
+	}
+	goleak.VerifyTestMain(m)
+}
