@@ -170,9 +170,17 @@ func seedOf(req *langevinv1.SampleRequest) uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// cost is what an order takes from its caller's quota: chains times evaluations.
-func (o *order) cost() int64 {
+// chainSteps is the length of the work: chains times steps.
+func (o *order) chainSteps() int64 {
 	return int64(o.job.N) * int64(o.job.Plan.NFE()-o.job.StartStep)
+}
+
+// cost is what an order takes from its caller's quota: chains times evaluations, of the guide too if there is one.
+func (o *order) cost() int64 {
+	if o.job.Guide != nil {
+		return 2 * o.chainSteps()
+	}
+	return o.chainSteps()
 }
 
 func (o *order) attrs() []slog.Attr {
@@ -249,7 +257,7 @@ func (o *order) at(steps int) (level int32, sigma float64) {
 }
 
 func (o *order) progress(p batch.Progress) *langevinv1.SampleResponse {
-	total := o.cost()
+	total := o.chainSteps()
 	level, sigma := o.at(p.Position)
 	progress := &langevinv1.Progress{
 		StepsDone: p.Steps, StepsTotal: total, ChainsDone: int64(p.Chains),
