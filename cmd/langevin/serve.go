@@ -25,10 +25,10 @@ func (p *program) serveCommand() *cobra.Command {
 	var printConfig bool
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve models over gRPC",
+		Short: "Serve models over gRPC and HTTP",
 		Long: `Serve answers the langevin.v1 API, with reflection and health, until it gets SIGINT or SIGTERM. Then
 it lets running calls finish for --drain-timeout; a second signal ends it at once. SIGHUP makes it
-look at --models-dir again.
+look at --models-dir again. On --http-listen it has a page to watch chains in, and JSON for curl.
 
 Settings come from the defaults, then the YAML file of --config or $LANGEVIN_CONFIG, then the
 environment, then flags. The environment variable of a flag stands behind it.`,

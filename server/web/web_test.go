@@ -18,6 +18,12 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/langevin-ml/langevin/models/modelstest"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
@@ -357,6 +363,44 @@ func TestDeadline(t *testing.T) {
 	if status, text := s.post(t, "/v1/models/gauss:sample?timeout=20ms", forever, "Accept", "text/csv"); status != http.StatusGatewayTimeout || !strings.Contains(text, "DEADLINE_EXCEEDED") {
 		t.Errorf("a call that cannot be done in 20 ms: %d %s", status, text)
 	}
+	body := string(envelope(`{"model": "gauss", ` + forever[1:]))
+	_, text := s.post(t, langevinv1.SamplingService_Sample_FullMethodName, body, "Content-Type", "application/connect+json", "Connect-Timeout-Ms", "20")
+	if !strings.Contains(text, "deadline_exceeded") {
+		t.Errorf("the same in the Connect protocol: %q", text)
+	}
+}
+
+// TestGRPC: clients of gRPC find the whole API on the HTTP port too, and streams of both directions.
+func TestGRPC(t *testing.T) {
+	s := open(t, nil)
+	conn, err := grpc.NewClient(strings.TrimPrefix(s.url, "http://"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stream, err := langevinv1.NewSamplingServiceClient(conn).Sample(t.Context(), &langevinv1.SampleRequest{N: proto.Int64(5)})
+	events := 0
+	for err == nil {
+		_, err = stream.Recv()
+		events++
+	}
+	if !errors.Is(err, io.EOF) || events < 4 {
+		t.Errorf("%d events and %v", events, err)
+	}
+	_, err = langevinv1.NewSamplingServiceClient(conn).Score(t.Context(), &langevinv1.ScoreRequest{})
+	if details := status.Convert(err).Details(); status.Code(err) != codes.InvalidArgument || len(details) != 2 {
+		t.Errorf("a mistake: %v with details %v", err, details)
+	}
+	reflect, err := reflectionv1.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Send's own error is the stream's, which Recv reports.
+	_ = reflect.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
+	if resp, err := reflect.Recv(); err != nil || len(resp.GetListServicesResponse().GetService()) < 3 {
+		t.Errorf("reflection: %v, %v", resp, err)
+	}
+	reflect.CloseSend()
 }
 
 // forever takes longer than any test waits, and fills the server's room for chains.

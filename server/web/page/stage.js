@@ -133,7 +133,7 @@ export class Stage {
   drawPoints(x, view) {
     const c = this.context;
     const count = x.length / view.dim;
-    const radius = this.ratio * Math.max(1.1, Math.min(3, 60 / Math.sqrt(count)));
+    const radius = Math.max(1.1 * this.ratio, Math.min(0.005, 0.1 / Math.sqrt(count)) * view.side);
     c.fillStyle = this.colours.point;
     c.globalAlpha = 0.85;
     c.beginPath();
