@@ -36,7 +36,7 @@ var rules = map[string]rule{
 	"server":         {ours: []string{"server", "proto", "models", "sampling"}},
 	"server/auth":    {ours: []string{"server/auth"}},
 	"server/rpc":     {ours: []string{"server/rpc", "server/auth", "server/host", "server/batch", "proto", "models", "sampling"}},
-	"server/oip":     {ours: []string{"server/oip", "server/rpc", "proto", "models", "sampling"}},
+	"server/oip":     {ours: []string{"server/oip", "server/auth", "server/rpc", "proto", "models", "sampling"}},
 	"server/metrics": {ours: none},
 	"server/host":    {ours: []string{"server/host", "server/batch", "models", "sampling"}},
 	"server/batch":   {ours: []string{"server/batch", "sampling"}},

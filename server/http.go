@@ -62,7 +62,7 @@ func (s *Server) HTTPAddress() net.Addr {
 
 func (s *Server) newFront(lis net.Listener) (*front, error) {
 	c := s.config
-	inner, err := s.newGRPC()
+	inner, err := s.newGRPC(nil)
 	if err != nil {
 		return nil, err
 	}

@@ -11,18 +11,22 @@ import (
 )
 
 // newOIP is the Open Inference Protocol's service over the same engine.
-func (s *Server) newOIP(draw *rpc.Sampling, catalogue *rpc.Models) *oip.Service {
+func (s *Server) newOIP(draw *rpc.Sampling, catalogue *rpc.Models, admin *rpc.Admin) *oip.Service {
 	const frame = 64 << 10 // of an answer, around its tensors
 	version := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = info.Main.Version
 	}
-	return oip.New(draw, catalogue, oip.Config{
+	config := oip.Config{
 		Version:         version,
 		MaxMessageBytes: max(1, s.config.GRPC.MaxSendBytes-frame),
 		Ready: func() bool {
 			status, err := s.health.server.Check(context.Background(), &healthv1.HealthCheckRequest{})
 			return err == nil && status.GetStatus() == healthv1.HealthCheckResponse_SERVING
 		},
-	})
+	}
+	if admin != nil {
+		config.Lifecycle = admin
+	}
+	return oip.New(draw, catalogue, config)
 }

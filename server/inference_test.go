@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server"
 	"github.com/langevin-ml/langevin/server/oip/inference"
 )
 
@@ -178,5 +179,42 @@ func TestInferenceStreamErrors(t *testing.T) {
 	}
 	if _, err := stream.Recv(); status.Code(err) != codes.InvalidArgument || reason(err) != langevinv1.ReasonInvalid {
 		t.Errorf("asked for a status, the client gets %v", err)
+	}
+}
+
+// TestInferenceRepository: models are unloaded and loaded as AdminService does it, and where it does.
+func TestInferenceRepository(t *testing.T) {
+	r := start(t, nil)
+	client := inference.NewGRPCInferenceServiceClient(r.conn)
+	states := func() (found string) {
+		index, err := client.RepositoryIndex(t.Context(), &inference.RepositoryIndexRequest{Ready: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range index.GetModels() {
+			if m.GetName() == "gauss" || m.GetName() == "gauss.score" {
+				found += m.GetName() + " " + m.GetState() + ";"
+			}
+		}
+		return found
+	}
+	const both = "gauss READY;gauss.score READY;"
+	if got := states(); got != both {
+		t.Errorf("at first: %q", got)
+	}
+	if _, err := client.RepositoryModelUnload(t.Context(), &inference.RepositoryModelUnloadRequest{ModelName: "gauss"}); err != nil || states() != "" {
+		t.Errorf("unloaded: %q, %v", states(), err)
+	}
+	if _, err := client.RepositoryModelLoad(t.Context(), &inference.RepositoryModelLoadRequest{ModelName: "gauss"}); err != nil || states() != both {
+		t.Errorf("loaded again: %q, %v", states(), err)
+	}
+	config := map[string]*inference.ModelRepositoryParameter{"config": {}}
+	if _, err := client.RepositoryModelLoad(t.Context(), &inference.RepositoryModelLoadRequest{ModelName: "gauss", Parameters: config}); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("with a configuration: %v", err)
+	}
+	public := start(t, func(c *server.Config) { c.Listen = ":0" })
+	client = inference.NewGRPCInferenceServiceClient(public.conn)
+	if _, err := client.RepositoryModelUnload(t.Context(), &inference.RepositoryModelUnloadRequest{ModelName: "gauss"}); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("anybody may unload: %v", err)
 	}
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/langevin-ml/langevin/server"
 	"github.com/langevin-ml/langevin/server/auth"
 	"github.com/langevin-ml/langevin/server/auth/authtest"
+	"github.com/langevin-ml/langevin/server/oip/inference"
 )
 
 // few draws a few chains and returns how the call ended.
@@ -151,6 +152,10 @@ func TestTokens(t *testing.T) {
 		_, err := langevinv1.NewAdminServiceClient(r.conn).ReloadModels(ctx, &langevinv1.ReloadModelsRequest{})
 		return err
 	}
+	load := func(ctx context.Context) error {
+		_, err := inference.NewGRPCInferenceServiceClient(r.conn).RepositoryModelLoad(ctx, &inference.RepositoryModelLoadRequest{ModelName: "gauss.score"})
+		return err
+	}
 	const ok, who, no = codes.OK, codes.Unauthenticated, codes.PermissionDenied
 	for _, c := range []struct {
 		name                          string
@@ -161,6 +166,7 @@ func TestTokens(t *testing.T) {
 		{"ListModels", list, who, who, ok, no},
 		{"reflection", reflect, who, who, ok, no},
 		{"ReloadModels", reload, who, who, no, ok},
+		{"RepositoryModelLoad", load, who, who, no, ok},
 		{"health", health(""), ok, ok, ok, ok},
 		{"health of a service", health("langevin.v1.SamplingService"), ok, ok, ok, ok},
 		{"health of a model", health("model/gauss/1"), who, who, ok, ok},

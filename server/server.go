@@ -78,17 +78,18 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	if s.guard, err = newGuard(c, log); err != nil {
 		return nil, errors.Join(err, repo.Close())
 	}
-	if s.grpc, err = s.newGRPC(); err != nil {
-		return nil, errors.Join(err, repo.Close())
-	}
+	var admin *rpc.Admin
 	if s.isPrivate() {
-		langevinv1.RegisterAdminServiceServer(s.grpc, s.admin())
+		admin = s.admin()
+	}
+	if s.grpc, err = s.newGRPC(admin); err != nil {
+		return nil, errors.Join(err, repo.Close())
 	}
 	return s, nil
 }
 
-// newGRPC registers the services.
-func (s *Server) newGRPC() (*grpc.Server, error) {
+// newGRPC registers the services, those that load models only with an admin.
+func (s *Server) newGRPC(admin *rpc.Admin) (*grpc.Server, error) {
 	c := s.config
 	options, err := s.transport()
 	if err != nil {
@@ -105,7 +106,10 @@ func (s *Server) newGRPC() (*grpc.Server, error) {
 	langevinv1.RegisterSamplingServiceServer(g, draw)
 	catalogue := rpc.NewModels(s.host)
 	langevinv1.RegisterModelServiceServer(g, catalogue)
-	inference.RegisterGRPCInferenceServiceServer(g, s.newOIP(draw, catalogue))
+	inference.RegisterGRPCInferenceServiceServer(g, s.newOIP(draw, catalogue, admin))
+	if admin != nil {
+		langevinv1.RegisterAdminServiceServer(g, admin)
+	}
 	healthv1.RegisterHealthServer(g, s.health.server)
 	if c.GRPC.Reflection {
 		reflection.Register(g)

@@ -105,6 +105,11 @@ def main():
     refused(lambda: client.infer(model, [tensor("init", np.zeros((2, 99), np.float32), "FP32")]), "init", "99")
     done = client.get_inference_statistics(model).model_stats[0].inference_stats
     assert done.success.count >= 4 and done.fail.count >= 3, done
+    client.unload_model(model)
+    refused(lambda: client.infer(model, [count(1)]), model)
+    client.load_model(model)
+    assert (client.infer(model, [count(N)], parameters={"seed": SEED}).as_numpy("samples") == x).all()
+    refused(lambda: client.load_model(model, config="{}"), "config")
     client.close()
     version = importlib.metadata.version("tritonclient")
     print(f"ok  tritonclient {version}: {N} samples of {model}, {previews} previews, {done.fail.count} refusals")

@@ -14,6 +14,7 @@ if [ ! -e "$venv/ready" ] || [ "$here/requirements.txt" -nt "$venv/ready" ]; the
 	touch "$venv/ready"
 fi
 scratch=$(mktemp -d)
+: >"$scratch/log"
 "$program" serve --listen "unix://$scratch/socket" --http-listen '' >"$scratch/log" 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null; wait $server || true; rm -rf "$scratch"' EXIT

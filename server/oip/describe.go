@@ -21,7 +21,7 @@ func (s *Service) ServerReady(context.Context, *inference.ServerReadyRequest) (*
 func (s *Service) ServerMetadata(context.Context, *inference.ServerMetadataRequest) (*inference.ServerMetadataResponse, error) {
 	return &inference.ServerMetadataResponse{
 		Name: "langevin", Version: s.config.Version,
-		Extensions: []string{"model_configuration", "model_repository", "model_stream_infer", "statistics"},
+		Extensions: []string{"model_configuration", "model_repository", "model_repository(unload_dependents)", "model_stream_infer", "statistics"},
 	}, nil
 }
 

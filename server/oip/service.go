@@ -33,6 +33,7 @@ type Config struct {
 	Version         string      // of the program
 	MaxMessageBytes int         // of an answer
 	Ready           func() bool // whether the server can serve models
+	Lifecycle       Lifecycle   // nil: models are not loaded here
 }
 
 // Service answers inference.GRPCInferenceService. It is safe for concurrent use.
