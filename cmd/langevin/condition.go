@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 // conditionFlags choose a part of every sample to hold fixed, and interpolation.
@@ -48,19 +49,19 @@ func (c *conditionFlags) condition() (client.Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	mask, err := readNPY(c.mask)
+	mask, err := data.ReadNPY(c.mask)
 	if err != nil {
 		return nil, err
 	}
-	if !coversPart(mask.shape, values.shape) {
+	if !coversPart(mask.Shape, values.Shape) {
 		return nil, fmt.Errorf("--mask %s has shape %v: want %v as %s has, or the [height, width] of an image",
-			c.mask, mask.shape, values.shape, c.inpaint)
+			c.mask, mask.Shape, values.Shape, c.inpaint)
 	}
 	known, err := marks(mask)
 	if err != nil {
 		return nil, fmt.Errorf("--mask %s: %w", c.mask, err)
 	}
-	return client.Inpainting{Values: values.values, Shape: values.shape, Mask: known, Refresh: c.refresh.word}, nil
+	return client.Inpainting{Values: values.Values, Shape: values.Shape, Mask: known, Refresh: c.refresh.word}, nil
 }
 
 // colourisation reads the grey of every pixel.
@@ -69,14 +70,14 @@ func (c *conditionFlags) colourisation() (client.Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.Colourisation{Grey: grey.values, Shape: withoutOnes(grey.shape), Refresh: c.refresh.word}, nil
+	return client.Colourisation{Grey: grey.Values, Shape: withoutOnes(grey.Shape), Refresh: c.refresh.word}, nil
 }
 
 // readData reads the file of a flag, which holds numbers in the range of the model's data.
-func readData(flag, path string) (array, error) {
-	values, err := readNPY(path)
-	if err == nil && !values.floats() {
-		err = fmt.Errorf("--%s %s holds %s: want float32 or float64, in the range of the model's data", flag, path, values.kind)
+func readData(flag, path string) (data.Array, error) {
+	values, err := data.ReadNPY(path)
+	if err == nil && !values.Floats() {
+		err = fmt.Errorf("--%s %s holds %s: want float32 or float64, in the range of the model's data", flag, path, values.Kind)
 	}
 	return values, err
 }
@@ -96,11 +97,11 @@ func withoutOnes(shape []int) []int {
 }
 
 // marks reads a mask: 0 is unknown, 1 known, and 255 too in bytes, as pictures have it.
-func marks(mask array) ([]bool, error) {
-	known := make([]bool, len(mask.values))
-	for i, v := range mask.values {
+func marks(mask data.Array) ([]bool, error) {
+	known := make([]bool, len(mask.Values))
+	for i, v := range mask.Values {
 		known[i] = v != 0
-		if v != 0 && v != 1 && !(v == 255 && mask.kind == "|u1") {
+		if v != 0 && v != 1 && !(v == 255 && mask.Kind == "|u1") {
 			return nil, fmt.Errorf("element %d is %g: want 0 or 1", i, v)
 		}
 	}

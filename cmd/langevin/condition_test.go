@@ -14,6 +14,7 @@ import (
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 // npy is a file as numpy.save writes it, version 1.0, with the given elements. numpy.lib.format describes it.
@@ -133,9 +134,9 @@ func TestNPYThereAndBack(t *testing.T) {
 	first := bytes.Clone(file.Bytes())
 	second := append([]byte("\x93NUMPY\x02\x00"), first[8], first[9], 0, 0)
 	second = append(second, first[10:]...)
-	for _, data := range [][]byte{first, second} {
-		got, err := decodeNPY(bytes.NewReader(data))
-		if diff := cmp.Diff(array{[]int{2, 3, 1}, "<f4", want.X}, got, cmp.AllowUnexported(array{})); diff != "" || err != nil {
+	for _, text := range [][]byte{first, second} {
+		got, err := data.DecodeNPY(bytes.NewReader(text))
+		if diff := cmp.Diff(data.Array{Shape: []int{2, 3, 1}, Kind: "<f4", Values: want.X}, got); diff != "" || err != nil {
 			t.Errorf("%v (-written +read):\n%s", err, diff)
 		}
 	}
@@ -144,10 +145,10 @@ func TestNPYThereAndBack(t *testing.T) {
 func FuzzNPY(f *testing.F) {
 	f.Add(npy("<f4", "(2, 3)", []float32{1, 2, 3, 4, 5, 6}))
 	f.Add(npy("|b1", "()", true))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := decodeNPY(bytes.NewReader(data))
-		if err == nil && len(a.values) != elements(a.shape) {
-			t.Errorf("%d values of shape %v", len(a.values), a.shape)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		a, err := data.DecodeNPY(bytes.NewReader(text))
+		if err == nil && len(a.Values) != elements(a.Shape) {
+			t.Errorf("%d values of shape %v", len(a.Values), a.Shape)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 // scheduleCommand holds the flags of langevin schedule.
@@ -142,18 +143,18 @@ func (o *scheduleCommand) measure() (dim int, first float64, err error) {
 	case o.data == "":
 		return o.dim.n, float64(o.first), nil
 	}
-	a, err := readNPY(o.data)
+	a, err := data.ReadNPY(o.data)
 	if err != nil {
 		return 0, 0, err
 	}
-	if !a.floats() {
-		return 0, 0, fmt.Errorf("--data %s holds %s: want float32 or float64, in the range that training sees", o.data, a.kind)
+	if !a.Floats() {
+		return 0, 0, fmt.Errorf("--data %s holds %s: want float32 or float64, in the range that training sees", o.data, a.Kind)
 	}
-	if len(a.shape) < 2 {
-		return 0, 0, fmt.Errorf("--data %s has shape %v: want [rows, ...]", o.data, a.shape)
+	if len(a.Shape) < 2 {
+		return 0, 0, fmt.Errorf("--data %s has shape %v: want [rows, ...]", o.data, a.Shape)
 	}
-	dim = elements(a.shape[1:])
-	if first, err = sampling.MaxDistance(a.values, dim, o.rows.n, 0); err != nil {
+	dim = elements(a.Shape[1:])
+	if first, err = sampling.MaxDistance(a.Values, dim, o.rows.n, 0); err != nil {
 		return 0, 0, fmt.Errorf("--data %s: %w", o.data, err)
 	}
 	return dim, first, nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 // stateFormat is what the first line of a state file says it is.
@@ -97,14 +98,14 @@ func decodeState(r *bufio.Reader) (state, error) {
 	if err != nil || json.Unmarshal(line, &s) != nil || s.Format != stateFormat || s.Sampler == nil {
 		return state{}, fmt.Errorf("it is no state that sample --save-state has written")
 	}
-	a, err := decodeNPY(r)
+	a, err := data.DecodeNPY(r)
 	if err != nil {
 		return state{}, err
 	}
-	if len(a.shape) < 2 || !a.floats() {
-		return state{}, fmt.Errorf("its states have shape %v: want one row for each chain", a.shape)
+	if len(a.Shape) < 2 || !a.Floats() {
+		return state{}, fmt.Errorf("its states have shape %v: want one row for each chain", a.Shape)
 	}
-	s.x = client.Batch{X: a.values, N: a.shape[0], Shape: a.shape[1:]}
+	s.x = client.Batch{X: a.Values, N: a.Shape[0], Shape: a.Shape[1:]}
 	return s, nil
 }
 

@@ -143,7 +143,7 @@ func TestTrainRefuses(t *testing.T) {
 		"train toy-ring --std wide":                            {exitUsage, "data.std=wide"},
 		"train toy-ring --modes 0":                             {exitUsage, "data.modes is 0: want 1 to 1024"},
 		"train toy-ring --weights 1,2":                         {exitUsage, "data.weights has 2 values: want one for each of 8 modes"},
-		"train toy-2gauss --radius 3":                          {exitUsage, "2gauss has neither"},
+		"train toy-2gauss --radius 3":                          {exitUsage, "data.radius: 2gauss has no such key"},
 		"train toy-ring --set noise.sigma=1":                   {exitUsage, "noise.sigma=1"},
 		"train toy-ring --set std":                             {exitUsage, `setting "std": want key=value`},
 		"train toy-ring --std 1 --set data.std=-2":             {exitUsage, "data.std is -2"},

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/langevin-ml/langevin/sampling"
@@ -11,34 +13,63 @@ import (
 
 // The datasets of [Config].
 const (
-	TwoGaussians = "2gauss"
-	Ring         = "ring"
-	MNIST        = "mnist"
-	FashionMNIST = "fashion-mnist"
+	TwoGaussians = "2gauss"        // two Gaussians in the plane, at (5, 5) and (-5, -5)
+	Ring         = "ring"          // Gaussians evenly spaced on a circle
+	Mixture      = "mixture"       // Gaussians at the points of means, in any dimension
+	Annulus      = "annulus"       // a blurred circle, see AnnulusDensity
+	Square       = "square"        // uniform on [-side/2, side/2]²
+	Spirals      = "spirals"       // two arms of turns turns, out to radius
+	MNIST        = "mnist"         // idx files
+	FashionMNIST = "fashion-mnist" // idx files
+	CIFAR10      = "cifar10"       // the binary version: data_batch_1.bin and so on
+	CelebA       = "celeba"        // img_align_celeba and list_eval_partition.txt; the middle 140 x 140, resized
+	Pictures     = "images"        // all PNG and JPEG files below dir; the middle square, resized
+	NPY          = "npy"           // a file in NumPy's array format, [rows, ...], of floats as they are or bytes as pictures
 )
+
+// Names lists the datasets.
+func Names() []string {
+	return []string{TwoGaussians, Ring, Mixture, Annulus, Square, Spirals, MNIST, FashionMNIST, CIFAR10, CelebA, Pictures, NPY}
+}
 
 // Config chooses a dataset. A key that the dataset does not have must be absent.
 type Config struct {
 	Name string `yaml:"name"` // one of the constants above
 
-	// Mixtures of Gaussians: 2gauss, modes at (5, 5) and (-5, -5); ring, modes evenly spaced on a circle.
-	Modes   int       `yaml:"modes,omitempty"`   // of a ring: how many
-	Radius  float64   `yaml:"radius,omitempty"`  // of a ring
-	Std     float64   `yaml:"std,omitempty"`     // of every mode, in each direction
-	Weights []float64 `yaml:"weights,omitempty"` // of the modes, of any sum; none: 0.8 and 0.2 for 2gauss, equal for a ring
+	// Of known distributions.
+	Modes   int         `yaml:"modes,omitempty"`   // of a ring: how many
+	Radius  float64     `yaml:"radius,omitempty"`  // of a ring, an annulus, spirals
+	Std     float64     `yaml:"std,omitempty"`     // of every mode in each direction, of an annulus along its radius, of the noise on spirals
+	Weights []float64   `yaml:"weights,omitempty"` // of the modes, of any sum; none: 0.8 and 0.2 for 2gauss, equal for others
+	Means   [][]float64 `yaml:"means,omitempty"`   // of a mixture
+	Side    float64     `yaml:"side,omitempty"`    // of a square
+	Turns   float64     `yaml:"turns,omitempty"`   // of each arm of the spirals
 
-	// Pictures, in [0, 1], of shape [channels, height, width]: mnist and fashion-mnist.
-	Dir        string         `yaml:"dir,omitempty"`            // folder of the files
+	// Of files. Pictures are in [0, 1], of shape [channels, height, width].
+	Dir        string         `yaml:"dir,omitempty"`            // folder of the files, or the file of npy
+	ImageSize  int            `yaml:"image_size,omitempty"`     // of celeba and images: height and width
+	Grey       bool           `yaml:"grey,omitempty"`           // of celeba and images: one channel instead of three
 	RandomFlip bool           `yaml:"random_flip,omitempty"`    // mirror every other picture, left to right
 	Dequantize Dequantization `yaml:"dequantization,omitempty"` // of the 256 grey values; none if absent
+	Transform  Transform      `yaml:"transform,omitempty"`      // of the pictures after that; none if absent
 }
 
 // Dequantization is what turns the whole numbers of a picture's file into points of a continuous range.
 type Dequantization string
 
 const (
-	DequantizeNone    Dequantization = "none"    // k/255
-	DequantizeUniform Dequantization = "uniform" // (k + u)/256, u uniform on [0, 1): Theis et al. (2016), as NCSN has it
+	DequantizeNone     Dequantization = "none"     // k/255
+	DequantizeUniform  Dequantization = "uniform"  // (k + u)/256, u uniform on [0, 1): Theis et al. (2016), as NCSN has it
+	DequantizeGaussian Dequantization = "gaussian" // k/255 + 0.01 z, z standard normal, an option of NCSNv2
+)
+
+// Transform maps pictures from [0, 1] to the range that a network is trained on.
+type Transform string
+
+const (
+	TransformNone     Transform = "none"
+	TransformRescaled Transform = "rescaled" // 2x - 1
+	TransformLogit    Transform = "logit"    // ln y - ln(1 - y) with y = λ + (1 - 2λ)x, λ = 1e-6
 )
 
 // A Split is a part of a dataset.
@@ -51,6 +82,7 @@ const (
 
 // kind is what a dataset has for a Config.
 type kind interface {
+	keys(name string) []string // that the dataset has, beside name
 	check(c Config, bad *mistakes)
 	open(c Config, split Split, seed uint64) (Source, error)
 	describe(c Config) string
@@ -59,16 +91,17 @@ type kind interface {
 // kind finds the dataset that c names, nil if there is none.
 func (c Config) kind() kind {
 	switch c.Name {
-	case TwoGaussians, Ring:
+	case TwoGaussians, Ring, Mixture:
 		return mixtureKind{}
-	case MNIST, FashionMNIST:
+	case Annulus, Square, Spirals:
+		return planeKind{}
+	case MNIST, FashionMNIST, CIFAR10, CelebA, Pictures:
 		return pictureKind{}
+	case NPY:
+		return arrayKind{}
 	}
 	return nil
 }
-
-// Names lists the datasets.
-func Names() []string { return []string{TwoGaussians, Ring, MNIST, FashionMNIST} }
 
 // Validate reports every mistake in c at once, without a look at any file.
 func (c Config) Validate() error {
@@ -79,6 +112,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("data.name is %q: want %s or %s", c.Name, strings.Join(names[:last], ", "), names[last])
 	}
 	var bad mistakes
+	for _, key := range c.given() {
+		bad.require(slices.Contains(k.keys(c.Name), key), "data.%s: %s has no such key", key, c.Name)
+	}
 	k.check(c, &bad)
 	return errors.Join(bad...)
 }
@@ -113,6 +149,19 @@ func (c Config) String() string {
 		return k.describe(c)
 	}
 	return c.Name
+}
+
+// given lists the keys of c that are not absent, but for name.
+func (c Config) given() []string {
+	var keys []string
+	v := reflect.ValueOf(c)
+	for i := range v.NumField() {
+		key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		if key != "name" && !v.Field(i).IsZero() {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // mistakes gathers what is wrong with a Config.

@@ -2,7 +2,8 @@ package data
 
 import (
 	"fmt"
-	"math/rand/v2"
+	"math"
+	"slices"
 
 	"github.com/langevin-ml/langevin/sampling"
 )
@@ -32,7 +33,18 @@ func (c Config) Images(split Split) (*Images, error) {
 	if _, ok := c.kind().(pictureKind); !ok {
 		return nil, fmt.Errorf("data.name is %q: want pictures", c.Name)
 	}
-	images, err := loadIDX(c.Dir, split)
+	var images *Images
+	var err error
+	switch c.Name {
+	case CIFAR10:
+		images, err = loadCIFAR10(c.Dir, split)
+	case CelebA:
+		images, err = loadCelebA(c, split)
+	case Pictures:
+		images, err = loadFolder(c, split)
+	default:
+		images, err = loadIDX(c.Dir, split)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("data.dir: %w", err)
 	}
@@ -42,21 +54,28 @@ func (c Config) Images(split Split) (*Images, error) {
 // pictureKind is the datasets of pictures.
 type pictureKind struct{}
 
-func (pictureKind) check(c Config, bad *mistakes) {
-	bad.require(c.Dir != "", "data.dir is empty: want the folder of %s", c.Name)
-	switch c.Dequantize {
-	case "", DequantizeNone, DequantizeUniform:
-	default:
-		bad.require(false, "data.dequantization is %q: want %s or %s", c.Dequantize, DequantizeNone, DequantizeUniform)
+func (pictureKind) keys(name string) []string {
+	keys := []string{"dir", "random_flip", "dequantization", "transform"}
+	if name == CelebA || name == Pictures {
+		keys = append(keys, "image_size", "grey")
 	}
-	bad.noMixture(c)
+	return keys
 }
 
-// noPictures refuses the keys of pictures.
-func (bad *mistakes) noPictures(c Config) {
-	bad.require(c.Dir == "", "data.dir is %q: %s has no files", c.Dir, c.Name)
-	bad.require(!c.RandomFlip, "data.random_flip: %s has no pictures", c.Name)
-	bad.require(c.Dequantize == "", "data.dequantization is %q: %s has no pictures", c.Dequantize, c.Name)
+func (pictureKind) check(c Config, bad *mistakes) {
+	bad.require(c.Dir != "", "data.dir is empty: want the folder of %s", c.Name)
+	if c.Name == CelebA || c.Name == Pictures {
+		bad.require(c.ImageSize >= 1 && c.ImageSize <= 1024, "data.image_size is %d: want 1 to 1024", c.ImageSize)
+	}
+	bad.levels(c)
+}
+
+// levels checks what becomes of the grey values of pictures.
+func (bad *mistakes) levels(c Config) {
+	ways := []Dequantization{"", DequantizeNone, DequantizeUniform, DequantizeGaussian}
+	bad.require(slices.Contains(ways, c.Dequantize), "data.dequantization is %q: want one of %q", c.Dequantize, ways[1:])
+	maps := []Transform{"", TransformNone, TransformRescaled, TransformLogit}
+	bad.require(slices.Contains(maps, c.Transform), "data.transform is %q: want one of %q", c.Transform, maps[1:])
 }
 
 func (pictureKind) open(c Config, split Split, seed uint64) (Source, error) {
@@ -64,16 +83,25 @@ func (pictureKind) open(c Config, split Split, seed uint64) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pictures{Images: images, config: c, name: c.String(), seed: seed}, nil
+	return &pictures{Images: images, config: c, name: c.String(), seed: seed, order: deal{rows: images.Len(), seed: seed}}, nil
 }
 
 func (pictureKind) describe(c Config) string {
 	text := c.Name
+	if c.ImageSize > 0 {
+		text += fmt.Sprintf(" at %d x %d", c.ImageSize, c.ImageSize)
+	}
+	if c.Grey {
+		text += " in grey"
+	}
 	if c.RandomFlip {
 		text += ", flipped at random"
 	}
 	if c.Dequantize != "" && c.Dequantize != DequantizeNone {
 		text += ", dequantised " + string(c.Dequantize)
+	}
+	if c.Transform != "" && c.Transform != TransformNone {
+		text += ", " + string(c.Transform)
 	}
 	return text
 }
@@ -85,8 +113,7 @@ type pictures struct {
 	name   string
 	seed   uint64
 
-	epoch uint64 // that order belongs to
-	order []int
+	order deal
 }
 
 func (p *pictures) Name() string { return p.name }
@@ -109,21 +136,46 @@ const (
 // draw writes sample i.
 func (p *pictures) draw(x []float32, i uint64) {
 	noise := sampling.Noise{Seed: p.seed, Chain: i}
-	levels := p.At(p.pick(i))
-	if p.config.Dequantize == DequantizeUniform {
-		noise.Uniform(x, stepDequantize)
-		for j, k := range levels {
-			x[j] = (float32(k) + x[j]) / 256
-		}
-	} else {
-		for j, k := range levels {
-			x[j] = float32(k) / 255
-		}
-	}
+	dequantize(x, p.At(p.order.pick(i)), p.config.Dequantize, noise)
 	if p.config.RandomFlip {
 		var coin [1]float32
 		if noise.Uniform(coin[:], stepFlip); coin[0] < 0.5 {
 			mirror(x, p.Width)
+		}
+	}
+	transform(x, p.config.Transform)
+}
+
+// dequantize writes grey values as numbers.
+func dequantize(x []float32, levels []byte, way Dequantization, noise sampling.Noise) {
+	switch way {
+	case DequantizeUniform:
+		noise.Uniform(x, stepDequantize)
+		for j, k := range levels {
+			x[j] = (float32(k) + x[j]) / 256
+		}
+	case DequantizeGaussian:
+		noise.Normal(x, stepDequantize)
+		for j, k := range levels {
+			x[j] = float32(k)/255 + 0.01*x[j]
+		}
+	default:
+		for j, k := range levels {
+			x[j] = float32(k) / 255
+		}
+	}
+}
+
+// transform maps numbers from [0, 1].
+func transform(x []float32, to Transform) {
+	const lambda = 1e-6
+	for j, v := range x {
+		switch to {
+		case TransformRescaled:
+			x[j] = 2*v - 1
+		case TransformLogit:
+			y := lambda + (1-2*lambda)*min(max(float64(v), 0), 1)
+			x[j] = float32(math.Log(y) - math.Log1p(-y))
 		}
 	}
 }
@@ -135,13 +187,4 @@ func mirror(x []float32, width int) {
 			x[a], x[b] = x[b], x[a]
 		}
 	}
-}
-
-// pick is the picture that sample i shows.
-func (p *pictures) pick(i uint64) int {
-	n := uint64(p.Len())
-	if epoch := i / n; p.order == nil || p.epoch != epoch {
-		p.epoch, p.order = epoch, rand.New(rand.NewPCG(p.seed, epoch)).Perm(int(n))
-	}
-	return p.order[i%n]
 }

@@ -11,27 +11,35 @@ import (
 // mixtureKind is the mixtures of Gaussians.
 type mixtureKind struct{}
 
+func (mixtureKind) keys(name string) []string {
+	switch name {
+	case Ring:
+		return []string{"modes", "radius", "std", "weights"}
+	case Mixture:
+		return []string{"means", "std", "weights"}
+	}
+	return []string{"std", "weights"}
+}
+
 func (mixtureKind) check(c Config, bad *mistakes) {
 	modes := 2
-	if c.Name == Ring {
+	switch c.Name {
+	case Ring:
 		modes = c.Modes
 		bad.require(c.Modes >= 1 && c.Modes <= 1024, "data.modes is %d: want 1 to 1024", c.Modes)
 		bad.require(positive(c.Radius), "data.radius is %g: want a finite number above 0", c.Radius)
-	} else {
-		bad.require(c.Modes == 0 && c.Radius == 0, "data.modes is %d and data.radius %g: 2gauss has neither", c.Modes, c.Radius)
+	case Mixture:
+		modes = len(c.Means)
+		bad.require(modes > 0, "data.means is empty: want the mean of each mode, as [[0, 0], [3, 1]]")
+		for i, mean := range c.Means {
+			bad.require(len(mean) > 0 && len(mean) == len(c.Means[0]), "data.means[%d] has %d coordinates: want as many as data.means[0] has, at least 1", i, len(mean))
+		}
 	}
 	bad.require(positive(c.Std), "data.std is %g: want a finite number above 0", c.Std)
 	bad.require(c.Weights == nil || len(c.Weights) == modes, "data.weights has %d values: want one for each of %d modes", len(c.Weights), modes)
 	for i, w := range c.Weights {
 		bad.require(positive(w), "data.weights[%d] is %g: want a finite number above 0", i, w)
 	}
-	bad.noPictures(c)
-}
-
-// noMixture refuses the keys of mixtures.
-func (bad *mistakes) noMixture(c Config) {
-	bad.require(c.Modes == 0 && c.Radius == 0 && c.Std == 0 && c.Weights == nil,
-		"data.modes is %d, data.radius %g, data.std %g and data.weights %v: %s has none of them", c.Modes, c.Radius, c.Std, c.Weights, c.Name)
 }
 
 func (mixtureKind) open(c Config, split Split, seed uint64) (Source, error) {
@@ -47,8 +55,16 @@ func (mixtureKind) open(c Config, split Split, seed uint64) (Source, error) {
 
 // mixture is the distribution of a valid c.
 func (c Config) mixture() (sampling.Mixture, error) {
-	if c.Name == Ring {
+	switch c.Name {
+	case Ring:
 		return sampling.Ring(c.Modes, c.Radius, c.Std, c.Weights)
+	case Mixture:
+		weights := slices.Clone(c.Weights)
+		if weights == nil {
+			weights = slices.Repeat([]float64{1}, len(c.Means))
+		}
+		m := sampling.Mixture{Weights: weights, Means: c.Means, Std: c.Std}
+		return m, m.Validate()
 	}
 	m := sampling.TwoGaussians()
 	m.Std = c.Std
@@ -62,6 +78,9 @@ func (mixtureKind) describe(c Config) string {
 	parts := []string{c.Name}
 	if c.Name == Ring {
 		parts = append(parts, fmt.Sprintf("%d modes, radius %g", c.Modes, c.Radius))
+	}
+	if c.Name == Mixture {
+		parts = append(parts, fmt.Sprintf("%d modes in %d dimensions", len(c.Means), len(c.Means[0])))
 	}
 	parts = append(parts, fmt.Sprintf("std %g", c.Std))
 	if c.Weights != nil {

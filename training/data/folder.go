@@ -1,0 +1,188 @@
+package data
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"image"
+	_ "image/jpeg" // registers the decoder
+	_ "image/png"  // registers the decoder
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/image/draw"
+	"golang.org/x/sync/errgroup"
+)
+
+// cifarRecord is a label and a picture of 3 x 32 x 32.
+const cifarRecord = 1 + 3*32*32
+
+// loadCIFAR10 reads the binary version of CIFAR-10.
+func loadCIFAR10(dir string, split Split) (*Images, error) {
+	names := []string{"test_batch.bin"}
+	if split == Train {
+		names = nil
+		for i := range 5 {
+			names = append(names, fmt.Sprintf("data_batch_%d.bin", i+1))
+		}
+	}
+	m := &Images{Channels: 3, Height: 32, Width: 32}
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		text, err := os.ReadFile(path)
+		if err == nil && (len(text) == 0 || len(text)%cifarRecord != 0) {
+			err = fmt.Errorf("it has %d bytes: want a multiple of %d, above 0", len(text), cifarRecord)
+		}
+		for i := 0; err == nil && i < len(text); i += cifarRecord {
+			if text[i] > 9 {
+				err = fmt.Errorf("picture %d has label %d: want 0 to 9", i/cifarRecord, text[i])
+			}
+			m.Labels = append(m.Labels, text[i])
+			m.Pixels = append(m.Pixels, text[i+1:i+cifarRecord]...)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, withoutPath(err))
+		}
+	}
+	return m, nil
+}
+
+// celebaCrop is the part of CelebA's pictures, 178 x 218, that has the face: NCSN's.
+const celebaCrop = 140
+
+// loadCelebA reads the part of CelebA that its official partition names: 0 for training, 2 for the test.
+func loadCelebA(c Config, split Split) (*Images, error) {
+	partition := filepath.Join(c.Dir, "list_eval_partition.txt")
+	text, err := os.ReadFile(partition)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", partition, withoutPath(err))
+	}
+	wanted := map[Split]string{Train: "0", Test: "2"}[split]
+	var paths []string
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for n := 1; lines.Scan(); n++ {
+		fields := strings.Fields(lines.Text())
+		if len(fields) == 0 {
+			continue
+		}
+		if len(fields) != 2 || !filepath.IsLocal(fields[0]) || !slices.Contains([]string{"0", "1", "2"}, fields[1]) {
+			return nil, fmt.Errorf("read %s: line %d is %q: want a file and 0, 1 or 2", partition, n, lines.Text())
+		}
+		if fields[1] == wanted {
+			paths = append(paths, filepath.Join(c.Dir, "img_align_celeba", fields[0]))
+		}
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("read %s: no picture is marked %s", partition, wanted)
+	}
+	return c.loadPictures(paths, celebaCrop)
+}
+
+// loadFolder reads all pictures below a folder, in the order of their paths. The test part is what lies below its
+// folder test, and training has the rest; without such a folder, it is every tenth picture.
+func loadFolder(c Config, split Split) (*Images, error) {
+	var train, test, all []string
+	err := filepath.WalkDir(c.Dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !slices.Contains([]string{".png", ".jpg", ".jpeg"}, strings.ToLower(filepath.Ext(path))) {
+			return err
+		}
+		all = append(all, path)
+		if relative, _ := filepath.Rel(c.Dir, path); strings.HasPrefix(relative, "test"+string(filepath.Separator)) {
+			test = append(test, path)
+		} else {
+			train = append(train, path)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", c.Dir, withoutPath(err))
+	}
+	if len(test) == 0 {
+		train = nil
+		for i, path := range all {
+			if i%10 == 9 {
+				test = append(test, path)
+			} else {
+				train = append(train, path)
+			}
+		}
+	}
+	if split == Test {
+		train = test
+	}
+	if len(train) == 0 {
+		return nil, fmt.Errorf("read %s: no PNG or JPEG file for the %s part, of %d in all", c.Dir, split, len(all))
+	}
+	return c.loadPictures(train, 0)
+}
+
+// loadPictures reads files, as many at once as there are processors: the middle square, of crop pixels or, for 0, as
+// large as it can be, resized.
+func (c Config) loadPictures(paths []string, crop int) (*Images, error) {
+	m := &Images{Channels: 3, Height: c.ImageSize, Width: c.ImageSize}
+	if c.Grey {
+		m.Channels = 1
+	}
+	m.Pixels = make([]byte, len(paths)*m.size())
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for i, path := range paths {
+		work.Go(func() error {
+			if err := readPicture(m.At(i), m, path, crop); err != nil {
+				return fmt.Errorf("read %s: %w", path, withoutPath(err))
+			}
+			return nil
+		})
+	}
+	return m, work.Wait()
+}
+
+// readPicture writes the pixels of a file, [channels, height, width], to dst.
+func readPicture(dst []byte, m *Images, path string, crop int) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	const most = 1 << 26 // pixels: a small file can claim to hold more than memory does
+	if size, _, err := image.DecodeConfig(bytes.NewReader(text)); err != nil {
+		return err
+	} else if size.Width > most/max(size.Height, 1) {
+		return fmt.Errorf("it has %d x %d pixels: want at most %d in all", size.Width, size.Height, most)
+	}
+	from, _, err := image.Decode(bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	middle, err := square(from.Bounds(), crop)
+	if err != nil {
+		return err
+	}
+	scaled := image.NewRGBA(image.Rect(0, 0, m.Width, m.Height))
+	draw.BiLinear.Scale(scaled, scaled.Rect, from, middle, draw.Src, nil)
+	area := m.Width * m.Height
+	for i := range area {
+		r, g, b := scaled.Pix[4*i], scaled.Pix[4*i+1], scaled.Pix[4*i+2]
+		if m.Channels == 1 {
+			dst[i] = byte((299*int(r) + 587*int(g) + 114*int(b) + 500) / 1000) // ITU-R 601 luma
+			continue
+		}
+		dst[i], dst[area+i], dst[2*area+i] = r, g, b
+	}
+	return nil
+}
+
+// square is the middle of a picture.
+func square(bounds image.Rectangle, side int) (image.Rectangle, error) {
+	if side == 0 {
+		side = min(bounds.Dx(), bounds.Dy())
+	}
+	if side < 1 || side > bounds.Dx() || side > bounds.Dy() {
+		return image.Rectangle{}, fmt.Errorf("it has %d x %d pixels: want at least %d each way", bounds.Dx(), bounds.Dy(), max(side, 1))
+	}
+	corner := bounds.Min.Add(image.Pt((bounds.Dx()-side)/2, (bounds.Dy()-side)/2))
+	return image.Rectangle{corner, corner.Add(image.Pt(side, side))}, nil
+}

@@ -1,0 +1,219 @@
+package data
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// flat is a picture of one colour with a border of another.
+func flat(width, height, border int, inside, outside color.Color) image.Image {
+	m := image.NewRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
+			m.Set(x, y, inside)
+			if x < border || y < border || x >= width-border || y >= height-border {
+				m.Set(x, y, outside)
+			}
+		}
+	}
+	return m
+}
+
+func writePicture(t *testing.T, path string, m image.Image) {
+	t.Helper()
+	var buffer bytes.Buffer
+	var err error
+	if filepath.Ext(path) == ".png" {
+		err = png.Encode(&buffer, m)
+	} else {
+		err = jpeg.Encode(&buffer, m, &jpeg.Options{Quality: 100})
+	}
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, path, buffer.Bytes())
+}
+
+// near checks that every channel of a picture is about of one value.
+func near(t *testing.T, what string, got []byte, want ...byte) {
+	t.Helper()
+	area := len(got) / len(want)
+	for i, v := range got {
+		if math.Abs(float64(v)-float64(want[i/area])) > 4 {
+			t.Fatalf("%s: element %d is %d, want %v in %d channels", what, i, v, want, len(want))
+		}
+	}
+}
+
+// A folder laid out as CelebA is: the crop leaves the border out.
+func TestCelebA(t *testing.T) {
+	dir := t.TempDir()
+	red, blue := color.RGBA{200, 40, 0, 255}, color.RGBA{0, 0, 255, 255}
+	var partition strings.Builder
+	for i := range 4 {
+		name := fmt.Sprintf("%06d.jpg", i+1)
+		writePicture(t, filepath.Join(dir, "img_align_celeba", name), flat(178, 218, 16, red, blue))
+		fmt.Fprintf(&partition, "%s %d\n", name, []int{0, 1, 2, 0}[i])
+	}
+	writeFile(t, filepath.Join(dir, "list_eval_partition.txt"), []byte(partition.String()))
+	c := Config{Name: CelebA, Dir: dir, ImageSize: 32, RandomFlip: true}
+	for split, n := range map[Split]int{Train: 2, Test: 1} {
+		m, err := c.Images(split)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Len() != n || m.Channels != 3 || m.Height != 32 {
+			t.Errorf("%s: %d pictures of %d x %d x %d, want %d of 3 x 32 x 32", split, m.Len(), m.Channels, m.Height, m.Width, n)
+		}
+		near(t, "celeba", m.At(0), 200, 40, 0)
+	}
+	writeFile(t, filepath.Join(dir, "list_eval_partition.txt"), []byte("../secret.jpg 0\n"))
+	if _, err := c.Images(Train); err == nil || !strings.Contains(err.Error(), "line 1") {
+		t.Errorf("a path out of the folder: error %v, want one that names the line", err)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 20 {
+		grey := color.Gray{byte(10 * i)}
+		writePicture(t, filepath.Join(dir, fmt.Sprintf("a%02d.png", i)), flat(40, 20, 0, grey, grey))
+	}
+	writeFile(t, filepath.Join(dir, "notes.txt"), []byte("not a picture"))
+	c := Config{Name: Pictures, Dir: dir, ImageSize: 8, Grey: true}
+	train, err := c.Images(Train)
+	if err != nil {
+		t.Fatal(err)
+	}
+	test, err := c.Images(Test)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if train.Len() != 18 || test.Len() != 2 {
+		t.Fatalf("%d pictures for training and %d to test, want 18 and 2", train.Len(), test.Len())
+	}
+	near(t, "picture 10 of 18", train.At(9), 100)
+	near(t, "picture 2 of 2", test.At(1), 190)
+	writePicture(t, filepath.Join(dir, "test", "b.jpg"), flat(9, 9, 0, color.White, color.White))
+	if test, err = c.Images(Test); err != nil || test.Len() != 1 {
+		t.Errorf("a folder named test: %v, %v", test, err)
+	}
+	broken := filepath.Join(dir, "broken.png")
+	writeFile(t, broken, []byte("\x89PNG\r\n\x1a\n and no more"))
+	if _, err := c.Images(Train); err == nil || !strings.Contains(err.Error(), broken) {
+		t.Errorf("error %v, want one that names %s", err, broken)
+	}
+}
+
+func TestCIFAR10(t *testing.T) {
+	dir := t.TempDir()
+	record := func(label byte) []byte { return append([]byte{label}, bytes.Repeat([]byte{label * 20}, 3*32*32)...) }
+	for i := range 5 {
+		writeFile(t, filepath.Join(dir, fmt.Sprintf("data_batch_%d.bin", i+1)), slices.Concat(record(byte(i)), record(9)))
+	}
+	writeFile(t, filepath.Join(dir, "test_batch.bin"), record(7))
+	c := Config{Name: CIFAR10, Dir: dir}
+	m, err := c.Images(Train)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(m.Labels, []byte{0, 9, 1, 9, 2, 9, 3, 9, 4, 9}) || m.Len() != 10 || m.At(4)[3000] != 40 {
+		t.Errorf("labels %v, %d pictures", m.Labels, m.Len())
+	}
+	for text, want := range map[string]string{"x": "it has 1 bytes", string(record(11)): "picture 0 has label 11"} {
+		path := filepath.Join(dir, "test_batch.bin")
+		writeFile(t, path, []byte(text))
+		if _, err := c.Images(Test); err == nil || !strings.Contains(err.Error(), path+": "+want) {
+			t.Errorf("error %v, want one that names the file and says %q", err, want)
+		}
+	}
+}
+
+// npy is a file of 20 rows in NumPy's array format.
+func npy(t *testing.T, kind, shape string, values any) Config {
+	t.Helper()
+	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }", kind, shape)
+	text := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
+	text, err := binary.Append(append(text, header...), binary.LittleEndian, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "data.npy")
+	writeFile(t, path, text)
+	return Config{Name: NPY, Dir: path}
+}
+
+func TestNPY(t *testing.T) {
+	floats, bytes := make([]float32, 60), make([]byte, 80)
+	for i := range floats {
+		floats[i] = float32(i)
+	}
+	for i := range bytes {
+		bytes[i] = byte(i)
+	}
+	c := npy(t, "<f4", "(20, 3)", floats)
+	if x := readAll(t, c, Test, 0, 2); !slices.Equal(slices.Sorted(slices.Values(x)), []float32{27, 28, 29, 57, 58, 59}) {
+		t.Errorf("test rows %v, want the 10th and the 20th", x)
+	}
+	if x := readAll(t, c, Train, 0, 18); len(x) != 54 || slices.Contains(x, 27) {
+		t.Errorf("training rows %v, want all others", x)
+	}
+	c.Transform = TransformLogit
+	if _, err := c.Open(Train, 1); err == nil || !strings.Contains(err.Error(), "no pictures") {
+		t.Errorf("logit of floats: error %v, want that they are no pictures", err)
+	}
+	c = npy(t, "|u1", "(20, 2, 2)", bytes)
+	source, err := c.Open(Test, 1)
+	if err != nil || !slices.Equal(source.Shape(), []int{1, 2, 2}) {
+		t.Fatalf("pictures of bytes: %v, %v", source, err)
+	}
+	if x := readAll(t, c, Test, 0, 2); slices.Max(x) != 79.0/255 {
+		t.Errorf("pictures %v, want at most 79/255", x)
+	}
+	if _, err := npy(t, "<f4", "(60,)", floats).Open(Train, 1); err == nil || !strings.Contains(err.Error(), "want [rows, ...]") {
+		t.Errorf("one axis: error %v, want what fits", err)
+	}
+}
+
+// What becomes of grey values: mean and spread of Gaussian dequantisation, and the exact transforms.
+func TestTransforms(t *testing.T) {
+	c := digits(t)
+	plain := readAll(t, c, Train, 0, 2000)
+	c.Dequantize = DequantizeGaussian
+	var mean, square float64
+	for i, v := range readAll(t, c, Train, 0, 2000) {
+		d := float64(v-plain[i]) / 0.01
+		mean += d / 12000
+		square += d * d / 12000
+	}
+	if math.Abs(mean) > 0.04 || math.Abs(square-1) > 0.05 {
+		t.Errorf("Gaussian noise has mean %g and variance %g, want 0 and 1", mean, square)
+	}
+	c.Dequantize, c.Transform = DequantizeNone, TransformRescaled
+	for i, v := range readAll(t, c, Train, 0, 5) {
+		if want := 2*plain[i] - 1; v != want {
+			t.Fatalf("rescaled %g is %g, want %g", plain[i], v, want)
+		}
+	}
+	c.Transform = TransformLogit
+	for i, v := range readAll(t, c, Train, 0, 5) {
+		back := (1/(1+math.Exp(-float64(v))) - 1e-6) / (1 - 2e-6)
+		if math.Abs(back-float64(plain[i])) > 1e-6 {
+			t.Fatalf("logit of %g is %g, whose inverse is %g", plain[i], v, back)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package data
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// planeKind is the known distributions in the plane that are no mixtures.
+type planeKind struct{}
+
+func (planeKind) keys(name string) []string {
+	switch name {
+	case Square:
+		return []string{"side"}
+	case Spirals:
+		return []string{"radius", "std", "turns"}
+	}
+	return []string{"radius", "std"}
+}
+
+func (planeKind) check(c Config, bad *mistakes) {
+	if c.Name == Square {
+		bad.require(positive(c.Side), "data.side is %g: want a finite number above 0", c.Side)
+		return
+	}
+	bad.require(positive(c.Radius), "data.radius is %g: want a finite number above 0", c.Radius)
+	bad.require(positive(c.Std), "data.std is %g: want a finite number above 0", c.Std)
+	bad.require(c.Name != Spirals || positive(c.Turns), "data.turns is %g: want a finite number above 0", c.Turns)
+}
+
+func (planeKind) open(c Config, split Split, seed uint64) (Source, error) {
+	if split == Test {
+		seed = ^seed
+	}
+	return plane{config: c, seed: seed}, nil
+}
+
+func (planeKind) describe(c Config) string {
+	switch c.Name {
+	case Square:
+		return fmt.Sprintf("square, side %g", c.Side)
+	case Spirals:
+		return fmt.Sprintf("spirals, %g turns, radius %g, std %g", c.Turns, c.Radius, c.Std)
+	}
+	return fmt.Sprintf("annulus, radius %g, std %g", c.Radius, c.Std)
+}
+
+// plane is a Source of points.
+type plane struct {
+	config Config
+	seed   uint64
+}
+
+func (p plane) Name() string { return p.config.String() }
+
+func (p plane) Shape() []int { return []int{2} }
+
+func (p plane) Read(x []float32, first uint64) error {
+	for ; len(x) > 0; x, first = x[2:], first+1 {
+		p.draw(x[:2], sampling.Noise{Seed: p.seed, Chain: first})
+	}
+	return nil
+}
+
+// draw writes one point.
+func (p plane) draw(x []float32, noise sampling.Noise) {
+	var u, z [2]float32
+	noise.Uniform(u[:], 0)
+	noise.Normal(z[:], 0)
+	c, turn := p.config, 2*math.Pi*float64(u[0])
+	switch c.Name {
+	case Square:
+		x[0], x[1] = float32(c.Side*(float64(u[0])-0.5)), float32(c.Side*(float64(u[1])-0.5))
+	case Spirals:
+		out := math.Sqrt(float64(u[0])) // the root spreads points evenly along the arm
+		sin, cos := math.Sincos(2 * math.Pi * c.Turns * out)
+		r := math.Copysign(c.Radius*out, float64(u[1])-0.5)
+		x[0], x[1] = float32(r*cos+c.Std*float64(z[0])), float32(r*sin+c.Std*float64(z[1]))
+	default:
+		sin, cos := math.Sincos(turn)
+		r := c.Radius + c.Std*float64(z[0])
+		x[0], x[1] = float32(r*cos), float32(r*sin)
+	}
+}
+
+// AnnulusDensity is the exact distribution of annulus: an angle uniform on the circle and a distance from the origin
+// of N(radius, std²). A distance below 0 lies on the other side.
+type AnnulusDensity struct{ Radius, Std float64 }
+
+// LogDensity returns the log density at a point other than the origin, where it has no bound.
+func (a AnnulusDensity) LogDensity(x, y float64) float64 {
+	r := math.Hypot(x, y)
+	near, far := (r-a.Radius)/a.Std, (r+a.Radius)/a.Std
+	both := -near*near/2 + math.Log1p(math.Exp((near*near-far*far)/2))
+	return both - math.Log(2*math.Pi)/2 - math.Log(a.Std) - math.Log(2*math.Pi*r)
+}
+
+// Score returns the gradient of the log density at a point other than the origin.
+func (a AnnulusDensity) Score(x, y float64) (sx, sy float64) {
+	r := math.Hypot(x, y)
+	near, far := (r-a.Radius)/a.Std, (r+a.Radius)/a.Std
+	share := 1 / (1 + math.Exp((near*near-far*far)/2)) // of the near side
+	slope := -(share*near+(1-share)*far)/a.Std - 1/r
+	return slope * x / r, slope * y / r
+}
+
+// SquareLogDensity is the exact log density of square, -∞ outside; its score is 0 inside.
+func SquareLogDensity(side, x, y float64) float64 {
+	if math.Abs(x) > side/2 || math.Abs(y) > side/2 {
+		return math.Inf(-1)
+	}
+	return -2 * math.Log(side)
+}
