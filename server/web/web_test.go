@@ -28,7 +28,6 @@ import (
 	"github.com/langevin-ml/langevin/models/modelstest"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
-	"github.com/langevin-ml/langevin/server/auth"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -320,36 +319,6 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// TestForeignPages: other pages in the same browser get nothing, unless they are named in http.origins.
-func TestForeignPages(t *testing.T) {
-	s := open(t, func(c *server.Config) { c.HTTP.Origins = "https://friend.example" })
-	for _, c := range []struct {
-		name   string
-		header []string
-		want   int
-	}{
-		{"none", nil, 200},
-		{"its own page", []string{"Sec-Fetch-Site", "same-origin", "Origin", s.url}, 200},
-		{"another page", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, 403},
-		{"another page, old browser", []string{"Origin", "https://evil.example"}, 403},
-		{"a friend", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://friend.example"}, 200},
-		{"a name that points here", []string{"Host", "evil.example"}, 403},
-	} {
-		resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", `{}`, c.header...)
-		read(t, resp)
-		if resp.StatusCode != c.want {
-			t.Errorf("%s: %d, want %d", c.name, resp.StatusCode, c.want)
-		}
-		if shared := resp.Header.Get("Access-Control-Allow-Origin"); (shared != "") != (c.name == "a friend") {
-			t.Errorf("%s: Access-Control-Allow-Origin is %q", c.name, shared)
-		}
-	}
-	resp := s.do(t.Context(), t, http.MethodOptions, "/v1/models/gauss:sample", "", "Origin", "https://friend.example", "Access-Control-Request-Method", "POST")
-	if read(t, resp); resp.StatusCode != http.StatusNoContent || !strings.Contains(resp.Header.Get("Access-Control-Allow-Headers"), "Content-Type") {
-		t.Errorf("preflight of a friend: %d %v", resp.StatusCode, resp.Header)
-	}
-}
-
 func TestRequestID(t *testing.T) {
 	s := open(t, nil)
 	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", `{"n": 0}`, "X-Request-Id", "mine")
@@ -508,37 +477,17 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// TestDrain: a stop lets a stream over HTTP end by itself, and turns new requests away.
-func TestDrain(t *testing.T) {
+// TestPortInUse: the error says which setting chooses another port.
+func TestPortInUse(t *testing.T) {
 	s := open(t, nil)
-	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", `{"n": 200, "langevin": {"steps": 5000}}`, "Accept", "application/x-ndjson")
-	r := bufio.NewReader(resp.Body)
-	if _, err := r.ReadString('\n'); err != nil {
+	c := server.Default()
+	c.Listen, c.HTTP.Listen = "localhost:0", strings.TrimPrefix(s.url, "http://")
+	second, err := server.New(c, slog.New(slog.DiscardHandler))
+	if err != nil {
 		t.Fatal(err)
 	}
-	s.stop()
-	rest, err := io.ReadAll(r)
-	if err != nil || !strings.Contains(string(rest), `"done"`) {
-		t.Errorf("the stream ended with %v and %.200s", err, rest)
-	}
-	if err := <-s.done; err != nil {
-		t.Error(err)
-	}
-	s.done <- nil
-}
-
-// TestDrainTimeout: what outlasts the drain is told to go elsewhere.
-func TestDrainTimeout(t *testing.T) {
-	s := open(t, func(c *server.Config) { c.Drain = 50 * time.Millisecond })
-	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", forever, "Accept", "application/x-ndjson")
-	r := bufio.NewReader(resp.Body)
-	if _, err := r.ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
-	s.stop()
-	rest, err := io.ReadAll(r)
-	if err != nil || !strings.Contains(string(rest), `"UNAVAILABLE"`) {
-		t.Errorf("the stream ended with %v and %.200s", err, rest)
+	if err := second.ListenHTTP(); err == nil || !strings.Contains(err.Error(), "--http-listen") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("a port in use: %v, want one line with --http-listen", err)
 	}
 }
 
@@ -556,39 +505,5 @@ func TestPageIsServed(t *testing.T) {
 	}
 	if status, text := s.get(t, "/nothing"); status != http.StatusNotFound || !strings.Contains(text, "/v1/models") {
 		t.Errorf("no such page: %d %s", status, text)
-	}
-}
-
-// TestTokens: the interceptors of gRPC decide over HTTP too, in every protocol; page and health ask for nothing.
-func TestTokens(t *testing.T) {
-	token, line := auth.NewToken("alice", auth.ScopeSample)
-	file := filepath.Join(t.TempDir(), "tokens")
-	if err := os.WriteFile(file, []byte(line+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := open(t, func(c *server.Config) { c.Auth.Tokens = file })
-	for _, path := range []string{"/", "/main.js", "/healthz"} {
-		if status, text := s.get(t, path); status != http.StatusOK {
-			t.Errorf("%s without a token: %d %.100s", path, status, text)
-		}
-	}
-	const score = `{"model": "gauss", "x": {"values": [2, 0]}, "sigma": [1]}`
-	for _, c := range []struct {
-		name string
-		call func(headers ...string) (int, string)
-		none string
-	}{
-		{"rest", func(h ...string) (int, string) { return s.post(t, "/v1/models/gauss:sample", `{}`, h...) }, `"UNAUTHENTICATED"`},
-		{"list", func(h ...string) (int, string) { return s.get(t, "/v1/models", h...) }, `"UNAUTHENTICATED"`},
-		{"connect", func(h ...string) (int, string) {
-			return s.post(t, langevinv1.SamplingService_Score_FullMethodName, score, append(h, "Content-Type", "application/json")...)
-		}, `"unauthenticated"`},
-	} {
-		if status, text := c.call(); status != http.StatusUnauthorized || !strings.Contains(text, c.none) {
-			t.Errorf("%s without a token: %d %s", c.name, status, text)
-		}
-		if status, text := c.call("Authorization", "Bearer "+token); status != http.StatusOK {
-			t.Errorf("%s with a token: %d %s", c.name, status, text)
-		}
 	}
 }

@@ -8,6 +8,7 @@ const cells = 64; // of the density, along each axis
 const arrows = 21; // of the field
 const fieldLevels = 12;
 const densityLevels = 7;
+const patience = 0.04; // seconds for the scores of one grid, past which the density, thousands of evaluations, is not asked for
 const seen = 1.5; // sigmas around the data that are in view
 const reach = 3.2; // sigmas around the data for which the density is asked, enough until the next level takes over
 
@@ -20,18 +21,22 @@ export class Landscape {
     this.sigmas = this.spread(densityLevels); // rising
     this.density = this.sigmas.map(() => null); // {half, p, marginal, picture} once known; p is relative to its largest value
     this.field = null;
-    this.error = null;
+    this.note = ""; // what is missing, and why
     this.abort = new AbortController();
   }
 
   // load asks for everything, what shows most first. A model that cannot tell is drawn without.
   async load() {
     try {
-      await this.loadField();
+      const fastest = await this.loadField();
+      if (fastest > patience) {
+        this.note = "The density is left out: for this network it would take long.";
+        return this.onChange();
+      }
       const order = this.sigmas.map((_, i) => i);
       for (const i of [0, ...order.slice(1).reverse()]) await this.loadDensity(i);
     } catch (error) {
-      if (!this.abort.signal.aborted) this.error = error;
+      if (!this.abort.signal.aborted) this.note = `Density or score field are missing: ${error.message}.`;
     }
     this.onChange();
   }
@@ -67,17 +72,22 @@ export class Landscape {
     return points;
   }
 
+  // loadField returns the seconds of the fastest call.
   async loadField() {
     const { name, version } = this.model;
     const sigmas = this.spread(fieldLevels);
     const vectors = [];
+    let fastest = Infinity;
     for (const sigma of sigmas) {
+      const start = performance.now();
       const x = rows(this.grid(arrows, this.half(sigma)));
       const { score } = await unary("SamplingService/Score", { model: name, version, x, sigma: [sigma] }, this.abort.signal);
       vectors.push(floats(score));
+      fastest = Math.min(fastest, (performance.now() - start) / 1000);
     }
     this.field = { sigmas, arrows, vectors }; // at the same places of the view at every sigma
     this.onChange();
+    return fastest;
   }
 
   async loadDensity(i) {

@@ -69,7 +69,6 @@ function chooseModel() {
   n.max = isImage(model) ? 64 : 2000;
   n.value = isImage(model) ? 16 : 500;
   document.querySelectorAll(".plane").forEach((label) => (label.hidden = !isPlane(model)));
-  $("#about").textContent = about(model);
   $("#server").textContent = `${model.name} version ${model.version}, digest ${model.digest.slice(0, 12)}, on ${model.device}`;
   showSampler();
   touch();
@@ -244,9 +243,15 @@ function draw() {
       ? `${stage.name.textContent}: ${run.settings.n} chains after ${frame.step} of ${run.steps} steps, sigma ${format(frame.sigma)}`
       : `${stage.name.textContent}: nothing sampled yet`);
   });
+  if (model) setText($("#about"), [about(model), landscape?.note].filter(Boolean).join(" "));
   const run = runs[runs.length - 1];
   drawTransport(run, index, total);
   drawReadout(run, run?.frames[Math.min(run.frames.length - 1, index)]);
+}
+
+// setText leaves the page alone where nothing changed.
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 function drawTransport(run, index, total) {

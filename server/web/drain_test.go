@@ -1,0 +1,46 @@
+package web_test
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/langevin-ml/langevin/server"
+)
+
+// TestDrain: a stop lets a stream over HTTP end by itself, and turns new requests away.
+func TestDrain(t *testing.T) {
+	s := open(t, nil)
+	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", `{"n": 200, "langevin": {"steps": 5000}}`, "Accept", "application/x-ndjson")
+	r := bufio.NewReader(resp.Body)
+	if _, err := r.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	rest, err := io.ReadAll(r)
+	if err != nil || !strings.Contains(string(rest), `"done"`) {
+		t.Errorf("the stream ended with %v and %.200s", err, rest)
+	}
+	if err := <-s.done; err != nil {
+		t.Error(err)
+	}
+	s.done <- nil
+}
+
+// TestDrainTimeout: what outlasts the drain is told to go elsewhere.
+func TestDrainTimeout(t *testing.T) {
+	s := open(t, func(c *server.Config) { c.Drain = 50 * time.Millisecond })
+	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", forever, "Accept", "application/x-ndjson")
+	r := bufio.NewReader(resp.Body)
+	if _, err := r.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	rest, err := io.ReadAll(r)
+	if err != nil || !strings.Contains(string(rest), `"UNAVAILABLE"`) {
+		t.Errorf("the stream ended with %v and %.200s", err, rest)
+	}
+}
