@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -52,7 +51,7 @@ func TestInference(t *testing.T) {
 	}
 	client := inference.NewGRPCInferenceServiceClient(r.conn)
 	const n = 40_000 // several chunks
-	want, err := r.bytesOf(t.Context(), &langevinv1.SampleRequest{
+	want, err := r.data(t.Context(), &langevinv1.SampleRequest{
 		N: proto.Int64(n), Seed: proto.Uint64(5), Sampler: &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(4)}},
 	})
 	if err != nil || len(want) != 8*n {
@@ -79,20 +78,6 @@ func TestInference(t *testing.T) {
 	if !bytes.Equal(got, want) || previews != 3 {
 		t.Errorf("streamed: %d bytes, or others, after %d previews: want 3", len(got), previews)
 	}
-}
-
-// bytesOf returns the samples of a request.
-func (r *running) bytesOf(ctx context.Context, req *langevinv1.SampleRequest) (data []byte, err error) {
-	stream, err := r.sample(ctx, req)
-	for err == nil {
-		var resp *langevinv1.SampleResponse
-		resp, err = stream.Recv()
-		data = append(data, resp.GetChunk().GetTensor().GetData()...)
-	}
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return data, err
 }
 
 // stream sends one request and returns the samples that come back.

@@ -3,6 +3,7 @@ package oip
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,13 +130,7 @@ func invalid(field string, given any, want string) error {
 func parameter(name string) string { return "parameters." + name }
 
 // quoted makes any text, of any length, fit for one line.
-func quoted(text string) string {
-	const limit = 80
-	if len(text) > limit {
-		text = text[:limit] + "..."
-	}
-	return strconv.Quote(text)
-}
+func quoted(text string) string { return fmt.Sprintf("%.80q", text) }
 
 // withRows is the shape of so many samples; -1 for any number.
 func withRows(rows int64, shape []int64) []int64 { return slices.Concat([]int64{rows}, shape) }
