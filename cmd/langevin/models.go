@@ -18,7 +18,7 @@ func (p *program) modelsCommand() *cobra.Command {
 		Args:  knownCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(p.modelsListCommand(), p.modelsShowCommand(), p.modelsLoadCommand(), p.modelsUnloadCommand(), p.modelsReloadCommand(), p.modelsConvertCommand())
+	c.AddCommand(p.modelsListCommand(), p.modelsShowCommand(), p.modelsLoadCommand(), p.modelsUnloadCommand(), p.modelsReloadCommand(), p.modelsCheckCommand(), p.modelsImportCommand(), p.modelsConvertCommand())
 	return c
 }
 

@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/ort"
+)
+
+// importCommand holds the flags of langevin models import.
+type importCommand struct {
+	foreign   models.Foreign
+	condition string
+	output    string
+	manifest  models.Manifest
+	sigmas    string
+	values    string
+	out       string
+	library   string
+	version   int
+	json      bool
+}
+
+func (p *program) modelsImportCommand() *cobra.Command {
+	o := &importCommand{}
+	c := &cobra.Command{
+		Use:   "import FILE.onnx --name NAME",
+		Short: "Make a model of a network that another program exported",
+		Long: `Import takes a network that PyTorch or another program wrote as ONNX, with two inputs, samples and
+noise level, and one output, and writes a copy that explains itself: with the manifest that serving
+needs, under the names x, sigma and score. A network that takes the index of a level gets the one
+whose sigma is nearest. The copy is run before it is written: rows must not depend on each other,
+and the result has to be finite. See docs/import.md for how to export.`,
+		Example: `  langevin models import ncsn.onnx --name mnist --sigmas 1:0.01:10 --range 0,1 --step-lr 2e-5
+  langevin models import ve.onnx --name cifar --sigmas 50:0.01:232 --output noise --shape 3,32,32`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return p.importModel(c.Context(), o, args[0]) },
+	}
+	f, m := c.Flags(), &o.manifest
+	f.StringVar(&m.Name, "name", "", "name to serve it under (required)")
+	f.StringVar(&m.Description, "description", "", "one line about it")
+	f.IntVar(&o.version, "version", 1, "version to write it as")
+	f.StringVar(&o.sigmas, "sigmas", "", "noise schedule of the training: first:last:levels in geometric steps, or a list, largest first (default the graph's tensor called sigmas)")
+	f.StringVar(&o.output, "output", string(models.ParameterizationScore), "what the network computes: score, noise or denoised")
+	f.StringVar(&o.condition, "condition", "", "what it takes for the noise level: label, the index in --sigmas, or sigma (default by the input's type)")
+	f.StringVar(&o.foreign.X, "input-x", "", "name of the input for samples (default the one with most axes)")
+	f.StringVar(&o.foreign.Level, "input-level", "", "name of the input for the noise level (default the other one)")
+	f.StringVar(&o.foreign.Output, "output-name", "", "name of the output (default the only one)")
+	f.IntSliceVar(&m.Shape, "shape", nil, "shape of one sample, where the input leaves it open")
+	f.StringVar(&o.values, "range", "0,1", "smallest and largest value of the data")
+	f.IntVar(&m.Sampler.StepsPerLevel, "steps-per-level", 5, "steps of the default sampler at each level")
+	f.Float64Var(&m.Sampler.StepLR, "step-lr", 1e-5, "step size of the default sampler at the last level, epsilon of x + a s + sqrt(2a) z")
+	f.BoolVar(&m.Sampler.Denoise, "denoise", true, "end with a noise-free step")
+	f.StringVarP(&o.out, "out", "o", "out/models", "folder of models to write it to, as NAME/VERSION/model.onnx")
+	f.StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime shared library; empty searches the usual places")
+	f.BoolVar(&o.json, "json", false, "write one JSON object to standard output")
+	return c
+}
+
+// importReport is what models import --json writes.
+type importReport struct {
+	Path     string   `json:"path"`
+	Name     string   `json:"name"`
+	Version  int      `json:"version"`
+	Digest   string   `json:"digest"`
+	Shape    []int    `json:"shape"`
+	Levels   int      `json:"levels"`
+	Scale    float64  `json:"score_scale"` // of pure noise, in units of 1/sigma: about 1 for a score
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+func (p *program) importModel(ctx context.Context, o *importCommand, path string) error {
+	if o.manifest.Name == "" {
+		return usagef("import needs --name, the name to serve the model under")
+	}
+	if o.version < 1 {
+		return usagef("--version is %d: want at least 1", o.version)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, withoutPath(err))
+	}
+	model := &protos.ModelProto{}
+	if err := proto.Unmarshal(data, model); err != nil {
+		return fmt.Errorf("read %s: not an ONNX file, or a damaged one", path)
+	}
+	manifest, err := o.complete(model)
+	if err != nil {
+		return err
+	}
+	if manifest, err = models.Adopt(model, o.foreign, manifest); err != nil {
+		return fmt.Errorf("import %s: %w", path, err)
+	}
+	file, err := proto.MarshalOptions{Deterministic: true}.Marshal(model)
+	if err != nil {
+		return fmt.Errorf("import %s: %w", path, err)
+	}
+	scale, err := tryModel(ctx, o.library, file, manifest)
+	if err != nil {
+		return fmt.Errorf("import %s: %w", path, err)
+	}
+	report := importReport{
+		Path: filepath.Join(o.out, manifest.Name, strconv.Itoa(o.version), models.FileName), Name: manifest.Name, Version: o.version,
+		Digest: digestOf(file), Shape: manifest.Shape, Levels: len(manifest.Sigmas), Scale: scale, Warnings: scaleWarnings(scale, manifest),
+	}
+	if err := writeModel(report.Path, file); err != nil {
+		return err
+	}
+	return p.printImport(report, o.json)
+}
+
+// complete fills the manifest from the flags and the graph.
+func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, error) {
+	m := o.manifest
+	m.Format, m.Sampler.Kind = models.Format, models.SamplerAnnealedLangevin
+	m.Parameterization, o.foreign.Condition = models.Parameterization(o.output), models.Condition(o.condition)
+	low, high, found := strings.Cut(o.values, ",")
+	var errs [2]error
+	m.Range.Low, errs[0] = strconv.ParseFloat(low, 64)
+	m.Range.High, errs[1] = strconv.ParseFloat(high, 64)
+	if !found || errors.Join(errs[:]...) != nil {
+		return m, usagef("--range is %q: want two numbers, as 0,1", o.values)
+	}
+	var err error
+	if m.Sigmas, err = parseSigmas(o.sigmas); err != nil {
+		return m, err
+	}
+	if m.Sigmas == nil {
+		if m.Sigmas = models.FindSigmas(model); m.Sigmas == nil {
+			return m, usagef("the graph holds no tensor called sigmas: give the training's with --sigmas, as 50:0.01:232 or 10,1,0.1")
+		}
+	}
+	m.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}
+	return m, nil
+}
+
+// parseSigmas reads first:last:levels or a list; empty text is nil.
+func parseSigmas(text string) ([]float64, error) {
+	parts := strings.Split(text, ":")
+	switch {
+	case text == "":
+		return nil, nil
+	case len(parts) == 1:
+		var list sigmasValue
+		if err := list.Set(text); err != nil {
+			return nil, usagef("--sigmas is %q: %v", text, err)
+		}
+		return list, nil
+	case len(parts) == 3:
+		first, err1 := strconv.ParseFloat(parts[0], 64)
+		last, err2 := strconv.ParseFloat(parts[1], 64)
+		levels, err3 := strconv.Atoi(parts[2])
+		schedule, err := sampling.Geometric(first, last, levels)
+		if err := errors.Join(err1, err2, err3, err); err == nil {
+			return schedule.Sigmas(), nil
+		}
+	}
+	return nil, usagef("--sigmas is %q: want first:last:levels, as 50:0.01:232, or a list, largest first", text)
+}
+
+// tryModel runs a model on pure noise of its first sigma. It returns the size of the score there in units of 1/sigma, and
+// refuses a network whose rows depend on each other or that answers twice differently.
+func tryModel(ctx context.Context, library string, file []byte, m models.Manifest) (scale float64, err error) {
+	path, _, err := ort.FindLibrary(library)
+	if err != nil {
+		return 0, err
+	}
+	engine, err := ort.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	session, err := engine.Load(ctx, file, m, ort.Options{})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	const rows = 3
+	dim, sigma := m.Dim(), float32(m.Sigmas[0])
+	x, sigmas := make([]float32, rows*dim), slices.Repeat([]float32{sigma}, rows)
+	for i := range rows {
+		sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}.Draw(x[i*dim:(i+1)*dim], sampling.Noise{Seed: 1, Chain: uint64(i)})
+	}
+	sigmas[1] = float32(m.Sigmas[len(m.Sigmas)-1]) // a neighbour at another level
+	together, again, alone := make([]float32, len(x)), make([]float32, len(x)), make([]float32, dim)
+	if err := errors.Join(session.Score(ctx, together, x, sigmas), session.Score(ctx, again, x, sigmas), session.Score(ctx, alone, x[:dim], sigmas[:1])); err != nil {
+		return 0, err
+	}
+	switch {
+	case !slices.Equal(together, again):
+		return 0, fmt.Errorf("%w: it answers twice differently: export it in evaluation mode, model.eval(), without dropout", models.ErrInvalid)
+	case apart(together[:dim], alone) > 1e-3:
+		return 0, fmt.Errorf("%w: a row's output depends on the other rows: export it in evaluation mode, model.eval(), without batch statistics", models.ErrInvalid)
+	}
+	return norm(alone) * float64(sigma) / math.Sqrt(float64(dim)), nil
+}
+
+// apart is the norm of the difference over the norm.
+func apart(a, b []float32) float64 {
+	difference := make([]float32, len(a))
+	for i := range a {
+		difference[i] = a[i] - b[i]
+	}
+	return norm(difference) / max(norm(b), math.SmallestNonzeroFloat32)
+}
+
+func norm(v []float32) float64 {
+	sum := 0.0
+	for _, e := range v {
+		sum += float64(e) * float64(e)
+	}
+	return math.Sqrt(sum)
+}
+
+// scaleWarnings tells of a score that is far from that of noise, -z/sigma: the usual cause is that the network computes
+// something else.
+func scaleWarnings(scale float64, m models.Manifest) []string {
+	const far = 5.0
+	sigma := m.Sigmas[0]
+	switch {
+	case scale > 1/far && scale < far:
+		return nil
+	case m.Parameterization == models.ParameterizationScore && scale/sigma > 1/far && scale/sigma < far:
+		return []string{fmt.Sprintf("the score of pure noise is %.3g/sigma and should be about 1/sigma: the network seems to compute noise, so try --output noise", scale)}
+	}
+	return []string{fmt.Sprintf("the score of pure noise is %.3g/sigma and should be about 1/sigma: look at --output, --sigmas and --condition", scale)}
+}
+
+func (p *program) printImport(r importReport, asJSON bool) error {
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(p.stderr, "langevin: warning: %s\n", warning)
+	}
+	if asJSON {
+		return writeJSON(p.stdout, r)
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s: %s, samples of %v, %s, score of noise %.3g/sigma\n", p.bold(fmt.Sprintf("%s@%d", r.Name, r.Version)), r.Path, r.Shape, plural(r.Levels, "level"), r.Scale)
+	return err
+}
+
+func (p *program) modelsCheckCommand() *cobra.Command {
+	var library string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "check FILE.onnx...",
+		Short: "Hold model files against what serving needs, and run each once",
+		Example: `  langevin models check out/models/ring/1/model.onnx
+  langevin models check out/models/*/*/model.onnx --json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			bad := 0
+			for _, path := range args {
+				r := checkFile(c.Context(), library, path)
+				if !r.OK {
+					bad++
+				}
+				if err := p.printCheck(r, asJSON); err != nil {
+					return err
+				}
+			}
+			if bad > 0 {
+				return fmt.Errorf("%d of %s cannot be served", bad, plural(len(args), "file"))
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&library, "onnxruntime-library", "", "path of the ONNX Runtime shared library; empty searches the usual places")
+	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object for each file, one a line")
+	return c
+}
+
+// checkReport is what models check --json writes.
+type checkReport struct {
+	Path     string   `json:"path"`
+	OK       bool     `json:"ok"`
+	Error    string   `json:"error,omitempty"`
+	Name     string   `json:"name,omitempty"`
+	Digest   string   `json:"digest,omitempty"`
+	Scale    float64  `json:"score_scale,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+func checkFile(ctx context.Context, library, path string) checkReport {
+	r := checkReport{Path: path}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		r.Error = withoutPath(err).Error()
+		return r
+	}
+	r.Digest = digestOf(data)
+	m, err := models.Read(data)
+	if err == nil {
+		r.Name = m.Name
+		r.Scale, err = tryModel(ctx, library, data, m)
+	}
+	if err != nil {
+		r.Error = oneLine(err)
+		return r
+	}
+	r.OK, r.Warnings = true, scaleWarnings(r.Scale, m)
+	return r
+}
+
+func (p *program) printCheck(r checkReport, asJSON bool) error {
+	if asJSON {
+		return writeJSON(p.stdout, r)
+	}
+	if !r.OK {
+		_, err := fmt.Fprintf(p.stdout, "FAIL  %s: %s\n", r.Path, r.Error)
+		return err
+	}
+	fmt.Fprintf(p.stdout, "ok    %s: %s, score of noise %.3g/sigma\n", r.Path, p.bold(r.Name), r.Scale)
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(p.stdout, "      %s\n", warning)
+	}
+	return nil
+}
+
+// digestOf is a model file's SHA-256, in hexadecimal.
+func digestOf(file []byte) string {
+	sum := sha256.Sum256(file)
+	return hex.EncodeToString(sum[:])
+}

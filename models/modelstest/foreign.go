@@ -1,0 +1,23 @@
+package modelstest
+
+import (
+	"github.com/gomlx/compute-onnx/support/protos"
+
+	"github.com/langevin-ml/langevin/models"
+)
+
+// Foreign returns the graph of [Gaussian] on points as another program would write it: inputs samples and labels, the index
+// of a level of sigmas, which it holds; output out; and within it values called sigma and score that are neither.
+func Foreign(sigmas ...float32) *protos.ModelProto {
+	const dim = 2
+	g := newGraph("foreign", []int{dim})
+	labels := Value("labels")
+	labels.GetType().GetTensorType().ElemType = int32(protos.TensorProto_INT64)
+	g.model.Graph.Input = []*protos.ValueInfoProto{labels, Value("samples", dim)}
+	g.model.Graph.Output = []*protos.ValueInfoProto{Value("out", dim)}
+	g.addAs(models.InputSigma, "Gather", g.floats("net.sigmas", []int{len(sigmas)}, sigmas), "labels")
+	variance := g.add("Add", g.add("Mul", models.InputSigma, models.InputSigma), g.floats("one", nil, []float32{1}))
+	g.addAs(models.OutputScore, "Neg", "samples")
+	g.addAs("out", "Div", models.OutputScore, g.perRow(variance))
+	return g.model
+}
