@@ -1,6 +1,7 @@
 package training
 
 import (
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -8,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/langevin-ml/langevin/training/data"
 )
 
 func preset(t *testing.T, name string) Config {
@@ -31,26 +30,40 @@ func set(t *testing.T, c *Config, assignments ...string) {
 }
 
 func TestPresets(t *testing.T) {
-	if got, want := Presets(), []string{"toy-2gauss", "toy-ring", "toy-ssm"}; !slices.Equal(got, want) {
-		t.Fatalf("presets %q, want %q", got, want)
+	want := map[string]struct {
+		first, last float64
+		levels      int
+		shape       []int
+		parameters  int
+	}{
+		"toy-2gauss":     {20, 0.2, 50, []int{2}, 17_282},
+		"toy-ring":       {20, 0.2, 50, []int{2}, 17_282},
+		"toy-ssm":        {1, 1, 1, []int{2}, 17_154},
+		"mnist-small":    {10, 0.01, 90, []int{1, 28, 28}, 558_948},
+		"fashion-small":  {10, 0.01, 90, []int{1, 28, 28}, 558_948},
+		"anneal-mnist":   {1, 0.01, 10, []int{1, 28, 28}, 7_638_657},
+		"baseline-mnist": {0.01, 0.01, 1, []int{1, 28, 28}, 7_443_393},
 	}
-	for _, name := range Presets() {
+	if got, names := Presets(), slices.Sorted(maps.Keys(want)); !slices.Equal(got, names) {
+		t.Fatalf("presets %q, want %q", got, names)
+	}
+	for name, want := range want {
 		c := preset(t, name)
 		if c.Preset != name {
 			t.Errorf("preset %s calls itself %q", name, c.Preset)
 		}
-		if _, err := c.Data.Open(data.Train, 1); err != nil {
-			t.Errorf("preset %s: %v", name, err)
+		schedule := mustSchedule(t, c)
+		if first, last, levels := schedule.Sigma(0), schedule.Last(), schedule.Levels(); first != want.first || last != want.last || levels != want.levels {
+			t.Errorf("preset %s: %d levels from %g to %g, want %d from %g to %g", name, levels, first, last, want.levels, want.first, want.last)
 		}
-		schedule, err := c.schedule()
+		g, err := c.network(want.shape, schedule)
 		if err != nil {
-			t.Fatal(err)
-		}
-		if first, last, levels := schedule.Sigma(0), schedule.Last(), schedule.Levels(); name != "toy-ssm" && (first != 20 || last != 0.2 || levels != 50) {
-			t.Errorf("preset %s: %d levels from %g to %g, want 50 from 20 to 0.2", name, levels, first, last)
+			t.Errorf("preset %s: %v", name, err)
+		} else if got := g.NumParams(); got != want.parameters {
+			t.Errorf("preset %s: %d parameters, want %d", name, got, want.parameters)
 		}
 	}
-	if _, err := Preset("toy"); err == nil || !strings.Contains(err.Error(), `preset is "toy": want one of toy-2gauss, toy-ring, toy-ssm`) {
+	if _, err := Preset("toy"); err == nil || !strings.Contains(err.Error(), `preset is "toy": want one of anneal-mnist, baseline-mnist, `) {
 		t.Errorf("unknown preset: error %v, want one that lists the known", err)
 	}
 }

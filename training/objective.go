@@ -18,10 +18,11 @@ const (
 	LossAnnealedSSMVR = "annealed-ssm-vr" // loss.AnnealedSSMVR on the levels
 	LossDiffusion     = "diffusion"       // loss.Diffused along the whole of a process, of Song et al. (2021)
 	LossDDPM          = "ddpm"            // loss.Diffused on DDPM's ladder of as many steps as there are levels
+	LossEDM           = "edm"             // loss.Diffused on the levels, weighed as by Karras et al. (2022)
 )
 
 func lossNames() []string {
-	return []string{LossDSM, LossESM, LossSSM, LossSSMVR, LossAnnealedSSMVR, LossDiffusion, LossDDPM}
+	return []string{LossDSM, LossESM, LossSSM, LossSSMVR, LossAnnealedSSMVR, LossDiffusion, LossDDPM, LossEDM}
 }
 
 // Loss chooses the objective. A key that the objective does not have must be absent.
@@ -31,6 +32,7 @@ type Loss struct {
 	NoiseStd    float64           `yaml:"noise_std,omitempty"`            // of esm, ssm and ssm-vr: noise added to the data; 0: none
 	Projections int               `yaml:"projections,omitempty"`          // of the sliced ones, for each row; n_particles in the authors' code
 	Process     *sampling.Process `yaml:"process,omitempty"`              // of diffusion: ve, from noise.last to noise.first, vp or sub_vp
+	DataStd     float64           `yaml:"data_std,omitempty"`             // of edm: standard deviation of all data; the weight of a level is 1 + (sigma/data_std)²
 	Likelihood  bool              `yaml:"likelihood_weighting,omitempty"` // of diffusion: weigh by g²/std²
 }
 
@@ -59,6 +61,8 @@ func (bad *mistakes) loss(l Loss, levels int) {
 		bad.require(l.Projections == 0, "loss.projections is %d: %s has none", l.Projections, l.Name)
 	}
 	bad.require(diffused == (l.Process != nil), "loss.process: want ve, vp or sub_vp with diffusion, and absent with others")
+	bad.require(l.Name == LossEDM && positive(l.DataStd) || l.Name != LossEDM && l.DataStd == 0,
+		"loss.data_std is %g: want a finite number above 0 with edm, and absent with others", l.DataStd)
 	bad.require(diffused || !l.Likelihood, "loss.likelihood_weighting: want it with diffusion only")
 }
 
@@ -88,7 +92,19 @@ func (c Config) places(schedule sampling.Schedule) func(level int, u float64) pl
 		sigmas := ddpmSigmas(levels)
 		return func(level int, _ float64) place { return place{sigmas[level], 1} }
 	}
-	return func(level int, _ float64) place { return place{schedule.Sigma(level), 1} }
+	return func(level int, _ float64) place {
+		sigma := schedule.Sigma(level)
+		return place{sigma, c.Loss.edmWeight(sigma)}
+	}
+}
+
+// edmWeight makes the loss ½ ‖σs + z‖² of a level that of what the network F of Karras et al. (2022, table 1) has to
+// give, ½ ‖F - target‖² with a target of variance 1 at every level. It is 1 for the other objectives.
+func (l Loss) edmWeight(sigma float64) float64 {
+	if l.Name != LossEDM {
+		return 1
+	}
+	return 1 + math.Pow(sigma/l.DataStd, 2)
 }
 
 // ddpmSigmas is DDPM's ladder of n steps (Ho et al. 2020) as noise on the data, most first: √(1-ᾱ_k)/√ᾱ_k with ᾱ_k the
@@ -114,7 +130,7 @@ func (l Loss) rows(score loss.Score, b batchNodes) *graph.Node {
 		return loss.SSMVR(score, noisy(), b.v, b.sigma)
 	case LossAnnealedSSMVR:
 		return loss.AnnealedSSMVR(score, b.x, b.z, b.v, b.sigma)
-	case LossDiffusion, LossDDPM:
+	case LossDiffusion, LossDDPM, LossEDM:
 		return loss.Diffused(score, b.x, b.z, b.sigma, b.weight)
 	}
 	return loss.AnnealedDSM(score, b.x, b.z, b.sigma, l.Power)

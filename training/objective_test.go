@@ -50,6 +50,20 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// With the weight of Karras et al. (2022) a network that returns what it knows without looking, F = 0, has the loss D/2
+// on N(0, data_std²) at every level: ½ E‖σs + z‖²·(1 + σ²/data_std²) for s = -x/(σ² + data_std²).
+func TestEDMWeight(t *testing.T) {
+	const std = 0.3
+	l := Loss{Name: LossEDM, DataStd: std}
+	for _, sigma := range []float64{0.01, 0.3, 10} {
+		v := sigma*sigma + std*std
+		// σs + z = (z·std² - σx₀)/v for x = x₀ + σz, of variance (std⁴ + σ²std²)/v² = std²/v
+		if got := 0.5 * std * std / v * l.edmWeight(sigma); math.Abs(got-0.5) > 1e-12 {
+			t.Errorf("sigma %g: loss %g an element, want 0.5", sigma, got)
+		}
+	}
+}
+
 // Every objective trains, and its loss falls.
 func TestObjectives(t *testing.T) {
 	for _, l := range []string{
@@ -59,6 +73,7 @@ func TestObjectives(t *testing.T) {
 		"{name: annealed-ssm-vr, power: 0, projections: 1}",
 		"{name: diffusion, power: 0, process: ve, likelihood_weighting: true}",
 		"{name: diffusion, power: 0, process: vp}",
+		"{name: edm, power: 0, data_std: 2}",
 		"{name: diffusion, power: 0, process: sub_vp}",
 		"{name: ddpm, power: 0}",
 	} {
@@ -80,6 +95,8 @@ func TestLossRefuses(t *testing.T) {
 		"loss={name: ddpm, power: 0}\x00noise.levels=20": "ddpm wants more than 20",
 		"loss.process=ve":                  "loss.process: want ve, vp or sub_vp with diffusion",
 		"loss={name: diffusion, power: 0}": "loss.process: want ve",
+		"loss={name: edm, power: 0}":       "loss.data_std is 0",
+		"loss.data_std=1":                  "loss.data_std is 1",
 		"loss.likelihood_weighting=true":   "want it with diffusion only",
 		"optimizer.name=lion":              `optimizer.name is "lion"`,
 		"optimizer.clip=-1":                "optimizer.clip is -1",

@@ -138,7 +138,7 @@ func TestTrainRefuses(t *testing.T) {
 		text string
 	}{
 		"train":                                                {exitUsage, "accepts 1 arg(s), received 0"},
-		"train toy-spiral":                                     {exitUsage, `preset is "toy-spiral": want one of toy-2gauss, toy-ring, toy-ssm`},
+		"train toy-spiral":                                     {exitUsage, `preset is "toy-spiral": want one of anneal-mnist, `},
 		"train toy-ring --std -1":                              {exitUsage, "data.std is -1: want a finite number above 0"},
 		"train toy-ring --std wide":                            {exitUsage, "data.std=wide"},
 		"train toy-ring --modes 0":                             {exitUsage, "data.modes is 0: want 1 to 1024"},
