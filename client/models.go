@@ -22,6 +22,7 @@ type Model struct {
 	Sampler     Sampler   // its default
 	Device      string    // what runs it: cpu or cuda
 	Training    string    // how it was trained, as JSON; empty if its file does not say
+	Aliases     []string  // other names that it can be asked for by
 }
 
 // ModelState says whether a model can be sampled.
@@ -95,6 +96,7 @@ func newModel(m *langevinv1.Model) (Model, error) {
 		Sampler:     newSampler(m),
 		Device:      m.GetDevice(),
 		Training:    m.GetTraining(),
+		Aliases:     m.GetAliases(),
 	}, err
 }
 

@@ -256,6 +256,7 @@ func model(m client.Model) *langevinv1.Model {
 		High:        m.High,
 		Device:      m.Device,
 		Training:    m.Training,
+		Aliases:     m.Aliases,
 	}
 	switch s := m.Sampler.(type) {
 	case client.AnnealedLangevin:

@@ -59,7 +59,7 @@ func TestDoctor(t *testing.T) {
 // TestModelsAdmin changes the models of a running server.
 func TestModelsAdmin(t *testing.T) {
 	folder := modelFolder(t)
-	address := serving(t, inside(t, folder))
+	address := serving(t, append(inside(t, folder), "--models-aliases", "best=gauss@1"))
 	models := func(args ...string) outcome {
 		return runAlone(t, append(append([]string{"models"}, args...), "--server", address)...)
 	}
@@ -76,6 +76,9 @@ func TestModelsAdmin(t *testing.T) {
 	addModel(t, folder, "torn", []byte("GIF89a"))
 	if got := models("reload"); got.code != exitFailed || !strings.Contains(got.stderr, "langevin: torn: ") || !strings.Contains(got.stdout, "gauss@1 ready") {
 		t.Errorf("reload: %+v", got)
+	}
+	if got := models("show", "best"); got.code != exitOK || !strings.Contains(got.stdout, "gauss") || !strings.Contains(got.stdout, "best") {
+		t.Errorf("show an alias: %+v", got)
 	}
 	if got := models("load", "nobody"); got.code != exitFailed || !oneLineWith(got.stderr, `"nobody"`) {
 		t.Errorf("load of nothing: %+v", got)

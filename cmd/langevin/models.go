@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -115,6 +116,9 @@ func (p *program) showModel(ctx context.Context, c *client.Client, name string, 
 		row("error", m.Error)
 	}
 	row("about", about(client.Model{Description: m.Description, Default: m.Default}))
+	if len(m.Aliases) > 0 {
+		row("also called", strings.Join(m.Aliases, ", "))
+	}
 	row("shape", m.Shape)
 	row("values", fmt.Sprintf("%g to %g", m.Low, m.High))
 	if n := len(m.Sigmas); n > 0 {
@@ -156,13 +160,14 @@ type modelReport struct {
 	Sampler     *samplerReport  `json:"sampler,omitempty"`
 	Device      string          `json:"device,omitempty"`
 	Training    json.RawMessage `json:"training,omitempty"`
+	Aliases     []string        `json:"aliases,omitempty"`
 }
 
 func newModelReport(m client.Model) modelReport {
 	r := modelReport{
 		Name: m.Name, Version: m.Version, State: string(m.State), Error: m.Error, Default: m.Default,
 		Description: m.Description, Digest: m.Digest, Shape: m.Shape, Sigmas: m.Sigmas, Low: m.Low, High: m.High,
-		Sampler: newSamplerReport(withSchedule(m)), Device: m.Device,
+		Sampler: newSamplerReport(withSchedule(m)), Device: m.Device, Aliases: m.Aliases,
 	}
 	if json.Valid([]byte(m.Training)) {
 		r.Training = json.RawMessage(m.Training)
