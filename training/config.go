@@ -48,6 +48,7 @@ type Training struct {
 
 	TestEvery       int `yaml:"test_every,omitempty"`       // iterations between measurements on a test batch, a multiple of log_every; 0: none
 	CheckpointEvery int `yaml:"checkpoint_every,omitempty"` // iterations between checkpoints; 0: only one when the training is stopped
+	SnapshotSamples int `yaml:"snapshot_samples,omitempty"` // drawn with each checkpoint, by the averaged weights; 0: none
 	Checkpoints     int `yaml:"checkpoints,omitempty"`      // how many to keep; 0: all
 }
 

@@ -60,6 +60,7 @@ func (m *levelMeans) take() (mean float64, perLevel []float64) {
 // reporter tells the log and the caller how a training goes.
 type reporter struct {
 	log      io.Writer
+	events   *events // nil: none
 	progress func(Progress)
 	total    int // iterations
 	start    time.Time
@@ -69,6 +70,12 @@ type reporter struct {
 // newReporter begins a log with the records of a training that goes on.
 func newReporter(o Options, total int, history []Record) (*reporter, error) {
 	r := &reporter{log: o.Log, progress: o.Progress, total: total, start: time.Now()}
+	if o.Events != nil {
+		r.events = &events{o.Events}
+		if err := r.events.begin(time.Now()); err != nil {
+			return nil, err
+		}
+	}
 	for _, record := range history {
 		if err := r.line(record); err != nil {
 			return nil, err
@@ -87,6 +94,11 @@ func (r *reporter) write(record Record) (Record, error) {
 		r.progress(Progress{Record: record, Iterations: r.total, PerSecond: rate})
 	}
 	r.last = record
+	if r.events != nil {
+		if err := r.events.write(time.Now(), record); err != nil {
+			return record, err
+		}
+	}
 	return record, r.line(record)
 }
 

@@ -20,6 +20,9 @@ type Options struct {
 	Log      io.Writer      // gets a Record at the same times, one line of JSON each; may be nil
 	Commit   string         // of the source code, for the model's manifest; may be empty
 
+	Events   io.Writer                                  // gets the same for TensorBoard, as a file of its own for each run; may be nil
+	Snapshot func(ctx context.Context, r *Result) error // called with every checkpoint that Config.Training.CheckpointEvery asks for; may be nil
+
 	Checkpoints string // folder for checkpoints: as Config.Training says, when the training is stopped, and at its end; none if empty
 	Resume      bool   // go on from the newest of them; the result is that of a training which never stopped
 }
@@ -132,12 +135,27 @@ func (t *trainer) train(ctx context.Context) error {
 		}
 		t.done++
 		if every := t.config.Training.CheckpointEvery; every > 0 && t.done%every == 0 && t.done < total {
-			if err := t.save(); err != nil {
+			if err := t.snapshot(ctx); err != nil {
 				return err
 			}
 		}
 	}
 	return t.save()
+}
+
+// snapshot saves a training under way, and shows it to whoever asked.
+func (t *trainer) snapshot(ctx context.Context) error {
+	if err := t.save(); err != nil || t.options.Snapshot == nil {
+		return err
+	}
+	r, err := t.result(ctx)
+	if err == nil {
+		err = t.options.Snapshot(ctx, r)
+	}
+	if ctx.Err() != nil {
+		return nil // the training stops at its next iteration
+	}
+	return err
 }
 
 // log reports what happened, where the iteration is one to do so at.

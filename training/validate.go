@@ -50,6 +50,8 @@ func (bad *mistakes) training(t Training, levels int) {
 	bad.require(t.EvalRows >= levels, "training.eval_rows is %d: want at least one for each of %d levels", t.EvalRows, levels)
 	bad.require(t.TestEvery >= 0 && t.TestEvery%max(t.LogEvery, 1) == 0, "training.test_every is %d: want a multiple of log_every, %d", t.TestEvery, t.LogEvery)
 	bad.require(t.CheckpointEvery >= 0, "training.checkpoint_every is %d: want at least 0", t.CheckpointEvery)
+	bad.require(t.SnapshotSamples >= 0 && (t.SnapshotSamples == 0 || t.CheckpointEvery > 0),
+		"training.snapshot_samples is %d: want at least 0, and a checkpoint_every if above", t.SnapshotSamples)
 	bad.require(t.Checkpoints >= 0, "training.checkpoints is %d: want at least 0", t.Checkpoints)
 }
 

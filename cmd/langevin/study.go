@@ -133,17 +133,92 @@ func (p *program) drawFigures(ctx context.Context, s *study, folder string) ([]s
 }
 
 func (s *study) drawLosses(_ context.Context, w io.Writer) error {
+	return drawLosses(w, s.result, s.least)
+}
+
+// drawLosses plots the loss of each level, and the least one if that is known.
+func drawLosses(w io.Writer, r *training.Result, least []float64) error {
 	plot := figure.LossPlot{
-		Title: s.result.Config.Name + ": loss of each noise level", Every: s.result.Config.Training.LogEvery, Window: lossWindow, LogX: true,
+		Title: r.Config.Name + ": loss of each noise level", Every: r.Config.Training.LogEvery, Window: lossWindow, LogX: true,
 	}
-	for level, least := range s.least {
-		curve := figure.LossCurve{Sigma: s.result.Schedule().Sigma(level), Minimum: least}
-		for _, record := range s.result.History {
+	for level := range r.Schedule().Levels() {
+		curve := figure.LossCurve{Sigma: r.Schedule().Sigma(level)}
+		if least != nil {
+			curve.Minimum = least[level]
+		}
+		for _, record := range r.History {
 			curve.Loss = append(curve.Loss, record.LossPerLevel[level])
 		}
 		plot.Curves = append(plot.Curves, curve)
 	}
 	return plot.PNG(w)
+}
+
+// gridSamples is how many samples show a model of data whose distribution is not known, as in NCSNv2.
+const gridSamples = 36
+
+// drawUnknown draws what can be of such a model: its losses, and samples if they have a shape that can be drawn.
+func drawUnknown(ctx context.Context, r *training.Result, library, folder string) ([]string, error) {
+	losses := filepath.Join(folder, "losses_"+r.Config.Name+".png")
+	if err := figure.WriteFile(losses, func(w io.Writer) error { return drawLosses(w, r, nil) }); err != nil {
+		return nil, err
+	}
+	samples := filepath.Join(folder, "samples_"+r.Config.Name+".png")
+	drawn, err := drawSamples(ctx, r, library, samples, gridSamples)
+	if err != nil || !drawn {
+		return []string{losses}, err
+	}
+	return []string{losses, samples}, nil
+}
+
+// drawSamples draws n samples of a model by its default sampler; drawn is false if their shape has no picture.
+func drawSamples(ctx context.Context, r *training.Result, library, path string, n int) (drawn bool, err error) {
+	manifest, bounds := r.Manifest(), figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
+	dim := elements(manifest.Shape)
+	if figure.Still(io.Discard, manifest.Shape, bounds, make([]float32, dim), "") != nil {
+		return false, nil
+	}
+	onnx, err := r.ONNX()
+	if err != nil {
+		return false, err
+	}
+	engine, err := ort.Open(library)
+	if err != nil {
+		return false, err
+	}
+	model, err := engine.Load(ctx, onnx, manifest, ort.Options{})
+	if err != nil {
+		return false, err
+	}
+	defer model.Close()
+	sampler := r.Config.Sampler
+	plan, err := sampling.AnnealedLangevin{
+		Schedule: r.Schedule(), StepsPerLevel: sampler.StepsPerLevel, StepLR: sampler.StepLR, Denoise: sampler.Denoise,
+	}.Plan()
+	if err != nil {
+		return false, err
+	}
+	x, err := sampling.Run(ctx, model, sampling.Request{Plan: plan, Prior: r.Config.Prior, Dim: dim, Seed: r.Config.Seed, N: n})
+	if err != nil {
+		return false, fmt.Errorf("sample %s: %w", r.Config.Name, err)
+	}
+	title := fmt.Sprintf("%s after %s iterations", r.Config.Name, grouped(int64(r.Iterations)))
+	return true, figure.WriteFile(path, func(w io.Writer) error { return figure.Still(w, manifest.Shape, bounds, x, title) })
+}
+
+// snapshots draws n samples with each checkpoint, into OUT/samples/NAME; nil for n 0.
+func snapshots(folder, library string, n int) func(context.Context, *training.Result) error {
+	if n == 0 {
+		return nil
+	}
+	return func(ctx context.Context, r *training.Result) error {
+		folder := filepath.Join(folder, "samples", r.Config.Name)
+		if err := makeFolder(folder); err != nil {
+			return err
+		}
+		_, err := drawSamples(ctx, r, library, filepath.Join(folder, fmt.Sprintf("iteration_%09d.png", r.Iterations)), n)
+		return err
+	}
 }
 
 func (s *study) drawLangevin(ctx context.Context, w io.Writer) error {

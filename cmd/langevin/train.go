@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,8 @@ import (
 type trainCommand struct {
 	folder            string
 	resume, overwrite bool
+	file              string
+	runner            string
 	library           string
 	set               []string
 	samples           countValue
@@ -29,7 +32,7 @@ type trainCommand struct {
 func (p *program) trainCommand() *cobra.Command {
 	o := &trainCommand{samples: countValue{studySamples, 1}, data: map[string]*string{}}
 	c := &cobra.Command{
-		Use:   "train PRESET",
+		Use:   "train PRESET | --config FILE",
 		Short: "Train a score network, export it to ONNX, draw what it learned",
 		Long: fmt.Sprintf(`Train trains the network of a preset by denoising score matching, writes
 OUT/models/NAME/1/model.onnx, which "langevin serve --models-dir OUT/models" serves as it is, and
@@ -39,17 +42,25 @@ Ctrl-C stops a training where it is: the same command with --resume goes on from
 result is that of a training which never stopped. What an earlier training wrote is kept unless
 --resume or --overwrite says otherwise.
 
-Presets: %s. Every setting of a preset can be changed with --set.`, strings.Join(training.Presets(), ", ")),
+Presets: %s. Every setting of a preset can be changed with --set. --config
+takes a file of settings instead: a copy of a preset, or a file of the authors' own code (ncsn and
+ncsnv2, such as anneal.yml), under their own keys.
+
+Beside the model, OUT gets the losses as a log (training_NAME.jsonl) and for TensorBoard
+(tensorboard/NAME).`, strings.Join(training.Presets(), ", ")),
 		Example: `  langevin train toy-2gauss
   langevin train toy-ring --modes 5 --radius 6 --std 0.5 --out out
   langevin train toy-ring --set name=quick --set training.iterations=2000
   langevin train toy-ring --set training.checkpoint_every=1000 --set training.checkpoints=3
-  langevin train toy-ring --resume`,
-		Args:      cobra.ExactArgs(1),
+  langevin train toy-ring --resume
+  langevin train --config anneal.yml --set data.dir=data/mnist`,
+		Args:      cobra.MaximumNArgs(1),
 		ValidArgs: training.Presets(),
-		RunE:      func(c *cobra.Command, args []string) error { return p.train(c.Context(), o, args[0]) },
+		RunE:      func(c *cobra.Command, args []string) error { return p.train(c.Context(), o, args) },
 	}
 	c.Flags().StringVarP(&o.folder, "out", "o", "out", "folder for the model and the figures; made if need be")
+	c.Flags().StringVarP(&o.file, "config", "c", "", "`FILE` of settings, in place of a preset")
+	c.Flags().StringVar(&o.runner, "runner", "", "of the authors' code for their file: anneal, baseline, scorenet or ncsnv2 (default by its keys)")
 	c.Flags().BoolVar(&o.resume, "resume", false, "go on from the newest checkpoint in OUT/checkpoints/NAME")
 	c.Flags().BoolVar(&o.overwrite, "overwrite", false, "replace what an earlier training of that name wrote")
 	c.MarkFlagsMutuallyExclusive("resume", "overwrite")
@@ -67,8 +78,8 @@ Presets: %s. Every setting of a preset can be changed with --set.`, strings.Join
 	return c
 }
 
-func (p *program) train(ctx context.Context, o *trainCommand, preset string) error {
-	config, err := o.config(preset)
+func (p *program) train(ctx context.Context, o *trainCommand, args []string) error {
+	config, err := o.config(args)
 	if err != nil {
 		return err
 	}
@@ -79,7 +90,8 @@ func (p *program) train(ctx context.Context, o *trainCommand, preset string) err
 	model := filepath.Join(o.folder, "models", config.Name, "1", "model.onnx")
 	checkpoints := filepath.Join(o.folder, "checkpoints", config.Name)
 	logPath := filepath.Join(o.folder, "training_"+config.Name+".jsonl")
-	if err := o.clear(checkpoints, model, logPath); err != nil {
+	events := filepath.Join(o.folder, "tensorboard", config.Name)
+	if err := o.clear([]string{checkpoints, events}, model, logPath); err != nil {
 		return err
 	}
 	if err := makeFolder(filepath.Dir(model)); err != nil {
@@ -95,8 +107,14 @@ func (p *program) train(ctx context.Context, o *trainCommand, preset string) err
 		return fmt.Errorf("write the training log: %w", err)
 	}
 	defer log.Close() // written line by line: nothing is lost
+	board, err := createEvents(events)
+	if err != nil {
+		return err
+	}
+	defer board.Close() // written event by event
 	result, err := p.runTraining(ctx, config, training.Options{
-		Library: library, Log: log, Commit: commit(), Checkpoints: checkpoints, Resume: o.resume,
+		Library: library, Log: log, Events: board, Commit: commit(), Checkpoints: checkpoints, Resume: o.resume,
+		Snapshot: snapshots(o.folder, library, config.Training.SnapshotSamples),
 	})
 	if result != nil && err != nil {
 		return &interruption{fmt.Sprintf("training %s stopped after %s of %s iterations; --resume goes on from there, %s has its losses",
@@ -119,13 +137,25 @@ func (p *program) train(ctx context.Context, o *trainCommand, preset string) err
 	return err
 }
 
+// createEvents makes a file that TensorBoard recognises by its name; a training that goes on adds another.
+func createEvents(folder string) (*os.File, error) {
+	if err := makeFolder(folder); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(filepath.Join(folder, fmt.Sprintf("events.out.tfevents.%d.langevin", time.Now().UnixNano())))
+	if err != nil {
+		return nil, fmt.Errorf("write events for TensorBoard: %w", withoutPath(err))
+	}
+	return f, nil
+}
+
 // clear makes room for a training: what an earlier one wrote stays if this one goes on with it, goes if it may, and is
 // a mistake otherwise.
-func (o *trainCommand) clear(checkpoints string, files ...string) error {
+func (o *trainCommand) clear(folders []string, files ...string) error {
 	if o.resume {
 		return nil
 	}
-	for _, path := range append(files, checkpoints) {
+	for _, path := range append(files, folders...) {
 		if _, err := os.Stat(path); err == nil && !o.overwrite {
 			return fmt.Errorf("%s is of an earlier training: --resume goes on with it, --overwrite replaces it, --out chooses another folder", path)
 		}
@@ -133,8 +163,10 @@ func (o *trainCommand) clear(checkpoints string, files ...string) error {
 	if !o.overwrite {
 		return nil
 	}
-	if err := os.RemoveAll(checkpoints); err != nil {
-		return fmt.Errorf("remove %s: %w", checkpoints, withoutPath(err))
+	for _, path := range folders {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("remove %s: %w", path, withoutPath(err))
+		}
 	}
 	return nil
 }
@@ -142,8 +174,12 @@ func (o *trainCommand) clear(checkpoints string, files ...string) error {
 // study draws what was learned and reports it beside the files written so far.
 func (p *program) study(ctx context.Context, o *trainCommand, result *training.Result, library string, onnx []byte, files []string) error {
 	if _, err := result.Config.Data.Mixture(); errors.Is(err, data.ErrNoMixture) {
+		drawn, err := drawUnknown(ctx, result, library, o.folder)
+		if err != nil {
+			return err
+		}
 		p.reportLosses(result, nil)
-		p.reportFiles(files)
+		p.reportFiles(append(files, drawn...))
 		return nil
 	}
 	s, err := newStudy(ctx, result, library, onnx, o.samples.n)
@@ -169,8 +205,8 @@ func discardModel(file *pendingFile) {
 	}
 }
 
-// config is the preset with what the flags change.
-func (o *trainCommand) config(preset string) (training.Config, error) {
+// config is the preset or the file with what the flags change.
+func (o *trainCommand) config(args []string) (training.Config, error) {
 	var settings []string
 	for _, key := range []string{"data.modes", "data.radius", "data.std"} {
 		if v := *o.data[key]; v != "" {
@@ -180,7 +216,35 @@ func (o *trainCommand) config(preset string) (training.Config, error) {
 	if v := *o.data["data.weights"]; v != "" {
 		settings = append(settings, "data.weights=["+v+"]")
 	}
-	return configure(preset, append(settings, o.set...))
+	settings = append(settings, o.set...)
+	switch {
+	case len(args) == 1 && o.file != "":
+		return training.Config{}, usagef("preset %s and --config %s: want one of them", args[0], o.file)
+	case len(args) == 1:
+		return configure(args[0], settings)
+	case o.file == "":
+		return training.Config{}, usagef("want a preset, one of %s, or --config", strings.Join(training.Presets(), ", "))
+	}
+	config, err := readConfig(o.file, training.Runner(o.runner))
+	if err != nil {
+		return config, usagef("%s: %v", o.file, err)
+	}
+	return changed(config, settings)
+}
+
+// readConfig reads a file of settings, ours or one of the authors' code.
+func readConfig(path string, runner training.Runner) (training.Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return training.Config{}, withoutPath(err)
+	}
+	if training.IsUpstream(text) {
+		return training.ParseUpstream(text, runner)
+	}
+	if runner != "" {
+		return training.Config{}, fmt.Errorf("--runner is %s: want it with a file of the authors' code only", runner)
+	}
+	return training.Parse(text)
 }
 
 // configure is a preset with some settings changed.
@@ -189,6 +253,11 @@ func configure(preset string, settings []string) (training.Config, error) {
 	if err != nil {
 		return config, usagef("%v", err)
 	}
+	return changed(config, settings)
+}
+
+// changed is a configuration with settings changed, if that is valid.
+func changed(config training.Config, settings []string) (training.Config, error) {
 	for _, s := range settings {
 		if err := config.Set(s); err != nil {
 			return config, usagef("%v", err)

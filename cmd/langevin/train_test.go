@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +44,7 @@ func TestTrain(t *testing.T) {
 		}
 	}
 	checkFiles(t, out, "annealed_scores_three.gif", "annealed_three.png", "checkpoints", "langevin_three.png", "losses_three.png", "models",
-		"scores_three.png", "training_three.jsonl")
+		"scores_three.png", "tensorboard", "training_three.jsonl")
 	model := filepath.Join(out, "models", "three", "1", "model.onnx")
 	file, err := os.ReadFile(model)
 	if err != nil {
@@ -89,7 +92,7 @@ func TestTrainInterrupted(t *testing.T) {
 		!strings.Contains(stderr.String(), "of 1,000,000 iterations; --resume goes on from there, "+log+" has its losses") {
 		t.Errorf("code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
 	}
-	checkFiles(t, out, "checkpoints", "models", "training_ring.jsonl")
+	checkFiles(t, out, "checkpoints", "models", "tensorboard", "training_ring.jsonl")
 	checkFiles(t, filepath.Join(out, "models"))
 }
 
@@ -128,6 +131,43 @@ func TestTrainAgain(t *testing.T) {
 	}
 }
 
+// TestTrainPictures: data without a known distribution get their losses and a grid of samples, along the way too.
+func TestTrainPictures(t *testing.T) {
+	library, _, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, dir := t.TempDir(), t.TempDir()
+	for i := range 10 {
+		var picture bytes.Buffer
+		if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i)), picture.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	preset := filepath.Join(t.TempDir(), "mine.yaml")
+	text, err := os.ReadFile("../../training/presets/toy-ring.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(preset, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := runAlone(t, "train", "--config", preset, "--out", out, "--onnxruntime-library", library, "--set", "name=black",
+		"--set", "data={name: images, dir: "+dir+", image_size: 8, grey: true, modes: 0, radius: 0, std: 0}",
+		"--set", `network={name: ncsnv2, ngf: 2, hidden: 0, activation: "", scale: 0}`, "--set", "range={low: 0, high: 1}",
+		"--set", "noise.levels=2", "--set", "training.iterations=4", "--set", "training.batch_size=2", "--set", "training.log_every=2", "--set", "training.eval_rows=2",
+		"--set", "training.checkpoint_every=2", "--set", "training.snapshot_samples=4", "--set", "sampler.steps_per_level=2")
+	if got.code != exitOK || !strings.Contains(got.stdout, "black: 4 iterations, loss ") || strings.Contains(got.stdout, "least") {
+		t.Fatalf("%+v", got)
+	}
+	checkFiles(t, out, "checkpoints", "losses_black.png", "models", "samples", "samples_black.png", "tensorboard", "training_black.jsonl")
+	checkFiles(t, filepath.Join(out, "samples", "black"), "iteration_000000002.png")
+	checkFiles(t, filepath.Join(out, "checkpoints", "black"), "iteration_000000002.checkpoint", "iteration_000000004.checkpoint")
+}
+
 func TestTrainRefuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
@@ -137,8 +177,10 @@ func TestTrainRefuses(t *testing.T) {
 		code int
 		text string
 	}{
-		"train":                                                {exitUsage, "accepts 1 arg(s), received 0"},
-		"train toy-spiral":                                     {exitUsage, `preset is "toy-spiral": want one of anneal-mnist, `},
+		"train":                                                {exitUsage, "want a preset, one of anneal-"},
+		"train toy-ring --config x.yaml":                       {exitUsage, "preset toy-ring and --config x.yaml: want one of them"},
+		"train --config /nowhere.yaml":                         {exitUsage, "/nowhere.yaml: no such file"},
+		"train toy-spiral":                                     {exitUsage, `preset is "toy-spiral": want one of anneal-`},
 		"train toy-ring --std -1":                              {exitUsage, "data.std is -1: want a finite number above 0"},
 		"train toy-ring --std wide":                            {exitUsage, "data.std=wide"},
 		"train toy-ring --modes 0":                             {exitUsage, "data.modes is 0: want 1 to 1024"},

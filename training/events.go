@@ -1,0 +1,81 @@
+package training
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// events writes records as TensorBoard reads them: a TFRecord file of Event messages, of which it needs five fields.
+type events struct{ w io.Writer }
+
+// The numbers of the fields that are written, of the messages Event, Summary and Summary.Value in TensorFlow's
+// event.proto and summary.proto.
+const (
+	eventWallTime    = 1
+	eventStep        = 2
+	eventFileVersion = 3
+	eventSummary     = 5
+	summaryValue     = 1
+	valueTag         = 1
+	valueSimple      = 2
+)
+
+// begin writes what every file starts with.
+func (e events) begin(now time.Time) error {
+	event := appendDouble(nil, eventWallTime, seconds(now))
+	event = protowire.AppendTag(event, eventFileVersion, protowire.BytesType)
+	return e.record(protowire.AppendString(event, "brain.Event:2"))
+}
+
+// write adds a record's numbers: loss, learning_rate, and test_loss where there is one.
+func (e events) write(now time.Time, r Record) error {
+	summary := appendScalar(nil, "loss", r.Loss)
+	summary = appendScalar(summary, "learning_rate", r.LearningRate)
+	if r.TestLoss != nil {
+		summary = appendScalar(summary, "test_loss", *r.TestLoss)
+	}
+	event := appendDouble(nil, eventWallTime, seconds(now))
+	event = protowire.AppendTag(event, eventStep, protowire.VarintType)
+	event = protowire.AppendVarint(event, uint64(r.Iteration))
+	event = protowire.AppendTag(event, eventSummary, protowire.BytesType)
+	return e.record(protowire.AppendBytes(event, summary))
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
+
+func appendDouble(b []byte, field protowire.Number, v float64) []byte {
+	return protowire.AppendFixed64(protowire.AppendTag(b, field, protowire.Fixed64Type), math.Float64bits(v))
+}
+
+// appendScalar adds a Summary.Value.
+func appendScalar(b []byte, tag string, v float64) []byte {
+	value := protowire.AppendTag(nil, valueTag, protowire.BytesType)
+	value = protowire.AppendString(value, tag)
+	value = protowire.AppendTag(value, valueSimple, protowire.Fixed32Type)
+	value = protowire.AppendFixed32(value, math.Float32bits(float32(v)))
+	return protowire.AppendBytes(protowire.AppendTag(b, summaryValue, protowire.BytesType), value)
+}
+
+// record writes one TFRecord: the length, its checksum, the data, their checksum.
+func (e events) record(data []byte) error {
+	b := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
+	b = binary.LittleEndian.AppendUint32(b, maskedCRC(b))
+	b = append(b, data...)
+	b = binary.LittleEndian.AppendUint32(b, maskedCRC(data))
+	if _, err := e.w.Write(b); err != nil {
+		return fmt.Errorf("write the events for TensorBoard: %w", err)
+	}
+	return nil
+}
+
+// maskedCRC is TFRecord's checksum: CRC-32C, turned and moved so that a checksum of checksums says something.
+func maskedCRC(data []byte) uint32 {
+	sum := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+	return (sum>>15 | sum<<17) + 0xa282ead8
+}

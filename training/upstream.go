@@ -1,0 +1,308 @@
+package training
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/data"
+)
+
+// Runner names what the authors' code does with a configuration file.
+type Runner string
+
+const (
+	RunnerAnneal   Runner = "anneal"   // NCSN (2019)
+	RunnerBaseline Runner = "baseline" // a single noise level, 0.01
+	RunnerScoreNet Runner = "scorenet" // figure 1 of the paper
+	RunnerNCSNv2   Runner = "ncsnv2"   // NCSNv2 (2020)
+)
+
+// upstream is a configuration file of the authors' repositories, ncsn and ncsnv2, under their own keys. Those that say
+// how to compute or what to write, and not what is learned, are read and have no effect.
+type upstream struct {
+	Training struct {
+		BatchSize        int     `yaml:"batch_size"`
+		Epochs           int     `yaml:"n_epochs"`
+		Iterations       int     `yaml:"n_iters"`
+		GPUs             int     `yaml:"ngpu"`
+		SnapshotFreq     int     `yaml:"snapshot_freq"`
+		SnapshotSampling bool    `yaml:"snapshot_sampling"`
+		Algorithm        string  `yaml:"algo"`
+		AnnealPower      float64 `yaml:"anneal_power"`
+		Particles        int     `yaml:"n_particles"`
+		NoiseStd         float64 `yaml:"noise_std"`
+		LogAllSigmas     bool    `yaml:"log_all_sigmas"`
+	} `yaml:"training"`
+	Data struct {
+		Dataset    string `yaml:"dataset"`
+		Category   string `yaml:"category"`
+		ImageSize  int    `yaml:"image_size"`
+		Channels   int    `yaml:"channels"`
+		Logit      bool   `yaml:"logit_transform"`
+		Uniform    bool   `yaml:"uniform_dequantization"`
+		Gaussian   bool   `yaml:"gaussian_dequantization"`
+		RandomFlip bool   `yaml:"random_flip"`
+		Rescaled   bool   `yaml:"rescaled"`
+		Workers    int    `yaml:"num_workers"`
+	} `yaml:"data"`
+	Model struct {
+		SigmaBegin    float64 `yaml:"sigma_begin"`
+		SigmaEnd      float64 `yaml:"sigma_end"`
+		Levels        int     `yaml:"num_classes"`
+		SigmaDist     string  `yaml:"sigma_dist"`
+		BatchNorm     bool    `yaml:"batch_norm"`
+		SpectralNorm  bool    `yaml:"spec_norm"`
+		Normalization string  `yaml:"normalization"`
+		Nonlinearity  string  `yaml:"nonlinearity"`
+		EMA           bool    `yaml:"ema"`
+		EMARate       float64 `yaml:"ema_rate"`
+		Channels      int     `yaml:"ngf"`
+		Encoder       int     `yaml:"nef"`
+		Decoder       int     `yaml:"ndf"`
+		Particles     int     `yaml:"n_particles"`
+		Lambda        float64 `yaml:"lam"`
+		Latent        int     `yaml:"z_dim"`
+	} `yaml:"model"`
+	Optim struct {
+		WeightDecay float64 `yaml:"weight_decay"`
+		Optimizer   string  `yaml:"optimizer"`
+		Rate        float64 `yaml:"lr"`
+		Beta1       float64 `yaml:"beta1"`
+		AMSGrad     bool    `yaml:"amsgrad"`
+		Epsilon     float64 `yaml:"eps"`
+	} `yaml:"optim"`
+	Sampling *struct {
+		BatchSize      int     `yaml:"batch_size"`
+		DataInit       bool    `yaml:"data_init"`
+		StepLR         float64 `yaml:"step_lr"`
+		StepsEach      int     `yaml:"n_steps_each"`
+		Checkpoint     *int    `yaml:"ckpt_id"`
+		FinalOnly      bool    `yaml:"final_only"`
+		FID            bool    `yaml:"fid"`
+		Denoise        bool    `yaml:"denoise"`
+		FIDSamples     int     `yaml:"num_samples4fid"`
+		Inpainting     bool    `yaml:"inpainting"`
+		Interpolation  bool    `yaml:"interpolation"`
+		Interpolations int     `yaml:"n_interpolations"`
+	} `yaml:"sampling"`
+	FastFID struct {
+		BatchSize int     `yaml:"batch_size"`
+		Samples   int     `yaml:"num_samples"`
+		StepLR    float64 `yaml:"step_lr"`
+		StepsEach int     `yaml:"n_steps_each"`
+		Begin     int     `yaml:"begin_ckpt"`
+		End       int     `yaml:"end_ckpt"`
+		Verbose   bool    `yaml:"verbose"`
+		Ensemble  bool    `yaml:"ensemble"`
+	} `yaml:"fast_fid"`
+	Test struct {
+		Begin     int `yaml:"begin_ckpt"`
+		End       int `yaml:"end_ckpt"`
+		BatchSize int `yaml:"batch_size"`
+	} `yaml:"test"`
+}
+
+// ParseUpstream reads a configuration file of the authors' own code: every key of ncsn and ncsnv2 under its name, and
+// no other. The runner, which there is a flag, is found from the file if empty: scorenet has a noise_std, ncsnv2 a
+// group sampling, and anneal is the rest. Data are looked for in data/, by name. What this package cannot do, such as
+// another normalisation, is an error that names the key.
+func ParseUpstream(text []byte, runner Runner) (Config, error) {
+	var u upstream
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&u); err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", plain(err))
+	}
+	if err := decoder.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return Config{}, errors.New("read configuration: more than one YAML document: want one")
+	}
+	if runner == "" {
+		runner = u.runner()
+	}
+	if err := u.check(runner); err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	c := u.config(runner)
+	return c, c.Validate()
+}
+
+// IsUpstream says whether a YAML file has the groups of the authors' code and not those of a Config.
+func IsUpstream(text []byte) bool {
+	var groups map[string]any
+	if yaml.Unmarshal(text, &groups) != nil {
+		return false
+	}
+	return groups["optim"] != nil
+}
+
+func (u upstream) runner() Runner {
+	switch {
+	case u.Sampling != nil:
+		return RunnerNCSNv2
+	case u.Training.NoiseStd != 0 || u.Model.Encoder != 0:
+		return RunnerScoreNet
+	}
+	return RunnerAnneal
+}
+
+// check refuses what has no counterpart here.
+func (u upstream) check(runner Runner) error {
+	var bad mistakes
+	runners := []Runner{RunnerAnneal, RunnerBaseline, RunnerScoreNet, RunnerNCSNv2}
+	bad.require(slices.Contains(runners, runner), "runner is %q: want one of %q", runner, runners)
+	m := u.Model
+	oneOf := func(key, given string, want ...string) {
+		bad.require(given == "" || slices.Contains(want, given), "%s is %q: want %s", key, given, strings.Join(want, ", "))
+	}
+	oneOf("model.normalization", m.Normalization, "InstanceNorm++")
+	oneOf("model.nonlinearity", strings.ToLower(m.Nonlinearity), "elu")
+	oneOf("model.sigma_dist", m.SigmaDist, "geometric")
+	oneOf("training.algo", u.Training.Algorithm, "dsm", "ssm")
+	oneOf("optim.optimizer", u.Optim.Optimizer, "Adam", "RMSProp", "SGD")
+	oneOf("data.dataset", u.Data.Dataset, "MNIST", "CIFAR10", "CELEBA", "LSUN", "FFHQ")
+	bad.require(u.Data.Dataset != "", "data.dataset is absent")
+	bad.require(!m.BatchNorm, "model.batch_norm is true: want false")
+	bad.require(!m.SpectralNorm, "model.spec_norm is true: want false")
+	bad.require(m.Encoder == m.Decoder, "model.nef is %d and model.ndf %d: want them equal", m.Encoder, m.Decoder)
+	bad.require(!u.Data.Uniform || !u.Data.Gaussian, "data.uniform_dequantization and data.gaussian_dequantization: want one of them")
+	bad.require(!u.Data.Logit || !u.Data.Rescaled, "data.logit_transform and data.rescaled: want one of them")
+	return errors.Join(bad...)
+}
+
+// config says the same in our words.
+func (u upstream) config(runner Runner) Config {
+	dataset := u.dataset(runner)
+	c := Config{
+		Name:        string(runner) + "-" + strings.ToLower(u.Data.Dataset),
+		Description: fmt.Sprintf("%s on %s, as the authors' code trains it", runner, dataset),
+		Seed:        1234,
+		Data:        dataset,
+		Network:     u.network(runner),
+		Noise:       Noise{First: u.Model.SigmaBegin, Last: u.Model.SigmaEnd, Levels: u.Model.Levels},
+		Training: Training{
+			Iterations: u.Training.Iterations, BatchSize: u.Training.BatchSize, LogEvery: 100, TestEvery: 100,
+			CheckpointEvery: u.Training.SnapshotFreq, EvalRows: max(10000, u.Model.Levels),
+		},
+		Optimizer: u.optimizer(),
+		Sampler:   Sampler{StepsPerLevel: 100, StepLR: 2e-5},
+		Prior:     sampling.Prior{Kind: sampling.PriorUniform, Low: 0, High: 1},
+		Range:     models.Range{Low: 0, High: 1},
+	}
+	if s := u.Sampling; s != nil {
+		c.Sampler = Sampler{StepsPerLevel: s.StepsEach, StepLR: s.StepLR, Denoise: s.Denoise}
+	}
+	switch c.Data.Transform {
+	case data.TransformRescaled:
+		c.Range = models.Range{Low: -1, High: 1}
+	case data.TransformLogit:
+		c.Range = models.Range{Low: -13.8, High: 13.8}
+	}
+	if u.Training.SnapshotSampling {
+		c.Training.SnapshotSamples = 36
+	}
+	u.setLoss(&c, runner)
+	return c
+}
+
+// setLoss chooses the objective, and the levels of those that have one.
+func (u upstream) setLoss(c *Config, runner Runner) {
+	single := func(sigma float64) {
+		c.Noise = Noise{First: sigma, Last: sigma, Levels: 1}
+		c.Sampler = Sampler{StepsPerLevel: 1000, StepLR: 2e-5}
+	}
+	sliced := u.Training.Algorithm == "ssm"
+	projections := max(1, u.Training.Particles)
+	switch {
+	case runner == RunnerBaseline:
+		single(0.01)
+		c.Loss = Loss{Name: LossDSM}
+	case runner == RunnerScoreNet && sliced:
+		single(max(u.Training.NoiseStd, 0.01))
+		c.Loss = Loss{Name: LossSSMVR, Projections: projections, NoiseStd: u.Training.NoiseStd}
+	case runner == RunnerScoreNet:
+		single(u.Training.NoiseStd)
+		c.Loss = Loss{Name: LossDSM}
+	case sliced:
+		c.Loss = Loss{Name: LossAnnealedSSMVR, Projections: projections}
+	default:
+		c.Loss = Loss{Name: LossDSM, Power: u.Training.AnnealPower}
+	}
+}
+
+// dataset is where the authors' datasets are here. NCSN always dequantises, figure 1 never does.
+func (u upstream) dataset(runner Runner) data.Config {
+	d := data.Config{RandomFlip: u.Data.RandomFlip && runner != RunnerScoreNet}
+	switch u.Data.Dataset {
+	case "MNIST":
+		d.Name, d.Dir = data.MNIST, "data/mnist"
+	case "CIFAR10":
+		d.Name, d.Dir = data.CIFAR10, "data/cifar10"
+	case "CELEBA":
+		d.Name, d.Dir, d.ImageSize = data.CelebA, "data/celeba", u.Data.ImageSize
+	case "LSUN":
+		d.Name, d.Dir, d.ImageSize = data.Pictures, "data/lsun/"+u.Data.Category, u.Data.ImageSize
+	case "FFHQ":
+		d.Name, d.Dir, d.ImageSize = data.Pictures, "data/ffhq", u.Data.ImageSize
+	}
+	switch {
+	case u.Data.Uniform || runner == RunnerAnneal || runner == RunnerBaseline:
+		d.Dequantize = data.DequantizeUniform
+	case u.Data.Gaussian:
+		d.Dequantize = data.DequantizeGaussian
+	}
+	switch {
+	case u.Data.Logit:
+		d.Transform = data.TransformLogit
+	case u.Data.Rescaled:
+		d.Transform = data.TransformRescaled
+	}
+	return d
+}
+
+// network is what the runner builds; NCSNv2's depends on the dataset.
+func (u upstream) network(runner Runner) Network {
+	n := Network{Channels: u.Model.Channels, Centred: u.Data.Logit || u.Data.Rescaled && runner == RunnerNCSNv2}
+	switch {
+	case runner == RunnerScoreNet:
+		return Network{Name: NetworkResScore, Channels: u.Model.Encoder}
+	case runner == RunnerBaseline:
+		n.Name = NetworkBaseline
+	case runner == RunnerAnneal:
+		n.Name = NetworkNCSN
+	case u.Data.Dataset == "LSUN":
+		n.Name = NetworkDeeper
+	case u.Data.Dataset == "FFHQ":
+		n.Name = NetworkDeepest
+	default:
+		n.Name = NetworkNCSNv2
+	}
+	return n
+}
+
+// optimizer is torch's, with its defaults where the file has no key.
+func (u upstream) optimizer() Optimizer {
+	o := Optimizer{Name: Adam, LearningRate: u.Optim.Rate, Decay: DecayNone, Beta1: u.Optim.Beta1, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: u.Optim.WeightDecay}
+	if u.Optim.Epsilon != 0 {
+		o.Epsilon = u.Optim.Epsilon
+	}
+	switch {
+	case u.Optim.Optimizer == "SGD":
+		o.Name, o.Beta1 = SGD, 0.9
+	case u.Optim.Optimizer == "RMSProp":
+		o.Name, o.Beta2 = RMSProp, 0.99
+	case u.Optim.AMSGrad:
+		o.Name = AMSGrad
+	}
+	if u.Model.EMA {
+		o.EMA = u.Model.EMARate
+	}
+	return o
+}
