@@ -20,7 +20,7 @@ import (
 
 // Documents whose commands are all run: every block fenced as `sh`, in order, in one folder that looks like a checkout.
 // Words behind `sh` say how: `background` starts a server and leaves it running, `slow` is only for make test-docs,
-// which also trains for as long as the text says.
+// which also trains for as long as the text says, and `python3` needs that program.
 var runDocuments = []string{"tutorial.md", "operations.md", "model-file.md"}
 
 var slowDocs = flag.Bool("docs-slow", false, "run the commands of docs as they are, long trainings too")
@@ -59,6 +59,9 @@ func TestDocs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program and starts servers")
 	}
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("the documents call the server with curl, which is not here")
+	}
 	binary := filepath.Join(t.TempDir(), "langevin")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/langevin").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
@@ -72,7 +75,7 @@ func TestDocs(t *testing.T) {
 			w := newWorkplace(t, binary)
 			ran := 0
 			for _, block := range fencedBlocks(string(text)) {
-				if len(block.words) > 0 && block.words[0] == "sh" && (*slowDocs || !block.is("slow")) {
+				if runnable(block) {
 					ran++
 					w.run(block)
 				}
@@ -82,6 +85,15 @@ func TestDocs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// runnable reports whether a block is one of commands, to be run this time and on this machine.
+func runnable(block fenced) bool {
+	if len(block.words) == 0 || block.words[0] != "sh" || block.is("slow") && !*slowDocs {
+		return false
+	}
+	_, err := exec.LookPath("python3")
+	return err == nil || !block.is("python3")
 }
 
 // workplace is a folder that looks like a checkout with a built program, and ports in place of those of the text.
