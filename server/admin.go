@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/url"
 	"strings"
 	"time"
 
@@ -73,7 +74,20 @@ func (s *Server) adminHandler() http.Handler {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return mux
+	return s.guardAdmin(mux)
+}
+
+// guardAdmin answers requests for this machine only, unless others are allowed: a page in a browser could otherwise give
+// its own name this machine's address and read along.
+func (s *Server) guardAdmin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := (&url.URL{Host: r.Host}).Hostname()
+		if !s.config.Admin.AllowRemote && !isLoopback(net.JoinHostPort(host, "0")) {
+			http.Error(w, "this listener answers for localhost only", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // answerHealth tells the health of a service in one word, with 200 or 503.

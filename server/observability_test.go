@@ -144,6 +144,16 @@ func TestAdminListener(t *testing.T) {
 	if code, _ := get(t, address, "/"); code != http.StatusNotFound {
 		t.Errorf("/ is %d", code)
 	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host, request.Close = "rebound.example:9090", true
+	if resp, err := http.DefaultClient.Do(request); err != nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("asked under another name: %v, %v", resp, err)
+	} else {
+		resp.Body.Close()
+	}
 	r.waitHealthy(t, "model/gauss")
 	r.waitHealthy(t, "liveness")
 

@@ -231,7 +231,7 @@ func TestServeRefuses(t *testing.T) {
 		"demo --onnxruntime-library /nowhere/lib.so":             "/nowhere/lib.so",
 		"serve --models-dir /nowhere":                            "models.dir is \"/nowhere\": want an existing folder",
 		"serve --listen here":                                    "listen is \"here\": want host:port",
-		"serve --device abacus --workers=-1":                     "device is \"abacus\": want cpu or cuda workers is -1",
+		"serve --device abacus --workers=-1":                     "device is \"abacus\": want cpu, cuda, cuda:N or auto workers is -1",
 		"serve --config " + config:                               "models.dri is no setting",
 		"serve --config /nowhere.yaml":                           "configuration file /nowhere.yaml",
 	} {
