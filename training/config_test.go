@@ -36,13 +36,24 @@ func TestPresets(t *testing.T) {
 		shape       []int
 		parameters  int
 	}{
-		"toy-2gauss":     {20, 0.2, 50, []int{2}, 17_282},
-		"toy-ring":       {20, 0.2, 50, []int{2}, 17_282},
-		"toy-ssm":        {1, 1, 1, []int{2}, 17_154},
-		"mnist-small":    {10, 0.01, 90, []int{1, 28, 28}, 558_948},
-		"fashion-small":  {10, 0.01, 90, []int{1, 28, 28}, 558_948},
-		"anneal-mnist":   {1, 0.01, 10, []int{1, 28, 28}, 7_638_657},
-		"baseline-mnist": {0.01, 0.01, 1, []int{1, 28, 28}, 7_443_393},
+		"toy-2gauss":       {20, 0.2, 50, []int{2}, 17_282},
+		"toy-ring":         {20, 0.2, 50, []int{2}, 17_282},
+		"toy-ssm":          {1, 1, 1, []int{2}, 17_154},
+		"mnist-small":      {10, 0.01, 90, []int{1, 28, 28}, 558_948},
+		"fashion-small":    {10, 0.01, 90, []int{1, 28, 28}, 558_948},
+		"anneal-mnist":     {1, 0.01, 10, []int{1, 28, 28}, 7_638_657},
+		"baseline-mnist":   {0.01, 0.01, 1, []int{1, 28, 28}, 7_443_393},
+		"anneal-cifar10":   {1, 0.01, 10, []int{3, 32, 32}, 30_117_635},
+		"anneal-celeba":    {1, 0.01, 10, []int{3, 32, 32}, 30_117_635},
+		"baseline-cifar10": {0.01, 0.01, 1, []int{3, 32, 32}, 29_727_107},
+		"baseline-celeba":  {0.01, 0.01, 1, []int{3, 32, 32}, 29_727_107},
+		"scorenet":         {0.01, 0.01, 1, []int{3, 32, 32}, 1_379_651},
+		"ncsnv2-cifar10":   {50, 0.01, 232, []int{3, 32, 32}, 29_694_083},
+		"ncsnv2-celeba":    {90, 0.01, 500, []int{3, 64, 64}, 29_694_083},
+		"ncsnv2-church":    {140, 0.01, 788, []int{3, 96, 96}, 83_445_379},
+		"ncsnv2-bedroom":   {190, 0.01, 1086, []int{3, 128, 128}, 83_445_379},
+		"ncsnv2-tower":     {190, 0.01, 1086, []int{3, 128, 128}, 83_445_379},
+		"ncsnv2-ffhq":      {348, 0.01, 2311, []int{3, 256, 256}, 94_132_611},
 	}
 	if got, names := Presets(), slices.Sorted(maps.Keys(want)); !slices.Equal(got, names) {
 		t.Fatalf("presets %q, want %q", got, names)
@@ -63,7 +74,7 @@ func TestPresets(t *testing.T) {
 			t.Errorf("preset %s: %d parameters, want %d", name, got, want.parameters)
 		}
 	}
-	if _, err := Preset("toy"); err == nil || !strings.Contains(err.Error(), `preset is "toy": want one of anneal-mnist, baseline-mnist, `) {
+	if _, err := Preset("toy"); err == nil || !strings.Contains(err.Error(), `preset is "toy": want one of anneal-celeba, anneal-cifar10, anneal-mnist, `) {
 		t.Errorf("unknown preset: error %v, want one that lists the known", err)
 	}
 }

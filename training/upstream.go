@@ -289,7 +289,7 @@ func (u upstream) network(runner Runner) Network {
 
 // optimizer is torch's, with its defaults where the file has no key.
 func (u upstream) optimizer() Optimizer {
-	o := Optimizer{Name: Adam, LearningRate: u.Optim.Rate, Decay: DecayNone, Beta1: u.Optim.Beta1, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: u.Optim.WeightDecay}
+	o := Optimizer{LearningRate: u.Optim.Rate, Decay: DecayNone, Beta1: u.Optim.Beta1, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: u.Optim.WeightDecay}
 	if u.Optim.Epsilon != 0 {
 		o.Epsilon = u.Optim.Epsilon
 	}

@@ -1,6 +1,7 @@
 package training
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -75,6 +76,21 @@ func TestParseUpstream(t *testing.T) {
 	if c.Training.Iterations != 80_001 || c.Training.BatchSize != 32 || c.Training.CheckpointEvery != 5000 || c.Optimizer.Epsilon != 1e-3 || c.Optimizer.EMA != 0.999 ||
 		c.Sampler != (Sampler{StepsPerLevel: 3, StepLR: 9e-7, Denoise: true}) || c.Data.Name != data.Pictures || !c.Data.RandomFlip || c.Data.ImageSize != 256 {
 		t.Errorf("ffhq.yml is %+v", c)
+	}
+}
+
+// The presets of the papers say what the authors' files say.
+func TestPresetsAreTheAuthors(t *testing.T) {
+	for name, text := range map[string]string{"anneal-mnist": annealYML, "scorenet": scorenetYML, "ncsnv2-ffhq": ffhqYML} {
+		got, err := ParseUpstream([]byte(text), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := preset(t, name)
+		want.Preset, want.Name, want.Description = "", got.Name, got.Description
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is\n%+v, the authors' file\n%+v", name, want, got)
+		}
 	}
 }
 
