@@ -10,7 +10,8 @@
 //	file, err := result.ONNX()
 //
 // A training is a pure function of its Config: batch and noise of an iteration are drawn from (seed, iteration) by
-// counter, so that it does not matter when or on which goroutine that happens.
+// counter, so that it does not matter when or on which goroutine that happens. So a training can be stopped and go on
+// from its checkpoint, [Options].Resume, and comes out as if it had not been.
 //
 // The parts are packages of their own: nn has the networks, loss the objectives, data the datasets.
 package training

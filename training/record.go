@@ -45,13 +45,18 @@ func (m *levelMeans) add(level []int, losses []float32) float64 {
 	return total / float64(len(losses))
 }
 
-// take returns the mean over all levels and that of each, and starts afresh.
+// take returns the mean over the levels that had rows and that of each, 0 without rows, and starts afresh.
 func (m *levelMeans) take() (mean float64, perLevel []float64) {
 	perLevel = make([]float64, len(m.sum))
-	for i := range perLevel {
-		perLevel[i] = m.sum[i] / float64(max(m.count[i], 1))
-		mean += perLevel[i] / float64(len(perLevel))
+	seen := 0
+	for i, count := range m.count {
+		if count > 0 {
+			perLevel[i] = m.sum[i] / float64(count)
+			mean += perLevel[i]
+			seen++
+		}
 	}
+	mean /= float64(max(seen, 1))
 	clear(m.sum)
 	clear(m.count)
 	return mean, perLevel
