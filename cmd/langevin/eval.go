@@ -14,6 +14,7 @@ import (
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/eval"
 )
 
@@ -26,6 +27,10 @@ type evalCommand struct {
 	preset string
 	set    []string
 	json   bool
+
+	dir        string // of images
+	classifier string
+	neighbours string
 }
 
 func (p *program) evalCommand() *cobra.Command {
@@ -34,14 +39,16 @@ func (p *program) evalCommand() *cobra.Command {
 		Use:   "eval MODEL",
 		Short: "Measure how good a model's samples are",
 		Long: `Eval draws samples of a model, on a server or (--local) in this process, and holds them against the
-data that it was trained on: the distribution itself, if that is a mixture of Gaussians.
+data that it was trained on: the distribution itself, if that is a mixture of Gaussians, or the test
+images of its dataset, as a classifier sees them.
 
 Beside each value stands what as many true samples give, so that what is left is the model's fault.
 Which data a model was trained on is in its file; --preset and --set say it for a file that does not.`,
 		Example: `  langevin eval ring --local
   langevin eval 2gauss -n 10000 --seed 1 --json
   langevin eval ring --sampler flow --flow-steps 30
-  langevin eval five --preset toy-ring --set data.modes=5`,
+  langevin eval five --preset toy-ring --set data.modes=5
+  langevin eval mnist --local -n 1000 --data data/mnist --neighbours near.png`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return p.eval(c.Context(), o, args[0]) },
 	}
@@ -56,6 +63,9 @@ func (o *evalCommand) groups() []flagGroup {
 	what.flags.StringVar(&o.preset, "preset", "", "the preset whose data the model was trained on (default as the model says)")
 	what.flags.StringArrayVar(&o.set, "set", nil, "change a setting of the preset, as data.modes=5; can be given often")
 	what.flags.BoolVar(&o.json, "json", false, "write one JSON object to standard output")
+	what.flags.StringVar(&o.dir, "data", "", "folder of the images (default the preset's)")
+	what.flags.StringVar(&o.classifier, "classifier", "", "an .onnx file with outputs features and probabilities, for images (default the built-in one)")
+	what.flags.StringVar(&o.neighbours, "neighbours", "", "file for a picture, .png, of samples beside their nearest training images")
 	o.connection.register(where.flags)
 	return append(append([]flagGroup{what}, o.samplerFlags.groups()...), where)
 }
@@ -79,7 +89,7 @@ func (p *program) eval(ctx context.Context, o *evalCommand, model string) error 
 			return err
 		}
 		request := client.SampleRequest{Model: m.Name, Version: m.Version, N: o.n.n, Seed: o.seed.seed, Sampler: sampler}
-		report, err := p.evaluate(ctx, c, m, config, request)
+		report, err := p.evaluate(ctx, c, o, m, config, request)
 		if err != nil {
 			return fmt.Errorf("evaluate %s: %w", m.Name, err)
 		}
@@ -105,7 +115,11 @@ func (o *evalCommand) config(m client.Model) (training.Config, error) {
 	if preset == "" {
 		return training.Config{}, usagef("the file of %s does not say what it was trained on: want --preset, one of %s", m.Name, strings.Join(training.Presets(), ", "))
 	}
-	config, err := configure(preset, o.set)
+	settings := o.set
+	if o.dir != "" {
+		settings = append(settings, "data.dir="+o.dir)
+	}
+	config, err := configure(preset, settings)
 	if err != nil {
 		return config, err
 	}
@@ -129,6 +143,7 @@ type evaluation struct {
 	Seconds float64        `json:"seconds"` // of sampling
 	Metrics []eval.Metric  `json:"metrics"`
 	Modes   *modeTable     `json:"modes,omitempty"`
+	Classes []float64      `json:"classes,omitempty"` // share of the samples in each class
 
 	origin string
 }
@@ -139,17 +154,26 @@ type modeTable struct {
 }
 
 // evaluate draws what request asks for and measures it.
-func (p *program) evaluate(ctx context.Context, c *client.Client, m client.Model, config training.Config, request client.SampleRequest) (evaluation, error) {
+func (p *program) evaluate(ctx context.Context, c *client.Client, o *evalCommand, m client.Model, config training.Config, request client.SampleRequest) (evaluation, error) {
 	exact, err := config.Data.Mixture()
-	if err != nil {
-		return evaluation{}, errors.New("its data have no known distribution")
+	known := err == nil
+	if !known && !errors.Is(err, data.ErrNoMixture) {
+		return evaluation{}, err
+	}
+	if !known && len(m.Shape) != 3 {
+		return evaluation{}, fmt.Errorf("%s are neither a mixture nor images", config.Data.String())
 	}
 	res, err := p.draw(c.Stream(ctx, request), m.Name)
 	if err != nil {
 		return evaluation{}, err
 	}
 	e := newEvaluation(res, config)
-	return e, p.evaluateMixture(ctx, c, m, exact, res, &e)
+	if known {
+		err = p.evaluateMixture(ctx, c, m, exact, res, &e)
+		return e, err
+	}
+	err = p.evaluateImages(ctx, o, config.Data, res, &e)
+	return e, err
 }
 
 func newEvaluation(res *client.Result, config training.Config) evaluation {
@@ -203,6 +227,9 @@ func (p *program) printEvaluation(e evaluation) error {
 	}
 	if e.Modes != nil {
 		fmt.Fprintf(p.stdout, "\n  weights found  %s\n  expected       %s\n", shares(e.Modes.Weights), shares(e.Modes.Expected))
+	}
+	if e.Classes != nil {
+		fmt.Fprintf(p.stdout, "\n  classes found  %s\n", shares(e.Classes))
 	}
 	return nil
 }

@@ -8,12 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
 func TestExactSections(t *testing.T) {
-	last := 0
-	sections, err := ExactSections(t.Context(), Options{Chains: 500, Shown: 100, Seed: 3, Progress: func(_, total int, _ string) { last = total }})
+	var last atomic.Int64
+	sections, err := ExactSections(t.Context(), Options{Chains: 500, Shown: 100, Seed: 3, Progress: func(_, total int, _ string) { last.Store(int64(total)) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,8 +22,8 @@ func TestExactSections(t *testing.T) {
 	if got := r.Totals(); got.All != 100 || got.Passed != got.All {
 		t.Errorf("%d of %d numbers as expected: %+v", got.Passed, got.All, r.Failed())
 	}
-	if last != 20 {
-		t.Errorf("progress of %d runs, want 20", last)
+	if last.Load() != 20 {
+		t.Errorf("progress of %d runs, want 20", last.Load())
 	}
 	folder := filepath.Join(t.TempDir(), "report")
 	if err := r.Write(folder); err != nil {

@@ -1,0 +1,131 @@
+package eval
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"path"
+	"strings"
+)
+
+// Classifier sees images: rows of pixels in the range it was trained on, [0, 1] for the ones that come with this program.
+type Classifier interface {
+	// Classify returns for each image its features and the probabilities of its classes.
+	Classify(ctx context.Context, images Rows) (features, probabilities Rows, err error)
+}
+
+//go:embed classifiers/*.onnx
+var classifiers embed.FS
+
+// ClassifierFile returns the bytes of the classifier that comes with this program for a dataset, "mnist"; an error names
+// those there are.
+func ClassifierFile(dataset string) ([]byte, error) {
+	file, err := classifiers.ReadFile(path.Join("classifiers", dataset+".onnx"))
+	if err == nil {
+		return file, nil
+	}
+	entries, err := classifiers.ReadDir("classifiers")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".onnx"))
+	}
+	return nil, fmt.Errorf("no classifier for %s comes with this program, only for %s", dataset, strings.Join(names, ", "))
+}
+
+const (
+	kidBlock     = 500  // rows of a block of the KID
+	manifoldRows = 2000 // that precision and recall look at, of each set
+	manifoldK    = 3    // as Kynkäänniemi et al. (2019)
+	scoreParts   = 10   // of the inception score
+)
+
+// ImageMetrics holds samples against the images of a test set by what a classifier sees in them. The test set, of at least
+// 200 images in no order, is cut in two halves: samples are compared with the first, and what is expected is what as many
+// images of the second give in their place, or all of them if they are fewer.
+func ImageMetrics(ctx context.Context, c Classifier, samples, test Rows) ([]Metric, ClassReport, error) {
+	half := test.Len() / 2
+	if half < 100 {
+		return nil, ClassReport{}, fmt.Errorf("%d test images: want at least 200", test.Len())
+	}
+	reference, _, err := c.Classify(ctx, test.Slice(0, half))
+	if err != nil {
+		return nil, ClassReport{}, err
+	}
+	found, classes, err := compareImages(ctx, c, samples, reference)
+	if err != nil {
+		return nil, ClassReport{}, err
+	}
+	ideal, _, err := compareImages(ctx, c, test.Slice(half, half+min(half, samples.Len())), reference)
+	if err != nil {
+		return nil, ClassReport{}, err
+	}
+	for i := range found {
+		found[i].Expected = ideal[i].Value
+	}
+	return found, classes, nil
+}
+
+// compareImages measures images against reference features.
+func compareImages(ctx context.Context, c Classifier, images, reference Rows) ([]Metric, ClassReport, error) {
+	features, probabilities, err := c.Classify(ctx, images)
+	if err != nil {
+		return nil, ClassReport{}, err
+	}
+	classes, err := Classes(probabilities)
+	if err != nil {
+		return nil, ClassReport{}, err
+	}
+	fid, err := FID(features, reference)
+	if err != nil {
+		return nil, ClassReport{}, err
+	}
+	kid, err := KernelDistance(features, reference, kidBlock)
+	if err != nil {
+		return nil, ClassReport{}, err
+	}
+	score, err := InceptionScore(probabilities, min(scoreParts, images.Len()))
+	if err != nil {
+		return nil, ClassReport{}, err
+	}
+	few := func(r Rows) Rows { return r.Slice(0, min(manifoldRows, r.Len())) }
+	precision, recall, err := PrecisionRecall(few(features), few(reference), manifoldK)
+	if err != nil {
+		return nil, ClassReport{}, err
+	}
+	return []Metric{
+		{Name: "confident", Value: classes.Confident, Meaning: "share of images whose class has a probability above 0.9"},
+		{Name: "rarest class", Value: classes.Least, Meaning: "its share over a uniform one"},
+		{Name: "commonest class", Value: classes.Most, Meaning: "its share over a uniform one"},
+		{Name: "FID", Value: fid, Meaning: "Fréchet distance of the classifier's features; less is better"},
+		{Name: "KID", Value: kid.Value, Meaning: fmt.Sprintf("kernel distance of the features, ± %.2g; near 0 is best", kid.Error)},
+		{Name: "inception score", Value: score.Value, Meaning: fmt.Sprintf("sure of each and even over all: 1 to the number of classes, ± %.2g", score.Error)},
+		{Name: "precision", Value: precision, Meaning: "share of images that look like true ones"},
+		{Name: "recall", Value: recall, Meaning: "share of true images that these look like"},
+	}, classes, nil
+}
+
+// MemoryMetric tells whether samples were copied from the training images: the mean distance, in pixels, of a sample to its
+// nearest training image, and expected that of test images to theirs. Well below expected means copies.
+func MemoryMetric(samples, test, train Rows) (Metric, error) {
+	const most = 200 // images of each: the search is through all of train
+	mean := func(x Rows) (float64, error) {
+		near, err := Neighbours(x.Slice(0, min(most, x.Len())), Rows{}, train, 1)
+		if err != nil {
+			return 0, err
+		}
+		var sum float64
+		for _, n := range near {
+			sum += n[0].Distance / float64(len(near))
+		}
+		return sum, nil
+	}
+	m := Metric{Name: "nearest training image", Meaning: "mean distance in pixels; far below expected would be copies"}
+	var err error
+	if m.Value, err = mean(samples); err == nil {
+		m.Expected, err = mean(test)
+	}
+	return m, err
+}

@@ -1,0 +1,75 @@
+package eval
+
+import (
+	"context"
+	"math"
+	"testing"
+)
+
+// thresholds is a classifier of two classes, by the sign of an image's first pixel; its features are the pixels.
+type thresholds struct{}
+
+func (thresholds) Classify(_ context.Context, images Rows) (features, probabilities Rows, err error) {
+	probabilities.Dim = 2
+	for i := range images.Len() {
+		p := 0.98
+		if images.Row(i)[0] < 0 {
+			p = 0.02
+		}
+		probabilities.X = append(probabilities.X, float32(p), float32(1-p))
+	}
+	return images, probabilities, nil
+}
+
+func TestImageMetrics(t *testing.T) {
+	test := normals(2000, 3, 0, 1, 1)
+	measure := func(samples Rows) map[string]Metric {
+		metrics, classes, err := ImageMetrics(t.Context(), thresholds{}, samples, test)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(classes.Shares) != 2 {
+			t.Errorf("%d classes, want 2", len(classes.Shares))
+		}
+		named := map[string]Metric{}
+		for _, m := range metrics {
+			named[m.Name] = m
+		}
+		return named
+	}
+	good, bad := measure(normals(1000, 3, 0, 1, 2)), measure(normals(1000, 3, 1, 0.5, 3))
+	for name, within := range map[string]float64{
+		"confident": 0, "FID": 0.03, "KID": 0.1, "inception score": 0.02, "precision": 0.06, "recall": 0.06, "rarest class": 0.1, "commonest class": 0.1,
+	} {
+		near(t, name, good[name].Value, good[name].Expected, within)
+	}
+	near(t, "FID of shifted images", bad["FID"].Value, 3*(1+0.25), 0.3)
+	if bad["rarest class"].Value > 0.2 || bad["recall"].Value > 0.7 {
+		t.Errorf("shifted images: rarest class %g, recall %g", bad["rarest class"].Value, bad["recall"].Value)
+	}
+	if _, _, err := ImageMetrics(t.Context(), thresholds{}, test, test.Slice(0, 100)); err == nil {
+		t.Error("100 test images were not refused")
+	}
+}
+
+func TestMemoryMetric(t *testing.T) {
+	train, test := normals(5000, 3, 0, 1, 1), normals(300, 3, 0, 1, 2)
+	copied, err := MemoryMetric(train.Slice(0, 300), test, train)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if copied.Value > 1e-3 || copied.Expected < 0.05 || math.IsNaN(copied.Expected) {
+		t.Errorf("copies are at %g, test images at %g", copied.Value, copied.Expected)
+	}
+}
+
+func TestClassifierFile(t *testing.T) {
+	for _, name := range []string{"mnist"} {
+		if file, err := ClassifierFile(name); err != nil || len(file) > 1<<20 {
+			t.Errorf("%s: %d bytes, %v; want at most 1 MiB", name, len(file), err)
+		}
+	}
+	if _, err := ClassifierFile("svhn"); err == nil {
+		t.Error("a classifier for svhn: want an error")
+	}
+}
