@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/client"
+)
+
+// rowsCommand holds the flags of the commands that ask a model about rows of a file.
+type rowsCommand struct {
+	connection
+	in, out  string
+	sigmaMax positiveValue
+	sigmaMin positiveValue
+	rtol     positiveValue
+	atol     positiveValue
+	denoise  bool
+	exact    bool
+	seed     uint64
+	sigma    positiveValue
+}
+
+// answer asks a server about rows.
+type answer func(ctx context.Context, c *client.Client, model string, version int, rows client.Batch) (client.Batch, error)
+
+// rowsOf makes a command that reads rows, asks, and writes a row for each.
+func (p *program) rowsOf(o *rowsCommand, c *cobra.Command, ask answer) *cobra.Command {
+	c.Use += " [MODEL] --in FILE"
+	c.Args = cobra.MaximumNArgs(1)
+	c.Flags().StringVarP(&o.in, "in", "i", "", "`FILE` with the rows: .npy, or .csv with a row a line")
+	c.Flags().StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .npy or .csv (default CSV to standard output)")
+	o.connection.register(c.Flags())
+	c.RunE = func(c *cobra.Command, args []string) error {
+		name, version, err := splitModel(strings.Join(args, ""))
+		if err != nil {
+			return err
+		}
+		rows, err := readRows(o.in)
+		if err != nil {
+			return err
+		}
+		write, err := o.writer()
+		if err != nil {
+			return err
+		}
+		return p.use(c.Context(), o.connection, func(ctx context.Context, c *client.Client) error {
+			result, err := ask(ctx, c, name, version, rows)
+			if err != nil {
+				return err
+			}
+			return p.deliverRows(o.out, write, result)
+		})
+	}
+	return c
+}
+
+func (o *rowsCommand) registerFlow(c *cobra.Command) *cobra.Command {
+	c.Flags().Var(&o.sigmaMax, "sigma-max", "where latents are (default the model's largest sigma)")
+	c.Flags().Var(&o.sigmaMin, "sigma-min", "where samples are (default the model's smallest sigma)")
+	c.Flags().Var(&o.rtol, "rtol", "error of a step relative to the state (default 1e-5)")
+	c.Flags().Var(&o.atol, "atol", "error of a step in units of the state (default 1e-5)")
+	return c
+}
+
+func (o *rowsCommand) flow() client.FlowOptions {
+	return client.FlowOptions{
+		SigmaMax: float64(o.sigmaMax), SigmaMin: float64(o.sigmaMin), RelativeTol: float64(o.rtol), AbsoluteTol: float64(o.atol),
+	}
+}
+
+func (p *program) encodeCommand() *cobra.Command {
+	o := &rowsCommand{}
+	c := o.registerFlow(&cobra.Command{
+		Use: "encode", Short: "Take samples along the probability flow to their latents",
+		Example: "  langevin encode ring --in points.csv > latents.csv",
+	})
+	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, model string, version int, rows client.Batch) (client.Batch, error) {
+		r, err := c.Encode(ctx, client.EncodeRequest{Model: model, Version: version, X: rows.X, Shape: rows.Shape, Flow: o.flow()})
+		if err != nil {
+			return client.Batch{}, err
+		}
+		return r.Batch, nil
+	})
+}
+
+func (p *program) decodeCommand() *cobra.Command {
+	o := &rowsCommand{}
+	c := o.registerFlow(&cobra.Command{
+		Use: "decode", Short: "Take latents along the probability flow to samples: the inverse of encode",
+		Example: "  langevin decode ring --in latents.csv --out points.npy",
+	})
+	c.Flags().BoolVar(&o.denoise, "denoise", false, "end with the step to sigma = 0, which encode does not undo")
+	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, model string, version int, rows client.Batch) (client.Batch, error) {
+		r, err := c.Decode(ctx, client.DecodeRequest{Model: model, Version: version, Latent: rows.X, Shape: rows.Shape, Flow: o.flow(), Denoise: o.denoise})
+		if err != nil {
+			return client.Batch{}, err
+		}
+		return r.Batch, nil
+	})
+}
+
+func (p *program) likelihoodCommand() *cobra.Command {
+	o := &rowsCommand{}
+	c := o.registerFlow(&cobra.Command{
+		Use: "likelihood", Short: "Say how likely samples are: the natural logarithm of the density, a line for each",
+		Example: "  langevin likelihood ring --in points.csv --exact",
+	})
+	c.Flags().BoolVar(&o.exact, "exact", false, "measure the divergence along every axis, not along one random vector")
+	c.Flags().Uint64Var(&o.seed, "seed", 0, "seed of the random vectors")
+	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, model string, version int, rows client.Batch) (client.Batch, error) {
+		r, err := c.LogLikelihood(ctx, client.LogLikelihoodRequest{
+			Model: model, Version: version, X: rows.X, Shape: rows.Shape, Flow: o.flow(), Exact: o.exact, Seed: o.seed,
+		})
+		if err != nil {
+			return client.Batch{}, err
+		}
+		found := client.Batch{N: len(r.LogP), Shape: []int{1}}
+		for _, v := range r.LogP {
+			found.X = append(found.X, float32(v))
+		}
+		return found, nil
+	})
+}
+
+func (p *program) scoreCommand() *cobra.Command {
+	o := &rowsCommand{}
+	c := &cobra.Command{
+		Use: "score", Short: "Evaluate the score of a model at points",
+		Example: "  langevin score ring --in points.csv --sigma 0.5",
+	}
+	c.Flags().Var(&o.sigma, "sigma", "noise level of all rows")
+	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, model string, version int, rows client.Batch) (client.Batch, error) {
+		if o.sigma == 0 {
+			return client.Batch{}, usagef("score needs --sigma, the noise level")
+		}
+		r, err := c.Score(ctx, client.ScoreRequest{Model: model, Version: version, X: rows.X, Shape: rows.Shape, Sigma: []float32{float32(o.sigma)}})
+		if err != nil {
+			return client.Batch{}, err
+		}
+		return r.Batch, nil
+	})
+}
+
+// writer is what writes the format of --out.
+func (o *rowsCommand) writer() (func(io.Writer, client.Batch) error, error) {
+	switch strings.ToLower(filepath.Ext(o.out)) {
+	case ".npy":
+		return writeNPY, nil
+	case ".csv":
+		return writeCSV, nil
+	}
+	if o.out != "" {
+		return nil, usagef("--out is %s: want a name that ends in .csv or .npy", quoted(o.out))
+	}
+	return writeCSV, nil
+}
+
+func (p *program) deliverRows(path string, write func(io.Writer, client.Batch) error, rows client.Batch) error {
+	if path == "" {
+		return write(p.stdout, rows)
+	}
+	file, err := createFile(path)
+	if err != nil {
+		return err
+	}
+	defer file.discard()
+	return file.commit(func(w io.Writer) error { return write(w, rows) })
+}
+
+// readRows reads the rows of a .npy or .csv file.
+func readRows(path string) (client.Batch, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".npy":
+		a, err := readData("in", path)
+		if err == nil && len(a.Shape) < 2 {
+			err = fmt.Errorf("--in %s has shape %v: want rows, [n, ...]", path, a.Shape)
+		}
+		if err != nil {
+			return client.Batch{}, err
+		}
+		return client.Batch{X: a.Values, N: a.Shape[0], Shape: slices.Clone(a.Shape[1:])}, nil
+	case ".csv":
+		f, err := os.Open(path)
+		if err != nil {
+			return client.Batch{}, fmt.Errorf("read %s: %w", path, withoutPath(err))
+		}
+		defer f.Close()
+		rows, err := decodeCSV(f)
+		if err != nil {
+			return client.Batch{}, fmt.Errorf("read %s: %w", path, err)
+		}
+		return rows, nil
+	}
+	return client.Batch{}, usagef("--in is %s: want a file that ends in .csv or .npy", quoted(path))
+}
+
+// decodeCSV reads a row a line, all of one width. The shape is left open: rows of images are flat.
+func decodeCSV(r io.Reader) (client.Batch, error) {
+	var b client.Batch
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 16<<20)
+	width := 0
+	for lines.Scan() {
+		fields := strings.Split(strings.TrimSpace(lines.Text()), ",")
+		if b.N++; b.N == 1 {
+			width = len(fields)
+		}
+		if len(fields) != width {
+			return client.Batch{}, fmt.Errorf("line %d has %d numbers: want %d, as line 1", b.N, len(fields), width)
+		}
+		for _, field := range fields {
+			v, err := strconv.ParseFloat(strings.TrimSpace(field), 32)
+			if err != nil {
+				return client.Batch{}, fmt.Errorf("line %d: %q is no number", b.N, field)
+			}
+			b.X = append(b.X, float32(v))
+		}
+	}
+	if lines.Err() == nil && b.N == 0 {
+		return client.Batch{}, fmt.Errorf("it has no rows")
+	}
+	return b, lines.Err()
+}
