@@ -39,6 +39,11 @@ train-toy: onnxruntime build ## Train 2gauss and ring from nothing, export them 
 	bin/langevin train toy-2gauss --overwrite --out $(OUT)
 	bin/langevin train toy-ring --overwrite --out $(OUT)
 
+.PHONY: classifiers
+classifiers: onnxruntime build data ## Train again the classifiers that images are judged by
+	bin/langevin eval classifier mnist --data data/mnist --out training/eval/classifiers/mnist.onnx
+	bin/langevin eval classifier fashion-mnist --data data/fashion-mnist --out training/eval/classifiers/fashion-mnist.onnx
+
 .PHONY: reproduce
 reproduce: onnxruntime build ## Repeat the papers' experiments; writes out/report, a page and its numbers
 	bin/langevin reproduce --out $(OUT)/report $(REPRODUCEFLAGS)

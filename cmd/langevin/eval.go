@@ -53,6 +53,7 @@ Which data a model was trained on is in its file; --preset and --set say it for 
 		RunE: func(c *cobra.Command, args []string) error { return p.eval(c.Context(), o, args[0]) },
 	}
 	groupFlags(c, o.groups()...)
+	c.AddCommand(p.classifierCommand())
 	return c
 }
 

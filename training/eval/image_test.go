@@ -64,7 +64,7 @@ func TestMemoryMetric(t *testing.T) {
 }
 
 func TestClassifierFile(t *testing.T) {
-	for _, name := range []string{"mnist"} {
+	for _, name := range []string{"mnist", "fashion-mnist"} {
 		if file, err := ClassifierFile(name); err != nil || len(file) > 1<<20 {
 			t.Errorf("%s: %d bytes, %v; want at most 1 MiB", name, len(file), err)
 		}

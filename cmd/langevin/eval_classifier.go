@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
+)
+
+// classifierCommand holds the flags of langevin eval classifier.
+type classifierCommand struct {
+	dir, out, library string
+	iterations        countValue
+}
+
+func (p *program) classifierCommand() *cobra.Command {
+	o := &classifierCommand{iterations: countValue{0, 1}}
+	c := &cobra.Command{
+		Use:   "classifier DATASET",
+		Short: "Train the classifier that images are judged by",
+		Long: `Classifier trains a small convolutional network to tell the classes of mnist or fashion-mnist apart,
+says how many of the test images it gets right, and writes it as an .onnx file for eval --classifier.`,
+		Example: `  langevin eval classifier mnist --data data/mnist --out mnist.onnx`,
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return p.trainClassifier(c.Context(), o, args[0]) },
+	}
+	c.Flags().StringVar(&o.dir, "data", "", "folder of the images (default data/DATASET)")
+	c.Flags().StringVarP(&o.out, "out", "o", "classifier.onnx", "file to write")
+	c.Flags().Var(&o.iterations, "iterations", "updates of the weights (default 2500 for mnist, 3500 for fashion-mnist)")
+	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
+	return c
+}
+
+func (p *program) trainClassifier(ctx context.Context, o *classifierCommand, dataset string) error {
+	config := training.DefaultClassifier(dataset+"-classifier", dataset == data.FashionMNIST)
+	if dataset == data.FashionMNIST {
+		config.Iterations = 3500
+	}
+	if o.iterations.n > 0 {
+		config.Iterations = o.iterations.n
+	}
+	if o.dir == "" {
+		o.dir = "data/" + dataset
+	}
+	source := data.Config{Name: dataset, Dir: o.dir}
+	train, err := source.Images(data.Train)
+	if err != nil {
+		return err
+	}
+	test, err := source.Images(data.Test)
+	if err != nil {
+		return err
+	}
+	library, _, err := ort.FindLibrary(o.library)
+	if err != nil {
+		return err
+	}
+	file, err := createFile(o.out)
+	if err != nil {
+		return err
+	}
+	defer file.discard()
+	b := p.newBar(config.Name)
+	result, err := training.TrainClassifier(ctx, config, train, test, training.Options{Library: library, Progress: func(now training.Progress) {
+		b.set(int64(now.Iteration), int64(now.Iterations), fmt.Sprintf("loss %.3f, %.1f iterations/s", now.Loss, now.PerSecond))
+	}})
+	b.close(err == nil, "")
+	if err != nil {
+		return err
+	}
+	onnx, err := result.ONNX()
+	if err != nil {
+		return err
+	}
+	if err := file.commit(func(w io.Writer) error { _, err := w.Write(onnx); return err }); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "%s: %.2f %% of %s right, %s\n", config.Name, 100*result.Accuracy, plural(test.Len(), "test image"), o.out)
+	return nil
+}
