@@ -46,7 +46,10 @@ classifiers: onnxruntime build data ## Train again the classifiers that images a
 
 .PHONY: zoo
 zoo: onnxruntime data build ## Train mnist and fashion from nothing into out/models (hours on two cores; goes on where it stopped)
-	@for preset in mnist-small fashion-small; do bin/langevin train $$preset --resume --out $(OUT) || exit 1; done
+	@for model in mnist fashion; do \
+		resume=; [ ! -d $(OUT)/checkpoints/$$model ] || resume=--resume; \
+		bin/langevin train $$model-small $$resume --out $(OUT) || exit 1; \
+	done
 
 .PHONY: reproduce
 reproduce: onnxruntime build ## Repeat the papers' experiments; writes out/report, a page and its numbers
