@@ -31,7 +31,7 @@ type Client struct {
 // New does no I/O: whether the server answers shows in the first call. Without [WithTLS] or
 // [WithTransportCredentials] the connection is plaintext, which is fit for one machine or a private network only.
 func New(target string, opts ...Option) (*Client, error) {
-	target = orDefault(target)
+	target = DefaultTarget(target)
 	c, err := newClient(target, newSettings(opts))
 	if err != nil {
 		return nil, fmt.Errorf("client of %q: %w", target, err)

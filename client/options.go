@@ -30,7 +30,8 @@ const (
 	serviceConfig = `{"loadBalancingConfig":[{"round_robin":{}}],"healthCheckConfig":{"serviceName":"langevin.v1.SamplingService"}}`
 )
 
-func orDefault(target string) string {
+// DefaultTarget is the target that [New] makes of the given one: what stands for none, if it is empty.
+func DefaultTarget(target string) string {
 	return cmp.Or(target, os.Getenv(serverVariable), defaultTarget)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -32,4 +33,23 @@ func groupFlags(c *cobra.Command, groups ...flagGroup) {
 		}
 		return nil
 	})
+}
+
+// sortCommands puts commands under titles in the help of root. A command that none names stands at the end.
+func sortCommands(root *cobra.Command) {
+	for _, group := range []struct {
+		title    string
+		commands []string
+	}{
+		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "eval", "reproduce"}},
+		{"Serve", []string{"serve", "models", "token", "doctor", "bench"}},
+		{"Train", []string{"train", "schedule"}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title + ":"})
+		for _, c := range root.Commands() {
+			if slices.Contains(group.commands, c.Name()) {
+				c.GroupID = group.title
+			}
+		}
+	}
 }

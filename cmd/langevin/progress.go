@@ -92,6 +92,8 @@ func (p *program) draw(stream *client.Stream, title string, watchers ...func(cli
 		switch e := event.(type) {
 		case client.Progress:
 			b.set(e.StepsDone, e.StepsTotal, describe(e))
+		case client.Resumed:
+			p.tellResumed(b, e)
 		case client.Done:
 			end = fmt.Sprintf("%s score evaluations in %s", short(float64(e.NFE)), tidy(e.Elapsed))
 		}
@@ -99,6 +101,22 @@ func (p *program) draw(stream *client.Stream, title string, watchers ...func(cli
 	res, err := stream.Result()
 	b.close(err == nil, end)
 	return res, err
+}
+
+// tellResumed says that a call broke and goes on: above the bar, where there is one.
+func (p *program) tellResumed(b *bar, r client.Resumed) {
+	var out io.Writer = p.stderr
+	if p.terminalErr {
+		out = b.container
+	}
+	fmt.Fprintln(out, resumedText(r))
+}
+
+func resumedText(r client.Resumed) string {
+	if r.Step > 0 {
+		return fmt.Sprintf("langevin: %s; going on after step %d", oneLine(r.Cause), r.Step)
+	}
+	return fmt.Sprintf("langevin: %s; drawing again what is missing", oneLine(r.Cause))
 }
 
 // tidy rounds d to what a person reads.

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,7 +27,7 @@ type sampleCommand struct {
 	out        string
 	frames     countValue
 	json       bool
-	timeout    time.Duration
+	live       liveFlags
 }
 
 func (p *program) sampleCommand() *cobra.Command {
@@ -46,6 +44,8 @@ The same model, sampler, seed and chain index give the same sample, on every run
 is drawn. MODEL may say which version: ring@2. Without MODEL the server's default model is drawn.`,
 		Example: `  langevin sample ring -n 2000 --seed 1 --out ring.gif
   langevin sample 2gauss -n 20000 --seed 1 > points.csv
+  langevin sample ring -n 500 --watch                  see the chains move in this terminal
+  langevin sample ring -n 100000 --server gpu1:50051,gpu2:50051 --split 2 --out ring.npy
   langevin sample 2gauss -n 1000 --sampler langevin --steps 5000 --out stuck.png
   langevin sample ring -n 500 --seed 1 --first-chain 500 --local --json
   langevin sample ring -n 2000 --sampler flow --method heun --flow-steps 30 --out flow.png
@@ -73,8 +73,9 @@ func (o *sampleCommand) groups() []flagGroup {
 	draw.flags.StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .csv, .npy, .png or .gif")
 	draw.flags.Var(&o.frames, "frames", "frames of a .gif")
 	draw.flags.BoolVar(&o.json, "json", false, "write one JSON object to standard output, the samples in it unless --out takes them")
-	draw.flags.DurationVar(&o.timeout, "timeout", 0, "give up after so long, such as 30s (default never)")
+	o.live.register(draw.flags)
 	o.connection.register(where.flags)
+	o.connection.registerSplit(where.flags)
 	groups := append([]flagGroup{draw}, o.samplerFlags.groups()...)
 	return append(groups, o.conditionFlags.group(), o.guideFlags.group(), o.stateFlags.group(), where)
 }
@@ -101,16 +102,7 @@ func (p *program) sample(ctx context.Context, o *sampleCommand, model string) er
 		defer file.discard()
 		write = p.toFile(o, out, file)
 	}
-	if o.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.timeout)
-		defer cancel()
-	}
-	err = p.use(ctx, o.connection, func(ctx context.Context, c *client.Client) error { return write(ctx, c, request) })
-	if o.timeout > 0 && errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, client.ErrDeadlineTooShort) {
-		return fmt.Errorf("not done within --timeout %s", o.timeout)
-	}
-	return err
+	return p.use(ctx, o.connection, func(ctx context.Context, c *client.Client) error { return write(ctx, c, request) })
 }
 
 func (o *sampleCommand) request(model string) (client.SampleRequest, error) {
@@ -183,8 +175,16 @@ func (p *program) toStdout(o *sampleCommand) deliver {
 
 // drawSaving draws and keeps the states that --save-state asks for.
 func (p *program) drawSaving(ctx context.Context, c *client.Client, request client.SampleRequest, o *sampleCommand) (*client.Result, error) {
+	screen, err := p.newScreen(ctx, c, &request, o.live)
+	if err != nil {
+		return nil, err
+	}
 	k := o.watch(&request, p.stderr)
-	res, err := p.draw(c.Stream(ctx, request), title(request), k.see)
+	if screen == nil {
+		res, err := p.draw(c.Stream(ctx, request), title(request), k.see)
+		return res, k.end(err)
+	}
+	res, err := screen.draw(c.Stream(ctx, request), k.see)
 	return res, k.end(err)
 }
 

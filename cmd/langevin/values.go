@@ -90,6 +90,15 @@ type wordValue[W ~string] struct {
 func (v *wordValue[W]) Type() string   { return "word" }
 func (v *wordValue[W]) String() string { return string(v.word) }
 
+// choices is what a shell may complete.
+func (v *wordValue[W]) choices() []string {
+	all := make([]string, len(v.words))
+	for i, w := range v.words {
+		all[i] = string(w)
+	}
+	return all
+}
+
 func (v *wordValue[W]) Set(text string) error {
 	word := W(strings.ReplaceAll(text, "-", "_"))
 	if !slices.Contains(v.words, word) {
