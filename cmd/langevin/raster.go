@@ -21,7 +21,7 @@ func scatter(b client.Batch, m client.Model, size image.Point) image.Image {
 	counts := make([]float64, side*side)
 	centre, reach := (m.Low+m.High)/2, (m.High-m.Low)/2
 	reach = max(reach, 1.02*farthest(b, centre)) // a little more, so that it is not cut off at the edge
-	spot := max(1, side/160) // of a point, in pixels
+	spot := max(1, side/160)                     // of a point, in pixels
 	for i := range b.N {
 		row := b.Row(i)
 		x := pixel(float64(row[0]), centre, reach, side)
