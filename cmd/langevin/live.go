@@ -55,7 +55,6 @@ type screen struct {
 	model         client.Model
 	every         bool // whether to draw the states on the way
 	drawn         bool
-	status        string
 }
 
 // newScreen prepares the terminal for what flags ask for, and asks for the states that it takes; nil if they ask for
