@@ -46,6 +46,7 @@ type ModelsConfig struct {
 // ONNXRuntimeConfig says where ONNX Runtime is.
 type ONNXRuntimeConfig struct {
 	Library string `mapstructure:"library" help:"path of the ONNX Runtime shared library; empty searches the usual places"`
+	TF32    bool   `mapstructure:"tf32" help:"let a GPU round the factors of products to 10 bits, which is faster and gives other samples"`
 }
 
 // LimitsConfig bounds requests and what waits.
@@ -165,6 +166,7 @@ func (c Config) Validate() error {
 	c.validateSecurity(bad)
 	_, err = ort.ParseDevice(c.Device)
 	bad(err == nil || c.Device == ort.DeviceAuto, "device", fmt.Sprintf("%q", c.Device), "cpu, cuda, cuda:N or auto")
+	bad(!c.ONNXRuntime.TF32 || c.Device != ort.DeviceCPU, "onnxruntime.tf32", c.ONNXRuntime.TF32, "device to be cuda, cuda:N or auto")
 	bad(c.Workers >= 0 && c.Workers <= 1024, "workers", c.Workers, "0 to 1024")
 	bad(models.ValidName(c.Models.Default), "models.default", fmt.Sprintf("%q", c.Models.Default), "a model's name")
 	if dir := c.Models.Dir; dir != "" {

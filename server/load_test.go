@@ -136,6 +136,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"bad YAML", "listen: [\n", "", "langevin.yaml"},
 		{"bad address", "listen: 50051\n", "", `listen is "50051": want host:port`},
 		{"unknown device", "device: tpu\n", "", `device is "tpu": want cpu, cuda, cuda:N or auto`},
+		{"TF32 on a CPU", "onnxruntime: {tf32: true}\n", "", `onnxruntime.tf32 is true: want device to be cuda, cuda:N or auto`},
 		{"no folder", "models:\n  dir: /does/not/exist\n", "", `models.dir is "/does/not/exist": want an existing folder`},
 		{"bad limit", "", "LANGEVIN_LIMITS_MAX_CHAINS=0", "limits.max_chains is 0: want 1 to"},
 		{"bad level", "log:\n  level: loud\n", "", "loud"},

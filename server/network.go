@@ -18,7 +18,7 @@ type network struct {
 // loadNetwork makes the sessions of a model. A wide one pays for networks that need not pad a row of its own: those whose
 // every operator has enough to do for several cores.
 func (s *Server) loadNetwork(ctx context.Context, file models.File) (network, error) {
-	options := ort.Options{Threads: 1, Device: s.device.String()}
+	options := ort.Options{Threads: 1, Device: s.device.String(), TF32: s.config.ONNXRuntime.TF32}
 	session, err := s.runtime.Load(ctx, file.Graph, file.Manifest, options)
 	if err != nil {
 		return network{}, err

@@ -157,7 +157,7 @@ func useDevice(settings *onnxruntime.SessionOptions, d Device) error {
 	if !d.CUDA {
 		return nil
 	}
-	if err := d.starting(func() error { return useCUDA(settings, d.Index) }); err != nil {
+	if err := d.starting(func() error { return useCUDA(settings, d) }); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrDeviceUnavailable, d, plain(err))
 	}
 	return nil
@@ -173,19 +173,27 @@ func (d Device) starting(start func() error) error {
 	return keepingSignals(start)
 }
 
-func useCUDA(settings *onnxruntime.SessionOptions, index int) error {
+// cudaOptions are the provider's settings.
+func cudaOptions(d Device) map[string]string {
+	tf32 := "0" // the provider's own default rounds
+	if d.TF32 {
+		tf32 = "1"
+	}
+	return map[string]string{
+		"device_id": strconv.Itoa(d.Index),
+		"use_tf32":  tf32,
+		// An exhaustive search would try every algorithm anew for each number of rows, and choose by the clock.
+		"cudnn_conv_algo_search": "HEURISTIC",
+	}
+}
+
+func useCUDA(settings *onnxruntime.SessionOptions, d Device) error {
 	cuda, err := onnxruntime.NewCUDAProviderOptions()
 	if err != nil {
 		return err
 	}
 	defer cuda.Destroy()
-	if err := cuda.Update(map[string]string{
-		"device_id": strconv.Itoa(index),
-		// TF32 would round the factors of products to 10 bits.
-		"use_tf32": "0",
-		// An exhaustive search would try every algorithm anew for each number of rows, and choose by the clock.
-		"cudnn_conv_algo_search": "HEURISTIC",
-	}); err != nil {
+	if err := cuda.Update(cudaOptions(d)); err != nil {
 		return err
 	}
 	if err := settings.AppendExecutionProviderCUDA(cuda); err != nil {

@@ -24,7 +24,8 @@ const (
 // Device is what runs networks. The zero Device is the CPU.
 type Device struct {
 	CUDA  bool
-	Index int // of the GPU
+	Index int  // of the GPU
+	TF32  bool // may the GPU round the factors of products to 10 bits; the text of a Device does not say
 }
 
 // ParseDevice reads what [Device.String] writes, and "cuda" for the first GPU.
@@ -52,9 +53,12 @@ func (d Device) String() string {
 	return DeviceCUDA + ":" + strconv.Itoa(d.Index)
 }
 
-// kind is what results depend on: not on which of a machine's GPUs it is.
+// kind is what results depend on: not on which of a machine's GPUs it is, and on TF32 only on a GPU.
 func (d Device) kind() string {
-	if d.CUDA {
+	switch {
+	case d.CUDA && d.TF32:
+		return DeviceCUDA + " tf32"
+	case d.CUDA:
 		return DeviceCUDA
 	}
 	return DeviceCPU

@@ -53,7 +53,7 @@ func compareSignals(keep bool, library string) {
 			return err
 		}
 		defer settings.Destroy()
-		return useCUDA(settings, 0)
+		return useCUDA(settings, Device{CUDA: true})
 	}
 	var err error
 	if keep {
@@ -73,6 +73,20 @@ func TestParseDevice(t *testing.T) {
 	for _, text := range []string{"", "gpu", "CPU", "cpu:0", "cuda:", "cuda:-1", "cuda:x", "cuda:128", "auto"} {
 		if d, err := ParseDevice(text); !errors.Is(err, ErrDeviceUnavailable) {
 			t.Errorf("%q is %v, %v", text, d, err)
+		}
+	}
+}
+
+// TestTF32 is off unless asked for, reaches the provider, and tells in what results depend on.
+func TestTF32(t *testing.T) {
+	for d, want := range map[Device][2]string{
+		{}:                                 {"0", "cpu"},
+		{TF32: true}:                       {"1", "cpu"},
+		{CUDA: true, Index: 2}:             {"0", "cuda"},
+		{CUDA: true, Index: 2, TF32: true}: {"1", "cuda tf32"},
+	} {
+		if got := [2]string{cudaOptions(d)["use_tf32"], d.kind()}; got != want {
+			t.Errorf("%+v: use_tf32 and kind are %q, want %q", d, got, want)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 type Options struct {
 	Threads int    // within one evaluation; 1 if zero. Results do not depend on it. Several callers of Score scale better
 	Device  string // for [ParseDevice]; DeviceCPU if empty
+	TF32    bool   // let a GPU round the factors of products to 10 bits, for speed; means nothing on a CPU
 }
 
 func (o Options) withDefaults() Options {
@@ -50,6 +51,7 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	if err != nil {
 		return nil, err
 	}
+	device.TF32 = options.TF32
 	settings, err := sessionOptions(options, device)
 	if err != nil {
 		return nil, err
