@@ -75,11 +75,11 @@ func TestEverySettingEverywhere(t *testing.T) {
 	other := map[string]string{
 		"listen": "localhost:1234", "http.listen": "localhost:1235", "http.origins": "https://example.com",
 		"models.dir": t.TempDir(), "models.default": "other", "device": "cuda",
-		"auth.allow_plaintext": "true",
-		"admin.listen":         "localhost:1236", "models.aliases": "stable=ring@1,latest=ring", "models.watch": "true", "admin.allow_remote": "true", "tracing.endpoint": "localhost:4317", "tracing.insecure": "true", "tracing.sample_ratio": "0.5", "drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
+		"auth.allow_plaintext": "true", "onnxruntime.tf32": "true",
+		"admin.listen": "localhost:1236", "models.aliases": "stable=ring@1,latest=ring", "models.watch": "true", "admin.allow_remote": "true", "tracing.endpoint": "localhost:4317", "tracing.insecure": "true", "tracing.sample_ratio": "0.5", "drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
 	}
 	pem := writeFile(t, "")
-	needs := map[string][]string{"tls.cert": {"tls.key"}, "tls.key": {"tls.cert"}, "tls.client_ca": {"tls.cert", "tls.key"}, "auth.tokens": nil, "models.watch": {"models.dir"}}
+	needs := map[string][]string{"tls.cert": {"tls.key"}, "tls.key": {"tls.cert"}, "tls.client_ca": {"tls.cert", "tls.key"}, "auth.tokens": nil, "models.watch": {"models.dir"}, "onnxruntime.tf32": {"device"}}
 	for _, s := range defaultSettings() {
 		value := other[s.key]
 		needed, isFile := needs[s.key]
