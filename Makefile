@@ -81,6 +81,13 @@ test-web: onnxruntime ## Test the page in headless Chromium, pictures in out/pag
 	@mkdir -p $(OUT)/page
 	go test -count=1 -run TestPage ./server/web -browser -screenshots $(abspath $(OUT))/page
 
+# The device of the GPU targets; DEVICE=cpu is a dry run of all that a CPU can do.
+DEVICE ?= cuda
+
+.PHONY: test-gpu
+test-gpu: ## Test on a GPU: scores beside the CPU's, the service, SIGTERM (skips with a reason where there is none)
+	go test -count=1 -v -run TestGPU ./server ./cmd/langevin -args -gpu $(DEVICE)
+
 .PHONY: test-triton
 test-triton: onnxruntime build ## Drive the server with Triton's own Python client (from PyPI; not part of make test)
 	@bench/triton/run.sh bin/langevin

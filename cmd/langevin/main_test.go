@@ -17,5 +17,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(exitOK)
 	}
+	if len(os.Args) > 1 && os.Args[1] == asProgram {
+		os.Args = append(os.Args[:1], os.Args[2:]...)
+		main()
+	}
 	goleak.VerifyTestMain(m)
 }
