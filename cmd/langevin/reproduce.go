@@ -13,10 +13,12 @@ import (
 
 // reproduceCommand holds the flags of langevin reproduce.
 type reproduceCommand struct {
-	folder string
-	full   bool
-	chains countValue
-	seed   uint64
+	folder    string
+	full      bool
+	chains    countValue
+	seed      uint64
+	library   string
+	modelsDir string
 }
 
 func (p *program) reproduceCommand() *cobra.Command {
@@ -28,7 +30,8 @@ func (p *program) reproduceCommand() *cobra.Command {
 OUT/index.html, a page of pictures with what they should show, and OUT/report.json, every number with
 its expected value, its tolerance, and whether it passes.
 
-Sizes are those of a CPU; --full takes the papers' where they differ.`,
+Sizes are those of a CPU; --full takes the papers' where they differ, and trains the conditional toy
+networks afresh. An experiment whose model or data are not there has a section that says what is missing.`,
 		Example: `  langevin reproduce
   langevin reproduce --out out/report --full`,
 		Args: cobra.NoArgs,
@@ -38,6 +41,8 @@ Sizes are those of a CPU; --full takes the papers' where they differ.`,
 	c.Flags().BoolVar(&o.full, "full", false, "the papers' sizes: takes long")
 	c.Flags().Var(&o.chains, "chains", "chains behind every number of the exact experiments (default 10000, with --full 40000)")
 	c.Flags().Uint64Var(&o.seed, "seed", 1, "seed of all noise")
+	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
+	c.Flags().StringVar(&o.modelsDir, "models-dir", "", "folder of models beside the embedded ones, as for serve")
 	return c
 }
 
@@ -65,17 +70,36 @@ func (p *program) reproduce(ctx context.Context, o *reproduceCommand) error {
 		return err
 	}
 	begin := time.Now()
-	b := p.newBar("exact scores")
-	sections, err := paper.ExactSections(ctx, o.exact(func(done, total int, now string) { b.set(int64(done), int64(total), now) }))
-	b.close(err == nil, tidy(time.Since(begin)).String())
+	sections, err := p.experiments(ctx, o)
 	if err != nil {
 		return fmt.Errorf("reproduce: %w", err)
 	}
-	report := paper.Report{Title: "Langevin: the papers' experiments, repeated", Settings: o.settings(), Sections: sections}
+	report := paper.Report{Title: "Langevin: the papers' experiments, repeated", Settings: o.settings(), Sections: paper.InOrder(sections)}
 	if err := report.Write(o.folder); err != nil {
 		return fmt.Errorf("reproduce: %w", err)
 	}
 	return p.printReproduction(report, o.folder, time.Since(begin))
+}
+
+// experiments makes all sections of the page.
+func (p *program) experiments(ctx context.Context, o *reproduceCommand) ([]paper.Section, error) {
+	begin := time.Now()
+	b := p.newBar("exact scores")
+	exact, err := paper.ExactSections(ctx, o.exact(func(done, total int, now string) { b.set(int64(done), int64(total), now) }))
+	b.close(err == nil, tidy(time.Since(begin)).String())
+	if err != nil {
+		return nil, err
+	}
+	l, err := p.newLaboratory(o)
+	if err != nil {
+		return append(exact, paper.WithoutNetworks(err.Error())...), nil
+	}
+	defer l.close()
+	toys, err := l.toySections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return append(exact, toys...), nil
 }
 
 func (o *reproduceCommand) settings() []string {

@@ -52,15 +52,11 @@ func (r run) prior() sampling.Prior {
 	return sampling.Prior{Kind: sampling.PriorUniform, Low: -bound, High: bound}
 }
 
-// draw follows n chains.
-func (r run) draw(ctx context.Context, n int, seed uint64) (eval.Rows, error) {
+// draw follows n chains by the scores of a model.
+func (r run) draw(ctx context.Context, model sampling.Model, n int, seed uint64) (eval.Rows, error) {
 	plan, err := r.plan()
 	if err != nil {
 		return eval.Rows{}, fmt.Errorf("%s: %w", r.name, err)
-	}
-	var model sampling.Model = r.mixture
-	if !r.blurred {
-		model = r.mixture.Annealed()
 	}
 	x, err := sampling.Run(ctx, model, sampling.Request{Plan: plan, Prior: r.prior(), Dim: r.mixture.Dim(), Seed: seed, N: n})
 	if err != nil {
@@ -69,9 +65,17 @@ func (r run) draw(ctx context.Context, n int, seed uint64) (eval.Rows, error) {
 	return eval.Rows{X: x, Dim: r.mixture.Dim()}, nil
 }
 
-// sample draws n chains and measures where they ended.
+// sample draws n chains by exact scores and measures where they ended.
 func (r run) sample(ctx context.Context, n int, seed uint64) (outcome, error) {
-	x, err := r.draw(ctx, n, seed)
+	if r.blurred {
+		return r.sampleBy(ctx, r.mixture, n, seed)
+	}
+	return r.sampleBy(ctx, r.mixture.Annealed(), n, seed)
+}
+
+// sampleBy is sample by the scores of a model.
+func (r run) sampleBy(ctx context.Context, model sampling.Model, n int, seed uint64) (outcome, error) {
+	x, err := r.draw(ctx, model, n, seed)
 	if err != nil {
 		return outcome{}, err
 	}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/paper"
+)
+
+// laboratory makes the networks that experiments need.
+type laboratory struct {
+	*program
+	options paper.Options
+	full    bool
+	library string // path of ONNX Runtime
+	engine  *ort.Runtime
+	models  *models.Repository
+	loaded  []*ort.Session
+}
+
+func (p *program) newLaboratory(o *reproduceCommand) (*laboratory, error) {
+	library, _, err := ort.FindLibrary(o.library)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := ort.Open(library)
+	if err != nil {
+		return nil, err
+	}
+	repository, err := models.NewRepository(models.Zoo(), o.modelsDir)
+	if err != nil {
+		return nil, err
+	}
+	return &laboratory{program: p, options: o.exact(nil), full: o.full, library: library, engine: engine, models: repository}, nil
+}
+
+func (l *laboratory) close() {
+	for _, s := range l.loaded {
+		s.Close()
+	}
+	l.models.Close()
+}
+
+// load opens a model file.
+func (l *laboratory) load(ctx context.Context, graph []byte, m models.Manifest) (*ort.Session, error) {
+	s, err := l.engine.Load(ctx, graph, m, ort.Options{})
+	if err == nil {
+		l.loaded = append(l.loaded, s)
+	}
+	return s, err
+}
+
+// toySections are the experiments on points in the plane.
+func (l *laboratory) toySections(ctx context.Context) ([]paper.Section, error) {
+	ssm, err := l.trainUnconditional(ctx)
+	if err != nil {
+		return nil, err
+	}
+	figure2, err := paper.SlicedSection(ctx, ssm)
+	if err != nil {
+		return nil, err
+	}
+	var single []paper.Unconditional
+	for _, settings := range [][]string{
+		{"name=2gauss-dsm"},
+		{"name=ring-dsm", "data.name=ring", "data.modes=8", "data.radius=5"},
+	} {
+		u, err := l.trainUnconditional(ctx, append(settings, "loss.name=dsm", "loss.power=2", "loss.projections=0")...)
+		if err != nil {
+			return nil, err
+		}
+		single = append(single, u)
+	}
+	b := l.newBar("noise-conditional toys")
+	begin := time.Now()
+	conditional, err := l.conditionalSection(ctx)
+	b.close(err == nil, tidy(time.Since(begin)).String())
+	return []paper.Section{figure2, paper.SingleLevelSection(single), conditional}, err
+}
+
+// trainUnconditional trains the network of figure 2, with some settings changed.
+func (l *laboratory) trainUnconditional(ctx context.Context, settings ...string) (paper.Unconditional, error) {
+	config, err := configure("toy-ssm", settings)
+	if err != nil {
+		return paper.Unconditional{}, err
+	}
+	mixture, err := config.Data.Mixture()
+	if err != nil {
+		return paper.Unconditional{}, err
+	}
+	r, err := l.runTraining(ctx, config, training.Options{Library: l.library})
+	if err != nil {
+		return paper.Unconditional{}, err
+	}
+	least, err := training.LeastLosses(ctx, config)
+	if err != nil {
+		return paper.Unconditional{}, err
+	}
+	graph, err := r.ONNX()
+	if err != nil {
+		return paper.Unconditional{}, err
+	}
+	model, err := l.load(ctx, graph, r.Manifest())
+	if err != nil {
+		return paper.Unconditional{}, err
+	}
+	u := paper.Unconditional{
+		Name: config.Name, Mixture: mixture, Model: model, Sigma: r.Schedule().Last(), Every: config.Training.LogEvery, Loss: r.Loss, Least: least[0],
+	}
+	for _, record := range r.History {
+		u.History = append(u.History, record.Loss)
+	}
+	return u, nil
+}
+
+// conditionalSection takes the models of the zoo, or with full trains their presets afresh.
+func (l *laboratory) conditionalSection(ctx context.Context) (paper.Section, error) {
+	var networks [2]paper.Conditional
+	for i, name := range []string{"2gauss", "ring"} {
+		c, err := l.conditional(ctx, name)
+		if err != nil {
+			return paper.Section{}, err
+		}
+		networks[i] = c
+	}
+	return paper.ConditionalSection(ctx, networks[0], networks[1], l.options)
+}
+
+func (l *laboratory) conditional(ctx context.Context, name string) (paper.Conditional, error) {
+	config, err := configure("toy-"+name, nil)
+	if err != nil {
+		return paper.Conditional{}, err
+	}
+	mixture, err := config.Data.Mixture()
+	if err != nil {
+		return paper.Conditional{}, err
+	}
+	graph, manifest, err := l.toyModel(ctx, name, config)
+	if err != nil {
+		return paper.Conditional{}, err
+	}
+	schedule, err := manifest.Schedule()
+	if err != nil {
+		return paper.Conditional{}, err
+	}
+	model, err := l.load(ctx, graph, manifest)
+	return paper.Conditional{Name: name, Mixture: mixture, Model: model, Schedule: schedule}, err
+}
+
+// toyModel is a model of the zoo, or with full the same trained afresh.
+func (l *laboratory) toyModel(ctx context.Context, name string, config training.Config) ([]byte, models.Manifest, error) {
+	if !l.full {
+		file, err := l.models.Open(name, 0)
+		return file.Graph, file.Manifest, err
+	}
+	r, err := l.runTraining(ctx, config, training.Options{Library: l.library})
+	if err != nil {
+		return nil, models.Manifest{}, err
+	}
+	graph, err := r.ONNX()
+	if err != nil {
+		return nil, models.Manifest{}, fmt.Errorf("export %s: %w", name, err)
+	}
+	return graph, r.Manifest(), nil
+}

@@ -1,0 +1,234 @@
+package paper
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/eval"
+	"github.com/langevin-ml/langevin/training/figure"
+)
+
+// Unconditional is a network trained on the points of a mixture at one noise level, or at none.
+type Unconditional struct {
+	Name    string
+	Mixture sampling.Mixture
+	Model   sampling.Model
+	Sigma   float64   // that the model is asked for; those of its training
+	History []float64 // training loss, means of Every iterations
+	Every   int
+	Loss    float64 // of the finished network on fresh points
+	Least   float64 // of the exact score
+}
+
+// Conditional is a noise-conditional network of a mixture's points.
+type Conditional struct {
+	Name     string
+	Mixture  sampling.Mixture
+	Model    sampling.Model
+	Schedule sampling.Schedule
+}
+
+const (
+	fromFigure2 = "NCSN 2019, figure 2"
+	fromLeast   = "loss of the exact score"
+)
+
+// SlicedSection is figure 2 of the 2019 paper: a network that learned by sliced score matching on points without noise.
+func SlicedSection(ctx context.Context, u Unconditional) (Section, error) {
+	s := sliced()
+	atModes, err := eval.ScoreError(ctx, u.Model, u.Mixture, 1e-3, 10_000, 1, -bound, bound)
+	if err != nil {
+		return s, fmt.Errorf("figure 2: %w", err)
+	}
+	exactNear, exactOver, err := squaredScores(ctx, u.Mixture)
+	if err != nil {
+		return s, fmt.Errorf("figure 2: %w", err)
+	}
+	square := 1e-3 * 1e-3
+	near, over := atModes.Data/square/exactNear, atModes.Grid/square/exactOver
+	s.Findings = []Finding{
+		Between(u.Name, "training loss, mean of the last 1,000 iterations", tailMean(u.History, max(1, 1000/u.Every)), -1.05, -0.90, fromFigure2),
+		Near(u.Name, "loss on fresh points", u.Loss, u.Least, 0.03, fromLeast),
+		Between(u.Name, "squared error of the score where the data are, over that of the exact score", near, 0, 0.1, fromFigure2),
+		Between(u.Name, "squared error over the whole square, over that where the data are", over*exactOver/(near*exactNear), 2, 1e4, fromFigure2),
+	}
+	fields, err := fieldsOf(ctx, u)
+	if err != nil {
+		return s, err
+	}
+	s.Pictures = []Picture{
+		NewPicture("figure-2.png", "The exact score and the network's, over the density.", fields.PNG).Broad(),
+		NewPicture("figure-2-loss.png", "The loss while training; dashed, that of the exact score.", lossPlot(u).PNG),
+	}
+	return s, nil
+}
+
+// squaredScores is the mean of ‖s‖²/dim of the exact score over the data and over the square.
+func squaredScores(ctx context.Context, m sampling.Mixture) (data, square float64, err error) {
+	zero := sampling.ModelFunc(func(_ context.Context, dst, _, _ []float32) error { clear(dst); return nil })
+	const sigma = 1e-3
+	r, err := eval.ScoreError(ctx, zero, m, sigma, 10_000, 1, -bound, bound)
+	return r.Data / (sigma * sigma), r.Grid / (sigma * sigma), err
+}
+
+func tailMean(all []float64, n int) float64 {
+	last := all[max(0, len(all)-n):]
+	var sum float64
+	for _, v := range last {
+		sum += v
+	}
+	return sum / float64(len(last))
+}
+
+func lossPlot(u Unconditional) figure.LossPlot {
+	return figure.LossPlot{
+		Title: u.Name + ": loss", Every: u.Every, Window: 1, LogX: true,
+		Curves: []figure.LossCurve{{Sigma: u.Sigma, Loss: u.History, Minimum: u.Least}},
+	}
+}
+
+// fieldsOf is the exact score beside the network's.
+func fieldsOf(ctx context.Context, u Unconditional) (figure.Figure, error) {
+	f := figure.Figure{Bounds: figure.Range{Low: -bound, High: bound}, Columns: 2}
+	for _, m := range []struct {
+		title string
+		model sampling.Model
+	}{{"exact score", u.Mixture.Annealed()}, {"the network's", u.Model}} {
+		field, err := figure.ScoreField(ctx, m.model, u.Sigma, f.Bounds)
+		if err != nil {
+			return f, fmt.Errorf("%s: %w", u.Name, err)
+		}
+		f.Panels = append(f.Panels, figure.Panel{Title: m.title, Layers: []figure.Layer{figure.Backdrop(figure.MixtureDensity(u.Mixture, 0)), field}})
+	}
+	return f, nil
+}
+
+// SingleLevelSection is denoising score matching at one level. Networks come from shared points of std 1 blurred by sigma 1.
+func SingleLevelSection(networks []Unconditional) Section {
+	s := singleLevel()
+	for _, u := range networks {
+		s.Findings = append(s.Findings,
+			Near(u.Name, "loss on fresh points", u.Loss, u.Least, 0.03, fromLeast),
+			Near(u.Name, "training loss, mean of the last 1,000 iterations", tailMean(u.History, max(1, 1000/u.Every)), u.Least, 0.03, fromLeast))
+		s.Pictures = append(s.Pictures, NewPicture("denoising-"+u.Name+".png",
+			u.Name+": the loss while training; dashed, that of the exact score.", lossPlot(u).PNG))
+	}
+	return s
+}
+
+// The least losses of denoising score matching at ten levels, for modes of std 1 (computed with exact scores).
+var (
+	leastSigmas      = []float64{20, 14.73, 10.85, 7.52, 5.54, 3.84, 2.83, 1.96, 1.44, 1}
+	leastTwoGaussian = []float64{0.037, 0.067, 0.110, 0.170, 0.202, 0.192, 0.166, 0.213, 0.327, 0.499}
+	leastRing        = []float64{0.035, 0.057, 0.101, 0.193, 0.306, 0.462, 0.572, 0.646, 0.687, 0.744}
+)
+
+// ConditionalSection holds noise-conditional networks of two Gaussians and of the ring against the least losses, samples
+// them by annealed Langevin dynamics as figure 3 does, and draws their scores.
+func ConditionalSection(ctx context.Context, twoGaussians, ring Conditional, o Options) (Section, error) {
+	s := conditional()
+	for _, c := range []struct {
+		Conditional
+		least  []float64
+		within func(found outcome) []Finding
+	}{{twoGaussians, leastTwoGaussian, twoGaussianShares}, {ring, leastRing, ringShares}} {
+		losses, err := levelFindings(ctx, c.Conditional, c.least, o.Seed)
+		if err != nil {
+			return s, fmt.Errorf("%s: %w", c.Name, err)
+		}
+		found, err := c.draw(ctx, o)
+		if err != nil {
+			return s, fmt.Errorf("%s: %w", c.Name, err)
+		}
+		s.Findings = append(append(s.Findings, losses...), c.within(found)...)
+		pictures, err := c.pictures(ctx, found.samples.Slice(0, min(o.Shown, found.samples.Len())), o.Seed)
+		if err != nil {
+			return s, fmt.Errorf("%s: %w", c.Name, err)
+		}
+		s.Pictures = append(s.Pictures, pictures...)
+	}
+	return s, nil
+}
+
+// levelFindings is the loss of each level: the least one and, as an exact score errs in nothing but the noise, half the
+// squared error of the network.
+func levelFindings(ctx context.Context, c Conditional, least []float64, seed uint64) ([]Finding, error) {
+	var all []Finding
+	for i, sigma := range leastSigmas {
+		r, err := eval.ScoreError(ctx, c.Model, c.Mixture, sigma, 10_000, seed, 0, 0)
+		if err != nil {
+			return nil, err
+		}
+		loss := least[i] + r.Data*float64(c.Mixture.Dim())/2
+		all = append(all, Near(c.Name, fmt.Sprintf("loss at sigma %g", sigma), loss, least[i], 0.1*least[i], fromLeast))
+	}
+	return all, nil
+}
+
+// networkChains is how many chains a network draws: they take 5,000 evaluations each.
+const networkChains = 2000
+
+// draw samples as figure 3 does, from sigma 20 to 1, with the network's fifty levels.
+func (c Conditional) draw(ctx context.Context, o Options) (outcome, error) {
+	r := run{name: c.Name + ", annealed by the network", mixture: c.Mixture, plan: annealed(geometric(20, 1, 50), 100, 0.1, false)}
+	return r.sampleBy(ctx, c.Model, min(o.Chains, networkChains), o.Seed)
+}
+
+func twoGaussianShares(o outcome) []Finding {
+	return []Finding{
+		Between(o.name, "weight of mode (5, 5)", o.weights[0], 0.75, 0.82, fromFigure3),
+		Near(o.name, "variance about the nearest mean", o.variance, 2.03, 0.2, fromExact),
+	}
+}
+
+func ringShares(o outcome) []Finding {
+	low, high := math.Inf(1), 0.
+	for _, w := range o.weights {
+		low, high = min(low, w), max(high, w)
+	}
+	return []Finding{
+		Between(o.name, "smallest weight of a mode", low, 0.10, 0.125, fromExact),
+		Between(o.name, "largest weight of a mode", high, 0.125, 0.15, fromExact),
+		Between(o.name, "share inside the ring, radius below 2", o.hole, 0, 0.03, fromExact),
+	}
+}
+
+// pictures is the data beside the samples, and the scores at the ends of the ladder beside the exact ones.
+func (c Conditional) pictures(ctx context.Context, samples eval.Rows, seed uint64) ([]Picture, error) {
+	f := figure.Figure{Bounds: figure.Range{Low: -bound, High: bound}, Columns: 2}
+	for _, p := range []struct {
+		title string
+		x     []float32
+	}{{"data", eval.Draw(c.Mixture, samples.Len(), seed).X}, {"annealed Langevin, network", samples.X}} {
+		dots, err := figure.Samples(p.x)
+		if err != nil {
+			return nil, err
+		}
+		f.Panels = append(f.Panels, figure.Panel{Title: p.title, Layers: []figure.Layer{dots}})
+	}
+	for _, sigma := range []float64{20, 1} {
+		for _, m := range []struct {
+			of    string
+			model sampling.Model
+		}{{"exact score", c.Mixture}, {"network", c.Model}} {
+			field, err := figure.ScoreField(ctx, m.model, sigma, f.Bounds)
+			if err != nil {
+				return nil, err
+			}
+			f.Panels = append(f.Panels, figure.Panel{Title: fmt.Sprintf("%s, sigma %g", m.of, sigma),
+				Layers: []figure.Layer{figure.Backdrop(figure.MixtureDensity(c.Mixture, sigma)), field}})
+		}
+	}
+	strip := figure.Annealed{Bounds: f.Bounds, Schedule: c.Schedule, Model: c.Model, Exact: c.Mixture,
+		Density: func(sigma, x, y float64) float64 { return figure.MixtureDensity(c.Mixture, sigma)(x, y) }}
+	file := strings.ReplaceAll(c.Name, " ", "-")
+	return []Picture{
+		NewPicture("conditional-"+file+".png", fmt.Sprintf("%s: %d samples, and scores at the ends of the ladder.", c.Name, samples.Len()), f.PNG),
+		NewPicture("conditional-"+file+".gif", c.Name+": the score from the largest sigma to the smallest, exact at the left.",
+			func(w io.Writer) error { return strip.Animate(ctx, w, figure.Timing{}) }),
+	}, nil
+}
