@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ type reproduceCommand struct {
 	seed      uint64
 	library   string
 	modelsDir string
+	dataDir   string
 }
 
 func (p *program) reproduceCommand() *cobra.Command {
@@ -43,6 +45,7 @@ networks afresh. An experiment whose model or data are not there has a section t
 	c.Flags().Uint64Var(&o.seed, "seed", 1, "seed of all noise")
 	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
 	c.Flags().StringVar(&o.modelsDir, "models-dir", "", "folder of models beside the embedded ones, as for serve")
+	c.Flags().StringVar(&o.dataDir, "data-dir", filepath.Join("data", "mnist"), "folder of MNIST")
 	return c
 }
 
@@ -70,7 +73,11 @@ func (p *program) reproduce(ctx context.Context, o *reproduceCommand) error {
 		return err
 	}
 	begin := time.Now()
-	sections, err := p.experiments(ctx, o)
+	l, missing := p.newLaboratory(o)
+	if missing == nil {
+		defer l.close()
+	}
+	sections, err := p.experiments(ctx, o, l, missing)
 	if err != nil {
 		return fmt.Errorf("reproduce: %w", err)
 	}
@@ -81,8 +88,8 @@ func (p *program) reproduce(ctx context.Context, o *reproduceCommand) error {
 	return p.printReproduction(report, o.folder, time.Since(begin))
 }
 
-// experiments makes all sections of the page.
-func (p *program) experiments(ctx context.Context, o *reproduceCommand) ([]paper.Section, error) {
+// experiments makes all sections of the page; those that need a network say why there is none if missing does.
+func (p *program) experiments(ctx context.Context, o *reproduceCommand, l *laboratory, missing error) ([]paper.Section, error) {
 	begin := time.Now()
 	b := p.newBar("exact scores")
 	exact, err := paper.ExactSections(ctx, o.exact(func(done, total int, now string) { b.set(int64(done), int64(total), now) }))
@@ -90,16 +97,15 @@ func (p *program) experiments(ctx context.Context, o *reproduceCommand) ([]paper
 	if err != nil {
 		return nil, err
 	}
-	l, err := p.newLaboratory(o)
-	if err != nil {
-		return append(exact, paper.WithoutNetworks(err.Error())...), nil
+	if missing != nil {
+		return slices.Concat(exact, paper.WithoutNetworks(missing.Error()), paper.WithoutImages(missing.Error())), nil
 	}
-	defer l.close()
 	toys, err := l.toySections(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return append(exact, toys...), nil
+	images, err := l.imageSections(ctx)
+	return slices.Concat(exact, toys, images), err
 }
 
 func (o *reproduceCommand) settings() []string {

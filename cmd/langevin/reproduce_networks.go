@@ -2,24 +2,30 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/server/ort"
 	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/paper"
 )
 
-// laboratory makes the networks that experiments need.
+// laboratory makes the networks that experiments need. Pictures may need them too: it closes after the page is written.
 type laboratory struct {
 	*program
+	dataDir string // of MNIST
 	options paper.Options
 	full    bool
 	library string // path of ONNX Runtime
 	engine  *ort.Runtime
 	models  *models.Repository
 	loaded  []*ort.Session
+
+	classifier classifier
 }
 
 func (p *program) newLaboratory(o *reproduceCommand) (*laboratory, error) {
@@ -35,19 +41,26 @@ func (p *program) newLaboratory(o *reproduceCommand) (*laboratory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &laboratory{program: p, options: o.exact(nil), full: o.full, library: library, engine: engine, models: repository}, nil
+	return &laboratory{program: p, dataDir: o.dataDir, options: o.exact(nil), full: o.full, library: library, engine: engine, models: repository}, nil
 }
 
 func (l *laboratory) close() {
 	for _, s := range l.loaded {
 		s.Close()
 	}
+	if l.classifier.Function != nil {
+		l.classifier.Close()
+	}
 	l.models.Close()
 }
 
-// load opens a model file.
+// load opens a model file for callers side by side.
 func (l *laboratory) load(ctx context.Context, graph []byte, m models.Manifest) (*ort.Session, error) {
-	s, err := l.engine.Load(ctx, graph, m, ort.Options{})
+	return l.loadWith(ctx, graph, m, ort.Options{})
+}
+
+func (l *laboratory) loadWith(ctx context.Context, graph []byte, m models.Manifest, o ort.Options) (*ort.Session, error) {
+	s, err := l.engine.Load(ctx, graph, m, o)
 	if err == nil {
 		l.loaded = append(l.loaded, s)
 	}
@@ -166,4 +179,62 @@ func (l *laboratory) toyModel(ctx context.Context, name string, config training.
 		return nil, models.Manifest{}, fmt.Errorf("export %s: %w", name, err)
 	}
 	return graph, r.Manifest(), nil
+}
+
+// imagesModel is the model of the experiments on images.
+const imagesModel = "mnist"
+
+// imageSections are the experiments on images. A model or data that are not there are said to be missing.
+func (l *laboratory) imageSections(ctx context.Context) ([]paper.Section, error) {
+	file, err := l.models.Open(imagesModel, 0)
+	if errors.Is(err, models.ErrNotFound) {
+		return paper.WithoutImages(fmt.Sprintf("there is no model %s; “langevin train mnist-small --out OUT” makes one, for --models-dir OUT/models", imagesModel)), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	images, err := l.images(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	b := l.newBar(imagesModel)
+	images.Progress = func(done, total int, now string) { b.set(int64(done), int64(total), now) }
+	sections, err := paper.ImageSections(ctx, images)
+	b.close(err == nil, tidy(time.Since(begin)).String())
+	return sections, err
+}
+
+func (l *laboratory) images(ctx context.Context, file models.File) (paper.Images, error) {
+	m := paper.Images{Name: imagesModel, Shape: file.Manifest.Shape, Prior: file.Manifest.Prior, Seed: l.options.Seed, Sizes: paper.SmallImages()}
+	if l.full {
+		m.Sizes = paper.PaperImages()
+	}
+	var err error
+	if m.Sampler, err = file.Manifest.AnnealedLangevin(); err != nil {
+		return m, err
+	}
+	if m.Model, err = l.loadWith(ctx, file.Graph, file.Manifest, ort.Options{Threads: runtime.GOMAXPROCS(0)}); err != nil {
+		return m, err
+	}
+	if l.classifier, err = openClassifier(l.library, "", imagesModel); err != nil {
+		return m, err
+	}
+	m.Classifier = l.classifier
+	if err := l.readImages(&m); err != nil {
+		m.NoData = fmt.Sprintf("%v; “make data” fetches MNIST, --data-dir names another folder", err)
+	}
+	return m, nil
+}
+
+func (l *laboratory) readImages(m *paper.Images) error {
+	config, err := configure("mnist-small", []string{"data.dir=" + l.dataDir})
+	if err != nil {
+		return err
+	}
+	if m.Train, err = pixels(config.Data, data.Train); err != nil {
+		return err
+	}
+	m.Test, err = pixels(config.Data, data.Test)
+	return err
 }

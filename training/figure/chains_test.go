@@ -3,6 +3,8 @@ package figure
 import (
 	"bytes"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"math"
 	"slices"
@@ -166,6 +168,29 @@ func TestStillIsDeterministic(t *testing.T) {
 	draw := func(w io.Writer) error { return Still(w, []int{2}, plane, x, "points") }
 	if !bytes.Equal(bytesOf(t, draw), bytesOf(t, draw)) {
 		t.Error("two runs give different bytes")
+	}
+}
+
+// TestImageRows: so many rows are so many images high, whatever their number.
+func TestImageRows(t *testing.T) {
+	draw := func(rows int) image.Point {
+		text := bytesOf(t, func(w io.Writer) error {
+			return ImageRows(w, []int{1, 4, 4}, Range{0, 1}, make([]float32, 12*16), rows, "")
+		})
+		img, err := png.Decode(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img.Bounds().Size()
+	}
+	if wide, high := draw(1), draw(12); wide.X < 4*wide.Y || high.Y < 4*high.X {
+		t.Errorf("1 row of 12 is %v, 12 rows of 1 are %v", wide, high)
+	}
+	if err := ImageRows(io.Discard, []int{1, 4, 4}, Range{0, 1}, make([]float32, 12*16), 5, ""); err == nil {
+		t.Error("12 images in 5 rows are drawn")
+	}
+	if err := ImageRows(io.Discard, []int{2}, Range{0, 1}, make([]float32, 12), 2, ""); err == nil {
+		t.Error("points are drawn as images")
 	}
 }
 

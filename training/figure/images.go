@@ -3,6 +3,7 @@ package figure
 import (
 	"fmt"
 	"image"
+	"io"
 	"math"
 )
 
@@ -12,6 +13,7 @@ type imageGrid struct {
 	values Range // black, white
 	scale  float64
 	side   float64 // of the whole grid in points, roughly
+	rows   int     // as near to a square as can be if zero
 }
 
 const (
@@ -19,11 +21,14 @@ const (
 	maxPixels = 64 << 20 // of a grid
 )
 
-// render draws the images of x, row-major, as near to a square as their number allows.
+// render draws the images of x, row-major.
 func (g imageGrid) render(x []float32, title, note string) (*image.RGBA, error) {
 	dim := g.shape[0] * g.shape[1] * g.shape[2]
 	n := len(x) / dim
 	columns := int(math.Ceil(math.Sqrt(float64(n))))
+	if g.rows > 0 {
+		columns = n / g.rows
+	}
 	rows := (n + columns - 1) / columns
 	zoom := max(1, int(g.side*g.scale)/(columns*g.shape[2]))
 	w, h := columns*(g.shape[2]*zoom+imageGap)-imageGap, rows*(g.shape[1]*zoom+imageGap)-imageGap
@@ -77,4 +82,24 @@ func (g imageGrid) pixel(x []float32, i int) (colour rgb, ok bool) {
 		colour = colour<<8 | rgb(math.Round(255*min(1, max(0, share))))
 	}
 	return colour, true
+}
+
+// ImageRows writes images as rows of equally many: x holds rows·k images of a shape, row-major, which is [1,H,W] or
+// [3,H,W]; their values are clamped to r.
+func ImageRows(w io.Writer, shape []int, r Range, x []float32, rows int, title string) error {
+	kind, err := drawable(shape, r, x)
+	if err != nil {
+		return err
+	}
+	if kind != images {
+		return fmt.Errorf("image rows: samples of shape %s: want images", shapeText(shape))
+	}
+	if n := len(x) / (shape[0] * shape[1] * shape[2]); rows < 1 || n%rows != 0 {
+		return fmt.Errorf("image rows: %d images in %d rows: want as many in each", n, rows)
+	}
+	img, err := imageGrid{shape: shape, values: r, scale: 2, side: 320, rows: rows}.render(x, title, "")
+	if err != nil {
+		return err
+	}
+	return encodePNG(w, img)
 }

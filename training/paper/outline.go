@@ -52,3 +52,45 @@ func InOrder(sections []Section) []Section {
 	slices.SortStableFunc(all, func(a, b Section) int { return slices.Index(order, a.Name) - slices.Index(order, b.Name) })
 	return all
 }
+
+func intermediate() Section {
+	return Section{
+		Name: "figure-4", Title: "Figure 4: images on their way from noise",
+		Expected: "Images emerge as sigma falls: first their rough shape, then their edges. On the way a state is its sample and noise of about the size of sigma.",
+	}
+}
+
+func uncurated() Section {
+	return Section{
+		Name: "figure-5", Title: "Figure 5: samples, none chosen",
+		Expected: "A person takes nearly all of them for what the network learned, and so does a classifier.",
+	}
+}
+
+func inpainting() Section {
+	return Section{
+		Name: "figure-6", Title: "Figure 6: inpainting",
+		Expected: "The missing half is completed in several ways that all fit the known half. The known pixels stay, and nothing leaks from the hidden ones.",
+	}
+}
+
+func interpolation() Section {
+	return Section{
+		Name: "interpolation", Title: "Interpolation (NCSNv2)",
+		Expected: "Each row changes from one sample to another as its noise turns from that of the one to that of the other; the ends are the samples of unmixed noise.",
+	}
+}
+
+func baseline() Section {
+	return Section{
+		Name: "figure-7", Title: "Figure 7: one small noise level alone makes no images",
+		Expected: "Chains that start in uniform noise do not find the data by the score at the smallest sigma: no image looks like one.",
+	}
+}
+
+func neighbours() Section {
+	return Section{
+		Name: "figure-9", Title: "Figure 9: nearest neighbours in the training set",
+		Expected: "No sample is a copy: samples are about as far from their nearest training images as test images are.",
+	}
+}
