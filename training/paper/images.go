@@ -112,7 +112,7 @@ func (m Images) run(ctx context.Context, r sampling.Request) (eval.Rows, error) 
 // picture is a grid of images, as near to a square as their number allows.
 func (m Images) picture(file, caption string, x []float32) Picture {
 	return NewPicture(file, caption, func(w io.Writer) error {
-		return figure.Still(w, m.Shape, figure.Range{Low: 0, High: 1}, x, caption)
+		return figure.Still(w, m.Shape, figure.Range{Low: 0, High: 1}, x, "")
 	})
 }
 
@@ -145,7 +145,7 @@ func (m Images) intermediate(ctx context.Context, plan sampling.Plan, s *Section
 			grid = append(grid, frame[i*x.Dim:(i+1)*x.Dim]...)
 		}
 	}
-	s.Pictures = []Picture{m.picture("figure-4.png", "Each row an image, from noise at the left", grid)}
+	s.Pictures = []Picture{m.picture("figure-4.png", "Each row an image, from noise at the left.", grid)}
 	return nil
 }
 
@@ -167,7 +167,7 @@ func (m Images) grid(ctx context.Context, plan sampling.Plan, s *Section) (eval.
 	for i, v := range x.X {
 		x.X[i] = min(1, max(0, v))
 	}
-	s.Pictures = []Picture{m.picture("figure-5.png", fmt.Sprintf("%d samples, none left out", x.Len()), x.X)}
+	s.Pictures = []Picture{m.picture("figure-5.png", fmt.Sprintf("%d samples, none left out.", x.Len()), x.X)}
 	if m.Classifier == nil {
 		return x, nil
 	}
@@ -227,7 +227,7 @@ func (m Images) inpaint(ctx context.Context, plan sampling.Plan, s *Section) err
 	if err != nil {
 		return err
 	}
-	s.Pictures = []Picture{m.rowsPicture("figure-6.png", "Left: what is known; right: the test image; between: completions", grid, n)}
+	s.Pictures = []Picture{m.rowsPicture("figure-6.png", "Left: what is known; right: the test image; between: completions.", grid, n)}
 	s.Findings = []Finding{
 		Between(m.Name, "largest error of a known pixel, over the smallest sigma", worst/m.Sampler.Schedule.Last(), 0, 5, fromAlgorithm),
 		Near(m.Name, "largest change of a completion when the hidden half of its image is changed", leak, 0, 0, fromAlgorithm),
@@ -257,7 +257,7 @@ func (m Images) row(image []float32, mask []bool, completions eval.Rows) []float
 // rowsPicture stacks n rows of images.
 func (m Images) rowsPicture(file, caption string, x []float32, n int) Picture {
 	return NewPicture(file, caption, func(w io.Writer) error {
-		return figure.ImageRows(w, m.Shape, figure.Range{Low: 0, High: 1}, x, n, caption)
+		return figure.ImageRows(w, m.Shape, figure.Range{Low: 0, High: 1}, x, n, "")
 	})
 }
 
@@ -295,7 +295,7 @@ func (m Images) interpolate(ctx context.Context, plan sampling.Plan, s *Section)
 	}
 	start := make([]float32, x.Dim)
 	m.Prior.Draw(start, sampling.Noise{Seed: m.Seed})
-	s.Pictures = []Picture{m.rowsPicture("interpolation.png", "Each row goes from one sample to another", x.X, m.Sizes.Blends)}
+	s.Pictures = []Picture{m.rowsPicture("interpolation.png", "Each row goes from one sample to another.", x.X, m.Sizes.Blends)}
 	for _, end := range []struct {
 		text   string
 		chain  uint64
@@ -342,7 +342,7 @@ func (m Images) singleLevel(ctx context.Context, s *Section) error {
 	}
 	s.Note = fmt.Sprintf("Made with the noise-conditional network of the other figures, asked at sigma %.3g alone, %d steps. The paper's baseline is a network "+
 		"trained on that level alone: “langevin train baseline-mnist”, hours on a CPU.", m.Sampler.Schedule.Last(), m.Sizes.Steps)
-	s.Pictures = []Picture{m.picture("figure-7.png", fmt.Sprintf("%d chains by one noise level", x.Len()), x.X)}
+	s.Pictures = []Picture{m.picture("figure-7.png", fmt.Sprintf("%d chains by one noise level.", x.Len()), x.X)}
 	s.Findings = []Finding{Between(m.Name, "distance to the nearest training image, over that of test images", memory.Value/memory.Expected, 1.3, 10, "NCSN 2019, figure 7")}
 	return nil
 }
@@ -366,7 +366,7 @@ func (m Images) neighbours(samples eval.Rows, s *Section) error {
 	if err != nil {
 		return err
 	}
-	s.Pictures = []Picture{m.rowsPicture("figure-9.png", "Left: samples; right of each: the nearest training images", grid, shown.Len())}
+	s.Pictures = []Picture{m.rowsPicture("figure-9.png", "Left: samples; right of each: the nearest training images.", grid, shown.Len())}
 	s.Findings = []Finding{Between(m.Name, "distance to the nearest training image, over that of test images", memory.Value/memory.Expected, 0.6, 1.5, "own aim: no copies")}
 	return nil
 }
