@@ -88,6 +88,12 @@ DEVICE ?= cuda
 test-gpu: ## Test on a GPU: scores beside the CPU's, the service, SIGTERM (skips with a reason where there is none)
 	go test -count=1 -v -run TestGPU ./server ./cmd/langevin -args -gpu $(DEVICE)
 
+.PHONY: bench-gpu
+bench-gpu: ## Measure a GPU beside PyTorch on it; writes bench/RESULTS-GPU.md (DEVICE=cpu BENCHFLAGS=-quick: a dry run)
+	go run ./bench/networks $(OUT)/bench-gpu ncsnv2
+	go build -o bin/compare ./bench/compare
+	bin/compare -device $(DEVICE) -networks $(OUT)/bench-gpu -torch $(TORCH) -out bench/RESULTS-GPU.md $(BENCHFLAGS)
+
 .PHONY: test-triton
 test-triton: onnxruntime build ## Drive the server with Triton's own Python client (from PyPI; not part of make test)
 	@bench/triton/run.sh bin/langevin

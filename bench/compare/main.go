@@ -29,6 +29,7 @@ type settings struct {
 	torch    string // Python with PyTorch; "none" leaves it out
 	out      string
 	quick    bool
+	device   string // measured alone, for make bench-gpu; empty: the whole of make bench
 }
 
 // effort says how long to measure. The whole takes about a hundred times least, plus the services.
@@ -55,6 +56,7 @@ func main() {
 	flag.StringVar(&s.torch, "torch", "/usr/bin/python3", `Python with PyTorch and onnx; "none" leaves PyTorch out`)
 	flag.StringVar(&s.out, "out", "bench/RESULTS.md", "file to write")
 	flag.BoolVar(&s.quick, "quick", false, "measure almost nothing, to see that all of it works")
+	flag.StringVar(&s.device, "device", "", "measure this device beside PyTorch on it, as make bench-gpu does: cuda, cuda:N, or cpu for a dry run")
 	flag.Parse()
 	log.SetFlags(log.Ltime)
 	server.AddProcessors() // as the program does
@@ -67,6 +69,9 @@ func main() {
 }
 
 func run(ctx context.Context, s settings) (err error) {
+	if s.device != "" {
+		return runGPU(ctx, s)
+	}
 	b, err := newBench(ctx, s)
 	if err != nil {
 		return err

@@ -33,8 +33,8 @@ type answer struct {
 	Score   []float32
 }
 
-func startPeer(ctx context.Context, name, python, script string) (*peer, error) {
-	p := &peer{name: name, process: exec.CommandContext(ctx, python, script)}
+func startPeer(ctx context.Context, name, python string, script ...string) (*peer, error) {
+	p := &peer{name: name, process: exec.CommandContext(ctx, python, script...)}
 	p.process.Stderr = os.Stderr
 	var err error
 	if p.in, err = p.process.StdinPipe(); err != nil {

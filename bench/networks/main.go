@@ -1,7 +1,9 @@
 // Networks writes what the benchmarks run: two model files, NAME/1/model.onnx, a product of matrices to measure the
 // machine with, and networks.json, which says what they cost. Their weights are random: time does not depend on them.
 //
-//	go run ./bench/networks FOLDER
+//	go run ./bench/networks FOLDER [ncsnv2]
+//
+// The second argument adds a network of the size of NCSNv2 for CIFAR-10, 119 MB, which is for GPUs.
 package main
 
 import (
@@ -30,23 +32,31 @@ type cost struct {
 }
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "networks: want the folder to write to")
+	if len(os.Args) != 2 && (len(os.Args) != 3 || os.Args[2] != "ncsnv2") {
+		fmt.Fprintln(os.Stderr, "networks: want the folder to write to, and ncsnv2 if that is wanted too")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1]); err != nil {
+	if err := run(os.Args[1], len(os.Args) == 3); err != nil {
 		fmt.Fprintln(os.Stderr, "networks:", err)
 		os.Exit(1)
 	}
 }
 
-func run(folder string) error {
+func run(folder string, large bool) error {
 	toy, err := toyNetwork()
 	if err != nil {
 		return err
 	}
+	all := []network{toy, imageNetwork()}
+	if large {
+		ncsnv2, err := ncsnv2Network()
+		if err != nil {
+			return err
+		}
+		all = append(all, ncsnv2)
+	}
 	costs := map[string]cost{}
-	for _, n := range []network{toy, imageNetwork()} {
+	for _, n := range all {
 		if err := models.Attach(n.model, n.manifest); err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 // What run writes can be served: the repository takes it, and the graphs keep the contract.
 func TestFilesCanBeServed(t *testing.T) {
 	folder := t.TempDir()
-	if err := run(folder); err != nil {
+	if err := run(folder, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"toy", "image"} {

@@ -36,6 +36,11 @@ def answer_to(peer, command):
             peer.threads(command.pop("threads"))
             repeat = command.pop("repeat")
             return timed(repeat, lambda: peer.anneal(**command))
+        case "mode":
+            peer.mode(**command)
+            return {}
+        case "product":
+            return peer.product(**command)
         case "products":
             return peer.products(**command)
         case other:

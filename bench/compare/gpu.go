@@ -1,0 +1,337 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/batch"
+	"github.com/langevin-ml/langevin/server/ort"
+)
+
+// gpuBench measures one device: Langevin at several precisions beside PyTorch, eager and compiled, on the same device.
+type gpuBench struct {
+	settings settings
+	runtime  *ort.Runtime
+	referee  *referee
+	torch    *peer // nil if it takes no part
+	results  gpuResults
+}
+
+// gpuCase is chains of a network at a precision. Seconds in seen are for one step of all of them.
+type gpuCase struct {
+	network, precision string
+	chains             int
+	flops              float64 // of one step of one chain
+	seen               map[string]series
+	idle               float64 // part of our time in which the GPU did nothing; below 0 where nobody tells
+}
+
+const (
+	eager    = "PyTorch eager"
+	compiled = "torch.compile"
+	gpuSteps = 10 // of one request
+)
+
+// tolerances are how far scores may be off the CPU's: the largest difference over the largest score.
+var tolerances = map[string]float64{"fp32": 1e-4, "tf32": 1e-2, "fp16": 2e-2}
+
+func runGPU(ctx context.Context, s settings) (err error) {
+	library, _, err := ort.FindLibrary("")
+	if err != nil {
+		return err
+	}
+	device, err := ort.ParseDevice(s.device)
+	if err != nil {
+		return err
+	}
+	b := &gpuBench{settings: s, referee: &referee{others: otherWork}}
+	if b.runtime, err = ort.Open(library); err != nil {
+		return err
+	}
+	b.results = gpuResults{device: s.device, started: time.Now(), quick: s.quick, ceilings: map[string]float64{}}
+	b.results.machine = append((&bench{runtime: b.runtime}).describe(), gpuName(device))
+	b.startTorch(ctx, device)
+	if b.torch != nil {
+		defer func() { err = errors.Join(err, b.torch.close()) }()
+	}
+	for _, name := range []string{"toy", "image", "ncsnv2"} {
+		for _, precision := range []string{"fp32", "tf32", "fp16"} {
+			if precision == "tf32" && !device.CUDA {
+				continue // a CPU has none
+			}
+			if err := b.compare(ctx, name, precision); err != nil {
+				return fmt.Errorf("%s, %s: %w", name, precision, err)
+			}
+		}
+	}
+	return os.WriteFile(s.out, b.results.markdown(), 0o644)
+}
+
+// startTorch leaves PyTorch out, and says why, where it cannot use the device.
+func (b *gpuBench) startTorch(ctx context.Context, device ort.Device) {
+	if b.settings.torch == "none" {
+		b.results.note("PyTorch was left out")
+		return
+	}
+	p, err := startPeer(ctx, "PyTorch", b.settings.torch, "bench/peers/torch_eager.py", strings.ReplaceAll(device.String(), "cuda:0", "cuda"))
+	if err != nil {
+		b.results.note("PyTorch was left out: %v", err)
+		return
+	}
+	b.torch = p
+	if a, err := p.ask(command{"do": "describe"}); err == nil {
+		b.results.machine = append(b.results.machine, a.Text)
+	}
+	size, repeat := 8192, 20
+	if b.settings.quick {
+		size, repeat = 256, 2
+	}
+	for precision := range tolerances {
+		a, err := answer{}, p.setMode(precision, false)
+		if err == nil {
+			a, err = p.ask(command{"do": "product", "size": size, "repeat": repeat})
+		}
+		if err != nil {
+			b.results.note("no ceiling at %s: %v", precision, err)
+			continue
+		}
+		b.results.ceilings[precision] = 2 * float64(size) * float64(size) * float64(size) * float64(repeat) / a.Seconds
+	}
+}
+
+func (p *peer) setMode(precision string, compiled bool) error {
+	p.loaded = "" // loading reads the mode
+	_, err := p.ask(command{"do": "mode", "precision": precision, "compiled": compiled})
+	return err
+}
+
+func (b *gpuBench) compare(ctx context.Context, name, precision string) (err error) {
+	n, file, err := b.open(name)
+	if err != nil {
+		return err
+	}
+	if precision == "fp16" {
+		half, err := toHalf(file, n.manifest)
+		if err != nil {
+			b.results.note("%s at fp16: %v", name, err)
+			return nil
+		}
+		file = half
+	}
+	if n.session, err = b.runtime.Load(ctx, file, n.manifest, ort.Options{Device: b.settings.device, TF32: precision == "tf32"}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.session.Close()) }()
+	if err := b.checkGPU(ctx, n, precision); err != nil {
+		return err
+	}
+	for _, chains := range b.settings.batches(name) {
+		c, err := b.measure(ctx, n, precision, chains)
+		if err != nil {
+			return err
+		}
+		b.results.cases = append(b.results.cases, c)
+	}
+	return nil
+}
+
+// batches are the numbers of chains; of a dry run, what a CPU does in a moment.
+func (s settings) batches(network string) []int {
+	switch {
+	case s.quick && network == "ncsnv2":
+		return []int{1}
+	case s.quick:
+		return []int{1, 2}
+	}
+	return []int{1, 4, 16, 64, 256, 1024}
+}
+
+func (b *gpuBench) open(name string) (*network, []byte, error) {
+	n := &network{path: filepath.Join(b.settings.networks, "models", name, "1", models.FileName)}
+	text, err := os.ReadFile(filepath.Join(b.settings.networks, "networks.json"))
+	if err != nil {
+		return nil, nil, err
+	}
+	var costs map[string]struct{ FLOPs float64 }
+	if err := json.Unmarshal(text, &costs); err != nil {
+		return nil, nil, fmt.Errorf("networks.json: %w", err)
+	}
+	n.flops = costs[name].FLOPs
+	file, err := os.ReadFile(n.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	n.manifest, err = models.Read(file)
+	return n, file, err
+}
+
+// toHalf is the file of a model in half precision.
+func toHalf(file []byte, m models.Manifest) ([]byte, error) {
+	model, err := models.Decode(file, m)
+	if err == nil {
+		_, err = models.HalfPrecision(model)
+	}
+	if err == nil {
+		err = models.Attach(model, m)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return proto.Marshal(model)
+}
+
+// checkGPU holds our scores and PyTorch's against those of the whole network on this CPU.
+func (b *gpuBench) checkGPU(ctx context.Context, n *network, precision string) error {
+	file, err := os.ReadFile(n.path)
+	if err != nil {
+		return err
+	}
+	exact, err := b.runtime.Load(ctx, file, n.manifest, ort.Options{Threads: runtime.NumCPU()})
+	if err != nil {
+		return err
+	}
+	const rows = 3
+	random := rand.New(rand.NewPCG(1, 0))
+	x, sigma := make([]float32, rows*n.manifest.Dim()), []float32{0.2, 0.5, 1}
+	for i := range x {
+		x[i] = float32(random.Float64())
+	}
+	want, got := make([]float32, len(x)), make([]float32, len(x))
+	if err := errors.Join(exact.Score(ctx, want, x, sigma), exact.Close(), n.session.Score(ctx, got, x, sigma)); err != nil {
+		return err
+	}
+	p := gpuParity{n.manifest.Name, precision, distance(got, want), -1}
+	if b.torch != nil {
+		if err := b.torch.setMode(precision, false); err != nil {
+			return err
+		}
+		theirs, err := b.torch.score(n, x, sigma)
+		if err != nil {
+			b.results.note("%s at %s: %v", n.manifest.Name, precision, err)
+		} else {
+			p.torch = distance(theirs, want)
+		}
+	}
+	b.results.parity = append(b.results.parity, p)
+	return nil
+}
+
+// measure lets the sides take turns; the GPU is watched in a run of ours after that.
+func (b *gpuBench) measure(ctx context.Context, n *network, precision string, chains int) (gpuCase, error) {
+	c := gpuCase{network: n.manifest.Name, precision: precision, chains: chains, flops: n.flops, idle: -1}
+	steps := gpuSteps
+	if b.settings.quick {
+		steps = 1
+	}
+	sampler := n.annealing(steps)
+	plan, err := sampler.Plan()
+	if err != nil {
+		return c, err
+	}
+	dim := n.manifest.Dim()
+	e := &engine{prior: n.manifest.Prior, scheduler: batch.New(n.session, dim, batch.Config{Workers: 1, Rows: max(16, min(chains, 1<<20/dim))})}
+	sides := []side{e.drawing(ours, plan, chains)}
+	for _, mode := range []string{eager, compiled} {
+		if s, ok := b.torchSide(n, mode, precision, sampler, chains); ok {
+			sides = append(sides, s)
+		}
+	}
+	c.seen, err = b.referee.takeTurns(ctx, fmt.Sprintf("%s, %s, %d", c.network, precision, chains), b.settings.effort(), sides)
+	if err != nil {
+		return c, errors.Join(err, e.close(ctx))
+	}
+	for _, s := range c.seen {
+		for i := range s {
+			s[i] /= float64(len(plan))
+		}
+	}
+	c.idle, err = idleShare(ctx, b.settings.device, func() error {
+		_, err := sides[0].work(ctx, max(1, int(3/(c.seen[ours].median()*float64(len(plan))))))
+		return err
+	})
+	return c, errors.Join(err, e.close(ctx))
+}
+
+// torchSide is PyTorch in one mode, if it can do it. Each turn sets the mode anew, outside of what it times.
+func (b *gpuBench) torchSide(n *network, mode, precision string, sampler sampling.AnnealedLangevin, chains int) (side, bool) {
+	if b.torch == nil {
+		return side{}, false
+	}
+	threads := runtime.NumCPU()
+	if b.settings.quick {
+		threads = 1
+	}
+	work := func(_ context.Context, repeat int) (time.Duration, error) {
+		if err := b.torch.setMode(precision, mode == compiled); err != nil {
+			return 0, err
+		}
+		if _, err := b.torch.anneal(n, sampler, chains, threads, 1); err != nil { // compiles, and warms up
+			return 0, err
+		}
+		return b.torch.anneal(n, sampler, chains, threads, repeat)
+	}
+	if _, err := work(context.Background(), 1); err != nil {
+		b.results.note("%s, %s at %s: %v", mode, n.manifest.Name, precision, err)
+		return side{}, false
+	}
+	return side{name: mode, work: work}, true
+}
+
+// idleShare is the part of work's time in which the GPU ran nothing, sampled by nvidia-smi; -1 where it cannot be asked.
+func idleShare(ctx context.Context, device string, work func() error) (float64, error) {
+	d, err := ort.ParseDevice(device)
+	if err != nil || !d.CUDA {
+		return -1, err
+	}
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	var out strings.Builder
+	smi := exec.CommandContext(watch, "nvidia-smi", "--id="+strconv.Itoa(d.Index), "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop-ms=100")
+	smi.Stdout = &out
+	if err := smi.Start(); err != nil {
+		return -1, nil
+	}
+	err = work()
+	stop()
+	_ = smi.Wait() // it was stopped
+	return idleOf(out.String()), err
+}
+
+// idleOf reads a number of percent a line, of which the first is from before the work.
+func idleOf(lines string) float64 {
+	var busy, n float64
+	for i, line := range strings.Fields(lines) {
+		if percent, err := strconv.ParseFloat(line, 64); err == nil && i > 0 {
+			busy, n = busy+percent/100, n+1
+		}
+	}
+	if n == 0 {
+		return -1
+	}
+	return 1 - busy/n
+}
+
+func gpuName(d ort.Device) string {
+	if !d.CUDA {
+		return "device: cpu (a dry run)"
+	}
+	out, err := exec.Command("nvidia-smi", "--id="+strconv.Itoa(d.Index), "--query-gpu=name,driver_version", "--format=csv,noheader").Output()
+	if err != nil {
+		return "device: " + d.String() + ", of which nvidia-smi says nothing"
+	}
+	return "device: " + d.String() + ", " + strings.TrimSpace(string(out))
+}

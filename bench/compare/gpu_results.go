@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// gpuResults is what gpuBench found.
+type gpuResults struct {
+	device   string
+	machine  []string
+	started  time.Time
+	quick    bool
+	notes    []string           // what was left out, and why
+	ceilings map[string]float64 // operations a second of a product of matrices, by precision
+	parity   []gpuParity
+	cases    []gpuCase
+}
+
+// gpuParity is how far scores were off the CPU's; torch is below 0 if it was not asked.
+type gpuParity struct {
+	network, precision string
+	ours, torch        float64
+}
+
+// note tells a thing once.
+func (r *gpuResults) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(r.notes, text) {
+		r.notes = append(r.notes, text)
+	}
+}
+
+func (r *gpuResults) markdown() []byte {
+	p := &page{}
+	p.line("# Langevin on %s, beside PyTorch\n", r.device)
+	p.line("Written by `make bench-gpu`; do not edit.\n")
+	if r.quick {
+		p.line("**A dry run, to see that all of it works: the numbers mean nothing.**\n")
+	}
+	for _, fact := range r.machine {
+		p.line("- %s", fact)
+	}
+	p.line("- %s", r.started.UTC().Format("2 January 2006, 15:04 UTC"))
+	for _, precision := range slices.Sorted(maps.Keys(r.ceilings)) {
+		p.line("- a product of matrices by PyTorch, %s: %s TFLOP/s", precision, number(r.ceilings[precision]/1e12))
+	}
+	for _, note := range r.notes {
+		p.line("- %s", note)
+	}
+	p.line("\n## Scores beside the CPU's, float32\n")
+	p.head("network", "precision", "Langevin off by", "PyTorch off by", "allowed", "met")
+	for _, c := range r.parity {
+		torch := ""
+		if c.torch >= 0 {
+			torch = fmt.Sprintf("%.2g", c.torch)
+		}
+		p.row(c.network, c.precision, fmt.Sprintf("%.2g", c.ours), torch, fmt.Sprintf("%g", tolerances[c.precision]), met(c.ours <= tolerances[c.precision], true))
+	}
+	p.line("\n## Steps of chains a second\n")
+	p.line("One step of one chain is one evaluation of the network, noise and update. Ours has x on the host between steps. *Idle* is the part of our time in which nvidia-smi saw no kernel run.\n")
+	p.head("network", "precision", "chains", "Langevin", eager, compiled, "to eager", "target", "met", "of the ceiling", "target", "met", "idle", "target", "met")
+	for _, c := range r.cases {
+		p.row(r.cells(c)...)
+	}
+	return p.Bytes()
+}
+
+func (r *gpuResults) cells(c gpuCase) []string {
+	we := c.seen[ours].median()
+	cells := []string{c.network, c.precision, thousands(c.chains), c.rate(ours), c.rate(eager), c.rate(compiled)}
+	ratio := c.seen[eager].median() / we
+	cells = append(cells, judged(times(ratio), ratio > 0, c.chains >= 64, times(1.5), ratio >= 1.5)...)
+	ceiling := r.ceilings[c.precision]
+	fraction := 0.0
+	if ceiling > 0 {
+		fraction = c.flops * float64(c.chains) / we / ceiling
+	}
+	cells = append(cells, judged(percent(fraction), ceiling > 0, c.network == "ncsnv2" && c.precision == "fp16" && c.chains >= 64, percent(0.5), fraction >= 0.5)...)
+	return append(cells, judged(percent(c.idle), c.idle >= 0, c.chains >= 64, "below 10 %", c.idle < 0.1)...)
+}
+
+// judged are the cells of a value with a target, empty where there is none.
+func judged(value string, measured, wanted bool, target string, ok bool) []string {
+	switch {
+	case !measured:
+		return []string{"not measured", "", ""}
+	case !wanted:
+		return []string{value, "", ""}
+	}
+	return []string{value, target, met(ok, true)}
+}
+
+func (c gpuCase) rate(side string) string {
+	if len(c.seen[side]) == 0 {
+		return "not run"
+	}
+	return number(float64(c.chains) / c.seen[side].median())
+}
