@@ -76,7 +76,7 @@ func (p *program) evaluateImages(ctx context.Context, o *evalCommand, config dat
 		return err
 	}
 	defer c.Close()
-	samples := clamped(rowsOf(res.Batch))
+	samples := rowsOf(res.Batch).Clamped(0, 1)
 	metrics, classes, err := eval.ImageMetrics(ctx, c, samples, test)
 	if err != nil {
 		return err
@@ -106,29 +106,13 @@ func pixels(config data.Config, split data.Split) (eval.Rows, error) {
 	return rows, nil
 }
 
-// clamped is x as a picture shows it: in [0, 1].
-func clamped(x eval.Rows) eval.Rows {
-	shown := eval.Rows{X: make([]float32, len(x.X)), Dim: x.Dim}
-	for i, v := range x.X {
-		shown.X[i] = min(1, max(0, v))
-	}
-	return shown
-}
-
 // drawNeighbours draws samples, each at the left of its nearest training images.
 func drawNeighbours(w io.Writer, shape []int, samples, train eval.Rows) error {
 	const side = 8 // samples, and images of each row
 	samples = samples.Slice(0, min(side, samples.Len()))
-	near, err := eval.Neighbours(samples, eval.Rows{}, train, side-1)
+	grid, err := eval.NeighbourRows(samples, train, side-1)
 	if err != nil {
 		return err
 	}
-	var grid []float32
-	for i, found := range near {
-		grid = append(grid, samples.Row(i)...)
-		for _, n := range found {
-			grid = append(grid, train.Row(n.Index)...)
-		}
-	}
-	return figure.Still(w, shape, figure.Range{Low: 0, High: 1}, grid, "left: samples; right of each: nearest training images")
+	return figure.ImageRows(w, shape, figure.Range{Low: 0, High: 1}, grid.X, samples.Len(), "left: samples; right of each: nearest training images")
 }

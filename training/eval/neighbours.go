@@ -46,6 +46,22 @@ func Neighbours(samples, mirrored, references Rows, k int) ([][]Neighbour, error
 	return found, nil
 }
 
+// NeighbourRows is, for each sample, itself and then its k nearest references, as figures show them.
+func NeighbourRows(samples, references Rows, k int) (Rows, error) {
+	near, err := Neighbours(samples, Rows{}, references, k)
+	if err != nil {
+		return Rows{}, err
+	}
+	rows := Rows{Dim: samples.Dim}
+	for i, found := range near {
+		rows.X = append(rows.X, samples.Row(i)...)
+		for _, n := range found {
+			rows.X = append(rows.X, references.Row(n.Index)...)
+		}
+	}
+	return rows, nil
+}
+
 // nearBlock measures the distance of every sample to every target.
 func nearBlock(samples, mirrored Rows, target *mat.Dense) [][]Neighbour {
 	near := make([][]Neighbour, samples.Len())

@@ -23,6 +23,15 @@ func (r Rows) Row(i int) []float32 { return r.X[i*r.Dim : (i+1)*r.Dim] }
 // Slice is the points from up to but without to, not copies.
 func (r Rows) Slice(from, to int) Rows { return Rows{r.X[from*r.Dim : to*r.Dim], r.Dim} }
 
+// Clamped is a copy of r with all its numbers in [low, high], as a picture shows it.
+func (r Rows) Clamped(low, high float32) Rows {
+	shown := Rows{X: make([]float32, len(r.X)), Dim: r.Dim}
+	for i, v := range r.X {
+		shown.X[i] = min(high, max(low, v))
+	}
+	return shown
+}
+
 // check wants at least so many whole, finite rows.
 func (r Rows) check(least int) error {
 	if r.Dim < 1 || len(r.X)%r.Dim != 0 || len(r.X) < least*r.Dim {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strings"
 
+	"gonum.org/v1/gonum/stat"
+
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/eval"
 	"github.com/langevin-ml/langevin/training/figure"
@@ -40,21 +42,16 @@ const (
 // SlicedSection is figure 2 of the 2019 paper: a network that learned by sliced score matching on points without noise.
 func SlicedSection(ctx context.Context, u Unconditional) (Section, error) {
 	s := sliced()
-	atModes, err := eval.ScoreError(ctx, u.Model, u.Mixture, 1e-3, 10_000, 1, -bound, bound)
+	const small = 1e-3 // sigma of what the network takes for clean
+	found, err := eval.ScoreError(ctx, u.Model, u.Mixture, small, 10_000, 1, -bound, bound)
 	if err != nil {
 		return s, fmt.Errorf("figure 2: %w", err)
 	}
-	exactNear, exactOver, err := squaredScores(ctx, u.Mixture)
-	if err != nil {
-		return s, fmt.Errorf("figure 2: %w", err)
-	}
-	square := 1e-3 * 1e-3
-	near, over := atModes.Data/square/exactNear, atModes.Grid/square/exactOver
 	s.Findings = []Finding{
-		Between(u.Name, "training loss, mean of the last 1,000 iterations", tailMean(u.History, max(1, 1000/u.Every)), -1.05, -0.90, fromFigure2),
+		Between(u.Name, "training loss, mean of the last 1,000 iterations", u.lastLosses(), -1.05, -0.90, fromFigure2),
 		Near(u.Name, "loss on fresh points", u.Loss, u.Least, 0.03, fromLeast),
-		Between(u.Name, "squared error of the score where the data are, over that of the exact score", near, 0, 0.1, fromFigure2),
-		Between(u.Name, "squared error over the whole square, over that where the data are", over*exactOver/(near*exactNear), 2, 1e4, fromFigure2),
+		Between(u.Name, "squared error of the score where the data are, over that of the exact score", found.Relative, 0, 0.1, fromFigure2),
+		Between(u.Name, "squared error where the data are, over that all over the square", found.Data/found.Grid, 0, 0.1, fromFigure2),
 	}
 	fields, err := fieldsOf(ctx, u)
 	if err != nil {
@@ -67,21 +64,10 @@ func SlicedSection(ctx context.Context, u Unconditional) (Section, error) {
 	return s, nil
 }
 
-// squaredScores is the mean of ‖s‖²/dim of the exact score over the data and over the square.
-func squaredScores(ctx context.Context, m sampling.Mixture) (data, square float64, err error) {
-	zero := sampling.ModelFunc(func(_ context.Context, dst, _, _ []float32) error { clear(dst); return nil })
-	const sigma = 1e-3
-	r, err := eval.ScoreError(ctx, zero, m, sigma, 10_000, 1, -bound, bound)
-	return r.Data / (sigma * sigma), r.Grid / (sigma * sigma), err
-}
-
-func tailMean(all []float64, n int) float64 {
-	last := all[max(0, len(all)-n):]
-	var sum float64
-	for _, v := range last {
-		sum += v
-	}
-	return sum / float64(len(last))
+// lastLosses is the mean training loss of the last 1,000 iterations.
+func (u Unconditional) lastLosses() float64 {
+	last := u.History[max(0, len(u.History)-max(1, 1000/u.Every)):]
+	return stat.Mean(last, nil)
 }
 
 func lossPlot(u Unconditional) figure.LossPlot {
@@ -107,13 +93,13 @@ func fieldsOf(ctx context.Context, u Unconditional) (figure.Figure, error) {
 	return f, nil
 }
 
-// SingleLevelSection is denoising score matching at one level. Networks come from shared points of std 1 blurred by sigma 1.
+// SingleLevelSection is denoising score matching at one level: networks of modes of std 1, trained at sigma 1.
 func SingleLevelSection(networks []Unconditional) Section {
 	s := singleLevel()
 	for _, u := range networks {
 		s.Findings = append(s.Findings,
 			Near(u.Name, "loss on fresh points", u.Loss, u.Least, 0.03, fromLeast),
-			Near(u.Name, "training loss, mean of the last 1,000 iterations", tailMean(u.History, max(1, 1000/u.Every)), u.Least, 0.03, fromLeast))
+			Near(u.Name, "training loss, mean of the last 1,000 iterations", u.lastLosses(), u.Least, 0.03, fromLeast))
 		s.Pictures = append(s.Pictures, NewPicture("denoising-"+u.Name+".png",
 			u.Name+": the loss while training; dashed, that of the exact score.", lossPlot(u).PNG))
 	}
