@@ -139,7 +139,7 @@ func endless(left chan<- error) fake.SampleFunc {
 		err := emit(sound()[0])
 		<-ctx.Done()
 		left <- ctx.Err()
-		return err
+		return errors.Join(err, ctx.Err())
 	}
 }
 

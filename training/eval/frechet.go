@@ -39,18 +39,18 @@ func Fit(x Rows) (Gaussian, error) {
 // singular covariances too.
 func FrechetDistance(a, b Gaussian) (float64, error) {
 	if len(a.Mean) != len(b.Mean) {
-		return 0, fmt.Errorf("Fréchet distance: features of %d and of %d numbers: want equal", len(a.Mean), len(b.Mean))
+		return 0, fmt.Errorf("measure the Fréchet distance: features of %d and of %d numbers: want equal", len(a.Mean), len(b.Mean))
 	}
 	root, err := squareRoot(a.Covariance)
 	if err != nil {
-		return 0, fmt.Errorf("Fréchet distance: %w", err)
+		return 0, fmt.Errorf("measure the Fréchet distance: %w", err)
 	}
 	var product mat.Dense
 	product.Mul(root, b.Covariance)
 	product.Mul(&product, root)
 	values, err := eigenvalues(symmetric(&product))
 	if err != nil {
-		return 0, fmt.Errorf("Fréchet distance: %w", err)
+		return 0, fmt.Errorf("measure the Fréchet distance: %w", err)
 	}
 	shift := floats.Distance(a.Mean, b.Mean, 2)
 	distance := shift*shift + mat.Trace(a.Covariance) + mat.Trace(b.Covariance)

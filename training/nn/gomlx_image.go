@@ -141,5 +141,5 @@ func instanceNorm(x *graph.Node, epsilon float64) *graph.Node {
 	}
 	centred := graph.Sub(x, graph.ReduceAndKeep(x, graph.ReduceMean, axes...))
 	variance := graph.ReduceAndKeep(graph.Square(centred), graph.ReduceMean, axes...)
-	return graph.Mul(centred, graph.Inverse(graph.Sqrt(graph.AddScalar(variance, epsilon))))
+	return graph.Mul(centred, graph.Reciprocal(graph.Sqrt(graph.AddScalar(variance, epsilon))))
 }
