@@ -46,6 +46,13 @@ func TestPerfectNetworks(t *testing.T) {
 		return s
 	}
 	r := Report{Sections: []Section{section(two, ring)}}
+	var files []string
+	for _, p := range r.Sections[0].Pictures {
+		files = append(files, p.File)
+	}
+	if got := strings.Join(files, " "); got != "conditional-2gauss.png conditional-ring.png conditional-2gauss.gif conditional-ring.gif" {
+		t.Errorf("pictures %s", got)
+	}
 	losses := 0
 	for _, f := range r.Failed() {
 		if strings.HasPrefix(f.Quantity, "loss") {

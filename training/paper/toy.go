@@ -1,11 +1,13 @@
 package paper
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"math"
-	"strings"
+	"path"
+	"slices"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -137,6 +139,7 @@ func ConditionalSection(ctx context.Context, twoGaussians, ring Conditional, o O
 		}
 		s.Pictures = append(s.Pictures, pictures...)
 	}
+	slices.SortStableFunc(s.Pictures, func(a, b Picture) int { return -cmp.Compare(path.Ext(a.File), path.Ext(b.File)) }) // .png, .gif
 	return s, nil
 }
 
@@ -185,36 +188,34 @@ func ringShares(o outcome) []Finding {
 
 // pictures is the data beside the samples, and the scores at the ends of the ladder beside the exact ones.
 func (c Conditional) pictures(ctx context.Context, samples eval.Rows, seed uint64) ([]Picture, error) {
-	f := figure.Figure{Bounds: figure.Range{Low: -bound, High: bound}, Columns: 2}
-	for _, p := range []struct {
+	f := figure.Figure{Bounds: figure.Range{Low: -bound, High: bound}, Columns: 3}
+	for _, row := range []struct {
 		title string
 		x     []float32
-	}{{"data", eval.Draw(c.Mixture, samples.Len(), seed).X}, {"annealed Langevin, network", samples.X}} {
-		dots, err := figure.Samples(p.x)
+		sigma float64
+	}{{"data", eval.Draw(c.Mixture, samples.Len(), seed).X, 20}, {"annealed Langevin, network", samples.X, 1}} {
+		dots, err := figure.Samples(row.x)
 		if err != nil {
 			return nil, err
 		}
-		f.Panels = append(f.Panels, figure.Panel{Title: p.title, Layers: []figure.Layer{dots}})
-	}
-	for _, sigma := range []float64{20, 1} {
+		f.Panels = append(f.Panels, figure.Panel{Title: row.title, Layers: []figure.Layer{dots}})
 		for _, m := range []struct {
 			of    string
 			model sampling.Model
 		}{{"exact score", c.Mixture}, {"network", c.Model}} {
-			field, err := figure.ScoreField(ctx, m.model, sigma, f.Bounds)
+			field, err := figure.ScoreField(ctx, m.model, row.sigma, f.Bounds)
 			if err != nil {
 				return nil, err
 			}
-			f.Panels = append(f.Panels, figure.Panel{Title: fmt.Sprintf("%s, sigma %g", m.of, sigma),
-				Layers: []figure.Layer{figure.Backdrop(figure.MixtureDensity(c.Mixture, sigma)), field}})
+			f.Panels = append(f.Panels, figure.Panel{Title: fmt.Sprintf("%s, sigma %g", m.of, row.sigma),
+				Layers: []figure.Layer{figure.Backdrop(figure.MixtureDensity(c.Mixture, row.sigma)), field}})
 		}
 	}
 	strip := figure.Annealed{Bounds: f.Bounds, Schedule: c.Schedule, Model: c.Model, Exact: c.Mixture,
 		Density: func(sigma, x, y float64) float64 { return figure.MixtureDensity(c.Mixture, sigma)(x, y) }}
-	file := strings.ReplaceAll(c.Name, " ", "-")
 	return []Picture{
-		NewPicture("conditional-"+file+".png", fmt.Sprintf("%s: %d samples, and scores at the ends of the ladder.", c.Name, samples.Len()), f.PNG),
-		NewPicture("conditional-"+file+".gif", c.Name+": the score from the largest sigma to the smallest, exact at the left.",
+		NewPicture("conditional-"+c.Name+".png", fmt.Sprintf("%s: %d samples, and scores at the ends of the ladder.", c.Name, samples.Len()), f.PNG).Broad(),
+		NewPicture("conditional-"+c.Name+".gif", c.Name+": the score from the largest sigma to the smallest, exact at the left.",
 			func(w io.Writer) error { return strip.Animate(ctx, w, figure.Timing{}) }),
 	}, nil
 }
