@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/x448/float16"
+	"google.golang.org/protobuf/proto"
 )
 
 // halfProducts are the operators that half precision is for: nearly all of a network's arithmetic.
@@ -41,6 +42,22 @@ func HalfPrecision(model *protos.ModelProto) (converted int, err error) {
 		return 0, fmt.Errorf("half precision: %w", err)
 	}
 	return len(h.half), nil
+}
+
+// ToHalf is the bytes of the model of a file after [HalfPrecision], under the manifest m, and how many nodes are in float16.
+func ToHalf(file []byte, m Manifest) (converted []byte, nodes int, err error) {
+	model, err := Decode(file, m)
+	if err != nil {
+		return nil, 0, err
+	}
+	if nodes, err = HalfPrecision(model); err != nil {
+		return nil, 0, err
+	}
+	if err := Attach(model, m); err != nil {
+		return nil, 0, err
+	}
+	converted, err = proto.MarshalOptions{Deterministic: true}.Marshal(model)
+	return converted, nodes, err
 }
 
 // halving rewrites a graph. A value's own name goes on meaning float32.

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server/batch"
@@ -125,7 +123,7 @@ func (b *gpuBench) compare(ctx context.Context, name, precision string) (err err
 		return err
 	}
 	if precision == "fp16" {
-		half, err := toHalf(file, n.manifest)
+		half, _, err := models.ToHalf(file, n.manifest)
 		if err != nil {
 			b.results.note("%s at fp16: %v", name, err)
 			return nil
@@ -177,21 +175,6 @@ func (b *gpuBench) open(name string) (*network, []byte, error) {
 	}
 	n.manifest, err = models.Read(file)
 	return n, file, err
-}
-
-// toHalf is the file of a model in half precision.
-func toHalf(file []byte, m models.Manifest) ([]byte, error) {
-	model, err := models.Decode(file, m)
-	if err == nil {
-		_, err = models.HalfPrecision(model)
-	}
-	if err == nil {
-		err = models.Attach(model, m)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return proto.Marshal(model)
 }
 
 // checkGPU holds our scores and PyTorch's against those of the whole network on this CPU.

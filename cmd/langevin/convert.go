@@ -12,7 +12,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
@@ -85,7 +84,7 @@ func (p *program) convert(ctx context.Context, o *convertCommand, path string) e
 	half := whole
 	half.Name = cmp.Or(o.name, whole.Name+"-fp16")
 	half.Description += " (float16)"
-	converted, nodes, err := toHalf(file, half)
+	converted, nodes, err := models.ToHalf(file, half)
 	if err != nil {
 		return fmt.Errorf("convert %s: %w", path, err)
 	}
@@ -105,22 +104,6 @@ func (p *program) convert(ctx context.Context, o *convertCommand, path string) e
 		return writeJSON(p.stdout, report)
 	}
 	return p.printConversion(report)
-}
-
-// toHalf is the file of a model in half precision under the manifest m.
-func toHalf(file []byte, m models.Manifest) (converted []byte, nodes int, err error) {
-	model, err := models.Decode(file, m)
-	if err != nil {
-		return nil, 0, err
-	}
-	if nodes, err = models.HalfPrecision(model); err != nil {
-		return nil, 0, err
-	}
-	if err := models.Attach(model, m); err != nil {
-		return nil, 0, err
-	}
-	converted, err = proto.MarshalOptions{Deterministic: true}.Marshal(model)
-	return converted, nodes, err
 }
 
 func writeModel(path string, data []byte) error {
