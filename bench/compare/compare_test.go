@@ -171,6 +171,7 @@ func TestResults(t *testing.T) {
 			engineCase: engineCase{network: "toy", chains: 10, steps: 100, ratio: 4, fraction: 0.5}, seen: seen, flops: 0.6e9,
 		}},
 		throughput: map[string]series{ours: {900, 1000, 1100}, "one at a time": {100, 100, 100}},
+		inProcess:  series{1200, 1250, 1300},
 		idle:       latencies{p50: series{0.010}, p99: series{0.020}},
 		half:       latencies{p50: series{0.015}, p99: series{0.040}},
 		ticks:      []tickResult{{tickCase: tickCase{"toy", 16, 0.4}, network: series{100e-6}, whole: series{120e-6}, free: series{10e-6}, noise: series{5e-6}}},
@@ -180,6 +181,7 @@ func TestResults(t *testing.T) {
 	for _, want := range []string{
 		"| toy, 10 chains of 100 steps | 1,000 | 100 µs | 333 (1) | 500 (1) | 3x | 4x | **no** | 2x | 60 % | 60 % | 50 % | yes | 0 % |",
 		"| samples a second, closed loop | 1,000 | 100 | 10x | 8x | yes | 20 % |",
+		"| samples a second | 1,250 | 1,000 | 20 % | below 5 % | **no** | 8 % |",
 		"| p99 | 20 ms | 40 ms | 2x | below 1.5x | **no** |",
 		"| toy, 16 rows | 100 µs | 120 µs | 10 µs | 5 µs | 10 % | below 40 % | yes | 20 % | 0.00 | 0.00 | 0 % |",
 		"| toy, 1,000 chains of 50 steps | 100 MB | 600 MB | below 500 MB | **no** |",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/langevin-ml/langevin/sampling"
@@ -22,7 +23,7 @@ func blockRows(dim int) int {
 type engine struct {
 	scheduler *batch.Scheduler
 	prior     sampling.Prior
-	seed      uint64
+	seed      atomic.Uint64
 }
 
 func newEngine(n *network, model sampling.Model, workers int) *engine {
@@ -40,11 +41,10 @@ func newEngine(n *network, model sampling.Model, workers int) *engine {
 // close stops the workers. Nothing is open by then.
 func (e *engine) close(ctx context.Context) error { return e.scheduler.Close(ctx) }
 
-// draw draws chains and reads the result.
+// draw draws chains and reads the result. Calls may be concurrent.
 func (e *engine) draw(ctx context.Context, plan sampling.Plan, chains int) error {
-	e.seed++
 	stream, err := e.scheduler.Submit(ctx, batch.Job{
-		Caller: "bench", Plan: plan, Prior: e.prior, Seed: e.seed, N: chains,
+		Caller: "bench", Plan: plan, Prior: e.prior, Seed: e.seed.Add(1), N: chains,
 	})
 	if err != nil {
 		return err

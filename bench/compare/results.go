@@ -19,6 +19,7 @@ type results struct {
 	engines    []engineResult
 	ticks      []tickResult
 	throughput map[string]series // samples a second
+	inProcess  series            // the same of the engine without a service
 	halfRate   float64           // requests a second
 	idle, half latencies
 	memory     []memoryResult
@@ -123,6 +124,10 @@ func (r *results) writeServices(p *page) {
 	we, they := r.throughput[ours], r.throughput["one at a time"]
 	ratio := we.median() / they.median()
 	p.row("samples a second, closed loop", number(we.median()), number(they.median()), times(ratio), times(8), met(ratio >= 8, true), percent(we.spread()))
+	p.line("")
+	p.head("overhead", "engine in process, as many callers", "service, load generator included", "overhead", "target", "met", "spread in process")
+	overhead := 1 - we.median()/r.inProcess.median()
+	p.row("samples a second", number(r.inProcess.median()), number(we.median()), percent(overhead), "below "+percent(0.05), met(overhead < 0.05, true), percent(r.inProcess.spread()))
 	p.line("")
 	p.head("latency", "idle", fmt.Sprintf("Poisson, %.3g requests a second, half of what it can", r.halfRate), "ratio", "target", "met")
 	p50, p99 := r.half.p50.median()/r.idle.p50.median(), r.half.p99.median()/r.idle.p99.median()

@@ -96,6 +96,7 @@ type load struct {
 const (
 	serviceClients = 64
 	serviceChains  = 16
+	serviceSteps   = 1000 // of the toy's default sampler
 )
 
 // loaded runs langevin bench against a server.
@@ -147,6 +148,11 @@ func (b *bench) compareServices(ctx context.Context, r *results) (err error) {
 			}
 			r.throughput[s.name] = append(r.throughput[s.name], l.PerSecond.Samples)
 		}
+		rate, err := b.inProcessAlone(ctx, round)
+		if err != nil {
+			return err
+		}
+		r.inProcess = append(r.inProcess, rate)
 	}
 	return nil
 }

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// inProcess is what is left of a service without the service: the engine under the load of as many callers, each of
+// which asks for as many chains again and again. It returns the samples a second, after a warm-up.
+func (b *bench) inProcess(ctx context.Context, warmup, duration time.Duration) (rate float64, err error) {
+	n := b.networks["toy"]
+	plan, err := n.annealing(serviceSteps).Plan()
+	if err != nil {
+		return 0, err
+	}
+	e := newEngine(n, n.session, runtime.NumCPU())
+	defer func() { err = errors.Join(err, e.close(context.WithoutCancel(ctx))) }()
+	var drawn atomic.Int64
+	var enough atomic.Bool
+	group, ctx := errgroup.WithContext(ctx)
+	for range serviceClients {
+		group.Go(func() error {
+			for !enough.Load() {
+				if err := e.draw(ctx, plan, serviceChains); err != nil {
+					return err
+				}
+				drawn.Add(serviceChains)
+			}
+			return nil
+		})
+	}
+	time.Sleep(warmup)
+	before, start := drawn.Load(), time.Now()
+	time.Sleep(duration)
+	rate = float64(drawn.Load()-before) / time.Since(start).Seconds()
+	enough.Store(true)
+	return rate, group.Wait()
+}
+
+// inProcessAlone is inProcess, while nothing else runs.
+func (b *bench) inProcessAlone(ctx context.Context, round int) (rate float64, err error) {
+	log.Printf("engine in process, %d callers, round %d", serviceClients, round+1)
+	err = b.referee.measure(ctx, func() (err error) {
+		rate, err = b.inProcess(ctx, b.effort.service/4, b.effort.service)
+		return err
+	})
+	return rate, err
+}
