@@ -45,11 +45,7 @@ func newBench(ctx context.Context, s settings) (b *bench, err error) {
 			err = errors.Join(err, b.close())
 		}
 	}()
-	library, _, err := ort.FindLibrary("")
-	if err != nil {
-		return b, err
-	}
-	if b.runtime, err = ort.Open(library); err != nil {
+	if b.runtime, err = ort.OpenFound(""); err != nil {
 		return b, err
 	}
 	if err := b.loadNetworks(ctx); err != nil {

@@ -120,11 +120,7 @@ func writeModel(path string, data []byte) error {
 
 // compare loads both files and finds the error at up to ten sigmas of the schedule.
 func (o *convertCommand) compare(ctx context.Context, file []byte, whole models.Manifest, converted []byte, half models.Manifest) (found []levelError, err error) {
-	library, _, err := ort.FindLibrary(o.library)
-	if err != nil {
-		return nil, err
-	}
-	engine, err := ort.Open(library)
+	engine, err := ort.OpenFound(o.library)
 	if err != nil {
 		return nil, err
 	}

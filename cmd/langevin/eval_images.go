@@ -29,10 +29,7 @@ func openClassifier(library, path, dataset string) (classifier, error) {
 	if err != nil {
 		return classifier{}, err
 	}
-	if library, _, err = ort.FindLibrary(library); err != nil {
-		return classifier{}, err
-	}
-	engine, err := ort.Open(library)
+	engine, err := ort.OpenFound(library)
 	if err != nil {
 		return classifier{}, err
 	}

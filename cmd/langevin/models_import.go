@@ -176,11 +176,7 @@ func parseSigmas(text string) ([]float64, error) {
 // tryModel runs a model on pure noise of its first sigma. It returns the size of the score there in units of 1/sigma, and
 // refuses a network whose rows depend on each other or that answers twice differently.
 func tryModel(ctx context.Context, library string, file []byte, m models.Manifest) (scale float64, err error) {
-	path, _, err := ort.FindLibrary(library)
-	if err != nil {
-		return 0, err
-	}
-	engine, err := ort.Open(path)
+	engine, err := ort.OpenFound(library)
 	if err != nil {
 		return 0, err
 	}

@@ -29,11 +29,7 @@ type laboratory struct {
 }
 
 func (p *program) newLaboratory(o *reproduceCommand) (*laboratory, error) {
-	library, _, err := ort.FindLibrary(o.library)
-	if err != nil {
-		return nil, err
-	}
-	engine, err := ort.Open(library)
+	engine, err := ort.OpenFound(o.library)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +37,7 @@ func (p *program) newLaboratory(o *reproduceCommand) (*laboratory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &laboratory{program: p, dataDir: o.dataDir, options: o.exact(nil), full: o.full, library: library, engine: engine, models: repository}, nil
+	return &laboratory{program: p, dataDir: o.dataDir, options: o.exact(nil), full: o.full, library: engine.Path(), engine: engine, models: repository}, nil
 }
 
 func (l *laboratory) close() {

@@ -53,6 +53,15 @@ func Open(path string) (*Runtime, error) {
 	return r, nil
 }
 
+// OpenFound is [Open] of the library that [FindLibrary] finds.
+func OpenFound(explicit string) (*Runtime, error) {
+	path, _, err := FindLibrary(explicit)
+	if err != nil {
+		return nil, err
+	}
+	return Open(path)
+}
+
 func start(path string) (*Runtime, error) {
 	p, err := probeLibrary(path)
 	if err != nil {
