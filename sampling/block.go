@@ -43,10 +43,14 @@ func NewBlock(dim, capacity int) *Block {
 		h:       make([]float32, 0, capacity*dim),
 		score:   make([]float32, 0, capacity*dim),
 		sigma:   make([]float32, 0, capacity),
-		scratch: make([]float32, dim),
-		other:   make([]float32, dim),
+		scratch: ownLine(dim),
+		other:   ownLine(dim),
 	}
 }
+
+// ownLine returns dim elements that share no cache line with another block's: every row's noise is written there, and the
+// allocator puts the few bytes of small samples side by side.
+func ownLine(dim int) []float32 { return make([]float32, dim, max(dim, 32)) }
 
 // Len returns the number of rows.
 func (b *Block) Len() int { return len(b.rows) }

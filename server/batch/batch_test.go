@@ -3,6 +3,7 @@ package batch_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -570,16 +571,21 @@ func TestWindowBoundsMemory(t *testing.T) {
 	}
 }
 
-// BenchmarkTick measures a tick of a full block of 2-D chains with a model that costs nothing: our own share.
+// BenchmarkTick measures the ticks of one job's 2-D chains with a model that costs nothing: our own share, alone and with
+// another worker that writes beside.
 func BenchmarkTick(b *testing.B) {
 	nothing := sampling.ModelFunc(func(context.Context, []float32, []float32, []float32) error { return nil })
-	s := batch.New(nothing, 2, batch.Config{Workers: 1})
-	defer s.Close(context.Background())
 	step := annealed(b, 1, 1)[0]
-	b.ReportAllocs()
-	plan := slices.Repeat(sampling.Plan{step}, b.N)
-	b.ResetTimer()
-	if _, err := read(b.Context(), s, batch.Job{Plan: plan, Prior: prior, N: 256}); err != nil {
-		b.Fatal(err)
+	for _, c := range []struct{ workers, chains int }{{1, 256}, {2, 128}, {2, 512}} {
+		b.Run(fmt.Sprintf("workers=%d,chains=%d", c.workers, c.chains), func(b *testing.B) {
+			s := batch.New(nothing, 2, batch.Config{Workers: c.workers})
+			defer s.Close(context.Background())
+			b.ReportAllocs()
+			plan := slices.Repeat(sampling.Plan{step}, b.N)
+			b.ResetTimer()
+			if _, err := read(b.Context(), s, batch.Job{Plan: plan, Prior: prior, N: c.chains}); err != nil {
+				b.Fatal(err)
+			}
+		})
 	}
 }

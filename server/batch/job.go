@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/cpu"
+
 	"github.com/langevin-ml/langevin/sampling"
 )
 
@@ -99,13 +101,16 @@ type job struct {
 	Job
 	caller    *caller
 	submitted time.Time
-	window    int         // chains that may be out at once: running, or finished and not yet read
-	frameAt   []bool      // for every number of steps taken, whether it is previewed; nil without previews
-	stopped   atomic.Bool // wants no more steps: finished, failed or cancelled
-	steps     atomic.Int64
-	position  atomic.Int64 // steps taken by the chain that moved last
+	window    int          // chains that may be out at once: running, or finished and not yet read
+	frameAt   []bool       // for every number of steps taken, whether it is previewed; nil without previews
+	stopped   atomic.Bool  // wants no more steps: finished, failed or cancelled
 	level     atomic.Int32 // the furthest that a chain has come to
 	out       *output
+
+	_        cpu.CacheLinePad // what all workers write in every tick, apart from what they read for every row
+	steps    atomic.Int64
+	position atomic.Int64 // steps taken by the chain that moved last
+	_        cpu.CacheLinePad
 
 	// Guarded by Scheduler.mu.
 	next    int      // chains handed out so far

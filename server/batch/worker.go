@@ -243,7 +243,8 @@ func (w *worker) tick(ctx context.Context) {
 	}
 }
 
-// count books the steps of a tick, before any of them is taken: whoever sees a job finished also sees all its steps.
+// count books the steps of a tick, before any of them is taken: whoever sees a job finished also sees all its steps. Once
+// for rows that stand together: every worker writes here, and each write takes the cache line from the others.
 func (w *worker) count() {
 	for first := 0; first < len(w.rows); {
 		j, end := w.rows[first].job, first+1
@@ -251,6 +252,7 @@ func (w *worker) count() {
 			end++
 		}
 		j.steps.Add(int64(end - first))
+		j.position.Store(int64(w.block.Step(end-1) + 1))
 		first = end
 	}
 }
@@ -264,7 +266,6 @@ func (w *worker) advance(i int, r *chain) {
 		w.denoise(i, j.Plan[step-1].Sigma)
 	}
 	outcome := w.block.Advance(i)
-	j.position.Store(int64(step))
 	if j.Follower != nil {
 		j.follow(step)
 	}
