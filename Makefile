@@ -128,7 +128,7 @@ check-proto: .tools/buf
 	@.tools/buf lint
 	@echo "ok  buf lint"
 	@if git rev-parse --quiet --verify $(BASE):buf.yaml >/dev/null; then \
-		git archive $(BASE) buf.yaml proto | .tools/buf breaking proto --against -#format=tar,subdir=proto && \
+		git archive $(BASE) $$(git ls-tree --name-only $(BASE) buf.yaml proto third_party) | .tools/buf breaking proto --against -#format=tar,subdir=proto && \
 		echo "ok  buf breaking, against $(BASE)"; \
 	else \
 		echo "--  buf breaking: no API at $(BASE)"; \

@@ -19,6 +19,9 @@ import (
 
 const module = "github.com/langevin-ml/langevin"
 
+// apiRules is the generated options in which proto states its rules: one package that needs protobuf and nothing else.
+const apiRules = "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go"
+
 // A rule is what one folder, with all below it, may import: of ours by folder, of others by module. The standard
 // library is always allowed. The most specific rule of a package holds.
 type rule struct {
@@ -31,7 +34,7 @@ var none = []string{}
 var rules = map[string]rule{
 	"sampling":       {ours: none, others: none},
 	"models":         {ours: []string{"models", "sampling"}},
-	"proto":          {ours: none, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
+	"proto":          {ours: none, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", apiRules}},
 	"client":         {ours: []string{"client", "proto"}, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}},
 	"server":         {ours: []string{"server", "proto", "models", "sampling"}},
 	"server/auth":    {ours: []string{"server/auth"}},
@@ -45,14 +48,15 @@ var rules = map[string]rule{
 	"training":       {ours: []string{"training", "models", "sampling"}},
 	"cmd":            {ours: []string{"cmd", "client", "server", "training", "proto", "models", "sampling"}},
 
-	"docs/apidoc": {ours: none, others: []string{"google.golang.org/protobuf"}},
+	"docs/apidoc": {ours: none, others: []string{"google.golang.org/protobuf", apiRules}},
 
 	"bench/networks": {ours: []string{"training", "models", "sampling"}},
 	"bench/compare":  {ours: []string{"server", "client", "models", "sampling"}},
 }
 
-// onlyIn keeps a module in one folder, which hides it from all the others.
+// onlyIn keeps a module in one folder, which hides it from all the others; one of no folder is for tests.
 var onlyIn = map[string]string{
+	"buf.build/go/protovalidate":          "",
 	"github.com/yalue/onnxruntime_go":     "server/ort",
 	"github.com/prometheus/client_golang": "server/metrics",
 }
@@ -116,10 +120,11 @@ func testLinked(t *testing.T, own, packages map[string]goPackage) {
 	}
 }
 
-// linkedByClient is the modules that the client brings into a program, all of them gRPC's own.
+// linkedByClient is the modules that the client brings into a program: gRPC's own, and the rules of the API, which its
+// generated code names.
 func linkedByClient() []string {
 	return []string{
-		module, "google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc",
+		module, apiRules, "google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc",
 		"golang.org/x/net", "golang.org/x/sys", "golang.org/x/text",
 	}
 }

@@ -25,9 +25,10 @@ def stubs():
     import grpc_tools
 
     out = tempfile.mkdtemp(prefix="langevin-bench-")
-    api = sorted((ROOT / "proto" / "langevin" / "v1").glob("*.proto"))
+    rules = ROOT / "third_party" / "protovalidate"
+    api = sorted((ROOT / "proto" / "langevin" / "v1").glob("*.proto")) + [rules / "buf" / "validate" / "validate.proto"]
     well_known = os.path.join(os.path.dirname(grpc_tools.__file__), "_proto")
-    arguments = ["protoc", f"-I{ROOT / 'proto'}", f"-I{well_known}", f"--python_out={out}", f"--grpc_python_out={out}"]
+    arguments = ["protoc", f"-I{ROOT / 'proto'}", f"-I{rules}", f"-I{well_known}", f"--python_out={out}", f"--grpc_python_out={out}"]
     if protoc.main(arguments + [str(path) for path in api]) != 0:
         sys.exit("one_at_a_time: the API does not compile")
     sys.path.insert(0, out)

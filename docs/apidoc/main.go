@@ -41,6 +41,10 @@ func (d document) write(files []*protogen.File) {
 	d.out.P()
 	d.out.P("Services, then messages and enums by name. Fields that are `optional` tell being left out from zero. In JSON over HTTP the names are the same; ",
 		"[operations](operations.md#http) says how values are written there.")
+	d.out.P()
+	d.out.P("The rules stand in the .proto files too, as options of [protovalidate](https://protovalidate.com), so that a client in any language can check a request ",
+		"before it sends it. An `optional` field that is left out breaks none. The server refuses what breaks a rule with INVALID\\_ARGUMENT and names the field; ",
+		"its own limits, and what a model asks for, come on top.")
 	for _, f := range files {
 		for _, s := range f.Services {
 			d.service(s)
@@ -87,10 +91,22 @@ func (d document) message(m *protogen.Message) {
 	d.out.P()
 	d.out.P("## ", name(m.Desc))
 	d.text(m.Comments.Leading)
+	if rules := messageRules(m); len(rules) > 0 {
+		d.out.P()
+		d.out.P("Rules: ", escaped(strings.Join(rules, "; ")), ".")
+	}
 	if len(m.Fields) == 0 {
 		return
 	}
 	d.out.P()
+	if slices.ContainsFunc(m.Fields, func(f *protogen.Field) bool { return fieldRules(f) != "" }) {
+		d.out.P("| field | type | rules | |")
+		d.out.P("|---|---|---|---|")
+		for _, f := range m.Fields {
+			d.out.P("| `", f.Desc.Name(), "` | ", typeOf(f), " | ", fieldRules(f), " | ", cell(f.Comments), " |")
+		}
+		return
+	}
 	d.out.P("| field | type | |")
 	d.out.P("|---|---|---|")
 	for _, f := range m.Fields {

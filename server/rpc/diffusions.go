@@ -36,6 +36,12 @@ func compilePredictorCorrector(in *langevinv1.PredictorCorrector, m models.Manif
 	if in.Denoise != nil {
 		pc.Denoise = in.GetDenoise()
 	}
+	if pc.CorrectorSteps < 1 { // checked without a corrector too
+		bad.add(field+"corrector_steps", pc.CorrectorSteps, "at least 1")
+	}
+	if !(pc.SNR > 0 && pc.SNR < 1) {
+		bad.add(field+"snr", pc.SNR, "above 0 and below 1")
+	}
 	if pc.Epsilon == 0 { // which would mean the default
 		bad.add(field+"epsilon", 0, "above 0 and below 1")
 	}
@@ -66,8 +72,10 @@ func sdeOf(in *langevinv1.Sde, m models.Manifest, bad *invalid) sampling.SDE {
 		override(&s.BetaMin, in.BetaMin)
 		override(&s.BetaMax, in.BetaMax)
 	}
-	if err := s.Validate(); err != nil {
-		bad.join(field, err)
+	for _, process := range []sampling.Process{sampling.VE, sampling.VP} { // the other's settings have to make sense too
+		checked := s
+		checked.Process = process
+		bad.join(field, checked.Validate())
 	}
 	return s
 }
@@ -97,16 +105,16 @@ func compileFlow(in *langevinv1.ProbabilityFlow, m models.Manifest, maxSteps int
 	if in.Denoise != nil {
 		flow.Denoise = in.GetDenoise()
 	}
+	steps := defaultFlowSteps
+	override(&steps, in.Steps)
+	if steps < 1 || steps > maxSteps {
+		bad.add(field+"steps", steps, "1 to %d (limits.max_steps)", maxSteps)
+		return compiled{}
+	}
 	var err error
 	if sigmas := in.GetSigmas(); len(sigmas) > 0 {
 		flow.Schedule, err = sampling.NewSchedule(sigmas...)
 	} else {
-		steps := defaultFlowSteps
-		override(&steps, in.Steps)
-		if steps < 1 || steps > maxSteps {
-			bad.add(field+"steps", steps, "1 to %d (limits.max_steps)", maxSteps)
-			return compiled{}
-		}
 		flow.Schedule, err = sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], steps+1, karrasRho)
 	}
 	if err != nil {

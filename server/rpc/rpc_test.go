@@ -42,6 +42,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type service struct {
 	sampling langevinv1.SamplingServiceClient
 	models   langevinv1.ModelServiceClient
+	admin    langevinv1.AdminServiceClient
 	log      *safeBuffer
 	slow     atomic.Int64 // nanoseconds that a model call takes
 	broken   atomic.Bool  // model calls panic
@@ -116,6 +117,7 @@ func start(t *testing.T) *service {
 	server := grpc.NewServer(append(rpc.Interceptors(slog.New(slog.NewTextHandler(s.log, nil)), &s.seen, rpc.CallLimits{Time: time.Hour, Unread: time.Minute}), grpc.WaitForHandlers(true))...)
 	langevinv1.RegisterSamplingServiceServer(server, rpc.NewSampling(h, rpc.Limits{Chains: 4000, Steps: 2000, ScoreRows: 100}))
 	langevinv1.RegisterModelServiceServer(server, rpc.NewModels(h))
+	langevinv1.RegisterAdminServiceServer(server, rpc.NewAdmin(idle{}, rpc.NewModels(h)))
 	lis := bufconn.Listen(1 << 20)
 	go server.Serve(lis) // its error says that Stop was called
 	conn, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -131,6 +133,7 @@ func start(t *testing.T) *service {
 		}
 	})
 	s.sampling, s.models = langevinv1.NewSamplingServiceClient(conn), langevinv1.NewModelServiceClient(conn)
+	s.admin = langevinv1.NewAdminServiceClient(conn)
 	return s
 }
 

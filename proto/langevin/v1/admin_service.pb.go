@@ -7,6 +7,7 @@
 package langevinv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -365,15 +366,15 @@ var File_langevin_v1_admin_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1flangevin/v1/admin_service.proto\x12\vlangevin.v1\x1a\x1flangevin/v1/model_service.proto\"@\n" +
-	"\x10LoadModelRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x05R\aversion\"?\n" +
+	"\x1flangevin/v1/admin_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1flangevin/v1/model_service.proto\"m\n" +
+	"\x10LoadModelRequest\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x04name\x12!\n" +
+	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\"?\n" +
 	"\x11LoadModelResponse\x12*\n" +
-	"\x06models\x18\x01 \x03(\v2\x12.langevin.v1.ModelR\x06models\"B\n" +
-	"\x12UnloadModelRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x05R\aversion\"\x15\n" +
+	"\x06models\x18\x01 \x03(\v2\x12.langevin.v1.ModelR\x06models\"o\n" +
+	"\x12UnloadModelRequest\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x04name\x12!\n" +
+	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\"\x15\n" +
 	"\x13UnloadModelResponse\"\x15\n" +
 	"\x13ReloadModelsRequest\"z\n" +
 	"\x14ReloadModelsResponse\x12*\n" +

@@ -7,6 +7,7 @@
 package langevinv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -504,17 +505,18 @@ var File_langevin_v1_model_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1flangevin/v1/model_service.proto\x12\vlangevin.v1\x1a\x19langevin/v1/sampler.proto\"O\n" +
-	"\x11ListModelsRequest\x12\x1b\n" +
-	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\x1flangevin/v1/model_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19langevin/v1/sampler.proto\"[\n" +
+	"\x11ListModelsRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"h\n" +
 	"\x12ListModelsResponse\x12*\n" +
 	"\x06models\x18\x01 \x03(\v2\x12.langevin.v1.ModelR\x06models\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"?\n" +
-	"\x0fGetModelRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x05R\aversion\"<\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"o\n" +
+	"\x0fGetModelRequest\x129\n" +
+	"\x04name\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x04name\x12!\n" +
+	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\"<\n" +
 	"\x10GetModelResponse\x12(\n" +
 	"\x05model\x18\x01 \x01(\v2\x12.langevin.v1.ModelR\x05model\"\xfe\x03\n" +
 	"\x05Model\x12\x12\n" +

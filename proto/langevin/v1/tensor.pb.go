@@ -7,6 +7,7 @@
 package langevinv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -155,12 +156,16 @@ var File_langevin_v1_tensor_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_tensor_proto_rawDesc = "" +
 	"\n" +
-	"\x18langevin/v1/tensor.proto\x12\vlangevin.v1\"\\\n" +
+	"\x18langevin/v1/tensor.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\"\xc3\x01\n" +
 	"\x06Tensor\x12\x14\n" +
-	"\x05shape\x18\x01 \x03(\x03R\x05shape\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data\x12\x16\n" +
+	"\x05shape\x18\x01 \x03(\x03R\x05shape\x12_\n" +
+	"\x04data\x18\x02 \x01(\fBK\xbaHH\xba\x01E\n" +
+	"\vtensor.data\x12 must be 4 bytes for each element\x1a\x14this.size() % 4 == 0R\x04data\x12\x16\n" +
 	"\x06values\x18\x03 \x03(\x02R\x06values\x12\x10\n" +
-	"\x03png\x18\x04 \x03(\fR\x03png*u\n" +
+	"\x03png\x18\x04 \x03(\fR\x03png:\x18\xbaH\x15\"\x13\n" +
+	"\x04data\n" +
+	"\x06values\n" +
+	"\x03png*u\n" +
 	"\fTensorFormat\x12\x1d\n" +
 	"\x19TENSOR_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TENSOR_FORMAT_RAW\x10\x01\x12\x18\n" +

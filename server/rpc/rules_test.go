@@ -1,0 +1,427 @@
+package rpc_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"buf.build/go/protovalidate"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/host"
+)
+
+// idle has nothing to reload.
+type idle struct{}
+
+func (idle) Load(context.Context, string, int) error  { return nil }
+func (idle) Unload(string, int) error                 { return nil }
+func (idle) ReloadAll(context.Context) []host.Failure { return nil }
+
+// TestRules holds the rules that the .proto files state and the checks that the server makes together: for every rule,
+// at every place of a request where it holds, a request that breaks it and no other is refused by both, naming the same
+// field.
+func TestRules(t *testing.T) {
+	s := start(t)
+	b := breaker{t: t, parts: s.parts(t), tried: make(map[string]bool)}
+	for _, c := range s.calls() {
+		t.Run(string(c.request.ProtoReflect().Descriptor().Name()), func(t *testing.T) {
+			b.t, b.call = t, c
+			b.visit(place{root: c.request})
+		})
+	}
+	for _, rule := range statedRules() {
+		if !b.tried[rule] {
+			t.Errorf("the rule of %s is in no request that this test makes", rule)
+		}
+	}
+}
+
+// call is one RPC and a request that it accepts.
+type call struct {
+	request proto.Message
+	do      func(context.Context, proto.Message) error
+}
+
+// unary makes a call of a method of a generated client.
+func unary[Req proto.Message, Resp any](request Req, method func(context.Context, Req, ...grpc.CallOption) (Resp, error)) call {
+	return call{request, func(ctx context.Context, m proto.Message) error {
+		_, err := method(ctx, m.(Req))
+		return err
+	}}
+}
+
+// points is a tensor of one sample of photos.
+func points() *langevinv1.Tensor { return &langevinv1.Tensor{Values: make([]float32, 12)} }
+
+func (s *service) calls() []call {
+	sample := call{&langevinv1.SampleRequest{Model: "photos"}, func(ctx context.Context, m proto.Message) error {
+		stream, err := s.sampling.Sample(ctx, m.(*langevinv1.SampleRequest))
+		for err == nil {
+			_, err = stream.Recv()
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	}}
+	return []call{
+		sample,
+		unary(&langevinv1.ScoreRequest{Model: "photos", X: points(), Sigma: []float32{1}}, s.sampling.Score),
+		unary(&langevinv1.EncodeRequest{Model: "photos", X: points()}, s.sampling.Encode),
+		unary(&langevinv1.DecodeRequest{Model: "photos", Latent: points()}, s.sampling.Decode),
+		unary(&langevinv1.LogLikelihoodRequest{Model: "photos", X: points()}, s.sampling.LogLikelihood),
+		unary(&langevinv1.ListModelsRequest{}, s.models.ListModels),
+		unary(&langevinv1.GetModelRequest{Name: "points"}, s.models.GetModel),
+		unary(&langevinv1.LoadModelRequest{Name: "points"}, s.admin.LoadModel),
+		unary(&langevinv1.UnloadModelRequest{Name: "points"}, s.admin.UnloadModel),
+		unary(&langevinv1.ReloadModelsRequest{}, s.admin.ReloadModels),
+	}
+}
+
+// parts are valid messages to put into the fields of a request. Those that may be empty are left out.
+func (s *service) parts(t *testing.T) map[protoreflect.Name]proto.Message {
+	t.Helper()
+	photos, err := s.models.GetModel(t.Context(), &langevinv1.GetModelRequest{Name: "photos"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[protoreflect.Name]proto.Message{
+		"Tensor":          points(),
+		"Guidance":        &langevinv1.Guidance{Model: "photos"},
+		"Inpainting":      &langevinv1.Inpainting{Values: points(), Mask: []bool{true, false, false, true}},
+		"Colourisation":   &langevinv1.Colourisation{Grey: &langevinv1.Tensor{Values: make([]float32, 4)}},
+		"Interpolation":   &langevinv1.Interpolation{Columns: 2},
+		"Resume":          &langevinv1.Resume{Digest: photos.GetModel().GetDigest(), X: points()},
+		"ProbabilityFlow": &langevinv1.ProbabilityFlow{Sigmas: []float64{2, 1}},
+	}
+}
+
+// place is where a message stands in a request.
+type place struct {
+	root proto.Message
+	path []protoreflect.FieldDescriptor
+}
+
+// in returns the message at the place in a request like root.
+func (p place) in(root proto.Message) protoreflect.Message {
+	m := root.ProtoReflect()
+	for _, f := range p.path {
+		m = m.Mutable(f).Message()
+	}
+	return m
+}
+
+// name is the path of a field at the place as BadRequest has it; of no field, that of the place.
+func (p place) name(field protoreflect.Name) string {
+	var words []string
+	for _, f := range p.path {
+		words = append(words, string(f.Name()))
+	}
+	if field != "" {
+		words = append(words, string(field))
+	}
+	return strings.Join(words, ".")
+}
+
+// breaker breaks rules.
+type breaker struct {
+	t     *testing.T
+	call  call
+	parts map[protoreflect.Name]proto.Message
+	tried map[string]bool // by the full name of what has the rules
+}
+
+// visit breaks every rule at a place and below.
+func (b *breaker) visit(p place) {
+	b.accepted(p)
+	d := p.in(proto.Clone(p.root)).Descriptor()
+	for _, rule := range messageBreaks(d) {
+		b.tried[string(d.FullName())+" "+rule.id] = true
+		b.refused(p, rule.set, p.name(""), p.name(rule.field))
+	}
+	for i := range d.Fields().Len() {
+		f := d.Fields().Get(i)
+		for _, set := range fieldBreaks(f) {
+			b.tried[string(f.FullName())] = true
+			b.refused(p, set, p.name(f.Name()), p.name(f.Name()))
+		}
+		if f.Message() != nil && !f.IsList() {
+			root := proto.Clone(p.root)
+			field := p.in(root).Mutable(f).Message().Interface()
+			if part := b.parts[f.Message().Name()]; part != nil && proto.Size(field) == 0 {
+				proto.Merge(field, part)
+			}
+			b.visit(place{root, append(slices.Clone(p.path), f)})
+		}
+	}
+}
+
+func (b *breaker) accepted(p place) {
+	b.t.Helper()
+	if err := protovalidate.Validate(p.root); err != nil {
+		b.t.Errorf("the rules refuse a good %s: %v", p.name(""), err)
+	}
+	if err := b.call.do(b.t.Context(), p.root); err != nil {
+		b.t.Errorf("the server refuses a good %s: %v", p.name(""), err)
+	}
+}
+
+// refused changes the message at a place, and looks at the fields that the rules and the server name.
+func (b *breaker) refused(p place, set func(protoreflect.Message), ruled, served string) {
+	b.t.Helper()
+	broken := proto.Clone(p.root)
+	set(p.in(broken))
+	if fields := ruledFields(b.t, protovalidate.Validate(broken)); !slices.Contains(fields, ruled) {
+		b.t.Errorf("of %v the rules refuse %q, want %q", broken, fields, ruled)
+	}
+	if fields := servedFields(b.t, b.call.do(b.t.Context(), broken)); !slices.Contains(fields, served) {
+		b.t.Errorf("of %v the server refuses %q, want %q", broken, fields, served)
+	}
+}
+
+// index is what names one element of a list; the server often names only the list, and the element in its text.
+var index = regexp.MustCompile(`\[\d+\]`)
+
+func ruledFields(t *testing.T, err error) []string {
+	t.Helper()
+	var violations *protovalidate.ValidationError
+	if err != nil && !errors.As(err, &violations) {
+		t.Fatal(err)
+	}
+	var fields []string
+	if violations != nil {
+		for _, v := range violations.Violations {
+			fields = append(fields, index.ReplaceAllString(protovalidate.FieldPathString(v.Proto.GetField()), ""))
+		}
+	}
+	return fields
+}
+
+func servedFields(t *testing.T, err error) []string {
+	t.Helper()
+	if status.Code(err) != codes.InvalidArgument {
+		t.Errorf("the server's answer: %v, want INVALID_ARGUMENT", err)
+	}
+	var fields []string
+	for _, detail := range status.Convert(err).Details() {
+		if request, ok := detail.(*errdetails.BadRequest); ok {
+			for _, v := range request.GetFieldViolations() {
+				fields = append(fields, index.ReplaceAllString(v.GetField(), ""))
+			}
+		}
+	}
+	return fields
+}
+
+// messageBreak breaks a rule over several fields; field is the one that the server names.
+type messageBreak struct {
+	id    string
+	field protoreflect.Name
+	set   func(protoreflect.Message)
+}
+
+// messageBreaks breaks each rule of a message, for those of CEL as this says.
+func messageBreaks(d protoreflect.MessageDescriptor) []messageBreak {
+	known := map[string]messageBreak{
+		"sample.chains": {field: "first_chain", set: func(m protoreflect.Message) {
+			sample := m.Interface().(*langevinv1.SampleRequest)
+			sample.FirstChain, sample.N = math.MaxUint64, proto.Int64(2)
+		}},
+		"sample.preview": {field: "preview.chains", set: func(m protoreflect.Message) {
+			m.Interface().(*langevinv1.SampleRequest).Preview = &langevinv1.PreviewOptions{Chains: proto.Int64(2)}
+		}},
+		"flow.sigma": {field: "sigma_max", set: func(m protoreflect.Message) {
+			flow := m.Interface().(*langevinv1.FlowOptions)
+			flow.SigmaMin, flow.SigmaMax = proto.Float64(2), proto.Float64(1)
+		}},
+		"sde.sigma": {field: "sigma_max", set: func(m protoreflect.Message) {
+			sde := m.Interface().(*langevinv1.Sde)
+			sde.SigmaMin, sde.SigmaMax = proto.Float64(2), proto.Float64(1)
+		}},
+		"sde.beta": {field: "beta_max", set: func(m protoreflect.Message) {
+			sde := m.Interface().(*langevinv1.Sde)
+			sde.BetaMin, sde.BetaMax = proto.Float64(2), proto.Float64(1)
+		}},
+		"predictor_corrector.one": {field: "predictor", set: func(m protoreflect.Message) {
+			m.Interface().(*langevinv1.PredictorCorrector).Predictor = langevinv1.Predictor_PREDICTOR_NONE
+		}},
+		"predictor_corrector.ancestral": {field: "predictor", set: func(m protoreflect.Message) {
+			pc := m.Interface().(*langevinv1.PredictorCorrector)
+			pc.Predictor, pc.Sde = langevinv1.Predictor_PREDICTOR_ANCESTRAL, &langevinv1.Sde{Process: langevinv1.Process_PROCESS_SUB_VP}
+		}},
+		"Tensor": {set: func(m protoreflect.Message) {
+			m.Interface().(*langevinv1.Tensor).Data = make([]byte, 4)
+			m.Interface().(*langevinv1.Tensor).Values = make([]float32, 1)
+		}},
+	}
+	var breaks []messageBreak
+	for _, id := range ruleIDs(d) {
+		rule := known[id] // of one that is not known set is nil: the test panics where it is called
+		rule.id = id
+		breaks = append(breaks, rule)
+	}
+	return breaks
+}
+
+// ruleIDs names the rules of a message: those of CEL by their id, at most one of its fields by its own name.
+func ruleIDs(d protoreflect.MessageDescriptor) []string {
+	rules, _ := proto.GetExtension(d.Options(), validate.E_Message).(*validate.MessageRules)
+	var ids []string
+	for _, rule := range rules.GetCel() {
+		ids = append(ids, rule.GetId())
+	}
+	for range rules.GetOneof() {
+		ids = append(ids, string(d.Name()))
+	}
+	return ids
+}
+
+func rulesOf(f protoreflect.FieldDescriptor) *validate.FieldRules {
+	rules, _ := proto.GetExtension(f.Options(), validate.E_Field).(*validate.FieldRules)
+	return rules
+}
+
+// fieldBreaks breaks each rule of a field.
+func fieldBreaks(f protoreflect.FieldDescriptor) []func(protoreflect.Message) {
+	var breaks []func(protoreflect.Message)
+	add := func(v protoreflect.Value) {
+		breaks = append(breaks, func(m protoreflect.Message) { m.Set(f, v) })
+	}
+	list := func(m protoreflect.Message, values ...protoreflect.Value) {
+		items := m.NewField(f).List()
+		for _, v := range values {
+			items.Append(v)
+		}
+		m.Set(f, protoreflect.ValueOfList(items))
+	}
+	rules := rulesOf(f)
+	if rules.GetRequired() {
+		breaks = append(breaks, func(m protoreflect.Message) { m.Clear(f) })
+	}
+	if len(rules.GetCel()) > 0 { // tensor.data
+		breaks = append(breaks, func(m protoreflect.Message) {
+			m.Clear(m.Descriptor().Fields().ByName("values"))
+			m.Set(f, protoreflect.ValueOfBytes(make([]byte, 3)))
+		})
+	}
+	if items := rules.GetRepeated(); items != nil {
+		one := number(f, 1)
+		if items.GetMinItems() > 0 {
+			breaks = append(breaks, func(m protoreflect.Message) {
+				list(m, slices.Repeat([]protoreflect.Value{one}, int(items.GetMinItems())-1)...)
+			})
+		}
+		if items.GetUnique() {
+			breaks = append(breaks, func(m protoreflect.Message) { list(m, one, one) })
+		}
+		for _, v := range brokenValues(f, items.GetItems()) {
+			breaks = append(breaks, func(m protoreflect.Message) { list(m, v) })
+		}
+		return breaks
+	}
+	for _, v := range brokenValues(f, rules) {
+		add(v)
+	}
+	return breaks
+}
+
+// brokenValues are values that a field, or an element of it, may not have, one or more for each rule.
+func brokenValues(f protoreflect.FieldDescriptor, rules *validate.FieldRules) []protoreflect.Value {
+	var values []protoreflect.Value
+	rules.ProtoReflect().Range(func(kind protoreflect.FieldDescriptor, of protoreflect.Value) bool {
+		if kind.Message() == nil || kind.IsList() || kind.Name() == "repeated" {
+			return true
+		}
+		of.Message().Range(func(rule protoreflect.FieldDescriptor, limit protoreflect.Value) bool {
+			values = append(values, brokenBy(f, rule.Name(), limit)...)
+			return true
+		})
+		return true
+	})
+	return values
+}
+
+func brokenBy(f protoreflect.FieldDescriptor, rule protoreflect.Name, limit protoreflect.Value) []protoreflect.Value {
+	below := func(v float64) float64 { // the next that the field can tell from v
+		if f.Kind() == protoreflect.DoubleKind {
+			return math.Nextafter(v, math.Inf(-1))
+		}
+		return v - 1
+	}
+	switch rule {
+	case "finite":
+		return []protoreflect.Value{number(f, math.NaN()), number(f, math.Inf(1))}
+	case "pattern":
+		return []protoreflect.Value{protoreflect.ValueOfString("No such name"), protoreflect.ValueOfString(strings.Repeat("a", 65))}
+	case "defined_only":
+		return []protoreflect.Value{protoreflect.ValueOfEnum(99), protoreflect.ValueOfEnum(-1)}
+	case "gt", "lt":
+		return []protoreflect.Value{number(f, float(limit))}
+	case "gte":
+		return []protoreflect.Value{number(f, below(float(limit)))}
+	case "lte":
+		return []protoreflect.Value{number(f, float(limit)+1)}
+	}
+	panic("how to break " + string(rule) + "?")
+}
+
+func float(v protoreflect.Value) float64 {
+	switch n := v.Interface().(type) {
+	case int32:
+		return float64(n)
+	case int64:
+		return float64(n)
+	case float32:
+		return float64(n)
+	}
+	return v.Float()
+}
+
+// number is v as an element of a field.
+func number(f protoreflect.FieldDescriptor, v float64) protoreflect.Value {
+	switch f.Kind() {
+	case protoreflect.BoolKind:
+		return protoreflect.ValueOfBool(v != 0)
+	case protoreflect.Int32Kind:
+		return protoreflect.ValueOfInt32(int32(v))
+	case protoreflect.Int64Kind:
+		return protoreflect.ValueOfInt64(int64(v))
+	case protoreflect.FloatKind:
+		return protoreflect.ValueOfFloat32(float32(v))
+	}
+	return protoreflect.ValueOfFloat64(v)
+}
+
+// statedRules names everything in the API that has rules, as [breaker] does.
+func statedRules() []string {
+	var stated []string
+	protoregistry.GlobalFiles.RangeFilesByPackage("langevin.v1", func(file protoreflect.FileDescriptor) bool {
+		for i := range file.Messages().Len() {
+			d := file.Messages().Get(i)
+			for _, id := range ruleIDs(d) {
+				stated = append(stated, string(d.FullName())+" "+id)
+			}
+			for j := range d.Fields().Len() {
+				if f := d.Fields().Get(j); rulesOf(f) != nil {
+					stated = append(stated, string(f.FullName()))
+				}
+			}
+		}
+		return true
+	})
+	return stated
+}
