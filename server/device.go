@@ -65,7 +65,7 @@ func (d device) blockRows(dim int) int {
 		return 256
 	case d.CUDA:
 		return 64
-	case dim <= 64:
+	case dim <= pointDim:
 		return 256
 	case dim <= 16<<10:
 		return 32

@@ -9,6 +9,9 @@ import (
 	"github.com/langevin-ml/langevin/server/ort"
 )
 
+// pointDim is the largest sample that is a point and not an image.
+const pointDim = 64
+
 // network is a model's sessions. Their results are the same to the last bit.
 type network struct {
 	session *ort.Session // one thread, which the workers share
@@ -34,13 +37,13 @@ func (s *Server) loadNetwork(ctx context.Context, file models.File) (network, er
 	return n, nil
 }
 
-// grain is the fewest rows worth a worker of their own: 1 where a row takes milliseconds, and the scheduler's default, which
-// small networks share a tick's fixed cost among, elsewhere.
-func (n network) grain() int {
-	if n.session.Grain() == 1 {
-		return 1
+// grain is the fewest rows worth a worker of their own: as few as can be evaluated where each takes long, as images do, and
+// the scheduler's default, which points share a tick's fixed cost among, elsewhere.
+func (n network) grain(dim int) int {
+	if dim <= pointDim {
+		return 0
 	}
-	return 0
+	return n.session.Grain()
 }
 
 // alone is the model for a chain that is alone; nil if it is the same.

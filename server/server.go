@@ -208,7 +208,7 @@ func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error
 	dim := file.Manifest.Dim()
 	engine := &rpc.Engine{
 		Scheduler: batch.New(network.session, dim, batch.Config{
-			Workers: s.workers, Rows: s.device.blockRows(dim), Grain: network.grain(), Turns: s.turns, Wide: network.alone(),
+			Workers: s.workers, Rows: s.device.blockRows(dim), Grain: network.grain(dim), Turns: s.turns, Wide: network.alone(),
 			MaxRows: s.config.Limits.MaxOpenChains, MaxBytes: s.config.Limits.MaxOpenBytes,
 			Observer: s.metrics.Scheduler(file.Name),
 		}),

@@ -43,7 +43,7 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	if err := manifest.Validate(); err != nil {
 		return nil, err
 	}
-	graph, multiple, err := prepare(graph, manifest)
+	graph, multiples, err := prepare(graph, manifest)
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +66,8 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", models.ErrInvalid, plain(err))
 	}
-	s := newSession(loaded, manifest, device, r.identity(device), multiple)
-	if err := s.try(ctx, manifest.Sigmas[0]); err != nil {
+	s := newSession(loaded, manifest, device, r.identity(device))
+	if err := s.try(ctx, manifest.Sigmas[0], multiples); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -78,22 +78,22 @@ func (r *Runtime) identity(device Device) string {
 	return fmt.Sprintf("onnxruntime %s, %s, optimization all, rewrite %d", r.version, device.kind(), models.RewriteVersion)
 }
 
-// prepare returns the graph to load, the bytes themselves unless an activation was rewritten, and what its rows have to
+// prepare returns the graph to load, the bytes themselves unless an activation was rewritten, and what its rows may have to
 // be a multiple of.
-func prepare(graph []byte, manifest models.Manifest) (prepared []byte, multiple int, err error) {
+func prepare(graph []byte, manifest models.Manifest) (prepared []byte, multiples []int, err error) {
 	model, err := models.Decode(graph, manifest)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	multiple = rowMultipleOf(model.GetGraph(), manifest.Dim())
+	multiples = rowMultiplesOf(model.GetGraph(), manifest.Dim())
 	if models.Rewrite(model) == 0 {
-		return graph, multiple, nil
+		return graph, multiples, nil
 	}
 	rewritten, err := proto.MarshalOptions{Deterministic: true}.Marshal(model)
 	if err != nil {
-		return nil, 0, fmt.Errorf("encode the rewritten graph: %w", err)
+		return nil, nil, fmt.Errorf("encode the rewritten graph: %w", err)
 	}
-	return rewritten, multiple, nil
+	return rewritten, multiples, nil
 }
 
 func sessionOptions(options Options, device Device) (*onnxruntime.SessionOptions, error) {
@@ -109,6 +109,9 @@ func sessionOptions(options Options, device Device) (*onnxruntime.SessionOptions
 		settings.SetInterOpNumThreads(1),
 		settings.SetExecutionMode(onnxruntime.ExecutionModeSequential),
 		settings.SetGraphOptimizationLevel(onnxruntime.GraphOptimizationLevelEnableAll),
+		// Callers side by side would wait for each other at the arena's lock, at every node: two that evaluate 64 rows of a
+		// small network took twice as long each. The C library's allocator has memory for each thread.
+		settings.SetCpuMemArena(false),
 		// A waiting thread that spins takes a core from the other sessions.
 		settings.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		settings.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
@@ -122,13 +125,13 @@ func sessionOptions(options Options, device Device) (*onnxruntime.SessionOptions
 	return settings, nil
 }
 
-func newSession(loaded *onnxruntime.DynamicAdvancedSession, manifest models.Manifest, device Device, identity string, multiple int) *Session {
+func newSession(loaded *onnxruntime.DynamicAdvancedSession, manifest models.Manifest, device Device, identity string) *Session {
 	s := &Session{
 		loaded:   loaded,
 		name:     manifest.Name,
 		shape:    manifest.Shape,
 		dim:      manifest.Dim(),
-		multiple: multiple,
+		multiple: productRows,
 		rows:     rowsPerRun(manifest.Dim(), device),
 		buckets:  device.CUDA,
 		convert:  conversions[manifest.Parameterization],
@@ -139,7 +142,7 @@ func newSession(loaded *onnxruntime.DynamicAdvancedSession, manifest models.Mani
 }
 
 // try evaluates the graph at x = 0 and refuses a result that is not finite. Then it settles how rows are padded.
-func (s *Session) try(ctx context.Context, sigma float64) error {
+func (s *Session) try(ctx context.Context, sigma float64, multiples []int) error {
 	l, err := s.acquire()
 	if err != nil {
 		return err
@@ -165,7 +168,7 @@ func (s *Session) try(ctx context.Context, sigma float64) error {
 			return fmt.Errorf("%w: the score at x = 0, sigma = %g is %g", models.ErrInvalid, sigma, v)
 		}
 	}
-	switch err := s.settle(ctx, l); {
+	switch err := s.settle(ctx, l, multiples); {
 	case ctx.Err() != nil:
 		return fmt.Errorf("trial evaluation: %w", ctx.Err())
 	case err != nil:

@@ -11,10 +11,10 @@ import (
 // What the rows of an evaluation are padded to where the batch is a side of a matrix product, whose kernels treat a
 // remainder of rows in another way, with other bits.
 const (
-	productRows = 16 // the floats in the widest vector register
-	pointRows   = 4  // enough for small networks wherever it was tried, which is worth much to a chain that runs alone
-	pointDim    = 64 // largest sample for which pointRows is tried
-	trialRows   = 256
+	productRows = 16  // the floats in the widest vector register
+	fewRows     = 4   // enough for small products wherever it was tried, which is worth much to a chain that runs alone
+	pointDim    = 64  // the largest sample that is a point and not an image
+	trialRows   = 256 // of points
 )
 
 // rowOperators compute every row by itself, whatever stands beside it. An image of its own costs a convolutional network
@@ -30,9 +30,10 @@ var rowOperators = map[string]bool{
 	"Transpose": true, "Unsqueeze": true,
 }
 
-// rowMultipleOf returns what the rows of a graph's evaluations probably have to be a multiple of so that results do not
-// depend on how many there are. It goes by the operators; [Session.settle] holds its word against a trial.
-func rowMultipleOf(graph *protos.GraphProto, dim int) int {
+// rowMultiplesOf returns what the rows of a graph's evaluations may have to be a multiple of so that results do not depend
+// on how many there are, from the least, which is the fastest, to productRows, which is safe. It goes by the operators:
+// [Session.settle] holds all but the last against a trial.
+func rowMultiplesOf(graph *protos.GraphProto, dim int) []int {
 	products, convolves := false, false
 	for _, node := range graph.GetNode() {
 		known := node.GetDomain() == "" || node.GetDomain() == "ai.onnx"
@@ -40,27 +41,28 @@ func rowMultipleOf(graph *protos.GraphProto, dim int) int {
 		convolves = convolves || node.GetOpType() == "Conv"
 	}
 	switch {
-	case convolves && !products:
-		return 1
+	case convolves && products: // of the noise level's features, most often, which are small
+		return []int{1, fewRows, productRows}
+	case convolves:
+		return []int{1, productRows}
 	case dim <= pointDim:
-		return pointRows
+		return []int{fewRows, productRows}
 	}
-	return productRows
+	return []int{productRows}
 }
 
-// settle keeps the multiple of rows that was guessed if a trial bears it out, and falls back to productRows otherwise.
-func (s *Session) settle(ctx context.Context, l *lane) error {
+// settle takes the first of the multiples that a trial bears out, or the last.
+func (s *Session) settle(ctx context.Context, l *lane, multiples []int) error {
 	if s.buckets {
 		return s.warmBuckets(ctx, l)
 	}
-	if s.multiple == productRows {
-		return nil
+	for _, s.multiple = range multiples[:len(multiples)-1] {
+		if agree, err := s.rowsAgree(ctx, l); agree || err != nil {
+			return err
+		}
 	}
-	agree, err := s.rowsAgree(ctx, l)
-	if !agree {
-		s.multiple = productRows
-	}
-	return err
+	s.multiple = productRows
+	return nil
 }
 
 // warmBuckets evaluates every number of rows that evaluations can have, so that no request has to wait for a plan.
@@ -81,12 +83,15 @@ func (s *Session) warmBuckets(ctx context.Context, l *lane) error {
 // rowsAgree evaluates few rows, in the numbers that s.multiple allows, and reports whether their bits are the same as
 // among many.
 func (s *Session) rowsAgree(ctx context.Context, l *lane) (bool, error) {
-	many, few := trialRows, []int{}
-	if s.multiple == 1 { // the rows of images cost more
-		many, few = productRows, []int{1, 2, 3, 7}
-	}
-	for n := s.multiple; s.multiple > 1 && n < many; n += max(s.multiple, n/8/s.multiple*s.multiple) {
-		few = append(few, n)
+	many, few := productRows, []int{1, 2, 3, 7} // the rows of images cost more
+	if s.multiple > 1 {
+		few = nil
+		if s.dim <= pointDim {
+			many = trialRows
+		}
+		for n := s.multiple; n < many; n += max(s.multiple, n/8/s.multiple*s.multiple) {
+			few = append(few, n)
+		}
 	}
 	fill(l.x[:many*s.dim], l.sigma[:many])
 	run := func(rows int) ([]float32, error) {
