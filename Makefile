@@ -103,7 +103,7 @@ test-docs: onnxruntime ## Run every command of docs as it is, trainings too
 	go test -count=1 -timeout 1h -run TestDocs . -docs-slow
 
 .PHONY: check
-check: check-format check-vet check-staticcheck check-proto check-generated check-modules check-shell check-layout ## Check format, vet, staticcheck, API, generated code, modules, scripts, layout
+check: check-format check-vet check-staticcheck check-proto check-api check-generated check-modules check-shell check-layout ## Check format, vet, staticcheck, APIs, generated code, modules, scripts, layout
 
 .PHONY: check-format
 check-format:
@@ -134,6 +134,14 @@ check-proto: .tools/buf
 		echo "--  buf breaking: no API at $(BASE)"; \
 	fi
 
+.PHONY: check-api
+check-api: .tools/apidiff
+	@if git rev-parse --quiet --verify $(BASE):client >/dev/null; then \
+		tools/api.sh $(BASE) && echo "ok  API of the Go packages, against $(BASE)"; \
+	else \
+		echo "--  API of the Go packages: no client at $(BASE)"; \
+	fi
+
 GENERATORS := .tools/buf .tools/protoc-gen-go .tools/protoc-gen-go-grpc
 
 .PHONY: check-generated
@@ -153,8 +161,9 @@ check-shell:
 	@sh -n tools/onnxruntime.sh
 	@sh -n tools/onnxruntime-gpu.sh
 	@sh -n tools/datasets.sh
+	@sh -n tools/api.sh
 	@bash -n .ci/run bench/triton/run.sh
-	@if command -v shellcheck >/dev/null; then shellcheck tools/onnxruntime.sh tools/onnxruntime-gpu.sh tools/datasets.sh .ci/run bench/triton/run.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck tools/onnxruntime.sh tools/onnxruntime-gpu.sh tools/datasets.sh tools/api.sh .ci/run bench/triton/run.sh; fi
 	@echo "ok  shell scripts"
 
 .PHONY: check-layout
@@ -166,7 +175,7 @@ generate: $(GENERATORS) ## Generate Go from proto/
 	.tools/buf generate
 
 .PHONY: tools
-tools: $(GENERATORS) .tools/staticcheck .tools/grpcurl ## Build the pinned developer tools into .tools/ (also grpcurl)
+tools: $(GENERATORS) .tools/staticcheck .tools/apidiff .tools/grpcurl ## Build the pinned developer tools into .tools/ (also grpcurl)
 
 # protoc-gen-go comes from the protobuf module that Langevin links, so generator and runtime always agree.
 .tools/protoc-gen-go: go.mod
@@ -175,6 +184,7 @@ tools: $(GENERATORS) .tools/staticcheck .tools/grpcurl ## Build the pinned devel
 .tools/buf: PACKAGE := github.com/bufbuild/buf/cmd/buf
 .tools/grpcurl: PACKAGE := github.com/fullstorydev/grpcurl/cmd/grpcurl
 .tools/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
+.tools/apidiff: PACKAGE := golang.org/x/exp/cmd/apidiff
 .tools/staticcheck: PACKAGE := honnef.co/go/tools/cmd/staticcheck
 .tools/%: tools/go.mod tools/go.sum
 	cd tools && go build -o ../$@ $(PACKAGE)

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Compares what the Go packages for users export with what they exported at a commit: names may come, but what is there
+# goes on compiling. Its argument is the commit; .tools/apidiff compares.
+set -eu
+
+base=$1
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+module=$(awk '$1 == "module" { print $2 }' "$root/go.mod")
+
+old=$(mktemp -d)
+trap 'rm -rf "$old"' EXIT
+git -C "$root" archive "$base" | tar -xf - -C "$old"
+
+# Interfaces of gRPC grow with every new method; users call them and embed Unimplemented...Server, so nothing breaks.
+# `buf breaking` compares the services themselves.
+grown='^- [A-Za-z]+Service(Client|Server)\.[A-Za-z]+: added$'
+
+status=0
+for package in client client/fake proto/langevin/v1; do
+	[ -d "$old/$package" ] || continue
+	(cd "$old" && "$root/.tools/apidiff" -w "$old/export" "$module/$package")
+	(cd "$root" && .tools/apidiff -incompatible "$old/export" "$module/$package" >"$old/changes")
+	broken=$(grep -Ev "$grown|^$" "$old/changes") || continue
+	printf '%s breaks programs that were written for %s:\n%s\n' "$package" "$base" "$broken"
+	status=1
+done
+exit $status
