@@ -94,6 +94,12 @@ bench-gpu: ## Measure a GPU beside PyTorch on it; writes bench/RESULTS-GPU.md (D
 	go build -o bin/compare ./bench/compare
 	bin/compare -device $(DEVICE) -networks $(OUT)/bench-gpu -torch $(TORCH) -out bench/RESULTS-GPU.md $(BENCHFLAGS)
 
+.PHONY: bench-train
+bench-train: onnxruntime data ## Measure training beside PyTorch; writes bench/RESULTS-TRAIN.md (BENCHFLAGS="-quick -out FILE": a dry run)
+	go build -o bin/trainer ./bench/trainer
+	go build -o bin/compare ./bench/compare
+	bin/compare -trainer bin/trainer -networks $(OUT)/bench-train -torch $(TORCH) -out bench/RESULTS-TRAIN.md $(BENCHFLAGS)
+
 .PHONY: test-triton
 test-triton: onnxruntime build ## Drive the server with Triton's own Python client (from PyPI; not part of make test)
 	@bench/triton/run.sh bin/langevin

@@ -73,6 +73,21 @@ type trainer struct {
 }
 
 func newTrainer(c Config, o Options) (*trainer, error) {
+	t, err := prepare(c)
+	if err != nil {
+		return nil, err
+	}
+	backend, err := openBackend(o.Library)
+	if err != nil {
+		return nil, err
+	}
+	t.options = o
+	t.device, err = newDevice(backend, c, t.network)
+	return t, err
+}
+
+// prepare is everything of a trainer that computes nothing: it has no device.
+func prepare(c Config) (*trainer, error) {
 	source, err := c.Data.Open(data.Train, c.Seed)
 	if err != nil {
 		return nil, err
@@ -89,27 +104,15 @@ func newTrainer(c Config, o Options) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend, err := openBackend(o.Library)
-	if err != nil {
-		return nil, err
+	draws := drawer{
+		source: source, schedule: schedule, rows: c.Training.BatchSize, dim: product(source.Shape()), seed: c.Seed, place: c.places(schedule),
 	}
-	device, err := newDevice(backend, c, network)
-	if err != nil {
-		return nil, err
-	}
-	dim := 1
-	for _, n := range source.Shape() {
-		dim *= n
-	}
-	draws := drawer{source: source, schedule: schedule, rows: c.Training.BatchSize, dim: dim, seed: c.Seed, place: c.places(schedule)}
 	if c.Loss.sliced() {
 		draws.projections = c.Loss.Projections
 	}
 	unseen := draws
 	unseen.source, unseen.seed = test, ^c.Seed
-	return &trainer{
-		config: c, options: o, network: network, device: device, drawer: draws, unseen: unseen, means: newLevelMeans(schedule.Levels()),
-	}, nil
+	return &trainer{config: c, network: network, drawer: draws, unseen: unseen, means: newLevelMeans(schedule.Levels())}, nil
 }
 
 // train is the loop: draw, update, check, report, save.

@@ -10,17 +10,28 @@ import (
 
 // describe says what is measured, and on what, one fact a line.
 func (b *bench) describe() []string {
-	facts := []string{
-		fmt.Sprintf("%s, %d cores, %s/%s, kernel %s", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH,
-			firstLine("/proc/sys/kernel/osrelease")),
-		fmt.Sprintf("Langevin at commit %s, %s, ONNX Runtime %s", commit(), runtime.Version(), b.runtime.Version()),
-	}
-	for _, p := range b.peers {
+	return append([]string{machine(), source("ONNX Runtime " + b.runtime.Version())}, facts(b.peers...)...)
+}
+
+func machine() string {
+	return fmt.Sprintf("%s, %d cores, %s/%s, kernel %s", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH,
+		firstLine("/proc/sys/kernel/osrelease"))
+}
+
+// source is what was built, to run on a library.
+func source(library string) string {
+	return fmt.Sprintf("Langevin at commit %s, %s, %s", commit(), runtime.Version(), library)
+}
+
+// facts are what peers say of themselves.
+func facts(peers ...*peer) []string {
+	var all []string
+	for _, p := range peers {
 		if a, err := p.ask(command{"do": "describe"}); err == nil {
-			facts = append(facts, a.Text)
+			all = append(all, a.Text)
 		}
 	}
-	return facts
+	return all
 }
 
 func processor() string {

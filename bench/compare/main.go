@@ -29,6 +29,7 @@ type settings struct {
 	torch    string // Python with PyTorch; "none" leaves it out
 	out      string
 	quick    bool
+	trainer  string // bench/trainer, to measure training alone, for make bench-train; empty: the whole of make bench
 	device   string // measured alone, for make bench-gpu; empty: the whole of make bench
 }
 
@@ -57,6 +58,7 @@ func main() {
 	flag.StringVar(&s.out, "out", "bench/RESULTS.md", "file to write")
 	flag.BoolVar(&s.quick, "quick", false, "measure almost nothing, to see that all of it works")
 	flag.StringVar(&s.device, "device", "", "measure this device beside PyTorch on it, as make bench-gpu does: cuda, cuda:N, or cpu for a dry run")
+	flag.StringVar(&s.trainer, "trainer", "", "measure training steps by this program, bench/trainer, beside PyTorch, as make bench-train does")
 	flag.Parse()
 	log.SetFlags(log.Ltime)
 	server.AddProcessors() // as the program does
@@ -69,6 +71,9 @@ func main() {
 }
 
 func run(ctx context.Context, s settings) (err error) {
+	if s.trainer != "" {
+		return runTrain(ctx, s)
+	}
 	if s.device != "" {
 		return runGPU(ctx, s)
 	}

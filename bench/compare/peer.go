@@ -31,6 +31,8 @@ type answer struct {
 	Text    string
 	Seconds float64
 	Score   []float32
+	Losses  []float64
+	Moved   float64
 }
 
 func startPeer(ctx context.Context, name, python string, script ...string) (*peer, error) {

@@ -51,17 +51,22 @@ func (r *results) markdown() []byte {
 func (r *results) writeMachine(p *page) {
 	p.line("# Langevin beside its peers\n")
 	p.line("Written by `make bench`; do not edit. Times are of this machine, on this day; the ratios carry over better.\n")
-	if r.quick {
-		p.line("**A quick run, to see that all of it works: the numbers mean nothing.**\n")
-	}
-	for _, fact := range r.machine {
-		p.line("- %s", fact)
-	}
-	p.line("- %s, %.0f minutes; during %d of %d measurements other work had more than %s of the machine", r.started.UTC().Format("2 January 2006, 15:04 UTC"),
-		r.took.Minutes(), r.disturbed, r.measured, percent(tolerable))
+	p.circumstances(r.quick, r.machine, r.started, r.took, r.disturbed, r.measured)
 	p.line("\nThe sides of a row took turns, in an order that reversed each time; medians are shown, and spread is the largest less the smallest of ours, over the median. What other work on the machine disturbed was measured again, as long as patience lasted. Peers ran with one thread and with all cores: the better counts, and its threads stand behind it. Before anything was timed all sides agreed on the scores of random inputs to 1e-4.\n")
 	p.line("- **toy**: the network of the built-in toys, 2-128-128-2, SiLU, conditioned on sigma. **image**: a residual network for 28×28 images, 0.94 M parameters, 0.47 GFLOP, instance norm and SiLU. Random weights; see `bench/networks`.")
 	p.line("- **PyTorch**: eager, the loop of the official NCSN code. **Python ORT**: onnxruntime in a Python loop, noise by numpy. **one at a time**: a Python gRPC server on onnxruntime that takes one request after the other. See `bench/peers`.\n")
+}
+
+// circumstances are when and on what something was measured.
+func (p *page) circumstances(quick bool, machine []string, started time.Time, took time.Duration, disturbed, measured int) {
+	if quick {
+		p.line("**A quick run, to see that all of it works: the numbers mean nothing.**\n")
+	}
+	for _, fact := range machine {
+		p.line("- %s", fact)
+	}
+	p.line("- %s, %.0f minutes; during %d of %d measurements other work had more than %s of the machine",
+		started.UTC().Format("2 January 2006, 15:04 UTC"), took.Minutes(), disturbed, measured, percent(tolerable))
 }
 
 func (r *results) writeEngines(p *page) {

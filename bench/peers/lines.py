@@ -36,6 +36,10 @@ def answer_to(peer, command):
             peer.threads(command.pop("threads"))
             repeat = command.pop("repeat")
             return timed(repeat, lambda: peer.anneal(**command))
+        case "begin":
+            return peer.begin(**command)
+        case "train":
+            return peer.train(**command)
         case "mode":
             peer.mode(**command)
             return {}

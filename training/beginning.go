@@ -1,0 +1,55 @@
+package training
+
+import (
+	"fmt"
+
+	"github.com/langevin-ml/langevin/training/nn"
+)
+
+// Beginning is what a training starts from, for whoever holds another implementation against this one.
+type Beginning struct {
+	Network *nn.Graph
+	Params  []float32 // of Network, before the first update
+	Batches []Batch   // of the first iterations
+	Levels  []Place   // of the noise schedule, largest sigma first
+}
+
+// Batch is what an update of the weights is computed from: clean rows X and noise Z, standard normal, of so many elements
+// each as the data have, and for each row the place of its loss,
+//
+//	½ ‖σ s(x + σz, σ) + z‖² · weight
+//
+// (of the sliced objectives, whose further draws are not here, only X, Z and Sigma hold).
+type Batch struct {
+	X, Z          []float32
+	Sigma, Weight []float32
+	Level         []int // of each row, 0 for the largest sigma
+}
+
+// Place is the noise added to a row, and the weight of its loss.
+type Place struct{ Sigma, Weight float64 }
+
+// Begin returns what Run starts from with the same c, and the batches of its first iterations. It returns an error if c
+// is not valid or the data cannot be read.
+func Begin(c Config, iterations int) (*Beginning, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("begin %s: %w", c.Name, err)
+	}
+	t, err := prepare(c)
+	if err != nil {
+		return nil, fmt.Errorf("begin %s: %w", c.Name, err)
+	}
+	b := &Beginning{Network: t.network, Params: t.network.NewParams(c.Seed)}
+	for level := range t.drawer.schedule.Levels() {
+		p := t.drawer.place(level, 0.5)
+		b.Levels = append(b.Levels, Place{p.sigma, p.weight})
+	}
+	for i := range iterations {
+		drawn, err := t.drawer.draw(uint64(i))
+		if err != nil {
+			return nil, fmt.Errorf("begin %s: %w", c.Name, err)
+		}
+		b.Batches = append(b.Batches, Batch{X: drawn.x, Z: drawn.z, Sigma: drawn.sigma, Weight: drawn.weight, Level: drawn.level})
+	}
+	return b, nil
+}
