@@ -3,6 +3,7 @@ package langevin_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"net"
@@ -16,12 +17,26 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/langevin-ml/langevin/models/modelstest"
 )
 
 // Documents whose commands are all run: every block fenced as `sh`, in order, in one folder that looks like a checkout.
-// Words behind `sh` say how: `background` starts a server and leaves it running, `slow` is only for make test-docs,
-// which also trains for as long as the text says, and `python3` needs that program.
-var runDocuments = []string{"tutorial.md", "operations.md", "model-file.md"}
+// Words behind `sh` say how: `background` starts a server and leaves it running, `fails` has to fail, `slow` is only for
+// make test-docs, which also trains for as long as the text says, and others name what of needs the commands need.
+var runDocuments = []string{"tutorial.md", "operations.md", "model-file.md", "security.md", "import.md", "oip.md"}
+
+// needs are programs that not every machine has: by the word of a block the command that tells whether one is there, and
+// the folders, beside PATH, where it may be.
+var needs = map[string]struct {
+	probe   string
+	folders []string
+}{
+	"python3": {"python3 --version", nil},
+	"torch":   {"python3 -c 'import torch'", []string{"/usr/bin"}},
+	"triton":  {"python3 -c 'import tritonclient.grpc'", []string{"bench/triton/.venv/bin"}}, // of make test-triton
+	"grpcurl": {".tools/grpcurl -version", nil},                                              // of make tools
+}
 
 var slowDocs = flag.Bool("docs-slow", false, "run the commands of docs as they are, long trainings too")
 
@@ -73,9 +88,12 @@ func TestDocs(t *testing.T) {
 				t.Fatal(err)
 			}
 			w := newWorkplace(t, binary)
+			if name == "import.md" {
+				w.standIn("out/two.onnx")
+			}
 			ran := 0
 			for _, block := range fencedBlocks(string(text)) {
-				if runnable(block) {
+				if len(block.words) > 0 && block.words[0] == "sh" && w.runnable(block) {
 					ran++
 					w.run(block)
 				}
@@ -87,25 +105,17 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// runnable reports whether a block is one of commands, to be run this time and on this machine.
-func runnable(block fenced) bool {
-	if len(block.words) == 0 || block.words[0] != "sh" || block.is("slow") && !*slowDocs {
-		return false
-	}
-	_, err := exec.LookPath("python3")
-	return err == nil || !block.is("python3")
-}
-
 // workplace is a folder that looks like a checkout with a built program, and ports in place of those of the text.
 type workplace struct {
 	t     *testing.T
 	dir   string
 	ports map[string]string
+	path  string // folders to look for programs in before those of PATH
 }
 
 func newWorkplace(t *testing.T, binary string) *workplace {
 	t.Helper()
-	w := &workplace{t, t.TempDir(), make(map[string]string)}
+	w := &workplace{t: t, dir: t.TempDir(), ports: make(map[string]string)}
 	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +140,50 @@ func newWorkplace(t *testing.T, binary string) *workplace {
 	return w
 }
 
+// standIn puts a network as PyTorch would write it where a document trains one, which only make test-docs does.
+func (w *workplace) standIn(path string) {
+	w.t.Helper()
+	path = filepath.Join(w.dir, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, modelstest.Bytes(w.t, modelstest.Foreign(8, 4, 2, 1, 0.5, 0.1)), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// runnable reports whether a block is to be run this time and on this machine, and says why if it is not.
+func (w *workplace) runnable(block fenced) bool {
+	w.t.Helper()
+	if block.is("slow") && !*slowDocs {
+		w.t.Logf("line %d: left to make test-docs", block.line)
+		return false
+	}
+	for word, need := range needs {
+		if block.is(word) && !w.found(need.probe, need.folders) {
+			w.t.Logf("line %d: left out, %q fails here", block.line, need.probe)
+			return false
+		}
+	}
+	return true
+}
+
+// found looks for a program, and lets the commands that follow find it too.
+func (w *workplace) found(probe string, folders []string) bool {
+	before := w.path
+	for _, folder := range append([]string{""}, folders...) {
+		if folder != "" && !filepath.IsAbs(folder) {
+			folder = filepath.Join(w.dir, folder)
+		}
+		w.path = folder
+		if w.command(w.t.Context(), probe).Run() == nil {
+			return true
+		}
+	}
+	w.path = before
+	return false
+}
+
 // port is a free port that stands for one of the text.
 func (w *workplace) port(written string) string {
 	if w.ports[written] == "" {
@@ -148,8 +202,8 @@ var (
 	iterations  = regexp.MustCompile(`training\.iterations=\d+`)
 )
 
-func (w *workplace) command(ctx context.Context, block fenced) *exec.Cmd {
-	text := writtenPort.ReplaceAllStringFunc(block.text, func(s string) string {
+func (w *workplace) command(ctx context.Context, text string) *exec.Cmd {
+	text = writtenPort.ReplaceAllStringFunc(text, func(s string) string {
 		return "localhost:" + w.port(strings.TrimPrefix(s, "localhost:"))
 	})
 	if !*slowDocs {
@@ -160,6 +214,9 @@ func (w *workplace) command(ctx context.Context, block fenced) *exec.Cmd {
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Env = append(os.Environ(), "LANGEVIN_LISTEN=localhost:"+w.port("50051"), "LANGEVIN_HTTP_LISTEN=localhost:"+w.port("8080"),
 		"LANGEVIN_SERVER=localhost:"+w.port("50051"))
+	if w.path != "" {
+		c.Env = append(c.Env, "PATH="+w.path+string(os.PathListSeparator)+os.Getenv("PATH"))
+	}
 	return c
 }
 
@@ -175,7 +232,8 @@ func (w *workplace) run(block fenced) {
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
 	defer cancel()
-	if out, err := w.command(ctx, block).CombinedOutput(); err != nil {
+	out, err := w.command(ctx, block.text).CombinedOutput()
+	if failed := err != nil; failed != block.is("fails") || ctx.Err() != nil {
 		w.t.Fatalf("line %d: %v\n%s\n%s", block.line, err, block.text, out)
 	}
 }
@@ -183,7 +241,7 @@ func (w *workplace) run(block fenced) {
 // start runs a server until the test ends, or the next one starts in its place.
 func (w *workplace) start(block fenced) {
 	w.t.Helper()
-	c := w.command(context.Background(), block)
+	c := w.command(context.Background(), block.text)
 	var log bytes.Buffer
 	c.Stdout, c.Stderr = &log, &log
 	if err := c.Start(); err != nil {
@@ -211,13 +269,20 @@ func (w *workplace) start(block fenced) {
 	}
 }
 
+// healthy asks the server, which may speak HTTP or HTTPS.
 func (w *workplace) healthy() bool {
-	resp, err := http.Get(fmt.Sprintf("http://localhost:%s/healthz", w.port("8080")))
-	if err != nil {
-		return false
+	strangers := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	for _, scheme := range []string{"http", "https"} {
+		resp, err := strangers.Get(fmt.Sprintf("%s://localhost:%s/healthz", scheme, w.port("8080")))
+		if err != nil {
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return true
+		}
 	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
+	return false
 }
 
 // TestDocsLinks: every link from one document to another leads somewhere.

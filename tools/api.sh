@@ -11,9 +11,9 @@ old=$(mktemp -d)
 trap 'rm -rf "$old"' EXIT
 git -C "$root" archive "$base" | tar -xf - -C "$old"
 
-# Interfaces of gRPC grow with every new method; users call them and embed Unimplemented...Server, so nothing breaks.
+# Interfaces of generated clients grow with every new method; users call them, so nothing breaks.
 # `buf breaking` compares the services themselves.
-grown='^- [A-Za-z]+Service(Client|Server)\.[A-Za-z]+: added$'
+grown='^- [A-Za-z]+ServiceClient\.[A-Za-z]+: added$'
 
 status=0
 for package in client client/fake proto/langevin/v1; do
