@@ -153,9 +153,7 @@ func TestPage(t *testing.T) {
 	b.theme("dark")
 	b.do(chromedp.Evaluate("scrollTo(0, 0)", nil), chromedp.Sleep(3*time.Second))
 	b.picture("dark")
-	if len(*b.errors) > 0 {
-		t.Errorf("errors of the page: %v", *b.errors)
-	}
+	b.noErrors()
 }
 
 // scrubs moves along the timeline by keyboard and back.
@@ -172,11 +170,18 @@ func (b browser) scrubs() {
 	}
 }
 
-// TestPageStops: the stop button frees the chains on the server.
+// TestPageStops: the stop button frees the chains on the server, also those of which a part is held.
 func TestPageStops(t *testing.T) {
+	for _, held := range []string{"", "&hold=x&at=1"} {
+		stops(t, held)
+	}
+}
+
+func stops(t *testing.T, held string) {
+	t.Helper()
 	b := inChromium(t)
 	s := open(t, func(c *server.Config) { c.Limits.MaxOpenChains = 2000 })
-	b.do(chromedp.Navigate(s.url + "/#model=gauss&sampler=langevin&n=2000&steps=100000&seed=1"))
+	b.do(chromedp.Navigate(s.url + "/#model=gauss&sampler=langevin&n=2000&steps=100000&seed=1" + held))
 	b.waitFor("document.querySelector('#stop').disabled === false")
 	const one = `{"n": 1, "langevin": {"steps": 1}}`
 	await(t, "the server to be full", func() bool {
@@ -218,7 +223,5 @@ func TestPageCompares(t *testing.T) {
 	if wide := b.value("document.documentElement.scrollWidth"); wide != "390" {
 		t.Errorf("on a phone the page is %s pixels wide", wide)
 	}
-	if len(*b.errors) > 0 {
-		t.Errorf("errors of the page: %v", *b.errors)
-	}
+	b.noErrors()
 }

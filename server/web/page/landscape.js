@@ -12,6 +12,12 @@ const patience = 0.04; // seconds for the scores of one grid, past which the den
 const seen = 1.5; // sigmas around the data that are in view
 const reach = 3.2; // sigmas around the data for which the density is asked, enough until the next level takes over
 
+const spread = [-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]; // sigmas around a held value, for the noise on it
+
+export function isPlane(model) {
+  return model.shape.length === 1 && model.shape[0] === 2;
+}
+
 export class Landscape {
   constructor(model, onChange) {
     this.model = model;
@@ -19,7 +25,7 @@ export class Landscape {
     this.radius = 0.52 * (model.high - model.low);
     this.onChange = onChange;
     this.sigmas = this.spread(densityLevels); // rising
-    this.density = this.sigmas.map(() => null); // {half, p, marginal, picture} once known; p is relative to its largest value
+    this.density = this.sigmas.map(() => null); // {half, log, p, marginal, picture} once known, relative to the largest p
     this.field = null;
     this.note = ""; // what is missing, and why
     this.abort = new AbortController();
@@ -98,10 +104,11 @@ export class Landscape {
       model: name, version, x: rows(this.grid(cells, half)), exact: true,
       flow: { sigmaMin: sigma, rtol: 1e-3, atol: 1e-3 },
     }, this.abort.signal);
-    const log = answer.logLikelihood.map(Number);
-    const top = Math.max(...log);
-    const p = Float32Array.from(log, (l) => Math.exp(l - top));
-    this.density[i] = { half, p, marginal: marginal(p, (2 * half) / cells), picture: null };
+    const given = answer.logLikelihood.map(Number);
+    const top = Math.max(...given);
+    const log = Float64Array.from(given, (l) => l - top);
+    const p = Float32Array.from(log, Math.exp);
+    this.density[i] = { half, log, p, marginal: marginal(p, (2 * half) / cells), picture: null };
     this.onChange();
   }
 
@@ -119,14 +126,41 @@ export class Landscape {
     return { i, j, t: width > 0 ? (log - Math.log(sigmas[i])) / width : 0 };
   }
 
-  // marginalAt is the density of one coordinate at a sigma, as a function; null while unknown.
+  // marginalAt is the density of the coordinate across at a sigma, as a function; null while unknown.
   marginalAt(sigma) {
-    const { i, j, t } = Landscape.around(this.sigmas, sigma);
-    if (!this.density[i] || !this.density[j]) return null;
-    return (x) => (1 - t) * this.lookUp(this.density[i], x) + t * this.lookUp(this.density[j], x);
+    return this.profileAt(sigma, (density) => density.marginal);
   }
 
-  lookUp({ half, marginal: values }, x) {
+  // conditionalAt is the density of one coordinate while the other, that of the given axis, is held at a value and has the
+  // noise of sigma on it.
+  conditionalAt(sigma, axis, value) {
+    return this.profileAt(sigma, (density) => this.conditional(density, axis, value, sigma));
+  }
+
+  // profileAt blends the profiles of the densities around sigma.
+  profileAt(sigma, profile) {
+    const { i, j, t } = Landscape.around(this.sigmas, sigma);
+    const around = [this.density[i], this.density[j]];
+    if (around.includes(null)) return null;
+    const [first, second] = around.map((density) => ({ half: density.half, values: profile(density) }));
+    return (x) => (1 - t) * this.lookUp(first, x) + t * this.lookUp(second, x);
+  }
+
+  conditional({ half, log }, axis, value, sigma) {
+    const width = (2 * half) / cells;
+    const mean = new Float64Array(cells);
+    const weights = spread.map((z) => Math.exp((-z * z) / 2));
+    const whole = weights.reduce((a, b) => a + b, 0);
+    spread.forEach((z, i) => {
+      const at = (value + sigma * z - this.centre + half) / width - 0.5;
+      const line = slice(log, axis, Math.max(0, Math.min(cells - 1, at)));
+      const total = line.reduce((a, b) => a + b, 0) * width;
+      line.forEach((p, k) => (mean[k] += ((weights[i] / whole) * p) / total));
+    });
+    return mean;
+  }
+
+  lookUp({ half, values }, x) {
     const at = ((x - this.centre + half) / (2 * half)) * cells - 0.5;
     const k = Math.floor(at);
     if (k < 0 || k + 1 >= cells) return 0;
@@ -140,4 +174,15 @@ function marginal(p, width) {
   p.forEach((v, k) => (sums[k % cells] += v));
   const total = sums.reduce((a, b) => a + b, 0) * width;
   return sums.map((v) => v / total);
+}
+
+// slice is a density along a line between cells, up to a factor: the logarithm is interpolated, so that a line far from
+// all data has one too.
+function slice(log, axis, at) {
+  const first = Math.min(Math.floor(at), cells - 2);
+  const t = at - first;
+  const cell = (i, k) => log[axis === 0 ? (cells - 1 - k) * cells + i : (cells - 1 - i) * cells + k];
+  const line = Float64Array.from({ length: cells }, (_, k) => (1 - t) * cell(first, k) + t * cell(first + 1, k));
+  const top = Math.max(...line);
+  return line.map((l) => Math.exp(l - top));
 }

@@ -1,16 +1,21 @@
 // The page: settings on one side, chains on the other, and the clock between them.
 
 import { models, setToken } from "./api.js";
-import { samplers, stepsOf, plainLike } from "./samplers.js";
+import { samplers, stepsOf, plainLike, nameOf } from "./samplers.js";
 import { readForm, fillForm, toFragment, fromFragment } from "./settings.js";
 import { Run, fingerprint } from "./run.js";
-import { Landscape } from "./landscape.js";
-import { Stage, isImage, isPlane } from "./stage.js";
-import { snippet } from "./snippets.js";
+import { Landscape, isPlane } from "./landscape.js";
+import { isImage } from "./pictures.js";
+import { Stage } from "./stage.js";
+import { Editor } from "./editor.js";
+import { holdsOf, holdsPicture, axisOf } from "./held.js";
+import { snippet, requestFile } from "./snippets.js";
+import * as problems from "./problems.js";
 
 const $ = (selector) => document.querySelector(selector);
 const form = $("#settings");
 const stages = [...document.querySelectorAll(".stage")].map((figure) => new Stage(figure));
+const editor = new Editor($("#held-picture"), form.elements, () => refresh());
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const seconds = 7; // that a run takes to play at speed 1
 const whole = new Intl.NumberFormat("en");
@@ -22,7 +27,7 @@ const state = { models: [], model: null, landscape: null, runs: [], position: 0,
 async function loadModels() {
   say("Asking the server for its models…");
   try {
-    state.models = await models();
+    state.models = newest(await models());
   } catch (error) {
     return report(error);
   }
@@ -35,8 +40,14 @@ async function loadModels() {
   chooseModel();
   apply(shared);
   say("");
+  if (shared.guide && form.elements.guide.value !== shared.guide) return say(`This server has no model ${shared.guide} that could guide ${state.model.name}.`, true);
   if (shared.model && !known) return say(`This server has no model ${shared.model}.`, true);
   if (shared.seed) sample();
+}
+
+// newest keeps one version of each model: the list has the newest first.
+function newest(all) {
+  return all.filter((m, i) => all.findIndex((other) => other.name === m.name) === i);
 }
 
 // apply fills the form from a link.
@@ -44,6 +55,11 @@ function apply(shared) {
   if (shared.sampler) fillForm(form, { sampler: shared.sampler });
   showSampler();
   fillForm(form, { ...shared, model: state.model.name });
+  if (isImage(state.model)) editor.open(state.model);
+  for (const [details, field] of [["#hold", "hold"], ["#guidance", "guide"], ["#interpolation", "columns"]]) {
+    if (shared[field]) $(details).open = true;
+  }
+  showHold();
   if (shared.seed) form.elements.fresh.checked = false;
   if (shared.digest && !state.model.digest.startsWith(shared.digest)) {
     state.otherDigest = true;
@@ -70,8 +86,33 @@ function chooseModel() {
   n.value = isImage(model) ? 16 : 500;
   document.querySelectorAll(".plane").forEach((label) => (label.hidden = !isPlane(model)));
   $("#server").textContent = `${model.name} version ${model.version}, digest ${model.digest.slice(0, 12)}, on ${model.device}`;
+  offer(model);
   showSampler();
-  touch();
+  showHold();
+}
+
+// offer fills the choices that depend on the model: what can be held, and which models can guide.
+function offer(model) {
+  const holds = Object.entries(holdsOf(model));
+  $("#hold").hidden = holds.length < 2;
+  $("#hold").open = false;
+  const legend = $("#holds legend");
+  $("#holds").replaceChildren(legend, ...holds.map(([value, name]) => radio("hold", value, name)));
+  fillForm(form, { hold: "", mask: "", known: "", at: format((model.low + model.high) / 2), refresh: "", columns: "", rule: "", weight: "" });
+  if (isImage(model)) editor.open(model);
+  const guides = state.models.filter((m) => m !== model && String(m.shape) === String(model.shape));
+  $("#guidance").hidden = guides.length === 0;
+  form.elements.guide.replaceChildren(new Option("none", ""), ...guides.map((m) => new Option(m.name)));
+}
+
+function radio(name, value, text) {
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  const span = document.createElement("span");
+  Object.assign(input, { type: "radio", name, value, checked: value === "" });
+  span.textContent = text;
+  label.append(input, span);
+  return label;
 }
 
 function about(model) {
@@ -82,6 +123,14 @@ function about(model) {
       + "against that density (line). The view moves in as σ falls.";
   }
   return "The first two coordinates of every chain.";
+}
+
+// notes say what a run's conditions do to the picture.
+function notes(settings) {
+  return [
+    state.landscape && axisOf(settings) >= 0 && "The density that the chains are held against is that on the line, with the noise of the moment on it.",
+    state.landscape && settings.guide && `Density and score are those of ${settings.model} alone, without its guide.`,
+  ];
 }
 
 // Settings
@@ -107,9 +156,34 @@ function defaultOf(knob, sampler) {
   return "the model’s";
 }
 
+// showHold shows the controls of what is held.
+function showHold() {
+  const settings = readForm(form);
+  const picture = holdsPicture(settings);
+  $("#held-picture").hidden = !picture;
+  $("#brushes").hidden = settings.hold !== "part";
+  $("#held-line").hidden = axisOf(settings) < 0;
+  $("#refresh").hidden = !settings.hold;
+  stages.forEach(({ figure }) => {
+    figure.classList.toggle("aim", axisOf(settings) >= 0);
+    figure.classList.toggle("pick", picture);
+  });
+  if (picture) {
+    editor.draw();
+    editor.ready().catch(report);
+  }
+  refresh();
+}
+
+// current is what the form says, and the picture that is held.
+function current() {
+  const settings = readForm(form);
+  return holdsPicture(settings) ? { ...settings, held: editor.held() } : settings;
+}
+
 // refresh shows what follows from the settings.
 function refresh() {
-  const settings = readForm(form);
+  const settings = current();
   const comparing = settings.compare;
   stages[1].figure.hidden = !comparing;
   $("#stages").classList.toggle("two", comparing);
@@ -117,6 +191,7 @@ function refresh() {
   const names = comparing ? [samplers.langevin.name, samplers.annealed.name] : [samplers[settings.sampler].name];
   stages.forEach((stage, i) => (stage.name.textContent = names[i] ?? ""));
   $("#snippet").textContent = snippet(state.language, settings);
+  $("#save").hidden = !settings.held || state.language === "go";
   touch();
 }
 
@@ -124,13 +199,15 @@ function refresh() {
 
 function sample() {
   if (!state.model || !form.reportValidity()) return;
+  problems.clearAll(form);
+  if (holdsPicture(readForm(form)) && !editor.held()) return void editor.ready().then(sample, report);
   const fields = form.elements;
   if (fields.seed.value === "" || fields.fresh.checked) fields.seed.value = Math.floor(Math.random() * 1e6);
   if (fields.compare.checked && fields.sampler.value !== "annealed") {
     fields.sampler.value = "annealed";
     showSampler();
   }
-  const settings = readForm(form);
+  const settings = current();
   history.replaceState(null, "", toFragment(settings, state.model.digest));
   state.runs.forEach((run) => run.stop());
   const each = settings.compare ? [plainLike(settings, state.model), settings] : [settings];
@@ -169,6 +246,7 @@ function secondsOf(runs) {
 }
 
 function stop() {
+  editor.stop();
   state.runs.forEach((run) => run.stop());
 }
 
@@ -190,12 +268,16 @@ function say(text, bad = false) {
 }
 
 function report(error) {
+  if (error.name === "AbortError") return;
   if (error.code === "unauthenticated") {
     $("#token").hidden = false;
     return say("This server asks for a token: give it below the settings, and press Enter.", true);
   }
-  const lines = error.fields?.length ? error.fields.map((f) => f.description).join("; ") : error.message;
-  say(error instanceof TypeError ? "The server does not answer." : lines, true);
+  if (error instanceof TypeError) return say("The server does not answer.", true);
+  const fields = error.fields ?? [];
+  const elsewhere = problems.show(form, fields, form.elements.sampler.value).map((f) => f.description);
+  if (fields.length > elsewhere.length) elsewhere.unshift("The server refused the settings that are marked");
+  say(elsewhere.join("; ") || error.message, true);
 }
 
 const format = (v) => (v === undefined || Number.isNaN(v) ? "–" : String(Number(Number(v).toPrecision(3))));
@@ -229,22 +311,22 @@ function tick(now) {
 
 function draw() {
   const { model, landscape, runs } = state;
-  const layers = readForm(form);
+  const settings = readForm(form);
   const index = Math.floor(state.position);
   const total = Math.max(1, expected() - 1);
   stages.forEach((stage, i) => {
     const run = runs[i];
     // Runs of different lengths are shown at the same part of their way.
     const own = run ? Math.min(run.frames.length - 1, index) : -1;
-    stage.draw({ model, landscape, run, index: own, layers, sigma: model?.sigmas[model.sigmas.length - 1] });
+    stage.draw({ model, landscape, run, index: own, settings, sigma: model?.sigmas[model.sigmas.length - 1] });
     const frame = run?.frames[own];
     stage.reading.textContent = frame ? `step ${whole.format(frame.step)} · σ ${format(frame.sigma)}` : "";
     stage.canvas.setAttribute("aria-label", frame
       ? `${stage.name.textContent}: ${run.settings.n} chains after ${frame.step} of ${run.steps} steps, sigma ${format(frame.sigma)}`
       : `${stage.name.textContent}: nothing sampled yet`);
   });
-  if (model) setText($("#about"), [about(model), landscape?.note].filter(Boolean).join(" "));
   const run = runs[runs.length - 1];
+  if (model) setText($("#about"), [about(model), landscape?.note, ...notes(run?.settings ?? settings)].filter(Boolean).join(" "));
   drawTransport(run, index, total);
   drawReadout(run, run?.frames[Math.min(run.frames.length - 1, index)]);
 }
@@ -293,6 +375,41 @@ function drawReadout(run, frame) {
 }
 
 // What people do
+
+// aim puts the line that points are held on where the pointer is.
+function aim(stage, event) {
+  const point = stage.pointAt(event);
+  const axis = axisOf(readForm(form));
+  if (!point || axis < 0) return;
+  form.elements.at.value = Number(point[axis].toPrecision(3));
+  refresh();
+}
+
+// pick holds the sample that was pressed.
+function pick(stage, run, event) {
+  const chain = stage.tileAt(event);
+  if (chain < 0 || run?.state !== "done" || !holdsPicture(readForm(form))) return;
+  const size = run.samples.length / run.settings.n;
+  const what = `Sample ${chain} of the run`;
+  editor.take(run.samples.slice(chain * size, (chain + 1) * size), nameOf(run.settings, chain), what);
+}
+
+async function upload(file) {
+  if (!file) return;
+  try {
+    await editor.upload(file);
+  } catch {
+    say(`${file.name} is no picture that this browser can read.`, true);
+  }
+}
+
+function save() {
+  const link = document.createElement("a");
+  const url = URL.createObjectURL(new Blob([requestFile(current())], { type: "application/json" }));
+  Object.assign(link, { href: url, download: "request.json" });
+  link.click();
+  URL.revokeObjectURL(url);
+}
 
 function seek(to) {
   state.playing = false;
@@ -350,20 +467,34 @@ function listen() {
   form.addEventListener("input", (event) => {
     if (event.target.name === "sampler") showSampler();
     if (event.target.name === "model") chooseModel();
+    if (event.target.name === "hold") showHold();
+    problems.clear(event.target);
     refresh();
   });
   form.elements.token.addEventListener("change", (event) => {
     setToken(event.target.value);
     loadModels();
   });
+  stages.forEach((stage, i) => {
+    stage.canvas.addEventListener("pointerdown", (event) => {
+      if (stage.figure.classList.contains("aim")) stage.canvas.setPointerCapture(event.pointerId);
+      aim(stage, event);
+    });
+    stage.canvas.addEventListener("pointermove", (event) => stage.canvas.hasPointerCapture(event.pointerId) && aim(stage, event));
+    stage.canvas.addEventListener("click", (event) => pick(stage, state.runs[i], event));
+  });
+  $("#another").addEventListener("click", () => editor.another(Math.floor(Math.random() * 1e6)).catch(report));
+  $("#upload").addEventListener("change", (event) => upload(event.target.files[0]));
+  $("#save").addEventListener("click", save);
   $("#stop").addEventListener("click", stop);
   $("#play").addEventListener("click", togglePlay);
   $("#scrub").addEventListener("input", (event) => seek(Number(event.target.value)));
   $("#dice").addEventListener("click", randomSeed);
   $("#theme").addEventListener("click", changeTheme);
   $("#share").addEventListener("click", (event) => {
-    const fragment = toFragment(readForm(form), state.model?.digest);
-    history.replaceState(null, "", fragment);
+    const settings = readForm(form);
+    history.replaceState(null, "", toFragment(settings, state.model?.digest));
+    if (holdsPicture(settings) && !settings.known) say("The link leaves out what is held: a picture of yours does not fit in it.", true);
     copy(event.target, location.href);
   });
   $("#copy").addEventListener("click", (event) => copy(event.target, $("#snippet").textContent));

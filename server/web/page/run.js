@@ -74,6 +74,15 @@ export class Run {
   }
 }
 
+// drawn is the samples of a request, once they are there.
+export async function drawn(request, signal) {
+  const chunks = [];
+  for await (const event of stream("SamplingService/Sample", request, signal)) {
+    if (event.chunk) chunks.push(floats(event.chunk.tensor));
+  }
+  return concatenated(chunks);
+}
+
 function concatenated(chunks) {
   const all = new Float32Array(chunks.reduce((n, c) => n + c.length, 0));
   let at = 0;

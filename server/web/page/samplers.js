@@ -1,5 +1,7 @@
 // The samplers: what they are, their knobs, and the requests that they make.
 
+import { conditionOf } from "./held.js";
+
 const positive = { min: 0, step: "any" };
 const count = { min: 1, step: 1 };
 
@@ -53,10 +55,40 @@ function knobsOf(sampler, settings) {
 
 // requestOf is the request of settings, less previews.
 export function requestOf(settings) {
+  return {
+    model: settings.model, n: settings.n, seed: settings.seed, ...samplerOf(settings), ...conditionOf(settings),
+    ...(settings.columns && { interpolation: { columns: Number(settings.columns) } }),
+    ...guidanceOf(settings),
+  };
+}
+
+function samplerOf(settings) {
   const sampler = samplers[settings.sampler];
   const knobs = knobsOf(sampler, settings);
-  const message = sampler.request ? sampler.request(knobs) : knobs;
-  return { model: settings.model, n: settings.n, seed: settings.seed, [sampler.field]: message };
+  return { [sampler.field]: sampler.request ? sampler.request(knobs) : knobs };
+}
+
+function guidanceOf({ guide, rule, weight }) {
+  if (!guide) return {};
+  return { guidance: { model: guide, rule: rule === "mix" ? "GUIDANCE_RULE_MIX" : "GUIDANCE_RULE_ADD", ...(weight && { weight: Number(weight) }) } };
+}
+
+// A sample can be named in a link by seed, chain and sampler, joined by _, if nothing else had a part in it.
+
+export function nameOf(settings, chain) {
+  if (settings.hold || settings.guide || settings.columns) return "";
+  const knobs = samplers[settings.sampler].knobs.map((knob) => settings[knob.key] ?? "");
+  const plain = settings.sampler === "annealed" && knobs.every((v) => v === "");
+  return [settings.seed, chain, ...(plain ? [] : [settings.sampler, ...knobs])].join("_");
+}
+
+// requestOfName is the request that draws a sample of a model again; null if the name is none.
+export function requestOfName(name, model) {
+  const [seed, chain, sampler = "annealed", ...knobs] = name.split("_");
+  if (!/^\d+$/.test(seed) || !/^\d+$/.test(chain ?? "") || !(sampler in samplers)) return null;
+  const settings = { sampler };
+  samplers[sampler].knobs.forEach((knob, i) => (settings[knob.key] = knobs[i] ?? ""));
+  return { model, n: 1, seed, firstChain: chain, ...samplerOf(settings) };
 }
 
 // stepsOf is how many evaluations a chain takes, as far as the page can know before it asks.

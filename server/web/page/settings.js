@@ -2,6 +2,10 @@
 
 import { samplers } from "./samplers.js";
 
+// texts are settings that a link leaves out when empty. What is held, and the guide, bring others with them.
+const texts = ["columns", "hold", "guide"];
+const companions = { part: ["mask", "known", "refresh"], grey: ["known", "refresh"], x: ["at", "refresh"], y: ["at", "refresh"] };
+const ofGuide = ["rule", "weight"];
 const switches = ["compare", "density", "field", "trails", "denoised", "fresh"];
 const onByDefault = new Set(["density", "field", "trails", "fresh"]);
 
@@ -14,7 +18,11 @@ export function readForm(form) {
     n: Number(data.get("n")),
     seed: String(data.get("seed") ?? "").trim(),
   };
-  for (const knob of samplers[settings.sampler].knobs) settings[knob.key] = String(data.get(knob.key) ?? "").trim();
+  const read = (key) => (settings[key] = String(data.get(key) ?? "").trim());
+  for (const knob of samplers[settings.sampler].knobs) read(knob.key);
+  texts.forEach(read);
+  (companions[settings.hold] ?? []).forEach(read);
+  if (settings.guide) ofGuide.forEach(read);
   for (const name of switches) settings[name] = data.has(name);
   return settings;
 }
@@ -22,8 +30,11 @@ export function readForm(form) {
 // toFragment writes settings, defaults left out. digest marks the model that they were seen with.
 export function toFragment(settings, digest) {
   const query = new URLSearchParams({ model: settings.model, sampler: settings.sampler, n: settings.n, seed: settings.seed });
-  for (const knob of samplers[settings.sampler].knobs) {
-    if (settings[knob.key]) query.set(knob.key, settings[knob.key]);
+  // A picture from a file does not fit in a link: nothing is held there then.
+  const kept = "known" in settings && !settings.known ? { ...settings, hold: "" } : settings;
+  const keys = [...samplers[kept.sampler].knobs.map((knob) => knob.key), ...texts, ...(companions[kept.hold] ?? []), ...ofGuide];
+  for (const key of keys) {
+    if (kept[key]) query.set(key, kept[key]);
   }
   for (const name of switches) {
     if (name !== "fresh" && settings[name] !== onByDefault.has(name)) query.set(name, settings[name] ? "1" : "0");

@@ -6,26 +6,37 @@ const snake = (name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 const pascal = (name) => name[0].toUpperCase() + name.slice(1).replace(/Lr$/, "LR");
 const shortEnum = (value) => (typeof value === "string" ? value.replace(/^[A-Z]+_/, "").toLowerCase() : value);
 
-// body is the request as the JSON that curl sends, in the names of the .proto.
+// short writes a message as people do: fields by their names in the .proto, enums by the end of theirs, tensors as arrays.
+function short(value) {
+  if (Array.isArray(value) || typeof value !== "object") return shortEnum(value);
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)
+    .map(([k, v]) => [snake(k), v.values ?? short(v)]));
+}
+
+// bodyOf is the request as the JSON that curl sends.
+function bodyOf(settings) {
+  const { model, seed, ...rest } = requestOf(settings);
+  const number = Number.isSafeInteger(Number(seed)) ? Number(seed) : seed;
+  return short({ ...(seed && { seed: number }), ...rest });
+}
+
 function body(settings) {
-  const sampler = samplers[settings.sampler];
-  const request = requestOf(settings);
-  const message = Object.fromEntries(
-    Object.entries(request[sampler.field]).filter(([, v]) => v !== undefined).map(([k, v]) => [snake(k), shortEnum(v)]));
-  const json = { n: request.n };
-  if (request.seed) json.seed = Number.isSafeInteger(Number(request.seed)) ? Number(request.seed) : request.seed;
-  json[snake(sampler.field)] = message;
-  return JSON.stringify(json, null, 1).replace(/\n\s*/g, " ").replace(/([{[]) /g, "$1").replace(/ ([}\]])/g, "$1");
+  return JSON.stringify(bodyOf(settings), null, 1).replace(/\n\s*/g, " ").replace(/([{[]) /g, "$1").replace(/ ([}\]])/g, "$1");
+}
+
+// requestFile is the request as a file: that of a picture is too long for a line.
+export function requestFile(settings) {
+  return JSON.stringify(bodyOf(settings));
 }
 
 const writers = {
-  curl: (s) => `curl -H 'Accept: text/csv' ${location.origin}/v1/models/${s.model}:sample \\\n  -d '${body(s)}'`,
+  curl: (s) => `curl -H 'Accept: text/csv' ${location.origin}/v1/models/${s.model}:sample \\\n  -d ${s.held ? "@request.json" : `'${body(s)}'`}`,
 
   python: (s) => `import json, urllib.request
 
 request = urllib.request.Request(
     "${location.origin}/v1/models/${s.model}:sample",
-    data=b'${body(s)}')
+    data=${s.held ? 'open("request.json", "rb").read()' : `b'${body(s)}'`})
 with urllib.request.urlopen(request) as answer:
     samples = json.load(answer)["samples"]
 print(len(samples), samples[0])`,
@@ -44,7 +55,7 @@ if err != nil {
 defer c.Close()
 res, err := c.Sample(ctx, client.SampleRequest{
 	Model: "${s.model}", N: ${s.n}${seed},
-	Sampler: client.${pascal(sampler.field)}{${fields.join(", ")}},
+	Sampler: client.${pascal(sampler.field)}{${fields.join(", ")}},${goConditions(s)}
 })
 if err != nil {
 	log.Fatal(err)
@@ -52,6 +63,23 @@ if err != nil {
 fmt.Println(res.N, "samples, the first", res.Row(0))`;
   },
 };
+
+// goConditions are the fields of a Go request beside its sampler.
+function goConditions(s) {
+  const { inpainting, colourisation, interpolation, guidance } = requestOf(s);
+  const list = (type, values) => `[]${type}{${values.join(", ")}}`;
+  const refresh = s.refresh === "step" ? ", Refresh: client.RefreshStep" : "";
+  const lines = [];
+  if (inpainting && s.held) lines.push(`Condition: client.Inpainting{Values: known, Mask: mask${refresh}}, // ${s.held.values.length} values, ${s.held.mask.length} of the mask`);
+  else if (inpainting) lines.push(`Condition: client.Inpainting{Values: ${list("float32", inpainting.values.values)}, Mask: ${list("bool", inpainting.mask)}${refresh}},`);
+  if (colourisation) lines.push(`Condition: client.Colourisation{Grey: grey${refresh}}, // ${s.held.mask.length} values`);
+  if (interpolation) lines.push(`Columns: ${interpolation.columns},`);
+  if (guidance) {
+    const weight = guidance.weight === undefined ? "" : `, Weight: new(float64(${guidance.weight}))`;
+    lines.push(`Guidance: &client.Guidance{Model: "${guidance.model}"${s.rule === "mix" ? ", Rule: client.GuidanceMix" : ""}${weight}},`);
+  }
+  return lines.map((line) => `\n\t${line}`).join("");
+}
 
 export function snippet(language, settings) {
   return writers[language](settings);

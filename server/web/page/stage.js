@@ -1,6 +1,8 @@
 // A stage draws one run: points in the plane over the landscape of their model, or pictures.
 
 import { Landscape } from "./landscape.js";
+import { isImage, writeSheet } from "./pictures.js";
+import { axisOf, outlineOf } from "./held.js";
 
 const trail = 5; // frames
 const leap = 0.09; // of the side
@@ -27,7 +29,9 @@ export class Stage {
   }
 
   // draw shows a frame of a run, by its index; -1 shows the landscape alone. sigma is used while there is no frame.
-  draw({ model, landscape, run, index, layers, sigma }) {
+  // settings are those of the form: their held coordinate is drawn as a line, at its place in the next run.
+  draw({ model, landscape, run, index, settings, sigma }) {
+    this.tiles = this.view = null;
     if (this.figure.hidden || !model) return;
     const side = this.fit();
     this.colours = coloursOf(this.canvas);
@@ -35,17 +39,18 @@ export class Stage {
     this.context.fillRect(0, 0, side, side);
     const frame = run?.frames[index];
     if (isImage(model)) {
-      if (frame) this.drawImages(frame.x, model, side);
+      if (frame) this.drawImages(frame.x, model, side, run.settings);
       else this.drawPrompt(side, "Press Sample and watch pictures emerge from noise");
       return;
     }
     const around = frame ? smoothSigma(run.frames, index, model.sigmas.length) : sigma;
-    const view = viewOf(model, landscape, around, side);
-    if (landscape) this.drawLandscape(landscape, around, layers, view);
+    const view = (this.view = viewOf(model, landscape, around, side));
+    if (landscape) this.drawLandscape(landscape, around, settings, view);
+    if (axisOf(settings) >= 0) this.drawHeld(axisOf(settings), Number(settings.at), view);
     if (frame) {
-      if (layers.trails) this.drawTrails(run.frames, index, view);
+      if (settings.trails) this.drawTrails(run.frames, index, view);
       this.drawPoints(frame.x, view);
-      if (landscape) this.drawHistogram(frame.x, view, landscape.marginalAt(around));
+      if (landscape) this.drawShares(frame.x, view, landscape, around, run.settings);
     }
     this.drawScale(view);
   }
@@ -147,12 +152,44 @@ export class Stage {
     c.globalAlpha = 1;
   }
 
-  // drawHistogram holds where the chains are along the horizontal axis against where the model has them at this sigma.
-  drawHistogram(x, view, density) {
+  // drawHeld draws the line that points are held on, with a grip at each end.
+  drawHeld(axis, at, view) {
+    const c = this.context;
+    const middle = axis === 0 ? view.x(at) : view.y(at);
+    const end = (along) => (axis === 0 ? [middle, along] : [along, middle]);
+    c.strokeStyle = c.fillStyle = this.colours.line;
+    c.lineWidth = 1.5 * this.ratio;
+    c.setLineDash([6 * this.ratio, 4 * this.ratio]);
+    c.beginPath();
+    c.moveTo(...end(0));
+    c.lineTo(...end(view.side));
+    c.stroke();
+    c.setLineDash([]);
+    for (const along of [0, view.side]) {
+      c.beginPath();
+      c.arc(...end(along), 7 * this.ratio, 0, 2 * Math.PI);
+      c.fill();
+    }
+  }
+
+  // drawShares holds where the chains are against where the model has them at this sigma: across, or up where the
+  // coordinate across is held.
+  drawShares(x, view, landscape, sigma, settings) {
+    const held = axisOf(settings);
+    const c = this.context;
+    c.save();
+    if (held === 0) c.transform(0, -1, -1, 0, view.side, view.side);
+    const density = held < 0 ? landscape.marginalAt(sigma) : landscape.conditionalAt(sigma, held, Number(settings.at));
+    this.drawHistogram(x, held === 0 ? view.second : 0, view, density);
+    c.restore();
+  }
+
+  // drawHistogram draws the chains' coordinate at an offset in their rows, and a density.
+  drawHistogram(x, offset, view, density) {
     if (!density) return;
     const { side } = view;
     const counts = new Float64Array(bins);
-    for (let k = 0; k < x.length; k += view.dim) {
+    for (let k = offset; k < x.length; k += view.dim) {
       const bin = Math.floor((view.x(x[k]) / side) * bins);
       if (bin >= 0 && bin < bins) counts[bin]++;
     }
@@ -190,47 +227,57 @@ export class Stage {
     c.fillText(text, view.side - 6 * this.ratio, 15.5 * this.ratio);
   }
 
-  // drawImages puts every picture on a sheet, one pixel for each of theirs, and lays them out enlarged.
-  drawImages(x, model, side) {
+  // drawImages puts every picture on a sheet, one pixel for each of theirs, and lays them out enlarged: as nearly square as
+  // it goes, or with the rows of an interpolation.
+  drawImages(x, model, side, settings) {
     const [, height, width] = model.shape;
-    const count = this.writeSheet(x, model);
-    const columns = Math.ceil(Math.sqrt((count * height) / width));
+    const count = writeSheet(this.sheet, x, model);
+    const columns = Math.min(count, Number(settings.columns) || Math.ceil(Math.sqrt((count * height) / width)));
     const lines = Math.ceil(count / columns);
-    const gap = Math.round(0.012 * side);
+    const gap = Math.max(2, Math.round((0.05 * side) / Math.max(columns, lines)));
     const zoom = Math.min((side - gap * (columns + 1)) / (columns * width), (side - gap * (lines + 1)) / (lines * height));
     const [w, h] = [Math.floor(zoom * width), Math.floor(zoom * height)];
-    const left = (side - columns * w - (columns - 1) * gap) / 2;
-    const top = (side - lines * h - (lines - 1) * gap) / 2;
+    const left = Math.round((side - columns * w - (columns - 1) * gap) / 2);
+    const top = Math.round((side - lines * h - (lines - 1) * gap) / 2);
     const c = this.context;
     c.imageSmoothingEnabled = false;
+    this.tiles = { left, top, w, h, gap, columns, count };
+    const outline = settings.hold === "part" && settings.held ? outlineOf(settings.held.mask, width) : null;
     for (let n = 0; n < count; n++) {
       const at = [left + (n % columns) * (w + gap), top + Math.floor(n / columns) * (h + gap)];
       c.drawImage(this.sheet, 0, n * height, width, height, ...at, w, h);
+      if (outline) this.drawOutline(outline, at, w / width, h / height);
     }
   }
 
-  // writeSheet writes pictures below each other and returns their number.
-  writeSheet(x, model) {
-    const [channels, height, width] = model.shape;
-    const pixels = height * width;
-    const count = x.length / (channels * pixels);
-    this.sheet.width = width;
-    this.sheet.height = count * height;
-    const context = this.sheet.getContext("2d");
-    const data = context.createImageData(width, count * height);
-    const scale = 255 / (model.high - model.low);
-    for (let n = 0; n < count; n++) {
-      for (let p = 0; p < pixels; p++) {
-        const at = 4 * (n * pixels + p);
-        for (let channel = 0; channel < 3; channel++) {
-          const value = x[(n * channels + Math.min(channel, channels - 1)) * pixels + p];
-          data.data[at + channel] = (value - model.low) * scale; // clamped by the array
-        }
-        data.data[at + 3] = 255;
-      }
-    }
-    context.putImageData(data, 0, 0);
-    return count;
+  drawOutline(outline, at, zoomX, zoomY) {
+    const c = this.context;
+    c.save();
+    c.translate(...at);
+    c.scale(zoomX, zoomY);
+    c.strokeStyle = this.colours.point;
+    c.globalAlpha = 0.7;
+    c.lineWidth = this.ratio / zoomX;
+    c.stroke(outline);
+    c.restore();
+  }
+
+  // tileAt is the index of the picture that a pointer is on; -1 for none.
+  tileAt(event) {
+    if (!this.tiles) return -1;
+    const { left, top, w, h, gap, columns, count } = this.tiles;
+    const column = Math.floor((event.offsetX * this.ratio - left) / (w + gap));
+    const line = Math.floor((event.offsetY * this.ratio - top) / (h + gap));
+    const index = line * columns + column;
+    return column >= 0 && column < columns && line >= 0 && index < count ? index : -1;
+  }
+
+  // pointAt is the place on the plane that a pointer is on; null where there is no plane.
+  pointAt(event) {
+    if (!this.view) return null;
+    const { low, half, side } = this.view;
+    const scale = (2 * half * this.ratio) / side;
+    return [low + event.offsetX * scale, low + 2 * half - event.offsetY * scale];
   }
 
   drawPrompt(side, text) {
@@ -271,14 +318,6 @@ function smoothSigma(frames, index, levels) {
 }
 
 const short = (v) => String(Number(v.toPrecision(2))).replace("-", "−");
-
-export function isImage(model) {
-  return model.shape.length === 3 && (model.shape[0] === 1 || model.shape[0] === 3);
-}
-
-export function isPlane(model) {
-  return model.shape.length === 1 && model.shape[0] === 2;
-}
 
 // coloursOf reads the theme from the style sheet.
 function coloursOf(element) {

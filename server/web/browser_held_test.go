@@ -1,0 +1,249 @@
+package web_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"image"
+	"image/color"
+	"image/png"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+
+	"github.com/langevin-ml/langevin/server"
+)
+
+// fingerprint is that of the page: FNV-1a over the samples that the server answers to a request.
+func (s *site) fingerprint(t *testing.T, model string, request any) string {
+	t.Helper()
+	body, err := json.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := fnv.New32a()
+	if err := binary.Write(hash, binary.LittleEndian, s.elements(t, model, string(body))); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%08x", hash.Sum32())
+}
+
+// elements are the numbers of all samples that the server answers to a request.
+func (s *site) elements(t *testing.T, model, body string) []float32 {
+	t.Helper()
+	status, answer := s.post(t, "/v1/models/"+model+":sample", body)
+	if status != 200 {
+		t.Fatalf("%s: %d %s", body, status, answer)
+	}
+	var flat []float32
+	var add func(v any)
+	add = func(v any) {
+		if rows, ok := v.([]any); ok {
+			for _, row := range rows {
+				add(row)
+			}
+			return
+		}
+		flat = append(flat, float32(v.(float64)))
+	}
+	add(decode[struct{ Samples any }](t, answer).Samples)
+	return flat
+}
+
+// link is the settings of the page's address.
+func (b browser) link() url.Values {
+	b.t.Helper()
+	_, fragment, _ := strings.Cut(b.value("location.href"), "#")
+	values, err := url.ParseQuery(fragment)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return values
+}
+
+// samples presses the button and returns the fingerprint of what came.
+func (b browser) samples() string {
+	b.t.Helper()
+	b.do(chromedp.Evaluate("document.body.dataset.state = ''; document.querySelector('#sample').click()", nil))
+	b.waitFor(isDone)
+	return b.value("document.body.dataset.fingerprint")
+}
+
+// drag moves the mouse over an element, from and to parts of its width and height.
+func (b browser) drag(selector string, fromX, fromY, toX, toY float64) {
+	b.t.Helper()
+	b.do(chromedp.ScrollIntoView(selector))
+	var at []float64
+	b.do(chromedp.Evaluate(fmt.Sprintf("(({left, top, width, height}) => [left, top, width, height])(document.querySelector(%q).getBoundingClientRect())", selector), &at))
+	mouse := func(kind input.MouseType, x, y float64) chromedp.Action {
+		return input.DispatchMouseEvent(kind, at[0]+x*at[2], at[1]+y*at[3]).WithButton(input.Left).WithButtons(1).WithClickCount(1)
+	}
+	b.do(mouse(input.MousePressed, fromX, fromY), mouse(input.MouseMoved, (fromX+toX)/2, (fromY+toY)/2),
+		mouse(input.MouseMoved, toX, toY), mouse(input.MouseReleased, toX, toY))
+}
+
+func (b browser) choose(selector string) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).closest('details').open = true; document.querySelector(%q).click()", selector, selector), nil))
+}
+
+func (b browser) noErrors() {
+	b.t.Helper()
+	if len(*b.errors) > 0 {
+		b.t.Errorf("errors of the page: %v", *b.errors)
+	}
+}
+
+// unpackMask reads a mask of a link.
+func unpackMask(t *testing.T, text string, pixels int) []bool {
+	t.Helper()
+	data, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(data) != (pixels+7)/8 {
+		t.Fatalf("mask %q: %d bytes, %v", text, len(data), err)
+	}
+	mask := make([]bool, pixels)
+	for i := range mask {
+		mask[i] = data[i/8]>>(i%8)&1 == 1
+	}
+	return mask
+}
+
+// TestPageHoldsPictures: what is drawn over is made anew, the rest is that of the sample that the link names.
+func TestPageHoldsPictures(t *testing.T) {
+	const width, height = 6, 4
+	b := inChromium(t)
+	s := open(t, nil)
+	b.size(1280, 860)
+	b.do(chromedp.Navigate(s.url + "/#model=tiles&n=9&seed=3"))
+	b.waitFor(isDone)
+	free := b.value("document.body.dataset.fingerprint")
+	b.choose("[name=hold][value=part]")
+	b.choose("[data-part=none]")
+	b.waitFor("document.querySelector('#held-picture .what').textContent === 'Sample 0 of seed 1'")
+	b.do(chromedp.SetValue("[name=brush]", "1"))
+	b.drag("#held-picture canvas", 0.5/width, 1.5/height, 3.5/width, 1.5/height)
+	b.drag(".stage canvas", 0.5, 0.5, 0.5, 0.5) // the tile in the middle
+	b.waitFor("document.querySelector('#held-picture .what').textContent === 'Sample 4 of seed 3'")
+	got := b.samples()
+	b.picture("held")
+	link := b.link()
+	mask := unpackMask(t, link.Get("mask"), width*height)
+	for p, known := range mask {
+		if anew := p/width == 1 && p%width < 4; known == anew {
+			t.Errorf("pixel %d, %d: known is %v", p%width, p/width, known)
+		}
+	}
+	if link.Get("known") != "3_4" {
+		t.Errorf("the link holds %q, want sample 4 of seed 3", link.Get("known"))
+	}
+	values := s.elements(t, "tiles", `{"seed": 3, "first_chain": 4}`)
+	want := s.fingerprint(t, "tiles", map[string]any{"n": 9, "seed": 3, "inpainting": map[string]any{"values": values, "mask": mask}})
+	if got != want || got == free {
+		t.Errorf("the page drew %s, the server %s; with nothing held %s", got, want, free)
+	}
+	b.do(chromedp.SetValue("[name=refresh]", "step"), chromedp.Evaluate("document.querySelector('[name=refresh]').dispatchEvent(new Event('input', {bubbles: true}))", nil))
+	again := b.samples()
+	address := b.value("location.href")
+	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(address))
+	b.waitFor(isDone)
+	if shared := b.value("document.body.dataset.fingerprint"); shared != again || again == got {
+		t.Errorf("with noise at every step: %s, from the link %s, with noise at every level %s", again, shared, got)
+	}
+	b.noErrors()
+}
+
+// TestPageUploads holds a picture from a file, which a link leaves out.
+func TestPageUploads(t *testing.T) {
+	b := inChromium(t)
+	s := open(t, nil)
+	picture := image.NewGray(image.Rect(0, 0, 6, 4))
+	picture.SetGray(2, 1, color.Gray{255})
+	var data bytes.Buffer
+	file := filepath.Join(t.TempDir(), "one.png")
+	if err := png.Encode(&data, picture); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, data.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.do(chromedp.Navigate(s.url + "/#model=tiles&n=4&seed=3&hold=part"))
+	b.waitFor(isDone)
+	b.do(chromedp.SetUploadFiles("#upload", []string{file}))
+	b.waitFor("document.querySelector('#held-picture .what').textContent.startsWith('one.png')")
+	got := b.samples()
+	m := decode[struct{ Low, High float32 }](t, func() string { _, text := s.get(t, "/v1/models/tiles"); return text }())
+	values, mask := make([]float32, 24), make([]bool, 24)
+	for i := range values {
+		values[i], mask[i] = m.Low, i < 12
+	}
+	values[8] = m.High
+	want := s.fingerprint(t, "tiles", map[string]any{"n": 4, "seed": 3, "inpainting": map[string]any{"values": values, "mask": mask}})
+	if got != want {
+		t.Errorf("the page drew %s, the server %s", got, want)
+	}
+	if link := b.link(); link.Has("hold") || link.Has("mask") || link.Has("known") {
+		t.Errorf("the link has %v, which gives other samples", link)
+	}
+	b.noErrors()
+}
+
+// TestPageHoldsALine: points are held on a line that the mouse drags.
+func TestPageHoldsALine(t *testing.T) {
+	b := inChromium(t)
+	s := open(t, nil)
+	b.size(1280, 860)
+	b.do(chromedp.Navigate(s.url + "/#model=ring&n=300&seed=3"))
+	b.waitFor(isPlayed)
+	b.choose("[name=hold][value=x]")
+	b.drag(".stage canvas", 0.5, 0.5, 0.7, 0.4)
+	got := b.samples()
+	b.waitFor(isPlayed)
+	b.picture("line")
+	at := b.link().Get("at")
+	values := json.RawMessage("[" + at + ", 0]")
+	request := map[string]any{"n": 300, "seed": 3, "inpainting": map[string]any{"values": values, "mask": []bool{true, false}}}
+	if want := s.fingerprint(t, "ring", request); got != want || !(decode[float64](t, at) > 1) {
+		t.Errorf("held at %s the page drew %s, the server %s", at, got, want)
+	}
+	b.noErrors()
+}
+
+// TestPageGuides: a second model bends the samples, and what the server refuses is said where it was given.
+func TestPageGuides(t *testing.T) {
+	b := inChromium(t)
+	s := open(t, func(c *server.Config) { c.Models.Default = "ring" })
+	b.size(1280, 860)
+	b.do(chromedp.Navigate(s.url + "/#model=ring&n=50&seed=3&guide=2gauss&rule=mix&weight=1e39"))
+	b.waitFor("document.body.dataset.state === 'failed'")
+	if said := b.value("document.querySelector('#problem-weight').textContent"); !strings.HasPrefix(said, "guidance.weight is ") {
+		t.Errorf("at the weight stands %q", said)
+	}
+	if on := b.value("document.activeElement.name"); on != "weight" {
+		t.Errorf("the focus is on %q, want the weight", on)
+	}
+	b.picture("refused")
+	b.do(chromedp.Evaluate("const w = document.querySelector('[name=weight]'); w.value = 0.5; w.dispatchEvent(new Event('input', {bubbles: true}))", nil))
+	if left := b.value("document.querySelectorAll('.problem, [aria-invalid]').length"); left != "0" {
+		t.Errorf("after another weight was given, %s marks are left", left)
+	}
+	got := b.samples()
+	guidance := map[string]any{"model": "2gauss", "rule": "mix", "weight": 0.5}
+	if want := s.fingerprint(t, "ring", map[string]any{"n": 50, "seed": 3, "guidance": guidance}); got != want {
+		t.Errorf("the page drew %s, the server %s", got, want)
+	}
+	b.do(chromedp.Evaluate("document.querySelector('[name=columns]').value = 10", nil))
+	got = b.samples()
+	request := map[string]any{"n": 50, "seed": 3, "guidance": guidance, "interpolation": map[string]any{"columns": 10}}
+	if want := s.fingerprint(t, "ring", request); got != want {
+		t.Errorf("in rows of 10 the page drew %s, the server %s", got, want)
+	}
+	b.noErrors()
+}

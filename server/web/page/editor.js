@@ -1,0 +1,177 @@
+// The editor of a held picture: which picture it is, and which of its pixels are known.
+
+import { readPicture, writeSheet } from "./pictures.js";
+import { outlineOf, pack, unpack } from "./held.js";
+import { requestOfName } from "./samplers.js";
+import { drawn } from "./run.js";
+
+const first = "1_0"; // the sample that is held before anybody chose one
+
+// parts are the masks that one press makes: whether pixel (x, y) of a picture of unit side is known.
+const parts = {
+  bottom: (x, y) => y < 0.5,
+  right: (x) => x < 0.5,
+  middle: (x, y) => Math.max(Math.abs(x - 0.5), Math.abs(y - 0.5)) > 0.25,
+  none: () => true,
+};
+
+export class Editor {
+  // fields are the form's elements: mask and known keep what links need. onChange is called when either is another.
+  constructor(panel, fields, onChange) {
+    Object.assign(this, { panel, fields, onChange });
+    this.canvas = panel.querySelector("canvas");
+    this.sheet = document.createElement("canvas");
+    this.stroke = null;
+    this.abort = new AbortController();
+    this.listen();
+  }
+
+  // open begins with a model. What the fields say is kept if it fits, else the lower half of a sample is to be made anew.
+  open(model) {
+    this.stop();
+    const [, height, width] = model.shape;
+    this.model = model;
+    this.values = this.loading = null;
+    this.mask = unpack(this.fields.mask.value, height * width);
+    if (!this.mask) this.cut("bottom");
+    this.draw();
+  }
+
+  // held is what a request holds, or null while the picture is not there.
+  held() {
+    return this.values && { values: this.values, mask: [...this.mask] };
+  }
+
+  // ready draws the named sample unless a picture is there. It throws what the call throws.
+  ready() {
+    if (this.values) return Promise.resolve();
+    this.loading ??= this.load().finally(() => (this.loading = null));
+    return this.loading;
+  }
+
+  async load() {
+    const { model, fields } = this;
+    const request = requestOfName(fields.known.value, model.name) ?? requestOfName(first, model.name);
+    const { signal } = (this.abort = new AbortController());
+    this.say(`Drawing sample ${request.firstChain} of seed ${request.seed}…`);
+    try {
+      const values = await drawn(request, signal);
+      this.take(values, fields.known.value || first);
+    } catch (error) {
+      this.say("No picture yet.");
+      throw error;
+    }
+  }
+
+  stop() {
+    this.abort.abort();
+  }
+
+  // take holds a picture. name is that of a sample, or empty; what says what it is then.
+  take(values, name, what = "") {
+    this.stop();
+    this.values = values;
+    this.fields.known.value = name;
+    const [seed, chain] = name.split("_");
+    this.say(name ? `Sample ${chain} of seed ${seed}` : `${what}. Links cannot hold it.`);
+    this.draw();
+    this.onChange();
+  }
+
+  // another draws the first sample of a seed.
+  async another(seed) {
+    this.stop();
+    this.values = this.loading = null;
+    this.fields.known.value = `${seed}_0`;
+    this.draw();
+    await this.ready();
+  }
+
+  async upload(file) {
+    const values = await readPicture(file, this.model);
+    this.take(values, "", file.name);
+  }
+
+  invert() {
+    if (!this.values) return;
+    const { low, high } = this.model;
+    this.take(this.values.map((v) => low + high - v), "", "The negative of a picture");
+  }
+
+  cut(part) {
+    const [, height, width] = this.model.shape;
+    this.mask = Array.from({ length: height * width }, (_, p) => parts[part](((p % width) + 0.5) / width, (Math.floor(p / width) + 0.5) / height));
+    this.keep();
+  }
+
+  keep() {
+    this.fields.mask.value = pack(this.mask);
+    this.draw();
+    this.onChange();
+  }
+
+  say(text) {
+    this.panel.querySelector(".what").textContent = text;
+  }
+
+  // paint sets the pixels around a pointer, and between it and where it was.
+  paint(event) {
+    const [, height, width] = this.model.shape;
+    const zoom = width / this.canvas.clientWidth;
+    const to = [event.offsetX * zoom, event.offsetY * zoom];
+    const [x0, y0] = this.stroke ?? to;
+    this.stroke = to;
+    const radius = (Number(this.fields.brush.value) / 100) * width;
+    const known = this.fields.paint.value === "keep";
+    const length = Math.hypot(to[0] - x0, to[1] - y0);
+    for (let p = 0; p < this.mask.length; p++) {
+      const [x, y] = [(p % width) + 0.5 - x0, Math.floor(p / width) + 0.5 - y0];
+      const along = length ? Math.max(0, Math.min(1, (x * (to[0] - x0) + y * (to[1] - y0)) / length ** 2)) : 0;
+      if (Math.hypot(x - along * (to[0] - x0), y - along * (to[1] - y0)) <= radius) this.mask[p] = known;
+    }
+    this.draw();
+  }
+
+  // draw shows the picture, what is not known behind a veil.
+  draw() {
+    if (!this.model) return;
+    const [, height, width] = this.model.shape;
+    const ratio = Math.min(window.devicePixelRatio || 1, 2);
+    const wide = Math.max(width, Math.round(this.canvas.clientWidth * ratio));
+    const zoom = wide / width;
+    Object.assign(this.canvas, { width: wide, height: Math.round(zoom * height) });
+    const c = this.canvas.getContext("2d");
+    c.imageSmoothingEnabled = false;
+    if (this.values) {
+      writeSheet(this.sheet, this.values, this.model);
+      c.drawImage(this.sheet, 0, 0, this.canvas.width, this.canvas.height);
+    }
+    if (this.fields.hold.value !== "part") return;
+    const style = getComputedStyle(this.canvas);
+    c.scale(zoom, zoom);
+    c.fillStyle = style.getPropertyValue("--accent");
+    c.globalAlpha = 0.6;
+    this.mask.forEach((known, p) => known || c.fillRect(p % width, Math.floor(p / width), 1, 1));
+    c.globalAlpha = 1;
+    c.strokeStyle = style.getPropertyValue("--point");
+    c.lineWidth = (1.5 * ratio) / zoom;
+    c.stroke(outlineOf(this.mask, width));
+  }
+
+  listen() {
+    const { canvas } = this;
+    canvas.addEventListener("pointerdown", (event) => {
+      if (this.fields.hold.value !== "part") return;
+      canvas.setPointerCapture(event.pointerId);
+      this.stroke = null;
+      this.paint(event);
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (canvas.hasPointerCapture(event.pointerId)) this.paint(event);
+    });
+    canvas.addEventListener("lostpointercapture", () => this.keep());
+    this.panel.querySelectorAll("[data-part]").forEach((button) => button.addEventListener("click", () => this.cut(button.dataset.part)));
+    this.panel.querySelector(".invert").addEventListener("click", () => this.invert());
+    new ResizeObserver(() => this.draw()).observe(canvas.parentElement);
+  }
+}

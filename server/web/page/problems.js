@@ -1,0 +1,49 @@
+// What the server says of a field is shown at the field.
+
+import { samplers } from "./samplers.js";
+
+const snake = (name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+
+// elements are the names in the form of a request's fields.
+const elements = {
+  n: "n", seed: "seed", model: "model", "interpolation.columns": "columns",
+  "guidance.model": "guide", "guidance.rule": "rule", "guidance.weight": "weight",
+  "inpainting.values": "at", "inpainting.refresh": "refresh", "colourisation.refresh": "refresh",
+};
+
+function elementOf(form, field, sampler) {
+  const { knobs, field: message } = samplers[sampler];
+  const knob = knobs.find((k) => `${snake(message)}.${snake(k.field)}` === field);
+  const element = form.elements[knob?.key ?? elements[field]];
+  return element instanceof HTMLElement && element.offsetParent ? element : null;
+}
+
+// show puts every violation at its element and returns those that have none.
+export function show(form, violations, sampler) {
+  const elsewhere = [];
+  for (const violation of violations) {
+    const element = elementOf(form, violation.field, sampler);
+    if (!element) {
+      elsewhere.push(violation);
+      continue;
+    }
+    clear(element);
+    const text = document.createElement("span");
+    Object.assign(text, { className: "problem", id: `problem-${element.name}`, textContent: violation.description });
+    element.closest("label").append(text);
+    element.setAttribute("aria-invalid", "true");
+    element.setAttribute("aria-describedby", text.id);
+  }
+  form.querySelector("[aria-invalid]")?.focus();
+  return elsewhere;
+}
+
+export function clear(element) {
+  document.getElementById(`problem-${element.name}`)?.remove();
+  element.removeAttribute("aria-invalid");
+  element.removeAttribute("aria-describedby");
+}
+
+export function clearAll(form) {
+  form.querySelectorAll("[aria-invalid]").forEach(clear);
+}
