@@ -89,10 +89,10 @@ test-gpu: ## Test on a GPU: scores beside the CPU's, the service, SIGTERM (skips
 	go test -count=1 -v -run TestGPU ./server ./cmd/langevin -args -gpu $(DEVICE)
 
 .PHONY: bench-gpu
-bench-gpu: ## Measure a GPU beside PyTorch on it; writes bench/RESULTS-GPU.md (DEVICE=cpu BENCHFLAGS=-quick: a dry run)
+bench-gpu: ## Measure a GPU beside PyTorch on it; writes bench/RESULTS-GPU.md (DEVICE=cpu BENCHFLAGS=-quick: a dry run, into out/bench-gpu)
 	go run ./bench/networks $(OUT)/bench-gpu ncsnv2
 	go build -o bin/compare ./bench/compare
-	bin/compare -device $(DEVICE) -networks $(OUT)/bench-gpu -torch $(TORCH) -out bench/RESULTS-GPU.md $(BENCHFLAGS)
+	bin/compare -device $(DEVICE) -networks $(OUT)/bench-gpu -torch $(TORCH) $(BENCHFLAGS)
 
 .PHONY: bench-train
 bench-train: onnxruntime data ## Measure training beside PyTorch; writes bench/RESULTS-TRAIN.md (BENCHFLAGS="-quick -out FILE": a dry run)

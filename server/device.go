@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime"
 
+	"github.com/langevin-ml/langevin/server/batch"
 	"github.com/langevin-ml/langevin/server/ort"
 )
 
@@ -46,18 +47,32 @@ func logChecks(log *slog.Logger, checks []ort.Check) {
 // used.
 const cudaHealth = "device/cuda"
 
-// workers is how many evaluations run at once unless the configuration says: one for each CPU, or one on a GPU, which is
+// Workers is how many evaluations run at once unless the configuration says: one for each CPU, or one on a GPU, which is
 // faster with one large batch than with several small ones.
-func (d device) workers() int {
+func Workers(d ort.Device) int {
 	if d.CUDA {
 		return 1
 	}
 	return runtime.NumCPU()
 }
 
+// Blocks is how a server's scheduler with so many workers, at least 1, divides the chains of a model among them: the fields
+// of its configuration that depend on the device and the network, for those too who measure what a server runs. wide is the
+// same model on all cores, or nil.
+func Blocks(d ort.Device, workers, dim int, session, wide *ort.Session) batch.Config {
+	c := batch.Config{Workers: workers, Rows: blockRows(d, dim)}
+	if dim > pointDim { // as few as can be evaluated, since images take long; points share a tick's fixed cost among more
+		c.Grain = session.Grain()
+	}
+	if wide != nil && workers > 1 {
+		c.Wide = wide
+	}
+	return c
+}
+
 // blockRows is how many chains of so many elements a worker advances together: on a CPU enough to fill the cores' vector
 // units, few enough to stay in their caches and to keep ticks short; on a GPU enough to keep it busy.
-func (d device) blockRows(dim int) int {
+func blockRows(d ort.Device, dim int) int {
 	switch {
 	case d.CUDA && dim <= 256:
 		return 4096

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/langevin-ml/langevin/models"
-	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server/ort"
 )
 
@@ -35,23 +34,6 @@ func (s *Server) loadNetwork(ctx context.Context, file models.File) (network, er
 		return network{}, errors.Join(err, n.Close())
 	}
 	return n, nil
-}
-
-// grain is the fewest rows worth a worker of their own: as few as can be evaluated where each takes long, as images do, and
-// the scheduler's default, which points share a tick's fixed cost among, elsewhere.
-func (n network) grain(dim int) int {
-	if dim <= pointDim {
-		return 0
-	}
-	return n.session.Grain()
-}
-
-// alone is the model for a chain that is alone; nil if it is the same.
-func (n network) alone() sampling.Model {
-	if n.wide == nil {
-		return nil
-	}
-	return n.wide
 }
 
 // Close frees the sessions.

@@ -47,15 +47,11 @@ type Server struct {
 // New finds ONNX Runtime and the models' folder and prepares everything but the models themselves, which Serve loads.
 // c must be valid.
 func New(c Config, log *slog.Logger) (*Server, error) {
-	library, _, err := ort.FindLibrary(c.ONNXRuntime.Library)
+	engine, err := ort.OpenFound(c.ONNXRuntime.Library)
 	if err != nil {
 		return nil, err
 	}
-	engine, err := ort.Open(library)
-	if err != nil {
-		return nil, err
-	}
-	found, err := resolveDevice(c.Device, library, log)
+	found, err := resolveDevice(c.Device, engine.Path(), log)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +65,7 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 		return nil, errors.Join(err, repo.Close())
 	}
 	if s.workers = c.Workers; s.workers == 0 {
-		s.workers = s.device.workers()
+		s.workers = Workers(s.device.Device)
 	}
 	s.turns = batch.NewTurns(s.workers)
 	if s.host, err = host.New(repo, s.load, c.Models.Default, c.Models.Aliases...); err != nil {
@@ -206,15 +202,14 @@ func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error
 		return nil, err
 	}
 	dim := file.Manifest.Dim()
+	schedule := Blocks(s.device.Device, s.workers, dim, network.session, network.wide)
+	schedule.Turns, schedule.Observer = s.turns, s.metrics.Scheduler(file.Name)
+	schedule.MaxRows, schedule.MaxBytes = s.config.Limits.MaxOpenChains, s.config.Limits.MaxOpenBytes
 	engine := &rpc.Engine{
-		Scheduler: batch.New(network.session, dim, batch.Config{
-			Workers: s.workers, Rows: s.device.blockRows(dim), Grain: network.grain(dim), Turns: s.turns, Wide: network.alone(),
-			MaxRows: s.config.Limits.MaxOpenChains, MaxBytes: s.config.Limits.MaxOpenBytes,
-			Observer: s.metrics.Scheduler(file.Name),
-		}),
-		Identity: network.session.Identity() + " " + sampling.NoiseVersion,
-		Device:   s.device.String(),
-		Session:  network,
+		Scheduler: batch.New(network.session, dim, schedule),
+		Identity:  network.session.Identity() + " " + sampling.NoiseVersion,
+		Device:    s.device.String(),
+		Session:   network,
 	}
 	warm := time.Now()
 	if err := engine.Scheduler.Warm(ctx, float32(file.Manifest.Sigmas[0])); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/ort"
 )
 
 const (
@@ -79,7 +80,7 @@ func (b *bench) compareEngine(ctx context.Context, c engineCase) (engineResult, 
 	if err != nil {
 		return engineResult{}, err
 	}
-	e := newEngine(n, n.session, runtime.NumCPU())
+	e := newEngine(n, n.session, n.blocks(ort.Device{}, runtime.NumCPU()))
 	sides := append([]side{e.drawing(ours, plan, c.chains)}, b.peerSides(n, sampler, c.chains)...)
 	if c.fraction > 0 {
 		sides = append(sides, b.products()...)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/batch"
 )
 
 // undisturbed is the referee of a machine on which nothing else runs.
@@ -145,7 +146,7 @@ func TestAllocationsAreCounted(t *testing.T) {
 			}
 			return nil
 		})
-		e := newEngine(toy(), model, 1)
+		e := newEngine(toy(), model, batch.Config{Workers: 1})
 		got, err := e.allocsPerTick(t.Context(), toy(), 16, 200)
 		if err != nil || math.Abs(got-want) > 0.1 {
 			t.Errorf("%g allocations a tick, %v; want %g", got, err, want)

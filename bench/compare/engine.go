@@ -8,16 +8,10 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server"
 	"github.com/langevin-ml/langevin/server/batch"
+	"github.com/langevin-ml/langevin/server/ort"
 )
-
-// blockRows is how many chains a worker of the server advances together for a sample of so many elements.
-func blockRows(dim int) int {
-	if dim <= 64 {
-		return 256
-	}
-	return 32
-}
 
 // engine is the scheduler and the network, as the server puts them together, without the service around them.
 type engine struct {
@@ -26,16 +20,14 @@ type engine struct {
 	seed      atomic.Uint64
 }
 
-func newEngine(n *network, model sampling.Model, workers int) *engine {
-	dim := n.manifest.Dim()
-	config := batch.Config{Workers: workers, Rows: blockRows(dim)}
-	if n.wide != nil && workers > 1 {
-		config.Grain, config.Wide = 1, n.wide
-	}
-	return &engine{
-		scheduler: batch.New(model, dim, config),
-		prior:     n.manifest.Prior,
-	}
+// newEngine advances chains of the network by model, which computes the network or nothing at all.
+func newEngine(n *network, model sampling.Model, blocks batch.Config) *engine {
+	return &engine{scheduler: batch.New(model, n.manifest.Dim(), blocks), prior: n.manifest.Prior}
+}
+
+// blocks are those of a server with so many workers on the device.
+func (n *network) blocks(d ort.Device, workers int) batch.Config {
+	return server.Blocks(d, workers, n.manifest.Dim(), n.session, n.wide)
 }
 
 // close stops the workers. Nothing is open by then.

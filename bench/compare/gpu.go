@@ -16,13 +16,14 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/server/batch"
+	"github.com/langevin-ml/langevin/server"
 	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // gpuBench measures one device: Langevin at several precisions beside PyTorch, eager and compiled, on the same device.
 type gpuBench struct {
 	settings settings
+	device   ort.Device
 	runtime  *ort.Runtime
 	referee  *referee
 	torch    *peer // nil if it takes no part
@@ -48,44 +49,48 @@ const (
 var tolerances = map[string]float64{"fp32": 1e-4, "tf32": 1e-2, "fp16": 2e-2}
 
 func runGPU(ctx context.Context, s settings) (err error) {
-	library, _, err := ort.FindLibrary("")
-	if err != nil {
-		return err
-	}
 	device, err := ort.ParseDevice(s.device)
 	if err != nil {
 		return err
 	}
-	b := &gpuBench{settings: s, referee: &referee{others: otherWork}}
-	if b.runtime, err = ort.Open(library); err != nil {
+	b := &gpuBench{settings: s, device: device, referee: &referee{others: otherWork}}
+	if b.runtime, err = ort.OpenFound(""); err != nil {
 		return err
 	}
 	b.results = gpuResults{device: s.device, started: time.Now(), quick: s.quick, ceilings: map[string]float64{}}
 	b.results.machine = append((&bench{runtime: b.runtime}).describe(), gpuName(device))
-	b.startTorch(ctx, device)
+	b.startTorch(ctx)
 	if b.torch != nil {
 		defer func() { err = errors.Join(err, b.torch.close()) }()
 	}
 	for _, name := range []string{"toy", "image", "ncsnv2"} {
-		for _, precision := range []string{"fp32", "tf32", "fp16"} {
-			if precision == "tf32" && !device.CUDA {
-				continue // a CPU has none
-			}
+		for _, precision := range precisions(device) {
 			if err := b.compare(ctx, name, precision); err != nil {
 				return fmt.Errorf("%s, %s: %w", name, precision, err)
 			}
 		}
 	}
-	return os.WriteFile(s.out, b.results.markdown(), 0o644)
+	if err := s.write("RESULTS-GPU.md", b.results.markdown()); err != nil {
+		return err
+	}
+	return b.results.unequal() // after the page, which helps to find out why
+}
+
+// precisions are those that a device can compute at. TF32 is a GPU's.
+func precisions(d ort.Device) []string {
+	if !d.CUDA {
+		return []string{"fp32", "fp16"}
+	}
+	return []string{"fp32", "tf32", "fp16"}
 }
 
 // startTorch leaves PyTorch out, and says why, where it cannot use the device.
-func (b *gpuBench) startTorch(ctx context.Context, device ort.Device) {
+func (b *gpuBench) startTorch(ctx context.Context) {
 	if b.settings.torch == "none" {
 		b.results.note("PyTorch was left out")
 		return
 	}
-	p, err := startPeer(ctx, "PyTorch", b.settings.torch, "bench/peers/torch_eager.py", strings.ReplaceAll(device.String(), "cuda:0", "cuda"))
+	p, err := startPeer(ctx, "PyTorch", b.settings.torch, "bench/peers/torch_eager.py", strings.ReplaceAll(b.device.String(), "cuda:0", "cuda"))
 	if err != nil {
 		b.results.note("PyTorch was left out: %v", err)
 		return
@@ -98,7 +103,7 @@ func (b *gpuBench) startTorch(ctx context.Context, device ort.Device) {
 	if b.settings.quick {
 		size, repeat = 256, 2
 	}
-	for precision := range tolerances {
+	for _, precision := range precisions(b.device) {
 		a, err := answer{}, p.setMode(precision, false)
 		if err == nil {
 			a, err = p.ask(command{"do": "product", "size": size, "repeat": repeat})
@@ -225,8 +230,7 @@ func (b *gpuBench) measure(ctx context.Context, n *network, precision string, ch
 	if err != nil {
 		return c, err
 	}
-	dim := n.manifest.Dim()
-	e := &engine{prior: n.manifest.Prior, scheduler: batch.New(n.session, dim, batch.Config{Workers: 1, Rows: max(16, min(chains, 1<<20/dim))})}
+	e := newEngine(n, n.session, n.blocks(b.device, server.Workers(b.device)))
 	sides := []side{e.drawing(ours, plan, chains)}
 	for _, mode := range []string{eager, compiled} {
 		if s, ok := b.torchSide(n, mode, precision, sampler, chains); ok {
@@ -242,7 +246,7 @@ func (b *gpuBench) measure(ctx context.Context, n *network, precision string, ch
 			s[i] /= float64(len(plan))
 		}
 	}
-	c.idle, err = idleShare(ctx, b.settings.device, func() error {
+	c.idle, err = idleShare(ctx, b.device, func() error {
 		_, err := sides[0].work(ctx, max(1, int(3/(c.seen[ours].median()*float64(len(plan))))))
 		return err
 	})
@@ -275,10 +279,9 @@ func (b *gpuBench) torchSide(n *network, mode, precision string, sampler samplin
 }
 
 // idleShare is the part of work's time in which the GPU ran nothing, sampled by nvidia-smi; -1 where it cannot be asked.
-func idleShare(ctx context.Context, device string, work func() error) (float64, error) {
-	d, err := ort.ParseDevice(device)
-	if err != nil || !d.CUDA {
-		return -1, err
+func idleShare(ctx context.Context, d ort.Device, work func() error) (float64, error) {
+	if !d.CUDA {
+		return -1, nil
 	}
 	watch, stop := context.WithCancel(ctx)
 	defer stop()
@@ -288,7 +291,7 @@ func idleShare(ctx context.Context, device string, work func() error) (float64, 
 	if err := smi.Start(); err != nil {
 		return -1, nil
 	}
-	err = work()
+	err := work()
 	stop()
 	_ = smi.Wait() // it was stopped
 	return idleOf(out.String()), err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,27 @@ type gpuResults struct {
 type gpuParity struct {
 	network, precision string
 	ours, torch        float64
+}
+
+// met tells whether scores are near enough to the CPU's. No number is near to anything.
+func (p gpuParity) met(off float64) bool { return off <= tolerances[p.precision] }
+
+// unequal is an error that names the scores that are too far off the CPU's; nil if there are none. Nobody can tell which of
+// two sides is the faster one if they compute different things.
+func (r *gpuResults) unequal() error {
+	var errs []error
+	for _, p := range r.parity {
+		for _, side := range []struct {
+			name string
+			off  float64
+		}{{ours, p.ours}, {eager, p.torch}} {
+			if !p.met(side.off) {
+				errs = append(errs, fmt.Errorf("%s, %s: scores of %s are off the CPU's by %.2g of the largest, %g is allowed",
+					p.network, p.precision, side.name, side.off, tolerances[p.precision]))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // note tells a thing once.
@@ -56,7 +78,7 @@ func (r *gpuResults) markdown() []byte {
 		if c.torch >= 0 {
 			torch = fmt.Sprintf("%.2g", c.torch)
 		}
-		p.row(c.network, c.precision, fmt.Sprintf("%.2g", c.ours), torch, fmt.Sprintf("%g", tolerances[c.precision]), met(c.ours <= tolerances[c.precision], true))
+		p.row(c.network, c.precision, fmt.Sprintf("%.2g", c.ours), torch, fmt.Sprintf("%g", tolerances[c.precision]), met(c.met(c.ours), true))
 	}
 	p.line("\n## Steps of chains a second\n")
 	p.line("One step of one chain is one evaluation of the network, noise and update. Ours has x on the host between steps. *Idle* is the part of our time in which nvidia-smi saw no kernel run.\n")

@@ -1,9 +1,55 @@
 package main
 
 import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// Scores that are off, or no numbers, fail the run by name; of a side that was not asked nothing is said.
+func TestGPUResultsUnequal(t *testing.T) {
+	r := &gpuResults{parity: []gpuParity{
+		{"toy", "fp32", 1e-4, -1}, {"image", "fp16", 1.9e-2, 2e-2}, {"image", "tf32", 1e-3, 0.5}, {"ncsnv2", "fp32", math.NaN(), 0},
+	}}
+	err := r.unequal()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	want := "image, tf32: scores of PyTorch eager are off the CPU's by 0.5 of the largest, 0.01 is allowed\n" +
+		"ncsnv2, fp32: scores of Langevin are off the CPU's by NaN of the largest, 0.0001 is allowed"
+	if err.Error() != want {
+		t.Errorf("error is\n%v, want\n%s", err, want)
+	}
+	if err := (&gpuResults{parity: r.parity[:2]}).unequal(); err != nil {
+		t.Errorf("scores that are near enough: %v", err)
+	}
+}
+
+// A dry run leaves the pages of bench as they are.
+func TestWhereResultsGo(t *testing.T) {
+	folder := t.TempDir()
+	t.Chdir(folder)
+	if err := errors.Join(os.Mkdir("bench", 0o755), os.Mkdir("out", 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for want, s := range map[string]settings{
+		"bench/a.md": {networks: "out"},
+		"out/b.md":   {networks: "out", quick: true},
+		"bench/c.md": {networks: "out", device: "cuda:0"},
+		"out/d.md":   {networks: "out", device: "cpu"},
+		"e.md":       {networks: "out", device: "cpu", quick: true, out: "e.md"},
+	} {
+		if err := s.write(filepath.Base(want), nil); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(want); err != nil {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+}
 
 // The page judges what was measured against the targets, and tells what was not.
 func TestGPUResults(t *testing.T) {

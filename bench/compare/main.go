@@ -15,10 +15,12 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/langevin-ml/langevin/server"
+	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // settings are the flags.
@@ -55,7 +57,7 @@ func main() {
 	flag.StringVar(&s.langevin, "langevin", "bin/langevin", "the program")
 	flag.StringVar(&s.python, "python", "bench/.venv/bin/python", "Python with the packages of bench/requirements.txt")
 	flag.StringVar(&s.torch, "torch", "/usr/bin/python3", `Python with PyTorch and onnx; "none" leaves PyTorch out`)
-	flag.StringVar(&s.out, "out", "bench/RESULTS.md", "file to write")
+	flag.StringVar(&s.out, "out", "", "file to write (default bench/RESULTS.md, with a device bench/RESULTS-GPU.md, of a dry run in the folder of networks)")
 	flag.BoolVar(&s.quick, "quick", false, "measure almost nothing, to see that all of it works")
 	flag.StringVar(&s.device, "device", "", "measure this device beside PyTorch on it, as make bench-gpu does: cuda, cuda:N, or cpu for a dry run")
 	flag.StringVar(&s.trainer, "trainer", "", "measure training steps by this program, bench/trainer, beside PyTorch, as make bench-train does")
@@ -91,5 +93,20 @@ func run(ctx context.Context, s settings) (err error) {
 		}
 	}
 	r.took, r.measured, r.disturbed = time.Since(r.started), b.referee.measured, b.referee.disturbed
-	return os.WriteFile(s.out, r.markdown(), 0o644)
+	return s.write("RESULTS.md", r.markdown())
+}
+
+// write writes the page where -out says, else into bench, where it is kept; a dry run's, which means nothing, beside the
+// networks.
+func (s settings) write(name string, page []byte) error {
+	path := s.out
+	switch {
+	case path != "":
+	case s.quick || s.device == ort.DeviceCPU:
+		path = filepath.Join(s.networks, name)
+	default:
+		path = filepath.Join("bench", name)
+	}
+	log.Printf("writes %s", path)
+	return os.WriteFile(path, page, 0o644)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // inProcess is what is left of a service without the service: the engine under the load of as many callers, each of
@@ -19,7 +21,7 @@ func (b *bench) inProcess(ctx context.Context, warmup, duration time.Duration) (
 	if err != nil {
 		return 0, err
 	}
-	e := newEngine(n, n.session, runtime.NumCPU())
+	e := newEngine(n, n.session, n.blocks(ort.Device{}, runtime.NumCPU()))
 	defer func() { err = errors.Join(err, e.close(context.WithoutCancel(ctx))) }()
 	var drawn atomic.Int64
 	var enough atomic.Bool

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // tickCase is a block of one worker.
@@ -59,8 +60,8 @@ func (b *bench) measureTick(ctx context.Context, c tickCase) (tickResult, error)
 	if err != nil {
 		return tickResult{}, err
 	}
-	whole := newEngine(n, n.session, 1)
-	free := newEngine(n, sampling.ModelFunc(func(context.Context, []float32, []float32, []float32) error { return nil }), 1)
+	whole := newEngine(n, n.session, n.blocks(ort.Device{}, 1))
+	free := newEngine(n, sampling.ModelFunc(func(context.Context, []float32, []float32, []float32) error { return nil }), n.blocks(ort.Device{}, 1))
 	seen, err := b.referee.takeTurns(ctx, fmt.Sprintf("tick of %s, %d %s", c.network, c.rows, plural(c.rows, "row")), b.effort, []side{
 		whole.drawing(wholeTick, plan, c.rows), free.drawing(freeTick, plan, c.rows),
 		n.scoring(c.rows, len(plan)), n.noising(c.rows, len(plan)),
