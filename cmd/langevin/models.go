@@ -40,7 +40,7 @@ func (p *program) modelsListCommand() *cobra.Command {
 		},
 	}
 	o.register(c.Flags())
-	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object for each model, one a line")
+	registerModelsJSON(c, &asJSON)
 	return c
 }
 

@@ -10,28 +10,31 @@ import (
 )
 
 // adminCommand makes a command that changes what a running server has.
-func (p *program) adminCommand(c *cobra.Command, work func(ctx context.Context, c *client.Client, args []string, asJSON bool) error) *cobra.Command {
+func (p *program) adminCommand(c *cobra.Command, work func(ctx context.Context, c *client.Client, args []string) error) *cobra.Command {
 	var o connection
-	var asJSON bool
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if o.local {
 			return usagef("--local: a server that ends with the command has nothing to change")
 		}
-		return p.use(c.Context(), o, func(ctx context.Context, client *client.Client) error { return work(ctx, client, args, asJSON) })
+		return p.use(c.Context(), o, func(ctx context.Context, client *client.Client) error { return work(ctx, client, args) })
 	}
 	o.register(c.Flags())
-	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object for each model, one a line")
 	return c
 }
 
+func registerModelsJSON(c *cobra.Command, asJSON *bool) {
+	c.Flags().BoolVar(asJSON, "json", false, "write a JSON object for each model, one a line")
+}
+
 func (p *program) modelsLoadCommand() *cobra.Command {
-	return p.adminCommand(&cobra.Command{
+	var asJSON bool
+	c := p.adminCommand(&cobra.Command{
 		Use:   "load NAME[@VERSION]",
 		Short: "Make a server load a model of its folder: new, changed or unloaded before",
 		Example: `  langevin models load ring
   langevin models load ring@2 --server localhost:9090`,
 		Args: cobra.ExactArgs(1),
-	}, func(ctx context.Context, c *client.Client, args []string, asJSON bool) error {
+	}, func(ctx context.Context, c *client.Client, args []string) error {
 		name, version, err := splitModel(args[0])
 		if err != nil {
 			return err
@@ -42,6 +45,8 @@ func (p *program) modelsLoadCommand() *cobra.Command {
 		}
 		return p.printModels(loaded, asJSON)
 	})
+	registerModelsJSON(c, &asJSON)
+	return c
 }
 
 func (p *program) modelsUnloadCommand() *cobra.Command {
@@ -50,7 +55,7 @@ func (p *program) modelsUnloadCommand() *cobra.Command {
 		Short:   "Take a model out of a server's service; calls that run finish",
 		Example: "  langevin models unload ring@1",
 		Args:    cobra.ExactArgs(1),
-	}, func(ctx context.Context, c *client.Client, args []string, _ bool) error {
+	}, func(ctx context.Context, c *client.Client, args []string) error {
 		name, version, err := splitModel(args[0])
 		if err != nil {
 			return err
@@ -60,13 +65,14 @@ func (p *program) modelsUnloadCommand() *cobra.Command {
 }
 
 func (p *program) modelsReloadCommand() *cobra.Command {
-	return p.adminCommand(&cobra.Command{
+	var asJSON bool
+	c := p.adminCommand(&cobra.Command{
 		Use:   "reload",
 		Short: "Make a server look at its models' folder again, as SIGHUP does",
 		Example: `  langevin models reload
   kill -HUP $(pidof langevin)                       the same`,
 		Args: cobra.NoArgs,
-	}, func(ctx context.Context, c *client.Client, _ []string, asJSON bool) error {
+	}, func(ctx context.Context, c *client.Client, _ []string) error {
 		all, failures, err := c.ReloadModels(ctx)
 		if err != nil {
 			return err
@@ -82,6 +88,8 @@ func (p *program) modelsReloadCommand() *cobra.Command {
 		}
 		return nil
 	})
+	registerModelsJSON(c, &asJSON)
+	return c
 }
 
 // printModels writes models as models ls does.

@@ -1,0 +1,88 @@
+package server_test
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/langevin-ml/langevin/server"
+)
+
+// TestKeepalive: a client that asks for a sign of life no more often than the server allows is answered each time, and its
+// idle stream lives on. The same client is sent away once it asks more often.
+func TestKeepalive(t *testing.T) {
+	const least = 20 * time.Millisecond
+	r := start(t, func(c *server.Config) { c.GRPC.KeepaliveMinTime = least })
+	conn, framer := r.raw(t)
+	shakeHands(t, conn, framer)
+	watchHealth(t, framer)
+	for ping := range byte(5) { // more than the two early ones that grpc-go forgives
+		time.Sleep(2 * least)
+		if err := framer.WritePing(false, [8]byte{ping}); err != nil {
+			t.Fatal(err)
+		}
+		if away := readUntil(t, framer, func(f *http2.PingFrame) bool { return f.IsAck() && f.Data == [8]byte{ping} }); away != nil {
+			t.Fatalf("sent away after %d patient pings: %v %q", ping+1, away.ErrCode, away.DebugData())
+		}
+	}
+	go func() {
+		for framer.WritePing(false, [8]byte{}) == nil { // until the server hangs up
+		}
+	}()
+	away := readUntil(t, framer, func(*http2.PingFrame) bool { return false })
+	if away.ErrCode != http2.ErrCodeEnhanceYourCalm || !bytes.Contains(away.DebugData(), []byte("too_many_pings")) {
+		t.Errorf("sent away with %v %q", away.ErrCode, away.DebugData())
+	}
+	r.alive(t)
+}
+
+// watchHealth opens a stream that has nothing to say after its first message.
+func watchHealth(t *testing.T, framer *http2.Framer) {
+	t.Helper()
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	for _, field := range [][2]string{
+		{":method", "POST"}, {":scheme", "http"}, {":path", healthv1.Health_Watch_FullMethodName}, {":authority", "test"},
+		{"content-type", "application/grpc"}, {"te", "trailers"},
+	} {
+		if err := encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := framer.WriteData(1, true, make([]byte, 5)); err != nil { // an empty message
+		t.Fatal(err)
+	}
+}
+
+// readUntil reads frames until a ping is found or the server sends the client away, and returns how it did. The stream
+// that is open must not end before.
+func readUntil(t *testing.T, framer *http2.Framer, found func(*http2.PingFrame) bool) *http2.GoAwayFrame {
+	t.Helper()
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatalf("the server hung up without a word: %v", err)
+		}
+		switch f := frame.(type) {
+		case *http2.GoAwayFrame:
+			return f
+		case *http2.PingFrame:
+			if found(f) {
+				return nil
+			}
+		case *http2.RSTStreamFrame:
+			t.Fatalf("the stream was reset: %v", f.ErrCode)
+		case *http2.HeadersFrame:
+			if f.StreamEnded() {
+				t.Fatal("the stream ended")
+			}
+		}
+	}
+}
