@@ -83,7 +83,7 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.`,
 		PersistentPreRun: func(*cobra.Command, []string) { p.running = true },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(p.serveCommand(), p.sampleCommand(), p.modelsCommand(), p.trainCommand(), p.evalCommand(), p.reproduceCommand(), p.demoCommand(), p.scheduleCommand(), p.encodeCommand(), p.decodeCommand(), p.likelihoodCommand(), p.scoreCommand(), p.benchCommand(), p.tokenCommand(), p.doctorCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.sampleCommand(), p.modelsCommand(), p.trainCommand(), p.evalCommand(), p.reproduceCommand(), p.demoCommand(), p.scheduleCommand(), p.encodeCommand(), p.decodeCommand(), p.likelihoodCommand(), p.scoreCommand(), p.benchCommand(), p.tokenCommand(), p.doctorCommand(), p.manCommand(), p.versionCommand())
 	sortCommands(root)
 	p.addCompletion(root)
 	return root
