@@ -9,19 +9,19 @@ import (
 
 // RewriteVersion counts the changes to what [Rewrite] does. A rewritten graph rounds differently, so the version is part
 // of the identity of a sample.
-const RewriteVersion = 1
+const RewriteVersion = 2
 
 // rewriteOpset is the first operator set in which all operators written here broadcast.
 const rewriteOpset = 8
 
-// Rewrite replaces, in all graphs of model, activations that ONNX Runtime computes slowly by faster equals, and returns
-// how many:
+// Rewrite replaces, in all graphs of model, what ONNX Runtime computes slowly by faster equals, and returns how many:
 //
 //	Softplus(x)     = Relu(x) + Log(1 + Exp(-Abs(x)))     12 → 3 ns an element
 //	Elu(x), alpha 1 = Relu(x) + (Exp(Min(x, 0)) - 1)       2 → 1 ns an element
 //
-// Both agree with the operator to float32 rounding of 1 and pass NaN and infinities on. A model that mentions another
-// floating-point type than float32, or an operator set before 8, is left as it is.
+// Both agree with the operator to float32 rounding of 1 and pass NaN and infinities on. In graphs that convolve it also
+// replaces small matrix products, see [widenProducts]. A model that mentions another floating-point type than float32, or
+// an operator set before 8, is left as it is.
 func Rewrite(model *protos.ModelProto) (rewritten int) {
 	if defaultOpset(model) < rewriteOpset || !onlyFloat32(model.GetGraph()) {
 		return 0
@@ -40,7 +40,7 @@ func Rewrite(model *protos.ModelProto) (rewritten int) {
 		}
 		graph.Node = nodes
 	}
-	return rewritten
+	return rewritten + widenProducts(model.GetGraph(), names)
 }
 
 // expand returns the nodes to put in place of node, or nil to leave it.
@@ -89,12 +89,19 @@ func (e *expansion) addAs(output, op string, inputs ...string) string {
 }
 
 func (e *expansion) constant(name string, value float32) (output string) {
+	return e.tensor(name, &protos.TensorProto{DataType: int32(protos.TensorProto_FLOAT), FloatData: []float32{value}})
+}
+
+func (e *expansion) tensor(name string, value *protos.TensorProto) (output string) {
 	output = e.addAs(e.names.fresh(e.prefix+name), "Constant")
-	e.nodes[len(e.nodes)-1].Attribute = []*protos.AttributeProto{{
-		Name: "value", Type: protos.AttributeProto_TENSOR,
-		T: &protos.TensorProto{DataType: int32(protos.TensorProto_FLOAT), FloatData: []float32{value}},
-	}}
+	e.attribute(&protos.AttributeProto{Name: "value", Type: protos.AttributeProto_TENSOR, T: value})
 	return output
+}
+
+// attribute adds to the node written last.
+func (e *expansion) attribute(a *protos.AttributeProto) {
+	last := e.nodes[len(e.nodes)-1]
+	last.Attribute = append(last.Attribute, a)
 }
 
 // taken holds the names that values and nodes of a model have.

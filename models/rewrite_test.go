@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute-onnx/support/protos"
@@ -163,5 +164,68 @@ func TestRewriteNames(t *testing.T) {
 	}
 	if bodies != 1 || !seen["score"] || !seen["inner"] {
 		t.Errorf("%d bodies, outputs %v", bodies, seen)
+	}
+}
+
+// TestRewriteWidensProducts looks at what is multiplied by what. That results stay the same, and come to be independent of
+// the number of rows, the tests of ort show.
+func TestRewriteWidensProducts(t *testing.T) {
+	model := modelstest.EmbeddedConv("SiLU", 12, 1)
+	if n := models.Rewrite(model); n != 2 {
+		t.Fatalf("%d rewritten, want both products", n)
+	}
+	made := map[string]*protos.NodeProto{}
+	for _, node := range model.Graph.Node {
+		for _, output := range node.Output {
+			made[output] = node
+		}
+	}
+	for _, node := range model.Graph.Node {
+		if node.OpType != "Gemm" {
+			continue
+		}
+		copies := made[node.Input[0]]
+		if copies.GetOpType() != "Concat" || len(copies.Input) != 4 || slices.ContainsFunc(copies.Input, func(x string) bool { return x != copies.Input[0] }) {
+			t.Errorf("%s multiplies %v, want four copies of its rows", node.Name, copies)
+		}
+	}
+}
+
+func TestRewriteLeavesProducts(t *testing.T) {
+	tests := map[string]func(*protos.GraphProto){
+		"no convolution": func(g *protos.GraphProto) {
+			for _, node := range g.Node {
+				if node.OpType == "Conv" {
+					node.OpType = "Identity"
+				}
+			}
+		},
+		"another product": func(g *protos.GraphProto) {
+			g.Node = append(g.Node, &protos.NodeProto{OpType: "MatMul", Input: []string{"x", "x"}, Output: []string{"square"}})
+		},
+		"large matrix": func(g *protos.GraphProto) {
+			for _, tensor := range g.Initializer {
+				if len(tensor.Dims) == 2 {
+					tensor.Dims = []int64{1 << 10, 1 << 10}
+				}
+			}
+		},
+		"computed matrix": func(g *protos.GraphProto) { g.Initializer = nil },
+		"transposed rows": func(g *protos.GraphProto) {
+			for _, node := range g.Node {
+				if node.OpType == "Gemm" {
+					node.Attribute = append(node.Attribute, &protos.AttributeProto{Name: "transA", I: 1})
+				}
+			}
+		},
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			model := modelstest.EmbeddedConv("SiLU", 12, 1)
+			change(model.Graph)
+			if n := models.Rewrite(model); n != 0 {
+				t.Errorf("%d rewritten", n)
+			}
+		})
 	}
 }

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"math"
+	"time"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/server/ort"
@@ -14,11 +16,14 @@ const pointDim = 64
 // network is a model's sessions. Their results are the same to the last bit.
 type network struct {
 	session *ort.Session // one thread, which the workers share
-	wide    *ort.Session // all cores, for a chain that is alone; nil where it would not be faster
+	wide    *ort.Session // all cores, for a chain that is alone; nil where that is not faster
 }
 
-// loadNetwork makes the sessions of a model. A wide one pays for networks that need not pad a row of its own: those whose
-// every operator has enough to do for several cores.
+// wideGain is what a wide session has to take less of the time of the other, to be worth its memory.
+const wideGain = 0.15
+
+// loadNetwork makes the sessions of a model. A wide one can pay for networks that need not pad a row of its own, if their
+// operators have enough to do for several cores: a trial tells.
 func (s *Server) loadNetwork(ctx context.Context, file models.File) (network, error) {
 	options := ort.Options{Threads: 1, Device: s.device.String(), TF32: s.config.ONNXRuntime.TF32}
 	session, err := s.runtime.Load(ctx, file.Graph, file.Manifest, options)
@@ -33,7 +38,32 @@ func (s *Server) loadNetwork(ctx context.Context, file models.File) (network, er
 	if n.wide, err = s.runtime.Load(ctx, file.Graph, file.Manifest, options); err != nil {
 		return network{}, errors.Join(err, n.Close())
 	}
-	return n, nil
+	alone, err := timeAlone(ctx, n.session, file.Manifest)
+	if err != nil {
+		return network{}, errors.Join(err, n.Close())
+	}
+	together, err := timeAlone(ctx, n.wide, file.Manifest)
+	if err != nil {
+		return network{}, errors.Join(err, n.Close())
+	}
+	if together.Seconds() > (1-wideGain)*alone.Seconds() {
+		err, n.wide = n.wide.Close(), nil
+	}
+	return n, err
+}
+
+// timeAlone is the fastest of a few evaluations of one row.
+func timeAlone(ctx context.Context, session *ort.Session, m models.Manifest) (time.Duration, error) {
+	x, score, sigma := make([]float32, m.Dim()), make([]float32, m.Dim()), []float32{float32(m.Sigmas[0])}
+	fastest := time.Duration(math.MaxInt64)
+	for range 4 {
+		start := time.Now()
+		if err := session.Score(ctx, score, x, sigma); err != nil {
+			return 0, err
+		}
+		fastest = min(fastest, time.Since(start))
+	}
+	return fastest, nil
 }
 
 // Close frees the sessions.

@@ -98,6 +98,19 @@ type graph struct {
 	count int
 }
 
+// EmbeddedConv is a convolutional net for grey images of the given side that learns its noise level by a matrix product, as
+// most networks for images do: conv(activation(conv(x) + dense(dense(features of sigma))))/sigma.
+func EmbeddedConv(activation string, side int, seed uint64) *protos.ModelProto {
+	const channels = 16
+	g := newGraph("embedded", []int{1, side, side})
+	rng := rand.New(rand.NewPCG(seed, 0))
+	column := g.add("Reshape", models.InputSigma, g.ints("column", -1, 1))
+	features := g.add("Mul", column, g.floats("features", []int{1, channels}, uniform(channels, 1, rng)))
+	embedding := g.dense(g.activate(activation, g.dense(features, channels, 2*channels, rng)), 2*channels, channels, rng)
+	h := g.add("Add", g.conv(models.InputX, 1, channels, rng), g.add("Reshape", embedding, g.ints("planes", -1, channels, 1, 1)))
+	return g.finish("Div", g.conv(g.activate(activation, h), channels, 1, rng), g.perRow(models.InputSigma))
+}
+
 func newGraph(name string, shape []int) *graph {
 	return &graph{shape: shape, model: &protos.ModelProto{
 		IrVersion:   8,

@@ -27,7 +27,7 @@ var rowOperators = map[string]bool{
 	"Relu": true, "LeakyRelu": true, "Elu": true, "Sigmoid": true, "Tanh": true, "Softplus": true,
 	"ReduceMean": true, "ReduceSum": true, "Cast": true, "Constant": true, "Identity": true, "Concat": true, "Expand": true,
 	"Gather": true, "Pad": true, "Reshape": true, "Resize": true, "Shape": true, "Slice": true, "Split": true, "Squeeze": true,
-	"Transpose": true, "Unsqueeze": true,
+	"SpaceToDepth": true, "DepthToSpace": true, "Transpose": true, "Unsqueeze": true,
 }
 
 // rowMultiplesOf returns what the rows of a graph's evaluations may have to be a multiple of so that results do not depend
@@ -41,7 +41,7 @@ func rowMultiplesOf(graph *protos.GraphProto, dim int) []int {
 		convolves = convolves || node.GetOpType() == "Conv"
 	}
 	switch {
-	case convolves && products: // of the noise level's features, most often, which are small
+	case convolves && products: // where they carry the noise level, models.Rewrite has seen to them
 		return []int{1, fewRows, productRows}
 	case convolves:
 		return []int{1, productRows}

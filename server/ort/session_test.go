@@ -99,6 +99,7 @@ func TestRowsAreIndependent(t *testing.T) {
 		{"MLP Tanh", func() *protos.ModelProto { return modelstest.MLP("Tanh", 4) }, []int{2}, 4096},
 		{"conv Elu", func() *protos.ModelProto { return modelstest.Conv("Elu", 12, 5) }, square, 256},
 		{"conv SiLU", func() *protos.ModelProto { return modelstest.Conv("SiLU", 12, 6) }, square, 256},
+		{"conv embedded", func() *protos.ModelProto { return modelstest.EmbeddedConv("SiLU", 12, 8) }, square, 256},
 		{"conv odd", func() *protos.ModelProto { return modelstest.Conv("SiLU", 5, 7) }, []int{1, 5, 5}, 1024},
 	}
 	for _, network := range networks {
