@@ -105,9 +105,8 @@ func (s *Server) watchModels(ctx context.Context) error {
 	if err := watchFolders(watcher, s.config.Models.Dir); err != nil {
 		return fmt.Errorf("models.watch: %w", err)
 	}
-	settled := time.NewTimer(0)
+	settled := time.NewTimer(quiet) // what came between the loading and the watching was not seen
 	defer settled.Stop()
-	<-settled.C
 	for {
 		select {
 		case <-ctx.Done():
