@@ -10,6 +10,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"github.com/langevin-ml/langevin/server"
@@ -212,6 +214,47 @@ func TestPageHoldsALine(t *testing.T) {
 	request := map[string]any{"n": 300, "seed": 3, "inpainting": map[string]any{"values": values, "mask": []bool{true, false}}}
 	if want := s.fingerprint(t, "ring", request); got != want || !(decode[float64](t, at) > 1) {
 		t.Errorf("held at %s the page drew %s, the server %s", at, got, want)
+	}
+	b.noErrors()
+}
+
+// TestPageConditionalDensity holds the density on a line against that of a Gaussian of covariance [2 1.2; 1.2 1], where it
+// is known: of mean 0.6 x and variance 0.28 at x, of mean 1.2 y and variance 0.56 at y, and wider where x or y has noise.
+func TestPageConditionalDensity(t *testing.T) {
+	b := inChromium(t)
+	s := open(t, nil)
+	b.do(chromedp.Navigate(s.url))
+	b.waitFor(ready)
+	const moments = `(async () => {
+		const {Landscape} = await import("/landscape.js");
+		const l = new Landscape({low: -8, high: 8, sigmas: [1, 0.1]}, () => {});
+		const [half, points] = [8, l.grid(l.cells, 8)];
+		const log = Float64Array.from({length: l.cells ** 2}, (_, k) => {
+			const [x, y] = points.subarray(2 * k, 2 * k + 2);
+			return -(x * x - 2.4 * x * y + 2 * y * y) / 1.12;
+		});
+		const p = l.conditional({half, log}, AXIS, 1.5, SIGMA);
+		let [sum, mean, square] = [0, 0, 0];
+		p.forEach((v, k) => {
+			const u = points[2 * k];
+			sum += v * 2 * half / l.cells;
+			mean += u * v * 2 * half / l.cells;
+			square += u * u * v * 2 * half / l.cells;
+		});
+		return [sum, mean, square - mean * mean];
+	})()`
+	for _, tt := range []struct{ axis, sigma, mean, variance float64 }{
+		{0, 0, 0.9, 0.28}, {1, 0, 1.8, 0.56}, {0, 0.5, 0.9, 0.28 + 0.36*0.25}, {1, 0.5, 1.8, 0.56 + 1.44*0.25},
+	} {
+		var got [3]float64
+		expression := strings.NewReplacer("AXIS", fmt.Sprint(tt.axis), "SIGMA", fmt.Sprint(tt.sigma)).Replace(moments)
+		b.do(chromedp.Evaluate(expression, &got, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+		for i, want := range []float64{1, tt.mean, tt.variance} {
+			if math.Abs(got[i]-want) > 0.02 {
+				t.Errorf("axis %g, sigma %g: integral, mean and variance %v, want 1, %g, %g", tt.axis, tt.sigma, got, tt.mean, tt.variance)
+				break
+			}
+		}
 	}
 	b.noErrors()
 }

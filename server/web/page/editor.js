@@ -137,9 +137,8 @@ export class Editor {
     if (!this.model) return;
     const [, height, width] = this.model.shape;
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
-    const wide = Math.max(width, Math.round(this.canvas.clientWidth * ratio));
-    const zoom = wide / width;
-    Object.assign(this.canvas, { width: wide, height: Math.round(zoom * height) });
+    const zoom = Math.max(1, Math.ceil((this.canvas.clientWidth * ratio) / width)); // whole: pixels have no seams
+    Object.assign(this.canvas, { width: zoom * width, height: zoom * height });
     const c = this.canvas.getContext("2d");
     c.imageSmoothingEnabled = false;
     if (this.values) {

@@ -6,7 +6,7 @@ import { isPlane } from "./landscape.js";
 // holdsOf is what can be held of a model's samples, by the names that links have.
 export function holdsOf(model) {
   if (isPlane(model)) return { "": "Nothing", x: "Across", y: "Up" };
-  if (!isImage(model)) return { "": "Nothing" };
+  if (!isImage(model)) return {};
   return { "": "Nothing", part: "A part", ...(model.shape[0] > 1 && { grey: "The grey" }) };
 }
 

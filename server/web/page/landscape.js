@@ -12,7 +12,7 @@ const patience = 0.04; // seconds for the scores of one grid, past which the den
 const seen = 1.5; // sigmas around the data that are in view
 const reach = 3.2; // sigmas around the data for which the density is asked, enough until the next level takes over
 
-const spread = [-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]; // sigmas around a held value, for the noise on it
+const spread = [-3, -2.25, -1.5, -0.75, 0, 0.75, 1.5, 2.25, 3]; // sigmas around a held value, for the noise on it
 
 export function isPlane(model) {
   return model.shape.length === 1 && model.shape[0] === 2;
@@ -28,23 +28,36 @@ export class Landscape {
     this.density = this.sigmas.map(() => null); // {half, log, p, marginal, picture} once known, relative to the largest p
     this.field = null;
     this.note = ""; // what is missing, and why
+    this.loading = this.complete = false;
     this.abort = new AbortController();
   }
 
-  // load asks for everything, what shows most first. A model that cannot tell is drawn without.
+  // load asks for everything, what shows most first. A model that cannot tell is drawn without. Asked again, it loads what
+  // was left out: a server is slow while it samples.
   async load() {
+    if (this.loading || this.complete) return;
+    this.loading = true;
     try {
-      const fastest = await this.loadField();
-      if (fastest > patience) {
+      this.field ??= await this.loadField();
+      this.onChange();
+      this.field.seconds = Math.min(this.field.seconds, await this.secondsOfField());
+      this.note = "";
+      if (this.field.seconds > patience) {
         this.note = "The density is left out: for this network it would take long.";
-        return this.onChange();
+        return;
       }
       const order = this.sigmas.map((_, i) => i);
-      for (const i of [0, ...order.slice(1).reverse()]) await this.loadDensity(i);
+      for (const i of [0, ...order.slice(1).reverse()]) {
+        this.density[i] ??= await this.loadDensity(i);
+        this.onChange();
+      }
+      this.complete = true;
     } catch (error) {
       if (!this.abort.signal.aborted) this.note = `Density or score field are missing: ${error.message}.`;
+    } finally {
+      this.loading = false;
+      this.onChange();
     }
-    this.onChange();
   }
 
   stop() {
@@ -78,22 +91,30 @@ export class Landscape {
     return points;
   }
 
-  // loadField returns the seconds of the fastest call.
+  // loadField returns the score at the same places of the view at every sigma, and the seconds of the fastest call.
   async loadField() {
-    const { name, version } = this.model;
     const sigmas = this.spread(fieldLevels);
     const vectors = [];
-    let fastest = Infinity;
+    let seconds = Infinity;
     for (const sigma of sigmas) {
       const start = performance.now();
-      const x = rows(this.grid(arrows, this.half(sigma)));
-      const { score } = await unary("SamplingService/Score", { model: name, version, x, sigma: [sigma] }, this.abort.signal);
-      vectors.push(floats(score));
-      fastest = Math.min(fastest, (performance.now() - start) / 1000);
+      vectors.push(await this.score(sigma));
+      seconds = Math.min(seconds, (performance.now() - start) / 1000);
     }
-    this.field = { sigmas, arrows, vectors }; // at the same places of the view at every sigma
-    this.onChange();
-    return fastest;
+    return { sigmas, arrows, vectors, seconds };
+  }
+
+  async secondsOfField() {
+    const start = performance.now();
+    await this.score(this.sigmas[0]);
+    return (performance.now() - start) / 1000;
+  }
+
+  async score(sigma) {
+    const { name, version } = this.model;
+    const x = rows(this.grid(arrows, this.half(sigma)));
+    const { score } = await unary("SamplingService/Score", { model: name, version, x, sigma: [sigma] }, this.abort.signal);
+    return floats(score);
   }
 
   async loadDensity(i) {
@@ -108,8 +129,7 @@ export class Landscape {
     const top = Math.max(...given);
     const log = Float64Array.from(given, (l) => l - top);
     const p = Float32Array.from(log, Math.exp);
-    this.density[i] = { half, log, p, marginal: marginal(p, (2 * half) / cells), picture: null };
-    this.onChange();
+    return { half, log, p, marginal: marginal(p, (2 * half) / cells), picture: null };
   }
 
   get cells() {

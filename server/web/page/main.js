@@ -83,7 +83,7 @@ function chooseModel() {
   $("#description").textContent = model.description ?? "";
   const n = form.elements.n;
   n.max = isImage(model) ? 64 : 2000;
-  n.value = isImage(model) ? 16 : 500;
+  n.value = isImage(model) ? (size(model) <= 1024 ? 64 : 16) : 500;
   document.querySelectorAll(".plane").forEach((label) => (label.hidden = !isPlane(model)));
   $("#server").textContent = `${model.name} version ${model.version}, digest ${model.digest.slice(0, 12)}, on ${model.device}`;
   offer(model);
@@ -91,10 +91,12 @@ function chooseModel() {
   showHold();
 }
 
+const size = (model) => model.shape.reduce((a, b) => a * b, 1);
+
 // offer fills the choices that depend on the model: what can be held, and which models can guide.
 function offer(model) {
   const holds = Object.entries(holdsOf(model));
-  $("#hold").hidden = holds.length < 2;
+  $("#hold").hidden = holds.length === 0;
   $("#hold").open = false;
   const legend = $("#holds legend");
   $("#holds").replaceChildren(legend, ...holds.map(([value, name]) => radio("hold", value, name)));
@@ -238,6 +240,7 @@ function finished() {
     say(`Done: ${whole.format(settings.n)} ${settings.n === 1 ? "chain" : "chains"} from seed ${settings.seed}, in ${secondsOf(state.runs)}.${other}`, state.otherDigest);
   }
   if (still.matches) state.position = frameCount() - 1;
+  state.landscape?.load();
   touch();
 }
 
@@ -276,8 +279,8 @@ function report(error) {
   if (error instanceof TypeError) return say("The server does not answer.", true);
   const fields = error.fields ?? [];
   const elsewhere = problems.show(form, fields, form.elements.sampler.value).map((f) => f.description);
-  if (fields.length > elsewhere.length) elsewhere.unshift("The server refused the settings that are marked");
-  say(elsewhere.join("; ") || error.message, true);
+  if (fields.length > elsewhere.length) elsewhere.unshift("The server refused the settings that are marked.");
+  say(elsewhere.join(" ") || error.message, true);
 }
 
 const format = (v) => (v === undefined || Number.isNaN(v) ? "–" : String(Number(Number(v).toPrecision(3))));
@@ -344,10 +347,11 @@ function drawTransport(run, index, total) {
   scrub.setAttribute("aria-valuetext", frame ? `step ${frame.step} of ${run.steps}, sigma ${format(frame.sigma)}` : "no frames yet");
   const play = $("#play");
   play.disabled = !has;
-  const label = state.playing ? "Pause" : "Play";
+  const playing = state.playing && has;
+  const label = playing ? "Pause" : "Play";
   if (play.getAttribute("aria-label") !== label) {
     play.setAttribute("aria-label", label);
-    play.firstChild.textContent = state.playing ? "❚❚" : "▶";
+    play.firstChild.textContent = playing ? "❚❚" : "▶";
   }
   $("#stop").disabled = !running();
   $("#sample").textContent = running() ? "Restart" : "Sample";
@@ -389,9 +393,8 @@ function aim(stage, event) {
 function pick(stage, run, event) {
   const chain = stage.tileAt(event);
   if (chain < 0 || run?.state !== "done" || !holdsPicture(readForm(form))) return;
-  const size = run.samples.length / run.settings.n;
-  const what = `Sample ${chain} of the run`;
-  editor.take(run.samples.slice(chain * size, (chain + 1) * size), nameOf(run.settings, chain), what);
+  const values = run.samples.slice(chain * size(run.model), (chain + 1) * size(run.model));
+  editor.take(values, nameOf(run.settings, chain), `Sample ${chain} of this run`);
 }
 
 async function upload(file) {
