@@ -63,6 +63,7 @@ type Training struct {
 	Preset       string    `json:"preset,omitempty"`
 	Data         string    `json:"data,omitempty"`
 	Commit       string    `json:"commit,omitempty"` // of the training code
+	Device       string    `json:"device,omitempty"` // that it ran on; the CPU if empty
 	Iterations   int       `json:"iterations"`
 	BatchSize    int       `json:"batch_size"`
 	Seed         uint64    `json:"seed"`

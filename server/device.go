@@ -9,32 +9,15 @@ import (
 	"github.com/langevin-ml/langevin/server/ort"
 )
 
-// device is what the networks run on, and what was asked for.
-type device struct {
-	ort.Device
-	fallback error // why auto did not get a GPU; nil if it did, or if it was not asked for
-}
-
-// resolveDevice finds out what the setting device means on this machine. What is asked for by name and cannot be had is an
-// error; auto takes the CPU then, and says so.
-func resolveDevice(setting, library string, log *slog.Logger) (device, error) {
-	if setting == ort.DeviceAuto {
-		gpu := ort.Device{CUDA: true}
-		checks, err := ort.ProbeDevice(context.Background(), library, gpu)
-		if err != nil {
-			log.Warn("device auto: no GPU can be used, so networks run on the CPU", "reason", err)
-			return device{fallback: err}, nil
-		}
-		logChecks(log, checks)
-		return device{Device: gpu}, nil
+// findDevice finds out what the setting device means on this machine, and tells the log.
+func findDevice(setting, library string, log *slog.Logger) (ort.Found, error) {
+	found, err := ort.FindDevice(context.Background(), library, setting)
+	if found.Fallback != nil {
+		log.Warn("device auto: no GPU can be used, so networks run on the CPU", "reason", found.Fallback)
+		return found, nil
 	}
-	d, err := ort.ParseDevice(setting)
-	if err != nil {
-		return device{}, err
-	}
-	checks, err := ort.ProbeDevice(context.Background(), library, d)
-	logChecks(log, checks)
-	return device{Device: d}, err
+	logChecks(log, found.Checks)
+	return found, err
 }
 
 func logChecks(log *slog.Logger, checks []ort.Check) {

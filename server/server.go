@@ -31,7 +31,7 @@ type Server struct {
 	config  Config
 	log     *slog.Logger
 	runtime *ort.Runtime
-	device  device
+	device  ort.Found
 	repo    *models.Repository
 	host    *host.Host[*rpc.Engine]
 	health  *healthBoard
@@ -51,7 +51,7 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := resolveDevice(c.Device, engine.Path(), log)
+	found, err := findDevice(c.Device, engine.Path(), log)
 	if err != nil {
 		return nil, err
 	}

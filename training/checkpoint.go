@@ -2,6 +2,7 @@ package training
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -19,12 +20,13 @@ import (
 // A checkpoint is all that a training needs to go on as if it had never stopped. The random numbers need no place in
 // it: they are counted by iteration.
 type checkpoint struct {
-	Config  string    `json:"config"`  // YAML
-	Done    int       `json:"done"`    // iterations
-	Sizes   []int     `json:"sizes"`   // of the vectors of the device's state
-	History []Record  `json:"history"` // the log so far
-	Sums    []float64 `json:"sums"`    // of losses by level, since the log's last line
-	Counts  []int     `json:"counts"`  // of rows by level, likewise
+	Config  string    `json:"config"`           // YAML
+	Device  string    `json:"device,omitempty"` // that it ran on, empty for CPU
+	Done    int       `json:"done"`             // iterations
+	Sizes   []int     `json:"sizes"`            // of the vectors of the device's state
+	History []Record  `json:"history"`          // the log so far
+	Sums    []float64 `json:"sums"`             // of losses by level, since the log's last line
+	Counts  []int     `json:"counts"`           // of rows by level, likewise
 
 	state [][]float32
 }
@@ -113,7 +115,7 @@ func (t *trainer) checkpoint() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := checkpoint{Config: string(config), Done: t.done, History: t.history, Sums: t.means.sum, Counts: t.means.count}
+	c := checkpoint{Config: string(config), Device: t.options.foreign(), Done: t.done, History: t.history, Sums: t.means.sum, Counts: t.means.count}
 	for i := range t.device.state {
 		vector, err := t.device.read(i)
 		if err != nil {
@@ -195,6 +197,9 @@ func (t *trainer) take(c checkpoint) error {
 	}
 	if keys := changes(old, t.config); len(keys) > 0 {
 		return fmt.Errorf("it is of another training: %s differ", strings.Join(keys, ", "))
+	}
+	if c.Device != t.options.foreign() {
+		return fmt.Errorf("it is of a training on %s and goes on there only, not on %s", cmp.Or(c.Device, CPU), cmp.Or(t.options.Device, CPU))
 	}
 	if len(c.state) != len(t.device.state) || len(c.Sums) != len(t.means.sum) || len(c.Counts) != len(t.means.count) {
 		return errNoCheckpointFile

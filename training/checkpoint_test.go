@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // stopAt trains until an iteration that the log mentions, as Ctrl-C would, and leaves a checkpoint.
@@ -119,6 +121,14 @@ func TestResumeRefuses(t *testing.T) {
 	}
 	if _, err := Run(t.Context(), c, Options{Library: library, Checkpoints: folder}); err != nil {
 		t.Fatal(err)
+	}
+	text, err := yaml.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := trainer{config: c, options: Options{Device: CUDA}}
+	if err := elsewhere.take(checkpoint{Config: string(text)}); err == nil || err.Error() != "it is of a training on cpu and goes on there only, not on cuda" {
+		t.Errorf("on another device: error %v", err)
 	}
 	for assignment, want := range map[string]string{
 		"seed=7":                           "another training: seed differ",

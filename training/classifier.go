@@ -74,7 +74,7 @@ func TrainClassifier(ctx context.Context, c ClassifierConfig, train, test *data.
 	if err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}
-	backend, err := openBackend(o.Library)
+	backend, err := openBackend(o.Library, o.Device)
 	if err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}

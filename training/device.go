@@ -1,6 +1,7 @@
 package training
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -15,8 +16,18 @@ import (
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
-// openBackend starts GoMLX on the ONNX Runtime library at path. Nothing is ever downloaded.
-func openBackend(path string) (compute.Backend, error) {
+// What trainings run on.
+const (
+	CPU  = "cpu"
+	CUDA = "cuda" // the first GPU that the process sees: CUDA_VISIBLE_DEVICES says which
+)
+
+// openBackend starts GoMLX on the ONNX Runtime library at path and a device. Nothing is ever downloaded.
+func openBackend(path, device string) (compute.Backend, error) {
+	device = cmp.Or(device, CPU)
+	if device != CPU && device != CUDA {
+		return nil, fmt.Errorf("device is %q: want %s or %s", device, CPU, CUDA)
+	}
 	if path == "" {
 		return nil, errors.New("no ONNX Runtime library given")
 	}
@@ -30,7 +41,7 @@ func openBackend(path string) (compute.Backend, error) {
 	if strings.ContainsAny(path, ",=") { // they separate GoMLX's settings, of which the path is one
 		return nil, fmt.Errorf("open ONNX Runtime %s: the path has a comma or an equals sign, which GoMLX cannot take", path)
 	}
-	backend, err := onnxbackend.New(path + ",cpu")
+	backend, err := onnxbackend.New(path + "," + device)
 	if err != nil {
 		return nil, fmt.Errorf("open ONNX Runtime %s: %w", path, err)
 	}
@@ -52,6 +63,19 @@ type device struct {
 	update  *graph.Exec // state, rates, batch -> state, losses
 	measure *graph.Exec // parameters, batch -> losses
 	state   []*tensors.Tensor
+
+	updating, measuring firstCall
+}
+
+// firstCall hands the first of several calls to start, unless that is nil.
+type firstCall struct{ start func(func() error) error }
+
+func (f *firstCall) do(call func() error) error {
+	start := f.start
+	if f.start = nil; start == nil {
+		return call()
+	}
+	return start(call)
 }
 
 func newDevice(backend compute.Backend, c Config, network *nn.Graph) (*device, error) {
@@ -148,7 +172,9 @@ func (d *device) step(b *batch, rates [2]float32) ([]float32, error) {
 		}
 		args = append(args, donated)
 	}
-	out, err := d.update.Call(append(append(args, rates[:]), b.tensors()...)...)
+	args = append(append(args, rates[:]), b.tensors()...)
+	var out []*tensors.Tensor
+	err := d.updating.do(func() (err error) { out, err = d.update.Call(args...); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +184,9 @@ func (d *device) step(b *batch, rates [2]float32) ([]float32, error) {
 
 // evaluate returns the loss of each row of b under the averaged weights.
 func (d *device) evaluate(b *batch) ([]float32, error) {
-	out, err := d.measure.Call1(append([]any{d.state[stateAverage]}, b.tensors()...)...)
+	args := append([]any{d.state[stateAverage]}, b.tensors()...)
+	var out *tensors.Tensor
+	err := d.measuring.do(func() (err error) { out, err = d.measure.Call1(args...); return err })
 	if err != nil {
 		return nil, err
 	}

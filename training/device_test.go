@@ -1,8 +1,10 @@
 package training
 
 import (
+	"errors"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,13 +147,33 @@ func stateOf(t *testing.T, d *device, which int) []float32 {
 	return values
 }
 
+// What starts a device's libraries is handed to whoever asked for it: each computation's first run, and no other.
+func TestStarting(t *testing.T) {
+	starts := 0
+	c := short(t, "toy-ring", "training.iterations=3", "training.batch_size=20", "training.eval_rows=60")
+	started, err := Run(t.Context(), c, Options{Library: library(t), Device: CPU, Starting: func(start func() error) error { starts++; return start() }})
+	if err != nil || starts != 2 {
+		t.Fatalf("%d starts, %v: want 2, of the updates and of the loss", starts, err)
+	}
+	if plain := train(t, c); !slices.Equal(plain.Params, started.Params) {
+		t.Error("the result is another one")
+	}
+	refused := errors.New("no such device")
+	if _, err := Run(t.Context(), c, Options{Library: library(t), Starting: func(func() error) error { return refused }}); !errors.Is(err, refused) {
+		t.Errorf("error %v, want %v", err, refused)
+	}
+}
+
 func TestOpenBackendRefuses(t *testing.T) {
+	if _, err := openBackend(library(t), "gpu"); err == nil || err.Error() != `device is "gpu": want cpu or cuda` {
+		t.Errorf("device gpu: %v", err)
+	}
 	for path, want := range map[string]string{
 		"": "no ONNX Runtime library given",
 		filepath.Join(t.TempDir(), "libonnxruntime.so"): "no such file",
 		"device,test.go": "no such file",
 	} {
-		if _, err := openBackend(path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := openBackend(path, CPU); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("open %q: error %v, want one that says %q", path, err, want)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // Each algorithm follows its paper, written out in float64, over gradients that are given.
 func TestOptimizers(t *testing.T) {
-	backend, err := openBackend(library(t))
+	backend, err := openBackend(library(t), CPU)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ type Result struct {
 	schedule sampling.Schedule
 	data     string
 	commit   string
+	device   string // empty for CPU
 }
 
 // Schedule is the noise schedule that the network was trained on.
@@ -46,7 +47,7 @@ func (r *Result) Manifest() models.Manifest {
 			Kind: models.SamplerAnnealedLangevin, StepsPerLevel: c.Sampler.StepsPerLevel, StepLR: c.Sampler.StepLR, Denoise: c.Sampler.Denoise,
 		},
 		Training: &models.Training{
-			Preset: c.Preset, Data: r.data, Commit: r.commit, Iterations: r.Iterations, BatchSize: c.Training.BatchSize, Seed: c.Seed,
+			Preset: c.Preset, Data: r.data, Commit: r.commit, Device: r.device, Iterations: r.Iterations, BatchSize: c.Training.BatchSize, Seed: c.Seed,
 			Loss: rounded(r.Loss), LossPerLevel: roundedAll(r.LossPerLevel),
 		},
 	}

@@ -13,18 +13,29 @@ import (
 // ErrDiverged is wrapped by the error of a training whose loss stopped being finite.
 var ErrDiverged = errors.New("training diverged")
 
-// Options says where a training runs and who watches. Nothing in it changes the result.
+// Options says where a training runs and who watches. Nothing in it but the device changes the result.
 type Options struct {
 	Library  string         // path of the ONNX Runtime library; required. A process stays on the first one it opened
 	Progress func(Progress) // called every Config.Training.LogEvery iterations and after the last, in Run's goroutine; may be nil
 	Log      io.Writer      // gets a Record at the same times, one line of JSON each; may be nil
 	Commit   string         // of the source code, for the model's manifest; may be empty
 
+	Device   string                         // what it runs on: [CPU], also if empty, or [CUDA]
+	Starting func(start func() error) error // called with each computation's first run, which starts the device's libraries; those of a GPU take over signals. May be nil
+
 	Events   io.Writer                                  // gets the same for TensorBoard, as a file of its own for each run; may be nil
 	Snapshot func(ctx context.Context, r *Result) error // called with every checkpoint that Config.Training.CheckpointEvery asks for; may be nil
 
 	Checkpoints string // folder for checkpoints: as Config.Training says, when the training is stopped, and at its end; none if empty
 	Resume      bool   // go on from the newest of them; the result is that of a training which never stopped
+}
+
+// foreign is the device, empty if that is the CPU.
+func (o Options) foreign() string {
+	if o.Device == CPU {
+		return ""
+	}
+	return o.Device
 }
 
 // Run trains a network as c says. It returns an error if c is not valid, the library cannot be opened, the data cannot
@@ -77,13 +88,16 @@ func newTrainer(c Config, o Options) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend, err := openBackend(o.Library)
+	backend, err := openBackend(o.Library, o.Device)
 	if err != nil {
 		return nil, err
 	}
 	t.options = o
-	t.device, err = newDevice(backend, c, t.network)
-	return t, err
+	if t.device, err = newDevice(backend, c, t.network); err != nil {
+		return nil, err
+	}
+	t.device.updating.start, t.device.measuring.start = o.Starting, o.Starting
+	return t, nil
 }
 
 // prepare is everything of a trainer that computes nothing: it has no device.
@@ -195,7 +209,7 @@ func (t *trainer) result(ctx context.Context) (*Result, error) {
 	}
 	r := &Result{
 		Config: t.config, Network: t.network, Params: params, Iterations: t.done, History: t.history,
-		schedule: t.drawer.schedule, data: t.drawer.source.Name(), commit: t.options.Commit,
+		schedule: t.drawer.schedule, data: t.drawer.source.Name(), commit: t.options.Commit, device: t.options.foreign(),
 	}
 	if t.done < t.config.Training.Iterations {
 		if n := len(t.history); n > 0 {

@@ -104,24 +104,16 @@ func checkLibrary(r *doctorReport, explicit string) (engine *ort.Runtime, path s
 
 // checkDevice returns the device to test. Of auto a missing GPU is no fault.
 func checkDevice(ctx context.Context, r *doctorReport, setting, library string) (string, bool) {
-	asked := setting
-	if setting == ort.DeviceAuto {
-		asked = ort.DeviceCUDA
+	device, err := ort.FindDevice(ctx, library, setting)
+	if device.Fallback != nil {
+		r.add(ort.Check{Name: "device", OK: true, Detail: fmt.Sprintf("auto takes the CPU: %v", device.Fallback)})
+		return device.String(), true
 	}
-	device, err := ort.ParseDevice(asked)
-	var checks []ort.Check
-	if err == nil {
-		checks, err = ort.ProbeDevice(ctx, library, device)
-	}
-	if setting == ort.DeviceAuto && err != nil {
-		r.add(ort.Check{Name: "device", OK: true, Detail: fmt.Sprintf("auto takes the CPU: %v", err)})
-		return ort.DeviceCPU, true
-	}
-	for _, c := range checks {
+	for _, c := range device.Checks {
 		r.add(c)
 	}
 	if err != nil {
-		if len(checks) == 0 || checks[len(checks)-1].OK {
+		if n := len(device.Checks); n == 0 || device.Checks[n-1].OK {
 			r.add(ort.Check{Name: "device", Detail: err.Error()})
 		}
 		return "", false

@@ -24,6 +24,8 @@ type trainCommand struct {
 	file              string
 	runner            string
 	library           string
+	device            string
+	tf32              bool
 	set               []string
 	samples           countValue
 	data              map[string]*string // value by key of the configuration
@@ -53,6 +55,7 @@ Beside the model, OUT gets the losses as a log (training_NAME.jsonl) and for Ten
   langevin train toy-ring --set name=quick --set training.iterations=2000
   langevin train toy-ring --set training.checkpoint_every=1000 --set training.checkpoints=3
   langevin train toy-ring --resume
+  langevin train anneal-mnist --device cuda
   langevin train --config anneal.yml --set data.dir=data/mnist`,
 		Args:      cobra.MaximumNArgs(1),
 		ValidArgs: training.Presets(),
@@ -66,6 +69,8 @@ Beside the model, OUT gets the losses as a log (training_NAME.jsonl) and for Ten
 	c.MarkFlagsMutuallyExclusive("resume", "overwrite")
 	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
 	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
+	c.Flags().StringVar(&o.device, "device", ort.DeviceCPU, "what trains: cpu, cuda or cuda:N, or auto: the GPU if there is one")
+	c.Flags().BoolVar(&o.tf32, "tf32", false, "let a GPU round the factors of products to 10 bits, which is faster")
 	c.Flags().Var(&o.samples, "samples", "how many samples the figures show")
 	for _, f := range []struct{ name, key, help string }{
 		{"std", "data.std", "standard deviation of each mode of the data"},
@@ -84,6 +89,10 @@ func (p *program) train(ctx context.Context, o *trainCommand, args []string) err
 		return err
 	}
 	library, _, err := ort.FindLibrary(o.library)
+	if err != nil {
+		return err
+	}
+	device, err := p.findTrainingDevice(ctx, library, o)
 	if err != nil {
 		return err
 	}
@@ -113,7 +122,7 @@ func (p *program) train(ctx context.Context, o *trainCommand, args []string) err
 	}
 	defer board.Close() // written event by event
 	result, err := p.runTraining(ctx, config, training.Options{
-		Library: library, Log: log, Events: board, Commit: commit(), Checkpoints: checkpoints, Resume: o.resume,
+		Library: library, Device: trainsOn(device), Starting: device.Starting, Log: log, Events: board, Commit: commit(), Checkpoints: checkpoints, Resume: o.resume,
 		Snapshot: snapshots(o.folder, library, config.Training.SnapshotSamples),
 	})
 	if result != nil && err != nil {

@@ -137,16 +137,7 @@ func TestTrainPictures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, dir := t.TempDir(), t.TempDir()
-	for i := range 10 {
-		var picture bytes.Buffer
-		if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i)), picture.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	out := t.TempDir()
 	preset := filepath.Join(t.TempDir(), "mine.yaml")
 	text, err := os.ReadFile("../../training/presets/toy-ring.yaml")
 	if err != nil {
@@ -155,17 +146,79 @@ func TestTrainPictures(t *testing.T) {
 	if err := os.WriteFile(preset, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	got := runAlone(t, "train", "--config", preset, "--out", out, "--onnxruntime-library", library, "--set", "name=black",
-		"--set", "data={name: images, dir: "+dir+", image_size: 8, grey: true, modes: 0, radius: 0, std: 0}",
-		"--set", `network={name: ncsnv2, ngf: 2, hidden: 0, activation: "", scale: 0}`, "--set", "range={low: 0, high: 1}",
+	args := append([]string{"train", "--config", preset, "--out", out, "--onnxruntime-library", library, "--set", "name=black"}, smallPictures(t)...)
+	got := runAlone(t, append(args,
 		"--set", "noise.levels=2", "--set", "training.iterations=4", "--set", "training.batch_size=2", "--set", "training.log_every=2", "--set", "training.eval_rows=2",
-		"--set", "training.checkpoint_every=2", "--set", "training.snapshot_samples=4", "--set", "sampler.steps_per_level=2")
+		"--set", "training.checkpoint_every=2", "--set", "training.snapshot_samples=4", "--set", "sampler.steps_per_level=2")...)
 	if got.code != exitOK || !strings.Contains(got.stdout, "black: 4 iterations, loss ") || strings.Contains(got.stdout, "least") {
 		t.Fatalf("%+v", got)
 	}
 	checkFiles(t, out, "checkpoints", "losses_black.png", "models", "samples", "samples_black.png", "tensorboard", "training_black.jsonl")
 	checkFiles(t, filepath.Join(out, "samples", "black"), "iteration_000000002.png")
 	checkFiles(t, filepath.Join(out, "checkpoints", "black"), "iteration_000000002.checkpoint", "iteration_000000004.checkpoint")
+}
+
+// smallPictures are settings of a convolutional network and of pictures, which it writes.
+func smallPictures(t *testing.T) []string {
+	t.Helper()
+	dir := t.TempDir()
+	for i := range 10 {
+		grey := image.NewGray(image.Rect(0, 0, 8, 8))
+		for k := range grey.Pix {
+			grey.Pix[k] = uint8(25 * i * k / 64)
+		}
+		var picture bytes.Buffer
+		if err := png.Encode(&picture, grey); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i)), picture.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return []string{"--set", "data={name: images, dir: " + dir + ", image_size: 8, grey: true, modes: 0, radius: 0, std: 0}",
+		"--set", `network={name: ncsnv2, ngf: 2, hidden: 0, activation: "", scale: 0}`, "--set", "range={low: 0, high: 1}"}
+}
+
+// A device that cannot be had ends the training before it touches a file; auto trains on the CPU then, and says so.
+func TestTrainDevice(t *testing.T) {
+	library, _, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ort.ProbeDevice(t.Context(), library, ort.Device{CUDA: true}); err == nil {
+		t.Skip("this machine has CUDA")
+	}
+	out := t.TempDir()
+	args := append([]string{"train", "toy-ring", "--samples", "40", "--out", out, "--onnxruntime-library", library}, quick()...)
+	for flags, want := range map[string]string{
+		"--device cuda":   "device unavailable: cuda:0: provider library: libonnxruntime_providers_shared.so is not in",
+		"--device cuda:3": "device unavailable: cuda:3: provider library: ",
+		"--device abacus": `device is "abacus": want cpu, cuda, cuda:N or auto`,
+		"--tf32":          "--tf32 is for GPUs: want --device to be cuda, cuda:N or auto",
+	} {
+		if got := runAlone(t, append(args, strings.Fields(flags)...)...); got.code != exitFailed || !oneLineWith(got.stderr, want) {
+			t.Errorf("%s: %+v", flags, got)
+		}
+		checkFiles(t, out)
+	}
+	var told bytes.Buffer
+	device, err := (&program{stderr: &told}).findTrainingDevice(t.Context(), library, &trainCommand{device: ort.DeviceAuto})
+	if err != nil || device != (ort.Device{}) ||
+		!oneLineWith(told.String(), "device auto: no GPU can be used, so the training runs on the CPU: device unavailable: cuda:0: provider library") {
+		t.Errorf("auto is %v, %v, and says %q", device, err, told.String())
+	}
+}
+
+func TestVisibleDevice(t *testing.T) {
+	for _, tt := range []struct {
+		list  string
+		index int
+		want  string
+	}{{"", 0, "0"}, {"", 2, "2"}, {"3", 0, "3"}, {"5,GPU-8a1,1", 1, "GPU-8a1"}} {
+		if got := visibleDevice(tt.list, tt.index); got != tt.want {
+			t.Errorf("device %d of %q is %q, want %q", tt.index, tt.list, got, tt.want)
+		}
+	}
 }
 
 func TestTrainRefuses(t *testing.T) {

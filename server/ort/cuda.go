@@ -157,14 +157,15 @@ func useDevice(settings *onnxruntime.SessionOptions, d Device) error {
 	if !d.CUDA {
 		return nil
 	}
-	if err := d.starting(func() error { return useCUDA(settings, d) }); err != nil {
+	if err := d.Starting(func() error { return useCUDA(settings, d) }); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrDeviceUnavailable, d, plain(err))
 	}
 	return nil
 }
 
-// starting calls what may start the device's provider.
-func (d Device) starting(start func() error) error {
+// Starting calls what may start the device's provider, here or in another library, and then gives the process the actions of
+// signals back that the provider took: else SIGTERM would abort it. One call at a time.
+func (d Device) Starting(start func() error) error {
 	if !d.CUDA {
 		return start()
 	}

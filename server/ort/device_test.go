@@ -57,7 +57,7 @@ func compareSignals(keep bool, library string) {
 	}
 	var err error
 	if keep {
-		err = Device{CUDA: true}.starting(start)
+		err = Device{CUDA: true}.Starting(start)
 	} else {
 		err = start()
 	}

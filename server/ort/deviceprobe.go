@@ -36,6 +36,32 @@ func ProbeDevice(ctx context.Context, path string, d Device) ([]Check, error) {
 	return probeWith(ctx, probeTime, d, program, ProbeCommand, path, strconv.Itoa(d.Index))
 }
 
+// Found is what a setting of a device means on a machine.
+type Found struct {
+	Device
+	Checks   []Check // of the device that was asked for
+	Fallback error   // why DeviceAuto is the CPU; nil if it is not, or was not asked for
+}
+
+// FindDevice finds out, by [ProbeDevice] with the library at path, what a setting means: what [ParseDevice] reads, or
+// DeviceAuto. What is asked for by name and cannot be had is an error that wraps [ErrDeviceUnavailable]; DeviceAuto takes the
+// CPU then.
+func FindDevice(ctx context.Context, path, setting string) (Found, error) {
+	auto := setting == DeviceAuto
+	d := Device{CUDA: true}
+	if !auto {
+		var err error
+		if d, err = ParseDevice(setting); err != nil {
+			return Found{}, fmt.Errorf("%w: device is %q: want %s, %s, %s:N or %s", ErrDeviceUnavailable, setting, DeviceCPU, DeviceCUDA, DeviceCUDA, DeviceAuto)
+		}
+	}
+	checks, err := ProbeDevice(ctx, path, d)
+	if auto && err != nil && ctx.Err() == nil {
+		return Found{Checks: checks, Fallback: err}, nil
+	}
+	return Found{Device: d, Checks: checks}, err
+}
+
 func probeWith(ctx context.Context, limit time.Duration, d Device, program string, args ...string) ([]Check, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

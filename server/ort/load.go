@@ -58,7 +58,7 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	}
 	defer settings.Destroy()
 	var loaded *onnxruntime.DynamicAdvancedSession
-	err = device.starting(func() (err error) {
+	err = device.Starting(func() (err error) {
 		loaded, err = onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph,
 			[]string{models.InputX, models.InputSigma}, []string{models.OutputScore}, settings)
 		return err
@@ -67,7 +67,8 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 		return nil, fmt.Errorf("%w: %w", models.ErrInvalid, plain(err))
 	}
 	s := newSession(loaded, manifest, device, r.identity(device))
-	if err := s.try(ctx, manifest.Sigmas[0], multiples); err != nil {
+	// The first evaluations load more of a GPU's libraries.
+	if err := device.Starting(func() error { return s.try(ctx, manifest.Sigmas[0], multiples) }); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/training"
+)
+
+// What NVIDIA's libraries read when they are loaded, which is how GoMLX, whose settings have neither, is told.
+const (
+	envVisible = "CUDA_VISIBLE_DEVICES"
+	envTF32    = "NVIDIA_TF32_OVERRIDE" // 0: no products with TF32, whoever asks for them
+)
+
+// findTrainingDevice finds out what --device means, tells where auto is the CPU, and prepares this process for a GPU. None of
+// its libraries is loaded yet: the probe was a process of its own.
+func (p *program) findTrainingDevice(ctx context.Context, library string, o *trainCommand) (ort.Device, error) {
+	if o.tf32 && o.device == ort.DeviceCPU {
+		return ort.Device{}, errors.New("--tf32 is for GPUs: want --device to be cuda, cuda:N or auto")
+	}
+	found, err := ort.FindDevice(ctx, library, o.device)
+	if found.Fallback != nil {
+		fmt.Fprintf(p.stderr, "langevin: device auto: no GPU can be used, so the training runs on the CPU: %s\n", oneLine(found.Fallback))
+	}
+	if err != nil || !found.CUDA {
+		return ort.Device{}, err
+	}
+	if !o.tf32 {
+		err = os.Setenv(envTF32, "0")
+	}
+	return found.Device, errors.Join(err, os.Setenv(envVisible, visibleDevice(os.Getenv(envVisible), found.Index)))
+}
+
+// visibleDevice names the device of that index among the visible ones, which are all if the list is empty.
+func visibleDevice(list string, index int) string {
+	if devices := strings.Split(list, ","); list != "" && index < len(devices) {
+		return devices[index]
+	}
+	return strconv.Itoa(index)
+}
+
+// trainsOn is what training calls the device.
+func trainsOn(d ort.Device) string {
+	if d.CUDA {
+		return training.CUDA
+	}
+	return training.CPU
+}
