@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"image"
@@ -21,6 +22,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/server"
 )
 
@@ -193,6 +195,32 @@ func TestPageUploads(t *testing.T) {
 	}
 	if link := b.link(); link.Has("hold") || link.Has("mask") || link.Has("known") {
 		t.Errorf("the link has %v, which gives other samples", link)
+	}
+	b.noErrors()
+}
+
+// TestPageHoldsTheGrey: pictures of three channels are coloured.
+func TestPageHoldsTheGrey(t *testing.T) {
+	const pixels = 24
+	b := inChromium(t)
+	s := open(t, func(c *server.Config) {
+		path := filepath.Join(c.Models.Dir, "photos", "1", "model.onnx")
+		data := modelstest.File(t, modelstest.Gaussian(3, 4, 6), modelstest.Manifest("photos", 3, 4, 6))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	b.do(chromedp.Navigate(s.url + "/#model=photos&n=4&seed=3&hold=grey&known=7_2_flow_20"))
+	b.waitFor(isDone)
+	known := s.elements(t, "photos", `{"seed": 7, "first_chain": 2, "probability_flow": {"steps": 20}}`)
+	grey := make([]float64, pixels)
+	for p := range grey {
+		grey[p] = (float64(known[p]) + float64(known[p+pixels]) + float64(known[p+2*pixels])) / 3
+	}
+	got := b.value("document.body.dataset.fingerprint")
+	want := s.fingerprint(t, "photos", map[string]any{"n": 4, "seed": 3, "colourisation": map[string]any{"grey": grey}})
+	if got != want {
+		t.Errorf("the page drew %s, the server %s", got, want)
 	}
 	b.noErrors()
 }

@@ -40,7 +40,7 @@ export class Stage {
     const frame = run?.frames[index];
     if (isImage(model)) {
       if (frame) this.drawImages(frame.x, model, side, run.settings);
-      else this.drawPrompt(side, "Press Sample and watch pictures emerge from noise");
+      else this.drawPrompt(model, side, settings);
       return;
     }
     const around = frame ? smoothSigma(run.frames, index, model.sigmas.length) : sigma;
@@ -280,13 +280,34 @@ export class Stage {
     return [low + event.offsetX * scale, low + 2 * half - event.offsetY * scale];
   }
 
-  drawPrompt(side, text) {
+  // drawPrompt says what to do, over noise such as the chains begin with.
+  drawPrompt(model, side, settings) {
     const c = this.context;
-    c.fillStyle = this.colours.field;
-    c.font = `${15 * this.ratio}px system-ui, sans-serif`;
+    c.globalAlpha = 0.3;
+    this.drawImages(snow(model, Math.min(settings.n || 1, 64)), model, side, {});
+    this.tiles = null;
+    c.globalAlpha = 1;
+    const text = "Press Sample and watch pictures emerge from noise";
+    c.font = `600 ${Math.min(15 * this.ratio, side / 32)}px system-ui, sans-serif`;
     c.textAlign = "center";
-    c.fillText(text, side / 2, side / 2, side * 0.9);
+    const width = c.measureText(text).width + 36 * this.ratio;
+    c.fillStyle = this.colours.ground;
+    c.beginPath();
+    c.roundRect((side - width) / 2, side / 2 - 23 * this.ratio, width, 46 * this.ratio, 12 * this.ratio);
+    c.fill();
+    c.fillStyle = this.colours.soft;
+    c.fillText(text, side / 2, side / 2 + 5 * this.ratio);
   }
+}
+
+// snow is noise over the range of a model, the same every time.
+function snow(model, count) {
+  const size = model.shape.reduce((a, b) => a * b, 1);
+  let state = 1;
+  return Float32Array.from({ length: count * size }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return model.low + ((model.high - model.low) * state) / 2 ** 32;
+  });
 }
 
 function arrow(c, x0, y0, x1, y1, head) {
