@@ -43,7 +43,9 @@ func Interceptors(log *slog.Logger, observer Observer, limits CallLimits) []grpc
 			if err := stream.SetHeader(metadata.Pairs(langevinv1.RequestIDHeader, call.id)); err != nil {
 				return err
 			}
-			return handler(srv, &callStream{stream, call.ctx, limits.Unread})
+			passed := &callStream{ServerStream: stream, ctx: call.ctx, unread: limits.Unread}
+			defer passed.close()
+			return handler(srv, passed)
 		}),
 	}
 }
@@ -59,6 +61,12 @@ type callStream struct {
 	grpc.ServerStream
 	ctx    context.Context
 	unread time.Duration
+
+	// The goroutine that sends, from the first message to close: one for each would be dear, and grow its stack anew.
+	messages chan any
+	sent     chan error
+	late     *time.Timer
+	stuck    bool // it waits for a reader who was given up on
 }
 
 func (s *callStream) Context() context.Context { return s.ctx }
@@ -78,15 +86,37 @@ func (s *callStream) RecvMsg(m any) error {
 // SendMsg gives up on a reader that leaves no room for the message in time. gRPC then ends the stream, and with it the
 // sending that this leaves behind.
 func (s *callStream) SendMsg(m any) error {
-	sent := make(chan error, 1)
-	go func() { sent <- s.ServerStream.SendMsg(m) }()
-	late := time.NewTimer(s.unread)
-	defer late.Stop()
-	select {
-	case err := <-sent:
-		return err
-	case <-late.C:
+	switch {
+	case s.stuck:
 		return errUnread
+	case s.messages == nil:
+		s.messages, s.sent, s.late = make(chan any), make(chan error, 1), time.NewTimer(s.unread)
+		go s.send()
+	default:
+		s.late.Reset(s.unread)
+	}
+	s.messages <- m
+	select {
+	case err := <-s.sent:
+		s.late.Stop()
+		return err
+	case <-s.late.C:
+		s.stuck = true
+		return errUnread
+	}
+}
+
+func (s *callStream) send() {
+	for m := range s.messages {
+		s.sent <- s.ServerStream.SendMsg(m)
+	}
+}
+
+// close ends the sending. The handler has returned.
+func (s *callStream) close() {
+	if s.messages != nil {
+		close(s.messages)
+		s.late.Stop()
 	}
 }
 

@@ -268,7 +268,7 @@ func TestFormatsAgree(t *testing.T) {
 // TestChunksPreviewsProgress reads a call long enough to have all of them.
 func TestChunksPreviewsProgress(t *testing.T) {
 	s := start(t)
-	s.slow.Store(int64(100 * time.Microsecond))
+	s.slow.Store(int64(200 * time.Microsecond)) // two blocks after each other, 1000 steps each: progress is due in that time
 	const n = 200
 	got, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{
 		N: proto.Int64(n), Seed: proto.Uint64(1), FirstChain: 50, Format: langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS,

@@ -22,7 +22,18 @@ import (
 )
 
 // progressEvery is how often a Sample call says how far it is.
-const progressEvery = 100 * time.Millisecond
+const progressEvery = 200 * time.Millisecond
+
+// untilProgress is the time to the next moment at which calls say how far they are. It is the same one for all of them,
+// so that what many calls say on one connection travels together; half a period off at least, or a call just begun would
+// have nothing to say.
+func untilProgress() time.Duration {
+	left := progressEvery - time.Duration(time.Now().UnixNano())%progressEvery
+	if left < progressEvery/2 {
+		left += progressEvery
+	}
+	return left
+}
 
 // Sampling answers langevin.v1.SamplingService.
 type Sampling struct {
@@ -192,8 +203,8 @@ func (o *order) attrs() []slog.Attr {
 
 // relay sends the events of a job until it ends. It is the only caller of send.
 func (o *order) relay(ctx context.Context, chains *batch.Stream, send func(*langevinv1.SampleResponse) error) error {
-	ticker := time.NewTicker(progressEvery)
-	defer ticker.Stop()
+	due := time.NewTimer(untilProgress())
+	defer due.Stop()
 	first := true
 	for {
 		event, err := chains.Poll()
@@ -218,10 +229,11 @@ func (o *order) relay(ctx context.Context, chains *batch.Stream, send func(*lang
 		}
 		select {
 		case <-chains.Ready():
-		case <-ticker.C:
+		case <-due.C:
 			if err := send(o.progress(chains.Progress())); err != nil {
 				return err
 			}
+			due.Reset(untilProgress())
 		}
 	}
 }
