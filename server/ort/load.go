@@ -29,7 +29,7 @@ func (o Options) withDefaults() Options {
 
 // Load makes a session of the bytes of an .onnx file and its manifest. The graph is held against the contract of
 // [models.Check] before ONNX Runtime sees it, its activations are rewritten by [models.Rewrite], and it is evaluated once,
-// so that a graph that cannot be run fails here. Errors about the graph wrap [models.ErrInvalid], those about the device
+// so that a graph that cannot be run fails here, and on a GPU once more to see that all of it runs there. Errors about the graph wrap [models.ErrInvalid], those about the device
 // [ErrDeviceUnavailable]. Cancelling ctx ends the trial evaluation.
 func (r *Runtime) Load(ctx context.Context, graph []byte, manifest models.Manifest, options Options) (*Session, error) {
 	s, err := r.load(ctx, graph, manifest, options.withDefaults())
@@ -70,6 +70,11 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	// The first evaluations load more of a GPU's libraries.
 	if err := device.Starting(func() error { return s.try(ctx, manifest.Sigmas[0], multiples) }); err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	if device.CUDA { // the CPU is what is left if there is nothing else
+		if err := prove(graph, manifest, options, device); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
