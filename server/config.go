@@ -21,7 +21,7 @@ type Config struct {
 	Models      ModelsConfig      `mapstructure:"models"`
 	ONNXRuntime ONNXRuntimeConfig `mapstructure:"onnxruntime"`
 	Device      string            `mapstructure:"device" help:"what runs the networks: cpu, cuda or cuda:N, and the start fails if it cannot be had, or auto: the GPU if there is one"`
-	Workers     int               `mapstructure:"workers" help:"score evaluations at once; 0 takes one for each CPU"`
+	Workers     int               `mapstructure:"workers" help:"score evaluations at once; 0 takes one for each CPU, and a few on a GPU"`
 	Limits      LimitsConfig      `mapstructure:"limits"`
 	GRPC        GRPCConfig        `mapstructure:"grpc"`
 	HTTP        HTTPConfig        `mapstructure:"http"`

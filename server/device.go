@@ -30,11 +30,14 @@ func logChecks(log *slog.Logger, checks []ort.Check) {
 // used.
 const cudaHealth = "device/cuda"
 
-// Workers is how many evaluations run at once unless the configuration says: one for each CPU, or one on a GPU, which is
-// faster with one large batch than with several small ones.
+// workersCUDA is how many workers keep a GPU busy: while one draws noise and takes its chains' step on a core, the network
+// runs for the others. What a step costs the host beside the network's time is in docs/design.md.
+const workersCUDA = 4
+
+// Workers is how many evaluations run at once unless the configuration says: one for each CPU, on a GPU a few.
 func Workers(d ort.Device) int {
 	if d.CUDA {
-		return 1
+		return min(workersCUDA, runtime.NumCPU())
 	}
 	return runtime.NumCPU()
 }
@@ -44,13 +47,27 @@ func Workers(d ort.Device) int {
 // same model on all cores, or nil.
 func Blocks(d ort.Device, workers, dim int, session, wide *ort.Session) batch.Config {
 	c := batch.Config{Workers: workers, Rows: blockRows(d, dim)}
-	if dim > pointDim { // as few as can be evaluated, since images take long; points share a tick's fixed cost among more
+	switch {
+	case d.CUDA:
+		c.Grain = grainCUDA(dim)
+	case dim > pointDim: // as few as can be evaluated, since images take long; points share a tick's fixed cost among more
 		c.Grain = session.Grain()
 	}
 	if wide != nil && workers > 1 {
 		c.Wide = wide
 	}
 	return c
+}
+
+// grainCUDA is how many chains of so many elements a GPU evaluates in hardly more time than one: fewer are not worth dividing.
+func grainCUDA(dim int) int {
+	switch {
+	case dim <= 256:
+		return 1024
+	case dim <= 4096:
+		return 32
+	}
+	return 16
 }
 
 // blockRows is how many chains of so many elements a worker advances together: on a CPU enough to fill the cores' vector

@@ -3,6 +3,7 @@ package server_test
 import (
 	"errors"
 	"log/slog"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
+	"github.com/langevin-ml/langevin/server/batch"
 	"github.com/langevin-ml/langevin/server/ort"
 )
 
@@ -24,6 +26,24 @@ func TestCUDAOrNothing(t *testing.T) {
 	}
 	if !errors.Is(err, ort.ErrDeviceUnavailable) || !strings.Contains(err.Error(), "cuda:1: provider library") || !strings.Contains(err.Error(), "make onnxruntime-gpu") {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// A GPU's workers each take a block that is worth it, so that some are on the host while others use the GPU.
+func TestBlocksOfGPU(t *testing.T) {
+	gpu := ort.Device{CUDA: true}
+	if got, want := server.Workers(gpu), min(4, runtime.NumCPU()); got != want {
+		t.Errorf("%d workers, want %d", got, want)
+	}
+	for dim, want := range map[int]batch.Config{
+		2:        {Workers: 3, Rows: 4096, Grain: 1024},
+		784:      {Workers: 3, Rows: 256, Grain: 32},
+		3 * 1024: {Workers: 3, Rows: 256, Grain: 32},
+		3 * 4096: {Workers: 3, Rows: 64, Grain: 16},
+	} {
+		if got := server.Blocks(gpu, 3, dim, nil, nil); got != want {
+			t.Errorf("samples of %d: %+v, want %+v", dim, got, want)
+		}
 	}
 }
 

@@ -54,6 +54,24 @@ func TestIdleWorkerTakesHalf(t *testing.T) {
 	})
 }
 
+// TestGrainIsNotDivided: what one worker's grain holds stays with it, and two grains go to two workers.
+func TestGrainIsNotDivided(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for n, calls := range map[int]int{32: 10, 64: 20} {
+			model := &ledger{Model: sampling.TwoGaussians()}
+			s := start(t, model, batch.Config{Workers: 2, Rows: 64, Grain: 32})
+			synctest.Wait() // until both workers wait
+			job := batch.Job{Plan: annealed(t, 1, 10), Prior: prior, Seed: 1, N: n}
+			if got, err := read(t.Context(), s, job); err != nil || !slices.Equal(got.x, alone(t, model.Model, job)) {
+				t.Errorf("%d chains: other samples, or %v", n, err)
+			}
+			if want := slices.Repeat([]int{32}, calls); !slices.Equal(model.rows, want) {
+				t.Errorf("%d chains: calls of %v rows, want %d of 32", n, model.rows, calls)
+			}
+		}
+	})
+}
+
 // TestAloneIsWide: a chain that is all there is runs on the wide model, and comes back from it when there is another.
 func TestAloneIsWide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
