@@ -143,7 +143,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	if req.GetFirstChain() > math.MaxUint64-uint64(n)+1 {
 		bad.add("first_chain", req.GetFirstChain(), "at most 2^64 - n")
 	}
-	sampler := compile(req, m, s.limits.Steps, &bad)
+	sampler := loaded.Value.compile(req, m, s.limits.Steps, &bad)
 	o := &order{
 		encoder: newEncoder(m, req.GetFormat(), &bad),
 		kind:    max(req.GetPreview().GetKind(), langevinv1.PreviewKind_PREVIEW_KIND_STATE),
