@@ -14,6 +14,7 @@ import (
 	"math"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -94,6 +95,13 @@ func (b browser) drag(selector string, fromX, fromY, toX, toY float64) {
 		mouse(input.MouseMoved, toX, toY), mouse(input.MouseReleased, toX, toY))
 }
 
+// shown is the request of the page's line for curl.
+func (b browser) shown() json.RawMessage {
+	b.t.Helper()
+	_, request, _ := strings.Cut(b.value("document.querySelector('#snippet').textContent"), "-d '")
+	return json.RawMessage(strings.TrimSuffix(request, "'"))
+}
+
 func (b browser) choose(selector string) {
 	b.t.Helper()
 	b.do(chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).closest('details').open = true; document.querySelector(%q).click()", selector, selector), nil))
@@ -152,6 +160,11 @@ func TestPageHoldsPictures(t *testing.T) {
 	want := s.fingerprint(t, "tiles", map[string]any{"n": 9, "seed": 3, "inpainting": map[string]any{"values": values, "mask": mask}})
 	if got != want || got == free {
 		t.Errorf("the page drew %s, the server %s; with nothing held %s", got, want, free)
+	}
+	b.do(chromedp.Evaluate("URL.createObjectURL = (file) => (file.text().then((text) => (window.saved = text)), '#'); document.querySelector('#code').open = true; document.querySelector('#save').click()", nil))
+	b.waitFor("window.saved")
+	if saved := s.fingerprint(t, "tiles", json.RawMessage(b.value("window.saved"))); saved != got {
+		t.Errorf("the page drew %s, its request.json draws %s", got, saved)
 	}
 	b.do(chromedp.SetValue("[name=refresh]", "step"), chromedp.Evaluate("document.querySelector('[name=refresh]').dispatchEvent(new Event('input', {bubbles: true}))", nil))
 	again := b.samples()
@@ -243,6 +256,11 @@ func TestPageHoldsALine(t *testing.T) {
 	if want := s.fingerprint(t, "ring", request); got != want || !(decode[float64](t, at) > 1) {
 		t.Errorf("held at %s the page drew %s, the server %s", at, got, want)
 	}
+	b.do(chromedp.Evaluate("const r = document.querySelector('[name=refresh]'); r.value = 'step'; r.dispatchEvent(new Event('input', {bubbles: true}))", nil))
+	got = b.samples()
+	if shown := s.fingerprint(t, "ring", b.shown()); shown != got {
+		t.Errorf("with noise at every step the page drew %s, what it shows for curl draws %s", got, shown)
+	}
 	b.noErrors()
 }
 
@@ -315,6 +333,44 @@ func TestPageGuides(t *testing.T) {
 	request := map[string]any{"n": 50, "seed": 3, "guidance": guidance, "interpolation": map[string]any{"columns": 10}}
 	if want := s.fingerprint(t, "ring", request); got != want {
 		t.Errorf("in rows of 10 the page drew %s, the server %s", got, want)
+	}
+	if shown := s.fingerprint(t, "ring", b.shown()); shown != got {
+		t.Errorf("the page drew %s, what it shows for curl draws %s", got, shown)
+	}
+	b.noErrors()
+}
+
+// TestPageShowsGo: what the page shows as Go compiles.
+func TestPageShowsGo(t *testing.T) {
+	b := inChromium(t)
+	s := open(t, nil)
+	source := "package main\n\nimport (\n\"context\"\n\"fmt\"\n\"log\"\n\n\"github.com/langevin-ml/langevin/client\"\n)\n\nfunc main() {}\n"
+	for i, settings := range []string{
+		"model=ring&n=5&seed=3&steps=9&eps=0.1&hold=x&at=2.5&refresh=step&guide=2gauss&rule=mix&weight=0.5&columns=5",
+		"model=ring&n=5&sampler=langevin&sigma=1&seed=18446744073709551615&hold=y&at=-1",
+		"model=ring&n=5&sampler=pc&steps=20&seed=1&guide=2gauss",
+		"model=tiles&n=2&seed=3&sampler=flow&steps=5&hold=part",
+	} {
+		b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.url+"/#"+settings))
+		b.waitFor(isDone)
+		b.do(chromedp.Evaluate("document.querySelector('[data-language=go]').click()", nil))
+		code := b.value("document.querySelector('#snippet').textContent")
+		source += fmt.Sprintf("\nfunc _%d(ctx context.Context, known []float32, mask []bool) {\n%s\n}\n", i, code)
+	}
+	file, overlay := filepath.Join(t.TempDir(), "main.go"), filepath.Join(t.TempDir(), "overlay.json")
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, "shown", "main.go"): file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(file, []byte(source), 0o644), os.WriteFile(overlay, replaced, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, "-overlay", overlay, "./shown").CombinedOutput(); err != nil {
+		t.Errorf("%v: %s in%s", err, out, source)
 	}
 	b.noErrors()
 }

@@ -3,14 +3,16 @@
 import { samplers, requestOf } from "./samplers.js";
 
 const snake = (name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+const goNames = { n: "Times" }; // where the Go client has another name
 const pascal = (name) => name[0].toUpperCase() + name.slice(1).replace(/Lr$/, "LR");
-const shortEnum = (value) => (typeof value === "string" ? value.replace(/^[A-Z]+_/, "").toLowerCase() : value);
+const enums = /^(PREDICTOR|CORRECTOR|REFRESH|GUIDANCE_RULE)_/; // as the names of enums' values begin
 
 // short writes a message as people do: fields by their names in the .proto, enums by the end of theirs, tensors as arrays.
 function short(value) {
-  if (Array.isArray(value) || typeof value !== "object") return shortEnum(value);
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)
-    .map(([k, v]) => [snake(k), v.values ?? short(v)]));
+  if (Array.isArray(value)) return value;
+  if (typeof value !== "object") return enums.test(value) ? value.replace(enums, "").toLowerCase() : value;
+  if (Array.isArray(value.values)) return value.values;
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined).map(([k, v]) => [snake(k), short(v)]));
 }
 
 // bodyOf is the request as the JSON that curl sends.
@@ -45,7 +47,7 @@ print(len(samples), samples[0])`,
     const sampler = samplers[s.sampler];
     const fields = Object.entries(requestOf(s)[sampler.field])
       .filter(([, v]) => typeof v === "number")
-      .map(([k, v]) => `${pascal(k)}: ${v}`);
+      .map(([k, v]) => `${goNames[k] ?? pascal(k)}: ${v}`);
     if (s.sampler === "pc") fields.push("Corrector: client.CorrectorAnnealed");
     const seed = s.seed ? `, Seed: new(uint64(${s.seed}))` : "";
     return `c, err := client.New("localhost:50051")
