@@ -45,7 +45,7 @@ func openBackend(path, device string) (compute.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ONNX Runtime %s: %w", path, err)
 	}
-	return backend, nil
+	return nn.KernelProducts(backend), nil
 }
 
 // The tensors of a device's state, flat vectors of the network's parameters.

@@ -1,0 +1,155 @@
+package nn
+
+import (
+	"errors"
+	"reflect"
+
+	"github.com/gomlx/compute"
+)
+
+// productFunction is where [KernelProducts] does otherwise than its backend.
+type productFunction struct {
+	compute.Function
+	builder compute.Builder
+}
+
+func (f productFunction) ConvGeneral(
+	input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, paddings [][2]int,
+	inputDilations, kernelDilations []int, channelGroups, batchGroups int,
+) (compute.Value, error) {
+	general := func() (compute.Value, error) {
+		return f.Function.ConvGeneral(input, kernel, axes, strides, paddings, inputDilations, kernelDilations, channelGroups, batchGroups)
+	}
+	if !reflect.DeepEqual(axes, kernelGradientAxes()) || dilated(inputDilations) || dilated(kernelDilations) || channelGroups > 1 || batchGroups > 1 {
+		return general()
+	}
+	x, errX := f.builder.OpShape(input)
+	dy, errDY := f.builder.OpShape(kernel)
+	if err := errors.Join(errX, errDY); err != nil {
+		return nil, err
+	}
+	if x.Dimensions[1] < fewestColumns {
+		return general()
+	}
+	vertical, okV := newTaps(x.Dimensions[2], dy.Dimensions[2], 0, strides, paddings)
+	horizontal, okH := newTaps(x.Dimensions[3], dy.Dimensions[3], 1, strides, paddings)
+	if !okV || !okH {
+		return general()
+	}
+	return f.kernelGradient(input, kernel, x.Dimensions, dy.Dimensions, vertical, horizontal)
+}
+
+// fewestColumns is how many channels of X make products pay, one column each.
+const fewestColumns = 8
+
+// kernelGradientAxes are those with which GoMLX asks for the gradient of the kernel of a channelsFirst convolution: images
+// and channels have changed places.
+func kernelGradientAxes() compute.ConvolveAxesConfig {
+	return compute.ConvolveAxesConfig{
+		InputBatch: 1, InputChannels: 0, InputSpatial: []int{2, 3},
+		KernelInputChannels: 0, KernelOutputChannels: 1, KernelSpatial: []int{2, 3},
+		OutputBatch: 1, OutputChannels: 0, OutputSpatial: []int{2, 3},
+	}
+}
+
+func dilated(dilations []int) bool {
+	for _, d := range dilations {
+		if d > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// taps are the places of a kernel along one axis: how far each sees from where it stands.
+type taps struct {
+	x, dy  int // lengths of the images' axes
+	offset []int
+}
+
+// newTaps fails where a tap would see nothing of the image.
+func newTaps(x, dy, axis int, strides []int, paddings [][2]int) (t taps, ok bool) {
+	stride, padding := 1, [2]int{}
+	if strides != nil {
+		stride = strides[axis]
+	}
+	if paddings != nil {
+		padding = paddings[axis]
+	}
+	t = taps{x: x, dy: dy}
+	for i := range (x+padding[0]+padding[1]-dy)/stride + 1 {
+		at := i*stride - padding[0]
+		if at <= -dy || at >= x {
+			return t, false
+		}
+		t.offset = append(t.offset, at)
+	}
+	return t, true
+}
+
+// kernelGradient is [out, in, height, width], of x [batch, in, ...] and dy [batch, out, ...].
+func (f productFunction) kernelGradient(input, output compute.Value, x, dy []int, vertical, horizontal taps) (compute.Value, error) {
+	b := &operations{function: f.Function}
+	xs, dys := b.transpose(input, 1, 0, 2, 3), b.transpose(output, 1, 0, 2, 3)
+	places := x[0] * x[2] * dy[3]
+
+	var rows []compute.Value // dY as X sees it: moved down by each row's offset
+	for _, at := range vertical.offset {
+		rows = append(rows, b.moved(dys, 2, at, vertical.x-vertical.dy-at))
+	}
+	moved := b.reshape(b.concatenate(0, rows), len(rows)*dy[1], places)
+
+	var columns []compute.Value // for each column of the kernel, [rows, out, in, 1]
+	for _, at := range horizontal.offset {
+		seen := b.reshape(b.moved(xs, 3, -at, at+horizontal.dy-horizontal.x), x[1], places)
+		columns = append(columns, b.reshape(b.product(moved, seen), len(rows), dy[1], x[1], 1))
+	}
+	gradient := b.transpose(b.concatenate(3, columns), 1, 2, 0, 3)
+	return gradient, b.err
+}
+
+// operations adds operations to a function until one fails.
+type operations struct {
+	function compute.Function
+	err      error
+}
+
+func (b *operations) do(operation func() (compute.Value, error)) (result compute.Value) {
+	if b.err == nil {
+		result, b.err = operation()
+	}
+	return result
+}
+
+func (b *operations) transpose(x compute.Value, axes ...int) compute.Value {
+	return b.do(func() (compute.Value, error) { return b.function.Transpose(x, axes...) })
+}
+
+func (b *operations) reshape(x compute.Value, dims ...int) compute.Value {
+	return b.do(func() (compute.Value, error) { return b.function.Reshape(x, dims...) })
+}
+
+func (b *operations) concatenate(axis int, parts []compute.Value) compute.Value {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return b.do(func() (compute.Value, error) { return b.function.Concatenate(axis, parts...) })
+}
+
+// moved puts so many zeros before and behind along an axis, or takes as many elements away where they are negative.
+func (b *operations) moved(x compute.Value, axis, before, behind int) compute.Value {
+	if before == 0 && behind == 0 {
+		return x
+	}
+	padding := make([]compute.PadAxis, axis+1)
+	padding[axis] = compute.PadAxis{Start: before, End: behind}
+	zero := b.do(func() (compute.Value, error) { return b.function.Constant([]float32{0}) })
+	return b.do(func() (compute.Value, error) { return b.function.Pad(x, zero, padding...) })
+}
+
+// product is a times the transpose of c.
+func (b *operations) product(a, c compute.Value) compute.Value {
+	return b.do(func() (compute.Value, error) {
+		return b.function.DotGeneral(a, []int{1}, nil, c, []int{1}, nil, compute.DotGeneralConfig{})
+	})
+}
