@@ -290,3 +290,38 @@ func BenchmarkScore(b *testing.B) {
 		}
 	}
 }
+
+// TestBoundRunIsThePlainOne: an evaluation through bound tensors, of buffers of a fixed address, has the bits of one that
+// gets its tensors anew, and sees what is written into the buffers between two.
+func TestBoundRunIsThePlainOne(t *testing.T) {
+	s := load(t, modelstest.Conv("SiLU", 12, 6), modelstest.Manifest("net", 1, 12, 12), Options{})
+	l, err := s.acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.release(l)
+	b, err := l.binding(productRows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(l.x, l.sigma)
+	var before []float32
+	for range 2 {
+		if err := b.loaded.RunWithBinding(b.io); err != nil {
+			t.Fatal(err)
+		}
+		bound := slices.Clone(l.score)
+		clear(l.score)
+		if err := b.runUntil(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(bound, []float32(l.score)) {
+			t.Error("the two have other bits")
+		}
+		if slices.Equal(bound, before) {
+			t.Error("other states have the same scores")
+		}
+		before = bound
+		slices.Reverse(l.x)
+	}
+}
