@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,6 +102,9 @@ func (b browser) shown() json.RawMessage {
 	_, request, _ := strings.Cut(b.value("document.querySelector('#snippet').textContent"), "-d '")
 	return json.RawMessage(strings.TrimSuffix(request, "'"))
 }
+
+// awaited evaluates to what a promise becomes.
+func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 
 func (b browser) choose(selector string) {
 	b.t.Helper()
@@ -294,7 +298,7 @@ func TestPageConditionalDensity(t *testing.T) {
 	} {
 		var got [3]float64
 		expression := strings.NewReplacer("AXIS", fmt.Sprint(tt.axis), "SIGMA", fmt.Sprint(tt.sigma)).Replace(moments)
-		b.do(chromedp.Evaluate(expression, &got, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+		b.do(chromedp.Evaluate(expression, &got, awaited))
 		for i, want := range []float64{1, tt.mean, tt.variance} {
 			if math.Abs(got[i]-want) > 0.02 {
 				t.Errorf("axis %g, sigma %g: integral, mean and variance %v, want 1, %g, %g", tt.axis, tt.sigma, got, tt.mean, tt.variance)
@@ -336,6 +340,26 @@ func TestPageGuides(t *testing.T) {
 	}
 	if shown := s.fingerprint(t, "ring", b.shown()); shown != got {
 		t.Errorf("the page drew %s, what it shows for curl draws %s", got, shown)
+	}
+	b.noErrors()
+}
+
+// TestPageBendsTheField: the arrows are what chains under a guide follow.
+func TestPageBendsTheField(t *testing.T) {
+	b := inChromium(t)
+	s := open(t, nil)
+	b.do(chromedp.Navigate(s.url))
+	b.waitFor(ready)
+	var got []float64
+	b.do(chromedp.Evaluate(`(async () => {
+		const {Landscape} = await import("/landscape.js");
+		const l = new Landscape({low: -8, high: 8, sigmas: [1, 0.1]}, () => {});
+		l.field = {vectors: [[1, 2]]};
+		l.guides.set("g", [[10, 30]]);
+		return [{}, {guide: "g"}, {guide: "g", weight: "2"}, {guide: "g", rule: "mix", weight: "0.5"}, {guide: "other"}].flatMap((s) => l.bend(s).vectors[0]);
+	})()`, &got, awaited))
+	if want := []float64{1, 2, 11, 32, 21, 62, 5.5, 16, 1, 2}; !slices.Equal(got, want) {
+		t.Errorf("the field under no guide, s + g, s + 2g, (s + g) / 2 and a guide that has not answered is %v, want %v", got, want)
 	}
 	b.noErrors()
 }

@@ -27,6 +27,7 @@ export class Landscape {
     this.sigmas = this.spread(densityLevels); // rising
     this.density = this.sigmas.map(() => null); // {half, log, p, marginal, picture} once known, relative to the largest p
     this.field = null;
+    this.guides = new Map(); // by name, what each says where the field is: vectors, or null until they came
     this.note = ""; // what is missing, and why
     this.loading = this.complete = false;
     this.abort = new AbortController();
@@ -98,7 +99,7 @@ export class Landscape {
     let seconds = Infinity;
     for (const sigma of sigmas) {
       const start = performance.now();
-      vectors.push(await this.score(sigma));
+      vectors.push(await this.score(this.model, sigma));
       seconds = Math.min(seconds, (performance.now() - start) / 1000);
     }
     return { sigmas, arrows, vectors, seconds };
@@ -106,12 +107,36 @@ export class Landscape {
 
   async secondsOfField() {
     const start = performance.now();
-    await this.score(this.sigmas[0]);
+    await this.score(this.model, this.sigmas[0]);
     return (performance.now() - start) / 1000;
   }
 
-  async score(sigma) {
-    const { name, version } = this.model;
+  // bend returns the field under the guide of settings; without what the guide says while that is unknown.
+  bend({ guide, rule, weight }) {
+    const others = this.guides.get(guide);
+    if (!guide || !others) return this.field;
+    const w = weight ? Number(weight) : 1;
+    const own = rule === "mix" ? 1 - w : 1;
+    const vectors = this.field.vectors.map((s, i) => s.map((v, k) => own * v + w * others[i][k]));
+    return { ...this.field, vectors };
+  }
+
+  // follow loads what a guide says, once.
+  async follow(guide) {
+    if (!guide || !this.field || this.guides.has(guide)) return;
+    this.guides.set(guide, null);
+    try {
+      const vectors = [];
+      for (const sigma of this.field.sigmas) vectors.push(await this.score({ name: guide }, sigma));
+      this.guides.set(guide, vectors);
+    } catch (error) {
+      if (!this.abort.signal.aborted) this.note = `The score field lacks the guide: ${error.message}.`;
+    }
+    this.onChange();
+  }
+
+  // score is what a model says on the grid of arrows in the window of a sigma.
+  async score({ name, version }, sigma) {
     const x = rows(this.grid(arrows, this.half(sigma)));
     const { score } = await unary("SamplingService/Score", { model: name, version, x, sigma: [sigma] }, this.abort.signal);
     return floats(score);

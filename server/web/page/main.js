@@ -131,7 +131,7 @@ function about(model) {
 function notes(settings) {
   return [
     state.landscape && axisOf(settings) >= 0 && "The density that the chains are held against is that on the line, with the noise of the moment on it.",
-    state.landscape && settings.guide && `Density and score are those of ${settings.model} alone, without its guide.`,
+    state.landscape && settings.guide && `The score is that under the guide; the density is that of ${settings.model} alone.`,
   ];
 }
 
@@ -315,6 +315,7 @@ function tick(now) {
 function draw() {
   const { model, landscape, runs } = state;
   const settings = readForm(form);
+  landscape?.follow((runs[0]?.settings ?? settings).guide);
   const index = Math.floor(state.position);
   const total = Math.max(1, expected() - 1);
   stages.forEach((stage, i) => {

@@ -45,7 +45,7 @@ export class Stage {
     }
     const around = frame ? smoothSigma(run.frames, index, model.sigmas.length) : sigma;
     const view = (this.view = viewOf(model, landscape, around, side));
-    if (landscape) this.drawLandscape(landscape, around, settings, view);
+    if (landscape) this.drawLandscape(landscape, around, settings, run?.settings ?? settings, view);
     if (axisOf(settings) >= 0) this.drawHeld(axisOf(settings), Number(settings.at), view);
     if (frame) {
       if (settings.trails) this.drawTrails(run.frames, index, view);
@@ -55,9 +55,9 @@ export class Stage {
     this.drawScale(view);
   }
 
-  drawLandscape(landscape, sigma, layers, view) {
+  drawLandscape(landscape, sigma, layers, settings, view) {
     if (layers.density) this.drawDensity(landscape, sigma, view);
-    if (layers.field && landscape.field) this.drawField(landscape.field, sigma, view.side);
+    if (layers.field && landscape.field) this.drawField(landscape.bend(settings), sigma, view.side);
   }
 
   drawDensity(landscape, sigma, view) {
