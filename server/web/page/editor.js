@@ -45,20 +45,23 @@ export class Editor {
   // ready draws the named sample unless a picture is there. It throws what the call throws.
   ready() {
     if (this.values) return Promise.resolve();
-    this.loading ??= this.load().finally(() => (this.loading = null));
+    if (!this.loading) {
+      const loading = this.load().finally(() => this.loading === loading && (this.loading = null));
+      this.loading = loading;
+    }
     return this.loading;
   }
 
   async load() {
     const { model, fields } = this;
-    const request = requestOfName(fields.known.value, model.name) ?? requestOfName(first, model.name);
+    const name = requestOfName(fields.known.value, model.name) ? fields.known.value : first;
+    const request = requestOfName(name, model.name);
     const { signal } = (this.abort = new AbortController());
     this.say(`Drawing sample ${request.firstChain} of seed ${request.seed}…`);
     try {
-      const values = await drawn(request, signal);
-      this.take(values, fields.known.value || first);
+      this.take(await drawn(request, signal), name);
     } catch (error) {
-      this.say("No picture yet.");
+      if (!signal.aborted) this.say("No picture yet.");
       throw error;
     }
   }
