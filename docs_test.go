@@ -33,6 +33,7 @@ var needs = map[string]struct {
 	folders []string
 }{
 	"python3": {"python3 --version", nil},
+	"grpcio":  {"python3 -c 'import grpc_tools'", []string{"bench/.venv/bin"}}, // of make bench
 	"torch":   {"python3 -c 'import torch'", []string{"/usr/bin"}},
 	"triton":  {"python3 -c 'import tritonclient.grpc'", []string{"bench/triton/.venv/bin"}}, // of make test-triton
 	"grpcurl": {".tools/grpcurl -version", nil},                                              // of make tools
