@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -31,11 +30,11 @@ func openBackend(path, device string) (compute.Backend, error) {
 	if path == "" {
 		return nil, errors.New("no ONNX Runtime library given")
 	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("open ONNX Runtime: %w", err)
+	path, err := filepath.EvalSymlinks(path) // providers are looked for beside the file itself
+	if err == nil {
+		path, err = filepath.Abs(path)
 	}
-	if _, err := os.Stat(path); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("open ONNX Runtime: %w", err)
 	}
 	if strings.ContainsAny(path, ",=") { // they separate GoMLX's settings, of which the path is one

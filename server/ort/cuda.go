@@ -44,8 +44,11 @@ func failed(name, fix, format string, args ...any) Check {
 }
 
 // checkCUDA looks, in this process, for all that a GPU needs, in the order in which it is needed, and stops at what is
-// missing. report hears of each check as it ends.
+// missing. report hears of each check as it ends. The provider is looked for beside the library itself, not a link to it.
 func checkCUDA(library string, index int, report func(Check)) {
+	if file, err := filepath.EvalSymlinks(library); err == nil {
+		library = file
+	}
 	checks := []func() Check{
 		func() Check { return checkProviderFiles(filepath.Dir(library)) },
 		func() Check { return checkDependencies(filepath.Join(filepath.Dir(library), providerCUDA)) },

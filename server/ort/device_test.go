@@ -214,6 +214,19 @@ func TestProbeNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestProbeFollowsLinks: the provider is beside the library, not beside a link to it.
+func TestProbeFollowsLinks(t *testing.T) {
+	library := fakes(t, map[string]string{providerShared: fakeShared, providerCUDA: emptyProvider})
+	link := filepath.Join(t.TempDir(), "libonnxruntime.so")
+	if err := os.Symlink(library, link); err != nil {
+		t.Fatal(err)
+	}
+	checks, err := probeWith(t.Context(), 30*time.Second, Device{CUDA: true}, os.Args[0], ProbeCommand, link, "0")
+	if len(checks) == 0 || !checks[0].OK || checks[0].Name != "provider library" {
+		t.Errorf("checks are %+v, %v", checks, err)
+	}
+}
+
 // TestMissingDependency: the provider is linked against a CUDA that is not there.
 func TestMissingDependency(t *testing.T) {
 	library := fakes(t, map[string]string{providerShared: fakeShared, "libcudart.so.13": emptyProvider})
