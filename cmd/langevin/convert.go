@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -115,7 +114,7 @@ func writeModel(path string, data []byte) error {
 		return err
 	}
 	defer file.discard()
-	return file.commit(func(w io.Writer) error { _, err := w.Write(data); return err })
+	return file.commitBytes(data)
 }
 
 // compare loads both files and finds the error at up to ten sigmas of the schedule.

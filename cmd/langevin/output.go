@@ -93,6 +93,11 @@ func (f *pendingFile) commit(write func(io.Writer) error) error {
 	return nil
 }
 
+// commitBytes is commit of a content that is at hand.
+func (f *pendingFile) commitBytes(content []byte) error {
+	return f.commit(func(w io.Writer) error { _, err := w.Write(content); return err })
+}
+
 // discard removes what was not committed.
 func (f *pendingFile) discard() {
 	_ = f.file.Close()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,7 +135,7 @@ func (p *program) train(ctx context.Context, o *trainCommand, args []string) err
 	if err != nil {
 		return err
 	}
-	if err := file.commit(func(w io.Writer) error { _, err := w.Write(onnx); return err }); err != nil {
+	if err := file.commitBytes(onnx); err != nil {
 		return err
 	}
 	err = p.study(ctx, o, result, library, onnx, []string{model, log.Name()})
