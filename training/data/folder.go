@@ -7,15 +7,14 @@ import (
 	"image"
 	_ "image/jpeg" // registers the decoder
 	_ "image/png"  // registers the decoder
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
 	"golang.org/x/image/draw"
-	"golang.org/x/sync/errgroup"
 )
 
 // cifarRecord is a label and a picture of 3 x 32 x 32.
@@ -54,15 +53,14 @@ func loadCIFAR10(dir string, split Split) (*Images, error) {
 // celebaCrop is the part of CelebA's pictures, 178 x 218, that has the face: NCSN's.
 const celebaCrop = 140
 
-// loadCelebA reads the part of CelebA that its official partition names: 0 for training, 2 for the test.
-func loadCelebA(c Config, split Split) (*Images, error) {
+// listCelebA finds the part of CelebA that its official partition names: 0 for training, 2 for the test.
+func listCelebA(c Config, split Split) (paths []string, err error) {
 	partition := filepath.Join(c.Dir, "list_eval_partition.txt")
 	text, err := os.ReadFile(partition)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", partition, withoutPath(err))
 	}
 	wanted := map[Split]string{Train: "0", Test: "2"}[split]
-	var paths []string
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
 		fields := strings.Fields(lines.Text())
@@ -79,12 +77,12 @@ func loadCelebA(c Config, split Split) (*Images, error) {
 	if len(paths) == 0 {
 		return nil, fmt.Errorf("read %s: no picture is marked %s", partition, wanted)
 	}
-	return c.loadPictures(paths, celebaCrop)
+	return paths, nil
 }
 
-// loadFolder reads all pictures below a folder, in the order of their paths. The test part is what lies below its
+// listFolder finds all pictures below a folder, in the order of their paths. The test part is what lies below its
 // folder test, and training has the rest; without such a folder, it is every tenth picture.
-func loadFolder(c Config, split Split) (*Images, error) {
+func listFolder(c Config, split Split) ([]string, error) {
 	var train, test, all []string
 	err := filepath.WalkDir(c.Dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !slices.Contains([]string{".png", ".jpg", ".jpeg"}, strings.ToLower(filepath.Ext(path))) {
@@ -117,28 +115,7 @@ func loadFolder(c Config, split Split) (*Images, error) {
 	if len(train) == 0 {
 		return nil, fmt.Errorf("read %s: no PNG or JPEG file for the %s part, of %d in all", c.Dir, split, len(all))
 	}
-	return c.loadPictures(train, 0)
-}
-
-// loadPictures reads files, as many at once as there are processors: the middle square, of crop pixels or, for 0, as
-// large as it can be, resized.
-func (c Config) loadPictures(paths []string, crop int) (*Images, error) {
-	m := &Images{Channels: 3, Height: c.ImageSize, Width: c.ImageSize}
-	if c.Grey {
-		m.Channels = 1
-	}
-	m.Pixels = make([]byte, len(paths)*m.size())
-	var work errgroup.Group
-	work.SetLimit(runtime.GOMAXPROCS(0))
-	for i, path := range paths {
-		work.Go(func() error {
-			if err := readPicture(m.At(i), m, path, crop); err != nil {
-				return fmt.Errorf("read %s: %w", path, withoutPath(err))
-			}
-			return nil
-		})
-	}
-	return m, work.Wait()
+	return train, nil
 }
 
 // readPicture writes the pixels of a file, [channels, height, width], to dst.
@@ -147,11 +124,8 @@ func readPicture(dst []byte, m *Images, path string, crop int) error {
 	if err != nil {
 		return err
 	}
-	const most = 1 << 26 // pixels: a small file can claim to hold more than memory does
-	if size, _, err := image.DecodeConfig(bytes.NewReader(text)); err != nil {
+	if err := checkPicture(bytes.NewReader(text), crop); err != nil {
 		return err
-	} else if size.Width > most/max(size.Height, 1) {
-		return fmt.Errorf("it has %d x %d pixels: want at most %d in all", size.Width, size.Height, most)
 	}
 	from, _, err := image.Decode(bytes.NewReader(text))
 	if err != nil {
@@ -173,6 +147,20 @@ func readPicture(dst []byte, m *Images, path string, crop int) error {
 		dst[i], dst[area+i], dst[2*area+i] = r, g, b
 	}
 	return nil
+}
+
+// checkPicture reads the head of a file, which says what it is and how large.
+func checkPicture(head io.Reader, crop int) error {
+	const most = 1 << 26 // pixels: a small file can claim to hold more than memory does
+	size, _, err := image.DecodeConfig(head)
+	if err != nil {
+		return err
+	}
+	if size.Width > most/max(size.Height, 1) {
+		return fmt.Errorf("it has %d x %d pixels: want at most %d in all", size.Width, size.Height, most)
+	}
+	_, err = square(image.Rect(0, 0, size.Width, size.Height), crop)
+	return err
 }
 
 // square is the middle of a picture.

@@ -33,22 +33,28 @@ func (c Config) Images(split Split) (*Images, error) {
 	if _, ok := c.kind().(pictureKind); !ok {
 		return nil, fmt.Errorf("data.name is %q: want pictures", c.Name)
 	}
-	var images *Images
-	var err error
-	switch c.Name {
-	case CIFAR10:
-		images, err = loadCIFAR10(c.Dir, split)
-	case CelebA:
-		images, err = loadCelebA(c, split)
-	case Pictures:
-		images, err = loadFolder(c, split)
-	default:
-		images, err = loadIDX(c.Dir, split)
+	all, err := c.album(split)
+	if err == nil {
+		if f, ok := all.(*files); ok {
+			all, err = f.all()
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("data.dir: %w", err)
 	}
-	return images, nil
+	return all.(*Images), nil
+}
+
+// album is a part of a dataset of pictures.
+func (c Config) album(split Split) (album, error) {
+	switch c.Name {
+	case CIFAR10:
+		return loadCIFAR10(c.Dir, split)
+	case CelebA, Pictures:
+		return c.pictureFiles(split)
+	default:
+		return loadIDX(c.Dir, split)
+	}
 }
 
 // pictureKind is the datasets of pictures.
@@ -79,11 +85,16 @@ func (bad *mistakes) levels(c Config) {
 }
 
 func (pictureKind) open(c Config, split Split, seed uint64) (Source, error) {
-	images, err := c.Images(split)
+	all, err := c.album(split)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("data.dir: %w", err)
 	}
-	return &pictures{Images: images, config: c, name: c.String(), seed: seed, order: deal{rows: images.Len(), seed: seed}}, nil
+	if f, ok := all.(*files); ok {
+		if err := f.check(); err != nil {
+			return nil, fmt.Errorf("data.dir: %w", err)
+		}
+	}
+	return newPictures(all, c, seed), nil
 }
 
 func (pictureKind) describe(c Config) string {
@@ -108,7 +119,8 @@ func (pictureKind) describe(c Config) string {
 
 // pictures is a Source of pictures. They come in epochs, each of which has every picture once, in an order of its own.
 type pictures struct {
-	*Images
+	album  album
+	size   Images // of each; no pixels
 	config Config
 	name   string
 	seed   uint64
@@ -116,13 +128,26 @@ type pictures struct {
 	order deal
 }
 
+func newPictures(all album, c Config, seed uint64) *pictures {
+	return &pictures{album: all, size: all.frame(), config: c, name: c.String(), seed: seed, order: deal{rows: all.Len(), seed: seed}}
+}
+
 func (p *pictures) Name() string { return p.name }
 
-func (p *pictures) Shape() []int { return []int{p.Channels, p.Height, p.Width} }
+func (p *pictures) Shape() []int { return []int{p.size.Channels, p.size.Height, p.size.Width} }
 
 func (p *pictures) Read(x []float32, first uint64) error {
-	for d := p.size(); len(x) > 0; x, first = x[d:], first+1 {
-		p.draw(x[:d], first)
+	d := p.size.size()
+	picks := make([]int, len(x)/d)
+	for k := range picks {
+		picks[k] = p.order.pick(first + uint64(k))
+	}
+	levels, err := p.album.fetch(picks)
+	if err != nil {
+		return err
+	}
+	for k, picture := range levels {
+		p.draw(x[k*d:(k+1)*d], first+uint64(k), picture)
 	}
 	return nil
 }
@@ -133,14 +158,14 @@ const (
 	stepFlip
 )
 
-// draw writes sample i.
-func (p *pictures) draw(x []float32, i uint64) {
+// draw writes sample i, of a picture.
+func (p *pictures) draw(x []float32, i uint64, picture []byte) {
 	noise := sampling.Noise{Seed: p.seed, Chain: i}
-	dequantize(x, p.At(p.order.pick(i)), p.config.Dequantize, noise)
+	dequantize(x, picture, p.config.Dequantize, noise)
 	if p.config.RandomFlip {
 		var coin [1]float32
 		if noise.Uniform(coin[:], stepFlip); coin[0] < 0.5 {
-			mirror(x, p.Width)
+			mirror(x, p.size.Width)
 		}
 	}
 	transform(x, p.config.Transform)

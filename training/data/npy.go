@@ -175,7 +175,7 @@ func (arrayKind) open(c Config, split Split, seed uint64) (Source, error) {
 		if err != nil {
 			return nil, fmt.Errorf("data.dir: read %s: %w", c.Dir, err)
 		}
-		return &pictures{Images: images, config: c, name: c.String(), seed: seed, order: deal{rows: images.Len(), seed: seed}}, nil
+		return newPictures(images, c, seed), nil
 	}
 	if len(c.given()) > 1 {
 		return nil, fmt.Errorf("data.dir: %s holds %s, which are no pictures: want data.random_flip, dequantization and transform absent", c.Dir, a.Kind)
