@@ -34,7 +34,7 @@ func gaussians(training string) fake.Script {
 const trainedOn2Gauss = `{"preset": "toy-2gauss", "data": "2gauss, std 1"}`
 
 func TestEvalOfExactSamples(t *testing.T) {
-	got := langevin(t, gaussians(trainedOn2Gauss), "eval", "2gauss", "-n", "4000", "--json")
+	got := langevin(t, gaussians(trainedOn2Gauss), "eval", "2gauss", "-n", "2000", "--json")
 	var e evaluation
 	if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || got.code != exitOK {
 		t.Fatalf("%v: %+v", err, got)
@@ -51,7 +51,7 @@ func TestEvalOfExactSamples(t *testing.T) {
 			t.Errorf("%s is %g, expected %g", m.Name, m.Value, m.Expected)
 		}
 	}
-	if want := len(tolerance) + 2*3; len(e.Metrics) != want || e.N != 4000 || e.Data != "2gauss, std 1" {
+	if want := len(tolerance) + 2*3; len(e.Metrics) != want || e.N != 2000 || e.Data != "2gauss, std 1" {
 		t.Errorf("%d measures of %d samples of %q, want %d", len(e.Metrics), e.N, e.Data, want)
 	}
 }

@@ -1,8 +1,11 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -71,5 +74,23 @@ func TestClassifierFile(t *testing.T) {
 	}
 	if _, err := ClassifierFile("svhn"); err == nil {
 		t.Error("a classifier for svhn: want an error")
+	}
+}
+
+// least is the beginning of a stable sort.
+func TestLeast(t *testing.T) {
+	type pair struct{ key, place int }
+	random := rand.New(rand.NewPCG(1, 0))
+	all := make([]pair, 200)
+	for i := range all {
+		all[i] = pair{random.IntN(20), i}
+	}
+	byKey := func(a, b pair) int { return cmp.Compare(a.key, b.key) }
+	sorted := slices.Clone(all)
+	slices.SortStableFunc(sorted, byKey)
+	for _, k := range []int{1, 7, 200, 300} {
+		if got := least(all, k, byKey); !slices.Equal(got, sorted[:min(k, 200)]) {
+			t.Errorf("the first %d are %v", k, got)
+		}
 	}
 }

@@ -85,8 +85,26 @@ func nearBlock(samples, mirrored Rows, target *mat.Dense) [][]Neighbour {
 
 // nearest is the first k of all by distance, among equals in their order.
 func nearest(all []Neighbour, k int) []Neighbour {
-	slices.SortStableFunc(all, func(a, b Neighbour) int { return cmp.Compare(a.Distance, b.Distance) })
-	return slices.Clone(all[:min(k, len(all))])
+	return least(all, k, func(a, b Neighbour) int { return cmp.Compare(a.Distance, b.Distance) })
+}
+
+// least is the first k of all in order, among equals in their own: a sort of which only the beginning is wanted.
+func least[T any](all []T, k int, compare func(a, b T) int) []T {
+	var first []T
+	for _, v := range all {
+		if len(first) == k && compare(v, first[k-1]) >= 0 {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(first, v, func(a, b T) int {
+			if compare(a, b) <= 0 {
+				return -1 // v goes behind its equals
+			}
+			return 1
+		})
+		first = slices.Insert(first, at, v)
+		first = first[:min(k, len(first))]
+	}
+	return first
 }
 
 // PrecisionRecall is the improved precision and recall of Kynkäänniemi et al. (2019): the share of the samples that lie on
@@ -109,9 +127,8 @@ func reach(x *mat.Dense, k int) []float64 {
 	n, _ := x.Dims()
 	out := make([]float64, n)
 	distances(x, x, func(i int, square []float64) {
-		others := slices.Delete(slices.Clone(square), i, i+1)
-		slices.Sort(others)
-		out[i] = others[k-1]
+		square[i] = math.Inf(1)
+		out[i] = least(square, k, cmp.Compare)[k-1]
 	})
 	return out
 }
