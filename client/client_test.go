@@ -80,7 +80,7 @@ func TestRequestTravels(t *testing.T) {
 		{},
 		{Model: "ring", Version: 3, N: 9, Seed: new(uint64(0)), FirstChain: math.MaxUint64 - 8},
 		{Sampler: client.AnnealedLangevin{}},
-		{Sampler: client.AnnealedLangevin{Sigmas: []float64{2, 1}, StepsPerLevel: 3, StepLR: 0.5, Denoise: new(false)}},
+		{Sampler: client.AnnealedLangevin{Sigmas: []float64{2, 1}, StepsPerLevel: 3, StepLR: 0.5, Denoise: new(false), Consistent: new(true)}},
 		{Sampler: client.Langevin{Sigma: 1, Steps: 2, StepSize: math.Inf(1), Denoise: new(true)}},
 		{Sampler: client.PredictorCorrector{}},
 		{Sampler: client.PredictorCorrector{Process: client.ProcessVE, SigmaMin: 0.1, SigmaMax: 5, Times: 7, Corrector: client.CorrectorLangevin,

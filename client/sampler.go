@@ -17,6 +17,7 @@ type AnnealedLangevin struct {
 	StepsPerLevel int       // updates at each level
 	StepLR        float64   // the step size at the last level, in squared units of x; finite, above 0
 	Denoise       *bool     // whether to end with the noise-free step x + σ_last²·s (Song & Ermon 2020)
+	Consistent    *bool     // whether each step adds the noise that its level asks for (Jolicoeur-Martineau et al. 2021)
 }
 
 // Langevin runs plain Langevin dynamics x + a·s + √(2a)·z at one sigma: the control that shows what annealing is for.
@@ -35,7 +36,7 @@ func (Langevin) sampler()         {}
 func (a AnnealedLangevin) wire() (*langevinv1.AnnealedLangevin, error) {
 	steps, err := optionalInt32("annealed_langevin.steps_per_level", a.StepsPerLevel)
 	return &langevinv1.AnnealedLangevin{
-		Sigmas: a.Sigmas, StepsPerLevel: steps, StepLr: optional(a.StepLR), Denoise: a.Denoise,
+		Sigmas: a.Sigmas, StepsPerLevel: steps, StepLr: optional(a.StepLR), Denoise: a.Denoise, Consistent: a.Consistent,
 	}, err
 }
 
@@ -58,7 +59,7 @@ func newSampler(m samplerMessage) Sampler {
 	switch d, _ := m.(diffusionMessage); {
 	case a != nil:
 		return AnnealedLangevin{
-			Sigmas: a.GetSigmas(), StepsPerLevel: int(a.GetStepsPerLevel()), StepLR: a.GetStepLr(), Denoise: a.Denoise,
+			Sigmas: a.GetSigmas(), StepsPerLevel: int(a.GetStepsPerLevel()), StepLR: a.GetStepLr(), Denoise: a.Denoise, Consistent: a.Consistent,
 		}
 	case l != nil:
 		return Langevin{

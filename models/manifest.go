@@ -54,8 +54,9 @@ const SamplerAnnealedLangevin SamplerKind = "annealed_langevin"
 type Sampler struct {
 	Kind          SamplerKind `json:"kind"`
 	StepsPerLevel int         `json:"steps_per_level"`
-	StepLR        float64     `json:"step_lr"` // ε of step size ε·σ_i²/σ_L² in x + αs + √(2α)z
-	Denoise       bool        `json:"denoise"` // end with a noise-free step x + σ_L²·s
+	StepLR        float64     `json:"step_lr"`              // ε of step size ε·σ_i²/σ_L² in x + αs + √(2α)z
+	Denoise       bool        `json:"denoise"`              // end with a noise-free step x + σ_L²·s
+	Consistent    bool        `json:"consistent,omitempty"` // see sampling.AnnealedLangevin
 }
 
 // Training records where a model came from. It holds no clock times, so the same training gives the same file.
@@ -113,6 +114,7 @@ func (m Manifest) AnnealedLangevin() (sampling.AnnealedLangevin, error) {
 		StepsPerLevel: m.Sampler.StepsPerLevel,
 		StepLR:        m.Sampler.StepLR,
 		Denoise:       m.Sampler.Denoise,
+		Consistent:    m.Sampler.Consistent,
 	}, nil
 }
 

@@ -35,11 +35,16 @@ func (l Langevin) Plan() (Plan, error) {
 // their code): StepsPerLevel Langevin updates at every level of the schedule, from the largest sigma to the
 // smallest, with step size a_i = StepLR·σ_i²/σ_L². With Denoise it is the sampler of NCSNv2 (Song & Ermon 2020,
 // algorithm 1 and section 3.4).
+//
+// With Consistent the noise of a step is not √(2a) but what leaves the chain with the noise of the level that it goes to
+// (Jolicoeur-Martineau et al. 2021, algorithm 2), where Langevin dynamics leaves more: with η = a_i/σ_i² it is
+// √(σ'² - (1-η)²σ_i²), σ' being σ_i within a level and σ_{i+1} in its last step.
 type AnnealedLangevin struct {
 	Schedule      Schedule
 	StepsPerLevel int     // T in the papers
 	StepLR        float64 // ε, the step size at the last level, in squared units of x
 	Denoise       bool    // end with x + σ_L²·s(x, σ_L), noise-free: one more evaluation
+	Consistent    bool    // give each step the noise that its level asks for
 }
 
 // StepSize is a_i of the given level.
@@ -65,8 +70,32 @@ func (a AnnealedLangevin) Plan() (Plan, error) {
 		for range a.StepsPerLevel {
 			plan = append(plan, step)
 		}
+		if a.Consistent {
+			if err := a.makeConsistent(plan[len(plan)-a.StepsPerLevel:], level); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return plan.denoised(a.Denoise, a.Schedule.Last(), a.Schedule.Levels()-1)
+}
+
+// makeConsistent sets the noise of the steps of a level.
+func (a AnnealedLangevin) makeConsistent(steps Plan, level int) error {
+	sigma, next := a.Schedule.Sigma(level), a.Schedule.Sigma(min(level+1, a.Schedule.Levels()-1))
+	eta := a.StepSize(level) / (sigma * sigma)
+	if left := math.Abs(1 - eta); left > 1 || left*sigma > next {
+		last := a.Schedule.Last()
+		return &FieldError{Field: "step_lr", Given: a.StepLR, Want: fmt.Sprintf(
+			"from %.3g to %.3g with consistent noise: a step that takes the noise from level %d to the next", (1-next/sigma)*last*last, (1+next/sigma)*last*last, level)}
+	}
+	for i := range steps {
+		to := sigma
+		if i == len(steps)-1 {
+			to = next
+		}
+		steps[i].C = float32(math.Sqrt(to*to - (1-eta)*(1-eta)*sigma*sigma))
+	}
+	return nil
 }
 
 func langevinStep(sigma, a float64, level int) Step {

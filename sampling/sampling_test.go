@@ -105,6 +105,32 @@ func TestAnnealedLevelVariance(t *testing.T) {
 	}
 }
 
+// TestConsistentNoise follows the variance of chains whose data are a single point: every step leaves it at the square of
+// the sigma that it leads to, where Langevin dynamics leaves more. Jolicoeur-Martineau et al. (2021), proposition 1.
+func TestConsistentNoise(t *testing.T) {
+	a := AnnealedLangevin{Schedule: geometric(t, 10, 0.01, 90), StepsPerLevel: 4, StepLR: 1.5e-5, Consistent: true}
+	plan, err := a.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := 100.0
+	for i, step := range plan {
+		shrink := 1 - float64(step.A)/math.Pow(float64(step.Sigma), 2)
+		v = shrink*shrink*v + math.Pow(float64(step.C), 2)
+		to := a.Schedule.Sigma(min((i+1)/4, 89))
+		if want := to * to; math.Abs(v-want) > 1e-5*want {
+			t.Fatalf("after step %d the variance is %g, want %g", i+1, v, want)
+		}
+	}
+	for _, epsilon := range []float64{7e-6, 2.1e-4} { // 1 - σ_2/σ_1 is 0.075
+		a.StepLR = epsilon
+		var field *FieldError
+		if _, err := a.Plan(); !errors.As(err, &field) || field.Field != "step_lr" {
+			t.Errorf("step_lr %g: %v, want it refused", epsilon, err)
+		}
+	}
+}
+
 // TestTwoGaussianWeights reproduces the paper's toy experiment with exact scores (figure 3 of Song & Ermon 2019):
 // plain Langevin finds half and half, annealed Langevin nearly the true 0.8. The expected numbers were computed
 // independently by Monte Carlo; tolerances are four standard errors of both.

@@ -55,8 +55,9 @@ type Training struct {
 // Sampler is annealed Langevin dynamics on the noise schedule of the training, sampling.AnnealedLangevin.
 type Sampler struct {
 	StepsPerLevel int     `yaml:"steps_per_level"`
-	StepLR        float64 `yaml:"step_lr"` // step size at the last level, in squared units of the data
-	Denoise       bool    `yaml:"denoise"` // end with a noise-free step
+	StepLR        float64 `yaml:"step_lr"`              // step size at the last level, in squared units of the data
+	Denoise       bool    `yaml:"denoise"`              // end with a noise-free step
+	Consistent    bool    `yaml:"consistent,omitempty"` // give each step the noise that its level asks for
 }
 
 // Parse reads a Config from YAML. A key that nobody knows is an error, as are a second document and mistakes that

@@ -45,6 +45,7 @@ func (r *Result) Manifest() models.Manifest {
 		Prior:            c.Prior,
 		Sampler: models.Sampler{
 			Kind: models.SamplerAnnealedLangevin, StepsPerLevel: c.Sampler.StepsPerLevel, StepLR: c.Sampler.StepLR, Denoise: c.Sampler.Denoise,
+			Consistent: c.Sampler.Consistent,
 		},
 		Training: &models.Training{
 			Preset: c.Preset, Data: r.data, Commit: r.commit, Device: r.device, Iterations: r.Iterations, BatchSize: c.Training.BatchSize, Seed: c.Seed,

@@ -99,7 +99,7 @@ func sampler(w *langevinv1.SampleRequest) client.Sampler {
 	case *langevinv1.SampleRequest_AnnealedLangevin:
 		a := s.AnnealedLangevin
 		return client.AnnealedLangevin{
-			Sigmas: a.GetSigmas(), StepsPerLevel: int(a.GetStepsPerLevel()), StepLR: a.GetStepLr(), Denoise: a.Denoise,
+			Sigmas: a.GetSigmas(), StepsPerLevel: int(a.GetStepsPerLevel()), StepLR: a.GetStepLr(), Denoise: a.Denoise, Consistent: a.Consistent,
 		}
 	case *langevinv1.SampleRequest_Langevin:
 		l := s.Langevin
@@ -162,7 +162,7 @@ func started(s client.Started) *langevinv1.Started {
 
 func annealed(a client.AnnealedLangevin) *langevinv1.AnnealedLangevin {
 	return &langevinv1.AnnealedLangevin{
-		Sigmas: a.Sigmas, StepsPerLevel: new(int32(a.StepsPerLevel)), StepLr: new(a.StepLR), Denoise: a.Denoise,
+		Sigmas: a.Sigmas, StepsPerLevel: new(int32(a.StepsPerLevel)), StepLr: new(a.StepLR), Denoise: a.Denoise, Consistent: a.Consistent,
 	}
 }
 

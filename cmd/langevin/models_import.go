@@ -66,6 +66,7 @@ and the result has to be finite. See docs/import.md for how to export.`,
 	f.IntVar(&m.Sampler.StepsPerLevel, "steps-per-level", 5, "steps of the default sampler at each level")
 	f.Float64Var(&m.Sampler.StepLR, "step-lr", 1e-5, "step size of the default sampler at the last level, epsilon of x + a s + sqrt(2a) z")
 	f.BoolVar(&m.Sampler.Denoise, "denoise", true, "end with a noise-free step")
+	f.BoolVar(&m.Sampler.Consistent, "consistent", false, "give each step of the default sampler the noise that its level asks for")
 	f.StringVarP(&o.out, "out", "o", "out/models", "folder of models to write it to, as NAME/VERSION/model.onnx")
 	f.StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime shared library; empty searches the usual places")
 	f.BoolVar(&o.json, "json", false, "write one JSON object to standard output")

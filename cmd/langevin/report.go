@@ -46,7 +46,8 @@ type samplerReport struct {
 	Epsilon        float64           `json:"epsilon,omitempty"`
 	Method         client.FlowMethod `json:"method,omitempty"`
 
-	Denoise bool `json:"denoise"`
+	Denoise    bool `json:"denoise"`
+	Consistent bool `json:"consistent,omitempty"`
 }
 
 func newSamplerReport(s client.Sampler) *samplerReport {
@@ -55,6 +56,7 @@ func newSamplerReport(s client.Sampler) *samplerReport {
 	case client.AnnealedLangevin:
 		return &samplerReport{
 			Kind: "annealed_langevin", Sigmas: s.Sigmas, StepsPerLevel: s.StepsPerLevel, StepLR: s.StepLR, Denoise: on(s.Denoise),
+			Consistent: on(s.Consistent),
 		}
 	case client.Langevin:
 		return &samplerReport{Kind: "langevin", Sigma: s.Sigma, Steps: s.Steps, StepSize: s.StepSize, Denoise: on(s.Denoise)}

@@ -55,6 +55,7 @@ func TestSampleFlags(t *testing.T) {
 		"--denoise":                            {N: 1, Sampler: client.AnnealedLangevin{Denoise: new(true)}},
 		"--step-lr 1e-3 --denoise=false":       {N: 1, Sampler: client.AnnealedLangevin{StepLR: 1e-3, Denoise: new(false)}},
 		"--sigmas 3,2.5,1 --steps-per-level 4": {N: 1, Sampler: client.AnnealedLangevin{Sigmas: []float64{3, 2.5, 1}, StepsPerLevel: 4}},
+		"--consistent":                         {N: 1, Sampler: client.AnnealedLangevin{Consistent: new(true)}},
 		"--sampler langevin":                   {N: 1, Sampler: client.Langevin{}},
 		"--sampler langevin --sigma 2 --steps 9 --step-size 0.5 --denoise": {N: 1, Sampler: client.Langevin{Sigma: 2, Steps: 9, StepSize: 0.5, Denoise: new(true)}},
 		"--sampler pc": {N: 1, Sampler: client.PredictorCorrector{}},

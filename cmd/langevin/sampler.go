@@ -32,6 +32,7 @@ type samplerFlags struct {
 
 	stepsPerLevel countValue
 	stepLR        positiveValue
+	consistent    bool
 
 	sigma    positiveValue
 	steps    countValue
@@ -81,6 +82,7 @@ func (s *samplerFlags) registerLangevin(annealed, langevin *pflag.FlagSet) {
 	annealed.Var(&s.sigmas, "sigmas", "sigmas to visit, largest first, as 10,1,0.1 (default the model's)")
 	annealed.Var(&s.stepsPerLevel, "steps-per-level", "updates at each noise level (default the model's)")
 	annealed.Var(&s.stepLR, "step-lr", "step size at the smallest sigma (default the model's)")
+	annealed.BoolVar(&s.consistent, "consistent", false, "give each step the noise that its level asks for, Jolicoeur-Martineau et al. 2021 (default the model's)")
 	langevin.Var(&s.sigma, "sigma", "the one sigma (default the model's smallest)")
 	langevin.Var(&s.steps, "steps", "updates (default 1000)")
 	langevin.Var(&s.stepSize, "step-size", "step size (default that of the model's last level)")
@@ -142,6 +144,7 @@ func (s *samplerFlags) sampler() (client.Sampler, error) {
 	}
 	return client.AnnealedLangevin{
 		Sigmas: s.sigmas, StepsPerLevel: s.stepsPerLevel.n, StepLR: float64(s.stepLR), Denoise: s.denoiseGiven(),
+		Consistent: given(s.own[samplerAnnealed], "consistent", &s.consistent),
 	}, nil
 }
 
@@ -212,9 +215,12 @@ func (s *samplerFlags) takers(name string) (kinds []string) {
 	return kinds
 }
 
-func (s *samplerFlags) denoiseGiven() *bool {
-	if !s.common.flags.Changed("denoise") {
+func (s *samplerFlags) denoiseGiven() *bool { return given(s.common, "denoise", &s.denoise) }
+
+// given returns the value of a flag of a group, nil if the command line does not have it.
+func given[T any](g flagGroup, name string, value *T) *T {
+	if !g.flags.Changed(name) {
 		return nil
 	}
-	return &s.denoise
+	return value
 }

@@ -113,7 +113,9 @@ func decodeState(r *bufio.Reader) (state, error) {
 func (r *samplerReport) sampler() client.Sampler {
 	switch r.Kind {
 	case "annealed_langevin":
-		return client.AnnealedLangevin{Sigmas: r.Sigmas, StepsPerLevel: r.StepsPerLevel, StepLR: r.StepLR, Denoise: &r.Denoise}
+		return client.AnnealedLangevin{
+			Sigmas: r.Sigmas, StepsPerLevel: r.StepsPerLevel, StepLR: r.StepLR, Denoise: &r.Denoise, Consistent: &r.Consistent,
+		}
 	case "langevin":
 		return client.Langevin{Sigma: r.Sigma, Steps: r.Steps, StepSize: r.StepSize, Denoise: &r.Denoise}
 	case "predictor_corrector":

@@ -30,7 +30,7 @@ func interrupted(started client.Started, p client.Preview) fake.SampleFunc {
 func TestStateTravels(t *testing.T) {
 	x := client.Batch{X: []float32{1, float32(math.Pi), -3, 1e-40}, Shape: []int{2}, N: 2}
 	for _, tt := range []client.SampleRequest{
-		{Sampler: client.AnnealedLangevin{Sigmas: []float64{3, 1}, StepsPerLevel: 2, StepLR: 0.1, Denoise: new(true)}},
+		{Sampler: client.AnnealedLangevin{Sigmas: []float64{3, 1}, StepsPerLevel: 2, StepLR: 0.1, Denoise: new(true), Consistent: new(true)}},
 		{Sampler: client.Langevin{Sigma: 1, Steps: 9, StepSize: 0.1, Denoise: new(false)}},
 		{Sampler: client.PredictorCorrector{Process: "vp", BetaMin: 0.1, BetaMax: 20, Times: 50, Predictor: "ancestral",
 			Corrector: "annealed_langevin", CorrectorSteps: 2, SNR: 0.2, Epsilon: 1e-3, Denoise: new(true)}},

@@ -72,7 +72,8 @@ func (s *study) sample(ctx context.Context, n int) error {
 		return err
 	}
 	annealed, err := sampling.AnnealedLangevin{
-		Schedule: schedule, StepsPerLevel: config.Sampler.StepsPerLevel, StepLR: config.Sampler.StepLR, Denoise: config.Sampler.Denoise,
+		Schedule: schedule, StepsPerLevel: config.Sampler.StepsPerLevel, StepLR: config.Sampler.StepLR,
+		Denoise: config.Sampler.Denoise, Consistent: config.Sampler.Consistent,
 	}.Plan()
 	if err != nil {
 		return err
@@ -193,7 +194,8 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 	defer model.Close()
 	sampler := r.Config.Sampler
 	plan, err := sampling.AnnealedLangevin{
-		Schedule: r.Schedule(), StepsPerLevel: sampler.StepsPerLevel, StepLR: sampler.StepLR, Denoise: sampler.Denoise,
+		Schedule: r.Schedule(), StepsPerLevel: sampler.StepsPerLevel, StepLR: sampler.StepLR,
+		Denoise: sampler.Denoise, Consistent: sampler.Consistent,
 	}.Plan()
 	if err != nil {
 		return false, err

@@ -95,9 +95,9 @@ func TestParameters(t *testing.T) {
 		{map[string]*inference.InferParameter{"seed": str("18446744073709551615")}, &langevinv1.SampleRequest{Seed: proto.Uint64(math.MaxUint64)}},
 		{map[string]*inference.InferParameter{"first_chain": intParam(3), "timeout": intParam(5e6)}, &langevinv1.SampleRequest{FirstChain: 3}},
 		{
-			map[string]*inference.InferParameter{"step_lr": doubleParam(0.5), "steps_per_level": intParam(2), "denoise": boolParam(false)},
+			map[string]*inference.InferParameter{"step_lr": doubleParam(0.5), "steps_per_level": intParam(2), "denoise": boolParam(false), "consistent": boolParam(true)},
 			&langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: &langevinv1.AnnealedLangevin{
-				StepLr: proto.Float64(0.5), StepsPerLevel: proto.Int32(2), Denoise: proto.Bool(false),
+				StepLr: proto.Float64(0.5), StepsPerLevel: proto.Int32(2), Denoise: proto.Bool(false), Consistent: proto.Bool(true),
 			}}},
 		},
 		{

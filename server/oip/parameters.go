@@ -46,6 +46,13 @@ func parameters() map[string]apply {
 				return err
 			})
 		},
+		"consistent": func(q *query, name string, p *inference.InferParameter) error {
+			return q.annealed(name, func(a *langevinv1.AnnealedLangevin) error {
+				v, err := truth(p, name)
+				a.Consistent = &v
+				return err
+			})
+		},
 		"stream_every": func(q *query, name string, p *inference.InferParameter) error {
 			if q.sample.Preview == nil {
 				q.sample.Preview = &langevinv1.PreviewOptions{}

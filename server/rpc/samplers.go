@@ -53,6 +53,9 @@ func compileAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest, maxStep
 	if in.Denoise != nil {
 		a.Denoise = in.GetDenoise()
 	}
+	if in.Consistent != nil {
+		a.Consistent = in.GetConsistent()
+	}
 	if total := a.Schedule.Levels() * a.StepsPerLevel; total > maxSteps {
 		bad.add(field+"steps_per_level", a.StepsPerLevel, "at most %d steps in all %d levels (limits.max_steps)", maxSteps, a.Schedule.Levels())
 		return compiled{}
@@ -70,6 +73,7 @@ func annealedProto(a sampling.AnnealedLangevin) *langevinv1.AnnealedLangevin {
 		StepsPerLevel: proto.Int32(int32(a.StepsPerLevel)),
 		StepLr:        proto.Float64(a.StepLR),
 		Denoise:       proto.Bool(a.Denoise),
+		Consistent:    proto.Bool(a.Consistent),
 	}
 }
 

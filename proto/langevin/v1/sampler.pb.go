@@ -268,7 +268,11 @@ type AnnealedLangevin struct {
 	// The step size at the last level, in squared units of x; finite, above 0.
 	StepLr *float64 `protobuf:"fixed64,3,opt,name=step_lr,json=stepLr,proto3,oneof" json:"step_lr,omitempty"`
 	// End with the noise-free step x + sigma_last^2 s (Song & Ermon 2020).
-	Denoise       *bool `protobuf:"varint,4,opt,name=denoise,proto3,oneof" json:"denoise,omitempty"`
+	Denoise *bool `protobuf:"varint,4,opt,name=denoise,proto3,oneof" json:"denoise,omitempty"`
+	// Give each step the noise that its level asks for, sqrt(sigma'^2 - (1 - a/sigma^2)^2 sigma^2) with sigma' the sigma that the
+	// step goes to, instead of sqrt(2a), which leaves more (Jolicoeur-Martineau et al. 2021). step_lr has to be large enough for
+	// one step to lead to the next level.
+	Consistent    *bool `protobuf:"varint,5,opt,name=consistent,proto3,oneof" json:"consistent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -327,6 +331,13 @@ func (x *AnnealedLangevin) GetStepLr() float64 {
 func (x *AnnealedLangevin) GetDenoise() bool {
 	if x != nil && x.Denoise != nil {
 		return *x.Denoise
+	}
+	return false
+}
+
+func (x *AnnealedLangevin) GetConsistent() bool {
+	if x != nil && x.Consistent != nil {
+		return *x.Consistent
 	}
 	return false
 }
@@ -678,17 +689,21 @@ var File_langevin_v1_sampler_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\n" +
-	"\x19langevin/v1/sampler.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\"\xf4\x01\n" +
+	"\x19langevin/v1/sampler.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\"\xa8\x02\n" +
 	"\x10AnnealedLangevin\x12/\n" +
 	"\x06sigmas\x18\x01 \x03(\x01B\x17\xbaH\x14\x92\x01\x11\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00R\x06sigmas\x124\n" +
 	"\x0fsteps_per_level\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x00R\rstepsPerLevel\x88\x01\x01\x12.\n" +
 	"\astep_lr\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x06stepLr\x88\x01\x01\x12\x1d\n" +
-	"\adenoise\x18\x04 \x01(\bH\x02R\adenoise\x88\x01\x01B\x12\n" +
+	"\adenoise\x18\x04 \x01(\bH\x02R\adenoise\x88\x01\x01\x12#\n" +
+	"\n" +
+	"consistent\x18\x05 \x01(\bH\x03R\n" +
+	"consistent\x88\x01\x01B\x12\n" +
 	"\x10_steps_per_levelB\n" +
 	"\n" +
 	"\b_step_lrB\n" +
 	"\n" +
-	"\b_denoise\"\xdc\x01\n" +
+	"\b_denoiseB\r\n" +
+	"\v_consistent\"\xdc\x01\n" +
 	"\bLangevin\x12+\n" +
 	"\x05sigma\x18\x01 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05sigma\x88\x01\x01\x12\"\n" +
 	"\x05steps\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x01R\x05steps\x88\x01\x01\x122\n" +
