@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 const pictureSide = 28 // of MNIST's pictures, which the built-in classifier sees
@@ -112,5 +114,41 @@ func TestEvalOfImages(t *testing.T) {
 	}
 	if text, err := os.ReadFile(picture); err != nil || !strings.HasPrefix(string(text), "\x89PNG") {
 		t.Errorf("%s: %d bytes, %v", picture, len(text), err)
+	}
+}
+
+// The classifiers that come with the program know the test images of their datasets, which make data obtains.
+func TestClassifiersKnowTheirImages(t *testing.T) {
+	for dataset, least := range map[string]float64{data.MNIST: 0.99, data.FashionMNIST: 0.89} {
+		t.Run(dataset, func(t *testing.T) {
+			config := data.Config{Name: dataset, Dir: filepath.Join("..", "..", "data", dataset)}
+			images, err := config.Images(data.Test)
+			if err != nil {
+				t.Skipf("run make data: %v", err)
+			}
+			test, err := pixels(config, data.Test)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := openClassifier("", "", dataset)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			_, probabilities, err := c.Classify(t.Context(), test)
+			if err != nil {
+				t.Fatal(err)
+			}
+			right := 0
+			for i, label := range images.Labels {
+				row := probabilities.Row(i)
+				if row[label] == slices.Max(row) {
+					right++
+				}
+			}
+			if share := float64(right) / float64(images.Len()); share < least {
+				t.Errorf("%.2f %% of the test images are right, want at least %.0f %%", 100*share, 100*least)
+			}
+		})
 	}
 }
