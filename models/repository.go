@@ -70,6 +70,9 @@ type Repository struct {
 	root    *os.Root
 }
 
+// cardName is the file beside a model's versions that tells people about it.
+const cardName = "README.md"
+
 type shelf struct {
 	origin Origin
 	files  fs.FS
@@ -77,7 +80,7 @@ type shelf struct {
 
 // NewRepository returns the repository of the models in zoo and, unless dir is empty, in the folder dir, both laid out
 // as NAME/VERSION/model.onnx with VERSION 1, 2, 3... Where both have a version of a name the folder's is used. Symbolic
-// links cannot lead out of dir. Names that start with a dot are passed over.
+// links cannot lead out of dir. Names that start with a dot are passed over, as is NAME/README.md.
 func NewRepository(zoo fs.FS, dir string) (*Repository, error) {
 	r := &Repository{}
 	if dir != "" {
@@ -276,6 +279,7 @@ func (s shelf) scan(found func(place)) (problems []Problem) {
 			report(name, name, "want a folder of versions: %w", err)
 			continue
 		}
+		versions = slices.DeleteFunc(versions, func(v string) bool { return v == cardName })
 		if len(versions) == 0 {
 			report(name, name, "no versions: want %s/1/%s", name, FileName)
 		}

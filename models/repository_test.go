@@ -21,6 +21,7 @@ func zooOf(t *testing.T, names ...string) fstest.MapFS {
 	files := fstest.MapFS{".gitkeep": {}}
 	for _, name := range names {
 		files[name+"/1/model.onnx"] = &fstest.MapFile{Data: modelstest.GaussianFile(t, name, 2)}
+		files[name+"/README.md"] = &fstest.MapFile{Data: []byte("# " + name)}
 	}
 	return files
 }
