@@ -49,7 +49,7 @@ func (j *job) follow(steps int) {
 
 // giveUp notes when a job that has not finished was ended. The caller holds mu.
 func (s *Scheduler) giveUp(j *job) {
-	if !j.givenUp.IsZero() {
+	if !j.givenUp.IsZero() || j.out.complete() { // a reader may close before the worker of the last chain calls the job stopped
 		return
 	}
 	j.givenUp = time.Now()

@@ -147,6 +147,12 @@ func (o *output) signal() {
 	}
 }
 
+// complete reports whether every chain has finished.
+func (o *output) complete() bool {
+	finished, _ := o.counts()
+	return finished == o.n
+}
+
 func (o *output) counts() (finished, lost int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
