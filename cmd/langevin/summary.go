@@ -86,7 +86,11 @@ func origin(res *client.Result) string {
 func samplerText(s client.Sampler) string {
 	switch s := s.(type) {
 	case client.AnnealedLangevin:
-		return fmt.Sprintf("annealed Langevin (%s of %s)", plural(len(s.Sigmas), "level"), plural(s.StepsPerLevel, "step"))
+		noise := ""
+		if s.Consistent != nil && *s.Consistent {
+			noise = ", consistent noise"
+		}
+		return fmt.Sprintf("annealed Langevin (%s of %s%s)", plural(len(s.Sigmas), "level"), plural(s.StepsPerLevel, "step"), noise)
 	case client.Langevin:
 		return fmt.Sprintf("Langevin (%s at sigma %.3g)", plural(s.Steps, "step"), s.Sigma)
 	case client.PredictorCorrector:
