@@ -57,6 +57,11 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 		return nil, err
 	}
 	defer settings.Destroy()
+	// Callers side by side wait for each other at the arena's lock, at every node: two that evaluate 64 rows of a small
+	// network took twice as long each. Images take long and much memory, which the C library would hoard.
+	if err := settings.SetCpuMemArena(manifest.Dim() > pointDim); err != nil {
+		return nil, err
+	}
 	var loaded *onnxruntime.DynamicAdvancedSession
 	err = device.Starting(func() (err error) {
 		loaded, err = onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph,
@@ -115,9 +120,6 @@ func sessionOptions(options Options, device Device) (*onnxruntime.SessionOptions
 		settings.SetInterOpNumThreads(1),
 		settings.SetExecutionMode(onnxruntime.ExecutionModeSequential),
 		settings.SetGraphOptimizationLevel(onnxruntime.GraphOptimizationLevelEnableAll),
-		// Callers side by side would wait for each other at the arena's lock, at every node: two that evaluate 64 rows of a
-		// small network took twice as long each. The C library's allocator has memory for each thread.
-		settings.SetCpuMemArena(false),
 		// A waiting thread that spins takes a core from the other sessions.
 		settings.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		settings.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
