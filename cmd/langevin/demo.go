@@ -67,7 +67,10 @@ func (p *program) serveWhile(ctx context.Context, flags *pflag.FlagSet, work fun
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // it stops after the calls have ended
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(serving, lis) }()
-	err = work(ctx, lis.Addr().String())
+	err = awaitModels(ctx, lis.Addr().String())
+	if err == nil {
+		err = work(ctx, lis.Addr().String())
+	}
 	stop()
 	return inner(err, <-served)
 }

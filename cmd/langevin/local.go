@@ -46,7 +46,7 @@ func (p *program) useLocal(ctx context.Context, flags *pflag.FlagSet, work func(
 const inProcess = "passthrough:///in-process"
 
 func workLocal(ctx context.Context, dialer grpc.DialOption, work func(context.Context, *client.Client) error) error {
-	if err := awaitModels(ctx, dialer); err != nil {
+	if err := awaitModels(ctx, inProcess, dialer); err != nil {
 		return err
 	}
 	c, err := client.New(inProcess, client.WithDialOptions(dialer))
@@ -57,9 +57,9 @@ func workLocal(ctx context.Context, dialer grpc.DialOption, work func(context.Co
 	return work(ctx, c)
 }
 
-// awaitModels returns once the server's health says that its models are loaded.
-func awaitModels(ctx context.Context, dialer grpc.DialOption) error {
-	conn, err := grpc.NewClient(inProcess, dialer, grpc.WithTransportCredentials(insecure.NewCredentials()))
+// awaitModels returns once the health of the server at an address says that its models are loaded.
+func awaitModels(ctx context.Context, address string, options ...grpc.DialOption) error {
+	conn, err := grpc.NewClient(address, append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
 		return err
 	}
