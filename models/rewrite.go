@@ -29,18 +29,24 @@ func Rewrite(model *protos.ModelProto) (rewritten int) {
 	names := takenNames(model.GetGraph())
 	// Collected first: a graph's nodes are replaced while its subgraphs would be walked through them.
 	for _, graph := range slices.Collect(subgraphs(model.GetGraph())) {
-		nodes := make([]*protos.NodeProto, 0, len(graph.GetNode()))
-		for _, node := range graph.GetNode() {
-			if faster := expand(node, names); faster != nil {
-				nodes = append(nodes, faster...)
-				rewritten++
-			} else {
-				nodes = append(nodes, node)
-			}
-		}
-		graph.Node = nodes
+		rewritten += replace(graph, func(node *protos.NodeProto) []*protos.NodeProto { return expand(node, names) })
 	}
 	return rewritten + widenProducts(model.GetGraph(), names)
+}
+
+// replace puts what faster returns in place of each node, except where that is nil, and returns how many it replaced.
+func replace(graph *protos.GraphProto, faster func(*protos.NodeProto) []*protos.NodeProto) (replaced int) {
+	nodes := make([]*protos.NodeProto, 0, len(graph.GetNode()))
+	for _, node := range graph.GetNode() {
+		if instead := faster(node); instead != nil {
+			nodes = append(nodes, instead...)
+			replaced++
+		} else {
+			nodes = append(nodes, node)
+		}
+	}
+	graph.Node = nodes
+	return replaced
 }
 
 // expand returns the nodes to put in place of node, or nil to leave it.
@@ -62,12 +68,20 @@ func expand(node *protos.NodeProto, names taken) []*protos.NodeProto {
 }
 
 func eluAlpha(node *protos.NodeProto) float32 {
-	for _, attribute := range node.GetAttribute() {
-		if attribute.GetName() == "alpha" {
-			return attribute.GetF()
-		}
+	if alpha := attributeOf(node, "alpha"); alpha != nil {
+		return alpha.GetF()
 	}
 	return 1
+}
+
+// attributeOf is the attribute of that name, nil if the node has none, of which every getter is zero.
+func attributeOf(node *protos.NodeProto, name string) *protos.AttributeProto {
+	for _, attribute := range node.GetAttribute() {
+		if attribute.GetName() == name {
+			return attribute
+		}
+	}
+	return nil
 }
 
 // expansion writes nodes whose names start with the name of the value they help to compute.

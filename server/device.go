@@ -50,7 +50,7 @@ func Blocks(d ort.Device, workers, dim int, session, wide *ort.Session) batch.Co
 	switch {
 	case d.CUDA:
 		c.Grain = grainCUDA(dim)
-	case dim > pointDim: // as few as can be evaluated, since images take long; points share a tick's fixed cost among more
+	case dim > ort.PointDim: // as few as can be evaluated, since images take long; points share a tick's fixed cost among more
 		c.Grain = session.Grain()
 	}
 	if wide != nil && workers > 1 {
@@ -80,7 +80,7 @@ func blockRows(d ort.Device, dim int) int {
 		return 256
 	case d.CUDA:
 		return 64
-	case dim <= pointDim:
+	case dim <= ort.PointDim:
 		return 256
 	case dim <= 16<<10:
 		return 32

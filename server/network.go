@@ -10,9 +10,6 @@ import (
 	"github.com/langevin-ml/langevin/server/ort"
 )
 
-// pointDim is the largest sample that is a point and not an image.
-const pointDim = 64
-
 // network is a model's sessions. Their results are the same to the last bit.
 type network struct {
 	session *ort.Session // one thread, which the workers share

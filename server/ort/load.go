@@ -59,7 +59,7 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	defer settings.Destroy()
 	// Callers side by side wait for each other at the arena's lock, at every node: two that evaluate 64 rows of a small
 	// network took twice as long each. Images take long and much memory, which the C library would hoard.
-	if err := settings.SetCpuMemArena(manifest.Dim() > pointDim); err != nil {
+	if err := settings.SetCpuMemArena(manifest.Dim() > PointDim); err != nil {
 		return nil, err
 	}
 	var loaded *onnxruntime.DynamicAdvancedSession

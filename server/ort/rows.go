@@ -8,12 +8,14 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
+// PointDim is the number of elements of the largest sample that is a point and not an image.
+const PointDim = 64
+
 // What the rows of an evaluation are padded to where the batch is a side of a matrix product, whose kernels treat a
 // remainder of rows in another way, with other bits.
 const (
 	productRows = 16  // the floats in the widest vector register
 	fewRows     = 4   // enough for small products wherever it was tried, which is worth much to a chain that runs alone
-	pointDim    = 64  // the largest sample that is a point and not an image
 	trialRows   = 256 // of points
 )
 
@@ -45,7 +47,7 @@ func rowMultiplesOf(graph *protos.GraphProto, dim int) []int {
 		return []int{1, fewRows, productRows}
 	case convolves:
 		return []int{1, productRows}
-	case dim <= pointDim:
+	case dim <= PointDim:
 		return []int{fewRows, productRows}
 	}
 	return []int{productRows}
@@ -86,7 +88,7 @@ func (s *Session) rowsAgree(ctx context.Context, l *lane) (bool, error) {
 	many, few := productRows, []int{1, 2, 3, 7} // the rows of images cost more
 	if s.multiple > 1 {
 		few = nil
-		if s.dim <= pointDim {
+		if s.dim <= PointDim {
 			many = trialRows
 		}
 		for n := s.multiple; n < many; n += max(s.multiple, n/8/s.multiple*s.multiple) {
