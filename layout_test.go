@@ -34,9 +34,10 @@ var none = []string{}
 var rules = map[string]rule{
 	"sampling":       {ours: none, others: none},
 	"models":         {ours: []string{"models", "sampling"}},
+	"ort":            {ours: []string{"models", "sampling"}},
 	"proto":          {ours: none, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", apiRules}},
 	"client":         {ours: []string{"client", "proto"}, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}},
-	"server":         {ours: []string{"server", "proto", "models", "sampling"}},
+	"server":         {ours: []string{"ort", "server", "proto", "models", "sampling"}},
 	"server/auth":    {ours: []string{"server/auth"}},
 	"server/rpc":     {ours: []string{"server/rpc", "server/auth", "server/host", "server/batch", "proto", "models", "sampling"}},
 	"server/oip":     {ours: []string{"server/oip", "server/auth", "server/rpc", "proto", "models", "sampling"}},
@@ -44,21 +45,20 @@ var rules = map[string]rule{
 	"server/host":    {ours: []string{"server/host", "server/batch", "models", "sampling"}},
 	"server/batch":   {ours: []string{"server/batch", "sampling"}},
 	"server/web":     {ours: []string{"server/web", "proto"}},
-	"server/ort":     {ours: []string{"server/ort", "models", "sampling"}},
-	"training":       {ours: []string{"training", "models", "sampling"}},
-	"cmd":            {ours: []string{"cmd", "client", "server", "training", "proto", "models", "sampling"}},
+	"training":       {ours: []string{"ort", "training", "models", "sampling"}},
+	"cmd":            {ours: []string{"ort", "cmd", "client", "server", "training", "proto", "models", "sampling"}},
 
 	"docs/apidoc": {ours: none, others: []string{"google.golang.org/protobuf", apiRules}},
 
 	"bench/networks": {ours: []string{"training", "models", "sampling"}},
 	"bench/trainer":  {ours: []string{"training", "models", "sampling"}},
-	"bench/compare":  {ours: []string{"server", "client", "models", "sampling"}},
+	"bench/compare":  {ours: []string{"ort", "server", "client", "models", "sampling"}},
 }
 
 // onlyIn keeps a module in one folder, which hides it from all the others; one of no folder is for tests.
 var onlyIn = map[string]string{
 	"buf.build/go/protovalidate":          "",
-	"github.com/yalue/onnxruntime_go":     "server/ort",
+	"github.com/yalue/onnxruntime_go":     "ort",
 	"github.com/prometheus/client_golang": "server/metrics",
 }
 
@@ -162,15 +162,15 @@ func TestRulesRefuse(t *testing.T) {
 	for _, c := range []struct{ folder, imported, module string }{
 		{"sampling", module + "/models", module},
 		{"sampling", "gonum.org/v1/gonum/mat", "gonum.org/v1/gonum"},
-		{"models", module + "/server/ort", module},
+		{"models", module + "/ort", module},
 		{"proto/langevin/v1", module + "/models", module},
 		{"client", module + "/sampling", module},
 		{"client/fake", module + "/server/rpc", module},
 		{"client", "github.com/spf13/viper", "github.com/spf13/viper"},
 		{"server", module + "/training/nn", module},
 		{"server/batch", module + "/server/host", module},
-		{"server/rpc", module + "/server/ort", module},
-		{"training/nn", module + "/server/ort", module},
+		{"server/batch", module + "/ort", module},
+		{"client", module + "/ort", module},
 		{"training", module + "/client", module},
 	} {
 		_, r, found := ruleOf(c.folder)

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // Config is everything that can be set about a server. Keys are written as in a YAML file; the environment variable

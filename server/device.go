@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"runtime"
 
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/server/batch"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // findDevice finds out what the setting device means on this machine, and tells the log.

@@ -10,10 +10,10 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/langevin-ml/langevin/ort"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
 	"github.com/langevin-ml/langevin/server/batch"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // TestCUDAOrNothing: the library that the tests run on has no CUDA provider, so a server told to use it does not start.

@@ -9,9 +9,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // gpu is the device that the tests of GPUs use; cpu runs all they have that a CPU can.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/models"
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 )
 
 // network is a model's sessions. Their results are the same to the last bit.

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server/auth"
@@ -22,7 +23,6 @@ import (
 	"github.com/langevin-ml/langevin/server/host"
 	"github.com/langevin-ml/langevin/server/metrics"
 	"github.com/langevin-ml/langevin/server/oip/inference"
-	"github.com/langevin-ml/langevin/server/ort"
 	"github.com/langevin-ml/langevin/server/rpc"
 )
 

@@ -24,9 +24,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/langevin-ml/langevin/models/modelstest"
+	"github.com/langevin-ml/langevin/ort"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 func TestMain(m *testing.M) {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/server/ort"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/nn"
 )

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // open loads a model file as the server does.

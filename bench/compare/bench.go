@@ -12,8 +12,8 @@ import (
 	"runtime"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // bench is everything that is measured.

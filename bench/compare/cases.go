@@ -7,8 +7,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 const (

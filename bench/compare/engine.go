@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server"
 	"github.com/langevin-ml/langevin/server/batch"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // engine is the scheduler and the network, as the server puts them together, without the service around them.

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // gpuBench measures one device: Langevin at several precisions beside PyTorch, eager and compiled, on the same device.

@@ -19,8 +19,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/server"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // settings are the flags.

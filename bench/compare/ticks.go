@@ -6,8 +6,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // tickCase is a block of one worker.

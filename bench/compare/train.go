@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 )
 
 // trainBench measures training steps: Langevin's, in a process of its own, beside PyTorch's.

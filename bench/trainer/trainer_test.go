@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/training"
 )
 

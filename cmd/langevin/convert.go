@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // convertCommand holds the flags of langevin models convert.

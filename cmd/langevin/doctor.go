@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/server"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // doctorReport is what doctor --json writes.

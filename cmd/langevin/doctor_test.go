@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/langevin-ml/langevin/models/modelstest"
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 )
 
 // TestDoctor: a sound machine, one with a torn model, one without the device asked for and one without the library.

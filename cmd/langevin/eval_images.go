@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/langevin-ml/langevin/client"
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/eval"
 	"github.com/langevin-ml/langevin/training/figure"

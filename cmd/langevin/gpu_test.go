@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/training"
 )
 

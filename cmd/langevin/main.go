@@ -8,8 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/server"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 const unknown = "unknown"

@@ -6,7 +6,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 )
 
 // TestMain lets this program be its own child, as main does.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 )
 
 // TestImport takes a network with names of its own that wants the index of a level, and holds what comes out against the

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/models"
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/paper"

@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/langevin-ml/langevin/models/modelstest"
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 )
 
 // modelFolder returns a folder with the models gauss and wide, exact scores of N(0, I) in 2 and 7 dimensions.

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/server/ort"
 	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/figure"
 )

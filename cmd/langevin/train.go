@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/data"
 )

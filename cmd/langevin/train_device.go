@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/training"
 )
 

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/models"
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 )
 
 // quick makes a training short. What it learns is of no interest here.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/langevin-ml/langevin/server/ort"
+	"github.com/langevin-ml/langevin/ort"
 )
 
 // versionReport is what version --json writes.

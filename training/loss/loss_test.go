@@ -8,8 +8,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/server/ort"
 )
 
 // rowsOf evaluates a loss on rows of clean data x, noise z and levels sigma, for a network whose scores at x + σz are
