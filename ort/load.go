@@ -52,26 +52,15 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 		return nil, err
 	}
 	device.TF32 = options.TF32
-	settings, err := sessionOptions(options, device)
-	if err != nil {
-		return nil, err
-	}
-	defer settings.Destroy()
-	// Callers side by side wait for each other at the arena's lock, at every node: two that evaluate 64 rows of a small
-	// network took twice as long each. Images take long and much memory, which the C library would hoard.
-	if err := settings.SetCpuMemArena(manifest.Dim() > PointDim); err != nil {
-		return nil, err
-	}
-	var loaded *onnxruntime.DynamicAdvancedSession
+	var opened *copies
 	err = device.Starting(func() (err error) {
-		loaded, err = onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph,
-			[]string{models.InputX, models.InputSigma}, []string{models.OutputScore}, settings)
+		opened, err = newCopies(graph, manifest, options, device)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", models.ErrInvalid, plain(err))
+		return nil, err
 	}
-	s := newSession(loaded, manifest, device, r.identity(device))
+	s := newSession(opened, manifest, device, r.identity(device))
 	// The first evaluations load more of a GPU's libraries.
 	if err := device.Starting(func() error { return s.try(ctx, manifest.Sigmas[0], multiples) }); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -133,9 +122,9 @@ func sessionOptions(options Options, device Device) (*onnxruntime.SessionOptions
 	return settings, nil
 }
 
-func newSession(loaded *onnxruntime.DynamicAdvancedSession, manifest models.Manifest, device Device, identity string) *Session {
+func newSession(opened *copies, manifest models.Manifest, device Device, identity string) *Session {
 	s := &Session{
-		loaded:   loaded,
+		copies:   opened,
 		name:     manifest.Name,
 		shape:    manifest.Shape,
 		dim:      manifest.Dim(),

@@ -85,10 +85,9 @@ func profile(graph []byte, manifest models.Manifest, options Options, device Dev
 
 // runOnce evaluates a graph in a session of its own. A profile is written when that ends.
 func runOnce(graph []byte, manifest models.Manifest, settings *onnxruntime.SessionOptions) error {
-	loaded, err := onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph,
-		[]string{models.InputX, models.InputSigma}, []string{models.OutputScore}, settings)
+	loaded, err := openSession(graph, settings)
 	if err != nil {
-		return plain(err)
+		return err
 	}
 	l := newLane(loaded, productRows, manifest.Shape, manifest.Dim())
 	fill(l.x, l.sigma)

@@ -7,8 +7,6 @@ import (
 	"math/bits"
 	"sync"
 
-	onnxruntime "github.com/yalue/onnxruntime_go"
-
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 )
@@ -28,7 +26,6 @@ var _ sampling.Model = (*Session)(nil)
 
 // Session is a model loaded into ONNX Runtime. Safe for concurrent use; callers run side by side.
 type Session struct {
-	loaded   *onnxruntime.DynamicAdvancedSession
 	name     string
 	shape    []int
 	dim      int
@@ -39,6 +36,7 @@ type Session struct {
 	identity string
 
 	mu       sync.Mutex
+	copies   *copies
 	idle     []*lane
 	busy     int
 	closed   bool
@@ -119,7 +117,7 @@ func (s *Session) Close() error {
 		errs = append(errs, l.destroy())
 	}
 	s.idle = nil
-	return errors.Join(append(errs, s.loaded.Destroy())...)
+	return errors.Join(append(errs, s.copies.destroy())...)
 }
 
 // acquire hands out a lane for one caller. There come to be as many as there are callers at once.
@@ -129,13 +127,18 @@ func (s *Session) acquire() (*lane, error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	s.busy++
 	if last := len(s.idle) - 1; last >= 0 {
 		l := s.idle[last]
 		s.idle = s.idle[:last]
+		s.busy++
 		return l, nil
 	}
-	return newLane(s.loaded, s.rows, s.shape, s.dim), nil
+	loaded, err := s.copies.next()
+	if err != nil {
+		return nil, err
+	}
+	s.busy++
+	return newLane(loaded, s.rows, s.shape, s.dim), nil
 }
 
 func (s *Session) release(l *lane) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gomlx/compute-onnx/support/protos"
+	onnxruntime "github.com/yalue/onnxruntime_go"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
@@ -196,6 +197,56 @@ func TestConcurrentCallers(t *testing.T) {
 		})
 	}
 	callers.Wait()
+}
+
+// TestCallersHaveCopies takes lanes as callers side by side do: those of a small network have a session each, as many as
+// there are cores, and those of images share one.
+func TestCallersHaveCopies(t *testing.T) {
+	cores := runtime.NumCPU()
+	for _, c := range []struct {
+		name  string
+		model *protos.ModelProto
+		shape []int
+		want  int
+	}{
+		{"points", modelstest.MLP("SiLU", 1), []int{2}, cores},
+		{"image", modelstest.Conv("SiLU", 12, 1), []int{1, 12, 12}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := load(t, c.model, modelstest.Manifest("net", c.shape...), Options{})
+			var lanes []*lane
+			callers := map[*onnxruntime.DynamicAdvancedSession]int{}
+			for range cores + 1 {
+				l, err := s.acquire()
+				if err != nil {
+					t.Fatal(err)
+				}
+				lanes = append(lanes, l)
+				callers[l.loaded]++
+			}
+			if len(callers) != c.want {
+				t.Errorf("%d callers have %d sessions: want %d", cores+1, len(callers), c.want)
+			}
+			if callers[lanes[cores].loaded] < 2 {
+				t.Error("one caller more than cores shares with none")
+			}
+			x, sigma := rows(32, s.dim)
+			var want []float32
+			for _, l := range lanes {
+				got := make([]float32, len(x))
+				if err := s.evaluate(t.Context(), l, got, x, sigma); err != nil {
+					t.Fatal(err)
+				}
+				if want == nil {
+					want = got
+				}
+				if !slices.Equal(got, want) {
+					t.Error("two lanes have other bits")
+				}
+				s.release(l)
+			}
+		})
+	}
 }
 
 // TestCloseWaits closes under callers: each call either gives the right result or says that the session is closed.
