@@ -22,6 +22,9 @@ type memoryResult struct {
 	before, peak int64 // bytes; 0 where the system does not tell
 }
 
+// growth is what the request added to the server. Two servers, each fresh, differ in what they took to load their models.
+func (m memoryResult) growth() int64 { return m.peak - m.before }
+
 func (b *bench) measureMemory(ctx context.Context, r *results) error {
 	for _, c := range []memoryCase{{b.effort.chains, 50}, {b.effort.chains / 100, 50}, {b.effort.chains / 100, 2000}} {
 		log.Printf("memory of %s chains of %d steps", thousands(c.chains), c.steps)
