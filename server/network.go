@@ -3,11 +3,10 @@ package server
 import (
 	"context"
 	"errors"
-	"math"
-	"time"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/server/batch"
 )
 
 // network is a model's sessions. Their results are the same to the last bit.
@@ -35,11 +34,11 @@ func (s *Server) loadNetwork(ctx context.Context, file models.File) (network, er
 	if n.wide, err = s.runtime.Load(ctx, file.Graph, file.Manifest, options); err != nil {
 		return network{}, errors.Join(err, n.Close())
 	}
-	alone, err := timeAlone(ctx, n.session, file.Manifest)
+	alone, err := batch.Fastest(ctx, n.session, file.Manifest.Dim(), 1, float32(file.Manifest.Sigmas[0]))
 	if err != nil {
 		return network{}, errors.Join(err, n.Close())
 	}
-	together, err := timeAlone(ctx, n.wide, file.Manifest)
+	together, err := batch.Fastest(ctx, n.wide, file.Manifest.Dim(), 1, float32(file.Manifest.Sigmas[0]))
 	if err != nil {
 		return network{}, errors.Join(err, n.Close())
 	}
@@ -47,20 +46,6 @@ func (s *Server) loadNetwork(ctx context.Context, file models.File) (network, er
 		err, n.wide = n.wide.Close(), nil
 	}
 	return n, err
-}
-
-// timeAlone is the fastest of a few evaluations of one row.
-func timeAlone(ctx context.Context, session *ort.Session, m models.Manifest) (time.Duration, error) {
-	x, score, sigma := make([]float32, m.Dim()), make([]float32, m.Dim()), []float32{float32(m.Sigmas[0])}
-	fastest := time.Duration(math.MaxInt64)
-	for range 4 {
-		start := time.Now()
-		if err := session.Score(ctx, score, x, sigma); err != nil {
-			return 0, err
-		}
-		fastest = min(fastest, time.Since(start))
-	}
-	return fastest, nil
 }
 
 // Close frees the sessions.

@@ -4,46 +4,60 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync/atomic"
 	"time"
+
+	"github.com/langevin-ml/langevin/sampling"
 )
 
-// cost is the measured time of a tick, from which a deadline that cannot be met is refused at admission. It is a
-// lower bound: the fastest of a few runs on an idle machine.
-type cost struct {
-	tick atomic.Int64 // ns for one padded batch of few chains
-	row  atomic.Int64 // ns for one chain in a full block
+// Cost is what an evaluation of a model takes, as measured, from which a deadline that cannot be met is refused at
+// admission. It is a lower bound: the fastest of a few runs on an idle machine.
+type Cost struct {
+	Tick time.Duration // of one padded batch of few chains
+	Row  time.Duration // of one chain in a full block
+}
+
+// least is the least time, in nanoseconds, that so many steps of so many chains can take.
+func (c Cost) least(steps, chains, workers int) float64 {
+	return float64(steps) * max(float64(c.Tick), float64(c.Row)*float64(chains)/float64(workers))
+}
+
+// Cost is that of the scheduler's model; zero before Warm has run.
+func (s *Scheduler) Cost() Cost {
+	if c := s.cost.Load(); c != nil {
+		return *c
+	}
+	return Cost{}
 }
 
 // Warm calls the model at the batch sizes that ticks will have, so that the first request finds buffers and plans
 // made, and measures them. sigma is any noise level of the model. Until Warm has run no deadline is refused.
 func (s *Scheduler) Warm(ctx context.Context, sigma float32) error {
-	small, err := s.measure(ctx, min(quantum, s.config.Rows), sigma)
+	few, err := Fastest(ctx, s.model, s.dim, min(quantum, s.config.Rows), sigma)
 	if err != nil {
 		return err
 	}
-	full, err := s.measure(ctx, s.config.Rows, sigma)
+	full, err := Fastest(ctx, s.model, s.dim, s.config.Rows, sigma)
 	if err != nil {
 		return err
 	}
-	s.cost.tick.Store(int64(small))
-	s.cost.row.Store(int64(full) / int64(s.config.Rows))
+	s.cost.Store(&Cost{Tick: few, Row: full / time.Duration(s.config.Rows)})
 	return nil
 }
 
 // longCall is one that need not be repeated to be measured.
 const longCall = 5 * time.Millisecond
 
-// measure returns the fastest of a few model calls of that many rows, after one that warms up.
-func (s *Scheduler) measure(ctx context.Context, rows int, sigma float32) (time.Duration, error) {
-	x, score, sigmas := make([]float32, rows*s.dim), make([]float32, rows*s.dim), make([]float32, rows)
+// Fastest returns the least time that a few calls of the model took, for so many rows of dim elements, of which the first
+// finds nothing made. Errors wrap [ErrModel].
+func Fastest(ctx context.Context, model sampling.Model, dim, rows int, sigma float32) (time.Duration, error) {
+	x, score, sigmas := make([]float32, rows*dim), make([]float32, rows*dim), make([]float32, rows)
 	for i := range sigmas {
 		sigmas[i] = sigma
 	}
 	fastest := time.Duration(math.MaxInt64)
 	for calls := 0; calls < 2 || calls < 4 && fastest < longCall; calls++ {
 		start := time.Now()
-		if err := s.model.Score(ctx, score, x, sigmas); err != nil {
+		if err := model.Score(ctx, score, x, sigmas); err != nil {
 			return 0, fmt.Errorf("%w: warm-up with %d rows: %w", ErrModel, rows, err)
 		}
 		fastest = min(fastest, time.Since(start))
@@ -51,20 +65,15 @@ func (s *Scheduler) measure(ctx context.Context, rows int, sigma float32) (time.
 	return fastest, nil
 }
 
-// Estimate is the least time that a job can take on an idle machine, or zero before Warm.
-func (s *Scheduler) Estimate(steps, chains int) time.Duration {
-	perStep := max(float64(s.cost.tick.Load()), float64(s.cost.row.Load())*float64(chains)/float64(s.config.Workers))
-	return time.Duration(min(perStep*float64(steps), math.MaxInt64/2))
-}
-
-// checkDeadline refuses a job that would outlive ctx even alone.
+// checkDeadline refuses a job that would outlive ctx even alone on an idle machine.
 func (s *Scheduler) checkDeadline(ctx context.Context, spec Job) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return nil
 	}
 	steps := spec.Plan.NFE() - spec.StartStep
-	need, left := s.Estimate(steps, spec.N), time.Until(deadline)
+	least := s.Cost().least(steps, spec.N, s.config.Workers) + spec.GuideCost.least(steps, spec.N, s.config.Workers)
+	need, left := time.Duration(min(least, math.MaxInt64/2)), time.Until(deadline)
 	if need <= left {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/langevin-ml/langevin/sampling"
@@ -31,4 +32,43 @@ func TestGuideFailure(t *testing.T) {
 		t.Errorf("beside a broken guide: other samples, or %v", err)
 	}
 	stream.Close()
+}
+
+// TestGuideCountsForDeadline: a guide's evaluations are part of what a job takes at least. Both models count their calls.
+func TestGuideCountsForDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		model := &gate{Model: slow(sampling.TwoGaussians(), time.Millisecond)}
+		guide := &gate{Model: slow(sampling.TwoGaussians(), 2*time.Millisecond)}
+		config := batch.Config{Workers: 1, Rows: 64}
+		s, ofGuide := batch.New(model, 2, config), batch.New(guide, 2, config)
+		if err := errors.Join(s.Warm(t.Context(), 1), ofGuide.Warm(t.Context(), 1)); err != nil {
+			t.Fatal(err)
+		}
+		job := batch.Job{
+			Plan: annealed(t, 10, 10), Prior: prior, N: 4,
+			Guide: &sampling.Guide{Model: guide, Weight: 1}, GuideCost: ofGuide.Cost(),
+		}
+		model.calls.Store(0)
+		guide.calls.Store(0)
+		for _, c := range []struct {
+			within time.Duration
+			want   error
+			calls  int64
+		}{
+			{299 * time.Millisecond, batch.ErrDeadline, 0}, // 100 steps of 1 ms and of 2 ms
+			{310 * time.Millisecond, nil, 100},
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), c.within)
+			defer cancel()
+			if _, err := read(ctx, s, job); !errors.Is(err, c.want) {
+				t.Errorf("in %v: %v, want %v", c.within, err, c.want)
+			}
+			if n, g := model.calls.Load(), guide.calls.Load(); n != c.calls || g != c.calls {
+				t.Errorf("in %v: %d calls of the model and %d of the guide, want %d of each", c.within, n, g, c.calls)
+			}
+		}
+		if err := errors.Join(s.Close(t.Context()), ofGuide.Close(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -23,6 +23,9 @@ type Job struct {
 	Known   *sampling.Known // a part held fixed in every chain; nil for none
 	Guide   *sampling.Guide // bends the score of every chain; nil for none. Its model must serve until the stream is closed
 
+	// GuideCost is what Guide's model adds to a tick, [Scheduler.Cost] of its own scheduler; zero if it is not known.
+	GuideCost Cost
+
 	// Start, unless nil, holds the states of the N chains, row-major, after StartStep steps: the job resumes there. A
 	// plan whose steps use history can be resumed at step 0 only.
 	Start     []float32

@@ -74,7 +74,7 @@ type Scheduler struct {
 	config  Config
 	cancel  context.CancelFunc // ends a model call in progress
 	done    sync.WaitGroup     // workers
-	cost    cost
+	cost    atomic.Pointer[Cost]
 	ticking []atomic.Int64 // of each worker, when its tick began, in Unix nanoseconds; 0 between ticks
 
 	mu      sync.Mutex

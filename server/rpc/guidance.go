@@ -10,6 +10,7 @@ import (
 	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/batch"
 	"github.com/langevin-ml/langevin/server/host"
 )
 
@@ -47,6 +48,14 @@ func (g *guide) release() {
 	if g != nil {
 		g.loaded.Release()
 	}
+}
+
+// cost is what an evaluation of the guide takes.
+func (g *guide) cost() batch.Cost {
+	if g == nil {
+		return batch.Cost{}
+	}
+	return g.loaded.Value.Scheduler.Cost()
 }
 
 // bends returns how the guide bends the score of a model, nil without one, and the message that asks for the same again.

@@ -154,7 +154,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 		Known: knownOf(req, m, &bad), Columns: columnsOf(req, &bad),
 	}
 	guided, guidance := guide.bends(m, &bad)
-	o.job.Guide = guided
+	o.job.Guide, o.job.GuideCost = guided, guide.cost()
 	resume(&o.job, req.GetResume(), loaded.Entry, &bad)
 	o.job.Preview = previewOf(req.GetPreview(), o.job, m.Dim(), &bad)
 	if err := bad.err(); err != nil {
