@@ -27,7 +27,7 @@ func theRuntime(t testing.TB) *Runtime {
 }
 
 func TestVersionIsTheLockedOne(t *testing.T) {
-	lock, err := os.ReadFile(filepath.Join("..", "..", "onnxruntime.lock"))
+	lock, err := os.ReadFile(filepath.Join("..", "onnxruntime.lock"))
 	if err != nil {
 		t.Fatal(err)
 	}
