@@ -11,6 +11,9 @@ import (
 // of the identity of a sample.
 const RewriteVersion = 2
 
+// BlockedDomain is that of ONNX Runtime's operators on images whose channels stand in blocks, side by side in memory.
+const BlockedDomain = "com.microsoft.nchwc"
+
 // rewriteOpset is the first operator set in which all operators written here broadcast.
 const rewriteOpset = 8
 
