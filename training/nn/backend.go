@@ -2,82 +2,93 @@ package nn
 
 import (
 	"github.com/gomlx/compute"
+	onnxbackend "github.com/gomlx/compute-onnx"
 	"github.com/gomlx/compute/shapes"
 )
 
-// KernelProducts returns backend, an ONNX Runtime one, with another way to compute the gradient of a convolution's kernel:
-//
-//	dW[o, c, i, j] = Σ_bhw dY[b, o, h, w] X[b, c, h + i·d - p, w + j·d - p]
-//
-// GoMLX has it as a convolution of X by dY, which is a product of matrices with as few columns as the kernel has places:
-// slow, and never shared among threads. Here dY is moved up and down, once for each row of the kernel, X to the left and
-// right, once for each column, and dW is the products of the one with the other over all of b, h and w: as many
-// operations, in matrices of a better shape, whose copies cost less than what is gained. Where X has few channels there is
-// nothing to gain, and GoMLX's way remains.
-//
-// All else is backend's, and so is whatever needs to be closed.
-func KernelProducts(backend compute.Backend) compute.Backend { return productBackend{backend} }
-
-type productBackend struct{ compute.Backend }
-
-func (b productBackend) Builder(name string) compute.Builder {
-	return productBuilder{b.Backend.Builder(name), b}
+// NewBackend returns backend, an ONNX Runtime one, with faster ways to do some of what GoMLX asks for: the gradients of
+// kernels, see [ownFunction.ConvGeneral], what is broadcast, see [small], and sums with nothing, see [ownFunction.Sub]. It
+// keeps what [Compile] needs. All else is backend's, and so is whatever needs to be closed.
+func NewBackend(backend compute.Backend) compute.Backend {
+	if b, ok := backend.(*onnxbackend.Backend); ok {
+		b.SetKeepModelProto(true) // for Compile
+	}
+	return ownBackend{backend}
 }
 
-func (b productBackend) BufferFromFlatData(device compute.DeviceNum, flat any, shape shapes.Shape) (compute.Buffer, error) {
+type ownBackend struct{ compute.Backend }
+
+func (b ownBackend) Builder(name string) compute.Builder {
+	return ownBuilder{b.Backend.Builder(name), b, map[string]convolution{}}
+}
+
+func (b ownBackend) BufferFromFlatData(device compute.DeviceNum, flat any, shape shapes.Shape) (compute.Buffer, error) {
 	buffer, err := b.Backend.BufferFromFlatData(device, flat, shape)
 	return b.own(buffer), err
 }
 
-func (b productBackend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) (compute.Buffer, any, error) {
+func (b ownBackend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) (compute.Buffer, any, error) {
 	buffer, flat, err := b.Backend.NewSharedBuffer(device, shape)
 	return b.own(buffer), flat, err
 }
 
 // own makes a buffer one of b: GoMLX refuses those of another backend.
-func (b productBackend) own(buffer compute.Buffer) compute.Buffer {
+func (b ownBackend) own(buffer compute.Buffer) compute.Buffer {
 	if buffer == nil {
 		return nil
 	}
-	return productBuffer{buffer, b}
+	return ownBuffer{buffer, b}
 }
 
-type productBuffer struct {
+type ownBuffer struct {
 	compute.Buffer
-	backend productBackend
+	backend ownBackend
 }
 
-func (b productBuffer) Backend() compute.Backend { return b.backend }
+func (b ownBuffer) Backend() compute.Backend { return b.backend }
 
-func (b productBuffer) CopyToDevice(device compute.DeviceNum) (compute.Buffer, error) {
+func (b ownBuffer) CopyToDevice(device compute.DeviceNum) (compute.Buffer, error) {
 	buffer, err := b.Buffer.CopyToDevice(device)
 	return b.backend.own(buffer), err
 }
 
-type productBuilder struct {
+type ownBuilder struct {
 	compute.Builder
-	backend productBackend
+	backend      ownBackend
+	convolutions map[string]convolution // by the name of their result
 }
 
-func (b productBuilder) Main() compute.Function { return productFunction{b.Builder.Main(), b.Builder} }
+func (b ownBuilder) Main() compute.Function {
+	return ownFunction{b.Builder.Main(), b.Builder, b.convolutions, small{}, map[compute.Value]bool{}}
+}
 
-func (b productBuilder) Compile() (compute.Executable, error) {
+func (b ownBuilder) Compile() (compute.Executable, error) {
 	executable, err := b.Builder.Compile()
 	if err != nil {
 		return nil, err
 	}
-	return productExecutable{executable, b.backend}, nil
+	return ownExecutable{executable, b.backend, b.convolutions}, nil
 }
 
-type productExecutable struct {
+// ownFunction is where NewBackend does otherwise than its backend.
+type ownFunction struct {
+	compute.Function
+	builder      compute.Builder
+	convolutions map[string]convolution // for Compile
+	small        small
+	zero         map[compute.Value]bool // differences of a value from itself
+}
+
+type ownExecutable struct {
 	compute.Executable
-	backend productBackend
+	backend      ownBackend
+	convolutions map[string]convolution
 }
 
-func (e productExecutable) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
+func (e ownExecutable) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
 	bare := make([]compute.Buffer, len(inputs))
 	for i, buffer := range inputs {
-		bare[i] = buffer.(productBuffer).Buffer
+		bare[i] = buffer.(ownBuffer).Buffer
 	}
 	outputs, err := e.Executable.Execute(bare, donate, device)
 	for i, buffer := range outputs {

@@ -67,6 +67,9 @@ func (n *Node) goMLX(like *graph.Node, in []*graph.Node) *graph.Node {
 	case OpSub:
 		return graph.Sub(in[0], in[1])
 	case OpMul:
+		if gate := n.Inputs[1]; gate.Op == OpSigmoid && gate.Inputs[0] == n.Inputs[0] {
+			return silu(in[0], in[1])
+		}
 		return graph.Mul(in[0], in[1])
 	case OpDiv:
 		return graph.Div(in[0], in[1])
@@ -136,9 +139,28 @@ func (n *Node) goMLXImage(in []*graph.Node) *graph.Node {
 	panic(fmt.Sprintf("nn: no GoMLX form of %s", n.Op))
 }
 
-// elu is max(x, 0) + (e^min(x, 0) - 1): ONNX Runtime's GoMLX backend has no e^x - 1.
+// withGradient is y, which is a function of x and of x's shape, with a gradient of our own: backward takes that by y to
+// that by x, and is differentiated itself where a loss has derivatives in it. What is added to y is 0, and no operation:
+// see [ownFunction.Sub].
+func withGradient(x, y *graph.Node, backward func(v *graph.Node) *graph.Node) *graph.Node {
+	same := graph.IdentityWithCustomGradient(x, func(_, v *graph.Node) *graph.Node { return backward(v) })
+	return graph.Add(graph.StopGradient(y), graph.Sub(same, graph.StopGradient(x)))
+}
+
+// silu is x·σ(x), gate being σ(x). With y for the result its derivative is σ(x)·(1 + x - y), of fewer operations than that
+// of a product.
+func silu(x, gate *graph.Node) *graph.Node {
+	y := graph.Mul(x, gate)
+	return withGradient(x, y, func(v *graph.Node) *graph.Node {
+		return graph.Mul(v, graph.Mul(gate, graph.Sub(graph.AddScalar(x, 1), y)))
+	})
+}
+
+// elu is max(x, e^min(x, 0) - 1), whose derivative is e^min(x, 0): ONNX Runtime's GoMLX backend has no e^x - 1, and GoMLX's
+// derivative of a maximum takes eight operations, two of them slow.
 func elu(x *graph.Node) *graph.Node {
-	return graph.Add(graph.MaxScalar(x, 0.0), graph.AddScalar(graph.Exp(graph.MinScalar(x, 0.0)), -1))
+	e := graph.Exp(graph.MinScalar(x, 0.0))
+	return withGradient(x, graph.Max(x, graph.AddScalar(e, -1)), func(v *graph.Node) *graph.Node { return graph.Mul(v, e) })
 }
 
 // softplus is max(x, 0) + ln(1 + e^-|x|), which overflows nowhere and whose derivative at 0 comes out as 1/2.

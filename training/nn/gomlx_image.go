@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 )
@@ -57,10 +59,13 @@ func tiles(x *graph.Node, size int) *graph.Node {
 }
 
 // meanPool: where windows tile the image the mean is one of blocks, since GoMLX cannot differentiate a window with a
-// stride on ONNX Runtime.
+// stride on ONNX Runtime. Columns are added up by a product with ones and zeros, as [upsample] repeats them.
 func (w Window) meanPool(x *graph.Node) *graph.Node {
 	if w.Stride > 1 {
-		return graph.ReduceMean(tiles(x, w.Size), 3, 5)
+		d := x.Shape().Dimensions
+		narrow := graph.MatMul(graph.Reshape(x, d[0]*d[1]*d[2], d[3]), graph.Transpose(repetition(x, d[3]/w.Size, w.Size), 0, 1))
+		rows := graph.Reshape(narrow, d[0], d[1], d[2]/w.Size, w.Size, d[3]/w.Size)
+		return graph.MulScalar(graph.ReduceSum(rows, 3), 1/float64(w.Size*w.Size))
 	}
 	padding := [][2]int{{0, 0}, {0, 0}, {w.Pad, w.Pad}, {w.Pad, w.Pad}}
 	sum := graph.SumPool(x).FullShape().WindowPerAxis(1, 1, w.Size, w.Size).Strides(1).PaddingPerDim(padding).Done()
@@ -94,10 +99,24 @@ func (w Window) largest(x *graph.Node, axis int) *graph.Node {
 	return result
 }
 
+// upsample repeats columns by a product with ones and zeros, which is exact, and rows by joining copies: ONNX Runtime is slow
+// to expand what lies between axes.
 func upsample(x *graph.Node, factor int) *graph.Node {
 	d := x.Shape().Dimensions
-	repeated := graph.BroadcastToDims(graph.ExpandAxes(x, 3, 5), d[0], d[1], d[2], factor, d[3], factor)
-	return graph.Reshape(repeated, d[0], d[1], d[2]*factor, d[3]*factor)
+	wide := graph.MatMul(graph.Reshape(x, d[0]*d[1]*d[2], d[3]), repetition(x, d[3], factor))
+	return graph.Reshape(graph.Concatenate(slices.Repeat([]*graph.Node{wide}, factor), 1), d[0], d[1], d[2]*factor, d[3]*factor)
+}
+
+// repetition is the matrix [n, n·times] that writes each of n elements so many times.
+func repetition(like *graph.Node, n, times int) *graph.Node {
+	matrix := make([][]float64, n)
+	for i := range matrix {
+		matrix[i] = make([]float64, n*times)
+		for j := range times {
+			matrix[i][i*times+j] = 1
+		}
+	}
+	return graph.ConstAs(like, matrix)
 }
 
 // resize is a product with a fixed matrix for each of the two axes.
@@ -134,12 +153,18 @@ func depthToSpace(x *graph.Node, size int) *graph.Node {
 	return graph.Reshape(blocks, d[0], channels, d[2]*size, d[3]*size)
 }
 
+// instanceNorm is y = (x - μ)·r over each channel of an image, r being 1 over the standard deviation. For a gradient v by y
+// that by x is r·(v - mean(v) - y·mean(v·y)), a third of what comes of differentiating step by step.
 func instanceNorm(x *graph.Node, epsilon float64) *graph.Node {
 	axes := make([]int, x.Rank()-2)
 	for i := range axes {
 		axes[i] = i + 2
 	}
-	centred := graph.Sub(x, graph.ReduceAndKeep(x, graph.ReduceMean, axes...))
-	variance := graph.ReduceAndKeep(graph.Square(centred), graph.ReduceMean, axes...)
-	return graph.Mul(centred, graph.Reciprocal(graph.Sqrt(graph.AddScalar(variance, epsilon))))
+	mean := func(x *graph.Node) *graph.Node { return graph.ReduceAndKeep(x, graph.ReduceMean, axes...) }
+	centred := graph.Sub(x, mean(x))
+	r := graph.Reciprocal(graph.Sqrt(graph.AddScalar(mean(graph.Square(centred)), epsilon)))
+	y := graph.Mul(centred, r)
+	return withGradient(x, y, func(v *graph.Node) *graph.Node {
+		return graph.Mul(r, graph.Sub(graph.Sub(v, mean(v)), graph.Mul(y, mean(graph.Mul(v, y)))))
+	})
 }

@@ -7,18 +7,25 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// productFunction is where [KernelProducts] does otherwise than its backend.
-type productFunction struct {
-	compute.Function
-	builder compute.Builder
-}
-
-func (f productFunction) ConvGeneral(
+// ConvGeneral computes the gradient of a convolution's kernel in another way:
+//
+//	dW[o, c, i, j] = Σ_bhw dY[b, o, h, w] X[b, c, h + i·d - p, w + j·d - p]
+//
+// GoMLX has it as a convolution of X by dY, which is a product of matrices with as few columns as the kernel has places:
+// slow, and never shared among threads. Here dY is moved up and down, once for each row of the kernel, X to the left and
+// right, once for each column, and dW is the products of the one with the other over all of b, h and w: as many
+// operations, in matrices of a better shape, whose copies cost less than what is gained. Where X has few channels there is
+// nothing to gain, and GoMLX's way remains.
+func (f ownFunction) ConvGeneral(
 	input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, paddings [][2]int,
 	inputDilations, kernelDilations []int, channelGroups, batchGroups int,
 ) (compute.Value, error) {
 	general := func() (compute.Value, error) {
-		return f.Function.ConvGeneral(input, kernel, axes, strides, paddings, inputDilations, kernelDilations, channelGroups, batchGroups)
+		y, err := f.Function.ConvGeneral(input, kernel, axes, strides, paddings, inputDilations, kernelDilations, channelGroups, batchGroups)
+		if err == nil && channelGroups <= 1 && batchGroups <= 1 {
+			err = f.note(y, kernel, axes)
+		}
+		return y, err
 	}
 	if !reflect.DeepEqual(axes, kernelGradientAxes()) || dilated(inputDilations) || dilated(kernelDilations) || channelGroups > 1 || batchGroups > 1 {
 		return general()
@@ -37,6 +44,24 @@ func (f productFunction) ConvGeneral(
 		return general()
 	}
 	return f.kernelGradient(input, kernel, x.Dimensions, dy.Dimensions, vertical, horizontal)
+}
+
+// note remembers the shape of a convolution's kernel, which the ONNX graph has nowhere. It passes over those whose result
+// is turned.
+func (f ownFunction) note(y, kernel compute.Value, axes compute.ConvolveAxesConfig) error {
+	shape, err := f.builder.OpShape(kernel)
+	node, ok := y.(interface {
+		Name() string
+		OpType() string
+	})
+	if err != nil || !ok || node.OpType() != "Conv" || shape.Rank() != 4 {
+		return err
+	}
+	d := shape.Dimensions
+	f.convolutions[node.Name()] = convolution{
+		out: d[axes.KernelOutputChannels], in: d[axes.KernelInputChannels], height: d[axes.KernelSpatial[0]], width: d[axes.KernelSpatial[1]],
+	}
+	return nil
 }
 
 // fewestColumns is how many channels of X make products pay, one column each.
@@ -88,24 +113,49 @@ func newTaps(x, dy, axis int, strides []int, paddings [][2]int) (t taps, ok bool
 }
 
 // kernelGradient is [out, in, height, width], of x [batch, in, ...] and dy [batch, out, ...].
-func (f productFunction) kernelGradient(input, output compute.Value, x, dy []int, vertical, horizontal taps) (compute.Value, error) {
+func (f ownFunction) kernelGradient(input, output compute.Value, x, dy []int, vertical, horizontal taps) (compute.Value, error) {
 	b := &operations{function: f.Function}
 	xs, dys := b.transpose(input, 1, 0, 2, 3), b.transpose(output, 1, 0, 2, 3)
 	places := x[0] * x[2] * dy[3]
 
-	var rows []compute.Value // dY as X sees it: moved down by each row's offset
+	// dY as X sees it: moved down by each row's offset. All of an image is one axis here, whose copies are longer.
+	var rows []compute.Value
+	whole := b.reshape(dys, dy[1]*x[0], dy[2]*dy[3])
 	for _, at := range vertical.offset {
-		rows = append(rows, b.moved(dys, 2, at, vertical.x-vertical.dy-at))
+		rows = append(rows, b.reshape(b.moved(whole, 1, at*dy[3], (vertical.x-vertical.dy-at)*dy[3]), dy[1], places))
 	}
-	moved := b.reshape(b.concatenate(0, rows), len(rows)*dy[1], places)
+	moved := b.concatenate(0, rows)
 
 	var columns []compute.Value // for each column of the kernel, [rows, out, in, 1]
 	for _, at := range horizontal.offset {
-		seen := b.reshape(b.moved(xs, 3, -at, at+horizontal.dy-horizontal.x), x[1], places)
+		seen := b.reshape(b.sideways(xs, x, at, dy[3]), x[1], places)
 		columns = append(columns, b.reshape(b.product(moved, seen), len(rows), dy[1], x[1], 1))
 	}
 	gradient := b.transpose(b.concatenate(3, columns), 1, 2, 0, 3)
 	return gradient, b.err
+}
+
+// sideways is xs, [in, batch, height, width], from column at on, in so many columns, with zeros where it has none.
+func (b *operations) sideways(xs compute.Value, x []int, at, columns int) compute.Value {
+	height, width := x[2], x[3]
+	if columns != width || at == 0 {
+		return b.moved(xs, 3, -at, at+columns-width)
+	}
+	// Moved as a whole, again for the longer copies, what leaves a row enters the next one, where it is made zero.
+	mask := make([]float32, height*width)
+	for i := range mask {
+		if from := i%width + at; from >= 0 && from < width {
+			mask[i] = 1
+		}
+	}
+	all := b.moved(b.reshape(xs, x[1]*x[0], height*width), 1, -at, at)
+	return b.do(func() (compute.Value, error) {
+		factors, err := b.function.Constant(mask, 1, height*width)
+		if err != nil {
+			return nil, err
+		}
+		return b.function.Mul(all, factors)
+	})
 }
 
 // operations adds operations to a function until one fails.

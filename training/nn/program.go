@@ -1,0 +1,57 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gomlx/compute"
+	onnxbackend "github.com/gomlx/compute-onnx"
+	"github.com/gomlx/compute-onnx/support/protos"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/support/exceptions"
+	"google.golang.org/protobuf/proto"
+)
+
+// Compile writes f, a function of float32 tensors of the given shapes, for LoadProgram of package ort, whose convolutions
+// have so many channels in a block. backend is that of [NewBackend]. GoMLX could run what it builds itself, and does so
+// on a GPU: but it leaves ONNX Runtime no choice of threads, convolves slowly, see [blockConvolutions], and copies every
+// tensor at each call.
+//
+// A mistake in f, which GoMLX has as a panic, is an error.
+func Compile(backend compute.Backend, name string, block int, inputs [][]int, f func([]*graph.Node) []*graph.Node) ([]byte, error) {
+	model, convolutions, err := buildONNX(backend, name, inputs, f)
+	if err != nil {
+		return nil, fmt.Errorf("compile %s: %w", name, err)
+	}
+	blockConvolutions(model, convolutions, block)
+	return proto.Marshal(model)
+}
+
+// buildONNX is f as GoMLX's backend writes it for ONNX Runtime, with the shapes of its convolutions.
+func buildONNX(
+	backend compute.Backend, name string, inputs [][]int, f func([]*graph.Node) []*graph.Node,
+) (model *protos.ModelProto, convolutions map[string]convolution, err error) {
+	g := graph.NewGraph(backend, name)
+	defer g.Finalize()
+	failed := exceptions.TryCatch[error](func() {
+		parameters := make([]*graph.Node, len(inputs))
+		for i, shape := range inputs {
+			parameters[i] = graph.Parameter(g, fmt.Sprintf("in%d", i), shapes.Make(dtypes.Float32, shape...))
+		}
+		err = g.Compile(f(parameters)...)
+	})
+	if err := errors.Join(failed, err); err != nil {
+		return nil, nil, err
+	}
+	compiled, ok := g.Executable().(ownExecutable)
+	if !ok {
+		return nil, nil, errors.New("the backend is not that of NewBackend")
+	}
+	written, ok := compiled.Executable.(*onnxbackend.Executable)
+	if !ok || written.ModelProto() == nil {
+		return nil, nil, errors.New("the backend is not ONNX Runtime's")
+	}
+	return written.ModelProto(), compiled.convolutions, nil
+}
