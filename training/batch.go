@@ -99,11 +99,20 @@ func (d drawer) ahead(ctx context.Context, first uint64, n int) iter.Seq2[*batch
 // batchNodes is a batch within a graph; z and v have the shape of x, but for the rows.
 type batchNodes struct{ x, z, sigma, weight, v *graph.Node }
 
-// tensors are the arguments of a computation, in the order in which newBatchNodes takes them.
-func (b *batch) tensors() []any {
-	all := []any{b.x, b.z, b.sigma, b.weight}
+// vectors are the arguments of a computation, in the order in which newBatchNodes takes them.
+func (b *batch) vectors() [][]float32 {
+	all := [][]float32{b.x, b.z, b.sigma, b.weight}
 	if len(b.v) > 0 {
 		all = append(all, b.v)
+	}
+	return all
+}
+
+// columns are those of vectors.
+func (d drawer) columns() []columns {
+	all := []columns{{1, d.dim}, {1, d.dim}, {1, 1}, {1, 1}}
+	if d.projections > 0 {
+		all = append(all, columns{d.projections, d.dim})
 	}
 	return all
 }

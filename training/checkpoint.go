@@ -116,8 +116,8 @@ func (t *trainer) checkpoint() ([]byte, error) {
 		return nil, err
 	}
 	c := checkpoint{Config: string(config), Device: t.options.foreign(), Done: t.done, History: t.history, Sums: t.means.sum, Counts: t.means.count}
-	for i := range t.device.state {
-		vector, err := t.device.read(i)
+	for i := range t.config.Optimizer.vectors() {
+		vector, err := t.learner.read(i)
 		if err != nil {
 			return nil, err
 		}
@@ -201,7 +201,7 @@ func (t *trainer) take(c checkpoint) error {
 	if c.Device != t.options.foreign() {
 		return fmt.Errorf("it is of a training on %s and goes on there only, not on %s", cmp.Or(c.Device, CPU), cmp.Or(t.options.Device, CPU))
 	}
-	if len(c.state) != len(t.device.state) || len(c.Sums) != len(t.means.sum) || len(c.Counts) != len(t.means.count) {
+	if len(c.state) != t.config.Optimizer.vectors() || len(c.Sums) != len(t.means.sum) || len(c.Counts) != len(t.means.count) {
 		return errNoCheckpointFile
 	}
 	for _, vector := range c.state {
@@ -212,7 +212,7 @@ func (t *trainer) take(c checkpoint) error {
 	if c.Done > t.config.Training.Iterations {
 		return fmt.Errorf("it has done %d iterations, training.iterations is %d", c.Done, t.config.Training.Iterations)
 	}
-	if err := t.device.replace(c.state); err != nil {
+	if err := t.learner.replace(c.state); err != nil {
 		return err
 	}
 	t.done, t.history = c.Done, c.History

@@ -8,9 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/langevin-ml/langevin/training/data"
@@ -74,21 +72,17 @@ func TrainClassifier(ctx context.Context, c ClassifierConfig, train, test *data.
 	if err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}
-	backend, err := openBackend(o.Library, o.Device)
-	if err != nil {
+	t := &classifierTrainer{config: c, network: network, classes: classes}
+	if t.learner, err = newLearner(t.lesson(), o); err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}
-	d, err := newClassifierDevice(backend, c, network, classes)
-	if err != nil {
-		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
-	}
-	defer func() { err = errors.Join(err, d.close()) }()
-	if err := d.train(ctx, train, o.Progress); err != nil {
+	defer func() { err = errors.Join(err, t.learner.close()) }()
+	if err := t.train(ctx, train, o.Progress); err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}
 	result = &Classifier{Config: c, Network: network}
-	if result.Params, err = tensors.CopyFlatData[float32](d.state[stateAverage]); err == nil {
-		result.Accuracy, err = d.accuracy(ctx, test)
+	if result.Params, err = t.learner.read(stateAverage); err == nil {
+		result.Accuracy, err = t.accuracy(ctx, test)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
@@ -111,68 +105,33 @@ func checkLabelled(c ClassifierConfig, train, test *data.Images) error {
 	return nil
 }
 
-// classifierDevice is what [device] is for score networks.
-type classifierDevice struct {
-	backend  compute.Backend
-	config   ClassifierConfig
-	network  *nn.Graph
-	classes  int
-	update   *graph.Exec // state, rates, images, targets -> state, losses
-	classify *graph.Exec // parameters, images -> logits
-	state    []*tensors.Tensor
+// classifierTrainer is what [trainer] is for score networks.
+type classifierTrainer struct {
+	config  ClassifierConfig
+	network *nn.Graph
+	classes int
+	learner learner
 }
 
-func newClassifierDevice(backend compute.Backend, c ClassifierConfig, network *nn.Graph, classes int) (*classifierDevice, error) {
-	d := &classifierDevice{backend: backend, config: c, network: network, classes: classes}
-	var errUpdate, errClassify error
-	d.update, errUpdate = graph.NewExec(backend, d.updateGraph)
-	d.classify, errClassify = graph.NewExec(backend, func(in []*graph.Node) *graph.Node { return d.logits(network.SplitGoMLX(in[0]), in[1]) })
-	if err := errors.Join(errUpdate, errClassify); err != nil {
-		return nil, err
+// lesson is the cross entropy of flat images and their flat one-hot classes; it measures their logits.
+func (t *classifierTrainer) lesson() lesson {
+	image := columns{1, product(t.network.X.Shape[1:])}
+	return lesson{
+		network: t.network, seed: t.config.Seed, optimizer: t.config.Optimizer, rows: t.config.BatchSize,
+		losses: func(weights, batch []*graph.Node) *graph.Node {
+			return crossEntropy(t.logits(weights, batch[0]), batch[1])
+		},
+		batch:    []columns{image, {1, t.classes}},
+		measure:  func(weights, batch []*graph.Node) *graph.Node { return t.logits(weights, batch[0]) },
+		measured: []columns{image},
 	}
-	params := network.NewParams(c.Seed)
-	state := [][]float32{stateParams: params, stateAverage: params}
-	for range c.Optimizer.moments() {
-		state = append(state, make([]float32, len(params)))
-	}
-	for _, values := range state {
-		d.state = append(d.state, tensors.FromFlatDataAndDimensions(values, len(values)))
-	}
-	return d, nil
-}
-
-func (d *classifierDevice) close() error {
-	var bad []error
-	for _, t := range d.state {
-		bad = append(bad, t.FinalizeAll())
-	}
-	d.update.Finalize()
-	d.classify.Finalize()
-	d.backend.Finalize()
-	return errors.Join(bad...)
 }
 
 // logits are those of flat images.
-func (d *classifierDevice) logits(weights []*graph.Node, images *graph.Node) *graph.Node {
-	shape := append([]int{images.Shape().Size() / product(d.network.X.Shape[1:])}, d.network.X.Shape[1:]...)
-	_, logits := d.network.ClassifyGoMLX(weights, graph.Reshape(images, shape...))
+func (t *classifierTrainer) logits(weights []*graph.Node, images *graph.Node) *graph.Node {
+	shape := append([]int{-1}, t.network.X.Shape[1:]...)
+	_, logits := t.network.ClassifyGoMLX(weights, graph.Reshape(images, shape...))
 	return logits
-}
-
-// updateGraph is one step on the mean cross entropy.
-func (d *classifierDevice) updateGraph(in []*graph.Node) []*graph.Node {
-	o := d.config.Optimizer
-	count := stateMoments + o.moments()
-	params, average, moments := in[stateParams], in[stateAverage], in[stateMoments:count]
-	rates, images, targets := in[count], in[count+1], in[count+2]
-
-	weights := d.network.SplitGoMLX(params)
-	losses := crossEntropy(d.logits(weights, images), targets)
-	g := flat(graph.Gradient(graph.ReduceAllMean(losses), weights...))
-
-	params, moments = o.move(params, g, rates, moments)
-	average = decayed(average, params, o.EMA)
-	return append(append([]*graph.Node{params, average}, moments...), losses)
 }
 
 // crossEntropy is ln Σ e^logit less the logit of the target, for each row; targets are one-hot, flat.
@@ -183,22 +142,22 @@ func crossEntropy(logits, targets *graph.Node) *graph.Node {
 }
 
 // train is the loop.
-func (d *classifierDevice) train(ctx context.Context, images *data.Images, progress func(Progress)) error {
+func (t *classifierTrainer) train(ctx context.Context, images *data.Images, progress func(Progress)) error {
 	const every = 50
 	begin, seconds := time.Now(), 0.
-	for i := range d.config.Iterations {
+	for i := range t.config.Iterations {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		x, targets := d.batch(images, i)
-		losses, err := d.step(x, targets, d.config.Optimizer.rates(i, d.config.Iterations))
+		x, targets := t.batch(images, i)
+		losses, err := t.learner.step(t.config.Optimizer.rates(i, t.config.Iterations), x, targets)
 		if err != nil {
 			return err
 		}
-		if (i+1)%every != 0 && i+1 != d.config.Iterations {
+		if (i+1)%every != 0 && i+1 != t.config.Iterations {
 			continue
 		}
-		now := Progress{Record: Record{Iteration: i + 1, Seconds: time.Since(begin).Seconds()}, Iterations: d.config.Iterations}
+		now := Progress{Record: Record{Iteration: i + 1, Seconds: time.Since(begin).Seconds()}, Iterations: t.config.Iterations}
 		for _, l := range losses {
 			now.Loss += float64(l) / float64(len(losses))
 		}
@@ -213,35 +172,18 @@ func (d *classifierDevice) train(ctx context.Context, images *data.Images, progr
 	return nil
 }
 
-func (d *classifierDevice) step(x, targets []float32, rates [2]float32) ([]float32, error) {
-	args := make([]any, 0, len(d.state)+3)
-	for _, t := range d.state {
-		donated, err := graph.DonateTensorBuffer(t, d.backend, 0)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, donated)
-	}
-	out, err := d.update.Call(append(args, rates[:], x, targets)...)
-	if err != nil {
-		return nil, err
-	}
-	copy(d.state, out)
-	return take(out[len(d.state)])
-}
-
 // batch draws images, moved at random, and their one-hot classes: a pure function of the seed and the iteration.
-func (d *classifierDevice) batch(m *data.Images, iteration int) (x, targets []float32) {
-	c := d.config
+func (t *classifierTrainer) batch(m *data.Images, iteration int) (x, targets []float32) {
+	c := t.config
 	random := rand.New(rand.NewPCG(c.Seed, uint64(iteration)))
 	size := m.Channels * m.Height * m.Width
-	x, targets = make([]float32, c.BatchSize*size), make([]float32, c.BatchSize*d.classes)
+	x, targets = make([]float32, c.BatchSize*size), make([]float32, c.BatchSize*t.classes)
 	for k := range c.BatchSize {
 		i := random.IntN(m.Len())
 		dx, dy := random.IntN(2*c.Shift+1)-c.Shift, random.IntN(2*c.Shift+1)-c.Shift
 		mirrored := random.IntN(2) == 0 && c.Flip
 		moved(x[k*size:(k+1)*size], m, i, dx, dy, mirrored)
-		targets[k*d.classes+int(m.Labels[i])] = 1
+		targets[k*t.classes+int(m.Labels[i])] = 1
 	}
 	return x, targets
 }
@@ -263,27 +205,23 @@ func moved(dst []float32, m *data.Images, i, dx, dy int, mirrored bool) {
 }
 
 // accuracy is the share of images whose likeliest class is their label, under the averaged weights.
-func (d *classifierDevice) accuracy(ctx context.Context, m *data.Images) (float64, error) {
+func (t *classifierTrainer) accuracy(ctx context.Context, m *data.Images) (float64, error) {
 	size, right := m.Channels*m.Height*m.Width, 0
-	for first := 0; first < m.Len(); first += d.config.BatchSize {
+	for first := 0; first < m.Len(); first += t.config.BatchSize {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		n := min(d.config.BatchSize, m.Len()-first)
-		x := make([]float32, n*size)
+		n := min(t.config.BatchSize, m.Len()-first)
+		x := make([]float32, t.config.BatchSize*size) // what the last images leave is not looked at
 		for k := range n {
 			moved(x[k*size:(k+1)*size], m, first+k, 0, 0, false)
 		}
-		out, err := d.classify.Call1(d.state[stateAverage], x)
-		if err != nil {
-			return 0, err
-		}
-		logits, err := take(out)
+		logits, err := t.learner.measure(x)
 		if err != nil {
 			return 0, err
 		}
 		for k := range n {
-			row := logits[k*d.classes : (k+1)*d.classes]
+			row := logits[k*t.classes : (k+1)*t.classes]
 			if slices.Index(row, slices.Max(row)) == int(m.Labels[first+k]) {
 				right++
 			}

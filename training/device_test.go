@@ -61,8 +61,8 @@ func TestStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer trainer.device.close()
-	device, g := trainer.device, trainer.network
+	defer trainer.learner.close()
+	learner, g := trainer.learner, trainer.network
 
 	n := g.NumParams()
 	theta := make([]float64, n)
@@ -71,12 +71,12 @@ func TestStep(t *testing.T) {
 	}
 	average, m, v := append([]float64{}, theta...), make([]float64, n), make([]float64, n)
 	for iteration := range 3 {
-		before := stateOf(t, device, stateParams)
+		before := stateOf(t, learner, stateParams)
 		b, err := trainer.drawer.draw(uint64(iteration))
 		if err != nil {
 			t.Fatal(err)
 		}
-		losses, err := device.step(b, c.Optimizer.rates(iteration, c.Training.Iterations))
+		losses, err := learner.step(c.Optimizer.rates(iteration, c.Training.Iterations), b.vectors()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestStep(t *testing.T) {
 		if want := lossInGo(t, g, before, b); math.Abs(mean-want) > 1e-5 {
 			t.Errorf("iteration %d: loss %g, want %g", iteration, mean, want)
 		}
-		after, averaged := stateOf(t, device, stateParams), stateOf(t, device, stateAverage)
+		after, averaged := stateOf(t, learner, stateParams), stateOf(t, learner, stateAverage)
 		for i := 0; i < n; i += 7 {
 			gradient := slope(t, g, before, b, i)
 			m[i] = 0.9*m[i] + 0.1*gradient
@@ -138,9 +138,9 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-func stateOf(t *testing.T, d *device, which int) []float32 {
+func stateOf(t *testing.T, l learner, which int) []float32 {
 	t.Helper()
-	values, err := d.read(which)
+	values, err := l.read(which)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,9 @@ func (o Optimizer) moments() int {
 	return 2
 }
 
+// vectors is how many there are in a learner's state.
+func (o Optimizer) vectors() int { return stateMoments + o.moments() }
+
 // move returns the weights after a step down gradient g, and the moments after it. rates are those of Optimizer.rates.
 func (o Optimizer) move(params, g, rates *graph.Node, moments []*graph.Node) (*graph.Node, []*graph.Node) {
 	if o.Clip > 0 {

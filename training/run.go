@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/gomlx/gomlx/core/graph"
+
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/nn"
 )
@@ -13,7 +15,8 @@ import (
 // ErrDiverged is wrapped by the error of a training whose loss stopped being finite.
 var ErrDiverged = errors.New("training diverged")
 
-// Options says where a training runs and who watches. Nothing in it but the device changes the result.
+// Options says where a training runs and who watches. Nothing in it but the device changes the result. On a CPU a training
+// of images rounds in another way on another number of cores, of which it takes GOMAXPROCS.
 type Options struct {
 	Library  string         // path of the ONNX Runtime library; required. A process stays on the first one it opened
 	Progress func(Progress) // called every Config.Training.LogEvery iterations and after the last, in Run's goroutine; may be nil
@@ -52,7 +55,7 @@ func Run(ctx context.Context, c Config, o Options) (result *Result, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("train %s: %w", c.Name, err)
 	}
-	defer func() { err = errors.Join(err, t.device.close()) }()
+	defer func() { err = errors.Join(err, t.learner.close()) }()
 	if o.Resume {
 		if err := t.resume(); err != nil {
 			return nil, fmt.Errorf("train %s: %w", c.Name, err)
@@ -77,7 +80,7 @@ type trainer struct {
 	network *nn.Graph
 	drawer  drawer
 	unseen  drawer // of data that training does not use
-	device  *device
+	learner learner
 	means   *levelMeans // since the log's last line
 	history []Record
 	done    int // iterations
@@ -88,16 +91,23 @@ func newTrainer(c Config, o Options) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend, err := openBackend(o.Library, o.Device)
-	if err != nil {
-		return nil, err
-	}
 	t.options = o
-	if t.device, err = newDevice(backend, c, t.network); err != nil {
+	if t.learner, err = newLearner(t.lesson(), o); err != nil {
 		return nil, err
 	}
-	t.device.updating.start, t.device.measuring.start = o.Starting, o.Starting
 	return t, nil
+}
+
+// lesson is the objective.
+func (t *trainer) lesson() lesson {
+	losses := func(weights, batch []*graph.Node) *graph.Node {
+		score := func(x, sigma *graph.Node) *graph.Node { return t.network.GoMLX(weights, x, sigma) }
+		return t.config.Loss.rows(score, newBatchNodes(batch, t.network.X.Shape[1:]))
+	}
+	return lesson{
+		network: t.network, seed: t.config.Seed, optimizer: t.config.Optimizer, rows: t.drawer.rows,
+		losses: losses, batch: t.drawer.columns(), measure: losses, measured: t.unseen.columns(),
+	}
 }
 
 // prepare is everything of a trainer that computes nothing: it has no device.
@@ -140,7 +150,7 @@ func (t *trainer) train(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		losses, err := t.device.step(b, t.config.Optimizer.rates(t.done, total))
+		losses, err := t.learner.step(t.config.Optimizer.rates(t.done, total), b.vectors()...)
 		if err != nil {
 			return err
 		}
@@ -203,7 +213,7 @@ const firstTest = 1 << 32
 
 // result gathers what was learned. A training that was stopped is not measured afresh: whoever stops it waits for it.
 func (t *trainer) result(ctx context.Context) (*Result, error) {
-	params, err := t.device.read(stateAverage)
+	params, err := t.learner.read(stateAverage)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +239,7 @@ func (t *trainer) evaluate(ctx context.Context, first uint64, batches int) (mean
 		if err != nil {
 			return 0, nil, err
 		}
-		losses, err := t.device.evaluate(b)
+		losses, err := t.learner.measure(b.vectors()...)
 		if err != nil {
 			return 0, nil, err
 		}

@@ -1,0 +1,106 @@
+package training
+
+import (
+	"errors"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// gpu is a [learner] on GoMLX's own ONNX Runtime, which keeps the state on the device from one update to the next.
+type gpu struct {
+	backend  compute.Backend
+	update   *graph.Exec
+	measured *graph.Exec
+	state    []*tensors.Tensor
+
+	updating, measuring firstCall
+}
+
+func newGPU(l lesson, backend compute.Backend, starting func(func() error) error) (*gpu, error) {
+	g := &gpu{backend: backend, updating: firstCall{starting}, measuring: firstCall{starting}}
+	var errUpdate, errMeasure error
+	g.update, errUpdate = graph.NewExec(backend, l.updateGraph)
+	g.measured, errMeasure = graph.NewExec(backend, l.measureGraph)
+	if err := errors.Join(errUpdate, errMeasure); err != nil {
+		return nil, err
+	}
+	g.restore(l.begin())
+	return g, nil
+}
+
+func (g *gpu) restore(state [][]float32) {
+	g.state = make([]*tensors.Tensor, len(state))
+	for i, values := range state {
+		g.state[i] = tensors.FromFlatDataAndDimensions(values, len(values))
+	}
+}
+
+func (g *gpu) step(rates [2]float32, batch ...[]float32) ([]float32, error) {
+	args := make([]any, 0, len(g.state)+1+len(batch))
+	for _, t := range g.state {
+		// The update writes new tensors: the old memory goes back at once, not when Go next collects.
+		donated, err := graph.DonateTensorBuffer(t, g.backend, 0)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, donated)
+	}
+	args = append(args, rates[:])
+	for _, vector := range batch {
+		args = append(args, vector)
+	}
+	var out []*tensors.Tensor
+	err := g.updating.do(func() (err error) { out, err = g.update.Call(args...); return err })
+	if err != nil {
+		return nil, err
+	}
+	copy(g.state, out)
+	return take(out[len(g.state)])
+}
+
+func (g *gpu) measure(batch ...[]float32) ([]float32, error) {
+	args := []any{g.state[stateAverage]}
+	for _, vector := range batch {
+		args = append(args, vector)
+	}
+	var out *tensors.Tensor
+	err := g.measuring.do(func() (err error) { out, err = g.measured.Call1(args...); return err })
+	if err != nil {
+		return nil, err
+	}
+	return take(out)
+}
+
+func (g *gpu) read(which int) ([]float32, error) {
+	return tensors.CopyFlatData[float32](g.state[which])
+}
+
+func (g *gpu) replace(state [][]float32) error {
+	err := g.free()
+	g.restore(state)
+	return err
+}
+
+func (g *gpu) free() error {
+	var bad []error
+	for _, t := range g.state {
+		bad = append(bad, t.FinalizeAll())
+	}
+	return errors.Join(bad...)
+}
+
+func (g *gpu) close() error {
+	err := g.free()
+	g.update.Finalize()
+	g.measured.Finalize()
+	g.backend.Finalize()
+	return err
+}
+
+// take copies a tensor to Go's memory and frees it.
+func take(t *tensors.Tensor) ([]float32, error) {
+	values, err := tensors.CopyFlatData[float32](t)
+	return values, errors.Join(err, t.FinalizeAll())
+}

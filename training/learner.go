@@ -1,0 +1,118 @@
+package training
+
+import (
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/langevin-ml/langevin/training/nn"
+)
+
+// lesson is what weights learn from: a loss of each row of a batch.
+type lesson struct {
+	network   *nn.Graph
+	seed      uint64 // of the first weights
+	optimizer Optimizer
+	rows      int // of a batch
+
+	losses func(weights, batch []*graph.Node) *graph.Node // one for each row
+	batch  []columns
+
+	measure  func(weights, batch []*graph.Node) *graph.Node // so many numbers for each row: often the losses, of data not learned from
+	measured []columns                                      // of a batch that it takes
+}
+
+// columns are one vector of a batch: copies, one behind the other, of so many numbers for each row.
+type columns struct{ copies, width int }
+
+// The vectors of a learner's state, of the network's parameters.
+const (
+	stateParams  = iota // θ
+	stateAverage        // the moving average of θ, which is exported
+	stateMoments        // and what the optimiser remembers, Optimizer.moments vectors
+)
+
+// learner holds the weights of a lesson where they are computed. For one caller at a time.
+type learner interface {
+	// step updates the weights once, and returns the loss of each row before the update.
+	step(rates [2]float32, batch ...[]float32) ([]float32, error)
+	// measure is that of the lesson under the averaged weights.
+	measure(batch ...[]float32) ([]float32, error)
+	// read returns a copy of one of the vectors of the state, replace sets them all.
+	read(which int) ([]float32, error)
+	replace(state [][]float32) error
+	close() error
+}
+
+// newLearner starts a learner on a device. Nothing is ever downloaded.
+func newLearner(l lesson, o Options) (learner, error) {
+	backend, err := openBackend(o.Library, o.Device)
+	if err != nil {
+		return nil, err
+	}
+	if o.foreign() != "" {
+		return newGPU(l, backend, o.Starting)
+	}
+	return newCPU(l, o.Library, backend, o.Starting)
+}
+
+// firstCall hands the first of several calls to start, unless that is nil.
+type firstCall struct{ start func(func() error) error }
+
+func (f *firstCall) do(call func() error) error {
+	start := f.start
+	if f.start = nil; start == nil {
+		return call()
+	}
+	return start(call)
+}
+
+// begin is the state before the first update.
+func (l lesson) begin() [][]float32 {
+	params := l.network.NewParams(l.seed)
+	state := [][]float32{stateParams: params, stateAverage: params}
+	for range l.optimizer.moments() {
+		state = append(state, make([]float32, len(params)))
+	}
+	return state
+}
+
+// updateGraph is one training step, of state, rates and batch to state and losses.
+func (l lesson) updateGraph(in []*graph.Node) []*graph.Node {
+	count := l.optimizer.vectors()
+	gradient := l.gradientGraph(append([]*graph.Node{in[stateParams]}, in[count+1:]...))
+	return append(l.applyGraph(append(in[:count+1:count+1], gradient[0])), gradient[1])
+}
+
+// gradientGraph is of parameters and some rows of a batch to their part of the gradient of the mean loss, and their losses.
+func (l lesson) gradientGraph(in []*graph.Node) []*graph.Node {
+	weights := l.network.SplitGoMLX(in[0])
+	losses := l.losses(weights, in[1:])
+	mean := graph.MulScalar(graph.ReduceAllSum(losses), 1/float64(l.rows))
+	return []*graph.Node{flat(graph.Gradient(mean, weights...)), losses}
+}
+
+// applyGraph is of state, rates and the parts of the gradient to state: the optimiser and the moving average of the weights
+// (Song & Ermon 2020, section 3.4).
+func (l lesson) applyGraph(in []*graph.Node) []*graph.Node {
+	count := l.optimizer.vectors()
+	params, average, moments := in[stateParams], in[stateAverage], in[stateMoments:count]
+	rates, g := in[count], in[count+1]
+	for _, part := range in[count+2:] {
+		g = graph.Add(g, part)
+	}
+	params, moments = l.optimizer.move(params, g, rates, moments)
+	average = decayed(average, params, l.optimizer.EMA)
+	return append([]*graph.Node{params, average}, moments...)
+}
+
+func (l lesson) measureGraph(in []*graph.Node) []*graph.Node {
+	return []*graph.Node{flat([]*graph.Node{l.measure(l.network.SplitGoMLX(in[0]), in[1:])})}
+}
+
+// flat joins tensors of any shapes to one vector.
+func flat(nodes []*graph.Node) *graph.Node {
+	vectors := make([]*graph.Node, len(nodes))
+	for i, n := range nodes {
+		vectors[i] = graph.Reshape(n, -1)
+	}
+	return graph.Concatenate(vectors, 0)
+}
