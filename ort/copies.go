@@ -32,7 +32,11 @@ func newCopies(graph []byte, manifest models.Manifest, options Options, device D
 			return nil, err
 		}
 		defer settings.Destroy()
-		loaded, err := openSession(graph, settings)
+		var loaded *onnxruntime.DynamicAdvancedSession
+		err = device.Starting(func() (err error) { // not around the settings, which start the device themselves
+			loaded, err = openSession(graph, settings)
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", models.ErrInvalid, err)
 		}

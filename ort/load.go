@@ -52,11 +52,7 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 		return nil, err
 	}
 	device.TF32 = options.TF32
-	var opened *copies
-	err = device.Starting(func() (err error) {
-		opened, err = newCopies(graph, manifest, options, device)
-		return err
-	})
+	opened, err := newCopies(graph, manifest, options, device)
 	if err != nil {
 		return nil, err
 	}
