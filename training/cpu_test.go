@@ -74,3 +74,60 @@ func TestPartsOf(t *testing.T) {
 		}
 	}
 }
+
+// The learner of GPUs, on a CPU, comes to the same.
+func TestLearnersAgree(t *testing.T) {
+	c := preset(t, "toy-2gauss")
+	set(t, &c, "network.hidden=6", "training.batch_size=20", "noise.levels=10")
+	trainer, err := newTrainer(c, Options{Library: library(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trainer.learner.close()
+	backend, err := openBackend(library(t), CPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := newGPU(trainer.lesson(), backend, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.close()
+	var results [2][][]float32
+	for i, l := range []learner{trainer.learner, other} {
+		for step := range uint64(3) {
+			b, err := trainer.drawer.draw(step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			losses, err := l.step(c.Optimizer.rates(int(step), 100), b.vectors()...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			measured, err := l.measure(b.vectors()...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			results[i] = append(results[i], losses, measured)
+			if step == 1 { // as if the training had been stopped here
+				state := [][]float32{}
+				for which := range c.Optimizer.vectors() {
+					state = append(state, stateOf(t, l, which))
+				}
+				if err := l.replace(state); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for which := range c.Optimizer.vectors() {
+			results[i] = append(results[i], stateOf(t, l, which))
+		}
+	}
+	for k, want := range results[0] {
+		for j, v := range want {
+			if got := results[1][k][j]; math.Abs(float64(got-v)) > 1e-5*(1+math.Abs(float64(v))) {
+				t.Fatalf("number %d of result %d is %g on the one and %g on the other", j, k, v, got)
+			}
+		}
+	}
+}

@@ -31,16 +31,13 @@ says how many of the test images it gets right, and writes it as an .onnx file f
 	}
 	c.Flags().StringVar(&o.dir, "data", "", "folder of the images (default data/DATASET)")
 	c.Flags().StringVarP(&o.out, "out", "o", "classifier.onnx", "file to write")
-	c.Flags().Var(&o.iterations, "iterations", "updates of the weights (default 2500 for mnist, 3500 for fashion-mnist)")
+	c.Flags().Var(&o.iterations, "iterations", "updates of the weights (default 2500 for mnist, 5600 for fashion-mnist)")
 	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
 	return c
 }
 
 func (p *program) trainClassifier(ctx context.Context, o *classifierCommand, dataset string) error {
-	config := training.DefaultClassifier(dataset+"-classifier", dataset == data.FashionMNIST)
-	if dataset == data.FashionMNIST {
-		config.Iterations = 3500
-	}
+	config := training.DefaultClassifier(dataset)
 	if o.iterations.n > 0 {
 		config.Iterations = o.iterations.n
 	}

@@ -119,7 +119,7 @@ func TestEvalOfImages(t *testing.T) {
 
 // The classifiers that come with the program know the test images of their datasets, which make data obtains.
 func TestClassifiersKnowTheirImages(t *testing.T) {
-	for dataset, least := range map[string]float64{data.MNIST: 0.99, data.FashionMNIST: 0.89} {
+	for dataset, least := range map[string]float64{data.MNIST: 0.99, data.FashionMNIST: 0.91} {
 		t.Run(dataset, func(t *testing.T) {
 			config := data.Config{Name: dataset, Dir: filepath.Join("..", "..", "data", dataset)}
 			images, err := config.Images(data.Test)
