@@ -1,5 +1,5 @@
-// Package ort runs score networks on ONNX Runtime. It is the only package that uses cgo, and the only one that knows of
-// the library.
+// Package ort runs score networks, and the steps that train them, on ONNX Runtime. It is the only package that uses cgo,
+// and the only one that knows of the library.
 //
 // A process has one [Runtime]; a model loaded into it is a [Session], which is a [sampling.Model]. Every result is a pure
 // function of the row, of the model file and of [Session.Identity]: not of the batch that the row rides in, nor of the
