@@ -28,7 +28,10 @@ type results struct {
 // page is Markdown in the making.
 type page struct{ bytes.Buffer }
 
-func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+func (p *page) line(format string, args ...any) {
+	fmt.Fprintf(p, format, args...) // as it is, so that vet checks it
+	fmt.Fprintln(p)
+}
 
 // row writes a row of a table.
 func (p *page) row(cells ...string) { p.line("| %s |", strings.Join(cells, " | ")) }
@@ -156,7 +159,7 @@ func (r *results) writeTicks(p *page) {
 
 func (r *results) writeMemory(p *page) {
 	p.line("## Memory of the server: largest resident size\n")
-	p.line("*Idle* is the largest that the server was before the request, while it loaded its models; every row has a server of its own. *Growth* is how much larger the request made it. That of more steps may differ from that of fewer by 5 % of idle, the chance of when Go collects garbage.\n")
+	p.line("*Idle* is the largest that the server was before the request, while it loaded its models; every row has a server of its own. *Growth* is how much larger the request made it. That of more steps may differ from that of fewer by 5 %% of idle, the chance of when Go collects garbage.\n")
 	p.head("one request", "idle", "peak", "growth", "target", "met")
 	const limit = 500 << 20
 	for i, m := range r.memory {
