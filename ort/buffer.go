@@ -17,9 +17,10 @@ const alignment = 64
 // buffer is memory outside the Go heap: ONNX Runtime keeps its address between calls, which is not allowed of Go memory.
 type buffer []float32
 
-// newBuffer returns n zeros, n a positive multiple of 16. It panics if there is no memory, as make does.
+// newBuffer returns n zeros, n at least 1. It panics if there is no memory, as make does.
 func newBuffer(n int) buffer {
 	size := uintptr(n) * unsafe.Sizeof(float32(0))
+	size = (size + alignment - 1) / alignment * alignment // as aligned_alloc wants it
 	p := C.aligned_alloc(alignment, C.size_t(size))
 	if p == nil {
 		panic(fmt.Sprintf("ort: no memory for %d bytes", size))

@@ -34,7 +34,7 @@ func newCopies(graph []byte, manifest models.Manifest, options Options, device D
 		defer settings.Destroy()
 		var loaded *onnxruntime.DynamicAdvancedSession
 		err = device.Starting(func() (err error) { // not around the settings, which start the device themselves
-			loaded, err = openSession(graph, settings)
+			loaded, err = openScore(graph, settings)
 			return err
 		})
 		if err != nil {
@@ -74,9 +74,13 @@ func (c *copies) destroy() error {
 	return errors.Join(errs...)
 }
 
-func openSession(graph []byte, settings *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error) {
-	loaded, err := onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph,
-		[]string{models.InputX, models.InputSigma}, []string{models.OutputScore}, settings)
+// openScore opens the session of a score model.
+func openScore(graph []byte, settings *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error) {
+	return openSession(graph, []string{models.InputX, models.InputSigma}, []string{models.OutputScore}, settings)
+}
+
+func openSession(graph []byte, inputs, outputs []string, settings *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error) {
+	loaded, err := onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph, inputs, outputs, settings)
 	if err != nil {
 		return nil, plain(err)
 	}

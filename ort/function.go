@@ -49,8 +49,8 @@ func (r *Runtime) LoadFunction(graph []byte) (*Function, error) {
 		return nil, err
 	}
 	defer settings.Destroy()
-	if f.loaded, err = onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph, []string{inputs[0].Name}, f.outputs, settings); err != nil {
-		return nil, fmt.Errorf("%w: %w", models.ErrInvalid, plain(err))
+	if f.loaded, err = openSession(graph, []string{inputs[0].Name}, f.outputs, settings); err != nil {
+		return nil, fmt.Errorf("%w: %w", models.ErrInvalid, err)
 	}
 	return f, nil
 }

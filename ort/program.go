@@ -45,11 +45,7 @@ func programSession(graph []byte, inputs, outputs []string, threads int) (*onnxr
 	if err := settings.AddSessionConfigEntry("session.intra_op.allow_spinning", "1"); err != nil {
 		return nil, plain(err)
 	}
-	loaded, err := onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph, inputs, outputs, settings)
-	if err != nil {
-		return nil, plain(err)
-	}
-	return loaded, nil
+	return openSession(graph, inputs, outputs, settings)
 }
 
 // ports are the names and the shapes of inputs or outputs.
@@ -99,7 +95,6 @@ func values(tensors []*Tensor) []onnxruntime.Value {
 // that was given the tensor runs; it must not be used after Close.
 type Tensor struct {
 	X     []float32
-	all   buffer
 	value *onnxruntime.Tensor[float32]
 }
 
@@ -110,21 +105,18 @@ func (r *Runtime) NewTensor(shape ...int) (*Tensor, error) {
 		size *= n
 		dims[i] = int64(n)
 	}
-	const grain = 16 // of a buffer
-	t := &Tensor{all: newBuffer((size + grain - 1) / grain * grain)}
-	t.X = t.all[:size]
-	var err error
-	if t.value, err = onnxruntime.NewTensor(dims, t.X); err != nil {
-		t.all.free()
+	x := newBuffer(size)
+	value, err := onnxruntime.NewTensor(dims, []float32(x))
+	if err != nil {
+		x.free()
 		return nil, fmt.Errorf("make a tensor of shape %v: %w", shape, plain(err))
 	}
-	return t, nil
+	return &Tensor{x, value}, nil
 }
 
 // Close frees the tensor.
 func (t *Tensor) Close() error {
 	err := t.value.Destroy()
-	t.all.free()
-	t.X = nil
+	(*buffer)(&t.X).free()
 	return err
 }

@@ -85,7 +85,7 @@ func profile(graph []byte, manifest models.Manifest, options Options, device Dev
 
 // runOnce evaluates a graph in a session of its own. A profile is written when that ends.
 func runOnce(graph []byte, manifest models.Manifest, settings *onnxruntime.SessionOptions) error {
-	loaded, err := openSession(graph, settings)
+	loaded, err := openScore(graph, settings)
 	if err != nil {
 		return err
 	}

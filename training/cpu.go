@@ -28,9 +28,9 @@ type cpu struct {
 	state, next []*ort.Tensor
 	rates       *ort.Tensor
 
-	updating, measuring firstCall
-	gradient, measured  *parted      // nil before they are used
-	apply               *ort.Program // nil before the first step
+	starting           func(func() error) error
+	gradient, measured *parted      // nil before they are used
+	apply              *ort.Program // nil before the first step
 }
 
 // parted is a program that runs on every part of a batch.
@@ -52,9 +52,7 @@ func newCPU(l lesson, library string, backend compute.Backend, starting func(fun
 	if err != nil {
 		return nil, err
 	}
-	c := &cpu{
-		lesson: l, runtime: r, backend: backend, parts: l.partsOf(runtime.GOMAXPROCS(0)), updating: firstCall{starting}, measuring: firstCall{starting},
-	}
+	c := &cpu{lesson: l, runtime: r, backend: backend, parts: l.partsOf(runtime.GOMAXPROCS(0)), starting: starting}
 	if err := c.prepare(); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
@@ -188,7 +186,7 @@ func (p *parted) runPart(i int, params *ort.Tensor, batch [][]float32) error {
 
 func (c *cpu) step(rates [2]float32, batch ...[]float32) ([]float32, error) {
 	if c.gradient == nil {
-		if err := c.updating.do(c.begin); err != nil {
+		if err := c.starting(c.begin); err != nil {
 			return nil, err
 		}
 	}
@@ -225,7 +223,7 @@ func (c *cpu) begin() (err error) {
 
 func (c *cpu) measure(batch ...[]float32) (values []float32, err error) {
 	if c.measured == nil {
-		err := c.measuring.do(func() (err error) {
+		err := c.starting(func() (err error) {
 			c.measured, err = c.divide("measure", c.lesson.measured, c.lesson.measureGraph)
 			return err
 		})

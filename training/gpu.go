@@ -18,6 +18,17 @@ type gpu struct {
 	updating, measuring firstCall
 }
 
+// firstCall hands the first of several calls to starting.
+type firstCall struct{ starting func(func() error) error }
+
+func (f *firstCall) do(call func() error) error {
+	starting := f.starting
+	if f.starting = nil; starting == nil {
+		return call()
+	}
+	return starting(call)
+}
+
 func newGPU(l lesson, backend compute.Backend, starting func(func() error) error) (*gpu, error) {
 	g := &gpu{backend: backend, updating: firstCall{starting}, measuring: firstCall{starting}}
 	var errUpdate, errMeasure error

@@ -48,21 +48,14 @@ func newLearner(l lesson, o Options) (learner, error) {
 	if err != nil {
 		return nil, err
 	}
+	starting := o.Starting
+	if starting == nil {
+		starting = func(start func() error) error { return start() }
+	}
 	if o.foreign() != "" {
-		return newGPU(l, backend, o.Starting)
+		return newGPU(l, backend, starting)
 	}
-	return newCPU(l, o.Library, backend, o.Starting)
-}
-
-// firstCall hands the first of several calls to start, unless that is nil.
-type firstCall struct{ start func(func() error) error }
-
-func (f *firstCall) do(call func() error) error {
-	start := f.start
-	if f.start = nil; start == nil {
-		return call()
-	}
-	return start(call)
+	return newCPU(l, o.Library, backend, starting)
 }
 
 // begin is the state before the first update.
@@ -105,7 +98,7 @@ func (l lesson) applyGraph(in []*graph.Node) []*graph.Node {
 }
 
 func (l lesson) measureGraph(in []*graph.Node) []*graph.Node {
-	return []*graph.Node{flat([]*graph.Node{l.measure(l.network.SplitGoMLX(in[0]), in[1:])})}
+	return []*graph.Node{graph.Reshape(l.measure(l.network.SplitGoMLX(in[0]), in[1:]), -1)}
 }
 
 // flat joins tensors of any shapes to one vector.

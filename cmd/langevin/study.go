@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training"
@@ -71,10 +72,7 @@ func (s *study) sample(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	annealed, err := sampling.AnnealedLangevin{
-		Schedule: schedule, StepsPerLevel: config.Sampler.StepsPerLevel, StepLR: config.Sampler.StepLR,
-		Denoise: config.Sampler.Denoise, Consistent: config.Sampler.Consistent,
-	}.Plan()
+	annealed, err := defaultPlan(s.result.Manifest())
 	if err != nil {
 		return err
 	}
@@ -172,6 +170,15 @@ func drawUnknown(ctx context.Context, r *training.Result, library, folder string
 	return []string{losses, samples}, nil
 }
 
+// defaultPlan is that of a model's default sampler.
+func defaultPlan(m models.Manifest) (sampling.Plan, error) {
+	sampler, err := m.AnnealedLangevin()
+	if err != nil {
+		return sampling.Plan{}, err
+	}
+	return sampler.Plan()
+}
+
 // drawSamples draws n samples of a model by its default sampler; drawn is false if their shape has no picture.
 func drawSamples(ctx context.Context, r *training.Result, library, path string, n int) (drawn bool, err error) {
 	manifest, bounds := r.Manifest(), figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
@@ -192,11 +199,7 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 		return false, err
 	}
 	defer model.Close()
-	sampler := r.Config.Sampler
-	plan, err := sampling.AnnealedLangevin{
-		Schedule: r.Schedule(), StepsPerLevel: sampler.StepsPerLevel, StepLR: sampler.StepLR,
-		Denoise: sampler.Denoise, Consistent: sampler.Consistent,
-	}.Plan()
+	plan, err := defaultPlan(manifest)
 	if err != nil {
 		return false, err
 	}

@@ -59,7 +59,7 @@ type ownBuilder struct {
 }
 
 func (b ownBuilder) Main() compute.Function {
-	return ownFunction{b.Builder.Main(), b.Builder, b.convolutions, small{}, map[compute.Value]bool{}}
+	return ownFunction{b.Builder.Main(), b.convolutions, small{}, map[compute.Value]bool{}}
 }
 
 func (b ownBuilder) Compile() (compute.Executable, error) {
@@ -73,7 +73,6 @@ func (b ownBuilder) Compile() (compute.Executable, error) {
 // ownFunction is where NewBackend does otherwise than its backend.
 type ownFunction struct {
 	compute.Function
-	builder      compute.Builder
 	convolutions map[string]convolution // for Compile
 	small        small
 	zero         map[compute.Value]bool // differences of a value from itself

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/gomlx/compute"
@@ -17,7 +18,7 @@ func (f ownFunction) BroadcastInDim(x compute.Value, shape shapes.Shape, axes []
 	if err != nil {
 		return nil, err
 	}
-	of, err := f.builder.OpShape(x)
+	of, err := f.Shape(x)
 	if err != nil {
 		return nil, err
 	}
@@ -56,41 +57,30 @@ func (f ownFunction) Div(a, b compute.Value) (compute.Value, error) {
 	return f.binary(f.Function.Div, a, b)
 }
 
-// binary is operation on the small forms of a and b where there are, as long as the result comes out in full. That of two
-// small ones is small itself.
+// binary is operation on the small forms of a and b where there are. If neither was there in full the result is small too.
 func (f ownFunction) binary(operation func(a, b compute.Value) (compute.Value, error), a, b compute.Value) (compute.Value, error) {
-	full, err := f.Function.Shape(a)
-	if err != nil {
-		return nil, err
-	}
-	smallA, isA := f.small[a]
-	smallB, isB := f.small[b]
-	if !isA && !isB {
-		return operation(a, b)
-	}
-	other, err := f.Function.Shape(b)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case isA && (isB || other.IsScalar()), isB && full.IsScalar():
-	case isA:
-		return operation(smallA, b)
-	default:
-		return operation(a, smallB)
-	}
-	if full.IsScalar() {
-		full = other
-	}
-	if !isA {
+	smallA, repeatedA := f.small[a]
+	if !repeatedA {
 		smallA = a
 	}
-	if !isB {
+	smallB, repeatedB := f.small[b]
+	if !repeatedB {
 		smallB = b
 	}
 	result, err := operation(smallA, smallB)
-	if err != nil {
+	if err != nil || !repeatedA && !repeatedB {
+		return result, err
+	}
+	full, errA := f.Shape(a)
+	other, errB := f.Shape(b)
+	if err := errors.Join(errA, errB); err != nil {
 		return nil, err
+	}
+	if !repeatedA && !full.IsScalar() || !repeatedB && !other.IsScalar() {
+		return result, nil
+	}
+	if full.IsScalar() {
+		full = other
 	}
 	axes := make([]int, full.Rank())
 	for i := range axes {

@@ -30,8 +30,8 @@ func (f ownFunction) ConvGeneral(
 	if !reflect.DeepEqual(axes, kernelGradientAxes()) || dilated(inputDilations) || dilated(kernelDilations) || channelGroups > 1 || batchGroups > 1 {
 		return general()
 	}
-	x, errX := f.builder.OpShape(input)
-	dy, errDY := f.builder.OpShape(kernel)
+	x, errX := f.Shape(input)
+	dy, errDY := f.Shape(kernel)
 	if err := errors.Join(errX, errDY); err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (f ownFunction) ConvGeneral(
 // note remembers the shape of a convolution's kernel, which the ONNX graph has nowhere. It passes over those whose result
 // is turned.
 func (f ownFunction) note(y, kernel compute.Value, axes compute.ConvolveAxesConfig) error {
-	shape, err := f.builder.OpShape(kernel)
+	shape, err := f.Shape(kernel)
 	node, ok := y.(interface {
 		Name() string
 		OpType() string
