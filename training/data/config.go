@@ -47,7 +47,7 @@ type Config struct {
 
 	// Of files. Pictures are in [0, 1], of shape [channels, height, width].
 	Dir        string         `yaml:"dir,omitempty"`            // folder of the files, or the file of npy
-	ImageSize  int            `yaml:"image_size,omitempty"`     // of celeba and images: height and width
+	ImageSize  int            `yaml:"image_size,omitempty"`     // height and width; none: as the files of mnist, fashion-mnist and cifar10 have them
 	Grey       bool           `yaml:"grey,omitempty"`           // of celeba and images: one channel instead of three
 	RandomFlip bool           `yaml:"random_flip,omitempty"`    // mirror every other picture, left to right
 	Dequantize Dequantization `yaml:"dequantization,omitempty"` // of the 256 grey values; none if absent

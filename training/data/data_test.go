@@ -89,6 +89,7 @@ func TestConfigRefuses(t *testing.T) {
 		{Config{Name: Mixture, Std: 1, Means: [][]float64{{1}, {1, 2}}}, []string{"data.means[1] has 2 coordinates"}},
 		{Config{Name: Spirals}, []string{"data.turns is 0", "data.radius is 0", "data.std is 0"}},
 		{Config{Name: CelebA, Dir: "x"}, []string{"data.image_size is 0"}},
+		{Config{Name: MNIST, Dir: "x", ImageSize: -1}, []string{"data.image_size is -1"}},
 		{Config{Name: Ring, Std: -1, Weights: []float64{1, 0}}, []string{"data.modes is 0", "data.radius is 0", "data.std is -1", "data.weights has 2", "data.weights[1] is 0"}},
 		{Config{Name: Ring, Modes: 1 << 20, Radius: math.Inf(1), Std: math.NaN()}, []string{"data.modes is 1048576", "data.radius is +Inf", "data.std is NaN"}},
 		{Config{Name: TwoGaussians, Std: 1, Modes: 8, Radius: 5}, []string{"data.modes: 2gauss has no such key", "data.radius: 2gauss has no such key"}},

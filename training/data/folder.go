@@ -137,15 +137,7 @@ func readPicture(dst []byte, m *Images, path string, crop int) error {
 	}
 	scaled := image.NewRGBA(image.Rect(0, 0, m.Width, m.Height))
 	draw.BiLinear.Scale(scaled, scaled.Rect, from, middle, draw.Src, nil)
-	area := m.Width * m.Height
-	for i := range area {
-		r, g, b := scaled.Pix[4*i], scaled.Pix[4*i+1], scaled.Pix[4*i+2]
-		if m.Channels == 1 {
-			dst[i] = byte((299*int(r) + 587*int(g) + 114*int(b) + 500) / 1000) // ITU-R 601 luma
-			continue
-		}
-		dst[i], dst[area+i], dst[2*area+i] = r, g, b
-	}
+	m.split(dst, scaled)
 	return nil
 }
 

@@ -47,34 +47,39 @@ func (c Config) Images(split Split) (*Images, error) {
 
 // album is a part of a dataset of pictures.
 func (c Config) album(split Split) (album, error) {
+	load := loadIDX
 	switch c.Name {
-	case CIFAR10:
-		return loadCIFAR10(c.Dir, split)
 	case CelebA, Pictures:
 		return c.pictureFiles(split)
-	default:
-		return loadIDX(c.Dir, split)
+	case CIFAR10:
+		load = loadCIFAR10
 	}
+	all, err := load(c.Dir, split)
+	if err == nil && c.ImageSize > 0 {
+		all, err = all.resized(c.ImageSize)
+	}
+	return all, err
 }
 
 // pictureKind is the datasets of pictures.
 type pictureKind struct{}
 
 func (pictureKind) keys(name string) []string {
-	keys := []string{"dir", "random_flip", "dequantization", "transform"}
-	if name == CelebA || name == Pictures {
-		keys = append(keys, "image_size", "grey")
+	keys := []string{"dir", "image_size", "random_flip", "dequantization", "transform"}
+	if anySize(name) {
+		keys = append(keys, "grey")
 	}
 	return keys
 }
 
 func (pictureKind) check(c Config, bad *mistakes) {
 	bad.require(c.Dir != "", "data.dir is empty: want the folder of %s", c.Name)
-	if c.Name == CelebA || c.Name == Pictures {
-		bad.require(c.ImageSize >= 1 && c.ImageSize <= 1024, "data.image_size is %d: want 1 to 1024", c.ImageSize)
-	}
+	bad.require(c.ImageSize >= 0 && c.ImageSize <= 1024 && (c.ImageSize > 0 || !anySize(c.Name)), "data.image_size is %d: want 1 to 1024", c.ImageSize)
 	bad.levels(c)
 }
+
+// anySize says whether the files of a dataset are pictures of any size and colour.
+func anySize(name string) bool { return name == CelebA || name == Pictures }
 
 // levels checks what becomes of the grey values of pictures.
 func (bad *mistakes) levels(c Config) {
