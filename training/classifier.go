@@ -63,8 +63,8 @@ func (c *Classifier) ONNX() ([]byte, error) {
 }
 
 // TrainClassifier trains on the cross entropy of train's labels and measures the accuracy on test. Both hold images of one
-// size with labels from 0. It returns ctx's error if that ends first. Of o it takes the library and the progress, whose
-// loss is the cross entropy in nats.
+// size with labels from 0. It returns ctx's error if that ends first. Of o it takes the library, the device with
+// its start, and the progress, whose loss is the cross entropy in nats.
 func TrainClassifier(ctx context.Context, c ClassifierConfig, train, test *data.Images, o Options) (result *Classifier, err error) {
 	if err := checkLabelled(c, train, test); err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)

@@ -16,6 +16,7 @@ import (
 type classifierCommand struct {
 	dir, out, library string
 	iterations        countValue
+	deviceFlags
 }
 
 func (p *program) classifierCommand() *cobra.Command {
@@ -25,14 +26,16 @@ func (p *program) classifierCommand() *cobra.Command {
 		Short: "Train the classifier that images are judged by",
 		Long: `Classifier trains a small convolutional network to tell the classes of mnist or fashion-mnist apart,
 says how many of the test images it gets right, and writes it as an .onnx file for eval --classifier.`,
-		Example: `  langevin eval classifier mnist --data data/mnist --out mnist.onnx`,
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return p.trainClassifier(c.Context(), o, args[0]) },
+		Example: `  langevin eval classifier mnist --data data/mnist --out mnist.onnx
+  langevin eval classifier fashion-mnist --device cuda`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return p.trainClassifier(c.Context(), o, args[0]) },
 	}
 	c.Flags().StringVar(&o.dir, "data", "", "folder of the images (default data/DATASET)")
 	c.Flags().StringVarP(&o.out, "out", "o", "classifier.onnx", "file to write")
 	c.Flags().Var(&o.iterations, "iterations", "updates of the weights (default 2500 for mnist, 5600 for fashion-mnist)")
 	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
+	o.deviceFlags.register(c.Flags())
 	return c
 }
 
@@ -44,6 +47,14 @@ func (p *program) trainClassifier(ctx context.Context, o *classifierCommand, dat
 	if o.dir == "" {
 		o.dir = "data/" + dataset
 	}
+	library, _, err := ort.FindLibrary(o.library)
+	if err != nil {
+		return err
+	}
+	options, err := p.trainingOptions(ctx, library, o.deviceFlags)
+	if err != nil {
+		return err
+	}
 	source := data.Config{Name: dataset, Dir: o.dir}
 	train, err := source.Images(data.Train)
 	if err != nil {
@@ -53,19 +64,16 @@ func (p *program) trainClassifier(ctx context.Context, o *classifierCommand, dat
 	if err != nil {
 		return err
 	}
-	library, _, err := ort.FindLibrary(o.library)
-	if err != nil {
-		return err
-	}
 	file, err := createFile(o.out)
 	if err != nil {
 		return err
 	}
 	defer file.discard()
 	b := p.newBar(config.Name)
-	result, err := training.TrainClassifier(ctx, config, train, test, training.Options{Library: library, Progress: func(now training.Progress) {
+	options.Progress = func(now training.Progress) {
 		b.set(int64(now.Iteration), int64(now.Iterations), fmt.Sprintf("loss %.3f, %.1f iterations/s", now.Loss, now.PerSecond))
-	}})
+	}
+	result, err := training.TrainClassifier(ctx, config, train, test, options)
 	b.close(err == nil, "")
 	if err != nil {
 		return err

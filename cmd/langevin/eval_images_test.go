@@ -32,7 +32,7 @@ func stroke(chain uint64) []float32 {
 	return x
 }
 
-// writeStrokes writes n pictures from chain first on, and labels, as MNIST's files of that name.
+// writeStrokes writes n pictures from chain first on, and labels 0 and 1 in turn, as MNIST's files of that name.
 func writeStrokes(t *testing.T, dir, name string, first, n int) {
 	t.Helper()
 	header := func(axes ...int) []byte {
@@ -42,8 +42,9 @@ func writeStrokes(t *testing.T, dir, name string, first, n int) {
 		}
 		return text
 	}
-	pictures, labels := header(n, pictureSide, pictureSide), append(header(n), make([]byte, n)...)
+	pictures, labels := header(n, pictureSide, pictureSide), header(n)
 	for i := range n {
+		labels = append(labels, byte(i%2))
 		for _, v := range stroke(uint64(first + i)) {
 			pictures = append(pictures, byte(255*v))
 		}
@@ -115,6 +116,23 @@ func TestEvalOfImages(t *testing.T) {
 	if text, err := os.ReadFile(picture); err != nil || !strings.HasPrefix(string(text), "\x89PNG") {
 		t.Errorf("%s: %d bytes, %v", picture, len(text), err)
 	}
+}
+
+// A classifier is trained from a folder of images and written to a file, on the device that is asked for.
+func TestTrainClassifier(t *testing.T) {
+	dir := t.TempDir()
+	writeStrokes(t, dir, "train", 0, 20)
+	writeStrokes(t, dir, "t10k", 1000, 10)
+	out := filepath.Join(dir, "classifier.onnx")
+	got := runAlone(t, "eval", "classifier", "mnist", "--data", dir, "--iterations", "1", "--device", "cpu", "--out", out)
+	if want := " % of 10 test images right, " + out; got.code != exitOK || !strings.HasSuffix(strings.TrimSpace(got.stdout), want) {
+		t.Errorf("%+v, want %q", got, want)
+	}
+	c, err := openClassifier("", out, "mnist")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
 }
 
 // The classifiers that come with the program know the test images of their datasets, which make data obtains.

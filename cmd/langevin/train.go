@@ -23,11 +23,10 @@ type trainCommand struct {
 	file              string
 	runner            string
 	library           string
-	device            string
-	tf32              bool
-	set               []string
-	samples           countValue
-	data              map[string]*string // value by key of the configuration
+	deviceFlags
+	set     []string
+	samples countValue
+	data    map[string]*string // value by key of the configuration
 }
 
 func (p *program) trainCommand() *cobra.Command {
@@ -68,8 +67,7 @@ Beside the model, OUT gets the losses as a log (training_NAME.jsonl) and for Ten
 	c.MarkFlagsMutuallyExclusive("resume", "overwrite")
 	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
 	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
-	c.Flags().StringVar(&o.device, "device", ort.DeviceCPU, "what trains: cpu, cuda or cuda:N, or auto: the GPU if there is one")
-	c.Flags().BoolVar(&o.tf32, "tf32", false, "let a GPU round the factors of products to 10 bits, which is faster")
+	o.deviceFlags.register(c.Flags())
 	c.Flags().Var(&o.samples, "samples", "how many samples the figures show")
 	for _, f := range []struct{ name, key, help string }{
 		{"std", "data.std", "standard deviation of each mode of the data"},
@@ -91,7 +89,7 @@ func (p *program) train(ctx context.Context, o *trainCommand, args []string) err
 	if err != nil {
 		return err
 	}
-	device, err := p.findTrainingDevice(ctx, library, o)
+	options, err := p.trainingOptions(ctx, library, o.deviceFlags)
 	if err != nil {
 		return err
 	}
@@ -120,10 +118,9 @@ func (p *program) train(ctx context.Context, o *trainCommand, args []string) err
 		return err
 	}
 	defer board.Close() // written event by event
-	result, err := p.runTraining(ctx, config, training.Options{
-		Library: library, Device: trainsOn(device), Starting: device.Starting, Log: log, Events: board, Commit: commit(), Checkpoints: checkpoints, Resume: o.resume,
-		Snapshot: snapshots(o.folder, library, config.Training.SnapshotSamples),
-	})
+	options.Log, options.Events, options.Commit, options.Checkpoints, options.Resume = log, board, commit(), checkpoints, o.resume
+	options.Snapshot = snapshots(o.folder, library, config.Training.SnapshotSamples)
+	result, err := p.runTraining(ctx, config, options)
 	if result != nil && err != nil {
 		return &interruption{fmt.Sprintf("training %s stopped after %s of %s iterations; --resume goes on from there, %s has its losses",
 			config.Name, grouped(int64(result.Iterations)), grouped(int64(config.Training.Iterations)), log.Name()), err}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/training"
 )
@@ -18,9 +20,26 @@ const (
 	envTF32    = "NVIDIA_TF32_OVERRIDE" // 0: no products with TF32, whoever asks for them
 )
 
+// deviceFlags say what trains.
+type deviceFlags struct {
+	device string
+	tf32   bool
+}
+
+func (o *deviceFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&o.device, "device", ort.DeviceCPU, "what trains: cpu, cuda or cuda:N, or auto: the GPU if there is one")
+	flags.BoolVar(&o.tf32, "tf32", false, "let a GPU round the factors of products to 10 bits, which is faster")
+}
+
+// trainingOptions says what trains, by a library of ONNX Runtime, after findTrainingDevice.
+func (p *program) trainingOptions(ctx context.Context, library string, o deviceFlags) (training.Options, error) {
+	device, err := p.findTrainingDevice(ctx, library, o)
+	return training.Options{Library: library, Device: trainsOn(device), Starting: device.Starting}, err
+}
+
 // findTrainingDevice finds out what --device means, tells where auto is the CPU, and prepares this process for a GPU. None of
 // its libraries is loaded yet: the probe was a process of its own.
-func (p *program) findTrainingDevice(ctx context.Context, library string, o *trainCommand) (ort.Device, error) {
+func (p *program) findTrainingDevice(ctx context.Context, library string, o deviceFlags) (ort.Device, error) {
 	if o.tf32 && o.device == ort.DeviceCPU {
 		return ort.Device{}, errors.New("--tf32 is for GPUs: want --device to be cuda, cuda:N or auto")
 	}

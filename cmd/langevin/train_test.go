@@ -190,20 +190,25 @@ func TestTrainDevice(t *testing.T) {
 		t.Skip("this machine has CUDA")
 	}
 	out := t.TempDir()
-	args := append([]string{"train", "toy-ring", "--samples", "40", "--out", out, "--onnxruntime-library", library}, quick()...)
+	commands := [][]string{
+		append([]string{"train", "toy-ring", "--samples", "40", "--out", out, "--onnxruntime-library", library}, quick()...),
+		{"eval", "classifier", "mnist", "--data", out, "--out", filepath.Join(out, "c.onnx"), "--onnxruntime-library", library},
+	}
 	for flags, want := range map[string]string{
 		"--device cuda":   "device unavailable: cuda:0: provider library: libonnxruntime_providers_shared.so is not in",
 		"--device cuda:3": "device unavailable: cuda:3: provider library: ",
 		"--device abacus": `device is "abacus": want cpu, cuda, cuda:N or auto`,
 		"--tf32":          "--tf32 is for GPUs: want --device to be cuda, cuda:N or auto",
 	} {
-		if got := runAlone(t, append(args, strings.Fields(flags)...)...); got.code != exitFailed || !oneLineWith(got.stderr, want) {
-			t.Errorf("%s: %+v", flags, got)
+		for _, args := range commands {
+			if got := runAlone(t, append(args, strings.Fields(flags)...)...); got.code != exitFailed || !oneLineWith(got.stderr, want) {
+				t.Errorf("%s %s: %+v", args[0], flags, got)
+			}
 		}
 		checkFiles(t, out)
 	}
 	var told bytes.Buffer
-	device, err := (&program{stderr: &told}).findTrainingDevice(t.Context(), library, &trainCommand{device: ort.DeviceAuto})
+	device, err := (&program{stderr: &told}).findTrainingDevice(t.Context(), library, deviceFlags{device: ort.DeviceAuto})
 	if err != nil || device != (ort.Device{}) ||
 		!oneLineWith(told.String(), "device auto: no GPU can be used, so the training runs on the CPU: device unavailable: cuda:0: provider library") {
 		t.Errorf("auto is %v, %v, and says %q", device, err, told.String())
