@@ -21,6 +21,8 @@ type reproduceCommand struct {
 	library   string
 	modelsDir string
 	dataDir   string
+	cifarDir  string
+	deviceFlags
 }
 
 func (p *program) reproduceCommand() *cobra.Command {
@@ -32,10 +34,11 @@ func (p *program) reproduceCommand() *cobra.Command {
 OUT/index.html, a page of pictures with what they should show, and OUT/report.json, every number with
 its expected value, its tolerance, and whether it passes.
 
-Sizes are those of a CPU; --full takes the papers' where they differ, and trains the conditional toy
-networks afresh. An experiment whose model or data are not there has a section that says what is missing.`,
+Sizes are those of a CPU; --full takes the papers' where they differ, trains the conditional toy
+networks afresh, and figure 1's on CIFAR-10, which wants a GPU (--device). An experiment whose model or
+data are not there has a section that says what is missing.`,
 		Example: `  langevin reproduce
-  langevin reproduce --out out/report --full`,
+  langevin reproduce --out out/report --full --device cuda`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return p.reproduce(c.Context(), o) },
 	}
@@ -46,6 +49,8 @@ networks afresh. An experiment whose model or data are not there has a section t
 	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
 	c.Flags().StringVar(&o.modelsDir, "models-dir", "", "folder of models beside the embedded ones, as for serve")
 	c.Flags().StringVar(&o.dataDir, "data-dir", filepath.Join("data", "mnist"), "folder of MNIST")
+	c.Flags().StringVar(&o.cifarDir, "cifar10-dir", filepath.Join("data", "cifar10"), "folder of the binary version of CIFAR-10, for --full")
+	o.deviceFlags.register(c.Flags())
 	return c
 }
 
@@ -69,13 +74,16 @@ func (o *reproduceCommand) exact(progress func(done, total int, now string)) pap
 }
 
 func (p *program) reproduce(ctx context.Context, o *reproduceCommand) error {
-	if err := makeFolder(o.folder); err != nil {
+	begin := time.Now()
+	l, missing, err := p.newLaboratory(ctx, o)
+	if err != nil {
 		return err
 	}
-	begin := time.Now()
-	l, missing := p.newLaboratory(o)
 	if missing == nil {
 		defer l.close()
+	}
+	if err := makeFolder(o.folder); err != nil {
+		return err
 	}
 	sections, err := p.experiments(ctx, o, l, missing)
 	if err != nil {
@@ -100,12 +108,16 @@ func (p *program) experiments(ctx context.Context, o *reproduceCommand, l *labor
 	if missing != nil {
 		return slices.Concat(exact, paper.WithoutNetworks(missing.Error()), paper.WithoutImages(missing.Error())), nil
 	}
+	pixelNoise, err := l.pixelNoiseSection(ctx)
+	if err != nil {
+		return nil, err
+	}
 	toys, err := l.toySections(ctx)
 	if err != nil {
 		return nil, err
 	}
 	images, err := l.imageSections(ctx)
-	return slices.Concat(exact, toys, images), err
+	return slices.Concat(append(exact, pixelNoise), toys, images), err
 }
 
 func (o *reproduceCommand) settings() []string {

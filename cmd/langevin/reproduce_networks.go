@@ -17,27 +17,30 @@ import (
 // laboratory makes the networks that experiments need. Pictures may need them too: it closes after the page is written.
 type laboratory struct {
 	*program
-	dataDir string // of MNIST
-	options paper.Options
-	full    bool
-	library string // path of ONNX Runtime
-	engine  *ort.Runtime
-	models  *models.Repository
-	loaded  []*ort.Session
+	*reproduceCommand
+	training training.Options // of every training: the library and the device
+	engine   *ort.Runtime
+	models   *models.Repository
+	loaded   []*ort.Session
 
 	classifier classifier
 }
 
-func (p *program) newLaboratory(o *reproduceCommand) (*laboratory, error) {
-	engine, err := ort.OpenFound(o.library)
-	if err != nil {
-		return nil, err
+// newLaboratory says what is missing for networks in general, and fails if only the device that was asked for is.
+func (p *program) newLaboratory(ctx context.Context, o *reproduceCommand) (l *laboratory, missing, err error) {
+	library, _, missing := ort.FindLibrary(o.library)
+	if missing != nil {
+		return nil, missing, nil
 	}
-	repository, err := models.NewRepository(models.Zoo(), o.modelsDir)
-	if err != nil {
-		return nil, err
+	l = &laboratory{program: p, reproduceCommand: o}
+	if l.training, err = p.trainingOptions(ctx, library, o.deviceFlags); err != nil {
+		return nil, nil, err
 	}
-	return &laboratory{program: p, dataDir: o.dataDir, options: o.exact(nil), full: o.full, library: engine.Path(), engine: engine, models: repository}, nil
+	if l.engine, missing = ort.OpenFound(o.library); missing != nil {
+		return nil, missing, nil
+	}
+	l.models, missing = models.NewRepository(models.Zoo(), o.modelsDir)
+	return l, missing, nil
 }
 
 func (l *laboratory) close() {
@@ -101,7 +104,7 @@ func (l *laboratory) trainUnconditional(ctx context.Context, settings ...string)
 	if err != nil {
 		return paper.Unconditional{}, err
 	}
-	r, err := l.runTraining(ctx, config, training.Options{Library: l.library})
+	r, err := l.runTraining(ctx, config, l.training)
 	if err != nil {
 		return paper.Unconditional{}, err
 	}
@@ -117,13 +120,19 @@ func (l *laboratory) trainUnconditional(ctx context.Context, settings ...string)
 	if err != nil {
 		return paper.Unconditional{}, err
 	}
-	u := paper.Unconditional{
-		Name: config.Name, Mixture: mixture, Model: model, Sigma: r.Schedule().Last(), Every: config.Training.LogEvery, Loss: r.Loss, Least: least[0],
+	return paper.Unconditional{
+		Name: config.Name, Mixture: mixture, Model: model, Sigma: r.Schedule().Last(),
+		History: losses(r), Every: config.Training.LogEvery, Loss: r.Loss, Least: least[0],
+	}, nil
+}
+
+// losses is the loss in the course of a training.
+func losses(r *training.Result) []float64 {
+	all := make([]float64, len(r.History))
+	for i, record := range r.History {
+		all[i] = record.Loss
 	}
-	for _, record := range r.History {
-		u.History = append(u.History, record.Loss)
-	}
-	return u, nil
+	return all
 }
 
 // conditionalSection takes the models of the zoo, or with full trains their presets afresh.
@@ -136,7 +145,7 @@ func (l *laboratory) conditionalSection(ctx context.Context) (paper.Section, err
 		}
 		networks[i] = c
 	}
-	return paper.ConditionalSection(ctx, networks[0], networks[1], l.options)
+	return paper.ConditionalSection(ctx, networks[0], networks[1], l.exact(nil))
 }
 
 func (l *laboratory) conditional(ctx context.Context, name string) (paper.Conditional, error) {
@@ -166,7 +175,7 @@ func (l *laboratory) toyModel(ctx context.Context, name string, config training.
 		file, err := l.models.Open(name, 0)
 		return file.Graph, file.Manifest, err
 	}
-	r, err := l.runTraining(ctx, config, training.Options{Library: l.library})
+	r, err := l.runTraining(ctx, config, l.training)
 	if err != nil {
 		return nil, models.Manifest{}, err
 	}
@@ -202,7 +211,7 @@ func (l *laboratory) imageSections(ctx context.Context) ([]paper.Section, error)
 }
 
 func (l *laboratory) images(ctx context.Context, file models.File) (paper.Images, error) {
-	m := paper.Images{Name: imagesModel, Shape: file.Manifest.Shape, Prior: file.Manifest.Prior, Seed: l.options.Seed, Sizes: paper.SmallImages()}
+	m := paper.Images{Name: imagesModel, Shape: file.Manifest.Shape, Prior: file.Manifest.Prior, Seed: l.seed, Sizes: paper.SmallImages()}
 	if l.full {
 		m.Sizes = paper.PaperImages()
 	}
@@ -213,7 +222,7 @@ func (l *laboratory) images(ctx context.Context, file models.File) (paper.Images
 	if m.Model, err = l.loadWith(ctx, file.Graph, file.Manifest, ort.Options{Threads: runtime.GOMAXPROCS(0)}); err != nil {
 		return m, err
 	}
-	if l.classifier, err = openClassifier(l.library, "", imagesModel); err != nil {
+	if l.classifier, err = openClassifier(l.training.Library, "", imagesModel); err != nil {
 		return m, err
 	}
 	m.Classifier = l.classifier

@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/paper"
 )
 
@@ -28,11 +31,44 @@ func TestReproduceWithoutRuntime(t *testing.T) {
 		switch {
 		case len(s.Findings) > 0:
 			made = append(made, s.Name)
-		case s.Name != "figure-1" && !strings.Contains(s.Skipped, "no.so"), !strings.Contains(got.stdout, s.Title):
+		case !strings.Contains(s.Skipped, "no.so"), !strings.Contains(got.stdout, s.Title):
 			t.Errorf("%s: left out because %q", s.Name, s.Skipped)
 		}
 	}
 	if strings.Join(made, " ") != "figure-3 ring" || len(r.Sections) != 12 {
 		t.Errorf("made %v of %d sections, want figure-3 and ring of 12", made, len(r.Sections))
+	}
+}
+
+// TestTrainSliced: figure 1's trainings run side by side, with noise and without; without images the figure is left out.
+func TestTrainSliced(t *testing.T) {
+	library, _, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	writeStrokes(t, dir, "train", 0, 40)
+	writeStrokes(t, dir, "t10k", 1000, 10)
+	l := &laboratory{program: &program{}, reproduceCommand: &reproduceCommand{dataDir: filepath.Join(dir, "none")}, training: training.Options{Library: library}}
+	if s, err := l.pixelNoiseSection(t.Context()); err != nil || !strings.Contains(s.Skipped, "none") || !strings.Contains(s.Skipped, "--data-dir") {
+		t.Errorf("without images: %v, left out because %q", err, s.Skipped)
+	}
+	noisy, err := configure("scorenet", append(smallPixelNoise(), "data.dir="+dir, "name=noisy", "training.iterations=20"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean, err := changed(noisy, []string{"name=clean", "loss.noise_std=0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := l.trainSliced(t.Context(), clean, noisy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if both[0].Name != "clean" || both[0].Noise != 0 || both[1].Noise != 0.05 || both[1].Every != 10 {
+		t.Errorf("trained %+v", both)
+	}
+	if len(both[0].History) != 2 || len(both[1].History) != 2 || slices.Equal(both[0].History, both[1].History) {
+		t.Errorf("losses %v and %v, want two each, not the same", both[0].History, both[1].History)
 	}
 }

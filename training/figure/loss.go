@@ -19,7 +19,7 @@ type LossCurve struct {
 type LossPlot struct {
 	Title  string
 	Curves []LossCurve // largest sigma first; ten of them, evenly spread, are drawn if there are more
-	Every  int         // iterations between two values of Loss; 1 if zero
+	Every  int         // iterations from one value of Loss to the next, which is their mean; 1 if zero
 	Window int         // values in the moving average; 100 if zero. Values that are not finite are left out of it
 	LogX   bool        // iterations on a logarithmic axis
 }

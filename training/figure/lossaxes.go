@@ -104,7 +104,7 @@ func (a *lossAxes) draw(p LossPlot) error {
 		}
 	}
 	a.rule(point{b.x, b.y + b.h}, point{b.x + b.w, b.y + b.h}, 1, border)
-	note := fmt.Sprintf("mean of %d", p.Window)
+	note := fmt.Sprintf("mean of %d", p.Window*p.Every)
 	if slices.ContainsFunc(p.Curves, func(c LossCurve) bool { return c.Minimum != 0 }) {
 		note += ", exact minimum dashed"
 	}

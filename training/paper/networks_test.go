@@ -115,7 +115,7 @@ func TestImageSections(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := Report{Sections: InOrder(sections)}
-	if len(r.Sections) != 7 || r.Sections[0].Name != "figure-1" || r.Sections[6].Name != "figure-9" {
+	if len(r.Sections) != 6 || r.Sections[0].Name != "figure-4" || r.Sections[5].Name != "figure-9" {
 		t.Errorf("sections %d", len(r.Sections))
 	}
 	for _, f := range r.Failed() {
