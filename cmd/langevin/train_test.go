@@ -193,6 +193,7 @@ func TestTrainDevice(t *testing.T) {
 	commands := [][]string{
 		append([]string{"train", "toy-ring", "--samples", "40", "--out", out, "--onnxruntime-library", library}, quick()...),
 		{"eval", "classifier", "mnist", "--data", out, "--out", filepath.Join(out, "c.onnx"), "--onnxruntime-library", library},
+		{"reproduce", "--out", filepath.Join(out, "report"), "--onnxruntime-library", library},
 	}
 	for flags, want := range map[string]string{
 		"--device cuda":   "device unavailable: cuda:0: provider library: libonnxruntime_providers_shared.so is not in",

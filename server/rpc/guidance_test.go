@@ -1,9 +1,11 @@
 package rpc_test
 
 import (
+	"context"
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -49,6 +51,36 @@ func TestGuidance(t *testing.T) {
 		if again, err := s.sample(t, t.Context(), guided(said)); err != nil || !proto.Equal(again.chunks[0], got.chunks[0]) {
 			t.Errorf("the guidance of the started event gives other samples, or %v", err)
 		}
+	}
+}
+
+// TestGuideMeetsDeadline: a request that its model alone could answer in time is refused if its guide could not. Version 1
+// is loaded, and so measured, while a model call takes 10 ms.
+func TestGuideMeetsDeadline(t *testing.T) {
+	s := start(t)
+	steps := func(n int32) *langevinv1.SampleRequest {
+		r := guided(nil)
+		r.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: &n}}
+		return r
+	}
+	s.warm.Store(true)
+	s.slow.Store(int64(10 * time.Millisecond))
+	first := steps(1)
+	first.Version = 1
+	if _, err := s.sample(t, t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	s.slow.Store(0)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := s.sample(t, ctx, steps(2000)); err != nil {
+		t.Errorf("without a guide: %v", err)
+	}
+	request := steps(2000)
+	request.Guidance = &langevinv1.Guidance{Model: "points", Version: 1}
+	_, err := s.sample(t, ctx, request)
+	if status.Code(err) != codes.DeadlineExceeded || !strings.Contains(err.Error(), "3 chains of 2000 steps take at least") {
+		t.Errorf("with one that takes 20 s: %v, want a refusal", err)
 	}
 }
 

@@ -46,6 +46,7 @@ type service struct {
 	log      *safeBuffer
 	slow     atomic.Int64 // nanoseconds that a model call takes
 	broken   atomic.Bool  // model calls panic
+	warm     atomic.Bool  // models that load are measured
 	seen     recorder
 }
 
@@ -81,15 +82,19 @@ func (s *service) Score(_ context.Context, dst, x, sigma []float32) error {
 }
 
 // load stands in for ONNX Runtime; the model called failed does not load.
-func (s *service) load(_ context.Context, file models.File) (*rpc.Engine, error) {
+func (s *service) load(ctx context.Context, file models.File) (*rpc.Engine, error) {
 	if file.Name == "failed" {
 		return nil, errors.New("no kernel for this operator")
 	}
 	config := batch.Config{Workers: 2, Rows: 64, MaxRows: 5000}
-	return &rpc.Engine{
+	e := &rpc.Engine{
 		Device:    "cpu",
 		Scheduler: batch.New(s, file.Manifest.Dim(), config), Identity: "exact", Session: io.NopCloser(nil),
-	}, nil
+	}
+	if s.warm.Load() {
+		return e, e.Scheduler.Warm(ctx, 1)
+	}
+	return e, nil
 }
 
 func start(t *testing.T) *service {
