@@ -46,8 +46,14 @@ type service struct {
 	log      *safeBuffer
 	slow     atomic.Int64 // nanoseconds that a model call takes
 	broken   atomic.Bool  // model calls panic
-	warm     atomic.Bool  // models that load are measured
+	loaded   sync.Map     // *batch.Scheduler by version
 	seen     recorder
+}
+
+// version is one of a model.
+type version struct {
+	model  string
+	number int
 }
 
 // safeBuffer is a log that a test may read while calls are logged.
@@ -82,19 +88,14 @@ func (s *service) Score(_ context.Context, dst, x, sigma []float32) error {
 }
 
 // load stands in for ONNX Runtime; the model called failed does not load.
-func (s *service) load(ctx context.Context, file models.File) (*rpc.Engine, error) {
+func (s *service) load(_ context.Context, file models.File) (*rpc.Engine, error) {
 	if file.Name == "failed" {
 		return nil, errors.New("no kernel for this operator")
 	}
 	config := batch.Config{Workers: 2, Rows: 64, MaxRows: 5000}
-	e := &rpc.Engine{
-		Device:    "cpu",
-		Scheduler: batch.New(s, file.Manifest.Dim(), config), Identity: "exact", Session: io.NopCloser(nil),
-	}
-	if s.warm.Load() {
-		return e, e.Scheduler.Warm(ctx, 1)
-	}
-	return e, nil
+	scheduler := batch.New(s, file.Manifest.Dim(), config)
+	s.loaded.Store(version{file.Name, file.Version}, scheduler)
+	return &rpc.Engine{Device: "cpu", Scheduler: scheduler, Identity: "exact", Session: io.NopCloser(nil)}, nil
 }
 
 func start(t *testing.T) *service {
