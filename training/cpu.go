@@ -47,9 +47,11 @@ type part struct {
 	batch, outputs []*ort.Tensor
 }
 
+// newCPU takes the backend over: it is closed with the learner, or here if there comes none.
 func newCPU(l lesson, library string, backend compute.Backend, starting func(func() error) error) (*cpu, error) {
 	r, err := ort.Open(library)
 	if err != nil {
+		backend.Finalize()
 		return nil, err
 	}
 	c := &cpu{lesson: l, runtime: r, backend: backend, parts: l.partsOf(runtime.GOMAXPROCS(0)), starting: starting}

@@ -2,7 +2,10 @@ package training
 
 import (
 	"math"
+	"path/filepath"
 	"testing"
+
+	"github.com/gomlx/compute"
 )
 
 // However a batch is divided, its parts come to the same step, but for rounding.
@@ -72,6 +75,26 @@ func TestPartsOf(t *testing.T) {
 		if got := (lesson{network: network, rows: c.rows}).partsOf(c.cores); got != c.want {
 			t.Errorf("%s: %d rows on %d cores: %d parts, want %d", c.preset, c.rows, c.cores, got, c.want)
 		}
+	}
+}
+
+// finalized counts how often a backend is closed.
+type finalized struct {
+	compute.Backend
+	times int
+}
+
+func (f *finalized) Finalize() { f.times++ }
+
+// A learner that cannot be set up closes the backend that it was given.
+func TestFailedLearnerClosesBackend(t *testing.T) {
+	backend := &finalized{}
+	if _, err := newCPU(lesson{}, filepath.Join(t.TempDir(), "no.so"), backend, nil); err == nil || backend.times != 1 {
+		t.Errorf("without a library: %v, the backend closed %d times, want an error and once", err, backend.times)
+	}
+	backend.times = 0
+	if err := (&gpu{backend: backend}).close(); err != nil || backend.times != 1 { // as far as newGPU comes at the least
+		t.Errorf("without computations: %v, the backend closed %d times, want once", err, backend.times)
 	}
 }
 

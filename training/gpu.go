@@ -29,13 +29,14 @@ func (f *firstCall) do(call func() error) error {
 	return starting(call)
 }
 
+// newGPU takes the backend over, as newCPU does.
 func newGPU(l lesson, backend compute.Backend, starting func(func() error) error) (*gpu, error) {
 	g := &gpu{backend: backend, updating: firstCall{starting}, measuring: firstCall{starting}}
 	var errUpdate, errMeasure error
 	g.update, errUpdate = graph.NewExec(backend, l.updateGraph)
 	g.measured, errMeasure = graph.NewExec(backend, l.measureGraph)
 	if err := errors.Join(errUpdate, errMeasure); err != nil {
-		return nil, err
+		return nil, errors.Join(err, g.close())
 	}
 	g.restore(l.begin())
 	return g, nil
@@ -104,8 +105,11 @@ func (g *gpu) free() error {
 
 func (g *gpu) close() error {
 	err := g.free()
-	g.update.Finalize()
-	g.measured.Finalize()
+	for _, computation := range []*graph.Exec{g.update, g.measured} {
+		if computation != nil {
+			computation.Finalize()
+		}
+	}
 	g.backend.Finalize()
 	return err
 }
