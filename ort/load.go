@@ -19,7 +19,12 @@ type Options struct {
 	Threads int    // within one evaluation; 1 if zero. Results do not depend on it. Several callers of Score scale better
 	Device  string // for [ParseDevice]; DeviceCPU if empty
 	TF32    bool   // let a GPU round the factors of products to 10 bits, for speed; means nothing on a CPU
+
+	Like *Session // of the same graph on the same device, in the place of trials: rows are padded as there, and a few are held against it
 }
+
+// ErrUnlike is returned by [Runtime.Load] where the results are not those of [Options.Like] to the last bit.
+var ErrUnlike = errors.New("results differ in their bits from those with other threads")
 
 func (o Options) withDefaults() Options {
 	o.Threads = cmp.Or(o.Threads, 1)
@@ -58,7 +63,13 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	}
 	s := newSession(opened, manifest, device, r.identity(device))
 	// The first evaluations load more of a GPU's libraries.
-	if err := device.Starting(func() error { return s.try(ctx, manifest.Sigmas[0], multiples) }); err != nil {
+	err = device.Starting(func() error {
+		if options.Like != nil {
+			return s.match(ctx, options.Like)
+		}
+		return s.try(ctx, manifest.Sigmas[0], multiples)
+	})
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	if device.CUDA { // the CPU is what is left if there is nothing else

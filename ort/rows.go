@@ -120,6 +120,28 @@ func (s *Session) rowsAgree(ctx context.Context, l *lane) (bool, error) {
 	return true, nil
 }
 
+// match pads rows as another session does, and evaluates some of them, each by itself, in both.
+func (s *Session) match(ctx context.Context, other *Session) error {
+	const rows = 2
+	s.multiple = other.multiple
+	x, sigma := make([]float32, rows*s.dim), make([]float32, rows)
+	fill(x, sigma)
+	var scores [2][]float32
+	for i, session := range []*Session{s, other} {
+		scores[i] = make([]float32, len(x))
+		for row := range rows {
+			from, to := row*s.dim, (row+1)*s.dim
+			if err := session.Score(ctx, scores[i][from:to], x[from:to], sigma[row:row+1]); err != nil {
+				return fmt.Errorf("trial evaluation: %w", err)
+			}
+		}
+	}
+	if !slices.Equal(scores[0], scores[1]) {
+		return ErrUnlike
+	}
+	return nil
+}
+
 // fill writes states and sigmas that exercise every bit: a fixed sequence of numbers between -2 and 2.
 func fill(x, sigma []float32) {
 	state := uint32(1)

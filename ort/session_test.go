@@ -134,6 +134,28 @@ func TestRowsAreIndependent(t *testing.T) {
 	}
 }
 
+// TestLike: a session like another pads as that does and has its bits; one of other weights is refused.
+func TestLike(t *testing.T) {
+	for _, network := range []struct {
+		model func(seed uint64) *protos.ModelProto
+		shape []int
+	}{
+		{func(seed uint64) *protos.ModelProto { return modelstest.MLP("SiLU", seed) }, []int{2}},
+		{func(seed uint64) *protos.ModelProto { return modelstest.Conv("Elu", 12, seed) }, []int{1, 12, 12}},
+	} {
+		m := modelstest.Manifest("net", network.shape...)
+		one := load(t, network.model(1), m, Options{})
+		two := load(t, network.model(1), m, Options{Threads: 2, Like: one})
+		x, sigma := rows(5, m.Dim())
+		if two.Grain() != one.Grain() || !slices.Equal(score(t, two, x, sigma), score(t, one, x, sigma)) {
+			t.Errorf("shape %v: rows padded to %d and %d, or other bits", network.shape, two.Grain(), one.Grain())
+		}
+		if _, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, network.model(2)), m, Options{Threads: 2, Like: one}); !errors.Is(err, ErrUnlike) {
+			t.Errorf("shape %v: other weights: %v, want ErrUnlike", network.shape, err)
+		}
+	}
+}
+
 // TestRewrittenActivations compares the activations as ONNX Runtime computes them after the rewrite with float64, out to
 // the infinities.
 func TestRewrittenActivations(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // network is a model's sessions. Their results are the same to the last bit.
 type network struct {
 	session *ort.Session // one thread, which the workers share
-	wide    *ort.Session // all cores, for a chain that is alone; nil where that is not faster
+	wide    *ort.Session // all cores, for a chain that is alone; nil where that is not faster, or not the same
 }
 
 // wideGain is what a wide session has to take less of the time of the other, to be worth its memory.
@@ -30,8 +30,12 @@ func (s *Server) loadNetwork(ctx context.Context, file models.File) (network, er
 	if s.workers == 1 || session.Grain() > 1 || options.Device != ort.DeviceCPU {
 		return n, nil
 	}
-	options.Threads = s.workers
-	if n.wide, err = s.runtime.Load(ctx, file.Graph, file.Manifest, options); err != nil {
+	options.Threads, options.Like = s.workers, session
+	n.wide, err = s.runtime.Load(ctx, file.Graph, file.Manifest, options)
+	switch {
+	case errors.Is(err, ort.ErrUnlike):
+		return n, nil
+	case err != nil:
 		return network{}, errors.Join(err, n.Close())
 	}
 	alone, err := batch.Fastest(ctx, n.session, file.Manifest.Dim(), 1, float32(file.Manifest.Sigmas[0]))
