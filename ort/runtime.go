@@ -67,6 +67,9 @@ func start(path string) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := DisableTelemetry(); err != nil {
+		return nil, err
+	}
 	onnxruntime.SetSharedLibraryPath(path)
 	// The library would write to stderr what it also returns as an error.
 	if err := onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelFatal()); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute"
 	onnxbackend "github.com/gomlx/compute-onnx"
 
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
@@ -37,6 +38,9 @@ func openBackend(path, device string) (compute.Backend, error) {
 	}
 	if strings.ContainsAny(path, ",=") { // they separate GoMLX's settings, of which the path is one
 		return nil, fmt.Errorf("open ONNX Runtime %s: the path has a comma or an equals sign, which GoMLX cannot take", path)
+	}
+	if err := ort.DisableTelemetry(); err != nil {
+		return nil, err
 	}
 	backend, err := onnxbackend.New(path + "," + device)
 	if err != nil {
