@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"runtime"
 
 	"github.com/gomlx/gomlx/core/graph"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
 )
@@ -19,6 +22,7 @@ type batch struct {
 	weight []float32 // of each row's loss
 	v      []float32 // standard normal, so many for each element of x as the objective has projections
 	level  []int     // index of that sigma in the schedule
+	u      []float32 // uniform on [0, 1), one for each row: where in its level it lies, see Config.places
 }
 
 // drawer draws batches, each a pure function of the drawer and the batch's index.
@@ -33,38 +37,93 @@ type drawer struct {
 	projections int
 }
 
-// draw makes batch index. Row i of all rows ever drawn has level i modulo the number of levels: as even a spread over
-// the levels as there is, with less noise in the gradient than levels drawn at random.
-func (d drawer) draw(index uint64) (*batch, error) {
-	b := &batch{
+// newBatch is room for a batch.
+func (d drawer) newBatch() *batch {
+	return &batch{
 		x:      make([]float32, d.rows*d.dim),
 		z:      make([]float32, d.rows*d.dim),
 		sigma:  make([]float32, d.rows),
 		level:  make([]int, d.rows),
 		weight: make([]float32, d.rows),
 		v:      make([]float32, d.projections*d.rows*d.dim),
+		u:      make([]float32, d.rows),
 	}
+}
+
+// draw makes batch index.
+func (d drawer) draw(index uint64) (*batch, error) {
+	b := d.newBatch()
+	return b, d.fill(b, index)
+}
+
+// fill overwrites b with batch index. Row i of all rows ever drawn has level i modulo the number of levels: as even a
+// spread over the levels as there is, with less noise in the gradient than levels drawn at random.
+func (d drawer) fill(b *batch, index uint64) error {
 	noise := sampling.Noise{Seed: d.seed, Chain: index}
-	u := make([]float32, d.rows)
-	noise.Uniform(u, 1)
+	noise.Uniform(b.u, 1)
 	first := index * uint64(d.rows)
 	for i := range b.level {
 		b.level[i] = int((first + uint64(i)) % uint64(d.schedule.Levels()))
-		p := d.place(b.level[i], float64(u[i]))
+		p := d.place(b.level[i], float64(b.u[i]))
 		b.sigma[i], b.weight[i] = float32(p.sigma), float32(p.weight)
 	}
 	// Step 1: the initial weights use step 0 of the same seed.
 	noise.Normal(b.z, 1)
 	noise.Normal(b.v, 2)
 	if err := d.source.Read(b.x, first); err != nil {
-		return nil, fmt.Errorf("read %s: %w", d.source.Name(), err)
+		return fmt.Errorf("read %s: %w", d.source.Name(), err)
 	}
-	return b, nil
+	return nil
 }
 
-// ahead yields n batches from index first on. Each is drawn while the one before it is in use. It stops early,
-// without an error, when ctx is done.
+// ahead yields n batches from index first on, each to be used until the next. It stops early, without an error, when ctx is
+// done.
 func (d drawer) ahead(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
+	if d.dim <= ort.PointDim {
+		return d.many(ctx, first, n)
+	}
+	return d.next(ctx, first, n)
+}
+
+// many draws some batches at once, on all cores, where one takes as little time as it takes to hand it over.
+func (d drawer) many(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
+	batches := make([]*batch, min(n, 64))
+	for i := range batches {
+		batches[i] = d.newBatch()
+	}
+	return func(yield func(*batch, error) bool) {
+		for done := 0; done < n; done += len(batches) {
+			drawn := batches[:min(len(batches), n-done)]
+			if err := d.fillAll(drawn, first+uint64(done)); err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, b := range drawn {
+				if ctx.Err() != nil || !yield(b, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// fillAll overwrites batches with those from index first on.
+func (d drawer) fillAll(batches []*batch, first uint64) error {
+	var filling errgroup.Group
+	cores := runtime.NumCPU()
+	for core := range cores {
+		filling.Go(func() (err error) {
+			for i := core; i < len(batches) && err == nil; i += cores {
+				err = d.fill(batches[i], first+uint64(i))
+			}
+			return err
+		})
+	}
+	return filling.Wait()
+}
+
+// next draws each batch while the one before it is in use.
+func (d drawer) next(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
 	type drawn struct {
 		batch *batch
 		err   error

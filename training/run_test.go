@@ -156,19 +156,26 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// Batches are pure, spread evenly over the levels, and the same whether drawn ahead or not.
+// Batches are pure, spread evenly over the levels, and the same whether drawn ahead or not, of points or more.
 func TestBatches(t *testing.T) {
+	t.Run("points", func(t *testing.T) { testBatches(t, 2) })
+	t.Run("images", func(t *testing.T) { testBatches(t, 100) })
+}
+
+func testBatches(t *testing.T, dim int) {
 	c := preset(t, "toy-2gauss")
 	set(t, &c, "training.batch_size=30")
+	c.Data = data.Config{Name: data.Mixture, Std: 1, Means: [][]float64{make([]float64, dim)}}
 	source, err := c.Data.Open(data.Train, c.Seed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := drawer{source: source, schedule: mustSchedule(t, c), rows: 30, dim: 2, seed: c.Seed, place: c.places(mustSchedule(t, c))}
+	d := drawer{source: source, schedule: mustSchedule(t, c), rows: 30, dim: dim, seed: c.Seed, place: c.places(mustSchedule(t, c))}
+	const batches = 150 // more than are drawn at once
 	rows := make([]int, 50)
 	index := uint64(3)
 	var last *batch
-	for b, err := range d.ahead(t.Context(), index, 5) {
+	for b, err := range d.ahead(t.Context(), index, batches) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,8 +198,8 @@ func TestBatches(t *testing.T) {
 		}
 		index++
 	}
-	if index != 8 || slices.Min(rows) != 3 || slices.Max(rows) != 3 {
-		t.Errorf("%d batches, rows of each level %v: want 5 and 3 each", index-3, rows)
+	if each := batches * 30 / 50; index != 3+batches || slices.Min(rows) != each || slices.Max(rows) != each {
+		t.Errorf("%d batches, rows of each level %v: want %d and %d each", index-3, rows, batches, each)
 	}
 	for range d.ahead(t.Context(), 0, 1000) {
 		break // goleak sees whether the goroutine ends too

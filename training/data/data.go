@@ -11,6 +11,6 @@ type Source interface {
 	Shape() []int
 
 	// Read fills x, whose length is a whole number of samples, with the samples first, first+1 and so on, row-major.
-	// It is not called from two goroutines at once.
+	// Safe for concurrent use.
 	Read(x []float32, first uint64) error
 }

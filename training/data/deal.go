@@ -1,17 +1,24 @@
 package data
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"sync"
+)
 
-// deal hands out rows in epochs, each of which has every row once, in an order of its own.
+// deal hands out rows in epochs, each of which has every row once, in an order of its own. Safe for concurrent use.
 type deal struct {
-	rows  int
-	seed  uint64
+	rows int
+	seed uint64
+
+	mu    sync.Mutex
 	epoch uint64 // that order belongs to
 	order []int
 }
 
 // pick is the row that sample i shows, a pure function of the rows, the seed and i.
 func (d *deal) pick(i uint64) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	n := uint64(d.rows)
 	if epoch := i / n; d.order == nil || d.epoch != epoch {
 		d.epoch, d.order = epoch, rand.New(rand.NewPCG(d.seed, epoch)).Perm(d.rows)
