@@ -51,7 +51,7 @@ var rules = map[string]rule{
 	"docs/apidoc": {ours: none, others: []string{"google.golang.org/protobuf", apiRules}},
 
 	"bench/networks": {ours: []string{"training", "models", "sampling"}},
-	"bench/trainer":  {ours: []string{"training", "models", "sampling"}},
+	"bench/trainer":  {ours: []string{"ort", "training", "models", "sampling"}},
 	"bench/compare":  {ours: []string{"ort", "server", "client", "models", "sampling"}},
 }
 

@@ -96,6 +96,7 @@ func values(tensors []*Tensor) []onnxruntime.Value {
 type Tensor struct {
 	X     []float32
 	value *onnxruntime.Tensor[float32]
+	part  bool // of another tensor, which owns the memory
 }
 
 // NewTensor makes a tensor of zeros. Only sizes of at least 1 are allowed.
@@ -111,12 +112,29 @@ func (r *Runtime) NewTensor(shape ...int) (*Tensor, error) {
 		x.free()
 		return nil, fmt.Errorf("make a tensor of shape %v: %w", shape, plain(err))
 	}
-	return &Tensor{x, value}, nil
+	return &Tensor{X: x, value: value}, nil
 }
 
-// Close frees the tensor.
+// Part is t.X[from:to] as a vector of its own, in the same memory, which stays t's: the part must not be used after t was
+// closed. It has at least one number. Results depend on where it begins unless that is a multiple of [PartStep].
+func (t *Tensor) Part(from, to int) (*Tensor, error) {
+	x := t.X[from:to:to]
+	value, err := onnxruntime.NewTensor(onnxruntime.NewShape(int64(len(x))), x)
+	if err != nil {
+		return nil, fmt.Errorf("make a tensor of numbers %d to %d of another: %w", from, to, plain(err))
+	}
+	return &Tensor{X: x, value: value, part: true}, nil
+}
+
+// PartStep is so many numbers as are aligned to each other, see [Tensor.Part].
+const PartStep = alignment / 4
+
+// Close frees the tensor, but of a part not the memory.
 func (t *Tensor) Close() error {
 	err := t.value.Destroy()
-	(*buffer)(&t.X).free()
+	if !t.part {
+		(*buffer)(&t.X).free()
+	}
+	t.X = nil
 	return err
 }

@@ -86,6 +86,42 @@ func TestProgram(t *testing.T) {
 	}
 }
 
+// A program writes to a part of a tensor and to nothing else, and the tensor outlives its part.
+func TestTensorPart(t *testing.T) {
+	r := theRuntime(t)
+	p, err := r.LoadProgram(program(t, func(*protos.GraphProto) {}), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	whole, err := r.NewTensor(2 * PartStep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	copy(whole.X, []float32{1, 2, 10, 20})
+	want := append(slices.Clone(whole.X[:PartStep]), 11, 22, -9, -18)
+	var parts []*Tensor
+	for _, from := range []int{0, 2, PartStep, PartStep + 2} {
+		part, err := whole.Part(from, from+2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, part)
+	}
+	if err := p.Run(parts[:2], parts[2:]); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range parts {
+		if err := part.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := whole.X[:len(want)]; !slices.Equal(got, want) {
+		t.Errorf("the whole is %v, want %v", got, want)
+	}
+}
+
 func TestLoadProgramRefuses(t *testing.T) {
 	for want, change := range map[string]func(*protos.GraphProto){
 		"input x is no float32 tensor": func(g *protos.GraphProto) {

@@ -14,23 +14,25 @@ import (
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
-// cpu is a [learner] whose computations are programs of ONNX Runtime. A batch of images is shared out among the cores, each
-// of which computes its part of the gradient: ONNX Runtime shares among threads what takes longest, but not all of the
-// rest. The parts are added up in their order, so that results depend on how many they are, and on nothing else.
+// cpu is a [learner] whose computations are programs of ONNX Runtime. A batch is shared out among the cores, each of which
+// computes its part of the gradient, and so are the weights when they are moved: ONNX Runtime shares among threads what
+// takes longest, but not all of the rest. The parts are added up in their order, so that results depend on how many they
+// are, and on nothing else.
 type cpu struct {
 	lesson  lesson
 	runtime *ort.Runtime
 	backend compute.Backend // compiles
-	parts   int             // of a batch
+	crew    *crew           // one for each part of a batch
 	block   int             // of channels
 
-	// An update reads one state and writes the other.
-	state, next []*ort.Tensor
-	rates       *ort.Tensor
+	// An update reads the current state and writes the other.
+	states  [2][]*ort.Tensor
+	current int
+	rates   *ort.Tensor
 
 	starting           func(func() error) error
-	gradient, measured *parted      // nil before they are used
-	apply              *ort.Program // nil before the first step
+	gradient, measured *parted  // nil before they are used
+	apply              *applied // nil before the first step
 }
 
 // parted is a program that runs on every part of a batch.
@@ -54,7 +56,7 @@ func newCPU(l lesson, library string, backend compute.Backend, starting func(fun
 		backend.Finalize()
 		return nil, err
 	}
-	c := &cpu{lesson: l, runtime: r, backend: backend, parts: l.partsOf(runtime.GOMAXPROCS(0)), starting: starting}
+	c := &cpu{lesson: l, runtime: r, backend: backend, crew: newCrew(l.partsOf(runtime.NumCPU())), starting: starting}
 	if err := c.prepare(); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
@@ -70,19 +72,18 @@ func (c *cpu) prepare() (err error) {
 	}
 	state := c.lesson.begin()
 	shapes := slices.Repeat([][]int{{c.lesson.network.NumParams()}}, len(state))
-	if c.state, err = c.tensors(shapes); err != nil {
-		return err
-	}
-	if c.next, err = c.tensors(shapes); err != nil {
-		return err
+	for i := range c.states {
+		if c.states[i], err = c.tensors(shapes); err != nil {
+			return err
+		}
 	}
 	return c.replace(state)
 }
 
-// What a part of a batch is worth the trouble from: to wake another thread takes as long as some rows.
+// The rows that a part of a batch is worth the trouble from.
 const (
 	fewestImages = 8
-	fewestPoints = 256
+	fewestPoints = 48
 )
 
 // partsOf is into how many equal parts so many cores divide the batch.
@@ -111,8 +112,8 @@ func (c *cpu) compile(name string, sizes []int, f func([]*graph.Node) []*graph.N
 
 // divide compiles f, of the parameters and the columns of a batch, for every part.
 func (c *cpu) divide(name string, columns []columns, f func([]*graph.Node) []*graph.Node) (*parted, error) {
-	p := &parted{columns: columns, rows: c.lesson.rows / c.parts, parts: make([]part, c.parts)}
-	sizes := []int{len(c.state[stateParams].X)}
+	p := &parted{columns: columns, rows: c.lesson.rows / c.crew.size(), parts: make([]part, c.crew.size())}
+	sizes := []int{c.lesson.network.NumParams()}
 	for _, column := range columns {
 		sizes = append(sizes, column.copies*p.rows*column.width)
 	}
@@ -131,7 +132,7 @@ func (c *cpu) divide(name string, columns []columns, f func([]*graph.Node) []*gr
 func (c *cpu) load(graph []byte) (p part, err error) {
 	threads := 1
 	if !c.lesson.ofPoints() {
-		threads = max(runtime.GOMAXPROCS(0)/c.parts, 1)
+		threads = max(runtime.NumCPU()/c.crew.size(), 1)
 	}
 	if p.program, err = c.runtime.LoadProgram(graph, threads); err != nil {
 		return p, err
@@ -155,14 +156,9 @@ func (c *cpu) tensors(shapes [][]int) (tensors []*ort.Tensor, err error) {
 	return tensors, nil
 }
 
-// run computes all parts, side by side, and returns the numbers of their rows.
-func (p *parted) run(params *ort.Tensor, batch [][]float32) ([]float32, error) {
-	var parts errgroup.Group
-	for i := range p.parts[1:] {
-		parts.Go(func() error { return p.runPart(i+1, params, batch) })
-	}
-	err := p.runPart(0, params, batch) // here: to wake another goroutine takes longer
-	if err := errors.Join(err, parts.Wait()); err != nil {
+// run has a crew compute all parts, and returns the numbers of their rows.
+func (p *parted) run(crew *crew, params *ort.Tensor, batch [][]float32) ([]float32, error) {
+	if err := crew.do(func(i int) error { return p.runPart(i, params, batch) }); err != nil {
 		return nil, err
 	}
 	var values []float32
@@ -170,6 +166,15 @@ func (p *parted) run(params *ort.Tensor, batch [][]float32) ([]float32, error) {
 		values = append(values, part.outputs[len(part.outputs)-1].X...)
 	}
 	return values, nil
+}
+
+// gradients are the first outputs of all parts.
+func (p *parted) gradients() []*ort.Tensor {
+	first := make([]*ort.Tensor, len(p.parts))
+	for i, part := range p.parts {
+		first[i] = part.outputs[0]
+	}
+	return first
 }
 
 func (p *parted) runPart(i int, params *ort.Tensor, batch [][]float32) error {
@@ -192,34 +197,26 @@ func (c *cpu) step(rates [2]float32, batch ...[]float32) ([]float32, error) {
 			return nil, err
 		}
 	}
-	losses, err := c.gradient.run(c.state[stateParams], batch)
+	losses, err := c.gradient.run(c.crew, c.state()[stateParams], batch)
 	if err != nil {
 		return nil, err
 	}
 	copy(c.rates.X, rates[:])
-	inputs := append(slices.Clone(c.state), c.rates)
-	for _, part := range c.gradient.parts {
-		inputs = append(inputs, part.outputs[0])
-	}
-	if err := c.apply.Run(inputs, c.next); err != nil {
+	if err := c.apply.run(c.crew, c.current); err != nil {
 		return nil, err
 	}
-	c.state, c.next = c.next, c.state
+	c.current = 1 - c.current
 	return losses, nil
 }
 
+func (c *cpu) state() []*ort.Tensor { return c.states[c.current] }
+
 // begin compiles the step.
 func (c *cpu) begin() (err error) {
-	params := len(c.state[stateParams].X)
-	sizes := append(slices.Repeat([]int{params}, len(c.state)), len(c.rates.X))
-	graph, err := c.compile("apply", append(sizes, slices.Repeat([]int{params}, c.parts)...), c.lesson.applyGraph)
-	if err != nil {
+	if c.gradient, err = c.divide("gradient", c.lesson.batch, c.lesson.gradientGraph); err != nil {
 		return err
 	}
-	if c.apply, err = c.runtime.LoadProgram(graph, 1); err != nil {
-		return err
-	}
-	c.gradient, err = c.divide("gradient", c.lesson.batch, c.lesson.gradientGraph)
+	c.apply, err = c.newApplied()
 	return err
 }
 
@@ -233,21 +230,28 @@ func (c *cpu) measure(batch ...[]float32) (values []float32, err error) {
 			return nil, err
 		}
 	}
-	return c.measured.run(c.state[stateAverage], batch)
+	return c.measured.run(c.crew, c.state()[stateAverage], batch)
 }
 
-func (c *cpu) read(which int) ([]float32, error) { return slices.Clone(c.state[which].X), nil }
+func (c *cpu) read(which int) ([]float32, error) { return slices.Clone(c.state()[which].X), nil }
 
 func (c *cpu) replace(state [][]float32) error {
 	for i, values := range state {
-		copy(c.state[i].X, values)
+		copy(c.state()[i].X, values)
 	}
 	return nil
 }
 
 func (c *cpu) close() error {
-	tensors := append(slices.Concat(c.state, c.next), c.rates)
-	programs := []*ort.Program{c.apply}
+	c.crew.close()
+	var programs []*ort.Program
+	var tensors []*ort.Tensor
+	if c.apply != nil {
+		for _, p := range c.apply.pieces { // first: they are in memory of the others
+			programs = append(programs, p.program)
+			tensors = append(tensors, p.parts...)
+		}
+	}
 	for _, p := range []*parted{c.gradient, c.measured} {
 		if p == nil {
 			continue
@@ -257,6 +261,7 @@ func (c *cpu) close() error {
 			tensors = slices.Concat(tensors, part.batch, part.outputs)
 		}
 	}
+	tensors = slices.Concat(tensors, c.states[0], c.states[1], []*ort.Tensor{c.rates})
 	var bad []error
 	for _, p := range programs {
 		if p != nil {

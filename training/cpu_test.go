@@ -12,6 +12,7 @@ import (
 func TestParts(t *testing.T) {
 	for name, settings := range map[string][]string{
 		"toy-2gauss": {"network.hidden=6", "training.batch_size=24"},
+		"toy-ring":   {"network.hidden=6", "training.batch_size=24", "optimizer.clip=0.1"},
 		"toy-ssm":    {"network.hidden=6", "training.batch_size=24", "loss.projections=3"},
 	} {
 		var whole [][]float32
@@ -23,7 +24,8 @@ func TestParts(t *testing.T) {
 				t.Fatal(err)
 			}
 			learner := trainer.learner.(*cpu)
-			learner.parts = parts
+			learner.crew.close()
+			learner.crew = newCrew(parts)
 			b, err := trainer.drawer.draw(0)
 			if err != nil {
 				t.Fatal(err)
@@ -61,7 +63,7 @@ func TestPartsOf(t *testing.T) {
 		want        int
 	}{
 		{"mnist-small", 90, 2, 2}, {"mnist-small", 90, 4, 3}, {"mnist-small", 97, 4, 1}, {"mnist-small", 16, 8, 2}, {"mnist-small", 4, 8, 1},
-		{"toy-ring", 500, 4, 1}, {"toy-ring", 1024, 4, 4},
+		{"toy-ring", 500, 4, 4}, {"toy-ring", 128, 4, 2}, {"toy-ring", 90, 2, 1}, {"toy-ring", 1024, 4, 4},
 	} {
 		config := preset(t, c.preset)
 		shape := []int{2}

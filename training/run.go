@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/gomlx/gomlx/core/graph"
 
@@ -16,7 +17,7 @@ import (
 var ErrDiverged = errors.New("training diverged")
 
 // Options says where a training runs and who watches. Nothing in it but the device changes the result. On a CPU a training
-// of images rounds in another way on another number of cores, of which it takes GOMAXPROCS.
+// rounds in another way on another number of cores, of which it takes all that the process may run on.
 type Options struct {
 	Library  string         // path of the ONNX Runtime library; required. A process stays on the first one it opened
 	Progress func(Progress) // called every Config.Training.LogEvery iterations and after the last, in Run's goroutine; may be nil
@@ -141,6 +142,8 @@ func prepare(c Config) (*trainer, error) {
 
 // train is the loop: draw, update, check, report, save.
 func (t *trainer) train(ctx context.Context) error {
+	runtime.LockOSThread() // as those of a crew are
+	defer runtime.UnlockOSThread()
 	total := t.config.Training.Iterations
 	report, err := newReporter(t.options, total, t.history)
 	if err != nil {

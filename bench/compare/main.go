@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/ort"
-	"github.com/langevin-ml/langevin/server"
 )
 
 // settings are the flags.
@@ -63,7 +62,7 @@ func main() {
 	flag.StringVar(&s.trainer, "trainer", "", "measure training steps by this program, bench/trainer, beside PyTorch, as make bench-train does")
 	flag.Parse()
 	log.SetFlags(log.Ltime)
-	server.AddProcessors() // as the program does
+	ort.AddProcessors() // as the program does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, s); err != nil {

@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/langevin-ml/langevin/ort"
-	"github.com/langevin-ml/langevin/server"
 )
 
 const unknown = "unknown"
@@ -24,7 +23,7 @@ func main() {
 		}
 		os.Exit(exitOK)
 	}
-	server.AddProcessors()
+	ort.AddProcessors()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -219,7 +219,7 @@ func (l *laboratory) images(ctx context.Context, file models.File) (paper.Images
 	if m.Sampler, err = file.Manifest.AnnealedLangevin(); err != nil {
 		return m, err
 	}
-	if m.Model, err = l.loadWith(ctx, file.Graph, file.Manifest, ort.Options{Threads: runtime.GOMAXPROCS(0)}); err != nil {
+	if m.Model, err = l.loadWith(ctx, file.Graph, file.Manifest, ort.Options{Threads: runtime.NumCPU()}); err != nil {
 		return m, err
 	}
 	if l.classifier, err = openClassifier(l.training.Library, "", imagesModel); err != nil {
