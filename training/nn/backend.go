@@ -7,8 +7,8 @@ import (
 )
 
 // NewBackend returns backend, an ONNX Runtime one, with faster ways to do some of what GoMLX asks for: the gradients of
-// kernels, see [ownFunction.ConvGeneral], what is broadcast, see [small], and sums with nothing, see [ownFunction.Sub]. It
-// keeps what [Compile] needs. All else is backend's, and so is whatever needs to be closed.
+// kernels, see [ownFunction.ConvGeneral], what is broadcast, see [small], matrices that are moved about, see [matrix], and sums
+// with nothing, see [ownFunction.Sub]. It keeps what [Compile] needs. All else is backend's, and so is whatever needs to be closed.
 func NewBackend(backend compute.Backend) compute.Backend {
 	if b, ok := backend.(*onnxbackend.Backend); ok {
 		b.SetKeepModelProto(true) // for Compile
@@ -59,7 +59,7 @@ type ownBuilder struct {
 }
 
 func (b ownBuilder) Main() compute.Function {
-	return ownFunction{b.Builder.Main(), b.convolutions, small{}, map[compute.Value]bool{}}
+	return ownFunction{b.Builder.Main(), b.convolutions, small{}, map[compute.Value]bool{}, map[compute.Value]matrix{}}
 }
 
 func (b ownBuilder) Compile() (compute.Executable, error) {
@@ -76,6 +76,7 @@ type ownFunction struct {
 	convolutions map[string]convolution // for Compile
 	small        small
 	zero         map[compute.Value]bool // differences of a value from itself
+	matrices     map[compute.Value]matrix
 }
 
 type ownExecutable struct {

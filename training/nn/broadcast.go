@@ -26,7 +26,7 @@ func (f ownFunction) BroadcastInDim(x compute.Value, shape shapes.Shape, axes []
 	for i, axis := range axes {
 		dims[axis] = of.Dimensions[i]
 	}
-	f.small[full], err = f.Function.Reshape(x, dims...)
+	f.small[full], err = f.Reshape(x, dims...)
 	return full, err
 }
 

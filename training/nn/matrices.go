@@ -1,0 +1,88 @@
+package nn
+
+import (
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+)
+
+// matrix remembers how a value came about, so that moving it about again can begin further back: the gradient of a dense layer, as
+// GoMLX asks for it, is a product turned about and then given its own shape twice.
+type matrix struct {
+	reshaped compute.Value // what has the same numbers in the same order; nil: nothing else
+	product  *dot          // nil: none
+}
+
+// dot is a product of the matrices a and b, each summed over one axis.
+type dot struct {
+	a, b         compute.Value
+	overA, overB int
+	config       compute.DotGeneralConfig
+}
+
+func (f ownFunction) DotGeneral(
+	a compute.Value, overA, batchA []int, b compute.Value, overB, batchB []int, config compute.DotGeneralConfig,
+) (compute.Value, error) {
+	result, err := f.Function.DotGeneral(a, overA, batchA, b, overB, batchB, config)
+	if err != nil || len(batchA) > 0 || len(overA) != 1 || !f.isMatrix(a) || !f.isMatrix(b) {
+		return result, err
+	}
+	f.matrices[result] = matrix{product: &dot{a, b, overA[0], overB[0], config}}
+	return result, nil
+}
+
+func (f ownFunction) isMatrix(x compute.Value) bool {
+	shape, err := f.Shape(x)
+	return err == nil && shape.Rank() == 2
+}
+
+// Transpose of a product is that of its factors in the other order, but where it has few columns, which takes ONNX Runtime
+// longer than few rows.
+func (f ownFunction) Transpose(x compute.Value, axes ...int) (compute.Value, error) {
+	if slices.IsSorted(axes) {
+		return x, nil
+	}
+	shape, err := f.Shape(x)
+	if err != nil {
+		return nil, err
+	}
+	if p := f.matrices[x].product; p != nil && shape.Dimensions[0] >= shape.Dimensions[1] {
+		return f.DotGeneral(p.b, []int{p.overB}, nil, p.a, []int{p.overA}, nil, p.config)
+	}
+	return f.Function.Transpose(x, axes...)
+}
+
+func (f ownFunction) Reshape(x compute.Value, dims ...int) (compute.Value, error) {
+	if from := f.matrices[x].reshaped; from != nil {
+		x = from
+	}
+	shape, err := f.Shape(x)
+	if err != nil || slices.Equal(shape.Dimensions, dims) {
+		return x, err
+	}
+	result, err := f.Function.Reshape(x, dims...)
+	if err == nil {
+		f.matrices[result] = matrix{reshaped: x}
+	}
+	return result, err
+}
+
+// ReduceSum of the rows of a matrix, as in the gradient of a bias, is a product with a row of ones, which ONNX Runtime computes
+// several times faster.
+func (f ownFunction) ReduceSum(x compute.Value, axes ...int) (compute.Value, error) {
+	shape, err := f.Shape(x)
+	if err != nil || shape.DType != dtypes.Float32 || shape.Rank() != 2 || !slices.Equal(axes, []int{0}) {
+		return f.Function.ReduceSum(x, axes...)
+	}
+	rows, columns := shape.Dimensions[0], shape.Dimensions[1]
+	ones, err := f.Constant(slices.Repeat([]float32{1}, rows), 1, rows)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := f.DotGeneral(ones, []int{1}, nil, x, []int{0}, nil, compute.DotGeneralConfig{})
+	if err != nil {
+		return nil, err
+	}
+	return f.Reshape(sum, columns)
+}
