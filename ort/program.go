@@ -101,11 +101,7 @@ type Tensor struct {
 
 // NewTensor makes a tensor of zeros. Only sizes of at least 1 are allowed.
 func (r *Runtime) NewTensor(shape ...int) (*Tensor, error) {
-	size, dims := 1, make(onnxruntime.Shape, len(shape))
-	for i, n := range shape {
-		size *= n
-		dims[i] = int64(n)
-	}
+	size, dims := dimensions(shape)
 	x := newBuffer(size)
 	value, err := onnxruntime.NewTensor(dims, []float32(x))
 	if err != nil {
@@ -115,15 +111,26 @@ func (r *Runtime) NewTensor(shape ...int) (*Tensor, error) {
 	return &Tensor{X: x, value: value}, nil
 }
 
-// Part is t.X[from:to] as a vector of its own, in the same memory, which stays t's: the part must not be used after t was
-// closed. It has at least one number. Results depend on where it begins unless that is a multiple of [PartStep].
-func (t *Tensor) Part(from, to int) (*Tensor, error) {
-	x := t.X[from:to:to]
-	value, err := onnxruntime.NewTensor(onnxruntime.NewShape(int64(len(x))), x)
+// Part is the numbers of t from that one on as a tensor of its own, of any shape, in the same memory, which stays t's: the
+// part must not be used after t was closed. Only sizes of at least 1 are allowed. Results may depend on where it begins,
+// unless that is a multiple of [PartStep].
+func (t *Tensor) Part(from int, shape ...int) (*Tensor, error) {
+	size, dims := dimensions(shape)
+	x := t.X[from : from+size : from+size]
+	value, err := onnxruntime.NewTensor(dims, x)
 	if err != nil {
-		return nil, fmt.Errorf("make a tensor of numbers %d to %d of another: %w", from, to, plain(err))
+		return nil, fmt.Errorf("make a tensor of shape %v of numbers from %d: %w", shape, from, plain(err))
 	}
 	return &Tensor{X: x, value: value, part: true}, nil
+}
+
+func dimensions(shape []int) (size int, dims onnxruntime.Shape) {
+	size, dims = 1, make(onnxruntime.Shape, len(shape))
+	for i, n := range shape {
+		size *= n
+		dims[i] = int64(n)
+	}
+	return size, dims
 }
 
 // PartStep is so many numbers as are aligned to each other, see [Tensor.Part].

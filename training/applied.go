@@ -52,10 +52,10 @@ func (c *cpu) cuts() (all [][2]int) {
 }
 
 func (c *cpu) compileApply(length int) ([]byte, error) {
-	sizes := slices.Repeat([]int{length}, len(c.state()))
-	sizes = append(sizes, len(c.rates.X))
-	sizes = append(sizes, slices.Repeat([]int{length}, c.crew.size())...)
-	return c.compile("apply", sizes, c.lesson.applyGraph)
+	state, gradients := len(c.state()), c.crew.size()
+	inputs := slices.Repeat([][]int{{length}}, state+1+gradients)
+	inputs[state] = []int{len(c.rates.X)}
+	return c.compile("apply", inputs, c.lesson.applyGraph)
 }
 
 // newPiece returns what it could make along with an error.
@@ -65,7 +65,7 @@ func (c *cpu) newPiece(graph []byte, from, to int) (p piece, err error) {
 	}
 	cut := func(whole []*ort.Tensor) (parts []*ort.Tensor) {
 		for _, t := range whole {
-			part, errPart := t.Part(from, to)
+			part, errPart := t.Part(from, to-from)
 			if errPart != nil {
 				err = errPart
 				return parts

@@ -27,6 +27,7 @@ type cpu struct {
 
 	// An update reads the current state and writes the other.
 	states  [2][]*ort.Tensor
+	weights [2][2][]*ort.Tensor // of the network, in the first two vectors of the states
 	current int
 	rates   *ort.Tensor
 
@@ -43,10 +44,11 @@ type parted struct {
 }
 
 // part has a copy of the program: memory that two of them take turns in would go from the cache of one core to another's.
-// The last of the outputs is some numbers for each row.
 type part struct {
-	program        *ort.Program
-	batch, outputs []*ort.Tensor
+	program  *ort.Program
+	batch    []*ort.Tensor
+	outputs  []*ort.Tensor // some numbers for each row, and before them perhaps the parts of gradient
+	gradient *ort.Tensor   // by all parameters; nil if it is not asked for
 }
 
 // newCPU takes the backend over: it is closed with the learner, or here if there comes none.
@@ -76,6 +78,11 @@ func (c *cpu) prepare() (err error) {
 		if c.states[i], err = c.tensors(shapes); err != nil {
 			return err
 		}
+		for _, which := range []int{stateParams, stateAverage} {
+			if c.weights[i][which], err = c.parameters(c.states[i][which]); err != nil {
+				return err
+			}
+		}
 	}
 	return c.replace(state)
 }
@@ -101,23 +108,22 @@ func (l lesson) partsOf(cores int) int {
 
 func (l lesson) ofPoints() bool { return product(l.network.X.Shape[1:]) <= ort.PointDim }
 
-// compile writes the program of f, of vectors of the given sizes.
-func (c *cpu) compile(name string, sizes []int, f func([]*graph.Node) []*graph.Node) ([]byte, error) {
-	inputs := make([][]int, len(sizes))
-	for i, n := range sizes {
-		inputs[i] = []int{n}
-	}
+// compile writes the program of f, of tensors of the given shapes.
+func (c *cpu) compile(name string, inputs [][]int, f func([]*graph.Node) []*graph.Node) ([]byte, error) {
 	return nn.Compile(c.backend, name, c.block, inputs, f)
 }
 
-// divide compiles f, of the parameters and the columns of a batch, for every part.
+// divide compiles f, of the network's parameters and the columns of a batch, for every part.
 func (c *cpu) divide(name string, columns []columns, f func([]*graph.Node) []*graph.Node) (*parted, error) {
 	p := &parted{columns: columns, rows: c.lesson.rows / c.crew.size(), parts: make([]part, c.crew.size())}
-	sizes := []int{c.lesson.network.NumParams()}
-	for _, column := range columns {
-		sizes = append(sizes, column.copies*p.rows*column.width)
+	var inputs [][]int
+	for _, parameter := range c.lesson.network.Params {
+		inputs = append(inputs, parameter.Shape)
 	}
-	graph, err := c.compile(name, sizes, f)
+	for _, column := range columns {
+		inputs = append(inputs, []int{column.copies * p.rows * column.width})
+	}
+	graph, err := c.compile(name, inputs, f)
 	if err != nil {
 		return nil, err
 	}
@@ -137,11 +143,35 @@ func (c *cpu) load(graph []byte) (p part, err error) {
 	if p.program, err = c.runtime.LoadProgram(graph, threads); err != nil {
 		return p, err
 	}
-	if p.batch, err = c.tensors(p.program.Inputs()[1:]); err != nil {
+	if p.batch, err = c.tensors(p.program.Inputs()[len(c.lesson.network.Params):]); err != nil {
 		return p, err
 	}
-	p.outputs, err = c.tensors(p.program.Outputs())
+	shapes := p.program.Outputs()
+	if len(shapes) > 1 {
+		if p.gradient, err = c.runtime.NewTensor(c.lesson.network.NumParams()); err != nil {
+			return p, err
+		}
+		if p.outputs, err = c.parameters(p.gradient); err != nil {
+			return p, err
+		}
+	}
+	rows, err := c.tensors(shapes[len(shapes)-1:])
+	p.outputs = append(p.outputs, rows...)
 	return p, err
+}
+
+// parameters are the parts of a vector of all of them. It returns those that it could make along with an error.
+func (c *cpu) parameters(all *ort.Tensor) (parts []*ort.Tensor, err error) {
+	from := 0
+	for _, parameter := range c.lesson.network.Params {
+		part, err := all.Part(from, parameter.Shape...)
+		if err != nil {
+			return parts, err
+		}
+		parts = append(parts, part)
+		from += parameter.Size()
+	}
+	return parts, nil
 }
 
 // tensors returns those that it could make along with an error.
@@ -157,8 +187,8 @@ func (c *cpu) tensors(shapes [][]int) (tensors []*ort.Tensor, err error) {
 }
 
 // run has a crew compute all parts, and returns the numbers of their rows.
-func (p *parted) run(crew *crew, params *ort.Tensor, batch [][]float32) ([]float32, error) {
-	if err := crew.do(func(i int) error { return p.runPart(i, params, batch) }); err != nil {
+func (p *parted) run(crew *crew, weights []*ort.Tensor, batch [][]float32) ([]float32, error) {
+	if err := crew.do(func(i int) error { return p.runPart(i, weights, batch) }); err != nil {
 		return nil, err
 	}
 	var values []float32
@@ -168,16 +198,16 @@ func (p *parted) run(crew *crew, params *ort.Tensor, batch [][]float32) ([]float
 	return values, nil
 }
 
-// gradients are the first outputs of all parts.
+// gradients are those of all parts.
 func (p *parted) gradients() []*ort.Tensor {
-	first := make([]*ort.Tensor, len(p.parts))
+	all := make([]*ort.Tensor, len(p.parts))
 	for i, part := range p.parts {
-		first[i] = part.outputs[0]
+		all[i] = part.gradient
 	}
-	return first
+	return all
 }
 
-func (p *parted) runPart(i int, params *ort.Tensor, batch [][]float32) error {
+func (p *parted) runPart(i int, weights []*ort.Tensor, batch [][]float32) error {
 	own := p.parts[i]
 	for k, column := range p.columns {
 		size := p.rows * column.width
@@ -188,7 +218,7 @@ func (p *parted) runPart(i int, params *ort.Tensor, batch [][]float32) error {
 			copy(own.batch[k].X[n*size:(n+1)*size], batch[k][(n*len(p.parts)+i)*size:])
 		}
 	}
-	return own.program.Run(append([]*ort.Tensor{params}, own.batch...), own.outputs)
+	return own.program.Run(slices.Concat(weights, own.batch), own.outputs)
 }
 
 func (c *cpu) step(rates [2]float32, batch ...[]float32) ([]float32, error) {
@@ -197,7 +227,7 @@ func (c *cpu) step(rates [2]float32, batch ...[]float32) ([]float32, error) {
 			return nil, err
 		}
 	}
-	losses, err := c.gradient.run(c.crew, c.state()[stateParams], batch)
+	losses, err := c.gradient.run(c.crew, c.weights[c.current][stateParams], batch)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +260,7 @@ func (c *cpu) measure(batch ...[]float32) (values []float32, err error) {
 			return nil, err
 		}
 	}
-	return c.measured.run(c.crew, c.state()[stateAverage], batch)
+	return c.measured.run(c.crew, c.weights[c.current][stateAverage], batch)
 }
 
 func (c *cpu) read(which int) ([]float32, error) { return slices.Clone(c.state()[which].X), nil }
@@ -258,10 +288,13 @@ func (c *cpu) close() error {
 		}
 		for _, part := range p.parts {
 			programs = append(programs, part.program)
-			tensors = slices.Concat(tensors, part.batch, part.outputs)
+			tensors = slices.Concat(tensors, part.batch, part.outputs, []*ort.Tensor{part.gradient})
 		}
 	}
-	tensors = slices.Concat(tensors, c.states[0], c.states[1], []*ort.Tensor{c.rates})
+	for i, state := range c.states {
+		tensors = slices.Concat(tensors, c.weights[i][stateParams], c.weights[i][stateAverage], state)
+	}
+	tensors = append(tensors, c.rates)
 	var bad []error
 	for _, p := range programs {
 		if p != nil {

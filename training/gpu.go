@@ -34,7 +34,9 @@ func newGPU(l lesson, backend compute.Backend, starting func(func() error) error
 	g := &gpu{backend: backend, updating: firstCall{starting}, measuring: firstCall{starting}}
 	var errUpdate, errMeasure error
 	g.update, errUpdate = graph.NewExec(backend, l.updateGraph)
-	g.measured, errMeasure = graph.NewExec(backend, l.measureGraph)
+	g.measured, errMeasure = graph.NewExec(backend, func(in []*graph.Node) []*graph.Node {
+		return l.measureGraph(append(l.network.SplitGoMLX(in[0]), in[1:]...))
+	})
 	if err := errors.Join(errUpdate, errMeasure); err != nil {
 		return nil, errors.Join(err, g.close())
 	}

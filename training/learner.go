@@ -71,16 +71,18 @@ func (l lesson) begin() [][]float32 {
 // updateGraph is one training step, of state, rates and batch to state and losses.
 func (l lesson) updateGraph(in []*graph.Node) []*graph.Node {
 	count := l.optimizer.vectors()
-	gradient := l.gradientGraph(append([]*graph.Node{in[stateParams]}, in[count+1:]...))
-	return append(l.applyGraph(append(in[:count+1:count+1], gradient[0])), gradient[1])
+	gradients := l.gradientGraph(append(l.network.SplitGoMLX(in[stateParams]), in[count+1:]...))
+	losses := gradients[len(gradients)-1]
+	return append(l.applyGraph(append(in[:count+1:count+1], flat(gradients[:len(gradients)-1]))), losses)
 }
 
-// gradientGraph is of parameters and some rows of a batch to their part of the gradient of the mean loss, and their losses.
+// gradientGraph is of the network's parameters and some rows of a batch to their part of the gradient of the mean loss, by
+// each parameter, and their losses.
 func (l lesson) gradientGraph(in []*graph.Node) []*graph.Node {
-	weights := l.network.SplitGoMLX(in[0])
-	losses := l.losses(weights, in[1:])
+	weights, batch := in[:len(l.network.Params)], in[len(l.network.Params):]
+	losses := l.losses(weights, batch)
 	mean := graph.MulScalar(graph.ReduceAllSum(losses), 1/float64(l.rows))
-	return []*graph.Node{flat(graph.Gradient(mean, weights...)), losses}
+	return append(graph.Gradient(mean, weights...), losses)
 }
 
 // applyGraph is of state, rates and the parts of the gradient to state: the optimiser and the moving average of the weights
@@ -97,8 +99,10 @@ func (l lesson) applyGraph(in []*graph.Node) []*graph.Node {
 	return append([]*graph.Node{params, average}, moments...)
 }
 
+// measureGraph is of the network's parameters and some rows of a batch to what is measured of each.
 func (l lesson) measureGraph(in []*graph.Node) []*graph.Node {
-	return []*graph.Node{graph.Reshape(l.measure(l.network.SplitGoMLX(in[0]), in[1:]), -1)}
+	weights, batch := in[:len(l.network.Params)], in[len(l.network.Params):]
+	return []*graph.Node{graph.Reshape(l.measure(weights, batch), -1)}
 }
 
 // flat joins tensors of any shapes to one vector.
