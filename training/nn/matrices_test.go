@@ -27,7 +27,7 @@ func TestDenseGradients(t *testing.T) {
 				second := graph.Gradient(graph.ReduceAllSum(graph.Square(first[0])), w1, b1, w2)
 				// Moved about for no reason.
 				again := graph.Transpose(graph.Transpose(graph.Reshape(graph.Reshape(y, -1), rows, out), 0, 1), 0, 1)
-				return append(append(first, second...), graph.ReduceSum(again, 0))
+				return append(append(first, second...), graph.ReduceSum(again, 0), graph.Transpose(graph.MatMul(x, w1), 0, 1))
 			})
 			if err != nil {
 				t.Fatal(err)
