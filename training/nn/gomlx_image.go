@@ -59,13 +59,13 @@ func tiles(x *graph.Node, size int) *graph.Node {
 }
 
 // meanPool: where windows tile the image the mean is one of blocks, since GoMLX cannot differentiate a window with a
-// stride on ONNX Runtime. Columns are added up by a product with ones and zeros, as [upsample] repeats them.
+// stride on ONNX Runtime. They are added up by a product with ones and zeros, as [upsample] repeats them.
 func (w Window) meanPool(x *graph.Node) *graph.Node {
 	if w.Stride > 1 {
 		d := x.Shape().Dimensions
-		narrow := graph.MatMul(graph.Reshape(x, d[0]*d[1]*d[2], d[3]), graph.Transpose(repetition(x, d[3]/w.Size, w.Size), 0, 1))
-		rows := graph.Reshape(narrow, d[0], d[1], d[2]/w.Size, w.Size, d[3]/w.Size)
-		return graph.MulScalar(graph.ReduceSum(rows, 3), 1/float64(w.Size*w.Size))
+		height, width := d[2]/w.Size, d[3]/w.Size
+		sums := graph.MatMul(graph.Reshape(x, d[0]*d[1]*height, w.Size*d[3]), graph.Transpose(repetition(x, width, w.Size), 0, 1))
+		return graph.MulScalar(graph.Reshape(sums, d[0], d[1], height, width), 1/float64(w.Size*w.Size))
 	}
 	padding := [][2]int{{0, 0}, {0, 0}, {w.Pad, w.Pad}, {w.Pad, w.Pad}}
 	sum := graph.SumPool(x).FullShape().WindowPerAxis(1, 1, w.Size, w.Size).Strides(1).PaddingPerDim(padding).Done()
@@ -99,22 +99,22 @@ func (w Window) largest(x *graph.Node, axis int) *graph.Node {
 	return result
 }
 
-// upsample repeats columns by a product with ones and zeros, which is exact, and rows by joining copies: ONNX Runtime is slow
-// to expand what lies between axes.
+// upsample is a product with ones and zeros, which is exact: ONNX Runtime is slow to expand what lies between axes.
 func upsample(x *graph.Node, factor int) *graph.Node {
 	d := x.Shape().Dimensions
-	wide := graph.MatMul(graph.Reshape(x, d[0]*d[1]*d[2], d[3]), repetition(x, d[3], factor))
-	return graph.Reshape(graph.Concatenate(slices.Repeat([]*graph.Node{wide}, factor), 1), d[0], d[1], d[2]*factor, d[3]*factor)
+	rows := graph.MatMul(graph.Reshape(x, d[0]*d[1]*d[2], d[3]), repetition(x, d[3], factor))
+	return graph.Reshape(rows, d[0], d[1], d[2]*factor, d[3]*factor)
 }
 
-// repetition is the matrix [n, n·times] that writes each of n elements so many times.
+// repetition is the matrix [n, times·n·times] that writes a row of n elements so many times, and each of them as often.
 func repetition(like *graph.Node, n, times int) *graph.Node {
 	matrix := make([][]float64, n)
 	for i := range matrix {
-		matrix[i] = make([]float64, n*times)
+		row := make([]float64, n*times)
 		for j := range times {
-			matrix[i][i*times+j] = 1
+			row[i*times+j] = 1
 		}
+		matrix[i] = slices.Repeat(row, times)
 	}
 	return graph.ConstAs(like, matrix)
 }
