@@ -26,7 +26,8 @@ type laboratory struct {
 	classifier classifier
 }
 
-// newLaboratory says what is missing for networks in general, and fails if only the device that was asked for is.
+// newLaboratory says what is missing for networks in general, and fails if only the device or the folder of models is that was
+// asked for.
 func (p *program) newLaboratory(ctx context.Context, o *reproduceCommand) (l *laboratory, missing, err error) {
 	library, _, missing := ort.FindLibrary(o.library)
 	if missing != nil {
@@ -39,8 +40,8 @@ func (p *program) newLaboratory(ctx context.Context, o *reproduceCommand) (l *la
 	if l.engine, missing = ort.OpenFound(o.library); missing != nil {
 		return nil, missing, nil
 	}
-	l.models, missing = models.NewRepository(models.Zoo(), o.modelsDir)
-	return l, missing, nil
+	l.models, err = models.NewRepository(models.Zoo(), o.modelsDir)
+	return l, nil, err
 }
 
 func (l *laboratory) close() {

@@ -40,6 +40,18 @@ func TestReproduceWithoutRuntime(t *testing.T) {
 	}
 }
 
+// A folder of models that was asked for and is not there is a mistake, found before anything is written.
+func TestReproduceRefusesModelsDir(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "report")
+	got := runAlone(t, "reproduce", "--models-dir", filepath.Join(t.TempDir(), "none"), "--out", out)
+	if got.code != exitFailed || !oneLineWith(got.stderr, "open models folder: ") {
+		t.Errorf("%+v", got)
+	}
+	if _, err := os.Stat(out); !os.IsNotExist(err) {
+		t.Errorf("%s: %v, want nothing there", out, err)
+	}
+}
+
 // TestTrainSliced: figure 1's trainings run side by side, with noise and without; without images the figure is left out.
 func TestTrainSliced(t *testing.T) {
 	library, _, err := ort.FindLibrary("")
