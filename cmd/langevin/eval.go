@@ -134,11 +134,12 @@ func (o *evalCommand) config(m client.Model) (training.Config, error) {
 // sameData says whether a model's own description of its data is that of c. How images were made to vary in training does
 // not matter: test images are shown as they are.
 func sameData(description string, c data.Config) bool {
-	name, _, _ := strings.Cut(description, ",")
+	mine := c.String()
 	if _, err := c.Mixture(); errors.Is(err, data.ErrNoMixture) {
-		return name == c.Name
+		description, _, _ = strings.Cut(description, ",")
+		mine, _, _ = strings.Cut(mine, ",")
 	}
-	return description == c.String()
+	return description == mine
 }
 
 // evaluation is what eval --json writes.

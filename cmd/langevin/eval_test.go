@@ -10,6 +10,7 @@ import (
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 // gaussians is a fake model of 2gauss: it answers with the exact score and, as chains, exact samples.
@@ -61,6 +62,29 @@ func TestEvalForPeople(t *testing.T) {
 	for _, want := range []string{"1,000 samples, 2gauss version 1", "against 2gauss, std 1", "MEASURE", "modes covered", "weights found"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("no %q in\n%s%s", want, got.stdout, got.stderr)
+		}
+	}
+}
+
+// Images are told apart by their dataset, size and colour, not by how they were made to vary.
+func TestSameData(t *testing.T) {
+	for _, c := range []struct {
+		description string
+		config      data.Config
+		want        bool
+	}{
+		{"mnist, dequantised uniform", data.Config{Name: data.MNIST, Dir: "x"}, true},
+		{"mnist at 16 x 16, dequantised uniform", data.Config{Name: data.MNIST, Dir: "x", ImageSize: 16}, true},
+		{"mnist at 16 x 16", data.Config{Name: data.MNIST, Dir: "x"}, false},
+		{"mnist", data.Config{Name: data.MNIST, Dir: "x", ImageSize: 16}, false},
+		{"images at 16 x 16 in grey, flipped at random", data.Config{Name: data.Pictures, Dir: "x", ImageSize: 16, Grey: true}, true},
+		{"images at 16 x 16", data.Config{Name: data.Pictures, Dir: "x", ImageSize: 16, Grey: true}, false},
+		{"fashion-mnist", data.Config{Name: data.MNIST, Dir: "x"}, false},
+		{"2gauss, std 1", data.Config{Name: data.TwoGaussians, Std: 1}, true},
+		{"2gauss, std 1", data.Config{Name: data.TwoGaussians, Std: 2}, false},
+	} {
+		if got := sameData(c.description, c.config); got != c.want {
+			t.Errorf("%q and %s: %t, want %t", c.description, c.config, got, c.want)
 		}
 	}
 }
