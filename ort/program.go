@@ -75,7 +75,9 @@ func (p *Program) Outputs() [][]int { return p.outputs }
 // Close frees the program.
 func (p *Program) Close() error { return p.loaded.Destroy() }
 
-// Run computes the outputs from the inputs, which have the shapes of p.Inputs and p.Outputs. No tensor may be both.
+// Run computes the outputs from the inputs, which have the shapes of p.Inputs and p.Outputs. A tensor may be both, or in the
+// same memory as another, only where the node that writes it does so number by number, and is or comes after all that read
+// it: nothing here checks that.
 func (p *Program) Run(inputs, outputs []*Tensor) error {
 	if err := p.loaded.Run(values(inputs), values(outputs)); err != nil {
 		return plain(err)

@@ -6,91 +6,93 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 )
 
-// applied is the program that moves the weights, in pieces of the vectors that it is of.
-type applied struct{ pieces []piece }
+// applied is the program that moves the weights, in place and in pieces of the vectors that it is of.
+type applied struct {
+	cores    [][]piece // what each of a crew does
+	programs []*ort.Program
+	tensors  []*ort.Tensor
+}
 
-// piece reads numbers of one state and writes those of the other: which, is the first index.
+// piece is some numbers of the state.
 type piece struct {
-	program         *ort.Program
-	inputs, outputs [2][]*ort.Tensor
-	parts           []*ort.Tensor // all of these but the rates
+	program       *ort.Program // no other core has it
+	inputs, state []*ort.Tensor
 }
 
-// newApplied divides the vectors among the crew.
-func (c *cpu) newApplied() (a *applied, err error) {
-	a = &applied{}
-	var graph []byte
-	var length int
-	for _, cut := range c.cuts() {
-		if n := cut[1] - cut[0]; n != length {
-			if graph, err = c.compileApply(n); err != nil {
-				return a, err
-			}
-			length = n
-		}
-		p, err := c.newPiece(graph, cut[0], cut[1])
-		a.pieces = append(a.pieces, p)
-		if err != nil {
-			return a, err
-		}
-	}
-	return a, nil
-}
+// pieceLength is how long a piece of the vectors is at most: all that is computed of it stays in a core's cache.
+const pieceLength = 1 << 14
 
-// cuts are from where to where the pieces go.
-func (c *cpu) cuts() (all [][2]int) {
-	n, pieces := c.lesson.network.NumParams(), c.crew.size()
+// newApplied divides the vectors among the crew. It returns what it could make along with an error.
+func (c *cpu) newApplied() (*applied, error) {
+	n, cores := c.lesson.network.NumParams(), c.crew.size()
+	length := min((n+cores-1)/cores, pieceLength)
 	if c.lesson.optimizer.Clip > 0 { // by the length of the whole gradient
-		pieces = 1
+		length = n
 	}
-	length := (n + pieces - 1) / pieces
 	length = (length + ort.PartStep - 1) / ort.PartStep * ort.PartStep
-	for from := 0; from < n; from += length {
-		all = append(all, [2]int{from, min(from+length, n)})
+	a := &applied{cores: make([][]piece, cores)}
+	whole := n / length * length
+	if err := c.addPieces(a, 0, whole, length); err != nil || whole == n {
+		return a, err
 	}
-	return all
+	return a, c.addPieces(a, whole, n, n-whole)
 }
 
-func (c *cpu) compileApply(length int) ([]byte, error) {
-	state, gradients := len(c.state()), c.crew.size()
-	inputs := slices.Repeat([][]int{{length}}, state+1+gradients)
-	inputs[state] = []int{len(c.rates.X)}
-	return c.compile("apply", inputs, c.lesson.applyGraph)
-}
-
-// newPiece returns what it could make along with an error.
-func (c *cpu) newPiece(graph []byte, from, to int) (p piece, err error) {
-	if p.program, err = c.runtime.LoadProgram(graph, 1); err != nil {
-		return p, err
+// addPieces cuts the numbers between two into pieces of that length, and deals them out.
+func (c *cpu) addPieces(a *applied, from, to, length int) error {
+	if from == to {
+		return nil
 	}
-	cut := func(whole []*ort.Tensor) (parts []*ort.Tensor) {
-		for _, t := range whole {
-			part, errPart := t.Part(from, to-from)
-			if errPart != nil {
-				err = errPart
-				return parts
+	vectors := len(c.state)
+	shapes := slices.Repeat([][]int{{length}}, vectors+1+c.crew.size())
+	shapes[vectors] = []int{len(c.rates.X)}
+	graph, err := c.compile("apply", shapes, c.lesson.applyGraph)
+	if err != nil {
+		return err
+	}
+	programs := make([]*ort.Program, c.crew.size())
+	for ; from < to; from += length {
+		core := from / length % len(programs)
+		if programs[core] == nil {
+			if programs[core], err = c.runtime.LoadProgram(graph, 1); err != nil {
+				return err
 			}
-			p.parts = append(p.parts, part)
-			parts = append(parts, part)
+			a.programs = append(a.programs, programs[core])
 		}
-		return parts
+		state, err := a.cut(c.state, from, length)
+		if err != nil {
+			return err
+		}
+		gradients, err := a.cut(c.gradient.gradients(), from, length)
+		if err != nil {
+			return err
+		}
+		a.cores[core] = append(a.cores[core], piece{programs[core], slices.Concat(state, []*ort.Tensor{c.rates}, gradients), state})
 	}
-	states := [2][]*ort.Tensor{cut(c.states[0]), cut(c.states[1])}
-	gradient := cut(c.gradient.gradients())
-	for i := range states {
-		p.inputs[i] = slices.Concat(states[i], []*ort.Tensor{c.rates}, gradient)
-		p.outputs[i] = states[1-i]
-	}
-	return p, err
+	return nil
 }
 
-// run moves the weights from the state of that index to the other.
-func (a *applied) run(crew *crew, from int) error {
-	return crew.do(func(i int) error {
-		if i >= len(a.pieces) {
-			return nil
+// cut is so many numbers of each vector.
+func (a *applied) cut(vectors []*ort.Tensor, from, length int) (parts []*ort.Tensor, err error) {
+	for _, vector := range vectors {
+		part, err := vector.Part(from, length)
+		if err != nil {
+			return nil, err
 		}
-		p := a.pieces[i]
-		return p.program.Run(p.inputs[from], p.outputs[from])
+		parts, a.tensors = append(parts, part), append(a.tensors, part)
+	}
+	return parts, nil
+}
+
+// run moves the weights. That a program may write what it reads, see [Optimizer.move] and [decayed]: each number of the old
+// state is only read for that number of the new one, before it is written.
+func (a *applied) run(crew *crew) error {
+	return crew.do(func(core int) error {
+		for _, p := range a.cores[core] {
+			if err := p.program.Run(p.inputs, p.state); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

@@ -25,10 +25,8 @@ type cpu struct {
 	crew    *crew           // one for each part of a batch
 	block   int             // of channels
 
-	// An update reads the current state and writes the other.
-	states  [2][]*ort.Tensor
-	weights [2][2][]*ort.Tensor // of the network, in the first two vectors of the states
-	current int
+	state   []*ort.Tensor
+	weights [2][]*ort.Tensor // of the network, in the first two vectors of the state
 	rates   *ort.Tensor
 
 	starting           func(func() error) error
@@ -74,14 +72,12 @@ func (c *cpu) prepare() (err error) {
 	}
 	state := c.lesson.begin()
 	shapes := slices.Repeat([][]int{{c.lesson.network.NumParams()}}, len(state))
-	for i := range c.states {
-		if c.states[i], err = c.tensors(shapes); err != nil {
+	if c.state, err = c.tensors(shapes); err != nil {
+		return err
+	}
+	for _, which := range []int{stateParams, stateAverage} {
+		if c.weights[which], err = c.parameters(c.state[which]); err != nil {
 			return err
-		}
-		for _, which := range []int{stateParams, stateAverage} {
-			if c.weights[i][which], err = c.parameters(c.states[i][which]); err != nil {
-				return err
-			}
 		}
 	}
 	return c.replace(state)
@@ -121,7 +117,7 @@ func (c *cpu) divide(name string, columns []columns, f func([]*graph.Node) []*gr
 		inputs = append(inputs, parameter.Shape)
 	}
 	for _, column := range columns {
-		inputs = append(inputs, []int{column.copies * p.rows * column.width})
+		inputs = append(inputs, column.shape(p.rows))
 	}
 	graph, err := c.compile(name, inputs, f)
 	if err != nil {
@@ -227,19 +223,13 @@ func (c *cpu) step(rates [2]float32, batch ...[]float32) ([]float32, error) {
 			return nil, err
 		}
 	}
-	losses, err := c.gradient.run(c.crew, c.weights[c.current][stateParams], batch)
+	losses, err := c.gradient.run(c.crew, c.weights[stateParams], batch)
 	if err != nil {
 		return nil, err
 	}
 	copy(c.rates.X, rates[:])
-	if err := c.apply.run(c.crew, c.current); err != nil {
-		return nil, err
-	}
-	c.current = 1 - c.current
-	return losses, nil
+	return losses, c.apply.run(c.crew)
 }
-
-func (c *cpu) state() []*ort.Tensor { return c.states[c.current] }
 
 // begin compiles the step.
 func (c *cpu) begin() (err error) {
@@ -260,14 +250,14 @@ func (c *cpu) measure(batch ...[]float32) (values []float32, err error) {
 			return nil, err
 		}
 	}
-	return c.measured.run(c.crew, c.weights[c.current][stateAverage], batch)
+	return c.measured.run(c.crew, c.weights[stateAverage], batch)
 }
 
-func (c *cpu) read(which int) ([]float32, error) { return slices.Clone(c.state()[which].X), nil }
+func (c *cpu) read(which int) ([]float32, error) { return slices.Clone(c.state[which].X), nil }
 
 func (c *cpu) replace(state [][]float32) error {
 	for i, values := range state {
-		copy(c.state()[i].X, values)
+		copy(c.state[i].X, values)
 	}
 	return nil
 }
@@ -276,11 +266,8 @@ func (c *cpu) close() error {
 	c.crew.close()
 	var programs []*ort.Program
 	var tensors []*ort.Tensor
-	if c.apply != nil {
-		for _, p := range c.apply.pieces { // first: they are in memory of the others
-			programs = append(programs, p.program)
-			tensors = append(tensors, p.parts...)
-		}
+	if c.apply != nil { // first: its tensors are in memory of the others
+		programs, tensors = c.apply.programs, c.apply.tensors
 	}
 	for _, p := range []*parted{c.gradient, c.measured} {
 		if p == nil {
@@ -291,10 +278,7 @@ func (c *cpu) close() error {
 			tensors = slices.Concat(tensors, part.batch, part.outputs, []*ort.Tensor{part.gradient})
 		}
 	}
-	for i, state := range c.states {
-		tensors = slices.Concat(tensors, c.weights[i][stateParams], c.weights[i][stateAverage], state)
-	}
-	tensors = append(tensors, c.rates)
+	tensors = slices.Concat(tensors, c.weights[stateParams], c.weights[stateAverage], c.state, []*ort.Tensor{c.rates})
 	var bad []error
 	for _, p := range programs {
 		if p != nil {

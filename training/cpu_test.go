@@ -3,6 +3,7 @@ package training
 import (
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -100,10 +101,22 @@ func TestFailedLearnerClosesBackend(t *testing.T) {
 	}
 }
 
-// The learner of GPUs, on a CPU, comes to the same.
+// The learner of GPUs, on a CPU, which writes each new state to memory of its own, comes to the same by every algorithm.
 func TestLearnersAgree(t *testing.T) {
+	for _, settings := range [][]string{
+		{"network.hidden=6"},
+		{"network.hidden=140"}, // of more than a piece
+		{"network.hidden=6", "optimizer.name=amsgrad", "optimizer.weight_decay=0.1"},
+		{"network.hidden=6", "optimizer.name=sgd", "optimizer.clip=0.1"},
+		{"network.hidden=6", "optimizer.name=rmsprop"},
+	} {
+		t.Run(strings.Join(settings, " "), func(t *testing.T) { testLearnersAgree(t, settings) })
+	}
+}
+
+func testLearnersAgree(t *testing.T, settings []string) {
 	c := preset(t, "toy-2gauss")
-	set(t, &c, "network.hidden=6", "training.batch_size=20", "noise.levels=10")
+	set(t, &c, append(settings, "training.batch_size=20", "noise.levels=10")...)
 	trainer, err := newTrainer(c, Options{Library: library(t)})
 	if err != nil {
 		t.Fatal(err)

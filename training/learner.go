@@ -23,6 +23,14 @@ type lesson struct {
 // columns are one vector of a batch: copies, one behind the other, of so many numbers for each row.
 type columns struct{ copies, width int }
 
+// shape is that of the vector of so many rows.
+func (c columns) shape(rows int) []int {
+	if c.width == 1 {
+		return []int{c.copies * rows}
+	}
+	return []int{c.copies * rows, c.width}
+}
+
 // The vectors of a learner's state, of the network's parameters.
 const (
 	stateParams  = iota // θ

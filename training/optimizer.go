@@ -51,17 +51,16 @@ func (o Optimizer) Rate(iteration, iterations int) float64 {
 	return rate
 }
 
-// rates are what the update of an iteration needs of the optimiser: the learning rate over Adam's correction of the
-// mean gradient, 1/(1 - β₁^t), and the root of its correction of the mean square. The other algorithms correct nothing.
+// rates are what the update of an iteration needs of the optimiser: the learning rate and ε. Both have in them Adam's
+// corrections of the mean gradient and of the mean square g² (Kingma & Ba 2015, end of section 2); the other algorithms
+// correct nothing.
 func (o Optimizer) rates(iteration, iterations int) [2]float32 {
-	rate, t := o.Rate(iteration, iterations), float64(iteration+1)
-	if o.Name == SGD || o.Name == RMSProp {
-		return [2]float32{float32(rate), 1}
+	rate, epsilon, t := o.Rate(iteration, iterations), o.Epsilon, float64(iteration+1)
+	if o.Name != SGD && o.Name != RMSProp {
+		root := math.Sqrt(1 - math.Pow(o.Beta2, t))
+		rate, epsilon = rate*root/(1-math.Pow(o.Beta1, t)), epsilon*root
 	}
-	return [2]float32{
-		float32(rate / (1 - math.Pow(o.Beta1, t))),
-		float32(1 / math.Sqrt(1-math.Pow(o.Beta2, t))),
-	}
+	return [2]float32{float32(rate), float32(epsilon)}
 }
 
 // moments is how many vectors the algorithm remembers of past gradients.
@@ -87,10 +86,9 @@ func (o Optimizer) move(params, g, rates *graph.Node, moments []*graph.Node) (*g
 	if o.WeightDecay > 0 {
 		g = graph.Add(g, graph.MulScalar(params, o.WeightDecay))
 	}
-	rate, correction := graph.Slice(rates, graph.AxisElem(0)), graph.Slice(rates, graph.AxisElem(1))
+	rate, epsilon := graph.Slice(rates, graph.AxisElem(0)), graph.Slice(rates, graph.AxisElem(1))
 	descend := func(along, square *graph.Node) *graph.Node {
-		root := graph.AddScalar(graph.Mul(correction, graph.Sqrt(square)), o.Epsilon)
-		return graph.Sub(params, graph.Mul(rate, graph.Div(along, root)))
+		return graph.Sub(params, graph.Mul(rate, graph.Div(along, graph.Add(graph.Sqrt(square), epsilon))))
 	}
 	switch o.Name {
 	case SGD:
