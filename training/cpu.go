@@ -114,7 +114,7 @@ func (c *cpu) divide(name string, columns []columns, f func([]*graph.Node) []*gr
 	p := &parted{columns: columns, rows: c.lesson.rows / c.crew.size(), parts: make([]part, c.crew.size())}
 	var inputs [][]int
 	for _, parameter := range c.lesson.network.Params {
-		inputs = append(inputs, parameter.Shape)
+		inputs = append(inputs, matrixShape(parameter))
 	}
 	for _, column := range columns {
 		inputs = append(inputs, column.shape(p.rows))
@@ -160,7 +160,7 @@ func (c *cpu) load(graph []byte) (p part, err error) {
 func (c *cpu) parameters(all *ort.Tensor) (parts []*ort.Tensor, err error) {
 	from := 0
 	for _, parameter := range c.lesson.network.Params {
-		part, err := all.Part(from, parameter.Shape...)
+		part, err := all.Part(from, matrixShape(parameter)...)
 		if err != nil {
 			return parts, err
 		}
@@ -168,6 +168,14 @@ func (c *cpu) parameters(all *ort.Tensor) (parts []*ort.Tensor, err error) {
 		from += parameter.Size()
 	}
 	return parts, nil
+}
+
+// matrixShape is a parameter's shape in programs. Of a vector, the bias of a layer, it is one row, as it is added to many.
+func matrixShape(parameter *nn.Node) []int {
+	if len(parameter.Shape) == 1 {
+		return []int{1, parameter.Shape[0]}
+	}
+	return parameter.Shape
 }
 
 // tensors returns those that it could make along with an error.

@@ -84,13 +84,21 @@ func (l lesson) updateGraph(in []*graph.Node) []*graph.Node {
 	return append(l.applyGraph(append(in[:count+1:count+1], flat(gradients[:len(gradients)-1]))), losses)
 }
 
-// gradientGraph is of the network's parameters and some rows of a batch to their part of the gradient of the mean loss, by
-// each parameter, and their losses.
+// gradientGraph is of the network's parameters, in any shapes, and some rows of a batch to their part of the gradient of the
+// mean loss, by each parameter and in its shape, and their losses.
 func (l lesson) gradientGraph(in []*graph.Node) []*graph.Node {
-	weights, batch := in[:len(l.network.Params)], in[len(l.network.Params):]
+	weights, batch := l.weights(in)
 	losses := l.losses(weights, batch)
 	mean := graph.MulScalar(graph.ReduceAllSum(losses), 1/float64(l.rows))
-	return append(graph.Gradient(mean, weights...), losses)
+	return append(graph.Gradient(mean, in[:len(weights)]...), losses)
+}
+
+// weights are the network's parameters, in their shapes, and what comes behind them.
+func (l lesson) weights(in []*graph.Node) (weights, rest []*graph.Node) {
+	for i, parameter := range l.network.Params {
+		weights = append(weights, graph.Reshape(in[i], parameter.Shape...))
+	}
+	return weights, in[len(weights):]
 }
 
 // applyGraph is of state, rates and the parts of the gradient to state: the optimiser and the moving average of the weights
@@ -109,8 +117,7 @@ func (l lesson) applyGraph(in []*graph.Node) []*graph.Node {
 
 // measureGraph is of the network's parameters and some rows of a batch to what is measured of each.
 func (l lesson) measureGraph(in []*graph.Node) []*graph.Node {
-	weights, batch := in[:len(l.network.Params)], in[len(l.network.Params):]
-	return []*graph.Node{graph.Reshape(l.measure(weights, batch), -1)}
+	return []*graph.Node{graph.Reshape(l.measure(l.weights(in)), -1)}
 }
 
 // flat joins tensors of any shapes to one vector.
