@@ -38,8 +38,10 @@ func (l *laboratory) pixelNoiseSection(ctx context.Context) (paper.Section, erro
 	if err != nil {
 		return paper.Section{}, err
 	}
-	if _, err := noisy.Data.Images(data.Train); err != nil {
-		return paper.WithoutPixelNoise(fmt.Sprintf("%v; %s", err, missing)), nil
+	for _, split := range []data.Split{data.Train, data.Test} {
+		if _, err := noisy.Data.Images(split); err != nil {
+			return paper.WithoutPixelNoise(fmt.Sprintf("%v; %s", err, missing)), nil
+		}
 	}
 	both, err := l.trainSliced(ctx, clean, noisy)
 	if err != nil {

@@ -60,11 +60,14 @@ func TestTrainSliced(t *testing.T) {
 	}
 	dir := t.TempDir()
 	writeStrokes(t, dir, "train", 0, 40)
-	writeStrokes(t, dir, "t10k", 1000, 10)
-	l := &laboratory{program: &program{}, reproduceCommand: &reproduceCommand{dataDir: filepath.Join(dir, "none")}, training: training.Options{Library: library}}
-	if s, err := l.pixelNoiseSection(t.Context()); err != nil || !strings.Contains(s.Skipped, "none") || !strings.Contains(s.Skipped, "--data-dir") {
-		t.Errorf("without images: %v, left out because %q", err, s.Skipped)
+	l := &laboratory{program: &program{}, reproduceCommand: &reproduceCommand{}, training: training.Options{Library: library}}
+	for folder, missing := range map[string]string{filepath.Join(dir, "none"): "none", dir: "t10k-images"} {
+		l.dataDir = folder
+		if s, err := l.pixelNoiseSection(t.Context()); err != nil || !strings.Contains(s.Skipped, missing) || !strings.Contains(s.Skipped, "--data-dir") {
+			t.Errorf("without %s: %v, left out because %q", missing, err, s.Skipped)
+		}
 	}
+	writeStrokes(t, dir, "t10k", 1000, 10)
 	noisy, err := configure("scorenet", append(smallPixelNoise(), "data.dir="+dir, "name=noisy", "training.iterations=20"))
 	if err != nil {
 		t.Fatal(err)
