@@ -22,9 +22,9 @@ type piece struct {
 // pieceLength is how long a piece of the vectors is at most: all that is computed of it stays in a core's cache.
 const pieceLength = 1 << 14
 
-// newApplied divides the vectors among the crew. It returns what it could make along with an error.
+// newApplied divides the vectors among those who have parts of the batch. It returns what it could make along with an error.
 func (c *cpu) newApplied() (*applied, error) {
-	n, cores := c.lesson.network.NumParams(), c.crew.size()
+	n, cores := c.lesson.network.NumParams(), c.parts
 	length := min((n+cores-1)/cores, pieceLength)
 	if c.lesson.optimizer.Clip > 0 { // by the length of the whole gradient
 		length = n
@@ -44,13 +44,13 @@ func (c *cpu) addPieces(a *applied, from, to, length int) error {
 		return nil
 	}
 	vectors := len(c.state)
-	shapes := slices.Repeat([][]int{{length}}, vectors+1+c.crew.size())
+	shapes := slices.Repeat([][]int{{length}}, vectors+1+c.parts)
 	shapes[vectors] = []int{len(c.rates.X)}
 	graph, err := c.compile("apply", shapes, c.lesson.applyGraph)
 	if err != nil {
 		return err
 	}
-	programs := make([]*ort.Program, c.crew.size())
+	programs := make([]*ort.Program, c.parts)
 	for ; from < to; from += length {
 		core := from / length % len(programs)
 		if programs[core] == nil {
@@ -87,7 +87,7 @@ func (a *applied) cut(vectors []*ort.Tensor, from, length int) (parts []*ort.Ten
 // run moves the weights. That a program may write what it reads, see [Optimizer.move] and [decayed]: each number of the old
 // state is only read for that number of the new one, before it is written.
 func (a *applied) run(crew *crew) error {
-	return crew.do(func(core int) error {
+	return crew.do(len(a.cores), func(core int) error {
 		for _, p := range a.cores[core] {
 			if err := p.program.Run(p.inputs, p.state); err != nil {
 				return err

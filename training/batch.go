@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"runtime"
 
 	"github.com/gomlx/gomlx/core/graph"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
@@ -35,6 +33,7 @@ type drawer struct {
 
 	place       func(level int, u float64) place
 	projections int
+	crew        *crew // draws many batches; of images it draws none
 }
 
 // newBatch is room for a batch.
@@ -109,17 +108,13 @@ func (d drawer) many(ctx context.Context, first uint64, n int) iter.Seq2[*batch,
 
 // fillAll overwrites batches with those from index first on.
 func (d drawer) fillAll(batches []*batch, first uint64) error {
-	var filling errgroup.Group
-	cores := runtime.NumCPU()
-	for core := range cores {
-		filling.Go(func() (err error) {
-			for i := core; i < len(batches) && err == nil; i += cores {
-				err = d.fill(batches[i], first+uint64(i))
-			}
-			return err
-		})
-	}
-	return filling.Wait()
+	cores := d.crew.size()
+	return d.crew.do(cores, func(core int) (err error) {
+		for i := core; i < len(batches) && err == nil; i += cores {
+			err = d.fill(batches[i], first+uint64(i))
+		}
+		return err
+	})
 }
 
 // next draws each batch while the one before it is in use.

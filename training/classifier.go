@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"time"
 
@@ -77,7 +78,9 @@ func TrainClassifier(ctx context.Context, c ClassifierConfig, train, test *data.
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}
 	t := &classifierTrainer{config: c, network: network, classes: classes}
-	if t.learner, err = newLearner(t.lesson(), o); err != nil {
+	crew := newCrew(runtime.NumCPU())
+	defer crew.close()
+	if t.learner, err = newLearner(t.lesson(), crew, o); err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}
 	defer func() { err = errors.Join(err, t.learner.close()) }()

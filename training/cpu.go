@@ -3,7 +3,6 @@ package training
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 
 	"github.com/gomlx/compute"
@@ -22,8 +21,9 @@ type cpu struct {
 	lesson  lesson
 	runtime *ort.Runtime
 	backend compute.Backend // compiles
-	crew    *crew           // one for each part of a batch
-	block   int             // of channels
+	crew    *crew
+	parts   int // of a batch, each one's of the crew
+	block   int // of channels
 
 	state   []*ort.Tensor
 	weights [2][]*ort.Tensor // of the network, in the first two vectors of the state
@@ -49,14 +49,15 @@ type part struct {
 	gradient *ort.Tensor   // by all parameters; nil if it is not asked for
 }
 
-// newCPU takes the backend over: it is closed with the learner, or here if there comes none.
-func newCPU(l lesson, library string, backend compute.Backend, starting func(func() error) error) (*cpu, error) {
+// newCPU takes the backend over: it is closed with the learner, or here if there comes none. The crew stays the caller's, who
+// closes it after the learner.
+func newCPU(l lesson, crew *crew, library string, backend compute.Backend, starting func(func() error) error) (*cpu, error) {
 	r, err := ort.Open(library)
 	if err != nil {
 		backend.Finalize()
 		return nil, err
 	}
-	c := &cpu{lesson: l, runtime: r, backend: backend, crew: newCrew(l.partsOf(runtime.NumCPU())), starting: starting}
+	c := &cpu{lesson: l, runtime: r, backend: backend, crew: crew, parts: l.partsOf(crew.size()), starting: starting}
 	if err := c.prepare(); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
@@ -111,7 +112,7 @@ func (c *cpu) compile(name string, inputs [][]int, f func([]*graph.Node) []*grap
 
 // divide compiles f, of the network's parameters and the columns of a batch, for every part.
 func (c *cpu) divide(name string, columns []columns, f func([]*graph.Node) []*graph.Node) (*parted, error) {
-	p := &parted{columns: columns, rows: c.lesson.rows / c.crew.size(), parts: make([]part, c.crew.size())}
+	p := &parted{columns: columns, rows: c.lesson.rows / c.parts, parts: make([]part, c.parts)}
 	var inputs [][]int
 	for _, parameter := range c.lesson.network.Params {
 		inputs = append(inputs, matrixShape(parameter))
@@ -134,7 +135,7 @@ func (c *cpu) divide(name string, columns []columns, f func([]*graph.Node) []*gr
 func (c *cpu) load(graph []byte) (p part, err error) {
 	threads := 1
 	if !c.lesson.ofPoints() {
-		threads = max(runtime.NumCPU()/c.crew.size(), 1)
+		threads = max(c.crew.size()/c.parts, 1)
 	}
 	if p.program, err = c.runtime.LoadProgram(graph, threads); err != nil {
 		return p, err
@@ -192,7 +193,7 @@ func (c *cpu) tensors(shapes [][]int) (tensors []*ort.Tensor, err error) {
 
 // run has a crew compute all parts, and returns the numbers of their rows.
 func (p *parted) run(crew *crew, weights []*ort.Tensor, batch [][]float32) ([]float32, error) {
-	if err := crew.do(func(i int) error { return p.runPart(i, weights, batch) }); err != nil {
+	if err := crew.do(len(p.parts), func(i int) error { return p.runPart(i, weights, batch) }); err != nil {
 		return nil, err
 	}
 	var values []float32
@@ -271,7 +272,6 @@ func (c *cpu) replace(state [][]float32) error {
 }
 
 func (c *cpu) close() error {
-	c.crew.close()
 	var programs []*ort.Program
 	var tensors []*ort.Tensor
 	if c.apply != nil { // first: its tensors are in memory of the others

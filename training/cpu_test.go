@@ -25,8 +25,9 @@ func TestParts(t *testing.T) {
 				t.Fatal(err)
 			}
 			learner := trainer.learner.(*cpu)
-			learner.crew.close()
-			learner.crew = newCrew(parts)
+			trainer.crew.close()
+			trainer.crew = newCrew(parts)
+			learner.crew, learner.parts = trainer.crew, parts
 			b, err := trainer.drawer.draw(0)
 			if err != nil {
 				t.Fatal(err)
@@ -37,7 +38,7 @@ func TestParts(t *testing.T) {
 				t.Fatalf("%d parts: %v, %v", parts, errMeasure, errStep)
 			}
 			result := [][]float32{measured, losses, stateOf(t, learner, stateParams), stateOf(t, learner, stateMoments)}
-			if err := learner.close(); err != nil {
+			if err := trainer.close(); err != nil {
 				t.Error(err)
 			}
 			if parts == 1 {
@@ -92,7 +93,7 @@ func (f *finalized) Finalize() { f.times++ }
 // A learner that cannot be set up closes the backend that it was given.
 func TestFailedLearnerClosesBackend(t *testing.T) {
 	backend := &finalized{}
-	if _, err := newCPU(lesson{}, filepath.Join(t.TempDir(), "no.so"), backend, nil); err == nil || backend.times != 1 {
+	if _, err := newCPU(lesson{}, newCrew(1), filepath.Join(t.TempDir(), "no.so"), backend, nil); err == nil || backend.times != 1 {
 		t.Errorf("without a library: %v, the backend closed %d times, want an error and once", err, backend.times)
 	}
 	backend.times = 0
@@ -121,7 +122,7 @@ func testLearnersAgree(t *testing.T, settings []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer trainer.learner.close()
+	defer trainer.close()
 	backend, err := openBackend(library(t), CPU)
 	if err != nil {
 		t.Fatal(err)

@@ -35,15 +35,16 @@ func newCrew(n int) *crew {
 
 func (c *crew) size() int { return 1 + len(c.others) }
 
-// do calls task with each of 0 to size-1, side by side, and waits for all.
-func (c *crew) do(task func(i int) error) error {
+// do calls task with each of 0 to n-1, which is at most size, side by side, and waits for all.
+func (c *crew) do(n int, task func(i int) error) error {
 	c.turns.give()
-	for _, m := range c.others {
+	others := c.others[:n-1]
+	for _, m := range others {
 		m.task = task
 		m.started.pass()
 	}
 	err := task(0)
-	for _, m := range c.others {
+	for _, m := range others {
 		m.ended.await()
 		err = errors.Join(err, m.err)
 	}

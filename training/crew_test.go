@@ -15,7 +15,7 @@ func TestCrew(t *testing.T) {
 		for _, pause := range []time.Duration{0, 0, 3 * patience, 0, 3 * patience} {
 			time.Sleep(pause) // the others wait
 			done := make([]int, size)
-			err := crew.do(func(i int) error {
+			err := crew.do(size, func(i int) error {
 				if i == size-1 {
 					time.Sleep(pause) // the caller waits
 				}
@@ -27,7 +27,7 @@ func TestCrew(t *testing.T) {
 			}
 		}
 		bad := errors.New("bad")
-		err := crew.do(func(i int) error {
+		err := crew.do(size, func(i int) error {
 			if i == size-1 {
 				return bad
 			}
@@ -36,7 +36,7 @@ func TestCrew(t *testing.T) {
 		if !errors.Is(err, bad) {
 			t.Errorf("a crew of %d whose last fails: error %v", size, err)
 		}
-		if err := crew.do(func(int) error { return nil }); err != nil {
+		if err := crew.do(size, func(int) error { return nil }); err != nil {
 			t.Errorf("a crew of %d after that: error %v", size, err)
 		}
 		crew.close() // TestMain sees whether goroutines are left
@@ -52,9 +52,9 @@ func TestCrewHasCores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer trainer.learner.close()
+	defer trainer.close()
 	want := trainer.lesson().partsOf(runtime.NumCPU())
-	if got := trainer.learner.(*cpu).crew.size(); got != want || want > runtime.NumCPU() {
+	if got := trainer.learner.(*cpu).parts; got != want || want > runtime.NumCPU() {
 		t.Errorf("%d parts on %d cores, want %d", got, runtime.NumCPU(), want)
 	}
 }

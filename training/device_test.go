@@ -61,7 +61,7 @@ func TestStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer trainer.learner.close()
+	defer trainer.close()
 	learner, g := trainer.learner, trainer.network
 
 	n := g.NumParams()

@@ -50,8 +50,9 @@ type learner interface {
 	close() error
 }
 
-// newLearner starts a learner on a device. Nothing is ever downloaded.
-func newLearner(l lesson, o Options) (learner, error) {
+// newLearner starts a learner on a device. Its crew, of as many as there are cores, is closed after it. Nothing is ever
+// downloaded.
+func newLearner(l lesson, crew *crew, o Options) (learner, error) {
 	backend, err := openBackend(o.Library, o.Device)
 	if err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ func newLearner(l lesson, o Options) (learner, error) {
 	if o.foreign() != "" {
 		return newGPU(l, backend, starting)
 	}
-	return newCPU(l, o.Library, backend, starting)
+	return newCPU(l, crew, o.Library, backend, starting)
 }
 
 // begin is the state before the first update.

@@ -56,7 +56,7 @@ func Run(ctx context.Context, c Config, o Options) (result *Result, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("train %s: %w", c.Name, err)
 	}
-	defer func() { err = errors.Join(err, t.learner.close()) }()
+	defer func() { err = errors.Join(err, t.close()) }()
 	if o.Resume {
 		if err := t.resume(); err != nil {
 			return nil, fmt.Errorf("train %s: %w", c.Name, err)
@@ -81,6 +81,7 @@ type trainer struct {
 	network *nn.Graph
 	drawer  drawer
 	unseen  drawer // of data that training does not use
+	crew    *crew
 	learner learner
 	means   *levelMeans // since the log's last line
 	history []Record
@@ -92,11 +93,18 @@ func newTrainer(c Config, o Options) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.options = o
-	if t.learner, err = newLearner(t.lesson(), o); err != nil {
+	t.options, t.crew = o, newCrew(runtime.NumCPU())
+	t.drawer.crew, t.unseen.crew = t.crew, t.crew
+	if t.learner, err = newLearner(t.lesson(), t.crew, o); err != nil {
+		t.crew.close()
 		return nil, err
 	}
 	return t, nil
+}
+
+func (t *trainer) close() error {
+	defer t.crew.close()
+	return t.learner.close()
 }
 
 // lesson is the objective.
