@@ -141,10 +141,8 @@ func (m Mixture) posterior(r, logWeights []float64, x []float32, v float64) {
 
 // Sample writes one draw from the mixture, a pure function of n.
 func (m Mixture) Sample(dst []float32, n Noise) {
-	var u [1]float32
-	n.uniform(u[:], 1, laneData)
 	n.normal(dst, 0, laneData)
-	mean := m.Means[m.pick(float64(u[0]))]
+	mean := m.Means[m.pick(float64(n.uniformOne(1, laneData)))]
 	for j, z := range dst {
 		dst[j] = float32(mean[j] + m.Std*float64(z))
 	}

@@ -47,12 +47,23 @@ func (n Noise) normal(dst []float32, step uint32, l lane) {
 		return
 	}
 	a, b, c, d := n.block(i, step, l)
-	var tail [4]float32
-	tail[0], tail[1] = boxMuller(a, b)
-	if len(dst) == 3 {
-		tail[2], tail[3] = boxMuller(c, d)
+	first, second := boxMuller(a, b)
+	switch len(dst) {
+	case 3:
+		dst[2], _ = boxMuller(c, d)
+		fallthrough
+	case 2:
+		dst[1] = second
+		fallthrough
+	default:
+		dst[0] = first
 	}
-	copy(dst, tail[:])
+}
+
+// uniformOne is the first number of uniform.
+func (n Noise) uniformOne(step uint32, l lane) float32 {
+	bits, _, _, _ := n.block(0, step, l)
+	return unit(bits)
 }
 
 func (n Noise) uniform(dst []float32, step uint32, l lane) {
@@ -105,13 +116,16 @@ func sincosTurn(v uint32) (sin, cos float32) {
 	q = float32(t2*q) + 1.0/24
 	q = float32(t2*q) - 0.5
 	cos = 1 + float32(t2*q)
-	switch quarter & 3 {
-	case 1:
-		sin, cos = cos, -sin
-	case 2:
-		sin, cos = -sin, -cos
-	case 3:
-		sin, cos = -cos, sin
-	}
-	return sin, cos
+	return turned(sin, cos, quarter)
+}
+
+// turned adds so many quarter turns to an angle of the given sine and cosine. It does not branch: where quarters are random,
+// so are the branches, and a processor that guesses wrongly waits longer than all this takes.
+func turned(sin, cos float32, quarters uint32) (float32, float32) {
+	s, c := math.Float32bits(sin), math.Float32bits(cos)
+	swapped := (s ^ c) & -(quarters & 1)
+	s, c = s^swapped, c^swapped
+	s ^= quarters & 2 << 30
+	c ^= (quarters + 1) & 2 << 30
+	return math.Float32frombits(s), math.Float32frombits(c)
 }
