@@ -39,6 +39,13 @@ func TestCrew(t *testing.T) {
 		if err := crew.do(size, func(int) error { return nil }); err != nil {
 			t.Errorf("a crew of %d after that: error %v", size, err)
 		}
+		for n := 1; n <= size; n++ { // the others go on sleeping
+			done := make([]int, size)
+			err := crew.do(n, func(i int) error { done[i]++; return nil })
+			if want := append(slices.Repeat([]int{1}, n), make([]int, size-n)...); err != nil || !slices.Equal(done, want) {
+				t.Errorf("%d of a crew of %d did %v, error %v", n, size, done, err)
+			}
+		}
 		crew.close() // TestMain sees whether goroutines are left
 	}
 }
