@@ -45,7 +45,7 @@ classifiers: onnxruntime build data ## Train again the classifiers that images a
 	bin/langevin eval classifier fashion-mnist --data data/fashion-mnist --out training/eval/classifiers/fashion-mnist.onnx
 
 .PHONY: zoo
-zoo: onnxruntime data build ## Train mnist and fashion from nothing into out/models (some 40 min each on two cores; goes on where it stopped)
+zoo: onnxruntime data build ## Train mnist and fashion from nothing into out/models (80 and 40 min on two cores; goes on where it stopped)
 	@for model in mnist fashion; do \
 		resume=; [ ! -d $(OUT)/checkpoints/$$model ] || resume=--resume; \
 		bin/langevin train $$model-small $$resume --out $(OUT) || exit 1; \
