@@ -48,15 +48,12 @@ func (n Noise) normal(dst []float32, step uint32, l lane) {
 	}
 	a, b, c, d := n.block(i, step, l)
 	first, second := boxMuller(a, b)
-	switch len(dst) {
-	case 3:
-		dst[2], _ = boxMuller(c, d)
-		fallthrough
-	case 2:
+	dst[0] = first
+	if len(dst) > 1 {
 		dst[1] = second
-		fallthrough
-	default:
-		dst[0] = first
+	}
+	if len(dst) > 2 {
+		dst[2], _ = boxMuller(c, d)
 	}
 }
 
@@ -125,7 +122,7 @@ func turned(sin, cos float32, quarters uint32) (float32, float32) {
 	s, c := math.Float32bits(sin), math.Float32bits(cos)
 	swapped := (s ^ c) & -(quarters & 1)
 	s, c = s^swapped, c^swapped
-	s ^= quarters & 2 << 30
-	c ^= (quarters + 1) & 2 << 30
+	s ^= (quarters & 2) << 30
+	c ^= ((quarters + 1) & 2) << 30
 	return math.Float32frombits(s), math.Float32frombits(c)
 }
