@@ -689,56 +689,66 @@ var File_langevin_v1_sampler_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\n" +
-	"\x19langevin/v1/sampler.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\"\xa8\x02\n" +
-	"\x10AnnealedLangevin\x12/\n" +
-	"\x06sigmas\x18\x01 \x03(\x01B\x17\xbaH\x14\x92\x01\x11\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00R\x06sigmas\x124\n" +
-	"\x0fsteps_per_level\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x00R\rstepsPerLevel\x88\x01\x01\x12.\n" +
-	"\astep_lr\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x06stepLr\x88\x01\x01\x12\x1d\n" +
-	"\adenoise\x18\x04 \x01(\bH\x02R\adenoise\x88\x01\x01\x12#\n" +
+	"\x19langevin/v1/sampler.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19langevin/v1/setting.proto\"\xa1\a\n" +
+	"\x10AnnealedLangevin\x12u\n" +
+	"\x06sigmas\x18\x01 \x03(\x01B]\xbaH\x14\x92\x01\x11\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18B\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\vthe model'sR\x06sigmas\x12s\n" +
+	"\x0fsteps_per_level\x18\x02 \x01(\x05BF\xbaH\x04\x1a\x02(\x01\xaa\xee\x18;\x1a\x0fSteps per level\"\x1bupdates at each noise level2\vthe model'sH\x00R\rstepsPerLevel\x88\x01\x01\x12}\n" +
+	"\astep_lr\x18\x03 \x01(\x01B_\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18K\x1a\x1bStep size at the last level\"\x1fstep size at the smallest sigma2\vthe model'sH\x01R\x06stepLr\x88\x01\x01\x12U\n" +
+	"\adenoise\x18\x04 \x01(\bB6\xaa\xee\x182\x1a\aDenoise\"\x1aend with a noise-free step2\vthe model'sH\x02R\adenoise\x88\x01\x01\x12\x94\x01\n" +
 	"\n" +
-	"consistent\x18\x05 \x01(\bH\x03R\n" +
-	"consistent\x88\x01\x01B\x12\n" +
+	"consistent\x18\x05 \x01(\bBo\xaa\xee\x18k\x1a\x10Consistent noise\"Jadd the noise that each level asks for, as Jolicoeur-Martineau et al. 20212\vthe model'sH\x03R\n" +
+	"consistent\x88\x01\x01:\xf8\x01\xaa\xee\x18\xf3\x01\n" +
+	"\bannealed\x12\x11Annealed Langevin\x1aLLangevin dynamics at every noise level, from the largest σ to the smallest.\"sThe default of most models. It needs many evaluations, and it follows guides and compositions of scores faithfully.*\x11Song & Ermon 2019B\x12\n" +
 	"\x10_steps_per_levelB\n" +
 	"\n" +
 	"\b_step_lrB\n" +
 	"\n" +
 	"\b_denoiseB\r\n" +
-	"\v_consistent\"\xdc\x01\n" +
-	"\bLangevin\x12+\n" +
-	"\x05sigma\x18\x01 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05sigma\x88\x01\x01\x12\"\n" +
-	"\x05steps\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x01R\x05steps\x88\x01\x01\x122\n" +
-	"\tstep_size\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\bstepSize\x88\x01\x01\x12\x1d\n" +
-	"\adenoise\x18\x04 \x01(\bH\x03R\adenoise\x88\x01\x01B\b\n" +
+	"\v_consistent\"\xba\x05\n" +
+	"\bLangevin\x12X\n" +
+	"\x05sigma\x18\x01 \x01(\x01B=\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18)\x1a\x02σ\"\rthe one sigma2\x14the model's smallestH\x00R\x05sigma\x88\x01\x01\x12<\n" +
+	"\x05steps\x18\x02 \x01(\x05B!\xbaH\x04\x1a\x02(\x01\xaa\xee\x18\x16\x1a\x05Steps\"\aupdates*\x041000H\x01R\x05steps\x88\x01\x01\x12l\n" +
+	"\tstep_size\x18\x03 \x01(\x01BJ\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x186\x1a\tStep size\"\tstep size2\x1ethat of the model's last levelH\x02R\bstepSize\x88\x01\x01\x12O\n" +
+	"\adenoise\x18\x04 \x01(\bB0\xaa\xee\x18,\x1a\aDenoise\"\x1aend with a noise-free step*\x05falseH\x03R\adenoise\x88\x01\x01:\xa8\x02\xaa\xee\x18\xa3\x02\n" +
+	"\blangevin\x12\x0ePlain Langevin\x1arLangevin dynamics at one σ: chains stay in the mode that they meet first, so the weights of modes come out wrong.\"[A control that shows what annealing is for. It also refines samples at a fixed noise level.*6Langevin dynamics as in Song & Ermon 2019, section 2.2B\b\n" +
 	"\x06_sigmaB\b\n" +
 	"\x06_stepsB\f\n" +
 	"\n" +
 	"_step_sizeB\n" +
 	"\n" +
-	"\b_denoise\"\xbd\x05\n" +
+	"\b_denoise\"\x84\f\n" +
 	"\x12PredictorCorrector\x12\"\n" +
-	"\x03sde\x18\x01 \x01(\v2\x10.langevin.v1.SdeR\x03sde\x12\x1a\n" +
-	"\x01n\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x02H\x00R\x01n\x88\x01\x01\x12>\n" +
-	"\tpredictor\x18\x03 \x01(\x0e2\x16.langevin.v1.PredictorB\b\xbaH\x05\x82\x01\x02\x10\x01R\tpredictor\x12>\n" +
-	"\tcorrector\x18\x04 \x01(\x0e2\x16.langevin.v1.CorrectorB\b\xbaH\x05\x82\x01\x02\x10\x01R\tcorrector\x125\n" +
-	"\x0fcorrector_steps\x18\x05 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x01R\x0ecorrectorSteps\x88\x01\x01\x12.\n" +
-	"\x03snr\x18\x06 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\x03snr\x88\x01\x01\x126\n" +
-	"\aepsilon\x18\a \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\aepsilon\x88\x01\x01\x12\x1d\n" +
-	"\adenoise\x18\b \x01(\bH\x04R\adenoise\x88\x01\x01:\xee\x01\xbaH\xea\x01\x1av\n" +
+	"\x03sde\x18\x01 \x01(\v2\x10.langevin.v1.SdeR\x03sde\x12B\n" +
+	"\x01n\x18\x02 \x01(\x05B/\xbaH\x04\x1a\x02(\x02\xaa\xee\x18$\n" +
+	"\x05times\x1a\x05Times\"\x0etimes to visit*\x041000H\x00R\x01n\x88\x01\x01\x12\x93\x01\n" +
+	"\tpredictor\x18\x03 \x01(\x0e2\x16.langevin.v1.PredictorB]\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18Q\x1a\tPredictor\"1rule that takes a chain from one time to the next*\x11reverse_diffusionR\tpredictor\x12\xad\x01\n" +
+	"\tcorrector\x18\x04 \x01(\x0e2\x16.langevin.v1.CorrectorBw\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18k\x1a\tCorrector\"Xrule that corrects a chain at each time; langevin is for samples of at least 64 elements*\x04noneR\tcorrector\x12\x97\x01\n" +
+	"\x0fcorrector_steps\x18\x05 \x01(\x05Bi\xbaH\x04\x1a\x02(\x01\xaa\xee\x18^\x1a\x0fCorrector steps\"\x1ecorrector updates at each time*\x011:(\n" +
+	"\tcorrector\x12\blangevin\x12\x11annealed_langevinH\x01R\x0ecorrectorSteps\x88\x01\x01\x12\xab\x01\n" +
+	"\x03snr\x18\x06 \x01(\x01B\x93\x01\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18x\x1a\x15Signal-to-noise ratio\"/signal-to-noise ratio of the corrector, below 1*\x040.16:(\n" +
+	"\tcorrector\x12\blangevin\x12\x11annealed_langevinH\x02R\x03snr\x88\x01\x01\x12y\n" +
+	"\aepsilon\x18\a \x01(\x01BZ\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18?\x1a\rSmallest time\"\x16smallest time, below 12\x161e-5 for ve, else 1e-3H\x03R\aepsilon\x88\x01\x01\x12X\n" +
+	"\adenoise\x18\b \x01(\bB9\xaa\xee\x185\x1a\aDenoise\"$leave out the noise of the last step*\x04trueH\x04R\adenoise\x88\x01\x01:\xe8\x03\xbaH\xea\x01\x1av\n" +
 	"\x17predictor_corrector.one\x120predictor or corrector must be another than none\x1a)this.predictor != 1 || this.corrector > 1\x1ap\n" +
-	"\x1dpredictor_corrector.ancestral\x12!sub-VP has no ancestral predictor\x1a,this.predictor != 4 || this.sde.process != 3B\x04\n" +
+	"\x1dpredictor_corrector.ancestral\x12!sub-VP has no ancestral predictor\x1a,this.predictor != 4 || this.sde.process != 3\xaa\xee\x18\xf5\x01\n" +
+	"\x02pc\x12\x13Predictor-corrector\x1aHSteps of the reverse-time diffusion, each corrected by Langevin updates.\"~With a few hundred times and the ancestral predictor it often has better samples than annealed Langevin for fewer evaluations.*\x10Song et al. 2021B\x04\n" +
 	"\x02_nB\x12\n" +
 	"\x10_corrector_stepsB\x06\n" +
 	"\x04_snrB\n" +
 	"\n" +
 	"\b_epsilonB\n" +
 	"\n" +
-	"\b_denoise\"\xc3\x04\n" +
-	"\x03Sde\x128\n" +
-	"\aprocess\x18\x01 \x01(\x0e2\x14.langevin.v1.ProcessB\b\xbaH\x05\x82\x01\x02\x10\x01R\aprocess\x122\n" +
-	"\tsigma_min\x18\x02 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\bsigmaMin\x88\x01\x01\x122\n" +
-	"\tsigma_max\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\bsigmaMax\x88\x01\x01\x120\n" +
-	"\bbeta_min\x18\x04 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\abetaMin\x88\x01\x01\x120\n" +
-	"\bbeta_max\x18\x05 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\abetaMax\x88\x01\x01:\xff\x01\xbaH\xfb\x01\x1a\x7f\n" +
+	"\b_denoise\"\xfe\x06\n" +
+	"\x03Sde\x12\\\n" +
+	"\aprocess\x18\x01 \x01(\x0e2\x14.langevin.v1.ProcessB,\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18 \x1a\aProcess\"\x11diffusion process*\x02veR\aprocess\x12\x80\x01\n" +
+	"\tsigma_min\x18\x02 \x01(\x01B^\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18J\x1a\fσ at time 0\"\x0fnoise at time 02\x1athe model's smallest sigma:\r\n" +
+	"\aprocess\x12\x02veH\x00R\bsigmaMin\x88\x01\x01\x12\x7f\n" +
+	"\tsigma_max\x18\x03 \x01(\x01B]\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18I\x1a\fσ at time 1\"\x0fnoise at time 12\x19the model's largest sigma:\r\n" +
+	"\aprocess\x12\x02veH\x01R\bsigmaMax\x88\x01\x01\x12n\n" +
+	"\bbeta_min\x18\x04 \x01(\x01BN\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18:\x1a\fβ at time 0\"\x0ebeta at time 0*\x030.1:\x15\n" +
+	"\aprocess\x12\x02vp\x12\x06sub_vpH\x02R\abetaMin\x88\x01\x01\x12m\n" +
+	"\bbeta_max\x18\x05 \x01(\x01BM\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x189\x1a\fβ at time 1\"\x0ebeta at time 1*\x0220:\x15\n" +
+	"\aprocess\x12\x02vp\x12\x06sub_vpH\x03R\abetaMax\x88\x01\x01:\xff\x01\xbaH\xfb\x01\x1a\x7f\n" +
 	"\tsde.sigma\x12!sigma_max must be above sigma_min\x1aO!has(this.sigma_min) || !has(this.sigma_max) || this.sigma_max > this.sigma_min\x1ax\n" +
 	"\bsde.beta\x12\x1fbeta_max must be above beta_min\x1aK!has(this.beta_min) || !has(this.beta_max) || this.beta_max > this.beta_minB\f\n" +
 	"\n" +
@@ -746,12 +756,14 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\n" +
 	"_sigma_maxB\v\n" +
 	"\t_beta_minB\v\n" +
-	"\t_beta_max\"\xdb\x01\n" +
-	"\x0fProbabilityFlow\x124\n" +
-	"\x06sigmas\x18\x01 \x03(\x01B\x1c\xbaH\x19\xd8\x01\x01\x92\x01\x13\b\x02\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00R\x06sigmas\x12\"\n" +
-	"\x05steps\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x00R\x05steps\x88\x01\x01\x129\n" +
-	"\x06method\x18\x03 \x01(\x0e2\x17.langevin.v1.FlowMethodB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06method\x12\x1d\n" +
-	"\adenoise\x18\x04 \x01(\bH\x01R\adenoise\x88\x01\x01B\b\n" +
+	"\t_beta_max\"\xe9\x05\n" +
+	"\x0fProbabilityFlow\x12}\n" +
+	"\x06sigmas\x18\x01 \x03(\x01Be\xbaH\x19\xd8\x01\x01\x92\x01\x13\b\x02\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18E\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\x0ethose of stepsR\x06sigmas\x12m\n" +
+	"\x05steps\x18\x02 \x01(\x05BR\xbaH\x04\x1a\x02(\x01\xaa\xee\x18G\x12\n" +
+	"flow-steps\x1a\x05Steps\"&steps, spaced as in Karras et al. 2022*\x0250B\x06sigmasH\x00R\x05steps\x88\x01\x01\x12\\\n" +
+	"\x06method\x18\x03 \x01(\x0e2\x17.langevin.v1.FlowMethodB+\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18\x1f\x1a\x06Method\"\x0frule for a step*\x04heunR\x06method\x12P\n" +
+	"\adenoise\x18\x04 \x01(\bB1\xaa\xee\x18-\x1a\aDenoise\"\x1cend with the step to sigma 0*\x04trueH\x01R\adenoise\x88\x01\x01:\xa1\x02\xaa\xee\x18\x9c\x02\n" +
+	"\x04flow\x12\x10Probability flow\x1amAn ordinary differential equation carries each chain from noise to data; the only noise is the initial state.\"mThe fewest evaluations: 20 to 60 are enough for most models. Errors of the network are not repaired by noise.*$Song et al. 2021, Karras et al. 2022B\b\n" +
 	"\x06_stepsB\n" +
 	"\n" +
 	"\b_denoise*V\n" +
@@ -767,18 +779,23 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\x0ePREDICTOR_NONE\x10\x01\x12\x1c\n" +
 	"\x18PREDICTOR_EULER_MARUYAMA\x10\x02\x12\x1f\n" +
 	"\x1bPREDICTOR_REVERSE_DIFFUSION\x10\x03\x12\x17\n" +
-	"\x13PREDICTOR_ANCESTRAL\x10\x04*s\n" +
+	"\x13PREDICTOR_ANCESTRAL\x10\x04*\x8c\x01\n" +
 	"\tCorrector\x12\x19\n" +
 	"\x15CORRECTOR_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eCORRECTOR_NONE\x10\x01\x12\x16\n" +
-	"\x12CORRECTOR_LANGEVIN\x10\x02\x12\x1f\n" +
-	"\x1bCORRECTOR_ANNEALED_LANGEVIN\x10\x03*q\n" +
+	"\x12CORRECTOR_LANGEVIN\x10\x02\x128\n" +
+	"\x1bCORRECTOR_ANNEALED_LANGEVIN\x10\x03\x1a\x17\xaa\xee\x18\x13\n" +
+	"\x11CorrectorAnnealed*\xa7\x01\n" +
 	"\n" +
 	"FlowMethod\x12\x1b\n" +
-	"\x17FLOW_METHOD_UNSPECIFIED\x10\x00\x12\x15\n" +
-	"\x11FLOW_METHOD_EULER\x10\x01\x12\x14\n" +
-	"\x10FLOW_METHOD_HEUN\x10\x02\x12\x19\n" +
-	"\x15FLOW_METHOD_MULTISTEP\x10\x03B>Z<github.com/langevin-ml/langevin/proto/langevin/v1;langevinv1b\x06proto3"
+	"\x17FLOW_METHOD_UNSPECIFIED\x10\x00\x12&\n" +
+	"\x11FLOW_METHOD_EULER\x10\x01\x1a\x0f\xaa\xee\x18\v\n" +
+	"\tFlowEuler\x12$\n" +
+	"\x10FLOW_METHOD_HEUN\x10\x02\x1a\x0e\xaa\xee\x18\n" +
+	"\n" +
+	"\bFlowHeun\x12.\n" +
+	"\x15FLOW_METHOD_MULTISTEP\x10\x03\x1a\x13\xaa\xee\x18\x0f\n" +
+	"\rFlowMultistepB>Z<github.com/langevin-ml/langevin/proto/langevin/v1;langevinv1b\x06proto3"
 
 var (
 	file_langevin_v1_sampler_proto_rawDescOnce sync.Once
@@ -823,6 +840,7 @@ func file_langevin_v1_sampler_proto_init() {
 	if File_langevin_v1_sampler_proto != nil {
 		return
 	}
+	file_langevin_v1_setting_proto_init()
 	file_langevin_v1_sampler_proto_msgTypes[0].OneofWrappers = []any{}
 	file_langevin_v1_sampler_proto_msgTypes[1].OneofWrappers = []any{}
 	file_langevin_v1_sampler_proto_msgTypes[2].OneofWrappers = []any{}

@@ -1,0 +1,151 @@
+package langevinv1
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// SamplerDescription is a kind of sampler as the API describes it: its message with the options of the .proto file.
+// Everything that offers samplers to people reads it, so that a new kind or setting is offered everywhere.
+type SamplerDescription struct {
+	*SamplerKind                      // the option of the message
+	Field        string               // the field of the sampler in SampleRequest, Started and Model: "annealed_langevin"
+	Settings     []SettingDescription // in the order of the message's fields
+	message      protoreflect.MessageType
+}
+
+// samplerOneof is the name of the oneof that holds a sampler, in every message that has one.
+const samplerOneof = "sampler"
+
+// Samplers describes every kind of sampler, in the order of the fields of SampleRequest.
+func Samplers() []SamplerDescription {
+	fields := (&SampleRequest{}).ProtoReflect().Descriptor().Oneofs().ByName(samplerOneof).Fields()
+	all := make([]SamplerDescription, fields.Len())
+	for i := range all {
+		all[i] = describe(fields.Get(i))
+	}
+	return all
+}
+
+func describe(field protoreflect.FieldDescriptor) SamplerDescription {
+	kind, _ := proto.GetExtension(field.Message().Options(), E_SamplerKind).(*SamplerKind)
+	return SamplerDescription{
+		SamplerKind: kind,
+		Field:       string(field.Name()),
+		Settings:    settingsOf(field.Message(), nil),
+		message:     (&SampleRequest{}).ProtoReflect().NewField(field).Message().Type(),
+	}
+}
+
+// settingsOf returns the settings of a message, and those of the messages in it that have no option of their own.
+func settingsOf(message protoreflect.MessageDescriptor, path []protoreflect.FieldDescriptor) []SettingDescription {
+	var all []SettingDescription
+	for i := range message.Fields().Len() {
+		field := message.Fields().Get(i)
+		here := append(slices.Clip(path), field)
+		if setting, _ := proto.GetExtension(field.Options(), E_Setting).(*Setting); setting != nil {
+			all = append(all, SettingDescription{Setting: setting, path: here})
+		} else if field.Message() != nil {
+			all = append(all, settingsOf(field.Message(), here)...)
+		}
+	}
+	return all
+}
+
+// SamplerByWord returns the kind of sampler that a word of the command line chooses.
+func SamplerByWord(word string) (SamplerDescription, bool) {
+	return findSampler(func(d SamplerDescription) bool { return d.GetWord() == word })
+}
+
+// SamplerByField returns the kind of sampler that stands in a field of SampleRequest.
+func SamplerByField(field string) (SamplerDescription, bool) {
+	return findSampler(func(d SamplerDescription) bool { return d.Field == field })
+}
+
+// SamplerOf returns the kind of sampler that a message configures.
+func SamplerOf(sampler proto.Message) (SamplerDescription, bool) {
+	name := sampler.ProtoReflect().Descriptor().FullName()
+	return findSampler(func(d SamplerDescription) bool { return d.message.Descriptor().FullName() == name })
+}
+
+func findSampler(is func(SamplerDescription) bool) (SamplerDescription, bool) {
+	all := Samplers()
+	if i := slices.IndexFunc(all, is); i >= 0 {
+		return all[i], true
+	}
+	return SamplerDescription{}, false
+}
+
+// New returns an empty message of the kind, which asks for all of its defaults.
+func (d SamplerDescription) New() proto.Message { return d.message.New().Interface() }
+
+// Setting returns the setting of a name, as [SettingDescription.Key] has it.
+func (d SamplerDescription) Setting(name string) (SettingDescription, bool) {
+	i := slices.IndexFunc(d.Settings, func(s SettingDescription) bool { return s.Key() == name })
+	if i < 0 {
+		return SettingDescription{}, false
+	}
+	return d.Settings[i], true
+}
+
+// Complete sets the settings that sampler, a message of the kind, leaves out and whose defaults are values. Those that
+// depend on the model stay unset.
+func (d SamplerDescription) Complete(sampler proto.Message) {
+	for _, s := range d.Settings {
+		if s.GetDefault() == "" || s.Has(sampler) {
+			continue
+		}
+		if err := s.SetText(sampler, s.GetDefault()); err != nil {
+			panic("the default of " + s.Field() + " in sampler.proto: " + err.Error()) // a test sets every default
+		}
+	}
+}
+
+// SamplerIn returns the sampler that a SampleRequest, Started or Model holds; nil if it holds none.
+func SamplerIn(holder proto.Message) proto.Message {
+	m := holder.ProtoReflect()
+	oneof := m.Descriptor().Oneofs().ByName(samplerOneof)
+	if oneof == nil || m.WhichOneof(oneof) == nil {
+		return nil
+	}
+	return m.Get(m.WhichOneof(oneof)).Message().Interface()
+}
+
+// SetSampler puts a sampler into a SampleRequest, Started or Model. It reports whether the holder has a field for it.
+func SetSampler(holder, sampler proto.Message) bool {
+	d, found := SamplerOf(sampler)
+	field := holder.ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(d.Field))
+	if !found || field == nil {
+		return false
+	}
+	holder.ProtoReflect().Set(field, protoreflect.ValueOfMessage(sampler.ProtoReflect()))
+	return true
+}
+
+// wordOf is the word for a value of an enum: its name without that of the enum, in lower case. The word of the zero
+// value is empty.
+func wordOf(value protoreflect.EnumValueDescriptor) string {
+	if value.Number() == 0 {
+		return ""
+	}
+	enum := value.Parent().(protoreflect.EnumDescriptor)
+	prefix := strings.TrimSuffix(string(enum.Values().ByNumber(0).Name()), "UNSPECIFIED")
+	return strings.ToLower(strings.TrimPrefix(string(value.Name()), prefix))
+}
+
+// valueOf is the value of an enum that has a word; nil if none has.
+func valueOf(enum protoreflect.EnumDescriptor, word string) protoreflect.EnumValueDescriptor {
+	for i := range enum.Values().Len() {
+		if v := enum.Values().Get(i); v.Number() != 0 && wordOf(v) == word {
+			return v
+		}
+	}
+	return nil
+}
+
+// firstOf returns the first text that is not empty.
+func firstOf(texts ...string) string { return cmp.Or(texts...) }
