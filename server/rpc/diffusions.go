@@ -3,145 +3,119 @@ package rpc
 import (
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// Defaults of the samplers of Song et al. (2021) and Karras et al. (2022) for requests that leave them out.
-const (
-	defaultTimes     = 1000
-	defaultSNR       = 0.16
-	defaultFlowSteps = 50
-	karrasRho        = 7
-)
+// karrasRho spaces the default sigmas of the probability flow (Karras et al. 2022, table 1).
+const karrasRho = 7
 
-func compilePredictorCorrector(in *langevinv1.PredictorCorrector, m models.Manifest, maxSteps int, bad *invalid) compiled {
-	const field = "predictor_corrector."
-	before := len(*bad)
-	pc := sampling.PredictorCorrector{
-		SDE:       sdeOf(in.GetSde(), m, bad),
-		N:         defaultTimes,
-		Predictor: choice(predictors(), in.GetPredictor(), field+"predictor", bad),
-		Corrector: choice(correctors(), in.GetCorrector(), field+"corrector", bad),
-		SNR:       defaultSNR, CorrectorSteps: 1, Denoise: true,
-	}
-	pc.Epsilon = pc.SDE.SmallestTime()
-	override(&pc.N, in.N)
-	override(&pc.CorrectorSteps, in.CorrectorSteps)
-	override(&pc.SNR, in.Snr)
-	override(&pc.Epsilon, in.Epsilon)
-	if in.Denoise != nil {
-		pc.Denoise = in.GetDenoise()
-	}
-	if pc.CorrectorSteps < 1 { // checked without a corrector too
-		bad.add(field+"corrector_steps", pc.CorrectorSteps, "at least 1")
-	}
-	if !(pc.SNR > 0 && pc.SNR < 1) {
-		bad.add(field+"snr", pc.SNR, "above 0 and below 1")
-	}
-	if pc.Epsilon == 0 { // which would mean the default
-		bad.add(field+"epsilon", 0, "above 0 and below 1")
-	}
-	if pc.N > maxSteps/(1+max(0, pc.CorrectorSteps)) {
-		bad.add(field+"n", pc.N, "at most %d evaluations of a chain in all (limits.max_steps)", maxSteps)
-	}
-	if len(*bad) > before {
-		return compiled{}
-	}
-	bad.join(field, pc.CheckDim(m.Dim()))
-	plan, err := pc.Plan()
-	if bad.join(field, err); err != nil {
-		return compiled{}
-	}
-	return compiled{plan, pc.Prior(), func(s *langevinv1.Started) {
-		s.Sampler = &langevinv1.Started_PredictorCorrector{PredictorCorrector: predictorCorrectorProto(pc)}
-	}}
+func completePredictorCorrector(in *langevinv1.PredictorCorrector, m models.Manifest) error {
+	sde := in.GetSde()
+	setDefault(&sde.SigmaMin, m.Sigmas[len(m.Sigmas)-1])
+	setDefault(&sde.SigmaMax, m.Sigmas[0])
+	setDefault(&in.Epsilon, sdeOf(sde, &invalid{}).SmallestTime())
+	return nil
 }
 
-// sdeOf reads a process; what is left out comes from the model or the paper.
-func sdeOf(in *langevinv1.Sde, m models.Manifest, bad *invalid) sampling.SDE {
-	const field = "predictor_corrector.sde."
-	s := sampling.PaperSDE(choice(processes(), in.GetProcess(), field+"process", bad))
-	s.SigmaMin, s.SigmaMax = m.Sigmas[len(m.Sigmas)-1], m.Sigmas[0]
-	if in != nil {
-		override(&s.SigmaMin, in.SigmaMin)
-		override(&s.SigmaMax, in.SigmaMax)
-		override(&s.BetaMin, in.BetaMin)
-		override(&s.BetaMax, in.BetaMax)
+func planPredictorCorrector(
+	in *langevinv1.PredictorCorrector, m models.Manifest, maxSteps int, bad *invalid,
+) (sampling.Plan, sampling.Prior) {
+	pc := sampling.PredictorCorrector{
+		SDE: sdeOf(in.GetSde(), bad), N: int(in.GetN()),
+		Predictor:      choice(predictors(), in.GetPredictor(), "predictor", bad),
+		Corrector:      choice(correctors(), in.GetCorrector(), "corrector", bad),
+		CorrectorSteps: int(in.GetCorrectorSteps()), SNR: in.GetSnr(), Epsilon: in.GetEpsilon(), Denoise: in.GetDenoise(),
 	}
-	for _, process := range []sampling.Process{sampling.VE, sampling.VP} { // the other's settings have to make sense too
+	checkPredictorCorrector(pc, maxSteps, bad)
+	if len(*bad) > 0 {
+		return nil, sampling.Prior{}
+	}
+	bad.join("", pc.CheckDim(m.Dim()))
+	plan, err := pc.Plan()
+	if err != nil {
+		bad.join("", err)
+		return nil, sampling.Prior{}
+	}
+	clearOther(in.GetSde(), pc.SDE.Process)
+	return plan, pc.Prior()
+}
+
+// checkPredictorCorrector checks the corrector's settings where there is no corrector too.
+func checkPredictorCorrector(pc sampling.PredictorCorrector, maxSteps int, bad *invalid) {
+	if pc.CorrectorSteps < 1 {
+		bad.add("corrector_steps", pc.CorrectorSteps, "at least 1")
+	}
+	if !(pc.SNR > 0 && pc.SNR < 1) {
+		bad.add("snr", pc.SNR, "above 0 and below 1")
+	}
+	if pc.Epsilon == 0 { // which would mean the default
+		bad.add("epsilon", 0, "above 0 and below 1")
+	}
+	if pc.N > maxSteps/(1+max(0, pc.CorrectorSteps)) {
+		bad.add("n", pc.N, "at most %d evaluations of a chain in all (limits.max_steps)", maxSteps)
+	}
+}
+
+// sdeOf reads a process. The settings of the other processes have to make sense too.
+func sdeOf(in *langevinv1.Sde, bad *invalid) sampling.SDE {
+	s := sampling.SDE{
+		Process:  choice(processes(), in.GetProcess(), "sde.process", bad),
+		SigmaMin: in.GetSigmaMin(), SigmaMax: in.GetSigmaMax(), BetaMin: in.GetBetaMin(), BetaMax: in.GetBetaMax(),
+	}
+	for _, process := range []sampling.Process{sampling.VE, sampling.VP} {
 		checked := s
 		checked.Process = process
-		bad.join(field, checked.Validate())
+		bad.join("sde.", checked.Validate())
 	}
 	return s
 }
 
-func sdeProto(s sampling.SDE) *langevinv1.Sde {
-	out := &langevinv1.Sde{Process: named(processes(), s.Process)}
-	if s.Process == sampling.VE {
-		out.SigmaMin, out.SigmaMax = &s.SigmaMin, &s.SigmaMax
+// clearOther removes the settings of other processes, which had no effect.
+func clearOther(sde *langevinv1.Sde, process sampling.Process) {
+	if process == sampling.VE {
+		sde.BetaMin, sde.BetaMax = nil, nil
 	} else {
-		out.BetaMin, out.BetaMax = &s.BetaMin, &s.BetaMax
-	}
-	return out
-}
-
-func predictorCorrectorProto(pc sampling.PredictorCorrector) *langevinv1.PredictorCorrector {
-	return &langevinv1.PredictorCorrector{
-		Sde: sdeProto(pc.SDE), N: proto.Int32(int32(pc.N)),
-		Predictor: named(predictors(), pc.Predictor), Corrector: named(correctors(), pc.Corrector),
-		CorrectorSteps: proto.Int32(int32(pc.CorrectorSteps)), Snr: &pc.SNR, Epsilon: &pc.Epsilon, Denoise: &pc.Denoise,
+		sde.SigmaMin, sde.SigmaMax = nil, nil
 	}
 }
 
-func compileFlow(in *langevinv1.ProbabilityFlow, m models.Manifest, maxSteps int, bad *invalid) compiled {
-	const field = "probability_flow."
-	before := len(*bad)
-	flow := sampling.ProbabilityFlow{Method: choice(flowMethods(), in.GetMethod(), field+"method", bad), Denoise: true}
-	if in.Denoise != nil {
-		flow.Denoise = in.GetDenoise()
-	}
-	steps := defaultFlowSteps
-	override(&steps, in.Steps)
+// completeFlow has nothing to add: its steps stand for sigmas, which planFlow writes out once it knows that they are few.
+func completeFlow(*langevinv1.ProbabilityFlow, models.Manifest) error { return nil }
+
+func planFlow(
+	in *langevinv1.ProbabilityFlow, m models.Manifest, maxSteps int, bad *invalid,
+) (sampling.Plan, sampling.Prior) {
+	method := choice(flowMethods(), in.GetMethod(), "method", bad)
+	steps := int(in.GetSteps())
 	if steps < 1 || steps > maxSteps {
-		bad.add(field+"steps", steps, "1 to %d (limits.max_steps)", maxSteps)
-		return compiled{}
+		bad.add("steps", steps, "1 to %d (limits.max_steps)", maxSteps)
+		return nil, sampling.Prior{}
 	}
-	var err error
-	if sigmas := in.GetSigmas(); len(sigmas) > 0 {
-		flow.Schedule, err = sampling.NewSchedule(sigmas...)
-	} else {
-		flow.Schedule, err = sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], steps+1, karrasRho)
+	if len(in.GetSigmas()) == 0 {
+		karras, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], steps+1, karrasRho)
+		bad.join("", err)
+		in.Sigmas = karras.Sigmas()
 	}
-	if err != nil {
-		bad.add(field+"sigmas", err, "finite, positive, strictly decreasing numbers")
+	in.Steps = nil
+	schedule := scheduleOf(in.GetSigmas(), bad)
+	if len(*bad) > 0 {
+		return nil, sampling.Prior{}
 	}
-	if len(*bad) > before {
-		return compiled{}
-	}
+	flow := sampling.ProbabilityFlow{Schedule: schedule, Method: method, Denoise: in.GetDenoise()}
 	plan, err := flow.Plan()
 	if len(plan) > maxSteps {
-		bad.add(field+"steps", flow.Schedule.Levels()-1, "at most %d evaluations in all (limits.max_steps)", maxSteps)
+		bad.add("steps", schedule.Levels()-1, "at most %d evaluations in all (limits.max_steps)", maxSteps)
 	}
-	if bad.join(field, err); err != nil {
-		return compiled{}
-	}
-	return compiled{plan, flow.Prior(), func(s *langevinv1.Started) {
-		s.Sampler = &langevinv1.Started_ProbabilityFlow{ProbabilityFlow: &langevinv1.ProbabilityFlow{
-			Sigmas: flow.Schedule.Sigmas(), Method: named(flowMethods(), flow.Method), Denoise: &flow.Denoise,
-		}}
-	}}
+	bad.join("", err)
+	return plan, flow.Prior()
 }
 
-// The words of the wire and what they mean. Of two words with one meaning the last is the one that answers use.
+// The words of the wire and what they mean. The zero value of an enum is replaced by its default before it gets here.
 
 func processes() []word[langevinv1.Process, sampling.Process] {
 	return []word[langevinv1.Process, sampling.Process]{
-		{langevinv1.Process_PROCESS_UNSPECIFIED, sampling.VE},
 		{langevinv1.Process_PROCESS_VE, sampling.VE},
 		{langevinv1.Process_PROCESS_VP, sampling.VP},
 		{langevinv1.Process_PROCESS_SUB_VP, sampling.SubVP},
@@ -150,7 +124,6 @@ func processes() []word[langevinv1.Process, sampling.Process] {
 
 func predictors() []word[langevinv1.Predictor, sampling.Predictor] {
 	return []word[langevinv1.Predictor, sampling.Predictor]{
-		{langevinv1.Predictor_PREDICTOR_UNSPECIFIED, sampling.ReverseDiffusion},
 		{langevinv1.Predictor_PREDICTOR_NONE, sampling.NoPredictor},
 		{langevinv1.Predictor_PREDICTOR_EULER_MARUYAMA, sampling.EulerMaruyama},
 		{langevinv1.Predictor_PREDICTOR_REVERSE_DIFFUSION, sampling.ReverseDiffusion},
@@ -160,7 +133,6 @@ func predictors() []word[langevinv1.Predictor, sampling.Predictor] {
 
 func correctors() []word[langevinv1.Corrector, sampling.Corrector] {
 	return []word[langevinv1.Corrector, sampling.Corrector]{
-		{langevinv1.Corrector_CORRECTOR_UNSPECIFIED, sampling.NoCorrector},
 		{langevinv1.Corrector_CORRECTOR_NONE, sampling.NoCorrector},
 		{langevinv1.Corrector_CORRECTOR_LANGEVIN, sampling.LangevinCorrector},
 		{langevinv1.Corrector_CORRECTOR_ANNEALED_LANGEVIN, sampling.AnnealedCorrector},
@@ -169,7 +141,6 @@ func correctors() []word[langevinv1.Corrector, sampling.Corrector] {
 
 func flowMethods() []word[langevinv1.FlowMethod, sampling.FlowMethod] {
 	return []word[langevinv1.FlowMethod, sampling.FlowMethod]{
-		{langevinv1.FlowMethod_FLOW_METHOD_UNSPECIFIED, sampling.FlowHeun},
 		{langevinv1.FlowMethod_FLOW_METHOD_EULER, sampling.FlowEuler},
 		{langevinv1.FlowMethod_FLOW_METHOD_HEUN, sampling.FlowHeun},
 		{langevinv1.FlowMethod_FLOW_METHOD_MULTISTEP, sampling.FlowMultistep},

@@ -147,3 +147,10 @@ func (s *Sampling) flowRequest(call flowCall, loaded *host.Loaded[*Engine], bad 
 	}
 	return r
 }
+
+// override replaces a default by what a request gives, if it gives anything.
+func override(value, given *float64) {
+	if given != nil {
+		*value = *given
+	}
+}

@@ -5,12 +5,6 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-const (
-	defaultPreviewChains = 16
-	maxMessageBytes      = 1 << 20  // of a tensor in one event
-	maxPreviewBytes      = 64 << 20 // of all frames of a call, which may have to wait for its slowest chain
-)
-
 // previewOf compiles the preview options of a request for a job that is otherwise complete.
 func previewOf(in *langevinv1.PreviewOptions, job batch.Job, dim int, bad *invalid) *batch.Preview {
 	if in == nil || len(job.Plan) == 0 {
@@ -19,7 +13,7 @@ func previewOf(in *langevinv1.PreviewOptions, job batch.Job, dim int, bad *inval
 	n := job.N
 	p := &batch.Preview{
 		Steps:    previewSteps(in, job, bad),
-		Chains:   min(defaultPreviewChains, n),
+		Chains:   min(langevinv1.DefaultPreviewChains, n),
 		Denoised: in.GetKind() == langevinv1.PreviewKind_PREVIEW_KIND_DENOISED,
 	}
 	if in.Chains != nil {
@@ -33,11 +27,11 @@ func previewOf(in *langevinv1.PreviewOptions, job batch.Job, dim int, bad *inval
 		bad.add("preview.kind", in.GetKind(), "a PreviewKind that this server knows")
 	}
 	frame := 4 * dim * p.Chains
-	if p.Chains > 1 && frame > maxMessageBytes {
-		bad.add("preview.chains", p.Chains, "at most %d, so that a preview stays under 1 MiB", max(1, maxMessageBytes/(4*dim)))
+	if p.Chains > 1 && frame > langevinv1.MaxEventBytes {
+		bad.add("preview.chains", p.Chains, "at most %d, so that a preview stays under 1 MiB", max(1, langevinv1.MaxEventBytes/(4*dim)))
 	}
-	if total := frame * len(p.Steps); total > maxPreviewBytes {
-		bad.add("preview", total, "at most %d bytes in all: fewer frames or fewer chains", maxPreviewBytes)
+	if total := frame * len(p.Steps); total > langevinv1.MaxPreviewBytes {
+		bad.add("preview", total, "at most %d bytes in all: fewer frames or fewer chains", langevinv1.MaxPreviewBytes)
 	}
 	return p
 }
@@ -61,9 +55,13 @@ func previewSteps(in *langevinv1.PreviewOptions, job batch.Job, bad *invalid) []
 			bad.add("preview.frames", c.Frames, "2 to %d, one more than the steps of a chain", last-first+1)
 			return nil
 		}
-		for i := 1; i < int(c.Frames)-1; i++ {
-			steps = append(steps, first+i*(last-first)/(int(c.Frames)-1))
+		return spread(first, last, int(c.Frames))
+	case *langevinv1.PreviewOptions_MaxFrames:
+		if c.MaxFrames < 2 {
+			bad.add("preview.max_frames", c.MaxFrames, "at least 2")
+			return nil
 		}
+		return spread(first, last, min(int(c.MaxFrames), last-first+1))
 	default: // every level is also what an empty message means
 		for s := first + 1; s < last; s++ {
 			if job.Plan[s].Level != job.Plan[s-1].Level {
@@ -72,4 +70,16 @@ func previewSteps(in *langevinv1.PreviewOptions, job batch.Job, bad *invalid) []
 		}
 	}
 	return append(steps, last)
+}
+
+// spread returns a number of frames' steps, from the first to the last, evenly. One frame is the last step's.
+func spread(first, last, frames int) []int {
+	if frames < 2 {
+		return []int{last}
+	}
+	steps := make([]int, frames)
+	for i := range steps {
+		steps[i] = first + i*(last-first)/(frames-1)
+	}
+	return steps
 }

@@ -351,6 +351,7 @@ func TestBadRequests(t *testing.T) {
 		{"negative cadence", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_EverySteps{EverySteps: -1}}), invalid, reason, "preview.every_steps is -1"},
 		{"one frame", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_Frames{Frames: 1}}), invalid, reason, "preview.frames is 1"},
 		{"too many frames", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_Frames{Frames: math.MaxInt32}}), invalid, reason, "preview.frames"},
+		{"one frame at most", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_MaxFrames{MaxFrames: 1}}), invalid, reason, "preview.max_frames is 1"},
 		{"preview of more chains than n", preview(&langevinv1.PreviewOptions{Chains: proto.Int64(5)}), invalid, reason, "preview.chains is 5"},
 		{"path as a name", &langevinv1.SampleRequest{Model: "../../etc/passwd"}, invalid, reason, "model is \"../../etc/passwd\""},
 		{"long name", &langevinv1.SampleRequest{Model: strings.Repeat("a", 1<<20)}, invalid, reason, "aaa...\": want"},

@@ -165,8 +165,9 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 		N: n, Seed: o.job.Seed, FirstChain: o.job.First, Shape: shapeProto(m), Steps: int64(o.job.Plan.NFE()),
 		Engine: loaded.Value.Identity, RequestId: idOf(ctx),
 		Interpolation: req.GetInterpolation(), Guidance: guidance, ResumedAt: int64(o.job.StartStep),
+		Resumable: !o.job.Plan.UsesHistory(),
 	}
-	sampler.set(o.started)
+	langevinv1.SetSampler(o.started, sampler.message)
 	setCondition(o.started, req)
 	return o, nil
 }

@@ -8,104 +8,140 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// defaultLangevinSteps is the length of the papers' plain Langevin runs (NCSN 2019, section 3.2 and appendix B.2).
-const defaultLangevinSteps = 1000
-
-// compiled is a sampler with every default filled in: its plan, where its chains start, and the message that asks for
-// the same again, as a oneof of Started.
+// compiled is a sampler that is ready to run: its plan, where its chains start, and its message with every setting.
 type compiled struct {
-	plan  sampling.Plan
-	prior sampling.Prior
-	set   func(*langevinv1.Started)
+	plan    sampling.Plan
+	prior   sampling.Prior
+	message proto.Message
 }
 
-// compile reads the sampler of a request, with what is left out from the model's manifest. What is out of range is
-// added to bad.
+// kind is how one kind of sampler is run. complete fills in the settings whose defaults depend on the model; those that
+// are values are set already. plan compiles the complete message. Both name fields as the message does.
+type kind struct {
+	complete func(proto.Message, models.Manifest) error
+	plan     func(proto.Message, models.Manifest, int, *invalid) (sampling.Plan, sampling.Prior)
+}
+
+// kinds is the one table of samplers, by their fields in a request.
+func kinds() map[string]kind {
+	return map[string]kind{
+		defaultKind:           kindOf(completeAnnealed, planAnnealed),
+		"langevin":            kindOf(completeLangevin, planLangevin),
+		"predictor_corrector": kindOf(completePredictorCorrector, planPredictorCorrector),
+		"probability_flow":    kindOf(completeFlow, planFlow),
+	}
+}
+
+// defaultKind is what a request without a sampler gets.
+const defaultKind = "annealed_langevin"
+
+// kindOf is the kind whose settings are a message of type M.
+func kindOf[M proto.Message](
+	complete func(M, models.Manifest) error,
+	plan func(M, models.Manifest, int, *invalid) (sampling.Plan, sampling.Prior),
+) kind {
+	return kind{
+		complete: func(in proto.Message, m models.Manifest) error { return complete(in.(M), m) },
+		plan: func(in proto.Message, m models.Manifest, maxSteps int, bad *invalid) (sampling.Plan, sampling.Prior) {
+			return plan(in.(M), m, maxSteps, bad)
+		},
+	}
+}
+
+// compile compiles the sampler of a request for a model. What is out of range is added to bad.
 func compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad *invalid) compiled {
-	switch s := req.GetSampler().(type) {
-	case *langevinv1.SampleRequest_Langevin:
-		return compileLangevin(s.Langevin, m, maxSteps, bad)
-	case *langevinv1.SampleRequest_AnnealedLangevin:
-		return compileAnnealed(s.AnnealedLangevin, m, maxSteps, bad)
-	case *langevinv1.SampleRequest_PredictorCorrector:
-		return compilePredictorCorrector(s.PredictorCorrector, m, maxSteps, bad)
-	case *langevinv1.SampleRequest_ProbabilityFlow:
-		return compileFlow(s.ProbabilityFlow, m, maxSteps, bad)
+	d, _ := langevinv1.SamplerByField(defaultKind)
+	message := d.New()
+	if given := langevinv1.SamplerIn(req); given != nil {
+		d, _ = langevinv1.SamplerOf(given)
+		message = proto.Clone(given)
 	}
-	return compileAnnealed(&langevinv1.AnnealedLangevin{}, m, maxSteps, bad)
+	d.Complete(message)
+	var own invalid
+	kind := kinds()[d.Field]
+	if err := kind.complete(message, m); err != nil {
+		own.join("", err)
+	}
+	result := compiled{message: message}
+	if len(own) == 0 {
+		result.plan, result.prior = kind.plan(message, m, maxSteps, &own)
+	}
+	for _, mistake := range own {
+		bad.join(d.Field+".", mistake)
+	}
+	return result
 }
 
-func compileAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest, maxSteps int, bad *invalid) compiled {
-	const field = "annealed_langevin."
+func completeAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest) error {
 	a, err := m.AnnealedLangevin()
 	if err != nil {
-		bad.join(field, err)
-		return compiled{}
+		return err
 	}
-	if len(in.GetSigmas()) > 0 {
-		if a.Schedule, err = sampling.NewSchedule(in.GetSigmas()...); err != nil {
-			bad.add(field+"sigmas", err, "finite, positive, strictly decreasing numbers")
-			return compiled{}
-		}
+	if len(in.GetSigmas()) == 0 {
+		in.Sigmas = a.Schedule.Sigmas()
 	}
-	override(&a.StepsPerLevel, in.StepsPerLevel)
-	override(&a.StepLR, in.StepLr)
-	if in.Denoise != nil {
-		a.Denoise = in.GetDenoise()
-	}
-	if in.Consistent != nil {
-		a.Consistent = in.GetConsistent()
-	}
-	if total := a.Schedule.Levels() * a.StepsPerLevel; total > maxSteps {
-		bad.add(field+"steps_per_level", a.StepsPerLevel, "at most %d steps in all %d levels (limits.max_steps)", maxSteps, a.Schedule.Levels())
-		return compiled{}
-	}
-	plan, err := a.Plan()
-	bad.join(field, err)
-	return compiled{plan, m.Prior, func(s *langevinv1.Started) {
-		s.Sampler = &langevinv1.Started_AnnealedLangevin{AnnealedLangevin: annealedProto(a)}
-	}}
+	setDefault(&in.StepsPerLevel, int32(a.StepsPerLevel))
+	setDefault(&in.StepLr, a.StepLR)
+	setDefault(&in.Denoise, a.Denoise)
+	setDefault(&in.Consistent, a.Consistent)
+	return nil
 }
 
-func annealedProto(a sampling.AnnealedLangevin) *langevinv1.AnnealedLangevin {
-	return &langevinv1.AnnealedLangevin{
-		Sigmas:        a.Schedule.Sigmas(),
-		StepsPerLevel: proto.Int32(int32(a.StepsPerLevel)),
-		StepLr:        proto.Float64(a.StepLR),
-		Denoise:       proto.Bool(a.Denoise),
-		Consistent:    proto.Bool(a.Consistent),
+func planAnnealed(
+	in *langevinv1.AnnealedLangevin, m models.Manifest, maxSteps int, bad *invalid,
+) (sampling.Plan, sampling.Prior) {
+	schedule := scheduleOf(in.GetSigmas(), bad)
+	if len(*bad) > 0 {
+		return nil, m.Prior
 	}
+	if steps := int(in.GetStepsPerLevel()); steps > maxSteps/schedule.Levels() {
+		bad.add("steps_per_level", steps, "at most %d steps in all %d levels (limits.max_steps)", maxSteps, schedule.Levels())
+		return nil, m.Prior
+	}
+	plan, err := sampling.AnnealedLangevin{
+		Schedule: schedule, StepsPerLevel: int(in.GetStepsPerLevel()), StepLR: in.GetStepLr(),
+		Denoise: in.GetDenoise(), Consistent: in.GetConsistent(),
+	}.Plan()
+	bad.join("", err)
+	return plan, m.Prior
 }
 
-func compileLangevin(in *langevinv1.Langevin, m models.Manifest, maxSteps int, bad *invalid) compiled {
-	const field = "langevin."
+func completeLangevin(in *langevinv1.Langevin, m models.Manifest) error {
 	a, err := m.AnnealedLangevin()
 	if err != nil {
-		bad.join(field, err)
-		return compiled{}
+		return err
 	}
-	last := a.Schedule.Levels() - 1
-	l := sampling.Langevin{Sigma: a.Schedule.Last(), Steps: defaultLangevinSteps, StepSize: a.StepSize(last)}
-	override(&l.Sigma, in.Sigma)
-	override(&l.Steps, in.Steps)
-	override(&l.StepSize, in.StepSize)
-	l.Denoise = in.GetDenoise()
-	if l.Steps > maxSteps {
-		bad.add(field+"steps", l.Steps, "at most %d (limits.max_steps)", maxSteps)
-		return compiled{}
-	}
-	plan, err := l.Plan()
-	bad.join(field, err)
-	return compiled{plan, m.Prior, func(s *langevinv1.Started) {
-		s.Sampler = &langevinv1.Started_Langevin{Langevin: &langevinv1.Langevin{
-			Sigma: &l.Sigma, Steps: proto.Int32(int32(l.Steps)), StepSize: &l.StepSize, Denoise: &l.Denoise,
-		}}
-	}}
+	setDefault(&in.Sigma, a.Schedule.Last())
+	setDefault(&in.StepSize, a.StepSize(a.Schedule.Levels()-1))
+	return nil
 }
 
-// override replaces a default by what a request gives, if it gives anything.
-func override[To, From int | int32 | float64](value *To, given *From) {
-	if given != nil {
-		*value = To(*given)
+func planLangevin(
+	in *langevinv1.Langevin, m models.Manifest, maxSteps int, bad *invalid,
+) (sampling.Plan, sampling.Prior) {
+	if steps := int(in.GetSteps()); steps > maxSteps {
+		bad.add("steps", steps, "at most %d (limits.max_steps)", maxSteps)
+		return nil, m.Prior
+	}
+	plan, err := sampling.Langevin{
+		Sigma: in.GetSigma(), Steps: int(in.GetSteps()), StepSize: in.GetStepSize(), Denoise: in.GetDenoise(),
+	}.Plan()
+	bad.join("", err)
+	return plan, m.Prior
+}
+
+// scheduleOf reads the sigmas of a complete message.
+func scheduleOf(sigmas []float64, bad *invalid) sampling.Schedule {
+	schedule, err := sampling.NewSchedule(sigmas...)
+	if err != nil {
+		bad.add("sigmas", err, "finite, positive, strictly decreasing numbers")
+	}
+	return schedule
+}
+
+// setDefault sets what a request leaves out.
+func setDefault[T any](field **T, value T) {
+	if *field == nil {
+		*field = &value
 	}
 }

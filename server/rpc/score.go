@@ -42,7 +42,7 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 
 // rowsFor is how many rows of a model a unary call may carry: no more than its answer has room for.
 func (s *Sampling) rowsFor(m models.Manifest) int {
-	return min(s.limits.ScoreRows, max(1, maxMessageBytes/(4*m.Dim())))
+	return min(s.limits.ScoreRows, max(1, langevinv1.MaxEventBytes/(4*m.Dim())))
 }
 
 // sigmasOf returns one sigma for each row of the request.

@@ -773,6 +773,7 @@ type PreviewOptions struct {
 	//	*PreviewOptions_EverySteps
 	//	*PreviewOptions_EveryLevel
 	//	*PreviewOptions_Frames
+	//	*PreviewOptions_MaxFrames
 	Cadence isPreviewOptions_Cadence `protobuf_oneof:"cadence"`
 	// How many chains to show, from the first; at most n. The default is 16.
 	Chains *int64 `protobuf:"varint,4,opt,name=chains,proto3,oneof" json:"chains,omitempty"`
@@ -846,6 +847,15 @@ func (x *PreviewOptions) GetFrames() int32 {
 	return 0
 }
 
+func (x *PreviewOptions) GetMaxFrames() int32 {
+	if x != nil {
+		if x, ok := x.Cadence.(*PreviewOptions_MaxFrames); ok {
+			return x.MaxFrames
+		}
+	}
+	return 0
+}
+
 func (x *PreviewOptions) GetChains() int64 {
 	if x != nil && x.Chains != nil {
 		return *x.Chains
@@ -879,11 +889,18 @@ type PreviewOptions_Frames struct {
 	Frames int32 `protobuf:"varint,3,opt,name=frames,proto3,oneof"`
 }
 
+type PreviewOptions_MaxFrames struct {
+	// At most this many frames, at least 2: as frames, but one after every step where a chain takes fewer.
+	MaxFrames int32 `protobuf:"varint,6,opt,name=max_frames,json=maxFrames,proto3,oneof"`
+}
+
 func (*PreviewOptions_EverySteps) isPreviewOptions_Cadence() {}
 
 func (*PreviewOptions_EveryLevel) isPreviewOptions_Cadence() {}
 
 func (*PreviewOptions_Frames) isPreviewOptions_Cadence() {}
+
+func (*PreviewOptions_MaxFrames) isPreviewOptions_Cadence() {}
 
 // SampleResponse is one event of a Sample call.
 type SampleResponse struct {
@@ -1063,7 +1080,9 @@ type Started struct {
 	// The guide in use, if there is one.
 	Guidance *Guidance `protobuf:"bytes,18,opt,name=guidance,proto3" json:"guidance,omitempty"`
 	// The step that the call went on from; 0 for one that began anew.
-	ResumedAt     int64 `protobuf:"varint,19,opt,name=resumed_at,json=resumedAt,proto3" json:"resumed_at,omitempty"`
+	ResumedAt int64 `protobuf:"varint,19,opt,name=resumed_at,json=resumedAt,proto3" json:"resumed_at,omitempty"`
+	// Whether the states of any step are enough to resume from. They are not where a step remembers earlier ones.
+	Resumable     bool `protobuf:"varint,20,opt,name=resumable,proto3" json:"resumable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1255,6 +1274,13 @@ func (x *Started) GetResumedAt() int64 {
 		return x.ResumedAt
 	}
 	return 0
+}
+
+func (x *Started) GetResumable() bool {
+	if x != nil {
+		return x.Resumable
+	}
+	return false
 }
 
 type isStarted_Sampler interface {
@@ -2440,13 +2466,15 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x06Resume\x12-\n" +
 	"\x06digest\x18\x01 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9a-f]{64}$R\x06digest\x12\x1b\n" +
 	"\x04step\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x04step\x12)\n" +
-	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x01x\"\xf6\x01\n" +
+	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x01x\"\xa0\x02\n" +
 	"\x0ePreviewOptions\x12*\n" +
 	"\vevery_steps\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x00R\n" +
 	"everySteps\x12!\n" +
 	"\vevery_level\x18\x02 \x01(\bH\x00R\n" +
 	"everyLevel\x12!\n" +
-	"\x06frames\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x02H\x00R\x06frames\x12$\n" +
+	"\x06frames\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x02H\x00R\x06frames\x12(\n" +
+	"\n" +
+	"max_frames\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x02H\x00R\tmaxFrames\x12$\n" +
 	"\x06chains\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x01H\x01R\x06chains\x88\x01\x01\x126\n" +
 	"\x04kind\x18\x05 \x01(\x0e2\x18.langevin.v1.PreviewKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kindB\t\n" +
 	"\acadenceB\t\n" +
@@ -2457,7 +2485,7 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\apreview\x18\x03 \x01(\v2\x14.langevin.v1.PreviewH\x00R\apreview\x12*\n" +
 	"\x05chunk\x18\x04 \x01(\v2\x12.langevin.v1.ChunkH\x00R\x05chunk\x12'\n" +
 	"\x04done\x18\x05 \x01(\v2\x11.langevin.v1.DoneH\x00R\x04doneB\a\n" +
-	"\x05event\"\xc4\x06\n" +
+	"\x05event\"\xe2\x06\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2483,7 +2511,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\rinterpolation\x18\x11 \x01(\v2\x1a.langevin.v1.InterpolationR\rinterpolation\x121\n" +
 	"\bguidance\x18\x12 \x01(\v2\x15.langevin.v1.GuidanceR\bguidance\x12\x1d\n" +
 	"\n" +
-	"resumed_at\x18\x13 \x01(\x03R\tresumedAtB\t\n" +
+	"resumed_at\x18\x13 \x01(\x03R\tresumedAt\x12\x1c\n" +
+	"\tresumable\x18\x14 \x01(\bR\tresumableB\t\n" +
 	"\asamplerB\v\n" +
 	"\tcondition\"\x99\x02\n" +
 	"\bProgress\x12\x1d\n" +
@@ -2736,6 +2765,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*PreviewOptions_EverySteps)(nil),
 		(*PreviewOptions_EveryLevel)(nil),
 		(*PreviewOptions_Frames)(nil),
+		(*PreviewOptions_MaxFrames)(nil),
 	}
 	file_langevin_v1_sampling_service_proto_msgTypes[7].OneofWrappers = []any{
 		(*SampleResponse_Started)(nil),
