@@ -101,7 +101,7 @@ func FuzzAssembly(f *testing.F) {
 // TestWordOfNewerServer: a value that this client has no word for is told by its number, not mistaken for a default.
 func TestWordOfNewerServer(t *testing.T) {
 	for value, want := range map[langevinv1.FlowMethod]FlowMethod{0: "", 3: FlowMultistep, 4: "4", -1: "-1"} {
-		if got := word(flowMethods(), value); got != want {
+		if got := word(flowMethodWords(), value); got != want {
 			t.Errorf("method %d is %q, want %q", value, got, want)
 		}
 	}

@@ -27,7 +27,8 @@ type Started struct {
 	Condition Condition // what is held fixed; nil for nothing, or a kind that this client does not know
 	Columns   int       // of an interpolation; 0 without one
 	Guidance  *Guidance // the guide in use; nil for none
-	ResumedAt int       // the step that the call went on from; 0 for one that began anew
+	ResumedAt int       // the step that the call resumed from; 0 for one that started at the beginning
+	Resumable bool      // whether a preview of any step is enough to resume from; see [Resume]
 }
 
 // Progress says how far the call is. It comes a few times a second.
@@ -113,7 +114,7 @@ func newStarted(s *langevinv1.Started) (Started, error) {
 		Seed:       s.GetSeed(),
 		FirstChain: s.GetFirstChain(),
 		Shape:      shape,
-		Sampler:    newSampler(s),
+		Sampler:    samplerIn(s),
 		Steps:      int(s.GetSteps()),
 		Engine:     s.GetEngine(),
 		RequestID:  s.GetRequestId(),
@@ -121,6 +122,7 @@ func newStarted(s *langevinv1.Started) (Started, error) {
 		Columns:    int(s.GetInterpolation().GetColumns()),
 		Guidance:   newGuidance(s.GetGuidance()),
 		ResumedAt:  int(s.GetResumedAt()),
+		Resumable:  s.GetResumable(),
 	}, err
 }
 

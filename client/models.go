@@ -93,7 +93,7 @@ func newModel(m *langevinv1.Model) (Model, error) {
 		Sigmas:      m.GetSigmas(),
 		Low:         m.GetLow(),
 		High:        m.GetHigh(),
-		Sampler:     newSampler(m),
+		Sampler:     samplerIn(m),
 		Device:      m.GetDevice(),
 		Training:    m.GetTraining(),
 		Aliases:     m.GetAliases(),

@@ -100,6 +100,9 @@ func (d *drawing) rest() SampleRequest {
 		if req.Preview.Frames > 0 {
 			req.Preview.Frames -= d.index // the frame to go on from is the first of those left
 		}
+		if req.Preview.MaxFrames > 0 {
+			req.Preview.MaxFrames -= d.index
+		}
 	case req.Preview == nil:
 		d.shortBy = d.have
 		req = req.part(d.have, req.N-d.have)
@@ -174,21 +177,10 @@ func (d *drawing) preview(p Preview) error {
 	}
 	d.news = true
 	d.seen, d.last, d.dropped = d.seen+1+p.Dropped, p.Step, d.dropped+p.Dropped
-	if !p.Denoised && p.N == d.started.N && p.Step < d.started.Steps && resumable(d.started.Sampler) {
+	if !p.Denoised && p.N == d.started.N && p.Step < d.started.Steps && d.started.Resumable {
 		d.state, d.index = &p, d.seen-1
 	}
 	return d.emit(p)
-}
-
-// resumable reports whether states alone are enough to go on from: not where steps remember earlier ones.
-func resumable(s Sampler) bool {
-	switch s := s.(type) {
-	case nil:
-		return false
-	case ProbabilityFlow:
-		return s.Method == FlowEuler
-	}
-	return true
 }
 
 // chunk drops the rows that an earlier call has delivered.

@@ -31,7 +31,7 @@ func walk(digest string) fake.SampleFunc {
 			copy(x, req.Resume.X.X)
 		}
 		events := []client.Event{client.Started{
-			Model: "walk", Version: 1, Digest: digest, Engine: "e", N: n, Seed: *req.Seed, FirstChain: req.FirstChain, Shape: []int{1},
+			Model: "walk", Version: 1, Digest: digest, Resumable: true, Engine: "e", N: n, Seed: *req.Seed, FirstChain: req.FirstChain, Shape: []int{1},
 			Steps: steps, Sampler: client.Langevin{Steps: steps},
 		}}
 		for step := start; step <= steps; step++ {

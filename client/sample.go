@@ -36,12 +36,13 @@ type SampleRequest struct {
 	PNG bool
 }
 
-// PreviewOptions chooses which intermediate states to send. One of EverySteps, EveryLevel and Frames says how often;
-// the initial state and the last step are always among them.
+// PreviewOptions chooses which intermediate states to send. One of EverySteps, EveryLevel, Frames and MaxFrames says
+// how often; the initial state and the last step are always among them.
 type PreviewOptions struct {
-	EverySteps int  // every so many steps
+	EverySteps int  // each time a chain has taken this number of steps
 	EveryLevel bool // at the end of every noise level
-	Frames     int  // so many, at least 2, spread evenly over the steps
+	Frames     int  // this number of previews, at least 2, spread evenly over the steps
+	MaxFrames  int  // as Frames, but one after every step where a chain takes fewer steps
 
 	Chains   int  // how many chains to show, from the first; 0: 16
 	Denoised bool // show the denoised estimate x + σ²·s in place of the state x
@@ -83,28 +84,6 @@ func (r SampleRequest) wire() (*langevinv1.SampleRequest, error) {
 	return w, err
 }
 
-func setSampler(w *langevinv1.SampleRequest, s Sampler) (err error) {
-	switch s := s.(type) {
-	case AnnealedLangevin:
-		var m langevinv1.SampleRequest_AnnealedLangevin
-		w.Sampler = &m
-		m.AnnealedLangevin, err = s.wire()
-	case Langevin:
-		var m langevinv1.SampleRequest_Langevin
-		w.Sampler = &m
-		m.Langevin, err = s.wire()
-	case PredictorCorrector:
-		var m langevinv1.SampleRequest_PredictorCorrector
-		w.Sampler = &m
-		m.PredictorCorrector, err = s.wire()
-	case ProbabilityFlow:
-		var m langevinv1.SampleRequest_ProbabilityFlow
-		w.Sampler = &m
-		m.ProbabilityFlow, err = s.wire()
-	}
-	return err
-}
-
 func (p PreviewOptions) wire() (*langevinv1.PreviewOptions, error) {
 	w := &langevinv1.PreviewOptions{Chains: optional(int64(p.Chains)), Kind: langevinv1.PreviewKind_PREVIEW_KIND_STATE}
 	if p.Denoised {
@@ -122,6 +101,10 @@ func (p PreviewOptions) setCadence(w *langevinv1.PreviewOptions) error {
 	if err != nil {
 		return err
 	}
+	most, err := toInt32("preview.max_frames", p.MaxFrames)
+	if err != nil {
+		return err
+	}
 	given := 0
 	if steps != 0 {
 		given++
@@ -135,8 +118,12 @@ func (p PreviewOptions) setCadence(w *langevinv1.PreviewOptions) error {
 		given++
 		w.Cadence = &langevinv1.PreviewOptions_Frames{Frames: frames}
 	}
+	if most != 0 {
+		given++
+		w.Cadence = &langevinv1.PreviewOptions_MaxFrames{MaxFrames: most}
+	}
 	if given != 1 {
-		return invalid("preview.cadence", "preview sets %d of EverySteps, EveryLevel and Frames: want one", given)
+		return invalid("preview.cadence", "preview sets %d of EverySteps, EveryLevel, Frames and MaxFrames: want one", given)
 	}
 	return nil
 }

@@ -2,73 +2,82 @@ package client
 
 import (
 	"math"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// Sampler is [AnnealedLangevin], [Langevin], [PredictorCorrector] or [ProbabilityFlow].
-type Sampler interface{ sampler() }
-
-// AnnealedLangevin runs Langevin updates x + a·s + √(2a)·z at every noise level from the largest sigma to the
-// smallest, with step size a = StepLR·σ²/σ_last² (Song & Ermon 2019, algorithm 1, in the full-step convention of their
-// code). Zero fields mean the model's defaults.
-type AnnealedLangevin struct {
-	Sigmas        []float64 // the noise schedule: finite, positive, strictly decreasing
-	StepsPerLevel int       // updates at each level
-	StepLR        float64   // the step size at the last level, in squared units of x; finite, above 0
-	Denoise       *bool     // whether to end with the noise-free step x + σ_last²·s (Song & Ermon 2020)
-	Consistent    *bool     // whether each step adds the noise that its level asks for (Jolicoeur-Martineau et al. 2021)
+// Sampler is [AnnealedLangevin], [Langevin], [PredictorCorrector] or [ProbabilityFlow]. Zero fields mean the defaults.
+type Sampler interface {
+	// wire returns the message of s, its optional fields absent where those of s are zero.
+	wire() (proto.Message, error)
 }
 
-// Langevin runs plain Langevin dynamics x + a·s + √(2a)·z at one sigma: the control that shows what annealing is for.
-// Zero fields mean the defaults.
-type Langevin struct {
-	Sigma    float64 // where the score is asked for; by default the model's smallest sigma
-	Steps    int     // updates; by default 1000
-	StepSize float64 // a, in squared units of x; by default that of the model's last level
-	Denoise  *bool   // whether to end with the noise-free step x + σ²·s
-}
+// SamplerMessage returns the message of the API that asks for s, for programs that build requests themselves. It fails
+// for a word that the API does not know and for a number that a message cannot carry.
+func SamplerMessage(s Sampler) (proto.Message, error) { return s.wire() }
 
-func (AnnealedLangevin) sampler() {}
-func (Langevin) sampler()         {}
+// SamplerOf returns the sampler that a message of the API configures; nil for a message that is none this client knows.
+func SamplerOf(message proto.Message) Sampler { return readSampler(message) }
 
-// wire returns the message, its optional fields absent where a's are zero.
-func (a AnnealedLangevin) wire() (*langevinv1.AnnealedLangevin, error) {
-	steps, err := optionalInt32("annealed_langevin.steps_per_level", a.StepsPerLevel)
-	return &langevinv1.AnnealedLangevin{
-		Sigmas: a.Sigmas, StepsPerLevel: steps, StepLr: optional(a.StepLR), Denoise: a.Denoise, Consistent: a.Consistent,
-	}, err
-}
+// samplerIn returns the sampler that a message holds; nil if it holds none that this client knows.
+func samplerIn(holder proto.Message) Sampler { return readSampler(langevinv1.SamplerIn(holder)) }
 
-func (l Langevin) wire() (*langevinv1.Langevin, error) {
-	steps, err := optionalInt32("langevin.steps", l.Steps)
-	return &langevinv1.Langevin{
-		Sigma: optional(l.Sigma), Steps: steps, StepSize: optional(l.StepSize), Denoise: l.Denoise,
-	}, err
-}
-
-// samplerMessage is a message of the wire that names a sampler.
-type samplerMessage interface {
-	GetAnnealedLangevin() *langevinv1.AnnealedLangevin
-	GetLangevin() *langevinv1.Langevin
-}
-
-// newSampler reads the sampler of a message; nil if it is one that this client does not know.
-func newSampler(m samplerMessage) Sampler {
-	a, l := m.GetAnnealedLangevin(), m.GetLangevin()
-	switch d, _ := m.(diffusionMessage); {
-	case a != nil:
-		return AnnealedLangevin{
-			Sigmas: a.GetSigmas(), StepsPerLevel: int(a.GetStepsPerLevel()), StepLR: a.GetStepLr(), Denoise: a.Denoise, Consistent: a.Consistent,
-		}
-	case l != nil:
-		return Langevin{
-			Sigma: l.GetSigma(), Steps: int(l.GetSteps()), StepSize: l.GetStepSize(), Denoise: l.Denoise,
-		}
-	case d != nil:
-		return newDiffusion(d)
+// setSampler puts s, if it is one, into a request.
+func setSampler(w *langevinv1.SampleRequest, s Sampler) error {
+	if s == nil {
+		return nil
 	}
-	return nil
+	message, err := s.wire()
+	if err == nil {
+		langevinv1.SetSampler(w, message)
+	}
+	return err
+}
+
+// conversion keeps the first error of turning a sampler into its message.
+type conversion struct{ err error }
+
+// count returns nil for 0, which means the default.
+func (c *conversion) count(field string, v int) *int32 {
+	n, err := toInt32(field, v)
+	c.fail(err)
+	return optional(n)
+}
+
+func (c *conversion) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// choose is [number] within a conversion.
+func choose[N ~int32, W ~string](c *conversion, field string, words []W, word W) N {
+	n, err := number[N](field, words, word)
+	c.fail(err)
+	return n
+}
+
+// number returns the value on the wire of a word.
+func number[N ~int32, W ~string](field string, words []W, word W) (N, error) {
+	i := slices.Index(words, word)
+	if i < 0 {
+		return 0, invalid(field, "%s is %q: want one of %q", field, word, words[1:])
+	}
+	return N(i), nil
+}
+
+// word returns the word of a value on the wire; its name there if this client does not know it.
+func word[N interface {
+	~int32
+	String() string
+}, W ~string](words []W, value N) W {
+	if value >= 0 && int(value) < len(words) {
+		return words[value]
+	}
+	return W(value.String())
 }
 
 // optional returns nil for the zero value, which means the default.
@@ -77,11 +86,6 @@ func optional[T comparable](v T) *T {
 		return nil
 	}
 	return new(v)
-}
-
-func optionalInt32(field string, v int) (*int32, error) {
-	n, err := toInt32(field, v)
-	return optional(n), err
 }
 
 // toInt32 refuses what the wire cannot carry, where a conversion would change it.

@@ -6,13 +6,9 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"sync"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
-
-// smallestPart is how many chains are worth a call of their own: servers pad fewer up to so many.
-const smallestPart = 16
-
-// defaultPreviewChains is how many chains a preview shows by default.
-const defaultPreviewChains = 16
 
 // split divides a request into at most so many, which together draw the same chains. The first has all the chains
 // that previews show.
@@ -20,9 +16,9 @@ func (r SampleRequest) split(parts int) []SampleRequest {
 	n := max(1, r.N)
 	head := 0
 	if r.Preview != nil {
-		head = min(n, cmp.Or(r.Preview.Chains, defaultPreviewChains))
+		head = min(n, cmp.Or(r.Preview.Chains, langevinv1.DefaultPreviewChains))
 	}
-	parts = min(parts, n/smallestPart)
+	parts = min(parts, n/langevinv1.RowQuantum)
 	if parts < 2 || head == n {
 		return []SampleRequest{r}
 	}

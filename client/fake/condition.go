@@ -7,39 +7,6 @@ import (
 
 // The enums of the wire and package client's words for them.
 
-func processes() map[langevinv1.Process]client.Process {
-	return map[langevinv1.Process]client.Process{
-		langevinv1.Process_PROCESS_VE:     client.ProcessVE,
-		langevinv1.Process_PROCESS_VP:     client.ProcessVP,
-		langevinv1.Process_PROCESS_SUB_VP: client.ProcessSubVP,
-	}
-}
-
-func predictors() map[langevinv1.Predictor]client.Predictor {
-	return map[langevinv1.Predictor]client.Predictor{
-		langevinv1.Predictor_PREDICTOR_NONE:              client.PredictorNone,
-		langevinv1.Predictor_PREDICTOR_EULER_MARUYAMA:    client.PredictorEulerMaruyama,
-		langevinv1.Predictor_PREDICTOR_REVERSE_DIFFUSION: client.PredictorReverseDiffusion,
-		langevinv1.Predictor_PREDICTOR_ANCESTRAL:         client.PredictorAncestral,
-	}
-}
-
-func correctors() map[langevinv1.Corrector]client.Corrector {
-	return map[langevinv1.Corrector]client.Corrector{
-		langevinv1.Corrector_CORRECTOR_NONE:              client.CorrectorNone,
-		langevinv1.Corrector_CORRECTOR_LANGEVIN:          client.CorrectorLangevin,
-		langevinv1.Corrector_CORRECTOR_ANNEALED_LANGEVIN: client.CorrectorAnnealed,
-	}
-}
-
-func flowMethods() map[langevinv1.FlowMethod]client.FlowMethod {
-	return map[langevinv1.FlowMethod]client.FlowMethod{
-		langevinv1.FlowMethod_FLOW_METHOD_EULER:     client.FlowEuler,
-		langevinv1.FlowMethod_FLOW_METHOD_HEUN:      client.FlowHeun,
-		langevinv1.FlowMethod_FLOW_METHOD_MULTISTEP: client.FlowMultistep,
-	}
-}
-
 func refreshes() map[langevinv1.Refresh]client.Refresh {
 	return map[langevinv1.Refresh]client.Refresh{
 		langevinv1.Refresh_REFRESH_LEVEL: client.RefreshLevel,
@@ -55,42 +22,6 @@ func number[N, W comparable](words map[N]W, given W) (found N) {
 		}
 	}
 	return found
-}
-
-func diffusion(w *langevinv1.SampleRequest) client.Sampler {
-	switch s := w.GetSampler().(type) {
-	case *langevinv1.SampleRequest_PredictorCorrector:
-		p, sde := s.PredictorCorrector, s.PredictorCorrector.GetSde()
-		return client.PredictorCorrector{
-			Process:  processes()[sde.GetProcess()],
-			SigmaMin: sde.GetSigmaMin(), SigmaMax: sde.GetSigmaMax(), BetaMin: sde.GetBetaMin(), BetaMax: sde.GetBetaMax(),
-			Times: int(p.GetN()), Predictor: predictors()[p.GetPredictor()], Corrector: correctors()[p.GetCorrector()],
-			CorrectorSteps: int(p.GetCorrectorSteps()), SNR: p.GetSnr(), Epsilon: p.GetEpsilon(), Denoise: p.Denoise,
-		}
-	case *langevinv1.SampleRequest_ProbabilityFlow:
-		f := s.ProbabilityFlow
-		return client.ProbabilityFlow{
-			Sigmas: f.GetSigmas(), Steps: int(f.GetSteps()), Method: flowMethods()[f.GetMethod()], Denoise: f.Denoise,
-		}
-	}
-	return nil
-}
-
-func predictorCorrector(p client.PredictorCorrector) *langevinv1.PredictorCorrector {
-	return &langevinv1.PredictorCorrector{
-		Sde: &langevinv1.Sde{
-			Process:  number(processes(), p.Process),
-			SigmaMin: new(p.SigmaMin), SigmaMax: new(p.SigmaMax), BetaMin: new(p.BetaMin), BetaMax: new(p.BetaMax),
-		},
-		N: new(int32(p.Times)), Predictor: number(predictors(), p.Predictor), Corrector: number(correctors(), p.Corrector),
-		CorrectorSteps: new(int32(p.CorrectorSteps)), Snr: new(p.SNR), Epsilon: new(p.Epsilon), Denoise: p.Denoise,
-	}
-}
-
-func probabilityFlow(f client.ProbabilityFlow) *langevinv1.ProbabilityFlow {
-	return &langevinv1.ProbabilityFlow{
-		Sigmas: f.Sigmas, Steps: new(int32(f.Steps)), Method: number(flowMethods(), f.Method), Denoise: f.Denoise,
-	}
 }
 
 func condition(w *langevinv1.SampleRequest) client.Condition {

@@ -106,7 +106,7 @@ func Samples(shape []int, row func(chain uint64) []float32) SampleFunc {
 			client.Progress{StepsDone: int64(2 * started.N), StepsTotal: int64(2 * started.N), ChainsDone: started.N, Step: 1},
 		}
 		if req.Preview != nil {
-			shown := min(started.N, cmp.Or(req.Preview.Chains, defaultChains))
+			shown := min(started.N, cmp.Or(req.Preview.Chains, langevinv1.DefaultPreviewChains))
 			events = append(events, client.Preview{
 				Batch:      client.Batch{Shape: shape, N: shown, X: rows.X[:shown*len(rows.X)/rows.N]},
 				FirstChain: started.FirstChain, Step: 1, Sigma: 1,
@@ -119,14 +119,11 @@ func Samples(shape []int, row func(chain uint64) []float32) SampleFunc {
 	}
 }
 
-// defaultChains is how many chains a server previews if it is not told.
-const defaultChains = 16
-
 func start(req client.SampleRequest, shape []int) client.Started {
 	s := client.Started{
 		Model: req.Model, Version: max(1, req.Version), Digest: "fake", Engine: "fake",
 		N: max(1, req.N), Seed: 1, FirstChain: req.FirstChain, Shape: shape, Sampler: req.Sampler, Steps: 2,
-		Condition: req.Condition, Columns: req.Columns, Guidance: req.Guidance,
+		Condition: req.Condition, Columns: req.Columns, Guidance: req.Guidance, Resumable: true,
 	}
 	if req.Resume != nil {
 		s.ResumedAt = req.Resume.Step

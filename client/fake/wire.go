@@ -6,6 +6,7 @@ import (
 	"image/png"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/langevin-ml/langevin/client"
@@ -21,7 +22,7 @@ func sampleRequest(w *langevinv1.SampleRequest) client.SampleRequest {
 		N:          int(w.GetN()),
 		Seed:       w.Seed,
 		FirstChain: w.GetFirstChain(),
-		Sampler:    sampler(w),
+		Sampler:    client.SamplerOf(langevinv1.SamplerIn(w)),
 		Preview:    previewOptions(w.GetPreview()),
 		Condition:  condition(w),
 		Columns:    int(w.GetInterpolation().GetColumns()),
@@ -39,6 +40,7 @@ func previewOptions(w *langevinv1.PreviewOptions) *client.PreviewOptions {
 		EverySteps: int(w.GetEverySteps()),
 		EveryLevel: w.GetEveryLevel(),
 		Frames:     int(w.GetFrames()),
+		MaxFrames:  int(w.GetMaxFrames()),
 		Chains:     int(w.GetChains()),
 		Denoised:   w.GetKind() == langevinv1.PreviewKind_PREVIEW_KIND_DENOISED,
 	}
@@ -94,22 +96,6 @@ func pictures(b client.Batch) (client.Batch, error) {
 	return b, nil
 }
 
-func sampler(w *langevinv1.SampleRequest) client.Sampler {
-	switch s := w.GetSampler().(type) {
-	case *langevinv1.SampleRequest_AnnealedLangevin:
-		a := s.AnnealedLangevin
-		return client.AnnealedLangevin{
-			Sigmas: a.GetSigmas(), StepsPerLevel: int(a.GetStepsPerLevel()), StepLR: a.GetStepLr(), Denoise: a.Denoise, Consistent: a.Consistent,
-		}
-	case *langevinv1.SampleRequest_Langevin:
-		l := s.Langevin
-		return client.Langevin{
-			Sigma: l.GetSigma(), Steps: int(l.GetSteps()), StepSize: l.GetStepSize(), Denoise: l.Denoise,
-		}
-	}
-	return diffusion(w)
-}
-
 func response(e client.Event) *langevinv1.SampleResponse {
 	switch e := e.(type) {
 	case client.Started:
@@ -142,33 +128,24 @@ func started(s client.Started) *langevinv1.Started {
 		RequestId:  s.RequestID,
 		Guidance:   guidanceMessage(s.Guidance),
 		ResumedAt:  int64(s.ResumedAt),
+		Resumable:  s.Resumable,
 	}
 	if s.Columns != 0 {
 		w.Interpolation = &langevinv1.Interpolation{Columns: int32(s.Columns)}
 	}
 	setCondition(w, s.Condition)
-	switch sampler := s.Sampler.(type) {
-	case client.AnnealedLangevin:
-		w.Sampler = &langevinv1.Started_AnnealedLangevin{AnnealedLangevin: annealed(sampler)}
-	case client.Langevin:
-		w.Sampler = &langevinv1.Started_Langevin{Langevin: langevin(sampler)}
-	case client.PredictorCorrector:
-		w.Sampler = &langevinv1.Started_PredictorCorrector{PredictorCorrector: predictorCorrector(sampler)}
-	case client.ProbabilityFlow:
-		w.Sampler = &langevinv1.Started_ProbabilityFlow{ProbabilityFlow: probabilityFlow(sampler)}
-	}
+	setSampler(w, s.Sampler)
 	return w
 }
 
-func annealed(a client.AnnealedLangevin) *langevinv1.AnnealedLangevin {
-	return &langevinv1.AnnealedLangevin{
-		Sigmas: a.Sigmas, StepsPerLevel: new(int32(a.StepsPerLevel)), StepLr: new(a.StepLR), Denoise: a.Denoise, Consistent: a.Consistent,
+// setSampler puts a sampler into a message that has a field for it. One that no message can carry is left out, as a
+// newer server's would be.
+func setSampler(holder proto.Message, s client.Sampler) {
+	if s == nil {
+		return
 	}
-}
-
-func langevin(l client.Langevin) *langevinv1.Langevin {
-	return &langevinv1.Langevin{
-		Sigma: new(l.Sigma), Steps: new(int32(l.Steps)), StepSize: new(l.StepSize), Denoise: l.Denoise,
+	if message, err := client.SamplerMessage(s); err == nil {
+		langevinv1.SetSampler(holder, message)
 	}
 }
 
@@ -258,12 +235,7 @@ func model(m client.Model) *langevinv1.Model {
 		Training:    m.Training,
 		Aliases:     m.Aliases,
 	}
-	switch s := m.Sampler.(type) {
-	case client.AnnealedLangevin:
-		w.Sampler = &langevinv1.Model_AnnealedLangevin{AnnealedLangevin: annealed(s)}
-	case client.Langevin:
-		w.Sampler = &langevinv1.Model_Langevin{Langevin: langevin(s)}
-	}
+	setSampler(w, m.Sampler)
 	return w
 }
 
