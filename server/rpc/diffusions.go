@@ -81,9 +81,7 @@ func clearOther(sde *langevinv1.Sde, process sampling.Process) {
 	}
 }
 
-// completeFlow has nothing to add: its steps stand for sigmas, which planFlow writes out once it knows that they are few.
-func completeFlow(*langevinv1.ProbabilityFlow, models.Manifest) error { return nil }
-
+// planFlow also replaces the number of steps by the sigmas that it stands for, once it is known to be small.
 func planFlow(
 	in *langevinv1.ProbabilityFlow, m models.Manifest, maxSteps int, bad *invalid,
 ) (sampling.Plan, sampling.Prior) {
@@ -94,9 +92,7 @@ func planFlow(
 		return nil, sampling.Prior{}
 	}
 	if len(in.GetSigmas()) == 0 {
-		karras, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], steps+1, karrasRho)
-		bad.join("", err)
-		in.Sigmas = karras.Sigmas()
+		in.Sigmas = karrasSigmas(m, steps+1, bad)
 	}
 	in.Steps = nil
 	schedule := scheduleOf(in.GetSigmas(), bad)
@@ -110,6 +106,16 @@ func planFlow(
 	}
 	bad.join("", err)
 	return plan, flow.Prior()
+}
+
+// karrasSigmas are the given number of sigmas from the model's largest to its smallest.
+func karrasSigmas(m models.Manifest, levels int, bad *invalid) []float64 {
+	schedule, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], levels, karrasRho)
+	if err != nil {
+		bad.add("sigmas", err, "a model with two sigmas")
+		return nil
+	}
+	return schedule.Sigmas()
 }
 
 // The words of the wire and what they mean. The zero value of an enum is replaced by its default before it gets here.

@@ -28,7 +28,7 @@ func kinds() map[string]kind {
 		defaultKind:           kindOf(completeAnnealed, planAnnealed),
 		"langevin":            kindOf(completeLangevin, planLangevin),
 		"predictor_corrector": kindOf(completePredictorCorrector, planPredictorCorrector),
-		"probability_flow":    kindOf(completeFlow, planFlow),
+		"probability_flow":    kindOf(valuesOnly, planFlow),
 	}
 }
 
@@ -71,6 +71,9 @@ func compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad
 	}
 	return result
 }
+
+// valuesOnly completes a kind without defaults that depend on the model.
+func valuesOnly[M proto.Message](M, models.Manifest) error { return nil }
 
 func completeAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest) error {
 	a, err := m.AnnealedLangevin()
