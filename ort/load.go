@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
@@ -33,9 +32,11 @@ func (o Options) withDefaults() Options {
 }
 
 // Load makes a session of the bytes of an .onnx file and its manifest. The graph is held against the contract of
-// [models.Check] before ONNX Runtime sees it, its activations are rewritten by [models.Rewrite], and it is evaluated once,
-// so that a graph that cannot be run fails here, and on a GPU once more to see that all of it runs there. Errors about the graph wrap [models.ErrInvalid], those about the device
-// [ErrDeviceUnavailable]. Cancelling ctx ends the trial evaluation.
+// [models.Check] before ONNX Runtime sees it, and its activations are rewritten by [models.Rewrite]. A trial evaluates it
+// for rows at sigmas from all over the schedule. It refuses a graph that cannot be run, whose score is not finite, that
+// answers twice differently, or that does not give a row the same bits in any company. On a GPU the graph is evaluated
+// once more to see that all of it runs there. Errors about the graph wrap [models.ErrInvalid], those about the device
+// [ErrDeviceUnavailable]. Cancelling ctx ends the trial.
 func (r *Runtime) Load(ctx context.Context, graph []byte, manifest models.Manifest, options Options) (*Session, error) {
 	s, err := r.load(ctx, graph, manifest, options.withDefaults())
 	if err != nil {
@@ -65,9 +66,9 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	// The first evaluations load more of a GPU's libraries.
 	err = device.Starting(func() error {
 		if options.Like != nil {
-			return s.match(ctx, options.Like)
+			return s.match(ctx, options.Like, manifest)
 		}
-		return s.try(ctx, manifest.Sigmas[0], multiples)
+		return s.try(ctx, manifest, multiples)
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -145,38 +146,18 @@ func newSession(opened *copies, manifest models.Manifest, device Device, identit
 	return s
 }
 
-// try evaluates the graph at x = 0 and refuses a result that is not finite. Then it settles how rows are padded.
-func (s *Session) try(ctx context.Context, sigma float64, multiples []int) error {
+// try evaluates the graph for a trial of its rows, which settles how they are padded.
+func (s *Session) try(ctx context.Context, manifest models.Manifest, multiples []int) error {
 	l, err := s.acquire()
 	if err != nil {
 		return err
 	}
 	defer s.release(l)
-	b, err := l.binding(productRows)
-	if err != nil {
-		return err
-	}
-	for i := range productRows {
-		l.sigma[i] = float32(sigma)
-	}
-	switch err := b.runUntil(ctx); {
+	switch err := s.settle(ctx, l, manifest, multiples); {
 	case ctx.Err() != nil:
 		return fmt.Errorf("trial evaluation: %w", ctx.Err())
 	case err != nil:
-		return fmt.Errorf("%w: trial evaluation: %w", models.ErrInvalid, plain(err))
-	}
-	n := productRows * s.dim
-	s.convert(l.score[:n], l.score[:n], l.x[:n], l.sigma[:productRows])
-	for _, v := range l.score[:n] {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return fmt.Errorf("%w: the score at x = 0, sigma = %g is %g", models.ErrInvalid, sigma, v)
-		}
-	}
-	switch err := s.settle(ctx, l, multiples); {
-	case ctx.Err() != nil:
-		return fmt.Errorf("trial evaluation: %w", ctx.Err())
-	case err != nil:
-		return fmt.Errorf("%w: trial evaluation: %w", models.ErrInvalid, plain(err))
+		return fmt.Errorf("%w: %w", models.ErrInvalid, err)
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func TestBadFiles(t *testing.T) {
 		{"result of another shape", onlyNode(&protos.NodeProto{OpType: "Transpose", Input: []string{"x"}, Output: []string{"score"}}),
 			"trial evaluation"},
 		{"not finite", onlyNode(&protos.NodeProto{OpType: "Log", Input: []string{"x"}, Output: []string{"score"}}),
-			"the score at x = 0, sigma = 10 is -Inf"},
+			"the score is not finite at sigma 10: it is NaN in row 2 of 256"},
 	}
 	r := theRuntime(t)
 	for _, tt := range tests {
@@ -211,7 +211,7 @@ func TestScoreCanBeStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	const rows = trialRows + 4 // a number of rows of which no short run is known
+	const rows = pointRows + 4 // a number of rows of which no short run is known
 	x, sigma := make([]float32, 2*rows), make([]float32, rows)
 	x[3] = 200
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

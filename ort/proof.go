@@ -90,7 +90,7 @@ func runOnce(graph []byte, manifest models.Manifest, settings *onnxruntime.Sessi
 		return err
 	}
 	l := newLane(loaded, productRows, manifest.Shape, manifest.Dim())
-	fill(l.x, l.sigma)
+	fill(l.x, l.sigma, manifest)
 	b, err := l.binding(productRows)
 	if err == nil {
 		err = loaded.RunWithBinding(b.io)

@@ -3,9 +3,10 @@ package ort
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
+
+	"github.com/langevin-ml/langevin/models"
 )
 
 // PointDim is the number of elements of the largest sample that is a point and not an image.
@@ -14,9 +15,8 @@ const PointDim = 64
 // What the rows of an evaluation are padded to where the batch is a side of a matrix product, whose kernels treat a
 // remainder of rows in another way, with other bits.
 const (
-	productRows = 16  // the floats in the widest vector register
-	fewRows     = 4   // enough for small products wherever it was tried, which is worth much to a chain that runs alone
-	trialRows   = 256 // of points
+	productRows = 16 // the floats in the widest vector register
+	fewRows     = 4  // enough for small products wherever it was tried, which is worth much to a chain that runs alone
 )
 
 // rowOperators compute every row by itself, whatever stands beside it. An image of its own costs a convolutional network
@@ -34,7 +34,7 @@ var rowOperators = map[string]bool{
 
 // rowMultiplesOf returns what the rows of a graph's evaluations may have to be a multiple of so that results do not depend
 // on how many there are, from the least, which is the fastest, to productRows, which is safe. It goes by the operators:
-// [Session.settle] holds all but the last against a trial.
+// [Session.settle] tries them.
 func rowMultiplesOf(graph *protos.GraphProto, dim int) []int {
 	products, convolves := false, false
 	for _, node := range graph.GetNode() {
@@ -53,24 +53,32 @@ func rowMultiplesOf(graph *protos.GraphProto, dim int) []int {
 	return []int{productRows}
 }
 
-// settle takes the first of the multiples that a trial bears out, or the last.
-func (s *Session) settle(ctx context.Context, l *lane, multiples []int) error {
-	if s.buckets {
-		return s.warmBuckets(ctx, l)
+// settle takes the first of the multiples with which no row of a trial depends on the others, or refuses the network. On a
+// GPU rows are padded to powers of two, whatever the multiples say.
+func (s *Session) settle(ctx context.Context, l *lane, manifest models.Manifest, multiples []int) error {
+	t, err := s.newTrial(ctx, l, manifest)
+	if err != nil {
+		return err
 	}
-	for _, s.multiple = range multiples[:len(multiples)-1] {
-		if agree, err := s.rowsAgree(ctx, l); agree || err != nil {
+	if s.buckets {
+		if err := s.warmBuckets(ctx, l); err != nil {
+			return err
+		}
+		multiples = []int{productRows}
+	}
+	var dependent *dependence
+	for _, s.multiple = range multiples {
+		if dependent, err = t.find(ctx); dependent == nil || err != nil {
 			return err
 		}
 	}
-	s.multiple = productRows
-	return nil
+	return t.explain(ctx, dependent)
 }
 
-// warmBuckets evaluates every number of rows that evaluations can have, so that no request has to wait for a plan.
+// warmBuckets evaluates every number of rows that evaluations can have, so that no request has to wait for a plan. It
+// takes the rows that the lane has.
 func (s *Session) warmBuckets(ctx context.Context, l *lane) error {
 	for rows := productRows; rows <= s.rows; rows *= 2 {
-		fill(l.x[:rows*s.dim], l.sigma[:rows])
 		b, err := l.binding(rows)
 		if err == nil {
 			err = b.run(ctx)
@@ -82,50 +90,12 @@ func (s *Session) warmBuckets(ctx context.Context, l *lane) error {
 	return nil
 }
 
-// rowsAgree evaluates few rows, in the numbers that s.multiple allows, and reports whether their bits are the same as
-// among many.
-func (s *Session) rowsAgree(ctx context.Context, l *lane) (bool, error) {
-	many, few := productRows, []int{1, 2, 3, 7} // the rows of images cost more
-	if s.multiple > 1 {
-		few = nil
-		if s.dim <= PointDim {
-			many = trialRows
-		}
-		for n := s.multiple; n < many; n += max(s.multiple, n/8/s.multiple*s.multiple) {
-			few = append(few, n)
-		}
-	}
-	fill(l.x[:many*s.dim], l.sigma[:many])
-	run := func(rows int) ([]float32, error) {
-		b, err := l.binding(rows)
-		if err != nil {
-			return nil, err
-		}
-		return l.score[:rows*s.dim], b.run(ctx)
-	}
-	all, err := run(many)
-	if err != nil {
-		return false, err
-	}
-	want := slices.Clone(all)
-	for _, rows := range few {
-		got, err := run(rows)
-		if err != nil {
-			return false, err
-		}
-		if !slices.Equal(got, want[:len(got)]) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
 // match pads rows as another session does, and evaluates some of them, each by itself, in both.
-func (s *Session) match(ctx context.Context, other *Session) error {
+func (s *Session) match(ctx context.Context, other *Session, manifest models.Manifest) error {
 	const rows = 2
 	s.multiple = other.multiple
 	x, sigma := make([]float32, rows*s.dim), make([]float32, rows)
-	fill(x, sigma)
+	fill(x, sigma, manifest)
 	var scores [2][]float32
 	for i, session := range []*Session{s, other} {
 		scores[i] = make([]float32, len(x))
@@ -136,23 +106,8 @@ func (s *Session) match(ctx context.Context, other *Session) error {
 			}
 		}
 	}
-	if !slices.Equal(scores[0], scores[1]) {
+	if differ(scores[0], scores[1], 0) >= 0 {
 		return ErrUnlike
 	}
 	return nil
-}
-
-// fill writes states and sigmas that exercise every bit: a fixed sequence of numbers between -2 and 2.
-func fill(x, sigma []float32) {
-	state := uint32(1)
-	next := func() float32 {
-		state = state*1664525 + 1013904223 // Numerical Recipes' linear congruential generator
-		return float32(int32(state)) * (1.0 / (1 << 30))
-	}
-	for i := range x {
-		x[i] = next()
-	}
-	for i := range sigma {
-		sigma[i] = 2.5 + next()
-	}
 }

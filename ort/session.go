@@ -88,7 +88,7 @@ func (s *Session) evaluate(ctx context.Context, l *lane, dst, x, sigma []float32
 	clear(l.x[len(x) : padded*s.dim])
 	copy(l.sigma, sigma)
 	for i := rows; i < padded; i++ {
-		l.sigma[i] = 1
+		l.sigma[i] = sigma[0] // one that the network knows
 	}
 	switch err := b.run(ctx); {
 	case err != nil && ctx.Err() != nil:

@@ -377,7 +377,7 @@ func TestBoundRunIsThePlainOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fill(l.x, l.sigma)
+	fill(l.x, l.sigma, modelstest.Manifest("net", 1, 12, 12))
 	var before []float32
 	for range 2 {
 		if err := b.loaded.RunWithBinding(b.io); err != nil {

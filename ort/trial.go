@@ -1,0 +1,281 @@
+package ort
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/langevin-ml/langevin/models"
+)
+
+const (
+	pointRows = 256         // under trial, of points
+	imageRows = productRows // under trial, of larger samples, which cost more
+	loneRows  = 16          // of points that are evaluated alone
+	nearly    = 1e-2        // how far outputs of other kernels may be off, of a row's largest: TF32 has 10 bits
+)
+
+// trial compares rows in one company with the same rows in others: alone under padding, in another order, beside rows
+// that are huge or not a number. A network that mixes rows in whatever way, and however little, gives some of them other
+// bits: a mean of rows, for one, of which a millionth is added, is not a number if one of them is not.
+//
+// A GPU chooses its kernels by the size of a batch, and a row's bits may depend on that. There the companies have one
+// size, and outputs have to agree nearly. A mixing still shows, by the rows that are huge or not a number.
+type trial struct {
+	s         *Session
+	l         *lane
+	x, sigma  []float32
+	output    []float32 // the graph's, of all rows together in their order
+	tolerance float64
+}
+
+// newTrial evaluates the rows of a trial together, and refuses a score that is not finite.
+func (s *Session) newTrial(ctx context.Context, l *lane, manifest models.Manifest) (*trial, error) {
+	rows, t := imageRows, &trial{s: s, l: l}
+	switch {
+	case s.buckets:
+		rows, t.tolerance = productRows, nearly
+	case s.dim <= PointDim:
+		rows = pointRows
+	}
+	t.x, t.sigma = make([]float32, rows*s.dim), make([]float32, rows)
+	fill(t.x, t.sigma, manifest)
+	output, err := t.together(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("trial evaluation: %w", err)
+	}
+	t.output = slices.Clone(output)
+	score := make([]float32, len(t.output))
+	s.convert(score, t.output, t.x, t.sigma)
+	for i, v := range score {
+		if v-v != 0 { // NaN or infinite
+			row := i / s.dim
+			x := t.x[row*s.dim : (row+1)*s.dim]
+			return nil, fmt.Errorf("the score is not finite at sigma %.6g: it is %g in row %d of %d, whose values are up to %.3g",
+				t.sigma[row], v, row+1, rows, largest(x))
+		}
+	}
+	return t, nil
+}
+
+// together evaluates the rows in their order. The result is the lane's, until the next evaluation.
+func (t *trial) together(ctx context.Context) ([]float32, error) {
+	all := make(company, len(t.sigma))
+	for i := range all {
+		all[i] = i
+	}
+	return t.evaluate(ctx, all)
+}
+
+// company is the rows of one evaluation: the numbers of rows under trial, and strangers.
+type company []int
+
+// Strangers are rows that a company may hold besides those under trial.
+const (
+	stranger   = -1 - iota
+	padding    // as the session pads
+	huge       // numbers whose squares are infinite
+	notANumber // as of a chain that diverged
+)
+
+// evaluate returns the graph's output for a company.
+func (t *trial) evaluate(ctx context.Context, c company) ([]float32, error) {
+	b, err := t.l.binding(len(c))
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range c {
+		x := t.l.x[i*t.s.dim : (i+1)*t.s.dim]
+		switch row {
+		case padding:
+			clear(x)
+			t.l.sigma[i] = t.l.sigma[0]
+		case huge:
+			fillWith(x, 1e30)
+			t.l.sigma[i] = t.sigma[len(t.sigma)/2] / 2
+		case notANumber:
+			fillWith(x, float32(math.NaN()))
+			t.l.sigma[i] = t.sigma[len(t.sigma)/2] / 2
+		default:
+			copy(x, t.x[row*t.s.dim:])
+			t.l.sigma[i] = t.sigma[row]
+		}
+	}
+	if err := b.runUntil(ctx); err != nil {
+		return nil, plain(err)
+	}
+	return t.l.score[:len(c)*t.s.dim], nil
+}
+
+func fillWith(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
+	}
+}
+
+// companies are those that rows of the session's multiple are compared in: first some alone, the one of the largest
+// sigma and the one of the smallest among them, then others.
+func (t *trial) companies() []company {
+	rows, multiple := len(t.sigma), t.s.multiple
+	alone := []int{0, rows - 1}
+	if rows == pointRows {
+		for i := 1; i < loneRows; i++ {
+			alone = append(alone, i*rows/loneRows)
+		}
+	}
+	var all []company
+	for _, row := range alone {
+		c := company{row}
+		for len(c) < multiple {
+			c = append(c, padding)
+		}
+		all = append(all, c)
+	}
+	for i, n := range t.sizes() {
+		all = append(all, t.mixed(n, i))
+	}
+	if multiple >= rows { // else the number of rows might never change
+		all = append(all, company{rows - 1})
+	}
+	return all
+}
+
+// sizes are the numbers of rows of companies that are not of one row alone.
+func (t *trial) sizes() []int {
+	rows, multiple := len(t.sigma), t.s.multiple
+	switch {
+	case t.s.buckets, multiple >= rows && t.s.rows < 2*rows:
+		return []int{rows, rows}
+	case multiple >= rows:
+		return []int{rows, 2 * rows}
+	case multiple == 1:
+		return []int{2, 3, 7}
+	}
+	var sizes []int
+	for n := multiple; n < rows; n += max(multiple, n/8/multiple*multiple) {
+		sizes = append(sizes, n)
+	}
+	return sizes
+}
+
+// mixed is the i-th company of n rows: rows under trial, the last first, and in every third place a stranger.
+func (t *trial) mixed(n, i int) company {
+	const stride = 5 // has no divisor in common with the number of rows
+	c, kind := make(company, n), huge
+	if i%2 == 1 {
+		kind = notANumber
+	}
+	for j := range c {
+		c[j] = len(t.sigma) - 1 - stride*(i+j)%len(t.sigma)
+		if j%3 == (1+2*i)%3 {
+			c[j] = kind
+		}
+	}
+	return c
+}
+
+// dependence is a row whose output is another one in another company.
+type dependence struct {
+	row     int
+	company company
+	was, is float32 // an element of the output: together with the others, and in the company
+	failed  error   // of the evaluation of the company, or nil
+}
+
+// find returns the first dependence that it finds, or nil.
+func (t *trial) find(ctx context.Context) (*dependence, error) {
+	for _, c := range t.companies() {
+		output, err := t.evaluate(ctx, c)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			return &dependence{company: c, failed: err}, nil
+		}
+		for i, row := range c {
+			if row <= stranger {
+				continue
+			}
+			was, is := t.output[row*t.s.dim:(row+1)*t.s.dim], output[i*t.s.dim:(i+1)*t.s.dim]
+			if at := differ(was, is, t.toleranceOf(c)); at >= 0 {
+				return &dependence{row: row, company: c, was: was[at], is: is[at]}, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// toleranceOf is how far a row's output may be off in a company: by no bit, but for one that is not padded.
+func (t *trial) toleranceOf(c company) float64 {
+	if len(c)%t.s.multiple != 0 {
+		return nearly
+	}
+	return t.tolerance
+}
+
+// differ returns the first element in which a row's scores differ in their bits, by more than tolerance times the largest
+// if that is above 0; -1 if there is none.
+func differ(a, b []float32, tolerance float64) int {
+	allowed := tolerance * largest(a)
+	for i := range a {
+		same := math.Float32bits(a[i]) == math.Float32bits(b[i])
+		if !same && !(tolerance > 0 && math.Abs(float64(a[i])-float64(b[i])) <= allowed) {
+			return i
+		}
+	}
+	return -1
+}
+
+func largest(x []float32) float64 {
+	most := 0.0
+	for _, v := range x {
+		most = max(most, math.Abs(float64(v)))
+	}
+	return most
+}
+
+// explain says what is wrong with a network that depends on the company of a row.
+func (t *trial) explain(ctx context.Context, d *dependence) error {
+	const demand = "a row's output must depend on that row alone"
+	company := "alone"
+	switch {
+	case slices.Contains(d.company, huge):
+		company = "beside rows of 1e+30"
+	case slices.Contains(d.company, notANumber):
+		company = "beside rows of NaN, as of chains that diverged"
+	}
+	if d.failed != nil {
+		return fmt.Errorf("%s, the evaluation of rows fails: %s: %w", company, demand, d.failed)
+	}
+	again, err := t.together(ctx)
+	if err != nil {
+		return fmt.Errorf("trial evaluation: %w", err)
+	}
+	if differ(t.output, again, t.tolerance) >= 0 {
+		return fmt.Errorf("it answers twice differently: export it in evaluation mode, model.eval(), " +
+			"without dropout or noise of its own")
+	}
+	return fmt.Errorf("row %d of %d at sigma %.6g changes with its neighbours: an element of its output is %.9g among "+
+		"the others and %.9g %s: %s, so export it in evaluation mode, model.eval(), without statistics over the batch",
+		d.row+1, len(t.sigma), t.sigma[d.row], d.was, d.is, company, demand)
+}
+
+// fill writes states and sigmas that exercise every bit: sigmas from all over the schedule of m, the largest first and
+// the smallest last, and a fixed sequence of states in the range of the data, widened by sigma.
+func fill(x, sigma []float32, m models.Manifest) {
+	state := uint32(1)
+	next := func() float64 {
+		state = state*1664525 + 1013904223 // Numerical Recipes' linear congruential generator
+		return float64(int32(state)) * (1.0 / (1 << 31))
+	}
+	middle, half := (m.Range.Low+m.Range.High)/2, (m.Range.High-m.Range.Low)/2
+	last, dim := len(m.Sigmas)-1, len(x)/len(sigma)
+	for i := range sigma {
+		s := m.Sigmas[(i*last+(len(sigma)-1)/2)/max(len(sigma)-1, 1)]
+		sigma[i] = float32(s)
+		for j := range dim {
+			x[i*dim+j] = float32(middle + (half+s)*next())
+		}
+	}
+}
