@@ -38,9 +38,9 @@ func Decode(file []byte, m Manifest) (*protos.ModelProto, error) {
 
 // Check reports, in an error that wraps [ErrInvalid] and names the tensor or node, whether model may be given to ONNX
 // Runtime as the graph of m: inputs x and sigma, output score, float32, in the manifest's shape with a free first
-// axis; operators of known domains only, none that reads other files; no tensor stored in another file; no functions of the model's own, no
-// training graphs. Subgraphs
-// are held to the same.
+// axis; operators of known domains only, none that reads other files, draws random numbers or looks at the whole batch by
+// its nature; no tensor stored in another file; no functions of the model's own, no training graphs. Subgraphs are checked
+// too.
 func Check(model *protos.ModelProto, m Manifest) error {
 	if err := check(model, m); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -62,7 +62,7 @@ func check(model *protos.ModelProto, m Manifest) error {
 	if err := checkSurface(graph, m.Shape); err != nil {
 		return err
 	}
-	return checkGraph(graph, 0)
+	return newOperators(graph).checkGraph(graph, 0)
 }
 
 func checkSurface(graph *protos.GraphProto, shape []int) error {
@@ -156,7 +156,7 @@ func want(shape []int) string {
 	return strings.TrimSuffix("[N "+strings.Trim(fmt.Sprint(shape), "[]"), " ") + "]"
 }
 
-func checkGraph(graph *protos.GraphProto, depth int) error {
+func (o operators) checkGraph(graph *protos.GraphProto, depth int) error {
 	if depth > maxNesting {
 		return fmt.Errorf("graph %q: nested more than %d deep", graph.GetName(), maxNesting)
 	}
@@ -171,36 +171,36 @@ func checkGraph(graph *protos.GraphProto, depth int) error {
 		}
 	}
 	for _, node := range graph.GetNode() {
-		if err := checkNode(node, depth); err != nil {
+		if err := o.checkNode(node, depth); err != nil {
 			return fmt.Errorf("node %q (%s): %w", node.GetName(), node.GetOpType(), err)
 		}
 	}
 	return nil
 }
 
-func checkNode(node *protos.NodeProto, depth int) error {
+func (o operators) checkNode(node *protos.NodeProto, depth int) error {
 	if !slices.Contains(knownDomains, node.GetDomain()) {
 		return fmt.Errorf("operator domain is %q: want ai.onnx or com.microsoft", node.GetDomain())
 	}
-	if node.GetOpType() == "EPContext" {
-		return fmt.Errorf("operator is compiled for one provider, from another file: want the network itself")
+	if err := o.check(node); err != nil {
+		return err
 	}
 	for _, attribute := range node.GetAttribute() {
-		if err := checkAttribute(attribute, depth); err != nil {
+		if err := o.checkAttribute(attribute, depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkAttribute(attribute *protos.AttributeProto, depth int) error {
+func (o operators) checkAttribute(attribute *protos.AttributeProto, depth int) error {
 	for tensor := range tensorsOf(attribute) {
 		if err := checkTensor(tensor); err != nil {
 			return err
 		}
 	}
 	for graph := range graphsOf(attribute) {
-		if err := checkGraph(graph, depth+1); err != nil {
+		if err := o.checkGraph(graph, depth+1); err != nil {
 			return err
 		}
 	}
@@ -218,7 +218,8 @@ func checkSparse(tensor *protos.SparseTensorProto) error {
 // directory of the process.
 func checkTensor(tensor *protos.TensorProto) error {
 	if tensor.GetDataLocation() == protos.TensorProto_EXTERNAL || len(tensor.GetExternalData()) > 0 {
-		return fmt.Errorf("tensor %q: stored in another file: want its data in the model", tensor.GetName())
+		return fmt.Errorf("tensor %q: stored in another file: want its data in the model, so export with "+
+			"external_data=False, or run langevin models import, which reads that file", tensor.GetName())
 	}
 	return nil
 }

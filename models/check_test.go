@@ -31,6 +31,12 @@ func TestCheckAccepts(t *testing.T) {
 				m.Graph.Input[0].Type.GetTensorType().Shape.Dim[i] = &protos.TensorShapeProto_Dimension{}
 			}
 		}},
+		{"dropout for inference", func(m *protos.ModelProto) {
+			m.Graph.Node = append(m.Graph.Node, dropout(m, 0), &protos.NodeProto{OpType: "Dropout", Input: []string{"x"}})
+		}},
+		{"batch normalization for inference", func(m *protos.ModelProto) {
+			m.Graph.Node = append(m.Graph.Node, &protos.NodeProto{OpType: "BatchNormalization", Output: []string{"y"}})
+		}},
 		{"known domains", func(m *protos.ModelProto) {
 			m.Graph.Node[0].Domain = "com.microsoft"
 			m.Graph.Node[1].Domain = "ai.onnx"
@@ -55,6 +61,14 @@ func inBody(node *protos.NodeProto, depth int) *protos.NodeProto {
 		}}}
 	}
 	return node
+}
+
+// dropout is a node whose training mode is stored in m.
+func dropout(m *protos.ModelProto, training int32) *protos.NodeProto {
+	m.Graph.Initializer = append(m.Graph.Initializer, &protos.TensorProto{
+		Name: "training", DataType: int32(protos.TensorProto_BOOL), Int32Data: []int32{training},
+	})
+	return &protos.NodeProto{Name: "drop", OpType: "Dropout", Input: []string{"x", "", "training"}}
 }
 
 func TestCheckRefuses(t *testing.T) {
@@ -93,6 +107,31 @@ func TestCheckRefuses(t *testing.T) {
 		{"operator compiled elsewhere", func(m *protos.ModelProto) {
 			add(m, &protos.NodeProto{Name: "engine", OpType: "EPContext", Domain: "com.microsoft"})
 		}, `node "engine" (EPContext): operator is compiled`},
+		{"random numbers", func(m *protos.ModelProto) {
+			add(m, &protos.NodeProto{Name: "z", OpType: "RandomNormalLike"})
+		}, `node "z" (RandomNormalLike): operator draws random numbers, so a seed would have two answers`},
+		{"random numbers in a body", func(m *protos.ModelProto) {
+			add(m, inBody(&protos.NodeProto{Name: "z", OpType: "Bernoulli"}, 2))
+		}, `node "z" (Bernoulli): operator draws random numbers`},
+		{"dynamic quantization", func(m *protos.ModelProto) {
+			add(m, &protos.NodeProto{Name: "q", OpType: "DynamicQuantizeLinear"})
+		}, `node "q" (DynamicQuantizeLinear): operator scales by the whole batch`},
+		{"dynamic quantization of a product", func(m *protos.ModelProto) {
+			add(m, &protos.NodeProto{Name: "q", OpType: "DynamicQuantizeMatMul", Domain: "com.microsoft"})
+		}, `node "q" (DynamicQuantizeMatMul): operator scales by the whole batch`},
+		{"statistics over the batch", func(m *protos.ModelProto) {
+			add(m, &protos.NodeProto{Name: "bn", OpType: "BatchNormalization", Attribute: []*protos.AttributeProto{
+				{Name: "training_mode", I: 1}}})
+		}, `node "bn" (BatchNormalization): operator is in training mode, so a row would depend on the others: export in`},
+		{"statistics over the batch, in an older operator set", func(m *protos.ModelProto) {
+			add(m, &protos.NodeProto{Name: "bn", OpType: "BatchNormalization", Output: []string{"y", "mean"}})
+		}, `node "bn" (BatchNormalization): operator is in training mode`},
+		{"dropout", func(m *protos.ModelProto) {
+			add(m, dropout(m, 1))
+		}, `node "drop" (Dropout): operator is in training mode, so a seed would have two answers: export in evaluation mode`},
+		{"dropout that something decides", func(m *protos.ModelProto) {
+			add(m, &protos.NodeProto{Name: "drop", OpType: "Dropout", Input: []string{"x", "", "computed"}})
+		}, `node "drop" (Dropout): operator is in training mode`},
 		{"function", func(m *protos.ModelProto) { m.Functions = []*protos.FunctionProto{{Name: "f"}} }, `function "f"`},
 		{"missing input", func(m *protos.ModelProto) { m.Graph.Input = m.Graph.Input[:1] }, `inputs are ["x"]: want ["x" "sigma"]`},
 		{"further input", func(m *protos.ModelProto) {

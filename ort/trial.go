@@ -17,8 +17,8 @@ const (
 )
 
 // trial compares rows in one company with the same rows in others: alone under padding, in another order, beside rows
-// that are huge or not a number. A network that mixes rows in whatever way, and however little, gives some of them other
-// bits: a mean of rows, for one, of which a millionth is added, is not a number if one of them is not.
+// that are huge or not a number. A network that mixes rows in whatever way, and however little, gives some of them
+// other bits: a mean of rows, for one, of which a millionth is added, is not a number if one of them is not.
 //
 // A GPU chooses its kernels by the size of a batch, and a row's bits may depend on that. There the companies have one
 // size, and outputs have to agree nearly. A mixing still shows, by the rows that are huge or not a number.
@@ -52,8 +52,8 @@ func (s *Session) newTrial(ctx context.Context, l *lane, manifest models.Manifes
 		if v-v != 0 { // NaN or infinite
 			row := i / s.dim
 			x := t.x[row*s.dim : (row+1)*s.dim]
-			return nil, fmt.Errorf("the score is not finite at sigma %.6g: it is %g in row %d of %d, whose values are up to %.3g",
-				t.sigma[row], v, row+1, rows, largest(x))
+			return nil, fmt.Errorf("the score is not finite at sigma %.6g: it is %g in row %d of %d, "+
+				"whose values are up to %.3g", t.sigma[row], v, row+1, rows, largest(x))
 		}
 	}
 	return t, nil
@@ -214,8 +214,8 @@ func (t *trial) toleranceOf(c company) float64 {
 	return t.tolerance
 }
 
-// differ returns the first element in which a row's scores differ in their bits, by more than tolerance times the largest
-// if that is above 0; -1 if there is none.
+// differ returns the first element in which a row's outputs differ: in their bits, or, where tolerance is above 0, by
+// more than tolerance times the largest; -1 if there is none.
 func differ(a, b []float32, tolerance float64) int {
 	allowed := tolerance * largest(a)
 	for i := range a {

@@ -65,7 +65,8 @@ func TestTrialLooksAtAllSigmas(t *testing.T) {
 		load(t, model, m, Options{})
 		m.Sigmas = append(m.Sigmas, 0.01)
 		_, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, model), m, Options{})
-		if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), "the score is not finite at sigma 0.01: it is NaN in row ") {
+		const want = "the score is not finite at sigma 0.01: it is NaN in row "
+		if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path.name, err)
 		}
 	}

@@ -169,7 +169,7 @@ func scoreError(ctx context.Context, exact, rounded sampling.Model, m models.Man
 		off += math.Pow(float64(got[i]-w), 2)
 		norm += float64(w) * float64(w)
 	}
-	return math.Sqrt(off / norm), nil
+	return math.Sqrt(off / max(norm, math.SmallestNonzeroFloat64)), nil
 }
 
 func (p *program) printConversion(r convertReport) error {

@@ -9,7 +9,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -174,8 +173,8 @@ func parseSigmas(text string) ([]float64, error) {
 	return nil, usagef("--sigmas is %q: want first:last:levels, as 50:0.01:232, or a list, largest first", text)
 }
 
-// tryModel runs a model on pure noise of its first sigma. It returns the size of the score there in units of 1/sigma, and
-// refuses a network whose rows depend on each other or that answers twice differently.
+// tryModel loads a model as a server does, which refuses one that cannot be served, and returns the size of its score on
+// pure noise of its first sigma, in units of 1/sigma.
 func tryModel(ctx context.Context, library string, file []byte, m models.Manifest) (scale float64, err error) {
 	engine, err := ort.OpenFound(library)
 	if err != nil {
@@ -186,33 +185,16 @@ func tryModel(ctx context.Context, library string, file []byte, m models.Manifes
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
-	const rows = 3
-	dim, sigma := m.Dim(), float32(m.Sigmas[0])
-	x, sigmas := make([]float32, rows*dim), slices.Repeat([]float32{sigma}, rows)
-	for i := range rows {
-		sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}.Draw(x[i*dim:(i+1)*dim], sampling.Noise{Seed: 1, Chain: uint64(i)})
-	}
-	sigmas[1] = float32(m.Sigmas[len(m.Sigmas)-1]) // a neighbour at another level
-	together, again, alone := make([]float32, len(x)), make([]float32, len(x)), make([]float32, dim)
-	if err := errors.Join(session.Score(ctx, together, x, sigmas), session.Score(ctx, again, x, sigmas), session.Score(ctx, alone, x[:dim], sigmas[:1])); err != nil {
+	x, score := make([]float32, m.Dim()), make([]float32, m.Dim())
+	sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}.Draw(x, sampling.Noise{Seed: 1})
+	if err := session.Score(ctx, score, x, []float32{float32(m.Sigmas[0])}); err != nil {
 		return 0, err
 	}
-	switch {
-	case !slices.Equal(together, again):
-		return 0, fmt.Errorf("%w: it answers twice differently: export it in evaluation mode, model.eval(), without dropout", models.ErrInvalid)
-	case apart(together[:dim], alone) > 1e-3:
-		return 0, fmt.Errorf("%w: a row's output depends on the other rows: export it in evaluation mode, model.eval(), without batch statistics", models.ErrInvalid)
+	scale = norm(score) * m.Sigmas[0] / math.Sqrt(float64(m.Dim()))
+	if math.IsNaN(scale) || math.IsInf(scale, 0) {
+		return 0, fmt.Errorf("%w: the score of pure noise is not finite at sigma %.6g", models.ErrInvalid, m.Sigmas[0])
 	}
-	return norm(alone) * float64(sigma) / math.Sqrt(float64(dim)), nil
-}
-
-// apart is the norm of the difference over the norm.
-func apart(a, b []float32) float64 {
-	difference := make([]float32, len(a))
-	for i := range a {
-		difference[i] = a[i] - b[i]
-	}
-	return norm(difference) / max(norm(b), math.SmallestNonzeroFloat32)
+	return scale, nil
 }
 
 func norm(v []float32) float64 {

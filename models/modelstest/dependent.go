@@ -15,13 +15,14 @@ type Case struct {
 	Model *protos.ModelProto
 }
 
-// Dependent returns graphs of [Gaussian] in which a row of the score depends on the other rows, on its place among them or
-// on how many there are. Samples pass a convolution first if convolve is true; their shape is then [1, h, w].
+// Dependent returns graphs of [Gaussian] in which a row of the score depends on the other rows, on its place among them
+// or on how many there are. Samples pass a convolution first if convolve is true; their shape is then [1, h, w].
 func Dependent(convolve bool, shape ...int) []Case {
 	return spoiled(dependences, convolve, shape)
 }
 
-// Independent returns graphs as [Dependent] does that look like some of those, but give a row what depends on that row alone.
+// Independent returns graphs as [Dependent] does that look like some of those, but give a row what depends on that row
+// alone.
 func Independent(convolve bool, shape ...int) []Case {
 	return spoiled(independences, convolve, shape)
 }
@@ -113,7 +114,9 @@ var dependences = []way{
 		g.set("reverse", 1)
 		return sum, models.InputSigma
 	}},
-	{"number of rows", func(g rowGraph) (x, sigma string) { return g.add("Mul", g.x, g.float(g.rows())), models.InputSigma }},
+	{"number of rows", func(g rowGraph) (x, sigma string) {
+		return g.add("Mul", g.x, g.float(g.rows())), models.InputSigma
+	}},
 	{"place", func(g rowGraph) (x, sigma string) {
 		place := g.add("Range", g.number("from", 0), g.add("Squeeze", g.rows()), g.number("step", 1))
 		return g.x, g.add("Add", models.InputSigma, g.times(g.float(place), 1e-3))
