@@ -1,11 +1,9 @@
 package models
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/gomlx/compute-onnx/support/protos"
 )
@@ -21,7 +19,7 @@ const (
 // Foreign says what the inputs and the output of a network are that another program exported. The zero Foreign lets
 // [Adopt] find out.
 type Foreign struct {
-	X         string    // name of the input for samples; if empty, the input with the most axes
+	X         string    // name of the input for samples; if empty, types, shapes and names decide
 	Level     string    // name of the input for the noise level; if empty, the other one
 	Output    string    // name of the output; if empty, the only one
 	Condition Condition // if empty, label for an integer input and sigma for a float one
@@ -53,12 +51,15 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if opset := defaultOpset(model); opset < adoptOpset {
 		return m, fmt.Errorf("operator set is %d: export with opset_version=%d or newer", opset, adoptOpset)
 	}
-	x, level, err := f.inputs(withoutInitializers(graph))
+	output, err := f.output(graph.GetOutput())
 	if err != nil {
 		return m, err
 	}
-	output, err := f.output(graph.GetOutput())
+	x, level, err := f.inputs(withoutInitializers(graph), output)
 	if err != nil {
+		return m, err
+	}
+	if err := checkPrecision(x, output); err != nil {
 		return m, err
 	}
 	if m.Shape, err = foreignShape(x, m.Shape); err != nil {
@@ -68,36 +69,19 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if err != nil {
 		return m, err
 	}
+	if condition == ConditionLabel {
+		if err := checkLabels(graph, len(m.Sigmas)); err != nil {
+			return m, err
+		}
+	}
 	a := adoption{graph: graph, names: takenNames(graph)}
 	for _, name := range []string{InputX, InputSigma, OutputScore} { // x, level and output change their names with the rest
 		a.free(name)
 	}
-	a.front("Identity", x.GetName(), InputX)
+	a.front("Identity", x.GetName(), a.cast(InputX, protos.TensorProto_FLOAT, elementType(x)))
 	a.condition(level, condition, m.Sigmas)
 	a.expose(x, level, output, m.Shape)
 	return m, nil
-}
-
-// inputs picks the two inputs.
-func (f Foreign) inputs(inputs []*protos.ValueInfoProto) (x, level *protos.ValueInfoProto, err error) {
-	names := namesOf(inputs)
-	if len(inputs) != 2 {
-		return nil, nil, fmt.Errorf("inputs are %q: want two, samples and noise level, so export a module whose forward takes just these", names)
-	}
-	axes := func(v *protos.ValueInfoProto) int { return len(v.GetType().GetTensorType().GetShape().GetDim()) }
-	x, level = inputs[0], inputs[1]
-	if axes(level) > axes(x) {
-		x, level = level, x
-	}
-	for _, v := range inputs {
-		if v.GetName() == f.X || f.X == "" && f.Level != "" && v.GetName() != f.Level {
-			x, level = v, inputs[1-slices.Index(inputs, v)]
-		}
-	}
-	if f.X != "" && x.GetName() != f.X || f.Level != "" && level.GetName() != f.Level {
-		return nil, nil, fmt.Errorf("inputs are %q: want %q and %q among them", names, f.X, f.Level)
-	}
-	return x, level, nil
 }
 
 func (f Foreign) output(outputs []*protos.ValueInfoProto) (*protos.ValueInfoProto, error) {
@@ -106,7 +90,7 @@ func (f Foreign) output(outputs []*protos.ValueInfoProto) (*protos.ValueInfoProt
 			return v, nil
 		}
 	}
-	return nil, fmt.Errorf("outputs are %q: want one, or say which of them with its name", namesOf(outputs))
+	return nil, fmt.Errorf("outputs are %q: want one, so say which of them with --output-name", namesOf(outputs))
 }
 
 func namesOf(values []*protos.ValueInfoProto) []string {
@@ -137,48 +121,12 @@ func foreignShape(x *protos.ValueInfoProto, shape []int) ([]int, error) {
 		case len(shape) == 0 && fixed:
 			found = append(found, int(size))
 		case len(shape) == 0:
-			return nil, fmt.Errorf("%s: shape is %s: say the shape of a sample", x.GetName(), describe(axes))
+			return nil, fmt.Errorf("%s: shape is %s: say the shape of a sample with --shape", x.GetName(), describe(axes))
 		case fixed && int(size) != shape[i]:
 			return nil, fmt.Errorf("%s: shape is %s: want %s", x.GetName(), describe(axes), want(shape))
 		}
 	}
 	return found, nil
-}
-
-// conditionOf holds the input for the noise level against what it is said to be.
-func conditionOf(level *protos.ValueInfoProto, condition Condition) (Condition, error) {
-	t := level.GetType().GetTensorType()
-	kind := protos.TensorProto_DataType(t.GetElemType())
-	found := ConditionSigma
-	switch kind {
-	case protos.TensorProto_INT64, protos.TensorProto_INT32:
-		found = ConditionLabel
-	case protos.TensorProto_FLOAT:
-	default:
-		return "", fmt.Errorf("%s: type is %s: want FLOAT for sigma, or INT64 or INT32 for the index of a level", level.GetName(), kind)
-	}
-	switch condition {
-	case "", ConditionLabel, ConditionSigma:
-	default:
-		return "", fmt.Errorf("condition is %q: want %s or %s", condition, ConditionLabel, ConditionSigma)
-	}
-	if condition == ConditionSigma && found == ConditionLabel {
-		return "", fmt.Errorf("%s: type is %s, an index: want FLOAT for sigma", level.GetName(), kind)
-	}
-	if _, fixed := fixedSize(firstAxis(t)); fixed {
-		return "", fmt.Errorf("%s: shape is %s: want a free first axis, so export with dynamic_axes for it too", level.GetName(), describe(t.GetShape().GetDim()))
-	}
-	if condition == "" {
-		return found, nil
-	}
-	return condition, nil
-}
-
-func firstAxis(t *protos.TypeProto_Tensor) *protos.TensorShapeProto_Dimension {
-	if axes := t.GetShape().GetDim(); len(axes) > 0 {
-		return axes[0]
-	}
-	return nil
 }
 
 // adoption puts nodes before and after a graph.
@@ -237,6 +185,16 @@ func (a *adoption) step(op string, inputs ...string) (output string, node *proto
 	return output, a.front(op, output, inputs...)
 }
 
+// cast is a value of one type as one of another.
+func (a *adoption) cast(value string, is, want protos.TensorProto_DataType) string {
+	if is == want {
+		return value
+	}
+	output, node := a.step("Cast", value)
+	node.Attribute = []*protos.AttributeProto{integer("to", int64(want))}
+	return output
+}
+
 func (a *adoption) constant(name string, tensor *protos.TensorProto) string {
 	tensor.Name = a.names.fresh("adopt/" + name)
 	a.graph.Initializer = append(a.graph.Initializer, tensor)
@@ -249,17 +207,12 @@ func (a *adoption) ints(name string, values ...int64) string {
 
 // condition computes the level's input from sigma.
 func (a *adoption) condition(level *protos.ValueInfoProto, condition Condition, sigmas []float64) {
-	t := level.GetType().GetTensorType()
-	value := InputSigma
+	value, is := InputSigma, protos.TensorProto_FLOAT
 	if condition == ConditionLabel {
-		value = a.nearest(sigmas)
-		if kind := t.GetElemType(); kind != int32(protos.TensorProto_INT64) {
-			cast, node := a.step("Cast", value)
-			node.Attribute = []*protos.AttributeProto{integer("to", int64(kind))}
-			value = cast
-		}
+		value, is = a.nearest(sigmas), protos.TensorProto_INT64
 	}
-	if n := len(t.GetShape().GetDim()); n > 1 { // [N, 1...]
+	value = a.cast(value, is, elementType(level))
+	if n := len(level.GetType().GetTensorType().GetShape().GetDim()); n > 1 { // [N, 1...]
 		axes := append([]int64{-1}, slices.Repeat([]int64{1}, n-1)...)
 		value, _ = a.step("Reshape", value, a.ints("level_shape", axes...))
 	}
@@ -291,15 +244,17 @@ func integer(name string, value int64) *protos.AttributeProto {
 // expose gives the graph the inputs and the output of the contract.
 func (a *adoption) expose(x, level, output *protos.ValueInfoProto, shape []int) {
 	graph := a.graph
-	graph.Node = append(a.first, graph.GetNode()...)
-	graph.Node = append(graph.Node, &protos.NodeProto{
-		Name: a.names.fresh("adopt/score"), OpType: "Identity", Input: []string{output.GetName()}, Output: []string{OutputScore},
-	})
+	score := &protos.NodeProto{
+		Name: a.names.fresh("adopt/score"), OpType: "Cast", Input: []string{output.GetName()}, Output: []string{OutputScore},
+		Attribute: []*protos.AttributeProto{integer("to", int64(protos.TensorProto_FLOAT))},
+	}
+	if elementType(output) == protos.TensorProto_FLOAT {
+		score.OpType, score.Attribute = "Identity", nil
+	}
+	graph.Node = slices.Concat(a.first, graph.GetNode(), []*protos.NodeProto{score})
 	kept := slices.DeleteFunc(graph.GetInput(), func(v *protos.ValueInfoProto) bool { return v == x || v == level })
 	graph.Input = append([]*protos.ValueInfoProto{float32Value(InputX, shape), float32Value(InputSigma, nil)}, kept...)
-	elem := output.GetType().GetTensorType().GetElemType()
 	graph.Output = []*protos.ValueInfoProto{float32Value(OutputScore, shape)}
-	graph.Output[0].GetType().GetTensorType().ElemType = elem // Check refuses what is not float32
 }
 
 // float32Value describes a tensor [N, shape...].
@@ -311,37 +266,4 @@ func float32Value(name string, shape []int) *protos.ValueInfoProto {
 	return &protos.ValueInfoProto{Name: name, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: &protos.TypeProto_Tensor{
 		ElemType: int32(protos.TensorProto_FLOAT), Shape: &protos.TensorShapeProto{Dim: axes},
 	}}}}
-}
-
-// FindSigmas returns the noise schedule that a foreign graph holds as a tensor called sigmas, as NCSNv2's networks do, or
-// nil if there is none: positive float32 numbers, strictly decreasing.
-func FindSigmas(model *protos.ModelProto) []float64 {
-	for _, tensor := range model.GetGraph().GetInitializer() {
-		name := tensor.GetName()
-		if name[strings.LastIndex(name, ".")+1:] != "sigmas" || tensor.GetDataType() != int32(protos.TensorProto_FLOAT) || len(tensor.GetDims()) != 1 {
-			continue
-		}
-		var sigmas []float64
-		for _, v := range floatsOf(tensor) {
-			if n := len(sigmas); !(v > 0) || n > 0 && float64(v) >= sigmas[n-1] {
-				return nil
-			}
-			sigmas = append(sigmas, float64(v))
-		}
-		return sigmas
-	}
-	return nil
-}
-
-// floatsOf are a float32 tensor's values, in either of the places where a file may have them.
-func floatsOf(tensor *protos.TensorProto) []float32 {
-	raw := tensor.GetRawData()
-	if len(raw) == 0 {
-		return tensor.GetFloatData()
-	}
-	values := make([]float32, len(raw)/4)
-	for i := range values {
-		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-	}
-	return values
 }

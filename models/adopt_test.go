@@ -14,7 +14,7 @@ import (
 
 func TestAdopt(t *testing.T) {
 	model := modelstest.Foreign(10, 1, 0.1)
-	if got := models.FindSigmas(model); len(got) != 3 || got[0] != 10 || got[1] != 1 {
+	if got, err := models.FindSigmas(model); err != nil || len(got) != 3 || got[0] != 10 || got[1] != 1 {
 		t.Errorf("found sigmas %v", got)
 	}
 	m := modelstest.Manifest("theirs")
@@ -48,13 +48,30 @@ func TestAdoptRefuses(t *testing.T) {
 		foreign models.Foreign
 		want    string
 	}{
-		{"one input", func(g *protos.GraphProto) { g.Input = g.Input[:1] }, models.Foreign{}, "want two, samples and noise level"},
-		{"three inputs", func(g *protos.GraphProto) { g.Input = append(g.Input, modelstest.Value("c")) }, models.Foreign{}, `inputs are ["labels" "samples" "c"]`},
+		{"one input", func(g *protos.GraphProto) { g.Input = g.Input[:1] }, models.Foreign{},
+			`its only input is "labels": want two, samples and noise level, so export a module whose forward(x, sigma)`},
+		{"three inputs", func(g *protos.GraphProto) { g.Input = append(g.Input, modelstest.Value("y")) }, models.Foreign{},
+			`inputs are ["labels" "samples" "y"]: want two, samples and noise level, so export a module whose forward takes just these`},
 		{"other names", nil, models.Foreign{X: "images"}, `want "images"`},
-		{"two outputs", func(g *protos.GraphProto) { g.Output = append(g.Output, modelstest.Value("h", 2)) }, models.Foreign{}, `outputs are ["out" "h"]: want one`},
+		{"one name for both", nil, models.Foreign{X: "samples", Level: "samples"}, `input "samples" is said to be both`},
+		{"two outputs", func(g *protos.GraphProto) { g.Output = append(g.Output, modelstest.Value("h", 2)) }, models.Foreign{},
+			`outputs are ["out" "h"]: want one, so say which of them with --output-name`},
+		{"a noise level for all", func(g *protos.GraphProto) { g.Input[0].GetType().GetTensorType().Shape = &protos.TensorShapeProto{} },
+			models.Foreign{}, "labels: shape is [], one noise level for all rows: want [N]"},
+		{"a noise level for each element", func(g *protos.GraphProto) {
+			g.Input[0] = modelstest.Value("labels", 2)
+			retype(g.Input[0], protos.TensorProto_INT64)
+		}, models.Foreign{Level: "labels"}, "labels: shape is [N 2]: want one number for each row"},
+		{"fewer labels than levels", func(g *protos.GraphProto) { g.Initializer[0].Dims[0] = 2 }, models.Foreign{},
+			`the network knows the labels of 2 levels, the rows of its tensor "net.sigmas", and the schedule has 3`},
+		{"half samples", func(g *protos.GraphProto) { retype(g.Input[1], protos.TensorProto_FLOAT16) }, models.Foreign{},
+			"samples: type is FLOAT16, too coarse for samples with little noise: want FLOAT, so export net.float()"},
 		{"fixed batch", func(g *protos.GraphProto) { fixed(g.Input[1], 0, 64) }, models.Foreign{}, `samples: shape is [64 2]: want a free first axis, so export with dynamic_axes`},
 		{"fixed batch of labels", func(g *protos.GraphProto) { fixed(g.Input[0], 0, 64) }, models.Foreign{}, "labels: shape is [64]"},
-		{"double samples", func(g *protos.GraphProto) { retype(g.Output[0], protos.TensorProto_DOUBLE) }, models.Foreign{}, "score: type is DOUBLE: want FLOAT"},
+		{"half output", func(g *protos.GraphProto) { retype(g.Output[0], protos.TensorProto_BFLOAT16) }, models.Foreign{},
+			"out: type is BFLOAT16, too coarse"},
+		{"output of integers", func(g *protos.GraphProto) { retype(g.Output[0], protos.TensorProto_INT8) }, models.Foreign{},
+			"out: type is INT8: want FLOAT or DOUBLE"},
 		{"half sigma", func(g *protos.GraphProto) { retype(g.Input[0], protos.TensorProto_FLOAT16) }, models.Foreign{}, "labels: type is FLOAT16"},
 		{"index for sigma", nil, models.Foreign{Condition: models.ConditionSigma}, "labels: type is INT64, an index"},
 		{"unknown condition", nil, models.Foreign{Condition: "time"}, `condition is "time"`},
@@ -72,5 +89,61 @@ func TestAdoptRefuses(t *testing.T) {
 	old.OpsetImport[0].Version = 9
 	if _, err := models.Adopt(old, models.Foreign{}, modelstest.Manifest("theirs")); err == nil || !strings.Contains(err.Error(), "opset_version=11") {
 		t.Errorf("an old operator set: %v", err)
+	}
+}
+
+// TestAdoptTellsInputsApart gives Adopt two inputs of every kind that networks have.
+func TestAdoptTellsInputsApart(t *testing.T) {
+	type input struct {
+		name  string
+		kind  protos.TensorProto_DataType
+		shape []int
+	}
+	const float, integer = protos.TensorProto_FLOAT, protos.TensorProto_INT64
+	for _, tt := range []struct {
+		name    string
+		inputs  [2]input
+		shape   []int // of the output
+		foreign models.Foreign
+		want    string // the name of the input for samples, or a part of an error
+	}{
+		{"rank", [2]input{{"a", float, nil}, {"b", float, []int{2}}}, []int{2}, models.Foreign{}, "b"},
+		{"rank, against the names", [2]input{{"t", float, []int{2}}, {"x", float, nil}}, []int{2}, models.Foreign{}, "t"},
+		{"width", [2]input{{"a", float, []int{1}}, {"b", float, []int{2}}}, []int{2}, models.Foreign{}, "b"},
+		{"type", [2]input{{"a", integer, []int{1}}, {"b", float, []int{1}}}, []int{1}, models.Foreign{}, "b"},
+		{"image", [2]input{{"a", float, []int{1, 1, 1}}, {"b", float, []int{1, 8, 8}}}, []int{1, 8, 8}, models.Foreign{}, "b"},
+		{"names, x second", [2]input{{"t", float, []int{1}}, {"x", float, []int{1}}}, []int{1}, models.Foreign{}, "x"},
+		{"names, x first", [2]input{{"x", float, []int{1}}, {"t", float, []int{1}}}, []int{1}, models.Foreign{}, "x"},
+		{"one name, of the level", [2]input{{"sigma", float, []int{1}}, {"b", float, []int{1}}}, []int{1}, models.Foreign{}, "b"},
+		{"one name, numbered", [2]input{{"a", float, []int{1}}, {"input.1", float, []int{1}}}, []int{1}, models.Foreign{}, "input.1"},
+		{"no names", [2]input{{"a", float, []int{1}}, {"b", float, []int{1}}}, []int{1}, models.Foreign{},
+			`inputs "a" (FLOAT [N 1]) and "b" (FLOAT [N 1]): types, shapes and names do not tell which of them is samples`},
+		{"names of one kind", [2]input{{"t", float, []int{1}}, {"sigma", float, []int{1}}}, []int{1}, models.Foreign{},
+			"say it with --input-x or --input-level"},
+		{"neither fits", [2]input{{"x", float, []int{3}}, {"t", float, []int{3}}}, []int{2}, models.Foreign{},
+			"say it with --input-x or --input-level"},
+		{"said, samples", [2]input{{"a", float, []int{1}}, {"b", float, []int{1}}}, []int{1}, models.Foreign{X: "b"}, "b"},
+		{"said, level", [2]input{{"a", float, []int{1}}, {"b", float, []int{1}}}, []int{1}, models.Foreign{Level: "a"}, "b"},
+		{"said against the names", [2]input{{"x", float, []int{1}}, {"t", float, []int{1}}}, []int{1}, models.Foreign{X: "t"}, "t"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			model := modelstest.Gaussian(tt.shape...)
+			for i, in := range tt.inputs {
+				model.Graph.Input[i] = modelstest.Value(in.name, in.shape...)
+				model.Graph.Input[i].GetType().GetTensorType().ElemType = int32(in.kind)
+			}
+			model.Graph.Output[0] = modelstest.Value("out", tt.shape...)
+			_, err := models.Adopt(model, tt.foreign, modelstest.Manifest("theirs"))
+			if err != nil {
+				if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v: want %q", err, tt.want)
+				}
+				return
+			}
+			x := model.Graph.Node[0].GetOutput()[0] // that of x is written first
+			if got := strings.TrimPrefix(x, "foreign/"); got != tt.want {
+				t.Errorf("the samples are %q: want %q", got, tt.want)
+			}
+		})
 	}
 }

@@ -217,7 +217,7 @@ func checkSparse(tensor *protos.SparseTensorProto) error {
 // checkTensor refuses data in other files: from a model in memory ONNX Runtime would look for them in the working
 // directory of the process.
 func checkTensor(tensor *protos.TensorProto) error {
-	if tensor.GetDataLocation() == protos.TensorProto_EXTERNAL || len(tensor.GetExternalData()) > 0 {
+	if isExternal(tensor) {
 		return fmt.Errorf("tensor %q: stored in another file: want its data in the model, so export with "+
 			"external_data=False, or run langevin models import, which reads that file", tensor.GetName())
 	}

@@ -18,8 +18,8 @@ func newOperators(root *protos.GraphProto) operators {
 			o.stored[tensor.GetName()] = tensor
 		}
 		for _, node := range graph.GetNode() {
-			if value := attributeOf(node, "value").GetT(); node.GetOpType() == "Constant" && len(node.GetOutput()) == 1 {
-				o.stored[node.GetOutput()[0]] = value
+			if isConstant(node) {
+				o.stored[node.GetOutput()[0]] = attributeOf(node, "value").GetT()
 			}
 		}
 	}
@@ -33,8 +33,8 @@ func (o operators) check(node *protos.NodeProto) error {
 	case "EPContext":
 		return fmt.Errorf("operator is compiled for one provider, from another file: want the network itself")
 	case "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial":
-		return fmt.Errorf("operator draws random numbers, so a seed would have two answers: %s, and give a network that draws "+
-			"noise itself the noise that it draws as zeros", evaluation)
+		return fmt.Errorf("operator draws random numbers, so a seed would have two answers: %s, "+
+			"without noise that the network draws itself", evaluation)
 	case "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM":
 		return fmt.Errorf("operator scales by the whole batch, so a row would depend on the others: export without dynamic " +
 			"quantization, in float32 or with static scales (quantize_static)")

@@ -2,6 +2,7 @@ package models
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
 )
@@ -27,6 +28,28 @@ func graphsOf(attribute *protos.AttributeProto) iter.Seq[*protos.GraphProto] {
 		for _, graph := range append([]*protos.GraphProto{attribute.GetG()}, attribute.GetGraphs()...) {
 			if graph != nil && !yield(graph) {
 				return
+			}
+		}
+	}
+}
+
+// allTensors yields the tensors that graph stores, and those of its nodes and of every graph within it.
+func allTensors(root *protos.GraphProto) iter.Seq[*protos.TensorProto] {
+	return func(yield func(*protos.TensorProto) bool) {
+		for graph := range subgraphs(root) {
+			tensors := slices.Clone(graph.GetInitializer())
+			for _, sparse := range graph.GetSparseInitializer() {
+				tensors = append(tensors, sparse.GetValues(), sparse.GetIndices())
+			}
+			for _, node := range graph.GetNode() {
+				for _, attribute := range node.GetAttribute() {
+					tensors = slices.AppendSeq(tensors, tensorsOf(attribute))
+				}
+			}
+			for _, tensor := range tensors {
+				if tensor != nil && !yield(tensor) {
+					return
+				}
 			}
 		}
 	}

@@ -42,9 +42,12 @@ func (p *program) modelsImportCommand() *cobra.Command {
 		Short: "Make a model of a network that another program exported",
 		Long: `Import takes a network that PyTorch or another program wrote as ONNX, with two inputs, samples and
 noise level, and one output, and writes a copy that explains itself: with the manifest that serving
-needs, under the names x, sigma and score. A network that takes the index of a level gets the one
-whose sigma is nearest. The copy is run before it is written: rows must not depend on each other,
-and the result has to be finite. See docs/import.md for how to export.`,
+needs, under the names x, sigma and score, and with the weights that lie in files beside the graph,
+which a server does not read. Which input is which is told by types, shapes and names, and by
+--input-x and --input-level where those leave it open. A network that takes the index of a level
+gets the one whose sigma is nearest; one in float64 gets casts. The copy is run before it is
+written, as a server does it: rows must not depend on each other, and the score has to be finite
+at all sigmas. See docs/import.md for how to export.`,
 		Example: `  langevin models import ncsn.onnx --name mnist --sigmas 1:0.01:10 --range 0,1 --step-lr 2e-5
   langevin models import ve.onnx --name cifar --sigmas 50:0.01:232 --output noise --shape 3,32,32`,
 		Args: cobra.ExactArgs(1),
@@ -54,10 +57,11 @@ and the result has to be finite. See docs/import.md for how to export.`,
 	f.StringVar(&m.Name, "name", "", "name to serve it under (required)")
 	f.StringVar(&m.Description, "description", "", "one line about it")
 	f.IntVar(&o.version, "version", 1, "version to write it as")
-	f.StringVar(&o.sigmas, "sigmas", "", "noise schedule of the training: first:last:levels in geometric steps, or a list, largest first (default the graph's tensor called sigmas)")
+	f.StringVar(&o.sigmas, "sigmas", "", "noise schedule of the training: first:last:levels in geometric steps, or a list, largest first "+
+		"(default the graph's tensor called sigmas, or the list that its labels select from)")
 	f.StringVar(&o.output, "output", string(models.ParameterizationScore), "what the network computes: score, noise or denoised")
 	f.StringVar(&o.condition, "condition", "", "what it takes for the noise level: label, the index in --sigmas, or sigma (default by the input's type)")
-	f.StringVar(&o.foreign.X, "input-x", "", "name of the input for samples (default the one with most axes)")
+	f.StringVar(&o.foreign.X, "input-x", "", "name of the input for samples (default by types, shapes and names)")
 	f.StringVar(&o.foreign.Level, "input-level", "", "name of the input for the noise level (default the other one)")
 	f.StringVar(&o.foreign.Output, "output-name", "", "name of the output (default the only one)")
 	f.IntSliceVar(&m.Shape, "shape", nil, "shape of one sample, where the input leaves it open")
@@ -99,6 +103,9 @@ func (p *program) importModel(ctx context.Context, o *importCommand, path string
 	if err := proto.Unmarshal(data, model); err != nil {
 		return fmt.Errorf("read %s: not an ONNX file, or a damaged one", path)
 	}
+	if err := inlineBeside(path, model); err != nil {
+		return fmt.Errorf("import %s: %w", path, err)
+	}
 	manifest, err := o.complete(model)
 	if err != nil {
 		return err
@@ -124,6 +131,17 @@ func (p *program) importModel(ctx context.Context, o *importCommand, path string
 	return p.printImport(report, o.json)
 }
 
+// inlineBeside puts weights that lie beside the file of a model into the model.
+func inlineBeside(path string, model *protos.ModelProto) error {
+	folder, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return withoutPath(err)
+	}
+	defer folder.Close()
+	_, err = models.Inline(model, folder)
+	return err
+}
+
 // complete fills the manifest from the flags and the graph.
 func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, error) {
 	m := o.manifest
@@ -141,8 +159,12 @@ func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, err
 		return m, err
 	}
 	if m.Sigmas == nil {
-		if m.Sigmas = models.FindSigmas(model); m.Sigmas == nil {
-			return m, usagef("the graph holds no tensor called sigmas: give the training's with --sigmas, as 50:0.01:232 or 10,1,0.1")
+		if m.Sigmas, err = models.FindSigmas(model); err != nil {
+			return m, fmt.Errorf("%w: give the training's with --sigmas", err)
+		}
+		if m.Sigmas == nil {
+			return m, usagef("the graph holds no noise schedule, a tensor called sigmas of positive numbers, largest first: " +
+				"give the training's with --sigmas, as 50:0.01:232 or 10,1,0.1")
 		}
 	}
 	m.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}

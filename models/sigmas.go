@@ -1,0 +1,138 @@
+package models
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+)
+
+// FindSigmas returns the noise schedule that a foreign graph holds, nil if there is none: the tensor that is called
+// sigmas, as in NCSNv2's networks, or, since exporters rename what they fold, the list that the input for labels selects
+// from. It has positive, strictly decreasing numbers. More than one such tensor, of different numbers, is an error that
+// names them.
+func FindSigmas(model *protos.ModelProto) ([]float64, error) {
+	graph := model.GetGraph()
+	stored := slices.Clone(graph.GetInitializer())
+	for _, node := range graph.GetNode() {
+		if value := attributeOf(node, "value").GetT(); isConstant(node) && value != nil {
+			stored = append(stored, &protos.TensorProto{
+				Name: node.GetOutput()[0], DataType: value.GetDataType(), Dims: value.GetDims(),
+				RawData: value.GetRawData(), FloatData: value.GetFloatData(), DoubleData: value.GetDoubleData(),
+			})
+		}
+	}
+	called := func(t *protos.TensorProto) bool { return isCalledSigmas(t.GetName()) }
+	if sigmas, err := onlySchedule(stored, called); sigmas != nil || err != nil {
+		return sigmas, err
+	}
+	selected := selectedByLabels(graph)
+	return onlySchedule(stored, func(t *protos.TensorProto) bool { return slices.Contains(selected, t.GetName()) })
+}
+
+func isConstant(node *protos.NodeProto) bool {
+	return node.GetOpType() == "Constant" && len(node.GetOutput()) == 1
+}
+
+// onlySchedule is the schedule among the tensors that are asked for.
+func onlySchedule(tensors []*protos.TensorProto, wanted func(*protos.TensorProto) bool) ([]float64, error) {
+	var found []float64
+	var name string
+	for _, tensor := range tensors {
+		if !wanted(tensor) {
+			continue
+		}
+		sigmas := scheduleOf(tensor)
+		if found != nil && sigmas != nil && !slices.Equal(sigmas, found) {
+			return nil, fmt.Errorf("%w: tensors %q and %q could both be the noise schedule", ErrInvalid, name, tensor.GetName())
+		}
+		if sigmas != nil {
+			found, name = sigmas, tensor.GetName()
+		}
+	}
+	return found, nil
+}
+
+// isCalledSigmas reports whether a name's last part is sigmas: sigmas, net.sigmas, or b_net_sigmas as torch.export calls
+// buffers and p_net_sigmas parameters, but not log_sigmas.
+func isCalledSigmas(name string) bool {
+	last := name[strings.LastIndexAny(name, "./:")+1:]
+	parts := strings.Split(last, "_")
+	if n := len(parts); n > 1 && slices.Contains([]string{"b", "p", "c"}, parts[0]) {
+		other := slices.Contains([]string{"log", "inv", "inverse", "sqrt", "squared"}, parts[n-2])
+		return parts[n-1] == "sigmas" && !other
+	}
+	return last == "sigmas"
+}
+
+// scheduleOf is what a tensor holds if that can be a noise schedule, else nil.
+func scheduleOf(tensor *protos.TensorProto) []float64 {
+	sigmas := numbersOf(tensor)
+	if len(tensor.GetDims()) != 1 || tensor.GetDims()[0] != int64(len(sigmas)) || len(sigmas) == 0 {
+		return nil
+	}
+	for i, v := range sigmas {
+		if !(v > 0) || math.IsInf(v, 0) || i > 0 && v >= sigmas[i-1] {
+			return nil
+		}
+	}
+	return sigmas
+}
+
+// numbersOf are the values of a tensor of float32 or float64, in either of the places where a file may have them.
+func numbersOf(tensor *protos.TensorProto) []float64 {
+	var values []float64
+	raw := tensor.GetRawData()
+	switch protos.TensorProto_DataType(tensor.GetDataType()) {
+	case protos.TensorProto_FLOAT:
+		for _, v := range tensor.GetFloatData() {
+			values = append(values, float64(v))
+		}
+		for ; len(raw) >= 4; raw = raw[4:] {
+			values = append(values, float64(math.Float32frombits(binary.LittleEndian.Uint32(raw))))
+		}
+	case protos.TensorProto_DOUBLE:
+		values = slices.Clone(tensor.GetDoubleData())
+		for ; len(raw) >= 8; raw = raw[8:] {
+			values = append(values, math.Float64frombits(binary.LittleEndian.Uint64(raw)))
+		}
+	}
+	return values
+}
+
+// selectedByLabels names the values of which an integer input of the graph selects elements or rows.
+func selectedByLabels(graph *protos.GraphProto) (names []string) {
+	labels := map[string]bool{}
+	for _, v := range withoutInitializers(graph) {
+		labels[v.GetName()] = isInteger(v)
+	}
+	for _, node := range graph.GetNode() {
+		in := node.GetInput()
+		switch node.GetOpType() {
+		case "Cast", "Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Expand":
+			if len(in) > 0 && labels[in[0]] {
+				mark(labels, node.GetOutput())
+			}
+		case "Gather", "GatherND":
+			if len(in) == 2 && labels[in[1]] && attributeOf(node, "axis").GetI() == 0 {
+				names = append(names, in[0])
+			}
+		}
+	}
+	return names
+}
+
+// checkLabels wants no more levels than the network has rows of what labels select from.
+func checkLabels(graph *protos.GraphProto, levels int) error {
+	for _, name := range selectedByLabels(graph) {
+		dims := stored(graph, name).GetDims()
+		if len(dims) > 0 && dims[0] < int64(levels) {
+			return fmt.Errorf("the network knows the labels of %d levels, the rows of its tensor %q, and the schedule has %d: "+
+				"give the training's with --sigmas", dims[0], name, levels)
+		}
+	}
+	return nil
+}
