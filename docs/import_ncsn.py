@@ -53,7 +53,7 @@ def main(path):
             print(f"step {step + 1}: loss {loss.item():.3f}")
     net.eval()
     torch.onnx.export(
-        net, (torch.zeros(2, 2), torch.zeros(2, dtype=torch.long)), path, opset_version=13,
+        net, (torch.zeros(2, 2), torch.zeros(2, dtype=torch.long)), path,
         input_names=["samples", "labels"], output_names=["scores"],
         dynamic_axes={name: {0: "N"} for name in ("samples", "labels", "scores")},
     )

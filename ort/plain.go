@@ -2,6 +2,7 @@ package ort
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -16,5 +17,12 @@ func plain(err error) error {
 		err = inner
 	}
 	text := strings.Join(strings.Fields(err.Error()), " ")
+	if match := noKernel.FindStringSubmatch(text); match != nil {
+		return fmt.Errorf("node %q (%s): ONNX Runtime %s has no such operator for the types that it is given here: "+
+			"export the network in float32, net.float()", match[2], match[1], Version)
+	}
 	return errors.New(origin.ReplaceAllString(text, ""))
 }
+
+// noKernel matches what ONNX Runtime says of an operator that it knows, but not for the types of its inputs.
+var noKernel = regexp.MustCompile(`Could not find an implementation for (\w+)\(\d+\) node with name '([^']*)'`)

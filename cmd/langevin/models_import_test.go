@@ -1,11 +1,17 @@
 package main
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gomlx/compute-onnx/support/protos"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
@@ -37,19 +43,7 @@ func TestImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	library, _, err := ort.FindLibrary("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	engine, err := ort.Open(library)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := engine.Load(t.Context(), data, manifest, ort.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
+	session := openModel(t, data, manifest)
 	sigma, nearest := []float32{10, 1, 0.1, 100, 0.001, 3.1, 3.2}, []float32{10, 1, 0.1, 10, 0.1, 1, 10}
 	x, score := make([]float32, 2*len(sigma)), make([]float32, 2*len(sigma))
 	for i := range x {
@@ -86,7 +80,7 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 		{[]string{"--name", "a", "--range", "3"}, exitUsage, "--range"},
 		{[]string{"--name", "a", "--output", "energy"}, exitFailed, `parameterization is "energy"`},
 		{[]string{"--name", "a", "--shape", "3"}, exitFailed, "samples: shape is [N 2]: want [N 3]"},
-		{[]string{"--name", "a", "--sigmas", "10:0.1:9"}, exitFailed, "indices element out of data bounds"},
+		{[]string{"--name", "a", "--sigmas", "10:0.1:9"}, exitFailed, "the network knows the labels of 3 levels"},
 	} {
 		got := runAlone(t, append([]string{"models", "import", path, "--out", t.TempDir()}, tt.args...)...)
 		if got.code != tt.code || !oneLineWith(got.stderr, tt.want) {
@@ -98,4 +92,116 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 	if got.code != exitOK || !strings.Contains(got.stderr, "warning") {
 		t.Errorf("score taken for noise: %+v", got)
 	}
+}
+
+// TestDependentRowsAreServedNowhere gives a network that takes the first row's sigma for all rows to everything that opens
+// models.
+func TestDependentRowsAreServedNowhere(t *testing.T) {
+	folder := modelFolder(t)
+	addModel(t, folder, "mixed", modelstest.File(t, modelstest.Dependent(false, 2)[0].Model, modelstest.Manifest("mixed", 2)))
+	path := filepath.Join(folder, "mixed", "1", models.FileName)
+	const want = "a row's output must depend on that row alone"
+	for _, args := range [][]string{
+		{"models", "import", path, "--name", "again", "--sigmas", "10,1,0.1", "--out", t.TempDir()},
+		{"models", "check", path},
+		append([]string{"sample", "mixed", "-n", "1", "--local", "--out", filepath.Join(folder, "x.csv")}, inside(t, folder)...),
+	} {
+		got := runAlone(t, args...)
+		if got.code == exitOK || !strings.Contains(got.stdout+got.stderr, want) {
+			t.Errorf("%v: %+v: want %q", args[:2], got, want)
+		}
+	}
+}
+
+// TestImportOfDoubles imports the Gaussian in float64, whose scores are then the exact ones rounded to float32.
+func TestImportOfDoubles(t *testing.T) {
+	model := modelstest.Gaussian(2)
+	double := int32(protos.TensorProto_DOUBLE)
+	for _, value := range append(model.Graph.Input, model.Graph.Output...) {
+		value.GetType().GetTensorType().ElemType = double
+	}
+	one := model.Graph.Initializer[0]
+	one.DataType, one.FloatData, one.DoubleData = double, nil, []float64{1}
+	m, err := models.Adopt(model, models.Foreign{}, modelstest.Manifest("double"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := openModel(t, modelstest.Bytes(t, model), m)
+	x, sigma, score := []float32{1, -2, 3, 0.1}, []float32{0.3, 7}, make([]float32, 4)
+	if err := session.Score(t.Context(), score, x, sigma); err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range score {
+		s := float64(sigma[i/2])
+		if want := float32(-float64(x[i]) / (1 + s*s)); got != want {
+			t.Errorf("score of %g at sigma %g is %g: want %g", x[i], s, got, want)
+		}
+	}
+}
+
+// TestImportReadsWeightsBeside imports a network whose weights lie in a file beside it, which check refuses to read.
+func TestImportReadsWeightsBeside(t *testing.T) {
+	folder := t.TempDir()
+	whole, split := modelstest.Foreign(10, 1, 0.1), modelstest.Foreign(10, 1, 0.1)
+	var data []byte
+	for _, tensor := range split.Graph.Initializer {
+		if len(tensor.FloatData) == 0 {
+			continue
+		}
+		tensor.DataLocation = protos.TensorProto_EXTERNAL
+		tensor.ExternalData = []*protos.StringStringEntryProto{
+			{Key: "location", Value: "theirs.onnx.data"}, {Key: "offset", Value: strconv.Itoa(len(data))},
+		}
+		for _, v := range tensor.FloatData {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		}
+		tensor.FloatData = nil
+	}
+	path, beside := filepath.Join(folder, "theirs.onnx"), filepath.Join(folder, "theirs.onnx.data")
+	err := errors.Join(os.WriteFile(path, modelstest.Bytes(t, split), 0o644), os.WriteFile(beside, data, 0o644),
+		os.WriteFile(filepath.Join(folder, "whole.onnx"), modelstest.Bytes(t, whole), 0o644))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reports [2]importReport
+	for i, name := range []string{"theirs.onnx", "whole.onnx"} {
+		got := runAlone(t, "models", "import", filepath.Join(folder, name), "--name", "a", "--out", filepath.Join(folder, "out", name), "--json")
+		if err := json.Unmarshal([]byte(got.stdout), &reports[i]); err != nil || got.code != exitOK {
+			t.Fatalf("%s: %v: %+v", name, err, got)
+		}
+	}
+	if reports[0].Scale != reports[1].Scale || reports[0].Levels != 3 {
+		t.Errorf("with weights beside it %+v, in one file %+v", reports[0], reports[1])
+	}
+	if err := models.Attach(split, modelstest.Manifest("theirs", 2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, modelstest.Bytes(t, split), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := runAlone(t, "models", "check", path); got.code != exitFailed {
+		t.Errorf("check of a file with weights beside it: %+v", got)
+	}
+	if err := os.Remove(beside); err != nil {
+		t.Fatal(err)
+	}
+	got := runAlone(t, "models", "import", path, "--name", "a", "--out", folder)
+	if got.code != exitFailed || !oneLineWith(got.stderr, `it is stored in "theirs.onnx.data" beside the model: no such file`) {
+		t.Errorf("without the file: %+v", got)
+	}
+}
+
+// openModel loads a model until the test ends.
+func openModel(t *testing.T, file []byte, m models.Manifest) *ort.Session {
+	t.Helper()
+	engine, err := ort.OpenFound("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := engine.Load(t.Context(), file, m, ort.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { session.Close() })
+	return session
 }
