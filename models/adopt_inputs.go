@@ -9,7 +9,9 @@ import (
 )
 
 // inputs tells the two inputs apart: by what f says, else by types and shapes, and where these leave it open by names.
-func (f Foreign) inputs(inputs []*protos.ValueInfoProto, output *protos.ValueInfoProto) (x, level *protos.ValueInfoProto, err error) {
+func (f Foreign) inputs(
+	inputs []*protos.ValueInfoProto, output *protos.ValueInfoProto,
+) (x, level *protos.ValueInfoProto, err error) {
 	if err := f.checkInputs(namesOf(inputs)); err != nil {
 		return nil, nil, err
 	}

@@ -51,13 +51,16 @@ func TestAdoptRefuses(t *testing.T) {
 		{"one input", func(g *protos.GraphProto) { g.Input = g.Input[:1] }, models.Foreign{},
 			`its only input is "labels": want two, samples and noise level, so export a module whose forward(x, sigma)`},
 		{"three inputs", func(g *protos.GraphProto) { g.Input = append(g.Input, modelstest.Value("y")) }, models.Foreign{},
-			`inputs are ["labels" "samples" "y"]: want two, samples and noise level, so export a module whose forward takes just these`},
+			`inputs are ["labels" "samples" "y"]: want two, samples and noise level, so export a module whose forward`},
 		{"other names", nil, models.Foreign{X: "images"}, `want "images"`},
 		{"one name for both", nil, models.Foreign{X: "samples", Level: "samples"}, `input "samples" is said to be both`},
-		{"two outputs", func(g *protos.GraphProto) { g.Output = append(g.Output, modelstest.Value("h", 2)) }, models.Foreign{},
+		{"two outputs", func(g *protos.GraphProto) {
+			g.Output = append(g.Output, modelstest.Value("h", 2))
+		}, models.Foreign{},
 			`outputs are ["out" "h"]: want one, so say which of them with --output-name`},
-		{"a noise level for all", func(g *protos.GraphProto) { g.Input[0].GetType().GetTensorType().Shape = &protos.TensorShapeProto{} },
-			models.Foreign{}, "labels: shape is [], one noise level for all rows: want [N]"},
+		{"a noise level for all", func(g *protos.GraphProto) {
+			g.Input[0].GetType().GetTensorType().Shape = &protos.TensorShapeProto{}
+		}, models.Foreign{}, "labels: shape is [], one noise level for all rows: want [N]"},
 		{"a noise level for each element", func(g *protos.GraphProto) {
 			g.Input[0] = modelstest.Value("labels", 2)
 			retype(g.Input[0], protos.TensorProto_INT64)
@@ -100,6 +103,9 @@ func TestAdoptTellsInputsApart(t *testing.T) {
 		shape []int
 	}
 	const float, integer = protos.TensorProto_FLOAT, protos.TensorProto_INT64
+	none := models.Foreign{}
+	alike := [2]input{{"a", float, []int{1}}, {"b", float, []int{1}}}
+	named := [2]input{{"x", float, []int{1}}, {"t", float, []int{1}}}
 	for _, tt := range []struct {
 		name    string
 		inputs  [2]input
@@ -107,24 +113,24 @@ func TestAdoptTellsInputsApart(t *testing.T) {
 		foreign models.Foreign
 		want    string // the name of the input for samples, or a part of an error
 	}{
-		{"rank", [2]input{{"a", float, nil}, {"b", float, []int{2}}}, []int{2}, models.Foreign{}, "b"},
-		{"rank, against the names", [2]input{{"t", float, []int{2}}, {"x", float, nil}}, []int{2}, models.Foreign{}, "t"},
-		{"width", [2]input{{"a", float, []int{1}}, {"b", float, []int{2}}}, []int{2}, models.Foreign{}, "b"},
-		{"type", [2]input{{"a", integer, []int{1}}, {"b", float, []int{1}}}, []int{1}, models.Foreign{}, "b"},
-		{"image", [2]input{{"a", float, []int{1, 1, 1}}, {"b", float, []int{1, 8, 8}}}, []int{1, 8, 8}, models.Foreign{}, "b"},
-		{"names, x second", [2]input{{"t", float, []int{1}}, {"x", float, []int{1}}}, []int{1}, models.Foreign{}, "x"},
-		{"names, x first", [2]input{{"x", float, []int{1}}, {"t", float, []int{1}}}, []int{1}, models.Foreign{}, "x"},
-		{"one name, of the level", [2]input{{"sigma", float, []int{1}}, {"b", float, []int{1}}}, []int{1}, models.Foreign{}, "b"},
-		{"one name, numbered", [2]input{{"a", float, []int{1}}, {"input.1", float, []int{1}}}, []int{1}, models.Foreign{}, "input.1"},
-		{"no names", [2]input{{"a", float, []int{1}}, {"b", float, []int{1}}}, []int{1}, models.Foreign{},
+		{"rank", [2]input{{"a", float, nil}, {"b", float, []int{2}}}, []int{2}, none, "b"},
+		{"rank, against the names", [2]input{{"t", float, []int{2}}, {"x", float, nil}}, []int{2}, none, "t"},
+		{"width", [2]input{{"a", float, []int{1}}, {"b", float, []int{2}}}, []int{2}, none, "b"},
+		{"type", [2]input{{"a", integer, []int{1}}, {"b", float, []int{1}}}, []int{1}, none, "b"},
+		{"image", [2]input{{"a", float, []int{1, 1, 1}}, {"b", float, []int{1, 8, 8}}}, []int{1, 8, 8}, none, "b"},
+		{"names, x second", [2]input{{"t", float, []int{1}}, {"x", float, []int{1}}}, []int{1}, none, "x"},
+		{"names, x first", named, []int{1}, none, "x"},
+		{"one name, of the level", [2]input{{"sigma", float, []int{1}}, {"b", float, []int{1}}}, []int{1}, none, "b"},
+		{"one name, numbered", [2]input{{"a", float, []int{1}}, {"input.1", float, []int{1}}}, []int{1}, none, "input.1"},
+		{"no names", alike, []int{1}, models.Foreign{},
 			`inputs "a" (FLOAT [N 1]) and "b" (FLOAT [N 1]): types, shapes and names do not tell which of them is samples`},
 		{"names of one kind", [2]input{{"t", float, []int{1}}, {"sigma", float, []int{1}}}, []int{1}, models.Foreign{},
 			"say it with --input-x or --input-level"},
 		{"neither fits", [2]input{{"x", float, []int{3}}, {"t", float, []int{3}}}, []int{2}, models.Foreign{},
 			"say it with --input-x or --input-level"},
-		{"said, samples", [2]input{{"a", float, []int{1}}, {"b", float, []int{1}}}, []int{1}, models.Foreign{X: "b"}, "b"},
-		{"said, level", [2]input{{"a", float, []int{1}}, {"b", float, []int{1}}}, []int{1}, models.Foreign{Level: "a"}, "b"},
-		{"said against the names", [2]input{{"x", float, []int{1}}, {"t", float, []int{1}}}, []int{1}, models.Foreign{X: "t"}, "t"},
+		{"said, samples", alike, []int{1}, models.Foreign{X: "b"}, "b"},
+		{"said, level", alike, []int{1}, models.Foreign{Level: "a"}, "b"},
+		{"said against the names", named, []int{1}, models.Foreign{X: "t"}, "t"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			model := modelstest.Gaussian(tt.shape...)

@@ -38,9 +38,9 @@ func Decode(file []byte, m Manifest) (*protos.ModelProto, error) {
 
 // Check reports, in an error that wraps [ErrInvalid] and names the tensor or node, whether model may be given to ONNX
 // Runtime as the graph of m: inputs x and sigma, output score, float32, in the manifest's shape with a free first
-// axis; operators of known domains only, none that reads other files, draws random numbers or looks at the whole batch by
-// its nature; no tensor stored in another file; no functions of the model's own, no training graphs. Subgraphs are checked
-// too.
+// axis; operators of known domains only, none that reads other files, draws random numbers or looks at the whole batch
+// by its nature; no tensor stored in another file; no functions of the model's own, no training graphs. Subgraphs are
+// checked too.
 func Check(model *protos.ModelProto, m Manifest) error {
 	if err := check(model, m); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)

@@ -128,7 +128,7 @@ func TestCheckRefuses(t *testing.T) {
 		}, `node "bn" (BatchNormalization): operator is in training mode`},
 		{"dropout", func(m *protos.ModelProto) {
 			add(m, dropout(m, 1))
-		}, `node "drop" (Dropout): operator is in training mode, so a seed would have two answers: export in evaluation mode`},
+		}, `node "drop" (Dropout): operator is in training mode, so a seed would have two answers: export in eval`},
 		{"dropout that something decides", func(m *protos.ModelProto) {
 			add(m, &protos.NodeProto{Name: "drop", OpType: "Dropout", Input: []string{"x", "", "computed"}})
 		}, `node "drop" (Dropout): operator is in training mode`},

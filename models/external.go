@@ -17,8 +17,8 @@ const maxInlined = math.MaxInt32
 
 // Inline puts the data of tensors that model stores in other files into the model, and returns how many tensors those
 // were. The files have to lie in folder, which is that of the model's own file; nothing outside of it is read, whatever
-// names or links say. Bytes that a file does not have, or not as many as the tensor's shape has, are an error that wraps
-// [ErrInvalid] and names the tensor. Only for a user's own files: [Check] goes on refusing such models.
+// names or links say. Bytes that a file does not have, or not as many as the tensor's shape has, are an error that
+// wraps [ErrInvalid] and names the tensor. Only for a user's own files: [Check] goes on refusing such models.
 func Inline(model *protos.ModelProto, folder *os.Root) (inlined int, err error) {
 	r := externalReader{folder: folder, files: map[string]*os.File{}}
 	defer func() { err = errors.Join(err, r.close()) }()
@@ -77,7 +77,7 @@ func (r *externalReader) inline(tensor *protos.TensorProto) error {
 		return err
 	}
 	if data.offset > info.Size()-size {
-		return fmt.Errorf("it has %d bytes from byte %d on of %s, which has %d in all: is that the file it was exported with?",
+		return fmt.Errorf("it has %d bytes from byte %d on of %s, which has %d in all: was that file exported with it?",
 			size, data.offset, data.location, info.Size())
 	}
 	raw := make([]byte, size)

@@ -19,7 +19,9 @@ import (
 
 // beside says that a tensor of two float32 numbers is stored in a file. Entries of no value are left out.
 func beside(entries ...string) *protos.TensorProto {
-	tensor := &protos.TensorProto{Name: "w", DataType: int32(protos.TensorProto_FLOAT), Dims: []int64{2}, DataLocation: protos.TensorProto_EXTERNAL}
+	tensor := &protos.TensorProto{
+		Name: "w", DataType: int32(protos.TensorProto_FLOAT), Dims: []int64{2}, DataLocation: protos.TensorProto_EXTERNAL,
+	}
 	for i, key := range []string{"location", "offset", "length"} {
 		if i < len(entries) && entries[i] != "" {
 			tensor.ExternalData = append(tensor.ExternalData, &protos.StringStringEntryProto{Key: key, Value: entries[i]})
@@ -115,7 +117,8 @@ func TestInlineRefuses(t *testing.T) {
 		model := modelstest.Gaussian(2)
 		model.Graph.Initializer = append(model.Graph.Initializer, tt.tensor)
 		_, err := models.Inline(model, folder)
-		if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), `tensor "w": `) || !strings.Contains(err.Error(), tt.want) {
+		if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), `tensor "w": `) ||
+			!strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}

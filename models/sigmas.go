@@ -11,9 +11,9 @@ import (
 )
 
 // FindSigmas returns the noise schedule that a foreign graph holds, nil if there is none: the tensor that is called
-// sigmas, as in NCSNv2's networks, or, since exporters rename what they fold, the list that the input for labels selects
-// from. It has positive, strictly decreasing numbers. More than one such tensor, of different numbers, is an error that
-// names them.
+// sigmas, as in NCSNv2's networks, or, since exporters rename what they fold, the list that the input for labels
+// selects from. It has positive, strictly decreasing numbers. More than one such tensor, of different numbers, is an
+// error that names them.
 func FindSigmas(model *protos.ModelProto) ([]float64, error) {
 	graph := model.GetGraph()
 	stored := slices.Clone(graph.GetInitializer())
@@ -56,8 +56,8 @@ func onlySchedule(tensors []*protos.TensorProto, wanted func(*protos.TensorProto
 	return found, nil
 }
 
-// isCalledSigmas reports whether a name's last part is sigmas: sigmas, net.sigmas, or b_net_sigmas as torch.export calls
-// buffers and p_net_sigmas parameters, but not log_sigmas.
+// isCalledSigmas reports whether a name's last part is sigmas: sigmas, net.sigmas, or b_net_sigmas as torch.export
+// calls buffers and p_net_sigmas parameters, but not log_sigmas.
 func isCalledSigmas(name string) bool {
 	last := name[strings.LastIndexAny(name, "./:")+1:]
 	parts := strings.Split(last, "_")

@@ -14,11 +14,12 @@ import (
 
 // TestFindSigmas looks for schedules under the names and in the places where exporters put them.
 func TestFindSigmas(t *testing.T) {
+	const float, double = int32(protos.TensorProto_FLOAT), int32(protos.TensorProto_DOUBLE)
 	list := func(name string, values ...float32) *protos.TensorProto {
-		return &protos.TensorProto{Name: name, DataType: int32(protos.TensorProto_FLOAT), Dims: []int64{int64(len(values))}, FloatData: values}
+		return &protos.TensorProto{Name: name, DataType: float, Dims: []int64{int64(len(values))}, FloatData: values}
 	}
-	doubles := &protos.TensorProto{Name: "sigmas", DataType: int32(protos.TensorProto_DOUBLE), Dims: []int64{2}, DoubleData: []float64{3, 2}}
-	raw := &protos.TensorProto{Name: "sigmas", DataType: int32(protos.TensorProto_FLOAT), Dims: []int64{1}, RawData: []byte{0, 0, 0x40, 0x40}}
+	doubles := &protos.TensorProto{Name: "sigmas", DataType: double, Dims: []int64{2}, DoubleData: []float64{3, 2}}
+	raw := &protos.TensorProto{Name: "sigmas", DataType: float, Dims: []int64{1}, RawData: []byte{0, 0, 0x40, 0x40}}
 	matrix := list("sigmas", 3, 2)
 	matrix.Dims = []int64{2, 1}
 	selects := func(m *protos.ModelProto) { // as PyTorch's exporter of 2026 writes sigmas[labels]
@@ -54,7 +55,8 @@ func TestFindSigmas(t *testing.T) {
 			m.Graph.Initializer = append(m.Graph.Initializer, list("sigmas", 3, 2))
 		}, []float64{3, 2}, ""},
 		{"the same twice", stored(list("sigmas", 3, 2), list("ema.sigmas", 3, 2)), []float64{3, 2}, ""},
-		{"two", stored(list("sigmas", 3, 2), list("ema.sigmas", 3, 1)), nil, `tensors "sigmas" and "ema.sigmas" could both be`},
+		{"two", stored(list("sigmas", 3, 2), list("ema.sigmas", 3, 1)), nil,
+			`tensors "sigmas" and "ema.sigmas" could both be`},
 		{"two, of which one is none", stored(list("sigmas", 1, 2), list("ema.sigmas", 3, 1)), []float64{3, 1}, ""},
 		{"logarithms", stored(list("log_sigmas", 3, 2), list("b_log_sigmas", 3, 2)), nil, ""},
 		{"increasing", stored(list("sigmas", 2, 3)), nil, ""},

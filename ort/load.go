@@ -32,11 +32,11 @@ func (o Options) withDefaults() Options {
 }
 
 // Load makes a session of the bytes of an .onnx file and its manifest. The graph is held against the contract of
-// [models.Check] before ONNX Runtime sees it, and its activations are rewritten by [models.Rewrite]. A trial evaluates it
-// for rows at sigmas from all over the schedule. It refuses a graph that cannot be run, whose score is not finite, that
-// answers twice differently, or that does not give a row the same bits in any company. On a GPU the graph is evaluated
-// once more to see that all of it runs there. Errors about the graph wrap [models.ErrInvalid], those about the device
-// [ErrDeviceUnavailable]. Cancelling ctx ends the trial.
+// [models.Check] before ONNX Runtime sees it, and its activations are rewritten by [models.Rewrite]. A trial evaluates
+// it for rows at sigmas from all over the schedule. It refuses a graph that cannot be run, whose score is not finite,
+// that answers twice differently, or that does not give a row the same bits in any company. On a GPU the graph is
+// evaluated once more to see that all of it runs there. Errors about the graph wrap [models.ErrInvalid], those about
+// the device [ErrDeviceUnavailable]. Cancelling ctx ends the trial.
 func (r *Runtime) Load(ctx context.Context, graph []byte, manifest models.Manifest, options Options) (*Session, error) {
 	s, err := r.load(ctx, graph, manifest, options.withDefaults())
 	if err != nil {

@@ -106,8 +106,9 @@ func TestPlain(t *testing.T) {
 		"/src/p.cc:88 onnxruntime::Provider& onnxruntime::ProviderLibrary::Get() [ONNXRuntimeError] : 1":                    "[ONNXRuntimeError] : 1",
 		"/src/g.cc:7 auto ns::F(std::function<void(int)>) const Why (x)":                                                    "Why (x)",
 		"utils.cc:1540 ValidateSize Initializer 'w': count (1)":                                                             "ValidateSize Initializer 'w': count (1)",
-		"Could not find an implementation for Conv(11) node with name 'c'":                                                  `node "c" (Conv): ONNX Runtime ` + Version + " has no such operator for the types that it is given here: export the network in float32, net.float()",
-		"Got invalid dimensions\n index: 0 Got: 16\n Please fix":                                                            "Got invalid dimensions index: 0 Got: 16 Please fix",
+		"Could not find an implementation for Conv(11) node with name 'c'": `node "c" (Conv): ONNX Runtime ` + Version +
+			" has no such operator for the types that it is given here: export the network in float32, net.float()",
+		"Got invalid dimensions\n index: 0 Got: 16\n Please fix": "Got invalid dimensions index: 0 Got: 16 Please fix",
 	}
 	for text, want := range tests {
 		if got := plain(fmt.Errorf("Error running network: %w", errors.New(text))); got.Error() != want {

@@ -53,8 +53,8 @@ func rowMultiplesOf(graph *protos.GraphProto, dim int) []int {
 	return []int{productRows}
 }
 
-// settle takes the first of the multiples with which no row of a trial depends on the others, or refuses the network. On a
-// GPU rows are padded to powers of two, whatever the multiples say.
+// settle takes the first of the multiples with which no row of a trial depends on the others, or refuses the network.
+// On a GPU rows are padded to powers of two, whatever the multiples say.
 func (s *Session) settle(ctx context.Context, l *lane, manifest models.Manifest, multiples []int) error {
 	t, err := s.newTrial(ctx, l, manifest)
 	if err != nil {

@@ -57,8 +57,8 @@ at all sigmas. See docs/import.md for how to export.`,
 	f.StringVar(&m.Name, "name", "", "name to serve it under (required)")
 	f.StringVar(&m.Description, "description", "", "one line about it")
 	f.IntVar(&o.version, "version", 1, "version to write it as")
-	f.StringVar(&o.sigmas, "sigmas", "", "noise schedule of the training: first:last:levels in geometric steps, or a list, largest first "+
-		"(default the graph's tensor called sigmas, or the list that its labels select from)")
+	f.StringVar(&o.sigmas, "sigmas", "", "noise schedule of the training: first:last:levels in geometric steps, "+
+		"or a list, largest first (default the graph's tensor called sigmas, or the list that its labels select from)")
 	f.StringVar(&o.output, "output", string(models.ParameterizationScore), "what the network computes: score, noise or denoised")
 	f.StringVar(&o.condition, "condition", "", "what it takes for the noise level: label, the index in --sigmas, or sigma (default by the input's type)")
 	f.StringVar(&o.foreign.X, "input-x", "", "name of the input for samples (default by types, shapes and names)")
@@ -195,8 +195,8 @@ func parseSigmas(text string) ([]float64, error) {
 	return nil, usagef("--sigmas is %q: want first:last:levels, as 50:0.01:232, or a list, largest first", text)
 }
 
-// tryModel loads a model as a server does, which refuses one that cannot be served, and returns the size of its score on
-// pure noise of its first sigma, in units of 1/sigma.
+// tryModel loads a model as a server does, which refuses one that cannot be served, and returns the size of its score
+// on pure noise of its first sigma, in units of 1/sigma.
 func tryModel(ctx context.Context, library string, file []byte, m models.Manifest) (scale float64, err error) {
 	engine, err := ort.OpenFound(library)
 	if err != nil {
@@ -257,7 +257,10 @@ func (p *program) modelsCheckCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "check FILE.onnx...",
-		Short: "Hold model files against what serving needs, and run each once",
+		Short: "Say whether model files can be served, by the trial of a server",
+		Long: `Check looks at each file as a server does that loads it: at its manifest and its graph, and by a trial of
+rows at sigmas from all over the schedule, whose scores must be finite and have the same bits in any
+company.`,
 		Example: `  langevin models check out/models/ring/1/model.onnx
   langevin models check out/models/*/*/model.onnx --json`,
 		Args: cobra.MinimumNArgs(1),

@@ -94,17 +94,18 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// TestDependentRowsAreServedNowhere gives a network that takes the first row's sigma for all rows to everything that opens
-// models.
+// TestDependentRowsAreServedNowhere gives a network that takes the first row's sigma for all rows to everything that
+// opens models.
 func TestDependentRowsAreServedNowhere(t *testing.T) {
 	folder := modelFolder(t)
-	addModel(t, folder, "mixed", modelstest.File(t, modelstest.Dependent(false, 2)[0].Model, modelstest.Manifest("mixed", 2)))
+	mixed := modelstest.Dependent(false, 2)[0].Model
+	addModel(t, folder, "mixed", modelstest.File(t, mixed, modelstest.Manifest("mixed", 2)))
 	path := filepath.Join(folder, "mixed", "1", models.FileName)
 	const want = "a row's output must depend on that row alone"
 	for _, args := range [][]string{
 		{"models", "import", path, "--name", "again", "--sigmas", "10,1,0.1", "--out", t.TempDir()},
 		{"models", "check", path},
-		append([]string{"sample", "mixed", "-n", "1", "--local", "--out", filepath.Join(folder, "x.csv")}, inside(t, folder)...),
+		append([]string{"sample", "mixed", "-n", "1", "--local", "--out", folder + "/x.csv"}, inside(t, folder)...),
 	} {
 		got := runAlone(t, args...)
 		if got.code == exitOK || !strings.Contains(got.stdout+got.stderr, want) {
@@ -165,7 +166,8 @@ func TestImportReadsWeightsBeside(t *testing.T) {
 	}
 	var reports [2]importReport
 	for i, name := range []string{"theirs.onnx", "whole.onnx"} {
-		got := runAlone(t, "models", "import", filepath.Join(folder, name), "--name", "a", "--out", filepath.Join(folder, "out", name), "--json")
+		out := filepath.Join(folder, "out", name)
+		got := runAlone(t, "models", "import", filepath.Join(folder, name), "--name", "a", "--out", out, "--json")
 		if err := json.Unmarshal([]byte(got.stdout), &reports[i]); err != nil || got.code != exitOK {
 			t.Fatalf("%s: %v: %+v", name, err, got)
 		}
@@ -186,7 +188,8 @@ func TestImportReadsWeightsBeside(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := runAlone(t, "models", "import", path, "--name", "a", "--out", folder)
-	if got.code != exitFailed || !oneLineWith(got.stderr, `it is stored in "theirs.onnx.data" beside the model: no such file`) {
+	const want = `it is stored in "theirs.onnx.data" beside the model: no such file`
+	if got.code != exitFailed || !oneLineWith(got.stderr, want) {
 		t.Errorf("without the file: %+v", got)
 	}
 }
