@@ -77,7 +77,8 @@ func findManifest(model []byte) (value []byte, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: not an ONNX file, or a damaged one: %w", ErrInvalid, err)
 	case found == 0:
-		return nil, fmt.Errorf("%w: no %s in the metadata: exported by another program?", ErrInvalid, MetadataKey)
+		return nil, fmt.Errorf("%w: no %s in the metadata: exported by another program? "+
+			"langevin models import makes a model file of it", ErrInvalid, MetadataKey)
 	case found > 1:
 		return nil, fmt.Errorf("%w: %d entries %s in the metadata: want one", ErrInvalid, found, MetadataKey)
 	case len(value) > maxManifestBytes:

@@ -124,7 +124,7 @@ func (b *bench) checkParity(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if off := distance(got, want); off > tolerance {
+			if off := distance(got, want); !(off <= tolerance) {
 				return fmt.Errorf("%s: %s is off by %.2g of the largest score, %g is allowed", name, p.name, off, tolerance)
 			}
 		}
