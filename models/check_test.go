@@ -86,7 +86,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"no graph", func(m *protos.ModelProto) { m.Graph = nil }, "no graph"},
 		{"external initializer", func(m *protos.ModelProto) {
 			m.Graph.Initializer = append(m.Graph.Initializer, external())
-		}, `tensor "weights": stored in another file`},
+		}, `tensor "weights": stored in another file: want its data in the model, so export with external_data=False, or run`},
 		{"external by its entries alone", func(m *protos.ModelProto) {
 			m.Graph.Initializer[0].ExternalData = external().ExternalData
 		}, `tensor "one"`},

@@ -46,17 +46,23 @@ func (s *Session) newTrial(ctx context.Context, l *lane, manifest models.Manifes
 		return nil, fmt.Errorf("trial evaluation: %w", err)
 	}
 	t.output = slices.Clone(output)
-	score := make([]float32, len(t.output))
-	s.convert(score, t.output, t.x, t.sigma)
-	for i, v := range score {
-		if v-v != 0 { // NaN or infinite
-			row := i / s.dim
-			x := t.x[row*s.dim : (row+1)*s.dim]
-			return nil, fmt.Errorf("the score is not finite at sigma %.6g: it is %g in row %d of %d, "+
-				"whose values are up to %.3g", t.sigma[row], v, row+1, rows, largest(x))
+	return t, t.checkFinite()
+}
+
+// checkFinite wants a finite score of every row, and says where it is not.
+func (t *trial) checkFinite() error {
+	dim, score := t.s.dim, make([]float32, t.s.dim)
+	for row, sigma := range t.sigma {
+		x := t.x[row*dim : (row+1)*dim]
+		t.s.convert(score, t.output[row*dim:(row+1)*dim], x, t.sigma[row:row+1])
+		for _, v := range score {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return fmt.Errorf("the score is not finite at sigma %.6g: it is %g in row %d of %d, "+
+					"whose values are up to %.3g", sigma, v, row+1, len(t.sigma), largest(x))
+			}
 		}
 	}
-	return t, nil
+	return nil
 }
 
 // together evaluates the rows in their order. The result is the lane's, until the next evaluation.
