@@ -13,30 +13,29 @@ const (
 	pointRows = 256         // under trial, of points
 	imageRows = productRows // under trial, of larger samples, which cost more
 	loneRows  = 16          // of points that are evaluated alone
-	nearly    = 1e-2        // how far outputs of other kernels may be off, of a row's largest: TF32 has 10 bits
+
+	// How far outputs may be off, of a row's largest, where no bits are promised.
+	otherKernels = 0.05 // for another number of rows; float16 has 10 bits
+	sameKernels  = 1e-3 // in another place or company
 )
 
 // trial compares rows in one company with the same rows in others: alone under padding, in another order, beside rows
 // that are huge or not a number. A network that mixes rows in whatever way, and however little, gives some of them
 // other bits: a mean of rows, for one, of which a millionth is added, is not a number if one of them is not.
 //
-// A GPU chooses its kernels by the size of a batch, and a row's bits may depend on that. There the companies have one
-// size, and outputs have to agree nearly. A mixing still shows, by the rows that are huge or not a number.
+// A GPU chooses its kernels by the size of a batch, and a row's bits may depend on that. There outputs have to agree
+// nearly. A mixing still shows, by the rows that are huge or not a number.
 type trial struct {
-	s         *Session
-	l         *lane
-	x, sigma  []float32
-	output    []float32 // the graph's, of all rows together in their order
-	tolerance float64
+	s        *Session
+	l        *lane
+	x, sigma []float32
+	output   []float32 // the graph's, of all rows together in their order
 }
 
 // newTrial evaluates the rows of a trial together, and refuses a score that is not finite.
 func (s *Session) newTrial(ctx context.Context, l *lane, manifest models.Manifest) (*trial, error) {
 	rows, t := imageRows, &trial{s: s, l: l}
-	switch {
-	case s.buckets:
-		rows, t.tolerance = productRows, nearly
-	case s.dim <= PointDim:
+	if s.dim <= PointDim && !s.buckets {
 		rows = pointRows
 	}
 	t.x, t.sigma = make([]float32, rows*s.dim), make([]float32, rows)
@@ -141,7 +140,7 @@ func (t *trial) companies() []company {
 	for i, n := range t.sizes() {
 		all = append(all, t.mixed(n, i))
 	}
-	if multiple >= rows { // else the number of rows might never change
+	if multiple >= rows && !t.s.buckets { // else the number of rows might never change
 		all = append(all, company{rows - 1})
 	}
 	return all
@@ -151,7 +150,7 @@ func (t *trial) companies() []company {
 func (t *trial) sizes() []int {
 	rows, multiple := len(t.sigma), t.s.multiple
 	switch {
-	case t.s.buckets, multiple >= rows && t.s.rows < 2*rows:
+	case multiple >= rows && t.s.rows < 2*rows:
 		return []int{rows, rows}
 	case multiple >= rows:
 		return []int{rows, 2 * rows}
@@ -212,12 +211,16 @@ func (t *trial) find(ctx context.Context) (*dependence, error) {
 	return nil, nil
 }
 
-// toleranceOf is how far a row's output may be off in a company: by no bit, but for one that is not padded.
+// toleranceOf is how far a row's output may be off in a company: by no bit, but on a GPU, and where the company is not
+// padded.
 func (t *trial) toleranceOf(c company) float64 {
-	if len(c)%t.s.multiple != 0 {
-		return nearly
+	switch {
+	case len(c)%t.s.multiple != 0, t.s.buckets && len(c) != len(t.sigma):
+		return otherKernels
+	case t.s.buckets:
+		return sameKernels
 	}
-	return t.tolerance
+	return 0
 }
 
 // differ returns the first element in which a row's outputs differ: in their bits, or, where tolerance is above 0, by
@@ -258,7 +261,7 @@ func (t *trial) explain(ctx context.Context, d *dependence) error {
 	if err != nil {
 		return fmt.Errorf("trial evaluation: %w", err)
 	}
-	if differ(t.output, again, t.tolerance) >= 0 {
+	if differ(t.output, again, 0) >= 0 {
 		return fmt.Errorf("it answers twice differently: export it in evaluation mode, model.eval(), " +
 			"without dropout or noise of its own")
 	}

@@ -71,3 +71,58 @@ func TestTrialLooksAtAllSigmas(t *testing.T) {
 		}
 	}
 }
+
+// bucketed is a session on the CPU that treats rows as one on a GPU does, before its trial.
+func bucketed(t *testing.T, model *protos.ModelProto, m models.Manifest) *Session {
+	t.Helper()
+	device, err := ParseDevice(DeviceCPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := newCopies(modelstest.Bytes(t, model), m, Options{}.withDefaults(), device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSession(opened, m, device, "")
+	s.buckets = true
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// TestTrialOfAGPU: where bits may depend on the number of rows, rows that depend on each other are refused all the same.
+func TestTrialOfAGPU(t *testing.T) {
+	m := modelstest.Manifest("bucketed", 2)
+	for _, c := range modelstest.Dependent(false, 2) {
+		if err := bucketed(t, c.Model, m).try(t.Context(), m, nil); !errors.Is(err, models.ErrInvalid) {
+			t.Errorf("%s: %v: want it refused", c.Name, err)
+		}
+	}
+	for _, c := range modelstest.Independent(false, 2) {
+		if err := bucketed(t, c.Model, m).try(t.Context(), m, nil); err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+	}
+}
+
+// TestTrialTellsChanceFromCompany: a network whose scores of the same rows differ is told so, and not that rows mix.
+func TestTrialTellsChanceFromCompany(t *testing.T) {
+	m := modelstest.Manifest("gauss", 2)
+	s := load(t, modelstest.Gaussian(2), m, Options{})
+	l, err := s.acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.release(l)
+	trial, err := s.newTrial(t.Context(), l, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trial.output[0]++ // as if another evaluation had been the first
+	found, err := trial.find(t.Context())
+	if found == nil || err != nil {
+		t.Fatalf("found %v, %v: want a dependence", found, err)
+	}
+	if err := trial.explain(t.Context(), found); !strings.Contains(err.Error(), "it answers twice differently") {
+		t.Errorf("got %v", err)
+	}
+}

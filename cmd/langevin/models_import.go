@@ -107,6 +107,9 @@ func (p *program) importModel(ctx context.Context, o *importCommand, path string
 		return fmt.Errorf("import %s: %w", path, err)
 	}
 	manifest, err := o.complete(model)
+	if errors.Is(err, models.ErrInvalid) {
+		return fmt.Errorf("import %s: %w", path, err)
+	}
 	if err != nil {
 		return err
 	}
