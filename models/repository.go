@@ -70,17 +70,9 @@ type Repository struct {
 	root    *os.Root
 }
 
-// cardName is the file beside a model's versions that tells people about it.
-const cardName = "README.md"
-
-type shelf struct {
-	origin Origin
-	files  fs.FS
-}
-
 // NewRepository returns the repository of the models in zoo and, unless dir is empty, in the folder dir, both laid out
 // as NAME/VERSION/model.onnx with VERSION 1, 2, 3... Where both have a version of a name the folder's is used. Symbolic
-// links cannot lead out of dir. Names that start with a dot are passed over, as is NAME/README.md.
+// links cannot lead out of dir. Names that start with a dot are passed over, and so is what [Repository.Foreign] returns.
 func NewRepository(zoo fs.FS, dir string) (*Repository, error) {
 	r := &Repository{}
 	if dir != "" {
@@ -240,71 +232,4 @@ func readCapped(files fs.FS, name string) ([]byte, error) {
 		return nil, fmt.Errorf("file shrank while it was read: %w", err)
 	}
 	return data, nil
-}
-
-// scan looks at names only: the versions that the layout promises, and what does not fit the layout.
-func (r *Repository) scan() (map[string]map[int]place, []Problem) {
-	places := map[string]map[int]place{}
-	var problems []Problem
-	for _, s := range r.shelves {
-		bad := s.scan(func(p place) {
-			if places[p.name] == nil {
-				places[p.name] = map[int]place{}
-			}
-			if _, won := places[p.name][p.version]; !won {
-				places[p.name][p.version] = p
-			}
-		})
-		problems = append(problems, bad...)
-	}
-	return places, problems
-}
-
-func (s shelf) scan(found func(place)) (problems []Problem) {
-	report := func(name, at, format string, args ...any) {
-		err := fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
-		problems = append(problems, Problem{Name: name, Origin: s.origin, Path: at, Err: err})
-	}
-	names, err := s.folder(".")
-	if err != nil {
-		report("", ".", "%w", err)
-	}
-	for _, name := range names {
-		if !ValidName(name) {
-			report("", name, "name %q: want a folder named %s", name, namePattern)
-			continue
-		}
-		versions, err := s.folder(name)
-		if err != nil {
-			report(name, name, "want a folder of versions: %w", err)
-			continue
-		}
-		versions = slices.DeleteFunc(versions, func(v string) bool { return v == cardName })
-		if len(versions) == 0 {
-			report(name, name, "no versions: want %s/1/%s", name, FileName)
-		}
-		for _, v := range versions {
-			if version, err := strconv.Atoi(v); err == nil && version > 0 && strconv.Itoa(version) == v {
-				found(place{name, version, s})
-			} else {
-				report(name, path.Join(name, v), "version %q: want a folder named 1, 2, 3...", v)
-			}
-		}
-	}
-	return problems
-}
-
-// folder lists the names in a folder, without those that start with a dot.
-func (s shelf) folder(name string) ([]string, error) {
-	entries, err := fs.ReadDir(s.files, name)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), ".") {
-			names = append(names, entry.Name())
-		}
-	}
-	return names, nil
 }

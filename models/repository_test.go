@@ -134,7 +134,7 @@ func TestRepositoryServesWhatIsSound(t *testing.T) {
 		"renamed/1/model.onnx": `names it "ring": want the folder's name "renamed"`,
 		"custom/1/model.onnx":  `operator domain is "acme"`,
 		"Upper":                `name "Upper"`,
-		"stray.onnx":           "want a folder of versions",
+		"stray.onnx":           "a file: want it as stray/1/model.onnx",
 		"other/1/model.onnx":   "no such file",
 		"huge/1/model.onnx":    "2147483648 bytes: want at most",
 		"empty":                "no versions: want empty/1/model.onnx",
@@ -152,6 +152,91 @@ func TestRepositoryServesWhatIsSound(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not reported: %v", want)
 	}
+}
+
+// TestForeignEntries: what cannot be a model is passed over, and what is meant to be one is still told.
+func TestForeignEntries(t *testing.T) {
+	ring := modelstest.GaussianFile(t, "ring", 2)
+	for _, tt := range []struct {
+		path    string // of a file, or of a folder if it ends in a slash
+		foreign string // what is passed over
+		problem string // else where the problem is
+	}{
+		{"README.md", "README.md", ""},
+		{"LICENSE", "LICENSE", ""},
+		{"readme", "readme", ""}, // a file of a name that a model could have
+		{"Thumbs.db", "Thumbs.db", ""},
+		{"lost+found/", "lost+found", ""},
+		{"System Volume Information/a", "System Volume Information", ""},
+		{"__pycache__/check.pyc", "__pycache__", ""},
+		{"Notes/2024/plan.txt", "Notes", ""},
+		{"a[b/1/notes.txt", "a[b", ""},
+		{"\xff/1/notes.txt", "\xff", ""},
+		{".git/1/model.onnx", "", ""}, // names with a dot are not even looked at
+		{"ring/README.md", "ring/README.md", ""},
+		{"ring/config.pbtxt", "ring/config.pbtxt", ""},
+		{"ring/lost+found/", "ring/lost+found", ""},
+		{"ring/assets/logo.png", "ring/assets", ""},
+		{"ring/1/README.md", "", ""},
+		{"ring.onnx", "", "ring.onnx"},
+		{"Ring.ONNX", "", "Ring.ONNX"},
+		{"Ring/1/model.onnx", "", "Ring"},
+		{"lost+found/1/model.onnx", "", "lost+found"},
+		{"ring/model.onnx", "", "ring/model.onnx"},
+		{"ring/latest/model.onnx", "", "ring/latest"},
+		{"ring/v2/net.onnx", "", "ring/v2"},
+		{"ring/007/", "", "ring/007"},
+		{"ring/2/", "", "ring/2/model.onnx"},
+		{"new/", "", "new"},
+		{"new/notes.txt", "new/notes.txt", "new"}, // a model's name without versions, whatever else is in it
+	} {
+		dir := t.TempDir()
+		put(t, dir, "ring/1/model.onnx", ring)
+		if folder, ok := strings.CutSuffix(tt.path, "/"); ok {
+			if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			put(t, dir, tt.path, ring)
+		}
+		r := open(t, zooOf(t), dir)
+		entries, problems := r.List()
+		var paths []string
+		for _, p := range problems {
+			paths = append(paths, p.Path)
+		}
+		foreign := r.Foreign()
+		if strings.Join(paths, " ") != tt.problem || strings.Join(foreign, " ") != tt.foreign {
+			t.Errorf("%s: problems %q, passed over %q: want %q and %q", tt.path, problems, foreign, tt.problem, tt.foreign)
+		}
+		if got := names(entries); !slices.Equal(got, []string{"ring/1 directory"}) {
+			t.Errorf("%s: listed %v", tt.path, got)
+		}
+	}
+}
+
+// TestUnreadableFolder: of folders that may not be read only one of a model's name is told.
+func TestUnreadableFolder(t *testing.T) {
+	zoo := zooOf(t, "ring")
+	zoo["lost+found/x"], zoo["mine/1/model.onnx"] = &fstest.MapFile{}, &fstest.MapFile{}
+	r, err := models.NewRepository(locked{zoo}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, problems := r.List()
+	if len(entries) != 1 || len(problems) != 1 || problems[0].Path != "mine" || !errors.Is(problems[0].Err, os.ErrPermission) {
+		t.Errorf("listed %v with problems %v: want ring, and that of mine", names(entries), problems)
+	}
+}
+
+// locked lets nobody into folders but the root and ring.
+type locked struct{ fstest.MapFS }
+
+func (l locked) ReadDir(name string) ([]os.DirEntry, error) {
+	if name != "." && name != "ring" {
+		return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrPermission}
+	}
+	return l.MapFS.ReadDir(name)
 }
 
 func customDomain(t *testing.T) []byte {

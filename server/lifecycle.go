@@ -126,18 +126,21 @@ func (s *Server) watchModels(ctx context.Context) error {
 }
 
 // watchFolders watches a folder, those of names in it and those of versions in them. To watch one again changes nothing.
+// A folder in it that may not be read, as lost+found, is passed over: what is in it cannot be served either.
 func watchFolders(watcher *fsnotify.Watcher, root string) error {
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			err = watcher.Add(path)
+		}
 		switch {
 		case errors.Is(err, os.ErrNotExist): // gone since it was listed
 			return nil
+		case errors.Is(err, os.ErrPermission) && path != root:
+			return fs.SkipDir
 		case err != nil:
 			return err
 		case !entry.IsDir():
 			return nil
-		}
-		if err := watcher.Add(path); err != nil {
-			return err
 		}
 		if below, err := filepath.Rel(root, path); err == nil && strings.Count(below, string(filepath.Separator)) >= 1 {
 			return fs.SkipDir

@@ -159,6 +159,9 @@ func (s *Server) preload(ctx context.Context) error {
 	if err := s.host.Preload(ctx); err != nil {
 		return err
 	}
+	if foreign := s.repo.Foreign(); len(foreign) > 0 {
+		s.log.Debug("passed over in the models' folder: no models", "paths", foreign)
+	}
 	for _, p := range s.host.Problems() {
 		s.log.Error("model refused", "file", p.Path, "origin", p.Origin, "error", p.Err)
 	}

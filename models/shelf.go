@@ -1,0 +1,150 @@
+package models
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// shelf is one place with models.
+type shelf struct {
+	origin Origin
+	files  fs.FS
+}
+
+// scan looks at names only: the versions that the layout promises, and what does not fit the layout.
+func (r *Repository) scan() (map[string]map[int]place, []Problem) {
+	places := map[string]map[int]place{}
+	var problems []Problem
+	for _, s := range r.shelves {
+		look := s.look()
+		for _, p := range look.places {
+			if places[p.name] == nil {
+				places[p.name] = map[int]place{}
+			}
+			if _, won := places[p.name][p.version]; !won {
+				places[p.name][p.version] = p
+			}
+		}
+		problems = append(problems, look.problems...)
+	}
+	return places, problems
+}
+
+// Foreign returns what is passed over because nothing about it says that it is meant to be a model, as paths below the
+// models' folder: files that do not end in .onnx, and folders of other names than models and versions have, unless model
+// files lie in them where those of a model would.
+func (r *Repository) Foreign() []string {
+	var all []string
+	for _, s := range r.shelves {
+		all = append(all, s.look().foreign...)
+	}
+	return all
+}
+
+// look is what is on a shelf, by the names of files and folders alone.
+type look struct {
+	shelf
+	places   []place
+	problems []Problem
+	foreign  []string
+}
+
+func (s shelf) look() *look {
+	l := &look{shelf: s}
+	names, err := s.folder(".")
+	if err != nil {
+		l.report("", ".", "%w", err)
+	}
+	for _, name := range names {
+		l.model(name)
+	}
+	return l
+}
+
+func (l *look) report(name, at, format string, args ...any) {
+	err := fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
+	l.problems = append(l.problems, Problem{Name: name, Origin: l.origin, Path: at, Err: err})
+}
+
+func (l *look) pass(at string) { l.foreign = append(l.foreign, at) }
+
+// model sorts one entry of the models' folder: a model, something that is meant to be one, or something foreign.
+func (l *look) model(name string) {
+	entries, err := l.folder(name)
+	switch file := l.isFile(name); {
+	case file && isModelFile(name):
+		stem := strings.TrimSuffix(name, path.Ext(name))
+		l.report("", name, "a file: want it as %s/1/%s", stem, FileName)
+	case file, !ValidName(name) && !l.hasVersions(name, entries):
+		l.pass(name)
+	case !ValidName(name):
+		l.report("", name, "name %q: want a folder named %s", name, namePattern)
+	case err != nil:
+		l.report(name, name, "want a folder of versions: %w", err)
+	default:
+		l.versions(name, entries)
+	}
+}
+
+// versions sorts the entries of a model's folder.
+func (l *look) versions(name string, entries []string) {
+	known := len(l.places) + len(l.problems)
+	for _, v := range entries {
+		at := path.Join(name, v)
+		number, err := strconv.Atoi(v)
+		switch {
+		case err == nil && number > 0 && strconv.Itoa(number) == v:
+			l.places = append(l.places, place{name, number, l.shelf})
+		case l.isFile(at) && isModelFile(v):
+			l.report(name, at, "a file: want it as %s/1/%s", name, FileName)
+		case isNumber(v) || l.hasModelFile(at):
+			l.report(name, at, "version %q: want a folder named 1, 2, 3...", v)
+		default:
+			l.pass(at)
+		}
+	}
+	if len(l.places)+len(l.problems) == known {
+		l.report(name, name, "no versions: want %s/1/%s", name, FileName)
+	}
+}
+
+func isModelFile(name string) bool { return strings.EqualFold(path.Ext(name), path.Ext(FileName)) }
+
+// isNumber reports whether a name is digits: a number of some length, in whatever form.
+func isNumber(name string) bool { return name != "" && strings.Trim(name, "0123456789") == "" }
+
+// hasVersions reports whether a folder with the given entries looks like a model's: a number in it has a model file.
+func (s shelf) hasVersions(name string, entries []string) bool {
+	return slices.ContainsFunc(entries, func(v string) bool { return isNumber(v) && s.hasModelFile(path.Join(name, v)) })
+}
+
+// hasModelFile reports whether a folder has a model file, whatever that is called.
+func (s shelf) hasModelFile(at string) bool {
+	names, err := s.folder(at)
+	return err == nil && slices.ContainsFunc(names, isModelFile)
+}
+
+// isFile reports whether there is something that is no folder. A link counts as what it leads to.
+func (s shelf) isFile(at string) bool {
+	info, err := fs.Stat(s.files, at)
+	return err == nil && !info.IsDir()
+}
+
+// folder lists the names in a folder, without those that start with a dot.
+func (s shelf) folder(name string) ([]string, error) {
+	entries, err := fs.ReadDir(s.files, name)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), ".") {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
