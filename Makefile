@@ -177,8 +177,9 @@ check-layout:
 	@go test -count=1 -short .
 
 .PHONY: generate
-generate: $(GENERATORS) ## Generate Go from proto/
+generate: $(GENERATORS) ## Generate Go from proto/, and the table of docs/settings.md
 	.tools/buf generate
+	go test -run '^TestSettingsPage$$' . -args -update-settings
 
 .PHONY: tools
 tools: $(GENERATORS) .tools/staticcheck .tools/apidiff .tools/grpcurl ## Build the pinned developer tools into .tools/ (also grpcurl)

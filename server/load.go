@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +29,9 @@ func (s setting) flag() string { return strings.NewReplacer(".", "-", "_", "-").
 func (s setting) env() string {
 	return envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
 }
+
+// text is the default as the command line has it.
+func (s setting) text() string { return strings.ToLower(fmt.Sprint(s.value.Interface())) }
 
 // settings walks Config: every leaf is a key, a flag and an environment variable, and none can be forgotten.
 func settings(v reflect.Value, prefix string) []setting {
@@ -66,7 +68,7 @@ func Flags(fs *pflag.FlagSet) {
 		case time.Duration:
 			fs.Duration(s.flag(), v, help)
 		default:
-			fs.String(s.flag(), strings.ToLower(fmt.Sprint(v)), help)
+			fs.String(s.flag(), s.text(), help)
 		}
 	}
 }
@@ -155,28 +157,6 @@ func unknownKeys(v *viper.Viper) error {
 	for _, key := range slices.Sorted(slices.Values(v.AllKeys())) {
 		if !known[key] {
 			errs = append(errs, fmt.Errorf("%s is no setting", key))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// clientVariables are the LANGEVIN_* variables that other parts of the product read.
-var clientVariables = []string{"LANGEVIN_SERVER", "LANGEVIN_CONFIG"}
-
-// kubernetesVariable matches what Kubernetes sets in every container for a Service called langevin.
-var kubernetesVariable = regexp.MustCompile(`^LANGEVIN(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT|PORT)(_[A-Z0-9_]+)?$`)
-
-// unknownVariables reports variables of the environment that look like settings and are none.
-func unknownVariables(environ []string) error {
-	known := slices.Clone(clientVariables)
-	for _, s := range defaultSettings() {
-		known = append(known, s.env())
-	}
-	var errs []error
-	for _, e := range environ {
-		name, _, _ := strings.Cut(e, "=")
-		if strings.HasPrefix(name, envPrefix+"_") && !slices.Contains(known, name) && !kubernetesVariable.MatchString(name) {
-			errs = append(errs, fmt.Errorf("the environment sets %s, which is no setting", name))
 		}
 	}
 	return errors.Join(errs...)

@@ -169,7 +169,6 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// TestForeignVariables: what Kubernetes sets for a Service called langevin, and what the client reads, is let through.
 // FuzzLoad: whatever a file holds, it is a configuration that is valid, or an error that says it is about one.
 func FuzzLoad(f *testing.F) {
 	f.Add("listen: :1\nworkers: 1\nlimits:\n  max_chains: 1\nlog:\n  level: warn\ndrain_timeout: 1m\n")
@@ -190,13 +189,20 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
+// TestForeignVariables: what Kubernetes sets for a Service called langevin is let through, and so is all that commands
+// and clients read.
 func TestForeignVariables(t *testing.T) {
 	clearEnv(t)
 	for _, name := range []string{
 		"LANGEVIN_SERVICE_HOST", "LANGEVIN_SERVICE_PORT", "LANGEVIN_SERVICE_PORT_GRPC", "LANGEVIN_PORT",
-		"LANGEVIN_PORT_50051_TCP", "LANGEVIN_PORT_50051_TCP_ADDR", "LANGEVIN_GPU_SERVICE_HOST", "LANGEVIN_SERVER", "LANGEVIN_CONFIG",
+		"LANGEVIN_PORT_50051_TCP", "LANGEVIN_PORT_50051_TCP_ADDR", "LANGEVIN_GPU_SERVICE_HOST",
 	} {
 		t.Setenv(name, "tcp://10.0.0.1:50051")
+	}
+	for _, v := range Variables() {
+		if v.Setting == "" {
+			t.Setenv(v.Name, "x")
+		}
 	}
 	if _, err := Load(nil, ""); err != nil {
 		t.Error(err)

@@ -12,10 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/server"
 )
-
-// tokenVariable has the bearer token, if --token-file does not.
-const tokenVariable = "LANGEVIN_TOKEN"
 
 // access says whom a command trusts and how it shows who it is.
 type access struct {
@@ -30,7 +28,7 @@ func (a *access) register(flags *pflag.FlagSet) {
 	flags.StringVar(&a.ca, "ca", "", "`FILE` with the certificate authorities to trust instead, as PEM; implies --tls")
 	flags.StringVar(&a.cert, "cert", "", "`FILE` with this client's certificate, as PEM; implies --tls")
 	flags.StringVar(&a.key, "key", "", "`FILE` with the key of --cert")
-	flags.StringVar(&a.tokenFile, "token-file", "", "`FILE` with the token to show (default $"+tokenVariable+")")
+	flags.StringVar(&a.tokenFile, "token-file", "", "`FILE` with the token to show; without it, $"+server.EnvToken+" may have the token itself")
 	flags.BoolVar(&a.plaintextToken, "plaintext-token", false, "show the token without TLS to a server that is not on this machine")
 }
 
@@ -91,7 +89,7 @@ func (a access) config() (*tls.Config, error) {
 
 func (a access) token() (string, error) {
 	if a.tokenFile == "" {
-		return strings.TrimSpace(os.Getenv(tokenVariable)), nil
+		return strings.TrimSpace(os.Getenv(server.EnvToken)), nil
 	}
 	text, err := os.ReadFile(a.tokenFile)
 	if err != nil {

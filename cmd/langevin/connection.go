@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/server"
 )
 
 // connection says which server a command talks to.
@@ -24,7 +25,7 @@ type connection struct {
 
 func (c *connection) register(flags *pflag.FlagSet) {
 	c.flags = flags
-	flags.StringVar(&c.server, "server", "", "server to ask, as host:port, or several, as a:50051,b:50051 (default $LANGEVIN_SERVER, else localhost:50051)")
+	flags.StringVar(&c.server, "server", "", "server to ask, as host:port, or several, as a:50051,b:50051 (default $"+server.EnvServer+", else localhost:50051)")
 	flags.DurationVar(&c.timeout, "timeout", 0, "give up after so long, such as 30s (default never)")
 	c.access.register(flags)
 	flags.BoolVar(&c.local, "local", false, "start a server inside this process instead: same code, same bytes")
@@ -103,7 +104,7 @@ func explain(err error, target string) error {
 		return fmt.Errorf("no server answers at %s (%s): start one with \"langevin serve\", name another with --server, or use --local",
 			target, lastCause(err))
 	case errors.Is(err, client.ErrUnauthenticated):
-		return fmt.Errorf("%w: show a token with --token-file or %s", err, tokenVariable)
+		return fmt.Errorf("%w: show a token with --token-file or %s", err, server.EnvToken)
 	case errors.As(err, &failed) && failed.Reason == "" && failed.RequestID != "" && !isContext(err):
 		return fmt.Errorf("%w (request %s)", err, failed.RequestID)
 	}

@@ -54,7 +54,7 @@ It ends with 1 if anything is wrong.`,
 			return p.printDiagnosis(r, asJSON)
 		},
 	}
-	c.Flags().StringVar(&file, "config", "", "YAML file of settings (default $"+configVariable+", else none)")
+	c.Flags().StringVar(&file, "config", "", "YAML file of settings (default $"+server.EnvConfig+", else none)")
 	registerLocal(c.Flags())
 	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object")
 	return c
@@ -187,9 +187,9 @@ func settingSources(c *cobra.Command, file string) []string {
 	if file != "" {
 		sources = append(sources, "file "+file)
 	}
-	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "LANGEVIN_") && name != configVariable {
-			sources = append(sources, "environment "+name)
+	for _, v := range server.Variables() {
+		if os.Getenv(v.Name) != "" && v.Setting != "" {
+			sources = append(sources, "environment "+v.Name)
 		}
 	}
 	for _, name := range localSettings() {

@@ -9,11 +9,17 @@ import (
 
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/server"
 )
 
 // TestDoctor: a sound machine, one with a torn model, one without the device asked for and one without the library.
 func TestDoctor(t *testing.T) {
 	sound, torn := modelFolder(t), modelFolder(t)
+	for _, v := range server.Variables() {
+		if v.Setting == "" && v.Name != server.EnvConfig { // those of commands, which stop nothing
+			t.Setenv(v.Name, "x")
+		}
+	}
 	if err := os.Truncate(filepath.Join(torn, "wide/1/model.onnx"), 30); err != nil {
 		t.Fatal(err)
 	}
@@ -24,6 +30,7 @@ func TestDoctor(t *testing.T) {
 		want []string
 	}{
 		{"sound", inside(t, sound)[:4], exitOK, []string{"library", "tested with " + ort.Version, "CPUExecutionProvider", "gauss@1", "256 chains"}},
+		{"variables", inside(t, sound)[:4], exitOK, []string{"settings: environment LANGEVIN_MODELS_DEFAULT, flag --models-dir, flag --onnxruntime-library"}},
 		{"auto", append(inside(t, sound)[:4], "--device", "auto"), exitOK, []string{"device"}},
 		{"torn model", inside(t, torn)[:4], exitFailed, []string{"FAIL  model wide/1/model.onnx", "self-test"}},
 		{"no library", []string{"--onnxruntime-library", "/nowhere/libonnxruntime.so"}, exitFailed, []string{"FAIL  library", "make onnxruntime"}},

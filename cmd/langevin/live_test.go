@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/server"
 	"github.com/langevin-ml/langevin/client/fake"
 )
 
@@ -110,7 +111,7 @@ func TestAccess(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", line, got, want.stderr)
 		}
 	}
-	t.Setenv(tokenVariable, "s3cret")
+	t.Setenv(server.EnvToken, "s3cret")
 	if got := langevin(t, someModels(), "models", "ls"); got.code != exitFailed || !oneLineWith(got.stderr, "over plaintext") {
 		t.Errorf("token over plaintext: %+v", got)
 	}

@@ -71,7 +71,9 @@ func (p *program) root() *cobra.Command {
 		Long: `Langevin trains noise-conditional score networks, serves them over gRPC and draws
 samples from them by annealed Langevin dynamics.
 
-Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.`,
+Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
+
+` + environmentHelp(),
 		Example: `  langevin demo                                  see it work: serves, samples, draws out/ring.gif
   langevin serve                                 serve the built-in models on localhost:50051
   langevin sample ring -n 2000 --out ring.png    draw 2000 points from that server

@@ -17,9 +17,6 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// configVariable is the environment variable with the name of the configuration file.
-const configVariable = "LANGEVIN_CONFIG"
-
 func (p *program) serveCommand() *cobra.Command {
 	var file string
 	var printConfig bool
@@ -30,7 +27,7 @@ func (p *program) serveCommand() *cobra.Command {
 it lets running calls finish for --drain-timeout; a second signal ends it at once. SIGHUP makes it
 look at --models-dir again. On --http-listen it has a page to watch chains in, and JSON for curl.
 
-Settings come from the defaults, then the YAML file of --config or $LANGEVIN_CONFIG, then the
+Settings come from the defaults, then the YAML file of --config or $` + server.EnvConfig + `, then the
 environment, then flags. The environment variable of a flag stands behind it.`,
 		Example: `  langevin serve
   langevin serve --listen :50051 --models-dir out/models --models-default ring
@@ -48,7 +45,7 @@ environment, then flags. The environment variable of a flag stands behind it.`,
 			return p.serve(c.Context(), config)
 		},
 	}
-	c.Flags().StringVar(&file, "config", "", "YAML file of settings (default $"+configVariable+", else none)")
+	c.Flags().StringVar(&file, "config", "", "YAML file of settings (default $"+server.EnvConfig+", else none)")
 	c.Flags().BoolVar(&printConfig, "print-config", false, "print the settings as YAML, all sources resolved, and exit")
 	server.Flags(c.Flags())
 	return c
@@ -58,7 +55,7 @@ func configFile(flag string) string {
 	if flag != "" {
 		return flag
 	}
-	return os.Getenv(configVariable)
+	return os.Getenv(server.EnvConfig)
 }
 
 func (p *program) serve(ctx context.Context, config server.Config) error {

@@ -1,0 +1,55 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// The environment variables that are no settings of a server: commands and clients read them.
+const (
+	EnvConfig = envPrefix + "_CONFIG"
+	EnvServer = envPrefix + "_SERVER"
+	EnvToken  = envPrefix + "_TOKEN"
+)
+
+// Variable is an environment variable of the product.
+type Variable struct {
+	Name    string // LANGEVIN_LIMITS_MAX_CHAINS
+	Setting string // that it sets, limits.max_chains; empty if it is for commands and clients
+	Default string // what holds without it; empty for nothing
+	Help    string
+}
+
+// Variables are all environment variables that begin with LANGEVIN_: first those of commands and clients, then one for
+// every setting, in the order of [Config].
+func Variables() []Variable {
+	all := []Variable{
+		{Name: EnvConfig, Help: "YAML file of settings, for serve and for what starts a server inside: --config"},
+		{Name: EnvServer, Default: "localhost:50051", Help: "server that commands and clients ask, or several, as a:50051,b:50051: --server"},
+		{Name: EnvToken, Help: "bearer token that commands show, the token itself; --token-file names a file instead"},
+	}
+	for _, s := range defaultSettings() {
+		all = append(all, Variable{s.env(), s.key, s.text(), s.help})
+	}
+	return all
+}
+
+// kubernetesVariable matches what Kubernetes sets in every container for a Service called langevin.
+var kubernetesVariable = regexp.MustCompile(`^LANGEVIN(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT|PORT)(_[A-Z0-9_]+)?$`)
+
+// unknownVariables reports variables of the environment that look like ours and are none.
+func unknownVariables(environ []string) error {
+	all := Variables()
+	var errs []error
+	for _, e := range environ {
+		name, _, _ := strings.Cut(e, "=")
+		known := slices.ContainsFunc(all, func(v Variable) bool { return v.Name == name })
+		if strings.HasPrefix(name, envPrefix+"_") && !known && !kubernetesVariable.MatchString(name) {
+			errs = append(errs, fmt.Errorf("the environment sets %s, which is no setting", name))
+		}
+	}
+	return errors.Join(errs...)
+}
