@@ -101,7 +101,7 @@ bench-train: onnxruntime data ## Measure training beside PyTorch; writes bench/R
 	bin/compare -trainer bin/trainer -networks $(OUT)/bench-train -torch $(TORCH) -out bench/RESULTS-TRAIN.md $(BENCHFLAGS)
 
 .PHONY: test-triton
-test-triton: onnxruntime build ## Drive the server with Triton's own Python client (from PyPI; not part of make test)
+test-triton: onnxruntime build ## Drive the server with the Python clients of Triton and KServe (from PyPI; not part of make test)
 	@bench/triton/run.sh bin/langevin
 
 .PHONY: test-docs

@@ -36,7 +36,8 @@ var needs = map[string]struct {
 	"grpcio":  {"python3 -c 'import grpc_tools'", []string{"bench/.venv/bin"}}, // of make bench
 	"torch":   {"python3 -c 'import torch'", []string{"/usr/bin"}},
 	"triton":  {"python3 -c 'import tritonclient.grpc'", []string{"bench/triton/.venv/bin"}}, // of make test-triton
-	"grpcurl": {".tools/grpcurl -version", nil},                                              // of make tools
+	"kserve":  {"python3 -c 'import kserve'", []string{"bench/triton/.venv/bin"}},
+	"grpcurl": {".tools/grpcurl -version", nil}, // of make tools
 }
 
 var slowDocs = flag.Bool("docs-slow", false, "run the commands of docs as they are, long trainings too")

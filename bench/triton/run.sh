@@ -1,18 +1,28 @@
 #!/usr/bin/env bash
-# Serve the built-in models and drive them with Triton's own Python client. Without Python or PyPI it says so and skips.
+# Serve the built-in models and drive them with the Python clients of Triton and KServe. Without Python or PyPI it says
+# so and skips.
 set -euo pipefail
 here=$(dirname "$0")
 program=${1:?usage: run.sh PROGRAM}
 venv=$here/.venv
-python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "--  tritonclient: skipped, python3 with venv is missing"; exit 0; }
-if [ ! -e "$venv/ready" ] || [ "$here/requirements.txt" -nt "$venv/ready" ]; then
-	python3 -m venv "$venv"
-	"$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" || {
-		echo "--  tritonclient: skipped, it could not be installed"
-		exit 0
+python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "--  clients: skipped, python3 with venv is missing"; exit 0; }
+
+# install REQUIREMENTS puts a client into the environment, once.
+install() {
+	local ready=$venv/ready-${1%.txt}
+	if [ -e "$ready" ] && [ ! "$here/$1" -nt "$ready" ]; then return; fi
+	[ -e "$venv/bin/pip" ] || python3 -m venv "$venv"
+	"$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/$1" || {
+		echo "--  $1: skipped, it could not be installed"
+		return 1
 	}
-	touch "$venv/ready"
-fi
+	touch "$ready"
+}
+
+checks=()
+if install requirements.txt; then checks+=(check.py); fi
+if install requirements-kserve.txt; then checks+=(kserve_check.py); fi
+[ ${#checks[@]} -gt 0 ] || exit 0
 scratch=$(mktemp -d)
 : >"$scratch/log"
 "$program" serve --listen "unix://$scratch/socket" --http-listen '' >"$scratch/log" 2>&1 &
@@ -23,4 +33,6 @@ for _ in $(seq 200); do
 	kill -0 $server 2>/dev/null || { cat "$scratch/log"; exit 1; }
 	sleep 0.1
 done
-"$venv/bin/python" "$here/check.py" "unix://$scratch/socket" ring || { cat "$scratch/log"; exit 1; }
+for check in "${checks[@]}"; do
+	"$venv/bin/python" "$here/$check" "unix://$scratch/socket" ring || { cat "$scratch/log"; exit 1; }
+done

@@ -22,11 +22,12 @@ func readInputs(req *inference.ModelInferRequest) (inputs map[string]input, type
 	for i, in := range req.GetInputs() {
 		field := fmt.Sprintf("inputs[%d]", i)
 		typed = typed || in.GetContents() != nil
+		if err := checkFormalities(field+".", in.GetParameters()); err != nil {
+			return nil, false, err
+		}
 		switch _, twice := inputs[in.GetName()]; {
 		case twice:
 			return nil, false, invalid(field+".name", quoted(in.GetName()), "each input once")
-		case len(in.GetParameters()) > 0:
-			return nil, false, invalid(field+".parameters", "some", "none: shared memory and the like are not served")
 		case in.GetContents() != nil && len(raw) > 0:
 			return nil, false, invalid(field+".contents", "some beside raw_input_contents", "raw contents for all inputs or typed contents for all")
 		case in.GetContents() == nil && i >= len(raw):

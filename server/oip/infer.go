@@ -110,8 +110,8 @@ func (q *query) readOutputs(req *inference.ModelInferRequest) error {
 		return invalid("outputs", fmt.Sprintf("%d outputs", len(asked)), "one, or none for the first that the model's metadata has")
 	}
 	for _, out := range asked {
-		if len(out.GetParameters()) > 0 {
-			return invalid("outputs.parameters", "some", "none: shared memory and the like are not served")
+		if err := checkFormalities("outputs[0].", out.GetParameters()); err != nil {
+			return err
 		}
 		known := q.target.outputs()
 		names := ""

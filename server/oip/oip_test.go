@@ -169,9 +169,8 @@ func TestInferRefuses(t *testing.T) {
 		"no raw contents":          {&request{Inputs: []*inference.ModelInferRequest_InferInputTensor{{Name: "init"}}}, "raw_input_contents"},
 		"raw contents of nothing":  {&request{RawInputContents: [][]byte{{1}}}, "raw_input_contents"},
 		"raw and typed":            {&request{Inputs: []*inference.ModelInferRequest_InferInputTensor{input64(1)}, RawInputContents: [][]byte{{1}}}, "inputs[0].contents"},
-		"shared memory":            {inputs(&inference.ModelInferRequest_InferInputTensor{Name: "init", Parameters: with("a", str("b")).Parameters}), "inputs[0].parameters"},
+		"unknown, of an input":     {inputs(&inference.ModelInferRequest_InferInputTensor{Name: "init", Parameters: with("a", str("b")).Parameters}), `inputs[0].parameters."a"`},
 		"unknown parameter":        {with("sed", intParam(1)), `parameters."sed"`},
-		"priority":                 {with("priority", intParam(1)), `parameters."priority"`},
 		"negative seed":            {with("seed", intParam(-1)), "parameters.seed"},
 		"seed of no kind":          {with("seed", &inference.InferParameter{}), "parameters.seed"},
 		"seed in words":            {with("seed", str("one")), "parameters.seed"},
@@ -186,7 +185,6 @@ func TestInferRefuses(t *testing.T) {
 		}}, "parameters.step_lr"},
 		"unknown output":     {&request{Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "x"}}}, "outputs"},
 		"two outputs":        {&request{Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "samples"}, {Name: "png"}}}, "outputs"},
-		"class count":        {&request{Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "samples", Parameters: with("classification", intParam(1)).Parameters}}}, "outputs.parameters"},
 		"version in words":   {&request{ModelVersion: "new"}, "model_version"},
 		"version 2^40":       {&request{ModelVersion: "1099511627776"}, "model_version"},
 		"network, no inputs": {&request{ModelName: "digits.score"}, "inputs.x.datatype"},
@@ -208,6 +206,60 @@ func TestInferRefuses(t *testing.T) {
 	}
 	if got := s.counts.of(target{(&engine{}).digits(), false}); got.GetInferenceStats().GetFail().GetCount() < 20 || got.GetInferenceStats().GetSuccess().GetCount() != 0 {
 		t.Errorf("counted %v", got)
+	}
+}
+
+// TestFormalities: a parameter that changes no meaning is taken wherever clients put it, and one that would change it is
+// refused by name.
+func TestFormalities(t *testing.T) {
+	s, _ := newService()
+	for _, c := range []struct {
+		name  string
+		value *inference.InferParameter
+		want  string // in the error; empty if it is taken
+	}{
+		{"binary_data_size", intParam(8), ""}, // KServe's client, with every input
+		{"binary_data", boolParam(false), ""},
+		{"binary_data_output", boolParam(true), ""},
+		{"content_type", str("np"), ""},
+		{"content_type", str("base64"), `is "base64": want "np"`},
+		{"headers", str("{}"), ""},
+		{"triton_enable_empty_final_response", boolParam(true), ""},
+		{"priority", uintParam(0), ""},
+		{"priority", uintParam(1), "is 1: want 0: there are no priorities"},
+		{"priority", intParam(1), "is 1: want 0"},
+		{"sequence_id", intParam(0), ""},
+		{"sequence_id", str(""), ""},
+		{"sequence_id", str("a"), `is "a": want 0 or ""`},
+		{"sequence_start", boolParam(false), ""},
+		{"sequence_start", boolParam(true), "is true: want false: there are no sequences"},
+		{"sequence_end", boolParam(true), "is true: want false"},
+		{"classification", intParam(0), ""},
+		{"classification", intParam(3), "is 3: want 0: there are no classes"},
+		{"shared_memory_region", str("a"), `is "a": want none: shared memory is not served`},
+		{"shared_memory_byte_size", intParam(0), "is 0: want none"},
+		{"shared_memory_offset", intParam(0), "is 0: want none"},
+		{"triton_other", boolParam(true), "is set: want one of"},
+		{"sequence_start", &inference.InferParameter{}, "is nothing: want false"},
+	} {
+		given := map[string]*inference.InferParameter{c.name: c.value}
+		in := input64(1)
+		in.Parameters = given
+		out := &inference.ModelInferRequest_InferRequestedOutputTensor{Name: "samples", Parameters: given}
+		for where, req := range map[string]*inference.ModelInferRequest{
+			"parameters.":            {Parameters: given},
+			"inputs[0].parameters.":  {Inputs: []*inference.ModelInferRequest_InferInputTensor{in}},
+			"outputs[0].parameters.": {Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{out}},
+		} {
+			req.ModelName = "digits"
+			_, err := s.ModelInfer(t.Context(), req)
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("%s%s: %v", where, c.name, err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), where) || !strings.Contains(err.Error(), c.name) || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("%s%s: %v, want it to say %s", where, c.name, err, c.want)
+			}
+		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -80,14 +79,13 @@ func (q *query) readParameters(given map[string]*inference.InferParameter) error
 			err = set(q, name, given[name])
 		case name == "timeout":
 			err = q.readTimeout(given[name])
-		case name == "triton_enable_empty_final_response": // the last response is marked in any case
 		case name == "request" && !q.target.score: // done first
 		default:
 			allowed := slices.Sorted(maps.Keys(known))
 			if !q.target.score {
 				allowed = append(allowed, "request")
 			}
-			err = invalid(parameter(quoted(name)), "set", "one of "+strings.Join(append(allowed, "timeout"), ", "))
+			err = checkFormality("", name, given[name], append(allowed, "timeout")...)
 		}
 		if err != nil {
 			return err
@@ -189,6 +187,8 @@ func valueText(p *inference.InferParameter) string {
 		return fmt.Sprint(c.BoolParam)
 	case *inference.InferParameter_Int64Param:
 		return fmt.Sprint(c.Int64Param)
+	case *inference.InferParameter_Uint64Param:
+		return fmt.Sprint(c.Uint64Param)
 	case *inference.InferParameter_DoubleParam:
 		return fmt.Sprint(c.DoubleParam)
 	}
