@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/langevin-ml/langevin/server/web"
 )
@@ -71,6 +72,7 @@ func (s *Server) newFront(lis net.Listener) (*front, error) {
 		return nil, err
 	}
 	handler, err := web.Handler(inner, web.Config{
+		Admits:       s.admits,
 		MaxBodyBytes: c.HTTP.MaxBodyBytes, MaxMessageBytes: c.GRPC.MaxReceiveBytes,
 		Origins: strings.Fields(c.HTTP.Origins), Loopback: loopback(lis.Addr()),
 	})
@@ -92,6 +94,12 @@ func (s *Server) newFront(lis net.Listener) (*front, error) {
 		MaxHeaderBytes:    c.Limits.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}, inner}, nil
+}
+
+// admits reports whether a request over HTTP would pass the gate of a method.
+func (s *Server) admits(r *http.Request, method string) bool {
+	headers := metadata.MD{"authorization": r.Header.Values("Authorization")}
+	return s.guard.Admits(metadata.NewIncomingContext(r.Context(), headers), method)
 }
 
 // loopback reports whether only this machine can reach an address.

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	server.AddCompression()
 	goleak.VerifyTestMain(m)
 }
 

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/server"
 )
 
 const unknown = "unknown"
@@ -24,6 +25,7 @@ func main() {
 		os.Exit(exitOK)
 	}
 	ort.AddProcessors()
+	server.AddCompression()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

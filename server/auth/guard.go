@@ -80,11 +80,27 @@ type caller struct {
 
 type callerKey struct{}
 
+// Admits reports whether a call with the metadata of ctx may be made, whatever it asks for and whatever its caller's quota.
+// It costs nothing, and is for those who want to know before they read a call.
+func (g *Guard) Admits(ctx context.Context, method string) bool {
+	_, _, err := g.identify(ctx, method)
+	return err == nil
+}
+
 // admit says who calls, or why the call is turned away.
 func (g *Guard) admit(ctx context.Context, method string) (*caller, error) {
+	who, asked, err := g.identify(ctx, method)
+	if err != nil || asked.open {
+		return who, err
+	}
+	return who, g.ledger.chargeCall(who.name)
+}
+
+// identify says who calls and what the method asks, or why this caller may not call it.
+func (g *Guard) identify(ctx context.Context, method string) (*caller, access, error) {
 	asked, listed := accessOf(method)
 	if !listed {
-		return nil, fmt.Errorf("%w: nobody may call %s", ErrForbidden, method)
+		return nil, asked, fmt.Errorf("%w: nobody may call %s", ErrForbidden, method)
 	}
 	who := &caller{name: peerName(ctx), ledger: g.ledger}
 	if g.tokens != nil {
@@ -93,16 +109,13 @@ func (g *Guard) admit(ctx context.Context, method string) (*caller, error) {
 		case err == nil:
 			who.name, who.known = c.name, true
 		case !asked.open:
-			return nil, err
+			return nil, asked, err
 		}
 		if !asked.open && !slices.Contains(c.scopes, asked.scope) {
-			return nil, fmt.Errorf("%w: %s needs the scope %s, which the token of %s has not", ErrForbidden, method, asked.scope, c.name)
+			return nil, asked, fmt.Errorf("%w: %s needs the scope %s, which the token of %s has not", ErrForbidden, method, asked.scope, c.name)
 		}
 	}
-	if asked.open {
-		return who, nil
-	}
-	return who, g.ledger.chargeCall(who.name)
+	return who, asked, nil
 }
 
 // authenticate returns the credential of the token that the call carries.

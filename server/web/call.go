@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // caller makes calls of a gRPC server in this process on behalf of an HTTP request: from the same peer, under the same
@@ -50,6 +51,20 @@ func (c caller) call(r *http.Request, method string, request proto.Message, time
 		return answer.err
 	}
 	return answer.status(r.Context())
+}
+
+// turnAway is the error that comes of a call that may not be made. It passes the interceptors as any other, with an
+// empty message, so that it is counted and logged. The connection is closed, or the HTTP server would wait for the rest
+// of the request before it answers.
+func (c caller) turnAway(r *http.Request, method string, header http.Header) error {
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		header.Set("Connection", "close")
+	}
+	err := c.call(r, method, &emptypb.Empty{}, 0, header, func([]byte) error { return nil })
+	if err == nil { // the tokens have changed since the call was not admitted
+		err = status.Error(codes.Unavailable, "the server's tokens have just changed: try again")
+	}
+	return err
 }
 
 // request is the HTTP/2 request that a gRPC client would send.

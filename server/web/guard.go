@@ -56,7 +56,7 @@ func share(h http.Header, origin string) {
 	h.Add("Vary", "Origin")
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Methods", "GET, POST")
-	h.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms, "+
+	h.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Encoding, Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms, "+
 		"Grpc-Timeout, X-Grpc-Web, X-User-Agent, X-Request-Id")
 	h.Set("Access-Control-Expose-Headers", "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Retry-After, X-Request-Id")
 	h.Set("Access-Control-Max-Age", "7200")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -22,7 +23,7 @@ import (
 func readJSON(body io.Reader, m proto.Message) error {
 	data, err := io.ReadAll(body)
 	if err != nil {
-		return invalid("", "read the request: %v", err)
+		return unreadable(err)
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil
@@ -46,6 +47,17 @@ func readJSON(body io.Reader, m proto.Message) error {
 		return invalid("", "the request: %s", plain(err))
 	}
 	return nil
+}
+
+// unreadable is the problem of a body that could not be read to its end.
+func unreadable(err error) error {
+	if p := (*problem)(nil); errors.As(err, &p) {
+		return p
+	}
+	if most := (*http.MaxBytesError)(nil); errors.As(err, &most) {
+		return tooLarge(most.Limit)
+	}
+	return invalid("", "read the request: %v", err)
 }
 
 // plain takes the decoration off an error of package protojson, which is made to differ between builds.

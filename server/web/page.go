@@ -24,7 +24,7 @@ type page struct {
 type file struct {
 	data  []byte
 	media string
-	etag  string
+	etag  string // weak: the file may be packed on its way
 }
 
 // newPage reads the embedded files once.
@@ -39,7 +39,7 @@ func newPage() (*page, error) {
 			return err
 		}
 		sum := sha256.Sum256(data)
-		p.files[strings.TrimPrefix(name, "page")] = file{data, mediaOf(name), `"` + hex.EncodeToString(sum[:8]) + `"`}
+		p.files[strings.TrimPrefix(name, "page")] = file{data, mediaOf(name), `W/"` + hex.EncodeToString(sum[:8]) + `"`}
 		return nil
 	})
 	p.files["/"] = p.files["/index.html"]

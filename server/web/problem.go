@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -104,6 +105,9 @@ func writeProblem(w http.ResponseWriter, err error) {
 	p.RequestID = w.Header().Get("X-Request-Id")
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter))))
+	}
+	if p.status == http.StatusUnsupportedMediaType {
+		w.Header().Set("Accept-Encoding", strings.Join(packingNames(), ", "))
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(p.status)

@@ -24,8 +24,12 @@ import (
 //
 // The bodies are the requests of the langevin.v1 API, less model and version; see [readJSON] for what they may look
 // like. ?timeout=10s is the deadline of a call.
+//
+// A body may have the Content-Encoding gzip or deflate. It is not read if the call will be turned away.
 type rest struct {
-	calls caller
+	calls        caller
+	admits       func(r *http.Request, method string) bool
+	maxBodyBytes int64
 }
 
 // health says whether the server would answer calls.
@@ -108,6 +112,10 @@ func (s *rest) act(w http.ResponseWriter, r *http.Request) {
 	if outer := r.PathValue("name"); outer != "" {
 		model, version = outer, target
 	}
+	if !s.admits(r, v.method) {
+		writeProblem(w, s.calls.turnAway(r, v.method, w.Header()))
+		return
+	}
 	timeout, err := s.read(r, v, model, version)
 	if err != nil {
 		writeProblem(w, err)
@@ -122,7 +130,11 @@ func (s *rest) act(w http.ResponseWriter, r *http.Request) {
 
 // read fills a verb's request from the body and the path.
 func (s *rest) read(r *http.Request, v verb, model, version string) (time.Duration, error) {
-	if err := readJSON(r.Body, v.req); err != nil {
+	body, err := unpacked(r, s.maxBodyBytes)
+	if err != nil {
+		return 0, err
+	}
+	if err := readJSON(body, v.req); err != nil {
 		return 0, err
 	}
 	name, number, err := modelOf(model, version)

@@ -7,18 +7,22 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"time"
 
-	"connectrpc.com/vanguard"
-	"connectrpc.com/vanguard/vanguardgrpc"
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/klauspost/compress/gzip"
 	"google.golang.org/grpc"
 )
 
 // Config says what a [Handler] lets in.
 type Config struct {
-	// MaxBodyBytes bounds the body of one request; at least 1.
+	// Admits reports whether a request may call a method, named /package.Service/Method, by what its headers say. What
+	// is not admitted is called without its body, for the error that comes of it. nil admits everything.
+	Admits func(r *http.Request, method string) bool
+	// MaxBodyBytes bounds the body of one request, as it is sent and as it is when unpacked; at least 1.
 	MaxBodyBytes int64
-	// MaxMessageBytes bounds one message inside of it, decompressed; at least 1.
+	// MaxMessageBytes bounds one message of a call in another protocol than plain JSON, unpacked; at least 1.
 	MaxMessageBytes int
 	// Origins are the pages, as https://example.com, that may ask besides the server's own. None is the default.
 	Origins []string
@@ -33,8 +37,15 @@ const stalled = time.Minute
 // Handler returns a handler in front of g, which has all its services registered. It is safe for concurrent use.
 // To stop, shut down the HTTP server first and g afterwards: a gRPC server that stops cuts off what still runs.
 func Handler(g *grpc.Server, c Config) (http.Handler, error) {
-	transcoder, err := vanguardgrpc.NewTranscoder(g,
-		vanguard.WithDefaultServiceOptions(vanguard.WithMaxMessageBufferBytes(uint32(c.MaxMessageBytes))))
+	if c.Admits == nil {
+		c.Admits = func(*http.Request, string) bool { return true }
+	}
+	packed, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false), gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.ContentTypeFilter(worthPacking))
+	if err != nil {
+		return nil, fmt.Errorf("web: pack answers: %w", err)
+	}
+	calls := caller{server: g, maxMessageBytes: c.MaxMessageBytes}
+	procedures, err := newProcedures(g, calls, c, packed)
 	if err != nil {
 		return nil, fmt.Errorf("web: transcode for gRPC: %w", err)
 	}
@@ -42,28 +53,31 @@ func Handler(g *grpc.Server, c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: the page: %w", err)
 	}
-	rest := &rest{calls: caller{server: g, maxMessageBytes: c.MaxMessageBytes}}
+	rest := &rest{calls: calls, admits: c.Admits, maxBodyBytes: c.MaxBodyBytes}
 	mux := http.NewServeMux()
-	mux.Handle("/", files)
-	mux.HandleFunc("GET /healthz", rest.health)
-	mux.HandleFunc("GET /v1/models", rest.listModels)
-	mux.HandleFunc("GET /v1/models/{name}", rest.getModel)
-	mux.HandleFunc("GET /v1/models/{name}/versions/{version}", rest.getModel)
-	mux.HandleFunc("POST /v1/models/{target}", rest.act)
-	mux.HandleFunc("POST /v1/models/{name}/versions/{target}", rest.act)
-	mux.HandleFunc("/v1/", rest.unknown)
+	mux.Handle("/", packed(files))
+	for pattern, handle := range map[string]http.HandlerFunc{
+		"GET /healthz":                             rest.health,
+		"GET /v1/models":                           rest.listModels,
+		"GET /v1/models/{name}":                    rest.getModel,
+		"GET /v1/models/{name}/versions/{version}": rest.getModel,
+		"POST /v1/models/{target}":                 rest.act,
+		"POST /v1/models/{name}/versions/{target}": rest.act,
+		"/v1/": rest.unknown,
+	} {
+		mux.Handle(pattern, packed(handle))
+	}
 	for service := range g.GetServiceInfo() {
-		mux.Handle("/"+service+"/", unary(transcoder))
+		mux.Handle("/"+service+"/", procedures)
 	}
 	return guard(mux, c)
 }
 
-// unary takes plain JSON posted to a method as a call in the Connect protocol, also without the header that says so.
-func unary(transcoder http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && media == "application/json" {
-			r.Header.Set("Connect-Protocol-Version", "1")
-		}
-		transcoder.ServeHTTP(w, r)
-	})
+// worthPacking reports whether answers of a media type get smaller. Events that are sent one by one stay as they are,
+// and pictures are packed already.
+func worthPacking(contentType string) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && slices.Contains([]string{
+		"application/json", "application/proto", "text/csv", "text/html", "text/css", "text/javascript", "image/svg+xml",
+	}, media)
 }

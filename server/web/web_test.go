@@ -30,7 +30,10 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	server.AddCompression()
+	goleak.VerifyTestMain(m)
+}
 
 // site is a server with its HTTP port open.
 type site struct {
@@ -305,7 +308,7 @@ func TestMistakes(t *testing.T) {
 		{"gauss", `{}`, 404, `verbs sample`},
 		{"gauss/versions/one:sample", `{}`, 400, `"field":"version"`},
 		{"gauss/versions/7:sample", `{}`, 404, `MODEL_NOT_FOUND`},
-		{"gauss:score", `{"x": "` + strings.Repeat("x", 1<<13) + `"}`, 400, `too large`},
+		{"gauss:score", `{"x": "` + strings.Repeat("x", 1<<13) + `"}`, 413, `too large`},
 	} {
 		status, text := s.post(t, "/v1/models/"+c.path, c.body)
 		if status != c.status || !strings.Contains(text, c.want) {

@@ -1,0 +1,78 @@
+package web
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/vanguard"
+	"connectrpc.com/vanguard/vanguardgrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
+)
+
+// procedures answers calls of the API in the protocols Connect, gRPC-Web and gRPC.
+type procedures struct {
+	calls   caller
+	admits  func(r *http.Request, method string) bool
+	any     http.Handler // in front of the gRPC server
+	unary   http.Handler // the same, for answers of one message
+	failure *connect.ErrorWriter
+}
+
+func newProcedures(g *grpc.Server, calls caller, c Config, packed func(http.Handler) http.HandlerFunc) (*procedures, error) {
+	options := append(messagePackings(c.MaxMessageBytes), vanguard.WithDefaultServiceOptions(
+		vanguard.WithMaxMessageBufferBytes(uint32(c.MaxMessageBytes)), vanguard.WithTargetCompression(packingNames()...)))
+	transcoder, err := vanguardgrpc.NewTranscoder(g, options...)
+	if err != nil {
+		return nil, err
+	}
+	return &procedures{calls, c.Admits, transcoder, packed(transcoder), connect.NewErrorWriter()}, nil
+}
+
+// ServeHTTP takes plain JSON posted to a method as a call in the Connect protocol, also without the header that says so.
+// Of a call that will be turned away the body is not read.
+func (p *procedures) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // the transcoder knows what to do about a broken one
+	if media == "application/json" {
+		r.Header.Set("Connect-Protocol-Version", "1")
+	}
+	if !p.admits(r, r.URL.Path) {
+		err := p.calls.turnAway(r, r.URL.Path, w.Header())
+		// Nobody is left to tell that the client went away.
+		_ = p.failure.Write(w, r, connectError(err))
+		return
+	}
+	if media == "application/json" || media == "application/proto" {
+		p.unpack(r)
+		p.unary.ServeHTTP(w, r)
+		return
+	}
+	p.any.ServeHTTP(w, r)
+}
+
+// unpack takes the packing off the body of a call with one message, so that the answer is packed as its reader accepts
+// it and not as the request was. The transcoder refuses what it does not know.
+func (p *procedures) unpack(r *http.Request) {
+	for _, known := range packings() {
+		if r.Header.Get("Content-Encoding") == known.name {
+			r.Header.Del("Content-Encoding")
+			r.Body = &packedBody{messageUnpacker{unpacker{packing: known, most: int64(p.calls.maxMessageBytes)}}, r.Body}
+			r.ContentLength = -1
+			r.Header.Del("Content-Length")
+		}
+	}
+}
+
+// connectError is a status as the Connect protocol has it, details included.
+func connectError(err error) *connect.Error {
+	s := status.Convert(err)
+	failed := connect.NewError(connect.Code(s.Code()), errors.New(s.Message()))
+	for _, any := range s.Proto().GetDetails() {
+		if detail, err := connect.NewErrorDetail(any); err == nil { // it is packed already
+			failed.AddDetail(detail)
+		}
+	}
+	return failed
+}

@@ -1,0 +1,152 @@
+package web
+
+import (
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/vanguard"
+	"google.golang.org/genproto/googleapis/rpc/code"
+)
+
+// packing is a way to compress what is sent. deflate is zlib's form, RFC 1950, as in HTTP and in gRPC.
+type packing struct {
+	name   string
+	unpack func(io.Reader) (io.Reader, error)
+	pack   func() connect.Compressor
+}
+
+func packings() []packing {
+	return []packing{
+		{"gzip", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }, func() connect.Compressor { return gzip.NewWriter(io.Discard) }},
+		{"deflate", func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }, func() connect.Compressor { return zlib.NewWriter(io.Discard) }},
+	}
+}
+
+func packingNames() []string {
+	var names []string
+	for _, p := range packings() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// unpacker reads what is packed in another reader and gives up once that is more than most bytes. Make it ready with
+// Reset. Its errors are problems.
+type unpacker struct {
+	packing
+	most int64
+
+	inner io.Reader
+	left  int64
+}
+
+func (u *unpacker) Reset(r io.Reader) error {
+	inner, err := u.unpack(r)
+	if err != nil {
+		return u.damaged(err)
+	}
+	u.inner, u.left = inner, u.most
+	return nil
+}
+
+func (u *unpacker) Read(p []byte) (int, error) {
+	n, err := u.inner.Read(p)
+	if u.left -= int64(n); u.left < 0 {
+		return 0, tooLarge(u.most)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = u.damaged(err)
+	}
+	return n, err
+}
+
+// damaged is the problem of packed bytes that end too early or never were what they should be.
+func (u *unpacker) damaged(err error) error {
+	if most := (*http.MaxBytesError)(nil); errors.As(err, &most) {
+		return tooLarge(most.Limit)
+	}
+	return invalid("", "the request is not %s: %v", u.name, err)
+}
+
+// tooLarge is the problem of a request with more bytes than are read.
+func tooLarge(most int64) *problem {
+	return &problem{
+		Code: code.Code_RESOURCE_EXHAUSTED.String(), status: http.StatusRequestEntityTooLarge,
+		Message: fmt.Sprintf("the request is too large: want at most %d bytes, unpacked", most),
+	}
+}
+
+// unpacked is the body of a request without its Content-Encoding, at most so many bytes.
+func unpacked(r *http.Request, most int64) (io.Reader, error) {
+	given := strings.TrimSpace(strings.Join(r.Header.Values("Content-Encoding"), ", "))
+	coding := strings.TrimPrefix(strings.ToLower(given), "x-") // x-gzip is gzip's older name
+	if coding == "" || coding == "identity" {
+		return r.Body, nil
+	}
+	for _, p := range packings() {
+		if p.name == coding {
+			u := &unpacker{packing: p, most: most}
+			return u, u.Reset(r.Body)
+		}
+	}
+	return nil, &problem{
+		Code: code.Code_INVALID_ARGUMENT.String(), status: http.StatusUnsupportedMediaType,
+		Message: fmt.Sprintf("Content-Encoding is %.80q: want %s, or none", given, strings.Join(packingNames(), ", ")),
+	}
+}
+
+// messageUnpacker is an unpacker of single messages, whose errors are those of the Connect protocol.
+type messageUnpacker struct{ unpacker }
+
+func (u *messageUnpacker) Reset(r io.Reader) error { return connectProblem(u.unpacker.Reset(r)) }
+
+func (u *messageUnpacker) Read(p []byte) (int, error) {
+	n, err := u.unpacker.Read(p)
+	return n, connectProblem(err)
+}
+
+func (u *messageUnpacker) Close() error { return nil }
+
+// packedBody is a body that is unpacked as it is read, from its first byte.
+type packedBody struct {
+	messageUnpacker
+	body io.ReadCloser
+}
+
+func (b *packedBody) Read(p []byte) (int, error) {
+	if b.inner == nil {
+		if err := b.Reset(b.body); err != nil {
+			return 0, err
+		}
+	}
+	return b.messageUnpacker.Read(p)
+}
+
+func (b *packedBody) Close() error { return b.body.Close() }
+
+func connectProblem(err error) error {
+	var p *problem
+	switch {
+	case !errors.As(err, &p):
+		return err
+	case p.status == http.StatusRequestEntityTooLarge:
+		return connect.NewError(connect.CodeResourceExhausted, err)
+	}
+	return connect.NewError(connect.CodeInvalidArgument, err)
+}
+
+// messagePackings make a transcoder unpack no message to more than most bytes.
+func messagePackings(most int) []vanguard.TranscoderOption {
+	var options []vanguard.TranscoderOption
+	for _, p := range packings() {
+		unpack := func() connect.Decompressor { return &messageUnpacker{unpacker{packing: p, most: int64(most)}} }
+		options = append(options, vanguard.WithCompression(p.name, p.pack, unpack))
+	}
+	return options
+}
