@@ -1,9 +1,12 @@
 package web
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
+	"slices"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/vanguard"
@@ -45,7 +48,10 @@ func (p *procedures) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if media == "application/json" || media == "application/proto" {
-		p.unpack(r)
+		if err := p.unpack(r); err != nil {
+			_ = p.failure.Write(w, r, err) // as above
+			return
+		}
 		p.unary.ServeHTTP(w, r)
 		return
 	}
@@ -54,15 +60,21 @@ func (p *procedures) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // unpack takes the packing off the body of a call with one message, so that the answer is packed as its reader accepts
 // it and not as the request was. The transcoder refuses what it does not know.
-func (p *procedures) unpack(r *http.Request) {
-	for _, known := range packings() {
-		if r.Header.Get("Content-Encoding") == known.name {
-			r.Header.Del("Content-Encoding")
-			r.Body = &packedBody{messageUnpacker{unpacker{packing: known, most: int64(p.calls.maxMessageBytes)}}, r.Body}
-			r.ContentLength = -1
-			r.Header.Del("Content-Length")
-		}
+func (p *procedures) unpack(r *http.Request) error {
+	given := r.Header.Get("Content-Encoding")
+	known := slices.IndexFunc(packings(), func(k packing) bool { return k.name == given })
+	if known < 0 {
+		return nil
 	}
+	u := &messageUnpacker{unpacker{packing: packings()[known], most: int64(p.calls.maxMessageBytes)}}
+	if err := u.Reset(r.Body); err != nil {
+		return err
+	}
+	message, err := io.ReadAll(u)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(message)), int64(len(message))
+	r.Header.Del("Content-Encoding")
+	r.Header.Del("Content-Length")
+	return err
 }
 
 // connectError is a status as the Connect protocol has it, details included.

@@ -113,23 +113,6 @@ func (u *messageUnpacker) Read(p []byte) (int, error) {
 
 func (u *messageUnpacker) Close() error { return nil }
 
-// packedBody is a body that is unpacked as it is read, from its first byte.
-type packedBody struct {
-	messageUnpacker
-	body io.ReadCloser
-}
-
-func (b *packedBody) Read(p []byte) (int, error) {
-	if b.inner == nil {
-		if err := b.Reset(b.body); err != nil {
-			return 0, err
-		}
-	}
-	return b.messageUnpacker.Read(p)
-}
-
-func (b *packedBody) Close() error { return b.body.Close() }
-
 func connectProblem(err error) error {
 	var p *problem
 	switch {
