@@ -22,6 +22,10 @@ type EncodeRequest struct {
 	X       []float32 // the samples, one after the other
 	Shape   []int     // of one sample, for the client and the server to check; nil: that of the model's samples
 	Flow    FlowOptions
+
+	// Progress, unless nil, is told how many rows are done of a request that is too large for one call. One goroutine
+	// at a time calls it, and it must return soon.
+	Progress func(done, total int)
 }
 
 // DecodeRequest asks for the samples of latents.
@@ -32,6 +36,10 @@ type DecodeRequest struct {
 	Shape   []int     // of one latent, for the client and the server to check; nil: that of the model's samples
 	Flow    FlowOptions
 	Denoise bool // end with the step to σ = 0, which [Client.Encode] does not undo
+
+	// Progress, unless nil, is told how many rows are done of a request that is too large for one call. One goroutine
+	// at a time calls it, and it must return soon.
+	Progress func(done, total int)
 }
 
 // LogLikelihoodRequest asks how likely samples are.
@@ -46,6 +54,14 @@ type LogLikelihoodRequest struct {
 	// estimated along one random vector a row (Hutchinson's estimator), drawn from Seed.
 	Exact bool
 	Seed  uint64
+
+	// FirstChain addresses the random vector of the first row, so that rows can be judged in several requests as in
+	// one.
+	FirstChain uint64
+
+	// Progress, unless nil, is told how many rows are done of a request that is too large for one call. One goroutine
+	// at a time calls it, and it must return soon.
+	Progress func(done, total int)
 }
 
 // Flowed is where the probability flow took some rows.
@@ -67,65 +83,84 @@ type LogLikelihoods struct {
 }
 
 // Encode takes samples along the probability flow to the latents that [Client.Decode] returns them from (Song et al.
-// 2021, section 4.3). A tolerance that cannot be met is [ErrTolerance].
+// 2021, section 4.3). It takes any number of rows, as [Client.Score] does. A tolerance that cannot be met is
+// [ErrTolerance].
 func (c *Client) Encode(ctx context.Context, req EncodeRequest) (*Flowed, error) {
 	op := operation("encode", req.Model)
-	version, x, err := flowWire(req.Version, "x", req.X, req.Shape)
+	version, err := toInt32("version", req.Version)
 	if err != nil {
 		return nil, during(op, err)
 	}
-	response, err := unary(ctx, c, op, &langevinv1.EncodeRequest{
-		Model: req.Model, Version: version, X: x, Flow: req.Flow.wire(), Format: langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
-	}, c.sampling.Encode)
+	all := rows{op, req.Model, req.Version, "x", req.X, req.Shape, req.Progress}
+	ask := func(ctx context.Context, x *langevinv1.Tensor, _ part) (*langevinv1.EncodeResponse, error) {
+		return unary(ctx, c, op, &langevinv1.EncodeRequest{
+			Model: req.Model, Version: version, X: x, Flow: req.Flow.wire(),
+			Format: langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
+		}, c.sampling.Encode)
+	}
+	answers, err := inParts(ctx, c, all, ask)
 	if err != nil {
 		return nil, err
 	}
-	return newFlowed(op, response, response.GetLatent(), len(req.X))
+	return newFlowed(op, answers, (*langevinv1.EncodeResponse).GetLatent, len(req.X))
 }
 
-// Decode takes latents along the probability flow to samples: the inverse of [Client.Encode].
+// Decode takes latents along the probability flow to samples: the inverse of [Client.Encode]. It takes any number of
+// rows, as [Client.Score] does.
 func (c *Client) Decode(ctx context.Context, req DecodeRequest) (*Flowed, error) {
 	op := operation("decode", req.Model)
-	version, latent, err := flowWire(req.Version, "latent", req.Latent, req.Shape)
+	version, err := toInt32("version", req.Version)
 	if err != nil {
 		return nil, during(op, err)
 	}
-	response, err := unary(ctx, c, op, &langevinv1.DecodeRequest{
-		Model: req.Model, Version: version, Latent: latent, Flow: req.Flow.wire(), Denoise: req.Denoise,
-		Format: langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
-	}, c.sampling.Decode)
+	all := rows{op, req.Model, req.Version, "latent", req.Latent, req.Shape, req.Progress}
+	ask := func(ctx context.Context, x *langevinv1.Tensor, _ part) (*langevinv1.DecodeResponse, error) {
+		return unary(ctx, c, op, &langevinv1.DecodeRequest{
+			Model: req.Model, Version: version, Latent: x, Flow: req.Flow.wire(), Denoise: req.Denoise,
+			Format: langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
+		}, c.sampling.Decode)
+	}
+	answers, err := inParts(ctx, c, all, ask)
 	if err != nil {
 		return nil, err
 	}
-	return newFlowed(op, response, response.GetSample(), len(req.Latent))
+	return newFlowed(op, answers, (*langevinv1.DecodeResponse).GetSample, len(req.Latent))
 }
 
 // LogLikelihood returns the log density that a model gives to samples, of the data blurred by Flow.SigmaMin (Song et
-// al. 2021, appendix D.2).
+// al. 2021, appendix D.2). It takes any number of rows, as [Client.Score] does.
 func (c *Client) LogLikelihood(ctx context.Context, req LogLikelihoodRequest) (*LogLikelihoods, error) {
 	op := operation("log likelihood", req.Model)
-	version, x, err := flowWire(req.Version, "x", req.X, req.Shape)
+	version, err := toInt32("version", req.Version)
 	if err != nil {
 		return nil, during(op, err)
 	}
-	r, err := unary(ctx, c, op, &langevinv1.LogLikelihoodRequest{
-		Model: req.Model, Version: version, X: x, Flow: req.Flow.wire(), Exact: req.Exact, Seed: req.Seed,
-	}, c.sampling.LogLikelihood)
+	all := rows{op, req.Model, req.Version, "x", req.X, req.Shape, req.Progress}
+	ask := func(ctx context.Context, x *langevinv1.Tensor, p part) (*langevinv1.LogLikelihoodResponse, error) {
+		first := req.FirstChain + uint64(p.first)
+		r, err := unary(ctx, c, op, &langevinv1.LogLikelihoodRequest{
+			Model: req.Model, Version: version, X: x, Flow: req.Flow.wire(),
+			Exact: req.Exact, Seed: req.Seed, FirstChain: first,
+		}, c.sampling.LogLikelihood)
+		if err == nil && r.GetFirstChain() != first && !req.Exact {
+			err = during(op, malformed("it does not know first_chain, as servers older than this client: ask for fewer rows"))
+		}
+		if err == nil && p.n > 0 && len(r.GetLogLikelihood()) != p.n {
+			err = during(op, malformed("%d densities for %d rows", len(r.GetLogLikelihood()), p.n))
+		}
+		return r, err
+	}
+	answers, err := inParts(ctx, c, all, ask)
 	if err != nil {
 		return nil, err
 	}
-	return &LogLikelihoods{
-		LogP: r.GetLogLikelihood(), NFE: r.GetNfe(), Model: r.GetModel(), Version: int(r.GetVersion()), Digest: r.GetDigest(),
-	}, nil
-}
-
-func flowWire(version int, field string, x []float32, shape []int) (int32, *langevinv1.Tensor, error) {
-	v, err := toInt32("version", version)
-	if err != nil {
-		return 0, nil, err
+	a := answers[0]
+	judged := &LogLikelihoods{Model: a.GetModel(), Version: int(a.GetVersion()), Digest: a.GetDigest()}
+	for _, r := range answers {
+		judged.LogP = append(judged.LogP, r.GetLogLikelihood()...)
+		judged.NFE = append(judged.NFE, r.GetNfe()...)
 	}
-	rows, err := rowsTensor(field, x, shape)
-	return v, rows, err
+	return judged, nil
 }
 
 func (f FlowOptions) wire() *langevinv1.FlowOptions {
@@ -137,19 +172,20 @@ func (f FlowOptions) wire() *langevinv1.FlowOptions {
 
 // flowMessage is what the answers of Encode and Decode have in common.
 type flowMessage interface {
-	GetModel() string
-	GetVersion() int32
-	GetDigest() string
+	rowsAnswer
 	GetNfe() []int64
 }
 
-func newFlowed(op string, m flowMessage, t *langevinv1.Tensor, elements int) (*Flowed, error) {
-	b, err := newBatch(t)
-	if err == nil && len(b.X) != elements {
-		err = malformed("%d numbers for %d", len(b.X), elements)
-	}
+// newFlowed puts the answers about all parts together.
+func newFlowed[A flowMessage](op string, answers []A, tensor func(A) *langevinv1.Tensor, elements int) (*Flowed, error) {
+	b, err := joined(op, tensorsOf(answers, tensor), elements)
 	if err != nil {
-		return nil, during(op, err)
+		return nil, err
 	}
-	return &Flowed{b, m.GetNfe(), m.GetModel(), int(m.GetVersion()), m.GetDigest()}, nil
+	a := answers[0]
+	flowed := &Flowed{Batch: b, Model: a.GetModel(), Version: int(a.GetVersion()), Digest: a.GetDigest()}
+	for _, r := range answers {
+		flowed.NFE = append(flowed.NFE, r.GetNfe()...)
+	}
+	return flowed, nil
 }

@@ -138,7 +138,8 @@ func WithResume() Option {
 // turn: with three servers, WithSplit(3) keeps all of them busy with one request. The samples are bit for bit those of
 // one call, and so are the events, but that chunks wait in memory for those before them. Parts have at least 16
 // chains, and the first all those that previews show. If the servers disagree about the model or the engine, the
-// request fails with [ErrChanged].
+// request fails with [ErrChanged]. Of Score, Encode, Decode and LogLikelihood with more rows than one call takes, as
+// many calls run at once, and at least two.
 func WithSplit(parts int) Option {
 	return func(s *settings) { s.parts = parts }
 }

@@ -13,6 +13,10 @@ type ScoreRequest struct {
 	X       []float32 // the points, one after the other
 	Shape   []int     // of one point; nil: the points are vectors of the model's size
 	Sigma   []float32 // of every point, or one for all: finite, above 0
+
+	// Progress, unless nil, is told how many rows are done of a request that is too large for one call. One goroutine
+	// at a time calls it, and it must return soon.
+	Progress func(done, total int)
 }
 
 // Scores is the answer to a [ScoreRequest].
@@ -23,43 +27,47 @@ type Scores struct {
 	Digest  string // SHA-256 of the model file, in hexadecimal
 }
 
-// Score evaluates a model: the vector field that the samplers follow.
+// Score evaluates a model: the vector field that the samplers follow. It takes any number of points: what a server does
+// not take in one call is asked in several, of which the answers are put together.
 func (c *Client) Score(ctx context.Context, req ScoreRequest) (*Scores, error) {
 	op := operation("score", req.Model)
-	w, err := req.wire()
+	version, err := toInt32("version", req.Version)
 	if err != nil {
 		return nil, during(op, err)
 	}
-	response, err := unary(ctx, c, op, w, c.sampling.Score)
+	all := rows{op, req.Model, req.Version, "x", req.X, req.Shape, req.Progress}
+	ask := func(ctx context.Context, x *langevinv1.Tensor, p part) (*langevinv1.ScoreResponse, error) {
+		sigma, err := req.sigmas(p)
+		if err != nil {
+			return nil, during(op, err)
+		}
+		return unary(ctx, c, op, &langevinv1.ScoreRequest{
+			Model: req.Model, Version: version, X: x, Sigma: sigma,
+			Format: langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
+		}, c.sampling.Score)
+	}
+	answers, err := inParts(ctx, c, all, ask)
 	if err != nil {
 		return nil, err
 	}
-	b, err := newBatch(response.GetScore())
-	if err == nil && len(b.X) != len(req.X) {
-		err = malformed("%d scores for %d numbers", len(b.X), len(req.X))
-	}
+	b, err := joined(op, tensorsOf(answers, (*langevinv1.ScoreResponse).GetScore), len(req.X))
 	if err != nil {
-		return nil, during(op, err)
+		return nil, err
 	}
-	return &Scores{b, response.GetModel(), int(response.GetVersion()), response.GetDigest()}, nil
+	a := answers[0]
+	return &Scores{b, a.GetModel(), int(a.GetVersion()), a.GetDigest()}, nil
 }
 
-func (r ScoreRequest) wire() (*langevinv1.ScoreRequest, error) {
-	version, err := toInt32("version", r.Version)
-	if err != nil {
-		return nil, err
+// sigmas are the noise levels of some of the points.
+func (r ScoreRequest) sigmas(p part) ([]float32, error) {
+	if p.n == 0 || len(r.Sigma) == 1 {
+		return r.Sigma, nil
 	}
-	x, err := rowsTensor("x", r.X, r.Shape)
-	if err != nil {
-		return nil, err
+	if total := len(r.X) / (len(p.x) / p.n); len(r.Sigma) != total {
+		return nil, invalid("sigma", "sigma has %d values: want one for all rows, or one for each of the %d",
+			len(r.Sigma), total)
 	}
-	return &langevinv1.ScoreRequest{
-		Model:   r.Model,
-		Version: version,
-		X:       x,
-		Sigma:   r.Sigma,
-		Format:  langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
-	}, nil
+	return r.Sigma[p.first : p.first+p.n], nil
 }
 
 // rowsTensor encodes rows of the given shape, or without one if it is nil, for the named field of a request.
@@ -69,9 +77,13 @@ func rowsTensor(field string, x []float32, shape []int) (*langevinv1.Tensor, err
 	}
 	width := elements(shape)
 	if width < 1 || len(x)%width != 0 {
-		return nil, invalid(field, "%s has %d elements: want a multiple of those of one row of shape %v", field, len(x), shape)
+		return nil, notRows(field, len(x), shape)
 	}
 	return newTensor(Batch{X: x, Shape: shape, N: len(x) / width}), nil
+}
+
+func notRows(field string, given int, shape []int) error {
+	return invalid(field, "%s has %d elements: want a multiple of those of one row of shape %v", field, given, shape)
 }
 
 // elements is how many numbers a row of the given shape has.

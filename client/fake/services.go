@@ -92,13 +92,14 @@ func (s samplingService) LogLikelihood(
 	}
 	r, err := s.script.LogLikelihood(ctx, client.LogLikelihoodRequest{
 		Model: w.GetModel(), Version: int(w.GetVersion()), X: floats(w.GetX()), Shape: rowShape(w.GetX()),
-		Flow: flow(w.GetFlow()), Exact: w.GetExact(), Seed: w.GetSeed(),
+		Flow: flow(w.GetFlow()), Exact: w.GetExact(), Seed: w.GetSeed(), FirstChain: w.GetFirstChain(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &langevinv1.LogLikelihoodResponse{
 		Model: r.Model, Version: int32(r.Version), Digest: r.Digest, LogLikelihood: r.LogP, Nfe: r.NFE,
+		FirstChain: w.GetFirstChain(),
 	}, nil
 }
 

@@ -28,7 +28,8 @@ func (a *access) register(flags *pflag.FlagSet) {
 	flags.StringVar(&a.ca, "ca", "", "`FILE` with the certificate authorities to trust instead, as PEM; implies --tls")
 	flags.StringVar(&a.cert, "cert", "", "`FILE` with this client's certificate, as PEM; implies --tls")
 	flags.StringVar(&a.key, "key", "", "`FILE` with the key of --cert")
-	flags.StringVar(&a.tokenFile, "token-file", "", "`FILE` with the token to show; without it, $"+server.EnvToken+" may have the token itself")
+	flags.StringVar(&a.tokenFile, "token-file", "", "`FILE` with the token to show; without it, $"+
+		server.EnvToken+" may have the token itself")
 	flags.BoolVar(&a.plaintextToken, "plaintext-token", false, "show the token without TLS to a server that is not on this machine")
 }
 

@@ -25,7 +25,8 @@ type connection struct {
 
 func (c *connection) register(flags *pflag.FlagSet) {
 	c.flags = flags
-	flags.StringVar(&c.server, "server", "", "server to ask, as host:port, or several, as a:50051,b:50051 (default $"+server.EnvServer+", else localhost:50051)")
+	flags.StringVar(&c.server, "server", "", "server to ask, as host:port, or several, as a:50051,b:50051 (default $"+
+		server.EnvServer+", else localhost:50051)")
 	flags.DurationVar(&c.timeout, "timeout", 0, "give up after so long, such as 30s (default never)")
 	c.access.register(flags)
 	flags.BoolVar(&c.local, "local", false, "start a server inside this process instead: same code, same bytes")

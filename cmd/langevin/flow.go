@@ -27,11 +27,20 @@ type rowsCommand struct {
 	denoise  bool
 	exact    bool
 	seed     uint64
+	first    uint64 // address of the first row's random vector
 	sigma    positiveValue
 }
 
-// answer asks a server about rows.
-type answer func(ctx context.Context, c *client.Client, model string, version int, rows client.Batch) (client.Batch, error)
+// question is what a command asks a server about, and what shows how far the answer is.
+type question struct {
+	model   string
+	version int
+	rows    client.Batch
+	show    func(done, total int)
+}
+
+// answer asks a server.
+type answer func(context.Context, *client.Client, question) (client.Batch, error)
 
 // rowsOf makes a command that reads rows, asks, and writes a row for each.
 func (p *program) rowsOf(o *rowsCommand, c *cobra.Command, ask answer) *cobra.Command {
@@ -54,7 +63,9 @@ func (p *program) rowsOf(o *rowsCommand, c *cobra.Command, ask answer) *cobra.Co
 			return err
 		}
 		return p.use(c.Context(), o.connection, func(ctx context.Context, c *client.Client) error {
-			result, err := ask(ctx, c, name, version, rows)
+			show, end := p.showRows(name)
+			result, err := ask(ctx, c, question{name, version, rows, show})
+			end(err == nil)
 			if err != nil {
 				return err
 			}
@@ -84,8 +95,11 @@ func (p *program) encodeCommand() *cobra.Command {
 		Use: "encode", Short: "Take samples along the probability flow to their latents",
 		Example: "  langevin encode ring --in points.csv > latents.csv",
 	})
-	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, model string, version int, rows client.Batch) (client.Batch, error) {
-		r, err := c.Encode(ctx, client.EncodeRequest{Model: model, Version: version, X: rows.X, Shape: rows.Shape, Flow: o.flow()})
+	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, q question) (client.Batch, error) {
+		r, err := c.Encode(ctx, client.EncodeRequest{
+			Model: q.model, Version: q.version, X: q.rows.X, Shape: q.rows.Shape, Progress: q.show,
+			Flow: o.flow(),
+		})
 		if err != nil {
 			return client.Batch{}, err
 		}
@@ -100,8 +114,11 @@ func (p *program) decodeCommand() *cobra.Command {
 		Example: "  langevin decode ring --in latents.csv --out points.npy",
 	})
 	c.Flags().BoolVar(&o.denoise, "denoise", false, "end with the step to sigma = 0, which encode does not undo")
-	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, model string, version int, rows client.Batch) (client.Batch, error) {
-		r, err := c.Decode(ctx, client.DecodeRequest{Model: model, Version: version, Latent: rows.X, Shape: rows.Shape, Flow: o.flow(), Denoise: o.denoise})
+	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, q question) (client.Batch, error) {
+		r, err := c.Decode(ctx, client.DecodeRequest{
+			Model: q.model, Version: q.version, Latent: q.rows.X, Shape: q.rows.Shape, Progress: q.show,
+			Flow: o.flow(), Denoise: o.denoise,
+		})
 		if err != nil {
 			return client.Batch{}, err
 		}
@@ -117,9 +134,11 @@ func (p *program) likelihoodCommand() *cobra.Command {
 	})
 	c.Flags().BoolVar(&o.exact, "exact", false, "measure the divergence along every axis, not along one random vector")
 	c.Flags().Uint64Var(&o.seed, "seed", 0, "seed of the random vectors")
-	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, model string, version int, rows client.Batch) (client.Batch, error) {
+	c.Flags().Uint64Var(&o.first, "first-chain", 0, "address of the first row's random vector, so that a file can be split")
+	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, q question) (client.Batch, error) {
 		r, err := c.LogLikelihood(ctx, client.LogLikelihoodRequest{
-			Model: model, Version: version, X: rows.X, Shape: rows.Shape, Flow: o.flow(), Exact: o.exact, Seed: o.seed,
+			Model: q.model, Version: q.version, X: q.rows.X, Shape: q.rows.Shape, Progress: q.show,
+			Flow: o.flow(), Exact: o.exact, Seed: o.seed, FirstChain: o.first,
 		})
 		if err != nil {
 			return client.Batch{}, err
@@ -139,16 +158,35 @@ func (p *program) scoreCommand() *cobra.Command {
 		Example: "  langevin score ring --in points.csv --sigma 0.5",
 	}
 	c.Flags().Var(&o.sigma, "sigma", "noise level of all rows")
-	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, model string, version int, rows client.Batch) (client.Batch, error) {
+	return p.rowsOf(o, c, func(ctx context.Context, c *client.Client, q question) (client.Batch, error) {
 		if o.sigma == 0 {
 			return client.Batch{}, usagef("score needs --sigma, the noise level")
 		}
-		r, err := c.Score(ctx, client.ScoreRequest{Model: model, Version: version, X: rows.X, Shape: rows.Shape, Sigma: []float32{float32(o.sigma)}})
+		r, err := c.Score(ctx, client.ScoreRequest{
+			Model: q.model, Version: q.version, X: q.rows.X, Shape: q.rows.Shape, Progress: q.show,
+			Sigma: []float32{float32(o.sigma)},
+		})
 		if err != nil {
 			return client.Batch{}, err
 		}
 		return r.Batch, nil
 	})
+}
+
+// showRows shows how many rows are done of a request that takes several calls. end is to be called when it has ended.
+func (p *program) showRows(title string) (show func(done, total int), end func(done bool)) {
+	var b *bar
+	show = func(done, total int) {
+		if b == nil {
+			b = p.newBar(title)
+		}
+		b.set(int64(done), int64(total), fmt.Sprintf("%d of %d rows", done, total))
+	}
+	return show, func(done bool) {
+		if b != nil {
+			b.close(done, "all rows")
+		}
+	}
 }
 
 // writer is what writes the format of --out.

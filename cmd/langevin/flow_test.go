@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
 	"math"
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/client/fake"
 )
 
 // TestFlowCommands: on N(0, 1) a decoded latent is where it came from, the log density is the exact one of the data blurred
@@ -37,6 +42,37 @@ func TestFlowCommands(t *testing.T) {
 	logP := func(a, b float64) float64 { return -(a*a+b*b)/2/1.01 - math.Log(2*math.Pi*1.01) }
 	// The prior N(0, 10²) beside the flow's own N(0, 101) is worth some hundredths.
 	agree(t, "log density", ask("likelihood", "gauss", "--in", "x.csv", "--exact"), []float64{logP(0.5, -1), logP(2, 0)}, 0.05)
+}
+
+// TestManyRows: rows of any number are taken, in calls of which each fits a message, and come out in their order.
+func TestManyRows(t *testing.T) {
+	const n = 1000
+	x := make([]float32, n*784)
+	for i := range n {
+		x[784*i] = float32(i)
+	}
+	writeFiles(t, map[string][]byte{"x.npy": npy("<f4", "(1000, 28, 28)", x)})
+	var calls atomic.Int64
+	script := fake.Script{
+		LogLikelihood: func(_ context.Context, r client.LogLikelihoodRequest) (*client.LogLikelihoods, error) {
+			calls.Add(1)
+			answer := &client.LogLikelihoods{Model: "m", Version: 1, Digest: "d", NFE: make([]int64, len(r.X)/784)}
+			for i := range answer.NFE {
+				answer.LogP = append(answer.LogP, float64(r.X[784*i])+float64(r.FirstChain)+float64(i))
+			}
+			return answer, nil
+		},
+	}
+	got := langevin(t, script, "likelihood", "m", "--in", "x.npy", "--first-chain", "7")
+	lines := strings.Fields(got.stdout)
+	if got.code != exitOK || len(lines) != n || calls.Load() != 3 {
+		t.Fatalf("%d lines of %d calls, code %d: %s", len(lines), calls.Load(), got.code, got.stderr)
+	}
+	for i, line := range lines {
+		if want := strconv.Itoa(i + i + 7); line != want { // its element, and the address of its random vector
+			t.Fatalf("line %d is %s, want %s", i, line, want)
+		}
+	}
 }
 
 func agree(t *testing.T, what string, got, want []float64, within float64) {

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/langevin-ml/langevin/client"
-	"github.com/langevin-ml/langevin/server"
 	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/server"
 )
 
 func TestFindGraphics(t *testing.T) {

@@ -80,8 +80,8 @@ type caller struct {
 
 type callerKey struct{}
 
-// Admits reports whether a call with the metadata of ctx may be made, whatever it asks for and whatever its caller's quota.
-// It costs nothing, and is for those who want to know before they read a call.
+// Admits reports whether a call with the metadata of ctx may be made, whatever it asks for and whatever its caller's
+// quota. It costs nothing, and is for those who want to know before they read a call.
 func (g *Guard) Admits(ctx context.Context, method string) bool {
 	_, _, err := g.identify(ctx, method)
 	return err == nil

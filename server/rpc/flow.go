@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"log/slog"
+	"math"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/sampling"
@@ -68,12 +69,17 @@ func (s *Sampling) LogLikelihood(ctx context.Context, req *langevinv1.LogLikelih
 	a, err := s.flow(ctx, flowCall{
 		model: req.GetModel(), version: req.GetVersion(), field: "x", rows: req.GetX(),
 		options: req.GetFlow(), solve: sampling.FlowLogLikelihood,
-		change: func(r *sampling.FlowRequest) { r.Exact, r.Seed = req.GetExact(), req.GetSeed() },
+		change: func(r *sampling.FlowRequest) {
+			r.Exact, r.Seed, r.FirstChain = req.GetExact(), req.GetSeed(), req.GetFirstChain()
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &langevinv1.LogLikelihoodResponse{Model: a.model, Version: a.number, Digest: a.digest, LogLikelihood: a.logP, Nfe: a.nfe}, nil
+	return &langevinv1.LogLikelihoodResponse{
+		Model: a.model, Version: a.number, Digest: a.digest, LogLikelihood: a.logP, Nfe: a.nfe,
+		FirstChain: req.GetFirstChain(),
+	}, nil
 }
 
 // flow validates a call, solves it with the model's turns, and encodes what comes out.
@@ -139,6 +145,9 @@ func (s *Sampling) flowRequest(call flowCall, loaded *host.Loaded[*Engine], bad 
 	r.N = len(r.X) / r.Dim
 	if call.change != nil {
 		call.change(&r)
+	}
+	if r.N > 0 && r.FirstChain > math.MaxUint64-uint64(r.N)+1 {
+		bad.add("first_chain", r.FirstChain, "at most 2^64 less the %d rows", r.N)
 	}
 	if len(*bad) == 0 {
 		if err := r.Validate(); err != nil {

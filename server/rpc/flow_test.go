@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +54,38 @@ func TestFlow(t *testing.T) {
 		if n := judged.GetNfe(); len(n) != 3 || n[0] < 20 {
 			t.Errorf("evaluations %v", n)
 		}
+	}
+}
+
+// TestFirstChain: rows are judged by the same bits in one request and in two, each with the address of its first row;
+// addresses past the last one are refused.
+func TestFirstChain(t *testing.T) {
+	s := start(t)
+	judge := func(first uint64, x ...float32) []float64 {
+		t.Helper()
+		r, err := s.sampling.LogLikelihood(t.Context(), &langevinv1.LogLikelihoodRequest{
+			X: &langevinv1.Tensor{Values: x}, Seed: 3, FirstChain: first,
+			Flow: &langevinv1.FlowOptions{SigmaMax: proto.Float64(10)},
+		})
+		if err != nil || r.GetFirstChain() != first {
+			t.Fatalf("first_chain %d, want %d: %v", r.GetFirstChain(), first, err)
+		}
+		return r.GetLogLikelihood()
+	}
+	x := []float32{0.5, -1, 2, 0.25, 0, 0, -3, 1}
+	whole, parts := judge(7, x...), append(judge(7, x[:4]...), judge(9, x[4:]...)...)
+	if !slices.Equal(whole, parts) {
+		t.Errorf("%v in one request, %v in two", whole, parts)
+	}
+	if judge(math.MaxUint64, 1, 2); len(judge(math.MaxUint64-1, 1, 2, 3, 4)) != 2 {
+		t.Error("the last addresses are refused")
+	}
+	_, err := s.sampling.LogLikelihood(t.Context(), &langevinv1.LogLikelihoodRequest{
+		X: &langevinv1.Tensor{Values: x}, FirstChain: math.MaxUint64 - 2,
+	})
+	const want = "first_chain is 18446744073709551613: want at most 2^64 less the 4 rows"
+	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), want) {
+		t.Errorf("addresses past the end: %v", err)
 	}
 }
 

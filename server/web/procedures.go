@@ -24,9 +24,12 @@ type procedures struct {
 	failure *connect.ErrorWriter
 }
 
-func newProcedures(g *grpc.Server, calls caller, c Config, packed func(http.Handler) http.HandlerFunc) (*procedures, error) {
+func newProcedures(
+	g *grpc.Server, calls caller, c Config, packed func(http.Handler) http.HandlerFunc,
+) (*procedures, error) {
 	options := append(messagePackings(c.MaxMessageBytes), vanguard.WithDefaultServiceOptions(
-		vanguard.WithMaxMessageBufferBytes(uint32(c.MaxMessageBytes)), vanguard.WithTargetCompression(packingNames()...)))
+		vanguard.WithMaxMessageBufferBytes(uint32(c.MaxMessageBytes)),
+		vanguard.WithTargetCompression(packingNames()...)))
 	transcoder, err := vanguardgrpc.NewTranscoder(g, options...)
 	if err != nil {
 		return nil, err
@@ -37,7 +40,8 @@ func newProcedures(g *grpc.Server, calls caller, c Config, packed func(http.Hand
 // ServeHTTP takes plain JSON posted to a method as a call in the Connect protocol, also without the header that says so.
 // Of a call that will be turned away the body is not read.
 func (p *procedures) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // the transcoder knows what to do about a broken one
+	// The transcoder knows what to do about a broken one.
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if media == "application/json" {
 		r.Header.Set("Connect-Protocol-Version", "1")
 	}

@@ -23,8 +23,16 @@ type packing struct {
 
 func packings() []packing {
 	return []packing{
-		{"gzip", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }, func() connect.Compressor { return gzip.NewWriter(io.Discard) }},
-		{"deflate", func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }, func() connect.Compressor { return zlib.NewWriter(io.Discard) }},
+		{
+			name:   "gzip",
+			unpack: func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
+			pack:   func() connect.Compressor { return gzip.NewWriter(io.Discard) },
+		},
+		{
+			name:   "deflate",
+			unpack: func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) },
+			pack:   func() connect.Compressor { return zlib.NewWriter(io.Discard) },
+		},
 	}
 }
 

@@ -40,7 +40,8 @@ func Handler(g *grpc.Server, c Config) (http.Handler, error) {
 	if c.Admits == nil {
 		c.Admits = func(*http.Request, string) bool { return true }
 	}
-	packed, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false), gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.ContentTypeFilter(worthPacking))
+	packed, err := gzhttp.NewWrapper(
+		gzhttp.EnableZstd(false), gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.ContentTypeFilter(worthPacking))
 	if err != nil {
 		return nil, fmt.Errorf("web: pack answers: %w", err)
 	}

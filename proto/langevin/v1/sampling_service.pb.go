@@ -1680,7 +1680,9 @@ type ScoreRequest struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The model's version. 0 means the newest.
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
-	// The points, one row each, as data or values. The shape may be left out when the model's samples are vectors.
+	// The points, one row each, as data or values. The shape may be left out when the model's samples are vectors. One call
+	// takes 1 MiB of float32, and no more rows than limits.max_score_rows of the server, 65536 by default. Rows do not
+	// depend on each other, here and in Encode, Decode and LogLikelihood, so more can be divided; clients in Go do that.
 	X *Tensor `protobuf:"bytes,3,opt,name=x,proto3" json:"x,omitempty"`
 	// The sigma of every row, or one for all: finite, above 0.
 	Sigma []float32 `protobuf:"fixed32,4,rep,packed,name=sigma,proto3" json:"sigma,omitempty"`
@@ -2255,7 +2257,10 @@ type LogLikelihoodRequest struct {
 	// as many evaluations as there are dimensions.
 	Exact bool `protobuf:"varint,5,opt,name=exact,proto3" json:"exact,omitempty"`
 	// The seed of the random vectors. The default is 0.
-	Seed          uint64 `protobuf:"varint,6,opt,name=seed,proto3" json:"seed,omitempty"`
+	Seed uint64 `protobuf:"varint,6,opt,name=seed,proto3" json:"seed,omitempty"`
+	// The address of the first row's random vector; the next row has the next. Rows get the same densities whether they are
+	// judged by one request or by many, each with the first_chain of its first row. At most 2^64 less the number of rows.
+	FirstChain    uint64 `protobuf:"varint,7,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2332,6 +2337,13 @@ func (x *LogLikelihoodRequest) GetSeed() uint64 {
 	return 0
 }
 
+func (x *LogLikelihoodRequest) GetFirstChain() uint64 {
+	if x != nil {
+		return x.FirstChain
+	}
+	return 0
+}
+
 // LogLikelihoodResponse holds the log densities of the samples asked for.
 type LogLikelihoodResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2344,7 +2356,9 @@ type LogLikelihoodResponse struct {
 	// The natural logarithm of the density at each row.
 	LogLikelihood []float64 `protobuf:"fixed64,4,rep,packed,name=log_likelihood,json=logLikelihood,proto3" json:"log_likelihood,omitempty"`
 	// Score evaluations spent on each row.
-	Nfe           []int64 `protobuf:"varint,5,rep,packed,name=nfe,proto3" json:"nfe,omitempty"`
+	Nfe []int64 `protobuf:"varint,5,rep,packed,name=nfe,proto3" json:"nfe,omitempty"`
+	// As in the request: where the random vectors began.
+	FirstChain    uint64 `protobuf:"varint,6,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2412,6 +2426,13 @@ func (x *LogLikelihoodResponse) GetNfe() []int64 {
 		return x.Nfe
 	}
 	return nil
+}
+
+func (x *LogLikelihoodResponse) GetFirstChain() uint64 {
+	if x != nil {
+		return x.FirstChain
+	}
+	return 0
 }
 
 var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
@@ -2595,20 +2616,24 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12+\n" +
 	"\x06sample\x18\x04 \x01(\v2\x13.langevin.v1.TensorR\x06sample\x12\x10\n" +
-	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\xf9\x01\n" +
+	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\x9a\x02\n" +
 	"\x14LogLikelihoodRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12)\n" +
 	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x01x\x12,\n" +
 	"\x04flow\x18\x04 \x01(\v2\x18.langevin.v1.FlowOptionsR\x04flow\x12\x14\n" +
 	"\x05exact\x18\x05 \x01(\bR\x05exact\x12\x12\n" +
-	"\x04seed\x18\x06 \x01(\x04R\x04seed\"\x98\x01\n" +
+	"\x04seed\x18\x06 \x01(\x04R\x04seed\x12\x1f\n" +
+	"\vfirst_chain\x18\a \x01(\x04R\n" +
+	"firstChain\"\xb9\x01\n" +
 	"\x15LogLikelihoodResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12%\n" +
 	"\x0elog_likelihood\x18\x04 \x03(\x01R\rlogLikelihood\x12\x10\n" +
-	"\x03nfe\x18\x05 \x03(\x03R\x03nfe*[\n" +
+	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\x12\x1f\n" +
+	"\vfirst_chain\x18\x06 \x01(\x04R\n" +
+	"firstChain*[\n" +
 	"\fGuidanceRule\x12\x1d\n" +
 	"\x19GUIDANCE_RULE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11GUIDANCE_RULE_ADD\x10\x01\x12\x15\n" +

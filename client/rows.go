@@ -1,0 +1,207 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// What a server takes in one call with rows: as many as its answer has room for, and no more than its default of
+// limits.max_score_rows.
+const (
+	maxRowsBytes = 1 << 20
+	maxRows      = 65_536
+)
+
+// leastAtOnce is how many parts of a call with many rows are under way: while one is computed, another travels.
+const leastAtOnce = 2
+
+// rows are what one request asks about, in as many calls as it takes.
+type rows struct {
+	op       string
+	model    string
+	version  int
+	field    string // of the request on the wire
+	x        []float32
+	shape    []int // of one row; nil if only the server knows
+	progress func(done, total int)
+}
+
+// part is some of the rows, from the one at index first. The part of all of them may have n 0: not known.
+type part struct {
+	first, n int
+	x        []float32
+}
+
+// rowsAnswer says which model answered.
+type rowsAnswer interface {
+	GetModel() string
+	GetVersion() int32
+	GetDigest() string
+}
+
+// inParts asks about rows in as many calls as it takes and returns the answers in their order. Parts run at once, as
+// many as [WithSplit] says but at least two; the first that fails ends the others. ask makes the call for one part.
+func inParts[A rowsAnswer](
+	ctx context.Context, c *Client, r rows, ask func(context.Context, *langevinv1.Tensor, part) (A, error),
+) ([]A, error) {
+	ctx, _ = named(ctx)
+	parts, err := c.divide(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	one := func(ctx context.Context, p part) (answer A, err error) {
+		x, err := rowsTensor(r.field, p.x, r.shape)
+		if err != nil {
+			return answer, during(r.op, err)
+		}
+		return ask(ctx, x, p)
+	}
+	if len(parts) == 1 {
+		answer, err := one(ctx, parts[0])
+		return []A{answer}, err
+	}
+	answers, err := askAll(ctx, max(leastAtOnce, c.parts), parts, r, one)
+	if err != nil {
+		return nil, err
+	}
+	return answers, during(r.op, sameModel(answers))
+}
+
+// divide divides rows into parts that a server takes.
+func (c *Client) divide(ctx context.Context, r rows) ([]part, error) {
+	if len(r.x) <= maxRows && 4*len(r.x) <= maxRowsBytes { // whatever the size of a row
+		return []part{{x: r.x}}, nil
+	}
+	shape := r.shape
+	if shape == nil {
+		m, err := c.Model(ctx, r.model, r.version)
+		if err != nil {
+			return nil, err
+		}
+		shape = m.Shape
+	}
+	width := elements(shape)
+	if width < 1 || len(r.x)%width != 0 {
+		return nil, during(r.op, notRows(r.field, len(r.x), shape))
+	}
+	total, most := len(r.x)/width, min(maxRows, max(1, maxRowsBytes/(4*width)))
+	count := (total + most - 1) / most
+	parts := make([]part, count)
+	for i := range parts {
+		first, end := i*total/count, (i+1)*total/count
+		parts[i] = part{first, end - first, r.x[first*width : end*width]}
+	}
+	return parts, nil
+}
+
+// askAll asks about all parts, some of them at once.
+func askAll[A any](
+	ctx context.Context, atOnce int, parts []part, r rows, ask func(context.Context, part) (A, error),
+) ([]A, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		running sync.WaitGroup
+		mu      sync.Mutex // of what follows
+		done    int
+		failed  error
+	)
+	answers, next := make([]A, len(parts)), make(chan int)
+	for range min(atOnce, len(parts)) {
+		running.Go(func() {
+			for i := range next {
+				answer, err := ask(ctx, parts[i])
+				mu.Lock()
+				answers[i] = answer
+				switch done += parts[i].n; {
+				case err != nil && failed == nil:
+					failed = r.inPart(parts[i], err)
+					cancel()
+				case failed == nil && r.progress != nil:
+					r.progress(done, len(r.x)/(len(parts[i].x)/parts[i].n))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range parts {
+		if ctx.Err() == nil {
+			next <- i
+		}
+	}
+	close(next)
+	running.Wait()
+	if failed == nil && ctx.Err() != nil { // between two parts
+		failed = fromRPC(r.op, "", status.FromContextError(ctx.Err()).Err(), nil)
+	}
+	return answers, failed
+}
+
+// inPart says which rows a call was about that failed, unless the rows have nothing to do with it.
+func (r rows) inPart(p part, err error) error {
+	var e *Error
+	if errors.As(err, &e) && r.concerns(e) {
+		e.Message = fmt.Sprintf("rows %d to %d of those given: %s", p.first, p.first+p.n-1, e.Message)
+	}
+	return err
+}
+
+// concerns reports whether an error may be about some rows and not others.
+func (r rows) concerns(e *Error) bool {
+	switch e.Code {
+	case codes.NotFound, codes.Unauthenticated, codes.PermissionDenied:
+		return false
+	case codes.InvalidArgument:
+		ours := func(v Violation) bool { return strings.HasPrefix(v.Field, r.field) }
+		return slices.ContainsFunc(e.Violations, ours)
+	}
+	return true
+}
+
+// sameModel refuses answers of different models, as when one is replaced between two parts.
+func sameModel[A rowsAnswer](answers []A) error {
+	name := func(a A) string { return fmt.Sprintf("%s@%d (%s)", a.GetModel(), a.GetVersion(), a.GetDigest()) }
+	for _, next := range answers[1:] {
+		if was, is := name(answers[0]), name(next); is != was {
+			return newError("", codes.FailedPrecondition, reasonChanged,
+				"its parts would not belong together: one is of %s, another of %s", was, is)
+		}
+	}
+	return nil
+}
+
+func tensorsOf[A any](answers []A, tensor func(A) *langevinv1.Tensor) []*langevinv1.Tensor {
+	all := make([]*langevinv1.Tensor, len(answers))
+	for i, a := range answers {
+		all[i] = tensor(a)
+	}
+	return all
+}
+
+// joined puts the tensors of answers together, which have as many elements as the rows asked for.
+func joined(op string, tensors []*langevinv1.Tensor, elements int) (Batch, error) {
+	var all Batch
+	for _, t := range tensors {
+		b, err := newBatch(t)
+		if err != nil {
+			return Batch{}, during(op, err)
+		}
+		if all.X == nil && len(tensors) > 1 {
+			all.X = make([]float32, 0, elements)
+		}
+		all = Batch{X: append(all.X, b.X...), Shape: b.Shape, N: all.N + b.N}
+	}
+	if len(all.X) != elements {
+		return Batch{}, during(op, malformed("%d numbers for %d", len(all.X), elements))
+	}
+	return all, nil
+}
