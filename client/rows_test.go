@@ -28,10 +28,9 @@ func manyRows(n int) []float32 {
 type ledger struct {
 	mu    sync.Mutex
 	calls []int // rows of each
-	ids   map[string]bool
 }
 
-func (l *ledger) take(ctx context.Context, x []float32) (client.Batch, []int64) {
+func (l *ledger) take(x []float32) (client.Batch, []int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls = append(l.calls, len(x)/784)
@@ -47,16 +46,16 @@ func (l *ledger) take(ctx context.Context, x []float32) (client.Batch, []int64) 
 }
 
 func (l *ledger) script() fake.Script {
-	flowed := func(ctx context.Context, x []float32) (*client.Flowed, error) {
-		b, nfe := l.take(ctx, x)
+	flowed := func(x []float32) (*client.Flowed, error) {
+		b, nfe := l.take(x)
 		return &client.Flowed{Batch: b, NFE: nfe, Model: "m", Version: 1, Digest: "d"}, nil
 	}
 	return fake.Script{
 		Models: []client.Model{
 			{Name: "m", Version: 1, Shape: []int{1, 28, 28}, Default: true, Sampler: client.AnnealedLangevin{}},
 		},
-		Score: func(ctx context.Context, r client.ScoreRequest) (*client.Scores, error) {
-			b, _ := l.take(ctx, r.X)
+		Score: func(_ context.Context, r client.ScoreRequest) (*client.Scores, error) {
+			b, _ := l.take(r.X)
 			if len(r.Sigma) > 1 { // one for each row: answer with it
 				for i := range b.X {
 					b.X[i] = r.Sigma[i/784]
@@ -64,12 +63,12 @@ func (l *ledger) script() fake.Script {
 			}
 			return &client.Scores{Batch: b, Model: "m", Version: 1, Digest: "d"}, nil
 		},
-		Encode: func(ctx context.Context, r client.EncodeRequest) (*client.Flowed, error) { return flowed(ctx, r.X) },
-		Decode: func(ctx context.Context, r client.DecodeRequest) (*client.Flowed, error) {
-			return flowed(ctx, r.Latent)
+		Encode: func(_ context.Context, r client.EncodeRequest) (*client.Flowed, error) { return flowed(r.X) },
+		Decode: func(_ context.Context, r client.DecodeRequest) (*client.Flowed, error) {
+			return flowed(r.Latent)
 		},
-		LogLikelihood: func(ctx context.Context, r client.LogLikelihoodRequest) (*client.LogLikelihoods, error) {
-			_, nfe := l.take(ctx, r.X)
+		LogLikelihood: func(_ context.Context, r client.LogLikelihoodRequest) (*client.LogLikelihoods, error) {
+			_, nfe := l.take(r.X)
 			answer := &client.LogLikelihoods{NFE: nfe, Model: "m", Version: 1, Digest: "d"}
 			for i := range nfe {
 				answer.LogP = append(answer.LogP, float64(r.FirstChain)+float64(i))
