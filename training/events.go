@@ -11,30 +11,53 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// events writes records as TensorBoard reads them: a TFRecord file of Event messages, of which it needs five fields.
-type events struct{ w io.Writer }
+// events writes records as TensorBoard reads them: a TFRecord file of Event messages. The file stays empty until the
+// first record.
+type events struct {
+	w     io.Writer
+	first int // iteration of this run, counted from 1
+	begun bool
+}
 
-// The numbers of the fields that are written, of the messages Event, Summary and Summary.Value in TensorFlow's
-// event.proto and summary.proto.
+// The numbers of the fields that are written, of the messages Event, SessionLog, Summary and Summary.Value in
+// TensorFlow's event.proto and summary.proto.
 const (
 	eventWallTime    = 1
 	eventStep        = 2
 	eventFileVersion = 3
 	eventSummary     = 5
+	eventSessionLog  = 7
+	sessionStatus    = 1
+	sessionStart     = 1 // a value of sessionStatus
 	summaryValue     = 1
 	valueTag         = 1
 	valueSimple      = 2
 )
 
-// begin writes what every file starts with.
-func (e events) begin(now time.Time) error {
-	event := appendDouble(nil, eventWallTime, seconds(now))
-	event = protowire.AppendTag(event, eventFileVersion, protowire.BytesType)
-	return e.record(protowire.AppendString(event, "brain.Event:2"))
+// begin writes the version of the format and the start of a session. At that start TensorBoard drops every record of
+// this step or a later one that an earlier file has: a run that was killed may have written records after the
+// checkpoint that this run goes on from.
+func (e *events) begin(now time.Time) error {
+	version := appendDouble(nil, eventWallTime, seconds(now))
+	version = protowire.AppendTag(version, eventFileVersion, protowire.BytesType)
+	if err := e.record(protowire.AppendString(version, "brain.Event:2")); err != nil {
+		return err
+	}
+	session := protowire.AppendVarint(protowire.AppendTag(nil, sessionStatus, protowire.VarintType), sessionStart)
+	start := appendDouble(nil, eventWallTime, seconds(now))
+	start = protowire.AppendVarint(protowire.AppendTag(start, eventStep, protowire.VarintType), uint64(e.first))
+	start = protowire.AppendTag(start, eventSessionLog, protowire.BytesType)
+	e.begun = true
+	return e.record(protowire.AppendBytes(start, session))
 }
 
 // write adds a record's numbers: loss, learning_rate, and test_loss where there is one.
-func (e events) write(now time.Time, r Record) error {
+func (e *events) write(now time.Time, r Record) error {
+	if !e.begun {
+		if err := e.begin(now); err != nil {
+			return err
+		}
+	}
 	summary := appendScalar(nil, "loss", r.Loss)
 	summary = appendScalar(summary, "learning_rate", r.LearningRate)
 	if r.TestLoss != nil {
@@ -63,7 +86,7 @@ func appendScalar(b []byte, tag string, v float64) []byte {
 }
 
 // record writes one TFRecord: the length, its checksum, the data, their checksum.
-func (e events) record(data []byte) error {
+func (e *events) record(data []byte) error {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
 	b = binary.LittleEndian.AppendUint32(b, maskedCRC(b))
 	b = append(b, data...)

@@ -72,14 +72,11 @@ type reporter struct {
 	last     Record
 }
 
-// newReporter begins a log with the records of a training that goes on.
-func newReporter(o Options, total int, history []Record) (*reporter, error) {
+// newReporter reports a training of total iterations, of which some are done, and begins its log with their records.
+func newReporter(o Options, total, done int, history []Record) (*reporter, error) {
 	r := &reporter{log: o.Log, progress: o.Progress, total: total, start: time.Now()}
 	if o.Events != nil {
-		r.events = &events{o.Events}
-		if err := r.events.begin(time.Now()); err != nil {
-			return nil, err
-		}
+		r.events = &events{w: o.Events, first: done + 1}
 	}
 	for _, record := range history {
 		if err := r.line(record); err != nil {

@@ -19,19 +19,33 @@ var ErrDiverged = errors.New("training diverged")
 // Options says where a training runs and who watches. Nothing in it but the device changes the result. On a CPU a training
 // rounds in another way on another number of cores, of which it takes all that the process may run on.
 type Options struct {
-	Library  string         // path of the ONNX Runtime library; required. A process stays on the first one it opened
-	Progress func(Progress) // called every Config.Training.LogEvery iterations and after the last, in Run's goroutine; may be nil
-	Log      io.Writer      // gets a Record at the same times, one line of JSON each; may be nil
-	Commit   string         // of the source code, for the model's manifest; may be empty
+	// Library is the path of the ONNX Runtime library; required. A process stays on the first one that it opened.
+	Library string
+	// Device is what the training runs on: [CPU], also if empty, or [CUDA].
+	Device string
+	// Starting is called with each computation's first run, which starts the device's libraries; those of a GPU take
+	// over signals. May be nil.
+	Starting func(start func() error) error
 
-	Device   string                         // what it runs on: [CPU], also if empty, or [CUDA]
-	Starting func(start func() error) error // called with each computation's first run, which starts the device's libraries; those of a GPU take over signals. May be nil
+	// Begin is called once, when the data, the device and the checkpoint to go on from are open and valid, and before
+	// anything is written. Its error ends the training. May be nil.
+	Begin func() error
+	// Progress is called every Config.Training.LogEvery iterations and after the last, in Run's goroutine; may be nil.
+	Progress func(Progress)
+	// Log gets a Record at the same times, one line of JSON each; may be nil.
+	Log io.Writer
+	// Events gets the same for TensorBoard, as a file of its own for each run; may be nil.
+	Events io.Writer
+	// Snapshot is called with every checkpoint that Config.Training.CheckpointEvery asks for; may be nil.
+	Snapshot func(ctx context.Context, r *Result) error
+	// Commit is that of the source code, for the model's manifest; may be empty.
+	Commit string
 
-	Events   io.Writer                                  // gets the same for TensorBoard, as a file of its own for each run; may be nil
-	Snapshot func(ctx context.Context, r *Result) error // called with every checkpoint that Config.Training.CheckpointEvery asks for; may be nil
-
-	Checkpoints string // folder for checkpoints: as Config.Training says, when the training is stopped, and at its end; none if empty
-	Resume      bool   // go on from the newest of them; the result is that of a training which never stopped
+	// Checkpoints is the folder for checkpoints, none if empty. They are written as Config.Training says, when the
+	// training is stopped, and at its end.
+	Checkpoints string
+	// Resume goes on from the newest of them; the result is that of a training which never stopped.
+	Resume bool
 }
 
 // foreign is the device, empty if that is the CPU.
@@ -46,8 +60,8 @@ func (o Options) foreign() string {
 // be read, the log or a checkpoint cannot be written, or the loss stops being finite ([ErrDiverged]); and, to go on, if
 // there is no checkpoint ([ErrNoCheckpoint]), or it is damaged or of a training that would have come out otherwise.
 //
-// When ctx is done Run stops before the next iteration, writes a checkpoint and returns ctx's error and the result so far: a model that can
-// be exported.
+// When ctx is done Run stops before the next iteration, writes a checkpoint and returns ctx's error and the result so
+// far: a model that can be exported.
 func Run(ctx context.Context, c Config, o Options) (result *Result, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("train %s: %w", c.Name, err)
@@ -59,6 +73,11 @@ func Run(ctx context.Context, c Config, o Options) (result *Result, err error) {
 	defer func() { err = errors.Join(err, t.close()) }()
 	if o.Resume {
 		if err := t.resume(); err != nil {
+			return nil, fmt.Errorf("train %s: %w", c.Name, err)
+		}
+	}
+	if o.Begin != nil {
+		if err := o.Begin(); err != nil {
 			return nil, fmt.Errorf("train %s: %w", c.Name, err)
 		}
 	}
@@ -153,7 +172,7 @@ func (t *trainer) train(ctx context.Context) error {
 	runtime.LockOSThread() // as those of a crew are
 	defer runtime.UnlockOSThread()
 	total := t.config.Training.Iterations
-	report, err := newReporter(t.options, total, t.history)
+	report, err := newReporter(t.options, total, t.done, t.history)
 	if err != nil {
 		return err
 	}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,87 +91,35 @@ func (p *program) train(ctx context.Context, o *trainCommand, args []string) err
 	if err != nil {
 		return err
 	}
-	model := filepath.Join(o.folder, "models", config.Name, "1", "model.onnx")
-	checkpoints := filepath.Join(o.folder, "checkpoints", config.Name)
-	logPath := filepath.Join(o.folder, "training_"+config.Name+".jsonl")
-	events := filepath.Join(o.folder, "tensorboard", config.Name)
-	if err := o.clear([]string{checkpoints, events}, model, logPath); err != nil {
+	files := newTrainingFiles(o, config.Name)
+	if err := files.free(); err != nil {
 		return err
 	}
-	if err := makeFolder(filepath.Dir(model)); err != nil {
-		return err
-	}
-	file, err := createFile(model)
-	if err != nil {
-		return err
-	}
-	defer discardModel(file)
-	log, err := os.Create(logPath)
-	if err != nil {
-		return fmt.Errorf("write the training log: %w", err)
-	}
-	defer log.Close() // written line by line: nothing is lost
-	board, err := createEvents(events)
-	if err != nil {
-		return err
-	}
-	defer board.Close() // written event by event
-	options.Log, options.Events, options.Commit, options.Checkpoints, options.Resume = log, board, commit(), checkpoints, o.resume
+	defer files.close()
+	options.Begin, options.Log, options.Events, options.Checkpoints = files.begin, &files.log, &files.events, files.checkpoints
+	options.Resume, options.Commit = o.resume, commit()
 	options.Snapshot = snapshots(o.folder, library, config.Training.SnapshotSamples)
 	result, err := p.runTraining(ctx, config, options)
 	if result != nil && err != nil {
 		return &interruption{fmt.Sprintf("training %s stopped after %s of %s iterations; --resume goes on from there, %s has its losses",
-			config.Name, grouped(int64(result.Iterations)), grouped(int64(config.Training.Iterations)), log.Name()), err}
+			config.Name, grouped(int64(result.Iterations)), grouped(int64(config.Training.Iterations)), files.log.path), err}
 	}
 	if err != nil {
+		files.undo()
 		return err
 	}
 	onnx, err := result.ONNX()
 	if err != nil {
 		return err
 	}
-	if err := file.commitBytes(onnx); err != nil {
+	if err := files.pending.commitBytes(onnx); err != nil {
 		return err
 	}
-	err = p.study(ctx, o, result, library, onnx, []string{model, log.Name()})
+	err = p.study(ctx, o, result, library, onnx, []string{files.model, files.log.path})
 	if ctx.Err() != nil && err != nil {
-		return &interruption{fmt.Sprintf("%s is trained and written, its figures are not", model), err}
+		return &interruption{fmt.Sprintf("%s is trained and written, its figures are not", files.model), err}
 	}
 	return err
-}
-
-// createEvents makes a file that TensorBoard recognises by its name; a training that goes on adds another.
-func createEvents(folder string) (*os.File, error) {
-	if err := makeFolder(folder); err != nil {
-		return nil, err
-	}
-	f, err := os.Create(filepath.Join(folder, fmt.Sprintf("events.out.tfevents.%d.langevin", time.Now().UnixNano())))
-	if err != nil {
-		return nil, fmt.Errorf("write events for TensorBoard: %w", withoutPath(err))
-	}
-	return f, nil
-}
-
-// clear makes room for a training: what an earlier one wrote stays if this one goes on with it, goes if it may, and is
-// a mistake otherwise.
-func (o *trainCommand) clear(folders []string, files ...string) error {
-	if o.resume {
-		return nil
-	}
-	for _, path := range append(files, folders...) {
-		if _, err := os.Stat(path); err == nil && !o.overwrite {
-			return fmt.Errorf("%s is of an earlier training: --resume goes on with it, --overwrite replaces it, --out chooses another folder", path)
-		}
-	}
-	if !o.overwrite {
-		return nil
-	}
-	for _, path := range folders {
-		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("remove %s: %w", path, withoutPath(err))
-		}
-	}
-	return nil
 }
 
 // study draws what was learned and reports it beside the files written so far.
@@ -198,16 +144,6 @@ func (p *program) study(ctx context.Context, o *trainCommand, result *training.R
 	}
 	p.reportTraining(s, append(files, figures...))
 	return nil
-}
-
-// discardModel removes a model that was not written, and its folders if nothing else is in them: a server would take
-// an empty one for a broken model.
-func discardModel(file *pendingFile) {
-	file.discard()
-	version := filepath.Dir(file.path)
-	if os.Remove(version) == nil {
-		_ = os.Remove(filepath.Dir(version))
-	}
 }
 
 // config is the preset or the file with what the flags change.

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +133,68 @@ func TestTrainAgain(t *testing.T) {
 			t.Errorf("%s ends with another model, %v", flag, err)
 		}
 	}
+}
+
+// TestTrainFailsCleanly: a start that fails writes nothing, takes nothing from an earlier training and stops no later one.
+func TestTrainFailsCleanly(t *testing.T) {
+	library, _, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "new")
+	// An annulus is no mixture: the figures of one would be most of the work.
+	args := append([]string{"train", "toy-ring", "--set", "data.name=annulus", "--set", "data.modes=0", "--out", out, "--onnxruntime-library", library}, quick()...)
+	fail := func(want string, more ...string) {
+		t.Helper()
+		if got := runAlone(t, append(args, more...)...); got.code != exitFailed || !oneLineWith(got.stderr, want) {
+			t.Errorf("%q: %+v", more, got)
+		}
+	}
+	noData := []string{"--set", "data={name: mnist, dir: /nonexist, std: 0, radius: 0}"}
+	diverging := []string{"--set", "optimizer.learning_rate=1e37"} // before the first line of the log
+	fail("/nonexist", noData...)
+	fail("no checkpoint in", "--resume")
+	fail("training diverged", diverging...)
+	checkFiles(t, filepath.Dir(out))
+
+	// What a start leaves that was killed is no training.
+	for _, folder := range []string{"checkpoints/ring", "tensorboard/ring", "models/ring/1"} {
+		if err := os.MkdirAll(filepath.Join(out, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"training_ring.jsonl", "tensorboard/ring/events.out.tfevents.1.langevin"} {
+		if err := os.WriteFile(filepath.Join(out, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := runAlone(t, args...); got.code != exitOK {
+		t.Fatalf("%+v", got)
+	}
+	before := contents(t, out)
+	fail("/nonexist", append(noData, "--overwrite")...)
+	fail("seed differ", "--set", "seed=2", "--resume")
+	if after := contents(t, out); !maps.Equal(after, before) {
+		t.Errorf("a start that failed changed files: %q, before %q", slices.Sorted(maps.Keys(after)), slices.Sorted(maps.Keys(before)))
+	}
+}
+
+// contents are the files below a folder, by path.
+func contents(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files[path] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 // TestTrainPictures: data without a known distribution get their losses and a grid of samples, along the way too.
