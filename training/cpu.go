@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/training/compile"
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
@@ -107,7 +108,7 @@ func (l lesson) ofPoints() bool { return product(l.network.X.Shape[1:]) <= ort.P
 
 // compile writes the program of f, of tensors of the given shapes.
 func (c *cpu) compile(name string, inputs [][]int, f func([]*graph.Node) []*graph.Node) ([]byte, error) {
-	return nn.Compile(c.backend, name, c.block, inputs, f)
+	return compile.Program(c.backend, name, c.block, inputs, f)
 }
 
 // divide compiles f, of the network's parameters and the columns of a batch, for every part.

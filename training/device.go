@@ -11,7 +11,7 @@ import (
 	onnxbackend "github.com/gomlx/compute-onnx"
 
 	"github.com/langevin-ml/langevin/ort"
-	"github.com/langevin-ml/langevin/training/nn"
+	"github.com/langevin-ml/langevin/training/compile"
 )
 
 // What trainings run on.
@@ -46,5 +46,5 @@ func openBackend(path, device string) (compute.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ONNX Runtime %s: %w", path, err)
 	}
-	return nn.NewBackend(backend), nil
+	return compile.NewBackend(backend), nil
 }

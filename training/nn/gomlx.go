@@ -141,7 +141,7 @@ func (n *Node) goMLXImage(in []*graph.Node) *graph.Node {
 
 // withGradient is y, which is a function of x and of x's shape, with a gradient of our own: backward takes that by y to
 // that by x, and is differentiated itself where a loss has derivatives in it. What is added to y is 0, and no operation:
-// see [ownFunction.Sub].
+// see NewBackend of package compile.
 func withGradient(x, y *graph.Node, backward func(v *graph.Node) *graph.Node) *graph.Node {
 	same := graph.IdentityWithCustomGradient(x, func(_, v *graph.Node) *graph.Node { return backward(v) })
 	return graph.Add(graph.StopGradient(y), graph.Sub(same, graph.StopGradient(x)))

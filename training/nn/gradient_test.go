@@ -9,8 +9,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/compile"
 )
 
 // GoMLX differentiates what is trained. Along random directions its derivatives are those of the float64 reference, by
@@ -49,48 +49,6 @@ func onnxRuntime(t *testing.T) compute.Backend {
 	return backend
 }
 
-// The gradients of kernels are GoMLX's own, for kernels and images of any size.
-func TestKernelGradients(t *testing.T) {
-	for _, c := range []struct {
-		batch, in, out, height, width int
-		window                        Window
-	}{
-		{3, 9, 4, 8, 6, Window{Size: 3, Stride: 1, Dilation: 1, Pad: 1}},
-		{2, 8, 3, 6, 6, Window{Size: 1, Stride: 1, Dilation: 1}},
-		{2, 8, 1, 7, 9, Window{Size: 5, Stride: 1, Dilation: 1, Pad: 2}},
-		{2, 8, 2, 7, 7, Window{Size: 3, Stride: 1, Dilation: 4, Pad: 4}},
-		{2, 8, 2, 8, 8, Window{Size: 3, Stride: 2, Dilation: 1, Pad: 1}},
-		{1, 8, 2, 9, 8, Window{Size: 3, Stride: 1, Dilation: 2, Pad: 1}},
-		{2, 8, 2, 3, 3, Window{Size: 3, Stride: 1, Dilation: 4, Pad: 4}}, // taps that see nothing
-		{2, 2, 9, 6, 6, Window{Size: 3, Stride: 1, Dilation: 1, Pad: 1}}, // few channels
-	} {
-		x, weight := make([]float32, c.batch*c.in*c.height*c.width), make([]float32, c.out*c.in*c.window.Size*c.window.Size)
-		sampling.Noise{Seed: 1}.Normal(x, 0)
-		sampling.Noise{Seed: 2}.Normal(weight, 0)
-		var gradients [2][]float32
-		for i, wrap := range []func(compute.Backend) compute.Backend{func(b compute.Backend) compute.Backend { return b }, NewBackend} {
-			exec, err := graph.NewExec(wrap(onnxRuntime(t)), func(x, weight *graph.Node) *graph.Node {
-				return graph.Gradient(graph.ReduceAllSum(graph.Tanh(convolve(x, weight, c.window))), weight)[0]
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := exec.Call1(tensors.FromFlatDataAndDimensions(x, c.batch, c.in, c.height, c.width),
-				tensors.FromFlatDataAndDimensions(weight, c.out, c.in, c.window.Size, c.window.Size))
-			if err != nil {
-				t.Fatalf("%+v: %v", c, err)
-			}
-			gradients[i] = tensors.MustCopyFlatData[float32](out)
-		}
-		for i, want := range gradients[0] {
-			if got := gradients[1][i]; math.Abs(float64(got-want)) > 1e-4 {
-				t.Errorf("%+v: element %d of the gradient is %g, want %g", c, i, got, want)
-				break
-			}
-		}
-	}
-}
-
 func moved(params, along []float32, h float32) []float32 {
 	result := make([]float32, len(params))
 	for i, v := range params {
@@ -109,7 +67,7 @@ func meanSquare(values []float64) float64 {
 
 func gradientOfSquares(t *testing.T, g *Graph, params, x, sigma []float32) []float32 {
 	t.Helper()
-	exec, err := graph.NewExec(NewBackend(onnxRuntime(t)), func(params, x, sigma *graph.Node) *graph.Node {
+	exec, err := graph.NewExec(compile.NewBackend(onnxRuntime(t)), func(params, x, sigma *graph.Node) *graph.Node {
 		loss := graph.ReduceAllMean(graph.Square(g.GoMLX(g.SplitGoMLX(params), x, sigma)))
 		return graph.Gradient(loss, params)[0]
 	})
@@ -121,98 +79,6 @@ func gradientOfSquares(t *testing.T, g *Graph, params, x, sigma []float32) []flo
 		t.Fatal(err)
 	}
 	return tensors.MustCopyFlatData[float32](out)
-}
-
-// Convolutions that fill blocks of channels and that do not, in programs, and their gradients, which convolve as well, are
-// those of the backend alone.
-func TestBlockedConvolutions(t *testing.T) {
-	runtime, err := ort.Open(library(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := runtime.ChannelBlock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if block == 0 {
-		t.Skip("ONNX Runtime has no blocked convolutions for this CPU")
-	}
-	for _, c := range []struct {
-		in, out int
-		window  Window
-		blocked int // convolutions, and gradients
-	}{
-		{32, 32, Window{Size: 3, Stride: 1, Dilation: 1, Pad: 1}, 2},
-		{36, 20, Window{Size: 3, Stride: 1, Dilation: 2, Pad: 2}, 2},
-		{16, 5, Window{Size: 5, Stride: 1, Dilation: 1, Pad: 2}, 1}, // its gradient is one of 5 channels
-		{6, 32, Window{Size: 1, Stride: 1, Dilation: 1}, 1},
-		{4, 6, Window{Size: 3, Stride: 1, Dilation: 1, Pad: 1}, 0},
-		{18, 18, Window{Size: 3, Stride: 1, Dilation: 1, Pad: 1}, 0}, // not in fours
-	} {
-		const batch, height, width = 3, 9, 7
-		shapes := [][]int{{batch, c.in, height, width}, {c.out, c.in, c.window.Size, c.window.Size}}
-		gradients := func(in []*graph.Node) []*graph.Node {
-			y := convolve(in[0], in[1], c.window)
-			return append(graph.Gradient(graph.ReduceAllSum(graph.Tanh(y)), in[0], in[1]), y)
-		}
-		backend := NewBackend(onnxRuntime(t))
-		model, known, err := buildONNX(backend, "convolve", shapes, gradients)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := blockConvolutions(model, known, block); got != c.blocked {
-			t.Errorf("%+v: %d convolutions in blocks, want %d", c, got, c.blocked)
-		}
-		file, err := Compile(backend, "convolve", block, shapes, gradients)
-		if err != nil {
-			t.Fatal(err)
-		}
-		program, err := runtime.LoadProgram(file, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in, out := tensorsOf(t, runtime, program.Inputs()), tensorsOf(t, runtime, program.Outputs())
-		exec, err := graph.NewExec(onnxRuntime(t), gradients)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var args []any
-		for i, x := range in {
-			sampling.Noise{Seed: uint64(i)}.Normal(x.X, 0)
-			args = append(args, tensors.FromFlatDataAndDimensions(append([]float32{}, x.X...), shapes[i]...))
-		}
-		if err := program.Run(in, out); err != nil {
-			t.Fatal(err)
-		}
-		want, err := exec.Call(args...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range want {
-			for k, v := range tensors.MustCopyFlatData[float32](want[i]) {
-				if got := out[i].X[k]; !(math.Abs(float64(got-v)) <= 1e-4) {
-					t.Errorf("%+v: element %d of result %d is %g, want %g", c, k, i, got, v)
-					break
-				}
-			}
-		}
-		if err := program.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-func tensorsOf(t *testing.T, runtime *ort.Runtime, shapes [][]int) (made []*ort.Tensor) {
-	t.Helper()
-	for _, shape := range shapes {
-		x, err := runtime.NewTensor(shape...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = x.Close() })
-		made = append(made, x)
-	}
-	return made
 }
 
 // Gradients of our own are those that GoMLX finds for the same function step by step, and so are theirs: objectives with
@@ -235,7 +101,7 @@ func TestOwnGradients(t *testing.T) {
 	} {
 		x := make([]float32, 2*3*4*5)
 		sampling.Noise{Seed: 3}.Normal(x, 0)
-		for _, wrap := range []func(compute.Backend) compute.Backend{NewBackend, func(b compute.Backend) compute.Backend { return b }} {
+		for _, wrap := range []func(compute.Backend) compute.Backend{compile.NewBackend, func(b compute.Backend) compute.Backend { return b }} {
 			exec, err := graph.NewExec(wrap(onnxRuntime(t)), func(x *graph.Node) []*graph.Node {
 				var all []*graph.Node
 				for _, f := range f {

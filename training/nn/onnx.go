@@ -1,11 +1,11 @@
 package nn
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math"
 
 	"github.com/gomlx/compute-onnx/support/protos"
+
+	"github.com/langevin-ml/langevin/models/onnxgraph"
 )
 
 // The dialect of ONNX that [Graph.ONNX] writes.
@@ -23,55 +23,52 @@ func (g *Graph) ONNX(name string, params []float32) (*protos.ModelProto, error) 
 	if len(params) != g.NumParams() {
 		return nil, fmt.Errorf("nn: export %s: %d parameters given, the network has %d", name, len(params), g.NumParams())
 	}
-	w := onnxWriter{graph: &protos.GraphProto{
+	w := onnxWriter{onnxgraph.NewWriter(&protos.GraphProto{
 		Name: name, Input: valueInfos(g.inputs()), Output: valueInfos(g.Outputs),
-	}, constants: make(map[string]bool)}
+	})}
 	for _, n := range g.Nodes {
 		w.write(n)
 	}
 	for i, values := range g.Split(params) {
-		w.float32s(g.Params[i].Name, g.Params[i].Shape, values)
+		w.Float32s(g.Params[i].Name, g.Params[i].Shape, values)
 	}
 	return &protos.ModelProto{
 		IrVersion:    IRVersion,
 		ProducerName: "langevin",
 		OpsetImport:  []*protos.OperatorSetIdProto{{Version: Opset}},
-		Graph:        w.graph,
+		Graph:        w.Graph,
 	}, nil
 }
 
-// onnxWriter appends to an ONNX graph.
-type onnxWriter struct {
-	graph     *protos.GraphProto
-	constants map[string]bool // initializers written, of those that several nodes may share
-}
+// onnxWriter appends the nodes of a network to an ONNX graph.
+type onnxWriter struct{ *onnxgraph.Writer }
 
-func (w *onnxWriter) write(n *Node) {
+func (w onnxWriter) write(n *Node) {
 	in := make([]string, len(n.Inputs))
 	for i, input := range n.Inputs {
 		in[i] = input.Name
 	}
 	switch n.Op {
 	case OpConstant:
-		w.float32s(n.Name, n.Shape, float32s(n.Values))
+		w.Float32s(n.Name, n.Shape, float32s(n.Values))
 	case OpUnsqueeze:
-		w.node("Unsqueeze", n.Name, in[0], w.int64s("axes", n.Axes))
+		w.Node("Unsqueeze", n.Name, in[0], w.Int64s("axes", n.Axes))
 	case OpConcat:
-		w.node("Concat", n.Name, in...).Attribute = []*protos.AttributeProto{intAttribute("axis", n.Axes[0])}
+		w.Node("Concat", n.Name, in...).Attribute = []*protos.AttributeProto{onnxgraph.Int("axis", n.Axes[0])}
 	case OpAdd, OpSub, OpMul, OpDiv, OpSigmoid, OpTanh, OpReLU, OpELU, OpExp, OpLog, OpSqrt, OpSin, OpCos, OpSoftmax:
-		w.node(string(n.Op), n.Name, in...) // these have ONNX's names
+		w.Node(string(n.Op), n.Name, in...) // these have ONNX's names
 	case OpSoftplus:
 		w.softplus(n.Name, in[0])
 	case OpDense:
-		w.node("Gemm", n.Name, in...)
+		w.Node("Gemm", n.Name, in...)
 	case OpNearest:
 		w.nearest(n, in[0])
 	case OpGather:
-		w.node("Gather", n.Name, in...)
+		w.Node("Gather", n.Name, in...)
 	case OpReshape:
-		w.node("Reshape", n.Name, in[0], w.int64s("shape", append([]int{0}, n.Shape[1:]...))) // 0: as in the input
+		w.Node("Reshape", n.Name, in[0], w.Int64s("shape", append([]int{0}, n.Shape[1:]...))) // 0: as in the input
 	case OpReduceMean:
-		w.node("ReduceMean", n.Name, in[0], w.int64s("axes", n.Axes))
+		w.Node("ReduceMean", n.Name, in[0], w.Int64s("axes", n.Axes))
 	case OpConv, OpConvTranspose, OpInstanceNorm, OpMeanPool, OpMaxPool, OpUpsample, OpResize, OpSpaceToDepth, OpDepthToSpace:
 		w.writeImage(n, in)
 	default:
@@ -79,75 +76,19 @@ func (w *onnxWriter) write(n *Node) {
 	}
 }
 
-// node appends an operator whose name is that of its one output.
-func (w *onnxWriter) node(op, output string, inputs ...string) *protos.NodeProto {
-	n := &protos.NodeProto{OpType: op, Name: output, Input: inputs, Output: []string{output}}
-	w.graph.Node = append(w.graph.Node, n)
-	return n
-}
-
-// step appends an operator inside the expansion of the node called output, and returns the name of its result.
-func (w *onnxWriter) step(op, output string, inputs ...string) string {
-	return w.node(op, output+"/"+op, inputs...).Output[0]
-}
-
 // softplus: ONNX Runtime's own Softplus takes four times as long.
-func (w *onnxWriter) softplus(name, x string) {
-	one := w.shared("one", 1)
-	tail := w.step("Log", name, w.step("Add", name, w.step("Exp", name, w.step("Neg", name, w.step("Abs", name, x))), one))
-	w.node("Add", name, w.step("Relu", name, x), tail)
+func (w onnxWriter) softplus(name, x string) {
+	one := w.Scalar("one", 1)
+	tail := w.Step("Log", name, w.Step("Add", name, w.Step("Exp", name, w.Step("Neg", name, w.Step("Abs", name, x))), one))
+	w.Node("Add", name, w.Step("Relu", name, x), tail)
 }
 
-func (w *onnxWriter) nearest(n *Node, sigma string) {
+func (w onnxWriter) nearest(n *Node, sigma string) {
 	values := n.Name + "/values"
-	w.float32s(values, []int{1, len(n.Values)}, float32s(n.Values))
-	column := w.step("Unsqueeze", n.Name, sigma, w.int64s("axes", []int{1}))
-	index := w.node("ArgMin", n.Name, w.step("Abs", n.Name, w.step("Sub", n.Name, column, values)))
-	index.Attribute = []*protos.AttributeProto{intAttribute("axis", 1), intAttribute("keepdims", 0)}
-}
-
-func intAttribute(name string, value int) *protos.AttributeProto {
-	return &protos.AttributeProto{Name: name, Type: protos.AttributeProto_INT, I: int64(value)}
-}
-
-func (w *onnxWriter) float32s(name string, shape []int, values []float32) {
-	raw := make([]byte, 0, 4*len(values))
-	for _, v := range values {
-		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
-	}
-	w.initializer(name, protos.TensorProto_FLOAT, shape, raw)
-}
-
-// shared is a float32 scalar that many nodes may use.
-func (w *onnxWriter) shared(name string, value float32) string {
-	if !w.constants[name] {
-		w.constants[name] = true
-		w.float32s(name, nil, []float32{value})
-	}
-	return name
-}
-
-// int64s is a list of integers that many nodes may use, under a name that tells its contents.
-func (w *onnxWriter) int64s(name string, values []int) string {
-	var raw []byte
-	for _, v := range values {
-		name += fmt.Sprintf("_%d", v)
-		raw = binary.LittleEndian.AppendUint64(raw, uint64(v))
-	}
-	if !w.constants[name] {
-		w.constants[name] = true
-		w.initializer(name, protos.TensorProto_INT64, []int{len(values)}, raw)
-	}
-	return name
-}
-
-func (w *onnxWriter) initializer(name string, dtype protos.TensorProto_DataType, shape []int, raw []byte) {
-	dims := make([]int64, len(shape))
-	for i, n := range shape {
-		dims[i] = int64(n)
-	}
-	tensor := &protos.TensorProto{Name: name, DataType: int32(dtype), Dims: dims, RawData: raw}
-	w.graph.Initializer = append(w.graph.Initializer, tensor)
+	w.Float32s(values, []int{1, len(n.Values)}, float32s(n.Values))
+	column := w.Step("Unsqueeze", n.Name, sigma, w.Int64s("axes", []int{1}))
+	index := w.Node("ArgMin", n.Name, w.Step("Abs", n.Name, w.Step("Sub", n.Name, column, values)))
+	index.Attribute = []*protos.AttributeProto{onnxgraph.Int("axis", 1), onnxgraph.Int("keepdims", 0)}
 }
 
 func valueInfos(nodes []*Node) []*protos.ValueInfoProto {

@@ -1,4 +1,4 @@
-package nn
+package compile
 
 import (
 	"errors"
@@ -14,13 +14,14 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Compile writes f, a function of float32 tensors of the given shapes, for LoadProgram of package ort, whose convolutions
-// have so many channels in a block. backend is that of [NewBackend]. GoMLX could run what it builds itself, and does so
-// on a GPU: but it leaves ONNX Runtime no choice of threads, convolves slowly, see [blockConvolutions], and copies every
-// tensor at each call.
+// Program compiles f, a function of float32 tensors of the given shapes, to the bytes of an ONNX model for LoadProgram of
+// package ort. Its convolutions have block channels in a block; 0 means no blocks. backend comes from [NewBackend].
 //
-// A mistake in f, which GoMLX has as a panic, is an error.
-func Compile(backend compute.Backend, name string, block int, inputs [][]int, f func([]*graph.Node) []*graph.Node) ([]byte, error) {
+// GoMLX can run what it builds itself, and does so on a GPU. On a CPU it sets no number of threads, convolves slowly, see
+// [blockConvolutions], and copies every tensor at each call.
+//
+// GoMLX panics at a mistake in f; Program returns it as an error.
+func Program(backend compute.Backend, name string, block int, inputs [][]int, f func([]*graph.Node) []*graph.Node) ([]byte, error) {
 	model, convolutions, err := buildONNX(backend, name, inputs, f)
 	if err != nil {
 		return nil, fmt.Errorf("compile %s: %w", name, err)
@@ -29,7 +30,7 @@ func Compile(backend compute.Backend, name string, block int, inputs [][]int, f 
 	return proto.Marshal(model)
 }
 
-// buildONNX is f as GoMLX's backend writes it for ONNX Runtime, with the shapes of its convolutions.
+// buildONNX returns f as GoMLX's backend writes it for ONNX Runtime, with the shapes of its convolutions.
 func buildONNX(
 	backend compute.Backend, name string, inputs [][]int, f func([]*graph.Node) []*graph.Node,
 ) (model *protos.ModelProto, convolutions map[string]convolution, err error) {

@@ -1,4 +1,4 @@
-package nn
+package compile
 
 import (
 	"slices"
@@ -7,8 +7,9 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// matrix remembers how a value came about, so that moving it about again can begin further back: the gradient of a dense layer, as
-// GoMLX asks for it, is a product turned about and then given its own shape twice.
+// matrix remembers how a value was computed, so that a transposition or a reshape can start from an earlier value. GoMLX
+// asks for the gradient of a dense layer as a product that is transposed and then reshaped twice to the shape that it
+// has already.
 type matrix struct {
 	reshaped compute.Value // what has the same numbers in the same order; nil: nothing else
 	product  *dot          // nil: none
@@ -37,8 +38,8 @@ func (f ownFunction) isMatrix(x compute.Value) bool {
 	return err == nil && shape.Rank() == 2
 }
 
-// Transpose of a product is that of its factors in the other order, but where it has few columns, which takes ONNX Runtime
-// longer than few rows.
+// Transpose of a product is the product of its factors in the other order. It stays a transposition if the new product
+// would have few columns, which take ONNX Runtime longer than few rows.
 func (f ownFunction) Transpose(x compute.Value, axes ...int) (compute.Value, error) {
 	if slices.IsSorted(axes) {
 		return x, nil
@@ -68,8 +69,8 @@ func (f ownFunction) Reshape(x compute.Value, dims ...int) (compute.Value, error
 	return result, err
 }
 
-// ReduceSum of the rows of a matrix, as in the gradient of a bias, is a product with a row of ones, which ONNX Runtime computes
-// several times faster.
+// ReduceSum over the rows of a matrix, as in the gradient of a bias, is a product with a row of ones. ONNX Runtime computes
+// it several times faster.
 func (f ownFunction) ReduceSum(x compute.Value, axes ...int) (compute.Value, error) {
 	shape, err := f.Shape(x)
 	if err != nil || shape.DType != dtypes.Float32 || shape.Rank() != 2 || !slices.Equal(axes, []int{0}) {

@@ -1,31 +1,34 @@
-package nn
+package compile
 
 import (
 	"github.com/gomlx/compute-onnx/support/protos"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/models/onnxgraph"
 )
 
 // convolution is the shape of a kernel.
 type convolution struct{ out, in, height, width int }
 
-// blockConvolutions lets the convolutions of a graph run in blocks of so many channels, see ChannelBlock of package ort, and
-// returns how many do. ONNX Runtime brings networks whose kernels are constants into that form itself, but not those
-// whose kernels are computed, as in a training, and convolves these two to three times slower.
+// blockConvolutions lets the convolutions of a graph run in blocks of the given number of channels, see ChannelBlock of
+// package ort, and returns how many of them do. ONNX Runtime itself brings networks with constant kernels into that
+// form. It does not do so where kernels are computed, as in a training, and such convolutions take two to three times
+// as long.
 //
-// known has the kernels' shapes, by the name of the convolution's result. Few channels are left: they do not fill a block.
+// known has the kernels' shapes, by the name of the convolution's result. A convolution of too few channels to fill a
+// block stays as it is.
 func blockConvolutions(model *protos.ModelProto, known map[string]convolution, block int) (blocked int) {
 	if block == 0 {
 		return 0
 	}
-	w := &onnxWriter{graph: model.GetGraph(), constants: map[string]bool{}}
-	nodes := w.graph.Node
-	w.graph.Node = nil
+	w := blockWriter{onnxgraph.NewWriter(model.GetGraph())}
+	nodes := w.Graph.Node
+	w.Graph.Node = nil
 	for _, node := range nodes {
 		c, ok := known[node.GetOutput()[0]]
 		// A block is filled up with zeros from 4 channels at a time.
 		if !ok || node.GetOpType() != "Conv" || c.in < block || c.in%4 != 0 {
-			w.graph.Node = append(w.graph.Node, node)
+			w.Graph.Node = append(w.Graph.Node, node)
 			continue
 		}
 		w.blocked(node, c, block)
@@ -37,32 +40,35 @@ func blockConvolutions(model *protos.ModelProto, known map[string]convolution, b
 	return blocked
 }
 
+// blockWriter appends nodes to a graph.
+type blockWriter struct{ *onnxgraph.Writer }
+
 // blocked appends conv in blocks, with its kernel as [out/block, in/block, height, width, block in, block out].
-func (w *onnxWriter) blocked(conv *protos.NodeProto, c convolution, block int) {
+func (w blockWriter) blocked(conv *protos.NodeProto, c convolution, block int) {
 	x, kernel, y := conv.GetInput()[0], conv.GetInput()[1], conv.GetOutput()[0]
 	filled := func(channels int) int { return (channels + block - 1) / block * block }
 	reshape := func(name, x string, shape ...int) string {
-		return w.node("Reshape", y+"/"+name, x, w.int64s(name, shape)).Output[0]
+		return w.Node("Reshape", y+"/"+name, x, w.Int64s(name, shape)).Output[0]
 	}
 	transpose := func(name, x string, axes ...int) string {
-		turned := w.node("Transpose", y+"/"+name, x)
-		turned.Attribute = []*protos.AttributeProto{intsAttribute("perm", axes...)}
+		turned := w.Node("Transpose", y+"/"+name, x)
+		turned.Attribute = []*protos.AttributeProto{onnxgraph.Ints("perm", axes...)}
 		return turned.Output[0]
 	}
 	out, in, places := filled(c.out), filled(c.in), c.height*c.width
 	if out != c.out || in != c.in {
-		kernel = w.step("Pad", y, kernel, w.int64s("padding", []int{0, 0, 0, 0, out - c.out, in - c.in, 0, 0}))
+		kernel = w.Step("Pad", y, kernel, w.Int64s("padding", []int{0, 0, 0, 0, out - c.out, in - c.in, 0, 0}))
 	}
 	// Two moves of one axis each are ten times faster than one of many.
 	kernel = transpose("out_inside", reshape("rows", kernel, out/block, block, in*places), 0, 2, 1)
 	kernel = transpose("in_inside", reshape("columns", kernel, out/block*in/block, block, places, block), 0, 2, 1, 3)
 	kernel = reshape("kernel", kernel, out, in, c.height, c.width)
 
-	inBlocks := w.node("ReorderInput", y+"/input", x)
-	convolved := w.node("Conv", y+"/output", inBlocks.Output[0], kernel)
+	inBlocks := w.Node("ReorderInput", y+"/input", x)
+	convolved := w.Node("Conv", y+"/output", inBlocks.Output[0], kernel)
 	convolved.Attribute = conv.GetAttribute()
-	result := w.node("ReorderOutput", y, convolved.Output[0])
-	result.Attribute = []*protos.AttributeProto{intAttribute("channels", c.out)}
+	result := w.Node("ReorderOutput", y, convolved.Output[0])
+	result.Attribute = []*protos.AttributeProto{onnxgraph.Int("channels", c.out)}
 	for _, node := range []*protos.NodeProto{inBlocks, convolved, result} {
 		node.Domain = models.BlockedDomain
 	}

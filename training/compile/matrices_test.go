@@ -1,4 +1,4 @@
-package nn
+package compile
 
 import (
 	"fmt"
@@ -34,7 +34,11 @@ func TestDenseGradients(t *testing.T) {
 			}
 			var args []any
 			for k, dims := range [][]int{{rows, in}, {in, hidden}, {hidden}, {hidden, out}, {out}} {
-				values := make([]float32, product(dims))
+				size := 1
+				for _, n := range dims {
+					size *= n
+				}
+				values := make([]float32, size)
 				sampling.Noise{Seed: 4, Chain: uint64(k)}.Normal(values, 0)
 				args = append(args, tensors.FromFlatDataAndDimensions(values, dims...))
 			}

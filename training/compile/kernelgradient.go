@@ -1,4 +1,4 @@
-package nn
+package compile
 
 import (
 	"errors"
@@ -7,15 +7,15 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// ConvGeneral computes the gradient of a convolution's kernel in another way:
+// ConvGeneral computes the gradient of a convolution's kernel in its own way:
 //
 //	dW[o, c, i, j] = Σ_bhw dY[b, o, h, w] X[b, c, h + i·d - p, w + j·d - p]
 //
-// GoMLX has it as a convolution of X by dY, which is a product of matrices with as few columns as the kernel has places:
-// slow, and never shared among threads. Here dY is moved up and down, once for each row of the kernel, X to the left and
-// right, once for each column, and dW is the products of the one with the other over all of b, h and w: as many
-// operations, in matrices of a better shape, whose copies cost less than what is gained. Where X has few channels there is
-// nothing to gain, and GoMLX's way remains.
+// GoMLX computes it as a convolution of X by dY. That is a product of matrices with as few columns as the kernel has
+// places: it is slow and never shared among threads. Here dY is moved up and down, once for each row of the kernel, and X
+// is moved to the left and right, once for each column. dW is the product of the two over all of b, h and w. This takes
+// the same number of operations in matrices of a better shape, and their copies cost less than is gained. Where X has
+// few channels nothing is gained, and GoMLX computes the gradient.
 func (f ownFunction) ConvGeneral(
 	input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, paddings [][2]int,
 	inputDilations, kernelDilations []int, channelGroups, batchGroups int,
@@ -46,8 +46,8 @@ func (f ownFunction) ConvGeneral(
 	return f.kernelGradient(input, kernel, x.Dimensions, dy.Dimensions, vertical, horizontal)
 }
 
-// note remembers the shape of a convolution's kernel, which the ONNX graph has nowhere. It passes over those whose result
-// is turned.
+// note remembers the shape of a convolution's kernel, which the ONNX graph does not have. It ignores convolutions whose
+// result is transposed.
 func (f ownFunction) note(y, kernel compute.Value, axes compute.ConvolveAxesConfig) error {
 	shape, err := f.Shape(kernel)
 	node, ok := y.(interface {

@@ -1,4 +1,4 @@
-package nn
+package compile
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// A value that GoMLX broadcasts to the shape of another before the two are added or multiplied, as it does all over a
-// gradient, is written out in full: ONNX Runtime's operators take the small one, so that it need not be. small remembers
-// what each of such values was made of, with an axis of 1 wherever it was repeated.
+// small remembers what each broadcast value was made of, with an axis of 1 wherever it was repeated. GoMLX broadcasts one
+// value to the shape of another before it adds or multiplies the two, all over a gradient, and so writes it out in full.
+// ONNX Runtime's operators take the small value, so this is not needed.
 type small map[compute.Value]compute.Value
 
 func (f ownFunction) BroadcastInDim(x compute.Value, shape shapes.Shape, axes []int) (compute.Value, error) {
@@ -33,7 +33,7 @@ func (f ownFunction) BroadcastInDim(x compute.Value, shape shapes.Shape, axes []
 // Identity is x itself: GoMLX has nodes of it that only steer its gradients.
 func (f ownFunction) Identity(x compute.Value) (compute.Value, error) { return x, nil }
 
-// Sub of a value from itself is 0, and so no operation in a sum. [withGradient] relies on it.
+// Sub of a value from itself is 0, and so no operation in a sum. The gradients of package nn rely on it.
 func (f ownFunction) Sub(a, b compute.Value) (compute.Value, error) {
 	difference, err := f.binary(f.Function.Sub, a, b)
 	if a == b && err == nil {
@@ -57,7 +57,8 @@ func (f ownFunction) Div(a, b compute.Value) (compute.Value, error) {
 	return f.binary(f.Function.Div, a, b)
 }
 
-// binary is operation on the small forms of a and b where there are. If neither was there in full the result is small too.
+// binary applies operation to the small forms of a and b where they have one. If neither is needed in full the result is
+// small too.
 func (f ownFunction) binary(operation func(a, b compute.Value) (compute.Value, error), a, b compute.Value) (compute.Value, error) {
 	smallA, repeatedA := f.small[a]
 	if !repeatedA {

@@ -1,4 +1,4 @@
-package nn
+package compile
 
 import (
 	"github.com/gomlx/compute"
@@ -6,12 +6,13 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// NewBackend returns backend, an ONNX Runtime one, with faster ways to do some of what GoMLX asks for: the gradients of
-// kernels, see [ownFunction.ConvGeneral], what is broadcast, see [small], matrices that are moved about, see [matrix], and sums
-// with nothing, see [ownFunction.Sub]. It keeps what [Compile] needs. All else is backend's, and so is whatever needs to be closed.
+// NewBackend wraps backend, which is one of ONNX Runtime, and does some of what GoMLX asks for in faster ways: the
+// gradients of kernels, see [ownFunction.ConvGeneral], broadcasts, see [small], transposed and reshaped matrices, see
+// [matrix], and sums with zero, see [ownFunction.Sub]. It also keeps what [Program] needs. Everything else is left to
+// backend, which the caller closes.
 func NewBackend(backend compute.Backend) compute.Backend {
 	if b, ok := backend.(*onnxbackend.Backend); ok {
-		b.SetKeepModelProto(true) // for Compile
+		b.SetKeepModelProto(true) // for Program
 	}
 	return ownBackend{backend}
 }
@@ -70,10 +71,10 @@ func (b ownBuilder) Compile() (compute.Executable, error) {
 	return ownExecutable{executable, b.backend, b.convolutions}, nil
 }
 
-// ownFunction is where NewBackend does otherwise than its backend.
+// ownFunction has the operations in which NewBackend differs from the backend that it wraps.
 type ownFunction struct {
 	compute.Function
-	convolutions map[string]convolution // for Compile
+	convolutions map[string]convolution // for Program
 	small        small
 	zero         map[compute.Value]bool // differences of a value from itself
 	matrices     map[compute.Value]matrix
