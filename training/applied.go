@@ -84,7 +84,7 @@ func (a *applied) cut(vectors []*ort.Tensor, from, length int) (parts []*ort.Ten
 	return parts, nil
 }
 
-// run moves the weights. That a program may write what it reads, see [Optimizer.move] and [decayed]: each number of the old
+// run moves the weights. That a program may write what it reads, see optimizer.Config.Move: each number of the old
 // state is only read for that number of the new one, before it is written.
 func (a *applied) run(crew *crew) error {
 	return crew.do(len(a.cores), func(core int) error {

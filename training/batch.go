@@ -10,6 +10,7 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/loss"
 )
 
 // batch is what one update of the weights, or one measurement of the loss, is computed from.
@@ -20,7 +21,7 @@ type batch struct {
 	weight []float32 // of each row's loss
 	v      []float32 // standard normal, so many for each element of x as the objective has projections
 	level  []int     // index of that sigma in the schedule
-	u      []float32 // uniform on [0, 1), one for each row: where in its level it lies, see Config.places
+	u      []float32 // uniform on [0, 1), one for each row: where in its level it lies, see loss.Config.Places
 }
 
 // drawer draws batches, each a pure function of the drawer and the batch's index.
@@ -31,7 +32,7 @@ type drawer struct {
 	dim      int // elements of a row
 	seed     uint64
 
-	place       func(level int, u float64) place
+	place       func(level int, u float64) loss.Place
 	projections int
 	crew        *crew // draws many batches; of images it draws none
 }
@@ -64,7 +65,7 @@ func (d drawer) fill(b *batch, index uint64) error {
 	for i := range b.level {
 		b.level[i] = int((first + uint64(i)) % uint64(d.schedule.Levels()))
 		p := d.place(b.level[i], float64(b.u[i]))
-		b.sigma[i], b.weight[i] = float32(p.sigma), float32(p.weight)
+		b.sigma[i], b.weight[i] = float32(p.Sigma), float32(p.Weight)
 	}
 	// Step 1: the initial weights use step 0 of the same seed.
 	noise.Normal(b.z, 1)
@@ -150,10 +151,7 @@ func (d drawer) next(ctx context.Context, first uint64, n int) iter.Seq2[*batch,
 	}
 }
 
-// batchNodes is a batch within a graph; z and v have the shape of x, but for the rows.
-type batchNodes struct{ x, z, sigma, weight, v *graph.Node }
-
-// vectors are the arguments of a computation, in the order in which newBatchNodes takes them.
+// vectors are the arguments of a computation, in the order in which lossBatch takes them.
 func (b *batch) vectors() [][]float32 {
 	all := [][]float32{b.x, b.z, b.sigma, b.weight}
 	if len(b.v) > 0 {
@@ -171,12 +169,12 @@ func (d drawer) columns() []columns {
 	return all
 }
 
-// newBatchNodes shapes the tensors of a batch of samples.
-func newBatchNodes(in []*graph.Node, sample []int) batchNodes {
+// lossBatch shapes the tensors of a batch, in the order of vectors, for samples of the given shape.
+func lossBatch(in []*graph.Node, sample []int) loss.Batch {
 	shaped := func(n *graph.Node) *graph.Node { return graph.Reshape(n, append([]int{-1}, sample...)...) }
-	b := batchNodes{x: shaped(in[0]), z: shaped(in[1]), sigma: in[2], weight: in[3]}
+	b := loss.Batch{X: shaped(in[0]), Z: shaped(in[1]), Sigma: in[2], Weight: in[3]}
 	if len(in) > 4 {
-		b.v = shaped(in[4])
+		b.V = shaped(in[4])
 	}
 	return b
 }

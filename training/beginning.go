@@ -3,15 +3,16 @@ package training
 import (
 	"fmt"
 
+	"github.com/langevin-ml/langevin/training/loss"
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
 // Beginning is what a training starts from, for whoever holds another implementation against this one.
 type Beginning struct {
 	Network *nn.Graph
-	Params  []float32 // of Network, before the first update
-	Batches []Batch   // of the first iterations
-	Levels  []Place   // of the noise schedule, largest sigma first
+	Params  []float32    // of Network, before the first update
+	Batches []Batch      // of the first iterations
+	Levels  []loss.Place // of the noise schedule, largest sigma first
 }
 
 // Batch is what an update of the weights is computed from: clean rows X and noise Z, standard normal, of so many elements
@@ -26,9 +27,6 @@ type Batch struct {
 	Level         []int // of each row, 0 for the largest sigma
 }
 
-// Place is the noise added to a row, and the weight of its loss.
-type Place struct{ Sigma, Weight float64 }
-
 // Begin returns what Run starts from with the same c, and the batches of its first iterations. It returns an error if c
 // is not valid or the data cannot be read.
 func Begin(c Config, iterations int) (*Beginning, error) {
@@ -41,8 +39,7 @@ func Begin(c Config, iterations int) (*Beginning, error) {
 	}
 	b := &Beginning{Network: t.network, Params: t.network.NewParams(c.Seed)}
 	for level := range t.drawer.schedule.Levels() {
-		p := t.drawer.place(level, 0.5)
-		b.Levels = append(b.Levels, Place{p.sigma, p.weight})
+		b.Levels = append(b.Levels, t.drawer.place(level, 0.5))
 	}
 	for i := range iterations {
 		drawn, err := t.drawer.draw(uint64(i))

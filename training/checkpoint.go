@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/langevin-ml/langevin/training/optimizer"
 )
 
 // A checkpoint is all that a training needs to go on as if it had never stopped. The random numbers need no place in
@@ -116,7 +118,7 @@ func (t *trainer) checkpoint() ([]byte, error) {
 		return nil, err
 	}
 	c := checkpoint{Config: string(config), Device: t.options.foreign(), Done: t.done, History: t.history, Sums: t.means.sum, Counts: t.means.count}
-	for i := range t.config.Optimizer.vectors() {
+	for i := range vectors(t.config.Optimizer) {
 		vector, err := t.learner.read(i)
 		if err != nil {
 			return nil, err
@@ -201,7 +203,7 @@ func (t *trainer) take(c checkpoint) error {
 	if c.Device != t.options.foreign() {
 		return fmt.Errorf("it is of a training on %s and goes on there only, not on %s", cmp.Or(c.Device, CPU), cmp.Or(t.options.Device, CPU))
 	}
-	if len(c.state) != t.config.Optimizer.vectors() || len(c.Sums) != len(t.means.sum) || len(c.Counts) != len(t.means.count) {
+	if len(c.state) != vectors(t.config.Optimizer) || len(c.Sums) != len(t.means.sum) || len(c.Counts) != len(t.means.count) {
 		return errNoCheckpointFile
 	}
 	for _, vector := range c.state {
@@ -228,7 +230,7 @@ func changes(old, now Config) []string {
 		iterations := c.Training.Iterations
 		c.Name, c.Description, c.Sampler, c.Prior, c.Range = "", "", now.Sampler, now.Prior, now.Range
 		c.Training = Training{BatchSize: c.Training.BatchSize}
-		if c.Optimizer.Decay != DecayNone {
+		if c.Optimizer.Decay != optimizer.DecayNone {
 			c.Training.Iterations = iterations
 		}
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/nn"
+	"github.com/langevin-ml/langevin/training/optimizer"
+	"github.com/langevin-ml/langevin/training/settings"
 )
 
 // ClassifierConfig is everything that decides the training of a classifier of labelled images: it is what measures of
@@ -25,7 +27,7 @@ type ClassifierConfig struct {
 	Iterations int    // optimiser updates
 	BatchSize  int
 	Shift      int // images are moved by up to so many pixels each way, zeros moving in
-	Optimizer  Optimizer
+	Optimizer  optimizer.Config
 	Seed       uint64 // of the order, the moves and the first weights
 }
 
@@ -34,7 +36,7 @@ type ClassifierConfig struct {
 func DefaultClassifier(dataset string) ClassifierConfig {
 	c := ClassifierConfig{
 		Name: dataset + "-classifier", Channels: 16, Features: 64, Iterations: 2500, BatchSize: 128, Shift: 2, Seed: 1,
-		Optimizer: Optimizer{LearningRate: 0.003, Warmup: 100, Decay: DecayCosine, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, EMA: 0.99},
+		Optimizer: optimizer.Config{LearningRate: 0.003, Warmup: 100, Decay: optimizer.DecayCosine, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, EMA: 0.99},
 	}
 	if dataset == data.FashionMNIST {
 		c.Channels, c.Iterations, c.Shift = 24, 5600, 1
@@ -109,7 +111,7 @@ func checkLabelled(c ClassifierConfig, train, test *data.Images) error {
 	if train.Channels != test.Channels || train.Height != test.Height || train.Width != test.Width {
 		return errors.New("training and test images have different sizes")
 	}
-	return nil
+	return c.Optimizer.Validate()
 }
 
 // classifierTrainer is what [trainer] is for score networks.
@@ -157,7 +159,7 @@ func (t *classifierTrainer) train(ctx context.Context, images *data.Images, prog
 			return err
 		}
 		x, targets := t.batch(images, i)
-		losses, err := t.learner.step(t.config.Optimizer.rates(i, t.config.Iterations), x, targets)
+		losses, err := t.learner.step(t.config.Optimizer.Rates(i, t.config.Iterations), x, targets)
 		if err != nil {
 			return err
 		}
@@ -168,7 +170,7 @@ func (t *classifierTrainer) train(ctx context.Context, images *data.Images, prog
 		for _, l := range losses {
 			now.Loss += float64(l) / float64(len(losses))
 		}
-		if !finite(now.Loss) {
+		if !settings.Finite(now.Loss) {
 			return fmt.Errorf("%w at iteration %d: the loss is %g", ErrDiverged, i+1, now.Loss)
 		}
 		now.PerSecond, seconds = every/(now.Seconds-seconds), now.Seconds

@@ -12,24 +12,27 @@ import (
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/loss"
+	"github.com/langevin-ml/langevin/training/nn"
+	"github.com/langevin-ml/langevin/training/optimizer"
 )
 
 // Config is everything that decides a training: the same Config gives the same model file, bit for bit, on one type of
 // machine. There are no hidden defaults. The presets are complete examples; [Preset] and [Parse] read them.
 type Config struct {
-	Preset      string         `yaml:"-"`           // name of the preset it started from, if any
-	Name        string         `yaml:"name"`        // of the model, as in models.ValidName
-	Description string         `yaml:"description"` // of the model, one line
-	Seed        uint64         `yaml:"seed"`        // of the data, the noise and the first weights
-	Data        data.Config    `yaml:"data"`
-	Network     Network        `yaml:"network"`
-	Noise       Noise          `yaml:"noise"`
-	Loss        Loss           `yaml:"loss"`
-	Training    Training       `yaml:"training"`
-	Optimizer   Optimizer      `yaml:"optimizer"`
-	Sampler     Sampler        `yaml:"sampler"` // the model's default; not used in training
-	Prior       sampling.Prior `yaml:"prior"`   // where that sampler's chains start
-	Range       models.Range   `yaml:"range"`   // of the data, for pictures
+	Preset      string           `yaml:"-"`           // name of the preset it started from, if any
+	Name        string           `yaml:"name"`        // of the model, as in models.ValidName
+	Description string           `yaml:"description"` // of the model, one line
+	Seed        uint64           `yaml:"seed"`        // of the data, the noise and the first weights
+	Data        data.Config      `yaml:"data"`
+	Network     nn.Config        `yaml:"network"`
+	Noise       Noise            `yaml:"noise"`
+	Loss        loss.Config      `yaml:"loss"`
+	Training    Training         `yaml:"training"`
+	Optimizer   optimizer.Config `yaml:"optimizer"`
+	Sampler     Sampler          `yaml:"sampler"` // the model's default; not used in training
+	Prior       sampling.Prior   `yaml:"prior"`   // where that sampler's chains start
+	Range       models.Range     `yaml:"range"`   // of the data, for pictures
 }
 
 // Noise is a geometric noise schedule.

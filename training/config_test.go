@@ -2,13 +2,14 @@ package training
 
 import (
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/langevin-ml/langevin/training/nn"
 )
 
 func preset(t *testing.T, name string) Config {
@@ -67,7 +68,7 @@ func TestPresets(t *testing.T) {
 		if first, last, levels := schedule.Sigma(0), schedule.Last(), schedule.Levels(); first != want.first || last != want.last || levels != want.levels {
 			t.Errorf("preset %s: %d levels from %g to %g, want %d from %g to %g", name, levels, first, last, want.levels, want.first, want.last)
 		}
-		g, err := c.network(want.shape, schedule)
+		g, err := c.Network.Build(want.shape, schedule.Sigmas())
 		if err != nil {
 			t.Errorf("preset %s: %v", name, err)
 		} else if got := g.NumParams(); got != want.parameters {
@@ -190,12 +191,12 @@ func TestValidate(t *testing.T) {
 		{"noise.levels=1", "noise.first is 20 and noise.last 0.2"},
 		{"noise.last=30", "sigma 1 is"},
 		{"network.name=vnet", `network.name is "vnet"`},
-		{"network.blocks=2", "network.blocks: network toy has no such key"},
+		{"network.blocks=2", "network.blocks is 2: network toy has none, want it with unet only"},
 		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 8, inner: 8, blocks: 0, std: 1}`, "network.blocks is 0"},
 		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 8, inner: 8, blocks: 1, std: 0}`, "network.std is 0"},
 		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 1, inner: 9999, blocks: 1, std: 1}`, "network.inner is 9999"},
 		{`network={name: ncsnv2, hidden: 0, activation: "", scale: 0}`, "network.ngf is 0"},
-		{"network.centred=true", "network.centred: network toy has no such key"},
+		{"network.centred=true", "network.centred is true: network toy has none, want it with ncsn, "},
 		{`network={name: resscore, hidden: 0, activation: "", scale: 0, ngf: 12}`, "network.ngf is 12"},
 		{"network.name=embedding", "network.scale is 2: network embedding has none"},
 		{"network.hidden=0", "network.hidden is 0"},
@@ -235,7 +236,7 @@ func TestValidate(t *testing.T) {
 func TestOtherNetworks(t *testing.T) {
 	c := preset(t, "toy-2gauss")
 	set(t, &c, "network={name: unconditional, hidden: 128, activation: softplus, scale: 0}", "noise={first: 1, last: 1, levels: 1}", "loss.power=0")
-	for name, params := range map[string]int{NetworkUnconditional: 17_154, NetworkEmbedding: 17_154 + 128*128 + 128} {
+	for name, params := range map[string]int{nn.NameUnconditional: 17_154, nn.NameEmbedding: 17_154 + 128*128 + 128} {
 		c.Network.Name = name
 		if err := c.Validate(); err != nil {
 			t.Fatal(err)
@@ -244,7 +245,7 @@ func TestOtherNetworks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, err := c.network([]int{2}, schedule)
+		g, err := c.Network.Build([]int{2}, schedule.Sigmas())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -252,20 +253,7 @@ func TestOtherNetworks(t *testing.T) {
 			t.Errorf("%s has %d parameters, want %d", name, got, params)
 		}
 	}
-	if _, err := c.network([]int{1, 28, 28}, mustSchedule(t, c)); err == nil || !strings.Contains(err.Error(), "want one axis") {
+	if _, err := c.Network.Build([]int{1, 28, 28}, mustSchedule(t, c).Sigmas()); err == nil || !strings.Contains(err.Error(), "want one axis") {
 		t.Errorf("an MLP on images: error %v, want one that says what fits", err)
-	}
-}
-
-func TestRate(t *testing.T) {
-	o := Optimizer{LearningRate: 2, Warmup: 4, Decay: DecayCosine}
-	for iteration, want := range map[int]float64{0: 0.5, 1: 1, 3: 2, 4: 2, 54: 1, 104 - 1: 2 * 0.5 * (1 + math.Cos(math.Pi*0.99))} {
-		if got := o.Rate(iteration, 104); math.Abs(got-want) > 1e-12 {
-			t.Errorf("cosine: rate of iteration %d is %g, want %g", iteration, got, want)
-		}
-	}
-	o.Decay = DecayNone
-	if got := o.Rate(103, 104); got != 2 {
-		t.Errorf("no decay: last rate is %g, want 2", got)
 	}
 }

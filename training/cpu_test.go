@@ -72,7 +72,7 @@ func TestPartsOf(t *testing.T) {
 		if c.preset == "mnist-small" {
 			shape = []int{1, 28, 28}
 		}
-		network, err := config.network(shape, mustSchedule(t, config))
+		network, err := config.Network.Build(shape, mustSchedule(t, config).Sigmas())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func testLearnersAgree(t *testing.T, settings []string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			losses, err := l.step(c.Optimizer.rates(int(step), 100), b.vectors()...)
+			losses, err := l.step(c.Optimizer.Rates(int(step), 100), b.vectors()...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +150,7 @@ func testLearnersAgree(t *testing.T, settings []string) {
 			results[i] = append(results[i], losses, measured)
 			if step == 1 { // as if the training had been stopped here
 				state := [][]float32{}
-				for which := range c.Optimizer.vectors() {
+				for which := range vectors(c.Optimizer) {
 					state = append(state, stateOf(t, l, which))
 				}
 				if err := l.replace(state); err != nil {
@@ -158,7 +158,7 @@ func testLearnersAgree(t *testing.T, settings []string) {
 				}
 			}
 		}
-		for which := range c.Optimizer.vectors() {
+		for which := range vectors(c.Optimizer) {
 			results[i] = append(results[i], stateOf(t, l, which))
 		}
 	}

@@ -76,7 +76,7 @@ func TestStep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		losses, err := learner.step(c.Optimizer.rates(iteration, c.Training.Iterations), b.vectors()...)
+		losses, err := learner.step(c.Optimizer.Rates(iteration, c.Training.Iterations), b.vectors()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func TestEvaluate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := drawer{source: source, schedule: result.Schedule(), rows: 100, dim: 2, seed: ^c.Seed, place: c.places(mustSchedule(t, c))}
+	d := drawer{source: source, schedule: result.Schedule(), rows: 100, dim: 2, seed: ^c.Seed, place: c.Loss.Places(mustSchedule(t, c))}
 	var want float64
 	for i := range uint64(3) { // the first multiple of 100 that is at least 250
 		b, err := d.draw(i)

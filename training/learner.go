@@ -4,13 +4,14 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/langevin-ml/langevin/training/nn"
+	"github.com/langevin-ml/langevin/training/optimizer"
 )
 
 // lesson is what weights learn from: a loss of each row of a batch.
 type lesson struct {
 	network   *nn.Graph
 	seed      uint64 // of the first weights
-	optimizer Optimizer
+	optimizer optimizer.Config
 	rows      int // of a batch
 
 	losses func(weights, batch []*graph.Node) *graph.Node // one for each row
@@ -37,6 +38,9 @@ const (
 	stateAverage        // the moving average of θ, which is exported
 	stateMoments        // and what the optimiser remembers, Optimizer.moments vectors
 )
+
+// vectors is how many there are in the state of a learner with an optimizer.
+func vectors(o optimizer.Config) int { return stateMoments + o.Moments() }
 
 // learner holds the weights of a lesson where they are computed. For one caller at a time.
 type learner interface {
@@ -71,7 +75,7 @@ func newLearner(l lesson, crew *crew, o Options) (learner, error) {
 func (l lesson) begin() [][]float32 {
 	params := l.network.NewParams(l.seed)
 	state := [][]float32{stateParams: params, stateAverage: params}
-	for range l.optimizer.moments() {
+	for range l.optimizer.Moments() {
 		state = append(state, make([]float32, len(params)))
 	}
 	return state
@@ -79,7 +83,7 @@ func (l lesson) begin() [][]float32 {
 
 // updateGraph is one training step, of state, rates and batch to state and losses.
 func (l lesson) updateGraph(in []*graph.Node) []*graph.Node {
-	count := l.optimizer.vectors()
+	count := vectors(l.optimizer)
 	gradients := l.gradientGraph(append(l.network.SplitGoMLX(in[stateParams]), in[count+1:]...))
 	losses := gradients[len(gradients)-1]
 	return append(l.applyGraph(append(in[:count+1:count+1], flat(gradients[:len(gradients)-1]))), losses)
@@ -105,14 +109,14 @@ func (l lesson) weights(in []*graph.Node) (weights, rest []*graph.Node) {
 // applyGraph is of state, rates and the parts of the gradient to state: the optimiser and the moving average of the weights
 // (Song & Ermon 2020, section 3.4).
 func (l lesson) applyGraph(in []*graph.Node) []*graph.Node {
-	count := l.optimizer.vectors()
+	count := vectors(l.optimizer)
 	params, average, moments := in[stateParams], in[stateAverage], in[stateMoments:count]
 	rates, g := in[count], in[count+1]
 	for _, part := range in[count+2:] {
 		g = graph.Add(g, part)
 	}
-	params, moments = l.optimizer.move(params, g, rates, moments)
-	average = decayed(average, params, l.optimizer.EMA)
+	params, moments = l.optimizer.Move(params, g, rates, moments)
+	average = optimizer.Averaged(average, params, l.optimizer.EMA)
 	return append([]*graph.Node{params, average}, moments...)
 }
 

@@ -2,7 +2,6 @@ package training
 
 import (
 	"context"
-	"math"
 
 	"github.com/langevin-ml/langevin/sampling"
 )
@@ -17,6 +16,9 @@ func LeastLosses(ctx context.Context, c Config) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.Loss.Validate(c.Noise.Levels); err != nil {
+		return nil, err
+	}
 	schedule, err := c.schedule()
 	if err != nil {
 		return nil, err
@@ -29,14 +31,11 @@ func LeastLosses(ctx context.Context, c Config) ([]float64, error) {
 		source.Normal(noise[i*dim:(i+1)*dim], 1)
 		source.Uniform(u[i:i+1], 1)
 	}
-	least, at := make([]float64, schedule.Levels()), c.places(schedule)
+	least, at := make([]float64, schedule.Levels()), c.Loss.Places(schedule)
 	x, score, sigmas := make([]float32, len(clean)), make([]float32, len(clean)), make([]float32, leastRows)
 	for level := range least {
 		for i := range sigmas {
-			sigmas[i] = float32(at(level, float64(u[i])).sigma)
-			if c.Loss.onData() {
-				sigmas[i] = float32(c.Loss.NoiseStd)
-			}
+			sigmas[i] = float32(c.Loss.Noise(at(level, float64(u[i])).Sigma))
 		}
 		for i := range x {
 			x[i] = clean[i] + sigmas[i/dim]*noise[i]
@@ -45,29 +44,9 @@ func LeastLosses(ctx context.Context, c Config) ([]float64, error) {
 			return nil, err
 		}
 		for i := range sigmas {
-			row := c.Loss.exact(score[i*dim:(i+1)*dim], noise[i*dim:(i+1)*dim], float64(sigmas[i]))
-			least[level] += row * at(level, float64(u[i])).weight / leastRows
+			row := c.Loss.Exact(score[i*dim:(i+1)*dim], noise[i*dim:(i+1)*dim], float64(sigmas[i]))
+			least[level] += row * at(level, float64(u[i])).Weight / leastRows
 		}
 	}
 	return least, nil
-}
-
-// exact is the loss of a row whose score is exact. Those with a derivative in them have a mean of -½ ‖s‖² then.
-func (l Loss) exact(score, z []float32, sigma float64) float64 {
-	var residual, square float64
-	for i, s := range score {
-		residual += math.Pow(sigma*float64(s)+float64(z[i]), 2) / 2
-		square += float64(s) * float64(s) / 2
-	}
-	switch l.Name {
-	case LossESM, LossSSMVR:
-		return -square
-	case LossSSM:
-		return -square / float64(len(score))
-	case LossAnnealedSSMVR:
-		return -square * sigma * sigma
-	case LossDSM:
-		return residual * math.Pow(sigma, l.Power-2)
-	}
-	return residual
 }

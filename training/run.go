@@ -11,6 +11,7 @@ import (
 
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/nn"
+	"github.com/langevin-ml/langevin/training/settings"
 )
 
 // ErrDiverged is wrapped by the error of a training whose loss stopped being finite.
@@ -130,7 +131,7 @@ func (t *trainer) close() error {
 func (t *trainer) lesson() lesson {
 	losses := func(weights, batch []*graph.Node) *graph.Node {
 		score := func(x, sigma *graph.Node) *graph.Node { return t.network.GoMLX(weights, x, sigma) }
-		return t.config.Loss.rows(score, newBatchNodes(batch, t.network.X.Shape[1:]))
+		return t.config.Loss.Rows(score, lossBatch(batch, t.network.X.Shape[1:]))
 	}
 	return lesson{
 		network: t.network, seed: t.config.Seed, optimizer: t.config.Optimizer, rows: t.drawer.rows,
@@ -152,15 +153,13 @@ func prepare(c Config) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	network, err := c.network(source.Shape(), schedule)
+	network, err := c.Network.Build(source.Shape(), schedule.Sigmas())
 	if err != nil {
 		return nil, err
 	}
 	draws := drawer{
-		source: source, schedule: schedule, rows: c.Training.BatchSize, dim: product(source.Shape()), seed: c.Seed, place: c.places(schedule),
-	}
-	if c.Loss.sliced() {
-		draws.projections = c.Loss.Projections
+		source: source, schedule: schedule, rows: c.Training.BatchSize, dim: product(source.Shape()), seed: c.Seed, place: c.Loss.Places(schedule),
+		projections: c.Loss.Projections,
 	}
 	unseen := draws
 	unseen.source, unseen.seed = test, ^c.Seed
@@ -180,11 +179,11 @@ func (t *trainer) train(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		losses, err := t.learner.step(t.config.Optimizer.rates(t.done, total), b.vectors()...)
+		losses, err := t.learner.step(t.config.Optimizer.Rates(t.done, total), b.vectors()...)
 		if err != nil {
 			return err
 		}
-		if mean := t.means.add(b.level, losses); !finite(mean) {
+		if mean := t.means.add(b.level, losses); !settings.Finite(mean) {
 			return fmt.Errorf("%w: the loss is %g; try a smaller optimizer.learning_rate than %g", ErrDiverged, mean, t.config.Optimizer.LearningRate)
 		}
 		if err := t.log(report, t.done+1); err != nil {

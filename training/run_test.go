@@ -170,7 +170,7 @@ func testBatches(t *testing.T, dim int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := drawer{source: source, schedule: mustSchedule(t, c), rows: 30, dim: dim, seed: c.Seed, place: c.places(mustSchedule(t, c)), crew: newCrew(3)}
+	d := drawer{source: source, schedule: mustSchedule(t, c), rows: 30, dim: dim, seed: c.Seed, place: c.Loss.Places(mustSchedule(t, c)), crew: newCrew(3)}
 	defer d.crew.close()
 	const batches = 150 // more than are drawn at once
 	rows := make([]int, 50)

@@ -13,6 +13,10 @@ import (
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/loss"
+	"github.com/langevin-ml/langevin/training/nn"
+	"github.com/langevin-ml/langevin/training/optimizer"
+	"github.com/langevin-ml/langevin/training/settings"
 )
 
 // Runner names what the authors' code does with a configuration file.
@@ -155,12 +159,12 @@ func (u upstream) runner() Runner {
 
 // check refuses what has no counterpart here.
 func (u upstream) check(runner Runner) error {
-	var bad mistakes
+	var bad settings.Mistakes
 	runners := []Runner{RunnerAnneal, RunnerBaseline, RunnerScoreNet, RunnerNCSNv2}
-	bad.require(slices.Contains(runners, runner), "runner is %q: want one of %q", runner, runners)
+	bad.Require(slices.Contains(runners, runner), "runner is %q: want one of %q", runner, runners)
 	m := u.Model
 	oneOf := func(key, given string, want ...string) {
-		bad.require(given == "" || slices.Contains(want, given), "%s is %q: want %s", key, given, strings.Join(want, ", "))
+		bad.Require(given == "" || slices.Contains(want, given), "%s is %q: want %s", key, given, strings.Join(want, ", "))
 	}
 	oneOf("model.normalization", m.Normalization, "InstanceNorm++")
 	oneOf("model.nonlinearity", strings.ToLower(m.Nonlinearity), "elu")
@@ -168,13 +172,13 @@ func (u upstream) check(runner Runner) error {
 	oneOf("training.algo", u.Training.Algorithm, "dsm", "ssm")
 	oneOf("optim.optimizer", u.Optim.Optimizer, "Adam", "RMSProp", "SGD")
 	oneOf("data.dataset", u.Data.Dataset, "MNIST", "CIFAR10", "CELEBA", "LSUN", "FFHQ")
-	bad.require(u.Data.Dataset != "", "data.dataset is absent")
-	bad.require(!m.BatchNorm, "model.batch_norm is true: want false")
-	bad.require(!m.SpectralNorm, "model.spec_norm is true: want false")
-	bad.require(m.Encoder == m.Decoder, "model.nef is %d and model.ndf %d: want them equal", m.Encoder, m.Decoder)
-	bad.require(!u.Data.Uniform || !u.Data.Gaussian, "data.uniform_dequantization and data.gaussian_dequantization: want one of them")
-	bad.require(!u.Data.Logit || !u.Data.Rescaled, "data.logit_transform and data.rescaled: want one of them")
-	return errors.Join(bad...)
+	bad.Require(u.Data.Dataset != "", "data.dataset is absent")
+	bad.Require(!m.BatchNorm, "model.batch_norm is true: want false")
+	bad.Require(!m.SpectralNorm, "model.spec_norm is true: want false")
+	bad.Require(m.Encoder == m.Decoder, "model.nef is %d and model.ndf %d: want them equal", m.Encoder, m.Decoder)
+	bad.Require(!u.Data.Uniform || !u.Data.Gaussian, "data.uniform_dequantization and data.gaussian_dequantization: want one of them")
+	bad.Require(!u.Data.Logit || !u.Data.Rescaled, "data.logit_transform and data.rescaled: want one of them")
+	return bad.Err()
 }
 
 // config says the same in our words.
@@ -223,17 +227,17 @@ func (u upstream) setLoss(c *Config, runner Runner) {
 	switch {
 	case runner == RunnerBaseline:
 		single(0.01)
-		c.Loss = Loss{Name: LossDSM}
+		c.Loss = loss.Config{Name: loss.DSM}
 	case runner == RunnerScoreNet && sliced:
 		single(max(u.Training.NoiseStd, 0.01))
-		c.Loss = Loss{Name: LossSSMVR, Projections: projections, NoiseStd: u.Training.NoiseStd}
+		c.Loss = loss.Config{Name: loss.SSMVR, Projections: projections, NoiseStd: u.Training.NoiseStd}
 	case runner == RunnerScoreNet:
 		single(u.Training.NoiseStd)
-		c.Loss = Loss{Name: LossDSM}
+		c.Loss = loss.Config{Name: loss.DSM}
 	case sliced:
-		c.Loss = Loss{Name: LossAnnealedSSMVR, Projections: projections}
+		c.Loss = loss.Config{Name: loss.AnnealedSSMVR, Projections: projections}
 	default:
-		c.Loss = Loss{Name: LossDSM, Power: u.Training.AnnealPower}
+		c.Loss = loss.Config{Name: loss.DSM, Power: u.Training.AnnealPower}
 	}
 }
 
@@ -268,38 +272,38 @@ func (u upstream) dataset(runner Runner) data.Config {
 }
 
 // network is what the runner builds; NCSNv2's depends on the dataset.
-func (u upstream) network(runner Runner) Network {
-	n := Network{Channels: u.Model.Channels, Centred: u.Data.Logit || u.Data.Rescaled && runner == RunnerNCSNv2}
+func (u upstream) network(runner Runner) nn.Config {
+	n := nn.Config{Channels: u.Model.Channels, Centred: u.Data.Logit || u.Data.Rescaled && runner == RunnerNCSNv2}
 	switch {
 	case runner == RunnerScoreNet:
-		return Network{Name: NetworkResScore, Channels: u.Model.Encoder}
+		return nn.Config{Name: nn.NameResScore, Channels: u.Model.Encoder}
 	case runner == RunnerBaseline:
-		n.Name = NetworkBaseline
+		n.Name = nn.NameNCSNBaseline
 	case runner == RunnerAnneal:
-		n.Name = NetworkNCSN
+		n.Name = nn.NameNCSN
 	case u.Data.Dataset == "LSUN":
-		n.Name = NetworkDeeper
+		n.Name = nn.NameNCSNv2Deeper
 	case u.Data.Dataset == "FFHQ":
-		n.Name = NetworkDeepest
+		n.Name = nn.NameNCSNv2Deepest
 	default:
-		n.Name = NetworkNCSNv2
+		n.Name = nn.NameNCSNv2
 	}
 	return n
 }
 
 // optimizer is torch's, with its defaults where the file has no key.
-func (u upstream) optimizer() Optimizer {
-	o := Optimizer{LearningRate: u.Optim.Rate, Decay: DecayNone, Beta1: u.Optim.Beta1, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: u.Optim.WeightDecay}
+func (u upstream) optimizer() optimizer.Config {
+	o := optimizer.Config{LearningRate: u.Optim.Rate, Decay: optimizer.DecayNone, Beta1: u.Optim.Beta1, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: u.Optim.WeightDecay}
 	if u.Optim.Epsilon != 0 {
 		o.Epsilon = u.Optim.Epsilon
 	}
 	switch {
 	case u.Optim.Optimizer == "SGD":
-		o.Name, o.Beta1 = SGD, 0.9
+		o.Name, o.Beta1 = optimizer.SGD, 0.9
 	case u.Optim.Optimizer == "RMSProp":
-		o.Name, o.Beta2 = RMSProp, 0.99
+		o.Name, o.Beta2 = optimizer.RMSProp, 0.99
 	case u.Optim.AMSGrad:
-		o.Name = AMSGrad
+		o.Name = optimizer.AMSGrad
 	}
 	if u.Model.EMA {
 		o.EMA = u.Model.EMARate

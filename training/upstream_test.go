@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/loss"
+	"github.com/langevin-ml/langevin/training/nn"
 )
 
 // The files of ncsn and ncsnv2, by their keys and values.
@@ -37,17 +39,17 @@ func TestParseUpstream(t *testing.T) {
 	for name, c := range map[string]struct {
 		text    string
 		runner  Runner
-		network Network
-		loss    Loss
+		network nn.Config
+		loss    loss.Config
 		noise   Noise
 		params  int
 		shape   []int
 	}{
-		"anneal.yml":   {annealYML, "", Network{Name: NetworkNCSN, Channels: 64}, Loss{Name: LossDSM, Power: 2}, Noise{1, 0.01, 10}, 7_638_657, []int{1, 28, 28}},
-		"baseline.yml": {annealYML, RunnerBaseline, Network{Name: NetworkBaseline, Channels: 64}, Loss{Name: LossDSM}, Noise{0.01, 0.01, 1}, 7_443_393, []int{1, 28, 28}},
-		"ssm":          {strings.Replace(annealYML, "algo: dsm", "algo: ssm, n_particles: 3", 1), "", Network{Name: NetworkNCSN, Channels: 64}, Loss{Name: LossAnnealedSSMVR, Projections: 3}, Noise{1, 0.01, 10}, 7_638_657, []int{1, 28, 28}},
-		"scorenet.yml": {scorenetYML, "", Network{Name: NetworkResScore, Channels: 32}, Loss{Name: LossSSMVR, Projections: 1, NoiseStd: 0.01}, Noise{0.01, 0.01, 1}, 1_379_651, []int{3, 32, 32}},
-		"ffhq.yml":     {ffhqYML, "", Network{Name: NetworkDeepest, Channels: 128}, Loss{Name: LossDSM, Power: 2}, Noise{348, 0.01, 2311}, 94_132_611, []int{3, 256, 256}},
+		"anneal.yml":   {annealYML, "", nn.Config{Name: nn.NameNCSN, Channels: 64}, loss.Config{Name: loss.DSM, Power: 2}, Noise{1, 0.01, 10}, 7_638_657, []int{1, 28, 28}},
+		"baseline.yml": {annealYML, RunnerBaseline, nn.Config{Name: nn.NameNCSNBaseline, Channels: 64}, loss.Config{Name: loss.DSM}, Noise{0.01, 0.01, 1}, 7_443_393, []int{1, 28, 28}},
+		"ssm":          {strings.Replace(annealYML, "algo: dsm", "algo: ssm, n_particles: 3", 1), "", nn.Config{Name: nn.NameNCSN, Channels: 64}, loss.Config{Name: loss.AnnealedSSMVR, Projections: 3}, Noise{1, 0.01, 10}, 7_638_657, []int{1, 28, 28}},
+		"scorenet.yml": {scorenetYML, "", nn.Config{Name: nn.NameResScore, Channels: 32}, loss.Config{Name: loss.SSMVR, Projections: 1, NoiseStd: 0.01}, Noise{0.01, 0.01, 1}, 1_379_651, []int{3, 32, 32}},
+		"ffhq.yml":     {ffhqYML, "", nn.Config{Name: nn.NameNCSNv2Deepest, Channels: 128}, loss.Config{Name: loss.DSM, Power: 2}, Noise{348, 0.01, 2311}, 94_132_611, []int{3, 256, 256}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := ParseUpstream([]byte(c.text), c.runner)
@@ -57,7 +59,7 @@ func TestParseUpstream(t *testing.T) {
 			if got.Network != c.network || got.Loss != c.loss || got.Noise != c.noise {
 				t.Errorf("network %+v, loss %+v, noise %+v", got.Network, got.Loss, got.Noise)
 			}
-			g, err := got.network(c.shape, mustSchedule(t, got))
+			g, err := got.Network.Build(c.shape, mustSchedule(t, got).Sigmas())
 			if err != nil {
 				t.Fatal(err)
 			}

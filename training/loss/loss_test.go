@@ -41,7 +41,7 @@ func rowsOf(t *testing.T, loss func(score Score, x, z, sigma *graph.Node) *graph
 }
 
 func annealed(power float64) func(Score, *graph.Node, *graph.Node, *graph.Node) *graph.Node {
-	return func(score Score, x, z, sigma *graph.Node) *graph.Node { return AnnealedDSM(score, x, z, sigma, power) }
+	return func(score Score, x, z, sigma *graph.Node) *graph.Node { return annealedDSM(score, x, z, sigma, power) }
 }
 
 // draws are n rows of a mixture and their noise, all at one sigma, with the exact scores at x + σz.
@@ -134,7 +134,7 @@ func TestDSMMinimum(t *testing.T) {
 	}
 	for _, sigma := range []float64{0.1, 0.5, 2} {
 		x, z, sigmas, scores := draws(t, gaussian, 40_000, sigma)
-		got := mean(rowsOf(t, DSM, x, z, sigmas, scores, 2))
+		got := mean(rowsOf(t, annealed(0), x, z, sigmas, scores, 2))
 		want := 1/(sigma*sigma) - 1/(sigma*sigma+tau*tau)
 		if math.Abs(got/want-1) > 0.03 {
 			t.Errorf("sigma %g: loss %g, want %g", sigma, got, want)
@@ -146,7 +146,7 @@ func TestDSMMinimum(t *testing.T) {
 func TestPower(t *testing.T) {
 	x, z, _, scores := draws(t, sampling.TwoGaussians(), 4, 1)
 	sigma := []float32{0.1, 0.5, 2, 10}
-	plain := rowsOf(t, DSM, x, z, sigma, scores, 2)
+	plain := rowsOf(t, annealed(0), x, z, sigma, scores, 2)
 	for _, power := range []float64{1, 2, 3} {
 		for i, got := range rowsOf(t, annealed(power), x, z, sigma, scores, 2) {
 			if want := float64(plain[i]) * math.Pow(float64(sigma[i]), power); math.Abs(float64(got)/want-1) > 1e-4 {

@@ -2,15 +2,97 @@ package loss
 
 import (
 	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/langevin-ml/langevin/training/settings"
 )
 
-// ESM is exact score matching (Hyvärinen 2005; Song et al. 2019, equation 1): for each row
+const (
+	ESM           = "esm"             // exact score matching of the data, or of the data with noise of one size
+	SSM           = "ssm"             // sliced score matching of them
+	SSMVR         = "ssm-vr"          // sliced score matching of them, with reduced variance
+	AnnealedSSMVR = "annealed-ssm-vr" // the same on the levels of the noise schedule
+)
+
+// onData is what the objectives have in common that match the score of the data themselves, or of the data with noise of
+// one size. They know no level but what they tell the network. Their loss has derivatives in it, and its mean at the
+// exact score s is -½ ‖s‖².
+type onData struct{ onLevels }
+
+func (onData) Keys() []string { return []string{"noise_std"} }
+
+func (onData) check(c Config, _ int, bad *settings.Mistakes) {
+	bad.Require(c.NoiseStd == 0 || settings.Positive(c.NoiseStd),
+		"loss.noise_std is %g: want it absent, or a finite number above 0", c.NoiseStd)
+}
+
+func (onData) noise(c Config, _ float64) float64 { return c.NoiseStd }
+
+func (onData) exact(_ Config, score, _ []float32, _ float64) float64 { return -halfSquare(score) }
+
+// noisy is the data that the objective is on.
+func (onData) noisy(c Config, b Batch) *graph.Node {
+	return graph.Add(b.X, graph.MulScalar(b.Z, c.NoiseStd))
+}
+
+// checkProjections is the check of the objectives that project on random directions.
+func checkProjections(c Config, bad *settings.Mistakes) {
+	bad.Require(c.Projections >= 1 && c.Projections <= 1024, "loss.projections is %d: want 1 to 1024", c.Projections)
+}
+
+type esmKind struct{ onData }
+
+func (k esmKind) rows(c Config, score Score, b Batch) *graph.Node {
+	return esm(score, k.noisy(c, b), b.Sigma)
+}
+
+// slicedOnData is onData with projections.
+type slicedOnData struct{ onData }
+
+func (slicedOnData) Keys() []string { return []string{"noise_std", "projections"} }
+
+func (k slicedOnData) check(c Config, levels int, bad *settings.Mistakes) {
+	k.onData.check(c, levels, bad)
+	checkProjections(c, bad)
+}
+
+type ssmKind struct{ slicedOnData }
+
+func (k ssmKind) rows(c Config, score Score, b Batch) *graph.Node {
+	return ssm(score, k.noisy(c, b), b.V, b.Sigma)
+}
+
+// exact is that of esm over the dimension, as projections have length 1.
+func (ssmKind) exact(_ Config, score, _ []float32, _ float64) float64 {
+	return -halfSquare(score) / float64(len(score))
+}
+
+type ssmVRKind struct{ slicedOnData }
+
+func (k ssmVRKind) rows(c Config, score Score, b Batch) *graph.Node {
+	return ssmVR(score, k.noisy(c, b), b.V, b.Sigma)
+}
+
+type annealedSSMVRKind struct{ onLevels }
+
+func (annealedSSMVRKind) Keys() []string { return []string{"projections"} }
+
+func (annealedSSMVRKind) check(c Config, _ int, bad *settings.Mistakes) { checkProjections(c, bad) }
+
+func (annealedSSMVRKind) rows(_ Config, score Score, b Batch) *graph.Node {
+	return annealedSSMVR(score, b.X, b.Z, b.V, b.Sigma)
+}
+
+func (annealedSSMVRKind) exact(_ Config, score, _ []float32, sigma float64) float64 {
+	return -halfSquare(score) * sigma * sigma
+}
+
+// esm is exact score matching (Hyvärinen 2005; Song et al. 2019, equation 1): for each row
 //
 //	½ ‖s(x, σ)‖² + Σ_d ∂s_d/∂x_d
 //
 // x is data [N, ...], sigma [N] what the network is told; the result is [N]. It takes as many derivatives as a row has
 // elements, so it is for few dimensions. Its minimum is -½ E‖∇ log p‖².
-func ESM(score Score, x, sigma *graph.Node) *graph.Node {
+func esm(score Score, x, sigma *graph.Node) *graph.Node {
 	s := score(x, sigma)
 	flat, trace := graph.Reshape(s, sigma.Shape().Size(), -1), (*graph.Node)(nil)
 	for d := range flat.Shape().Dimensions[1] {
@@ -28,13 +110,13 @@ func ESM(score Score, x, sigma *graph.Node) *graph.Node {
 	return graph.Add(graph.MulScalar(sumSquares(s), 0.5), trace)
 }
 
-// SSM is sliced score matching (Song et al. 2019, equation 8): for each row, averaged over the projections v,
+// ssm is sliced score matching (Song et al. 2019, equation 8): for each row, averaged over the projections v,
 //
 //	½ (vᵀs(x, σ))² + vᵀ (∂s/∂x) v
 //
 // x is data [N, ...] and v [P·N, ...] standard normal, P projections of the whole batch one behind the other, which are
-// scaled to length 1 here, as the authors' code does: the mean over all of them is [ESM] over the dimension D.
-func SSM(score Score, x, v, sigma *graph.Node) *graph.Node {
+// scaled to length 1 here, as the authors' code does: the mean over all of them is [esm] over the dimension D.
+func ssm(score Score, x, v, sigma *graph.Node) *graph.Node {
 	axes := rowAxes(v)
 	v = graph.Div(v, graph.Sqrt(graph.ReduceAndKeep(graph.Square(v), graph.ReduceSum, axes...)))
 	return sliced(score, x, v, sigma, func(s, v *graph.Node) *graph.Node {
@@ -42,21 +124,21 @@ func SSM(score Score, x, v, sigma *graph.Node) *graph.Node {
 	})
 }
 
-// SSMVR is sliced score matching with reduced variance (Song et al. 2019, equation 9): for each row, averaged over the
+// ssmVR is sliced score matching with reduced variance (Song et al. 2019, equation 9): for each row, averaged over the
 // projections v,
 //
 //	½ ‖s(x, σ)‖² + vᵀ (∂s/∂x) v
 //
-// Arguments are those of [SSM], but v has its normal length: the mean over all v is [ESM].
-func SSMVR(score Score, x, v, sigma *graph.Node) *graph.Node {
+// Arguments are those of [ssm], but v has its normal length: the mean over all v is [esm].
+func ssmVR(score Score, x, v, sigma *graph.Node) *graph.Node {
 	return sliced(score, x, v, sigma, func(s, _ *graph.Node) *graph.Node { return sumSquares(s) })
 }
 
-// AnnealedSSMVR is [SSMVR] on x + σz with every row weighted by σ², so that levels can be trained together (Song &
+// annealedSSMVR is [ssmVR] on x + σz with every row weighted by σ², so that levels can be trained together (Song &
 // Ermon 2019, appendix A). z is standard normal of x's shape. Its minimum is -½ σ² E‖∇ log q_σ‖², about -D/2.
-func AnnealedSSMVR(score Score, x, z, v, sigma *graph.Node) *graph.Node {
+func annealedSSMVR(score Score, x, z, v, sigma *graph.Node) *graph.Node {
 	noisy := graph.Add(x, graph.Mul(perElement(sigma, x), z))
-	return graph.Mul(SSMVR(score, noisy, v, sigma), graph.Square(sigma))
+	return graph.Mul(ssmVR(score, noisy, v, sigma), graph.Square(sigma))
 }
 
 // sliced is the mean over projections of ½ square(s, v) + vᵀ (∂s/∂x) v.

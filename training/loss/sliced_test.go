@@ -84,9 +84,9 @@ func TestSlicedAgreesWithExact(t *testing.T) {
 	}{"2gauss": {sampling.TwoGaussians(), -0.998}, "ring": {ring, -0.693}} {
 		score, clean := exactScore(c.mixture), func(sigma *graph.Node) *graph.Node { return graph.ZerosLike(sigma) }
 		got := meansOf(t, c.mixture, 20_000, 10, 1,
-			func(x, _, _, sigma *graph.Node) *graph.Node { return ESM(score, x, clean(sigma)) },
-			func(x, _, v, sigma *graph.Node) *graph.Node { return SSM(score, x, v, clean(sigma)) },
-			func(x, _, v, sigma *graph.Node) *graph.Node { return SSMVR(score, x, v, clean(sigma)) })
+			func(x, _, _, sigma *graph.Node) *graph.Node { return esm(score, x, clean(sigma)) },
+			func(x, _, v, sigma *graph.Node) *graph.Node { return ssm(score, x, v, clean(sigma)) },
+			func(x, _, v, sigma *graph.Node) *graph.Node { return ssmVR(score, x, v, clean(sigma)) })
 		if math.Abs(got[0]-c.want) > 0.015 {
 			t.Errorf("%s: ESM of the exact score is %.4f, want %.3f", name, got[0], c.want)
 		}
@@ -110,10 +110,10 @@ func TestSlicedAgreesWithDenoising(t *testing.T) {
 	} {
 		for _, sigma := range []float64{0.5, 3} {
 			got := meansOf(t, m, 40_000, 4, sigma,
-				func(x, z, v, sigma *graph.Node) *graph.Node { return AnnealedSSMVR(score, x, z, v, sigma) },
-				func(x, z, _, sigma *graph.Node) *graph.Node { return AnnealedDSM(score, x, z, sigma, 2) },
+				func(x, z, v, sigma *graph.Node) *graph.Node { return annealedSSMVR(score, x, z, v, sigma) },
+				func(x, z, _, sigma *graph.Node) *graph.Node { return annealedDSM(score, x, z, sigma, 2) },
 				func(x, z, _, sigma *graph.Node) *graph.Node {
-					return Diffused(score, x, z, sigma, graph.OnesLike(sigma))
+					return diffused(score, x, z, sigma, graph.OnesLike(sigma))
 				})
 			if math.Abs(got[0]+1-got[1]) > 0.02 {
 				t.Errorf("%g of the exact score, sigma %g: annealed SSM-VR + D/2 is %.4f, annealed DSM %.4f", factor, sigma, got[0]+1, got[1])

@@ -1,6 +1,17 @@
 package nn
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/langevin-ml/langevin/training/settings"
+)
+
+const (
+	NameToy           = "toy"           // ToyMLP
+	NameUnconditional = "unconditional" // UnconditionalMLP
+	NameEmbedding     = "embedding"     // EmbeddingMLP
+)
 
 // Activation is the nonlinearity between dense layers.
 type Activation string
@@ -10,6 +21,43 @@ const (
 	Softplus Activation = "softplus" // ln(1 + e^x): what the papers' toy networks use
 	Tanh     Activation = "tanh"
 )
+
+// mlpKind is a network for points.
+type mlpKind struct {
+	network func(m MLP, sigmas []float64) (*Graph, error)
+}
+
+func (mlpKind) Keys() []string { return []string{"hidden", "activation"} }
+
+func (mlpKind) check(c Config, bad *settings.Mistakes) {
+	bad.Require(c.Hidden >= 1 && c.Hidden <= 1<<14, "network.hidden is %d: want 1 to %d", c.Hidden, 1<<14)
+	known := []Activation{SiLU, Softplus, Tanh}
+	bad.Require(slices.Contains(known, c.Activation), "network.activation is %q: want one of %q", c.Activation, known)
+}
+
+func (k mlpKind) build(c Config, shape []int, sigmas []float64) (*Graph, error) {
+	if len(shape) != 1 {
+		return nil, fmt.Errorf("network %s on samples of shape %v: want one axis", c.Name, shape)
+	}
+	return k.network(MLP{Dim: shape[0], Hidden: c.Hidden, Activation: c.Activation}, sigmas)
+}
+
+// toyKind is ToyMLP, which has a scale.
+type toyKind struct{ mlpKind }
+
+func (k toyKind) Keys() []string { return append(k.mlpKind.Keys(), "scale") }
+
+func (k toyKind) check(c Config, bad *settings.Mistakes) {
+	bad.Require(settings.Positive(c.Scale), "network.scale is %g: want a finite number above 0", c.Scale)
+	k.mlpKind.check(c, bad)
+}
+
+func (toyKind) build(c Config, shape []int, sigmas []float64) (*Graph, error) {
+	toy := func(m MLP, _ []float64) (*Graph, error) { return ToyMLP(m, c.Scale) }
+	return mlpKind{toy}.build(c, shape, sigmas)
+}
+
+func unconditional(m MLP, _ []float64) (*Graph, error) { return UnconditionalMLP(m) }
 
 // MLP is the shape that the toy networks share: dim - Hidden - Hidden - dim.
 type MLP struct {

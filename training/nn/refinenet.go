@@ -1,6 +1,38 @@
 package nn
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/langevin-ml/langevin/training/settings"
+)
+
+const (
+	NameNCSN          = "ncsn"           // NCSN, with norms for each level of the noise schedule
+	NameNCSNBaseline  = "ncsn-baseline"  // NCSNBaseline
+	NameNCSNv2        = "ncsnv2"         // NCSNv2
+	NameNCSNv2Deeper  = "ncsnv2-deeper"  // NCSNv2Deeper
+	NameNCSNv2Deepest = "ncsnv2-deepest" // NCSNv2Deepest
+)
+
+// refineKind is a network of the family [RefineNet].
+type refineKind struct {
+	network func(r RefineNet, sigmas []float64) (*Graph, error)
+}
+
+func (refineKind) Keys() []string { return []string{"ngf", "centred"} }
+
+func (refineKind) check(c Config, bad *settings.Mistakes) {
+	bad.Require(c.Channels >= 2 && c.Channels <= 1<<12, "network.ngf is %d: want 2 to %d", c.Channels, 1<<12)
+}
+
+func (k refineKind) build(c Config, shape []int, sigmas []float64) (*Graph, error) {
+	return k.network(RefineNet{Shape: shape, Channels: c.Channels, Centred: c.Centred}, sigmas)
+}
+
+// shared makes a network whose norms are shared by all levels one that is given the levels.
+func shared(network func(RefineNet) (*Graph, error)) func(RefineNet, []float64) (*Graph, error) {
+	return func(r RefineNet, _ []float64) (*Graph, error) { return network(r) }
+}
 
 // RefineNet is the family of networks of NCSN (Song & Ermon 2019, 2020): a stack of residual stages, the last of them
 // dilated, whose results are joined from the deepest to the first by RefineNet blocks (Lin et al. 2017). The

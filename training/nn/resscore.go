@@ -1,6 +1,26 @@
 package nn
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/langevin-ml/langevin/training/settings"
+)
+
+// NameResScore is [ResScore].
+const NameResScore = "resscore"
+
+type resScoreKind struct{}
+
+func (resScoreKind) Keys() []string { return []string{"ngf"} }
+
+func (resScoreKind) check(c Config, bad *settings.Mistakes) {
+	bad.Require(c.Channels >= 8 && c.Channels <= 1<<12 && c.Channels%8 == 0,
+		"network.ngf is %d: want a multiple of 8, 8 to %d", c.Channels, 1<<12)
+}
+
+func (resScoreKind) build(c Config, shape []int, _ []float64) (*Graph, error) {
+	return ResScore{Shape: shape, Channels: c.Channels}.Build()
+}
 
 // ResScore is the residual auto-encoder of figure 1 of Song & Ermon (2019), as in their code: blocks with group norm of 8
 // groups and ELU, down to a quarter of the size and up again by transposed convolutions. It has no noise levels: the

@@ -4,7 +4,28 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/langevin-ml/langevin/training/settings"
 )
+
+// NameUNet is [UNet].
+const NameUNet = "unet"
+
+type unetKind struct{}
+
+func (unetKind) Keys() []string { return []string{"outer", "inner", "blocks", "mean", "std"} }
+
+func (unetKind) check(c Config, bad *settings.Mistakes) {
+	bad.Require(c.Outer >= 1 && c.Outer <= 1<<12, "network.outer is %d: want 1 to %d", c.Outer, 1<<12)
+	bad.Require(c.Inner >= 1 && c.Inner <= 1<<12, "network.inner is %d: want 1 to %d", c.Inner, 1<<12)
+	bad.Require(c.Blocks >= 1 && c.Blocks <= 64, "network.blocks is %d: want 1 to 64", c.Blocks)
+	bad.Require(settings.Finite(c.Mean), "network.mean is %g: want a finite number", c.Mean)
+	bad.Require(settings.Positive(c.Std), "network.std is %g: want a finite number above 0", c.Std)
+}
+
+func (unetKind) build(c Config, shape []int, _ []float64) (*Graph, error) {
+	return UNet{Shape: shape, Outer: c.Outer, Inner: c.Inner, Blocks: c.Blocks, Mean: c.Mean, Std: c.Std}.Build()
+}
 
 // UNet is a small denoising network for images that spends its operations where they buy most on a CPU. It sees blocks
 // of 2×2 pixels as channels, so that nothing but its first and last step is done at full resolution, works with Outer

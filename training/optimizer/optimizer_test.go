@@ -1,40 +1,48 @@
-package training
+package optimizer
 
 import (
 	"math"
 	"testing"
 
+	onnxbackend "github.com/gomlx/compute-onnx"
 	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/langevin-ml/langevin/ort"
 )
 
 // Each algorithm follows its paper, written out in float64, over gradients that are given.
 func TestOptimizers(t *testing.T) {
-	backend, err := openBackend(library(t), CPU)
+	path, searched, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatalf("run make onnxruntime: %v (looked at %q)", err, searched)
+	}
+	backend, err := onnxbackend.New(path + ",cpu")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer backend.Finalize()
 	gradients := [][]float32{{3, -4, 0.1}, {-0.2, 0.1, 0.3}, {0.5, 5, -0.4}, {0.1, 0.1, 0.1}}
-	for _, o := range []Optimizer{
+	for _, o := range []Config{
 		{Name: Adam}, {Name: Adam, Clip: 1}, {Name: Adam, WeightDecay: 0.1}, {Name: AMSGrad},
 		{Name: SGD}, {Name: SGD, Clip: 1, WeightDecay: 0.1}, {Name: RMSProp},
 	} {
 		o.LearningRate, o.Beta1, o.Beta2, o.Epsilon, o.Decay = 0.1, 0.8, 0.6, 1e-3, DecayNone
 		exec, err := graph.NewExec(backend, func(in []*graph.Node) []*graph.Node {
-			params, moments := o.move(in[0], in[1], in[2], in[3:])
+			params, moments := o.Move(in[0], in[1], in[2], in[3:])
 			return append([]*graph.Node{params}, moments...)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		theta := []float32{1, -2, 0.5}
-		moments := make([][]float32, o.moments())
+		moments := make([][]float32, o.Moments())
 		for i := range moments {
 			moments[i] = make([]float32, 3)
 		}
 		want := reference{theta: []float64{1, -2, 0.5}, m: make([]float64, 3), v: make([]float64, 3), top: make([]float64, 3)}
 		for iteration, g := range gradients {
-			rates := o.rates(iteration, 100)
+			rates := o.Rates(iteration, 100)
 			args := []any{theta, g, rates[:]}
 			for _, m := range moments {
 				args = append(args, m)
@@ -43,11 +51,11 @@ func TestOptimizers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if theta, err = take(out[0]); err != nil {
+			if theta, err = tensors.CopyFlatData[float32](out[0]); err != nil {
 				t.Fatal(err)
 			}
 			for i := range moments {
-				if moments[i], err = take(out[1+i]); err != nil {
+				if moments[i], err = tensors.CopyFlatData[float32](out[1+i]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -64,7 +72,7 @@ func TestOptimizers(t *testing.T) {
 // reference is an optimiser in float64, weight by weight.
 type reference struct{ theta, m, v, top []float64 }
 
-func (r *reference) step(o Optimizer, iteration int, gradient []float32) {
+func (r *reference) step(o Config, iteration int, gradient []float32) {
 	var norm float64
 	for _, g := range gradient {
 		norm += float64(g) * float64(g)
@@ -92,5 +100,18 @@ func (r *reference) step(o Optimizer, iteration int, gradient []float32) {
 			square = r.top[i] / (1 - math.Pow(o.Beta2, k))
 		}
 		r.theta[i] -= o.LearningRate * along / (math.Sqrt(square) + o.Epsilon)
+	}
+}
+
+func TestRate(t *testing.T) {
+	o := Config{LearningRate: 2, Warmup: 4, Decay: DecayCosine}
+	for iteration, want := range map[int]float64{0: 0.5, 1: 1, 3: 2, 4: 2, 54: 1, 104 - 1: 2 * 0.5 * (1 + math.Cos(math.Pi*0.99))} {
+		if got := o.Rate(iteration, 104); math.Abs(got-want) > 1e-12 {
+			t.Errorf("cosine: rate of iteration %d is %g, want %g", iteration, got, want)
+		}
+	}
+	o.Decay = DecayNone
+	if got := o.Rate(103, 104); got != 2 {
+		t.Errorf("no decay: last rate is %g, want 2", got)
 	}
 }

@@ -1,0 +1,110 @@
+package loss
+
+import (
+	"math"
+
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/settings"
+)
+
+const (
+	Diffusion = "diffusion" // denoising along the whole of a process of Song et al. (2021)
+	DDPM      = "ddpm"      // denoising on DDPM's ladder, of one step for each level
+	EDM       = "edm"       // denoising on the levels with the weights of Karras et al. (2022)
+)
+
+// weighted is what the objectives have in common whose rows have weights that depend on their places.
+type weighted struct{ onLevels }
+
+func (weighted) rows(_ Config, score Score, b Batch) *graph.Node {
+	return diffused(score, b.X, b.Z, b.Sigma, b.Weight)
+}
+
+func (weighted) exact(_ Config, score, z []float32, sigma float64) float64 {
+	return residual(score, z, sigma)
+}
+
+type diffusionKind struct{ weighted }
+
+func (diffusionKind) Keys() []string { return []string{"process", "likelihood_weighting"} }
+
+func (diffusionKind) check(c Config, _ int, bad *settings.Mistakes) {
+	bad.Require(c.Process != nil, "loss.process: want ve, vp or sub_vp with diffusion, and absent with others")
+}
+
+// smallestTime is where training begins (Song et al. 2021, appendix C).
+const smallestTime = 1e-5
+
+// places gives each level one of as many equal intervals of time as there are levels, the one of most noise first.
+func (diffusionKind) places(c Config, schedule sampling.Schedule) func(level int, u float64) Place {
+	levels := schedule.Levels()
+	sde := sampling.PaperSDE(*c.Process)
+	sde.SigmaMin, sde.SigmaMax = schedule.Last(), schedule.Sigma(0)
+	return func(level int, u float64) Place {
+		t := smallestTime + (1-smallestTime)*(1-(float64(level)+u)/float64(levels))
+		weight := 1.0
+		if c.Likelihood {
+			weight = math.Pow(sde.Diffusion(t)/sde.Std(t), 2)
+		}
+		return Place{sde.Sigma(t), weight}
+	}
+}
+
+type ddpmKind struct{ weighted }
+
+func (ddpmKind) Keys() []string { return nil }
+
+func (ddpmKind) check(_ Config, levels int, bad *settings.Mistakes) {
+	bad.Require(levels > 20, "noise.levels is %d: ddpm wants more than 20", levels)
+}
+
+func (ddpmKind) places(_ Config, schedule sampling.Schedule) func(level int, u float64) Place {
+	sigmas := ddpmSigmas(schedule.Levels())
+	return func(level int, _ float64) Place { return Place{sigmas[level], 1} }
+}
+
+// ddpmSigmas is DDPM's ladder of n steps (Ho et al. 2020) as noise on the data, most first: √(1-ᾱ_k)/√ᾱ_k with ᾱ_k the
+// product of 1-β up to k, and β_k from 0.1/n to 20/n.
+func ddpmSigmas(n int) []float64 {
+	sigmas, kept := make([]float64, n), 1.0
+	for k := range n {
+		kept *= 1 - (0.1+19.9*float64(k)/float64(max(n-1, 1)))/float64(n)
+		sigmas[n-1-k] = math.Sqrt((1 - kept) / kept)
+	}
+	return sigmas
+}
+
+type edmKind struct{ weighted }
+
+func (edmKind) Keys() []string { return []string{"data_std"} }
+
+func (edmKind) check(c Config, _ int, bad *settings.Mistakes) {
+	bad.Require(settings.Positive(c.DataStd), "loss.data_std is %g: want a finite number above 0", c.DataStd)
+}
+
+func (edmKind) places(c Config, schedule sampling.Schedule) func(level int, u float64) Place {
+	return func(level int, _ float64) Place {
+		sigma := schedule.Sigma(level)
+		return Place{sigma, edmWeight(sigma, c.DataStd)}
+	}
+}
+
+// edmWeight makes the loss ½ ‖σs + z‖² of a level equal to ½ ‖F - target‖² for the network F of Karras et al. (2022,
+// table 1), whose target has variance 1 at every level. std is the standard deviation of all data.
+func edmWeight(sigma, std float64) float64 { return 1 + math.Pow(sigma/std, 2) }
+
+// diffused is denoising score matching along a diffusion process (Song et al. 2021, equation 7): for each row
+//
+//	½ ‖a·s(αx + az, t) + z‖² · weight
+//
+// where α and a are the mean and the standard deviation of x(t). weight is 1 by default and g(t)²/a² for the bound on
+// the likelihood (Song, Durkan et al. 2021); SMLD and DDPM are the cases of their discrete ladders.
+//
+// The network is one of data plus noise: x(t)/α is x + σz with σ = a/α, and its score ŝ there is α·s. So the residual
+// is σ·ŝ(x + σz, σ) + z, the same for VE, VP and sub-VP, which differ by where sigma lies. sigma and weight are [N],
+// the other arguments and the result those of [annealedDSM].
+func diffused(score Score, x, z, sigma, weight *graph.Node) *graph.Node {
+	return graph.Mul(annealedDSM(score, x, z, sigma, 2), weight)
+}

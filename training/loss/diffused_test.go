@@ -1,0 +1,70 @@
+package loss
+
+import (
+	"math"
+	"testing"
+
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// Where a process puts its rows: the standard deviations of Song et al. (2021), on the data, and the weights of the
+// bound on the likelihood, g²/std².
+func TestPlaces(t *testing.T) {
+	schedule, err := sampling.Geometric(50, 0.01, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const u = 0.25
+	integral := func(t float64) float64 { return 0.1*t + 9.95*t*t }
+	beta := func(t float64) float64 { return 0.1 + 19.9*t }
+	for process, want := range map[string]func(t float64) Place{
+		"ve": func(t float64) Place {
+			return Place{0.01 * math.Pow(5000, t), 2 * math.Log(5000)}
+		},
+		"vp": func(t float64) Place {
+			std2 := 1 - math.Exp(-integral(t))
+			return Place{math.Sqrt(std2 / math.Exp(-integral(t))), beta(t) / std2}
+		},
+		"sub_vp": func(t float64) Place {
+			std := 1 - math.Exp(-integral(t))
+			return Place{std / math.Exp(-integral(t)/2), beta(t) * (1 - math.Exp(-2*integral(t))) / (std * std)}
+		},
+	} {
+		c := Config{Name: Diffusion, Process: new(sampling.Process), Likelihood: true}
+		if err := c.Process.UnmarshalText([]byte(process)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Validate(10); err != nil {
+			t.Fatal(err)
+		}
+		at := c.Places(schedule)
+		for level := range 10 {
+			time := 1e-5 + (1-1e-5)*(1-(float64(level)+u)/10)
+			got, want := at(level, u), want(time)
+			if math.Abs(got.Sigma/want.Sigma-1) > 1e-9 || math.Abs(got.Weight/want.Weight-1) > 1e-9 {
+				t.Errorf("%s, level %d: %+v, want %+v", process, level, got, want)
+			}
+		}
+	}
+	// 1,000 steps of DDPM end nearly where the process VP ends: ᾱ within a few per cent of e^(-B(1)).
+	sigmas := ddpmSigmas(1000)
+	if want := math.Sqrt(math.Exp(integral(1)) - 1); math.Abs(sigmas[0]/want-1) > 0.06 {
+		t.Errorf("DDPM's largest sigma is %g, want about %g", sigmas[0], want)
+	}
+	if want := math.Sqrt(1e-4 / (1 - 1e-4)); math.Abs(sigmas[999]/want-1) > 1e-9 {
+		t.Errorf("DDPM's smallest sigma is %g, want %g", sigmas[999], want)
+	}
+}
+
+// With the weight of Karras et al. (2022) a network that returns what it knows without looking, F = 0, has the loss D/2
+// on N(0, data_std²) at every level: ½ E‖σs + z‖²·(1 + σ²/data_std²) for s = -x/(σ² + data_std²).
+func TestEDMWeight(t *testing.T) {
+	const std = 0.3
+	for _, sigma := range []float64{0.01, 0.3, 10} {
+		v := sigma*sigma + std*std
+		// σs + z = (z·std² - σx₀)/v for x = x₀ + σz, of variance (std⁴ + σ²std²)/v² = std²/v
+		if got := 0.5 * std * std / v * edmWeight(sigma, std); math.Abs(got-0.5) > 1e-12 {
+			t.Errorf("sigma %g: loss %g an element, want 0.5", sigma, got)
+		}
+	}
+}
