@@ -38,11 +38,11 @@ func Begin(c Config, iterations int) (*Beginning, error) {
 		return nil, fmt.Errorf("begin %s: %w", c.Name, err)
 	}
 	b := &Beginning{Network: t.network, Params: t.network.NewParams(c.Seed)}
-	for level := range t.drawer.schedule.Levels() {
-		b.Levels = append(b.Levels, t.drawer.place(level, 0.5))
+	for level := range t.batcher.schedule.Levels() {
+		b.Levels = append(b.Levels, t.batcher.place(level, 0.5))
 	}
 	for i := range iterations {
-		drawn, err := t.drawer.draw(uint64(i))
+		drawn, err := t.batcher.draw(uint64(i))
 		if err != nil {
 			return nil, fmt.Errorf("begin %s: %w", c.Name, err)
 		}

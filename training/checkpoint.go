@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/langevin-ml/langevin/training/learner"
 	"github.com/langevin-ml/langevin/training/optimizer"
 )
 
@@ -118,8 +119,8 @@ func (t *trainer) checkpoint() ([]byte, error) {
 		return nil, err
 	}
 	c := checkpoint{Config: string(config), Device: t.options.foreign(), Done: t.done, History: t.history, Sums: t.means.sum, Counts: t.means.count}
-	for i := range vectors(t.config.Optimizer) {
-		vector, err := t.learner.read(i)
+	for i := range learner.Vectors(t.config.Optimizer) {
+		vector, err := t.learner.Read(i)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +204,7 @@ func (t *trainer) take(c checkpoint) error {
 	if c.Device != t.options.foreign() {
 		return fmt.Errorf("it is of a training on %s and goes on there only, not on %s", cmp.Or(c.Device, CPU), cmp.Or(t.options.Device, CPU))
 	}
-	if len(c.state) != vectors(t.config.Optimizer) || len(c.Sums) != len(t.means.sum) || len(c.Counts) != len(t.means.count) {
+	if len(c.state) != learner.Vectors(t.config.Optimizer) || len(c.Sums) != len(t.means.sum) || len(c.Counts) != len(t.means.count) {
 		return errNoCheckpointFile
 	}
 	for _, vector := range c.state {
@@ -214,7 +215,7 @@ func (t *trainer) take(c checkpoint) error {
 	if c.Done > t.config.Training.Iterations {
 		return fmt.Errorf("it has done %d iterations, training.iterations is %d", c.Done, t.config.Training.Iterations)
 	}
-	if err := t.learner.replace(c.state); err != nil {
+	if err := t.learner.Replace(c.state); err != nil {
 		return err
 	}
 	t.done, t.history = c.Done, c.History

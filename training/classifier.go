@@ -13,8 +13,10 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/learner"
 	"github.com/langevin-ml/langevin/training/nn"
 	"github.com/langevin-ml/langevin/training/optimizer"
+	"github.com/langevin-ml/langevin/training/pool"
 	"github.com/langevin-ml/langevin/training/settings"
 )
 
@@ -80,17 +82,17 @@ func TrainClassifier(ctx context.Context, c ClassifierConfig, train, test *data.
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}
 	t := &classifierTrainer{config: c, network: network, classes: classes}
-	crew := newCrew(runtime.NumCPU())
-	defer crew.close()
-	if t.learner, err = newLearner(t.lesson(), crew, o); err != nil {
+	workers := pool.New(runtime.NumCPU())
+	defer workers.Close()
+	if t.learner, err = learner.New(t.objective(), workers, o.learner()); err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}
-	defer func() { err = errors.Join(err, t.learner.close()) }()
+	defer func() { err = errors.Join(err, t.learner.Close()) }()
 	if err := t.train(ctx, train, o.Progress); err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}
 	result = &Classifier{Config: c, Network: network}
-	if result.Params, err = t.learner.read(stateAverage); err == nil {
+	if result.Params, err = t.learner.Read(learner.Average); err == nil {
 		result.Accuracy, err = t.accuracy(ctx, test)
 	}
 	if err != nil {
@@ -119,20 +121,20 @@ type classifierTrainer struct {
 	config  ClassifierConfig
 	network *nn.Graph
 	classes int
-	learner learner
+	learner learner.Learner
 }
 
-// lesson is the cross entropy of flat images and their flat one-hot classes; it measures their logits.
-func (t *classifierTrainer) lesson() lesson {
-	image := columns{1, product(t.network.X.Shape[1:])}
-	return lesson{
-		network: t.network, seed: t.config.Seed, optimizer: t.config.Optimizer, rows: t.config.BatchSize,
-		losses: func(weights, batch []*graph.Node) *graph.Node {
+// objective is the cross entropy of flat images and their flat one-hot classes; it measures their logits.
+func (t *classifierTrainer) objective() learner.Objective {
+	image := learner.Columns{Copies: 1, Width: product(t.network.X.Shape[1:])}
+	return learner.Objective{
+		Network: t.network, Seed: t.config.Seed, Optimizer: t.config.Optimizer, Rows: t.config.BatchSize,
+		Losses: func(weights, batch []*graph.Node) *graph.Node {
 			return crossEntropy(t.logits(weights, batch[0]), batch[1])
 		},
-		batch:    []columns{image, {1, t.classes}},
-		measure:  func(weights, batch []*graph.Node) *graph.Node { return t.logits(weights, batch[0]) },
-		measured: []columns{image},
+		Batch:    []learner.Columns{image, {Copies: 1, Width: t.classes}},
+		Measure:  func(weights, batch []*graph.Node) *graph.Node { return t.logits(weights, batch[0]) },
+		Measured: []learner.Columns{image},
 	}
 }
 
@@ -159,7 +161,7 @@ func (t *classifierTrainer) train(ctx context.Context, images *data.Images, prog
 			return err
 		}
 		x, targets := t.batch(images, i)
-		losses, err := t.learner.step(t.config.Optimizer.Rates(i, t.config.Iterations), x, targets)
+		losses, err := t.learner.Step(t.config.Optimizer.Rates(i, t.config.Iterations), x, targets)
 		if err != nil {
 			return err
 		}
@@ -221,7 +223,7 @@ func (t *classifierTrainer) accuracy(ctx context.Context, m *data.Images) (float
 		for k := range n {
 			moved(x[k*size:(k+1)*size], m, first+k, 0, 0)
 		}
-		logits, err := t.learner.measure(x)
+		logits, err := t.learner.Measure(x)
 		if err != nil {
 			return 0, err
 		}

@@ -3,14 +3,13 @@ package training
 import (
 	"errors"
 	"math"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/learner"
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
@@ -62,7 +61,7 @@ func TestStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer trainer.close()
-	learner, g := trainer.learner, trainer.network
+	weights, g := trainer.learner, trainer.network
 
 	n := g.NumParams()
 	theta := make([]float64, n)
@@ -71,12 +70,12 @@ func TestStep(t *testing.T) {
 	}
 	average, m, v := append([]float64{}, theta...), make([]float64, n), make([]float64, n)
 	for iteration := range 3 {
-		before := stateOf(t, learner, stateParams)
-		b, err := trainer.drawer.draw(uint64(iteration))
+		before := stateOf(t, weights, learner.Params)
+		b, err := trainer.batcher.draw(uint64(iteration))
 		if err != nil {
 			t.Fatal(err)
 		}
-		losses, err := learner.step(c.Optimizer.Rates(iteration, c.Training.Iterations), b.vectors()...)
+		losses, err := weights.Step(c.Optimizer.Rates(iteration, c.Training.Iterations), b.vectors()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +86,7 @@ func TestStep(t *testing.T) {
 		if want := lossInGo(t, g, before, b); math.Abs(mean-want) > 1e-5 {
 			t.Errorf("iteration %d: loss %g, want %g", iteration, mean, want)
 		}
-		after, averaged := stateOf(t, learner, stateParams), stateOf(t, learner, stateAverage)
+		after, averaged := stateOf(t, weights, learner.Params), stateOf(t, weights, learner.Average)
 		for i := 0; i < n; i += 7 {
 			gradient := slope(t, g, before, b, i)
 			m[i] = 0.9*m[i] + 0.1*gradient
@@ -124,7 +123,7 @@ func TestEvaluate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := drawer{source: source, schedule: result.Schedule(), rows: 100, dim: 2, seed: ^c.Seed, place: c.Loss.Places(mustSchedule(t, c))}
+	d := batcher{source: source, schedule: result.Schedule(), rows: 100, dim: 2, seed: ^c.Seed, place: c.Loss.Places(mustSchedule(t, c))}
 	var want float64
 	for i := range uint64(3) { // the first multiple of 100 that is at least 250
 		b, err := d.draw(i)
@@ -138,9 +137,9 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-func stateOf(t *testing.T, l learner, which int) []float32 {
+func stateOf(t *testing.T, l learner.Learner, which int) []float32 {
 	t.Helper()
-	values, err := l.read(which)
+	values, err := l.Read(which)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,20 +160,5 @@ func TestStarting(t *testing.T) {
 	refused := errors.New("no such device")
 	if _, err := Run(t.Context(), c, Options{Library: library(t), Starting: func(func() error) error { return refused }}); !errors.Is(err, refused) {
 		t.Errorf("error %v, want %v", err, refused)
-	}
-}
-
-func TestOpenBackendRefuses(t *testing.T) {
-	if _, err := openBackend(library(t), "gpu"); err == nil || err.Error() != `device is "gpu": want cpu or cuda` {
-		t.Errorf("device gpu: %v", err)
-	}
-	for path, want := range map[string]string{
-		"": "no ONNX Runtime library given",
-		filepath.Join(t.TempDir(), "libonnxruntime.so"): "no such file",
-		"device,test.go": "no such file",
-	} {
-		if _, err := openBackend(path, CPU); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("open %q: error %v, want one that says %q", path, err, want)
-		}
 	}
 }

@@ -10,8 +10,16 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/learner"
 	"github.com/langevin-ml/langevin/training/nn"
+	"github.com/langevin-ml/langevin/training/pool"
 	"github.com/langevin-ml/langevin/training/settings"
+)
+
+// What trainings run on.
+const (
+	CPU  = learner.CPU
+	CUDA = learner.CUDA // the first GPU that the process sees: CUDA_VISIBLE_DEVICES says which
 )
 
 // ErrDiverged is wrapped by the error of a training whose loss stopped being finite.
@@ -47,6 +55,11 @@ type Options struct {
 	Checkpoints string
 	// Resume goes on from the newest of them; the result is that of a training which never stopped.
 	Resume bool
+}
+
+// learner says what the learner runs on.
+func (o Options) learner() learner.Options {
+	return learner.Options{Library: o.Library, Device: o.Device, Starting: o.Starting}
 }
 
 // foreign is the device, empty if that is the CPU.
@@ -99,10 +112,10 @@ type trainer struct {
 	config  Config
 	options Options
 	network *nn.Graph
-	drawer  drawer
-	unseen  drawer // of data that training does not use
-	crew    *crew
-	learner learner
+	batcher batcher
+	unseen  batcher // of data that training does not use
+	pool    *pool.Pool
+	learner learner.Learner
 	means   *levelMeans // since the log's last line
 	history []Record
 	done    int // iterations
@@ -113,33 +126,33 @@ func newTrainer(c Config, o Options) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.options, t.crew = o, newCrew(runtime.NumCPU())
-	t.drawer.crew, t.unseen.crew = t.crew, t.crew
-	if t.learner, err = newLearner(t.lesson(), t.crew, o); err != nil {
-		t.crew.close()
+	t.options, t.pool = o, pool.New(runtime.NumCPU())
+	t.batcher.pool, t.unseen.pool = t.pool, t.pool
+	if t.learner, err = learner.New(t.objective(), t.pool, o.learner()); err != nil {
+		t.pool.Close()
 		return nil, err
 	}
 	return t, nil
 }
 
 func (t *trainer) close() error {
-	defer t.crew.close()
-	return t.learner.close()
+	defer t.pool.Close()
+	return t.learner.Close()
 }
 
-// lesson is the objective.
-func (t *trainer) lesson() lesson {
+// objective is what the weights learn.
+func (t *trainer) objective() learner.Objective {
 	losses := func(weights, batch []*graph.Node) *graph.Node {
 		score := func(x, sigma *graph.Node) *graph.Node { return t.network.GoMLX(weights, x, sigma) }
 		return t.config.Loss.Rows(score, lossBatch(batch, t.network.X.Shape[1:]))
 	}
-	return lesson{
-		network: t.network, seed: t.config.Seed, optimizer: t.config.Optimizer, rows: t.drawer.rows,
-		losses: losses, batch: t.drawer.columns(), measure: losses, measured: t.unseen.columns(),
+	return learner.Objective{
+		Network: t.network, Seed: t.config.Seed, Optimizer: t.config.Optimizer, Rows: t.batcher.rows,
+		Losses: losses, Batch: t.batcher.columns(), Measure: losses, Measured: t.unseen.columns(),
 	}
 }
 
-// prepare is everything of a trainer that computes nothing: it has no device.
+// prepare makes a trainer without a device, which cannot compute anything.
 func prepare(c Config) (*trainer, error) {
 	source, err := c.Data.Open(data.Train, c.Seed)
 	if err != nil {
@@ -157,29 +170,29 @@ func prepare(c Config) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	draws := drawer{
+	draws := batcher{
 		source: source, schedule: schedule, rows: c.Training.BatchSize, dim: product(source.Shape()), seed: c.Seed, place: c.Loss.Places(schedule),
 		projections: c.Loss.Projections,
 	}
 	unseen := draws
 	unseen.source, unseen.seed = test, ^c.Seed
-	return &trainer{config: c, network: network, drawer: draws, unseen: unseen, means: newLevelMeans(schedule.Levels())}, nil
+	return &trainer{config: c, network: network, batcher: draws, unseen: unseen, means: newLevelMeans(schedule.Levels())}, nil
 }
 
 // train is the loop: draw, update, check, report, save.
 func (t *trainer) train(ctx context.Context) error {
-	runtime.LockOSThread() // as those of a crew are
+	runtime.LockOSThread() // as those of a pool are
 	defer runtime.UnlockOSThread()
 	total := t.config.Training.Iterations
 	report, err := newReporter(t.options, total, t.done, t.history)
 	if err != nil {
 		return err
 	}
-	for b, err := range t.drawer.ahead(ctx, uint64(t.done), total-t.done) {
+	for b, err := range t.batcher.ahead(ctx, uint64(t.done), total-t.done) {
 		if err != nil {
 			return err
 		}
-		losses, err := t.learner.step(t.config.Optimizer.Rates(t.done, total), b.vectors()...)
+		losses, err := t.learner.Step(t.config.Optimizer.Rates(t.done, total), b.vectors()...)
 		if err != nil {
 			return err
 		}
@@ -242,13 +255,13 @@ const firstTest = 1 << 32
 
 // result gathers what was learned. A training that was stopped is not measured afresh: whoever stops it waits for it.
 func (t *trainer) result(ctx context.Context) (*Result, error) {
-	params, err := t.learner.read(stateAverage)
+	params, err := t.learner.Read(learner.Average)
 	if err != nil {
 		return nil, err
 	}
 	r := &Result{
 		Config: t.config, Network: t.network, Params: params, Iterations: t.done, History: t.history,
-		schedule: t.drawer.schedule, data: t.drawer.source.Name(), commit: t.options.Commit, device: t.options.foreign(),
+		schedule: t.batcher.schedule, data: t.batcher.source.Name(), commit: t.options.Commit, device: t.options.foreign(),
 	}
 	if t.done < t.config.Training.Iterations {
 		if n := len(t.history); n > 0 {
@@ -256,7 +269,7 @@ func (t *trainer) result(ctx context.Context) (*Result, error) {
 		}
 		return r, nil
 	}
-	batches := (t.config.Training.EvalRows + t.drawer.rows - 1) / t.drawer.rows
+	batches := (t.config.Training.EvalRows + t.batcher.rows - 1) / t.batcher.rows
 	r.Loss, r.LossPerLevel, err = t.evaluate(context.WithoutCancel(ctx), 0, batches)
 	return r, err
 }
@@ -268,7 +281,7 @@ func (t *trainer) evaluate(ctx context.Context, first uint64, batches int) (mean
 		if err != nil {
 			return 0, nil, err
 		}
-		losses, err := t.learner.measure(b.vectors()...)
+		losses, err := t.learner.Measure(b.vectors()...)
 		if err != nil {
 			return 0, nil, err
 		}

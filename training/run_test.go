@@ -14,6 +14,7 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/pool"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -170,8 +171,8 @@ func testBatches(t *testing.T, dim int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := drawer{source: source, schedule: mustSchedule(t, c), rows: 30, dim: dim, seed: c.Seed, place: c.Loss.Places(mustSchedule(t, c)), crew: newCrew(3)}
-	defer d.crew.close()
+	d := batcher{source: source, schedule: mustSchedule(t, c), rows: 30, dim: dim, seed: c.Seed, place: c.Loss.Places(mustSchedule(t, c)), pool: pool.New(3)}
+	defer d.pool.Close()
 	const batches = 150 // more than are drawn at once
 	rows := make([]int, 50)
 	index := uint64(3)

@@ -10,7 +10,9 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/learner"
 	"github.com/langevin-ml/langevin/training/loss"
+	"github.com/langevin-ml/langevin/training/pool"
 )
 
 // batch is what one update of the weights, or one measurement of the loss, is computed from.
@@ -19,13 +21,13 @@ type batch struct {
 	z      []float32 // standard normal, one for each element of x
 	sigma  []float32 // one for each row
 	weight []float32 // of each row's loss
-	v      []float32 // standard normal, so many for each element of x as the objective has projections
+	v      []float32 // standard normal, for each element of x as many as the objective has projections
 	level  []int     // index of that sigma in the schedule
 	u      []float32 // uniform on [0, 1), one for each row: where in its level it lies, see loss.Config.Places
 }
 
-// drawer draws batches, each a pure function of the drawer and the batch's index.
-type drawer struct {
+// batcher draws batches. Each is a pure function of the batcher and the batch's index.
+type batcher struct {
 	source   data.Source
 	schedule sampling.Schedule
 	rows     int // of a batch
@@ -34,11 +36,11 @@ type drawer struct {
 
 	place       func(level int, u float64) loss.Place
 	projections int
-	crew        *crew // draws many batches; of images it draws none
+	pool        *pool.Pool // draws batches of points; batches of images need none
 }
 
-// newBatch is room for a batch.
-func (d drawer) newBatch() *batch {
+// newBatch makes room for a batch.
+func (d batcher) newBatch() *batch {
 	return &batch{
 		x:      make([]float32, d.rows*d.dim),
 		z:      make([]float32, d.rows*d.dim),
@@ -51,14 +53,14 @@ func (d drawer) newBatch() *batch {
 }
 
 // draw makes batch index.
-func (d drawer) draw(index uint64) (*batch, error) {
+func (d batcher) draw(index uint64) (*batch, error) {
 	b := d.newBatch()
 	return b, d.fill(b, index)
 }
 
-// fill overwrites b with batch index. Row i of all rows ever drawn has level i modulo the number of levels: as even a
-// spread over the levels as there is, with less noise in the gradient than levels drawn at random.
-func (d drawer) fill(b *batch, index uint64) error {
+// fill overwrites b with batch index. Row i of all rows ever drawn has level i modulo the number of levels. This spreads
+// the rows evenly over the levels, with less noise in the gradient than levels drawn at random.
+func (d batcher) fill(b *batch, index uint64) error {
 	noise := sampling.Noise{Seed: d.seed, Chain: index}
 	noise.Uniform(b.u, 1)
 	first := index * uint64(d.rows)
@@ -76,17 +78,17 @@ func (d drawer) fill(b *batch, index uint64) error {
 	return nil
 }
 
-// ahead yields n batches from index first on, each to be used until the next. It stops early, without an error, when ctx is
-// done.
-func (d drawer) ahead(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
+// ahead yields n batches from index first on. Each is valid until the next one. It stops early, without an error, when ctx
+// is done.
+func (d batcher) ahead(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
 	if d.dim <= ort.PointDim {
 		return d.many(ctx, first, n)
 	}
 	return d.next(ctx, first, n)
 }
 
-// many draws some batches at once, on all cores, where one takes as little time as it takes to hand it over.
-func (d drawer) many(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
+// many draws several batches at once, on all cores. It is for batches that take no longer to draw than to hand over.
+func (d batcher) many(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
 	batches := make([]*batch, min(n, 64))
 	for i := range batches {
 		batches[i] = d.newBatch()
@@ -108,9 +110,9 @@ func (d drawer) many(ctx context.Context, first uint64, n int) iter.Seq2[*batch,
 }
 
 // fillAll overwrites batches with those from index first on.
-func (d drawer) fillAll(batches []*batch, first uint64) error {
-	cores := d.crew.size()
-	return d.crew.do(cores, func(core int) (err error) {
+func (d batcher) fillAll(batches []*batch, first uint64) error {
+	cores := d.pool.Size()
+	return d.pool.Do(cores, func(core int) (err error) {
 		for i := core; i < len(batches) && err == nil; i += cores {
 			err = d.fill(batches[i], first+uint64(i))
 		}
@@ -119,7 +121,7 @@ func (d drawer) fillAll(batches []*batch, first uint64) error {
 }
 
 // next draws each batch while the one before it is in use.
-func (d drawer) next(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
+func (d batcher) next(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
 	type drawn struct {
 		batch *batch
 		err   error
@@ -151,7 +153,7 @@ func (d drawer) next(ctx context.Context, first uint64, n int) iter.Seq2[*batch,
 	}
 }
 
-// vectors are the arguments of a computation, in the order in which lossBatch takes them.
+// vectors has the arguments of a computation, in the order in which lossBatch takes them.
 func (b *batch) vectors() [][]float32 {
 	all := [][]float32{b.x, b.z, b.sigma, b.weight}
 	if len(b.v) > 0 {
@@ -160,11 +162,11 @@ func (b *batch) vectors() [][]float32 {
 	return all
 }
 
-// columns are those of vectors.
-func (d drawer) columns() []columns {
-	all := []columns{{1, d.dim}, {1, d.dim}, {1, 1}, {1, 1}}
+// columns describes the vectors of a batch.
+func (d batcher) columns() []learner.Columns {
+	all := []learner.Columns{{Copies: 1, Width: d.dim}, {Copies: 1, Width: d.dim}, {Copies: 1, Width: 1}, {Copies: 1, Width: 1}}
 	if d.projections > 0 {
-		all = append(all, columns{d.projections, d.dim})
+		all = append(all, learner.Columns{Copies: d.projections, Width: d.dim})
 	}
 	return all
 }

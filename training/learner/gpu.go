@@ -1,4 +1,4 @@
-package training
+package learner
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// gpu is a [learner] on GoMLX's own ONNX Runtime, which keeps the state on the device from one update to the next.
+// gpu is a [Learner] on GoMLX's own ONNX Runtime, which keeps the state on the device from one update to the next.
 type gpu struct {
 	backend  compute.Backend
 	update   *graph.Exec
@@ -29,18 +29,18 @@ func (f *firstCall) do(call func() error) error {
 	return starting(call)
 }
 
-// newGPU takes the backend over, as newCPU does.
-func newGPU(l lesson, backend compute.Backend, starting func(func() error) error) (*gpu, error) {
+// newGPU owns the backend, as newCPU does.
+func newGPU(o Objective, backend compute.Backend, starting func(func() error) error) (*gpu, error) {
 	g := &gpu{backend: backend, updating: firstCall{starting}, measuring: firstCall{starting}}
 	var errUpdate, errMeasure error
-	g.update, errUpdate = graph.NewExec(backend, l.updateGraph)
+	g.update, errUpdate = graph.NewExec(backend, o.updateGraph)
 	g.measured, errMeasure = graph.NewExec(backend, func(in []*graph.Node) []*graph.Node {
-		return l.measureGraph(append(l.network.SplitGoMLX(in[0]), in[1:]...))
+		return o.measureGraph(append(o.Network.SplitGoMLX(in[0]), in[1:]...))
 	})
 	if err := errors.Join(errUpdate, errMeasure); err != nil {
-		return nil, errors.Join(err, g.close())
+		return nil, errors.Join(err, g.Close())
 	}
-	g.restore(l.begin())
+	g.restore(o.begin())
 	return g, nil
 }
 
@@ -51,7 +51,7 @@ func (g *gpu) restore(state [][]float32) {
 	}
 }
 
-func (g *gpu) step(rates [2]float32, batch ...[]float32) ([]float32, error) {
+func (g *gpu) Step(rates [2]float32, batch ...[]float32) ([]float32, error) {
 	args := make([]any, 0, len(g.state)+1+len(batch))
 	for _, t := range g.state {
 		// The update writes new tensors: the old memory goes back at once, not when Go next collects.
@@ -74,8 +74,8 @@ func (g *gpu) step(rates [2]float32, batch ...[]float32) ([]float32, error) {
 	return take(out[len(g.state)])
 }
 
-func (g *gpu) measure(batch ...[]float32) ([]float32, error) {
-	args := []any{g.state[stateAverage]}
+func (g *gpu) Measure(batch ...[]float32) ([]float32, error) {
+	args := []any{g.state[Average]}
 	for _, vector := range batch {
 		args = append(args, vector)
 	}
@@ -87,11 +87,11 @@ func (g *gpu) measure(batch ...[]float32) ([]float32, error) {
 	return take(out)
 }
 
-func (g *gpu) read(which int) ([]float32, error) {
+func (g *gpu) Read(which int) ([]float32, error) {
 	return tensors.CopyFlatData[float32](g.state[which])
 }
 
-func (g *gpu) replace(state [][]float32) error {
+func (g *gpu) Replace(state [][]float32) error {
 	err := g.free()
 	g.restore(state)
 	return err
@@ -105,7 +105,7 @@ func (g *gpu) free() error {
 	return errors.Join(bad...)
 }
 
-func (g *gpu) close() error {
+func (g *gpu) Close() error {
 	err := g.free()
 	for _, computation := range []*graph.Exec{g.update, g.measured} {
 		if computation != nil {

@@ -1,4 +1,4 @@
-package training
+package learner
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 	"github.com/langevin-ml/langevin/training/compile"
 )
 
-// What trainings run on.
+// The devices of [Options].
 const (
 	CPU  = "cpu"
 	CUDA = "cuda" // the first GPU that the process sees: CUDA_VISIBLE_DEVICES says which
