@@ -16,7 +16,7 @@ const (
 	TwoGaussians = "2gauss"        // two Gaussians in the plane, at (5, 5) and (-5, -5)
 	Ring         = "ring"          // Gaussians evenly spaced on a circle
 	Mixture      = "mixture"       // Gaussians at the points of means, in any dimension
-	Annulus      = "annulus"       // a blurred circle, see AnnulusDensity
+	Annulus      = "annulus"       // a blurred circle: any angle, a distance of N(radius, std²)
 	Square       = "square"        // uniform on [-side/2, side/2]²
 	Spirals      = "spirals"       // two arms of turns turns, out to radius
 	MNIST        = "mnist"         // idx files

@@ -84,32 +84,3 @@ func (p plane) draw(x []float32, noise sampling.Noise) {
 		x[0], x[1] = float32(r*cos), float32(r*sin)
 	}
 }
-
-// AnnulusDensity is the exact distribution of annulus: an angle uniform on the circle and a distance from the origin
-// of N(radius, std²). A distance below 0 lies on the other side.
-type AnnulusDensity struct{ Radius, Std float64 }
-
-// LogDensity returns the log density at a point other than the origin, where it has no bound.
-func (a AnnulusDensity) LogDensity(x, y float64) float64 {
-	r := math.Hypot(x, y)
-	near, far := (r-a.Radius)/a.Std, (r+a.Radius)/a.Std
-	both := -near*near/2 + math.Log1p(math.Exp((near*near-far*far)/2))
-	return both - math.Log(2*math.Pi)/2 - math.Log(a.Std) - math.Log(2*math.Pi*r)
-}
-
-// Score returns the gradient of the log density at a point other than the origin.
-func (a AnnulusDensity) Score(x, y float64) (sx, sy float64) {
-	r := math.Hypot(x, y)
-	near, far := (r-a.Radius)/a.Std, (r+a.Radius)/a.Std
-	share := 1 / (1 + math.Exp((near*near-far*far)/2)) // of the near side
-	slope := -(share*near+(1-share)*far)/a.Std - 1/r
-	return slope * x / r, slope * y / r
-}
-
-// SquareLogDensity is the exact log density of square, -∞ outside; its score is 0 inside.
-func SquareLogDensity(side, x, y float64) float64 {
-	if math.Abs(x) > side/2 || math.Abs(y) > side/2 {
-		return math.Inf(-1)
-	}
-	return -2 * math.Log(side)
-}

@@ -42,12 +42,12 @@ func TestPlane(t *testing.T) {
 
 // The density of the annulus adds up to 1, and its score is the slope of the density.
 func TestAnnulusDensity(t *testing.T) {
-	a := AnnulusDensity{Radius: 2, Std: 0.4}
+	a := annulusDensity{radius: 2, std: 0.4}
 	var total float64
 	const h = 0.02
 	for x := -5.0 + h/2; x < 5; x += h {
 		for y := -5.0 + h/2; y < 5; y += h {
-			total += math.Exp(a.LogDensity(x, y)) * h * h
+			total += math.Exp(a.logDensity(x, y)) * h * h
 		}
 	}
 	if math.Abs(total-1) > 1e-3 {
@@ -55,14 +55,43 @@ func TestAnnulusDensity(t *testing.T) {
 	}
 	for _, p := range [][2]float64{{1, 0.5}, {-2, 1}, {0.2, -0.1}, {0, 3}} {
 		const e = 1e-5
-		sx, sy := a.Score(p[0], p[1])
-		dx := (a.LogDensity(p[0]+e, p[1]) - a.LogDensity(p[0]-e, p[1])) / (2 * e)
-		dy := (a.LogDensity(p[0], p[1]+e) - a.LogDensity(p[0], p[1]-e)) / (2 * e)
+		sx, sy := a.score(p[0], p[1])
+		dx := (a.logDensity(p[0]+e, p[1]) - a.logDensity(p[0]-e, p[1])) / (2 * e)
+		dy := (a.logDensity(p[0], p[1]+e) - a.logDensity(p[0], p[1]-e)) / (2 * e)
 		if math.Abs(sx-dx) > 1e-6*max(1, math.Abs(dx)) || math.Abs(sy-dy) > 1e-6*max(1, math.Abs(dy)) {
 			t.Errorf("score at %v is (%g, %g), the density's slope (%g, %g)", p, sx, sy, dx, dy)
 		}
 	}
-	if got := SquareLogDensity(4, 1, -2); got != -math.Log(16) || !math.IsInf(SquareLogDensity(4, 2.1, 0), -1) {
+	if got := squareLogDensity(4, 1, -2); got != -math.Log(16) || !math.IsInf(squareLogDensity(4, 2.1, 0), -1) {
 		t.Errorf("log density in the square is %g, want -ln 16, and -∞ outside", got)
 	}
+}
+
+// annulusDensity is the exact distribution of annulus: an angle uniform on the circle and a distance from the origin
+// of N(radius, std²). A distance below 0 lies on the other side.
+type annulusDensity struct{ radius, std float64 }
+
+// logDensity returns the log density at a point other than the origin, where it has no bound.
+func (a annulusDensity) logDensity(x, y float64) float64 {
+	r := math.Hypot(x, y)
+	near, far := (r-a.radius)/a.std, (r+a.radius)/a.std
+	both := -near*near/2 + math.Log1p(math.Exp((near*near-far*far)/2))
+	return both - math.Log(2*math.Pi)/2 - math.Log(a.std) - math.Log(2*math.Pi*r)
+}
+
+// score returns the gradient of the log density at a point other than the origin.
+func (a annulusDensity) score(x, y float64) (sx, sy float64) {
+	r := math.Hypot(x, y)
+	near, far := (r-a.radius)/a.std, (r+a.radius)/a.std
+	share := 1 / (1 + math.Exp((near*near-far*far)/2)) // of the near side
+	slope := -(share*near+(1-share)*far)/a.std - 1/r
+	return slope * x / r, slope * y / r
+}
+
+// squareLogDensity is the exact log density of square, -∞ outside; its score is 0 inside.
+func squareLogDensity(side, x, y float64) float64 {
+	if math.Abs(x) > side/2 || math.Abs(y) > side/2 {
+		return math.Inf(-1)
+	}
+	return -2 * math.Log(side)
 }
