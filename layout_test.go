@@ -57,6 +57,7 @@ var rules = map[string]rule{
 	"training/learner":   {ours: []string{"training/compile", "training/nn", "training/optimizer", "training/pool", "ort"}},
 	"training/eval":      {ours: []string{"sampling"}},
 	"training/figure":    {ours: []string{"sampling"}},
+	"training/study":     {ours: []string{"training", "training/figure", "ort", "models", "sampling"}},
 	"training/paper":     {ours: []string{"training/eval", "training/figure", "sampling"}},
 
 	"cmd": {ours: []string{"ort", "cmd", "client", "server", "training", "proto", "models", "sampling"}},

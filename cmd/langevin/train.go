@@ -12,6 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/study"
 )
 
 // trainCommand holds the flags of langevin train.
@@ -28,7 +29,7 @@ type trainCommand struct {
 }
 
 func (p *program) trainCommand() *cobra.Command {
-	o := &trainCommand{samples: countValue{studySamples, 1}, data: map[string]*string{}}
+	o := &trainCommand{samples: countValue{study.Samples, 1}, data: map[string]*string{}}
 	c := &cobra.Command{
 		Use:   "train PRESET | --config FILE",
 		Short: "Train a score network, export it to ONNX, draw what it learned",
@@ -98,7 +99,7 @@ func (p *program) train(ctx context.Context, o *trainCommand, args []string) err
 	defer files.close()
 	options.Begin, options.Log, options.Events, options.Checkpoints = files.begin, &files.log, &files.events, files.checkpoints
 	options.Resume, options.Commit = o.resume, commit()
-	options.Snapshot = snapshots(o.folder, library, config.Training.SnapshotSamples)
+	options.Snapshot = study.Snapshots(o.folder, library, config.Training.SnapshotSamples)
 	result, err := p.runTraining(ctx, config, options)
 	if result != nil && err != nil {
 		return &interruption{fmt.Sprintf("training %s stopped after %s of %s iterations; --resume goes on from there, %s has its losses",
@@ -115,17 +116,17 @@ func (p *program) train(ctx context.Context, o *trainCommand, args []string) err
 	if err := files.pending.commitBytes(onnx); err != nil {
 		return err
 	}
-	err = p.study(ctx, o, result, library, onnx, []string{files.model, files.log.path})
+	err = p.showTraining(ctx, o, result, library, onnx, []string{files.model, files.log.path})
 	if ctx.Err() != nil && err != nil {
 		return &interruption{fmt.Sprintf("%s is trained and written, its figures are not", files.model), err}
 	}
 	return err
 }
 
-// study draws what was learned and reports it beside the files written so far.
-func (p *program) study(ctx context.Context, o *trainCommand, result *training.Result, library string, onnx []byte, files []string) error {
+// showTraining draws what was learned and reports it with the files written so far.
+func (p *program) showTraining(ctx context.Context, o *trainCommand, result *training.Result, library string, onnx []byte, files []string) error {
 	if _, err := result.Config.Data.Mixture(); errors.Is(err, data.ErrNoMixture) {
-		drawn, err := drawUnknown(ctx, result, library, o.folder)
+		drawn, err := study.Unknown(ctx, result, library, o.folder)
 		if err != nil {
 			return err
 		}
@@ -133,17 +134,27 @@ func (p *program) study(ctx context.Context, o *trainCommand, result *training.R
 		p.reportFiles(append(files, drawn...))
 		return nil
 	}
-	s, err := newStudy(ctx, result, library, onnx, o.samples.n)
+	s, err := study.New(ctx, result, library, onnx, o.samples.n)
 	if err != nil {
 		return err
 	}
-	defer s.model.Close()
-	figures, err := p.drawFigures(ctx, s, o.folder)
+	defer s.Close()
+	figures, err := p.writeFigures(ctx, s, o.folder)
 	if err != nil {
 		return err
 	}
 	p.reportTraining(s, append(files, figures...))
 	return nil
+}
+
+// writeFigures writes the figures of a study, with a bar.
+func (p *program) writeFigures(ctx context.Context, s *study.Study, folder string) ([]string, error) {
+	b := p.newBar(s.Result.Config.Name)
+	paths, err := s.WriteFigures(ctx, folder, func(done, total int, file string) {
+		b.set(int64(done), int64(total), "drew "+file)
+	})
+	b.close(err == nil, plural(len(paths), "figure"))
+	return paths, err
 }
 
 // config is the preset or the file with what the flags change.
@@ -248,9 +259,9 @@ func commit() string {
 }
 
 // reportTraining prints what the network learned beside the best that is possible.
-func (p *program) reportTraining(s *study, files []string) {
-	p.reportLosses(s.result, s.least)
-	p.printShares(s.exact, s.annealed)
+func (p *program) reportTraining(s *study.Study, files []string) {
+	p.reportLosses(s.Result, s.Least)
+	p.printShares(s.Exact, s.Annealed)
 	fmt.Fprintln(p.stdout)
 	p.reportFiles(files)
 }

@@ -1,0 +1,97 @@
+package study
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/figure"
+)
+
+// drawLosses plots the loss of each level, and the least one if that is known.
+func drawLosses(w io.Writer, r *training.Result, least []float64) error {
+	plot := figure.LossPlot{
+		Title: r.Config.Name + ": loss of each noise level", Every: r.Config.Training.LogEvery, Window: lossWindow, LogX: true,
+	}
+	for level := range r.Schedule().Levels() {
+		curve := figure.LossCurve{Sigma: r.Schedule().Sigma(level)}
+		if least != nil {
+			curve.Minimum = least[level]
+		}
+		for _, record := range r.History {
+			curve.Loss = append(curve.Loss, record.LossPerLevel[level])
+		}
+		plot.Curves = append(plot.Curves, curve)
+	}
+	return plot.PNG(w)
+}
+
+// gridSamples is the number of samples that show a model of data whose distribution is not known, as in NCSNv2.
+const gridSamples = 36
+
+// Unknown draws a model of such data into a folder: its losses, and samples if their shape can be drawn. It returns the
+// paths of the figures.
+func Unknown(ctx context.Context, r *training.Result, library, folder string) ([]string, error) {
+	losses := filepath.Join(folder, "losses_"+r.Config.Name+".png")
+	if err := figure.WriteFile(losses, func(w io.Writer) error { return drawLosses(w, r, nil) }); err != nil {
+		return nil, err
+	}
+	samples := filepath.Join(folder, "samples_"+r.Config.Name+".png")
+	drawn, err := drawSamples(ctx, r, library, samples, gridSamples)
+	if err != nil || !drawn {
+		return []string{losses}, err
+	}
+	return []string{losses, samples}, nil
+}
+
+// drawSamples draws n samples of a model by its default sampler; drawn is false if their shape cannot be drawn.
+func drawSamples(ctx context.Context, r *training.Result, library, path string, n int) (drawn bool, err error) {
+	manifest, bounds := r.Manifest(), figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
+	dim := 1
+	for _, size := range manifest.Shape {
+		dim *= size
+	}
+	if figure.Still(io.Discard, manifest.Shape, bounds, make([]float32, dim), "") != nil {
+		return false, nil
+	}
+	onnx, err := r.ONNX()
+	if err != nil {
+		return false, err
+	}
+	engine, err := ort.Open(library)
+	if err != nil {
+		return false, err
+	}
+	model, err := engine.Load(ctx, onnx, manifest, ort.Options{})
+	if err != nil {
+		return false, err
+	}
+	defer model.Close()
+	plan, err := defaultPlan(manifest)
+	if err != nil {
+		return false, err
+	}
+	x, err := sampling.Run(ctx, model, sampling.Request{Plan: plan, Prior: r.Config.Prior, Dim: dim, Seed: r.Config.Seed, N: n})
+	if err != nil {
+		return false, fmt.Errorf("sample %s: %w", r.Config.Name, err)
+	}
+	title := fmt.Sprintf("%s after %d iterations", r.Config.Name, r.Iterations)
+	return true, figure.WriteFile(path, func(w io.Writer) error { return figure.Still(w, manifest.Shape, bounds, x, title) })
+}
+
+// Snapshots returns what training.Options.Snapshot takes: it draws n samples of each checkpoint into samples/NAME of a
+// folder. It returns nil for n 0.
+func Snapshots(folder, library string, n int) func(context.Context, *training.Result) error {
+	if n == 0 {
+		return nil
+	}
+	return func(ctx context.Context, r *training.Result) error {
+		path := filepath.Join(folder, "samples", r.Config.Name, fmt.Sprintf("iteration_%09d.png", r.Iterations))
+		_, err := drawSamples(ctx, r, library, path, n)
+		return err
+	}
+}
