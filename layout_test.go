@@ -55,10 +55,10 @@ var rules = map[string]rule{
 	"training/optimizer": {ours: []string{"training/settings"}},
 	"training/compile":   {ours: []string{"models"}},
 	"training/learner":   {ours: []string{"training/compile", "training/nn", "training/optimizer", "training/pool", "ort"}},
-	"training/eval":      {ours: []string{"sampling"}},
+	"training/eval":      {ours: []string{"training/data", "sampling"}},
 	"training/figure":    {ours: []string{"sampling"}},
 	"training/study":     {ours: []string{"training", "training/figure", "ort", "models", "sampling"}},
-	"training/paper":     {ours: []string{"training/eval", "training/figure", "sampling"}},
+	"training/paper":     {ours: []string{"training", "training/data", "training/eval", "training/figure", "models", "sampling"}},
 
 	"cmd": {ours: []string{"ort", "cmd", "client", "server", "training", "proto", "models", "sampling"}},
 

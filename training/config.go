@@ -98,6 +98,16 @@ func (c *Config) Set(assignment string) error {
 	return nil
 }
 
+// With returns c with some settings changed, each as for [Config.Set]. It returns an error if the result is not valid.
+func (c Config) With(assignments ...string) (Config, error) {
+	for _, a := range assignments {
+		if err := c.Set(a); err != nil {
+			return c, err
+		}
+	}
+	return c, c.Validate()
+}
+
 // merge overwrites what text mentions.
 func (c *Config) merge(text []byte) error {
 	merged := *c

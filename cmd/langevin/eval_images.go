@@ -96,11 +96,7 @@ func pixels(config data.Config, split data.Split) (eval.Rows, error) {
 	if err != nil {
 		return eval.Rows{}, err
 	}
-	rows := eval.Rows{X: make([]float32, len(images.Pixels)), Dim: images.Channels * images.Height * images.Width}
-	for i, v := range images.Pixels {
-		rows.X[i] = float32(v) / 255
-	}
-	return rows, nil
+	return eval.Pixels(images), nil
 }
 
 // drawNeighbours draws samples, each at the left of its nearest training images.

@@ -98,26 +98,19 @@ func (p *program) reproduce(ctx context.Context, o *reproduceCommand) error {
 
 // experiments makes all sections of the page; those that need a network say why there is none if missing does.
 func (p *program) experiments(ctx context.Context, o *reproduceCommand, l *laboratory, missing error) ([]paper.Section, error) {
-	begin := time.Now()
-	b := p.newBar("exact scores")
-	exact, err := paper.ExactSections(ctx, o.exact(func(done, total int, now string) { b.set(int64(done), int64(total), now) }))
-	b.close(err == nil, tidy(time.Since(begin)).String())
+	var exact []paper.Section
+	err := p.watch("exact scores", func(progress func(done, total int, now string)) (err error) {
+		exact, err = paper.ExactSections(ctx, o.exact(progress))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	if missing != nil {
 		return slices.Concat(exact, paper.WithoutNetworks(missing.Error()), paper.WithoutImages(missing.Error())), nil
 	}
-	pixelNoise, err := l.pixelNoiseSection(ctx)
-	if err != nil {
-		return nil, err
-	}
-	toys, err := l.toySections(ctx)
-	if err != nil {
-		return nil, err
-	}
-	images, err := l.imageSections(ctx)
-	return slices.Concat(append(exact, pixelNoise), toys, images), err
+	networks, err := l.networks(o).Sections(ctx)
+	return append(exact, networks...), err
 }
 
 func (o *reproduceCommand) settings() []string {

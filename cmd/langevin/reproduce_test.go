@@ -4,12 +4,9 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/langevin-ml/langevin/ort"
-	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/paper"
 )
 
@@ -49,41 +46,5 @@ func TestReproduceRefusesModelsDir(t *testing.T) {
 	}
 	if _, err := os.Stat(out); !os.IsNotExist(err) {
 		t.Errorf("%s: %v, want nothing there", out, err)
-	}
-}
-
-// TestTrainSliced: figure 1's trainings run side by side, with noise and without; without images the figure is left out.
-func TestTrainSliced(t *testing.T) {
-	library, _, err := ort.FindLibrary("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	writeStrokes(t, dir, "train", 0, 40)
-	l := &laboratory{program: &program{}, reproduceCommand: &reproduceCommand{}, training: training.Options{Library: library}}
-	for folder, missing := range map[string]string{filepath.Join(dir, "none"): "none", dir: "t10k-images"} {
-		l.dataDir = folder
-		if s, err := l.pixelNoiseSection(t.Context()); err != nil || !strings.Contains(s.Skipped, missing) || !strings.Contains(s.Skipped, "--data-dir") {
-			t.Errorf("without %s: %v, left out because %q", missing, err, s.Skipped)
-		}
-	}
-	writeStrokes(t, dir, "t10k", 1000, 10)
-	noisy, err := configure("scorenet", append(smallPixelNoise(), "data.dir="+dir, "name=noisy", "training.iterations=20"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	clean, err := changed(noisy, []string{"name=clean", "loss.noise_std=0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	both, err := l.trainSliced(t.Context(), clean, noisy)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if both[0].Name != "clean" || both[0].Noise != 0 || both[1].Noise != 0.05 || both[1].Every != 10 {
-		t.Errorf("trained %+v", both)
-	}
-	if len(both[0].History) != 2 || len(both[1].History) != 2 || slices.Equal(both[0].History, both[1].History) {
-		t.Errorf("losses %v and %v, want two each, not the same", both[0].History, both[1].History)
 	}
 }

@@ -210,12 +210,8 @@ func configure(preset string, settings []string) (training.Config, error) {
 
 // changed is a configuration with settings changed, if that is valid.
 func changed(config training.Config, settings []string) (training.Config, error) {
-	for _, s := range settings {
-		if err := config.Set(s); err != nil {
-			return config, usagef("%v", err)
-		}
-	}
-	if err := config.Validate(); err != nil {
+	config, err := config.With(settings...)
+	if err != nil {
 		return config, usagef("%v", err)
 	}
 	return config, nil

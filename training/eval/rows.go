@@ -6,12 +6,23 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 // Rows is a set of points: X holds them one after the other, Dim numbers each.
 type Rows struct {
 	X   []float32
 	Dim int
+}
+
+// Pixels returns images as points, with pixels in [0, 1].
+func Pixels(images *data.Images) Rows {
+	rows := Rows{X: make([]float32, len(images.Pixels)), Dim: images.Channels * images.Height * images.Width}
+	for i, v := range images.Pixels {
+		rows.X[i] = float32(v) / 255
+	}
+	return rows
 }
 
 // Len is the number of points.

@@ -1,0 +1,246 @@
+package paper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/eval"
+)
+
+// Laboratory makes what experiments with networks need. What it opens stays open until the report is written, whose
+// pictures need it.
+type Laboratory interface {
+	// Train trains a network and calls progress on the way. If progress is nil the laboratory shows how it goes.
+	Train(ctx context.Context, c training.Config, progress func(training.Progress)) (*training.Result, error)
+	// Load opens a model file for several callers at the same time, on a number of threads; 0: the runtime's default.
+	Load(ctx context.Context, graph []byte, m models.Manifest, threads int) (sampling.Model, error)
+	// Classifier opens the built-in classifier of a dataset.
+	Classifier(dataset string) (eval.Classifier, error)
+}
+
+// Networks are the experiments that need trained networks.
+type Networks struct {
+	Laboratory Laboratory
+	Models     *models.Repository
+	Exact      Options // of the comparisons with exact scores
+	Full       bool    // the papers' sizes, with networks that are trained for it
+	MNIST      string  // folder of the images
+	CIFAR10    string  // likewise; only with Full
+
+	// What to do where something is not there.
+	NoModel, NoMNIST, NoCIFAR10 string
+
+	// Watch runs work, which several goroutines may report on, and shows how it goes under a title.
+	Watch func(title string, work func(progress func(done, total int, now string)) error) error
+}
+
+// Sections repeats the experiments. One whose model or data are not there has a section that says what is missing.
+func (n Networks) Sections(ctx context.Context) ([]Section, error) {
+	noise, err := n.pixelNoise(ctx)
+	if err != nil {
+		return nil, err
+	}
+	toys, err := n.toys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	images, err := n.images(ctx)
+	return append(append([]Section{noise}, toys...), images...), err
+}
+
+// configured is a preset with some settings changed.
+func configured(preset string, settings ...string) (training.Config, error) {
+	c, err := training.Preset(preset)
+	if err != nil {
+		return c, err
+	}
+	return c.With(settings...)
+}
+
+// toys are the experiments on points in the plane.
+func (n Networks) toys(ctx context.Context) ([]Section, error) {
+	ssm, err := n.unconditional(ctx)
+	if err != nil {
+		return nil, err
+	}
+	figure2, err := SlicedSection(ctx, ssm)
+	if err != nil {
+		return nil, err
+	}
+	var single []Unconditional
+	for _, settings := range [][]string{
+		{"name=2gauss-dsm"},
+		{"name=ring-dsm", "data.name=ring", "data.modes=8", "data.radius=5"},
+	} {
+		u, err := n.unconditional(ctx, append(settings, "loss.name=dsm", "loss.power=2", "loss.projections=0")...)
+		if err != nil {
+			return nil, err
+		}
+		single = append(single, u)
+	}
+	var levels Section
+	err = n.Watch("noise-conditional toys", func(func(int, int, string)) (err error) {
+		levels, err = n.conditional(ctx)
+		return err
+	})
+	return []Section{figure2, SingleLevelSection(single), levels}, err
+}
+
+// unconditional trains the network of figure 2, with some settings changed.
+func (n Networks) unconditional(ctx context.Context, settings ...string) (Unconditional, error) {
+	config, err := configured("toy-ssm", settings...)
+	if err != nil {
+		return Unconditional{}, err
+	}
+	mixture, err := config.Data.Mixture()
+	if err != nil {
+		return Unconditional{}, err
+	}
+	r, err := n.Laboratory.Train(ctx, config, nil)
+	if err != nil {
+		return Unconditional{}, err
+	}
+	least, err := training.LeastLosses(ctx, config)
+	if err != nil {
+		return Unconditional{}, err
+	}
+	graph, err := r.ONNX()
+	if err != nil {
+		return Unconditional{}, err
+	}
+	model, err := n.Laboratory.Load(ctx, graph, r.Manifest(), 0)
+	if err != nil {
+		return Unconditional{}, err
+	}
+	return Unconditional{
+		Name: config.Name, Mixture: mixture, Model: model, Sigma: r.Schedule().Last(),
+		History: losses(r), Every: config.Training.LogEvery, Loss: r.Loss, Least: least[0],
+	}, nil
+}
+
+// losses is the loss in the course of a training.
+func losses(r *training.Result) []float64 {
+	all := make([]float64, len(r.History))
+	for i, record := range r.History {
+		all[i] = record.Loss
+	}
+	return all
+}
+
+// conditional compares noise-conditional networks with the exact scores.
+func (n Networks) conditional(ctx context.Context) (Section, error) {
+	var networks [2]Conditional
+	for i, name := range []string{"2gauss", "ring"} {
+		c, err := n.conditionalNetwork(ctx, name)
+		if err != nil {
+			return Section{}, err
+		}
+		networks[i] = c
+	}
+	return ConditionalSection(ctx, networks[0], networks[1], n.Exact)
+}
+
+func (n Networks) conditionalNetwork(ctx context.Context, name string) (Conditional, error) {
+	config, err := configured("toy-" + name)
+	if err != nil {
+		return Conditional{}, err
+	}
+	mixture, err := config.Data.Mixture()
+	if err != nil {
+		return Conditional{}, err
+	}
+	graph, manifest, err := n.toyModel(ctx, name, config)
+	if err != nil {
+		return Conditional{}, err
+	}
+	schedule, err := manifest.Schedule()
+	if err != nil {
+		return Conditional{}, err
+	}
+	model, err := n.Laboratory.Load(ctx, graph, manifest, 0)
+	return Conditional{Name: name, Mixture: mixture, Model: model, Schedule: schedule}, err
+}
+
+// toyModel is a model of the repository or, with Full, one that is trained now.
+func (n Networks) toyModel(ctx context.Context, name string, c training.Config) ([]byte, models.Manifest, error) {
+	if !n.Full {
+		file, err := n.Models.Open(name, 0)
+		return file.Graph, file.Manifest, err
+	}
+	r, err := n.Laboratory.Train(ctx, c, nil)
+	if err != nil {
+		return nil, models.Manifest{}, err
+	}
+	graph, err := r.ONNX()
+	if err != nil {
+		return nil, models.Manifest{}, fmt.Errorf("export %s: %w", name, err)
+	}
+	return graph, r.Manifest(), nil
+}
+
+// imagesModel is the model of the experiments on images.
+const imagesModel = "mnist"
+
+// images are the experiments on images.
+func (n Networks) images(ctx context.Context) (sections []Section, err error) {
+	file, err := n.Models.Open(imagesModel, 0)
+	if errors.Is(err, models.ErrNotFound) {
+		return WithoutImages(fmt.Sprintf("there is no model %s; %s", imagesModel, n.NoModel)), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := n.imagesOf(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	err = n.Watch(imagesModel, func(progress func(done, total int, now string)) (err error) {
+		m.Progress = progress
+		sections, err = ImageSections(ctx, m)
+		return err
+	})
+	return sections, err
+}
+
+func (n Networks) imagesOf(ctx context.Context, file models.File) (m Images, err error) {
+	m = Images{
+		Name: imagesModel, Shape: file.Manifest.Shape, Prior: file.Manifest.Prior, Seed: n.Exact.Seed, Sizes: SmallImages(),
+	}
+	if n.Full {
+		m.Sizes = PaperImages()
+	}
+	if m.Sampler, err = file.Manifest.AnnealedLangevin(); err != nil {
+		return m, err
+	}
+	if m.Model, err = n.Laboratory.Load(ctx, file.Graph, file.Manifest, runtime.NumCPU()); err != nil {
+		return m, err
+	}
+	if m.Classifier, err = n.Laboratory.Classifier(imagesModel); err != nil {
+		return m, err
+	}
+	if err := n.readImages(&m); err != nil {
+		m.NoData = fmt.Sprintf("%v; %s", err, n.NoMNIST)
+	}
+	return m, nil
+}
+
+func (n Networks) readImages(m *Images) error {
+	config, err := configured("mnist-small", "data.dir="+n.MNIST)
+	if err != nil {
+		return err
+	}
+	for split, rows := range map[data.Split]*eval.Rows{data.Train: &m.Train, data.Test: &m.Test} {
+		images, err := config.Data.Images(split)
+		if err != nil {
+			return err
+		}
+		*rows = eval.Pixels(images)
+	}
+	return nil
+}
