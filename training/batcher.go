@@ -58,8 +58,8 @@ func (d batcher) draw(index uint64) (*batch, error) {
 	return b, d.fill(b, index)
 }
 
-// fill overwrites b with batch index. Row i of all rows ever drawn has level i modulo the number of levels. This spreads
-// the rows evenly over the levels, with less noise in the gradient than levels drawn at random.
+// fill overwrites b with batch index. Row i of all rows ever drawn has level i modulo the number of levels. This
+// spreads the rows evenly over the levels, with less noise in the gradient than levels drawn at random.
 func (d batcher) fill(b *batch, index uint64) error {
 	noise := sampling.Noise{Seed: d.seed, Chain: index}
 	noise.Uniform(b.u, 1)
@@ -78,8 +78,8 @@ func (d batcher) fill(b *batch, index uint64) error {
 	return nil
 }
 
-// ahead yields n batches from index first on. Each is valid until the next one. It stops early, without an error, when ctx
-// is done.
+// ahead yields n batches from index first on. Each is valid until the next one. It stops early, without an error, when
+// ctx is done.
 func (d batcher) ahead(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
 	if d.dim <= ort.PointDim {
 		return d.many(ctx, first, n)
@@ -164,7 +164,8 @@ func (b *batch) vectors() [][]float32 {
 
 // columns describes the vectors of a batch.
 func (d batcher) columns() []learner.Columns {
-	all := []learner.Columns{{Copies: 1, Width: d.dim}, {Copies: 1, Width: d.dim}, {Copies: 1, Width: 1}, {Copies: 1, Width: 1}}
+	elements, rows := learner.Columns{Copies: 1, Width: d.dim}, learner.Columns{Copies: 1, Width: 1}
+	all := []learner.Columns{elements, elements, rows, rows}
 	if d.projections > 0 {
 		all = append(all, learner.Columns{Copies: d.projections, Width: d.dim})
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
-// Beginning is what a training starts from, for whoever holds another implementation against this one.
+// Beginning is what a training starts from. It serves to compare another implementation with this one.
 type Beginning struct {
 	Network *nn.Graph
 	Params  []float32    // of Network, before the first update
@@ -15,8 +15,8 @@ type Beginning struct {
 	Levels  []loss.Place // of the noise schedule, largest sigma first
 }
 
-// Batch is what an update of the weights is computed from: clean rows X and noise Z, standard normal, of so many elements
-// each as the data have, and for each row the place of its loss,
+// Batch is what an update of the weights is computed from: clean rows X and standard normal noise Z, each of as many
+// elements as the data have, and for each row the place of its loss,
 //
 //	½ ‖σ s(x + σz, σ) + z‖² · weight
 //

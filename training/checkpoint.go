@@ -204,7 +204,8 @@ func (t *trainer) take(c checkpoint) error {
 	if c.Device != t.options.foreign() {
 		return fmt.Errorf("it is of a training on %s and goes on there only, not on %s", cmp.Or(c.Device, CPU), cmp.Or(t.options.Device, CPU))
 	}
-	if len(c.state) != learner.Vectors(t.config.Optimizer) || len(c.Sums) != len(t.means.sum) || len(c.Counts) != len(t.means.count) {
+	levels := len(t.means.sum)
+	if len(c.state) != learner.Vectors(t.config.Optimizer) || len(c.Sums) != levels || len(c.Counts) != levels {
 		return errNoCheckpointFile
 	}
 	for _, vector := range c.state {

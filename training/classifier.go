@@ -28,17 +28,20 @@ type ClassifierConfig struct {
 	Features   int    // of nn.Classifier
 	Iterations int    // optimiser updates
 	BatchSize  int
-	Shift      int // images are moved by up to so many pixels each way, zeros moving in
+	Shift      int // most pixels that an image is moved each way, zeros moving in
 	Optimizer  optimizer.Config
 	Seed       uint64 // of the order, the moves and the first weights
 }
 
-// DefaultClassifier is what the classifiers that come with this program are trained with: of mnist, or of fashion-mnist,
-// whose articles are harder to tell apart than digits and lie in the middle of their images.
+// DefaultClassifier is what the classifiers that come with this program are trained with: of mnist, or of
+// fashion-mnist, whose articles are harder to tell apart than digits and lie in the middle of their images.
 func DefaultClassifier(dataset string) ClassifierConfig {
 	c := ClassifierConfig{
 		Name: dataset + "-classifier", Channels: 16, Features: 64, Iterations: 2500, BatchSize: 128, Shift: 2, Seed: 1,
-		Optimizer: optimizer.Config{LearningRate: 0.003, Warmup: 100, Decay: optimizer.DecayCosine, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, EMA: 0.99},
+		Optimizer: optimizer.Config{
+			LearningRate: 0.003, Warmup: 100, Decay: optimizer.DecayCosine,
+			Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, EMA: 0.99,
+		},
 	}
 	if dataset == data.FashionMNIST {
 		c.Channels, c.Iterations, c.Shift = 24, 5600, 1
@@ -67,8 +70,8 @@ func (c *Classifier) ONNX() ([]byte, error) {
 	return file, nil
 }
 
-// TrainClassifier trains on the cross entropy of train's labels and measures the accuracy on test. Both hold images of one
-// size with labels from 0. It returns ctx's error if that ends first. Of o it takes the library, the device with
+// TrainClassifier trains on the cross entropy of train's labels and measures the accuracy on test. Both hold images of
+// one size with labels from 0. It returns ctx's error if that ends first. Of o it takes the library, the device with
 // its start, and the progress, whose loss is the cross entropy in nats.
 func TrainClassifier(ctx context.Context, c ClassifierConfig, train, test *data.Images, o Options) (result *Classifier, err error) {
 	if err := checkLabelled(c, train, test); err != nil {

@@ -18,7 +18,8 @@ import (
 )
 
 // Config is everything that decides a training: the same Config gives the same model file, bit for bit, on one type of
-// machine with the same number of cores. There are no hidden defaults. The presets are complete examples; [Preset] and [Parse] read them.
+// machine with the same number of cores. There are no hidden defaults. The presets are complete examples; [Preset] and
+// [Parse] read them.
 type Config struct {
 	Preset      string           `yaml:"-"`           // name of the preset it started from, if any
 	Name        string           `yaml:"name"`        // of the model, as in models.ValidName

@@ -9,10 +9,10 @@
 //	result, err := training.Run(ctx, config, training.Options{Library: path})
 //	file, err := result.ONNX()
 //
-// A training is a function of its Config, the device and the number of cores: the same three give the same bits. Batch and
-// noise of an iteration are drawn from (seed, iteration) by counter, so it does not matter when or on which goroutine that
-// happens. A training that was stopped goes on from its checkpoint, see [Options], and its result is that of one which
-// never stopped.
+// A training is a function of its Config, the device and the number of cores: the same three give the same bits. Batch
+// and noise of an iteration are drawn from (seed, iteration) by counter, so it does not matter when or on which
+// goroutine that happens. A training that was stopped goes on from its checkpoint, see [Options], and its result is
+// that of one which never stopped.
 //
 // The parts are packages of their own:
 //

@@ -112,8 +112,8 @@ func readScalar(t *testing.T, value []byte, scalars map[string]float32) {
 	})
 }
 
-// shown are the events with scalars that TensorBoard shows of the files of one folder, in their order: at the start of a
-// session it drops those of its step or a later one.
+// shown are the events with scalars that TensorBoard shows of the files of one folder, in their order: at the start of
+// a session it drops those of its step or a later one.
 func shown(t *testing.T, files ...[]byte) (all []event) {
 	t.Helper()
 	for _, file := range files {

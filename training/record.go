@@ -45,7 +45,7 @@ func (m *levelMeans) add(level []int, losses []float32) float64 {
 	return total / float64(len(losses))
 }
 
-// take returns the mean over the levels that had rows and that of each, 0 without rows, and starts afresh.
+// take returns the mean over the levels that had rows and the mean of each level, 0 without rows. Then it starts again.
 func (m *levelMeans) take() (mean float64, perLevel []float64) {
 	perLevel = make([]float64, len(m.sum))
 	seen := 0

@@ -25,8 +25,8 @@ const (
 // ErrDiverged is wrapped by the error of a training whose loss stopped being finite.
 var ErrDiverged = errors.New("training diverged")
 
-// Options says where a training runs and who watches. Nothing in it but the device changes the result. On a CPU a training
-// rounds in another way on another number of cores, of which it takes all that the process may run on.
+// Options says where a training runs and who watches. Nothing in it but the device changes the result. On a CPU a
+// training rounds in another way on another number of cores, of which it takes all that the process may run on.
 type Options struct {
 	// Library is the path of the ONNX Runtime library; required. A process stays on the first one that it opened.
 	Library string
@@ -171,12 +171,13 @@ func prepare(c Config) (*trainer, error) {
 		return nil, err
 	}
 	draws := batcher{
-		source: source, schedule: schedule, rows: c.Training.BatchSize, dim: product(source.Shape()), seed: c.Seed, place: c.Loss.Places(schedule),
-		projections: c.Loss.Projections,
+		source: source, schedule: schedule, rows: c.Training.BatchSize, dim: product(source.Shape()), seed: c.Seed,
+		place: c.Loss.Places(schedule), projections: c.Loss.Projections,
 	}
 	unseen := draws
 	unseen.source, unseen.seed = test, ^c.Seed
-	return &trainer{config: c, network: network, batcher: draws, unseen: unseen, means: newLevelMeans(schedule.Levels())}, nil
+	means := newLevelMeans(schedule.Levels())
+	return &trainer{config: c, network: network, batcher: draws, unseen: unseen, means: means}, nil
 }
 
 // train is the loop: draw, update, check, report, save.
@@ -253,7 +254,7 @@ func (t *trainer) log(report *reporter, iteration int) error {
 // firstTest is where the batches for the test losses in the course of a training begin, behind those for its end.
 const firstTest = 1 << 32
 
-// result gathers what was learned. A training that was stopped is not measured afresh: whoever stops it waits for it.
+// result gathers what was learned. It does not measure a training that was stopped: whoever stopped it waits.
 func (t *trainer) result(ctx context.Context) (*Result, error) {
 	params, err := t.learner.Read(learner.Average)
 	if err != nil {
@@ -261,7 +262,8 @@ func (t *trainer) result(ctx context.Context) (*Result, error) {
 	}
 	r := &Result{
 		Config: t.config, Network: t.network, Params: params, Iterations: t.done, History: t.history,
-		schedule: t.batcher.schedule, data: t.batcher.source.Name(), commit: t.options.Commit, device: t.options.foreign(),
+		schedule: t.batcher.schedule, data: t.batcher.source.Name(),
+		commit: t.options.Commit, device: t.options.foreign(),
 	}
 	if t.done < t.config.Training.Iterations {
 		if n := len(t.history); n > 0 {

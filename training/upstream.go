@@ -164,7 +164,8 @@ func (u upstream) check(runner Runner) error {
 	bad.Require(slices.Contains(runners, runner), "runner is %q: want one of %q", runner, runners)
 	m := u.Model
 	oneOf := func(key, given string, want ...string) {
-		bad.Require(given == "" || slices.Contains(want, given), "%s is %q: want %s", key, given, strings.Join(want, ", "))
+		bad.Require(given == "" || slices.Contains(want, given),
+			"%s is %q: want %s", key, given, strings.Join(want, ", "))
 	}
 	oneOf("model.normalization", m.Normalization, "InstanceNorm++")
 	oneOf("model.nonlinearity", strings.ToLower(m.Nonlinearity), "elu")
@@ -176,7 +177,8 @@ func (u upstream) check(runner Runner) error {
 	bad.Require(!m.BatchNorm, "model.batch_norm is true: want false")
 	bad.Require(!m.SpectralNorm, "model.spec_norm is true: want false")
 	bad.Require(m.Encoder == m.Decoder, "model.nef is %d and model.ndf %d: want them equal", m.Encoder, m.Decoder)
-	bad.Require(!u.Data.Uniform || !u.Data.Gaussian, "data.uniform_dequantization and data.gaussian_dequantization: want one of them")
+	bad.Require(!u.Data.Uniform || !u.Data.Gaussian,
+		"data.uniform_dequantization and data.gaussian_dequantization: want one of them")
 	bad.Require(!u.Data.Logit || !u.Data.Rescaled, "data.logit_transform and data.rescaled: want one of them")
 	return bad.Err()
 }
@@ -293,7 +295,10 @@ func (u upstream) network(runner Runner) nn.Config {
 
 // optimizer is torch's, with its defaults where the file has no key.
 func (u upstream) optimizer() optimizer.Config {
-	o := optimizer.Config{LearningRate: u.Optim.Rate, Decay: optimizer.DecayNone, Beta1: u.Optim.Beta1, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: u.Optim.WeightDecay}
+	o := optimizer.Config{
+		LearningRate: u.Optim.Rate, Decay: optimizer.DecayNone, Beta1: u.Optim.Beta1, Beta2: 0.999, Epsilon: 1e-8,
+		WeightDecay: u.Optim.WeightDecay,
+	}
 	if u.Optim.Epsilon != 0 {
 		o.Epsilon = u.Optim.Epsilon
 	}

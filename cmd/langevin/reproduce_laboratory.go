@@ -12,7 +12,8 @@ import (
 	"github.com/langevin-ml/langevin/training/paper"
 )
 
-// laboratory is a [paper.Laboratory] on ONNX Runtime. Pictures need what it opens, so it closes after the page is written.
+// laboratory is a [paper.Laboratory] on ONNX Runtime. Pictures need what it opens, so it closes after the page is
+// written.
 type laboratory struct {
 	*program
 	options training.Options // of every training: the library and the device
@@ -78,7 +79,8 @@ func (l *laboratory) Classifier(dataset string) (eval.Classifier, error) {
 // networks are the experiments that need l.
 func (l *laboratory) networks(o *reproduceCommand) paper.Networks {
 	return paper.Networks{
-		Laboratory: l, Models: l.models, Exact: o.exact(nil), Full: o.full, MNIST: o.dataDir, CIFAR10: o.cifarDir, Watch: l.watch,
+		Laboratory: l, Models: l.models, Exact: o.exact(nil), Full: o.full, MNIST: o.dataDir, CIFAR10: o.cifarDir,
+		Watch:     l.watch,
 		NoModel:   "“langevin train mnist-small --out OUT” makes one, for --models-dir OUT/models",
 		NoMNIST:   "“make data” fetches MNIST, --data-dir names another folder",
 		NoCIFAR10: "--cifar10-dir names the folder of the binary version of CIFAR-10",

@@ -10,8 +10,8 @@ import (
 	"github.com/langevin-ml/langevin/training/paper"
 )
 
-// TestReproduceWithoutRuntime: without ONNX Runtime the page has the exact experiments, and says of each other one that it
-// is left out and why.
+// TestReproduceWithoutRuntime: without ONNX Runtime the page has the exact experiments, and says of each other one that
+// it is left out and why.
 func TestReproduceWithoutRuntime(t *testing.T) {
 	dir := t.TempDir()
 	got := runAlone(t, "reproduce", "--chains", "100", "--onnxruntime-library", filepath.Join(dir, "no.so"), "--out", dir)

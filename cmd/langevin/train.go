@@ -97,13 +97,14 @@ func (p *program) train(ctx context.Context, o *trainCommand, args []string) err
 		return err
 	}
 	defer files.close()
-	options.Begin, options.Log, options.Events, options.Checkpoints = files.begin, &files.log, &files.events, files.checkpoints
-	options.Resume, options.Commit = o.resume, commit()
+	options.Begin, options.Log, options.Events = files.begin, &files.log, &files.events
+	options.Checkpoints, options.Resume, options.Commit = files.checkpoints, o.resume, commit()
 	options.Snapshot = study.Snapshots(o.folder, library, config.Training.SnapshotSamples)
 	result, err := p.runTraining(ctx, config, options)
 	if result != nil && err != nil {
 		return &interruption{fmt.Sprintf("training %s stopped after %s of %s iterations; --resume goes on from there, %s has its losses",
-			config.Name, grouped(int64(result.Iterations)), grouped(int64(config.Training.Iterations)), files.log.path), err}
+			config.Name, grouped(int64(result.Iterations)), grouped(int64(config.Training.Iterations)),
+			files.log.path), err}
 	}
 	if err != nil {
 		files.undo()
@@ -124,7 +125,9 @@ func (p *program) train(ctx context.Context, o *trainCommand, args []string) err
 }
 
 // showTraining draws what was learned and reports it with the files written so far.
-func (p *program) showTraining(ctx context.Context, o *trainCommand, result *training.Result, library string, onnx []byte, files []string) error {
+func (p *program) showTraining(
+	ctx context.Context, o *trainCommand, result *training.Result, library string, onnx []byte, files []string,
+) error {
 	if _, err := result.Config.Data.Mixture(); errors.Is(err, data.ErrNoMixture) {
 		drawn, err := study.Unknown(ctx, result, library, o.folder)
 		if err != nil {
@@ -229,7 +232,8 @@ func (p *program) runTraining(ctx context.Context, config training.Config, o tra
 	return result, err
 }
 
-// describeTraining words the progress of a training by the mean loss and those of the largest, middle and smallest sigma.
+// describeTraining words the progress of a training by the mean loss and those of the largest, middle and smallest
+// sigma.
 func describeTraining(now training.Progress, config training.Config) string {
 	text := fmt.Sprintf("loss %.3f", now.Loss)
 	if now.PerSecond > 0 {

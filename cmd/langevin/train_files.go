@@ -21,14 +21,15 @@ type trainingFiles struct {
 }
 
 func newTrainingFiles(o *trainCommand, name string) *trainingFiles {
-	board := filepath.Join(o.folder, "tensorboard", name)
+	// TensorBoard recognises the file by its name; a training that goes on adds another.
+	events := fmt.Sprintf("events.out.tfevents.%d.langevin", time.Now().UnixNano())
 	return &trainingFiles{
 		model:       filepath.Join(o.folder, "models", name, "1", "model.onnx"),
 		checkpoints: filepath.Join(o.folder, "checkpoints", name),
 		log:         lateFile{path: filepath.Join(o.folder, "training_"+name+".jsonl")},
-		// TensorBoard recognises the file by its name; a training that goes on adds another.
-		events: lateFile{path: filepath.Join(board, fmt.Sprintf("events.out.tfevents.%d.langevin", time.Now().UnixNano()))},
-		resume: o.resume, overwrite: o.overwrite,
+		events:      lateFile{path: filepath.Join(o.folder, "tensorboard", name, events)},
+		resume:      o.resume,
+		overwrite:   o.overwrite,
 	}
 }
 
@@ -44,14 +45,15 @@ func (f *trainingFiles) free() error {
 	}
 	for _, path := range f.earlier() {
 		if saysSomething(path) {
-			return fmt.Errorf("%s is of an earlier training: --resume goes on with it, --overwrite replaces it, --out chooses another folder", path)
+			return fmt.Errorf("%s is of an earlier training: "+
+				"--resume goes on with it, --overwrite replaces it, --out chooses another folder", path)
 		}
 	}
 	return nil
 }
 
-// saysSomething reports whether a file is not empty, or whether a folder has such a file in it or below it, or cannot be
-// read. A start that was killed leaves empty files and folders.
+// saysSomething reports whether a file is not empty, or whether a folder has such a file in it or below it, or cannot
+// be read. A start that was killed leaves empty files and folders.
 func saysSomething(path string) bool {
 	found := errors.New("found")
 	return filepath.WalkDir(path, func(_ string, entry fs.DirEntry, err error) error {

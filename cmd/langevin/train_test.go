@@ -135,7 +135,8 @@ func TestTrainAgain(t *testing.T) {
 	}
 }
 
-// TestTrainFailsCleanly: a start that fails writes nothing, takes nothing from an earlier training and stops no later one.
+// TestTrainFailsCleanly: a start that fails writes nothing, takes nothing from an earlier training and stops no later
+// one.
 func TestTrainFailsCleanly(t *testing.T) {
 	library, _, err := ort.FindLibrary("")
 	if err != nil {

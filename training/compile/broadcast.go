@@ -8,9 +8,9 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// small remembers what each broadcast value was made of, with an axis of 1 wherever it was repeated. GoMLX broadcasts one
-// value to the shape of another before it adds or multiplies the two, all over a gradient, and so writes it out in full.
-// ONNX Runtime's operators take the small value, so this is not needed.
+// small remembers what each broadcast value was made of, with an axis of 1 wherever it was repeated. GoMLX broadcasts
+// one value to the shape of another before it adds or multiplies the two, all over a gradient, and so writes it out in
+// full. ONNX Runtime's operators take the small value, so this is not needed.
 type small map[compute.Value]compute.Value
 
 func (f ownFunction) BroadcastInDim(x compute.Value, shape shapes.Shape, axes []int) (compute.Value, error) {
@@ -57,8 +57,8 @@ func (f ownFunction) Div(a, b compute.Value) (compute.Value, error) {
 	return f.binary(f.Function.Div, a, b)
 }
 
-// binary applies operation to the small forms of a and b where they have one. If neither is needed in full the result is
-// small too.
+// binary applies operation to the small forms of a and b where they have one. If neither is needed in full the result
+// is small too.
 func (f ownFunction) binary(operation func(a, b compute.Value) (compute.Value, error), a, b compute.Value) (compute.Value, error) {
 	smallA, repeatedA := f.small[a]
 	if !repeatedA {

@@ -93,8 +93,8 @@ func TestKernelGradients(t *testing.T) {
 	}
 }
 
-// Convolutions that fill blocks of channels and that do not, in programs, and their gradients, which convolve as well, are
-// those of the backend alone.
+// Convolutions that fill blocks of channels and that do not, in programs, and their gradients, which convolve as well,
+// are those of the backend alone.
 func TestBlockedConvolutions(t *testing.T) {
 	runtime, err := ort.Open(library(t))
 	if err != nil {

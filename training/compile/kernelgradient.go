@@ -12,10 +12,10 @@ import (
 //	dW[o, c, i, j] = Σ_bhw dY[b, o, h, w] X[b, c, h + i·d - p, w + j·d - p]
 //
 // GoMLX computes it as a convolution of X by dY. That is a product of matrices with as few columns as the kernel has
-// places: it is slow and never shared among threads. Here dY is moved up and down, once for each row of the kernel, and X
-// is moved to the left and right, once for each column. dW is the product of the two over all of b, h and w. This takes
-// the same number of operations in matrices of a better shape, and their copies cost less than is gained. Where X has
-// few channels nothing is gained, and GoMLX computes the gradient.
+// places: it is slow and never shared among threads. Here dY is moved up and down, once for each row of the kernel, and
+// X is moved to the left and right, once for each column. dW is the product of the two over all of b, h and w. This
+// takes the same number of operations in matrices of a better shape, and their copies cost less than is gained. Where X
+// has few channels nothing is gained, and GoMLX computes the gradient.
 func (f ownFunction) ConvGeneral(
 	input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, paddings [][2]int,
 	inputDilations, kernelDilations []int, channelGroups, batchGroups int,
@@ -67,8 +67,8 @@ func (f ownFunction) note(y, kernel compute.Value, axes compute.ConvolveAxesConf
 // fewestColumns is how many channels of X make products pay, one column each.
 const fewestColumns = 8
 
-// kernelGradientAxes are those with which GoMLX asks for the gradient of the kernel of a channelsFirst convolution: images
-// and channels have changed places.
+// kernelGradientAxes are those with which GoMLX asks for the gradient of the kernel of a channelsFirst convolution:
+// images and channels have changed places.
 func kernelGradientAxes() compute.ConvolveAxesConfig {
 	return compute.ConvolveAxesConfig{
 		InputBatch: 1, InputChannels: 0, InputSpatial: []int{2, 3},
@@ -135,7 +135,8 @@ func (f ownFunction) kernelGradient(input, output compute.Value, x, dy []int, ve
 	return gradient, b.err
 }
 
-// sideways is xs, [in, batch, height, width], from column at on, in so many columns, with zeros where it has none.
+// sideways returns the given number of columns of xs, [in, batch, height, width], from column at on, with zeros where it
+// has none.
 func (b *operations) sideways(xs compute.Value, x []int, at, columns int) compute.Value {
 	height, width := x[2], x[3]
 	if columns != width || at == 0 {
@@ -186,7 +187,7 @@ func (b *operations) concatenate(axis int, parts []compute.Value) compute.Value 
 	return b.do(func() (compute.Value, error) { return b.function.Concatenate(axis, parts...) })
 }
 
-// moved puts so many zeros before and behind along an axis, or takes as many elements away where they are negative.
+// moved adds the given numbers of zeros before and behind along an axis, or removes elements where they are negative.
 func (b *operations) moved(x compute.Value, axis, before, behind int) compute.Value {
 	if before == 0 && behind == 0 {
 		return x

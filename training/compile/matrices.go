@@ -7,9 +7,9 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// matrix remembers how a value was computed, so that a transposition or a reshape can start from an earlier value. GoMLX
-// asks for the gradient of a dense layer as a product that is transposed and then reshaped twice to the shape that it
-// has already.
+// matrix remembers how a value was computed, so that a transposition or a reshape can start from an earlier value.
+// GoMLX asks for the gradient of a dense layer as a product that is transposed and then reshaped twice to the shape
+// that it has already.
 type matrix struct {
 	reshaped compute.Value // what has the same numbers in the same order; nil: nothing else
 	product  *dot          // nil: none
@@ -69,8 +69,8 @@ func (f ownFunction) Reshape(x compute.Value, dims ...int) (compute.Value, error
 	return result, err
 }
 
-// ReduceSum over the rows of a matrix, as in the gradient of a bias, is a product with a row of ones. ONNX Runtime computes
-// it several times faster.
+// ReduceSum over the rows of a matrix, as in the gradient of a bias, is a product with a row of ones. ONNX Runtime
+// computes it several times faster.
 func (f ownFunction) ReduceSum(x compute.Value, axes ...int) (compute.Value, error) {
 	shape, err := f.Shape(x)
 	if err != nil || shape.DType != dtypes.Float32 || shape.Rank() != 2 || !slices.Equal(axes, []int{0}) {

@@ -12,8 +12,8 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// The gradients of dense layers, wide and narrow, by weights, biases and what goes in, and those of a loss with derivatives in
-// it, are those of the backend alone.
+// The gradients of dense layers, wide and narrow, by weights, biases and what goes in, and those of a loss with
+// derivatives in it, are those of the backend alone.
 func TestDenseGradients(t *testing.T) {
 	const rows, in, hidden = 7, 5, 4
 	for _, out := range []int{1, 2, 4, 6} {

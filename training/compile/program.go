@@ -14,14 +14,16 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Program compiles f, a function of float32 tensors of the given shapes, to the bytes of an ONNX model for LoadProgram of
-// package ort. Its convolutions have block channels in a block; 0 means no blocks. backend comes from [NewBackend].
+// Program compiles f, a function of float32 tensors of the given shapes, to the bytes of an ONNX model for LoadProgram
+// of package ort. Its convolutions have block channels in a block; 0 means no blocks. backend comes from [NewBackend].
 //
-// GoMLX can run what it builds itself, and does so on a GPU. On a CPU it sets no number of threads, convolves slowly, see
-// [blockConvolutions], and copies every tensor at each call.
+// GoMLX can run what it builds itself, and does so on a GPU. On a CPU it sets no number of threads, convolves slowly,
+// see [blockConvolutions], and copies every tensor at each call.
 //
 // GoMLX panics at a mistake in f; Program returns it as an error.
-func Program(backend compute.Backend, name string, block int, inputs [][]int, f func([]*graph.Node) []*graph.Node) ([]byte, error) {
+func Program(
+	backend compute.Backend, name string, block int, inputs [][]int, f func([]*graph.Node) []*graph.Node,
+) ([]byte, error) {
 	model, convolutions, err := buildONNX(backend, name, inputs, f)
 	if err != nil {
 		return nil, fmt.Errorf("compile %s: %w", name, err)
@@ -48,7 +50,7 @@ func buildONNX(
 	}
 	compiled, ok := g.Executable().(ownExecutable)
 	if !ok {
-		return nil, nil, errors.New("the backend is not that of NewBackend")
+		return nil, nil, errors.New("the backend does not come from NewBackend")
 	}
 	written, ok := compiled.Executable.(*onnxbackend.Executable)
 	if !ok || written.ModelProto() == nil {

@@ -87,7 +87,8 @@ func squares(m *mat.Dense) []float64 {
 	return out
 }
 
-// distances calls use with each row's number and the squares of its distances to all rows of y. The slice is used again.
+// distances calls use with each row's number and the squares of its distances to all rows of y. The slice is used
+// again.
 func distances(x, y *mat.Dense, use func(i int, square []float64)) {
 	const block = 256 // rows of the product at once, so that memory stays small
 	n, dim := x.Dims()

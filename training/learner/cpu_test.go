@@ -173,7 +173,8 @@ func TestFailedLearnerClosesBackend(t *testing.T) {
 	}
 }
 
-// The learner of GPUs, on a CPU, which writes each new state to memory of its own, comes to the same by every algorithm.
+// The learner of GPUs, on a CPU, which writes each new state to memory of its own, comes to the same by every
+// algorithm.
 func TestLearnersAgree(t *testing.T) {
 	decayed, clipped, rms := adam(), adam(), adam()
 	decayed.Name, decayed.WeightDecay = optimizer.AMSGrad, 0.1

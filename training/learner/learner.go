@@ -102,8 +102,8 @@ func (o Objective) updateGraph(in []*graph.Node) []*graph.Node {
 	return append(o.applyGraph(append(in[:count+1:count+1], flat(gradients[:len(gradients)-1]))), losses)
 }
 
-// gradientGraph maps the parameters, in any shapes, and a shard of the batch to that shard's part of the gradient of the
-// mean loss, one tensor for each parameter and in its shape, and to the losses of its rows.
+// gradientGraph maps the parameters, in any shapes, and a shard of the batch to that shard's part of the gradient of
+// the mean loss, one tensor for each parameter and in its shape, and to the losses of its rows.
 func (o Objective) gradientGraph(in []*graph.Node) []*graph.Node {
 	weights, batch := o.weights(in)
 	losses := o.Losses(weights, batch)
@@ -119,8 +119,8 @@ func (o Objective) weights(in []*graph.Node) (weights, rest []*graph.Node) {
 	return weights, in[len(weights):]
 }
 
-// applyGraph maps state, rates and the parts of the gradient to the new state: the optimizer's step and the moving average
-// of the weights (Song & Ermon 2020, section 3.4).
+// applyGraph maps state, rates and the parts of the gradient to the new state: the optimizer's step and the moving
+// average of the weights (Song & Ermon 2020, section 3.4).
 func (o Objective) applyGraph(in []*graph.Node) []*graph.Node {
 	count := Vectors(o.Optimizer)
 	params, average, remembered := in[Params], in[Average], in[moments:count]

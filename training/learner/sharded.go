@@ -19,7 +19,8 @@ type shardedProgram struct {
 	shards  []shard
 }
 
-// shard has its own copy of the program: memory that two copies used in turn would move from one core's cache to another's.
+// shard has its own copy of the program: memory that two copies used in turn would move from one core's cache to
+// another's.
 type shard struct {
 	program  *ort.Program
 	batch    []*ort.Tensor
@@ -104,8 +105,8 @@ func (c *cpu) load(graph []byte) (s shard, err error) {
 	return s, err
 }
 
-// parameters cuts a vector of all parameters into one tensor for each. It returns those that it could make along with an
-// error.
+// parameters cuts a vector of all parameters into one tensor for each. It returns those that it could make along with
+// an error.
 func (c *cpu) parameters(all *ort.Tensor) (parts []*ort.Tensor, err error) {
 	from := 0
 	for _, parameter := range c.objective.Network.Params {
@@ -119,7 +120,8 @@ func (c *cpu) parameters(all *ort.Tensor) (parts []*ort.Tensor, err error) {
 	return parts, nil
 }
 
-// matrixShape is a parameter's shape in programs. A vector, the bias of a layer, is one row there, as it is added to many.
+// matrixShape is a parameter's shape in programs. A vector, the bias of a layer, is one row there, as it is added to
+// many.
 func matrixShape(parameter *nn.Node) []int {
 	if len(parameter.Shape) == 1 {
 		return []int{1, parameter.Shape[0]}

@@ -23,8 +23,8 @@ type piece struct {
 // pieceLength is the greatest length of a piece: all that is computed of it stays in a core's cache.
 const pieceLength = 1 << 14
 
-// newUpdateProgram divides the vectors among the cores that have a shard of the batch. It returns what it could make along
-// with an error.
+// newUpdateProgram divides the vectors among the cores that have a shard of the batch. It returns what it could make
+// along with an error.
 func (c *cpu) newUpdateProgram() (*updateProgram, error) {
 	n, cores := c.objective.Network.NumParams(), c.shards
 	length := min((n+cores-1)/cores, pieceLength)
@@ -87,8 +87,8 @@ func (u *updateProgram) cut(vectors []*ort.Tensor, from, length int) (parts []*o
 	return parts, nil
 }
 
-// run moves the weights. A program may write what it reads: each number of the new state depends on the old state at the
-// same place only, see optimizer.Config.Move.
+// run moves the weights. A program may write what it reads: each number of the new state depends on the old state at
+// the same place only, see optimizer.Config.Move.
 func (u *updateProgram) run(p *pool.Pool) error {
 	return p.Do(len(u.cores), func(core int) error {
 		for _, piece := range u.cores[core] {

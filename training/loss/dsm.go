@@ -33,8 +33,8 @@ func (dsmKind) exact(c Config, score, z []float32, sigma float64) float64 {
 //	½ ‖s(x + σz, σ) + z/σ‖² · σ^power = ½ ‖σ s(x + σz, σ) + z‖² · σ^(power-2)
 //
 // x is clean data [N, ...], z standard normal of x's shape, sigma [N]; the result is [N]. With power 2 a network that
-// gives 0 has a loss of D/2 at every level. With power 0 the minimum is D/2·(1/σ² - 1/(σ² + τ²)) for data N(μ, τ² I) in D
-// dimensions; it grows as 1/σ².
+// gives 0 has a loss of D/2 at every level. With power 0 the minimum is D/2·(1/σ² - 1/(σ² + τ²)) for data N(μ, τ² I) in
+// D dimensions; it grows as 1/σ².
 func annealedDSM(score Score, x, z, sigma *graph.Node, power float64) *graph.Node {
 	std := perElement(sigma, x)
 	s := score(graph.Add(x, graph.Mul(std, z)), sigma)

@@ -104,8 +104,8 @@ func (c Config) Noise(sigma float64) float64 { return c.kind().noise(c, sigma) }
 // noise level.
 func (c Config) Rows(score Score, b Batch) *graph.Node { return c.kind().rows(c, score, b) }
 
-// Exact returns the loss, but for the weight of its place, of a row with noise sigma·z whose score is the exact one of the
-// noisy data. An objective with derivatives in it has their mean in their stead.
+// Exact returns the loss, but for the weight of its place, of a row with noise sigma·z whose score is the exact one of
+// the noisy data. An objective with derivatives in it has their mean in their stead.
 func (c Config) Exact(score, z []float32, sigma float64) float64 {
 	return c.kind().exact(c, score, z, sigma)
 }

@@ -95,7 +95,8 @@ func TestAnnealedDSMOfZero(t *testing.T) {
 	}
 }
 
-// The exact score of the noisy data has the least loss there is: the table that a correct network approaches from above.
+// The exact score of the noisy data has the least loss there is: the table that a correct network approaches from
+// above.
 func TestAnnealedDSMOfExactScore(t *testing.T) {
 	ring, err := sampling.Ring(8, 5, 1, nil)
 	if err != nil {

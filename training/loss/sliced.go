@@ -13,8 +13,8 @@ const (
 	AnnealedSSMVR = "annealed-ssm-vr" // the same on the levels of the noise schedule
 )
 
-// onData is what the objectives have in common that match the score of the data themselves, or of the data with noise of
-// one size. They know no level but what they tell the network. Their loss has derivatives in it, and its mean at the
+// onData is what the objectives have in common that match the score of the data themselves, or of the data with noise
+// of one size. They know no level but what they tell the network. Their loss has derivatives in it, and its mean at the
 // exact score s is -½ ‖s‖².
 type onData struct{ onLevels }
 
@@ -61,7 +61,7 @@ func (k ssmKind) rows(c Config, score Score, b Batch) *graph.Node {
 	return ssm(score, k.noisy(c, b), b.V, b.Sigma)
 }
 
-// exact is that of esm over the dimension, as projections have length 1.
+// exact is the value of esm divided by the dimension, as projections have length 1.
 func (ssmKind) exact(_ Config, score, _ []float32, _ float64) float64 {
 	return -halfSquare(score) / float64(len(score))
 }
@@ -129,7 +129,7 @@ func ssm(score Score, x, v, sigma *graph.Node) *graph.Node {
 //
 //	½ ‖s(x, σ)‖² + vᵀ (∂s/∂x) v
 //
-// Arguments are those of [ssm], but v has its normal length: the mean over all v is [esm].
+// It has the arguments of [ssm], but v has its normal length: the mean over all v is [esm].
 func ssmVR(score Score, x, v, sigma *graph.Node) *graph.Node {
 	return sliced(score, x, v, sigma, func(s, _ *graph.Node) *graph.Node { return sumSquares(s) })
 }

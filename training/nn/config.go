@@ -62,8 +62,8 @@ func (c Config) Validate() error {
 	return bad.Err()
 }
 
-// Build returns the network for samples of the given shape, trained on the noise levels sigmas. It returns an error if c
-// names no network or its network does not fit the shape.
+// Build returns the network for samples of the given shape, trained on the noise levels sigmas. It returns an error if
+// c names no network or its network does not fit the shape.
 func (c Config) Build(shape []int, sigmas []float64) (*Graph, error) {
 	k, ok := table().Find(c.Name)
 	if !ok {

@@ -140,15 +140,15 @@ func (n *Node) goMLXImage(in []*graph.Node) *graph.Node {
 }
 
 // withGradient is y, which is a function of x and of x's shape, with a gradient of our own: backward takes that by y to
-// that by x, and is differentiated itself where a loss has derivatives in it. What is added to y is 0, and no operation:
-// see NewBackend of package compile.
+// that by x, and is differentiated itself where a loss has derivatives in it. What is added to y is 0, and no
+// operation: see NewBackend of package compile.
 func withGradient(x, y *graph.Node, backward func(v *graph.Node) *graph.Node) *graph.Node {
 	same := graph.IdentityWithCustomGradient(x, func(_, v *graph.Node) *graph.Node { return backward(v) })
 	return graph.Add(graph.StopGradient(y), graph.Sub(same, graph.StopGradient(x)))
 }
 
-// silu is x·σ(x), gate being σ(x). With y for the result its derivative is σ(x)·(1 + x - y), of fewer operations than that
-// of a product.
+// silu is x·σ(x), gate being σ(x). With y for the result its derivative is σ(x)·(1 + x - y), of fewer operations than
+// that of a product.
 func silu(x, gate *graph.Node) *graph.Node {
 	y := graph.Mul(x, gate)
 	return withGradient(x, y, func(v *graph.Node) *graph.Node {
@@ -156,8 +156,8 @@ func silu(x, gate *graph.Node) *graph.Node {
 	})
 }
 
-// elu is max(x, e^min(x, 0) - 1), whose derivative is e^min(x, 0): ONNX Runtime's GoMLX backend has no e^x - 1, and GoMLX's
-// derivative of a maximum takes eight operations, two of them slow.
+// elu is max(x, e^min(x, 0) - 1), whose derivative is e^min(x, 0): ONNX Runtime's GoMLX backend has no e^x - 1, and
+// GoMLX's derivative of a maximum takes eight operations, two of them slow.
 func elu(x *graph.Node) *graph.Node {
 	e := graph.Exp(graph.MinScalar(x, 0.0))
 	return withGradient(x, graph.Max(x, graph.AddScalar(e, -1)), func(v *graph.Node) *graph.Node { return graph.Mul(v, e) })

@@ -81,8 +81,8 @@ func gradientOfSquares(t *testing.T, g *Graph, params, x, sigma []float32) []flo
 	return tensors.MustCopyFlatData[float32](out)
 }
 
-// Gradients of our own are those that GoMLX finds for the same function step by step, and so are theirs: objectives with
-// derivatives in them differentiate twice.
+// Gradients of our own are those that GoMLX finds for the same function step by step, and so are theirs: objectives
+// with derivatives in them differentiate twice.
 func TestOwnGradients(t *testing.T) {
 	plainNorm := func(x *graph.Node) *graph.Node {
 		mean := func(x *graph.Node) *graph.Node { return graph.ReduceAndKeep(x, graph.ReduceMean, 2, 3) }

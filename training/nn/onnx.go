@@ -79,7 +79,8 @@ func (w onnxWriter) write(n *Node) {
 // softplus: ONNX Runtime's own Softplus takes four times as long.
 func (w onnxWriter) softplus(name, x string) {
 	one := w.Scalar("one", 1)
-	tail := w.Step("Log", name, w.Step("Add", name, w.Step("Exp", name, w.Step("Neg", name, w.Step("Abs", name, x))), one))
+	decay := w.Step("Exp", name, w.Step("Neg", name, w.Step("Abs", name, x)))
+	tail := w.Step("Log", name, w.Step("Add", name, decay, one))
 	w.Node("Add", name, w.Step("Relu", name, x), tail)
 }
 

@@ -14,18 +14,22 @@ func (w onnxWriter) writeImage(n *Node, in []string) {
 		w.Node("Conv", n.Name, in...).Attribute = append(v.onnx(), onnxgraph.Ints("dilations", v.Dilation, v.Dilation))
 	case OpConvTranspose:
 		more := v.Stride - 1 + (v.Size - 1) - 2*v.Pad // what the formula of the size leaves out
-		w.Node("ConvTranspose", n.Name, in...).Attribute = append(v.onnx(), onnxgraph.Ints("output_padding", more, more))
+		padding := onnxgraph.Ints("output_padding", more, more)
+		w.Node("ConvTranspose", n.Name, in...).Attribute = append(v.onnx(), padding)
 	case OpInstanceNorm:
 		ones, zeros := w.Repeated("ones", 1, n.Shape[1]), w.Repeated("zeros", 0, n.Shape[1])
-		w.Node("InstanceNormalization", n.Name, in[0], ones, zeros).Attribute = []*protos.AttributeProto{onnxgraph.Float("epsilon", n.Values[0])}
+		norm := w.Node("InstanceNormalization", n.Name, in[0], ones, zeros)
+		norm.Attribute = []*protos.AttributeProto{onnxgraph.Float("epsilon", n.Values[0])}
 	case OpMeanPool:
 		w.Node("AveragePool", n.Name, in...).Attribute = append(v.onnx(), onnxgraph.Int("count_include_pad", 1))
 	case OpMaxPool:
 		w.Node("MaxPool", n.Name, in...).Attribute = v.onnx()
 	case OpUpsample:
-		w.resize(n, in[0], onnxgraph.Text("mode", "nearest"), onnxgraph.Text("coordinate_transformation_mode", "asymmetric"), onnxgraph.Text("nearest_mode", "floor"))
+		w.resize(n, in[0], onnxgraph.Text("mode", "nearest"),
+			onnxgraph.Text("coordinate_transformation_mode", "asymmetric"), onnxgraph.Text("nearest_mode", "floor"))
 	case OpResize:
-		w.resize(n, in[0], onnxgraph.Text("mode", "linear"), onnxgraph.Text("coordinate_transformation_mode", "align_corners"))
+		w.resize(n, in[0], onnxgraph.Text("mode", "linear"),
+			onnxgraph.Text("coordinate_transformation_mode", "align_corners"))
 	default:
 		w.Node(string(n.Op), n.Name, in...).Attribute = []*protos.AttributeProto{onnxgraph.Int("blocksize", v.Stride)}
 	}

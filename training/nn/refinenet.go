@@ -83,7 +83,8 @@ func NCSNv2(r RefineNet) (*Graph, error) {
 	return r.build(2)
 }
 
-// NCSNv2Deeper is the network of Song & Ermon (2020) for images of 96 or 128 pixels. Height and width are multiples of 4.
+// NCSNv2Deeper is the network of Song & Ermon (2020) for images of 96 or 128 pixels. Height and width are multiples of
+// 4.
 func NCSNv2Deeper(r RefineNet) (*Graph, error) {
 	r.variant = variant{
 		stages:  []stage{{1, false, 1}, {2, true, 1}, {2, true, 1}, {4, true, 2}, {4, true, 4}},

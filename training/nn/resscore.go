@@ -22,8 +22,8 @@ func (resScoreKind) build(c Config, shape []int, _ []float64) (*Graph, error) {
 	return ResScore{Shape: shape, Channels: c.Channels}.Build()
 }
 
-// ResScore is the residual auto-encoder of figure 1 of Song & Ermon (2019), as in their code: blocks with group norm of 8
-// groups and ELU, down to a quarter of the size and up again by transposed convolutions. It has no noise levels: the
+// ResScore is the residual auto-encoder of figure 1 of Song & Ermon (2019), as in their code: blocks with group norm of
+// 8 groups and ELU, down to a quarter of the size and up again by transposed convolutions. It has no noise levels: the
 // score does not depend on sigma.
 type ResScore struct {
 	Shape    []int // of one image on [0, 1]: channels, height and width, of which the last two are multiples of 4

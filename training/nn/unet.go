@@ -81,8 +81,8 @@ func (u UNet) embedding(b *Builder, sigma *Node) *Node {
 	for i := range frequencies {
 		frequencies[i] = 2 * math.Pi / (64 * math.Pow(1.0/32, float64(i)/(periods-1)))
 	}
-	// The logarithm is taken after sigma stands in a whole vector register for every image: of fewer numbers than fit in one
-	// it rounds in another way, so that an image would depend on how many there are.
+	// The logarithm is taken after sigma stands in a whole vector register for every image: of fewer numbers than fit
+	// in one it rounds in another way, so that an image would depend on how many there are.
 	row := b.Mul("sigma_row", b.Unsqueeze("sigma_alone", sigma, 1), b.Row("periods", slices.Repeat([]float64{1}, periods)...))
 	angle := b.Mul("angle", b.Log("log_sigma", row), b.Row("frequencies", frequencies...))
 	waves := b.Concat("waves", 1, b.Sin("sin", angle), b.Cos("cos", angle))

@@ -22,7 +22,7 @@ type Config struct {
 	Epsilon      float64   `yaml:"epsilon"`                // added to the root of that mean
 	WeightDecay  float64   `yaml:"weight_decay,omitempty"` // times the weights, added to the gradient; 0: none
 	Clip         float64   `yaml:"clip,omitempty"`         // longest gradient, over all weights, before that; 0: any
-	EMA          float64   `yaml:"ema"`                    // decay of the averaged weights, which are exported; 0: no average
+	EMA          float64   `yaml:"ema"`                    // decay of the averaged weights, which are exported; 0: none
 }
 
 // Decay is the course of the learning rate after the warm-up.
@@ -73,7 +73,8 @@ func (c Config) kind() kind {
 func (c Config) Validate() error {
 	var bad settings.Mistakes
 	table().Known(&bad, "optimizer", c.name())
-	bad.Require(c.Clip >= 0 && settings.Finite(c.Clip), "optimizer.clip is %g: want a finite number of at least 0", c.Clip)
+	bad.Require(c.Clip >= 0 && settings.Finite(c.Clip),
+		"optimizer.clip is %g: want a finite number of at least 0", c.Clip)
 	bad.Require(c.WeightDecay >= 0 && settings.Finite(c.WeightDecay),
 		"optimizer.weight_decay is %g: want a finite number of at least 0", c.WeightDecay)
 	bad.Require(settings.Positive(c.LearningRate),

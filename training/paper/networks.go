@@ -210,7 +210,8 @@ func (n Networks) images(ctx context.Context) (sections []Section, err error) {
 
 func (n Networks) imagesOf(ctx context.Context, file models.File) (m Images, err error) {
 	m = Images{
-		Name: imagesModel, Shape: file.Manifest.Shape, Prior: file.Manifest.Prior, Seed: n.Exact.Seed, Sizes: SmallImages(),
+		Name: imagesModel, Shape: file.Manifest.Shape, Prior: file.Manifest.Prior,
+		Seed: n.Exact.Seed, Sizes: SmallImages(),
 	}
 	if n.Full {
 		m.Sizes = PaperImages()

@@ -21,12 +21,13 @@ func smallPixelNoise() []string {
 	}
 }
 
-// pixelNoise trains with noise on the pixels and without: with Full on CIFAR-10 as the paper does, else on small digits.
+// pixelNoise trains with noise on the pixels and without: with Full on CIFAR-10 as the paper does, else on small
+// digits.
 func (n Networks) pixelNoise(ctx context.Context) (Section, error) {
 	settings, dir, missing := smallPixelNoise(), n.MNIST, n.NoMNIST
-	note := "Sizes of a CPU: MNIST at 8 x 8, 8 channels, 1,000 iterations of 32 images, noise of standard deviation 0.05. " +
-		"With noise the loss falls steadily, but has not come to its end by then. The paper's sizes, which the full experiments take: " +
-		"CIFAR-10, 32 channels, 50,001 iterations of 128 images, noise of 0.01."
+	note := "Sizes of a CPU: MNIST at 8 x 8, 8 channels, 1,000 iterations of 32 images, noise of standard deviation " +
+		"0.05. With noise the loss falls steadily, but has not come to its end by then. The paper's sizes, which the " +
+		"full experiments take: CIFAR-10, 32 channels, 50,001 iterations of 128 images, noise of 0.01."
 	if n.Full {
 		settings, dir, missing, note = nil, n.CIFAR10, n.NoCIFAR10, ""
 	}

@@ -53,7 +53,8 @@ func writeDigits(t *testing.T, dir, name string, n int) {
 	}
 }
 
-// TestTrainSliced: figure 1's trainings run side by side, with noise and without; without images the figure is left out.
+// TestTrainSliced: figure 1's trainings run side by side, with noise and without; without images the figure is left
+// out.
 func TestTrainSliced(t *testing.T) {
 	library, _, err := ort.FindLibrary("")
 	if err != nil {

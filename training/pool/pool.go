@@ -37,8 +37,8 @@ func New(n int) *Pool {
 // Size is the number of goroutines, the caller's included.
 func (p *Pool) Size() int { return 1 + len(p.others) }
 
-// Do calls task with each of 0 to n-1, which is at most Size, at the same time. It waits for all of them and joins their
-// errors.
+// Do calls task with each of 0 to n-1, which is at most Size, at the same time. It waits for all of them and joins
+// their errors.
 func (p *Pool) Do(n int, task func(i int) error) error {
 	p.yielder.yield()
 	others := p.others[:n-1]

@@ -73,8 +73,8 @@ type Keyed interface {
 	Keys() []string
 }
 
-// Foreign adds a mistake for each key of config, a struct of the group's settings, which is given although the kind called
-// name does not have it. who names the kind in the message.
+// Foreign adds a mistake for each key of config, a struct of the group's settings, which is given although the kind
+// called name does not have it. who names the kind in the message.
 func Foreign[K Keyed](t Table[K], m *Mistakes, group, name, who string, config any) {
 	own, _ := t.Find(name)
 	fields := reflect.ValueOf(config)
@@ -90,7 +90,8 @@ func Foreign[K Keyed](t Table[K], m *Mistakes, group, name, who string, config a
 			}
 		}
 		value := reflect.Indirect(fields.Field(i)).Interface()
-		m.Require(false, "%s.%s is %v: %s has none, want it with %s only", group, key, value, who, strings.Join(with, ", "))
+		m.Require(false, "%s.%s is %v: %s has none, want it with %s only",
+			group, key, value, who, strings.Join(with, ", "))
 	}
 }
 

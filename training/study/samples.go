@@ -15,7 +15,8 @@ import (
 // drawLosses plots the loss of each level, and the least one if that is known.
 func drawLosses(w io.Writer, r *training.Result, least []float64) error {
 	plot := figure.LossPlot{
-		Title: r.Config.Name + ": loss of each noise level", Every: r.Config.Training.LogEvery, Window: lossWindow, LogX: true,
+		Title: r.Config.Name + ": loss of each noise level",
+		Every: r.Config.Training.LogEvery, Window: lossWindow, LogX: true,
 	}
 	for level := range r.Schedule().Levels() {
 		curve := figure.LossCurve{Sigma: r.Schedule().Sigma(level)}
@@ -75,12 +76,16 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 	if err != nil {
 		return false, err
 	}
-	x, err := sampling.Run(ctx, model, sampling.Request{Plan: plan, Prior: r.Config.Prior, Dim: dim, Seed: r.Config.Seed, N: n})
+	x, err := sampling.Run(ctx, model, sampling.Request{
+		Plan: plan, Prior: r.Config.Prior, Dim: dim, Seed: r.Config.Seed, N: n,
+	})
 	if err != nil {
 		return false, fmt.Errorf("sample %s: %w", r.Config.Name, err)
 	}
 	title := fmt.Sprintf("%s after %d iterations", r.Config.Name, r.Iterations)
-	return true, figure.WriteFile(path, func(w io.Writer) error { return figure.Still(w, manifest.Shape, bounds, x, title) })
+	return true, figure.WriteFile(path, func(w io.Writer) error {
+		return figure.Still(w, manifest.Shape, bounds, x, title)
+	})
 }
 
 // Snapshots returns what training.Options.Snapshot takes: it draws n samples of each checkpoint into samples/NAME of a

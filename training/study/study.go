@@ -1,5 +1,5 @@
-// Package study shows what a training has learned. It draws samples with the exported network, beside those of the exact
-// distribution of the data where that is known, and writes figures of them.
+// Package study shows what a training has learned. It draws samples with the exported network, beside those of the
+// exact distribution of the data where that is known, and writes figures of them.
 package study
 
 import (
@@ -43,9 +43,9 @@ type Study struct {
 	data, plainByExact, plainByModel []float32
 }
 
-// New opens the exported file onnx of a result with the ONNX Runtime library at a path, and draws n samples of each kind.
-// It returns an error that wraps data.ErrNoMixture if the distribution of the data is not known: then see [Unknown]. The
-// caller closes the study.
+// New opens the exported file onnx of a result with the ONNX Runtime library at a path, and draws n samples of each
+// kind. It returns an error that wraps data.ErrNoMixture if the distribution of the data is not known: then see
+// [Unknown]. The caller closes the study.
 func New(ctx context.Context, result *training.Result, library string, onnx []byte, n int) (*Study, error) {
 	exact, err := result.Config.Data.Mixture()
 	if err != nil {
@@ -108,8 +108,8 @@ func (s *Study) sample(ctx context.Context, n int) error {
 	return nil
 }
 
-// WriteFigures writes all figures into a folder, several at the same time, and returns their paths. It calls progress after
-// each, from several goroutines.
+// WriteFigures writes all figures into a folder, several at the same time, and returns their paths. It calls progress
+// after each, from several goroutines.
 func (s *Study) WriteFigures(
 	ctx context.Context, folder string, progress func(done, total int, file string),
 ) ([]string, error) {
@@ -156,8 +156,9 @@ func defaultPlan(m models.Manifest) (sampling.Plan, error) {
 
 func (s *Study) drawLangevin(ctx context.Context, w io.Writer) error {
 	f, err := figure.Langevin{
-		Bounds: s.bounds, Sigma: s.Result.Schedule().Last(), Exact: s.Exact, Model: s.model, Density: figure.MixtureDensity(s.Exact, 0),
-		Data: s.data, ByExact: s.plainByExact, ByModel: s.plainByModel,
+		Bounds: s.bounds, Sigma: s.Result.Schedule().Last(), Exact: s.Exact, Model: s.model,
+		Density: figure.MixtureDensity(s.Exact, 0),
+		Data:    s.data, ByExact: s.plainByExact, ByModel: s.plainByModel,
 	}.Figure(ctx)
 	if err != nil {
 		return err
