@@ -123,7 +123,7 @@ func (p *program) show(ctx context.Context, c *client.Client, a attraction, fold
 	}
 	request := client.SampleRequest{Model: m.Name, Version: m.Version, N: n, Seed: new(uint64(demoSeed))}
 	if a.moving {
-		request.Preview = previews(m, n, min(demoFrames, chainSteps(m, nil)+1))
+		request.Preview = previews(m, n, demoFrames)
 	}
 	fmt.Fprintln(p.stdout)
 	res, err := p.draw(c.Stream(ctx, request), a.model)

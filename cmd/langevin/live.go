@@ -43,7 +43,7 @@ func livePreviews(m client.Model, request client.SampleRequest) *client.PreviewO
 	if len(m.Shape) > 1 {
 		chains = liveImages
 	}
-	return previews(m, min(request.N, chains), max(2, min(liveFrames, chainSteps(m, request.Sampler)+1)))
+	return previews(m, min(request.N, chains), liveFrames)
 }
 
 // screen draws chains on a terminal, every picture over the one before, with a line about it below.

@@ -125,7 +125,7 @@ func (p *program) showModel(ctx context.Context, c *client.Client, name string, 
 		row("sigmas", fmt.Sprintf("%.4g to %.4g in %s", m.Sigmas[0], m.Sigmas[n-1], plural(n, "level")))
 	}
 	if m.Sampler != nil {
-		row("sampler", samplerText(withSchedule(m)))
+		row("sampler", samplerText(m.Sampler))
 	}
 	row("device", m.Device)
 	row("digest", m.Digest)
@@ -133,15 +133,6 @@ func (p *program) showModel(ctx context.Context, c *client.Client, name string, 
 		row("training", m.Training)
 	}
 	return t.Flush()
-}
-
-// withSchedule is the model's sampler with the schedule that it means by none.
-func withSchedule(m client.Model) client.Sampler {
-	if a, ok := m.Sampler.(client.AnnealedLangevin); ok && a.Sigmas == nil {
-		a.Sigmas = m.Sigmas
-		return a
-	}
-	return m.Sampler
 }
 
 // modelReport is what models --json writes.
@@ -167,7 +158,7 @@ func newModelReport(m client.Model) modelReport {
 	r := modelReport{
 		Name: m.Name, Version: m.Version, State: string(m.State), Error: m.Error, Default: m.Default,
 		Description: m.Description, Digest: m.Digest, Shape: m.Shape, Sigmas: m.Sigmas, Low: m.Low, High: m.High,
-		Sampler: newSamplerReport(withSchedule(m)), Device: m.Device, Aliases: m.Aliases,
+		Sampler: newSamplerReport(m.Sampler), Device: m.Device, Aliases: m.Aliases,
 	}
 	if json.Valid([]byte(m.Training)) {
 		r.Training = json.RawMessage(m.Training)

@@ -58,7 +58,7 @@ func TestModelsAsJSON(t *testing.T) {
 
 func TestModelsShow(t *testing.T) {
 	got := langevin(t, someModels(), "models", "show")
-	for _, part := range []string{"ring", "eight modes (default)", "10 to 0.1 in 3 levels", "annealed Langevin (3 levels of 100 steps)", "-10 to 10"} {
+	for _, part := range []string{"ring", "eight modes (default)", "10 to 0.1 in 3 levels", "annealed Langevin (3 sigmas, 100 steps per level, step size at the last level 0.01, denoise)", "-10 to 10"} {
 		if !strings.Contains(got.stdout, part) {
 			t.Errorf("no %q in %s", part, got.stdout)
 		}

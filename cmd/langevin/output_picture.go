@@ -1,18 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 
 	"github.com/langevin-ml/langevin/client"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/training/figure"
-)
-
-// What a server sends of previews at most: in one, and in all of a call.
-const (
-	previewBytes = 1 << 20
-	callBytes    = 64 << 20
 )
 
 func axes(m client.Model) figure.Range { return figure.Range{Low: m.Low, High: m.High} }
@@ -26,34 +20,11 @@ func checkPicture(m client.Model) error {
 	return nil
 }
 
-// previews asks for frames of as many chains as fit.
+// previews asks for at most a number of frames, with as many of the n chains as fit.
 func previews(m client.Model, n, frames int) *client.PreviewOptions {
-	fit := min(previewBytes, callBytes/frames) / (4 * max(1, elements(m.Shape)))
-	return &client.PreviewOptions{Frames: frames, Chains: min(n, max(1, fit))}
+	fit := min(langevinv1.MaxEventBytes, langevinv1.MaxPreviewBytes/frames) / (4 * max(1, elements(m.Shape)))
+	return &client.PreviewOptions{MaxFrames: frames, Chains: min(n, max(1, fit))}
 }
-
-// chainSteps is how many steps a chain takes at least, which bounds the frames that there can be.
-func chainSteps(m client.Model, s client.Sampler) int {
-	switch s := s.(type) {
-	case client.Langevin:
-		return cmp.Or(s.Steps, defaultLangevinSteps)
-	case client.PredictorCorrector:
-		return cmp.Or(s.Times, defaultTimes)
-	case client.ProbabilityFlow:
-		return cmp.Or(max(0, len(s.Sigmas)-1), s.Steps, defaultFlowSteps)
-	}
-	model, _ := m.Sampler.(client.AnnealedLangevin)
-	asked, _ := s.(client.AnnealedLangevin)
-	levels := cmp.Or(len(asked.Sigmas), len(model.Sigmas), len(m.Sigmas))
-	return levels * cmp.Or(asked.StepsPerLevel, model.StepsPerLevel)
-}
-
-// The API's defaults of Langevin.steps, PredictorCorrector.n and ProbabilityFlow.steps.
-const (
-	defaultLangevinSteps = 1000
-	defaultTimes         = 1000
-	defaultFlowSteps     = 50
-)
 
 func writePNG(w io.Writer, r *client.Result, m client.Model) error {
 	return figure.Still(w, r.Shape, axes(m), r.X, fmt.Sprintf("%s: %s", r.Model, plural(r.N, "sample")))

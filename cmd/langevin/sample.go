@@ -86,7 +86,7 @@ func (p *program) sample(ctx context.Context, o *sampleCommand, model string) er
 	if err != nil {
 		return err
 	}
-	if err := o.stateFlags.check(o.out, request.Sampler); err != nil {
+	if err := o.stateFlags.check(o.out); err != nil {
 		return err
 	}
 	write := p.toStdout(o)
@@ -179,7 +179,9 @@ func (p *program) drawSaving(ctx context.Context, c *client.Client, request clie
 	if err != nil {
 		return nil, err
 	}
-	k := o.watch(&request, p.stderr)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	k := o.watch(&request, p.stderr, stop)
 	if screen == nil {
 		res, err := p.draw(c.Stream(ctx, request), title(request), k.see)
 		return res, k.end(err)
@@ -199,7 +201,7 @@ func (p *program) toFile(o *sampleCommand, out output, file *pendingFile) delive
 			request.Model, request.Version = model.Name, model.Version
 		}
 		if out.moving {
-			request.Preview = previews(model, request.N, o.frameCount(model, request.Sampler))
+			request.Preview = o.gifPreviews(model, request.N)
 		}
 		res, err := p.drawSaving(ctx, c, request, o)
 		if err != nil {
@@ -212,12 +214,14 @@ func (p *program) toFile(o *sampleCommand, out output, file *pendingFile) delive
 	}
 }
 
-// frameCount is how many frames a .gif has: as many as asked for, or the default but no more than there are states.
-func (o *sampleCommand) frameCount(m client.Model, s client.Sampler) int {
+// gifPreviews asks for the frames of a .gif: for as many as the command line says, or for the default number but no more
+// than there are states.
+func (o *sampleCommand) gifPreviews(m client.Model, n int) *client.PreviewOptions {
+	p := previews(m, n, o.frames.n)
 	if o.given("frames") {
-		return o.frames.n
+		p.Frames, p.MaxFrames = p.MaxFrames, 0
 	}
-	return max(2, min(o.frames.n, chainSteps(m, s)+1))
+	return p
 }
 
 func drawableModel(ctx context.Context, c *client.Client, request client.SampleRequest) (client.Model, error) {

@@ -112,13 +112,16 @@ func TestSamplersAreTold(t *testing.T) {
 		text    string
 	}{
 		{client.Langevin{Sigma: 0.5, Steps: 9, StepSize: 0.1}, `{"kind":"langevin","sigma":0.5,"steps":9,"step_size":0.1,"denoise":false}`,
-			"Langevin (9 steps at sigma 0.5)"},
+			"plain Langevin (σ 0.5, 9 steps, step size 0.1)"},
 		{client.PredictorCorrector{Process: "vp", BetaMin: 0.1, BetaMax: 20, Times: 1000, Predictor: "ancestral", Corrector: "langevin",
 			CorrectorSteps: 2, SNR: 0.16, Epsilon: 1e-3, Denoise: new(true)},
 			`{"kind":"predictor_corrector","process":"vp","beta_min":0.1,"beta_max":20,"times":1000,"predictor":"ancestral","corrector":"langevin","corrector_steps":2,"snr":0.16,"epsilon":0.001,"denoise":true}`,
-			"predictor-corrector (vp, 1,000 times, predictor ancestral, corrector langevin)"},
+			"predictor-corrector (process vp, 1,000 times, predictor ancestral, corrector langevin, 2 corrector steps, smallest time 0.001)"},
 		{client.ProbabilityFlow{Sigmas: []float64{2, 1}, Method: "euler", Denoise: new(false)},
-			`{"kind":"probability_flow","sigmas":[2,1],"method":"euler","denoise":false}`, "probability flow (euler, 2 sigmas)"},
+			`{"kind":"probability_flow","sigmas":[2,1],"method":"euler","denoise":false}`, "probability flow (2 sigmas, method euler, no denoise)"},
+		{client.AnnealedLangevin{Sigmas: []float64{2}, StepsPerLevel: 1, StepLR: 0.1, Denoise: new(false), Consistent: new(false)},
+			`{"kind":"annealed_langevin","sigmas":[2],"steps_per_level":1,"step_lr":0.1,"denoise":false}`,
+			"annealed Langevin (1 sigma, 1 step per level, step size at the last level 0.1)"},
 	} {
 		report, err := json.Marshal(newSamplerReport(tt.sampler))
 		if err != nil || string(report) != tt.report {
@@ -227,7 +230,7 @@ func checkFiles(t *testing.T, folder string, want ...string) {
 func TestPreviewsFitAMessage(t *testing.T) {
 	for _, tt := range []struct{ dim, n, want int }{{2, 2000, 2000}, {2, 1 << 20, 131072}, {1 << 20, 5, 1}, {3072, 500, 85}} {
 		got := previews(client.Model{Shape: []int{tt.dim}}, tt.n, 60)
-		if got.Chains != tt.want || got.Frames != 60 {
+		if got.Chains != tt.want || got.MaxFrames != 60 {
 			t.Errorf("%d chains of %d numbers: %+v, want %d chains", tt.n, tt.dim, got, tt.want)
 		}
 	}

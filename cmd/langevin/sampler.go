@@ -2,225 +2,232 @@ package main
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/langevin-ml/langevin/client"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// The samplers, as --sampler calls them.
-const (
-	samplerAnnealed = "annealed"
-	samplerLangevin = "langevin"
-	samplerPC       = "pc"
-	samplerFlow     = "flow"
-)
-
-func samplers() []string {
-	return []string{samplerAnnealed, samplerLangevin, samplerPC, samplerFlow}
-}
-
-// samplerFlags choose how to sample; what is not given is the model's default, or the method's.
+// samplerFlags choose how to sample: a flag for every setting that the API describes. A setting that is not given has
+// the model's default, or the sampler's.
 type samplerFlags struct {
-	common flagGroup
-	own    map[string]flagGroup // the flags that a sampler takes
-
-	kind    wordValue[string]
-	denoise bool
-	sigmas  sigmasValue // annealed and flow
-
-	stepsPerLevel countValue
-	stepLR        positiveValue
-	consistent    bool
-
-	sigma    positiveValue
-	steps    countValue
-	stepSize positiveValue
-
-	process            wordValue[client.Process]
-	sigmaMin, sigmaMax positiveValue
-	betaMin, betaMax   positiveValue
-	times              countValue
-	predictor          wordValue[client.Predictor]
-	corrector          wordValue[client.Corrector]
-	correctorSteps     countValue
-	snr, epsilon       positiveValue
-
-	method    wordValue[client.FlowMethod]
-	flowSteps countValue
+	kind   wordValue[string]
+	values map[string]*settingValue // by the names of their flags
+	shown  []flagGroup
 }
 
 // groups makes the flags: those of all samplers, then those of each.
 func (s *samplerFlags) groups() []flagGroup {
-	s.kind.words = samplers()
-	s.common = newFlagGroup("Sampler")
-	s.common.flags.Var(&s.kind, "sampler", "annealed, langevin, pc or flow (default the model's, annealed)")
-	s.common.flags.BoolVar(&s.denoise, "denoise", false, "end with a noise-free step (default of pc and flow true, of the others the model's)")
-	s.own = map[string]flagGroup{
-		samplerAnnealed: newFlagGroup("Annealed Langevin dynamics, --sampler annealed (Song & Ermon 2019)"),
-		samplerLangevin: newFlagGroup("Langevin dynamics at one sigma, --sampler langevin"),
-		samplerPC:       newFlagGroup("Predictor-corrector, --sampler pc (Song et al. 2021)"),
-		samplerFlow:     newFlagGroup("Probability flow, --sampler flow (Song et al. 2021, Karras et al. 2022)"),
+	kinds := langevinv1.Samplers()
+	s.values = map[string]*settingValue{}
+	for _, d := range kinds {
+		s.kind.words = append(s.kind.words, d.GetWord())
+		for _, setting := range d.Settings {
+			s.value(setting.FlagName()).add(d.GetWord(), setting)
+		}
 	}
-	s.registerLangevin(s.own[samplerAnnealed].flags, s.own[samplerLangevin].flags)
-	s.registerPC(s.own[samplerPC].flags)
-	s.registerFlow(s.own[samplerFlow].flags)
-	return s.all()
-}
-
-func (s *samplerFlags) all() []flagGroup {
-	all := []flagGroup{s.common}
-	for _, kind := range samplers() {
-		all = append(all, s.own[kind])
+	common := newFlagGroup("Sampler")
+	common.flags.Var(&s.kind, "sampler",
+		fmt.Sprintf("%s (default the model's, %s)", alternatives(s.kind.words), defaultSampler().GetWord()))
+	s.shown = []flagGroup{common}
+	for _, d := range kinds {
+		own := newFlagGroup(fmt.Sprintf("%s, --sampler %s (%s)", d.GetTitle(), d.GetWord(), d.GetSource()))
+		for _, setting := range d.Settings {
+			group := own
+			if s.values[setting.FlagName()].common() {
+				group = common
+			}
+			s.show(group.flags, d, setting)
+		}
+		s.shown = append(s.shown, own)
 	}
-	return all
+	return s.shown
 }
 
-func (s *samplerFlags) registerLangevin(annealed, langevin *pflag.FlagSet) {
-	s.stepsPerLevel.least, s.steps.least = 1, 1
-	annealed.Var(&s.sigmas, "sigmas", "sigmas to visit, largest first, as 10,1,0.1 (default the model's)")
-	annealed.Var(&s.stepsPerLevel, "steps-per-level", "updates at each noise level (default the model's)")
-	annealed.Var(&s.stepLR, "step-lr", "step size at the smallest sigma (default the model's)")
-	annealed.BoolVar(&s.consistent, "consistent", false, "give each step the noise that its level asks for, Jolicoeur-Martineau et al. 2021 (default the model's)")
-	langevin.Var(&s.sigma, "sigma", "the one sigma (default the model's smallest)")
-	langevin.Var(&s.steps, "steps", "updates (default 1000)")
-	langevin.Var(&s.stepSize, "step-size", "step size (default that of the model's last level)")
-}
+func (s *samplerFlags) all() []flagGroup { return s.shown }
 
-func (s *samplerFlags) registerPC(flags *pflag.FlagSet) {
-	s.process.words = []client.Process{client.ProcessVE, client.ProcessVP, client.ProcessSubVP}
-	s.predictor.words = []client.Predictor{
-		client.PredictorReverseDiffusion, client.PredictorEulerMaruyama, client.PredictorAncestral, client.PredictorNone,
+// value returns the value of a flag, a new one if there is none yet.
+func (s *samplerFlags) value(flag string) *settingValue {
+	if s.values[flag] == nil {
+		s.values[flag] = &settingValue{}
 	}
-	s.corrector.words = []client.Corrector{client.CorrectorNone, client.CorrectorLangevin, client.CorrectorAnnealed}
-	s.times.least, s.correctorSteps.least = 2, 1
-	flags.Var(&s.process, "process", "diffusion process: ve, vp or sub_vp (default ve)")
-	flags.Var(&s.times, "times", "times to visit (default 1000)")
-	flags.Var(&s.predictor, "predictor", "reverse_diffusion, euler_maruyama, ancestral or none (default reverse_diffusion)")
-	flags.Var(&s.corrector, "corrector", "none, langevin (for samples of at least 64 elements) or annealed_langevin (default none)")
-	flags.Var(&s.correctorSteps, "corrector-steps", "corrector updates at each time (default 1)")
-	flags.Var(&s.snr, "snr", "signal-to-noise ratio of the corrector, below 1 (default 0.16)")
-	flags.Var(&s.epsilon, "epsilon", "smallest time, below 1 (default 1e-5 for ve, else 1e-3)")
-	flags.Var(&s.sigmaMin, "sigma-min", "ve: noise at time 0 (default the model's smallest sigma)")
-	flags.Var(&s.sigmaMax, "sigma-max", "ve: noise at time 1 (default the model's largest sigma)")
-	flags.Var(&s.betaMin, "beta-min", "vp, sub_vp: beta at time 0 (default 0.1)")
-	flags.Var(&s.betaMax, "beta-max", "vp, sub_vp: beta at time 1 (default 20)")
+	return s.values[flag]
 }
 
-func (s *samplerFlags) registerFlow(flags *pflag.FlagSet) {
-	s.method.words = []client.FlowMethod{client.FlowHeun, client.FlowEuler, client.FlowMultistep}
-	s.flowSteps.least = 1
-	flags.Var(&s.method, "method", "heun, euler or multistep (default heun)")
-	flags.Var(&s.flowSteps, "flow-steps", "steps, spaced as in Karras et al. (default 50)")
-	flags.AddFlag(s.own[samplerAnnealed].flags.Lookup("sigmas"))
+// show adds the flag of a setting of d to a group, unless it is there.
+func (s *samplerFlags) show(
+	flags *pflag.FlagSet, d langevinv1.SamplerDescription, setting langevinv1.SettingDescription,
+) {
+	name := setting.FlagName()
+	if flags.Lookup(name) != nil {
+		return
+	}
+	v := s.values[name]
+	defaults := setting.DefaultText()
+	if v.common() {
+		defaults = v.defaults()
+	}
+	f := flags.VarPF(v, name, "", settingHelp(d, setting, defaults))
+	if setting.Type() == langevinv1.SettingSwitch {
+		f.NoOptDefVal = "true"
+	}
 }
+
+// settingHelp is what help says about a setting of d: what it is, what it needs, what it may be, and its default.
+func settingHelp(d langevinv1.SamplerDescription, s langevinv1.SettingDescription, defaults string) string {
+	text := s.GetHelp()
+	if needed, found := d.Setting(s.GetNeeds().GetSetting()); found {
+		text += fmt.Sprintf(", with --%s %s", needed.FlagName(), alternatives(s.GetNeeds().GetWords()))
+	}
+	if words := s.Words(); words != nil {
+		return fmt.Sprintf("%s (%s; default %s)", text, alternatives(words), defaults)
+	}
+	return fmt.Sprintf("%s (default %s)", text, defaults)
+}
+
+// defaultSampler is the kind whose settings may be given without --sampler. It is what servers draw by then.
+func defaultSampler() langevinv1.SamplerDescription { return langevinv1.Samplers()[0] }
 
 // sampler returns what the flags ask for; nil if they say nothing.
 func (s *samplerFlags) sampler() (client.Sampler, error) {
-	kind := cmp.Or(s.kind.word, samplerAnnealed)
-	if err := s.check(kind); err != nil {
+	d, chosen := langevinv1.SamplerByWord(s.kind.word)
+	if !chosen {
+		d = defaultSampler()
+	}
+	if err := s.checkTakers(d.GetWord()); err != nil {
 		return nil, err
 	}
-	switch kind {
-	case samplerLangevin:
-		return client.Langevin{
-			Sigma: float64(s.sigma), Steps: s.steps.n, StepSize: float64(s.stepSize), Denoise: s.denoiseGiven(),
-		}, nil
-	case samplerPC:
-		return client.PredictorCorrector{
-			Process:  s.process.word,
-			SigmaMin: float64(s.sigmaMin), SigmaMax: float64(s.sigmaMax), BetaMin: float64(s.betaMin), BetaMax: float64(s.betaMax),
-			Times: s.times.n, Predictor: s.predictor.word, Corrector: s.corrector.word, CorrectorSteps: s.correctorSteps.n,
-			SNR: float64(s.snr), Epsilon: float64(s.epsilon), Denoise: s.denoiseGiven(),
-		}, nil
-	case samplerFlow:
-		return client.ProbabilityFlow{
-			Sigmas: s.sigmas, Steps: s.flowSteps.n, Method: s.method.word, Denoise: s.denoiseGiven(),
-		}, nil
+	message := d.New()
+	for _, setting := range d.Settings {
+		v := s.values[setting.FlagName()]
+		if !v.given {
+			continue
+		}
+		chosen = true
+		if err := setting.SetText(message, v.text); err != nil {
+			return nil, usagef("--%s is %s: %v", setting.FlagName(), quoted(v.text), err)
+		}
 	}
-	if s.kind.word == "" && len(s.given(kind)) == 0 && s.denoiseGiven() == nil {
+	if !chosen {
 		return nil, nil
 	}
-	return client.AnnealedLangevin{
-		Sigmas: s.sigmas, StepsPerLevel: s.stepsPerLevel.n, StepLR: float64(s.stepLR), Denoise: s.denoiseGiven(),
-		Consistent: given(s.own[samplerAnnealed], "consistent", &s.consistent),
-	}, nil
+	for _, setting := range d.Settings {
+		if err := checkTogether(d, setting, message); err != nil {
+			return nil, err
+		}
+	}
+	return client.SamplerOf(message), nil
 }
 
-// check refuses flags that would have no effect.
-func (s *samplerFlags) check(kind string) error {
-	for _, other := range samplers() {
-		for _, name := range s.given(other) {
-			takers := strings.Join(s.takers(name), " or ")
+// checkTakers refuses flags that are for other samplers than the one with the given word.
+func (s *samplerFlags) checkTakers(word string) error {
+	for _, d := range langevinv1.Samplers() {
+		for _, setting := range d.Settings {
+			name := setting.FlagName()
+			v := s.values[name]
 			switch {
-			case s.own[kind].flags.Lookup(name) != nil:
+			case !v.given || v.takes(word):
 			case s.kind.word == "":
-				return usagef("--%s needs --sampler %s", name, takers)
+				return usagef("--%s needs --sampler %s", name, alternatives(v.words))
 			default:
-				return usagef("--%s is for --sampler %s, not %s", name, takers, kind)
-			}
-		}
-	}
-	switch kind {
-	case samplerPC:
-		return s.checkPC()
-	case samplerFlow:
-		if s.sigmas != nil && s.flowSteps.n > 0 {
-			return usagef("--flow-steps and --sigmas: want one of them")
-		}
-	}
-	return nil
-}
-
-func (s *samplerFlags) checkPC() error {
-	ve := cmp.Or(s.process.word, client.ProcessVE) == client.ProcessVE
-	corrects := cmp.Or(s.corrector.word, client.CorrectorNone) != client.CorrectorNone
-	for _, name := range s.given(samplerPC) {
-		switch name {
-		case "sigma-min", "sigma-max":
-			if !ve {
-				return usagef("--%s is for --process ve", name)
-			}
-		case "beta-min", "beta-max":
-			if ve {
-				return usagef("--%s is for --process vp or sub_vp", name)
-			}
-		case "corrector-steps", "snr":
-			if !corrects {
-				return usagef("--%s needs --corrector langevin or annealed_langevin", name)
+				return usagef("--%s is for --sampler %s, not %s", name, alternatives(v.words), word)
 			}
 		}
 	}
 	return nil
 }
 
-// given returns the flags of a sampler that the command line has.
-func (s *samplerFlags) given(kind string) (names []string) {
-	s.own[kind].flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed {
-			names = append(names, f.Name)
-		}
-	})
-	return names
-}
-
-// takers returns the samplers that take a flag.
-func (s *samplerFlags) takers(name string) (kinds []string) {
-	for _, kind := range samplers() {
-		if s.own[kind].flags.Lookup(name) != nil {
-			kinds = append(kinds, kind)
-		}
-	}
-	return kinds
-}
-
-func (s *samplerFlags) denoiseGiven() *bool { return given(s.common, "denoise", &s.denoise) }
-
-// given returns the value of a flag of a group, nil if the command line does not have it.
-func given[T any](g flagGroup, name string, value *T) *T {
-	if !g.flags.Changed(name) {
+// checkTogether refuses a given setting that has no effect beside the others, or must not be given with one of them.
+func checkTogether(d langevinv1.SamplerDescription, s langevinv1.SettingDescription, sampler proto.Message) error {
+	if !s.Has(sampler) {
 		return nil
 	}
-	return value
+	if needed, words := s.Unmet(sampler); words != nil {
+		return usagef("--%s needs --%s %s", s.FlagName(), needed.FlagName(), alternatives(words))
+	}
+	if other, found := d.Setting(s.GetExcludes()); found && other.Has(sampler) {
+		return usagef("--%s and --%s: want one of them", s.FlagName(), other.FlagName())
+	}
+	return nil
+}
+
+// settingValue is the text of a flag that sets the setting of the same flag in each of some samplers.
+type settingValue struct {
+	words    []string // that choose the samplers
+	settings []langevinv1.SettingDescription
+	text     string
+	given    bool
+}
+
+func (v *settingValue) add(word string, s langevinv1.SettingDescription) {
+	v.words, v.settings = append(v.words, word), append(v.settings, s)
+}
+
+// takes reports whether the sampler that a word chooses has the setting.
+func (v *settingValue) takes(word string) bool { return slices.Contains(v.words, word) }
+
+// common reports whether every sampler has the setting.
+func (v *settingValue) common() bool { return len(v.words) == len(langevinv1.Samplers()) }
+
+// defaults says which default the setting has in which samplers: "false for langevin, true for pc and flow".
+func (v *settingValue) defaults() string {
+	var texts []string
+	words := map[string][]string{}
+	for i, s := range v.settings {
+		text := s.DefaultText()
+		if words[text] == nil {
+			texts = append(texts, text)
+		}
+		words[text] = append(words[text], v.words[i])
+	}
+	if len(texts) == 1 {
+		return texts[0]
+	}
+	for i, text := range texts {
+		texts[i] = text + " for " + strings.Join(words[text], " and ")
+	}
+	return strings.Join(texts, ", ")
+}
+
+// Type is what help calls the value.
+func (v *settingValue) Type() string {
+	switch v.settings[0].Type() {
+	case langevinv1.SettingCount:
+		return "int"
+	case langevinv1.SettingSwitch:
+		return "bool"
+	case langevinv1.SettingNumbers:
+		return "list"
+	case langevinv1.SettingWord:
+		return "word"
+	}
+	return "float"
+}
+
+func (v *settingValue) String() string { return v.text }
+
+// choices is what a shell may complete.
+func (v *settingValue) choices() []string { return v.settings[0].Words() }
+
+// Set keeps a text that one of the samplers can take. A dash in a word may stand for an underscore.
+func (v *settingValue) Set(text string) error {
+	if v.settings[0].Type() == langevinv1.SettingWord {
+		text = strings.ReplaceAll(text, "-", "_")
+	}
+	var refused error
+	for i, s := range v.settings {
+		d, _ := langevinv1.SamplerByWord(v.words[i])
+		err := s.SetText(d.New(), text)
+		if err == nil {
+			v.text, v.given = text, true
+			return nil
+		}
+		refused = cmp.Or(refused, err)
+	}
+	return refused
 }

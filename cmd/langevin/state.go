@@ -95,8 +95,14 @@ func readState(path string) (state, error) {
 func decodeState(r *bufio.Reader) (state, error) {
 	var s state
 	line, err := r.ReadBytes('\n')
-	if err != nil || json.Unmarshal(line, &s) != nil || s.Format != stateFormat || s.Sampler == nil {
+	if err != nil || !isState(line) {
 		return state{}, fmt.Errorf("it is no state that sample --save-state has written")
+	}
+	if err := json.Unmarshal(line, &s); err != nil {
+		return state{}, err
+	}
+	if s.Sampler == nil {
+		return state{}, fmt.Errorf("it does not say which sampler its states are of")
 	}
 	a, err := data.DecodeNPY(r)
 	if err != nil {
@@ -109,25 +115,12 @@ func decodeState(r *bufio.Reader) (state, error) {
 	return s, nil
 }
 
-// sampler is the inverse of newSamplerReport.
-func (r *samplerReport) sampler() client.Sampler {
-	switch r.Kind {
-	case "annealed_langevin":
-		return client.AnnealedLangevin{
-			Sigmas: r.Sigmas, StepsPerLevel: r.StepsPerLevel, StepLR: r.StepLR, Denoise: &r.Denoise, Consistent: &r.Consistent,
-		}
-	case "langevin":
-		return client.Langevin{Sigma: r.Sigma, Steps: r.Steps, StepSize: r.StepSize, Denoise: &r.Denoise}
-	case "predictor_corrector":
-		return client.PredictorCorrector{
-			Process: r.Process, SigmaMin: r.SigmaMin, SigmaMax: r.SigmaMax, BetaMin: r.BetaMin, BetaMax: r.BetaMax,
-			Times: r.Times, Predictor: r.Predictor, Corrector: r.Corrector, CorrectorSteps: r.CorrectorSteps,
-			SNR: r.SNR, Epsilon: r.Epsilon, Denoise: &r.Denoise,
-		}
-	case "probability_flow":
-		return client.ProbabilityFlow{Sigmas: r.Sigmas, Steps: r.Steps, Method: r.Method, Denoise: &r.Denoise}
+// isState reports whether a line is the first one of a state file.
+func isState(line []byte) bool {
+	var head struct {
+		Format string `json:"format"`
 	}
-	return nil
+	return json.Unmarshal(line, &head) == nil && head.Format == stateFormat
 }
 
 // stateFlags save where chains stand, and go on from there.
@@ -161,16 +154,10 @@ func (f *stateFlags) fromState(model string, given func(string) bool, others []s
 	return saved.request(), nil
 }
 
-// check refuses what could be saved but not resumed.
-func (f *stateFlags) check(out string, s client.Sampler) error {
-	if f.save == "" {
-		return nil
-	}
-	if strings.HasSuffix(strings.ToLower(out), ".gif") {
+// check refuses to save what --resume cannot go on from.
+func (f *stateFlags) check(out string) error {
+	if f.save != "" && strings.HasSuffix(strings.ToLower(out), ".gif") {
 		return usagef("--save-state does not go with a .gif, which shows other states")
-	}
-	if flow, ok := s.(client.ProbabilityFlow); ok && cmp.Or(flow.Method, client.FlowHeun) != client.FlowEuler {
-		return usagef("--save-state does not go with --method %s, whose steps remember earlier ones: want euler", cmp.Or(flow.Method, client.FlowHeun))
 	}
 	return nil
 }
@@ -185,31 +172,43 @@ type keeper struct {
 	step    int // of the state that is written
 	saved   bool
 	err     error
+	stop    func() // ends the call
+	refused error  // why the call was ended
 }
 
-// watch has the call send every chain's state at the end of every level.
-func (f *stateFlags) watch(request *client.SampleRequest, warn io.Writer) *keeper {
+// watch has the call send every chain's state at the end of every level. It calls stop if there is no use in them.
+func (f *stateFlags) watch(request *client.SampleRequest, warn io.Writer, stop func()) *keeper {
 	if f.save != "" {
 		request.Preview = &client.PreviewOptions{EveryLevel: true, Chains: request.N}
 	}
-	return &keeper{flags: *f, warn: warn, written: time.Now()}
+	return &keeper{flags: *f, warn: warn, written: time.Now(), stop: stop}
 }
 
 func (k *keeper) see(e client.Event) {
 	switch e := e.(type) {
 	case client.Started:
-		k.started = e
-		if was := k.flags.engine; was != "" && was != e.Engine {
-			fmt.Fprintf(k.warn, "langevin: the state comes from %s and goes on with %s: the last digits may differ\n", strconv.Quote(was), strconv.Quote(e.Engine))
-		}
+		k.begin(e)
 	case client.Preview:
-		if k.flags.save == "" || e.Step >= k.started.Steps {
+		if k.flags.save == "" || k.refused != nil || e.Step >= k.started.Steps {
 			return
 		}
 		k.newest = &e
 		if time.Since(k.written) >= saveEvery {
 			k.flush()
 		}
+	}
+}
+
+// begin ends a call from whose states none can go on.
+func (k *keeper) begin(e client.Started) {
+	k.started = e
+	if was := k.flags.engine; was != "" && was != e.Engine {
+		fmt.Fprintf(k.warn, "langevin: the state comes from %s and goes on with %s: the last digits may differ\n",
+			strconv.Quote(was), strconv.Quote(e.Engine))
+	}
+	if k.flags.save != "" && (!e.Resumable || newSamplerReport(e.Sampler) == nil) {
+		k.refused = usagef("--save-state does not go with %s: --resume could not go on from its states", samplerText(e.Sampler))
+		k.stop()
 	}
 }
 
@@ -229,6 +228,9 @@ func (k *keeper) flush() {
 
 // end joins what became of the state to what became of the call, and says how to go on if it failed.
 func (k *keeper) end(err error) error {
+	if k.refused != nil {
+		return k.refused
+	}
 	k.flush()
 	if err != nil && k.saved {
 		fmt.Fprintf(k.warn, "langevin: the state after step %d is saved: go on with --resume %s\n", k.step, k.flags.save)

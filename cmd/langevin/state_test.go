@@ -42,7 +42,7 @@ func TestStateTravels(t *testing.T) {
 	} {
 		t.Chdir(t.TempDir())
 		started := client.Started{
-			Model: "ring", Version: 2, Digest: "d", N: 2, Seed: math.MaxUint64, FirstChain: 4, Shape: []int{2}, Steps: 9, Engine: "e",
+			Model: "ring", Version: 2, Digest: "d", N: 2, Seed: math.MaxUint64, FirstChain: 4, Shape: []int{2}, Steps: 9, Engine: "e", Resumable: true,
 			Sampler: tt.Sampler, Condition: tt.Condition, Columns: tt.Columns, Guidance: tt.Guidance,
 		}
 		got := langevin(t, fake.Script{Sample: interrupted(started, client.Preview{Batch: x, FirstChain: 4, Step: 3, Sigma: 1})},
@@ -64,6 +64,76 @@ func TestStateTravels(t *testing.T) {
 			t.Errorf("asked for (-want +got):\n%s", diff)
 		}
 	}
+}
+
+// TestOldStates: files of every kind of sampler, as they were written when each kind had code of its own, ask for the
+// sampler that they were drawn with.
+func TestOldStates(t *testing.T) {
+	for _, tt := range []struct {
+		sampler string // in the file
+		want    client.Sampler
+	}{
+		{`{"kind":"annealed_langevin","sigmas":[3,1],"steps_per_level":4,"step_lr":0.002,"denoise":false}`,
+			client.AnnealedLangevin{
+				Sigmas: []float64{3, 1}, StepsPerLevel: 4, StepLR: 0.002, Denoise: new(false), Consistent: new(false)}},
+		{`{"kind":"annealed_langevin","sigmas":[3,1],"steps_per_level":4,"step_lr":1,"denoise":true,"consistent":true}`,
+			client.AnnealedLangevin{
+				Sigmas: []float64{3, 1}, StepsPerLevel: 4, StepLR: 1, Denoise: new(true), Consistent: new(true)}},
+		{`{"kind":"langevin","sigma":0.2,"steps":9,"step_size":0.002,"denoise":false}`,
+			client.Langevin{Sigma: 0.2, Steps: 9, StepSize: 0.002, Denoise: new(false)}},
+		{`{"kind":"predictor_corrector","process":"ve","sigma_min":0.2,"sigma_max":20,"times":5,` +
+			`"predictor":"reverse_diffusion","corrector":"none","corrector_steps":1,"snr":0.16,"epsilon":0.00001,"denoise":true}`,
+			client.PredictorCorrector{
+				Process: client.ProcessVE, SigmaMin: 0.2, SigmaMax: 20, Times: 5, Predictor: client.PredictorReverseDiffusion,
+				Corrector: client.CorrectorNone, CorrectorSteps: 1, SNR: 0.16, Epsilon: 1e-5, Denoise: new(true)}},
+		{`{"kind":"predictor_corrector","process":"vp","beta_min":0.1,"beta_max":10,"times":50,` +
+			`"predictor":"reverse_diffusion","corrector":"annealed_langevin","corrector_steps":2,"snr":0.16,"epsilon":0.001,` +
+			`"denoise":true}`,
+			client.PredictorCorrector{
+				Process: client.ProcessVP, BetaMin: 0.1, BetaMax: 10, Times: 50, Predictor: client.PredictorReverseDiffusion,
+				Corrector: client.CorrectorAnnealed, CorrectorSteps: 2, SNR: 0.16, Epsilon: 1e-3, Denoise: new(true)}},
+		{`{"kind":"probability_flow","sigmas":[20,5.868240018366638,0.2],"method":"euler","denoise":false}`,
+			client.ProbabilityFlow{
+				Sigmas: []float64{20, 5.868240018366638, 0.2}, Method: client.FlowEuler, Denoise: new(false)}},
+	} {
+		head := `{"format":"langevin-state-1","model":"ring","version":1,"digest":"35bf","engine":"onnxruntime 1.30.0, cpu",` +
+			`"seed":"7","first_chain":"0","step":4,"sampler":` + tt.sampler + "}\n"
+		writeFiles(t, map[string][]byte{"s": append([]byte(head), npy("<f4", "(1, 2)", []float32{1, 2})...)})
+		s, err := readState("s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := client.SampleRequest{
+			Model: "ring", Version: 1, N: 1, Seed: new(uint64(7)), Sampler: tt.want,
+			Resume: &client.Resume{Digest: "35bf", Step: 4, X: client.Batch{X: []float32{1, 2}, N: 1, Shape: []int{2}}},
+		}
+		if diff := cmp.Diff(want, s.request()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.sampler, diff)
+		}
+	}
+}
+
+// TestUnresumable: a call from whose states none can go on ends at once and leaves no files.
+func TestUnresumable(t *testing.T) {
+	t.Chdir(t.TempDir())
+	started := client.Started{
+		Model: "ring", N: 1, Shape: []int{2}, Steps: 9,
+		Sampler: client.ProbabilityFlow{Sigmas: []float64{2, 1}, Method: client.FlowHeun},
+	}
+	script := fake.Script{Sample: func(ctx context.Context, _ client.SampleRequest, emit func(client.Event) error) error {
+		if err := emit(started); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	got := langevin(t, script, "sample", "ring", "--save-state", "s", "--out", "x.npy")
+	const want = "--save-state does not go with probability flow (2 sigmas, method heun): " +
+		"--resume could not go on from its states"
+	if got.code != exitUsage || got.stdout != "" || !oneLineWith(got.stderr, want) {
+		t.Errorf("%+v\nwant code 2 and %q", got, want)
+	}
+	checkFiles(t, ".")
 }
 
 // TestResumedSamples: from the state that a call left, another server goes on to the same bytes.
@@ -91,10 +161,14 @@ func TestBadStates(t *testing.T) {
 		"short": []byte(head),
 		"flat":  append([]byte(head), npy("<f4", "(2,)", []float32{1, 2})...),
 		"bytes": append([]byte(head), npy("|u1", "(2, 1)", []uint8{1, 2})...),
+		"newer": []byte(`{"format":"langevin-state-1","sampler":{"kind":"walk"}}` + "\n"),
+		"none":  []byte(`{"format":"langevin-state-1","sampler":null}` + "\n"),
 	})
 	for name, want := range map[string]string{
 		"nowhere": "read nowhere: no such file", "npy": "read npy: it is no state", "other": "read other: it is no state",
 		"short": "read short: it is not in NumPy's array format", "flat": "its states have shape [2]", "bytes": "its states have shape [2 1]",
+		"newer": `read newer: kind of sampler is "walk", which this program does not know`,
+		"none":  "read none: it does not say which sampler its states are of",
 	} {
 		if got := langevin(t, fake.Script{}, "sample", "--resume", name); got.code != exitFailed || !oneLineWith(got.stderr, want) {
 			t.Errorf("--resume %s: %+v, want %q", name, got, want)

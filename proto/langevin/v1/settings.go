@@ -239,13 +239,13 @@ func (s SettingDescription) refuse() error { return fmt.Errorf("want %s", s.Allo
 func (s SettingDescription) Allowed() string {
 	switch s.Type() {
 	case SettingCount:
-		return fmt.Sprintf("a whole number, at least %g", s.bounds().least)
+		return fmt.Sprintf("a whole number from %g to %d", s.bounds().least, math.MaxInt32)
 	case SettingSwitch:
 		return "true or false"
 	case SettingWord:
 		return alternatives(s.Words())
 	case SettingNumbers:
-		return "finite numbers above 0, the largest first, as 10,1,0.1"
+		return "finite numbers above 0, each below the one before, as 10,1,0.1"
 	}
 	return "a finite number" + s.bounds().text()
 }
