@@ -13,23 +13,23 @@ import (
 // benchCommand holds the flags of langevin bench.
 type benchCommand struct {
 	connection
-	model         string
-	chains        countValue
-	stepsPerLevel countValue
-	clients       countValue
-	rate          positiveValue
-	requests      countValue
-	duration      time.Duration
-	warmup        time.Duration
-	cancel        float64
-	seed          seedValue
-	seeds         countValue
-	json          bool
+	samplerFlags
+	model    string
+	chains   countValue
+	clients  countValue
+	rate     positiveValue
+	requests countValue
+	duration time.Duration
+	warmup   time.Duration
+	cancel   float64
+	seed     seedValue
+	seeds    countValue
+	json     bool
 }
 
 func (p *program) benchCommand() *cobra.Command {
 	o := &benchCommand{
-		chains: countValue{16, 1}, stepsPerLevel: countValue{0, 1}, clients: countValue{0, 1},
+		chains: countValue{16, 1}, clients: countValue{0, 1},
 		requests: countValue{1_000_000, 1}, seeds: countValue{8, 1},
 	}
 	c := &cobra.Command{
@@ -48,24 +48,31 @@ that end in it. Results of one seed must be equal to the last bit: bench compare
 fails if one differs.`,
 		Example: `  langevin bench --model ring --clients 8
   langevin bench --model ring --rate 50 --chains 16 --duration 30s --json
+  langevin bench --model mnist --clients 4 --sampler flow --flow-steps 20
   langevin bench --local --clients 64 --steps-per-level 10 --cancel 0.1`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return p.bench(c.Context(), o) },
 	}
-	o.connection.register(c.Flags())
-	c.Flags().StringVar(&o.model, "model", "", "model to draw, NAME or NAME@VERSION (default the server's)")
-	c.Flags().Var(&o.chains, "chains", "chains of one request")
-	c.Flags().Var(&o.stepsPerLevel, "steps-per-level", "updates at each noise level (default the model's)")
-	c.Flags().Var(&o.clients, "clients", "closed loop: clients that ask again and again (default 1)")
-	c.Flags().Var(&o.rate, "rate", "open loop: requests a second, on average")
-	c.Flags().Var(&o.requests, "requests", "stop after so many requests")
-	c.Flags().DurationVar(&o.duration, "duration", 10*time.Second, "how long to measure")
-	c.Flags().DurationVar(&o.warmup, "warmup", 2*time.Second, "how long to load the server before that")
-	c.Flags().Float64Var(&o.cancel, "cancel", 0, "share of the requests whose client leaves half-way, from 0 to 1")
-	c.Flags().Var(&o.seed, "seed", "of the arrivals, of who leaves, and of the first request's noise (default 1)")
-	c.Flags().Var(&o.seeds, "seeds", "requests take turns with so many seeds")
-	c.Flags().BoolVar(&o.json, "json", false, "write one JSON object")
+	groupFlags(c, o.groups()...)
 	return c
+}
+
+// groups makes the flags, in the order that help shows them.
+func (o *benchCommand) groups() []flagGroup {
+	load, where := newFlagGroup("What to draw, and how often"), newFlagGroup("Who draws")
+	load.flags.StringVar(&o.model, "model", "", "model to draw, NAME or NAME@VERSION (default the server's)")
+	load.flags.Var(&o.chains, "chains", "chains of one request")
+	load.flags.Var(&o.clients, "clients", "closed loop: clients that ask again and again (default 1)")
+	load.flags.Var(&o.rate, "rate", "open loop: requests a second, on average")
+	load.flags.Var(&o.requests, "requests", "stop after so many requests")
+	load.flags.DurationVar(&o.duration, "duration", 10*time.Second, "how long to measure")
+	load.flags.DurationVar(&o.warmup, "warmup", 2*time.Second, "how long to load the server before that")
+	load.flags.Float64Var(&o.cancel, "cancel", 0, "share of the requests whose client leaves half-way, from 0 to 1")
+	load.flags.Var(&o.seed, "seed", "of the arrivals, of who leaves, and of the first request's noise (default 1)")
+	load.flags.Var(&o.seeds, "seeds", "requests take turns with so many seeds")
+	load.flags.BoolVar(&o.json, "json", false, "write one JSON object")
+	o.connection.register(where.flags)
+	return append(append([]flagGroup{load}, o.samplerFlags.groups()...), where)
 }
 
 func (p *program) bench(ctx context.Context, o *benchCommand) error {
@@ -77,10 +84,11 @@ func (p *program) bench(ctx context.Context, o *benchCommand) error {
 	if err != nil {
 		return err
 	}
-	request := client.SampleRequest{Model: name, Version: version, N: o.chains.n}
-	if o.stepsPerLevel.n > 0 {
-		request.Sampler = client.AnnealedLangevin{StepsPerLevel: o.stepsPerLevel.n}
+	sampler, err := o.sampler()
+	if err != nil {
+		return err
 	}
+	request := client.SampleRequest{Model: name, Version: version, N: o.chains.n, Sampler: sampler}
 	return p.use(ctx, o.connection, func(ctx context.Context, c *client.Client) error {
 		return p.benchServer(ctx, c, *l, request, o.json)
 	})

@@ -107,6 +107,7 @@ func TestUsage(t *testing.T) {
 		"sample --sampler pc --corrector none --corrector-steps 2": "--corrector-steps needs --corrector langevin or annealed_langevin",
 		"sample --sampler pc --snr 1":                              "--snr is 1: want a finite number above 0 and below 1",
 		"sample --sampler pc --times 1":                            "--times is 1: want a whole number from 2 to 2147483647",
+		"bench --snr 0.1":                                          "--snr needs --sampler pc",
 		"sample --interpolate 1":                                   "--interpolate is 1: want a whole number from 2 to 2147483647",
 		"sample --mask m.npy":                                      "--mask needs --inpaint",
 		"sample --inpaint x.npy":                                   "--inpaint needs --mask",

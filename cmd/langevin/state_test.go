@@ -127,7 +127,7 @@ func TestUnresumable(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	got := langevin(t, script, "sample", "ring", "--save-state", "s", "--out", "x.npy")
+	got := langevin(t, script, "sample", "ring", "--save-state", "s", "--out", "x.npy", "--timeout", "10s")
 	const want = "--save-state does not go with probability flow (2 sigmas, method heun): " +
 		"--resume could not go on from its states"
 	if got.code != exitUsage || got.stdout != "" || !oneLineWith(got.stderr, want) {
