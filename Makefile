@@ -153,7 +153,7 @@ GENERATORS := .tools/buf .tools/protoc-gen-go .tools/protoc-gen-go-grpc
 .PHONY: check-generated
 check-generated: $(GENERATORS)
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && .tools/buf generate --output "$$fresh" && \
-	sums() { (cd "$$1" && find proto server docs client -name '*.pb.go' -o -name '*.gen.go' -o -name api.md | sort | xargs cksum); } && \
+	sums() { (cd "$$1" && find proto server docs client -name '*.pb.go' -o -name '*.gen.go' -o -name api.md -o -name samplers.md | sort | xargs cksum); } && \
 	[ "$$(sums "$$fresh")" = "$$(sums .)" ] || { echo "generated code is stale: run make generate"; exit 1; }
 	@echo "ok  generated code"
 

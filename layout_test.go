@@ -64,7 +64,7 @@ var rules = map[string]rule{
 
 	"models/onnxgraph": {ours: none},
 
-	"docs/apidoc": {ours: none, others: []string{"google.golang.org/protobuf", apiRules}},
+	"docs/apidoc": {ours: []string{"proto"}, others: []string{"google.golang.org/protobuf", apiRules}},
 
 	"bench/networks": {ours: []string{"training", "models", "sampling"}},
 	"bench/trainer":  {ours: []string{"ort", "training", "models", "sampling"}},

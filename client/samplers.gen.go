@@ -9,7 +9,7 @@ import (
 
 // AnnealedLangevin runs StepsPerLevel Langevin updates x + a s + sqrt(2a) z at every noise level, from the largest
 // sigma to the smallest, with step size a = StepLR sigma^2 / sigma_last^2 (Song & Ermon 2019, algorithm 1, in the
-// full-step convention of their code). Zero fields mean the model's defaults.
+// full-step convention of their code). A field that is zero means the model's default.
 type AnnealedLangevin struct {
 	// The noise schedule: finite, positive, strictly decreasing. Empty means the model's own.
 	Sigmas []float64
@@ -20,9 +20,9 @@ type AnnealedLangevin struct {
 	// End with the noise-free step x + sigma_last^2 s (Song & Ermon 2020).
 	// Nil means the default.
 	Denoise *bool
-	// Give each step the noise that its level asks for, sqrt(sigma'^2 - (1 - a/sigma^2)^2 sigma^2) with sigma' the sigma that the
-	// step goes to, instead of sqrt(2a), which leaves more (Jolicoeur-Martineau et al. 2021). StepLR has to be large enough for
-	// one step to lead to the next level.
+	// Add the noise that each level asks for, sqrt(sigma'^2 - (1 - a/sigma^2)^2 sigma^2), where sigma' is the sigma that
+	// the step goes to (Jolicoeur-Martineau et al. 2021). Without it a step adds sqrt(2a), which leaves more noise than the
+	// level has. StepLR has to be large enough for one step to lead to the next level.
 	// Nil means the default.
 	Consistent *bool
 }
@@ -49,13 +49,14 @@ func readAnnealedLangevin(m *v1.AnnealedLangevin) AnnealedLangevin {
 }
 
 // Langevin runs plain Langevin dynamics x + a s + sqrt(2a) z at one sigma. It is the control that shows what
-// annealing is for: it does not find the weights of separated modes. Zero fields mean the model's defaults.
+// annealing is for: it does not find the weights of separated modes. A field that is zero means its default, which
+// may depend on the model.
 type Langevin struct {
-	// Where the score is asked for; finite, above 0. The default is the model's smallest sigma.
+	// The noise level at which the score is evaluated; finite, above 0. The default is the model's smallest sigma.
 	Sigma float64
 	// Updates, at least 1. The default is 1000.
 	Steps int
-	// The step size a, in squared units of x; finite, above 0. The default is that of the model's last level.
+	// The step size a, in squared units of x; finite, above 0. The default is the step size of the model's last level.
 	StepSize float64
 	// End with the noise-free step x + sigma^2 s.
 	// Nil means the default.
@@ -82,10 +83,10 @@ func readLangevin(m *v1.Langevin) Langevin {
 }
 
 // PredictorCorrector runs the sampler of Song et al. (2021, arXiv 2011.13456, appendix G) for a diffusion process: at
-// each of n times CorrectorSteps Langevin updates, then one predictor step. Step sizes that depend on norms use
-// those of the chain itself, never a mean over the batch. Zero fields mean the defaults given with them.
+// each of n times it makes CorrectorSteps Langevin updates and then one predictor step. Step sizes that depend on
+// norms use the norms of the chain itself, never a mean over the batch. A field that is zero means its default.
 type PredictorCorrector struct {
-	// Which process.
+	// The process. The default is VE.
 	Process Process
 	// VE: the noise at time 0; finite, above 0. The default is the model's smallest sigma.
 	SigmaMin float64
@@ -97,9 +98,9 @@ type PredictorCorrector struct {
 	BetaMax float64
 	// Times, at least 2. The default is 1000.
 	Times int
-	// How to get from one time to the next.
+	// The rule that takes a chain from one time to the next. The default is reverse diffusion.
 	Predictor Predictor
-	// How to get closer to the density of a time.
+	// The rule that brings a chain closer to the density of its time. The default is none.
 	Corrector Corrector
 	// Corrector updates at each time, at least 1. The default is 1.
 	CorrectorSteps int
@@ -150,14 +151,14 @@ func readPredictorCorrector(m *v1.PredictorCorrector) PredictorCorrector {
 
 // ProbabilityFlow integrates the ordinary differential equation dx/dsigma = -sigma s(x, sigma), whose solutions have
 // the densities of the data blurred by every sigma (Song et al. 2021, section 4.3; Karras et al. 2022). There is no
-// noise but the initial state, drawn from N(0, sigma_max^2). Zero fields mean the defaults given with them.
+// noise but the initial state, drawn from N(0, sigma_max^2). A field that is zero means its default.
 type ProbabilityFlow struct {
 	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps + 1 sigmas from the
 	// model's largest to its smallest, spaced as in Karras et al. (2022, equation 5) with rho = 7.
 	Sigmas []float64
 	// Steps of the default spacing, at least 1. The default is 50.
 	Steps int
-	// The rule for a step.
+	// The rule for a step. The default is Heun's.
 	Method FlowMethod
 	// End with the step to sigma = 0, one more evaluation. The default is true.
 	// Nil means the default.
@@ -190,10 +191,10 @@ type Process string
 const (
 	// Variance exploding.
 	ProcessVE Process = "ve"
-	// Variance preserving. Its noise in units of the data reaches sigma = 152 with the default betas: meant for models
-	// trained that far.
+	// Variance preserving. With the default betas its noise reaches sigma = 152 in units of the data, so it is for models
+	// that were trained that far.
 	ProcessVP Process = "vp"
-	// Sub-variance preserving; see PROCESS_VP.
+	// Sub-variance preserving. It is for the same models as VP.
 	ProcessSubVP Process = "sub_vp"
 )
 

@@ -1,5 +1,5 @@
-// Command apidoc is a plugin of protoc and buf that writes the reference of an API, docs/api.md, from the comments of
-// its .proto files.
+// Command apidoc is a plugin of protoc and buf that writes the reference of an API, docs/api.md, and the page of its
+// samplers, docs/samplers.md, from the comments and options of its .proto files.
 package main
 
 import (
@@ -18,6 +18,7 @@ func main() {
 		if files := ours(plugin.Files); len(files) > 0 {
 			d := document{plugin.NewGeneratedFile("api.md", "")}
 			d.write(files)
+			document{plugin.NewGeneratedFile("samplers.md", "")}.samplers(files)
 		}
 		return nil
 	})

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 
 	"google.golang.org/protobuf/compiler/protogen"
@@ -103,10 +104,7 @@ func enumsOf(kinds []sampler) []*protogen.Enum {
 
 // goName is the name of the setting in the Go client.
 func (s setting) goName() string {
-	if s.option.GetName() != "" {
-		return pascal(s.option.GetName())
-	}
-	return pascal(string(s.field.Desc.Name()))
+	return langevinv1.GoSpelling(cmp.Or(s.option.GetName(), string(s.field.Desc.Name())))
 }
 
 // path is how Go code reaches the setting's field from the sampler's message: "Sde.SigmaMin".
@@ -124,18 +122,4 @@ func (s setting) wireName(k sampler) string {
 		names = append(names, string(s.parent.Desc.Name()))
 	}
 	return strings.Join(append(names, string(s.field.Desc.Name())), ".")
-}
-
-// pascal writes a name of the API as Go does.
-func pascal(name string) string {
-	parts := strings.Split(name, "_")
-	for i, part := range parts {
-		switch part {
-		case "lr", "snr", "sde", "vp", "ve":
-			parts[i] = strings.ToUpper(part)
-		default:
-			parts[i] = strings.ToUpper(part[:1]) + part[1:]
-		}
-	}
-	return strings.Join(parts, "")
 }

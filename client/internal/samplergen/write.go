@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/compiler/protogen"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
@@ -122,7 +121,7 @@ func (w writer) enum(e *protogen.Enum) {
 	w.P("const (")
 	for _, v := range e.Values[1:] {
 		w.comment(string(v.Comments.Leading), sampler{})
-		w.P(constName(e, v), " ", name, " = ", fmt.Sprintf("%q", word(e, v)))
+		w.P(langevinv1.GoConstant(v.Desc), " ", name, " = ", fmt.Sprintf("%q", word(e, v)))
 	}
 	w.P(")")
 	w.P()
@@ -130,7 +129,7 @@ func (w writer) enum(e *protogen.Enum) {
 	w.P("func ", wordsName(e), "() []", name, " {")
 	names := []string{`""`}
 	for _, v := range e.Values[1:] {
-		names = append(names, constName(e, v))
+		names = append(names, langevinv1.GoConstant(v.Desc))
 	}
 	w.P("return []", name, "{", strings.Join(names, ", "), "}")
 	w.P("}")
@@ -144,14 +143,6 @@ func wordsName(e *protogen.Enum) string {
 func word(e *protogen.Enum, v *protogen.EnumValue) string {
 	prefix := strings.TrimSuffix(string(e.Values[0].Desc.Name()), "UNSPECIFIED")
 	return strings.ToLower(strings.TrimPrefix(string(v.Desc.Name()), prefix))
-}
-
-func constName(e *protogen.Enum, v *protogen.EnumValue) string {
-	option, _ := proto.GetExtension(v.Desc.Options(), langevinv1.E_EnumWord).(*langevinv1.EnumWord)
-	if option.GetGo() != "" {
-		return option.GetGo()
-	}
-	return e.GoIdent.GoName + pascal(word(e, v))
 }
 
 func goType(s setting) string {
@@ -175,7 +166,7 @@ func (w writer) comment(text string, k sampler) {
 			text = regexp.MustCompile(`\b`+name+`\b`).ReplaceAllString(text, s.goName())
 		}
 	}
-	text = strings.ReplaceAll(text, "Fields left out take", "Zero fields mean")
+	text = strings.ReplaceAll(text, "A field that is left out has", "A field that is zero means")
 	for line := range strings.Lines(text) {
 		w.P("//", strings.TrimRight(line, "\n"))
 	}

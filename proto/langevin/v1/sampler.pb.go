@@ -30,10 +30,10 @@ const (
 	Process_PROCESS_UNSPECIFIED Process = 0
 	// Variance exploding.
 	Process_PROCESS_VE Process = 1
-	// Variance preserving. Its noise in units of the data reaches sigma = 152 with the default betas: meant for models
-	// trained that far.
+	// Variance preserving. With the default betas its noise reaches sigma = 152 in units of the data, so it is for models
+	// that were trained that far.
 	Process_PROCESS_VP Process = 2
-	// Sub-variance preserving; see PROCESS_VP.
+	// Sub-variance preserving. It is for the same models as VP.
 	Process_PROCESS_SUB_VP Process = 3
 )
 
@@ -258,7 +258,7 @@ func (FlowMethod) EnumDescriptor() ([]byte, []int) {
 
 // AnnealedLangevin runs steps_per_level Langevin updates x + a s + sqrt(2a) z at every noise level, from the largest
 // sigma to the smallest, with step size a = step_lr sigma^2 / sigma_last^2 (Song & Ermon 2019, algorithm 1, in the
-// full-step convention of their code). Fields left out take the model's defaults.
+// full-step convention of their code). A field that is left out has the model's default.
 type AnnealedLangevin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The noise schedule: finite, positive, strictly decreasing. Empty means the model's own.
@@ -269,9 +269,9 @@ type AnnealedLangevin struct {
 	StepLr *float64 `protobuf:"fixed64,3,opt,name=step_lr,json=stepLr,proto3,oneof" json:"step_lr,omitempty"`
 	// End with the noise-free step x + sigma_last^2 s (Song & Ermon 2020).
 	Denoise *bool `protobuf:"varint,4,opt,name=denoise,proto3,oneof" json:"denoise,omitempty"`
-	// Give each step the noise that its level asks for, sqrt(sigma'^2 - (1 - a/sigma^2)^2 sigma^2) with sigma' the sigma that the
-	// step goes to, instead of sqrt(2a), which leaves more (Jolicoeur-Martineau et al. 2021). step_lr has to be large enough for
-	// one step to lead to the next level.
+	// Add the noise that each level asks for, sqrt(sigma'^2 - (1 - a/sigma^2)^2 sigma^2), where sigma' is the sigma that
+	// the step goes to (Jolicoeur-Martineau et al. 2021). Without it a step adds sqrt(2a), which leaves more noise than the
+	// level has. step_lr has to be large enough for one step to lead to the next level.
 	Consistent    *bool `protobuf:"varint,5,opt,name=consistent,proto3,oneof" json:"consistent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -343,14 +343,15 @@ func (x *AnnealedLangevin) GetConsistent() bool {
 }
 
 // Langevin runs plain Langevin dynamics x + a s + sqrt(2a) z at one sigma. It is the control that shows what
-// annealing is for: it does not find the weights of separated modes. Fields left out take the model's defaults.
+// annealing is for: it does not find the weights of separated modes. A field that is left out has its default, which
+// may depend on the model.
 type Langevin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where the score is asked for; finite, above 0. The default is the model's smallest sigma.
+	// The noise level at which the score is evaluated; finite, above 0. The default is the model's smallest sigma.
 	Sigma *float64 `protobuf:"fixed64,1,opt,name=sigma,proto3,oneof" json:"sigma,omitempty"`
 	// Updates, at least 1. The default is 1000.
 	Steps *int32 `protobuf:"varint,2,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
-	// The step size a, in squared units of x; finite, above 0. The default is that of the model's last level.
+	// The step size a, in squared units of x; finite, above 0. The default is the step size of the model's last level.
 	StepSize *float64 `protobuf:"fixed64,3,opt,name=step_size,json=stepSize,proto3,oneof" json:"step_size,omitempty"`
 	// End with the noise-free step x + sigma^2 s.
 	Denoise       *bool `protobuf:"varint,4,opt,name=denoise,proto3,oneof" json:"denoise,omitempty"`
@@ -417,17 +418,17 @@ func (x *Langevin) GetDenoise() bool {
 }
 
 // PredictorCorrector runs the sampler of Song et al. (2021, arXiv 2011.13456, appendix G) for a diffusion process: at
-// each of n times corrector_steps Langevin updates, then one predictor step. Step sizes that depend on norms use
-// those of the chain itself, never a mean over the batch. Fields left out take the defaults given with them.
+// each of n times it makes corrector_steps Langevin updates and then one predictor step. Step sizes that depend on
+// norms use the norms of the chain itself, never a mean over the batch. A field that is left out has its default.
 type PredictorCorrector struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The process. The default is VE between the model's smallest and largest sigma.
 	Sde *Sde `protobuf:"bytes,1,opt,name=sde,proto3" json:"sde,omitempty"`
 	// Times, at least 2. The default is 1000.
 	N *int32 `protobuf:"varint,2,opt,name=n,proto3,oneof" json:"n,omitempty"`
-	// How to get from one time to the next.
+	// The rule that takes a chain from one time to the next. The default is reverse diffusion.
 	Predictor Predictor `protobuf:"varint,3,opt,name=predictor,proto3,enum=langevin.v1.Predictor" json:"predictor,omitempty"`
-	// How to get closer to the density of a time.
+	// The rule that brings a chain closer to the density of its time. The default is none.
 	Corrector Corrector `protobuf:"varint,4,opt,name=corrector,proto3,enum=langevin.v1.Corrector" json:"corrector,omitempty"`
 	// Corrector updates at each time, at least 1. The default is 1.
 	CorrectorSteps *int32 `protobuf:"varint,5,opt,name=corrector_steps,json=correctorSteps,proto3,oneof" json:"corrector_steps,omitempty"`
@@ -530,7 +531,7 @@ func (x *PredictorCorrector) GetDenoise() bool {
 // Sde is a diffusion process that turns data into noise over times 0 to 1 (Song et al. 2021, section 3.4).
 type Sde struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which process.
+	// The process. The default is VE.
 	Process Process `protobuf:"varint,1,opt,name=process,proto3,enum=langevin.v1.Process" json:"process,omitempty"`
 	// VE: the noise at time 0; finite, above 0. The default is the model's smallest sigma.
 	SigmaMin *float64 `protobuf:"fixed64,2,opt,name=sigma_min,json=sigmaMin,proto3,oneof" json:"sigma_min,omitempty"`
@@ -611,7 +612,7 @@ func (x *Sde) GetBetaMax() float64 {
 
 // ProbabilityFlow integrates the ordinary differential equation dx/dsigma = -sigma s(x, sigma), whose solutions have
 // the densities of the data blurred by every sigma (Song et al. 2021, section 4.3; Karras et al. 2022). There is no
-// noise but the initial state, drawn from N(0, sigma_max^2). Fields left out take the defaults given with them.
+// noise but the initial state, drawn from N(0, sigma_max^2). A field that is left out has its default.
 type ProbabilityFlow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps + 1 sigmas from the
@@ -619,7 +620,7 @@ type ProbabilityFlow struct {
 	Sigmas []float64 `protobuf:"fixed64,1,rep,packed,name=sigmas,proto3" json:"sigmas,omitempty"`
 	// Steps of the default spacing, at least 1. The default is 50.
 	Steps *int32 `protobuf:"varint,2,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
-	// The rule for a step.
+	// The rule for a step. The default is Heun's.
 	Method FlowMethod `protobuf:"varint,3,opt,name=method,proto3,enum=langevin.v1.FlowMethod" json:"method,omitempty"`
 	// End with the step to sigma = 0, one more evaluation. The default is true.
 	Denoise       *bool `protobuf:"varint,4,opt,name=denoise,proto3,oneof" json:"denoise,omitempty"`
@@ -689,11 +690,11 @@ var File_langevin_v1_sampler_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\n" +
-	"\x19langevin/v1/sampler.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19langevin/v1/setting.proto\"\xa1\a\n" +
+	"\x19langevin/v1/sampler.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19langevin/v1/setting.proto\"\xa5\a\n" +
 	"\x10AnnealedLangevin\x12u\n" +
-	"\x06sigmas\x18\x01 \x03(\x01B]\xbaH\x14\x92\x01\x11\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18B\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\vthe model'sR\x06sigmas\x12s\n" +
-	"\x0fsteps_per_level\x18\x02 \x01(\x05BF\xbaH\x04\x1a\x02(\x01\xaa\xee\x18;\x1a\x0fSteps per level\"\x1bupdates at each noise level2\vthe model'sH\x00R\rstepsPerLevel\x88\x01\x01\x12}\n" +
-	"\astep_lr\x18\x03 \x01(\x01B_\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18K\x1a\x1bStep size at the last level\"\x1fstep size at the smallest sigma2\vthe model'sH\x01R\x06stepLr\x88\x01\x01\x12U\n" +
+	"\x06sigmas\x18\x01 \x03(\x01B]\xbaH\x14\x92\x01\x11\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18B\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\vthe model'sR\x06sigmas\x12u\n" +
+	"\x0fsteps_per_level\x18\x02 \x01(\x05BH\xbaH\x04\x1a\x02(\x01\xaa\xee\x18=\x1a\x0fSteps per level\"\x1bupdates at each noise level2\vthe model'sH\x01H\x00R\rstepsPerLevel\x88\x01\x01\x12\x7f\n" +
+	"\astep_lr\x18\x03 \x01(\x01Ba\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18M\x1a\x1bStep size at the last level\"\x1fstep size at the smallest sigma2\vthe model'sH\x01H\x01R\x06stepLr\x88\x01\x01\x12U\n" +
 	"\adenoise\x18\x04 \x01(\bB6\xaa\xee\x182\x1a\aDenoise\"\x1aend with a noise-free step2\vthe model'sH\x02R\adenoise\x88\x01\x01\x12\x94\x01\n" +
 	"\n" +
 	"consistent\x18\x05 \x01(\bBo\xaa\xee\x18k\x1a\x10Consistent noise\"Jadd the noise that each level asks for, as Jolicoeur-Martineau et al. 20212\vthe model'sH\x03R\n" +
@@ -704,25 +705,25 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\b_step_lrB\n" +
 	"\n" +
 	"\b_denoiseB\r\n" +
-	"\v_consistent\"\xba\x05\n" +
-	"\bLangevin\x12X\n" +
-	"\x05sigma\x18\x01 \x01(\x01B=\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18)\x1a\x02σ\"\rthe one sigma2\x14the model's smallestH\x00R\x05sigma\x88\x01\x01\x12<\n" +
-	"\x05steps\x18\x02 \x01(\x05B!\xbaH\x04\x1a\x02(\x01\xaa\xee\x18\x16\x1a\x05Steps\"\aupdates*\x041000H\x01R\x05steps\x88\x01\x01\x12l\n" +
-	"\tstep_size\x18\x03 \x01(\x01BJ\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x186\x1a\tStep size\"\tstep size2\x1ethat of the model's last levelH\x02R\bstepSize\x88\x01\x01\x12O\n" +
-	"\adenoise\x18\x04 \x01(\bB0\xaa\xee\x18,\x1a\aDenoise\"\x1aend with a noise-free step*\x05falseH\x03R\adenoise\x88\x01\x01:\xa8\x02\xaa\xee\x18\xa3\x02\n" +
-	"\blangevin\x12\x0ePlain Langevin\x1arLangevin dynamics at one σ: chains stay in the mode that they meet first, so the weights of modes come out wrong.\"[A control that shows what annealing is for. It also refines samples at a fixed noise level.*6Langevin dynamics as in Song & Ermon 2019, section 2.2B\b\n" +
+	"\v_consistent\"\xc4\x05\n" +
+	"\bLangevin\x12Z\n" +
+	"\x05sigma\x18\x01 \x01(\x01B?\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18+\x1a\x02σ\"\rthe one sigma2\x14the model's smallestH\x01H\x00R\x05sigma\x88\x01\x01\x12>\n" +
+	"\x05steps\x18\x02 \x01(\x05B#\xbaH\x04\x1a\x02(\x01\xaa\xee\x18\x18\x1a\x05Steps\"\aupdates*\x041000H\x01H\x01R\x05steps\x88\x01\x01\x12w\n" +
+	"\tstep_size\x18\x03 \x01(\x01BU\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18A\x1a\tStep size\"\tstep size2'the step size of the model's last levelH\x01H\x02R\bstepSize\x88\x01\x01\x12O\n" +
+	"\adenoise\x18\x04 \x01(\bB0\xaa\xee\x18,\x1a\aDenoise\"\x1aend with a noise-free step*\x05falseH\x03R\adenoise\x88\x01\x01:\xa3\x02\xaa\xee\x18\x9e\x02\n" +
+	"\blangevin\x12\x0ePlain Langevin\x1amLangevin dynamics at one σ: chains stay in the mode that they meet first, so the weights of modes are wrong.\"[A control that shows what annealing is for. It also refines samples at a fixed noise level.*6Langevin dynamics as in Song & Ermon 2019, section 2.2B\b\n" +
 	"\x06_sigmaB\b\n" +
 	"\x06_stepsB\f\n" +
 	"\n" +
 	"_step_sizeB\n" +
 	"\n" +
-	"\b_denoise\"\x84\f\n" +
+	"\b_denoise\"\x8a\f\n" +
 	"\x12PredictorCorrector\x12\"\n" +
-	"\x03sde\x18\x01 \x01(\v2\x10.langevin.v1.SdeR\x03sde\x12B\n" +
-	"\x01n\x18\x02 \x01(\x05B/\xbaH\x04\x1a\x02(\x02\xaa\xee\x18$\n" +
-	"\x05times\x1a\x05Times\"\x0etimes to visit*\x041000H\x00R\x01n\x88\x01\x01\x12\x93\x01\n" +
-	"\tpredictor\x18\x03 \x01(\x0e2\x16.langevin.v1.PredictorB]\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18Q\x1a\tPredictor\"1rule that takes a chain from one time to the next*\x11reverse_diffusionR\tpredictor\x12\xad\x01\n" +
-	"\tcorrector\x18\x04 \x01(\x0e2\x16.langevin.v1.CorrectorBw\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18k\x1a\tCorrector\"Xrule that corrects a chain at each time; langevin is for samples of at least 64 elements*\x04noneR\tcorrector\x12\x97\x01\n" +
+	"\x03sde\x18\x01 \x01(\v2\x10.langevin.v1.SdeR\x03sde\x12D\n" +
+	"\x01n\x18\x02 \x01(\x05B1\xbaH\x04\x1a\x02(\x02\xaa\xee\x18&\n" +
+	"\x05times\x1a\x05Times\"\x0etimes to visit*\x041000H\x01H\x00R\x01n\x88\x01\x01\x12\x95\x01\n" +
+	"\tpredictor\x18\x03 \x01(\x0e2\x16.langevin.v1.PredictorB_\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18S\x1a\tPredictor\"1rule that takes a chain from one time to the next*\x11reverse_diffusionH\x01R\tpredictor\x12\xaf\x01\n" +
+	"\tcorrector\x18\x04 \x01(\x0e2\x16.langevin.v1.CorrectorBy\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18m\x1a\tCorrector\"Xrule that corrects a chain at each time; langevin is for samples of at least 64 elements*\x04noneH\x01R\tcorrector\x12\x97\x01\n" +
 	"\x0fcorrector_steps\x18\x05 \x01(\x05Bi\xbaH\x04\x1a\x02(\x01\xaa\xee\x18^\x1a\x0fCorrector steps\"\x1ecorrector updates at each time*\x011:(\n" +
 	"\tcorrector\x12\blangevin\x12\x11annealed_langevinH\x01R\x0ecorrectorSteps\x88\x01\x01\x12\xab\x01\n" +
 	"\x03snr\x18\x06 \x01(\x01B\x93\x01\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18x\x1a\x15Signal-to-noise ratio\"/signal-to-noise ratio of the corrector, below 1*\x040.16:(\n" +
@@ -756,12 +757,12 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\n" +
 	"_sigma_maxB\v\n" +
 	"\t_beta_minB\v\n" +
-	"\t_beta_max\"\xe9\x05\n" +
+	"\t_beta_max\"\xed\x05\n" +
 	"\x0fProbabilityFlow\x12}\n" +
-	"\x06sigmas\x18\x01 \x03(\x01Be\xbaH\x19\xd8\x01\x01\x92\x01\x13\b\x02\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18E\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\x0ethose of stepsR\x06sigmas\x12m\n" +
-	"\x05steps\x18\x02 \x01(\x05BR\xbaH\x04\x1a\x02(\x01\xaa\xee\x18G\x12\n" +
-	"flow-steps\x1a\x05Steps\"&steps, spaced as in Karras et al. 2022*\x0250B\x06sigmasH\x00R\x05steps\x88\x01\x01\x12\\\n" +
-	"\x06method\x18\x03 \x01(\x0e2\x17.langevin.v1.FlowMethodB+\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18\x1f\x1a\x06Method\"\x0frule for a step*\x04heunR\x06method\x12P\n" +
+	"\x06sigmas\x18\x01 \x03(\x01Be\xbaH\x19\xd8\x01\x01\x92\x01\x13\b\x02\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18E\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\x0ethose of stepsR\x06sigmas\x12o\n" +
+	"\x05steps\x18\x02 \x01(\x05BT\xbaH\x04\x1a\x02(\x01\xaa\xee\x18I\x12\n" +
+	"flow-steps\x1a\x05Steps\"&steps, spaced as in Karras et al. 2022*\x0250B\x06sigmasH\x01H\x00R\x05steps\x88\x01\x01\x12^\n" +
+	"\x06method\x18\x03 \x01(\x0e2\x17.langevin.v1.FlowMethodB-\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18!\x1a\x06Method\"\x0frule for a step*\x04heunH\x01R\x06method\x12P\n" +
 	"\adenoise\x18\x04 \x01(\bB1\xaa\xee\x18-\x1a\aDenoise\"\x1cend with the step to sigma 0*\x04trueH\x01R\adenoise\x88\x01\x01:\xa1\x02\xaa\xee\x18\x9c\x02\n" +
 	"\x04flow\x12\x10Probability flow\x1amAn ordinary differential equation carries each chain from noise to data; the only noise is the initial state.\"mThe fewest evaluations: 20 to 60 are enough for most models. Errors of the network are not repaired by noise.*$Song et al. 2021, Karras et al. 2022B\b\n" +
 	"\x06_stepsB\n" +

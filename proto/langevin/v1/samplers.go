@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
 )
 
 // SamplerDescription is a kind of sampler as the API describes it: its message with the options of the .proto file.
@@ -23,22 +24,31 @@ const samplerOneof = "sampler"
 
 // Samplers describes every kind of sampler, in the order of the fields of SampleRequest.
 func Samplers() []SamplerDescription {
-	fields := (&SampleRequest{}).ProtoReflect().Descriptor().Oneofs().ByName(samplerOneof).Fields()
-	all := make([]SamplerDescription, fields.Len())
-	for i := range all {
-		all[i] = describe(fields.Get(i))
-	}
-	return all
+	request := (&SampleRequest{}).ProtoReflect()
+	return samplersOf(request.Descriptor(), func(field protoreflect.FieldDescriptor) protoreflect.MessageType {
+		return request.NewField(field).Message().Type()
+	})
 }
 
-func describe(field protoreflect.FieldDescriptor) SamplerDescription {
-	kind, _ := proto.GetExtension(field.Message().Options(), E_SamplerKind).(*SamplerKind)
-	return SamplerDescription{
-		SamplerKind: kind,
-		Field:       string(field.Name()),
-		Settings:    settingsOf(field.Message(), nil),
-		message:     (&SampleRequest{}).ProtoReflect().NewField(field).Message().Type(),
+// SamplersIn describes the kinds of samplers of a .proto file that may be newer than this package: request is its
+// SampleRequest.
+func SamplersIn(request protoreflect.MessageDescriptor) []SamplerDescription {
+	return samplersOf(request, func(field protoreflect.FieldDescriptor) protoreflect.MessageType {
+		return dynamicpb.NewMessageType(field.Message())
+	})
+}
+
+func samplersOf(
+	request protoreflect.MessageDescriptor, typeOf func(protoreflect.FieldDescriptor) protoreflect.MessageType,
+) []SamplerDescription {
+	fields := request.Oneofs().ByName(samplerOneof).Fields()
+	all := make([]SamplerDescription, fields.Len())
+	for i := range all {
+		field := fields.Get(i)
+		kind, _ := proto.GetExtension(field.Message().Options(), E_SamplerKind).(*SamplerKind)
+		all[i] = SamplerDescription{kind, string(field.Name()), settingsOf(field.Message(), nil), typeOf(field)}
 	}
+	return all
 }
 
 // settingsOf returns the settings of a message, and those of the messages in it that have no option of their own.

@@ -164,3 +164,56 @@ func TestSetSampler(t *testing.T) {
 		}
 	}
 }
+
+// TestUsual: a page has something to show first of every sampler, and not everything.
+func TestUsual(t *testing.T) {
+	for _, d := range langevinv1.Samplers() {
+		usual := 0
+		for _, s := range d.Settings {
+			if s.GetUsual() {
+				usual++
+			}
+		}
+		if usual < 1 || usual > 3 {
+			t.Errorf("%s marks %d settings as usual: want 1 to 3", d.Field, usual)
+		}
+	}
+}
+
+// TestSamplersIn: a descriptor that is not linked is described as the linked one, and its settings can be set.
+func TestSamplersIn(t *testing.T) {
+	linked := langevinv1.Samplers()
+	for i, d := range langevinv1.SamplersIn((&langevinv1.SampleRequest{}).ProtoReflect().Descriptor()) {
+		m, want := d.New(), linked[i].New()
+		d.Complete(m)
+		linked[i].Complete(want)
+		got, err := proto.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := proto.Unmarshal(got, linked[i].New()); err != nil || d.Field != linked[i].Field || proto.Size(m) != proto.Size(want) {
+			t.Errorf("%s is completed to %v, %v: want %v", d.Field, m, err, want)
+		}
+	}
+}
+
+// TestGoNames: names of the API as the Go client spells them.
+func TestGoNames(t *testing.T) {
+	pc, _ := langevinv1.SamplerByWord("pc")
+	corrector, _ := pc.Setting("corrector")
+	times, _ := pc.Setting("times")
+	for got, want := range map[string]string{
+		pc.GoName():                      "PredictorCorrector",
+		times.GoName():                   "Times",
+		langevinv1.GoSpelling("step_lr"): "StepLR",
+		langevinv1.GoConstant(corrector.EnumValue("langevin")):          "CorrectorLangevin",
+		langevinv1.GoConstant(corrector.EnumValue("annealed_langevin")): "CorrectorAnnealed",
+	} {
+		if got != want {
+			t.Errorf("the Go name is %s: want %s", got, want)
+		}
+	}
+	if corrector.EnumValue("other") != nil {
+		t.Error("an unknown word has a value")
+	}
+}

@@ -125,7 +125,9 @@ type Setting struct {
 	// Another setting that has to have one of some values for this one to have an effect.
 	Needs *SettingCondition `protobuf:"bytes,7,opt,name=needs,proto3" json:"needs,omitempty"`
 	// The name of a setting that must not be given with this one.
-	Excludes      string `protobuf:"bytes,8,opt,name=excludes,proto3" json:"excludes,omitempty"`
+	Excludes string `protobuf:"bytes,8,opt,name=excludes,proto3" json:"excludes,omitempty"`
+	// Whether it is one of the one to three settings of its sampler that most people change: a page shows them first.
+	Usual         bool `protobuf:"varint,9,opt,name=usual,proto3" json:"usual,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -214,6 +216,13 @@ func (x *Setting) GetExcludes() string {
 		return x.Excludes
 	}
 	return ""
+}
+
+func (x *Setting) GetUsual() bool {
+	if x != nil {
+		return x.Usual
+	}
+	return false
 }
 
 // SettingCondition asks for the value of a setting.
@@ -378,7 +387,7 @@ const file_langevin_v1_setting_proto_rawDesc = "" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x18\n" +
 	"\asummary\x18\x03 \x01(\tR\asummary\x12\x10\n" +
 	"\x03use\x18\x04 \x01(\tR\x03use\x12\x16\n" +
-	"\x06source\x18\x05 \x01(\tR\x06source\"\xeb\x01\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\"\x81\x02\n" +
 	"\aSetting\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04flag\x18\x02 \x01(\tR\x04flag\x12\x14\n" +
@@ -387,7 +396,8 @@ const file_langevin_v1_setting_proto_rawDesc = "" +
 	"\adefault\x18\x05 \x01(\tR\adefault\x12#\n" +
 	"\rmodel_default\x18\x06 \x01(\tR\fmodelDefault\x123\n" +
 	"\x05needs\x18\a \x01(\v2\x1d.langevin.v1.SettingConditionR\x05needs\x12\x1a\n" +
-	"\bexcludes\x18\b \x01(\tR\bexcludes\"B\n" +
+	"\bexcludes\x18\b \x01(\tR\bexcludes\x12\x14\n" +
+	"\x05usual\x18\t \x01(\bR\x05usual\"B\n" +
 	"\x10SettingCondition\x12\x18\n" +
 	"\asetting\x18\x01 \x01(\tR\asetting\x12\x14\n" +
 	"\x05words\x18\x02 \x03(\tR\x05words\"\x1a\n" +

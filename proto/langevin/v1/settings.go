@@ -76,6 +76,14 @@ func (s SettingDescription) Words() []string {
 	return words
 }
 
+// EnumValue is the value of a setting of type [SettingWord] that a word means; nil if it means none.
+func (s SettingDescription) EnumValue(word string) protoreflect.EnumValueDescriptor {
+	return valueOf(s.leaf().Enum(), word)
+}
+
+// Least is the largest number that no value is below; the value itself may be excluded. It is -Inf where there is none.
+func (s SettingDescription) Least() float64 { return max(s.bounds().least, s.bounds().above) }
+
 // DefaultText says what the server fills in, for people: a value, or words about the model.
 func (s SettingDescription) DefaultText() string { return firstOf(s.GetDefault(), s.GetModelDefault()) }
 
