@@ -106,6 +106,22 @@ func TestParameters(t *testing.T) {
 				StepLr: proto.Float64(1e-3), Denoise: proto.Bool(true),
 			}}},
 		},
+		{
+			map[string]*inference.InferParameter{"sampler": str("flow")},
+			&langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_ProbabilityFlow{ProbabilityFlow: &langevinv1.ProbabilityFlow{}}},
+		},
+		{
+			map[string]*inference.InferParameter{
+				"sampler": str("pc"), "times": uintParam(30), "corrector": str("langevin"), "snr": doubleParam(0.2),
+				"sigma_max": intParam(5), "request": str(`{"predictorCorrector": {"correctorSteps": 2}}`),
+			},
+			&langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_PredictorCorrector{
+				PredictorCorrector: &langevinv1.PredictorCorrector{
+					N: proto.Int32(30), Corrector: langevinv1.Corrector_CORRECTOR_LANGEVIN, Snr: proto.Float64(0.2),
+					CorrectorSteps: proto.Int32(2), Sde: &langevinv1.Sde{SigmaMax: proto.Float64(5)},
+				},
+			}},
+		},
 	} {
 		_, err := s.ModelInfer(t.Context(), &inference.ModelInferRequest{ModelName: "digits", Parameters: c.given})
 		c.want.Model, c.want.Version, c.want.N = "digits", 2, proto.Int64(1)
@@ -183,6 +199,18 @@ func TestInferRefuses(t *testing.T) {
 		"two samplers": {&request{Parameters: map[string]*inference.InferParameter{
 			"request": str(`{"langevin": {}}`), "step_lr": doubleParam(1),
 		}}, "parameters.step_lr"},
+		"unknown sampler":        {with("sampler", str("pcs")), "parameters.sampler"},
+		"sampler of no kind":     {with("sampler", boolParam(true)), "parameters.sampler"},
+		"count in halves":        {with("steps_per_level", doubleParam(1.5)), "parameters.steps_per_level"},
+		"count of 2^63":          {with("steps_per_level", uintParam(1<<63)), "parameters.steps_per_level"},
+		"setting of nothing":     {with("denoise", &inference.InferParameter{}), "parameters.denoise"},
+		"setting of another":     {with("snr", doubleParam(0.2)), "parameters.snr"},
+		"setting of a network":   {&request{ModelName: "digits.score", Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("x", 6, 1, 1, 2, 3), input32("sigma", 1, 1)}, Parameters: with("denoise", boolParam(true)).Parameters}, `parameters."denoise"`},
+		"sampler beside request": {&request{Parameters: map[string]*inference.InferParameter{"request": str(`{"langevin": {}}`), "sampler": str("pc")}}, "parameters.sampler"},
+		"setting without effect": {&request{Parameters: map[string]*inference.InferParameter{"sampler": str("pc"), "snr": doubleParam(0.2)}}, "parameters.snr"},
+		"setting beside its other": {&request{Parameters: map[string]*inference.InferParameter{
+			"sampler": str("flow"), "steps": intParam(9), "sigmas": str("3,1"),
+		}}, "parameters.steps"},
 		"unknown output":     {&request{Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "x"}}}, "outputs"},
 		"two outputs":        {&request{Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "samples"}, {Name: "png"}}}, "outputs"},
 		"version in words":   {&request{ModelVersion: "new"}, "model_version"},

@@ -17,7 +17,8 @@ import (
 // apply sets what a parameter of a sampling request stands for.
 type apply func(q *query, name string, p *inference.InferParameter) error
 
-// parameters are what a request for samples may set. All else that langevin.v1 can is in request, as JSON.
+// parameters are what a request for samples may set beside its sampler. All else that langevin.v1 can is in request, as
+// JSON.
 func parameters() map[string]apply {
 	return map[string]apply{
 		"seed": func(q *query, name string, p *inference.InferParameter) error {
@@ -25,32 +26,6 @@ func parameters() map[string]apply {
 		},
 		"first_chain": func(q *query, name string, p *inference.InferParameter) error {
 			return whole(p, name, func(v uint64) { q.sample.FirstChain = v })
-		},
-		"steps_per_level": func(q *query, name string, p *inference.InferParameter) error {
-			return q.annealed(name, func(a *langevinv1.AnnealedLangevin) error {
-				return count32(p, name, func(v int32) { a.StepsPerLevel = &v })
-			})
-		},
-		"step_lr": func(q *query, name string, p *inference.InferParameter) error {
-			return q.annealed(name, func(a *langevinv1.AnnealedLangevin) error {
-				v, err := number(p, name)
-				a.StepLr = &v
-				return err
-			})
-		},
-		"denoise": func(q *query, name string, p *inference.InferParameter) error {
-			return q.annealed(name, func(a *langevinv1.AnnealedLangevin) error {
-				v, err := truth(p, name)
-				a.Denoise = &v
-				return err
-			})
-		},
-		"consistent": func(q *query, name string, p *inference.InferParameter) error {
-			return q.annealed(name, func(a *langevinv1.AnnealedLangevin) error {
-				v, err := truth(p, name)
-				a.Consistent = &v
-				return err
-			})
 		},
 		"stream_every": func(q *query, name string, p *inference.InferParameter) error {
 			if q.sample.Preview == nil {
@@ -65,10 +40,13 @@ func parameters() map[string]apply {
 
 // readParameters applies the parameters of a request.
 func (q *query) readParameters(given map[string]*inference.InferParameter) error {
-	known := map[string]apply{}
+	known, first := map[string]apply{}, []string(nil)
 	if !q.target.score {
-		known = parameters()
+		known, first = parameters(), append(settingNames(), samplerParameter, "request")
 		if err := q.readRequest(given["request"]); err != nil {
+			return err
+		}
+		if err := q.readSampler(given); err != nil {
 			return err
 		}
 	}
@@ -79,13 +57,10 @@ func (q *query) readParameters(given map[string]*inference.InferParameter) error
 			err = set(q, name, given[name])
 		case name == "timeout":
 			err = q.readTimeout(given[name])
-		case name == "request" && !q.target.score: // done first
+		case slices.Contains(first, name): // read above
 		default:
-			allowed := slices.Sorted(maps.Keys(known))
-			if !q.target.score {
-				allowed = append(allowed, "request")
-			}
-			err = checkFormality("", name, given[name], append(allowed, "timeout")...)
+			allowed := slices.Concat(slices.Sorted(maps.Keys(known)), first, []string{"timeout"})
+			err = checkFormality("", name, given[name], allowed...)
 		}
 		if err != nil {
 			return err
@@ -115,19 +90,9 @@ func (q *query) readRequest(p *inference.InferParameter) error {
 
 // readTimeout reads Triton's timeout in microseconds.
 func (q *query) readTimeout(p *inference.InferParameter) error {
-	return whole(p, "timeout", func(us uint64) { q.timeout = time.Duration(min(us, math.MaxInt64/1000)) * time.Microsecond })
-}
-
-// annealed changes the settings of annealed Langevin dynamics, which a parameter chooses.
-func (q *query) annealed(name string, change func(*langevinv1.AnnealedLangevin) error) error {
-	if q.sample.Sampler == nil {
-		q.sample.Sampler = &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: &langevinv1.AnnealedLangevin{}}
-	}
-	a := q.sample.GetAnnealedLangevin()
-	if a == nil {
-		return invalid(parameter(name), "set", "none beside another sampler, whose settings stand in request")
-	}
-	return change(a)
+	return whole(p, "timeout", func(us uint64) {
+		q.timeout = time.Duration(min(us, math.MaxInt64/1000)) * time.Microsecond
+	})
 }
 
 // whole reads an integer of at least 0, in any of the forms in which clients can send one.
@@ -154,28 +119,6 @@ func whole(p *inference.InferParameter, name string, set func(uint64)) error {
 
 func count32(p *inference.InferParameter, name string, set func(int32)) error {
 	return whole(p, name, func(v uint64) { set(int32(min(v, math.MaxInt32))) })
-}
-
-// number reads a number, in any of the forms in which clients can send one.
-func number(p *inference.InferParameter, name string) (float64, error) {
-	switch c := p.GetParameterChoice().(type) {
-	case *inference.InferParameter_DoubleParam:
-		return c.DoubleParam, nil
-	case *inference.InferParameter_Int64Param:
-		return float64(c.Int64Param), nil
-	case *inference.InferParameter_StringParam:
-		if v, err := strconv.ParseFloat(c.StringParam, 64); err == nil {
-			return v, nil
-		}
-	}
-	return 0, invalid(parameter(name), valueText(p), "a number")
-}
-
-func truth(p *inference.InferParameter, name string) (bool, error) {
-	if c, ok := p.GetParameterChoice().(*inference.InferParameter_BoolParam); ok {
-		return c.BoolParam, nil
-	}
-	return false, invalid(parameter(name), valueText(p), "true or false")
 }
 
 // valueText is a parameter as an error shows it.
