@@ -227,7 +227,7 @@ func TestPageHoldsTheGrey(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	b.do(chromedp.Navigate(s.url + "/#model=photos&n=4&seed=3&hold=grey&known=7_2_flow_20"))
+	b.do(chromedp.Navigate(s.url + "/#model=photos&n=4&seed=3&hold=grey&known=7_2_flow*steps*20"))
 	b.waitFor(isDone)
 	known := s.elements(t, "photos", `{"seed": 7, "first_chain": 2, "probability_flow": {"steps": 20}}`)
 	grey := make([]float64, pixels)
@@ -370,10 +370,10 @@ func TestPageShowsGo(t *testing.T) {
 	s := open(t, nil)
 	source := "package main\n\nimport (\n\"context\"\n\"fmt\"\n\"log\"\n\n\"github.com/langevin-ml/langevin/client\"\n)\n\nfunc main() {}\n"
 	for i, settings := range []string{
-		"model=ring&n=5&seed=3&steps=9&eps=0.1&hold=x&at=2.5&refresh=step&guide=2gauss&rule=mix&weight=0.5&columns=5",
-		"model=ring&n=5&sampler=langevin&sigma=1&seed=18446744073709551615&hold=y&at=-1",
-		"model=ring&n=5&sampler=pc&steps=20&seed=1&guide=2gauss",
-		"model=tiles&n=2&seed=3&sampler=flow&steps=5&hold=part",
+		"model=ring&n=5&seed=3&steps_per_level=9&step_lr=0.1&consistent=false&sigmas=8,2,0.5&hold=x&at=2.5&refresh=step&guide=2gauss&rule=mix&weight=0.5&columns=5",
+		"model=ring&n=5&sampler=langevin&sigma=1&denoise=false&seed=18446744073709551615&hold=y&at=-1",
+		"model=ring&n=5&sampler=pc&times=20&corrector=annealed_langevin&snr=0.2&predictor=euler_maruyama&seed=1&guide=2gauss",
+		"model=tiles&n=2&seed=3&sampler=flow&steps=5&method=multistep&hold=part",
 	} {
 		b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.url+"/#"+settings))
 		b.waitFor(isDone)

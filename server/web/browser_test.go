@@ -94,13 +94,25 @@ func (b browser) waitFor(expression string) {
 	}
 }
 
+// picture keeps what the window shows.
 func (b browser) picture(name string) {
+	b.t.Helper()
+	b.keep(name, func(data *[]byte) chromedp.Action { return chromedp.CaptureScreenshot(data) })
+}
+
+// pictureOf keeps the whole of one element, also where it does not fit the window.
+func (b browser) pictureOf(name, selector string) {
+	b.t.Helper()
+	b.keep(name, func(data *[]byte) chromedp.Action { return chromedp.Screenshot(selector, data) })
+}
+
+func (b browser) keep(name string, capture func(*[]byte) chromedp.Action) {
 	b.t.Helper()
 	if *screenshots == "" {
 		return
 	}
 	var data []byte
-	b.do(chromedp.CaptureScreenshot(&data))
+	b.do(capture(&data))
 	if err := os.WriteFile(filepath.Join(*screenshots, name+".png"), data, 0o644); err != nil {
 		b.t.Fatal(err)
 	}

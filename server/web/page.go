@@ -16,7 +16,10 @@ import (
 //go:embed page
 var embedded embed.FS
 
-// page serves the embedded files.
+// samplersPath is where the page asks what samplers there are.
+const samplersPath = "/v1/samplers"
+
+// page serves the embedded files, and the description of the samplers.
 type page struct {
 	files map[string]file
 }
@@ -38,12 +41,20 @@ func newPage() (*page, error) {
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(data)
-		p.files[strings.TrimPrefix(name, "page")] = file{data, mediaOf(name), `W/"` + hex.EncodeToString(sum[:8]) + `"`}
+		p.files[strings.TrimPrefix(name, "page")] = newFile(data, mediaOf(name))
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	p.files["/"] = p.files["/index.html"]
+	p.files[samplersPath], err = samplersFile()
 	return p, err
+}
+
+func newFile(data []byte, media string) file {
+	sum := sha256.Sum256(data)
+	return file{data, media, `W/"` + hex.EncodeToString(sum[:8]) + `"`}
 }
 
 // mediaOf does not ask the machine, whose tables differ.

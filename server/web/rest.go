@@ -19,6 +19,7 @@ import (
 //
 //	GET  /v1/models                    ?page_size=, ?page_token=
 //	GET  /v1/models/NAME               or /v1/models/NAME/versions/VERSION, also below
+//	GET  /v1/samplers                  a file, see [samplersFile]
 //	POST /v1/models/NAME:sample        as the request says in Accept: one JSON object, events as NDJSON or SSE, CSV, PNG
 //	POST /v1/models/NAME:score         also :encode, :decode, :likelihood
 //
@@ -209,8 +210,8 @@ func (s *rest) answer(w http.ResponseWriter, r *http.Request, method string, req
 func (s *rest) unknown(w http.ResponseWriter, r *http.Request) {
 	writeProblem(w, &problem{
 		Code: "NOT_FOUND", status: http.StatusNotFound,
-		Message: r.Method + " " + r.URL.Path + ": there are GET /v1/models, GET /v1/models/NAME, and POST /v1/models/NAME:VERB " +
-			"with the verbs sample, score, encode, decode and likelihood",
+		Message: r.Method + " " + r.URL.Path + ": there are GET /v1/models, GET /v1/models/NAME, GET /v1/samplers, and " +
+			"POST /v1/models/NAME:VERB with the verbs sample, score, encode, decode and likelihood",
 	})
 }
 

@@ -58,6 +58,7 @@ func Handler(g *grpc.Server, c Config) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/", packed(files))
 	for pattern, handle := range map[string]http.HandlerFunc{
+		"GET " + samplersPath:                      files.ServeHTTP,
 		"GET /healthz":                             rest.health,
 		"GET /v1/models":                           rest.listModels,
 		"GET /v1/models/{name}":                    rest.getModel,

@@ -705,13 +705,13 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\b_step_lrB\n" +
 	"\n" +
 	"\b_denoiseB\r\n" +
-	"\v_consistent\"\xc4\x05\n" +
+	"\v_consistent\"\xa1\x05\n" +
 	"\bLangevin\x12Z\n" +
 	"\x05sigma\x18\x01 \x01(\x01B?\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18+\x1a\x02σ\"\rthe one sigma2\x14the model's smallestH\x01H\x00R\x05sigma\x88\x01\x01\x12>\n" +
-	"\x05steps\x18\x02 \x01(\x05B#\xbaH\x04\x1a\x02(\x01\xaa\xee\x18\x18\x1a\x05Steps\"\aupdates*\x041000H\x01H\x01R\x05steps\x88\x01\x01\x12w\n" +
-	"\tstep_size\x18\x03 \x01(\x01BU\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18A\x1a\tStep size\"\tstep size2'the step size of the model's last levelH\x01H\x02R\bstepSize\x88\x01\x01\x12O\n" +
-	"\adenoise\x18\x04 \x01(\bB0\xaa\xee\x18,\x1a\aDenoise\"\x1aend with a noise-free step*\x05falseH\x03R\adenoise\x88\x01\x01:\xa3\x02\xaa\xee\x18\x9e\x02\n" +
-	"\blangevin\x12\x0ePlain Langevin\x1amLangevin dynamics at one σ: chains stay in the mode that they meet first, so the weights of modes are wrong.\"[A control that shows what annealing is for. It also refines samples at a fixed noise level.*6Langevin dynamics as in Song & Ermon 2019, section 2.2B\b\n" +
+	"\x05steps\x18\x02 \x01(\x05B#\xbaH\x04\x1a\x02(\x01\xaa\xee\x18\x18\x1a\x05Steps\"\aupdates*\x041000H\x01H\x01R\x05steps\x88\x01\x01\x12l\n" +
+	"\tstep_size\x18\x03 \x01(\x01BJ\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x186\x1a\tStep size\"\tstep size2\x1cas at the model's last levelH\x01H\x02R\bstepSize\x88\x01\x01\x12O\n" +
+	"\adenoise\x18\x04 \x01(\bB0\xaa\xee\x18,\x1a\aDenoise\"\x1aend with a noise-free step*\x05falseH\x03R\adenoise\x88\x01\x01:\x8b\x02\xaa\xee\x18\x86\x02\n" +
+	"\blangevin\x12\x0ePlain Langevin\x1amLangevin dynamics at one σ: chains stay in the mode that they meet first, so the weights of modes are wrong.\"[A control that shows what annealing is for. It also refines samples at a fixed noise level.*\x1eSong & Ermon 2019, section 2.2B\b\n" +
 	"\x06_sigmaB\b\n" +
 	"\x06_stepsB\f\n" +
 	"\n" +

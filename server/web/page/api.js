@@ -104,6 +104,13 @@ export function rows(values) {
   return { data: btoa(text) };
 }
 
+// describedSamplers returns what the server says of every kind of sampler.
+export async function describedSamplers() {
+  const response = await fetch("/v1/samplers");
+  if (!response.ok) throw await failure(response);
+  return (await response.json()).samplers;
+}
+
 // models returns every model that can be sampled.
 export async function models() {
   const all = [];

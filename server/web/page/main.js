@@ -1,7 +1,8 @@
 // The page: settings on one side, chains on the other, and the clock between them.
 
 import { models, setToken } from "./api.js";
-import { samplers, stepsOf, plainLike, nameOf } from "./samplers.js";
+import { compared, firstSampler, loadSamplers, nameOf, plainLike, samplers } from "./samplers.js";
+import { enableKnobs, makeKnobs } from "./knobs.js";
 import { readForm, fillForm, toFragment, fromFragment } from "./settings.js";
 import { Run, fingerprint } from "./run.js";
 import { Landscape, isPlane } from "./landscape.js";
@@ -52,9 +53,10 @@ function newest(all) {
 
 // apply fills the form from a link.
 function apply(shared) {
-  if (shared.sampler) fillForm(form, { sampler: shared.sampler });
+  fillForm(form, { sampler: shared.compare ? compared.annealed : (shared.sampler ?? firstSampler()) });
   showSampler();
-  fillForm(form, { ...shared, model: state.model.name });
+  fillForm(form, { ...shared, sampler: form.elements.sampler.value, model: state.model.name });
+  $("#more").open = moreSet() > 0;
   if (isImage(state.model)) editor.open(state.model);
   for (const [details, field] of [["#hold", "hold"], ["#guidance", "guide"], ["#interpolation", "columns"]]) {
     if (shared[field]) $(details).open = true;
@@ -137,25 +139,37 @@ function notes(settings) {
 
 // Settings
 
+// offerSamplers makes a button for every kind of sampler.
+function offerSamplers() {
+  const legend = $("#samplers legend");
+  const choices = [...samplers.values()].map(({ word, title }) => radio("sampler", word, title));
+  $("#samplers").replaceChildren(legend, ...choices);
+  form.elements.sampler.value = firstSampler();
+}
+
+// showSampler shows the chosen sampler: what it does, and its settings.
 function showSampler() {
-  const name = form.elements.sampler.value;
-  const sampler = samplers[name];
-  $("#explain").textContent = sampler.explain;
-  $("#knobs").replaceChildren(...sampler.knobs.map((knob) => {
-    const label = document.createElement("label");
-    const input = document.createElement("input");
-    Object.assign(input, { name: knob.key, type: "number", min: knob.min, step: knob.step, placeholder: defaultOf(knob, name) });
-    label.append(`${knob.label} `, input);
-    return label;
-  }));
+  const kind = samplers.get(form.elements.sampler.value);
+  $("#explain").textContent = `${kind.summary} ${kind.use}`;
+  $("#source").textContent = kind.source;
+  const [usual, more] = [true, false].map((first) => kind.settings.filter((setting) => setting.usual === first));
+  $("#knobs").replaceChildren(...makeKnobs(kind, usual, state.model));
+  $("#more").hidden = more.length === 0;
+  $("#more .knobs").replaceChildren(...makeKnobs(kind, more, state.model));
   refresh();
 }
 
-function defaultOf(knob, sampler) {
-  const own = state.model?.annealedLangevin;
-  if (sampler === "annealed" && own) return format(own[knob.field]);
-  if (knob.key === "steps") return whole.format({ langevin: 1000, pc: 500, flow: 50 }[sampler]);
-  return "the model’s";
+// moreSet is how many settings have a value that are not always in sight.
+function moreSet() {
+  const elements = [...$("#more").querySelectorAll("input, select")];
+  return elements.filter((element) => element.value !== "" && !element.disabled).length;
+}
+
+// compareOnly chooses the sampler whose settings both sides of a comparison follow.
+function compareOnly() {
+  if (form.elements.sampler.value === compared.annealed) return;
+  form.elements.sampler.value = compared.annealed;
+  showSampler();
 }
 
 // showHold shows the controls of what is held.
@@ -185,13 +199,15 @@ function current() {
 
 // refresh shows what follows from the settings.
 function refresh() {
+  enableKnobs(form, samplers.get(form.elements.sampler.value));
+  $("#more summary").textContent = moreSet() > 0 ? `More settings (${moreSet()} set)` : "More settings";
   const settings = current();
   const comparing = settings.compare;
   stages[1].figure.hidden = !comparing;
   $("#stages").classList.toggle("two", comparing);
   $("#samplers").disabled = comparing;
-  const names = comparing ? [samplers.langevin.name, samplers.annealed.name] : [samplers[settings.sampler].name];
-  stages.forEach((stage, i) => (stage.name.textContent = names[i] ?? ""));
+  const words = comparing ? [compared.plain, compared.annealed] : [settings.sampler];
+  stages.forEach((stage, i) => (stage.name.textContent = samplers.get(words[i])?.title ?? ""));
   $("#snippet").textContent = snippet(state.language, settings);
   $("#save").hidden = !settings.held || state.language === "go";
   touch();
@@ -205,15 +221,11 @@ function sample() {
   if (holdsPicture(readForm(form)) && !editor.held()) return void editor.ready().then(sample, report);
   const fields = form.elements;
   if (fields.seed.value === "" || fields.fresh.checked) fields.seed.value = Math.floor(Math.random() * 1e6);
-  if (fields.compare.checked && fields.sampler.value !== "annealed") {
-    fields.sampler.value = "annealed";
-    showSampler();
-  }
   const settings = current();
   history.replaceState(null, "", toFragment(settings, state.model.digest));
   state.runs.forEach((run) => run.stop());
   const each = settings.compare ? [plainLike(settings, state.model), settings] : [settings];
-  state.runs = each.map((s) => new Run(s, state.model, stepsOf(s, state.model), touch));
+  state.runs = each.map((s) => new Run(s, state.model, touch));
   state.position = 0;
   state.playing = true;
   document.body.dataset.state = "running";
@@ -259,7 +271,7 @@ const frameCount = () => Math.max(0, ...state.runs.map((run) => run.frames.lengt
 // expected is how many frames there will be: as many as asked for, less those that were dropped.
 function expected() {
   if (!running()) return frameCount();
-  return Math.max(2, ...state.runs.map((run) => run.request().preview.frames));
+  return Math.max(2, ...state.runs.map((run) => run.expected()));
 }
 
 // Messages
@@ -470,6 +482,7 @@ function listen() {
   });
   form.addEventListener("input", (event) => {
     if (event.target.name === "sampler") showSampler();
+    if (event.target.name === "compare" && event.target.checked) compareOnly();
     if (event.target.name === "model") chooseModel();
     if (event.target.name === "hold") showHold();
     problems.clear(event.target);
@@ -515,7 +528,19 @@ function listen() {
 
 document.documentElement.dataset.theme = localStorage.getItem("theme") ?? "";
 document.body.dataset.state = "idle";
-listen();
-showSampler();
-requestAnimationFrame(tick);
-loadModels();
+start();
+
+// start asks what samplers there are, which all else depends on.
+async function start() {
+  say("Asking the server for its samplers…");
+  try {
+    await loadSamplers();
+  } catch (error) {
+    return report(error);
+  }
+  offerSamplers();
+  listen();
+  showSampler();
+  requestAnimationFrame(tick);
+  loadModels();
+}

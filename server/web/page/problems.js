@@ -2,8 +2,6 @@
 
 import { samplers } from "./samplers.js";
 
-const snake = (name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
-
 // elements are the names in the form of a request's fields.
 const elements = {
   n: "n", seed: "seed", model: "model", "interpolation.columns": "columns",
@@ -12,10 +10,12 @@ const elements = {
 };
 
 function elementOf(form, field, sampler) {
-  const { knobs, field: message } = samplers[sampler];
-  const knob = knobs.find((k) => `${snake(message)}.${snake(k.field)}` === field);
-  const element = form.elements[knob?.key ?? elements[field]];
-  return element instanceof HTMLElement && element.offsetParent ? element : null;
+  const kind = samplers.get(sampler);
+  const setting = kind.settings.find((s) => `${kind.field}.${s.field}` === field);
+  const element = form.elements.namedItem(setting?.key ?? elements[field] ?? "");
+  if (!(element instanceof HTMLElement)) return null;
+  if (setting) element.closest("details")?.setAttribute("open", "");
+  return element.offsetParent ? element : null;
 }
 
 // show puts every violation at its element and returns those that have none.

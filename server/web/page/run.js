@@ -8,8 +8,11 @@ const mostFrames = 300;
 
 export class Run {
   // onChange is called whenever something came.
-  constructor(settings, model, steps, onChange) {
-    Object.assign(this, { settings, model, steps, onChange });
+  constructor(settings, model, onChange) {
+    Object.assign(this, { settings, model, onChange });
+    const frame = 4 * settings.n * model.shape.reduce((a, b) => a * b, 1);
+    this.most = Math.max(2, Math.min(mostFrames, Math.floor(mostBytes / frame)));
+    this.steps = Infinity; // of a chain, until the server has said it
     this.frames = [];
     this.state = "running"; // then done, stopped or failed
     this.started = this.progress = this.done = this.error = null;
@@ -23,13 +26,14 @@ export class Run {
   }
 
   request() {
-    const { settings, model } = this;
-    const frame = 4 * settings.n * model.shape.reduce((a, b) => a * b, 1);
-    const frames = Math.max(2, Math.min(mostFrames, Math.floor(mostBytes / frame), this.steps + 1));
-    return {
-      ...requestOf(settings),
-      preview: { frames, chains: settings.n, kind: settings.denoised ? "PREVIEW_KIND_DENOISED" : "PREVIEW_KIND_STATE" },
-    };
+    const { settings, most } = this;
+    const kind = settings.denoised ? "PREVIEW_KIND_DENOISED" : "PREVIEW_KIND_STATE";
+    return { ...requestOf(settings), preview: { maxFrames: most, chains: settings.n, kind } };
+  }
+
+  // expected is how many frames come, less those that are dropped.
+  expected() {
+    return Math.min(this.most, this.steps + 1);
   }
 
   // follow reads the call to its end. It does not throw: state and error say what became of it.

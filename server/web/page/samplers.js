@@ -1,112 +1,102 @@
-// The samplers: what they are, their knobs, and the requests that they make.
+// The samplers as the server describes them, and the requests that their settings make.
 
+import { describedSamplers } from "./api.js";
 import { conditionOf } from "./held.js";
 
-const positive = { min: 0, step: "any" };
-const count = { min: 1, step: 1 };
+// samplers are the kinds by the words that links have, in the server's order. loadSamplers fills it.
+export const samplers = new Map();
 
-// samplers, by the name that URLs have. A knob left empty takes the server's default.
-export const samplers = {
-  annealed: {
-    name: "Annealed Langevin",
-    field: "annealedLangevin",
-    explain: "Langevin dynamics at every noise level, from the largest σ to the smallest (Song & Ermon 2019).",
-    knobs: [
-      { key: "steps", field: "stepsPerLevel", label: "Steps per level", ...count },
-      { key: "eps", field: "stepLr", label: "Step size at the last level", ...positive },
-    ],
-    request: (knobs) => ({ ...knobs, denoise: undefined }),
-  },
-  langevin: {
-    name: "Plain Langevin",
-    field: "langevin",
-    explain: "Langevin dynamics at one σ: chains stay in the mode that they meet first, so the weights of modes come out wrong.",
-    knobs: [
-      { key: "steps", field: "steps", label: "Steps", ...count },
-      { key: "eps", field: "stepSize", label: "Step size", ...positive },
-      { key: "sigma", field: "sigma", label: "σ", ...positive },
-    ],
-  },
-  pc: {
-    name: "Predictor-corrector",
-    field: "predictorCorrector",
-    explain: "Steps of the reverse-time diffusion, each put right by a Langevin update (Song et al. 2021).",
-    knobs: [{ key: "steps", field: "n", label: "Times", ...count, min: 2 }],
-    request: (knobs) => ({ n: 500, predictor: "PREDICTOR_REVERSE_DIFFUSION", corrector: "CORRECTOR_ANNEALED_LANGEVIN", ...knobs }),
-  },
-  flow: {
-    name: "Probability flow",
-    field: "probabilityFlow",
-    explain: "No noise but the first: an ordinary differential equation carries each chain along (Song et al. 2021).",
-    knobs: [{ key: "steps", field: "steps", label: "Steps", ...count }],
-    request: (knobs) => ({ ...knobs }),
-  },
-};
-
-// knobsOf reads the settings that a sampler has.
-function knobsOf(sampler, settings) {
-  const values = {};
-  for (const knob of sampler.knobs) {
-    const text = settings[knob.key];
-    if (text !== undefined && text !== "") values[knob.field] = Number(text);
-  }
-  return values;
+export async function loadSamplers() {
+  for (const kind of await describedSamplers()) samplers.set(kind.word, kind);
 }
 
-// requestOf is the request of settings, less previews.
-export function requestOf(settings) {
+// firstSampler is the word of the kind that is used where none was chosen.
+export const firstSampler = () => samplers.keys().next().value;
+
+// compared are the two kinds that can run side by side: they show what annealing is for.
+export const compared = { plain: "langevin", annealed: "annealed" };
+
+// plainLike is plain Langevin with as many evaluations as the annealed sampler of settings takes.
+export function plainLike(settings, model) {
+  const levels = settings.sigmas ? settings.sigmas.split(",").length : model.sigmas.length;
+  const perLevel = Number(settings.steps_per_level) || model.annealedLangevin?.stepsPerLevel || 100;
+  const own = samplers.get(compared.plain).settings.map(({ key }) => [key, ""]);
+  return { ...settings, sampler: compared.plain, ...Object.fromEntries(own), steps: String(levels * perLevel) };
+}
+
+// applies reports whether a setting of a kind has an effect beside the others. textOf returns their texts, empty for the
+// default.
+export function applies(kind, { needs, excludes }, textOf) {
+  const needed = needs && kind.settings.find(({ key }) => key === needs.setting);
+  return (!needed || needs.words.includes(textOf(needed.key) || needed.default)) && !(excludes && textOf(excludes));
+}
+
+// given are the settings of the sampler that have a value, each with its text.
+export function given(settings) {
+  return samplers.get(settings.sampler).settings
+    .map((setting) => [setting, settings[setting.key] ?? ""])
+    .filter(([, text]) => text !== "");
+}
+
+// valueOf reads the text of a setting as JSON has it. inWords leaves the values of enums as they are on the page and in
+// JSON over HTTP; the API has other names for them.
+function valueOf({ type, words }, text, inWords) {
+  switch (type) {
+    case "numbers":
+      return text.split(",").map(Number);
+    case "switch":
+      return text === "true";
+    case "word":
+      return inWords ? text : (words.find(({ word }) => word === text)?.value ?? text);
+    default:
+      return Number(text);
+  }
+}
+
+function samplerOf(settings, inWords = false) {
+  const message = {};
+  for (const [setting, text] of given(settings)) {
+    const path = setting.field.split(".");
+    const last = path.pop();
+    path.reduce((inner, name) => (inner[name] ??= {}), message)[last] = valueOf(setting, text, inWords);
+  }
+  return { [samplers.get(settings.sampler).field]: message };
+}
+
+// requestOf is the request of settings, less previews. inWords writes the sampler as JSON over HTTP has it.
+export function requestOf(settings, inWords = false) {
   return {
-    model: settings.model, n: settings.n, seed: settings.seed, ...samplerOf(settings), ...conditionOf(settings),
+    model: settings.model, n: settings.n, seed: settings.seed,
+    ...samplerOf(settings, inWords),
+    ...conditionOf(settings),
     ...(settings.columns && { interpolation: { columns: Number(settings.columns) } }),
     ...guidanceOf(settings),
   };
 }
 
-function samplerOf(settings) {
-  const sampler = samplers[settings.sampler];
-  const knobs = knobsOf(sampler, settings);
-  return { [sampler.field]: sampler.request ? sampler.request(knobs) : knobs };
-}
-
 function guidanceOf({ guide, rule, weight }) {
   if (!guide) return {};
-  return { guidance: { model: guide, rule: rule === "mix" ? "GUIDANCE_RULE_MIX" : "GUIDANCE_RULE_ADD", ...(weight && { weight: Number(weight) }) } };
+  const byRule = rule === "mix" ? "GUIDANCE_RULE_MIX" : "GUIDANCE_RULE_ADD";
+  return { guidance: { model: guide, rule: byRule, ...(weight && { weight: Number(weight) }) } };
 }
 
-// A sample can be named in a link by seed, chain and sampler, joined by _, if nothing else had a part in it.
+// A link can name a sample by its seed and chain, as 3_7, if nothing but the sampler had a part in it. Another sampler
+// than the first, or one with settings, follows: 3_7_flow*steps*20.
 
 export function nameOf(settings, chain) {
   if (settings.hold || settings.guide || settings.columns) return "";
-  const knobs = samplers[settings.sampler].knobs.map((knob) => settings[knob.key] ?? "");
-  const plain = settings.sampler === "annealed" && knobs.every((v) => v === "");
-  return [settings.seed, chain, ...(plain ? [] : [settings.sampler, ...knobs])].join("_");
+  const values = given(settings).flatMap(([{ key }, text]) => [key, text]);
+  const name = `${settings.seed}_${chain}`;
+  if (settings.sampler === firstSampler() && values.length === 0) return name;
+  return `${name}_${[settings.sampler, ...values].join("*")}`;
 }
 
 // requestOfName is the request that draws a sample of a model again; null if the name is none.
 export function requestOfName(name, model) {
-  const [seed, chain, sampler = "annealed", ...knobs] = name.split("_");
-  if (!/^\d+$/.test(seed) || !/^\d+$/.test(chain ?? "") || !(sampler in samplers)) return null;
+  const [, seed, chain, rest] = name.match(/^(\d+)_(\d+)(?:_(.+))?$/) ?? [];
+  const [sampler, ...values] = (rest ?? firstSampler()).split("*");
+  if (!seed || !samplers.has(sampler)) return null;
   const settings = { sampler };
-  samplers[sampler].knobs.forEach((knob, i) => (settings[knob.key] = knobs[i] ?? ""));
+  for (let i = 0; i + 1 < values.length; i += 2) settings[values[i]] = values[i + 1];
   return { model, n: 1, seed, firstChain: chain, ...samplerOf(settings) };
-}
-
-// stepsOf is how many evaluations a chain takes, as far as the page can know before it asks.
-export function stepsOf(settings, model) {
-  const steps = Number(settings.steps);
-  switch (settings.sampler) {
-    case "annealed":
-      return model.sigmas.length * (steps || model.annealedLangevin?.stepsPerLevel || 100);
-    case "langevin":
-      return steps || 1000;
-    case "pc":
-      return 2 * (steps || 500) - 1;
-    default:
-      return 2 * (steps || 50);
-  }
-}
-
-// plainLike is plain Langevin with as many evaluations as the settings' own annealed sampler takes.
-export function plainLike(settings, model) {
-  return { ...settings, sampler: "langevin", steps: String(stepsOf({ ...settings, sampler: "annealed" }, model)), eps: "", sigma: "" };
 }

@@ -1,6 +1,6 @@
 // Settings live in the form and in the URL's fragment: a link gives the same samples.
 
-import { samplers } from "./samplers.js";
+import { compared, firstSampler, samplers } from "./samplers.js";
 
 // texts are settings that a link leaves out when empty. What is held, and the guide, bring others with them.
 const texts = ["columns", "hold", "guide"];
@@ -14,12 +14,12 @@ export function readForm(form) {
   const data = new FormData(form);
   const settings = {
     model: data.get("model") ?? "",
-    sampler: data.get("sampler") ?? "annealed",
+    sampler: data.get("sampler") ?? (data.has("compare") ? compared.annealed : firstSampler()),
     n: Number(data.get("n")),
     seed: String(data.get("seed") ?? "").trim(),
   };
   const read = (key) => (settings[key] = String(data.get(key) ?? "").trim());
-  for (const knob of samplers[settings.sampler].knobs) read(knob.key);
+  samplers.get(settings.sampler).settings.forEach(({ key }) => read(key));
   texts.forEach(read);
   (companions[settings.hold] ?? []).forEach(read);
   if (settings.guide) ofGuide.forEach(read);
@@ -32,7 +32,8 @@ export function toFragment(settings, digest) {
   const query = new URLSearchParams({ model: settings.model, sampler: settings.sampler, n: settings.n, seed: settings.seed });
   // A picture from a file does not fit in a link: nothing is held there then.
   const kept = "known" in settings && !settings.known ? { ...settings, hold: "" } : settings;
-  const keys = [...samplers[kept.sampler].knobs.map((knob) => knob.key), ...texts, ...(companions[kept.hold] ?? []), ...ofGuide];
+  const ofSampler = samplers.get(kept.sampler).settings.map(({ key }) => key);
+  const keys = [...ofSampler, ...texts, ...(companions[kept.hold] ?? []), ...ofGuide];
   for (const key of keys) {
     if (kept[key]) query.set(key, kept[key]);
   }
@@ -50,16 +51,17 @@ export function fromFragment(fragment) {
   for (const name of switches) {
     if (name in settings) settings[name] = settings[name] === "1";
   }
-  if (!(settings.sampler in samplers)) delete settings.sampler;
+  if (!samplers.has(settings.sampler)) delete settings.sampler;
   return settings;
 }
 
-// fillForm sets the fields of the form that settings has.
+// fillForm sets the fields of the form that settings has. A choice that is not offered is the first.
 export function fillForm(form, settings) {
   for (const [name, value] of Object.entries(settings)) {
-    const field = form.elements[name];
+    const field = form.elements.namedItem(name);
     if (!field) continue;
     if (typeof value === "boolean") field.checked = value;
     else field.value = value;
+    if (field.selectedIndex < 0) field.selectedIndex = 0;
   }
 }

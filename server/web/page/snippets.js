@@ -1,11 +1,9 @@
 // The request on the screen, as programs make it.
 
-import { samplers, requestOf } from "./samplers.js";
+import { given, samplers, requestOf } from "./samplers.js";
 
 const snake = (name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
-const goNames = { n: "Times" }; // where the Go client has another name
-const pascal = (name) => name[0].toUpperCase() + name.slice(1).replace(/Lr$/, "LR");
-const enums = /^(PREDICTOR|CORRECTOR|REFRESH|GUIDANCE_RULE)_/; // as the names of enums' values begin
+const enums = /^(REFRESH|GUIDANCE_RULE)_/; // as the names of enums' values begin
 
 // short writes a message as people do: fields by their names in the .proto, enums by the end of theirs, tensors as arrays.
 function short(value) {
@@ -17,7 +15,7 @@ function short(value) {
 
 // bodyOf is the request as the JSON that curl sends.
 function bodyOf(settings) {
-  const { model, seed, ...rest } = requestOf(settings);
+  const { model, seed, ...rest } = requestOf(settings, true);
   const number = Number.isSafeInteger(Number(seed)) ? Number(seed) : seed;
   return short({ ...(seed && { seed: number }), ...rest });
 }
@@ -44,11 +42,7 @@ with urllib.request.urlopen(request) as answer:
 print(len(samples), samples[0])`,
 
   go: (s) => {
-    const sampler = samplers[s.sampler];
-    const fields = Object.entries(requestOf(s)[sampler.field])
-      .filter(([, v]) => typeof v === "number")
-      .map(([k, v]) => `${goNames[k] ?? pascal(k)}: ${v}`);
-    if (s.sampler === "pc") fields.push("Corrector: client.CorrectorAnnealed");
+    const fields = given(s).map(([setting, text]) => `${setting.go}: ${goValue(setting, text)}`);
     const seed = s.seed ? `, Seed: new(uint64(${s.seed}))` : "";
     return `c, err := client.New("localhost:50051")
 if err != nil {
@@ -57,7 +51,7 @@ if err != nil {
 defer c.Close()
 res, err := c.Sample(ctx, client.SampleRequest{
 	Model: "${s.model}", N: ${s.n}${seed},
-	Sampler: client.${pascal(sampler.field)}{${fields.join(", ")}},${goConditions(s)}
+	Sampler: client.${samplers.get(s.sampler).go}{${fields.join(", ")}},${goConditions(s)}
 })
 if err != nil {
 	log.Fatal(err)
@@ -65,6 +59,20 @@ if err != nil {
 fmt.Println(res.N, "samples, the first", res.Row(0))`;
   },
 };
+
+// goValue is the value of a setting in Go.
+function goValue({ type, words }, text) {
+  switch (type) {
+    case "numbers":
+      return `[]float64{${text.split(",").map(Number).join(", ")}}`;
+    case "switch":
+      return `new(${text})`;
+    case "word":
+      return `client.${words.find(({ word }) => word === text).go}`;
+    default:
+      return String(Number(text));
+  }
+}
 
 // goConditions are the fields of a Go request beside its sampler.
 function goConditions(s) {
