@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1")
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
 
 // describedSampler is what the server says of a kind of sampler; see [langevinv1.SamplerDescription].
 type describedSampler struct {
