@@ -1,8 +1,10 @@
 package training
 
 import (
+	"context"
 	"fmt"
 
+	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/loss"
 	"github.com/langevin-ml/langevin/training/nn"
 )
@@ -33,7 +35,7 @@ func Begin(c Config, iterations int) (*Beginning, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("begin %s: %w", c.Name, err)
 	}
-	t, err := prepare(c)
+	t, err := prepare(context.Background(), c, data.Reader{})
 	if err != nil {
 		return nil, fmt.Errorf("begin %s: %w", c.Name, err)
 	}

@@ -56,7 +56,7 @@ func lossInGo(t *testing.T, g *nn.Graph, params []float32, b *batch) float64 {
 func TestStep(t *testing.T) {
 	c := preset(t, "toy-2gauss")
 	set(t, &c, "network.hidden=6", "training.batch_size=100", "optimizer.ema=0.9", "optimizer.epsilon=0.01")
-	trainer, err := newTrainer(c, Options{Library: library(t)})
+	trainer, err := newTrainer(t.Context(), c, Options{Library: library(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,6 +55,8 @@ type Options struct {
 	Checkpoints string
 	// Resume goes on from the newest of them; the result is that of a training which never stopped.
 	Resume bool
+	// Reading watches while the data are read.
+	Reading data.Reader
 }
 
 // learner says what the learner runs on.
@@ -80,7 +82,7 @@ func Run(ctx context.Context, c Config, o Options) (result *Result, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("train %s: %w", c.Name, err)
 	}
-	t, err := newTrainer(c, o)
+	t, err := newTrainer(ctx, c, o)
 	if err != nil {
 		return nil, fmt.Errorf("train %s: %w", c.Name, err)
 	}
@@ -121,8 +123,8 @@ type trainer struct {
 	done    int // iterations
 }
 
-func newTrainer(c Config, o Options) (*trainer, error) {
-	t, err := prepare(c)
+func newTrainer(ctx context.Context, c Config, o Options) (*trainer, error) {
+	t, err := prepare(ctx, c, o.Reading)
 	if err != nil {
 		return nil, err
 	}
@@ -153,12 +155,12 @@ func (t *trainer) objective() learner.Objective {
 }
 
 // prepare makes a trainer without a device, which cannot compute anything.
-func prepare(c Config) (*trainer, error) {
-	source, err := c.Data.Open(data.Train, c.Seed)
+func prepare(ctx context.Context, c Config, r data.Reader) (*trainer, error) {
+	source, err := r.Open(ctx, c.Data, data.Train, c.Seed)
 	if err != nil {
 		return nil, err
 	}
-	test, err := c.Data.Open(data.Test, c.Seed)
+	test, err := r.Open(ctx, c.Data, data.Test, c.Seed)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/langevin-ml/langevin/client"
@@ -20,9 +21,9 @@ type conditionFlags struct {
 func (c *conditionFlags) group() flagGroup {
 	c.refresh.words, c.columns.least = []client.Refresh{client.RefreshLevel, client.RefreshStep}, 2
 	g := newFlagGroup("Conditions")
-	g.flags.StringVar(&c.inpaint, "inpaint", "", "`FILE`.npy with one sample: hold fixed what --mask marks of it (with --denoise it comes out as it is)")
-	g.flags.StringVar(&c.mask, "mask", "", "`FILE`.npy of the same shape, or of an image's height and width: 1, 255 or True where it is known, else 0")
-	g.flags.StringVar(&c.colourise, "colourise", "", "`FILE`.npy with the grey of every pixel, [height, width]: hold it fixed and draw the colours (grey v is the colour (v, v, v))")
+	g.flags.StringVar(&c.inpaint, "inpaint", "", "`FILE` with one sample (.npy, .npz or .csv): hold fixed what --mask marks of it (with --denoise it comes out as it is)")
+	g.flags.StringVar(&c.mask, "mask", "", "`FILE` of the same shape, or of an image's height and width: 1, 255 or True where it is known, else 0")
+	g.flags.StringVar(&c.colourise, "colourise", "", "`FILE` with the grey of every pixel, [height, width]: hold it fixed and draw the colours (grey v is the colour (v, v, v))")
 	g.flags.Var(&c.refresh, "refresh", "when the noise on the known part is drawn: level or step (default level)")
 	g.flags.Var(&c.columns, "interpolate", "draw rows of so many `COLUMNS` that turn from one sample to another (-n counts all samples; default one row)")
 	c.flags = g
@@ -30,14 +31,14 @@ func (c *conditionFlags) group() flagGroup {
 }
 
 // condition reads the files that the flags name; nil if there are none.
-func (c *conditionFlags) condition() (client.Condition, error) {
+func (c *conditionFlags) condition(warn io.Writer) (client.Condition, error) {
 	switch {
 	case c.inpaint == "" && c.mask == "" && c.colourise == "" && c.refresh.word == "":
 		return nil, nil
 	case c.colourise != "" && (c.inpaint != "" || c.mask != ""):
 		return nil, usagef("--colourise and --inpaint: want one of them")
 	case c.colourise != "":
-		return c.colourisation()
+		return c.colourisation(warn)
 	case c.inpaint == "" && c.mask != "":
 		return nil, usagef("--mask needs --inpaint, the file with the known values")
 	case c.inpaint == "":
@@ -45,11 +46,11 @@ func (c *conditionFlags) condition() (client.Condition, error) {
 	case c.mask == "":
 		return nil, usagef("--inpaint needs --mask, the file that says what is known")
 	}
-	values, err := readData("inpaint", c.inpaint)
+	values, err := readNumbers("inpaint", c.inpaint, warn)
 	if err != nil {
 		return nil, err
 	}
-	mask, err := data.ReadNPY(c.mask)
+	mask, err := readArray(c.mask, warn)
 	if err != nil {
 		return nil, err
 	}
@@ -65,21 +66,12 @@ func (c *conditionFlags) condition() (client.Condition, error) {
 }
 
 // colourisation reads the grey of every pixel.
-func (c *conditionFlags) colourisation() (client.Condition, error) {
-	grey, err := readData("colourise", c.colourise)
+func (c *conditionFlags) colourisation(warn io.Writer) (client.Condition, error) {
+	grey, err := readNumbers("colourise", c.colourise, warn)
 	if err != nil {
 		return nil, err
 	}
 	return client.Colourisation{Grey: grey.Values, Shape: withoutOnes(grey.Shape), Refresh: c.refresh.word}, nil
-}
-
-// readData reads the file of a flag, which holds numbers in the range of the model's data.
-func readData(flag, path string) (data.Array, error) {
-	values, err := data.ReadNPY(path)
-	if err == nil && !values.Floats() {
-		err = fmt.Errorf("--%s %s holds %s: want float32 or float64, in the range of the model's data", flag, path, values.Kind)
-	}
-	return values, err
 }
 
 // coversPart reports whether a mask has an element for each of a sample, or for each pixel of one of shape
@@ -101,7 +93,7 @@ func marks(mask data.Array) ([]bool, error) {
 	known := make([]bool, len(mask.Values))
 	for i, v := range mask.Values {
 		known[i] = v != 0
-		if v != 0 && v != 1 && !(v == 255 && mask.Kind == "|u1") {
+		if v != 0 && v != 1 && !(v == 255 && mask.Bytes()) {
 			return nil, fmt.Errorf("element %d is %g: want 0 or 1", i, v)
 		}
 	}

@@ -59,11 +59,7 @@ func (c classifier) Classify(ctx context.Context, images eval.Rows) (features, p
 
 // evaluateImages holds samples against the test images of their dataset.
 func (p *program) evaluateImages(ctx context.Context, o *evalCommand, config data.Config, res *client.Result, e *evaluation) error {
-	train, err := pixels(config, data.Train)
-	if err != nil {
-		return err
-	}
-	test, err := pixels(config, data.Test)
+	train, test, err := p.readParts(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -90,9 +86,20 @@ func (p *program) evaluateImages(ctx context.Context, o *evalCommand, config dat
 	return figure.WriteFile(o.neighbours, func(w io.Writer) error { return drawNeighbours(w, res.Shape, samples, train) })
 }
 
+// readParts reads both parts of a dataset, as pixels does.
+func (p *program) readParts(ctx context.Context, config data.Config) (train, test eval.Rows, err error) {
+	b := p.newBar("images")
+	defer b.close(false, "")
+	r := p.reading(b)
+	if train, err = pixels(ctx, r, config, data.Train); err == nil {
+		test, err = pixels(ctx, r, config, data.Test)
+	}
+	return train, test, err
+}
+
 // pixels is a part of a dataset, in [0, 1].
-func pixels(config data.Config, split data.Split) (eval.Rows, error) {
-	images, err := config.Images(split)
+func pixels(ctx context.Context, r data.Reader, config data.Config, split data.Split) (eval.Rows, error) {
+	images, err := r.Images(ctx, config, split)
 	if err != nil {
 		return eval.Rows{}, err
 	}

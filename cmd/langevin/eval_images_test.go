@@ -144,7 +144,7 @@ func TestClassifiersKnowTheirImages(t *testing.T) {
 			if err != nil {
 				t.Skipf("run make data: %v", err)
 			}
-			test, err := pixels(config, data.Test)
+			test, err := pixels(t.Context(), data.Reader{}, config, data.Test)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,7 +43,7 @@ type answer func(context.Context, *client.Client, question) (client.Batch, error
 func (p *program) rowsOf(o *rowsCommand, c *cobra.Command, ask answer) *cobra.Command {
 	c.Use += " [MODEL] --in FILE"
 	c.Args = cobra.MaximumNArgs(1)
-	c.Flags().StringVarP(&o.in, "in", "i", "", "`FILE` with the rows: .npy, or .csv with a row a line")
+	c.Flags().StringVarP(&o.in, "in", "i", "", "`FILE` with the rows: "+arrayFiles+", with a row a line")
 	c.Flags().StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .npy or .csv (default CSV to standard output)")
 	o.connection.register(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -54,7 +51,7 @@ func (p *program) rowsOf(o *rowsCommand, c *cobra.Command, ask answer) *cobra.Co
 		if err != nil {
 			return err
 		}
-		rows, err := readRows(o.in)
+		rows, err := readRows(o.in, p.stderr)
 		if err != nil {
 			return err
 		}
@@ -215,57 +212,21 @@ func (p *program) deliverRows(path string, write func(io.Writer, client.Batch) e
 	return file.commit(func(w io.Writer) error { return write(w, rows) })
 }
 
-// readRows reads the rows of a .npy or .csv file.
-func readRows(path string) (client.Batch, error) {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".npy":
-		a, err := readData("in", path)
-		if err == nil && len(a.Shape) < 2 {
-			err = fmt.Errorf("--in %s has shape %v: want rows, [n, ...]", path, a.Shape)
-		}
-		if err != nil {
-			return client.Batch{}, err
-		}
-		return client.Batch{X: a.Values, N: a.Shape[0], Shape: slices.Clone(a.Shape[1:])}, nil
-	case ".csv":
-		f, err := os.Open(path)
-		if err != nil {
-			return client.Batch{}, fmt.Errorf("read %s: %w", path, withoutPath(err))
-		}
-		defer f.Close()
-		rows, err := decodeCSV(f)
-		if err != nil {
-			return client.Batch{}, fmt.Errorf("read %s: %w", path, err)
-		}
-		return rows, nil
+// readRows reads the rows of a file. Those of text have no shape: rows of images are flat.
+func readRows(path string, warn io.Writer) (client.Batch, error) {
+	if path == "" {
+		return client.Batch{}, usagef(`--in is "": want a file, %s`, arrayFiles)
 	}
-	return client.Batch{}, usagef("--in is %s: want a file that ends in .csv or .npy", quoted(path))
-}
-
-// decodeCSV reads a row a line, all of one width. The shape is left open: rows of images are flat.
-func decodeCSV(r io.Reader) (client.Batch, error) {
-	var b client.Batch
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 16<<20)
-	width := 0
-	for lines.Scan() {
-		fields := strings.Split(strings.TrimSpace(lines.Text()), ",")
-		if b.N++; b.N == 1 {
-			width = len(fields)
-		}
-		if len(fields) != width {
-			return client.Batch{}, fmt.Errorf("line %d has %d numbers: want %d, as line 1", b.N, len(fields), width)
-		}
-		for _, field := range fields {
-			v, err := strconv.ParseFloat(strings.TrimSpace(field), 32)
-			if err != nil {
-				return client.Batch{}, fmt.Errorf("line %d: %q is no number", b.N, field)
-			}
-			b.X = append(b.X, float32(v))
-		}
+	a, err := readNumbers("in", path, warn)
+	if err == nil && len(a.Shape) < 2 {
+		err = fmt.Errorf("--in %s has shape %v: want rows, [n, ...]", path, a.Shape)
 	}
-	if lines.Err() == nil && b.N == 0 {
-		return client.Batch{}, fmt.Errorf("it has no rows")
+	if err != nil {
+		return client.Batch{}, err
 	}
-	return b, lines.Err()
+	b := client.Batch{X: a.Values, N: a.Shape[0]}
+	if !a.Text() {
+		b.Shape = slices.Clone(a.Shape[1:])
+	}
+	return b, nil
 }

@@ -93,7 +93,7 @@ func (p *program) draw(stream *client.Stream, title string, watchers ...func(cli
 		case client.Progress:
 			b.set(e.StepsDone, e.StepsTotal, describe(e))
 		case client.Resumed:
-			p.tellResumed(b, e)
+			p.tell(b, resumedText(e))
 		case client.Done:
 			end = fmt.Sprintf("%s score evaluations in %s", short(float64(e.NFE)), tidy(e.Elapsed))
 		}
@@ -103,20 +103,21 @@ func (p *program) draw(stream *client.Stream, title string, watchers ...func(cli
 	return res, err
 }
 
-// tellResumed says that a call broke and goes on: above the bar, where there is one.
-func (p *program) tellResumed(b *bar, r client.Resumed) {
+// tell writes a line to standard error: above the bar, where there is one.
+func (p *program) tell(b *bar, text string) {
 	var out io.Writer = p.stderr
 	if p.terminalErr {
 		out = b.container
 	}
-	fmt.Fprintln(out, resumedText(r))
+	fmt.Fprintln(out, "langevin: "+text)
 }
 
+// resumedText says that a call broke and goes on.
 func resumedText(r client.Resumed) string {
 	if r.Step > 0 {
-		return fmt.Sprintf("langevin: %s; going on after step %d", oneLine(r.Cause), r.Step)
+		return fmt.Sprintf("%s; going on after step %d", oneLine(r.Cause), r.Step)
 	}
-	return fmt.Sprintf("langevin: %s; drawing again what is missing", oneLine(r.Cause))
+	return fmt.Sprintf("%s; drawing again what is missing", oneLine(r.Cause))
 }
 
 // tidy rounds d to what a person reads.

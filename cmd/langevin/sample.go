@@ -82,7 +82,7 @@ func (o *sampleCommand) groups() []flagGroup {
 
 // sample checks what can be checked, draws, and writes.
 func (p *program) sample(ctx context.Context, o *sampleCommand, model string) error {
-	request, err := o.request(model)
+	request, err := o.request(model, p.stderr)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (p *program) sample(ctx context.Context, o *sampleCommand, model string) er
 	return p.use(ctx, o.connection, func(ctx context.Context, c *client.Client) error { return write(ctx, c, request) })
 }
 
-func (o *sampleCommand) request(model string) (client.SampleRequest, error) {
+func (o *sampleCommand) request(model string, warn io.Writer) (client.SampleRequest, error) {
 	if o.resume != "" {
 		return o.fromState(model, o.given, o.namesOfWhat())
 	}
@@ -117,7 +117,7 @@ func (o *sampleCommand) request(model string) (client.SampleRequest, error) {
 	if err != nil {
 		return client.SampleRequest{}, err
 	}
-	condition, err := o.condition()
+	condition, err := o.condition(warn)
 	if err != nil {
 		return client.SampleRequest{}, err
 	}

@@ -3,13 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/training/data"
 )
 
 // scheduleCommand holds the flags of langevin schedule.
@@ -55,7 +55,7 @@ ratio: choose their number, --levels.`,
 
 func (o *scheduleCommand) groups() []flagGroup {
 	data, choice, out := newFlagGroup("The data"), newFlagGroup("The choice"), newFlagGroup("The answer")
-	data.flags.StringVar(&o.data, "data", "", "`FILE`.npy of shape [rows, ...], float32 or float64, in the range that training sees")
+	data.flags.StringVar(&o.data, "data", "", "`FILE` of numbers, [rows, ...], in the range that training sees: "+arrayFiles)
 	data.flags.Var(&o.rows, "rows", "measure the distances of so many rows of --data, chosen at random; 0: of all")
 	data.flags.Var(&o.dim, "dim", "numbers in one sample: 3072 for 32x32 colour pictures")
 	data.flags.Var(&o.first, "sigma1", "largest sigma")
@@ -84,7 +84,7 @@ type scheduleReport struct {
 }
 
 func (p *program) schedule(o *scheduleCommand) error {
-	report, err := o.find()
+	report, err := o.find(p.stderr)
 	if err != nil {
 		return err
 	}
@@ -106,9 +106,9 @@ func (p *program) schedule(o *scheduleCommand) error {
 }
 
 // find applies the techniques, in the paper's order.
-func (o *scheduleCommand) find() (r scheduleReport, err error) {
+func (o *scheduleCommand) find(warn io.Writer) (r scheduleReport, err error) {
 	r = scheduleReport{Last: float64(o.last), Levels: o.levels.n, StepsPerLevel: o.stepsPerLevel.n}
-	if r.Dim, r.First, err = o.measure(); err != nil {
+	if r.Dim, r.First, err = o.measure(warn); err != nil {
 		return r, err
 	}
 	if r.First <= r.Last {
@@ -132,7 +132,7 @@ func (o *scheduleCommand) find() (r scheduleReport, err error) {
 }
 
 // measure returns the dimension and the largest sigma, from the data or as given.
-func (o *scheduleCommand) measure() (dim int, first float64, err error) {
+func (o *scheduleCommand) measure(warn io.Writer) (dim int, first float64, err error) {
 	switch known := o.dim.n > 0 || o.first > 0; {
 	case o.data != "" && known:
 		return 0, 0, usagef("--data and --dim or --sigma1: want the data, or what is known of them")
@@ -143,12 +143,9 @@ func (o *scheduleCommand) measure() (dim int, first float64, err error) {
 	case o.data == "":
 		return o.dim.n, float64(o.first), nil
 	}
-	a, err := data.ReadNPY(o.data)
+	a, err := readNumbers("data", o.data, warn)
 	if err != nil {
 		return 0, 0, err
-	}
-	if !a.Floats() {
-		return 0, 0, fmt.Errorf("--data %s holds %s: want float32 or float64, in the range that training sees", o.data, a.Kind)
 	}
 	if len(a.Shape) < 2 {
 		return 0, 0, fmt.Errorf("--data %s has shape %v: want [rows, ...]", o.data, a.Shape)

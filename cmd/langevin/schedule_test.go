@@ -53,19 +53,23 @@ func TestScheduleOfData(t *testing.T) {
 	corners[6], corners[12+1], corners[18], corners[18+1] = 6, 8, 6, 8
 	writeFiles(t, map[string][]byte{
 		"corners.npy": npy("<f8", "(4, 2, 3)", corners),
+		"corners.csv": []byte("\ufeffa;b;c;d;e;f\r\n0;0;0;0;0;0\r\n6;0;0;0;0;0\r\n0;8;0;0;0;0\r\n6,0;8;0;0;0;0\r\n\r\n"),
 		"bytes.npy":   npy("|u1", "(2, 5)", make([]uint8, 10)),
 		"flat.npy":    npy("<f4", "(3,)", []float32{1, 2, 3}),
 		"same.npy":    npy("<f4", "(2, 1)", []float32{3, 3}),
 		"nan.npy":     npy("<f4", "(2, 1)", []float32{3, float32(math.NaN())}),
 	})
-	if got := scheduleOf(t, "--data corners.npy --levels 3 --sigma-last 0.1 --sigmas"); got.Dim != 6 || got.First != 10 || len(got.Sigmas) != 3 || math.Abs(got.Sigmas[1]-1) > 1e-12 {
-		t.Errorf("%+v: want 6 dimensions and sigmas 10, 1, 0.1", got)
+	for _, file := range []string{"corners.npy", "corners.csv"} {
+		got := scheduleOf(t, "--data "+file+" --levels 3 --sigma-last 0.1 --sigmas")
+		if got.Dim != 6 || got.First != 10 || len(got.Sigmas) != 3 || math.Abs(got.Sigmas[1]-1) > 1e-12 {
+			t.Errorf("%s: %+v: want 6 dimensions and sigmas 10, 1, 0.1", file, got)
+		}
 	}
 	for line, want := range map[string]string{
 		"--data nowhere.npy": "read nowhere.npy: no such file",
-		"--data bytes.npy":   "--data bytes.npy holds |u1: want float32 or float64",
+		"--data bytes.npy":   "--data bytes.npy holds |u1: want numbers",
 		"--data flat.npy":    "--data flat.npy has shape [3]: want [rows, ...]",
-		"--data nan.npy":     "not all finite",
+		"--data nan.npy":     "read nan.npy: element [1, 0], counted from 0, is NaN: want finite numbers",
 	} {
 		if got := langevin(t, fake.Script{}, append([]string{"schedule"}, strings.Fields(line)...)...); got.code != exitFailed || !oneLineWith(got.stderr, want) {
 			t.Errorf("schedule %s: %+v, want %q", line, got, want)

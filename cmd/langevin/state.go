@@ -108,7 +108,7 @@ func decodeState(r *bufio.Reader) (state, error) {
 	if err != nil {
 		return state{}, err
 	}
-	if len(a.Shape) < 2 || !a.Floats() {
+	if len(a.Shape) < 2 || !a.Numbers() {
 		return state{}, fmt.Errorf("its states have shape %v: want one row for each chain", a.Shape)
 	}
 	s.x = client.Batch{X: a.Values, N: a.Shape[0], Shape: a.Shape[1:]}

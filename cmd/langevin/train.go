@@ -223,6 +223,7 @@ func changed(config training.Config, settings []string) (training.Config, error)
 func (p *program) runTraining(ctx context.Context, config training.Config, o training.Options) (*training.Result, error) {
 	b := p.newBar(config.Name)
 	var last training.Progress
+	o.Reading = p.reading(b)
 	o.Progress = func(now training.Progress) {
 		b.set(int64(now.Iteration), int64(now.Iterations), describeTraining(now, config))
 		last = now

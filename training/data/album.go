@@ -1,9 +1,10 @@
 package data
 
 import (
-	"bufio"
+	"context"
+	"errors"
 	"fmt"
-	"os"
+	"image/color"
 	"runtime"
 	"sync"
 
@@ -36,21 +37,28 @@ func (m *Images) fetch(indices []int) ([][]byte, error) {
 // keptBytes is how much of a folder stays in memory once it was read. What is beyond that is read each time anew.
 const keptBytes = 1 << 30
 
-// files is an album of PNG and JPEG files: the middle square of each, of crop pixels or, for 0, as large as it can be,
-// resized. It is safe for concurrent use.
+// files is an album of files of pictures: the middle square of each, of crop pixels or, for 0, as large as it can be,
+// resized. It is safe for concurrent use once it was checked.
 type files struct {
-	Images // their size; no pixels
-	paths  []string
-	crop   int
+	Images     // their size; no pixels
+	dir        string
+	paths      []string
+	crop       int
+	background color.RGBA
+	skip       bool // leave out what is broken
 
 	mu   sync.Mutex
-	kept map[int][]byte
-	room int // bytes that may still be kept
+	kept map[string][]byte // by path
+	room int               // bytes that may still be kept
 }
 
 // pictureFiles lists the files of a part of a dataset that is one picture a file.
-func (c Config) pictureFiles(split Split) (*files, error) {
-	f := &files{Images: Images{Channels: 3, Height: c.ImageSize, Width: c.ImageSize}, kept: map[int][]byte{}, room: keptBytes}
+func (r Reader) pictureFiles(c Config, split Split) (*files, error) {
+	f := &files{
+		Images: Images{Channels: 3, Height: c.ImageSize, Width: c.ImageSize},
+		dir:    c.Dir, skip: c.SkipBroken, kept: map[string][]byte{}, room: keptBytes,
+	}
+	f.background, _ = colour(c.Background)
 	if c.Grey {
 		f.Channels = 1
 	}
@@ -59,74 +67,104 @@ func (c Config) pictureFiles(split Split) (*files, error) {
 		f.crop = celebaCrop
 		f.paths, err = listCelebA(c, split)
 	} else {
-		f.paths, err = listFolder(c, split)
+		f.paths, err = r.listFolder(c, split)
 	}
 	return f, err
 }
 
 func (f *files) Len() int { return len(f.paths) }
 
-// check looks at the head of every file, so that a training does not stop at a strange one after hours.
-func (f *files) check() error {
-	return f.each(len(f.paths), func(i int) (string, error) {
-		file, err := os.Open(f.paths[i])
-		if err != nil {
-			return f.paths[i], err
-		}
-		defer file.Close()
-		return f.paths[i], checkPicture(bufio.NewReader(file), f.crop)
-	})
+// check decodes every file, so that a training does not stop at a broken one after hours, and keeps the first of them.
+func (f *files) check(ctx context.Context, r Reader) error {
+	bad, err := f.each(ctx, r, func(i int) error { _, err := f.picture(f.paths[i]); return err })
+	if err != nil {
+		return err
+	}
+	return f.settle(r, bad)
 }
 
 // all reads every file.
-func (f *files) all() (*Images, error) {
+func (f *files) all(ctx context.Context, r Reader) (*Images, error) {
 	m := f.Images
 	m.Pixels = make([]byte, len(f.paths)*m.size())
-	err := f.each(len(f.paths), func(i int) (string, error) { return f.paths[i], readPicture(m.At(i), &m, f.paths[i], f.crop) })
-	return &m, err
+	bad, err := f.each(ctx, r, func(i int) error { return f.read(m.At(i), f.paths[i]) })
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	for i := range f.paths {
+		if bad[i] == nil {
+			copy(m.At(n), m.At(i))
+			n++
+		}
+	}
+	m.Pixels = m.Pixels[:n*m.size()]
+	return &m, f.settle(r, bad)
 }
 
 func (f *files) fetch(indices []int) ([][]byte, error) {
 	pictures := make([][]byte, len(indices))
-	err := f.each(len(indices), func(k int) (path string, err error) {
-		pictures[k], err = f.picture(indices[k])
-		return f.paths[indices[k]], err
-	})
-	return pictures, err
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for k, i := range indices {
+		work.Go(func() (err error) {
+			if pictures[k], err = f.picture(f.paths[i]); err != nil {
+				return fmt.Errorf("read %s: %w", f.paths[i], withoutPath(err))
+			}
+			return nil
+		})
+	}
+	return pictures, work.Wait()
 }
 
 // picture is one that was kept, or read.
-func (f *files) picture(i int) ([]byte, error) {
+func (f *files) picture(path string) ([]byte, error) {
 	f.mu.Lock()
-	pixels := f.kept[i]
+	pixels := f.kept[path]
 	f.mu.Unlock()
 	if pixels != nil {
 		return pixels, nil
 	}
 	pixels = make([]byte, f.size())
-	if err := readPicture(pixels, &f.Images, f.paths[i], f.crop); err != nil {
+	if err := f.read(pixels, path); err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, there := f.kept[i]; !there && f.room >= len(pixels) {
-		f.kept[i] = pixels
+	if _, there := f.kept[path]; !there && f.room >= len(pixels) {
+		f.kept[path] = pixels
 		f.room -= len(pixels)
 	}
 	return pixels, nil
 }
 
-// each does n things, as many at once as there are processors, and names the file of one that fails.
-func (f *files) each(n int, do func(i int) (path string, err error)) error {
+func (f *files) read(dst []byte, path string) error {
+	return readPicture(dst, &f.Images, path, f.crop, f.background)
+}
+
+// each does something with every picture, as many at once as there are processors, and gathers those that fail. It stops
+// when ctx is done.
+func (f *files) each(ctx context.Context, r Reader, do func(i int) error) (broken, error) {
 	var work errgroup.Group
 	work.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range n {
+	var mu sync.Mutex
+	bad, done := broken{}, 0
+	for i := range f.paths {
+		if ctx.Err() != nil {
+			break
+		}
 		work.Go(func() error {
-			if path, err := do(i); err != nil {
-				return fmt.Errorf("read %s: %w", path, withoutPath(err))
+			err := do(i)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				bad[i] = err
+			}
+			if done++; r.Progress != nil {
+				r.Progress(done, len(f.paths))
 			}
 			return nil
 		})
 	}
-	return work.Wait()
+	return bad, errors.Join(work.Wait(), context.Cause(ctx))
 }

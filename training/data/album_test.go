@@ -27,7 +27,7 @@ func TestFilesAreReadWhenDrawn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kept := range []int{0, 10, 27} {
-		f, err := c.pictureFiles(Train)
+		f, err := Reader{}.pictureFiles(c, Train)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,27 +48,27 @@ func TestFilesAreReadWhenDrawn(t *testing.T) {
 	}
 }
 
-// A file that is no picture is named when the folder is opened, and one that breaks off later when it is drawn.
-func TestBrokenFilesAreNamed(t *testing.T) {
+// A picture that is drawn from memory needs no file, and one that is not names the file that went.
+func TestFilesThatGo(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.png")
 	writePicture(t, path, flat(12, 12, 0, color.Gray{8}, color.Gray{200}))
 	writePicture(t, filepath.Join(dir, "test", "b.png"), flat(12, 12, 0, color.White, color.White))
-	whole, err := os.ReadFile(path)
+	f, err := Reader{}.pictureFiles(Config{Name: Pictures, Dir: dir, ImageSize: 4}, Train)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Name: Pictures, Dir: dir, ImageSize: 4}
-	source, err := c.Open(Train, 1)
-	if err != nil {
+	if err := f.check(t.Context(), Reader{}); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, path, whole[:len(whole)-20]) // the head is fine
-	if err := source.Read(make([]float32, 48), 0); err == nil || !strings.Contains(err.Error(), "read "+path+": ") {
-		t.Errorf("a file without its end: error %v, want one that names %s", err, path)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
 	}
-	writeFile(t, path, whole[:20])
-	if _, err := c.Open(Train, 1); err == nil || !strings.Contains(err.Error(), "data.dir: read "+path+": ") {
-		t.Errorf("a file that is no picture: error %v, want one that names %s", err, path)
+	if _, err := f.fetch([]int{0}); err != nil {
+		t.Errorf("a picture that is kept: %v", err)
+	}
+	clear(f.kept)
+	if _, err := f.fetch([]int{0}); err == nil || !strings.Contains(err.Error(), "read "+path+": no such file") {
+		t.Errorf("a picture that is not kept: error %v, want one that names %s", err, path)
 	}
 }

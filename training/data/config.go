@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -23,13 +24,14 @@ const (
 	FashionMNIST = "fashion-mnist" // idx files
 	CIFAR10      = "cifar10"       // the binary version: data_batch_1.bin and so on
 	CelebA       = "celeba"        // img_align_celeba and list_eval_partition.txt; the middle 140 x 140, resized
-	Pictures     = "images"        // all PNG and JPEG files below dir; the middle square, resized
-	NPY          = "npy"           // a file in NumPy's array format, [rows, ...], of floats as they are or bytes as pictures
+	Pictures     = "images"        // all pictures below dir: PNG, JPEG, WebP, BMP, TIFF, GIF; the middle square, resized
+	NPY          = "npy"           // a file of an array, [rows, ...], of numbers as they are or bytes as pictures; see ReadArray
+	CSV          = "csv"           // another name of npy: the file says itself what it is
 )
 
 // Names lists the datasets.
 func Names() []string {
-	return []string{TwoGaussians, Ring, Mixture, Annulus, Square, Spirals, MNIST, FashionMNIST, CIFAR10, CelebA, Pictures, NPY}
+	return []string{TwoGaussians, Ring, Mixture, Annulus, Square, Spirals, MNIST, FashionMNIST, CIFAR10, CelebA, Pictures, NPY, CSV}
 }
 
 // Config chooses a dataset. A key that the dataset does not have must be absent.
@@ -46,9 +48,12 @@ type Config struct {
 	Turns   float64     `yaml:"turns,omitempty"`   // of each arm of the spirals
 
 	// Of files. Pictures are in [0, 1], of shape [channels, height, width].
-	Dir        string         `yaml:"dir,omitempty"`            // folder of the files, or the file of npy
+	Dir        string         `yaml:"dir,omitempty"`            // folder of the files, or the file of npy and csv
 	ImageSize  int            `yaml:"image_size,omitempty"`     // height and width; none: as the files of mnist, fashion-mnist and cifar10 have them
 	Grey       bool           `yaml:"grey,omitempty"`           // of celeba and images: one channel instead of three
+	Background string         `yaml:"background,omitempty"`     // of celeba and images: what shows through, black (also if absent), white or #rrggbb
+	SkipBroken bool           `yaml:"skip_broken,omitempty"`    // of celeba and images: leave out what cannot be read; if false, it is an error
+	Layout     Layout         `yaml:"layout,omitempty"`         // of npy: where the channels of pictures are; if absent they come first, and are 1 or 3
 	RandomFlip bool           `yaml:"random_flip,omitempty"`    // mirror every other picture, left to right
 	Dequantize Dequantization `yaml:"dequantization,omitempty"` // of the 256 grey values; none if absent
 	Transform  Transform      `yaml:"transform,omitempty"`      // of the pictures after that; none if absent
@@ -61,6 +66,14 @@ const (
 	DequantizeNone     Dequantization = "none"     // k/255
 	DequantizeUniform  Dequantization = "uniform"  // (k + u)/256, u uniform on [0, 1): Theis et al. (2016), as NCSN has it
 	DequantizeGaussian Dequantization = "gaussian" // k/255 + 0.01 z, z standard normal, an option of NCSNv2
+)
+
+// Layout is the order of the axes of pictures in an array.
+type Layout string
+
+const (
+	ChannelsFirst Layout = "channels_first" // [N, C, H, W]
+	ChannelsLast  Layout = "channels_last"  // [N, H, W, C]
 )
 
 // Transform maps pictures from [0, 1] to the range that a network is trained on.
@@ -84,7 +97,7 @@ const (
 type kind interface {
 	keys(name string) []string // that the dataset has, beside name
 	check(c Config, bad *mistakes)
-	open(c Config, split Split, seed uint64) (Source, error)
+	open(ctx context.Context, r Reader, c Config, split Split, seed uint64) (Source, error)
 	describe(c Config) string
 }
 
@@ -97,7 +110,7 @@ func (c Config) kind() kind {
 		return planeKind{}
 	case MNIST, FashionMNIST, CIFAR10, CelebA, Pictures:
 		return pictureKind{}
-	case NPY:
+	case NPY, CSV:
 		return arrayKind{}
 	}
 	return nil
@@ -122,10 +135,7 @@ func (c Config) Validate() error {
 // Open returns a part of the dataset, whose draws are a pure function of seed. It reports every mistake in c at once,
 // and a file that is missing or corrupt by its path.
 func (c Config) Open(split Split, seed uint64) (Source, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	return c.kind().open(c, split, seed)
+	return Reader{}.Open(context.Background(), c, split, seed)
 }
 
 // ErrNoMixture is wrapped by the error of data whose distribution is no mixture of Gaussians.
@@ -173,4 +183,5 @@ func (bad *mistakes) require(ok bool, format string, args ...any) {
 	}
 }
 
-func positive(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
+// positive says whether v is above 0 and fits float32.
+func positive(v float64) bool { return v > 0 && v <= math.MaxFloat32 }

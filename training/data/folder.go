@@ -4,17 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"image"
-	_ "image/jpeg" // registers the decoder
-	_ "image/png"  // registers the decoder
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/image/draw"
 )
 
 // cifarRecord is a label and a picture of 3 x 32 x 32.
@@ -82,87 +75,25 @@ func listCelebA(c Config, split Split) (paths []string, err error) {
 
 // listFolder finds all pictures below a folder, in the order of their paths. The test part is what lies below its
 // folder test, and training has the rest; without such a folder, it is every tenth picture.
-func listFolder(c Config, split Split) ([]string, error) {
-	var train, test, all []string
-	err := filepath.WalkDir(c.Dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !slices.Contains([]string{".png", ".jpg", ".jpeg"}, strings.ToLower(filepath.Ext(path))) {
-			return err
-		}
-		all = append(all, path)
-		if relative, _ := filepath.Rel(c.Dir, path); strings.HasPrefix(relative, "test"+string(filepath.Separator)) {
-			test = append(test, path)
-		} else {
-			train = append(train, path)
-		}
-		return nil
-	})
+func (r Reader) listFolder(c Config, split Split) ([]string, error) {
+	found, err := listPictures(c.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", c.Dir, withoutPath(err))
 	}
-	if len(test) == 0 {
-		train = nil
-		for i, path := range all {
-			if i%10 == 9 {
-				test = append(test, path)
-			} else {
-				train = append(train, path)
-			}
+	r.notice(c.Dir, found.notice())
+	isTest := func(i int) bool { return below(c.Dir, "test", found.pictures[i]) }
+	if !slices.ContainsFunc(found.pictures, func(path string) bool { return below(c.Dir, "test", path) }) {
+		isTest = func(i int) bool { return i%10 == 9 }
+	}
+	var part []string
+	for i, path := range found.pictures {
+		if isTest(i) == (split == Test) {
+			part = append(part, path)
 		}
 	}
-	if split == Test {
-		train = test
+	if len(part) == 0 {
+		return nil, fmt.Errorf("read %s: no picture for the %s part, of %d in all; wanted are files that end in %s",
+			c.Dir, split, len(found.pictures), strings.Join(endings(), ", "))
 	}
-	if len(train) == 0 {
-		return nil, fmt.Errorf("read %s: no PNG or JPEG file for the %s part, of %d in all", c.Dir, split, len(all))
-	}
-	return train, nil
-}
-
-// readPicture writes the pixels of a file, [channels, height, width], to dst.
-func readPicture(dst []byte, m *Images, path string, crop int) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := checkPicture(bytes.NewReader(text), crop); err != nil {
-		return err
-	}
-	from, _, err := image.Decode(bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	middle, err := square(from.Bounds(), crop)
-	if err != nil {
-		return err
-	}
-	scaled := image.NewRGBA(image.Rect(0, 0, m.Width, m.Height))
-	draw.BiLinear.Scale(scaled, scaled.Rect, from, middle, draw.Src, nil)
-	m.split(dst, scaled)
-	return nil
-}
-
-// checkPicture reads the head of a file, which says what it is and how large.
-func checkPicture(head io.Reader, crop int) error {
-	const most = 1 << 26 // pixels: a small file can claim to hold more than memory does
-	size, _, err := image.DecodeConfig(head)
-	if err != nil {
-		return err
-	}
-	if size.Width > most/max(size.Height, 1) {
-		return fmt.Errorf("it has %d x %d pixels: want at most %d in all", size.Width, size.Height, most)
-	}
-	_, err = square(image.Rect(0, 0, size.Width, size.Height), crop)
-	return err
-}
-
-// square is the middle of a picture.
-func square(bounds image.Rectangle, side int) (image.Rectangle, error) {
-	if side == 0 {
-		side = min(bounds.Dx(), bounds.Dy())
-	}
-	if side < 1 || side > bounds.Dx() || side > bounds.Dy() {
-		return image.Rectangle{}, fmt.Errorf("it has %d x %d pixels: want at least %d each way", bounds.Dx(), bounds.Dy(), max(side, 1))
-	}
-	corner := bounds.Min.Add(image.Pt((bounds.Dx()-side)/2, (bounds.Dy()-side)/2))
-	return image.Rectangle{corner, corner.Add(image.Pt(side, side))}, nil
+	return part, nil
 }

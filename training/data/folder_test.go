@@ -147,8 +147,8 @@ func TestCIFAR10(t *testing.T) {
 func npy(t *testing.T, kind, shape string, values any) Config {
 	t.Helper()
 	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }", kind, shape)
-	text := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
-	text, err := binary.Append(append(text, header...), binary.LittleEndian, values)
+	text := npyHead(1, header)
+	text, err := binary.Append(text, binary.LittleEndian, values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +186,83 @@ func TestNPY(t *testing.T) {
 	}
 	if _, err := npy(t, "<f4", "(60,)", floats).Open(Train, 1); err == nil || !strings.Contains(err.Error(), "want [rows, ...]") {
 		t.Errorf("one axis: error %v, want what fits", err)
+	}
+}
+
+// Pictures in arrays of either order give the same samples, and an order that is not meant is refused.
+func TestLayout(t *testing.T) {
+	const n, height, width = 20, 2, 4
+	pixel := func(i, c, y, x int) byte { return byte(7*i + 50*c + 11*y + 3*x) }
+	first, last := make([]byte, n*3*height*width), make([]byte, n*3*height*width)
+	for k := range first {
+		i, c, y, x := k/(3*height*width), k/(height*width)%3, k/width%height, k%width
+		first[k] = pixel(i, c, y, x)
+		last[((i*height+y)*width+x)*3+c] = pixel(i, c, y, x)
+	}
+	want := readAll(t, npy(t, "|u1", "(20, 3, 2, 4)", first), Train, 0, 18)
+	c := npy(t, "|u1", "(20, 2, 4, 3)", last)
+	c.Layout = ChannelsLast
+	source, err := c.Open(Train, 1)
+	if err != nil || !slices.Equal(source.Shape(), []int{3, 2, 4}) {
+		t.Fatalf("%v, %v: want samples of shape [3 2 4]", source, err)
+	}
+	if got := readAll(t, c, Train, 0, 18); !slices.Equal(got, want) {
+		t.Errorf("samples %v, want %v", got[:24], want[:24])
+	}
+	floats := make([]float32, len(last))
+	for i, v := range last {
+		floats[i] = float32(v) / 255
+	}
+	c = npy(t, "<f4", "(20, 2, 4, 3)", floats)
+	c.Layout = ChannelsLast
+	if got := readAll(t, c, Train, 0, 18); !slices.Equal(got, want) {
+		t.Errorf("floats %v, want %v", got[:24], want[:24])
+	}
+	for _, bad := range []struct {
+		kind, shape string
+		layout      Layout
+		want        string
+	}{
+		{"|u1", "(20, 2, 4, 3)", "", "its shape is [18 2 4 3], which has 2 channels as [N, C, H, W]: want 1 or 3; data.layout: channels_last reads [N, H, W, C]"},
+		{"|u1", "(20, 2, 4, 3)", ChannelsFirst, "which has 2 channels as [N, C, H, W]: want 1 or 3"},
+		{"|u1", "(20, 3, 2, 4)", ChannelsLast, "which has 4 channels as [N, H, W, C]: want 1 or 3; without data.layout it is read as [N, C, H, W]"},
+		{"|i1", "(20, 4, 2, 3)", "", "which has 4 channels as [N, C, H, W]: want 1 or 3; data.layout: channels_last"},
+		{"|i1", "(20, 4, 3, 2)", "", "want 1 or 3, or data.layout, which says where they are"},
+		{"|i1", "(20, 24)", ChannelsLast, "its shape is [18 24], and data.layout is channels_last: want pictures"},
+	} {
+		c := npy(t, bad.kind, bad.shape, last)
+		c.Layout = bad.layout
+		if _, err := c.Open(Train, 1); err == nil || !strings.Contains(err.Error(), "data.dir: read "+c.Dir+": ") || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("%s, %s: error %v, want %q", bad.shape, bad.layout, err, bad.want)
+		}
+	}
+	c = npy(t, "|i1", "(20, 4, 3, 2)", last) // such as what a network made of pictures
+	c.Layout = ChannelsFirst
+	if source, err := c.Open(Train, 1); err != nil || !slices.Equal(source.Shape(), []int{4, 3, 2}) {
+		t.Errorf("4 channels that are meant: %v, %v", source, err)
+	}
+}
+
+// Tables of text are trained on as arrays are, and a number that is none is found at the start.
+func TestCSV(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "points.csv")
+	text := "\ufeff,x,y\r\n"
+	for i := range 20 {
+		text += fmt.Sprintf("%d,%d,%d.5\r\n", i, 2*i, 2*i+1)
+	}
+	writeFile(t, path, []byte(text))
+	c := Config{Name: CSV, Dir: path}
+	if x := readAll(t, c, Test, 0, 2); !slices.Equal(slices.Sorted(slices.Values(x)), []float32{18, 19.5, 38, 39.5}) {
+		t.Errorf("test rows %v, want the 10th and the 20th", x)
+	}
+	var notices []string
+	r := Reader{Notice: func(text string) { notices = append(notices, text) }}
+	if _, err := r.Open(t.Context(), c, Train, 1); err != nil || len(notices) != 1 || !strings.Contains(notices[0], path+": column 1, of whole numbers") {
+		t.Errorf("%v, told %q", err, notices)
+	}
+	writeFile(t, path, []byte(text+"20,nan,3\r\n"))
+	if _, err := c.Open(Train, 1); err == nil || err.Error() != "data.dir: read "+path+": line 22, column 2 (x) is NaN: want finite numbers" {
+		t.Errorf("error %v, want one that names the line and the column", err)
 	}
 }
 

@@ -3,7 +3,6 @@ package data
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,36 +10,42 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// The four files of MNIST and its kin, in LeCun's idx format, each of which may end in .gz and be compressed.
+// The four files of MNIST and its kin, in LeCun's idx format, by the names that he gave them. idxFile has the others.
 var idxFiles = map[Split]struct{ pictures, labels string }{
 	Train: {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
 	Test:  {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"},
 }
 
-// loadIDX reads one part of a dataset from a folder of idx files.
+// loadIDX reads one part of a dataset from a folder of idx files. Labels may be missing.
 func loadIDX(dir string, split Split) (*Images, error) {
 	files := idxFiles[split]
 	shape, pixels, err := readIDX(filepath.Join(dir, files.pictures), 3)
 	if err != nil {
 		return nil, err
 	}
+	m := &Images{Channels: 1, Height: shape[1], Width: shape[2], Pixels: pixels}
 	_, labels, err := readIDX(filepath.Join(dir, files.labels), 1)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoIDX):
+		return m, nil
+	case err != nil:
 		return nil, err
-	}
-	if len(labels) != shape[0] {
+	case len(labels) != shape[0]:
 		return nil, fmt.Errorf("read %s: %d labels for %d pictures", filepath.Join(dir, files.labels), len(labels), shape[0])
 	}
-	return &Images{Channels: 1, Height: shape[1], Width: shape[2], Pixels: pixels, Labels: labels}, nil
+	m.Labels = labels
+	return m, nil
 }
 
-// readIDX reads an array of bytes with the given number of axes from path, or from path.gz.
+// readIDX reads an array of bytes with the given number of axes from path, or from the file that idxFile finds for it.
 func readIDX(path string, axes int) (shape []int, values []byte, err error) {
-	text, path, err := readMaybeZipped(path)
+	found, err := idxFile(path)
 	if err == nil {
-		shape, values, err = decodeIDX(text, axes)
+		path = found
+		shape, values, err = decodeIDXFile(path, axes)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", path, withoutPath(err))
@@ -48,50 +53,88 @@ func readIDX(path string, axes int) (shape []int, values []byte, err error) {
 	return shape, values, nil
 }
 
+// errNoIDX is wrapped by the error of a file that has none of the names it could have.
+var errNoIDX = errors.New("it is not there")
+
+// idxFile finds a file by the names under which it is found: with a point in place of the dash before idx, with .gz behind
+// it, in a folder of its own name, and with a dataset's name before it, as EMNIST has it, if only one has.
+func idxFile(path string) (string, error) {
+	dotted := strings.Replace(path, "-idx", ".idx", 1)
+	for _, name := range []string{path, dotted} {
+		for _, candidate := range []string{name, name + ".gz", filepath.Join(name, filepath.Base(name))} {
+			if info, err := os.Stat(candidate); err == nil && !info.IsDir() {
+				return candidate, nil
+			}
+		}
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return "", err
+	}
+	var others []string
+	for _, entry := range entries {
+		name := entry.Name()
+		plain := strings.Replace(strings.TrimSuffix(name, ".gz"), ".idx", "-idx", 1)
+		if strings.HasSuffix(plain, "-"+filepath.Base(path)) && !hidden(name) && !entry.IsDir() {
+			others = append(others, name)
+		}
+	}
+	switch len(others) {
+	case 0:
+		return "", fmt.Errorf("%w, nor %s, nor either with .gz", errNoIDX, filepath.Base(dotted))
+	case 1:
+		return filepath.Join(filepath.Dir(path), others[0]), nil
+	}
+	return "", fmt.Errorf("it could be any of %s: keep the files of one dataset in a folder", strings.Join(others, ", "))
+}
+
+func decodeIDXFile(path string, axes int) (shape []int, values []byte, err error) {
+	f, _, err := openRegular(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	var r io.Reader = bufio.NewReader(f)
+	if start, _ := r.(*bufio.Reader).Peek(len(gzipMagic)); bytes.Equal(start, gzipMagic) {
+		if r, err = gunzip(r); err != nil {
+			return nil, nil, err
+		}
+	}
+	return decodeIDX(r, axes)
+}
+
 // decodeIDX takes an idx file apart: two zero bytes, the type of the elements (8: bytes), the number of axes, the
 // length of each axis as a big-endian 32-bit number, the elements.
-func decodeIDX(text []byte, axes int) (shape []int, values []byte, err error) {
-	start := 4 + 4*axes
-	if len(text) < start || !bytes.Equal(text[:4], []byte{0, 0, 8, byte(axes)}) {
+func decodeIDX(r io.Reader, axes int) (shape []int, values []byte, err error) {
+	head := make([]byte, 4+4*axes)
+	_, err = io.ReadFull(r, head)
+	short := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	if err != nil && !short {
+		return nil, nil, err
+	}
+	if short || !bytes.Equal(head[:4], []byte{0, 0, 8, byte(axes)}) {
 		return nil, nil, fmt.Errorf("it is no idx file of bytes with %d axes", axes)
 	}
 	const most = 1 << 31
 	size := 1
 	for i := range axes {
-		n := int(binary.BigEndian.Uint32(text[4+4*i:]))
+		n := int(binary.BigEndian.Uint32(head[4+4*i:]))
 		if n < 1 || n > most/size {
 			return nil, nil, fmt.Errorf("axis %d has length %d: want at least 1, and at most %d elements in all", i, n, most)
 		}
 		shape = append(shape, n)
 		size *= n
 	}
-	if values = text[start:]; len(values) != size {
+	values, err = io.ReadAll(io.LimitReader(r, int64(size)+1))
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case len(values) > size:
+		return nil, nil, fmt.Errorf("it goes on after its %d elements of shape %v", size, shape)
+	case len(values) < size:
 		return nil, nil, fmt.Errorf("it has %d elements, shape %v needs %d", len(values), shape, size)
 	}
 	return shape, values, nil
-}
-
-// readMaybeZipped reads a file, or the one of that name and .gz if there is none, and says which.
-func readMaybeZipped(path string) (text []byte, found string, err error) {
-	text, err = os.ReadFile(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return text, path, err
-	}
-	f, zippedErr := os.Open(path + ".gz")
-	if errors.Is(zippedErr, fs.ErrNotExist) {
-		return nil, path, fmt.Errorf("neither it nor %s.gz is there", filepath.Base(path))
-	}
-	path += ".gz"
-	if zippedErr != nil {
-		return nil, path, zippedErr
-	}
-	defer f.Close()
-	unzipped, err := gzip.NewReader(bufio.NewReader(f))
-	if err != nil {
-		return nil, path, err
-	}
-	text, err = io.ReadAll(unzipped)
-	return text, path, err
 }
 
 // withoutPath takes a path out of an error that is about to name it.

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -27,30 +28,15 @@ func (m *Images) At(i int) []byte { return m.Pixels[i*m.size() : (i+1)*m.size()]
 // Images reads a part of a dataset of pictures, in the order of its files: to measure or to classify them, which is
 // not done on the random draws of a Source. It reports mistakes in c, and data that are no pictures.
 func (c Config) Images(split Split) (*Images, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	if _, ok := c.kind().(pictureKind); !ok {
-		return nil, fmt.Errorf("data.name is %q: want pictures", c.Name)
-	}
-	all, err := c.album(split)
-	if err == nil {
-		if f, ok := all.(*files); ok {
-			all, err = f.all()
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("data.dir: %w", err)
-	}
-	return all.(*Images), nil
+	return Reader{}.Images(context.Background(), c, split)
 }
 
 // album is a part of a dataset of pictures.
-func (c Config) album(split Split) (album, error) {
+func (r Reader) album(c Config, split Split) (album, error) {
 	load := loadIDX
 	switch c.Name {
 	case CelebA, Pictures:
-		return c.pictureFiles(split)
+		return r.pictureFiles(c, split)
 	case CIFAR10:
 		load = loadCIFAR10
 	}
@@ -67,7 +53,7 @@ type pictureKind struct{}
 func (pictureKind) keys(name string) []string {
 	keys := []string{"dir", "image_size", "random_flip", "dequantization", "transform"}
 	if anySize(name) {
-		keys = append(keys, "grey")
+		keys = append(keys, "grey", "background", "skip_broken")
 	}
 	return keys
 }
@@ -75,6 +61,8 @@ func (pictureKind) keys(name string) []string {
 func (pictureKind) check(c Config, bad *mistakes) {
 	bad.require(c.Dir != "", "data.dir is empty: want the folder of %s", c.Name)
 	bad.require(c.ImageSize >= 0 && c.ImageSize <= 1024 && (c.ImageSize > 0 || !anySize(c.Name)), "data.image_size is %d: want 1 to 1024", c.ImageSize)
+	_, known := colour(c.Background)
+	bad.require(known, "data.background is %q: want black, white or a colour such as #ff8000", c.Background)
 	bad.levels(c)
 }
 
@@ -89,13 +77,13 @@ func (bad *mistakes) levels(c Config) {
 	bad.require(slices.Contains(maps, c.Transform), "data.transform is %q: want one of %q", c.Transform, maps[1:])
 }
 
-func (pictureKind) open(c Config, split Split, seed uint64) (Source, error) {
-	all, err := c.album(split)
+func (pictureKind) open(ctx context.Context, r Reader, c Config, split Split, seed uint64) (Source, error) {
+	all, err := r.album(c, split)
 	if err != nil {
 		return nil, fmt.Errorf("data.dir: %w", err)
 	}
 	if f, ok := all.(*files); ok {
-		if err := f.check(); err != nil {
+		if err := f.check(ctx, r); err != nil {
 			return nil, fmt.Errorf("data.dir: %w", err)
 		}
 	}
@@ -109,6 +97,9 @@ func (pictureKind) describe(c Config) string {
 	}
 	if c.Grey {
 		text += " in grey"
+	}
+	if c.Background != "" {
+		text += " on " + c.Background
 	}
 	if c.RandomFlip {
 		text += ", flipped at random"

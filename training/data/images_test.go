@@ -171,16 +171,16 @@ func TestIDXRefuses(t *testing.T) {
 		text []byte // nil: removed
 		want string
 	}{
-		"missing":         {pictures, nil, "neither it nor train-images-idx3-ubyte.gz is there"},
+		"missing":         {pictures, nil, "it is not there, nor train-images.idx3-ubyte, nor either with .gz"},
 		"empty":           {pictures, []byte{}, "no idx file of bytes with 3 axes"},
 		"short":           {pictures, whole[:len(whole)-1], "it has 29 elements, shape [5 2 3] needs 30"},
-		"long":            {pictures, append(slices.Clone(whole), 0), "it has 31 elements"},
+		"long":            {pictures, append(slices.Clone(whole), 0), "it goes on after its 30 elements"},
 		"labels":          {pictures, idxOf([]byte{5}, []byte{0, 1, 2, 3, 4}), "3 axes"},
 		"no pictures":     {pictures, idxOf([]byte{0, 2, 3}, nil), "axis 0 has length 0"},
 		"huge":            {pictures, []byte{0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}, "axis 0 has length 4294967295"},
 		"too few labels":  {labels, idxOf([]byte{4}, []byte{0, 1, 2, 3}), "4 labels for 5 pictures"},
 		"floats":          {labels, []byte{0, 0, 13, 1, 0, 0, 0, 1, 0, 0, 0, 0}, "no idx file of bytes with 1 axes"},
-		"broken zip file": {labels, nil, "gzip: invalid header"},
+		"broken zip file": {labels, nil, "unexpected EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := digits(t)
@@ -193,11 +193,51 @@ func TestIDXRefuses(t *testing.T) {
 				writeFile(t, path, c.text)
 			case name == "broken zip file":
 				path += ".gz"
-				writeFile(t, path, []byte("not zipped at all"))
+				writeFile(t, path, zipped(t, idxOf([]byte{5}, []byte{0, 1, 2, 3, 4}))[:30])
 			}
 			if _, err := config.Open(Train, 1); err == nil || !strings.Contains(err.Error(), "data.dir: read "+path+": ") || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one that names %s and says %q", err, path, c.want)
 			}
 		})
+	}
+}
+
+// Files of digits are found by the other names that they have, compressed or not whatever their names say, and without labels.
+func TestIDXNames(t *testing.T) {
+	pictures, labels := idxOf([]byte{5, 2, 3}, ramp(5)), idxOf([]byte{5}, []byte{0, 1, 2, 3, 4})
+	for _, names := range [][2]string{
+		{"train-images.idx3-ubyte", "train-labels.idx1-ubyte"},
+		{"train-images.idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"},
+		{"train-images-idx3-ubyte/train-images-idx3-ubyte", "train-labels-idx1-ubyte/train-labels-idx1-ubyte"},
+		{"emnist-letters-train-images-idx3-ubyte.gz", "emnist-letters-train-labels-idx1-ubyte"},
+		{"train-images-idx3-ubyte", ""},
+	} {
+		dir := t.TempDir()
+		for k, text := range [][]byte{pictures, labels} {
+			if names[k] == "" {
+				continue
+			}
+			path := filepath.Join(dir, names[k])
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if k == 1 { // zipped under a plain name as well
+				text = zipped(t, text)
+			}
+			writeFile(t, path, text)
+		}
+		writeFile(t, filepath.Join(dir, "._x-train-images-idx3-ubyte"), nil)
+		m, err := Config{Name: MNIST, Dir: dir}.Images(Train)
+		if err != nil || !bytes.Equal(m.Pixels, ramp(5)) || len(m.Labels) != 5 && names[1] != "" {
+			t.Errorf("%v: %+v, %v", names, m, err)
+		}
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"emnist-digits-train-images-idx3-ubyte", "emnist-letters-train-images-idx3-ubyte"} {
+		writeFile(t, filepath.Join(dir, name), pictures)
+	}
+	want := "it could be any of emnist-digits-train-images-idx3-ubyte, emnist-letters-train-images-idx3-ubyte: keep"
+	if _, err := (Config{Name: MNIST, Dir: dir}).Open(Train, 1); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("two datasets: error %v, want %q", err, want)
 	}
 }

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func (mixtureKind) check(c Config, bad *mistakes) {
 	}
 }
 
-func (mixtureKind) open(c Config, split Split, seed uint64) (Source, error) {
+func (mixtureKind) open(_ context.Context, _ Reader, c Config, split Split, seed uint64) (Source, error) {
 	m, err := c.mixture()
 	if err != nil {
 		return nil, err

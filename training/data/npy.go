@@ -6,228 +6,244 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/x448/float16"
 )
 
-// Array is what a file in NumPy's array format holds.
-type Array struct {
-	Shape  []int
-	Kind   string // of the elements, as NumPy has it: <f4, <f8, |b1 or |u1
-	Values []float32
-}
+// npyMagic is how a file in NumPy's array format begins.
+const npyMagic = "\x93NUMPY"
 
-// Floats says whether the elements are numbers with a fraction.
-func (a Array) Floats() bool { return a.Kind == "<f4" || a.Kind == "<f8" }
+// unknownSize is that of a file whose length only its end tells.
+const unknownSize = -1
 
-// ReadNPY reads an array of float32, float64, uint8 or bool, row-major, all of it as float32.
-func ReadNPY(path string) (Array, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return Array{}, fmt.Errorf("read %s: %w", path, withoutPath(err))
-	}
-	defer f.Close()
-	a, err := DecodeNPY(f)
-	if err != nil {
-		return Array{}, fmt.Errorf("read %s: %w", path, withoutPath(err))
-	}
-	return a, nil
-}
+// DecodeNPY reads one array in NumPy's format, versions 1 to 3, up to the end of r: of numbers of any size and byte
+// order that NumPy has, but for complex and extended ones, or of true and false. The error does not say whose it is.
+func DecodeNPY(r io.Reader) (Array, error) { return decodeNPY(r, unknownSize) }
 
-// DecodeNPY is ReadNPY of what a file holds; the error does not say whose.
-func DecodeNPY(r io.Reader) (Array, error) {
-	header, err := npyHeader(r)
+// decodeNPY is DecodeNPY of a file whose size is known, against which its header is checked before memory is taken.
+func decodeNPY(r io.Reader, size int64) (Array, error) {
+	header, length, err := npyHeader(r)
 	if err != nil {
 		return Array{}, err
 	}
-	a, elements, err := parseHeader(header)
+	h, err := parseHeader(header)
 	if err != nil {
 		return Array{}, err
 	}
-	size := elementSize(a.Kind)
-	data, err := io.ReadAll(io.LimitReader(r, int64(elements*size)+1))
+	room := min(h.elements, 1<<20) // of an unknown size: more when there is more
+	if size != unknownSize {
+		if err := h.fits(size - int64(length)); err != nil {
+			return Array{}, err
+		}
+		room = h.elements
+	}
+	values, err := h.read(r, room)
 	if err != nil {
 		return Array{}, err
 	}
-	if len(data) < elements*size {
-		return Array{}, fmt.Errorf("the file is cut short: %d bytes where shape %v needs %d", len(data), a.Shape, elements*size)
+	if h.fortran && len(h.shape) > 1 {
+		values = rowMajor(values, h.shape)
 	}
-	if len(data) > elements*size {
-		return Array{}, fmt.Errorf("the file goes on after its %d elements", elements)
-	}
-	a.Values = make([]float32, elements)
-	for i := range a.Values {
-		a.Values[i] = element(a.Kind, data[i*size:])
-	}
-	return a, nil
+	return Array{Shape: h.shape, Kind: h.kind, Values: values}, nil
 }
 
 var errNoNPY = errors.New("it is not in NumPy's array format, as numpy.save writes it")
 
 // npyHeader reads up to where the elements start: magic, version, and a Python dictionary of a length given before it.
-func npyHeader(r io.Reader) (string, error) {
+func npyHeader(r io.Reader) (header string, length int, err error) {
 	var start [8]byte
-	if _, err := io.ReadFull(r, start[:]); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", err
+	_, err = io.ReadFull(r, start[:])
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", 0, err
 	}
-	if string(start[:6]) != "\x93NUMPY" {
-		return "", errNoNPY
+	if string(start[:6]) != npyMagic {
+		return "", 0, errNoNPY
 	}
-	length := make([]byte, 4)
+	if start[6] < 1 || start[6] > 3 {
+		return "", 0, fmt.Errorf("it is version %d of NumPy's array format: want 1, 2 or 3", start[6])
+	}
+	digits := make([]byte, 4)
 	if start[6] == 1 {
-		length = length[:2]
+		digits = digits[:2]
 	}
-	if _, err := io.ReadFull(r, length); err != nil {
-		return "", errNoNPY
+	if _, err := io.ReadFull(r, digits); err != nil {
+		return "", 0, errNoNPY
 	}
-	n := binary.LittleEndian.Uint32(append(length, 0, 0)[:4])
+	n := binary.LittleEndian.Uint32(append(slices.Clone(digits), 0, 0)[:4])
 	const most = 1 << 16 // the headers of plain arrays have some hundred bytes
 	if n > most {
-		return "", errNoNPY
+		return "", 0, errNoNPY
 	}
-	header := make([]byte, n)
-	if _, err := io.ReadFull(r, header); err != nil {
-		return "", errNoNPY
+	text := make([]byte, n)
+	if _, err := io.ReadFull(r, text); err != nil {
+		return "", 0, errNoNPY
 	}
-	return string(header), nil
+	return string(text), len(start) + len(digits) + int(n), nil
 }
+
+// npyFile is what a header says.
+type npyFile struct {
+	kind     string
+	element  element
+	fortran  bool // the first axis goes fastest
+	shape    []int
+	elements int
+}
+
+// headerField is a key of the dictionary with its value, as Python 2 and 3 write them.
+var headerField = regexp.MustCompile(`['"](descr|fortran_order|shape)['"] *: *('[^']*'|"[^"]*"|True|False|\([0-9L, ]*\))`)
 
 // parseHeader reads {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }.
-func parseHeader(header string) (a Array, elements int, err error) {
-	fields := regexp.MustCompile(`'(descr|fortran_order|shape)': *('[^']*'|True|False|\([0-9, ]*\))`).FindAllStringSubmatch(header, -1)
+func parseHeader(header string) (npyFile, error) {
 	field := map[string]string{}
-	for _, f := range fields {
-		field[f[1]] = strings.Trim(f[2], "'()")
+	for _, f := range headerField.FindAllStringSubmatch(header, -1) {
+		field[f[1]] = strings.Trim(f[2], `'"()`)
 	}
 	if len(field) != 3 {
-		return Array{}, 0, fmt.Errorf("it holds no plain array: %.100s", strings.TrimSpace(header))
+		return npyFile{}, fmt.Errorf("it holds no plain array: %.100s", strings.TrimSpace(header))
 	}
-	a.Kind = field["descr"]
-	if elementSize(a.Kind) == 0 {
-		return Array{}, 0, fmt.Errorf("its elements are %s: want float32, float64, uint8 or bool, little-endian", a.Kind)
+	h := npyFile{kind: field["descr"], fortran: field["fortran_order"] == "True", elements: 1}
+	if h.element = elementOf(h.kind); h.element.size == 0 {
+		return npyFile{}, fmt.Errorf("its elements are %s: want whole numbers, bools, or floats of 16, 32 or 64 bits", h.kind)
 	}
-	if field["fortran_order"] != "False" {
-		return Array{}, 0, errors.New("its columns come first: want it row-major, as numpy.ascontiguousarray makes it")
-	}
-	elements = 1
-	for _, text := range strings.FieldsFunc(field["shape"], func(r rune) bool { return r == ',' || r == ' ' }) {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > math.MaxInt32/elements {
-			return Array{}, 0, fmt.Errorf("its shape is (%s): want axes of at least 1 and at most %d elements", field["shape"], math.MaxInt32)
+	isSeparator := func(r rune) bool { return r == ',' || r == ' ' }
+	for _, text := range strings.FieldsFunc(field["shape"], isSeparator) {
+		n, err := strconv.Atoi(strings.TrimSuffix(text, "L"))
+		if err != nil || n < 1 || n > mostElements/h.elements {
+			return npyFile{}, fmt.Errorf("its shape is (%s): want axes of at least 1 and at most %d elements", field["shape"], mostElements)
 		}
-		a.Shape = append(a.Shape, n)
-		elements *= n
+		h.shape = append(h.shape, n)
+		h.elements *= n
 	}
-	return a, elements, nil
+	return h, nil
 }
 
-// elementSize is the bytes of an element; 0 if this program cannot read it.
-func elementSize(kind string) int {
-	switch kind {
-	case "<f4":
-		return 4
-	case "<f8":
-		return 8
-	case "|b1", "|u1":
-		return 1
-	}
-	return 0
-}
-
-func element(kind string, data []byte) float32 {
-	switch kind {
-	case "<f4":
-		return math.Float32frombits(binary.LittleEndian.Uint32(data))
-	case "<f8":
-		return float32(math.Float64frombits(binary.LittleEndian.Uint64(data)))
-	}
-	return float32(data[0])
-}
-
-// arrayKind is a file of an array.
-type arrayKind struct{}
-
-func (arrayKind) keys(string) []string {
-	return []string{"dir", "random_flip", "dequantization", "transform"}
-}
-
-func (arrayKind) check(c Config, bad *mistakes) {
-	bad.require(c.Dir != "", "data.dir is empty: want the path of a .npy file")
-	bad.levels(c)
-}
-
-func (arrayKind) describe(c Config) string { return pictureKind{}.describe(c) }
-
-// open reads the file. Every tenth row is of the test part.
-func (arrayKind) open(c Config, split Split, seed uint64) (Source, error) {
-	a, err := ReadNPY(c.Dir)
-	if err == nil && (len(a.Shape) < 2 || a.Shape[0] < 10) {
-		err = fmt.Errorf("read %s: its shape is %v: want [rows, ...], at least 10 rows", c.Dir, a.Shape)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("data.dir: %w", err)
-	}
-	rows := a.part(split)
-	if a.Kind == "|u1" {
-		images, err := rows.images()
-		if err != nil {
-			return nil, fmt.Errorf("data.dir: read %s: %w", c.Dir, err)
-		}
-		return newPictures(images, c, seed), nil
-	}
-	if len(c.given()) > 1 {
-		return nil, fmt.Errorf("data.dir: %s holds %s, which are no pictures: want data.random_flip, dequantization and transform absent", c.Dir, a.Kind)
-	}
-	return &table{Array: rows, name: c.String(), order: deal{rows: rows.Shape[0], seed: seed}}, nil
-}
-
-// part is the rows of a split.
-func (a Array) part(split Split) Array {
-	size := len(a.Values) / a.Shape[0]
-	rows := Array{Kind: a.Kind, Shape: append([]int{0}, a.Shape[1:]...)}
-	for i := range a.Shape[0] {
-		if (i%10 == 9) == (split == Test) {
-			rows.Shape[0]++
-			rows.Values = append(rows.Values, a.Values[i*size:(i+1)*size]...)
-		}
-	}
-	return rows
-}
-
-// images takes bytes, [N, H, W] or [N, C, H, W], for pictures.
-func (a Array) images() (*Images, error) {
-	shape := a.Shape[1:]
-	if len(shape) == 2 {
-		shape = append([]int{1}, shape...)
-	}
-	if len(shape) != 3 {
-		return nil, fmt.Errorf("its shape is %v: want pictures of bytes as [rows, channels, height, width] or [rows, height, width]", a.Shape)
-	}
-	m := &Images{Channels: shape[0], Height: shape[1], Width: shape[2], Pixels: make([]byte, len(a.Values))}
-	for i, v := range a.Values {
-		m.Pixels[i] = byte(v)
-	}
-	return m, nil
-}
-
-// table is a Source of the rows of an array as they are.
-type table struct {
-	Array
-	name  string
-	order deal
-}
-
-func (t *table) Name() string { return t.name }
-
-func (t *table) Shape() []int { return t.Array.Shape[1:] }
-
-func (t *table) Read(x []float32, first uint64) error {
-	size := len(t.Values) / t.Array.Shape[0]
-	for ; len(x) > 0; x, first = x[size:], first+1 {
-		i := t.order.pick(first)
-		copy(x, t.Values[i*size:(i+1)*size])
+// fits compares the bytes that a file has for its elements with those that they take.
+func (h npyFile) fits(has int64) error {
+	needs := int64(h.elements) * int64(h.element.size)
+	switch {
+	case has < needs:
+		return fmt.Errorf("the file is cut short: %d bytes where shape %v needs %d", has, h.shape, needs)
+	case has > needs:
+		return fmt.Errorf("the file goes on after its %d elements", h.elements)
 	}
 	return nil
+}
+
+// read reads the elements in the order of the file; room is for how many memory is taken at once.
+func (h npyFile) read(r io.Reader, room int) ([]float32, error) {
+	size := h.element.size
+	values := make([]float32, 0, room)
+	chunk := make([]byte, (1<<16)/size*size)
+	for len(values) < h.elements {
+		n, err := io.ReadFull(r, chunk[:min(len(chunk), (h.elements-len(values))*size)])
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		if err != nil {
+			return nil, h.fits(int64(len(values)*size + n))
+		}
+		for b := chunk[:n]; len(b) > 0; b = b[size:] {
+			v := h.element.value(b)
+			if v-v != 0 { // of no finite number
+				return nil, unfit("element "+h.place(len(values)), h.element.exact(b))
+			}
+			values = append(values, v)
+		}
+	}
+	n, err := io.ReadFull(r, chunk[:1])
+	if n > 0 {
+		return nil, h.fits(math.MaxInt64)
+	}
+	if !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return values, nil
+}
+
+// place is the index of element i of the file, as NumPy counts: "[3, 0], counted from 0,".
+func (h npyFile) place(i int) string {
+	index := make([]string, len(h.shape))
+	for at := range h.shape {
+		k := len(h.shape) - 1 - at
+		if h.fortran {
+			k = at
+		}
+		index[k] = strconv.Itoa(i % h.shape[k])
+		i /= h.shape[k]
+	}
+	return "[" + strings.Join(index, ", ") + "], counted from 0,"
+}
+
+// rowMajor turns an array whose first axis goes fastest.
+func rowMajor(values []float32, shape []int) []float32 {
+	reversed := slices.Clone(shape)
+	slices.Reverse(reversed)
+	order := make([]int, len(shape))
+	for k := range order {
+		order[k] = len(shape) - 1 - k
+	}
+	return transposed(values, reversed, order)
+}
+
+// element is how a number is written.
+type element struct {
+	size  int // bytes; 0 if this program cannot read it
+	value func(b []byte) float32
+	exact func(b []byte) float64 // of a float
+}
+
+// elementOf finds an element by NumPy's name, such as <f4: the byte order, the type, and the size.
+func elementOf(kind string) element {
+	var order binary.ByteOrder = binary.LittleEndian
+	name := strings.TrimLeft(kind, "<>|=")
+	if len(kind)-len(name) > 1 {
+		return element{}
+	}
+	if strings.HasPrefix(kind, ">") {
+		order = binary.BigEndian
+	}
+	if strings.HasPrefix(name, "f") {
+		return floatOf(name, order)
+	}
+	switch name {
+	case "b1", "u1":
+		return element{size: 1, value: func(b []byte) float32 { return float32(b[0]) }}
+	case "i1":
+		return element{size: 1, value: func(b []byte) float32 { return float32(int8(b[0])) }}
+	case "u2":
+		return element{size: 2, value: func(b []byte) float32 { return float32(order.Uint16(b)) }}
+	case "i2":
+		return element{size: 2, value: func(b []byte) float32 { return float32(int16(order.Uint16(b))) }}
+	case "u4":
+		return element{size: 4, value: func(b []byte) float32 { return float32(order.Uint32(b)) }}
+	case "i4":
+		return element{size: 4, value: func(b []byte) float32 { return float32(int32(order.Uint32(b))) }}
+	case "u8":
+		return element{size: 8, value: func(b []byte) float32 { return float32(order.Uint64(b)) }}
+	case "i8":
+		return element{size: 8, value: func(b []byte) float32 { return float32(int64(order.Uint64(b))) }}
+	}
+	return element{}
+}
+
+func floatOf(name string, order binary.ByteOrder) element {
+	e := element{}
+	switch name {
+	case "f2":
+		e.size, e.value = 2, func(b []byte) float32 { return float16.Frombits(order.Uint16(b)).Float32() }
+	case "f4":
+		e.size, e.value = 4, func(b []byte) float32 { return math.Float32frombits(order.Uint32(b)) }
+	case "f8":
+		e.exact = func(b []byte) float64 { return math.Float64frombits(order.Uint64(b)) }
+		e.size, e.value = 8, func(b []byte) float32 { return float32(e.exact(b)) }
+	}
+	if e.exact == nil {
+		e.exact = func(b []byte) float64 { return float64(e.value(b)) }
+	}
+	return e
 }

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -30,7 +31,7 @@ func (planeKind) check(c Config, bad *mistakes) {
 	bad.require(c.Name != Spirals || positive(c.Turns), "data.turns is %g: want a finite number above 0", c.Turns)
 }
 
-func (planeKind) open(c Config, split Split, seed uint64) (Source, error) {
+func (planeKind) open(_ context.Context, _ Reader, c Config, split Split, seed uint64) (Source, error) {
 	if split == Test {
 		seed = ^seed
 	}

@@ -1,0 +1,150 @@
+package data
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+)
+
+// Array is an array of finite numbers from a file.
+type Array struct {
+	Shape  []int
+	Kind   string    // of the elements as NumPy names it, such as <f4 or |u1; text for those of a text file
+	Values []float32 // row-major, whatever the order of the file
+	Note   string    // on one line, what a person should know of how the file was read; mostly empty
+}
+
+// kindText is the Kind of numbers that are written out.
+const kindText = "text"
+
+// mostElements is how large an array may be.
+const mostElements = math.MaxInt32
+
+// Bytes says whether the elements are bytes without sign, in which pictures are kept.
+func (a Array) Bytes() bool { return strings.HasSuffix(a.Kind, "u1") }
+
+// Numbers says whether the elements are numbers to be taken as they are: neither bytes of pictures nor true and false.
+func (a Array) Numbers() bool { return !a.Bytes() && !strings.HasSuffix(a.Kind, "b1") }
+
+// Text says whether the elements come from a text file, whose rows have no shape but their length.
+func (a Array) Text() bool { return a.Kind == kindText }
+
+// size is the number of elements of a row.
+func (a Array) size() int { return len(a.Values) / a.Shape[0] }
+
+// ReadArray reads a file, whose content decides what it is: NumPy's .npy; one array of its .npz, chosen as
+// "file.npz:name" if there are several; or text with a row a line, as numpy.savetxt, pandas and Excel write it. All but
+// .npz may be compressed by gzip. A number that is not finite, or does not fit float32, is an error that says where.
+func ReadArray(path string) (Array, error) {
+	file, member := splitMember(path)
+	a, err := readArray(file, member)
+	if err != nil {
+		return Array{}, fmt.Errorf("read %s: %w", path, withoutPath(err))
+	}
+	return a, nil
+}
+
+// splitMember takes "train.npz:x" apart. A file of just that name goes first.
+func splitMember(path string) (file, member string) {
+	const end = ".npz"
+	at := strings.LastIndex(strings.ToLower(path), end+":")
+	if _, err := os.Stat(path); err == nil || at < 0 {
+		return path, ""
+	}
+	return path[:at+len(end)], path[at+len(end)+1:]
+}
+
+func readArray(path, member string) (Array, error) {
+	f, size, err := openRegular(path)
+	if err != nil {
+		return Array{}, err
+	}
+	defer f.Close()
+	r := bufio.NewReaderSize(f, 1<<16)
+	start, err := r.Peek(8)
+	switch {
+	case len(start) == 0 && err != nil && !errors.Is(err, io.EOF):
+		return Array{}, err
+	case len(start) == 0:
+		return Array{}, errors.New("it is empty")
+	case bytes.HasPrefix(start, []byte("PK\x03\x04")) || bytes.HasPrefix(start, []byte("PK\x05\x06")):
+		return readNPZ(f, size, member)
+	case member != "":
+		return Array{}, fmt.Errorf("it is no .npz file, which could have an array %q", member)
+	case bytes.HasPrefix(start, gzipMagic):
+		unzipped, err := gunzip(r)
+		if err != nil {
+			return Array{}, err
+		}
+		return decodeArray(bufio.NewReaderSize(unzipped, 1<<16), unknownSize)
+	}
+	return decodeArray(r, size)
+}
+
+// decodeArray reads .npy or text, of a file of size bytes.
+func decodeArray(r *bufio.Reader, size int64) (Array, error) {
+	start, _ := r.Peek(512)
+	switch {
+	case bytes.HasPrefix(start, []byte(npyMagic)):
+		return decodeNPY(r, size)
+	case bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")):
+		return Array{}, errors.New("it is text in UTF-16: save it as UTF-8")
+	case bytes.IndexByte(start, 0) >= 0 || bytes.HasPrefix(start, []byte("\x80")):
+		return Array{}, errors.New("it is neither NumPy's .npy or .npz nor numbers as text")
+	}
+	return decodeText(r)
+}
+
+// openRegular opens a file and says its size. What is no file, such as a pipe, could be waited for in vain.
+func openRegular(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if info.IsDir() {
+		return nil, 0, errors.New("is a directory")
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, errors.New("it is no regular file")
+	}
+	f, err := os.Open(path)
+	return f, info.Size(), err
+}
+
+// transposed is an array whose axis k is axis order[k] of the given one.
+func transposed(values []float32, shape, order []int) []float32 {
+	strides := make([]int, len(shape))
+	for k, stride := len(shape)-1, 1; k >= 0; k-- {
+		strides[k], stride = stride, stride*shape[k]
+	}
+	to := make([]float32, len(values))
+	index := make([]int, len(shape)) // of the new array
+	from := 0
+	for i := range to {
+		to[i] = values[from]
+		for k := len(order) - 1; k >= 0; k-- {
+			axis := order[k]
+			index[k]++
+			from += strides[axis]
+			if index[k] < shape[axis] {
+				break
+			}
+			from -= index[k] * strides[axis]
+			index[k] = 0
+		}
+	}
+	return to
+}
+
+// unfit says what is wrong with a number that is not finite as float32; v is the number before that.
+func unfit(where string, v float64) error {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return fmt.Errorf("%s is %g: want finite numbers", where, v)
+	}
+	return fmt.Errorf("%s is %g, which does not fit float32: want at most %g in size", where, v, math.MaxFloat32)
+}

@@ -1,0 +1,231 @@
+package data
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// blanks separate numbers where nothing else does: any number of them.
+const blanks = ' '
+
+// mostLine is how long a line of text may be, in bytes.
+const mostLine = 16 << 20
+
+// textTable is a text file under way, a row a line.
+type textTable struct {
+	line      int  // number of the current one, from 1
+	first     int  // the line that says how many numbers a row has; 0 before it
+	separator rune // 0 before it is known
+	names     []string
+	left      int // columns that are left out: pandas' index
+	values    []float32
+	rows      int
+	width     int
+	note      string
+}
+
+// decodeText reads numbers in lines of one length, between commas, semicolons, tabs or blanks; quotes around them do
+// not matter. Where semicolons separate, a comma is a decimal point. Empty lines, lines that begin with # and a first line
+// of names are left out, and so is the index of a table that pandas wrote, which is a first column of whole numbers under
+// no name.
+func decodeText(r io.Reader) (Array, error) {
+	var t textTable
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, mostLine)
+	lines.Split(splitLines)
+	for lines.Scan() {
+		t.line++
+		if err := t.read(lines.Text()); err != nil {
+			return Array{}, err
+		}
+	}
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return Array{}, fmt.Errorf("line %d has more than %d bytes", t.line+1, mostLine)
+	case err != nil:
+		return Array{}, err
+	case t.rows == 0:
+		return Array{}, errors.New("it has no rows")
+	}
+	return Array{Shape: []int{t.rows, t.width}, Kind: kindText, Values: t.values, Note: t.note}, nil
+}
+
+// splitLines is bufio.ScanLines that also knows the single carriage return of old Macs.
+func splitLines(text []byte, atEnd bool) (advance int, line []byte, err error) {
+	end := bytes.IndexAny(text, "\r\n")
+	switch {
+	case end < 0 && atEnd && len(text) > 0:
+		return len(text), text, nil
+	case end < 0 || end == len(text)-1 && text[end] == '\r' && !atEnd:
+		return 0, nil, nil // more is to come
+	case text[end] == '\r' && end+1 < len(text) && text[end+1] == '\n':
+		return end + 2, text[:end], nil
+	}
+	return end + 1, text[:end], nil
+}
+
+func (t *textTable) read(line string) error {
+	if t.line == 1 {
+		line = strings.TrimPrefix(line, "\ufeff") // the byte order mark of Excel
+	}
+	if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
+		return nil
+	}
+	if t.separator == 0 {
+		if rest, ok := strings.CutPrefix(line, "sep="); ok && len(rest) == 1 { // as Excel has it
+			t.separator = rune(rest[0])
+			return nil
+		}
+		t.separator = separatorOf(line)
+	}
+	fields, err := t.split(line)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(fields, func(f string) bool { return f != "" }) {
+		return nil // an empty row of Excel's
+	}
+	if t.first == 0 {
+		t.first, t.width = t.line, len(fields)
+		if t.isHeader(fields) {
+			t.header(fields)
+			return nil
+		}
+		if counting(fields) {
+			t.note = fmt.Sprintf("line %d, %s, is taken for numbers, not for the names of columns", t.line, strings.TrimSpace(line))
+		}
+	}
+	return t.add(fields)
+}
+
+// separatorOf finds what separates the fields of a line, from what is not between quotes.
+func separatorOf(line string) rune {
+	outside := strings.Split(line, `"`)
+	for _, separator := range []rune{';', '\t', ','} {
+		for i := 0; i < len(outside); i += 2 {
+			if strings.ContainsRune(outside[i], separator) {
+				return separator
+			}
+		}
+	}
+	return blanks
+}
+
+// split returns the fields of a line without blanks and quotes around them.
+func (t *textTable) split(line string) ([]string, error) {
+	if t.separator == blanks {
+		fields := strings.Fields(line)
+		for i, f := range fields {
+			fields[i] = strings.Trim(f, `"`)
+		}
+		return fields, nil
+	}
+	fields := strings.Split(line, string(t.separator))
+	if strings.Contains(line, `"`) {
+		r := csv.NewReader(strings.NewReader(line))
+		r.Comma, r.TrimLeadingSpace = t.separator, t.separator != '\t'
+		var err error
+		if fields, err = r.Read(); err != nil {
+			return nil, fmt.Errorf("line %d has quotes that do not match", t.line)
+		}
+	}
+	for i, f := range fields {
+		fields[i] = strings.TrimSpace(f)
+	}
+	return fields, nil
+}
+
+// isHeader says whether the first line has names: none of its fields is a number. The first may be empty, over an index.
+func (t *textTable) isHeader(fields []string) bool {
+	if fields[0] == "" && counting(fields[1:]) {
+		return true
+	}
+	return !slices.ContainsFunc(fields, func(f string) bool {
+		_, err := strconv.ParseFloat(t.point(f), 64)
+		return err == nil || errors.Is(err, strconv.ErrRange)
+	})
+}
+
+// counting says whether fields are 0, 1 and so on, the names that pandas gives to columns without any.
+func counting(fields []string) bool {
+	for i, f := range fields {
+		if f != strconv.Itoa(i) {
+			return false
+		}
+	}
+	return len(fields) > 1
+}
+
+// point writes a decimal comma as a point, where a comma is not what separates.
+func (t *textTable) point(field string) string {
+	if t.separator == ';' && strings.Count(field, ",") == 1 && !strings.Contains(field, ".") {
+		return strings.Replace(field, ",", ".", 1)
+	}
+	return field
+}
+
+// add reads a row of numbers.
+func (t *textTable) add(fields []string) error {
+	if len(fields) != t.width+t.left {
+		return fmt.Errorf("line %d has %s: want %d, as line %d", t.line, numbers(len(fields)), t.width+t.left, t.first)
+	}
+	for _, field := range fields[:t.left] {
+		if _, err := strconv.ParseInt(field, 10, 64); err != nil {
+			return fmt.Errorf("line %d, column 1 is %q and has no name: want one, or the whole numbers of pandas' index", t.line, field)
+		}
+	}
+	fields = fields[t.left:]
+	if len(t.values) > mostElements-len(fields) {
+		return fmt.Errorf("it has more than %d numbers", mostElements)
+	}
+	for i, field := range fields {
+		v, err := strconv.ParseFloat(t.point(field), 32)
+		switch {
+		case errors.Is(err, strconv.ErrRange):
+			return fmt.Errorf("%s is %s, which does not fit float32: want at most %g in size", t.place(i), field, math.MaxFloat32)
+		case field == "":
+			return fmt.Errorf("%s is empty: want a number", t.place(i))
+		case err != nil:
+			return fmt.Errorf("%s is %q: want a number", t.place(i), field)
+		case v-v != 0:
+			return unfit(t.place(i), v)
+		}
+		t.values = append(t.values, float32(v))
+	}
+	t.rows++
+	return nil
+}
+
+// header keeps the names of the columns.
+func (t *textTable) header(names []string) {
+	t.names = names
+	if names[0] == "" && len(names) > 1 {
+		t.left, t.width = 1, len(names)-1
+		t.note = "column 1, of whole numbers under no name, is taken for pandas' index and left out"
+	}
+}
+
+func numbers(n int) string {
+	if n == 1 {
+		return "1 number"
+	}
+	return fmt.Sprintf("%d numbers", n)
+}
+
+// place is where column i of the values is.
+func (t *textTable) place(i int) string {
+	i += t.left
+	text := fmt.Sprintf("line %d, column %d", t.line, i+1)
+	if i < len(t.names) && t.names[i] != "" {
+		text += fmt.Sprintf(" (%s)", t.names[i])
+	}
+	return text
+}

@@ -1,0 +1,145 @@
+package data
+
+import (
+	"bytes"
+	"encoding/binary"
+	"image"
+
+	"golang.org/x/image/draw"
+)
+
+// An orientation says how a camera was held, 1 to 8 as in the tag of that name of Exif 2.3, section 4.6.4: a picture is shown
+// upright if it is turned by it.
+type orientation uint16
+
+// upright is the orientation of a picture that is kept as it is shown.
+const upright orientation = 1
+
+// orientationOf finds the orientation in a JPEG, PNG, WebP or TIFF file: upright if it has none, or a strange one.
+func orientationOf(text []byte) orientation {
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xd8")):
+		return tagOf(exifOfJPEG(text))
+	case bytes.HasPrefix(text, []byte("\x89PNG\r\n\x1a\n")):
+		return tagOf(exifOfPNG(text[8:]))
+	case bytes.HasPrefix(text, []byte("RIFF")) && len(text) > 12:
+		return tagOf(exifOfWebP(text[12:]))
+	case bytes.HasPrefix(text, []byte("II")) || bytes.HasPrefix(text, []byte("MM")):
+		return tagOf(text)
+	}
+	return upright
+}
+
+var exifStart = []byte("Exif\x00\x00")
+
+// exifOfJPEG looks into the segments before the picture; nil if none has it.
+func exifOfJPEG(text []byte) []byte {
+	const application1, scan = 0xe1, 0xda
+	for at := 2; at+4 <= len(text) && text[at] == 0xff && text[at+1] != scan; {
+		if text[at+1] == 0xff { // filling
+			at++
+			continue
+		}
+		end := at + 2 + int(binary.BigEndian.Uint16(text[at+2:]))
+		if end < at+4 || end > len(text) {
+			return nil
+		}
+		if exif, ok := bytes.CutPrefix(text[at+4:end], exifStart); ok && text[at+1] == application1 {
+			return exif
+		}
+		at = end
+	}
+	return nil
+}
+
+// exifOfPNG looks into the chunks: a length, a name, the content, a checksum.
+func exifOfPNG(text []byte) []byte {
+	for len(text) >= 12 {
+		n := uint64(binary.BigEndian.Uint32(text))
+		if n > uint64(len(text)-12) {
+			return nil
+		}
+		if string(text[4:8]) == "eXIf" {
+			return text[8 : 8+n]
+		}
+		text = text[12+n:]
+	}
+	return nil
+}
+
+// exifOfWebP looks into the chunks: a name, a length, the content, filled to an even length.
+func exifOfWebP(text []byte) []byte {
+	for len(text) >= 8 {
+		n := uint64(binary.LittleEndian.Uint32(text[4:]))
+		if n > uint64(len(text)-8) {
+			return nil
+		}
+		if string(text[:4]) == "EXIF" {
+			return bytes.TrimPrefix(text[8:8+n], exifStart)
+		}
+		text = text[min(uint64(len(text)), 8+n+n%2):]
+	}
+	return nil
+}
+
+// tagOf looks into the first directory of what is laid out as TIFF: a byte order, 42, where the directory is; the number of
+// its entries; and for each a tag, a type, a count and a value, 12 bytes.
+func tagOf(text []byte) orientation {
+	const orientationTag, short = 0x112, 3
+	if len(text) < 8 {
+		return upright
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if text[0] == 'M' {
+		order = binary.BigEndian
+	}
+	start := uint64(order.Uint32(text[4:]))
+	if start+2 > uint64(len(text)) {
+		return upright
+	}
+	entries := text[start+2:]
+	for range order.Uint16(text[start:]) {
+		if len(entries) < 12 {
+			break
+		}
+		if order.Uint16(entries) == orientationTag && order.Uint16(entries[2:]) == short {
+			if o := orientation(order.Uint16(entries[8:])); o >= 1 && o <= 8 {
+				return o
+			}
+			break
+		}
+		entries = entries[12:]
+	}
+	return upright
+}
+
+// turn is a picture as it is shown.
+func (o orientation) turn(m image.Image) image.Image {
+	if o == upright {
+		return m
+	}
+	width, height := m.Bounds().Dx(), m.Bounds().Dy()
+	from := image.NewRGBA(image.Rect(0, 0, width, height))
+	draw.Draw(from, from.Rect, m, m.Bounds().Min, draw.Src)
+	size := image.Pt(width, height)
+	if o >= 5 {
+		size = image.Pt(height, width)
+	}
+	to := image.NewRGBA(image.Rectangle{Max: size})
+	for y := range size.Y {
+		for x := range size.X {
+			sx, sy := x, y
+			if o >= 5 {
+				sx, sy = y, x
+			}
+			if o == 2 || o == 3 || o == 7 || o == 8 {
+				sx = width - 1 - sx
+			}
+			if o == 3 || o == 4 || o == 6 || o == 7 {
+				sy = height - 1 - sy
+			}
+			copy(to.Pix[to.PixOffset(x, y):][:4], from.Pix[from.PixOffset(sx, sy):])
+		}
+	}
+	return to
+}

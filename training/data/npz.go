@@ -1,0 +1,59 @@
+package data
+
+import (
+	"archive/zip"
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// readNPZ reads an array of a zip file of .npy files: the one of that name, or, for none, the only one.
+func readNPZ(f io.ReaderAt, size int64, name string) (Array, error) {
+	archive, err := zip.NewReader(f, size)
+	if err != nil {
+		return Array{}, err
+	}
+	var names []string
+	var found *zip.File
+	for _, file := range archive.File {
+		key, ok := strings.CutSuffix(file.Name, ".npy")
+		if !ok || hidden(file.Name) {
+			continue
+		}
+		names = append(names, key)
+		if found == nil && (name == "" || name == key) {
+			found = file
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return Array{}, errors.New("it is a zip file without an array, as numpy.savez puts into it")
+	case found == nil:
+		return Array{}, fmt.Errorf("it has no array %q: want one of %s", name, strings.Join(names, ", "))
+	case name == "" && len(names) > 1:
+		return Array{}, fmt.Errorf("it has %d arrays: want one of %s behind its name, as in file.npz:%s",
+			len(names), strings.Join(names, ", "), names[0])
+	}
+	a, err := readMember(found, size)
+	if err != nil {
+		return Array{}, fmt.Errorf("array %s: %w", strings.TrimSuffix(found.Name, ".npy"), err)
+	}
+	return a, nil
+}
+
+// readMember reads a file of an archive of so many bytes.
+func readMember(file *zip.File, archive int64) (Array, error) {
+	const mostOfDeflate = 1032 // bytes that a compressed one can stand for
+	claimed := file.UncompressedSize64
+	if claimed/mostOfDeflate > uint64(archive) {
+		return Array{}, fmt.Errorf("it claims %d bytes, which %d compressed ones cannot hold", claimed, archive)
+	}
+	r, err := file.Open()
+	if err != nil {
+		return Array{}, err
+	}
+	defer r.Close()
+	return decodeNPY(bufio.NewReaderSize(r, 1<<16), unknownSize)
+}

@@ -1,0 +1,137 @@
+package data
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	_ "image/gif"  // registers the decoder
+	_ "image/jpeg" // registers the decoder
+	_ "image/png"  // registers the decoder
+	"io"
+	"strconv"
+	"strings"
+
+	_ "golang.org/x/image/bmp" // registers the decoder
+	"golang.org/x/image/draw"
+	_ "golang.org/x/image/tiff" // registers the decoder
+	_ "golang.org/x/image/webp" // registers the decoder
+)
+
+// readPicture writes the pixels of a file, [channels, height, width], to dst: the middle square of crop pixels or, for 0,
+// as large as it can be, of the picture as it is shown, resized. What is transparent lets the background through.
+func readPicture(dst []byte, m *Images, path string, crop int, background color.RGBA) error {
+	text, err := readPictureFile(path)
+	if err != nil {
+		return err
+	}
+	from, err := decodePicture(text, crop)
+	if err != nil {
+		return err
+	}
+	middle, err := square(from.Bounds(), crop)
+	if err != nil {
+		return err
+	}
+	scaled := image.NewRGBA(image.Rect(0, 0, m.Width, m.Height))
+	draw.BiLinear.Scale(scaled, scaled.Rect, from, middle, draw.Src, nil)
+	flatten(scaled, background)
+	m.split(dst, scaled)
+	return nil
+}
+
+func readPictureFile(path string) ([]byte, error) {
+	const most = 1 << 30
+	f, size, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if size > most {
+		return nil, fmt.Errorf("it has %d bytes: want at most %d", size, most)
+	}
+	text := make([]byte, size)
+	_, err = io.ReadFull(f, text)
+	return text, err
+}
+
+// decodePicture decodes a file, whatever its name says that it is: of GIF its first frame.
+func decodePicture(text []byte, crop int) (image.Image, error) {
+	size, err := checkPicture(text, crop)
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := image.Decode(bytes.NewReader(text))
+	if err != nil {
+		return nil, inWords(err)
+	}
+	if canvas := image.Rect(0, 0, size.Width, size.Height); !m.Bounds().Eq(canvas) { // of a GIF
+		whole := image.NewRGBA(canvas)
+		draw.Draw(whole, m.Bounds(), m, m.Bounds().Min, draw.Src)
+		m = whole
+	}
+	return orientationOf(text).turn(m), nil
+}
+
+// checkPicture reads the head of a file, which says what it is and how large.
+func checkPicture(text []byte, crop int) (image.Config, error) {
+	const most = 1 << 26 // pixels: a small file can claim to hold more than memory does
+	size, _, err := image.DecodeConfig(bytes.NewReader(text))
+	if err != nil {
+		return size, inWords(err)
+	}
+	if size.Width > most/max(size.Height, 1) {
+		return size, fmt.Errorf("it has %d x %d pixels: want at most %d in all", size.Width, size.Height, most)
+	}
+	_, err = square(image.Rect(0, 0, size.Width, size.Height), crop)
+	return size, err
+}
+
+// inWords says what two errors of decoders mean.
+func inWords(err error) error {
+	switch {
+	case errors.Is(err, image.ErrFormat):
+		return errors.New("it is no PNG, JPEG, WebP, BMP, TIFF or GIF file")
+	case strings.HasSuffix(err.Error(), "EOF"): // some decoders keep the cause as text
+		return fmt.Errorf("the file is cut short: %w", err)
+	}
+	return err
+}
+
+// square is the middle of a picture.
+func square(bounds image.Rectangle, side int) (image.Rectangle, error) {
+	if side == 0 {
+		side = min(bounds.Dx(), bounds.Dy())
+	}
+	if side < 1 || side > bounds.Dx() || side > bounds.Dy() {
+		return image.Rectangle{}, fmt.Errorf("it has %d x %d pixels: want at least %d each way", bounds.Dx(), bounds.Dy(), max(side, 1))
+	}
+	corner := bounds.Min.Add(image.Pt((bounds.Dx()-side)/2, (bounds.Dy()-side)/2))
+	return image.Rectangle{corner, corner.Add(image.Pt(side, side))}, nil
+}
+
+// flatten lays a picture, whose colours are multiplied by how opaque they are, over a colour.
+func flatten(m *image.RGBA, background color.RGBA) {
+	for i := 0; i < len(m.Pix); i += 4 {
+		through := 255 - int(m.Pix[i+3])
+		for k, c := range []uint8{background.R, background.G, background.B} {
+			m.Pix[i+k] += byte((through*int(c) + 127) / 255)
+		}
+	}
+}
+
+// colour is that of a background: black, white, or red, green and blue in hexadecimal digits, as #ff8000.
+func colour(text string) (c color.RGBA, ok bool) {
+	switch text {
+	case "", "black":
+		return color.RGBA{A: 255}, true
+	case "white":
+		return color.RGBA{255, 255, 255, 255}, true
+	}
+	v, err := strconv.ParseUint(text[1:], 16, 24)
+	if text[0] != '#' || len(text) != 7 || err != nil {
+		return color.RGBA{}, false
+	}
+	return color.RGBA{byte(v >> 16), byte(v >> 8), byte(v), 255}, true
+}

@@ -1,0 +1,149 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// arrayKind is a file of an array.
+type arrayKind struct{}
+
+func (arrayKind) keys(string) []string {
+	return []string{"dir", "layout", "random_flip", "dequantization", "transform"}
+}
+
+func (arrayKind) check(c Config, bad *mistakes) {
+	bad.require(c.Dir != "", "data.dir is empty: want the path of a .npy, .npz or .csv file")
+	layouts := []Layout{"", ChannelsFirst, ChannelsLast}
+	bad.require(slices.Contains(layouts, c.Layout), "data.layout is %q: want one of %q", c.Layout, layouts[1:])
+	bad.levels(c)
+}
+
+func (arrayKind) describe(c Config) string { return pictureKind{}.describe(c) }
+
+// open reads the file. Every tenth row is of the test part.
+func (arrayKind) open(_ context.Context, r Reader, c Config, split Split, seed uint64) (Source, error) {
+	a, err := ReadArray(c.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("data.dir: %w", err)
+	}
+	r.notice(c.Dir, a.Note)
+	source, err := a.source(c, split, seed)
+	if err != nil {
+		return nil, fmt.Errorf("data.dir: read %s: %w", c.Dir, err)
+	}
+	return source, nil
+}
+
+// source is the rows of a part of an array.
+func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
+	if len(a.Shape) < 2 || a.Shape[0] < 10 {
+		return nil, fmt.Errorf("its shape is %v: want [rows, ...], at least 10 rows", a.Shape)
+	}
+	a = a.part(split)
+	if err := a.channelsFirst(c.Layout); err != nil {
+		return nil, err
+	}
+	if a.Bytes() {
+		images, err := a.images()
+		if err != nil {
+			return nil, err
+		}
+		return newPictures(images, c, seed), nil
+	}
+	if c.RandomFlip || c.Dequantize != "" || c.Transform != "" {
+		return nil, fmt.Errorf("it holds %s, which are no pictures: want data.random_flip, dequantization and transform absent", a.Kind)
+	}
+	return &table{Array: a, name: c.String(), order: deal{rows: a.Shape[0], seed: seed}}, nil
+}
+
+// part is the rows of a split, in the memory of a.
+func (a Array) part(split Split) Array {
+	size, rows := a.size(), 0
+	for i := range a.Shape[0] {
+		if (i%10 == 9) == (split == Test) {
+			copy(a.Values[rows*size:], a.Values[i*size:(i+1)*size])
+			rows++
+		}
+	}
+	a.Shape = append([]int{rows}, a.Shape[1:]...)
+	a.Values = a.Values[:rows*size]
+	if split == Test {
+		a.Values = slices.Clone(a.Values) // lets go of the large rest
+	}
+	return a
+}
+
+// channelsFirst brings pictures, [N, H, W, C] if layout says so, to [N, C, H, W]. Without a layout, and for bytes with one
+// too, they have 1 or 3 channels: other numbers mean that the axes are in another order.
+func (a *Array) channelsFirst(layout Layout) error {
+	if len(a.Shape) != 4 {
+		if layout != "" && !(a.Bytes() && len(a.Shape) == 3) {
+			return fmt.Errorf("its shape is %v, and data.layout is %s: want pictures, as [N, C, H, W] or [N, H, W, C]", a.Shape, layout)
+		}
+		return nil
+	}
+	channels, order := a.Shape[1], "[N, C, H, W]"
+	if layout == ChannelsLast {
+		channels, order = a.Shape[3], "[N, H, W, C]"
+	}
+	if channels != 1 && channels != 3 && (layout == "" || a.Bytes()) {
+		return fmt.Errorf("its shape is %v, which has %d channels as %s: want 1 or 3%s", a.Shape, channels, order, a.layoutHint(layout))
+	}
+	if layout == ChannelsLast {
+		a.Values = transposed(a.Values, a.Shape, []int{0, 3, 1, 2})
+		a.Shape = []int{a.Shape[0], a.Shape[3], a.Shape[1], a.Shape[2]}
+	}
+	return nil
+}
+
+// layoutHint says which setting would read an array.
+func (a Array) layoutHint(layout Layout) string {
+	isColour := func(n int) bool { return n == 1 || n == 3 }
+	switch {
+	case layout == "" && isColour(a.Shape[3]):
+		return "; data.layout: channels_last reads [N, H, W, C]"
+	case layout == ChannelsLast && isColour(a.Shape[1]):
+		return "; without data.layout it is read as [N, C, H, W]"
+	case layout == "" && !a.Bytes():
+		return ", or data.layout, which says where they are"
+	}
+	return ""
+}
+
+// images takes bytes, [N, H, W] or [N, C, H, W], for pictures.
+func (a Array) images() (*Images, error) {
+	shape := a.Shape[1:]
+	if len(shape) == 2 {
+		shape = append([]int{1}, shape...)
+	}
+	if len(shape) != 3 {
+		return nil, fmt.Errorf("its shape is %v: want pictures of bytes as [N, C, H, W] or [N, H, W], or rows of another type", a.Shape)
+	}
+	m := &Images{Channels: shape[0], Height: shape[1], Width: shape[2], Pixels: make([]byte, len(a.Values))}
+	for i, v := range a.Values {
+		m.Pixels[i] = byte(v)
+	}
+	return m, nil
+}
+
+// table is a Source of the rows of an array as they are.
+type table struct {
+	Array
+	name  string
+	order deal
+}
+
+func (t *table) Name() string { return t.name }
+
+func (t *table) Shape() []int { return t.Array.Shape[1:] }
+
+func (t *table) Read(x []float32, first uint64) error {
+	size := t.size()
+	for ; len(x) > 0; x, first = x[size:], first+1 {
+		i := t.order.pick(first)
+		copy(x, t.Values[i*size:(i+1)*size])
+	}
+	return nil
+}

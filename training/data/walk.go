@@ -1,0 +1,143 @@
+package data
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// endings are those of the files that a folder of pictures is made of. What a file is, its content says.
+func endings() []string {
+	return []string{".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+}
+
+// hidden says whether a file or folder is one that people do not see, or that a system made for itself.
+func hidden(name string) bool {
+	made := []string{"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
+	for part := range strings.SplitSeq(filepath.ToSlash(name), "/") {
+		if strings.HasPrefix(part, ".") || slices.Contains(made, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// listing is what a folder has below it.
+type listing struct {
+	pictures []string // in the order of their paths
+	hidden   []string // files and folders that are left out
+	others   []string // files that are no pictures by their ending
+	repeated []string // links to folders that are read already
+
+	links   []string        // to be followed
+	visited map[string]bool // folders, by the path without links
+}
+
+// listPictures finds all pictures below a folder. Links are followed after everything else, so that a folder is read where
+// it is, and no folder is read twice.
+func listPictures(dir string) (*listing, error) {
+	l := &listing{visited: map[string]bool{}}
+	if err := l.walk(dir); err != nil {
+		return nil, err
+	}
+	for len(l.links) > 0 {
+		link := l.links[0]
+		l.links = l.links[1:]
+		if err := l.follow(link); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(l.pictures, comparePaths)
+	return l, nil
+}
+
+// walk reads a folder, which may be a link itself.
+func (l *listing) walk(dir string) error {
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return err
+	}
+	if l.visited[real] {
+		l.repeated = append(l.repeated, dir)
+		return nil
+	}
+	l.visited[real] = true
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		name := filepath.Join(dir, entry.Name())
+		switch {
+		case hidden(entry.Name()):
+			l.hidden = append(l.hidden, name)
+		case entry.Type()&fs.ModeSymlink != 0:
+			l.links = append(l.links, name)
+		case entry.IsDir():
+			if err := l.walk(name); err != nil {
+				return err
+			}
+		default:
+			l.add(name)
+		}
+	}
+	return nil
+}
+
+// follow reads what a link leads to. One that leads nowhere is a file that cannot be read, if its name is a picture's.
+func (l *listing) follow(link string) error {
+	if info, err := os.Stat(link); err == nil && info.IsDir() {
+		return l.walk(link)
+	}
+	l.add(link)
+	return nil
+}
+
+func (l *listing) add(name string) {
+	if slices.Contains(endings(), strings.ToLower(filepath.Ext(name))) {
+		l.pictures = append(l.pictures, name)
+	} else {
+		l.others = append(l.others, name)
+	}
+}
+
+// notice says what is left out, empty if nothing is.
+func (l *listing) notice() string {
+	var parts []string
+	for _, kind := range []struct {
+		names    []string
+		one, all string
+	}{
+		{l.hidden, "hidden file or folder", "hidden files and folders"},
+		{l.others, "file that is no picture by its ending", "files that are no pictures by their endings"},
+		{l.repeated, "link to a folder that is read already", "links to folders that are read already"},
+	} {
+		switch len(kind.names) {
+		case 0:
+		case 1:
+			parts = append(parts, fmt.Sprintf("1 %s (%s)", kind.one, kind.names[0]))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s (%s and so on)", len(kind.names), kind.all, kind.names[0]))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "left out " + strings.Join(parts, ", ")
+}
+
+// comparePaths is the order of filepath.WalkDir: name by name, not byte by byte.
+func comparePaths(a, b string) int {
+	separator := string(filepath.Separator)
+	return slices.Compare(strings.Split(a, separator), strings.Split(b, separator))
+}
+
+// below says whether name is below the folder sub of dir.
+func below(dir, sub, name string) bool {
+	relative, err := filepath.Rel(dir, name)
+	return err == nil && strings.HasPrefix(filepath.ToSlash(relative), path.Clean(sub)+"/")
+}
