@@ -24,10 +24,14 @@ func orientationOf(text []byte) orientation {
 		return tagOf(exifOfPNG(text[8:]))
 	case bytes.HasPrefix(text, []byte("RIFF")) && len(text) > 12:
 		return tagOf(exifOfWebP(text[12:]))
-	case bytes.HasPrefix(text, []byte("II")) || bytes.HasPrefix(text, []byte("MM")):
+	case isTIFF(text):
 		return tagOf(text)
 	}
 	return upright
+}
+
+func isTIFF(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("II*\x00")) || bytes.HasPrefix(text, []byte("MM\x00*"))
 }
 
 var exifStart = []byte("Exif\x00\x00")
@@ -82,12 +86,22 @@ func exifOfWebP(text []byte) []byte {
 	return nil
 }
 
-// tagOf looks into the first directory of what is laid out as TIFF: a byte order, 42, where the directory is; the number of
-// its entries; and for each a tag, a type, a count and a value, 12 bytes.
+// tagOf is the orientation in what is laid out as TIFF.
 func tagOf(text []byte) orientation {
-	const orientationTag, short = 0x112, 3
+	const tag = 0x112
+	if o := orientation(tiffTag(text, tag)); o >= 1 && o <= 8 {
+		return o
+	}
+	return upright
+}
+
+// tiffTag is the number under a tag of the first directory of what is laid out as TIFF: a byte order, 42, where the
+// directory is; the number of its entries; and for each a tag, a type, a count and a value, 12 bytes. It is 0 if there is
+// none of 16 bits.
+func tiffTag(text []byte, tag uint16) uint16 {
+	const short = 3
 	if len(text) < 8 {
-		return upright
+		return 0
 	}
 	var order binary.ByteOrder = binary.LittleEndian
 	if text[0] == 'M' {
@@ -95,22 +109,19 @@ func tagOf(text []byte) orientation {
 	}
 	start := uint64(order.Uint32(text[4:]))
 	if start+2 > uint64(len(text)) {
-		return upright
+		return 0
 	}
 	entries := text[start+2:]
 	for range order.Uint16(text[start:]) {
 		if len(entries) < 12 {
 			break
 		}
-		if order.Uint16(entries) == orientationTag && order.Uint16(entries[2:]) == short {
-			if o := orientation(order.Uint16(entries[8:])); o >= 1 && o <= 8 {
-				return o
-			}
-			break
+		if order.Uint16(entries) == tag && order.Uint16(entries[2:]) == short {
+			return order.Uint16(entries[8:])
 		}
 		entries = entries[12:]
 	}
-	return upright
+	return 0
 }
 
 // turn is a picture as it is shown.

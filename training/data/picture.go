@@ -62,9 +62,12 @@ func decodePicture(text []byte, crop int) (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, _, err := image.Decode(bytes.NewReader(text))
+	m, format, err := image.Decode(bytes.NewReader(text))
 	if err != nil {
 		return nil, inWords(err)
+	}
+	if format == "webp" {
+		m = fullRange(m)
 	}
 	if canvas := image.Rect(0, 0, size.Width, size.Height); !m.Bounds().Eq(canvas) { // of a GIF
 		whole := image.NewRGBA(canvas)
@@ -77,6 +80,9 @@ func decodePicture(text []byte, crop int) (image.Image, error) {
 // checkPicture reads the head of a file, which says what it is and how large.
 func checkPicture(text []byte, crop int) (image.Config, error) {
 	const most = 1 << 26 // pixels: a small file can claim to hold more than memory does
+	if err := misread(text); err != nil {
+		return image.Config{}, err
+	}
 	size, _, err := image.DecodeConfig(bytes.NewReader(text))
 	if err != nil {
 		return size, inWords(err)

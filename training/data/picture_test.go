@@ -181,6 +181,34 @@ const (
 		"AAAAEQEEAAEAAAAIAAAAEgEDAAEAAAAGAAAAFQEDAAEAAAADAAAAFgEDAAEAAAACAAAAFwEEAAEAAAAOAAAAHAEDAAEAAAABAAAAAAAAAAgACAAIAA=="
 )
 
+// What the decoders do not get right by themselves: Pillow reads this lossy WebP file as
+// (202, 50, 31) where rows has a plus, and as (200, 51, 31) elsewhere.
+func TestDecoders(t *testing.T) {
+	const lossy = "UklGRj4AAABXRUJQVlA4IDIAAADQAQCdASoIAAgAAMASJaACdLoB+AADsAD+9Ykf/s7v07v07v8DH/7JW+wz/sM//seQAA=="
+	const rows = "++++++-- ++++++-- ++++++-- ++++++-- ++++++-- ++++++-- ----++-- ----++--"
+	m, err := decodePicture(unbase64(t, lossy), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 64 {
+		want := color.NRGBA{202, 50, 31, 255}
+		if rows[9*(i/8)+i%8] == '-' {
+			want = color.NRGBA{200, 51, 31, 255}
+		}
+		if got := m.At(i%8, i/8); got != want {
+			t.Fatalf("pixel %d of the WebP file is %v, want %v", i, got, want)
+		}
+	}
+	fax := "SUkqAA4AAAAJVgAgAgAJAAABAwABAAAAAwAAAAEBAwABAAAAAgAAAAIBAwABAAAAAQAAAAMBAwABAAAABAAAAAYBAwABAAAAAQAAABEBBAABAAAA" +
+		"CAAAABYBAwABAAAAAgAAABcBBAABAAAABQAAABwBAwABAAAAAQAAAAAAAAA="
+	moves := "RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x02\x00\x00\x01\x00\x00ANIM"
+	for want, text := range map[string][]byte{"compressed as a fax": unbase64(t, fax), "animated WebP file": []byte(moves)} {
+		if _, err := decodePicture(text, 0); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
 func unbase64(t *testing.T, text string) []byte {
 	t.Helper()
 	file, err := base64.StdEncoding.DecodeString(text)
