@@ -146,5 +146,5 @@ func unfit(where string, v float64) error {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return fmt.Errorf("%s is %g: want finite numbers", where, v)
 	}
-	return fmt.Errorf("%s is %g, which does not fit float32: want at most %g in size", where, v, math.MaxFloat32)
+	return fmt.Errorf("%s is %g, which does not fit float32: want at most %.2g in size", where, v, math.MaxFloat32)
 }

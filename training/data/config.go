@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -183,5 +182,7 @@ func (bad *mistakes) require(ok bool, format string, args ...any) {
 	}
 }
 
-// positive says whether v is above 0 and fits float32.
-func positive(v float64) bool { return v > 0 && v <= math.MaxFloat32 }
+// largest is how far from the origin a known distribution may reach: what is drawn, up to ten times as far, fits float32.
+const largest = 1e37
+
+func positive(v float64) bool { return v > 0 && v <= largest }

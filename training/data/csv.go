@@ -190,7 +190,7 @@ func (t *textTable) add(fields []string) error {
 		v, err := strconv.ParseFloat(t.point(field), 32)
 		switch {
 		case errors.Is(err, strconv.ErrRange):
-			return fmt.Errorf("%s is %s, which does not fit float32: want at most %g in size", t.place(i), field, math.MaxFloat32)
+			return fmt.Errorf("%s is %s, which does not fit float32: want at most %.2g in size", t.place(i), field, math.MaxFloat32)
 		case field == "":
 			return fmt.Errorf("%s is empty: want a number", t.place(i))
 		case err != nil:

@@ -223,12 +223,12 @@ func TestLayout(t *testing.T) {
 		layout      Layout
 		want        string
 	}{
-		{"|u1", "(20, 2, 4, 3)", "", "its shape is [18 2 4 3], which has 2 channels as [N, C, H, W]: want 1 or 3; data.layout: channels_last reads [N, H, W, C]"},
-		{"|u1", "(20, 2, 4, 3)", ChannelsFirst, "which has 2 channels as [N, C, H, W]: want 1 or 3"},
+		{"|u1", "(20, 2, 4, 3)", "", "its shape is [20 2 4 3], which has 2 channels as [N, C, H, W]: want 1 or 3; data.layout: channels_last reads [N, H, W, C]"},
+		{"|u1", "(20, 2, 4, 3)", ChannelsFirst, "which has 2 channels as [N, C, H, W]: want 1 or 3, without one for opacity"},
 		{"|u1", "(20, 3, 2, 4)", ChannelsLast, "which has 4 channels as [N, H, W, C]: want 1 or 3; without data.layout it is read as [N, C, H, W]"},
 		{"|i1", "(20, 4, 2, 3)", "", "which has 4 channels as [N, C, H, W]: want 1 or 3; data.layout: channels_last"},
 		{"|i1", "(20, 4, 3, 2)", "", "want 1 or 3, or data.layout, which says where they are"},
-		{"|i1", "(20, 24)", ChannelsLast, "its shape is [18 24], and data.layout is channels_last: want pictures"},
+		{"|i1", "(20, 24)", ChannelsLast, "its shape is [20 24], and data.layout is channels_last: want pictures"},
 	} {
 		c := npy(t, bad.kind, bad.shape, last)
 		c.Layout = bad.layout

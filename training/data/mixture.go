@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -28,18 +29,21 @@ func (mixtureKind) check(c Config, bad *mistakes) {
 	case Ring:
 		modes = c.Modes
 		bad.require(c.Modes >= 1 && c.Modes <= 1024, "data.modes is %d: want 1 to 1024", c.Modes)
-		bad.require(positive(c.Radius), "data.radius is %g: want a finite number above 0", c.Radius)
+		bad.require(positive(c.Radius), "data.radius is %g: want a number above 0, at most 1e37", c.Radius)
 	case Mixture:
 		modes = len(c.Means)
 		bad.require(modes > 0, "data.means is empty: want the mean of each mode, as [[0, 0], [3, 1]]")
 		for i, mean := range c.Means {
 			bad.require(len(mean) > 0 && len(mean) == len(c.Means[0]), "data.means[%d] has %d coordinates: want as many as data.means[0] has, at least 1", i, len(mean))
+			for k, v := range mean {
+				bad.require(math.Abs(v) <= largest, "data.means[%d][%d] is %g: want a number from -1e37 to 1e37", i, k, v)
+			}
 		}
 	}
-	bad.require(positive(c.Std), "data.std is %g: want a finite number above 0", c.Std)
+	bad.require(positive(c.Std), "data.std is %g: want a number above 0, at most 1e37", c.Std)
 	bad.require(c.Weights == nil || len(c.Weights) == modes, "data.weights has %d values: want one for each of %d modes", len(c.Weights), modes)
 	for i, w := range c.Weights {
-		bad.require(positive(w), "data.weights[%d] is %g: want a finite number above 0", i, w)
+		bad.require(positive(w), "data.weights[%d] is %g: want a number above 0, at most 1e37", i, w)
 	}
 }
 

@@ -99,7 +99,7 @@ func inWords(err error) error {
 	switch {
 	case errors.Is(err, image.ErrFormat):
 		return errors.New("it is no PNG, JPEG, WebP, BMP, TIFF or GIF file")
-	case strings.HasSuffix(err.Error(), "EOF"): // some decoders keep the cause as text
+	case strings.HasSuffix(err.Error(), "EOF") || strings.HasSuffix(err.Error(), "not enough pixel data"): // a PNG's
 		return fmt.Errorf("the file is cut short: %w", err)
 	}
 	return err

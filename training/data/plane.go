@@ -23,12 +23,12 @@ func (planeKind) keys(name string) []string {
 
 func (planeKind) check(c Config, bad *mistakes) {
 	if c.Name == Square {
-		bad.require(positive(c.Side), "data.side is %g: want a finite number above 0", c.Side)
+		bad.require(positive(c.Side), "data.side is %g: want a number above 0, at most 1e37", c.Side)
 		return
 	}
-	bad.require(positive(c.Radius), "data.radius is %g: want a finite number above 0", c.Radius)
-	bad.require(positive(c.Std), "data.std is %g: want a finite number above 0", c.Std)
-	bad.require(c.Name != Spirals || positive(c.Turns), "data.turns is %g: want a finite number above 0", c.Turns)
+	bad.require(positive(c.Radius), "data.radius is %g: want a number above 0, at most 1e37", c.Radius)
+	bad.require(positive(c.Std), "data.std is %g: want a number above 0, at most 1e37", c.Std)
+	bad.require(c.Name != Spirals || positive(c.Turns), "data.turns is %g: want a number above 0, at most 1e37", c.Turns)
 }
 
 func (planeKind) open(_ context.Context, _ Reader, c Config, split Split, seed uint64) (Source, error) {

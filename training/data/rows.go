@@ -41,10 +41,10 @@ func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 	if len(a.Shape) < 2 || a.Shape[0] < 10 {
 		return nil, fmt.Errorf("its shape is %v: want [rows, ...], at least 10 rows", a.Shape)
 	}
-	a = a.part(split)
 	if err := a.channelsFirst(c.Layout); err != nil {
 		return nil, err
 	}
+	a = a.part(split)
 	if a.Bytes() {
 		images, err := a.images()
 		if err != nil {
@@ -89,7 +89,7 @@ func (a *Array) channelsFirst(layout Layout) error {
 		channels, order = a.Shape[3], "[N, H, W, C]"
 	}
 	if channels != 1 && channels != 3 && (layout == "" || a.Bytes()) {
-		return fmt.Errorf("its shape is %v, which has %d channels as %s: want 1 or 3%s", a.Shape, channels, order, a.layoutHint(layout))
+		return fmt.Errorf("its shape is %v, which has %d channels as %s: want 1 or 3%s", a.Shape, channels, order, a.layoutHint(layout, channels))
 	}
 	if layout == ChannelsLast {
 		a.Values = transposed(a.Values, a.Shape, []int{0, 3, 1, 2})
@@ -99,7 +99,7 @@ func (a *Array) channelsFirst(layout Layout) error {
 }
 
 // layoutHint says which setting would read an array.
-func (a Array) layoutHint(layout Layout) string {
+func (a Array) layoutHint(layout Layout, channels int) string {
 	isColour := func(n int) bool { return n == 1 || n == 3 }
 	switch {
 	case layout == "" && isColour(a.Shape[3]):
@@ -108,6 +108,8 @@ func (a Array) layoutHint(layout Layout) string {
 		return "; without data.layout it is read as [N, C, H, W]"
 	case layout == "" && !a.Bytes():
 		return ", or data.layout, which says where they are"
+	case channels%2 == 0 && channels <= 4:
+		return ", without one for opacity"
 	}
 	return ""
 }
