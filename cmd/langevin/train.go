@@ -45,6 +45,11 @@ Presets: %s. Every setting of a preset can be changed with --set. --config
 takes a file of settings instead: a copy of a preset, or a file of the authors' own code (ncsn and
 ncsnv2, such as anneal.yml), under their own keys.
 
+Data of your own are a file of rows (data.name=npy or csv: .npy, .npz, CSV) or a folder of pictures
+(data.name=images). Pictures are all decoded at the start; --set data.skip_broken=true leaves out those
+that cannot be read, data.background=white fills what is transparent, and data.layout=channels_last
+reads arrays of pictures as [N, H, W, C]. docs/data.md has all of it.
+
 Beside the model, OUT gets the losses as a log (training_NAME.jsonl) and for TensorBoard
 (tensorboard/NAME).`, strings.Join(training.Presets(), ", ")),
 		Example: `  langevin train toy-2gauss
@@ -53,7 +58,8 @@ Beside the model, OUT gets the losses as a log (training_NAME.jsonl) and for Ten
   langevin train toy-ring --set training.checkpoint_every=1000 --set training.checkpoints=3
   langevin train toy-ring --resume
   langevin train anneal-mnist --device cuda
-  langevin train --config anneal.yml --set data.dir=data/mnist`,
+  langevin train --config anneal.yml --set data.dir=data/mnist
+  langevin train mnist-small --set data.name=images --set data.dir=photos --set data.image_size=28`,
 		Args:      cobra.MaximumNArgs(1),
 		ValidArgs: training.Presets(),
 		RunE:      func(c *cobra.Command, args []string) error { return p.train(c.Context(), o, args) },
