@@ -24,7 +24,9 @@ import (
 // Documents whose commands are all run: every block fenced as `sh`, in order, in one folder that looks like a checkout.
 // Words behind `sh` say how: `background` starts a server and leaves it running, `fails` has to fail, `slow` is only for
 // make test-docs, which also trains for as long as the text says, and others name what of needs the commands need.
-var runDocuments = []string{"tutorial.md", "data.md", "operations.md", "model-file.md", "security.md", "import.md", "oip.md"}
+var runDocuments = []string{
+	"tutorial.md", "data.md", "operations.md", "model-file.md", "security.md", "import.md", "oip.md",
+}
 
 // needs are programs that not every machine has: by the word of a block the command that tells whether one is there, and
 // the folders, beside PATH, where it may be.

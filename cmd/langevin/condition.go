@@ -21,9 +21,12 @@ type conditionFlags struct {
 func (c *conditionFlags) group() flagGroup {
 	c.refresh.words, c.columns.least = []client.Refresh{client.RefreshLevel, client.RefreshStep}, 2
 	g := newFlagGroup("Conditions")
-	g.flags.StringVar(&c.inpaint, "inpaint", "", "`FILE` with one sample (.npy, .npz or .csv): hold fixed what --mask marks of it (with --denoise it comes out as it is)")
-	g.flags.StringVar(&c.mask, "mask", "", "`FILE` of the same shape, or of an image's height and width: 1, 255 or True where it is known, else 0")
-	g.flags.StringVar(&c.colourise, "colourise", "", "`FILE` with the grey of every pixel, [height, width]: hold it fixed and draw the colours (grey v is the colour (v, v, v))")
+	g.flags.StringVar(&c.inpaint, "inpaint", "", "`FILE` with one sample (.npy, .npz or .csv): hold fixed "+
+		"what --mask marks of it (with --denoise it comes out as it is)")
+	g.flags.StringVar(&c.mask, "mask", "", "`FILE` of the same shape, or of an image's height "+
+		"and width: 1, 255 or True where it is known, else 0")
+	g.flags.StringVar(&c.colourise, "colourise", "", "`FILE` with the grey of every pixel, [height, width]: "+
+		"hold it fixed and draw the colours (grey v is the colour (v, v, v))")
 	g.flags.Var(&c.refresh, "refresh", "when the noise on the known part is drawn: level or step (default level)")
 	g.flags.Var(&c.columns, "interpolate", "draw rows of so many `COLUMNS` that turn from one sample to another (-n counts all samples; default one row)")
 	c.flags = g

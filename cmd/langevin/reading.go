@@ -39,7 +39,8 @@ func readArray(path string, warn io.Writer) (data.Array, error) {
 func readNumbers(flag, path string, warn io.Writer) (data.Array, error) {
 	a, err := readArray(path, warn)
 	if err == nil && !a.Numbers() {
-		err = fmt.Errorf("--%s %s holds %s: want numbers in the range of the model's data, not bytes or bools", flag, path, a.Kind)
+		err = fmt.Errorf("--%s %s holds %s: want numbers in the range of the model's data, not bytes or bools",
+			flag, path, a.Kind)
 	}
 	return a, err
 }

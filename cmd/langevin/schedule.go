@@ -55,7 +55,8 @@ ratio: choose their number, --levels.`,
 
 func (o *scheduleCommand) groups() []flagGroup {
 	data, choice, out := newFlagGroup("The data"), newFlagGroup("The choice"), newFlagGroup("The answer")
-	data.flags.StringVar(&o.data, "data", "", "`FILE` of numbers, [rows, ...], in the range that training sees: "+arrayFiles)
+	data.flags.StringVar(&o.data, "data", "", "`FILE` of numbers, [rows, ...], in the range that "+
+		"training sees: "+arrayFiles)
 	data.flags.Var(&o.rows, "rows", "measure the distances of so many rows of --data, chosen at random; 0: of all")
 	data.flags.Var(&o.dim, "dim", "numbers in one sample: 3072 for 32x32 colour pictures")
 	data.flags.Var(&o.first, "sigma1", "largest sigma")

@@ -142,8 +142,8 @@ func (f *files) read(dst []byte, path string) error {
 	return readPicture(dst, &f.Images, path, f.crop, f.background)
 }
 
-// each does something with every picture, as many at once as there are processors, and gathers those that fail. It stops
-// when ctx is done.
+// each does something with every picture, as many at once as there are processors, and gathers those that fail. It
+// stops when ctx is done.
 func (f *files) each(ctx context.Context, r Reader, do func(i int) error) (broken, error) {
 	var work errgroup.Group
 	work.SetLimit(runtime.GOMAXPROCS(0))

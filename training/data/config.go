@@ -24,13 +24,15 @@ const (
 	CIFAR10      = "cifar10"       // the binary version: data_batch_1.bin and so on
 	CelebA       = "celeba"        // img_align_celeba and list_eval_partition.txt; the middle 140 x 140, resized
 	Pictures     = "images"        // all pictures below dir: PNG, JPEG, WebP, BMP, TIFF, GIF; the middle square, resized
-	NPY          = "npy"           // a file of an array, [rows, ...], of numbers as they are or bytes as pictures; see ReadArray
+	NPY          = "npy"           // a file of an array, [rows, ...], of numbers or, as bytes, pictures; see ReadArray
 	CSV          = "csv"           // another name of npy: the file says itself what it is
 )
 
 // Names lists the datasets.
 func Names() []string {
-	return []string{TwoGaussians, Ring, Mixture, Annulus, Square, Spirals, MNIST, FashionMNIST, CIFAR10, CelebA, Pictures, NPY, CSV}
+	return []string{
+		TwoGaussians, Ring, Mixture, Annulus, Square, Spirals, MNIST, FashionMNIST, CIFAR10, CelebA, Pictures, NPY, CSV,
+	}
 }
 
 // Config chooses a dataset. A key that the dataset does not have must be absent.
@@ -50,9 +52,9 @@ type Config struct {
 	Dir        string         `yaml:"dir,omitempty"`            // folder of the files, or the file of npy and csv
 	ImageSize  int            `yaml:"image_size,omitempty"`     // height and width; none: as the files of mnist, fashion-mnist and cifar10 have them
 	Grey       bool           `yaml:"grey,omitempty"`           // of celeba and images: one channel instead of three
-	Background string         `yaml:"background,omitempty"`     // of celeba and images: what shows through, black (also if absent), white or #rrggbb
-	SkipBroken bool           `yaml:"skip_broken,omitempty"`    // of celeba and images: leave out what cannot be read; if false, it is an error
-	Layout     Layout         `yaml:"layout,omitempty"`         // of npy: where the channels of pictures are; if absent they come first, and are 1 or 3
+	Background string         `yaml:"background,omitempty"`     // of celeba, images: what shows through, black, white or #rrggbb
+	SkipBroken bool           `yaml:"skip_broken,omitempty"`    // of celeba, images: leave out what cannot be read
+	Layout     Layout         `yaml:"layout,omitempty"`         // of npy: where channels are; absent: first, 1 or 3
 	RandomFlip bool           `yaml:"random_flip,omitempty"`    // mirror every other picture, left to right
 	Dequantize Dequantization `yaml:"dequantization,omitempty"` // of the 256 grey values; none if absent
 	Transform  Transform      `yaml:"transform,omitempty"`      // of the pictures after that; none if absent
@@ -182,7 +184,8 @@ func (bad *mistakes) require(ok bool, format string, args ...any) {
 	}
 }
 
-// largest is how far from the origin a known distribution may reach: what is drawn, up to ten times as far, fits float32.
+// largest is how far from the origin a known distribution may reach: what is drawn, up to ten times as far, fits
+// float32.
 const largest = 1e37
 
 func positive(v float64) bool { return v > 0 && v <= largest }

@@ -33,9 +33,9 @@ type textTable struct {
 }
 
 // decodeText reads numbers in lines of one length, between commas, semicolons, tabs or blanks; quotes around them do
-// not matter. Where semicolons separate, a comma is a decimal point. Empty lines, lines that begin with # and a first line
-// of names are left out, and so is the index of a table that pandas wrote, which is a first column of whole numbers under
-// no name.
+// not matter. Where semicolons separate, a comma is a decimal point. Empty lines, lines that begin with # and a first
+// line of names are left out, and so is the index of a table that pandas wrote, which is a first column of whole
+// numbers under no name.
 func decodeText(r io.Reader) (Array, error) {
 	var t textTable
 	lines := bufio.NewScanner(r)
@@ -100,7 +100,8 @@ func (t *textTable) read(line string) error {
 			return nil
 		}
 		if counting(fields) {
-			t.note = fmt.Sprintf("line %d, %s, is taken for numbers, not for the names of columns", t.line, strings.TrimSpace(line))
+			t.note = fmt.Sprintf("line %d, %s, is taken for numbers, not for the names of columns",
+				t.line, strings.TrimSpace(line))
 		}
 	}
 	return t.add(fields)
@@ -143,7 +144,8 @@ func (t *textTable) split(line string) ([]string, error) {
 	return fields, nil
 }
 
-// isHeader says whether the first line has names: none of its fields is a number. The first may be empty, over an index.
+// isHeader says whether the first line has names: none of its fields is a number. The first may be empty, over an
+// index.
 func (t *textTable) isHeader(fields []string) bool {
 	if fields[0] == "" && counting(fields[1:]) {
 		return true
@@ -179,7 +181,8 @@ func (t *textTable) add(fields []string) error {
 	}
 	for _, field := range fields[:t.left] {
 		if _, err := strconv.ParseInt(field, 10, 64); err != nil {
-			return fmt.Errorf("line %d, column 1 is %q and has no name: want one, or the whole numbers of pandas' index", t.line, field)
+			return fmt.Errorf("line %d, column 1 is %q and has no name: want one, or the whole numbers of pandas' index",
+				t.line, field)
 		}
 	}
 	fields = fields[t.left:]
@@ -190,7 +193,8 @@ func (t *textTable) add(fields []string) error {
 		v, err := strconv.ParseFloat(t.point(field), 32)
 		switch {
 		case errors.Is(err, strconv.ErrRange):
-			return fmt.Errorf("%s is %s, which does not fit float32: want at most %.2g in size", t.place(i), field, math.MaxFloat32)
+			return fmt.Errorf("%s is %s, which does not fit float32: want at most %.2g in size",
+				t.place(i), field, math.MaxFloat32)
 		case field == "":
 			return fmt.Errorf("%s is empty: want a number", t.place(i))
 		case err != nil:

@@ -87,7 +87,10 @@ func TestConfigRefuses(t *testing.T) {
 		{Config{Name: MNIST, Std: 1, Dequantize: "odd"}, []string{"data.dir is empty", `data.dequantization is "odd"`, "data.std: mnist has no such key"}},
 		{Config{Name: TwoGaussians, Std: 1, Dir: "x", RandomFlip: true, Dequantize: DequantizeNone}, []string{"data.dir: 2gauss has no such key", "data.random_flip: ", "data.dequantization: "}},
 		{Config{Name: Mixture, Std: 1, Means: [][]float64{{1}, {1, 2}}}, []string{"data.means[1] has 2 coordinates"}},
-		{Config{Name: Mixture, Std: 1e38, Means: [][]float64{{1, math.NaN()}, {-1e40, 2}}}, []string{"data.means[0][1] is NaN: want", "data.means[1][0] is -1e+40", "data.std is 1e+38: want a number above 0, at most 1e37"}},
+		{Config{Name: Mixture, Std: 1e38, Means: [][]float64{{1, math.NaN()}, {-1e40, 2}}}, []string{
+			"data.means[0][1] is NaN: want", "data.means[1][0] is -1e+40",
+			"data.std is 1e+38: want a number above 0, at most 1e37",
+		}},
 		{Config{Name: Spirals}, []string{"data.turns is 0", "data.radius is 0", "data.std is 0"}},
 		{Config{Name: CelebA, Dir: "x"}, []string{"data.image_size is 0"}},
 		{Config{Name: MNIST, Dir: "x", ImageSize: -1}, []string{"data.image_size is -1"}},

@@ -5,8 +5,8 @@ import (
 	"image"
 )
 
-// The decoders of golang.org/x/image fall short of the formats in three ways that are met. This file mends one and refuses
-// the others.
+// The decoders of golang.org/x/image fall short of the formats in three ways that are met. This file mends one and
+// refuses the others.
 
 // misread is why a decoder would refuse a file in words that help nobody, or decode it wrongly.
 func misread(text []byte) error {
@@ -25,8 +25,8 @@ func misread(text []byte) error {
 	return nil
 }
 
-// fullRange has the colours of a lossy WebP file right. Its brightness goes from 16 to 235, as RFC 6386, section 9.2, says,
-// and the decoder hands it on as if it went from 0 to 255, as that of JPEG does.
+// fullRange has the colours of a lossy WebP file right. Its brightness goes from 16 to 235, as RFC 6386, section 9.2,
+// says, and the decoder hands it on as if it went from 0 to 255, as that of JPEG does.
 func fullRange(m image.Image) image.Image {
 	var opacity func(x, y int) uint8
 	var colours *image.YCbCr
@@ -48,7 +48,8 @@ func fullRange(m image.Image) image.Image {
 	return to
 }
 
-// studioColour is ITU-R BT.601 with a brightness from 16 to 235 and colours from 16 to 240, in 14 bits as libwebp has it.
+// studioColour is ITU-R BT.601 with a brightness from 16 to 235 and colours from 16 to 240, in 14 bits as libwebp has
+// it.
 func studioColour(y, cb, cr uint8) (r, g, b uint8) {
 	part := func(v uint8, factor int) int { return int(v) * factor >> 8 }
 	clip := func(v int) uint8 { return uint8(min(max(v>>6, 0), 255)) }

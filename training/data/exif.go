@@ -8,8 +8,8 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// An orientation says how a camera was held, 1 to 8 as in the tag of that name of Exif 2.3, section 4.6.4: a picture is shown
-// upright if it is turned by it.
+// An orientation says how a camera was held, 1 to 8 as in the tag of that name of Exif 2.3, section 4.6.4: a picture
+// is shown upright if it is turned by it.
 type orientation uint16
 
 // upright is the orientation of a picture that is kept as it is shown.
@@ -96,8 +96,8 @@ func tagOf(text []byte) orientation {
 }
 
 // tiffTag is the number under a tag of the first directory of what is laid out as TIFF: a byte order, 42, where the
-// directory is; the number of its entries; and for each a tag, a type, a count and a value, 12 bytes. It is 0 if there is
-// none of 16 bits.
+// directory is; the number of its entries; and for each a tag, a type, a count and a value, 12 bytes. It is 0 if there
+// is none of 16 bits.
 func tiffTag(text []byte, tag uint16) uint16 {
 	const short = 3
 	if len(text) < 8 {

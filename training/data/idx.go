@@ -56,8 +56,8 @@ func readIDX(path string, axes int) (shape []int, values []byte, err error) {
 // errNoIDX is wrapped by the error of a file that has none of the names it could have.
 var errNoIDX = errors.New("it is not there")
 
-// idxFile finds a file by the names under which it is found: with a point in place of the dash before idx, with .gz behind
-// it, in a folder of its own name, and with a dataset's name before it, as EMNIST has it, if only one has.
+// idxFile finds a file by the names under which it is found: with a point in place of the dash before idx, with .gz
+// behind it, in a folder of its own name, and with a dataset's name before it, as EMNIST has it, if only one has.
 func idxFile(path string) (string, error) {
 	dotted := strings.Replace(path, "-idx", ".idx", 1)
 	for _, name := range []string{path, dotted} {

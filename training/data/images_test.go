@@ -202,7 +202,8 @@ func TestIDXRefuses(t *testing.T) {
 	}
 }
 
-// Files of digits are found by the other names that they have, compressed or not whatever their names say, and without labels.
+// Files of digits are found by the other names that they have, compressed or not whatever their names say, and without
+// labels.
 func TestIDXNames(t *testing.T) {
 	pictures, labels := idxOf([]byte{5, 2, 3}, ramp(5)), idxOf([]byte{5}, []byte{0, 1, 2, 3, 4})
 	for _, names := range [][2]string{

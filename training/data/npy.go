@@ -95,7 +95,8 @@ type npyFile struct {
 }
 
 // headerField is a key of the dictionary with its value, as Python 2 and 3 write them.
-var headerField = regexp.MustCompile(`['"](descr|fortran_order|shape)['"] *: *('[^']*'|"[^"]*"|True|False|\([0-9L, ]*\))`)
+var headerField = regexp.MustCompile(
+	`['"](descr|fortran_order|shape)['"] *: *('[^']*'|"[^"]*"|True|False|\([0-9L, ]*\))`)
 
 // parseHeader reads {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }.
 func parseHeader(header string) (npyFile, error) {
@@ -114,7 +115,8 @@ func parseHeader(header string) (npyFile, error) {
 	for _, text := range strings.FieldsFunc(field["shape"], isSeparator) {
 		n, err := strconv.Atoi(strings.TrimSuffix(text, "L"))
 		if err != nil || n < 1 || n > mostElements/h.elements {
-			return npyFile{}, fmt.Errorf("its shape is (%s): want axes of at least 1 and at most %d elements", field["shape"], mostElements)
+			return npyFile{}, fmt.Errorf("its shape is (%s): want axes of at least 1 and at most %d elements",
+				field["shape"], mostElements)
 		}
 		h.shape = append(h.shape, n)
 		h.elements *= n

@@ -19,8 +19,8 @@ import (
 	_ "golang.org/x/image/webp" // registers the decoder
 )
 
-// readPicture writes the pixels of a file, [channels, height, width], to dst: the middle square of crop pixels or, for 0,
-// as large as it can be, of the picture as it is shown, resized. What is transparent lets the background through.
+// readPicture writes the pixels of a file, [channels, height, width], to dst: the middle square of crop pixels or, for
+// 0, as large as it can be, of the picture as it is shown, resized. What is transparent lets the background through.
 func readPicture(dst []byte, m *Images, path string, crop int, background color.RGBA) error {
 	text, err := readPictureFile(path)
 	if err != nil {
@@ -111,7 +111,8 @@ func square(bounds image.Rectangle, side int) (image.Rectangle, error) {
 		side = min(bounds.Dx(), bounds.Dy())
 	}
 	if side < 1 || side > bounds.Dx() || side > bounds.Dy() {
-		return image.Rectangle{}, fmt.Errorf("it has %d x %d pixels: want at least %d each way", bounds.Dx(), bounds.Dy(), max(side, 1))
+		return image.Rectangle{}, fmt.Errorf("it has %d x %d pixels: want at least %d each way",
+			bounds.Dx(), bounds.Dy(), max(side, 1))
 	}
 	corner := bounds.Min.Add(image.Pt((bounds.Dx()-side)/2, (bounds.Dy()-side)/2))
 	return image.Rectangle{corner, corner.Add(image.Pt(side, side))}, nil

@@ -39,7 +39,8 @@ func sixColours() *image.NRGBA {
 // named writes the colours of a picture by their names, row by row.
 func named(m image.Image) string {
 	names := map[[3]uint32]string{
-		{1, 0, 0}: "R", {0, 1, 0}: "G", {0, 0, 1}: "B", {1, 1, 0}: "Y", {0, 1, 1}: "C", {1, 0, 1}: "M", {0, 0, 0}: "K", {1, 1, 1}: "W",
+		{1, 0, 0}: "R", {0, 1, 0}: "G", {0, 0, 1}: "B", {1, 1, 0}: "Y",
+		{0, 1, 1}: "C", {1, 0, 1}: "M", {0, 0, 0}: "K", {1, 1, 1}: "W",
 	}
 	var rows []string
 	for y := m.Bounds().Min.Y; y < m.Bounds().Max.Y; y++ {
@@ -175,10 +176,11 @@ func TestFormats(t *testing.T) {
 
 // Pictures of the six colours, of orientation 6, by Pillow: a lossless WebP and a TIFF compressed by LZW.
 const (
-	webpTurned = "UklGRmgAAABXRUJQVlA4WAoAAAAIAAAAAgAAAQAAVlA4TCgAAAAvAkAAAC8gEEjaH3qN+RcQFPk/2vwHH0QCg0K2EeDQvQSncBH9j2MFRVhJ" +
-		"RhoAAABNTQAqAAAACAABARIAAwAAAAEABgAAAAAAAA=="
-	tiffTurned = "SUkqABYAAACAP8AQOBQR/wWDwJ/wEAsAAAEDAAEAAAADAAAAAQEDAAEAAAACAAAAAgEDAAMAAACgAAAAAwEDAAEAAAAFAAAABgEDAAEAAAAC" +
-		"AAAAEQEEAAEAAAAIAAAAEgEDAAEAAAAGAAAAFQEDAAEAAAADAAAAFgEDAAEAAAACAAAAFwEEAAEAAAAOAAAAHAEDAAEAAAABAAAAAAAAAAgACAAIAA=="
+	webpTurned = "UklGRmgAAABXRUJQVlA4WAoAAAAIAAAAAgAAAQAAVlA4TCgAAAAvAkAAAC8gEEjaH3qN+RcQFPk/2vwHH0QCg0K2EeDQvQSn" +
+		"cBH9j2MFRVhJRhoAAABNTQAqAAAACAABARIAAwAAAAEABgAAAAAAAA=="
+	tiffTurned = "SUkqABYAAACAP8AQOBQR/wWDwJ/wEAsAAAEDAAEAAAADAAAAAQEDAAEAAAACAAAAAgEDAAMAAACgAAAAAwEDAAEAAAAFAAAA" +
+		"BgEDAAEAAAACAAAAEQEEAAEAAAAIAAAAEgEDAAEAAAAGAAAAFQEDAAEAAAADAAAAFgEDAAEAAAACAAAAFwEEAAEAAAAOAAAA" +
+		"HAEDAAEAAAABAAAAAAAAAAgACAAIAA=="
 )
 
 // What the decoders do not get right by themselves: Pillow reads this lossy WebP file as
@@ -199,10 +201,12 @@ func TestDecoders(t *testing.T) {
 			t.Fatalf("pixel %d of the WebP file is %v, want %v", i, got, want)
 		}
 	}
-	fax := "SUkqAA4AAAAJVgAgAgAJAAABAwABAAAAAwAAAAEBAwABAAAAAgAAAAIBAwABAAAAAQAAAAMBAwABAAAABAAAAAYBAwABAAAAAQAAABEBBAABAAAA" +
-		"CAAAABYBAwABAAAAAgAAABcBBAABAAAABQAAABwBAwABAAAAAQAAAAAAAAA="
+	fax := "SUkqAA4AAAAJVgAgAgAJAAABAwABAAAAAwAAAAEBAwABAAAAAgAAAAIBAwABAAAAAQAAAAMBAwABAAAABAAAAAYBAwABAAAA" +
+		"AQAAABEBBAABAAAACAAAABYBAwABAAAAAgAAABcBBAABAAAABQAAABwBAwABAAAAAQAAAAAAAAA="
 	moves := "RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x02\x00\x00\x01\x00\x00ANIM"
-	for want, text := range map[string][]byte{"compressed as a fax": unbase64(t, fax), "animated WebP file": []byte(moves)} {
+	for want, text := range map[string][]byte{
+		"compressed as a fax": unbase64(t, fax), "animated WebP file": []byte(moves),
+	} {
 		if _, err := decodePicture(text, 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
@@ -227,7 +231,9 @@ func TestBackground(t *testing.T) {
 	}
 	writePicture(t, filepath.Join(dir, "a.png"), m)
 	writePicture(t, filepath.Join(dir, "test", "b.png"), m)
-	for background, back := range map[string][3]float64{"": {}, "black": {}, "white": {255, 255, 255}, "#0a80FF": {10, 128, 255}} {
+	for background, back := range map[string][3]float64{
+		"": {}, "black": {}, "white": {255, 255, 255}, "#0a80FF": {10, 128, 255},
+	} {
 		images, err := Config{Name: Pictures, Dir: dir, ImageSize: 2, Background: background}.Images(Train)
 		if err != nil {
 			t.Fatal(err)
@@ -359,8 +365,8 @@ func TestBrokenPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := Config{Name: Pictures, Dir: dir, ImageSize: 4, Grey: true}
-	list := fmt.Sprintf("%s (the file is cut short: png: invalid format: unexpected EOF), %s (it is no PNG, JPEG, WebP, BMP, TIFF or GIF file), "+
-		"%s (no such file or directory)", cut, heic, gone)
+	list := fmt.Sprintf("%s (the file is cut short: png: invalid format: unexpected EOF), "+
+		"%s (it is no PNG, JPEG, WebP, BMP, TIFF or GIF file), %s (no such file or directory)", cut, heic, gone)
 	want := "data.dir: 3 of 20 pictures cannot be read; data.skip_broken: true leaves them out: " + list
 	if _, err := c.Open(Train, 1); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)

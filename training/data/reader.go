@@ -84,7 +84,8 @@ func (f *files) settle(r Reader, b broken) error {
 	case len(b) == len(f.paths):
 		return fmt.Errorf("none of %d pictures can be read: %s", len(b), b.list(f.paths))
 	}
-	r.notice(f.dir, fmt.Sprintf("left out %d of %d pictures, which cannot be read: %s", len(b), len(f.paths), b.list(f.paths)))
+	r.notice(f.dir, fmt.Sprintf("left out %d of %d pictures, which cannot be read: %s",
+		len(b), len(f.paths), b.list(f.paths)))
 	var kept []string
 	for i, path := range f.paths {
 		if b[i] == nil {

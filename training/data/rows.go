@@ -53,7 +53,8 @@ func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 		return newPictures(images, c, seed), nil
 	}
 	if c.RandomFlip || c.Dequantize != "" || c.Transform != "" {
-		return nil, fmt.Errorf("it holds %s, which are no pictures: want data.random_flip, dequantization and transform absent", a.Kind)
+		return nil, fmt.Errorf("it holds %s, which are no pictures: want data.random_flip, dequantization "+
+			"and transform absent", a.Kind)
 	}
 	return &table{Array: a, name: c.String(), order: deal{rows: a.Shape[0], seed: seed}}, nil
 }
@@ -75,12 +76,13 @@ func (a Array) part(split Split) Array {
 	return a
 }
 
-// channelsFirst brings pictures, [N, H, W, C] if layout says so, to [N, C, H, W]. Without a layout, and for bytes with one
-// too, they have 1 or 3 channels: other numbers mean that the axes are in another order.
+// channelsFirst brings pictures, [N, H, W, C] if layout says so, to [N, C, H, W]. Without a layout, and for bytes with
+// one too, they have 1 or 3 channels: other numbers mean that the axes are in another order.
 func (a *Array) channelsFirst(layout Layout) error {
 	if len(a.Shape) != 4 {
 		if layout != "" && !(a.Bytes() && len(a.Shape) == 3) {
-			return fmt.Errorf("its shape is %v, and data.layout is %s: want pictures, as [N, C, H, W] or [N, H, W, C]", a.Shape, layout)
+			return fmt.Errorf("its shape is %v, and data.layout is %s: want pictures, as [N, C, H, W] or [N, H, W, C]",
+				a.Shape, layout)
 		}
 		return nil
 	}
@@ -89,7 +91,8 @@ func (a *Array) channelsFirst(layout Layout) error {
 		channels, order = a.Shape[3], "[N, H, W, C]"
 	}
 	if channels != 1 && channels != 3 && (layout == "" || a.Bytes()) {
-		return fmt.Errorf("its shape is %v, which has %d channels as %s: want 1 or 3%s", a.Shape, channels, order, a.layoutHint(layout, channels))
+		return fmt.Errorf("its shape is %v, which has %d channels as %s: want 1 or 3%s",
+			a.Shape, channels, order, a.layoutHint(layout, channels))
 	}
 	if layout == ChannelsLast {
 		a.Values = transposed(a.Values, a.Shape, []int{0, 3, 1, 2})
@@ -121,7 +124,8 @@ func (a Array) images() (*Images, error) {
 		shape = append([]int{1}, shape...)
 	}
 	if len(shape) != 3 {
-		return nil, fmt.Errorf("its shape is %v: want pictures of bytes as [N, C, H, W] or [N, H, W], or rows of another type", a.Shape)
+		return nil, fmt.Errorf("its shape is %v: want pictures of bytes as [N, C, H, W] or [N, H, W], "+
+			"or rows of another type", a.Shape)
 	}
 	m := &Images{Channels: shape[0], Height: shape[1], Width: shape[2], Pixels: make([]byte, len(a.Values))}
 	for i, v := range a.Values {

@@ -17,7 +17,9 @@ func endings() []string {
 
 // hidden says whether a file or folder is one that people do not see, or that a system made for itself.
 func hidden(name string) bool {
-	made := []string{"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
+	made := []string{
+		"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found",
+	}
 	for part := range strings.SplitSeq(filepath.ToSlash(name), "/") {
 		if strings.HasPrefix(part, ".") || slices.Contains(made, part) {
 			return true
@@ -37,8 +39,8 @@ type listing struct {
 	visited map[string]bool // folders, by the path without links
 }
 
-// listPictures finds all pictures below a folder. Links are followed after everything else, so that a folder is read where
-// it is, and no folder is read twice.
+// listPictures finds all pictures below a folder. Links are followed after everything else, so that a folder is read
+// where it is, and no folder is read twice.
 func listPictures(dir string) (*listing, error) {
 	l := &listing{visited: map[string]bool{}}
 	if err := l.walk(dir); err != nil {
