@@ -307,7 +307,7 @@ func TestTrainRefuses(t *testing.T) {
 		"train toy-ring --config x.yaml":                       {exitUsage, "preset toy-ring and --config x.yaml: want one of them"},
 		"train --config /nowhere.yaml":                         {exitUsage, "/nowhere.yaml: no such file"},
 		"train toy-spiral":                                     {exitUsage, `preset is "toy-spiral": want one of anneal-`},
-		"train toy-ring --std -1":                              {exitUsage, "data.std is -1: want a finite number above 0"},
+		"train toy-ring --std -1":                              {exitUsage, "data.std is -1: want a number above 0, at most 1e37"},
 		"train toy-ring --std wide":                            {exitUsage, "data.std=wide"},
 		"train toy-ring --modes 0":                             {exitUsage, "data.modes is 0: want 1 to 1024"},
 		"train toy-ring --weights 1,2":                         {exitUsage, "data.weights has 2 values: want one for each of 8 modes"},

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/langevin-ml/langevin/ort"
+)
+
+// What was left out of a folder is told once, above what is wrong with the rest.
+func TestReadingIsTold(t *testing.T) {
+	library, _, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 4, 4))); err != nil {
+		t.Fatal(err)
+	}
+	whole := picture.Bytes()
+	writeFiles(t, map[string][]byte{"a.png": whole, "._a.png": []byte("Mac OS X"), "b.png": whole[:len(whole)-20]})
+	if err := os.Mkdir("test", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for link, target := range map[string]string{"test/c.png": "../a.png", "folder": "."} {
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := strings.Fields("train mnist-small --set data.name=images --set data.dir=folder --set data.image_size=4 --out")
+	got := runAlone(t, append(args, t.TempDir(), "--onnxruntime-library", library)...)
+	want := "langevin: folder: left out 1 hidden file or folder (folder/._a.png), " +
+		"1 link to a folder that is read already (folder/folder)\n" +
+		"langevin: train mnist: data.dir: read folder/b.png: the file is cut short: png: invalid format: unexpected EOF; " +
+		"data.skip_broken: true leaves it out\n"
+	if got.code != exitFailed || got.stdout != "" || got.stderr != want {
+		t.Errorf("%+v\nwant code 1 and %s", got, want)
+	}
+}
+
+// What a table was taken for is told, and its numbers are those that are asked about.
+func TestReadingOfTables(t *testing.T) {
+	writeFiles(t, map[string][]byte{"points.csv": []byte("\ufeff;x;y\r\n0;1,5;-2\r\n1;0;4E+00\r\n\r\n")})
+	a, err := readNumbers("in", "points.csv", io.Discard)
+	if err != nil || !slices.Equal(a.Values, []float32{1.5, -2, 0, 4}) {
+		t.Errorf("%v, %v", a, err)
+	}
+	var told bytes.Buffer
+	b, err := readRows("points.csv", &told)
+	if err != nil || b.N != 2 || b.Shape != nil || !slices.Equal(b.X, a.Values) {
+		t.Errorf("rows %v, %v", b, err)
+	}
+	if !oneLineWith(told.String(), "langevin: points.csv: column 1, of whole numbers under no name, is taken for") {
+		t.Errorf("told %q", told.String())
+	}
+}
