@@ -9,74 +9,78 @@ import (
 	"slices"
 )
 
-// FlowRequest is a probability flow to be solved with error control: the equation of [ProbabilityFlow] by the pair
-// of Dormand and Prince of orders 5 and 4, in ln σ as time. Every chain chooses its own steps by its own error, so
-// what becomes of it does not depend on its company.
+// FlowRequest is a probability flow to solve with error control. The equation is the one of [ProbabilityFlow], with ln
+// σ as time. The solver is the Dormand-Prince pair of orders 5 and 4. Every chain chooses its steps by its own error,
+// so its result does not depend on other chains.
 type FlowRequest struct {
-	SigmaMax float64   // where the prior N(0, SigmaMax²) holds
-	SigmaMin float64   // where the data are
-	Dim      int       // elements of one chain
-	N        int       // chains
-	X        []float32 // N*Dim states to start from, row-major; nil lets FlowDecode draw them from the prior
+	SigmaMax float64   // sigma of the latents, whose prior is N(0, SigmaMax²)
+	SigmaMin float64   // sigma of the samples
+	Dim      int       // elements in a chain
+	N        int       // number of chains
+	X        []float32 // N*Dim initial states, row-major; if nil, FlowDecode draws them from the prior
 
-	// RTol and ATol bound the error of a step: the root mean square over a chain's elements of
-	// error/(ATol + RTol·|x|) stays below 1. 1e-5 if zero, as in Song et al. (2021). Scores in float32 leave little to
-	// be gained below 1e-7.
+	// RTol and ATol bound the error of a step: the root mean square over a chain's elements of error/(ATol + RTol·|x|)
+	// stays below 1. Zero means 1e-5, as in Song et al. (2021). Values below 1e-7 gain little, because scores are
+	// float32.
 	RTol, ATol float64
 
-	// MaxNFE is how many score evaluations a chain may spend; 100,000 if zero.
+	// MaxNFE is the number of score evaluations that a chain may spend. Zero means 100,000.
 	MaxNFE int
 
-	// Denoise ends FlowDecode with x + σ²·s(x, σ) at SigmaMin, for which the score is already known.
+	// Denoise makes FlowDecode end with x + σ²·s(x, σ) at SigmaMin. It costs no evaluation, because that score is
+	// already known.
 	Denoise bool
 
-	// Exact makes FlowLogLikelihood probe every axis, for 2·Dim+1 evaluations at a time in place of 3: the sum of
-	// all second derivatives, not Hutchinson's unbiased estimate of it.
+	// Exact makes FlowLogLikelihood probe every axis and sum all second derivatives, instead of using Hutchinson's
+	// unbiased estimate of the sum. Each point then costs 2·Dim+1 evaluations instead of 3.
 	Exact bool
 
-	Seed       uint64 // of the chains' noise
+	Seed       uint64 // seed of the chains' noise
 	FirstChain uint64 // index of the first chain
 }
 
-// FlowResult is what a solve came to, chain by chain.
+// FlowResult is the result for each chain.
 type FlowResult struct {
 	X    []float32 // N*Dim states, row-major
-	LogP []float64 // from FlowLogLikelihood: N log densities, in nats
-	NFE  []int     // score evaluations that each chain spent
+	LogP []float64 // N log densities in nats, from FlowLogLikelihood only
+	NFE  []int     // N numbers of score evaluations
 }
 
-// ErrTolerance is wrapped by the error of a chain that cannot meet its tolerance within MaxNFE evaluations.
+// ErrTolerance is wrapped by the error for a chain that cannot meet its tolerance within MaxNFE evaluations.
 var ErrTolerance = errors.New("tolerance not met")
 
-// FlowDecode takes states from SigmaMax to SigmaMin: latents to samples. It returns a [FieldError], the model's
-// error, ctx's, or one that names the chain and wraps [ErrDiverged] or [ErrTolerance]; then there is no result.
+// FlowDecode takes states from SigmaMax to SigmaMin: it turns latents into samples. On failure there is no result. The
+// error is a [FieldError], the model's error, ctx's error, or an error that names the chain and wraps [ErrDiverged] or
+// [ErrTolerance].
 func FlowDecode(ctx context.Context, m Model, r FlowRequest) (FlowResult, error) {
 	if r.X == nil {
-		r.X = r.draw()
+		r.X = r.drawLatents()
 	}
 	return r.solve(ctx, m, r.SigmaMax, r.SigmaMin, nil)
 }
 
-// FlowEncode takes states from SigmaMin to SigmaMax: samples to latents, the inverse of [FlowDecode] without
-// Denoise. Errors are those of FlowDecode.
+// FlowEncode takes states from SigmaMin to SigmaMax: it turns samples into latents. It is the inverse of [FlowDecode]
+// without Denoise and returns the same errors.
 func FlowEncode(ctx context.Context, m Model, r FlowRequest) (FlowResult, error) {
 	r.Denoise = false
 	return r.solve(ctx, m, r.SigmaMin, r.SigmaMax, nil)
 }
 
-// FlowLogLikelihood encodes states and returns with the latents the log density that the model gives them, of the
-// data blurred by SigmaMin (Song et al. 2021, appendix D.2). With f = -σ²·s the slope in ln σ,
+// FlowLogLikelihood encodes states. With the latents it returns the log density of the states in the model's
+// distribution with noise SigmaMin (Song et al. 2021, appendix D.2). With f = -σ²·s the slope in ln σ,
 //
 //	log p(x) = log N(x(σ_max); 0, σ_max²) + ∫ ∇·f d ln σ
 //
-// The divergence ∇·f is estimated by eᵀ(∂f/∂x)e with one e for a chain's whole path, of random signs (Hutchinson
-// 1989) that depend on Seed and the chain's index alone; it is unbiased over seeds. The product is the central
-// difference of two more scores, at x ± e·σ/64, since a [Model] has no derivatives. On samples of two Gaussians that
-// puts ∇·f, which is -Dim where σ is large, off by at most 0.0005·Dim, also with scores that are only good to 1e-6.
+// The divergence ∇·f is estimated by eᵀ(∂f/∂x)e (Hutchinson 1989). A chain uses one e of random signs for its whole
+// path. The signs depend only on Seed and the chain's index, and the estimate is unbiased over seeds. A [Model] has no
+// derivatives, so the product is the central difference of two more scores, at x ± e·σ/64. On samples of two Gaussians
+// the error of ∇·f, which is -Dim where σ is large, is at most 0.0005·Dim. The same holds with scores that are only
+// accurate to 1e-6.
 //
-// The prior is taken at its word: data of mean μ and variance v beside it move log p by about |μ|/σ_max and
-// √Dim·v/σ_max², up or down.
-// Errors are those of FlowDecode.
+// The latents are assumed to have exactly the prior's distribution. For data with mean μ and variance v this moves log
+// p by about |μ|/σ_max and √Dim·v/σ_max², in either direction.
+//
+// FlowLogLikelihood returns the same errors as [FlowDecode].
 func FlowLogLikelihood(ctx context.Context, m Model, r FlowRequest) (FlowResult, error) {
 	r.Denoise = false
 	probe := signs
@@ -94,10 +98,10 @@ func FlowLogLikelihood(ctx context.Context, m Model, r FlowRequest) (FlowResult,
 	return result, nil
 }
 
-// draw returns latents from the prior.
-func (r FlowRequest) draw() []float32 {
+// drawLatents draws the initial states from the prior. It returns nil if N or Dim is out of range, which solve reports.
+func (r FlowRequest) drawLatents() []float32 {
 	if r.N < 1 || r.Dim < 1 {
-		return nil // solve says so
+		return nil
 	}
 	x, prior := make([]float32, r.N*r.Dim), Prior{Kind: PriorNormal, Std: r.SigmaMax}
 	for i := range r.N {
@@ -108,7 +112,7 @@ func (r FlowRequest) draw() []float32 {
 
 func (r FlowRequest) noise(i int) Noise { return Noise{Seed: r.Seed, Chain: r.FirstChain + uint64(i)} }
 
-// Validate returns a [FieldError] for the first setting of r out of range.
+// Validate returns a [FieldError] for the first field that is out of range.
 func (r FlowRequest) Validate() error {
 	switch {
 	case !finite(r.SigmaMin) || r.SigmaMin <= 0:
@@ -120,7 +124,9 @@ func (r FlowRequest) Validate() error {
 	case r.N < 1:
 		return &FieldError{Field: "n", Given: r.N, Want: "at least 1"}
 	case len(r.X) != r.N*r.Dim:
-		return &FieldError{Field: "x", Given: fmt.Sprint(len(r.X), " elements"), Want: fmt.Sprintf("%d chains of %d", r.N, r.Dim)}
+		return &FieldError{
+			Field: "x", Given: fmt.Sprint(len(r.X), " elements"), Want: fmt.Sprintf("%d chains of %d", r.N, r.Dim),
+		}
 	case !finite(r.RTol) || r.RTol < 0:
 		return fieldError("rtol", r.RTol)
 	case !finite(r.ATol) || r.ATol < 0:
@@ -131,7 +137,8 @@ func (r FlowRequest) Validate() error {
 	return nil
 }
 
-// solve integrates all chains between two sigmas, with the integral of the divergence in LogP if probes are given.
+// solve integrates all chains from one sigma to another. If probe is not nil, it also puts the integral of the
+// divergence into LogP.
 func (r FlowRequest) solve(ctx context.Context, m Model, from, to float64, probe probes) (FlowResult, error) {
 	if err := r.Validate(); err != nil {
 		return FlowResult{}, err
@@ -153,8 +160,8 @@ func (r FlowRequest) solve(ctx context.Context, m Model, from, to float64, probe
 	return result, nil
 }
 
-// solver advances paths together: at every stage of their steps, one call of the model for all. Each has its own σ
-// and step; those that are done leave.
+// solver advances several paths together. At every stage of their steps it calls the model once for all of them. Each
+// path has its own σ and step length. Paths that have arrived leave.
 type solver struct {
 	model   Model
 	request *FlowRequest
@@ -181,7 +188,7 @@ func (s *solver) run(ctx context.Context) error {
 	return nil
 }
 
-// evaluate finds the slopes of all paths at one stage of their steps.
+// evaluate computes the slopes of all paths at one stage of their steps.
 func (s *solver) evaluate(ctx context.Context, stage int) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -189,7 +196,7 @@ func (s *solver) evaluate(ctx context.Context, stage int) error {
 	s.x, s.sigma = s.x[:0], s.sigma[:0]
 	for _, p := range s.live {
 		p.move(stage)
-		s.x, s.sigma = p.ask(s.x, s.sigma, stage)
+		s.x, s.sigma = p.appendRows(s.x, s.sigma, stage)
 	}
 	s.score = slices.Grow(s.score[:0], len(s.x))[:len(s.x)]
 	if err := s.model.Score(ctx, s.score, s.x, s.sigma); err != nil {
@@ -198,20 +205,21 @@ func (s *solver) evaluate(ctx context.Context, stage int) error {
 	x, score := s.x, s.score
 	for _, p := range s.live {
 		n := p.rows() * s.request.Dim
-		p.answer(x[:n], score[:n], stage)
+		p.record(x[:n], score[:n], stage)
 		x, score = x[n:], score[n:]
 	}
 	return nil
 }
 
-// advance ends the step of every path and lets go of those that have arrived.
+// advance ends the step of every path and removes the paths that have arrived.
 func (s *solver) advance() error {
 	running := s.live[:0]
 	for _, p := range s.live {
 		done, err := p.advance(s.request)
 		switch {
 		case err != nil:
-			return fmt.Errorf("chain %d at sigma %.4g after %d evaluations: %w", p.noise.Chain, math.Exp(p.u), p.nfe, err)
+			return fmt.Errorf("chain %d at sigma %.4g after %d evaluations: %w",
+				p.noise.Chain, math.Exp(p.u), p.nfe, err)
 		case done:
 			p.store(s.result, s.request.Denoise)
 		default:

@@ -19,12 +19,12 @@ func solved(t testing.TB) func(FlowResult, error) FlowResult {
 	}
 }
 
-// TestFlowTolerance decodes N(0, 1) data, whose flow is known, at three tolerances: the error follows the tolerance,
-// and costs evaluations.
+// TestFlowTolerance decodes N(0, 1) data, whose flow is known, at three tolerances. The error follows the tolerance,
+// and a smaller tolerance costs more evaluations.
 func TestFlowTolerance(t *testing.T) {
 	const n, dim = 40, 3
 	r := FlowRequest{SigmaMax: 50, SigmaMin: 0.01, Dim: dim, N: n, Seed: 1}
-	start := r.draw()
+	start := r.drawLatents()
 	ratio, before := math.Sqrt((1+1e-4)/(1+2500)), 0
 	for _, tolerance := range []float64{1e-3, 1e-5, 1e-7} {
 		r.RTol, r.ATol = tolerance, tolerance
@@ -41,8 +41,8 @@ func TestFlowTolerance(t *testing.T) {
 	}
 }
 
-// TestRK45Order fixes the steps by hand: halving them divides the error of the fifth-order result by 32, and the
-// estimated error falls as fast as that of the fourth-order one, by 2^5 a step.
+// TestRK45Order takes steps of fixed length. Half the length divides the error of the fifth-order result by 32. The
+// estimated error of a step falls as fast as the error of the fourth-order result, by 2^5.
 func TestRK45Order(t *testing.T) {
 	var errs, estimates []float64
 	for _, steps := range []int{8, 16, 32} {
@@ -69,12 +69,13 @@ func TestRK45Order(t *testing.T) {
 	for i := range 2 {
 		order, local := math.Log2(errs[i]/errs[i+1]), math.Log2(estimates[i]/estimates[i+1])
 		if math.Abs(order-5) > 0.5 || math.Abs(local-5) > 0.5 {
-			t.Errorf("errors %.3g have order %.2f and their estimates %.3g order %.2f, want 5 and 5", errs, order, estimates, local)
+			t.Errorf("errors %.3g have order %.2f and their estimates %.3g order %.2f, want 5 and 5",
+				errs, order, estimates, local)
 		}
 	}
 }
 
-// TestFlowRoundTrip encodes and decodes samples of the ring.
+// TestFlowRoundTrip encodes samples of the ring and decodes them.
 func TestFlowRoundTrip(t *testing.T) {
 	ring, err := Ring(8, 5, 0.5, nil)
 	if err != nil {
@@ -92,7 +93,8 @@ func TestFlowRoundTrip(t *testing.T) {
 			t.Errorf("element %d is %g after encoding and decoding, was %g", i, x, r.X[i])
 		}
 	}
-	// A point of the flow moves by less than the mean's distance once σ exceeds it: latents are spread as the prior.
+	// Once σ exceeds the distance of the mean, the flow moves a point by less than that distance. So the latents are
+	// spread like the prior.
 	if v := variance(there.X) / (80 * 80); math.Abs(v-1) > 0.5 {
 		t.Errorf("latents have %.2f of the prior's variance", v)
 	}
@@ -112,11 +114,12 @@ func TestFlowRoundTrip(t *testing.T) {
 	}
 }
 
-// TestFlowSamples draws from the prior and finds the mixture's weights.
+// TestFlowSamples draws from the prior and compares the weights of the modes with the mixture's.
 func TestFlowSamples(t *testing.T) {
 	const n = 2000
 	m := TwoGaussians()
-	got := solved(t)(FlowDecode(t.Context(), m, FlowRequest{SigmaMax: 1000, SigmaMin: 0.01, Dim: 2, N: n, Seed: 1, RTol: 1e-3, ATol: 1e-3}))
+	got := solved(t)(FlowDecode(t.Context(), m, FlowRequest{SigmaMax: 1000, SigmaMin: 0.01, Dim: 2, N: n, Seed: 1,
+		RTol: 1e-3, ATol: 1e-3}))
 	if w := m.Shares(got.X)[0]; math.Abs(w-0.8) > 4.5*math.Sqrt(0.16/n) {
 		t.Errorf("weight at (5,5) is %.4f, want 0.8 ± 0.04", w)
 	}
@@ -125,16 +128,17 @@ func TestFlowSamples(t *testing.T) {
 	}
 }
 
-// TestFlowCompany: what becomes of a chain does not depend on the others, though they finish at different times, and
-// every evaluation that it is charged was made for it.
-func TestFlowCompany(t *testing.T) {
+// TestFlowChainsAreIndependent: the result of a chain does not depend on the other chains, although they finish at
+// different times. Each chain is charged exactly the evaluations that were made for it.
+func TestFlowChainsAreIndependent(t *testing.T) {
 	m := TwoGaussians()
 	var rows atomic.Int64
 	counted := ModelFunc(func(ctx context.Context, dst, x, sigma []float32) error {
 		rows.Add(int64(len(sigma)))
 		return m.Score(ctx, dst, x, sigma)
 	})
-	r := FlowRequest{SigmaMax: 30, SigmaMin: 0.02, Dim: 2, N: runRows + 20, Seed: 9, FirstChain: 50, RTol: 1e-3, ATol: 1e-3}
+	r := FlowRequest{SigmaMax: 30, SigmaMin: 0.02, Dim: 2, N: runRows + 20, Seed: 9, FirstChain: 50, RTol: 1e-3,
+		ATol: 1e-3}
 	r.X = make([]float32, 2*r.N)
 	for i := range r.N {
 		m.Sample(r.X[2*i:2*i+2], r.noise(i))
@@ -148,34 +152,42 @@ func TestFlowCompany(t *testing.T) {
 		t.Errorf("chains were charged %d evaluations, the model made %d", charged, rows.Load())
 	}
 	if least, most := slices.Min(crowd.NFE), slices.Max(crowd.NFE); least == most {
-		t.Errorf("all chains took %d evaluations: nothing was tested", least)
+		t.Errorf("all chains took %d evaluations: want different numbers, to test chains that finish early", least)
 	}
 	for _, i := range []int{0, 3, runRows - 1, runRows, r.N - 1} {
 		alone := r
 		alone.N, alone.X, alone.FirstChain = 1, r.X[2*i:2*i+2], r.FirstChain+uint64(i)
 		got := solved(t)(FlowLogLikelihood(t.Context(), m, alone))
 		if !slices.Equal(got.X, crowd.X[2*i:2*i+2]) || got.LogP[0] != crowd.LogP[i] || got.NFE[0] != crowd.NFE[i] {
-			t.Errorf("chain %d alone: %+v, in a crowd %v %v %v", i, got, crowd.X[2*i:2*i+2], crowd.LogP[i], crowd.NFE[i])
+			t.Errorf("chain %d alone: %+v, in a crowd %v %v %v",
+				i, got, crowd.X[2*i:2*i+2], crowd.LogP[i], crowd.NFE[i])
 		}
 	}
 }
 
 func TestBadFlowRequest(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
+	type solver func(context.Context, Model, FlowRequest) (FlowResult, error)
 	good := FlowRequest{SigmaMax: 10, SigmaMin: 0.1, Dim: 2, N: 1, X: []float32{1, 2}}
 	change := func(f func(r *FlowRequest)) FlowRequest { r := good; f(&r); return r }
 	for field, bad := range map[string][]FlowRequest{
-		"sigma_min": {change(func(r *FlowRequest) { r.SigmaMin = 0 }), change(func(r *FlowRequest) { r.SigmaMin = nan })},
-		"sigma_max": {change(func(r *FlowRequest) { r.SigmaMax = 0.1 }), change(func(r *FlowRequest) { r.SigmaMax = inf })},
-		"dim":       {change(func(r *FlowRequest) { r.Dim = 0 })},
-		"n":         {change(func(r *FlowRequest) { r.N = 0 }), change(func(r *FlowRequest) { r.N, r.X = -1, nil })},
-		"x":         {change(func(r *FlowRequest) { r.X = r.X[:1] }), change(func(r *FlowRequest) { r.N = 2 })},
-		"rtol":      {change(func(r *FlowRequest) { r.RTol = -1 }), change(func(r *FlowRequest) { r.RTol = nan })},
-		"atol":      {change(func(r *FlowRequest) { r.ATol = inf })},
-		"max_nfe":   {change(func(r *FlowRequest) { r.MaxNFE = -1 })},
+		"sigma_min": {
+			change(func(r *FlowRequest) { r.SigmaMin = 0 }),
+			change(func(r *FlowRequest) { r.SigmaMin = nan }),
+		},
+		"sigma_max": {
+			change(func(r *FlowRequest) { r.SigmaMax = 0.1 }),
+			change(func(r *FlowRequest) { r.SigmaMax = inf }),
+		},
+		"dim":     {change(func(r *FlowRequest) { r.Dim = 0 })},
+		"n":       {change(func(r *FlowRequest) { r.N = 0 }), change(func(r *FlowRequest) { r.N, r.X = -1, nil })},
+		"x":       {change(func(r *FlowRequest) { r.X = r.X[:1] }), change(func(r *FlowRequest) { r.N = 2 })},
+		"rtol":    {change(func(r *FlowRequest) { r.RTol = -1 }), change(func(r *FlowRequest) { r.RTol = nan })},
+		"atol":    {change(func(r *FlowRequest) { r.ATol = inf })},
+		"max_nfe": {change(func(r *FlowRequest) { r.MaxNFE = -1 })},
 	} {
 		for _, r := range bad {
-			for _, solve := range []func(context.Context, Model, FlowRequest) (FlowResult, error){FlowDecode, FlowEncode, FlowLogLikelihood} {
+			for _, solve := range []solver{FlowDecode, FlowEncode, FlowLogLikelihood} {
 				var f *FieldError
 				if _, err := solve(t.Context(), gaussian(1), r); !errors.As(err, &f) || f.Field != field {
 					t.Errorf("%+v: %v, want a FieldError of %s", r, err, field)
@@ -190,7 +202,7 @@ func TestBadFlowRequest(t *testing.T) {
 	}
 }
 
-// TestFlowFailures: models that fail, are not finite or cannot be followed, and contexts that end.
+// TestFlowFailures covers models that fail, that are not finite or that no step size can follow, and contexts that end.
 func TestFlowFailures(t *testing.T) {
 	r := FlowRequest{SigmaMax: 10, SigmaMin: 0.1, Dim: 2, N: 2, X: []float32{1, 2, 3, 4}}
 	broken := errors.New("broken")

@@ -2,9 +2,9 @@ package sampling
 
 import "context"
 
-// Block holds the states of chains that are advanced together, one row each. The chains may follow different plans
-// and stand at different steps; all have the same dimension. Rows are numbered from 0 and stay dense: Remove moves
-// the last row into the gap. After the buffers have grown to their capacity nothing is allocated.
+// Block holds the states of chains that advance together, one row for each chain. All chains have the same dimension.
+// They may follow different plans and be at different steps. Rows are numbered from 0 without gaps: Remove moves the
+// last row into the gap. A Block allocates nothing once its buffers have reached their capacity.
 //
 // A Block belongs to one goroutine.
 type Block struct {
@@ -14,19 +14,19 @@ type Block struct {
 	h       []float32
 	score   []float32
 	sigma   []float32
-	scratch []float32 // of one row
-	other   []float32 // of one row, for blended noise
+	scratch []float32 // one row
+	other   []float32 // one row, for blended noise
 
 	guidance guidance
 }
 
-// Chain is a sample to be drawn. What its pointers refer to is shared and never changed.
+// Chain describes a sample to draw. Its pointers refer to shared values that nobody changes.
 type Chain struct {
 	Plan  Plan
 	Noise Noise
-	Blend *Blend // mixes the noise of another chain in; nil for none
-	Known *Known // holds a part of the sample fixed; nil for none
-	Guide *Guide // bends the score; nil for none
+	Blend *Blend // mixes in the noise of another chain; nil for none
+	Known *Known // fixes a part of the sample; nil for none
+	Guide *Guide // adds a second model to the score; nil for none
 }
 
 type row struct {
@@ -34,7 +34,8 @@ type row struct {
 	step int
 }
 
-// NewBlock returns an empty block for chains of dim elements with room for capacity rows; Add grows it past that.
+// NewBlock returns an empty block for chains of dim elements, with room for capacity rows. Add grows the block when it
+// is full.
 func NewBlock(dim, capacity int) *Block {
 	return &Block{
 		dim:     dim,
@@ -43,26 +44,26 @@ func NewBlock(dim, capacity int) *Block {
 		h:       make([]float32, 0, capacity*dim),
 		score:   make([]float32, 0, capacity*dim),
 		sigma:   make([]float32, 0, capacity),
-		scratch: ownLine(dim),
-		other:   ownLine(dim),
+		scratch: separateLine(dim),
+		other:   separateLine(dim),
 	}
 }
 
-// ownLine returns dim elements that share no cache line with another block's: every row's noise is written there, and the
-// allocator puts the few bytes of small samples side by side.
-func ownLine(dim int) []float32 { return make([]float32, dim, max(dim, 32)) }
+// separateLine returns a slice of dim elements that shares no cache line with another block's. Each block writes the
+// noise of every row there, and the allocator places small slices next to each other.
+func separateLine(dim int) []float32 { return make([]float32, dim, max(dim, 32)) }
 
 // Len returns the number of rows.
 func (b *Block) Len() int { return len(b.rows) }
 
-// Start adds a chain at the beginning of its plan, its state drawn from prior, and returns its row.
+// Start adds a chain at the beginning of its plan and draws its state from prior. It returns the chain's row.
 func (b *Block) Start(c Chain, prior Prior) int {
 	prior.Draw(b.scratch, c.Noise)
 	return b.Add(c, 0, b.scratch, nil)
 }
 
-// Add adds a chain whose next step is Plan[step], with state x and history h, both copied; nil h is zero. The plan
-// must be valid, step below its length, and Known of the block's dimension. It returns the chain's row.
+// Add adds a chain whose next step is Plan[step]. It copies the state x and the history h; a nil h means zero. The plan
+// must be valid, step must be below its length, and Known must have the block's dimension. Add returns the chain's row.
 func (b *Block) Add(c Chain, step int, x, h []float32) int {
 	i := len(b.rows)
 	b.rows = append(b.rows, row{Chain: c, step: step})
@@ -76,7 +77,7 @@ func (b *Block) Add(c Chain, step int, x, h []float32) int {
 	return i
 }
 
-// Remove drops row i and moves the last row into its place.
+// Remove removes row i and moves the last row into its place.
 func (b *Block) Remove(i int) {
 	last := len(b.rows) - 1
 	if i != last {
@@ -91,21 +92,21 @@ func (b *Block) Remove(i int) {
 	b.sigma = b.sigma[:last]
 }
 
-// X returns the state of row i. It changes with Advance and moves with Remove.
+// X returns the state of row i. The slice changes with Advance, and Remove moves its contents.
 func (b *Block) X(i int) []float32 { return b.x[i*b.dim : (i+1)*b.dim] }
 
 // History returns the history slot of row i.
 func (b *Block) History(i int) []float32 { return b.h[i*b.dim : (i+1)*b.dim] }
 
-// Score returns the score that the last Evaluate found for row i.
+// Score returns the score of row i from the last Evaluate.
 func (b *Block) Score(i int) []float32 { return b.score[i*b.dim : (i+1)*b.dim] }
 
-// Step returns how many steps row i has taken.
+// Step returns the number of steps that row i has taken.
 func (b *Block) Step(i int) int { return b.rows[i].step }
 
-// Evaluate asks the model once for the scores of all rows, each at the sigma of its next step, with known parts put in
-// place first, and then the model of each guide once for the rows that it guides. After an error it may be called again;
-// a [GuideError] concerns only the rows of that guide.
+// Evaluate computes the scores of all rows, each at the sigma of its next step. It first sets the known parts. Then it
+// calls the model once, and each guide's model once for the rows with that guide. After an error it may be called
+// again. A [GuideError] concerns only the rows with that guide.
 func (b *Block) Evaluate(ctx context.Context, m Model) error {
 	guided := false
 	for i := range b.rows {
@@ -122,17 +123,17 @@ func (b *Block) Evaluate(ctx context.Context, m Model) error {
 	return b.guide(ctx)
 }
 
-// Outcome is what Advance made of a row.
+// Outcome is the result of [Block.Advance] for a row.
 type Outcome int
 
 // The outcomes of a step.
 const (
 	Running  Outcome = iota // the plan has more steps
-	Done                    // the plan is over: X is the sample
+	Done                    // the plan has ended: X is the sample
 	Diverged                // the state is no longer finite: X is not a sample
 )
 
-// Advance spends the score of row i on its next step.
+// Advance takes the next step of row i with the score that Evaluate computed for it.
 func (b *Block) Advance(i int) Outcome {
 	r := &b.rows[i]
 	step := &r.Plan[r.step]

@@ -6,17 +6,18 @@ import (
 	"testing"
 )
 
-// TestOwnCoordinates runs every combination in the process's own coordinates, written down from the paper and its
-// code in float64 with the same noise, and compares the chains with those of the plan in VE coordinates.
+// TestOwnCoordinates runs every combination in the process's own coordinates. The reference is written from the paper
+// and its code in float64, with the same noise. The test compares its chains with the plan's chains in VE coordinates.
 func TestOwnCoordinates(t *testing.T) {
-	m := Mixture{Weights: []float64{0.3, 0.7}, Means: [][]float64{{1, -1, 2, 0, 1, 1}, {-1, 0, -2, 1, 1, 0.5}}, Std: 0.8}
+	m := Mixture{Weights: []float64{0.3, 0.7}, Means: [][]float64{{1, -1, 2, 0, 1, 1}, {-1, 0, -2, 1, 1, 0.5}},
+		Std: 0.8}
 	everyCombination(t, 60, 0.2, func(t *testing.T, p PredictorCorrector) {
 		for chain := range uint64(4) {
 			p.Denoise = chain%2 == 1 && p.Predictor != NoPredictor
 			p.CorrectorSteps = 1 + int(chain)/2
 			p.Epsilon = []float64{0, 0, 0.03, 0.1}[chain]
 			plan, err := p.Plan()
-			got := draw(t, m, plan, err, Request{Prior: p.Prior(), Dim: m.Dim(), N: 1, Seed: 3, FirstChain: chain})
+			got := mustRun(t, m, plan, err, Request{Prior: p.Prior(), Dim: m.Dim(), N: 1, Seed: 3, FirstChain: chain})
 			want := newOriginal(t, p, m, Noise{Seed: 3, Chain: chain}).run()
 			for i := range got {
 				if math.Abs(float64(got[i])-want[i]) > 2e-3*(1+math.Abs(want[i])) {
@@ -72,7 +73,7 @@ func (o *original) run() []float64 {
 
 func (o *original) time(i int) float64 { return 1 - float64(i)*(1-o.Epsilon)/float64(o.N-1) }
 
-// score is that of the mixture at time t, whose means are α·μ and whose variance is α²s² + std².
+// score returns the score of the mixture at time t, whose means are α·μ and whose variance is α²s² + std².
 func (o *original) score(t float64) []float64 {
 	scaled := Mixture{Weights: o.m.Weights, Std: o.SDE.Mean(t) * o.m.Std}
 	for _, mean := range o.m.Means {
@@ -145,7 +146,7 @@ func (o *original) predict(t float64, last bool) {
 	}
 }
 
-// move is the table of predictors for one element.
+// move is the table of predictors, for one element.
 func (o *original) move(t, x, s float64) (mean, std float64) {
 	n, k, beta := float64(o.N), int(t*float64(o.N-1)), o.beta(t)
 	ladder := func(k int) float64 {

@@ -1,14 +1,14 @@
 package sampling
 
-// probeLength is the length of a probe along each of its axes, in units of σ: long enough that float32 scores differ
-// by more than their rounding, short enough that densities blurred by σ hardly bend over it. Halving it divides the
-// bending's share of the error by 4 and doubles the rounding's.
+// probeLength is the length of a probe along each of its axes, in units of σ. It must be long enough that float32
+// scores differ by more than their rounding, and short enough that a density with noise σ is almost linear over it.
+// Half the length divides the error from curvature by 4 and doubles the error from rounding.
 const probeLength = 1. / 64
 
-// probes returns the vectors e along which a chain's divergence Σ eᵀ(∂s/∂x)e is measured. Nil measures none.
+// probes returns the vectors e along which a chain's divergence Σ eᵀ(∂s/∂x)e is measured. A nil probes measures none.
 type probes func(n Noise, dim int) [][]float32
 
-// signs is Hutchinson's probe: one vector of random signs, each with even odds.
+// signs returns Hutchinson's probe: one vector of random signs, each with equal probability.
 func signs(n Noise, dim int) [][]float32 {
 	e := make([]float32, dim)
 	for i := 0; i < dim; i += 4 {
@@ -26,7 +26,7 @@ func sign(bits uint32) float32 {
 	return -1
 }
 
-// axes returns probes along every axis, which all chains share: with them the divergence is exact.
+// axes returns probes along every axis, shared by all chains. With them the divergence is exact.
 func axes() probes {
 	var e [][]float32
 	return func(_ Noise, dim int) [][]float32 {
@@ -39,11 +39,12 @@ func axes() probes {
 	}
 }
 
-// rows is how many scores the path needs at each stage.
+// rows returns the number of scores that the path needs at each stage.
 func (p *path) rows() int { return 1 + 2*len(p.probes) }
 
-// ask appends the points whose scores the path needs at a stage: its own, and a pair about it for every probe.
-func (p *path) ask(x, sigma []float32, stage int) ([]float32, []float32) {
+// appendRows appends the points at which the path needs scores: the point of the stage, and for every probe a pair of
+// points around it.
+func (p *path) appendRows(x, sigma []float32, stage int) ([]float32, []float32) {
 	s := p.sigma(stage)
 	for _, v := range p.y {
 		x = append(x, float32(v))
@@ -62,8 +63,8 @@ func (p *path) ask(x, sigma []float32, stage int) ([]float32, []float32) {
 	return x, sigma
 }
 
-// divergence is Σ eᵀ(∂s/∂x)e over the probes, from pairs of points x about one point and their scores: eᵀΔs/|Δx|, with
-// the length that the float32 points really have.
+// divergence returns Σ eᵀ(∂s/∂x)e over the probes. x has a pair of points around one point for every probe, and score
+// has their scores. The derivative is eᵀΔs/|Δx| with the actual distance of the float32 points.
 func divergence(probes [][]float32, x, score []float32) float64 {
 	var total float64
 	for _, e := range probes {

@@ -6,28 +6,28 @@ import (
 	"strings"
 )
 
-// enum is a setting that is one of a few words. Its values count from 0; an empty word belongs to no value.
+// enum is a setting with a few named values. Its values count from 0. An empty word marks a value that does not exist.
 type enum interface {
 	~int
 	words() []string
 }
 
-// word returns the word of e, or its number if it has none.
+// word returns the word for e, or its number if it has none.
 func word[E enum](e E) string {
-	if words := e.words(); known(e) {
+	if words := e.words(); hasWord(e) {
 		return words[e]
 	}
 	return fmt.Sprint(int(e))
 }
 
-func known[E enum](e E) bool {
+func hasWord[E enum](e E) bool {
 	words := e.words()
 	return e >= 0 && int(e) < len(words) && words[e] != ""
 }
 
-// choose checks that e is one of its words.
-func choose[E enum](field string, e E) error {
-	if known(e) {
+// checkWord returns a [FieldError] unless e is a named value.
+func checkWord[E enum](field string, e E) error {
+	if hasWord(e) {
 		return nil
 	}
 	return &FieldError{Field: field, Given: word(e), Want: choices(e)}
@@ -36,17 +36,4 @@ func choose[E enum](field string, e E) error {
 func choices[E enum](e E) string {
 	words := slices.DeleteFunc(e.words(), func(w string) bool { return w == "" })
 	return "one of " + strings.Join(words, ", ")
-}
-
-func marshalWord[E enum](field string, e E) ([]byte, error) {
-	return []byte(word(e)), choose(field, e)
-}
-
-func unmarshalWord[E enum](field string, e *E, text []byte) error {
-	i := slices.Index((*e).words(), string(text))
-	if i < 0 || len(text) == 0 {
-		return &FieldError{Field: field, Given: fmt.Sprintf("%q", text), Want: choices(*e)}
-	}
-	*e = E(i)
-	return nil
 }

@@ -15,7 +15,7 @@ func karras(t testing.TB, first, last float64, levels int) Schedule {
 	return s
 }
 
-// follow takes one number along a plan without noise, on N(0, v) data, in float64.
+// follow moves one number along a plan without noise, on N(0, v) data, in float64.
 func follow(plan Plan, x, v float64) float64 {
 	var h float64
 	for _, s := range plan {
@@ -29,7 +29,7 @@ func follow(plan Plan, x, v float64) float64 {
 	return x
 }
 
-// TestFlowOrders halves the steps on N(0, 1) data, whose flow is known: x(σ) is in proportion to √(1 + σ²).
+// TestFlowOrders halves the steps on N(0, 1) data, whose flow is known: x(σ) is proportional to √(1 + σ²).
 func TestFlowOrders(t *testing.T) {
 	const first, last = 10, 0.01
 	want := math.Sqrt((1 + last*last) / (1 + first*first))
@@ -64,7 +64,7 @@ func TestFlowRuns(t *testing.T) {
 	for _, method := range []FlowMethod{FlowEuler, FlowHeun, FlowMultistep} {
 		for _, denoise := range []bool{false, true} {
 			plan, err := ProbabilityFlow{Schedule: karras(t, first, last, 400), Method: method, Denoise: denoise}.Plan()
-			got := draw(t, gaussian(v), plan, err, Request{Dim: 3, N: 2, Start: start})
+			got := mustRun(t, gaussian(v), plan, err, Request{Dim: 3, N: 2, Start: start})
 			ratio := math.Sqrt((v + last*last) / (v + first*first))
 			if denoise {
 				ratio *= v / (v + last*last)
@@ -82,8 +82,8 @@ func TestFlowRuns(t *testing.T) {
 	}
 }
 
-// TestMultistepBeatsEuler: with as many evaluations on the ring, the two-step rule lands much closer to where the
-// flow really ends.
+// TestMultistepBeatsEuler: with the same number of evaluations on the ring, the two-step rule ends much closer to the
+// exact end of the flow.
 func TestMultistepBeatsEuler(t *testing.T) {
 	ring, err := Ring(8, 5, 1, nil)
 	if err != nil {
@@ -92,7 +92,7 @@ func TestMultistepBeatsEuler(t *testing.T) {
 	end := func(method FlowMethod, levels int) []float32 {
 		p := ProbabilityFlow{Schedule: karras(t, 80, 0.01, levels), Method: method}
 		plan, err := p.Plan()
-		return draw(t, ring, plan, err, Request{Prior: p.Prior(), N: 50, Seed: 2})
+		return mustRun(t, ring, plan, err, Request{Prior: p.Prior(), N: 50, Seed: 2})
 	}
 	exact, off := end(FlowHeun, 600), map[FlowMethod]float64{}
 	for _, method := range []FlowMethod{FlowEuler, FlowMultistep} {
@@ -105,14 +105,14 @@ func TestMultistepBeatsEuler(t *testing.T) {
 	}
 }
 
-// TestFlowWeights draws the two-Gaussian mixture from a prior wide enough not to notice the data's mean.
+// TestFlowWeights draws the two-Gaussian mixture from a prior so wide that the mean of the data does not matter.
 func TestFlowWeights(t *testing.T) {
 	const n = 4000
 	m := TwoGaussians()
 	for _, method := range []FlowMethod{FlowHeun, FlowMultistep} {
 		p := ProbabilityFlow{Schedule: karras(t, 1000, 0.01, 60), Method: method, Denoise: true}
 		plan, err := p.Plan()
-		x := draw(t, m, plan, err, Request{Prior: p.Prior(), N: n, Seed: 7})
+		x := mustRun(t, m, plan, err, Request{Prior: p.Prior(), N: n, Seed: 7})
 		if w, tolerance := m.Shares(x)[0], 4.5*math.Sqrt(0.16/n); math.Abs(w-0.8) > tolerance {
 			t.Errorf("%v: weight at (5,5) is %.4f, want 0.8 ± %.3f", method, w, tolerance)
 		}

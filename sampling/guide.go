@@ -7,34 +7,35 @@ import (
 	"slices"
 )
 
-// GuideRule says how the score of a [Guide] joins that of the model, s.
+// GuideRule says how to combine the output of a [Guide]'s model with the score of the chain's model.
 type GuideRule int
 
-// The rules of guidance, with g what the guide's model says and w its weight.
+// The guidance rules. Here s is the score of the chain's model, g the output of the guide's model, and w the weight.
 const (
-	// GuideAdd, "add", follows s + w·g. The guide is the gradient ∇ log p_σ(y|x) of a classifier that knows noisy data
-	// (Song et al. 2021, section 5 and appendix I.1); with w = 1 the samples are those of class y.
+	// GuideAdd, "add", uses s + w·g. The guide is the gradient ∇ log p_σ(y|x) of a classifier that was trained on noisy
+	// data (Song et al. 2021, section 5 and appendix I.1). With w = 1 the samples belong to class y.
 	GuideAdd GuideRule = iota
 
-	// GuideMix, "mix", follows (1 - w)·s + w·g. The guide is a score model of what is wanted and the model one of
-	// everything: classifier-free guidance (Ho & Salimans 2022, equation 6, whose w is one less). 0 is the model
-	// alone, 1 the guide alone, and more goes beyond it.
+	// GuideMix, "mix", uses (1 - w)·s + w·g. The guide is a score model of the wanted samples, and the chain's model is
+	// a score model of all samples. This is classifier-free guidance (Ho & Salimans 2022, equation 6, whose w is
+	// smaller by one). With w = 0 the result is the model alone, with w = 1 the guide alone. Larger weights go beyond
+	// the guide.
 	GuideMix
 )
 
 func (GuideRule) words() []string { return []string{"add", "mix"} }
 
-// String returns the word of r.
+// String returns the word for r.
 func (r GuideRule) String() string { return word(r) }
 
-// Guide bends the score of a chain by a second model. It acts wherever the sampler asks for the score.
+// Guide combines the score of a chain with the output of a second model, wherever the sampler evaluates the score.
 type Guide struct {
-	Model  Model // a pointer, or of another type that == can compare: chains of one model are evaluated together
+	Model  Model // of a comparable type such as a pointer: chains with equal models are evaluated together
 	Weight float32
 	Rule   GuideRule
 }
 
-// Validate returns a [FieldError] for the first setting of g out of range.
+// Validate returns a [FieldError] for the first field that is out of range.
 func (g *Guide) Validate() error {
 	switch {
 	case g.Model == nil || !reflect.TypeOf(g.Model).Comparable():
@@ -42,11 +43,11 @@ func (g *Guide) Validate() error {
 	case !finite(float64(g.Weight)):
 		return &FieldError{Field: "weight", Given: g.Weight, Want: "a finite number"}
 	}
-	return choose("rule", g.Rule)
+	return checkWord("rule", g.Rule)
 }
 
-// bend mixes what the guide says into a row's score.
-func (g *Guide) bend(score, guide []float32) {
+// combine mixes the guide's output into a row's score.
+func (g *Guide) combine(score, guide []float32) {
 	keep := float32(1)
 	if g.Rule == GuideMix {
 		keep = 1 - g.Weight
@@ -56,7 +57,7 @@ func (g *Guide) bend(score, guide []float32) {
 	}
 }
 
-// GuideError is the failure of a guide's model. Chains without that guide are not concerned.
+// GuideError reports a failure of a guide's model. It does not concern chains without that guide.
 type GuideError struct {
 	Model Model
 	Err   error
@@ -67,35 +68,35 @@ func (e *GuideError) Error() string { return fmt.Sprintf("guide: %v", e.Err) }
 // Unwrap returns the model's own error.
 func (e *GuideError) Unwrap() error { return e.Err }
 
-// guidance holds the rows of one guide while they are gathered for its model. The buffers are kept from tick to tick.
+// guidance gathers the rows of one guide for its model. The buffers are reused from tick to tick.
 type guidance struct {
-	asked           []Model // whose rows are done
+	evaluated       []Model // guides whose rows are done
 	rows            []int
 	x, sigma, score []float32
 }
 
-// guide bends the scores of the rows that have guides, with one call of each guide's model.
+// guide adds the guides to the scores of the rows that have one. It calls each guide's model once.
 func (b *Block) guide(ctx context.Context) error {
 	g := &b.guidance
-	g.asked = g.asked[:0]
+	g.evaluated = g.evaluated[:0]
 	for i := range b.rows {
 		guide := b.rows[i].Guide
-		if guide == nil || slices.Contains(g.asked, guide.Model) {
+		if guide == nil || slices.Contains(g.evaluated, guide.Model) {
 			continue
 		}
-		g.asked = append(g.asked, guide.Model)
+		g.evaluated = append(g.evaluated, guide.Model)
 		b.gather(guide.Model, i)
 		if err := guide.Model.Score(ctx, g.score, g.x, g.sigma); err != nil {
 			return &GuideError{guide.Model, err}
 		}
 		for k, row := range g.rows {
-			b.rows[row].Guide.bend(b.Score(row), g.score[k*b.dim:(k+1)*b.dim])
+			b.rows[row].Guide.combine(b.Score(row), g.score[k*b.dim:(k+1)*b.dim])
 		}
 	}
 	return nil
 }
 
-// gather copies the rows that m guides, the first of them known.
+// gather copies the rows that m guides. first is the first of them.
 func (b *Block) gather(m Model, first int) {
 	g := &b.guidance
 	g.rows, g.x, g.sigma = g.rows[:0], g.x[:0], g.sigma[:0]

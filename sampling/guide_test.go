@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// classGradient is ∇ log p_σ(k|x) of a mixture whose classes are its components: the component's score less the
+// classGradient returns ∇ log p_σ(k|x) for a mixture whose classes are its components: the component's score minus the
 // mixture's.
 func classGradient(m Mixture, k int) *countingModel {
 	component := Mixture{Weights: []float64{1}, Means: [][]float64{m.Means[k]}, Std: m.Std}
@@ -37,18 +37,19 @@ func (c *countingModel) Score(ctx context.Context, dst, x, sigma []float32) erro
 	return c.score(ctx, dst, x, sigma)
 }
 
-// TestGuidedClass: the gradient of a classifier of two classes puts nearly every chain in the mode asked for, the rare
-// one too, and each where the exact score of that class puts it.
+// TestGuidedClass: the gradient of a classifier of two classes puts nearly every chain in the requested mode, even the
+// rare one. Each chain ends where the exact score of that class puts it.
 func TestGuidedClass(t *testing.T) {
 	m := TwoGaussians()
 	plan := short(t, false)
 	for k := range m.Means {
-		guided := draw(t, m, plan, nil, Request{N: 400, Seed: 1, Guide: &Guide{Model: classGradient(m, k), Weight: 1}})
+		guided := mustRun(t, m, plan, nil, Request{N: 400, Seed: 1,
+			Guide: &Guide{Model: classGradient(m, k), Weight: 1}})
 		if share := m.Shares(guided)[k]; share < 0.95 {
 			t.Errorf("class %d: %.3f of the chains are in its mode, want above 0.95", k, share)
 		}
 		component := Mixture{Weights: []float64{1}, Means: [][]float64{m.Means[k]}, Std: m.Std}
-		exact := draw(t, component, plan, nil, Request{N: 400, Seed: 1})
+		exact := mustRun(t, component, plan, nil, Request{N: 400, Seed: 1})
 		for i, v := range exact {
 			if off := math.Abs(float64(v - guided[i])); off > 1e-3 {
 				t.Fatalf("class %d: element %d is %g off the chain of the exact class score", k, i, off)
@@ -57,24 +58,26 @@ func TestGuidedClass(t *testing.T) {
 	}
 }
 
-// TestMixedModels: (1 - w)·s + w·g is one model at w = 0, the other at w = 1.
+// TestMixedModels: (1 - w)·s + w·g equals one model at w = 0 and the other at w = 1.
 func TestMixedModels(t *testing.T) {
 	m, plan := TwoGaussians(), short(t, true)
 	other := Mixture{Weights: []float64{1}, Means: [][]float64{m.Means[1]}, Std: m.Std}
 	for weight, alone := range map[float32]Model{0: m, 1: other} {
-		mixed := draw(t, m, plan, nil, Request{N: 20, Seed: 1, Guide: &Guide{Model: &other, Weight: weight, Rule: GuideMix}})
-		if !slices.Equal(mixed, draw(t, alone, plan, nil, Request{N: 20, Seed: 1})) {
+		mixed := mustRun(t, m, plan, nil, Request{N: 20, Seed: 1,
+			Guide: &Guide{Model: &other, Weight: weight, Rule: GuideMix}})
+		if !slices.Equal(mixed, mustRun(t, alone, plan, nil, Request{N: 20, Seed: 1})) {
 			t.Errorf("weight %g: not the samples of that model alone", weight)
 		}
 	}
 }
 
-// TestGuidedCompany: chains of two guides and of none share a block. Every model is asked once for its own rows, and no
-// score depends on the company.
-func TestGuidedCompany(t *testing.T) {
+// TestGuidesShareABlock: chains with two different guides and chains without a guide share a block. Each model is
+// called once for its own rows, and no score depends on the other rows.
+func TestGuidesShareABlock(t *testing.T) {
 	m := TwoGaussians()
 	first, second := classGradient(m, 0), classGradient(m, 1)
-	guides := []*Guide{nil, {Model: first, Weight: 1}, {Model: second, Weight: 2.5}, {Model: first, Weight: -3, Rule: GuideMix}, nil}
+	guides := []*Guide{nil, {Model: first, Weight: 1}, {Model: second, Weight: 2.5},
+		{Model: first, Weight: -3, Rule: GuideMix}, nil}
 	plan := short(t, false)
 	prior := Prior{Kind: PriorNormal, Std: 10}
 	block := NewBlock(2, 1)
@@ -85,7 +88,8 @@ func TestGuidedCompany(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first.calls != 1 || first.rows != 2 || second.calls != 1 || second.rows != 1 {
-		t.Errorf("guides were asked %d and %d times for %d and %d rows, want once for 2 and 1", first.calls, second.calls, first.rows, second.rows)
+		t.Errorf("guides were called %d and %d times for %d and %d rows, want once for 2 and 1",
+			first.calls, second.calls, first.rows, second.rows)
 	}
 	for i, g := range guides {
 		s, said := make([]float32, 2), make([]float32, 2)
@@ -110,19 +114,22 @@ func TestGuidedCompany(t *testing.T) {
 			}
 		}
 	}
-	if n := testing.AllocsPerRun(10, func() { _ = block.guide(t.Context()) }); n > 4*2+1 { // what classGradient and the mixture make
+	const ofModels = 4*2 + 1 // allocations of classGradient and the mixture
+	if n := testing.AllocsPerRun(10, func() { _ = block.guide(t.Context()) }); n > ofModels {
 		t.Errorf("guiding allocates %v times", n)
 	}
 }
 
 func TestGuideFailure(t *testing.T) {
-	broken := &countingModel{score: func(context.Context, []float32, []float32, []float32) error { return errBrokenGuide }}
+	fail := func(context.Context, []float32, []float32, []float32) error { return errBrokenGuide }
+	broken := &countingModel{score: fail}
 	_, err := Run(t.Context(), TwoGaussians(), Request{
-		Plan: short(t, false), Prior: Prior{Kind: PriorNormal, Std: 10}, Dim: 2, N: 1, Guide: &Guide{Model: broken, Weight: 1},
+		Plan: short(t, false), Prior: Prior{Kind: PriorNormal, Std: 10}, Dim: 2, N: 1, Guide: &Guide{Model: broken,
+			Weight: 1},
 	})
 	var failed *GuideError
 	if !errors.As(err, &failed) || failed.Model != Model(broken) || !errors.Is(err, errBrokenGuide) {
-		t.Errorf("%v, want a GuideError with the model's own", err)
+		t.Errorf("%v, want a GuideError that wraps the model's error", err)
 	}
 }
 

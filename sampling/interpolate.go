@@ -2,24 +2,24 @@ package sampling
 
 import "math"
 
-// Blend mixes the noise of two chains: at every step z = p·cos φ + q·sin φ, with p of the chain's own stream and q of
-// Other's, which is N(0, I) again. Chains that share p, q and their start and differ in φ are samples between two
-// (Song & Ermon 2020, appendix B.3).
+// Blend mixes the noise of two chains. At every step z = p·cos φ + q·sin φ, where p is the chain's own noise and q is
+// Other's. The mix is again N(0, I). Chains with the same p, q and initial state and different φ are samples between
+// two others (Song & Ermon 2020, appendix B.3).
 type Blend struct {
 	Other    Noise
 	cos, sin float32
 }
 
-// NewBlend returns the mix at angle phi: 0 is the chain's own noise, π/2 is Other's.
+// NewBlend returns the mix at angle phi. At 0 it is the chain's own noise, at π/2 it is Other's.
 func NewBlend(other Noise, phi float64) *Blend {
 	b := &Blend{Other: other, cos: float32(math.Cos(phi)), sin: float32(math.Sin(phi))}
 	if phi == math.Pi/2 {
-		b.cos = 0 // cos(π/2) is not quite 0 in floating point, and the end of a row is to be Other's noise exactly
+		b.cos = 0 // in floating point cos(π/2) is not 0, but the end of a row must be exactly Other's noise
 	}
 	return b
 }
 
-// mix adds q·sin φ to z·cos φ. q is scratch.
+// mix replaces z by z·cos φ + q·sin φ. q is scratch space.
 func (b *Blend) mix(z, q []float32, step uint32) {
 	b.Other.Normal(q, step)
 	for i := range z {
@@ -27,10 +27,11 @@ func (b *Blend) mix(z, q []float32, step uint32) {
 	}
 }
 
-// ChainAt returns the chain of an index, without its plan. With columns above 1, chains are the samples between two:
-// index i is column i mod columns of row i / columns; a row starts from one state, and its noise turns from that of
-// stream 2·row in column 0 to that of stream 2·row + 1 in the last column. Otherwise each chain has the stream of its
-// own index.
+// ChainAt returns the chain with the given index, without its plan. If columns is at most 1, the chain has the noise
+// stream of its index.
+//
+// If columns is above 1, chains interpolate: index i is column i mod columns of row i / columns. All chains of a row
+// start from one state. Their noise turns from stream 2·row in column 0 to stream 2·row + 1 in the last column.
 func ChainAt(seed, index uint64, columns int) Chain {
 	if columns <= 1 {
 		return Chain{Noise: Noise{Seed: seed, Chain: index}}

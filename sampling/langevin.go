@@ -5,15 +5,15 @@ import (
 	"math"
 )
 
-// Langevin is plain Langevin dynamics at one sigma: x' = x + a·s(x, σ) + √(2a)·z, Steps times.
+// Langevin is plain Langevin dynamics at one sigma: x' = x + a·s(x, σ) + √(2a)·z, repeated Steps times.
 type Langevin struct {
-	Sigma    float64 // where the score is asked for
-	Steps    int     // updates, each one score evaluation
+	Sigma    float64 // sigma of every score evaluation
+	Steps    int     // number of updates, with one score evaluation each
 	StepSize float64 // a, in squared units of x
-	Denoise  bool    // end with x + σ²·s(x, σ), noise-free: the posterior mean (Tweedie), one more evaluation
+	Denoise  bool    // end with the posterior mean x + σ²·s(x, σ) (Tweedie): one more evaluation
 }
 
-// Plan compiles l, or returns an error that names the field out of range.
+// Plan compiles l. The error names the field that is out of range.
 func (l Langevin) Plan() (Plan, error) {
 	if !finite(l.Sigma) || l.Sigma <= 0 {
 		return nil, fieldError("sigma", l.Sigma)
@@ -32,28 +32,28 @@ func (l Langevin) Plan() (Plan, error) {
 }
 
 // AnnealedLangevin is annealed Langevin dynamics (Song & Ermon 2019, algorithm 1, with the full-step convention of
-// their code): StepsPerLevel Langevin updates at every level of the schedule, from the largest sigma to the
-// smallest, with step size a_i = StepLR·σ_i²/σ_L². With Denoise it is the sampler of NCSNv2 (Song & Ermon 2020,
-// algorithm 1 and section 3.4).
+// their code). It makes StepsPerLevel Langevin updates at every level of the schedule, from the largest sigma to the
+// smallest. The step size at level i is a_i = StepLR·σ_i²/σ_L². With Denoise it is the sampler of NCSNv2 (Song & Ermon
+// 2020, algorithm 1 and section 3.4).
 //
-// With Consistent the noise of a step is not √(2a) but what leaves the chain with the noise of the level that it goes to
-// (Jolicoeur-Martineau et al. 2021, algorithm 2), where Langevin dynamics leaves more: with η = a_i/σ_i² it is
-// √(σ'² - (1-η)²σ_i²), σ' being σ_i within a level and σ_{i+1} in its last step.
+// Langevin noise of √(2a) leaves more noise in a chain than its level has. With Consistent a step adds exactly the
+// noise that brings the chain to the next level's sigma (Jolicoeur-Martineau et al. 2021, algorithm 2). With
+// η = a_i/σ_i² that is √(σ'² - (1-η)²σ_i²), where σ' is σ_i within a level and σ_{i+1} in its last step.
 type AnnealedLangevin struct {
 	Schedule      Schedule
 	StepsPerLevel int     // T in the papers
 	StepLR        float64 // ε, the step size at the last level, in squared units of x
-	Denoise       bool    // end with x + σ_L²·s(x, σ_L), noise-free: one more evaluation
-	Consistent    bool    // give each step the noise that its level asks for
+	Denoise       bool    // end with x + σ_L²·s(x, σ_L), without noise: one more evaluation
+	Consistent    bool    // add only the noise that leads to the next step's sigma
 }
 
-// StepSize is a_i of the given level.
+// StepSize returns a_i for the given level.
 func (a AnnealedLangevin) StepSize(level int) float64 {
 	r := a.Schedule.Sigma(level) / a.Schedule.Last()
 	return a.StepLR * r * r
 }
 
-// Plan compiles a, or returns an error that names the field out of range.
+// Plan compiles a. The error names the field that is out of range.
 func (a AnnealedLangevin) Plan() (Plan, error) {
 	if a.Schedule.Levels() == 0 {
 		return nil, &FieldError{Field: "sigmas", Given: "none", Want: "at least one"}
@@ -79,14 +79,15 @@ func (a AnnealedLangevin) Plan() (Plan, error) {
 	return plan.denoised(a.Denoise, a.Schedule.Last(), a.Schedule.Levels()-1)
 }
 
-// makeConsistent sets the noise of the steps of a level.
+// makeConsistent sets the noise of a level's steps for Consistent.
 func (a AnnealedLangevin) makeConsistent(steps Plan, level int) error {
 	sigma, next := a.Schedule.Sigma(level), a.Schedule.Sigma(min(level+1, a.Schedule.Levels()-1))
 	eta := a.StepSize(level) / (sigma * sigma)
 	if left := math.Abs(1 - eta); left > 1 || left*sigma > next {
 		last := a.Schedule.Last()
 		return &FieldError{Field: "step_lr", Given: a.StepLR, Want: fmt.Sprintf(
-			"from %.3g to %.3g with consistent noise: a step that takes the noise from level %d to the next", (1-next/sigma)*last*last, (1+next/sigma)*last*last, level)}
+			"from %.3g to %.3g with consistent noise, so that a step can lead from level %d to the next",
+			(1-next/sigma)*last*last, (1+next/sigma)*last*last, level)}
 	}
 	for i := range steps {
 		to := sigma
@@ -102,7 +103,7 @@ func langevinStep(sigma, a float64, level int) Step {
 	return Step{Sigma: float32(sigma), X: 1, A: float32(a), C: float32(math.Sqrt(2 * a)), Level: int32(level)}
 }
 
-// denoised appends the final step x + σ²·s if wanted, and checks the whole.
+// denoised appends the final step x + σ²·s if wanted, and validates the plan.
 func (p Plan) denoised(wanted bool, sigma float64, level int) (Plan, error) {
 	if wanted {
 		p = append(p, Step{Sigma: float32(sigma), X: 1, A: float32(sigma * sigma), Level: int32(level)})
@@ -113,9 +114,9 @@ func (p Plan) denoised(wanted bool, sigma float64, level int) (Plan, error) {
 	return p, nil
 }
 
-// FieldError says which setting of a sampler is out of range, what was given and what is allowed.
+// FieldError reports a sampler setting that is out of range, with the value given and the values allowed.
 type FieldError struct {
-	Field string // as on the wire and in configuration files: steps_per_level
+	Field string // the API's name of the setting, such as steps_per_level
 	Given any
 	Want  string
 }

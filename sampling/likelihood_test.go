@@ -20,13 +20,14 @@ func TestLogLikelihoodGaussian(t *testing.T) {
 		q, total := norm(r.X[i*dim:(i+1)*dim]), v+1e-4
 		want := -q*q/(2*total) - dim/2.*math.Log(2*math.Pi*total)
 		if math.Abs(p-want)/dim > 0.001 {
-			t.Errorf("log likelihood of chain %d is %.4f, want %.4f: %.5f nat a dimension apart", i, p, want, (p-want)/dim)
+			t.Errorf("log likelihood of chain %d is %.4f, want %.4f: %.5f nat a dimension apart",
+				i, p, want, (p-want)/dim)
 		}
 	}
 }
 
-// TestLogLikelihoodMixture compares with the mixture's own log density: chain by chain if all axes are probed, in the
-// mean over chains and seeds with Hutchinson's probe.
+// TestLogLikelihoodMixture compares with the mixture's own log density: chain by chain if all axes are probed, and on
+// average over chains and seeds with Hutchinson's probe.
 func TestLogLikelihoodMixture(t *testing.T) {
 	m := Mixture{Weights: []float64{1, 2, 3}, Means: [][]float64{{2, 0, 1}, {-1, 1, 0}, {0, -2, -1}}, Std: 0.6}
 	const n, sigma = 60, 0.02
@@ -57,9 +58,9 @@ func TestLogLikelihoodMixture(t *testing.T) {
 	}
 }
 
-// TestProbedDivergence measures the error of the finite difference on noisy samples of two Gaussians, wide and narrow,
-// with exact scores and with scores as good as a network's in float32. What enters the likelihood is σ²·∇·s, for each
-// unit of ln σ.
+// TestProbedDivergence measures the error of the finite difference on noisy samples of two Gaussians, wide and narrow.
+// It uses exact scores, and scores with the rounding of a float32 network. It measures σ²·∇·s, because the likelihood
+// integrates this over ln σ.
 func TestProbedDivergence(t *testing.T) {
 	for _, test := range []struct{ std, rounding float64 }{{1, 0}, {0.01, 0}, {1, 1e-6}, {0.01, 1e-6}} {
 		m, worst := TwoGaussians(), 0.0
@@ -73,7 +74,7 @@ func TestProbedDivergence(t *testing.T) {
 			for j := range x {
 				p.y[j] = float64(float32(float64(x[j]) + sigma*float64(z[j])))
 			}
-			points, sigmas := p.ask(nil, nil, 0)
+			points, sigmas := p.appendRows(nil, nil, 0)
 			scores, u := make([]float32, len(points)), make([]float32, len(points))
 			if err := m.Score(t.Context(), scores, points, sigmas); err != nil {
 				t.Fatal(err)
@@ -91,8 +92,8 @@ func TestProbedDivergence(t *testing.T) {
 	}
 }
 
-// exactDivergence is -D/v + (Σ r_k|μ_k - x|² - |Σ r_k(μ_k - x)|²)/v², with v = s² + σ² and r_k the probability that x
-// came from component k.
+// exactDivergence returns -D/v + (Σ r_k|μ_k - x|² - |Σ r_k(μ_k - x)|²)/v², where v = s² + σ² and r_k is the probability
+// that x came from component k.
 func exactDivergence(m Mixture, x []float32, sigma float64) float64 {
 	v := m.Std*m.Std + sigma*sigma
 	r, logs, pull := make([]float64, len(m.Weights)), make([]float64, len(m.Weights)), make([]float64, len(x))
@@ -113,7 +114,8 @@ func exactDivergence(m Mixture, x []float32, sigma float64) float64 {
 	return square/(v*v) - float64(len(x))/v
 }
 
-// TestSigns: the probe's signs are even, independent of their neighbours and of the chain's other noise.
+// TestSigns: the signs of a probe are balanced, and independent of each other, of other chains and of the chain's other
+// noise.
 func TestSigns(t *testing.T) {
 	const dim = 1 << 16
 	e, other := signs(Noise{Seed: 1, Chain: 2}, dim)[0], signs(Noise{Seed: 1, Chain: 3}, dim)[0]
@@ -129,7 +131,9 @@ func TestSigns(t *testing.T) {
 		across += float64(v*other[i]) / dim
 		noise += float64(v*z[i]) / dim
 	}
-	for name, got := range map[string]float64{"mean": mean, "with the next": next, "with another chain": across, "with the noise": noise} {
+	for name, got := range map[string]float64{
+		"mean": mean, "with the next": next, "with another chain": across, "with the noise": noise,
+	} {
 		if math.Abs(got) > 4.5/256 {
 			t.Errorf("%s: correlation %.4f, want 0 ± 0.018", name, got)
 		}

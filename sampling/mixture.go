@@ -6,22 +6,23 @@ import (
 	"math"
 )
 
-// Mixture is a mixture of isotropic Gaussians of equal width: the data of the toy experiments, and a [Model] whose
-// score is exact. The zero Mixture is not usable.
+// Mixture is a mixture of isotropic Gaussians with equal standard deviations. The toy experiments use it as data. It is
+// also a [Model] with the exact score. The zero Mixture is not usable.
 type Mixture struct {
-	Weights []float64   // positive, of any sum; normalised where they are used
-	Means   [][]float64 // one point of the same dimension for each weight
-	Std     float64     // of each component, in each direction
+	Weights []float64   // positive; they need not sum to 1
+	Means   [][]float64 // one point for each weight, all of the same dimension
+	Std     float64     // standard deviation of each component in each direction
 }
 
-// TwoGaussians is the 2-D mixture of NCSN (2019, section 3.2.2): 0.8 at (5, 5), 0.2 at (-5, -5), std 1.
+// TwoGaussians returns the 2-D mixture of NCSN (2019, section 3.2.2): weight 0.8 at (5, 5), weight 0.2 at (-5, -5), std
+// 1.
 func TwoGaussians() Mixture {
 	return Mixture{Weights: []float64{0.8, 0.2}, Means: [][]float64{{5, 5}, {-5, -5}}, Std: 1}
 }
 
-// Ring is a 2-D mixture of modes Gaussians spaced evenly on a circle, the first at angle 0. Nil weights are equal
-// weights. It returns an error that names the argument for a count below 1, a radius or std that is not finite and
-// positive, or weights of another number or sign.
+// Ring returns a 2-D mixture of Gaussians spaced evenly on a circle, the first at angle 0. Nil weights mean equal
+// weights. The error names the argument that is out of range: modes below 1, a radius or std that is not finite and
+// positive, or weights that are not positive or whose number differs from modes.
 func Ring(modes int, radius, std float64, weights []float64) (Mixture, error) {
 	if modes < 1 {
 		return Mixture{}, fmt.Errorf("ring: %d modes: want at least 1", modes)
@@ -46,10 +47,11 @@ func Ring(modes int, radius, std float64, weights []float64) (Mixture, error) {
 	return m, nil
 }
 
-// Validate reports what is wrong with m.
+// Validate returns an error if a field of m is out of range.
 func (m Mixture) Validate() error {
 	if len(m.Means) == 0 || len(m.Weights) != len(m.Means) {
-		return fmt.Errorf("mixture of %d means and %d weights: want as many of each, at least 1", len(m.Means), len(m.Weights))
+		return fmt.Errorf("mixture of %d means and %d weights: want the same number of each, at least 1",
+			len(m.Means), len(m.Weights))
 	}
 	if !finite(m.Std) || m.Std <= 0 {
 		return fmt.Errorf("mixture: std %g: want a finite number above 0", m.Std)
@@ -59,7 +61,8 @@ func (m Mixture) Validate() error {
 			return fmt.Errorf("mixture: weight %d is %g: want a finite number above 0", k, w)
 		}
 		if len(mean) == 0 || len(mean) != len(m.Means[0]) {
-			return fmt.Errorf("mixture: mean %d has %d coordinates, mean 0 has %d: want equal, at least 1", k, len(mean), len(m.Means[0]))
+			return fmt.Errorf("mixture: mean %d has %d coordinates, mean 0 has %d: want the same number, at least 1",
+				k, len(mean), len(m.Means[0]))
 		}
 	}
 	return nil
@@ -68,7 +71,7 @@ func (m Mixture) Validate() error {
 // Dim returns the dimension of the space.
 func (m Mixture) Dim() int { return len(m.Means[0]) }
 
-// LogDensity returns the log density at x of the mixture blurred by N(0, sigma² I); sigma may be 0.
+// LogDensity returns the log density at x of the mixture with noise N(0, sigma² I) added. sigma may be 0.
 func (m Mixture) LogDensity(x []float64, sigma float64) float64 {
 	v := m.Std*m.Std + sigma*sigma
 	top, sum, total := math.Inf(-1), 0.0, 0.0
@@ -84,21 +87,21 @@ func (m Mixture) LogDensity(x []float64, sigma float64) float64 {
 	return top + math.Log(sum) - math.Log(total) - float64(len(x))/2*math.Log(2*math.Pi*v)
 }
 
-// Score is the exact score of the mixture blurred by N(0, sigma² I): the marginal q_σ that a network trained by
-// denoising score matching on this data learns. It makes Mixture a [Model]. Computed in float64.
+// Score computes the exact score of the mixture with noise N(0, sigma² I) added, in float64. This is the score of the
+// marginal q_σ, which a network learns by denoising score matching on this data. It makes Mixture a [Model].
 func (m Mixture) Score(ctx context.Context, dst, x, sigma []float32) error {
 	return m.score(ctx, dst, x, sigma, m.Std*m.Std)
 }
 
-// Annealed returns the family of the papers' own toy code, whose component at level σ has standard deviation σ: the
-// data's std is not added, so that the last level of a schedule that ends at Std is exactly the mixture.
+// Annealed returns the model of the papers' own toy code, in which every component has standard deviation σ at level σ.
+// The data's Std is not added. So the last level of a schedule that ends at Std is exactly the mixture.
 func (m Mixture) Annealed() Model {
 	return ModelFunc(func(ctx context.Context, dst, x, sigma []float32) error {
 		return m.score(ctx, dst, x, sigma, 0)
 	})
 }
 
-// score writes Σ_k r_k (μ_k - x) / v with v = base + σ² and r_k the posterior probability of component k.
+// score writes Σ_k r_k (μ_k - x) / v, where v = base + σ² and r_k is the posterior probability of component k.
 func (m Mixture) score(ctx context.Context, dst, x, sigma []float32, base float64) error {
 	d := m.Dim()
 	if err := CheckRows(d, dst, x, sigma); err != nil {
@@ -122,7 +125,7 @@ func (m Mixture) score(ctx context.Context, dst, x, sigma []float32, base float6
 	return ctx.Err()
 }
 
-// posterior writes to r the probability that x came from each component of variance v.
+// posterior writes to r the probability that x came from each component if every component has variance v.
 func (m Mixture) posterior(r, logWeights []float64, x []float32, v float64) {
 	top := math.Inf(-1)
 	for k, mean := range m.Means {
@@ -139,7 +142,7 @@ func (m Mixture) posterior(r, logWeights []float64, x []float32, v float64) {
 	}
 }
 
-// Sample writes one draw from the mixture, a pure function of n.
+// Sample draws a point from the mixture and writes it to dst. The point is a pure function of n.
 func (m Mixture) Sample(dst []float32, n Noise) {
 	n.normal(dst, 0, laneData)
 	mean := m.Means[m.pick(float64(n.uniformOne(1, laneData)))]
@@ -148,7 +151,7 @@ func (m Mixture) Sample(dst []float32, n Noise) {
 	}
 }
 
-// pick returns the component whose share of the weights holds u in [0, 1).
+// pick returns the component whose interval of the cumulative weights contains u in [0, 1).
 func (m Mixture) pick(u float64) int {
 	var total float64
 	for _, w := range m.Weights {
@@ -163,7 +166,7 @@ func (m Mixture) pick(u float64) int {
 	return len(m.Weights) - 1
 }
 
-// Nearest returns the index of the mean closest to x.
+// Nearest returns the index of the mean that is closest to x.
 func (m Mixture) Nearest(x []float32) int {
 	best, distance := 0, math.Inf(1)
 	for k, mean := range m.Means {
@@ -174,7 +177,8 @@ func (m Mixture) Nearest(x []float32) int {
 	return best
 }
 
-// Shares returns the fraction of the rows of x nearest to each mean: the mode weights that a sampler found.
+// Shares returns, for each mean, the fraction of the rows of x that are nearest to it. These are the mode weights that
+// a sampler found.
 func (m Mixture) Shares(x []float32) []float64 {
 	shares, d := make([]float64, len(m.Means)), m.Dim()
 	n := len(x) / d
@@ -184,7 +188,7 @@ func (m Mixture) Shares(x []float32) []float64 {
 	return shares
 }
 
-// distance2 is the squared Euclidean distance.
+// distance2 returns the squared Euclidean distance.
 func distance2[F float32 | float64](x []F, y []float64) float64 {
 	var q float64
 	for j, xj := range x {

@@ -2,33 +2,33 @@ package sampling
 
 import "math"
 
-// NoiseVersion names the generator and its float32 arithmetic. It is part of what identifies a sample's bits and
-// changes whenever any of them would.
+// NoiseVersion names the generator and its float32 arithmetic. It is part of the identity of a sample's bits, and
+// changes whenever any of those bits would.
 const NoiseVersion = "philox4x32-10/box-muller-f32/1"
 
-// Noise is the random stream of one chain: every number it gives is a pure function of (Seed, Chain, step, element).
-// There is no state, so any step of any chain can be drawn at any time, in any order, by any number of goroutines.
+// Noise is the random stream of one chain. Every number in it is a pure function of (Seed, Chain, step, element). A
+// Noise has no state: any number of goroutines may draw any step of any chain at any time and in any order.
 //
-// The generator is Philox4x32-10 keyed by Seed. Its 128-bit counter is (Chain, step, lane and element/4): no two
-// draws share a counter.
+// The generator is Philox4x32-10 with Seed as its key. Its 128-bit counter is (Chain, step, lane and element/4), and no
+// two draws share a counter.
 type Noise struct{ Seed, Chain uint64 }
 
-// lane separates what the noise is used for, so that no two uses share a number.
+// lane separates the uses of the noise, so that no two uses share a number.
 type lane uint32
 
 const (
 	laneStep  lane = 0 << 28 // z of an update
 	lanePrior lane = 1 << 28 // the initial state
-	laneData  lane = 2 << 28 // draws from a known distribution, such as a Mixture
-	laneKnown lane = 3 << 28 // noise on the part of a sample that is held fixed
-	laneProbe lane = 4 << 28 // random signs that FlowLogLikelihood probes with
+	laneData  lane = 2 << 28 // draws from a known distribution such as a Mixture
+	laneKnown lane = 3 << 28 // noise on the fixed part of a sample
+	laneProbe lane = 4 << 28 // random signs for the probes of FlowLogLikelihood
 )
 
-// Normal fills dst with independent N(0, 1) numbers for the update of the given step.
-// dst may have at most 2^30 elements.
+// Normal fills dst with independent N(0, 1) numbers for the update of the given step. dst may have at most 2^30
+// elements.
 func (n Noise) Normal(dst []float32, step uint32) { n.normal(dst, step, laneStep) }
 
-// Uniform fills dst with independent numbers uniform on [0, 1), multiples of 2^-24, for the initial state.
+// Uniform fills dst with independent numbers for the initial state. They are uniform on [0, 1) and multiples of 2^-24.
 // dst may have at most 2^30 elements.
 func (n Noise) Uniform(dst []float32, step uint32) { n.uniform(dst, step, lanePrior) }
 
@@ -57,7 +57,7 @@ func (n Noise) normal(dst []float32, step uint32, l lane) {
 	}
 }
 
-// uniformOne is the first number of uniform.
+// uniformOne returns the first number that uniform would write.
 func (n Noise) uniformOne(step uint32, l lane) float32 {
 	bits, _, _, _ := n.block(0, step, l)
 	return unit(bits)
@@ -71,19 +71,19 @@ func (n Noise) uniform(dst []float32, step uint32, l lane) {
 	}
 }
 
-// unit maps 32 random bits to [0, 1) with the 24 bits that a float32 holds exactly.
+// unit maps 32 random bits to [0, 1). It keeps the 24 bits that a float32 represents exactly.
 func unit(bits uint32) float32 { return float32(bits>>8) * (1.0 / (1 << 24)) }
 
 // boxMuller turns two words of random bits into two independent N(0, 1) numbers (Box & Muller 1958):
-// √(-2 ln u)·(cos 2πv, sin 2πv), with u in (0, 1] of 32 bits, so that the tails reach 6.7.
+// √(-2 ln u)·(cos 2πv, sin 2πv). u is in (0, 1] and has 32 bits, so the tails reach 6.7.
 func boxMuller(u, v uint32) (float32, float32) {
 	r := float32(math.Sqrt(float64(-2 * ln(float32(float32(u)*(1.0/(1<<32)))+(1.0/(1<<33))))))
 	sin, cos := sincosTurn(v)
 	return float32(r * cos), float32(r * sin)
 }
 
-// ln is the natural logarithm of a normal float32 in (0, 2), to 2 units in the last place. With x = m·2^e and
-// m in [√½, √2), ln m = 2 artanh((m-1)/(m+1)), whose series in odd powers ends below 1e-9 after five terms.
+// ln returns the natural logarithm of a normal float32 in (0, 2), accurate to 2 units in the last place. With x = m·2^e
+// and m in [√½, √2), ln m = 2 artanh((m-1)/(m+1)). Five terms of its series in odd powers leave an error below 1e-9.
 func ln(x float32) float32 {
 	const sqrtHalf = 0x3f3504f3 // √½ as float32 bits
 	b := math.Float32bits(x)
@@ -99,8 +99,8 @@ func ln(x float32) float32 {
 	return float32(float32(e)*math.Ln2) + (s + float32(s*p))
 }
 
-// sincosTurn returns the sine and cosine of v/2^32 of a full turn. The quarter turn is taken off exactly in
-// integers; Taylor series serve the rest, an angle of at most π/4, to 2 units in the last place.
+// sincosTurn returns the sine and cosine of v/2^32 of a full turn, accurate to 2 units in the last place. It removes
+// the quarter turns exactly, in integers. The rest is an angle of at most π/4, for which it uses Taylor series.
 func sincosTurn(v uint32) (sin, cos float32) {
 	quarter := (v + 1<<29) >> 30
 	t := float32(float32(int32(v-quarter<<30)) * (2 * math.Pi / (1 << 32)))
@@ -113,12 +113,12 @@ func sincosTurn(v uint32) (sin, cos float32) {
 	q = float32(t2*q) + 1.0/24
 	q = float32(t2*q) - 0.5
 	cos = 1 + float32(t2*q)
-	return turned(sin, cos, quarter)
+	return rotate(sin, cos, quarter)
 }
 
-// turned adds so many quarter turns to an angle of the given sine and cosine. It does not branch: where quarters are random,
-// so are the branches, and a processor that guesses wrongly waits longer than all this takes.
-func turned(sin, cos float32, quarters uint32) (float32, float32) {
+// rotate adds the given number of quarter turns to an angle with the given sine and cosine. It does not branch. The
+// quarters are random, so a branch would be random too, and one misprediction costs more than all of this code.
+func rotate(sin, cos float32, quarters uint32) (float32, float32) {
 	s, c := math.Float32bits(sin), math.Float32bits(cos)
 	swapped := (s ^ c) & -(quarters & 1)
 	s, c = s^swapped, c^swapped

@@ -46,7 +46,7 @@ func TestBoxMullerAgainstFloat64(t *testing.T) {
 			worst = max(worst, math.Abs(float64(a)-r*cos), math.Abs(float64(b)-r*sin))
 		}
 	}
-	// The logarithm's argument is rounded to float32, which near u = 1 moves r by up to √(2·2^-24) = 3.5e-4.
+	// The argument of the logarithm is rounded to float32. Near u = 1 this moves r by up to √(2·2^-24) = 3.5e-4.
 	if worst > 3.5e-4 {
 		t.Errorf("normals differ from float64 by up to %g, want at most 3.5e-4", worst)
 	}
@@ -103,7 +103,7 @@ func TestNormalMoments(t *testing.T) {
 	}
 }
 
-// TestStreamsAreIndependent correlates streams that differ in one coordinate by one.
+// TestStreamsAreIndependent measures the correlation of streams whose coordinates differ by one.
 func TestStreamsAreIndependent(t *testing.T) {
 	const n = 1 << 16
 	base, other := make([]float32, n), make([]float32, n)
@@ -129,7 +129,7 @@ func TestStreamsAreIndependent(t *testing.T) {
 	}
 }
 
-// TestNoiseIsPure: a prefix, a repetition and any length give the same numbers.
+// TestNoiseIsPure: the numbers do not depend on the length that is drawn, and a second draw gives the same ones.
 func TestNoiseIsPure(t *testing.T) {
 	noise := Noise{Seed: 11, Chain: 12}
 	long := make([]float32, 103)
@@ -142,7 +142,7 @@ func TestNoiseIsPure(t *testing.T) {
 		noise.Uniform(u, 13)
 		for i := range n {
 			if z[i] != long[i] || u[i] != uniform[i] {
-				t.Fatalf("element %d of %d differs from that of 103", i, n)
+				t.Fatalf("element %d of %d differs from element %d of 103", i, n, i)
 			}
 			if u[i] < 0 || u[i] >= 1 {
 				t.Fatalf("uniform %g out of [0, 1)", u[i])
@@ -151,8 +151,8 @@ func TestNoiseIsPure(t *testing.T) {
 	}
 }
 
-// TestNoiseGolden pins the bits: seeds published with one build must mean the same in every other. The digest was
-// taken once the tests above agreed with float64; it changes only together with NoiseVersion.
+// TestNoiseGolden pins the bits: seeds published with one build must mean the same in every other. The digest was taken
+// once the tests above agreed with float64. It changes only together with NoiseVersion.
 func TestNoiseGolden(t *testing.T) {
 	hash := fnv.New64a()
 	z := make([]float32, 1<<16)

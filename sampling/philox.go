@@ -2,8 +2,9 @@ package sampling
 
 import "math/bits"
 
-// Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): ten rounds of two
-// 32x32-bit products over a 128-bit counter, with a 64-bit key raised by a Weyl sequence.
+// These are the constants of Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). It
+// runs ten rounds of two 32x32-bit products over a 128-bit counter. A Weyl sequence advances the 64-bit key in every
+// round.
 const (
 	philoxM0 = 0xD2511F53
 	philoxM1 = 0xCD9E8D57
@@ -11,7 +12,7 @@ const (
 	philoxW1 = 0xBB67AE85 // √3 - 1
 )
 
-// philox encrypts one counter under one key into four independent 32-bit words.
+// philox encrypts one counter with one key into four independent 32-bit words.
 func philox(c0, c1, c2, c3, k0, k1 uint32) (uint32, uint32, uint32, uint32) {
 	for range 10 {
 		hi0, lo0 := bits.Mul32(philoxM0, c0)

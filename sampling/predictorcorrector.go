@@ -5,129 +5,122 @@ import (
 	"math"
 )
 
-// Predictor names the rule that takes a chain from one time to the next.
+// Predictor names a rule that takes a chain from one time to the next.
 type Predictor int
 
 // The predictors of [PredictorCorrector].
 const (
 	NoPredictor      Predictor = iota // "none": the correctors do all the work
-	EulerMaruyama                     // "euler_maruyama": of the reverse-time SDE
+	EulerMaruyama                     // "euler_maruyama": a step along the reverse-time SDE
 	ReverseDiffusion                  // "reverse_diffusion": Song et al. 2021, appendix E
-	Ancestral                         // "ancestral": appendix F for VE, DDPM's for VP; there is none for sub-VP
+	Ancestral                         // "ancestral": appendix F for VE, DDPM for VP; not defined for sub-VP
 )
 
 func (Predictor) words() []string {
 	return []string{"none", "euler_maruyama", "reverse_diffusion", "ancestral"}
 }
 
-// String returns the word of p.
+// String returns the word for p.
 func (p Predictor) String() string { return word(p) }
 
-// MarshalText returns the word of p.
-func (p Predictor) MarshalText() ([]byte, error) { return marshalWord("predictor", p) }
-
-// UnmarshalText reads the word of a predictor.
-func (p *Predictor) UnmarshalText(text []byte) error { return unmarshalWord("predictor", p, text) }
-
-// Corrector names the rule that brings a chain closer to the density of its time.
+// Corrector names a rule that brings a chain closer to the density at its time.
 type Corrector int
 
-// The correctors of [PredictorCorrector]: Langevin updates x + e·s + √(2e)·z, where a = 1 for VE and 1 - β_k for VP
-// and sub-VP.
+// The correctors of [PredictorCorrector]. They make Langevin updates x + e·s + √(2e)·z. Below, a is 1 for VE and
+// 1 - β_k for VP and sub-VP.
 const (
 	NoCorrector Corrector = iota // "none"
 
-	// LangevinCorrector, "langevin", has e = 2a(SNR·‖z‖/‖s‖)², with the norms of the chain's own noise and score.
-	// It is for many dimensions, where these hardly vary. In few the step is enormous wherever the score is nearly
-	// zero: on Gaussian data, with an SNR of 0.16, samples are 5 % too wide in 64 dimensions, 27 % in 8 and several
-	// times in 2.
+	// LangevinCorrector, "langevin", uses e = 2a(SNR·‖z‖/‖s‖)² with the norms of the chain's own noise and score. It is
+	// meant for many dimensions, where these norms hardly vary. In few dimensions the step is very large wherever the
+	// score is nearly zero. On Gaussian data with an SNR of 0.16, samples are 5 % too wide in 64 dimensions, 27 % in 8,
+	// and several times too wide in 2.
 	LangevinCorrector
 
-	// AnnealedCorrector, "annealed_langevin", has e = 2a(SNR·Std(t))²: annealed Langevin dynamics. It serves any
+	// AnnealedCorrector, "annealed_langevin", uses e = 2a(SNR·Std(t))²: annealed Langevin dynamics. It works in any
 	// dimension.
 	AnnealedCorrector
 )
 
-// LangevinCorrectorDim is the smallest dimension that [LangevinCorrector] is for. The step of a chain is proportional to
-// 1/‖s‖², whose mean exceeds that of many dimensions by 2/(D-2), without bound in two.
+// LangevinCorrectorDim is the smallest dimension for [LangevinCorrector]. The step of a chain is proportional to
+// 1/‖s‖². Its mean exceeds the value in many dimensions by a fraction of 2/(D-2), which has no bound in two dimensions.
 const LangevinCorrectorDim = 64
 
 func (Corrector) words() []string { return []string{"none", "langevin", "annealed_langevin"} }
 
-// String returns the word of c.
+// String returns the word for c.
 func (c Corrector) String() string { return word(c) }
 
-// MarshalText returns the word of c.
-func (c Corrector) MarshalText() ([]byte, error) { return marshalWord("corrector", c) }
-
-// UnmarshalText reads the word of a corrector.
-func (c *Corrector) UnmarshalText(text []byte) error { return unmarshalWord("corrector", c, text) }
-
-// PredictorCorrector is the sampler of Song et al. (2021), appendix G, in the order of their code: at each of N times
-// from 1 down to Epsilon first the corrector, CorrectorSteps times, and then the predictor. It spends N evaluations
-// for the predictor and N·CorrectorSteps for the corrector on a chain.
+// PredictorCorrector is the sampler of Song et al. (2021), appendix G, in the order of their code. At each of N times
+// from 1 down to Epsilon it applies the corrector CorrectorSteps times and then the predictor. For each chain it spends
+// N evaluations on the predictor and N·CorrectorSteps on the corrector.
 //
-// All runs in VE coordinates, see [SDE]. The last predictor step ends at the data's own scale, α' = 1. Without a
-// predictor x̂ is kept from one time to the next, for every process; the paper's code keeps x = α·x̂ instead. What comes
-// out is then x̂ = x₀ + σ·z, which also has the data's scale.
+// Everything runs in VE coordinates; see [SDE]. The last predictor step ends at the scale of the data, α' = 1. Without
+// a predictor x̂ keeps its value from one time to the next, for every process, whereas the paper's code keeps x = α·x̂.
+// The result x̂ = x₀ + σ·z also has the scale of the data.
 //
-// Beside a predictor the paper uses one corrector step with an SNR of 0.16 for VE and 0.01 for VP on CIFAR-10. Alone,
-// the corrector has to keep up with σ: the variance lags behind by about δ/(2·SNR²·CorrectorSteps) where ln σ falls by
-// δ from one time to the next, and so takes several steps. With VE, annealed Langevin and SNR = √(StepLR/(2σ_min²))
-// it is the sampler [AnnealedLangevin].
+// With a predictor the paper uses one corrector step, with an SNR of 0.16 for VE and 0.01 for VP on CIFAR-10. Without a
+// predictor the corrector must follow σ by itself. If ln σ falls by δ from one time to the next, the variance lags
+// behind by about δ/(2·SNR²·CorrectorSteps), so several steps are needed. With VE, AnnealedCorrector and
+// SNR = √(StepLR/(2σ_min²)) the sampler is [AnnealedLangevin].
 //
-// For sub-VP the paper's a is not defined. It is taken from VP, whose drift, and so whose α(t), sub-VP shares.
+// The paper does not define a for sub-VP. This package uses the a of VP, which has the same drift and therefore the
+// same α(t).
 type PredictorCorrector struct {
 	SDE            SDE
-	N              int // times, at least 2, and above BetaMax for VP and sub-VP
+	N              int // number of times: at least 2, and above BetaMax for VP and sub-VP
 	Predictor      Predictor
 	Corrector      Corrector
 	CorrectorSteps int     // at each time; ignored without a corrector
-	SNR            float64 // of the corrector, in (0, 1): it widens the variance by up to 1/(1 - SNR²)
+	SNR            float64 // of the corrector, in (0, 1); it raises the variance by a factor of up to 1/(1 - SNR²)
 	Epsilon        float64 // the smallest time; SDE.SmallestTime() if zero
 
-	// Denoise leaves out the noise of the last predictor step. Without a predictor it ends with x + σ²·s at the
-	// smallest time, one more evaluation.
+	// Denoise omits the noise of the last predictor step. Without a predictor it adds a final step x + σ²·s at the
+	// smallest time, which costs one more evaluation.
 	Denoise bool
 }
 
-// Prior returns where the chains of the sampler start.
+// Prior returns the distribution of the initial states.
 func (p PredictorCorrector) Prior() Prior { return p.SDE.Prior() }
 
-// Validate returns a [FieldError] for the first setting of p out of range.
+// Validate returns a [FieldError] for the first setting that is out of range.
 func (p PredictorCorrector) Validate() error {
 	if err := p.SDE.Validate(); err != nil {
 		return err
 	}
-	if err := choose("predictor", p.Predictor); err != nil {
+	if err := checkWord("predictor", p.Predictor); err != nil {
 		return err
 	}
-	if err := choose("corrector", p.Corrector); err != nil {
+	if err := checkWord("corrector", p.Corrector); err != nil {
 		return err
 	}
 	switch {
 	case p.N < 2:
 		return &FieldError{Field: "n", Given: p.N, Want: "at least 2"}
 	case p.SDE.Process != VE && float64(p.N) <= p.SDE.BetaMax:
-		return &FieldError{Field: "n", Given: p.N, Want: "above beta_max, so that no step takes all of x"}
+		return &FieldError{Field: "n", Given: p.N, Want: "above beta_max, so that no step removes all of x"}
 	case p.Predictor == NoPredictor && p.Corrector == NoCorrector:
-		return &FieldError{Field: "predictor", Given: p.Predictor, Want: "one of the others where there is no corrector"}
+		return &FieldError{Field: "predictor", Given: p.Predictor, Want: "a predictor if corrector is none"}
 	case p.Predictor == Ancestral && p.SDE.Process == SubVP:
-		return &FieldError{Field: "predictor", Given: p.Predictor, Want: "another for sub_vp, which has no ancestral sampler"}
+		return &FieldError{
+			Field: "predictor", Given: p.Predictor, Want: "another one for sub_vp, which has no ancestral sampler",
+		}
 	case !(p.Epsilon >= 0 && p.Epsilon < 1):
-		return &FieldError{Field: "epsilon", Given: p.Epsilon, Want: "a number above 0 and below 1, or 0 for the default"}
+		return &FieldError{
+			Field: "epsilon", Given: p.Epsilon, Want: "a number above 0 and below 1, or 0 for the default",
+		}
 	}
 	return p.validateCorrector()
 }
 
-// CheckDim returns a [FieldError] if samples of dim elements are too small for the corrector of p.
+// CheckDim returns a [FieldError] if samples of dim elements have too few dimensions for the corrector of p.
 func (p PredictorCorrector) CheckDim(dim int) error {
 	if p.Corrector != LangevinCorrector || dim >= LangevinCorrectorDim {
 		return nil
 	}
 	return &FieldError{Field: "corrector", Given: p.Corrector, Want: fmt.Sprintf(
-		"annealed_langevin for samples of %d elements: the step of langevin goes by the norm of the score, which varies too much below %d",
-		dim, LangevinCorrectorDim)}
+		"annealed_langevin for samples of %d elements: langevin scales its step by the norm of the score, "+
+			"which varies too much below %d elements", dim, LangevinCorrectorDim)}
 }
 
 func (p PredictorCorrector) validateCorrector() error {
@@ -142,7 +135,7 @@ func (p PredictorCorrector) validateCorrector() error {
 	return nil
 }
 
-// Plan compiles p, or returns an error that names the field out of range.
+// Plan compiles p. The error names the field that is out of range.
 func (p PredictorCorrector) Plan() (Plan, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -189,7 +182,7 @@ func (p PredictorCorrector) correct(t float64, level int) Step {
 // update is a predictor step in the process's own coordinates: x' = k·x + a·s + c·z.
 type update struct{ k, a, c float64 }
 
-// inVE is u from time t to where Mean is scale, in the coordinates of [SDE].
+// inVE converts u to the coordinates described at [SDE]. The step leads from time t to where Mean is scale.
 func (u update) inVE(s SDE, t, scale float64, level int) Step {
 	alpha := s.Mean(t)
 	return Step{
@@ -208,7 +201,8 @@ func (p PredictorCorrector) predict(t float64) update {
 	case p.Predictor == EulerMaruyama || p.SDE.Process == SubVP:
 		return p.SDE.eulerMaruyama(t, p.N)
 	case p.Predictor == Ancestral && p.SDE.Process == VE:
-		u, this, next := p.SDE.reverseDiffusionVE(k, p.N), p.SDE.discreteSigma(k, p.N), p.SDE.discreteSigma(k-1, p.N)
+		u := p.SDE.reverseDiffusionVE(k, p.N)
+		this, next := p.SDE.discreteSigma(k, p.N), p.SDE.discreteSigma(k-1, p.N)
 		u.c *= next / this
 		return u
 	case p.Predictor == Ancestral:
@@ -222,14 +216,14 @@ func (p PredictorCorrector) predict(t float64) update {
 	return update{k: 2 - math.Sqrt(1-beta), a: beta, c: math.Sqrt(beta)}
 }
 
-// eulerMaruyama is a step of -1/n along the reverse-time SDE, whose drift is f·x - g²·s. It is also the reverse
-// diffusion of sub-VP, for which the paper gives no discretisation of its own.
+// eulerMaruyama returns a step of -1/n along the reverse-time SDE, whose drift is f·x - g²·s. It also serves as the
+// reverse diffusion of sub-VP, for which the paper gives no discretisation.
 func (s SDE) eulerMaruyama(t float64, n int) update {
 	dt, g := 1/float64(n), s.Diffusion(t)
 	return update{k: 1 - s.Drift(t)*dt, a: g * g * dt, c: g * math.Sqrt(dt)}
 }
 
-// reverseDiffusionVE is the step from σ_k to σ_(k-1).
+// reverseDiffusionVE returns the step from σ_k to σ_(k-1).
 func (s SDE) reverseDiffusionVE(k, n int) update {
 	this, next := s.discreteSigma(k, n), s.discreteSigma(k-1, n)
 	g2 := this*this - next*next

@@ -7,12 +7,13 @@ import (
 	"testing"
 )
 
-// everyCombination calls test with all samplers that exist.
+// everyCombination calls test with every valid combination of process, predictor and corrector.
 func everyCombination(t *testing.T, n int, snr float64, test func(t *testing.T, p PredictorCorrector)) {
 	for _, process := range []Process{VE, VP, SubVP} {
 		for _, predictor := range []Predictor{NoPredictor, EulerMaruyama, ReverseDiffusion, Ancestral} {
 			for _, corrector := range []Corrector{NoCorrector, LangevinCorrector, AnnealedCorrector} {
-				p := PredictorCorrector{SDE: PaperSDE(process), N: n, Predictor: predictor, Corrector: corrector, CorrectorSteps: 1, SNR: snr}
+				p := PredictorCorrector{SDE: PaperSDE(process), N: n, Predictor: predictor, Corrector: corrector,
+					CorrectorSteps: 1, SNR: snr}
 				if process == SubVP && predictor == Ancestral || predictor == NoPredictor && corrector == NoCorrector {
 					continue
 				}
@@ -22,9 +23,9 @@ func everyCombination(t *testing.T, n int, snr float64, test func(t *testing.T, 
 	}
 }
 
-// law follows the variance of a chain on N(0, v) data through a plan without history, exactly where the plan is
-// linear and in the limit of many dimensions where it is not: there ‖s‖² = D·variance/(v + σ²)².
-func law(plan Plan, variance, v float64) float64 {
+// planVariance returns the variance of a chain on N(0, v) data after a plan without history. It is exact for linear
+// plans. For other plans it is the limit in many dimensions, where ‖s‖² = D·variance/(v + σ²)².
+func planVariance(plan Plan, variance, v float64) float64 {
 	for _, s := range plan {
 		blurred := v + float64(s.Sigma)*float64(s.Sigma)
 		x, a, c2 := float64(s.X), float64(s.A), float64(s.C)*float64(s.C)
@@ -38,13 +39,13 @@ func law(plan Plan, variance, v float64) float64 {
 	return variance
 }
 
-// TestPredictorCorrectorLaw: with the exact score every combination ends with the right standard deviation to 3 %, at
-// the paper's N and SNR, whatever the data's scale.
-func TestPredictorCorrectorLaw(t *testing.T) {
+// TestPredictorCorrectorVariance: with the exact score every combination ends within 3 % of the right standard
+// deviation, at the paper's N and SNR and at several scales of the data.
+func TestPredictorCorrectorVariance(t *testing.T) {
 	everyCombination(t, 1000, 0.16, func(t *testing.T, p PredictorCorrector) {
 		scales := []float64{0.25, 1, 2}
 		if p.Predictor == NoPredictor {
-			// The corrector alone lags behind σ, which falls fast at the end of VP: more steps, wider data.
+			// The corrector alone lags behind σ, which falls fast at the end of VP. It needs more steps and wider data.
 			p.CorrectorSteps, scales = 8, scales[1:]
 		}
 		for _, std := range scales {
@@ -53,7 +54,7 @@ func TestPredictorCorrectorLaw(t *testing.T) {
 				t.Fatal(err)
 			}
 			prior := p.Prior().Std
-			got := math.Sqrt(law(plan, prior*prior, std*std))
+			got := math.Sqrt(planVariance(plan, prior*prior, std*std))
 			if math.Abs(got/std-1) > 0.03 {
 				t.Errorf("std is %.4f, want %g ± 3 %%", got, std)
 			}
@@ -61,22 +62,22 @@ func TestPredictorCorrectorLaw(t *testing.T) {
 	})
 }
 
-// TestPredictorCorrectorRuns compares chains with the law of their plan.
+// TestPredictorCorrectorRuns compares chains with the variance of their plan.
 func TestPredictorCorrectorRuns(t *testing.T) {
 	const dim, n = 128, 80
 	everyCombination(t, 40, 0.16, func(t *testing.T, p PredictorCorrector) {
 		plan, err := p.Plan()
-		x := draw(t, gaussian(1), plan, err, Request{Prior: p.Prior(), Dim: dim, N: n, Seed: 5})
-		want := law(plan, p.Prior().Std*p.Prior().Std, 1)
-		// √(2/10240) = 1.4 % is the standard error; the law's limit is off by another 1/128.
+		x := mustRun(t, gaussian(1), plan, err, Request{Prior: p.Prior(), Dim: dim, N: n, Seed: 5})
+		want := planVariance(plan, p.Prior().Std*p.Prior().Std, 1)
+		// The standard error is √(2/10240) = 1.4 %. The limit of many dimensions is off by another 1/128.
 		if got := variance(x); math.Abs(got/want-1) > 4*0.014+0.01 {
 			t.Errorf("variance is %.4f, want %.4f ± 6.6 %%", got, want)
 		}
 	})
 }
 
-// TestPredictorCorrectorWeights draws the two-Gaussian mixture. The prior of VE is wide, because it is blind to the
-// data's mean (3, 3).
+// TestPredictorCorrectorWeights draws the two-Gaussian mixture. The prior of VE is wide, because it ignores the mean
+// (3, 3) of the data.
 func TestPredictorCorrectorWeights(t *testing.T) {
 	m := TwoGaussians()
 	ve := SDE{Process: VE, SigmaMin: 0.01, SigmaMax: 200}
@@ -98,7 +99,7 @@ func TestPredictorCorrectorWeights(t *testing.T) {
 		t.Run(fmt.Sprintf("%v %v %v", p.SDE.Process, p.Predictor, p.Corrector), func(t *testing.T) {
 			t.Parallel()
 			plan, err := p.Plan()
-			x := draw(t, m, plan, err, Request{Prior: p.Prior(), N: n, Seed: 1})
+			x := mustRun(t, m, plan, err, Request{Prior: p.Prior(), N: n, Seed: 1})
 			w, v := m.Shares(x)[0], spread(m, x)
 			if se := math.Sqrt(0.16 / float64(n)); math.Abs(w-0.8) > 4.5*se {
 				t.Errorf("weight at (5,5) is %.4f, want 0.8 ± %.3f", w, 4.5*se)
@@ -110,14 +111,16 @@ func TestPredictorCorrectorWeights(t *testing.T) {
 	}
 }
 
-// TestAnnealedCorrectorIsAnnealedLangevin: with VE, no predictor and SNR = √(StepLR/(2σ_min²)) the sampler is that of
-// NCSN, but for its last sigma, which stands at t = 1e-5.
+// TestAnnealedCorrectorIsAnnealedLangevin: with VE, no predictor and SNR = √(StepLR/(2σ_min²)) the sampler equals
+// annealed Langevin. Only the last sigma differs, because it is at t = 1e-5.
 func TestAnnealedCorrectorIsAnnealedLangevin(t *testing.T) {
 	const levels, steps, stepLR = 10, 3, 2e-5
 	sde := SDE{Process: VE, SigmaMin: 0.01, SigmaMax: 1}
-	p := PredictorCorrector{SDE: sde, N: levels, Corrector: AnnealedCorrector, CorrectorSteps: steps, SNR: math.Sqrt(stepLR / 2 / 1e-4), Denoise: true}
+	p := PredictorCorrector{SDE: sde, N: levels, Corrector: AnnealedCorrector, CorrectorSteps: steps,
+		SNR: math.Sqrt(stepLR / 2 / 1e-4), Denoise: true}
 	got, err1 := p.Plan()
-	want, err2 := AnnealedLangevin{Schedule: geometric(t, 1, 0.01, levels), StepsPerLevel: steps, StepLR: stepLR, Denoise: true}.Plan()
+	want, err2 := AnnealedLangevin{Schedule: geometric(t, 1, 0.01, levels), StepsPerLevel: steps, StepLR: stepLR,
+		Denoise: true}.Plan()
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +160,8 @@ func TestPredictorCorrectorNFE(t *testing.T) {
 
 func TestBadPredictorCorrector(t *testing.T) {
 	nan := math.NaN()
-	good := PredictorCorrector{SDE: PaperSDE(VP), N: 100, Predictor: Ancestral, Corrector: LangevinCorrector, CorrectorSteps: 1, SNR: 0.1}
+	good := PredictorCorrector{SDE: PaperSDE(VP), N: 100, Predictor: Ancestral, Corrector: LangevinCorrector,
+		CorrectorSteps: 1, SNR: 0.1}
 	if _, err := good.Plan(); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +169,11 @@ func TestBadPredictorCorrector(t *testing.T) {
 	for field, bad := range map[string][]PredictorCorrector{
 		"process":  {change(func(p *PredictorCorrector) { p.SDE.Process = 0 })},
 		"beta_max": {change(func(p *PredictorCorrector) { p.SDE.BetaMax = nan })},
-		"n":        {change(func(p *PredictorCorrector) { p.N = 1 }), change(func(p *PredictorCorrector) { p.N = 20 }), change(func(p *PredictorCorrector) { p.N = -1 })},
+		"n": {
+			change(func(p *PredictorCorrector) { p.N = 1 }),
+			change(func(p *PredictorCorrector) { p.N = 20 }),
+			change(func(p *PredictorCorrector) { p.N = -1 }),
+		},
 		"predictor": {
 			change(func(p *PredictorCorrector) { p.Predictor = 9 }),
 			change(func(p *PredictorCorrector) { p.SDE.Process = SubVP }),
@@ -178,7 +186,11 @@ func TestBadPredictorCorrector(t *testing.T) {
 			change(func(p *PredictorCorrector) { p.SNR = 0 }),
 			change(func(p *PredictorCorrector) { p.SNR = 1 }),
 		},
-		"epsilon": {change(func(p *PredictorCorrector) { p.Epsilon = nan }), change(func(p *PredictorCorrector) { p.Epsilon = 1 }), change(func(p *PredictorCorrector) { p.Epsilon = -1 })},
+		"epsilon": {
+			change(func(p *PredictorCorrector) { p.Epsilon = nan }),
+			change(func(p *PredictorCorrector) { p.Epsilon = 1 }),
+			change(func(p *PredictorCorrector) { p.Epsilon = -1 }),
+		},
 	} {
 		for _, p := range bad {
 			var f *FieldError

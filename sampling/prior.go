@@ -5,13 +5,13 @@ import (
 	"math"
 )
 
-// PriorKind names a distribution that chains start from.
+// PriorKind names a distribution of initial states.
 type PriorKind string
 
 // The kinds of [Prior].
 const (
-	PriorUniform PriorKind = "uniform" // U[Low, High) in every element
-	PriorNormal  PriorKind = "normal"  // N(0, Std²) in every element
+	PriorUniform PriorKind = "uniform" // every element from U[Low, High)
+	PriorNormal  PriorKind = "normal"  // every element from N(0, Std²)
 )
 
 // Prior is the distribution of a chain's initial state.
@@ -22,7 +22,7 @@ type Prior struct {
 	Std  float64   `json:"std,omitempty"`  // of a normal prior
 }
 
-// Validate reports what is wrong with p.
+// Validate returns an error if a field of p is out of range.
 func (p Prior) Validate() error {
 	switch p.Kind {
 	case PriorUniform:
@@ -39,7 +39,7 @@ func (p Prior) Validate() error {
 	return nil
 }
 
-// Draw writes the initial state of the chain that n belongs to. p must be valid.
+// Draw writes the initial state of the chain with noise n. p must be valid.
 func (p Prior) Draw(dst []float32, n Noise) {
 	switch p.Kind {
 	case PriorNormal:

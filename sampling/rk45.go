@@ -2,12 +2,12 @@ package sampling
 
 import "math"
 
-// stages is the number of slopes in a step of Dormand and Prince, the last of which is the first of the next step.
+// stages is the number of slopes in a Dormand-Prince step. The last slope is the first slope of the next step.
 const stages = 7
 
-// dormandPrince holds the pair of Dormand & Prince (1980), "A family of embedded Runge-Kutta formulae", RK5(4)7M:
-// where in the step each stage stands, how it weighs the slopes before it, and the difference of the two results. The
-// last stage stands at the result of order 5.
+// dormandPrince is the pair RK5(4)7M of Dormand & Prince (1980), "A family of embedded Runge-Kutta formulae": the
+// position of each stage in the step, its weights for the slopes before it, and the difference of the two results. The
+// last stage is at the result of order 5.
 var dormandPrince = struct {
 	c [stages]float64
 	a [stages][]float64
@@ -26,7 +26,7 @@ var dormandPrince = struct {
 	e: [stages]float64{71. / 57600, 0, -71. / 16695, 71. / 1920, -17253. / 339200, 22. / 525, -1. / 40},
 }
 
-// The control of the step length in ln σ. The slope -σ²·s bends over lengths of about 1, whatever the data.
+// These constants control the step length in ln σ. The slope -σ²·s changes over lengths of about 1, whatever the data.
 const (
 	firstStep    = 0.1
 	smallestStep = 1e-9
@@ -35,23 +35,27 @@ const (
 	mostGrowth   = 5.0
 )
 
-// path is one chain on its way along the flow.
+// path is the state of one chain that moves along the flow.
 type path struct {
-	row     int // in the request
+	row     int // index in the request
 	noise   Noise
-	u, end  float64   // ln σ now and at the end
-	h       float64   // the step being tried, with its sign
-	x, y    []float64 // the state, and the point of the stage in hand
+	u, end  float64   // ln σ, now and at the end
+	h       float64   // the step in progress, with its sign
+	x, y    []float64 // the state, and the point of the current stage
 	slope   [stages][]float64
 	probes  [][]float32     // unit or sign vectors along which the divergence is measured
-	rate    [stages]float64 // the divergence of the slope
+	rate    [stages]float64 // the divergence of each slope
 	log     float64         // its integral so far
 	nfe     int
-	refused bool // the step before
+	refused bool // whether the last step was refused
 }
 
 func newPath(r *FlowRequest, row int, from, to float64, probe probes) *path {
-	p := &path{row: row, noise: r.noise(row), u: math.Log(from), end: math.Log(to), x: make([]float64, r.Dim), y: make([]float64, r.Dim)}
+	p := &path{
+		row: row, noise: r.noise(row),
+		u: math.Log(from), end: math.Log(to),
+		x: make([]float64, r.Dim), y: make([]float64, r.Dim),
+	}
 	for i, v := range r.X[row*r.Dim : (row+1)*r.Dim] {
 		p.x[i] = float64(v)
 	}
@@ -61,24 +65,25 @@ func newPath(r *FlowRequest, row int, from, to float64, probe probes) *path {
 	if probe != nil {
 		p.probes = probe(p.noise, r.Dim)
 	}
-	p.try(firstStep)
+	p.setStep(firstStep)
 	return p
 }
 
-// try sets the next step to length h or to what is left.
-func (p *path) try(h float64) {
+// setStep sets the next step to length h, or to what is left if that is shorter.
+func (p *path) setStep(h float64) {
 	left := p.end - p.u
 	p.h = math.Copysign(min(h, math.Abs(left)), left)
 }
 
-// move puts y at the point of a stage: x + h·Σ a_j·slope_j.
+// move sets y to the point of a stage: x + h·Σ a_j·slope_j.
 func (p *path) move(stage int) {
 	for i, x := range p.x {
 		p.y[i] = x + float64(p.h*p.sum(dormandPrince.a[stage], i))
 	}
 }
 
-// sum weighs the slopes of element i. Products are rounded on their own, so that no compiler fuses them with the sum.
+// sum returns the weighted sum of the slopes of element i. It rounds each product by itself, so that no compiler fuses
+// it with the addition.
 func (p *path) sum(weights []float64, i int) float64 {
 	var sum float64
 	for j, w := range weights {
@@ -87,13 +92,13 @@ func (p *path) sum(weights []float64, i int) float64 {
 	return sum
 }
 
-// sigma is σ at a stage, as the model gets it.
+// sigma returns the σ of a stage as the model receives it.
 func (p *path) sigma(stage int) float32 {
 	return float32(math.Exp(p.u + float64(dormandPrince.c[stage]*p.h)))
 }
 
-// answer takes the scores of the rows that ask appended.
-func (p *path) answer(x, score []float32, stage int) {
+// record takes the scores of the rows that appendRows appended and computes the slope of the stage.
+func (p *path) record(x, score []float32, stage int) {
 	dim, sigma := len(p.x), float64(p.sigma(stage))
 	for i, s := range score[:dim] {
 		p.slope[stage][i] = -sigma * sigma * float64(s)
@@ -102,11 +107,11 @@ func (p *path) answer(x, score []float32, stage int) {
 	p.nfe += p.rows()
 }
 
-// advance takes or refuses the step whose slopes are all known.
+// advance accepts or refuses the step, once all its slopes are known.
 func (p *path) advance(r *FlowRequest) (done bool, err error) {
 	excess, h := p.excess(r), math.Abs(p.h)
-	taken := excess <= 1
-	if taken {
+	accepted := excess <= 1
+	if accepted {
 		last := h >= math.Abs(p.end-p.u)
 		if p.accept(); last {
 			return true, nil
@@ -115,15 +120,15 @@ func (p *path) advance(r *FlowRequest) (done bool, err error) {
 	switch {
 	case !finite(excess) && h < smallestStep:
 		return false, ErrDiverged
-	case p.nfe+(stages-1)*p.rows() > r.MaxNFE || !taken && h < smallestStep:
+	case p.nfe+(stages-1)*p.rows() > r.MaxNFE || !accepted && h < smallestStep:
 		return false, ErrTolerance
 	}
-	p.try(h * p.growth(excess))
-	p.refused = !taken
+	p.setStep(h * p.growth(excess))
+	p.refused = !accepted
 	return false, nil
 }
 
-// growth is the factor of the next step's length. After a refusal the step does not grow at once.
+// growth returns the factor for the length of the next step. It is at most 1 directly after a refusal.
 func (p *path) growth(excess float64) float64 {
 	if !finite(excess) {
 		return mostShrink
@@ -135,8 +140,8 @@ func (p *path) growth(excess float64) float64 {
 	return max(mostShrink, min(most, safety*math.Pow(excess, -0.2)))
 }
 
-// excess is the step's error as a multiple of what is allowed: the root mean square over the elements or, if greater,
-// that of the log density for each dimension. It is NaN or infinite where the path left the finite numbers.
+// excess returns the error of the step as a multiple of the allowed error. It is the root mean square over the elements
+// or, if greater, the error of the log density per dimension. It is NaN or infinite if the path is no longer finite.
 func (p *path) excess(r *FlowRequest) float64 {
 	var sum, rate float64
 	for i, x := range p.x {
@@ -150,7 +155,7 @@ func (p *path) excess(r *FlowRequest) float64 {
 	return max(math.Sqrt(sum/dim), math.Abs(p.h*rate)/(float64(r.ATol*dim)+float64(r.RTol*math.Abs(p.log))))
 }
 
-// accept moves to the end of the step.
+// accept moves the path to the end of the step.
 func (p *path) accept() {
 	var rate float64
 	for j, w := range dormandPrince.a[stages-1] {

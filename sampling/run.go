@@ -6,47 +6,49 @@ import (
 	"fmt"
 )
 
-// Request is what [Run] draws.
+// Request describes the chains that [Run] draws.
 type Request struct {
 	Plan       Plan
 	Prior      Prior
-	Dim        int       // elements of one sample
-	Seed       uint64    // of every chain's noise
+	Dim        int       // elements in a sample
+	Seed       uint64    // seed of every chain's noise
 	FirstChain uint64    // index of the first chain
-	N          int       // chains
+	N          int       // number of chains
 	Start      []float32 // N*Dim initial states, row-major; nil draws them from Prior
-	Known      *Known    // a part held fixed in every chain; nil for none
-	Guide      *Guide    // bends the score of every chain; nil for none
-	Columns    int       // above 1: chains are rows of so many samples between two, see ChainAt
+	Known      *Known    // fixes a part of every chain; nil for none
+	Guide      *Guide    // adds a second model to the score of every chain; nil for none
+	Columns    int       // if above 1, chains form rows of this many interpolated samples; see ChainAt
 
-	// Observe, unless nil, sees the states of all N chains, row-major, before the first step (step 0) and after
-	// each step. It must not keep or change x. With Observe all chains stand in one block.
+	// Observe, if not nil, is called with the states of all N chains, row-major, before the first step (step 0) and
+	// after each step. It must not keep or change x. With Observe all chains share one block.
 	Observe func(step int, x []float32)
 }
 
-// ErrDiverged is wrapped by the [DivergedError] of a chain whose state stopped being finite.
+// ErrDiverged is wrapped by the [DivergedError] of a chain whose state is no longer finite.
 var ErrDiverged = errors.New("chain diverged")
 
-// DivergedError says where a chain left the finite numbers.
+// DivergedError reports the step at which a chain's state stopped being finite.
 type DivergedError struct {
-	Chain uint64  // its index
-	Step  int     // the step that did it, from 0
-	Sigma float32 // at that step
+	Chain uint64  // index of the chain
+	Step  int     // the step that made it diverge, counted from 0
+	Sigma float32 // sigma of that step
 }
 
 func (e *DivergedError) Error() string {
-	return fmt.Sprintf("chain %d diverged at step %d (sigma %g): its state is not finite; try a smaller step size", e.Chain, e.Step, e.Sigma)
+	return fmt.Sprintf("chain %d diverged at step %d (sigma %g): its state is not finite; try a smaller step size",
+		e.Chain, e.Step, e.Sigma)
 }
 
 // Unwrap makes errors.Is(err, ErrDiverged) true.
 func (e *DivergedError) Unwrap() error { return ErrDiverged }
 
-// runRows is how many chains Run advances together: enough to fill a batched model, few enough for its cache.
+// runRows is the number of chains that Run advances together. It is large enough to fill a batch and small enough for
+// the cache.
 const runRows = 256
 
-// Run draws chains FirstChain to FirstChain+N-1 in this goroutine and returns N*Dim elements, row-major, in chain
-// order. The bits do not depend on N or on how the chains were grouped. It returns the model's error, ctx's error,
-// or a [DivergedError]; then there are no samples.
+// Run draws chains FirstChain to FirstChain+N-1 in the calling goroutine. It returns N*Dim elements, row-major, in
+// chain order. The bits do not depend on N or on how chains are grouped. On failure it returns no samples, and the
+// model's error, ctx's error or a [DivergedError].
 func Run(ctx context.Context, m Model, r Request) ([]float32, error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -87,7 +89,7 @@ func (r Request) check() error {
 		return fmt.Errorf("run: %d chains of %d elements: want at least 1 of each", r.N, r.Dim)
 	}
 	if r.Known != nil && !r.Known.Fits(r.Dim) {
-		return fmt.Errorf("run: the known part is not of samples of %d elements", r.Dim)
+		return fmt.Errorf("run: the known part does not fit samples of %d elements", r.Dim)
 	}
 	if r.Guide != nil {
 		if err := r.Guide.Validate(); err != nil {
@@ -103,7 +105,7 @@ func (r Request) check() error {
 	return r.Prior.Validate()
 }
 
-// runBlock takes all rows, which follow one plan in step, to its end.
+// runBlock advances all rows to the end of the plan. All rows follow the same plan and are at the same step.
 func runBlock(ctx context.Context, m Model, b *Block, r Request, first int) error {
 	if r.Observe != nil {
 		r.Observe(0, b.x)

@@ -2,7 +2,6 @@ package sampling
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -11,7 +10,7 @@ import (
 	"testing"
 )
 
-// square is the start of the toy experiments (ncsn's ToyRunner): uniform on [-8, 8]².
+// square is the initial distribution of the toy experiments (ncsn's ToyRunner): uniform on [-8, 8]².
 var square = Prior{Kind: PriorUniform, Low: -8, High: 8}
 
 func geometric(t testing.TB, first, last float64, levels int) Schedule {
@@ -23,7 +22,7 @@ func geometric(t testing.TB, first, last float64, levels int) Schedule {
 	return s
 }
 
-func draw(t testing.TB, m Model, plan Plan, err error, r Request) []float32 {
+func mustRun(t testing.TB, m Model, plan Plan, err error, r Request) []float32 {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +41,7 @@ func draw(t testing.TB, m Model, plan Plan, err error, r Request) []float32 {
 	return x
 }
 
-// gaussian is the exact score of N(0, v + σ²) in every element.
+// gaussian returns the exact score of N(0, v + σ²) in every element.
 func gaussian(v float64) Model {
 	return ModelFunc(func(_ context.Context, dst, x, sigma []float32) error {
 		dim := len(x) / len(sigma)
@@ -62,26 +61,26 @@ func variance(x []float32) float64 {
 	return sum / float64(len(x))
 }
 
-// TestStationaryVariance checks the closed form of a discretised Langevin chain on N(0, s²): s²/(1 - q/2) with
-// q = a/s². The three settings are those of the toys, of NCSN's images and of NCSNv2's.
+// TestStationaryVariance checks the closed form for a discretised Langevin chain on N(0, s²): s²/(1 - q/2) with
+// q = a/s². The three settings are those of the toys, of NCSN's images and of NCSNv2's images.
 func TestStationaryVariance(t *testing.T) {
 	for _, test := range []struct{ sigma, step, want float64 }{
 		{1, 0.05, 1.0256}, {0.01, 2e-5, 1.1111}, {0.01, 6.2e-6, 1.0320},
 	} {
 		plan, err := Langevin{Sigma: test.sigma, Steps: 400, StepSize: test.step}.Plan()
 		start := Prior{Kind: PriorNormal, Std: test.sigma}
-		x := draw(t, gaussian(0), plan, err, Request{Prior: start, Dim: 16, N: 2500, Seed: 1})
+		x := mustRun(t, gaussian(0), plan, err, Request{Prior: start, Dim: 16, N: 2500, Seed: 1})
 		ratio := variance(x) / (test.sigma * test.sigma)
 		// 40,000 independent elements: the standard error of a variance is √(2/40000) = 0.7 % of it.
 		if math.Abs(ratio-test.want) > 4*0.0071*test.want {
-			t.Errorf("step %g at sigma %g: variance ratio %.4f, want %.4f ± 0.03", test.step, test.sigma, ratio, test.want)
+			t.Errorf("step %g at sigma %g: variance ratio %.4f, want %.4f ± 0.03",
+				test.step, test.sigma, ratio, test.want)
 		}
 	}
 }
 
-// TestAnnealedLevelVariance follows the variance through a schedule by its exact recursion,
-// v' = (1 - a_i/(1 + σ_i²))² v + 2a_i, for data of variance 1, and through the denoising step,
-// v' = (1 - σ²/(1 + σ²))² v.
+// TestAnnealedLevelVariance compares the variance of chains on data of variance 1 with its exact recursion:
+// v' = (1 - a_i/(1 + σ_i²))² v + 2a_i for a step, and v' = (1 - σ²/(1 + σ²))² v for the denoising step.
 func TestAnnealedLevelVariance(t *testing.T) {
 	a := AnnealedLangevin{Schedule: geometric(t, 20, 0.5, 12), StepsPerLevel: 3, StepLR: 0.02}
 	for _, denoise := range []bool{false, true} {
@@ -98,15 +97,17 @@ func TestAnnealedLevelVariance(t *testing.T) {
 			want *= math.Pow(1-0.25/1.25, 2)
 		}
 		plan, err := a.Plan()
-		x := draw(t, gaussian(1), plan, err, Request{Prior: Prior{Kind: PriorNormal, Std: 3}, Dim: 16, N: 5000, Seed: 2})
+		x := mustRun(t, gaussian(1), plan, err, Request{Prior: Prior{Kind: PriorNormal, Std: 3}, Dim: 16, N: 5000,
+			Seed: 2})
 		if got := variance(x); math.Abs(got-want) > 4*0.005*want {
 			t.Errorf("denoise %v: variance %.4f, want %.4f ± 2 %%", denoise, got, want)
 		}
 	}
 }
 
-// TestConsistentNoise follows the variance of chains whose data are a single point: every step leaves it at the square of
-// the sigma that it leads to, where Langevin dynamics leaves more. Jolicoeur-Martineau et al. (2021), proposition 1.
+// TestConsistentNoise computes the variance of chains whose data are a single point. Every step leaves it at the square
+// of the sigma that the step leads to, whereas Langevin dynamics leaves more. Jolicoeur-Martineau et al. (2021),
+// proposition 1.
 func TestConsistentNoise(t *testing.T) {
 	a := AnnealedLangevin{Schedule: geometric(t, 10, 0.01, 90), StepsPerLevel: 4, StepLR: 1.5e-5, Consistent: true}
 	plan, err := a.Plan()
@@ -131,9 +132,9 @@ func TestConsistentNoise(t *testing.T) {
 	}
 }
 
-// TestTwoGaussianWeights reproduces the paper's toy experiment with exact scores (figure 3 of Song & Ermon 2019):
-// plain Langevin finds half and half, annealed Langevin nearly the true 0.8. The expected numbers were computed
-// independently by Monte Carlo; tolerances are four standard errors of both.
+// TestTwoGaussianWeights reproduces the paper's toy experiment with exact scores (figure 3 of Song & Ermon 2019). Plain
+// Langevin puts half of the samples in each mode. Annealed Langevin puts nearly the true 0.8 in the first. The expected
+// numbers were computed independently by Monte Carlo. The tolerances are four standard errors of both.
 func TestTwoGaussianWeights(t *testing.T) {
 	m := TwoGaussians()
 	langevin, err1 := Langevin{Sigma: 1, Steps: 1000, StepSize: 0.05}.Plan()
@@ -152,7 +153,7 @@ func TestTwoGaussianWeights(t *testing.T) {
 		name             string
 		plan             Plan
 		n                int
-		weight, variance float64 // 0 variance: not checked
+		weight, variance float64 // a variance of 0 is not checked
 	}{
 		{"langevin", langevin, 6000, 0.502, 1.028},
 		{"annealed L=10", ten, 6000, 0.785, 1.030},
@@ -162,7 +163,7 @@ func TestTwoGaussianWeights(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			x := draw(t, m.Annealed(), test.plan, err, Request{Seed: 1, N: test.n})
+			x := mustRun(t, m.Annealed(), test.plan, err, Request{Seed: 1, N: test.n})
 			se := math.Sqrt(test.weight * (1 - test.weight) / float64(test.n))
 			if w := m.Shares(x)[0]; math.Abs(w-test.weight) > 4.5*se {
 				t.Errorf("weight at (5,5) is %.4f, want %.3f ± %.3f", w, test.weight, 4.5*se)
@@ -174,7 +175,7 @@ func TestTwoGaussianWeights(t *testing.T) {
 	}
 }
 
-// spread is the per-axis variance about the nearest mean.
+// spread returns the variance per axis about the nearest mean.
 func spread(m Mixture, x []float32) float64 {
 	var sum float64
 	for i := 0; i < len(x); i += 2 {
@@ -183,8 +184,8 @@ func spread(m Mixture, x []float32) float64 {
 	return sum / float64(len(x))
 }
 
-// TestRingFromACorner is the experiment that shows what annealing is for: from [6, 8]² plain Langevin never leaves
-// the two or three modes it meets, annealed Langevin fills all eight.
+// TestRingFromACorner shows what annealing is for. From [6, 8]² plain Langevin never leaves the two or three nearest
+// modes, whereas annealed Langevin fills all eight.
 func TestRingFromACorner(t *testing.T) {
 	m, err := Ring(8, 5, 0.5, nil)
 	if err != nil {
@@ -193,7 +194,7 @@ func TestRingFromACorner(t *testing.T) {
 	corner := Prior{Kind: PriorUniform, Low: 6, High: 8}
 	const n = 2000
 	langevin, err := Langevin{Sigma: 0.5, Steps: 1000, StepSize: 0.0125}.Plan()
-	x := draw(t, m.Annealed(), langevin, err, Request{Prior: corner, N: n, Seed: 1})
+	x := mustRun(t, m.Annealed(), langevin, err, Request{Prior: corner, N: n, Seed: 1})
 	want := []float64{0.026, 0.951, 0.023, 0, 0, 0, 0, 0}
 	for k, share := range m.Shares(x) {
 		if se := math.Sqrt(want[k] * (1 - want[k]) / n); math.Abs(share-want[k]) > 4.5*se {
@@ -201,7 +202,7 @@ func TestRingFromACorner(t *testing.T) {
 		}
 	}
 	annealed, err := AnnealedLangevin{Schedule: geometric(t, 20, 0.5, 15), StepsPerLevel: 100, StepLR: 0.0125}.Plan()
-	x = draw(t, m.Annealed(), annealed, err, Request{Prior: corner, N: n, Seed: 1})
+	x = mustRun(t, m.Annealed(), annealed, err, Request{Prior: corner, N: n, Seed: 1})
 	for k, share := range m.Shares(x) {
 		if math.Abs(share-0.125) > 4.5*0.0074 {
 			t.Errorf("annealed Langevin puts %.3f in mode %d, want 0.125 ± 0.033", share, k)
@@ -209,13 +210,14 @@ func TestRingFromACorner(t *testing.T) {
 	}
 }
 
-// TestNeighboursDoNotMatter: a chain's bits are the same alone, in a crowd, and in any part of a request.
+// TestNeighboursDoNotMatter: a chain has the same bits alone, among many chains, and in any part of a request.
 func TestNeighboursDoNotMatter(t *testing.T) {
 	m := TwoGaussians()
-	plan, err := AnnealedLangevin{Schedule: geometric(t, 10, 1, 5), StepsPerLevel: 4, StepLR: 0.05, Denoise: true}.Plan()
-	crowd := draw(t, m, plan, err, Request{Seed: 9, FirstChain: 100, N: 700})
+	plan, err := AnnealedLangevin{Schedule: geometric(t, 10, 1, 5), StepsPerLevel: 4, StepLR: 0.05,
+		Denoise: true}.Plan()
+	crowd := mustRun(t, m, plan, err, Request{Seed: 9, FirstChain: 100, N: 700})
 	for _, i := range []int{0, 1, 255, 256, 699} {
-		alone := draw(t, m, plan, err, Request{Seed: 9, FirstChain: 100 + uint64(i), N: 1})
+		alone := mustRun(t, m, plan, err, Request{Seed: 9, FirstChain: 100 + uint64(i), N: 1})
 		if !slices.Equal(alone, crowd[2*i:2*i+2]) {
 			t.Errorf("chain %d alone is %v, in a crowd %v", i, alone, crowd[2*i:2*i+2])
 		}
@@ -234,11 +236,12 @@ func TestStepFormula(t *testing.T) {
 		if random.IntN(3) == 0 {
 			s.C = 0
 		}
-		x, h, score, z := []float32{v(), v(), v()}, []float32{v(), v(), v()}, []float32{v(), v(), v()}, make([]float32, 3)
+		x, h, score, z := []float32{v(), v(), v()}, []float32{v(), v(), v()}, []float32{v(), v(), v()},
+			make([]float32, 3)
 		oldX, oldH := slices.Clone(x), slices.Clone(h)
 		Noise{Seed: random.Uint64(), Chain: 3}.Normal(z, 17)
 		if !s.apply(x, h, score, z) {
-			t.Fatal("a finite step was called divergent")
+			t.Fatal("a finite step was reported as divergent")
 		}
 		for i := range x {
 			f := func(a, b float32) float64 { return float64(a) * float64(b) }
@@ -254,7 +257,7 @@ func TestStepFormula(t *testing.T) {
 	}
 }
 
-// TestCorrector checks the Langevin corrector's step against its definition, with the norm of the row's own score.
+// TestCorrector compares the Langevin corrector's step with its definition, with the norm of the row's own score.
 func TestCorrector(t *testing.T) {
 	s := Step{Sigma: 1, SNR: 0.16, A: 0.9}
 	x, score, z := []float32{1, 2, 3}, []float32{-3, 0, 4}, make([]float32, 3)
@@ -283,12 +286,13 @@ func TestDivergence(t *testing.T) {
 	}
 	_, err = Run(t.Context(), explode, Request{Plan: plan, Prior: square, Dim: 2, FirstChain: 7, N: 3})
 	var diverged *DivergedError
-	if !errors.As(err, &diverged) || !errors.Is(err, ErrDiverged) || diverged.Chain != 7 || diverged.Step != 1 || diverged.Sigma != 2 {
+	if !errors.As(err, &diverged) || !errors.Is(err, ErrDiverged) || *diverged != (DivergedError{7, 1, 2}) {
 		t.Errorf("got %v, want chain 7 to diverge at step 1, sigma 2", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Run(ctx, gaussian(1), Request{Plan: plan, Prior: square, Dim: 2, N: 1}); !errors.Is(err, context.Canceled) {
+	_, err = Run(ctx, gaussian(1), Request{Plan: plan, Prior: square, Dim: 2, N: 1})
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("with a cancelled context: %v", err)
 	}
 }
@@ -298,15 +302,13 @@ func TestBadSettings(t *testing.T) {
 	schedule := geometric(t, 10, 1, 3)
 	plans := map[string]func() (Plan, error){}
 	for _, v := range []float64{nan, inf, 0, -1} {
-		plans[fmt.Sprint("sigma ", v)] = func() (Plan, error) { return Langevin{Sigma: v, Steps: 1, StepSize: 1}.Plan() }
-		plans[fmt.Sprint("step_size ", v)] = func() (Plan, error) { return Langevin{Sigma: 1, Steps: 1, StepSize: v}.Plan() }
-		plans[fmt.Sprint("step_lr ", v)] = func() (Plan, error) {
-			return AnnealedLangevin{Schedule: schedule, StepsPerLevel: 1, StepLR: v}.Plan()
-		}
+		plans[fmt.Sprint("sigma ", v)] = Langevin{Sigma: v, Steps: 1, StepSize: 1}.Plan
+		plans[fmt.Sprint("step_size ", v)] = Langevin{Sigma: 1, Steps: 1, StepSize: v}.Plan
+		plans[fmt.Sprint("step_lr ", v)] = AnnealedLangevin{Schedule: schedule, StepsPerLevel: 1, StepLR: v}.Plan
 	}
-	plans["steps 0"] = func() (Plan, error) { return Langevin{Sigma: 1, StepSize: 1}.Plan() }
-	plans["steps_per_level 0"] = func() (Plan, error) { return AnnealedLangevin{Schedule: schedule, StepLR: 1}.Plan() }
-	plans["sigmas none"] = func() (Plan, error) { return AnnealedLangevin{StepsPerLevel: 1, StepLR: 1}.Plan() }
+	plans["steps 0"] = Langevin{Sigma: 1, StepSize: 1}.Plan
+	plans["steps_per_level 0"] = AnnealedLangevin{Schedule: schedule, StepLR: 1}.Plan
+	plans["sigmas none"] = AnnealedLangevin{StepsPerLevel: 1, StepLR: 1}.Plan
 	for name, plan := range plans {
 		var field *FieldError
 		if _, err := plan(); !errors.As(err, &field) || field.Field+" " != name[:len(field.Field)+1] {
@@ -321,7 +323,10 @@ func TestBadSettings(t *testing.T) {
 			t.Errorf("schedule %v was accepted", sigmas)
 		}
 	}
-	for _, p := range []Prior{{}, {Kind: "cauchy"}, {Kind: PriorUniform}, {Kind: PriorUniform, Low: 1, High: nan}, {Kind: PriorNormal}, {Kind: PriorNormal, Std: inf}} {
+	for _, p := range []Prior{
+		{}, {Kind: "cauchy"}, {Kind: PriorUniform}, {Kind: PriorUniform, Low: 1, High: nan},
+		{Kind: PriorNormal}, {Kind: PriorNormal, Std: inf},
+	} {
 		if p.Validate() == nil {
 			t.Errorf("prior %+v was accepted", p)
 		}
@@ -339,7 +344,7 @@ func TestBadSettings(t *testing.T) {
 	}
 }
 
-// TestSchedules compares with the ladders that the papers' settings give.
+// TestSchedules compares with the sigmas of the papers' settings.
 func TestSchedules(t *testing.T) {
 	near := func(name string, got Schedule, want ...float64) {
 		t.Helper()
@@ -349,7 +354,8 @@ func TestSchedules(t *testing.T) {
 			}
 		}
 	}
-	near("NCSN", geometric(t, 1, 0.01, 10), 1, 0.599484, 0.359381, 0.215443, 0.129155, 0.0774264, 0.0464159, 0.0278256, 0.0166810, 0.01)
+	near("NCSN", geometric(t, 1, 0.01, 10), 1, 0.599484, 0.359381, 0.215443, 0.129155, 0.0774264, 0.0464159, 0.0278256,
+		0.0166810, 0.01)
 	near("toy", geometric(t, 20, 1, 10), 20, 14.3374, 10.2781, 7.36806, 5.28195, 3.78648, 2.71442, 1.94589, 1.39495, 1)
 	linear, err := Linear(4, 1, 4)
 	if err != nil {
@@ -364,17 +370,11 @@ func TestSchedules(t *testing.T) {
 	if karras.Last() != 0.002 || karras.Nearest(1e9) != 0 || linear.Nearest(2.1) != 2 {
 		t.Error("wrong end, or wrong nearest level")
 	}
-	text, err := json.Marshal(linear)
-	var back Schedule
-	if err != nil || json.Unmarshal(text, &back) != nil || !slices.Equal(back.Sigmas(), []float64{4, 3, 2, 1}) {
-		t.Errorf("JSON %s read back as %v", text, back.Sigmas())
-	}
-	if json.Unmarshal([]byte(`[1,2]`), &back) == nil {
-		t.Error("an increasing schedule was read from JSON")
-	}
+
 }
 
-// TestMixtureScore compares the score with finite differences of the log density, and the density's integral with 1.
+// TestMixtureScore compares the score with finite differences of the log density, and the integral of the density with
+// 1.
 func TestMixtureScore(t *testing.T) {
 	ring, err := Ring(5, 4, 0.7, []float64{8, 1, 1, 2, 3})
 	if err != nil {
@@ -386,7 +386,8 @@ func TestMixtureScore(t *testing.T) {
 			x := []float64{float64(float32(random.Float64()*24 - 12)), float64(float32(random.Float64()*24 - 12))}
 			sigma := float32(math.Exp(random.Float64()*5 - 2))
 			var got [2]float32
-			if err := m.Score(t.Context(), got[:], []float32{float32(x[0]), float32(x[1])}, []float32{sigma}); err != nil {
+			point := []float32{float32(x[0]), float32(x[1])}
+			if err := m.Score(t.Context(), got[:], point, []float32{sigma}); err != nil {
 				t.Fatal(err)
 			}
 			for j := range x {
@@ -439,7 +440,7 @@ func TestMixtureSample(t *testing.T) {
 	}
 }
 
-// TestObserve: the states seen are those before the first step and after each, and the last is the result.
+// TestObserve: Observe sees the state before the first step and after each step. The last state is the result.
 func TestObserve(t *testing.T) {
 	plan, err := Langevin{Sigma: 1, Steps: 5, StepSize: 0.1}.Plan()
 	if err != nil {
@@ -448,12 +449,14 @@ func TestObserve(t *testing.T) {
 	var steps []int
 	var last []float32
 	start := []float32{1, 2, 3, 4}
-	x, err := Run(t.Context(), TwoGaussians(), Request{Plan: plan, Dim: 2, N: 2, Start: start, Observe: func(step int, x []float32) {
+	observe := func(step int, x []float32) {
 		steps = append(steps, step)
 		if last = slices.Clone(x); step == 0 && !slices.Equal(x, start) {
 			t.Errorf("first state %v, want the start %v", x, start)
 		}
-	}})
+	}
+	r := Request{Plan: plan, Dim: 2, N: 2, Start: start, Observe: observe}
+	x, err := Run(t.Context(), TwoGaussians(), r)
 	if err != nil || !slices.Equal(steps, []int{0, 1, 2, 3, 4, 5}) || !slices.Equal(last, x) {
 		t.Errorf("observed steps %v ending in %v, result %v, error %v", steps, last, x, err)
 	}

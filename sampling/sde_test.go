@@ -1,14 +1,14 @@
 package sampling
 
 import (
-	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 )
 
-// TestSDEMoments follows the exact law of Euler-Maruyama paths of each process forward in time, as an infinite number
-// of them would be distributed, m' = (1 + f·dt)·m and v' = (1 + f·dt)²·v + g²·dt, and compares with Mean and Std.
+// TestSDEMoments compares Mean and Std with the exact moments of Euler-Maruyama paths of each process forward in time:
+// m' = (1 + f·dt)·m and v' = (1 + f·dt)²·v + g²·dt.
 func TestSDEMoments(t *testing.T) {
 	const steps = 200_000
 	for _, process := range []Process{VE, VP, SubVP} {
@@ -32,11 +32,12 @@ func TestSDEMoments(t *testing.T) {
 func checkMoments(t *testing.T, s SDE, at, mean, v float64) {
 	t.Helper()
 	if math.Abs(s.Mean(at)/mean-1) > 1e-3 || math.Abs(s.Std(at)/math.Sqrt(v)-1) > 1e-3 {
-		t.Errorf("%v at t = %g: mean %.5g and std %.5g, paths have %.5g and %.5g", s.Process, at, s.Mean(at), s.Std(at), mean, math.Sqrt(v))
+		t.Errorf("%v at t = %g: mean %.5g and std %.5g, paths have %.5g and %.5g",
+			s.Process, at, s.Mean(at), s.Std(at), mean, math.Sqrt(v))
 	}
 }
 
-// TestSDEDiscretisation: the discrete σ_k and β_k span the same noise as the continuous process.
+// TestSDEDiscretisation: the discrete σ_k and β_k cover the same noise as the continuous process.
 func TestSDEDiscretisation(t *testing.T) {
 	const n = 1000
 	ve, vp := PaperSDE(VE), PaperSDE(VP)
@@ -77,11 +78,13 @@ func TestSDEPrior(t *testing.T) {
 func TestBadSDE(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for field, bad := range map[string][]SDE{
-		"process":   {{}, {Process: 4}, {Process: -1}},
-		"sigma_min": {{Process: VE, SigmaMax: 1}, {Process: VE, SigmaMin: nan, SigmaMax: 1}, {Process: VE, SigmaMin: -1, SigmaMax: 1}},
-		"sigma_max": {{Process: VE, SigmaMin: 1, SigmaMax: 1}, {Process: VE, SigmaMin: 1, SigmaMax: inf}, {Process: VE, SigmaMin: 1, SigmaMax: nan}},
-		"beta_min":  {{Process: VP, BetaMax: 1}, {Process: SubVP, BetaMin: inf, BetaMax: 1}},
-		"beta_max":  {{Process: VP, BetaMin: 1, BetaMax: 0.5}, {Process: SubVP, BetaMin: 1, BetaMax: nan}},
+		"process": {{}, {Process: 4}, {Process: -1}},
+		"sigma_min": {{Process: VE, SigmaMax: 1}, {Process: VE, SigmaMin: nan, SigmaMax: 1},
+			{Process: VE, SigmaMin: -1, SigmaMax: 1}},
+		"sigma_max": {{Process: VE, SigmaMin: 1, SigmaMax: 1}, {Process: VE, SigmaMin: 1, SigmaMax: inf},
+			{Process: VE, SigmaMin: 1, SigmaMax: nan}},
+		"beta_min": {{Process: VP, BetaMax: 1}, {Process: SubVP, BetaMin: inf, BetaMax: 1}},
+		"beta_max": {{Process: VP, BetaMin: 1, BetaMax: 0.5}, {Process: SubVP, BetaMin: 1, BetaMax: nan}},
 	} {
 		for _, s := range bad {
 			var f *FieldError
@@ -92,31 +95,28 @@ func TestBadSDE(t *testing.T) {
 	}
 }
 
-// TestWords: settings that are one of a few words read back from text what they write, and nothing else.
+// TestWords: named values are written as their words. A process reads back from its word and from nothing else.
 func TestWords(t *testing.T) {
-	type settings struct {
-		Process   Process
-		Predictor Predictor
-		Corrector Corrector
-		Method    FlowMethod
-	}
-	want := settings{SubVP, Ancestral, AnnealedCorrector, FlowMultistep}
-	text, err := json.Marshal(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const words = `{"Process":"sub_vp","Predictor":"ancestral","Corrector":"annealed_langevin","Method":"multistep"}`
-	var back settings
-	if err := json.Unmarshal(text, &back); err != nil || back != want || string(text) != words {
-		t.Errorf("%s read back as %+v, error %v", text, back, err)
-	}
-	for _, bad := range []string{`{"Process":""}`, `{"Process":"smld"}`, `{"Predictor":"EULER_MARUYAMA"}`, `{"Corrector":"ald"}`, `{"Method":"rk4"}`} {
-		var f *FieldError
-		if err := json.Unmarshal([]byte(bad), &back); !errors.As(err, &f) {
-			t.Errorf("%s: %v, want a FieldError", bad, err)
+	for want, setting := range map[string]fmt.Stringer{
+		"sub_vp": SubVP, "ancestral": Ancestral, "annealed_langevin": AnnealedCorrector, "multistep": FlowMultistep,
+		"7": FlowMethod(7),
+	} {
+		if got := setting.String(); got != want {
+			t.Errorf("%#v is written %q, want %q", setting, got, want)
 		}
 	}
-	if _, err := json.Marshal(settings{}); err == nil {
-		t.Error("a process that is none was written")
+	var back Process
+	text, err := SubVP.MarshalText()
+	if err != nil || back.UnmarshalText(text) != nil || back != SubVP || string(text) != "sub_vp" {
+		t.Errorf("%s read back as %v, error %v", text, back, err)
+	}
+	for _, bad := range []string{"", "smld", "VE"} {
+		var f *FieldError
+		if err := back.UnmarshalText([]byte(bad)); !errors.As(err, &f) {
+			t.Errorf("%q: %v, want a FieldError", bad, err)
+		}
+	}
+	if _, err := Process(0).MarshalText(); err == nil {
+		t.Error("the zero process was written")
 	}
 }

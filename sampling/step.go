@@ -5,20 +5,20 @@ import (
 	"math"
 )
 
-// Step is one row of a [Plan]: where the score is wanted and what is done with it. With s the score at (x, Sigma), z
+// Step is one row of a [Plan]. It says where to evaluate the score and how to use it. With s the score at (x, Sigma), z
 // the chain's own N(0, I) noise and h its history slot, which starts at zero,
 //
 //	x' = X·x + A·s + G·h + C·z
 //	h' = H·h + F·s + E·x
 //
-// Every sampler with a fixed number of steps is a list of these: X carries the drift of variance-preserving
-// processes, h the earlier slope of Heun's and multistep rules. A step whose G, H, F and E are all zero leaves h
-// alone.
+// Every sampler with a fixed number of steps is a list of these. X carries the drift of variance-preserving processes.
+// The history h carries the earlier slope of Heun's rule and of multistep rules. A step whose G, H, F and E are all
+// zero does not change h.
 //
-// SNR > 0 makes the step a Langevin corrector (Song et al. 2021, algorithms 4 and 5) instead: with
-// e = 2·A·(SNR·√D/‖s‖)², D elements in a row, x' = x + e·s + √(2e)·z, and h is left alone. The papers' code has the
-// mean over the batch of ‖z‖ and of ‖s‖; here the score's norm is the row's own, so that a chain's step does not depend
-// on its neighbours, and √D stands for ‖z‖, as the paper advises for small batches.
+// If SNR > 0, the step is a Langevin corrector instead (Song et al. 2021, algorithms 4 and 5). With
+// e = 2·A·(SNR·√D/‖s‖)² and D elements in a row, it computes x' = x + e·s + √(2e)·z and does not change h. The papers'
+// code uses the mean over the batch of ‖z‖ and of ‖s‖. Here ‖s‖ is the norm of the row's own score, so a chain's step
+// does not depend on other chains. √D replaces ‖z‖, as the paper advises for small batches.
 type Step struct {
 	Sigma      float32
 	X, A, G, C float32
@@ -27,10 +27,10 @@ type Step struct {
 	Level      int32 // index in the noise schedule, for progress and previews
 }
 
-// Plan is a compiled sampler: its steps in order. A Plan is not changed once made and may be shared.
+// Plan is a compiled sampler: its steps in order. A Plan is never changed after it is made, so it may be shared.
 type Plan []Step
 
-// NFE is the number of score evaluations that the plan spends on a chain.
+// NFE returns the number of score evaluations that the plan spends on a chain.
 func (p Plan) NFE() int { return len(p) }
 
 // UsesHistory reports whether any step reads or writes the history slot.
@@ -43,8 +43,8 @@ func (p Plan) UsesHistory() bool {
 	return false
 }
 
-// Validate reports the first step that no chain could take: a sigma that is not finite and positive, or a
-// coefficient that is not finite.
+// Validate returns an error for the first step that no chain could take: its sigma is not finite and positive, or a
+// coefficient is not finite.
 func (p Plan) Validate() error {
 	if len(p) == 0 {
 		return fmt.Errorf("plan: no steps: want at least one")
@@ -69,7 +69,8 @@ func (s *Step) history() bool { return s.G != 0 || s.H != 0 || s.F != 0 || s.E !
 // noisy reports whether the step uses z.
 func (s *Step) noisy() bool { return s.C != 0 || s.SNR > 0 }
 
-// apply performs the step on one row and reports whether x is still finite. z is the row's noise if the step uses it.
+// apply performs the step on one row. It reports whether x is still finite. z is the row's noise, if the step uses
+// noise.
 func (s *Step) apply(x, h, score, z []float32) (ok bool) {
 	switch {
 	case s.SNR > 0:
@@ -87,7 +88,7 @@ func (s *Step) drift(x, score []float32) bool {
 	for i, v := range x {
 		v = float32(s.X*v) + float32(s.A*score[i])
 		x[i] = v
-		sum += v - v // NaN as soon as one v is not finite, and 0 otherwise
+		sum += v - v // 0 while every v is finite, NaN from the first that is not
 	}
 	return sum == 0
 }

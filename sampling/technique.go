@@ -8,16 +8,16 @@ import (
 	"slices"
 )
 
-// This file holds techniques 1, 2 and 4 of NCSNv2 (Song & Ermon 2020, arXiv 2006.09011, sections 3.1, 3.2 and 4.2):
-// how the noise schedule and the step size of annealed Langevin dynamics follow from the data, their dimension and
-// the budget.
+// This file implements techniques 1, 2 and 4 of NCSNv2 (Song & Ermon 2020, arXiv 2006.09011, sections 3.1, 3.2 and
+// 4.2). They derive the noise schedule and the step size of annealed Langevin dynamics from the data, their dimension
+// and the budget.
 
-// MaxDistance is technique 1, the first sigma: the largest Euclidean distance between two rows of data, row-major with
-// rows of dim elements. Of more than most rows it looks at most of them, chosen by seed without replacement; 0 looks
-// at all. The paper takes 10,000 of more than 60,000.
+// MaxDistance computes the first sigma by technique 1: the largest Euclidean distance between two rows of data. data is
+// row-major with dim elements in a row. If there are more than most rows, it compares only most of them, chosen by seed
+// without replacement. most = 0 compares all. The paper chooses 10,000 rows from more than 60,000.
 //
-// Time is at worst that of all pairs. Pairs that cannot be the farthest, by their distances from the mean, are not
-// measured.
+// In the worst case the time is quadratic in the number of rows. MaxDistance skips pairs whose distances from the mean
+// prove that they are not the farthest.
 func MaxDistance(data []float32, dim, most int, seed uint64) (float64, error) {
 	if dim < 1 || len(data)%dim != 0 || len(data) < 2*dim {
 		return 0, fmt.Errorf("max distance: %d elements in rows of %d: want at least 2 whole rows", len(data), dim)
@@ -30,7 +30,7 @@ func MaxDistance(data []float32, dim, most int, seed uint64) (float64, error) {
 	if most > 0 && most < n {
 		order = order[:most]
 	}
-	points := make([]remote, len(order))
+	points := make([]point, len(order))
 	for i, row := range order {
 		points[i].x = data[row*dim : (row+1)*dim]
 	}
@@ -40,14 +40,15 @@ func MaxDistance(data []float32, dim, most int, seed uint64) (float64, error) {
 	return 0, fmt.Errorf("max distance: the data are not all finite")
 }
 
-// remote is a point and its distance from the mean of all.
-type remote struct {
+// point is a row of data and its distance from the mean of all rows.
+type point struct {
 	x      []float32
 	radius float64
 }
 
-// farthest visits pairs from the outermost points inwards and stops where no two radii add up to the best.
-func farthest(points []remote) float64 {
+// farthest returns the largest distance between two points, or NaN if a point is not finite. It visits pairs from the
+// outermost points inwards and stops when no two remaining radii add up to the best distance.
+func farthest(points []point) float64 {
 	mean := make([]float64, len(points[0].x))
 	for _, p := range points {
 		for j, v := range p.x {
@@ -60,7 +61,7 @@ func farthest(points []remote) float64 {
 			return math.NaN()
 		}
 	}
-	slices.SortFunc(points, func(a, b remote) int { return cmp.Compare(b.radius, a.radius) })
+	slices.SortFunc(points, func(a, b point) int { return cmp.Compare(b.radius, a.radius) })
 	best, x := 0.0, mean
 	for i, p := range points {
 		if 2*p.radius < best {
@@ -79,8 +80,9 @@ func farthest(points []remote) float64 {
 	return best
 }
 
-// Overlap is C of technique 2: how much of the radius of N(0, σ²I) in dim dimensions, which is near √dim·σ with
-// standard deviation σ/√2, falls within three standard deviations of the level ratio times coarser,
+// Overlap returns C of technique 2: how much the radii of two neighbouring levels overlap. The radius of N(0, σ²I) in
+// dim dimensions is near √dim·σ with standard deviation σ/√2. C is the probability that it falls within three standard
+// deviations of the radius at the next larger level,
 //
 //	C = Φ(√(2·dim)(γ - 1) + 3γ) - Φ(√(2·dim)(γ - 1) - 3γ)
 //
@@ -90,14 +92,17 @@ func Overlap(dim int, ratio float64) float64 {
 	return (math.Erfc((gap-3*ratio)/math.Sqrt2) - math.Erfc((gap+3*ratio)/math.Sqrt2)) / 2
 }
 
-// LevelRatio is technique 2: the ratio γ > 1 of neighbouring sigmas at which levels overlap by the given C, in dim
-// dimensions. The paper recommends about 0.5; its published schedules have 0.567. Below 5 dimensions every ratio
-// overlaps almost fully, and there is no answer.
+// LevelRatio solves technique 2: it returns the ratio γ > 1 of neighbouring sigmas at which levels overlap by the given
+// C in dim dimensions. The paper recommends about 0.5; its published schedules have 0.567. Below 5 dimensions every
+// ratio overlaps almost completely and there is no answer.
 func LevelRatio(dim int, overlap float64) (float64, error) {
 	if dim < 5 {
-		return 0, &FieldError{Field: "dim", Given: dim, Want: "at least 5: below, levels overlap at any ratio"}
+		return 0, &FieldError{
+			Field: "dim", Given: dim, Want: "at least 5: in fewer dimensions levels overlap at any ratio",
+		}
 	}
-	// Overlap rises from its value at 1, has one maximum and falls to 0: below that value it has one solution.
+	// Overlap rises from its value at 1 to its only maximum and then falls to 0. A value below Overlap(dim, 1) is
+	// reached once.
 	if most := Overlap(dim, 1); !(overlap > 0 && overlap < most) {
 		return 0, &FieldError{Field: "overlap", Given: overlap, Want: fmt.Sprintf("above 0 and below %.4f", most)}
 	}
@@ -115,8 +120,8 @@ func LevelRatio(dim int, overlap float64) (float64, error) {
 	return 1 + high, nil
 }
 
-// LevelCount is the number of levels, 1 + ln(first/last)/ln(ratio), of a geometric schedule. It is a whole number
-// only by chance: rounded up it keeps at least the overlap that the ratio was made for.
+// LevelCount returns the number of levels in a geometric schedule, 1 + ln(first/last)/ln(ratio). The result is rarely a
+// whole number. Rounded up, it gives at least the overlap for which the ratio was chosen.
 func LevelCount(first, last, ratio float64) (float64, error) {
 	switch {
 	case !finite(last) || last <= 0:
@@ -129,10 +134,10 @@ func LevelCount(first, last, ratio float64) (float64, error) {
 	return 1 + math.Log(first/last)/math.Log(ratio), nil
 }
 
-// LevelVariance is what technique 4 wants close to 1: the variance after steps Langevin updates at a level, in units of
-// σ_i², for data at one point and a chain that enters with the variance of the level before. With
-// q = ε/σ_L² it is (1 - q)^(2·steps)·(γ² - b) + b, where b = 2q/(1 - (1 - q)²) is the stationary value, the same at
-// every level and in every dimension. stepLR is ε, as in [AnnealedLangevin].
+// LevelVariance returns the quantity that technique 4 keeps close to 1: the variance after the given number of Langevin
+// steps at a level, in units of σ_i². The data are a single point, and the chain enters with the variance of the level
+// before. With q = ε/σ_L² the result is (1 - q)^(2·steps)·(γ² - b) + b, where b = 2q/(1 - (1 - q)²) is the stationary
+// value. It is the same at every level and in every dimension. stepLR is ε, as in [AnnealedLangevin].
 func LevelVariance(stepLR, last, ratio float64, steps int) float64 {
 	return levelVariance(stepLR/(last*last), ratio, steps)
 }
@@ -142,8 +147,8 @@ func levelVariance(q, ratio float64, steps int) float64 {
 	return math.Pow(1-q, 2*float64(steps))*(ratio*ratio-b) + b
 }
 
-// BestStepLR is technique 4: the ε at which [LevelVariance] is closest to 1, for steps updates at each level of a
-// geometric schedule with the given ratio that ends at last.
+// BestStepLR solves technique 4: it returns the ε at which [LevelVariance] is closest to 1, for the given number of
+// steps at each level of a geometric schedule with the given ratio that ends at last.
 func BestStepLR(last, ratio float64, steps int) (float64, error) {
 	switch {
 	case !finite(last) || last <= 0:
@@ -153,14 +158,15 @@ func BestStepLR(last, ratio float64, steps int) (float64, error) {
 	case steps < 1:
 		return 0, &FieldError{Field: "steps_per_level", Given: steps, Want: "at least 1"}
 	}
-	// The variance stays above 1, so the closest is the least. For few steps that is near q = γ² - 1, for many it is
-	// above 1/steps over a logarithm: the search starts well below both.
+	// The variance stays above 1, so the closest value is the smallest. With few steps the best q is near γ² - 1. With
+	// many it is above 1/steps divided by a logarithm. The search starts well below both.
 	low := math.Log(min(ratio*ratio-1, 1/float64(steps)) / 1000)
 	q := minimum(low, 0, func(lnq float64) float64 { return levelVariance(math.Exp(lnq), ratio, steps) })
 	return math.Exp(q) * last * last, nil
 }
 
-// minimum finds the least of f on [low, high]: the best of a grid, then golden sections about it.
+// minimum returns where f is smallest on [low, high]. It takes the best point of a grid and refines it by golden
+// sections.
 func minimum(low, high float64, f func(float64) float64) float64 {
 	const cells = 400
 	width, best := (high-low)/cells, low
@@ -171,7 +177,7 @@ func minimum(low, high float64, f func(float64) float64) float64 {
 	}
 	a, b := max(low, best-width), min(high, best+width)
 	for range 60 {
-		third := (b - a) * (math.Phi - 1) // of the golden ratio: 0.618
+		third := (b - a) * (math.Phi - 1) // 1 over the golden ratio, 0.618
 		if f(b-third) < f(a+third) {
 			b = a + third
 		} else {

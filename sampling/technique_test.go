@@ -8,8 +8,8 @@ import (
 )
 
 // TestTechniques reproduces the published schedules of NCSN and NCSNv2 and what the rules give for each: overlap and
-// variance as published, the best ε with its variance, and the schedule that C = 0.5 would have. NaN is not checked:
-// NCSN was made without the rules.
+// variance as published, the best ε with its variance, and the schedule for C = 0.5. NaN is not checked, because NCSN
+// was made without the rules.
 func TestTechniques(t *testing.T) {
 	nan := math.NaN()
 	for _, s := range []struct {
@@ -56,7 +56,7 @@ func TestTechniques(t *testing.T) {
 			}
 			near("ratio for C = 0.5", half, s.halfGamma, 6e-6)
 			near("levels for C = 0.5", levels, s.levelsOfHalf, 0.06)
-			if s.overlap > 0 { // and back: the published L from the published C
+			if s.overlap > 0 { // the reverse: the published L from the published C
 				ratio, err1 := LevelRatio(s.dim, s.overlap)
 				levels, err2 := LevelCount(s.first, last, ratio)
 				if err := errors.Join(err1, err2); err != nil {
@@ -68,7 +68,7 @@ func TestTechniques(t *testing.T) {
 	}
 }
 
-// TestLevelRatio solves for the overlap over all dimensions and overlaps that have a ratio.
+// TestLevelRatio inverts the overlap for all dimensions and overlaps that have a ratio.
 func TestLevelRatio(t *testing.T) {
 	for _, dim := range []int{5, 6, 10, 784, 1 << 20, 1 << 40} {
 		for _, overlap := range []float64{1e-300, 1e-12, 0.01, 0.5, 0.567, 0.99, 0.9972} {
@@ -83,8 +83,8 @@ func TestLevelRatio(t *testing.T) {
 	}
 }
 
-// TestLevelVariance compares the formula with a chain of updates, x' = x - a·x/σ² + √(2a)·z, and the best ε with its
-// neighbours.
+// TestLevelVariance compares the formula with a chain of updates, x' = x - a·x/σ² + √(2a)·z, and the best ε with
+// others.
 func TestLevelVariance(t *testing.T) {
 	for _, test := range []struct {
 		last, ratio float64
@@ -103,7 +103,8 @@ func TestLevelVariance(t *testing.T) {
 			t.Errorf("%+v: variance %.9f, updates give %.9f", test, got, v)
 		}
 		for factor := 0.05; factor < 20; factor *= 1.01 {
-			if other := best * factor; other < s2 && LevelVariance(other, test.last, test.ratio, test.steps) < got-1e-12 {
+			other := best * factor
+			if other < s2 && LevelVariance(other, test.last, test.ratio, test.steps) < got-1e-12 {
 				t.Errorf("%+v: step_lr %g is better than %g", test, other, best)
 			}
 		}
@@ -117,9 +118,9 @@ func TestMaxDistance(t *testing.T) {
 	Noise{Seed: 3}.Normal(circle, 0)
 	for i := range n {
 		if i%7 == 0 {
-			clouds[dim*i] += 9 // the farthest pair is not through the mean
+			clouds[dim*i] += 9 // the line of the farthest pair does not pass through the mean
 		}
-		// Every point is about as far from the mean: no pair is out of the question early.
+		// Every point has about the same distance from the mean, so no pair can be skipped early.
 		sin, cos := math.Sincos(2.4 * float64(i))
 		circle[dim*i] = float32(10*cos) + circle[dim*i]/10
 		circle[dim*i+1] = float32(10*sin) + circle[dim*i+1]/10
@@ -148,7 +149,7 @@ func TestMaxDistance(t *testing.T) {
 	}
 }
 
-// everyDistance looks at all pairs.
+// everyDistance compares all pairs.
 func everyDistance(data []float32, dim int) (most float64) {
 	for i := 0; i < len(data); i += dim {
 		for j := 0; j < i; j += dim {
