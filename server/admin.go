@@ -106,11 +106,11 @@ func (s *Server) states() []metrics.State {
 	var states []metrics.State
 	for _, loaded := range s.host.Ready() {
 		e, engine := loaded.Entry, loaded.Value
-		load := engine.Scheduler.Load()
+		stats := engine.Scheduler.Stats()
 		states = append(states, metrics.State{
 			Model: e.Name, Version: e.Version, Digest: e.Digest, Device: engine.Device, Requested: s.config.Device,
 			Runtime: s.runtime.Version(), Load: engine.LoadTime, Warm: engine.WarmTime,
-			Waiting: load.Waiting, Running: load.Running, Open: load.Jobs,
+			Waiting: stats.Waiting, Running: stats.Running, Open: stats.Jobs,
 		})
 		loaded.Release()
 	}

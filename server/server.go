@@ -40,7 +40,7 @@ type Server struct {
 	tracing *sdktrace.TracerProvider // nil if off
 	grpc    *grpc.Server
 	front   *front // nil without HTTP
-	turns   batch.Turns
+	cores   batch.Semaphore
 	workers int
 }
 
@@ -67,7 +67,7 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	if s.workers = c.Workers; s.workers == 0 {
 		s.workers = Workers(s.device.Device)
 	}
-	s.turns = batch.NewTurns(s.workers)
+	s.cores = batch.NewSemaphore(s.workers)
 	if s.host, err = host.New(repo, s.load, c.Models.Default, c.Models.Aliases...); err != nil {
 		return nil, errors.Join(err, repo.Close())
 	}
@@ -206,7 +206,7 @@ func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error
 	}
 	dim := file.Manifest.Dim()
 	schedule := Blocks(s.device.Device, s.workers, dim, network.session, network.wide)
-	schedule.Turns, schedule.Observer = s.turns, s.metrics.Scheduler(file.Name)
+	schedule.Cores, schedule.Observer = s.cores, s.metrics.Scheduler(file.Name)
 	schedule.MaxRows, schedule.MaxBytes = s.config.Limits.MaxOpenChains, s.config.Limits.MaxOpenBytes
 	engine := &rpc.Engine{
 		Scheduler: batch.New(network.session, dim, schedule),

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var prior = sampling.Prior{Kind: sampling.PriorUniform, Low: -8, High: 8}
 
-// annealed is a short plan: levels*perLevel steps.
+// annealed returns a short plan of levels*perLevel steps.
 func annealed(t testing.TB, levels, perLevel int) sampling.Plan {
 	t.Helper()
 	schedule, err := sampling.NewSchedule(1)
@@ -40,30 +40,30 @@ func annealed(t testing.TB, levels, perLevel int) sampling.Plan {
 	return plan
 }
 
-// start runs a scheduler over a model of 2-D points for one test and checks that it ends empty.
+// start runs a scheduler over a model of 2-D points for one test. It checks that the scheduler ends empty.
 func start(t testing.TB, m sampling.Model, config batch.Config) *batch.Scheduler {
 	s := batch.New(m, 2, config)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := s.Close(ctx); err != nil {
-			t.Errorf("close: %v, with %+v open", err, s.Load())
+			t.Errorf("close: %v, with %+v open", err, s.Stats())
 		}
-		if load := s.Load(); load != (batch.Load{}) {
-			t.Errorf("after close: %+v still open", load)
+		if stats := s.Stats(); stats != (batch.Stats{}) {
+			t.Errorf("after close: %+v still open", stats)
 		}
 	})
 	return s
 }
 
-// result is what a reader found.
+// result is what a reader received.
 type result struct {
 	x       []float32
 	frames  []*batch.Frame
 	dropped int
 }
 
-// read takes a job to its end.
+// read submits a job and reads it to its end.
 func read(ctx context.Context, s *batch.Scheduler, job batch.Job) (result, error) {
 	stream, err := s.Submit(ctx, job)
 	if err != nil {
@@ -100,7 +100,7 @@ func drain(stream *batch.Stream) (result, error) {
 	}
 }
 
-// alone is the reference: the same chains through the plain loop.
+// alone returns the reference: the same chains drawn by sampling.Run.
 func alone(t testing.TB, m sampling.Model, job batch.Job) []float32 {
 	t.Helper()
 	x, err := sampling.Run(context.Background(), m, sampling.Request{
@@ -113,8 +113,8 @@ func alone(t testing.TB, m sampling.Model, job batch.Job) []float32 {
 	return x
 }
 
-// TestCompanyDoesNotMatter is the contract: under random traffic, with blocks far too small for it, chains taken
-// back and resumed, jobs cancelled beside them and several workers, every job gets the bits it gets alone.
+// TestCompanyDoesNotMatter is the contract: every job gets the same bits as alone. The traffic is random, the blocks
+// are far too small for it, several workers take chains back and resume them, and other jobs are cancelled.
 func TestCompanyDoesNotMatter(t *testing.T) {
 	model := sampling.TwoGaussians()
 	s := start(t, model, batch.Config{Workers: 3, Rows: 40})
@@ -123,7 +123,8 @@ func TestCompanyDoesNotMatter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guide := &sampling.Guide{Model: &sampling.Mixture{Weights: []float64{1}, Means: [][]float64{{5, -5}}, Std: 1}, Weight: 0.5, Rule: sampling.GuideMix}
+	guide := &sampling.Guide{Model: &sampling.Mixture{Weights: []float64{1}, Means: [][]float64{{5, -5}}, Std: 1},
+		Weight: 0.5, Rule: sampling.GuideMix}
 	random := rand.New(rand.NewPCG(1, 2))
 	var wg sync.WaitGroup
 	for i := range 60 {
@@ -157,7 +158,7 @@ func TestCompanyDoesNotMatter(t *testing.T) {
 	wg.Wait()
 }
 
-// gate is a model that counts calls and rows and waits for a token before each call, if tokens is not nil.
+// gate is a model that counts its calls and rows. If tokens is not nil, it waits for a token before each call.
 type gate struct {
 	sampling.Model
 	tokens      chan struct{}
@@ -177,7 +178,7 @@ func (g *gate) Score(ctx context.Context, dst, x, sigma []float32) error {
 	return g.Model.Score(ctx, dst, x, sigma)
 }
 
-// TestOneCallServesAll counts: six jobs of 40 steps that wait together cost 40 model calls, not 240.
+// TestOneCallServesAll: six jobs of 40 steps that wait together cost 40 model calls, not 240.
 func TestOneCallServesAll(t *testing.T) {
 	model := &gate{Model: sampling.TwoGaussians(), tokens: make(chan struct{})}
 	s := start(t, model, batch.Config{Workers: 1, Rows: 64})
@@ -189,7 +190,7 @@ func TestOneCallServesAll(t *testing.T) {
 			t.Fatal(err)
 		}
 		streams = append(streams, stream)
-		if i == 0 { // let the worker take the first job alone, so that the other six are waiting at its next boundary
+		if i == 0 { // let the worker take the first job alone, so that the other six wait for its next tick
 			model.tokens <- struct{}{}
 		}
 	}
@@ -200,7 +201,7 @@ func TestOneCallServesAll(t *testing.T) {
 		}
 		stream.Close()
 	}
-	// The first job starts up to two steps before the others, depending on when the worker looked.
+	// The first job starts up to two steps before the others, depending on when the worker looks at the queue.
 	if calls := model.calls.Load(); calls < 41 || calls > 42 {
 		t.Errorf("%d model calls for 7 jobs of 40 steps, the last six together: want 41 or 42", calls)
 	}
@@ -209,7 +210,7 @@ func TestOneCallServesAll(t *testing.T) {
 	}
 }
 
-// slow is a model whose call takes a fixed time of the fake clock.
+// slow returns a model whose call takes a fixed time on the fake clock.
 func slow(m sampling.Model, tick time.Duration) sampling.Model {
 	return sampling.ModelFunc(func(ctx context.Context, dst, x, sigma []float32) error {
 		time.Sleep(tick)
@@ -217,8 +218,8 @@ func slow(m sampling.Model, tick time.Duration) sampling.Model {
 	})
 }
 
-// TestSmallJobDoesNotWaitForLargeOne: with the block full of a job of 100,000 chains, a job of 4 takes as many ticks
-// as it has steps, and a few.
+// TestSmallJobDoesNotWaitForLargeOne: while a job of 100,000 chains fills the block, a job of 4 takes hardly more ticks
+// than it has steps.
 func TestSmallJobDoesNotWaitForLargeOne(t *testing.T) {
 	for name, callers := range map[string][2]string{"two callers": {"a", "b"}, "one caller": {"a", "a"}} {
 		t.Run(name, func(t *testing.T) {
@@ -231,11 +232,12 @@ func TestSmallJobDoesNotWaitForLargeOne(t *testing.T) {
 				}
 				time.Sleep(10500 * time.Microsecond)
 				begin := time.Now()
-				if _, err := read(t.Context(), s, batch.Job{Caller: callers[1], Plan: plan, Prior: prior, N: 4}); err != nil {
+				small := batch.Job{Caller: callers[1], Plan: plan, Prior: prior, N: 4}
+				if _, err := read(t.Context(), s, small); err != nil {
 					t.Fatal(err)
 				}
 				if ticks := time.Since(begin) / time.Millisecond; ticks > 102 {
-					t.Errorf("4 chains of 100 steps took %d ticks beside a large job, want at most 102", ticks)
+					t.Errorf("4 chains of 100 steps took %d ticks next to a large job, want at most 102", ticks)
 				}
 				large.Close()
 				if err := s.Close(t.Context()); err != nil {
@@ -246,13 +248,15 @@ func TestSmallJobDoesNotWaitForLargeOne(t *testing.T) {
 	}
 }
 
-// TestSharesAreEqual: three callers that ask for more than there is get a third each, however many jobs they have.
+// TestSharesAreEqual: three callers that ask for more than there is get a third each, whatever the number of their
+// jobs.
 func TestSharesAreEqual(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := batch.New(slow(sampling.TwoGaussians(), time.Millisecond), 2, batch.Config{Workers: 1, Rows: 48})
 		var streams []*batch.Stream
 		submit := func(caller string, n int) {
-			stream, err := s.Submit(t.Context(), batch.Job{Caller: caller, Plan: annealed(t, 1, 10_000), Prior: prior, N: n})
+			job := batch.Job{Caller: caller, Plan: annealed(t, 1, 10_000), Prior: prior, N: n}
+			stream, err := s.Submit(t.Context(), job)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -293,7 +297,7 @@ func progress(streams []*batch.Stream) []int64 {
 	return steps
 }
 
-// TestCancelFreesRowsByTheNextTick cancels a job that fills the block: the chains that waited run in the tick after.
+// TestCancelFreesRowsByTheNextTick cancels a job that fills the block. The model is not called for it again.
 func TestCancelFreesRowsByTheNextTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := &gate{Model: slow(sampling.TwoGaussians(), time.Millisecond)}
@@ -321,12 +325,12 @@ func TestCancelFreesRowsByTheNextTick(t *testing.T) {
 	})
 }
 
-// TestSlowReaderLosesPreviewsOnly: a reader that sleeps to the end finds the newest frames, a count of the lost
-// ones, and the whole result.
+// TestSlowReaderLosesPreviewsOnly: a reader that starts after the end gets the newest frames, the number of lost
+// frames, and the whole result.
 func TestSlowReaderLosesPreviewsOnly(t *testing.T) {
 	model := sampling.TwoGaussians()
 	s := start(t, model, batch.Config{Workers: 2, Rows: 64, MaxFrameBytes: 10 * 100 * 2 * 4})
-	// Ten of the 51 frames fit in what may wait.
+	// Ten of the 51 frames fit into the limit.
 	job := batch.Job{Plan: annealed(t, 2, 25), Prior: prior, N: 100, Preview: &batch.Preview{Chains: 100}}
 	for step := range 51 {
 		job.Preview.Steps = append(job.Preview.Steps, step)
@@ -344,22 +348,24 @@ func TestSlowReaderLosesPreviewsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(got.frames) != 10 || got.dropped != 41 || got.frames[0].Dropped != 41 || got.frames[9].Step != 50 {
-		t.Errorf("%d frames, %d dropped: want the newest 10, the first of which says that 41 are lost", len(got.frames), got.dropped)
+		t.Errorf("%d frames, %d dropped: want the newest 10, and 41 lost before the first",
+			len(got.frames), got.dropped)
 	}
 	if lost := stream.Progress().DroppedFrames; lost != 41 {
 		t.Errorf("progress counts %d dropped frames, want 41", lost)
 	}
 	if !slices.Equal(got.x, alone(t, model, job)) {
-		t.Error("the result differs from that of a reader who keeps up")
+		t.Error("the result differs from the chains drawn alone")
 	}
 }
 
-// TestPreviewsAreTheStates compares previews with the states that the plain loop passes through.
+// TestPreviewsAreTheStates compares previews with the states that sampling.Run reports.
 func TestPreviewsAreTheStates(t *testing.T) {
 	model := sampling.TwoGaussians()
 	s := start(t, model, batch.Config{Workers: 2, Rows: 4})
 	plan := annealed(t, 4, 5)
-	job := batch.Job{Plan: plan, Prior: prior, Seed: 3, N: 30, Preview: &batch.Preview{Steps: []int{0, 1, 7, 20}, Chains: 10}}
+	job := batch.Job{Plan: plan, Prior: prior, Seed: 3, N: 30,
+		Preview: &batch.Preview{Steps: []int{0, 1, 7, 20}, Chains: 10}}
 	want := map[int][]float32{}
 	_, err := sampling.Run(t.Context(), model, sampling.Request{Plan: plan, Prior: prior, Dim: 2, Seed: 3, N: 10,
 		Observe: func(step int, x []float32) { want[step] = slices.Clone(x) }})
@@ -406,7 +412,7 @@ func TestPreviewsAreTheStates(t *testing.T) {
 	}
 }
 
-// TestDivergenceIsReported: a chain that leaves the finite numbers fails its own job and no other.
+// TestDivergenceIsReported: a chain that diverges fails its own job and no other.
 func TestDivergenceIsReported(t *testing.T) {
 	model := sampling.TwoGaussians()
 	s := start(t, model, batch.Config{Workers: 1, Rows: 64})
@@ -425,13 +431,13 @@ func TestDivergenceIsReported(t *testing.T) {
 	})
 	wg.Go(func() {
 		if got, err := read(t.Context(), s, good); err != nil || !slices.Equal(got.x, alone(t, model, good)) {
-			t.Errorf("job beside a diverging one: %v", err)
+			t.Errorf("job next to a diverging one: %v", err)
 		}
 	})
 	wg.Wait()
 }
 
-// TestModelFailure: a call that the model refuses fails the jobs in it with the cause; the next request works.
+// TestModelFailure: a failed model call fails its jobs with the cause, and the next request works.
 func TestModelFailure(t *testing.T) {
 	model, broken := sampling.TwoGaussians(), errors.New("out of memory")
 	var fail atomic.Bool
@@ -463,6 +469,8 @@ func TestSubmitRefuses(t *testing.T) {
 	for step := range len(plan) + 1 {
 		frames.Steps = append(frames.Steps, step)
 	}
+	pastTheEnd := &batch.Preview{Chains: 1, Steps: []int{6}}
+	outOfOrder := &batch.Preview{Chains: 1, Steps: []int{3, 3}}
 	tests := []struct {
 		name string
 		job  batch.Job
@@ -474,8 +482,8 @@ func TestSubmitRefuses(t *testing.T) {
 		{"too many chains", batch.Job{Plan: plan, Prior: prior, N: 11}, batch.ErrBusy},
 		{"too many bytes", batch.Job{Plan: slices.Repeat(plan, 30_000), Prior: prior, N: 1}, batch.ErrBusy},
 		{"preview of more chains than there are", batch.Job{Plan: plan, Prior: prior, N: 9, Preview: frames}, nil},
-		{"preview past the end", batch.Job{Plan: plan, Prior: prior, N: 9, Preview: &batch.Preview{Chains: 1, Steps: []int{6}}}, nil},
-		{"preview out of order", batch.Job{Plan: plan, Prior: prior, N: 9, Preview: &batch.Preview{Chains: 1, Steps: []int{3, 3}}}, nil},
+		{"preview past the end", batch.Job{Plan: plan, Prior: prior, N: 9, Preview: pastTheEnd}, nil},
+		{"preview out of order", batch.Job{Plan: plan, Prior: prior, N: 9, Preview: outOfOrder}, nil},
 	}
 	for _, test := range tests {
 		if stream, err := s.Submit(t.Context(), test.job); err == nil {
@@ -491,7 +499,7 @@ func TestSubmitRefuses(t *testing.T) {
 	}
 }
 
-// TestHopelessDeadline: after a warm-up a request that even an idle machine could not meet is refused at once.
+// TestHopelessDeadline: after a warm-up, a request that even an idle machine cannot finish in time is refused at once.
 func TestHopelessDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := batch.New(slow(sampling.TwoGaussians(), time.Millisecond), 2, batch.Config{Workers: 1, Rows: 64})
@@ -516,7 +524,7 @@ func TestHopelessDeadline(t *testing.T) {
 	})
 }
 
-// TestClose: open jobs finish, new ones are refused, and a context that ends cuts the rest off.
+// TestClose: open jobs finish, new ones are refused, and the end of the context fails the remaining ones.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := batch.New(slow(sampling.TwoGaussians(), time.Millisecond), 2, batch.Config{Workers: 1})
@@ -549,7 +557,7 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// TestWindowBoundsMemory: while nobody reads, a large job stops after its window instead of filling the memory.
+// TestWindowBoundsMemory: while nobody reads, a large job stops at its window and does not fill the memory.
 func TestWindowBoundsMemory(t *testing.T) {
 	s := start(t, sampling.TwoGaussians(), batch.Config{Workers: 1, Rows: 1024})
 	job := batch.Job{Plan: annealed(t, 1, 1), Prior: prior, N: 150_000}
@@ -564,15 +572,15 @@ func TestWindowBoundsMemory(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	if limit := 2*(256<<10)/8 + 2*1024; last > limit {
-		t.Errorf("%d chains finished with no reader, want at most %d", last, limit)
+		t.Errorf("%d chains finished without a reader, want at most %d", last, limit)
 	}
 	if got, err := drain(stream); err != nil || len(got.x) != 2*job.N {
 		t.Errorf("read %d elements and %v, want all of %d chains", len(got.x), err, job.N)
 	}
 }
 
-// BenchmarkTick measures the ticks of one job's 2-D chains with a model that costs nothing: our own share, alone and with
-// another worker that writes beside.
+// BenchmarkTick measures the ticks of a job of 2-D chains with a model that costs nothing, so only the scheduler's own
+// work counts. With two workers it also shows what the workers cost each other.
 func BenchmarkTick(b *testing.B) {
 	nothing := sampling.ModelFunc(func(context.Context, []float32, []float32, []float32) error { return nil })
 	step := annealed(b, 1, 1)[0]

@@ -9,19 +9,20 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// Cost is what an evaluation of a model takes, as measured, from which a deadline that cannot be met is refused at
-// admission. It is a lower bound: the fastest of a few runs on an idle machine.
+// Cost is the measured time of an evaluation. The scheduler uses it to refuse, at admission, deadlines that it cannot
+// meet. It is a lower bound: the fastest of a few runs on an idle machine.
 type Cost struct {
-	Tick time.Duration // of one padded batch of few chains
-	Row  time.Duration // of one chain in a full block
+	Tick time.Duration // time of one padded batch with few chains
+	Row  time.Duration // time of one chain in a full block
 }
 
-// least is the least time, in nanoseconds, that so many steps of so many chains can take.
+// least returns the shortest possible time, in nanoseconds, for the given number of steps of the given number of
+// chains.
 func (c Cost) least(steps, chains, workers int) float64 {
 	return float64(steps) * max(float64(c.Tick), float64(c.Row)*float64(chains)/float64(workers))
 }
 
-// Cost is that of the scheduler's model; zero before Warm has run.
+// Cost returns the measured cost of the scheduler's model, or zero before Warm has run.
 func (s *Scheduler) Cost() Cost {
 	if c := s.cost.Load(); c != nil {
 		return *c
@@ -29,8 +30,8 @@ func (s *Scheduler) Cost() Cost {
 	return Cost{}
 }
 
-// Warm calls the model at the batch sizes that ticks will have, so that the first request finds buffers and plans
-// made, and measures them. sigma is any noise level of the model. Until Warm has run no deadline is refused.
+// Warm calls the model at the batch sizes of ticks and measures the calls. So the first request finds buffers and plans
+// already made. sigma may be any noise level of the model. Before Warm has run, no deadline is refused.
 func (s *Scheduler) Warm(ctx context.Context, sigma float32) error {
 	few, err := Fastest(ctx, s.model, s.dim, min(quantum, s.config.Rows), sigma)
 	if err != nil {
@@ -44,11 +45,11 @@ func (s *Scheduler) Warm(ctx context.Context, sigma float32) error {
 	return nil
 }
 
-// longCall is one that need not be repeated to be measured.
+// longCall is the duration from which one measurement is enough.
 const longCall = 5 * time.Millisecond
 
-// Fastest returns the least time that a few calls of the model took, for so many rows of dim elements, of which the first
-// finds nothing made. Errors wrap [ErrModel].
+// Fastest calls the model a few times with the given number of rows of dim elements and returns the shortest time.
+// Several calls are needed because the first has to allocate. Errors wrap [ErrModel].
 func Fastest(ctx context.Context, model sampling.Model, dim, rows int, sigma float32) (time.Duration, error) {
 	x, score, sigmas := make([]float32, rows*dim), make([]float32, rows*dim), make([]float32, rows)
 	for i := range sigmas {
@@ -65,7 +66,7 @@ func Fastest(ctx context.Context, model sampling.Model, dim, rows int, sigma flo
 	return fastest, nil
 }
 
-// checkDeadline refuses a job that would outlive ctx even alone on an idle machine.
+// checkDeadline returns ErrDeadline for a job that would outlive ctx even on an idle machine.
 func (s *Scheduler) checkDeadline(ctx context.Context, spec Job) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {

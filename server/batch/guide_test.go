@@ -12,10 +12,11 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-// TestGuideFailure: a guide that fails ends the jobs that it guides, and no other that shares their ticks.
+// TestGuideFailure: a guide that fails ends the jobs that it guides, but not the other jobs in the same ticks.
 func TestGuideFailure(t *testing.T) {
 	broken := errors.New("guide closed")
-	guide := &gate{Model: sampling.ModelFunc(func(context.Context, []float32, []float32, []float32) error { return broken })}
+	fail := func(context.Context, []float32, []float32, []float32) error { return broken }
+	guide := &gate{Model: sampling.ModelFunc(fail)}
 	model := sampling.TwoGaussians()
 	s := start(t, slow(model, time.Millisecond), batch.Config{Workers: 1})
 	plain := batch.Job{Plan: annealed(t, 2, 20), Prior: prior, Seed: 1, N: 3}
@@ -29,12 +30,12 @@ func TestGuideFailure(t *testing.T) {
 		t.Errorf("with a broken guide: %v, want ErrModel and its cause", err)
 	}
 	if got, err := drain(stream); err != nil || !slices.Equal(got.x, alone(t, model, plain)) {
-		t.Errorf("beside a broken guide: other samples, or %v", err)
+		t.Errorf("next to a broken guide: other samples, or %v", err)
 	}
 	stream.Close()
 }
 
-// TestGuideCountsForDeadline: a guide's evaluations are part of what a job takes at least. Both models count their calls.
+// TestGuideCountsForDeadline: the least time of a job includes the guide's evaluations. Both models count their calls.
 func TestGuideCountsForDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := &gate{Model: slow(sampling.TwoGaussians(), time.Millisecond)}

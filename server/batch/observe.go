@@ -2,24 +2,26 @@ package batch
 
 import "time"
 
-// Observer hears what a scheduler does, from its workers and while they hold locks: methods must return at once, and
-// those of a tick should not allocate.
+// Observer is told what a scheduler does. Workers call it while they hold locks, so its methods must return at once.
+// Ticked should not allocate.
 type Observer interface {
-	// Started hears that a job's first chain has begun, and how long it waited.
+	// Started is called when a job's first chain starts, with the time that it waited.
 	Started(waited time.Duration)
 
-	// Ticked hears of one evaluation of the model for rows chains in a block with room for room, before they take their step:
-	// whoever sees a job finished has been heard of with all its steps.
+	// Ticked is called after each evaluation of the model. rows is the number of chains in the block and room its
+	// capacity. The call comes before the chains take their step. So when a job is seen to be finished, all its steps
+	// have been reported.
 	Ticked(rows, room int, elapsed time.Duration)
 
-	// PreviewDropped hears of a frame that was lost because its reader was slow.
+	// PreviewDropped is called for each frame that was lost because its reader was slow.
 	PreviewDropped()
 
-	// Freed hears that the last chain of a job that was given up has left its block, and how long that took.
+	// Freed is called when the last chain of a cancelled or failed job has left its block, with the time since the job
+	// ended.
 	Freed(after time.Duration)
 }
 
-// unobserved is the Observer of those who want none.
+// unobserved is an Observer that does nothing.
 type unobserved struct{}
 
 func (unobserved) Started(time.Duration)          {}
@@ -27,16 +29,16 @@ func (unobserved) Ticked(int, int, time.Duration) {}
 func (unobserved) PreviewDropped()                {}
 func (unobserved) Freed(time.Duration)            {}
 
-// Follower hears how far one job is, like an [Observer] of the whole scheduler.
+// Follower is told of the progress of one job. The rules of [Observer] hold for it too.
 type Follower interface {
-	// Started hears that the job's first chain has begun.
+	// Started is called when the job's first chain starts.
 	Started()
 
-	// Entered hears that the first of the job's chains has come to a level of its plan.
+	// Entered is called when the first of the job's chains reaches a level of its plan.
 	Entered(level int32, sigma float32)
 }
 
-// follow tells the job's follower that a chain has taken so many steps.
+// follow tells the job's follower that a chain has taken the given number of steps.
 func (j *job) follow(steps int) {
 	if steps >= len(j.Plan) {
 		return
@@ -47,24 +49,25 @@ func (j *job) follow(steps int) {
 	}
 }
 
-// giveUp notes when a job that has not finished was ended. The caller holds mu.
+// giveUp records that a job was ended before it finished. The caller holds mu.
 func (s *Scheduler) giveUp(j *job) {
-	if !j.givenUp.IsZero() || j.out.complete() { // a reader may close before the worker of the last chain calls the job stopped
+	// A reader may close the stream before the worker of the last chain marks the job as stopped.
+	if !j.givenUp.IsZero() || j.out.complete() {
 		return
 	}
 	j.givenUp = time.Now()
 	s.freed(j)
 }
 
-// freed reports a job that was given up and whose chains have left. The caller holds mu.
+// freed reports a job that was given up, once all its chains have left. The caller holds mu.
 func (s *Scheduler) freed(j *job) {
 	if !j.givenUp.IsZero() && j.placed == 0 {
 		s.config.Observer.Freed(time.Since(j.givenUp))
 	}
 }
 
-// LongestTick is how long the longest of the steps under way has been running, 0 if there is none. A worker that never
-// comes back from the network's runtime shows here.
+// LongestTick returns the age of the oldest tick in progress, or 0 if there is none. It reveals a worker that does not
+// return from the network's runtime.
 func (s *Scheduler) LongestTick() time.Duration {
 	longest := time.Duration(0)
 	for i := range s.ticking {

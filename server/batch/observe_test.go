@@ -12,35 +12,36 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-// witness is an observer and a follower that remembers.
-type witness struct {
+// recorder is an observer and a follower that remembers what it was told.
+type recorder struct {
 	mu                     sync.Mutex
 	waited, freed, ticking []time.Duration
 	rows, started, dropped int
 	levels                 []int32
 }
 
-func (w *witness) Ticked(rows, _ int, elapsed time.Duration) {
+func (w *recorder) Ticked(rows, _ int, elapsed time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.rows += rows
 	w.ticking = append(w.ticking, elapsed)
 }
 
-func (w *witness) Freed(after time.Duration) {
+func (w *recorder) Freed(after time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.freed = append(w.freed, after)
 }
 
-func (w *witness) PreviewDropped() {
+func (w *recorder) PreviewDropped() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.dropped++
 }
 
-// observer is the scheduler's side of a witness; its follower's side has a Started of its own.
-type observer struct{ *witness }
+// observer is the scheduler's side of a recorder. Observer and Follower both have a method Started, so one type cannot
+// be both.
+type observer struct{ *recorder }
 
 func (o observer) Started(waited time.Duration) {
 	o.mu.Lock()
@@ -48,24 +49,26 @@ func (o observer) Started(waited time.Duration) {
 	o.waited = append(o.waited, waited)
 }
 
-func (w *witness) Started() {
+func (w *recorder) Started() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.started++
 }
 
-func (w *witness) Entered(level int32, _ float32) {
+func (w *recorder) Entered(level int32, _ float32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.levels = append(w.levels, level)
 }
 
-// TestObserved: on a fake clock with ticks of a millisecond every number is known.
+// TestObserved uses a fake clock with ticks of a millisecond, so every number is known.
 func TestObserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &witness{}
-		s := batch.New(slow(sampling.TwoGaussians(), time.Millisecond), 2, batch.Config{Workers: 1, Rows: 16, Observer: observer{w}})
-		if _, err := read(t.Context(), s, batch.Job{Plan: annealed(t, 3, 4), Prior: prior, N: 40, Follower: w}); err != nil {
+		w := &recorder{}
+		s := batch.New(slow(sampling.TwoGaussians(), time.Millisecond), 2,
+			batch.Config{Workers: 1, Rows: 16, Observer: observer{w}})
+		job := batch.Job{Plan: annealed(t, 3, 4), Prior: prior, N: 40, Follower: w}
+		if _, err := read(t.Context(), s, job); err != nil {
 			t.Fatal(err)
 		}
 		if w.rows != 40*12 {
@@ -86,11 +89,11 @@ func TestObserved(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(10250 * time.Microsecond)
-		if load := s.Load(); load != (batch.Load{Jobs: 1, Rows: 100, Waiting: 84, Running: 16}) {
-			t.Errorf("load is %+v", load)
+		if stats := s.Stats(); stats != (batch.Stats{Jobs: 1, Rows: 100, Waiting: 84, Running: 16}) {
+			t.Errorf("stats are %+v", stats)
 		}
 		if longest := s.LongestTick(); longest != 250*time.Microsecond {
-			t.Errorf("the step under way has been running for %v, want 250µs", longest)
+			t.Errorf("the tick in progress has run for %v, want 250µs", longest)
 		}
 		cancel()
 		synctest.Wait()
@@ -100,7 +103,7 @@ func TestObserved(t *testing.T) {
 			t.Errorf("freed after %v, want %v: at the end of the tick", w.freed, want)
 		}
 		if s.LongestTick() != 0 {
-			t.Error("a step is under way without chains")
+			t.Error("a tick is in progress without chains")
 		}
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)

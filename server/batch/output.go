@@ -5,43 +5,43 @@ import (
 	"sync"
 )
 
-// Event is what a [Stream] delivers: a *[Frame] or a *[Chunk].
+// Event is a message of a [Stream]: a *[Frame] or a *[Chunk].
 type Event interface{ event() }
 
-// Frame is an intermediate state of the previewed chains, all after the same step.
+// Frame is an intermediate state of the previewed chains, all after the same number of steps.
 type Frame struct {
 	Step    int       // steps taken
 	X       []float32 // Preview.Chains rows
 	Dropped int       // frames lost since the last one because the reader was slow
 }
 
-// Chunk is a part of the result: whole rows, in chain order, without gaps.
+// Chunk is a part of the result: whole rows in chain order, without gaps.
 type Chunk struct {
-	First int // index in the job of its first chain
+	First int // index of its first chain in the job
 	X     []float32
 }
 
 func (*Frame) event() {}
 func (*Chunk) event() {}
 
-// output collects what workers produce for one job until its reader takes it. Results are kept; frames beyond
-// frameLimit push out the oldest, so a slow reader delays nobody and loses nothing but previews.
+// output collects what workers produce for one job until its reader takes it. It keeps all results. If there are more
+// than frameLimit frames, it drops the oldest. So a slow reader delays nobody and loses only previews.
 type output struct {
 	dim, n     int
 	chunkRows  int
 	frameRows  int
 	frameLimit int
 	observer   Observer
-	ready      chan struct{} // has room for one: something changed since the reader looked
+	ready      chan struct{} // capacity 1; receives when something has changed since the reader looked
 
 	mu       sync.Mutex
-	chunks   []*chunk // from the first that is not yet read
-	taken    int      // chunks read
-	finished int      // chains
+	chunks   []*chunk // starts with the first that is not yet read
+	taken    int      // number of chunks read
+	finished int      // number of finished chains
 	pending  map[int]*frame
 	frames   []*Frame
-	dropped  int // since the last frame read
-	lost     int // in all
+	dropped  int // frames lost since the last one read
+	lost     int // frames lost in total
 	err      error
 }
 
@@ -57,7 +57,7 @@ type frame struct {
 	missing int
 }
 
-// finish books the sample of chain i.
+// finish stores the sample of chain i. It reports whether all chains have finished.
 func (o *output) finish(i int, x []float32) (all bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -71,7 +71,7 @@ func (o *output) finish(i int, x []float32) (all bool) {
 	return o.finished == o.n
 }
 
-// chunk returns the chunk of the given number, which is not yet read, made if need be.
+// chunk returns the chunk with the given number, which must not have been read yet. It creates the chunk if necessary.
 func (o *output) chunk(number int) *chunk {
 	for len(o.chunks) <= number-o.taken {
 		first := (o.taken + len(o.chunks)) * o.chunkRows
@@ -81,8 +81,8 @@ func (o *output) chunk(number int) *chunk {
 	return o.chunks[number-o.taken]
 }
 
-// preview books the state of chain i after the given number of steps. Every chain passes the steps in order, so
-// frames are complete in order too.
+// preview stores the state of chain i after the given number of steps. Every chain takes its steps in order, so frames
+// are also completed in order.
 func (o *output) preview(i, step int, x []float32) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -115,8 +115,8 @@ func (o *output) fail(err error) {
 	o.signal()
 }
 
-// poll takes the next event, or nil if there is none yet. After the last it returns io.EOF; of a job that failed it
-// returns the failure at once.
+// poll removes and returns the next event, or nil if there is none yet. After the last event it returns io.EOF. If the
+// job has failed, it returns the failure at once.
 func (o *output) poll() (Event, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -2,28 +2,28 @@ package batch
 
 import "slices"
 
-// quantum is how many chains a caller may have placed in one turn: the number of rows that a model's batch is padded
-// to, so that turns waste none.
+// quantum is the number of chains that a caller may place before the next caller is served. It is the number of rows to
+// which a model's batch is padded, so that no padding is wasted.
 const quantum = 16
 
-// queue holds the jobs that have chains to hand out, by caller. It decides whose chains come next: deficit round
-// robin over callers (Shreedhar & Varghese 1995; a chain costs one), and plain turns among the jobs of a caller.
-// Guarded by Scheduler.mu.
+// queue holds, for each caller, the jobs with chains to start. It decides which chains come next: deficit round robin
+// between callers (Shreedhar & Varghese 1995; a chain costs one), and round robin between the jobs of a caller. Guarded
+// by Scheduler.mu.
 type queue struct {
-	turns   []*caller          // callers with queued jobs; the first is served next
+	active  []*caller          // callers with queued jobs; the first is served next
 	callers map[string]*caller // every caller with an open job
 }
 
-// caller is one source of jobs.
+// caller is a source of jobs.
 type caller struct {
 	name    string
 	jobs    []*job // queued; the first is served next
-	deficit int    // chains that it may still place in this turn
+	deficit int    // chains that it may still place before the next caller is served
 	open    int    // jobs that are not yet closed
 	rows    []int  // chains in each worker's block
 }
 
-// join returns the caller of that name and counts one more open job.
+// join returns the caller with the given name and counts one more open job for it.
 func (q *queue) join(name string, workers int) *caller {
 	c := q.callers[name]
 	if c == nil {
@@ -34,7 +34,7 @@ func (q *queue) join(name string, workers int) *caller {
 	return c
 }
 
-// leave takes a job out for good.
+// leave removes a job for good.
 func (q *queue) leave(j *job) {
 	q.remove(j)
 	if j.caller.open--; j.caller.open == 0 {
@@ -42,7 +42,7 @@ func (q *queue) leave(j *job) {
 	}
 }
 
-// push queues j if it has chains to hand out and is not queued yet. It reports whether it did.
+// push queues j if it has chains to start and is not yet queued. It reports whether it queued j.
 func (q *queue) push(j *job) bool {
 	if j.queued || j.waiting() == 0 {
 		return false
@@ -50,7 +50,7 @@ func (q *queue) push(j *job) bool {
 	j.queued = true
 	if len(j.caller.jobs) == 0 {
 		j.caller.deficit = quantum
-		q.turns = append(q.turns, j.caller)
+		q.active = append(q.active, j.caller)
 	}
 	j.caller.jobs = append(j.caller.jobs, j)
 	return true
@@ -66,10 +66,10 @@ func (q *queue) remove(j *job) {
 	q.prune(c)
 }
 
-// waiting counts the chains that could be handed out now, up to limit.
+// waiting returns the number of chains that could start now, but at most limit.
 func (q *queue) waiting(limit int) int {
 	n := 0
-	for _, c := range q.turns {
+	for _, c := range q.active {
 		for _, j := range c.jobs {
 			if n += j.waiting(); n >= limit {
 				return limit
@@ -90,26 +90,27 @@ func (c *caller) neediestFirst(worker int) {
 	c.jobs[0], c.jobs[best] = c.jobs[best], c.jobs[0]
 }
 
-// grant is a decision of the queue: this many chains of this job.
+// grant is a decision of the queue: start n chains of job.
 type grant struct {
 	job *job
 	n   int
 }
 
-// pop decides about at most n chains. The queue must not be empty.
+// pop decides which chains start next, at most n of them. The queue must not be empty.
 func (q *queue) pop(n int) grant {
-	c := q.turns[0]
+	c := q.active[0]
 	g := q.serve(c, min(n, c.deficit))
 	if c.deficit -= g.n; c.deficit > 0 || len(c.jobs) == 0 {
 		return g
 	}
 	c.deficit = quantum
-	q.turns = append(q.turns[1:], c)
+	q.active = append(q.active[1:], c)
 	return g
 }
 
-// serve takes at most n chains from the caller's next job, which then goes to the end of its line, or out of it when
-// it has no more to hand out. The caller of serve books the chains before the queue is used again.
+// serve takes at most n chains from the caller's next job. The job then moves to the end of the caller's queue, or
+// leaves it if it has no more chains to start. The caller of serve must start the chains before it uses the queue
+// again.
 func (q *queue) serve(c *caller, n int) grant {
 	j := c.jobs[0]
 	all := j.waiting()
@@ -124,9 +125,9 @@ func (q *queue) serve(c *caller, n int) grant {
 	return grant{j, n}
 }
 
-// prune takes the caller out of the turns if it has no queued jobs.
+// prune removes the caller from the active ones if it has no queued jobs.
 func (q *queue) prune(c *caller) {
 	if len(c.jobs) == 0 {
-		q.turns = slices.DeleteFunc(q.turns, func(other *caller) bool { return other == c })
+		q.active = slices.DeleteFunc(q.active, func(other *caller) bool { return other == c })
 	}
 }

@@ -10,10 +10,11 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-// TestResume: from the states of any preview a job goes on to the same end.
+// TestResume: a job that resumes from the states of any preview has the same end.
 func TestResume(t *testing.T) {
 	s := start(t, sampling.TwoGaussians(), batch.Config{Workers: 2, Rows: 8})
-	job := batch.Job{Plan: annealed(t, 4, 5), Prior: prior, Seed: 3, First: 10, N: 30, Preview: &batch.Preview{Steps: []int{0, 1, 7, 19}, Chains: 30}}
+	job := batch.Job{Plan: annealed(t, 4, 5), Prior: prior, Seed: 3, First: 10, N: 30,
+		Preview: &batch.Preview{Steps: []int{0, 1, 7, 19}, Chains: 30}}
 	whole, err := read(t.Context(), s, job)
 	if err != nil {
 		t.Fatal(err)

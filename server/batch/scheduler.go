@@ -13,27 +13,27 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// What Submit and Stream.Poll can report, besides a job's own [sampling.FieldError] and [sampling.DivergedError].
+// Errors of Submit and Stream.Poll, besides a job's own [sampling.FieldError] and [sampling.DivergedError].
 var (
-	ErrBusy     = errors.New("too much work is waiting")                // Submit: rows or bytes are past their limit
-	ErrDeadline = errors.New("the deadline cannot be met")              // Submit: even an idle machine would be too slow
-	ErrClosed   = errors.New("the scheduler is closed to new requests") // Submit, and Poll of a job cut off by Close
-	ErrModel    = errors.New("the model failed")                        // Poll: the network's runtime reported an error
+	ErrBusy     = errors.New("too much work is waiting")                // Submit: rows or bytes exceed their limit
+	ErrDeadline = errors.New("the deadline cannot be met")              // Submit: even an idle machine is too slow
+	ErrClosed   = errors.New("the scheduler is closed to new requests") // Submit, and Poll of a job that Close ended
+	ErrModel    = errors.New("the model failed")                        // Poll: the network's runtime returned an error
 )
 
 // Config bounds a scheduler. The zero Config consists entirely of default values.
 type Config struct {
-	Workers       int      // goroutines that call the model at once; the number of CPUs if zero
-	Rows          int      // chains that a worker advances together; 256 if zero
-	Grain         int      // the fewest chains worth a worker of their own: they are spread in multiples of this; 16 if zero
-	MaxRows       int      // chains of all open jobs together, past which Submit is refused; 4,000,000 if zero
-	MaxBytes      int64    // worst-case memory of all open jobs' plans and results, likewise; 1 GiB if zero
-	MaxFrameBytes int      // finished frames of a job that wait for its reader, at least two frames; 8 MiB if zero
-	Turns         Turns    // shared by the schedulers of several models on one machine; none if nil
-	Observer      Observer // hears what happens; nobody if nil
+	Workers       int       // goroutines that call the model at the same time; the number of CPUs if zero
+	Rows          int       // most chains that a worker advances together; 256 if zero
+	Grain         int       // chains are divided among workers in multiples of this; 16 if zero
+	MaxRows       int       // most chains of all open jobs together; 4,000,000 if zero
+	MaxBytes      int64     // most memory for plans and results of all open jobs, in the worst case; 1 GiB if zero
+	MaxFrameBytes int       // memory for a job's unread frames, at least two frames; 8 MiB if zero
+	Cores         Semaphore // limits the ticks of all models on a machine; no limit if nil
+	Observer      Observer  // is told what happens; nil for none
 
-	// Wide is the same model on all cores at once, for a block of one chain while the other workers have nothing to do.
-	// Its results must be the model's to the last bit. None if nil.
+	// Wide is the same model on all cores at once. It serves a block of one chain while the other workers are idle. Its
+	// results must equal the model's to the last bit. Nil for none.
 	Wide sampling.Model
 }
 
@@ -48,22 +48,22 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Turns lets the workers of several schedulers share a number of cores: a worker holds one turn for a tick. Nil
-// Turns are always free.
-type Turns chan struct{}
+// Semaphore limits how many workers of several schedulers run at once. A worker acquires it for each tick. A nil
+// Semaphore has no limit.
+type Semaphore chan struct{}
 
-// NewTurns returns n turns.
-func NewTurns(n int) Turns { return make(Turns, n) }
+// NewSemaphore returns a semaphore that n workers can hold at once.
+func NewSemaphore(n int) Semaphore { return make(Semaphore, n) }
 
-func (t Turns) take() {
-	if t != nil {
-		t <- struct{}{}
+func (s Semaphore) acquire() {
+	if s != nil {
+		s <- struct{}{}
 	}
 }
 
-func (t Turns) give() {
-	if t != nil {
-		<-t
+func (s Semaphore) release() {
+	if s != nil {
+		<-s
 	}
 }
 
@@ -75,22 +75,22 @@ type Scheduler struct {
 	cancel  context.CancelFunc // ends a model call in progress
 	done    sync.WaitGroup     // workers
 	cost    atomic.Pointer[Cost]
-	ticking []atomic.Int64 // of each worker, when its tick began, in Unix nanoseconds; 0 between ticks
+	ticking []atomic.Int64 // for each worker, the Unix time in ns at which its tick began; 0 between ticks
 
 	mu      sync.Mutex
-	work    *sync.Cond // the queue has chains, or stopped
+	work    *sync.Cond // signals that the queue has chains, or stopped
 	queue   queue
-	idle    int // workers that wait for work
+	idle    int // number of workers that wait for work
 	open    map[*job]struct{}
-	emptied chan struct{} // closed when closing and the last job has left
-	rows    int           // of open jobs
-	running int           // rows in the workers' blocks
-	bytes   int64         // of open jobs
-	closing bool          // refuses new jobs
-	stopped bool          // workers return
+	emptied chan struct{} // closed once closing is set and the last job has left
+	rows    int           // chains of open jobs
+	running int           // chains in the workers' blocks
+	bytes   int64         // worst-case memory of open jobs
+	closing bool          // new jobs are refused
+	stopped bool          // workers must return
 }
 
-// New starts a scheduler for a model whose samples have dim elements. Close it.
+// New starts a scheduler for a model whose samples have dim elements. The caller must close it.
 func New(model sampling.Model, dim int, config Config) *Scheduler {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Scheduler{
@@ -117,9 +117,8 @@ func New(model sampling.Model, dim int, config Config) *Scheduler {
 	return s
 }
 
-// Submit admits a job or refuses it at once: with the field's [sampling.FieldError], with ErrBusy, ErrDeadline or
-// ErrClosed. When ctx ends, the job fails with its cause and its chains are gone by the next tick. The stream must
-// be closed.
+// Submit admits a job or refuses it at once, with a [sampling.FieldError], ErrBusy, ErrDeadline or ErrClosed. When ctx
+// ends, the job fails with ctx's cause, and its chains are gone by the next tick. The caller must close the stream.
 func (s *Scheduler) Submit(ctx context.Context, spec Job) (*Stream, error) {
 	if err := spec.validate(s.dim); err != nil {
 		return nil, err
@@ -135,9 +134,11 @@ func (s *Scheduler) Submit(ctx context.Context, spec Job) (*Stream, error) {
 	case s.closing:
 		return nil, ErrClosed
 	case s.rows+j.N > s.config.MaxRows:
-		return nil, fmt.Errorf("%w: %d chains are open and %d more would pass the limit of %d", ErrBusy, s.rows, j.N, s.config.MaxRows)
+		return nil, fmt.Errorf("%w: %d chains are open and %d more would pass the limit of %d",
+			ErrBusy, s.rows, j.N, s.config.MaxRows)
 	case s.bytes+bytes > s.config.MaxBytes:
-		return nil, fmt.Errorf("%w: open requests hold up to %d bytes and %d more would pass the limit of %d", ErrBusy, s.bytes, bytes, s.config.MaxBytes)
+		return nil, fmt.Errorf("%w: open requests hold up to %d bytes and %d more would pass the limit of %d",
+			ErrBusy, s.bytes, bytes, s.config.MaxBytes)
 	}
 	s.rows += j.N
 	s.bytes += bytes
@@ -149,7 +150,7 @@ func (s *Scheduler) Submit(ctx context.Context, spec Job) (*Stream, error) {
 	return &Stream{s: s, job: j, bytes: bytes, unhook: unhook}, nil
 }
 
-// drop fails a job and takes its waiting chains out of the queue.
+// drop fails a job and removes its waiting chains from the queue.
 func (s *Scheduler) drop(j *job, err error) {
 	ended := j.stopped.Load()
 	j.fail(err)
@@ -162,7 +163,7 @@ func (s *Scheduler) drop(j *job, err error) {
 	j.parked = nil
 }
 
-// chunkBytes is the size that a chunk's rows fill, if one row is not larger.
+// chunkBytes is the size of a chunk, unless a single row is larger.
 const chunkBytes = 256 << 10
 
 func (s *Scheduler) newJob(spec Job) *job {
@@ -192,7 +193,7 @@ func (s *Scheduler) newJob(spec Job) *job {
 	return j
 }
 
-// bytesOf is the most memory that a job's plan, window of results and frames can take.
+// bytesOf returns the most memory that a job's plan, window of results and frames can take.
 func (s *Scheduler) bytesOf(j *job) int64 {
 	const stepBytes = 40
 	rowBytes := int64(4 * s.dim)
@@ -203,29 +204,29 @@ func (s *Scheduler) bytesOf(j *job) int64 {
 	return bytes
 }
 
-// Load says how busy the scheduler is.
-type Load struct {
-	Jobs    int // open: not yet closed by their readers
-	Rows    int // chains of those jobs
-	Waiting int // chains of those jobs that have not started, or were taken back half-way
+// Stats describes how busy a scheduler is.
+type Stats struct {
+	Jobs    int // jobs whose readers have not closed them
+	Rows    int // chains of these jobs
+	Waiting int // chains of these jobs that have not started, or were taken back before their end
 	Running int // chains that workers advance now
 }
 
-// Load returns a snapshot.
-func (s *Scheduler) Load() Load {
+// Stats returns how busy the scheduler is now.
+func (s *Scheduler) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	load := Load{Jobs: len(s.open), Rows: s.rows, Running: s.running}
+	stats := Stats{Jobs: len(s.open), Rows: s.rows, Running: s.running}
 	for j := range s.open {
 		if !j.stopped.Load() {
-			load.Waiting += j.N - j.next + len(j.parked)
+			stats.Waiting += j.N - j.next + len(j.parked)
 		}
 	}
-	return load
+	return stats
 }
 
-// Close refuses new jobs, waits until the open ones are closed by their readers or ctx ends, fails what is left with
-// ErrClosed, and stops the workers. It returns ctx's error if it had to cut jobs off.
+// Close refuses new jobs and waits until readers have closed the open ones or ctx ends. Then it fails the remaining
+// jobs with ErrClosed and stops the workers. It returns ctx's error if it had to end jobs.
 func (s *Scheduler) Close(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.closing {

@@ -12,25 +12,25 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-// ledger is a model that takes a millisecond and writes down how many rows each call had.
-type ledger struct {
+// rowRecorder is a model that takes a millisecond and records the number of rows of each call.
+type rowRecorder struct {
 	sampling.Model
 	mu   sync.Mutex
 	rows []int
 }
 
-func (l *ledger) Score(ctx context.Context, dst, x, sigma []float32) error {
+func (r *rowRecorder) Score(ctx context.Context, dst, x, sigma []float32) error {
 	time.Sleep(time.Millisecond)
-	l.mu.Lock()
-	l.rows = append(l.rows, len(sigma))
-	l.mu.Unlock()
-	return l.Model.Score(ctx, dst, x, sigma)
+	r.mu.Lock()
+	r.rows = append(r.rows, len(sigma))
+	r.mu.Unlock()
+	return r.Model.Score(ctx, dst, x, sigma)
 }
 
-// TestIdleWorkerTakesHalf: when a worker runs out of work another gives it half of its block, and the samples are the same.
+// TestIdleWorkerTakesHalf: a worker without work gets half of another's block, and the samples stay the same.
 func TestIdleWorkerTakesHalf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		model := &ledger{Model: sampling.TwoGaussians()}
+		model := &rowRecorder{Model: sampling.TwoGaussians()}
 		s := start(t, model, batch.Config{Workers: 2, Rows: 8, Grain: 1})
 		brief := batch.Job{Plan: annealed(t, 1, 10), Prior: prior, Seed: 1, N: 1}
 		long := batch.Job{Plan: annealed(t, 1, 100), Prior: prior, Seed: 2, N: 8}
@@ -39,7 +39,7 @@ func TestIdleWorkerTakesHalf(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer first.Close()
-		time.Sleep(time.Millisecond / 2) // the first job has a worker; the second gets the other
+		time.Sleep(time.Millisecond / 2) // one worker has the first job, so the second goes to the other
 		got, err := read(t.Context(), s, long)
 		if err != nil || !slices.Equal(got.x, alone(t, model.Model, long)) {
 			t.Errorf("other samples, or %v", err)
@@ -49,16 +49,16 @@ func TestIdleWorkerTakesHalf(t *testing.T) {
 			count[n]++
 		}
 		if count[8] < 5 || count[8] > 15 || count[4] < 170 {
-			t.Errorf("calls by their rows: %v, want about 10 of 8 while both jobs run, and 4 in each of two workers after", count)
+			t.Errorf("calls by rows: %v, want about 10 of 8 rows while both jobs run, then 4 rows each", count)
 		}
 	})
 }
 
-// TestGrainIsNotDivided: what one worker's grain holds stays with it, and two grains go to two workers.
+// TestGrainIsNotDivided: the chains of one grain stay with one worker, and two grains go to two workers.
 func TestGrainIsNotDivided(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for n, calls := range map[int]int{32: 10, 64: 20} {
-			model := &ledger{Model: sampling.TwoGaussians()}
+			model := &rowRecorder{Model: sampling.TwoGaussians()}
 			s := start(t, model, batch.Config{Workers: 2, Rows: 64, Grain: 32})
 			synctest.Wait() // until both workers wait
 			job := batch.Job{Plan: annealed(t, 1, 10), Prior: prior, Seed: 1, N: n}
@@ -72,10 +72,10 @@ func TestGrainIsNotDivided(t *testing.T) {
 	})
 }
 
-// TestAloneIsWide: a chain that is all there is runs on the wide model, and comes back from it when there is another.
+// TestAloneIsWide: the only chain of a scheduler runs on the wide model, and leaves it when another chain arrives.
 func TestAloneIsWide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		model, wide := &ledger{Model: sampling.TwoGaussians()}, &ledger{Model: sampling.TwoGaussians()}
+		model, wide := &rowRecorder{Model: sampling.TwoGaussians()}, &rowRecorder{Model: sampling.TwoGaussians()}
 		s := start(t, model, batch.Config{Workers: 2, Grain: 1, Wide: wide})
 		one := batch.Job{Plan: annealed(t, 1, 30), Prior: prior, Seed: 1, N: 1}
 		stream, err := s.Submit(t.Context(), one)

@@ -8,7 +8,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// Stream is the reader's side of a job. Poll, Progress and Close belong to one goroutine.
+// Stream is the reader's side of a job. Only one goroutine may call Poll, Progress and Close.
 type Stream struct {
 	s      *Scheduler
 	job    *job
@@ -16,11 +16,11 @@ type Stream struct {
 	unhook func() bool
 }
 
-// Ready receives whenever Poll may have something new. It is never closed.
+// Ready returns a channel that receives when Poll may have a new event. It is never closed.
 func (st *Stream) Ready() <-chan struct{} { return st.job.out.ready }
 
-// Poll takes the next event without waiting: nil if there is none yet, io.EOF after the last, the job's failure as
-// soon as there is one. The event's memory is the caller's.
+// Poll returns the next event without waiting. It returns nil if there is none yet, io.EOF after the last, and the
+// job's failure as soon as there is one. The caller owns the event's memory.
 func (st *Stream) Poll() (Event, error) {
 	event, err := st.job.out.poll()
 	if c, ok := event.(*Chunk); ok {
@@ -29,7 +29,7 @@ func (st *Stream) Poll() (Event, error) {
 	return event, err
 }
 
-// delivered makes room in the job's window.
+// delivered makes room for the given number of chains in the job's window.
 func (s *Scheduler) delivered(j *job, chains int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,17 +39,17 @@ func (s *Scheduler) delivered(j *job, chains int) {
 	}
 }
 
-// Progress says how far a job is.
+// Progress describes how far a job is.
 type Progress struct {
-	Steps         int64         // taken, over all chains
-	Chains        int           // finished
+	Steps         int64         // steps taken, summed over all chains
+	Chains        int           // finished chains
 	Position      int           // steps taken by the chain that moved last
 	Queued        time.Duration // from Submit to the first chain's start, or until now
 	Elapsed       time.Duration // since Submit
 	DroppedFrames int
 }
 
-// Progress returns a snapshot.
+// Progress returns the job's progress now.
 func (st *Stream) Progress() Progress {
 	j := st.job
 	finished, lost := j.out.counts()
@@ -69,7 +69,7 @@ func (st *Stream) Progress() Progress {
 	}
 }
 
-// Close ends the job, finished or not, and gives back what it was admitted with. It may be called again.
+// Close ends the job, whether it has finished or not, and releases its part of the limits. It may be called again.
 func (st *Stream) Close() {
 	st.job.closeOnce.Do(func() {
 		st.unhook()
@@ -90,14 +90,14 @@ func (st *Stream) Close() {
 	})
 }
 
-// Model is the network itself, whose calls wait for no turn: what guides the chains of another model, whose workers hold
-// the turns.
+// Model returns the network itself, whose calls do not acquire the semaphore. It is for guides: the worker whose chains
+// it guides already holds the semaphore.
 func (s *Scheduler) Model() sampling.Model { return s.model }
 
-// Score evaluates the model at given rows, in turn with the ticks of the scheduler's workers.
+// Score evaluates the model at the given rows. It acquires the same semaphore as the ticks of the workers.
 func (s *Scheduler) Score(ctx context.Context, dst, x, sigma []float32) error {
-	s.config.Turns.take()
-	defer s.config.Turns.give()
+	s.config.Cores.acquire()
+	defer s.config.Cores.release()
 	if err := s.model.Score(ctx, dst, x, sigma); err != nil {
 		return fmt.Errorf("%w: %w", ErrModel, err)
 	}

@@ -15,25 +15,25 @@ type worker struct {
 	id    int
 	s     *Scheduler
 	block *sampling.Block
-	rows  []chain // who stands in each row of the block
+	rows  []chain // the chain in each row of the block
 	shown []float32
-	alone bool // one chain is all that the scheduler has
+	alone bool // the scheduler has only one chain
 }
 
-// chain says which chain of which job a row is.
+// chain identifies the chain in a row: its job and its index in the job.
 type chain struct {
 	job   *job
 	index int
 }
 
-// run loops until the scheduler stops.
+// run advances chains until the scheduler stops.
 func (w *worker) run(ctx context.Context) {
 	for w.admit() {
 		w.tick(ctx)
 	}
 }
 
-// admit fills the block from the queue. It blocks while there is nothing to advance and reports false once the
+// admit fills the block from the queue. It blocks while there is nothing to advance. It returns false once the
 // scheduler has stopped.
 func (w *worker) admit() bool {
 	s := w.s
@@ -47,7 +47,7 @@ func (w *worker) admit() bool {
 		w.fill()
 		if w.block.Len() > 0 {
 			w.share()
-			w.alone = w.block.Len() == 1 && s.idle == s.config.Workers-1 && len(s.queue.turns) == 0
+			w.alone = w.block.Len() == 1 && s.idle == s.config.Workers-1 && len(s.queue.active) == 0
 			return true
 		}
 		s.idle++
@@ -56,48 +56,48 @@ func (w *worker) admit() bool {
 	}
 }
 
-// fill hands chains to the worker: as many as fit, but of few waiting chains only this worker's part, so that idle
-// workers get theirs. When the block is full it makes room for callers that hold less than their share.
+// fill starts as many waiting chains in the block as fit. If few chains wait, it takes only this worker's part and
+// leaves the rest to idle workers. If the block is full, it makes room for callers with less than their share.
 func (w *worker) fill() {
 	s := w.s
-	if len(s.queue.turns) == 0 {
+	if len(s.queue.active) == 0 {
 		return
 	}
-	if w.block.Len() > 0 && s.idle > 0 { // an idle worker is about to take its part, and this one has had its own
+	if w.block.Len() > 0 && s.idle > 0 { // this worker has had its part, so an idle one takes the next
 		s.work.Broadcast()
 		return
 	}
 	if free := s.config.Rows - w.block.Len(); free > 0 {
 		workers := s.idle + 1
 		part := (s.queue.waiting(free*workers) + workers - 1) / workers
-		for n := min(free, roundUp(part, s.config.Grain)); n > 0 && len(s.queue.turns) > 0; {
+		for n := min(free, roundUp(part, s.config.Grain)); n > 0 && len(s.queue.active) > 0; {
 			g := s.queue.pop(n)
 			w.start(g)
 			n -= g.n
 		}
 	}
-	if w.block.Len() >= s.config.Rows && len(s.queue.turns) > 0 {
+	if w.block.Len() >= s.config.Rows && len(s.queue.active) > 0 {
 		w.rebalance()
 	}
 }
 
 func roundUp(n, grain int) int { return (n + grain - 1) / grain * grain }
 
-// share gives half of the block to a worker that has nothing to do, where each gets at least a grain.
+// share gives half of the block to an idle worker, if each half has at least a grain.
 func (w *worker) share() {
 	s := w.s
-	if s.idle == 0 || len(s.queue.turns) > 0 {
+	if s.idle == 0 || len(s.queue.active) > 0 {
 		return
 	}
 	for n := w.block.Len() / 2 / s.config.Grain * s.config.Grain; n > 0; n-- {
 		w.park(w.block.Len() - 1)
 	}
-	if len(s.queue.turns) > 0 {
+	if len(s.queue.active) > 0 {
 		s.work.Broadcast()
 	}
 }
 
-// start puts g.n chains of a job into the block: those taken back half-way first, then new ones.
+// start puts g.n chains of a job into the block: first those that were taken back, then new ones.
 func (w *worker) start(g grant) {
 	j := g.job
 	if j.started.IsZero() && g.n > 0 {
@@ -119,7 +119,7 @@ func (w *worker) start(g grant) {
 	}
 }
 
-// startNext puts the job's next chain into the block, at its start or where it is to be resumed.
+// startNext puts the job's next chain into the block, at its start or at the step where the job resumes.
 func (w *worker) startNext(j *job) {
 	i := j.next
 	j.next++
@@ -134,7 +134,7 @@ func (w *worker) startNext(j *job) {
 	}
 }
 
-// remove takes row i out of the block. The caller holds Scheduler.mu.
+// remove removes row i from the block. The caller holds Scheduler.mu.
 func (w *worker) remove(i int) {
 	j := w.rows[i].job
 	j.rows[w.id]--
@@ -149,7 +149,7 @@ func (w *worker) remove(i int) {
 	w.rows = w.rows[:last]
 }
 
-// dropStopped removes the rows of jobs that were cancelled or have failed, and those that are finished.
+// dropStopped removes rows that have finished, and rows of jobs that were cancelled or have failed.
 func (w *worker) dropStopped() {
 	for i := len(w.rows) - 1; i >= 0; i-- {
 		if c := w.rows[i]; c.index < 0 || c.job.stopped.Load() {
@@ -158,10 +158,10 @@ func (w *worker) dropStopped() {
 	}
 }
 
-// rebalance gives every waiting caller, and every waiting job of a caller, up to an equal share of the block, by
-// taking back chains of whoever holds most. It ends when no move would make the shares more equal.
+// rebalance gives every waiting caller, and every waiting job of a caller, up to an equal share of the block. It takes
+// back chains from the caller or job that has most. It ends when no move would make the shares more equal.
 func (w *worker) rebalance() {
-	for _, c := range slices.Clone(w.s.queue.turns) {
+	for _, c := range slices.Clone(w.s.queue.active) {
 		for len(c.jobs) > 0 {
 			c.neediestFirst(w.id)
 			victim := w.victim(c)
@@ -174,7 +174,8 @@ func (w *worker) rebalance() {
 	}
 }
 
-// victim returns the row to take back for the first job of caller c, or -1 if nobody holds enough more than it.
+// victim returns the row to take back for the first job of caller c, or -1 if no caller or job has enough more rows
+// than it.
 func (w *worker) victim(c *caller) int {
 	most, first := c, c.jobs[0]
 	for _, r := range w.rows {
@@ -188,8 +189,8 @@ func (w *worker) victim(c *caller) int {
 	return w.leastAdvanced(func(j *job) bool { return j.caller == c && j.rows[w.id] > first.rows[w.id]+1 })
 }
 
-// leastAdvanced returns, among the rows of the wanted jobs, one of the job with most rows that has taken the fewest
-// steps, or -1.
+// leastAdvanced considers the rows of the wanted jobs. It returns a row of the job with most rows that has taken the
+// fewest steps, or -1 if there is none.
 func (w *worker) leastAdvanced(wanted func(*job) bool) int {
 	best := -1
 	for i, r := range w.rows {
@@ -208,7 +209,7 @@ func (w *worker) leastAdvanced(wanted func(*job) bool) int {
 	return best
 }
 
-// park takes row i back half-way and queues its job again.
+// park takes row i back before its end and queues its job again.
 func (w *worker) park(i int) {
 	r := w.rows[i]
 	r.job.parked = append(r.job.parked, parked{
@@ -223,8 +224,8 @@ func (w *worker) park(i int) {
 
 // tick evaluates the model once for the whole block and advances every row.
 func (w *worker) tick(ctx context.Context) {
-	w.s.config.Turns.take()
-	defer w.s.config.Turns.give()
+	w.s.config.Cores.acquire()
+	defer w.s.config.Cores.release()
 	begun := time.Now()
 	w.s.ticking[w.id].Store(begun.UnixNano())
 	defer w.s.ticking[w.id].Store(0)
@@ -243,12 +244,13 @@ func (w *worker) tick(ctx context.Context) {
 	}
 }
 
-// count books the steps of a tick, before any of them is taken: whoever sees a job finished also sees all its steps. Once
-// for rows that stand together: every worker writes here, and each write takes the cache line from the others.
+// count adds the steps of a tick to the jobs before the rows take them. So when a job is seen to be finished, all its
+// steps are counted. It writes once for neighbouring rows of one job, because every worker writes here and each write
+// takes the cache line from the others.
 func (w *worker) count() {
 	for first := 0; first < len(w.rows); {
 		j, end := w.rows[first].job, first+1
-		for end < len(w.rows) && w.rows[end].job == j { // rows that stand together mostly belong together
+		for end < len(w.rows) && w.rows[end].job == j { // neighbouring rows mostly belong to one job
 			end++
 		}
 		j.steps.Add(int64(end - first))
@@ -257,8 +259,8 @@ func (w *worker) count() {
 	}
 }
 
-// advance moves one row by one step and delivers what it produced. A row that has ended is marked with index -1 and
-// leaves the block at the next tick boundary.
+// advance moves one row by one step and delivers what it produced. It marks a row that has ended with index -1. The row
+// leaves the block before the next tick.
 func (w *worker) advance(i int, r *chain) {
 	j, step := r.job, w.block.Step(i)+1
 	shows := j.previews(r.index, step)
@@ -270,7 +272,9 @@ func (w *worker) advance(i int, r *chain) {
 		j.follow(step)
 	}
 	if outcome == sampling.Diverged {
-		j.fail(&sampling.DivergedError{Chain: j.First + uint64(r.index), Step: step - 1, Sigma: j.Plan[step-1].Sigma})
+		j.fail(&sampling.DivergedError{
+			Chain: j.First + uint64(r.index), Step: step - 1, Sigma: j.Plan[step-1].Sigma,
+		})
 		r.index = -1
 		return
 	}
@@ -297,7 +301,8 @@ func (w *worker) denoise(i int, sigma float32) {
 	}
 }
 
-// fail ends the jobs that a failed evaluation concerns: those of one guide, or all. The others ask again in the next tick.
+// fail ends the jobs that a failed evaluation concerns: the jobs of one guide, or all. Other jobs are evaluated again
+// in the next tick.
 func (w *worker) fail(err error) {
 	var guide *sampling.GuideError
 	of := errors.As(err, &guide)

@@ -44,7 +44,7 @@ func (e *Engine) compile(req *langevinv1.SampleRequest, m models.Manifest, maxSt
 func (e *Engine) Close() error {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := e.Scheduler.Close(now); err != nil && e.Scheduler.Load() != (batch.Load{}) {
+	if err := e.Scheduler.Close(now); err != nil && e.Scheduler.Stats() != (batch.Stats{}) {
 		return err
 	}
 	return e.Session.Close()
