@@ -7,14 +7,14 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// Alias is another name of a model, so that clients can go on asking for "stable" while what it means changes.
+// Alias is another name for a model. Clients can keep asking for "stable" while its meaning changes.
 type Alias struct {
 	Name    string
 	Model   string
-	Version int // 0 follows the newest
+	Version int // 0 for the newest
 }
 
-// resolve returns what a name and version mean. An alias of one version has no other.
+// resolve returns the model and version that a name and version mean. An alias of one version has no other version.
 func resolve(aliases []Alias, name string, version int) (string, int) {
 	for _, a := range aliases {
 		switch {
@@ -28,12 +28,12 @@ func resolve(aliases []Alias, name string, version int) (string, int) {
 	return name, version
 }
 
-// Resolve replaces an alias by what it stands for.
+// Resolve replaces an alias by the model and version that it means.
 func (h *Host[T]) Resolve(name string, version int) (string, int) {
 	return resolve(h.aliases, name, version)
 }
 
-// Aliases returns the names that stand for a version of a model. newest says that it is what version 0 means.
+// Aliases returns the aliases of a version of a model. newest says whether version 0 means this version.
 func (h *Host[T]) Aliases(entry models.Entry, newest bool) []string {
 	var names []string
 	for _, a := range h.aliases {
@@ -44,7 +44,7 @@ func (h *Host[T]) Aliases(entry models.Entry, newest bool) []string {
 	return names
 }
 
-// checkAliases wants every alias to lead somewhere, and none to hide a model.
+// checkAliases returns an error for an alias that points to no model or has the name of a model.
 func checkAliases(aliases []Alias, entries []models.Entry, problems []models.Problem) error {
 	for _, a := range aliases {
 		if _, err := models.Find(entries, problems, a.Model, a.Version); errors.Is(err, models.ErrNotFound) {

@@ -1,5 +1,6 @@
-// Package host keeps the models of a repository loaded for those who use them: each is loaded once, however many ask for
-// it at the same time, and closed when it has been replaced and its last user is done.
+// Package host keeps the models of a repository loaded for its users. It loads each model once, whatever the number of
+// users that ask for it at the same time. It closes a model when it has been replaced and its last user has released
+// it.
 package host
 
 import (
@@ -15,42 +16,44 @@ import (
 )
 
 var (
-	// ErrFailed is wrapped by the error of [Host.Acquire] for a model whose file is sound but could not be loaded. The
-	// reason is wrapped too.
+	// ErrFailed is wrapped by the error of [Host.Acquire] for a model whose file is valid but which could not be
+	// loaded. The error also wraps the reason.
 	ErrFailed = errors.New("model failed to load")
 
 	// ErrClosed is returned after [Host.Close].
 	ErrClosed = errors.New("host closed")
 )
 
-// LoadFunc makes of a model file what its users share. It should give up when ctx ends.
+// LoadFunc makes from a model file the value that its users share. It should stop when ctx ends.
 type LoadFunc[T io.Closer] func(ctx context.Context, file models.File) (T, error)
 
-// Host holds the models of a repository, those listed when it was made or reloaded. Safe for concurrent use.
+// Host holds the models that the repository had when the Host was made or last reloaded. It is safe for concurrent use.
 type Host[T io.Closer] struct {
 	repository   *models.Repository
 	load         LoadFunc[T]
-	loading      context.Context // of all loads; ends at Close, not with the call that happened to be first
+	loading      context.Context // for all loads; ends at Close, not with the call that started a load
 	stopLoading  context.CancelFunc
-	defaultModel string // empty: the first of the list
+	defaultModel string // empty for the first of the list
 	aliases      []Alias
 
-	reload  sync.Mutex // held by Reload, one at a time; taken before mu
+	reload  sync.Mutex // held by reloads, which run one at a time; locked before mu
 	drained chan struct{}
 
 	mu        sync.Mutex
-	slots     []*slot[T] // by name and version, as the repository lists
+	slots     []*slot[T] // sorted by name and version, like the repository's list
 	problems  []models.Problem
-	withheld  map[version]bool // unloaded, to be left out of reloads
-	live      int              // slots being loaded or with an open value, listed or retired
+	withheld  map[version]bool // unloaded versions, which reloads leave out
+	live      int              // number of slots that are loading or have an open value, listed or retired
 	closed    bool
 	closeErrs []error
 }
 
-// New lists the repository. Nothing is loaded yet. defaultModel is what requests without a name get, the first of the list
-// if empty; it is an error if the repository has no model of that name. One whose file is broken is no error here, but for
-// the requests that need it. Aliases are held to the same, and must not be names of models.
-func New[T io.Closer](repository *models.Repository, load LoadFunc[T], defaultModel string, aliases ...Alias) (*Host[T], error) {
+// New lists the repository. It does not load anything yet. defaultModel is the model for requests without a name; empty
+// means the first of the list. New returns an error if the repository has no model with that name. If the model's file
+// is broken, New succeeds, and the requests that need the model fail. An alias must point to a model in the same way,
+// and must not have the name of a model.
+func New[T io.Closer](repository *models.Repository, load LoadFunc[T], defaultModel string, aliases ...Alias) (*Host[T],
+	error) {
 	entries, problems := repository.List()
 	if err := checkAliases(aliases, entries, problems); err != nil {
 		return nil, err
@@ -77,7 +80,7 @@ func New[T io.Closer](repository *models.Repository, load LoadFunc[T], defaultMo
 	return h, nil
 }
 
-// DefaultModel is the name, no alias, that an empty name stands for; empty if there are no models.
+// DefaultModel returns the name that an empty name means. It is never an alias, and is empty if there are no models.
 func (h *Host[T]) DefaultModel() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -85,7 +88,7 @@ func (h *Host[T]) DefaultModel() string {
 	return name
 }
 
-// defaultName is DefaultModel for a caller that holds mu.
+// defaultName is like DefaultModel but does not resolve aliases. The caller holds mu.
 func (h *Host[T]) defaultName() string {
 	if h.defaultModel == "" && len(h.slots) > 0 {
 		return h.slots[0].entry.Name
@@ -93,9 +96,10 @@ func (h *Host[T]) defaultName() string {
 	return h.defaultModel
 }
 
-// Acquire returns a model, loading it if no one has before. The caller must call [Loaded.Release]. An empty name is the
-// default model. Version 0 is the newest that has not failed to load: [Host.List] tells of those that have. Errors wrap
-// [models.ErrNotFound], [models.ErrInvalid], [ErrFailed] or [ErrClosed], or are that of ctx; a load goes on when ctx ends.
+// Acquire returns a model and loads it if necessary. The caller must call [Loaded.Release]. An empty name means the
+// default model. Version 0 means the newest version that has not failed to load; [Host.List] reports the failed ones.
+// Errors wrap [models.ErrNotFound], [models.ErrInvalid], [ErrFailed] or [ErrClosed], or wrap ctx's error. A load
+// continues after ctx ends.
 func (h *Host[T]) Acquire(ctx context.Context, name string, version int) (*Loaded[T], error) {
 	for {
 		s, err := h.join(name, version)
@@ -111,11 +115,11 @@ func (h *Host[T]) Acquire(ctx context.Context, name string, version int) (*Loade
 		if err != nil {
 			return nil, fmt.Errorf("wait for model %s version %d: %w", s.entry.Name, s.entry.Version, err)
 		}
-		// It has failed, which join takes into account.
+		// The load has failed, so join will now choose another version or return the failure.
 	}
 }
 
-// join makes the caller a user of the slot that a name and version mean.
+// join makes the caller a user of the slot for a name and version.
 func (h *Host[T]) join(name string, version int) (*slot[T], error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -154,7 +158,7 @@ func (h *Host[T]) isClosed() bool {
 	return h.closed
 }
 
-// entries are those of all slots. The caller holds mu.
+// entries returns the entries of all slots. The caller holds mu.
 func (h *Host[T]) entries() []models.Entry {
 	entries := make([]models.Entry, len(h.slots))
 	for i, s := range h.slots {
@@ -166,18 +170,18 @@ func (h *Host[T]) entries() []models.Entry {
 // Loaded is a model in use.
 type Loaded[T io.Closer] struct {
 	Entry models.Entry
-	Value T // what the [LoadFunc] made; the host closes it
+	Value T // made by the [LoadFunc]; the host closes it
 
 	host *Host[T]
 	slot *slot[T]
 	once sync.Once
 }
 
-// Release ends the use. Further calls do nothing.
+// Release ends the use of the model. Further calls do nothing.
 func (l *Loaded[T]) Release() { l.once.Do(func() { l.host.leave(l.slot) }) }
 
-// Preload loads every model, one after the other. A failure is kept with the model, see [Host.List], and does not stop the
-// others. The error is that of ctx, or [ErrClosed].
+// Preload loads every model, one after the other. A failure does not stop it: [Host.List] reports it with the model.
+// Preload returns ctx's error or [ErrClosed].
 func (h *Host[T]) Preload(ctx context.Context) error {
 	for _, status := range h.List() {
 		loaded, err := h.Acquire(ctx, status.Entry.Name, status.Entry.Version)
@@ -205,11 +209,11 @@ func (h *Host[T]) Ready() []*Loaded[T] {
 	return ready
 }
 
-// State is how far a model has come.
+// State is the progress of a model's load.
 type State string
 
 const (
-	StateIdle    State = "idle" // never asked for
+	StateIdle    State = "idle" // not yet requested
 	StateLoading State = "loading"
 	StateReady   State = "ready"
 	StateFailed  State = "failed"
@@ -219,10 +223,10 @@ const (
 type Status struct {
 	Entry models.Entry
 	State State
-	Err   error // why it failed
+	Err   error // why the load failed
 }
 
-// List describes all models, by name and then from the oldest version to the newest.
+// List describes all models, sorted by name and then from the oldest version to the newest.
 func (h *Host[T]) List() []Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -233,16 +237,16 @@ func (h *Host[T]) List() []Status {
 	return list
 }
 
-// Problems tells what in the repository is no sound model.
+// Problems returns the files in the repository that are not valid models.
 func (h *Host[T]) Problems() []models.Problem {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.problems)
 }
 
-// Close refuses further calls, stops loads, waits until every model has been released and closes them. If ctx ends before,
-// the error is that of ctx, and models still in use are closed when they are released. Otherwise it tells of models that
-// could not be closed. Close may be called again to go on waiting.
+// Close refuses further calls, stops loads, waits until every model has been released, and closes the models. If ctx
+// ends first, Close returns its error, and the models still in use are closed when they are released. Otherwise the
+// error reports models that could not be closed. Close may be called again to wait longer.
 func (h *Host[T]) Close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true

@@ -33,7 +33,7 @@ func (e *engine) Close() error {
 	return nil
 }
 
-// loader makes engines, and fails or waits where it is told to.
+// loader makes engines. It fails or waits as the test configures it.
 type loader struct {
 	mu      sync.Mutex
 	engines []*engine
@@ -82,7 +82,7 @@ func zoo(t *testing.T, names ...string) fstest.MapFS {
 	return files
 }
 
-// put writes a Gaussian of dim elements a row as name/version, at once, as an operator should.
+// put writes a Gaussian of dim elements a row as name/version, in one step, as an operator should.
 func put(t *testing.T, dir, name string, version, dim int) {
 	t.Helper()
 	folder := filepath.Join(dir, name, strconv.Itoa(version))
@@ -156,7 +156,7 @@ func TestAcquireLoadsOnce(t *testing.T) {
 		loaded.Release()
 	}
 	if again := acquire(t, h, "ring", 1); again.Value != first[0].Value || again.Value.closed.Load() != 0 {
-		t.Error("a model no one used was not kept")
+		t.Error("an unused model was not kept")
 	} else {
 		again.Release()
 	}
@@ -171,7 +171,7 @@ func TestImpatientUserDoesNotEndTheLoad(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
 	if _, err := h.Acquire(ctx, "ring", 0); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a wait cut short: %v", err)
+		t.Errorf("a cancelled wait: %v", err)
 	}
 	close(l.gate)
 	acquire(t, h, "ring", 0).Release()
@@ -217,14 +217,14 @@ func TestFailureStaysWithItsModel(t *testing.T) {
 	}
 	newest.Release()
 	if l.calls != 3 {
-		t.Errorf("%d loads of 3 sound files", l.calls)
+		t.Errorf("%d loads of 3 valid files", l.calls)
 	}
 	if problems := h.Problems(); len(problems) != 1 || problems[0].Name != "broken" {
 		t.Errorf("problems are %v", problems)
 	}
 }
 
-// TestNewestThatFailsLate asks for version 0 without a preload: the failure of the newest shows only then.
+// TestNewestThatFailsLate asks for version 0 without a preload, so the newest version fails only then.
 func TestNewestThatFailsLate(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "ring", 2, 2)
@@ -315,6 +315,6 @@ func TestCloseStopsLoads(t *testing.T) {
 		t.Error(err)
 	}
 	if err := <-waiting; !errors.Is(err, ErrClosed) {
-		t.Errorf("who waited for the load got %v", err)
+		t.Errorf("the user that waited for the load got %v", err)
 	}
 }

@@ -47,7 +47,7 @@ func TestUnloadAndLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := h.Load(t.Context(), "ring", 3); !errors.Is(err, models.ErrNotFound) {
-		t.Errorf("load of a version that is not there: %v", err)
+		t.Errorf("load of a version that does not exist: %v", err)
 	}
 	if want := []string{"2gauss/1 ready", "ring/1 ready", "ring/2 ready"}; !slices.Equal(states(h), want) {
 		t.Errorf("after the load %v: want %v", states(h), want)
@@ -63,7 +63,8 @@ func TestReloadAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, dir, "new", 1, 2)
-	if err := errors.Join(os.RemoveAll(filepath.Join(dir, "gone")), os.Truncate(filepath.Join(dir, "ring/1/model.onnx"), 20)); err != nil {
+	if err := errors.Join(os.RemoveAll(filepath.Join(dir, "gone")),
+		os.Truncate(filepath.Join(dir, "ring/1/model.onnx"), 20)); err != nil {
 		t.Fatal(err)
 	}
 	failures := h.ReloadAll(t.Context())
@@ -101,12 +102,13 @@ func TestAliases(t *testing.T) {
 		loaded.Release()
 	}
 	if _, err := h.Acquire(t.Context(), "stable", 2); !errors.Is(err, models.ErrNotFound) {
-		t.Errorf("a version that the alias is not: %v", err)
+		t.Errorf("a version that the alias does not mean: %v", err)
 	}
 	if h.DefaultModel() != "ring" {
 		t.Errorf("the default model is %q", h.DefaultModel())
 	}
-	for _, bad := range []Alias{{Name: "stable", Model: "rings"}, {Name: "stable", Model: "ring", Version: 9}, {Name: "ring", Model: "ring"}} {
+	for _, bad := range []Alias{{Name: "stable", Model: "rings"}, {Name: "stable", Model: "ring", Version: 9},
+		{Name: "ring", Model: "ring"}} {
 		if _, err := New(repository, (&loader{}).load, "", bad); err == nil {
 			t.Errorf("%+v was accepted", bad)
 		}

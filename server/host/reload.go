@@ -11,10 +11,10 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// Reload looks at the repository again for the versions of one model: it loads those that are new, whose file has changed
-// or that failed before, and drops those that are gone. Users of a replaced version keep it until they release it. Where a
-// load fails, or the file is broken now, what was loaded before stays, and the error says so; a new version that fails is
-// listed as failed. When ctx ends, what has been replaced by then stays so.
+// Reload lists the repository again for one model. It loads versions that are new, whose file has changed or that
+// failed before, and removes versions that are gone. Users of a replaced version keep it until they release it. If a
+// load fails or a file is now broken, the version loaded before stays, and the error reports it. A new version that
+// fails is listed as failed. If ctx ends, versions that are already replaced stay replaced.
 func (h *Host[T]) Reload(ctx context.Context, name string) error {
 	h.reload.Lock()
 	defer h.reload.Unlock()
@@ -22,13 +22,14 @@ func (h *Host[T]) Reload(ctx context.Context, name string) error {
 	return h.reloadFrom(ctx, name, entries, problems)
 }
 
-// Failure says why a model is not as the repository has it.
+// Failure reports why a model differs from the repository.
 type Failure struct {
 	Name string
 	Err  error
 }
 
-// ReloadAll is [Host.Reload] for every model that the repository has or the host had. It returns what failed, by name.
+// ReloadAll is like [Host.Reload] for every model that the repository has or the host had. It returns the failures,
+// sorted by name.
 func (h *Host[T]) ReloadAll(ctx context.Context) []Failure {
 	h.reload.Lock()
 	defer h.reload.Unlock()
@@ -42,7 +43,7 @@ func (h *Host[T]) ReloadAll(ctx context.Context) []Failure {
 	return failures
 }
 
-// names are those of a listing and of the slots and problems of the host.
+// names returns the names in a listing and in the host's slots and problems.
 func (h *Host[T]) names(entries []models.Entry, problems []models.Problem) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -56,8 +57,8 @@ func (h *Host[T]) names(entries []models.Entry, problems []models.Problem) []str
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Load is [Host.Reload] that brings back what was unloaded: one version, or all if it is 0. It is an error if the model
-// then has no such version that is ready.
+// Load is like [Host.Reload] but also brings back what was unloaded: one version, or all versions if number is 0. It
+// returns an error if the model has no such version that is ready afterwards.
 func (h *Host[T]) Load(ctx context.Context, name string, number int) error {
 	h.reload.Lock()
 	defer h.reload.Unlock()
@@ -76,8 +77,8 @@ func (h *Host[T]) Load(ctx context.Context, name string, number int) error {
 	return nil
 }
 
-// Unload takes one version of a model, or all if it is 0, off the list, until [Host.Load] asks for it. Users keep what they
-// have.
+// Unload removes one version of a model from the list, or all versions if number is 0, until [Host.Load] brings them
+// back. Current users keep what they have.
 func (h *Host[T]) Unload(name string, number int) error {
 	h.reload.Lock()
 	defer h.reload.Unlock()
@@ -107,12 +108,12 @@ type version struct {
 	number int
 }
 
-// is reports whether v is a version of the name, of the number unless that is 0.
+// is reports whether v has the name and, unless number is 0, the number.
 func (v version) is(name string, number int) bool {
 	return v.name == name && (number == 0 || v.number == number)
 }
 
-// withoutWithheld drops what was unloaded.
+// withoutWithheld returns the entries without the unloaded versions.
 func (h *Host[T]) withoutWithheld(entries []models.Entry) []models.Entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -120,7 +121,8 @@ func (h *Host[T]) withoutWithheld(entries []models.Entry) []models.Entry {
 }
 
 // reloadFrom reloads one model from a listing, which it may change. The caller holds reload.
-func (h *Host[T]) reloadFrom(ctx context.Context, name string, entries []models.Entry, problems []models.Problem) error {
+func (h *Host[T]) reloadFrom(ctx context.Context, name string, entries []models.Entry,
+	problems []models.Problem) error {
 	if h.isClosed() {
 		return ErrClosed
 	}
@@ -144,8 +146,8 @@ func (h *Host[T]) reloadFrom(ctx context.Context, name string, entries []models.
 	return nil
 }
 
-// forget drops the slots of versions that the repository no longer has, sound or not, and reports whether there is or was
-// anything of that name.
+// forget removes the slots of versions that the repository no longer has, valid or not. It reports whether the
+// repository or the host knows the name.
 func (h *Host[T]) forget(name string, entries []models.Entry, problems []models.Problem) (known bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -168,7 +170,7 @@ func (h *Host[T]) forget(name string, entries []models.Entry, problems []models.
 	return known
 }
 
-// refresh loads what the entry describes, unless that is what the host has, and puts it in place of what it had.
+// refresh loads the version that the entry describes, unless the host has it already, and replaces the old one.
 func (h *Host[T]) refresh(ctx context.Context, entry models.Entry) error {
 	if h.isCurrent(entry) {
 		return nil
@@ -204,7 +206,7 @@ func (h *Host[T]) isCurrent(entry models.Entry) bool {
 	return s != nil && !s.failed() && s.entry.Digest == entry.Digest
 }
 
-// slotOf is the listed slot of the entry's name and version, or nil. The caller holds mu.
+// slotOf returns the listed slot with the entry's name and version, or nil. The caller holds mu.
 func (h *Host[T]) slotOf(entry models.Entry) *slot[T] {
 	if i, found := h.search(entry); found {
 		return h.slots[i]
@@ -212,7 +214,7 @@ func (h *Host[T]) slotOf(entry models.Entry) *slot[T] {
 	return nil
 }
 
-// install lists s where old was, or as a new one if old is nil. The caller holds mu.
+// install lists s in place of old, or as a new version if old is nil. The caller holds mu.
 func (h *Host[T]) install(s, old *slot[T]) {
 	i, found := h.search(s.entry)
 	if !found {
@@ -223,7 +225,7 @@ func (h *Host[T]) install(s, old *slot[T]) {
 	h.retire(old)
 }
 
-// search finds the place of an entry in the order of the list. The caller holds mu.
+// search returns the position of an entry in the list. The caller holds mu.
 func (h *Host[T]) search(entry models.Entry) (int, bool) {
 	return slices.BinarySearchFunc(h.slots, entry, func(s *slot[T], e models.Entry) int {
 		return cmp.Or(cmp.Compare(s.entry.Name, e.Name), cmp.Compare(s.entry.Version, e.Version))

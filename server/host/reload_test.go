@@ -71,7 +71,8 @@ func TestReloadKeepsWhatWorks(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "ring/1/model.onnx"), 10); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Reload(t.Context(), "ring"); !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), "ring/1/model.onnx") {
+	if err := h.Reload(t.Context(), "ring"); !errors.Is(err, models.ErrInvalid) ||
+		!strings.Contains(err.Error(), "ring/1/model.onnx") {
 		t.Errorf("a broken file: %v", err)
 	}
 	if want := []string{"ring/1 ready", "ring/2 ready"}; !slices.Equal(states(h), want) || len(h.Problems()) != 1 {
@@ -88,7 +89,8 @@ func TestReloadKeepsWhatWorks(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, "ring/2")); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"ring/1 ready", "ring/2 ready", "ring/3 failed"}; !slices.Equal(states(h), want) || len(h.Problems()) != 0 {
+	if want := []string{"ring/1 ready", "ring/2 ready", "ring/3 failed"}; !slices.Equal(states(h), want) ||
+		len(h.Problems()) != 0 {
 		t.Errorf("%v with problems %v: want %v with none", states(h), h.Problems(), want)
 	}
 	if err := h.Reload(t.Context(), "ring"); err != nil {
@@ -101,7 +103,8 @@ func TestReloadKeepsWhatWorks(t *testing.T) {
 
 func TestReloadOfNothing(t *testing.T) {
 	h := newHost(t, &loader{}, zoo(t, "ring"), "", "")
-	if err := h.Reload(t.Context(), "rnig"); !errors.Is(err, models.ErrNotFound) || !strings.Contains(err.Error(), `"ring"`) {
+	if err := h.Reload(t.Context(), "rnig"); !errors.Is(err, models.ErrNotFound) ||
+		!strings.Contains(err.Error(), `"ring"`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -119,7 +122,7 @@ func TestReloadCanBeStopped(t *testing.T) {
 	if err := h.Reload(ctx, "ring"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	close(l.gate) // the load ends well, too late: it must be closed, which newHost checks
+	close(l.gate) // the load succeeds too late: its value must be closed, which newHost checks
 	loaded := acquire(t, h, "ring", 0)
 	defer loaded.Release()
 	if loaded.Entry.Manifest.Dim() != 2 {
@@ -127,7 +130,7 @@ func TestReloadCanBeStopped(t *testing.T) {
 	}
 }
 
-// TestReloadUnderTraffic replaces a model again and again under its users, who must never hold a closed one.
+// TestReloadUnderTraffic replaces a model again and again while it is used. No user may ever have a closed one.
 func TestReloadUnderTraffic(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "ring", 1, 2)

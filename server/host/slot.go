@@ -8,9 +8,9 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// slot is one version of a model: idle, then loading, then ready or failed for good. A retired slot is on no list any more,
-// and its value is closed when its last user leaves. The host's mutex guards all fields; value and err are written before
-// done is closed and not after.
+// slot is one version of a model. It is idle, then loading, then ready or failed for good. A retired slot is no longer
+// listed, and its value is closed when its last user leaves. The host's mutex guards all fields. value and err are
+// written before done is closed, and never after.
 type slot[T io.Closer] struct {
 	entry   models.Entry
 	users   int
@@ -35,7 +35,7 @@ func (s *slot[T]) ended() bool {
 	}
 }
 
-// wait returns when the load has ended, well or not. The caller is a user of s.
+// wait returns when the load has ended, whether it succeeded or failed. The caller must be a user of s.
 func (s *slot[T]) wait(ctx context.Context) error {
 	select {
 	case <-s.done:
@@ -47,7 +47,7 @@ func (s *slot[T]) wait(ctx context.Context) error {
 
 func (s *slot[T]) failed() bool { return s.ended() && s.err != nil }
 
-// failure is the error for users of a slot that has failed.
+// failure returns the error for users of a slot that has failed.
 func (s *slot[T]) failure() error {
 	return fmt.Errorf("%w: %s version %d: %w", ErrFailed, s.entry.Name, s.entry.Version, s.err)
 }
@@ -64,7 +64,7 @@ func (s *slot[T]) state() State {
 	return StateReady
 }
 
-// start begins a load, once.
+// start starts the load of a slot, once.
 func (h *Host[T]) start(s *slot[T]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -89,7 +89,7 @@ func (h *Host[T]) start(s *slot[T]) {
 	}()
 }
 
-// read loads the file as it is now, which may not be what was listed.
+// read loads the file as it is now. It may have changed since it was listed.
 func (h *Host[T]) read(listed models.Entry) (models.Entry, T, error) {
 	file, err := h.repository.Open(listed.Name, listed.Version)
 	if err != nil {
@@ -100,7 +100,7 @@ func (h *Host[T]) read(listed models.Entry) (models.Entry, T, error) {
 	return file.Entry, value, err
 }
 
-// retire takes slots out of use. The caller holds mu.
+// retire removes slots from use. The caller holds mu.
 func (h *Host[T]) retire(slots ...*slot[T]) {
 	for _, s := range slots {
 		s.retired = true
@@ -108,13 +108,13 @@ func (h *Host[T]) retire(slots ...*slot[T]) {
 	}
 }
 
-// settle closes what no one uses or will use. The caller holds mu.
+// settle closes a retired slot that has no users. The caller holds mu.
 func (h *Host[T]) settle(s *slot[T]) {
 	if !s.retired || s.users > 0 || s.closed || !s.ended() || s.err != nil {
 		return
 	}
 	s.closed = true
-	go func() { // closing may wait for work under way
+	go func() { // closing may wait for work in progress
 		err := s.value.Close()
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -124,7 +124,7 @@ func (h *Host[T]) settle(s *slot[T]) {
 	}()
 }
 
-// drain tells Close that nothing is left. The caller holds mu.
+// drain tells Close when nothing is left. The caller holds mu.
 func (h *Host[T]) drain() {
 	if !h.closed || h.live > 0 {
 		return
