@@ -19,7 +19,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// TestTokensReload: a changed file holds within a second, and a broken one changes nothing but the log.
+// TestTokensReload: a changed file takes effect within a second, and a broken file changes only the log.
 func TestTokensReload(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tokens")
 	first, firstLine := NewToken("alice", ScopeSample)
@@ -37,7 +37,7 @@ func TestTokensReload(t *testing.T) {
 	}
 	write(t, file, firstLine+"\n"+secondLine+"\n")
 	if _, ok := tokens.find(second); ok {
-		t.Error("the file was read again although a second has not passed")
+		t.Error("the file was read again within a second")
 	}
 	clock = clock.Add(2 * checkEvery)
 	for _, token := range []string{first, second} {
@@ -48,7 +48,7 @@ func TestTokensReload(t *testing.T) {
 	write(t, file, "alice sample\n")
 	clock = clock.Add(2 * checkEvery)
 	if _, ok := tokens.find(first); !ok {
-		t.Error("a broken file took the old one out of force")
+		t.Error("after a broken file the old one is no longer in force")
 	}
 	if !strings.Contains(log.String(), "tokens:1: 2 columns") {
 		t.Errorf("the log does not say what is wrong:\n%s", &log)
@@ -56,7 +56,7 @@ func TestTokensReload(t *testing.T) {
 	write(t, file, secondLine+"\n")
 	clock = clock.Add(2 * checkEvery)
 	if _, ok := tokens.find(first); ok {
-		t.Error("a token that was taken out of the file still works")
+		t.Error("a token that was removed from the file still works")
 	}
 	for _, token := range []string{"", "langevin_", first + "x", strings.Fields(firstLine)[2]} {
 		if _, ok := tokens.find(token); ok {
@@ -68,8 +68,8 @@ func TestTokensReload(t *testing.T) {
 func TestTokensRefused(t *testing.T) {
 	hash := strings.Repeat("0", 64)
 	for text, want := range map[string]string{
-		"":                            "has none",
-		"# nobody":                    "has none",
+		"":                            "has no tokens",
+		"# nobody":                    "has no tokens",
 		"alice sample":                ":1: 2 columns",
 		"alice sample,root " + hash:   `scope is "root": want sample or admin`,
 		"alice, sample " + hash:       `name is "alice,"`,
@@ -79,7 +79,8 @@ func TestTokensRefused(t *testing.T) {
 	} {
 		file := filepath.Join(t.TempDir(), "tokens")
 		write(t, file, text)
-		if _, err := OpenTokens(file, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := OpenTokens(file, slog.New(slog.DiscardHandler)); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%q gives %v: want %q", text, err, want)
 		}
 	}
@@ -88,7 +89,7 @@ func TestTokensRefused(t *testing.T) {
 	}
 }
 
-// TestQuota follows one bucket through a minute of its own clock.
+// TestQuota follows one bucket for a minute on a fake clock.
 func TestQuota(t *testing.T) {
 	l := newLedger(Quotas{RowStepsPerSecond: 100, RowStepsBurst: 1000})
 	clock := time.Now()
@@ -103,7 +104,7 @@ func TestQuota(t *testing.T) {
 		{0, "a", 1000, 0},
 		{0, "a", 50, 500 * time.Millisecond},
 		{0, "a", 50, 500 * time.Millisecond}, // a refusal costs nothing
-		{0, "b", 1000, 0},                    // others have their own
+		{0, "b", 1000, 0},                    // others have their own account
 		{500 * time.Millisecond, "a", 50, 0},
 		{0, "a", 1, 10 * time.Millisecond},
 		{time.Minute, "a", 1000, 0}, // never above the burst
@@ -128,7 +129,7 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-// TestAccountsAreForgotten: strangers cannot fill the memory, nor does it help anybody to be forgotten.
+// TestAccountsAreForgotten: callers cannot fill the memory, and nobody gains when an account is removed.
 func TestAccountsAreForgotten(t *testing.T) {
 	l := newLedger(Quotas{CallsPerSecond: 1, CallsBurst: 2})
 	clock := time.Now()
@@ -147,7 +148,7 @@ func TestAccountsAreForgotten(t *testing.T) {
 	}
 	l.forget()
 	if err := l.chargeCall("x"); err == nil {
-		t.Error("being forgotten filled a bucket")
+		t.Error("a removed account came back full")
 	}
 }
 
@@ -165,7 +166,8 @@ func TestAccess(t *testing.T) {
 			t.Errorf("%s asks %+v, %v: want %+v", method, got, known, want)
 		}
 	}
-	for _, method := range []string{"", "/", "/langevin.v1.SamplingServiceX/Sample", "/langevin.v1.SamplingService/x/Sample", "/x.Y/Z"} {
+	for _, method := range []string{"", "/", "/langevin.v1.SamplingServiceX/Sample",
+		"/langevin.v1.SamplingService/x/Sample", "/x.Y/Z"} {
 		if a, known := accessOf(method); known {
 			t.Errorf("%q asks %+v: want it refused", method, a)
 		}

@@ -15,25 +15,27 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// Why a call is turned away, besides its quota.
+// Errors for refused calls, besides [QuotaError].
 var (
 	ErrUnauthenticated = errors.New("unauthenticated")
 	ErrForbidden       = errors.New("permission denied")
 )
 
-// Guard is the gate that every call passes. It is safe for concurrent use.
+// Guard checks every call. It is safe for concurrent use.
 type Guard struct {
-	tokens *Tokens // nil: no token is asked for
+	tokens *Tokens // nil if no token is required
 	ledger *ledger
 }
 
-// NewGuard returns a gate that asks for the given tokens, or for none if nil, and keeps callers to their quotas.
+// NewGuard returns a guard that requires one of the given tokens, or no token if tokens is nil, and enforces quotas.
 func NewGuard(tokens *Tokens, quotas Quotas) *Guard { return &Guard{tokens, newLedger(quotas)} }
 
-// Interceptors returns the gate as server options. They belong behind those that turn errors into statuses.
+// Interceptors returns the guard as server options. They must come after the interceptors that turn errors into
+// statuses.
 func (g *Guard) Interceptors() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo,
+			handler grpc.UnaryHandler) (any, error) {
 			who, err := g.admit(ctx, info.FullMethod)
 			if err != nil {
 				return nil, err
@@ -43,7 +45,8 @@ func (g *Guard) Interceptors() []grpc.ServerOption {
 			}
 			return handler(context.WithValue(ctx, callerKey{}, who), req)
 		}),
-		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
+			handler grpc.StreamHandler) error {
 			who, err := g.admit(stream.Context(), info.FullMethod)
 			if err != nil {
 				return err
@@ -54,7 +57,7 @@ func (g *Guard) Interceptors() []grpc.ServerOption {
 	}
 }
 
-// guarded is a stream whose context knows its caller.
+// guarded is a stream whose context identifies its caller.
 type guarded struct {
 	grpc.ServerStream
 	ctx   context.Context
@@ -71,10 +74,10 @@ func (s *guarded) RecvMsg(m any) error {
 	return s.who.guardHealth(s.guard, m)
 }
 
-// caller is who makes a call.
+// caller is the origin of a call.
 type caller struct {
 	name   string
-	known  bool // by a token
+	known  bool // identified by a token
 	ledger *ledger
 }
 
@@ -112,40 +115,43 @@ func (g *Guard) identify(ctx context.Context, method string) (*caller, access, e
 			return nil, asked, err
 		}
 		if !asked.open && !slices.Contains(c.scopes, asked.scope) {
-			return nil, asked, fmt.Errorf("%w: %s needs the scope %s, which the token of %s has not", ErrForbidden, method, asked.scope, c.name)
+			return nil, asked, fmt.Errorf("%w: %s needs the scope %s, which the token of %s has not",
+				ErrForbidden, method, asked.scope, c.name)
 		}
 	}
 	return who, asked, nil
 }
 
-// authenticate returns the credential of the token that the call carries.
+// authenticate returns the credential of the call's token.
 func (g *Guard) authenticate(ctx context.Context) (credential, error) {
 	values := metadata.ValueFromIncomingContext(ctx, "authorization")
 	if len(values) != 1 {
-		return credential{}, fmt.Errorf("%w: this server wants one header, authorization: Bearer TOKEN, and got %d", ErrUnauthenticated, len(values))
+		return credential{}, fmt.Errorf("%w: want one header, authorization: Bearer TOKEN, got %d",
+			ErrUnauthenticated, len(values))
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	if !strings.EqualFold(scheme, "bearer") {
-		return credential{}, fmt.Errorf("%w: this server wants authorization: Bearer TOKEN, and got another scheme", ErrUnauthenticated)
+		return credential{}, fmt.Errorf("%w: want authorization: Bearer TOKEN, got another scheme",
+			ErrUnauthenticated)
 	}
 	c, ok := g.tokens.find(strings.TrimSpace(token))
 	if !ok {
-		return credential{}, fmt.Errorf("%w: the token is not one of this server's", ErrUnauthenticated)
+		return credential{}, fmt.Errorf("%w: the server does not know this token", ErrUnauthenticated)
 	}
 	return c, nil
 }
 
-// guardHealth keeps from strangers which models there are: they may ask for the health of the server and its services,
-// not of a model.
+// guardHealth hides the list of models from callers without a token. They may ask for the health of the server and its
+// services, but not of a model.
 func (c *caller) guardHealth(g *Guard, req any) error {
 	check, ok := req.(*healthv1.HealthCheckRequest)
 	if !ok || g.tokens == nil || c.known || !strings.HasPrefix(check.GetService(), "model/") {
 		return nil
 	}
-	return fmt.Errorf("%w: the health of a model is told to holders of a token", ErrUnauthenticated)
+	return fmt.Errorf("%w: the health of a model requires a token", ErrUnauthenticated)
 }
 
-// Caller names who makes the call that ctx belongs to: the owner of its token, else the name in its verified client
+// Caller returns the name of the caller of ctx: the owner of its token, else the name in its verified client
 // certificate, else its host.
 func Caller(ctx context.Context) string {
 	if who, ok := ctx.Value(callerKey{}).(*caller); ok {
@@ -154,8 +160,8 @@ func Caller(ctx context.Context) string {
 	return peerName(ctx)
 }
 
-// Charge takes the cost of a request, in chains times network evaluations, from its caller's quota. It is not given
-// back if the call ends early: opening and cancelling costs as much as waiting. The error is a [QuotaError].
+// Charge takes the cost of a request, in chains times network evaluations, from its caller's quota. The cost is not
+// refunded if the call ends early, so a cancelled request costs as much as a finished one. The error is a [QuotaError].
 func Charge(ctx context.Context, rowSteps int64) error {
 	who, ok := ctx.Value(callerKey{}).(*caller)
 	if !ok {
@@ -164,7 +170,7 @@ func Charge(ctx context.Context, rowSteps int64) error {
 	return who.ledger.chargeRowSteps(who.name, rowSteps)
 }
 
-// peerName is the name in the caller's certificate, or else its host.
+// peerName returns the name in the caller's certificate, or else its host.
 func peerName(ctx context.Context) string {
 	p, ok := peer.FromContext(ctx)
 	if !ok || p.Addr == nil {

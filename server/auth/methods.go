@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// access is what a method asks of its caller.
+// access is what a method requires of its caller.
 type access struct {
 	scope Scope
-	open  bool // anybody may call; needs no token
+	open  bool // anyone may call without a token
 }
 
-// services has what each service asks, and methods what differs from that. What stands in neither is refused, so a
-// new service cannot be forgotten.
+// services returns what each service requires. methods has the exceptions. A method in neither is refused, so a new
+// service cannot be forgotten.
 func services() map[string]access {
 	return map[string]access{
 		"langevin.v1.SamplingService":              {scope: ScopeSample},
@@ -35,7 +35,7 @@ func methods() map[string]access {
 	}
 }
 
-// accessOf returns what a method ("/package.Service/Method") asks; known is false for a method of no listed service.
+// accessOf returns what a method ("/package.Service/Method") requires. known is false if its service is not listed.
 func accessOf(method string) (a access, known bool) {
 	if a, known = methods()[method]; known {
 		return a, true

@@ -9,44 +9,45 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Quotas bound what one caller may ask for. The zero value of a rate means no bound.
+// Quotas bound the requests of one caller. A rate of zero means no bound.
 type Quotas struct {
 	CallsPerSecond    int
 	CallsBurst        int
 	RowStepsPerSecond int64 // chains times network evaluations
-	RowStepsBurst     int64 // also the most that one request may cost
+	RowStepsBurst     int64 // also the largest cost of one request
 }
 
-// ErrQuota is what errors.Is finds in a [QuotaError].
+// ErrQuota is wrapped by [QuotaError].
 var ErrQuota = errors.New("quota exceeded")
 
-// QuotaError says that a caller has used up what it may ask for.
+// QuotaError reports that a caller has used up its quota.
 type QuotaError struct {
 	Caller string
 	Unit   string        // "calls" or "row-steps"
-	Rate   int64         // units a second
-	Burst  int64         // units at once
+	Rate   int64         // units per second
+	Burst  int64         // units that may be used at once
 	Cost   int64         // units of this request
-	Retry  time.Duration // when the request could be admitted; negative if never, because it costs more than the burst
+	Retry  time.Duration // time until the request fits; negative if it never fits, because it costs more than Burst
 }
 
-// Error tells people what to do.
+// Error says what the caller can do.
 func (e *QuotaError) Error() string {
 	if e.Retry < 0 {
-		return fmt.Sprintf("%v: the request costs %d %s and %s may ask for %d at once (quota.row_steps_burst): ask for less at a time",
+		return fmt.Sprintf("%v: the request costs %d %s and %s may use %d at once (quota.row_steps_burst): ask for less",
 			ErrQuota, e.Cost, e.Unit, e.Caller, e.Burst)
 	}
-	return fmt.Sprintf("%v: %s may ask for %d %s a second: try again in %v", ErrQuota, e.Caller, e.Rate, e.Unit, e.Retry.Round(time.Millisecond))
+	return fmt.Sprintf("%v: %s may use %d %s per second: try again in %v",
+		ErrQuota, e.Caller, e.Rate, e.Unit, e.Retry.Round(time.Millisecond))
 }
 
-// Unwrap makes errors.Is find ErrQuota.
+// Unwrap returns ErrQuota.
 func (e *QuotaError) Unwrap() error { return ErrQuota }
 
-// mostCallers bounds the buckets that are kept. Past it, those that have filled up again are forgotten, which changes
-// nothing for their callers.
+// mostCallers bounds the number of accounts. When it is reached, full accounts are removed. A caller does not notice,
+// because a new account is also full.
 const mostCallers = 10_000
 
-// ledger has the buckets of every caller.
+// ledger keeps the accounts of all callers.
 type ledger struct {
 	quotas Quotas
 	now    func() time.Time
@@ -55,7 +56,7 @@ type ledger struct {
 	buckets map[string]*account
 }
 
-// account is what one caller has left.
+// account is what a caller may still use.
 type account struct{ calls, rowSteps *rate.Limiter }
 
 func newLedger(q Quotas) *ledger {
@@ -87,27 +88,29 @@ func (l *ledger) of(caller string) *account {
 	return a
 }
 
-// forget drops the accounts of callers that have all they may have. The caller holds mu.
+// forget removes the accounts that are full. The caller holds mu.
 func (l *ledger) forget() {
 	now := l.now()
 	for name, a := range l.buckets {
-		if a.calls.TokensAt(now) >= float64(a.calls.Burst()) && a.rowSteps.TokensAt(now) >= float64(a.rowSteps.Burst()) {
+		if a.calls.TokensAt(now) >= float64(a.calls.Burst()) &&
+			a.rowSteps.TokensAt(now) >= float64(a.rowSteps.Burst()) {
 			delete(l.buckets, name)
 		}
 	}
 }
 
-// chargeCall takes one call from the caller's account.
+// chargeCall charges one call to the caller's account.
 func (l *ledger) chargeCall(caller string) error {
 	return l.charge(caller, l.of(caller).calls, "calls", 1)
 }
 
-// chargeRowSteps takes the cost of a request from the caller's account.
+// chargeRowSteps charges the cost of a request to the caller's account.
 func (l *ledger) chargeRowSteps(caller string, cost int64) error {
 	return l.charge(caller, l.of(caller).rowSteps, "row-steps", cost)
 }
 
-// charge takes cost from a bucket, or nothing and says when there will be enough.
+// charge takes cost from a bucket. If the bucket has less, it takes nothing and returns an error that says when it will
+// have enough.
 func (l *ledger) charge(caller string, bucket *rate.Limiter, unit string, cost int64) error {
 	now := l.now()
 	if bucket.Limit() == rate.Inf {

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// checkEvery bounds how often the files behind a reloaded value are looked at.
+// checkEvery is the shortest time between two checks of the files behind a reloaded value.
 const checkEvery = time.Second
 
-// reloaded is a value read from files, and read again when one of them has changed. A change that cannot be read is
-// logged once and the old value stays.
+// reloaded is a value that is read from files and read again when one of them changes. A change that cannot be read is
+// logged once, and the old value stays.
 type reloaded[T any] struct {
 	files []string
 	read  func() (T, error)
@@ -22,7 +22,7 @@ type reloaded[T any] struct {
 
 	mu      sync.Mutex
 	value   T
-	stamp   string    // of the files as last read, soundly or not
+	stamp   string    // stamp of the files when they were last read, successfully or not
 	checked time.Time // when the stamp was last compared
 }
 
@@ -35,7 +35,7 @@ func newReloaded[T any](log *slog.Logger, read func() (T, error), files ...strin
 	return r, err
 }
 
-// get returns the value of the files as they are, or as they last were sound.
+// get returns the current value of the files, or their last valid value.
 func (r *reloaded[T]) get() T {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,7 +50,7 @@ func (r *reloaded[T]) get() T {
 	r.stamp = stamp
 	value, err := r.read()
 	if err != nil {
-		r.log.Error("not reloaded: what was read before stays in force", "files", strings.Join(r.files, " "), "error", err)
+		r.log.Error("not reloaded: the old contents stay in force", "files", strings.Join(r.files, " "), "error", err)
 		return r.value
 	}
 	r.value = value
@@ -58,7 +58,8 @@ func (r *reloaded[T]) get() T {
 	return r.value
 }
 
-// stampOf changes whenever one of the files does. It follows links, so a swapped Kubernetes secret counts.
+// stampOf returns a text that changes whenever one of the files changes. It follows links, so it detects a replaced
+// Kubernetes secret.
 func stampOf(files []string) string {
 	var b strings.Builder
 	for _, file := range files {

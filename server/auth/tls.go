@@ -9,15 +9,15 @@ import (
 	"os"
 )
 
-// TLSFiles are PEM files. With ClientCA, clients must show a certificate that it signed (mTLS).
+// TLSFiles names PEM files. With ClientCA, clients must present a certificate that it signed (mTLS).
 type TLSFiles struct {
 	Cert, Key string
-	ClientCA  string // empty: clients need no certificate
+	ClientCA  string // empty if clients need no certificate
 }
 
-// TLS returns the TLS side of a server that speaks the given protocols ("h2" for gRPC). Connections that are opened
-// after the files have changed get what is in them then; files that do not fit together are logged and what was read
-// before stays in force. The config may be used by any number of listeners.
+// TLS returns the TLS configuration of a server that speaks the given protocols ("h2" for gRPC). When the files change,
+// new connections use the new contents. Files that do not match are logged, and the old contents stay in force. Any
+// number of listeners may use the configuration.
 func TLS(files TLSFiles, log *slog.Logger, protocols ...string) (*tls.Config, error) {
 	watched := []string{files.Cert, files.Key}
 	if files.ClientCA != "" {
@@ -49,7 +49,7 @@ func readTLS(files TLSFiles, protocols []string) (*tls.Config, error) {
 	}
 	c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
 	if !c.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("load client authority %s: %w", files.ClientCA, errors.New("no certificate in it"))
+		return nil, fmt.Errorf("load client authority %s: %w", files.ClientCA, errors.New("it contains no certificate"))
 	}
 	return c, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/langevin-ml/langevin/server/auth/authtest"
 )
 
-// TestTLSReload: new connections get the new pair; a pair that does not fit leaves the old one in force.
+// TestTLSReload: new connections use the new pair, and a pair that does not match leaves the old one in force.
 func TestTLSReload(t *testing.T) {
 	ca := authtest.NewAuthority(t)
 	files := TLSFiles{Cert: filepath.Join(t.TempDir(), "cert"), Key: filepath.Join(t.TempDir(), "key")}
@@ -33,7 +33,7 @@ func TestTLSReload(t *testing.T) {
 	}
 	ca.Issue(t, 8, "server", files.Cert, filepath.Join(t.TempDir(), "another"))
 	if got := serial(); got.Int64() != 7 || !strings.Contains(log.String(), "private key does not match") {
-		t.Errorf("serial number %v: want 7, for the new key has not come yet, and a line in the log:\n%s", got, &log)
+		t.Errorf("serial number %v: want 7, because the new key is missing, and a line in the log:\n%s", got, &log)
 	}
 	ca.Issue(t, 9, "server", files.Cert, files.Key)
 	if got := serial(); got.Int64() != 9 {

@@ -16,27 +16,27 @@ import (
 	"strings"
 )
 
-// Scope is what a token allows.
+// Scope is a permission of a token.
 type Scope string
 
-// The scopes. None includes another: a token that may do both has both.
+// The scopes. No scope includes another: a token that may do both has both.
 const (
 	ScopeSample Scope = "sample" // sample, score, list and describe models
 	ScopeAdmin  Scope = "admin"  // load, unload and reload models
 )
 
-// Scopes returns every scope there is.
+// Scopes returns all scopes.
 func Scopes() []Scope { return []Scope{ScopeSample, ScopeAdmin} }
 
-// Tokens is a file of bearer tokens. It has one token a line, in three columns, and '#' begins a comment:
+// Tokens is a file of bearer tokens. Each line has three columns, and '#' begins a comment:
 //
 //	# name    scopes         SHA-256 of the token
 //	alice     sample         5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
 //	operator  sample,admin   8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92
 //
-// The tokens themselves are in no file of the server's. [NewToken] makes one of 130 random bits, which is why a plain
-// hash is enough: such a token cannot be guessed as a password can. One name may have several tokens, so that a token
-// can be replaced without a gap. The file is read again when it changes.
+// The server stores only hashes of tokens. [NewToken] makes tokens with 130 random bits, so an unsalted hash cannot be
+// reversed as the hash of a password can. One name may have several tokens, so a token can be replaced without a gap.
+// The file is read again when it changes.
 type Tokens struct{ file *reloaded[[]credential] }
 
 // credential is one line of the file.
@@ -55,7 +55,7 @@ func OpenTokens(file string, log *slog.Logger) (*Tokens, error) {
 	return &Tokens{r}, nil
 }
 
-// find returns the credential of a token. How long that takes does not depend on the token.
+// find returns the credential of a token. Its running time does not depend on the token.
 func (t *Tokens) find(token string) (found credential, ok bool) {
 	hash := sha256.Sum256([]byte(token))
 	for _, c := range t.file.get() {
@@ -88,7 +88,7 @@ func readTokens(file string) ([]credential, error) {
 		errs = append(errs, fmt.Errorf("load tokens: %s: %w", file, err))
 	}
 	if len(all) == 0 && len(errs) == 0 {
-		errs = append(errs, fmt.Errorf("load tokens: %s has none, so nobody could call", file))
+		errs = append(errs, fmt.Errorf("load tokens: %s has no tokens, so nobody could call", file))
 	}
 	return all, errors.Join(errs...)
 }
@@ -110,13 +110,14 @@ func parseCredential(columns []string) (credential, error) {
 	}
 	hash, err := hex.DecodeString(columns[2])
 	if err != nil || len(hash) != len(c.hash) {
-		return credential{}, fmt.Errorf("a hash of %d characters: want the 64 hexadecimal digits of a SHA-256", len(columns[2]))
+		return credential{}, fmt.Errorf("a hash of %d characters: want the 64 hexadecimal digits of a SHA-256",
+			len(columns[2]))
 	}
 	copy(c.hash[:], hash)
 	return c, nil
 }
 
-// CheckName refuses what cannot name a token's owner in logs and quotas.
+// CheckName returns an error if name cannot identify a token's owner in logs and quotas.
 func CheckName(name string) error {
 	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$`).MatchString(name) {
 		return fmt.Errorf("name is %.80q: want 1 to 64 letters, digits, dots, dashes, underscores and @", name)
@@ -124,7 +125,7 @@ func CheckName(name string) error {
 	return nil
 }
 
-// ParseScope returns the scope of that name.
+// ParseScope returns the scope with the given name.
 func ParseScope(text string) (Scope, error) {
 	if scope := Scope(text); slices.Contains(Scopes(), scope) {
 		return scope, nil
@@ -132,7 +133,7 @@ func ParseScope(text string) (Scope, error) {
 	return "", fmt.Errorf("scope is %.80q: want sample or admin", text)
 }
 
-// NewToken makes a token for its owner and the line of a tokens file that admits it.
+// NewToken makes a token for its owner, and the line of a token file that accepts it.
 func NewToken(name string, scopes ...Scope) (token, line string) {
 	token = "langevin_" + rand.Text()
 	hash := sha256.Sum256([]byte(token))

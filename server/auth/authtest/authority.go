@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-// Authority signs certificates that are good for an hour.
+// Authority signs certificates that are valid for an hour.
 type Authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
-	PEM  []byte         // its own certificate
-	Pool *x509.CertPool // with its own certificate
+	PEM  []byte         // the authority's certificate
+	Pool *x509.CertPool // contains the authority's certificate
 }
 
 // NewAuthority makes an authority.
@@ -49,7 +49,7 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Issue writes a certificate for localhost, as server and as client, and its key.
+// Issue writes a certificate for localhost and its key. The certificate is valid for servers and clients.
 func (a *Authority) Issue(t testing.TB, serial int64, name, certFile, keyFile string) {
 	t.Helper()
 	template := &x509.Certificate{
@@ -71,7 +71,8 @@ func (a *Authority) Issue(t testing.TB, serial int64, name, certFile, keyFile st
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = errors.Join(os.WriteFile(certFile, block("CERTIFICATE", cert), 0o600), os.WriteFile(keyFile, block("PRIVATE KEY", secret), 0o600))
+	err = errors.Join(os.WriteFile(certFile, block("CERTIFICATE", cert), 0o600),
+		os.WriteFile(keyFile, block("PRIVATE KEY", secret), 0o600))
 	if err != nil {
 		t.Fatal(err)
 	}
