@@ -1,5 +1,5 @@
-// Package metrics counts and times what the service does, for Prometheus.
+// Package metrics counts and times the service's work for Prometheus.
 //
-// Names start with langevin_ and end in their unit; counters end in _total. Every label is bounded: a model is one that
-// the server has or "other", a method is one of the API, an outcome one of a fixed set.
+// Names start with langevin_ and end in their unit. Counters end in _total. Every label has a bounded set of values: a
+// model of the server or "other", a method of the API, an outcome from a fixed set.
 package metrics

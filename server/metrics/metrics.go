@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics holds all that is measured. Its methods are safe for concurrent use.
+// Metrics holds all metrics. Its methods are safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -25,27 +25,34 @@ type Metrics struct {
 	reloads         *prometheus.CounterVec
 }
 
-// New returns metrics that ask states at every scrape which models are loaded and how busy they are.
+// New returns metrics. At every scrape they call states for the loaded models and how busy they are.
 func New(states func() []State) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "langevin_requests_total", Help: "Calls that have ended, by method, model and outcome.",
 		}, []string{"method", "model", "outcome"}),
-		sampleDuration: histogram("langevin_sample_duration_seconds", "From the start of a Sample call that succeeded to its end.", long()),
-		firstEvent:     histogram("langevin_first_event_seconds", "From the start of a Sample call to its first preview or result.", long()),
-		queueWait:      histogram("langevin_queue_wait_seconds", "From the admission of a Sample call to the start of its first chain.", long()),
-		stepDuration:   histogram("langevin_step_duration_seconds", "One evaluation of the network, for all chains in a worker's block.", short()),
-		fill:           histogram("langevin_batch_fill_ratio", "Chains in a worker's block, as a part of what it has room for, at each step.", prometheus.LinearBuckets(0.1, 0.1, 10)),
+		sampleDuration: histogram("langevin_sample_duration_seconds",
+			"From the start of a Sample call that succeeded to its end.", long()),
+		firstEvent: histogram("langevin_first_event_seconds",
+			"From the start of a Sample call to its first preview or result.", long()),
+		queueWait: histogram("langevin_queue_wait_seconds",
+			"From the admission of a Sample call to the start of its first chain.", long()),
+		stepDuration: histogram("langevin_step_duration_seconds",
+			"One evaluation of the network, for all chains in a worker's block.", short()),
+		fill: histogram("langevin_batch_fill_ratio",
+			"Chains in a worker's block at each step, as a fraction of its capacity.",
+			prometheus.LinearBuckets(0.1, 0.1, 10)),
 		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "langevin_chain_steps_total", Help: "Steps taken, summed over chains.",
 		}, []string{"model"}),
 		previewsDropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "langevin_previews_dropped_total", Help: "Previews lost because their reader was slow.",
 		}, []string{"model"}),
-		cancelLatency: histogram("langevin_cancel_latency_seconds", "From the end of a call that was given up to the moment that its last chain has left.", short()),
+		cancelLatency: histogram("langevin_cancel_latency_seconds",
+			"From the end of a cancelled or failed call until its last chain has left.", short()),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "langevin_reloads_total", Help: "Looks at the models' folder after the start, by whether all went well.",
+			Name: "langevin_reloads_total", Help: "Checks of the models' folder after the start, by whether all succeeded.",
 		}, []string{"outcome"}),
 	}
 	m.registry.MustRegister(
@@ -57,10 +64,11 @@ func New(states func() []State) *Metrics {
 }
 
 func histogram(name, help string, buckets []float64) *prometheus.HistogramVec {
-	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{"model"})
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets},
+		[]string{"model"})
 }
 
-// short has buckets from 10 µs to 10 s, and long from 1 ms to 17 min.
+// short returns buckets from 10 µs to 10 s, and long from 1 ms to 17 min.
 func short() []float64 { return prometheus.ExponentialBuckets(10e-6, 2, 21) }
 func long() []float64  { return prometheus.ExponentialBuckets(1e-3, 2, 21) }
 
@@ -69,23 +77,22 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }
 
-// CallEnded counts a call of one of the API's methods, about one of the server's models, with one of a fixed set of
-// outcomes.
+// CallEnded counts a call of a method of the API to a model of the server. outcome is from a fixed set.
 func (m *Metrics) CallEnded(method, model, outcome string) {
 	m.requests.WithLabelValues(method, model, outcome).Inc()
 }
 
-// SampleEnded times a Sample call that succeeded.
+// SampleEnded records the duration of a Sample call that succeeded.
 func (m *Metrics) SampleEnded(model string, elapsed time.Duration) {
 	m.sampleDuration.WithLabelValues(model).Observe(elapsed.Seconds())
 }
 
-// FirstEvent times the wait for the first preview or result of a Sample call.
+// FirstEvent records the time until the first preview or result of a Sample call.
 func (m *Metrics) FirstEvent(model string, elapsed time.Duration) {
 	m.firstEvent.WithLabelValues(model).Observe(elapsed.Seconds())
 }
 
-// Reloaded counts a look at the models' folder.
+// Reloaded counts a check of the models' folder.
 func (m *Metrics) Reloaded(err error) {
 	outcome := "ok"
 	if err != nil {

@@ -7,22 +7,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// State is what a scrape finds of a loaded version of a model.
+// State describes a loaded version of a model at a scrape.
 type State struct {
 	Model     string
 	Version   int
 	Digest    string
-	Device    string // that runs it
+	Device    string // device that runs it
 	Requested string // device asked for: auto, cuda:1
 	Runtime   string // version of ONNX Runtime
 	Load      time.Duration
-	Warm      time.Duration // part of Load
+	Warm      time.Duration // the part of Load for the warm-up
 	Waiting   int           // chains that no worker has taken yet
 	Running   int           // chains in the workers' blocks
-	Open      int           // calls
+	Open      int           // open calls
 }
 
-// models is the collector of the gauges that are read when they are asked for.
+// models collects the gauges that are read at each scrape.
 type models struct {
 	states                                   func() []State
 	info, load, warm, waiting, running, open *prometheus.Desc
@@ -33,8 +33,9 @@ func newModels(states func() []State) *models {
 		return prometheus.NewDesc(name, help, append([]string{"model", "version"}, labels...), nil)
 	}
 	return &models{
-		states:  states,
-		info:    desc("langevin_model_info", "1 for each loaded version of a model.", "digest", "device", "requested", "onnxruntime"),
+		states: states,
+		info: desc("langevin_model_info", "1 for each loaded version of a model.", "digest", "device", "requested",
+			"onnxruntime"),
 		load:    desc("langevin_model_load_seconds", "How long the model took to load, warm-up included."),
 		warm:    desc("langevin_model_warmup_seconds", "How long the model's warm-up took."),
 		waiting: desc("langevin_queue_rows", "Chains admitted that wait for a place in a batch."),
@@ -55,7 +56,8 @@ func (c *models) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.states() {
 		version := strconv.Itoa(s.Version)
 		gauge := func(d *prometheus.Desc, value float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{s.Model, version}, labels...)...)
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value,
+				append([]string{s.Model, version}, labels...)...)
 		}
 		gauge(c.info, 1, s.Digest, s.Device, s.Requested, s.Runtime)
 		gauge(c.load, s.Load.Seconds())

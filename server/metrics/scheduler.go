@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Scheduler is what the scheduler of one model reports to. No method waits or allocates, so that a worker may call them
-// at each tick.
+// Scheduler receives the events of one model's scheduler. No method waits or allocates, so a worker may call them at
+// each tick.
 type Scheduler struct {
 	queueWait       prometheus.Observer
 	stepDuration    prometheus.Observer
@@ -17,7 +17,7 @@ type Scheduler struct {
 	cancelLatency   prometheus.Observer
 }
 
-// Scheduler returns the series of a model. All its versions have them in common.
+// Scheduler returns the series of a model. All its versions share them.
 func (m *Metrics) Scheduler(model string) *Scheduler {
 	return &Scheduler{
 		queueWait:       m.queueWait.WithLabelValues(model),
@@ -29,18 +29,18 @@ func (m *Metrics) Scheduler(model string) *Scheduler {
 	}
 }
 
-// Started books how long a job had to wait.
+// Started records how long a job waited.
 func (s *Scheduler) Started(waited time.Duration) { s.queueWait.Observe(waited.Seconds()) }
 
-// Ticked books a step of rows chains in a block that has room for room.
+// Ticked records a tick of rows chains in a block with capacity room.
 func (s *Scheduler) Ticked(rows, room int, elapsed time.Duration) {
 	s.stepDuration.Observe(elapsed.Seconds())
 	s.fill.Observe(float64(rows) / float64(room))
 	s.rows.Add(float64(rows))
 }
 
-// PreviewDropped books a preview that its reader was too slow for.
+// PreviewDropped counts a preview that was lost because its reader was slow.
 func (s *Scheduler) PreviewDropped() { s.previewsDropped.Inc() }
 
-// Freed books how long the chains of a job that was given up stayed.
+// Freed records how long the chains of a cancelled or failed job stayed.
 func (s *Scheduler) Freed(after time.Duration) { s.cancelLatency.Observe(after.Seconds()) }
