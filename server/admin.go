@@ -17,14 +17,14 @@ import (
 	"github.com/langevin-ml/langevin/server/metrics"
 )
 
-// admin is the second listener: metrics, profiles and health for those who operate the server, and its AdminService.
+// admin is the second listener. It serves metrics, profiles, health and AdminService to operators.
 type admin struct {
 	lis    net.Listener
 	server *http.Server
 	ended  chan error
 }
 
-// listenAdmin binds the admin address, or returns nil if there is none.
+// listenAdmin opens the admin listener, or returns nil if there is no admin address.
 func (s *Server) listenAdmin() (*admin, error) {
 	if s.config.Admin.Listen == "" {
 		return nil, nil
@@ -45,7 +45,7 @@ func (s *Server) listenAdmin() (*admin, error) {
 	return a, nil
 }
 
-// close ends the listener at once: what it answers has no value without the server.
+// close closes the listener at once, because its answers have no value without the server.
 func (a *admin) close() error {
 	if a == nil {
 		return nil
@@ -57,7 +57,7 @@ func (a *admin) close() error {
 	return err
 }
 
-// adminHandler routes gRPC to the admin services and the rest to the pages.
+// adminHandler routes gRPC to the admin services and other requests to the pages.
 func (s *Server) adminHandler() http.Handler {
 	services := s.newAdminGRPC()
 	mux := http.NewServeMux()
@@ -77,8 +77,8 @@ func (s *Server) adminHandler() http.Handler {
 	return s.guardAdmin(mux)
 }
 
-// guardAdmin answers requests for this machine only, unless others are allowed: a page in a browser could otherwise give
-// its own name this machine's address and read along.
+// guardAdmin refuses requests for other hosts unless they are allowed. Otherwise a page in a browser could give its own
+// name this machine's address and read the answers.
 func (s *Server) guardAdmin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := (&url.URL{Host: r.Host}).Hostname()
@@ -90,7 +90,7 @@ func (s *Server) guardAdmin(next http.Handler) http.Handler {
 	})
 }
 
-// answerHealth tells the health of a service in one word, with 200 or 503.
+// answerHealth answers with the health of a service in one word, and status 200 or 503.
 func (s *Server) answerHealth(service string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		resp, err := s.health.server.Check(r.Context(), &healthv1.HealthCheckRequest{Service: service})
@@ -101,7 +101,7 @@ func (s *Server) answerHealth(service string) http.HandlerFunc {
 	}
 }
 
-// states describes the loaded models to a scrape.
+// states describes the loaded models for a scrape.
 func (s *Server) states() []metrics.State {
 	var states []metrics.State
 	for _, loaded := range s.host.Ready() {
@@ -117,7 +117,7 @@ func (s *Server) states() []metrics.State {
 	return states
 }
 
-// heartbeat keeps the health of "liveness" until ctx ends: not serving while a worker does not come back from the
+// heartbeat updates the health of "liveness" until ctx ends. It is not serving while a worker does not return from the
 // network's runtime.
 func (s *Server) heartbeat(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
@@ -127,7 +127,8 @@ func (s *Server) heartbeat(ctx context.Context) {
 		for _, loaded := range s.host.Ready() {
 			if stuck := loaded.Value.Scheduler.LongestTick(); stuck > maxTick {
 				ok = false
-				s.log.Error("a step does not end", "model", loaded.Entry.Name, "version", loaded.Entry.Version, "running_for", stuck)
+				s.log.Error("a tick does not end", "model", loaded.Entry.Name, "version", loaded.Entry.Version,
+					"running_for", stuck)
 			}
 			loaded.Release()
 		}
@@ -143,7 +144,7 @@ func (s *Server) heartbeat(ctx context.Context) {
 const (
 	livenessService = "liveness"
 
-	// maxTick is how long one step may take before the server counts as stuck. The largest network of the papers takes a
-	// second or two on a CPU.
+	// maxTick is the time after which a tick counts as stuck. The papers' largest network takes a second or two on a
+	// CPU.
 	maxTick = time.Minute
 )

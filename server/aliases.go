@@ -10,10 +10,10 @@ import (
 	"github.com/langevin-ml/langevin/server/host"
 )
 
-// Aliases are other names of models. As text they are written stable=ring@1,latest=ring.
+// Aliases are other names for models. Their text form is stable=ring@1,latest=ring.
 type Aliases []host.Alias
 
-// UnmarshalText reads the text form. Empty text is no alias.
+// UnmarshalText reads the text form. Empty text means no aliases.
 func (a *Aliases) UnmarshalText(text []byte) error {
 	*a = nil
 	for _, part := range strings.FieldsFunc(string(text), func(r rune) bool { return r == ',' }) {
@@ -32,7 +32,7 @@ func (a *Aliases) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String is the text form.
+// String returns the text form.
 func (a Aliases) String() string {
 	parts := make([]string, len(a))
 	for i, alias := range a {
@@ -44,20 +44,21 @@ func (a Aliases) String() string {
 	return strings.Join(parts, ",")
 }
 
-// validate reports names that cannot be, and an alias that is there twice.
+// validate returns an error for invalid names and repeated aliases.
 func (a Aliases) validate() error {
 	var errs []error
 	seen := map[string]bool{}
 	for i, alias := range a {
 		at := fmt.Sprintf("models.aliases[%d]", i)
 		if !models.ValidName(alias.Name) || !models.ValidName(alias.Model) {
-			errs = append(errs, fmt.Errorf("%s is %q for %q: want the names of models", at, alias.Name, alias.Model))
+			errs = append(errs, fmt.Errorf("%s is %q for %q: want valid names of models", at, alias.Name, alias.Model))
 		}
 		if alias.Version < 0 {
-			errs = append(errs, fmt.Errorf("%s.version is %d: want a positive version, or 0 for the newest", at, alias.Version))
+			errs = append(errs, fmt.Errorf("%s.version is %d: want a positive version, or 0 for the newest",
+				at, alias.Version))
 		}
 		if seen[alias.Name] {
-			errs = append(errs, fmt.Errorf("%s is %q again: want each once", at, alias.Name))
+			errs = append(errs, fmt.Errorf("%s is %q again: want each alias once", at, alias.Name))
 		}
 		seen[alias.Name] = true
 	}

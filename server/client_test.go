@@ -14,15 +14,15 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// address starts a server of real networks and returns where it listens.
+// address starts a server with real networks and returns its address.
 func address(t *testing.T, dir string) (*running, string) {
 	t.Helper()
 	r := start(t, func(c *server.Config) { c.Models.Dir, c.Models.Default = dir, "mlp" })
 	return r, r.conn.Target()
 }
 
-// dying is an address whose server goes away: the first connection leads to one backend and breaks after so many bytes
-// of answers, the later ones lead to another.
+// dying returns the address of a server that goes away. Its first connection leads to one backend and breaks after the
+// given number of bytes of answers. Later connections lead to another backend.
 func dying(t *testing.T, first, later string, bytes int64) string {
 	t.Helper()
 	lis, err := net.Listen("tcp", "localhost:0")
@@ -48,7 +48,7 @@ func dying(t *testing.T, first, later string, bytes int64) string {
 	return lis.Addr().String()
 }
 
-// connect passes on what goes between a client and a backend, and closes both when so many bytes came back.
+// connect passes data between a client and a backend. It closes both after the given number of bytes have come back.
 func connect(connections *sync.WaitGroup, conn net.Conn, backend string, limit int64) {
 	server, err := net.Dial("tcp", backend)
 	if err != nil {
@@ -86,8 +86,8 @@ func drawn(t *testing.T, c *client.Client, req client.SampleRequest) *client.Res
 	return res
 }
 
-// TestClientGoesOn kills the connection to one server in the middle of its answer; the client goes on with another and
-// ends with the bits of an unbroken call.
+// TestClientGoesOn breaks the connection to one server in the middle of its answer. The client continues with another
+// server and ends with the bits of an unbroken call.
 func TestClientGoesOn(t *testing.T) {
 	dir := networks(t)
 	_, a := address(t, dir)
@@ -103,26 +103,29 @@ func TestClientGoesOn(t *testing.T) {
 		"few previews": {&client.PreviewOptions{EveryLevel: true, Chains: 3}, 5_000, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			req := client.SampleRequest{Model: "conv", N: 64, Seed: new(uint64(7)), FirstChain: 1000, Preview: tt.preview}
+			req := client.SampleRequest{Model: "conv", N: 64, Seed: new(uint64(7)), FirstChain: 1000,
+				Preview: tt.preview}
 			want := drawn(t, connected(t, a), req)
 			got := drawn(t, connected(t, dying(t, a, other, tt.bytes), client.WithResume()), req)
 			if got.Resumed != 1 || !slices.Equal(want.X, got.X) {
 				t.Errorf("resumed %d times; the same bits: %t", got.Resumed, slices.Equal(want.X, got.X))
 			}
 			if got.NFE < want.NFE != tt.resumed {
-				t.Errorf("%d score evaluations after the break, %d without one: from states %t", got.NFE, want.NFE, tt.resumed)
+				t.Errorf("%d score evaluations after the break, %d without one; resumed from states: %t",
+					got.NFE, want.NFE, tt.resumed)
 			}
-			if !slices.EqualFunc(want.Previews, got.Previews, func(a, b client.Preview) bool { return a.Step == b.Step && slices.Equal(a.X, b.X) }) {
+			if !slices.EqualFunc(want.Previews, got.Previews,
+				func(a, b client.Preview) bool { return a.Step == b.Step && slices.Equal(a.X, b.X) }) {
 				t.Errorf("%d previews, want the %d of an unbroken call", len(got.Previews), len(want.Previews))
 			}
 		})
 	}
 	if !strings.Contains(b.log.String(), "/langevin.v1.SamplingService/Sample") {
-		t.Error("the second server was not asked")
+		t.Error("the second server was not called")
 	}
 }
 
-// TestClientSplits draws one request on two servers: both take part, and the bits are those of one call.
+// TestClientSplits draws one request on two servers. Both take part, and the bits equal those of one call.
 func TestClientSplits(t *testing.T) {
 	dir := networks(t)
 	a, first := address(t, dir)
@@ -134,10 +137,11 @@ func TestClientSplits(t *testing.T) {
 	wantRows := drawn(t, connected(t, first), rows)
 	c := connected(t, first+","+second, client.WithSplit(3), client.WithResume())
 	took := func(r *running, method string) bool { return strings.Contains(r.log.String(), method) }
-	for deadline := time.Now().Add(20 * time.Second); !took(a, "ListModels") || !took(b, "ListModels"); { // until both are connected
+	for deadline := time.Now().Add(20 * time.Second); !took(a, "ListModels") ||
+		!took(b, "ListModels"); { // until both are connected
 		for _, err := range c.Models(t.Context()) {
 			if err != nil || time.Now().After(deadline) {
-				t.Fatal("not both servers were asked within 20 s", err)
+				t.Fatal("the two servers were not both called within 20 s", err)
 			}
 		}
 	}
@@ -152,8 +156,8 @@ func TestClientSplits(t *testing.T) {
 	}
 }
 
-// TestClientOfStoppedServer: the health check keeps a server that stops from getting calls, and its drain does not wait
-// for the client's watch.
+// TestClientOfStoppedServer: the health check keeps calls away from a server that stops, and the server's drain does
+// not wait for the client's watch.
 func TestClientOfStoppedServer(t *testing.T) {
 	dir := networks(t)
 	a, first := address(t, dir)

@@ -155,35 +155,41 @@ func Default() Config {
 // Validate reports every setting that is out of range, each with its key, what was given and what is allowed.
 func (c Config) Validate() error {
 	var errs []error
-	bad := func(ok bool, key string, given any, want string) {
+	require := func(ok bool, key string, given any, want string) {
 		if !ok {
 			errs = append(errs, fmt.Errorf("%s is %v: want %s", key, given, want))
 		}
 	}
 	_, _, err := net.SplitHostPort(c.HTTP.Listen)
-	bad(err == nil || c.HTTP.Listen == "", "http.listen", fmt.Sprintf("%q", c.HTTP.Listen), "host:port, such as localhost:8080 or :8080, or nothing")
-	bad(validListen(c.Listen), "listen", fmt.Sprintf("%q", c.Listen), "host:port, such as localhost:50051 or :50051, or unix:///path of a socket")
-	c.validateSecurity(bad)
+	require(err == nil || c.HTTP.Listen == "", "http.listen", fmt.Sprintf("%q", c.HTTP.Listen),
+		"host:port, such as localhost:8080 or :8080, or nothing")
+	require(validListen(c.Listen), "listen", fmt.Sprintf("%q", c.Listen),
+		"host:port, such as localhost:50051 or :50051, or unix:///path of a socket")
+	c.validateSecurity(require)
 	_, err = ort.ParseDevice(c.Device)
-	bad(err == nil || c.Device == ort.DeviceAuto, "device", fmt.Sprintf("%q", c.Device), "cpu, cuda, cuda:N or auto")
-	bad(!c.ONNXRuntime.TF32 || c.Device != ort.DeviceCPU, "onnxruntime.tf32", c.ONNXRuntime.TF32, "device to be cuda, cuda:N or auto")
-	bad(c.Workers >= 0 && c.Workers <= 1024, "workers", c.Workers, "0 to 1024")
-	bad(models.ValidName(c.Models.Default), "models.default", fmt.Sprintf("%q", c.Models.Default), "a model's name")
+	require(err == nil || c.Device == ort.DeviceAuto, "device", fmt.Sprintf("%q", c.Device), "cpu, cuda, cuda:N or auto")
+	require(!c.ONNXRuntime.TF32 || c.Device != ort.DeviceCPU, "onnxruntime.tf32", c.ONNXRuntime.TF32,
+		"device to be cuda, cuda:N or auto")
+	require(c.Workers >= 0 && c.Workers <= 1024, "workers", c.Workers, "0 to 1024")
+	require(models.ValidName(c.Models.Default), "models.default", fmt.Sprintf("%q", c.Models.Default), "a model's name")
 	if dir := c.Models.Dir; dir != "" {
 		info, err := os.Stat(dir)
-		bad(err == nil && info.IsDir(), "models.dir", fmt.Sprintf("%q", dir), "an existing folder")
+		require(err == nil && info.IsDir(), "models.dir", fmt.Sprintf("%q", dir), "an existing folder")
 	}
-	bad(!c.Models.Watch || c.Models.Dir != "", "models.watch", c.Models.Watch, "models.dir to be set")
+	require(!c.Models.Watch || c.Models.Dir != "", "models.watch", c.Models.Watch, "models.dir to be set")
 	errs = append(errs, c.Models.Aliases.validate())
-	bad(c.DrainDelay >= 0, "drain_delay", c.DrainDelay, "0s or more")
-	bad(c.Drain >= 0, "drain_timeout", c.Drain, "0s or more")
-	bad(c.Log.Format == "text" || c.Log.Format == "json", "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")
-	bad(c.Admin.Listen == "" || c.Admin.AllowRemote || isLoopback(c.Admin.Listen), "admin.listen", fmt.Sprintf("%q", c.Admin.Listen),
+	require(c.DrainDelay >= 0, "drain_delay", c.DrainDelay, "0s or more")
+	require(c.Drain >= 0, "drain_timeout", c.Drain, "0s or more")
+	require(c.Log.Format == "text" || c.Log.Format == "json", "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")
+	require(c.Admin.Listen == "" || c.Admin.AllowRemote || isLoopback(c.Admin.Listen),
+		"admin.listen", fmt.Sprintf("%q", c.Admin.Listen),
 		"a loopback address, such as localhost:9090, unless admin.allow_remote is set")
-	bad(c.Tracing.Endpoint == "" || isHostPort(c.Tracing.Endpoint), "tracing.endpoint", fmt.Sprintf("%q", c.Tracing.Endpoint), "host:port, such as localhost:4317")
-	bad(c.Tracing.SampleRatio >= 0 && c.Tracing.SampleRatio <= 1, "tracing.sample_ratio", c.Tracing.SampleRatio, "0 to 1")
+	require(c.Tracing.Endpoint == "" || isHostPort(c.Tracing.Endpoint),
+		"tracing.endpoint", fmt.Sprintf("%q", c.Tracing.Endpoint), "host:port, such as localhost:4317")
+	require(c.Tracing.SampleRatio >= 0 && c.Tracing.SampleRatio <= 1,
+		"tracing.sample_ratio", c.Tracing.SampleRatio, "0 to 1")
 	for _, limit := range c.limits() {
-		bad(limit.value >= 1 && limit.value <= limit.most, limit.key, limit.value, fmt.Sprintf("1 to %d", limit.most))
+		require(limit.value >= 1 && limit.value <= limit.most, limit.key, limit.value, fmt.Sprintf("1 to %d", limit.most))
 	}
 	return errors.Join(errs...)
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// networks is a models folder with real networks of random weights: an MLP on points, and a convolutional net on
-// 8x8 images.
+// networks returns a models folder with real networks of random weights: an MLP on points, and a convolutional network
+// on 8x8 images.
 func networks(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -38,7 +38,7 @@ func networks(t *testing.T) string {
 	return dir
 }
 
-// manifest has steps small enough that random weights do not diverge.
+// manifest has steps so small that random weights do not diverge.
 func manifest(name string, shape ...int) models.Manifest {
 	m := modelstest.Manifest(name, shape...)
 	m.Sigmas = []float64{1, 0.5, 0.25}
@@ -46,15 +46,16 @@ func manifest(name string, shape ...int) models.Manifest {
 	return m
 }
 
-// guided stands for the model mlp guided by mlp2.
+// guided is the model mlp guided by mlp2.
 const guided = "guided"
 
-// order is a request whose samples must be the same whatever happens around it.
+// order returns a request whose samples must be the same whatever else the server does.
 func order(model string, n int64) *langevinv1.SampleRequest {
 	req := &langevinv1.SampleRequest{Model: model, N: &n, Seed: proto.Uint64(7), FirstChain: 1000}
 	if model == guided {
 		req.Model = "mlp"
-		req.Guidance = &langevinv1.Guidance{Model: "mlp2", Rule: langevinv1.GuidanceRule_GUIDANCE_RULE_MIX, Weight: proto.Float64(0.3)}
+		req.Guidance = &langevinv1.Guidance{Model: "mlp2", Rule: langevinv1.GuidanceRule_GUIDANCE_RULE_MIX,
+			Weight: proto.Float64(0.3)}
 	}
 	return req
 }
@@ -81,7 +82,7 @@ func (r *running) data(ctx context.Context, req *langevinv1.SampleRequest) ([]by
 	return data, err
 }
 
-// noisyNeighbours keeps random requests running, some of them cancelled half-way, until stop is called.
+// noisyNeighbours keeps random requests running until stop is called. It cancels some of them before their end.
 func (r *running) noisyNeighbours(t *testing.T, seed uint64) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -91,9 +92,12 @@ func (r *running) noisyNeighbours(t *testing.T, seed uint64) (stop func()) {
 			for ctx.Err() == nil {
 				req := order([]string{"mlp", "conv", guided}[random.IntN(3)], 1+random.Int64N(60))
 				req.Seed = proto.Uint64(random.Uint64N(3))
-				req.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(1 + random.Int32N(60)), StepSize: proto.Float64(0.001)}}
+				steps := proto.Int32(1 + random.Int32N(60))
+				req.Sampler = &langevinv1.SampleRequest_Langevin{
+					Langevin: &langevinv1.Langevin{Steps: steps, StepSize: proto.Float64(0.001)},
+				}
 				call, end := context.WithTimeout(ctx, time.Duration(1+random.IntN(60))*time.Millisecond)
-				// Whatever becomes of a neighbour is its own affair.
+				// The result of a neighbour does not matter.
 				_, _ = r.data(call, req)
 				end()
 			}
@@ -105,8 +109,8 @@ func (r *running) noisyNeighbours(t *testing.T, seed uint64) (stop func()) {
 	}
 }
 
-// TestSameBits is the contract of the whole service on real networks: alone or in random company, on 1, 2 or 3
-// workers, in one request or split over several, a chain's bits are the same.
+// TestSameBits is the contract of the whole service on real networks. A chain has the same bits alone or next to random
+// requests, on 1, 2 or 3 workers, in one request or split over several.
 func TestSameBits(t *testing.T) {
 	dir := networks(t)
 	want := map[string]uint64{}
@@ -126,7 +130,8 @@ func TestSameBits(t *testing.T) {
 					want[model] = got
 				}
 				if got != want[model] {
-					t.Errorf("%s on %d workers, company %v: bits %#x, want %#x", model, workers, company, got, want[model])
+					t.Errorf("%s on %d workers, company %v: bits %#x, want %#x",
+						model, workers, company, got, want[model])
 				}
 				if got := splitBits(t, r, model, 75); got != want[model] {
 					t.Errorf("%s on %d workers, split: bits %#x, want %#x", model, workers, got, want[model])
@@ -163,18 +168,22 @@ func splitBits(t *testing.T, r *running, model string, n int64) uint64 {
 	return hash.Sum64()
 }
 
-// TestResumeAfterKill: a server is stopped without mercy half-way through a call; another one, with another number
-// of workers, goes on from the last preview to the same bits.
+// TestResumeAfterKill kills a server in the middle of a call. Another server with a different number of workers resumes
+// from the last preview and ends with the same bits.
 func TestResumeAfterKill(t *testing.T) {
 	dir := networks(t)
 	for _, model := range []string{"mlp", "conv", guided} {
-		first := start(t, func(c *server.Config) { c.Models.Dir, c.Models.Default, c.Workers, c.Drain = dir, "mlp", 1, 0 })
+		first := start(t, func(c *server.Config) {
+			c.Models.Dir, c.Models.Default, c.Workers, c.Drain = dir, "mlp", 1,
+				0
+		})
 		want, err := first.data(t.Context(), order(model, 20))
 		if err != nil {
 			t.Fatal(err)
 		}
 		req := order(model, 20)
-		req.Preview = &langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_EverySteps{EverySteps: 1}, Chains: proto.Int64(20)}
+		req.Preview = &langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_EverySteps{EverySteps: 1},
+			Chains: proto.Int64(20)}
 		stream, err := langevinv1.NewSamplingServiceClient(first.conn).Sample(t.Context(), req)
 		if err != nil {
 			t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-// findDevice finds out what the setting device means on this machine, and tells the log.
+// findDevice finds the device that the setting means on this machine, and logs it.
 func findDevice(setting, library string, log *slog.Logger) (ort.Found, error) {
 	found, err := ort.FindDevice(context.Background(), library, setting)
 	if found.Fallback != nil {
@@ -26,15 +26,15 @@ func logChecks(log *slog.Logger, checks []ort.Check) {
 	}
 }
 
-// cudaHealth is the health service's name of the device asked for, when that was left open: device/cuda serves if a GPU is
-// used.
+// cudaHealth is a name of the health service if the device is auto. It serves if a GPU is used.
 const cudaHealth = "device/cuda"
 
-// workersCUDA is how many workers keep a GPU busy: while one draws noise and takes its chains' step on a core, the network
-// runs for the others. What a step costs the host beside the network's time is in docs/design.md.
+// workersCUDA is the number of workers that keep a GPU busy. While one worker draws noise and advances its chains on a
+// core, the network runs for the others. docs/design.md compares the cost of a step on the host with the network's
+// time.
 const workersCUDA = 4
 
-// Workers is how many evaluations run at once unless the configuration says: one for each CPU, on a GPU a few.
+// Workers returns the default number of evaluations that run at once: one for each CPU, or a few on a GPU.
 func Workers(d ort.Device) int {
 	if d.CUDA {
 		return min(workersCUDA, runtime.NumCPU())
@@ -42,15 +42,17 @@ func Workers(d ort.Device) int {
 	return runtime.NumCPU()
 }
 
-// Blocks is how a server's scheduler with so many workers, at least 1, divides the chains of a model among them: the fields
-// of its configuration that depend on the device and the network, for those too who measure what a server runs. wide is the
-// same model on all cores, or nil.
+// Blocks returns the scheduler settings that depend on the device and the network: block size, grain and the wide
+// session. workers must be at least 1. wide is the same model on all cores, or nil. Benchmarks use Blocks to run what a
+// server would run.
 func Blocks(d ort.Device, workers, dim int, session, wide *ort.Session) batch.Config {
 	c := batch.Config{Workers: workers, Rows: blockRows(d, dim)}
 	switch {
 	case d.CUDA:
 		c.Grain = grainCUDA(dim)
-	case dim > ort.PointDim: // as few as can be evaluated, since images take long; points share a tick's fixed cost among more
+	case dim > ort.PointDim:
+		// Images take long, so a worker gets as few as the session can evaluate. Points keep the default grain, because
+		// more of them share the fixed cost of a tick.
 		c.Grain = session.Grain()
 	}
 	if wide != nil && workers > 1 {
@@ -59,7 +61,8 @@ func Blocks(d ort.Device, workers, dim int, session, wide *ort.Session) batch.Co
 	return c
 }
 
-// grainCUDA is how many chains of so many elements a GPU evaluates in hardly more time than one: fewer are not worth dividing.
+// grainCUDA returns the number of chains of dim elements that a GPU evaluates in hardly more time than one. Smaller
+// groups are not worth a worker.
 func grainCUDA(dim int) int {
 	switch {
 	case dim <= 256:
@@ -70,8 +73,8 @@ func grainCUDA(dim int) int {
 	return 16
 }
 
-// blockRows is how many chains of so many elements a worker advances together: on a CPU enough to fill the cores' vector
-// units, few enough to stay in their caches and to keep ticks short; on a GPU enough to keep it busy.
+// blockRows returns the number of chains of dim elements that a worker advances together. On a CPU they fill the vector
+// units, stay in the cache and keep ticks short. On a GPU they keep it busy.
 func blockRows(d ort.Device, dim int) int {
 	switch {
 	case d.CUDA && dim <= 256:

@@ -16,7 +16,7 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-// TestCUDAOrNothing: the library that the tests run on has no CUDA provider, so a server told to use it does not start.
+// TestCUDAOrNothing: the tests' library has no CUDA provider, so a server that is told to use CUDA does not start.
 func TestCUDAOrNothing(t *testing.T) {
 	c := server.Default()
 	c.Device = "cuda:1"
@@ -24,12 +24,14 @@ func TestCUDAOrNothing(t *testing.T) {
 	if err == nil {
 		t.Skip("this machine has CUDA")
 	}
-	if !errors.Is(err, ort.ErrDeviceUnavailable) || !strings.Contains(err.Error(), "cuda:1: provider library") || !strings.Contains(err.Error(), "make onnxruntime-gpu") {
+	if !errors.Is(err, ort.ErrDeviceUnavailable) || !strings.Contains(err.Error(), "cuda:1: provider library") ||
+		!strings.Contains(err.Error(), "make onnxruntime-gpu") {
 		t.Errorf("error is %v", err)
 	}
 }
 
-// A GPU's workers each take a block that is worth it, so that some are on the host while others use the GPU.
+// Each of a GPU's workers takes a block that is worth it, so that some workers are on the host while others use the
+// GPU.
 func TestBlocksOfGPU(t *testing.T) {
 	gpu := ort.Device{CUDA: true}
 	if got, want := server.Workers(gpu), min(4, runtime.NumCPU()); got != want {
@@ -47,7 +49,7 @@ func TestBlocksOfGPU(t *testing.T) {
 	}
 }
 
-// TestAutoSaysWhatItGot: a fall-back shows in the log, the model, the call, the metrics and the health.
+// TestAutoSaysWhatItGot: a fallback to the CPU shows in the log, the model, the call, the metrics and the health.
 func TestAutoSaysWhatItGot(t *testing.T) {
 	address := freePort(t)
 	r := start(t, func(c *server.Config) { c.Device, c.Admin.Listen = ort.DeviceAuto, address })
@@ -61,7 +63,8 @@ func TestAutoSaysWhatItGot(t *testing.T) {
 	if err != nil || model.GetModel().GetDevice() != "cpu" {
 		t.Errorf("the model runs on %q (%v), want cpu", model.GetModel().GetDevice(), err)
 	}
-	stream, err := langevinv1.NewSamplingServiceClient(r.conn).Sample(t.Context(), &langevinv1.SampleRequest{N: proto.Int64(1)})
+	stream, err := langevinv1.NewSamplingServiceClient(r.conn).Sample(t.Context(),
+		&langevinv1.SampleRequest{N: proto.Int64(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +74,8 @@ func TestAutoSaysWhatItGot(t *testing.T) {
 	if err := finish(stream); err != nil {
 		t.Error(err)
 	}
-	if _, page := get(t, address, "/metrics"); !strings.Contains(page, `device="cpu"`) || !strings.Contains(page, `requested="auto"`) {
-		t.Error("the metrics do not tell the device found from the one asked for")
+	if _, page := get(t, address, "/metrics"); !strings.Contains(page, `device="cpu"`) ||
+		!strings.Contains(page, `requested="auto"`) {
+		t.Error("the metrics do not show both the device in use and the requested one")
 	}
 }

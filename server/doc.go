@@ -1,6 +1,6 @@
-// Package server is the sampling service: it loads models, listens, answers, and stops cleanly.
+// Package server is the sampling service. It loads models, listens, answers calls and stops cleanly.
 //
-// The parts are packages of their own. rpc answers calls, host knows which models are loaded, batch draws the chains of
-// all calls to one model, ort runs its network. This package reads the configuration and says in which order the
-// parts start and stop.
+// The parts are packages of their own: rpc answers calls, host keeps models loaded, batch draws the chains of all calls
+// to a model, and ort runs the model's network. This package reads the configuration and starts and stops the parts in
+// order.
 package server

@@ -23,7 +23,7 @@ const (
 	toleranceTF32    = 1e-2 // 10 bits are 5e-4 for each factor
 )
 
-// needDevice skips where the device cannot be used, and says why.
+// needDevice skips the test if the device cannot be used, and says why.
 func needDevice(t *testing.T) (library, device string) {
 	t.Helper()
 	library, _, err := ort.FindLibrary("")
@@ -40,7 +40,7 @@ func needDevice(t *testing.T) (library, device string) {
 	return library, d.String()
 }
 
-// gpuModels are the built-in models and a convolutional network.
+// gpuModels returns the built-in models and a convolutional network.
 func gpuModels(t *testing.T) (files []models.File) {
 	t.Helper()
 	repo, err := models.NewRepository(models.Zoo(), networks(t))
@@ -62,8 +62,8 @@ func gpuModels(t *testing.T) (files []models.File) {
 	return files
 }
 
-// TestGPUScores holds the device's scores against the CPU's, at every sigma of the schedule and at numbers of rows that
-// are padded, that are not, and that are cut.
+// TestGPUScores compares the device's scores with the CPU's, at every sigma of the schedule and at numbers of rows that
+// are padded, not padded, and split.
 func TestGPUScores(t *testing.T) {
 	library, device := needDevice(t)
 	runtime, err := ort.Open(library)
@@ -82,13 +82,14 @@ func TestGPUScores(t *testing.T) {
 			off := distance(scoresOf(t, runtime, file, tt.options), cpu)
 			t.Logf("%s on %s, TF32 %v: off by %.2g", file.Name, device, tt.options.TF32, off)
 			if !(off <= tt.tolerance) {
-				t.Errorf("%s on %s, TF32 %v: off by %.2g, %g is allowed", file.Name, device, tt.options.TF32, off, tt.tolerance)
+				t.Errorf("%s on %s, TF32 %v: off by %.2g, %g is allowed",
+					file.Name, device, tt.options.TF32, off, tt.tolerance)
 			}
 		}
 	}
 }
 
-// scoresOf are the scores of random points.
+// scoresOf returns the scores of random points.
 func scoresOf(t *testing.T, runtime *ort.Runtime, file models.File, options ort.Options) (all []float32) {
 	t.Helper()
 	session, err := runtime.Load(t.Context(), file.Graph, file.Manifest, options)
@@ -98,7 +99,8 @@ func scoresOf(t *testing.T, runtime *ort.Runtime, file models.File, options ort.
 	defer session.Close()
 	random := rand.New(rand.NewPCG(5, 0))
 	for _, rows := range []int{1, 16, 33, 300} {
-		x, score, sigma := make([]float32, rows*file.Manifest.Dim()), make([]float32, rows*file.Manifest.Dim()), make([]float32, rows)
+		x, score, sigma := make([]float32, rows*file.Manifest.Dim()), make([]float32, rows*file.Manifest.Dim()),
+			make([]float32, rows)
 		for i := range sigma {
 			sigma[i] = float32(file.Manifest.Sigmas[i%len(file.Manifest.Sigmas)])
 		}
@@ -128,18 +130,20 @@ func distance(got, want []float32) float64 {
 	return off / size
 }
 
-// TestGPUServes: the service says which device it runs on, and a request has the same bits twice.
+// TestGPUServes: the service reports the device that it runs on, and a repeated request has the same bits.
 func TestGPUServes(t *testing.T) {
 	_, device := needDevice(t)
 	dir := networks(t)
 	r := start(t, func(c *server.Config) { c.Models.Dir, c.Models.Default, c.Device = dir, "mlp", device })
-	model, err := langevinv1.NewModelServiceClient(r.conn).GetModel(t.Context(), &langevinv1.GetModelRequest{Name: "conv"})
+	model, err := langevinv1.NewModelServiceClient(r.conn).GetModel(t.Context(),
+		&langevinv1.GetModelRequest{Name: "conv"})
 	if err != nil || model.GetModel().GetDevice() != device {
 		t.Errorf("the model runs on %q (%v), want %s", model.GetModel().GetDevice(), err, device)
 	}
 	for _, name := range []string{"mlp", "conv", "ring"} {
 		req := order(name, 48)
-		req.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(30), StepSize: proto.Float64(0.001)}}
+		req.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(30),
+			StepSize: proto.Float64(0.001)}}
 		alone := r.floats(t, req)
 		again := r.floats(t, req)
 		if len(alone) != len(again) {

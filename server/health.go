@@ -12,21 +12,21 @@ import (
 	"github.com/langevin-ml/langevin/server/host"
 )
 
-// maxHealthNames is how many names the health service can list, less the empty one.
+// maxHealthNames is the number of names that the health service can list, not counting the empty name.
 const maxHealthNames = 99
 
 // healthBoard publishes the health of the server, its services and its models.
 type healthBoard struct {
 	server   *health.Server
-	services []string // that can be used when any model can
+	services []string // services that can be used when any model can
 
 	mu       sync.Mutex
-	names    map[string]bool // that were published, the services' included
-	told     []string        // names of others
+	names    map[string]bool // published names, including services
+	fixed    []string        // names that publish does not change
 	stopping bool
 }
 
-// newHealthBoard starts with everything not serving but the process's own life.
+// newHealthBoard returns a board on which only the liveness of the process is serving.
 func newHealthBoard(services ...string) *healthBoard {
 	b := &healthBoard{server: health.NewServer(), services: append([]string{""}, services...), names: map[string]bool{}}
 	for _, service := range b.services {
@@ -36,9 +36,10 @@ func newHealthBoard(services ...string) *healthBoard {
 	return b
 }
 
-// set publishes one name, as long as there is room for it. The caller holds mu, or is alone.
+// set publishes one name if there is room for it, and reports whether there was. The caller holds mu or is the only
+// user.
 func (b *healthBoard) set(name string, serving bool) bool {
-	if !b.names[name] && len(b.names) > maxHealthNames-1 { // liveness is there too
+	if !b.names[name] && len(b.names) > maxHealthNames-1 { // liveness takes one
 		return false
 	}
 	b.names[name] = true
@@ -50,9 +51,9 @@ func (b *healthBoard) set(name string, serving bool) bool {
 	return true
 }
 
-// publish sets the health of all names from the models: model/NAME serves if any version does, model/NAME/VERSION if that
-// one does, and the services if any model does. It returns how many names found no room, and does nothing once stop has been
-// called.
+// publish sets the health of all names from the models. model/NAME serves if any of its versions is ready,
+// model/NAME/VERSION if that version is ready, and the services if any model is ready. publish returns the number of
+// names for which there was no room. After stop it does nothing.
 func (b *healthBoard) publish(models []host.Status) (left int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -60,10 +61,10 @@ func (b *healthBoard) publish(models []host.Status) (left int) {
 		return 0
 	}
 	names, versions := map[string]bool{}, map[string]bool{}
-	for name := range b.names { // what is gone does not serve
+	for name := range b.names { // names that are gone do not serve
 		names[name] = false
 	}
-	for _, name := range b.told {
+	for _, name := range b.fixed {
 		delete(names, name)
 	}
 	for _, m := range models {
@@ -87,7 +88,7 @@ func (b *healthBoard) publish(models []host.Status) (left int) {
 	return left
 }
 
-// stop says that nothing is served any more. The process lives on: a prober that looks at "liveness" must not kill it
+// stop sets all names to not serving. Liveness stays, because a prober that checks "liveness" must not kill the process
 // while calls finish.
 func (b *healthBoard) stop() {
 	b.mu.Lock()
@@ -98,11 +99,11 @@ func (b *healthBoard) stop() {
 	}
 }
 
-// tell publishes one more name, which stays as it is until stop.
-func (b *healthBoard) tell(name string, serving bool) {
+// fix publishes one more name, which keeps its health until stop.
+func (b *healthBoard) fix(name string, serving bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.told = append(b.told, name)
+	b.fixed = append(b.fixed, name)
 	b.set(name, serving)
 }
 

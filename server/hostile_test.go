@@ -65,7 +65,7 @@ func TestHugeMetadata(t *testing.T) {
 	r.alive(t)
 }
 
-// TestManyStreams: a connection has so many calls and no more; a further one waits until another ends.
+// TestManyStreams: a connection has a limited number of calls. A further call waits until another ends.
 func TestManyStreams(t *testing.T) {
 	r := start(t, func(c *server.Config) { c.Limits.MaxStreams = 2 })
 	watch := func(ctx context.Context) error {
@@ -83,13 +83,13 @@ func TestManyStreams(t *testing.T) {
 	third, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := watch(third); status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("a third call beside two: %v", err)
+		t.Errorf("a third call next to two: %v", err)
 	}
 	end()
 	r.alive(t)
 }
 
-// raw opens an HTTP/2 connection without a client behind it.
+// raw opens an HTTP/2 connection without a client.
 func (r *running) raw(t *testing.T) (net.Conn, *http2.Framer) {
 	t.Helper()
 	conn, err := net.Dial("tcp", r.conn.Target())
@@ -103,7 +103,7 @@ func (r *running) raw(t *testing.T) (net.Conn, *http2.Framer) {
 	return conn, http2.NewFramer(conn, conn)
 }
 
-// shakeHands says what a client says first.
+// shakeHands sends what a client sends first.
 func shakeHands(t *testing.T, conn net.Conn, framer *http2.Framer) {
 	t.Helper()
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
@@ -114,7 +114,7 @@ func shakeHands(t *testing.T, conn net.Conn, framer *http2.Framer) {
 	}
 }
 
-// TestPingFlood: who pings all the time is sent away.
+// TestPingFlood: a client that pings all the time is disconnected.
 func TestPingFlood(t *testing.T) {
 	r := start(t, nil)
 	conn, framer := r.raw(t)
@@ -126,11 +126,12 @@ func TestPingFlood(t *testing.T) {
 	for {
 		frame, err := framer.ReadFrame()
 		if err != nil {
-			t.Fatalf("the server hung up without a word: %v", err)
+			t.Fatalf("the server closed the connection without a GOAWAY: %v", err)
 		}
 		if away, ok := frame.(*http2.GoAwayFrame); ok {
-			if away.ErrCode != http2.ErrCodeEnhanceYourCalm || !bytes.Contains(away.DebugData(), []byte("too_many_pings")) {
-				t.Errorf("sent away with %v %q", away.ErrCode, away.DebugData())
+			if away.ErrCode != http2.ErrCodeEnhanceYourCalm ||
+				!bytes.Contains(away.DebugData(), []byte("too_many_pings")) {
+				t.Errorf("disconnected with %v %q", away.ErrCode, away.DebugData())
 			}
 			break
 		}
@@ -139,7 +140,7 @@ func TestPingFlood(t *testing.T) {
 	r.alive(t)
 }
 
-// TestDeadClient: who does not answer when asked whether he is there is hung up on.
+// TestDeadClient: a client that does not answer pings is disconnected.
 func TestDeadClient(t *testing.T) {
 	r := start(t, func(c *server.Config) {
 		c.GRPC.KeepaliveTime, c.GRPC.KeepaliveTimeout = time.Second, 50*time.Millisecond
@@ -153,13 +154,13 @@ func TestDeadClient(t *testing.T) {
 			break
 		}
 		if err != nil {
-			t.Fatalf("not hung up on: %v", err)
+			t.Fatalf("not disconnected: %v", err)
 		}
 		ping, ok := frame.(*http2.PingFrame)
 		asked = asked || ok && !ping.IsAck()
 	}
 	if !asked {
-		t.Error("hung up on without being asked")
+		t.Error("disconnected without a ping")
 	}
 	r.alive(t)
 }
@@ -184,17 +185,17 @@ func TestConnectionAge(t *testing.T) {
 	r.alive(t)
 }
 
-// TestSilentConnection: who connects and says nothing is hung up on.
+// TestSilentConnection: a client that connects and sends nothing is disconnected.
 func TestSilentConnection(t *testing.T) {
 	r := start(t, func(c *server.Config) { c.GRPC.HandshakeTimeout = 300 * time.Millisecond })
 	conn, _ := r.raw(t)
 	if _, err := io.Copy(io.Discard, conn); err != nil {
-		t.Errorf("not hung up on: %v", err)
+		t.Errorf("not disconnected: %v", err)
 	}
 	r.alive(t)
 }
 
-// TestQuotaOfCancelledCalls: opening calls and dropping them costs as much as waiting for them.
+// TestQuotaOfCancelledCalls: a cancelled call costs as much as a finished one.
 func TestQuotaOfCancelledCalls(t *testing.T) {
 	r := start(t, func(c *server.Config) { c.Quota.RowStepsPerSecond, c.Quota.RowStepsBurst = 1, 20_000_000 })
 	request := long()
@@ -203,19 +204,21 @@ func TestQuotaOfCancelledCalls(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		_, err := r.sample(ctx, request)
 		cancel()
-		if _, told := detail[*errdetails.RetryInfo](err); i == 0 && err != nil || i == 1 && (reason(err) != langevinv1.ReasonQuota || !told) {
+		if _, told := detail[*errdetails.RetryInfo](err); i == 0 && err != nil || i == 1 &&
+			(reason(err) != langevinv1.ReasonQuota || !told) {
 			t.Errorf("call %d: %v", i, err)
 		}
 	}
 }
 
-// TestQuotaOfCalls: calls are counted whatever they cost; health probes are not.
+// TestQuotaOfCalls: calls count whatever they cost, but health probes do not.
 func TestQuotaOfCalls(t *testing.T) {
 	r := start(t, func(c *server.Config) { c.Quota.CallsPerSecond, c.Quota.CallsBurst = 1, 3 })
 	client := langevinv1.NewModelServiceClient(r.conn)
 	served, refused := 0, 0
 	for range 20 {
-		if _, err := client.ListModels(t.Context(), &langevinv1.ListModelsRequest{}); status.Code(err) == codes.ResourceExhausted {
+		_, err := client.ListModels(t.Context(), &langevinv1.ListModelsRequest{})
+		if status.Code(err) == codes.ResourceExhausted {
 			refused++
 		} else if err == nil {
 			served++

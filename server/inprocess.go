@@ -8,9 +8,10 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// InProcess starts a server inside this process and returns how to reach it: what the network would carry goes
-// through memory. The samples are those of any other server. stop ends it and returns Serve's error.
-func InProcess(c Config, log *slog.Logger) (dial func(context.Context, string) (net.Conn, error), stop func() error, err error) {
+// InProcess starts a server inside this process and returns a function that connects to it through memory. It gives the
+// same samples as any other server. stop stops the server and returns Serve's error.
+func InProcess(c Config, log *slog.Logger) (dial func(context.Context, string) (net.Conn, error), stop func() error,
+	err error) {
 	s, err := New(c, log)
 	if err != nil {
 		return nil, nil, err

@@ -12,8 +12,8 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// TestKeepalive: a client that asks for a sign of life no more often than the server allows is answered each time, and its
-// idle stream lives on. The same client is sent away once it asks more often.
+// TestKeepalive: a client that pings no more often than the server allows is answered each time, and its idle stream
+// stays open. The same client is disconnected once it pings more often.
 func TestKeepalive(t *testing.T) {
 	const least = 20 * time.Millisecond
 	r := start(t, func(c *server.Config) { c.GRPC.KeepaliveMinTime = least })
@@ -25,7 +25,8 @@ func TestKeepalive(t *testing.T) {
 		if err := framer.WritePing(false, [8]byte{ping}); err != nil {
 			t.Fatal(err)
 		}
-		if away := readUntil(t, framer, func(f *http2.PingFrame) bool { return f.IsAck() && f.Data == [8]byte{ping} }); away != nil {
+		answers := func(f *http2.PingFrame) bool { return f.IsAck() && f.Data == [8]byte{ping} }
+		if away := readUntil(t, framer, answers); away != nil {
 			t.Fatalf("sent away after %d patient pings: %v %q", ping+1, away.ErrCode, away.DebugData())
 		}
 	}
@@ -40,20 +41,22 @@ func TestKeepalive(t *testing.T) {
 	r.alive(t)
 }
 
-// watchHealth opens a stream that has nothing to say after its first message.
+// watchHealth opens a stream that sends nothing after its first message.
 func watchHealth(t *testing.T, framer *http2.Framer) {
 	t.Helper()
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, field := range [][2]string{
-		{":method", "POST"}, {":scheme", "http"}, {":path", healthv1.Health_Watch_FullMethodName}, {":authority", "test"},
+		{":method", "POST"}, {":scheme", "http"}, {":path", healthv1.Health_Watch_FullMethodName}, {":authority",
+			"test"},
 		{"content-type", "application/grpc"}, {"te", "trailers"},
 	} {
 		if err := encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true}); err != nil {
+	if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(),
+		EndHeaders: true}); err != nil {
 		t.Fatal(err)
 	}
 	if err := framer.WriteData(1, true, make([]byte, 5)); err != nil { // an empty message
@@ -61,14 +64,14 @@ func watchHealth(t *testing.T, framer *http2.Framer) {
 	}
 }
 
-// readUntil reads frames until a ping is found or the server sends the client away, and returns how it did. The stream
-// that is open must not end before.
+// readUntil reads frames until it finds a ping or the server disconnects the client, and returns the server's GOAWAY or
+// nil. The open stream must not end before.
 func readUntil(t *testing.T, framer *http2.Framer, found func(*http2.PingFrame) bool) *http2.GoAwayFrame {
 	t.Helper()
 	for {
 		frame, err := framer.ReadFrame()
 		if err != nil {
-			t.Fatalf("the server hung up without a word: %v", err)
+			t.Fatalf("the server closed the connection without a GOAWAY: %v", err)
 		}
 		switch f := frame.(type) {
 		case *http2.GoAwayFrame:

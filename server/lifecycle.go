@@ -20,8 +20,8 @@ import (
 	"github.com/langevin-ml/langevin/server/rpc"
 )
 
-// lifecycle changes the models of a server while it runs: on its AdminService, on [Server.Reload], and when the folder
-// changes. Every change is logged, counted and published as health.
+// lifecycle changes the models of a running server for AdminService, for [Server.Reload], and when the models' folder
+// changes. It logs, counts and publishes every change.
 type lifecycle struct{ *Server }
 
 // Load implements [rpc.Reloader].
@@ -42,7 +42,7 @@ func (l lifecycle) Unload(name string, version int) error {
 func (l lifecycle) ReloadAll(ctx context.Context) []host.Failure {
 	failures := l.host.ReloadAll(ctx)
 	for _, f := range failures {
-		l.log.Error("model not reloaded: what was loaded before stays", "model", f.Name, "error", f.Err)
+		l.log.Error("model not reloaded: the old version stays", "model", f.Name, "error", f.Err)
 	}
 	var err error
 	if len(failures) > 0 {
@@ -64,8 +64,8 @@ func (l lifecycle) changed(what, name string, err error) {
 	l.log.Info("models changed", "by", what, "model", name, "ok", err == nil, "ready", ready)
 }
 
-// Reload looks at the models' folder again, as AdminService.ReloadModels does. What fails is logged, and the version that
-// was loaded before stays in service. It may be called while Serve runs.
+// Reload checks the models' folder again, like AdminService.ReloadModels. It logs failures, and the version loaded
+// before stays in service. It may be called while Serve runs.
 func (s *Server) Reload(ctx context.Context) error {
 	var errs []error
 	for _, f := range (lifecycle{s}).ReloadAll(ctx) {
@@ -74,14 +74,15 @@ func (s *Server) Reload(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// isPrivate reports whether callers of the main listener prove who they are, or are on this machine.
+// isPrivate reports whether callers of the main listener must present a token, or are on this machine.
 func (s *Server) isPrivate() bool {
 	return s.config.Auth.Tokens != "" || local(s.config.Listen)
 }
 
-// newAdminGRPC is the gRPC side of the admin listener.
+// newAdminGRPC returns the gRPC server of the admin listener.
 func (s *Server) newAdminGRPC() *grpc.Server {
-	g := grpc.NewServer(rpc.Interceptors(s.log, s.metrics, rpc.CallLimits{Time: s.config.Limits.MaxCallTime, Unread: s.config.Limits.SlowReaderTimeout})...)
+	g := grpc.NewServer(rpc.Interceptors(s.log, s.metrics,
+		rpc.CallLimits{Time: s.config.Limits.MaxCallTime, Unread: s.config.Limits.SlowReaderTimeout})...)
 	langevinv1.RegisterAdminServiceServer(g, s.admin())
 	langevinv1.RegisterModelServiceServer(g, rpc.NewModels(s.host))
 	healthv1.RegisterHealthServer(g, s.health.server)
@@ -91,11 +92,11 @@ func (s *Server) newAdminGRPC() *grpc.Server {
 
 func (s *Server) admin() *rpc.Admin { return rpc.NewAdmin(lifecycle{s}, rpc.NewModels(s.host)) }
 
-// quiet is how long the models' folder has to be left alone before it is looked at: whoever copies a file in place writes
+// quiet is the time for which the models' folder must not change before it is read. A program that copies a file writes
 // it in many pieces.
 const quiet = 500 * time.Millisecond
 
-// watchModels reloads when the models' folder has changed, until ctx ends.
+// watchModels reloads the models when their folder has changed, until ctx ends.
 func (s *Server) watchModels(ctx context.Context) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -105,7 +106,7 @@ func (s *Server) watchModels(ctx context.Context) error {
 	if err := watchFolders(watcher, s.config.Models.Dir); err != nil {
 		return fmt.Errorf("models.watch: %w", err)
 	}
-	settled := time.NewTimer(quiet) // what came between the loading and the watching was not seen
+	settled := time.NewTimer(quiet) // a file may have come after the models were loaded and before the watch began
 	defer settled.Stop()
 	for {
 		select {
@@ -117,10 +118,10 @@ func (s *Server) watchModels(ctx context.Context) error {
 		case <-watcher.Events:
 			settled.Reset(quiet)
 		case <-settled.C:
-			if err := watchFolders(watcher, s.config.Models.Dir); err != nil { // new ones
+			if err := watchFolders(watcher, s.config.Models.Dir); err != nil { // new folders
 				s.log.Warn("models.watch: changes may be missed", "error", err)
 			}
-			_ = s.Reload(ctx) // it has told the log
+			_ = s.Reload(ctx) // Reload logs its errors
 		}
 	}
 }

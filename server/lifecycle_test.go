@@ -18,7 +18,7 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// publish writes a model of samples of dim elements into a models folder, at once.
+// publish writes a model of samples of dim elements into a models folder in one step.
 func publish(t *testing.T, dir, name string, dim int) {
 	t.Helper()
 	incoming, file := filepath.Join(dir, ".incoming"), filepath.Join(dir, name, "1", "model.onnx")
@@ -31,7 +31,7 @@ func publish(t *testing.T, dir, name string, dim int) {
 	}
 }
 
-// TestAdmin changes models while a call runs: the call ends on the version that it began with.
+// TestAdmin changes models while a call runs. The call ends on the version that it began with.
 func TestAdmin(t *testing.T) {
 	dir := folder(t)
 	r := start(t, func(c *server.Config) { c.Models.Dir = dir })
@@ -43,7 +43,8 @@ func TestAdmin(t *testing.T) {
 		t.Fatal(err)
 	}
 	publish(t, dir, "gauss", 3)
-	if err := os.WriteFile(filepath.Join(dir, "torn/1/model.onnx"), modelstest.GaussianFile(t, "torn", 2), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "torn/1/model.onnx"), modelstest.GaussianFile(t, "torn", 2),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	reloaded, err := admin.ReloadModels(t.Context(), &langevinv1.ReloadModelsRequest{})
@@ -51,7 +52,7 @@ func TestAdmin(t *testing.T) {
 		t.Fatal(err)
 	}
 	if f := reloaded.GetFailures(); len(f) != 1 || f[0].GetName() != "foreign" {
-		t.Errorf("failures are %v: want the file that is no model", f)
+		t.Errorf("failures are %v: want the file that is not a model", f)
 	}
 	r.waitHealthy(t, "model/torn/1")
 	now, err := model.GetModel(t.Context(), &langevinv1.GetModelRequest{Name: "gauss"})
@@ -72,7 +73,8 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("health of an unloaded model is %v", got)
 	}
 	loaded, err := admin.LoadModel(t.Context(), &langevinv1.LoadModelRequest{Name: "torn"})
-	if err != nil || len(loaded.GetModels()) != 1 || loaded.GetModels()[0].GetState() != langevinv1.ModelState_MODEL_STATE_READY {
+	if err != nil || len(loaded.GetModels()) != 1 ||
+		loaded.GetModels()[0].GetState() != langevinv1.ModelState_MODEL_STATE_READY {
 		t.Errorf("loaded %v, %v", loaded, err)
 	}
 	r.waitHealthy(t, "model/torn")
@@ -80,15 +82,17 @@ func TestAdmin(t *testing.T) {
 		name    string
 		version int32
 		want    codes.Code
-	}{{"", 0, codes.InvalidArgument}, {"NO", 0, codes.InvalidArgument}, {"torn", -1, codes.InvalidArgument}, {"nobody", 0, codes.NotFound}, {"foreign", 0, codes.FailedPrecondition}} {
-		if _, err := admin.LoadModel(t.Context(), &langevinv1.LoadModelRequest{Name: tt.name, Version: tt.version}); status.Code(err) != tt.want {
+	}{{"", 0, codes.InvalidArgument}, {"NO", 0, codes.InvalidArgument}, {"torn", -1, codes.InvalidArgument}, {"nobody",
+		0, codes.NotFound}, {"foreign", 0, codes.FailedPrecondition}} {
+		if _, err := admin.LoadModel(t.Context(), &langevinv1.LoadModelRequest{Name: tt.name,
+			Version: tt.version}); status.Code(err) != tt.want {
 			t.Errorf("load %q %d: %v, want %v", tt.name, tt.version, err, tt.want)
 		}
 	}
 }
 
-// TestAdminIsPrivate: without tokens AdminService is not on an address that other machines reach, but on the admin
-// listener.
+// TestAdminIsPrivate: without tokens, AdminService is not served on an address that other machines reach. It is served
+// on the admin listener.
 func TestAdminIsPrivate(t *testing.T) {
 	address := freePort(t)
 	r := start(t, func(c *server.Config) { c.Listen, c.Admin.Listen = ":0", address })
@@ -101,19 +105,20 @@ func TestAdminIsPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := langevinv1.NewAdminServiceClient(conn).ReloadModels(t.Context(), &langevinv1.ReloadModelsRequest{}); err != nil {
+	if _, err := langevinv1.NewAdminServiceClient(conn).ReloadModels(t.Context(),
+		&langevinv1.ReloadModelsRequest{}); err != nil {
 		t.Errorf("on the admin listener: %v", err)
 	}
 }
 
-// TestWatch: a model that is put into the folder, or into a new one in it, is served without being asked for.
+// TestWatch: a model that is copied into the folder, or into a new folder in it, is served without a reload.
 func TestWatch(t *testing.T) {
 	dir := folder(t)
 	r := start(t, func(c *server.Config) { c.Models.Dir, c.Models.Watch = dir, true })
 	publish(t, dir, "fresh", 2)
 	r.waitHealthy(t, "model/fresh/1")
 	if strings.Contains(r.log.String(), "may be missed") {
-		t.Errorf("the watch complains:\n%s", r.log)
+		t.Errorf("the watch logs a problem:\n%s", r.log)
 	}
 }
 
@@ -124,8 +129,10 @@ func TestAliasOverTheWire(t *testing.T) {
 		}
 	})
 	for name, want := range map[string]string{"stable": "gauss", "latest": "ring"} {
-		got, err := langevinv1.NewModelServiceClient(r.conn).GetModel(t.Context(), &langevinv1.GetModelRequest{Name: name})
-		if err != nil || got.GetModel().GetName() != want || len(got.GetModel().GetAliases()) != 1 || got.GetModel().GetAliases()[0] != name {
+		got, err := langevinv1.NewModelServiceClient(r.conn).GetModel(t.Context(),
+			&langevinv1.GetModelRequest{Name: name})
+		if err != nil || got.GetModel().GetName() != want || len(got.GetModel().GetAliases()) != 1 ||
+			got.GetModel().GetAliases()[0] != name {
 			t.Errorf("%s is %v, %v: want %s", name, got, err, want)
 		}
 	}

@@ -32,7 +32,7 @@ func (r *running) floats(t *testing.T, req *langevinv1.SampleRequest) []float32 
 	return x
 }
 
-// serving starts a server of the models that ship with the program and those given.
+// serving starts a server with the models that ship with the program and the given ones.
 func serving(t *testing.T, files map[string][]byte) *running {
 	t.Helper()
 	dir := t.TempDir()
@@ -45,8 +45,8 @@ func serving(t *testing.T, files map[string][]byte) *running {
 	return start(t, func(c *server.Config) { c.Models.Dir, c.Models.Default = dir, "2gauss" })
 }
 
-// TestGuidedNetwork: the shipped network of two Gaussians, guided by a classifier's gradient, puts nearly every chain in
-// the class asked for, the one with a fifth of the data too.
+// TestGuidedNetwork: the shipped network of two Gaussians is guided by the gradient of a classifier. Nearly every chain
+// ends in the requested class, even in the class with a fifth of the data.
 func TestGuidedNetwork(t *testing.T) {
 	r := serving(t, map[string][]byte{
 		"common": modelstest.File(t, modelstest.ClassGradient([]float32{5, 5}, 4), modelstest.Manifest("common", 2)),
@@ -58,15 +58,16 @@ func TestGuidedNetwork(t *testing.T) {
 			Model: "2gauss", N: proto.Int64(256), Seed: proto.Uint64(1), Guidance: &langevinv1.Guidance{Model: guide},
 		})
 		if share := mixture.Shares(x)[class]; share < 0.95 {
-			t.Errorf("guided to %s: %.3f of the chains are there, want above 0.95", guide, share)
+			t.Errorf("guided to %s: %.3f of the chains end there, want above 0.95", guide, share)
 		}
 	}
 }
 
-// TestParameterizations: a network that says the noise or the denoised data is served as what it means. The last digits
-// differ, since the same is computed in another order.
+// TestParameterizations: a network that predicts the noise or the denoised data is served as the score it means. The
+// last digits differ, because the computation has another order.
 func TestParameterizations(t *testing.T) {
-	all := []models.Parameterization{models.ParameterizationScore, models.ParameterizationNoise, models.ParameterizationDenoised}
+	all := []models.Parameterization{models.ParameterizationScore, models.ParameterizationNoise,
+		models.ParameterizationDenoised}
 	files := map[string][]byte{}
 	for _, p := range all {
 		m := modelstest.Manifest(string(p), 3)

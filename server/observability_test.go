@@ -24,7 +24,7 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// freePort is an address that was free a moment ago.
+// freePort returns an address that was free a moment ago.
 func freePort(t *testing.T) string {
 	t.Helper()
 	lis, err := net.Listen("tcp", "localhost:0")
@@ -35,7 +35,7 @@ func freePort(t *testing.T) string {
 	return lis.Addr().String()
 }
 
-// get asks the admin listener.
+// get calls the admin listener.
 func get(t *testing.T, address, path string) (int, string) {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -65,7 +65,7 @@ func scrape(t *testing.T, address string) map[string]float64 {
 	return series
 }
 
-// TestMetricsAgreeWithTraffic: after calls of every outcome the scrape holds exactly them.
+// TestMetricsAgreeWithTraffic: after calls with every outcome, a scrape has exactly their numbers.
 func TestMetricsAgreeWithTraffic(t *testing.T) {
 	address := freePort(t)
 	r := start(t, func(c *server.Config) { c.Admin.Listen, c.Workers = address, 2 })
@@ -80,7 +80,7 @@ func TestMetricsAgreeWithTraffic(t *testing.T) {
 		}
 	}
 	if stream, err := r.sample(t.Context(), &langevinv1.SampleRequest{Model: "nobody"}); err == nil {
-		t.Error("a model that is not there was sampled", stream)
+		t.Error("a model that does not exist was sampled", stream)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	stream, err := r.sample(ctx, long())
@@ -91,42 +91,48 @@ func TestMetricsAgreeWithTraffic(t *testing.T) {
 	for busy[`langevin_running_rows{model="gauss",version="1"}`] == 0 {
 		busy = scrape(t, address)
 	}
-	if sum := busy[`langevin_running_rows{model="gauss",version="1"}`] + busy[`langevin_queue_rows{model="gauss",version="1"}`]; sum != 100_000 {
+	const version1 = `{model="gauss",version="1"}`
+	if sum := busy["langevin_running_rows"+version1] + busy["langevin_queue_rows"+version1]; sum != 100_000 {
 		t.Errorf("running and waiting chains are %v together, want 100000", sum)
 	}
 	cancel()
 	_ = finish(stream) // cancelled
 	got := scrape(t, address)
-	for got[`langevin_cancel_latency_seconds_count{model="gauss"}`] == 0 || got[`langevin_requests_total{method="langevin.v1.SamplingService/Sample",model="gauss",outcome="cancelled"}`] == 0 ||
-		got[`langevin_open_calls{model="gauss",version="1"}`] > 0 || got[`langevin_running_rows{model="gauss",version="1"}`] > 0 {
+	const ofSample = `langevin_requests_total{method="langevin.v1.SamplingService/Sample",`
+	for got[`langevin_cancel_latency_seconds_count{model="gauss"}`] == 0 ||
+		got[ofSample+`model="gauss",outcome="cancelled"}`] == 0 ||
+		got[`langevin_open_calls{model="gauss",version="1"}`] > 0 ||
+		got[`langevin_running_rows{model="gauss",version="1"}`] > 0 {
 		got = scrape(t, address)
 	}
+	ticks := got[`langevin_step_duration_seconds_count{model="gauss"}`]
 	taken := got[`langevin_chain_steps_total{model="gauss"}`]
 	for series, want := range map[string]float64{
-		`langevin_requests_total{method="langevin.v1.SamplingService/Sample",model="gauss",outcome="ok"}`:        calls,
-		`langevin_requests_total{method="langevin.v1.SamplingService/Sample",model="gauss",outcome="cancelled"}`: 1,
-		`langevin_requests_total{method="langevin.v1.SamplingService/Sample",model="other",outcome="invalid"}`:   1,
-		`langevin_sample_duration_seconds_count{model="gauss"}`:                                                  calls,
-		`langevin_first_event_seconds_count{model="gauss"}`:                                                      calls,
-		`langevin_queue_wait_seconds_count{model="gauss"}`:                                                       calls + 1,
-		`langevin_cancel_latency_seconds_count{model="gauss"}`:                                                   1,
-		`langevin_running_rows{model="gauss",version="1"}`:                                                       0,
-		`langevin_queue_rows{model="gauss",version="1"}`:                                                         0,
-		`langevin_batch_fill_ratio_count{model="gauss"}`:                                                         got[`langevin_step_duration_seconds_count{model="gauss"}`],
+		ofSample + `model="gauss",outcome="ok"}`:                calls,
+		ofSample + `model="gauss",outcome="cancelled"}`:         1,
+		ofSample + `model="other",outcome="invalid"}`:           1,
+		`langevin_sample_duration_seconds_count{model="gauss"}`: calls,
+		`langevin_first_event_seconds_count{model="gauss"}`:     calls,
+		`langevin_queue_wait_seconds_count{model="gauss"}`:      calls + 1,
+		`langevin_cancel_latency_seconds_count{model="gauss"}`:  1,
+		`langevin_running_rows{model="gauss",version="1"}`:      0,
+		`langevin_queue_rows{model="gauss",version="1"}`:        0,
+		`langevin_batch_fill_ratio_count{model="gauss"}`:        ticks,
 	} {
 		if v, found := got[series]; !found || v != want {
 			t.Errorf("%s is %v (found %v), want %v", series, v, found, want)
 		}
 	}
 	if taken < calls*chains*steps {
-		t.Errorf("%v steps of chains counted, want at least the %d of the calls that finished", taken, calls*chains*steps)
+		t.Errorf("%v steps of chains counted, want at least the %d of the calls that finished",
+			taken, calls*chains*steps)
 	}
 	if fill := got[`langevin_batch_fill_ratio_sum{model="gauss"}`] * 256; fill != taken {
-		t.Errorf("blocks were filled with %v chains and %v took a step", fill, taken)
+		t.Errorf("blocks contained %v chains and %v took a step", fill, taken)
 	}
 	for series := range maps.Keys(got) {
 		if strings.Contains(series, "nobody") {
-			t.Errorf("a client made up a label: %s", series)
+			t.Errorf("a client created a label: %s", series)
 		}
 	}
 }
@@ -150,7 +156,7 @@ func TestAdminListener(t *testing.T) {
 	}
 	request.Host, request.Close = "rebound.example:9090", true
 	if resp, err := http.DefaultClient.Do(request); err != nil || resp.StatusCode != http.StatusForbidden {
-		t.Errorf("asked under another name: %v, %v", resp, err)
+		t.Errorf("request for another host name: %v, %v", resp, err)
 	} else {
 		resp.Body.Close()
 	}
@@ -158,7 +164,8 @@ func TestAdminListener(t *testing.T) {
 	r.waitHealthy(t, "liveness")
 
 	c := server.Default()
-	for listen, ok := range map[string]bool{":9090": false, "0.0.0.0:9090": false, "localhost:9090": true, "[::1]:0": true, "nonsense": false} {
+	for listen, ok := range map[string]bool{":9090": false, "0.0.0.0:9090": false, "localhost:9090": true,
+		"[::1]:0": true, "nonsense": false} {
 		c.Admin.Listen = listen
 		if err := c.Validate(); (err == nil) != ok {
 			t.Errorf("admin.listen %s: %v", listen, err)
@@ -170,14 +177,16 @@ func TestAdminListener(t *testing.T) {
 	}
 }
 
-// collector is an OpenTelemetry collector that remembers.
+// collector is an OpenTelemetry collector that remembers what it receives.
 type collector struct {
 	collectorv1.UnimplementedTraceServiceServer
 	mu    sync.Mutex
 	spans []*tracev1.Span
 }
 
-func (c *collector) Export(_ context.Context, req *collectorv1.ExportTraceServiceRequest) (*collectorv1.ExportTraceServiceResponse, error) {
+func (c *collector) Export(
+	_ context.Context, req *collectorv1.ExportTraceServiceRequest,
+) (*collectorv1.ExportTraceServiceResponse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range req.GetResourceSpans() {
@@ -188,7 +197,7 @@ func (c *collector) Export(_ context.Context, req *collectorv1.ExportTraceServic
 	return &collectorv1.ExportTraceServiceResponse{}, nil
 }
 
-// TestTraces: a call's spans reach the collector, within the caller's trace, with an event for each level.
+// TestTraces: the spans of a call reach the collector in the caller's trace, with an event for each level.
 func TestTraces(t *testing.T) {
 	lis, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
@@ -224,7 +233,8 @@ func TestTraces(t *testing.T) {
 			t.Errorf("span %s is in trace %s, want the caller's", s.GetName(), id)
 		}
 	}
-	if got := slices.Sorted(maps.Keys(names)); !slices.Equal(got, []string{"langevin.v1.SamplingService/Sample", "queue", "sample"}) {
+	if got := slices.Sorted(maps.Keys(names)); !slices.Equal(got,
+		[]string{"langevin.v1.SamplingService/Sample", "queue", "sample"}) {
 		t.Fatalf("spans are %q", got)
 	}
 	root := names["langevin.v1.SamplingService/Sample"]

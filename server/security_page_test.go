@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestSecurityPage holds docs/security.md against the code: the tests it names exist, and its settings and defaults are
-// the server's, all of those that are limits.
+// TestSecurityPage compares docs/security.md with the code. The tests that it names exist, and it has all of the
+// server's limits with their defaults.
 func TestSecurityPage(t *testing.T) {
 	data, err := os.ReadFile("../docs/security.md")
 	if err != nil {
@@ -19,7 +19,7 @@ func TestSecurityPage(t *testing.T) {
 	page := string(data)
 	named := regexp.MustCompile("`([a-z/]+)\\.((?:Test|Fuzz)[A-Za-z]+)`").FindAllStringSubmatch(page, -1)
 	if len(named) < 30 {
-		t.Errorf("%d tests are named: the page has changed its form", len(named))
+		t.Errorf("%d tests are named: the form of the page has changed", len(named))
 	}
 	for _, m := range named {
 		if !hasTest(t, filepath.Join("..", m[1]), m[2]) {
@@ -27,7 +27,8 @@ func TestSecurityPage(t *testing.T) {
 		}
 	}
 	rows := map[string]string{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| ([^ |]+) \\|.*`[a-z/]+\\.Test").FindAllStringSubmatch(page, -1) {
+	limit := regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| ([^ |]+) \\|.*`[a-z/]+\\.Test")
+	for _, m := range limit.FindAllStringSubmatch(page, -1) {
 		rows[m[1]] = m[2]
 	}
 	for _, s := range defaultSettings() {
@@ -43,11 +44,11 @@ func TestSecurityPage(t *testing.T) {
 		}
 	}
 	for key := range rows {
-		t.Errorf("the page has %s, which is no setting", key)
+		t.Errorf("the page has %s, which is not a setting", key)
 	}
 }
 
-// hasTest reports whether a folder has a test of that name.
+// hasTest reports whether a folder has a test with the given name.
 func hasTest(t *testing.T, folder, name string) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))

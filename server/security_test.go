@@ -37,7 +37,8 @@ import (
 // few draws a few chains and returns how the call ended.
 func (r *running) few(ctx context.Context) error {
 	stream, err := r.sample(ctx, &langevinv1.SampleRequest{
-		N: proto.Int64(10), Sampler: &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(10)}},
+		N:       proto.Int64(10),
+		Sampler: &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(10)}},
 	})
 	if err != nil {
 		return err
@@ -45,7 +46,7 @@ func (r *running) few(ctx context.Context) error {
 	return finish(stream)
 }
 
-// reason is ErrorInfo's, or nothing.
+// reason returns the reason in ErrorInfo, or nothing.
 func reason(err error) string {
 	for _, detail := range status.Convert(err).Details() {
 		if info, ok := detail.(*errdetails.ErrorInfo); ok {
@@ -64,11 +65,12 @@ func detail[T any](err error) (found T, ok bool) {
 	return found, false
 }
 
-// TestTLS: an encrypted server answers those who trust it, and with mTLS those alone whom it trusts.
+// TestTLS: an encrypted server answers clients that trust it. With mTLS it answers only clients that it trusts too.
 func TestTLS(t *testing.T) {
 	ca, stranger := authtest.NewAuthority(t), authtest.NewAuthority(t)
 	dir := t.TempDir()
-	files := server.TLSConfig{Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key"), ClientCA: filepath.Join(dir, "ca")}
+	files := server.TLSConfig{Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key"),
+		ClientCA: filepath.Join(dir, "ca")}
 	ca.Issue(t, 2, "server", files.Cert, files.Key)
 	if err := os.WriteFile(files.ClientCA, ca.PEM, 0o600); err != nil {
 		t.Fatal(err)
@@ -109,7 +111,7 @@ func tokens(t *testing.T) (file, sample, admin string) {
 	return file, sample, admin
 }
 
-// TestTokens: what a call may do depends on its token, for unary calls and streams alike.
+// TestTokens: what a call may do depends on its token, for unary calls and streams.
 func TestTokens(t *testing.T) {
 	file, sample, admin := tokens(t)
 	r := start(t, func(c *server.Config) { c.Auth.Tokens = file })
@@ -138,7 +140,8 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	watch := func(ctx context.Context) error {
-		stream, err := healthv1.NewHealthClient(r.conn).Watch(ctx, &healthv1.HealthCheckRequest{Service: "model/gauss/1"})
+		stream, err := healthv1.NewHealthClient(r.conn).Watch(ctx,
+			&healthv1.HealthCheckRequest{Service: "model/gauss/1"})
 		if err == nil {
 			_, err = stream.Recv()
 		}
@@ -153,7 +156,8 @@ func TestTokens(t *testing.T) {
 		return err
 	}
 	load := func(ctx context.Context) error {
-		_, err := inference.NewGRPCInferenceServiceClient(r.conn).RepositoryModelLoad(ctx, &inference.RepositoryModelLoadRequest{ModelName: "gauss.score"})
+		_, err := inference.NewGRPCInferenceServiceClient(r.conn).RepositoryModelLoad(ctx,
+			&inference.RepositoryModelLoadRequest{ModelName: "gauss.score"})
 		return err
 	}
 	const ok, who, no = codes.OK, codes.Unauthenticated, codes.PermissionDenied
@@ -175,7 +179,8 @@ func TestTokens(t *testing.T) {
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		for header, want := range map[string]codes.Code{
-			"": c.nothing, "Bearer x": c.wrong, "Basic " + sample: c.wrong, "Bearer " + sample: c.sample, "bearer " + admin: c.admin,
+			"": c.nothing, "Bearer x": c.wrong, "Basic " + sample: c.wrong,
+			"Bearer " + sample: c.sample, "bearer " + admin: c.admin,
 		} {
 			with := ctx
 			if header != "" {
@@ -185,21 +190,22 @@ func TestTokens(t *testing.T) {
 			if status.Code(err) != want {
 				t.Errorf("%s with %.12q gives %v: want %v", c.name, header, err, want)
 			}
-			if wanted := map[codes.Code]string{who: langevinv1.ReasonUnauthenticated, no: langevinv1.ReasonForbidden}[want]; reason(err) != wanted {
+			if wanted := map[codes.Code]string{who: langevinv1.ReasonUnauthenticated,
+				no: langevinv1.ReasonForbidden}[want]; reason(err) != wanted {
 				t.Errorf("%s with %.12q gives the reason %q: want %q", c.name, header, reason(err), wanted)
 			}
 			if strings.Contains(status.Convert(err).Message(), sample) {
-				t.Errorf("%s tells the token", c.name)
+				t.Errorf("%s reveals the token", c.name)
 			}
 		}
 		cancel()
 	}
 	if strings.Contains(r.log.String(), sample) || strings.Contains(r.log.String(), admin) {
-		t.Error("the log tells tokens")
+		t.Error("the log reveals tokens")
 	}
 }
 
-// TestEveryMethodIsListed calls every method of every service with both scopes: none may be one that nobody may call.
+// TestEveryMethodIsListed calls every method of every service with both scopes. Each must be open to one of them.
 func TestEveryMethodIsListed(t *testing.T) {
 	r := start(t, nil)
 	stream, err := reflectionv1.NewServerReflectionClient(r.conn).ServerReflectionInfo(t.Context())
@@ -223,7 +229,8 @@ func TestEveryMethodIsListed(t *testing.T) {
 		methods := d.(protoreflect.ServiceDescriptor).Methods()
 		for i := range methods.Len() {
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-			err := r.conn.Invoke(ctx, "/"+s.GetName()+"/"+string(methods.Get(i).Name()), &emptypb.Empty{}, &emptypb.Empty{})
+			err := r.conn.Invoke(ctx, "/"+s.GetName()+"/"+string(methods.Get(i).Name()), &emptypb.Empty{},
+				&emptypb.Empty{})
 			if status.Code(err) == codes.PermissionDenied {
 				t.Error(err)
 			}
@@ -232,15 +239,16 @@ func TestEveryMethodIsListed(t *testing.T) {
 		}
 	}
 	if calls < 10 {
-		t.Errorf("%d methods: the test looks at nothing", calls)
+		t.Errorf("%d methods: the test checks nothing", calls)
 	}
 }
 
-// TestPlaintextTokens: tokens do not cross a network in the clear unless somebody says so.
+// TestPlaintextTokens: tokens do not cross a network unencrypted unless the configuration allows it.
 func TestPlaintextTokens(t *testing.T) {
 	file, _, _ := tokens(t)
 	for listen, wanted := range map[string]bool{
-		"localhost:1": true, "127.0.0.1:1": true, "[::1]:1": true, "unix:///run/x": true, ":1": false, "0.0.0.0:1": false, "10.0.0.1:1": false,
+		"localhost:1": true, "127.0.0.1:1": true, "[::1]:1": true, "unix:///run/x": true,
+		":1": false, "0.0.0.0:1": false, "10.0.0.1:1": false,
 	} {
 		c := server.Default()
 		c.Listen, c.Auth.Tokens = listen, file
@@ -254,7 +262,7 @@ func TestPlaintextTokens(t *testing.T) {
 	}
 }
 
-// TestUnixSocket: a server can be reached through a socket, replaces what a killed one left, and nothing else.
+// TestUnixSocket: a server can listen on a socket. It replaces the socket of a killed server, and nothing else.
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -284,18 +292,19 @@ func TestUnixSocket(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(file); err != nil {
-		t.Errorf("a file that is no socket was touched: %v", err)
+		t.Errorf("a file that is not a socket was changed: %v", err)
 	}
 }
 
-// TestQuotaOnTheWire: who asks for too much is told so, and when to come again; others are served.
+// TestQuotaOnTheWire: a caller that asks for too much is told so, and when to try again. Other callers are served.
 func TestQuotaOnTheWire(t *testing.T) {
 	file, sample, admin := tokens(t)
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(data), "operator admin", "operator sample")), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(data), "operator admin", "operator sample")),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	r := start(t, func(c *server.Config) {
@@ -310,10 +319,12 @@ func TestQuotaOnTheWire(t *testing.T) {
 	}
 	err = r.few(as(sample))
 	failure, _ := detail[*errdetails.QuotaFailure](err)
-	if status.Code(err) != codes.ResourceExhausted || reason(err) != langevinv1.ReasonQuota || failure.GetViolations()[0].GetSubject() != "alice" {
+	if status.Code(err) != codes.ResourceExhausted || reason(err) != langevinv1.ReasonQuota ||
+		failure.GetViolations()[0].GetSubject() != "alice" {
 		t.Errorf("the second request gives %v", err)
 	}
-	if retry, ok := detail[*errdetails.RetryInfo](err); !ok || retry.GetRetryDelay().GetSeconds() < 30 || retry.GetRetryDelay().GetSeconds() > 50 {
+	if retry, ok := detail[*errdetails.RetryInfo](err); !ok || retry.GetRetryDelay().GetSeconds() < 30 ||
+		retry.GetRetryDelay().GetSeconds() > 50 {
 		t.Errorf("try again in %v: want 50 s, less what has passed", retry)
 	}
 	if err := r.few(as(admin)); err != nil {
@@ -321,11 +332,12 @@ func TestQuotaOnTheWire(t *testing.T) {
 	}
 	_, err = r.sample(as(sample), &langevinv1.SampleRequest{N: proto.Int64(1000)})
 	if _, ok := detail[*errdetails.RetryInfo](err); ok || reason(err) != langevinv1.ReasonQuota {
-		t.Errorf("a request above the burst gives %v: want no RetryInfo, for waiting does not help", err)
+		t.Errorf("a request above the burst gives %v: want no RetryInfo, because waiting does not help", err)
 	}
 }
 
-// TestSlowReader: a client that does not read is cut off, its chains are freed, and it can learn why.
+// TestSlowReader: the server ends the call of a client that does not read and frees its chains. The client can learn
+// why.
 func TestSlowReader(t *testing.T) {
 	r := start(t, func(c *server.Config) { c.Limits.SlowReaderTimeout = 100 * time.Millisecond },
 		grpc.WithInitialWindowSize(64<<10), grpc.WithInitialConnWindowSize(64<<10))
@@ -338,16 +350,17 @@ func TestSlowReader(t *testing.T) {
 	}
 	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(r.log.String(), "slow_reader_timeout"); {
 		if time.Now().After(deadline) {
-			t.Fatalf("not cut off:\n%s", r.log)
+			t.Fatalf("the call was not ended:\n%s", r.log)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	if err := finish(stream); status.Code(err) != codes.ResourceExhausted || reason(err) != langevinv1.ReasonSlowConsumer {
+	if err := finish(stream); status.Code(err) != codes.ResourceExhausted ||
+		reason(err) != langevinv1.ReasonSlowConsumer {
 		t.Errorf("the client learns %v", err)
 	}
 }
 
-// TestCallTime: a call that its client never finishes ends all the same.
+// TestCallTime: a call that its client never finishes still ends.
 func TestCallTime(t *testing.T) {
 	r := start(t, func(c *server.Config) { c.Limits.MaxCallTime = 50 * time.Millisecond })
 	stream, err := reflectionv1.NewServerReflectionClient(r.conn).ServerReflectionInfo(t.Context())
@@ -358,7 +371,8 @@ func TestCallTime(t *testing.T) {
 	if status.Code(err) != codes.DeadlineExceeded || !strings.Contains(err.Error(), "limits.max_call_time") {
 		t.Errorf("an open call ends with %v", err)
 	}
-	if _, err = r.sample(t.Context(), long()); status.Code(err) != codes.DeadlineExceeded || reason(err) != langevinv1.ReasonDeadlineTooShort {
+	if _, err = r.sample(t.Context(), long()); status.Code(err) != codes.DeadlineExceeded ||
+		reason(err) != langevinv1.ReasonDeadlineTooShort {
 		t.Errorf("a call that would take too long ends with %v", err)
 	}
 }

@@ -44,14 +44,14 @@ type Server struct {
 	workers int
 }
 
-// New finds ONNX Runtime and the models' folder and prepares everything but the models themselves, which Serve loads.
-// c must be valid.
+// New opens ONNX Runtime and the models' folder and prepares everything except the models, which Serve loads. c must be
+// valid.
 func New(c Config, log *slog.Logger) (*Server, error) {
-	engine, err := ort.OpenFound(c.ONNXRuntime.Library)
+	runtime, err := ort.OpenFound(c.ONNXRuntime.Library)
 	if err != nil {
 		return nil, err
 	}
-	found, err := findDevice(c.Device, engine.Path(), log)
+	found, err := findDevice(c.Device, runtime.Path(), log)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,8 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, log: log, runtime: engine, repo: repo, device: found, health: newHealthBoard(serviceNames()...)}
+	s := &Server{config: c, log: log, runtime: runtime, repo: repo, device: found,
+		health: newHealthBoard(serviceNames()...)}
 	s.metrics = metrics.New(s.states)
 	if s.tracing, err = newTracing(c.Tracing); err != nil {
 		return nil, errors.Join(err, repo.Close())
@@ -84,14 +85,15 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	return s, nil
 }
 
-// newGRPC registers the services, those that load models only with an admin.
+// newGRPC registers the services. It registers the services that load models only if admin is not nil.
 func (s *Server) newGRPC(admin *rpc.Admin) (*grpc.Server, error) {
 	c := s.config
 	options, err := s.transport()
 	if err != nil {
 		return nil, err
 	}
-	options = append(options, rpc.Interceptors(s.log, s.metrics, rpc.CallLimits{Time: c.Limits.MaxCallTime, Unread: c.Limits.SlowReaderTimeout})...)
+	options = append(options, rpc.Interceptors(s.log, s.metrics,
+		rpc.CallLimits{Time: c.Limits.MaxCallTime, Unread: c.Limits.SlowReaderTimeout})...)
 	if s.tracing != nil {
 		options = append(options, traceCalls(s.tracing))
 	}
@@ -113,9 +115,9 @@ func (s *Server) newGRPC(admin *rpc.Admin) (*grpc.Server, error) {
 	return g, nil
 }
 
-// Serve loads the models and answers calls on lis until ctx ends, then stops: it turns new calls away, lets running
-// ones finish for at most the drain timeout, and closes the models. A model that does not load is reported and the
-// others are served; no model at all is an error.
+// Serve loads the models and answers calls on lis until ctx ends. Then it refuses new calls, lets running calls finish
+// within the drain timeout, and closes the models. If a model does not load, Serve logs it and serves the others. It is
+// an error if no model loads.
 func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	admin, err := s.listenAdmin()
 	if err != nil {
@@ -145,7 +147,8 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 			}
 		})
 	}
-	s.log.Info("serving", "address", lis.Addr().String(), "onnxruntime", s.runtime.Version(), "device", s.device.String(), "workers", s.workers)
+	s.log.Info("serving", "address", lis.Addr().String(), "onnxruntime", s.runtime.Version(), "device",
+		s.device.String(), "workers", s.workers)
 	select {
 	case err := <-served:
 		return errors.Join(fmt.Errorf("serve %s: %w", lis.Addr(), err), s.drain(0))
@@ -180,15 +183,16 @@ func (s *Server) preload(ctx context.Context) error {
 		return errors.New("no model could be loaded")
 	}
 	if s.config.Device == ort.DeviceAuto {
-		s.health.tell(cudaHealth, s.device.CUDA)
+		s.health.fix(cudaHealth, s.device.CUDA)
 	}
 	s.publishHealth()
 	return nil
 }
 
-// serviceNames are the services whose health is that of the models.
+// serviceNames returns the services whose health depends on the models.
 func serviceNames() []string {
-	return []string{langevinv1.SamplingService_ServiceDesc.ServiceName, langevinv1.ModelService_ServiceDesc.ServiceName, inference.GRPCInferenceService_ServiceDesc.ServiceName}
+	return []string{langevinv1.SamplingService_ServiceDesc.ServiceName, langevinv1.ModelService_ServiceDesc.ServiceName,
+		inference.GRPCInferenceService_ServiceDesc.ServiceName}
 }
 
 func (s *Server) publishHealth() {
@@ -197,7 +201,7 @@ func (s *Server) publishHealth() {
 	}
 }
 
-// load is the host's loader: it makes a model ready to be sampled, warm-up included.
+// load is the host's loader. It prepares a model for sampling and warms it up.
 func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error) {
 	start := time.Now()
 	network, err := s.loadNetwork(ctx, file)
@@ -222,7 +226,7 @@ func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error
 	return engine, nil
 }
 
-// drain stops the server, giving running calls so much time.
+// drain stops the server. Running calls may take at most timeout to finish.
 func (s *Server) drain(timeout time.Duration) error {
 	start := time.Now()
 	s.log.Info("stopping", "drain_timeout", timeout)
@@ -254,7 +258,8 @@ func (s *Server) drain(timeout time.Duration) error {
 	return err
 }
 
-// drainDelay is how long a stop waits with turning calls away, so that balancers and probes notice first.
+// drainDelay returns how long a stopping server keeps accepting calls. Its health is already down, so balancers and
+// probes notice before it refuses calls.
 func (s *Server) drainDelay(timeout time.Duration) time.Duration {
 	if timeout == 0 {
 		return 0
@@ -262,15 +267,15 @@ func (s *Server) drainDelay(timeout time.Duration) time.Duration {
 	return s.config.DrainDelay
 }
 
-// cutOff ends what still runs: its calls fail with UNAVAILABLE, which tells clients to go elsewhere.
+// cutOff ends the calls that still run with UNAVAILABLE, so that clients try another server.
 func (s *Server) cutOff() {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, loaded := range s.host.Ready() {
-		_ = loaded.Value.Scheduler.Close(now) // the error says that calls were cut off, which is the point
+		_ = loaded.Value.Scheduler.Close(now) // its error only says that it ended calls
 		loaded.Release()
 	}
-	time.AfterFunc(time.Second, func() { // for calls that even so do not end, such as one that does not read
+	time.AfterFunc(time.Second, func() { // for calls that still do not end, such as one whose client does not read
 		s.front.stop()
 		s.grpc.Stop()
 	})

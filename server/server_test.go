@@ -58,13 +58,15 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-// folder is a models folder with a sound model, a torn file and a file that is none.
+// folder returns a models folder with a valid model, a truncated file and a file that is not a model.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	sound := modelstest.GaussianFile(t, "gauss", 2)
 	for path, data := range map[string][]byte{
-		"gauss/1/model.onnx": sound, "torn/1/model.onnx": sound[:len(sound)/2], "foreign/1/model.onnx": []byte("GIF89a"),
+		"gauss/1/model.onnx":   sound,
+		"torn/1/model.onnx":    sound[:len(sound)/2],
+		"foreign/1/model.onnx": []byte("GIF89a"),
 	} {
 		path = filepath.Join(dir, path)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
@@ -141,7 +143,9 @@ func (r *running) waitHealthy(t *testing.T, service string) {
 }
 
 // sample opens a call and reads its first event.
-func (r *running) sample(ctx context.Context, req *langevinv1.SampleRequest) (grpc.ServerStreamingClient[langevinv1.SampleResponse], error) {
+func (r *running) sample(
+	ctx context.Context, req *langevinv1.SampleRequest,
+) (grpc.ServerStreamingClient[langevinv1.SampleResponse], error) {
 	stream, err := langevinv1.NewSamplingServiceClient(r.conn).Sample(ctx, req)
 	if err != nil {
 		return nil, err
@@ -161,7 +165,7 @@ func finish(stream grpc.ServerStreamingClient[langevinv1.SampleResponse]) error 
 	}
 }
 
-// long is a request that takes longer than any test waits.
+// long returns a request that takes longer than any test waits.
 func long() *langevinv1.SampleRequest {
 	return &langevinv1.SampleRequest{
 		N:       proto.Int64(100_000),
@@ -169,7 +173,7 @@ func long() *langevinv1.SampleRequest {
 	}
 }
 
-// TestServesWhatIsSound: broken files are reported and listed, and the others serve.
+// TestServesWhatIsSound: broken files are logged and listed, and the other files are served.
 func TestServesWhatIsSound(t *testing.T) {
 	r := start(t, nil)
 	stream, err := r.sample(t.Context(), &langevinv1.SampleRequest{N: proto.Int64(10)})
@@ -180,8 +184,9 @@ func TestServesWhatIsSound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for service, want := range map[string]healthv1.HealthCheckResponse_ServingStatus{
-		"model/gauss/1": healthv1.HealthCheckResponse_SERVING, "langevin.v1.SamplingService": healthv1.HealthCheckResponse_SERVING,
-		"model/nobody/1": healthv1.HealthCheckResponse_SERVICE_UNKNOWN,
+		"model/gauss/1":               healthv1.HealthCheckResponse_SERVING,
+		"langevin.v1.SamplingService": healthv1.HealthCheckResponse_SERVING,
+		"model/nobody/1":              healthv1.HealthCheckResponse_SERVICE_UNKNOWN,
 	} {
 		if got := r.health(t, service); got != want {
 			t.Errorf("health of %s is %v, want %v", service, got, want)
@@ -214,8 +219,10 @@ func TestReflection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Send's own error is the stream's, which Recv reports.
-		_ = stream.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
+		// Recv reports the error of the stream, so Send's error adds nothing.
+		_ = stream.Send(&reflectionv1.ServerReflectionRequest{
+			MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{},
+		})
 		resp, err := stream.Recv()
 		if on && (err != nil || !strings.Contains(resp.String(), "langevin.v1.SamplingService")) {
 			t.Errorf("reflection on: %v, %v", resp, err)
@@ -227,7 +234,7 @@ func TestReflection(t *testing.T) {
 	}
 }
 
-// TestDrainFinishesCalls: after a stop the running call goes on to its end, and the server returns without an error.
+// TestDrainFinishesCalls: after a stop, the running call finishes and the server returns without an error.
 func TestDrainFinishesCalls(t *testing.T) {
 	r := start(t, nil)
 	stream, err := r.sample(t.Context(), &langevinv1.SampleRequest{
@@ -250,7 +257,7 @@ func TestDrainFinishesCalls(t *testing.T) {
 	}
 }
 
-// TestDrainTimeout: a call that would outlast the drain is ended with UNAVAILABLE, which sends clients elsewhere.
+// TestDrainTimeout: a call that outlasts the drain ends with UNAVAILABLE, so that clients try another server.
 func TestDrainTimeout(t *testing.T) {
 	r := start(t, func(c *server.Config) { c.Drain = 50 * time.Millisecond })
 	stream, err := r.sample(t.Context(), long())
@@ -259,7 +266,7 @@ func TestDrainTimeout(t *testing.T) {
 	}
 	r.stop()
 	if err := finish(stream); status.Code(err) != codes.Unavailable {
-		t.Errorf("call cut off: %v, want UNAVAILABLE", err)
+		t.Errorf("call that outlasts the drain: %v, want UNAVAILABLE", err)
 	}
 	select {
 	case err := <-r.done:
@@ -342,7 +349,7 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
-// TestInProcess gives the samples of a server on a port.
+// TestInProcess compares the samples of a server in this process with those of a server on a port.
 func TestInProcess(t *testing.T) {
 	c := server.Default()
 	c.Models.Dir, c.Models.Default = folder(t), "gauss"
@@ -350,7 +357,8 @@ func TestInProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := grpc.NewClient("passthrough:///in-process", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(dial))
+	conn, err := grpc.NewClient("passthrough:///in-process", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(dial))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,21 +122,26 @@ func local(address string) bool {
 }
 
 // validateSecurity reports what is wrong with TLS, tokens, quotas and times.
-func (c Config) validateSecurity(bad func(ok bool, key string, given any, want string)) {
-	bad((c.TLS.Cert == "") == (c.TLS.Key == ""), "tls.key", fmt.Sprintf("%q", c.TLS.Key), "a file if tls.cert names one, and none without")
-	bad(c.TLS.ClientCA == "" || c.TLS.Cert != "", "tls.client_ca", fmt.Sprintf("%q", c.TLS.ClientCA), "none without tls.cert")
+func (c Config) validateSecurity(require func(ok bool, key string, given any, want string)) {
+	require((c.TLS.Cert == "") == (c.TLS.Key == ""), "tls.key", fmt.Sprintf("%q", c.TLS.Key),
+		"a file if tls.cert names one, and none without")
+	require(c.TLS.ClientCA == "" || c.TLS.Cert != "", "tls.client_ca", fmt.Sprintf("%q", c.TLS.ClientCA),
+		"none without tls.cert")
 	for _, f := range []struct{ key, file string }{
-		{"tls.cert", c.TLS.Cert}, {"tls.key", c.TLS.Key}, {"tls.client_ca", c.TLS.ClientCA}, {"auth.tokens", c.Auth.Tokens},
+		{"tls.cert", c.TLS.Cert}, {"tls.key", c.TLS.Key},
+		{"tls.client_ca", c.TLS.ClientCA}, {"auth.tokens", c.Auth.Tokens},
 	} {
 		info, err := os.Stat(f.file)
-		bad(f.file == "" || err == nil && !info.IsDir(), f.key, fmt.Sprintf("%q", f.file), "an existing file")
+		require(f.file == "" || err == nil && !info.IsDir(), f.key, fmt.Sprintf("%q", f.file), "an existing file")
 	}
 	for _, address := range []string{c.Listen, c.HTTP.Listen} {
-		bad(c.Auth.Tokens == "" || c.TLS.Cert != "" || address == "" || local(address) || c.Auth.AllowPlaintext, "auth.tokens", fmt.Sprintf("%q", c.Auth.Tokens),
-			fmt.Sprintf("tls.cert and tls.key too, so that tokens do not cross the network of %s in the clear; auth.allow_plaintext if a proxy encrypts", address))
+		private := c.TLS.Cert != "" || address == "" || local(address) || c.Auth.AllowPlaintext
+		require(c.Auth.Tokens == "" || private, "auth.tokens", fmt.Sprintf("%q", c.Auth.Tokens),
+			fmt.Sprintf("tls.cert and tls.key too, so that tokens do not cross the network of %s in the clear; "+
+				"auth.allow_plaintext if a proxy encrypts", address))
 	}
-	bad(c.Quota.CallsPerSecond >= 0, "quota.calls_per_second", c.Quota.CallsPerSecond, "0 or more")
-	bad(c.Quota.RowStepsPerSecond >= 0, "quota.row_steps_per_second", c.Quota.RowStepsPerSecond, "0 or more")
+	require(c.Quota.CallsPerSecond >= 0, "quota.calls_per_second", c.Quota.CallsPerSecond, "0 or more")
+	require(c.Quota.RowStepsPerSecond >= 0, "quota.row_steps_per_second", c.Quota.RowStepsPerSecond, "0 or more")
 	for _, t := range []struct {
 		key          string
 		value, least time.Duration
@@ -149,6 +154,6 @@ func (c Config) validateSecurity(bad func(ok bool, key string, given any, want s
 		{"grpc.keepalive_min_time", c.GRPC.KeepaliveMinTime, time.Millisecond},
 		{"grpc.max_connection_age", c.GRPC.MaxConnectionAge, time.Millisecond},
 	} {
-		bad(t.value >= t.least, t.key, t.value, fmt.Sprintf("%v or more", t.least))
+		require(t.value >= t.least, t.key, t.value, fmt.Sprintf("%v or more", t.least))
 	}
 }

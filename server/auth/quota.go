@@ -33,7 +33,8 @@ type QuotaError struct {
 // Error says what the caller can do.
 func (e *QuotaError) Error() string {
 	if e.Retry < 0 {
-		return fmt.Sprintf("%v: the request costs %d %s and %s may use %d at once (quota.row_steps_burst): ask for less",
+		return fmt.Sprintf(
+			"%v: the request costs %d %s and %s may use %d at once (quota.row_steps_burst): ask for less",
 			ErrQuota, e.Cost, e.Unit, e.Caller, e.Burst)
 	}
 	return fmt.Sprintf("%v: %s may use %d %s per second: try again in %v",

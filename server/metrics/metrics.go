@@ -52,7 +52,8 @@ func New(states func() []State) *Metrics {
 		cancelLatency: histogram("langevin_cancel_latency_seconds",
 			"From the end of a cancelled or failed call until its last chain has left.", short()),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "langevin_reloads_total", Help: "Checks of the models' folder after the start, by whether all succeeded.",
+			Name: "langevin_reloads_total",
+			Help: "Checks of the models' folder after the start, by whether all succeeded.",
 		}, []string{"outcome"}),
 	}
 	m.registry.MustRegister(

@@ -34,7 +34,7 @@ func text(v string) *inference.InferParameter {
 	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_StringParam{StringParam: v}}
 }
 
-// bits are float32s as bytes.
+// bits returns float32s as bytes.
 func bits(values []float32) []byte {
 	var data []byte
 	for _, v := range values {
@@ -43,7 +43,7 @@ func bits(values []float32) []byte {
 	return data
 }
 
-// TestInference: the Open Inference Protocol gives the samples of langevin.v1, unary and as a stream, typed and raw.
+// TestInference: the Open Inference Protocol gives the samples of langevin.v1, unary and streamed, typed and raw.
 func TestInference(t *testing.T) {
 	r := start(t, nil)
 	if got := r.health(t, "inference.GRPCInferenceService"); got != healthv1.HealthCheckResponse_SERVING {
@@ -52,25 +52,29 @@ func TestInference(t *testing.T) {
 	client := inference.NewGRPCInferenceServiceClient(r.conn)
 	const n = 40_000 // several chunks
 	want, err := r.data(t.Context(), &langevinv1.SampleRequest{
-		N: proto.Int64(n), Seed: proto.Uint64(5), Sampler: &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(4)}},
+		N: proto.Int64(n), Seed: proto.Uint64(5),
+		Sampler: &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(4)}},
 	})
 	if err != nil || len(want) != 8*n {
 		t.Fatalf("%d bytes, %v", len(want), err)
 	}
 	req := &inference.ModelInferRequest{
 		ModelName: "gauss", Id: "mine", Inputs: []*inference.ModelInferRequest_InferInputTensor{numSamples(n)},
-		Parameters: map[string]*inference.InferParameter{"seed": whole(5), "request": text(`{"langevin": {"steps": 4}}`)},
+		Parameters: map[string]*inference.InferParameter{"seed": whole(5),
+			"request": text(`{"langevin": {"steps": 4}}`)},
 	}
 	resp, err := client.ModelInfer(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := bits(resp.GetOutputs()[0].GetContents().GetFp32Contents()); !bytes.Equal(got, want) || resp.GetId() != "mine" {
+	if got := bits(resp.GetOutputs()[0].GetContents().GetFp32Contents()); !bytes.Equal(got, want) ||
+		resp.GetId() != "mine" {
 		t.Errorf("typed: %d bytes, or others, under the id %q", len(got), resp.GetId())
 	}
 	req.Inputs[0].Contents = nil
 	req.RawInputContents = [][]byte{binary.LittleEndian.AppendUint64(nil, n)}
-	if resp, err = client.ModelInfer(t.Context(), req); err != nil || !bytes.Equal(resp.GetRawOutputContents()[0], want) {
+	if resp, err = client.ModelInfer(t.Context(), req); err != nil ||
+		!bytes.Equal(resp.GetRawOutputContents()[0], want) {
 		t.Errorf("raw: others, %v", err)
 	}
 	req.Parameters["stream_every"] = whole(2)
@@ -80,8 +84,9 @@ func TestInference(t *testing.T) {
 	}
 }
 
-// stream sends one request and returns the samples that come back.
-func (r *running) stream(t *testing.T, client inference.GRPCInferenceServiceClient, req *inference.ModelInferRequest) (data []byte, previews int) {
+// stream sends one request and returns the samples in the answer.
+func (r *running) stream(t *testing.T, client inference.GRPCInferenceServiceClient,
+	req *inference.ModelInferRequest) (data []byte, previews int) {
 	t.Helper()
 	stream, err := client.ModelStreamInfer(t.Context())
 	if err == nil {
@@ -112,15 +117,17 @@ func (r *running) stream(t *testing.T, client inference.GRPCInferenceServiceClie
 	return data, previews
 }
 
-// TestInferenceScore: NAME.score is the network; N(0, I) smoothed by sigma has the score -x/(1+sigma²).
+// TestInferenceScore: NAME.score is the network. N(0, I) with noise sigma has the score -x/(1+sigma²).
 func TestInferenceScore(t *testing.T) {
 	r := start(t, nil)
 	client := inference.NewGRPCInferenceServiceClient(r.conn)
 	resp, err := client.ModelInfer(t.Context(), &inference.ModelInferRequest{
 		ModelName: "gauss.score", ModelVersion: "1",
 		Inputs: []*inference.ModelInferRequest_InferInputTensor{
-			{Name: "x", Datatype: "FP32", Shape: []int64{2, 2}, Contents: &inference.InferTensorContents{Fp32Contents: []float32{1, 2, 3, -4}}},
-			{Name: "sigma", Datatype: "FP32", Shape: []int64{1}, Contents: &inference.InferTensorContents{Fp32Contents: []float32{2}}},
+			{Name: "x", Datatype: "FP32", Shape: []int64{2, 2},
+				Contents: &inference.InferTensorContents{Fp32Contents: []float32{1, 2, 3, -4}}},
+			{Name: "sigma", Datatype: "FP32", Shape: []int64{1},
+				Contents: &inference.InferTensorContents{Fp32Contents: []float32{2}}},
 		},
 	})
 	if err != nil {
@@ -133,11 +140,12 @@ func TestInferenceScore(t *testing.T) {
 	}
 }
 
-// TestInferenceStreamErrors: Triton's two ways to be told of a mistake.
+// TestInferenceStreamErrors tests Triton's two ways to report an error.
 func TestInferenceStreamErrors(t *testing.T) {
 	r := start(t, nil)
 	client := inference.NewGRPCInferenceServiceClient(r.conn)
-	bad := &inference.ModelInferRequest{ModelName: "gauss", Id: "bad", Parameters: map[string]*inference.InferParameter{"steps": whole(1)}}
+	bad := &inference.ModelInferRequest{ModelName: "gauss", Id: "bad",
+		Parameters: map[string]*inference.InferParameter{"steps": whole(1)}}
 	good := &inference.ModelInferRequest{ModelName: "gauss", Id: "good"}
 	stream, err := client.ModelStreamInfer(t.Context())
 	if err == nil {
@@ -146,10 +154,12 @@ func TestInferenceStreamErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp, err := stream.Recv(); err != nil || resp.GetErrorMessage() == "" || resp.GetInferResponse().GetId() != "bad" {
+	if resp, err := stream.Recv(); err != nil || resp.GetErrorMessage() == "" ||
+		resp.GetInferResponse().GetId() != "bad" {
 		t.Errorf("the bad request gives %v, %v", resp, err)
 	}
-	if resp, err := stream.Recv(); err != nil || resp.GetErrorMessage() != "" || resp.GetInferResponse().GetId() != "good" {
+	if resp, err := stream.Recv(); err != nil || resp.GetErrorMessage() != "" ||
+		resp.GetInferResponse().GetId() != "good" {
 		t.Errorf("the good request gives %v, %v", resp, err)
 	}
 	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
@@ -167,7 +177,7 @@ func TestInferenceStreamErrors(t *testing.T) {
 	}
 }
 
-// TestInferenceRepository: models are unloaded and loaded as AdminService does it, and where it does.
+// TestInferenceRepository: models are unloaded and loaded as by AdminService, and on the same listeners.
 func TestInferenceRepository(t *testing.T) {
 	r := start(t, nil)
 	client := inference.NewGRPCInferenceServiceClient(r.conn)
@@ -187,19 +197,24 @@ func TestInferenceRepository(t *testing.T) {
 	if got := states(); got != both {
 		t.Errorf("at first: %q", got)
 	}
-	if _, err := client.RepositoryModelUnload(t.Context(), &inference.RepositoryModelUnloadRequest{ModelName: "gauss"}); err != nil || states() != "" {
+	if _, err := client.RepositoryModelUnload(t.Context(),
+		&inference.RepositoryModelUnloadRequest{ModelName: "gauss"}); err != nil || states() != "" {
 		t.Errorf("unloaded: %q, %v", states(), err)
 	}
-	if _, err := client.RepositoryModelLoad(t.Context(), &inference.RepositoryModelLoadRequest{ModelName: "gauss"}); err != nil || states() != both {
+	if _, err := client.RepositoryModelLoad(t.Context(),
+		&inference.RepositoryModelLoadRequest{ModelName: "gauss"}); err != nil || states() != both {
 		t.Errorf("loaded again: %q, %v", states(), err)
 	}
 	config := map[string]*inference.ModelRepositoryParameter{"config": {}}
-	if _, err := client.RepositoryModelLoad(t.Context(), &inference.RepositoryModelLoadRequest{ModelName: "gauss", Parameters: config}); status.Code(err) != codes.InvalidArgument {
+	if _, err := client.RepositoryModelLoad(t.Context(),
+		&inference.RepositoryModelLoadRequest{ModelName: "gauss",
+			Parameters: config}); status.Code(err) != codes.InvalidArgument {
 		t.Errorf("with a configuration: %v", err)
 	}
 	public := start(t, func(c *server.Config) { c.Listen = ":0" })
 	client = inference.NewGRPCInferenceServiceClient(public.conn)
-	if _, err := client.RepositoryModelUnload(t.Context(), &inference.RepositoryModelUnloadRequest{ModelName: "gauss"}); status.Code(err) != codes.PermissionDenied {
+	if _, err := client.RepositoryModelUnload(t.Context(),
+		&inference.RepositoryModelUnloadRequest{ModelName: "gauss"}); status.Code(err) != codes.PermissionDenied {
 		t.Errorf("anybody may unload: %v", err)
 	}
 }

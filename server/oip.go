@@ -10,9 +10,9 @@ import (
 	"github.com/langevin-ml/langevin/server/rpc"
 )
 
-// newOIP is the Open Inference Protocol's service over the same engine.
+// newOIP returns the service of the Open Inference Protocol. It shares the models of the other services.
 func (s *Server) newOIP(draw *rpc.Sampling, catalogue *rpc.Models, admin *rpc.Admin) *oip.Service {
-	const frame = 64 << 10 // of an answer, around its tensors
+	const frame = 64 << 10 // bytes of an answer in addition to its tensors
 	version := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = info.Main.Version
