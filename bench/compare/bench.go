@@ -16,7 +16,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// bench is everything that is measured.
+// bench holds everything that is measured.
 type bench struct {
 	settings settings
 	effort   effort
@@ -26,13 +26,13 @@ type bench struct {
 	peers    []*peer // PyTorch, if it takes part, then ONNX Runtime in Python
 }
 
-// network is a model of bench/networks and what one evaluation of one sample costs.
+// network is a model of bench/networks and the cost of one evaluation of one sample.
 type network struct {
 	path     string
 	manifest models.Manifest
 	flops    float64
 	session  *ort.Session
-	wide     *ort.Session // all cores, for a chain that is alone; nil where the server has none
+	wide     *ort.Session // on all cores, for a single chain; nil where the server has none
 }
 
 func newBench(ctx context.Context, s settings) (b *bench, err error) {
@@ -67,7 +67,8 @@ func (b *bench) loadNetworks(ctx context.Context) error {
 		return fmt.Errorf("networks.json: %w", err)
 	}
 	for _, name := range []string{"toy", "image"} {
-		n := &network{path: filepath.Join(b.settings.networks, "models", name, "1", models.FileName), flops: costs[name].FLOPs}
+		n := &network{path: filepath.Join(b.settings.networks, "models", name, "1", models.FileName),
+			flops: costs[name].FLOPs}
 		file, err := os.ReadFile(n.path)
 		if err != nil {
 			return err
@@ -92,7 +93,8 @@ func (b *bench) startPeers(ctx context.Context) error {
 	if b.settings.torch != "none" {
 		p, err := startPeer(ctx, "PyTorch", b.settings.torch, "bench/peers/torch_eager.py")
 		if err != nil {
-			return fmt.Errorf("%w: install PyTorch, onnx and OpenBLAS (Debian: python3-torch python3-onnx libopenblas0-openmp), or leave it out with TORCH=none", err)
+			return fmt.Errorf("%w: install PyTorch, onnx and OpenBLAS (Debian: python3-torch python3-onnx "+
+				"libopenblas0-openmp), or leave it out with TORCH=none", err)
 		}
 		b.peers = append(b.peers, p)
 	}
@@ -103,7 +105,7 @@ func (b *bench) startPeers(ctx context.Context) error {
 	return err
 }
 
-// checkParity makes sure that all sides compute the same: a faster answer to another question does not count.
+// checkParity checks that all sides compute the same scores. A faster answer to another question does not count.
 func (b *bench) checkParity(ctx context.Context) error {
 	const rows, tolerance = 5, 1e-4
 	for name, n := range b.networks {
@@ -125,14 +127,15 @@ func (b *bench) checkParity(ctx context.Context) error {
 				return err
 			}
 			if off := distance(got, want); !(off <= tolerance) {
-				return fmt.Errorf("%s: %s is off by %.2g of the largest score, %g is allowed", name, p.name, off, tolerance)
+				return fmt.Errorf("%s: %s is off by %.2g of the largest score, %g is allowed",
+					name, p.name, off, tolerance)
 			}
 		}
 	}
 	return nil
 }
 
-// distance is the largest difference over the largest element of want.
+// distance returns the largest difference divided by the largest element of want.
 func distance(got, want []float32) float64 {
 	if len(got) != len(want) {
 		return math.Inf(1)
@@ -145,12 +148,12 @@ func distance(got, want []float32) float64 {
 	return off / size
 }
 
-// annealing is the default sampler of a network with a number of steps in all, at most one level more.
+// annealing returns the network's default sampler with the given total number of steps, or at most one level more.
 func (n *network) annealing(steps int) sampling.AnnealedLangevin {
 	levels := min(len(n.manifest.Sigmas), steps)
 	schedule, err := sampling.NewSchedule(n.manifest.Sigmas[:levels]...)
 	if err != nil {
-		panic(err) // a part of a valid schedule
+		panic(err) // impossible: it is a part of a valid schedule
 	}
 	return sampling.AnnealedLangevin{
 		Schedule: schedule, StepsPerLevel: steps / levels, StepLR: n.manifest.Sampler.StepLR,

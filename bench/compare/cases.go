@@ -13,19 +13,20 @@ import (
 
 const (
 	ours        = "Langevin"
-	productSize = 1024 // of the matrix of bench/networks
+	productSize = 1024 // size of the matrix of bench/networks
 )
 
-// engineCase is chains of one network drawn by the engine alone, against PyTorch and Python with ONNX Runtime.
-type engineCase struct {
+// drawCase is chains of one network, drawn by the scheduler without a service and compared with PyTorch and with Python
+// and ONNX Runtime.
+type drawCase struct {
 	network  string
 	chains   int
 	steps    int
-	ratio    float64 // of PyTorch's time to ours that is wanted
-	fraction float64 // of the machine's rate of products that is wanted; 0 for none
+	ratio    float64 // target for PyTorch's time divided by ours
+	fraction float64 // target for our part of the machine's rate of products; 0 for none
 }
 
-var engineCases = []engineCase{
+var drawCases = []drawCase{
 	{network: "toy", chains: 1, steps: 1000, ratio: 4},
 	{network: "toy", chains: 16, steps: 1000, ratio: 4},
 	{network: "toy", chains: 128, steps: 1000, ratio: 4},
@@ -34,14 +35,14 @@ var engineCases = []engineCase{
 	{network: "image", chains: 64, steps: 5, ratio: 1.3, fraction: 0.8},
 }
 
-// engineResult is what came of an engineCase. Seconds are for drawing all chains once.
-type engineResult struct {
-	engineCase
+// drawResult is the result of a drawCase. Seconds are for drawing all chains once.
+type drawResult struct {
+	drawCase
 	seen  map[string]series
-	flops float64 // for drawing all chains once
+	flops float64 // operations for drawing all chains once
 }
 
-func (c engineCase) String() string {
+func (c drawCase) String() string {
 	return fmt.Sprintf("%s, %s %s of %d steps", c.network, thousands(c.chains), plural(c.chains, "chain"), c.steps)
 }
 
@@ -52,7 +53,7 @@ func plural(n int, word string) string {
 	return word + "s"
 }
 
-// threads are the numbers of threads that the peers are tried with; their best counts.
+// threads returns the numbers of threads that the peers are tried with. The best counts.
 func threads() []int {
 	if n := runtime.NumCPU(); n > 1 {
 		return []int{1, n}
@@ -62,34 +63,34 @@ func threads() []int {
 
 func sideName(peer string, threads int) string { return fmt.Sprintf("%s, %d", peer, threads) }
 
-func (b *bench) compareEngines(ctx context.Context, r *results) error {
-	for _, c := range engineCases {
-		result, err := b.compareEngine(ctx, c)
+func (b *bench) compareDraws(ctx context.Context, r *results) error {
+	for _, c := range drawCases {
+		result, err := b.compareDraw(ctx, c)
 		if err != nil {
 			return err
 		}
-		r.engines = append(r.engines, result)
+		r.draws = append(r.draws, result)
 	}
 	return nil
 }
 
-func (b *bench) compareEngine(ctx context.Context, c engineCase) (engineResult, error) {
+func (b *bench) compareDraw(ctx context.Context, c drawCase) (drawResult, error) {
 	n := b.networks[c.network]
 	sampler := n.annealing(c.steps)
 	plan, err := sampler.Plan()
 	if err != nil {
-		return engineResult{}, err
+		return drawResult{}, err
 	}
-	e := newEngine(n, n.session, n.blocks(ort.Device{}, runtime.NumCPU()))
+	e := newPipeline(n, n.session, n.blocks(ort.Device{}, runtime.NumCPU()))
 	sides := append([]side{e.drawing(ours, plan, c.chains)}, b.peerSides(n, sampler, c.chains)...)
 	if c.fraction > 0 {
 		sides = append(sides, b.products()...)
 	}
-	seen, err := b.referee.takeTurns(ctx, c.String(), b.effort, sides)
+	seen, err := b.referee.measureInRounds(ctx, c.String(), b.effort, sides)
 	if err != nil {
-		return engineResult{}, err
+		return drawResult{}, err
 	}
-	return engineResult{c, seen, n.flops * float64(c.chains*len(plan))}, e.close(ctx)
+	return drawResult{c, seen, n.flops * float64(c.chains*len(plan))}, e.close(ctx)
 }
 
 func (b *bench) peerSides(n *network, sampler sampling.AnnealedLangevin, chains int) []side {
@@ -106,7 +107,8 @@ func (b *bench) peerSides(n *network, sampler sampling.AnnealedLangevin, chains 
 
 const product = "sgemm"
 
-// products are the sides that multiply matrices by ONNX Runtime, each thread its own: the machine's own rate.
+// products returns the sides that multiply matrices with ONNX Runtime, each thread its own. They measure what the
+// machine can do.
 func (b *bench) products() []side {
 	p := b.peers[len(b.peers)-1]
 	path := filepath.Join(b.settings.networks, "product.onnx")
@@ -119,7 +121,7 @@ func (b *bench) products() []side {
 	return sides
 }
 
-// productRate is the floating-point operations a second of so many threads that multiply matrices.
-func (r engineResult) productRate(threads int) float64 {
+// productRate returns the floating-point operations per second of the given number of threads that multiply matrices.
+func (r drawResult) productRate(threads int) float64 {
 	return float64(threads) * 2 * productSize * productSize * productSize / r.seen[sideName(product, threads)].median()
 }

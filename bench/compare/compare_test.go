@@ -19,10 +19,11 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-// undisturbed is the referee of a machine on which nothing else runs.
+// undisturbed returns the referee of a machine without other work.
 func undisturbed() *referee { return &referee{others: func() time.Duration { return 0 }} }
 
-// What other work disturbed is measured again, until patience ends; then it counts, and is told.
+// TestReferee: a disturbed measurement is repeated until the patience is used up. Then it is accepted and counted as
+// disturbed.
 func TestReferee(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var others time.Duration
@@ -50,8 +51,8 @@ func TestReferee(t *testing.T) {
 	})
 }
 
-// A machine with 9 s of work and 1 s stolen by its host; 3 s of it are of group 7, a third of them of children that have
-// ended.
+// TestWorkOutside reads a machine with 9 s of work and 1 s that its host took. 3 s belong to group 7, and a third of
+// these to children that have ended.
 func TestWorkOutside(t *testing.T) {
 	proc := t.TempDir()
 	for path, text := range map[string]string{
@@ -72,12 +73,12 @@ func TestWorkOutside(t *testing.T) {
 		t.Errorf("%v outside group 7, want 7s", got)
 	}
 	if got := workOutside(t.TempDir(), 7); got != 0 {
-		t.Errorf("%v where the system does not tell, want 0", got)
+		t.Errorf("%v where the system does not report it, want 0", got)
 	}
 }
 
-// Sides alternate, so that neither always follows the other, and each measures for the least time.
-func TestTakeTurns(t *testing.T) {
+// TestMeasureInRounds: sides alternate, so that neither always follows the other, and each measures for the least time.
+func TestMeasureInRounds(t *testing.T) {
 	var order []string
 	counting := func(name string, each time.Duration) side {
 		return side{name, func(_ context.Context, repeat int) (time.Duration, error) {
@@ -86,31 +87,39 @@ func TestTakeTurns(t *testing.T) {
 		}, ""}
 	}
 	e := effort{rounds: 3, least: 100 * time.Millisecond}
-	seen, err := undisturbed().takeTurns(t.Context(), "test", e, []side{counting("a", time.Millisecond), counting("b", 30*time.Millisecond)})
+	seen, err := undisturbed().measureInRounds(t.Context(), "test", e,
+		[]side{counting("a", time.Millisecond), counting("b", 30*time.Millisecond)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if measured := order[len(order)-6:]; !slices.Equal(measured, []string{"a", "b", "b", "a", "a", "b"}) {
 		t.Errorf("order %v", measured)
 	}
-	if a, b := seen["a"], seen["b"]; len(a) != 3 || math.Abs(a.median()-1e-3) > 1e-9 || math.Abs(b.median()-30e-3) > 1e-9 {
+	if a, b := seen["a"], seen["b"]; len(a) != 3 || math.Abs(a.median()-1e-3) > 1e-9 ||
+		math.Abs(b.median()-30e-3) > 1e-9 {
 		t.Errorf("seconds for doing it once: %v, want 1 ms and 30 ms, three times", seen)
 	}
 	broken := side{"c", func(context.Context, int) (time.Duration, error) { return 0, errors.New("no answer") }, ""}
-	if _, err := undisturbed().takeTurns(t.Context(), "test", e, []side{broken}); err == nil || err.Error() != "test, c: no answer" {
+	if _, err := undisturbed().measureInRounds(t.Context(), "test", e, []side{broken}); err == nil ||
+		err.Error() != "test, c: no answer" {
 		t.Errorf("error %v", err)
 	}
 }
 
-// Of a peer's variants, one without a chance is not measured further; a side that stands alone always is.
+// TestHopelessVariantsAreLeftOut: a peer's variant without a chance is not measured further. A single side always is.
 func TestHopelessVariantsAreLeftOut(t *testing.T) {
 	taking := func(name, peer string, each time.Duration) side {
-		return side{name, func(_ context.Context, repeat int) (time.Duration, error) { return time.Duration(repeat) * each, nil }, peer}
+		return side{name, func(_ context.Context, repeat int) (time.Duration,
+			error) {
+			return time.Duration(repeat) * each, nil
+		}, peer}
 	}
-	seen, err := undisturbed().takeTurns(t.Context(), "test", effort{rounds: 2, least: 1}, []side{
-		taking("ours", "", time.Hour), taking("p, 1", "p", 10), taking("p, 2", "p", 31), taking("q, 1", "q", 10), taking("q, 2", "q", 29),
+	seen, err := undisturbed().measureInRounds(t.Context(), "test", effort{rounds: 2, least: 1}, []side{
+		taking("ours", "", time.Hour), taking("p, 1", "p", 10), taking("p, 2", "p", 31), taking("q, 1", "q",
+			10), taking("q, 2", "q", 29),
 	})
-	if names := slices.Sorted(maps.Keys(seen)); err != nil || !slices.Equal(names, []string{"ours", "p, 1", "q, 1", "q, 2"}) {
+	if names := slices.Sorted(maps.Keys(seen)); err != nil ||
+		!slices.Equal(names, []string{"ours", "p, 1", "q, 1", "q, 2"}) {
 		t.Errorf("measured %v, %v", names, err)
 	}
 }
@@ -128,7 +137,7 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-// toy is a network without a graph.
+// toy returns a network without a graph.
 func toy() *network {
 	return &network{flops: 1000, manifest: models.Manifest{
 		Name: "toy", Shape: []int{2}, Sigmas: []float64{2, 1},
@@ -136,7 +145,7 @@ func toy() *network {
 	}}
 }
 
-// The count of allocations is not blind: those of the model show, one for one.
+// TestAllocationsAreCounted: the model's allocations are counted exactly.
 func TestAllocationsAreCounted(t *testing.T) {
 	var kept []byte
 	for _, want := range []float64{0, 3} {
@@ -146,10 +155,10 @@ func TestAllocationsAreCounted(t *testing.T) {
 			}
 			return nil
 		})
-		e := newEngine(toy(), model, batch.Config{Workers: 1})
+		e := newPipeline(toy(), model, batch.Config{Workers: 1})
 		got, err := e.allocsPerTick(t.Context(), toy(), 16, 200)
 		if err != nil || math.Abs(got-want) > 0.1 {
-			t.Errorf("%g allocations a tick, %v; want %g", got, err, want)
+			t.Errorf("%g allocations per tick, %v; want %g", got, err, want)
 		}
 		if err := e.close(t.Context()); err != nil {
 			t.Error(err)
@@ -158,31 +167,36 @@ func TestAllocationsAreCounted(t *testing.T) {
 	runtime.KeepAlive(kept)
 }
 
-// The page says what the numbers say: ratios are of the peer's better side, and every missed target stands out.
+// TestResults: ratios use the peer's better side, and every missed target is marked.
 func TestResults(t *testing.T) {
 	seen := map[string]series{ours: {0.010}, product: {1}}
 	for _, n := range threads() {
 		seen[sideName("PyTorch", n)] = series{0.050}
 		seen[sideName("Python ORT", n)] = series{0.020}
-		seen[sideName(product, n)] = series{float64(n) * 2 * productSize * productSize * productSize / 100e9} // 100 GFLOP/s
+		const operations = 2 * productSize * productSize * productSize
+		seen[sideName(product, n)] = series{float64(n) * operations / 100e9} // 100 GFLOP/s
 	}
 	seen["PyTorch, 1"] = series{0.030}
 	r := &results{
-		engines: []engineResult{{
-			engineCase: engineCase{network: "toy", chains: 10, steps: 100, ratio: 4, fraction: 0.5}, seen: seen, flops: 0.6e9,
+		draws: []drawResult{{
+			drawCase: drawCase{network: "toy", chains: 10, steps: 100, ratio: 4,
+				fraction: 0.5}, seen: seen, flops: 0.6e9,
 		}},
 		throughput: map[string]series{ours: {900, 1000, 1100}, "one at a time": {100, 100, 100}},
 		inProcess:  series{1200, 1250, 1300},
 		idle:       latencies{p50: series{0.010}, p99: series{0.020}},
 		half:       latencies{p50: series{0.015}, p99: series{0.040}},
-		ticks:      []tickResult{{tickCase: tickCase{"toy", 16, 0.4}, network: series{100e-6}, whole: series{120e-6}, free: series{10e-6}, noise: series{5e-6}}},
-		memory:     []memoryResult{{memoryCase{1000, 50}, 100 << 20, 600 << 20}, {memoryCase{10, 50}, 100 << 20, 102 << 20}, {memoryCase{10, 2000}, 200 << 20, 203 << 20}},
+		ticks: []tickResult{{tickCase: tickCase{"toy", 16, 0.4}, network: series{100e-6}, whole: series{120e-6},
+			free: series{10e-6}, noise: series{5e-6}}},
+		memory: []memoryResult{{memoryCase{1000, 50}, 100 << 20, 600 << 20},
+			{memoryCase{10, 50}, 100 << 20, 102 << 20}, {memoryCase{10, 2000}, 200 << 20, 203 << 20}},
 	}
 	page := string(r.markdown())
 	for _, want := range []string{
-		"| toy, 10 chains of 100 steps | 1,000 | 100 µs | 333 (1) | 500 (1) | 3x | 4x | **no** | 2x | 60 % | 60 % | 50 % | yes | 0 % |",
-		"| samples a second, closed loop | 1,000 | 100 | 10x | 8x | yes | 20 % |",
-		"| samples a second | 1,250 | 1,000 | 20 % | below 5 % | **no** | 8 % |",
+		"| toy, 10 chains of 100 steps | 1,000 | 100 µs | 333 (1) | 500 (1) | 3x | 4x | **no** | 2x | 60 % | 60 % | " +
+			"50 % | yes | 0 % |",
+		"| samples per second, closed loop | 1,000 | 100 | 10x | 8x | yes | 20 % |",
+		"| samples per second | 1,250 | 1,000 | 20 % | below 5 % | **no** | 8 % |",
 		"| p99 | 20 ms | 40 ms | 2x | below 1.5x | **no** |",
 		"| toy, 16 rows | 100 µs | 120 µs | 10 µs | 5 µs | 10 % | below 40 % | yes | 20 % | 0.00 | 0.00 | 0 % |",
 		"| toy, 1,000 chains of 50 steps | 100 MB | 600 MB | 500 MB | below 500 MB | **no** |",
@@ -195,7 +209,8 @@ func TestResults(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
-	for v, want := range map[float64]string{0.01234: "0.0123", 12.34: "12.3", 999: "999", 1234: "1,230", 1234567: "1,230,000"} {
+	for v, want := range map[float64]string{0.01234: "0.0123", 12.34: "12.3", 999: "999", 1234: "1,230",
+		1234567: "1,230,000"} {
 		if got := number(v); got != want {
 			t.Errorf("number(%g) is %s, want %s", v, got, want)
 		}
@@ -211,9 +226,10 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// A peer's own words reach the reader, with its name, and so does its silence.
+// TestPeerFails: a peer's error reaches the reader with the peer's name. So does a missing answer.
 func TestPeerFails(t *testing.T) {
-	p, err := startPeer(t.Context(), "Peer", "sh", script(t, `read line; echo '{"text": "hello"}'; read line; echo '{"error": "no such file"}'`))
+	p, err := startPeer(t.Context(), "Peer", "sh", script(t,
+		`read line; echo '{"text": "hello"}'; read line; echo '{"error": "no such file"}'`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +239,8 @@ func TestPeerFails(t *testing.T) {
 	if err := p.close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := startPeer(t.Context(), "Peer", "sh", script(t, "read line")); err == nil || !strings.Contains(err.Error(), "Peer does not answer") {
+	if _, err := startPeer(t.Context(), "Peer", "sh", script(t, "read line")); err == nil ||
+		!strings.Contains(err.Error(), "Peer does not answer") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// number has three digits that count.
+// number formats v with three significant digits.
 func number(v float64) string {
 	if v >= 1000 {
 		scale := math.Pow(10, math.Floor(math.Log10(v))-2)
@@ -15,7 +15,7 @@ func number(v float64) string {
 	return fmt.Sprintf("%.3g", v)
 }
 
-// thousands separates groups of three digits.
+// thousands formats n with a comma between groups of three digits.
 func thousands(n int) string {
 	digits := strconv.Itoa(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -36,7 +36,7 @@ func megabytes(n int64) string {
 	return fmt.Sprintf("%d MB", n>>20)
 }
 
-// met is the verdict on a target, none where nothing was measured.
+// met returns whether a target was met, or nothing if it was not measured.
 func met(ok, measured bool) string {
 	switch {
 	case !measured:

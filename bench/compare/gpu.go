@@ -20,32 +20,33 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// gpuBench measures one device: Langevin at several precisions beside PyTorch, eager and compiled, on the same device.
+// gpuBench measures one device: Langevin at several precisions, and PyTorch, eager and compiled.
 type gpuBench struct {
 	settings settings
 	device   ort.Device
 	runtime  *ort.Runtime
 	referee  *referee
-	torch    *peer // nil if it takes no part
+	torch    *peer // nil if it is omitted
 	results  gpuResults
 }
 
-// gpuCase is chains of a network at a precision. Seconds in seen are for one step of all of them.
+// gpuCase is chains of a network at a precision. Seconds in seen are for one step of all chains.
 type gpuCase struct {
 	network, precision string
 	chains             int
-	flops              float64 // of one step of one chain
+	flops              float64 // operations for one step of one chain
 	seen               map[string]series
-	idle               float64 // part of our time in which the GPU did nothing; below 0 where nobody tells
+	idle               float64 // fraction of our time in which the GPU did nothing; negative if unknown
 }
 
 const (
 	eager    = "PyTorch eager"
 	compiled = "torch.compile"
-	gpuSteps = 10 // of one request
+	gpuSteps = 10 // steps of one request
 )
 
-// tolerances are how far scores may be off the CPU's: the largest difference over the largest score.
+// tolerances are the largest differences allowed from the CPU's scores: the largest difference divided by the largest
+// score.
 var tolerances = map[string]float64{"fp32": 1e-4, "tf32": 1e-2, "fp16": 2e-2}
 
 func runGPU(ctx context.Context, s settings) (err error) {
@@ -73,10 +74,10 @@ func runGPU(ctx context.Context, s settings) (err error) {
 	if err := s.write("RESULTS-GPU.md", b.results.markdown()); err != nil {
 		return err
 	}
-	return b.results.unequal() // after the page, which helps to find out why
+	return b.results.unequal() // after the page is written, because it helps to find the reason
 }
 
-// precisions are those that a device can compute at. TF32 is a GPU's.
+// precisions returns the precisions that a device supports. Only a GPU has TF32.
 func precisions(d ort.Device) []string {
 	if !d.CUDA {
 		return []string{"fp32", "fp16"}
@@ -84,15 +85,16 @@ func precisions(d ort.Device) []string {
 	return []string{"fp32", "tf32", "fp16"}
 }
 
-// startTorch leaves PyTorch out, and says why, where it cannot use the device.
+// startTorch starts PyTorch. If it cannot use the device, startTorch omits it and notes why.
 func (b *gpuBench) startTorch(ctx context.Context) {
 	if b.settings.torch == "none" {
-		b.results.note("PyTorch was left out")
+		b.results.note("PyTorch was omitted")
 		return
 	}
-	p, err := startPeer(ctx, "PyTorch", b.settings.torch, "bench/peers/torch_eager.py", strings.ReplaceAll(b.device.String(), "cuda:0", "cuda"))
+	p, err := startPeer(ctx, "PyTorch", b.settings.torch, "bench/peers/torch_eager.py",
+		strings.ReplaceAll(b.device.String(), "cuda:0", "cuda"))
 	if err != nil {
-		b.results.note("PyTorch was left out: %v", err)
+		b.results.note("PyTorch was omitted: %v", err)
 		return
 	}
 	b.torch = p
@@ -117,7 +119,7 @@ func (b *gpuBench) startTorch(ctx context.Context) {
 }
 
 func (p *peer) setMode(precision string, compiled bool) error {
-	p.loaded = "" // loading reads the mode
+	p.loaded = "" // the peer reads the mode when it loads a network
 	_, err := p.ask(command{"do": "mode", "precision": precision, "compiled": compiled})
 	return err
 }
@@ -135,7 +137,8 @@ func (b *gpuBench) compare(ctx context.Context, name, precision string) (err err
 		}
 		file = half
 	}
-	if n.session, err = b.runtime.Load(ctx, file, n.manifest, ort.Options{Device: b.settings.device, TF32: precision == "tf32"}); err != nil {
+	if n.session, err = b.runtime.Load(ctx, file, n.manifest,
+		ort.Options{Device: b.settings.device, TF32: precision == "tf32"}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.session.Close()) }()
@@ -152,7 +155,7 @@ func (b *gpuBench) compare(ctx context.Context, name, precision string) (err err
 	return nil
 }
 
-// batches are the numbers of chains; of a dry run, what a CPU does in a moment.
+// batches returns the numbers of chains. A dry run uses numbers that a CPU handles in a moment.
 func (s settings) batches(network string) []int {
 	switch {
 	case s.quick && network == "ncsnv2":
@@ -182,7 +185,7 @@ func (b *gpuBench) open(name string) (*network, []byte, error) {
 	return n, file, err
 }
 
-// checkGPU holds our scores and PyTorch's against those of the whole network on this CPU.
+// checkGPU compares our scores and PyTorch's with the scores of the full-precision network on this CPU.
 func (b *gpuBench) checkGPU(ctx context.Context, n *network, precision string) error {
 	file, err := os.ReadFile(n.path)
 	if err != nil {
@@ -199,7 +202,8 @@ func (b *gpuBench) checkGPU(ctx context.Context, n *network, precision string) e
 		x[i] = float32(random.Float64())
 	}
 	want, got := make([]float32, len(x)), make([]float32, len(x))
-	if err := errors.Join(exact.Score(ctx, want, x, sigma), exact.Close(), n.session.Score(ctx, got, x, sigma)); err != nil {
+	if err := errors.Join(exact.Score(ctx, want, x, sigma), exact.Close(),
+		n.session.Score(ctx, got, x, sigma)); err != nil {
 		return err
 	}
 	p := gpuParity{n.manifest.Name, precision, distance(got, want), -1}
@@ -218,7 +222,7 @@ func (b *gpuBench) checkGPU(ctx context.Context, n *network, precision string) e
 	return nil
 }
 
-// measure lets the sides take turns; the GPU is watched in a run of ours after that.
+// measure times the sides in turn. Then it watches the GPU during another run of ours.
 func (b *gpuBench) measure(ctx context.Context, n *network, precision string, chains int) (gpuCase, error) {
 	c := gpuCase{network: n.manifest.Name, precision: precision, chains: chains, flops: n.flops, idle: -1}
 	steps := gpuSteps
@@ -230,14 +234,15 @@ func (b *gpuBench) measure(ctx context.Context, n *network, precision string, ch
 	if err != nil {
 		return c, err
 	}
-	e := newEngine(n, n.session, n.blocks(b.device, server.Workers(b.device)))
+	e := newPipeline(n, n.session, n.blocks(b.device, server.Workers(b.device)))
 	sides := []side{e.drawing(ours, plan, chains)}
 	for _, mode := range []string{eager, compiled} {
 		if s, ok := b.torchSide(n, mode, precision, sampler, chains); ok {
 			sides = append(sides, s)
 		}
 	}
-	c.seen, err = b.referee.takeTurns(ctx, fmt.Sprintf("%s, %s, %d", c.network, precision, chains), b.settings.effort(), sides)
+	what := fmt.Sprintf("%s, %s, %d", c.network, precision, chains)
+	c.seen, err = b.referee.measureInRounds(ctx, what, b.settings.effort(), sides)
 	if err != nil {
 		return c, errors.Join(err, e.close(ctx))
 	}
@@ -253,8 +258,11 @@ func (b *gpuBench) measure(ctx context.Context, n *network, precision string, ch
 	return c, errors.Join(err, e.close(ctx))
 }
 
-// torchSide is PyTorch in one mode, if it can do it. Each turn sets the mode anew, outside of what it times.
-func (b *gpuBench) torchSide(n *network, mode, precision string, sampler sampling.AnnealedLangevin, chains int) (side, bool) {
+// torchSide returns PyTorch in one mode, if it supports the mode. It sets the mode before each measurement, outside of
+// the time that it measures.
+func (b *gpuBench) torchSide(
+	n *network, mode, precision string, sampler sampling.AnnealedLangevin, chains int,
+) (s side, ok bool) {
 	if b.torch == nil {
 		return side{}, false
 	}
@@ -278,7 +286,8 @@ func (b *gpuBench) torchSide(n *network, mode, precision string, sampler samplin
 	return side{name: mode, work: work}, true
 }
 
-// idleShare is the part of work's time in which the GPU ran nothing, sampled by nvidia-smi; -1 where it cannot be asked.
+// idleShare returns the fraction of work's time in which the GPU ran nothing, sampled by nvidia-smi, or -1 if
+// nvidia-smi cannot run.
 func idleShare(ctx context.Context, d ort.Device, work func() error) (float64, error) {
 	if !d.CUDA {
 		return -1, nil
@@ -286,18 +295,19 @@ func idleShare(ctx context.Context, d ort.Device, work func() error) (float64, e
 	watch, stop := context.WithCancel(ctx)
 	defer stop()
 	var out strings.Builder
-	smi := exec.CommandContext(watch, "nvidia-smi", "--id="+strconv.Itoa(d.Index), "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop-ms=100")
+	smi := exec.CommandContext(watch, "nvidia-smi", "--id="+strconv.Itoa(d.Index), "--query-gpu=utilization.gpu",
+		"--format=csv,noheader,nounits", "--loop-ms=100")
 	smi.Stdout = &out
 	if err := smi.Start(); err != nil {
 		return -1, nil
 	}
 	err := work()
 	stop()
-	_ = smi.Wait() // it was stopped
+	_ = smi.Wait() // fails because it was stopped
 	return idleOf(out.String()), err
 }
 
-// idleOf reads a number of percent a line, of which the first is from before the work.
+// idleOf reads lines of one percentage each. The first is from before the work.
 func idleOf(lines string) float64 {
 	var busy, n float64
 	for i, line := range strings.Fields(lines) {
@@ -315,9 +325,10 @@ func gpuName(d ort.Device) string {
 	if !d.CUDA {
 		return "device: cpu (a dry run)"
 	}
-	out, err := exec.Command("nvidia-smi", "--id="+strconv.Itoa(d.Index), "--query-gpu=name,driver_version", "--format=csv,noheader").Output()
+	out, err := exec.Command("nvidia-smi", "--id="+strconv.Itoa(d.Index), "--query-gpu=name,driver_version",
+		"--format=csv,noheader").Output()
 	if err != nil {
-		return "device: " + d.String() + ", of which nvidia-smi says nothing"
+		return "device: " + d.String() + ", which nvidia-smi does not describe"
 	}
 	return "device: " + d.String() + ", " + strings.TrimSpace(string(out))
 }

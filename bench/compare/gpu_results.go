@@ -8,29 +8,29 @@ import (
 	"time"
 )
 
-// gpuResults is what gpuBench found.
+// gpuResults is what gpuBench measured.
 type gpuResults struct {
 	device   string
 	machine  []string
 	started  time.Time
 	quick    bool
-	notes    []string           // what was left out, and why
-	ceilings map[string]float64 // operations a second of a product of matrices, by precision
+	notes    []string           // what was omitted, and why
+	ceilings map[string]float64 // operations per second of a product of matrices, by precision
 	parity   []gpuParity
 	cases    []gpuCase
 }
 
-// gpuParity is how far scores were off the CPU's; torch is below 0 if it was not asked.
+// gpuParity is the difference of scores from the CPU's. torch is negative if PyTorch was not measured.
 type gpuParity struct {
 	network, precision string
 	ours, torch        float64
 }
 
-// met tells whether scores are near enough to the CPU's. No number is near to anything.
+// met reports whether scores are close enough to the CPU's. NaN never is.
 func (p gpuParity) met(off float64) bool { return off <= tolerances[p.precision] }
 
-// unequal is an error that names the scores that are too far off the CPU's; nil if there are none. Nobody can tell which of
-// two sides is the faster one if they compute different things.
+// unequal returns an error that names the scores that differ too much from the CPU's, or nil. Times cannot be compared
+// if the two sides compute different things.
 func (r *gpuResults) unequal() error {
 	var errs []error
 	for _, p := range r.parity {
@@ -39,15 +39,16 @@ func (r *gpuResults) unequal() error {
 			off  float64
 		}{{ours, p.ours}, {eager, p.torch}} {
 			if !p.met(side.off) {
-				errs = append(errs, fmt.Errorf("%s, %s: scores of %s are off the CPU's by %.2g of the largest, %g is allowed",
-					p.network, p.precision, side.name, side.off, tolerances[p.precision]))
+				errs = append(errs,
+					fmt.Errorf("%s, %s: scores of %s are off the CPU's by %.2g of the largest, %g is allowed",
+						p.network, p.precision, side.name, side.off, tolerances[p.precision]))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// note tells a thing once.
+// note adds a note, once.
 func (r *gpuResults) note(format string, args ...any) {
 	if text := fmt.Sprintf(format, args...); !slices.Contains(r.notes, text) {
 		r.notes = append(r.notes, text)
@@ -56,33 +57,36 @@ func (r *gpuResults) note(format string, args ...any) {
 
 func (r *gpuResults) markdown() []byte {
 	p := &page{}
-	p.line("# Langevin on %s, beside PyTorch\n", r.device)
+	p.line("# Langevin on %s, compared with PyTorch\n", r.device)
 	p.line("Written by `make bench-gpu`; do not edit.\n")
 	if r.quick {
-		p.line("**A dry run, to see that all of it works: the numbers mean nothing.**\n")
+		p.line("**A dry run, to check that everything works: the numbers mean nothing.**\n")
 	}
 	for _, fact := range r.machine {
 		p.line("- %s", fact)
 	}
 	p.line("- %s", r.started.UTC().Format("2 January 2006, 15:04 UTC"))
 	for _, precision := range slices.Sorted(maps.Keys(r.ceilings)) {
-		p.line("- a product of matrices by PyTorch, %s: %s TFLOP/s", precision, number(r.ceilings[precision]/1e12))
+		p.line("- a product of matrices in PyTorch, %s: %s TFLOP/s", precision, number(r.ceilings[precision]/1e12))
 	}
 	for _, note := range r.notes {
 		p.line("- %s", note)
 	}
-	p.line("\n## Scores beside the CPU's, float32\n")
+	p.line("\n## Scores compared with the CPU's, float32\n")
 	p.head("network", "precision", "Langevin off by", "PyTorch off by", "allowed", "met")
 	for _, c := range r.parity {
 		torch := ""
 		if c.torch >= 0 {
 			torch = fmt.Sprintf("%.2g", c.torch)
 		}
-		p.row(c.network, c.precision, fmt.Sprintf("%.2g", c.ours), torch, fmt.Sprintf("%g", tolerances[c.precision]), met(c.met(c.ours), true))
+		p.row(c.network, c.precision, fmt.Sprintf("%.2g", c.ours), torch,
+			fmt.Sprintf("%g", tolerances[c.precision]), met(c.met(c.ours), true))
 	}
-	p.line("\n## Steps of chains a second\n")
-	p.line("One step of one chain is one evaluation of the network, noise and update. Ours has x on the host between steps. *Idle* is the part of our time in which nvidia-smi saw no kernel run.\n")
-	p.head("network", "precision", "chains", "Langevin", eager, compiled, "to eager", "target", "met", "of the ceiling", "target", "met", "idle", "target", "met")
+	p.line("\n## Steps of chains per second\n")
+	p.line("One step of one chain is one evaluation of the network, noise and update. Langevin keeps x on the host " +
+		"between steps. *Idle* is the fraction of our time in which nvidia-smi saw no kernel run.\n")
+	p.head("network", "precision", "chains", "Langevin", eager, compiled, "to eager", "target", "met", "of the ceiling",
+		"target", "met", "idle", "target", "met")
 	for _, c := range r.cases {
 		p.row(r.cells(c)...)
 	}
@@ -99,11 +103,12 @@ func (r *gpuResults) cells(c gpuCase) []string {
 	if ceiling > 0 {
 		fraction = c.flops * float64(c.chains) / we / ceiling
 	}
-	cells = append(cells, judged(percent(fraction), ceiling > 0, c.network == "ncsnv2" && c.precision == "fp16" && c.chains >= 64, percent(0.5), fraction >= 0.5)...)
+	cells = append(cells, judged(percent(fraction), ceiling > 0,
+		c.network == "ncsnv2" && c.precision == "fp16" && c.chains >= 64, percent(0.5), fraction >= 0.5)...)
 	return append(cells, judged(percent(c.idle), c.idle >= 0, c.chains >= 64, "below 10 %", c.idle < 0.1)...)
 }
 
-// judged are the cells of a value with a target, empty where there is none.
+// judged returns the cells for a value with a target. They are empty if there is no target.
 func judged(value string, measured, wanted bool, target string, ok bool) []string {
 	switch {
 	case !measured:

@@ -9,10 +9,12 @@ import (
 	"testing"
 )
 
-// Scores that are off, or no numbers, fail the run by name; of a side that was not asked nothing is said.
+// TestGPUResultsUnequal: scores that differ too much, or are not numbers, fail the run by name. A side that was not
+// measured is not mentioned.
 func TestGPUResultsUnequal(t *testing.T) {
 	r := &gpuResults{parity: []gpuParity{
-		{"toy", "fp32", 1e-4, -1}, {"image", "fp16", 1.9e-2, 2e-2}, {"image", "tf32", 1e-3, 0.5}, {"ncsnv2", "fp32", math.NaN(), 0},
+		{"toy", "fp32", 1e-4, -1}, {"image", "fp16", 1.9e-2, 2e-2}, {"image", "tf32", 1e-3, 0.5}, {"ncsnv2", "fp32",
+			math.NaN(), 0},
 	}}
 	err := r.unequal()
 	if err == nil {
@@ -24,11 +26,11 @@ func TestGPUResultsUnequal(t *testing.T) {
 		t.Errorf("error is\n%v, want\n%s", err, want)
 	}
 	if err := (&gpuResults{parity: r.parity[:2]}).unequal(); err != nil {
-		t.Errorf("scores that are near enough: %v", err)
+		t.Errorf("scores that are close enough: %v", err)
 	}
 }
 
-// A dry run leaves the pages of bench as they are.
+// TestWhereResultsGo: a dry run does not change the pages in bench.
 func TestWhereResultsGo(t *testing.T) {
 	folder := t.TempDir()
 	t.Chdir(folder)
@@ -51,12 +53,13 @@ func TestWhereResultsGo(t *testing.T) {
 	}
 }
 
-// The page judges what was measured against the targets, and tells what was not.
+// TestGPUResults: the page compares what was measured with the targets, and says what was not measured.
 func TestGPUResults(t *testing.T) {
 	r := &gpuResults{device: "cuda:0", ceilings: map[string]float64{"fp16": 100e12},
 		parity: []gpuParity{{"toy", "fp32", 1e-6, -1}, {"ncsnv2", "fp16", 0.5, 0.01}},
 		cases: []gpuCase{
-			{network: "ncsnv2", precision: "fp16", chains: 64, flops: 20e9, idle: 0.05, seen: map[string]series{ours: {0.02}, eager: {0.04}}},
+			{network: "ncsnv2", precision: "fp16", chains: 64, flops: 20e9, idle: 0.05,
+				seen: map[string]series{ours: {0.02}, eager: {0.04}}},
 			{network: "toy", precision: "fp32", chains: 1, flops: 1, idle: -1, seen: map[string]series{ours: {0.001}}},
 		}}
 	r.note("no %s", "compiler")
@@ -64,7 +67,8 @@ func TestGPUResults(t *testing.T) {
 	text := string(r.markdown())
 	for _, want := range []string{
 		"| toy | fp32 | 1e-06 |  | 0.0001 | yes |", "| ncsnv2 | fp16 | 0.5 | 0.01 | 0.02 | **no** |",
-		"| ncsnv2 | fp16 | 64 | 3,200 | 1,600 | not run | 2x | 1.5x | yes | 64 % | 50 % | yes | 5 % | below 10 % | yes |",
+		"| ncsnv2 | fp16 | 64 | 3,200 | 1,600 | not run | 2x | 1.5x | yes | 64 % | 50 % | yes | 5 % | below 10 % | " +
+			"yes |",
 		"| toy | fp32 | 1 | 1,000 | not run | not run | not measured |  |  | not measured |  |  | not measured |  |  |",
 	} {
 		if !strings.Contains(text, want) {
@@ -72,7 +76,7 @@ func TestGPUResults(t *testing.T) {
 		}
 	}
 	if strings.Count(text, "no compiler") != 1 {
-		t.Error("a note is told once")
+		t.Error("a note appears more than once")
 	}
 	if got := idleOf("0\n100\n80\n"); got < 0.0999 || got > 0.1001 {
 		t.Errorf("idle is %g, want 0.1", got)

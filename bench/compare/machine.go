@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// describe says what is measured, and on what, one fact a line.
+// describe says what is measured and on which machine, one fact per line.
 func (b *bench) describe() []string {
 	return append([]string{machine(), source("ONNX Runtime " + b.runtime.Version())}, facts(b.peers...)...)
 }
@@ -18,12 +18,12 @@ func machine() string {
 		firstLine("/proc/sys/kernel/osrelease"))
 }
 
-// source is what was built, to run on a library.
+// source describes the build that is measured and the library that it runs on.
 func source(library string) string {
 	return fmt.Sprintf("Langevin at commit %s, %s, %s", commit(), runtime.Version(), library)
 }
 
-// facts are what peers say of themselves.
+// facts returns the descriptions that peers give of themselves.
 func facts(peers ...*peer) []string {
 	var all []string
 	for _, p := range peers {
@@ -48,7 +48,8 @@ func processor() string {
 	if strings.Contains(fields["flags"], "avx512f") {
 		vectors = "with AVX-512"
 	}
-	return fmt.Sprintf("%s (family %s, model %s, %s)", fields["model name"], fields["cpu family"], fields["model"], vectors)
+	return fmt.Sprintf("%s (family %s, model %s, %s)",
+		fields["model name"], fields["cpu family"], fields["model"], vectors)
 }
 
 func commit() string {

@@ -19,10 +19,11 @@ type memoryCase struct {
 // memoryResult is the server's largest resident size.
 type memoryResult struct {
 	memoryCase
-	before, peak int64 // bytes; 0 where the system does not tell
+	before, peak int64 // bytes; 0 if the system does not report it
 }
 
-// growth is what the request added to the server. Two servers, each fresh, differ in what they took to load their models.
+// growth returns how much the request added to the server's size. Two fresh servers differ in the memory that they used
+// to load their models.
 func (m memoryResult) growth() int64 { return m.peak - m.before }
 
 func (b *bench) measureMemory(ctx context.Context, r *results) error {
@@ -63,7 +64,7 @@ func (b *bench) measureRequest(ctx context.Context, c memoryCase) (m memoryResul
 	return m, nil
 }
 
-// peakBytes is the largest resident size that a process has had, 0 where Linux does not tell.
+// peakBytes returns the largest resident size that a process has had, or 0 if Linux does not report it.
 func peakBytes(pid int) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

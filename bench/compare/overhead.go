@@ -13,15 +13,15 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 )
 
-// inProcess is what is left of a service without the service: the engine under the load of as many callers, each of
-// which asks for as many chains again and again. It returns the samples a second, after a warm-up.
+// inProcess measures what a service does without the service: the pipeline with the same number of callers, each of
+// which draws the same number of chains again and again. It returns the samples per second after a warm-up.
 func (b *bench) inProcess(ctx context.Context, warmup, duration time.Duration) (rate float64, err error) {
 	n := b.networks["toy"]
 	plan, err := n.annealing(serviceSteps).Plan()
 	if err != nil {
 		return 0, err
 	}
-	e := newEngine(n, n.session, n.blocks(ort.Device{}, runtime.NumCPU()))
+	e := newPipeline(n, n.session, n.blocks(ort.Device{}, runtime.NumCPU()))
 	defer func() { err = errors.Join(err, e.close(context.WithoutCancel(ctx))) }()
 	var drawn atomic.Int64
 	var enough atomic.Bool
@@ -45,9 +45,9 @@ func (b *bench) inProcess(ctx context.Context, warmup, duration time.Duration) (
 	return rate, group.Wait()
 }
 
-// inProcessAlone is inProcess, while nothing else runs.
+// inProcessAlone is like inProcess but repeats disturbed measurements.
 func (b *bench) inProcessAlone(ctx context.Context, round int) (rate float64, err error) {
-	log.Printf("engine in process, %d callers, round %d", serviceClients, round+1)
+	log.Printf("scheduler in process, %d callers, round %d", serviceClients, round+1)
 	err = b.referee.measure(ctx, func() (err error) {
 		rate, err = b.inProcess(ctx, b.effort.service/4, b.effort.service)
 		return err

@@ -14,7 +14,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// peer is a Python process that answers commands of bench/peers/lines.py.
+// peer is a Python process that answers the commands of bench/peers/lines.py.
 type peer struct {
 	name    string
 	process *exec.Cmd
@@ -25,7 +25,7 @@ type peer struct {
 
 type command map[string]any
 
-// answer is what a peer says: the fields that the command asks for.
+// answer is a peer's answer. The command decides which fields it has.
 type answer struct {
 	Error   string
 	Text    string
@@ -114,7 +114,7 @@ func (p *peer) products(path string, size, threads, repeat int) (time.Duration, 
 }
 
 func (p *peer) close() error {
-	_ = p.in.Close() // the peer ends at the end of its input
+	_ = p.in.Close() // the peer exits at the end of its input
 	if err := p.process.Wait(); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}

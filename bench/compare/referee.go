@@ -10,18 +10,19 @@ import (
 	"time"
 )
 
-// A measurement counts as disturbed when other work had more than this part of the machine's time while it ran.
+// tolerable is the largest part of the machine's time that other work may have while a measurement runs. Above it the
+// measurement counts as disturbed.
 const tolerable = 0.08
 
-// referee lets measurements be made again that other work on the machine disturbed, for as long as its patience lasts.
+// referee repeats measurements that other work on the machine disturbed, until its patience is used up.
 type referee struct {
 	patience  time.Duration
-	others    func() time.Duration // processor time that everything but this program has had so far
+	others    func() time.Duration // processor time of everything except this program so far
 	measured  int
-	disturbed int // of those, how many were disturbed and had to be taken all the same
+	disturbed int // measurements that were accepted although they were disturbed
 }
 
-// measure returns what work found while nothing else ran, or in the end while something did.
+// measure calls work until nothing disturbs it, or until the patience is used up.
 func (r *referee) measure(ctx context.Context, work func() error) error {
 	for {
 		start, before := time.Now(), r.others()
@@ -53,8 +54,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// otherWork is the processor time that processes outside this one's group have had, and what the host took from the
-// machine; 0 where Linux does not tell. Peers and servers belong to the group.
+// otherWork returns the processor time of processes outside this process's group, and the time that the host took from
+// the machine. It returns 0 if Linux does not report it. Peers and servers belong to the group.
 func otherWork() time.Duration { return workOutside("/proc", syscall.Getpgrp()) }
 
 func workOutside(proc string, group int) time.Duration {
@@ -65,21 +66,22 @@ func workOutside(proc string, group int) time.Duration {
 	}
 	busy := 0
 	for i, field := range all[1:9] {
-		if i != 3 && i != 4 { // neither idle nor waiting for a disk
+		if i != 3 && i != 4 { // without idle time and waiting for a disk
 			busy += integer(field)
 		}
 	}
-	stats, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "stat")) // fails for a bad pattern only
+	stats, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "stat")) // fails only for a bad pattern
 	for _, path := range stats {
 		busy -= ticksOf(path, group)
 	}
 	return time.Duration(busy) * tick
 }
 
-// ticksOf is the time of a process and of its children that have ended, if it belongs to the group.
+// ticksOf returns the time of a process and of its children that have ended, if it belongs to the group.
 func ticksOf(path string, group int) (sum int) {
 	line := firstLine(path)
-	fields := strings.Fields(line[strings.LastIndex(line, ")")+1:]) // from the third of proc(5) on; none if the process has ended
+	// The fields from the third of proc(5) on, or none if the process has ended.
+	fields := strings.Fields(line[strings.LastIndex(line, ")")+1:])
 	if len(fields) < 15 || integer(fields[2]) != group {
 		return 0
 	}
@@ -89,7 +91,7 @@ func ticksOf(path string, group int) (sum int) {
 	return sum
 }
 
-// integer is 0 for what is no number.
+// integer returns 0 for text that is not a number.
 func integer(text string) int {
 	n, _ := strconv.Atoi(text)
 	return n

@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// results is everything that was found.
+// results is everything that was measured.
 type results struct {
 	machine   []string
 	started   time.Time
 	took      time.Duration
 	measured  int // measurements taken
-	disturbed int // of those, by other work on the machine
+	disturbed int // measurements that other work disturbed
 	quick     bool
 
-	engines    []engineResult
+	draws      []drawResult
 	ticks      []tickResult
-	throughput map[string]series // samples a second
-	inProcess  series            // the same of the engine without a service
-	halfRate   float64           // requests a second
+	throughput map[string]series // samples per second
+	inProcess  series            // samples per second without a service
+	halfRate   float64           // requests per second
 	idle, half latencies
 	memory     []memoryResult
 }
 
-// page is Markdown in the making.
+// page is a Markdown page that is being written.
 type page struct{ bytes.Buffer }
 
 func (p *page) line(format string, args ...any) {
-	fmt.Fprintf(p, format, args...) // as it is, so that vet checks it
+	fmt.Fprintf(p, format, args...) // unchanged, so that vet checks the format
 	fmt.Fprintln(p)
 }
 
@@ -44,7 +44,7 @@ func (p *page) head(cells ...string) {
 func (r *results) markdown() []byte {
 	p := &page{}
 	r.writeMachine(p)
-	r.writeEngines(p)
+	r.writeDraws(p)
 	r.writeServices(p)
 	r.writeTicks(p)
 	r.writeMemory(p)
@@ -52,18 +52,29 @@ func (r *results) markdown() []byte {
 }
 
 func (r *results) writeMachine(p *page) {
-	p.line("# Langevin beside its peers\n")
-	p.line("Written by `make bench`; do not edit. Times are of this machine, on this day; the ratios carry over better.\n")
+	p.line("# Langevin and its peers\n")
+	p.line("Written by `make bench`; do not edit. The times hold for this machine on this day. Ratios vary less " +
+		"between machines.\n")
 	p.circumstances(r.quick, r.machine, r.started, r.took, r.disturbed, r.measured)
-	p.line("\nThe sides of a row took turns, in an order that reversed each time; medians are shown, and spread is the largest less the smallest of ours, over the median. What other work on the machine disturbed was measured again, as long as patience lasted. Peers ran with one thread and with all cores: the better counts, and its threads stand behind it. Before anything was timed all sides agreed on the scores of random inputs to 1e-4.\n")
-	p.line("- **toy**: the network of the built-in toys, 2-128-128-2, SiLU, conditioned on sigma. **image**: a residual network for 28×28 images, 0.94 M parameters, 0.47 GFLOP, instance norm and SiLU. Random weights; see `bench/networks`.")
-	p.line("- **PyTorch**: eager, the loop of the official NCSN code. **Python ORT**: onnxruntime in a Python loop, noise by numpy. **one at a time**: a Python gRPC server on onnxruntime that takes one request after the other. See `bench/peers`.\n")
+	p.line("\nThe sides of a row were measured in turn, in an order that was reversed each time. The table shows " +
+		"medians. Spread is the difference between our largest and smallest value, divided by the median. A " +
+		"measurement that other work disturbed was repeated, up to a time limit. Peers ran with one thread and with " +
+		"all cores. The better one counts, and its number of threads is given after it. Before anything was timed, " +
+		"all sides agreed on the scores of random inputs to 1e-4.\n")
+	p.line("- **toy**: the network of the built-in toys, 2-128-128-2, SiLU, conditioned on sigma. **image**: a " +
+		"residual network for 28×28 images, 0.94 M parameters, 0.47 GFLOP, instance norm and SiLU. Random weights; " +
+		"see `bench/networks`.")
+	p.line("- **PyTorch**: eager, the loop of the official NCSN code. **Python ORT**: onnxruntime in a Python loop, " +
+		"noise by numpy. **one at a time**: a Python gRPC server on onnxruntime that serves one request after the " +
+		"other. See `bench/peers`.\n")
 }
 
-// circumstances are when and on what something was measured.
-func (p *page) circumstances(quick bool, machine []string, started time.Time, took time.Duration, disturbed, measured int) {
+// circumstances writes when and on what something was measured.
+func (p *page) circumstances(
+	quick bool, machine []string, started time.Time, took time.Duration, disturbed, measured int,
+) {
 	if quick {
-		p.line("**A quick run, to see that all of it works: the numbers mean nothing.**\n")
+		p.line("**A quick run, to check that everything works: the numbers mean nothing.**\n")
 	}
 	for _, fact := range machine {
 		p.line("- %s", fact)
@@ -72,23 +83,27 @@ func (p *page) circumstances(quick bool, machine []string, started time.Time, to
 		started.UTC().Format("2 January 2006, 15:04 UTC"), took.Minutes(), disturbed, measured, percent(tolerable))
 }
 
-func (r *results) writeEngines(p *page) {
-	p.line("## Samples a second, in process\n")
-	p.head("case", "Langevin", "a step", "PyTorch", "Python ORT", "to PyTorch", "target", "met", "to Python ORT", "of sgemm, all cores", "of sgemm, one core", "target", "met", "spread")
-	for _, e := range r.engines {
+func (r *results) writeDraws(p *page) {
+	p.line("## Samples per second, in process\n")
+	p.head("case", "Langevin", "per step", "PyTorch", "Python ORT", "to PyTorch", "target", "met", "to Python ORT",
+		"of sgemm, all cores", "of sgemm, one core", "target", "met", "spread")
+	for _, e := range r.draws {
 		ourTime := e.seen[ours].median()
 		cells := []string{e.String(), number(float64(e.chains) / ourTime), micros(ourTime / float64(e.steps))}
 		torch, torchRatio := e.beside("PyTorch")
 		python, pythonRatio := e.beside("Python ORT")
-		cells = append(cells, torch, python, times(torchRatio), times(e.ratio), met(torchRatio >= e.ratio, torchRatio > 0), times(pythonRatio))
+		cells = append(cells, torch, python, times(torchRatio), times(e.ratio),
+			met(torchRatio >= e.ratio, torchRatio > 0), times(pythonRatio))
 		cells = append(cells, e.fractions()...)
 		p.row(append(cells, percent(e.seen[ours].spread()))...)
 	}
-	p.line("\nThe rate of sgemm is that of products of %d×%d matrices by ONNX Runtime, one in each thread: %s.\n", productSize, productSize, r.productRates())
+	p.line("\nThe rate of sgemm was measured with products of %d×%d matrices in ONNX Runtime, one per thread: %s.\n",
+		productSize, productSize, r.productRates())
 }
 
-// beside is a peer's rate at its better number of threads, and how much longer it takes than we do, 0 if it was left out.
-func (e engineResult) beside(peer string) (text string, ratio float64) {
+// beside returns a peer's rate at its better number of threads, and how much longer the peer takes than we do, or 0 if
+// it was omitted.
+func (e drawResult) beside(peer string) (text string, ratio float64) {
 	var names []string
 	for _, t := range threads() {
 		names = append(names, sideName(peer, t))
@@ -101,8 +116,8 @@ func (e engineResult) beside(peer string) (text string, ratio float64) {
 	return fmt.Sprintf("%s (%s)", number(float64(e.chains)/best.median()), with), best.median() / e.seen[ours].median()
 }
 
-// fractions are our share of the machine's rate, on all cores and on one, with the target of the first.
-func (e engineResult) fractions() []string {
+// fractions returns our part of the machine's rate, on all cores and on one, with the target for all cores.
+func (e drawResult) fractions() []string {
 	if e.fraction == 0 {
 		return []string{"", "", "", ""}
 	}
@@ -116,7 +131,7 @@ func (r *results) productRates() string {
 	var all []string
 	for _, t := range threads() {
 		var rates series
-		for _, e := range r.engines {
+		for _, e := range r.draws {
 			if e.fraction > 0 {
 				rates = append(rates, e.productRate(t)/1e9)
 			}
@@ -127,39 +142,50 @@ func (r *results) productRates() string {
 }
 
 func (r *results) writeServices(p *page) {
-	p.line("## As a service: toy, %d clients, %d chains of 1000 steps a request\n", serviceClients, serviceChains)
+	p.line("## As a service: toy, %d clients, %d chains of 1000 steps per request\n", serviceClients, serviceChains)
 	p.head("case", "Langevin", "one at a time", "ratio", "target", "met", "spread")
 	we, they := r.throughput[ours], r.throughput["one at a time"]
 	ratio := we.median() / they.median()
-	p.row("samples a second, closed loop", number(we.median()), number(they.median()), times(ratio), times(8), met(ratio >= 8, true), percent(we.spread()))
+	p.row("samples per second, closed loop", number(we.median()), number(they.median()), times(ratio), times(8),
+		met(ratio >= 8, true), percent(we.spread()))
 	p.line("")
-	p.head("overhead", "engine in process, as many callers", "service, load generator included", "overhead", "target", "met", "spread in process")
+	p.head("overhead", "in process, same number of callers", "service, load generator included", "overhead", "target",
+		"met", "spread in process")
 	overhead := 1 - we.median()/r.inProcess.median()
-	p.row("samples a second", number(r.inProcess.median()), number(we.median()), percent(overhead), "below "+percent(0.05), met(overhead < 0.05, true), percent(r.inProcess.spread()))
+	p.row("samples per second", number(r.inProcess.median()), number(we.median()), percent(overhead),
+		"below "+percent(0.05), met(overhead < 0.05, true), percent(r.inProcess.spread()))
 	p.line("")
-	p.head("latency", "idle", fmt.Sprintf("Poisson, %.3g requests a second, half of what it can", r.halfRate), "ratio", "target", "met")
+	half := fmt.Sprintf("Poisson, %.3g requests per second, half of its throughput", r.halfRate)
+	p.head("latency", "idle", half, "ratio", "target", "met")
 	p50, p99 := r.half.p50.median()/r.idle.p50.median(), r.half.p99.median()/r.idle.p99.median()
 	p.row("p50", millis(r.idle.p50.median()), millis(r.half.p50.median()), times(p50), "", "")
-	p.row("p99", millis(r.idle.p99.median()), millis(r.half.p99.median()), times(p99), "below "+times(1.5), met(p99 < 1.5, true))
+	p.row("p99", millis(r.idle.p99.median()), millis(r.half.p99.median()), times(p99), "below "+times(1.5),
+		met(p99 < 1.5, true))
 	p.line("")
 }
 
 func (r *results) writeTicks(p *page) {
 	p.line("## Our share of a tick: one worker\n")
-	p.line("*free* is a tick of the engine with a model that does nothing: packing, noise, update, emit. *Share* is free over network; *beyond* is what a whole tick takes beyond the network, over network, as a check.\n")
-	p.head("case", "network", "tick", "free", "of it noise", "share", "target", "met", "beyond", "allocations a tick", "in our code", "spread of free")
+	p.line("*free* is a tick with a model that does nothing: packing, noise, update, emit. *Share* is free divided " +
+		"by network. As a check, *beyond* is the time of a whole tick minus network, divided by network.\n")
+	p.head("case", "network", "tick", "free", "of which noise", "share", "target", "met", "beyond",
+		"allocations per tick", "in our code", "spread of free")
 	for _, t := range r.ticks {
 		network, free := t.network.median(), t.free.median()
-		p.row(fmt.Sprintf("%s, %d %s", t.tickCase.network, t.rows, plural(t.rows, "row")), micros(network), micros(t.whole.median()), micros(free),
-			micros(t.noise.median()), percent(free/network), "below "+percent(t.share), met(free/network < t.share, true),
-			percent(t.whole.median()/network-1), fmt.Sprintf("%.2f", t.allocs), fmt.Sprintf("%.2f", t.freeOnly), percent(t.free.spread()))
+		p.row(fmt.Sprintf("%s, %d %s", t.tickCase.network, t.rows, plural(t.rows, "row")),
+			micros(network), micros(t.whole.median()), micros(free), micros(t.noise.median()),
+			percent(free/network), "below "+percent(t.share), met(free/network < t.share, true),
+			percent(t.whole.median()/network-1),
+			fmt.Sprintf("%.2f", t.allocs), fmt.Sprintf("%.2f", t.freeOnly), percent(t.free.spread()))
 	}
 	p.line("")
 }
 
 func (r *results) writeMemory(p *page) {
 	p.line("## Memory of the server: largest resident size\n")
-	p.line("*Idle* is the largest that the server was before the request, while it loaded its models; every row has a server of its own. *Growth* is how much larger the request made it. That of more steps may differ from that of fewer by 5 %% of idle, the chance of when Go collects garbage.\n")
+	p.line("*Idle* is the server's largest size before the request, while it loaded its models. Every row has a " +
+		"fresh server. *Growth* is how much larger the request made it. The growth with more steps may differ from " +
+		"the growth with fewer by 5 %% of idle, because it depends on when Go collects garbage.\n")
 	p.head("one request", "idle", "peak", "growth", "target", "met")
 	const limit = 500 << 20
 	for i, m := range r.memory {
@@ -171,6 +197,7 @@ func (r *results) writeMemory(p *page) {
 			flat := float64(m.growth()-r.memory[1].growth()) < 0.05*float64(m.before)
 			target, ok = "growth of the row above", met(flat, m.peak > 0)
 		}
-		p.row(fmt.Sprintf("toy, %s chains of %d steps", thousands(m.chains), m.steps), megabytes(m.before), megabytes(m.peak), megabytes(m.growth()), target, ok)
+		p.row(fmt.Sprintf("toy, %s chains of %d steps", thousands(m.chains), m.steps),
+			megabytes(m.before), megabytes(m.peak), megabytes(m.growth()), target, ok)
 	}
 }

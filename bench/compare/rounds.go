@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// side is one of those that are compared: work does it a number of times over and says how long that took.
+// side is one side of a comparison. work does the work repeat times and returns how long that took.
 type side struct {
 	name string
 	work func(ctx context.Context, repeat int) (time.Duration, error)
-	peer string // sides of one peer are variants of which the best counts; empty for those that stand alone
+	peer string // sides with the same peer are variants, of which the best counts; empty for a single side
 }
 
-// series are measurements of one thing: seconds for doing it once.
+// series is measurements of one thing, in seconds for doing it once.
 type series []float64
 
 // contender is a side that has been warmed up.
 type contender struct {
 	side
 	repeat int
-	once   time.Duration // what doing it once took
+	once   time.Duration // time for doing it once
 }
 
-// takeTurns measures the sides in rounds, each for at least the least time, in an order that reverses every round.
-// What other work disturbed is measured again.
-func (r *referee) takeTurns(ctx context.Context, what string, e effort, sides []side) (map[string]series, error) {
+// measureInRounds measures the sides in rounds, each for at least the least time. The order is reversed in every round.
+// Disturbed measurements are repeated.
+func (r *referee) measureInRounds(ctx context.Context, what string, e effort, sides []side) (map[string]series, error) {
 	log.Println(what)
 	var contenders []contender
 	for _, s := range sides {
@@ -57,7 +57,7 @@ func (r *referee) takeTurns(ctx context.Context, what string, e effort, sides []
 	return seen, nil
 }
 
-// withoutHopeless leaves out variants that took more than three times as long as another of the same peer.
+// withoutHopeless removes variants that took more than three times as long as another variant of the same peer.
 func withoutHopeless(all []contender) []contender {
 	best := map[string]time.Duration{}
 	for _, c := range all {
@@ -68,7 +68,7 @@ func withoutHopeless(all []contender) []contender {
 	return slices.DeleteFunc(all, func(c contender) bool { return c.peer != "" && c.once > 3*best[c.peer] })
 }
 
-// calibrate warms a side up and finds out how often it must work to take the least time.
+// calibrate warms a side up and finds how often it must repeat its work to take the least time.
 func (s side) calibrate(ctx context.Context, least time.Duration) (contender, error) {
 	for repeat := 1; ; repeat *= 4 {
 		took, err := s.work(ctx, repeat)
@@ -82,7 +82,7 @@ func (s side) calibrate(ctx context.Context, least time.Duration) (contender, er
 	}
 }
 
-// median is 0 of none.
+// median returns 0 for an empty series.
 func (s series) median() float64 {
 	if len(s) == 0 {
 		return 0
@@ -95,7 +95,7 @@ func (s series) median() float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// spread is how far the largest and the smallest are apart, over the median.
+// spread returns the difference between the largest and the smallest, divided by the median.
 func (s series) spread() float64 {
 	if len(s) == 0 {
 		return 0
@@ -103,7 +103,7 @@ func (s series) spread() float64 {
 	return (slices.Max(s) - slices.Min(s)) / s.median()
 }
 
-// fastest returns, of the named series, the one with the smallest median.
+// fastest returns the named series with the smallest median.
 func fastest(seen map[string]series, names []string) (name string, best series) {
 	for _, n := range names {
 		if s, ok := seen[n]; ok && (best == nil || s.median() < best.median()) {

@@ -16,17 +16,19 @@ import (
 	"syscall"
 )
 
-// service is a server in a process of its own.
+// service is a server in its own process.
 type service struct {
 	name    string
 	process *exec.Cmd
 	address string
 }
 
-// startLangevin serves the networks as anyone would.
+// startLangevin starts langevin serve on the networks.
 func (b *bench) startLangevin(ctx context.Context) (*service, error) {
-	s := &service{name: ours, process: exec.CommandContext(ctx, b.settings.langevin, "serve", "--listen", "localhost:0", "--http-listen", "",
-		"--models-dir", filepath.Join(b.settings.networks, "models"), "--models-default", "toy", "--log-format", "json")}
+	s := &service{name: ours, process: exec.CommandContext(ctx, b.settings.langevin, "serve", "--listen", "localhost:0",
+		"--http-listen", "",
+		"--models-dir", filepath.Join(b.settings.networks,
+			"models"), "--models-default", "toy", "--log-format", "json")}
 	log, err := s.process.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -57,7 +59,8 @@ func (b *bench) startOneAtATime(ctx context.Context) (*service, error) {
 	if err := os.WriteFile(manifest, text, 0o644); err != nil {
 		return nil, err
 	}
-	s := &service{name: "one at a time", process: exec.CommandContext(ctx, b.settings.python, "bench/peers/one_at_a_time.py", n.path, manifest, "1")}
+	s := &service{name: "one at a time", process: exec.CommandContext(ctx, b.settings.python,
+		"bench/peers/one_at_a_time.py", n.path, manifest, "1")}
 	s.process.Stderr = os.Stderr
 	out, err := s.process.StdoutPipe()
 	if err != nil {
@@ -74,17 +77,17 @@ func (b *bench) startOneAtATime(ctx context.Context) (*service, error) {
 	return s, nil
 }
 
-// stop ends the server and waits for it.
+// stop stops the server and waits for it.
 func (s *service) stop() error {
 	if err := s.process.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	_ = s.process.Wait() // a Python server has no clean end
+	_ = s.process.Wait() // a Python server does not exit cleanly
 	return nil
 }
 
-// load is what langevin bench reports, as far as it is used here.
-type load struct {
+// loadReport is the part of langevin bench's report that is used here.
+type loadReport struct {
 	Clients   int
 	Completed int
 	Errors    map[string]int
@@ -96,11 +99,11 @@ type load struct {
 const (
 	serviceClients = 64
 	serviceChains  = 16
-	serviceSteps   = 1000 // of the toy's default sampler
+	serviceSteps   = 1000 // steps of the toy's default sampler
 )
 
-// loaded runs langevin bench against a server.
-func (b *bench) loaded(ctx context.Context, s *service, arguments ...string) (l load, err error) {
+// runLoad runs langevin bench against a server.
+func (b *bench) runLoad(ctx context.Context, s *service, arguments ...string) (l loadReport, err error) {
 	warmup := b.effort.service / 4
 	command := exec.CommandContext(ctx, b.settings.langevin, append([]string{
 		"bench", "--server", s.address, "--model", "toy", "--chains", strconv.Itoa(serviceChains), "--json",
@@ -120,16 +123,16 @@ func (b *bench) loaded(ctx context.Context, s *service, arguments ...string) (l 
 	return l, nil
 }
 
-// loadedAlone is loaded, while nothing else runs.
-func (b *bench) loadedAlone(ctx context.Context, s *service, arguments ...string) (l load, err error) {
+// runLoadAlone is like runLoad but repeats disturbed measurements.
+func (b *bench) runLoadAlone(ctx context.Context, s *service, arguments ...string) (l loadReport, err error) {
 	err = b.referee.measure(ctx, func() (err error) {
-		l, err = b.loaded(ctx, s, arguments...)
+		l, err = b.runLoad(ctx, s, arguments...)
 		return err
 	})
 	return l, err
 }
 
-// serviceRounds is less than that of the engines: a service is measured for longer at a time.
+// serviceRounds returns fewer rounds than for drawing in process, because each measurement of a service takes longer.
 func (e effort) serviceRounds() int { return (e.rounds + 1) / 2 }
 
 func (b *bench) compareServices(ctx context.Context, r *results) (err error) {
@@ -142,7 +145,7 @@ func (b *bench) compareServices(ctx context.Context, r *results) (err error) {
 	for round := range b.effort.serviceRounds() {
 		for _, s := range servers {
 			log.Printf("service %s, closed loop of %d clients, round %d", s.name, serviceClients, round+1)
-			l, err := b.loadedAlone(ctx, s, "--clients", strconv.Itoa(serviceClients))
+			l, err := b.runLoadAlone(ctx, s, "--clients", strconv.Itoa(serviceClients))
 			if err != nil {
 				return err
 			}
@@ -175,7 +178,8 @@ func (b *bench) startServices(ctx context.Context) (servers []*service, stop fun
 	return servers, stop, nil
 }
 
-// measureLatency compares our server at half of what it can with an idle one: one client, one request at a time.
+// measureLatency measures our server's latency when it is idle, with one client and one request at a time, and at half
+// of its throughput.
 func (b *bench) measureLatency(ctx context.Context, r *results) (err error) {
 	s, err := b.startLangevin(ctx)
 	if err != nil {
@@ -185,11 +189,11 @@ func (b *bench) measureLatency(ctx context.Context, r *results) (err error) {
 	r.halfRate = r.throughput[ours].median() / serviceChains / 2
 	for round := range b.effort.serviceRounds() {
 		log.Printf("latency, idle and at %.3g requests a second, round %d", r.halfRate, round+1)
-		idle, err := b.loadedAlone(ctx, s, "--clients", "1")
+		idle, err := b.runLoadAlone(ctx, s, "--clients", "1")
 		if err != nil {
 			return err
 		}
-		half, err := b.loadedAlone(ctx, s, "--rate", fmt.Sprint(r.halfRate), "--seed", strconv.Itoa(round+1))
+		half, err := b.runLoadAlone(ctx, s, "--rate", fmt.Sprint(r.halfRate), "--seed", strconv.Itoa(round+1))
 		if err != nil {
 			return err
 		}
@@ -199,10 +203,10 @@ func (b *bench) measureLatency(ctx context.Context, r *results) (err error) {
 	return nil
 }
 
-// latencies are those of several loads.
+// latencies are the latencies in several reports.
 type latencies struct{ p50, p99 series }
 
-func (l *latencies) add(one load) {
+func (l *latencies) add(one loadReport) {
 	l.p50 = append(l.p50, one.Latency.P50)
 	l.p99 = append(l.p99, one.Latency.P99)
 }

@@ -10,26 +10,26 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// tickCase is a block of one worker.
+// tickCase is the block of one worker.
 type tickCase struct {
 	network string
 	rows    int
-	share   float64 // of the network's time that our part of a tick may take
+	share   float64 // largest time of our part of a tick, as a fraction of the network's time
 }
 
 var tickCases = []tickCase{
 	{"toy", 1, 0.4}, {"toy", 16, 0.4}, {"toy", 256, 0.4}, {"image", 1, 0.1}, {"image", 32, 0.1},
 }
 
-// tickResult says where the time of a tick goes. The parts are series of seconds for one tick.
+// tickResult says how the time of a tick is spent. The parts are series of seconds for one tick.
 type tickResult struct {
 	tickCase
 	network  series // the session alone
-	whole    series // the engine, one worker
-	free     series // the engine with a model that does nothing: packing, noise, update, emit
+	whole    series // the pipeline with one worker
+	free     series // the pipeline with a model that does nothing: packing, noise, update, emit
 	noise    series // the noise of all rows alone
 	allocs   float64
-	freeOnly float64 // allocations a tick with the model that does nothing
+	freeOnly float64 // allocations per tick with the model that does nothing
 }
 
 const (
@@ -60,9 +60,11 @@ func (b *bench) measureTick(ctx context.Context, c tickCase) (tickResult, error)
 	if err != nil {
 		return tickResult{}, err
 	}
-	whole := newEngine(n, n.session, n.blocks(ort.Device{}, 1))
-	free := newEngine(n, sampling.ModelFunc(func(context.Context, []float32, []float32, []float32) error { return nil }), n.blocks(ort.Device{}, 1))
-	seen, err := b.referee.takeTurns(ctx, fmt.Sprintf("tick of %s, %d %s", c.network, c.rows, plural(c.rows, "row")), b.effort, []side{
+	whole := newPipeline(n, n.session, n.blocks(ort.Device{}, 1))
+	nothing := func(context.Context, []float32, []float32, []float32) error { return nil }
+	free := newPipeline(n, sampling.ModelFunc(nothing), n.blocks(ort.Device{}, 1))
+	what := fmt.Sprintf("tick of %s, %d %s", c.network, c.rows, plural(c.rows, "row"))
+	seen, err := b.referee.measureInRounds(ctx, what, b.effort, []side{
 		whole.drawing(wholeTick, plan, c.rows), free.drawing(freeTick, plan, c.rows),
 		n.scoring(c.rows, len(plan)), n.noising(c.rows, len(plan)),
 	})
@@ -74,7 +76,8 @@ func (b *bench) measureTick(ctx context.Context, c tickCase) (tickResult, error)
 			s[i] /= float64(len(plan))
 		}
 	}
-	t := tickResult{tickCase: c, network: seen[bareScore], whole: seen[wholeTick], free: seen[freeTick], noise: seen[bareNoise]}
+	t := tickResult{tickCase: c, network: seen[bareScore], whole: seen[wholeTick], free: seen[freeTick],
+		noise: seen[bareNoise]}
 	if t.allocs, err = whole.allocsPerTick(ctx, n, c.rows, steps); err != nil {
 		return t, err
 	}
@@ -87,7 +90,7 @@ func (b *bench) measureTick(ctx context.Context, c tickCase) (tickResult, error)
 	return t, free.close(ctx)
 }
 
-// scoring is the network alone, as often as a plan of so many steps needs it.
+// scoring returns the side that only evaluates the network, once for each of the given number of steps.
 func (n *network) scoring(rows, steps int) side {
 	dim := n.manifest.Dim()
 	x, score, sigma := make([]float32, rows*dim), make([]float32, rows*dim), make([]float32, rows)
@@ -105,7 +108,7 @@ func (n *network) scoring(rows, steps int) side {
 	}, ""}
 }
 
-// noising is the noise alone.
+// noising returns the side that only draws the noise.
 func (n *network) noising(rows, steps int) side {
 	z := make([]float32, n.manifest.Dim())
 	return side{bareNoise, func(_ context.Context, repeat int) (time.Duration, error) {
@@ -119,8 +122,9 @@ func (n *network) noising(rows, steps int) side {
 	}, ""}
 }
 
-// allocsPerTick is how many more allocations a long job makes than a short one, over its further ticks.
-func (e *engine) allocsPerTick(ctx context.Context, n *network, rows, steps int) (float64, error) {
+// allocsPerTick returns the additional allocations of a long job compared with a short one, divided by its additional
+// ticks.
+func (p *pipeline) allocsPerTick(ctx context.Context, n *network, rows, steps int) (float64, error) {
 	short, err := n.annealing(steps).Plan()
 	if err != nil {
 		return 0, err
@@ -134,20 +138,20 @@ func (e *engine) allocsPerTick(ctx context.Context, n *network, rows, steps int)
 		plan   sampling.Plan
 		allocs *uint64
 	}{{short, &few}, {long, &many}} {
-		if *c.allocs, err = e.allocations(ctx, c.plan, rows); err != nil {
+		if *c.allocs, err = p.allocations(ctx, c.plan, rows); err != nil {
 			return 0, err
 		}
 	}
 	return (float64(many) - float64(few)) / float64(len(long)-len(short)), nil
 }
 
-func (e *engine) allocations(ctx context.Context, plan sampling.Plan, rows int) (uint64, error) {
-	if err := e.draw(ctx, plan, rows); err != nil { // buffers and queues grow to what they need
+func (p *pipeline) allocations(ctx context.Context, plan sampling.Plan, rows int) (uint64, error) {
+	if err := p.draw(ctx, plan, rows); err != nil { // buffers and queues grow to what they need
 		return 0, err
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	err := e.draw(ctx, plan, rows)
+	err := p.draw(ctx, plan, rows)
 	runtime.ReadMemStats(&after)
 	return after.Mallocs - before.Mallocs, err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 )
 
-// trainBench measures training steps: Langevin's, in a process of its own, beside PyTorch's.
+// trainBench measures the training steps of Langevin, in its own process, and of PyTorch.
 type trainBench struct {
 	settings settings
 	referee  *referee
@@ -26,26 +26,30 @@ type trainBench struct {
 type trainCase struct {
 	name   string
 	preset string
-	set    []string // what differs from the preset
-	every  int      // iterations between two lines of the log, and the least that is measured
-	ratio  float64  // of PyTorch's time to ours that is wanted
+	set    []string // settings that differ from the preset
+	every  int      // iterations between two lines of the log, and the smallest number that can be measured
+	ratio  float64  // target for PyTorch's time divided by ours
 }
 
 var trainCases = []trainCase{
-	{name: "toy MLP, batch 128", preset: "toy-2gauss", set: []string{"training.batch_size=128", "noise.levels=10"}, every: 20, ratio: 4},
-	{name: "toy MLP, batch 1,024", preset: "toy-2gauss", set: []string{"training.batch_size=1024", "noise.levels=10"}, every: 20, ratio: 4},
+	{name: "toy MLP, batch 128", preset: "toy-2gauss", set: []string{"training.batch_size=128", "noise.levels=10"},
+		every: 20, ratio: 4},
+	{name: "toy MLP, batch 1,024", preset: "toy-2gauss", set: []string{"training.batch_size=1024", "noise.levels=10"},
+		every: 20, ratio: 4},
 	{name: "small U-Net, batch 90", preset: "mnist-small", every: 1, ratio: 1},
-	{name: "CondRefineNetDilated, ngf 16, batch 16", preset: "anneal-mnist", set: []string{"network.ngf=16", "training.batch_size=16"}, every: 1, ratio: 1},
+	{name: "CondRefineNetDilated, ngf 16, batch 16", preset: "anneal-mnist",
+		set: []string{"network.ngf=16", "training.batch_size=16"}, every: 1, ratio: 1},
 }
 
-// What both sides may differ in: relatively, the losses of the first batches, and the way of the averaged weights over
-// them. Adam divides by the size of a gradient, so the least differences in small ones show there.
+// The largest relative differences allowed between the two sides: in the losses of the first batches, and in the
+// distance that the averaged weights move over these batches. Adam divides by the size of a gradient, so tiny
+// differences in small gradients show in the distance.
 const (
 	lossTolerance = 1e-4
 	moveTolerance = 1e-2
 )
 
-// trainResult is what came of a trainCase. Seconds are for one step.
+// trainResult is the result of a trainCase. Seconds are for one step.
 type trainResult struct {
 	trainCase
 	loss, moved float64 // largest relative differences between the two sides before anything was timed
@@ -57,7 +61,7 @@ func runTrain(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	runtime, err := ort.Open(library) // for its version
+	runtime, err := ort.Open(library) // only for its version
 	if err != nil {
 		return err
 	}
@@ -68,10 +72,12 @@ func runTrain(ctx context.Context, s settings) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.trainer.close()) }()
 	if b.torch, err = startPeer(ctx, "PyTorch", s.torch, "bench/peers/torch_train.py"); err != nil {
-		return fmt.Errorf("%w: install PyTorch, onnx and OpenBLAS (Debian: python3-torch python3-onnx libopenblas0-openmp)", err)
+		return fmt.Errorf("%w: install PyTorch, onnx and OpenBLAS (Debian: python3-torch python3-onnx "+
+			"libopenblas0-openmp)", err)
 	}
 	defer func() { err = errors.Join(err, b.torch.close()) }()
-	b.results.machine = append([]string{machine(), source("ONNX Runtime " + runtime.Version())}, facts(b.trainer, b.torch)...)
+	b.results.machine = append([]string{machine(), source("ONNX Runtime " + runtime.Version())},
+		facts(b.trainer, b.torch)...)
 	for _, c := range trainCases {
 		result, err := b.compare(ctx, c)
 		if err != nil {
@@ -79,16 +85,16 @@ func runTrain(ctx context.Context, s settings) (err error) {
 		}
 		b.results.cases = append(b.results.cases, result)
 	}
-	b.results.took, b.results.measured, b.results.disturbed = time.Since(b.results.started), b.referee.measured, b.referee.disturbed
+	b.results.took = time.Since(b.results.started)
+	b.results.measured, b.results.disturbed = b.referee.measured, b.referee.disturbed
 	return os.WriteFile(s.out, b.results.markdown(), 0o644)
 }
 
 func (b *trainBench) compare(ctx context.Context, c trainCase) (trainResult, error) {
 	r := trainResult{trainCase: c}
 	folder := filepath.Join(b.settings.networks, strings.Map(plainName, c.name))
-	us, err := b.trainer.ask(command{
-		"do": "begin", "folder": folder, "preset": c.preset, "set": append([]string{fmt.Sprintf("training.log_every=%d", c.every)}, c.set...),
-	})
+	set := append([]string{fmt.Sprintf("training.log_every=%d", c.every)}, c.set...)
+	us, err := b.trainer.ask(command{"do": "begin", "folder": folder, "preset": c.preset, "set": set})
 	if err != nil {
 		return r, err
 	}
@@ -99,7 +105,8 @@ func (b *trainBench) compare(ctx context.Context, c trainCase) (trainResult, err
 	if r.loss, r.moved, err = agreement(us, them); err != nil {
 		return r, err
 	}
-	r.seen, err = b.referee.takeTurns(ctx, c.name, b.settings.effort(), append([]side{b.ourSteps(c)}, b.torchSteps(c)...))
+	r.seen, err = b.referee.measureInRounds(ctx, c.name, b.settings.effort(),
+		append([]side{b.ourSteps(c)}, b.torchSteps(c)...))
 	for _, s := range r.seen {
 		for i := range s {
 			s[i] /= float64(c.every)
@@ -108,7 +115,7 @@ func (b *trainBench) compare(ctx context.Context, c trainCase) (trainResult, err
 	return r, err
 }
 
-// plainName keeps what file names are made of.
+// plainName removes characters that do not belong in a file name.
 func plainName(r rune) rune {
 	if strings.ContainsRune(" ,", r) {
 		return -1
@@ -116,7 +123,8 @@ func plainName(r rune) rune {
 	return r
 }
 
-// agreement makes sure that both sides train the same on the same: a faster answer to another question does not count.
+// agreement checks that both sides train the same network on the same data. A faster answer to another question does
+// not count.
 func agreement(us, them answer) (loss, moved float64, err error) {
 	if len(us.Losses) == 0 || len(us.Losses) != len(them.Losses) {
 		return 0, 0, fmt.Errorf("%d losses of ours, %d of PyTorch's", len(us.Losses), len(them.Losses))
@@ -126,7 +134,8 @@ func agreement(us, them answer) (loss, moved float64, err error) {
 	}
 	moved = math.Abs(them.Moved-us.Moved) / math.Abs(us.Moved)
 	if !(loss <= lossTolerance && moved <= moveTolerance) {
-		err = fmt.Errorf("the sides do not train the same: losses %.6g and PyTorch's %.6g, weights moved by %.6g and PyTorch's %.6g",
+		err = fmt.Errorf("the sides do not train the same: losses %.6g and PyTorch's %.6g, weights moved by %.6g and "+
+			"PyTorch's %.6g",
 			us.Losses, them.Losses, us.Moved, them.Moved)
 	}
 	return loss, moved, err
@@ -138,7 +147,7 @@ func (b *trainBench) ourSteps(c trainCase) side {
 	}, ""}
 }
 
-// torchSteps are the ways in which PyTorch is tried, of which the best counts.
+// torchSteps returns the ways in which PyTorch is tried. The best counts.
 func (b *trainBench) torchSteps(c trainCase) []side {
 	var sides []side
 	for _, layout := range c.layouts() {
@@ -151,7 +160,7 @@ func (b *trainBench) torchSteps(c trainCase) []side {
 	return sides
 }
 
-// layouts are those of images in memory; points have one.
+// layouts returns the layouts of images in memory. Points have one.
 func (c trainCase) layouts() []string {
 	if strings.HasPrefix(c.preset, "toy") {
 		return []string{"contiguous"}

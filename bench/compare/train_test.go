@@ -5,11 +5,12 @@ import (
 	"testing"
 )
 
-// The page judges by PyTorch's best way, whichever that is.
+// TestTrainResults: the page compares with PyTorch's best variant.
 func TestTrainResults(t *testing.T) {
 	r := &trainResults{cases: []trainResult{
-		{trainCase: trainCase{name: "toy", preset: "toy-ring", ratio: 4}, loss: 1e-6, moved: 2e-4, seen: map[string]series{
-			ours: {1e-4}, "contiguous, 1": {3e-4}, "contiguous, 2": {9e-4}, "channels_last, 1": {1e-6}}},
+		{trainCase: trainCase{name: "toy", preset: "toy-ring", ratio: 4}, loss: 1e-6, moved: 2e-4,
+			seen: map[string]series{
+				ours: {1e-4}, "contiguous, 1": {3e-4}, "contiguous, 2": {9e-4}, "channels_last, 1": {1e-6}}},
 		{trainCase: trainCase{name: "net", preset: "mnist-small", ratio: 1}, seen: map[string]series{
 			ours: {0.1}, "contiguous, 1": {0.3}, "channels_last, 1": {0.2}}},
 	}}
@@ -24,7 +25,7 @@ func TestTrainResults(t *testing.T) {
 	}
 }
 
-// Sides that do not train the same are not compared.
+// TestAgreement: sides that do not train the same network are not compared.
 func TestAgreement(t *testing.T) {
 	us := answer{Losses: []float64{2, 1}, Moved: 0.1}
 	for what, them := range map[string]answer{
@@ -38,7 +39,8 @@ func TestAgreement(t *testing.T) {
 			t.Errorf("%s: no error", what)
 		}
 	}
-	if loss, moved, err := agreement(us, answer{Losses: []float64{2.0001, 1}, Moved: 0.1001}); err != nil || loss < 4.9e-5 || moved < 0.9e-3 {
+	if loss, moved, err := agreement(us, answer{Losses: []float64{2.0001, 1}, Moved: 0.1001}); err != nil ||
+		loss < 4.9e-5 || moved < 0.9e-3 {
 		t.Errorf("off by %g and %g, %v", loss, moved, err)
 	}
 	if _, _, err := agreement(answer{}, answer{}); err == nil {

@@ -10,14 +10,14 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// graph writes nodes in the order of the calls, their weights drawn at random, and counts what they cost.
+// graph writes nodes in the order of the calls, with random weights, and counts their cost.
 type graph struct {
 	model  *protos.ModelProto
 	random *rand.Rand
 	cost   cost
 }
 
-// shape is that of a square image.
+// shape is the shape of a square image.
 type shape struct{ channels, side int }
 
 func newGraph(name string, sample ...int64) *graph {
@@ -31,14 +31,17 @@ func newGraph(name string, sample ...int64) *graph {
 	}}
 }
 
-// rows declares a float32 tensor [N, sample...].
+// rows returns the declaration of a float32 tensor [N, sample...].
 func rows(name string, sample ...int64) *protos.ValueInfoProto {
 	axes := []*protos.TensorShapeProto_Dimension{{Value: &protos.TensorShapeProto_Dimension_DimParam{DimParam: "N"}}}
 	for _, n := range sample {
-		axes = append(axes, &protos.TensorShapeProto_Dimension{Value: &protos.TensorShapeProto_Dimension_DimValue{DimValue: n}})
+		axes = append(axes,
+			&protos.TensorShapeProto_Dimension{Value: &protos.TensorShapeProto_Dimension_DimValue{DimValue: n}})
 	}
-	tensor := &protos.TypeProto_Tensor{ElemType: int32(protos.TensorProto_FLOAT), Shape: &protos.TensorShapeProto{Dim: axes}}
-	return &protos.ValueInfoProto{Name: name, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: tensor}}}
+	tensor := &protos.TypeProto_Tensor{ElemType: int32(protos.TensorProto_FLOAT),
+		Shape: &protos.TensorShapeProto{Dim: axes}}
+	return &protos.ValueInfoProto{Name: name,
+		Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: tensor}}}
 }
 
 // node appends an operator and returns the name of its output.
@@ -49,7 +52,7 @@ func (g *graph) node(op, output string, inputs ...string) string {
 	return output
 }
 
-// set gives the last node an attribute.
+// set sets an attribute of the last node.
 func (g *graph) set(name string, values ...int64) {
 	g.attribute(&protos.AttributeProto{Name: name, Type: protos.AttributeProto_INTS, Ints: values})
 }
@@ -63,7 +66,7 @@ func (g *graph) attribute(a *protos.AttributeProto) {
 	last.Attribute = append(last.Attribute, a)
 }
 
-// conv is a 3×3 convolution that keeps the size of the image.
+// conv appends a 3×3 convolution that keeps the size of the image.
 func (g *graph) conv(name, x string, in shape, out, dilation int) string {
 	bound := 1 / math.Sqrt(float64(9*in.channels))
 	g.floats(name+".weight", -bound, bound, out, in.channels, 3, 3)
@@ -76,7 +79,7 @@ func (g *graph) conv(name, x string, in shape, out, dilation int) string {
 	return y
 }
 
-// halve takes means of 2×2 places.
+// halve appends the means of 2×2 pixels.
 func (g *graph) halve(x string) string {
 	y := g.node("AveragePool", "halved", x)
 	g.set("kernel_shape", 2, 2)
@@ -84,7 +87,7 @@ func (g *graph) halve(x string) string {
 	return y
 }
 
-// double repeats every place 2×2 times.
+// double repeats every pixel 2×2 times.
 func (g *graph) double(x string) string {
 	scales := &protos.TensorProto{
 		Name: "scales", Dims: []int64{4}, DataType: int32(protos.TensorProto_FLOAT), FloatData: []float32{1, 1, 2, 2},
@@ -121,7 +124,7 @@ func (g *graph) ints(name string, values ...int64) string {
 	return name
 }
 
-// matrixProduct multiplies x, n×n, by a constant matrix: what the machine can do at best.
+// matrixProduct returns a graph that multiplies x, n×n, by a constant matrix. It measures what the machine can do.
 func matrixProduct(n int) (*protos.ModelProto, cost) {
 	g := newGraph("product", int64(n))
 	g.floats("weight", -1, 1, n, n)

@@ -1,9 +1,9 @@
-// Networks writes what the benchmarks run: two model files, NAME/1/model.onnx, a product of matrices to measure the
-// machine with, and networks.json, which says what they cost. Their weights are random: time does not depend on them.
+// Networks writes the files that the benchmarks run: two models, NAME/1/model.onnx; a product of matrices to measure
+// the machine; and networks.json with their costs. The weights are random, because time does not depend on them.
 //
 //	go run ./bench/networks FOLDER [ncsnv2]
 //
-// The second argument adds a network of the size of NCSNv2 for CIFAR-10, 119 MB, which is for GPUs.
+// The second argument adds a network of the size of NCSNv2 for CIFAR-10, 119 MB, for GPUs.
 package main
 
 import (
@@ -18,14 +18,15 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// network is a model and what one evaluation of one sample costs.
+// network is a model and the cost of one evaluation of one sample.
 type network struct {
 	model    *protos.ModelProto
 	manifest models.Manifest
 	cost     cost
 }
 
-// cost counts the arithmetic of products and convolutions: two operations for each weight and place it is used at.
+// cost counts the arithmetic of products and convolutions: two operations for each weight and each place where it is
+// used.
 type cost struct {
 	Parameters int `json:"parameters"`
 	FLOPs      int `json:"flops"`
@@ -33,7 +34,7 @@ type cost struct {
 
 func main() {
 	if len(os.Args) != 2 && (len(os.Args) != 3 || os.Args[2] != "ncsnv2") {
-		fmt.Fprintln(os.Stderr, "networks: want the folder to write to, and ncsnv2 if that is wanted too")
+		fmt.Fprintln(os.Stderr, "networks: want the folder to write to, and optionally ncsnv2")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1], len(os.Args) == 3); err != nil {

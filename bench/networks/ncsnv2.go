@@ -6,7 +6,7 @@ import (
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
-// ncsnv2Network is NCSNv2 for CIFAR-10 (Song & Ermon 2020): 29.7 M parameters, 32×32 colour images.
+// ncsnv2Network returns NCSNv2 for CIFAR-10 (Song & Ermon 2020): 29.7 M parameters, 32×32 colour images.
 func ncsnv2Network() (network, error) {
 	graph, err := nn.NCSNv2(nn.RefineNet{Shape: []int{3, 32, 32}, Channels: 128})
 	if err != nil {

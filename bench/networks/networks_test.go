@@ -12,7 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// What run writes can be served: the repository takes it, and the graphs keep the contract.
+// The repository accepts the files that run writes, and the graphs keep the contract.
 func TestFilesCanBeServed(t *testing.T) {
 	folder := t.TempDir()
 	if err := run(folder, false); err != nil {
@@ -37,8 +37,9 @@ func TestFilesCanBeServed(t *testing.T) {
 	}
 }
 
-// The cost is counted again from the weights in the file: each is used twice at every place of its resolution.
-func TestCostIsThatOfTheWeights(t *testing.T) {
+// TestCostMatchesWeights counts the cost again from the weights in the file. Each weight is used twice at every place
+// of its resolution.
+func TestCostMatchesWeights(t *testing.T) {
 	toy, err := toyNetwork()
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +62,7 @@ func TestCostIsThatOfTheWeights(t *testing.T) {
 	}
 }
 
-// places is where a weight of a network is used.
+// places returns the number of places where a weight of a network is used.
 func places(network, weight string) int {
 	switch {
 	case network == "toy":

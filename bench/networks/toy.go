@@ -8,7 +8,7 @@ import (
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
-// toyNetwork is the network of the built-in toys, 2-128-128-2, with their noise schedule and 1000 steps a chain.
+// toyNetwork returns the network of the built-in toys, 2-128-128-2, with their noise schedule and 1000 steps per chain.
 func toyNetwork() (network, error) {
 	const hidden = 128
 	graph, err := nn.ToyMLP(nn.MLP{Dim: 2, Hidden: hidden, Activation: nn.SiLU}, 2)

@@ -1,4 +1,4 @@
-"""Answers commands, one JSON object a line on standard input, with one JSON object a line on standard output."""
+"""Reads commands from standard input and answers on standard output, one JSON object per line."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ import numpy as np
 def serve(peer):
     """Serves a peer: an object with load(path), threads(n), score(x, sigma), anneal(...) and describe()."""
     answers = sys.stdout
-    sys.stdout = sys.stderr  # nothing else may write answers
+    sys.stdout = sys.stderr  # so that nothing else writes to the answers
     for line in sys.stdin:
         command = json.loads(line)
         try:

@@ -1,8 +1,8 @@
-"""Serves langevin.v1 as a plain Python server would: every request is one batch, and they run one after the other.
+"""Serves langevin.v1 as a simple Python server would: every request is one batch, and requests run one by one.
 
     one_at_a_time.py MODEL.onnx MANIFEST.json THREADS
 
-Prints the port that it listens on. Knows annealed Langevin dynamics only, and sends no progress."""
+Prints its port. It only supports annealed Langevin dynamics and sends no progress."""
 
 import concurrent.futures
 import json
@@ -28,7 +28,8 @@ def stubs():
     rules = ROOT / "third_party" / "protovalidate"
     api = sorted((ROOT / "proto" / "langevin" / "v1").glob("*.proto")) + [rules / "buf" / "validate" / "validate.proto"]
     well_known = os.path.join(os.path.dirname(grpc_tools.__file__), "_proto")
-    arguments = ["protoc", f"-I{ROOT / 'proto'}", f"-I{rules}", f"-I{well_known}", f"--python_out={out}", f"--grpc_python_out={out}"]
+    folders = [f"-I{ROOT / 'proto'}", f"-I{rules}", f"-I{well_known}"]
+    arguments = ["protoc", *folders, f"--python_out={out}", f"--grpc_python_out={out}"]
     if protoc.main(arguments + [str(path) for path in api]) != 0:
         sys.exit("one_at_a_time: the API does not compile")
     sys.path.insert(0, out)
@@ -52,7 +53,9 @@ class Sampling(rpc.SamplingServiceServicer):
         sigmas = list(given.sigmas) or m["sigmas"]
         steps_per_level = given.steps_per_level or m["sampler"]["steps_per_level"]
         steps = steps_per_level * len(sigmas)
-        started = pb.Started(model=m["name"], version=1, digest="-", n=n, seed=request.seed, shape=m["shape"], steps=steps)
+        started = pb.Started(
+            model=m["name"], version=1, digest="-", n=n, seed=request.seed, shape=m["shape"], steps=steps
+        )
         yield pb.SampleResponse(started=started)
         x = anneal(
             self.session, np.random.default_rng(request.seed), n, m["shape"], sigmas, steps_per_level,

@@ -1,4 +1,4 @@
-"""Samples a model in Python by ONNX Runtime: the same graph as the server's, noise by numpy, one call a step."""
+"""Samples a model in Python with ONNX Runtime: the server's graph, noise from numpy, one call per step."""
 
 import threading
 import time
@@ -40,7 +40,7 @@ class Peer:
     def threads(self, n):
         key = self.path, n
         if key not in self.sessions:
-            self.sessions = {key: open_session(*key)}  # an idle pool of threads would spin beside a busy one
+            self.sessions = {key: open_session(*key)}  # the idle thread pool of another session would spin
         self.session = self.sessions[key]
 
     def score(self, x, sigma):
@@ -50,13 +50,13 @@ class Peer:
         return anneal(self.session, self.rng, **schedule)
 
     def products(self, size, threads, repeat):
-        """Multiplies in several threads at once, each with a session of its own: what the machine can do at best."""
+        """Multiplies in several threads at once, each with its own session, to measure what the machine can do."""
         x = self.rng.uniform(-1, 1, (size, size)).astype(np.float32)
         sessions = [open_session(self.path, 1) for _ in range(threads)]
         start = threading.Barrier(threads + 1)
 
         def work(session):
-            session.run(["score"], {"x": x})  # makes its buffers
+            session.run(["score"], {"x": x})  # allocates its buffers
             start.wait()
             for _ in range(repeat):
                 session.run(["score"], {"x": x})

@@ -1,5 +1,5 @@
-"""Samples the benchmark's networks in eager PyTorch, in the way that the official NCSN code samples its own: one loop
-over levels and steps, a fresh tensor of noise at each step, no gradients. The weights are those in the .onnx file.
+"""Samples the benchmark's networks in eager PyTorch, as the official NCSN code samples its networks: one loop over
+levels and steps, a new tensor of noise at each step, no gradients. The weights come from the .onnx file.
 
     torch_eager.py [DEVICE]"""
 
@@ -93,7 +93,8 @@ class NormPlus(nn.Module):
 
     def __init__(self, weights, name):
         super().__init__()
-        self.gamma, self.alpha, self.beta = (nn.Parameter(weights[f"{name}.{part}"]) for part in ("gamma", "alpha", "beta"))
+        parts = ("gamma", "alpha", "beta")
+        self.gamma, self.alpha, self.beta = (nn.Parameter(weights[f"{name}.{part}"]) for part in parts)
 
     def forward(self, x):
         means = x.mean((2, 3), keepdim=True)
@@ -103,10 +104,12 @@ class NormPlus(nn.Module):
 
 
 def bare(weights, name, dilation=1):
-    """A convolution of the size of its weight, with a bias if there is one."""
+    """A convolution with the size of its weight, and with a bias if there is one."""
     weight, bias = weights[name + ".weight"], weights.get(name + ".bias")
     size = weight.shape[2]
-    layer = nn.Conv2d(weight.shape[1], weight.shape[0], size, padding=size // 2 * dilation, dilation=dilation, bias=bias is not None)
+    layer = nn.Conv2d(
+        weight.shape[1], weight.shape[0], size, padding=size // 2 * dilation, dilation=dilation, bias=bias is not None
+    )
     layer.weight.data.copy_(weight)
     if bias is not None:
         layer.bias.data.copy_(bias)
@@ -171,7 +174,9 @@ class NCSNv2(nn.Module):
             nn.Sequential(Residual(weights, f"res{i}.1", i > 1, d), Residual(weights, f"res{i}.2", False, d))
             for i, d in ((1, 1), (2, 1), (3, 2), (4, 4))
         )
-        self.refine = nn.ModuleList(Refine(weights, f"refine{i}", 1 + (i > 1), 3 if i == 4 else 1) for i in (1, 2, 3, 4))
+        self.refine = nn.ModuleList(
+            Refine(weights, f"refine{i}", 1 + (i > 1), 3 if i == 4 else 1) for i in (1, 2, 3, 4)
+        )
         self.head = nn.Sequential(NormPlus(weights, "out.norm"), nn.ELU(), bare(weights, "out.conv"))
 
     def forward(self, x, sigma):
@@ -191,11 +196,11 @@ class Peer:
         self.device = torch.device(device)
         if self.device.type == "cuda" and not torch.cuda.is_available():
             sys.exit(f"PyTorch {torch.__version__} has no CUDA here")
-        self.networks = {}  # compiling takes long
+        self.networks = {}  # kept, because compiling takes long
         self.mode("fp32", False)
 
     def mode(self, precision, compiled):
-        """Chooses fp32, tf32 or fp16 for what is loaded next."""
+        """Chooses fp32, tf32 or fp16 for the networks that are loaded next."""
         if compiled and not hasattr(torch, "compile"):
             raise RuntimeError(f"PyTorch {torch.__version__} has no torch.compile")
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
@@ -208,7 +213,7 @@ class Peer:
 
     @torch.no_grad()
     def product(self, size, repeat):
-        """Multiplies two matrices of the chosen precision on the device."""
+        """Multiplies two matrices at the chosen precision on the device."""
         a, b = (torch.randn(size, size, device=self.device).to(self.dtype) for _ in range(2))
         a @ b
         self.wait()
@@ -226,7 +231,7 @@ class Peer:
 
     def read(self, path):
         graph = onnx.load(path).graph
-        # A copy, since the file's own bytes cannot be written to.
+        # A copy, because the bytes of the file cannot be written to.
         weights = {t.name: torch.tensor(onnx.numpy_helper.to_array(t).copy()) for t in graph.initializer}
         for node in graph.node:
             if node.op_type == "Constant":

@@ -1,4 +1,4 @@
-"""Trains the benchmark's networks in eager PyTorch, in the way that the official NCSN code trains its own: draw rows,
+"""Trains the benchmark's networks in eager PyTorch, as the official NCSN code trains its networks: draw rows,
 levels and noise, compute the loss, its gradient, an Adam step and the moving average of the weights. Networks are
 functions of a dictionary of weights, which come from the folder that Langevin's side wrote."""
 
@@ -113,7 +113,7 @@ def ncsn(w, settings, x, sigma):
 
 
 class Training:
-    """A training under way."""
+    """A training in progress."""
 
     def __init__(self, folder, layout):
         self.settings = json.loads((folder / "settings.json").read_text())
@@ -135,7 +135,7 @@ class Training:
         return tensor.to(memory_format=self.layout) if tensor.dim() == 4 else tensor
 
     def read(self, path):
-        """The parameters in the file; its constants are none."""
+        """The parameters in the file, without its constants."""
         tensors = {t.name: onnx.numpy_helper.to_array(t).copy() for t in onnx.load(path).graph.initializer}
         return {name: self.placed(torch.tensor(tensors[name])).requires_grad_() for name in self.settings["parameters"]}
 
@@ -166,7 +166,7 @@ class Training:
         return x, torch.randn_like(x), self.sigmas[level], self.loss_weights[level]
 
     def begin(self):
-        """The losses of the given batches, and how far the averaged weights are from the first after them."""
+        """The losses of the given batches, and how far they move the averaged weights."""
         losses = [self.step(*batch) for batch in self.batches]
         moved = sum((a - b).double().square().sum() for a, b in zip(self.average, self.first))
         return {"losses": losses, "moved": math.sqrt(moved)}

@@ -12,23 +12,23 @@ import (
 	"github.com/langevin-ml/langevin/training"
 )
 
-// settings is settings.json: what another side needs beside the weights, model.onnx, and the first batches, batches.bin,
-// which are little-endian float32: of each batch x, z, sigma and weight.
+// settings is settings.json. With the weights in model.onnx and the first batches in batches.bin, it is what another
+// side needs. batches.bin is little-endian float32 and has x, z, sigma and weight of each batch.
 type settings struct {
 	Network    string    `json:"network"`
-	Shape      []int     `json:"shape"`      // of one sample
-	Rows       int       `json:"rows"`       // of a batch
-	Parameters []string  `json:"parameters"` // of the tensors in model.onnx that are trained
-	Sigmas     []float64 `json:"sigmas"`     // where rows are trained
-	Weights    []float64 `json:"weights"`    // of the losses there
-	Scale      float64   `json:"scale"`      // these of the network, 0 where it has none
+	Shape      []int     `json:"shape"`      // shape of one sample
+	Rows       int       `json:"rows"`       // rows in a batch
+	Parameters []string  `json:"parameters"` // names of the trained tensors in model.onnx
+	Sigmas     []float64 `json:"sigmas"`     // sigmas of the rows
+	Weights    []float64 `json:"weights"`    // weights of the losses at these sigmas
+	Scale      float64   `json:"scale"`      // the network's scale, or 0 if it has none
 	Mean       float64   `json:"mean"`
 	Std        float64   `json:"std"`
 	Blocks     int       `json:"blocks"`
 	Optimizer  optimizer `json:"optimizer"`
 }
 
-// optimizer is Adam, and the decay of the averaged weights.
+// optimizer is Adam and the decay of the averaged weights.
 type optimizer struct {
 	LearningRate float64 `json:"learning_rate"`
 	Beta1        float64 `json:"beta1"`
@@ -40,7 +40,8 @@ type optimizer struct {
 func newSettings(c training.Config, start *training.Beginning) settings {
 	n, o := c.Network, c.Optimizer
 	s := settings{
-		Network: n.Name, Shape: start.Network.X.Shape[1:], Rows: c.Training.BatchSize, Scale: n.Scale, Mean: n.Mean, Std: n.Std, Blocks: n.Blocks,
+		Network: n.Name, Shape: start.Network.X.Shape[1:], Rows: c.Training.BatchSize,
+		Scale: n.Scale, Mean: n.Mean, Std: n.Std, Blocks: n.Blocks,
 		Optimizer: optimizer{o.LearningRate, o.Beta1, o.Beta2, o.Epsilon, o.EMA},
 	}
 	for _, p := range start.Network.Params {
@@ -68,7 +69,8 @@ func writeBeginning(folder string, c training.Config, start *training.Beginning)
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{"settings.json": text, "model.onnx": network, "batches.bin": encoded(start.Batches)} {
+	for name, content := range map[string][]byte{"settings.json": text, "model.onnx": network,
+		"batches.bin": encoded(start.Batches)} {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
 			return err
 		}
@@ -80,7 +82,7 @@ func encoded(batches []training.Batch) []byte {
 	var out bytes.Buffer
 	for _, b := range batches {
 		for _, values := range [][]float32{b.X, b.Z, b.Sigma, b.Weight} {
-			_ = binary.Write(&out, binary.LittleEndian, values) // a buffer takes everything
+			_ = binary.Write(&out, binary.LittleEndian, values) // a buffer never fails
 		}
 	}
 	return out.Bytes()

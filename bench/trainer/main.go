@@ -1,6 +1,6 @@
-// Trainer is Langevin's side of `make bench-train`: a peer like those in bench/peers, that answers commands, one JSON
-// object a line on standard input, with one JSON object a line on standard output. It trains by training.Run, as
-// `langevin train` does.
+// Trainer is Langevin's side of `make bench-train`. Like the peers in bench/peers it reads commands from standard input
+// and writes answers to standard output, one JSON object per line. It trains with training.Run, as `langevin train`
+// does.
 package main
 
 import (
@@ -29,25 +29,25 @@ func main() {
 	}
 }
 
-// command is any of those that a trainer knows, with what they need.
+// command is any command of a trainer, with its arguments.
 type command struct {
 	Do     string
-	Folder string   // of begin: to write to
-	Preset string   // of begin
-	Set    []string // of begin: settings that differ from the preset's, as in Config.Set
-	Repeat int      // of train: how many iterations
+	Folder string   // for begin: the folder to write to
+	Preset string   // for begin
+	Set    []string // for begin: settings that differ from the preset, as in Config.Set
+	Repeat int      // for train: the number of iterations
 }
 
-// answer holds what the command asks for, or an error.
+// answer is the answer to a command, or an error.
 type answer struct {
 	Error   string    `json:"error,omitempty"`
 	Text    string    `json:"text,omitempty"`
 	Seconds float64   `json:"seconds,omitempty"`
-	Losses  []float64 `json:"losses,omitempty"` // of the first batches, each before its update
-	Moved   float64   `json:"moved,omitempty"`  // from the first weights to the averaged ones after those
+	Losses  []float64 `json:"losses,omitempty"` // losses of the first batches, each before its update
+	Moved   float64   `json:"moved,omitempty"`  // distance of the averaged weights from the first after these
 }
 
-// serve answers commands until there are no more.
+// serve answers commands until the input ends.
 func (p *peer) serve(in io.Reader, out io.Writer) error {
 	commands, answers := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
 	for {
@@ -80,10 +80,10 @@ func (p *peer) answer(c command) (answer, error) {
 	return answer{}, fmt.Errorf("no such command: %s", c.Do)
 }
 
-// versions are those of the modules that training stands on.
+// versions returns the versions of the modules that training uses.
 func versions() string {
 	var found []string
-	info, _ := debug.ReadBuildInfo() // without it nothing is found
+	info, _ := debug.ReadBuildInfo() // without it the loop finds nothing
 	for _, m := range info.Deps {
 		if strings.HasPrefix(m.Path, "github.com/gomlx/") {
 			found = append(found, m.Path+" "+m.Version)

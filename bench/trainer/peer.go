@@ -10,17 +10,17 @@ import (
 	"github.com/langevin-ml/langevin/training"
 )
 
-// firstBatches is how many updates both sides must agree on.
+// firstBatches is the number of updates on which both sides must agree.
 const firstBatches = 3
 
-// peer has at most one training under way.
+// peer has at most one training in progress.
 type peer struct {
 	library string
 	running *running
 }
 
-// begin ends the training before, trains the first batches, writes what another side needs to do the same, and starts
-// the training that train goes on with.
+// begin ends the previous training, trains the first batches, and writes what another side needs to do the same. Then
+// it starts the training that train continues.
 func (p *peer) begin(c command) (a answer, err error) {
 	if err := p.stop(); err != nil {
 		return a, err
@@ -29,7 +29,8 @@ func (p *peer) begin(c command) (a answer, err error) {
 	if err != nil {
 		return a, err
 	}
-	for _, setting := range append(c.Set, "training.test_every=0", "training.checkpoint_every=0", "optimizer.warmup=0", "optimizer.decay=none") {
+	for _, setting := range append(c.Set, "training.test_every=0", "training.checkpoint_every=0", "optimizer.warmup=0",
+		"optimizer.decay=none") {
 		if err := config.Set(setting); err != nil {
 			return a, err
 		}
@@ -49,10 +50,11 @@ func (p *peer) begin(c command) (a answer, err error) {
 	return a, err
 }
 
-// firstLosses trains the first batches alone.
-func firstLosses(c training.Config, start *training.Beginning, library string) (losses []float64, moved float64, err error) {
+// firstLosses trains only the first batches.
+func firstLosses(c training.Config, start *training.Beginning, library string) (losses []float64, moved float64,
+	err error) {
 	c.Training.Iterations, c.Training.LogEvery = firstBatches, 1
-	c.Training.EvalRows = c.Noise.Levels // as few as may be: they are not looked at
+	c.Training.EvalRows = c.Noise.Levels // the smallest number allowed, because nobody reads the evaluation
 	result, err := training.Run(context.Background(), c, training.Options{Library: library})
 	if err != nil {
 		return nil, 0, err
@@ -66,7 +68,7 @@ func firstLosses(c training.Config, start *training.Beginning, library string) (
 	return losses, math.Sqrt(moved), nil
 }
 
-// meanOfRows is the mean loss of a batch whose rows have these levels.
+// meanOfRows returns the mean loss of a batch whose rows have these levels.
 func meanOfRows(perLevel []float64, levels []int) float64 {
 	var sum float64
 	for _, level := range levels {
@@ -88,7 +90,7 @@ func (p *peer) train(repeat int) (time.Duration, error) {
 	return end.Sub(start), err
 }
 
-// stop ends the training under way, if there is one.
+// stop ends the training in progress, if there is one.
 func (p *peer) stop() error {
 	if p.running == nil {
 		return nil
@@ -103,19 +105,20 @@ func (p *peer) stop() error {
 	return nil
 }
 
-// running is a training that stands still at a line of its log until it is told for how many more lines to go on.
+// running is a training that pauses at a line of its log until it is told for how many more lines to continue.
 type running struct {
-	every  int // iterations from one line to the next
+	every  int // iterations between two lines
 	cancel context.CancelFunc
 	turns  chan int
-	idle   chan time.Time // when it came to stand still
-	ended  chan error     // of Run
+	idle   chan time.Time // receives the time when it pauses
+	ended  chan error     // receives Run's error
 }
 
-// startTraining starts a training without an end. It stands still first after its first line.
+// startTraining starts a training without an end. It first pauses after its first line.
 func startTraining(c training.Config, library string) *running {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{every: c.Training.LogEvery, cancel: cancel, turns: make(chan int), idle: make(chan time.Time), ended: make(chan error, 1)}
+	r := &running{every: c.Training.LogEvery, cancel: cancel, turns: make(chan int), idle: make(chan time.Time),
+		ended: make(chan error, 1)}
 	c.Training.Iterations = math.MaxInt32
 	left := 1
 	go func() {
@@ -134,13 +137,13 @@ func startTraining(c training.Config, library string) *running {
 	return r
 }
 
-// wait returns when the training stands still.
+// wait returns when the training pauses.
 func (r *running) wait() (time.Time, error) {
 	select {
 	case at := <-r.idle:
 		return at, nil
 	case err := <-r.ended:
-		r.ended <- err // stop reads it too
+		r.ended <- err // for stop, which reads it too
 		return time.Time{}, err
 	}
 }

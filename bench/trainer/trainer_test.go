@@ -27,13 +27,16 @@ func library(t *testing.T) string {
 	return path
 }
 
-// A session as make bench-train has it: the folder holds what the losses can be computed from, the training stands still
-// between commands, a second one takes its place, and nothing is left at the end.
+// TestSession runs a session of make bench-train. The folder has what the losses can be computed from, the training
+// pauses between commands, a second training replaces it, and nothing is left at the end.
 func TestSession(t *testing.T) {
 	folder := t.TempDir()
-	begin := `{"do": "begin", "folder": "` + folder + `", "preset": "toy-2gauss", "set": ["training.batch_size=20", "noise.levels=10", "training.log_every=2"]}`
+	begin := `{"do": "begin", "folder": "` + folder + `", "preset": "toy-2gauss", ` +
+		`"set": ["training.batch_size=20", "noise.levels=10", "training.log_every=2"]}`
 	in := strings.Join([]string{
-		`{"do": "train", "repeat": 2}`, begin, `{"do": "train", "repeat": 6}`, `{"do": "train", "repeat": 3}`, begin, `{"do": "train", "repeat": 2}`,
+		`{"do": "train", "repeat": 2}`, begin,
+		`{"do": "train", "repeat": 6}`, `{"do": "train", "repeat": 3}`, begin,
+		`{"do": "train", "repeat": 2}`,
 		`{"do": "sing"}`, `{"do": "describe"}`,
 	}, "\n")
 	p := &peer{library: library(t)}
@@ -52,7 +55,8 @@ func TestSession(t *testing.T) {
 		}
 		answers = append(answers, a)
 	}
-	for i, want := range []string{"train before begin", "", "", "3 iterations: want a multiple of 2", "", "", "no such command: sing", ""} {
+	for i, want := range []string{"train before begin", "", "", "3 iterations: want a multiple of 2", "", "",
+		"no such command: sing", ""} {
 		if answers[i].Error != want {
 			t.Errorf("answer %d: error %q, want %q", i, answers[i].Error, want)
 		}
@@ -74,7 +78,8 @@ func checkFolder(t *testing.T, folder string) {
 		t.Fatal(err)
 	}
 	var s settings
-	if err := json.Unmarshal(text, &s); err != nil || s.Rows != 20 || len(s.Sigmas) != 10 || len(s.Parameters) != 6 || s.Optimizer.EMA != 0.999 {
+	if err := json.Unmarshal(text, &s); err != nil || s.Rows != 20 || len(s.Sigmas) != 10 || len(s.Parameters) != 6 ||
+		s.Optimizer.EMA != 0.999 {
 		t.Fatalf("settings %+v, %v", s, err)
 	}
 	raw, err := os.ReadFile(filepath.Join(folder, "batches.bin"))
@@ -98,7 +103,7 @@ func TestMeanOfRows(t *testing.T) {
 	}
 }
 
-// The bytes are those of the batches, in the order that settings documents.
+// TestEncoded: the bytes are the batches' values, in the order that settings documents.
 func TestEncoded(t *testing.T) {
 	got := encoded([]training.Batch{{X: []float32{1}, Z: []float32{2}, Sigma: []float32{3}, Weight: []float32{4}}})
 	want := []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 0, 0, 0x40, 0x40, 0, 0, 0x80, 0x40}

@@ -1,4 +1,4 @@
-"""Drive a running server with Triton's own Python client: list, inspect, infer, stream, and be refused.
+"""Calls a running server with Triton's own Python client: list, inspect, infer, stream, and be refused.
 
 usage: check.py HOST:PORT MODEL
 """
@@ -83,7 +83,7 @@ def stream(client, model, x):
         else:
             parts.append(result.as_numpy("samples"))
     assert previews >= 2 and (np.concatenate(parts) == x).all(), "the stream gave other samples than the call"
-    client.async_stream_infer(model, [count(-1)])  # an error in the stream, which goes on
+    client.async_stream_infer(model, [count(-1)])  # an error in the stream, which continues
     result, error = answers.get(timeout=60)
     assert result is None and "1 to" in error.message(), error
     client.async_stream_infer(model, [count(3)])
