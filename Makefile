@@ -3,11 +3,11 @@
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 OUT     ?= out
 
-# The library that everything runs on: the one named in the environment, or the pinned one, which `onnxruntime` fetches.
+# The ONNX Runtime library: the one that the environment names, or the pinned one, which `onnxruntime` downloads.
 export LANGEVIN_ONNXRUNTIME_LIBRARY := $(shell tools/onnxruntime.sh path 2>/dev/null)
 
-# Packages whose tests run under the race detector: those that start goroutines. The others are numerics, which it
-# would only slow down.
+# Packages that start goroutines, whose tests run with the race detector. It would only slow down the others, which are
+# numerics.
 CONCURRENT := /(client|cmd|server|training)(/|$$)
 
 .PHONY: help
@@ -15,15 +15,15 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: onnxruntime
-onnxruntime: ## Fetch the pinned ONNX Runtime library (once; checked against onnxruntime.lock)
+onnxruntime: ## Download the pinned ONNX Runtime library (once; checked against onnxruntime.lock)
 	@tools/onnxruntime.sh
 
 .PHONY: data
-data: ## Obtain MNIST and Fashion-MNIST into data/ (once; checked against datasets.lock)
+data: ## Download MNIST and Fashion-MNIST to data/ (once; checked against datasets.lock)
 	@tools/datasets.sh
 
 .PHONY: onnxruntime-gpu
-onnxruntime-gpu: ## Fetch the pinned ONNX Runtime with its CUDA provider (247 MB; needs Python with pip)
+onnxruntime-gpu: ## Download the pinned ONNX Runtime with its CUDA provider (247 MB; needs Python with pip)
 	@tools/onnxruntime-gpu.sh
 
 .PHONY: build
@@ -35,31 +35,31 @@ demo: onnxruntime build ## Serve the built-in models, sample them, draw out/ring
 	bin/langevin demo --out $(OUT)
 
 .PHONY: train-toy
-train-toy: onnxruntime build ## Train 2gauss and ring from nothing, export them to out/models, draw the figures
+train-toy: onnxruntime build ## Train 2gauss and ring from scratch, export them to out/models, draw the figures
 	bin/langevin train toy-2gauss --overwrite --out $(OUT)
 	bin/langevin train toy-ring --overwrite --out $(OUT)
 
 .PHONY: classifiers
-classifiers: onnxruntime build data ## Train again the classifiers that images are judged by
+classifiers: onnxruntime build data ## Retrain the classifiers that judge images
 	bin/langevin eval classifier mnist --data data/mnist --out training/eval/classifiers/mnist.onnx
 	bin/langevin eval classifier fashion-mnist --data data/fashion-mnist --out training/eval/classifiers/fashion-mnist.onnx
 
 .PHONY: zoo
-zoo: onnxruntime data build ## Train mnist and fashion from nothing into out/models (80 and 40 min on two cores; goes on where it stopped)
+zoo: onnxruntime data build ## Train mnist and fashion from scratch (80 and 40 min on two cores; resumes if stopped)
 	@for model in mnist fashion; do \
 		resume=; [ ! -d $(OUT)/checkpoints/$$model ] || resume=--resume; \
 		bin/langevin train $$model-small $$resume --out $(OUT) || exit 1; \
 	done
 
 .PHONY: reproduce
-reproduce: onnxruntime build ## Repeat the papers' experiments; writes out/report, a page and its numbers
+reproduce: onnxruntime build ## Repeat the papers' experiments; writes a page and its numbers to out/report
 	bin/langevin reproduce --out $(OUT)/report $(REPRODUCEFLAGS)
 
-# Python with PyTorch and onnx (Debian: python3-torch python3-onnx libopenblas0-openmp); none leaves PyTorch out.
+# Python with PyTorch and onnx (Debian: python3-torch python3-onnx libopenblas0-openmp); "none" omits PyTorch.
 TORCH ?= /usr/bin/python3
 
 .PHONY: bench
-bench: onnxruntime build bench/.venv/ready ## Measure Langevin beside PyTorch and Python servers; writes bench/RESULTS.md
+bench: onnxruntime build bench/.venv/ready ## Compare Langevin with PyTorch and Python servers; writes bench/RESULTS.md
 	go run ./bench/networks $(OUT)/bench
 	go build -o bin/compare ./bench/compare
 	bin/compare -networks $(OUT)/bench -torch $(TORCH) $(BENCHFLAGS)
@@ -70,32 +70,32 @@ bench/.venv/ready: bench/requirements.txt
 	@touch $@
 
 .PHONY: test
-test: onnxruntime ## Run every test (race detector wherever goroutines run)
+test: onnxruntime ## Run every test (with the race detector where goroutines run)
 	@status=0; \
 	go test -timeout 5m -race $$(go list ./... | grep -E '$(CONCURRENT)') || status=1; \
 	go test -timeout 5m $$(go list ./... | grep -vE '$(CONCURRENT)') || status=1; \
 	exit $$status
 
 .PHONY: test-web
-test-web: onnxruntime ## Test the page in headless Chromium, pictures in out/page
+test-web: onnxruntime ## Test the page in headless Chromium; writes pictures to out/page
 	@mkdir -p $(OUT)/page
 	go test -count=1 -run TestPage ./server/web -browser -screenshots $(abspath $(OUT))/page
 
-# The device of the GPU targets; DEVICE=cpu is a dry run of all that a CPU can do.
+# The device of the GPU targets. DEVICE=cpu is a dry run of everything that a CPU can do.
 DEVICE ?= cuda
 
 .PHONY: test-gpu
-test-gpu: ## Test on a GPU: scores beside the CPU's, the service, SIGTERM (skips with a reason where there is none)
+test-gpu: ## Test on a GPU: scores compared with the CPU's, the service, SIGTERM (skips with a reason if there is none)
 	go test -count=1 -v -run TestGPU ./server ./cmd/langevin -args -gpu $(DEVICE)
 
 .PHONY: bench-gpu
-bench-gpu: ## Measure a GPU beside PyTorch on it; writes bench/RESULTS-GPU.md (DEVICE=cpu BENCHFLAGS=-quick: a dry run, into out/bench-gpu)
+bench-gpu: ## Compare a GPU with PyTorch on it; writes bench/RESULTS-GPU.md (dry run: DEVICE=cpu BENCHFLAGS=-quick)
 	go run ./bench/networks $(OUT)/bench-gpu ncsnv2
 	go build -o bin/compare ./bench/compare
 	bin/compare -device $(DEVICE) -networks $(OUT)/bench-gpu -torch $(TORCH) $(BENCHFLAGS)
 
 .PHONY: bench-train
-bench-train: onnxruntime data ## Measure training beside PyTorch; writes bench/RESULTS-TRAIN.md (BENCHFLAGS="-quick -out FILE": a dry run)
+bench-train: onnxruntime data ## Compare training with PyTorch; writes bench/RESULTS-TRAIN.md (BENCHFLAGS="-quick -out FILE": dry run)
 	go build -o bin/trainer ./bench/trainer
 	go build -o bin/compare ./bench/compare
 	bin/compare -trainer bin/trainer -networks $(OUT)/bench-train -torch $(TORCH) -out bench/RESULTS-TRAIN.md $(BENCHFLAGS)
@@ -105,7 +105,7 @@ test-triton: onnxruntime build ## Drive the server with the Python clients of Tr
 	@bench/triton/run.sh bin/langevin
 
 .PHONY: test-docs
-test-docs: onnxruntime ## Run every command of docs as it is, trainings too
+test-docs: onnxruntime ## Run every command in docs as it is, including trainings
 	go test -count=1 -timeout 1h -run TestDocs . -docs-slow
 
 .PHONY: check
@@ -126,7 +126,7 @@ check-staticcheck: .tools/staticcheck
 	@.tools/staticcheck ./...
 	@echo "ok  staticcheck"
 
-# The API may grow, but what is at BASE must go on working. Without BASE (a shallow clone) there is nothing to compare.
+# The API may grow, but what exists at BASE must keep working. Without BASE (a shallow clone) nothing is compared.
 BASE ?= $(shell git rev-parse --quiet --verify origin/main >/dev/null && echo origin/main || echo main)
 
 .PHONY: check-proto
@@ -182,9 +182,9 @@ generate: $(GENERATORS) ## Generate Go from proto/, and the table of docs/settin
 	go test -run '^TestSettingsPage$$' . -args -update-settings
 
 .PHONY: tools
-tools: $(GENERATORS) .tools/staticcheck .tools/apidiff .tools/grpcurl ## Build the pinned developer tools into .tools/ (also grpcurl)
+tools: $(GENERATORS) .tools/staticcheck .tools/apidiff .tools/grpcurl ## Build the pinned developer tools, including grpcurl, in .tools/
 
-# protoc-gen-go comes from the protobuf module that Langevin links, so generator and runtime always agree.
+# protoc-gen-go comes from the protobuf module that Langevin links, so the generator always matches the runtime.
 .tools/protoc-gen-go: go.mod
 	go build -o $@ google.golang.org/protobuf/cmd/protoc-gen-go
 
@@ -198,5 +198,5 @@ tools: $(GENERATORS) .tools/staticcheck .tools/apidiff .tools/grpcurl ## Build t
 	@touch $@
 
 .PHONY: clean
-clean: ## Remove what was built and drawn (the library and the tools stay)
+clean: ## Remove build outputs and pictures (the library and the tools stay)
 	rm -rf bin $(OUT)

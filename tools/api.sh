@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compares what the Go packages for users export with what they exported at a commit: names may come, but what is there
-# goes on compiling. Its argument is the commit; .tools/apidiff compares.
+# Compares the exported names of the public Go packages with those at a commit. Names may be added, but programs that
+# compiled then must still compile. The argument is the commit. .tools/apidiff does the comparison.
 set -eu
 
 base=$1
@@ -11,7 +11,7 @@ old=$(mktemp -d)
 trap 'rm -rf "$old"' EXIT
 git -C "$root" archive "$base" | tar -xf - -C "$old"
 
-# Interfaces of generated clients grow with every new method; users call them, so nothing breaks.
+# The interfaces of generated clients grow with every new method. Users only call them, so nothing breaks.
 # `buf breaking` compares the services themselves.
 grown='^- [A-Za-z]+ServiceClient\.[A-Za-z]+: added$'
 

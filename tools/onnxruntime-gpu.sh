@@ -1,10 +1,10 @@
 #!/bin/sh
-# Obtains the ONNX Runtime build with the CUDA provider that onnxruntime.lock pins, into .onnxruntime/<version>-cuda/, and
-# prints the path of the library, for LANGEVIN_ONNXRUNTIME_LIBRARY.
+# Downloads the ONNX Runtime build with the CUDA provider that onnxruntime.lock pins to .onnxruntime/<version>-cuda/.
+# Prints the path of the library, for LANGEVIN_ONNXRUNTIME_LIBRARY.
 #
-# It comes from the Python wheel onnxruntime-gpu, which is downloaded by pip and not installed. Nothing becomes visible
-# before its digest agrees with the lock, and then by one rename. CUDA, cuDNN and the driver come from elsewhere:
-# `langevin doctor --device cuda` says what is missing.
+# The library comes from the Python wheel onnxruntime-gpu, which pip downloads but does not install. It becomes visible
+# only after its digest matches the lock, and then by one rename. CUDA, cuDNN and the driver must be installed
+# separately. `langevin doctor --device cuda` says what is missing.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -49,6 +49,7 @@ if [ ! -f "$library" ]; then
 		            (pathlib.Path(sys.argv[2]) / file).write_bytes(wheel.read(name))
 	PYTHON
 	mv "$scratch/libraries" "$wanted"
-	say "$version for CUDA $(pin linux-amd64.gpu.cuda) and cuDNN $(pin linux-amd64.gpu.cudnn) is now at ${wanted#"$root"/}"
+	needs="CUDA $(pin linux-amd64.gpu.cuda) and cuDNN $(pin linux-amd64.gpu.cudnn)"
+	say "$version for $needs is now at ${wanted#"$root"/}"
 fi
 printf '%s\n' "$library"

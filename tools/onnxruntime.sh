@@ -1,12 +1,12 @@
 #!/bin/sh
-# Obtains the ONNX Runtime library that onnxruntime.lock pins into .onnxruntime/<version>/.
+# Downloads the ONNX Runtime library that onnxruntime.lock pins to .onnxruntime/<version>/.
 #
-#   tools/onnxruntime.sh          fetch it unless it is there
+#   tools/onnxruntime.sh          download it unless it is there
 #   tools/onnxruntime.sh path     print where the library is or will be
 #
-# It comes from the npm package, or without npm from the release archive. Nothing becomes visible before its digest
-# agrees with the lock, and then by one rename, so a run may be interrupted at any point or race with another.
-# Where LANGEVIN_ONNXRUNTIME_LIBRARY names a library, that one is used and nothing is fetched.
+# The library comes from the npm package, or without npm from the release archive. It becomes visible only after its
+# digest matches the lock, and then by one rename. So a run may be interrupted at any point, and two runs may race.
+# If LANGEVIN_ONNXRUNTIME_LIBRARY names a library, the script uses it and downloads nothing.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -49,8 +49,8 @@ sha256() {
 	fi | awk '{ print $1 }'
 }
 
-# verify FILE DIGEST NAME ends the run if FILE is not what was pinned: a wrong file is never passed over for another
-# source, since somebody should look into it.
+# verify FILE DIGEST NAME exits if FILE is not the pinned one. It does not try another source, because somebody should
+# find out why the file is wrong.
 verify() {
 	found=$(sha256 "$1")
 	[ "$found" = "$2" ] || fail "refused $3: its SHA-256 is ${found:-unknown}, onnxruntime.lock says $2"
@@ -63,8 +63,8 @@ extract() {
 	mv "$scratch/unpacked/$2" "$scratch/library"
 }
 
-# from_npm downloads the package without running any script of it. It fails, with a line why, if there is no npm
-# or the package cannot be had.
+# from_npm downloads the package and runs no script of it. It fails with one line if there is no npm or the package
+# cannot be downloaded.
 from_npm() {
 	have npm || {
 		say "npm is not installed"
@@ -84,8 +84,8 @@ from_npm() {
 	verify "$scratch/library" "$(pin "$platform.npm.member.sha256")" "$(pin "$platform.npm.member")"
 }
 
-# from_archive downloads the release archive. It fails, with a line why, if there is no curl or the archive cannot
-# be had.
+# from_archive downloads the release archive. It fails with one line if there is no curl or the archive cannot be
+# downloaded.
 from_archive() {
 	have curl || {
 		say "curl is not installed"
@@ -124,7 +124,8 @@ if [ -f "$chosen" ]; then
 	exit
 fi
 [ "$chosen" = "$wanted" ] ||
-	fail "LANGEVIN_ONNXRUNTIME_LIBRARY names $chosen, which is not there: correct it, or unset it to have the library fetched"
+	fail "LANGEVIN_ONNXRUNTIME_LIBRARY names $chosen, which is not there:" \
+		"correct it, or unset it to download the library"
 
 mkdir -p "$(dirname "$wanted")"
 scratch=$(mktemp -d "$root/.onnxruntime/fetch.XXXXXX")
@@ -134,7 +135,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 from_npm || from_archive ||
-	fail "could not get ONNX Runtime $version: put the library at $(relative "$wanted") yourself, or set LANGEVIN_ONNXRUNTIME_LIBRARY to where it is"
+	fail "could not get ONNX Runtime $version: put the library at $(relative "$wanted") yourself," \
+		"or set LANGEVIN_ONNXRUNTIME_LIBRARY to its path"
 
 chmod 644 "$scratch/library"
 mv -f "$scratch/library" "$wanted"
