@@ -124,8 +124,8 @@ func TestGuideFailure(t *testing.T) {
 	fail := func(context.Context, []float32, []float32, []float32) error { return errBrokenGuide }
 	broken := &countingModel{score: fail}
 	_, err := Run(t.Context(), TwoGaussians(), Request{
-		Plan: short(t, false), Prior: Prior{Kind: PriorNormal, Std: 10}, Dim: 2, N: 1, Guide: &Guide{Model: broken,
-			Weight: 1},
+		Plan: short(t, false), Prior: Prior{Kind: PriorNormal, Std: 10}, Dim: 2, N: 1,
+		Guide: &Guide{Model: broken, Weight: 1},
 	})
 	var failed *GuideError
 	if !errors.As(err, &failed) || failed.Model != Model(broken) || !errors.Is(err, errBrokenGuide) {

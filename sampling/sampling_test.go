@@ -97,8 +97,8 @@ func TestAnnealedLevelVariance(t *testing.T) {
 			want *= math.Pow(1-0.25/1.25, 2)
 		}
 		plan, err := a.Plan()
-		x := mustRun(t, gaussian(1), plan, err, Request{Prior: Prior{Kind: PriorNormal, Std: 3}, Dim: 16, N: 5000,
-			Seed: 2})
+		start := Prior{Kind: PriorNormal, Std: 3}
+		x := mustRun(t, gaussian(1), plan, err, Request{Prior: start, Dim: 16, N: 5000, Seed: 2})
 		if got := variance(x); math.Abs(got-want) > 4*0.005*want {
 			t.Errorf("denoise %v: variance %.4f, want %.4f ± 2 %%", denoise, got, want)
 		}

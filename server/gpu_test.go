@@ -142,8 +142,9 @@ func TestGPUServes(t *testing.T) {
 	}
 	for _, name := range []string{"mlp", "conv", "ring"} {
 		req := order(name, 48)
-		req.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(30),
-			StepSize: proto.Float64(0.001)}}
+		req.Sampler = &langevinv1.SampleRequest_Langevin{
+			Langevin: &langevinv1.Langevin{Steps: proto.Int32(30), StepSize: proto.Float64(0.001)},
+		}
 		alone := r.floats(t, req)
 		again := r.floats(t, req)
 		if len(alone) != len(again) {

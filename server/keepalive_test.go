@@ -47,8 +47,8 @@ func watchHealth(t *testing.T, framer *http2.Framer) {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, field := range [][2]string{
-		{":method", "POST"}, {":scheme", "http"}, {":path", healthv1.Health_Watch_FullMethodName}, {":authority",
-			"test"},
+		{":method", "POST"}, {":scheme", "http"}, {":path", healthv1.Health_Watch_FullMethodName},
+		{":authority", "test"},
 		{"content-type", "application/grpc"}, {"te", "trailers"},
 	} {
 		if err := encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {

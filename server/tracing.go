@@ -16,8 +16,8 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// newTracing returns what sends traces to the collector of c, nil if it names none. Nothing is sent before the first call,
-// and a collector that does not answer costs traces, not calls.
+// newTracing returns a provider that sends traces to the collector of c, or nil if c names none. It sends nothing
+// before the first call. If the collector does not answer, traces are lost but calls are not affected.
 func newTracing(c TracingConfig) (*sdktrace.TracerProvider, error) {
 	if c.Endpoint == "" {
 		return nil, nil
@@ -37,12 +37,14 @@ func newTracing(c TracingConfig) (*sdktrace.TracerProvider, error) {
 	), nil
 }
 
-// traceCalls makes a span of every call but those of probes, in the caller's trace if its metadata names one in W3C form.
+// traceCalls makes a span of every call except probes. If the call's metadata names a trace in W3C form, the span
+// belongs to that trace.
 func traceCalls(provider *sdktrace.TracerProvider) grpc.ServerOption {
+	noProbe := func(info *stats.RPCTagInfo) bool { return !strings.HasPrefix(info.FullMethodName, "/grpc.") }
 	return grpc.StatsHandler(otelgrpc.NewServerHandler(
 		otelgrpc.WithTracerProvider(provider),
 		otelgrpc.WithMeterProvider(metricnoop.NewMeterProvider()),
 		otelgrpc.WithPropagators(propagation.TraceContext{}),
-		otelgrpc.WithFilter(func(info *stats.RPCTagInfo) bool { return !strings.HasPrefix(info.FullMethodName, "/grpc.") }),
+		otelgrpc.WithFilter(noProbe),
 	))
 }

@@ -63,7 +63,7 @@ func main() {
 	flag.StringVar(&s.device, "device", "",
 		"compare this device with PyTorch on it, as make bench-gpu does: cuda, cuda:N, or cpu for a dry run")
 	flag.StringVar(&s.trainer, "trainer", "",
-		"measure training steps by this program, bench/trainer, beside PyTorch, as make bench-train does")
+		"compare the training steps of this program, bench/trainer, with PyTorch's, as make bench-train does")
 	flag.Parse()
 	log.SetFlags(log.Ltime)
 	ort.AddProcessors() // as the program does

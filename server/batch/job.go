@@ -26,8 +26,8 @@ type Job struct {
 	// is closed.
 	Guide *sampling.Guide
 
-	// GuideCost is the time that Guide's model adds to a tick, from [Scheduler.Cost] of its own scheduler. Zero means
-	// unknown.
+	// GuideCost is the time that Guide's model adds to a tick: the [Scheduler.Cost] of the model's scheduler. Zero
+	// means unknown.
 	GuideCost Cost
 
 	// Start, if not nil, holds the states of the N chains after StartStep steps, row-major. The job resumes there. A
