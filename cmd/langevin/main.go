@@ -14,8 +14,8 @@ import (
 
 const unknown = "unknown"
 
-// version is set by the build.
-var version = unknown
+// version is set by make build. Where it is not, [builtFrom] finds out.
+var version string
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand { // before anything that a child should not have

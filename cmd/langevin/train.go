@@ -256,11 +256,11 @@ func describeTraining(now training.Progress, config training.Config) string {
 
 // commit is the source that the model's manifest names; empty if the build does not say.
 func commit() string {
-	if c := newVersionReport().Commit; c != unknown {
-		return c
-	}
-	if version != unknown {
-		return version
+	switch built := newVersionReport(); {
+	case built.Commit != unknown:
+		return built.Commit
+	case built.Version != unknown:
+		return built.Version
 	}
 	return ""
 }

@@ -20,18 +20,34 @@ type versionReport struct {
 }
 
 func newVersionReport() versionReport {
-	r := versionReport{
-		Version: version, Commit: unknown, Go: runtime.Version(),
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
+	}
+	built, commit := builtFrom(version, info)
+	return versionReport{
+		Version: built, Commit: commit, Go: runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH, ONNXRuntime: ort.Version,
 	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				r.Commit = s.Value
-			}
+}
+
+// builtFrom returns the version and the commit of a build, each of them unknown if nothing tells it. The version that
+// the build set comes first. Without one it is the module's, which go install takes from the tag or the commit that it
+// was given, and go build from the checkout. Only a build from a checkout has a commit.
+func builtFrom(set string, info *debug.BuildInfo) (version, commit string) {
+	version, commit = set, unknown
+	if version == "" {
+		version = info.Main.Version
+	}
+	if version == "" || version == "(devel)" {
+		version = unknown
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			commit = s.Value
 		}
 	}
-	return r
+	return version, commit
 }
 
 func (p *program) versionCommand() *cobra.Command {
