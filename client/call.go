@@ -117,7 +117,7 @@ func (s sampleCall) once(ctx context.Context, request *langevinv1.SampleRequest,
 	var order sequence
 	for {
 		response, err := call.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return s.end(order, emit)
 		}
 		if err != nil {

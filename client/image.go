@@ -32,7 +32,8 @@ func (b Batch) image(i int, low, high float64) (image.Image, error) {
 	if !(high > low) || math.IsInf(high-low, 0) {
 		return nil, fmt.Errorf("range is %g to %g: want finite numbers, the smaller first", low, high)
 	}
-	channels, height, width := 1, 0, 0
+	channels := 1
+	var height, width int
 	switch {
 	case len(b.Shape) == 2:
 		height, width = b.Shape[0], b.Shape[1]

@@ -48,7 +48,7 @@ func (s *Stream) Events() iter.Seq2[Event, error] {
 			}
 			return nil
 		})
-		if err == nil || err == errBroken {
+		if err == nil || errors.Is(err, errBroken) {
 			return
 		}
 		s.err = err

@@ -108,12 +108,12 @@ func TestBuckets(t *testing.T) {
 func fakes(t *testing.T, sources map[string]string) (library string) {
 	t.Helper()
 	dir := t.TempDir()
-	real, _, err := FindLibrary("")
+	original, _, err := FindLibrary("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	library = filepath.Join(dir, "libonnxruntime.so.1")
-	copyFile(t, library, real)
+	copyFile(t, library, original)
 	for name, source := range sources {
 		file := filepath.Join(dir, name+".c")
 		if err := os.WriteFile(file, []byte(source), 0o644); err != nil {

@@ -41,7 +41,7 @@ func Inpaint(values []float32, mask []bool, refresh Refresh) (*Known, error) {
 		}
 	}
 	k := &Known{values: make([]float32, len(values)), mask: append([]bool(nil), mask...), refresh: refresh}
-	any := false
+	held := false
 	for i, known := range mask {
 		if !known {
 			continue
@@ -53,10 +53,10 @@ func Inpaint(values []float32, mask []bool, refresh Refresh) (*Known, error) {
 				Want:  "finite numbers where the mask is set",
 			}
 		}
-		any = true
+		held = true
 		k.values[i] = values[i]
 	}
-	if !any {
+	if !held {
 		return nil, &FieldError{Field: "mask", Given: "all unset", Want: "at least one element set"}
 	}
 	return k, nil

@@ -53,7 +53,7 @@ func TestBoxMullerAgainstFloat64(t *testing.T) {
 }
 
 func TestLn(t *testing.T) {
-	for i := uint32(0); i < 1<<22; i++ {
+	for i := range uint32(1 << 22) {
 		x := math.Float32frombits(0x2f000000 + i*69) // 2^-33 up to 1.97
 		want := math.Log(float64(x))
 		if got := float64(ln(x)); math.Abs(got-want) > 2.4e-7*math.Abs(want) {

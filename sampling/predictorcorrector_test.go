@@ -79,6 +79,7 @@ func TestPredictorCorrectorRuns(t *testing.T) {
 // TestPredictorCorrectorWeights draws the two-Gaussian mixture. The prior of VE is wide, because it ignores the mean
 // (3, 3) of the data.
 func TestPredictorCorrectorWeights(t *testing.T) {
+	t.Parallel()
 	m := TwoGaussians()
 	ve := SDE{Process: VE, SigmaMin: 0.01, SigmaMax: 200}
 	for _, p := range []PredictorCorrector{

@@ -136,6 +136,7 @@ func TestConsistentNoise(t *testing.T) {
 // Langevin puts half of the samples in each mode. Annealed Langevin puts nearly the true 0.8 in the first. The expected
 // numbers were computed independently by Monte Carlo. The tolerances are four standard errors of both.
 func TestTwoGaussianWeights(t *testing.T) {
+	t.Parallel()
 	m := TwoGaussians()
 	langevin, err1 := Langevin{Sigma: 1, Steps: 1000, StepSize: 0.05}.Plan()
 	annealed := func(s Schedule, steps int) (Plan, error) {
@@ -331,14 +332,14 @@ func TestBadSettings(t *testing.T) {
 			t.Errorf("prior %+v was accepted", p)
 		}
 	}
-	for name, make := range map[string]func() (Mixture, error){
+	for name, build := range map[string]func() (Mixture, error){
 		"no modes":      func() (Mixture, error) { return Ring(0, 5, 1, nil) },
 		"radius":        func() (Mixture, error) { return Ring(8, nan, 1, nil) },
 		"std":           func() (Mixture, error) { return Ring(8, 5, 0, nil) },
 		"weights count": func() (Mixture, error) { return Ring(8, 5, 1, []float64{1}) },
 		"weights sign":  func() (Mixture, error) { return Ring(2, 5, 1, []float64{1, -1}) },
 	} {
-		if _, err := make(); err == nil {
+		if _, err := build(); err == nil {
 			t.Errorf("ring with bad %s was accepted", name)
 		}
 	}

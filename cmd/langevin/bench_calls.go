@@ -81,7 +81,7 @@ func hash(res *client.Result) (sum [sha256.Size]byte) {
 func outcomeOf(err, cause error) string {
 	var failed *client.Error
 	switch {
-	case cause == errLeft:
+	case errors.Is(cause, errLeft):
 		return outcomeLeft
 	case cause != nil:
 		return outcomeUnfinished

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"image/png"
 	"io"
 	"log/slog"
@@ -509,7 +510,7 @@ func TestModels(t *testing.T) {
 					t.Errorf("%s failed without a reason", m.GetName())
 				}
 			}
-			names = append(names, name+"/"+string('0'+rune(m.GetVersion())))
+			names = append(names, fmt.Sprintf("%s/%d", name, m.GetVersion()))
 		}
 		if token = page.GetNextPageToken(); token == "" {
 			break

@@ -12,8 +12,8 @@ type swarm struct {
 const trailChains = 600
 
 func (s *swarm) draw(a *axes) error {
-	now, radius, opacity := len(s.frames)-1, 0.0, 0.0
-	radius, opacity = dotStyle(len(s.colours))
+	now := len(s.frames) - 1
+	radius, opacity := dotStyle(len(s.colours))
 	for i := 1; i <= now; i++ {
 		fade := 0.6 * opacity * float64(i) / float64(now)
 		for k := range min(len(s.colours), trailChains) {

@@ -82,7 +82,7 @@ func TestSlicedAgreesWithExact(t *testing.T) {
 		mixture sampling.Mixture
 		want    float64
 	}{"2gauss": {sampling.TwoGaussians(), -0.998}, "ring": {ring, -0.693}} {
-		score, clean := exactScore(c.mixture), func(sigma *graph.Node) *graph.Node { return graph.ZerosLike(sigma) }
+		score, clean := exactScore(c.mixture), graph.ZerosLike
 		got := meansOf(t, c.mixture, 20_000, 10, 1,
 			func(x, _, _, sigma *graph.Node) *graph.Node { return esm(score, x, clean(sigma)) },
 			func(x, _, v, sigma *graph.Node) *graph.Node { return ssm(score, x, v, clean(sigma)) },
