@@ -37,5 +37,6 @@ func writeManual(root *cobra.Command, dir string) error {
 		return err
 	}
 	root.DisableAutoGenTag = true // or each page would say what wrote it, and when
-	return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "langevin " + newVersionReport().Version, Manual: "Langevin"}, dir)
+	source := "langevin " + newVersionReport().Version
+	return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: source, Manual: "Langevin"}, dir)
 }
