@@ -41,11 +41,12 @@ train-toy: onnxruntime build ## Train 2gauss and ring from scratch, export them 
 
 .PHONY: classifiers
 classifiers: onnxruntime build data ## Retrain the classifiers that judge images
-	bin/langevin eval classifier mnist --data data/mnist --out training/eval/classifiers/mnist.onnx
-	bin/langevin eval classifier fashion-mnist --data data/fashion-mnist --out training/eval/classifiers/fashion-mnist.onnx
+	@for name in mnist fashion-mnist; do \
+		bin/langevin eval classifier $$name --data data/$$name --out training/eval/classifiers/$$name.onnx || exit 1; \
+	done
 
 .PHONY: zoo
-zoo: onnxruntime data build ## Train mnist and fashion from scratch (80 and 40 min on two cores; resumes if stopped)
+zoo: onnxruntime data build ## Train mnist and fashion from scratch (2 h on two cores; resumes if stopped)
 	@for model in mnist fashion; do \
 		resume=; [ ! -d $(OUT)/checkpoints/$$model ] || resume=--resume; \
 		bin/langevin train $$model-small $$resume --out $(OUT) || exit 1; \
@@ -95,21 +96,25 @@ bench-gpu: ## Compare a GPU with PyTorch on it; writes bench/RESULTS-GPU.md (dry
 	bin/compare -device $(DEVICE) -networks $(OUT)/bench-gpu -torch $(TORCH) $(BENCHFLAGS)
 
 .PHONY: bench-train
-bench-train: onnxruntime data ## Compare training with PyTorch; writes bench/RESULTS-TRAIN.md (BENCHFLAGS="-quick -out FILE": dry run)
+bench-train: onnxruntime data ## Compare training with PyTorch (dry run: BENCHFLAGS="-quick -out FILE")
 	go build -o bin/trainer ./bench/trainer
 	go build -o bin/compare ./bench/compare
-	bin/compare -trainer bin/trainer -networks $(OUT)/bench-train -torch $(TORCH) -out bench/RESULTS-TRAIN.md $(BENCHFLAGS)
+	bin/compare -trainer bin/trainer -networks $(OUT)/bench-train -torch $(TORCH) \
+		-out bench/RESULTS-TRAIN.md $(BENCHFLAGS)
 
 .PHONY: test-triton
-test-triton: onnxruntime build ## Drive the server with the Python clients of Triton and KServe (from PyPI; not part of make test)
+test-triton: onnxruntime build ## Drive the server with the Python clients of Triton and KServe (from PyPI)
 	@bench/triton/run.sh bin/langevin
 
 .PHONY: test-docs
 test-docs: onnxruntime ## Run every command in docs as it is, including trainings
 	go test -count=1 -timeout 1h -run TestDocs . -docs-slow
 
+CHECKS := check-format check-vet check-lint check-proto check-api check-generated check-modules check-shell \
+	check-commits check-layout
+
 .PHONY: check
-check: check-format check-vet check-staticcheck check-proto check-api check-generated check-modules check-shell check-layout ## Check format, vet, staticcheck, APIs, generated code, modules, scripts, layout
+check: $(CHECKS) ## Check format, vet, lint, APIs, generated code, modules, scripts, commits, layout
 
 .PHONY: check-format
 check-format:
@@ -121,10 +126,10 @@ check-vet:
 	@go vet ./...
 	@echo "ok  go vet"
 
-.PHONY: check-staticcheck
-check-staticcheck: .tools/staticcheck
-	@.tools/staticcheck ./...
-	@echo "ok  staticcheck"
+.PHONY: check-lint
+check-lint: .tools/golangci-lint
+	@.tools/golangci-lint run ./...
+	@echo "ok  golangci-lint"
 
 # The API may grow, but what exists at BASE must keep working. Without BASE (a shallow clone) nothing is compared.
 BASE ?= $(shell git rev-parse --quiet --verify origin/main >/dev/null && echo origin/main || echo main)
@@ -134,7 +139,8 @@ check-proto: .tools/buf
 	@.tools/buf lint
 	@echo "ok  buf lint"
 	@if git rev-parse --quiet --verify $(BASE):buf.yaml >/dev/null; then \
-		git archive $(BASE) $$(git ls-tree --name-only $(BASE) buf.yaml proto third_party) | .tools/buf breaking proto --against -#format=tar,subdir=proto && \
+		git archive $(BASE) $$(git ls-tree --name-only $(BASE) buf.yaml proto third_party) | \
+			.tools/buf breaking proto --against -#format=tar,subdir=proto && \
 		echo "ok  buf breaking, against $(BASE)"; \
 	else \
 		echo "--  buf breaking: no API at $(BASE)"; \
@@ -153,7 +159,9 @@ GENERATORS := .tools/buf .tools/protoc-gen-go .tools/protoc-gen-go-grpc
 .PHONY: check-generated
 check-generated: $(GENERATORS)
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && .tools/buf generate --output "$$fresh" && \
-	sums() { (cd "$$1" && find proto server docs client -name '*.pb.go' -o -name '*.gen.go' -o -name api.md -o -name samplers.md | sort | xargs cksum); } && \
+	generated() { find proto server docs client -name '*.pb.go' -o -name '*.gen.go' \
+		-o -name api.md -o -name samplers.md; } && \
+	sums() { (cd "$$1" && generated | sort | xargs cksum); } && \
 	[ "$$(sums "$$fresh")" = "$$(sums .)" ] || { echo "generated code is stale: run make generate"; exit 1; }
 	@echo "ok  generated code"
 
@@ -162,15 +170,23 @@ check-modules:
 	@go mod tidy -diff >/dev/null || { echo "go.mod is not tidy: run go mod tidy"; exit 1; }
 	@echo "ok  go mod tidy"
 
+POSIX_SCRIPTS := $(wildcard tools/*.sh)
+BASH_SCRIPTS  := .ci/run bench/triton/run.sh
+
 .PHONY: check-shell
 check-shell:
-	@sh -n tools/onnxruntime.sh
-	@sh -n tools/onnxruntime-gpu.sh
-	@sh -n tools/datasets.sh
-	@sh -n tools/api.sh
-	@bash -n .ci/run bench/triton/run.sh
-	@if command -v shellcheck >/dev/null; then shellcheck tools/onnxruntime.sh tools/onnxruntime-gpu.sh tools/datasets.sh tools/api.sh .ci/run bench/triton/run.sh; fi
+	@for script in $(POSIX_SCRIPTS); do sh -n $$script || exit 1; done
+	@for script in $(BASH_SCRIPTS); do bash -n $$script || exit 1; done
+	@if command -v shellcheck >/dev/null; then shellcheck $(POSIX_SCRIPTS) $(BASH_SCRIPTS); fi
 	@echo "ok  shell scripts"
+
+.PHONY: check-commits
+check-commits:
+	@if git rev-parse --quiet --verify "$(BASE)^{commit}" >/dev/null; then \
+		tools/commits.sh $(BASE) && echo "ok  messages of commits, since $(BASE)"; \
+	else \
+		echo "--  messages of commits: no $(BASE) here"; \
+	fi
 
 .PHONY: check-layout
 check-layout:
@@ -182,7 +198,7 @@ generate: $(GENERATORS) ## Generate Go from proto/, and the table of docs/settin
 	go test -run '^TestSettingsPage$$' . -args -update-settings
 
 .PHONY: tools
-tools: $(GENERATORS) .tools/staticcheck .tools/apidiff .tools/grpcurl ## Build the pinned developer tools, including grpcurl, in .tools/
+tools: $(GENERATORS) .tools/golangci-lint .tools/apidiff .tools/grpcurl ## Build the pinned developer tools in .tools/
 
 # protoc-gen-go comes from the protobuf module that Langevin links, so the generator always matches the runtime.
 .tools/protoc-gen-go: go.mod
@@ -192,7 +208,7 @@ tools: $(GENERATORS) .tools/staticcheck .tools/apidiff .tools/grpcurl ## Build t
 .tools/grpcurl: PACKAGE := github.com/fullstorydev/grpcurl/cmd/grpcurl
 .tools/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
 .tools/apidiff: PACKAGE := golang.org/x/exp/cmd/apidiff
-.tools/staticcheck: PACKAGE := honnef.co/go/tools/cmd/staticcheck
+.tools/golangci-lint: PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 .tools/%: tools/go.mod tools/go.sum
 	cd tools && go build -o ../$@ $(PACKAGE)
 	@touch $@
