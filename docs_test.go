@@ -28,8 +28,8 @@ var runDocuments = []string{
 	"tutorial.md", "data.md", "operations.md", "model-file.md", "security.md", "import.md", "oip.md",
 }
 
-// needs are programs that not every machine has: by the word of a block the command that tells whether one is there, and
-// the folders, beside PATH, where it may be.
+// needs are programs that not every machine has: by the word of a block the command that tells whether one is there,
+// and the folders, beside PATH, where it may be.
 var needs = map[string]struct {
 	probe   string
 	folders []string
@@ -82,7 +82,8 @@ func TestDocs(t *testing.T) {
 		t.Skip("the documents call the server with curl, which is not here")
 	}
 	binary := filepath.Join(t.TempDir(), "langevin")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/langevin").CombinedOutput(); err != nil {
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/langevin")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	for _, name := range runDocuments {
@@ -216,8 +217,8 @@ func (w *workplace) command(ctx context.Context, text string) *exec.Cmd {
 	c := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", text)
 	c.Dir = w.dir
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c.Env = append(os.Environ(), "LANGEVIN_LISTEN=localhost:"+w.port("50051"), "LANGEVIN_HTTP_LISTEN=localhost:"+w.port("8080"),
-		"LANGEVIN_SERVER=localhost:"+w.port("50051"))
+	c.Env = append(os.Environ(), "LANGEVIN_LISTEN=localhost:"+w.port("50051"),
+		"LANGEVIN_HTTP_LISTEN=localhost:"+w.port("8080"), "LANGEVIN_SERVER=localhost:"+w.port("50051"))
 	if w.path != "" {
 		c.Env = append(c.Env, "PATH="+w.path+string(os.PathListSeparator)+os.Getenv("PATH"))
 	}
@@ -275,7 +276,9 @@ func (w *workplace) start(block fenced) {
 
 // healthy asks the server, which may speak HTTP or HTTPS.
 func (w *workplace) healthy() bool {
-	strangers := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	strangers := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true,
+	}}
 	for _, scheme := range []string{"http", "https"} {
 		resp, err := strangers.Get(fmt.Sprintf("%s://localhost:%s/healthz", scheme, w.port("8080")))
 		if err != nil {
@@ -289,6 +292,11 @@ func (w *workplace) healthy() bool {
 	return false
 }
 
+// rootDocuments are those outside of docs whose links are followed.
+var rootDocuments = []string{
+	"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASE.md", "SECURITY.md", ".github/pull_request_template.md",
+}
+
 // TestDocsLinks: every link from one document to another leads somewhere.
 func TestDocsLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:\s]+)(#[^)\s]*)?\)`)
@@ -296,7 +304,7 @@ func TestDocsLinks(t *testing.T) {
 	if err != nil || len(documents) == 0 {
 		t.Fatalf("%v: no documents", err)
 	}
-	for _, name := range append(documents, "README.md", "CONTRIBUTING.md") {
+	for _, name := range append(documents, rootDocuments...) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

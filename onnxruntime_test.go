@@ -35,7 +35,8 @@ func newCheckout(t *testing.T) checkout {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(c.root, "tools", "onnxruntime.sh"), script)
-	for _, name := range strings.Fields("sh awk sed head tar gzip mktemp mkdir dirname basename uname rm mv cp chmod sha256sum shasum perl") {
+	const needed = "sh awk sed head tar gzip mktemp mkdir dirname basename uname rm mv cp chmod sha256sum shasum perl"
+	for _, name := range strings.Fields(needed) {
 		if path, err := exec.LookPath(name); err == nil {
 			if err := os.Symlink(path, filepath.Join(c.bin, name)); err != nil {
 				t.Fatal(err)
@@ -111,8 +112,10 @@ func TestFetchONNXRuntime(t *testing.T) {
 			[]string{"npm"}, "refused npm package ort-node@9.9.9: its SHA-256 is"},
 		{"another library", func(_ *testing.T, c checkout) { c.lock[platform+".npm.member.sha256"] = wrong },
 			[]string{"npm"}, "refused package/lib.so: its SHA-256 is"},
-		{"another archive", func(t *testing.T, c checkout) { uninstall(t, c, "npm"); c.lock[platform+".archive.sha256"] = wrong },
-			[]string{"curl"}, "refused https://example.com/ort-9.9.9.tgz: its SHA-256 is"},
+		{"another archive", func(t *testing.T, c checkout) {
+			uninstall(t, c, "npm")
+			c.lock[platform+".archive.sha256"] = wrong
+		}, []string{"curl"}, "refused https://example.com/ort-9.9.9.tgz: its SHA-256 is"},
 		{"no such member", func(_ *testing.T, c checkout) { c.lock[platform+".npm.member"] = "package/gone.so" },
 			[]string{"npm"}, "no package/gone.so in ort-node-9.9.9.tgz"},
 		{"another platform", func(_ *testing.T, c checkout) { delete(c.lock, platform+".library") },
@@ -154,7 +157,8 @@ func TestOwnONNXRuntime(t *testing.T) {
 	c := newCheckout(t)
 	own := filepath.Join(t.TempDir(), "own.so")
 	variable := "LANGEVIN_ONNXRUNTIME_LIBRARY=" + own
-	if said, calls, err := c.run(t, variable); err == nil || len(calls) > 0 || !strings.Contains(said, own+", which is not there") {
+	said, calls, err := c.run(t, variable)
+	if err == nil || len(calls) > 0 || !strings.Contains(said, own+", which is not there") {
 		t.Errorf("named a library that is not there: called %v, error %v and said\n%s", calls, err, said)
 	}
 	write(t, own, []byte(libraryText))
@@ -178,7 +182,8 @@ func TestONNXRuntimeLock(t *testing.T) {
 		wanted = append(wanted, "linux-amd64.gpu."+key)
 	}
 	for _, platform := range []string{"linux-amd64", "linux-arm64", "darwin-arm64"} {
-		for _, key := range strings.Fields("library npm.member npm.member.sha256 archive.url archive.bytes archive.sha256 archive.member") {
+		const keys = "library npm.member npm.member.sha256 archive.url archive.bytes archive.sha256 archive.member"
+		for _, key := range strings.Fields(keys) {
 			wanted = append(wanted, platform+"."+key)
 		}
 	}
@@ -189,7 +194,8 @@ func TestONNXRuntimeLock(t *testing.T) {
 		if strings.HasSuffix(key, "sha256") && !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(values[key]) {
 			t.Errorf("%s = %s: want 64 hexadecimal digits", key, values[key])
 		}
-		if strings.Contains(key, ".archive.") && strings.Contains(values[key], "onnxruntime-") && !strings.Contains(values[key], values["version"]) {
+		named := strings.Contains(key, ".archive.") && strings.Contains(values[key], "onnxruntime-")
+		if named && !strings.Contains(values[key], values["version"]) {
 			t.Errorf("%s = %s: not version %s", key, values[key], values["version"])
 		}
 	}
@@ -202,7 +208,8 @@ func TestONNXRuntimeLock(t *testing.T) {
 func leftovers(t *testing.T, c checkout) []string {
 	t.Helper()
 	var left []string
-	err := filepath.WalkDir(filepath.Join(c.root, ".onnxruntime"), func(path string, entry os.DirEntry, err error) error {
+	folder := filepath.Join(c.root, ".onnxruntime")
+	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
 		if entry != nil && !entry.IsDir() && path != c.library() || strings.Contains(filepath.Base(path), "fetch.") {
 			left = append(left, path)
 		}

@@ -20,7 +20,9 @@ fail() {
 pin() { awk -v key="$1" '$1 == key && $2 == "=" { print $3 }' "$lock"; }
 
 # files NAME prints the names of a dataset's files.
-files() { awk -v name="$1." 'index($1, name) == 1 && $1 ~ /-ubyte(\.gz)?$/ { print substr($1, length(name) + 1) }' "$lock"; }
+files() {
+	awk -v name="$1." 'index($1, name) == 1 && $1 ~ /-ubyte(\.gz)?$/ { print substr($1, length(name) + 1) }' "$lock"
+}
 
 sha256() {
 	if command -v sha256sum >/dev/null 2>&1; then

@@ -45,7 +45,8 @@ if [ ! -f "$library" ]; then
 		with zipfile.ZipFile(sys.argv[1]) as wheel:
 		    for name in wheel.namelist():
 		        file = pathlib.PurePosixPath(name).name
-		        if file.startswith("libonnxruntime.so") or file.startswith("libonnxruntime_providers_") and "tensorrt" not in file:
+		        is_provider = file.startswith("libonnxruntime_providers_") and "tensorrt" not in file
+		        if file.startswith("libonnxruntime.so") or is_provider:
 		            (pathlib.Path(sys.argv[2]) / file).write_bytes(wheel.read(name))
 	PYTHON
 	mv "$scratch/libraries" "$wanted"
