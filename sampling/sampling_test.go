@@ -371,7 +371,6 @@ func TestSchedules(t *testing.T) {
 	if karras.Last() != 0.002 || karras.Nearest(1e9) != 0 || linear.Nearest(2.1) != 2 {
 		t.Error("wrong end, or wrong nearest level")
 	}
-
 }
 
 // TestMixtureScore compares the score with finite differences of the log density, and the integral of the density with

@@ -103,28 +103,28 @@ func (r *results) writeDraws(p *page) {
 
 // beside returns a peer's rate at its better number of threads, and how much longer the peer takes than we do, or 0 if
 // it was omitted.
-func (e drawResult) beside(peer string) (text string, ratio float64) {
+func (r drawResult) beside(peer string) (text string, ratio float64) {
 	var names []string
 	for _, t := range threads() {
 		names = append(names, sideName(peer, t))
 	}
-	name, best := fastest(e.seen, names)
+	name, best := fastest(r.seen, names)
 	if best == nil {
 		return "not run", 0
 	}
 	_, with, _ := strings.Cut(name, ", ")
-	return fmt.Sprintf("%s (%s)", number(float64(e.chains)/best.median()), with), best.median() / e.seen[ours].median()
+	return fmt.Sprintf("%s (%s)", number(float64(r.chains)/best.median()), with), best.median() / r.seen[ours].median()
 }
 
 // fractions returns our part of the machine's rate, on all cores and on one, with the target for all cores.
-func (e drawResult) fractions() []string {
-	if e.fraction == 0 {
+func (r drawResult) fractions() []string {
+	if r.fraction == 0 {
 		return []string{"", "", "", ""}
 	}
-	rate := e.flops / e.seen[ours].median()
+	rate := r.flops / r.seen[ours].median()
 	t := threads()
-	all := rate / e.productRate(t[len(t)-1])
-	return []string{percent(all), percent(rate / e.productRate(1)), percent(e.fraction), met(all >= e.fraction, true)}
+	all := rate / r.productRate(t[len(t)-1])
+	return []string{percent(all), percent(rate / r.productRate(1)), percent(r.fraction), met(all >= r.fraction, true)}
 }
 
 func (r *results) productRates() string {

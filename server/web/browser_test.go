@@ -97,7 +97,7 @@ func (b browser) waitFor(expression string) {
 // picture keeps what the window shows.
 func (b browser) picture(name string) {
 	b.t.Helper()
-	b.keep(name, func(data *[]byte) chromedp.Action { return chromedp.CaptureScreenshot(data) })
+	b.keep(name, chromedp.CaptureScreenshot)
 }
 
 // pictureOf keeps the whole of one element, also where it does not fit the window.

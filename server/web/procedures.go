@@ -85,8 +85,8 @@ func (p *procedures) unpack(r *http.Request) error {
 func connectError(err error) *connect.Error {
 	s := status.Convert(err)
 	failed := connect.NewError(connect.Code(s.Code()), errors.New(s.Message()))
-	for _, any := range s.Proto().GetDetails() {
-		if detail, err := connect.NewErrorDetail(any); err == nil { // it is packed already
+	for _, packed := range s.Proto().GetDetails() {
+		if detail, err := connect.NewErrorDetail(packed); err == nil {
 			failed.AddDetail(detail)
 		}
 	}

@@ -59,15 +59,15 @@ func listPictures(dir string) (*listing, error) {
 
 // walk reads a folder, which may be a link itself.
 func (l *listing) walk(dir string) error {
-	real, err := filepath.EvalSymlinks(dir)
+	target, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return err
 	}
-	if l.visited[real] {
+	if l.visited[target] {
 		l.repeated = append(l.repeated, dir)
 		return nil
 	}
-	l.visited[real] = true
+	l.visited[target] = true
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
