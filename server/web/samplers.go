@@ -38,6 +38,7 @@ type settingJSON struct {
 	Field        string     `json:"field"`
 	Flag         string     `json:"flag"`
 	Go           string     `json:"go"`
+	GoPointer    bool       `json:"go_pointer,omitempty"`
 	Label        string     `json:"label"`
 	Help         string     `json:"help"`
 	Type         string     `json:"type"`
@@ -75,7 +76,7 @@ func samplerOf(d langevinv1.SamplerDescription) samplerJSON {
 
 func settingOf(s langevinv1.SettingDescription) settingJSON {
 	j := settingJSON{
-		Key: s.Key(), Field: s.Field(), Flag: s.FlagName(), Go: s.GoName(), Label: s.GetLabel(), Help: s.GetHelp(),
+		Key: s.Key(), Field: s.Field(), Flag: s.FlagName(), Go: s.GoName(), GoPointer: s.IsGoPointer(), Label: s.GetLabel(), Help: s.GetHelp(),
 		Type: string(s.Type()), Allowed: s.Allowed(), Default: s.GetDefault(), ModelDefault: s.GetModelDefault(),
 		Excludes: s.GetExcludes(), Usual: s.GetUsual(),
 	}

@@ -78,6 +78,8 @@ func settings(m *protogen.Message, parent *protogen.Field) []setting {
 	for _, f := range m.Fields {
 		option, _ := proto.GetExtension(f.Desc.Options(), langevinv1.E_Setting).(*langevinv1.Setting)
 		switch {
+		case option != nil && parent != nil && langevinv1.IsGoPointer(f.Desc):
+			panic("a setting in a message within a sampler's cannot be a pointer yet: " + string(f.Desc.FullName()))
 		case option != nil:
 			all = append(all, setting{f, option, parent})
 		case f.Message != nil:

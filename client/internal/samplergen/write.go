@@ -20,7 +20,7 @@ func (w writer) sampler(k sampler) {
 	w.P("type ", k.message.GoIdent.GoName, " struct {")
 	for _, s := range k.settings {
 		w.comment(strings.TrimSuffix(string(s.field.Comments.Leading), "\n"), k)
-		if s.field.Desc.Kind() == protoreflect.BoolKind {
+		if langevinv1.IsGoPointer(s.field.Desc) {
 			w.P("// Nil means the default.")
 		}
 		w.P(s.goName(), " ", goType(s))
@@ -53,7 +53,7 @@ func (w writer) toWire(k sampler) {
 func (w writer) wireValue(k sampler, s setting) string {
 	value := "s." + s.goName()
 	switch {
-	case s.field.Desc.IsList() || s.field.Desc.Kind() == protoreflect.BoolKind:
+	case s.field.Desc.IsList() || langevinv1.IsGoPointer(s.field.Desc):
 		return value
 	case s.field.Enum != nil:
 		return fmt.Sprintf("choose[%s](&c, %q, %s(), %s)",
@@ -85,7 +85,7 @@ func readValue(s setting) string {
 		get = holder + ".Get" + s.field.GoName + "()"
 	}
 	switch {
-	case s.field.Desc.Kind() == protoreflect.BoolKind:
+	case langevinv1.IsGoPointer(s.field.Desc):
 		return holder + "." + s.field.GoName
 	case s.field.Enum != nil:
 		return fmt.Sprintf("word(%s(), %s)", wordsName(s.field.Enum), get)
@@ -155,6 +155,8 @@ func goType(s setting) string {
 		return s.field.Enum.GoIdent.GoName
 	case s.field.Desc.Kind() == protoreflect.Int32Kind:
 		return "int"
+	case langevinv1.IsGoPointer(s.field.Desc):
+		return "*float64"
 	}
 	return "float64"
 }

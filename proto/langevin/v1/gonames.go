@@ -13,6 +13,21 @@ func (d SamplerDescription) GoName() string { return string(d.message.Descriptor
 // GoName is the name of the setting's field in the Go client: "StepLR".
 func (s SettingDescription) GoName() string { return GoSpelling(s.Key()) }
 
+// IsGoPointer reports whether the setting's field in the Go client is a pointer, nil for the default.
+func (s SettingDescription) IsGoPointer() bool { return IsGoPointer(s.leaf()) }
+
+// IsGoPointer reports whether the Go client has a pointer for a field of a sampler, because the zero value, which
+// otherwise means the default, is one of the values: switches, and numbers that may be 0.
+func IsGoPointer(field protoreflect.FieldDescriptor) bool {
+	switch field.Kind() {
+	case protoreflect.BoolKind:
+		return true
+	case protoreflect.DoubleKind:
+		return !field.IsList() && boundsOf(field).allow(0)
+	}
+	return false
+}
+
 // GoSpelling writes a name of the API as Go does: "StepLR" for "step_lr".
 func GoSpelling(name string) string {
 	parts := strings.Split(name, "_")

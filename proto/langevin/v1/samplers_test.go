@@ -213,6 +213,10 @@ func TestGoNames(t *testing.T) {
 			t.Errorf("the Go name is %s: want %s", got, want)
 		}
 	}
+	denoise, _ := pc.Setting("denoise")
+	if !denoise.IsGoPointer() || times.IsGoPointer() || corrector.IsGoPointer() {
+		t.Error("want a pointer for denoise, and none for times and corrector")
+	}
 	if corrector.EnumValue("other") != nil {
 		t.Error("an unknown word has a value")
 	}

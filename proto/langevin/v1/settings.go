@@ -284,10 +284,12 @@ type bounds struct {
 	above, least, below float64
 }
 
-// bounds reads the rules of protovalidate.
-func (s SettingDescription) bounds() bounds {
+func (s SettingDescription) bounds() bounds { return boundsOf(s.leaf()) }
+
+// boundsOf reads the rules of protovalidate.
+func boundsOf(field protoreflect.FieldDescriptor) bounds {
 	b := bounds{above: math.Inf(-1), least: math.Inf(-1), below: math.Inf(1)}
-	rules, _ := proto.GetExtension(s.leaf().Options(), validate.E_Field).(*validate.FieldRules)
+	rules, _ := proto.GetExtension(field.Options(), validate.E_Field).(*validate.FieldRules)
 	switch r := rules.GetType().(type) {
 	case *validate.FieldRules_Int32:
 		b.least = float64(r.Int32.GetGte())

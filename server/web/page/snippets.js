@@ -61,7 +61,7 @@ fmt.Println(res.N, "samples, the first", res.Row(0))`;
 };
 
 // goValue is the value of a setting in Go.
-function goValue({ type, words }, text) {
+function goValue({ type, words, go_pointer: pointer }, text) {
   switch (type) {
     case "numbers":
       return `[]float64{${text.split(",").map(Number).join(", ")}}`;
@@ -70,7 +70,7 @@ function goValue({ type, words }, text) {
     case "word":
       return `client.${words.find(({ word }) => word === text).go}`;
     default:
-      return String(Number(text));
+      return pointer ? `new(float64(${Number(text)}))` : String(Number(text));
   }
 }
 
