@@ -108,6 +108,33 @@ func planFlow(
 	return plan, flow.Prior()
 }
 
+func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) (sampling.Plan, sampling.Prior) {
+	sigmas, steps := in.GetSigmas(), int(in.GetSteps())
+	if steps < 2 || steps > maxSteps/2 {
+		bad.add("steps", steps, "2 to %d, two evaluations each (limits.max_steps)", maxSteps/2)
+		return nil, sampling.Prior{}
+	}
+	if len(sigmas) == 0 {
+		sigmas = karrasSigmas(m, steps, bad)
+	}
+	in.Sigmas, in.Steps = sigmas, nil
+	e := sampling.EDM{
+		Schedule: scheduleOf(sigmas, bad), Churn: in.GetChurn(), ChurnMin: in.GetChurnMin(), ChurnMax: in.GetChurnMax(),
+		Noise: in.GetNoise(), Denoise: in.GetDenoise(),
+	}
+	if len(sigmas) > maxSteps/2 {
+		bad.add("sigmas", len(sigmas), "at most %d, two evaluations each (limits.max_steps)", maxSteps/2)
+	}
+	if len(*bad) > 0 {
+		return nil, sampling.Prior{}
+	}
+	plan, err := e.Plan()
+	if bad.join("", err); err != nil {
+		return nil, sampling.Prior{}
+	}
+	return plan, e.Prior()
+}
+
 // karrasSigmas are the given number of sigmas from the model's largest to its smallest.
 func karrasSigmas(m models.Manifest, levels int, bad *invalid) []float64 {
 	schedule, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], levels, karrasRho)

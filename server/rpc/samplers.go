@@ -29,6 +29,7 @@ func kinds() map[string]kind {
 		"langevin":            kindOf(completeLangevin, planLangevin),
 		"predictor_corrector": kindOf(completePredictorCorrector, planPredictorCorrector),
 		"probability_flow":    kindOf(valuesOnly, planFlow),
+		"edm":                 kindOf(valuesOnly, planEDM),
 	}
 }
 

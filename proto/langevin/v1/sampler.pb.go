@@ -686,6 +686,110 @@ func (x *ProbabilityFlow) GetDenoise() bool {
 	return false
 }
 
+// EDM runs the stochastic sampler of Karras et al. (2022, algorithm 2): before each step it adds noise that raises sigma
+// to sigma + gamma sigma, gamma being churn over the number of steps and at most sqrt(2) - 1, and then takes one step of
+// Heun's rule along the probability flow. Chains start from N(0, sigma_max^2), with the noise of the first step added.
+type EDM struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps sigmas from the model's
+	// largest to its smallest, spaced as in Karras et al. (2022, equation 5) with rho = 7.
+	Sigmas []float64 `protobuf:"fixed64,1,rep,packed,name=sigmas,proto3" json:"sigmas,omitempty"`
+	// Sigmas of the default spacing, at least 2. The default is 18.
+	Steps *int32 `protobuf:"varint,2,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
+	// How much noise is added over all steps; finite, at least 0. Without noise this is the probability flow. The default
+	// is 40.
+	Churn *float64 `protobuf:"fixed64,3,opt,name=churn,proto3,oneof" json:"churn,omitempty"`
+	// Noise is added at sigmas from here; finite, at least 0. The default is 0.05.
+	ChurnMin *float64 `protobuf:"fixed64,4,opt,name=churn_min,json=churnMin,proto3,oneof" json:"churn_min,omitempty"`
+	// Noise is added at sigmas up to here; finite, above churn_min. The default is 50.
+	ChurnMax *float64 `protobuf:"fixed64,5,opt,name=churn_max,json=churnMax,proto3,oneof" json:"churn_max,omitempty"`
+	// The factor of the standard deviation of the noise that is added; finite, above 0. The default is 1.003.
+	Noise *float64 `protobuf:"fixed64,6,opt,name=noise,proto3,oneof" json:"noise,omitempty"`
+	// End with the step to sigma = 0, one more evaluation. The default is true.
+	Denoise       *bool `protobuf:"varint,7,opt,name=denoise,proto3,oneof" json:"denoise,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EDM) Reset() {
+	*x = EDM{}
+	mi := &file_langevin_v1_sampler_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EDM) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EDM) ProtoMessage() {}
+
+func (x *EDM) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampler_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EDM.ProtoReflect.Descriptor instead.
+func (*EDM) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampler_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *EDM) GetSigmas() []float64 {
+	if x != nil {
+		return x.Sigmas
+	}
+	return nil
+}
+
+func (x *EDM) GetSteps() int32 {
+	if x != nil && x.Steps != nil {
+		return *x.Steps
+	}
+	return 0
+}
+
+func (x *EDM) GetChurn() float64 {
+	if x != nil && x.Churn != nil {
+		return *x.Churn
+	}
+	return 0
+}
+
+func (x *EDM) GetChurnMin() float64 {
+	if x != nil && x.ChurnMin != nil {
+		return *x.ChurnMin
+	}
+	return 0
+}
+
+func (x *EDM) GetChurnMax() float64 {
+	if x != nil && x.ChurnMax != nil {
+		return *x.ChurnMax
+	}
+	return 0
+}
+
+func (x *EDM) GetNoise() float64 {
+	if x != nil && x.Noise != nil {
+		return *x.Noise
+	}
+	return 0
+}
+
+func (x *EDM) GetDenoise() bool {
+	if x != nil && x.Denoise != nil {
+		return *x.Denoise
+	}
+	return false
+}
+
 var File_langevin_v1_sampler_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampler_proto_rawDesc = "" +
@@ -767,6 +871,24 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\x04flow\x12\x10Probability flow\x1amAn ordinary differential equation carries each chain from noise to data; the only noise is the initial state.\"mThe fewest evaluations: 20 to 60 are enough for most models. Errors of the network are not repaired by noise.*$Song et al. 2021, Karras et al. 2022B\b\n" +
 	"\x06_stepsB\n" +
 	"\n" +
+	"\b_denoise\"\xa1\b\n" +
+	"\x03EDM\x12}\n" +
+	"\x06sigmas\x18\x01 \x03(\x01Be\xbaH\x19\xd8\x01\x01\x92\x01\x13\b\x02\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18E\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\x0ethose of stepsR\x06sigmas\x12o\n" +
+	"\x05steps\x18\x02 \x01(\x05BT\xbaH\x04\x1a\x02(\x02\xaa\xee\x18I\x12\tedm-steps\x1a\x05Steps\"'sigmas, spaced as in Karras et al. 2022*\x0218B\x06sigmasH\x01H\x00R\x05steps\x88\x01\x01\x12d\n" +
+	"\x05churn\x18\x03 \x01(\x01BI\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x185\x1a\x05Churn\"&how much noise is added over all steps*\x0240H\x01H\x01R\x05churn\x88\x01\x01\x12s\n" +
+	"\tchurn_min\x18\x04 \x01(\x01BQ\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18=\x1a\rChurn from σ\"&smallest sigma at which noise is added*\x040.05H\x02R\bchurnMin\x88\x01\x01\x12n\n" +
+	"\tchurn_max\x18\x05 \x01(\x01BL\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x188\x1a\vChurn to σ\"%largest sigma at which noise is added*\x0250H\x03R\bchurnMax\x88\x01\x01\x12s\n" +
+	"\x05noise\x18\x06 \x01(\x01BX\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18D\x1a\fNoise factor\"-factor of the standard deviation of the noise*\x051.003H\x04R\x05noise\x88\x01\x01\x12P\n" +
+	"\adenoise\x18\a \x01(\bB1\xaa\xee\x18-\x1a\aDenoise\"\x1cend with the step to sigma 0*\x04trueH\x05R\adenoise\x88\x01\x01:\xd1\x01\xaa\xee\x18\xcc\x01\n" +
+	"\x03edm\x12\x03EDM\x1aGThe probability flow by Heun's rule, with noise added before each step.\"cBetween the flow and annealed Langevin: the noise repairs errors of the network at few evaluations.*\x12Karras et al. 2022B\b\n" +
+	"\x06_stepsB\b\n" +
+	"\x06_churnB\f\n" +
+	"\n" +
+	"_churn_minB\f\n" +
+	"\n" +
+	"_churn_maxB\b\n" +
+	"\x06_noiseB\n" +
+	"\n" +
 	"\b_denoise*V\n" +
 	"\aProcess\x12\x17\n" +
 	"\x13PROCESS_UNSPECIFIED\x10\x00\x12\x0e\n" +
@@ -811,7 +933,7 @@ func file_langevin_v1_sampler_proto_rawDescGZIP() []byte {
 }
 
 var file_langevin_v1_sampler_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_langevin_v1_sampler_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_langevin_v1_sampler_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_langevin_v1_sampler_proto_goTypes = []any{
 	(Process)(0),               // 0: langevin.v1.Process
 	(Predictor)(0),             // 1: langevin.v1.Predictor
@@ -822,6 +944,7 @@ var file_langevin_v1_sampler_proto_goTypes = []any{
 	(*PredictorCorrector)(nil), // 6: langevin.v1.PredictorCorrector
 	(*Sde)(nil),                // 7: langevin.v1.Sde
 	(*ProbabilityFlow)(nil),    // 8: langevin.v1.ProbabilityFlow
+	(*EDM)(nil),                // 9: langevin.v1.EDM
 }
 var file_langevin_v1_sampler_proto_depIdxs = []int32{
 	7, // 0: langevin.v1.PredictorCorrector.sde:type_name -> langevin.v1.Sde
@@ -847,13 +970,14 @@ func file_langevin_v1_sampler_proto_init() {
 	file_langevin_v1_sampler_proto_msgTypes[2].OneofWrappers = []any{}
 	file_langevin_v1_sampler_proto_msgTypes[3].OneofWrappers = []any{}
 	file_langevin_v1_sampler_proto_msgTypes[4].OneofWrappers = []any{}
+	file_langevin_v1_sampler_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_langevin_v1_sampler_proto_rawDesc), len(file_langevin_v1_sampler_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -207,6 +207,7 @@ type SampleRequest struct {
 	//	*SampleRequest_Langevin
 	//	*SampleRequest_PredictorCorrector
 	//	*SampleRequest_ProbabilityFlow
+	//	*SampleRequest_Edm
 	Sampler isSampleRequest_Sampler `protobuf_oneof:"sampler"`
 	// Which intermediate states to stream. Left out, there are none.
 	Preview *PreviewOptions `protobuf:"bytes,8,opt,name=preview,proto3" json:"preview,omitempty"`
@@ -337,6 +338,15 @@ func (x *SampleRequest) GetProbabilityFlow() *ProbabilityFlow {
 	return nil
 }
 
+func (x *SampleRequest) GetEdm() *EDM {
+	if x != nil {
+		if x, ok := x.Sampler.(*SampleRequest_Edm); ok {
+			return x.Edm
+		}
+	}
+	return nil
+}
+
 func (x *SampleRequest) GetPreview() *PreviewOptions {
 	if x != nil {
 		return x.Preview
@@ -417,6 +427,10 @@ type SampleRequest_ProbabilityFlow struct {
 	ProbabilityFlow *ProbabilityFlow `protobuf:"bytes,15,opt,name=probability_flow,json=probabilityFlow,proto3,oneof"`
 }
 
+type SampleRequest_Edm struct {
+	Edm *EDM `protobuf:"bytes,17,opt,name=edm,proto3,oneof"`
+}
+
 func (*SampleRequest_AnnealedLangevin) isSampleRequest_Sampler() {}
 
 func (*SampleRequest_Langevin) isSampleRequest_Sampler() {}
@@ -424,6 +438,8 @@ func (*SampleRequest_Langevin) isSampleRequest_Sampler() {}
 func (*SampleRequest_PredictorCorrector) isSampleRequest_Sampler() {}
 
 func (*SampleRequest_ProbabilityFlow) isSampleRequest_Sampler() {}
+
+func (*SampleRequest_Edm) isSampleRequest_Sampler() {}
 
 type isSampleRequest_Condition interface {
 	isSampleRequest_Condition()
@@ -1061,6 +1077,7 @@ type Started struct {
 	//	*Started_Langevin
 	//	*Started_PredictorCorrector
 	//	*Started_ProbabilityFlow
+	//	*Started_Edm
 	Sampler isStarted_Sampler `protobuf_oneof:"sampler"`
 	// Score evaluations for each chain.
 	Steps int64 `protobuf:"varint,10,opt,name=steps,proto3" json:"steps,omitempty"`
@@ -1209,6 +1226,15 @@ func (x *Started) GetProbabilityFlow() *ProbabilityFlow {
 	return nil
 }
 
+func (x *Started) GetEdm() *EDM {
+	if x != nil {
+		if x, ok := x.Sampler.(*Started_Edm); ok {
+			return x.Edm
+		}
+	}
+	return nil
+}
+
 func (x *Started) GetSteps() int64 {
 	if x != nil {
 		return x.Steps
@@ -1303,6 +1329,10 @@ type Started_ProbabilityFlow struct {
 	ProbabilityFlow *ProbabilityFlow `protobuf:"bytes,14,opt,name=probability_flow,json=probabilityFlow,proto3,oneof"`
 }
 
+type Started_Edm struct {
+	Edm *EDM `protobuf:"bytes,21,opt,name=edm,proto3,oneof"`
+}
+
 func (*Started_AnnealedLangevin) isStarted_Sampler() {}
 
 func (*Started_Langevin) isStarted_Sampler() {}
@@ -1310,6 +1340,8 @@ func (*Started_Langevin) isStarted_Sampler() {}
 func (*Started_PredictorCorrector) isStarted_Sampler() {}
 
 func (*Started_ProbabilityFlow) isStarted_Sampler() {}
+
+func (*Started_Edm) isStarted_Sampler() {}
 
 type isStarted_Condition interface {
 	isStarted_Condition()
@@ -2439,7 +2471,7 @@ var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
-	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\xd6\t\n" +
+	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\xfc\t\n" +
 	"\rSampleRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12\x1a\n" +
@@ -2450,7 +2482,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x11annealed_langevin\x18\x06 \x01(\v2\x1d.langevin.v1.AnnealedLangevinH\x00R\x10annealedLangevin\x123\n" +
 	"\blangevin\x18\a \x01(\v2\x15.langevin.v1.LangevinH\x00R\blangevin\x12R\n" +
 	"\x13predictor_corrector\x18\x0e \x01(\v2\x1f.langevin.v1.PredictorCorrectorH\x00R\x12predictorCorrector\x12I\n" +
-	"\x10probability_flow\x18\x0f \x01(\v2\x1c.langevin.v1.ProbabilityFlowH\x00R\x0fprobabilityFlow\x125\n" +
+	"\x10probability_flow\x18\x0f \x01(\v2\x1c.langevin.v1.ProbabilityFlowH\x00R\x0fprobabilityFlow\x12$\n" +
+	"\x03edm\x18\x11 \x01(\v2\x10.langevin.v1.EDMH\x00R\x03edm\x125\n" +
 	"\apreview\x18\b \x01(\v2\x1b.langevin.v1.PreviewOptionsR\apreview\x12;\n" +
 	"\x06format\x18\t \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x129\n" +
 	"\n" +
@@ -2506,7 +2539,7 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\apreview\x18\x03 \x01(\v2\x14.langevin.v1.PreviewH\x00R\apreview\x12*\n" +
 	"\x05chunk\x18\x04 \x01(\v2\x12.langevin.v1.ChunkH\x00R\x05chunk\x12'\n" +
 	"\x04done\x18\x05 \x01(\v2\x11.langevin.v1.DoneH\x00R\x04doneB\a\n" +
-	"\x05event\"\xe2\x06\n" +
+	"\x05event\"\x88\a\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2519,7 +2552,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x11annealed_langevin\x18\b \x01(\v2\x1d.langevin.v1.AnnealedLangevinH\x00R\x10annealedLangevin\x123\n" +
 	"\blangevin\x18\t \x01(\v2\x15.langevin.v1.LangevinH\x00R\blangevin\x12R\n" +
 	"\x13predictor_corrector\x18\r \x01(\v2\x1f.langevin.v1.PredictorCorrectorH\x00R\x12predictorCorrector\x12I\n" +
-	"\x10probability_flow\x18\x0e \x01(\v2\x1c.langevin.v1.ProbabilityFlowH\x00R\x0fprobabilityFlow\x12\x14\n" +
+	"\x10probability_flow\x18\x0e \x01(\v2\x1c.langevin.v1.ProbabilityFlowH\x00R\x0fprobabilityFlow\x12$\n" +
+	"\x03edm\x18\x15 \x01(\v2\x10.langevin.v1.EDMH\x00R\x03edm\x12\x14\n" +
 	"\x05steps\x18\n" +
 	" \x01(\x03R\x05steps\x12\x16\n" +
 	"\x06engine\x18\v \x01(\tR\x06engine\x12\x1d\n" +
@@ -2697,77 +2731,80 @@ var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(*Langevin)(nil),              // 26: langevin.v1.Langevin
 	(*PredictorCorrector)(nil),    // 27: langevin.v1.PredictorCorrector
 	(*ProbabilityFlow)(nil),       // 28: langevin.v1.ProbabilityFlow
-	(TensorFormat)(0),             // 29: langevin.v1.TensorFormat
-	(*Tensor)(nil),                // 30: langevin.v1.Tensor
-	(*durationpb.Duration)(nil),   // 31: google.protobuf.Duration
+	(*EDM)(nil),                   // 29: langevin.v1.EDM
+	(TensorFormat)(0),             // 30: langevin.v1.TensorFormat
+	(*Tensor)(nil),                // 31: langevin.v1.Tensor
+	(*durationpb.Duration)(nil),   // 32: google.protobuf.Duration
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	25, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
 	26, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
 	27, // 2: langevin.v1.SampleRequest.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
 	28, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	9,  // 4: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
-	29, // 5: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
-	5,  // 6: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
-	6,  // 7: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
-	7,  // 8: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
-	8,  // 9: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
-	4,  // 10: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
-	0,  // 11: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
-	30, // 12: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
-	1,  // 13: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
-	30, // 14: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
-	1,  // 15: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
-	30, // 16: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
-	2,  // 17: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
-	11, // 18: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
-	12, // 19: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
-	13, // 20: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
-	14, // 21: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
-	15, // 22: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
-	25, // 23: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	26, // 24: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	27, // 25: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	28, // 26: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	5,  // 27: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
-	6,  // 28: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
-	7,  // 29: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
-	4,  // 30: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
-	31, // 31: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	31, // 32: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	2,  // 33: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	30, // 34: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	30, // 35: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	31, // 36: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	31, // 37: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	30, // 38: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	29, // 39: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	30, // 40: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	30, // 41: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
-	18, // 42: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	29, // 43: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
-	30, // 44: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
-	30, // 45: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
-	18, // 46: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	29, // 47: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
-	30, // 48: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
-	30, // 49: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
-	18, // 50: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
-	3,  // 51: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	16, // 52: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	19, // 53: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
-	21, // 54: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
-	23, // 55: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
-	10, // 56: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	17, // 57: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	20, // 58: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
-	22, // 59: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
-	24, // 60: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
-	56, // [56:61] is the sub-list for method output_type
-	51, // [51:56] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	29, // 4: langevin.v1.SampleRequest.edm:type_name -> langevin.v1.EDM
+	9,  // 5: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
+	30, // 6: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
+	5,  // 7: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 8: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 9: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
+	8,  // 10: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
+	4,  // 11: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
+	0,  // 12: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
+	31, // 13: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	1,  // 14: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
+	31, // 15: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	1,  // 16: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
+	31, // 17: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	2,  // 18: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
+	11, // 19: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
+	12, // 20: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
+	13, // 21: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
+	14, // 22: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
+	15, // 23: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
+	25, // 24: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	26, // 25: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	27, // 26: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	28, // 27: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	29, // 28: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
+	5,  // 29: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 30: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 31: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
+	4,  // 32: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
+	32, // 33: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	32, // 34: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	2,  // 35: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
+	31, // 36: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	31, // 37: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	32, // 38: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	32, // 39: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	31, // 40: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	30, // 41: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	31, // 42: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	31, // 43: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
+	18, // 44: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	30, // 45: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
+	31, // 46: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
+	31, // 47: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
+	18, // 48: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	30, // 49: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
+	31, // 50: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
+	31, // 51: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
+	18, // 52: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
+	3,  // 53: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	16, // 54: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	19, // 55: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
+	21, // 56: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
+	23, // 57: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
+	10, // 58: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	17, // 59: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	20, // 60: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
+	22, // 61: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
+	24, // 62: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
+	58, // [58:63] is the sub-list for method output_type
+	53, // [53:58] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -2782,6 +2819,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*SampleRequest_Langevin)(nil),
 		(*SampleRequest_PredictorCorrector)(nil),
 		(*SampleRequest_ProbabilityFlow)(nil),
+		(*SampleRequest_Edm)(nil),
 		(*SampleRequest_Inpainting)(nil),
 		(*SampleRequest_Colourisation)(nil),
 	}
@@ -2804,6 +2842,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*Started_Langevin)(nil),
 		(*Started_PredictorCorrector)(nil),
 		(*Started_ProbabilityFlow)(nil),
+		(*Started_Edm)(nil),
 		(*Started_Inpainting)(nil),
 		(*Started_Colourisation)(nil),
 	}
