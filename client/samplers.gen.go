@@ -154,7 +154,7 @@ func readPredictorCorrector(m *v1.PredictorCorrector) PredictorCorrector {
 // noise but the initial state, drawn from N(0, sigma_max^2). A field that is zero means its default.
 type ProbabilityFlow struct {
 	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps + 1 sigmas from the
-	// model's largest to its smallest, spaced as in Karras et al. (2022, equation 5) with rho = 7.
+	// model's largest to its smallest, spaced as in Karras et al. (2022, equation 5).
 	Sigmas []float64
 	// Steps of the default spacing, at least 1. The default is 50.
 	Steps int
@@ -163,6 +163,8 @@ type ProbabilityFlow struct {
 	// End with the step to sigma = 0, one more evaluation. The default is true.
 	// Nil means the default.
 	Denoise *bool
+	// The exponent of the default spacing: the larger it is, the more sigmas are small. Finite, above 0. The default is 7.
+	Rho float64
 }
 
 func (s ProbabilityFlow) wire() (proto.Message, error) {
@@ -172,6 +174,7 @@ func (s ProbabilityFlow) wire() (proto.Message, error) {
 	m.Steps = c.count("probability_flow.steps", s.Steps)
 	m.Method = choose[v1.FlowMethod](&c, "probability_flow.method", flowMethodWords(), s.Method)
 	m.Denoise = s.Denoise
+	m.Rho = optional(s.Rho)
 	return m, c.err
 }
 
@@ -181,6 +184,7 @@ func readProbabilityFlow(m *v1.ProbabilityFlow) ProbabilityFlow {
 		Steps:   int(m.GetSteps()),
 		Method:  word(flowMethodWords(), m.GetMethod()),
 		Denoise: m.Denoise,
+		Rho:     m.GetRho(),
 	}
 }
 

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"math"
 	"slices"
 
 	"github.com/langevin-ml/langevin/models"
@@ -8,7 +9,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// karrasRho spaces the default sigmas of the probability flow (Karras et al. 2022, table 1).
+// karrasRho spaces the default sigmas of EDM (Karras et al. 2022, table 1).
 const karrasRho = 7
 
 func completePredictorCorrector(in *langevinv1.PredictorCorrector, m models.Manifest) error {
@@ -91,10 +92,14 @@ func planFlow(
 		bad.add("steps", steps, "1 to %d (limits.max_steps)", maxSteps)
 		return nil, sampling.Prior{}
 	}
-	if len(in.GetSigmas()) == 0 {
-		in.Sigmas = karrasSigmas(m, steps+1, bad)
+	if rho := in.GetRho(); !(rho > 0) || math.IsInf(rho, 1) {
+		bad.add("rho", rho, "a finite number above 0")
+		return nil, sampling.Prior{}
 	}
-	in.Steps = nil
+	if len(in.GetSigmas()) == 0 {
+		in.Sigmas = karrasSigmas(m, steps+1, in.GetRho(), bad)
+	}
+	in.Steps, in.Rho = nil, nil
 	schedule := scheduleOf(in.GetSigmas(), bad)
 	if len(*bad) > 0 {
 		return nil, sampling.Prior{}
@@ -115,7 +120,7 @@ func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) 
 		return nil, sampling.Prior{}
 	}
 	if len(sigmas) == 0 {
-		sigmas = karrasSigmas(m, steps, bad)
+		sigmas = karrasSigmas(m, steps, karrasRho, bad)
 	}
 	in.Sigmas, in.Steps = sigmas, nil
 	e := sampling.EDM{
@@ -136,10 +141,10 @@ func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) 
 }
 
 // karrasSigmas are the given number of sigmas from the model's largest to its smallest.
-func karrasSigmas(m models.Manifest, levels int, bad *invalid) []float64 {
-	schedule, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], levels, karrasRho)
+func karrasSigmas(m models.Manifest, levels int, rho float64, bad *invalid) []float64 {
+	schedule, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], levels, rho)
 	if err != nil {
-		bad.add("sigmas", err, "a model with two sigmas")
+		bad.add("sigmas", err, "a model with two sigmas, and a rho that keeps sigmas apart")
 		return nil
 	}
 	return schedule.Sigmas()

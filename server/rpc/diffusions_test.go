@@ -114,3 +114,28 @@ func TestBadDiffusionRequests(t *testing.T) {
 		}
 	}
 }
+
+// TestFlowRho compares the sigmas of a request that gives rho with equation 5 of Karras et al. (2022).
+func TestFlowRho(t *testing.T) {
+	const rho, steps = 3.0, 4
+	s := start(t)
+	got, err := s.sample(t, t.Context(), flow(&langevinv1.ProbabilityFlow{Rho: proto.Float64(rho), Steps: proto.Int32(steps)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := s.models.GetModel(t.Context(), &langevinv1.GetModelRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	high, low := model.GetModel().GetSigmas()[0], model.GetModel().GetSigmas()[len(model.GetModel().GetSigmas())-1]
+	sigmas := got.started.GetProbabilityFlow().GetSigmas()
+	if len(sigmas) != steps+1 {
+		t.Fatalf("%d sigmas, want %d", len(sigmas), steps+1)
+	}
+	for i, sigma := range sigmas {
+		root := math.Cbrt(high) + float64(i)/steps*(math.Cbrt(low)-math.Cbrt(high))
+		if want := root * root * root; math.Abs(sigma/want-1) > 1e-9 {
+			t.Errorf("sigma %d is %g, want %g", i, sigma, want)
+		}
+	}
+}

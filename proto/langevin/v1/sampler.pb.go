@@ -616,14 +616,16 @@ func (x *Sde) GetBetaMax() float64 {
 type ProbabilityFlow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps + 1 sigmas from the
-	// model's largest to its smallest, spaced as in Karras et al. (2022, equation 5) with rho = 7.
+	// model's largest to its smallest, spaced as in Karras et al. (2022, equation 5).
 	Sigmas []float64 `protobuf:"fixed64,1,rep,packed,name=sigmas,proto3" json:"sigmas,omitempty"`
 	// Steps of the default spacing, at least 1. The default is 50.
 	Steps *int32 `protobuf:"varint,2,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
 	// The rule for a step. The default is Heun's.
 	Method FlowMethod `protobuf:"varint,3,opt,name=method,proto3,enum=langevin.v1.FlowMethod" json:"method,omitempty"`
 	// End with the step to sigma = 0, one more evaluation. The default is true.
-	Denoise       *bool `protobuf:"varint,4,opt,name=denoise,proto3,oneof" json:"denoise,omitempty"`
+	Denoise *bool `protobuf:"varint,4,opt,name=denoise,proto3,oneof" json:"denoise,omitempty"`
+	// The exponent of the default spacing: the larger it is, the more sigmas are small. Finite, above 0. The default is 7.
+	Rho           *float64 `protobuf:"fixed64,5,opt,name=rho,proto3,oneof" json:"rho,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -684,6 +686,13 @@ func (x *ProbabilityFlow) GetDenoise() bool {
 		return *x.Denoise
 	}
 	return false
+}
+
+func (x *ProbabilityFlow) GetRho() float64 {
+	if x != nil && x.Rho != nil {
+		return *x.Rho
+	}
+	return 0
 }
 
 // EDM runs the stochastic sampler of Karras et al. (2022, algorithm 2): before each step it adds noise that raises sigma
@@ -861,17 +870,19 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\n" +
 	"_sigma_maxB\v\n" +
 	"\t_beta_minB\v\n" +
-	"\t_beta_max\"\xed\x05\n" +
+	"\t_beta_max\"\xd3\x06\n" +
 	"\x0fProbabilityFlow\x12}\n" +
 	"\x06sigmas\x18\x01 \x03(\x01Be\xbaH\x19\xd8\x01\x01\x92\x01\x13\b\x02\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18E\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\x0ethose of stepsR\x06sigmas\x12o\n" +
 	"\x05steps\x18\x02 \x01(\x05BT\xbaH\x04\x1a\x02(\x01\xaa\xee\x18I\x12\n" +
 	"flow-steps\x1a\x05Steps\"&steps, spaced as in Karras et al. 2022*\x0250B\x06sigmasH\x01H\x00R\x05steps\x88\x01\x01\x12^\n" +
 	"\x06method\x18\x03 \x01(\x0e2\x17.langevin.v1.FlowMethodB-\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18!\x1a\x06Method\"\x0frule for a step*\x04heunH\x01R\x06method\x12P\n" +
-	"\adenoise\x18\x04 \x01(\bB1\xaa\xee\x18-\x1a\aDenoise\"\x1cend with the step to sigma 0*\x04trueH\x01R\adenoise\x88\x01\x01:\xa1\x02\xaa\xee\x18\x9c\x02\n" +
+	"\adenoise\x18\x04 \x01(\bB1\xaa\xee\x18-\x1a\aDenoise\"\x1cend with the step to sigma 0*\x04trueH\x01R\adenoise\x88\x01\x01\x12\\\n" +
+	"\x03rho\x18\x05 \x01(\x01BE\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x181\x1a\x02ρ\" exponent of the spacing of steps*\x017B\x06sigmasH\x02R\x03rho\x88\x01\x01:\xa1\x02\xaa\xee\x18\x9c\x02\n" +
 	"\x04flow\x12\x10Probability flow\x1amAn ordinary differential equation carries each chain from noise to data; the only noise is the initial state.\"mThe fewest evaluations: 20 to 60 are enough for most models. Errors of the network are not repaired by noise.*$Song et al. 2021, Karras et al. 2022B\b\n" +
 	"\x06_stepsB\n" +
 	"\n" +
-	"\b_denoise\"\xa1\b\n" +
+	"\b_denoiseB\x06\n" +
+	"\x04_rho\"\xa1\b\n" +
 	"\x03EDM\x12}\n" +
 	"\x06sigmas\x18\x01 \x03(\x01Be\xbaH\x19\xd8\x01\x01\x92\x01\x13\b\x02\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18E\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\x0ethose of stepsR\x06sigmas\x12o\n" +
 	"\x05steps\x18\x02 \x01(\x05BT\xbaH\x04\x1a\x02(\x02\xaa\xee\x18I\x12\tedm-steps\x1a\x05Steps\"'sigmas, spaced as in Karras et al. 2022*\x0218B\x06sigmasH\x01H\x00R\x05steps\x88\x01\x01\x12d\n" +
