@@ -15,23 +15,23 @@ import (
 	"github.com/langevin-ml/langevin/training/pool"
 )
 
-// batch is what one update of the weights, or one measurement of the loss, is computed from.
+// batch is the input of one update of the weights, or of one measurement of the loss.
 type batch struct {
 	x      []float32 // clean data, rows of one sample each
 	z      []float32 // standard normal, one for each element of x
-	sigma  []float32 // one for each row
-	weight []float32 // of each row's loss
-	v      []float32 // standard normal, for each element of x as many as the objective has projections
-	level  []int     // index of that sigma in the schedule
-	u      []float32 // uniform on [0, 1), one for each row: where in its level it lies, see loss.Config.Places
+	sigma  []float32 // one for each row, as are weight, level and u
+	weight []float32 // of the row's loss
+	v      []float32 // standard normal, for each projection of the objective one vector of x's size
+	level  []int     // index of the row's sigma in the schedule
+	u      []float32 // uniform on [0, 1): the row's place in its level, see loss.Config.Places
 }
 
 // batcher draws batches. Each is a pure function of the batcher and the batch's index.
 type batcher struct {
 	source   data.Source
 	schedule sampling.Schedule
-	rows     int // of a batch
-	dim      int // elements of a row
+	rows     int // number of rows in a batch
+	dim      int // number of elements in a row
 	seed     uint64
 
 	place       func(level int, u float64) loss.Place
@@ -39,7 +39,7 @@ type batcher struct {
 	pool        *pool.Pool // draws batches of points; batches of images need none
 }
 
-// newBatch makes room for a batch.
+// newBatch allocates a batch.
 func (d batcher) newBatch() *batch {
 	return &batch{
 		x:      make([]float32, d.rows*d.dim),
@@ -52,14 +52,15 @@ func (d batcher) newBatch() *batch {
 	}
 }
 
-// draw makes batch index.
+// draw returns batch index.
 func (d batcher) draw(index uint64) (*batch, error) {
 	b := d.newBatch()
 	return b, d.fill(b, index)
 }
 
-// fill overwrites b with batch index. Row i of all rows ever drawn has level i modulo the number of levels. This
-// spreads the rows evenly over the levels, with less noise in the gradient than levels drawn at random.
+// fill overwrites b with batch index. If the rows of all batches are numbered in order, row i has level i modulo the
+// number of levels. This spreads the rows evenly over the levels. The gradient then has less noise than with levels
+// drawn at random.
 func (d batcher) fill(b *batch, index uint64) error {
 	noise := sampling.Noise{Seed: d.seed, Chain: index}
 	noise.Uniform(b.u, 1)
@@ -78,8 +79,8 @@ func (d batcher) fill(b *batch, index uint64) error {
 	return nil
 }
 
-// ahead yields n batches from index first on. Each is valid until the next one. It stops early, without an error, when
-// ctx is done.
+// ahead yields n batches, the first of which is batch first. Each batch is valid until the next one. It stops early,
+// without an error, when ctx is done.
 func (d batcher) ahead(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
 	if d.dim <= ort.PointDim {
 		return d.many(ctx, first, n)
@@ -87,7 +88,8 @@ func (d batcher) ahead(ctx context.Context, first uint64, n int) iter.Seq2[*batc
 	return d.next(ctx, first, n)
 }
 
-// many draws several batches at once, on all cores. It is for batches that take no longer to draw than to hand over.
+// many draws several batches at once, on all cores. It is for batches that take no longer to draw than to pass to
+// another goroutine.
 func (d batcher) many(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
 	batches := make([]*batch, min(n, 64))
 	for i := range batches {
@@ -109,7 +111,7 @@ func (d batcher) many(ctx context.Context, first uint64, n int) iter.Seq2[*batch
 	}
 }
 
-// fillAll overwrites batches with those from index first on.
+// fillAll overwrites batches with batch first and the ones after it.
 func (d batcher) fillAll(batches []*batch, first uint64) error {
 	cores := d.pool.Size()
 	return d.pool.Do(cores, func(core int) (err error) {
@@ -120,7 +122,7 @@ func (d batcher) fillAll(batches []*batch, first uint64) error {
 	})
 }
 
-// next draws each batch while the one before it is in use.
+// next draws each batch while the previous one is in use.
 func (d batcher) next(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
 	type drawn struct {
 		batch *batch
@@ -142,7 +144,7 @@ func (d batcher) next(ctx context.Context, first uint64, n int) iter.Seq2[*batch
 		}()
 		defer func() {
 			cancel()
-			for range ready { // until the goroutine has ended
+			for range ready { // wait until the goroutine has ended
 			}
 		}()
 		for next := range ready {
@@ -153,7 +155,7 @@ func (d batcher) next(ctx context.Context, first uint64, n int) iter.Seq2[*batch
 	}
 }
 
-// vectors has the arguments of a computation, in the order in which lossBatch takes them.
+// vectors returns the arguments of a computation, in the order in which lossBatch takes them.
 func (b *batch) vectors() [][]float32 {
 	all := [][]float32{b.x, b.z, b.sigma, b.weight}
 	if len(b.v) > 0 {
@@ -172,7 +174,7 @@ func (d batcher) columns() []learner.Columns {
 	return all
 }
 
-// lossBatch shapes the tensors of a batch, in the order of vectors, for samples of the given shape.
+// lossBatch reshapes the tensors of a batch, in the order of vectors, to samples of the given shape.
 func lossBatch(in []*graph.Node, sample []int) loss.Batch {
 	shaped := func(n *graph.Node) *graph.Node { return graph.Reshape(n, append([]int{-1}, sample...)...) }
 	b := loss.Batch{X: shaped(in[0]), Z: shaped(in[1]), Sigma: in[2], Weight: in[3]}

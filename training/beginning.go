@@ -9,7 +9,7 @@ import (
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
-// Beginning is what a training starts from. It serves to compare another implementation with this one.
+// Beginning is the state from which a training starts. It is for comparing another implementation with this one.
 type Beginning struct {
 	Network *nn.Graph
 	Params  []float32    // of Network, before the first update
@@ -17,20 +17,20 @@ type Beginning struct {
 	Levels  []loss.Place // of the noise schedule, largest sigma first
 }
 
-// Batch is what an update of the weights is computed from: clean rows X and standard normal noise Z, each of as many
-// elements as the data have, and for each row the place of its loss,
+// Batch is the input of one update of the weights: clean rows X and standard normal noise Z, both with the elements of
+// the data, and the sigma and the weight of each row's loss,
 //
 //	½ ‖σ s(x + σz, σ) + z‖² · weight
 //
-// (of the sliced objectives, whose further draws are not here, only X, Z and Sigma hold).
+// For the sliced objectives, only X, Z and Sigma are meaningful: Batch does not have their projections.
 type Batch struct {
 	X, Z          []float32
 	Sigma, Weight []float32
 	Level         []int // of each row, 0 for the largest sigma
 }
 
-// Begin returns what Run starts from with the same c, and the batches of its first iterations. It returns an error if c
-// is not valid or the data cannot be read.
+// Begin returns the state from which Run starts with the same c, and the batches of the first iterations. It returns an
+// error if c is not valid or the data cannot be read.
 func Begin(c Config, iterations int) (*Beginning, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("begin %s: %w", c.Name, err)
@@ -48,7 +48,8 @@ func Begin(c Config, iterations int) (*Beginning, error) {
 		if err != nil {
 			return nil, fmt.Errorf("begin %s: %w", c.Name, err)
 		}
-		b.Batches = append(b.Batches, Batch{X: drawn.x, Z: drawn.z, Sigma: drawn.sigma, Weight: drawn.weight, Level: drawn.level})
+		b.Batches = append(b.Batches,
+			Batch{X: drawn.x, Z: drawn.z, Sigma: drawn.sigma, Weight: drawn.weight, Level: drawn.level})
 	}
 	return b, nil
 }

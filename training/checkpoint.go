@@ -20,27 +20,27 @@ import (
 	"github.com/langevin-ml/langevin/training/optimizer"
 )
 
-// A checkpoint is all that a training needs to go on as if it had never stopped. The random numbers need no place in
-// it: they are counted by iteration.
+// A checkpoint is everything that a training needs to resume. It has no random numbers, because these are counted by
+// iteration.
 type checkpoint struct {
 	Config  string    `json:"config"`           // YAML
-	Device  string    `json:"device,omitempty"` // that it ran on, empty for CPU
-	Done    int       `json:"done"`             // iterations
-	Sizes   []int     `json:"sizes"`            // of the vectors of the device's state
+	Device  string    `json:"device,omitempty"` // empty for the CPU
+	Done    int       `json:"done"`             // number of iterations
+	Sizes   []int     `json:"sizes"`            // lengths of the vectors in the device's state
 	History []Record  `json:"history"`          // the log so far
-	Sums    []float64 `json:"sums"`             // of losses by level, since the log's last line
-	Counts  []int     `json:"counts"`           // of rows by level, likewise
+	Sums    []float64 `json:"sums"`             // of the losses by level, since the last line of the log
+	Counts  []int     `json:"counts"`           // of the rows by level, since the last line of the log
 
 	state [][]float32
 }
 
-// The file: these words, the length of the JSON, the JSON, the state as little-endian float32, and the SHA-256 of all
-// of that.
+// The file consists of these words, the length of the JSON, the JSON, the state as little-endian float32, and the
+// SHA-256 of everything before it.
 const checkpointMagic = "langevin checkpoint 1\n"
 
 const checkpointPattern = "iteration_*.checkpoint"
 
-// encode is the file of c.
+// encode returns the bytes of c's file.
 func (c checkpoint) encode() ([]byte, error) {
 	header, err := json.Marshal(c)
 	if err != nil {
@@ -57,9 +57,9 @@ func (c checkpoint) encode() ([]byte, error) {
 	return append(file, sum[:]...), nil
 }
 
-var errNoCheckpointFile = errors.New("it is damaged, or no checkpoint")
+var errNoCheckpointFile = errors.New("it is damaged, or not a checkpoint")
 
-// decodeCheckpoint reads a file that encode made, and no other.
+// decodeCheckpoint reads a file that encode wrote. It returns an error for any other file.
 func decodeCheckpoint(file []byte) (c checkpoint, err error) {
 	body := len(file) - sha256.Size
 	start := len(checkpointMagic) + 8
@@ -90,8 +90,8 @@ func decodeCheckpoint(file []byte) (c checkpoint, err error) {
 	return c, nil
 }
 
-// save writes the training's state into its folder, and removes the oldest of more checkpoints than are to be kept.
-// The file appears under its name when it is whole and on the disk.
+// save writes the state of the training into the folder of checkpoints. It removes the oldest ones if there are more
+// than the configuration keeps. The file gets its name when it is complete and on the disk.
 func (t *trainer) save() error {
 	folder := t.options.Checkpoints
 	if folder == "" {
@@ -118,7 +118,8 @@ func (t *trainer) checkpoint() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := checkpoint{Config: string(config), Device: t.options.foreign(), Done: t.done, History: t.history, Sums: t.means.sum, Counts: t.means.count}
+	c := checkpoint{Config: string(config), Device: t.options.foreign(), Done: t.done, History: t.history,
+		Sums: t.means.sum, Counts: t.means.count}
 	for i := range learner.Vectors(t.config.Optimizer) {
 		vector, err := t.learner.Read(i)
 		if err != nil {
@@ -129,7 +130,7 @@ func (t *trainer) checkpoint() ([]byte, error) {
 	return c.encode()
 }
 
-// writeWhole writes a file that nobody sees half of.
+// writeWhole writes a file. Nobody sees a part of it under its name.
 func writeWhole(path string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".*.part")
 	if err != nil {
@@ -146,7 +147,7 @@ func writeWhole(path string, text []byte) error {
 	return err
 }
 
-// prune keeps the newest checkpoints of a folder; keep 0 keeps all.
+// prune removes all but the newest keep checkpoints of a folder; it removes none if keep is 0.
 func prune(folder string, keep int) error {
 	paths, err := checkpoints(folder)
 	for keep > 0 && len(paths) > keep && err == nil {
@@ -155,24 +156,24 @@ func prune(folder string, keep int) error {
 	return err
 }
 
-// checkpoints lists those of a folder, the oldest first.
+// checkpoints lists the checkpoints of a folder, the oldest first.
 func checkpoints(folder string) ([]string, error) {
 	paths, err := filepath.Glob(filepath.Join(folder, checkpointPattern))
 	slices.Sort(paths)
 	return paths, err
 }
 
-// ErrNoCheckpoint is wrapped by the error of a training that was to go on and has not begun.
+// ErrNoCheckpoint is wrapped by the error of a training that should resume but has no checkpoint.
 var ErrNoCheckpoint = errors.New("no checkpoint")
 
-// resume takes the training up where its newest checkpoint has it.
+// resume sets the training to its newest checkpoint.
 func (t *trainer) resume() error {
 	paths, err := checkpoints(t.options.Checkpoints)
 	if err != nil {
 		return err
 	}
 	if len(paths) == 0 {
-		return fmt.Errorf("%w in %s: nothing to go on with", ErrNoCheckpoint, t.options.Checkpoints)
+		return fmt.Errorf("%w in %s: nothing to resume", ErrNoCheckpoint, t.options.Checkpoints)
 	}
 	path := paths[len(paths)-1]
 	file, err := os.ReadFile(path)
@@ -184,7 +185,7 @@ func (t *trainer) resume() error {
 	}
 	c, err := decodeCheckpoint(file)
 	if err == nil {
-		err = t.take(c)
+		err = t.restore(c)
 	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
@@ -192,17 +193,18 @@ func (t *trainer) resume() error {
 	return nil
 }
 
-// take makes a checkpoint the state of the training.
-func (t *trainer) take(c checkpoint) error {
+// restore makes c the state of the training. It returns an error if c belongs to another training.
+func (t *trainer) restore(c checkpoint) error {
 	old, err := Parse([]byte(c.Config))
 	if err != nil {
 		return err
 	}
 	if keys := changes(old, t.config); len(keys) > 0 {
-		return fmt.Errorf("it is of another training: %s differ", strings.Join(keys, ", "))
+		return fmt.Errorf("it belongs to another training: %s differ", strings.Join(keys, ", "))
 	}
 	if c.Device != t.options.foreign() {
-		return fmt.Errorf("it is of a training on %s and goes on there only, not on %s", cmp.Or(c.Device, CPU), cmp.Or(t.options.Device, CPU))
+		return fmt.Errorf("it belongs to a training on %s, which cannot resume on %s",
+			cmp.Or(c.Device, CPU), cmp.Or(t.options.Device, CPU))
 	}
 	levels := len(t.means.sum)
 	if len(c.state) != learner.Vectors(t.config.Optimizer) || len(c.Sums) != levels || len(c.Counts) != levels {
@@ -225,8 +227,8 @@ func (t *trainer) take(c checkpoint) error {
 	return nil
 }
 
-// changes lists the keys in which two configurations differ, but for those that a training that goes on may change:
-// what is written of it, how its model is described and sampled, and, at a constant rate, how long it takes.
+// changes lists the keys in which two configurations differ. It ignores the keys that a resumed training may change:
+// what it logs and saves, how its model is described and sampled, and, at a constant rate, its number of iterations.
 func changes(old, now Config) []string {
 	for _, c := range []*Config{&old, &now} {
 		iterations := c.Training.Iterations
@@ -242,19 +244,19 @@ func changes(old, now Config) []string {
 	return keys
 }
 
-// tree is a configuration as YAML reads it.
+// tree returns a configuration as YAML decodes it.
 func tree(c Config) (all map[string]any) {
 	text, err := yaml.Marshal(c)
 	if err == nil {
 		err = yaml.Unmarshal(text, &all)
 	}
 	if err != nil {
-		panic(err) // a Config is plain data
+		panic(err) // cannot happen: a Config is plain data
 	}
 	return all
 }
 
-// compare adds the keys of a and b whose values differ, each under prefix.
+// compare adds to keys the keys of a and b whose values differ, each with the prefix.
 func compare(prefix string, a, b map[string]any, keys *[]string) {
 	for key := range b {
 		if _, both := a[key]; !both {

@@ -14,7 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// stopAt trains until an iteration that the log mentions, as Ctrl-C would, and leaves a checkpoint.
+// stopAt trains, stops after an iteration that is in the log, as Ctrl-C would, and leaves a checkpoint.
 func stopAt(t *testing.T, c Config, folder string, iteration int) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -29,10 +29,15 @@ func stopAt(t *testing.T, c Config, folder string, iteration int) {
 	}
 }
 
-// 100 iterations, a stop and 100 more are 200, bit for bit, under every optimiser, and so is the log but for its times.
+// TestResumeIsExact: 100 iterations, a stop and 100 more iterations give the bits of 200 iterations, for every
+// optimizer. The logs are the same too, except for the times.
 func TestResumeIsExact(t *testing.T) {
-	for _, assignment := range []string{"optimizer.name=adam", "optimizer.name=amsgrad", "optimizer={name: sgd, learning_rate: 0.01}", "optimizer.name=rmsprop", "loss={name: ssm-vr, power: 0, projections: 2}"} {
-		c := short(t, "toy-ring", "training.iterations=200", "training.log_every=50", "training.test_every=100", assignment)
+	for _, assignment := range []string{
+		"optimizer.name=adam", "optimizer.name=amsgrad", "optimizer={name: sgd, learning_rate: 0.01}",
+		"optimizer.name=rmsprop", "loss={name: ssm-vr, power: 0, projections: 2}",
+	} {
+		c := short(t, "toy-ring", "training.iterations=200", "training.log_every=50",
+			"training.test_every=100", assignment)
 		var whole, resumed bytes.Buffer
 		straight, err := Run(t.Context(), c, Options{Library: library(t), Log: &whole})
 		if err != nil {
@@ -40,7 +45,8 @@ func TestResumeIsExact(t *testing.T) {
 		}
 		folder := t.TempDir()
 		stopAt(t, c, folder, 100)
-		again, err := Run(t.Context(), c, Options{Library: library(t), Log: &resumed, Checkpoints: folder, Resume: true})
+		again, err := Run(t.Context(), c,
+			Options{Library: library(t), Log: &resumed, Checkpoints: folder, Resume: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,12 +54,12 @@ func TestResumeIsExact(t *testing.T) {
 			t.Errorf("%s: 100 and 100 iterations give another file than 200", assignment)
 		}
 		if a, b := timeless(t, &whole), timeless(t, &resumed); a != b {
-			t.Errorf("%s: the log of 100 and 100 iterations is\n%s\nthat of 200\n%s", assignment, b, a)
+			t.Errorf("%s: the log of 100 and 100 iterations is\n%s\nthe log of 200 is\n%s", assignment, b, a)
 		}
 	}
 }
 
-// timeless is a log without its times.
+// timeless returns a log without its times.
 func timeless(t *testing.T, log *bytes.Buffer) string {
 	t.Helper()
 	var text []byte
@@ -72,8 +78,8 @@ func timeless(t *testing.T, log *bytes.Buffer) string {
 	return string(text)
 }
 
-// A stop between two lines of the log loses none of the losses since the last one, and a constant rate lets a training
-// that has ended go on.
+// TestGoOn: a stop between two lines of the log loses no losses, and with a constant rate a finished training can
+// continue.
 func TestGoOn(t *testing.T) {
 	folder := t.TempDir()
 	c := short(t, "toy-ring", "training.iterations=30", "optimizer.decay=none")
@@ -104,7 +110,8 @@ func TestCheckpointsKept(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if want := []string{"iteration_000000040.checkpoint", "iteration_000000050.checkpoint"}; !slices.Equal(names, want) {
+	want := []string{"iteration_000000040.checkpoint", "iteration_000000050.checkpoint"}
+	if !slices.Equal(names, want) {
 		t.Errorf("kept %q, want %q", names, want)
 	}
 }
@@ -127,14 +134,15 @@ func TestResumeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	elsewhere := trainer{config: c, options: Options{Device: CUDA}}
-	if err := elsewhere.take(checkpoint{Config: string(text)}); err == nil || err.Error() != "it is of a training on cpu and goes on there only, not on cuda" {
+	if err := elsewhere.restore(checkpoint{Config: string(text)}); err == nil ||
+		err.Error() != "it belongs to a training on cpu, which cannot resume on cuda" {
 		t.Errorf("on another device: error %v", err)
 	}
 	for assignment, want := range map[string]string{
 		"seed=7":                           "another training: seed differ",
 		"network.hidden=8":                 "another training: network.hidden differ",
 		"data.weights=[2,1,1,1,1,1,1,1]":   "another training: data.weights differ",
-		"training.iterations=40":           "another training: training.iterations differ", // on another cosine
+		"training.iterations=40":           "another training: training.iterations differ", // the cosine has another length
 		"training.batch_size=64":           "another training: training.batch_size differ",
 		"optimizer={clip: 1, decay: none}": "optimizer.clip, optimizer.decay",
 	} {
@@ -151,7 +159,10 @@ func TestResumeRefuses(t *testing.T) {
 	}
 	flipped := slices.Clone(whole)
 	flipped[len(flipped)/2] ^= 1
-	for name, text := range map[string][]byte{"empty": {}, "cut short": whole[:len(whole)-9], "a flipped bit": flipped, "other": []byte(strings.Repeat("x", 1000))} {
+	for name, text := range map[string][]byte{
+		"empty": {}, "cut short": whole[:len(whole)-9], "a flipped bit": flipped,
+		"other": []byte(strings.Repeat("x", 1000)),
+	} {
 		if err := os.WriteFile(path, text, 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -20,21 +20,21 @@ import (
 	"github.com/langevin-ml/langevin/training/settings"
 )
 
-// ClassifierConfig is everything that decides the training of a classifier of labelled images: it is what measures of
-// quality see images through.
+// ClassifierConfig describes the training of a classifier of labelled images. Measures of quality use such a classifier
+// to extract features of images.
 type ClassifierConfig struct {
 	Name       string // of the graph in the ONNX file
 	Channels   int    // of nn.Classifier
 	Features   int    // of nn.Classifier
 	Iterations int    // optimiser updates
 	BatchSize  int
-	Shift      int // most pixels that an image is moved each way, zeros moving in
+	Shift      int // largest shift of an image along each axis, in pixels; zeros fill the gap
 	Optimizer  optimizer.Config
-	Seed       uint64 // of the order, the moves and the first weights
+	Seed       uint64 // of the order, the shifts and the initial weights
 }
 
-// DefaultClassifier is what the classifiers that come with this program are trained with: of mnist, or of
-// fashion-mnist, whose articles are harder to tell apart than digits and lie in the middle of their images.
+// DefaultClassifier returns the configuration of the built-in classifiers. dataset is mnist or fashion-mnist. The
+// articles of fashion-mnist are harder to tell apart than digits, and they lie in the middle of their images.
 func DefaultClassifier(dataset string) ClassifierConfig {
 	c := ClassifierConfig{
 		Name: dataset + "-classifier", Channels: 16, Features: 64, Iterations: 2500, BatchSize: 128, Shift: 2, Seed: 1,
@@ -54,7 +54,7 @@ type Classifier struct {
 	Config   ClassifierConfig
 	Network  *nn.Graph
 	Params   []float32 // of Network: the moving average of the weights
-	Accuracy float64   // share of the test images whose class it finds
+	Accuracy float64   // share of the test images that it classifies correctly
 }
 
 // ONNX returns the bytes of the model file: input x; outputs features, logits and probabilities.
@@ -70,16 +70,19 @@ func (c *Classifier) ONNX() ([]byte, error) {
 	return file, nil
 }
 
-// TrainClassifier trains on the cross entropy of train's labels and measures the accuracy on test. Both hold images of
-// one size with labels from 0. It returns ctx's error if that ends first. Of o it takes the library, the device with
-// its start, and the progress, whose loss is the cross entropy in nats.
-func TrainClassifier(ctx context.Context, c ClassifierConfig, train, test *data.Images, o Options) (result *Classifier, err error) {
+// TrainClassifier trains on the cross entropy of train's labels and measures the accuracy on test. Both have images of
+// one size, with labels from 0. If ctx ends first, it returns ctx's error. It uses these fields of o: the library, the
+// device and its start, and the progress, whose loss is the cross entropy in nats.
+func TrainClassifier(
+	ctx context.Context, c ClassifierConfig, train, test *data.Images, o Options,
+) (result *Classifier, err error) {
 	if err := checkLabelled(c, train, test); err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}
 	classes := int(slices.Max(train.Labels)) + 1
 	network, err := nn.Classifier{
-		Shape: []int{train.Channels, train.Height, train.Width}, Channels: c.Channels, Features: c.Features, Classes: classes,
+		Shape: []int{train.Channels, train.Height, train.Width}, Channels: c.Channels, Features: c.Features,
+		Classes: classes,
 	}.Build()
 	if err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
@@ -106,7 +109,8 @@ func TrainClassifier(ctx context.Context, c ClassifierConfig, train, test *data.
 
 func checkLabelled(c ClassifierConfig, train, test *data.Images) error {
 	if c.Iterations < 1 || c.BatchSize < 1 || c.Shift < 0 {
-		return fmt.Errorf("%d iterations of %d images, moved by %d: want at least 1, 1 and 0", c.Iterations, c.BatchSize, c.Shift)
+		return fmt.Errorf("%d iterations of %d images, moved by %d: want at least 1, 1 and 0",
+			c.Iterations, c.BatchSize, c.Shift)
 	}
 	for _, m := range []*data.Images{train, test} {
 		if m.Len() == 0 || len(m.Labels) != m.Len() {
@@ -119,7 +123,7 @@ func checkLabelled(c ClassifierConfig, train, test *data.Images) error {
 	return c.Optimizer.Validate()
 }
 
-// classifierTrainer is what [trainer] is for score networks.
+// classifierTrainer does for classifiers what [trainer] does for score networks.
 type classifierTrainer struct {
 	config  ClassifierConfig
 	network *nn.Graph
@@ -127,7 +131,7 @@ type classifierTrainer struct {
 	learner learner.Learner
 }
 
-// objective is the cross entropy of flat images and their flat one-hot classes; it measures their logits.
+// objective is the cross entropy of flat images and their flat one-hot classes. It measures the logits.
 func (t *classifierTrainer) objective() learner.Objective {
 	image := learner.Columns{Copies: 1, Width: product(t.network.X.Shape[1:])}
 	return learner.Objective{
@@ -141,21 +145,21 @@ func (t *classifierTrainer) objective() learner.Objective {
 	}
 }
 
-// logits are those of flat images.
+// logits returns the logits of flat images.
 func (t *classifierTrainer) logits(weights []*graph.Node, images *graph.Node) *graph.Node {
 	shape := append([]int{-1}, t.network.X.Shape[1:]...)
 	_, logits := t.network.ClassifyGoMLX(weights, graph.Reshape(images, shape...))
 	return logits
 }
 
-// crossEntropy is ln Σ e^logit less the logit of the target, for each row; targets are one-hot, flat.
+// crossEntropy returns ln Σ e^logit minus the logit of the target, for each row. targets are one-hot and flat.
 func crossEntropy(logits, targets *graph.Node) *graph.Node {
 	targets = graph.Reshape(targets, logits.Shape().Dimensions...)
 	logits = graph.Sub(logits, graph.StopGradient(graph.ReduceAndKeep(logits, graph.ReduceMax, 1)))
 	return graph.Sub(graph.Log(graph.ReduceSum(graph.Exp(logits), 1)), graph.ReduceSum(graph.Mul(logits, targets), 1))
 }
 
-// train is the loop.
+// train draws batches, updates the weights and reports the progress.
 func (t *classifierTrainer) train(ctx context.Context, images *data.Images, progress func(Progress)) error {
 	const every = 50
 	begin, seconds := time.Now(), 0.
@@ -171,7 +175,8 @@ func (t *classifierTrainer) train(ctx context.Context, images *data.Images, prog
 		if (i+1)%every != 0 && i+1 != t.config.Iterations {
 			continue
 		}
-		now := Progress{Record: Record{Iteration: i + 1, Seconds: time.Since(begin).Seconds()}, Iterations: t.config.Iterations}
+		now := Progress{Record: Record{Iteration: i + 1, Seconds: time.Since(begin).Seconds()},
+			Iterations: t.config.Iterations}
 		for _, l := range losses {
 			now.Loss += float64(l) / float64(len(losses))
 		}
@@ -186,7 +191,7 @@ func (t *classifierTrainer) train(ctx context.Context, images *data.Images, prog
 	return nil
 }
 
-// batch draws images, moved at random, and their one-hot classes: a pure function of the seed and the iteration.
+// batch draws shifted images and their one-hot classes. It is a pure function of the seed and the iteration.
 func (t *classifierTrainer) batch(m *data.Images, iteration int) (x, targets []float32) {
 	c := t.config
 	random := rand.New(rand.NewPCG(c.Seed, uint64(iteration)))
@@ -201,7 +206,7 @@ func (t *classifierTrainer) batch(m *data.Images, iteration int) (x, targets []f
 	return x, targets
 }
 
-// moved writes image i, moved by (dx, dy), in [0, 1].
+// moved writes image i, shifted by (dx, dy), in [0, 1].
 func moved(dst []float32, m *data.Images, i, dx, dy int) {
 	pixels := m.At(i)
 	for j := range dst {
@@ -214,7 +219,7 @@ func moved(dst []float32, m *data.Images, i, dx, dy int) {
 	}
 }
 
-// accuracy is the share of images whose likeliest class is their label, under the averaged weights.
+// accuracy returns the share of images whose most probable class is their label, for the averaged weights.
 func (t *classifierTrainer) accuracy(ctx context.Context, m *data.Images) (float64, error) {
 	size, right := m.Channels*m.Height*m.Width, 0
 	for first := 0; first < m.Len(); first += t.config.BatchSize {
@@ -222,7 +227,7 @@ func (t *classifierTrainer) accuracy(ctx context.Context, m *data.Images) (float
 			return 0, err
 		}
 		n := min(t.config.BatchSize, m.Len()-first)
-		x := make([]float32, t.config.BatchSize*size) // what the last images leave is not looked at
+		x := make([]float32, t.config.BatchSize*size) // rows beyond the last image are not used
 		for k := range n {
 			moved(x[k*size:(k+1)*size], m, first+k, 0, 0)
 		}

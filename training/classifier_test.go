@@ -10,7 +10,7 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
-// halves are noisy images of which the upper or the lower half, by their label, is bright.
+// halves returns noisy images. The label says whether the upper or the lower half is bright.
 func halves(n int, seed uint64) *data.Images {
 	const side = 8
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -50,12 +50,13 @@ func TestTrainClassifier(t *testing.T) {
 		t.Error(err)
 	}
 
-	// Labels that say nothing cannot be learned: about half of them are found.
+	// Random labels cannot be learned: about half of the predictions are right.
 	random := rand.New(rand.NewPCG(3, 0))
 	for i := range test.Labels {
 		test.Labels[i] = byte(random.IntN(2))
 	}
-	if result, err = TrainClassifier(t.Context(), c, train, test, options); err != nil || result.Accuracy < 0.3 || result.Accuracy > 0.7 {
+	if result, err = TrainClassifier(t.Context(), c, train, test, options); err != nil ||
+		result.Accuracy < 0.3 || result.Accuracy > 0.7 {
 		t.Errorf("accuracy %g on labels drawn at random, %v", result.Accuracy, err)
 	}
 }
@@ -74,7 +75,7 @@ func TestTrainClassifierRefuses(t *testing.T) {
 	}
 }
 
-// TestMoved: an image is moved, and zeros move in.
+// TestMoved: an image is shifted, and zeros fill the gap.
 func TestMoved(t *testing.T) {
 	m := &data.Images{Channels: 1, Height: 2, Width: 3, Pixels: []byte{0, 51, 102, 153, 204, 255}}
 	x := make([]float32, 6)

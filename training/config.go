@@ -17,14 +17,14 @@ import (
 	"github.com/langevin-ml/langevin/training/optimizer"
 )
 
-// Config is everything that decides a training: the same Config gives the same model file, bit for bit, on one type of
-// machine with the same number of cores. There are no hidden defaults. The presets are complete examples; [Preset] and
-// [Parse] read them.
+// Config describes a whole training. On one type of machine with the same number of cores, the same Config gives the
+// same model file, bit for bit. There are no hidden defaults. [Preset] and [Parse] read a Config, and the presets are
+// complete examples.
 type Config struct {
 	Preset      string           `yaml:"-"`           // name of the preset it started from, if any
 	Name        string           `yaml:"name"`        // of the model, as in models.ValidName
 	Description string           `yaml:"description"` // of the model, one line
-	Seed        uint64           `yaml:"seed"`        // of the data, the noise and the first weights
+	Seed        uint64           `yaml:"seed"`        // of the data, the noise and the initial weights
 	Data        data.Config      `yaml:"data"`
 	Network     nn.Config        `yaml:"network"`
 	Noise       Noise            `yaml:"noise"`
@@ -39,32 +39,41 @@ type Config struct {
 // Noise is a geometric noise schedule.
 type Noise struct {
 	First  float64 `yaml:"first"`  // largest sigma, about the largest distance between data points
-	Last   float64 `yaml:"last"`   // smallest sigma: samples carry noise of this size
-	Levels int     `yaml:"levels"` // number of sigmas; 1 if First is Last
+	Last   float64 `yaml:"last"`   // smallest sigma; samples have noise of about this size
+	Levels int     `yaml:"levels"` // number of sigmas; 1 if First equals Last
 }
 
-// Training says how long and on how much.
+// Training has the length of a training, its batches, and what it reports.
 type Training struct {
 	Iterations int `yaml:"iterations"` // optimiser updates
 	BatchSize  int `yaml:"batch_size"` // rows of an update, spread evenly over the levels
-	LogEvery   int `yaml:"log_every"`  // iterations from one line of the log, and one report of progress, to the next
-	EvalRows   int `yaml:"eval_rows"`  // rows, over all levels, that measure the loss of the finished model; of the test part
+	LogEvery   int `yaml:"log_every"`  // number of iterations between two lines of the log, and between two reports of progress
 
-	TestEvery       int `yaml:"test_every,omitempty"`       // iterations between measurements on a test batch, a multiple of log_every; 0: none
-	CheckpointEvery int `yaml:"checkpoint_every,omitempty"` // iterations between checkpoints; 0: only one when the training is stopped
-	SnapshotSamples int `yaml:"snapshot_samples,omitempty"` // drawn with each checkpoint, by the averaged weights; 0: none
-	Checkpoints     int `yaml:"checkpoints,omitempty"`      // how many to keep; 0: all
+	// EvalRows is the number of rows of the test part, over all levels, that measure the loss of the finished model.
+	EvalRows int `yaml:"eval_rows"`
+
+	// TestEvery is the number of iterations between measurements on a test batch: a multiple of log_every, or 0 for none.
+	TestEvery int `yaml:"test_every,omitempty"`
+
+	// CheckpointEvery is the number of iterations between checkpoints. If it is 0, a stopped training writes the only one.
+	CheckpointEvery int `yaml:"checkpoint_every,omitempty"`
+
+	// SnapshotSamples is the number of samples that the averaged weights draw with each checkpoint.
+	SnapshotSamples int `yaml:"snapshot_samples,omitempty"`
+
+	// Checkpoints is the number of checkpoints to keep, 0 for all.
+	Checkpoints int `yaml:"checkpoints,omitempty"`
 }
 
-// Sampler is annealed Langevin dynamics on the noise schedule of the training, sampling.AnnealedLangevin.
+// Sampler is annealed Langevin dynamics on the noise schedule of the training, see sampling.AnnealedLangevin.
 type Sampler struct {
 	StepsPerLevel int     `yaml:"steps_per_level"`
 	StepLR        float64 `yaml:"step_lr"`              // step size at the last level, in squared units of the data
-	Denoise       bool    `yaml:"denoise"`              // end with a noise-free step
-	Consistent    bool    `yaml:"consistent,omitempty"` // give each step the noise that its level asks for
+	Denoise       bool    `yaml:"denoise"`              // end with a step without noise
+	Consistent    bool    `yaml:"consistent,omitempty"` // give each step the noise that its level needs
 }
 
-// Parse reads a Config from YAML. A key that nobody knows is an error, as are a second document and mistakes that
+// Parse reads a Config from YAML. It returns an error for an unknown key, for a second document, and for mistakes that
 // [Config.Validate] finds.
 func Parse(text []byte) (Config, error) {
 	var c Config
@@ -74,8 +83,9 @@ func Parse(text []byte) (Config, error) {
 	return c, c.Validate()
 }
 
-// Set changes one setting, as given on a command line: "data.std=0.5", "data.weights=[3, 1]". The value is YAML. On an
-// error c stays as it was. The result is not validated, since settings may only make sense together.
+// Set changes one setting, in the form of the command line: "data.std=0.5", "data.weights=[3, 1]". The value is YAML.
+// If Set returns an error, c is unchanged. Set does not validate the result, because several settings may be valid only
+// together.
 func (c *Config) Set(assignment string) error {
 	key, value, ok := strings.Cut(assignment, "=")
 	if !ok || strings.TrimSpace(key) == "" || strings.TrimSpace(value) == "" || strings.Contains(value, "\n") {
@@ -99,7 +109,8 @@ func (c *Config) Set(assignment string) error {
 	return nil
 }
 
-// With returns c with some settings changed, each as for [Config.Set]. It returns an error if the result is not valid.
+// With returns c with the given settings, each in the form of [Config.Set]. It returns an error if the result is not
+// valid.
 func (c Config) With(assignments ...string) (Config, error) {
 	for _, a := range assignments {
 		if err := c.Set(a); err != nil {
@@ -109,7 +120,7 @@ func (c Config) With(assignments ...string) (Config, error) {
 	return c, c.Validate()
 }
 
-// merge overwrites what text mentions.
+// merge overwrites the settings that text mentions.
 func (c *Config) merge(text []byte) error {
 	merged := *c
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -127,7 +138,7 @@ func (c *Config) merge(text []byte) error {
 	return nil
 }
 
-// checkWhole refuses 1.5 for a whole number, which the YAML package cuts down to 1.
+// checkWhole refuses a fraction for a whole number, such as 1.5. The YAML package would truncate it to 1.
 func checkWhole(text []byte, merged Config) error {
 	encoded, err := yaml.Marshal(merged)
 	if err != nil {
@@ -157,7 +168,7 @@ func compareWhole(key string, given, kept any) error {
 	return nil
 }
 
-// plain puts the YAML package's list of mistakes on one line.
+// plain formats the YAML package's list of mistakes as one line.
 func plain(err error) error {
 	var list *yaml.TypeError
 	if errors.As(err, &list) {
@@ -166,12 +177,13 @@ func plain(err error) error {
 	return err
 }
 
-// schedule is the noise schedule, in sampling's terms.
+// schedule returns the noise schedule for package sampling.
 func (c Config) schedule() (sampling.Schedule, error) {
 	n := c.Noise
 	if n.Levels == 1 {
 		if n.First != n.Last {
-			return sampling.Schedule{}, fmt.Errorf("noise.first is %g and noise.last %g: want them equal for 1 level", n.First, n.Last)
+			return sampling.Schedule{}, fmt.Errorf("noise.first is %g and noise.last %g: want them equal for 1 level",
+				n.First, n.Last)
 		}
 		return sampling.NewSchedule(n.First)
 	}

@@ -65,8 +65,10 @@ func TestPresets(t *testing.T) {
 			t.Errorf("preset %s calls itself %q", name, c.Preset)
 		}
 		schedule := mustSchedule(t, c)
-		if first, last, levels := schedule.Sigma(0), schedule.Last(), schedule.Levels(); first != want.first || last != want.last || levels != want.levels {
-			t.Errorf("preset %s: %d levels from %g to %g, want %d from %g to %g", name, levels, first, last, want.levels, want.first, want.last)
+		if first, last, levels := schedule.Sigma(0), schedule.Last(), schedule.Levels(); first != want.first ||
+			last != want.last || levels != want.levels {
+			t.Errorf("preset %s: %d levels from %g to %g, want %d from %g to %g",
+				name, levels, first, last, want.levels, want.first, want.last)
 		}
 		g, err := c.Network.Build(want.shape, schedule.Sigmas())
 		if err != nil {
@@ -75,12 +77,13 @@ func TestPresets(t *testing.T) {
 			t.Errorf("preset %s: %d parameters, want %d", name, got, want.parameters)
 		}
 	}
-	if _, err := Preset("toy"); err == nil || !strings.Contains(err.Error(), `preset is "toy": want one of anneal-celeba, anneal-cifar10, anneal-mnist, `) {
+	if _, err := Preset("toy"); err == nil ||
+		!strings.Contains(err.Error(), `preset is "toy": want one of anneal-celeba, anneal-cifar10, anneal-mnist, `) {
 		t.Errorf("unknown preset: error %v, want one that lists the known", err)
 	}
 }
 
-// A preset states every knob, so that reading it is enough: nothing hides behind an absent key.
+// TestPresetsAreComplete: a preset has every setting, so no default is hidden.
 func TestPresetsAreComplete(t *testing.T) {
 	for _, name := range Presets() {
 		text, err := os.ReadFile(filepath.Join("presets", name+".yaml"))
@@ -95,7 +98,8 @@ func TestPresetsAreComplete(t *testing.T) {
 	}
 }
 
-// keys are the YAML keys of a struct and those in it, less those that only some datasets, networks and priors have.
+// keys returns the YAML keys of a struct and of the structs in it. It leaves out the keys that only some datasets,
+// networks and priors have.
 func keys(of reflect.Type) []string {
 	var all []string
 	for i := range of.NumField() {
@@ -115,7 +119,8 @@ func keys(of reflect.Type) []string {
 func TestSet(t *testing.T) {
 	c := preset(t, "toy-ring")
 	want := c
-	set(t, &c, "data.std=0.5", "data.weights=[3, 1]", "training.iterations=7", "network.activation=softplus", "sampler.denoise=true", "name=mine", "prior.low=-9")
+	set(t, &c, "data.std=0.5", "data.weights=[3, 1]", "training.iterations=7", "network.activation=softplus",
+		"sampler.denoise=true", "name=mine", "prior.low=-9")
 	want.Data.Std, want.Data.Weights = 0.5, []float64{3, 1}
 	want.Training.Iterations, want.Network.Activation, want.Sampler.Denoise, want.Name, want.Prior.Low = 7, "softplus", true, "mine", -9
 	if !reflect.DeepEqual(c, want) {
@@ -176,7 +181,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// Every mistake is reported, each by its key.
+// TestValidate: every mistake is reported with its key.
 func TestValidate(t *testing.T) {
 	for _, c := range []struct {
 		set  string
@@ -192,9 +197,12 @@ func TestValidate(t *testing.T) {
 		{"noise.last=30", "sigma 1 is"},
 		{"network.name=vnet", `network.name is "vnet"`},
 		{"network.blocks=2", "network.blocks is 2: network toy has none, want it with unet only"},
-		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 8, inner: 8, blocks: 0, std: 1}`, "network.blocks is 0"},
-		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 8, inner: 8, blocks: 1, std: 0}`, "network.std is 0"},
-		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 1, inner: 9999, blocks: 1, std: 1}`, "network.inner is 9999"},
+		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 8, inner: 8, blocks: 0, std: 1}`,
+			"network.blocks is 0"},
+		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 8, inner: 8, blocks: 1, std: 0}`,
+			"network.std is 0"},
+		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 1, inner: 9999, blocks: 1, std: 1}`,
+			"network.inner is 9999"},
 		{`network={name: ncsnv2, hidden: 0, activation: "", scale: 0}`, "network.ngf is 0"},
 		{"network.centred=true", "network.centred is true: network toy has none, want it with ncsn, "},
 		{`network={name: resscore, hidden: 0, activation: "", scale: 0, ngf: 12}`, "network.ngf is 12"},
@@ -221,7 +229,8 @@ func TestValidate(t *testing.T) {
 	} {
 		one := preset(t, "toy-ring")
 		set(t, &one, c.set)
-		if err := one.Validate(); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+		if err := one.Validate(); err == nil || !strings.Contains(err.Error(), c.want) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error %v, want one line that says %q", c.set, err, c.want)
 		}
 	}
@@ -232,10 +241,11 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// The other networks and a single level are settings away: the 2019 code's toy experiment.
+// TestOtherNetworks: settings select the other networks and a single level, as in the toy experiment of the 2019 code.
 func TestOtherNetworks(t *testing.T) {
 	c := preset(t, "toy-2gauss")
-	set(t, &c, "network={name: unconditional, hidden: 128, activation: softplus, scale: 0}", "noise={first: 1, last: 1, levels: 1}", "loss.power=0")
+	set(t, &c, "network={name: unconditional, hidden: 128, activation: softplus, scale: 0}",
+		"noise={first: 1, last: 1, levels: 1}", "loss.power=0")
 	for name, params := range map[string]int{nn.NameUnconditional: 17_154, nn.NameEmbedding: 17_154 + 128*128 + 128} {
 		c.Network.Name = name
 		if err := c.Validate(); err != nil {
@@ -253,7 +263,8 @@ func TestOtherNetworks(t *testing.T) {
 			t.Errorf("%s has %d parameters, want %d", name, got, params)
 		}
 	}
-	if _, err := c.Network.Build([]int{1, 28, 28}, mustSchedule(t, c).Sigmas()); err == nil || !strings.Contains(err.Error(), "want one axis") {
+	if _, err := c.Network.Build([]int{1, 28, 28}, mustSchedule(t, c).Sigmas()); err == nil ||
+		!strings.Contains(err.Error(), "want one axis") {
 		t.Errorf("an MLP on images: error %v, want one that says what fits", err)
 	}
 }

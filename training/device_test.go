@@ -31,7 +31,7 @@ func mustSchedule(t *testing.T, c Config) sampling.Schedule {
 	return s
 }
 
-// lossInGo is the mean loss of a batch in float64, without GoMLX.
+// lossInGo computes the mean loss of a batch in float64, without GoMLX.
 func lossInGo(t *testing.T, g *nn.Graph, params []float32, b *batch) float64 {
 	t.Helper()
 	d := len(b.x) / len(b.sigma)
@@ -51,8 +51,8 @@ func lossInGo(t *testing.T, g *nn.Graph, params []float32, b *batch) float64 {
 	return sum / float64(len(sigma))
 }
 
-// TestStep follows every 7th parameter through three updates, with Adam and the moving average written out in float64
-// and the gradient taken by finite differences.
+// TestStep follows every 7th parameter through three updates. It computes Adam and the moving average in float64, and
+// the gradient by finite differences.
 func TestStep(t *testing.T) {
 	c := preset(t, "toy-2gauss")
 	set(t, &c, "network.hidden=6", "training.batch_size=100", "optimizer.ema=0.9", "optimizer.epsilon=0.01")
@@ -96,13 +96,14 @@ func TestStep(t *testing.T) {
 			theta[i] = float64(before[i]) - c.Optimizer.Rate(iteration, c.Training.Iterations)*step
 			average[i] = 0.9*average[i] + 0.1*theta[i]
 			if math.Abs(float64(after[i])-theta[i]) > 1e-6 || math.Abs(float64(averaged[i])-average[i]) > 1e-6 {
-				t.Errorf("iteration %d, parameter %d: %g with average %g, want %g and %g", iteration, i, after[i], averaged[i], theta[i], average[i])
+				t.Errorf("iteration %d, parameter %d: %g with average %g, want %g and %g",
+					iteration, i, after[i], averaged[i], theta[i], average[i])
 			}
 		}
 	}
 }
 
-// slope is the derivative of the loss by one parameter.
+// slope returns the derivative of the loss by parameter i.
 func slope(t *testing.T, g *nn.Graph, params []float32, b *batch, i int) float64 {
 	t.Helper()
 	at := func(v float32) (float64, float64) {
@@ -115,15 +116,17 @@ func slope(t *testing.T, g *nn.Graph, params []float32, b *batch, i int) float64
 	return (lossHigh - lossLow) / (high - low)
 }
 
-// The loss that a result reports is that of the weights it has, on rows that training did not use.
+// TestEvaluate: the loss of a result is the loss of its own weights on rows that the training did not use.
 func TestEvaluate(t *testing.T) {
-	c := short(t, "toy-ring", "training.iterations=5", "training.batch_size=100", "training.eval_rows=250", "optimizer.ema=0.5")
+	c := short(t, "toy-ring", "training.iterations=5", "training.batch_size=100",
+		"training.eval_rows=250", "optimizer.ema=0.5")
 	result := train(t, c)
 	source, err := c.Data.Open(data.Test, c.Seed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := batcher{source: source, schedule: result.Schedule(), rows: 100, dim: 2, seed: ^c.Seed, place: c.Loss.Places(mustSchedule(t, c))}
+	d := batcher{source: source, schedule: result.Schedule(), rows: 100, dim: 2, seed: ^c.Seed,
+		place: c.Loss.Places(mustSchedule(t, c))}
 	var want float64
 	for i := range uint64(3) { // the first multiple of 100 that is at least 250
 		b, err := d.draw(i)
@@ -146,11 +149,12 @@ func stateOf(t *testing.T, l learner.Learner, which int) []float32 {
 	return values
 }
 
-// What starts a device's libraries is handed to whoever asked for it: each computation's first run, and no other.
+// TestStarting: Options.Starting is called for the first run of each computation, and for no other run.
 func TestStarting(t *testing.T) {
 	starts := 0
 	c := short(t, "toy-ring", "training.iterations=3", "training.batch_size=20", "training.eval_rows=60")
-	started, err := Run(t.Context(), c, Options{Library: library(t), Device: CPU, Starting: func(start func() error) error { starts++; return start() }})
+	started, err := Run(t.Context(), c, Options{Library: library(t), Device: CPU,
+		Starting: func(start func() error) error { starts++; return start() }})
 	if err != nil || starts != 2 {
 		t.Fatalf("%d starts, %v: want 2, of the updates and of the loss", starts, err)
 	}
@@ -158,7 +162,8 @@ func TestStarting(t *testing.T) {
 		t.Error("the result is another one")
 	}
 	refused := errors.New("no such device")
-	if _, err := Run(t.Context(), c, Options{Library: library(t), Starting: func(func() error) error { return refused }}); !errors.Is(err, refused) {
+	if _, err := Run(t.Context(), c,
+		Options{Library: library(t), Starting: func(func() error) error { return refused }}); !errors.Is(err, refused) {
 		t.Errorf("error %v, want %v", err, refused)
 	}
 }

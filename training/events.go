@@ -11,16 +11,16 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// events writes records as TensorBoard reads them: a TFRecord file of Event messages. The file stays empty until the
+// events writes records in TensorBoard's format: a TFRecord file of Event messages. The file stays empty until the
 // first record.
 type events struct {
 	w     io.Writer
-	first int // iteration of this run, counted from 1
+	first int // first iteration of this run, counted from 1
 	begun bool
 }
 
-// The numbers of the fields that are written, of the messages Event, SessionLog, Summary and Summary.Value in
-// TensorFlow's event.proto and summary.proto.
+// These are the field numbers of the messages Event, SessionLog, Summary and Summary.Value, from TensorFlow's
+// event.proto and summary.proto.
 const (
 	eventWallTime    = 1
 	eventStep        = 2
@@ -34,9 +34,9 @@ const (
 	valueSimple      = 2
 )
 
-// begin writes the version of the format and the start of a session. At that start TensorBoard drops every record of
-// this step or a later one that an earlier file has: a run that was killed may have written records after the
-// checkpoint that this run goes on from.
+// begin writes the version of the format and the start of a session. At the start of a session, TensorBoard drops the
+// records of earlier files at this step and later. A run that was killed may have written such records after its last
+// checkpoint.
 func (e *events) begin(now time.Time) error {
 	version := appendDouble(nil, eventWallTime, seconds(now))
 	version = protowire.AppendTag(version, eventFileVersion, protowire.BytesType)
@@ -51,7 +51,7 @@ func (e *events) begin(now time.Time) error {
 	return e.record(protowire.AppendBytes(start, session))
 }
 
-// write adds a record's numbers: loss, learning_rate, and test_loss where there is one.
+// write adds the numbers of a record: loss, learning_rate, and test_loss if there is one.
 func (e *events) write(now time.Time, r Record) error {
 	if !e.begun {
 		if err := e.begin(now); err != nil {
@@ -76,7 +76,7 @@ func appendDouble(b []byte, field protowire.Number, v float64) []byte {
 	return protowire.AppendFixed64(protowire.AppendTag(b, field, protowire.Fixed64Type), math.Float64bits(v))
 }
 
-// appendScalar adds a Summary.Value.
+// appendScalar appends a Summary.Value.
 func appendScalar(b []byte, tag string, v float64) []byte {
 	value := protowire.AppendTag(nil, valueTag, protowire.BytesType)
 	value = protowire.AppendString(value, tag)
@@ -85,7 +85,7 @@ func appendScalar(b []byte, tag string, v float64) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(b, summaryValue, protowire.BytesType), value)
 }
 
-// record writes one TFRecord: the length, its checksum, the data, their checksum.
+// record writes one TFRecord: the length and its checksum, then the data and their checksum.
 func (e *events) record(data []byte) error {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
 	b = binary.LittleEndian.AppendUint32(b, maskedCRC(b))
@@ -97,7 +97,7 @@ func (e *events) record(data []byte) error {
 	return nil
 }
 
-// maskedCRC is TFRecord's checksum: CRC-32C, turned and moved so that a checksum of checksums says something.
+// maskedCRC is TFRecord's checksum: CRC-32C, rotated and offset, because the CRC of data that contain CRCs is weak.
 func maskedCRC(data []byte) uint32 {
 	sum := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
 	return (sum>>15 | sum<<17) + 0xa282ead8

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// crcBitwise is CRC-32C bit by bit, masked, as TFRecord's specification has it.
+// crcBitwise computes the masked CRC-32C bit by bit, as TFRecord's specification describes it.
 func crcBitwise(data []byte) uint32 {
 	sum := ^uint32(0)
 	for _, b := range data {
@@ -27,14 +27,15 @@ func crcBitwise(data []byte) uint32 {
 	return (sum>>15 | sum<<17) + 0xa282ead8
 }
 
-// records takes a TFRecord file apart and checks its sums.
+// records splits a TFRecord file and checks its checksums.
 func records(t *testing.T, file []byte) [][]byte {
 	t.Helper()
 	var all [][]byte
 	for len(file) > 0 {
 		n := binary.LittleEndian.Uint64(file)
 		data := file[12 : 12+n]
-		if binary.LittleEndian.Uint32(file[8:]) != crcBitwise(file[:8]) || binary.LittleEndian.Uint32(file[12+n:]) != crcBitwise(data) {
+		if binary.LittleEndian.Uint32(file[8:]) != crcBitwise(file[:8]) ||
+			binary.LittleEndian.Uint32(file[12+n:]) != crcBitwise(data) {
 			t.Fatal("a checksum is wrong")
 		}
 		all, file = append(all, data), file[16+n:]
@@ -42,7 +43,7 @@ func records(t *testing.T, file []byte) [][]byte {
 	return all
 }
 
-// fields decodes one level of a message: numbers as bits, the rest as bytes.
+// fields decodes one level of a message. It passes numbers as bits and everything else as bytes.
 func fields(t *testing.T, message []byte, visit func(field protowire.Number, bits uint64, data []byte)) {
 	t.Helper()
 	for len(message) > 0 {
@@ -70,7 +71,7 @@ func fields(t *testing.T, message []byte, visit func(field protowire.Number, bit
 	}
 }
 
-// An event is what TensorBoard reads of an Event message.
+// An event is the part of an Event message that TensorBoard reads.
 type event struct {
 	version string
 	start   bool // of a session
@@ -78,7 +79,7 @@ type event struct {
 	scalars map[string]float32
 }
 
-// readEvents takes an events file apart.
+// readEvents decodes an events file.
 func readEvents(t *testing.T, file []byte) (all []event) {
 	t.Helper()
 	for _, record := range records(t, file) {
@@ -92,7 +93,9 @@ func readEvents(t *testing.T, file []byte) (all []event) {
 			case 5:
 				fields(t, data, func(_ protowire.Number, _ uint64, value []byte) { readScalar(t, value, e.scalars) })
 			case 7:
-				fields(t, data, func(field protowire.Number, bits uint64, _ []byte) { e.start = e.start || field == 1 && bits == 1 })
+				fields(t, data, func(field protowire.Number, bits uint64, _ []byte) {
+					e.start = e.start || field == 1 && bits == 1
+				})
 			}
 		})
 		all = append(all, e)
@@ -112,8 +115,8 @@ func readScalar(t *testing.T, value []byte, scalars map[string]float32) {
 	})
 }
 
-// shown are the events with scalars that TensorBoard shows of the files of one folder, in their order: at the start of
-// a session it drops those of its step or a later one.
+// shown returns the events with scalars that TensorBoard shows for the files of one folder, in order. At the start of a
+// session it drops the events at the step of the session and later.
 func shown(t *testing.T, files ...[]byte) (all []event) {
 	t.Helper()
 	for _, file := range files {
@@ -137,7 +140,8 @@ func checkEvents(t *testing.T, events []event, log []Record) {
 	}
 	for i, r := range log {
 		step, scalars := events[i].step, events[i].scalars
-		if step != uint64(r.Iteration) || scalars["loss"] != float32(r.Loss) || scalars["learning_rate"] != float32(r.LearningRate) {
+		if step != uint64(r.Iteration) || scalars["loss"] != float32(r.Loss) ||
+			scalars["learning_rate"] != float32(r.LearningRate) {
 			t.Errorf("event of step %d: %v, the log says %+v", step, scalars, r)
 		}
 		if test, ok := scalars["test_loss"]; ok != (r.TestLoss != nil) || ok && test != float32(*r.TestLoss) {
@@ -146,7 +150,7 @@ func checkEvents(t *testing.T, events []event, log []Record) {
 	}
 }
 
-// What TensorBoard reads is what the log says.
+// TestEvents: TensorBoard reads what the log has.
 func TestEvents(t *testing.T) {
 	var file bytes.Buffer
 	c := short(t, "toy-2gauss", "training.test_every=40")
@@ -156,12 +160,13 @@ func TestEvents(t *testing.T) {
 	}
 	all := readEvents(t, file.Bytes())
 	if len(all) != 2+len(result.History) || all[0].version != "brain.Event:2" || !all[1].start || all[1].step != 1 {
-		t.Fatalf("%d events for %d lines of the log, which begin with %+v", len(all), len(result.History), all[:min(2, len(all))])
+		t.Fatalf("%d events for %d lines of the log, which begin with %+v",
+			len(all), len(result.History), all[:min(2, len(all))])
 	}
 	checkEvents(t, shown(t, file.Bytes()), result.History)
 }
 
-// fullDisk takes lines until it is full.
+// fullDisk accepts a number of lines and then fails.
 type fullDisk struct{ lines int }
 
 func (d *fullDisk) Write(b []byte) (int, error) {
@@ -171,12 +176,13 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// A run that ends without a checkpoint has written events that the run which goes on writes again.
+// TestEventsAfterResume: a run that ends without a checkpoint has written events. The resumed run writes these again.
 func TestEventsAfterResume(t *testing.T) {
 	var killed, resumed bytes.Buffer
 	c := short(t, "toy-2gauss", "training.iterations=100", "training.log_every=10", "training.checkpoint_every=40")
 	o := Options{Library: library(t), Events: &killed, Log: &fullDisk{6}, Checkpoints: t.TempDir()}
-	if result, err := Run(t.Context(), c, o); result != nil || err == nil || !strings.Contains(err.Error(), "iteration 70") {
+	if result, err := Run(t.Context(), c, o); result != nil || err == nil ||
+		!strings.Contains(err.Error(), "iteration 70") {
 		t.Fatalf("result %v, error %v, want one at iteration 70", result, err)
 	}
 	o.Events, o.Log, o.Resume = &resumed, nil, true
@@ -190,7 +196,7 @@ func TestEventsAfterResume(t *testing.T) {
 	checkEvents(t, shown(t, killed.Bytes(), resumed.Bytes()), result.History)
 }
 
-// Nothing is written by a training that fails before it begins, and its Begin is not called.
+// TestBegin: a training that fails before it begins writes nothing and does not call Begin.
 func TestBegin(t *testing.T) {
 	for _, c := range []struct {
 		settings []string
@@ -212,7 +218,8 @@ func TestBegin(t *testing.T) {
 		}
 	}
 	refused := errors.New("no room")
-	if _, err := Run(t.Context(), short(t, "toy-ring"), Options{Library: library(t), Begin: func() error { return refused }}); !errors.Is(err, refused) {
-		t.Errorf("error %v, want that of Begin", err)
+	if _, err := Run(t.Context(), short(t, "toy-ring"),
+		Options{Library: library(t), Begin: func() error { return refused }}); !errors.Is(err, refused) {
+		t.Errorf("error %v, want Begin's error", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// open loads a model file as the server does.
+// open loads a model file in the same way as the server.
 func open(t *testing.T, file []byte) (sampling.Model, models.Manifest) {
 	t.Helper()
 	manifest, err := models.Read(file)
@@ -34,7 +34,7 @@ func open(t *testing.T, file []byte) (sampling.Model, models.Manifest) {
 	return session, manifest
 }
 
-// noisy is n rows of data at one sigma: x + σz, with z itself.
+// noisy returns n rows of data at one sigma, x + σz, and z.
 func noisy(m sampling.Mixture, n int, sigma float64) (x, z, sigmas []float32) {
 	d := m.Dim()
 	x, z, sigmas = make([]float32, n*d), make([]float32, n*d), make([]float32, n)
@@ -58,9 +58,9 @@ func scores(t *testing.T, m sampling.Model, x, sigma []float32) []float32 {
 	return dst
 }
 
-// excess is how far the annealed DSM loss of a model lies above the least possible, that of the exact score, as a part
-// of the latter, both on the same n draws at one sigma. The difference of the losses is taken as the mean of
-// ½ σ² ‖s - s*‖²: the cross term with the noise has mean 0 and would only blur it.
+// excess returns by how much the annealed DSM loss of a model exceeds the loss of the exact score, as a fraction of the
+// latter. Both losses use the same n draws at one sigma. The difference of the losses is computed as the mean of ½ σ²
+// ‖s - s*‖². The cross term with the noise has mean 0 and would only add noise.
 func excess(t *testing.T, model sampling.Model, exact sampling.Mixture, n int, sigma float64) float64 {
 	t.Helper()
 	x, z, sigmas := noisy(exact, n, sigma)
@@ -73,23 +73,26 @@ func excess(t *testing.T, model sampling.Model, exact sampling.Mixture, n int, s
 	return above / least
 }
 
-// What is served from the file is the network that was trained.
+// TestExport: the network in the file is the trained network.
 func TestExport(t *testing.T) {
 	c := short(t, "toy-ring", "network.activation=softplus", "sampler.denoise=true")
 	result := train(t, c)
 	model, manifest := open(t, export(t, result))
 
 	if manifest.Name != "ring" || manifest.Description != c.Description || !slices.Equal(manifest.Shape, []int{2}) ||
-		manifest.Prior != c.Prior || manifest.Range != c.Range || !slices.Equal(manifest.Sigmas, result.Schedule().Sigmas()) {
+		manifest.Prior != c.Prior || manifest.Range != c.Range ||
+		!slices.Equal(manifest.Sigmas, result.Schedule().Sigmas()) {
 		t.Errorf("manifest %+v does not say what the configuration says, %+v", manifest, c)
 	}
-	if want := (models.Sampler{Kind: models.SamplerAnnealedLangevin, StepsPerLevel: 100, StepLR: 0.002, Denoise: true}); manifest.Sampler != want {
-		t.Errorf("sampler %+v, want %+v", manifest.Sampler, want)
+	sampler := models.Sampler{Kind: models.SamplerAnnealedLangevin, StepsPerLevel: 100, StepLR: 0.002, Denoise: true}
+	if manifest.Sampler != sampler {
+		t.Errorf("sampler %+v, sampler %+v", manifest.Sampler, sampler)
 	}
 	got := manifest.Training
-	if got.Preset != "toy-ring" || got.Data != "ring, 8 modes, radius 5, std 1" || got.Iterations != 60 || got.BatchSize != 128 || got.Seed != 1 ||
+	if got.Preset != "toy-ring" || got.Data != "ring, 8 modes, radius 5, std 1" || got.Iterations != 60 ||
+		got.BatchSize != 128 || got.Seed != 1 ||
 		math.Abs(got.Loss/result.Loss-1) > 1e-3 || len(got.LossPerLevel) != 50 {
-		t.Errorf("training record %+v, want that of %+v with loss %g", got, c.Training, result.Loss)
+		t.Errorf("training record %+v, want the settings of %+v and the loss %g", got, c.Training, result.Loss)
 	}
 
 	const n = 500
@@ -116,11 +119,12 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// A few seconds of training come near the exact minima.
+// TestTrainingLearns: a few seconds of training come close to the exact minima.
 func TestTrainingLearns(t *testing.T) {
 	for _, name := range []string{"toy-2gauss", "toy-ring"} {
 		c := preset(t, name)
-		set(t, &c, "training.iterations=1500", "network.hidden=64", "optimizer.learning_rate=0.005", "optimizer.warmup=100", "optimizer.ema=0.99", "training.eval_rows=5000")
+		set(t, &c, "training.iterations=1500", "network.hidden=64", "optimizer.learning_rate=0.005",
+			"optimizer.warmup=100", "optimizer.ema=0.99", "training.eval_rows=5000")
 		before := c
 		set(t, &before, "training.iterations=1")
 		exact, err := c.Data.Mixture()
@@ -130,15 +134,17 @@ func TestTrainingLearns(t *testing.T) {
 		untrained, _ := open(t, export(t, train(t, before)))
 		trained, _ := open(t, export(t, train(t, c)))
 		for _, sigma := range []float64{10.85, 5.54, 2.83, 1, 0.5} {
-			if got, at := excess(t, trained, exact, 4000, sigma), excess(t, untrained, exact, 4000, sigma); got > 0.1 || got > at/3 {
-				t.Errorf("%s, sigma %g: loss %.1f %% above its minimum, untrained %.1f %%: want at most 10 and a third", name, sigma, 100*got, 100*at)
+			got, at := excess(t, trained, exact, 4000, sigma), excess(t, untrained, exact, 4000, sigma)
+			if got > 0.1 || got > at/3 {
+				t.Errorf("%s, sigma %g: loss %.1f %% above its minimum, untrained %.1f %%: want at most 10 and a third",
+					name, sigma, 100*got, 100*at)
 			}
 		}
 	}
 }
 
-// The toys that ship: losses within 10 % of the exact minimum at the sigmas of the papers' figures and at the finest,
-// modes with their weights, and no samples in the hole of the ring.
+// TestZoo checks the built-in toys: losses within 10 % of the exact minimum at the sigmas of the papers' figures and at
+// the smallest sigma, modes with their weights, and no samples in the hole of the ring.
 func TestZoo(t *testing.T) {
 	for _, name := range []string{"toy-2gauss", "toy-ring"} {
 		c := preset(t, name)
@@ -162,7 +168,7 @@ func TestZoo(t *testing.T) {
 	}
 }
 
-// checkSamples draws few chains: a share of theirs is known to ±4 standard errors only.
+// checkSamples draws few chains, so it can measure their shares only to ±4 standard errors.
 func checkSamples(t *testing.T, model sampling.Model, manifest models.Manifest, exact sampling.Mixture) {
 	t.Helper()
 	const n = 768
@@ -174,7 +180,8 @@ func checkSamples(t *testing.T, model sampling.Model, manifest models.Manifest, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := sampling.Run(t.Context(), model, sampling.Request{Plan: plan, Prior: manifest.Prior, Dim: 2, Seed: 1, N: n})
+	x, err := sampling.Run(t.Context(), model,
+		sampling.Request{Plan: plan, Prior: manifest.Prior, Dim: 2, Seed: 1, N: n})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,6 +200,7 @@ func checkSamples(t *testing.T, model sampling.Model, manifest models.Manifest, 
 		variance += (math.Pow(float64(p[0])-mean[0], 2) + math.Pow(float64(p[1])-mean[1], 2)) / (2 * n)
 	}
 	if hole > n/50 || math.Abs(variance-1) > 0.25 {
-		t.Errorf("%d of %d samples in the middle, variance %.2f about the modes: want at most %d, about 1", hole, n, variance, n/50)
+		t.Errorf("%d of %d samples in the middle, variance %.2f about the modes: want at most %d, about 1",
+			hole, n, variance, n/50)
 	}
 }

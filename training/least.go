@@ -6,11 +6,12 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// leastRows is how many points the least losses are averaged over.
+// leastRows is the number of points over which the least losses are averaged.
 const leastRows = 100000
 
-// LeastLosses returns, for each level, the loss of the exact score of the data blurred as c says: no network can do
-// better on average. It returns an error that wraps data.ErrNoMixture if that score is not known.
+// LeastLosses returns, for each level, the loss of the exact score of the data with noise, as c describes them. On
+// average no network can have a smaller loss. It returns an error that wraps data.ErrNoMixture if the exact score is
+// not known.
 func LeastLosses(ctx context.Context, c Config) ([]float64, error) {
 	exact, err := c.Data.Mixture()
 	if err != nil {

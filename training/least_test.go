@@ -8,8 +8,8 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
-// One Gaussian N(μ, τ²I) has a least denoising loss of half the posterior variance of the noise, D/2·τ²/(τ²+σ²), times
-// σ^(power-2), and a score whose square has the mean D/(τ²+σ²).
+// TestLeastLosses uses one Gaussian N(μ, τ²I). Its least denoising loss is half the posterior variance of the noise,
+// D/2·τ²/(τ²+σ²), times σ^(power-2). The square of its score has the mean D/(τ²+σ²).
 func TestLeastLosses(t *testing.T) {
 	const tau, dim = 1.5, 2.0
 	for l, want := range map[string]func(sigma float64) float64{

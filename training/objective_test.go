@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Every objective trains, and its loss falls.
+// TestObjectives: every objective trains, and its loss falls.
 func TestObjectives(t *testing.T) {
 	for _, l := range []string{
 		"{name: esm, power: 0}",
@@ -18,7 +18,8 @@ func TestObjectives(t *testing.T) {
 		"{name: diffusion, power: 0, process: sub_vp}",
 		"{name: ddpm, power: 0}",
 	} {
-		c := short(t, "toy-2gauss", "loss="+l, "noise.levels=25", "training.iterations=100", "optimizer.learning_rate=0.01", "optimizer.ema=0")
+		c := short(t, "toy-2gauss", "loss="+l, "noise.levels=25", "training.iterations=100",
+			"optimizer.learning_rate=0.01", "optimizer.ema=0")
 		r := train(t, c)
 		if first := r.History[0].Loss; !(r.Loss < first) {
 			t.Errorf("loss %s: %g at the end, %g at first", l, r.Loss, first)

@@ -15,7 +15,7 @@ var presets embed.FS
 func Presets() []string {
 	entries, err := presets.ReadDir("presets")
 	if err != nil {
-		panic(err) // the folder is part of the binary
+		panic(err) // cannot happen: the folder is part of the binary
 	}
 	names := make([]string, len(entries))
 	for i, entry := range entries {

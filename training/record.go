@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Record is a line of the log: what happened since the line before.
+// Record is a line of the log. It describes the iterations since the previous line.
 type Record struct {
-	Iteration    int       `json:"iteration"`           // done so far
+	Iteration    int       `json:"iteration"`           // number of iterations so far
 	Loss         float64   `json:"loss"`                // mean of LossPerLevel
 	LossPerLevel []float64 `json:"loss_per_level"`      // mean over the rows of each level, largest sigma first
-	TestLoss     *float64  `json:"test_loss,omitempty"` // of the averaged weights on a batch of the test part; at every Config.Training.TestEvery
+	TestLoss     *float64  `json:"test_loss,omitempty"` // of the averaged weights on a test batch, every TestEvery iterations
 	LearningRate float64   `json:"learning_rate"`       // of the last iteration
 	Seconds      float64   `json:"seconds"`             // since the training began
 }
 
-// Progress is how far a training has come.
+// Progress says how far a training is.
 type Progress struct {
 	Record
-	Iterations int     // in all
-	PerSecond  float64 // iterations, since the last report
+	Iterations int     // total number
+	PerSecond  float64 // iterations per second since the last report
 }
 
 // levelMeans averages losses by level.
@@ -34,7 +34,7 @@ func newLevelMeans(levels int) *levelMeans {
 	return &levelMeans{sum: make([]float64, levels), count: make([]int, levels)}
 }
 
-// add books the losses of a batch and returns their mean.
+// add records the losses of a batch and returns their mean.
 func (m *levelMeans) add(level []int, losses []float32) float64 {
 	var total float64
 	for i, l := range losses {
@@ -45,8 +45,9 @@ func (m *levelMeans) add(level []int, losses []float32) float64 {
 	return total / float64(len(losses))
 }
 
-// take returns the mean over the levels that had rows and the mean of each level, 0 without rows. Then it starts again.
-func (m *levelMeans) take() (mean float64, perLevel []float64) {
+// flush returns the mean over the levels that had rows, and the mean of each level, which is 0 for a level without
+// rows. Then it starts again.
+func (m *levelMeans) flush() (mean float64, perLevel []float64) {
 	perLevel = make([]float64, len(m.sum))
 	seen := 0
 	for i, count := range m.count {
@@ -62,17 +63,18 @@ func (m *levelMeans) take() (mean float64, perLevel []float64) {
 	return mean, perLevel
 }
 
-// reporter tells the log and the caller how a training goes.
+// reporter reports the course of a training to the log and to the caller.
 type reporter struct {
 	log      io.Writer
 	events   *events // nil: none
 	progress func(Progress)
-	total    int // iterations
+	total    int // number of iterations
 	start    time.Time
 	last     Record
 }
 
-// newReporter reports a training of total iterations, of which some are done, and begins its log with their records.
+// newReporter returns a reporter for a training of total iterations, of which some are done. It begins the log with the
+// records of these.
 func newReporter(o Options, total, done int, history []Record) (*reporter, error) {
 	r := &reporter{log: o.Log, progress: o.Progress, total: total, start: time.Now()}
 	if o.Events != nil {
@@ -88,7 +90,7 @@ func newReporter(o Options, total, done int, history []Record) (*reporter, error
 	return r, nil
 }
 
-// write completes a record by the time, and passes it on.
+// write adds the time to a record, and reports it.
 func (r *reporter) write(record Record) (Record, error) {
 	record.Seconds = time.Since(r.start).Seconds()
 	if r.progress != nil {

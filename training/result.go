@@ -17,21 +17,21 @@ type Result struct {
 	Config       Config
 	Network      *nn.Graph
 	Params       []float32 // of Network: the moving average of the weights
-	Iterations   int       // done; fewer than in Config if the training was stopped
+	Iterations   int       // number done; less than in Config if the training was stopped
 	Loss         float64   // mean of LossPerLevel
-	LossPerLevel []float64 // of Params on fresh draws; of a stopped training, the last of History
-	History      []Record  // loss in the course of the training
+	LossPerLevel []float64 // of Params on new draws; for a stopped training, of the last record
+	History      []Record  // the records of the log
 
 	schedule sampling.Schedule
 	data     string
 	commit   string
-	device   string // empty for CPU
+	device   string // empty for the CPU
 }
 
-// Schedule is the noise schedule that the network was trained on.
+// Schedule returns the noise schedule of the training.
 func (r *Result) Schedule() sampling.Schedule { return r.schedule }
 
-// Manifest describes the model for whoever serves it.
+// Manifest returns the manifest of the model file.
 func (r *Result) Manifest() models.Manifest {
 	c := r.Config
 	return models.Manifest{
@@ -70,7 +70,7 @@ func (r *Result) ONNX() ([]byte, error) {
 	return file, nil
 }
 
-// rounded keeps the four digits of a loss that are not noise.
+// rounded returns the first four digits of a loss. The others are noise.
 func rounded(v float64) float64 {
 	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
 	if err != nil {

@@ -16,55 +16,56 @@ import (
 	"github.com/langevin-ml/langevin/training/settings"
 )
 
-// What trainings run on.
+// These are the devices of a training.
 const (
 	CPU  = learner.CPU
-	CUDA = learner.CUDA // the first GPU that the process sees: CUDA_VISIBLE_DEVICES says which
+	CUDA = learner.CUDA // the first GPU that the process sees, which CUDA_VISIBLE_DEVICES selects
 )
 
-// ErrDiverged is wrapped by the error of a training whose loss stopped being finite.
+// ErrDiverged is wrapped by the error of a training whose loss became infinite or not a number.
 var ErrDiverged = errors.New("training diverged")
 
-// Options says where a training runs and who watches. Nothing in it but the device changes the result. On a CPU a
-// training rounds in another way on another number of cores, of which it takes all that the process may run on.
+// Options says where a training runs and who watches it. Only the device changes the result. A training on a CPU uses
+// all cores that the process may run on, and its rounding depends on the number of cores.
 type Options struct {
-	// Library is the path of the ONNX Runtime library; required. A process stays on the first one that it opened.
+	// Library is the path of the ONNX Runtime library; required. A process keeps the first library that it opened.
 	Library string
-	// Device is what the training runs on: [CPU], also if empty, or [CUDA].
+	// Device is the device of the training: [CPU], also if empty, or [CUDA].
 	Device string
-	// Starting is called with each computation's first run, which starts the device's libraries; those of a GPU take
-	// over signals. May be nil.
+	// Starting is called with the first run of each computation. This run starts the device's libraries, and the
+	// libraries of a GPU install signal handlers. May be nil.
 	Starting func(start func() error) error
 
-	// Begin is called once, when the data, the device and the checkpoint to go on from are open and valid, and before
-	// anything is written. Its error ends the training. May be nil.
+	// Begin is called once, before anything is written. The data, the device and the checkpoint to resume are then open
+	// and valid. If Begin returns an error, the training ends. May be nil.
 	Begin func() error
-	// Progress is called every Config.Training.LogEvery iterations and after the last, in Run's goroutine; may be nil.
+	// Progress is called every Config.Training.LogEvery iterations and after the last one, on Run's goroutine; may be
+	// nil.
 	Progress func(Progress)
-	// Log gets a Record at the same times, one line of JSON each; may be nil.
+	// Log receives a Record at the same times, as one line of JSON each; may be nil.
 	Log io.Writer
-	// Events gets the same for TensorBoard, as a file of its own for each run; may be nil.
+	// Events receives the same records for TensorBoard. Each run needs its own file. May be nil.
 	Events io.Writer
-	// Snapshot is called with every checkpoint that Config.Training.CheckpointEvery asks for; may be nil.
+	// Snapshot is called with every checkpoint of Config.Training.CheckpointEvery; may be nil.
 	Snapshot func(ctx context.Context, r *Result) error
-	// Commit is that of the source code, for the model's manifest; may be empty.
+	// Commit is the commit of the source code, for the model's manifest; may be empty.
 	Commit string
 
-	// Checkpoints is the folder for checkpoints, none if empty. They are written as Config.Training says, when the
-	// training is stopped, and at its end.
+	// Checkpoints is the folder for checkpoints; if it is empty, none are written. They are written as Config.Training
+	// says, when the training is stopped, and at its end.
 	Checkpoints string
-	// Resume goes on from the newest of them; the result is that of a training which never stopped.
+	// Resume starts from the newest checkpoint. The result is the same as without the stop.
 	Resume bool
-	// Reading watches while the data are read.
+	// Reading reports what happens while the data are read.
 	Reading data.Reader
 }
 
-// learner says what the learner runs on.
+// learner returns the options of the learner.
 func (o Options) learner() learner.Options {
 	return learner.Options{Library: o.Library, Device: o.Device, Starting: o.Starting}
 }
 
-// foreign is the device, empty if that is the CPU.
+// foreign returns the device, or the empty string for the CPU.
 func (o Options) foreign() string {
 	if o.Device == CPU {
 		return ""
@@ -72,12 +73,16 @@ func (o Options) foreign() string {
 	return o.Device
 }
 
-// Run trains a network as c says. It returns an error if c is not valid, the library cannot be opened, the data cannot
-// be read, the log or a checkpoint cannot be written, or the loss stops being finite ([ErrDiverged]); and, to go on, if
-// there is no checkpoint ([ErrNoCheckpoint]), or it is damaged or of a training that would have come out otherwise.
+// Run trains a network as c describes. It returns an error
 //
-// When ctx is done Run stops before the next iteration, writes a checkpoint and returns ctx's error and the result so
-// far: a model that can be exported.
+//   - if c is not valid, the library cannot be opened, or the data cannot be read;
+//   - if the log or a checkpoint cannot be written;
+//   - if the loss becomes infinite or not a number ([ErrDiverged]);
+//   - if it should resume and there is no checkpoint ([ErrNoCheckpoint]), or the checkpoint is damaged or belongs to a
+//     training with another result.
+//
+// When ctx is done, Run stops before the next iteration and writes a checkpoint. It returns ctx's error and the result
+// so far, which can be exported.
 func Run(ctx context.Context, c Config, o Options) (result *Result, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("train %s: %w", c.Name, err)
@@ -104,23 +109,24 @@ func Run(ctx context.Context, c Config, o Options) (result *Result, err error) {
 		return nil, fmt.Errorf("train %s: measure the loss: %w", c.Name, err)
 	}
 	if t.done < c.Training.Iterations {
-		return result, fmt.Errorf("train %s: stopped after %d of %d iterations: %w", c.Name, t.done, c.Training.Iterations, context.Cause(ctx))
+		return result, fmt.Errorf("train %s: stopped after %d of %d iterations: %w",
+			c.Name, t.done, c.Training.Iterations, context.Cause(ctx))
 	}
 	return result, nil
 }
 
-// trainer is a training under way.
+// trainer is a training in progress.
 type trainer struct {
 	config  Config
 	options Options
 	network *nn.Graph
 	batcher batcher
-	unseen  batcher // of data that training does not use
+	unseen  batcher // of data that the training does not use
 	pool    *pool.Pool
 	learner learner.Learner
-	means   *levelMeans // since the log's last line
+	means   *levelMeans // since the last line of the log
 	history []Record
-	done    int // iterations
+	done    int // number of iterations
 }
 
 func newTrainer(ctx context.Context, c Config, o Options) (*trainer, error) {
@@ -142,7 +148,7 @@ func (t *trainer) close() error {
 	return t.learner.Close()
 }
 
-// objective is what the weights learn.
+// objective is the loss that the weights minimize.
 func (t *trainer) objective() learner.Objective {
 	losses := func(weights, batch []*graph.Node) *graph.Node {
 		score := func(x, sigma *graph.Node) *graph.Node { return t.network.GoMLX(weights, x, sigma) }
@@ -154,7 +160,7 @@ func (t *trainer) objective() learner.Objective {
 	}
 }
 
-// prepare makes a trainer without a device, which cannot compute anything.
+// prepare returns a trainer without a device. It cannot compute anything.
 func prepare(ctx context.Context, c Config, r data.Reader) (*trainer, error) {
 	source, err := r.Open(ctx, c.Data, data.Train, c.Seed)
 	if err != nil {
@@ -182,9 +188,9 @@ func prepare(ctx context.Context, c Config, r data.Reader) (*trainer, error) {
 	return &trainer{config: c, network: network, batcher: draws, unseen: unseen, means: means}, nil
 }
 
-// train is the loop: draw, update, check, report, save.
+// train draws, updates, checks, reports and saves until the training ends.
 func (t *trainer) train(ctx context.Context) error {
-	runtime.LockOSThread() // as those of a pool are
+	runtime.LockOSThread() // like the threads of a pool
 	defer runtime.UnlockOSThread()
 	total := t.config.Training.Iterations
 	report, err := newReporter(t.options, total, t.done, t.history)
@@ -200,7 +206,8 @@ func (t *trainer) train(ctx context.Context) error {
 			return err
 		}
 		if mean := t.means.add(b.level, losses); !settings.Finite(mean) {
-			return fmt.Errorf("%w: the loss is %g; try a smaller optimizer.learning_rate than %g", ErrDiverged, mean, t.config.Optimizer.LearningRate)
+			return fmt.Errorf("%w: the loss is %g; try a smaller optimizer.learning_rate than %g",
+				ErrDiverged, mean, t.config.Optimizer.LearningRate)
 		}
 		if err := t.log(report, t.done+1); err != nil {
 			return err
@@ -215,7 +222,7 @@ func (t *trainer) train(ctx context.Context) error {
 	return t.save()
 }
 
-// snapshot saves a training under way, and shows it to whoever asked.
+// snapshot saves a training in progress and calls Options.Snapshot.
 func (t *trainer) snapshot(ctx context.Context) error {
 	if err := t.save(); err != nil || t.options.Snapshot == nil {
 		return err
@@ -225,19 +232,19 @@ func (t *trainer) snapshot(ctx context.Context) error {
 		err = t.options.Snapshot(ctx, r)
 	}
 	if ctx.Err() != nil {
-		return nil // the training stops at its next iteration
+		return nil // the training stops before its next iteration
 	}
 	return err
 }
 
-// log reports what happened, where the iteration is one to do so at.
+// log reports the training if the iteration is one to report.
 func (t *trainer) log(report *reporter, iteration int) error {
 	c := t.config.Training
 	if iteration%c.LogEvery != 0 && iteration != c.Iterations {
 		return nil
 	}
 	record := Record{Iteration: iteration, LearningRate: t.config.Optimizer.Rate(iteration-1, c.Iterations)}
-	record.Loss, record.LossPerLevel = t.means.take()
+	record.Loss, record.LossPerLevel = t.means.flush()
 	if c.TestEvery > 0 && iteration%c.TestEvery == 0 {
 		test, _, err := t.evaluate(context.Background(), firstTest+uint64(iteration), 1)
 		if err != nil {
@@ -253,10 +260,11 @@ func (t *trainer) log(report *reporter, iteration int) error {
 	return nil
 }
 
-// firstTest is where the batches for the test losses in the course of a training begin, behind those for its end.
+// firstTest is the first batch for the test losses during a training. The batches before it are for the loss at the
+// end.
 const firstTest = 1 << 32
 
-// result gathers what was learned. It does not measure a training that was stopped: whoever stopped it waits.
+// result returns what was learned. It does not measure the loss of a stopped training, because the caller waits for it.
 func (t *trainer) result(ctx context.Context) (*Result, error) {
 	params, err := t.learner.Read(learner.Average)
 	if err != nil {
@@ -278,8 +286,10 @@ func (t *trainer) result(ctx context.Context) (*Result, error) {
 	return r, err
 }
 
-// evaluate is the loss of the averaged weights on data and noise that they have not seen.
-func (t *trainer) evaluate(ctx context.Context, first uint64, batches int) (mean float64, perLevel []float64, err error) {
+// evaluate returns the loss of the averaged weights on data and noise that the training does not use.
+func (t *trainer) evaluate(
+	ctx context.Context, first uint64, batches int,
+) (mean float64, perLevel []float64, err error) {
 	means := newLevelMeans(t.config.Noise.Levels)
 	for b, err := range t.unseen.ahead(ctx, first, batches) {
 		if err != nil {
@@ -291,6 +301,6 @@ func (t *trainer) evaluate(ctx context.Context, first uint64, batches int) (mean
 		}
 		means.add(b.level, losses)
 	}
-	mean, perLevel = means.take()
+	mean, perLevel = means.flush()
 	return mean, perLevel, nil
 }

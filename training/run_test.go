@@ -19,11 +19,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// short is a preset cut down to a fraction of a second.
+// short returns a preset that trains in a fraction of a second.
 func short(t *testing.T, name string, assignments ...string) Config {
 	t.Helper()
 	c := preset(t, name)
-	set(t, &c, "network.hidden=16", "training.iterations=60", "training.batch_size=128", "training.log_every=20", "training.eval_rows=500", "optimizer.warmup=10")
+	set(t, &c, "network.hidden=16", "training.iterations=60", "training.batch_size=128", "training.log_every=20",
+		"training.eval_rows=500", "optimizer.warmup=10")
 	set(t, &c, assignments...)
 	return c
 }
@@ -46,7 +47,7 @@ func export(t *testing.T, r *Result) []byte {
 	return file
 }
 
-// The same configuration gives the same file; every setting that matters gives another.
+// TestTrainingIsPure: the same configuration gives the same file, and each setting that matters changes it.
 func TestTrainingIsPure(t *testing.T) {
 	first := export(t, train(t, short(t, "toy-ring")))
 	if !bytes.Equal(first, export(t, train(t, short(t, "toy-ring")))) {
@@ -55,7 +56,8 @@ func TestTrainingIsPure(t *testing.T) {
 	if !bytes.Equal(first, export(t, train(t, short(t, "toy-ring", "training.log_every=7")))) {
 		t.Error("how often progress is reported changes the file")
 	}
-	for _, assignment := range []string{"seed=2", "data.std=0.9", "optimizer.learning_rate=0.02", "optimizer.decay=none", "loss.power=1"} {
+	for _, assignment := range []string{"seed=2", "data.std=0.9", "optimizer.learning_rate=0.02",
+		"optimizer.decay=none", "loss.power=1"} {
 		if bytes.Equal(first, export(t, train(t, short(t, "toy-ring", assignment)))) {
 			t.Errorf("%s does not change the file", assignment)
 		}
@@ -66,7 +68,8 @@ func TestReports(t *testing.T) {
 	var log bytes.Buffer
 	var seen []Progress
 	c := short(t, "toy-2gauss", "training.iterations=50")
-	result, err := Run(t.Context(), c, Options{Library: library(t), Log: &log, Progress: func(p Progress) { seen = append(seen, p) }})
+	result, err := Run(t.Context(), c,
+		Options{Library: library(t), Log: &log, Progress: func(p Progress) { seen = append(seen, p) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +89,8 @@ func TestReports(t *testing.T) {
 		if len(line.LossPerLevel) != 50 || math.Abs(mean-line.Loss) > 1e-9 || line.Loss <= 0 {
 			t.Errorf("line %d: loss %g over %d levels of mean %g", i, line.Loss, len(line.LossPerLevel), mean)
 		}
-		if i >= len(seen) || seen[i].Iteration != line.Iteration || seen[i].Loss != line.Loss || seen[i].Iterations != 50 || !(seen[i].PerSecond > 0) {
+		if i >= len(seen) || seen[i].Iteration != line.Iteration || seen[i].Loss != line.Loss ||
+			seen[i].Iterations != 50 || !(seen[i].PerSecond > 0) {
 			t.Errorf("line %d of the log is %+v, progress %+v", i, line, seen)
 		}
 	}
@@ -108,7 +112,8 @@ func TestRunFails(t *testing.T) {
 	}{
 		{short(t, "toy-ring", "data.std=0"), Options{Library: library}, "train ring: data.std is 0"},
 		{short(t, "toy-ring"), Options{}, "train ring: no ONNX Runtime library given"},
-		{short(t, "toy-ring"), Options{Library: library, Log: brokenWriter{}}, "train ring: iteration 20: write the training log: disk full"},
+		{short(t, "toy-ring"), Options{Library: library, Log: brokenWriter{}},
+			"train ring: iteration 20: write the training log: disk full"},
 	} {
 		result, err := Run(t.Context(), c.config, c.options)
 		if err == nil || result != nil || !strings.Contains(err.Error(), c.want) {
@@ -124,7 +129,7 @@ func TestDivergence(t *testing.T) {
 	}
 }
 
-// A training that is stopped gives what it has learned, which can be exported.
+// TestStop: a stopped training returns what it has learned, and this can be exported.
 func TestStop(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -145,7 +150,8 @@ func TestStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m.Training.Iterations != 40 || result.Loss != result.History[1].Loss || m.Training.Loss <= 0 {
-		t.Errorf("manifest says %+v, want 40 iterations and the last loss in the history, %g", m.Training, result.History[1].Loss)
+		t.Errorf("manifest says %+v, want 40 iterations and the last loss in the history, %g",
+			m.Training, result.History[1].Loss)
 	}
 
 	stop()
@@ -157,7 +163,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// Batches are pure, spread evenly over the levels, and the same whether drawn ahead or not, of points or more.
+// TestBatches: batches are pure and spread evenly over the levels. They are the same if drawn ahead, for points and for
+// larger data.
 func TestBatches(t *testing.T) {
 	t.Run("points", func(t *testing.T) { testBatches(t, 2) })
 	t.Run("images", func(t *testing.T) { testBatches(t, 100) })
@@ -171,7 +178,8 @@ func testBatches(t *testing.T, dim int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := batcher{source: source, schedule: mustSchedule(t, c), rows: 30, dim: dim, seed: c.Seed, place: c.Loss.Places(mustSchedule(t, c)), pool: pool.New(3)}
+	d := batcher{source: source, schedule: mustSchedule(t, c), rows: 30, dim: dim, seed: c.Seed,
+		place: c.Loss.Places(mustSchedule(t, c)), pool: pool.New(3)}
 	defer d.pool.Close()
 	const batches = 150 // more than are drawn at once
 	rows := make([]int, 50)
@@ -204,6 +212,6 @@ func testBatches(t *testing.T, dim int) {
 		t.Errorf("%d batches, rows of each level %v: want %d and %d each", index-3, rows, batches, each)
 	}
 	for range d.ahead(t.Context(), 0, 1000) {
-		break // goleak sees whether the goroutine ends too
+		break // goleak checks that the goroutine ends too
 	}
 }

@@ -29,8 +29,8 @@ const (
 	RunnerNCSNv2   Runner = "ncsnv2"   // NCSNv2 (2020)
 )
 
-// upstream is a configuration file of the authors' repositories, ncsn and ncsnv2, under their own keys. Those that say
-// how to compute or what to write, and not what is learned, are read and have no effect.
+// upstream is a configuration file of the authors' repositories ncsn and ncsnv2, with their keys. Keys that do not
+// change what is learned, but only how it is computed or what is written, are read and have no effect.
 type upstream struct {
 	Training struct {
 		BatchSize        int     `yaml:"batch_size"`
@@ -114,10 +114,11 @@ type upstream struct {
 	} `yaml:"test"`
 }
 
-// ParseUpstream reads a configuration file of the authors' own code: every key of ncsn and ncsnv2 under its name, and
-// no other. The runner, which there is a flag, is found from the file if empty: scorenet has a noise_std, ncsnv2 a
-// group sampling, and anneal is the rest. Data are looked for in data/, by name. What this package cannot do, such as
-// another normalisation, is an error that names the key.
+// ParseUpstream reads a configuration file of the authors' code. It knows every key of ncsn and ncsnv2, and refuses
+// others. The authors' code gets the runner from a flag. If runner is empty, ParseUpstream derives it from the file:
+// scorenet if there is a noise_std, ncsnv2 if there is a group sampling, and anneal otherwise. It looks for data in
+// data/, by name. A key that this package does not support, such as another normalization, is an error that names the
+// key.
 func ParseUpstream(text []byte, runner Runner) (Config, error) {
 	var u upstream
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -138,7 +139,7 @@ func ParseUpstream(text []byte, runner Runner) (Config, error) {
 	return c, c.Validate()
 }
 
-// IsUpstream says whether a YAML file has the groups of the authors' code and not those of a Config.
+// IsUpstream reports whether a YAML file has the groups of the authors' code instead of the ones of a Config.
 func IsUpstream(text []byte) bool {
 	var groups map[string]any
 	if yaml.Unmarshal(text, &groups) != nil {
@@ -157,7 +158,7 @@ func (u upstream) runner() Runner {
 	return RunnerAnneal
 }
 
-// check refuses what has no counterpart here.
+// check refuses settings that this package does not support.
 func (u upstream) check(runner Runner) error {
 	var bad settings.Mistakes
 	runners := []Runner{RunnerAnneal, RunnerBaseline, RunnerScoreNet, RunnerNCSNv2}
@@ -183,7 +184,7 @@ func (u upstream) check(runner Runner) error {
 	return bad.Err()
 }
 
-// config says the same in our words.
+// config translates the file to a Config.
 func (u upstream) config(runner Runner) Config {
 	dataset := u.dataset(runner)
 	c := Config{
@@ -218,7 +219,7 @@ func (u upstream) config(runner Runner) Config {
 	return c
 }
 
-// setLoss chooses the objective, and the levels of those that have one.
+// setLoss sets the objective, and the noise levels if the objective has its own.
 func (u upstream) setLoss(c *Config, runner Runner) {
 	single := func(sigma float64) {
 		c.Noise = Noise{First: sigma, Last: sigma, Levels: 1}
@@ -243,7 +244,7 @@ func (u upstream) setLoss(c *Config, runner Runner) {
 	}
 }
 
-// dataset is where the authors' datasets are here. NCSN always dequantises, figure 1 never does.
+// dataset returns the configuration of a dataset. NCSN always dequantizes, and figure 1 never does.
 func (u upstream) dataset(runner Runner) data.Config {
 	d := data.Config{RandomFlip: u.Data.RandomFlip && runner != RunnerScoreNet}
 	switch u.Data.Dataset {
@@ -273,7 +274,7 @@ func (u upstream) dataset(runner Runner) data.Config {
 	return d
 }
 
-// network is what the runner builds; NCSNv2's depends on the dataset.
+// network returns the network of the runner. NCSNv2's network depends on the dataset.
 func (u upstream) network(runner Runner) nn.Config {
 	n := nn.Config{Channels: u.Model.Channels, Centred: u.Data.Logit || u.Data.Rescaled && runner == RunnerNCSNv2}
 	switch {
@@ -293,7 +294,7 @@ func (u upstream) network(runner Runner) nn.Config {
 	return n
 }
 
-// optimizer is torch's, with its defaults where the file has no key.
+// optimizer returns PyTorch's optimizer, with PyTorch's defaults for absent keys.
 func (u upstream) optimizer() optimizer.Config {
 	o := optimizer.Config{
 		LearningRate: u.Optim.Rate, Decay: optimizer.DecayNone, Beta1: u.Optim.Beta1, Beta2: 0.999, Epsilon: 1e-8,

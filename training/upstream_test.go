@@ -10,7 +10,7 @@ import (
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
-// The files of ncsn and ncsnv2, by their keys and values.
+// These are the files of ncsn and ncsnv2, with their keys and values.
 const (
 	annealYML = `
 training: {batch_size: 128, n_epochs: 500000, n_iters: 200001, ngpu: 1, snapshot_freq: 5000, algo: dsm, anneal_power: 2.0}
@@ -45,11 +45,17 @@ func TestParseUpstream(t *testing.T) {
 		params  int
 		shape   []int
 	}{
-		"anneal.yml":   {annealYML, "", nn.Config{Name: nn.NameNCSN, Channels: 64}, loss.Config{Name: loss.DSM, Power: 2}, Noise{1, 0.01, 10}, 7_638_657, []int{1, 28, 28}},
-		"baseline.yml": {annealYML, RunnerBaseline, nn.Config{Name: nn.NameNCSNBaseline, Channels: 64}, loss.Config{Name: loss.DSM}, Noise{0.01, 0.01, 1}, 7_443_393, []int{1, 28, 28}},
-		"ssm":          {strings.Replace(annealYML, "algo: dsm", "algo: ssm, n_particles: 3", 1), "", nn.Config{Name: nn.NameNCSN, Channels: 64}, loss.Config{Name: loss.AnnealedSSMVR, Projections: 3}, Noise{1, 0.01, 10}, 7_638_657, []int{1, 28, 28}},
-		"scorenet.yml": {scorenetYML, "", nn.Config{Name: nn.NameResScore, Channels: 32}, loss.Config{Name: loss.SSMVR, Projections: 1, NoiseStd: 0.01}, Noise{0.01, 0.01, 1}, 1_379_651, []int{3, 32, 32}},
-		"ffhq.yml":     {ffhqYML, "", nn.Config{Name: nn.NameNCSNv2Deepest, Channels: 128}, loss.Config{Name: loss.DSM, Power: 2}, Noise{348, 0.01, 2311}, 94_132_611, []int{3, 256, 256}},
+		"anneal.yml": {annealYML, "", nn.Config{Name: nn.NameNCSN, Channels: 64},
+			loss.Config{Name: loss.DSM, Power: 2}, Noise{1, 0.01, 10}, 7_638_657, []int{1, 28, 28}},
+		"baseline.yml": {annealYML, RunnerBaseline, nn.Config{Name: nn.NameNCSNBaseline, Channels: 64},
+			loss.Config{Name: loss.DSM}, Noise{0.01, 0.01, 1}, 7_443_393, []int{1, 28, 28}},
+		"ssm": {strings.Replace(annealYML, "algo: dsm", "algo: ssm, n_particles: 3", 1), "",
+			nn.Config{Name: nn.NameNCSN, Channels: 64}, loss.Config{Name: loss.AnnealedSSMVR, Projections: 3},
+			Noise{1, 0.01, 10}, 7_638_657, []int{1, 28, 28}},
+		"scorenet.yml": {scorenetYML, "", nn.Config{Name: nn.NameResScore, Channels: 32},
+			loss.Config{Name: loss.SSMVR, Projections: 1, NoiseStd: 0.01}, Noise{0.01, 0.01, 1}, 1_379_651, []int{3, 32, 32}},
+		"ffhq.yml": {ffhqYML, "", nn.Config{Name: nn.NameNCSNv2Deepest, Channels: 128},
+			loss.Config{Name: loss.DSM, Power: 2}, Noise{348, 0.01, 2311}, 94_132_611, []int{3, 256, 256}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := ParseUpstream([]byte(c.text), c.runner)
@@ -75,15 +81,18 @@ func TestParseUpstream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Training.Iterations != 80_001 || c.Training.BatchSize != 32 || c.Training.CheckpointEvery != 5000 || c.Optimizer.Epsilon != 1e-3 || c.Optimizer.EMA != 0.999 ||
-		c.Sampler != (Sampler{StepsPerLevel: 3, StepLR: 9e-7, Denoise: true}) || c.Data.Name != data.Pictures || !c.Data.RandomFlip || c.Data.ImageSize != 256 {
+	if c.Training.Iterations != 80_001 || c.Training.BatchSize != 32 || c.Training.CheckpointEvery != 5000 ||
+		c.Optimizer.Epsilon != 1e-3 || c.Optimizer.EMA != 0.999 ||
+		c.Sampler != (Sampler{StepsPerLevel: 3, StepLR: 9e-7, Denoise: true}) || c.Data.Name != data.Pictures ||
+		!c.Data.RandomFlip || c.Data.ImageSize != 256 {
 		t.Errorf("ffhq.yml is %+v", c)
 	}
 }
 
-// The presets of the papers say what the authors' files say.
+// TestPresetsAreTheAuthors: the presets of the papers have the settings of the authors' files.
 func TestPresetsAreTheAuthors(t *testing.T) {
-	for name, text := range map[string]string{"anneal-mnist": annealYML, "scorenet": scorenetYML, "ncsnv2-ffhq": ffhqYML} {
+	for name, text := range map[string]string{"anneal-mnist": annealYML, "scorenet": scorenetYML,
+		"ncsnv2-ffhq": ffhqYML} {
 		got, err := ParseUpstream([]byte(text), "")
 		if err != nil {
 			t.Fatal(err)
@@ -109,11 +118,13 @@ func TestParseUpstreamRefuses(t *testing.T) {
 		"image_size: 28->image_size: 28, rescaled: 2": "cannot unmarshal",
 	} {
 		old, changed, _ := strings.Cut(change, "->")
-		if _, err := ParseUpstream([]byte(strings.Replace(annealYML, old, changed, 1)), ""); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ParseUpstream([]byte(strings.Replace(annealYML, old, changed, 1)), ""); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that says %q", change, err, want)
 		}
 	}
-	if _, err := ParseUpstream([]byte(annealYML), "toy"); err == nil || !strings.Contains(err.Error(), `runner is "toy"`) {
+	if _, err := ParseUpstream([]byte(annealYML), "toy"); err == nil ||
+		!strings.Contains(err.Error(), `runner is "toy"`) {
 		t.Errorf("error %v, want one that names the runner", err)
 	}
 }

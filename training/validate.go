@@ -7,7 +7,7 @@ import (
 	"github.com/langevin-ml/langevin/training/settings"
 )
 
-// Validate reports every mistake at once, one line each, by the key in the YAML.
+// Validate returns all mistakes at once, one per line, each with its key in the YAML.
 func (c Config) Validate() error {
 	var bad settings.Mistakes
 	bad.Require(models.ValidName(c.Name),
@@ -30,7 +30,7 @@ func (c Config) Validate() error {
 	return bad.Err()
 }
 
-// validate reports every mistake in t, one a line, for a noise schedule of the given number of levels.
+// validate returns all mistakes in t, one per line, for a noise schedule of the given number of levels.
 func (t Training) validate(levels int) error {
 	var bad settings.Mistakes
 	bad.Require(t.Iterations >= 1, "training.iterations is %d: want at least 1", t.Iterations)

@@ -119,7 +119,7 @@ func TestTrainAgain(t *testing.T) {
 	if got := runAlone(t, args...); got.code != exitFailed || !oneLineWith(got.stderr, model+" is of an earlier training: --resume goes on with it, --overwrite replaces it") {
 		t.Errorf("again: %+v", got)
 	}
-	if got := runAlone(t, append(args, "--set", "seed=2", "--resume")...); got.code != exitFailed || !oneLineWith(got.stderr, "it is of another training: seed differ") {
+	if got := runAlone(t, append(args, "--set", "seed=2", "--resume")...); got.code != exitFailed || !oneLineWith(got.stderr, "it belongs to another training: seed differ") {
 		t.Errorf("with another seed: %+v", got)
 	}
 	if kept, err := os.ReadFile(model); err != nil || !bytes.Equal(kept, first) {
