@@ -6,10 +6,10 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// NewBackend wraps backend, which is one of ONNX Runtime, and does some of what GoMLX asks for in faster ways: the
-// gradients of kernels, see [ownFunction.ConvGeneral], broadcasts, see [small], transposed and reshaped matrices, see
-// [matrix], and sums with zero, see [ownFunction.Sub]. It also keeps what [Program] needs. Everything else is left to
-// backend, which the caller closes.
+// NewBackend wraps backend, which must be ONNX Runtime's, and computes some operations faster: the gradients of
+// kernels, see [ownFunction.ConvGeneral], broadcasts, see [small], transposed and reshaped matrices, see [matrix], and
+// sums with zero, see [ownFunction.Sub]. It also records what [Program] needs. It passes everything else to backend.
+// The caller closes backend.
 func NewBackend(backend compute.Backend) compute.Backend {
 	if b, ok := backend.(*onnxbackend.Backend); ok {
 		b.SetKeepModelProto(true) // for Program
@@ -33,7 +33,7 @@ func (b ownBackend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape
 	return b.own(buffer), flat, err
 }
 
-// own makes a buffer one of b: GoMLX refuses those of another backend.
+// own makes a buffer one of b. GoMLX refuses the buffers of another backend.
 func (b ownBackend) own(buffer compute.Buffer) compute.Buffer {
 	if buffer == nil {
 		return nil
@@ -71,12 +71,12 @@ func (b ownBuilder) Compile() (compute.Executable, error) {
 	return ownExecutable{executable, b.backend, b.convolutions}, nil
 }
 
-// ownFunction has the operations in which NewBackend differs from the backend that it wraps.
+// ownFunction overrides the operations in which NewBackend differs from the backend that it wraps.
 type ownFunction struct {
 	compute.Function
 	convolutions map[string]convolution // for Program
 	small        small
-	zero         map[compute.Value]bool // differences of a value from itself
+	zero         map[compute.Value]bool // differences of a value and itself
 	matrices     map[compute.Value]matrix
 }
 
@@ -86,7 +86,9 @@ type ownExecutable struct {
 	convolutions map[string]convolution
 }
 
-func (e ownExecutable) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
+func (e ownExecutable) Execute(
+	inputs []compute.Buffer, donate []bool, device compute.DeviceNum,
+) ([]compute.Buffer, error) {
 	bare := make([]compute.Buffer, len(inputs))
 	for i, buffer := range inputs {
 		bare[i] = buffer.(ownBuffer).Buffer

@@ -10,13 +10,13 @@ import (
 // convolution is the shape of a kernel.
 type convolution struct{ out, in, height, width int }
 
-// blockConvolutions lets the convolutions of a graph run in blocks of the given number of channels, see ChannelBlock of
-// package ort, and returns how many of them do. ONNX Runtime itself brings networks with constant kernels into that
-// form. It does not do so where kernels are computed, as in a training, and such convolutions take two to three times
-// as long.
+// blockConvolutions makes the convolutions of a graph run in blocks of the given number of channels, see ChannelBlock
+// of package ort. It returns the number of convolutions that do. ONNX Runtime itself converts networks with constant
+// kernels to this form. It does not convert computed kernels, as in a training, and such convolutions take two to three
+// times as long.
 //
-// known has the kernels' shapes, by the name of the convolution's result. A convolution of too few channels to fill a
-// block stays as it is.
+// known has the kernels' shapes by the name of the convolution's result. A convolution with too few channels for a
+// block is unchanged.
 func blockConvolutions(model *protos.ModelProto, known map[string]convolution, block int) (blocked int) {
 	if block == 0 {
 		return 0
@@ -26,7 +26,7 @@ func blockConvolutions(model *protos.ModelProto, known map[string]convolution, b
 	w.Graph.Node = nil
 	for _, node := range nodes {
 		c, ok := known[node.GetOutput()[0]]
-		// A block is filled up with zeros from 4 channels at a time.
+		// A block is filled with zeros if there are at least 4 channels.
 		if !ok || node.GetOpType() != "Conv" || c.in < block || c.in%4 != 0 {
 			w.Graph.Node = append(w.Graph.Node, node)
 			continue
@@ -35,7 +35,8 @@ func blockConvolutions(model *protos.ModelProto, known map[string]convolution, b
 		blocked++
 	}
 	if blocked > 0 {
-		model.OpsetImport = append(model.OpsetImport, &protos.OperatorSetIdProto{Domain: models.BlockedDomain, Version: 1})
+		model.OpsetImport = append(model.OpsetImport,
+			&protos.OperatorSetIdProto{Domain: models.BlockedDomain, Version: 1})
 	}
 	return blocked
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// small remembers what each broadcast value was made of, with an axis of 1 wherever it was repeated. GoMLX broadcasts
-// one value to the shape of another before it adds or multiplies the two, all over a gradient, and so writes it out in
-// full. ONNX Runtime's operators take the small value, so this is not needed.
+// small maps each broadcast value to the value from which it was made, with an axis of 1 wherever it was repeated.
+// Throughout a gradient, GoMLX broadcasts a value to the shape of another before it adds or multiplies the two, and so
+// writes it out in full. ONNX Runtime's operators accept the small value, so this is not needed.
 type small map[compute.Value]compute.Value
 
 func (f ownFunction) BroadcastInDim(x compute.Value, shape shapes.Shape, axes []int) (compute.Value, error) {
@@ -30,10 +30,11 @@ func (f ownFunction) BroadcastInDim(x compute.Value, shape shapes.Shape, axes []
 	return full, err
 }
 
-// Identity is x itself: GoMLX has nodes of it that only steer its gradients.
+// Identity returns x itself. GoMLX uses identity nodes only to control its gradients.
 func (f ownFunction) Identity(x compute.Value) (compute.Value, error) { return x, nil }
 
-// Sub of a value from itself is 0, and so no operation in a sum. The gradients of package nn rely on it.
+// Sub returns 0 for the difference of a value and itself, so that it needs no operation in a sum. The gradients of
+// package nn rely on this.
 func (f ownFunction) Sub(a, b compute.Value) (compute.Value, error) {
 	difference, err := f.binary(f.Function.Sub, a, b)
 	if a == b && err == nil {
@@ -59,7 +60,9 @@ func (f ownFunction) Div(a, b compute.Value) (compute.Value, error) {
 
 // binary applies operation to the small forms of a and b where they have one. If neither is needed in full the result
 // is small too.
-func (f ownFunction) binary(operation func(a, b compute.Value) (compute.Value, error), a, b compute.Value) (compute.Value, error) {
+func (f ownFunction) binary(
+	operation func(a, b compute.Value) (compute.Value, error), a, b compute.Value,
+) (compute.Value, error) {
 	smallA, repeatedA := f.small[a]
 	if !repeatedA {
 		smallA = a

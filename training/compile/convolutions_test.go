@@ -31,11 +31,11 @@ func onnxRuntime(t *testing.T) compute.Backend {
 	return backend
 }
 
-// window is a square kernel and how it moves.
+// window is a square kernel and its movement.
 type window struct{ size, stride, dilation, pad int }
 
-// convolve is a convolution of channels-first images, as networks have it. A stride keeps one place of each
-// tile, since GoMLX cannot differentiate a convolution that has one.
+// convolve is a convolution of channels-first images, as in the networks. It computes a stride by keeping one place of
+// each tile, because GoMLX cannot differentiate a convolution with a stride.
 func convolve(x, kernel *graph.Node, w window) *graph.Node {
 	y := graph.Convolve(x, kernel).AxesConfig(compute.ConvolveAxesConfig{
 		InputBatch: 0, InputChannels: 1, InputSpatial: []int{2, 3},
@@ -51,7 +51,7 @@ func convolve(x, kernel *graph.Node, w window) *graph.Node {
 	return graph.Squeeze(graph.Slice(tiles, all, all, all, first, all, first), 3, 5)
 }
 
-// The gradients of kernels are GoMLX's own, for kernels and images of any size.
+// TestKernelGradients compares the gradients of kernels with GoMLX's own, for kernels and images of several sizes.
 func TestKernelGradients(t *testing.T) {
 	for _, c := range []struct {
 		batch, in, out, height, width int
@@ -63,10 +63,11 @@ func TestKernelGradients(t *testing.T) {
 		{2, 8, 2, 7, 7, window{size: 3, stride: 1, dilation: 4, pad: 4}},
 		{2, 8, 2, 8, 8, window{size: 3, stride: 2, dilation: 1, pad: 1}},
 		{1, 8, 2, 9, 8, window{size: 3, stride: 1, dilation: 2, pad: 1}},
-		{2, 8, 2, 3, 3, window{size: 3, stride: 1, dilation: 4, pad: 4}}, // taps that see nothing
+		{2, 8, 2, 3, 3, window{size: 3, stride: 1, dilation: 4, pad: 4}}, // taps outside of the image
 		{2, 2, 9, 6, 6, window{size: 3, stride: 1, dilation: 1, pad: 1}}, // few channels
 	} {
-		x, weight := make([]float32, c.batch*c.in*c.height*c.width), make([]float32, c.out*c.in*c.window.size*c.window.size)
+		x := make([]float32, c.batch*c.in*c.height*c.width)
+		weight := make([]float32, c.out*c.in*c.window.size*c.window.size)
 		sampling.Noise{Seed: 1}.Normal(x, 0)
 		sampling.Noise{Seed: 2}.Normal(weight, 0)
 		var gradients [2][]float32

@@ -11,23 +11,25 @@ import (
 //
 //	dW[o, c, i, j] = Σ_bhw dY[b, o, h, w] X[b, c, h + i·d - p, w + j·d - p]
 //
-// GoMLX computes it as a convolution of X by dY. That is a product of matrices with as few columns as the kernel has
-// places: it is slow and never shared among threads. Here dY is moved up and down, once for each row of the kernel, and
+// GoMLX computes it as a convolution of X by dY. This is a product of matrices with one column for each place of the
+// kernel. It is slow and never shared among threads. Here dY is moved up and down, once for each row of the kernel, and
 // X is moved to the left and right, once for each column. dW is the product of the two over all of b, h and w. This
-// takes the same number of operations in matrices of a better shape, and their copies cost less than is gained. Where X
-// has few channels nothing is gained, and GoMLX computes the gradient.
+// takes the same number of operations in matrices of a better shape, and the copies cost less than the shape gains. If
+// X has few channels, nothing is gained, and GoMLX computes the gradient.
 func (f ownFunction) ConvGeneral(
 	input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, paddings [][2]int,
 	inputDilations, kernelDilations []int, channelGroups, batchGroups int,
 ) (compute.Value, error) {
 	general := func() (compute.Value, error) {
-		y, err := f.Function.ConvGeneral(input, kernel, axes, strides, paddings, inputDilations, kernelDilations, channelGroups, batchGroups)
+		y, err := f.Function.ConvGeneral(input, kernel, axes, strides, paddings, inputDilations, kernelDilations,
+			channelGroups, batchGroups)
 		if err == nil && channelGroups <= 1 && batchGroups <= 1 {
 			err = f.note(y, kernel, axes)
 		}
 		return y, err
 	}
-	if !reflect.DeepEqual(axes, kernelGradientAxes()) || dilated(inputDilations) || dilated(kernelDilations) || channelGroups > 1 || batchGroups > 1 {
+	if !reflect.DeepEqual(axes, kernelGradientAxes()) || dilated(inputDilations) || dilated(kernelDilations) ||
+		channelGroups > 1 || batchGroups > 1 {
 		return general()
 	}
 	x, errX := f.Shape(input)
@@ -113,7 +115,9 @@ func newTaps(x, dy, axis int, strides []int, paddings [][2]int) (t taps, ok bool
 }
 
 // kernelGradient is [out, in, height, width], of x [batch, in, ...] and dy [batch, out, ...].
-func (f ownFunction) kernelGradient(input, output compute.Value, x, dy []int, vertical, horizontal taps) (compute.Value, error) {
+func (f ownFunction) kernelGradient(
+	input, output compute.Value, x, dy []int, vertical, horizontal taps,
+) (compute.Value, error) {
 	b := &operations{function: f.Function}
 	xs, dys := b.transpose(input, 1, 0, 2, 3), b.transpose(output, 1, 0, 2, 3)
 	places := x[0] * x[2] * dy[3]

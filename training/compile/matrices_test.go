@@ -20,14 +20,17 @@ func TestDenseGradients(t *testing.T) {
 		var found [2][]*tensors.Tensor
 		for i, wrap := range []func(compute.Backend) compute.Backend{func(b compute.Backend) compute.Backend { return b }, NewBackend} {
 			exec, err := graph.NewExec(wrap(onnxRuntime(t)), func(all []*graph.Node) []*graph.Node {
-				layer := func(h, w, b *graph.Node) *graph.Node { return graph.Add(graph.MatMul(h, w), graph.ExpandAxes(b, 0)) }
+				layer := func(h, w, b *graph.Node) *graph.Node {
+					return graph.Add(graph.MatMul(h, w), graph.ExpandAxes(b, 0))
+				}
 				x, w1, b1, w2, b2 := all[0], all[1], all[2], all[3], all[4]
 				y := layer(graph.Tanh(layer(x, w1, b1)), w2, b2)
 				first := graph.Gradient(graph.ReduceAllSum(graph.Square(y)), all...)
 				second := graph.Gradient(graph.ReduceAllSum(graph.Square(first[0])), w1, b1, w2)
 				// Moved about for no reason.
 				again := graph.Transpose(graph.Transpose(graph.Reshape(graph.Reshape(y, -1), rows, out), 0, 1), 0, 1)
-				return append(append(first, second...), graph.ReduceSum(again, 0), graph.Transpose(graph.MatMul(x, w1), 0, 1))
+				return append(append(first, second...), graph.ReduceSum(again, 0),
+					graph.Transpose(graph.MatMul(x, w1), 0, 1))
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -13,19 +13,19 @@ import (
 )
 
 // cpu is a [Learner] whose computations are programs of ONNX Runtime. Each core computes the gradient of its shard of a
-// batch, and then moves its share of the weights. ONNX Runtime itself shares what takes longest among threads, but not
-// all of the rest. The parts of the gradient are added in their order, so results depend on the number of shards and on
-// nothing else.
+// batch, and then moves its share of the weights. ONNX Runtime itself would divide the longest operations among
+// threads, but not all of the others. The parts of the gradient are added in order, so results depend only on the
+// number of shards.
 type cpu struct {
 	objective Objective
 	runtime   *ort.Runtime
 	backend   compute.Backend // compiles
 	pool      *pool.Pool
-	shards    int // of a batch, one for each of as many goroutines of the pool
-	block     int // channels in a block of a convolution; 0: no blocks
+	shards    int // number of shards of a batch, each for one goroutine of the pool
+	block     int // number of channels in a block of a convolution; 0: no blocks
 
 	state   []*ort.Tensor
-	weights [2][]*ort.Tensor // of the network, in the first two vectors of the state
+	weights [2][]*ort.Tensor // of the network; they are the first two vectors of the state
 	rates   *ort.Tensor
 
 	starting           func(func() error) error
@@ -33,7 +33,8 @@ type cpu struct {
 	update             *updateProgram  // nil before the first step
 }
 
-// newCPU owns the backend: it closes it with the learner, or at once if there is an error. The pool stays the caller's.
+// newCPU takes over the backend: it closes it with the learner, or at once if it returns an error. The caller keeps the
+// pool.
 func newCPU(
 	o Objective, p *pool.Pool, library string, backend compute.Backend, starting func(func() error) error,
 ) (*cpu, error) {
@@ -69,12 +70,12 @@ func (c *cpu) prepare() (err error) {
 	return c.Replace(state)
 }
 
-// compile writes a program that computes f of tensors of the given shapes.
+// compile returns a program that computes f of tensors of the given shapes.
 func (c *cpu) compile(name string, inputs [][]int, f func([]*graph.Node) []*graph.Node) ([]byte, error) {
 	return compile.Program(c.backend, name, c.block, inputs, f)
 }
 
-// tensors makes one for each shape. It returns those that it could make along with an error.
+// tensors allocates one tensor for each shape. If it returns an error, it also returns the tensors that it allocated.
 func (c *cpu) tensors(shapes [][]int) (tensors []*ort.Tensor, err error) {
 	for _, shape := range shapes {
 		t, err := c.runtime.NewTensor(shape...)
@@ -134,7 +135,7 @@ func (c *cpu) Replace(state [][]float32) error {
 func (c *cpu) Close() error {
 	var programs []*ort.Program
 	var tensors []*ort.Tensor
-	if c.update != nil { // first: its tensors are in memory of the others
+	if c.update != nil { // first, because its tensors share memory with the others
 		programs, tensors = c.update.programs, c.update.tensors
 	}
 	for _, p := range []*shardedProgram{c.gradient, c.measured} {

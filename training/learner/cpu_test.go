@@ -37,7 +37,8 @@ type example struct {
 }
 
 func adam() optimizer.Config {
-	return optimizer.Config{LearningRate: 0.01, Decay: optimizer.DecayNone, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, EMA: 0.999}
+	return optimizer.Config{LearningRate: 0.01, Decay: optimizer.DecayNone, Beta1: 0.9, Beta2: 0.999,
+		Epsilon: 1e-8, EMA: 0.999}
 }
 
 func (e example) objective(t *testing.T) Objective {
@@ -68,7 +69,7 @@ func (e example) objective(t *testing.T) Objective {
 	}
 }
 
-// batch is one of many.
+// batch returns batch index.
 func (e example) batch(index uint64) [][]float32 {
 	x, z, sigma := make([]float32, 2*e.rows), make([]float32, 2*e.rows), make([]float32, e.rows)
 	data, noise := sampling.TwoGaussians(), sampling.Noise{Seed: 7, Chain: index}
@@ -86,7 +87,7 @@ func (e example) batch(index uint64) [][]float32 {
 	return batch
 }
 
-// However a batch is divided, its shards come to the same step, but for rounding.
+// TestShards: the number of shards changes a step only by rounding.
 func TestShards(t *testing.T) {
 	clipped := adam()
 	clipped.Clip = 0.1
@@ -123,7 +124,8 @@ func TestShards(t *testing.T) {
 				}
 				for k, v := range values {
 					if math.Abs(float64(v-whole[i][k])) > 1e-5*(1+math.Abs(float64(v))) {
-						t.Fatalf("%s, %d shards: number %d of result %d is %g, want %g", name, shards, k, i, v, whole[i][k])
+						t.Fatalf("%s, %d shards: number %d of result %d is %g, want %g",
+							name, shards, k, i, v, whole[i][k])
 					}
 				}
 			}
@@ -161,20 +163,22 @@ type finalized struct {
 
 func (f *finalized) Finalize() { f.times++ }
 
-// A learner that cannot be set up closes the backend that it was given.
+// TestFailedLearnerClosesBackend: a learner that cannot start closes its backend.
 func TestFailedLearnerClosesBackend(t *testing.T) {
 	backend := &finalized{}
-	if _, err := newCPU(Objective{}, pool.New(1), filepath.Join(t.TempDir(), "no.so"), backend, nil); err == nil || backend.times != 1 {
+	if _, err := newCPU(Objective{}, pool.New(1), filepath.Join(t.TempDir(), "no.so"), backend, nil); err == nil ||
+		backend.times != 1 {
 		t.Errorf("without a library: %v, the backend closed %d times, want an error and once", err, backend.times)
 	}
 	backend.times = 0
-	if err := (&gpu{backend: backend}).Close(); err != nil || backend.times != 1 { // as far as newGPU comes at the least
+	if err := (&gpu{backend: backend}).Close(); err != nil ||
+		backend.times != 1 { // newGPU has set at least these fields
 		t.Errorf("without computations: %v, the backend closed %d times, want once", err, backend.times)
 	}
 }
 
-// The learner of GPUs, on a CPU, which writes each new state to memory of its own, comes to the same by every
-// algorithm.
+// TestLearnersAgree compares the learner of GPUs, run on a CPU, with the learner of CPUs, for every algorithm. The
+// former writes each new state to new memory.
 func TestLearnersAgree(t *testing.T) {
 	decayed, clipped, rms := adam(), adam(), adam()
 	decayed.Name, decayed.WeightDecay = optimizer.AMSGrad, 0.1
@@ -218,8 +222,8 @@ func testLearnersAgree(t *testing.T, e example) {
 	}
 }
 
-// threeSteps returns the losses and measurements of three steps and the state after them. After the second the state is
-// read and set again, as if the training had been stopped there.
+// threeSteps returns the losses and measurements of three steps and the state after them. After the second step it
+// reads the state and sets it again, as if the training had been stopped there.
 func threeSteps(t *testing.T, l Learner, e example) (results [][]float32) {
 	t.Helper()
 	for step := range 3 {
@@ -242,7 +246,7 @@ func threeSteps(t *testing.T, l Learner, e example) (results [][]float32) {
 	return append(results, allOf(t, l, e)...)
 }
 
-// allOf is the state.
+// allOf returns the whole state.
 func allOf(t *testing.T, l Learner, e example) (state [][]float32) {
 	t.Helper()
 	for which := range Vectors(e.optimizer) {
@@ -260,7 +264,7 @@ func stateOf(t *testing.T, l Learner, which int) []float32 {
 	return values
 }
 
-// A program may give Go more processors than there are; a batch has shards for cores.
+// TestPoolHasCores: a program may give Go more processors than there are, but a batch has one shard per core.
 func TestPoolHasCores(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8 * runtime.NumCPU()))
 	e := example{hidden: 4, rows: 9600, optimizer: adam()}

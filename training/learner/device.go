@@ -14,13 +14,13 @@ import (
 	"github.com/langevin-ml/langevin/training/compile"
 )
 
-// The devices of [Options].
+// These are the devices of [Options].
 const (
 	CPU  = "cpu"
-	CUDA = "cuda" // the first GPU that the process sees: CUDA_VISIBLE_DEVICES says which
+	CUDA = "cuda" // the first GPU that the process sees, which CUDA_VISIBLE_DEVICES selects
 )
 
-// openBackend starts GoMLX on the ONNX Runtime library at path and a device. Nothing is ever downloaded.
+// openBackend starts GoMLX with the ONNX Runtime library at path, on a device. It downloads nothing.
 func openBackend(path, device string) (compute.Backend, error) {
 	device = cmp.Or(device, CPU)
 	if device != CPU && device != CUDA {
@@ -29,15 +29,16 @@ func openBackend(path, device string) (compute.Backend, error) {
 	if path == "" {
 		return nil, errors.New("no ONNX Runtime library given")
 	}
-	path, err := filepath.EvalSymlinks(path) // providers are looked for beside the file itself
+	path, err := filepath.EvalSymlinks(path) // ONNX Runtime looks for providers next to the file itself
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open ONNX Runtime: %w", err)
 	}
-	if strings.ContainsAny(path, ",=") { // they separate GoMLX's settings, of which the path is one
-		return nil, fmt.Errorf("open ONNX Runtime %s: the path has a comma or an equals sign, which GoMLX cannot take", path)
+	if strings.ContainsAny(path, ",=") { // these separate GoMLX's settings, and the path is one of them
+		return nil, fmt.Errorf("open ONNX Runtime %s: the path has a comma or an equals sign, which GoMLX cannot take",
+			path)
 	}
 	if err := ort.DisableTelemetry(); err != nil {
 		return nil, err

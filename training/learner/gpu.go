@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// gpu is a [Learner] on GoMLX's own ONNX Runtime, which keeps the state on the device from one update to the next.
+// gpu is a [Learner] on GoMLX's own ONNX Runtime. The state stays on the device between updates.
 type gpu struct {
 	backend  compute.Backend
 	update   *graph.Exec
@@ -18,7 +18,7 @@ type gpu struct {
 	updating, measuring firstCall
 }
 
-// firstCall hands the first of several calls to starting.
+// firstCall passes the first of several calls to starting.
 type firstCall struct{ starting func(func() error) error }
 
 func (f *firstCall) do(call func() error) error {
@@ -29,7 +29,7 @@ func (f *firstCall) do(call func() error) error {
 	return starting(call)
 }
 
-// newGPU owns the backend, as newCPU does.
+// newGPU takes over the backend, as newCPU does.
 func newGPU(o Objective, backend compute.Backend, starting func(func() error) error) (*gpu, error) {
 	g := &gpu{backend: backend, updating: firstCall{starting}, measuring: firstCall{starting}}
 	var errUpdate, errMeasure error
@@ -54,7 +54,7 @@ func (g *gpu) restore(state [][]float32) {
 func (g *gpu) Step(rates [2]float32, batch ...[]float32) ([]float32, error) {
 	args := make([]any, 0, len(g.state)+1+len(batch))
 	for _, t := range g.state {
-		// The update writes new tensors: the old memory goes back at once, not when Go next collects.
+		// The update writes new tensors. Donation frees the old memory at once, not at Go's next garbage collection.
 		donated, err := graph.DonateTensorBuffer(t, g.backend, 0)
 		if err != nil {
 			return nil, err

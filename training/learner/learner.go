@@ -8,27 +8,28 @@ import (
 	"github.com/langevin-ml/langevin/training/pool"
 )
 
-// Objective is what weights learn: a loss of each row of a batch.
+// Objective is what the weights learn: a loss for each row of a batch.
 type Objective struct {
 	Network   *nn.Graph
-	Seed      uint64 // of the first weights
+	Seed      uint64 // of the initial weights
 	Optimizer optimizer.Config
-	Rows      int // of a batch
+	Rows      int // number of rows in a batch
 
-	// Losses returns one loss for each row. batch has a node for each of Batch.
+	// Losses returns one loss for each row. batch has one node for each element of Batch.
 	Losses func(weights, batch []*graph.Node) *graph.Node
 	Batch  []Columns
 
-	// Measure returns the same number of values for each row, often the losses of data that are not learned from. batch
-	// has a node for each of Measured.
+	// Measure returns the same number of values for each row, often the losses of data that are not used for learning.
+	// batch has one node for each element of Measured.
 	Measure  func(weights, batch []*graph.Node) *graph.Node
 	Measured []Columns
 }
 
-// Columns are one vector of a batch: Copies of the batch, one behind the other, each with Width numbers a row.
+// Columns describes one vector of a batch. It has Copies copies of the batch one after the other, with Width numbers
+// per row.
 type Columns struct{ Copies, Width int }
 
-// shape is the shape of the vector for the given number of rows.
+// shape returns the shape of the vector for the given number of rows.
 func (c Columns) shape(rows int) []int {
 	if c.Width == 1 {
 		return []int{c.Copies * rows}
@@ -36,39 +37,39 @@ func (c Columns) shape(rows int) []int {
 	return []int{c.Copies * rows, c.Width}
 }
 
-// The vectors of a learner's state, each with a number for every parameter of the network.
+// These are the vectors of a learner's state. Each has a number for every parameter of the network.
 const (
 	Params  = iota // θ
 	Average        // the moving average of θ, which is exported
-	moments        // what the optimizer remembers, optimizer.Config.Moments vectors
+	moments        // the optimizer's moments, optimizer.Config.Moments vectors
 )
 
-// Vectors is the number of vectors in the state of a learner with the given optimizer.
+// Vectors returns the number of vectors in the state of a learner with the given optimizer.
 func Vectors(o optimizer.Config) int { return moments + o.Moments() }
 
-// Learner holds the weights of an objective where they are computed. For one caller at a time.
+// Learner keeps the weights of an objective on a device. It is for one caller at a time.
 type Learner interface {
-	// Step updates the weights once, and returns the loss of each row before the update. rates holds
+	// Step updates the weights once, and returns the loss of each row before the update. rates are the
 	// optimizer.Config.Rates; batch has the vectors of Objective.Batch.
 	Step(rates [2]float32, batch ...[]float32) ([]float32, error)
-	// Measure returns what Objective.Measure measures of each row, under the averaged weights.
+	// Measure returns the values of Objective.Measure for each row, for the averaged weights.
 	Measure(batch ...[]float32) ([]float32, error)
-	// Read returns a copy of one vector of the state; Replace sets all of them.
+	// Read returns a copy of one vector of the state. Replace sets all of them.
 	Read(which int) ([]float32, error)
 	Replace(state [][]float32) error
-	// Close frees all memory. The learner is not used after it.
+	// Close frees all memory. The learner must not be used after it.
 	Close() error
 }
 
-// Options say what a learner runs on.
+// Options says where a learner runs.
 type Options struct {
 	Library  string                         // path of the ONNX Runtime library; required
 	Device   string                         // [CPU], also if empty, or [CUDA]
-	Starting func(start func() error) error // called with each computation's first run; may be nil
+	Starting func(start func() error) error // called with the first run of each computation; may be nil
 }
 
-// New starts a learner. On a CPU it computes on p, which has a goroutine for each core and is closed after the learner.
-// Nothing is ever downloaded.
+// New starts a learner. On a CPU it computes on p, which has a goroutine for each core and must be closed after the
+// learner. It downloads nothing.
 func New(o Objective, p *pool.Pool, options Options) (Learner, error) {
 	backend, err := openBackend(options.Library, options.Device)
 	if err != nil {
@@ -84,7 +85,7 @@ func New(o Objective, p *pool.Pool, options Options) (Learner, error) {
 	return newCPU(o, p, options.Library, backend, starting)
 }
 
-// begin is the state before the first update.
+// begin returns the state before the first update.
 func (o Objective) begin() [][]float32 {
 	params := o.Network.NewParams(o.Seed)
 	state := [][]float32{Params: params, Average: params}
@@ -102,8 +103,9 @@ func (o Objective) updateGraph(in []*graph.Node) []*graph.Node {
 	return append(o.applyGraph(append(in[:count+1:count+1], flat(gradients[:len(gradients)-1]))), losses)
 }
 
-// gradientGraph maps the parameters, in any shapes, and a shard of the batch to that shard's part of the gradient of
-// the mean loss, one tensor for each parameter and in its shape, and to the losses of its rows.
+// gradientGraph maps the parameters and a shard of the batch to the shard's part of the gradient of the mean loss, and
+// to the losses of its rows. The gradient has one tensor for each parameter, with the parameter's shape. The parameters
+// may have any shapes.
 func (o Objective) gradientGraph(in []*graph.Node) []*graph.Node {
 	weights, batch := o.weights(in)
 	losses := o.Losses(weights, batch)
@@ -119,8 +121,8 @@ func (o Objective) weights(in []*graph.Node) (weights, rest []*graph.Node) {
 	return weights, in[len(weights):]
 }
 
-// applyGraph maps state, rates and the parts of the gradient to the new state: the optimizer's step and the moving
-// average of the weights (Song & Ermon 2020, section 3.4).
+// applyGraph maps the state, the rates and the parts of the gradient to the new state. It computes the optimizer's step
+// and the moving average of the weights (Song & Ermon 2020, section 3.4).
 func (o Objective) applyGraph(in []*graph.Node) []*graph.Node {
 	count := Vectors(o.Optimizer)
 	params, average, remembered := in[Params], in[Average], in[moments:count]
@@ -133,12 +135,12 @@ func (o Objective) applyGraph(in []*graph.Node) []*graph.Node {
 	return append([]*graph.Node{params, average}, remembered...)
 }
 
-// measureGraph maps the parameters and a shard of the batch to what is measured of each row.
+// measureGraph maps the parameters and a shard of the batch to the measured values of each row.
 func (o Objective) measureGraph(in []*graph.Node) []*graph.Node {
 	return []*graph.Node{graph.Reshape(o.Measure(o.weights(in)), -1)}
 }
 
-// flat joins tensors of any shapes to one vector.
+// flat joins tensors of any shapes into one vector.
 func flat(nodes []*graph.Node) *graph.Node {
 	vectors := make([]*graph.Node, len(nodes))
 	for i, n := range nodes {

@@ -15,20 +15,19 @@ import (
 // shardedProgram is a program that runs on every shard of a batch.
 type shardedProgram struct {
 	columns []Columns
-	rows    int // of a shard
+	rows    int // number of rows in a shard
 	shards  []shard
 }
 
-// shard has its own copy of the program: memory that two copies used in turn would move from one core's cache to
-// another's.
+// shard has its own copy of the program. If two cores shared a copy, its memory would move between their caches.
 type shard struct {
 	program  *ort.Program
 	batch    []*ort.Tensor
-	outputs  []*ort.Tensor // the parts of gradient, if it is asked for, and the values of the rows
-	gradient *ort.Tensor   // with respect to all parameters; nil if it is not asked for
+	outputs  []*ort.Tensor // the parts of gradient, if there is one, and the values of the rows
+	gradient *ort.Tensor   // with respect to all parameters; nil if it is not needed
 }
 
-// A shard has at least this number of rows: fewer are not worth the trouble.
+// This is the smallest number of rows in a shard. With fewer rows, sharding does not pay.
 const (
 	fewestImages = 8
 	fewestPoints = 48
@@ -78,8 +77,8 @@ func (c *cpu) shard(
 	return p, loading.Wait()
 }
 
-// load makes a shard. One of images gets an equal share of all cores; operations on points are too small for that. It
-// returns what it could make along with an error.
+// load returns a shard. For images it uses an equal share of all cores. Operations on points are too small for several
+// cores. If it returns an error, it also returns the resources that it created.
 func (c *cpu) load(graph []byte) (s shard, err error) {
 	threads := 1
 	if !c.objective.ofPoints() {
@@ -105,8 +104,8 @@ func (c *cpu) load(graph []byte) (s shard, err error) {
 	return s, err
 }
 
-// parameters cuts a vector of all parameters into one tensor for each. It returns those that it could make along with
-// an error.
+// parameters divides a vector of all parameters into one tensor for each. If it returns an error, it also returns the
+// tensors that it created.
 func (c *cpu) parameters(all *ort.Tensor) (parts []*ort.Tensor, err error) {
 	from := 0
 	for _, parameter := range c.objective.Network.Params {
@@ -120,8 +119,8 @@ func (c *cpu) parameters(all *ort.Tensor) (parts []*ort.Tensor, err error) {
 	return parts, nil
 }
 
-// matrixShape is a parameter's shape in programs. A vector, the bias of a layer, is one row there, as it is added to
-// many.
+// matrixShape returns the shape of a parameter in programs. A vector, which is the bias of a layer, is one row there,
+// because it is added to many rows.
 func matrixShape(parameter *nn.Node) []int {
 	if len(parameter.Shape) == 1 {
 		return []int{1, parameter.Shape[0]}
@@ -129,7 +128,7 @@ func matrixShape(parameter *nn.Node) []int {
 	return parameter.Shape
 }
 
-// run computes all shards on a pool, and returns the values of all rows.
+// run computes all shards on a pool and returns the values of all rows.
 func (p *shardedProgram) run(workers *pool.Pool, weights []*ort.Tensor, batch [][]float32) ([]float32, error) {
 	if err := workers.Do(len(p.shards), func(i int) error { return p.runShard(i, weights, batch) }); err != nil {
 		return nil, err
@@ -155,7 +154,7 @@ func (p *shardedProgram) runShard(i int, weights []*ort.Tensor, batch [][]float3
 	return own.program.Run(slices.Concat(weights, own.batch), own.outputs)
 }
 
-// gradients has the gradient of each shard.
+// gradients returns the gradient of each shard.
 func (p *shardedProgram) gradients() []*ort.Tensor {
 	all := make([]*ort.Tensor, len(p.shards))
 	for i, shard := range p.shards {

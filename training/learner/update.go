@@ -7,7 +7,7 @@ import (
 	"github.com/langevin-ml/langevin/training/pool"
 )
 
-// updateProgram moves the weights in place, piece by piece.
+// updateProgram moves the weights in place, one piece at a time.
 type updateProgram struct {
 	cores    [][]piece // the pieces of each goroutine of a pool
 	programs []*ort.Program
@@ -16,19 +16,19 @@ type updateProgram struct {
 
 // piece is the same range of numbers of every vector of the state.
 type piece struct {
-	program       *ort.Program // no other core has it
+	program       *ort.Program // used by one core only
 	inputs, state []*ort.Tensor
 }
 
-// pieceLength is the greatest length of a piece: all that is computed of it stays in a core's cache.
+// pieceLength is the largest length of a piece. A core's cache has room for everything that is computed for a piece.
 const pieceLength = 1 << 14
 
-// newUpdateProgram divides the vectors among the cores that have a shard of the batch. It returns what it could make
-// along with an error.
+// newUpdateProgram divides the vectors among the cores that have a shard of the batch. If it returns an error, it also
+// returns the resources that it created.
 func (c *cpu) newUpdateProgram() (*updateProgram, error) {
 	n, cores := c.objective.Network.NumParams(), c.shards
 	length := min((n+cores-1)/cores, pieceLength)
-	if c.objective.Optimizer.Clip > 0 { // by the length of the whole gradient
+	if c.objective.Optimizer.Clip > 0 { // clipping needs the length of the whole gradient
 		length = n
 	}
 	length = (length + ort.PartStep - 1) / ort.PartStep * ort.PartStep
@@ -40,7 +40,7 @@ func (c *cpu) newUpdateProgram() (*updateProgram, error) {
 	return u, c.addPieces(u, whole, n, n-whole)
 }
 
-// addPieces cuts the numbers from one index up to another into pieces of the given length, and deals them out.
+// addPieces divides the numbers from one index to another into pieces of the given length, and distributes them.
 func (c *cpu) addPieces(u *updateProgram, from, to, length int) error {
 	if from == to {
 		return nil
@@ -87,8 +87,8 @@ func (u *updateProgram) cut(vectors []*ort.Tensor, from, length int) (parts []*o
 	return parts, nil
 }
 
-// run moves the weights. A program may write what it reads: each number of the new state depends on the old state at
-// the same place only, see optimizer.Config.Move.
+// run moves the weights. A program may write the memory that it reads, because each number of the new state depends
+// only on the old state at the same place, see optimizer.Config.Move.
 func (u *updateProgram) run(p *pool.Pool) error {
 	return p.Do(len(u.cores), func(core int) error {
 		for _, piece := range u.cores[core] {

@@ -1,4 +1,4 @@
-// Package pool shares work of a few microseconds among cores.
+// Package pool divides work of a few microseconds among cores.
 package pool
 
 import (
@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// Pool is the goroutine that calls it and a fixed number of others. To wake a sleeping thread can take longer than a
-// gradient of a few points. So a goroutine that waits polls for work for a while before it sleeps. For one caller at a
-// time.
+// Pool consists of the goroutine that calls it and a fixed number of others. Waking a sleeping thread can take longer
+// than the gradient of a few points, so a goroutine that waits polls for work for a while before it sleeps. A Pool is
+// for one caller at a time.
 type Pool struct {
 	others  []*worker
 	yielder yielder
 }
 
-// worker works on task whenever it is told to.
+// worker runs task at each signal.
 type worker struct {
 	started, ended *signal
 	task           func(i int) error // nil: the worker ends
 	err            error
 }
 
-// New returns a pool of n goroutines, at least 1, the caller's included. It is to be closed.
+// New returns a pool of n goroutines, at least 1, including the caller's. The caller must close it.
 func New(n int) *Pool {
 	p := &Pool{others: make([]*worker, n-1)}
 	for i := range p.others {
@@ -34,11 +34,11 @@ func New(n int) *Pool {
 	return p
 }
 
-// Size is the number of goroutines, the caller's included.
+// Size returns the number of goroutines, including the caller's.
 func (p *Pool) Size() int { return 1 + len(p.others) }
 
-// Do calls task with each of 0 to n-1, which is at most Size, at the same time. It waits for all of them and joins
-// their errors.
+// Do calls task with each number from 0 to n-1, all at the same time; n is at most Size. It waits for all calls and
+// joins their errors.
 func (p *Pool) Do(n int, task func(i int) error) error {
 	p.yielder.yield()
 	others := p.others[:n-1]
@@ -66,7 +66,7 @@ func (p *Pool) Close() {
 
 func (w *worker) work(i int) {
 	defer w.ended.send()
-	runtime.LockOSThread() // so that it stays on its core, which has its memory
+	runtime.LockOSThread() // keep it on its core, whose cache has its memory
 	var yielder yielder
 	for w.started.wait(); w.task != nil; w.started.wait() {
 		yielder.yield()
@@ -75,10 +75,10 @@ func (w *worker) work(i int) {
 	}
 }
 
-// signal goes from one goroutine to one other. It must not be sent again before it was received.
+// signal is sent by one goroutine to one other. It must not be sent again before it was received.
 type signal struct {
 	state atomic.Uint32 // one of those below
-	awake chan struct{} // gets one if the receiver sleeps
+	awake chan struct{} // receives one value if the receiver sleeps
 }
 
 const (
@@ -95,7 +95,7 @@ func (s *signal) send() {
 	}
 }
 
-// patience is how long wait polls before it sleeps: about twice as long as it takes to wake.
+// patience is the time for which wait polls before it sleeps: about twice the time that it takes to wake.
 const patience = 100 * time.Microsecond
 
 func (s *signal) wait() {
@@ -108,7 +108,7 @@ func (s *signal) wait() {
 // poll reports whether the signal was sent before patience ended.
 func (s *signal) poll() bool {
 	for start := time.Now(); time.Since(start) < patience; {
-		for range 1000 { // to read the clock takes as long as some polls
+		for range 1000 { // reading the clock takes as long as some polls
 			if s.state.Load() == signalSent {
 				return true
 			}
@@ -117,8 +117,8 @@ func (s *signal) poll() bool {
 	return false
 }
 
-// yielder lets the scheduler run from time to time. Go's monitor takes a goroutine that the scheduler has not seen for
-// 10 ms for one that is stuck. It interrupts it, and from then on checks every 20 µs, on a core that has better to do.
+// yielder calls the scheduler regularly. Go's monitor assumes that a goroutine is stuck if the scheduler has not run it
+// for 10 ms. It then interrupts the goroutine, and from then on checks every 20 µs, on a core that is needed for work.
 type yielder struct{ last time.Time }
 
 func (y *yielder) yield() {

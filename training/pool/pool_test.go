@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Every goroutine does its task once, whether it was polling for it or had gone to sleep.
+// TestPool: every goroutine runs its task once, whether it was polling or sleeping.
 func TestPool(t *testing.T) {
 	for _, size := range []int{1, 2, 5} {
 		pool := New(size)
@@ -42,10 +42,11 @@ func TestPool(t *testing.T) {
 		if err := pool.Do(size, func(int) error { return nil }); err != nil {
 			t.Errorf("a pool of %d after that: error %v", size, err)
 		}
-		for n := 1; n <= size; n++ { // the others go on sleeping
+		for n := 1; n <= size; n++ { // the others keep sleeping
 			done := make([]int, size)
 			err := pool.Do(n, func(i int) error { done[i]++; return nil })
-			if want := append(slices.Repeat([]int{1}, n), make([]int, size-n)...); err != nil || !slices.Equal(done, want) {
+			if want := append(slices.Repeat([]int{1}, n), make([]int, size-n)...); err != nil ||
+				!slices.Equal(done, want) {
 				t.Errorf("%d of a pool of %d did %v, error %v", n, size, done, err)
 			}
 		}
