@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	Diffusion = "diffusion" // denoising along the whole of a process of Song et al. (2021)
-	DDPM      = "ddpm"      // denoising on DDPM's ladder, of one step for each level
-	EDM       = "edm"       // denoising on the levels with the weights of Karras et al. (2022)
+	Diffusion = "diffusion" // denoising along a whole process of Song et al. (2021)
+	DDPM      = "ddpm"      // denoising on DDPM's ladder, which has one step for each level
+	EDM       = "edm"       // denoising on the levels, with the weights of Karras et al. (2022)
 )
 
-// weighted is what the objectives have in common whose rows have weights that depend on their places.
+// weighted is shared by the objectives whose weights depend on the places of the rows.
 type weighted struct{ onLevels }
 
 func (weighted) rows(_ Config, score Score, b Batch) *graph.Node {
@@ -34,10 +34,11 @@ func (diffusionKind) check(c Config, _ int, bad *settings.Mistakes) {
 	bad.Require(c.Process != nil, "loss.process: want ve, vp or sub_vp with diffusion, and absent with others")
 }
 
-// smallestTime is where training begins (Song et al. 2021, appendix C).
+// smallestTime is the time at which training begins (Song et al. 2021, appendix C).
 const smallestTime = 1e-5
 
-// places gives each level one of as many equal intervals of time as there are levels, the one of most noise first.
+// places divides time into one interval for each level, all of the same length. Level 0 has the interval with most
+// noise.
 func (diffusionKind) places(c Config, schedule sampling.Schedule) func(level int, u float64) Place {
 	levels := schedule.Levels()
 	sde := sampling.PaperSDE(*c.Process)
@@ -65,8 +66,8 @@ func (ddpmKind) places(_ Config, schedule sampling.Schedule) func(level int, u f
 	return func(level int, _ float64) Place { return Place{sigmas[level], 1} }
 }
 
-// ddpmSigmas is DDPM's ladder of n steps (Ho et al. 2020) as noise on the data, most first: √(1-ᾱ_k)/√ᾱ_k with ᾱ_k the
-// product of 1-β up to k, and β_k from 0.1/n to 20/n.
+// ddpmSigmas returns DDPM's ladder of n steps (Ho et al. 2020) as noise on the data, the largest first: √(1-ᾱ_k)/√ᾱ_k,
+// where ᾱ_k is the product of 1-β up to k, and β_k goes from 0.1/n to 20/n.
 func ddpmSigmas(n int) []float64 {
 	sigmas, kept := make([]float64, n), 1.0
 	for k := range n {
@@ -92,19 +93,19 @@ func (edmKind) places(c Config, schedule sampling.Schedule) func(level int, u fl
 }
 
 // edmWeight makes the loss ½ ‖σs + z‖² of a level equal to ½ ‖F - target‖² for the network F of Karras et al. (2022,
-// table 1), whose target has variance 1 at every level. std is the standard deviation of all data.
+// table 1). The target of F has variance 1 at every level. std is the standard deviation of all data.
 func edmWeight(sigma, std float64) float64 { return 1 + math.Pow(sigma/std, 2) }
 
-// diffused is denoising score matching along a diffusion process (Song et al. 2021, equation 7): for each row
+// diffused is denoising score matching along a diffusion process (Song et al. 2021, equation 7). The loss of a row is
 //
 //	½ ‖a·s(αx + az, t) + z‖² · weight
 //
-// where α and a are the mean and the standard deviation of x(t). weight is 1 by default and g(t)²/a² for the bound on
-// the likelihood (Song, Durkan et al. 2021); SMLD and DDPM are the cases of their discrete ladders.
+// where α and a are the mean and the standard deviation of x(t). The weight is 1 by default, and g(t)²/a² for the bound
+// on the likelihood (Song, Durkan et al. 2021). SMLD and DDPM use their discrete ladders.
 //
-// The network is one of data plus noise: x(t)/α is x + σz with σ = a/α, and its score ŝ there is α·s. So the residual
-// is σ·ŝ(x + σz, σ) + z, the same for VE, VP and sub-VP, which differ by where sigma lies. sigma and weight are [N],
-// the other arguments and the result those of [annealedDSM].
+// The network takes data plus noise: x(t)/α is x + σz with σ = a/α, and the network's score ŝ there is α·s. So the
+// residual is σ·ŝ(x + σz, σ) + z. It is the same for VE, VP and sub-VP, which differ only in their sigmas. sigma and
+// weight are [N]. The other arguments and the result have the shapes in [annealedDSM].
 func diffused(score Score, x, z, sigma, weight *graph.Node) *graph.Node {
 	return graph.Mul(annealedDSM(score, x, z, sigma, 2), weight)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// Where a process puts its rows: the standard deviations of Song et al. (2021), on the data, and the weights of the
-// bound on the likelihood, g²/std².
+// TestPlaces checks the places of the rows of a process: the standard deviations of Song et al. (2021), on the data,
+// and the weights of the bound on the likelihood, g²/std².
 func TestPlaces(t *testing.T) {
 	schedule, err := sampling.Geometric(50, 0.01, 10)
 	if err != nil {
@@ -46,7 +46,7 @@ func TestPlaces(t *testing.T) {
 			}
 		}
 	}
-	// 1,000 steps of DDPM end nearly where the process VP ends: ᾱ within a few per cent of e^(-B(1)).
+	// With 1,000 steps, DDPM ends almost where the process VP ends: ᾱ is within a few per cent of e^(-B(1)).
 	sigmas := ddpmSigmas(1000)
 	if want := math.Sqrt(math.Exp(integral(1)) - 1); math.Abs(sigmas[0]/want-1) > 0.06 {
 		t.Errorf("DDPM's largest sigma is %g, want about %g", sigmas[0], want)
@@ -56,13 +56,13 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// With the weight of Karras et al. (2022) a network that returns what it knows without looking, F = 0, has the loss D/2
+// TestEDMWeight: with the weight of Karras et al. (2022), a network with F = 0 ignores its input, and its loss is D/2
 // on N(0, data_std²) at every level: ½ E‖σs + z‖²·(1 + σ²/data_std²) for s = -x/(σ² + data_std²).
 func TestEDMWeight(t *testing.T) {
 	const std = 0.3
 	for _, sigma := range []float64{0.01, 0.3, 10} {
 		v := sigma*sigma + std*std
-		// σs + z = (z·std² - σx₀)/v for x = x₀ + σz, of variance (std⁴ + σ²std²)/v² = std²/v
+		// σs + z = (z·std² - σx₀)/v for x = x₀ + σz. Its variance is (std⁴ + σ²std²)/v² = std²/v.
 		if got := 0.5 * std * std / v * edmWeight(sigma, std); math.Abs(got-0.5) > 1e-12 {
 			t.Errorf("sigma %g: loss %g an element, want 0.5", sigma, got)
 		}

@@ -27,14 +27,14 @@ func (dsmKind) exact(c Config, score, z []float32, sigma float64) float64 {
 	return residual(score, z, sigma) * math.Pow(sigma, c.Power-2)
 }
 
-// annealedDSM is denoising score matching (Vincent 2011; Song & Ermon 2019, equation 2) with every row weighted by
-// σ^power, so that levels can be trained together (equations 5 and 6, where power is 2): for each row
+// annealedDSM is denoising score matching (Vincent 2011; Song & Ermon 2019, equation 2). Every row has the weight
+// σ^power, so that levels can be trained together (equations 5 and 6, where power is 2). The loss of a row is
 //
 //	½ ‖s(x + σz, σ) + z/σ‖² · σ^power = ½ ‖σ s(x + σz, σ) + z‖² · σ^(power-2)
 //
-// x is clean data [N, ...], z standard normal of x's shape, sigma [N]; the result is [N]. With power 2 a network that
-// gives 0 has a loss of D/2 at every level. With power 0 the minimum is D/2·(1/σ² - 1/(σ² + τ²)) for data N(μ, τ² I) in
-// D dimensions; it grows as 1/σ².
+// x is clean data [N, ...], z is standard normal with x's shape, and sigma is [N]. The result is [N]. With power 2, a
+// network that returns 0 has a loss of D/2 at every level. With power 0, the minimum for data N(μ, τ² I) in D
+// dimensions is D/2·(1/σ² - 1/(σ² + τ²)), which grows as 1/σ².
 func annealedDSM(score Score, x, z, sigma *graph.Node, power float64) *graph.Node {
 	std := perElement(sigma, x)
 	s := score(graph.Add(x, graph.Mul(std, z)), sigma)

@@ -1,6 +1,6 @@
-// Package loss has the objectives that score networks are trained on.
+// Package loss has the objectives for training score networks.
 //
-// A [Config] chooses an objective. To add one, write its kind in a file of its own and give it a row of the table.
+// A [Config] chooses an objective. To add one, write its kind in a new file and add a row to the table.
 package loss
 
 import (
@@ -15,50 +15,52 @@ import (
 // Config chooses the objective. A key that the objective does not have must be absent.
 type Config struct {
 	Name string `yaml:"name"` // DSM, ESM and so on
-	// Power of dsm: the weight of a level is sigma^power; 2 in the papers, 0 for plain DSM.
+	// Power is for dsm. The weight of a level is sigma^power; it is 2 in the papers and 0 for plain DSM.
 	Power float64 `yaml:"power,omitempty"`
-	// NoiseStd is the standard deviation of the noise on the data of esm, ssm and ssm-vr; 0: none.
+	// NoiseStd is for esm, ssm and ssm-vr: the standard deviation of the noise on the data, 0 for none.
 	NoiseStd float64 `yaml:"noise_std,omitempty"`
-	// Projections of the sliced objectives, for each row; n_particles in the authors' code.
+	// Projections is for the sliced objectives: the number of projections for each row, n_particles in the authors'
+	// code.
 	Projections int `yaml:"projections,omitempty"`
-	// Process of diffusion: ve, from noise.last to noise.first, vp or sub_vp.
+	// Process is for diffusion: ve, from noise.last to noise.first, vp or sub_vp.
 	Process *sampling.Process `yaml:"process,omitempty"`
-	// DataStd of edm is the standard deviation of all data; the weight of a level is 1 + (sigma/data_std)².
+	// DataStd is for edm: the standard deviation of all data. The weight of a level is 1 + (sigma/data_std)².
 	DataStd float64 `yaml:"data_std,omitempty"`
-	// Likelihood of diffusion: weigh by g²/std².
+	// Likelihood is for diffusion: it sets the weight to g²/std².
 	Likelihood bool `yaml:"likelihood_weighting,omitempty"`
 }
 
-// Place is where on the way from data to noise a row is trained: the noise added to it, and the weight of its loss.
+// Place is the place of a row on the way from data to noise: the noise added to it, and the weight of its loss.
 type Place struct{ Sigma, Weight float64 }
 
-// Score is a network as a loss sees it: the score at x, [N, ...], with noise levels sigma, [N]; shaped as x.
+// Score is a network as a loss sees it. It returns the score at x, [N, ...], for the noise levels sigma, [N]. The
+// result has x's shape.
 type Score func(x, sigma *graph.Node) *graph.Node
 
-// Batch is the rows of a batch within a graph.
+// Batch has the tensors of a batch in a graph.
 type Batch struct {
 	X      *graph.Node // clean data, [N, ...]
-	Z      *graph.Node // standard normal, shaped as X
+	Z      *graph.Node // standard normal, X's shape
 	Sigma  *graph.Node // [N]
 	Weight *graph.Node // of each row's loss, [N]
-	V      *graph.Node // standard normal, [P·N, ...]: P projections, each of the whole batch; nil if there are none
+	V      *graph.Node // standard normal, [P·N, ...]: P projections, each for the whole batch; nil if there are none
 }
 
-// kind is what an objective has for a Config.
+// kind is one objective.
 type kind interface {
 	settings.Keyed
 	check(c Config, levels int, bad *settings.Mistakes)
-	// places is [Config.Places].
+	// places implements [Config.Places].
 	places(c Config, schedule sampling.Schedule) func(level int, u float64) Place
-	// noise is [Config.Noise].
+	// noise implements [Config.Noise].
 	noise(c Config, sigma float64) float64
-	// rows is [Config.Rows].
+	// rows implements [Config.Rows].
 	rows(c Config, score Score, b Batch) *graph.Node
-	// exact is [Config.Exact].
+	// exact implements [Config.Exact].
 	exact(c Config, score, z []float32, sigma float64) float64
 }
 
-// table has all objectives.
+// table lists all objectives.
 func table() settings.Table[kind] {
 	return settings.Table[kind]{
 		{Name: DSM, Kind: dsmKind{}},
@@ -72,7 +74,7 @@ func table() settings.Table[kind] {
 	}
 }
 
-// kind finds the objective of a Config that is valid.
+// kind returns the objective of c, which must be valid.
 func (c Config) kind() kind {
 	k, ok := table().Find(c.Name)
 	if !ok {
@@ -81,7 +83,7 @@ func (c Config) kind() kind {
 	return k
 }
 
-// Validate reports every mistake in c, one a line, for a noise schedule of the given number of levels.
+// Validate returns all mistakes in c, one per line, for a noise schedule of the given number of levels.
 func (c Config) Validate(levels int) error {
 	var bad settings.Mistakes
 	k, ok := table().Known(&bad, "loss", c.Name)
@@ -92,7 +94,8 @@ func (c Config) Validate(levels int) error {
 	return bad.Err()
 }
 
-// Places returns where a row of a level lies, given u, uniform on [0, 1).
+// Places returns a function that computes the place of a row. u is uniform on [0, 1) and selects the place within the
+// level.
 func (c Config) Places(schedule sampling.Schedule) func(level int, u float64) Place {
 	return c.kind().places(c, schedule)
 }
@@ -100,17 +103,17 @@ func (c Config) Places(schedule sampling.Schedule) func(level int, u float64) Pl
 // Noise returns the standard deviation of the noise on a row at the given sigma of its place.
 func (c Config) Noise(sigma float64) float64 { return c.kind().noise(c, sigma) }
 
-// Rows returns the loss of each row of a batch, [N], not their mean: so the caller can weigh, log and average them by
-// noise level.
+// Rows returns the loss of each row of a batch, [N]. It does not average, so that the caller can weight, log and
+// average the losses by noise level.
 func (c Config) Rows(score Score, b Batch) *graph.Node { return c.kind().rows(c, score, b) }
 
-// Exact returns the loss, but for the weight of its place, of a row with noise sigma·z whose score is the exact one of
-// the noisy data. An objective with derivatives in it has their mean in their stead.
+// Exact returns the loss of a row with noise sigma·z, without the weight of its place. score is the exact score of the
+// noisy data. If an objective has derivatives, Exact uses their mean.
 func (c Config) Exact(score, z []float32, sigma float64) float64 {
 	return c.kind().exact(c, score, z, sigma)
 }
 
-// onLevels is what the objectives have in common whose rows lie on the levels of the noise schedule, of weight 1.
+// onLevels is shared by the objectives whose rows lie on the levels of the noise schedule with weight 1.
 type onLevels struct{}
 
 func (onLevels) places(_ Config, schedule sampling.Schedule) func(level int, u float64) Place {
@@ -119,7 +122,7 @@ func (onLevels) places(_ Config, schedule sampling.Schedule) func(level int, u f
 
 func (onLevels) noise(_ Config, sigma float64) float64 { return sigma }
 
-// residual is ½ ‖σs + z‖² of a row.
+// residual returns ½ ‖σs + z‖² of a row.
 func residual(score, z []float32, sigma float64) (sum float64) {
 	for i, s := range score {
 		sum += math.Pow(sigma*float64(s)+float64(z[i]), 2) / 2
@@ -127,7 +130,7 @@ func residual(score, z []float32, sigma float64) (sum float64) {
 	return sum
 }
 
-// halfSquare is ½ ‖s‖² of a row.
+// halfSquare returns ½ ‖s‖² of a row.
 func halfSquare(score []float32) (sum float64) {
 	for _, s := range score {
 		sum += float64(s) * float64(s) / 2
@@ -135,7 +138,7 @@ func halfSquare(score []float32) (sum float64) {
 	return sum
 }
 
-// perElement gives each row's number to all elements of the row of x.
+// perElement repeats the number of each row for all elements of the row of x.
 func perElement(rows, x *graph.Node) *graph.Node {
 	for rows.Rank() < x.Rank() {
 		rows = graph.ExpandAxes(rows, -1)
@@ -143,10 +146,10 @@ func perElement(rows, x *graph.Node) *graph.Node {
 	return rows
 }
 
-// sumSquares is ‖v‖² of every row of v.
+// sumSquares returns ‖v‖² for every row of v.
 func sumSquares(v *graph.Node) *graph.Node { return graph.ReduceSum(graph.Square(v), rowAxes(v)...) }
 
-// rowAxes are those within a row of v.
+// rowAxes returns the axes within a row of v.
 func rowAxes(v *graph.Node) []int {
 	axes := make([]int, v.Rank()-1)
 	for i := range axes {

@@ -12,9 +12,10 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// rowsOf evaluates a loss on rows of clean data x, noise z and levels sigma, for a network whose scores at x + σz are
-// given. x, z and scores have the given shape after the batch axis.
-func rowsOf(t *testing.T, loss func(score Score, x, z, sigma *graph.Node) *graph.Node, x, z, sigma, scores []float32, shape ...int) []float32 {
+// rowsOf evaluates a loss on rows of clean data x, noise z and levels sigma, for a network with the given scores at x +
+// σz. The given shape of x, z and scores is without the batch axis.
+func rowsOf(t *testing.T, loss func(score Score, x, z, sigma *graph.Node) *graph.Node, x, z, sigma, scores []float32,
+	shape ...int) []float32 {
 	t.Helper()
 	path, searched, err := ort.FindLibrary("")
 	if err != nil {
@@ -72,7 +73,7 @@ func mean(values []float32) float64 {
 	return sum / float64(len(values))
 }
 
-// A network that gives 0 has ½ ‖z‖² in every row, whatever the level: D/2 on average.
+// TestAnnealedDSMOfZero: a network that returns 0 has the loss ½ ‖z‖² in every row, at every level. Its mean is D/2.
 func TestAnnealedDSMOfZero(t *testing.T) {
 	const n, d = 4096, 6
 	x, z, sigma := make([]float32, n*d), make([]float32, n*d), make([]float32, n)
@@ -95,8 +96,8 @@ func TestAnnealedDSMOfZero(t *testing.T) {
 	}
 }
 
-// The exact score of the noisy data has the least loss there is: the table that a correct network approaches from
-// above.
+// TestAnnealedDSMOfExactScore: the exact score of the noisy data has the least possible loss. A correct network
+// approaches these values from above.
 func TestAnnealedDSMOfExactScore(t *testing.T) {
 	ring, err := sampling.Ring(8, 5, 1, nil)
 	if err != nil {
@@ -107,8 +108,9 @@ func TestAnnealedDSMOfExactScore(t *testing.T) {
 		mixture sampling.Mixture
 		minima  []float64
 	}{
-		"2gauss": {sampling.TwoGaussians(), []float64{0.037, 0.067, 0.110, 0.170, 0.202, 0.192, 0.166, 0.213, 0.327, 0.499}},
-		"ring":   {ring, []float64{0.035, 0.057, 0.101, 0.193, 0.306, 0.462, 0.572, 0.646, 0.687, 0.744}},
+		"2gauss": {sampling.TwoGaussians(),
+			[]float64{0.037, 0.067, 0.110, 0.170, 0.202, 0.192, 0.166, 0.213, 0.327, 0.499}},
+		"ring": {ring, []float64{0.035, 0.057, 0.101, 0.193, 0.306, 0.462, 0.572, 0.646, 0.687, 0.744}},
 	} {
 		for i, sigma := range sigmas {
 			x, z, sigmas, scores := draws(t, c.mixture, 20_000, sigma)
@@ -120,13 +122,14 @@ func TestAnnealedDSMOfExactScore(t *testing.T) {
 				scores[j] *= 1.2
 			}
 			if worse := mean(rowsOf(t, annealed(2), x, z, sigmas, scores, 2)); worse <= got {
-				t.Errorf("%s, sigma %g: 1.2 times the exact score has loss %g, no more than its own %g", name, sigma, worse, got)
+				t.Errorf("%s, sigma %g: 1.2 times the exact score has loss %g, no more than its own %g",
+					name, sigma, worse, got)
 			}
 		}
 	}
 }
 
-// For one Gaussian of std τ the least plain DSM loss is D/2·(1/σ² - 1/(σ² + τ²)).
+// TestDSMMinimum: for one Gaussian of std τ, the least plain DSM loss is D/2·(1/σ² - 1/(σ² + τ²)).
 func TestDSMMinimum(t *testing.T) {
 	const tau = 0.7
 	gaussian, err := sampling.Ring(1, 3, tau, nil)
@@ -143,7 +146,7 @@ func TestDSMMinimum(t *testing.T) {
 	}
 }
 
-// A level's weight is σ^power, row by row.
+// TestPower: the weight of a level is σ^power, in every row.
 func TestPower(t *testing.T) {
 	x, z, _, scores := draws(t, sampling.TwoGaussians(), 4, 1)
 	sigma := []float32{0.1, 0.5, 2, 10}

@@ -8,14 +8,13 @@ import (
 
 const (
 	ESM           = "esm"             // exact score matching of the data, or of the data with noise of one size
-	SSM           = "ssm"             // sliced score matching of them
-	SSMVR         = "ssm-vr"          // sliced score matching of them, with reduced variance
-	AnnealedSSMVR = "annealed-ssm-vr" // the same on the levels of the noise schedule
+	SSM           = "ssm"             // sliced score matching of the same data
+	SSMVR         = "ssm-vr"          // sliced score matching of the same data, with reduced variance
+	AnnealedSSMVR = "annealed-ssm-vr" // SSMVR on the levels of the noise schedule
 )
 
-// onData is what the objectives have in common that match the score of the data themselves, or of the data with noise
-// of one size. They know no level but what they tell the network. Their loss has derivatives in it, and its mean at the
-// exact score s is -½ ‖s‖².
+// onData is shared by the objectives that match the score of the data, or of the data with noise of one size. They use
+// the level only as an input of the network. Their loss has derivatives. Its mean at the exact score s is -½ ‖s‖².
 type onData struct{ onLevels }
 
 func (onData) Keys() []string { return []string{"noise_std"} }
@@ -29,12 +28,12 @@ func (onData) noise(c Config, _ float64) float64 { return c.NoiseStd }
 
 func (onData) exact(_ Config, score, _ []float32, _ float64) float64 { return -halfSquare(score) }
 
-// noisy is the data that the objective is on.
+// noisy returns the data that the objective uses.
 func (onData) noisy(c Config, b Batch) *graph.Node {
 	return graph.Add(b.X, graph.MulScalar(b.Z, c.NoiseStd))
 }
 
-// checkProjections is the check of the objectives that project on random directions.
+// checkProjections checks the settings of objectives with random projections.
 func checkProjections(c Config, bad *settings.Mistakes) {
 	bad.Require(c.Projections >= 1 && c.Projections <= 1024, "loss.projections is %d: want 1 to 1024", c.Projections)
 }
@@ -61,7 +60,7 @@ func (k ssmKind) rows(c Config, score Score, b Batch) *graph.Node {
 	return ssm(score, k.noisy(c, b), b.V, b.Sigma)
 }
 
-// exact is the value of esm divided by the dimension, as projections have length 1.
+// exact is the value of esm divided by the dimension, because projections have length 1.
 func (ssmKind) exact(_ Config, score, _ []float32, _ float64) float64 {
 	return -halfSquare(score) / float64(len(score))
 }
@@ -86,12 +85,12 @@ func (annealedSSMVRKind) exact(_ Config, score, _ []float32, sigma float64) floa
 	return -halfSquare(score) * sigma * sigma
 }
 
-// esm is exact score matching (Hyvärinen 2005; Song et al. 2019, equation 1): for each row
+// esm is exact score matching (Hyvärinen 2005; Song et al. 2019, equation 1). The loss of a row is
 //
 //	½ ‖s(x, σ)‖² + Σ_d ∂s_d/∂x_d
 //
-// x is data [N, ...], sigma [N] what the network is told; the result is [N]. It takes as many derivatives as a row has
-// elements, so it is for few dimensions. Its minimum is -½ E‖∇ log p‖².
+// x is data [N, ...], and sigma [N] is an input of the network. The result is [N]. It takes one derivative for each
+// element of a row, so it is for few dimensions. Its minimum is -½ E‖∇ log p‖².
 func esm(score Score, x, sigma *graph.Node) *graph.Node {
 	s := score(x, sigma)
 	flat, trace := graph.Reshape(s, sigma.Shape().Size(), -1), (*graph.Node)(nil)
@@ -110,12 +109,13 @@ func esm(score Score, x, sigma *graph.Node) *graph.Node {
 	return graph.Add(graph.MulScalar(sumSquares(s), 0.5), trace)
 }
 
-// ssm is sliced score matching (Song et al. 2019, equation 8): for each row, averaged over the projections v,
+// ssm is sliced score matching (Song et al. 2019, equation 8). The loss of a row is the mean over the projections v of
 //
 //	½ (vᵀs(x, σ))² + vᵀ (∂s/∂x) v
 //
-// x is data [N, ...] and v [P·N, ...] standard normal, P projections of the whole batch one behind the other, which are
-// scaled to length 1 here, as the authors' code does: the mean over all of them is [esm] over the dimension D.
+// x is data [N, ...]. v [P·N, ...] is standard normal: P projections of the whole batch, one after the other. ssm
+// scales each to length 1, as the authors' code does. The mean over all projections is [esm] divided by the dimension
+// D.
 func ssm(score Score, x, v, sigma *graph.Node) *graph.Node {
 	axes := rowAxes(v)
 	v = graph.Div(v, graph.Sqrt(graph.ReduceAndKeep(graph.Square(v), graph.ReduceSum, axes...)))
@@ -124,18 +124,18 @@ func ssm(score Score, x, v, sigma *graph.Node) *graph.Node {
 	})
 }
 
-// ssmVR is sliced score matching with reduced variance (Song et al. 2019, equation 9): for each row, averaged over the
-// projections v,
+// ssmVR is sliced score matching with reduced variance (Song et al. 2019, equation 9). The loss of a row is the mean
+// over the projections v of
 //
 //	½ ‖s(x, σ)‖² + vᵀ (∂s/∂x) v
 //
-// It has the arguments of [ssm], but v has its normal length: the mean over all v is [esm].
+// It has the arguments of [ssm], but does not scale v. The mean over all v is [esm].
 func ssmVR(score Score, x, v, sigma *graph.Node) *graph.Node {
 	return sliced(score, x, v, sigma, func(s, _ *graph.Node) *graph.Node { return sumSquares(s) })
 }
 
-// annealedSSMVR is [ssmVR] on x + σz with every row weighted by σ², so that levels can be trained together (Song &
-// Ermon 2019, appendix A). z is standard normal of x's shape. Its minimum is -½ σ² E‖∇ log q_σ‖², about -D/2.
+// annealedSSMVR is [ssmVR] on x + σz. Every row has the weight σ², so that levels can be trained together (Song & Ermon
+// 2019, appendix A). z is standard normal with x's shape. Its minimum is -½ σ² E‖∇ log q_σ‖², about -D/2.
 func annealedSSMVR(score Score, x, z, v, sigma *graph.Node) *graph.Node {
 	noisy := graph.Add(x, graph.Mul(perElement(sigma, x), z))
 	return graph.Mul(ssmVR(score, noisy, v, sigma), graph.Square(sigma))

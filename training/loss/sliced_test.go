@@ -12,7 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// exactScore is the score of a mixture blurred by sigma as a graph, which can be differentiated.
+// exactScore returns the score of a mixture with noise sigma, as a differentiable graph.
 func exactScore(m sampling.Mixture) Score {
 	return func(x, sigma *graph.Node) *graph.Node {
 		g := x.Graph()
@@ -26,15 +26,18 @@ func exactScore(m sampling.Mixture) Score {
 		centres := graph.Reshape(graph.Const(g, means), 1, len(m.Means), m.Dim())
 		variance := graph.ExpandAxes(graph.AddScalar(graph.Square(sigma), m.Std*m.Std), -1)
 		away := graph.Sub(centres, graph.ExpandAxes(x, 1)) // [N, K, D]
-		logits := graph.Sub(graph.Reshape(graph.Const(g, logWeights), 1, -1), graph.Div(graph.MulScalar(graph.ReduceSum(graph.Square(away), 2), 0.5), variance))
+		logits := graph.Sub(graph.Reshape(graph.Const(g, logWeights), 1, -1),
+			graph.Div(graph.MulScalar(graph.ReduceSum(graph.Square(away), 2), 0.5), variance))
 		shares := graph.Exp(logits)
 		shares = graph.Div(shares, graph.ExpandAxes(graph.ReduceSum(shares, 1), -1))
 		return graph.Div(graph.ReduceSum(graph.Mul(graph.ExpandAxes(shares, -1), away), 1), variance)
 	}
 }
 
-// meansOf evaluates losses on the same n rows of a mixture, their noise and p projections, and averages each.
-func meansOf(t *testing.T, m sampling.Mixture, n, p int, sigma float64, losses ...func(x, z, v, sigma *graph.Node) *graph.Node) []float64 {
+// meansOf evaluates losses on n rows of a mixture with their noise and p projections, and averages each loss.
+func meansOf(
+	t *testing.T, m sampling.Mixture, n, p int, sigma float64, losses ...func(x, z, v, sigma *graph.Node) *graph.Node,
+) []float64 {
 	t.Helper()
 	path, _, err := ort.FindLibrary("")
 	if err != nil {
@@ -71,8 +74,8 @@ func meansOf(t *testing.T, m sampling.Mixture, n, p int, sigma float64, losses .
 	return means
 }
 
-// At the exact score, exact score matching is -½ E‖∇ log p‖², and sliced score matching has the same mean over many
-// projections, or its Dth part where projections have length 1.
+// TestSlicedAgreesWithExact: at the exact score, exact score matching is -½ E‖∇ log p‖². Sliced score matching has the
+// same mean over many projections, or the mean divided by D if projections have length 1.
 func TestSlicedAgreesWithExact(t *testing.T) {
 	ring, err := sampling.Ring(8, 5, 1, nil)
 	if err != nil {
@@ -99,8 +102,8 @@ func TestSlicedAgreesWithExact(t *testing.T) {
 	}
 }
 
-// For any score, σ² ESM on the noisy data and annealed DSM differ by D/2 (Vincent 2011): here for the exact score and
-// for one that is wrong. Annealed SSM-VR is the former.
+// TestSlicedAgreesWithDenoising: for any score, σ² ESM on the noisy data and annealed DSM differ by D/2 (Vincent 2011).
+// This tests the exact score and a wrong one. Annealed SSM-VR equals σ² ESM.
 func TestSlicedAgreesWithDenoising(t *testing.T) {
 	m := sampling.TwoGaussians()
 	exact := exactScore(m)
@@ -116,7 +119,8 @@ func TestSlicedAgreesWithDenoising(t *testing.T) {
 					return diffused(score, x, z, sigma, graph.OnesLike(sigma))
 				})
 			if math.Abs(got[0]+1-got[1]) > 0.02 {
-				t.Errorf("%g of the exact score, sigma %g: annealed SSM-VR + D/2 is %.4f, annealed DSM %.4f", factor, sigma, got[0]+1, got[1])
+				t.Errorf("%g of the exact score, sigma %g: annealed SSM-VR + D/2 is %.4f, annealed DSM %.4f",
+					factor, sigma, got[0]+1, got[1])
 			}
 			if got[1] != got[2] {
 				t.Errorf("sigma %g: %.6f along a diffusion, %.6f by levels", sigma, got[2], got[1])

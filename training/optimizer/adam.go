@@ -15,8 +15,8 @@ type adam struct{}
 
 func (adam) moments() int { return 2 }
 
-// corrected puts Adam's corrections of the mean gradient and of the mean square into the rate and ε (Kingma & Ba 2015,
-// end of section 2).
+// corrected includes Adam's corrections of the mean gradient and of the mean square in the rate and ε (Kingma & Ba
+// 2015, end of section 2).
 func (adam) corrected(c Config, rate, epsilon float64, update int) (float64, float64) {
 	t := float64(update)
 	root := math.Sqrt(1 - math.Pow(c.Beta2, t))
@@ -38,7 +38,7 @@ func (amsGrad) move(c Config, s step) (*graph.Node, []*graph.Node) {
 	return s.descend(mean, largest), []*graph.Node{mean, square, largest}
 }
 
-// means are the averages of the gradients and of their squares.
+// means returns the averages of the gradients and of their squares.
 func (s step) means(c Config) (mean, square *graph.Node) {
 	return Averaged(s.moments[0], s.g, c.Beta1), Averaged(s.moments[1], graph.Square(s.g), c.Beta2)
 }

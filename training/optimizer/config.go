@@ -11,17 +11,17 @@ import (
 // Algorithm names how a [Config] moves the weights.
 type Algorithm string
 
-// Config chooses how the weights move down the gradient, and keeps a moving average of them.
+// Config chooses the algorithm that updates the weights, and the moving average of the weights.
 type Config struct {
 	Name         Algorithm `yaml:"name,omitempty"`         // adam if absent
-	LearningRate float64   `yaml:"learning_rate"`          // at its highest
-	Warmup       int       `yaml:"warmup"`                 // iterations over which the rate rises linearly to it
-	Decay        Decay     `yaml:"decay"`                  // how it falls from there to the last iteration
-	Beta1        float64   `yaml:"beta1"`                  // decay of the mean of gradients; momentum of sgd
-	Beta2        float64   `yaml:"beta2"`                  // decay of the mean of their squares
+	LearningRate float64   `yaml:"learning_rate"`          // the highest one
+	Warmup       int       `yaml:"warmup"`                 // number of iterations over which the rate rises linearly
+	Decay        Decay     `yaml:"decay"`                  // the course of the rate from there to the last iteration
+	Beta1        float64   `yaml:"beta1"`                  // decay of the mean of the gradients; momentum of sgd
+	Beta2        float64   `yaml:"beta2"`                  // decay of the mean of the squared gradients
 	Epsilon      float64   `yaml:"epsilon"`                // added to the root of that mean
 	WeightDecay  float64   `yaml:"weight_decay,omitempty"` // times the weights, added to the gradient; 0: none
-	Clip         float64   `yaml:"clip,omitempty"`         // longest gradient, over all weights, before that; 0: any
+	Clip         float64   `yaml:"clip,omitempty"`         // largest length of the gradient over all weights, before weight decay; 0: no limit
 	EMA          float64   `yaml:"ema"`                    // decay of the averaged weights, which are exported; 0: none
 }
 
@@ -33,9 +33,9 @@ const (
 	DecayCosine Decay = "cosine" // half a cosine wave, to 0 at the end
 )
 
-// kind is what an algorithm has for a Config.
+// kind is one algorithm.
 type kind interface {
-	// moments is the number of vectors that it remembers of past gradients.
+	// moments returns the number of vectors that it keeps of past gradients.
 	moments() int
 	// corrected returns the rate and the epsilon of an update, counted from 1, with the algorithm's corrections.
 	corrected(c Config, rate, epsilon float64, update int) (float64, float64)
@@ -43,7 +43,7 @@ type kind interface {
 	move(c Config, s step) (params *graph.Node, moments []*graph.Node)
 }
 
-// table has all algorithms.
+// table lists all algorithms.
 func table() settings.Table[kind] {
 	return settings.Table[kind]{
 		{Name: string(Adam), Kind: adam{}},
@@ -60,7 +60,7 @@ func (c Config) name() string {
 	return string(c.Name)
 }
 
-// kind finds the algorithm of a Config that is valid.
+// kind returns the algorithm of c, which must be valid.
 func (c Config) kind() kind {
 	k, ok := table().Find(c.name())
 	if !ok {
@@ -69,7 +69,7 @@ func (c Config) kind() kind {
 	return k
 }
 
-// Validate reports every mistake in c, one a line.
+// Validate returns all mistakes in c, one per line.
 func (c Config) Validate() error {
 	var bad settings.Mistakes
 	table().Known(&bad, "optimizer", c.name())
@@ -93,7 +93,7 @@ func (c Config) Validate() error {
 	return bad.Err()
 }
 
-// Rate is the learning rate of the given iteration, counted from 0, of a training of the given length.
+// Rate returns the learning rate of an iteration, counted from 0, in a training with the given number of iterations.
 func (c Config) Rate(iteration, iterations int) float64 {
 	rate := c.LearningRate
 	if iteration < c.Warmup {
@@ -106,18 +106,18 @@ func (c Config) Rate(iteration, iterations int) float64 {
 	return rate
 }
 
-// Rates returns what the update of an iteration, counted from 0, needs: the learning rate and ε, with the algorithm's
-// corrections.
+// Rates returns the numbers that the update of an iteration, counted from 0, needs: the learning rate and ε, with the
+// algorithm's corrections.
 func (c Config) Rates(iteration, iterations int) [2]float32 {
 	rate, epsilon := c.kind().corrected(c, c.Rate(iteration, iterations), c.Epsilon, iteration+1)
 	return [2]float32{float32(rate), float32(epsilon)}
 }
 
-// Moments is the number of vectors that the algorithm remembers of past gradients.
+// Moments returns the number of vectors that the algorithm keeps of past gradients.
 func (c Config) Moments() int { return c.kind().moments() }
 
-// Move returns the weights after a step down gradient g, and the moments after it. rates holds [Config.Rates]. Each
-// number of the result depends on numbers at the same place only, and on the length of g if c clips it.
+// Move returns the weights after a step down the gradient g, and the moments after it. rates are [Config.Rates]. Each
+// number of the result depends only on numbers at the same place, and on the length of g if c clips it.
 func (c Config) Move(params, g, rates *graph.Node, moments []*graph.Node) (*graph.Node, []*graph.Node) {
 	if c.Clip > 0 {
 		norm := graph.Sqrt(graph.ReduceAllSum(graph.Square(g)))
@@ -131,19 +131,19 @@ func (c Config) Move(params, g, rates *graph.Node, moments []*graph.Node) (*grap
 	return c.kind().move(c, step{params: params, g: g, rate: rate, epsilon: epsilon, moments: moments})
 }
 
-// step is what an algorithm computes an update from.
+// step is the input of an algorithm.
 type step struct {
 	params, g     *graph.Node
 	rate, epsilon *graph.Node // [1]
 	moments       []*graph.Node
 }
 
-// descend is θ - rate·along/(√square + ε).
+// descend returns θ - rate·along/(√square + ε).
 func (s step) descend(along, square *graph.Node) *graph.Node {
 	return graph.Sub(s.params, graph.Mul(s.rate, graph.Div(along, graph.Add(graph.Sqrt(square), s.epsilon))))
 }
 
-// Averaged is decay·old + (1 - decay)·latest.
+// Averaged returns decay·old + (1 - decay)·latest.
 func Averaged(old, latest *graph.Node, decay float64) *graph.Node {
 	return graph.Add(graph.MulScalar(old, decay), graph.MulScalar(latest, 1-decay))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 )
 
-// Each algorithm follows its paper, written out in float64, over gradients that are given.
+// TestOptimizers compares each algorithm, for given gradients, with its paper's formulas in float64.
 func TestOptimizers(t *testing.T) {
 	path, searched, err := ort.FindLibrary("")
 	if err != nil {
@@ -40,7 +40,8 @@ func TestOptimizers(t *testing.T) {
 		for i := range moments {
 			moments[i] = make([]float32, 3)
 		}
-		want := reference{theta: []float64{1, -2, 0.5}, m: make([]float64, 3), v: make([]float64, 3), top: make([]float64, 3)}
+		want := reference{theta: []float64{1, -2, 0.5}, m: make([]float64, 3), v: make([]float64, 3),
+			top: make([]float64, 3)}
 		for iteration, g := range gradients {
 			rates := o.Rates(iteration, 100)
 			args := []any{theta, g, rates[:]}
@@ -105,7 +106,8 @@ func (r *reference) step(o Config, iteration int, gradient []float32) {
 
 func TestRate(t *testing.T) {
 	o := Config{LearningRate: 2, Warmup: 4, Decay: DecayCosine}
-	for iteration, want := range map[int]float64{0: 0.5, 1: 1, 3: 2, 4: 2, 54: 1, 104 - 1: 2 * 0.5 * (1 + math.Cos(math.Pi*0.99))} {
+	for iteration, want := range map[int]float64{0: 0.5, 1: 1, 3: 2, 4: 2, 54: 1,
+		104 - 1: 2 * 0.5 * (1 + math.Cos(math.Pi*0.99))} {
 		if got := o.Rate(iteration, 104); math.Abs(got-want) > 1e-12 {
 			t.Errorf("cosine: rate of iteration %d is %g, want %g", iteration, got, want)
 		}

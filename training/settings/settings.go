@@ -1,4 +1,4 @@
-// Package settings answers what a word in a group of settings means, and gathers the mistakes in it.
+// Package settings looks up the words in a group of settings, and collects the mistakes in the group.
 //
 // A group such as loss is a struct with YAML tags, whose key name chooses a kind. A [Table] has a row for each kind.
 package settings
@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Mistakes gathers what is wrong with a group of settings.
+// Mistakes collects the mistakes in a group of settings.
 type Mistakes []error
 
 // Require adds a mistake unless ok.
@@ -29,10 +29,10 @@ func (m *Mistakes) Join(err error) {
 	}
 }
 
-// Err returns all mistakes, one a line, or nil if there are none.
+// Err returns all mistakes, one per line, or nil if there are none.
 func (m Mistakes) Err() error { return errors.Join(m...) }
 
-// Row is a word of the settings and what it means.
+// Row is a word of the settings and its meaning.
 type Row[K any] struct {
 	Name string
 	Kind K
@@ -41,7 +41,7 @@ type Row[K any] struct {
 // Table has the kinds of one group of settings.
 type Table[K any] []Row[K]
 
-// Names returns the words of all rows, in their order.
+// Names returns the words of all rows, in order.
 func (t Table[K]) Names() []string {
 	names := make([]string, len(t))
 	for i, row := range t {
@@ -50,7 +50,7 @@ func (t Table[K]) Names() []string {
 	return names
 }
 
-// Find returns what name means; ok is false if no row has it.
+// Find returns the kind called name; ok is false if no row has it.
 func (t Table[K]) Find(name string) (kind K, ok bool) {
 	for _, row := range t {
 		if row.Name == name {
@@ -60,21 +60,21 @@ func (t Table[K]) Find(name string) (kind K, ok bool) {
 	return kind, false
 }
 
-// Known is Find for a check: a name without a row is a mistake of the group.
+// Known is Find for validation: a name without a row is added as a mistake of the group.
 func (t Table[K]) Known(m *Mistakes, group, name string) (kind K, ok bool) {
 	kind, ok = t.Find(name)
 	m.Require(ok, "%s.name is %q: want one of %q", group, name, t.Names())
 	return kind, ok
 }
 
-// Keyed is a kind that does not have all keys of its group.
+// Keyed is a kind that has only some keys of its group.
 type Keyed interface {
-	// Keys lists those that it has, beside name.
+	// Keys lists the kind's keys, except name.
 	Keys() []string
 }
 
-// Foreign adds a mistake for each key of config, a struct of the group's settings, which is given although the kind
-// called name does not have it. who names the kind in the message.
+// Foreign adds a mistake for each key that config, a struct of the group's settings, sets although the kind called name
+// does not have it. who names the kind in the message.
 func Foreign[K Keyed](t Table[K], m *Mistakes, group, name, who string, config any) {
 	own, _ := t.Find(name)
 	fields := reflect.ValueOf(config)
@@ -95,7 +95,7 @@ func Foreign[K Keyed](t Table[K], m *Mistakes, group, name, who string, config a
 	}
 }
 
-// Finite reports whether v is a number and not infinite.
+// Finite reports whether v is neither infinite nor NaN.
 func Finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // Positive reports whether v is finite and above 0.

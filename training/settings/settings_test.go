@@ -23,7 +23,8 @@ func TestTable(t *testing.T) {
 		t.Errorf("names %q", names)
 	}
 	var bad Mistakes
-	if _, ok := table.Known(&bad, "net", "long"); ok || bad.Err() == nil || bad.Err().Error() != `net.name is "long": want one of ["wide" "deep" "both"]` {
+	if _, ok := table.Known(&bad, "net", "long"); ok || bad.Err() == nil ||
+		bad.Err().Error() != `net.name is "long": want one of ["wide" "deep" "both"]` {
 		t.Errorf("unknown: %v", bad.Err())
 	}
 	depth := 2.5
@@ -33,9 +34,11 @@ func TestTable(t *testing.T) {
 	}{
 		{group{Name: "wide", Width: 1, Same: true}, ""},
 		{group{Name: "both", Width: 1, Depth: &depth}, ""},
-		{group{Name: "wide", Width: 1, Depth: &depth}, "net.depth is 2.5: network wide has none, want it with deep, both only"},
-		{group{Name: "deep", Width: 1, Same: true}, "net.width is 1: network deep has none, want it with wide, both only\n" +
-			"net.same is true: network deep has none, want it with wide only"},
+		{group{Name: "wide", Width: 1, Depth: &depth},
+			"net.depth is 2.5: network wide has none, want it with deep, both only"},
+		{group{Name: "deep", Width: 1, Same: true},
+			"net.width is 1: network deep has none, want it with wide, both only\n" +
+				"net.same is true: network deep has none, want it with wide only"},
 	} {
 		var bad Mistakes
 		if k, ok := table.Known(&bad, "net", c.config.Name); !ok || len(k) == 0 {

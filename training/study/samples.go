@@ -12,7 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/training/figure"
 )
 
-// drawLosses plots the loss of each level, and the least one if that is known.
+// drawLosses plots the loss of each level, and the least loss if it is known.
 func drawLosses(w io.Writer, r *training.Result, least []float64) error {
 	plot := figure.LossPlot{
 		Title: r.Config.Name + ": loss of each noise level",
@@ -31,11 +31,11 @@ func drawLosses(w io.Writer, r *training.Result, least []float64) error {
 	return plot.PNG(w)
 }
 
-// gridSamples is the number of samples that show a model of data whose distribution is not known, as in NCSNv2.
+// gridSamples is the number of samples in the figure of a model whose data have an unknown distribution, as in NCSNv2.
 const gridSamples = 36
 
-// Unknown draws a model of such data into a folder: its losses, and samples if their shape can be drawn. It returns the
-// paths of the figures.
+// Unknown draws figures of a model whose data have an unknown distribution into a folder: its losses, and samples if
+// their shape can be drawn. It returns the paths of the figures.
 func Unknown(ctx context.Context, r *training.Result, library, folder string) ([]string, error) {
 	losses := filepath.Join(folder, "losses_"+r.Config.Name+".png")
 	if err := figure.WriteFile(losses, func(w io.Writer) error { return drawLosses(w, r, nil) }); err != nil {
@@ -49,7 +49,7 @@ func Unknown(ctx context.Context, r *training.Result, library, folder string) ([
 	return []string{losses, samples}, nil
 }
 
-// drawSamples draws n samples of a model by its default sampler; drawn is false if their shape cannot be drawn.
+// drawSamples draws n samples of a model with its default sampler; drawn is false if their shape cannot be drawn.
 func drawSamples(ctx context.Context, r *training.Result, library, path string, n int) (drawn bool, err error) {
 	manifest, bounds := r.Manifest(), figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
 	dim := 1
@@ -88,8 +88,8 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 	})
 }
 
-// Snapshots returns what training.Options.Snapshot takes: it draws n samples of each checkpoint into samples/NAME of a
-// folder. It returns nil for n 0.
+// Snapshots returns a function for training.Options.Snapshot. It draws n samples of each checkpoint into samples/NAME
+// of a folder. Snapshots returns nil if n is 0.
 func Snapshots(folder, library string, n int) func(context.Context, *training.Result) error {
 	if n == 0 {
 		return nil

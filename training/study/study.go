@@ -1,5 +1,5 @@
-// Package study shows what a training has learned. It draws samples with the exported network, beside those of the
-// exact distribution of the data where that is known, and writes figures of them.
+// Package study shows what a training has learned. It draws samples with the exported network, and samples of the exact
+// distribution of the data if that is known, and writes figures of them.
 package study
 
 import (
@@ -19,10 +19,10 @@ import (
 	"github.com/langevin-ml/langevin/training/figure"
 )
 
-// Samples is the number of samples that the figures of Song & Ermon (2019) show.
+// Samples is the number of samples in the figures of Song & Ermon (2019).
 const Samples = 1280
 
-// What else their figures show: plain Langevin dynamics at the smallest sigma.
+// Their figures also show plain Langevin dynamics at the smallest sigma.
 const (
 	plainSteps    = 1000
 	plainStepSize = 0.05
@@ -35,7 +35,7 @@ type Study struct {
 	Result   *training.Result
 	Exact    sampling.Mixture
 	Least    []float64 // the smallest loss that is possible at each level
-	Annealed []float32 // samples of the model by its default sampler
+	Annealed []float32 // samples of the model with its default sampler
 
 	model  *ort.Session // of the exported file
 	bounds figure.Range
@@ -43,9 +43,9 @@ type Study struct {
 	data, plainByExact, plainByModel []float32
 }
 
-// New opens the exported file onnx of a result with the ONNX Runtime library at a path, and draws n samples of each
-// kind. It returns an error that wraps data.ErrNoMixture if the distribution of the data is not known: then see
-// [Unknown]. The caller closes the study.
+// New opens the exported file onnx of a result with the ONNX Runtime library at the given path, and draws n samples of
+// each kind. It returns an error that wraps data.ErrNoMixture if the distribution of the data is not known; use
+// [Unknown] for such data. The caller closes the study.
 func New(ctx context.Context, result *training.Result, library string, onnx []byte, n int) (*Study, error) {
 	exact, err := result.Config.Data.Mixture()
 	if err != nil {
@@ -75,7 +75,7 @@ func New(ctx context.Context, result *training.Result, library string, onnx []by
 // Close frees the model.
 func (s *Study) Close() error { return s.model.Close() }
 
-// sample fills the samples, n of each kind, with three runs at the same time.
+// sample draws n samples of each kind, with three runs at the same time.
 func (s *Study) sample(ctx context.Context, n int) error {
 	config, schedule := s.Result.Config, s.Result.Schedule()
 	plain, err := sampling.Langevin{Sigma: schedule.Last(), Steps: plainSteps, StepSize: plainStepSize}.Plan()
@@ -109,7 +109,7 @@ func (s *Study) sample(ctx context.Context, n int) error {
 }
 
 // WriteFigures writes all figures into a folder, several at the same time, and returns their paths. It calls progress
-// after each, from several goroutines.
+// after each figure, from several goroutines.
 func (s *Study) WriteFigures(
 	ctx context.Context, folder string, progress func(done, total int, file string),
 ) ([]string, error) {
@@ -145,7 +145,7 @@ func (s *Study) drawLosses(_ context.Context, w io.Writer) error {
 	return drawLosses(w, s.Result, s.Least)
 }
 
-// defaultPlan is the plan of a model's default sampler.
+// defaultPlan returns the plan of a model's default sampler.
 func defaultPlan(m models.Manifest) (sampling.Plan, error) {
 	sampler, err := m.AnnealedLangevin()
 	if err != nil {
