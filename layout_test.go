@@ -32,14 +32,16 @@ type rule struct {
 var none = []string{}
 
 var rules = map[string]rule{
-	"sampling":       {ours: none, others: none},
-	"models":         {ours: []string{"models", "sampling"}},
-	"ort":            {ours: []string{"models", "sampling"}},
-	"proto":          {ours: none, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", apiRules}},
-	"client":         {ours: []string{"client", "proto"}, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}},
-	"server":         {ours: []string{"ort", "server", "proto", "models", "sampling"}},
-	"server/auth":    {ours: []string{"server/auth"}},
-	"server/rpc":     {ours: []string{"server/rpc", "server/auth", "server/host", "server/batch", "proto", "models", "sampling"}},
+	"sampling": {ours: none, others: none},
+	"models":   {ours: []string{"models", "sampling"}},
+	"ort":      {ours: []string{"models", "sampling"}},
+	"proto":    {ours: none, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", apiRules}},
+	"client": {ours: []string{"client", "proto"}, others: []string{"google.golang.org/grpc",
+		"google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}},
+	"server":      {ours: []string{"ort", "server", "proto", "models", "sampling"}},
+	"server/auth": {ours: []string{"server/auth"}},
+	"server/rpc": {ours: []string{"server/rpc", "server/auth", "server/host", "server/batch", "proto", "models",
+		"sampling"}},
 	"server/oip":     {ours: []string{"server/oip", "server/auth", "server/rpc", "proto", "models", "sampling"}},
 	"server/metrics": {ours: none},
 	"server/host":    {ours: []string{"server/host", "models"}},
@@ -49,16 +51,18 @@ var rules = map[string]rule{
 	"training":           {ours: []string{"ort", "training", "models", "sampling"}},
 	"training/settings":  {ours: none, others: none},
 	"training/pool":      {ours: none, others: none},
-	"training/data":      {ours: []string{"training/data", "sampling"}},
+	"training/data":      {ours: []string{"training/data", "training/settings", "sampling"}},
 	"training/nn":        {ours: []string{"training/settings", "models/onnxgraph", "sampling"}},
 	"training/loss":      {ours: []string{"training/settings", "sampling"}},
 	"training/optimizer": {ours: []string{"training/settings"}},
 	"training/compile":   {ours: []string{"models"}},
-	"training/learner":   {ours: []string{"training/compile", "training/nn", "training/optimizer", "training/pool", "ort"}},
-	"training/eval":      {ours: []string{"training/data", "sampling"}},
-	"training/figure":    {ours: []string{"sampling"}},
-	"training/study":     {ours: []string{"training", "training/figure", "ort", "models", "sampling"}},
-	"training/paper":     {ours: []string{"training", "training/data", "training/eval", "training/figure", "models", "sampling"}},
+	"training/learner": {ours: []string{"training/compile", "training/nn", "training/optimizer", "training/pool",
+		"ort"}},
+	"training/eval":   {ours: []string{"training/data", "sampling"}},
+	"training/figure": {ours: []string{"sampling"}},
+	"training/study":  {ours: []string{"training", "training/figure", "ort", "models", "sampling"}},
+	"training/paper": {ours: []string{"training", "training/data", "training/eval", "training/figure", "models",
+		"sampling"}},
 
 	"cmd": {ours: []string{"ort", "cmd", "client", "server", "training", "proto", "models", "sampling"}},
 
@@ -264,7 +268,8 @@ func listPackages(t *testing.T) map[string]goPackage {
 	if len(sources(t)) == 0 {
 		t.Fatal("no source files")
 	}
-	command := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Standard,CgoFiles,Imports,Deps,Module", "./...")
+	command := exec.CommandContext(t.Context(), "go", "list", "-deps",
+		"-json=ImportPath,Standard,CgoFiles,Imports,Deps,Module", "./...")
 	command.Stderr = os.Stderr
 	out, err := command.Output()
 	if err != nil {

@@ -15,10 +15,11 @@ import (
 type album interface {
 	Len() int
 
-	// frame is their size, without pixels.
+	// frame returns their size, without pixels.
 	frame() Images
 
-	// fetch returns pictures, [Channels, Height, Width] each, which the caller must not change.
+	// fetch returns the pictures with the given indices, [Channels, Height, Width] each. The caller must not change
+	// them.
 	fetch(indices []int) ([][]byte, error)
 }
 
@@ -34,25 +35,25 @@ func (m *Images) fetch(indices []int) ([][]byte, error) {
 	return pictures, nil
 }
 
-// keptBytes is how much of a folder stays in memory once it was read. What is beyond that is read each time anew.
+// keptBytes is the size of the part of a folder that stays in memory. The rest is read again each time.
 const keptBytes = 1 << 30
 
-// files is an album of files of pictures: the middle square of each, of crop pixels or, for 0, as large as it can be,
-// resized. It is safe for concurrent use once it was checked.
+// files is an album of picture files. It has the middle square of each picture, resized. The square has crop pixels, or
+// is as large as possible if crop is 0. files is safe for concurrent use after check.
 type files struct {
 	Images     // their size; no pixels
 	dir        string
 	paths      []string
 	crop       int
 	background color.RGBA
-	skip       bool // leave out what is broken
+	skip       bool // skip broken files
 
 	mu   sync.Mutex
 	kept map[string][]byte // by path
-	room int               // bytes that may still be kept
+	room int               // number of bytes that may still be kept
 }
 
-// pictureFiles lists the files of a part of a dataset that is one picture a file.
+// pictureFiles lists the files of a part of a dataset with one picture per file.
 func (r Reader) pictureFiles(c Config, split Split) (*files, error) {
 	f := &files{
 		Images: Images{Channels: 3, Height: c.ImageSize, Width: c.ImageSize},
@@ -74,7 +75,8 @@ func (r Reader) pictureFiles(c Config, split Split) (*files, error) {
 
 func (f *files) Len() int { return len(f.paths) }
 
-// check decodes every file, so that a training does not stop at a broken one after hours, and keeps the first of them.
+// check decodes every file, so that a training does not stop at a broken one after hours. It keeps the first files in
+// memory.
 func (f *files) check(ctx context.Context, r Reader) error {
 	bad, err := f.each(ctx, r, func(i int) error { _, err := f.picture(f.paths[i]); return err })
 	if err != nil {
@@ -117,7 +119,7 @@ func (f *files) fetch(indices []int) ([][]byte, error) {
 	return pictures, work.Wait()
 }
 
-// picture is one that was kept, or read.
+// picture returns a picture from memory, or reads it.
 func (f *files) picture(path string) ([]byte, error) {
 	f.mu.Lock()
 	pixels := f.kept[path]
@@ -142,8 +144,8 @@ func (f *files) read(dst []byte, path string) error {
 	return readPicture(dst, &f.Images, path, f.crop, f.background)
 }
 
-// each does something with every picture, as many at once as there are processors, and gathers those that fail. It
-// stops when ctx is done.
+// each calls do for every picture, on all processors, and collects the pictures for which do fails. It stops when ctx
+// is done.
 func (f *files) each(ctx context.Context, r Reader, do func(i int) error) (broken, error) {
 	var work errgroup.Group
 	work.SetLimit(runtime.GOMAXPROCS(0))

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// Files that are read when they are drawn give what they give from memory, however few of them are kept.
+// TestFilesAreReadWhenDrawn: files that are read when they are drawn give the same samples as files in memory, however
+// few of them are kept.
 func TestFilesAreReadWhenDrawn(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 30 {
@@ -40,7 +41,7 @@ func TestFilesAreReadWhenDrawn(t *testing.T) {
 			}
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("%d files kept: the samples are others than those of images in memory", kept)
+			t.Errorf("%d files kept: the samples differ from the samples of images in memory", kept)
 		}
 		if len(f.kept) != kept {
 			t.Errorf("%d files are kept, want %d", len(f.kept), kept)
@@ -48,7 +49,7 @@ func TestFilesAreReadWhenDrawn(t *testing.T) {
 	}
 }
 
-// A picture that is drawn from memory needs no file, and one that is not names the file that went.
+// TestFilesThatGo: a picture in memory needs no file. For any other picture, the error names the missing file.
 func TestFilesThatGo(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.png")

@@ -14,32 +14,34 @@ import (
 // Array is an array of finite numbers from a file.
 type Array struct {
 	Shape  []int
-	Kind   string    // of the elements as NumPy names it, such as <f4 or |u1; text for those of a text file
-	Values []float32 // row-major, whatever the order of the file
-	Note   string    // on one line, what a person should know of how the file was read; mostly empty
+	Kind   string    // NumPy's name of the element type, such as <f4 or |u1; "text" for a text file
+	Values []float32 // row-major, whatever the order in the file
+	Note   string    // a line that tells the user how the file was read; mostly empty
 }
 
-// kindText is the Kind of numbers that are written out.
+// kindText is the Kind of a text file.
 const kindText = "text"
 
-// mostElements is how large an array may be.
+// mostElements is the largest number of elements in an array.
 const mostElements = math.MaxInt32
 
-// Bytes says whether the elements are bytes without sign, in which pictures are kept.
+// Bytes reports whether the elements are unsigned bytes, the type of pictures.
 func (a Array) Bytes() bool { return strings.HasSuffix(a.Kind, "u1") }
 
-// Numbers says whether the elements are numbers to be taken as they are: neither bytes of pictures nor true and false.
+// Numbers reports whether the elements are numbers to be used without conversion: neither bytes of pictures nor
+// booleans.
 func (a Array) Numbers() bool { return !a.Bytes() && !strings.HasSuffix(a.Kind, "b1") }
 
-// Text says whether the elements come from a text file, whose rows have no shape but their length.
+// Text reports whether the elements come from a text file. The rows of a text file have no shape, only a length.
 func (a Array) Text() bool { return a.Kind == kindText }
 
-// size is the number of elements of a row.
+// size returns the number of elements in a row.
 func (a Array) size() int { return len(a.Values) / a.Shape[0] }
 
-// ReadArray reads a file, whose content decides what it is: NumPy's .npy; one array of its .npz, chosen as
-// "file.npz:name" if there are several; or text with a row a line, as numpy.savetxt, pandas and Excel write it. All but
-// .npz may be compressed by gzip. A number that is not finite, or does not fit float32, is an error that says where.
+// ReadArray reads a file. The content of the file decides its format: NumPy's .npy; one array of NumPy's .npz, selected
+// by "file.npz:name" if there are several; or text with one row per line, as numpy.savetxt, pandas and Excel write it.
+// All formats but .npz may be compressed with gzip. A number that is not finite or does not fit float32 is an error
+// that names the place.
 func ReadArray(path string) (Array, error) {
 	file, member := splitMember(path)
 	a, err := readArray(file, member)
@@ -49,7 +51,7 @@ func ReadArray(path string) (Array, error) {
 	return a, nil
 }
 
-// splitMember takes "train.npz:x" apart. A file of just that name goes first.
+// splitMember splits "train.npz:x" into file and member. If a file has the whole name, it takes precedence.
 func splitMember(path string) (file, member string) {
 	const end = ".npz"
 	at := strings.LastIndex(strings.ToLower(path), end+":")
@@ -86,7 +88,7 @@ func readArray(path, member string) (Array, error) {
 	return decodeArray(r, size)
 }
 
-// decodeArray reads .npy or text, of a file of size bytes.
+// decodeArray reads .npy or text from a file of size bytes.
 func decodeArray(r *bufio.Reader, size int64) (Array, error) {
 	start, _ := r.Peek(512)
 	switch {
@@ -100,7 +102,8 @@ func decodeArray(r *bufio.Reader, size int64) (Array, error) {
 	return decodeText(r)
 }
 
-// openRegular opens a file and says its size. What is no file, such as a pipe, could be waited for in vain.
+// openRegular opens a file and returns its size. It refuses everything but regular files, because reading a pipe, for
+// example, could block for ever.
 func openRegular(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -116,7 +119,7 @@ func openRegular(path string) (*os.File, int64, error) {
 	return f, info.Size(), err
 }
 
-// transposed is an array whose axis k is axis order[k] of the given one.
+// transposed returns an array whose axis k is axis order[k] of values.
 func transposed(values []float32, shape, order []int) []float32 {
 	strides := make([]int, len(shape))
 	for k, stride := len(shape)-1, 1; k >= 0; k-- {
@@ -141,7 +144,7 @@ func transposed(values []float32, shape, order []int) []float32 {
 	return to
 }
 
-// unfit says what is wrong with a number that is not finite as float32; v is the number before that.
+// unfit returns an error for a number that is not finite as float32; v is the number before the conversion.
 func unfit(where string, v float64) error {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return fmt.Errorf("%s is %g: want finite numbers", where, v)

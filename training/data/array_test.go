@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// npyHead is a header of a version, with the dictionary as it is.
+// npyHead returns a header of the given version with the given dictionary.
 func npyHead(version byte, dictionary string) []byte {
 	head := append([]byte(npyMagic), version, 0)
 	if version == 1 {
@@ -25,7 +25,7 @@ func npyHead(version byte, dictionary string) []byte {
 	return append(head, dictionary...)
 }
 
-// npyOf is a file of the elements, as bytes, in the form that NumPy writes today.
+// npyOf returns a file of the elements, as bytes, in the form that NumPy writes today.
 func npyOf(kind, shape string, elements []byte) []byte {
 	dictionary := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n", kind, shape)
 	return append(npyHead(1, dictionary), elements...)
@@ -39,7 +39,7 @@ func encoded(order binary.ByteOrder, values any) []byte {
 	return text
 }
 
-// Every type that NumPy has for numbers, in both byte orders.
+// TestNPYElements reads every type of numbers of NumPy, in both byte orders.
 func TestNPYElements(t *testing.T) {
 	little, big := binary.LittleEndian, binary.BigEndian
 	for _, c := range []struct {
@@ -69,7 +69,7 @@ func TestNPYElements(t *testing.T) {
 	}
 }
 
-// Headers as programs of all times have written them.
+// TestNPYHeaders reads headers of old and new programs.
 func TestNPYHeaders(t *testing.T) {
 	elements := encoded(binary.LittleEndian, []float32{1, 2, 3, 4, 5, 6})
 	rows, columns := []float32{1, 2, 3, 4, 5, 6}, []float32{1, 3, 5, 2, 4, 6}
@@ -91,7 +91,8 @@ func TestNPYHeaders(t *testing.T) {
 	}
 }
 
-// In Fortran's order the first index goes fastest: element [i, j, k] of 2 x 3 x 4 is number i + 2j + 6k of the file.
+// TestNPYFortran: in Fortran's order the first index varies fastest. Element [i, j, k] of 2 x 3 x 4 is number i + 2j +
+// 6k of the file.
 func TestNPYFortran(t *testing.T) {
 	elements := make([]byte, 24)
 	for i := range elements {
@@ -116,7 +117,7 @@ func TestNPYFortran(t *testing.T) {
 	}
 }
 
-// archive is a zip file of members, stored or deflated, in order.
+// archive returns a zip file of members, stored or deflated, in order.
 func archive(t *testing.T, method uint16, members ...any) []byte {
 	t.Helper()
 	var file bytes.Buffer
@@ -166,7 +167,7 @@ func TestNPZ(t *testing.T) {
 	}
 }
 
-// What the programs of the world write, with the same four numbers in it.
+// TestText reads the same four numbers as several programs write them.
 func TestText(t *testing.T) {
 	for name, text := range map[string]string{
 		"savetxt":               "1.000000000000e+00 -2.500000000000e+00\n3.000000000000e+00 4.000000000000e+02\n",
@@ -205,7 +206,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// iotestReader gives a text a byte at a time, so that every line end is met at the end of what is known.
+// iotestReader returns the text one byte at a time, so that every line end comes at the end of the known text.
 func iotestReader(text string) io.Reader { return &slow{strings.NewReader(text)} }
 
 type slow struct{ r io.Reader }
@@ -225,7 +226,7 @@ func TestTextRefuses(t *testing.T) {
 		"x,kind\n1,setosa\n":        `line 2, column 2 (kind) is "setosa": want a number`,
 		"1,setosa\n":                `line 1, column 2 is "setosa": want a number`,
 		"1\t2,5\n":                  `line 1, column 2 is "2,5": want a number`,
-		",x\na,1\n":                 `line 2, column 1 is "a" and has no name: want one, or the whole numbers`,
+		",x\na,1\n":                 `line 2, column 1 is "a" and has no name: want a name, or pandas' index`,
 		"x,y\n":                     "it has no rows",
 		"# nothing\n\n":             "it has no rows",
 		"1,\"2\n3,4\n":              "line 1 has quotes that do not match",
@@ -242,7 +243,7 @@ func TestTextRefuses(t *testing.T) {
 	}
 }
 
-// A header that claims more than its file has takes no memory for it.
+// TestNPYClaims: a header that claims more than the file has does not allocate memory for it.
 func TestNPYClaims(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.npy")
 	text := npyOf("<f8", "(2147483647,)", make([]byte, 80))

@@ -9,23 +9,24 @@ import (
 	"strings"
 
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/settings"
 )
 
-// The datasets of [Config].
+// These are the datasets of [Config].
 const (
 	TwoGaussians = "2gauss"        // two Gaussians in the plane, at (5, 5) and (-5, -5)
 	Ring         = "ring"          // Gaussians evenly spaced on a circle
 	Mixture      = "mixture"       // Gaussians at the points of means, in any dimension
-	Annulus      = "annulus"       // a blurred circle: any angle, a distance of N(radius, std²)
+	Annulus      = "annulus"       // a circle with noise: any angle, and a distance of N(radius, std²)
 	Square       = "square"        // uniform on [-side/2, side/2]²
-	Spirals      = "spirals"       // two arms of turns turns, out to radius
+	Spirals      = "spirals"       // two arms with the given number of turns, out to radius
 	MNIST        = "mnist"         // idx files
 	FashionMNIST = "fashion-mnist" // idx files
 	CIFAR10      = "cifar10"       // the binary version: data_batch_1.bin and so on
 	CelebA       = "celeba"        // img_align_celeba and list_eval_partition.txt; the middle 140 x 140, resized
-	Pictures     = "images"        // all pictures below dir: PNG, JPEG, WebP, BMP, TIFF, GIF; the middle square, resized
-	NPY          = "npy"           // a file of an array, [rows, ...], of numbers or, as bytes, pictures; see ReadArray
-	CSV          = "csv"           // another name of npy: the file says itself what it is
+	Pictures     = "images"        // all PNG, JPEG, WebP, BMP, TIFF and GIF files below dir; the middle square, resized
+	NPY          = "npy"           // a file of an array [rows, ...] of numbers or, as bytes, of pictures; see ReadArray
+	CSV          = "csv"           // a synonym of npy: the file's content decides its format
 )
 
 // Names lists the datasets.
@@ -39,33 +40,33 @@ func Names() []string {
 type Config struct {
 	Name string `yaml:"name"` // one of the constants above
 
-	// Of known distributions.
-	Modes   int         `yaml:"modes,omitempty"`   // of a ring: how many
+	// These keys are for known distributions.
+	Modes   int         `yaml:"modes,omitempty"`   // of a ring: the number of modes
 	Radius  float64     `yaml:"radius,omitempty"`  // of a ring, an annulus, spirals
-	Std     float64     `yaml:"std,omitempty"`     // of every mode in each direction, of an annulus along its radius, of the noise on spirals
-	Weights []float64   `yaml:"weights,omitempty"` // of the modes, of any sum; none: 0.8 and 0.2 for 2gauss, equal for others
+	Std     float64     `yaml:"std,omitempty"`     // of each mode per axis, an annulus' radius, the noise on spirals
+	Weights []float64   `yaml:"weights,omitempty"` // of the modes, with any sum; absent: 0.8, 0.2 for 2gauss, else equal
 	Means   [][]float64 `yaml:"means,omitempty"`   // of a mixture
 	Side    float64     `yaml:"side,omitempty"`    // of a square
 	Turns   float64     `yaml:"turns,omitempty"`   // of each arm of the spirals
 
-	// Of files. Pictures are in [0, 1], of shape [channels, height, width].
+	// These keys are for files. Pictures are in [0, 1], of shape [channels, height, width].
 	Dir        string         `yaml:"dir,omitempty"`            // folder of the files, or the file of npy and csv
-	ImageSize  int            `yaml:"image_size,omitempty"`     // height and width; none: as the files of mnist, fashion-mnist and cifar10 have them
+	ImageSize  int            `yaml:"image_size,omitempty"`     // height and width; absent: the size in the files
 	Grey       bool           `yaml:"grey,omitempty"`           // of celeba and images: one channel instead of three
-	Background string         `yaml:"background,omitempty"`     // of celeba, images: what shows through, black, white or #rrggbb
-	SkipBroken bool           `yaml:"skip_broken,omitempty"`    // of celeba, images: leave out what cannot be read
-	Layout     Layout         `yaml:"layout,omitempty"`         // of npy: where channels are; absent: first, 1 or 3
+	Background string         `yaml:"background,omitempty"`     // of celeba, images: black, white or #rrggbb
+	SkipBroken bool           `yaml:"skip_broken,omitempty"`    // of celeba, images: skip pictures that cannot be read
+	Layout     Layout         `yaml:"layout,omitempty"`         // of npy: the order of the axes; absent: channels first, 1 or 3 channels
 	RandomFlip bool           `yaml:"random_flip,omitempty"`    // mirror every other picture, left to right
-	Dequantize Dequantization `yaml:"dequantization,omitempty"` // of the 256 grey values; none if absent
-	Transform  Transform      `yaml:"transform,omitempty"`      // of the pictures after that; none if absent
+	Dequantize Dequantization `yaml:"dequantization,omitempty"` // of the 256 grey values; absent: none
+	Transform  Transform      `yaml:"transform,omitempty"`      // of the pictures after dequantization; absent: none
 }
 
-// Dequantization is what turns the whole numbers of a picture's file into points of a continuous range.
+// Dequantization maps the whole numbers in a picture's file to a continuous range.
 type Dequantization string
 
 const (
 	DequantizeNone     Dequantization = "none"     // k/255
-	DequantizeUniform  Dequantization = "uniform"  // (k + u)/256, u uniform on [0, 1): Theis et al. (2016), as NCSN has it
+	DequantizeUniform  Dequantization = "uniform"  // (k + u)/256, u uniform on [0, 1): Theis et al. (2016); NCSN's
 	DequantizeGaussian Dequantization = "gaussian" // k/255 + 0.01 z, z standard normal, an option of NCSNv2
 )
 
@@ -77,7 +78,7 @@ const (
 	ChannelsLast  Layout = "channels_last"  // [N, H, W, C]
 )
 
-// Transform maps pictures from [0, 1] to the range that a network is trained on.
+// Transform maps pictures from [0, 1] to the range on which a network is trained.
 type Transform string
 
 const (
@@ -86,23 +87,23 @@ const (
 	TransformLogit    Transform = "logit"    // ln y - ln(1 - y) with y = λ + (1 - 2λ)x, λ = 1e-6
 )
 
-// A Split is a part of a dataset.
+// Split is a part of a dataset.
 type Split string
 
 const (
-	Train Split = "train" // what networks are trained on
-	Test  Split = "test"  // what they have not seen; of a known distribution, other draws of it
+	Train Split = "train" // for training
+	Test  Split = "test"  // for measuring; of a known distribution, other draws
 )
 
-// kind is what a dataset has for a Config.
+// kind is one kind of dataset.
 type kind interface {
-	keys(name string) []string // that the dataset has, beside name
-	check(c Config, bad *mistakes)
+	keys(name string) []string // that the dataset has, except name
+	check(c Config, bad *settings.Mistakes)
 	open(ctx context.Context, r Reader, c Config, split Split, seed uint64) (Source, error)
 	describe(c Config) string
 }
 
-// kind finds the dataset that c names, nil if there is none.
+// kind returns the dataset that c names, or nil if there is none.
 func (c Config) kind() kind {
 	switch c.Name {
 	case TwoGaussians, Ring, Mixture:
@@ -117,7 +118,7 @@ func (c Config) kind() kind {
 	return nil
 }
 
-// Validate reports every mistake in c at once, without a look at any file.
+// Validate returns all mistakes in c at once. It reads no file.
 func (c Config) Validate() error {
 	k := c.kind()
 	if k == nil {
@@ -125,25 +126,25 @@ func (c Config) Validate() error {
 		last := len(names) - 1
 		return fmt.Errorf("data.name is %q: want %s or %s", c.Name, strings.Join(names[:last], ", "), names[last])
 	}
-	var bad mistakes
+	var bad settings.Mistakes
 	for _, key := range c.given() {
-		bad.require(slices.Contains(k.keys(c.Name), key), "data.%s: %s has no such key", key, c.Name)
+		bad.Require(slices.Contains(k.keys(c.Name), key), "data.%s: %s has no such key", key, c.Name)
 	}
 	k.check(c, &bad)
-	return errors.Join(bad...)
+	return bad.Err()
 }
 
-// Open returns a part of the dataset, whose draws are a pure function of seed. It reports every mistake in c at once,
-// and a file that is missing or corrupt by its path.
+// Open returns a part of the dataset. Its draws are a pure function of seed. Open returns all mistakes in c at once,
+// and the path of a file that is missing or corrupt.
 func (c Config) Open(split Split, seed uint64) (Source, error) {
 	return Reader{}.Open(context.Background(), c, split, seed)
 }
 
-// ErrNoMixture is wrapped by the error of data whose distribution is no mixture of Gaussians.
+// ErrNoMixture is wrapped by the error for data whose distribution is not a mixture of Gaussians.
 var ErrNoMixture = errors.New("no mixture of Gaussians")
 
-// Mixture is the exact distribution of c, which also has the exact score, if c is a mixture of Gaussians, and
-// [ErrNoMixture] if it is not. It reports every mistake in c at once.
+// Mixture returns the exact distribution of c, from which the exact score follows. It returns [ErrNoMixture] if c is
+// not a mixture of Gaussians, and all mistakes in c at once.
 func (c Config) Mixture() (sampling.Mixture, error) {
 	if err := c.Validate(); err != nil {
 		return sampling.Mixture{}, err
@@ -154,7 +155,7 @@ func (c Config) Mixture() (sampling.Mixture, error) {
 	return c.mixture()
 }
 
-// String describes c on one line: "ring, 8 modes, radius 5, std 1".
+// String describes c in one line: "ring, 8 modes, radius 5, std 1".
 func (c Config) String() string {
 	if k := c.kind(); k != nil {
 		return k.describe(c)
@@ -162,7 +163,7 @@ func (c Config) String() string {
 	return c.Name
 }
 
-// given lists the keys of c that are not absent, but for name.
+// given lists the keys of c that are present, except name.
 func (c Config) given() []string {
 	var keys []string
 	v := reflect.ValueOf(c)
@@ -175,16 +176,7 @@ func (c Config) given() []string {
 	return keys
 }
 
-// mistakes gathers what is wrong with a Config.
-type mistakes []error
-
-func (bad *mistakes) require(ok bool, format string, args ...any) {
-	if !ok {
-		*bad = append(*bad, fmt.Errorf(format, args...))
-	}
-}
-
-// largest is how far from the origin a known distribution may reach: what is drawn, up to ten times as far, fits
+// largest is the largest distance from the origin of a known distribution. Draws of up to ten times this size fit
 // float32.
 const largest = 1e37
 

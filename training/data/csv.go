@@ -13,29 +13,29 @@ import (
 	"strings"
 )
 
-// blanks separate numbers where nothing else does: any number of them.
+// blanks separate numbers if nothing else does. Any number of blanks separates two fields.
 const blanks = ' '
 
-// mostLine is how long a line of text may be, in bytes.
+// mostLine is the largest length of a line of text, in bytes.
 const mostLine = 16 << 20
 
-// textTable is a text file under way, a row a line.
+// textTable is a text file being read, one row per line.
 type textTable struct {
-	line      int  // number of the current one, from 1
-	first     int  // the line that says how many numbers a row has; 0 before it
+	line      int  // number of the current line, from 1
+	first     int  // the line that sets the length of a row; 0 before it
 	separator rune // 0 before it is known
 	names     []string
-	left      int // columns that are left out: pandas' index
+	left      int // number of columns to ignore: pandas' index
 	values    []float32
 	rows      int
 	width     int
 	note      string
 }
 
-// decodeText reads numbers in lines of one length, between commas, semicolons, tabs or blanks; quotes around them do
-// not matter. Where semicolons separate, a comma is a decimal point. Empty lines, lines that begin with # and a first
-// line of names are left out, and so is the index of a table that pandas wrote, which is a first column of whole
-// numbers under no name.
+// decodeText reads numbers in lines of equal length. Commas, semicolons, tabs or blanks separate them, and quotes
+// around them are ignored. If semicolons separate, a comma is a decimal point. decodeText ignores empty lines, lines
+// that begin with #, and a first line of names. It also ignores the index of a table that pandas wrote: a first column
+// of whole numbers without a name.
 func decodeText(r io.Reader) (Array, error) {
 	var t textTable
 	lines := bufio.NewScanner(r)
@@ -58,14 +58,14 @@ func decodeText(r io.Reader) (Array, error) {
 	return Array{Shape: []int{t.rows, t.width}, Kind: kindText, Values: t.values, Note: t.note}, nil
 }
 
-// splitLines is bufio.ScanLines that also knows the single carriage return of old Macs.
+// splitLines is bufio.ScanLines that also accepts a single carriage return, the line end of old Macs.
 func splitLines(text []byte, atEnd bool) (advance int, line []byte, err error) {
 	end := bytes.IndexAny(text, "\r\n")
 	switch {
 	case end < 0 && atEnd && len(text) > 0:
 		return len(text), text, nil
 	case end < 0 || end == len(text)-1 && text[end] == '\r' && !atEnd:
-		return 0, nil, nil // more is to come
+		return 0, nil, nil // wait for more text
 	case text[end] == '\r' && end+1 < len(text) && text[end+1] == '\n':
 		return end + 2, text[:end], nil
 	}
@@ -80,7 +80,7 @@ func (t *textTable) read(line string) error {
 		return nil
 	}
 	if t.separator == 0 {
-		if rest, ok := strings.CutPrefix(line, "sep="); ok && len(rest) == 1 { // as Excel has it
+		if rest, ok := strings.CutPrefix(line, "sep="); ok && len(rest) == 1 { // Excel writes this line
 			t.separator = rune(rest[0])
 			return nil
 		}
@@ -91,7 +91,7 @@ func (t *textTable) read(line string) error {
 		return err
 	}
 	if !slices.ContainsFunc(fields, func(f string) bool { return f != "" }) {
-		return nil // an empty row of Excel's
+		return nil // Excel writes empty rows like this
 	}
 	if t.first == 0 {
 		t.first, t.width = t.line, len(fields)
@@ -107,7 +107,7 @@ func (t *textTable) read(line string) error {
 	return t.add(fields)
 }
 
-// separatorOf finds what separates the fields of a line, from what is not between quotes.
+// separatorOf returns the separator of the fields in a line. It ignores text in quotes.
 func separatorOf(line string) rune {
 	outside := strings.Split(line, `"`)
 	for _, separator := range []rune{';', '\t', ','} {
@@ -144,8 +144,8 @@ func (t *textTable) split(line string) ([]string, error) {
 	return fields, nil
 }
 
-// isHeader says whether the first line has names: none of its fields is a number. The first may be empty, over an
-// index.
+// isHeader reports whether the first line has names, which means that no field is a number. The first field may be
+// empty, above an index.
 func (t *textTable) isHeader(fields []string) bool {
 	if fields[0] == "" && counting(fields[1:]) {
 		return true
@@ -156,7 +156,7 @@ func (t *textTable) isHeader(fields []string) bool {
 	})
 }
 
-// counting says whether fields are 0, 1 and so on, the names that pandas gives to columns without any.
+// counting reports whether fields are 0, 1 and so on. pandas gives these names to columns without names.
 func counting(fields []string) bool {
 	for i, f := range fields {
 		if f != strconv.Itoa(i) {
@@ -166,7 +166,7 @@ func counting(fields []string) bool {
 	return len(fields) > 1
 }
 
-// point writes a decimal comma as a point, where a comma is not what separates.
+// point replaces a decimal comma by a point, unless commas separate the fields.
 func (t *textTable) point(field string) string {
 	if t.separator == ';' && strings.Count(field, ",") == 1 && !strings.Contains(field, ".") {
 		return strings.Replace(field, ",", ".", 1)
@@ -181,7 +181,7 @@ func (t *textTable) add(fields []string) error {
 	}
 	for _, field := range fields[:t.left] {
 		if _, err := strconv.ParseInt(field, 10, 64); err != nil {
-			return fmt.Errorf("line %d, column 1 is %q and has no name: want one, or the whole numbers of pandas' index",
+			return fmt.Errorf("line %d, column 1 is %q and has no name: want a name, or pandas' index",
 				t.line, field)
 		}
 	}
@@ -208,7 +208,7 @@ func (t *textTable) add(fields []string) error {
 	return nil
 }
 
-// header keeps the names of the columns.
+// header stores the names of the columns.
 func (t *textTable) header(names []string) {
 	t.names = names
 	if names[0] == "" && len(names) > 1 {
@@ -224,7 +224,7 @@ func numbers(n int) string {
 	return fmt.Sprintf("%d numbers", n)
 }
 
-// place is where column i of the values is.
+// place describes where column i of the values is.
 func (t *textTable) place(i int) string {
 	i += t.left
 	text := fmt.Sprintf("line %d, column %d", t.line, i+1)

@@ -35,13 +35,17 @@ func TestMixtures(t *testing.T) {
 		config Config
 		name   string
 		shares []float64
-		radius float64 // of every mean
+		radius float64 // distance of every mean from the origin
 	}{
 		{Config{Name: TwoGaussians, Std: 1}, "2gauss, std 1", []float64{0.8, 0.2}, 5 * math.Sqrt2},
-		{Config{Name: TwoGaussians, Std: 0.5, Weights: []float64{1, 1}}, "2gauss, std 0.5, weights [1 1]", []float64{0.5, 0.5}, 5 * math.Sqrt2},
-		{Config{Name: Mixture, Means: [][]float64{{3, 0}, {0, -3}}, Std: 0.5, Weights: []float64{1, 3}}, "mixture, 2 modes in 2 dimensions, std 0.5, weights [1 3]", []float64{0.25, 0.75}, 3},
-		{Config{Name: Ring, Modes: 4, Radius: 3, Std: 0.5}, "ring, 4 modes, radius 3, std 0.5", []float64{0.25, 0.25, 0.25, 0.25}, 3},
-		{Config{Name: Ring, Modes: 2, Radius: 3, Std: 0.5, Weights: []float64{3, 1}}, "ring, 2 modes, radius 3, std 0.5, weights [3 1]", []float64{0.75, 0.25}, 3},
+		{Config{Name: TwoGaussians, Std: 0.5, Weights: []float64{1, 1}}, "2gauss, std 0.5, weights [1 1]",
+			[]float64{0.5, 0.5}, 5 * math.Sqrt2},
+		{Config{Name: Mixture, Means: [][]float64{{3, 0}, {0, -3}}, Std: 0.5, Weights: []float64{1, 3}},
+			"mixture, 2 modes in 2 dimensions, std 0.5, weights [1 3]", []float64{0.25, 0.75}, 3},
+		{Config{Name: Ring, Modes: 4, Radius: 3, Std: 0.5}, "ring, 4 modes, radius 3, std 0.5",
+			[]float64{0.25, 0.25, 0.25, 0.25}, 3},
+		{Config{Name: Ring, Modes: 2, Radius: 3, Std: 0.5, Weights: []float64{3, 1}},
+			"ring, 2 modes, radius 3, std 0.5, weights [3 1]", []float64{0.75, 0.25}, 3},
 	} {
 		source, err := c.config.Open(Train, 3)
 		if err != nil {
@@ -81,11 +85,13 @@ func TestMixtures(t *testing.T) {
 func TestConfigRefuses(t *testing.T) {
 	for _, c := range []struct {
 		config Config
-		want   []string // in the error, all of them
+		want   []string // parts of the error
 	}{
 		{Config{Name: "mnits", Std: 1}, []string{`data.name is "mnits"`}},
-		{Config{Name: MNIST, Std: 1, Dequantize: "odd"}, []string{"data.dir is empty", `data.dequantization is "odd"`, "data.std: mnist has no such key"}},
-		{Config{Name: TwoGaussians, Std: 1, Dir: "x", RandomFlip: true, Dequantize: DequantizeNone}, []string{"data.dir: 2gauss has no such key", "data.random_flip: ", "data.dequantization: "}},
+		{Config{Name: MNIST, Std: 1, Dequantize: "odd"},
+			[]string{"data.dir is empty", `data.dequantization is "odd"`, "data.std: mnist has no such key"}},
+		{Config{Name: TwoGaussians, Std: 1, Dir: "x", RandomFlip: true, Dequantize: DequantizeNone},
+			[]string{"data.dir: 2gauss has no such key", "data.random_flip: ", "data.dequantization: "}},
 		{Config{Name: Mixture, Std: 1, Means: [][]float64{{1}, {1, 2}}}, []string{"data.means[1] has 2 coordinates"}},
 		{Config{Name: Mixture, Std: 1e38, Means: [][]float64{{1, math.NaN()}, {-1e40, 2}}}, []string{
 			"data.means[0][1] is NaN: want", "data.means[1][0] is -1e+40",
@@ -94,10 +100,14 @@ func TestConfigRefuses(t *testing.T) {
 		{Config{Name: Spirals}, []string{"data.turns is 0", "data.radius is 0", "data.std is 0"}},
 		{Config{Name: CelebA, Dir: "x"}, []string{"data.image_size is 0"}},
 		{Config{Name: MNIST, Dir: "x", ImageSize: -1}, []string{"data.image_size is -1"}},
-		{Config{Name: Ring, Std: -1, Weights: []float64{1, 0}}, []string{"data.modes is 0", "data.radius is 0", "data.std is -1", "data.weights has 2", "data.weights[1] is 0"}},
-		{Config{Name: Ring, Modes: 1 << 20, Radius: math.Inf(1), Std: math.NaN()}, []string{"data.modes is 1048576", "data.radius is +Inf", "data.std is NaN"}},
-		{Config{Name: TwoGaussians, Std: 1, Modes: 8, Radius: 5}, []string{"data.modes: 2gauss has no such key", "data.radius: 2gauss has no such key"}},
-		{Config{Name: TwoGaussians, Std: 1, Weights: []float64{1, 2, 3}}, []string{"data.weights has 3 values: want one for each of 2 modes"}},
+		{Config{Name: Ring, Std: -1, Weights: []float64{1, 0}}, []string{"data.modes is 0", "data.radius is 0",
+			"data.std is -1", "data.weights has 2", "data.weights[1] is 0"}},
+		{Config{Name: Ring, Modes: 1 << 20, Radius: math.Inf(1), Std: math.NaN()},
+			[]string{"data.modes is 1048576", "data.radius is +Inf", "data.std is NaN"}},
+		{Config{Name: TwoGaussians, Std: 1, Modes: 8, Radius: 5},
+			[]string{"data.modes: 2gauss has no such key", "data.radius: 2gauss has no such key"}},
+		{Config{Name: TwoGaussians, Std: 1, Weights: []float64{1, 2, 3}},
+			[]string{"data.weights has 3 values: want one for each of 2 modes"}},
 	} {
 		_, err := c.config.Open(Train, 1)
 		for _, want := range c.want {

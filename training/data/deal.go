@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// deal hands out rows in epochs, each of which has every row once, in an order of its own. Safe for concurrent use.
+// deal returns rows in epochs. Each epoch has every row once, in its own order. It is safe for concurrent use.
 type deal struct {
 	rows int
 	seed uint64
 
 	mu    sync.Mutex
-	epoch uint64 // that order belongs to
+	epoch uint64 // the epoch of order
 	order []int
 }
 
-// pick is the row that sample i shows, a pure function of the rows, the seed and i.
+// pick returns the row of sample i. It is a pure function of the rows, the seed and i.
 func (d *deal) pick(i uint64) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -5,10 +5,10 @@ import (
 	"image"
 )
 
-// The decoders of golang.org/x/image fall short of the formats in three ways that are met. This file mends one and
+// The decoders of golang.org/x/image fail on three kinds of files that occur in practice. This file corrects one and
 // refuses the others.
 
-// misread is why a decoder would refuse a file in words that help nobody, or decode it wrongly.
+// misread returns an error if a decoder would decode a file wrongly, or refuse it with a message that does not help.
 func misread(text []byte) error {
 	const compression, fax3, fax4 = 0x103, 3, 4
 	const photometric, blackIsZero = 0x106, 1
@@ -16,17 +16,17 @@ func misread(text []byte) error {
 	if isTIFF(text) {
 		c := tiffTag(text, compression)
 		if (c == fax3 || c == fax4) && tiffTag(text, photometric) == blackIsZero {
-			return errors.New("it is a TIFF file compressed as a fax, which would come out inverted: save it in another way")
+			return errors.New("it is a TIFF file with fax compression, which would be read inverted: save it in another way")
 		}
 	}
 	if len(text) > 20 && string(text[:4]) == "RIFF" && string(text[8:16]) == "WEBPVP8X" && text[20]&animated != 0 {
-		return errors.New("it is an animated WebP file: want a picture that stands still")
+		return errors.New("it is an animated WebP file: want a single picture")
 	}
 	return nil
 }
 
-// fullRange has the colours of a lossy WebP file right. Its brightness goes from 16 to 235, as RFC 6386, section 9.2,
-// says, and the decoder hands it on as if it went from 0 to 255, as that of JPEG does.
+// fullRange corrects the colours of a lossy WebP file. Its brightness goes from 16 to 235 (RFC 6386, section 9.2). The
+// decoder returns it as if it went from 0 to 255, as in JPEG.
 func fullRange(m image.Image) image.Image {
 	var opacity func(x, y int) uint8
 	var colours *image.YCbCr
@@ -48,8 +48,7 @@ func fullRange(m image.Image) image.Image {
 	return to
 }
 
-// studioColour is ITU-R BT.601 with a brightness from 16 to 235 and colours from 16 to 240, in 14 bits as libwebp has
-// it.
+// studioColour is ITU-R BT.601 with a brightness from 16 to 235 and colours from 16 to 240, in 14 bits like libwebp.
 func studioColour(y, cb, cr uint8) (r, g, b uint8) {
 	part := func(v uint8, factor int) int { return int(v) * factor >> 8 }
 	clip := func(v int) uint8 { return uint8(min(max(v>>6, 0), 255)) }

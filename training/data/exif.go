@@ -8,14 +8,15 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// An orientation says how a camera was held, 1 to 8 as in the tag of that name of Exif 2.3, section 4.6.4: a picture
-// is shown upright if it is turned by it.
+// An orientation says how a camera was held. It is 1 to 8, as in the tag Orientation of Exif 2.3, section 4.6.4.
+// Turning a picture by it makes the picture upright.
 type orientation uint16
 
-// upright is the orientation of a picture that is kept as it is shown.
+// upright is the orientation of a picture that is stored upright.
 const upright orientation = 1
 
-// orientationOf finds the orientation in a JPEG, PNG, WebP or TIFF file: upright if it has none, or a strange one.
+// orientationOf returns the orientation in a JPEG, PNG, WebP or TIFF file. It returns upright if there is none, or an
+// unknown one.
 func orientationOf(text []byte) orientation {
 	switch {
 	case bytes.HasPrefix(text, []byte("\xff\xd8")):
@@ -36,11 +37,11 @@ func isTIFF(text []byte) bool {
 
 var exifStart = []byte("Exif\x00\x00")
 
-// exifOfJPEG looks into the segments before the picture; nil if none has it.
+// exifOfJPEG searches the segments before the picture. It returns nil if none has Exif data.
 func exifOfJPEG(text []byte) []byte {
 	const application1, scan = 0xe1, 0xda
 	for at := 2; at+4 <= len(text) && text[at] == 0xff && text[at+1] != scan; {
-		if text[at+1] == 0xff { // filling
+		if text[at+1] == 0xff { // padding
 			at++
 			continue
 		}
@@ -56,7 +57,7 @@ func exifOfJPEG(text []byte) []byte {
 	return nil
 }
 
-// exifOfPNG looks into the chunks: a length, a name, the content, a checksum.
+// exifOfPNG searches the chunks. A chunk has a length, a name, the content and a checksum.
 func exifOfPNG(text []byte) []byte {
 	for len(text) >= 12 {
 		n := uint64(binary.BigEndian.Uint32(text))
@@ -71,7 +72,7 @@ func exifOfPNG(text []byte) []byte {
 	return nil
 }
 
-// exifOfWebP looks into the chunks: a name, a length, the content, filled to an even length.
+// exifOfWebP searches the chunks. A chunk has a name, a length and the content, padded to an even length.
 func exifOfWebP(text []byte) []byte {
 	for len(text) >= 8 {
 		n := uint64(binary.LittleEndian.Uint32(text[4:]))
@@ -86,7 +87,7 @@ func exifOfWebP(text []byte) []byte {
 	return nil
 }
 
-// tagOf is the orientation in what is laid out as TIFF.
+// tagOf returns the orientation in TIFF data.
 func tagOf(text []byte) orientation {
 	const tag = 0x112
 	if o := orientation(tiffTag(text, tag)); o >= 1 && o <= 8 {
@@ -95,9 +96,9 @@ func tagOf(text []byte) orientation {
 	return upright
 }
 
-// tiffTag is the number under a tag of the first directory of what is laid out as TIFF: a byte order, 42, where the
-// directory is; the number of its entries; and for each a tag, a type, a count and a value, 12 bytes. It is 0 if there
-// is none of 16 bits.
+// tiffTag returns the 16-bit number of a tag in the first directory of TIFF data, or 0 if there is none. The data begin
+// with a byte order, 42 and the offset of the directory. The directory has the number of its entries, and 12 bytes per
+// entry: a tag, a type, a count and a value.
 func tiffTag(text []byte, tag uint16) uint16 {
 	const short = 3
 	if len(text) < 8 {
@@ -124,7 +125,7 @@ func tiffTag(text []byte, tag uint16) uint16 {
 	return 0
 }
 
-// turn is a picture as it is shown.
+// turn returns a picture as it should be shown.
 func (o orientation) turn(m image.Image) image.Image {
 	if o == upright {
 		return m

@@ -43,10 +43,10 @@ func loadCIFAR10(dir string, split Split) (*Images, error) {
 	return m, nil
 }
 
-// celebaCrop is the part of CelebA's pictures, 178 x 218, that has the face: NCSN's.
+// celebaCrop is the size of the part of CelebA's pictures, 178 x 218, that shows the face. It is the size in NCSN.
 const celebaCrop = 140
 
-// listCelebA finds the part of CelebA that its official partition names: 0 for training, 2 for the test.
+// listCelebA lists a part of CelebA according to its official partition: 0 is training, 2 is the test.
 func listCelebA(c Config, split Split) (paths []string, err error) {
 	partition := filepath.Join(c.Dir, "list_eval_partition.txt")
 	text, err := os.ReadFile(partition)
@@ -73,8 +73,8 @@ func listCelebA(c Config, split Split) (paths []string, err error) {
 	return paths, nil
 }
 
-// listFolder finds all pictures below a folder, in the order of their paths. The test part is what lies below its
-// folder test, and training has the rest; without such a folder, it is every tenth picture.
+// listFolder lists all pictures below a folder, sorted by path. The test part is everything below the subfolder test,
+// and training has the rest. Without this subfolder, the test part is every tenth picture.
 func (r Reader) listFolder(c Config, split Split) ([]string, error) {
 	found, err := listPictures(c.Dir)
 	if err != nil {

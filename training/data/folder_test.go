@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// flat is a picture of one colour with a border of another.
+// flat returns a picture of one colour with a border of another.
 func flat(width, height, border int, inside, outside color.Color) image.Image {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
@@ -48,7 +48,7 @@ func writePicture(t *testing.T, path string, m image.Image) {
 	writeFile(t, path, buffer.Bytes())
 }
 
-// near checks that every channel of a picture is about of one value.
+// near checks that every channel of a picture has about one value.
 func near(t *testing.T, what string, got []byte, want ...byte) {
 	t.Helper()
 	area := len(got) / len(want)
@@ -59,7 +59,7 @@ func near(t *testing.T, what string, got []byte, want ...byte) {
 	}
 }
 
-// A folder laid out as CelebA is: the crop leaves the border out.
+// TestCelebA reads a folder with CelebA's layout. The crop removes the border.
 func TestCelebA(t *testing.T) {
 	dir := t.TempDir()
 	red, blue := color.RGBA{200, 40, 0, 255}, color.RGBA{0, 0, 255, 255}
@@ -77,7 +77,8 @@ func TestCelebA(t *testing.T) {
 			t.Fatal(err)
 		}
 		if m.Len() != n || m.Channels != 3 || m.Height != 32 {
-			t.Errorf("%s: %d pictures of %d x %d x %d, want %d of 3 x 32 x 32", split, m.Len(), m.Channels, m.Height, m.Width, n)
+			t.Errorf("%s: %d pictures of %d x %d x %d, want %d of 3 x 32 x 32",
+				split, m.Len(), m.Channels, m.Height, m.Width, n)
 		}
 		near(t, "celeba", m.At(0), 200, 40, 0)
 	}
@@ -123,7 +124,8 @@ func TestCIFAR10(t *testing.T) {
 	dir := t.TempDir()
 	record := func(label byte) []byte { return append([]byte{label}, bytes.Repeat([]byte{label * 20}, 3*32*32)...) }
 	for i := range 5 {
-		writeFile(t, filepath.Join(dir, fmt.Sprintf("data_batch_%d.bin", i+1)), slices.Concat(record(byte(i)), record(9)))
+		writeFile(t, filepath.Join(dir, fmt.Sprintf("data_batch_%d.bin", i+1)),
+			slices.Concat(record(byte(i)), record(9)))
 	}
 	writeFile(t, filepath.Join(dir, "test_batch.bin"), record(7))
 	c := Config{Name: CIFAR10, Dir: dir}
@@ -143,7 +145,7 @@ func TestCIFAR10(t *testing.T) {
 	}
 }
 
-// npy is a file of 20 rows in NumPy's array format.
+// npy returns the configuration of a file of 20 rows in NumPy's array format.
 func npy(t *testing.T, kind, shape string, values any) Config {
 	t.Helper()
 	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }", kind, shape)
@@ -166,15 +168,16 @@ func TestNPY(t *testing.T) {
 		bytes[i] = byte(i)
 	}
 	c := npy(t, "<f4", "(20, 3)", floats)
-	if x := readAll(t, c, Test, 0, 2); !slices.Equal(slices.Sorted(slices.Values(x)), []float32{27, 28, 29, 57, 58, 59}) {
+	x := readAll(t, c, Test, 0, 2)
+	if want := []float32{27, 28, 29, 57, 58, 59}; !slices.Equal(slices.Sorted(slices.Values(x)), want) {
 		t.Errorf("test rows %v, want the 10th and the 20th", x)
 	}
 	if x := readAll(t, c, Train, 0, 18); len(x) != 54 || slices.Contains(x, 27) {
 		t.Errorf("training rows %v, want all others", x)
 	}
 	c.Transform = TransformLogit
-	if _, err := c.Open(Train, 1); err == nil || !strings.Contains(err.Error(), "no pictures") {
-		t.Errorf("logit of floats: error %v, want that they are no pictures", err)
+	if _, err := c.Open(Train, 1); err == nil || !strings.Contains(err.Error(), "not pictures") {
+		t.Errorf("logit of floats: error %v, want that they are not pictures", err)
 	}
 	c = npy(t, "|u1", "(20, 2, 2)", bytes)
 	source, err := c.Open(Test, 1)
@@ -184,12 +187,13 @@ func TestNPY(t *testing.T) {
 	if x := readAll(t, c, Test, 0, 2); slices.Max(x) != 79.0/255 {
 		t.Errorf("pictures %v, want at most 79/255", x)
 	}
-	if _, err := npy(t, "<f4", "(60,)", floats).Open(Train, 1); err == nil || !strings.Contains(err.Error(), "want [rows, ...]") {
+	if _, err := npy(t, "<f4", "(60,)", floats).Open(Train, 1); err == nil ||
+		!strings.Contains(err.Error(), "want [rows, ...]") {
 		t.Errorf("one axis: error %v, want what fits", err)
 	}
 }
 
-// Pictures in arrays of either order give the same samples, and an order that is not meant is refused.
+// TestLayout: pictures in arrays of either order give the same samples, and a wrong order is refused.
 func TestLayout(t *testing.T) {
 	const n, height, width = 20, 2, 4
 	pixel := func(i, c, y, x int) byte { return byte(7*i + 50*c + 11*y + 3*x) }
@@ -223,9 +227,12 @@ func TestLayout(t *testing.T) {
 		layout      Layout
 		want        string
 	}{
-		{"|u1", "(20, 2, 4, 3)", "", "which has 2 channels as [N, C, H, W]: want 1 or 3; data.layout: channels_last reads"},
-		{"|u1", "(20, 2, 4, 3)", ChannelsFirst, "which has 2 channels as [N, C, H, W]: want 1 or 3, without one for opacity"},
-		{"|u1", "(20, 3, 2, 4)", ChannelsLast, "4 channels as [N, H, W, C]: want 1 or 3; without data.layout it is read"},
+		{"|u1", "(20, 2, 4, 3)", "",
+			"which has 2 channels as [N, C, H, W]: want 1 or 3; data.layout: channels_last reads"},
+		{"|u1", "(20, 2, 4, 3)", ChannelsFirst,
+			"which has 2 channels as [N, C, H, W]: want 1 or 3, without one for opacity"},
+		{"|u1", "(20, 3, 2, 4)", ChannelsLast,
+			"4 channels as [N, H, W, C]: want 1 or 3; without data.layout it is read"},
 		{"|i1", "(20, 4, 2, 3)", "", "which has 4 channels as [N, C, H, W]: want 1 or 3; data.layout: channels_last"},
 		{"|i1", "(20, 4, 3, 2)", "", "want 1 or 3, or data.layout, which says where they are"},
 		{"|i1", "(20, 24)", ChannelsLast, "its shape is [20 24], and data.layout is channels_last: want pictures"},
@@ -238,14 +245,14 @@ func TestLayout(t *testing.T) {
 			t.Errorf("%s, %s: error %v, want %q", bad.shape, bad.layout, err, bad.want)
 		}
 	}
-	c = npy(t, "|i1", "(20, 4, 3, 2)", last) // such as what a network made of pictures
+	c = npy(t, "|i1", "(20, 4, 3, 2)", last) // for example the output of a network
 	c.Layout = ChannelsFirst
 	if source, err := c.Open(Train, 1); err != nil || !slices.Equal(source.Shape(), []int{4, 3, 2}) {
 		t.Errorf("4 channels that are meant: %v, %v", source, err)
 	}
 }
 
-// Tables of text are trained on as arrays are, and a number that is none is found at the start.
+// TestCSV: text is read like an array for training, and a field that is not a number is found at the start.
 func TestCSV(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "points.csv")
 	text := "\ufeff,x,y\r\n"
@@ -270,7 +277,7 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-// What becomes of grey values: mean and spread of Gaussian dequantisation, and the exact transforms.
+// TestTransforms checks the mean and the standard deviation of Gaussian dequantization, and the exact transforms.
 func TestTransforms(t *testing.T) {
 	c := digits(t)
 	plain := readAll(t, c, Train, 0, 2000)

@@ -5,13 +5,13 @@ import (
 	"io"
 )
 
-// gzipMagic is how a compressed file begins.
+// gzipMagic is the beginning of a compressed file.
 var gzipMagic = []byte{0x1f, 0x8b}
 
-// mostBytes is how long a compressed file may be once it is not.
+// mostBytes is the largest length of a decompressed file.
 const mostBytes = 1 << 33
 
-// gunzip reads what a compressed file holds, up to mostBytes.
+// gunzip reads the content of a compressed file, up to mostBytes.
 func gunzip(r io.Reader) (io.Reader, error) {
 	unzipped, err := gzip.NewReader(r)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// The four files of MNIST and its kin, in LeCun's idx format, by the names that he gave them. idxFile has the others.
+// These are the four files of MNIST and similar datasets, in LeCun's idx format, with LeCun's names. idxFile knows the
+// other names.
 var idxFiles = map[Split]struct{ pictures, labels string }{
 	Train: {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
 	Test:  {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"},
@@ -34,13 +35,15 @@ func loadIDX(dir string, split Split) (*Images, error) {
 	case err != nil:
 		return nil, err
 	case len(labels) != shape[0]:
-		return nil, fmt.Errorf("read %s: %d labels for %d pictures", filepath.Join(dir, files.labels), len(labels), shape[0])
+		return nil, fmt.Errorf("read %s: %d labels for %d pictures",
+			filepath.Join(dir, files.labels), len(labels), shape[0])
 	}
 	m.Labels = labels
 	return m, nil
 }
 
-// readIDX reads an array of bytes with the given number of axes from path, or from the file that idxFile finds for it.
+// readIDX reads an array of bytes with the given number of axes from path, or from the file that idxFile finds for
+// path.
 func readIDX(path string, axes int) (shape []int, values []byte, err error) {
 	found, err := idxFile(path)
 	if err == nil {
@@ -53,11 +56,11 @@ func readIDX(path string, axes int) (shape []int, values []byte, err error) {
 	return shape, values, nil
 }
 
-// errNoIDX is wrapped by the error of a file that has none of the names it could have.
+// errNoIDX is wrapped by the error for a file that exists under none of its names.
 var errNoIDX = errors.New("it is not there")
 
-// idxFile finds a file by the names under which it is found: with a point in place of the dash before idx, with .gz
-// behind it, in a folder of its own name, and with a dataset's name before it, as EMNIST has it, if only one has.
+// idxFile finds a file under one of its names: with a dot instead of the dash before idx, with .gz at the end, in a
+// folder with the file's name, or with the name of one dataset in front, as in EMNIST.
 func idxFile(path string) (string, error) {
 	dotted := strings.Replace(path, "-idx", ".idx", 1)
 	for _, name := range []string{path, dotted} {
@@ -85,7 +88,8 @@ func idxFile(path string) (string, error) {
 	case 1:
 		return filepath.Join(filepath.Dir(path), others[0]), nil
 	}
-	return "", fmt.Errorf("it could be any of %s: keep the files of one dataset in a folder", strings.Join(others, ", "))
+	return "", fmt.Errorf("it could be any of %s: keep the files of one dataset in a folder",
+		strings.Join(others, ", "))
 }
 
 func decodeIDXFile(path string, axes int) (shape []int, values []byte, err error) {
@@ -103,8 +107,8 @@ func decodeIDXFile(path string, axes int) (shape []int, values []byte, err error
 	return decodeIDX(r, axes)
 }
 
-// decodeIDX takes an idx file apart: two zero bytes, the type of the elements (8: bytes), the number of axes, the
-// length of each axis as a big-endian 32-bit number, the elements.
+// decodeIDX decodes an idx file: two zero bytes, the type of the elements (8: bytes), the number of axes, the length of
+// each axis as a big-endian 32-bit number, and the elements.
 func decodeIDX(r io.Reader, axes int) (shape []int, values []byte, err error) {
 	head := make([]byte, 4+4*axes)
 	_, err = io.ReadFull(r, head)
@@ -120,7 +124,8 @@ func decodeIDX(r io.Reader, axes int) (shape []int, values []byte, err error) {
 	for i := range axes {
 		n := int(binary.BigEndian.Uint32(head[4+4*i:]))
 		if n < 1 || n > most/size {
-			return nil, nil, fmt.Errorf("axis %d has length %d: want at least 1, and at most %d elements in all", i, n, most)
+			return nil, nil, fmt.Errorf("axis %d has length %d: want at least 1, and at most %d elements in all",
+				i, n, most)
 		}
 		shape = append(shape, n)
 		size *= n
@@ -130,14 +135,14 @@ func decodeIDX(r io.Reader, axes int) (shape []int, values []byte, err error) {
 	case err != nil:
 		return nil, nil, err
 	case len(values) > size:
-		return nil, nil, fmt.Errorf("it goes on after its %d elements of shape %v", size, shape)
+		return nil, nil, fmt.Errorf("it has more than its %d elements of shape %v", size, shape)
 	case len(values) < size:
 		return nil, nil, fmt.Errorf("it has %d elements, shape %v needs %d", len(values), shape, size)
 	}
 	return shape, values, nil
 }
 
-// withoutPath takes a path out of an error that is about to name it.
+// withoutPath removes the path from an error whose caller names it.
 func withoutPath(err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {

@@ -7,31 +7,33 @@ import (
 	"slices"
 
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/settings"
 )
 
-// Images is a set of pictures of one size, as their files have them.
+// Images is a set of pictures of one size, with the pixels of their files.
 type Images struct {
 	Channels, Height, Width int
 	Pixels                  []byte // [N, Channels, Height, Width]
 	Labels                  []byte // the class of each picture; nil if the dataset has none
 }
 
-// Len is the number of pictures.
+// Len returns the number of pictures.
 func (m *Images) Len() int { return len(m.Pixels) / m.size() }
 
-// size is the number of elements of a picture.
+// size returns the number of elements in a picture.
 func (m *Images) size() int { return m.Channels * m.Height * m.Width }
 
-// At is picture i, [Channels, Height, Width]. The caller must not change it.
+// At returns picture i, [Channels, Height, Width]. The caller must not change it.
 func (m *Images) At(i int) []byte { return m.Pixels[i*m.size() : (i+1)*m.size()] }
 
-// Images reads a part of a dataset of pictures, in the order of its files: to measure or to classify them, which is
-// not done on the random draws of a Source. It reports mistakes in c, and data that are no pictures.
+// Images reads a part of a dataset of pictures, in the order of its files. It is for measuring and classifying
+// pictures, which the random draws of a Source are not for. It returns an error for mistakes in c, and for data that
+// are not pictures.
 func (c Config) Images(split Split) (*Images, error) {
 	return Reader{}.Images(context.Background(), c, split)
 }
 
-// album is a part of a dataset of pictures.
+// album returns a part of a dataset of pictures.
 func (r Reader) album(c Config, split Split) (album, error) {
 	load := loadIDX
 	switch c.Name {
@@ -47,7 +49,7 @@ func (r Reader) album(c Config, split Split) (album, error) {
 	return all, err
 }
 
-// pictureKind is the datasets of pictures.
+// pictureKind is the kind of the datasets of pictures.
 type pictureKind struct{}
 
 func (pictureKind) keys(name string) []string {
@@ -58,23 +60,25 @@ func (pictureKind) keys(name string) []string {
 	return keys
 }
 
-func (pictureKind) check(c Config, bad *mistakes) {
-	bad.require(c.Dir != "", "data.dir is empty: want the folder of %s", c.Name)
-	bad.require(c.ImageSize >= 0 && c.ImageSize <= 1024 && (c.ImageSize > 0 || !anySize(c.Name)), "data.image_size is %d: want 1 to 1024", c.ImageSize)
+func (pictureKind) check(c Config, bad *settings.Mistakes) {
+	bad.Require(c.Dir != "", "data.dir is empty: want the folder of %s", c.Name)
+	bad.Require(c.ImageSize >= 0 && c.ImageSize <= 1024 && (c.ImageSize > 0 || !anySize(c.Name)),
+		"data.image_size is %d: want 1 to 1024", c.ImageSize)
 	_, known := colour(c.Background)
-	bad.require(known, "data.background is %q: want black, white or a colour such as #ff8000", c.Background)
-	bad.levels(c)
+	bad.Require(known, "data.background is %q: want black, white or a colour such as #ff8000", c.Background)
+	checkLevels(c, bad)
 }
 
-// anySize says whether the files of a dataset are pictures of any size and colour.
+// anySize reports whether the files of a dataset have pictures of any size and colour.
 func anySize(name string) bool { return name == CelebA || name == Pictures }
 
-// levels checks what becomes of the grey values of pictures.
-func (bad *mistakes) levels(c Config) {
+// checkLevels checks the settings for the grey values of pictures.
+func checkLevels(c Config, bad *settings.Mistakes) {
 	ways := []Dequantization{"", DequantizeNone, DequantizeUniform, DequantizeGaussian}
-	bad.require(slices.Contains(ways, c.Dequantize), "data.dequantization is %q: want one of %q", c.Dequantize, ways[1:])
+	bad.Require(slices.Contains(ways, c.Dequantize), "data.dequantization is %q: want one of %q",
+		c.Dequantize, ways[1:])
 	maps := []Transform{"", TransformNone, TransformRescaled, TransformLogit}
-	bad.require(slices.Contains(maps, c.Transform), "data.transform is %q: want one of %q", c.Transform, maps[1:])
+	bad.Require(slices.Contains(maps, c.Transform), "data.transform is %q: want one of %q", c.Transform, maps[1:])
 }
 
 func (pictureKind) open(ctx context.Context, r Reader, c Config, split Split, seed uint64) (Source, error) {
@@ -113,7 +117,7 @@ func (pictureKind) describe(c Config) string {
 	return text
 }
 
-// pictures is a Source of pictures. They come in epochs, each of which has every picture once, in an order of its own.
+// pictures is a Source of pictures. They come in epochs. Each epoch has every picture once, in its own order.
 type pictures struct {
 	album  album
 	size   Images // of each; no pixels
@@ -125,7 +129,8 @@ type pictures struct {
 }
 
 func newPictures(all album, c Config, seed uint64) *pictures {
-	return &pictures{album: all, size: all.frame(), config: c, name: c.String(), seed: seed, order: deal{rows: all.Len(), seed: seed}}
+	return &pictures{album: all, size: all.frame(), config: c, name: c.String(), seed: seed,
+		order: deal{rows: all.Len(), seed: seed}}
 }
 
 func (p *pictures) Name() string { return p.name }
@@ -148,13 +153,13 @@ func (p *pictures) Read(x []float32, first uint64) error {
 	return nil
 }
 
-// The steps of the noise of a sample: what is drawn for what.
+// These are the steps of the noise of a sample.
 const (
 	stepDequantize = iota
 	stepFlip
 )
 
-// draw writes sample i, of a picture.
+// draw writes sample i, made of picture, to x.
 func (p *pictures) draw(x []float32, i uint64, picture []byte) {
 	noise := sampling.Noise{Seed: p.seed, Chain: i}
 	dequantize(x, picture, p.config.Dequantize, noise)
@@ -187,7 +192,7 @@ func dequantize(x []float32, levels []byte, way Dequantization, noise sampling.N
 	}
 }
 
-// transform maps numbers from [0, 1].
+// transform maps numbers from [0, 1] to another range.
 func transform(x []float32, to Transform) {
 	const lambda = 1e-6
 	for j, v := range x {
@@ -201,7 +206,7 @@ func transform(x []float32, to Transform) {
 	}
 }
 
-// mirror turns rows of the given width round.
+// mirror reverses rows of the given width.
 func mirror(x []float32, width int) {
 	for ; len(x) > 0; x = x[width:] {
 		for a, b := 0, width-1; a < b; a, b = a+1, b-1 {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// idxOf is an idx file of bytes.
+// idxOf returns an idx file of bytes.
 func idxOf(shape []byte, values []byte) []byte {
 	text := []byte{0, 0, 8, byte(len(shape))}
 	for _, n := range shape {
@@ -20,7 +20,7 @@ func idxOf(shape []byte, values []byte) []byte {
 	return append(text, values...)
 }
 
-// ramp is n pictures of 2 by 3, of which picture i holds 10i, 10i+1 and so on.
+// ramp returns n pictures of 2 by 3. Picture i has the values 10i, 10i+1 and so on.
 func ramp(n int) []byte {
 	pixels := make([]byte, 6*n)
 	for i := range pixels {
@@ -29,7 +29,7 @@ func ramp(n int) []byte {
 	return pixels
 }
 
-// digits writes 5 pictures for training, and 2 to test, zipped. Picture i has label i.
+// digits writes 5 pictures for training, and 2 compressed ones for the test. Picture i has label i.
 func digits(t *testing.T) Config {
 	t.Helper()
 	dir := t.TempDir()
@@ -64,7 +64,7 @@ func writeFile(t *testing.T, path string, text []byte) {
 	}
 }
 
-// readAll opens a source and reads n samples from first on.
+// readAll opens a source and reads n samples, beginning with sample first.
 func readAll(t *testing.T, c Config, split Split, first uint64, n int) []float32 {
 	t.Helper()
 	source, err := c.Open(split, 1)
@@ -89,7 +89,8 @@ func TestIDX(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if images.Len() != n || images.Channels != 1 || images.Height != 2 || images.Width != 3 || !bytes.Equal(images.Pixels, ramp(n)) {
+		if images.Len() != n || images.Channels != 1 || images.Height != 2 || images.Width != 3 ||
+			!bytes.Equal(images.Pixels, ramp(n)) {
 			t.Errorf("%s: %+v", split, images)
 		}
 		for i, label := range images.Labels {
@@ -100,7 +101,7 @@ func TestIDX(t *testing.T) {
 	}
 }
 
-// Each epoch has every picture once, in an order of its own, and a sample does not depend on what was read before.
+// TestEpochs: each epoch has every picture once, in its own order. A sample does not depend on what was read before.
 func TestEpochs(t *testing.T) {
 	c := digits(t)
 	x := readAll(t, c, Train, 0, 20)
@@ -162,7 +163,7 @@ func TestRandomFlip(t *testing.T) {
 	}
 }
 
-// A file that is not what it should be is named, with what is wrong.
+// TestIDXRefuses: the error for an invalid file names the file and what is wrong.
 func TestIDXRefuses(t *testing.T) {
 	const pictures, labels = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 	whole := idxOf([]byte{5, 2, 3}, ramp(5))
@@ -171,13 +172,14 @@ func TestIDXRefuses(t *testing.T) {
 		text []byte // nil: removed
 		want string
 	}{
-		"missing":         {pictures, nil, "it is not there, nor train-images.idx3-ubyte, nor either with .gz"},
-		"empty":           {pictures, []byte{}, "no idx file of bytes with 3 axes"},
-		"short":           {pictures, whole[:len(whole)-1], "it has 29 elements, shape [5 2 3] needs 30"},
-		"long":            {pictures, append(slices.Clone(whole), 0), "it goes on after its 30 elements"},
-		"labels":          {pictures, idxOf([]byte{5}, []byte{0, 1, 2, 3, 4}), "3 axes"},
-		"no pictures":     {pictures, idxOf([]byte{0, 2, 3}, nil), "axis 0 has length 0"},
-		"huge":            {pictures, []byte{0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}, "axis 0 has length 4294967295"},
+		"missing":     {pictures, nil, "it is not there, nor train-images.idx3-ubyte, nor either with .gz"},
+		"empty":       {pictures, []byte{}, "no idx file of bytes with 3 axes"},
+		"short":       {pictures, whole[:len(whole)-1], "it has 29 elements, shape [5 2 3] needs 30"},
+		"long":        {pictures, append(slices.Clone(whole), 0), "it has more than its 30 elements"},
+		"labels":      {pictures, idxOf([]byte{5}, []byte{0, 1, 2, 3, 4}), "3 axes"},
+		"no pictures": {pictures, idxOf([]byte{0, 2, 3}, nil), "axis 0 has length 0"},
+		"huge": {pictures, []byte{0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
+			"axis 0 has length 4294967295"},
 		"too few labels":  {labels, idxOf([]byte{4}, []byte{0, 1, 2, 3}), "4 labels for 5 pictures"},
 		"floats":          {labels, []byte{0, 0, 13, 1, 0, 0, 0, 1, 0, 0, 0, 0}, "no idx file of bytes with 1 axes"},
 		"broken zip file": {labels, nil, "unexpected EOF"},
@@ -195,15 +197,16 @@ func TestIDXRefuses(t *testing.T) {
 				path += ".gz"
 				writeFile(t, path, zipped(t, idxOf([]byte{5}, []byte{0, 1, 2, 3, 4}))[:30])
 			}
-			if _, err := config.Open(Train, 1); err == nil || !strings.Contains(err.Error(), "data.dir: read "+path+": ") || !strings.Contains(err.Error(), c.want) {
+			if _, err := config.Open(Train, 1); err == nil ||
+				!strings.Contains(err.Error(), "data.dir: read "+path+": ") || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one that names %s and says %q", err, path, c.want)
 			}
 		})
 	}
 }
 
-// Files of digits are found by the other names that they have, compressed or not whatever their names say, and without
-// labels.
+// TestIDXNames: files of digits are found under their other names, whether they are compressed or not, whatever their
+// names say, and without labels.
 func TestIDXNames(t *testing.T) {
 	pictures, labels := idxOf([]byte{5, 2, 3}, ramp(5)), idxOf([]byte{5}, []byte{0, 1, 2, 3, 4})
 	for _, names := range [][2]string{
@@ -222,7 +225,7 @@ func TestIDXNames(t *testing.T) {
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if k == 1 { // zipped under a plain name as well
+			if k == 1 { // compressed, under a name without .gz
 				text = zipped(t, text)
 			}
 			writeFile(t, path, text)

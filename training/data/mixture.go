@@ -8,9 +8,10 @@ import (
 	"strings"
 
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/settings"
 )
 
-// mixtureKind is the mixtures of Gaussians.
+// mixtureKind is the kind of the mixtures of Gaussians.
 type mixtureKind struct{}
 
 func (mixtureKind) keys(name string) []string {
@@ -23,27 +24,30 @@ func (mixtureKind) keys(name string) []string {
 	return []string{"std", "weights"}
 }
 
-func (mixtureKind) check(c Config, bad *mistakes) {
+func (mixtureKind) check(c Config, bad *settings.Mistakes) {
 	modes := 2
 	switch c.Name {
 	case Ring:
 		modes = c.Modes
-		bad.require(c.Modes >= 1 && c.Modes <= 1024, "data.modes is %d: want 1 to 1024", c.Modes)
-		bad.require(positive(c.Radius), "data.radius is %g: want a number above 0, at most 1e37", c.Radius)
+		bad.Require(c.Modes >= 1 && c.Modes <= 1024, "data.modes is %d: want 1 to 1024", c.Modes)
+		bad.Require(positive(c.Radius), "data.radius is %g: want a number above 0, at most 1e37", c.Radius)
 	case Mixture:
 		modes = len(c.Means)
-		bad.require(modes > 0, "data.means is empty: want the mean of each mode, as [[0, 0], [3, 1]]")
+		bad.Require(modes > 0, "data.means is empty: want the mean of each mode, as [[0, 0], [3, 1]]")
 		for i, mean := range c.Means {
-			bad.require(len(mean) > 0 && len(mean) == len(c.Means[0]), "data.means[%d] has %d coordinates: want as many as data.means[0] has, at least 1", i, len(mean))
+			bad.Require(len(mean) > 0 && len(mean) == len(c.Means[0]),
+				"data.means[%d] has %d coordinates: want as many as data.means[0] has, at least 1", i, len(mean))
 			for k, v := range mean {
-				bad.require(math.Abs(v) <= largest, "data.means[%d][%d] is %g: want a number from -1e37 to 1e37", i, k, v)
+				bad.Require(math.Abs(v) <= largest, "data.means[%d][%d] is %g: want a number from -1e37 to 1e37",
+					i, k, v)
 			}
 		}
 	}
-	bad.require(positive(c.Std), "data.std is %g: want a number above 0, at most 1e37", c.Std)
-	bad.require(c.Weights == nil || len(c.Weights) == modes, "data.weights has %d values: want one for each of %d modes", len(c.Weights), modes)
+	bad.Require(positive(c.Std), "data.std is %g: want a number above 0, at most 1e37", c.Std)
+	bad.Require(c.Weights == nil || len(c.Weights) == modes,
+		"data.weights has %d values: want one for each of %d modes", len(c.Weights), modes)
 	for i, w := range c.Weights {
-		bad.require(positive(w), "data.weights[%d] is %g: want a number above 0, at most 1e37", i, w)
+		bad.Require(positive(w), "data.weights[%d] is %g: want a number above 0, at most 1e37", i, w)
 	}
 }
 
@@ -58,7 +62,7 @@ func (mixtureKind) open(_ context.Context, _ Reader, c Config, split Split, seed
 	return mixture{name: c.String(), Mixture: m, seed: seed}, nil
 }
 
-// mixture is the distribution of a valid c.
+// mixture returns the distribution of c, which must be valid.
 func (c Config) mixture() (sampling.Mixture, error) {
 	switch c.Name {
 	case Ring:

@@ -14,17 +14,17 @@ import (
 	"github.com/x448/float16"
 )
 
-// npyMagic is how a file in NumPy's array format begins.
+// npyMagic is the beginning of a file in NumPy's array format.
 const npyMagic = "\x93NUMPY"
 
-// unknownSize is that of a file whose length only its end tells.
+// unknownSize is the size of a file that must be read to its end.
 const unknownSize = -1
 
-// DecodeNPY reads one array in NumPy's format, versions 1 to 3, up to the end of r: of numbers of any size and byte
-// order that NumPy has, but for complex and extended ones, or of true and false. The error does not say whose it is.
+// DecodeNPY reads one array in NumPy's format, versions 1 to 3, up to the end of r. It reads numbers of every size and
+// byte order of NumPy, except complex and extended ones, and booleans. The error does not name a file.
 func DecodeNPY(r io.Reader) (Array, error) { return decodeNPY(r, unknownSize) }
 
-// decodeNPY is DecodeNPY of a file whose size is known, against which its header is checked before memory is taken.
+// decodeNPY is DecodeNPY for a file of known size. It compares the header with the size before it allocates memory.
 func decodeNPY(r io.Reader, size int64) (Array, error) {
 	header, length, err := npyHeader(r)
 	if err != nil {
@@ -34,7 +34,7 @@ func decodeNPY(r io.Reader, size int64) (Array, error) {
 	if err != nil {
 		return Array{}, err
 	}
-	room := min(h.elements, 1<<20) // of an unknown size: more when there is more
+	room := min(h.elements, 1<<20) // if the size is unknown, the slice grows with the file
 	if size != unknownSize {
 		if err := h.fits(size - int64(length)); err != nil {
 			return Array{}, err
@@ -53,7 +53,7 @@ func decodeNPY(r io.Reader, size int64) (Array, error) {
 
 var errNoNPY = errors.New("it is not in NumPy's array format, as numpy.save writes it")
 
-// npyHeader reads up to where the elements start: magic, version, and a Python dictionary of a length given before it.
+// npyHeader reads the magic bytes, the version, the length of the dictionary, and the dictionary, which is in Python.
 func npyHeader(r io.Reader) (header string, length int, err error) {
 	var start [8]byte
 	_, err = io.ReadFull(r, start[:])
@@ -74,7 +74,7 @@ func npyHeader(r io.Reader) (header string, length int, err error) {
 		return "", 0, errNoNPY
 	}
 	n := binary.LittleEndian.Uint32(append(slices.Clone(digits), 0, 0)[:4])
-	const most = 1 << 16 // the headers of plain arrays have some hundred bytes
+	const most = 1 << 16 // the headers of plain arrays have about a hundred bytes
 	if n > most {
 		return "", 0, errNoNPY
 	}
@@ -85,16 +85,16 @@ func npyHeader(r io.Reader) (header string, length int, err error) {
 	return string(text), len(start) + len(digits) + int(n), nil
 }
 
-// npyFile is what a header says.
+// npyFile is the content of a header.
 type npyFile struct {
 	kind     string
 	element  element
-	fortran  bool // the first axis goes fastest
+	fortran  bool // the first axis varies fastest
 	shape    []int
 	elements int
 }
 
-// headerField is a key of the dictionary with its value, as Python 2 and 3 write them.
+// headerField matches a key of the dictionary and its value, as Python 2 and 3 write them.
 var headerField = regexp.MustCompile(
 	`['"](descr|fortran_order|shape)['"] *: *('[^']*'|"[^"]*"|True|False|\([0-9L, ]*\))`)
 
@@ -105,11 +105,12 @@ func parseHeader(header string) (npyFile, error) {
 		field[f[1]] = strings.Trim(f[2], `'"()`)
 	}
 	if len(field) != 3 {
-		return npyFile{}, fmt.Errorf("it holds no plain array: %.100s", strings.TrimSpace(header))
+		return npyFile{}, fmt.Errorf("it is not a plain array: %.100s", strings.TrimSpace(header))
 	}
 	h := npyFile{kind: field["descr"], fortran: field["fortran_order"] == "True", elements: 1}
 	if h.element = elementOf(h.kind); h.element.size == 0 {
-		return npyFile{}, fmt.Errorf("its elements are %s: want whole numbers, bools, or floats of 16, 32 or 64 bits", h.kind)
+		return npyFile{}, fmt.Errorf("its elements are %s: want whole numbers, bools, or floats of 16, 32 or 64 bits",
+			h.kind)
 	}
 	isSeparator := func(r rune) bool { return r == ',' || r == ' ' }
 	for _, text := range strings.FieldsFunc(field["shape"], isSeparator) {
@@ -124,19 +125,19 @@ func parseHeader(header string) (npyFile, error) {
 	return h, nil
 }
 
-// fits compares the bytes that a file has for its elements with those that they take.
+// fits returns an error unless the file has the bytes that its elements need.
 func (h npyFile) fits(has int64) error {
 	needs := int64(h.elements) * int64(h.element.size)
 	switch {
 	case has < needs:
 		return fmt.Errorf("the file is cut short: %d bytes where shape %v needs %d", has, h.shape, needs)
 	case has > needs:
-		return fmt.Errorf("the file goes on after its %d elements", h.elements)
+		return fmt.Errorf("the file has more than its %d elements", h.elements)
 	}
 	return nil
 }
 
-// read reads the elements in the order of the file; room is for how many memory is taken at once.
+// read reads the elements in the order of the file. It allocates memory for room elements at once.
 func (h npyFile) read(r io.Reader, room int) ([]float32, error) {
 	size := h.element.size
 	values := make([]float32, 0, room)
@@ -151,7 +152,7 @@ func (h npyFile) read(r io.Reader, room int) ([]float32, error) {
 		}
 		for b := chunk[:n]; len(b) > 0; b = b[size:] {
 			v := h.element.value(b)
-			if v-v != 0 { // of no finite number
+			if v-v != 0 { // not finite
 				return nil, unfit("element "+h.place(len(values)), h.element.exact(b))
 			}
 			values = append(values, v)
@@ -167,7 +168,7 @@ func (h npyFile) read(r io.Reader, room int) ([]float32, error) {
 	return values, nil
 }
 
-// place is the index of element i of the file, as NumPy counts: "[3, 0], counted from 0,".
+// place returns the index of element i of the file, as NumPy counts: "[3, 0], counted from 0,".
 func (h npyFile) place(i int) string {
 	index := make([]string, len(h.shape))
 	for at := range h.shape {
@@ -181,7 +182,7 @@ func (h npyFile) place(i int) string {
 	return "[" + strings.Join(index, ", ") + "], counted from 0,"
 }
 
-// rowMajor turns an array whose first axis goes fastest.
+// rowMajor reorders an array whose first axis varies fastest.
 func rowMajor(values []float32, shape []int) []float32 {
 	reversed := slices.Clone(shape)
 	slices.Reverse(reversed)
@@ -192,14 +193,14 @@ func rowMajor(values []float32, shape []int) []float32 {
 	return transposed(values, reversed, order)
 }
 
-// element is how a number is written.
+// element describes how a number is stored.
 type element struct {
 	size  int // bytes; 0 if this program cannot read it
 	value func(b []byte) float32
 	exact func(b []byte) float64 // of a float
 }
 
-// elementOf finds an element by NumPy's name, such as <f4: the byte order, the type, and the size.
+// elementOf returns the element with NumPy's name, such as <f4: the byte order, the type, and the size.
 func elementOf(kind string) element {
 	var order binary.ByteOrder = binary.LittleEndian
 	name := strings.TrimLeft(kind, "<>|=")

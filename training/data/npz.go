@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// readNPZ reads an array of a zip file of .npy files: the one of that name, or, for none, the only one.
+// readNPZ reads an array from a zip file of .npy files: the array called name, or the only one if name is empty.
 func readNPZ(f io.ReaderAt, size int64, name string) (Array, error) {
 	archive, err := zip.NewReader(f, size)
 	if err != nil {
@@ -43,9 +43,9 @@ func readNPZ(f io.ReaderAt, size int64, name string) (Array, error) {
 	return a, nil
 }
 
-// readMember reads a file of an archive of so many bytes.
+// readMember reads a file of an archive, which has the given number of bytes.
 func readMember(file *zip.File, archive int64) (Array, error) {
-	const mostOfDeflate = 1032 // bytes that a compressed one can stand for
+	const mostOfDeflate = 1032 // largest number of bytes for one compressed byte
 	claimed := file.UncompressedSize64
 	if claimed/mostOfDeflate > uint64(archive) {
 		return Array{}, fmt.Errorf("it claims %d bytes, which %d compressed ones cannot hold", claimed, archive)

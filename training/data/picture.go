@@ -19,8 +19,9 @@ import (
 	_ "golang.org/x/image/webp" // registers the decoder
 )
 
-// readPicture writes the pixels of a file, [channels, height, width], to dst: the middle square of crop pixels or, for
-// 0, as large as it can be, of the picture as it is shown, resized. What is transparent lets the background through.
+// readPicture writes the pixels of a file, [channels, height, width], to dst. It takes the middle square of the upright
+// picture and resizes it. The square has crop pixels, or is as large as possible if crop is 0. The background shows
+// through transparent pixels.
 func readPicture(dst []byte, m *Images, path string, crop int, background color.RGBA) error {
 	text, err := readPictureFile(path)
 	if err != nil {
@@ -56,7 +57,7 @@ func readPictureFile(path string) ([]byte, error) {
 	return text, err
 }
 
-// decodePicture decodes a file, whatever its name says that it is: of GIF its first frame.
+// decodePicture decodes a file. The content decides its format. It decodes the first frame of a GIF.
 func decodePicture(text []byte, crop int) (image.Image, error) {
 	size, err := checkPicture(text, crop)
 	if err != nil {
@@ -69,7 +70,7 @@ func decodePicture(text []byte, crop int) (image.Image, error) {
 	if format == "webp" {
 		m = fullRange(m)
 	}
-	if canvas := image.Rect(0, 0, size.Width, size.Height); !m.Bounds().Eq(canvas) { // of a GIF
+	if canvas := image.Rect(0, 0, size.Width, size.Height); !m.Bounds().Eq(canvas) { // the frame of a GIF can be smaller
 		whole := image.NewRGBA(canvas)
 		draw.Draw(whole, m.Bounds(), m, m.Bounds().Min, draw.Src)
 		m = whole
@@ -77,9 +78,9 @@ func decodePicture(text []byte, crop int) (image.Image, error) {
 	return orientationOf(text).turn(m), nil
 }
 
-// checkPicture reads the head of a file, which says what it is and how large.
+// checkPicture reads the format and the size from the head of a file.
 func checkPicture(text []byte, crop int) (image.Config, error) {
-	const most = 1 << 26 // pixels: a small file can claim to hold more than memory does
+	const most = 1 << 26 // pixels: a small file can claim to have more than fit into memory
 	if err := misread(text); err != nil {
 		return image.Config{}, err
 	}
@@ -94,18 +95,18 @@ func checkPicture(text []byte, crop int) (image.Config, error) {
 	return size, err
 }
 
-// inWords says what two errors of decoders mean.
+// inWords replaces two errors of the decoders by clear ones.
 func inWords(err error) error {
 	switch {
 	case errors.Is(err, image.ErrFormat):
 		return errors.New("it is no PNG, JPEG, WebP, BMP, TIFF or GIF file")
-	case strings.HasSuffix(err.Error(), "EOF") || strings.HasSuffix(err.Error(), "not enough pixel data"): // a PNG's
+	case strings.HasSuffix(err.Error(), "EOF") || strings.HasSuffix(err.Error(), "not enough pixel data"): // the errors for a PNG file
 		return fmt.Errorf("the file is cut short: %w", err)
 	}
 	return err
 }
 
-// square is the middle of a picture.
+// square returns the middle square of a picture.
 func square(bounds image.Rectangle, side int) (image.Rectangle, error) {
 	if side == 0 {
 		side = min(bounds.Dx(), bounds.Dy())
@@ -118,7 +119,7 @@ func square(bounds image.Rectangle, side int) (image.Rectangle, error) {
 	return image.Rectangle{corner, corner.Add(image.Pt(side, side))}, nil
 }
 
-// flatten lays a picture, whose colours are multiplied by how opaque they are, over a colour.
+// flatten draws a picture over a background. The colours of m are multiplied by their opacity.
 func flatten(m *image.RGBA, background color.RGBA) {
 	for i := 0; i < len(m.Pix); i += 4 {
 		through := 255 - int(m.Pix[i+3])
@@ -128,7 +129,8 @@ func flatten(m *image.RGBA, background color.RGBA) {
 	}
 }
 
-// colour is that of a background: black, white, or red, green and blue in hexadecimal digits, as #ff8000.
+// colour parses the colour of a background: black, white, or red, green and blue as hexadecimal digits, such as
+// #ff8000.
 func colour(text string) (c color.RGBA, ok bool) {
 	switch text {
 	case "", "black":

@@ -25,18 +25,19 @@ import (
 	"golang.org/x/image/tiff"
 )
 
-// sixColours is a picture of 3 by 2, by the names of its colours: "RGB YCM".
+// sixColours returns a picture of 3 by 2 with the colours "RGB YCM".
 func sixColours() *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, 3, 2))
 	for i, c := range []color.NRGBA{
-		{255, 0, 0, 255}, {0, 255, 0, 255}, {0, 0, 255, 255}, {255, 255, 0, 255}, {0, 255, 255, 255}, {255, 0, 255, 255},
+		{255, 0, 0, 255}, {0, 255, 0, 255}, {0, 0, 255, 255}, {255, 255, 0, 255},
+		{0, 255, 255, 255}, {255, 0, 255, 255},
 	} {
 		m.SetNRGBA(i%3, i/3, c)
 	}
 	return m
 }
 
-// named writes the colours of a picture by their names, row by row.
+// named writes the colours of a picture by name, row by row.
 func named(m image.Image) string {
 	names := map[[3]uint32]string{
 		{1, 0, 0}: "R", {0, 1, 0}: "G", {0, 0, 1}: "B", {1, 1, 0}: "Y",
@@ -54,10 +55,10 @@ func named(m image.Image) string {
 	return strings.Join(rows, " ")
 }
 
-// exifWith is the metadata of a picture with an orientation.
+// exifWith returns metadata with an orientation.
 func exifWith(order binary.AppendByteOrder, mark string, o uint16) []byte {
 	text := order.AppendUint32(order.AppendUint16([]byte(mark), 42), 8)
-	text = order.AppendUint16(text, 2) // entries
+	text = order.AppendUint16(text, 2) // number of entries
 	for _, entry := range [][2]uint16{{0x100, 77}, {0x112, o}} {
 		text = order.AppendUint32(order.AppendUint16(order.AppendUint16(text, entry[0]), 3), 1)
 		text = order.AppendUint16(order.AppendUint16(text, entry[1]), 0)
@@ -65,7 +66,7 @@ func exifWith(order binary.AppendByteOrder, mark string, o uint16) []byte {
 	return order.AppendUint32(text, 0)
 }
 
-// pngWith is a PNG file with metadata behind the picture.
+// pngWith returns a PNG file with metadata after the picture.
 func pngWith(t *testing.T, m image.Image, exif []byte) []byte {
 	t.Helper()
 	text := encodedBy(t, png.Encode, m)
@@ -76,7 +77,7 @@ func pngWith(t *testing.T, m image.Image, exif []byte) []byte {
 	return slices.Concat(text[:len(text)-end], chunk, text[len(text)-end:])
 }
 
-// jpegWith is a JPEG file with metadata, as a camera writes it.
+// jpegWith returns a JPEG file with metadata, like a camera's.
 func jpegWith(t *testing.T, m image.Image, exif []byte) []byte {
 	t.Helper()
 	var file bytes.Buffer
@@ -97,7 +98,7 @@ func encodedBy(t *testing.T, encode func(w io.Writer, m image.Image) error, m im
 	return file.Bytes()
 }
 
-// The eight ways to hold a camera, as Exif 2.3 describes them by where row 0 and column 0 are.
+// TestOrientation checks the eight orientations. Exif 2.3 describes them by the places of row 0 and column 0.
 func TestOrientation(t *testing.T) {
 	for o, want := range []string{
 		0: "RGB YCM", 1: "RGB YCM", 2: "BGR MCY", 3: "MCY BGR", 4: "YCM RGB",
@@ -131,7 +132,7 @@ func TestOrientation(t *testing.T) {
 	}
 }
 
-// Files of the six colours that Pillow 13 has written where Go writes none, and those that Go writes.
+// TestFormats reads files of the six colours. Pillow 13 wrote the formats that Go does not write.
 func TestFormats(t *testing.T) {
 	paletted := image.NewPaletted(image.Rect(0, 0, 3, 2), nil)
 	for i := range 6 {
@@ -142,7 +143,7 @@ func TestFormats(t *testing.T) {
 	for i := range 6 {
 		deep.Set(i%3, i/3, sixColours().At(i%3, i/3))
 	}
-	corner := image.NewPaletted(image.Rect(1, 1, 3, 2), paletted.Palette) // of a larger canvas
+	corner := image.NewPaletted(image.Rect(1, 1, 3, 2), paletted.Palette) // a part of a larger canvas
 	corner.Pix = []byte{4, 5}
 	var part bytes.Buffer
 	animation := &gif.GIF{
@@ -174,7 +175,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// Pictures of the six colours, of orientation 6, by Pillow: a lossless WebP and a TIFF compressed by LZW.
+// Pillow wrote these pictures of the six colours with orientation 6: a lossless WebP file and a TIFF file with LZW
+// compression.
 const (
 	webpTurned = "UklGRmgAAABXRUJQVlA4WAoAAAAIAAAAAgAAAQAAVlA4TCgAAAAvAkAAAC8gEEjaH3qN+RcQFPk/2vwHH0QCg0K2EeDQvQSn" +
 		"cBH9j2MFRVhJRhoAAABNTQAqAAAACAABARIAAwAAAAEABgAAAAAAAA=="
@@ -183,8 +185,8 @@ const (
 		"HAEDAAEAAAABAAAAAAAAAAgACAAIAA=="
 )
 
-// What the decoders do not get right by themselves: Pillow reads this lossy WebP file as
-// (202, 50, 31) where rows has a plus, and as (200, 51, 31) elsewhere.
+// TestDecoders checks what the decoders do not decode correctly. Pillow reads this lossy WebP file as (202, 50, 31)
+// where rows has a plus, and as (200, 51, 31) elsewhere.
 func TestDecoders(t *testing.T) {
 	const lossy = "UklGRj4AAABXRUJQVlA4IDIAAADQAQCdASoIAAgAAMASJaACdLoB+AADsAD+9Ykf/s7v07v07v8DH/7JW+wz/sM//seQAA=="
 	const rows = "++++++-- ++++++-- ++++++-- ++++++-- ++++++-- ++++++-- ----++-- ----++--"
@@ -205,7 +207,7 @@ func TestDecoders(t *testing.T) {
 		"AQAAABEBBAABAAAACAAAABYBAwABAAAAAgAAABcBBAABAAAABQAAABwBAwABAAAAAQAAAAAAAAA="
 	moves := "RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x02\x00\x00\x01\x00\x00ANIM"
 	for want, text := range map[string][]byte{
-		"compressed as a fax": unbase64(t, fax), "animated WebP file": []byte(moves),
+		"fax compression": unbase64(t, fax), "animated WebP file": []byte(moves),
 	} {
 		if _, err := decodePicture(text, 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
@@ -222,7 +224,8 @@ func unbase64(t *testing.T, text string) []byte {
 	return file
 }
 
-// What shows through a picture is v + (1 - a) c for a colour v that is multiplied by its opacity a already.
+// TestBackground: the background c shows through a picture as v + (1 - a) c, where the colour v is already multiplied
+// by its opacity a.
 func TestBackground(t *testing.T) {
 	dir := t.TempDir()
 	m := image.NewNRGBA(image.Rect(0, 0, 2, 2))
@@ -257,7 +260,7 @@ func TestBackground(t *testing.T) {
 	}
 }
 
-// noted reads a dataset's training part and gathers what is told on the way.
+// noted reads the training part of a dataset and collects the notices.
 func noted(t *testing.T, c Config) (images *Images, notices []string, err error) {
 	t.Helper()
 	calls := 0
@@ -273,12 +276,13 @@ func noted(t *testing.T, c Config) (images *Images, notices []string, err error)
 	return images, notices, err
 }
 
-// What no person has put into a folder is left out, and counted.
+// TestHiddenFiles: files that no person put into a folder are skipped and counted.
 func TestHiddenFiles(t *testing.T) {
 	dir := t.TempDir()
 	white := flat(4, 4, 0, color.White, color.White)
 	for _, name := range []string{
-		"a.png", "b.JPEG", "test/c.png", "._a.png", ".a.png", "__MACOSX/d.png", ".ipynb_checkpoints/e.png", "@eaDir/f.png",
+		"a.png", "b.JPEG", "test/c.png", "._a.png", ".a.png", "__MACOSX/d.png", ".ipynb_checkpoints/e.png",
+		"@eaDir/f.png",
 		"sub/.hidden/g.png",
 	} {
 		writePicture(t, filepath.Join(dir, name), white)
@@ -297,7 +301,7 @@ func TestHiddenFiles(t *testing.T) {
 	}
 }
 
-// Links are followed, to folders and to files; no folder is read twice, so that none is read for ever.
+// TestLinks: links to folders and to files are followed. No folder is read twice, so reading ends.
 func TestLinks(t *testing.T) {
 	root := t.TempDir()
 	store, dir := filepath.Join(root, "store"), filepath.Join(root, "dir")
@@ -321,7 +325,8 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"dir", "linked"} {
-		images, notices, err := noted(t, Config{Name: Pictures, Dir: filepath.Join(root, name), ImageSize: 4, Grey: true})
+		images, notices, err := noted(t,
+			Config{Name: Pictures, Dir: filepath.Join(root, name), ImageSize: 4, Grey: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -329,7 +334,7 @@ func TestLinks(t *testing.T) {
 		for i := range images.Len() {
 			levels = append(levels, images.At(i)[0])
 		}
-		// dir/folder/up leads to x0.png once more, under another name.
+		// dir/folder/up leads to x0.png a second time, under another name.
 		if !slices.Equal(levels, []byte{50, 50, 100}) {
 			t.Errorf("%s: pictures of levels %v", name, levels)
 		}
@@ -343,7 +348,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// Broken pictures are found at the start, all of them, or left out if that is wanted.
+// TestBrokenPictures: all broken pictures are found at the start, or skipped on request.
 func TestBrokenPictures(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 20 {
@@ -376,7 +381,8 @@ func TestBrokenPictures(t *testing.T) {
 	if err != nil || images.Len() != 17 {
 		t.Fatalf("%v, %v: want 17 pictures", images, err)
 	}
-	if want := dir + ": left out 3 of 20 pictures, which cannot be read: " + list; !slices.Equal(notices, []string{want}) {
+	notice := dir + ": left out 3 of 20 pictures, which cannot be read: " + list
+	if !slices.Equal(notices, []string{notice}) {
 		t.Errorf("told %q, want %q", notices, want)
 	}
 	near(t, "the fourth of them", images.At(3), 40)
@@ -399,7 +405,7 @@ func TestBrokenPictures(t *testing.T) {
 	}
 }
 
-// FuzzPicture: a file that is no picture is refused, whatever its metadata say.
+// FuzzPicture: a file that is not a picture is refused, whatever its metadata say.
 func FuzzPicture(f *testing.F) {
 	exif := exifWith(binary.BigEndian, "MM", 6)
 	f.Add(append([]byte("\xff\xd8\xff\xe1\x00\x2cExif\x00\x00"), exif...))

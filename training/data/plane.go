@@ -6,9 +6,10 @@ import (
 	"math"
 
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/settings"
 )
 
-// planeKind is the known distributions in the plane that are no mixtures.
+// planeKind is the kind of the known distributions in the plane that are not mixtures.
 type planeKind struct{}
 
 func (planeKind) keys(name string) []string {
@@ -21,14 +22,15 @@ func (planeKind) keys(name string) []string {
 	return []string{"radius", "std"}
 }
 
-func (planeKind) check(c Config, bad *mistakes) {
+func (planeKind) check(c Config, bad *settings.Mistakes) {
 	if c.Name == Square {
-		bad.require(positive(c.Side), "data.side is %g: want a number above 0, at most 1e37", c.Side)
+		bad.Require(positive(c.Side), "data.side is %g: want a number above 0, at most 1e37", c.Side)
 		return
 	}
-	bad.require(positive(c.Radius), "data.radius is %g: want a number above 0, at most 1e37", c.Radius)
-	bad.require(positive(c.Std), "data.std is %g: want a number above 0, at most 1e37", c.Std)
-	bad.require(c.Name != Spirals || positive(c.Turns), "data.turns is %g: want a number above 0, at most 1e37", c.Turns)
+	bad.Require(positive(c.Radius), "data.radius is %g: want a number above 0, at most 1e37", c.Radius)
+	bad.Require(positive(c.Std), "data.std is %g: want a number above 0, at most 1e37", c.Std)
+	bad.Require(c.Name != Spirals || positive(c.Turns), "data.turns is %g: want a number above 0, at most 1e37",
+		c.Turns)
 }
 
 func (planeKind) open(_ context.Context, _ Reader, c Config, split Split, seed uint64) (Source, error) {
@@ -75,7 +77,7 @@ func (p plane) draw(x []float32, noise sampling.Noise) {
 	case Square:
 		x[0], x[1] = float32(c.Side*(float64(u[0])-0.5)), float32(c.Side*(float64(u[1])-0.5))
 	case Spirals:
-		out := math.Sqrt(float64(u[0])) // the root spreads points evenly along the arm
+		out := math.Sqrt(float64(u[0])) // the square root spreads the points evenly along the arm
 		sin, cos := math.Sincos(2 * math.Pi * c.Turns * out)
 		r := math.Copysign(c.Radius*out, float64(u[1])-0.5)
 		x[0], x[1] = float32(r*cos+c.Std*float64(z[0])), float32(r*sin+c.Std*float64(z[1]))

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The toys of the papers' code are what they say: radius, side, arms.
+// TestPlane checks the radius, the side and the arms of the toys in the papers' code.
 func TestPlane(t *testing.T) {
 	const n = 50_000
 	var radius, spread float64
@@ -40,7 +40,7 @@ func TestPlane(t *testing.T) {
 	}
 }
 
-// The density of the annulus adds up to 1, and its score is the slope of the density.
+// TestAnnulusDensity: the density of the annulus integrates to 1, and its score is the gradient of the log density.
 func TestAnnulusDensity(t *testing.T) {
 	a := annulusDensity{radius: 2, std: 0.4}
 	var total float64
@@ -67,11 +67,11 @@ func TestAnnulusDensity(t *testing.T) {
 	}
 }
 
-// annulusDensity is the exact distribution of annulus: an angle uniform on the circle and a distance from the origin
-// of N(radius, std²). A distance below 0 lies on the other side.
+// annulusDensity is the exact distribution of annulus: a uniform angle and a distance from the origin of N(radius,
+// std²). A distance below 0 is on the other side of the origin.
 type annulusDensity struct{ radius, std float64 }
 
-// logDensity returns the log density at a point other than the origin, where it has no bound.
+// logDensity returns the log density at a point. It is unbounded at the origin.
 func (a annulusDensity) logDensity(x, y float64) float64 {
 	r := math.Hypot(x, y)
 	near, far := (r-a.radius)/a.std, (r+a.radius)/a.std
@@ -83,12 +83,12 @@ func (a annulusDensity) logDensity(x, y float64) float64 {
 func (a annulusDensity) score(x, y float64) (sx, sy float64) {
 	r := math.Hypot(x, y)
 	near, far := (r-a.radius)/a.std, (r+a.radius)/a.std
-	share := 1 / (1 + math.Exp((near*near-far*far)/2)) // of the near side
+	share := 1 / (1 + math.Exp((near*near-far*far)/2)) // the share of the near side
 	slope := -(share*near+(1-share)*far)/a.std - 1/r
 	return slope * x / r, slope * y / r
 }
 
-// squareLogDensity is the exact log density of square, -∞ outside; its score is 0 inside.
+// squareLogDensity returns the exact log density of square, which is -∞ outside. Its score is 0 inside.
 func squareLogDensity(side, x, y float64) float64 {
 	if math.Abs(x) > side/2 || math.Abs(y) > side/2 {
 		return math.Inf(-1)

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Reader opens datasets and tells what it meets on the way. The zero value tells nobody.
+// Reader opens datasets and reports what it meets. The zero value reports nothing.
 type Reader struct {
-	// Progress is called when one more of total pictures was decoded, from one goroutine at a time; may be nil.
+	// Progress is called after each of total pictures is decoded, from one goroutine at a time; may be nil.
 	Progress func(done, total int)
 
-	// Notice is called with what was left out or taken for something, one line each; may be nil.
+	// Notice is called with one line for each thing that was skipped or interpreted; may be nil.
 	Notice func(text string)
 }
 
-// Open is [Config.Open], which stops when ctx is done. It decodes every picture of a folder, and reports all those that
-// are broken at once.
+// Open is [Config.Open] with a context: it stops when ctx is done. It decodes every picture of a folder, and reports
+// all broken pictures at once.
 func (r Reader) Open(ctx context.Context, c Config, split Split, seed uint64) (Source, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func (r Reader) Open(ctx context.Context, c Config, split Split, seed uint64) (S
 	return c.kind().open(ctx, r, c, split, seed)
 }
 
-// Images is [Config.Images], which stops when ctx is done.
+// Images is [Config.Images] with a context: it stops when ctx is done.
 func (r Reader) Images(ctx context.Context, c Config, split Split) (*Images, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -51,10 +51,10 @@ func (r Reader) notice(path, text string) {
 	}
 }
 
-// broken is the pictures that could not be read, by their index.
+// broken has the errors of the pictures that could not be read, by index.
 type broken map[int]error
 
-// list names the first of the files, with what is wrong with each: "a.png (the file is cut short), b.png (...)".
+// list names the first few files and their errors: "a.png (the file is cut short), b.png (...)".
 func (b broken) list(paths []string) string {
 	const most = 10
 	var names []string
@@ -69,7 +69,7 @@ func (b broken) list(paths []string) string {
 	return strings.Join(names, ", ")
 }
 
-// settle decides what becomes of broken pictures: an error, or, if they may be skipped, a notice.
+// settle returns an error for broken pictures, or, if they may be skipped, removes them and sends a notice.
 func (f *files) settle(r Reader, b broken) error {
 	switch {
 	case len(b) == 0:

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// split writes the pixels of a picture, [channels, height, width], to dst: its three colours, or their grey.
+// split writes the pixels of a picture, [channels, height, width], to dst: the three colours, or the grey value.
 func (m *Images) split(dst []byte, from *image.RGBA) {
 	area := m.Width * m.Height
 	for i := range area {
@@ -22,13 +22,14 @@ func (m *Images) split(dst []byte, from *image.RGBA) {
 // join is the inverse of split.
 func (m *Images) join(to *image.RGBA, from []byte) {
 	area := m.Width * m.Height
-	second, third := (m.Channels-1)/2*area, (m.Channels-1)*area // all are the first of a grey picture
+	second, third := (m.Channels-1)/2*area, (m.Channels-1)*area // for a grey picture, these are the first as well
 	for i := range area {
 		copy(to.Pix[4*i:], []byte{from[i], from[second+i], from[third+i], 0xff})
 	}
 }
 
-// resized is m with the middle square of every picture at size x size, as pictures of a folder are resized.
+// resized returns m with the middle square of every picture resized to size x size, in the same way as pictures of a
+// folder.
 func (m *Images) resized(size int) (*Images, error) {
 	from := image.NewRGBA(image.Rect(0, 0, m.Width, m.Height))
 	to := image.NewRGBA(image.Rect(0, 0, size, size))

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestImageSize: a picture is its middle square, whose pixels are averaged where it gets smaller; labels stay.
+// TestImageSize: a picture becomes its middle square. Pixels are averaged if it gets smaller. Labels stay.
 func TestImageSize(t *testing.T) {
 	c := digits(t)
 	for size, want := range map[int][]byte{1: {22}, 2: {20, 21, 23, 24}} { // of 20 21 22 above 23 24 25
@@ -25,7 +25,7 @@ func TestImageSize(t *testing.T) {
 	}
 }
 
-// TestImageSizeOfColours: every colour stays its own.
+// TestImageSizeOfColours: the colours do not mix.
 func TestImageSizeOfColours(t *testing.T) {
 	dir := t.TempDir()
 	record := []byte{7}
@@ -37,7 +37,8 @@ func TestImageSizeOfColours(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := slices.Concat(bytes.Repeat([]byte{10}, 4), bytes.Repeat([]byte{100}, 4), bytes.Repeat([]byte{200}, 4)); !slices.Equal(m.At(0), want) {
+	want := slices.Concat(bytes.Repeat([]byte{10}, 4), bytes.Repeat([]byte{100}, 4), bytes.Repeat([]byte{200}, 4))
+	if !slices.Equal(m.At(0), want) {
 		t.Errorf("pixels %v, want %v", m.At(0), want)
 	}
 }

@@ -4,25 +4,27 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/langevin-ml/langevin/training/settings"
 )
 
-// arrayKind is a file of an array.
+// arrayKind is the kind of files with an array.
 type arrayKind struct{}
 
 func (arrayKind) keys(string) []string {
 	return []string{"dir", "layout", "random_flip", "dequantization", "transform"}
 }
 
-func (arrayKind) check(c Config, bad *mistakes) {
-	bad.require(c.Dir != "", "data.dir is empty: want the path of a .npy, .npz or .csv file")
+func (arrayKind) check(c Config, bad *settings.Mistakes) {
+	bad.Require(c.Dir != "", "data.dir is empty: want the path of a .npy, .npz or .csv file")
 	layouts := []Layout{"", ChannelsFirst, ChannelsLast}
-	bad.require(slices.Contains(layouts, c.Layout), "data.layout is %q: want one of %q", c.Layout, layouts[1:])
-	bad.levels(c)
+	bad.Require(slices.Contains(layouts, c.Layout), "data.layout is %q: want one of %q", c.Layout, layouts[1:])
+	checkLevels(c, bad)
 }
 
 func (arrayKind) describe(c Config) string { return pictureKind{}.describe(c) }
 
-// open reads the file. Every tenth row is of the test part.
+// open reads the file. Every tenth row belongs to the test part.
 func (arrayKind) open(_ context.Context, r Reader, c Config, split Split, seed uint64) (Source, error) {
 	a, err := ReadArray(c.Dir)
 	if err != nil {
@@ -36,7 +38,7 @@ func (arrayKind) open(_ context.Context, r Reader, c Config, split Split, seed u
 	return source, nil
 }
 
-// source is the rows of a part of an array.
+// source returns the rows of a part of an array.
 func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 	if len(a.Shape) < 2 || a.Shape[0] < 10 {
 		return nil, fmt.Errorf("its shape is %v: want [rows, ...], at least 10 rows", a.Shape)
@@ -53,13 +55,13 @@ func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 		return newPictures(images, c, seed), nil
 	}
 	if c.RandomFlip || c.Dequantize != "" || c.Transform != "" {
-		return nil, fmt.Errorf("it holds %s, which are no pictures: want data.random_flip, dequantization "+
+		return nil, fmt.Errorf("it has %s, which are not pictures: want data.random_flip, dequantization "+
 			"and transform absent", a.Kind)
 	}
 	return &table{Array: a, name: c.String(), order: deal{rows: a.Shape[0], seed: seed}}, nil
 }
 
-// part is the rows of a split, in the memory of a.
+// part returns the rows of a split. They share the memory of a.
 func (a Array) part(split Split) Array {
 	size, rows := a.size(), 0
 	for i := range a.Shape[0] {
@@ -71,13 +73,13 @@ func (a Array) part(split Split) Array {
 	a.Shape = append([]int{rows}, a.Shape[1:]...)
 	a.Values = a.Values[:rows*size]
 	if split == Test {
-		a.Values = slices.Clone(a.Values) // lets go of the large rest
+		a.Values = slices.Clone(a.Values) // so that the larger array can be freed
 	}
 	return a
 }
 
-// channelsFirst brings pictures, [N, H, W, C] if layout says so, to [N, C, H, W]. Without a layout, and for bytes with
-// one too, they have 1 or 3 channels: other numbers mean that the axes are in another order.
+// channelsFirst converts pictures [N, H, W, C], if layout says so, to [N, C, H, W]. Without a layout, and always for
+// bytes, pictures must have 1 or 3 channels. Another number means that the axes have another order.
 func (a *Array) channelsFirst(layout Layout) error {
 	if len(a.Shape) != 4 {
 		if layout != "" && !(a.Bytes() && len(a.Shape) == 3) {
@@ -101,7 +103,7 @@ func (a *Array) channelsFirst(layout Layout) error {
 	return nil
 }
 
-// layoutHint says which setting would read an array.
+// layoutHint names the setting that would read an array.
 func (a Array) layoutHint(layout Layout, channels int) string {
 	isColour := func(n int) bool { return n == 1 || n == 3 }
 	switch {
@@ -117,7 +119,7 @@ func (a Array) layoutHint(layout Layout, channels int) string {
 	return ""
 }
 
-// images takes bytes, [N, H, W] or [N, C, H, W], for pictures.
+// images interprets bytes, [N, H, W] or [N, C, H, W], as pictures.
 func (a Array) images() (*Images, error) {
 	shape := a.Shape[1:]
 	if len(shape) == 2 {
@@ -134,7 +136,7 @@ func (a Array) images() (*Images, error) {
 	return m, nil
 }
 
-// table is a Source of the rows of an array as they are.
+// table is a Source of the unchanged rows of an array.
 type table struct {
 	Array
 	name  string

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// endings are those of the files that a folder of pictures is made of. What a file is, its content says.
+// endings returns the file name endings of pictures. They only select files; the content of a file decides its format.
 func endings() []string {
 	return []string{".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 }
 
-// hidden says whether a file or folder is one that people do not see, or that a system made for itself.
+// hidden reports whether a file or folder is hidden, or was made by a system for its own use.
 func hidden(name string) bool {
 	made := []string{
 		"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found",
@@ -28,19 +28,19 @@ func hidden(name string) bool {
 	return false
 }
 
-// listing is what a folder has below it.
+// listing is the content of a folder and its subfolders.
 type listing struct {
-	pictures []string // in the order of their paths
-	hidden   []string // files and folders that are left out
-	others   []string // files that are no pictures by their ending
-	repeated []string // links to folders that are read already
+	pictures []string // sorted by path
+	hidden   []string // files and folders that are skipped
+	others   []string // files whose ending is not a picture's
+	repeated []string // links to folders that are already in the listing
 
-	links   []string        // to be followed
+	links   []string        // still to follow
 	visited map[string]bool // folders, by the path without links
 }
 
-// listPictures finds all pictures below a folder. Links are followed after everything else, so that a folder is read
-// where it is, and no folder is read twice.
+// listPictures finds all pictures below a folder. It follows links last, so that a folder is read at its real place. It
+// reads no folder twice.
 func listPictures(dir string) (*listing, error) {
 	l := &listing{visited: map[string]bool{}}
 	if err := l.walk(dir); err != nil {
@@ -90,7 +90,7 @@ func (l *listing) walk(dir string) error {
 	return nil
 }
 
-// follow reads what a link leads to. One that leads nowhere is a file that cannot be read, if its name is a picture's.
+// follow reads the target of a link. A broken link counts as a file that cannot be read if its name is a picture's.
 func (l *listing) follow(link string) error {
 	if info, err := os.Stat(link); err == nil && info.IsDir() {
 		return l.walk(link)
@@ -107,7 +107,7 @@ func (l *listing) add(name string) {
 	}
 }
 
-// notice says what is left out, empty if nothing is.
+// notice says what was skipped. It is empty if nothing was.
 func (l *listing) notice() string {
 	var parts []string
 	for _, kind := range []struct {
@@ -132,13 +132,13 @@ func (l *listing) notice() string {
 	return "left out " + strings.Join(parts, ", ")
 }
 
-// comparePaths is the order of filepath.WalkDir: name by name, not byte by byte.
+// comparePaths orders paths like filepath.WalkDir: name by name, not byte by byte.
 func comparePaths(a, b string) int {
 	separator := string(filepath.Separator)
 	return slices.Compare(strings.Split(a, separator), strings.Split(b, separator))
 }
 
-// below says whether name is below the folder sub of dir.
+// below reports whether name is below the folder sub of dir.
 func below(dir, sub, name string) bool {
 	relative, err := filepath.Rel(dir, name)
 	return err == nil && strings.HasPrefix(filepath.ToSlash(relative), path.Clean(sub)+"/")
