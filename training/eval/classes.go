@@ -8,15 +8,16 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// ClassReport is what a classifier says of samples.
+// ClassReport says how a classifier classifies samples.
 type ClassReport struct {
-	Shares    []float64 // of the samples, by their likeliest class
-	Confident float64   // share of the samples whose likeliest class has a probability above 0.9
-	Least     float64   // the smallest share over a uniform one: 1 if all classes come as often, 0 if one is missing
+	Shares    []float64 // of the samples, by their most probable class
+	Confident float64   // share of the samples whose most probable class has a probability above 0.9
+	Least     float64   // the smallest share over a uniform one: 1 if all classes are equally frequent, 0 if one is missing
 	Most      float64   // the largest share over a uniform one
 }
 
-// Classes counts the classes of samples, whose probabilities are the rows of p, and how sure the classifier is.
+// Classes counts the classes of samples, and how often the classifier is confident. The rows of p are the probabilities
+// of the classes.
 func Classes(p Rows) (ClassReport, error) {
 	if err := checkProbabilities(p); err != nil {
 		return ClassReport{}, fmt.Errorf("classes: %w", err)
@@ -35,9 +36,10 @@ func Classes(p Rows) (ClassReport, error) {
 	return r, nil
 }
 
-// InceptionScore is exp E KL(p(y|x) ‖ p(y)) (Salimans et al. 2016) of the class probabilities that are the rows of p: 1 if
-// all rows are equal, the number of classes if each row is sure of one and all come as often. It is computed on so many
-// equal parts of the rows, in their order; the mean of these is its value, and their spread gives its standard error.
+// InceptionScore is exp E KL(p(y|x) ‖ p(y)) (Salimans et al. 2016). The rows of p are the class probabilities. It is 1
+// if all rows are equal. It is the number of classes if each row is certain of one class and all classes are equally
+// frequent. It is computed on the given number of equal parts of the rows, in order. The value is the mean of the
+// parts, and the standard error comes from their standard deviation.
 func InceptionScore(p Rows, parts int) (Estimate, error) {
 	if err := checkProbabilities(p); err != nil {
 		return Estimate{}, fmt.Errorf("inception score: %w", err)

@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Gaussian is the mean and the covariance of a set of features: all that [FrechetDistance] looks at.
+// Gaussian is the mean and the covariance of a set of features. [FrechetDistance] needs nothing else.
 type Gaussian struct {
 	Mean       []float64
 	Covariance *mat.SymDense
@@ -30,16 +30,17 @@ func Fit(x Rows) (Gaussian, error) {
 	return g, nil
 }
 
-// FrechetDistance is the squared Fréchet distance of two Gaussians (Dowson & Landau 1982), which on the features of a
-// classifier is the FID (Heusel et al. 2017):
+// FrechetDistance is the squared Fréchet distance of two Gaussians (Dowson & Landau 1982). On the features of a
+// classifier it is the FID (Heusel et al. 2017):
 //
 //	‖μ₁ - μ₂‖² + tr(Σ₁ + Σ₂ - 2(Σ₁Σ₂)^½)
 //
-// The root is taken of the symmetric Σ₁^½ Σ₂ Σ₁^½, which has the same trace, by eigendecomposition: so it is right for
-// singular covariances too.
+// It computes the root of the symmetric Σ₁^½ Σ₂ Σ₁^½, which has the same trace, by eigendecomposition. So it is also
+// right for singular covariances.
 func FrechetDistance(a, b Gaussian) (float64, error) {
 	if len(a.Mean) != len(b.Mean) {
-		return 0, fmt.Errorf("measure the Fréchet distance: features of %d and of %d numbers: want equal", len(a.Mean), len(b.Mean))
+		return 0, fmt.Errorf("measure the Fréchet distance: features of %d and of %d numbers: want equal",
+			len(a.Mean), len(b.Mean))
 	}
 	root, err := squareRoot(a.Covariance)
 	if err != nil {
@@ -60,8 +61,8 @@ func FrechetDistance(a, b Gaussian) (float64, error) {
 	return max(0, distance), nil
 }
 
-// FID is the [FrechetDistance] of two sets of features. Its bias falls as one over the number of rows: compare only
-// values of equal numbers of rows.
+// FID is the [FrechetDistance] of two sets of features. Its bias falls as one over the number of rows, so compare only
+// values for equal numbers of rows.
 func FID(x, y Rows) (float64, error) {
 	a, errA := Fit(x)
 	b, errB := Fit(y)
@@ -73,7 +74,7 @@ func FID(x, y Rows) (float64, error) {
 
 var errEigen = errors.New("the eigendecomposition of a covariance did not converge")
 
-// squareRoot is the symmetric root of a positive semidefinite matrix.
+// squareRoot returns the symmetric root of a positive semidefinite matrix.
 func squareRoot(m *mat.SymDense) (*mat.SymDense, error) {
 	var e mat.EigenSym
 	if !e.Factorize(m, true) {
@@ -98,7 +99,7 @@ func eigenvalues(m *mat.SymDense) ([]float64, error) {
 	return e.Values(nil), nil
 }
 
-// symmetric is (m + mᵀ)/2, for products that are symmetric but for rounding.
+// symmetric returns (m + mᵀ)/2, for products that are symmetric except for rounding.
 func symmetric(m *mat.Dense) *mat.SymDense {
 	n, _ := m.Dims()
 	s := mat.NewSymDense(n, nil)

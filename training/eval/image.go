@@ -8,17 +8,18 @@ import (
 	"strings"
 )
 
-// Classifier sees images: rows of pixels in the range it was trained on, [0, 1] for the ones that come with this program.
+// Classifier classifies images. An image is a row of pixels in the range on which the classifier was trained, which is
+// [0, 1] for the built-in ones.
 type Classifier interface {
-	// Classify returns for each image its features and the probabilities of its classes.
+	// Classify returns, for each image, its features and the probabilities of its classes.
 	Classify(ctx context.Context, images Rows) (features, probabilities Rows, err error)
 }
 
 //go:embed classifiers/*.onnx
 var classifiers embed.FS
 
-// ClassifierFile returns the bytes of the classifier that comes with this program for a dataset, "mnist"; an error names
-// those there are.
+// ClassifierFile returns the bytes of the built-in classifier for a dataset, such as "mnist". For an unknown dataset
+// the error lists the known ones.
 func ClassifierFile(dataset string) ([]byte, error) {
 	file, err := classifiers.ReadFile(path.Join("classifiers", dataset+".onnx"))
 	if err == nil {
@@ -32,19 +33,20 @@ func ClassifierFile(dataset string) ([]byte, error) {
 	for _, e := range entries {
 		names = append(names, strings.TrimSuffix(e.Name(), ".onnx"))
 	}
-	return nil, fmt.Errorf("no classifier for %s comes with this program, only for %s", dataset, strings.Join(names, ", "))
+	return nil, fmt.Errorf("there is no built-in classifier for %s, only for %s",
+		dataset, strings.Join(names, ", "))
 }
 
 const (
-	kidBlock     = 500  // rows of a block of the KID
-	manifoldRows = 2000 // that precision and recall look at, of each set
+	kidBlock     = 500  // number of rows in a block of the KID
+	manifoldRows = 2000 // number of rows of each set for precision and recall
 	manifoldK    = 3    // as Kynkäänniemi et al. (2019)
-	scoreParts   = 10   // of the inception score
+	scoreParts   = 10   // number of parts for the inception score
 )
 
-// ImageMetrics holds samples against the images of a test set, at least 200, by what a classifier sees in them. Samples are
-// compared with every other image, and what is expected is what as many of the others give in their place, or all of them
-// if they are fewer. Every other, not the first half: the first half of MNIST's is by other hands than the second.
+// ImageMetrics compares samples with the images of a test set, at least 200, by their features and classes. It compares
+// samples with every second image. The expected value compares the same number of the other images, or all of them if
+// there are fewer. It does not use the first and the second half, because different people wrote these in MNIST.
 func ImageMetrics(ctx context.Context, c Classifier, samples, test Rows) ([]Metric, ClassReport, error) {
 	first, second := alternate(test)
 	if second.Len() < 100 {
@@ -68,7 +70,7 @@ func ImageMetrics(ctx context.Context, c Classifier, samples, test Rows) ([]Metr
 	return found, classes, nil
 }
 
-// alternate deals rows out in turn.
+// alternate assigns rows to first and second in turn.
 func alternate(r Rows) (first, second Rows) {
 	first.Dim, second.Dim = r.Dim, r.Dim
 	for i := range r.Len() {
@@ -81,7 +83,7 @@ func alternate(r Rows) (first, second Rows) {
 	return first, second
 }
 
-// compareImages measures images against reference features.
+// compareImages compares images with reference features.
 func compareImages(ctx context.Context, c Classifier, images, reference Rows) ([]Metric, ClassReport, error) {
 	features, probabilities, err := c.Classify(ctx, images)
 	if err != nil {
@@ -109,21 +111,25 @@ func compareImages(ctx context.Context, c Classifier, images, reference Rows) ([
 		return nil, ClassReport{}, err
 	}
 	return []Metric{
-		{Name: "confident", Value: classes.Confident, Meaning: "share of images whose class has a probability above 0.9"},
+		{Name: "confident", Value: classes.Confident,
+			Meaning: "share of images whose class has a probability above 0.9"},
 		{Name: "rarest class", Value: classes.Least, Meaning: "its share over a uniform one"},
 		{Name: "commonest class", Value: classes.Most, Meaning: "its share over a uniform one"},
 		{Name: "FID", Value: fid, Meaning: "Fréchet distance of the classifier's features; less is better"},
-		{Name: "KID", Value: kid.Value, Meaning: fmt.Sprintf("kernel distance of the features, ± %.2g; near 0 is best", kid.Error)},
-		{Name: "inception score", Value: score.Value, Meaning: fmt.Sprintf("sure of each and even over all: 1 to the number of classes, ± %.2g", score.Error)},
+		{Name: "KID", Value: kid.Value,
+			Meaning: fmt.Sprintf("kernel distance of the features, ± %.2g; near 0 is best", kid.Error)},
+		{Name: "inception score", Value: score.Value,
+			Meaning: fmt.Sprintf("sure of each and even over all: 1 to the number of classes, ± %.2g", score.Error)},
 		{Name: "precision", Value: precision, Meaning: "share of images that look like true ones"},
 		{Name: "recall", Value: recall, Meaning: "share of true images that these look like"},
 	}, classes, nil
 }
 
-// MemoryMetric tells whether samples were copied from the training images: the mean distance, in pixels, of a sample to its
-// nearest training image, and expected that of test images to theirs. Well below expected means copies.
+// MemoryMetric shows whether samples were copied from the training images. The value is the mean distance, in pixels,
+// of a sample to its nearest training image. The expected value is the same for test images. A value far below the
+// expected one means copies.
 func MemoryMetric(samples, test, train Rows) (Metric, error) {
-	const most = 200 // images of each: the search is through all of train
+	const most = 200 // number of images of each kind, because the search is through all of train
 	mean := func(x Rows) (float64, error) {
 		near, err := Neighbours(x.Slice(0, min(most, x.Len())), Rows{}, train, 1)
 		if err != nil {

@@ -42,7 +42,8 @@ func TestImageMetrics(t *testing.T) {
 	}
 	good, bad := measure(normals(1000, 3, 0, 1, 2)), measure(normals(1000, 3, 1, 0.5, 3))
 	for name, within := range map[string]float64{
-		"confident": 0, "FID": 0.03, "KID": 0.1, "inception score": 0.02, "precision": 0.06, "recall": 0.06, "rarest class": 0.1, "commonest class": 0.1,
+		"confident": 0, "FID": 0.03, "KID": 0.1, "inception score": 0.02, "precision": 0.06, "recall": 0.06,
+		"rarest class": 0.1, "commonest class": 0.1,
 	} {
 		near(t, name, good[name].Value, good[name].Expected, within)
 	}
@@ -77,7 +78,7 @@ func TestClassifierFile(t *testing.T) {
 	}
 }
 
-// least is the beginning of a stable sort.
+// TestLeast: least returns the beginning of a stable sort.
 func TestLeast(t *testing.T) {
 	type pair struct{ key, place int }
 	random := rand.New(rand.NewPCG(1, 0))

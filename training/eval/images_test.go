@@ -11,7 +11,7 @@ import (
 func TestFrechetDistanceClosedForms(t *testing.T) {
 	a := Gaussian{[]float64{1, 2}, mat.NewSymDense(2, []float64{4, 1, 1, 3})}
 	b := Gaussian{[]float64{0, 4}, mat.NewSymDense(2, []float64{2, -1, -1, 5})}
-	// Of a 2x2 matrix M, tr √M = √(tr M + 2√det M): here of Σ₁Σ₂, with trace 8-1-1+15 = 21 and determinant 11·9.
+	// For a 2x2 matrix M, tr √M = √(tr M + 2√det M). Here M is Σ₁Σ₂, with trace 8-1-1+15 = 21 and determinant 11·9.
 	want := 1 + 4 + 7 + 7 - 2*math.Sqrt(21+2*math.Sqrt(99))
 	got, err := FrechetDistance(a, b)
 	if err != nil {
@@ -19,7 +19,7 @@ func TestFrechetDistanceClosedForms(t *testing.T) {
 	}
 	near(t, "distance", got, want, 1e-12)
 
-	// Covariances that commute, one of them singular: the squared differences of the deviations.
+	// These covariances commute, and one is singular. The distance is the squared difference of the deviations.
 	c := Gaussian{make([]float64, 3), mat.NewSymDense(3, []float64{4, 0, 0, 0, 0, 0, 0, 0, 9})}
 	d := Gaussian{make([]float64, 3), mat.NewSymDense(3, []float64{1, 0, 0, 0, 1, 0, 0, 0, 1})}
 	if got, err = FrechetDistance(c, d); err != nil {
@@ -123,14 +123,16 @@ func TestNeighbours(t *testing.T) {
 		{both[1][0], Neighbour{0, 0, true}},
 		{both[1][1], Neighbour{1, math.Sqrt(2), true}},
 	} {
-		if c.got.Index != c.want.Index || c.got.Mirrored != c.want.Mirrored || math.Abs(c.got.Distance-c.want.Distance) > 1e-6 {
+		if c.got.Index != c.want.Index || c.got.Mirrored != c.want.Mirrored ||
+			math.Abs(c.got.Distance-c.want.Distance) > 1e-6 {
 			t.Errorf("neighbour %+v, want %+v", c.got, c.want)
 		}
 	}
 }
 
 func TestPrecisionRecall(t *testing.T) {
-	// Balls to the nearest other: references 0 and 1 reach 1, 10 reaches 9; samples 0.5 and 1.5 reach 1, 30 reaches 28.5.
+	// Balls reach to the nearest other point: references 0 and 1 reach 1, 10 reaches 9; samples 0.5 and 1.5 reach 1, 30
+	// reaches 28.5.
 	precision, recall, err := PrecisionRecall(Rows{[]float32{0.5, 1.5, 30}, 1}, Rows{[]float32{0, 1, 10}, 1}, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +144,7 @@ func TestPrecisionRecall(t *testing.T) {
 	if precision, recall, err = PrecisionRecall(x, x, 3); err != nil || precision != 1 || recall != 1 {
 		t.Errorf("of a set with itself: %g, %g, %v; want 1, 1", precision, recall, err)
 	}
-	// A narrow model is precise and covers little; a wide one the reverse.
+	// A narrow model is precise and covers little. A wide model is the reverse.
 	precision, recall, err = PrecisionRecall(normals(600, 4, 0, 0.3, 2), x, 3)
 	if err != nil || precision < 0.95 || recall > 0.5 {
 		t.Errorf("of a narrow model: precision %g, recall %g, %v", precision, recall, err)
@@ -158,7 +160,7 @@ func TestRefuses(t *testing.T) {
 		want string
 	}{
 		{second(FID(good, nan)), "want at least 2 whole rows"},
-		{second(SlicedWasserstein(good, nan, 1, 1)), "row 0 holds NaN"},
+		{second(SlicedWasserstein(good, nan, 1, 1)), "row 0 has NaN"},
 		{second(SlicedWasserstein(good, good, 0, 1)), "0 directions"},
 		{second(MMD(good, odd, 1)), "3 numbers in rows of 2"},
 		{second(MMD(good, other, 1)), "rows of 2 and of 3 numbers"},

@@ -10,12 +10,12 @@ import (
 )
 
 // MMD is the unbiased estimate of the squared maximum mean discrepancy of two sets of points (Gretton et al. 2012,
-// equation 3) under the mean of the Gaussian kernels
+// equation 3), for the mean of the Gaussian kernels
 //
 //	k(x, y) = exp(-‖x - y‖²/(2h²))
 //
-// over the widths h. It is near 0, below it as often as above, where both sets come from one distribution. Each set needs
-// at least 2 points.
+// over the widths h. If both sets come from one distribution, it is near 0, and as often below 0 as above. Each set
+// needs at least 2 points.
 func MMD(x, y Rows, widths ...float64) (float64, error) {
 	if err := checkPair(x, y, 2); err != nil {
 		return 0, fmt.Errorf("MMD: %w", err)
@@ -43,13 +43,14 @@ func MMD(x, y Rows, widths ...float64) (float64, error) {
 	return discrepancy(float64(x.Len()), float64(y.Len()), sum(a, a, true), sum(b, b, true), sum(a, b, false)), nil
 }
 
-// discrepancy is the unbiased estimate from the sums of the kernel over pairs, without those of a point and itself.
+// discrepancy returns the unbiased estimate. It takes the sums of the kernel over pairs, without the pairs of a point
+// and itself.
 func discrepancy(n, m, xx, yy, xy float64) float64 {
 	return xx/(n*(n-1)) + yy/(m*(m-1)) - 2*xy/(n*m)
 }
 
-// MedianWidth is the usual choice of a kernel's width: the median distance between two points of the set, of which it
-// looks at the first 1,000. The set needs at least 2 points that differ.
+// MedianWidth is the usual choice of a kernel's width: the median distance between two of the first 1,000 points of the
+// set. The set needs at least 2 different points.
 func MedianWidth(x Rows) (float64, error) {
 	const most = 1000
 	if err := x.check(2); err != nil {
@@ -65,19 +66,19 @@ func MedianWidth(x Rows) (float64, error) {
 	return 0, fmt.Errorf("median width: half of the points are equal: want points that differ")
 }
 
-// Estimate is a number and the standard error that its finite samples leave.
+// Estimate is a number and its standard error, which comes from the finite number of samples.
 type Estimate struct {
 	Value float64 `json:"value"`
 	Error float64 `json:"standard_error"`
 }
 
-// KernelDistance is the kernel inception distance, KID (Bińkowski et al. 2018): the unbiased MMD² of two sets of features
-// under the cubic kernel
+// KernelDistance is the kernel inception distance, KID (Bińkowski et al. 2018). It is the unbiased MMD² of two sets of
+// features for the cubic kernel
 //
 //	k(x, y) = (x·y/dim + 1)³
 //
-// averaged over disjoint blocks of the given number of rows, which also give its standard error; one block, and an error
-// of 0, if there are no rows for two. Each set needs at least 2 rows, a block too.
+// averaged over disjoint blocks of the given number of rows. The blocks also give its standard error. If there are not
+// enough rows for two blocks, it uses one block, and the error is 0. Each set and each block needs at least 2 rows.
 func KernelDistance(x, y Rows, block int) (Estimate, error) {
 	if err := checkPair(x, y, 2); err != nil {
 		return Estimate{}, fmt.Errorf("KID: %w", err)

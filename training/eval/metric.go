@@ -11,11 +11,11 @@ import (
 type Metric struct {
 	Name     string  `json:"name"`
 	Value    float64 `json:"value"`
-	Expected float64 `json:"expected"` // what as many true samples give, or the exact value
+	Expected float64 `json:"expected"` // the value for an equal number of true samples, or the exact value
 	Meaning  string  `json:"meaning"`
 }
 
-// Seeds of the true samples that a report draws: apart from those that anyone gives to a sampler.
+// These are the seeds of the true samples of a report. They differ from the usual seeds of samplers.
 const (
 	seedTruth     = 0x7ea1
 	seedBaseline  = 0xba5e
@@ -24,7 +24,7 @@ const (
 
 const directions = 128 // of SlicedWasserstein in a report
 
-// MixtureMetrics holds samples against m. What is expected is what as many exact samples give in their place.
+// MixtureMetrics compares samples with m. The expected values are the ones of an equal number of exact samples.
 func MixtureMetrics(m sampling.Mixture, samples Rows) ([]Metric, ModeReport, error) {
 	found, err := Modes(m, samples)
 	if err != nil {
@@ -37,7 +37,8 @@ func MixtureMetrics(m sampling.Mixture, samples Rows) ([]Metric, ModeReport, err
 	}
 	metrics := []Metric{
 		{"modes covered", float64(found.Covered), float64(len(m.Means)), "modes with at least half of their weight"},
-		{"mode weight error", found.Distance, ideal.Distance, "total variation between found and true weights: 0 is right, 1 is the worst"},
+		{"mode weight error", found.Distance, ideal.Distance,
+			"total variation between found and true weights: 0 is right, 1 is the worst"},
 		{"variance", found.Variance, ideal.Variance, "per axis about the nearest mean, over the true one"},
 		{"stray share", found.Stray, ideal.Stray, "samples farther from every mean than 99.9 % of a mode"},
 	}
@@ -45,7 +46,7 @@ func MixtureMetrics(m sampling.Mixture, samples Rows) ([]Metric, ModeReport, err
 	return append(metrics, distances...), found, err
 }
 
-// mixtureDistances measures samples, and for comparison a baseline, against the truth.
+// mixtureDistances measures the distances of samples, and of a baseline, to truth.
 func mixtureDistances(samples, truth, baseline Rows) ([]Metric, error) {
 	width, err := MedianWidth(truth)
 	if err != nil {
@@ -74,9 +75,11 @@ func mixtureDistances(samples, truth, baseline Rows) ([]Metric, error) {
 	return metrics, nil
 }
 
-// ScoreMetrics holds a model's score against the exact one at some sigmas, on n points each; low and high bound the square
-// of the grid, as in [ScoreError].
-func ScoreMetrics(ctx context.Context, model sampling.Model, m sampling.Mixture, sigmas []float64, n int, low, high float64) ([]Metric, error) {
+// ScoreMetrics compares a model's score with the exact one at some sigmas, on n points each. low and high bound the
+// square of the grid, as in [ScoreError].
+func ScoreMetrics(
+	ctx context.Context, model sampling.Model, m sampling.Mixture, sigmas []float64, n int, low, high float64,
+) ([]Metric, error) {
 	var metrics []Metric
 	for _, sigma := range sigmas {
 		r, err := ScoreError(ctx, model, m, sigma, n, seedTruth, low, high)
@@ -84,8 +87,10 @@ func ScoreMetrics(ctx context.Context, model sampling.Model, m sampling.Mixture,
 			return nil, err
 		}
 		metrics = append(metrics,
-			Metric{fmt.Sprintf("score error at σ %.3g", sigma), r.Relative, 0, "squared, where the data are, over that of no score"},
-			Metric{fmt.Sprintf("score error on a grid at σ %.3g", sigma), r.Grid, 0, "σ²‖s - s*‖² per number, even where no data are"},
+			Metric{fmt.Sprintf("score error at σ %.3g", sigma), r.Relative, 0,
+				"squared, where the data are, over the error of no score"},
+			Metric{fmt.Sprintf("score error on a grid at σ %.3g", sigma), r.Grid, 0,
+				"σ²‖s - s*‖² per number, even where no data are"},
 		)
 	}
 	return metrics, nil

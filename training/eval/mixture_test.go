@@ -9,7 +9,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// near reports a value that is farther from want than tolerance.
+// near reports a value that differs from want by more than tolerance.
 func near(t *testing.T, name string, got, want, tolerance float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= tolerance) {
@@ -17,7 +17,7 @@ func near(t *testing.T, name string, got, want, tolerance float64) {
 	}
 }
 
-// normals are n points of N(mean, std² I), the mean the same in every direction.
+// normals returns n points of N(mean, std² I). The mean is the same in every direction.
 func normals(n, dim int, mean, std float64, seed uint64) Rows {
 	random := rand.New(rand.NewPCG(seed, 1))
 	r := Rows{X: make([]float32, n*dim), Dim: dim}
@@ -41,7 +41,8 @@ func TestModes(t *testing.T) {
 		t.Errorf("covered %d modes, want 2", exact.Covered)
 	}
 
-	// All at one mean: the other mode's 0.2 is missing. One at distance 4, beyond sqrt(-2 ln 0.001) = 3.717.
+	// All points but one are at one mean, so the other mode's 0.2 is missing. One point is at distance 4, beyond
+	// sqrt(-2 ln 0.001) = 3.717.
 	one, err := Modes(m, Rows{[]float32{5, 5, 5, 5, 5, 5, 9, 5}, 2})
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +116,7 @@ func TestSlicedWasserstein(t *testing.T) {
 func TestMMDOfGaussians(t *testing.T) {
 	const n, dim, h = 2000, 3, 1.5
 	x, y := normals(n, dim, 0, 1, 1), normals(n, dim, 0.5, 2, 2)
-	// The mean of exp(-‖x-y‖²/2h²) over x - y of N(d, v I) is (h²/(h²+v))^(dim/2) exp(-‖d‖²/(2(h²+v))).
+	// This is the mean of exp(-‖x-y‖²/2h²) for x - y ~ N(d, v I): (h²/(h²+v))^(dim/2) exp(-‖d‖²/(2(h²+v))).
 	kernel := func(square, v float64) float64 {
 		return math.Pow(h*h/(h*h+v), dim/2.) * math.Exp(-square/(2*(h*h+v)))
 	}

@@ -10,24 +10,25 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// ModeReport holds samples against the modes of a mixture.
+// ModeReport compares samples with the modes of a mixture.
 type ModeReport struct {
 	Weights  []float64 // share of the samples nearest to each mean
-	Expected []float64 // the mixture's weights, of sum 1
-	Distance float64   // total variation between the two: half the sum of their differences, 0 to 1
-	Covered  int       // modes with at least half of the weight they should have
-	Variance float64   // per axis, about the nearest mean, over the mixture's: 1 for exact samples of modes that stand apart
-	Stray    float64   // share of the samples farther from the nearest mean than 99.9 % of a mode
+	Expected []float64 // the mixture's weights, whose sum is 1
+	Distance float64   // total variation between the two: half the sum of the absolute differences, 0 to 1
+	Covered  int       // number of modes with at least half of their expected weight
+	Variance float64   // per axis, about the nearest mean, over the mixture's: 1 for exact samples of separate modes
+	Stray    float64   // share of the samples that are farther from the nearest mean than 99.9 % of a mode's samples
 }
 
-// Modes finds the weights of the modes of m in samples. A model that knows one mode only has a Distance near 1 and covers
-// one. It returns an error if samples do not fit m.
+// Modes measures the weights of the modes of m in samples. A model that has learned only one mode has a Distance near 1
+// and covers one mode. Modes returns an error if samples do not fit m.
 func Modes(m sampling.Mixture, samples Rows) (ModeReport, error) {
 	if err := errors.Join(m.Validate(), samples.check(1)); err != nil {
 		return ModeReport{}, fmt.Errorf("modes: %w", err)
 	}
 	if samples.Dim != m.Dim() {
-		return ModeReport{}, fmt.Errorf("modes: samples of %d numbers, a mixture of %d: want equal", samples.Dim, m.Dim())
+		return ModeReport{}, fmt.Errorf("modes: samples of %d numbers, a mixture of %d: want equal",
+			samples.Dim, m.Dim())
 	}
 	r := ModeReport{Weights: m.Shares(samples.X), Expected: make([]float64, len(m.Weights))}
 	var total float64

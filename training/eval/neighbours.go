@@ -13,12 +13,13 @@ import (
 type Neighbour struct {
 	Index    int     // of the reference
 	Distance float64 // Euclidean
-	Mirrored bool    // the distance is that of the mirrored sample
+	Mirrored bool    // the distance is the mirrored sample's
 }
 
-// Neighbours returns for each sample its k nearest references, nearest first (Song & Ermon 2019, figures 9 and 10), among
-// equals the first. mirrored, if it holds rows, are the samples' mirror images, or their features: then a distance is the
-// smaller of the two, as in Song & Ermon (2020). Points are pixels or features alike.
+// Neighbours returns for each sample its k nearest references, the nearest first (Song & Ermon 2019, figures 9 and 10).
+// Among equally near references, the first comes first. If mirrored has rows, these are the mirror images of the
+// samples, or their features. A distance is then the smaller of the two, as in Song & Ermon (2020). Points may be
+// pixels or features.
 func Neighbours(samples, mirrored, references Rows, k int) ([][]Neighbour, error) {
 	if err := checkPair(samples, references, 1); err != nil {
 		return nil, fmt.Errorf("neighbours: %w", err)
@@ -28,10 +29,11 @@ func Neighbours(samples, mirrored, references Rows, k int) ([][]Neighbour, error
 	}
 	if len(mirrored.X) > 0 {
 		if err := checkPair(mirrored, samples, 1); err != nil || mirrored.Len() != samples.Len() {
-			return nil, fmt.Errorf("neighbours: %d mirrored samples of %d numbers for %d of %d: want as many", mirrored.Len(), mirrored.Dim, samples.Len(), samples.Dim)
+			return nil, fmt.Errorf("neighbours: %d mirrored samples of %d numbers for %d of %d: want equal numbers",
+				mirrored.Len(), mirrored.Dim, samples.Len(), samples.Dim)
 		}
 	}
-	const block = 4096 // references at once: as float64 all of them may not fit into memory
+	const block = 4096 // references at once; all of them as float64 may not fit into memory
 	found := make([][]Neighbour, samples.Len())
 	for first := 0; first < references.Len(); first += block {
 		target := references.Slice(first, min(first+block, references.Len())).dense()
@@ -46,7 +48,7 @@ func Neighbours(samples, mirrored, references Rows, k int) ([][]Neighbour, error
 	return found, nil
 }
 
-// NeighbourRows is, for each sample, itself and then its k nearest references, as figures show them.
+// NeighbourRows returns each sample followed by its k nearest references, as figures show them.
 func NeighbourRows(samples, references Rows, k int) (Rows, error) {
 	near, err := Neighbours(samples, Rows{}, references, k)
 	if err != nil {
@@ -62,7 +64,7 @@ func NeighbourRows(samples, references Rows, k int) (Rows, error) {
 	return rows, nil
 }
 
-// nearBlock measures the distance of every sample to every target.
+// nearBlock measures the distances of all samples to all targets.
 func nearBlock(samples, mirrored Rows, target *mat.Dense) [][]Neighbour {
 	near := make([][]Neighbour, samples.Len())
 	distances(samples.dense(), target, func(i int, square []float64) {
@@ -83,12 +85,12 @@ func nearBlock(samples, mirrored Rows, target *mat.Dense) [][]Neighbour {
 	return near
 }
 
-// nearest is the first k of all by distance, among equals in their order.
+// nearest returns the first k of all by distance. Equal ones keep their order.
 func nearest(all []Neighbour, k int) []Neighbour {
 	return least(all, k, func(a, b Neighbour) int { return cmp.Compare(a.Distance, b.Distance) })
 }
 
-// least is the first k of all in order, among equals in their own: a sort of which only the beginning is wanted.
+// least returns the first k of all in sorted order. Equal ones keep their order. It is a partial stable sort.
 func least[T any](all []T, k int, compare func(a, b T) int) []T {
 	var first []T
 	for _, v := range all {
@@ -97,7 +99,7 @@ func least[T any](all []T, k int, compare func(a, b T) int) []T {
 		}
 		at, _ := slices.BinarySearchFunc(first, v, func(a, b T) int {
 			if compare(a, b) <= 0 {
-				return -1 // v goes behind its equals
+				return -1 // v goes behind equal elements
 			}
 			return 1
 		})
@@ -107,10 +109,10 @@ func least[T any](all []T, k int, compare func(a, b T) int) []T {
 	return first
 }
 
-// PrecisionRecall is the improved precision and recall of Kynkäänniemi et al. (2019): the share of the samples that lie on
-// the manifold of the references, and the other way round. A set's manifold is the balls about its points that reach to the
-// k-th nearest other point; the paper takes k = 3. Precision says how real samples are, recall how much of what is real
-// they cover. Each set needs more than k points.
+// PrecisionRecall is the improved precision and recall of Kynkäänniemi et al. (2019): the share of the samples that lie
+// on the manifold of the references, and the reverse. The manifold of a set consists of balls around its points, each
+// of which reaches to the k-th nearest other point. The paper uses k = 3. Precision says how realistic samples are.
+// Recall says how much of the real data they cover. Each set needs more than k points.
 func PrecisionRecall(samples, references Rows, k int) (precision, recall float64, err error) {
 	if k < 1 {
 		return 0, 0, fmt.Errorf("precision and recall: %d neighbours: want at least 1", k)
@@ -122,7 +124,7 @@ func PrecisionRecall(samples, references Rows, k int) (precision, recall float64
 	return covered(x, y, reach(y, k)), covered(y, x, reach(x, k)), nil
 }
 
-// reach is the squared distance of every point to its k-th nearest other.
+// reach returns, for every point, the squared distance to its k-th nearest other point.
 func reach(x *mat.Dense, k int) []float64 {
 	n, _ := x.Dims()
 	out := make([]float64, n)
@@ -133,7 +135,7 @@ func reach(x *mat.Dense, k int) []float64 {
 	return out
 }
 
-// covered is the share of x that lies in a ball about a point of y.
+// covered returns the share of x that lies in a ball around a point of y.
 func covered(x, y *mat.Dense, reach []float64) float64 {
 	n, _ := x.Dims()
 	inside := 0

@@ -10,7 +10,7 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
-// Rows is a set of points: X holds them one after the other, Dim numbers each.
+// Rows is a set of points. X has them one after the other, with Dim numbers each.
 type Rows struct {
 	X   []float32
 	Dim int
@@ -25,16 +25,16 @@ func Pixels(images *data.Images) Rows {
 	return rows
 }
 
-// Len is the number of points.
+// Len returns the number of points.
 func (r Rows) Len() int { return len(r.X) / r.Dim }
 
-// Row is point i, not a copy.
+// Row returns point i. It does not copy.
 func (r Rows) Row(i int) []float32 { return r.X[i*r.Dim : (i+1)*r.Dim] }
 
-// Slice is the points from up to but without to, not copies.
+// Slice returns the points with indices from (included) to to (excluded). It does not copy.
 func (r Rows) Slice(from, to int) Rows { return Rows{r.X[from*r.Dim : to*r.Dim], r.Dim} }
 
-// Clamped is a copy of r with all its numbers in [low, high], as a picture shows it.
+// Clamped returns a copy of r with all numbers clamped to [low, high], as a picture shows them.
 func (r Rows) Clamped(low, high float32) Rows {
 	shown := Rows{X: make([]float32, len(r.X)), Dim: r.Dim}
 	for i, v := range r.X {
@@ -43,20 +43,20 @@ func (r Rows) Clamped(low, high float32) Rows {
 	return shown
 }
 
-// check wants at least so many whole, finite rows.
+// check returns an error unless r has at least the given number of whole, finite rows.
 func (r Rows) check(least int) error {
 	if r.Dim < 1 || len(r.X)%r.Dim != 0 || len(r.X) < least*r.Dim {
 		return fmt.Errorf("%d numbers in rows of %d: want at least %d whole rows", len(r.X), r.Dim, least)
 	}
 	for i, v := range r.X {
 		if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("row %d holds %g: want finite numbers", i/r.Dim, v)
+			return fmt.Errorf("row %d has %g: want finite numbers", i/r.Dim, v)
 		}
 	}
 	return nil
 }
 
-// checkPair wants two sets of points of one space.
+// checkPair returns an error unless x and y are sets of points of one dimension.
 func checkPair(x, y Rows, least int) error {
 	if err := errors.Join(x.check(least), y.check(least)); err != nil {
 		return err
@@ -67,7 +67,7 @@ func checkPair(x, y Rows, least int) error {
 	return nil
 }
 
-// dense is r as a matrix.
+// dense returns r as a matrix.
 func (r Rows) dense() *mat.Dense {
 	m := mat.NewDense(r.Len(), r.Dim, nil)
 	for i, v := range r.X {
@@ -76,7 +76,7 @@ func (r Rows) dense() *mat.Dense {
 	return m
 }
 
-// squares is ‖x‖² of every row of m.
+// squares returns ‖x‖² for every row x of m.
 func squares(m *mat.Dense) []float64 {
 	n, _ := m.Dims()
 	out := make([]float64, n)
@@ -87,10 +87,10 @@ func squares(m *mat.Dense) []float64 {
 	return out
 }
 
-// distances calls use with each row's number and the squares of its distances to all rows of y. The slice is used
-// again.
+// distances calls use with the index of each row of x and the squares of its distances to all rows of y. It reuses the
+// slice.
 func distances(x, y *mat.Dense, use func(i int, square []float64)) {
-	const block = 256 // rows of the product at once, so that memory stays small
+	const block = 256 // rows of the product at once, so that it needs little memory
 	n, dim := x.Dims()
 	m, _ := y.Dims()
 	xx, yy := squares(x), squares(y)

@@ -7,17 +7,20 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// ScoreReport is how far a model's score is from the exact one at one sigma.
+// ScoreReport says how far a model's score is from the exact one at one sigma.
 type ScoreReport struct {
 	Sigma    float64
-	Data     float64 // where the blurred data are: E σ²‖s - s*‖² / dim, the excess of the denoising loss over its minimum, times 2/dim
-	Relative float64 // the same over E σ²‖s*‖² / dim
+	Data     float64 // at the data with noise: E σ²‖s - s*‖² / dim, the excess of the denoising loss times 2/dim
+	Relative float64 // the same, divided by E σ²‖s*‖² / dim
 	Grid     float64 // mean of σ²‖s - s*‖² / dim over an even grid of the square; 0 if there is no square
 }
 
-// ScoreError compares a model with the exact score of m at sigma: at n exact samples of m blurred by sigma, which are a
-// pure function of seed, and, if m has two dimensions and high > low, on the middles of 50 by 50 cells of [low, high]².
-func ScoreError(ctx context.Context, model sampling.Model, m sampling.Mixture, sigma float64, n int, seed uint64, low, high float64) (ScoreReport, error) {
+// ScoreError compares a model with the exact score of m at sigma. It uses n exact samples of m with noise sigma, which
+// are a pure function of seed. If m has two dimensions and high > low, it also uses the centres of 50 by 50 cells of
+// [low, high]².
+func ScoreError(
+	ctx context.Context, model sampling.Model, m sampling.Mixture, sigma float64, n int, seed uint64, low, high float64,
+) (ScoreReport, error) {
 	if n < 1 || !(sigma > 0) {
 		return ScoreReport{}, fmt.Errorf("score error: %d points at sigma %g: want at least 1, above 0", n, sigma)
 	}
@@ -56,7 +59,9 @@ func grid(low, high float64) Rows {
 }
 
 // scoreDifference is the mean of σ²‖s - s*‖²/dim and of σ²‖s*‖²/dim over x.
-func scoreDifference(ctx context.Context, model sampling.Model, m sampling.Mixture, x Rows, sigma float64) (difference, size float64, err error) {
+func scoreDifference(
+	ctx context.Context, model sampling.Model, m sampling.Mixture, x Rows, sigma float64,
+) (difference, size float64, err error) {
 	sigmas := make([]float32, x.Len())
 	for i := range sigmas {
 		sigmas[i] = float32(sigma)

@@ -8,10 +8,10 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// SlicedWasserstein is the sliced 2-Wasserstein distance of two sets of points (Rabin et al. 2011; Bonneel et al. 2015):
-// the root of the mean, over so many random directions, of the squared distance W₂ of the sets' projections, which in one
-// dimension is exact. It is in the units of the points, at most W₂ over √dim, and 0 for equal sets. Sets of different
-// sizes are compared as distributions.
+// SlicedWasserstein is the sliced 2-Wasserstein distance of two sets of points (Rabin et al. 2011; Bonneel et al.
+// 2015). It projects the sets on the given number of random directions. The result is the root of the mean of the
+// squared distance W₂ of the projections, which is exact in one dimension. It is in the units of the points, at most W₂
+// over √dim, and 0 for equal sets. Sets of different sizes are compared as distributions.
 func SlicedWasserstein(x, y Rows, directions int, seed uint64) (float64, error) {
 	if err := checkPair(x, y, 1); err != nil {
 		return 0, fmt.Errorf("sliced Wasserstein: %w", err)
@@ -41,12 +41,13 @@ func project(r Rows, v []float32) []float64 {
 	return out
 }
 
-// wasserstein2 is the integral over u in [0, 1] of the squared difference of two sorted samples' quantiles at u.
+// wasserstein2 returns the integral over u in [0, 1] of the squared difference of two sorted samples' quantiles at u.
 func wasserstein2(x, y []float64) float64 {
 	n, m := len(x), len(y)
 	var sum float64
 	for i, j, at := 0, 0, 0.0; i < n && j < m; {
-		// The next step of either quantile function: in whole numbers, so that equal places are found equal.
+		// This is the next step of either quantile function. It is computed with whole numbers, so that equal places
+		// are equal.
 		next := float64(min((i+1)*m, (j+1)*n)) / float64(n*m)
 		d := x[i] - y[j]
 		sum += d * d * (next - at)
