@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Timing is how fast an animation runs. It loops for ever.
+// Timing says how fast an animation runs. It loops for ever.
 type Timing struct {
 	Delay time.Duration // of a frame; rounded to 10 ms, from 20 ms to 655 s
 	Hold  time.Duration // of the last frame; Delay if shorter
@@ -27,17 +27,17 @@ func (t Timing) centiseconds(frame, frames int) int {
 	return int(min(math.MaxUint16, max(2, (d+5*time.Millisecond)/(10*time.Millisecond))))
 }
 
-// Animate writes figures of equal layout as a GIF that loops for ever, one pixel a point. The frames share one palette
-// and are not dithered, so that what stands still does not shimmer.
+// Animate writes figures of equal layout as a GIF that loops for ever, with one pixel per point. The frames share one
+// palette and are not dithered, so that the parts that do not move do not flicker.
 func Animate(w io.Writer, figures []Figure, t Timing) error {
 	return animate(w, len(figures), t, func(i int) (*image.RGBA, error) { return figures[i].render(1) })
 }
 
-// paletteFrames is the number of frames, evenly spaced, whose colours the palette is made from.
+// paletteFrames is the number of frames, evenly spaced, whose colours the palette is made of.
 const paletteFrames = 12
 
-// animate writes n rendered frames. They are rendered in parallel, a few of them twice, so that no more than a few
-// full-colour frames are held at once.
+// animate writes n rendered frames. It renders them in parallel, and a few of them twice, so that it keeps only a few
+// full-colour frames in memory.
 func animate(w io.Writer, n int, t Timing, render func(i int) (*image.RGBA, error)) error {
 	if n == 0 {
 		return fmt.Errorf("animation: no frames: want at least one")
@@ -61,7 +61,8 @@ func animate(w io.Writer, n int, t Timing, render func(i int) (*image.RGBA, erro
 	}
 	for i, img := range g.Image {
 		if img.Rect != g.Image[0].Rect {
-			return fmt.Errorf("frame %d: %v pixels, frame 0 has %v: want equal sizes", i, img.Rect.Size(), g.Image[0].Rect.Size())
+			return fmt.Errorf("frame %d: %v pixels, frame 0 has %v: want equal sizes",
+				i, img.Rect.Size(), g.Image[0].Rect.Size())
 		}
 		g.Delay = append(g.Delay, t.centiseconds(i, n))
 		g.Disposal = append(g.Disposal, gif.DisposalNone)
@@ -100,8 +101,8 @@ func sharedPalette(n int, render func(i int) (*image.RGBA, error)) (palette, err
 	return counts[0].palette(), nil
 }
 
-// change returns the part of next that differs from previous; pixels in it that do not differ are transparent, which
-// compresses better than their colours where most stand still.
+// change returns the part of next that differs from previous. Equal pixels in it are transparent. This compresses
+// better than their colours if most of the picture does not change.
 func change(previous, next *image.Paletted) *image.Paletted {
 	var area image.Rectangle
 	still := 0

@@ -18,7 +18,8 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// gifOf decodes the GIF that draw writes, and its frames as a viewer shows them, one drawn over the other.
+// gifOf decodes the GIF that draw writes, and returns its frames as a viewer shows them, each drawn over the previous
+// ones.
 func gifOf(t *testing.T, draw func(io.Writer) error) (*gif.GIF, []*image.RGBA) {
 	t.Helper()
 	g, err := gif.DecodeAll(bytes.NewReader(bytesOf(t, draw)))
@@ -40,7 +41,7 @@ func shown(g *gif.GIF) []*image.RGBA {
 	return frames
 }
 
-// walk is an animation of a dot that moves over a glow that changes: every kind of change.
+// walk returns an animation with every kind of change: a dot moves over a glow that changes.
 func walk(t *testing.T, frames int) []Figure {
 	t.Helper()
 	var out []Figure
@@ -164,7 +165,7 @@ func TestBadAnimations(t *testing.T) {
 	}
 }
 
-// toy draws the exact scores of the ring at a few levels.
+// toy returns an animation of the exact scores of the ring at a few levels.
 func toy(t *testing.T, levels int) Annealed {
 	t.Helper()
 	ring, err := sampling.Ring(8, 5, 1, nil)
@@ -186,7 +187,7 @@ func TestAnnealedAnimationHasAFrameALevel(t *testing.T) {
 	if want := []int{20, 20, 100}; !slices.Equal(g.Delay, want) {
 		t.Errorf("delays %v, want %v", g.Delay, want)
 	}
-	// At sigma 1 the ring glows and its hole does not; at sigma 20 nearly all is white.
+	// At sigma 1 the ring glows and its hole does not. At sigma 20 almost everything is white.
 	glow := func(frame int, x, y float64) float64 {
 		var sum float64
 		i, j := one().place(0, x, y)
@@ -217,10 +218,12 @@ func TestExperimentFigures(t *testing.T) {
 		t.Errorf("annealed figure has %d panels (%v), want 2 by 2", len(four.Panels), err)
 	}
 	strip, err := d.Strip(t.Context(), 10)
-	if err != nil || len(strip.Panels) != 10 || strip.Panels[0].Title != "σ = 20.0" || strip.Panels[9].Title != "σ = 1.00" {
+	if err != nil || len(strip.Panels) != 10 || strip.Panels[0].Title != "σ = 20.0" ||
+		strip.Panels[9].Title != "σ = 1.00" {
 		t.Errorf("strip %v (%v)", strip.Panels, err)
 	}
-	l := Langevin{Bounds: plane, Sigma: 1, Exact: d.Model, Model: d.Model, Density: MixtureDensity(sampling.TwoGaussians(), 0), Data: x, ByExact: x, ByModel: x}
+	l := Langevin{Bounds: plane, Sigma: 1, Exact: d.Model, Model: d.Model,
+		Density: MixtureDensity(sampling.TwoGaussians(), 0), Data: x, ByExact: x, ByModel: x}
 	six, err := l.Figure(t.Context())
 	if err != nil || len(six.Panels) != 6 || six.rows() != 2 {
 		t.Errorf("Langevin figure has %d panels (%v), want 2 by 3", len(six.Panels), err)
@@ -243,12 +246,14 @@ func TestBadExperiments(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"no model", Annealed{Bounds: plane, Schedule: d.Schedule}.Animate(t.Context(), io.Discard, Timing{}), "want a model"},
+		{"no model", Annealed{Bounds: plane, Schedule: d.Schedule}.Animate(t.Context(), io.Discard, Timing{}),
+			"want a model"},
 		{"no schedule", figureError(Annealed{Bounds: plane, Model: d.Model}.Strip(t.Context(), 3)), "noise schedule"},
 		{"no levels", figureError(d.Strip(t.Context(), 0)), "strip of 0 levels"},
 		{"no samples", figureError(d.Figure(t.Context(), x, nil)), `panel "annealed Langevin": samples: 0 numbers`},
 		{"stopped", d.Animate(stopped, io.Discard, Timing{}), "score field at sigma 20: context canceled"},
-		{"no density", figureError(Langevin{Bounds: plane, Exact: d.Model, Model: d.Model}.Figure(t.Context())), "want an exact model"},
+		{"no density", figureError(Langevin{Bounds: plane, Exact: d.Model, Model: d.Model}.Figure(t.Context())),
+			"want an exact model"},
 	} {
 		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want one that says %q", tt.name, tt.err, tt.want)

@@ -16,12 +16,13 @@ type Annealed struct {
 	Bounds   Range
 	Schedule sampling.Schedule
 	Model    sampling.Model
-	Exact    sampling.Model                    // beside the model in Animate; none if nil
-	Density  func(sigma, x, y float64) float64 // behind the arrows, the data blurred by sigma; none if nil
+	Exact    sampling.Model                    // next to the model in Animate; none if nil
+	Density  func(sigma, x, y float64) float64 // behind the arrows, the density of the data with noise sigma; none if nil
 }
 
-// Figure is the four-panel figure of annealed Langevin dynamics: samples of plain Langevin dynamics at the smallest
-// sigma beside those of annealed, above the scores at the largest and the smallest sigma.
+// Figure returns the four-panel figure of annealed Langevin dynamics. The upper row has samples of plain Langevin
+// dynamics at the smallest sigma and samples of annealed Langevin dynamics. The lower row has the scores at the largest
+// and the smallest sigma.
 func (d Annealed) Figure(ctx context.Context, plain, annealed []float32) (Figure, error) {
 	if err := d.validate(); err != nil {
 		return Figure{}, err
@@ -34,8 +35,8 @@ func (d Annealed) Figure(ctx context.Context, plain, annealed []float32) (Figure
 	return Figure{Bounds: d.Bounds, Columns: 2, Panels: t.panels}, t.err
 }
 
-// Strip is the model's scores at n levels spaced evenly from first to last, five in a row; all levels if there are no
-// more than n.
+// Strip returns the model's scores at n levels, spaced evenly from first to last, five per row. It has all levels if
+// there are at most n.
 func (d Annealed) Strip(ctx context.Context, n int) (Figure, error) {
 	if err := d.validate(); err != nil {
 		return Figure{}, err
@@ -50,8 +51,8 @@ func (d Annealed) Strip(ctx context.Context, n int) (Figure, error) {
 	return Figure{Bounds: d.Bounds, Columns: 5, Panels: t.panels}, t.err
 }
 
-// Animate writes a GIF of the scores, one frame a level from the largest sigma to the smallest; 0.2 s a frame and 1 s
-// for the last where t is zero. An exact model stands at the left of the model and sets the scale of the arrows.
+// Animate writes a GIF of the scores with one frame per level, from the largest sigma to the smallest. If t is zero, a
+// frame takes 0.2 s and the last one 1 s. An exact model is on the left of the model and sets the scale of the arrows.
 func (d Annealed) Animate(ctx context.Context, w io.Writer, t Timing) error {
 	if err := d.validate(); err != nil {
 		return err
@@ -87,7 +88,7 @@ func (d Annealed) frame(ctx context.Context, level int) (Figure, error) {
 	return Figure{Bounds: d.Bounds, Panels: t.panels}, t.err
 }
 
-// panel draws the scores of m at one level over the density blurred as much.
+// panel draws the scores of m at one level over the density with the noise of that level.
 func (d Annealed) panel(ctx context.Context, m sampling.Model, title string, level int) (Panel, error) {
 	sigma := d.Schedule.Sigma(level)
 	var density func(x, y float64) float64
@@ -97,7 +98,7 @@ func (d Annealed) panel(ctx context.Context, m sampling.Model, title string, lev
 	return fieldPanel(ctx, title+sigmaText(sigma), m, sigma, d.Bounds, density)
 }
 
-// spread returns at most n indices below total, evenly spaced with both ends; all if there are no more than n.
+// spread returns at most n indices below total, evenly spaced, with both ends. It returns all if there are at most n.
 func spread(total, n int) []int {
 	n = min(n, total)
 	out := make([]int, n)

@@ -26,7 +26,7 @@ func (a *axes) sees(x, y float64) bool {
 	return low <= x && x <= high && low <= y && y <= high
 }
 
-// frame draws the border, and tick labels at the left and below where asked.
+// frame draws the border, and tick labels on the left and below if requested.
 func (a *axes) frame(labelLeft, labelBelow bool) error {
 	b := a.box
 	for _, tick := range ticks(a.bounds, 5) {
@@ -39,7 +39,8 @@ func (a *axes) frame(labelLeft, labelBelow bool) error {
 			}
 		}
 		if labelLeft {
-			if err := a.write(tickText(tick), point{b.x - 6, p.y + tickSize*0.36}, tickSize, caption, right); err != nil {
+			at := point{b.x - 6, p.y + tickSize*0.36}
+			if err := a.write(tickText(tick), at, tickSize, caption, right); err != nil {
 				return err
 			}
 		}
@@ -48,7 +49,7 @@ func (a *axes) frame(labelLeft, labelBelow bool) error {
 	return nil
 }
 
-// ticks returns at most n round numbers, 1, 2 or 5 times a power of ten apart, that lie in r.
+// ticks returns at most n round numbers in r. Their distance is 1, 2 or 5 times a power of ten.
 func ticks(r Range, n int) []float64 {
 	rough := (r.High - r.Low) / float64(n)
 	step := math.Pow(10, math.Floor(math.Log10(rough)))

@@ -14,7 +14,7 @@ type point struct{ x, y float64 }
 // box is a rectangle on the canvas in points.
 type box struct{ x, y, w, h float64 }
 
-// canvas is a white picture that is drawn on in points; a point is scale pixels.
+// canvas is a white picture to draw on. Its unit is the point, which has scale pixels.
 type canvas struct {
 	img    *image.RGBA
 	scale  float64
@@ -41,13 +41,13 @@ func (c *canvas) within(b box, draw func() error) error {
 	return draw()
 }
 
-// pixels returns the pixels that b covers, its edges rounded to whole ones.
+// pixels returns the pixels that b covers, with its edges rounded to whole pixels.
 func (c *canvas) pixels(b box) image.Rectangle {
 	at := func(v float64) int { return int(math.Round(v * c.scale)) }
 	return image.Rect(at(b.x), at(b.y), at(b.x+b.w), at(b.y+b.h))
 }
 
-// blend lays ink over the pixel (x, y) with the given coverage in [0,1].
+// blend draws ink over the pixel (x, y) with the given coverage in [0,1].
 func (c *canvas) blend(x, y int, ink rgb, coverage float64) {
 	p := c.img.Pix[c.img.PixOffset(x, y):][:3:3]
 	for i, v := range ink.bytes() {
@@ -98,7 +98,7 @@ func (c *canvas) polyline(path []point, width float64, ink rgb) {
 	}
 }
 
-// rule draws a horizontal or vertical line one device pixel or more wide, sharp, between two corners.
+// rule draws a sharp horizontal or vertical line between two corners. It is at least one device pixel wide.
 func (c *canvas) rule(p, q point, width float64, ink rgb) {
 	n := max(1, int(math.Round(width*c.scale)))
 	x0, y0 := c.floor(min(p.x, q.x)), c.floor(min(p.y, q.y))
@@ -116,11 +116,11 @@ func (c *canvas) outline(b box, ink rgb) {
 	}
 }
 
-// stroke reports the coverage, above 0, of each pixel by the points within radius of the segment from p to q: the
-// distance to the segment, clamped over the pixel's width. A segment from p to p is a disc.
+// stroke calls paint with the coverage, if above 0, of each pixel by the points within radius of the segment from p to
+// q. The coverage is the distance to the segment, clamped over the pixel's width. A segment from p to p is a disc.
 func (c *canvas) stroke(p, q point, radius float64, paint func(x, y int, coverage float64)) {
 	r := radius * c.scale
-	faint := min(1, 2*r) // thinner than a pixel: paler instead
+	faint := min(1, 2*r) // a line thinner than a pixel is drawn paler
 	r = max(r, 0.5)
 	px, py := p.x*c.scale, p.y*c.scale
 	dx, dy := q.x*c.scale-px, q.y*c.scale-py
@@ -144,7 +144,7 @@ func (c *canvas) stroke(p, q point, radius float64, paint func(x, y int, coverag
 	}
 }
 
-// film gathers translucent dots of one ink, so that thousands of them add up without rounding at each.
+// film collects translucent dots of one ink, so that thousands of dots add up without rounding each.
 type film struct {
 	c       *canvas
 	area    image.Rectangle
@@ -165,7 +165,7 @@ func (f *film) dot(p point, radius, opacity float64) {
 	})
 }
 
-// develop lays the gathered dots on the canvas.
+// develop draws the collected dots on the canvas.
 func (f *film) develop(ink rgb) {
 	for i, t := range f.through {
 		if t < 1 {

@@ -15,16 +15,18 @@ func TestStrokeCoversItsArea(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got float64
-		c.stroke(point{40.3, 40.6}, point{40.3 + tt.dx, 40.6 + tt.dy}, tt.radius, func(_, _ int, coverage float64) { got += coverage })
+		c.stroke(point{40.3, 40.6}, point{40.3 + tt.dx, 40.6 + tt.dy}, tt.radius,
+			func(_, _ int, coverage float64) { got += coverage })
 		want := math.Pi*tt.radius*tt.radius + 2*tt.radius*math.Hypot(tt.dx, tt.dy)
 		if math.Abs(got-want) > 0.06*want+0.3 {
-			t.Errorf("stroke by (%g, %g) of radius %g covers %.2f pixels, want %.2f", tt.dx, tt.dy, tt.radius, got, want)
+			t.Errorf("stroke by (%g, %g) of radius %g covers %.2f pixels, want %.2f",
+				tt.dx, tt.dy, tt.radius, got, want)
 		}
 	}
 }
 
 func TestOKLCHPrimaries(t *testing.T) {
-	// White, black and the sRGB primaries by their known OKLCH coordinates.
+	// This table has white, black and the sRGB primaries with their known OKLCH coordinates.
 	for _, tt := range []struct {
 		l, c, h float64
 		want    rgb
@@ -59,7 +61,8 @@ func TestEmberDarkensEvenly(t *testing.T) {
 	}
 	r := ember(1, 0.15)
 	if r.at(0) != white || r.at(-3) != white || r.at(7) != r.at(1) {
-		t.Errorf("ramp starts at %06x and ends at %06x, beyond it %06x", uint32(r.at(0)), uint32(r.at(1)), uint32(r.at(7)))
+		t.Errorf("ramp starts at %06x and ends at %06x, beyond it %06x",
+			uint32(r.at(0)), uint32(r.at(1)), uint32(r.at(7)))
 	}
 	for i := 32; i < len(r); i += 32 {
 		if before, now := luminance(r[i-32]), luminance(r[i]); now >= before {

@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// Frame is the states of all chains after some step.
+// Frame has the states of all chains after some step.
 type Frame struct {
-	X     []float32 // one row a chain
-	Step  int       // steps done; 0 for the initial states
+	X     []float32 // one row per chain
+	Step  int       // number of steps done; 0 for the initial states
 	Level int       // of the noise schedule; 0 is the largest sigma
 	Sigma float64
 }
 
-// ChainOptions are choices for [Chains]. The zero value consists of defaults.
+// ChainOptions has options of [Chains]. The zero value means all defaults.
 type ChainOptions struct {
-	Timing      // 80 ms a frame and 2 s for the last if zero
-	Trail  int  // frames that a point's trail reaches back; 4 if zero, no trail if negative
-	Zoom   bool // start wide enough to see nearly all points and close in on the square, rather than keep its axes
+	Timing      // 80 ms per frame and 2 s for the last one if zero
+	Trail  int  // number of frames in a point's trail; 4 if zero, no trail if negative
+	Zoom   bool // start wide enough to show almost all points, and close in on the square; false keeps the axes
 }
 
 func (o ChainOptions) withDefaults() ChainOptions {
@@ -32,10 +32,10 @@ func (o ChainOptions) withDefaults() ChainOptions {
 	return o
 }
 
-// Chains writes chains on their way from noise to data as a GIF, one frame for each of frames, with shape and r as for
-// [Still]. All frames hold the same chains in the same order. Points are coloured by where they end, so that one can
-// see which way each chain went; the number outside the square is written above. Steps that are long for the picture
-// leave no trail, since the straight line between their ends is not the chain's way.
+// Chains writes the path of chains from noise to data as a GIF, with one frame for each of frames; shape and r are as
+// in [Still]. All frames have the same chains in the same order. The colour of a point depends on where its chain ends,
+// so that the path of each chain is visible. The number of points outside the square is written above it. Steps that
+// are long for the picture leave no trail, because a straight line would not show the chain's path.
 func Chains(w io.Writer, shape []int, r Range, frames []Frame, o ChainOptions) error {
 	if len(frames) == 0 {
 		return fmt.Errorf("chains: no frames: want at least one")
@@ -47,7 +47,8 @@ func Chains(w io.Writer, shape []int, r Range, frames []Frame, o ChainOptions) e
 	}
 	for i, f := range frames {
 		if len(f.X) != len(frames[0].X) {
-			return fmt.Errorf("chains: frame %d holds %d numbers, frame 0 has %d: want equal", i, len(f.X), len(frames[0].X))
+			return fmt.Errorf("chains: frame %d has %d numbers, frame 0 has %d: want equal",
+				i, len(f.X), len(frames[0].X))
 		}
 	}
 	if kind == images {
@@ -95,10 +96,10 @@ func (f Frame) title(levels int) string {
 	return fmt.Sprintf("%s, level %d of %d", sigmaText(f.Sigma), f.Level+1, levels)
 }
 
-// zoom returns a view for each frame, centred as r: wide enough for 98 % of the coordinates of this and all later
-// frames, smoothed over neighbours, and r itself at the end.
+// zoom returns a view for each frame with the centre of r. It is wide enough for 98 % of the coordinates of this frame
+// and all later ones, and smoothed over neighbouring frames. The last view is r.
 func zoom(r Range, frames []Frame) []Range {
-	const reach = 4 // frames on either side that are averaged
+	const reach = 4 // number of frames on either side for the mean
 	centre, half := (r.Low+r.High)/2, make([]float64, len(frames))
 	last := len(frames) - 1
 	half[last] = (r.High - r.Low) / 2

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// drift is chains that go straight from one place each to another.
+// drift returns chains that move in straight lines.
 func drift(frames int, from, to []float32) []Frame {
 	out := make([]Frame, frames)
 	for i := range out {
@@ -40,7 +40,8 @@ func TestChainsMoveAcrossTheFrames(t *testing.T) {
 			want := colourByEnd(plane, frames[8].X)[k].bytes()
 			for c, v := range colourAt(seen[i], x/2, y/2).bytes() {
 				if math.Abs(float64(v)-float64(want[c])) > 40 {
-					t.Errorf("frame %d, chain %d: colour %06x, want near %x", i, k, uint32(colourAt(seen[i], x/2, y/2)), want)
+					t.Errorf("frame %d, chain %d: colour %06x, want near %x",
+						i, k, uint32(colourAt(seen[i], x/2, y/2)), want)
 					break
 				}
 			}
@@ -121,7 +122,8 @@ func TestImagesStandInAGrid(t *testing.T) {
 		y := top + tt.image/2*(2*zoom+2) + tt.pixel/2*zoom
 		for _, d := range []int{0, zoom - 1} {
 			if got := colourAt(img, x+d, y+d); got != tt.want {
-				t.Errorf("image %d, pixel %d at (%d, %d) is %06x, want %06x", tt.image, tt.pixel, x+d, y+d, uint32(got), uint32(tt.want))
+				t.Errorf("image %d, pixel %d at (%d, %d) is %06x, want %06x",
+					tt.image, tt.pixel, x+d, y+d, uint32(got), uint32(tt.want))
 			}
 		}
 	}
@@ -171,7 +173,7 @@ func TestStillIsDeterministic(t *testing.T) {
 	}
 }
 
-// TestImageRows: so many rows are so many images high, whatever their number.
+// TestImageRows: the height of the picture is the given number of images.
 func TestImageRows(t *testing.T) {
 	draw := func(rows int) image.Point {
 		text := bytesOf(t, func(w io.Writer) error {
@@ -222,11 +224,13 @@ func TestWhatCannotBeDrawn(t *testing.T) {
 			}
 		}
 	}
-	if err := Chains(io.Discard, []int{2}, plane, nil, ChainOptions{}); err == nil || !strings.Contains(err.Error(), "no frames") {
+	if err := Chains(io.Discard, []int{2}, plane, nil, ChainOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "no frames") {
 		t.Errorf("no frames: error %v", err)
 	}
 	uneven := []Frame{{X: make([]float32, 4)}, {X: make([]float32, 6)}}
-	if err := Chains(io.Discard, []int{2}, plane, uneven, ChainOptions{}); err == nil || !strings.Contains(err.Error(), "frame 1 holds 6") {
+	if err := Chains(io.Discard, []int{2}, plane, uneven, ChainOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "frame 1 has 6") {
 		t.Errorf("uneven frames: error %v", err)
 	}
 }

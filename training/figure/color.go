@@ -5,7 +5,8 @@ import "math"
 // rgb is an opaque sRGB colour, 0xRRGGBB.
 type rgb uint32
 
-// The inks of every picture: near-black for arrows and titles, greys that stay behind the data, one warning colour.
+// These are the inks of all pictures: near-black for arrows and titles, greys that stay behind the data, and one
+// warning colour.
 const (
 	white   rgb = 0xffffff
 	black   rgb = 0x1d1d2b
@@ -16,7 +17,7 @@ const (
 	warning rgb = 0xc0263a
 )
 
-// RGBA makes rgb a color.Color.
+// RGBA implements color.Color.
 func (c rgb) RGBA() (r, g, b, a uint32) {
 	v := c.bytes()
 	return uint32(v[0]) * 0x101, uint32(v[1]) * 0x101, uint32(v[2]) * 0x101, 0xffff
@@ -56,8 +57,8 @@ type ramp [1024]rgb
 
 func (r *ramp) at(t float64) rgb { return r[int(min(1, max(0, t))*float64(len(r)-1)+0.5)] }
 
-// ember runs from white over apricot and rose to deep violet, the last at depth 1. Lightness falls evenly, as in
-// magma; a smaller depth stops early and leaves room for ink on top.
+// ember returns a ramp from white over apricot and rose to deep violet, which is at depth 1. Lightness falls evenly, as
+// in magma. A smaller depth stops earlier and leaves room for ink on top.
 func ember(depth, vivid float64) *ramp {
 	var r ramp
 	for i := range r {

@@ -7,22 +7,23 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// Density colours the plane by p(x, y) >= 0, white at 0 and dark at its largest value in the panel. p must be safe for
-// concurrent use.
+// Density colours the plane by p(x, y) >= 0. It is white at 0 and dark at the largest value in the panel. p must be
+// safe for concurrent use.
 func Density(p func(x, y float64) float64) Layer { return &heat{value: p, colours: ember(1, 0.15)} }
 
-// Backdrop colours the plane by p(x, y) >= 0 more quietly than [Density], to stand behind arrows: in the paler half of
-// the colours, and by how far p rises above its smallest value in the panel, so that a flat density is nearly white.
+// Backdrop colours the plane by p(x, y) >= 0 more quietly than [Density], as a background for arrows. It uses the paler
+// half of the colours. The colour shows how far p is above its smallest value in the panel, so that a flat density is
+// almost white.
 func Backdrop(p func(x, y float64) float64) Layer {
 	return &heat{value: p, colours: ember(0.4, 0.125), contrast: true}
 }
 
-// LogDensity colours the plane by logp(x, y), dark at its largest value in the panel and white at floor nats below.
+// LogDensity colours the plane by logp(x, y). It is dark at the largest value in the panel and white floor nats below.
 func LogDensity(logp func(x, y float64) float64, floor float64) Layer {
 	return &heat{value: logp, colours: ember(1, 0.15), floor: floor}
 }
 
-// MixtureDensity returns the density of a 2-D mixture blurred by N(0, sigma² I).
+// MixtureDensity returns the density of a 2-D mixture with noise N(0, sigma² I).
 func MixtureDensity(m sampling.Mixture, sigma float64) func(x, y float64) float64 {
 	return func(x, y float64) float64 { return math.Exp(m.LogDensity([]float64{x, y}, sigma)) }
 }
@@ -31,12 +32,11 @@ func MixtureDensity(m sampling.Mixture, sigma float64) func(x, y float64) float6
 type heat struct {
 	value    func(x, y float64) float64
 	colours  *ramp
-	floor    float64 // the range of a log density below its top; 0 for a linear one
-	contrast bool    // white at the smallest value in the panel, not at 0
+	floor    float64 // the range of a log density below its largest value; 0 for a linear density
+	contrast bool    // white at the smallest value in the panel instead of at 0
 }
 
-// heatCell is the distance in pixels between the places where the function is evaluated; between them it is
-// interpolated.
+// heatCell is the distance, in pixels, of the places where the function is evaluated. Between them it is interpolated.
 const heatCell = 3
 
 func (h *heat) draw(a *axes) error {
@@ -59,7 +59,7 @@ func (h *heat) draw(a *axes) error {
 	return nil
 }
 
-// cell returns the evaluated place left of pixel k's middle, and how far beyond it the middle lies, in [0,1).
+// cell returns the evaluated place left of the centre of pixel k, and the position of the centre behind it, in [0,1).
 func cell(k int) (int, float64) {
 	return k / heatCell, (float64(k%heatCell) + 0.5) / heatCell
 }
@@ -72,7 +72,8 @@ func (h *heat) evaluate(a *axes, columns, rows int) ([]float64, error) {
 		x, y := a.bounds.Low+float64(k%columns)*unit, a.bounds.High-float64(k/columns)*unit
 		v := h.value(x, y)
 		if math.IsNaN(v) || math.IsInf(v, 1) || v < 0 && h.floor == 0 {
-			return nil, fmt.Errorf("density at (%.3g, %.3g) is %g: want a finite number, not negative unless a logarithm", x, y, v)
+			return nil, fmt.Errorf("density at (%.3g, %.3g) is %g: want a finite number, not negative unless a logarithm",
+				x, y, v)
 		}
 		values[k], least, top = v, min(least, v), max(top, v)
 	}
@@ -85,7 +86,7 @@ func (h *heat) evaluate(a *axes, columns, rows int) ([]float64, error) {
 	return values, nil
 }
 
-// share places v between white, 0, and the darkest colour, 1, when top is the largest value and least is white.
+// share maps v to [0,1]: least to 0, which is white, and top to 1, which is the darkest colour.
 func (h *heat) share(v, least, top float64) float64 {
 	switch {
 	case h.floor > 0 && math.IsInf(top, -1), h.floor == 0 && top == 0:

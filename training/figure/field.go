@@ -12,17 +12,17 @@ import (
 // fieldSide is the number of arrows across and down, as in the figures of NCSN (2019).
 const fieldSide = 20
 
-// scoreField is the scores at the middles of fieldSide by fieldSide cells.
+// scoreField has the scores at the centres of fieldSide by fieldSide cells.
 type scoreField struct {
 	sigma  float64
 	bounds Range
 	x, s   []float32 // rows of 2
 }
 
-// ScoreField draws the score of a 2-D model at one sigma as 20 by 20 arrows over bounds. Longer is stronger, but
-// compressed, length ~ |s|^0.6, so that the weak arrows between modes still show their direction. All fields of one
-// sigma in one figure have the first one's scale. The model is asked here, once, for all arrows; an error says that it
-// failed or gave a score that is not finite.
+// ScoreField draws the score of a 2-D model at one sigma as 20 by 20 arrows over bounds. The length of an arrow is
+// proportional to |s|^0.6, so that weak arrows between modes still show their direction. In one figure, all fields with
+// the same sigma have the scale of the first one. ScoreField evaluates the model once, for all arrows. It returns an
+// error if the model fails or a score is not finite.
 func ScoreField(ctx context.Context, m sampling.Model, sigma float64, bounds Range) (Layer, error) {
 	if err := bounds.validate("score field: bounds"); err != nil {
 		return nil, err
@@ -49,8 +49,8 @@ func ScoreField(ctx context.Context, m sampling.Model, sigma float64, bounds Ran
 
 func (f *scoreField) length(k int) float64 { return math.Hypot(float64(f.s[2*k]), float64(f.s[2*k+1])) }
 
-// typical is the score that an arrow of one cell's length stands for: the 90th percentile, so that a few strong
-// corners do not shrink the rest.
+// typical returns the score whose arrow has the length of a cell. It is the 90th percentile, so that a few strong
+// corners do not shrink the other arrows.
 func (f *scoreField) typical() float64 {
 	lengths := make([]float64, len(f.s)/2)
 	for k := range lengths {
@@ -75,7 +75,8 @@ func (f *scoreField) draw(a *axes) error {
 	return nil
 }
 
-// arrow draws an arrow from p to q whose thickness suits a cell of the given size; short ones shrink as a whole.
+// arrow draws an arrow from p to q. Its thickness suits a cell of the given size, and short arrows are smaller as a
+// whole.
 func (c *canvas) arrow(p, q point, cell float64) {
 	dx, dy := q.x-p.x, q.y-p.y
 	l := math.Hypot(dx, dy)
@@ -86,11 +87,14 @@ func (c *canvas) arrow(p, q point, cell float64) {
 		return point{p.x + dx*along - dy*across, p.y + dy*along + dx*across}
 	}
 	barb := l - 1.1*head
-	c.fill(black, at(0, shaft), at(l-head, shaft), at(barb, wing), at(l, 0), at(barb, -wing), at(l-head, -shaft), at(0, -shaft))
+	c.fill(black, at(0, shaft), at(l-head, shaft), at(barb, wing), at(l, 0), at(barb, -wing),
+		at(l-head, -shaft), at(0, -shaft))
 }
 
-// fieldPanel shows the scores of m over a density; over nothing if it is nil.
-func fieldPanel(ctx context.Context, title string, m sampling.Model, sigma float64, r Range, density func(x, y float64) float64) (Panel, error) {
+// fieldPanel returns a panel with the scores of m over a density. There is no density if it is nil.
+func fieldPanel(
+	ctx context.Context, title string, m sampling.Model, sigma float64, r Range, density func(x, y float64) float64,
+) (Panel, error) {
 	field, err := ScoreField(ctx, m, sigma, r)
 	if err != nil {
 		return Panel{}, fmt.Errorf("panel %q: %w", title, err)

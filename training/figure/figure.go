@@ -9,7 +9,7 @@ import (
 	"math"
 )
 
-// Range is an interval: of both axes of a plot of points, or of the pixel values of images.
+// Range is an interval. It is for both axes of a plot of points, or for the pixel values of images.
 type Range struct{ Low, High float64 }
 
 func (r Range) validate(name string) error {
@@ -21,26 +21,26 @@ func (r Range) validate(name string) error {
 
 // Panel is one square plot of a [Figure].
 type Panel struct {
-	Title  string  // above it, at the left
-	Note   string  // above it, at the right, in grey
+	Title  string  // above the plot, on the left
+	Note   string  // above the plot, on the right, in grey
 	Layers []Layer // drawn in order
 }
 
-// Layer is something that a [Panel] shows: see [Density], [Samples] and [ScoreField]. Layers do not change once made
-// and may be shared by panels, figures and goroutines.
+// Layer is something that a [Panel] shows, see [Density], [Samples] and [ScoreField]. Layers are immutable. Panels,
+// figures and goroutines may share them.
 type Layer interface {
 	draw(a *axes) error
 }
 
-// Figure is a table of panels with the same axes, in rows from the top left.
+// Figure is a table of panels with the same axes, row by row from the top left.
 type Figure struct {
 	Title   string // above the panels; none if empty
 	Bounds  Range  // of both axes of every panel
-	Columns int    // panels in a row; all in one row if zero
+	Columns int    // number of panels in a row; 0 puts all in one row
 	Panels  []Panel
 }
 
-// The measures of a figure, in points.
+// These are the measures of a figure, in points.
 const (
 	titleSize   = 13.0
 	headingSize = 15.0
@@ -53,7 +53,7 @@ const (
 	ticksRow    = 22.0
 )
 
-// PNG writes the figure with two pixels a point.
+// PNG writes the figure with two pixels per point.
 func (f Figure) PNG(w io.Writer) error {
 	img, err := f.render(2)
 	if err != nil {
@@ -80,7 +80,7 @@ func (f Figure) validate() error {
 	return f.Bounds.validate("figure: bounds")
 }
 
-// columns returns how many panels stand side by side.
+// columns returns the number of panels in a row.
 func (f Figure) columns() int {
 	if f.Columns == 0 {
 		return len(f.Panels)
@@ -90,7 +90,7 @@ func (f Figure) columns() int {
 
 func (f Figure) rows() int { return (len(f.Panels) + f.columns() - 1) / f.columns() }
 
-// side is the width of a panel in points: less the more stand side by side.
+// side returns the width of a panel in points. It is smaller if there are more panels in a row.
 func (f Figure) side() float64 {
 	return math.Round(min(430, max(150, 900/float64(f.columns())-20)))
 }
@@ -131,7 +131,7 @@ func (f Figure) render(scale float64) (*image.RGBA, error) {
 	return c.img, nil
 }
 
-// drawPanel draws panel i; only the outer panels carry tick labels, since all share their axes.
+// drawPanel draws panel i. Only the outer panels have tick labels, because all panels share their axes.
 func (f Figure) drawPanel(a *axes, i int) error {
 	p := f.Panels[i]
 	if err := a.header(p.Title, p.Note, caption, a.box); err != nil {
@@ -151,8 +151,8 @@ func (f Figure) drawPanel(a *axes, i int) error {
 	return a.frame(i%f.columns() == 0, i+f.columns() >= len(f.Panels))
 }
 
-// arrowScales returns the score that one grid cell stands for, by sigma: fields of one sigma in one figure share the
-// scale of the first, so that their arrows can be compared.
+// arrowScales returns, by sigma, the score whose arrow has the length of a grid cell. In one figure, fields with the
+// same sigma have the scale of the first one, so that their arrows can be compared.
 func (f Figure) arrowScales() map[float64]float64 {
 	scales := map[float64]float64{}
 	for _, p := range f.Panels {

@@ -39,7 +39,7 @@ func pngOf(t *testing.T, write func(io.Writer) error) *image.RGBA {
 	return out
 }
 
-// drawn returns f as its PNG shows it.
+// drawn returns the picture in f's PNG.
 func drawn(t *testing.T, f Figure) *image.RGBA {
 	t.Helper()
 	img, err := f.render(2)
@@ -99,7 +99,8 @@ func TestDensityIsDarkWhereItIsLarge(t *testing.T) {
 		{5, 5, 1}, {5, 4, math.Exp(-0.5)}, {3, 5, math.Exp(-2)}, {-5, -5, 0}, {5, -5, 0},
 	} {
 		x, y := f.place(0, tt.x, tt.y)
-		if got, want := darkness(colourAt(img, x, y)), darkness(ember(1, 0.15).at(tt.share)); math.Abs(got-want) > 0.02 {
+		got, want := darkness(colourAt(img, x, y)), darkness(ember(1, 0.15).at(tt.share))
+		if math.Abs(got-want) > 0.02 {
 			t.Errorf("darkness at (%g, %g) is %.3f, want %.3f", tt.x, tt.y, got, want)
 		}
 	}
@@ -199,7 +200,7 @@ func TestLostPointsAreReported(t *testing.T) {
 	}
 }
 
-// linear is the model whose score is k·x.
+// linear returns the model whose score is k·x.
 func linear(k float32) sampling.Model {
 	return sampling.ModelFunc(func(_ context.Context, dst, x, _ []float32) error {
 		for i, v := range x {
@@ -218,8 +219,8 @@ func fieldLayer(t *testing.T, m sampling.Model, sigma float64) Layer {
 	return l
 }
 
-// lean returns how far the ink of the arrow in the cell around (x, y) lies from the cell's middle away from the
-// origin, in pixels: an arrow is heaviest at its head, unless it is so short as to be all head.
+// lean returns how far the ink of the arrow in the cell around (x, y) is from the centre of the cell, away from the
+// origin, in pixels. An arrow is heaviest at its head, unless it is so short that it has only a head.
 func lean(img *image.RGBA, f Figure, x, y float64) (away, ink float64) {
 	half := (plane.High - plane.Low) / fieldSide / 2
 	x0, y0 := f.place(0, x-half, y+half)
@@ -254,7 +255,8 @@ func TestArrowsPointAlongTheScore(t *testing.T) {
 			}
 		}
 		if near*3 > far {
-			t.Errorf("%s: ink %.1f in the middle and %.1f far out: want longer arrows for stronger scores", name, near, far)
+			t.Errorf("%s: ink %.1f in the middle and %.1f far out: want longer arrows for stronger scores",
+				name, near, far)
 		}
 	}
 }
@@ -262,7 +264,8 @@ func TestArrowsPointAlongTheScore(t *testing.T) {
 func TestFieldsOfOneSigmaShareAScale(t *testing.T) {
 	weak, strong := fieldLayer(t, linear(-0.2), 1), fieldLayer(t, linear(-1), 1)
 	other := fieldLayer(t, linear(-1), 2)
-	f := Figure{Bounds: plane, Panels: []Panel{{Layers: []Layer{strong}}, {Layers: []Layer{weak}}, {Layers: []Layer{other}}}}
+	f := Figure{Bounds: plane,
+		Panels: []Panel{{Layers: []Layer{strong}}, {Layers: []Layer{weak}}, {Layers: []Layer{other}}}}
 	img := drawn(t, f)
 	ink := make([]float64, 3)
 	for k := range ink {
@@ -321,7 +324,8 @@ func TestBadFigures(t *testing.T) {
 		{"no panels", Figure{Bounds: plane}.PNG(io.Discard), "no panels"},
 		{"columns", Figure{Bounds: plane, Columns: -1, Panels: make([]Panel, 1)}.PNG(io.Discard), "-1 columns"},
 		{"bounds", Figure{Bounds: Range{3, 3}, Panels: make([]Panel, 1)}.PNG(io.Discard), "bounds from 3 to 3"},
-		{"infinite bounds", Figure{Bounds: Range{0, math.Inf(1)}, Panels: make([]Panel, 1)}.PNG(io.Discard), "bounds from 0 to +Inf"},
+		{"infinite bounds", Figure{Bounds: Range{0, math.Inf(1)}, Panels: make([]Panel, 1)}.PNG(io.Discard),
+			"bounds from 0 to +Inf"},
 		{"NaN density", one(density(math.NaN())).PNG(io.Discard), "density at (-8, 8) is NaN"},
 		{"negative density", one(density(-1)).PNG(io.Discard), "density at (-8, 8) is -1"},
 		{"empty samples", layer(Samples(nil)), "0 numbers"},

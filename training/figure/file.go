@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 )
 
-// WriteFile has draw write a picture and puts it at path, whose folder is made if need be. The file appears complete or
-// not at all: a reader never sees half of it, and an error, which names path, leaves an older file as it was.
+// WriteFile calls draw to write a picture, and stores it at path. It creates the folder if necessary. The file appears
+// complete or not at all, so a reader never sees a part of it. If there is an error, which names path, an older file is
+// unchanged.
 func WriteFile(path string, draw func(w io.Writer) error) (err error) {
 	defer func() {
 		if err != nil {
@@ -24,7 +25,7 @@ func WriteFile(path string, draw func(w io.Writer) error) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails after the rename, as it should
+	defer os.Remove(f.Name()) // fails after the rename, which is expected
 	if err := errors.Join(draw(f), f.Chmod(0o644), f.Close()); err != nil {
 		return err
 	}

@@ -26,13 +26,13 @@ func TestWriteFileIsAllOrNothing(t *testing.T) {
 		t.Errorf("error %v, want one that wraps the cause and names the path", err)
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != "first" {
-		t.Errorf("file holds %q (%v), want the older content", got, err)
+		t.Errorf("file has %q (%v), want the older content", got, err)
 	}
 	if err := put("second", nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != "second" {
-		t.Errorf("file holds %q (%v), want the new content", got, err)
+		t.Errorf("file has %q (%v), want the new content", got, err)
 	}
 	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
 		t.Errorf("%d files left (%v), want one", len(left), err)
@@ -45,7 +45,8 @@ func TestWriteFileNamesAFolderItCannotMake(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(file, "picture.png")
-	if err := WriteFile(path, func(io.Writer) error { return nil }); err == nil || !strings.Contains(err.Error(), "write "+path) {
+	if err := WriteFile(path, func(io.Writer) error { return nil }); err == nil ||
+		!strings.Contains(err.Error(), "write "+path) {
 		t.Errorf("error %v, want one that names %s", err, path)
 	}
 }

@@ -10,10 +10,10 @@ import (
 // imageGrid draws images of one shape in rows.
 type imageGrid struct {
 	shape  []int // channels, height, width
-	values Range // black, white
+	values Range // values of black and white
 	scale  float64
-	side   float64 // of the whole grid in points, roughly
-	rows   int     // as near to a square as can be if zero
+	side   float64 // of the whole grid in points, approximately
+	rows   int     // 0 makes the grid as square as possible
 }
 
 const (
@@ -33,7 +33,8 @@ func (g imageGrid) render(x []float32, title, note string) (*image.RGBA, error) 
 	zoom := max(1, int(g.side*g.scale)/(columns*g.shape[2]))
 	w, h := columns*(g.shape[2]*zoom+imageGap)-imageGap, rows*(g.shape[1]*zoom+imageGap)-imageGap
 	if w*h > maxPixels {
-		return nil, fmt.Errorf("%d images of shape %s: a grid of %dx%d pixels: want at most %d pixels", n, shapeText(g.shape), w, h, maxPixels)
+		return nil, fmt.Errorf("%d images of shape %s: a grid of %dx%d pixels: want at most %d pixels",
+			n, shapeText(g.shape), w, h, maxPixels)
 	}
 	const top = titleRow + 2
 	c, err := newCanvas(float64(w)/g.scale+2*marginEdge, float64(h)/g.scale+top+marginEdge, g.scale)
@@ -55,8 +56,7 @@ func (g imageGrid) render(x []float32, title, note string) (*image.RGBA, error) 
 	return c.img, c.header(title, note, noteInk, box{marginEdge, top, float64(w) / g.scale, float64(h) / g.scale})
 }
 
-// drawImage draws one image and reports whether all its values are finite; those that are not show in the warning
-// colour.
+// drawImage draws one image and reports whether all its values are finite. Values that are not have the warning colour.
 func (g imageGrid) drawImage(c *canvas, at image.Point, zoom int, x []float32) bool {
 	sound := true
 	height, width := g.shape[1], g.shape[2]
@@ -70,7 +70,7 @@ func (g imageGrid) drawImage(c *canvas, at image.Point, zoom int, x []float32) b
 	return sound
 }
 
-// pixel returns the colour of pixel i of the image x, whose planes stand one after another.
+// pixel returns the colour of pixel i of the image x. The planes of x are one after the other.
 func (g imageGrid) pixel(x []float32, i int) (colour rgb, ok bool) {
 	plane := g.shape[1] * g.shape[2]
 	for channel := range 3 {
@@ -84,8 +84,8 @@ func (g imageGrid) pixel(x []float32, i int) (colour rgb, ok bool) {
 	return colour, true
 }
 
-// ImageRows writes images as rows of equally many: x holds rows·k images of a shape, row-major, which is [1,H,W] or
-// [3,H,W]; their values are clamped to r.
+// ImageRows writes images in rows of equal length. x has rows·k images, row-major, and the shape of an image is [1,H,W]
+// or [3,H,W]. Values are clamped to r.
 func ImageRows(w io.Writer, shape []int, r Range, x []float32, rows int, title string) error {
 	kind, err := drawable(shape, r, x)
 	if err != nil {

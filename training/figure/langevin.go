@@ -7,19 +7,19 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// Langevin is the six-panel figure of plain Langevin dynamics at one sigma: density, data and exact score above;
-// samples by the exact score, samples by the model and the model's score below.
+// Langevin is the six-panel figure of plain Langevin dynamics at one sigma. The upper row has the density, the data and
+// the exact score. The lower row has samples with the exact score, samples with the model, and the model's score.
 type Langevin struct {
 	Bounds       Range
-	Sigma        float64                    // that both models are asked for
+	Sigma        float64                    // at which both models are evaluated
 	Exact, Model sampling.Model             // of 2-D points
 	Density      func(x, y float64) float64 // also behind the arrows
-	Data         []float32                  // rows (x, y), as the next two
-	ByExact      []float32                  // samples that Langevin dynamics drew with the exact score
-	ByModel      []float32                  // and with the model's
+	Data         []float32                  // rows (x, y), like the next two
+	ByExact      []float32                  // samples of Langevin dynamics with the exact score
+	ByModel      []float32                  // samples of Langevin dynamics with the model
 }
 
-// Figure asks both models for their scores and lays the panels out.
+// Figure evaluates both models and arranges the panels.
 func (l Langevin) Figure(ctx context.Context) (Figure, error) {
 	if l.Exact == nil || l.Model == nil || l.Density == nil {
 		return Figure{}, errors.New("Langevin figure: want an exact model, a model and a density")
@@ -34,7 +34,7 @@ func (l Langevin) Figure(ctx context.Context) (Figure, error) {
 	return Figure{Bounds: l.Bounds, Columns: 3, Panels: t.panels}, t.err
 }
 
-// table gathers panels up to the first that fails.
+// table collects panels until one fails.
 type table struct {
 	panels []Panel
 	err    error

@@ -11,22 +11,22 @@ import (
 // LossCurve is the training loss of one noise level.
 type LossCurve struct {
 	Sigma   float64
-	Loss    []float64 // of the iterations in turn; NaN where the batch held no row of this level
-	Minimum float64   // the exact minimum, drawn dashed; not known if 0
+	Loss    []float64 // one value per iteration; NaN if the batch had no row of this level
+	Minimum float64   // the exact minimum, drawn dashed; 0 if it is not known
 }
 
-// LossPlot shows how the loss of each level falls.
+// LossPlot shows the loss of each level over the iterations.
 type LossPlot struct {
 	Title  string
-	Curves []LossCurve // largest sigma first; ten of them, evenly spread, are drawn if there are more
-	Every  int         // iterations from one value of Loss to the next, which is their mean; 1 if zero
-	Window int         // values in the moving average; 100 if zero. Values that are not finite are left out of it
+	Curves []LossCurve // largest sigma first; if there are more than ten, ten of them, evenly spaced, are drawn
+	Every  int         // number of iterations per value of Loss, which is their mean; 1 if zero
+	Window int         // number of values in the moving average; 100 if zero. It ignores values that are not finite
 	LogX   bool        // iterations on a logarithmic axis
 }
 
 const maxCurves = 10
 
-// PNG writes the plot with two pixels a point. The loss axis is logarithmic if all that is drawn lies above 0.
+// PNG writes the plot with two pixels per point. The loss axis is logarithmic if all drawn values are above 0.
 func (p LossPlot) PNG(w io.Writer) error {
 	img, err := p.render()
 	if err != nil {
@@ -38,7 +38,8 @@ func (p LossPlot) PNG(w io.Writer) error {
 func (p LossPlot) render() (*image.RGBA, error) {
 	p.Every, p.Window = cmp.Or(p.Every, 1), cmp.Or(p.Window, 100)
 	if p.Every < 0 || p.Window < 0 {
-		return nil, fmt.Errorf("loss plot: every %d, window %d: want at least 1 each, or 0 for the default", p.Every, p.Window)
+		return nil, fmt.Errorf("loss plot: every %d, window %d: want at least 1 each, or 0 for the default",
+			p.Every, p.Window)
 	}
 	curves, err := p.smooth()
 	if err != nil {
@@ -65,7 +66,7 @@ type lossPath struct {
 	at     []point // iteration, loss
 }
 
-// smooth averages the curves that are to be drawn.
+// smooth averages the curves to be drawn.
 func (p LossPlot) smooth() ([]lossPath, error) {
 	if len(p.Curves) == 0 {
 		return nil, fmt.Errorf("loss plot: no curves: want at least one")
@@ -82,7 +83,8 @@ func (p LossPlot) smooth() ([]lossPath, error) {
 			}
 		}
 		if len(path.at) == 0 {
-			return nil, fmt.Errorf("loss plot: curve of sigma %g: none of %d values is finite: want at least one", path.Sigma, len(path.Loss))
+			return nil, fmt.Errorf("loss plot: curve of sigma %g: none of %d values is finite: want at least one",
+				path.Sigma, len(path.Loss))
 		}
 		paths = append(paths, path)
 	}
@@ -108,8 +110,8 @@ func (p LossPlot) thin(n int) []int {
 	return out
 }
 
-// movingAverage returns at each place the mean of the finite values among the last window: NaN if there are none, or
-// so few of so many that their mean is mostly noise.
+// movingAverage returns, at each place, the mean of the finite values among the last window values. It returns NaN if
+// there are none, or so few that their mean is mostly noise.
 func movingAverage(x []float64, window int) []float64 {
 	enough := 1
 	if len(x) > window {

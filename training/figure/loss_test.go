@@ -32,7 +32,7 @@ func TestMovingAverageOfFiniteValues(t *testing.T) {
 	}
 }
 
-// falling is a loss that falls from 1 to end.
+// falling returns a loss that falls from 1 to end.
 func falling(end float64, n int) []float64 {
 	x := make([]float64, n)
 	for i := range x {
@@ -62,7 +62,8 @@ func TestLossCurvesEndAtTheirMinima(t *testing.T) {
 		for k, c := range curves {
 			q := a.at(1900, p.Curves[k].Minimum)
 			if got := colourAt(img, floor(2*q.x), floor(2*q.y)); got != c.colour {
-				t.Errorf("log %v: the curve of sigma %g is not at its minimum near the end: %06x", p.LogX, c.Sigma, uint32(got))
+				t.Errorf("log %v: the curve of sigma %g is not at its minimum near the end: %06x",
+					p.LogX, c.Sigma, uint32(got))
 			}
 			dashes := dashesAt(img, a, p.Curves[k].Minimum)
 			if dashes < 3 {
@@ -75,7 +76,7 @@ func TestLossCurvesEndAtTheirMinima(t *testing.T) {
 	}
 }
 
-// dashesAt counts how often ink starts on the row of a loss.
+// dashesAt counts the dashes on the row of a loss.
 func dashesAt(img *image.RGBA, a *lossAxes, loss float64) int {
 	n, inked := 0, false
 	y := floor(2 * a.at(1, loss).y)

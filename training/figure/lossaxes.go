@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// lossAxes is where a loss plot puts iterations and losses.
+// lossAxes is the coordinate system of a loss plot.
 type lossAxes struct {
 	*canvas
 	box  box
@@ -72,7 +72,7 @@ func (p LossPlot) axes(c *canvas, curves []lossPath) (*lossAxes, error) {
 	return a, nil
 }
 
-// pad leaves some room above and below, also around a single value.
+// pad adds some room above and below, also around a single value.
 func (s *scale) pad() {
 	if s.log {
 		s.Low, s.High = s.Low/1.12, s.High*1.12
@@ -86,7 +86,7 @@ func (a *lossAxes) at(iteration, loss float64) point {
 	return point{a.box.x + a.box.w*a.x.at(iteration), a.box.y + a.box.h*(1-a.y.at(loss))}
 }
 
-// draw draws everything but the curves.
+// draw draws everything except the curves.
 func (a *lossAxes) draw(p LossPlot) error {
 	b := a.box
 	for _, v := range a.y.ticks() {
@@ -149,7 +149,8 @@ func (a *lossAxes) dash(p point, width float64, ink rgb) {
 	}
 }
 
-// spaceOut moves places so that any two are about gap apart or more, in the same order, as little as it can.
+// spaceOut moves places so that neighbours are about gap apart or more. It keeps the order and moves as little as
+// possible.
 func spaceOut(places []float64, gap, low, high float64) []float64 {
 	order := make([]int, len(places))
 	for i := range order {
@@ -157,7 +158,7 @@ func spaceOut(places []float64, gap, low, high float64) []float64 {
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(places[i], places[j]) })
 	out := slices.Clone(places)
-	for range 200 { // push neighbours apart by half their overlap until none overlap
+	for range 200 { // push neighbours apart by half of their overlap until there is none
 		moved := false
 		for k := 1; k < len(order); k++ {
 			i, j := order[k-1], order[k]

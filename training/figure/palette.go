@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// palette is at most 255 opaque colours that stand for all colours of an animation, and its transparent entry 0,
-// "as before". Every pixel goes to its nearest entry, so that equal colours stay equal from frame to frame.
+// palette has at most 255 opaque colours for all colours of an animation. In a GIF, a transparent entry 0 is added,
+// which means "unchanged". Every pixel gets its nearest entry, so that equal colours stay equal from frame to frame.
 type palette []rgb // without the transparent entry
 
 const maxColours = 255
@@ -31,13 +31,14 @@ func (c census) add(img *image.RGBA) {
 	c[last] += run
 }
 
-// shade is a colour and its weight, the square root of its pixel count: large areas must not take every entry.
+// shade is a colour and its weight. The weight is the square root of its number of pixels, so that large areas do not
+// take every entry.
 type shade struct {
 	colour rgb
 	weight float64
 }
 
-// bucket is a set of shades that one palette entry stands for.
+// bucket is a set of shades that share one entry of the palette.
 type bucket struct {
 	shades []shade
 	axis   int     // the channel, 0 to 2, with the largest spread
@@ -72,7 +73,7 @@ func (b bucket) split() (bucket, bucket) {
 	return newBucket(b.shades[:k]), newBucket(b.shades[k:])
 }
 
-// colour is the bucket's commonest shade where that outweighs the rest, else the mean.
+// colour returns the most frequent shade of the bucket if it outweighs the others, else the mean.
 func (b bucket) colour() rgb {
 	var n float64
 	var sum [3]float64
@@ -93,8 +94,8 @@ func (b bucket) colour() rgb {
 	return part(0)<<16 | part(1)<<8 | part(2)
 }
 
-// palette quantises by median cut with variance as the measure (after Wu 1991): the bucket of the largest spread is
-// split until there are enough.
+// palette quantizes by median cut with the variance as the measure (after Wu 1991). It splits the bucket with the
+// largest spread until there are enough.
 func (c census) palette() palette {
 	shades := make([]shade, 0, len(c))
 	for v, n := range c {
@@ -123,7 +124,7 @@ func (c census) palette() palette {
 	return p
 }
 
-// model returns the palette as a GIF holds it, the transparent entry first.
+// model returns the palette of a GIF, with the transparent entry first.
 func (p palette) model() color.Palette {
 	m := color.Palette{color.RGBA{}}
 	for _, v := range p {
@@ -132,7 +133,7 @@ func (p palette) model() color.Palette {
 	return m
 }
 
-// nearest returns the entry of the model closest to v, weighing channels by how bright they look.
+// nearest returns the entry of the model that is closest to v. Channels are weighted by their brightness.
 func (p palette) nearest(v rgb) uint8 {
 	best, distance := 0, math.MaxInt
 	want := v.bytes()

@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// Samples draws points, rows (x, y), as translucent dots: the more points, the smaller and fainter each. Points that
-// are not finite cannot be drawn; their number is written in the panel's corner. Points outside the bounds are not drawn.
-// x is kept, not copied. An error says that x is empty or odd in length.
+// Samples draws points, rows (x, y), as translucent dots. With more points, the dots are smaller and fainter. Points
+// that are not finite cannot be drawn, and their number is written in the corner of the panel. Points outside the
+// bounds are not drawn. x is not copied. Samples returns an error if x is empty or has an odd length.
 func Samples(x []float32) (Layer, error) {
 	if len(x) == 0 || len(x)%2 != 0 {
 		return nil, fmt.Errorf("samples: %d numbers: want 2 for each point, at least one point", len(x))
@@ -39,7 +39,7 @@ func dotStyle(n int) (radius, opacity float64) {
 	return min(2.4, max(0.8, 2.1*math.Pow(crowd, -0.22))), min(0.75, max(0.1, 0.65*math.Pow(crowd, -0.38)))
 }
 
-// reportLost writes in the corner how many of n points were not finite, if any.
+// reportLost writes in the corner how many of n points were not finite, if there are any.
 func (a *axes) reportLost(lost, n int) error {
 	if lost == 0 {
 		return nil
@@ -48,7 +48,7 @@ func (a *axes) reportLost(lost, n int) error {
 	return a.write(fmt.Sprintf("%d of %d not finite", lost, n), p, tickSize, warning, right)
 }
 
-// outside returns how many of the finite points of x, rows (x, y), lie outside the square r.
+// outside returns the number of finite points of x, rows (x, y), outside of the square r.
 func outside(r Range, x []float32) int {
 	n := 0
 	for i := 0; i+1 < len(x); i += 2 {
@@ -60,7 +60,7 @@ func outside(r Range, x []float32) int {
 	return n
 }
 
-// samplesPanel shows points and how many they are.
+// samplesPanel returns a panel with points and their number.
 func samplesPanel(title string, r Range, x []float32) (Panel, error) {
 	samples, err := Samples(x)
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Still writes samples as a PNG and picks the kind of picture by the shape of one sample: points, shape [2], as a
-// scatter over the square r; images, shape [1,H,W] (grey) or [3,H,W] (colour), as a grid with their values clamped to
-// r. x holds whole samples, row-major, at least one. An error names the shape that cannot be drawn and those that can.
+// Still writes samples as a PNG. The shape of one sample decides the kind of picture. Points, shape [2], are a scatter
+// plot over the square r. Images, shape [1,H,W] (grey) or [3,H,W] (colour), are a grid with their values clamped to r.
+// x has whole samples, row-major, at least one. For another shape the error names it and the shapes that can be drawn.
 func Still(w io.Writer, shape []int, r Range, x []float32, title string) error {
 	kind, err := drawable(shape, r, x)
 	if err != nil {
@@ -28,7 +28,7 @@ func Still(w io.Writer, shape []int, r Range, x []float32, title string) error {
 	return Figure{Bounds: r, Panels: []Panel{p}}.PNG(w)
 }
 
-// shapeKind is what a sample can be drawn as.
+// shapeKind says how a sample can be drawn.
 type shapeKind int
 
 const (
@@ -44,10 +44,12 @@ func drawable(shape []int, r Range, x []float32) (shapeKind, error) {
 	case len(shape) == 3 && (shape[0] == 1 || shape[0] == 3) && shape[1] > 0 && shape[2] > 0:
 		kind, dim = images, shape[0]*shape[1]*shape[2]
 	default:
-		return 0, fmt.Errorf("samples of shape %s cannot be drawn: want [2] (points), [1,H,W] or [3,H,W] (images)", shapeText(shape))
+		return 0, fmt.Errorf("samples of shape %s cannot be drawn: want [2] (points), [1,H,W] or [3,H,W] (images)",
+			shapeText(shape))
 	}
 	if len(x) == 0 || len(x)%dim != 0 {
-		return 0, fmt.Errorf("samples of shape %s: %d numbers: want %d for each sample, at least one sample", shapeText(shape), len(x), dim)
+		return 0, fmt.Errorf("samples of shape %s: %d numbers: want %d for each sample, at least one sample",
+			shapeText(shape), len(x), dim)
 	}
 	return kind, r.validate("range")
 }

@@ -2,13 +2,13 @@ package figure
 
 import "math"
 
-// swarm draws the points of the last of some frames, and the way they came through the others.
+// swarm draws the points of the last of some frames, and their path through the other frames.
 type swarm struct {
 	frames  []Frame
 	colours []rgb // of each chain
 }
 
-// trailChains is the number of chains that have trails; more would cover one another.
+// trailChains is the number of chains with trails. More would cover each other.
 const trailChains = 600
 
 func (s *swarm) draw(a *axes) error {
@@ -34,8 +34,8 @@ func (s *swarm) draw(a *axes) error {
 	return a.reportLost(lost, len(s.colours))
 }
 
-// drawTrail draws the way of chain k from the frame before to frame i: fainter the longer, and not at all beyond a
-// ninth of the panel.
+// drawTrail draws the path of chain k from the previous frame to frame i. Longer steps are fainter. Steps longer than a
+// ninth of the panel are not drawn.
 func (s *swarm) drawTrail(a *axes, k, i int, opacity float64) {
 	x, y := s.position(i, k)
 	u, v := s.position(i-1, k)
@@ -50,8 +50,8 @@ func (s *swarm) position(frame, chain int) (x, y float64) {
 	return float64(row[0]), float64(row[1])
 }
 
-// colourByEnd gives points one of a few hues by the direction of where they end from the middle of the square; few, so
-// that a GIF's palette holds them with all their blends.
+// colourByEnd gives each point one of a few hues by the direction of its end from the centre of the square. There are
+// few hues, so that the palette of a GIF has room for their blends.
 func colourByEnd(r Range, x []float32) []rgb {
 	const hues = 24
 	colours, centre := make([]rgb, len(x)/2), (r.Low+r.High)/2
@@ -67,7 +67,7 @@ func colourByEnd(r Range, x []float32) []rgb {
 	return colours
 }
 
-// square draws the outline of the square that a wider view will close in on.
+// square draws the outline of the square on which a wider view will close in.
 type square struct{ bounds Range }
 
 func (s *square) draw(a *axes) error {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// typeface writes Liberation Sans at any size. It is not safe for concurrent use: each canvas has its own.
+// typeface writes Liberation Sans in any size. It is not safe for concurrent use. Each canvas has its own.
 type typeface struct {
 	sans  *opentype.Font
 	scale float64
@@ -41,7 +41,7 @@ func (t typeface) face(size float64) (font.Face, error) {
 	return f, nil
 }
 
-// anchor is the part of a text's width that lies left of its position.
+// anchor is the part of a text's width on the left of its position.
 type anchor float64
 
 const (
@@ -50,7 +50,7 @@ const (
 	right  anchor = 1
 )
 
-// write sets text with its baseline at p.
+// write draws text with its baseline at p.
 func (c *canvas) write(text string, p point, size float64, ink rgb, a anchor) error {
 	face, err := c.text.face(size)
 	if err != nil {
@@ -67,7 +67,7 @@ func (c *canvas) write(text string, p point, size float64, ink rgb, a anchor) er
 	return nil
 }
 
-// header writes a title above b at its left and a note at its right. A title too long for the room left is cut.
+// header writes a title above b on the left and a note on the right. It cuts a title that is too long.
 func (c *canvas) header(title, note string, noteInk rgb, b box) error {
 	const lift, space = 8, 12
 	noteWidth, err := c.width(note, titleSize-1)
@@ -92,7 +92,7 @@ func (c *canvas) width(text string, size float64) (float64, error) {
 	return float64(font.MeasureString(face, text)) / 64 / c.scale, nil
 }
 
-// cut shortens text to the given width and marks that with an ellipsis.
+// cut shortens text to the given width and adds an ellipsis.
 func (c *canvas) cut(text string, size, width float64) (string, error) {
 	kept := []rune(text)
 	for {
@@ -105,10 +105,11 @@ func (c *canvas) cut(text string, size, width float64) (string, error) {
 	}
 }
 
-// sigmaText writes a sigma with three significant digits and constant width over a schedule of ordinary values.
+// sigmaText formats a sigma with three significant digits. The width is constant over the values of an ordinary
+// schedule.
 func sigmaText(sigma float64) string { return fmt.Sprintf("σ = %#.3g", sigma) }
 
-// tickText writes v in full, with a true minus sign.
+// tickText formats v in full, with a true minus sign.
 func tickText(v float64) string {
 	return strings.Replace(strconv.FormatFloat(v, 'g', 6, 64), "-", "−", 1)
 }
