@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Builder records the operations of one network. Its methods return the node of their result, whose shape they infer.
-// A call that makes no sense, such as the sum of shapes that do not broadcast, ends the recording, and [Build] returns
-// the reason: a network's definition need not check anything.
+// Builder records the operations of one network. Its methods infer the shape of their result and return its node. An
+// invalid call, such as the sum of shapes that do not broadcast, ends the recording, and [Build] returns the reason. So
+// the definition of a network does not need to check anything.
 type Builder struct {
 	nodes []*Node
 	names map[string]bool
@@ -24,7 +24,7 @@ func Build(shape []int, define func(b *Builder, x, sigma *Node) *Node) (*Graph, 
 		sigma := b.add(&Node{Op: OpInput, Name: "sigma", Shape: []int{Batch}})
 		score := define(b, x, sigma)
 		if !slices.Equal(score.Shape, x.Shape) {
-			b.fail("score has shape %v: want that of x, %v", score.Shape, x.Shape)
+			b.fail("score has shape %v: want x's shape, %v", score.Shape, x.Shape)
 		}
 		b.output("score", score)
 		return b.graph(&Graph{X: x, Sigma: sigma, Score: score, Outputs: []*Node{score}})
@@ -32,8 +32,8 @@ func Build(shape []int, define func(b *Builder, x, sigma *Node) *Node) (*Graph, 
 }
 
 // BuildClassifier records a network of x alone, [Batch, shape...]. define returns its features, [Batch, n], and the
-// logits of its classes, [Batch, k]. The graph has no sigma and no score but three outputs: features, logits and
-// probabilities, the softmax of the logits.
+// logits of its classes, [Batch, k]. The graph has no sigma and no score. It has three outputs: features, logits and
+// probabilities, which are the softmax of the logits.
 func BuildClassifier(shape []int, define func(b *Builder, x *Node) (features, logits *Node)) (*Graph, error) {
 	return record(shape, func(b *Builder, x *Node) *Graph {
 		features, logits := define(b, x)
@@ -48,7 +48,7 @@ func BuildClassifier(shape []int, define func(b *Builder, x *Node) (features, lo
 	})
 }
 
-// record makes the graph that define describes and returns the mistake that ended it, if any.
+// record returns the graph that define describes, or the mistake that ended the recording.
 func record(shape []int, define func(b *Builder, x *Node) *Graph) (g *Graph, err error) {
 	defer func() {
 		switch r := recover().(type) {
@@ -79,7 +79,7 @@ func (b *Builder) output(name string, n *Node) {
 	n.Name = name
 }
 
-// graph completes g with what its outputs need.
+// graph adds to g what its outputs need.
 func (b *Builder) graph(g *Graph) *Graph {
 	for _, n := range used(b.nodes, g.Outputs) {
 		switch n.Op {
@@ -97,7 +97,7 @@ func (b *Builder) fail(format string, args ...any) {
 	panic(mistake{fmt.Errorf("nn: "+format, args...)})
 }
 
-// add records n, whose name no other node may have.
+// add records n. No other node may have its name.
 func (b *Builder) add(n *Node) *Node {
 	if b.names[n.Name] {
 		b.fail("two nodes named %q: want a name for each", n.Name)
@@ -107,7 +107,7 @@ func (b *Builder) add(n *Node) *Node {
 	return n
 }
 
-// Parameter is a trained tensor of a fixed shape.
+// Parameter returns a trained tensor of a fixed shape.
 func (b *Builder) Parameter(name string, init Init, shape ...int) *Node {
 	if len(shape) == 0 || slices.Min(shape) < 1 {
 		b.fail("parameter %s has shape %v: want at least one axis, all of them positive", name, shape)
@@ -115,12 +115,12 @@ func (b *Builder) Parameter(name string, init Init, shape ...int) *Node {
 	return b.add(&Node{Op: OpParameter, Name: name, Shape: shape, Init: init})
 }
 
-// Constant is a scalar that is not trained.
+// Constant returns a scalar that is not trained.
 func (b *Builder) Constant(name string, value float64) *Node {
 	return b.constant(name, []int{}, value)
 }
 
-// Row is values as a tensor [1, len(values)] that is not trained.
+// Row returns values as a tensor [1, len(values)] that is not trained.
 func (b *Builder) Row(name string, values ...float64) *Node {
 	if len(values) == 0 {
 		b.fail("row %s has no values: want at least one", name)
@@ -137,49 +137,49 @@ func (b *Builder) constant(name string, shape []int, values ...float64) *Node {
 	return b.add(&Node{Op: OpConstant, Name: name, Shape: shape, Values: values})
 }
 
-// Add is x + y, elementwise.
+// Add returns x + y, elementwise.
 func (b *Builder) Add(name string, x, y *Node) *Node { return b.elementwise(OpAdd, name, x, y) }
 
-// Sub is x - y, elementwise.
+// Sub returns x - y, elementwise.
 func (b *Builder) Sub(name string, x, y *Node) *Node { return b.elementwise(OpSub, name, x, y) }
 
-// Mul is x·y, elementwise.
+// Mul returns x·y, elementwise.
 func (b *Builder) Mul(name string, x, y *Node) *Node { return b.elementwise(OpMul, name, x, y) }
 
-// Div is x / y, elementwise.
+// Div returns x / y, elementwise.
 func (b *Builder) Div(name string, x, y *Node) *Node { return b.elementwise(OpDiv, name, x, y) }
 
-// Sigmoid is 1/(1 + e^-x), elementwise.
+// Sigmoid returns 1/(1 + e^-x), elementwise.
 func (b *Builder) Sigmoid(name string, x *Node) *Node { return b.elementwise(OpSigmoid, name, x) }
 
-// Softplus is ln(1 + e^x), elementwise.
+// Softplus returns ln(1 + e^x), elementwise.
 func (b *Builder) Softplus(name string, x *Node) *Node { return b.elementwise(OpSoftplus, name, x) }
 
-// Tanh is the hyperbolic tangent, elementwise.
+// Tanh returns the hyperbolic tangent, elementwise.
 func (b *Builder) Tanh(name string, x *Node) *Node { return b.elementwise(OpTanh, name, x) }
 
-// ReLU is max(x, 0), elementwise.
+// ReLU returns max(x, 0), elementwise.
 func (b *Builder) ReLU(name string, x *Node) *Node { return b.elementwise(OpReLU, name, x) }
 
-// ELU is x where that is positive and e^x - 1 elsewhere, elementwise.
+// ELU returns x if x is positive and e^x - 1 otherwise, elementwise.
 func (b *Builder) ELU(name string, x *Node) *Node { return b.elementwise(OpELU, name, x) }
 
-// Exp is e^x, elementwise.
+// Exp returns e^x, elementwise.
 func (b *Builder) Exp(name string, x *Node) *Node { return b.elementwise(OpExp, name, x) }
 
-// Log is the natural logarithm, elementwise.
+// Log returns the natural logarithm, elementwise.
 func (b *Builder) Log(name string, x *Node) *Node { return b.elementwise(OpLog, name, x) }
 
-// Sqrt is the square root, elementwise.
+// Sqrt returns the square root, elementwise.
 func (b *Builder) Sqrt(name string, x *Node) *Node { return b.elementwise(OpSqrt, name, x) }
 
-// Sin is the sine, elementwise.
+// Sin returns the sine, elementwise.
 func (b *Builder) Sin(name string, x *Node) *Node { return b.elementwise(OpSin, name, x) }
 
-// Cos is the cosine, elementwise.
+// Cos returns the cosine, elementwise.
 func (b *Builder) Cos(name string, x *Node) *Node { return b.elementwise(OpCos, name, x) }
 
-// SiLU is x·sigmoid(x), elementwise, recorded as these two operations.
+// SiLU returns x·sigmoid(x), elementwise, recorded as these two operations.
 func (b *Builder) SiLU(name string, x *Node) *Node {
 	return b.Mul(name, x, b.Sigmoid(name+"/gate", x))
 }
@@ -196,7 +196,8 @@ func (b *Builder) elementwise(op Op, name string, inputs ...*Node) *Node {
 	return b.add(&Node{Op: op, Name: name, Shape: shape, Inputs: inputs})
 }
 
-// broadcast joins two shapes of which one is a scalar's, or which have the same rank and axes that are equal or 1.
+// broadcast returns the joint shape of a and b. One of them must be a scalar's shape, or both must have the same rank
+// and axes that are equal or 1.
 func broadcast(a, b []int) (joint []int, ok bool) {
 	if len(a) == 0 {
 		return b, true
@@ -219,7 +220,7 @@ func broadcast(a, b []int) (joint []int, ok bool) {
 	return joint, true
 }
 
-// Unsqueeze inserts axes of size 1, at the given ascending places of the result's shape.
+// Unsqueeze inserts axes of size 1. axes are the places in the result's shape, ascending.
 func (b *Builder) Unsqueeze(name string, x *Node, axes ...int) *Node {
 	shape := slices.Clone(x.Shape)
 	for i, axis := range axes {
@@ -231,15 +232,16 @@ func (b *Builder) Unsqueeze(name string, x *Node, axes ...int) *Node {
 	return b.add(&Node{Op: OpUnsqueeze, Name: name, Shape: shape, Inputs: []*Node{x}, Axes: axes})
 }
 
-// Reshape gives the elements of every row of the batch another shape: the result is [Batch, shape...].
+// Reshape gives the elements of each row of the batch another shape. The result is [Batch, shape...].
 func (b *Builder) Reshape(name string, x *Node, shape ...int) *Node {
-	if len(x.Shape) == 0 || x.Shape[0] != Batch || len(shape) == 0 || slices.Min(shape) < 1 || product(shape) != product(x.Shape[1:]) {
+	if len(x.Shape) == 0 || x.Shape[0] != Batch || len(shape) == 0 || slices.Min(shape) < 1 ||
+		product(shape) != product(x.Shape[1:]) {
 		b.fail("%s: reshape of %v to rows of %v: want as many elements in every row of the batch", name, x.Shape, shape)
 	}
 	return b.add(&Node{Op: OpReshape, Name: name, Shape: append([]int{Batch}, shape...), Inputs: []*Node{x}})
 }
 
-// ReduceMean is the mean over the given axes, in ascending order and not the batch, which remain with size 1.
+// ReduceMean returns the mean over the given axes, which keep size 1. The axes are ascending, without the batch.
 func (b *Builder) ReduceMean(name string, x *Node, axes ...int) *Node {
 	shape := slices.Clone(x.Shape)
 	for i, axis := range axes {
@@ -251,7 +253,7 @@ func (b *Builder) ReduceMean(name string, x *Node, axes ...int) *Node {
 	return b.add(&Node{Op: OpReduceMean, Name: name, Shape: shape, Inputs: []*Node{x}, Axes: axes})
 }
 
-// Softmax is e^x over the sum of e^x along the last axis, for rows x [Batch, n].
+// Softmax returns e^x divided by the sum of e^x along the last axis, for rows x [Batch, n].
 func (b *Builder) Softmax(name string, x *Node) *Node {
 	if len(x.Shape) != 2 {
 		b.fail("%s: softmax of shape %v: want rows, two axes", name, x.Shape)
@@ -267,7 +269,7 @@ func product(shape []int) int {
 	return size
 }
 
-// Concat joins tensors along one axis other than the batch; their other axes are equal.
+// Concat joins tensors along one axis, which must not be the batch. Their other axes must be equal.
 func (b *Builder) Concat(name string, axis int, inputs ...*Node) *Node {
 	first := inputs[0].Shape
 	if axis < 1 || axis >= len(first) {
@@ -276,7 +278,8 @@ func (b *Builder) Concat(name string, axis int, inputs ...*Node) *Node {
 	shape := slices.Clone(first)
 	shape[axis] = 0
 	for _, in := range inputs {
-		if len(in.Shape) != len(first) || !slices.Equal(in.Shape[:axis], first[:axis]) || !slices.Equal(in.Shape[axis+1:], first[axis+1:]) {
+		if len(in.Shape) != len(first) || !slices.Equal(in.Shape[:axis], first[:axis]) ||
+			!slices.Equal(in.Shape[axis+1:], first[axis+1:]) {
 			b.fail("%s: shapes %v and %v differ off axis %d", name, first, in.Shape, axis)
 		}
 		shape[axis] += in.Shape[axis]
@@ -284,8 +287,8 @@ func (b *Builder) Concat(name string, axis int, inputs ...*Node) *Node {
 	return b.add(&Node{Op: OpConcat, Name: name, Shape: shape, Inputs: inputs, Axes: []int{axis}})
 }
 
-// Dense is x·W + b for rows x [Batch, in], with parameters name.weight [in, width] and name.bias [width], both drawn
-// from ±1/√in.
+// Dense returns x·W + b for rows x [Batch, in]. The parameters are name.weight [in, width] and name.bias [width], both
+// initialized in ±1/√in.
 func (b *Builder) Dense(name string, x *Node, width int) *Node {
 	if len(x.Shape) != 2 {
 		b.fail("%s: Dense of shape %v: want rows, two axes", name, x.Shape)
@@ -297,22 +300,24 @@ func (b *Builder) Dense(name string, x *Node, width int) *Node {
 	return b.add(&Node{Op: OpDense, Name: name, Shape: []int{x.Shape[0], width}, Inputs: []*Node{x, weight, bias}})
 }
 
-// Nearest is, for each sigma [Batch], the index of the nearest of values, the first of two that are equally near. The
-// result serves [Builder.Embedding] only.
+// Nearest returns, for each sigma [Batch], the index of the nearest of values, or the first one of two equally near
+// ones. The result is only for [Builder.Embedding].
 func (b *Builder) Nearest(name string, sigma *Node, values []float64) *Node {
 	if len(sigma.Shape) != 1 || len(values) == 0 {
-		b.fail("%s: nearest of %d values to shape %v: want one axis and at least one value", name, len(values), sigma.Shape)
+		b.fail("%s: nearest of %d values to shape %v: want one axis and at least one value",
+			name, len(values), sigma.Shape)
 	}
-	return b.add(&Node{Op: OpNearest, Name: name, Shape: sigma.Shape, Inputs: []*Node{sigma}, Values: slices.Clone(values)})
+	return b.add(&Node{Op: OpNearest, Name: name, Shape: sigma.Shape, Inputs: []*Node{sigma},
+		Values: slices.Clone(values)})
 }
 
-// Embedding is row index of the parameter name.weight [len(index.Values), width], which is drawn from N(0, 1). index
-// comes from [Builder.Nearest].
+// Embedding returns row index of the parameter name.weight [len(index.Values), width], which is initialized from N(0,
+// 1). index must come from [Builder.Nearest].
 func (b *Builder) Embedding(name string, index *Node, width int) *Node {
 	return b.lookUp(name, name+".weight", index, Init{Std: 1}, width)
 }
 
-// lookUp is row index of the parameter table, [len(index.Values), width].
+// lookUp returns row index of the parameter table, [len(index.Values), width].
 func (b *Builder) lookUp(name, table string, index *Node, init Init, width int) *Node {
 	if index.Op != OpNearest {
 		b.fail("%s: embedding of %s: want the result of Nearest", name, index.Op)

@@ -2,13 +2,13 @@ package nn
 
 import "fmt"
 
-// Classifier is a small convolutional network that tells Classes kinds of image apart, for measures of quality that need
-// features: blocks of 2×2 places to channels, which quarters the work, two stages of two 3×3 convolutions with ReLU, the
-// second at half the resolution of the first, and a dense layer of Features units whose outputs are the features. Images
-// have values in [0, 1].
+// Classifier is a small convolutional network that classifies images. It is for measures of quality that need features.
+// It first moves blocks of 2×2 pixels to channels, which reduces the work to a quarter. Then it has two stages of two
+// 3×3 convolutions with ReLU; the second has half of the resolution of the first. The outputs of the last dense layer,
+// which has Features units, are the features. Images have values in [0, 1].
 type Classifier struct {
-	Shape    []int // of one image: channels, height and width, of which the last two are multiples of 4
-	Channels int   // of the first stage; the second has twice as many
+	Shape    []int // of one image: channels, height and width; height and width are multiples of 4
+	Channels int   // of the first stage; the second has twice this number
 	Features int
 	Classes  int
 }
@@ -16,7 +16,8 @@ type Classifier struct {
 // Build records the network.
 func (c Classifier) Build() (*Graph, error) {
 	if len(c.Shape) != 3 || c.Shape[1]%4 != 0 || c.Shape[2]%4 != 0 {
-		return nil, fmt.Errorf("nn: classifier of images of shape %v: want channels, height and width, the last two multiples of 4", c.Shape)
+		return nil, fmt.Errorf(
+			"nn: classifier of images of shape %v: want channels, height and width, the last two multiples of 4", c.Shape)
 	}
 	if c.Channels < 1 || c.Features < 1 || c.Classes < 2 {
 		return nil, fmt.Errorf("nn: classifier of %d channels, %d features and %d classes: want at least 1, 1 and 2",

@@ -10,32 +10,32 @@ import (
 type Config struct {
 	Name string `yaml:"name"` // NameToy, NameUNet and so on
 
-	// Of the networks for points: toy, unconditional and embedding.
+	// These keys are for the networks for points: toy, unconditional and embedding.
 	Hidden     int        `yaml:"hidden,omitempty"`     // width of the hidden layers
-	Activation Activation `yaml:"activation,omitempty"` // silu, softplus or tanh; of toy: after the first layer
-	Scale      float64    `yaml:"scale,omitempty"`      // of toy: length scale of the data, see ToyMLP
+	Activation Activation `yaml:"activation,omitempty"` // silu, softplus or tanh; for toy only after the first layer
+	Scale      float64    `yaml:"scale,omitempty"`      // for toy: length scale of the data, see ToyMLP
 
-	// Of unet, see UNet.
+	// These keys are for unet, see UNet.
 	Outer  int     `yaml:"outer,omitempty"`  // channels at half the resolution
-	Inner  int     `yaml:"inner,omitempty"`  // channels at a quarter of it
-	Blocks int     `yaml:"blocks,omitempty"` // at each stage
+	Inner  int     `yaml:"inner,omitempty"`  // channels at a quarter of the resolution
+	Blocks int     `yaml:"blocks,omitempty"` // number of blocks in each stage
 	Mean   float64 `yaml:"mean,omitempty"`   // of the pixels of all data
 	Std    float64 `yaml:"std,omitempty"`    // standard deviation of the pixels of all data
 
-	// Of the papers' networks for images: resscore and all that begin with ncsn.
+	// These keys are for the papers' networks for images: resscore and all that begin with ncsn.
 	Channels int  `yaml:"ngf,omitempty"`     // channels of the first stage
-	Centred  bool `yaml:"centred,omitempty"` // of those that begin with ncsn: the data are on [-1, 1], not on [0, 1]
+	Centred  bool `yaml:"centred,omitempty"` // for networks that begin with ncsn: the data are on [-1, 1] instead of [0, 1]
 }
 
-// kind is what a network has for a Config.
+// kind is one kind of network.
 type kind interface {
 	settings.Keyed
 	check(c Config, bad *settings.Mistakes)
-	// build is [Config.Build].
+	// build implements [Config.Build].
 	build(c Config, shape []int, sigmas []float64) (*Graph, error)
 }
 
-// table has all score networks.
+// table lists all score networks.
 func table() settings.Table[kind] {
 	return settings.Table[kind]{
 		{Name: NameToy, Kind: toyKind{}},
@@ -51,7 +51,7 @@ func table() settings.Table[kind] {
 	}
 }
 
-// Validate reports every mistake in c, one a line.
+// Validate returns all mistakes in c, one per line.
 func (c Config) Validate() error {
 	var bad settings.Mistakes
 	k, ok := table().Known(&bad, "network", c.Name)

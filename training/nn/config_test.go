@@ -2,12 +2,13 @@ package nn
 
 import "testing"
 
-// Every network for images can be chosen by its name, with the parameters of the papers where it is theirs.
+// TestImageNetworks: every network for images can be chosen by name. The papers' networks have the papers' numbers of
+// parameters.
 func TestImageNetworks(t *testing.T) {
 	for _, c := range []struct {
 		network Config
 		shape   []int
-		want    int // parameters
+		want    int // number of parameters
 	}{
 		{Config{Name: NameUNet, Outer: 32, Inner: 96, Blocks: 2, Std: 0.3}, []int{1, 28, 28}, 558_948},
 		{Config{Name: NameResScore, Channels: 32}, []int{3, 32, 32}, 1_379_651},

@@ -6,20 +6,20 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// GoMLX builds the network inside the GoMLX graph of its arguments and returns the score, of x's shape: params holds
-// a node for each of g.Params, x is float32 [N, shape...] and sigma float32 [N]. Like all of GoMLX's graph building it
-// panics on nodes that do not fit; GoMLX's executor turns that into an error.
+// GoMLX builds the network in the GoMLX graph of its arguments and returns the score, with x's shape. params has one
+// node for each of g.Params, x is float32 [N, shape...], and sigma is float32 [N]. Like all functions that build GoMLX
+// graphs, it panics on nodes that do not fit. GoMLX's executor turns the panic into an error.
 func (g *Graph) GoMLX(params []*graph.Node, x, sigma *graph.Node) *graph.Node {
 	return g.goMLX(params, x, sigma)[0]
 }
 
-// ClassifyGoMLX is GoMLX of a classifier: it returns the features, [N, n], and the logits of the classes, [N, k].
+// ClassifyGoMLX is GoMLX for a classifier. It returns the features, [N, n], and the logits of the classes, [N, k].
 func (g *Graph) ClassifyGoMLX(params []*graph.Node, x *graph.Node) (features, logits *graph.Node) {
 	outputs := g.goMLX(params, x)
 	return outputs[0], outputs[1]
 }
 
-// goMLX returns a node for each of g.Outputs.
+// goMLX returns one node for each of g.Outputs.
 func (g *Graph) goMLX(params []*graph.Node, inputs ...*graph.Node) []*graph.Node {
 	values := make(map[*Node]*graph.Node)
 	for i, n := range g.inputs() {
@@ -42,7 +42,7 @@ func (g *Graph) goMLX(params []*graph.Node, inputs ...*graph.Node) []*graph.Node
 	return outputs
 }
 
-// SplitGoMLX cuts the flat vector of parameters, [NumParams], into one node for each of g.Params, in their shapes.
+// SplitGoMLX divides the flat vector of parameters, [NumParams], into one node for each of g.Params, with their shapes.
 func (g *Graph) SplitGoMLX(flat *graph.Node) []*graph.Node {
 	nodes := make([]*graph.Node, len(g.Params))
 	at := 0
@@ -53,7 +53,7 @@ func (g *Graph) SplitGoMLX(flat *graph.Node) []*graph.Node {
 	return nodes
 }
 
-// goMLX is n on GoMLX nodes; like is any node of the graph and of the type that constants take.
+// goMLX computes n with GoMLX. like is any node of the graph with the type of constants.
 func (n *Node) goMLX(like *graph.Node, in []*graph.Node) *graph.Node {
 	switch n.Op {
 	case OpConstant:
@@ -110,7 +110,7 @@ func (n *Node) goMLX(like *graph.Node, in []*graph.Node) *graph.Node {
 	return n.goMLXImage(in)
 }
 
-// goMLXImage is n of an operation on images.
+// goMLXImage computes n with GoMLX if n is an operation on images.
 func (n *Node) goMLXImage(in []*graph.Node) *graph.Node {
 	switch n.Op {
 	case OpConv:
@@ -139,16 +139,16 @@ func (n *Node) goMLXImage(in []*graph.Node) *graph.Node {
 	panic(fmt.Sprintf("nn: no GoMLX form of %s", n.Op))
 }
 
-// withGradient is y, which is a function of x and of x's shape, with a gradient of our own: backward takes that by y to
-// that by x, and is differentiated itself where a loss has derivatives in it. What is added to y is 0, and no
-// operation: see NewBackend of package compile.
+// withGradient returns y, a function of x with x's shape, and replaces its gradient. backward maps the gradient with
+// respect to y to the gradient with respect to x. It is itself differentiated if a loss has derivatives. The result is
+// y plus 0, and the 0 takes no operation, see NewBackend of package compile.
 func withGradient(x, y *graph.Node, backward func(v *graph.Node) *graph.Node) *graph.Node {
 	same := graph.IdentityWithCustomGradient(x, func(_, v *graph.Node) *graph.Node { return backward(v) })
 	return graph.Add(graph.StopGradient(y), graph.Sub(same, graph.StopGradient(x)))
 }
 
-// silu is x·σ(x), gate being σ(x). With y for the result its derivative is σ(x)·(1 + x - y), of fewer operations than
-// that of a product.
+// silu returns x·σ(x) for the gate σ(x). With the result y, its derivative is σ(x)·(1 + x - y), which has fewer
+// operations than the derivative of a product.
 func silu(x, gate *graph.Node) *graph.Node {
 	y := graph.Mul(x, gate)
 	return withGradient(x, y, func(v *graph.Node) *graph.Node {
@@ -156,14 +156,15 @@ func silu(x, gate *graph.Node) *graph.Node {
 	})
 }
 
-// elu is max(x, e^min(x, 0) - 1), whose derivative is e^min(x, 0): ONNX Runtime's GoMLX backend has no e^x - 1, and
-// GoMLX's derivative of a maximum takes eight operations, two of them slow.
+// elu returns max(x, e^min(x, 0) - 1), whose derivative is e^min(x, 0). ONNX Runtime's GoMLX backend has no e^x - 1.
+// GoMLX's derivative of a maximum takes eight operations, and two of them are slow.
 func elu(x *graph.Node) *graph.Node {
 	e := graph.Exp(graph.MinScalar(x, 0.0))
-	return withGradient(x, graph.Max(x, graph.AddScalar(e, -1)), func(v *graph.Node) *graph.Node { return graph.Mul(v, e) })
+	return withGradient(x, graph.Max(x, graph.AddScalar(e, -1)),
+		func(v *graph.Node) *graph.Node { return graph.Mul(v, e) })
 }
 
-// softplus is max(x, 0) + ln(1 + e^-|x|), which overflows nowhere and whose derivative at 0 comes out as 1/2.
+// softplus returns max(x, 0) + ln(1 + e^-|x|), which never overflows. Its derivative at 0 is 1/2.
 func softplus(x *graph.Node) *graph.Node {
 	return graph.Add(graph.MaxScalar(x, 0.0), graph.Log1p(graph.Exp(graph.Neg(graph.Abs(x)))))
 }

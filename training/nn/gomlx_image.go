@@ -7,7 +7,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// channelsFirst is the layout of images [batch, channels, height, width] and of kernels [out, in, size, size].
+// channelsFirst returns the layout of images [batch, channels, height, width] and of kernels [out, in, size, size].
 func channelsFirst() compute.ConvolveAxesConfig {
 	return compute.ConvolveAxesConfig{
 		InputBatch: 0, InputChannels: 1, InputSpatial: []int{2, 3},
@@ -16,7 +16,7 @@ func channelsFirst() compute.ConvolveAxesConfig {
 	}
 }
 
-// convolve takes every Stride-th place of a convolution without a stride, since GoMLX cannot differentiate one with a
+// convolve keeps every Stride-th place of a convolution without a stride, because GoMLX cannot differentiate one with a
 // stride on ONNX Runtime.
 func convolve(x, weight *graph.Node, w Window) *graph.Node {
 	y := graph.Convolve(x, weight).AxesConfig(channelsFirst()).Dilations(w.Dilation).
@@ -29,12 +29,13 @@ func convolve(x, weight *graph.Node, w Window) *graph.Node {
 	return graph.Squeeze(corners, 3, 5)
 }
 
-// shifted adds a bias for each channel.
+// shifted adds a bias to each channel.
 func shifted(images, bias *graph.Node) *graph.Node {
 	return graph.Add(images, graph.Reshape(bias, 1, -1, 1, 1))
 }
 
-// transposed is a convolution, whose gradient GoMLX knows: of x with zeros between its elements, by the mirrored kernel.
+// transposed computes a transposed convolution as a convolution, whose gradient GoMLX knows. It convolves x, with zeros
+// between its elements, with the mirrored kernel.
 func (w Window) transposed(x, weight *graph.Node) *graph.Node {
 	if w.Stride == 2 {
 		x = spread(spread(x, 2), 3)
@@ -44,7 +45,7 @@ func (w Window) transposed(x, weight *graph.Node) *graph.Node {
 	return convolve(x, mirrored, Window{Size: w.Size, Stride: 1, Dilation: 1, Pad: pad})
 }
 
-// spread puts a zero behind every element along an axis.
+// spread inserts a zero behind every element along an axis.
 func spread(x *graph.Node, axis int) *graph.Node {
 	pairs := graph.ExpandAxes(x, axis+1)
 	doubled := x.Shape().Clone().Dimensions
@@ -52,19 +53,21 @@ func spread(x *graph.Node, axis int) *graph.Node {
 	return graph.Reshape(graph.Concatenate([]*graph.Node{pairs, graph.ZerosLike(pairs)}, axis+1), doubled...)
 }
 
-// tiles cuts images into blocks of size×size: [batch, channels, height/size, size, width/size, size].
+// tiles divides images into blocks of size×size: [batch, channels, height/size, size, width/size, size].
 func tiles(x *graph.Node, size int) *graph.Node {
 	d := x.Shape().Dimensions
 	return graph.Reshape(x, d[0], d[1], d[2]/size, size, d[3]/size, size)
 }
 
-// meanPool: where windows tile the image the mean is one of blocks, since GoMLX cannot differentiate a window with a
-// stride on ONNX Runtime. They are added up by a product with ones and zeros, as [upsample] repeats them.
+// meanPool computes the mean of blocks if the windows tile the image, because GoMLX cannot differentiate a window with
+// a stride on ONNX Runtime. It sums the blocks with a product with ones and zeros, the transpose of the one in
+// [upsample].
 func (w Window) meanPool(x *graph.Node) *graph.Node {
 	if w.Stride > 1 {
 		d := x.Shape().Dimensions
 		height, width := d[2]/w.Size, d[3]/w.Size
-		sums := graph.MatMul(graph.Reshape(x, d[0]*d[1]*height, w.Size*d[3]), graph.Transpose(repetition(x, width, w.Size), 0, 1))
+		sums := graph.MatMul(graph.Reshape(x, d[0]*d[1]*height, w.Size*d[3]),
+			graph.Transpose(repetition(x, width, w.Size), 0, 1))
 		return graph.MulScalar(graph.Reshape(sums, d[0], d[1], height, width), 1/float64(w.Size*w.Size))
 	}
 	padding := [][2]int{{0, 0}, {0, 0}, {w.Pad, w.Pad}, {w.Pad, w.Pad}}
@@ -79,8 +82,8 @@ func (w Window) maxPool(x *graph.Node) *graph.Node {
 	return w.largest(w.largest(x, 2), 3)
 }
 
-// largest is the maximum of windows along one axis: of shifted copies, since GoMLX's gradient of windows that overlap is
-// wrong on ONNX Runtime.
+// largest returns the maximum of windows along one axis. It uses shifted copies, because GoMLX's gradient of
+// overlapping windows is wrong on ONNX Runtime.
 func (w Window) largest(x *graph.Node, axis int) *graph.Node {
 	padding := make([]compute.PadAxis, x.Rank())
 	padding[axis] = compute.PadAxis{Start: w.Pad, End: w.Pad}
@@ -99,14 +102,15 @@ func (w Window) largest(x *graph.Node, axis int) *graph.Node {
 	return result
 }
 
-// upsample is a product with ones and zeros, which is exact: ONNX Runtime is slow to expand what lies between axes.
+// upsample is a product with ones and zeros, which is exact. ONNX Runtime is slow at expanding inner axes.
 func upsample(x *graph.Node, factor int) *graph.Node {
 	d := x.Shape().Dimensions
 	rows := graph.MatMul(graph.Reshape(x, d[0]*d[1]*d[2], d[3]), repetition(x, d[3], factor))
 	return graph.Reshape(rows, d[0], d[1], d[2]*factor, d[3]*factor)
 }
 
-// repetition is the matrix [n, times·n·times] that writes a row of n elements so many times, and each of them as often.
+// repetition returns the matrix [n, times·n·times] that writes a row of n elements the given number of times, with each
+// element repeated as often.
 func repetition(like *graph.Node, n, times int) *graph.Node {
 	matrix := make([][]float64, n)
 	for i := range matrix {
@@ -119,16 +123,19 @@ func repetition(like *graph.Node, n, times int) *graph.Node {
 	return graph.ConstAs(like, matrix)
 }
 
-// resize is a product with a fixed matrix for each of the two axes.
+// resize is a product with a constant matrix for each of the two axes.
 func resize(x *graph.Node, height, width int) *graph.Node {
 	d := x.Shape().Dimensions
-	across := graph.MatMul(graph.Reshape(x, d[0]*d[1]*d[2], d[3]), graph.Transpose(graph.ConstAs(x, interpolation(width, d[3])), 0, 1))
+	across := graph.MatMul(graph.Reshape(x, d[0]*d[1]*d[2], d[3]),
+		graph.Transpose(graph.ConstAs(x, interpolation(width, d[3])), 0, 1))
 	across = graph.Transpose(graph.Reshape(across, d[0]*d[1], d[2], width), 1, 2)
-	down := graph.MatMul(graph.Reshape(across, d[0]*d[1]*width, d[2]), graph.Transpose(graph.ConstAs(x, interpolation(height, d[2])), 0, 1))
-	return graph.Reshape(graph.Transpose(graph.Reshape(down, d[0]*d[1], width, height), 1, 2), d[0], d[1], height, width)
+	down := graph.MatMul(graph.Reshape(across, d[0]*d[1]*width, d[2]),
+		graph.Transpose(graph.ConstAs(x, interpolation(height, d[2])), 0, 1))
+	return graph.Reshape(graph.Transpose(graph.Reshape(down, d[0]*d[1], width, height), 1, 2),
+		d[0], d[1], height, width)
 }
 
-// interpolation is the matrix [n, m] that reads n places from m by linear interpolation, ends on ends.
+// interpolation returns the matrix [n, m] that interpolates n places linearly from m. The ends coincide.
 func interpolation(n, m int) [][]float64 {
 	matrix := make([][]float64, n)
 	for i := range matrix {
@@ -153,8 +160,9 @@ func depthToSpace(x *graph.Node, size int) *graph.Node {
 	return graph.Reshape(blocks, d[0], channels, d[2]*size, d[3]*size)
 }
 
-// instanceNorm is y = (x - μ)·r over each channel of an image, r being 1 over the standard deviation. For a gradient v by y
-// that by x is r·(v - mean(v) - y·mean(v·y)), a third of what comes of differentiating step by step.
+// instanceNorm returns y = (x - μ)·r over each channel of an image, where r is 1 over the standard deviation. It maps
+// the gradient v with respect to y to r·(v - mean(v) - y·mean(v·y)). This takes a third of the operations that
+// differentiating step by step takes.
 func instanceNorm(x *graph.Node, epsilon float64) *graph.Node {
 	axes := make([]int, x.Rank()-2)
 	for i := range axes {

@@ -13,8 +13,7 @@ import (
 	"github.com/langevin-ml/langevin/training/compile"
 )
 
-// GoMLX differentiates what is trained. Along random directions its derivatives are those of the float64 reference, by
-// central differences.
+// TestGradient compares GoMLX's derivatives along random directions with central differences of the float64 reference.
 func TestGradient(t *testing.T) {
 	for name, g := range ownGraphs(t) {
 		t.Run(name, func(t *testing.T) {
@@ -74,15 +73,16 @@ func gradientOfSquares(t *testing.T, g *Graph, params, x, sigma []float32) []flo
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Call1(params, tensors.FromFlatDataAndDimensions(x, append([]int{len(sigma)}, g.X.Shape[1:]...)...), sigma)
+	out, err := exec.Call1(params, tensors.FromFlatDataAndDimensions(x, append([]int{len(sigma)}, g.X.Shape[1:]...)...),
+		sigma)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tensors.MustCopyFlatData[float32](out)
 }
 
-// Gradients of our own are those that GoMLX finds for the same function step by step, and so are theirs: objectives
-// with derivatives in them differentiate twice.
+// TestOwnGradients compares the gradients that this package defines with GoMLX's gradients of the same function. It
+// compares second derivatives too, because some objectives have derivatives.
 func TestOwnGradients(t *testing.T) {
 	plainNorm := func(x *graph.Node) *graph.Node {
 		mean := func(x *graph.Node) *graph.Node { return graph.ReduceAndKeep(x, graph.ReduceMean, 2, 3) }
@@ -101,7 +101,8 @@ func TestOwnGradients(t *testing.T) {
 	} {
 		x := make([]float32, 2*3*4*5)
 		sampling.Noise{Seed: 3}.Normal(x, 0)
-		for _, wrap := range []func(compute.Backend) compute.Backend{compile.NewBackend, func(b compute.Backend) compute.Backend { return b }} {
+		for _, wrap := range []func(compute.Backend) compute.Backend{compile.NewBackend,
+			func(b compute.Backend) compute.Backend { return b }} {
 			exec, err := graph.NewExec(wrap(onnxRuntime(t)), func(x *graph.Node) []*graph.Node {
 				var all []*graph.Node
 				for _, f := range f {

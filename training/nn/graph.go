@@ -6,19 +6,19 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// Batch is the size of the first axis of inputs and activations in a [Node]'s shape: any number of rows.
+// Batch is the size of the first axis of inputs and activations in the shape of a [Node]. It means any number of rows.
 const Batch = -1
 
 // Op is what a [Node] computes from its inputs.
 type Op string
 
-// The operations. Elementwise ones broadcast axes of size 1, and scalars.
+// These are the operations. Elementwise ones broadcast axes of size 1, and scalars.
 const (
 	OpInput     Op = "Input"     // x or sigma
 	OpParameter Op = "Parameter" // trained
 	OpConstant  Op = "Constant"  // Values in Shape
 	OpUnsqueeze Op = "Unsqueeze" // insert axes of size 1 at Axes of the result
-	OpConcat    Op = "Concat"    // inputs joined along Axes[0]
+	OpConcat    Op = "Concat"    // join inputs along Axes[0]
 	OpAdd       Op = "Add"
 	OpSub       Op = "Sub"
 	OpMul       Op = "Mul"
@@ -27,72 +27,73 @@ const (
 	OpSoftplus  Op = "Softplus" // ln(1 + e^x)
 	OpTanh      Op = "Tanh"
 	OpReLU      Op = "Relu" // max(x, 0)
-	OpELU       Op = "Elu"  // x where it is positive, e^x - 1 elsewhere
+	OpELU       Op = "Elu"  // x if x is positive, else e^x - 1
 	OpExp       Op = "Exp"
 	OpLog       Op = "Log"
 	OpSqrt      Op = "Sqrt"
 	OpSin       Op = "Sin"
 	OpCos       Op = "Cos"
 	OpDense     Op = "Dense"   // input [Batch, in], weight [in, out], bias [out] -> input·weight + bias
-	OpNearest   Op = "Nearest" // input [Batch] -> index of the nearest of Values, the first of equals
+	OpNearest   Op = "Nearest" // input [Batch] -> index of the nearest of Values, the first one of equals
 	OpGather    Op = "Gather"  // table [rows, width], index [Batch] -> rows of the table [Batch, width]
 
 	OpReshape    Op = "Reshape"    // the same elements in Shape, row by row of the batch
-	OpReduceMean Op = "ReduceMean" // mean over Axes, which remain with size 1
+	OpReduceMean Op = "ReduceMean" // mean over Axes, which keep size 1
 	OpSoftmax    Op = "Softmax"    // over the last axis
 
-	// Of images [Batch, channels, height, width].
-	OpConv          Op = "Conv"          // input, weight [out, in, Size, Size], perhaps bias [out]; zeros as padding
-	OpConvTranspose Op = "ConvTranspose" // input, weight [in, out, Size, Size], bias [out]: Conv's transpose, to Stride times the size
+	// These operations are for images [Batch, channels, height, width].
+	OpConv          Op = "Conv"          // input, weight [out, in, Size, Size], optional bias [out]; padded with zeros
+	OpConvTranspose Op = "ConvTranspose" // input, weight [in, out, Size, Size], bias [out]: to Stride times the size
 	OpInstanceNorm  Op = "InstanceNorm"  // (x - mean)/√(variance + Values[0]) of each channel, over all places
-	OpMeanPool      Op = "MeanPool"      // zeros as padding, which count
-	OpMaxPool       Op = "MaxPool"       // -∞ as padding
-	OpUpsample      Op = "Upsample"      // every element Stride×Stride times
-	OpResize        Op = "Resize"        // to Shape, bilinear, corners on corners
-	OpSpaceToDepth  Op = "SpaceToDepth"  // blocks of Stride×Stride places to channels, the place before the channel
+	OpMeanPool      Op = "MeanPool"      // padded with zeros, which count
+	OpMaxPool       Op = "MaxPool"       // padded with -∞
+	OpUpsample      Op = "Upsample"      // repeat every element Stride×Stride times
+	OpResize        Op = "Resize"        // bilinear, to Shape; corners coincide
+	OpSpaceToDepth  Op = "SpaceToDepth"  // blocks of Stride×Stride places to channels, the place changing slower than the channel
 	OpDepthToSpace  Op = "DepthToSpace"  // the inverse of OpSpaceToDepth
 )
 
-// Window is how an operation on images goes over them, the same in both directions.
+// Window describes how an operation moves over images, in both directions.
 type Window struct {
-	Size     int // of the window, in elements
-	Stride   int // from one window to the next
-	Dilation int // from one element of a window to the next
-	Pad      int // elements added on each side
+	Size     int // of the window
+	Stride   int // distance of two windows
+	Dilation int // distance of two elements of a window
+	Pad      int // number of elements added on each side
 }
 
-// places is how many windows fit along an axis of the given length.
+// places returns the number of windows along an axis of the given length.
 func (w Window) places(length int) int {
 	return (length+2*w.Pad-w.Dilation*(w.Size-1)-1)/w.Stride + 1
 }
 
-// Node is one value of a [Graph] and how it is computed. Nodes are made by a [Builder] and not changed afterwards.
+// Node is one value of a [Graph] and the operation that computes it. A [Builder] makes nodes, and nobody changes them
+// afterwards.
 type Node struct {
 	Op     Op
-	Name   string    // unique in the graph; its tensor's name in the ONNX file
-	Shape  []int     // an axis of size [Batch] is any number of rows
-	Inputs []*Node   // in the order the operation documents
+	Name   string    // unique in the graph; also the name in the ONNX file
+	Shape  []int     // an axis of size [Batch] has any number of rows
+	Inputs []*Node   // in the order that the operation documents
 	Axes   []int     // of OpUnsqueeze, OpConcat and OpReduceMean
 	Values []float64 // of OpConstant, OpNearest and OpInstanceNorm
 	Window Window    // of the operations on images
 	Init   Init      // of OpParameter
 }
 
-// Size is the number of elements of a node whose shape has no batch axis.
+// Size returns the number of elements of a node whose shape has no batch axis.
 func (n *Node) Size() int { return product(n.Shape) }
 
-// Graph is a network as it was recorded: the score as a function of x, sigma and the parameters, or the results of a
-// classifier as a function of x and the parameters. It is immutable and safe for concurrent use.
+// Graph is a recorded network: the score as a function of x, sigma and the parameters, or the results of a classifier
+// as a function of x and the parameters. It is immutable and safe for concurrent use.
 type Graph struct {
 	X       *Node   // [Batch, shape of one sample...]
 	Sigma   *Node   // [Batch]; nil in a classifier
-	Score   *Node   // shaped as X; nil in a classifier
-	Outputs []*Node // the score, or what BuildClassifier says
+	Score   *Node   // has X's shape; nil in a classifier
+	Outputs []*Node // the score, or the outputs of BuildClassifier
 	Params  []*Node // in the order of the flat vector of parameters
-	Nodes   []*Node // everything that is neither input nor parameter, each after its inputs; only what Outputs need
+	Nodes   []*Node // everything that Outputs need, except inputs and parameters, each node after its inputs
 }
 
-// inputs are x and, unless g is a classifier, sigma.
+// inputs returns x and, unless g is a classifier, sigma.
 func (g *Graph) inputs() []*Node {
 	if g.Sigma == nil {
 		return []*Node{g.X}
@@ -100,7 +101,7 @@ func (g *Graph) inputs() []*Node {
 	return []*Node{g.X, g.Sigma}
 }
 
-// NumParams is the length of the flat vector of parameters.
+// NumParams returns the length of the flat vector of parameters.
 func (g *Graph) NumParams() int {
 	total := 0
 	for _, p := range g.Params {
@@ -109,7 +110,7 @@ func (g *Graph) NumParams() int {
 	return total
 }
 
-// Split cuts a flat vector of NumParams elements into one piece for each of Params, without copying.
+// Split divides a flat vector of NumParams elements into one part for each of Params. It does not copy.
 func (g *Graph) Split(params []float32) [][]float32 {
 	pieces := make([][]float32, len(g.Params))
 	for i, p := range g.Params {
@@ -118,14 +119,14 @@ func (g *Graph) Split(params []float32) [][]float32 {
 	return pieces
 }
 
-// Init says how a parameter is drawn before training.
+// Init is the initial distribution of a parameter.
 type Init struct {
-	Bound float64 // uniform on ±Bound, unless 0
+	Bound float64 // uniform on ±Bound if not 0
 	Mean  float64 // of the normal distribution
-	Std   float64 // normal with this standard deviation, unless Bound is not 0; 0: all are Mean
+	Std   float64 // of the normal distribution, used if Bound is 0; 0: all elements are Mean
 }
 
-// NewParams draws the initial flat vector of parameters, a pure function of g and seed.
+// NewParams returns the initial flat vector of parameters. It is a pure function of g and seed.
 func (g *Graph) NewParams(seed uint64) []float32 {
 	params := make([]float32, g.NumParams())
 	for i, p := range g.Split(params) {
@@ -153,7 +154,7 @@ func (i Init) draw(dst []float32, noise sampling.Noise) {
 	}
 }
 
-// used returns the nodes that outputs depend on, each after its inputs, in the order they were recorded.
+// used returns the nodes that outputs need, each after its inputs, in the order in which they were recorded.
 func used(recorded, outputs []*Node) []*Node {
 	needed := make(map[*Node]bool)
 	for _, n := range outputs {

@@ -2,20 +2,20 @@ package nn
 
 import "math"
 
-// InstanceNormEpsilon is what instance norms add to a variance.
+// InstanceNormEpsilon is the number that instance norms add to a variance.
 const InstanceNormEpsilon = 1e-5
 
-// Conv is a convolution of images as a network's definition writes it: by default 3×3 with a bias, size kept.
+// Conv describes a convolution of images: by default 3×3 with a bias, without a change of size.
 type Conv struct {
 	Out      int   // channels of the result
 	Size     int   // of the kernel, odd; 0: 3
 	Stride   int   // 0: 1
 	Dilation int   // 0: 1
-	NoBias   bool  // leave the bias out
-	Init     *Init // of weight and bias; nil: ±1/√(in·Size²), as PyTorch does it
+	NoBias   bool  // no bias
+	Init     *Init // of weight and bias; nil: ±1/√(in·Size²), as in PyTorch
 }
 
-// window pads so that a stride of 1 keeps the size of the image.
+// window returns the window whose padding keeps the size of the image if the stride is 1.
 func (c Conv) window(b *Builder, name string) Window {
 	w := Window{Size: or(c.Size, 3), Stride: or(c.Stride, 1), Dilation: or(c.Dilation, 1)}
 	if w.Size < 1 || w.Size%2 == 0 || w.Stride < 1 || w.Dilation < 1 || c.Out < 1 {
@@ -39,8 +39,8 @@ func (c Conv) init(fanIn int) Init {
 	return Init{Bound: 1 / math.Sqrt(float64(fanIn))}
 }
 
-// Conv is the convolution c of images x [Batch, in, height, width], padded with zeros, with parameters name.weight
-// [out, in, size, size] and name.bias [out]. Its stride divides height and width.
+// Conv returns the convolution c of images x [Batch, in, height, width], padded with zeros. Its parameters are
+// name.weight [out, in, size, size] and name.bias [out]. Its stride must divide height and width.
 func (b *Builder) Conv(name string, x *Node, c Conv) *Node {
 	b.wantImages(name, x)
 	w, in := c.window(b, name), x.Shape[1]
@@ -57,14 +57,15 @@ func (b *Builder) Conv(name string, x *Node, c Conv) *Node {
 	})
 }
 
-// ConvTranspose is the transpose of the convolution c from c.Out to x's channels, with a bias of its own: images [Batch,
-// in, height, width] become [Batch, c.Out, height·stride, width·stride]. Its parameters are name.weight [in, out, size,
-// size] and name.bias [out]. The stride is 1 or 2, and there is no dilation.
+// ConvTranspose returns the transpose of the convolution c from c.Out to x's channels, with its own bias. Images
+// [Batch, in, height, width] become [Batch, c.Out, height·stride, width·stride]. Its parameters are name.weight [in,
+// out, size, size] and name.bias [out]. The stride must be 1 or 2, and there must be no dilation.
 func (b *Builder) ConvTranspose(name string, x *Node, c Conv) *Node {
 	b.wantImages(name, x)
 	w, in := c.window(b, name), x.Shape[1]
 	if w.Stride > 2 || w.Dilation != 1 || w.Size < w.Stride || c.NoBias {
-		b.fail("%s: transposed convolution %+v: want a stride of 1 or 2 below the size, no dilation and a bias", name, c)
+		b.fail("%s: transposed convolution %+v: want a stride of 1 or 2 below the size, no dilation and a bias",
+			name, c)
 	}
 	init := c.init(c.Out * w.Size * w.Size)
 	weight := b.Parameter(name+".weight", init, in, c.Out, w.Size, w.Size)
@@ -73,23 +74,25 @@ func (b *Builder) ConvTranspose(name string, x *Node, c Conv) *Node {
 	return b.add(&Node{Op: OpConvTranspose, Name: name, Shape: shape, Inputs: []*Node{x, weight, bias}, Window: w})
 }
 
-// MeanPool is the mean over size×size windows of images, stride apart, padded with zeros that count as elements.
+// MeanPool returns the mean over size×size windows of images, stride apart. The padding is zeros, which count as
+// elements.
 func (b *Builder) MeanPool(name string, x *Node, size, stride, pad int) *Node {
 	return b.pool(OpMeanPool, name, x, Window{Size: size, Stride: stride, Dilation: 1, Pad: pad})
 }
 
-// MaxPool is the largest element of size×size windows of images, stride apart, padded with minus infinity.
+// MaxPool returns the largest element of size×size windows of images, stride apart. The padding is minus infinity.
 func (b *Builder) MaxPool(name string, x *Node, size, stride, pad int) *Node {
 	return b.pool(OpMaxPool, name, x, Window{Size: size, Stride: stride, Dilation: 1, Pad: pad})
 }
 
-// pool has strides of 1, which keep the size, or windows that lie side by side: what can be differentiated.
+// pool allows a stride of 1 that keeps the size, and windows that tile the image. These can be differentiated.
 func (b *Builder) pool(op Op, name string, x *Node, w Window) *Node {
 	b.wantImages(name, x)
 	keeps := w.Stride == 1 && w.Size%2 == 1 && w.Pad == w.Size/2
 	tiles := w.Stride == w.Size && w.Pad == 0 && w.Size > 0 && x.Shape[2]%w.Size == 0 && x.Shape[3]%w.Size == 0
 	if !keeps && !tiles {
-		b.fail("%s: %s of %v with %+v: want an odd size, stride 1 and half the size as padding, or windows that tile the image",
+		b.fail("%s: %s of %v with %+v: "+
+			"want an odd size, stride 1 and half the size as padding, or windows that tile the image",
 			name, op, x.Shape, w)
 	}
 	return b.add(&Node{Op: op, Name: name, Shape: b.windows(name, x, x.Shape[1], w), Inputs: []*Node{x}, Window: w})
@@ -105,8 +108,7 @@ func (b *Builder) Upsample(name string, x *Node, factor int) *Node {
 	return b.add(&Node{Op: OpUpsample, Name: name, Shape: shape, Inputs: []*Node{x}, Window: Window{Stride: factor}})
 }
 
-// Resize interpolates images bilinearly to height×width, the corners of the one on the corners of the other. It returns
-// x itself if that has this size.
+// Resize interpolates images bilinearly to height×width. The corners coincide. It returns x itself if x has this size.
 func (b *Builder) Resize(name string, x *Node, height, width int) *Node {
 	b.wantImages(name, x)
 	if height < 1 || width < 1 {
@@ -118,8 +120,8 @@ func (b *Builder) Resize(name string, x *Node, height, width int) *Node {
 	return b.add(&Node{Op: OpResize, Name: name, Shape: []int{Batch, x.Shape[1], height, width}, Inputs: []*Node{x}})
 }
 
-// SpaceToDepth moves blocks of size×size places into channels, [Batch, c, h, w] to [Batch, size²·c, h/size, w/size],
-// where the result's channel is (row·size + column)·c + channel.
+// SpaceToDepth moves blocks of size×size places to channels, [Batch, c, h, w] to [Batch, size²·c, h/size, w/size]. The
+// channel of the result is (row·size + column)·c + channel.
 func (b *Builder) SpaceToDepth(name string, x *Node, size int) *Node {
 	b.wantImages(name, x)
 	if size < 1 || x.Shape[2]%size != 0 || x.Shape[3]%size != 0 {
@@ -145,11 +147,12 @@ func (b *Builder) InstanceNorm(name string, x *Node) *Node {
 	if len(x.Shape) < 3 {
 		b.fail("%s: instance norm of shape %v: want channels and places", name, x.Shape)
 	}
-	return b.add(&Node{Op: OpInstanceNorm, Name: name, Shape: x.Shape, Inputs: []*Node{x}, Values: []float64{InstanceNormEpsilon}})
+	return b.add(&Node{Op: OpInstanceNorm, Name: name, Shape: x.Shape, Inputs: []*Node{x},
+		Values: []float64{InstanceNormEpsilon}})
 }
 
-// GroupNorm is instance norm with the given number of groups of neighbouring channels in place of channels (Wu & He
-// 2018), followed by a trained scale name.weight and shift name.bias for each channel.
+// GroupNorm is instance norm over the given number of groups of neighbouring channels (Wu & He 2018), followed by a
+// trained scale name.weight and shift name.bias for each channel.
 func (b *Builder) GroupNorm(name string, x *Node, groups int) *Node {
 	b.wantImages(name, x)
 	c, h, w := x.Shape[1], x.Shape[2], x.Shape[3]
@@ -168,7 +171,7 @@ func (b *Builder) wantImages(name string, x *Node) {
 	}
 }
 
-// windows is the shape of images x after w went over them.
+// windows returns the shape of the result of w on images x.
 func (b *Builder) windows(name string, x *Node, channels int, w Window) []int {
 	shape := []int{Batch, channels, w.places(x.Shape[2]), w.places(x.Shape[3])}
 	if shape[2] < 1 || shape[3] < 1 {

@@ -17,12 +17,12 @@ const (
 type Activation string
 
 const (
-	SiLU     Activation = "silu"     // x·sigmoid(x): the fastest of the smooth ones in ONNX Runtime, after tanh
-	Softplus Activation = "softplus" // ln(1 + e^x): what the papers' toy networks use
+	SiLU     Activation = "silu"     // x·sigmoid(x): after tanh, the fastest smooth one in ONNX Runtime
+	Softplus Activation = "softplus" // ln(1 + e^x): as in the papers' toy networks
 	Tanh     Activation = "tanh"
 )
 
-// mlpKind is a network for points.
+// mlpKind is the kind of the networks for points.
 type mlpKind struct {
 	network func(m MLP, sigmas []float64) (*Graph, error)
 }
@@ -42,7 +42,7 @@ func (k mlpKind) build(c Config, shape []int, sigmas []float64) (*Graph, error) 
 	return k.network(MLP{Dim: shape[0], Hidden: c.Hidden, Activation: c.Activation}, sigmas)
 }
 
-// toyKind is ToyMLP, which has a scale.
+// toyKind is the kind of ToyMLP, which has a scale.
 type toyKind struct{ mlpKind }
 
 func (k toyKind) Keys() []string { return append(k.mlpKind.Keys(), "scale") }
@@ -59,14 +59,14 @@ func (toyKind) build(c Config, shape []int, sigmas []float64) (*Graph, error) {
 
 func unconditional(m MLP, _ []float64) (*Graph, error) { return UnconditionalMLP(m) }
 
-// MLP is the shape that the toy networks share: dim - Hidden - Hidden - dim.
+// MLP has the sizes that the toy networks share: dim - Hidden - Hidden - dim.
 type MLP struct {
-	Dim        int // elements of one sample
+	Dim        int // number of elements of one sample
 	Hidden     int // width of both hidden layers
 	Activation Activation
 }
 
-// layers has the activation second after its second layer.
+// layers returns the output of the layers. second is the activation after the second layer.
 func (m MLP) layers(b *Builder, h *Node, second Activation) *Node {
 	h = m.Activation.of(b, "hidden1", b.Dense("dense1", h, m.Hidden))
 	h = second.of(b, "hidden2", b.Dense("dense2", h, m.Hidden))
@@ -86,7 +86,7 @@ func (a Activation) of(b *Builder, name string, x *Node) *Node {
 	return nil
 }
 
-// build checks what define relies on.
+// build checks the conditions of define.
 func (m MLP) build(define func(b *Builder, x, sigma *Node) *Node) (*Graph, error) {
 	if m.Dim < 1 || m.Hidden < 1 {
 		return nil, fmt.Errorf("nn: MLP of %d inputs and %d hidden units: want at least 1 of each", m.Dim, m.Hidden)
@@ -94,18 +94,18 @@ func (m MLP) build(define func(b *Builder, x, sigma *Node) *Node) (*Graph, error
 	return Build([]int{m.Dim}, define)
 }
 
-// ToyMLP is a score network for every sigma at once. With r = σ + scale its layers see (x, σ)/r and give G in
+// ToyMLP is a score network for all sigmas. With r = σ + scale, its layers take (x, σ)/r and return G in
 //
 //	s(x, σ) = (G - x)/r²
 //
-// This is the denoiser D = (1 - σ²/r²)·x + (σ²/r²)·G written as a score, s = (D - x)/σ². As σ grows D tends to G, which
-// only has to guess where in the data x came from; as σ vanishes D tends to x. So neither what the layers are given nor
-// what they have to give leaves the scale of the data at any σ, as with the preconditioning of Karras et al. (2022,
-// section 5), at a third of its operations. scale is best near the geometric mean of the standard deviations of
-// all data and of one mode.
+// This is the denoiser D = (1 - σ²/r²)·x + (σ²/r²)·G written as a score, s = (D - x)/σ². For large σ, D tends to G,
+// which only has to guess where in the data x came from. For small σ, D tends to x. So the inputs and the outputs of
+// the layers stay on the scale of the data at every σ, as with the preconditioning of Karras et al. (2022, section 5),
+// but with a third of its operations. scale is best near the geometric mean of the standard deviations of all data and
+// of one mode.
 //
-// The second activation is tanh, which bounds G: far from all data the score points back to them whatever was
-// learned, and no chain can run away.
+// The second activation is tanh, which bounds G. So far from all data, the score points back to the data, whatever was
+// learned, and no chain can diverge.
 func ToyMLP(m MLP, scale float64) (*Graph, error) {
 	return m.build(func(b *Builder, x, sigma *Node) *Node {
 		if !(scale > 0) {
@@ -118,13 +118,13 @@ func ToyMLP(m MLP, scale float64) (*Graph, error) {
 	})
 }
 
-// UnconditionalMLP is the score network of the 2019 code's toy experiment, of no sigma: it knows one level only.
+// UnconditionalMLP is the score network of the 2019 code's toy experiment. It ignores sigma, and is for one level only.
 func UnconditionalMLP(m MLP) (*Graph, error) {
 	return m.build(func(b *Builder, x, _ *Node) *Node { return m.layers(b, x, m.Activation) })
 }
 
-// EmbeddingMLP is the conditional toy network of the ring experiment: beside x its layers see a learned vector of width
-// Hidden for the level whose sigma is nearest. sigmas are the levels it is trained on.
+// EmbeddingMLP is the conditional toy network of the ring experiment. In addition to x, its layers take a learned
+// vector of width Hidden for the level whose sigma is nearest. sigmas are the levels of the training.
 func EmbeddingMLP(m MLP, sigmas []float64) (*Graph, error) {
 	return m.build(func(b *Builder, x, sigma *Node) *Node {
 		level := b.Embedding("embedding", b.Nearest("level", sigma, sigmas), m.Hidden)

@@ -7,16 +7,17 @@ import (
 	"testing"
 )
 
-// smallUNet adds up the parameters of a UNet of 2-channel images, 4 and 8 channels and one block a stage: the embedding,
-// convolutions in, down, up and out, and in each block two convolutions and what scales and shifts; once more at the end.
+// smallUNet is the number of parameters of a UNet of 2-channel images with 4 and 8 channels and one block per stage. It
+// is the sum of the embedding, the convolutions in, down, up and out, and in each block two convolutions and their
+// scales and shifts; the scales and shifts occur once more at the end.
 const smallUNet = (32+1)*16 + (8*9+1)*4 + (4*9+1)*8 + (8*9+1)*4 + (4*9+1)*8 +
 	2*(2*(4*9+1)*4+2*(16+1)*4) + (2*(8*9+1)*8 + 2*(16+1)*8) + 2*(16+1)*4
 
-// networks are those of this package, with their golden parameter counts (17,154 and 39,938 are the papers').
+// networks returns the networks of this package, with their numbers of parameters (17,154 and 39,938 are the papers').
 func networks(t *testing.T) map[string]struct {
 	graph  *Graph
 	params int
-	nodes  int // in the ONNX file
+	nodes  int // number of nodes in the ONNX file
 } {
 	t.Helper()
 	must := func(g *Graph, err error) *Graph {
@@ -40,7 +41,8 @@ func networks(t *testing.T) map[string]struct {
 		"toy softplus":  {must(ToyMLP(softplus, 2)), 17_282, 18},
 		"unconditional": {must(UnconditionalMLP(softplus)), 17_154, 17},
 		"embedding":     {must(EmbeddingMLP(softplus, levels)), 39_938, 23},
-		"unet":          {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2, Std: 0.4}.Build()), smallUNet, 100},
+		"unet": {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2,
+			Std: 0.4}.Build()), smallUNet, 100},
 	}
 }
 
@@ -59,7 +61,7 @@ func TestNetworkSizes(t *testing.T) {
 	}
 }
 
-// The score of ToyMLP is that of a denoiser which returns x itself where there is no noise.
+// TestToyMLPLimits: the score of ToyMLP belongs to a denoiser that returns x itself if there is no noise.
 func TestToyMLPLimits(t *testing.T) {
 	g, err := ToyMLP(MLP{Dim: 3, Hidden: 8, Activation: SiLU}, 1.5)
 	if err != nil {
@@ -88,11 +90,11 @@ func TestToyMLPLimits(t *testing.T) {
 	}
 }
 
-// Far from the origin the score of ToyMLP points back to it, whatever its parameters.
+// TestToyMLPFarField: far from the origin, the score of ToyMLP points back to it for all parameters.
 func TestToyMLPFarField(t *testing.T) {
 	g := networks(t)["toy"].graph
 	params := g.NewParams(1)
-	var reach float64 // no row of G is longer
+	var reach float64 // length of the longest row of G
 	for i, piece := range g.Split(params) {
 		for j := range piece {
 			piece[j] *= 10
@@ -116,7 +118,7 @@ func TestToyMLPFarField(t *testing.T) {
 	}
 }
 
-// Parameters are drawn from ±1/√fan_in, weight and bias alike, and from N(0, 1) for embeddings.
+// TestNewParams: weights and biases are uniform on ±1/√fan_in, and embeddings are from N(0, 1).
 func TestNewParams(t *testing.T) {
 	g := networks(t)["embedding"].graph
 	params := g.NewParams(7)
@@ -126,7 +128,8 @@ func TestNewParams(t *testing.T) {
 	if slices.Equal(params, g.NewParams(8)) {
 		t.Error("another seed gives the same parameters")
 	}
-	std := map[string]float64{"embedding.weight": 1, "dense1.weight": 1 / math.Sqrt(3*130), "dense2.weight": 1 / math.Sqrt(3*128), "dense2.bias": 1 / math.Sqrt(3*128)}
+	std := map[string]float64{"embedding.weight": 1, "dense1.weight": 1 / math.Sqrt(3*130),
+		"dense2.weight": 1 / math.Sqrt(3*128), "dense2.bias": 1 / math.Sqrt(3*128)}
 	for i, piece := range g.Split(params) {
 		name := g.Params[i].Name
 		var sum, sum2, largest float64
@@ -136,7 +139,8 @@ func TestNewParams(t *testing.T) {
 			largest = max(largest, math.Abs(float64(v)))
 		}
 		n := float64(len(piece))
-		if want, ok := std[name]; ok && (math.Abs(math.Sqrt(sum2/n)/want-1) > 0.15 || math.Abs(sum/n) > 4*want/math.Sqrt(n)) {
+		if want, ok := std[name]; ok &&
+			(math.Abs(math.Sqrt(sum2/n)/want-1) > 0.15 || math.Abs(sum/n) > 4*want/math.Sqrt(n)) {
 			t.Errorf("%s: mean %g, std %g, want 0, %g", name, sum/n, math.Sqrt(sum2/n), want)
 		}
 		if bound := g.Params[i].Init.Bound; bound != 0 && largest > bound {
@@ -161,27 +165,39 @@ func TestBuildRefuses(t *testing.T) {
 		"score is x": {build(func(_ *Builder, x, _ *Node) *Node { return x }), "score is an Input"},
 		"score of another shape": {build(func(b *Builder, x, _ *Node) *Node { return b.Dense("d", x, 3) }),
 			"shape [-1 3]"},
-		"two names":       {build(func(b *Builder, x, _ *Node) *Node { b.Sigmoid("a", x); return b.Sigmoid("a", x) }), `named "a"`},
-		"stolen name":     {build(func(b *Builder, x, _ *Node) *Node { b.Sigmoid("score", x); return b.Sigmoid("a", x) }), "named score"},
-		"no broadcast":    {build(func(b *Builder, x, sigma *Node) *Node { return b.Add("a", x, sigma) }), "do not broadcast"},
+		"two names": {build(func(b *Builder, x, _ *Node) *Node { b.Sigmoid("a", x); return b.Sigmoid("a", x) }),
+			`named "a"`},
+		"stolen name": {build(func(b *Builder, x, _ *Node) *Node {
+			b.Sigmoid("score", x)
+			return b.Sigmoid("a", x)
+		}), "named score"},
+		"no broadcast": {build(func(b *Builder, x, sigma *Node) *Node { return b.Add("a", x, sigma) }),
+			"do not broadcast"},
 		"concat the rows": {build(func(b *Builder, x, _ *Node) *Node { return b.Concat("a", 0, x, x) }), "axis 0"},
 		"concat unlike": {build(func(b *Builder, x, sigma *Node) *Node {
 			return b.Concat("a", 1, x, sigma)
 		}), "differ off axis"},
-		"unsqueeze":         {build(func(b *Builder, x, _ *Node) *Node { return b.Unsqueeze("a", x, 4) }), "axes [4]"},
-		"dense of a vector": {build(func(b *Builder, _, sigma *Node) *Node { return b.Dense("a", sigma, 2) }), "want rows"},
-		"dense of width 0":  {build(func(b *Builder, x, _ *Node) *Node { return b.Dense("a", x, 0) }), "a.weight"},
-		"constant NaN":      {build(func(b *Builder, _, _ *Node) *Node { return b.Constant("a", math.NaN()) }), "NaN"},
-		"nearest of none":   {build(func(b *Builder, _, sigma *Node) *Node { return b.Nearest("a", sigma, nil) }), "0 values"},
-		"embedding of x":    {build(func(b *Builder, x, _ *Node) *Node { return b.Embedding("a", x, 2) }), "want the result of Nearest"},
-		"activation":        {second(UnconditionalMLP(MLP{Dim: 2, Hidden: 4, Activation: "relu"})), `"relu"`},
-		"hidden 0":          {second(UnconditionalMLP(MLP{Dim: 2})), "0 hidden"},
-		"scale 0":           {second(ToyMLP(mlp, 0)), "scale is 0"},
-		"no levels":         {second(EmbeddingMLP(mlp, nil)), "0 values"},
-		"unet of points":    {second(UNet{Shape: []int{2}, Outer: 4, Inner: 4, Blocks: 1, Std: 1}.Build()), "shape [2]"},
-		"unet of std 0":     {second(UNet{Shape: []int{1, 4, 4}, Outer: 4, Inner: 4, Blocks: 1}.Build()), "standard deviation 0"},
-		"odd classifier":    {second(Classifier{Shape: []int{1, 6, 4}, Channels: 8, Features: 4, Classes: 2}.Build()), "[1 6 4]"},
-		"one class":         {second(Classifier{Shape: []int{1, 4, 4}, Channels: 8, Features: 4, Classes: 1}.Build()), "1 classes"},
+		"unsqueeze": {build(func(b *Builder, x, _ *Node) *Node { return b.Unsqueeze("a", x, 4) }), "axes [4]"},
+		"dense of a vector": {build(func(b *Builder, _, sigma *Node) *Node { return b.Dense("a", sigma, 2) }),
+			"want rows"},
+		"dense of width 0": {build(func(b *Builder, x, _ *Node) *Node { return b.Dense("a", x, 0) }), "a.weight"},
+		"constant NaN":     {build(func(b *Builder, _, _ *Node) *Node { return b.Constant("a", math.NaN()) }), "NaN"},
+		"nearest of none": {build(func(b *Builder, _, sigma *Node) *Node { return b.Nearest("a", sigma, nil) }),
+			"0 values"},
+		"embedding of x": {build(func(b *Builder, x, _ *Node) *Node { return b.Embedding("a", x, 2) }),
+			"want the result of Nearest"},
+		"activation": {second(UnconditionalMLP(MLP{Dim: 2, Hidden: 4, Activation: "relu"})), `"relu"`},
+		"hidden 0":   {second(UnconditionalMLP(MLP{Dim: 2})), "0 hidden"},
+		"scale 0":    {second(ToyMLP(mlp, 0)), "scale is 0"},
+		"no levels":  {second(EmbeddingMLP(mlp, nil)), "0 values"},
+		"unet of points": {second(UNet{Shape: []int{2}, Outer: 4, Inner: 4, Blocks: 1, Std: 1}.Build()),
+			"shape [2]"},
+		"unet of std 0": {second(UNet{Shape: []int{1, 4, 4}, Outer: 4, Inner: 4, Blocks: 1}.Build()),
+			"standard deviation 0"},
+		"odd classifier": {second(Classifier{Shape: []int{1, 6, 4}, Channels: 8, Features: 4, Classes: 2}.Build()),
+			"[1 6 4]"},
+		"one class": {second(Classifier{Shape: []int{1, 4, 4}, Channels: 8, Features: 4, Classes: 1}.Build()),
+			"1 classes"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one that says %q", name, c.err, c.want)
@@ -194,18 +210,24 @@ func TestImageOperationsRefuse(t *testing.T) {
 		op   func(b *Builder, x *Node) *Node
 		want string
 	}{
-		"conv of rows":     {func(b *Builder, x *Node) *Node { return b.Conv("a", b.Reshape("r", x, 96), Conv{Out: 1}) }, "want images"},
-		"even kernel":      {func(b *Builder, x *Node) *Node { return b.Conv("a", x, Conv{Out: 1, Size: 2}) }, "odd size"},
-		"no channels":      {func(b *Builder, x *Node) *Node { return b.Conv("a", x, Conv{}) }, "at least 1"},
-		"stride 3":         {func(b *Builder, x *Node) *Node { return b.ConvTranspose("a", x, Conv{Out: 1, Stride: 3}) }, "stride of 1 or 2"},
-		"pool that cuts":   {func(b *Builder, x *Node) *Node { return b.MeanPool("a", x, 3, 3, 0) }, "tile the image"},
-		"pool of size 0":   {func(b *Builder, x *Node) *Node { return b.MaxPool("a", x, 0, 0, 0) }, "tile the image"},
-		"upsample by 0":    {func(b *Builder, x *Node) *Node { return b.Upsample("a", x, 0) }, "by 0"},
-		"resize to 0":      {func(b *Builder, x *Node) *Node { return b.Resize("a", x, 0, 4) }, "0×4"},
-		"odd patches":      {func(b *Builder, x *Node) *Node { return b.SpaceToDepth("a", x, 3) }, "blocks of 3×3"},
-		"few channels":     {func(b *Builder, x *Node) *Node { return b.DepthToSpace("a", x, 2) }, "2 channels"},
-		"groups":           {func(b *Builder, x *Node) *Node { return b.GroupNorm("a", x, 4) }, "4 groups"},
-		"norm of rows":     {func(b *Builder, x *Node) *Node { return b.InstanceNorm("a", b.Reshape("r", x, 96)) }, "channels and places"},
+		"conv of rows": {func(b *Builder, x *Node) *Node {
+			return b.Conv("a", b.Reshape("r", x, 96), Conv{Out: 1})
+		}, "want images"},
+		"even kernel": {func(b *Builder, x *Node) *Node { return b.Conv("a", x, Conv{Out: 1, Size: 2}) },
+			"odd size"},
+		"no channels": {func(b *Builder, x *Node) *Node { return b.Conv("a", x, Conv{}) }, "at least 1"},
+		"stride 3": {func(b *Builder, x *Node) *Node {
+			return b.ConvTranspose("a", x, Conv{Out: 1, Stride: 3})
+		}, "stride of 1 or 2"},
+		"pool that cuts": {func(b *Builder, x *Node) *Node { return b.MeanPool("a", x, 3, 3, 0) }, "tile the image"},
+		"pool of size 0": {func(b *Builder, x *Node) *Node { return b.MaxPool("a", x, 0, 0, 0) }, "tile the image"},
+		"upsample by 0":  {func(b *Builder, x *Node) *Node { return b.Upsample("a", x, 0) }, "by 0"},
+		"resize to 0":    {func(b *Builder, x *Node) *Node { return b.Resize("a", x, 0, 4) }, "0×4"},
+		"odd patches":    {func(b *Builder, x *Node) *Node { return b.SpaceToDepth("a", x, 3) }, "blocks of 3×3"},
+		"few channels":   {func(b *Builder, x *Node) *Node { return b.DepthToSpace("a", x, 2) }, "2 channels"},
+		"groups":         {func(b *Builder, x *Node) *Node { return b.GroupNorm("a", x, 4) }, "4 groups"},
+		"norm of rows": {func(b *Builder, x *Node) *Node { return b.InstanceNorm("a", b.Reshape("r", x, 96)) },
+			"channels and places"},
 		"reshape":          {func(b *Builder, x *Node) *Node { return b.Reshape("a", x, 95) }, "as many elements"},
 		"mean of rows":     {func(b *Builder, x *Node) *Node { return b.ReduceMean("a", x, 0) }, "after the first"},
 		"softmax of image": {func(b *Builder, x *Node) *Node { return b.Softmax("a", x) }, "want rows"},
@@ -218,7 +240,7 @@ func TestImageOperationsRefuse(t *testing.T) {
 	}
 }
 
-// A classifier's probabilities agree in the float64 reference and in GoMLX, which gives logits.
+// TestClassifier: the probabilities of the float64 reference and of GoMLX, which returns logits, agree.
 func TestClassifier(t *testing.T) {
 	g, err := Classifier{Shape: []int{1, 8, 8}, Channels: 8, Features: 6, Classes: 4}.Build()
 	if err != nil {
@@ -246,7 +268,8 @@ func TestWrongNumberOfParameters(t *testing.T) {
 	if _, err := g.ONNX("short", make([]float32, 3)); err == nil || !strings.Contains(err.Error(), "3 parameters") {
 		t.Errorf("ONNX: error %v, want one that says how many were given", err)
 	}
-	if _, err := g.Evaluate(make([]float32, 3), []float64{0, 0}, []float64{1}); err == nil || !strings.Contains(err.Error(), "3 parameters") {
+	if _, err := g.Evaluate(make([]float32, 3), []float64{0, 0}, []float64{1}); err == nil ||
+		!strings.Contains(err.Error(), "3 parameters") {
 		t.Errorf("Evaluate: error %v, want one that says how many were given", err)
 	}
 }

@@ -8,20 +8,21 @@ import (
 	"github.com/langevin-ml/langevin/models/onnxgraph"
 )
 
-// The dialect of ONNX that [Graph.ONNX] writes.
+// This is the dialect of ONNX that [Graph.ONNX] writes.
 const (
 	IRVersion = 8
 	Opset     = 18
 )
 
-// ONNX writes g with the given flat vector of parameters as an ONNX model: inputs x, float32 [N, shape...], and sigma,
-// float32 [N]; output score, shaped as x; N free. A classifier has the input x and the outputs features, logits and
-// probabilities. Tensors carry the names of g's nodes and the parameters are raw
-// little-endian initializers. An operation is one ONNX node except for Softplus, written as the faster
-// Relu(x) + Log(1 + Exp(-Abs(x))), and Nearest, an ArgMin of distances.
+// ONNX returns g with the given flat vector of parameters as an ONNX model. The inputs are x, float32 [N, shape...],
+// and sigma, float32 [N]. The output is score, with x's shape. N is free. A classifier has the input x and the outputs
+// features, logits and probabilities. Tensors have the names of g's nodes, and the parameters are raw little-endian
+// initializers. An operation is one ONNX node, with two exceptions: Softplus is the faster Relu(x) + Log(1 +
+// Exp(-Abs(x))), and Nearest is an ArgMin of distances.
 func (g *Graph) ONNX(name string, params []float32) (*protos.ModelProto, error) {
 	if len(params) != g.NumParams() {
-		return nil, fmt.Errorf("nn: export %s: %d parameters given, the network has %d", name, len(params), g.NumParams())
+		return nil, fmt.Errorf("nn: export %s: %d parameters given, the network has %d",
+			name, len(params), g.NumParams())
 	}
 	w := onnxWriter{onnxgraph.NewWriter(&protos.GraphProto{
 		Name: name, Input: valueInfos(g.inputs()), Output: valueInfos(g.Outputs),
@@ -56,7 +57,7 @@ func (w onnxWriter) write(n *Node) {
 	case OpConcat:
 		w.Node("Concat", n.Name, in...).Attribute = []*protos.AttributeProto{onnxgraph.Int("axis", n.Axes[0])}
 	case OpAdd, OpSub, OpMul, OpDiv, OpSigmoid, OpTanh, OpReLU, OpELU, OpExp, OpLog, OpSqrt, OpSin, OpCos, OpSoftmax:
-		w.Node(string(n.Op), n.Name, in...) // these have ONNX's names
+		w.Node(string(n.Op), n.Name, in...) // the names of these are ONNX's names
 	case OpSoftplus:
 		w.softplus(n.Name, in[0])
 	case OpDense:
@@ -66,17 +67,18 @@ func (w onnxWriter) write(n *Node) {
 	case OpGather:
 		w.Node("Gather", n.Name, in...)
 	case OpReshape:
-		w.Node("Reshape", n.Name, in[0], w.Int64s("shape", append([]int{0}, n.Shape[1:]...))) // 0: as in the input
+		w.Node("Reshape", n.Name, in[0], w.Int64s("shape", append([]int{0}, n.Shape[1:]...))) // 0: like the input
 	case OpReduceMean:
 		w.Node("ReduceMean", n.Name, in[0], w.Int64s("axes", n.Axes))
-	case OpConv, OpConvTranspose, OpInstanceNorm, OpMeanPool, OpMaxPool, OpUpsample, OpResize, OpSpaceToDepth, OpDepthToSpace:
+	case OpConv, OpConvTranspose, OpInstanceNorm, OpMeanPool, OpMaxPool, OpUpsample, OpResize,
+		OpSpaceToDepth, OpDepthToSpace:
 		w.writeImage(n, in)
 	default:
 		panic(fmt.Sprintf("nn: no ONNX form of %s", n.Op))
 	}
 }
 
-// softplus: ONNX Runtime's own Softplus takes four times as long.
+// softplus replaces ONNX Runtime's own Softplus, which takes four times as long.
 func (w onnxWriter) softplus(name, x string) {
 	one := w.Scalar("one", 1)
 	decay := w.Step("Exp", name, w.Step("Neg", name, w.Step("Abs", name, x)))
@@ -104,14 +106,16 @@ func valueInfos(nodes []*Node) []*protos.ValueInfoProto {
 func valueInfo(n *Node) *protos.ValueInfoProto {
 	shape := &protos.TensorShapeProto{}
 	for _, size := range n.Shape {
-		axis := &protos.TensorShapeProto_Dimension{Value: &protos.TensorShapeProto_Dimension_DimValue{DimValue: int64(size)}}
+		value := &protos.TensorShapeProto_Dimension_DimValue{DimValue: int64(size)}
+		axis := &protos.TensorShapeProto_Dimension{Value: value}
 		if size == Batch {
 			axis.Value = &protos.TensorShapeProto_Dimension_DimParam{DimParam: "N"}
 		}
 		shape.Dim = append(shape.Dim, axis)
 	}
 	tensor := &protos.TypeProto_Tensor{ElemType: int32(protos.TensorProto_FLOAT), Shape: shape}
-	return &protos.ValueInfoProto{Name: n.Name, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: tensor}}}
+	return &protos.ValueInfoProto{Name: n.Name,
+		Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: tensor}}}
 }
 
 func float32s(values []float64) []float32 {

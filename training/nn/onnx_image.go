@@ -13,7 +13,7 @@ func (w onnxWriter) writeImage(n *Node, in []string) {
 	case OpConv:
 		w.Node("Conv", n.Name, in...).Attribute = append(v.onnx(), onnxgraph.Ints("dilations", v.Dilation, v.Dilation))
 	case OpConvTranspose:
-		more := v.Stride - 1 + (v.Size - 1) - 2*v.Pad // what the formula of the size leaves out
+		more := v.Stride - 1 + (v.Size - 1) - 2*v.Pad // the part of the size that the formula leaves out
 		padding := onnxgraph.Ints("output_padding", more, more)
 		w.Node("ConvTranspose", n.Name, in...).Attribute = append(v.onnx(), padding)
 	case OpInstanceNorm:
@@ -35,7 +35,7 @@ func (w onnxWriter) writeImage(n *Node, in []string) {
 	}
 }
 
-// onnx is what convolutions and pools have in common.
+// onnx returns the attributes that convolutions and pools share.
 func (w Window) onnx() []*protos.AttributeProto {
 	return []*protos.AttributeProto{
 		onnxgraph.Ints("kernel_shape", w.Size, w.Size), onnxgraph.Ints("strides", w.Stride, w.Stride),

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// ladder is a geometric noise schedule of n levels from 1 to 0.01.
+// ladder returns a geometric noise schedule of n levels from 1 to 0.01.
 func ladder(n int) []float64 {
 	sigmas := make([]float64, n)
 	for i := range sigmas {
@@ -14,7 +14,7 @@ func ladder(n int) []float64 {
 	return sigmas
 }
 
-// The networks of the papers have as many parameters as the authors' code.
+// TestPaperSizes: the networks of the papers have the numbers of parameters of the authors' code.
 func TestPaperSizes(t *testing.T) {
 	mnist := RefineNet{Shape: []int{1, 28, 28}, Channels: 64}
 	cifar := RefineNet{Shape: []int{3, 32, 32}, Channels: 128}
@@ -29,8 +29,14 @@ func TestPaperSizes(t *testing.T) {
 		"RefineNetDilated, CIFAR":     {func() (*Graph, error) { return NCSNBaseline(cifar) }, 29_727_107},
 		"NCSNv2":                      {func() (*Graph, error) { return NCSNv2(cifar) }, 29_694_083},
 		"NCSNv2, MNIST":               {func() (*Graph, error) { return NCSNv2(mnist) }, 7_426_881},
-		"NCSNv2Deeper":                {func() (*Graph, error) { return NCSNv2Deeper(RefineNet{Shape: []int{3, 128, 128}, Channels: 128}) }, 83_445_379},
-		"NCSNv2Deepest":               {func() (*Graph, error) { return NCSNv2Deepest(RefineNet{Shape: []int{3, 256, 256}, Channels: 128}) }, 94_132_611},
+		"NCSNv2Deeper": {func() (*Graph,
+			error) {
+			return NCSNv2Deeper(RefineNet{Shape: []int{3, 128, 128}, Channels: 128})
+		}, 83_445_379},
+		"NCSNv2Deepest": {func() (*Graph,
+			error) {
+			return NCSNv2Deepest(RefineNet{Shape: []int{3, 256, 256}, Channels: 128})
+		}, 94_132_611},
 	} {
 		g, err := c.build()
 		if err != nil {
@@ -41,7 +47,7 @@ func TestPaperSizes(t *testing.T) {
 	}
 }
 
-// smallPapers are the same networks with few channels, on small images.
+// smallPapers returns the same networks with few channels, for small images.
 func smallPapers(t *testing.T) map[string]*Graph {
 	t.Helper()
 	small := RefineNet{Shape: []int{2, 4, 8}, Channels: 2}
@@ -64,8 +70,9 @@ func smallPapers(t *testing.T) map[string]*Graph {
 	return graphs
 }
 
-// InstanceNorm++ by hand on one image of three channels and two places, γ (h + α (μ - m)/√(v + 1e-5)) + β. The means are
-// 1, 2 and 6: m is 3 and the unbiased v is 7. All channels have the variance 1, and so h = ±1/√(1 + 1e-5).
+// TestInstanceNormPlus computes InstanceNorm++, γ (h + α (μ - m)/√(v + 1e-5)) + β, by hand for one image of three
+// channels and two places. The means are 1, 2 and 6, so m is 3 and the unbiased v is 7. All channels have the variance
+// 1, so h = ±1/√(1 + 1e-5).
 func TestInstanceNormPlus(t *testing.T) {
 	g, err := Build([]int{3, 1, 2}, func(b *Builder, x, _ *Node) *Node { return b.InstanceNormPlus("norm", x) })
 	if err != nil {
@@ -87,7 +94,7 @@ func TestInstanceNormPlus(t *testing.T) {
 	}
 }
 
-// Conditional norms read the row of the noise level that is nearest.
+// TestConditionalInstanceNormPlus: conditional norms use the row of the nearest noise level.
 func TestConditionalInstanceNormPlus(t *testing.T) {
 	g, err := Build([]int{2, 1, 2}, func(b *Builder, x, sigma *Node) *Node {
 		return b.ConditionalInstanceNormPlus("norm", x, b.Nearest("level", sigma, []float64{1, 0.1}))
@@ -95,7 +102,7 @@ func TestConditionalInstanceNormPlus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// γ and α are 0: what remains is β, of channels 1 and 2 at levels 1 and 2.
+	// With γ and α 0, the result is β, here of channels 1 and 2 at levels 1 and 2.
 	params := []float32{0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}
 	got := evaluate(t, g, params, []float32{1, 2, 3, 5, 1, 2, 3, 5}, []float32{0.9, 0.2})
 	for i, want := range []float64{1, 1, 2, 2, 3, 3, 4, 4} {

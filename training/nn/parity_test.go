@@ -18,7 +18,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// everyOp uses all operations, on shapes that broadcast in every way.
+// everyOp returns a network with all operations, on shapes that broadcast in every way.
 func everyOp(t *testing.T) *Graph {
 	t.Helper()
 	g, err := Build([]int{3, 2}, func(b *Builder, x, sigma *Node) *Node {
@@ -30,7 +30,8 @@ func everyOp(t *testing.T) *Graph {
 		sum := b.Add("sum", b.Tanh("bounded", x), b.Concat("rows", 1, soft, gate, soft))
 		scaled := b.Mul("scaled", b.Parameter("gain", Init{Bound: 1}, 1, 3, 1), sum)
 		shifted := b.Sub("shifted", scaled, b.Unsqueeze("sigma_cube", sigma, 1, 2))
-		return b.Div("ratio", shifted, b.Add("above_one", b.Constant("one", 1), b.Softplus("positive", b.Unsqueeze("cube", column, 1))))
+		return b.Div("ratio", shifted,
+			b.Add("above_one", b.Constant("one", 1), b.Softplus("positive", b.Unsqueeze("cube", column, 1))))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -38,8 +39,8 @@ func everyOp(t *testing.T) *Graph {
 	return g
 }
 
-// everyImageOp uses all operations on images, and what networks for images need besides. The two branches of the score
-// are on the scale of 1 wherever x is.
+// everyImageOp returns a network with all operations on images, and the others that networks for images need. The two
+// branches of the score have the scale of 1 for every x.
 func everyImageOp(t *testing.T) *Graph {
 	t.Helper()
 	g, err := Build([]int{2, 4, 8}, func(b *Builder, x, sigma *Node) *Node {
@@ -67,7 +68,7 @@ func everyImageOp(t *testing.T) *Graph {
 	return g
 }
 
-// ownGraphs use every operation: the two above and the networks of our own.
+// ownGraphs returns graphs that use every operation: the two above and this project's own networks.
 func ownGraphs(t *testing.T) map[string]*Graph {
 	t.Helper()
 	graphs := map[string]*Graph{"every op": everyOp(t), "every image op": everyImageOp(t)}
@@ -77,7 +78,7 @@ func ownGraphs(t *testing.T) map[string]*Graph {
 	return graphs
 }
 
-// An operation that is in none of the networks of the parity test below would go untested in three interpreters.
+// TestEveryOpIsUsed: an operation that is in no network of the parity test would be untested in three interpreters.
 func TestEveryOpIsUsed(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "graph.go", nil, 0)
 	if err != nil {
@@ -111,7 +112,7 @@ func TestInterpretersAgree(t *testing.T) {
 	for name, g := range ownGraphs(t) {
 		t.Run(name, func(t *testing.T) { compareInterpreters(t, g, 1e-5) })
 	}
-	// So few channels at so few places make these networks divide by small differences, which float32 rounds.
+	// These networks have few channels and places, so they divide by small differences, which float32 rounds.
 	for name, g := range smallPapers(t) {
 		t.Run(name, func(t *testing.T) { compareInterpreters(t, g, 1e-4) })
 	}
@@ -121,7 +122,7 @@ func compareInterpreters(t *testing.T, g *Graph, tolerance float64) {
 	t.Helper()
 	rows := 257
 	if len(g.X.Shape) == 4 {
-		rows = 16 // plain Go takes its time over images
+		rows = 16 // plain Go is slow on images
 	}
 	params := scattered(g)
 	x, sigma := inputs(g, rows)
@@ -130,7 +131,7 @@ func compareInterpreters(t *testing.T, g *Graph, tolerance float64) {
 	compare(t, "ONNX", runONNX(t, g, params, x, sigma), want, tolerance)
 }
 
-// scattered are initial parameters of which none is a plain 0 or 1, so that no branch of the network is silent.
+// scattered returns initial parameters none of which is 0 or 1, so that every branch of the network contributes.
 func scattered(g *Graph) []float32 {
 	params, noise := g.NewParams(3), make([]float32, g.NumParams())
 	sampling.Noise{Seed: 4}.Normal(noise, 0)
@@ -140,7 +141,7 @@ func scattered(g *Graph) []float32 {
 	return params
 }
 
-// compare allows the tolerance, relative for large scores.
+// compare compares scores. The tolerance is relative for large scores.
 func compare(t *testing.T, what string, got []float32, want []float64, tolerance float64) {
 	t.Helper()
 	var worst float64
@@ -148,13 +149,14 @@ func compare(t *testing.T, what string, got []float32, want []float64, tolerance
 		worst = max(worst, math.Abs(float64(v)-want[i])/max(1, math.Abs(want[i])))
 	}
 	if len(got) != len(want) || !(worst <= tolerance) {
-		t.Errorf("%s: %d scores, off by up to %g: want %d, off by at most %g", what, len(got), worst, len(want), tolerance)
+		t.Errorf("%s: %d scores, off by up to %g: want %d, off by at most %g",
+			what, len(got), worst, len(want), tolerance)
 	}
 }
 
-// inputs draws n rows: sigma on 0.2..20, spaced geometrically, and x on ±8σ around the data's scale.
+// inputs returns n rows: sigma on 0.2..20, spaced geometrically, and x on ±8σ around the data's scale.
 func inputs(g *Graph, n int) (x, sigma []float32) {
-	row := -g.X.Size() // without the batch axis, which counts -1
+	row := -g.X.Size() // the batch axis counts as -1
 	x, sigma = make([]float32, n*row), make([]float32, n)
 	noise := sampling.Noise{Seed: 11}
 	noise.Uniform(x, 0)

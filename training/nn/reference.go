@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Evaluate computes the score in float64, without any library and without haste: x holds len(sigma) rows of one sample
-// each and so does the result. For a classifier, which does not look at sigma, it computes the probabilities. It is what
-// the other interpreters are tested against.
+// Evaluate computes the score in float64 without any library, slowly. x has len(sigma) rows of one sample each, and so
+// does the result. For a classifier, it computes the probabilities, and only the length of sigma matters. It is the
+// reference in tests of the other interpreters.
 func (g *Graph) Evaluate(params []float32, x, sigma []float64) ([]float64, error) {
 	row := product(g.X.Shape[1:])
 	if len(params) != g.NumParams() || len(x) != row*len(sigma) {
@@ -52,7 +52,7 @@ func tensorOf(shape []int) tensor {
 	return tensor{shape, make([]float64, size)}
 }
 
-// rows is shape with n for its batch axis.
+// rows returns shape with n as its batch axis.
 func rows(shape []int, n int) []int {
 	actual := make([]int, len(shape))
 	for i, size := range shape {
@@ -159,7 +159,7 @@ func (t tensor) zip(a, b tensor, f func(a, b float64) float64) {
 	}
 }
 
-// at is where t, broadcast to shape, has the element that shape has at place i.
+// at returns the element of t, broadcast to shape, at place i of shape.
 func (t tensor) at(shape []int, i int) int {
 	place, stride := 0, 1
 	for axis := len(t.shape) - 1; axis >= 0; axis-- {
@@ -172,7 +172,7 @@ func (t tensor) at(shape []int, i int) int {
 	return place
 }
 
-// reduceMean adds every element of x, shared out, to the one that it broadcasts from.
+// reduceMean adds every element of x, divided by their number, to the element of t that broadcasts to it.
 func (t tensor) reduceMean(x tensor) {
 	share := float64(len(t.data)) / float64(len(x.data))
 	for i, v := range x.data {

@@ -2,7 +2,7 @@ package nn
 
 import "math"
 
-// image is one channel of one row of a tensor of images.
+// image returns one channel of one row of a tensor of images.
 func (t tensor) image(row, channel int) []float64 {
 	size := t.shape[2] * t.shape[3]
 	return t.data[(row*t.shape[1]+channel)*size:][:size]
@@ -17,8 +17,8 @@ func (t tensor) eachImage(do func(row, channel int, image []float64)) {
 	}
 }
 
-// under calls do for the places of a height×width image below the window whose first element stands at (y, x) of the
-// padded image; i counts the elements of the window.
+// under calls do for the places of a height×width image below the window whose first element is at (y, x) of the padded
+// image. i counts the elements of the window.
 func (w Window) under(y, x, height, width int, do func(i, place int)) {
 	for i := range w.Size * w.Size {
 		row, column := y-w.Pad+i/w.Size*w.Dilation, x-w.Pad+i%w.Size*w.Dilation
@@ -44,13 +44,14 @@ func (t tensor) conv(w Window, in []tensor) {
 			}
 			for channel := range x.shape[1] {
 				kernel, source := weight.image(out, channel), x.image(row, channel)
-				w.under(y, column, x.shape[2], x.shape[3], func(i, from int) { image[place] += kernel[i] * source[from] })
+				w.under(y, column, x.shape[2], x.shape[3],
+					func(i, from int) { image[place] += kernel[i] * source[from] })
 			}
 		})
 	})
 }
 
-// convTranspose scatters where conv gathers.
+// convTranspose scatters where convolution gathers.
 func (t tensor) convTranspose(w Window, x, weight, bias tensor) {
 	t.eachImage(func(row, out int, image []float64) {
 		for place := range image {
@@ -59,7 +60,8 @@ func (t tensor) convTranspose(w Window, x, weight, bias tensor) {
 		for channel := range x.shape[1] {
 			kernel, source := weight.image(channel, out), x.image(row, channel)
 			x.slide(w, func(from, y, column int) {
-				w.under(y, column, t.shape[2], t.shape[3], func(i, place int) { image[place] += kernel[i] * source[from] })
+				w.under(y, column, t.shape[2], t.shape[3],
+					func(i, place int) { image[place] += kernel[i] * source[from] })
 			})
 		}
 	})
@@ -69,7 +71,8 @@ func (t tensor) meanPool(w Window, x tensor) {
 	t.eachImage(func(row, channel int, image []float64) {
 		source := x.image(row, channel)
 		t.slide(w, func(place, y, column int) {
-			w.under(y, column, x.shape[2], x.shape[3], func(_, from int) { image[place] += source[from] / float64(w.Size*w.Size) })
+			w.under(y, column, x.shape[2], x.shape[3],
+				func(_, from int) { image[place] += source[from] / float64(w.Size*w.Size) })
 		})
 	})
 }
@@ -79,7 +82,8 @@ func (t tensor) maxPool(w Window, x tensor) {
 		source := x.image(row, channel)
 		t.slide(w, func(place, y, column int) {
 			image[place] = math.Inf(-1)
-			w.under(y, column, x.shape[2], x.shape[3], func(_, from int) { image[place] = max(image[place], source[from]) })
+			w.under(y, column, x.shape[2], x.shape[3],
+				func(_, from int) { image[place] = max(image[place], source[from]) })
 		})
 	})
 }
@@ -93,7 +97,7 @@ func (t tensor) upsample(factor int, x tensor) {
 	})
 }
 
-// resize reads between the four neighbours of each place.
+// resize interpolates between the four neighbours of each place.
 func (t tensor) resize(x tensor) {
 	t.eachImage(func(row, channel int, image []float64) {
 		source, width := x.image(row, channel), x.shape[3]
@@ -107,8 +111,8 @@ func (t tensor) resize(x tensor) {
 	})
 }
 
-// between is where place i of an axis of size n falls on one of size m when their ends agree: between which two places,
-// and how far from the first to the second.
+// between returns the position of place i of an axis of size n on an axis of size m with the same ends. first and
+// second are the places around it, and share is its distance from first.
 func between(i, n, m int) (first, second int, share float64) {
 	if n == 1 {
 		return 0, 0, 0
@@ -118,17 +122,18 @@ func between(i, n, m int) (first, second int, share float64) {
 	return first, min(first+1, m-1), at - float64(first)
 }
 
-// blocks calls do with each element's place in a tensor of images and where OpSpaceToDepth puts it.
+// blocks calls do with the place of each element in a tensor of images and its place in the result of OpSpaceToDepth.
 func (t tensor) blocks(size int, do func(space, depth int)) {
 	channels, height, width := t.shape[1], t.shape[2], t.shape[3]
 	for space := range t.data {
-		x, y, channel, row := space%width, space/width%height, space/(width*height)%channels, space/(width*height*channels)
+		x, y := space%width, space/width%height
+		channel, row := space/(width*height)%channels, space/(width*height*channels)
 		deep := (y%size*size+x%size)*channels + channel
 		do(space, ((row*size*size*channels+deep)*(height/size)+y/size)*(width/size)+x/size)
 	}
 }
 
-// moments are the mean and the biased variance.
+// moments returns the mean and the biased variance.
 func moments(values []float64) (mean, variance float64) {
 	for _, v := range values {
 		mean += v / float64(len(values))
@@ -139,7 +144,7 @@ func moments(values []float64) (mean, variance float64) {
 	return mean, variance
 }
 
-// instanceNorm takes every run of elements behind the first two axes for itself.
+// instanceNorm normalizes each run of elements behind the first two axes.
 func (t tensor) instanceNorm(epsilon float64, x tensor) {
 	run := len(x.data) / (x.shape[0] * x.shape[1])
 	for at := 0; at < len(x.data); at += run {

@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	NameNCSN          = "ncsn"           // NCSN, with norms for each level of the noise schedule
+	NameNCSN          = "ncsn"           // NCSN, with norms for each noise level
 	NameNCSNBaseline  = "ncsn-baseline"  // NCSNBaseline
 	NameNCSNv2        = "ncsnv2"         // NCSNv2
 	NameNCSNv2Deeper  = "ncsnv2-deeper"  // NCSNv2Deeper
 	NameNCSNv2Deepest = "ncsnv2-deepest" // NCSNv2Deepest
 )
 
-// refineKind is a network of the family [RefineNet].
+// refineKind is the kind of the networks of the family [RefineNet].
 type refineKind struct {
 	network func(r RefineNet, sigmas []float64) (*Graph, error)
 }
@@ -29,39 +29,39 @@ func (k refineKind) build(c Config, shape []int, sigmas []float64) (*Graph, erro
 	return k.network(RefineNet{Shape: shape, Channels: c.Channels, Centred: c.Centred}, sigmas)
 }
 
-// shared makes a network whose norms are shared by all levels one that is given the levels.
+// shared adapts a network whose norms do not depend on the level. The result ignores the levels.
 func shared(network func(RefineNet) (*Graph, error)) func(RefineNet, []float64) (*Graph, error) {
 	return func(r RefineNet, _ []float64) (*Graph, error) { return network(r) }
 }
 
-// RefineNet is the family of networks of NCSN (Song & Ermon 2019, 2020): a stack of residual stages, the last of them
-// dilated, whose results are joined from the deepest to the first by RefineNet blocks (Lin et al. 2017). The
-// nonlinearity is ELU. Sizes, wiring and numbers of parameters are those of the authors' code.
+// RefineNet is the family of networks of NCSN (Song & Ermon 2019, 2020): a stack of residual stages, the last ones
+// dilated. RefineNet blocks (Lin et al. 2017) join their results from the deepest to the first. The nonlinearity is
+// ELU. The sizes, the connections and the numbers of parameters are the ones of the authors' code.
 type RefineNet struct {
 	Shape    []int // of one image: channels, height and width
 	Channels int   // of the first stage, ngf; at least 2
-	Centred  bool  // images are on [-1, 1]; otherwise they are on [0, 1] and the network sees 2x - 1
+	Centred  bool  // images are on [-1, 1]; otherwise they are on [0, 1], and the network takes 2x - 1
 
 	variant
 }
 
-// variant is what the networks of the family differ in.
+// variant has the differences between the networks of the family.
 type variant struct {
 	stages  []stage
 	outputs []int     // channels after each refine block, in units of Channels
-	sigmas  []float64 // levels that have norms of their own; nil: all share theirs
-	v2      bool      // no norm in the refine blocks, which take maxima; the score is divided by σ
+	sigmas  []float64 // levels with their own norms; nil: all levels share the norms
+	v2      bool      // no norm in the refine blocks, which use maxima; the score is divided by σ
 }
 
 // stage is one pair of residual blocks.
 type stage struct {
 	channels int // in units of RefineNet.Channels
 	down     bool
-	dilation int // above 1: instead of going down
+	dilation int // if above 1, the size stays
 }
 
-// NCSN is CondRefineNetDilated, the network of Song & Ermon (2019): every norm has parameters for each of the noise
-// levels sigmas. Height and width are even.
+// NCSN is CondRefineNetDilated, the network of Song & Ermon (2019). Every norm has parameters for each of the noise
+// levels sigmas. Height and width must be even.
 func NCSN(r RefineNet, sigmas []float64) (*Graph, error) {
 	if len(sigmas) == 0 {
 		return nil, fmt.Errorf("nn: NCSN without noise levels: want at least one")
@@ -71,20 +71,20 @@ func NCSN(r RefineNet, sigmas []float64) (*Graph, error) {
 	return r.build(2)
 }
 
-// NCSNBaseline is RefineNetDilated, [NCSN] for a single noise level: its norms are unconditional.
+// NCSNBaseline is RefineNetDilated: [NCSN] for a single noise level, with unconditional norms.
 func NCSNBaseline(r RefineNet) (*Graph, error) {
 	r.variant = shallow(false)
 	return r.build(2)
 }
 
-// NCSNv2 is the network of Song & Ermon (2020) for images of 32 or 64 pixels. Height and width are even.
+// NCSNv2 is the network of Song & Ermon (2020) for images of 32 or 64 pixels. Height and width must be even.
 func NCSNv2(r RefineNet) (*Graph, error) {
 	r.variant = shallow(true)
 	return r.build(2)
 }
 
-// NCSNv2Deeper is the network of Song & Ermon (2020) for images of 96 or 128 pixels. Height and width are multiples of
-// 4.
+// NCSNv2Deeper is the network of Song & Ermon (2020) for images of 96 or 128 pixels. Height and width must be multiples
+// of 4.
 func NCSNv2Deeper(r RefineNet) (*Graph, error) {
 	r.variant = variant{
 		stages:  []stage{{1, false, 1}, {2, true, 1}, {2, true, 1}, {4, true, 2}, {4, true, 4}},
@@ -94,7 +94,8 @@ func NCSNv2Deeper(r RefineNet) (*Graph, error) {
 	return r.build(4)
 }
 
-// NCSNv2Deepest is the network of Song & Ermon (2020) for images of 256 pixels. Height and width are multiples of 8.
+// NCSNv2Deepest is the network of Song & Ermon (2020) for images of 256 pixels. Height and width must be multiples of
+// 8.
 func NCSNv2Deepest(r RefineNet) (*Graph, error) {
 	r.variant = variant{
 		stages:  []stage{{1, false, 1}, {2, true, 1}, {2, true, 1}, {2, true, 1}, {4, true, 2}, {4, true, 4}},
@@ -112,10 +113,12 @@ func shallow(v2 bool) variant {
 	}
 }
 
-// build checks what define relies on.
+// build checks the conditions of define.
 func (r RefineNet) build(divisor int) (*Graph, error) {
 	if len(r.Shape) != 3 || r.Shape[1]%divisor != 0 || r.Shape[2]%divisor != 0 {
-		return nil, fmt.Errorf("nn: RefineNet of images of shape %v: want channels, height and width, the last two multiples of %d", r.Shape, divisor)
+		return nil, fmt.Errorf(
+			"nn: RefineNet of images of shape %v: want channels, height and width, the last two multiples of %d",
+			r.Shape, divisor)
 	}
 	if r.Channels < 2 {
 		return nil, fmt.Errorf("nn: RefineNet of %d channels: want at least 2", r.Channels)
@@ -144,7 +147,7 @@ func (r RefineNet) score(b *Builder, x, sigma *Node) *Node {
 type refineWriter struct {
 	*Builder
 	RefineNet
-	index *Node // of the noise level, where norms depend on it
+	index *Node // of the noise level; nil if norms do not depend on it
 }
 
 func (w refineWriter) layers(x *Node) *Node {
@@ -178,8 +181,8 @@ func (w refineWriter) norm(name string, x *Node) *Node {
 	return w.InstanceNormPlus(name, x)
 }
 
-// residual has three forms: it keeps size and channels; it goes down, which halves the size; or, where it would go down
-// but is dilated, it keeps the size and its shortcut is a dilated convolution.
+// residual has three forms. It keeps size and channels. Or it goes down, which halves the size. Or it goes down with
+// dilation, which keeps the size and has a dilated convolution as the shortcut.
 func (w refineWriter) residual(name string, x *Node, out int, down bool, dilation int) *Node {
 	in := x.Shape[1]
 	middle := out
@@ -214,7 +217,7 @@ func (w refineWriter) refine(name string, inputs []*Node, out, blocks int) *Node
 	return w.units(name+".out", w.chainedPool(name+".crp", h), blocks)
 }
 
-// units are RCU: each adds two convolutions without bias to what they are given.
+// units is RCU: each unit adds two convolutions without bias to its input.
 func (w refineWriter) units(name string, x *Node, blocks int) *Node {
 	for i := range blocks {
 		h := x
@@ -228,7 +231,7 @@ func (w refineWriter) units(name string, x *Node, blocks int) *Node {
 	return x
 }
 
-// refineNorm is a norm in a refine block, of which NCSNv2 has none.
+// refineNorm is a norm in a refine block. NCSNv2 has none there.
 func (w refineWriter) refineNorm(name string, x *Node) *Node {
 	if w.v2 {
 		return x
@@ -236,7 +239,7 @@ func (w refineWriter) refineNorm(name string, x *Node) *Node {
 	return w.norm(name, x)
 }
 
-// fuse is MSF: the sum of convolutions of the inputs, all brought to the size of the first.
+// fuse is MSF: the sum of convolutions of the inputs, all resized to the size of the first.
 func (w refineWriter) fuse(name string, inputs []*Node, out int) *Node {
 	height, width := inputs[0].Shape[2], inputs[0].Shape[3]
 	var sum *Node
@@ -253,7 +256,7 @@ func (w refineWriter) fuse(name string, inputs []*Node, out int) *Node {
 	return sum
 }
 
-// chainedPool is CRP: twice a pool over 5×5 places and a convolution without bias, each added to what came before.
+// chainedPool is CRP: two times a pool over 5×5 places and a convolution without bias, each added to the result so far.
 func (w refineWriter) chainedPool(name string, x *Node) *Node {
 	x = w.ELU(name+"/elu", x)
 	path, pool := x, w.MeanPool

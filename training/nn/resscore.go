@@ -6,7 +6,7 @@ import (
 	"github.com/langevin-ml/langevin/training/settings"
 )
 
-// NameResScore is [ResScore].
+// NameResScore is the name of [ResScore].
 const NameResScore = "resscore"
 
 type resScoreKind struct{}
@@ -22,18 +22,19 @@ func (resScoreKind) build(c Config, shape []int, _ []float64) (*Graph, error) {
 	return ResScore{Shape: shape, Channels: c.Channels}.Build()
 }
 
-// ResScore is the residual auto-encoder of figure 1 of Song & Ermon (2019), as in their code: blocks with group norm of
-// 8 groups and ELU, down to a quarter of the size and up again by transposed convolutions. It has no noise levels: the
-// score does not depend on sigma.
+// ResScore is the residual auto-encoder of figure 1 of Song & Ermon (2019), as in their code. Its blocks have group
+// norm with 8 groups and ELU. It goes down to a quarter of the size, and up again with transposed convolutions. It has
+// no noise levels: the score does not depend on sigma.
 type ResScore struct {
-	Shape    []int // of one image on [0, 1]: channels, height and width, of which the last two are multiples of 4
-	Channels int   // of the first stage, nef, a multiple of 8; the next have twice and four times as many
+	Shape    []int // of one image on [0, 1]: channels, height and width; height and width are multiples of 4
+	Channels int   // of the first stage, nef, a multiple of 8; the next stages have two and four times this number
 }
 
 // Build records the network.
 func (r ResScore) Build() (*Graph, error) {
 	if len(r.Shape) != 3 || r.Shape[1]%4 != 0 || r.Shape[2]%4 != 0 {
-		return nil, fmt.Errorf("nn: ResScore of images of shape %v: want channels, height and width, the last two multiples of 4", r.Shape)
+		return nil, fmt.Errorf(
+			"nn: ResScore of images of shape %v: want channels, height and width, the last two multiples of 4", r.Shape)
 	}
 	if r.Channels < 8 || r.Channels%8 != 0 {
 		return nil, fmt.Errorf("nn: ResScore of %d channels: want a multiple of 8", r.Channels)
@@ -47,7 +48,8 @@ func (r ResScore) score(b *Builder, x, _ *Node) *Node {
 	h = b.Conv("in", h, Conv{Out: n})
 	for i, block := range []resBlock{
 		{out: n}, {out: 2 * n, resize: true}, {out: 2 * n}, {out: 4 * n, resize: true}, {out: 4 * n},
-		{out: 4 * n, up: true}, {out: 2 * n, up: true, resize: true}, {out: 2 * n, up: true}, {out: n, up: true, resize: true}, {out: n, up: true},
+		{out: 4 * n, up: true}, {out: 2 * n, up: true, resize: true}, {out: 2 * n, up: true}, {out: n, up: true,
+			resize: true}, {out: n, up: true},
 	} {
 		h = block.record(b, fmt.Sprintf("block%d", i+1), h)
 	}
@@ -58,7 +60,7 @@ func (r ResScore) score(b *Builder, x, _ *Node) *Node {
 type resBlock struct {
 	out    int
 	up     bool // its convolutions are transposed
-	resize bool // halve the size with the first convolution or, transposed, double it with the second
+	resize bool // halve the size with the first convolution or, if up, double it with the second
 }
 
 func (r resBlock) record(b *Builder, name string, x *Node) *Node {

@@ -8,7 +8,7 @@ import (
 	"github.com/langevin-ml/langevin/training/settings"
 )
 
-// NameUNet is [UNet].
+// NameUNet is the name of [UNet].
 const NameUNet = "unet"
 
 type unetKind struct{}
@@ -27,23 +27,23 @@ func (unetKind) build(c Config, shape []int, _ []float64) (*Graph, error) {
 	return UNet{Shape: shape, Outer: c.Outer, Inner: c.Inner, Blocks: c.Blocks, Mean: c.Mean, Std: c.Std}.Build()
 }
 
-// UNet is a small denoising network for images that spends its operations where they buy most on a CPU. It sees blocks
-// of 2×2 pixels as channels, so that nothing but its first and last step is done at full resolution, works with Outer
-// channels on these and with Inner channels at half of that resolution, and adds the one back to the other.
+// UNet is a small denoising network for images. It spends its operations where they help most on a CPU. It moves blocks
+// of 2×2 pixels to channels, so that only its first and last step use the full resolution. It has Outer channels at
+// half the resolution and Inner channels at a quarter, and adds the results of the latter to the former.
 //
-// Around the layers F stands the preconditioning of Karras et al. (2022, table 1), for data of mean Mean and standard
-// deviation Std and with r = √(σ² + Std²): they see (x - Mean)/r, and the score is
+// The layers F have the preconditioning of Karras et al. (2022, table 1) for data with mean Mean and standard deviation
+// Std. With r = √(σ² + Std²), they take (x - Mean)/r, and the score is
 //
 //	s(x, σ) = (Std/σ·F - (x - Mean)/r)/r
 //
-// This is s = (D - x)/σ² for their denoiser D. What F has to give has variance 1 at every sigma. It learns sigma from
-// sines and cosines of ln σ, which scale and shift the channels in every block. A block is
+// This is s = (D - x)/σ² for their denoiser D. The target of F has variance 1 at every sigma. F learns sigma from sines
+// and cosines of ln σ, which scale and shift the channels in every block. A block is
 //
 //	x + conv(SiLU(conv(SiLU(scale(σ)·x/rms(x) + shift(σ)))))
 //
-// where rms is the root of the mean square over a whole image, and its last convolution starts at 0.
+// where rms is the root of the mean square over a whole image. The last convolution of a block starts at 0.
 type UNet struct {
-	Shape  []int   // of one image: channels, height and width, of which the last two are multiples of 4
+	Shape  []int   // of one image: channels, height and width; height and width are multiples of 4
 	Outer  int     // channels at half the resolution
 	Inner  int     // channels at a quarter of it
 	Blocks int     // at each of the three stages: half, quarter and half the resolution
@@ -54,10 +54,12 @@ type UNet struct {
 // Build records the network.
 func (u UNet) Build() (*Graph, error) {
 	if len(u.Shape) != 3 || u.Shape[1]%4 != 0 || u.Shape[2]%4 != 0 {
-		return nil, fmt.Errorf("nn: UNet of images of shape %v: want channels, height and width, the last two multiples of 4", u.Shape)
+		return nil, fmt.Errorf(
+			"nn: UNet of images of shape %v: want channels, height and width, the last two multiples of 4", u.Shape)
 	}
 	if u.Outer < 1 || u.Inner < 1 || u.Blocks < 1 || !(u.Std > 0) {
-		return nil, fmt.Errorf("nn: UNet of %d and %d channels, %d blocks and standard deviation %g: want all positive", u.Outer, u.Inner, u.Blocks, u.Std)
+		return nil, fmt.Errorf("nn: UNet of %d and %d channels, %d blocks and standard deviation %g: want all positive",
+			u.Outer, u.Inner, u.Blocks, u.Std)
 	}
 	return Build(u.Shape, u.score)
 }
@@ -73,17 +75,18 @@ func (u UNet) score(b *Builder, x, sigma *Node) *Node {
 	return b.Div("unscaled", b.Sub("residual", b.Mul("learned", gain, f), scaled), r)
 }
 
-// embedding is what the blocks learn of sigma, [Batch, 4·Outer]: sines and cosines of ln σ whose periods lie between 2
-// and 64, more than ln σ ever covers, and a hidden layer.
+// embedding returns the input of the blocks from sigma, [Batch, 4·Outer]. It has sines and cosines of ln σ with periods
+// between 2 and 64, which is more than the range of ln σ, and a hidden layer.
 func (u UNet) embedding(b *Builder, sigma *Node) *Node {
 	const periods = 16
 	frequencies := make([]float64, periods)
 	for i := range frequencies {
 		frequencies[i] = 2 * math.Pi / (64 * math.Pow(1.0/32, float64(i)/(periods-1)))
 	}
-	// The logarithm is taken after sigma stands in a whole vector register for every image: of fewer numbers than fit
-	// in one it rounds in another way, so that an image would depend on how many there are.
-	row := b.Mul("sigma_row", b.Unsqueeze("sigma_alone", sigma, 1), b.Row("periods", slices.Repeat([]float64{1}, periods)...))
+	// The logarithm is computed after sigma fills a whole vector register for every image. The logarithm of fewer
+	// numbers than a register has is rounded differently, so an image would depend on the number of images.
+	row := b.Mul("sigma_row", b.Unsqueeze("sigma_alone", sigma, 1),
+		b.Row("periods", slices.Repeat([]float64{1}, periods)...))
 	angle := b.Mul("angle", b.Log("log_sigma", row), b.Row("frequencies", frequencies...))
 	waves := b.Concat("waves", 1, b.Sin("sin", angle), b.Cos("cos", angle))
 	return b.SiLU("embedding", b.Dense("embed", waves, 4*u.Outer))
@@ -114,7 +117,7 @@ func (u UNet) block(b *Builder, name string, x, embedding *Node) *Node {
 	return b.Add(name, x, b.Conv(name+".conv2", h, Conv{Out: channels, Init: &Init{}}))
 }
 
-// modulated is scale(σ)·x/rms(x) + shift(σ), where scale starts near 1.
+// modulated returns scale(σ)·x/rms(x) + shift(σ), where scale starts near 1.
 func (u UNet) modulated(b *Builder, name string, x, embedding *Node) *Node {
 	channels := x.Shape[1]
 	square := b.ReduceMean(name+"/mean_square", b.Mul(name+"/square", x, x), 1, 2, 3)
