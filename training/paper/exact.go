@@ -9,31 +9,31 @@ import (
 	"github.com/langevin-ml/langevin/training/eval"
 )
 
-// run is one sampler with an exact score, and where its chains should end.
+// run is one sampler with an exact score, and the expected ends of its chains.
 type run struct {
 	name    string
 	mixture sampling.Mixture
-	blurred bool // the score of the data blurred by sigma, not that of components of width sigma
+	blurred bool // use the score of the data with noise sigma instead of components of width sigma
 	plan    func() (sampling.Plan, error)
-	corner  bool // chains start in [6, 8]², not all over the square
+	corner  bool // start chains in [6, 8]² instead of all over the square
 	source  string
 
 	expected
 }
 
-// expected is what a run should find: reference values that come from so many chains themselves.
+// expected has the expected findings of a run. The reference values also come from a finite number of chains.
 type expected struct {
-	weights    []float64 // of the modes; nil: not held against anything
-	others     []float64 // the smallest and the largest of all weights but the first
-	variance   float64   // per axis about the nearest mean, in the units of the square; 0: not held against anything
-	wide       bool      // the variance has heavy tails: chains have not mixed
+	weights    []float64 // of the modes; nil: not compared
+	others     []float64 // the smallest and the largest weight of all but the first
+	variance   float64   // per axis about the nearest mean, in the units of the square; 0: not compared
+	wide       bool      // the variance has heavy tails, because chains have not mixed
 	hole       float64   // share of samples with a radius below 2
 	checksHole bool
 }
 
-const referenceChains = 20_000 // that the reference values were computed with, at least
+const referenceChains = 20_000 // the smallest number of chains for the reference values
 
-// outcome is what a run found.
+// outcome has the findings of a run.
 type outcome struct {
 	run
 	samples  eval.Rows
@@ -42,7 +42,7 @@ type outcome struct {
 	hole     float64
 }
 
-// bound is the square that chains start in and that figures show.
+// bound is half the side of the square in which chains start, and which figures show.
 const bound = 8
 
 func (r run) prior() sampling.Prior {
@@ -52,20 +52,21 @@ func (r run) prior() sampling.Prior {
 	return sampling.Prior{Kind: sampling.PriorUniform, Low: -bound, High: bound}
 }
 
-// draw follows n chains by the scores of a model.
+// draw runs n chains with the scores of a model.
 func (r run) draw(ctx context.Context, model sampling.Model, n int, seed uint64) (eval.Rows, error) {
 	plan, err := r.plan()
 	if err != nil {
 		return eval.Rows{}, fmt.Errorf("%s: %w", r.name, err)
 	}
-	x, err := sampling.Run(ctx, model, sampling.Request{Plan: plan, Prior: r.prior(), Dim: r.mixture.Dim(), Seed: seed, N: n})
+	x, err := sampling.Run(ctx, model,
+		sampling.Request{Plan: plan, Prior: r.prior(), Dim: r.mixture.Dim(), Seed: seed, N: n})
 	if err != nil {
 		return eval.Rows{}, fmt.Errorf("%s: %w", r.name, err)
 	}
 	return eval.Rows{X: x, Dim: r.mixture.Dim()}, nil
 }
 
-// sample draws n chains by exact scores and measures where they ended.
+// sample runs n chains with exact scores and measures their ends.
 func (r run) sample(ctx context.Context, n int, seed uint64) (outcome, error) {
 	if r.blurred {
 		return r.sampleBy(ctx, r.mixture, n, seed)
@@ -73,7 +74,7 @@ func (r run) sample(ctx context.Context, n int, seed uint64) (outcome, error) {
 	return r.sampleBy(ctx, r.mixture.Annealed(), n, seed)
 }
 
-// sampleBy is sample by the scores of a model.
+// sampleBy is sample with the scores of a model.
 func (r run) sampleBy(ctx context.Context, model sampling.Model, n int, seed uint64) (outcome, error) {
 	x, err := r.draw(ctx, model, n, seed)
 	if err != nil {
@@ -86,7 +87,7 @@ func (r run) sampleBy(ctx context.Context, model sampling.Model, n int, seed uin
 	return outcome{r, x, modes.Weights, modes.Variance * r.mixture.Std * r.mixture.Std, hole(x)}, nil
 }
 
-// hole is the share of points with a radius below 2.
+// hole returns the share of points with a radius below 2.
 func hole(x eval.Rows) float64 {
 	inside := 0
 	for i := range x.Len() {
@@ -97,13 +98,13 @@ func hole(x eval.Rows) float64 {
 	return float64(inside) / float64(x.Len())
 }
 
-// shareTolerance is four standard errors of the difference between a share found by n chains and the reference.
+// shareTolerance returns four standard errors of the difference between a share among n chains and the reference.
 func shareTolerance(share float64, n int) float64 {
 	share = min(0.5, max(share, 0.001))
 	return 4 * math.Sqrt(share*(1-share)*(1/float64(n)+1./referenceChains))
 }
 
-// findings holds the outcome against what was expected.
+// findings compares the outcome with the expected one.
 func (o outcome) findings() []Finding {
 	n := o.samples.Len()
 	var all []Finding
@@ -126,7 +127,8 @@ func (o outcome) findings() []Finding {
 		if o.wide {
 			relative = max(0.1, 2*relative)
 		}
-		all = append(all, Near(o.name, "variance about the nearest mean", o.variance, want, max(relative*want, 0.0005), o.source))
+		all = append(all,
+			Near(o.name, "variance about the nearest mean", o.variance, want, max(relative*want, 0.0005), o.source))
 	}
 	if o.checksHole {
 		share("share inside the ring, radius below 2", o.hole, o.expected.hole)
@@ -138,14 +140,18 @@ func meanText(mean []float64) string {
 	return fmt.Sprintf("(%.3g, %.3g)", mean[0]+0, mean[1]+0)
 }
 
-// annealed is annealed Langevin dynamics in the paper's half-step convention: ε there is twice the step size here.
-func annealed(schedule func() (sampling.Schedule, error), steps int, epsilon float64, denoise bool) func() (sampling.Plan, error) {
+// annealed returns annealed Langevin dynamics for the paper's ε. In the paper's half-step convention, ε is twice the
+// step size here.
+func annealed(
+	schedule func() (sampling.Schedule, error), steps int, epsilon float64, denoise bool,
+) func() (sampling.Plan, error) {
 	return func() (sampling.Plan, error) {
 		s, err := schedule()
 		if err != nil {
 			return nil, err
 		}
-		return sampling.AnnealedLangevin{Schedule: s, StepsPerLevel: steps, StepLR: epsilon / 2, Denoise: denoise}.Plan()
+		return sampling.AnnealedLangevin{Schedule: s, StepsPerLevel: steps, StepLR: epsilon / 2,
+			Denoise: denoise}.Plan()
 	}
 }
 
@@ -157,7 +163,7 @@ func linear(first, last float64, levels int) func() (sampling.Schedule, error) {
 	return func() (sampling.Schedule, error) { return sampling.Linear(first, last, levels) }
 }
 
-// plain is Langevin dynamics of 1,000 steps on components of width std, again with the paper's ε.
+// plain returns Langevin dynamics of 1,000 steps on components of width std, also for the paper's ε.
 func plain(std, epsilon float64) func() (sampling.Plan, error) {
 	return func() (sampling.Plan, error) {
 		return sampling.Langevin{Sigma: std, Steps: 1000, StepSize: epsilon / 2}.Plan()

@@ -12,40 +12,40 @@ import (
 	"github.com/langevin-ml/langevin/training/figure"
 )
 
-// Images is a noise-conditional model of images, and the images it learned from.
+// Images is a noise-conditional model of images, and its training and test images.
 type Images struct {
 	Name       string
 	Shape      []int // channels, height, width
 	Model      sampling.Model
 	Sampler    sampling.AnnealedLangevin
 	Prior      sampling.Prior
-	Classifier eval.Classifier // nil: nothing is classified
-	Train      eval.Rows       // in [0, 1], as Test; none if NoData says why
+	Classifier eval.Classifier // nil: no classification
+	Train      eval.Rows       // in [0, 1], like Test; empty if NoData says why
 	Test       eval.Rows
 	NoData     string
 	Seed       uint64
 	Sizes      ImageSizes
-	Progress   func(done, total int, now string) // after each experiment; may be nil
+	Progress   func(done, total int, now string) // called after each experiment; may be nil
 }
 
-// ImageSizes is how much of each experiment is done.
+// ImageSizes has the sizes of the experiments.
 type ImageSizes struct {
-	Rows      int // images whose way from noise figure 4 shows
-	Side      int // of the square of samples of figure 5
-	Known     int // images that figure 6 completes
-	Completed int // completions of each
-	Blends    int // rows of the interpolation
-	Columns   int // images in each
-	Baseline  int // chains of figure 7
-	Steps     int // of each of those
+	Rows      int // number of images in figure 4
+	Side      int // side of the square of samples in figure 5
+	Known     int // number of images to complete in figure 6
+	Completed int // number of completions of each
+	Blends    int // number of rows of the interpolation
+	Columns   int // number of images in each row
+	Baseline  int // number of chains in figure 7
+	Steps     int // number of steps of each chain
 }
 
-// SmallImages suits a CPU, PaperImages is the papers'.
+// SmallImages returns sizes that suit a CPU.
 func SmallImages() ImageSizes {
 	return ImageSizes{Rows: 6, Side: 6, Known: 5, Completed: 4, Blends: 3, Columns: 8, Baseline: 9, Steps: 400}
 }
 
-// PaperImages is the sizes of the papers' figures.
+// PaperImages returns the sizes of the papers' figures.
 func PaperImages() ImageSizes {
 	return ImageSizes{Rows: 10, Side: 20, Known: 20, Completed: 20, Blends: 10, Columns: 10, Baseline: 100, Steps: 1000}
 }
@@ -54,19 +54,19 @@ const fromAlgorithm = "property of the algorithm"
 
 func (m Images) dim() int { return m.Shape[0] * m.Shape[1] * m.Shape[2] }
 
-// ImageSections repeats the experiments on images: intermediate and final samples, inpainting, interpolation, one noise
-// level alone, nearest neighbours. Those that need data which are not there say so.
+// ImageSections repeats the experiments on images: intermediate and final samples, inpainting, interpolation, a single
+// noise level, and nearest neighbours. If data are missing, the sections that need them say so.
 func ImageSections(ctx context.Context, m Images) ([]Section, error) {
 	plan, err := m.Sampler.Plan()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Name, err)
 	}
-	var samples eval.Rows // of figure 5, for figure 9
+	var samples eval.Rows // of figure 5; figure 9 needs them
 	var all []Section
 	experiments := []struct {
 		name    string
 		outline func() Section
-		data    bool // takes the images
+		data    bool // needs the images
 		do      func(s *Section) error
 	}{
 		{"intermediate samples", intermediate, false, func(s *Section) error { return m.intermediate(ctx, plan, s) }},
@@ -91,7 +91,7 @@ func ImageSections(ctx context.Context, m Images) ([]Section, error) {
 	return all, nil
 }
 
-// WithoutImages says of all experiments on images why they are left out.
+// WithoutImages returns all sections on images, with the reason why they are skipped.
 func WithoutImages(why string) []Section {
 	all := []Section{intermediate(), uncurated(), inpainting(), interpolation(), baseline(), neighbours()}
 	for i := range all {
@@ -109,14 +109,14 @@ func (m Images) run(ctx context.Context, r sampling.Request) (eval.Rows, error) 
 	return eval.Rows{X: x, Dim: r.Dim}, err
 }
 
-// picture is a grid of images, as near to a square as their number allows.
+// picture is a grid of images, as square as possible.
 func (m Images) picture(file, caption string, x []float32) Picture {
 	return NewPicture(file, caption, func(w io.Writer) error {
 		return figure.Still(w, m.Shape, figure.Range{Low: 0, High: 1}, x, "")
 	})
 }
 
-// intermediate shows the states of some chains at levels spread over the ladder.
+// intermediate draws the states of some chains at levels spread over the noise schedule.
 func (m Images) intermediate(ctx context.Context, plan sampling.Plan, s *Section) error {
 	n, columns := m.Sizes.Rows, m.Sizes.Rows // the grid is square
 	var frames [][]float32
@@ -136,8 +136,9 @@ func (m Images) intermediate(ctx context.Context, plan sampling.Plan, s *Section
 	}
 	for k, frame := range frames {
 		distance := math.Sqrt(squaredDistance(frame, x.X) / float64(len(frame)))
-		s.Findings = append(s.Findings, Between(m.Name, fmt.Sprintf("root mean square distance to the sample at sigma %.3g, over sigma", sigmas[k]),
-			distance/sigmas[k], 0.8, 1.5, fromAlgorithm))
+		s.Findings = append(s.Findings,
+			Between(m.Name, fmt.Sprintf("root mean square distance to the sample at sigma %.3g, over sigma", sigmas[k]),
+				distance/sigmas[k], 0.8, 1.5, fromAlgorithm))
 	}
 	var grid []float32
 	for i := range n {
@@ -158,7 +159,7 @@ func squaredDistance(x, y []float32) float64 {
 	return sum
 }
 
-// grid draws samples without choosing among them.
+// grid draws samples without a selection.
 func (m Images) grid(ctx context.Context, plan sampling.Plan, s *Section) (eval.Rows, error) {
 	x, err := m.run(ctx, sampling.Request{Plan: plan, Seed: m.Seed, N: m.Sizes.Side * m.Sizes.Side})
 	if err != nil {
@@ -184,13 +185,15 @@ func (m Images) grid(ctx context.Context, plan sampling.Plan, s *Section) (eval.
 		}
 	}
 	s.Findings = []Finding{
-		Between(m.Name, "share classified with a probability above 0.9", classes.Confident, 0.9-2*math.Sqrt(0.09/float64(x.Len())), 1, "own aim: 0.9"),
-		Between(m.Name, "classes among the samples", float64(found), 0.8*float64(len(classes.Shares)), float64(len(classes.Shares)), "own aim"),
+		Between(m.Name, "share classified with a probability above 0.9", classes.Confident,
+			0.9-2*math.Sqrt(0.09/float64(x.Len())), 1, "own aim: 0.9"),
+		Between(m.Name, "classes among the samples",
+			float64(found), 0.8*float64(len(classes.Shares)), float64(len(classes.Shares)), "own aim"),
 	}
 	return x, nil
 }
 
-// halfMask knows the left half of every image.
+// halfMask returns the mask whose known part is the left half of every image.
 func (m Images) halfMask() []bool {
 	mask := make([]bool, m.dim())
 	width := m.Shape[2]
@@ -225,15 +228,20 @@ func (m Images) inpaint(ctx context.Context, plan sampling.Plan, s *Section) err
 	if err != nil {
 		return err
 	}
-	s.Pictures = []Picture{m.rowsPicture("figure-6.png", "Left: what is known; right: the test image; between: completions.", grid, n)}
+	s.Pictures = []Picture{m.rowsPicture("figure-6.png",
+		"Left: what is known; right: the test image; between: completions.", grid, n)}
 	s.Findings = []Finding{
-		Between(m.Name, "largest error of a known pixel, over the smallest sigma", worst/m.Sampler.Schedule.Last(), 0, 5, fromAlgorithm),
-		Near(m.Name, "largest change of a completion when the hidden half of its image is changed", leak, 0, 0, fromAlgorithm),
+		Between(m.Name, "largest error of a known pixel, over the smallest sigma",
+			worst/m.Sampler.Schedule.Last(), 0, 5, fromAlgorithm),
+		Near(m.Name, "largest change of a completion when the hidden half of its image is changed",
+			leak, 0, 0, fromAlgorithm),
 	}
 	return nil
 }
 
-func (m Images) complete(ctx context.Context, plan sampling.Plan, image []float32, mask []bool, n int, first uint64) (eval.Rows, error) {
+func (m Images) complete(
+	ctx context.Context, plan sampling.Plan, image []float32, mask []bool, n int, first uint64,
+) (eval.Rows, error) {
 	known, err := sampling.Inpaint(image, mask, sampling.RefreshLevel)
 	if err != nil {
 		return eval.Rows{}, err
@@ -241,7 +249,7 @@ func (m Images) complete(ctx context.Context, plan sampling.Plan, image []float3
 	return m.run(ctx, sampling.Request{Plan: plan, Seed: m.Seed, FirstChain: first, N: n, Known: known})
 }
 
-// row is the known part of an image, its completions, and itself.
+// row returns the known part of an image, its completions, and the image itself.
 func (m Images) row(image []float32, mask []bool, completions eval.Rows) []float32 {
 	row := slices.Clone(image)
 	for i, known := range mask {
@@ -252,14 +260,14 @@ func (m Images) row(image []float32, mask []bool, completions eval.Rows) []float
 	return append(append(row, completions.X...), image...)
 }
 
-// rowsPicture stacks n rows of images.
+// rowsPicture returns a picture of n rows of images.
 func (m Images) rowsPicture(file, caption string, x []float32, n int) Picture {
 	return NewPicture(file, caption, func(w io.Writer) error {
 		return figure.ImageRows(w, m.Shape, figure.Range{Low: 0, High: 1}, x, n, "")
 	})
 }
 
-// leak is how much a completion changes when the hidden half of its image does.
+// leak returns the change of a completion when the hidden half of its image changes.
 func (m Images) leak(ctx context.Context, plan sampling.Plan, mask []bool) (float64, error) {
 	image := m.Test.Row(0)
 	changed := slices.Clone(image)
@@ -284,7 +292,7 @@ func largestDifference(x, y []float32) float64 {
 	return largest
 }
 
-// interpolate turns the noise of one sample into that of another.
+// interpolate changes the noise of one sample gradually into the noise of another.
 func (m Images) interpolate(ctx context.Context, plan sampling.Plan, s *Section) error {
 	n := m.Sizes.Columns
 	x, err := m.run(ctx, sampling.Request{Plan: plan, Seed: m.Seed, N: m.Sizes.Blends * n, Columns: n})
@@ -293,7 +301,8 @@ func (m Images) interpolate(ctx context.Context, plan sampling.Plan, s *Section)
 	}
 	start := make([]float32, x.Dim)
 	m.Prior.Draw(start, sampling.Noise{Seed: m.Seed})
-	s.Pictures = []Picture{m.rowsPicture("interpolation.png", "Each row goes from one sample to another.", x.X, m.Sizes.Blends)}
+	s.Pictures = []Picture{m.rowsPicture("interpolation.png", "Each row goes from one sample to another.",
+		x.X, m.Sizes.Blends)}
 	for _, end := range []struct {
 		text   string
 		chain  uint64
@@ -303,8 +312,9 @@ func (m Images) interpolate(ctx context.Context, plan sampling.Plan, s *Section)
 		if err != nil {
 			return err
 		}
-		s.Findings = append(s.Findings, Near(m.Name, "largest difference of the "+end.text+" column from a sample of unmixed noise",
-			largestDifference(x.Row(end.column), pure.X), 0, 0, fromAlgorithm))
+		s.Findings = append(s.Findings,
+			Near(m.Name, "largest difference of the "+end.text+" column from a sample of unmixed noise",
+				largestDifference(x.Row(end.column), pure.X), 0, 0, fromAlgorithm))
 	}
 	near, far := 0., 0.
 	for row := range m.Sizes.Blends {
@@ -313,11 +323,12 @@ func (m Images) interpolate(ctx context.Context, plan sampling.Plan, s *Section)
 		}
 		far += math.Sqrt(squaredDistance(x.Row(row*n), x.Row(row*n+n-1)))
 	}
-	s.Findings = append(s.Findings, Between(m.Name, "distance of neighbours in a row over that of its ends", near/far, 0, 0.95, "NCSNv2 2020, interpolation"))
+	s.Findings = append(s.Findings, Between(m.Name, "distance of neighbours in a row over the distance of its ends",
+		near/far, 0, 0.95, "NCSNv2 2020, interpolation"))
 	return nil
 }
 
-// singleLevel samples as the paper's baseline does: at the smallest sigma alone, from uniform noise.
+// singleLevel samples like the paper's baseline: only at the smallest sigma, from uniform noise.
 func (m Images) singleLevel(ctx context.Context, s *Section) error {
 	plan, err := sampling.Langevin{Sigma: m.Sampler.Schedule.Last(), Steps: m.Sizes.Steps, StepSize: 2e-5}.Plan()
 	if err != nil {
@@ -325,7 +336,8 @@ func (m Images) singleLevel(ctx context.Context, s *Section) error {
 	}
 	start := make([]float32, m.Sizes.Baseline*m.dim())
 	for i := range m.Sizes.Baseline {
-		sampling.Prior{Kind: sampling.PriorUniform, High: 1}.Draw(start[i*m.dim():(i+1)*m.dim()], sampling.Noise{Seed: m.Seed, Chain: uint64(i)})
+		sampling.Prior{Kind: sampling.PriorUniform, High: 1}.Draw(start[i*m.dim():(i+1)*m.dim()],
+			sampling.Noise{Seed: m.Seed, Chain: uint64(i)})
 	}
 	x, err := m.run(ctx, sampling.Request{Plan: plan, Seed: m.Seed, N: m.Sizes.Baseline, Start: start})
 	if err != nil {
@@ -336,14 +348,18 @@ func (m Images) singleLevel(ctx context.Context, s *Section) error {
 	if err != nil {
 		return err
 	}
-	s.Note = fmt.Sprintf("Made with the noise-conditional network of the other figures, asked at sigma %.3g alone, %d steps. The paper's baseline is a network "+
-		"trained on that level alone: “langevin train baseline-mnist”, hours on a CPU.", m.Sampler.Schedule.Last(), m.Sizes.Steps)
+	s.Note = fmt.Sprintf("This uses the noise-conditional network of the other figures, only at sigma %.3g, with %d "+
+		"steps. The paper's baseline is a network "+
+		"trained only on this level: “langevin train baseline-mnist”, which takes hours on a CPU.",
+		m.Sampler.Schedule.Last(), m.Sizes.Steps)
 	s.Pictures = []Picture{m.picture("figure-7.png", fmt.Sprintf("%d chains by one noise level.", x.Len()), x.X)}
-	s.Findings = []Finding{Between(m.Name, "distance of test images to the nearest training image, over that of these", memory.Expected/memory.Value, 0, 0.75, "NCSN 2019, figure 7")}
+	s.Findings = []Finding{Between(m.Name, "distance of test images to the nearest training image, over the "+
+		"distance of these",
+		memory.Expected/memory.Value, 0, 0.75, "NCSN 2019, figure 7")}
 	return nil
 }
 
-// neighbours shows the training images next to samples.
+// neighbours draws samples and their nearest training images.
 func (m Images) neighbours(samples eval.Rows, s *Section) error {
 	const side = 8
 	shown := samples.Slice(0, min(side, samples.Len()))
@@ -355,7 +371,9 @@ func (m Images) neighbours(samples eval.Rows, s *Section) error {
 	if err != nil {
 		return err
 	}
-	s.Pictures = []Picture{m.rowsPicture("figure-9.png", "Left: samples; right of each: the nearest training images.", grid.X, shown.Len())}
-	s.Findings = []Finding{Between(m.Name, "distance to the nearest training image, over that of test images", memory.Value/memory.Expected, 0.6, 1.5, "own aim: no copies")}
+	s.Pictures = []Picture{m.rowsPicture("figure-9.png", "Left: samples; right of each: the nearest training images.",
+		grid.X, shown.Len())}
+	s.Findings = []Finding{Between(m.Name, "distance to the nearest training image, over the distance of test images",
+		memory.Value/memory.Expected, 0.6, 1.5, "own aim: no copies")}
 	return nil
 }

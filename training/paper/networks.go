@@ -13,34 +13,36 @@ import (
 	"github.com/langevin-ml/langevin/training/eval"
 )
 
-// Laboratory makes what experiments with networks need. What it opens stays open until the report is written, whose
-// pictures need it.
+// Laboratory trains and loads networks for the experiments. What it opens stays open until the report is written,
+// because the pictures need it.
 type Laboratory interface {
-	// Train trains a network and calls progress on the way. If progress is nil the laboratory shows how it goes.
+	// Train trains a network and calls progress during the training. If progress is nil, the laboratory shows the
+	// progress itself.
 	Train(ctx context.Context, c training.Config, progress func(training.Progress)) (*training.Result, error)
-	// Load opens a model file for several callers at the same time, on a number of threads; 0: the runtime's default.
+	// Load opens a model file for several concurrent callers, with the given number of threads; 0 is the runtime's
+	// default.
 	Load(ctx context.Context, graph []byte, m models.Manifest, threads int) (sampling.Model, error)
 	// Classifier opens the built-in classifier of a dataset.
 	Classifier(dataset string) (eval.Classifier, error)
 }
 
-// Networks are the experiments that need trained networks.
+// Networks has the settings of the experiments that need trained networks.
 type Networks struct {
 	Laboratory Laboratory
 	Models     *models.Repository
 	Exact      Options // of the comparisons with exact scores
-	Full       bool    // the papers' sizes, with networks that are trained for it
+	Full       bool    // use the papers' sizes, and train networks for them
 	MNIST      string  // folder of the images
-	CIFAR10    string  // likewise; only with Full
+	CIFAR10    string  // folder of the images; only with Full
 
-	// What to do where something is not there.
+	// These texts say what the user should do if something is missing.
 	NoModel, NoMNIST, NoCIFAR10 string
 
-	// Watch runs work, which several goroutines may report on, and shows how it goes under a title.
+	// Watch runs work and shows its progress under a title. Several goroutines may report progress.
 	Watch func(title string, work func(progress func(done, total int, now string)) error) error
 }
 
-// Sections repeats the experiments. One whose model or data are not there has a section that says what is missing.
+// Sections repeats the experiments. If a model or data are missing, the section says what is missing.
 func (n Networks) Sections(ctx context.Context) ([]Section, error) {
 	noise, err := n.pixelNoise(ctx)
 	if err != nil {
@@ -54,7 +56,7 @@ func (n Networks) Sections(ctx context.Context) ([]Section, error) {
 	return append(append([]Section{noise}, toys...), images...), err
 }
 
-// configured is a preset with some settings changed.
+// configured returns a preset with some settings changed.
 func configured(preset string, settings ...string) (training.Config, error) {
 	c, err := training.Preset(preset)
 	if err != nil {
@@ -63,7 +65,7 @@ func configured(preset string, settings ...string) (training.Config, error) {
 	return c.With(settings...)
 }
 
-// toys are the experiments on points in the plane.
+// toys repeats the experiments on points in the plane.
 func (n Networks) toys(ctx context.Context) ([]Section, error) {
 	ssm, err := n.unconditional(ctx)
 	if err != nil {
@@ -124,7 +126,7 @@ func (n Networks) unconditional(ctx context.Context, settings ...string) (Uncond
 	}, nil
 }
 
-// losses is the loss in the course of a training.
+// losses returns the losses in the log of a training.
 func losses(r *training.Result) []float64 {
 	all := make([]float64, len(r.History))
 	for i, record := range r.History {
@@ -167,7 +169,7 @@ func (n Networks) conditionalNetwork(ctx context.Context, name string) (Conditio
 	return Conditional{Name: name, Mixture: mixture, Model: model, Schedule: schedule}, err
 }
 
-// toyModel is a model of the repository or, with Full, one that is trained now.
+// toyModel returns a model of the repository or, with Full, one that it trains.
 func (n Networks) toyModel(ctx context.Context, name string, c training.Config) ([]byte, models.Manifest, error) {
 	if !n.Full {
 		file, err := n.Models.Open(name, 0)
@@ -187,7 +189,7 @@ func (n Networks) toyModel(ctx context.Context, name string, c training.Config) 
 // imagesModel is the model of the experiments on images.
 const imagesModel = "mnist"
 
-// images are the experiments on images.
+// images repeats the experiments on images.
 func (n Networks) images(ctx context.Context) (sections []Section, err error) {
 	file, err := n.Models.Open(imagesModel, 0)
 	if errors.Is(err, models.ErrNotFound) {

@@ -10,7 +10,7 @@ import (
 	"github.com/langevin-ml/langevin/training/eval"
 )
 
-// halved is a network that learned half the score.
+// halved returns a model with half of the exact score.
 func halved(m sampling.Mixture) sampling.Model {
 	return sampling.ModelFunc(func(ctx context.Context, dst, x, sigma []float32) error {
 		err := m.Score(ctx, dst, x, sigma)
@@ -30,7 +30,7 @@ func toyRing(t *testing.T) sampling.Mixture {
 	return ring
 }
 
-// TestPerfectNetworks: exact scores in the place of networks pass where networks should, and half of them do not.
+// TestPerfectNetworks: exact scores instead of networks pass, and half of the exact scores fails.
 func TestPerfectNetworks(t *testing.T) {
 	schedule, err := sampling.Geometric(20, 0.2, 5)
 	if err != nil {
@@ -39,7 +39,8 @@ func TestPerfectNetworks(t *testing.T) {
 	two, ring := sampling.TwoGaussians(), toyRing(t)
 	o := Options{Chains: 500, Shown: 100, Seed: 3}
 	section := func(a, b sampling.Model) Section {
-		s, err := ConditionalSection(t.Context(), Conditional{"2gauss", two, a, schedule}, Conditional{"ring", ring, b, schedule}, o)
+		s, err := ConditionalSection(t.Context(), Conditional{"2gauss", two, a, schedule},
+			Conditional{"ring", ring, b, schedule}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +51,8 @@ func TestPerfectNetworks(t *testing.T) {
 	for _, p := range r.Sections[0].Pictures {
 		files = append(files, p.File)
 	}
-	if got := strings.Join(files, " "); got != "conditional-2gauss.png conditional-ring.png conditional-2gauss.gif conditional-ring.gif" {
+	want := "conditional-2gauss.png conditional-ring.png conditional-2gauss.gif conditional-ring.gif"
+	if got := strings.Join(files, " "); got != want {
 		t.Errorf("pictures %s", got)
 	}
 	losses := 0
@@ -59,7 +61,7 @@ func TestPerfectNetworks(t *testing.T) {
 			losses++
 		}
 	}
-	if losses > 0 || len(r.Failed()) > 2 { // so few chains miss a weight here and there
+	if losses > 0 || len(r.Failed()) > 2 { // with so few chains, a weight is sometimes off
 		t.Errorf("exact scores fail: %+v", r.Failed())
 	}
 	if bad := (Report{Sections: []Section{section(halved(two), halved(ring))}}).Failed(); len(bad) < 20 {
@@ -69,7 +71,8 @@ func TestPerfectNetworks(t *testing.T) {
 
 func TestSlicedSection(t *testing.T) {
 	two := sampling.TwoGaussians()
-	u := Unconditional{Name: "test", Mixture: two, Model: halved(two), Sigma: 1, History: []float64{-0.5, -0.6}, Every: 100, Loss: -0.6, Least: -0.998}
+	u := Unconditional{Name: "test", Mixture: two, Model: halved(two), Sigma: 1, History: []float64{-0.5, -0.6},
+		Every: 100, Loss: -0.6, Least: -0.998}
 	s, err := SlicedSection(t.Context(), u)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +92,7 @@ func TestSlicedSection(t *testing.T) {
 	checkReport(t, folder, r)
 }
 
-// tinyImages is a model of 4x4 images that are one grey, blurred, with the exact score, and such images as data.
+// tinyImages returns a model of 4x4 images of one grey with noise, with the exact score, and such images as data.
 func tinyImages(t *testing.T) Images {
 	t.Helper()
 	const dim = 16
@@ -103,8 +106,10 @@ func tinyImages(t *testing.T) Images {
 		t.Fatal(err)
 	}
 	return Images{
-		Name: "grey", Shape: []int{1, 4, 4}, Model: grey, Sampler: sampling.AnnealedLangevin{Schedule: schedule, StepsPerLevel: 5, StepLR: 5e-4, Denoise: true},
-		Prior: sampling.Prior{Kind: sampling.PriorNormal, Std: 5}, Train: eval.Draw(grey, 100, 1), Test: eval.Draw(grey, 50, 2), Seed: 3, Sizes: SmallImages(),
+		Name: "grey", Shape: []int{1, 4, 4}, Model: grey,
+		Sampler: sampling.AnnealedLangevin{Schedule: schedule, StepsPerLevel: 5, StepLR: 5e-4, Denoise: true},
+		Prior:   sampling.Prior{Kind: sampling.PriorNormal, Std: 5},
+		Train:   eval.Draw(grey, 100, 1), Test: eval.Draw(grey, 50, 2), Seed: 3, Sizes: SmallImages(),
 	}
 }
 
@@ -130,7 +135,7 @@ func TestImageSections(t *testing.T) {
 	checkReport(t, folder, r)
 }
 
-// TestImagesWithoutData: what needs the data says that they are missing, and the rest is made.
+// TestImagesWithoutData: sections that need the data say that they are missing, and the other sections are made.
 func TestImagesWithoutData(t *testing.T) {
 	m := tinyImages(t)
 	m.Train, m.Test, m.NoData = eval.Rows{}, eval.Rows{}, "no files"

@@ -5,12 +5,13 @@ import "slices"
 func pixelNoise() Section {
 	return Section{
 		Name: "figure-1", Title: "Figure 1: sliced score matching settles only if the pixels carry a little noise",
-		Expected: "On clean images the loss falls and then fluctuates without end: where pixels depend on each other there is no density, and no least loss. " +
-			"With noise on the pixels that hardly shows, N(0, 0.0001) in the paper, it converges.",
+		Expected: "On clean images the loss falls and then fluctuates without end. If pixels depend on each other, " +
+			"there is no density and no least loss. " +
+			"With noise on the pixels that is hardly visible, N(0, 0.0001) in the paper, it converges.",
 	}
 }
 
-// WithoutPixelNoise says of figure 1 why it is left out.
+// WithoutPixelNoise returns the section of figure 1, with the reason why it is skipped.
 func WithoutPixelNoise(why string) Section {
 	s := pixelNoise()
 	s.Skipped = why
@@ -20,28 +21,32 @@ func WithoutPixelNoise(why string) Section {
 func sliced() Section {
 	return Section{
 		Name: "figure-2", Title: "Figure 2: a score learned from clean data is right near the modes, and nowhere else",
-		Expected: "Sliced score matching ends at a loss near −0.998, minus half the mean squared norm of the exact score. In the empty corners, " +
-			"where training saw no points, the arrows of the network are not those of the exact score.",
+		Expected: "Sliced score matching ends at a loss near −0.998, which is minus half the mean squared norm of " +
+			"the exact score. In the empty corners, " +
+			"where training saw no points, the arrows of the network differ from the arrows of the exact score.",
 	}
 }
 
 func singleLevel() Section {
 	return Section{
 		Name: "denoising", Title: "Denoising score matching at one noise level",
-		Expected: "At sigma 1 on modes of std 1 no network can do better than 0.499 on two Gaussians and 0.744 on the ring, and small ones come near.",
+		Expected: "At sigma 1 on modes of std 1, the least possible loss is 0.499 on two Gaussians and 0.744 on the " +
+			"ring. Small networks come close to it.",
 	}
 }
 
 func conditional() Section {
 	return Section{
 		Name: "conditional", Title: "Figure 3 with a network: noise-conditional scores",
-		Expected: "The loss of every level is within a tenth of the least one. Samples by annealed Langevin dynamics have the right weights, " +
+		Expected: "The loss of every level is within a tenth of the least one. Samples of annealed Langevin " +
+			"dynamics have the right weights, " +
 			"0.75 to 0.82 for the large Gaussian, and leave the hole of the ring empty.",
-		Note: "Networks see data blurred by sigma, so at sigma 1 samples of modes of std 1 have std √2.",
+		Note: "Networks learn from data with noise sigma, so at sigma 1 samples of modes of std 1 have std √2.",
 	}
 }
 
-// WithoutNetworks says of the experiments that need networks, but for those of a model of images, why they are left out.
+// WithoutNetworks returns the sections that need networks, with the reason why they are skipped. The sections of a
+// model of images are not among them.
 func WithoutNetworks(why string) []Section {
 	all := []Section{pixelNoise(), sliced(), conditional(), singleLevel()}
 	for i := range all {
@@ -50,52 +55,59 @@ func WithoutNetworks(why string) []Section {
 	return all
 }
 
-// InOrder is the sections in the papers' order.
+// InOrder returns the sections in the papers' order.
 func InOrder(sections []Section) []Section {
-	order := []string{"figure-1", "figure-2", "figure-3", "conditional", "denoising", "ring", "figure-4", "figure-5", "figure-6", "interpolation", "figure-7", "figure-9"}
+	order := []string{"figure-1", "figure-2", "figure-3", "conditional", "denoising", "ring", "figure-4", "figure-5",
+		"figure-6", "interpolation", "figure-7", "figure-9"}
 	all := slices.Clone(sections)
-	slices.SortStableFunc(all, func(a, b Section) int { return slices.Index(order, a.Name) - slices.Index(order, b.Name) })
+	slices.SortStableFunc(all,
+		func(a, b Section) int { return slices.Index(order, a.Name) - slices.Index(order, b.Name) })
 	return all
 }
 
 func intermediate() Section {
 	return Section{
 		Name: "figure-4", Title: "Figure 4: images on their way from noise",
-		Expected: "Images emerge as sigma falls: first their rough shape, then their edges. On the way a state is its sample and noise of about the size of sigma.",
+		Expected: "Images emerge as sigma falls: first their rough shape, then their edges. In between, a state is " +
+			"its sample plus noise of about the size of sigma.",
 	}
 }
 
 func uncurated() Section {
 	return Section{
 		Name: "figure-5", Title: "Figure 5: samples, none chosen",
-		Expected: "A person takes nearly all of them for what the network learned, and so does a classifier.",
+		Expected: "A person recognizes almost all of them as digits, and so does a classifier.",
 	}
 }
 
 func inpainting() Section {
 	return Section{
 		Name: "figure-6", Title: "Figure 6: inpainting",
-		Expected: "The missing half is completed in several ways that all fit the known half. The known pixels stay, and nothing leaks from the hidden ones.",
+		Expected: "The missing half is completed in several ways, and all fit the known half. The known pixels " +
+			"stay, and nothing leaks from the hidden ones.",
 	}
 }
 
 func interpolation() Section {
 	return Section{
 		Name: "interpolation", Title: "Interpolation (NCSNv2)",
-		Expected: "Each row changes from one sample to another as its noise turns from that of the one to that of the other; the ends are the samples of unmixed noise.",
+		Expected: "Each row changes from one sample to another as its noise changes from the noise of the first to " +
+			"the noise of the second. The ends are the samples of unmixed noise.",
 	}
 }
 
 func baseline() Section {
 	return Section{
 		Name: "figure-7", Title: "Figure 7: one small noise level alone makes no images",
-		Expected: "Chains that start in uniform noise do not find the data by the score at the smallest sigma: no image looks like one.",
+		Expected: "Chains that start in uniform noise do not find the data with the score at the smallest sigma. The " +
+			"results do not look like images.",
 	}
 }
 
 func neighbours() Section {
 	return Section{
 		Name: "figure-9", Title: "Figure 9: nearest neighbours in the training set",
-		Expected: "No sample is a copy: samples are about as far from their nearest training images as test images are.",
+		Expected: "No sample is a copy. Samples are about as far from their nearest training images as test images " +
+			"are.",
 	}
 }

@@ -14,7 +14,8 @@ import (
 
 func TestExactSections(t *testing.T) {
 	var last atomic.Int64
-	sections, err := ExactSections(t.Context(), Options{Chains: 500, Shown: 100, Seed: 3, Progress: func(_, total int, _ string) { last.Store(int64(total)) }})
+	sections, err := ExactSections(t.Context(),
+		Options{Chains: 500, Shown: 100, Seed: 3, Progress: func(_, total int, _ string) { last.Store(int64(total)) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func TestExactSections(t *testing.T) {
 	checkReport(t, folder, r)
 }
 
-// checkReport holds what stands in a folder against r.
+// checkReport compares the files in a folder with r.
 func checkReport(t *testing.T, folder string, r Report) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(folder, "report.json"))
@@ -41,7 +42,7 @@ func checkReport(t *testing.T, folder string, r Report) {
 	}
 	var read Report
 	if err := json.Unmarshal(text, &read); err != nil || read.Totals() != r.Totals() {
-		t.Errorf("report.json holds %+v, %v; want %+v", read.Totals(), err, r.Totals())
+		t.Errorf("report.json has %+v, %v; want %+v", read.Totals(), err, r.Totals())
 	}
 	page, err := os.ReadFile(filepath.Join(folder, "index.html"))
 	if err != nil {
@@ -67,7 +68,7 @@ func checkReport(t *testing.T, folder string, r Report) {
 	}
 }
 
-// TestExactRunsCanFail: chains that start elsewhere do not find what the reference found.
+// TestExactRunsCanFail: chains with another start do not agree with the reference.
 func TestExactRunsCanFail(t *testing.T) {
 	rings, err := ringRuns()
 	if err != nil {
@@ -87,7 +88,8 @@ func TestExactRunsCanFail(t *testing.T) {
 
 func TestPageTellsWhatIsOff(t *testing.T) {
 	r := Report{Title: "a <b>", Sections: []Section{{
-		Name: "one", Title: "One", Skipped: "no data", Findings: []Finding{Near("r", "q", -1, 2, 0.5, "s"), Between("r", "q", 1.5, 1, 2, "s")},
+		Name: "one", Title: "One", Skipped: "no data", Findings: []Finding{Near("r", "q", -1, 2, 0.5, "s"),
+			Between("r", "q", 1.5, 1, 2, "s")},
 	}}}
 	folder := t.TempDir()
 	if err := r.Write(folder); err != nil {

@@ -5,15 +5,16 @@ import (
 	"testing"
 )
 
-// TestPixelNoiseSection: a loss that comes and goes passes as one of clean pixels, one that falls steadily as one with noise,
-// and neither as the other.
+// TestPixelNoiseSection: a loss that fluctuates passes as one of clean pixels, and a loss that falls steadily as one
+// with noise. Neither passes as the other.
 func TestPixelNoiseSection(t *testing.T) {
-	restless, steady := SlicedTraining{Name: "restless", Every: 10}, SlicedTraining{Name: "steady", Noise: 0.05, Every: 10}
+	restless, steady := SlicedTraining{Name: "restless", Every: 10}, SlicedTraining{Name: "steady",
+		Noise: 0.05, Every: 10}
 	for i := range 100 {
 		restless.History = append(restless.History, -100*float64(i)*float64(1+i%5))
 		steady.History = append(steady.History, -100*float64(i)-50*float64(i%2))
 	}
-	restless.History[90] = 1000 // more than all that was won
+	restless.History[90] = 1000 // more than all progress so far
 	s := PixelNoiseSection(restless, steady, "a note")
 	r := Report{Sections: []Section{s}}
 	if bad := r.Failed(); len(bad) > 0 || len(s.Findings) != 4 || s.Note != "a note" {

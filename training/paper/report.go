@@ -13,34 +13,34 @@ import (
 	"github.com/langevin-ml/langevin/training/figure"
 )
 
-// Report is all experiments of one run.
+// Report has all experiments of one run.
 type Report struct {
 	Title    string    `json:"title"`
-	Settings []string  `json:"settings"` // what it was made with, a line each
+	Settings []string  `json:"settings"` // the settings of the run, one per line
 	Sections []Section `json:"sections"`
 }
 
 // Section is one experiment.
 type Section struct {
-	Name     string    `json:"name"` // in the page's address: figure-3
+	Name     string    `json:"name"` // in the address of the page: figure-3
 	Title    string    `json:"title"`
-	Expected string    `json:"expected"`          // the outcome that the paper has, or that follows from its settings
-	Note     string    `json:"note,omitempty"`    // where this run departs from the paper
-	Skipped  string    `json:"skipped,omitempty"` // why there is nothing, if so
+	Expected string    `json:"expected"`          // the outcome in the paper, or the one that follows from its settings
+	Note     string    `json:"note,omitempty"`    // differences from the paper
+	Skipped  string    `json:"skipped,omitempty"` // the reason why the section is empty; "" if it is not
 	Pictures []Picture `json:"pictures,omitempty"`
 	Findings []Finding `json:"findings,omitempty"`
 }
 
-// Picture is a file beside the page.
+// Picture is a file next to the page.
 type Picture struct {
-	File    string `json:"file"` // its name; a PNG or a GIF
+	File    string `json:"file"` // name of a PNG or a GIF
 	Caption string `json:"caption"`
 	Wide    bool   `json:"-"` // takes the whole width
 
 	draw func(w io.Writer) error
 }
 
-// Finding is a number held against what it should be.
+// Finding is a number and its expected value.
 type Finding struct {
 	Run       string  `json:"run"`
 	Quantity  string  `json:"quantity"`
@@ -51,28 +51,28 @@ type Finding struct {
 	Source    string  `json:"source"`
 }
 
-// NewPicture is a picture that draw makes when the report is written.
+// NewPicture returns a picture that draw draws when the report is written.
 func NewPicture(file, caption string, draw func(w io.Writer) error) Picture {
 	return Picture{File: file, Caption: caption, draw: draw}
 }
 
-// Broad is p over the whole width of the page.
+// Broad returns p with the whole width of the page.
 func (p Picture) Broad() Picture {
 	p.Wide = true
 	return p
 }
 
-// Near is a finding that passes within tolerance of expected.
+// Near returns a finding that passes if the value is within tolerance of expected.
 func Near(run, quantity string, value, expected, tolerance float64, source string) Finding {
 	return Finding{run, quantity, value, expected, tolerance, math.Abs(value-expected) <= tolerance, source}
 }
 
-// Between is a finding that passes from low to high.
+// Between returns a finding that passes if the value is from low to high.
 func Between(run, quantity string, value, low, high float64, source string) Finding {
 	return Near(run, quantity, value, (low+high)/2, (high-low)/2, source)
 }
 
-// Totals is how many findings there are, and how many of them pass.
+// Totals has the number of findings, and the number of those that pass.
 type Totals struct{ Passed, All int }
 
 // Totals counts the findings of all sections.
@@ -89,7 +89,7 @@ func (r Report) Totals() Totals {
 	return t
 }
 
-// Failed is the findings that do not pass.
+// Failed returns the findings that do not pass.
 func (r Report) Failed() []Finding {
 	var failed []Finding
 	for _, s := range r.Sections {
@@ -105,10 +105,11 @@ func (r Report) Failed() []Finding {
 //go:embed page.html
 var files embed.FS
 
-// Write draws all pictures and writes index.html and report.json into a folder, which is made if need be, each whole or
-// not at all. The page needs no file but those in the folder.
+// Write draws all pictures and writes index.html and report.json into a folder. It creates the folder if necessary.
+// Each file is complete or absent. The page needs only files in the folder.
 func (r Report) Write(folder string) error {
-	page, err := template.New("page.html").Funcs(template.FuncMap{"number": number, "tolerance": tolerance}).ParseFS(files, "page.html")
+	page, err := template.New("page.html").Funcs(template.FuncMap{"number": number,
+		"tolerance": tolerance}).ParseFS(files, "page.html")
 	if err != nil {
 		return fmt.Errorf("read the page's template: %w", err)
 	}
@@ -130,7 +131,7 @@ func (r Report) Write(folder string) error {
 	return figure.WriteFile(filepath.Join(folder, "index.html"), func(w io.Writer) error { return page.Execute(w, r) })
 }
 
-// number writes v with the digits that matter beside its tolerance.
+// number formats v with the digits that its tolerance makes meaningful.
 func number(v float64) string {
 	text := fmt.Sprintf("%.4g", v)
 	if a := math.Abs(v); a > 0 && a < 10 && a >= 0.001 {

@@ -16,15 +16,15 @@ import (
 	"github.com/langevin-ml/langevin/training/figure"
 )
 
-// Unconditional is a network trained on the points of a mixture at one noise level, or at none.
+// Unconditional is a network trained on the points of a mixture at one noise level, or without noise.
 type Unconditional struct {
 	Name    string
 	Mixture sampling.Mixture
 	Model   sampling.Model
-	Sigma   float64   // that the model is asked for; those of its training
-	History []float64 // training loss, means of Every iterations
+	Sigma   float64   // of the training, at which the model is evaluated
+	History []float64 // training losses, each the mean of Every iterations
 	Every   int
-	Loss    float64 // of the finished network on fresh points
+	Loss    float64 // of the trained network on new points
 	Least   float64 // of the exact score
 }
 
@@ -41,10 +41,10 @@ const (
 	fromLeast   = "loss of the exact score"
 )
 
-// SlicedSection is figure 2 of the 2019 paper: a network that learned by sliced score matching on points without noise.
+// SlicedSection is figure 2 of the 2019 paper: a network trained by sliced score matching on points without noise.
 func SlicedSection(ctx context.Context, u Unconditional) (Section, error) {
 	s := sliced()
-	const small = 1e-3 // sigma of what the network takes for clean
+	const small = 1e-3 // a sigma that the network treats as no noise
 	found, err := eval.ScoreError(ctx, u.Model, u.Mixture, small, 10_000, 1, -bound, bound)
 	if err != nil {
 		return s, fmt.Errorf("figure 2: %w", err)
@@ -52,8 +52,10 @@ func SlicedSection(ctx context.Context, u Unconditional) (Section, error) {
 	s.Findings = []Finding{
 		Between(u.Name, "training loss, mean of the last 1,000 iterations", u.lastLosses(), -1.05, -0.90, fromFigure2),
 		Near(u.Name, "loss on fresh points", u.Loss, u.Least, 0.03, fromLeast),
-		Between(u.Name, "squared error of the score where the data are, over that of the exact score", found.Relative, 0, 0.1, fromFigure2),
-		Between(u.Name, "squared error where the data are, over that all over the square", found.Data/found.Grid, 0, 0.1, fromFigure2),
+		Between(u.Name, "squared error of the score where the data are, over the error of no score",
+			found.Relative, 0, 0.1, fromFigure2),
+		Between(u.Name, "squared error where the data are, over the error all over the square",
+			found.Data/found.Grid, 0, 0.1, fromFigure2),
 	}
 	fields, err := fieldsOf(ctx, u)
 	if err != nil {
@@ -61,12 +63,13 @@ func SlicedSection(ctx context.Context, u Unconditional) (Section, error) {
 	}
 	s.Pictures = []Picture{
 		NewPicture("figure-2.png", "The exact score and the network's, over the density.", fields.PNG).Broad(),
-		NewPicture("figure-2-loss.png", "The loss while training; dashed, that of the exact score.", lossPlot(u).PNG),
+		NewPicture("figure-2-loss.png", "The loss during the training; dashed: the loss of the exact score.",
+			lossPlot(u).PNG),
 	}
 	return s, nil
 }
 
-// lastLosses is the mean training loss of the last 1,000 iterations.
+// lastLosses returns the mean training loss of the last 1,000 iterations.
 func (u Unconditional) lastLosses() float64 {
 	last := u.History[max(0, len(u.History)-max(1, 1000/u.Every)):]
 	return stat.Mean(last, nil)
@@ -79,7 +82,7 @@ func lossPlot(u Unconditional) figure.LossPlot {
 	}
 }
 
-// fieldsOf is the exact score beside the network's.
+// fieldsOf returns a figure of the exact score and the network's.
 func fieldsOf(ctx context.Context, u Unconditional) (figure.Figure, error) {
 	f := figure.Figure{Bounds: figure.Range{Low: -bound, High: bound}, Columns: 2}
 	for _, m := range []struct {
@@ -90,12 +93,13 @@ func fieldsOf(ctx context.Context, u Unconditional) (figure.Figure, error) {
 		if err != nil {
 			return f, fmt.Errorf("%s: %w", u.Name, err)
 		}
-		f.Panels = append(f.Panels, figure.Panel{Title: m.title, Layers: []figure.Layer{figure.Backdrop(figure.MixtureDensity(u.Mixture, 0)), field}})
+		f.Panels = append(f.Panels, figure.Panel{Title: m.title,
+			Layers: []figure.Layer{figure.Backdrop(figure.MixtureDensity(u.Mixture, 0)), field}})
 	}
 	return f, nil
 }
 
-// SingleLevelSection is denoising score matching at one level: networks of modes of std 1, trained at sigma 1.
+// SingleLevelSection is denoising score matching at one level: networks for modes of std 1, trained at sigma 1.
 func SingleLevelSection(networks []Unconditional) Section {
 	s := singleLevel()
 	for _, u := range networks {
@@ -103,20 +107,20 @@ func SingleLevelSection(networks []Unconditional) Section {
 			Near(u.Name, "loss on fresh points", u.Loss, u.Least, 0.03, fromLeast),
 			Near(u.Name, "training loss, mean of the last 1,000 iterations", u.lastLosses(), u.Least, 0.03, fromLeast))
 		s.Pictures = append(s.Pictures, NewPicture("denoising-"+u.Name+".png",
-			u.Name+": the loss while training; dashed, that of the exact score.", lossPlot(u).PNG))
+			u.Name+": the loss during the training; dashed: the loss of the exact score.", lossPlot(u).PNG))
 	}
 	return s
 }
 
-// The least losses of denoising score matching at ten levels, for modes of std 1 (computed with exact scores).
+// These are the least losses of denoising score matching at ten levels, for modes of std 1, computed with exact scores.
 var (
 	leastSigmas      = []float64{20, 14.73, 10.85, 7.52, 5.54, 3.84, 2.83, 1.96, 1.44, 1}
 	leastTwoGaussian = []float64{0.037, 0.067, 0.110, 0.170, 0.202, 0.192, 0.166, 0.213, 0.327, 0.499}
 	leastRing        = []float64{0.035, 0.057, 0.101, 0.193, 0.306, 0.462, 0.572, 0.646, 0.687, 0.744}
 )
 
-// ConditionalSection holds noise-conditional networks of two Gaussians and of the ring against the least losses, samples
-// them by annealed Langevin dynamics as figure 3 does, and draws their scores.
+// ConditionalSection compares noise-conditional networks of two Gaussians and of the ring with the least losses. It
+// samples them by annealed Langevin dynamics, as in figure 3, and draws their scores.
 func ConditionalSection(ctx context.Context, twoGaussians, ring Conditional, o Options) (Section, error) {
 	s := conditional()
 	for _, c := range []struct {
@@ -139,12 +143,13 @@ func ConditionalSection(ctx context.Context, twoGaussians, ring Conditional, o O
 		}
 		s.Pictures = append(s.Pictures, pictures...)
 	}
-	slices.SortStableFunc(s.Pictures, func(a, b Picture) int { return -cmp.Compare(path.Ext(a.File), path.Ext(b.File)) }) // .png, .gif
+	slices.SortStableFunc(s.Pictures,
+		func(a, b Picture) int { return -cmp.Compare(path.Ext(a.File), path.Ext(b.File)) }) // .png, .gif
 	return s, nil
 }
 
-// levelFindings is the loss of each level: the least one and, as an exact score errs in nothing but the noise, half the
-// squared error of the network.
+// levelFindings compares the loss of each level with the least one. It computes the excess as half the squared error of
+// the network, because the noise adds the same to both losses.
 func levelFindings(ctx context.Context, c Conditional, least []float64, seed uint64) ([]Finding, error) {
 	var all []Finding
 	for i, sigma := range leastSigmas {
@@ -158,12 +163,13 @@ func levelFindings(ctx context.Context, c Conditional, least []float64, seed uin
 	return all, nil
 }
 
-// networkChains is how many chains a network draws: they take 5,000 evaluations each.
+// networkChains is the number of chains that a network draws. Each takes 5,000 evaluations.
 const networkChains = 2000
 
-// draw samples as figure 3 does, from sigma 20 to 1, with the network's fifty levels.
+// draw samples as in figure 3, from sigma 20 to 1, with the network's fifty levels.
 func (c Conditional) draw(ctx context.Context, o Options) (outcome, error) {
-	r := run{name: c.Name + ", annealed by the network", mixture: c.Mixture, plan: annealed(geometric(20, 1, 50), 100, 0.1, false)}
+	r := run{name: c.Name + ", annealed by the network",
+		mixture: c.Mixture, plan: annealed(geometric(20, 1, 50), 100, 0.1, false)}
 	return r.sampleBy(ctx, c.Model, min(o.Chains, networkChains), o.Seed)
 }
 
@@ -186,7 +192,7 @@ func ringShares(o outcome) []Finding {
 	}
 }
 
-// pictures is the data beside the samples, and the scores at the ends of the ladder beside the exact ones.
+// pictures draws the data and the samples, and the network's and the exact scores at both ends of the noise schedule.
 func (c Conditional) pictures(ctx context.Context, samples eval.Rows, seed uint64) ([]Picture, error) {
 	f := figure.Figure{Bounds: figure.Range{Low: -bound, High: bound}, Columns: 3}
 	for _, row := range []struct {
@@ -214,8 +220,10 @@ func (c Conditional) pictures(ctx context.Context, samples eval.Rows, seed uint6
 	strip := figure.Annealed{Bounds: f.Bounds, Schedule: c.Schedule, Model: c.Model, Exact: c.Mixture,
 		Density: func(sigma, x, y float64) float64 { return figure.MixtureDensity(c.Mixture, sigma)(x, y) }}
 	return []Picture{
-		NewPicture("conditional-"+c.Name+".png", fmt.Sprintf("%s: %d samples, and scores at the ends of the ladder.", c.Name, samples.Len()), f.PNG).Broad(),
-		NewPicture("conditional-"+c.Name+".gif", c.Name+": the score from the largest sigma to the smallest, exact at the left.",
+		NewPicture("conditional-"+c.Name+".png",
+			fmt.Sprintf("%s: %d samples, and scores at the ends of the ladder.", c.Name, samples.Len()), f.PNG).Broad(),
+		NewPicture("conditional-"+c.Name+".gif",
+			c.Name+": the score from the largest sigma to the smallest, exact at the left.",
 			func(w io.Writer) error { return strip.Animate(ctx, w, figure.Timing{}) }),
 	}, nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
-// smallPixelNoise is figure 1 in half a minute of a core for each side. The noise is larger than the paper's, since
-// smaller noise takes longer to learn.
+// smallPixelNoise returns the settings of figure 1 for half a minute of a core for each side. The noise is larger than
+// the paper's, because smaller noise takes longer to learn.
 func smallPixelNoise() []string {
 	return []string{
 		"data.name=mnist", "data.image_size=8", "network.ngf=8", "loss.noise_std=0.05", "training.iterations=1000",
@@ -21,8 +21,8 @@ func smallPixelNoise() []string {
 	}
 }
 
-// pixelNoise trains with noise on the pixels and without: with Full on CIFAR-10 as the paper does, else on small
-// digits.
+// pixelNoise trains with and without noise on the pixels. With Full it trains on CIFAR-10 as the paper does, and
+// otherwise on small digits.
 func (n Networks) pixelNoise(ctx context.Context) (Section, error) {
 	settings, dir, missing := smallPixelNoise(), n.MNIST, n.NoMNIST
 	note := "Sizes of a CPU: MNIST at 8 x 8, 8 channels, 1,000 iterations of 32 images, noise of standard deviation " +
@@ -51,8 +51,8 @@ func (n Networks) pixelNoise(ctx context.Context) (Section, error) {
 	return PixelNoiseSection(both[0], both[1], note), nil
 }
 
-// trainSliced runs trainings of small images at the same time, since none of them has work for more than a core. With
-// Full they run one after the other.
+// trainSliced runs trainings on small images at the same time, because each has work for one core only. With Full they
+// run one after the other.
 func (n Networks) trainSliced(ctx context.Context, configs ...training.Config) ([]SlicedTraining, error) {
 	done := make([]atomic.Int64, len(configs))
 	trained := make([]SlicedTraining, len(configs))

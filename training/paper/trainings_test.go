@@ -26,7 +26,7 @@ func (l trainer) Train(
 	return training.Run(ctx, c, training.Options{Library: l.library, Progress: progress})
 }
 
-// writeDigits writes n pictures of noise, each of its own brightness, and labels, as MNIST's files of that name.
+// writeDigits writes n pictures of noise, each with its own brightness, and labels, as MNIST's files of the given name.
 func writeDigits(t *testing.T, dir, name string, n int) {
 	t.Helper()
 	const side = 28
@@ -46,15 +46,16 @@ func writeDigits(t *testing.T, dir, name string, n int) {
 			pictures = append(pictures, byte(255*v*float32(i+1)/float32(n)))
 		}
 	}
-	for file, text := range map[string][]byte{name + "-images-idx3-ubyte": pictures, name + "-labels-idx1-ubyte": labels} {
+	for file, text := range map[string][]byte{name + "-images-idx3-ubyte": pictures,
+		name + "-labels-idx1-ubyte": labels} {
 		if err := os.WriteFile(filepath.Join(dir, file), text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// TestTrainSliced: figure 1's trainings run side by side, with noise and without; without images the figure is left
-// out.
+// TestTrainSliced: figure 1's trainings run at the same time, with noise and without. Without images the figure is
+// skipped.
 func TestTrainSliced(t *testing.T) {
 	library, _, err := ort.FindLibrary("")
 	if err != nil {
@@ -68,12 +69,14 @@ func TestTrainSliced(t *testing.T) {
 	}
 	for folder, missing := range map[string]string{filepath.Join(dir, "none"): "none", dir: "t10k-images"} {
 		n.MNIST = folder
-		if s, err := n.pixelNoise(t.Context()); err != nil || !strings.Contains(s.Skipped, missing) || !strings.Contains(s.Skipped, "--data-dir") {
+		if s, err := n.pixelNoise(t.Context()); err != nil || !strings.Contains(s.Skipped, missing) ||
+			!strings.Contains(s.Skipped, "--data-dir") {
 			t.Errorf("without %s: %v, left out because %q", missing, err, s.Skipped)
 		}
 	}
 	writeDigits(t, dir, "t10k", 10)
-	noisy, err := configured("scorenet", append(smallPixelNoise(), "data.dir="+dir, "name=noisy", "training.iterations=20")...)
+	noisy, err := configured("scorenet",
+		append(smallPixelNoise(), "data.dir="+dir, "name=noisy", "training.iterations=20")...)
 	if err != nil {
 		t.Fatal(err)
 	}
