@@ -37,12 +37,6 @@ var wide = []string{
 	"server/rpc", "server/web",
 	"tools",
 	"settings_test.go",
-	"training/compile",
-	"training/learner",
-	"training/optimizer",
-	"training/pool",
-	"training/settings",
-	"training", "training/data", "training/eval", "training/figure", "training/loss", "training/nn", "training/paper",
 }
 
 // TestLines finds lines that are too long to be read beside another file.

@@ -142,7 +142,7 @@ func TestResumeRefuses(t *testing.T) {
 		"seed=7":                           "another training: seed differ",
 		"network.hidden=8":                 "another training: network.hidden differ",
 		"data.weights=[2,1,1,1,1,1,1,1]":   "another training: data.weights differ",
-		"training.iterations=40":           "another training: training.iterations differ", // the cosine has another length
+		"training.iterations=40":           "another training: training.iterations differ", // another cosine
 		"training.batch_size=64":           "another training: training.batch_size differ",
 		"optimizer={clip: 1, decay: none}": "optimizer.clip, optimizer.decay",
 	} {

@@ -31,7 +31,8 @@ func halves(n int, seed uint64) *data.Images {
 
 func TestTrainClassifier(t *testing.T) {
 	c := DefaultClassifier("halves")
-	c.Channels, c.Features, c.Iterations, c.BatchSize, c.Shift, c.Optimizer.EMA, c.Optimizer.Warmup = 8, 16, 200, 32, 0, 0.9, 5
+	c.Channels, c.Features, c.Iterations, c.BatchSize, c.Shift = 8, 16, 200, 32, 0
+	c.Optimizer.EMA, c.Optimizer.Warmup = 0.9, 5
 	c.Optimizer.LearningRate = 0.01
 	train, test := halves(200, 1), halves(100, 2)
 	options := Options{Library: library(t)}

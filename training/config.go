@@ -47,15 +47,16 @@ type Noise struct {
 type Training struct {
 	Iterations int `yaml:"iterations"` // optimiser updates
 	BatchSize  int `yaml:"batch_size"` // rows of an update, spread evenly over the levels
-	LogEvery   int `yaml:"log_every"`  // number of iterations between two lines of the log, and between two reports of progress
+	LogEvery   int `yaml:"log_every"`  // number of iterations per line of the log and per report of progress
 
 	// EvalRows is the number of rows of the test part, over all levels, that measure the loss of the finished model.
 	EvalRows int `yaml:"eval_rows"`
 
-	// TestEvery is the number of iterations between measurements on a test batch: a multiple of log_every, or 0 for none.
+	// TestEvery is the number of iterations between measurements on a test batch. It is a multiple of log_every, or 0
+	// for none.
 	TestEvery int `yaml:"test_every,omitempty"`
 
-	// CheckpointEvery is the number of iterations between checkpoints. If it is 0, a stopped training writes the only one.
+	// CheckpointEvery is the number of iterations between checkpoints. If it is 0, only a stopped training writes one.
 	CheckpointEvery int `yaml:"checkpoint_every,omitempty"`
 
 	// SnapshotSamples is the number of samples that the averaged weights draw with each checkpoint.

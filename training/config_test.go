@@ -122,7 +122,8 @@ func TestSet(t *testing.T) {
 	set(t, &c, "data.std=0.5", "data.weights=[3, 1]", "training.iterations=7", "network.activation=softplus",
 		"sampler.denoise=true", "name=mine", "prior.low=-9")
 	want.Data.Std, want.Data.Weights = 0.5, []float64{3, 1}
-	want.Training.Iterations, want.Network.Activation, want.Sampler.Denoise, want.Name, want.Prior.Low = 7, "softplus", true, "mine", -9
+	want.Training.Iterations, want.Network.Activation, want.Sampler.Denoise = 7, "softplus", true
+	want.Name, want.Prior.Low = "mine", -9
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("configuration is\n%+v, want\n%+v", c, want)
 	}

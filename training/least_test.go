@@ -13,11 +13,13 @@ import (
 func TestLeastLosses(t *testing.T) {
 	const tau, dim = 1.5, 2.0
 	for l, want := range map[string]func(sigma float64) float64{
-		"{name: dsm, power: 2}":                             func(s float64) float64 { return dim / 2 * tau * tau / (tau*tau + s*s) },
-		"{name: dsm, power: 0}":                             func(s float64) float64 { return dim / 2 * tau * tau / (tau*tau + s*s) / (s * s) },
-		"{name: annealed-ssm-vr, power: 0, projections: 1}": func(s float64) float64 { return -dim / 2 * s * s / (tau*tau + s*s) },
-		"{name: ssm-vr, power: 0, projections: 1}":          func(float64) float64 { return -dim / 2 / (tau * tau) },
-		"{name: ssm, power: 0, projections: 1}":             func(float64) float64 { return -0.5 / (tau * tau) },
+		"{name: dsm, power: 2}": func(s float64) float64 { return dim / 2 * tau * tau / (tau*tau + s*s) },
+		"{name: dsm, power: 0}": func(s float64) float64 { return dim / 2 * tau * tau / (tau*tau + s*s) / (s * s) },
+		"{name: annealed-ssm-vr, power: 0, projections: 1}": func(s float64) float64 {
+			return -dim / 2 * s * s / (tau*tau + s*s)
+		},
+		"{name: ssm-vr, power: 0, projections: 1}": func(float64) float64 { return -dim / 2 / (tau * tau) },
+		"{name: ssm, power: 0, projections: 1}":    func(float64) float64 { return -0.5 / (tau * tau) },
 	} {
 		c := preset(t, "toy-ring")
 		set(t, &c, "data={modes: 1, radius: 3, std: 1.5}", "noise={first: 10, last: 0.1, levels: 5}", "loss="+l)
@@ -27,7 +29,8 @@ func TestLeastLosses(t *testing.T) {
 		}
 		for level, got := range least {
 			sigma := mustSchedule(t, c).Sigma(level)
-			if math.Abs(got/want(sigma)-1) > 0.02 { // the mean of 100,000 squares of relative deviation 1 is good to 0.3 %
+			// The mean of 100,000 squares with relative deviation 1 is exact to 0.3 %.
+			if math.Abs(got/want(sigma)-1) > 0.02 {
 				t.Errorf("loss %s, sigma %g: %g, want %g", l, sigma, got, want(sigma))
 			}
 		}

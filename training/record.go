@@ -12,7 +12,7 @@ type Record struct {
 	Iteration    int       `json:"iteration"`           // number of iterations so far
 	Loss         float64   `json:"loss"`                // mean of LossPerLevel
 	LossPerLevel []float64 `json:"loss_per_level"`      // mean over the rows of each level, largest sigma first
-	TestLoss     *float64  `json:"test_loss,omitempty"` // of the averaged weights on a test batch, every TestEvery iterations
+	TestLoss     *float64  `json:"test_loss,omitempty"` // of the averaged weights, every TestEvery iterations
 	LearningRate float64   `json:"learning_rate"`       // of the last iteration
 	Seconds      float64   `json:"seconds"`             // since the training began
 }

@@ -44,17 +44,20 @@ func (r *Result) Manifest() models.Manifest {
 		Range:            c.Range,
 		Prior:            c.Prior,
 		Sampler: models.Sampler{
-			Kind: models.SamplerAnnealedLangevin, StepsPerLevel: c.Sampler.StepsPerLevel, StepLR: c.Sampler.StepLR, Denoise: c.Sampler.Denoise,
+			Kind: models.SamplerAnnealedLangevin, StepsPerLevel: c.Sampler.StepsPerLevel, StepLR: c.Sampler.StepLR,
+			Denoise:    c.Sampler.Denoise,
 			Consistent: c.Sampler.Consistent,
 		},
 		Training: &models.Training{
-			Preset: c.Preset, Data: r.data, Commit: r.commit, Device: r.device, Iterations: r.Iterations, BatchSize: c.Training.BatchSize, Seed: c.Seed,
+			Preset: c.Preset, Data: r.data, Commit: r.commit, Device: r.device,
+			Iterations: r.Iterations, BatchSize: c.Training.BatchSize, Seed: c.Seed,
 			Loss: rounded(r.Loss), LossPerLevel: roundedAll(r.LossPerLevel),
 		},
 	}
 }
 
-// ONNX returns the bytes of the model file: the graph, the weights and the manifest. The same Config gives the same bytes.
+// ONNX returns the bytes of the model file: the graph, the weights and the manifest. The same Config gives the same
+// bytes.
 func (r *Result) ONNX() ([]byte, error) {
 	model, err := r.Network.ONNX(r.Config.Name, r.Params)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 // These are the files of ncsn and ncsnv2, with their keys and values.
 const (
 	annealYML = `
-training: {batch_size: 128, n_epochs: 500000, n_iters: 200001, ngpu: 1, snapshot_freq: 5000, algo: dsm, anneal_power: 2.0}
+training:
+  {batch_size: 128, n_epochs: 500000, n_iters: 200001, ngpu: 1, snapshot_freq: 5000, algo: dsm, anneal_power: 2.0}
 data: {dataset: MNIST, image_size: 28, channels: 1, logit_transform: false, random_flip: false}
 model: {sigma_begin: 1, sigma_end: 0.01, num_classes: 10, batch_norm: false, ngf: 64}
 optim: {weight_decay: 0.000, optimizer: Adam, lr: 0.001, beta1: 0.9, amsgrad: false}
@@ -25,12 +26,17 @@ model: {n_particles: 1, lam: 10, z_dim: 100, nef: 32, ndf: 32}
 optim: {weight_decay: 0.0, optimizer: Adam, lr: 0.001, beta1: 0.9}
 `
 	ffhqYML = `
-training: {batch_size: 32, n_epochs: 500000, n_iters: 80001, snapshot_freq: 5000, snapshot_sampling: true, anneal_power: 2, log_all_sigmas: false}
-sampling: {batch_size: 36, data_init: false, step_lr: 0.0000009, n_steps_each: 3, ckpt_id: 80000, final_only: true, fid: false, denoise: true, num_samples4fid: 10000, inpainting: false, interpolation: false, n_interpolations: 8}
-fast_fid: {batch_size: 1000, num_samples: 1000, step_lr: 0.0000009, n_steps_each: 3, begin_ckpt: 100000, end_ckpt: 80000, verbose: false, ensemble: false}
+training: {batch_size: 32, n_epochs: 500000, n_iters: 80001, snapshot_freq: 5000, snapshot_sampling: true,
+  anneal_power: 2, log_all_sigmas: false}
+sampling: {batch_size: 36, data_init: false, step_lr: 0.0000009, n_steps_each: 3, ckpt_id: 80000, final_only: true,
+  fid: false, denoise: true, num_samples4fid: 10000, inpainting: false, interpolation: false, n_interpolations: 8}
+fast_fid: {batch_size: 1000, num_samples: 1000, step_lr: 0.0000009, n_steps_each: 3, begin_ckpt: 100000,
+  end_ckpt: 80000, verbose: false, ensemble: false}
 test: {begin_ckpt: 5000, end_ckpt: 80000, batch_size: 100}
-data: {dataset: FFHQ, image_size: 256, channels: 3, logit_transform: false, uniform_dequantization: false, gaussian_dequantization: false, random_flip: true, rescaled: false, num_workers: 8}
-model: {sigma_begin: 348, num_classes: 2311, ema: true, ema_rate: 0.999, spec_norm: false, sigma_dist: geometric, sigma_end: 0.01, normalization: InstanceNorm++, nonlinearity: elu, ngf: 128}
+data: {dataset: FFHQ, image_size: 256, channels: 3, logit_transform: false, uniform_dequantization: false,
+  gaussian_dequantization: false, random_flip: true, rescaled: false, num_workers: 8}
+model: {sigma_begin: 348, num_classes: 2311, ema: true, ema_rate: 0.999, spec_norm: false,
+  sigma_dist: geometric, sigma_end: 0.01, normalization: InstanceNorm++, nonlinearity: elu, ngf: 128}
 optim: {weight_decay: 0.0, optimizer: Adam, lr: 0.0001, beta1: 0.9, amsgrad: false, eps: 0.001}
 `
 )
@@ -53,7 +59,8 @@ func TestParseUpstream(t *testing.T) {
 			nn.Config{Name: nn.NameNCSN, Channels: 64}, loss.Config{Name: loss.AnnealedSSMVR, Projections: 3},
 			Noise{1, 0.01, 10}, 7_638_657, []int{1, 28, 28}},
 		"scorenet.yml": {scorenetYML, "", nn.Config{Name: nn.NameResScore, Channels: 32},
-			loss.Config{Name: loss.SSMVR, Projections: 1, NoiseStd: 0.01}, Noise{0.01, 0.01, 1}, 1_379_651, []int{3, 32, 32}},
+			loss.Config{Name: loss.SSMVR, Projections: 1, NoiseStd: 0.01}, Noise{0.01, 0.01, 1},
+			1_379_651, []int{3, 32, 32}},
 		"ffhq.yml": {ffhqYML, "", nn.Config{Name: nn.NameNCSNv2Deepest, Channels: 128},
 			loss.Config{Name: loss.DSM, Power: 2}, Noise{348, 0.01, 2311}, 94_132_611, []int{3, 256, 256}},
 	} {

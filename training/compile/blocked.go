@@ -60,7 +60,7 @@ func (w blockWriter) blocked(conv *protos.NodeProto, c convolution, block int) {
 	if out != c.out || in != c.in {
 		kernel = w.Step("Pad", y, kernel, w.Int64s("padding", []int{0, 0, 0, 0, out - c.out, in - c.in, 0, 0}))
 	}
-	// Two moves of one axis each are ten times faster than one of many.
+	// Two transpositions of one axis each are ten times faster than one of many axes.
 	kernel = transpose("out_inside", reshape("rows", kernel, out/block, block, in*places), 0, 2, 1)
 	kernel = transpose("in_inside", reshape("columns", kernel, out/block*in/block, block, places, block), 0, 2, 1, 3)
 	kernel = reshape("kernel", kernel, out, in, c.height, c.width)

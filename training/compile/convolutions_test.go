@@ -51,6 +51,9 @@ func convolve(x, kernel *graph.Node, w window) *graph.Node {
 	return graph.Squeeze(graph.Slice(tiles, all, all, all, first, all, first), 3, 5)
 }
 
+// unchanged is the backend alone, in a table with NewBackend.
+func unchanged(b compute.Backend) compute.Backend { return b }
+
 // TestKernelGradients compares the gradients of kernels with GoMLX's own, for kernels and images of several sizes.
 func TestKernelGradients(t *testing.T) {
 	for _, c := range []struct {
@@ -71,7 +74,7 @@ func TestKernelGradients(t *testing.T) {
 		sampling.Noise{Seed: 1}.Normal(x, 0)
 		sampling.Noise{Seed: 2}.Normal(weight, 0)
 		var gradients [2][]float32
-		for i, wrap := range []func(compute.Backend) compute.Backend{func(b compute.Backend) compute.Backend { return b }, NewBackend} {
+		for i, wrap := range []func(compute.Backend) compute.Backend{unchanged, NewBackend} {
 			exec, err := graph.NewExec(wrap(onnxRuntime(t)), func(x, weight *graph.Node) *graph.Node {
 				return graph.Gradient(graph.ReduceAllSum(graph.Tanh(convolve(x, weight, c.window))), weight)[0]
 			})
@@ -94,8 +97,8 @@ func TestKernelGradients(t *testing.T) {
 	}
 }
 
-// Convolutions that fill blocks of channels and that do not, in programs, and their gradients, which convolve as well,
-// are those of the backend alone.
+// TestBlockedConvolutions compares convolutions in programs, and their gradients, which are convolutions too, with the
+// backend alone. Some fill blocks of channels and some do not.
 func TestBlockedConvolutions(t *testing.T) {
 	runtime, err := ort.Open(library(t))
 	if err != nil {
@@ -111,14 +114,14 @@ func TestBlockedConvolutions(t *testing.T) {
 	for _, c := range []struct {
 		in, out int
 		window  window
-		blocked int // convolutions, and gradients
+		blocked int // number of convolutions and gradients in blocks
 	}{
 		{32, 32, window{size: 3, stride: 1, dilation: 1, pad: 1}, 2},
 		{36, 20, window{size: 3, stride: 1, dilation: 2, pad: 2}, 2},
-		{16, 5, window{size: 5, stride: 1, dilation: 1, pad: 2}, 1}, // its gradient is one of 5 channels
+		{16, 5, window{size: 5, stride: 1, dilation: 1, pad: 2}, 1}, // its gradient has 5 channels
 		{6, 32, window{size: 1, stride: 1, dilation: 1}, 1},
 		{4, 6, window{size: 3, stride: 1, dilation: 1, pad: 1}, 0},
-		{18, 18, window{size: 3, stride: 1, dilation: 1, pad: 1}, 0}, // not in fours
+		{18, 18, window{size: 3, stride: 1, dilation: 1, pad: 1}, 0}, // not a multiple of 4
 	} {
 		const batch, height, width = 3, 9, 7
 		shapes := [][]int{{batch, c.in, height, width}, {c.out, c.in, c.window.size, c.window.size}}

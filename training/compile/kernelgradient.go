@@ -48,7 +48,7 @@ func (f ownFunction) ConvGeneral(
 	return f.kernelGradient(input, kernel, x.Dimensions, dy.Dimensions, vertical, horizontal)
 }
 
-// note remembers the shape of a convolution's kernel, which the ONNX graph does not have. It ignores convolutions whose
+// note records the shape of a convolution's kernel, which the ONNX graph does not have. It ignores convolutions whose
 // result is transposed.
 func (f ownFunction) note(y, kernel compute.Value, axes compute.ConvolveAxesConfig) error {
 	shape, err := f.Shape(kernel)
@@ -61,16 +61,17 @@ func (f ownFunction) note(y, kernel compute.Value, axes compute.ConvolveAxesConf
 	}
 	d := shape.Dimensions
 	f.convolutions[node.Name()] = convolution{
-		out: d[axes.KernelOutputChannels], in: d[axes.KernelInputChannels], height: d[axes.KernelSpatial[0]], width: d[axes.KernelSpatial[1]],
+		out: d[axes.KernelOutputChannels], in: d[axes.KernelInputChannels],
+		height: d[axes.KernelSpatial[0]], width: d[axes.KernelSpatial[1]],
 	}
 	return nil
 }
 
-// fewestColumns is how many channels of X make products pay, one column each.
+// fewestColumns is the number of channels of X from which the product pays. Each channel gives one column.
 const fewestColumns = 8
 
-// kernelGradientAxes are those with which GoMLX asks for the gradient of the kernel of a channelsFirst convolution:
-// images and channels have changed places.
+// kernelGradientAxes returns the axes with which GoMLX asks for the gradient of the kernel of a channelsFirst
+// convolution: images and channels have changed places.
 func kernelGradientAxes() compute.ConvolveAxesConfig {
 	return compute.ConvolveAxesConfig{
 		InputBatch: 1, InputChannels: 0, InputSpatial: []int{2, 3},
@@ -88,13 +89,13 @@ func dilated(dilations []int) bool {
 	return false
 }
 
-// taps are the places of a kernel along one axis: how far each sees from where it stands.
+// taps are the places of a kernel along one axis, each as an offset in the image.
 type taps struct {
 	x, dy  int // lengths of the images' axes
 	offset []int
 }
 
-// newTaps fails where a tap would see nothing of the image.
+// newTaps returns ok = false if a tap would lie outside of the image everywhere.
 func newTaps(x, dy, axis int, strides []int, paddings [][2]int) (t taps, ok bool) {
 	stride, padding := 1, [2]int{}
 	if strides != nil {
@@ -114,7 +115,7 @@ func newTaps(x, dy, axis int, strides []int, paddings [][2]int) (t taps, ok bool
 	return t, true
 }
 
-// kernelGradient is [out, in, height, width], of x [batch, in, ...] and dy [batch, out, ...].
+// kernelGradient returns the gradient, [out, in, height, width], for x [batch, in, ...] and dy [batch, out, ...].
 func (f ownFunction) kernelGradient(
 	input, output compute.Value, x, dy []int, vertical, horizontal taps,
 ) (compute.Value, error) {
@@ -122,7 +123,8 @@ func (f ownFunction) kernelGradient(
 	xs, dys := b.transpose(input, 1, 0, 2, 3), b.transpose(output, 1, 0, 2, 3)
 	places := x[0] * x[2] * dy[3]
 
-	// dY as X sees it: moved down by each row's offset. All of an image is one axis here, whose copies are longer.
+	// This is dY from the side of X: moved down by each row's offset. All of an image is one axis here, so that the
+	// copies are longer.
 	var rows []compute.Value
 	whole := b.reshape(dys, dy[1]*x[0], dy[2]*dy[3])
 	for _, at := range vertical.offset {
@@ -139,14 +141,15 @@ func (f ownFunction) kernelGradient(
 	return gradient, b.err
 }
 
-// sideways returns the given number of columns of xs, [in, batch, height, width], from column at on, with zeros where it
-// has none.
+// sideways returns the given number of columns of xs, [in, batch, height, width], from column at on. Columns outside of
+// xs are zero.
 func (b *operations) sideways(xs compute.Value, x []int, at, columns int) compute.Value {
 	height, width := x[2], x[3]
 	if columns != width || at == 0 {
 		return b.moved(xs, 3, -at, at+columns-width)
 	}
-	// Moved as a whole, again for the longer copies, what leaves a row enters the next one, where it is made zero.
+	// The image is moved as a whole, again for longer copies. So the end of a row enters the next row, where the mask
+	// sets it to zero.
 	mask := make([]float32, height*width)
 	for i := range mask {
 		if from := i%width + at; from >= 0 && from < width {
@@ -191,7 +194,7 @@ func (b *operations) concatenate(axis int, parts []compute.Value) compute.Value 
 	return b.do(func() (compute.Value, error) { return b.function.Concatenate(axis, parts...) })
 }
 
-// moved adds the given numbers of zeros before and behind along an axis, or removes elements where they are negative.
+// moved adds the given numbers of zeros before and behind along an axis. A negative number removes elements.
 func (b *operations) moved(x compute.Value, axis, before, behind int) compute.Value {
 	if before == 0 && behind == 0 {
 		return x
@@ -202,7 +205,7 @@ func (b *operations) moved(x compute.Value, axis, before, behind int) compute.Va
 	return b.do(func() (compute.Value, error) { return b.function.Pad(x, zero, padding...) })
 }
 
-// product is a times the transpose of c.
+// product returns a times the transpose of c.
 func (b *operations) product(a, c compute.Value) compute.Value {
 	return b.do(func() (compute.Value, error) {
 		return b.function.DotGeneral(a, []int{1}, nil, c, []int{1}, nil, compute.DotGeneralConfig{})

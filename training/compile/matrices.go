@@ -7,11 +7,11 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// matrix remembers how a value was computed, so that a transposition or a reshape can start from an earlier value.
-// GoMLX asks for the gradient of a dense layer as a product that is transposed and then reshaped twice to the shape
-// that it has already.
+// matrix records how a value was computed, so that a transposition or a reshape can start from an earlier value. GoMLX
+// computes the gradient of a dense layer as a product that is transposed, and then reshaped twice to the shape that it
+// already has.
 type matrix struct {
-	reshaped compute.Value // what has the same numbers in the same order; nil: nothing else
+	reshaped compute.Value // has the same numbers in the same order; nil: no such value
 	product  *dot          // nil: none
 }
 
@@ -38,8 +38,8 @@ func (f ownFunction) isMatrix(x compute.Value) bool {
 	return err == nil && shape.Rank() == 2
 }
 
-// Transpose of a product is the product of its factors in the other order. It stays a transposition if the new product
-// would have few columns, which take ONNX Runtime longer than few rows.
+// Transpose computes the transpose of a product as the product of its factors in the other order. It stays a
+// transposition if the new product would have few columns, because these take ONNX Runtime longer than few rows.
 func (f ownFunction) Transpose(x compute.Value, axes ...int) (compute.Value, error) {
 	if slices.IsSorted(axes) {
 		return x, nil
@@ -69,8 +69,8 @@ func (f ownFunction) Reshape(x compute.Value, dims ...int) (compute.Value, error
 	return result, err
 }
 
-// ReduceSum over the rows of a matrix, as in the gradient of a bias, is a product with a row of ones. ONNX Runtime
-// computes it several times faster.
+// ReduceSum computes the sum over the rows of a matrix, as in the gradient of a bias, as a product with a row of ones.
+// ONNX Runtime computes it several times faster.
 func (f ownFunction) ReduceSum(x compute.Value, axes ...int) (compute.Value, error) {
 	shape, err := f.Shape(x)
 	if err != nil || shape.DType != dtypes.Float32 || shape.Rank() != 2 || !slices.Equal(axes, []int{0}) {

@@ -12,13 +12,13 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// The gradients of dense layers, wide and narrow, by weights, biases and what goes in, and those of a loss with
-// derivatives in it, are those of the backend alone.
+// TestDenseGradients compares gradients with the backend alone: of dense layers, wide and narrow, with respect to
+// weights, biases and inputs, and of a loss that has derivatives.
 func TestDenseGradients(t *testing.T) {
 	const rows, in, hidden = 7, 5, 4
 	for _, out := range []int{1, 2, 4, 6} {
 		var found [2][]*tensors.Tensor
-		for i, wrap := range []func(compute.Backend) compute.Backend{func(b compute.Backend) compute.Backend { return b }, NewBackend} {
+		for i, wrap := range []func(compute.Backend) compute.Backend{unchanged, NewBackend} {
 			exec, err := graph.NewExec(wrap(onnxRuntime(t)), func(all []*graph.Node) []*graph.Node {
 				layer := func(h, w, b *graph.Node) *graph.Node {
 					return graph.Add(graph.MatMul(h, w), graph.ExpandAxes(b, 0))
@@ -27,7 +27,7 @@ func TestDenseGradients(t *testing.T) {
 				y := layer(graph.Tanh(layer(x, w1, b1)), w2, b2)
 				first := graph.Gradient(graph.ReduceAllSum(graph.Square(y)), all...)
 				second := graph.Gradient(graph.ReduceAllSum(graph.Square(first[0])), w1, b1, w2)
-				// Moved about for no reason.
+				// These reshapes and transpositions change nothing.
 				again := graph.Transpose(graph.Transpose(graph.Reshape(graph.Reshape(y, -1), rows, out), 0, 1), 0, 1)
 				return append(append(first, second...), graph.ReduceSum(again, 0),
 					graph.Transpose(graph.MatMul(x, w1), 0, 1))

@@ -32,7 +32,7 @@ func Program(
 	return proto.Marshal(model)
 }
 
-// buildONNX returns f as GoMLX's backend writes it for ONNX Runtime, with the shapes of its convolutions.
+// buildONNX returns f in the form that GoMLX's backend writes for ONNX Runtime, and the shapes of its convolutions.
 func buildONNX(
 	backend compute.Backend, name string, inputs [][]int, f func([]*graph.Node) []*graph.Node,
 ) (model *protos.ModelProto, convolutions map[string]convolution, err error) {

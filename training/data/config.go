@@ -44,7 +44,7 @@ type Config struct {
 	Modes   int         `yaml:"modes,omitempty"`   // of a ring: the number of modes
 	Radius  float64     `yaml:"radius,omitempty"`  // of a ring, an annulus, spirals
 	Std     float64     `yaml:"std,omitempty"`     // of each mode per axis, an annulus' radius, the noise on spirals
-	Weights []float64   `yaml:"weights,omitempty"` // of the modes, with any sum; absent: 0.8, 0.2 for 2gauss, else equal
+	Weights []float64   `yaml:"weights,omitempty"` // of the modes, any sum; absent: 0.8, 0.2 for 2gauss, else equal
 	Means   [][]float64 `yaml:"means,omitempty"`   // of a mixture
 	Side    float64     `yaml:"side,omitempty"`    // of a square
 	Turns   float64     `yaml:"turns,omitempty"`   // of each arm of the spirals
@@ -55,7 +55,7 @@ type Config struct {
 	Grey       bool           `yaml:"grey,omitempty"`           // of celeba and images: one channel instead of three
 	Background string         `yaml:"background,omitempty"`     // of celeba, images: black, white or #rrggbb
 	SkipBroken bool           `yaml:"skip_broken,omitempty"`    // of celeba, images: skip pictures that cannot be read
-	Layout     Layout         `yaml:"layout,omitempty"`         // of npy: the order of the axes; absent: channels first, 1 or 3 channels
+	Layout     Layout         `yaml:"layout,omitempty"`         // of npy: order of the axes; absent: channels first
 	RandomFlip bool           `yaml:"random_flip,omitempty"`    // mirror every other picture, left to right
 	Dequantize Dequantization `yaml:"dequantization,omitempty"` // of the 256 grey values; absent: none
 	Transform  Transform      `yaml:"transform,omitempty"`      // of the pictures after dequantization; absent: none

@@ -16,7 +16,7 @@ func misread(text []byte) error {
 	if isTIFF(text) {
 		c := tiffTag(text, compression)
 		if (c == fax3 || c == fax4) && tiffTag(text, photometric) == blackIsZero {
-			return errors.New("it is a TIFF file with fax compression, which would be read inverted: save it in another way")
+			return errors.New("it is a TIFF file with fax compression, which would be inverted: save it uncompressed")
 		}
 	}
 	if len(text) > 20 && string(text[:4]) == "RIFF" && string(text[8:16]) == "WEBPVP8X" && text[20]&animated != 0 {

@@ -70,7 +70,8 @@ func decodePicture(text []byte, crop int) (image.Image, error) {
 	if format == "webp" {
 		m = fullRange(m)
 	}
-	if canvas := image.Rect(0, 0, size.Width, size.Height); !m.Bounds().Eq(canvas) { // the frame of a GIF can be smaller
+	// The frame of a GIF can be smaller.
+	if canvas := image.Rect(0, 0, size.Width, size.Height); !m.Bounds().Eq(canvas) {
 		whole := image.NewRGBA(canvas)
 		draw.Draw(whole, m.Bounds(), m, m.Bounds().Min, draw.Src)
 		m = whole
@@ -100,7 +101,7 @@ func inWords(err error) error {
 	switch {
 	case errors.Is(err, image.ErrFormat):
 		return errors.New("it is no PNG, JPEG, WebP, BMP, TIFF or GIF file")
-	case strings.HasSuffix(err.Error(), "EOF") || strings.HasSuffix(err.Error(), "not enough pixel data"): // the errors for a PNG file
+	case strings.HasSuffix(err.Error(), "EOF") || strings.HasSuffix(err.Error(), "not enough pixel data"): // of a PNG
 		return fmt.Errorf("the file is cut short: %w", err)
 	}
 	return err

@@ -12,7 +12,7 @@ import (
 type ClassReport struct {
 	Shares    []float64 // of the samples, by their most probable class
 	Confident float64   // share of the samples whose most probable class has a probability above 0.9
-	Least     float64   // the smallest share over a uniform one: 1 if all classes are equally frequent, 0 if one is missing
+	Least     float64   // the smallest share over a uniform one: 1 if all are equally frequent, 0 if one is missing
 	Most      float64   // the largest share over a uniform one
 }
 

@@ -17,7 +17,7 @@ type Annealed struct {
 	Schedule sampling.Schedule
 	Model    sampling.Model
 	Exact    sampling.Model                    // next to the model in Animate; none if nil
-	Density  func(sigma, x, y float64) float64 // behind the arrows, the density of the data with noise sigma; none if nil
+	Density  func(sigma, x, y float64) float64 // of the data with noise sigma, behind the arrows; none if nil
 }
 
 // Figure returns the four-panel figure of annealed Langevin dynamics. The upper row has samples of plain Langevin

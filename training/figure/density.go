@@ -72,7 +72,7 @@ func (h *heat) evaluate(a *axes, columns, rows int) ([]float64, error) {
 		x, y := a.bounds.Low+float64(k%columns)*unit, a.bounds.High-float64(k/columns)*unit
 		v := h.value(x, y)
 		if math.IsNaN(v) || math.IsInf(v, 1) || v < 0 && h.floor == 0 {
-			return nil, fmt.Errorf("density at (%.3g, %.3g) is %g: want a finite number, not negative unless a logarithm",
+			return nil, fmt.Errorf("density at (%.3g, %.3g) is %g: want a finite number, at least 0 or a logarithm",
 				x, y, v)
 		}
 		values[k], least, top = v, min(least, v), max(top, v)

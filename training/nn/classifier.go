@@ -17,7 +17,8 @@ type Classifier struct {
 func (c Classifier) Build() (*Graph, error) {
 	if len(c.Shape) != 3 || c.Shape[1]%4 != 0 || c.Shape[2]%4 != 0 {
 		return nil, fmt.Errorf(
-			"nn: classifier of images of shape %v: want channels, height and width, the last two multiples of 4", c.Shape)
+			"nn: classifier of images of shape %v: want channels, height and width, the last two multiples of 4",
+			c.Shape)
 	}
 	if c.Channels < 1 || c.Features < 1 || c.Classes < 2 {
 		return nil, fmt.Errorf("nn: classifier of %d channels, %d features and %d classes: want at least 1, 1 and 2",

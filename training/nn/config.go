@@ -24,7 +24,7 @@ type Config struct {
 
 	// These keys are for the papers' networks for images: resscore and all that begin with ncsn.
 	Channels int  `yaml:"ngf,omitempty"`     // channels of the first stage
-	Centred  bool `yaml:"centred,omitempty"` // for networks that begin with ncsn: the data are on [-1, 1] instead of [0, 1]
+	Centred  bool `yaml:"centred,omitempty"` // for names that begin with ncsn: the data are on [-1, 1], not on [0, 1]
 }
 
 // kind is one kind of network.

@@ -49,7 +49,7 @@ const (
 	OpMaxPool       Op = "MaxPool"       // padded with -∞
 	OpUpsample      Op = "Upsample"      // repeat every element Stride×Stride times
 	OpResize        Op = "Resize"        // bilinear, to Shape; corners coincide
-	OpSpaceToDepth  Op = "SpaceToDepth"  // blocks of Stride×Stride places to channels, the place changing slower than the channel
+	OpSpaceToDepth  Op = "SpaceToDepth"  // blocks of Stride×Stride places to channels: place, then channel
 	OpDepthToSpace  Op = "DepthToSpace"  // the inverse of OpSpaceToDepth
 )
 

@@ -21,7 +21,7 @@ type Config struct {
 	Beta2        float64   `yaml:"beta2"`                  // decay of the mean of the squared gradients
 	Epsilon      float64   `yaml:"epsilon"`                // added to the root of that mean
 	WeightDecay  float64   `yaml:"weight_decay,omitempty"` // times the weights, added to the gradient; 0: none
-	Clip         float64   `yaml:"clip,omitempty"`         // largest length of the gradient over all weights, before weight decay; 0: no limit
+	Clip         float64   `yaml:"clip,omitempty"`         // largest length of the gradient, before decay; 0: any
 	EMA          float64   `yaml:"ema"`                    // decay of the averaged weights, which are exported; 0: none
 }
 

@@ -70,7 +70,7 @@ func TestOptimizers(t *testing.T) {
 	}
 }
 
-// reference is an optimiser in float64, weight by weight.
+// reference is an optimizer in float64.
 type reference struct{ theta, m, v, top []float64 }
 
 func (r *reference) step(o Config, iteration int, gradient []float32) {

@@ -50,6 +50,6 @@ func TestPool(t *testing.T) {
 				t.Errorf("%d of a pool of %d did %v, error %v", n, size, done, err)
 			}
 		}
-		pool.Close() // TestMain sees whether goroutines are left
+		pool.Close() // TestMain checks that no goroutines are left
 	}
 }
