@@ -1,4 +1,4 @@
-// Command apidoc is a plugin of protoc and buf that writes the reference of an API, docs/api.md, and the page of its
+// Command apidoc is a plugin of protoc and buf. It writes the reference of an API, docs/api.md, and the page of its
 // samplers, docs/samplers.md, from the comments and options of its .proto files.
 package main
 
@@ -24,7 +24,7 @@ func main() {
 	})
 }
 
-// ours leaves out the protocols of others that are generated with our API.
+// ours removes the foreign protocols that are generated with our API.
 func ours(files []*protogen.File) []*protogen.File {
 	return slices.DeleteFunc(slices.Clone(files), func(f *protogen.File) bool {
 		return !f.Generate || !strings.HasPrefix(string(f.Desc.Package()), "langevin.")
@@ -40,12 +40,14 @@ func (d document) write(files []*protogen.File) {
 	d.out.P("<!-- Generated from the .proto files by docs/apidoc. DO NOT EDIT: run make generate. -->")
 	d.out.P("# API reference")
 	d.out.P()
-	d.out.P("Services, then messages and enums by name. Fields that are `optional` tell being left out from zero. In JSON over HTTP the names are the same; ",
-		"[operations](operations.md#http) says how values are written there.")
+	d.out.P("This page lists the services, and then the messages and enums by name. An `optional` field ",
+		"distinguishes an absent value from zero. JSON over HTTP uses the same names. ",
+		"[Operations](operations.md#http) describes how JSON writes the values.")
 	d.out.P()
-	d.out.P("The rules stand in the .proto files too, as options of [protovalidate](https://protovalidate.com), so that a client in any language can check a request ",
-		"before it sends it. An `optional` field that is left out breaks none. The server refuses what breaks a rule with INVALID\\_ARGUMENT and names the field; ",
-		"its own limits, and what a model asks for, come on top.")
+	d.out.P("The .proto files also contain the rules, as options of [protovalidate](https://protovalidate.com). ",
+		"So a client in any language can check a request before it sends it. An absent `optional` field violates ",
+		"no rule. If a request violates a rule, the server refuses it with INVALID\\_ARGUMENT and names the field. The server also ",
+		"checks its own limits and the requirements of the model.")
 	for _, f := range files {
 		for _, s := range f.Services {
 			d.service(s)
@@ -60,7 +62,7 @@ func (d document) write(files []*protogen.File) {
 	}
 }
 
-// members are all messages and enums of some files, by name.
+// members returns all messages and enums of some files, sorted by name.
 func members(files []*protogen.File) (messages []*protogen.Message, enums []*protogen.Enum) {
 	for _, f := range files {
 		messages = append(messages, f.Messages...)
@@ -83,7 +85,7 @@ func (d document) service(s *protogen.Service) {
 		if m.Desc.IsStreamingServer() {
 			answer = "a stream of " + answer
 		}
-		d.out.P("Takes ", link(m.Input.Desc), ", answers with ", answer, ".")
+		d.out.P("Request: ", link(m.Input.Desc), ". Response: ", answer, ".")
 		d.text(m.Comments.Leading)
 	}
 }
@@ -138,7 +140,7 @@ func (d document) text(c protogen.Comments) {
 	}
 }
 
-// cell is a comment in one line.
+// cell returns a comment as one line.
 func cell(c protogen.CommentSet) string {
 	text := string(c.Leading)
 	if text == "" {
@@ -147,7 +149,7 @@ func cell(c protogen.CommentSet) string {
 	return strings.ReplaceAll(escaped(strings.Join(strings.Fields(text), " ")), "|", `\|`)
 }
 
-// escaped keeps Markdown from taking names and products for emphasis.
+// escaped escapes characters that Markdown would take for emphasis or HTML.
 func escaped(text string) string {
 	return strings.NewReplacer("*", `\*`, "_", `\_`, "<", `\<`).Replace(text)
 }
@@ -174,7 +176,7 @@ func typeOf(f *protogen.Field) string {
 	return text
 }
 
-// link names a message or an enum; one of ours leads to its place on the page.
+// link names a message or an enum. If it is ours, it links to its section of the page.
 func link(d protoreflect.Descriptor) string {
 	if d.ParentFile().Package() == "google.protobuf" {
 		return "`" + string(d.FullName()) + "`"

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// messageRules are the rules over several fields of a message, one line each.
+// messageRules returns the rules over several fields of a message, one line each.
 func messageRules(m *protogen.Message) []string {
 	rules, _ := proto.GetExtension(m.Desc.Options(), validate.E_Message).(*validate.MessageRules)
 	var lines []string
@@ -23,7 +23,7 @@ func messageRules(m *protogen.Message) []string {
 	return lines
 }
 
-// fieldRules says in one line what the rules of a field are; empty for none.
+// fieldRules returns the rules of a field in one line; empty if there are none.
 func fieldRules(f *protogen.Field) string {
 	rules, _ := proto.GetExtension(f.Desc.Options(), validate.E_Field).(*validate.FieldRules)
 	words := ruleWords(rules.ProtoReflect())
@@ -33,7 +33,7 @@ func fieldRules(f *protogen.Field) string {
 	return strings.Join(words, ", ")
 }
 
-// ruleWords reads a message of rules, in the order of its fields: FieldRules or that of one type.
+// ruleWords describes the rules in a message, which is FieldRules or the rules of one type, in the order of its fields.
 func ruleWords(rules protoreflect.Message) []string {
 	var words []string
 	for i := range rules.Descriptor().Fields().Len() {
@@ -43,7 +43,7 @@ func ruleWords(rules protoreflect.Message) []string {
 		}
 		value := rules.Get(f)
 		switch f.Name() {
-		case "ignore": // see fieldRules
+		case "ignore": // handled by fieldRules
 		case "cel":
 			words = append(words, celWords(value.List())...)
 		case "items":

@@ -9,7 +9,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// samplers writes the page of samplers, if one of the files has SampleRequest.
+// samplers writes the page of samplers if one of the files has SampleRequest.
 func (d document) samplers(files []*protogen.File) {
 	messages, enums := members(files)
 	comments := map[string]protogen.CommentSet{}
@@ -28,22 +28,23 @@ func (d document) samplers(files []*protogen.File) {
 	d.out.P("<!-- Generated from the .proto files by docs/apidoc. DO NOT EDIT: run make generate. -->")
 	d.out.P("# Samplers")
 	d.out.P()
-	d.out.P("A sampler takes chains from noise to samples. A request names one and sets what it wants otherwise; a setting ",
-		"that is left out has its default. A setting has a name in each place: the flag is for `langevin sample`, the field ",
-		"for the [API](api.md) and for JSON, and the key for links to the page and for parameters of the ",
-		"[Open Inference Protocol](oip.md). [Design](design.md) says how the samplers share one update.")
+	d.out.P("A sampler takes chains from noise to samples. A request names a sampler and may change its settings. A ",
+		"setting that is absent has its default. Each setting has three names. The flag is for `langevin sample`. The ",
+		"field is for the [API](api.md) and for JSON. The key is for links to the page and for parameters of the ",
+		"[Open Inference Protocol](oip.md). [Design](design.md) explains how the samplers share one update.")
 	d.out.P()
 	d.out.P("| sampler | `--sampler` | message | |")
 	d.out.P("|---|---|---|---|")
 	for _, k := range kinds {
-		d.out.P("| [", k.GetTitle(), "](#", anchor(k.GetTitle()), ") | `", k.GetWord(), "` | `", k.Field, "` | ", escaped(k.GetSummary()), " |")
+		d.out.P("| [", k.GetTitle(), "](#", anchor(k.GetTitle()), ") | `", k.GetWord(), "` | `", k.Field, "` | ",
+			escaped(k.GetSummary()), " |")
 	}
 	for _, k := range kinds {
 		d.sampler(k, comments)
 	}
 }
 
-// sampler writes the section of one sampler. comments are those of messages and of values of enums, by name.
+// sampler writes the section of one sampler. comments has the comments of messages and of values of enums, by name.
 func (d document) sampler(k langevinv1.SamplerDescription, comments map[string]protogen.CommentSet) {
 	d.out.P()
 	d.out.P("## ", k.GetTitle())
@@ -76,7 +77,7 @@ func (d document) words(s langevinv1.SettingDescription, comments map[string]pro
 	}
 }
 
-// allowed is the values of a setting, words as code.
+// allowed returns the values of a setting. Words are formatted as code.
 func allowed(s langevinv1.SettingDescription) string {
 	if s.Type() == langevinv1.SettingWord {
 		return "`" + strings.Join(s.Words(), "`, `") + "`"
@@ -84,7 +85,7 @@ func allowed(s langevinv1.SettingDescription) string {
 	return s.Allowed()
 }
 
-// meaning is what a setting is, and what it needs or excludes.
+// meaning describes a setting, and what it needs or excludes.
 func meaning(k langevinv1.SamplerDescription, s langevinv1.SettingDescription) string {
 	text := strings.ToUpper(s.GetHelp()[:1]) + s.GetHelp()[1:] + "."
 	if needed, found := k.Setting(s.GetNeeds().GetSetting()); found {
@@ -96,5 +97,5 @@ func meaning(k langevinv1.SamplerDescription, s langevinv1.SettingDescription) s
 	return text
 }
 
-// anchor is the place of a heading on a page.
+// anchor returns the anchor of a heading on a page.
 func anchor(heading string) string { return strings.ReplaceAll(strings.ToLower(heading), " ", "-") }

@@ -8,7 +8,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// TestSamplersPage: the page explains every kind of sampler, and has every setting and each of its words.
+// TestSamplersPage: the page explains every kind of sampler, with every setting and each of its words.
 func TestSamplersPage(t *testing.T) {
 	data, err := os.ReadFile("../samplers.md")
 	if err != nil {
