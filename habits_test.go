@@ -21,25 +21,20 @@ const (
 	tabWidth = 4
 )
 
-// wide is the folders and the files of the root whose lines are still to be wrapped. An entry that has no long line
-// any more has to go.
+// wide lists the folders, and the files of the root, that still have long lines. An entry without long lines must be
+// removed.
 var wide = []string{
-	"docs_test.go",
-	"layout_test.go",
 	"bench", "bench/triton",
 	"client", "client/fake", "client/internal/samplergen",
 	"cmd/langevin",
-	"docs", "docs/apidoc",
-	"models", "models/modelstest", "models/zoo/fashion", "models/zoo/mnist",
+	"models", "models/modelstest",
 	"ort",
 	"proto/langevin/v1",
 	"server", "server/oip",
 	"server/rpc", "server/web",
-	"tools",
-	"settings_test.go",
 }
 
-// TestLines finds lines that are too long to be read beside another file.
+// TestLines finds lines that are too long.
 func TestLines(t *testing.T) {
 	found := make(map[string][]string)
 	for name, text := range writtenFiles(t) {
@@ -96,7 +91,7 @@ func TestLongLines(t *testing.T) {
 	}
 }
 
-// longLines tells where the lines are that are too long and could be wrapped.
+// longLines returns the places of the lines that are too long and could be wrapped.
 func longLines(name string, text []byte) []string {
 	var long []string
 	number := 0
@@ -110,7 +105,7 @@ func longLines(name string, text []byte) []string {
 	return long
 }
 
-// columns is the width of a line on a screen.
+// columns returns the width of a line on a screen.
 func columns(line string) int {
 	return utf8.RuneCountInString(strings.ReplaceAll(line, "\t", strings.Repeat(" ", tabWidth)))
 }
@@ -126,12 +121,12 @@ func whole(extension, line string) bool {
 	return false
 }
 
-// linkAlone matches a line of Markdown that is a link or a picture, or says where a link leads, and nothing else.
+// linkAlone matches a line of Markdown that is only a link, a picture, or the target of a link.
 func linkAlone() *regexp.Regexp {
 	return regexp.MustCompile(`^\s*([-*] )?(!?\[[^]]*\]\([^)\s]*\)|\[[^]]*\]: \S+|<?https?://\S+)[.,:;]?$`)
 }
 
-// writtenFiles reads the files that people of this project wrote and that have lines, by their path from the root.
+// writtenFiles reads the text files that people of this project wrote, by their path from the root.
 func writtenFiles(t *testing.T) map[string][]byte {
 	t.Helper()
 	generated := regexp.MustCompile(`(?m)^(//|<!--) (Code g|G)enerated .*DO NOT EDIT`)
@@ -159,7 +154,7 @@ func writtenFiles(t *testing.T) map[string][]byte {
 	return files
 }
 
-// skipped keeps the walk out of folders that are not this project's own work.
+// skipped excludes folders that are not this project's own work.
 func skipped(folder string) error {
 	foreign := []string{"bin", "data", "out", "third_party"}
 	hidden := strings.HasPrefix(path.Base(folder), ".") && folder != "." && folder != ".github"
@@ -169,7 +164,7 @@ func skipped(folder string) error {
 	return nil
 }
 
-// TestChangelog reads the changelog as a release does: newest version first, each with a date and something to say.
+// TestChangelog reads the changelog as a release does: the newest version first, each with a date and notes.
 func TestChangelog(t *testing.T) {
 	text, err := os.ReadFile("CHANGELOG.md")
 	if err != nil {

