@@ -46,8 +46,8 @@ func (d document) write(files []*protogen.File) {
 	d.out.P()
 	d.out.P("The .proto files also contain the rules, as options of [protovalidate](https://protovalidate.com). ",
 		"So a client in any language can check a request before it sends it. An absent `optional` field violates ",
-		"no rule. If a request violates a rule, the server refuses it with INVALID\\_ARGUMENT and names the field. The server also ",
-		"checks its own limits and the requirements of the model.")
+		"no rule. If a request violates a rule, the server refuses it with INVALID\\_ARGUMENT and names the field. ",
+		"The server also checks its own limits and the requirements of the model.")
 	for _, f := range files {
 		for _, s := range f.Services {
 			d.service(s)
