@@ -40,7 +40,7 @@ func TestFetchDatasets(t *testing.T) {
 			}
 			entries, err := os.ReadDir(filepath.Join(root, "data"))
 			if err != nil || len(entries) != map[bool]int{true: 1}[c.name == "whole"] {
-				t.Errorf("data holds %v, %v", entries, err)
+				t.Errorf("data has %v, %v", entries, err)
 			}
 		})
 	}

@@ -80,7 +80,7 @@ func TestDocs(t *testing.T) {
 		t.Skip("builds the program and starts servers")
 	}
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("the documents call the server with curl, which is not here")
+		t.Skip("the documents call the server with curl, and there is no curl")
 	}
 	binary := filepath.Join(t.TempDir(), "langevin")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/langevin")
@@ -312,7 +312,7 @@ func TestDocsLinks(t *testing.T) {
 		}
 		for _, match := range link.FindAllStringSubmatch(string(text), -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(name), match[1])); err != nil {
-				t.Errorf("%s links to %s, which is not there", name, match[1])
+				t.Errorf("%s links to %s, which does not exist", name, match[1])
 			}
 		}
 	}

@@ -190,6 +190,6 @@ func TestChangelog(t *testing.T) {
 		}
 	}
 	if out, err := exec.CommandContext(t.Context(), "tools/notes.sh", "v0.0.0").CombinedOutput(); err == nil {
-		t.Errorf("notes of a version that is not there: %q", out)
+		t.Errorf("notes of a version that does not exist: %q", out)
 	}
 }

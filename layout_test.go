@@ -110,7 +110,7 @@ func testImports(t *testing.T, own, packages map[string]goPackage) {
 			continue
 		}
 		if within(folder, "training") && name != folder {
-			t.Errorf("%s has no rule of its own: say in this test what it may import", folder)
+			t.Errorf("%s has no rule: add one for its imports to this test", folder)
 		}
 		for _, path := range p.Imports {
 			if imported := packages[path]; !allowed(r, imported) {
@@ -160,7 +160,7 @@ func testNames(t *testing.T, own map[string]goPackage) {
 	banned := []string{"util", "utils", "common", "helper", "helpers", "manager", "managers", "types", "misc", "base"}
 	for folder := range own {
 		if name := path.Base(folder); slices.Contains(banned, name) {
-			t.Errorf("package %s: name it after what it holds, not %q", folder, name)
+			t.Errorf("package %s: name it after its content, not %q", folder, name)
 		}
 	}
 }

@@ -160,7 +160,7 @@ func TestOwnONNXRuntime(t *testing.T) {
 	variable := "LANGEVIN_ONNXRUNTIME_LIBRARY=" + own
 	said, calls, err := c.run(t, variable)
 	if err == nil || len(calls) > 0 || !strings.Contains(said, own+", which is not there") {
-		t.Errorf("named a library that is not there: called %v, error %v and said\n%s", calls, err, said)
+		t.Errorf("named a library that does not exist: called %v, error %v and said\n%s", calls, err, said)
 	}
 	write(t, own, []byte(libraryText))
 	if said, calls, err := c.run(t, variable); err != nil || len(calls) > 0 {

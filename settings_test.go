@@ -30,7 +30,7 @@ func TestSettingsPage(t *testing.T) {
 		return
 	}
 	if !*updateSettings {
-		t.Fatalf("%s is not what the program has: run make generate", settingsPage)
+		t.Fatalf("%s differs from the program's list: run make generate", settingsPage)
 	}
 	if err := os.WriteFile(settingsPage, []byte(want), 0o644); err != nil {
 		t.Fatal(err)

@@ -38,6 +38,6 @@ func TestLeastLosses(t *testing.T) {
 	pictures := preset(t, "toy-ring")
 	pictures.Data = data.Config{Name: data.MNIST, Dir: "x"}
 	if _, err := LeastLosses(t.Context(), pictures); !errors.Is(err, data.ErrNoMixture) {
-		t.Errorf("pictures: error %v, want that they are no mixture", err)
+		t.Errorf("pictures: error %v, want ErrNoMixture", err)
 	}
 }

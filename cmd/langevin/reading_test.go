@@ -36,7 +36,7 @@ func TestReadingIsTold(t *testing.T) {
 	args := strings.Fields("train mnist-small --set data.name=images --set data.dir=folder --set data.image_size=4 --out")
 	got := runAlone(t, append(args, t.TempDir(), "--onnxruntime-library", library)...)
 	want := "langevin: folder: left out 1 hidden file or folder (folder/._a.png), " +
-		"1 link to a folder that is read already (folder/folder)\n" +
+		"1 link to a folder that was already read (folder/folder)\n" +
 		"langevin: train mnist: data.dir: read folder/b.png: the file is cut short: png: invalid format: unexpected EOF; " +
 		"data.skip_broken: true leaves it out\n"
 	if got.code != exitFailed || got.stdout != "" || got.stderr != want {

@@ -77,7 +77,7 @@ func readArray(path, member string) (Array, error) {
 	case bytes.HasPrefix(start, []byte("PK\x03\x04")) || bytes.HasPrefix(start, []byte("PK\x05\x06")):
 		return readNPZ(f, size, member)
 	case member != "":
-		return Array{}, fmt.Errorf("it is no .npz file, which could have an array %q", member)
+		return Array{}, fmt.Errorf("it is not a .npz file, so it has no array %q", member)
 	case bytes.HasPrefix(start, gzipMagic):
 		unzipped, err := gunzip(r)
 		if err != nil {
@@ -113,7 +113,7 @@ func openRegular(path string) (*os.File, int64, error) {
 		return nil, 0, errors.New("is a directory")
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, errors.New("it is no regular file")
+		return nil, 0, errors.New("it is not a regular file")
 	}
 	f, err := os.Open(path)
 	return f, info.Size(), err

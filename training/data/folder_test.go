@@ -268,7 +268,7 @@ func TestCSV(t *testing.T) {
 	r := Reader{Notice: func(text string) { notices = append(notices, text) }}
 	_, err := r.Open(t.Context(), c, Train, 1)
 	if err != nil || len(notices) != 1 || !strings.Contains(notices[0], path+": column 1, of whole numbers") {
-		t.Errorf("%v, told %q", err, notices)
+		t.Errorf("%v, notices %q", err, notices)
 	}
 	writeFile(t, path, []byte(text+"20,nan,3\r\n"))
 	want := "data.dir: read " + path + ": line 22, column 2 (x) is NaN: want finite numbers"

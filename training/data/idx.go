@@ -117,7 +117,7 @@ func decodeIDX(r io.Reader, axes int) (shape []int, values []byte, err error) {
 		return nil, nil, err
 	}
 	if short || !bytes.Equal(head[:4], []byte{0, 0, 8, byte(axes)}) {
-		return nil, nil, fmt.Errorf("it is no idx file of bytes with %d axes", axes)
+		return nil, nil, fmt.Errorf("it is not an idx file of bytes with %d axes", axes)
 	}
 	const most = 1 << 31
 	size := 1

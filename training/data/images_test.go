@@ -173,15 +173,16 @@ func TestIDXRefuses(t *testing.T) {
 		want string
 	}{
 		"missing":     {pictures, nil, "it is not there, nor train-images.idx3-ubyte, nor either with .gz"},
-		"empty":       {pictures, []byte{}, "no idx file of bytes with 3 axes"},
+		"empty":       {pictures, []byte{}, "not an idx file of bytes with 3 axes"},
 		"short":       {pictures, whole[:len(whole)-1], "it has 29 elements, shape [5 2 3] needs 30"},
 		"long":        {pictures, append(slices.Clone(whole), 0), "it has more than its 30 elements"},
 		"labels":      {pictures, idxOf([]byte{5}, []byte{0, 1, 2, 3, 4}), "3 axes"},
 		"no pictures": {pictures, idxOf([]byte{0, 2, 3}, nil), "axis 0 has length 0"},
 		"huge": {pictures, []byte{0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
 			"axis 0 has length 4294967295"},
-		"too few labels":  {labels, idxOf([]byte{4}, []byte{0, 1, 2, 3}), "4 labels for 5 pictures"},
-		"floats":          {labels, []byte{0, 0, 13, 1, 0, 0, 0, 1, 0, 0, 0, 0}, "no idx file of bytes with 1 axes"},
+		"too few labels": {labels, idxOf([]byte{4}, []byte{0, 1, 2, 3}), "4 labels for 5 pictures"},
+		"floats": {labels, []byte{0, 0, 13, 1, 0, 0, 0, 1, 0, 0, 0, 0},
+			"not an idx file of bytes with 1 axes"},
 		"broken zip file": {labels, nil, "unexpected EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -100,7 +100,7 @@ func checkPicture(text []byte, crop int) (image.Config, error) {
 func inWords(err error) error {
 	switch {
 	case errors.Is(err, image.ErrFormat):
-		return errors.New("it is no PNG, JPEG, WebP, BMP, TIFF or GIF file")
+		return errors.New("it is not a PNG, JPEG, WebP, BMP, TIFF or GIF file")
 	case strings.HasSuffix(err.Error(), "EOF") || strings.HasSuffix(err.Error(), "not enough pixel data"): // of a PNG
 		return fmt.Errorf("the file is cut short: %w", err)
 	}

@@ -295,9 +295,9 @@ func TestHiddenFiles(t *testing.T) {
 		t.Fatalf("%v, %v: want a.png and b.JPEG", images, err)
 	}
 	want := dir + ": left out 8 hidden files and folders (" + filepath.Join(dir, "._a.png") +
-		" and so on), 1 file that is no picture by its ending (" + filepath.Join(dir, "notes.txt") + ")"
+		" and so on), 1 file without the ending of a picture (" + filepath.Join(dir, "notes.txt") + ")"
 	if !slices.Equal(notices, []string{want}) {
-		t.Errorf("told %q, want %q", notices, want)
+		t.Errorf("notices %q, want %q", notices, want)
 	}
 }
 
@@ -338,8 +338,8 @@ func TestLinks(t *testing.T) {
 		if !slices.Equal(levels, []byte{50, 50, 100}) {
 			t.Errorf("%s: pictures of levels %v", name, levels)
 		}
-		if len(notices) != 1 || !strings.Contains(notices[0], "left out 3 links to folders that are read already") {
-			t.Errorf("%s: told %q", name, notices)
+		if len(notices) != 1 || !strings.Contains(notices[0], "left out 3 links to folders that were already read") {
+			t.Errorf("%s: notices %q", name, notices)
 		}
 		test, err := Config{Name: Pictures, Dir: filepath.Join(root, name), ImageSize: 4, Grey: true}.Images(Test)
 		if err != nil || test.Len() != 1 || test.At(0)[0] != 150 {
@@ -371,7 +371,7 @@ func TestBrokenPictures(t *testing.T) {
 	}
 	c := Config{Name: Pictures, Dir: dir, ImageSize: 4, Grey: true}
 	list := fmt.Sprintf("%s (the file is cut short: png: invalid format: unexpected EOF), "+
-		"%s (it is no PNG, JPEG, WebP, BMP, TIFF or GIF file), %s (no such file or directory)", cut, heic, gone)
+		"%s (it is not a PNG, JPEG, WebP, BMP, TIFF or GIF file), %s (no such file or directory)", cut, heic, gone)
 	want := "data.dir: 3 of 20 pictures cannot be read; data.skip_broken: true leaves them out: " + list
 	if _, err := c.Open(Train, 1); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
@@ -383,7 +383,7 @@ func TestBrokenPictures(t *testing.T) {
 	}
 	notice := dir + ": left out 3 of 20 pictures, which cannot be read: " + list
 	if !slices.Equal(notices, []string{notice}) {
-		t.Errorf("told %q, want %q", notices, want)
+		t.Errorf("notices %q, want %q", notices, want)
 	}
 	near(t, "the fourth of them", images.At(3), 40)
 	drawn, err := c.Open(Train, 1)

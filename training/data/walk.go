@@ -115,8 +115,8 @@ func (l *listing) notice() string {
 		one, all string
 	}{
 		{l.hidden, "hidden file or folder", "hidden files and folders"},
-		{l.others, "file that is no picture by its ending", "files that are no pictures by their endings"},
-		{l.repeated, "link to a folder that is read already", "links to folders that are read already"},
+		{l.others, "file without the ending of a picture", "files without the ending of a picture"},
+		{l.repeated, "link to a folder that was already read", "links to folders that were already read"},
 	} {
 		switch len(kind.names) {
 		case 0:

@@ -31,7 +31,7 @@ func (r Rows) Len() int { return len(r.X) / r.Dim }
 // Row returns point i. It does not copy.
 func (r Rows) Row(i int) []float32 { return r.X[i*r.Dim : (i+1)*r.Dim] }
 
-// Slice returns the points with indices from (included) to to (excluded). It does not copy.
+// Slice returns the points from index from up to, but not including, index to. It does not copy.
 func (r Rows) Slice(from, to int) Rows { return Rows{r.X[from*r.Dim : to*r.Dim], r.Dim} }
 
 // Clamped returns a copy of r with all numbers clamped to [low, high], as a picture shows them.

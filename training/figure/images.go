@@ -95,7 +95,7 @@ func ImageRows(w io.Writer, shape []int, r Range, x []float32, rows int, title s
 		return fmt.Errorf("image rows: samples of shape %s: want images", shapeText(shape))
 	}
 	if n := len(x) / (shape[0] * shape[1] * shape[2]); rows < 1 || n%rows != 0 {
-		return fmt.Errorf("image rows: %d images in %d rows: want as many in each", n, rows)
+		return fmt.Errorf("image rows: %d images in %d rows: want an equal number in each", n, rows)
 	}
 	img, err := imageGrid{shape: shape, values: r, scale: 2, side: 320, rows: rows}.render(x, title, "")
 	if err != nil {

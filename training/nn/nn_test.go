@@ -61,7 +61,7 @@ func TestNetworkSizes(t *testing.T) {
 	}
 }
 
-// TestToyMLPLimits: the score of ToyMLP belongs to a denoiser that returns x itself if there is no noise.
+// TestToyMLPLimits: the score of ToyMLP belongs to a denoiser that returns x itself without noise.
 func TestToyMLPLimits(t *testing.T) {
 	g, err := ToyMLP(MLP{Dim: 3, Hidden: 8, Activation: SiLU}, 1.5)
 	if err != nil {
