@@ -25,11 +25,9 @@ const (
 // removed.
 var wide = []string{
 	"bench", "bench/triton",
-	"client", "client/fake", "client/internal/samplergen",
 	"cmd/langevin",
 	"models", "models/modelstest",
 	"ort",
-	"proto/langevin/v1",
 	"server", "server/oip",
 	"server/rpc", "server/web",
 }

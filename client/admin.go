@@ -6,7 +6,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// ReloadFailure says why a model is not as the server's folder has it. What was loaded before stays in service.
+// ReloadFailure says why a model differs from the server's folder. The version loaded before stays in service.
 type ReloadFailure struct {
 	Name  string
 	Error string
@@ -16,9 +16,9 @@ func (c *Client) admin() langevinv1.AdminServiceClient {
 	return langevinv1.NewAdminServiceClient(c.conn)
 }
 
-// LoadModel makes the server look at its folder for one model, and returns the versions that are ready then, the newest
-// first: new ones, changed ones, and ones that were unloaded. version 0 means all. A server that asks for tokens wants the
-// scope admin; one that does not answers on the same machine or on its admin listener only.
+// LoadModel makes the server read one model's folder. It returns the versions that are then ready, the newest first:
+// new ones, changed ones, and ones that were unloaded. Version 0 means all. If the server requires tokens, the token
+// needs the scope admin. Otherwise the server accepts the call only from the same machine or on its admin listener.
 func (c *Client) LoadModel(ctx context.Context, name string, version int) ([]Model, error) {
 	op := operation("load model", name)
 	v, err := toInt32("version", version)
@@ -33,8 +33,8 @@ func (c *Client) LoadModel(ctx context.Context, name string, version int) ([]Mod
 	return loaded, during(op, err)
 }
 
-// UnloadModel takes a version of a model out of service, or all if it is 0, until LoadModel asks for it. Calls that run
-// finish. It needs what [Client.LoadModel] needs.
+// UnloadModel takes a version of a model out of service, or all versions if it is 0, until LoadModel names it. Running
+// calls finish. It needs the same rights as [Client.LoadModel].
 func (c *Client) UnloadModel(ctx context.Context, name string, version int) error {
 	op := operation("unload model", name)
 	v, err := toInt32("version", version)
@@ -45,8 +45,8 @@ func (c *Client) UnloadModel(ctx context.Context, name string, version int) erro
 	return err
 }
 
-// ReloadModels makes the server look at its folder again. It returns all models and what could not be loaded, and needs
-// what [Client.LoadModel] needs.
+// ReloadModels makes the server read its folder again. It returns all models, and the models that could not be loaded.
+// It needs the same rights as [Client.LoadModel].
 func (c *Client) ReloadModels(ctx context.Context) ([]Model, []ReloadFailure, error) {
 	const op = "reload models"
 	response, err := unary(ctx, c, op, &langevinv1.ReloadModelsRequest{}, c.admin().ReloadModels)

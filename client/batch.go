@@ -8,15 +8,15 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// Batch is N rows of one shape: samples, states of chains, scores.
+// Batch has N rows of one shape: samples, states of chains, or scores.
 type Batch struct {
-	X     []float32 // the rows one after the other, each row-major; nil if they came as pictures
+	X     []float32 // the rows in order, each row-major; nil if they came as pictures
 	Shape []int     // of one row: [2] for points, [1 28 28] for images
 	N     int       // rows
-	PNG   [][]byte  // the rows as PNG files, if the request asked for them; see [Batch.Images]
+	PNG   [][]byte  // the rows as PNG files, if the request asked for PNG; see [Batch.Images]
 }
 
-// rows is the rows from first to before last.
+// rows returns the rows from index first to before index last.
 func (b Batch) rows(first, last int) Batch {
 	part := Batch{Shape: b.Shape, N: last - first}
 	if b.PNG != nil {
@@ -41,7 +41,7 @@ func (b Batch) Row(i int) []float32 {
 	return b.X[i*width : (i+1)*width : (i+1)*width]
 }
 
-// maxElements bounds the elements of one tensor, well above what a message can carry.
+// maxElements bounds the elements of one tensor. It is far above what a message can carry.
 const maxElements = math.MaxInt32
 
 // shapeOf converts a shape from the wire and counts its elements.

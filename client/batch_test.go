@@ -43,7 +43,8 @@ func TestNewBatch(t *testing.T) {
 }
 
 func TestTensorKeepsBits(t *testing.T) {
-	want := []float32{0, float32(math.Copysign(0, -1)), math.SmallestNonzeroFloat32, math.MaxFloat32, float32(math.Inf(-1)), math.Pi}
+	want := []float32{0, float32(math.Copysign(0, -1)), math.SmallestNonzeroFloat32, math.MaxFloat32,
+		float32(math.Inf(-1)), math.Pi}
 	b, err := newBatch(newTensor(Batch{X: want, Shape: []int{3}, N: 2}))
 	if err != nil {
 		t.Fatal(err)
@@ -68,13 +69,15 @@ func TestRowOutside(t *testing.T) {
 	}
 }
 
-// FuzzAssembly feeds a call of up to three events in any bytes: whatever a server sends, the result is whole or an error.
+// FuzzAssembly feeds a call of up to three events in any bytes: whatever a server sends, the result is whole or an
+// error.
 func FuzzAssembly(f *testing.F) {
 	started, _ := proto.Marshal(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Started{
 		Started: &langevinv1.Started{N: 1, Shape: []int64{2}}}})
 	chunk, _ := proto.Marshal(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Chunk{
 		Chunk: &langevinv1.Chunk{Tensor: &langevinv1.Tensor{Shape: []int64{1, 2}, Values: []float32{1, 2}}}}})
-	done, _ := proto.Marshal(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Done{Done: &langevinv1.Done{N: 1}}})
+	done, _ := proto.Marshal(&langevinv1.SampleResponse{
+		Event: &langevinv1.SampleResponse_Done{Done: &langevinv1.Done{N: 1}}})
 	f.Add(started, chunk, done)
 	f.Add(chunk, started, done)
 	f.Fuzz(func(t *testing.T, first, second, third []byte) {
@@ -93,12 +96,13 @@ func FuzzAssembly(f *testing.F) {
 		}
 		whole := len(res.X) == res.N*elements(res.Shape) || len(res.PNG) == res.N
 		if order.done.N > 0 && (res.N != order.done.N || !whole) {
-			t.Errorf("done with %d rows of shape %v, %d numbers and %d pictures", res.N, res.Shape, len(res.X), len(res.PNG))
+			t.Errorf("done with %d rows of shape %v, %d numbers and %d pictures", res.N, res.Shape, len(res.X),
+				len(res.PNG))
 		}
 	})
 }
 
-// TestWordOfNewerServer: a value that this client has no word for is told by its number, not mistaken for a default.
+// TestWordOfNewerServer: a value that this client has no word for is shown as its number, not as a default.
 func TestWordOfNewerServer(t *testing.T) {
 	for value, want := range map[langevinv1.FlowMethod]FlowMethod{0: "", 3: FlowMultistep, 4: "4", -1: "-1"} {
 		if got := word(flowMethodWords(), value); got != want {

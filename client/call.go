@@ -17,10 +17,10 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// RetryPolicy says how often a call is made that fails before its first answer. Only what another try may mend is
-// tried again: a server that does not answer or is stopping, and a full queue or spent quota whose error says when to
-// come back. Every wait is drawn evenly from 0 to its limit, and added to what the server asks for; a wait that would
-// outlast the context's deadline is not begun. All tries of a call have one request id.
+// RetryPolicy says how often to make a call that fails before its first answer. Only failures that another try may fix
+// are retried: a server that does not answer or is stopping, and a full queue or spent quota whose error says when to
+// try again. Every wait is drawn uniformly from 0 to its limit and added to the wait that the server asks for. If a
+// wait would exceed the context's deadline, the call is not retried. All tries of a call have one request id.
 type RetryPolicy struct {
 	Attempts  int           // tries in all, the first included; 1 never tries again; 0: 4
 	BaseDelay time.Duration // limit of the first wait, which doubles from try to try; 0: 100 ms
@@ -33,13 +33,13 @@ const (
 	defaultMaxDelay  = 5 * time.Second
 )
 
-// limit is the longest wait after so many tries, the server's wish aside.
+// limit returns the longest wait after the given number of tries, without the wait that the server asks for.
 func (p RetryPolicy) limit(tries int) time.Duration {
 	doubled := float64(p.BaseDelay) * math.Pow(2, float64(tries-1))
 	return time.Duration(min(doubled, float64(p.MaxDelay)))
 }
 
-// again reports whether to make a call another time that failed with err after so many tries, and has then waited.
+// again reports whether to repeat a call that failed with err after the given number of tries. It has then waited.
 func (c *Client) again(ctx context.Context, tries int, err error) bool {
 	var e *Error
 	if tries >= c.retry.Attempts || !errors.As(err, &e) || !e.mendable() || ctx.Err() != nil {
@@ -61,12 +61,12 @@ func (c *Client) again(ctx context.Context, tries int, err error) bool {
 	}
 }
 
-// mendable reports whether the same call may succeed a little later or elsewhere.
+// mendable reports whether the same call may succeed later or on another server.
 func (e *Error) mendable() bool {
 	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted && e.RetryAfter > 0
 }
 
-// named gives a call a request id, unless its context already carries one.
+// named gives a call a request id, unless its context already has one.
 func named(ctx context.Context) (context.Context, string) {
 	outgoing, _ := metadata.FromOutgoingContext(ctx)
 	if ids := outgoing.Get(langevinv1.RequestIDHeader); len(ids) > 0 {
@@ -76,7 +76,7 @@ func named(ctx context.Context) (context.Context, string) {
 	return metadata.AppendToOutgoingContext(ctx, langevinv1.RequestIDHeader, id), id
 }
 
-// unary makes a call that has one answer, as often as the client's policy says.
+// unary makes a call that has one answer, and retries it as the client's policy says.
 func unary[Request, Response any](
 	ctx context.Context, c *Client, op string, request *Request,
 	method func(context.Context, *Request, ...grpc.CallOption) (*Response, error),
@@ -95,18 +95,18 @@ func unary[Request, Response any](
 	}
 }
 
-// sink takes the events of a call. An error ends the call and is what it ends with.
+// sink receives the events of a call. If it returns an error, the call ends with that error.
 type sink func(Event) error
 
-// sampleCall is the Sample calls that one request takes: what they have in common.
+// sampleCall is what all Sample calls of one request have in common.
 type sampleCall struct {
 	client *Client
 	op     string
 	id     string // of the request
 }
 
-// once makes one call and emits its events in an order that has been checked. Done comes only once the call's status
-// is known to be OK.
+// once makes one call and emits its events after checking their order. It emits Done only after the call's status is
+// known to be OK.
 func (s sampleCall) once(ctx context.Context, request *langevinv1.SampleRequest, emit sink) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -121,7 +121,7 @@ func (s sampleCall) once(ctx context.Context, request *langevinv1.SampleRequest,
 			return s.end(order, emit)
 		}
 		if err != nil {
-			header, _ := call.Header() // its error is the call's
+			header, _ := call.Header() // its error is the error of the call
 			return fromRPC(s.op, s.id, err, header)
 		}
 		e, err := newEvent(response)
@@ -143,12 +143,13 @@ func (s sampleCall) once(ctx context.Context, request *langevinv1.SampleRequest,
 // end finishes a call whose status is OK.
 func (s sampleCall) end(order sequence, emit sink) error {
 	if order.done.N == 0 {
-		return s.failure(codes.DataLoss, reasonStreamTruncated, "the stream ended after %d of %d chains", order.have, order.want)
+		return s.failure(codes.DataLoss, reasonStreamTruncated, "the stream ended after %d of %d chains", order.have,
+			order.want)
 	}
 	return emit(order.done)
 }
 
-// retrying makes a call as often as the client's policy says, until one has begun to answer.
+// retrying makes a call as often as the client's policy allows, until one has begun to answer.
 func (s sampleCall) retrying(ctx context.Context, req SampleRequest, emit sink) error {
 	request, err := req.wire()
 	if err != nil {

@@ -19,17 +19,17 @@ type Client struct {
 
 	retry  RetryPolicy
 	resume bool
-	parts  int // of a large request
+	parts  int // of a large request, see [WithSplit]
 	log    *slog.Logger
 }
 
-// New returns a client of the server at target: host:port, a list of them, "a:50051,b:50051", or any other name that
-// gRPC knows, such as "dns:///langevin.example:50051" or "unix:///run/langevin.sock". Calls are spread over all
-// addresses behind the name whose servers say that they serve. If target is empty, it is the value of the environment
-// variable LANGEVIN_SERVER, or else localhost:50051.
+// New returns a client of the server at target. A target is host:port, a list of addresses such as "a:50051,b:50051",
+// or any other name that gRPC knows, such as "dns:///langevin.example:50051" or "unix:///run/langevin.sock". Calls are
+// spread over all addresses behind the name whose servers report that they serve. If target is empty, it is the value
+// of the environment variable LANGEVIN_SERVER, or else localhost:50051.
 //
-// New does no I/O: whether the server answers shows in the first call. Without [WithTLS] or
-// [WithTransportCredentials] the connection is plaintext, which is fit for one machine or a private network only.
+// New does no I/O: the first call shows whether the server answers. Without [WithTLS] or [WithTransportCredentials] the
+// connection is plaintext, which is only suitable for one machine or a private network.
 func New(target string, opts ...Option) (*Client, error) {
 	target = DefaultTarget(target)
 	c, err := newClient(target, newSettings(opts))
@@ -57,7 +57,7 @@ func newClient(target string, s settings) (*Client, error) {
 	}, nil
 }
 
-// Target is the name of the server, defaults filled in.
+// Target returns the name of the server, with defaults filled in.
 func (c *Client) Target() string { return c.target }
 
 // Close ends the calls that are still running and closes the connection.

@@ -47,7 +47,8 @@ func TestNewTarget(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.Target() != tt.want {
-			t.Errorf("New(%q) with LANGEVIN_SERVER=%q: target %q, want %q", tt.given, tt.environment, c.Target(), tt.want)
+			t.Errorf("New(%q) with LANGEVIN_SERVER=%q: target %q, want %q", tt.given, tt.environment, c.Target(),
+				tt.want)
 		}
 		if err := c.Close(); err != nil {
 			t.Error(err)
@@ -80,34 +81,42 @@ func TestRequestTravels(t *testing.T) {
 		{},
 		{Model: "ring", Version: 3, N: 9, Seed: new(uint64(0)), FirstChain: math.MaxUint64 - 8},
 		{Sampler: client.AnnealedLangevin{}},
-		{Sampler: client.AnnealedLangevin{Sigmas: []float64{2, 1}, StepsPerLevel: 3, StepLR: 0.5, Denoise: new(false), Consistent: new(true)}},
+		{Sampler: client.AnnealedLangevin{Sigmas: []float64{2, 1}, StepsPerLevel: 3, StepLR: 0.5, Denoise: new(false),
+			Consistent: new(true)}},
 		{Sampler: client.Langevin{Sigma: 1, Steps: 2, StepSize: math.Inf(1), Denoise: new(true)}},
 		{Sampler: client.PredictorCorrector{}},
-		{Sampler: client.PredictorCorrector{Process: client.ProcessVE, SigmaMin: 0.1, SigmaMax: 5, Times: 7, Corrector: client.CorrectorLangevin,
+		{Sampler: client.PredictorCorrector{Process: client.ProcessVE, SigmaMin: 0.1, SigmaMax: 5, Times: 7,
+			Corrector:      client.CorrectorLangevin,
 			CorrectorSteps: 2, SNR: 0.2, Epsilon: 1e-4, Denoise: new(false), Predictor: client.PredictorNone}},
-		{Sampler: client.PredictorCorrector{Process: client.ProcessVP, BetaMin: 0.2, BetaMax: 10, Predictor: client.PredictorAncestral,
+		{Sampler: client.PredictorCorrector{Process: client.ProcessVP, BetaMin: 0.2, BetaMax: 10,
+			Predictor: client.PredictorAncestral,
 			Corrector: client.CorrectorAnnealed}},
-		{Sampler: client.PredictorCorrector{Process: client.ProcessSubVP, Predictor: client.PredictorEulerMaruyama, Corrector: client.CorrectorNone}},
+		{Sampler: client.PredictorCorrector{Process: client.ProcessSubVP, Predictor: client.PredictorEulerMaruyama,
+			Corrector: client.CorrectorNone}},
 		{Sampler: client.PredictorCorrector{Predictor: client.PredictorReverseDiffusion}},
 		{Sampler: client.ProbabilityFlow{}},
 		{Sampler: client.ProbabilityFlow{Sigmas: []float64{3, 1}, Method: client.FlowEuler, Denoise: new(true)}},
 		{Sampler: client.ProbabilityFlow{Steps: 8, Method: client.FlowHeun}},
 		{Sampler: client.ProbabilityFlow{Method: client.FlowMultistep}},
 		{Condition: client.Inpainting{Values: []float32{1, 2}, Mask: []bool{true, false}}},
-		{Condition: client.Inpainting{Values: []float32{1, 2}, Shape: []int{1, 2, 1}, Mask: []bool{false, true}, Refresh: client.RefreshStep}},
+		{Condition: client.Inpainting{Values: []float32{1, 2}, Shape: []int{1, 2, 1}, Mask: []bool{false, true},
+			Refresh: client.RefreshStep}},
 		{Condition: client.Colourisation{Grey: []float32{3, 4, 5}}},
 		{Condition: client.Colourisation{Grey: []float32{3, 4}, Shape: []int{2, 1}, Refresh: client.RefreshLevel}},
 		{Columns: 5},
 		{Guidance: &client.Guidance{Model: "classifier"}},
-		{Guidance: &client.Guidance{Model: "sevens", Version: 2, Rule: client.GuidanceMix, Weight: new(0.0), Digest: "d"}},
+		{Guidance: &client.Guidance{Model: "sevens", Version: 2, Rule: client.GuidanceMix, Weight: new(0.0),
+			Digest: "d"}},
 		{Guidance: &client.Guidance{Model: "classifier", Rule: client.GuidanceAdd, Weight: new(-1.5)}},
-		{Resume: &client.Resume{Digest: "d", Step: 1 << 40, X: client.Batch{X: []float32{1, 2, 3, 4}, Shape: []int{2}, N: 2}}},
+		{Resume: &client.Resume{Digest: "d", Step: 1 << 40, X: client.Batch{X: []float32{1, 2, 3, 4}, Shape: []int{2},
+			N: 2}}},
 		{Preview: &client.PreviewOptions{EverySteps: 10, Chains: 4, Denoised: true}},
 		{Preview: &client.PreviewOptions{EveryLevel: true}},
 		{Preview: &client.PreviewOptions{Frames: 60}},
 	} {
 		var got client.SampleRequest
-		c := serve(t, fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		c := serve(t, fake.Script{Sample: func(ctx context.Context, req client.SampleRequest,
+			emit func(client.Event) error) error {
 			got = req
 			return fake.Samples([]int{1}, func(uint64) []float32 { return []float32{0} })(ctx, req, emit)
 		}})
@@ -128,12 +137,17 @@ func TestRequestRefused(t *testing.T) {
 	}{
 		{"version", client.SampleRequest{Version: math.MaxInt32 + 1}},
 		{"langevin.steps", client.SampleRequest{Sampler: client.Langevin{Steps: math.MaxInt32 + 1}}},
-		{"annealed_langevin.steps_per_level", client.SampleRequest{Sampler: client.AnnealedLangevin{StepsPerLevel: math.MinInt32 - 1}}},
+		{"annealed_langevin.steps_per_level",
+			client.SampleRequest{Sampler: client.AnnealedLangevin{StepsPerLevel: math.MinInt32 - 1}}},
 		{"predictor_corrector.n", client.SampleRequest{Sampler: client.PredictorCorrector{Times: 1 << 40}}},
-		{"predictor_corrector.corrector_steps", client.SampleRequest{Sampler: client.PredictorCorrector{CorrectorSteps: 1 << 40}}},
-		{"predictor_corrector.sde.process", client.SampleRequest{Sampler: client.PredictorCorrector{Process: "vee", Corrector: "none", Times: -1 << 40}}},
+		{"predictor_corrector.corrector_steps",
+			client.SampleRequest{Sampler: client.PredictorCorrector{CorrectorSteps: 1 << 40}}},
+		{"predictor_corrector.sde.process",
+			client.SampleRequest{Sampler: client.PredictorCorrector{Process: "vee", Corrector: "none",
+				Times: -1 << 40}}},
 		{"predictor_corrector.predictor", client.SampleRequest{Sampler: client.PredictorCorrector{Predictor: "VE"}}},
-		{"predictor_corrector.corrector", client.SampleRequest{Sampler: client.PredictorCorrector{Corrector: "ancestral"}}},
+		{"predictor_corrector.corrector",
+			client.SampleRequest{Sampler: client.PredictorCorrector{Corrector: "ancestral"}}},
 		{"probability_flow.method", client.SampleRequest{Sampler: client.ProbabilityFlow{Method: "rk4"}}},
 		{"probability_flow.steps", client.SampleRequest{Sampler: client.ProbabilityFlow{Steps: 1 << 40}}},
 		{"inpainting.refresh", client.SampleRequest{Condition: client.Inpainting{Refresh: "often"}}},
@@ -154,18 +168,22 @@ func TestRequestRefused(t *testing.T) {
 	}
 }
 
-// TestConditionsTravelBack: what a server says it will draw names everything that bends the chains.
+// TestConditionsTravelBack: the started event has everything that changes the course of the chains.
 func TestConditionsTravelBack(t *testing.T) {
 	for _, want := range []client.Started{
-		{Condition: client.Inpainting{Values: []float32{1, 2}, Shape: []int{2}, Mask: []bool{true, false}, Refresh: client.RefreshStep}},
+		{Condition: client.Inpainting{Values: []float32{1, 2}, Shape: []int{2}, Mask: []bool{true, false},
+			Refresh: client.RefreshStep}},
 		{Condition: client.Colourisation{Grey: []float32{3}, Refresh: client.RefreshLevel}, Columns: 4},
-		{Guidance: &client.Guidance{Model: "sevens", Version: 2, Rule: client.GuidanceMix, Weight: new(1.5), Digest: "d"}, ResumedAt: 7},
+		{Guidance: &client.Guidance{Model: "sevens", Version: 2, Rule: client.GuidanceMix, Weight: new(1.5),
+			Digest: "d"}, ResumedAt: 7},
 	} {
 		events := sound()
 		sent := events[0].(client.Started)
-		sent.Condition, sent.Columns, sent.Guidance, sent.ResumedAt = want.Condition, want.Columns, want.Guidance, want.ResumedAt
+		sent.Condition, sent.Columns, sent.Guidance, sent.ResumedAt =
+			want.Condition, want.Columns, want.Guidance, want.ResumedAt
 		events[0] = sent
-		for event, err := range serve(t, fake.Script{Sample: fake.Events(events...)}).Stream(t.Context(), client.SampleRequest{}).Events() {
+		for event, err := range serve(t, fake.Script{Sample: fake.Events(events...)}).Stream(t.Context(),
+			client.SampleRequest{}).Events() {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,10 +194,11 @@ func TestConditionsTravelBack(t *testing.T) {
 	}
 }
 
-// TestSamplersTravelBack: what a server says of the sampler in use is what the event and the result say.
+// TestSamplersTravelBack: the event and the result have the sampler that the server reports.
 func TestSamplersTravelBack(t *testing.T) {
 	for _, want := range []client.Sampler{
-		client.PredictorCorrector{Process: client.ProcessSubVP, BetaMin: 0.1, BetaMax: 20, Times: 500, Predictor: client.PredictorEulerMaruyama,
+		client.PredictorCorrector{Process: client.ProcessSubVP, BetaMin: 0.1, BetaMax: 20, Times: 500,
+			Predictor: client.PredictorEulerMaruyama,
 			Corrector: client.CorrectorAnnealed, CorrectorSteps: 1, SNR: 0.16, Epsilon: 1e-3, Denoise: new(true)},
 		client.ProbabilityFlow{Sigmas: []float64{10, 1}, Method: client.FlowMultistep, Denoise: new(false)},
 	} {
@@ -199,10 +218,13 @@ func TestSamplersTravelBack(t *testing.T) {
 
 func TestModels(t *testing.T) {
 	want := []client.Model{
-		{Name: "a", Version: 2, State: client.ModelReady, Default: true, Shape: []int{1, 28, 28}, Sigmas: []float64{1, 0.1}, Low: -1,
-			High: 1, Sampler: client.AnnealedLangevin{StepsPerLevel: 5, StepLR: 0.1, Denoise: new(true)}, Device: "cpu", Training: `{"seed":1}`},
+		{Name: "a", Version: 2, State: client.ModelReady, Default: true, Shape: []int{1, 28, 28},
+			Sigmas: []float64{1, 0.1}, Low: -1,
+			High: 1, Sampler: client.AnnealedLangevin{StepsPerLevel: 5, StepLR: 0.1,
+				Denoise: new(true)}, Device: "cpu", Training: `{"seed":1}`},
 		{Name: "a", Version: 1, State: client.ModelFailed, Error: "truncated", Shape: []int{}},
-		{Name: "b", Version: 1, State: client.ModelLoading, Description: "last page", Digest: "d", Shape: []int{2}, Sampler: client.Langevin{Steps: 3}},
+		{Name: "b", Version: 1, State: client.ModelLoading, Description: "last page", Digest: "d", Shape: []int{2},
+			Sampler: client.Langevin{Steps: 3}},
 	}
 	c := serve(t, fake.Script{Models: want})
 	var got []client.Model
@@ -252,12 +274,15 @@ func TestModelsStop(t *testing.T) {
 
 func TestScore(t *testing.T) {
 	c := serve(t, fake.Script{Score: func(_ context.Context, req client.ScoreRequest) (*client.Scores, error) {
-		if want := (client.ScoreRequest{Model: "g", Version: 1, X: []float32{1, 2, 3, 4}, Shape: []int{2}, Sigma: []float32{1, 2}}); !cmp.Equal(want, req) {
+		if want := (client.ScoreRequest{Model: "g", Version: 1, X: []float32{1, 2, 3, 4}, Shape: []int{2},
+			Sigma: []float32{1, 2}}); !cmp.Equal(want, req) {
 			return nil, fmt.Errorf("request: %s", cmp.Diff(want, req))
 		}
-		return &client.Scores{Batch: client.Batch{X: []float32{-1, -2, -3, -4}, Shape: req.Shape, N: 2}, Model: "g", Version: 1, Digest: "d"}, nil
+		return &client.Scores{Batch: client.Batch{X: []float32{-1, -2, -3, -4}, Shape: req.Shape, N: 2}, Model: "g",
+			Version: 1, Digest: "d"}, nil
 	}})
-	got, err := c.Score(t.Context(), client.ScoreRequest{Model: "g", Version: 1, X: []float32{1, 2, 3, 4}, Shape: []int{2}, Sigma: []float32{1, 2}})
+	got, err := c.Score(t.Context(), client.ScoreRequest{Model: "g", Version: 1, X: []float32{1, 2, 3, 4},
+		Shape: []int{2}, Sigma: []float32{1, 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +290,8 @@ func TestScore(t *testing.T) {
 		t.Errorf("scores %+v", got)
 	}
 	for _, shape := range [][]int{{3}, {0}, {-2}} {
-		if _, err := c.Score(t.Context(), client.ScoreRequest{X: make([]float32, 4), Shape: shape}); !errors.Is(err, client.ErrInvalid) {
+		if _, err := c.Score(t.Context(), client.ScoreRequest{X: make([]float32, 4), Shape: shape}); !errors.Is(err,
+			client.ErrInvalid) {
 			t.Errorf("4 elements of shape %v: %v, want ErrInvalid", shape, err)
 		}
 	}

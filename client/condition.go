@@ -4,23 +4,23 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// Condition is a part of every sample that is held fixed while the rest is drawn: [Inpainting] or [Colourisation].
+// Condition is a part of every sample that stays fixed while the rest is drawn: [Inpainting] or [Colourisation].
 type Condition interface{ condition() }
 
-// Inpainting holds elements of every sample fixed: before a step at σ they are set to the known values plus N(0, σ²)
+// Inpainting keeps elements of every sample fixed. Before a step at σ they are set to the known values plus N(0, σ²)
 // noise, as the data would look at that level. A noise-free last step leaves the known values themselves.
 type Inpainting struct {
-	Values []float32 // one sample, row-major; what it holds outside of Mask has no influence
-	Shape  []int     // of Values, for the server to check; nil: that of the model's samples
+	Values []float32 // one sample, row-major; the elements outside of Mask have no influence
+	Shape  []int     // of Values, for the server to check; nil: the shape of the model's samples
 
-	// Mask is true for the elements that are known: one entry for each element, or for samples of shape
-	// [channels, height, width] one for each pixel.
+	// Mask is true for the known elements. It has one entry for each element, or one for each pixel of samples of shape
+	// [channels, height, width].
 	Mask    []bool
 	Refresh Refresh // by default [RefreshLevel]
 }
 
-// Colourisation holds the grey of every pixel fixed, for samples of shape [channels, height, width] with at least 2
-// channels: the component along (1, 1, ..., 1). A grey of v is that of the colour (v, v, ..., v).
+// Colourisation keeps the grey of every pixel fixed, for samples of shape [channels, height, width] with at least 2
+// channels. The grey is the component along (1, 1, ..., 1). The colour (v, v, ..., v) has a grey of v.
 type Colourisation struct {
 	Grey    []float32 // a value for each pixel, row-major
 	Shape   []int     // of Grey, for the server to check; nil: the height and width of the model's samples
@@ -34,22 +34,25 @@ func (Colourisation) condition() {}
 type Refresh string
 
 const (
-	RefreshLevel Refresh = "level" // once for each level, put in place before its first step and after every step (Song & Ermon 2019, algorithm 2)
-	RefreshStep  Refresh = "step"  // afresh before every step, with nothing after it (the code of Song & Ermon 2020)
+	// RefreshLevel draws it once for each level. The known part is set before the level's first step and after every
+	// step (Song & Ermon 2019, algorithm 2).
+	RefreshLevel Refresh = "level"
+	// RefreshStep draws it before every step, and the known part is not set after it (the code of Song & Ermon 2020).
+	RefreshStep Refresh = "step"
 )
 
 func refreshes() []Refresh { return []Refresh{"", RefreshLevel, RefreshStep} }
 
-// Resume goes on from states that an earlier call showed in a [Preview] of all its chains. With the same Seed,
-// FirstChain, N and Sampler the samples are those that the earlier call would have returned. Samplers whose steps
-// remember earlier ones (Heun's and the multistep [ProbabilityFlow]) can be resumed at step 0 only.
+// Resume continues from states that an earlier call showed in a [Preview] of all its chains. With the same Seed,
+// FirstChain, N and Sampler the samples are identical to the ones that the earlier call would have returned. A sampler
+// whose steps depend on earlier steps (Heun's and the multistep [ProbabilityFlow]) can be resumed only at step 0.
 type Resume struct {
 	Digest string // of the model that made the states, from its [Started] or [Result]
-	Step   int    // how many steps they have taken: the preview's
-	X      Batch  // the states, a row for each of the N chains: the preview's
+	Step   int    // the number of steps that they have taken: Preview.Step
+	X      Batch  // the states, one row for each of the N chains: Preview.Batch
 }
 
-// setConditions sets what bends the course of chains: a condition, an interpolation, a guide, states to go on from.
+// setConditions sets what changes the course of chains: a condition, an interpolation, a guide, states to resume from.
 func (r SampleRequest) setConditions(w *langevinv1.SampleRequest) (err error) {
 	if w.Guidance, err = r.Guidance.wire(); err != nil {
 		return err
@@ -81,13 +84,14 @@ func (r SampleRequest) setConditions(w *langevinv1.SampleRequest) (err error) {
 	return nil
 }
 
-// newCondition reads what a started call holds fixed; nil if nothing, or a kind that this client does not know.
+// newCondition returns the condition of a started call; nil if there is none, or a kind that this client does not know.
 func newCondition(s *langevinv1.Started) (Condition, error) {
 	switch c := s.GetCondition().(type) {
 	case *langevinv1.Started_Inpainting:
 		values, shape, err := newShaped(c.Inpainting.GetValues())
 		return Inpainting{
-			Values: values, Shape: shape, Mask: c.Inpainting.GetMask(), Refresh: word(refreshes(), c.Inpainting.GetRefresh()),
+			Values: values, Shape: shape, Mask: c.Inpainting.GetMask(), Refresh: word(refreshes(),
+				c.Inpainting.GetRefresh()),
 		}, err
 	case *langevinv1.Started_Colourisation:
 		grey, shape, err := newShaped(c.Colourisation.GetGrey())

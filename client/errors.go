@@ -17,15 +17,16 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// What errors.Is finds in an [*Error]. The server decides the first group; the others the client finds itself.
+// The errors that errors.Is finds in an [*Error]. The server reports the first group; the client finds the others
+// itself.
 var (
 	ErrInvalid          = errors.New("invalid request")             // a field is out of range: see Violations
 	ErrModelNotFound    = errors.New("model not found")             // no such model or version
 	ErrModelFailed      = errors.New("model failed to load")        // the server has the model but cannot run it
-	ErrDiverged         = errors.New("chain diverged")              // a chain left the finite numbers: the step size is too large
+	ErrDiverged         = errors.New("chain diverged")              // a chain is not finite: the step is too large
 	ErrTolerance        = errors.New("tolerance cannot be met")     // by Encode, Decode or LogLikelihood: ask for less
 	ErrQueueFull        = errors.New("queue full")                  // try again after RetryAfter
-	ErrQuota            = errors.New("quota exceeded")              // of the caller; try again after RetryAfter, if it is set
+	ErrQuota            = errors.New("quota exceeded")              // of the caller; try again after RetryAfter, if set
 	ErrDeadlineTooShort = errors.New("deadline too short")          // refused at once; context.DeadlineExceeded too
 	ErrDraining         = errors.New("server is stopping")          // another server may answer
 	ErrSlowConsumer     = errors.New("events were read too slowly") // for the server to wait any longer
@@ -36,11 +37,11 @@ var (
 	ErrMessageTooLarge = errors.New("message too large")                 // see WithMaxMessageSize
 	ErrStreamTruncated = errors.New("stream ended before its result")    // the server or a proxy cut it short
 	ErrMalformed       = errors.New("answer that breaks the protocol")   // a gap, a wrong shape, a missing event
-	ErrChanged         = errors.New("model or engine changed")           // between the parts of a call that was split or broke
+	ErrChanged         = errors.New("model or engine changed")           // between the parts of a split or resumed call
 	ErrNotRead         = errors.New("events were not read to their end") // by the caller
 )
 
-// The reasons of errors that the client finds itself; they never travel.
+// The reasons of errors that the client finds itself. They are never sent.
 const (
 	reasonUnreachable     = "UNREACHABLE"
 	reasonMessageTooLarge = "MESSAGE_TOO_LARGE"
@@ -50,68 +51,51 @@ const (
 	reasonNotRead         = "NOT_READ"
 )
 
-// sentinel is what errors.Is finds for a reason; nil if there is none.
-func sentinel(reason string) error {
-	switch reason {
-	case langevinv1.ReasonInvalid:
-		return ErrInvalid
-	case langevinv1.ReasonModelNotFound:
-		return ErrModelNotFound
-	case langevinv1.ReasonModelFailed:
-		return ErrModelFailed
-	case langevinv1.ReasonDiverged:
-		return ErrDiverged
-	case langevinv1.ReasonTolerance:
-		return ErrTolerance
-	case langevinv1.ReasonQueueFull:
-		return ErrQueueFull
-	case langevinv1.ReasonQuota:
-		return ErrQuota
-	case langevinv1.ReasonDeadlineTooShort:
-		return ErrDeadlineTooShort
-	case langevinv1.ReasonDraining:
-		return ErrDraining
-	case langevinv1.ReasonSlowConsumer:
-		return ErrSlowConsumer
-	case reasonUnreachable:
-		return ErrUnreachable
-	case reasonMessageTooLarge:
-		return ErrMessageTooLarge
-	case reasonStreamTruncated:
-		return ErrStreamTruncated
-	case reasonMalformed:
-		return ErrMalformed
-	case reasonChanged:
-		return ErrChanged
-	case reasonNotRead:
-		return ErrNotRead
+// sentinels returns the error that errors.Is finds for each reason.
+func sentinels() map[string]error {
+	return map[string]error{
+		langevinv1.ReasonInvalid:          ErrInvalid,
+		langevinv1.ReasonModelNotFound:    ErrModelNotFound,
+		langevinv1.ReasonModelFailed:      ErrModelFailed,
+		langevinv1.ReasonDiverged:         ErrDiverged,
+		langevinv1.ReasonTolerance:        ErrTolerance,
+		langevinv1.ReasonQueueFull:        ErrQueueFull,
+		langevinv1.ReasonQuota:            ErrQuota,
+		langevinv1.ReasonDeadlineTooShort: ErrDeadlineTooShort,
+		langevinv1.ReasonDraining:         ErrDraining,
+		langevinv1.ReasonSlowConsumer:     ErrSlowConsumer,
+		reasonUnreachable:                 ErrUnreachable,
+		reasonMessageTooLarge:             ErrMessageTooLarge,
+		reasonStreamTruncated:             ErrStreamTruncated,
+		reasonMalformed:                   ErrMalformed,
+		reasonChanged:                     ErrChanged,
+		reasonNotRead:                     ErrNotRead,
 	}
-	return nil
 }
 
-// Error is why a call failed. Every error of a call is one.
+// Error says why a call failed. Every error of a call is one.
 type Error struct {
 	Op         string        // what was tried on what: "sample ring"
-	Code       codes.Code    // as gRPC has it
-	Reason     string        // the server's word for it, such as QUEUE_FULL; empty if it gave none
+	Code       codes.Code    // the gRPC code
+	Reason     string        // the server's reason, such as QUEUE_FULL; empty if it gave none
 	Message    string        // for people
 	RetryAfter time.Duration // how long the server asks to wait before another try; 0 if it does not say
 	RequestID  string        // names the call in the server's log; empty if nothing was sent
 	Violations []Violation   // the fields that are wrong, if the request was
 
-	// Metadata says more about Reason: chain, step and sigma of a chain that diverged.
+	// Metadata has details of Reason: the chain, step and sigma of a chain that diverged.
 	Metadata map[string]string
 
-	status *status.Status // as received; nil if the error was made on this side
+	status *status.Status // as received; nil if the client made the error
 }
 
 // Violation says what is wrong with one field of a request.
 type Violation struct {
-	Field   string // as on the wire: annealed_langevin.step_lr
+	Field   string // its name in the API: annealed_langevin.step_lr
 	Message string
 }
 
-// Error is "sample ring: no model is called ring".
+// Error returns a text such as "sample ring: no model is called ring".
 func (e *Error) Error() string {
 	message := e.Message
 	if message == "" {
@@ -123,11 +107,11 @@ func (e *Error) Error() string {
 	return e.Op + ": " + message
 }
 
-// Unwrap gives the sentinel that Reason stands for, and what Code alone says: the context's error if it is about time
-// or cancelling, [ErrUnauthenticated], [ErrForbidden].
+// Unwrap returns the error that Reason stands for and the one that Code implies: the context's error for a deadline or
+// a cancelled call, [ErrUnauthenticated], [ErrForbidden].
 func (e *Error) Unwrap() []error {
 	var causes []error
-	if err := sentinel(e.Reason); err != nil {
+	if err := sentinels()[e.Reason]; err != nil {
 		causes = append(causes, err)
 	}
 	switch e.Code {
@@ -143,7 +127,7 @@ func (e *Error) Unwrap() []error {
 	return causes
 }
 
-// GRPCStatus is the status received, or one made of the fields: a service that calls another can pass it on.
+// GRPCStatus returns the status received, or a status made of the fields. A service that calls another can pass it on.
 func (e *Error) GRPCStatus() *status.Status {
 	if e.status != nil {
 		return e.status
@@ -178,7 +162,7 @@ func (e *Error) details() []protoadapt.MessageV1 {
 	return all
 }
 
-// fromRPC reads an error of gRPC, of the call named id, and the header that came before it, if one came.
+// fromRPC turns a gRPC error of the call named id into an [*Error]. The header is the one that came before it, if any.
 func fromRPC(op, id string, err error, header metadata.MD) error {
 	st := status.Convert(err)
 	e := &Error{Op: op, Code: st.Code(), Message: st.Message(), RequestID: id, status: st}
@@ -211,7 +195,7 @@ func (e *Error) read(detail any) {
 	}
 }
 
-// explain names what gRPC itself reports, which carries no details.
+// explain sets the reason of errors that gRPC itself reports, which have no details.
 func (e *Error) explain() {
 	switch {
 	case e.Code == codes.Internal && strings.Contains(e.Message, "per-RPC creds failed"):

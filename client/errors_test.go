@@ -30,12 +30,18 @@ func TestErrorTravels(t *testing.T) {
 		want []error
 	}{
 		{client.Error{Code: codes.InvalidArgument, Reason: langevinv1.ReasonInvalid, Message: "n is -1: want 1 to 5",
-			Violations: []client.Violation{{"n", "n is -1: want 1 to 5"}, {"steps", "no"}}}, []error{client.ErrInvalid}},
-		{client.Error{Code: codes.NotFound, Reason: langevinv1.ReasonModelNotFound, Message: "no model"}, []error{client.ErrModelNotFound}},
-		{client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonModelFailed}, []error{client.ErrModelFailed}},
-		{client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonDiverged, RequestID: "abc", Metadata: map[string]string{"step": "4"}}, []error{client.ErrDiverged}},
-		{client.Error{Code: codes.ResourceExhausted, Reason: langevinv1.ReasonQueueFull, RetryAfter: 2 * time.Second}, []error{client.ErrQueueFull}},
-		{client.Error{Code: codes.DeadlineExceeded, Reason: langevinv1.ReasonDeadlineTooShort}, []error{client.ErrDeadlineTooShort, context.DeadlineExceeded}},
+			Violations: []client.Violation{{"n", "n is -1: want 1 to 5"}, {"steps", "no"}}},
+			[]error{client.ErrInvalid}},
+		{client.Error{Code: codes.NotFound, Reason: langevinv1.ReasonModelNotFound, Message: "no model"},
+			[]error{client.ErrModelNotFound}},
+		{client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonModelFailed},
+			[]error{client.ErrModelFailed}},
+		{client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonDiverged, RequestID: "abc",
+			Metadata: map[string]string{"step": "4"}}, []error{client.ErrDiverged}},
+		{client.Error{Code: codes.ResourceExhausted, Reason: langevinv1.ReasonQueueFull, RetryAfter: 2 * time.Second},
+			[]error{client.ErrQueueFull}},
+		{client.Error{Code: codes.DeadlineExceeded, Reason: langevinv1.ReasonDeadlineTooShort},
+			[]error{client.ErrDeadlineTooShort, context.DeadlineExceeded}},
 		{client.Error{Code: codes.Unavailable, Reason: langevinv1.ReasonDraining}, []error{client.ErrDraining}},
 		{client.Error{Code: codes.Internal, Reason: "FROM_THE_FUTURE", Message: "?"}, nil},
 	} {
@@ -43,13 +49,14 @@ func TestErrorTravels(t *testing.T) {
 		_, err := c.Sample(t.Context(), client.SampleRequest{Model: "ring"})
 		var got *client.Error
 		if !errors.As(err, &got) {
-			t.Errorf("%s: %v is no *client.Error", tt.sent.Reason, err)
+			t.Errorf("%s: %v is not a *client.Error", tt.sent.Reason, err)
 			continue
 		}
 		if tt.sent.RequestID == "" && got.RequestID != "" { // the client's own
 			tt.sent.RequestID = got.RequestID
 		}
-		ignore := cmp.Options{cmpopts.IgnoreUnexported(client.Error{}), cmpopts.IgnoreFields(client.Error{}, "Op", "Message")}
+		ignore := cmp.Options{cmpopts.IgnoreUnexported(client.Error{}),
+			cmpopts.IgnoreFields(client.Error{}, "Op", "Message")}
 		if diff := cmp.Diff(tt.sent, *got, ignore); diff != "" {
 			t.Errorf("%s (-sent +got):\n%s", tt.sent.Reason, diff)
 		}
@@ -66,7 +73,8 @@ func TestErrorTravels(t *testing.T) {
 
 // TestErrorOfOthers: a reason counts in our domain only, and UNAVAILABLE from a proxy is not a server that stops.
 func TestErrorOfOthers(t *testing.T) {
-	st, err := status.New(codes.Unavailable, "upstream").WithDetails(&errdetails.ErrorInfo{Reason: langevinv1.ReasonDraining, Domain: "example.com"})
+	st, err := status.New(codes.Unavailable,
+		"upstream").WithDetails(&errdetails.ErrorInfo{Reason: langevinv1.ReasonDraining, Domain: "example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,11 +87,15 @@ func TestErrorOfOthers(t *testing.T) {
 // TestErrorNamesTheCall: the server names every call in the header, also one whose error has no details.
 func TestErrorNamesTheCall(t *testing.T) {
 	named := func(ctx context.Context) error {
-		return errors.Join(grpc.SetHeader(ctx, metadata.Pairs(langevinv1.RequestIDHeader, "abc")), errors.New("internal"))
+		return errors.Join(grpc.SetHeader(ctx, metadata.Pairs(langevinv1.RequestIDHeader, "abc")),
+			errors.New("internal"))
 	}
 	c := serve(t, fake.Script{
-		Sample: func(ctx context.Context, _ client.SampleRequest, _ func(client.Event) error) error { return named(ctx) },
-		Score:  func(ctx context.Context, _ client.ScoreRequest) (*client.Scores, error) { return nil, named(ctx) },
+		Sample: func(ctx context.Context, _ client.SampleRequest,
+			_ func(client.Event) error) error {
+			return named(ctx)
+		},
+		Score: func(ctx context.Context, _ client.ScoreRequest) (*client.Scores, error) { return nil, named(ctx) },
 	})
 	_, sampling := c.Sample(t.Context(), client.SampleRequest{})
 	_, scoring := c.Score(t.Context(), client.ScoreRequest{})
@@ -97,9 +109,10 @@ func TestErrorNamesTheCall(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	for want, err := range map[string]error{
-		"sample ring: queue is full": &client.Error{Op: "sample ring", Code: codes.ResourceExhausted, Message: "queue is full"},
-		"queue is full":              &client.Error{Message: "queue is full"},
-		"list models: Internal":      &client.Error{Op: "list models", Code: codes.Internal},
+		"sample ring: queue is full": &client.Error{Op: "sample ring", Code: codes.ResourceExhausted,
+			Message: "queue is full"},
+		"queue is full":         &client.Error{Message: "queue is full"},
+		"list models: Internal": &client.Error{Op: "list models", Code: codes.Internal},
 	} {
 		if err.Error() != want {
 			t.Errorf("%q, want %q", err, want)

@@ -10,7 +10,8 @@ import (
 // Started first and one Done last.
 type Event interface{ event() }
 
-// Started says what will be drawn, every default filled in: asking for these settings again gives the same samples.
+// Started describes what will be drawn, with every default filled in. A request with these settings gives the same
+// samples.
 type Started struct {
 	Model      string
 	Version    int
@@ -19,12 +20,12 @@ type Started struct {
 	Seed       uint64
 	FirstChain uint64
 	Shape      []int   // of one sample
-	Sampler    Sampler // nil if it is one that this client does not know
+	Sampler    Sampler // nil if this client does not know the sampler
 	Steps      int     // score evaluations for each chain
-	Engine     string  // what else decides the bits: the noise generator, the runtime and its settings
+	Engine     string  // what else decides the bits: the noise generator, and the runtime and its settings
 	RequestID  string  // names the call in the server's log
 
-	Condition Condition // what is held fixed; nil for nothing, or a kind that this client does not know
+	Condition Condition // the part that stays fixed; nil if there is none, or of a kind that this client does not know
 	Columns   int       // of an interpolation; 0 without one
 	Guidance  *Guidance // the guide in use; nil for none
 	ResumedAt int       // the step that the call resumed from; 0 for one that started at the beginning
@@ -51,7 +52,7 @@ type Preview struct {
 	Level      int     // of the last step taken
 	Sigma      float64 // of that level
 	Denoised   bool    // the rows are denoised estimates, not states
-	Dropped    int     // previews lost since the one before, because they were read too slowly
+	Dropped    int     // previews lost since the previous one because they were read too slowly
 }
 
 // Chunk is a part of the result. Chunks come in chain order, without gaps.
@@ -60,19 +61,19 @@ type Chunk struct {
 	FirstChain uint64 // the chain of row 0
 }
 
-// Done says that all chains have been drawn and what they took.
+// Done says that all chains have been drawn, and at what cost.
 type Done struct {
 	N               int
 	NFE             int64         // score evaluations, summed over all chains
 	Elapsed         time.Duration // since the server accepted the call
-	Queued          time.Duration // how much of it passed before the first chain started
+	Queued          time.Duration // how long the call waited before the first chain started
 	PreviewsDropped int           // previews lost because they were read too slowly
 }
 
-// Resumed says that the call broke and that another goes on where it was, see [WithResume].
+// Resumed says that the call broke and that another one continues it, see [WithResume].
 type Resumed struct {
 	Cause error // what broke the call
-	Step  int   // the chains go on after so many steps; 0: they are drawn again, and Progress goes back
+	Step  int   // the step from which the chains continue; 0: they are drawn again, and Progress goes back
 }
 
 func (Resumed) event()  {}

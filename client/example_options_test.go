@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -18,7 +19,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// Giving up after a time. A server that knows it will be late says so at once.
+// Ends a call after a time. A server that would be late says so at once.
 func ExampleClient_Sample_deadline() {
 	c, done := connect(fake.Script{Sample: fake.Delay(time.Minute, ring())})
 	defer done()
@@ -33,7 +34,8 @@ func ExampleClient_Sample_deadline() {
 // A program that can wait for a busy server tries more often than the default.
 func ExampleWithRetry() {
 	full := fake.Fail(&client.Error{
-		Code: codes.ResourceExhausted, Reason: langevinv1.ReasonQueueFull, RetryAfter: time.Millisecond, Message: "queue is full",
+		Code: codes.ResourceExhausted, Reason: langevinv1.ReasonQueueFull, RetryAfter: time.Millisecond,
+		Message: "queue is full",
 	})
 	c, done := connect(fake.Script{Sample: fake.Sequence(full, full, full, full, full, ring())},
 		client.WithRetry(client.RetryPolicy{Attempts: 10, BaseDelay: time.Millisecond}))
@@ -47,7 +49,7 @@ func ExampleWithRetry() {
 	// Output: [0 0 1 0.5]
 }
 
-// The connection breaks after two events; the client goes on with the next server that answers.
+// The connection breaks after two events; the client continues on the next server that answers.
 func ExampleWithResume() {
 	c, done := connect(fake.Script{Sample: fake.Sequence(fake.Break(2, nil, ring()), ring())}, client.WithResume())
 	defer done()
@@ -71,7 +73,7 @@ func ExampleWithResume() {
 	// [0 0 1 0.5 2 1] 1
 }
 
-// One request drawn by two servers at once, as client.New("gpu1:50051,gpu2:50051", client.WithSplit(2)) would.
+// Two servers draw one request at once, as client.New("gpu1:50051,gpu2:50051", client.WithSplit(2)) would.
 func ExampleWithSplit() {
 	draw := func(opts ...client.Option) []float32 {
 		c, done := connect(fake.Script{Sample: ring()}, opts...)
@@ -86,7 +88,7 @@ func ExampleWithSplit() {
 	// Output: true
 }
 
-// A server of one's own certificate authority, which wants to know who calls.
+// Connects to a server that has its own certificate authority and requires a client certificate.
 func ExampleWithTLS() {
 	c, err := client.New("dns:///langevin.example:50051",
 		client.WithTLS(&tls.Config{MinVersion: tls.VersionTLS13}), // RootCAs and Certificates go here
@@ -101,15 +103,17 @@ func ExampleWithTLS() {
 	// Output: dns:///langevin.example:50051
 }
 
-// A token is not sent where others can read it, unless the program says that they cannot.
+// A token is not sent where others can read it, unless the program allows it.
 func ExampleWithToken() {
 	_, err := client.New("langevin.example:50051", client.WithToken("s3cret"))
-	fmt.Println(err)
+	fmt.Println(strings.ReplaceAll(err.Error(), ": ", ":\n"))
 	// Output:
-	// client of "langevin.example:50051": a token over plaintext can be read by others: use WithTLS, or WithPlaintextToken if the network is private
+	// client of "langevin.example:50051":
+	// a token over plaintext can be read by others:
+	// use WithTLS, or WithPlaintextToken if the network is private
 }
 
-// Telling a log of what the client did about a failure.
+// Logs what the client did about a failure.
 func ExampleWithLogger() {
 	plain := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { // leaves out what changes from run to run
@@ -119,7 +123,8 @@ func ExampleWithLogger() {
 			return a
 		},
 	}))
-	stopping := fake.Fail(&client.Error{Code: codes.Unavailable, Reason: langevinv1.ReasonDraining, Message: "the server is stopping"})
+	stopping := fake.Fail(&client.Error{Code: codes.Unavailable, Reason: langevinv1.ReasonDraining,
+		Message: "the server is stopping"})
 	c, done := connect(fake.Script{Sample: fake.Sequence(stopping, ring())}, client.WithLogger(plain))
 	defer done()
 
@@ -129,9 +134,10 @@ func ExampleWithLogger() {
 	// Output: level=INFO msg="call failed, trying again" error="sample ring: the server is stopping" tries=1
 }
 
-// Intermediate states as pictures: here of an image model whose pixels lie in [0, 1].
+// Shows intermediate states as pictures, for an image model whose pixels are in [0, 1].
 func ExampleBatch_Images() {
-	c, done := connect(fake.Script{Sample: fake.Samples([]int{1, 2, 2}, func(uint64) []float32 { return []float32{0, 0.5, 1, 2} })})
+	c, done := connect(fake.Script{Sample: fake.Samples([]int{1, 2, 2},
+		func(uint64) []float32 { return []float32{0, 0.5, 1, 2} })})
 	defer done()
 
 	res, err := c.Sample(context.Background(), client.SampleRequest{
@@ -148,9 +154,9 @@ func ExampleBatch_Images() {
 	// Output: (2,2) {255}
 }
 
-// From samples to latents and back.
+// Takes samples to latents and back.
 func ExampleClient_Encode() {
-	const stretch = 10 // this stand-in for a flow takes the points apart
+	const stretch = 10 // this fake flow moves points away from each other
 	scaled := func(x []float32, by float32) *client.Flowed {
 		f := &client.Flowed{Batch: client.Batch{Shape: []int{1}, N: len(x)}}
 		for _, v := range x {
@@ -180,7 +186,7 @@ func ExampleClient_Encode() {
 	// Output: [10 20] [1 2]
 }
 
-// Which of two points is likelier?
+// Compares the likelihoods of two points.
 func ExampleClient_LogLikelihood() {
 	c, done := connect(fake.Script{
 		LogLikelihood: func(context.Context, client.LogLikelihoodRequest) (*client.LogLikelihoods, error) {

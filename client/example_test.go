@@ -15,7 +15,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// connect stands for client.New("localhost:50051") and a server with two models; the examples need no network.
+// connect replaces client.New("localhost:50051") and a server with two models, so that the examples need no network.
 func connect(script fake.Script, opts ...client.Option) (c *client.Client, done func()) {
 	server := fake.New(script)
 	c, err := server.Client(opts...)
@@ -80,17 +80,18 @@ func ExampleClient_Stream() {
 	// the last chain: [3 1.5]
 }
 
-// Holding a part of every sample fixed: of the points on the ring, those with x = 3.
+// Keeps a part of every sample fixed: draws points on the ring with x = 3.
 func ExampleInpainting() {
-	c, done := connect(fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
-		known := req.Condition.(client.Inpainting) // this stand-in for a server has 4 where nothing is known
+	c, done := connect(fake.Script{Sample: func(ctx context.Context, req client.SampleRequest,
+		emit func(client.Event) error) error {
+		known := req.Condition.(client.Inpainting) // this fake server has 4 where nothing is known
 		return fake.Samples([]int{2}, func(uint64) []float32 { return []float32{known.Values[0], 4} })(ctx, req, emit)
 	}})
 	defer done()
 
 	res, err := c.Sample(context.Background(), client.SampleRequest{
 		Model:     "ring",
-		Sampler:   client.AnnealedLangevin{Denoise: new(true)}, // ends with the known values themselves, not noise about them
+		Sampler:   client.AnnealedLangevin{Denoise: new(true)}, // ends with the known values, without noise
 		Condition: client.Inpainting{Values: []float32{3, 0}, Mask: []bool{true, false}},
 	})
 	if err != nil {
@@ -100,7 +101,7 @@ func ExampleInpainting() {
 	// Output: [3 4]
 }
 
-// Going on from a preview of all chains.
+// Resumes from a preview of all chains.
 func ExampleResume() {
 	c, done := connect(fake.Script{Sample: ring()})
 	defer done()
@@ -121,7 +122,7 @@ func ExampleResume() {
 	// Output: true
 }
 
-// Leaving the loop cancels the call; the server frees its chains.
+// Leaving the loop cancels the call, and the server frees its chains.
 func ExampleStream_Events_break() {
 	c, done := connect(fake.Script{Sample: ring()})
 	defer done()
@@ -177,7 +178,7 @@ func ExampleClient_Models() {
 	// digits 3 ready [1 28 28]
 }
 
-// Vector fields: the score at a point, at a small and a large sigma.
+// Evaluates the vector field: the score at a point, at a small and a large sigma.
 func ExampleClient_Score() {
 	gaussian := func(_ context.Context, req client.ScoreRequest) (*client.Scores, error) {
 		s := &client.Scores{Batch: client.Batch{Shape: req.Shape, N: len(req.Sigma)}}

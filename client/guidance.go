@@ -2,22 +2,29 @@ package client
 
 import langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 
-// Guidance lets a second model bend the score s of the first. With g what the guide says at the same x and σ, and w the
-// weight, chains follow s + w·g or (1 - w)·s + w·g.
+// Guidance changes the score s with a second model. Let g be the guide's output at the same x and σ, and w the weight.
+// Chains follow s + w·g or (1 - w)·s + w·g.
 type Guidance struct {
 	Model   string       // the guide: a model whose samples have the same shape
 	Version int          // 0: the newest
 	Rule    GuidanceRule // by default [GuidanceAdd]
 	Weight  *float64     // w, finite; nil: 1
-	Digest  string       // SHA-256 of the guide's file, in hexadecimal, as [Started] tells; the server refuses another. Empty: any
+
+	// Digest is the SHA-256 of the guide's file, in hexadecimal. [Started] has it. If it is set, the server refuses a
+	// guide with another digest.
+	Digest string
 }
 
-// GuidanceRule says how the guide's word joins the score.
+// GuidanceRule says how the guide's output g is combined with the score s.
 type GuidanceRule string
 
 const (
-	GuidanceAdd GuidanceRule = "add" // s + w·g, for the gradient of log p(y|x) of a classifier that knows noisy data (Song et al. 2021, appendix I)
-	GuidanceMix GuidanceRule = "mix" // (1 - w)·s + w·g, for a score model of what is wanted and a model of everything (Ho & Salimans 2022)
+	// GuidanceAdd is s + w·g. The guide is the gradient of log p(y|x) from a classifier that was trained on noisy data
+	// (Song et al. 2021, appendix I).
+	GuidanceAdd GuidanceRule = "add"
+	// GuidanceMix is (1 - w)·s + w·g. The guide is a score model of the wanted data, and the model is a score model of
+	// all data (Ho & Salimans 2022).
+	GuidanceMix GuidanceRule = "mix"
 )
 
 func guidanceRules() []GuidanceRule { return []GuidanceRule{"", GuidanceAdd, GuidanceMix} }
@@ -39,6 +46,7 @@ func newGuidance(w *langevinv1.Guidance) *Guidance {
 		return nil
 	}
 	return &Guidance{
-		Model: w.GetModel(), Version: int(w.GetVersion()), Rule: word(guidanceRules(), w.GetRule()), Weight: w.Weight, Digest: w.GetDigest(),
+		Model: w.GetModel(), Version: int(w.GetVersion()), Rule: word(guidanceRules(),
+			w.GetRule()), Weight: w.Weight, Digest: w.GetDigest(),
 	}
 }

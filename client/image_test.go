@@ -29,9 +29,12 @@ func TestImages(t *testing.T) {
 		batch client.Batch
 		want  []uint32
 	}{
-		"grey":             {client.Batch{X: []float32{-1, 0, 1, 9}, Shape: []int{1, 2, 2}, N: 1}, []uint32{0, 0, 0, 128, 128, 128, 255, 255, 255, 255, 255, 255}},
-		"without channels": {client.Batch{X: []float32{-7, 1}, Shape: []int{1, 2}, N: 1}, []uint32{0, 0, 0, 255, 255, 255}},
-		"colour":           {client.Batch{X: []float32{1, -1, -1, 1, 0, 0}, Shape: []int{3, 1, 2}, N: 1}, []uint32{255, 0, 128, 0, 255, 128}},
+		"grey": {client.Batch{X: []float32{-1, 0, 1, 9}, Shape: []int{1, 2, 2}, N: 1},
+			[]uint32{0, 0, 0, 128, 128, 128, 255, 255, 255, 255, 255, 255}},
+		"without channels": {client.Batch{X: []float32{-7, 1}, Shape: []int{1, 2}, N: 1},
+			[]uint32{0, 0, 0, 255, 255, 255}},
+		"colour": {client.Batch{X: []float32{1, -1, -1, 1, 0, 0}, Shape: []int{3, 1, 2}, N: 1},
+			[]uint32{255, 0, 128, 0, 255, 128}},
 	} {
 		pictures, err := tt.batch.Images(-1, 1)
 		if err != nil || len(pictures) != 1 {
@@ -58,7 +61,8 @@ func TestImages(t *testing.T) {
 
 // TestPictures asks for PNG in place of numbers: previews and result come as pictures, which are decoded on demand.
 func TestPictures(t *testing.T) {
-	c := serve(t, fake.Script{Sample: fake.Samples([]int{1, 1, 2}, func(chain uint64) []float32 { return []float32{float32(chain), 0.2} })})
+	c := serve(t, fake.Script{Sample: fake.Samples([]int{1, 1, 2},
+		func(chain uint64) []float32 { return []float32{float32(chain), 0.2} })})
 	res, err := c.Sample(t.Context(), client.SampleRequest{N: 2, PNG: true, Preview: &client.PreviewOptions{Frames: 2}})
 	if err != nil {
 		t.Fatal(err)

@@ -13,16 +13,16 @@ type Model struct {
 	Version     int
 	State       ModelState
 	Error       string // why it failed to load
-	Default     bool   // whether an empty name in a request means this one
+	Default     bool   // whether an empty name in a request selects this model
 	Description string
 	Digest      string    // SHA-256 of the model file, in hexadecimal
 	Shape       []int     // of one sample
-	Sigmas      []float64 // the noise schedule it was trained on, the largest first
-	Low, High   float64   // the smallest and largest value that data take
-	Sampler     Sampler   // its default
+	Sigmas      []float64 // the noise schedule it was trained with, the largest first
+	Low, High   float64   // the smallest and largest value of the data
+	Sampler     Sampler   // the model's default
 	Device      string    // what runs it: cpu or cuda
 	Training    string    // how it was trained, as JSON; empty if its file does not say
-	Aliases     []string  // other names that it can be asked for by
+	Aliases     []string  // other names that select it
 }
 
 // ModelState says whether a model can be sampled.
@@ -35,8 +35,8 @@ const (
 	ModelFailed  ModelState = "failed" // see Model.Error
 )
 
-// Models yields the models of the server by name and version, the newest version first, those that failed to load
-// included. It asks for pages as they are needed. An error comes as the last pair.
+// Models yields the models of the server, including those that failed to load, by name and version, the newest version
+// first. It requests pages as they are needed. An error comes as the last pair.
 func (c *Client) Models(ctx context.Context) iter.Seq2[Model, error] {
 	return func(yield func(Model, error) bool) {
 		request := &langevinv1.ListModelsRequest{}
@@ -64,7 +64,7 @@ func (c *Client) Models(ctx context.Context) iter.Seq2[Model, error] {
 	}
 }
 
-// Model returns one model. An empty name means the server's default model, version 0 the newest.
+// Model returns one model. An empty name selects the server's default model, and version 0 the newest.
 func (c *Client) Model(ctx context.Context, name string, version int) (Model, error) {
 	op := operation("get model", name)
 	v, err := toInt32("version", version)

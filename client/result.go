@@ -2,7 +2,7 @@ package client
 
 import "time"
 
-// Result is all samples of a call, with what it takes to draw them again.
+// Result has all samples of a call, and what is needed to draw them again.
 type Result struct {
 	Batch // a row for each chain, in chain order
 
@@ -19,8 +19,8 @@ type Result struct {
 
 	NFE       int64         // score evaluations, summed over all chains
 	Elapsed   time.Duration // since the server accepted the call
-	Queued    time.Duration // how much of it passed before the first chain started
-	Resumed   int           // how often the call broke and went on, see [WithResume]
+	Queued    time.Duration // how long the call waited before the first chain started
+	Resumed   int           // how often the call broke and was resumed, see [WithResume]
 	RequestID string        // names the call in the server's log
 }
 

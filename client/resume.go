@@ -10,23 +10,24 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// whole draws a request to its end: in one call, or with WithResume in as many as it takes.
-func (s sampleCall) whole(ctx context.Context, req SampleRequest, emit sink) error {
+// drawAll draws a request to its end: in one call, or with WithResume in as many calls as it takes.
+func (s sampleCall) drawAll(ctx context.Context, req SampleRequest, emit sink) error {
 	if !s.client.resume {
 		return s.retrying(ctx, req, emit)
 	}
 	d := drawing{sampleCall: s, request: req, emit: emit}
 	for tries := 1; ; tries++ {
-		d.news, d.begun = false, false
-		err := s.retrying(ctx, d.rest(), d.take)
+		d.advanced, d.begun = false, false
+		err := s.retrying(ctx, d.rest(), d.receive)
 		if err == nil || !d.begun || !broken(err) {
 			return err
 		}
-		if d.news {
+		if d.advanced {
 			tries = 1
 		}
-		if d.have == d.started.N { // all that is missing is the word that it was all
-			return emit(Done{N: d.have, NFE: int64(d.have) * int64(d.started.Steps), Elapsed: d.elapsed, PreviewsDropped: d.dropped})
+		if d.have == d.started.N { // only the Done event is missing
+			return emit(Done{N: d.have, NFE: int64(d.have) * int64(d.started.Steps), Elapsed: d.elapsed,
+				PreviewsDropped: d.dropped})
 		}
 		if !s.client.again(ctx, tries, unavailable(err)) {
 			return err
@@ -39,13 +40,13 @@ func (s sampleCall) whole(ctx context.Context, req SampleRequest, emit sink) err
 	}
 }
 
-// broken reports whether err is about the way to the server and not about the request.
+// broken reports whether err is about the connection to the server and not about the request.
 func broken(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Code == codes.Unavailable || errors.Is(err, ErrStreamTruncated))
 }
 
-// unavailable makes of a stream that was cut short what it is to a retry: a server that went away.
+// unavailable turns a truncated stream into an Unavailable error, so that it is retried.
 func unavailable(err error) error {
 	if e, ok := err.(*Error); ok && e.Code == codes.DataLoss {
 		mendable := *e
@@ -55,28 +56,28 @@ func unavailable(err error) error {
 	return err
 }
 
-// drawing is a request that is drawn by one call after another, each going on where the one before broke. A sample
-// depends on model, settings, seed and chain index alone, so the calls together deliver the bits that one would have.
+// drawing is a request that is drawn by a sequence of calls. Each call continues where the previous one broke. A sample
+// depends only on model, settings, seed and chain index, so the calls together deliver the bits of one unbroken call.
 type drawing struct {
 	sampleCall
 	request SampleRequest
 	emit    sink
 
-	started Started       // of the first call; its N is 0 before
-	total   int64         // steps of the whole request
-	have    int           // chains delivered
-	seen    int           // previews delivered or dropped
-	last    int           // step of the last preview delivered
-	dropped int           // previews lost
-	elapsed time.Duration // as the server last said
-	state   *Preview      // where all chains were, to go on from; nil: draw them again
-	index   int           // of state among the previews
-	begun   bool          // the call at hand has answered
-	news    bool          // the call at hand has delivered what no call before it had
-	shortBy int           // chains of the whole request that the call at hand leaves out
+	started  Started       // of the first call; its N is 0 before
+	total    int64         // steps of the whole request
+	have     int           // chains delivered
+	seen     int           // previews delivered or dropped
+	last     int           // step of the last preview delivered
+	dropped  int           // previews lost
+	elapsed  time.Duration // as the server last reported
+	state    *Preview      // the states of all chains, to resume from; nil: draw them again
+	index    int           // the index of state among the previews
+	begun    bool          // the current call has answered
+	advanced bool          // the current call has delivered something new
+	shortBy  int           // chains of the whole request that the current call leaves out
 }
 
-// step is the number of steps after which the next call goes on.
+// step returns the number of steps after which the next call continues.
 func (d *drawing) step() int {
 	if d.state == nil {
 		return 0
@@ -84,21 +85,21 @@ func (d *drawing) step() int {
 	return d.state.Step
 }
 
-// rest is the request for what has not been delivered.
+// rest returns the request for what has not been delivered.
 func (d *drawing) rest() SampleRequest {
 	req := d.request
 	d.shortBy = 0
 	if d.started.N == 0 {
 		return req
 	}
-	req.Guidance = d.started.Guidance // its digest too
+	req.Guidance = d.started.Guidance // including its digest
 	req.Model, req.Version, req.Seed, req.N = d.started.Model, d.started.Version, &d.started.Seed, d.started.N
 	switch {
 	case d.state != nil:
 		req.Resume = &Resume{Digest: d.started.Digest, Step: d.state.Step, X: d.state.Batch}
 		req.Preview = new(*req.Preview)
 		if req.Preview.Frames > 0 {
-			req.Preview.Frames -= d.index // the frame to go on from is the first of those left
+			req.Preview.Frames -= d.index // the frame to resume from is the first of the remaining ones
 		}
 		if req.Preview.MaxFrames > 0 {
 			req.Preview.MaxFrames -= d.index
@@ -110,8 +111,8 @@ func (d *drawing) rest() SampleRequest {
 	return req
 }
 
-// take emits what is new of an event.
-func (d *drawing) take(e Event) error {
+// receive emits the new part of an event.
+func (d *drawing) receive(e Event) error {
 	switch e := e.(type) {
 	case Started:
 		return d.start(e)
@@ -137,7 +138,7 @@ func (d *drawing) start(s Started) error {
 	return d.emit(s)
 }
 
-// same refuses to go on with, or join, calls that would not give the same samples.
+// same returns an error unless two calls would give the same samples. Only then can they be continued or joined.
 func (s sampleCall) same(a, b Started) error {
 	switch {
 	case a.Digest != b.Digest:
@@ -158,10 +159,10 @@ func (s sampleCall) same(a, b Started) error {
 
 func (s sampleCall) changed(what string, was, is any) error {
 	return s.failure(codes.FailedPrecondition, reasonChanged,
-		"its parts would not belong together: the first was drawn with %s %v, the next has %v", what, was, is)
+		"its parts do not match: the first was drawn with %s %v, the next has %v", what, was, is)
 }
 
-// progress counts steps as the first call does.
+// progress counts steps from the start of the first call.
 func (d *drawing) progress(p Progress) error {
 	d.elapsed = p.Elapsed
 	d.total = max(d.total, p.StepsTotal)
@@ -175,7 +176,7 @@ func (d *drawing) preview(p Preview) error {
 	if d.seen > 0 && p.Step <= d.last {
 		return nil
 	}
-	d.news = true
+	d.advanced = true
 	d.seen, d.last, d.dropped = d.seen+1+p.Dropped, p.Step, d.dropped+p.Dropped
 	if !p.Denoised && p.N == d.started.N && p.Step < d.started.Steps && d.started.Resumable {
 		d.state, d.index = &p, d.seen-1
@@ -183,7 +184,7 @@ func (d *drawing) preview(p Preview) error {
 	return d.emit(p)
 }
 
-// chunk drops the rows that an earlier call has delivered.
+// chunk drops the rows that an earlier call has already delivered.
 func (d *drawing) chunk(c Chunk) error {
 	next := d.started.FirstChain + uint64(d.have)
 	if skip := next - c.FirstChain; c.FirstChain < next {
@@ -192,7 +193,7 @@ func (d *drawing) chunk(c Chunk) error {
 		}
 		c.Batch, c.FirstChain = c.rows(int(skip), c.N), next
 	}
-	d.news = true
+	d.advanced = true
 	d.have += c.N
 	return d.emit(c)
 }

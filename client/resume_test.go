@@ -16,8 +16,8 @@ import (
 
 func contains(err error, part string) bool { return strings.Contains(err.Error(), part) }
 
-// walk answers as a server with chains of ten steps: chain i starts at i and each step adds its number, so that every
-// state tells chain and step. Chunks have two rows, previews come after every step.
+// walk answers as a server with chains of ten steps. Chain i starts at i, and each step adds its number, so every state
+// identifies chain and step. Chunks have two rows, and there is a preview after every step.
 func walk(digest string) fake.SampleFunc {
 	const steps = 10
 	return func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
@@ -31,7 +31,8 @@ func walk(digest string) fake.SampleFunc {
 			copy(x, req.Resume.X.X)
 		}
 		events := []client.Event{client.Started{
-			Model: "walk", Version: 1, Digest: digest, Resumable: true, Engine: "e", N: n, Seed: *req.Seed, FirstChain: req.FirstChain, Shape: []int{1},
+			Model: "walk", Version: 1, Digest: digest, Resumable: true, Engine: "e", N: n,
+			Seed: *req.Seed, FirstChain: req.FirstChain, Shape: []int{1},
 			Steps: steps, Sampler: client.Langevin{Steps: steps},
 		}}
 		for step := start; step <= steps; step++ {
@@ -39,7 +40,8 @@ func walk(digest string) fake.SampleFunc {
 				rows := row(slices.Clone(x[:p.Chains])...)
 				events = append(events, client.Preview{Batch: rows, FirstChain: req.FirstChain, Step: step})
 			}
-			events = append(events, client.Progress{StepsDone: int64(n * (step - start)), StepsTotal: int64(n * (steps - start)), Step: step})
+			events = append(events, client.Progress{StepsDone: int64(n * (step - start)),
+				StepsTotal: int64(n * (steps - start)), Step: step})
 			for i := range x {
 				x[i] += float32(step + 1)
 			}
@@ -48,13 +50,14 @@ func walk(digest string) fake.SampleFunc {
 			x[i] -= steps + 1
 		}
 		for i := 0; i < n; i += 2 {
-			events = append(events, client.Chunk{Batch: row(x[i:min(i+2, n)]...), FirstChain: req.FirstChain + uint64(i)})
+			events = append(events, client.Chunk{Batch: row(x[i:min(i+2, n)]...), FirstChain: req.FirstChain +
+				uint64(i)})
 		}
 		return fake.Events(append(events, client.Done{N: n, NFE: int64(n * (steps - start))})...)(ctx, req, emit)
 	}
 }
 
-// requests notes what a server is asked for.
+// requests records the requests of a server.
 type requests struct {
 	mu  sync.Mutex
 	all []client.SampleRequest
@@ -69,8 +72,8 @@ func (r *requests) noting(answer fake.SampleFunc) fake.SampleFunc {
 	}
 }
 
-// TestResume breaks a call after every number of events that it can have: what is delivered is what an unbroken call
-// delivers, each thing once.
+// TestResume breaks a call after every possible number of events. The client must deliver what an unbroken call
+// delivers, and nothing twice.
 func TestResume(t *testing.T) {
 	for name, preview := range map[string]*client.PreviewOptions{
 		"no previews": nil,
@@ -87,7 +90,8 @@ func TestResume(t *testing.T) {
 			}
 			for events := 1; events < 26; events++ {
 				c := serve(t, fake.Script{Sample: fake.Sequence(
-					fake.Break(events, nil, walk("d")), fake.Break(2, nil, walk("d")), walk("d"))}, quick(), client.WithResume())
+					fake.Break(events, nil, walk("d")), fake.Break(2, nil, walk("d")), walk("d"))}, quick(),
+					client.WithResume())
 				got, err := c.Sample(t.Context(), req)
 				if err != nil {
 					t.Fatalf("broken after %d events: %v", events, err)
@@ -104,7 +108,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestResumeFrom: what is asked of the second server is no more than what is missing.
+// TestResumeFrom: the request to the second server covers only what is missing.
 func TestResumeFrom(t *testing.T) {
 	for _, tt := range []struct {
 		req      client.SampleRequest
@@ -119,7 +123,8 @@ func TestResumeFrom(t *testing.T) {
 			client.Progress{StepsDone: 20, StepsTotal: 50, ChainsDone: 2},
 		},
 		{
-			client.SampleRequest{N: 2, Preview: &client.PreviewOptions{Frames: 6, Chains: 2}}, 7, // started, frames 0 and 2, progress 0 to 3
+			// started, frames 0 and 2, progress 0 to 3
+			client.SampleRequest{N: 2, Preview: &client.PreviewOptions{Frames: 6, Chains: 2}}, 7,
 			client.SampleRequest{Model: "walk", Version: 1, N: 2, Preview: &client.PreviewOptions{Frames: 5, Chains: 2},
 				Resume: &client.Resume{Digest: "d", Step: 2, X: row(3, 103)}}, 2,
 			client.Progress{StepsDone: 4, StepsTotal: 20, Step: 2},
@@ -127,7 +132,8 @@ func TestResumeFrom(t *testing.T) {
 	} {
 		tt.req.Seed, tt.want.Seed = new(uint64(1)), new(uint64(1))
 		var asked requests
-		c := serve(t, fake.Script{Sample: asked.noting(fake.Sequence(fake.Break(tt.events, nil, walk("d")), walk("d")))}, quick(), client.WithResume())
+		c := serve(t, fake.Script{Sample: asked.noting(fake.Sequence(fake.Break(tt.events, nil, walk("d")),
+			walk("d")))}, quick(), client.WithResume())
 		resumed := false
 		for e, err := range c.Stream(t.Context(), tt.req).Events() {
 			if err != nil {
@@ -154,11 +160,13 @@ func TestResumeFrom(t *testing.T) {
 	}
 }
 
-// TestResumeRefused: another model ends the call, and so does a server that breaks again and again with nothing new.
+// TestResumeRefused: another model ends the call, and so does a server that breaks repeatedly without progress.
 func TestResumeRefused(t *testing.T) {
 	req := client.SampleRequest{N: 5, Seed: new(uint64(1))}
-	c := serve(t, fake.Script{Sample: fake.Sequence(fake.Break(4, nil, walk("d")), walk("other"))}, quick(), client.WithResume())
-	if _, err := c.Sample(t.Context(), req); !errors.Is(err, client.ErrChanged) || !contains(err, "digest d, the next has other") {
+	c := serve(t, fake.Script{Sample: fake.Sequence(fake.Break(4, nil, walk("d")), walk("other"))}, quick(),
+		client.WithResume())
+	if _, err := c.Sample(t.Context(), req); !errors.Is(err, client.ErrChanged) ||
+		!contains(err, "digest d, the next has other") {
 		t.Errorf("another model: %v", err)
 	}
 	var asked requests
@@ -173,9 +181,10 @@ func TestResumeRefused(t *testing.T) {
 	}
 }
 
-// TestSplit: the parts join to what one call gives, whatever the number of parts, also where they break and go on.
+// TestSplit: the joined parts equal one call, for any number of parts, also if the parts break and resume.
 func TestSplit(t *testing.T) {
-	req := client.SampleRequest{N: 101, Seed: new(uint64(3)), FirstChain: 7, Preview: &client.PreviewOptions{EverySteps: 1, Chains: 40}}
+	req := client.SampleRequest{N: 101, Seed: new(uint64(3)), FirstChain: 7,
+		Preview: &client.PreviewOptions{EverySteps: 1, Chains: 40}}
 	whole, err := serve(t, fake.Script{Sample: walk("d")}).Sample(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +197,8 @@ func TestSplit(t *testing.T) {
 				answer = fake.Sequence(fake.Break(9, nil, answer), answer)
 				calls++
 			}
-			c := serve(t, fake.Script{Sample: asked.noting(answer)}, quick(), client.WithSplit(parts), client.WithResume())
+			c := serve(t, fake.Script{Sample: asked.noting(answer)}, quick(), client.WithSplit(parts),
+				client.WithResume())
 			got, err := c.Sample(t.Context(), req)
 			if err != nil {
 				t.Fatal(err)
@@ -206,7 +216,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestSplitSeed: parts of a request without a seed get one and the same.
+// TestSplitSeed: all parts of a request without a seed have the same seed.
 func TestSplitSeed(t *testing.T) {
 	var asked requests
 	c := serve(t, fake.Script{Sample: asked.noting(walk("d"))}, client.WithSplit(2))
@@ -215,13 +225,14 @@ func TestSplitSeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(asked.all) != 2 || *asked.all[0].Seed != res.Seed || *asked.all[1].Seed != res.Seed {
-		t.Errorf("asked for %+v, got seed %d", asked.all, res.Seed)
+		t.Errorf("requests %+v, got seed %d", asked.all, res.Seed)
 	}
 }
 
-// TestSplitFails: one failure ends all parts with one error, and a break out of the loop too.
+// TestSplitFails: one failure ends all parts with one error, and so does leaving the loop.
 func TestSplitFails(t *testing.T) {
-	c := serve(t, fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+	c := serve(t, fake.Script{Sample: func(ctx context.Context, req client.SampleRequest,
+		emit func(client.Event) error) error {
 		if req.FirstChain > 0 {
 			return walk("other")(ctx, req, emit)
 		}

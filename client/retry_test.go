@@ -16,12 +16,12 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// quick tries as often as a client does by default, without long waits.
+// quick retries as often as a client does by default, without long waits.
 func quick() client.Option {
 	return client.WithRetry(client.RetryPolicy{BaseDelay: time.Millisecond, MaxDelay: 2 * time.Millisecond})
 }
 
-// callIDs collects the request ids of the calls that a fake server gets.
+// callIDs collects the request ids of the calls that a fake server receives.
 type callIDs struct {
 	mu  sync.Mutex
 	all []string
@@ -40,7 +40,7 @@ func (c *callIDs) noting(answer fake.SampleFunc) fake.SampleFunc {
 	}
 }
 
-// TestRetry: which failures are tried again, and that all tries have one name.
+// TestRetry checks which failures are retried, and that all tries have one request id.
 func TestRetry(t *testing.T) {
 	sound := fake.Samples([]int{2}, points)
 	hint := func(code codes.Code, reason string, wait time.Duration) *client.Error {
@@ -50,10 +50,11 @@ func TestRetry(t *testing.T) {
 		first fake.SampleFunc
 		tries int
 	}{
-		"nothing fails":        {sound, 1},
-		"draining":             {fake.Fail(hint(codes.Unavailable, langevinv1.ReasonDraining, 0)), 2},
-		"proxy":                {fake.Fail(hint(codes.Unavailable, "", 0)), 2},
-		"full, with a hint":    {fake.Fail(hint(codes.ResourceExhausted, langevinv1.ReasonQueueFull, time.Millisecond)), 2},
+		"nothing fails": {sound, 1},
+		"draining":      {fake.Fail(hint(codes.Unavailable, langevinv1.ReasonDraining, 0)), 2},
+		"proxy":         {fake.Fail(hint(codes.Unavailable, "", 0)), 2},
+		"full, with a hint": {fake.Fail(hint(codes.ResourceExhausted, langevinv1.ReasonQueueFull, time.Millisecond)),
+			2},
 		"full, without a hint": {fake.Fail(hint(codes.ResourceExhausted, langevinv1.ReasonQueueFull, 0)), 1},
 		"invalid":              {fake.Fail(hint(codes.InvalidArgument, langevinv1.ReasonInvalid, 0)), 1},
 		"diverged":             {fake.Fail(hint(codes.FailedPrecondition, langevinv1.ReasonDiverged, 0)), 1},
@@ -77,11 +78,12 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// TestRetryEnds: tries are bounded in number, and no wait outlasts the deadline.
+// TestRetryEnds: the number of tries is bounded, and no wait exceeds the deadline.
 func TestRetryEnds(t *testing.T) {
 	var ids callIDs
 	fail := func(wait time.Duration) fake.SampleFunc {
-		return ids.noting(fake.Fail(&client.Error{Code: codes.Unavailable, Reason: langevinv1.ReasonDraining, RetryAfter: wait}))
+		return ids.noting(fake.Fail(&client.Error{Code: codes.Unavailable, Reason: langevinv1.ReasonDraining,
+			RetryAfter: wait}))
 	}
 	_, err := serve(t, fake.Script{Sample: fail(0)}, quick()).Sample(t.Context(), client.SampleRequest{})
 	if !errors.Is(err, client.ErrDraining) || len(ids.all) != 4 {
@@ -131,7 +133,7 @@ func TestOptionsRefused(t *testing.T) {
 	}
 }
 
-// TestToken: unary calls and streams carry the token, and one that cannot be sent is refused before.
+// TestToken: unary calls and streams carry the token, and an invalid token is refused before it is sent.
 func TestToken(t *testing.T) {
 	var sent []string
 	note := func(ctx context.Context) {
@@ -157,7 +159,8 @@ func TestToken(t *testing.T) {
 		t.Errorf("authorization (-want +got):\n%s", diff)
 	}
 	bad := serve(t, fake.Script{}, client.WithToken("two words\n"), client.WithPlaintextToken())
-	if _, err := bad.Sample(t.Context(), client.SampleRequest{}); !errors.Is(err, client.ErrUnauthenticated) || contains(err, "two") {
+	if _, err := bad.Sample(t.Context(), client.SampleRequest{}); !errors.Is(err, client.ErrUnauthenticated) ||
+		contains(err, "two") {
 		t.Errorf("%v, want ErrUnauthenticated without the token in it", err)
 	}
 }

@@ -14,42 +14,43 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// What a server takes in one call with rows: as many as its answer has room for, and no more than its default of
-// limits.max_score_rows.
+// The most that a server takes in one call with rows. The bytes are bounded by its answer, and the rows by the default
+// of limits.max_score_rows.
 const (
 	maxRowsBytes = 1 << 20
 	maxRows      = 65_536
 )
 
-// leastAtOnce is how many parts of a call with many rows are under way: while one is computed, another travels.
+// leastAtOnce is the smallest number of concurrent calls of a request with many rows: while one is computed, another
+// one travels.
 const leastAtOnce = 2
 
-// rows are what one request asks about, in as many calls as it takes.
+// rows are the rows of one request, which may take several calls.
 type rows struct {
 	op       string
 	model    string
 	version  int
-	field    string // of the request on the wire
+	field    string // its name in the API
 	x        []float32
 	shape    []int // of one row; nil if only the server knows
 	progress func(done, total int)
 }
 
-// part is some of the rows, from the one at index first. The part of all of them may have n 0: not known.
+// part is a range of the rows that starts at index first. The part of all rows may have n = 0, which means unknown.
 type part struct {
 	first, n int
 	x        []float32
 }
 
-// rowsAnswer says which model answered.
+// rowsAnswer names the model that answered.
 type rowsAnswer interface {
 	GetModel() string
 	GetVersion() int32
 	GetDigest() string
 }
 
-// inParts asks about rows in as many calls as it takes and returns the answers in their order. Parts run at once, as
-// many as [WithSplit] says but at least two; the first that fails ends the others. ask makes the call for one part.
+// inParts divides rows into as many calls as needed and returns the answers in order. The number of concurrent calls is
+// that of [WithSplit], but at least two. The first part that fails ends the others. ask makes the call for one part.
 func inParts[A rowsAnswer](
 	ctx context.Context, c *Client, r rows, ask func(context.Context, *langevinv1.Tensor, part) (A, error),
 ) ([]A, error) {
@@ -76,9 +77,9 @@ func inParts[A rowsAnswer](
 	return answers, during(r.op, sameModel(answers))
 }
 
-// divide divides rows into parts that a server takes.
+// divide splits rows into parts that a server accepts.
 func (c *Client) divide(ctx context.Context, r rows) ([]part, error) {
-	if len(r.x) <= maxRows && 4*len(r.x) <= maxRowsBytes { // whatever the size of a row
+	if len(r.x) <= maxRows && 4*len(r.x) <= maxRowsBytes { // for any size of a row
 		return []part{{x: r.x}}, nil
 	}
 	shape := r.shape
@@ -103,7 +104,7 @@ func (c *Client) divide(ctx context.Context, r rows) ([]part, error) {
 	return parts, nil
 }
 
-// askAll asks about all parts, some of them at once.
+// askAll calls ask for all parts, some of them at once.
 func askAll[A any](
 	ctx context.Context, atOnce int, parts []part, r rows, ask func(context.Context, part) (A, error),
 ) ([]A, error) {
@@ -111,7 +112,7 @@ func askAll[A any](
 	defer cancel()
 	var (
 		running sync.WaitGroup
-		mu      sync.Mutex // of what follows
+		mu      sync.Mutex // guards the fields below
 		done    int
 		failed  error
 	)
@@ -146,7 +147,7 @@ func askAll[A any](
 	return answers, failed
 }
 
-// inPart says which rows a call was about that failed, unless the rows have nothing to do with it.
+// inPart adds the range of the failed rows to an error, unless the error has nothing to do with the rows.
 func (r rows) inPart(p part, err error) error {
 	var e *Error
 	if errors.As(err, &e) && r.concerns(e) {
@@ -155,7 +156,7 @@ func (r rows) inPart(p part, err error) error {
 	return err
 }
 
-// concerns reports whether an error may be about some rows and not others.
+// concerns reports whether an error may apply to some rows and not to others.
 func (r rows) concerns(e *Error) bool {
 	switch e.Code {
 	case codes.NotFound, codes.Unauthenticated, codes.PermissionDenied:
@@ -167,13 +168,13 @@ func (r rows) concerns(e *Error) bool {
 	return true
 }
 
-// sameModel refuses answers of different models, as when one is replaced between two parts.
+// sameModel returns an error if two answers come from different models, as when a model is replaced between two parts.
 func sameModel[A rowsAnswer](answers []A) error {
 	name := func(a A) string { return fmt.Sprintf("%s@%d (%s)", a.GetModel(), a.GetVersion(), a.GetDigest()) }
 	for _, next := range answers[1:] {
 		if was, is := name(answers[0]), name(next); is != was {
 			return newError("", codes.FailedPrecondition, reasonChanged,
-				"its parts would not belong together: one is of %s, another of %s", was, is)
+				"its parts do not match: one is from %s, another from %s", was, is)
 		}
 	}
 	return nil
@@ -187,7 +188,7 @@ func tensorsOf[A any](answers []A, tensor func(A) *langevinv1.Tensor) []*langevi
 	return all
 }
 
-// joined puts the tensors of answers together, which have as many elements as the rows asked for.
+// joined concatenates the tensors of answers. Together they have as many elements as the rows of the request.
 func joined(op string, tensors []*langevinv1.Tensor, elements int) (Batch, error) {
 	var all Batch
 	for _, t := range tensors {

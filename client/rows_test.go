@@ -15,7 +15,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// manyRows is too many rows of the shape [28 28] for one call, each element its own number.
+// manyRows has too many rows of the shape [28 28] for one call. Each element is its index.
 func manyRows(n int) []float32 {
 	x := make([]float32, n*784)
 	for i := range x {
@@ -24,7 +24,7 @@ func manyRows(n int) []float32 {
 	return x
 }
 
-// ledger is a server that answers rows with their first element and keeps a count of what it was asked.
+// ledger is a server that answers rows with their first element and counts its requests.
 type ledger struct {
 	mu    sync.Mutex
 	calls []int // rows of each
@@ -78,7 +78,7 @@ func (l *ledger) script() fake.Script {
 	}
 }
 
-// TestManyRows: rows that no server takes in one call are asked in several, and the answers are those of one.
+// TestManyRows: rows that do not fit in one call are sent in several, and the answer equals that of one call.
 func TestManyRows(t *testing.T) {
 	const n = 1000
 	x := manyRows(n)
@@ -142,13 +142,14 @@ func TestManyRows(t *testing.T) {
 		}
 		for _, rows := range l.calls {
 			if rows*784*4 > 1<<20 {
-				t.Errorf("a call with %d rows, more than a server takes", rows)
+				t.Errorf("a call with %d rows, too many for a server", rows)
 			}
 		}
 	}
 }
 
-// TestManyRowsFail: the part that failed is named, the others end, and nothing is put together that does not belong so.
+// TestManyRowsFail: the error names the part that failed, the other parts end, and parts that do not match are not
+// joined.
 func TestManyRowsFail(t *testing.T) {
 	x := manyRows(1000)
 	request := client.EncodeRequest{Model: "m", X: x, Shape: []int{28, 28}}
@@ -171,9 +172,10 @@ func TestManyRowsFail(t *testing.T) {
 	}
 	err := fail(func(ctx context.Context, first float32) error {
 		if first == 333 {
-			return &client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonTolerance, Message: "row 3 needs more"}
+			return &client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonTolerance,
+				Message: "row 3 needs more"}
 		}
-		<-ctx.Done() // as a call that takes long
+		<-ctx.Done() // imitates a call that takes long
 		return ctx.Err()
 	})
 	const want = "encode m: rows 333 to 665 of those given: row 3 needs more"

@@ -12,7 +12,7 @@ type SampleRequest struct {
 	Model   string  // empty: the server's default model
 	Version int     // 0: the newest
 	N       int     // chains to draw; 0: 1
-	Seed    *uint64 // of all noise; nil: the server draws one, which the result tells
+	Seed    *uint64 // of all noise; nil: the server picks one, which the result has
 
 	// FirstChain is the index of the first chain. Chains FirstChain to FirstChain+N-1 are the same samples whether
 	// one request draws them or many, so a large job can be split.
@@ -20,40 +20,41 @@ type SampleRequest struct {
 
 	Sampler   Sampler         // nil: the model's default
 	Preview   *PreviewOptions // nil: no previews
-	Condition Condition       // a part of every sample to hold fixed; nil: none
+	Condition Condition       // a part of every sample that stays fixed; nil: none
 
-	// Columns, if not 0, arranges chains in rows of so many, at least 2: chain i is column i mod Columns of row
-	// i / Columns. The chains of a row start from one state, and their noise turns from one stream, in the first
+	// Columns, if not 0, arranges chains in rows of the given number, at least 2: chain i is column i mod Columns of
+	// row i / Columns. The chains of a row start from one state. Their noise changes from one stream, in the first
 	// column, to another, in the last.
 	Columns int
 
-	Guidance *Guidance // bends the score by a second model; nil: none
+	Guidance *Guidance // changes the score with a second model; nil: none
 
-	Resume *Resume // states of an earlier call to go on from; nil: start anew
+	Resume *Resume // states of an earlier call to resume from; nil: start from noise
 
-	// PNG asks for pictures in place of numbers, for models whose samples are images of 1 or 3 channels: a small
-	// part of the bytes, each value rounded to one of 256 and clamped to the model's range. See [Batch.Images].
+	// PNG requests pictures instead of numbers, for models whose samples are images of 1 or 3 channels. They are a
+	// small fraction of the bytes. Each value is clamped to the model's range and rounded to one of 256. See
+	// [Batch.Images].
 	PNG bool
 }
 
 // PreviewOptions chooses which intermediate states to send. One of EverySteps, EveryLevel, Frames and MaxFrames says
-// how often; the initial state and the last step are always among them.
+// how often. The initial state and the last step are always included.
 type PreviewOptions struct {
 	EverySteps int  // each time a chain has taken this number of steps
 	EveryLevel bool // at the end of every noise level
 	Frames     int  // this number of previews, at least 2, spread evenly over the steps
-	MaxFrames  int  // as Frames, but one after every step where a chain takes fewer steps
+	MaxFrames  int  // as Frames, but a chain with fewer steps has one after every step
 
 	Chains   int  // how many chains to show, from the first; 0: 16
-	Denoised bool // show the denoised estimate x + σ²·s in place of the state x
+	Denoised bool // show the denoised estimate x + σ²·s instead of the state x
 }
 
-// Sample draws what req asks for and waits for all of it.
+// Sample draws the chains of req and waits for all of them.
 func (c *Client) Sample(ctx context.Context, req SampleRequest) (*Result, error) {
 	return c.Stream(ctx, req).Result()
 }
 
-// operation is what was tried on what, for errors.
+// operation says what was tried on what, for errors.
 func operation(verb, model string) string { return strings.TrimSpace(verb + " " + model) }
 
 func (r SampleRequest) wire() (*langevinv1.SampleRequest, error) {
@@ -123,7 +124,8 @@ func (p PreviewOptions) setCadence(w *langevinv1.PreviewOptions) error {
 		w.Cadence = &langevinv1.PreviewOptions_MaxFrames{MaxFrames: most}
 	}
 	if given != 1 {
-		return invalid("preview.cadence", "preview sets %d of EverySteps, EveryLevel, Frames and MaxFrames: want one", given)
+		return invalid("preview.cadence", "preview sets %d of EverySteps, EveryLevel, Frames and MaxFrames: want one",
+			given)
 	}
 	return nil
 }

@@ -11,21 +11,21 @@ import (
 
 // Sampler is [AnnealedLangevin], [Langevin], [PredictorCorrector] or [ProbabilityFlow]. Zero fields mean the defaults.
 type Sampler interface {
-	// wire returns the message of s, its optional fields absent where those of s are zero.
+	// wire returns the message of s. Its optional fields are absent where the fields of s are zero.
 	wire() (proto.Message, error)
 }
 
-// SamplerMessage returns the message of the API that asks for s, for programs that build requests themselves. It fails
-// for a word that the API does not know and for a number that a message cannot carry.
+// SamplerMessage returns the API's message of s, for programs that build requests themselves. It returns an error for a
+// word that the API does not know and for a number that a message cannot hold.
 func SamplerMessage(s Sampler) (proto.Message, error) { return s.wire() }
 
-// SamplerOf returns the sampler that a message of the API configures; nil for a message that is none this client knows.
+// SamplerOf returns the sampler that a message of the API configures; nil if this client knows no such sampler.
 func SamplerOf(message proto.Message) Sampler { return readSampler(message) }
 
-// samplerIn returns the sampler that a message holds; nil if it holds none that this client knows.
+// samplerIn returns the sampler in a message; nil if it has none that this client knows.
 func samplerIn(holder proto.Message) Sampler { return readSampler(langevinv1.SamplerIn(holder)) }
 
-// setSampler puts s, if it is one, into a request.
+// setSampler puts s into a request, unless it is nil.
 func setSampler(w *langevinv1.SampleRequest, s Sampler) error {
 	if s == nil {
 		return nil
@@ -37,7 +37,7 @@ func setSampler(w *langevinv1.SampleRequest, s Sampler) error {
 	return err
 }
 
-// conversion keeps the first error of turning a sampler into its message.
+// conversion keeps the first error of the conversion of a sampler to its message.
 type conversion struct{ err error }
 
 // count returns nil for 0, which means the default.
@@ -53,14 +53,14 @@ func (c *conversion) fail(err error) {
 	}
 }
 
-// choose is [number] within a conversion.
+// choose is [number] for a conversion.
 func choose[N ~int32, W ~string](c *conversion, field string, words []W, word W) N {
 	n, err := number[N](field, words, word)
 	c.fail(err)
 	return n
 }
 
-// number returns the value on the wire of a word.
+// number returns the API's value of a word.
 func number[N ~int32, W ~string](field string, words []W, word W) (N, error) {
 	i := slices.Index(words, word)
 	if i < 0 {
@@ -69,7 +69,7 @@ func number[N ~int32, W ~string](field string, words []W, word W) (N, error) {
 	return N(i), nil
 }
 
-// word returns the word of a value on the wire; its name there if this client does not know it.
+// word returns the word of a value of the API, or its number if this client does not know it.
 func word[N interface {
 	~int32
 	String() string
@@ -88,7 +88,7 @@ func optional[T comparable](v T) *T {
 	return new(v)
 }
 
-// toInt32 refuses what the wire cannot carry, where a conversion would change it.
+// toInt32 returns an error for a number that an int32 cannot hold.
 func toInt32(field string, v int) (int32, error) {
 	if v < math.MinInt32 || v > math.MaxInt32 {
 		return 0, invalid(field, "%s is %d: want at most %d", field, v, math.MaxInt32)

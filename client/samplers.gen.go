@@ -20,9 +20,9 @@ type AnnealedLangevin struct {
 	// End with the noise-free step x + sigma_last^2 s (Song & Ermon 2020).
 	// Nil means the default.
 	Denoise *bool
-	// Add the noise that each level asks for, sqrt(sigma'^2 - (1 - a/sigma^2)^2 sigma^2), where sigma' is the sigma that
-	// the step goes to (Jolicoeur-Martineau et al. 2021). Without it a step adds sqrt(2a), which leaves more noise than the
-	// level has. StepLR has to be large enough for one step to lead to the next level.
+	// Add as much noise as each level needs, sqrt(sigma'^2 - (1 - a/sigma^2)^2 sigma^2), where sigma' is the sigma that
+	// the step goes to (Jolicoeur-Martineau et al. 2021). Without it a step adds sqrt(2a), which leaves more noise than
+	// the level has. One step must lead to the next level, so StepLR must be large enough.
 	// Nil means the default.
 	Consistent *bool
 }
@@ -48,9 +48,9 @@ func readAnnealedLangevin(m *v1.AnnealedLangevin) AnnealedLangevin {
 	}
 }
 
-// Langevin runs plain Langevin dynamics x + a s + sqrt(2a) z at one sigma. It is the control that shows what
-// annealing is for: it does not find the weights of separated modes. A field that is zero means its default, which
-// may depend on the model.
+// Langevin runs plain Langevin dynamics x + a s + sqrt(2a) z at one sigma. It is a control that shows the effect of
+// annealing: it does not find the weights of separated modes. A field that is zero means its default, which may
+// depend on the model.
 type Langevin struct {
 	// The noise level at which the score is evaluated; finite, above 0. The default is the model's smallest sigma.
 	Sigma float64
@@ -150,8 +150,8 @@ func readPredictorCorrector(m *v1.PredictorCorrector) PredictorCorrector {
 }
 
 // ProbabilityFlow integrates the ordinary differential equation dx/dsigma = -sigma s(x, sigma), whose solutions have
-// the densities of the data blurred by every sigma (Song et al. 2021, section 4.3; Karras et al. 2022). There is no
-// noise but the initial state, drawn from N(0, sigma_max^2). A field that is zero means its default.
+// the densities of the data blurred by every sigma (Song et al. 2021, section 4.3; Karras et al. 2022). The only noise
+// is the initial state, which is drawn from N(0, sigma_max^2). A field that is zero means its default.
 type ProbabilityFlow struct {
 	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps + 1 sigmas from the
 	// model's largest to its smallest, spaced as in Karras et al. (2022, equation 5).
@@ -245,8 +245,8 @@ type Process string
 const (
 	// Variance exploding.
 	ProcessVE Process = "ve"
-	// Variance preserving. With the default betas its noise reaches sigma = 152 in units of the data, so it is for models
-	// that were trained that far.
+	// Variance preserving. With the default betas its noise reaches sigma = 152 in units of the data, so use it with
+	// models that were trained up to that sigma.
 	ProcessVP Process = "vp"
 	// Sub-variance preserving. It is for the same models as VP.
 	ProcessSubVP Process = "sub_vp"
@@ -284,10 +284,10 @@ type Corrector string
 const (
 	// None: the predictor does all the work.
 	CorrectorNone Corrector = "none"
-	// Langevin updates with a step from the norms of the chain's own noise and score: for samples of at least 64
-	// elements, since in few dimensions the norm of the score varies so much that the samples are far too wide.
+	// Langevin updates whose step depends on the norms of the chain's noise and score. Use it for samples of at least 64
+	// elements: in few dimensions the norm of the score varies so much that the samples are far too wide.
 	CorrectorLangevin Corrector = "langevin"
-	// Langevin updates with a step from the noise level alone: for any dimension.
+	// Langevin updates whose step depends on the noise level only. Use it in any dimension.
 	CorrectorAnnealed Corrector = "annealed_langevin"
 )
 
@@ -301,11 +301,11 @@ type FlowMethod string
 
 // The values of [FlowMethod].
 const (
-	// Euler's: first order, one evaluation a step.
+	// Euler's method: first order, one evaluation for each step.
 	FlowEuler FlowMethod = "euler"
-	// Heun's: second order, two evaluations a step.
+	// Heun's method: second order, two evaluations for each step.
 	FlowHeun FlowMethod = "heun"
-	// Two-step (DPM-Solver++ 2M): second order, one evaluation a step.
+	// Two-step method (DPM-Solver++ 2M): second order, one evaluation for each step.
 	FlowMultistep FlowMethod = "multistep"
 )
 

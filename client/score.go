@@ -12,10 +12,10 @@ type ScoreRequest struct {
 	Version int       // 0: the newest
 	X       []float32 // the points, one after the other
 	Shape   []int     // of one point; nil: the points are vectors of the model's size
-	Sigma   []float32 // of every point, or one for all: finite, above 0
+	Sigma   []float32 // for every point, or one for all: finite, above 0
 
-	// Progress, unless nil, is told how many rows are done of a request that is too large for one call. One goroutine
-	// at a time calls it, and it must return soon.
+	// Progress, unless nil, receives the number of rows that are done of a request that is too large for one call. One
+	// goroutine at a time calls it, and it must return soon.
 	Progress func(done, total int)
 }
 
@@ -27,8 +27,8 @@ type Scores struct {
 	Digest  string // SHA-256 of the model file, in hexadecimal
 }
 
-// Score evaluates a model: the vector field that the samplers follow. It takes any number of points: what a server does
-// not take in one call is asked in several, of which the answers are put together.
+// Score evaluates a model at given points. The result is the vector field that the samplers follow. It takes any number
+// of points: if a server does not take them in one call, the client makes several and joins the answers.
 func (c *Client) Score(ctx context.Context, req ScoreRequest) (*Scores, error) {
 	op := operation("score", req.Model)
 	version, err := toInt32("version", req.Version)
@@ -58,7 +58,7 @@ func (c *Client) Score(ctx context.Context, req ScoreRequest) (*Scores, error) {
 	return &Scores{b, a.GetModel(), int(a.GetVersion()), a.GetDigest()}, nil
 }
 
-// sigmas are the noise levels of some of the points.
+// sigmas returns the noise levels of a part of the points.
 func (r ScoreRequest) sigmas(p part) ([]float32, error) {
 	if p.n == 0 || len(r.Sigma) == 1 {
 		return r.Sigma, nil
@@ -70,7 +70,7 @@ func (r ScoreRequest) sigmas(p part) ([]float32, error) {
 	return r.Sigma[p.first : p.first+p.n], nil
 }
 
-// rowsTensor encodes rows of the given shape, or without one if it is nil, for the named field of a request.
+// rowsTensor encodes rows of the given shape, or without a shape if it is nil, for the named field of a request.
 func rowsTensor(field string, x []float32, shape []int) (*langevinv1.Tensor, error) {
 	if shape == nil {
 		return &langevinv1.Tensor{Data: encodeFloats(x)}, nil
@@ -86,7 +86,7 @@ func notRows(field string, given int, shape []int) error {
 	return invalid(field, "%s has %d elements: want a multiple of those of one row of shape %v", field, given, shape)
 }
 
-// elements is how many numbers a row of the given shape has.
+// elements returns the number of elements in a row of the given shape.
 func elements(shape []int) int {
 	product := 1
 	for _, n := range shape {

@@ -2,13 +2,13 @@ package client
 
 import "slices"
 
-// sequence checks that the events of one call come in an order, and with the shapes, that the protocol allows.
+// sequence checks that the events of one call have the order and the shapes that the protocol allows.
 type sequence struct {
 	want  int    // chains announced; 0 before the first event
 	have  int    // chains delivered
 	first uint64 // the first chain's index
 	shape []int  // of one sample
-	done  Done   // the last event; its N is 0 before
+	done  Done   // the last event; its N is 0 before that
 }
 
 func (s *sequence) check(e Event) error {

@@ -10,8 +10,8 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// split divides a request into at most so many, which together draw the same chains. The first has all the chains
-// that previews show.
+// split divides a request into at most the given number of parts, which together draw the same chains. The first part
+// has all the chains that previews show.
 func (r SampleRequest) split(parts int) []SampleRequest {
 	n := max(1, r.N)
 	head := 0
@@ -37,7 +37,7 @@ func (r SampleRequest) split(parts int) []SampleRequest {
 	return all
 }
 
-// part is the request for n of its chains, from the one at index first.
+// part returns the request for n of its chains, starting at index first.
 func (r SampleRequest) part(first, n int) SampleRequest {
 	if r.Resume != nil {
 		states := *r.Resume
@@ -57,21 +57,21 @@ func drawSeed() uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// news is an event of a part, or how the part ended.
-type news struct {
+// partEvent is an event of a part, or the end of the part.
+type partEvent struct {
 	part  int
-	event Event // nil: it has ended
+	event Event // nil if the part has ended
 	err   error
 }
 
-// together draws all parts at once and emits one call's events. The first part that fails ends the others.
-func (s sampleCall) together(ctx context.Context, parts []SampleRequest, emit sink) error {
+// drawParts draws all parts at once and emits the events of one call. The first part that fails ends the others.
+func (s sampleCall) drawParts(ctx context.Context, parts []SampleRequest, emit sink) error {
 	ctx, cancel := context.WithCancel(ctx)
-	events, left := make(chan news), make(chan struct{})
+	events, left := make(chan partEvent), make(chan struct{})
 	var running sync.WaitGroup
 	for i, part := range parts {
 		running.Go(func() {
-			send := func(n news) error {
+			send := func(n partEvent) error {
 				select {
 				case events <- n:
 					return nil
@@ -79,14 +79,14 @@ func (s sampleCall) together(ctx context.Context, parts []SampleRequest, emit si
 					return errBroken
 				}
 			}
-			err := s.whole(ctx, part, func(e Event) error { return send(news{part: i, event: e}) })
-			_ = send(news{part: i, err: err}) // fails once nobody listens
+			err := s.drawAll(ctx, part, func(e Event) error { return send(partEvent{part: i, event: e}) })
+			_ = send(partEvent{part: i, err: err}) // fails once nobody receives
 		})
 	}
 	defer running.Wait()
 	defer close(left)
 	defer cancel()
-	j := newJoint(s, parts, emit)
+	j := newMerger(s, parts, emit)
 	for ended := 0; ended < len(parts); {
 		n := <-events
 		if n.err != nil {
@@ -95,34 +95,34 @@ func (s sampleCall) together(ctx context.Context, parts []SampleRequest, emit si
 		if n.event == nil {
 			ended++
 		}
-		if err := j.take(n); err != nil {
+		if err := j.receive(n); err != nil {
 			return err
 		}
 	}
 	return j.finish()
 }
 
-// joint makes one call's events of those of its parts.
-type joint struct {
+// merger turns the events of all parts into the events of one call.
+type merger struct {
 	sampleCall
 	emit    sink
 	parts   []SampleRequest
-	started Started // of the whole; its N is 0 before
+	started Started // of the request; its N is 0 before the first event
 	reached []Progress
 	waiting [][]Chunk // of each part, until the parts before it have ended
 	ended   []bool
-	turn    int // the part whose chunks come next
+	next    int // the part whose chunks come next
 	done    Done
 }
 
-func newJoint(s sampleCall, parts []SampleRequest, emit sink) *joint {
-	return &joint{
+func newMerger(s sampleCall, parts []SampleRequest, emit sink) *merger {
+	return &merger{
 		sampleCall: s, emit: emit, parts: parts,
 		reached: make([]Progress, len(parts)), waiting: make([][]Chunk, len(parts)), ended: make([]bool, len(parts)),
 	}
 }
 
-func (j *joint) take(n news) error {
+func (j *merger) receive(n partEvent) error {
 	switch e := n.event.(type) {
 	case nil:
 		j.ended[n.part] = true
@@ -141,7 +141,7 @@ func (j *joint) take(n news) error {
 	return j.emit(n.event)
 }
 
-func (j *joint) start(s Started) error {
+func (j *merger) start(s Started) error {
 	if j.started.N > 0 {
 		return j.same(j.started, s)
 	}
@@ -156,8 +156,8 @@ func (j *joint) start(s Started) error {
 	return j.emit(j.started)
 }
 
-// progress sums what the parts last said.
-func (j *joint) progress(part int, p Progress) error {
+// progress adds up the latest progress of all parts.
+func (j *merger) progress(part int, p Progress) error {
 	j.reached[part] = p
 	p.StepsDone, p.StepsTotal, p.ChainsDone = 0, 0, 0
 	for _, r := range j.reached {
@@ -170,24 +170,24 @@ func (j *joint) progress(part int, p Progress) error {
 	return j.emit(p)
 }
 
-// pass emits the chunks whose turn it is.
-func (j *joint) pass() error {
-	for j.turn < len(j.parts) {
-		for _, c := range j.waiting[j.turn] {
+// pass emits the chunks that are next in order.
+func (j *merger) pass() error {
+	for j.next < len(j.parts) {
+		for _, c := range j.waiting[j.next] {
 			if err := j.emit(c); err != nil {
 				return err
 			}
 		}
-		j.waiting[j.turn] = nil
-		if !j.ended[j.turn] {
+		j.waiting[j.next] = nil
+		if !j.ended[j.next] {
 			return nil
 		}
-		j.turn++
+		j.next++
 	}
 	return nil
 }
 
-func (j *joint) add(d Done) {
+func (j *merger) add(d Done) {
 	if j.done.N == 0 {
 		j.done.Queued = d.Queued
 	}
@@ -198,4 +198,4 @@ func (j *joint) add(d Done) {
 	j.done.Queued = min(j.done.Queued, d.Queued)
 }
 
-func (j *joint) finish() error { return j.emit(j.done) }
+func (j *merger) finish() error { return j.emit(j.done) }

@@ -19,11 +19,11 @@ type Stream struct {
 	result Result
 }
 
-// errBroken ends a call whose caller broke out of the loop.
+// errBroken ends a call whose caller left the loop.
 var errBroken = errors.New("caller broke out")
 
-// Stream prepares a call that draws what req asks for. Nothing is sent before the events are read, so a Stream that
-// is not used needs no closing. Cancelling ctx ends the call.
+// Stream prepares a call that draws what req asks for. Nothing is sent until the events are read, so an unused Stream
+// needs no closing. Cancelling ctx ends the call.
 func (c *Client) Stream(ctx context.Context, req SampleRequest) *Stream {
 	return &Stream{ctx: ctx, client: c, request: req}
 }
@@ -56,7 +56,7 @@ func (s *Stream) Events() iter.Seq2[Event, error] {
 	}
 }
 
-// Result reads the events that are left and returns the samples assembled. After a complete loop over Events it only
+// Result reads the remaining events and returns the assembled samples. After a complete loop over Events it only
 // returns what the loop has read, or the error that ended it.
 func (s *Stream) Result() (*Result, error) {
 	if !s.used {
@@ -69,14 +69,14 @@ func (s *Stream) Result() (*Result, error) {
 	return &s.result, nil
 }
 
-// draw makes the call, in parts if the client splits, and emits its events.
+// draw makes the call, in parts if the client splits requests, and emits its events.
 func (s *Stream) draw(emit sink) error {
 	ctx, id := named(s.ctx)
 	call := sampleCall{client: s.client, op: s.op(), id: id}
 	if parts := s.request.split(s.client.parts); len(parts) > 1 {
-		return call.together(ctx, parts, emit)
+		return call.drawParts(ctx, parts, emit)
 	}
-	return call.whole(ctx, s.request, emit)
+	return call.drawAll(ctx, s.request, emit)
 }
 
 func (s *Stream) op() string { return operation("sample", s.request.Model) }

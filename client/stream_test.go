@@ -22,10 +22,12 @@ func row(values ...float32) client.Batch {
 // sound is a call as a server should answer it, with everything that can occur.
 func sound() []client.Event {
 	return []client.Event{
-		client.Started{Model: "g", Version: 2, Digest: "d", N: 3, Seed: 4, FirstChain: 10, Shape: []int{1}, Steps: 5, Engine: "e",
+		client.Started{Model: "g", Version: 2, Digest: "d", N: 3, Seed: 4, FirstChain: 10, Shape: []int{1}, Steps: 5,
+			Engine:    "e",
 			RequestID: "r", Sampler: client.Langevin{Sigma: 1, Steps: 5, StepSize: 0.1, Denoise: new(false)}},
 		client.Preview{Batch: row(0, 0), FirstChain: 10, Sigma: 1},
-		client.Progress{StepsDone: 6, StepsTotal: 15, ChainsDone: 1, Step: 2, Level: 3, Sigma: 1, Elapsed: time.Second, Remaining: time.Minute},
+		client.Progress{StepsDone: 6, StepsTotal: 15, ChainsDone: 1, Step: 2, Level: 3, Sigma: 1, Elapsed: time.Second,
+			Remaining: time.Minute},
 		client.Chunk{Batch: row(1, 2), FirstChain: 10},
 		client.Preview{Batch: row(9), FirstChain: 10, Step: 5, Level: 1, Sigma: 0.5, Denoised: true, Dropped: 2},
 		client.Chunk{Batch: row(3), FirstChain: 12},
@@ -77,26 +79,32 @@ func TestStreamRefusesBrokenCalls(t *testing.T) {
 		change func([]client.Event) []client.Event
 		want   error
 	}{
-		"nothing":           {func([]client.Event) []client.Event { return nil }, client.ErrStreamTruncated},
-		"no done":           {remove(6), client.ErrStreamTruncated},
-		"no started":        {remove(0), client.ErrMalformed},
-		"no first chunk":    {remove(3), client.ErrMalformed},
-		"no last chunk":     {remove(5), client.ErrMalformed},
-		"started twice":     {replace(1, sound()[0]), client.ErrMalformed},
-		"chunk twice":       {replace(5, sound()[3]), client.ErrMalformed},
-		"chunk too long":    {replace(5, client.Chunk{Batch: row(3, 4), FirstChain: 12}), client.ErrMalformed},
-		"chunk of no rows":  {replace(5, client.Chunk{Batch: client.Batch{Shape: []int{1}}, FirstChain: 12}), client.ErrMalformed},
-		"chunk too wide":    {replace(5, client.Chunk{Batch: client.Batch{X: []float32{1, 2}, Shape: []int{2}, N: 1}, FirstChain: 12}), client.ErrMalformed},
-		"chunk too short":   {replace(5, client.Chunk{Batch: client.Batch{X: nil, Shape: []int{1}, N: 1}, FirstChain: 12}), client.ErrMalformed},
-		"preview too wide":  {replace(4, client.Preview{Batch: client.Batch{X: []float32{1, 2}, Shape: []int{2}, N: 1}}), client.ErrMalformed},
-		"done says 2":       {replace(6, client.Done{N: 2}), client.ErrMalformed},
-		"more after done":   {func(all []client.Event) []client.Event { return append(all, all[2]) }, client.ErrMalformed},
+		"nothing":        {func([]client.Event) []client.Event { return nil }, client.ErrStreamTruncated},
+		"no done":        {remove(6), client.ErrStreamTruncated},
+		"no started":     {remove(0), client.ErrMalformed},
+		"no first chunk": {remove(3), client.ErrMalformed},
+		"no last chunk":  {remove(5), client.ErrMalformed},
+		"started twice":  {replace(1, sound()[0]), client.ErrMalformed},
+		"chunk twice":    {replace(5, sound()[3]), client.ErrMalformed},
+		"chunk too long": {replace(5, client.Chunk{Batch: row(3, 4), FirstChain: 12}), client.ErrMalformed},
+		"chunk of no rows": {replace(5, client.Chunk{Batch: client.Batch{Shape: []int{1}}, FirstChain: 12}),
+			client.ErrMalformed},
+		"chunk too wide": {replace(5, client.Chunk{Batch: client.Batch{X: []float32{1, 2}, Shape: []int{2}, N: 1},
+			FirstChain: 12}), client.ErrMalformed},
+		"chunk too short": {replace(5, client.Chunk{Batch: client.Batch{X: nil, Shape: []int{1}, N: 1},
+			FirstChain: 12}), client.ErrMalformed},
+		"preview too wide": {replace(4,
+			client.Preview{Batch: client.Batch{X: []float32{1, 2}, Shape: []int{2}, N: 1}}), client.ErrMalformed},
+		"done says 2": {replace(6, client.Done{N: 2}), client.ErrMalformed},
+		"more after done": {func(all []client.Event) []client.Event { return append(all, all[2]) },
+			client.ErrMalformed},
 		"started no chains": {replace(0, client.Started{Shape: []int{1}}), client.ErrMalformed},
 		"shape of zero":     {replace(0, client.Started{N: 3, Shape: []int{0}}), client.ErrMalformed},
 		"shape too large":   {replace(0, client.Started{N: 3, Shape: []int{1 << 40, 1 << 40}}), client.ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, fake.Script{Sample: fake.Events(tt.change(sound())...)}).Stream(t.Context(), client.SampleRequest{Model: "g"})
+			s := serve(t, fake.Script{Sample: fake.Events(tt.change(sound())...)}).Stream(t.Context(),
+				client.SampleRequest{Model: "g"})
 			var failures []error
 			for e, err := range s.Events() {
 				if _, done := e.(client.Done); done {
@@ -118,22 +126,25 @@ func TestStreamRefusesBrokenCalls(t *testing.T) {
 
 func TestStreamSkipsUnknownEvents(t *testing.T) {
 	events := slices.Insert(sound(), 3, client.Event(nil))
-	if _, err := serve(t, fake.Script{Sample: fake.Events(events...)}).Sample(t.Context(), client.SampleRequest{}); err != nil {
+	if _, err := serve(t, fake.Script{Sample: fake.Events(events...)}).Sample(t.Context(),
+		client.SampleRequest{}); err != nil {
 		t.Errorf("an event of a newer server: %v", err)
 	}
 }
 
 // TestStreamDoneNeedsStatus: a call that fails after its last event has failed.
 func TestStreamDoneNeedsStatus(t *testing.T) {
-	c := serve(t, fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
-		return errors.Join(fake.Events(sound()...)(ctx, req, emit), &client.Error{Code: codes.Internal, Message: "late"})
+	c := serve(t, fake.Script{Sample: func(ctx context.Context, req client.SampleRequest,
+		emit func(client.Event) error) error {
+		return errors.Join(fake.Events(sound()...)(ctx, req, emit),
+			&client.Error{Code: codes.Internal, Message: "late"})
 	}})
 	if _, err := c.Sample(t.Context(), client.SampleRequest{}); err == nil {
 		t.Error("no error")
 	}
 }
 
-// endless emits a first event and then waits for the client to leave, which it tells left.
+// endless emits a first event and then waits for the client to leave. It then closes left.
 func endless(left chan<- error) fake.SampleFunc {
 	return func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
 		err := emit(sound()[0])
@@ -196,7 +207,7 @@ func TestStreamContext(t *testing.T) {
 	}
 }
 
-// TestStreamUnused: a stream that nobody reads holds nothing.
+// TestStreamUnused: a stream that nobody reads starts nothing.
 func TestStreamUnused(t *testing.T) {
 	c := serve(t, fake.Script{Sample: fake.Fail(fmt.Errorf("called"))})
 	_ = c.Stream(t.Context(), client.SampleRequest{})

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
-// listScheme is how gRPC knows targets that are a list of addresses.
+// listScheme is the scheme of targets that are a list of addresses.
 const listScheme = "list"
 
 // targetOptions turns a target that lists addresses into one that gRPC can resolve.
@@ -27,13 +27,14 @@ func targetOptions(target string) (string, []grpc.DialOption, error) {
 	return listScheme + ":///" + strings.Join(list, ","), []grpc.DialOption{grpc.WithResolvers(list)}, nil
 }
 
-// addresses resolves to itself.
+// addresses is a resolver that returns the list itself.
 type addresses []string
 
 func (a addresses) Scheme() string { return listScheme }
 
 // Build names each server by its own address, which TLS then checks.
-func (a addresses) Build(_ resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
+func (a addresses) Build(_ resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver,
+	error) {
 	var state resolver.State
 	for _, address := range a {
 		state.Endpoints = append(state.Endpoints, resolver.Endpoint{

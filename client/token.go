@@ -9,30 +9,30 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// TokenFunc returns the bearer token of one call. It may be called concurrently and should be quick.
+// TokenFunc returns the bearer token of one call. It may be called concurrently and should return quickly.
 type TokenFunc func(context.Context) (string, error)
 
-// WithToken sends a bearer token with every call, streams included. [New] refuses it on a plaintext connection, where
-// anybody on the way could read it, except over a Unix socket; see [WithPlaintextToken].
+// WithToken sends a bearer token with every call, streams included. [New] refuses it on a plaintext connection, because
+// anybody on the network could read it, except over a Unix socket; see [WithPlaintextToken].
 func WithToken(token string) Option {
 	return WithTokenFunc(func(context.Context) (string, error) { return token, nil })
 }
 
-// WithTokenFunc is [WithToken] for tokens that change: f is asked before every call.
+// WithTokenFunc is [WithToken] for tokens that change: f is called before every call.
 func WithTokenFunc(f TokenFunc) Option {
 	return func(s *settings) { s.token = f }
 }
 
-// WithPlaintextToken lets [WithToken] send its token over a connection without encryption: on a loopback address or a
-// network that is private all the way.
+// WithPlaintextToken allows [WithToken] to send its token over a connection without encryption: to a loopback address
+// or through a network that is private all the way.
 func WithPlaintextToken() Option {
 	return func(s *settings) { s.plaintextToken = true }
 }
 
-// bearer is per-call credentials: gRPC asks it for unary calls and streams alike.
+// bearer is per-call credentials. gRPC asks it for a token for every unary call and stream.
 type bearer struct {
 	token  TokenFunc
-	secure bool // whether the connection must be
+	secure bool // whether the connection must be encrypted
 }
 
 func (b bearer) RequireTransportSecurity() bool { return b.secure }
@@ -48,12 +48,13 @@ func (b bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string
 	return map[string]string{"authorization": "Bearer " + token}, nil
 }
 
-// checkToken refuses a token that would be readable on its way.
+// checkToken returns an error for a token that others could read on its way.
 func (s settings) checkToken(target string) error {
 	if s.token == nil || s.plaintextToken || s.encrypted() || strings.HasPrefix(target, "unix:") {
 		return nil
 	}
-	return errors.New("a token over plaintext can be read by others: use WithTLS, or WithPlaintextToken if the network is private")
+	return errors.New("a token over plaintext can be read by others: use WithTLS, " +
+		"or WithPlaintextToken if the network is private")
 }
 
 func (s settings) encrypted() bool { return s.credentials.Info().SecurityProtocol != "insecure" }

@@ -5,7 +5,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// The enums of the wire and package client's words for them.
+// These functions return package client's words for the enums of the API, by value.
 
 func refreshes() map[langevinv1.Refresh]client.Refresh {
 	return map[langevinv1.Refresh]client.Refresh{
@@ -14,7 +14,7 @@ func refreshes() map[langevinv1.Refresh]client.Refresh {
 	}
 }
 
-// number is the value whose word is given; unspecified if there is none.
+// number returns the value that has the given word, or 0 if none has.
 func number[N, W comparable](words map[N]W, given W) (found N) {
 	for value, word := range words {
 		if word == given {
@@ -41,12 +41,13 @@ func condition(w *langevinv1.SampleRequest) client.Condition {
 	return nil
 }
 
-// setCondition says in a started event what is held fixed.
+// setCondition sets the condition of a started event.
 func setCondition(w *langevinv1.Started, c client.Condition) {
 	switch c := c.(type) {
 	case client.Inpainting:
 		w.Condition = &langevinv1.Started_Inpainting{Inpainting: &langevinv1.Inpainting{
-			Values: &langevinv1.Tensor{Values: c.Values, Shape: axes(c.Shape)}, Mask: c.Mask, Refresh: number(refreshes(), c.Refresh),
+			Values: &langevinv1.Tensor{Values: c.Values,
+				Shape: axes(c.Shape)}, Mask: c.Mask, Refresh: number(refreshes(), c.Refresh),
 		}}
 	case client.Colourisation:
 		w.Condition = &langevinv1.Started_Colourisation{Colourisation: &langevinv1.Colourisation{
@@ -67,7 +68,8 @@ func guidance(w *langevinv1.Guidance) *client.Guidance {
 		return nil
 	}
 	return &client.Guidance{
-		Model: w.GetModel(), Version: int(w.GetVersion()), Rule: guidanceRules()[w.GetRule()], Weight: w.Weight, Digest: w.GetDigest(),
+		Model: w.GetModel(), Version: int(w.GetVersion()), Rule: guidanceRules()[w.GetRule()],
+		Weight: w.Weight, Digest: w.GetDigest(),
 	}
 }
 
@@ -76,7 +78,8 @@ func guidanceMessage(g *client.Guidance) *langevinv1.Guidance {
 		return nil
 	}
 	return &langevinv1.Guidance{
-		Model: g.Model, Version: int32(g.Version), Rule: number(guidanceRules(), g.Rule), Weight: g.Weight, Digest: g.Digest,
+		Model: g.Model, Version: int32(g.Version), Rule: number(guidanceRules(),
+			g.Rule), Weight: g.Weight, Digest: g.Digest,
 	}
 }
 

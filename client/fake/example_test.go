@@ -37,7 +37,7 @@ func Example() {
 	// Output: 5 <nil>
 }
 
-// How does the program take a failure in the middle of a call?
+// This test checks how the program handles a failure in the middle of a call.
 func Example_failure() {
 	diverged := &client.Error{
 		Code: codes.FailedPrecondition, Reason: langevinv1.ReasonDiverged, Message: "chain 1 diverged at step 40",

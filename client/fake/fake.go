@@ -19,7 +19,7 @@ import (
 )
 
 // Script says what the server answers. A call whose field is nil fails with UNIMPLEMENTED. The functions may run
-// concurrently; an *[client.Error] that they return reaches the client with its code, reason and details.
+// concurrently. If they return an *[client.Error], the client receives its code, reason and details.
 type Script struct {
 	Models        []client.Model
 	Sample        SampleFunc
@@ -29,10 +29,11 @@ type Script struct {
 	LogLikelihood func(context.Context, client.LogLikelihoodRequest) (*client.LogLikelihoods, error)
 }
 
-// SampleFunc answers one Sample call by emitting events. The context ends when the client leaves, and emit then fails.
+// SampleFunc answers one Sample call by emitting events. The context ends when the client leaves; emit then returns an
+// error.
 type SampleFunc func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error
 
-// Events answers every call with these events as they are, right or wrong.
+// Events answers every call with the given events, valid or not.
 func Events(events ...client.Event) SampleFunc {
 	return func(_ context.Context, _ client.SampleRequest, emit func(client.Event) error) error {
 		for _, e := range events {
@@ -49,8 +50,8 @@ func Fail(err error) SampleFunc {
 	return func(context.Context, client.SampleRequest, func(client.Event) error) error { return err }
 }
 
-// Sequence answers the first call as its first function does, the second as the second, and all that come later as the
-// last: a server that fails and recovers.
+// Sequence answers the first call with its first function, the second with the second, and all later calls with the
+// last. It can imitate a server that fails and recovers.
 func Sequence(answers ...SampleFunc) SampleFunc {
 	var calls atomic.Int64
 	return func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
@@ -73,7 +74,7 @@ func Delay(wait time.Duration, answer SampleFunc) SampleFunc {
 	}
 }
 
-// Break answers so many events and then fails with err: nil is a server whose connection broke.
+// Break emits the given number of events and then fails with err. If err is nil, it imitates a broken connection.
 func Break(events int, err error, answer SampleFunc) SampleFunc {
 	if err == nil {
 		err = &client.Error{Code: codes.Unavailable, Message: "connection broke"}
@@ -90,9 +91,9 @@ func Break(events int, err error, answer SampleFunc) SampleFunc {
 	}
 }
 
-// Samples answers as a server does: it draws the chains asked for by calling row for each, and fills in the defaults,
-// a seed of 1 among them. The rows must have the given shape. If the request asks for previews, there is one, of the
-// chains that it wants to see. Pictures, if it asks for them, are drawn with black for 0 and white for 1.
+// Samples answers as a server does. It draws the requested chains by calling row for each, and fills in the defaults,
+// including a seed of 1. The rows must have the given shape. If the request has previews, there is one, with the chains
+// that it wants to see. If it asks for pictures, 0 is black and 1 is white.
 func Samples(shape []int, row func(chain uint64) []float32) SampleFunc {
 	return func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
 		started := start(req, shape)
@@ -103,7 +104,8 @@ func Samples(shape []int, row func(chain uint64) []float32) SampleFunc {
 		events := []client.Event{
 			started,
 			client.Progress{StepsDone: 1, StepsTotal: int64(2 * started.N)},
-			client.Progress{StepsDone: int64(2 * started.N), StepsTotal: int64(2 * started.N), ChainsDone: started.N, Step: 1},
+			client.Progress{StepsDone: int64(2 * started.N), StepsTotal: int64(2 * started.N), ChainsDone: started.N,
+				Step: 1},
 		}
 		if req.Preview != nil {
 			shown := min(started.N, cmp.Or(req.Preview.Chains, langevinv1.DefaultPreviewChains))
@@ -154,7 +156,7 @@ func New(script Script) *Server {
 	healthv1.RegisterHealthServer(s.grpc, healthy)
 	go func() {
 		defer close(s.done)
-		_ = s.grpc.Serve(s.pipe) // ends by Close only
+		_ = s.grpc.Serve(s.pipe) // returns only after Close
 	}()
 	return s
 }
@@ -168,7 +170,7 @@ func (s *Server) Client(opts ...client.Option) (*client.Client, error) {
 	return c, nil
 }
 
-// Dial connects to the server, whatever the address: for programs that bring their own gRPC connection.
+// Dial connects to the server and ignores the address. It is for programs that make their own gRPC connection.
 func (s *Server) Dial(ctx context.Context, _ string) (net.Conn, error) {
 	return s.pipe.DialContext(ctx)
 }

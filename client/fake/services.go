@@ -56,7 +56,8 @@ func (s samplingService) Encode(
 		return s.UnimplementedSamplingServiceServer.Encode(ctx, w)
 	}
 	r, err := s.script.Encode(ctx, client.EncodeRequest{
-		Model: w.GetModel(), Version: int(w.GetVersion()), X: floats(w.GetX()), Shape: rowShape(w.GetX()), Flow: flow(w.GetFlow()),
+		Model: w.GetModel(), Version: int(w.GetVersion()),
+		X: floats(w.GetX()), Shape: rowShape(w.GetX()), Flow: flow(w.GetFlow()),
 	})
 	if err != nil {
 		return nil, err
@@ -73,7 +74,8 @@ func (s samplingService) Decode(
 		return s.UnimplementedSamplingServiceServer.Decode(ctx, w)
 	}
 	r, err := s.script.Decode(ctx, client.DecodeRequest{
-		Model: w.GetModel(), Version: int(w.GetVersion()), Latent: floats(w.GetLatent()), Shape: rowShape(w.GetLatent()),
+		Model: w.GetModel(), Version: int(w.GetVersion()),
+		Latent: floats(w.GetLatent()), Shape: rowShape(w.GetLatent()),
 		Flow: flow(w.GetFlow()), Denoise: w.GetDenoise(),
 	})
 	if err != nil {

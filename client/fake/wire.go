@@ -13,7 +13,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// This file is package client's conversions the other way round.
+// This file has the inverse of package client's conversions.
 
 func sampleRequest(w *langevinv1.SampleRequest) client.SampleRequest {
 	return client.SampleRequest{
@@ -48,7 +48,8 @@ func previewOptions(w *langevinv1.PreviewOptions) *client.PreviewOptions {
 
 func scoreRequest(w *langevinv1.ScoreRequest) client.ScoreRequest {
 	return client.ScoreRequest{
-		Model: w.GetModel(), Version: int(w.GetVersion()), X: floats(w.GetX()), Shape: rowShape(w.GetX()), Sigma: w.GetSigma(),
+		Model: w.GetModel(), Version: int(w.GetVersion()),
+		X: floats(w.GetX()), Shape: rowShape(w.GetX()), Sigma: w.GetSigma(),
 	}
 }
 
@@ -66,7 +67,7 @@ func rowShape(t *langevinv1.Tensor) []int {
 	return ints(t.GetShape()[1:])
 }
 
-// drawn is an event whose rows are pictures, as far as it has rows.
+// drawn returns an event whose rows are pictures, if it has rows.
 func drawn(e client.Event) (client.Event, error) {
 	var err error
 	switch e := e.(type) {
@@ -83,7 +84,8 @@ func drawn(e client.Event) (client.Event, error) {
 func pictures(b client.Batch) (client.Batch, error) {
 	images, err := b.Images(0, 1)
 	if err != nil {
-		return b, &client.Error{Code: codes.InvalidArgument, Reason: langevinv1.ReasonInvalid, Message: "format: " + err.Error()}
+		return b, &client.Error{Code: codes.InvalidArgument, Reason: langevinv1.ReasonInvalid, Message: "format: " +
+			err.Error()}
 	}
 	b.X = nil
 	for _, picture := range images {
@@ -111,7 +113,7 @@ func response(e client.Event) *langevinv1.SampleResponse {
 	case client.Done:
 		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Done{Done: done(e)}}
 	}
-	return &langevinv1.SampleResponse{} // what a client makes of an event it does not know
+	return &langevinv1.SampleResponse{} // the client receives an event that it does not know
 }
 
 func started(s client.Started) *langevinv1.Started {
@@ -138,8 +140,8 @@ func started(s client.Started) *langevinv1.Started {
 	return w
 }
 
-// setSampler puts a sampler into a message that has a field for it. One that no message can carry is left out, as a
-// newer server's would be.
+// setSampler puts a sampler into a message that has a field for it. A sampler that no message can hold is left out, as
+// with a newer server.
 func setSampler(holder proto.Message, s client.Sampler) {
 	if s == nil {
 		return
@@ -192,7 +194,7 @@ func done(d client.Done) *langevinv1.Done {
 }
 
 func tensor(b client.Batch) *langevinv1.Tensor {
-	data, _ := binary.Append(nil, binary.LittleEndian, b.X) // fails for types without a fixed size only
+	data, _ := binary.Append(nil, binary.LittleEndian, b.X) // fails only for types without a fixed size
 	return &langevinv1.Tensor{Shape: append([]int64{int64(b.N)}, axes(b.Shape)...), Data: data, Png: b.PNG}
 }
 

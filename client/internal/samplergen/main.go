@@ -1,5 +1,5 @@
-// Command samplergen is a plugin of protoc and buf that writes the typed samplers of package client, and their way to the
-// messages of the API and back, from the options and comments of the .proto files.
+// Command samplergen is a plugin of protoc and buf that writes the typed samplers of package client, and their way to
+// the messages of the API and back, from the options and comments of the .proto files.
 package main
 
 import (
@@ -52,7 +52,7 @@ type sampler struct {
 type setting struct {
 	field  *protogen.Field
 	option *langevinv1.Setting
-	parent *protogen.Field // the field of the message that it stands in; nil for the sampler's own
+	parent *protogen.Field // the field of the message that contains it; nil for the sampler's own fields
 }
 
 // samplers returns the members of the oneof of SampleRequest, in its order.
@@ -65,7 +65,8 @@ func samplers(files []*protogen.File) []sampler {
 			}
 			for _, field := range m.Fields {
 				if field.Oneof != nil && field.Oneof.Desc.Name() == "sampler" {
-					kinds = append(kinds, sampler{field.Message, string(field.Desc.Name()), settings(field.Message, nil)})
+					kinds = append(kinds, sampler{field.Message, string(field.Desc.Name()),
+						settings(field.Message, nil)})
 				}
 			}
 		}
@@ -104,12 +105,12 @@ func enumsOf(kinds []sampler) []*protogen.Enum {
 	return enums
 }
 
-// goName is the name of the setting in the Go client.
+// goName returns the name of the setting in the Go client.
 func (s setting) goName() string {
 	return langevinv1.GoSpelling(cmp.Or(s.option.GetName(), string(s.field.Desc.Name())))
 }
 
-// path is how Go code reaches the setting's field from the sampler's message: "Sde.SigmaMin".
+// path returns how Go code reaches the setting's field from the sampler's message: "Sde.SigmaMin".
 func (s setting) path() string {
 	if s.parent == nil {
 		return s.field.GoName
@@ -117,7 +118,7 @@ func (s setting) path() string {
 	return s.parent.GoName + "." + s.field.GoName
 }
 
-// wireName is the path of the field in the API: "predictor_corrector.sde.sigma_min".
+// wireName returns the path of the field in the API: "predictor_corrector.sde.sigma_min".
 func (s setting) wireName(k sampler) string {
 	names := []string{k.field}
 	if s.parent != nil {

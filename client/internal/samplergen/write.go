@@ -30,7 +30,7 @@ func (w writer) sampler(k sampler) {
 	w.fromWire(k)
 }
 
-// toWire writes the method that makes the message.
+// toWire writes the method that returns the message.
 func (w writer) toWire(k sampler) {
 	name := k.message.GoIdent.GoName
 	w.P()
@@ -49,7 +49,7 @@ func (w writer) toWire(k sampler) {
 	w.P("}")
 }
 
-// wireValue is an expression for the field of a message, s being the sampler and c the conversion.
+// wireValue returns an expression for a field of the message. In it s is the sampler and c the conversion.
 func (w writer) wireValue(k sampler, s setting) string {
 	value := "s." + s.goName()
 	switch {
@@ -139,7 +139,7 @@ func wordsName(e *protogen.Enum) string {
 	return strings.ToLower(e.GoIdent.GoName[:1]) + e.GoIdent.GoName[1:] + "Words"
 }
 
-// word is what the value of an enum is called outside the API.
+// word returns the name of an enum's value outside the API.
 func word(e *protogen.Enum, v *protogen.EnumValue) string {
 	prefix := strings.TrimSuffix(string(e.Values[0].Desc.Name()), "UNSPECIFIED")
 	return strings.ToLower(strings.TrimPrefix(string(v.Desc.Name()), prefix))
@@ -161,7 +161,8 @@ func goType(s setting) string {
 	return "float64"
 }
 
-// comment writes the comment of the .proto file in the words of Go: its names, and zero for what is left out.
+// comment writes a comment of the .proto file in Go's terms: with Go's names, and with zero for a field that is left
+// out.
 func (w writer) comment(text string, k sampler) {
 	for _, s := range k.settings {
 		if name := string(s.field.Desc.Name()); strings.Contains(name, "_") {

@@ -23,9 +23,10 @@ const (
 )
 
 // LoadModelRequest names a model of the folder.
+// LoadModelRequest names a model of the folder.
 type LoadModelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its name. Required.
+	// The model's name. Required.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// One version, or 0 for all.
 	Version       int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
@@ -77,10 +78,10 @@ func (x *LoadModelRequest) GetVersion() int32 {
 	return 0
 }
 
-// LoadModelResponse is what is ready now.
+// LoadModelResponse lists what is ready now.
 type LoadModelResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The versions asked for, the newest first.
+	// The requested versions, the newest first.
 	Models        []*Model `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -126,7 +127,7 @@ func (x *LoadModelResponse) GetModels() []*Model {
 // UnloadModelRequest names a model that is in service.
 type UnloadModelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its name. Required.
+	// The model's name. Required.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// One version, or 0 for all.
 	Version       int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
@@ -252,12 +253,12 @@ func (*ReloadModelsRequest) Descriptor() ([]byte, []int) {
 	return file_langevin_v1_admin_service_proto_rawDescGZIP(), []int{4}
 }
 
-// ReloadModelsResponse is what the server has now.
+// ReloadModelsResponse lists what the server has now.
 type ReloadModelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// All models, as ListModels has them.
+	// All models, as ListModels returns them.
 	Models []*Model `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
-	// What could not be loaded.
+	// Models that could not be loaded.
 	Failures      []*ReloadFailure `protobuf:"bytes,2,rep,name=failures,proto3" json:"failures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -307,7 +308,7 @@ func (x *ReloadModelsResponse) GetFailures() []*ReloadFailure {
 	return nil
 }
 
-// ReloadFailure says why a model is not as its folder has it.
+// ReloadFailure says why a model differs from its folder.
 type ReloadFailure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name.

@@ -28,24 +28,25 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// AdminService changes which models the server has. Where the server asks for tokens it needs the scope admin. Without
-// tokens it is served only to the same machine: on the admin listener, on a Unix socket or on a loopback address.
+// AdminService changes which models the server has. If the server requires tokens, a call needs the scope admin.
+// Without tokens the service answers only callers on the same machine: on the admin listener, on a Unix socket or on a
+// loopback address.
 //
-// Calls that are being answered finish on the version that they began with, whatever happens here.
+// A call that is running finishes on the version that it began with.
 type AdminServiceClient interface {
-	// LoadModel looks at the models' folder for one model and makes its versions ready: new ones, ones whose file has
-	// changed, ones that failed before and ones that were unloaded. It answers when they can be sampled.
+	// LoadModel reads one model's folder and makes its versions ready: new versions, versions whose file has changed,
+	// versions that failed before and versions that were unloaded. It answers when they can be sampled.
 	//
-	// Errors: INVALID_ARGUMENT (name, version); NOT_FOUND; FAILED_PRECONDITION (MODEL_FAILED), with what was loaded before
-	// still in service.
+	// Errors: INVALID_ARGUMENT (name, version); NOT_FOUND; FAILED_PRECONDITION (MODEL_FAILED), in which case the version
+	// loaded before stays in service.
 	LoadModel(ctx context.Context, in *LoadModelRequest, opts ...grpc.CallOption) (*LoadModelResponse, error)
-	// UnloadModel takes a model out of service, at once for new calls. It stays out until LoadModel asks for it or the
-	// server starts again.
+	// UnloadModel takes a model out of service. New calls are refused at once. The model stays out until LoadModel names
+	// it or the server restarts.
 	//
 	// Errors: INVALID_ARGUMENT (name, version); NOT_FOUND.
 	UnloadModel(ctx context.Context, in *UnloadModelRequest, opts ...grpc.CallOption) (*UnloadModelResponse, error)
-	// ReloadModels looks at the models' folder again for all models, as SIGHUP does: it loads what is new or has changed and
-	// drops what is gone. What fails is told in the answer, and the version loaded before stays in service.
+	// ReloadModels reads the models' folder again, as SIGHUP does. It loads new and changed models and drops models that
+	// are gone. The answer lists what failed; the version loaded before stays in service.
 	ReloadModels(ctx context.Context, in *ReloadModelsRequest, opts ...grpc.CallOption) (*ReloadModelsResponse, error)
 }
 
@@ -91,24 +92,25 @@ func (c *adminServiceClient) ReloadModels(ctx context.Context, in *ReloadModelsR
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
 //
-// AdminService changes which models the server has. Where the server asks for tokens it needs the scope admin. Without
-// tokens it is served only to the same machine: on the admin listener, on a Unix socket or on a loopback address.
+// AdminService changes which models the server has. If the server requires tokens, a call needs the scope admin.
+// Without tokens the service answers only callers on the same machine: on the admin listener, on a Unix socket or on a
+// loopback address.
 //
-// Calls that are being answered finish on the version that they began with, whatever happens here.
+// A call that is running finishes on the version that it began with.
 type AdminServiceServer interface {
-	// LoadModel looks at the models' folder for one model and makes its versions ready: new ones, ones whose file has
-	// changed, ones that failed before and ones that were unloaded. It answers when they can be sampled.
+	// LoadModel reads one model's folder and makes its versions ready: new versions, versions whose file has changed,
+	// versions that failed before and versions that were unloaded. It answers when they can be sampled.
 	//
-	// Errors: INVALID_ARGUMENT (name, version); NOT_FOUND; FAILED_PRECONDITION (MODEL_FAILED), with what was loaded before
-	// still in service.
+	// Errors: INVALID_ARGUMENT (name, version); NOT_FOUND; FAILED_PRECONDITION (MODEL_FAILED), in which case the version
+	// loaded before stays in service.
 	LoadModel(context.Context, *LoadModelRequest) (*LoadModelResponse, error)
-	// UnloadModel takes a model out of service, at once for new calls. It stays out until LoadModel asks for it or the
-	// server starts again.
+	// UnloadModel takes a model out of service. New calls are refused at once. The model stays out until LoadModel names
+	// it or the server restarts.
 	//
 	// Errors: INVALID_ARGUMENT (name, version); NOT_FOUND.
 	UnloadModel(context.Context, *UnloadModelRequest) (*UnloadModelResponse, error)
-	// ReloadModels looks at the models' folder again for all models, as SIGHUP does: it loads what is new or has changed and
-	// drops what is gone. What fails is told in the answer, and the version loaded before stays in service.
+	// ReloadModels reads the models' folder again, as SIGHUP does. It loads new and changed models and drops models that
+	// are gone. The answer lists what failed; the version loaded before stays in service.
 	ReloadModels(context.Context, *ReloadModelsRequest) (*ReloadModelsResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }

@@ -7,10 +7,10 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// GoName is the name of the sampler's type in the Go client: "AnnealedLangevin".
+// GoName returns the name of the sampler's type in the Go client: "AnnealedLangevin".
 func (d SamplerDescription) GoName() string { return string(d.message.Descriptor().Name()) }
 
-// GoName is the name of the setting's field in the Go client: "StepLR".
+// GoName returns the name of the setting's field in the Go client: "StepLR".
 func (s SettingDescription) GoName() string { return GoSpelling(s.Key()) }
 
 // IsGoPointer reports whether the setting's field in the Go client is a pointer, nil for the default.
@@ -28,7 +28,7 @@ func IsGoPointer(field protoreflect.FieldDescriptor) bool {
 	return false
 }
 
-// GoSpelling writes a name of the API as Go does: "StepLR" for "step_lr".
+// GoSpelling returns a name of the API in Go's spelling: "StepLR" for "step_lr".
 func GoSpelling(name string) string {
 	parts := strings.Split(name, "_")
 	for i, part := range parts {
@@ -42,7 +42,7 @@ func GoSpelling(name string) string {
 	return strings.Join(parts, "")
 }
 
-// GoConstant is the name of an enum's value in the Go client: "PredictorEulerMaruyama".
+// GoConstant returns the name of an enum's value in the Go client: "PredictorEulerMaruyama".
 func GoConstant(value protoreflect.EnumValueDescriptor) string {
 	option, _ := proto.GetExtension(value.Options(), E_EnumWord).(*EnumWord)
 	return firstOf(option.GetGo(), string(value.Parent().Name())+GoSpelling(wordOf(value)))

@@ -2,6 +2,5 @@ package langevinv1
 
 import "time"
 
-// MinKeepalive is how often a client may ask a server for a sign of life at most. Servers close connections that ask
-// more often.
+// MinKeepalive is the shortest time between two pings of a client. Servers close connections that ping more often.
 const MinKeepalive = 30 * time.Second

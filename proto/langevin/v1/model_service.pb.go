@@ -82,9 +82,9 @@ func (ModelState) EnumDescriptor() ([]byte, []int) {
 // ListModelsRequest asks for a page of models.
 type ListModelsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most so many models, from 0 to 1000. 0 means 100.
+	// The largest number of models to return, from 0 to 1000. 0 means 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The next_page_token of the page before. Empty means the first page.
+	// The next_page_token of the previous page. Empty means the first page.
 	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -137,9 +137,9 @@ func (x *ListModelsRequest) GetPageToken() string {
 // ListModelsResponse is a page of models.
 type ListModelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// By name, then by version, the newest first.
+	// Ordered by name, then by version, the newest first.
 	Models []*Model `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
-	// Set when there are more.
+	// Set if there are more models.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -244,7 +244,7 @@ func (x *GetModelRequest) GetVersion() int32 {
 	return 0
 }
 
-// GetModelResponse is the model asked for.
+// GetModelResponse has the requested model.
 type GetModelResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model.
@@ -290,43 +290,43 @@ func (x *GetModelResponse) GetModel() *Model {
 	return nil
 }
 
-// Model describes a model as its file does.
+// Model describes a model. Most fields come from its file.
 type Model struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The name it is asked for by.
+	// The name that requests use.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Its version, a positive number.
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	// Whether it can be sampled.
 	State ModelState `protobuf:"varint,3,opt,name=state,proto3,enum=langevin.v1.ModelState" json:"state,omitempty"`
-	// Why it failed.
+	// Why it failed to load.
 	Error string `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
-	// Whether an empty model name means this one.
+	// Whether an empty model name selects this model.
 	Default bool `protobuf:"varint,5,opt,name=default,proto3" json:"default,omitempty"`
-	// One line about it.
+	// One line of description.
 	Description string `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
 	// The SHA-256 of the model file, in hexadecimal.
 	Digest string `protobuf:"bytes,7,opt,name=digest,proto3" json:"digest,omitempty"`
 	// The shape of one sample: [2] for points, [1, 28, 28] for images.
 	Shape []int64 `protobuf:"varint,8,rep,packed,name=shape,proto3" json:"shape,omitempty"`
-	// The noise schedule that it was trained on, the largest sigma first.
+	// The noise schedule that it was trained with, the largest sigma first.
 	Sigmas []float64 `protobuf:"fixed64,9,rep,packed,name=sigmas,proto3" json:"sigmas,omitempty"`
-	// The smallest and largest value that data take, for pictures.
+	// The smallest value of the data, for pictures.
 	Low float64 `protobuf:"fixed64,10,opt,name=low,proto3" json:"low,omitempty"`
-	// See low.
+	// The largest value of the data.
 	High float64 `protobuf:"fixed64,11,opt,name=high,proto3" json:"high,omitempty"`
-	// Its default sampler.
+	// The model's default sampler.
 	//
 	// Types that are valid to be assigned to Sampler:
 	//
 	//	*Model_AnnealedLangevin
 	//	*Model_Langevin
 	Sampler isModel_Sampler `protobuf_oneof:"sampler"`
-	// What runs it: cpu or cuda:N. Empty until it is ready.
+	// The device that runs it: cpu or cuda:N. Empty until it is ready.
 	Device string `protobuf:"bytes,14,opt,name=device,proto3" json:"device,omitempty"`
 	// How it was trained, as JSON, if its file says so.
 	Training string `protobuf:"bytes,15,opt,name=training,proto3" json:"training,omitempty"`
-	// Other names that it can be asked for by; see the server's setting models.aliases.
+	// Other names that select it; see the server's setting models.aliases.
 	Aliases       []string `protobuf:"bytes,16,rep,name=aliases,proto3" json:"aliases,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

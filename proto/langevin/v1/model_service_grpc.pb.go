@@ -27,15 +27,15 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ModelService says which models the server has.
+// ModelService lists and describes the server's models.
 type ModelServiceClient interface {
-	// ListModels returns every model, by name, those that failed to load included.
+	// ListModels returns every model, ordered by name, including models that failed to load.
 	//
 	// Errors: INVALID_ARGUMENT (page_size or page_token).
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
 	// GetModel returns one model.
 	//
-	// Errors: NOT_FOUND, with the names that are close.
+	// Errors: NOT_FOUND, with similar names.
 	GetModel(ctx context.Context, in *GetModelRequest, opts ...grpc.CallOption) (*GetModelResponse, error)
 }
 
@@ -71,15 +71,15 @@ func (c *modelServiceClient) GetModel(ctx context.Context, in *GetModelRequest, 
 // All implementations must embed UnimplementedModelServiceServer
 // for forward compatibility.
 //
-// ModelService says which models the server has.
+// ModelService lists and describes the server's models.
 type ModelServiceServer interface {
-	// ListModels returns every model, by name, those that failed to load included.
+	// ListModels returns every model, ordered by name, including models that failed to load.
 	//
 	// Errors: INVALID_ARGUMENT (page_size or page_token).
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
 	// GetModel returns one model.
 	//
-	// Errors: NOT_FOUND, with the names that are close.
+	// Errors: NOT_FOUND, with similar names.
 	GetModel(context.Context, *GetModelRequest) (*GetModelResponse, error)
 	mustEmbedUnimplementedModelServiceServer()
 }

@@ -30,8 +30,8 @@ const (
 	Process_PROCESS_UNSPECIFIED Process = 0
 	// Variance exploding.
 	Process_PROCESS_VE Process = 1
-	// Variance preserving. With the default betas its noise reaches sigma = 152 in units of the data, so it is for models
-	// that were trained that far.
+	// Variance preserving. With the default betas its noise reaches sigma = 152 in units of the data, so use it with
+	// models that were trained up to that sigma.
 	Process_PROCESS_VP Process = 2
 	// Sub-variance preserving. It is for the same models as VP.
 	Process_PROCESS_SUB_VP Process = 3
@@ -149,10 +149,10 @@ const (
 	Corrector_CORRECTOR_UNSPECIFIED Corrector = 0
 	// None: the predictor does all the work.
 	Corrector_CORRECTOR_NONE Corrector = 1
-	// Langevin updates with a step from the norms of the chain's own noise and score: for samples of at least 64
-	// elements, since in few dimensions the norm of the score varies so much that the samples are far too wide.
+	// Langevin updates whose step depends on the norms of the chain's noise and score. Use it for samples of at least 64
+	// elements: in few dimensions the norm of the score varies so much that the samples are far too wide.
 	Corrector_CORRECTOR_LANGEVIN Corrector = 2
-	// Langevin updates with a step from the noise level alone: for any dimension.
+	// Langevin updates whose step depends on the noise level only. Use it in any dimension.
 	Corrector_CORRECTOR_ANNEALED_LANGEVIN Corrector = 3
 )
 
@@ -205,11 +205,11 @@ type FlowMethod int32
 const (
 	// The default: Heun's.
 	FlowMethod_FLOW_METHOD_UNSPECIFIED FlowMethod = 0
-	// Euler's: first order, one evaluation a step.
+	// Euler's method: first order, one evaluation for each step.
 	FlowMethod_FLOW_METHOD_EULER FlowMethod = 1
-	// Heun's: second order, two evaluations a step.
+	// Heun's method: second order, two evaluations for each step.
 	FlowMethod_FLOW_METHOD_HEUN FlowMethod = 2
-	// Two-step (DPM-Solver++ 2M): second order, one evaluation a step.
+	// Two-step method (DPM-Solver++ 2M): second order, one evaluation for each step.
 	FlowMethod_FLOW_METHOD_MULTISTEP FlowMethod = 3
 )
 
@@ -269,9 +269,9 @@ type AnnealedLangevin struct {
 	StepLr *float64 `protobuf:"fixed64,3,opt,name=step_lr,json=stepLr,proto3,oneof" json:"step_lr,omitempty"`
 	// End with the noise-free step x + sigma_last^2 s (Song & Ermon 2020).
 	Denoise *bool `protobuf:"varint,4,opt,name=denoise,proto3,oneof" json:"denoise,omitempty"`
-	// Add the noise that each level asks for, sqrt(sigma'^2 - (1 - a/sigma^2)^2 sigma^2), where sigma' is the sigma that
-	// the step goes to (Jolicoeur-Martineau et al. 2021). Without it a step adds sqrt(2a), which leaves more noise than the
-	// level has. step_lr has to be large enough for one step to lead to the next level.
+	// Add as much noise as each level needs, sqrt(sigma'^2 - (1 - a/sigma^2)^2 sigma^2), where sigma' is the sigma that
+	// the step goes to (Jolicoeur-Martineau et al. 2021). Without it a step adds sqrt(2a), which leaves more noise than
+	// the level has. One step must lead to the next level, so step_lr must be large enough.
 	Consistent    *bool `protobuf:"varint,5,opt,name=consistent,proto3,oneof" json:"consistent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -342,9 +342,9 @@ func (x *AnnealedLangevin) GetConsistent() bool {
 	return false
 }
 
-// Langevin runs plain Langevin dynamics x + a s + sqrt(2a) z at one sigma. It is the control that shows what
-// annealing is for: it does not find the weights of separated modes. A field that is left out has its default, which
-// may depend on the model.
+// Langevin runs plain Langevin dynamics x + a s + sqrt(2a) z at one sigma. It is a control that shows the effect of
+// annealing: it does not find the weights of separated modes. A field that is left out has its default, which may
+// depend on the model.
 type Langevin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The noise level at which the score is evaluated; finite, above 0. The default is the model's smallest sigma.
@@ -611,8 +611,8 @@ func (x *Sde) GetBetaMax() float64 {
 }
 
 // ProbabilityFlow integrates the ordinary differential equation dx/dsigma = -sigma s(x, sigma), whose solutions have
-// the densities of the data blurred by every sigma (Song et al. 2021, section 4.3; Karras et al. 2022). There is no
-// noise but the initial state, drawn from N(0, sigma_max^2). A field that is left out has its default.
+// the densities of the data blurred by every sigma (Song et al. 2021, section 4.3; Karras et al. 2022). The only noise
+// is the initial state, which is drawn from N(0, sigma_max^2). A field that is left out has its default.
 type ProbabilityFlow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps + 1 sigmas from the
@@ -870,9 +870,9 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\n" +
 	"_sigma_maxB\v\n" +
 	"\t_beta_minB\v\n" +
-	"\t_beta_max\"\xd3\x06\n" +
-	"\x0fProbabilityFlow\x12}\n" +
-	"\x06sigmas\x18\x01 \x03(\x01Be\xbaH\x19\xd8\x01\x01\x92\x01\x13\b\x02\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18E\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\x0ethose of stepsR\x06sigmas\x12o\n" +
+	"\t_beta_max\"\xd4\x06\n" +
+	"\x0fProbabilityFlow\x12~\n" +
+	"\x06sigmas\x18\x01 \x03(\x01Bf\xbaH\x19\xd8\x01\x01\x92\x01\x13\b\x02\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18F\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\x0fspaced by stepsR\x06sigmas\x12o\n" +
 	"\x05steps\x18\x02 \x01(\x05BT\xbaH\x04\x1a\x02(\x01\xaa\xee\x18I\x12\n" +
 	"flow-steps\x1a\x05Steps\"&steps, spaced as in Karras et al. 2022*\x0250B\x06sigmasH\x01H\x00R\x05steps\x88\x01\x01\x12^\n" +
 	"\x06method\x18\x03 \x01(\x0e2\x17.langevin.v1.FlowMethodB-\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18!\x1a\x06Method\"\x0frule for a step*\x04heunH\x01R\x06method\x12P\n" +

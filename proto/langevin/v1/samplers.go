@@ -11,18 +11,18 @@ import (
 )
 
 // SamplerDescription is a kind of sampler as the API describes it: its message with the options of the .proto file.
-// Everything that offers samplers to people reads it, so that a new kind or setting is offered everywhere.
+// Everything that offers samplers to people reads it, so a new kind or setting appears everywhere.
 type SamplerDescription struct {
 	*SamplerKind                      // the option of the message
-	Field        string               // the field of the sampler in SampleRequest, Started and Model: "annealed_langevin"
+	Field        string               // the field in SampleRequest, Started and Model: "annealed_langevin"
 	Settings     []SettingDescription // in the order of the message's fields
 	message      protoreflect.MessageType
 }
 
-// samplerOneof is the name of the oneof that holds a sampler, in every message that has one.
+// samplerOneof is the name of the oneof that contains a sampler, in every message that has one.
 const samplerOneof = "sampler"
 
-// Samplers describes every kind of sampler, in the order of the fields of SampleRequest.
+// Samplers returns the description of every kind of sampler, in the order of the fields of SampleRequest.
 func Samplers() []SamplerDescription {
 	request := (&SampleRequest{}).ProtoReflect()
 	return samplersOf(request.Descriptor(), func(field protoreflect.FieldDescriptor) protoreflect.MessageType {
@@ -30,7 +30,7 @@ func Samplers() []SamplerDescription {
 	})
 }
 
-// SamplersIn describes the kinds of samplers of a .proto file that may be newer than this package: request is its
+// SamplersIn returns the descriptions of a .proto file that may be newer than this package. request is its
 // SampleRequest.
 func SamplersIn(request protoreflect.MessageDescriptor) []SamplerDescription {
 	return samplersOf(request, func(field protoreflect.FieldDescriptor) protoreflect.MessageType {
@@ -51,7 +51,7 @@ func samplersOf(
 	return all
 }
 
-// settingsOf returns the settings of a message, and those of the messages in it that have no option of their own.
+// settingsOf returns the settings of a message, including the settings of messages in it that have no option.
 func settingsOf(message protoreflect.MessageDescriptor, path []protoreflect.FieldDescriptor) []SettingDescription {
 	var all []SettingDescription
 	for i := range message.Fields().Len() {
@@ -66,12 +66,12 @@ func settingsOf(message protoreflect.MessageDescriptor, path []protoreflect.Fiel
 	return all
 }
 
-// SamplerByWord returns the kind of sampler that a word of the command line chooses.
+// SamplerByWord returns the kind of sampler with the given command-line word.
 func SamplerByWord(word string) (SamplerDescription, bool) {
 	return findSampler(func(d SamplerDescription) bool { return d.GetWord() == word })
 }
 
-// SamplerByField returns the kind of sampler that stands in a field of SampleRequest.
+// SamplerByField returns the kind of sampler in the given field of SampleRequest.
 func SamplerByField(field string) (SamplerDescription, bool) {
 	return findSampler(func(d SamplerDescription) bool { return d.Field == field })
 }
@@ -90,10 +90,10 @@ func findSampler(is func(SamplerDescription) bool) (SamplerDescription, bool) {
 	return SamplerDescription{}, false
 }
 
-// New returns an empty message of the kind, which asks for all of its defaults.
+// New returns an empty message of the kind. Empty settings have their defaults.
 func (d SamplerDescription) New() proto.Message { return d.message.New().Interface() }
 
-// Setting returns the setting of a name, as [SettingDescription.Key] has it.
+// Setting returns the setting with the given [SettingDescription.Key].
 func (d SamplerDescription) Setting(name string) (SettingDescription, bool) {
 	i := slices.IndexFunc(d.Settings, func(s SettingDescription) bool { return s.Key() == name })
 	if i < 0 {
@@ -102,7 +102,7 @@ func (d SamplerDescription) Setting(name string) (SettingDescription, bool) {
 	return d.Settings[i], true
 }
 
-// Complete sets the settings that sampler, a message of the kind, leaves out and whose defaults are values. Those that
+// Complete fills in the settings of sampler, a message of the kind, whose defaults are values. Settings whose defaults
 // depend on the model stay unset.
 func (d SamplerDescription) Complete(sampler proto.Message) {
 	for _, s := range d.Settings {
@@ -115,7 +115,7 @@ func (d SamplerDescription) Complete(sampler proto.Message) {
 	}
 }
 
-// SamplerIn returns the sampler that a SampleRequest, Started or Model holds; nil if it holds none.
+// SamplerIn returns the sampler in a SampleRequest, Started or Model; nil if it has none.
 func SamplerIn(holder proto.Message) proto.Message {
 	m := holder.ProtoReflect()
 	oneof := m.Descriptor().Oneofs().ByName(samplerOneof)
@@ -136,7 +136,7 @@ func SetSampler(holder, sampler proto.Message) bool {
 	return true
 }
 
-// wordOf is the word for a value of an enum: its name without that of the enum, in lower case. The word of the zero
+// wordOf returns the word of an enum's value: its name without the enum's name, in lower case. The word of the zero
 // value is empty.
 func wordOf(value protoreflect.EnumValueDescriptor) string {
 	if value.Number() == 0 {
@@ -147,7 +147,7 @@ func wordOf(value protoreflect.EnumValueDescriptor) string {
 	return strings.ToLower(strings.TrimPrefix(string(value.Name()), prefix))
 }
 
-// valueOf is the value of an enum that has a word; nil if none has.
+// valueOf returns the value of an enum with the given word; nil if there is none.
 func valueOf(enum protoreflect.EnumDescriptor, word string) protoreflect.EnumValueDescriptor {
 	for i := range enum.Values().Len() {
 		if v := enum.Values().Get(i); v.Number() != 0 && wordOf(v) == word {

@@ -9,7 +9,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// TestDescriptions: every kind and setting says all that command line, page and documents show of it.
+// TestDescriptions: every kind and setting has all the texts that command line, page and documents show.
 func TestDescriptions(t *testing.T) {
 	words := map[string]bool{}
 	for _, d := range langevinv1.Samplers() {
@@ -53,7 +53,8 @@ func TestComplete(t *testing.T) {
 		d.Complete(m)
 		for _, s := range d.Settings {
 			if s.Has(m) != (s.GetDefault() != "") {
-				t.Errorf("%s.%s is %v after Complete: its default is %q", d.Field, s.Field(), s.Value(m), s.GetDefault())
+				t.Errorf("%s.%s is %v after Complete: its default is %q", d.Field, s.Field(), s.Value(m),
+					s.GetDefault())
 			}
 		}
 	}
@@ -146,7 +147,8 @@ func TestUnmet(t *testing.T) {
 		}
 		needed, words := s.Unmet(m)
 		if met := words == nil; met != tt.met || !met && needed.Key() != tt.needed {
-			t.Errorf("%s with %s = %q: met is %v, needs %v to be one of %q", tt.key, tt.needed, tt.set, met, needed.Setting, words)
+			t.Errorf("%s with %s = %q: met is %v, needs %v to be one of %q", tt.key, tt.needed, tt.set, met,
+				needed.Setting, words)
 		}
 	}
 }
@@ -191,7 +193,8 @@ func TestSamplersIn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := proto.Unmarshal(got, linked[i].New()); err != nil || d.Field != linked[i].Field || proto.Size(m) != proto.Size(want) {
+		if err := proto.Unmarshal(got, linked[i].New()); err != nil || d.Field != linked[i].Field ||
+			proto.Size(m) != proto.Size(want) {
 			t.Errorf("%s is completed to %v, %v: want %v", d.Field, m, err, want)
 		}
 	}

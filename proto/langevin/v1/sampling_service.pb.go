@@ -23,17 +23,18 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// GuidanceRule says how the guide's word joins the score.
+// GuidanceRule says how the guide's output g is combined with the score s.
 type GuidanceRule int32
 
 const (
 	// The default: add.
 	GuidanceRule_GUIDANCE_RULE_UNSPECIFIED GuidanceRule = 0
-	// s + w g, for a guide that is the gradient of log p(y | x) at noise level sigma, of a classifier that knows noisy
-	// data (Song et al. 2021, appendix I). With w = 1 the samples are those of class y.
+	// s + w g. The guide is the gradient of log p(y | x) at noise level sigma, from a classifier that was trained on
+	// noisy data (Song et al. 2021, appendix I). With w = 1 the samples belong to class y.
 	GuidanceRule_GUIDANCE_RULE_ADD GuidanceRule = 1
-	// (1 - w) s + w g, for a guide that is a score model of what is wanted and a model of everything (classifier-free
-	// guidance, Ho & Salimans 2022). 0 is the model alone, 1 the guide alone, and more goes beyond it.
+	// (1 - w) s + w g. The guide is a score model of the wanted data, and the model is a score model of all data
+	// (classifier-free guidance, Ho & Salimans 2022). 0 uses the model alone, 1 the guide alone, and larger values
+	// extrapolate.
 	GuidanceRule_GUIDANCE_RULE_MIX GuidanceRule = 2
 )
 
@@ -84,9 +85,10 @@ type Refresh int32
 const (
 	// The server's choice: once for each level.
 	Refresh_REFRESH_UNSPECIFIED Refresh = 0
-	// Once for each level, put in place before its first step and after every step (Song & Ermon 2019, algorithm 2).
+	// Once for each level. The known part is set before the level's first step and after every step (Song & Ermon 2019,
+	// algorithm 2).
 	Refresh_REFRESH_LEVEL Refresh = 1
-	// Afresh before every step, with nothing after it (the code of Song & Ermon 2020).
+	// Before every step, and not after it (the code of Song & Ermon 2020).
 	Refresh_REFRESH_STEP Refresh = 2
 )
 
@@ -139,8 +141,8 @@ const (
 	PreviewKind_PREVIEW_KIND_UNSPECIFIED PreviewKind = 0
 	// The state x.
 	PreviewKind_PREVIEW_KIND_STATE PreviewKind = 1
-	// The denoised estimate x + sigma^2 s: the mean of the data given the state (Tweedie), worth looking at long before
-	// the state is.
+	// The denoised estimate x + sigma^2 s, which is the mean of the data given the state (Tweedie). It shows a
+	// recognisable sample much earlier than the state does.
 	PreviewKind_PREVIEW_KIND_DENOISED PreviewKind = 2
 )
 
@@ -194,12 +196,12 @@ type SampleRequest struct {
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	// How many chains to draw, from 1 to the server's limit. The default is 1.
 	N *int64 `protobuf:"varint,3,opt,name=n,proto3,oneof" json:"n,omitempty"`
-	// The seed of all noise. The server draws one if it is left out, and returns it.
+	// The seed of all noise. If it is left out, the server picks one and returns it.
 	Seed *uint64 `protobuf:"varint,4,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	// The index of the first chain. Chains first_chain to first_chain + n - 1 are the same samples whether they are drawn
-	// by one request or by many, so a large job can be split.
+	// The index of the first chain. Chains first_chain to first_chain + n - 1 are the same samples whether one request
+	// draws them or several, so a large job can be split.
 	FirstChain uint64 `protobuf:"varint,5,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
-	// How to sample. Left out, it is the model's default sampler.
+	// The sampler. If it is left out, the model's default sampler is used.
 	//
 	// Types that are valid to be assigned to Sampler:
 	//
@@ -209,22 +211,22 @@ type SampleRequest struct {
 	//	*SampleRequest_ProbabilityFlow
 	//	*SampleRequest_Edm
 	Sampler isSampleRequest_Sampler `protobuf_oneof:"sampler"`
-	// Which intermediate states to stream. Left out, there are none.
+	// Which intermediate states to stream. If it is left out, there are none.
 	Preview *PreviewOptions `protobuf:"bytes,8,opt,name=preview,proto3" json:"preview,omitempty"`
 	// How chunks and previews carry their elements.
 	Format TensorFormat `protobuf:"varint,9,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
-	// A part of every sample to hold fixed while the rest is drawn.
+	// The part of every sample that stays fixed while the rest is drawn.
 	//
 	// Types that are valid to be assigned to Condition:
 	//
 	//	*SampleRequest_Inpainting
 	//	*SampleRequest_Colourisation
 	Condition isSampleRequest_Condition `protobuf_oneof:"condition"`
-	// Draw rows of samples that turn from one to another instead of independent ones.
+	// Draw rows of samples that change gradually from one sample to another, instead of independent samples.
 	Interpolation *Interpolation `protobuf:"bytes,12,opt,name=interpolation,proto3" json:"interpolation,omitempty"`
-	// Go on from states of an earlier call.
+	// Resume from the states of an earlier call.
 	Resume *Resume `protobuf:"bytes,13,opt,name=resume,proto3" json:"resume,omitempty"`
-	// Bend the score by a second model.
+	// Change the score with a second model.
 	Guidance      *Guidance `protobuf:"bytes,16,opt,name=guidance,proto3" json:"guidance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -457,20 +459,20 @@ func (*SampleRequest_Inpainting) isSampleRequest_Condition() {}
 
 func (*SampleRequest_Colourisation) isSampleRequest_Condition() {}
 
-// Guidance lets a second model bend the score, at every evaluation of every chain. With s the model's score, g what the
-// guide says at the same x and sigma, and w the weight, chains follow s + w g or (1 - w) s + w g.
+// Guidance changes the score with a second model, at every evaluation of every chain. Let s be the model's score, g the
+// guide's output at the same x and sigma, and w the weight. Chains follow s + w g or (1 - w) s + w g.
 type Guidance struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The guide: the name of a model whose samples have the same shape.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// Its version. 0 means the newest.
+	// The guide's version. 0 means the newest.
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
-	// How g joins s.
+	// How g is combined with s.
 	Rule GuidanceRule `protobuf:"varint,3,opt,name=rule,proto3,enum=langevin.v1.GuidanceRule" json:"rule,omitempty"`
 	// w, finite. The default is 1.
 	Weight *float64 `protobuf:"fixed64,4,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
-	// The SHA-256 of the guide's file, in hexadecimal. Set by started. In a request it may be left out; a guide of another
-	// digest is refused.
+	// The SHA-256 of the guide's file, in hexadecimal. The started event sets it. A request may leave it out; otherwise
+	// the server refuses a guide with another digest.
 	Digest        string `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -541,14 +543,14 @@ func (x *Guidance) GetDigest() string {
 	return ""
 }
 
-// Inpainting holds elements of every sample fixed: before a step at sigma they are set to the known values plus
-// N(0, sigma^2) noise, as the data would look at that level. What values holds elsewhere has no influence.
+// Inpainting keeps elements of every sample fixed. Before a step at sigma they are set to the known values plus N(0,
+// sigma^2) noise, as the data would look at that level. The other elements of values have no influence.
 type Inpainting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One sample: the known values. The shape may be left out.
 	Values *Tensor `protobuf:"bytes,1,opt,name=values,proto3" json:"values,omitempty"`
-	// Which elements are known, true for those: one entry for each element of a sample, or one for each pixel of
-	// samples of shape [channels, height, width].
+	// Which elements are known (true): one entry for each element of a sample, or one for each pixel of samples of shape
+	// [channels, height, width].
 	Mask []bool `protobuf:"varint,2,rep,packed,name=mask,proto3" json:"mask,omitempty"`
 	// When the noise on the known part is drawn.
 	Refresh       Refresh `protobuf:"varint,3,opt,name=refresh,proto3,enum=langevin.v1.Refresh" json:"refresh,omitempty"`
@@ -607,8 +609,8 @@ func (x *Inpainting) GetRefresh() Refresh {
 	return Refresh_REFRESH_UNSPECIFIED
 }
 
-// Colourisation holds the grey of every pixel fixed, for samples of shape [channels, height, width] with at least 2
-// channels: the component along (1, 1, ..., 1). A grey of v is that of the colour (v, v, ..., v).
+// Colourisation keeps the grey of every pixel fixed, for samples of shape [channels, height, width] with at least 2
+// channels. The grey is the component along (1, 1, ..., 1). The colour (v, v, ..., v) has a grey of v.
 type Colourisation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One value for each pixel, as data or values. The shape may be left out.
@@ -664,8 +666,8 @@ func (x *Colourisation) GetRefresh() Refresh {
 }
 
 // Interpolation arranges chains in rows: chain i is column i mod columns of row i / columns. The chains of a row start
-// from one state, and their noise turns from one stream, in the first column, to another, in the last: cos(phi) p +
-// sin(phi) q with phi from 0 to pi/2.
+// from one state. Their noise changes from one stream p, in the first column, to another stream q, in the last column:
+// cos(phi) p + sin(phi) q with phi from 0 to pi/2.
 type Interpolation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Samples in a row, at least 2.
@@ -711,14 +713,14 @@ func (x *Interpolation) GetColumns() int32 {
 	return 0
 }
 
-// Resume goes on from states that an earlier call showed in a preview of all its chains. With the same seed,
-// first_chain and sampler the samples are those that the earlier call would have returned. Samplers whose steps
-// remember earlier ones (Heun's, multistep) can be resumed at step 0 only.
+// Resume continues from states that an earlier call showed in a preview of all its chains. With the same seed,
+// first_chain and sampler the samples are identical to the ones that the earlier call would have returned. A sampler
+// whose steps depend on earlier steps (Heun's, multistep) can be resumed only at step 0.
 type Resume struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The digest of the model that made the states, from its started event.
 	Digest string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
-	// How many steps they have taken: the preview's step.
+	// The number of steps that the states have taken: the preview's step.
 	Step int64 `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
 	// The states, one row for each of the n chains.
 	X             *Tensor `protobuf:"bytes,3,opt,name=x,proto3" json:"x,omitempty"`
@@ -777,9 +779,9 @@ func (x *Resume) GetX() *Tensor {
 	return nil
 }
 
-// PreviewOptions chooses intermediate states. They are emitted in the order of steps, always with the initial state
-// (step 0) and the last step. A client that reads too slowly loses the oldest previews, which are counted, and never
-// the result.
+// PreviewOptions chooses intermediate states. They are sent in the order of steps, and always include the initial state
+// (step 0) and the last step. A client that reads too slowly loses the oldest previews, never the result. The server
+// counts lost previews.
 type PreviewOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When to emit.
@@ -891,7 +893,7 @@ type isPreviewOptions_Cadence interface {
 }
 
 type PreviewOptions_EverySteps struct {
-	// Every so many steps, at least 1.
+	// After every given number of steps, at least 1.
 	EverySteps int32 `protobuf:"varint,1,opt,name=every_steps,json=everySteps,proto3,oneof"`
 }
 
@@ -901,12 +903,13 @@ type PreviewOptions_EveryLevel struct {
 }
 
 type PreviewOptions_Frames struct {
-	// This many frames, at least 2, spread evenly over the steps.
+	// The given number of frames, at least 2, spread evenly over the steps.
 	Frames int32 `protobuf:"varint,3,opt,name=frames,proto3,oneof"`
 }
 
 type PreviewOptions_MaxFrames struct {
-	// At most this many frames, at least 2: as frames, but one after every step where a chain takes fewer.
+	// At most the given number of frames, at least 2. It is like frames, but a chain with fewer steps has one frame
+	// after every step.
 	MaxFrames int32 `protobuf:"varint,6,opt,name=max_frames,json=maxFrames,proto3,oneof"`
 }
 
@@ -1051,8 +1054,8 @@ func (*SampleResponse_Chunk) isSampleResponse_Event() {}
 
 func (*SampleResponse_Done) isSampleResponse_Event() {}
 
-// Started is the first event. It says what will be drawn, with every default filled in: sending these settings
-// again gives the same samples.
+// Started is the first event. It describes what will be drawn, with every default filled in. A request with these
+// settings gives the same samples.
 type Started struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name.
@@ -1061,7 +1064,7 @@ type Started struct {
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	// The SHA-256 of the model file, in hexadecimal.
 	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
-	// How many chains will be drawn.
+	// The number of chains.
 	N int64 `protobuf:"varint,4,opt,name=n,proto3" json:"n,omitempty"`
 	// The seed in use.
 	Seed uint64 `protobuf:"varint,5,opt,name=seed,proto3" json:"seed,omitempty"`
@@ -1081,24 +1084,24 @@ type Started struct {
 	Sampler isStarted_Sampler `protobuf_oneof:"sampler"`
 	// Score evaluations for each chain.
 	Steps int64 `protobuf:"varint,10,opt,name=steps,proto3" json:"steps,omitempty"`
-	// What else decides the bits: the noise generator, the runtime's version and settings.
+	// What else decides the bits: the noise generator, and the runtime's version and settings.
 	Engine string `protobuf:"bytes,11,opt,name=engine,proto3" json:"engine,omitempty"`
-	// Names this call in the server's log. It is the request's x-request-id header if there is one.
+	// The name of this call in the server's log. It is the request's x-request-id header if there is one.
 	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The part held fixed, as the request gave it, if it did.
+	// The fixed part of the samples, as in the request, if there is one.
 	//
 	// Types that are valid to be assigned to Condition:
 	//
 	//	*Started_Inpainting
 	//	*Started_Colourisation
 	Condition isStarted_Condition `protobuf_oneof:"condition"`
-	// The arrangement in rows, if the request asked for one.
+	// The arrangement in rows, if the request has one.
 	Interpolation *Interpolation `protobuf:"bytes,17,opt,name=interpolation,proto3" json:"interpolation,omitempty"`
 	// The guide in use, if there is one.
 	Guidance *Guidance `protobuf:"bytes,18,opt,name=guidance,proto3" json:"guidance,omitempty"`
-	// The step that the call went on from; 0 for one that began anew.
+	// The step from which the call resumed; 0 for a call that started from noise.
 	ResumedAt int64 `protobuf:"varint,19,opt,name=resumed_at,json=resumedAt,proto3" json:"resumed_at,omitempty"`
-	// Whether the states of any step are enough to resume from. They are not where a step remembers earlier ones.
+	// Whether the states after any step are enough to resume from. They are not if a step depends on earlier steps.
 	Resumable     bool `protobuf:"varint,20,opt,name=resumable,proto3" json:"resumable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1359,12 +1362,12 @@ func (*Started_Inpainting) isStarted_Condition() {}
 
 func (*Started_Colourisation) isStarted_Condition() {}
 
-// Progress says how far the call is. It comes a few times a second, the newest only.
+// Progress reports how far the call is. It comes a few times a second, and only the newest is kept.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Steps taken, summed over all chains.
 	StepsDone int64 `protobuf:"varint,1,opt,name=steps_done,json=stepsDone,proto3" json:"steps_done,omitempty"`
-	// Steps to take in all: n times the steps of each chain.
+	// The total number of steps: n times the steps of each chain.
 	StepsTotal int64 `protobuf:"varint,2,opt,name=steps_total,json=stepsTotal,proto3" json:"steps_total,omitempty"`
 	// Chains finished.
 	ChainsDone int64 `protobuf:"varint,3,opt,name=chains_done,json=chainsDone,proto3" json:"chains_done,omitempty"`
@@ -1483,7 +1486,7 @@ type Preview struct {
 	FirstChain uint64 `protobuf:"varint,5,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
 	// One row for each chain shown.
 	Tensor *Tensor `protobuf:"bytes,6,opt,name=tensor,proto3" json:"tensor,omitempty"`
-	// Previews lost since the last one because the client read too slowly.
+	// Previews lost since the previous one because the client read too slowly.
 	Dropped       int64 `protobuf:"varint,7,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1712,9 +1715,10 @@ type ScoreRequest struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The model's version. 0 means the newest.
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
-	// The points, one row each, as data or values. The shape may be left out when the model's samples are vectors. One call
-	// takes 1 MiB of float32, and no more rows than limits.max_score_rows of the server, 65536 by default. Rows do not
-	// depend on each other, here and in Encode, Decode and LogLikelihood, so more can be divided; clients in Go do that.
+	// The points, one row each, as data or values. The shape may be left out if the model's samples are vectors. One call
+	// takes at most 1 MiB of float32 and at most limits.max_score_rows rows (a setting of the server, 65536 by default).
+	// Rows do not depend on each other, here and in Encode, Decode and LogLikelihood, so a larger request can be split.
+	// The Go client splits it.
 	X *Tensor `protobuf:"bytes,3,opt,name=x,proto3" json:"x,omitempty"`
 	// The sigma of every row, or one for all: finite, above 0.
 	Sigma []float32 `protobuf:"fixed32,4,rep,packed,name=sigma,proto3" json:"sigma,omitempty"`
@@ -1862,14 +1866,14 @@ func (x *ScoreResponse) GetScore() *Tensor {
 	return nil
 }
 
-// FlowOptions says how the probability flow is solved. Every row chooses its own steps by its own error, so what
-// becomes of it does not depend on the others. Fields left out take the defaults given with them.
+// FlowOptions says how to integrate the probability flow. Every row chooses its steps by its own error, so its result
+// does not depend on the other rows. A field that is left out has its default.
 type FlowOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where latents are: their prior is N(0, sigma_max^2). Finite, above sigma_min. The default is the model's largest
+	// The sigma of latents: their prior is N(0, sigma_max^2). Finite, above sigma_min. The default is the model's largest
 	// sigma.
 	SigmaMax *float64 `protobuf:"fixed64,1,opt,name=sigma_max,json=sigmaMax,proto3,oneof" json:"sigma_max,omitempty"`
-	// Where samples are: finite, above 0. The default is the model's smallest sigma.
+	// The sigma of samples: finite, above 0. The default is the model's smallest sigma.
 	SigmaMin *float64 `protobuf:"fixed64,2,opt,name=sigma_min,json=sigmaMin,proto3,oneof" json:"sigma_min,omitempty"`
 	// The error of a step relative to the state, at least 1e-7. The default is 1e-5.
 	Rtol *float64 `protobuf:"fixed64,3,opt,name=rtol,proto3,oneof" json:"rtol,omitempty"`
@@ -1937,7 +1941,7 @@ func (x *FlowOptions) GetAtol() float64 {
 	return 0
 }
 
-// EncodeRequest names samples to encode.
+// EncodeRequest has the samples to encode.
 type EncodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name. Empty means the server's default model.
@@ -2019,7 +2023,7 @@ func (x *EncodeRequest) GetFormat() TensorFormat {
 	return TensorFormat_TENSOR_FORMAT_UNSPECIFIED
 }
 
-// EncodeResponse holds the latents of the samples asked for.
+// EncodeResponse has the latents.
 type EncodeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name.
@@ -2101,7 +2105,7 @@ func (x *EncodeResponse) GetNfe() []int64 {
 	return nil
 }
 
-// DecodeRequest names latents to decode.
+// DecodeRequest has the latents to decode.
 type DecodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name. Empty means the server's default model.
@@ -2112,7 +2116,7 @@ type DecodeRequest struct {
 	Latent *Tensor `protobuf:"bytes,3,opt,name=latent,proto3" json:"latent,omitempty"`
 	// How to solve the flow.
 	Flow *FlowOptions `protobuf:"bytes,4,opt,name=flow,proto3" json:"flow,omitempty"`
-	// End with the step to sigma = 0. Encode is not the inverse of that.
+	// End with the step to sigma = 0. Encode does not invert this step.
 	Denoise bool `protobuf:"varint,5,opt,name=denoise,proto3" json:"denoise,omitempty"`
 	// How the response carries its elements.
 	Format        TensorFormat `protobuf:"varint,6,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
@@ -2192,7 +2196,7 @@ func (x *DecodeRequest) GetFormat() TensorFormat {
 	return TensorFormat_TENSOR_FORMAT_UNSPECIFIED
 }
 
-// DecodeResponse holds the samples of the latents asked for.
+// DecodeResponse has the samples.
 type DecodeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name.
@@ -2274,7 +2278,7 @@ func (x *DecodeResponse) GetNfe() []int64 {
 	return nil
 }
 
-// LogLikelihoodRequest names samples to judge.
+// LogLikelihoodRequest has the samples whose density is computed.
 type LogLikelihoodRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name. Empty means the server's default model.
@@ -2285,13 +2289,14 @@ type LogLikelihoodRequest struct {
 	X *Tensor `protobuf:"bytes,3,opt,name=x,proto3" json:"x,omitempty"`
 	// How to solve the flow.
 	Flow *FlowOptions `protobuf:"bytes,4,opt,name=flow,proto3" json:"flow,omitempty"`
-	// Measure the divergence along every axis instead of along one random vector (Hutchinson's estimator): exact, for
-	// as many evaluations as there are dimensions.
+	// Compute the divergence exactly, along every axis, instead of estimating it along one random vector (Hutchinson's
+	// estimator). It takes as many evaluations as there are dimensions.
 	Exact bool `protobuf:"varint,5,opt,name=exact,proto3" json:"exact,omitempty"`
 	// The seed of the random vectors. The default is 0.
 	Seed uint64 `protobuf:"varint,6,opt,name=seed,proto3" json:"seed,omitempty"`
-	// The address of the first row's random vector; the next row has the next. Rows get the same densities whether they are
-	// judged by one request or by many, each with the first_chain of its first row. At most 2^64 less the number of rows.
+	// The address of the first row's random vector; the next row has the next address. The densities do not depend on how
+	// rows are divided among requests, if each request has the first_chain of its first row. At most 2^64 minus the
+	// number of rows.
 	FirstChain    uint64 `protobuf:"varint,7,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2376,7 +2381,7 @@ func (x *LogLikelihoodRequest) GetFirstChain() uint64 {
 	return 0
 }
 
-// LogLikelihoodResponse holds the log densities of the samples asked for.
+// LogLikelihoodResponse has the log densities of the samples.
 type LogLikelihoodResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name.
@@ -2389,7 +2394,7 @@ type LogLikelihoodResponse struct {
 	LogLikelihood []float64 `protobuf:"fixed64,4,rep,packed,name=log_likelihood,json=logLikelihood,proto3" json:"log_likelihood,omitempty"`
 	// Score evaluations spent on each row.
 	Nfe []int64 `protobuf:"varint,5,rep,packed,name=nfe,proto3" json:"nfe,omitempty"`
-	// As in the request: where the random vectors began.
+	// The first_chain of the request: the address of the first random vector.
 	FirstChain    uint64 `protobuf:"varint,6,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -32,38 +32,38 @@ const (
 //
 // SamplingService draws samples from score models.
 //
-// A sample is a pure function of (model digest, sampler settings, seed, chain index): the requests that happen to
-// share a batch, the number of threads and a restart change no bit of it on one type of CPU.
+// A sample is a pure function of (model digest, sampler settings, seed, chain index). On one type of CPU no bit of it
+// depends on the requests that share a batch, on the number of threads or on a restart.
 type SamplingServiceClient interface {
-	// Sample draws n chains and streams what happens: one started event, then progress, preview and chunk events, then
-	// exactly one done event. Errors are the status of the call, never events. Cancelling the call frees its chains by
-	// the next step.
+	// Sample draws n chains and streams events: one started event, then progress, preview and chunk events, then exactly
+	// one done event. Errors are the status of the call, never events. A cancelled call gives up its chains before the
+	// next step.
 	//
 	// The empty request is valid: it draws one sample from the default model with a seed that the server picks and
 	// returns.
 	//
-	// Errors: INVALID_ARGUMENT (a field out of range, named in BadRequest details), NOT_FOUND (model or version),
+	// Errors: INVALID_ARGUMENT (a field is out of range; the BadRequest details name it), NOT_FOUND (model or version),
 	// FAILED_PRECONDITION (the model failed to load, or a chain diverged), RESOURCE_EXHAUSTED (too much work waits;
 	// RetryInfo says when to try again), DEADLINE_EXCEEDED (at once if the deadline cannot be met), UNAVAILABLE (the
 	// server is stopping).
 	Sample(ctx context.Context, in *SampleRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SampleResponse], error)
-	// Score evaluates the model at given points: the vector field that the samplers follow.
+	// Score evaluates the model at given points. The result is the vector field that the samplers follow.
 	//
 	// Errors: INVALID_ARGUMENT, NOT_FOUND and FAILED_PRECONDITION as for Sample.
 	Score(ctx context.Context, in *ScoreRequest, opts ...grpc.CallOption) (*ScoreResponse, error)
-	// Encode takes samples along the probability flow to the latents that Decode returns them from, by an adaptive
-	// solver of order 5 (Song et al. 2021, section 4.3).
+	// Encode takes samples along the probability flow to latents. Decode takes the latents back. An adaptive solver of
+	// order 5 integrates the flow (Song et al. 2021, section 4.3).
 	//
-	// Errors: those of Score; FAILED_PRECONDITION also when a tolerance cannot be met or a chain diverges.
+	// Errors: as for Score; also FAILED_PRECONDITION if a tolerance cannot be met or a chain diverges.
 	Encode(ctx context.Context, in *EncodeRequest, opts ...grpc.CallOption) (*EncodeResponse, error)
-	// Decode takes latents along the probability flow to samples: the inverse of Encode.
+	// Decode takes latents along the probability flow to samples. It is the inverse of Encode.
 	//
-	// Errors: those of Encode.
+	// Errors: as for Encode.
 	Decode(ctx context.Context, in *DecodeRequest, opts ...grpc.CallOption) (*DecodeResponse, error)
-	// LogLikelihood returns the log density that the model gives to samples, of the data blurred by sigma_min (Song et
-	// al. 2021, appendix D.2).
+	// LogLikelihood returns the log density of samples under the model. It is the density of the data blurred by
+	// sigma_min (Song et al. 2021, appendix D.2).
 	//
-	// Errors: those of Encode.
+	// Errors: as for Encode.
 	LogLikelihood(ctx context.Context, in *LogLikelihoodRequest, opts ...grpc.CallOption) (*LogLikelihoodResponse, error)
 }
 
@@ -140,38 +140,38 @@ func (c *samplingServiceClient) LogLikelihood(ctx context.Context, in *LogLikeli
 //
 // SamplingService draws samples from score models.
 //
-// A sample is a pure function of (model digest, sampler settings, seed, chain index): the requests that happen to
-// share a batch, the number of threads and a restart change no bit of it on one type of CPU.
+// A sample is a pure function of (model digest, sampler settings, seed, chain index). On one type of CPU no bit of it
+// depends on the requests that share a batch, on the number of threads or on a restart.
 type SamplingServiceServer interface {
-	// Sample draws n chains and streams what happens: one started event, then progress, preview and chunk events, then
-	// exactly one done event. Errors are the status of the call, never events. Cancelling the call frees its chains by
-	// the next step.
+	// Sample draws n chains and streams events: one started event, then progress, preview and chunk events, then exactly
+	// one done event. Errors are the status of the call, never events. A cancelled call gives up its chains before the
+	// next step.
 	//
 	// The empty request is valid: it draws one sample from the default model with a seed that the server picks and
 	// returns.
 	//
-	// Errors: INVALID_ARGUMENT (a field out of range, named in BadRequest details), NOT_FOUND (model or version),
+	// Errors: INVALID_ARGUMENT (a field is out of range; the BadRequest details name it), NOT_FOUND (model or version),
 	// FAILED_PRECONDITION (the model failed to load, or a chain diverged), RESOURCE_EXHAUSTED (too much work waits;
 	// RetryInfo says when to try again), DEADLINE_EXCEEDED (at once if the deadline cannot be met), UNAVAILABLE (the
 	// server is stopping).
 	Sample(*SampleRequest, grpc.ServerStreamingServer[SampleResponse]) error
-	// Score evaluates the model at given points: the vector field that the samplers follow.
+	// Score evaluates the model at given points. The result is the vector field that the samplers follow.
 	//
 	// Errors: INVALID_ARGUMENT, NOT_FOUND and FAILED_PRECONDITION as for Sample.
 	Score(context.Context, *ScoreRequest) (*ScoreResponse, error)
-	// Encode takes samples along the probability flow to the latents that Decode returns them from, by an adaptive
-	// solver of order 5 (Song et al. 2021, section 4.3).
+	// Encode takes samples along the probability flow to latents. Decode takes the latents back. An adaptive solver of
+	// order 5 integrates the flow (Song et al. 2021, section 4.3).
 	//
-	// Errors: those of Score; FAILED_PRECONDITION also when a tolerance cannot be met or a chain diverges.
+	// Errors: as for Score; also FAILED_PRECONDITION if a tolerance cannot be met or a chain diverges.
 	Encode(context.Context, *EncodeRequest) (*EncodeResponse, error)
-	// Decode takes latents along the probability flow to samples: the inverse of Encode.
+	// Decode takes latents along the probability flow to samples. It is the inverse of Encode.
 	//
-	// Errors: those of Encode.
+	// Errors: as for Encode.
 	Decode(context.Context, *DecodeRequest) (*DecodeResponse, error)
-	// LogLikelihood returns the log density that the model gives to samples, of the data blurred by sigma_min (Song et
-	// al. 2021, appendix D.2).
+	// LogLikelihood returns the log density of samples under the model. It is the density of the data blurred by
+	// sigma_min (Song et al. 2021, appendix D.2).
 	//
-	// Errors: those of Encode.
+	// Errors: as for Encode.
 	LogLikelihood(context.Context, *LogLikelihoodRequest) (*LogLikelihoodResponse, error)
 	mustEmbedUnimplementedSamplingServiceServer()
 }

@@ -22,8 +22,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// SamplerKind is an option of a message that configures a sampler. With the options of its fields it is all that
-// command lines, pages, clients and documents need to offer the sampler.
+// SamplerKind is an option of a message that configures a sampler. Together with the options of the fields it is all
+// that command lines, pages, clients and documents need to offer the sampler.
 type SamplerKind struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The word that chooses the sampler on a command line: "annealed".
@@ -34,7 +34,7 @@ type SamplerKind struct {
 	Summary string `protobuf:"bytes,3,opt,name=summary,proto3" json:"summary,omitempty"`
 	// When to use it, in one or two sentences.
 	Use string `protobuf:"bytes,4,opt,name=use,proto3" json:"use,omitempty"`
-	// Who published it: "Song & Ermon 2019".
+	// The publication: "Song & Ermon 2019".
 	Source        string `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -105,28 +105,29 @@ func (x *SamplerKind) GetSource() string {
 	return ""
 }
 
-// Setting is an option of a field of a sampler. A field without it that holds a message stands for that message's
-// settings.
+// Setting is an option of a field of a sampler. A field that contains a message and lacks the option stands for that
+// message's settings.
 type Setting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The name of the setting outside the API: of the flag, with dashes, and of the field of the Go client. Empty means the
-	// field's own.
+	// The name of the setting outside the API. Its flag has this name with dashes, and the field of the Go client has it
+	// in Go's spelling. Empty means the field's name.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The name of its command-line flag, where the name is taken by another sampler's setting of another meaning.
+	// The name of its command-line flag, if another sampler uses the name for a setting with another meaning.
 	Flag string `protobuf:"bytes,2,opt,name=flag,proto3" json:"flag,omitempty"`
-	// What it is called on a page: "Step size".
+	// Its name on a page: "Step size".
 	Label string `protobuf:"bytes,3,opt,name=label,proto3" json:"label,omitempty"`
-	// What it is, in a phrase without its default: "updates at each noise level".
+	// A description in one phrase, without the default: "updates at each noise level".
 	Help string `protobuf:"bytes,4,opt,name=help,proto3" json:"help,omitempty"`
-	// The value that the server fills in: a number, true, false, or the word of an enum. Empty if that depends on the model.
+	// The value that the server fills in: a number, true, false, or the word of an enum. Empty if it depends on the
+	// model.
 	Default string `protobuf:"bytes,5,opt,name=default,proto3" json:"default,omitempty"`
-	// What the server fills in where that depends on the model: "the model's smallest sigma".
+	// What the server fills in if the value depends on the model: "the model's smallest sigma".
 	ModelDefault string `protobuf:"bytes,6,opt,name=model_default,json=modelDefault,proto3" json:"model_default,omitempty"`
-	// Another setting that has to have one of some values for this one to have an effect.
+	// Another setting that must have one of some values, otherwise this one has no effect.
 	Needs *SettingCondition `protobuf:"bytes,7,opt,name=needs,proto3" json:"needs,omitempty"`
 	// The name of a setting that must not be given with this one.
 	Excludes string `protobuf:"bytes,8,opt,name=excludes,proto3" json:"excludes,omitempty"`
-	// Whether it is one of the one to three settings of its sampler that most people change: a page shows them first.
+	// Whether it is one of the one to three settings that most people change. A page shows these first.
 	Usual         bool `protobuf:"varint,9,opt,name=usual,proto3" json:"usual,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -225,12 +226,12 @@ func (x *Setting) GetUsual() bool {
 	return false
 }
 
-// SettingCondition asks for the value of a setting.
+// SettingCondition requires a value of another setting.
 type SettingCondition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The setting's name.
 	Setting string `protobuf:"bytes,1,opt,name=setting,proto3" json:"setting,omitempty"`
-	// The words of its enum that it may have.
+	// The words of its enum that are allowed.
 	Words         []string `protobuf:"bytes,2,rep,name=words,proto3" json:"words,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -283,7 +284,7 @@ func (x *SettingCondition) GetWords() []string {
 // EnumWord is an option of a value of an enum.
 type EnumWord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The name of the constant in the Go client. Empty means the value's own, in Go's spelling.
+	// The name of the constant in the Go client. Empty means the name of the value, in Go's spelling.
 	Go            string `protobuf:"bytes,1,opt,name=go,proto3" json:"go,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -355,7 +356,7 @@ var file_langevin_v1_setting_proto_extTypes = []protoimpl.ExtensionInfo{
 
 // Extension fields to descriptorpb.MessageOptions.
 var (
-	// How a sampler is offered.
+	// Describes a sampler.
 	//
 	// optional langevin.v1.SamplerKind sampler_kind = 50917;
 	E_SamplerKind = &file_langevin_v1_setting_proto_extTypes[0]
@@ -363,7 +364,7 @@ var (
 
 // Extension fields to descriptorpb.FieldOptions.
 var (
-	// How a setting is offered.
+	// Describes a setting.
 	//
 	// optional langevin.v1.Setting setting = 50917;
 	E_Setting = &file_langevin_v1_setting_proto_extTypes[1]
@@ -371,7 +372,7 @@ var (
 
 // Extension fields to descriptorpb.EnumValueOptions.
 var (
-	// How a value is offered.
+	// Describes a value.
 	//
 	// optional langevin.v1.EnumWord enum_word = 50917;
 	E_EnumWord = &file_langevin_v1_setting_proto_extTypes[2]

@@ -17,7 +17,7 @@ type SettingDescription struct {
 	path     []protoreflect.FieldDescriptor // from the sampler's message to the field
 }
 
-// SettingType is what the values of a setting are.
+// SettingType is the type of a setting's values.
 type SettingType string
 
 // The types of settings, and the Go types of their values.
@@ -29,7 +29,7 @@ const (
 	SettingWord    SettingType = "word"    // string, one of Words
 )
 
-// Field is the path of the setting's field from the sampler's message, joined by dots: "sde.sigma_min".
+// Field returns the path of the setting's field from the sampler's message, joined by dots: "sde.sigma_min".
 func (s SettingDescription) Field() string {
 	names := make([]string, len(s.path))
 	for i, f := range s.path {
@@ -38,15 +38,15 @@ func (s SettingDescription) Field() string {
 	return strings.Join(names, ".")
 }
 
-// Key is the name of the setting outside the API, unique in its sampler: "sigma_min".
+// Key returns the name of the setting outside the API, unique in its sampler: "sigma_min".
 func (s SettingDescription) Key() string { return firstOf(s.GetName(), string(s.leaf().Name())) }
 
-// FlagName is the name of its command-line flag: "sigma-min".
+// FlagName returns the name of its command-line flag: "sigma-min".
 func (s SettingDescription) FlagName() string {
 	return firstOf(s.GetFlag(), strings.ReplaceAll(s.Key(), "_", "-"))
 }
 
-// Type is what its values are.
+// Type returns the type of its values.
 func (s SettingDescription) Type() SettingType {
 	switch f := s.leaf(); {
 	case f.IsList():
@@ -61,7 +61,7 @@ func (s SettingDescription) Type() SettingType {
 	return SettingNumber
 }
 
-// Words are the values of a setting of type [SettingWord], in the order of the enum.
+// Words returns the values of a setting of type [SettingWord], in the order of the enum.
 func (s SettingDescription) Words() []string {
 	enum := s.leaf().Enum()
 	if enum == nil {
@@ -76,15 +76,15 @@ func (s SettingDescription) Words() []string {
 	return words
 }
 
-// EnumValue is the value of a setting of type [SettingWord] that a word means; nil if it means none.
+// EnumValue returns the enum value of a word, for a setting of type [SettingWord]; nil if there is none.
 func (s SettingDescription) EnumValue(word string) protoreflect.EnumValueDescriptor {
 	return valueOf(s.leaf().Enum(), word)
 }
 
-// Least is the largest number that no value is below; the value itself may be excluded. It is -Inf where there is none.
+// Least returns the lower bound of the values; the bound itself may be excluded. It is -Inf if there is none.
 func (s SettingDescription) Least() float64 { return max(s.bounds().least, s.bounds().above) }
 
-// DefaultText says what the server fills in, for people: a value, or words about the model.
+// DefaultText returns what the server fills in, for people: a value, or a phrase about the model.
 func (s SettingDescription) DefaultText() string { return firstOf(s.GetDefault(), s.GetModelDefault()) }
 
 // Has reports whether a sampler gives the setting a value.
@@ -93,7 +93,7 @@ func (s SettingDescription) Has(sampler proto.Message) bool {
 	return m != nil && m.Has(s.leaf())
 }
 
-// Value returns the value that a sampler gives the setting, of the Go type of its [SettingType]; nil if it gives none.
+// Value returns the setting's value in a sampler, in the Go type of its [SettingType]; nil if it is not set.
 func (s SettingDescription) Value(sampler proto.Message) any {
 	if !s.Has(sampler) {
 		return nil
@@ -114,13 +114,13 @@ func (s SettingDescription) Value(sampler proto.Message) any {
 		if v := s.leaf().Enum().Values().ByNumber(value.Enum()); v != nil {
 			return wordOf(v)
 		}
-		return strconv.Itoa(int(value.Enum())) // of a newer API
+		return strconv.Itoa(int(value.Enum())) // a value of a newer API
 	}
 	return value.Float()
 }
 
-// Set gives the setting a value of the Go type of its [SettingType]. The error says what is allowed, without the
-// setting's name.
+// Set sets the setting to a value of the Go type of its [SettingType]. The error says what is allowed and does not
+// contain the setting's name.
 func (s SettingDescription) Set(sampler proto.Message, value any) error {
 	v, err := s.wire(sampler, value)
 	if err != nil {
@@ -130,7 +130,7 @@ func (s SettingDescription) Set(sampler proto.Message, value any) error {
 	return nil
 }
 
-// SetText gives the setting the value that a text means: numbers of a list are joined by commas.
+// SetText sets the setting to the value that text denotes. The numbers of a list are separated by commas.
 func (s SettingDescription) SetText(sampler proto.Message, text string) error {
 	value, err := s.parse(strings.TrimSpace(text))
 	if err != nil {
@@ -139,15 +139,15 @@ func (s SettingDescription) SetText(sampler proto.Message, text string) error {
 	return s.Set(sampler, value)
 }
 
-// Clear takes the setting's value away.
+// Clear unsets the setting.
 func (s SettingDescription) Clear(sampler proto.Message) {
 	if m := s.holder(sampler, false); m != nil {
 		m.Clear(s.leaf())
 	}
 }
 
-// Unmet returns the setting that s needs and the words that it may have, if sampler has another one there and s would
-// have no effect. A setting that sampler leaves out has its default.
+// Unmet returns the setting that s needs and its allowed words, if sampler has another word there, so that s would have
+// no effect. A setting that sampler leaves out has its default.
 func (s SettingDescription) Unmet(sampler proto.Message) (needed SettingDescription, words []string) {
 	d, _ := SamplerOf(sampler)
 	needed, found := d.Setting(s.GetNeeds().GetSetting())
@@ -168,7 +168,7 @@ func (s SettingDescription) Unmet(sampler proto.Message) (needed SettingDescript
 
 func (s SettingDescription) leaf() protoreflect.FieldDescriptor { return s.path[len(s.path)-1] }
 
-// holder is the message that the setting's field stands in; nil if it is absent and create is false.
+// holder returns the message that contains the setting's field; nil if it is absent and create is false.
 func (s SettingDescription) holder(sampler proto.Message, create bool) protoreflect.Message {
 	m := sampler.ProtoReflect()
 	for _, f := range s.path[:len(s.path)-1] {
@@ -206,7 +206,7 @@ func (s SettingDescription) parse(text string) (any, error) {
 	return strconv.ParseFloat(text, 64)
 }
 
-// wire turns a value into that of the field, if the field's rules allow it.
+// wire converts a value to the type of the field, if the field's rules allow it.
 func (s SettingDescription) wire(sampler proto.Message, value any) (protoreflect.Value, error) {
 	none := protoreflect.Value{}
 	switch v := value.(type) {
@@ -243,7 +243,7 @@ func (s SettingDescription) wire(sampler proto.Message, value any) (protoreflect
 
 func (s SettingDescription) refuse() error { return fmt.Errorf("want %s", s.Allowed()) }
 
-// Allowed says which values the setting takes: "at least 1", "above 0 and below 1", "heun, euler or multistep".
+// Allowed describes the allowed values: "at least 1", "above 0 and below 1", "heun, euler or multistep".
 func (s SettingDescription) Allowed() string {
 	switch s.Type() {
 	case SettingCount:
@@ -258,7 +258,7 @@ func (s SettingDescription) Allowed() string {
 	return "a finite number" + s.bounds().text()
 }
 
-// alternatives joins words as people do: "a, b or c".
+// alternatives joins words: "a, b or c".
 func alternatives(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")

@@ -30,7 +30,7 @@ const (
 	TensorFormat_TENSOR_FORMAT_UNSPECIFIED TensorFormat = 0
 	// Little-endian float32 bytes: exact and smallest.
 	TensorFormat_TENSOR_FORMAT_RAW TensorFormat = 1
-	// Plain numbers, as many bytes on the wire, readable in JSON.
+	// Numbers: the same size on the wire, readable in JSON.
 	TensorFormat_TENSOR_FORMAT_FLOATS TensorFormat = 2
 	// PNG pictures, for models whose samples are images of 1 or 3 channels.
 	TensorFormat_TENSOR_FORMAT_PNG TensorFormat = 3
@@ -79,16 +79,16 @@ func (TensorFormat) EnumDescriptor() ([]byte, []int) {
 	return file_langevin_v1_tensor_proto_rawDescGZIP(), []int{0}
 }
 
-// Tensor is a batch of samples, scores or points, all of one shape, row-major.
+// Tensor is a batch of samples, scores or points of one shape, in row-major order.
 type Tensor struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The size of each axis; the first is the number of rows: [n, 2] for points, [n, 1, 28, 28] for images.
+	// The size of each axis. The first is the number of rows: [n, 2] for points, [n, 1, 28, 28] for images.
 	Shape []int64 `protobuf:"varint,1,rep,packed,name=shape,proto3" json:"shape,omitempty"`
 	// The elements as little-endian float32, 4 bytes each. Set by TENSOR_FORMAT_RAW.
 	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
-	// The elements as numbers. Set by TENSOR_FORMAT_FLOATS. In a request either data or values carries the elements.
+	// The elements as numbers. Set by TENSOR_FORMAT_FLOATS. A request uses either data or values.
 	Values []float32 `protobuf:"fixed32,3,rep,packed,name=values,proto3" json:"values,omitempty"`
-	// One PNG picture for each row, grey or RGB, values clamped to the model's range. Set by TENSOR_FORMAT_PNG.
+	// One PNG picture for each row, grey or RGB, with values clamped to the model's range. Set by TENSOR_FORMAT_PNG.
 	Png           [][]byte `protobuf:"bytes,4,rep,name=png,proto3" json:"png,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

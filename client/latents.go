@@ -6,11 +6,11 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// FlowOptions says how the probability flow dx/dσ = -σ·s(x, σ) is solved: by an adaptive method of order 5, every row
-// with its own steps, so that what becomes of it does not depend on the others. Zero fields mean the defaults.
+// FlowOptions says how the probability flow dx/dσ = -σ·s(x, σ) is integrated. The method is adaptive and has order 5.
+// Every row chooses its own steps, so its result does not depend on the other rows. Zero fields mean the defaults.
 type FlowOptions struct {
-	SigmaMax    float64 // where latents are: their prior is N(0, SigmaMax²); by default the model's largest sigma
-	SigmaMin    float64 // where samples are; by default the model's smallest sigma
+	SigmaMax    float64 // sigma of latents: their prior is N(0, SigmaMax²); by default the model's largest sigma
+	SigmaMin    float64 // sigma of samples; by default the model's smallest sigma
 	RelativeTol float64 // the error of a step relative to the state, at least 1e-7; by default 1e-5
 	AbsoluteTol float64 // the error of a step in units of x, at least 1e-7; by default 1e-5
 }
@@ -20,11 +20,11 @@ type EncodeRequest struct {
 	Model   string    // empty: the server's default model
 	Version int       // 0: the newest
 	X       []float32 // the samples, one after the other
-	Shape   []int     // of one sample, for the client and the server to check; nil: that of the model's samples
+	Shape   []int     // of one sample, for the client and the server to check; nil: as the model's samples
 	Flow    FlowOptions
 
-	// Progress, unless nil, is told how many rows are done of a request that is too large for one call. One goroutine
-	// at a time calls it, and it must return soon.
+	// Progress, unless nil, receives the number of rows that are done of a request that is too large for one call. One
+	// goroutine at a time calls it, and it must return soon.
 	Progress func(done, total int)
 }
 
@@ -33,40 +33,41 @@ type DecodeRequest struct {
 	Model   string    // empty: the server's default model
 	Version int       // 0: the newest
 	Latent  []float32 // the latents, one after the other
-	Shape   []int     // of one latent, for the client and the server to check; nil: that of the model's samples
+	Shape   []int     // of one latent, for the client and the server to check; nil: as the model's samples
 	Flow    FlowOptions
-	Denoise bool // end with the step to σ = 0, which [Client.Encode] does not undo
+	Denoise bool // end with the step to σ = 0, which [Client.Encode] does not invert
 
-	// Progress, unless nil, is told how many rows are done of a request that is too large for one call. One goroutine
-	// at a time calls it, and it must return soon.
+	// Progress, unless nil, receives the number of rows that are done of a request that is too large for one call. One
+	// goroutine at a time calls it, and it must return soon.
 	Progress func(done, total int)
 }
 
-// LogLikelihoodRequest asks how likely samples are.
+// LogLikelihoodRequest asks for the log density of samples.
 type LogLikelihoodRequest struct {
 	Model   string    // empty: the server's default model
 	Version int       // 0: the newest
 	X       []float32 // the samples, one after the other
-	Shape   []int     // of one sample, for the client and the server to check; nil: that of the model's samples
+	Shape   []int     // of one sample, for the client and the server to check; nil: as the model's samples
 	Flow    FlowOptions
 
-	// Exact measures the divergence along every axis, for as many evaluations as there are dimensions. Otherwise it is
-	// estimated along one random vector a row (Hutchinson's estimator), drawn from Seed.
+	// Exact computes the divergence along every axis, which takes as many evaluations as there are dimensions.
+	// Otherwise the divergence is estimated along one random vector for each row (Hutchinson's estimator), drawn from
+	// Seed.
 	Exact bool
 	Seed  uint64
 
-	// FirstChain addresses the random vector of the first row, so that rows can be judged in several requests as in
-	// one.
+	// FirstChain is the address of the first row's random vector. With it the densities do not depend on how rows are
+	// divided among requests.
 	FirstChain uint64
 
-	// Progress, unless nil, is told how many rows are done of a request that is too large for one call. One goroutine
-	// at a time calls it, and it must return soon.
+	// Progress, unless nil, receives the number of rows that are done of a request that is too large for one call. One
+	// goroutine at a time calls it, and it must return soon.
 	Progress func(done, total int)
 }
 
-// Flowed is where the probability flow took some rows.
+// Flowed is the answer to an [EncodeRequest] or a [DecodeRequest].
 type Flowed struct {
-	Batch           // a row for each row asked for
+	Batch           // a row for each row of the request
 	NFE     []int64 // score evaluations spent on each row
 	Model   string  // that answered
 	Version int
@@ -82,9 +83,9 @@ type LogLikelihoods struct {
 	Digest  string // SHA-256 of the model file, in hexadecimal
 }
 
-// Encode takes samples along the probability flow to the latents that [Client.Decode] returns them from (Song et al.
-// 2021, section 4.3). It takes any number of rows, as [Client.Score] does. A tolerance that cannot be met is
-// [ErrTolerance].
+// Encode takes samples along the probability flow to latents (Song et al. 2021, section 4.3). [Client.Decode] takes the
+// latents back. Encode takes any number of rows, as [Client.Score] does. It returns [ErrTolerance] if a tolerance
+// cannot be met.
 func (c *Client) Encode(ctx context.Context, req EncodeRequest) (*Flowed, error) {
 	op := operation("encode", req.Model)
 	version, err := toInt32("version", req.Version)
@@ -105,8 +106,8 @@ func (c *Client) Encode(ctx context.Context, req EncodeRequest) (*Flowed, error)
 	return newFlowed(op, answers, (*langevinv1.EncodeResponse).GetLatent, len(req.X))
 }
 
-// Decode takes latents along the probability flow to samples: the inverse of [Client.Encode]. It takes any number of
-// rows, as [Client.Score] does.
+// Decode takes latents along the probability flow to samples. It is the inverse of [Client.Encode]. It takes any number
+// of rows, as [Client.Score] does.
 func (c *Client) Decode(ctx context.Context, req DecodeRequest) (*Flowed, error) {
 	op := operation("decode", req.Model)
 	version, err := toInt32("version", req.Version)
@@ -127,8 +128,8 @@ func (c *Client) Decode(ctx context.Context, req DecodeRequest) (*Flowed, error)
 	return newFlowed(op, answers, (*langevinv1.DecodeResponse).GetSample, len(req.Latent))
 }
 
-// LogLikelihood returns the log density that a model gives to samples, of the data blurred by Flow.SigmaMin (Song et
-// al. 2021, appendix D.2). It takes any number of rows, as [Client.Score] does.
+// LogLikelihood returns the log density of samples under a model. It is the density of the data blurred by
+// Flow.SigmaMin (Song et al. 2021, appendix D.2). It takes any number of rows, as [Client.Score] does.
 func (c *Client) LogLikelihood(ctx context.Context, req LogLikelihoodRequest) (*LogLikelihoods, error) {
 	op := operation("log likelihood", req.Model)
 	version, err := toInt32("version", req.Version)
@@ -143,7 +144,8 @@ func (c *Client) LogLikelihood(ctx context.Context, req LogLikelihoodRequest) (*
 			Exact: req.Exact, Seed: req.Seed, FirstChain: first,
 		}, c.sampling.LogLikelihood)
 		if err == nil && r.GetFirstChain() != first && !req.Exact {
-			err = during(op, malformed("it does not know first_chain, as servers older than this client: ask for fewer rows"))
+			err = during(op, malformed(
+				"it does not know first_chain, because it is older than this client: ask for fewer rows"))
 		}
 		if err == nil && p.n > 0 && len(r.GetLogLikelihood()) != p.n {
 			err = during(op, malformed("%d densities for %d rows", len(r.GetLogLikelihood()), p.n))
@@ -170,14 +172,15 @@ func (f FlowOptions) wire() *langevinv1.FlowOptions {
 	}
 }
 
-// flowMessage is what the answers of Encode and Decode have in common.
+// flowMessage is the part that the answers of Encode and Decode share.
 type flowMessage interface {
 	rowsAnswer
 	GetNfe() []int64
 }
 
-// newFlowed puts the answers about all parts together.
-func newFlowed[A flowMessage](op string, answers []A, tensor func(A) *langevinv1.Tensor, elements int) (*Flowed, error) {
+// newFlowed joins the answers of all parts.
+func newFlowed[A flowMessage](op string, answers []A, tensor func(A) *langevinv1.Tensor, elements int) (*Flowed,
+	error) {
 	b, err := joined(op, tensorsOf(answers, tensor), elements)
 	if err != nil {
 		return nil, err

@@ -19,7 +19,8 @@ func TestFlow(t *testing.T) {
 	encode := client.EncodeRequest{Model: "g", Version: 1, X: []float32{1, 2, 3, 4}, Shape: []int{2}, Flow: flow}
 	decode := client.DecodeRequest{Model: "g", Version: 2, Latent: []float32{1, 2}, Flow: flow, Denoise: true}
 	judge := client.LogLikelihoodRequest{Model: "g", X: []float32{5, 6}, Shape: []int{1}, Exact: true, Seed: 7}
-	flowed := &client.Flowed{Batch: client.Batch{X: []float32{9, 8, 7, 6}, Shape: []int{2}, N: 2}, NFE: []int64{50, 60}, Model: "g", Version: 1, Digest: "d"}
+	flowed := &client.Flowed{Batch: client.Batch{X: []float32{9, 8, 7, 6}, Shape: []int{2}, N: 2}, NFE: []int64{50, 60},
+		Model: "g", Version: 1, Digest: "d"}
 	likely := &client.LogLikelihoods{LogP: []float64{-1.5, -2}, NFE: []int64{3, 4}, Model: "g", Version: 1, Digest: "d"}
 	var asked []any
 	c := serve(t, fake.Script{
@@ -29,7 +30,8 @@ func TestFlow(t *testing.T) {
 		},
 		Decode: func(_ context.Context, req client.DecodeRequest) (*client.Flowed, error) {
 			asked = append(asked, req)
-			return nil, &client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonTolerance, Message: "tolerance 1e-3"}
+			return nil, &client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonTolerance,
+				Message: "tolerance 1e-3"}
 		},
 		LogLikelihood: func(_ context.Context, req client.LogLikelihoodRequest) (*client.LogLikelihoods, error) {
 			asked = append(asked, req)
@@ -53,10 +55,12 @@ func TestFlow(t *testing.T) {
 	if diff := cmp.Diff([]any{flowed, likely}, []any{latents, logs}); diff != "" {
 		t.Errorf("answers (-sent +arrived):\n%s", diff)
 	}
-	if _, err := c.Encode(t.Context(), client.EncodeRequest{X: make([]float32, 3), Shape: []int{2}}); !errors.Is(err, client.ErrInvalid) {
+	if _, err := c.Encode(t.Context(), client.EncodeRequest{X: make([]float32, 3), Shape: []int{2}}); !errors.Is(err,
+		client.ErrInvalid) {
 		t.Errorf("3 elements of shape [2]: %v, want ErrInvalid", err)
 	}
-	if _, err := c.Encode(t.Context(), client.EncodeRequest{X: make([]float32, 3)}); !errors.Is(err, client.ErrMalformed) {
+	if _, err := c.Encode(t.Context(), client.EncodeRequest{X: make([]float32, 3)}); !errors.Is(err,
+		client.ErrMalformed) {
 		t.Errorf("4 numbers for 3: %v, want ErrMalformed", err)
 	}
 }
