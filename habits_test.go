@@ -29,7 +29,7 @@ var wide = []string{
 	"models", "models/modelstest",
 	"ort",
 	"server", "server/oip",
-	"server/rpc", "server/web",
+	"server/web",
 }
 
 // TestLines finds lines that are too long.

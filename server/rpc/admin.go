@@ -7,7 +7,7 @@ import (
 	"github.com/langevin-ml/langevin/server/host"
 )
 
-// Reloader changes which models the host has and tells whom it concerns.
+// Reloader changes the host's models and informs those who depend on them.
 type Reloader interface {
 	Load(ctx context.Context, name string, version int) error
 	Unload(name string, version int) error
@@ -21,7 +21,7 @@ type Admin struct {
 	models   *Models
 }
 
-// NewAdmin returns the service that changes models through reloader and describes them by models.
+// NewAdmin returns the service that changes models through reloader and describes them through models.
 func NewAdmin(reloader Reloader, models *Models) *Admin {
 	return &Admin{reloader: reloader, models: models}
 }
@@ -39,7 +39,8 @@ func checkNamed(name string, version int32) error {
 }
 
 // LoadModel brings a model into service.
-func (s *Admin) LoadModel(ctx context.Context, req *langevinv1.LoadModelRequest) (*langevinv1.LoadModelResponse, error) {
+func (s *Admin) LoadModel(ctx context.Context, req *langevinv1.LoadModelRequest) (*langevinv1.LoadModelResponse,
+	error) {
 	if err := checkNamed(req.GetName(), req.GetVersion()); err != nil {
 		return nil, err
 	}
@@ -57,7 +58,8 @@ func (s *Admin) LoadModel(ctx context.Context, req *langevinv1.LoadModelRequest)
 }
 
 // UnloadModel takes a model out of service.
-func (s *Admin) UnloadModel(_ context.Context, req *langevinv1.UnloadModelRequest) (*langevinv1.UnloadModelResponse, error) {
+func (s *Admin) UnloadModel(_ context.Context, req *langevinv1.UnloadModelRequest) (*langevinv1.UnloadModelResponse,
+	error) {
 	if err := checkNamed(req.GetName(), req.GetVersion()); err != nil {
 		return nil, err
 	}
@@ -67,8 +69,9 @@ func (s *Admin) UnloadModel(_ context.Context, req *langevinv1.UnloadModelReques
 	return &langevinv1.UnloadModelResponse{}, nil
 }
 
-// ReloadModels looks at the folder again.
-func (s *Admin) ReloadModels(ctx context.Context, _ *langevinv1.ReloadModelsRequest) (*langevinv1.ReloadModelsResponse, error) {
+// ReloadModels reads the models' folder again.
+func (s *Admin) ReloadModels(ctx context.Context, _ *langevinv1.ReloadModelsRequest) (*langevinv1.ReloadModelsResponse,
+	error) {
 	failures := s.reloader.ReloadAll(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, err

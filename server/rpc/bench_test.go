@@ -17,12 +17,13 @@ import (
 	"github.com/langevin-ml/langevin/server/rpc"
 )
 
-// talker answers Sample with as many messages as were asked for, and nothing else.
+// talker answers Sample with the requested number of messages and nothing else.
 type talker struct {
 	langevinv1.UnimplementedSamplingServiceServer
 }
 
-func (talker) Sample(req *langevinv1.SampleRequest, stream grpc.ServerStreamingServer[langevinv1.SampleResponse]) error {
+func (talker) Sample(req *langevinv1.SampleRequest,
+	stream grpc.ServerStreamingServer[langevinv1.SampleResponse]) error {
 	message := &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Progress{Progress: &langevinv1.Progress{
 		StepsDone: 12345, StepsTotal: 16000, Step: 771, Level: 38, Sigma: 0.3, Elapsed: durationpb.New(time.Second),
 	}}}
@@ -34,9 +35,9 @@ func (talker) Sample(req *langevinv1.SampleRequest, stream grpc.ServerStreamingS
 	return nil
 }
 
-// BenchmarkMessages is what a message costs on its way from a handler to a client, both in this process: as many as
-// fit into one call, and calls of one message. cpu-ns/op is the time of both sides on all cores, which other work on the
-// machine disturbs less than ns/op.
+// BenchmarkMessages measures the cost of a message from a handler to a client in the same process: with as many
+// messages in one call as fit, and with calls of one message. cpu-ns/op is the time of both sides on all cores, which
+// other work on the machine disturbs less than ns/op.
 func BenchmarkMessages(b *testing.B) {
 	client := talk(b)
 	draw := func(b *testing.B, n int64) {
@@ -67,13 +68,14 @@ func BenchmarkMessages(b *testing.B) {
 
 func talk(b *testing.B) langevinv1.SamplingServiceClient {
 	b.Helper()
-	server := grpc.NewServer(rpc.Interceptors(slog.New(slog.DiscardHandler), &recorder{}, rpc.CallLimits{Time: time.Hour, Unread: time.Minute})...)
+	server := grpc.NewServer(rpc.Interceptors(slog.New(slog.DiscardHandler), &recorder{},
+		rpc.CallLimits{Time: time.Hour, Unread: time.Minute})...)
 	langevinv1.RegisterSamplingServiceServer(server, talker{})
 	lis, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	go server.Serve(lis) // its error says that Stop was called
+	go server.Serve(lis) // returns an error after Stop
 	conn, err := grpc.NewClient(lis.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		b.Fatal(err)
@@ -85,7 +87,7 @@ func talk(b *testing.B) langevinv1.SamplingServiceClient {
 	return langevinv1.NewSamplingServiceClient(conn)
 }
 
-// processTime is how long this process has been on a core.
+// processTime returns the CPU time of this process.
 func processTime(b *testing.B) time.Duration {
 	b.Helper()
 	var usage syscall.Rusage

@@ -10,7 +10,7 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-// knownOf reads the part of the samples that a request holds fixed, nil if there is none.
+// knownOf returns the known part of the samples of a request; nil if there is none.
 func knownOf(req *langevinv1.SampleRequest, m models.Manifest, bad *invalid) *sampling.Known {
 	switch c := req.GetCondition().(type) {
 	case *langevinv1.SampleRequest_Inpainting:
@@ -21,12 +21,13 @@ func knownOf(req *langevinv1.SampleRequest, m models.Manifest, bad *invalid) *sa
 	return nil
 }
 
-// setCondition says in the started event what a request holds fixed.
+// setCondition sets the condition of the started event.
 func setCondition(s *langevinv1.Started, req *langevinv1.SampleRequest) {
 	switch c := req.GetCondition().(type) {
 	case *langevinv1.SampleRequest_Inpainting:
 		s.Condition = &langevinv1.Started_Inpainting{Inpainting: &langevinv1.Inpainting{
-			Values: c.Inpainting.GetValues(), Mask: c.Inpainting.GetMask(), Refresh: refreshOf(c.Inpainting.GetRefresh()),
+			Values: c.Inpainting.GetValues(), Mask: c.Inpainting.GetMask(),
+			Refresh: refreshOf(c.Inpainting.GetRefresh()),
 		}}
 	case *langevinv1.SampleRequest_Colourisation:
 		s.Condition = &langevinv1.Started_Colourisation{Colourisation: &langevinv1.Colourisation{
@@ -35,7 +36,7 @@ func setCondition(s *langevinv1.Started, req *langevinv1.SampleRequest) {
 	}
 }
 
-// refreshOf fills in the default of a valid choice.
+// refreshOf returns a valid choice with the default filled in.
 func refreshOf(given langevinv1.Refresh) langevinv1.Refresh {
 	return named(refreshes(), choice(refreshes(), given, "", &invalid{}))
 }
@@ -60,7 +61,8 @@ func colourisation(in *langevinv1.Colourisation, m models.Manifest, bad *invalid
 	const field = "colourisation."
 	grey := decodeElements(in.GetGrey(), field+"grey", bad)
 	if len(m.Shape) != 3 {
-		bad.add("colourisation", m.Name, "a model whose samples have shape [channels, height, width]: those of %s have %v", m.Name, m.Shape)
+		bad.add("colourisation", m.Name,
+			"a model whose samples have shape [channels, height, width]: %s has samples of shape %v", m.Name, m.Shape)
 		return nil
 	}
 	if !ofShape(in.GetGrey(), len(grey), m.Shape[1:]) {
@@ -72,16 +74,17 @@ func colourisation(in *langevinv1.Colourisation, m models.Manifest, bad *invalid
 	return known
 }
 
-// ofShape reports whether a tensor of so many elements is one thing of the given shape, with or without a leading 1.
+// ofShape reports whether a tensor with the given number of elements has the given shape, with or without a leading 1.
 func ofShape(t *langevinv1.Tensor, elements int, shape []int) bool {
 	want := 1
 	for _, n := range shape {
 		want *= n
 	}
-	return elements == want && (shapeAgrees(t.GetShape(), shape) || shapeAgrees(t.GetShape(), append([]int{1}, shape...)))
+	return elements == want &&
+		(shapeAgrees(t.GetShape(), shape) || shapeAgrees(t.GetShape(), append([]int{1}, shape...)))
 }
 
-// shapeOr says what a tensor is like: its shape if it has one, or how many elements.
+// shapeOr describes a tensor by its number of elements, and by its shape if it has one.
 func shapeOr(t *langevinv1.Tensor, elements int) string {
 	if len(t.GetShape()) > 0 {
 		return fmt.Sprintf("%d elements of shape %v", elements, t.GetShape())
@@ -97,7 +100,7 @@ func refreshes() []word[langevinv1.Refresh, sampling.Refresh] {
 	}
 }
 
-// columnsOf returns the columns of an interpolation, 0 without one.
+// columnsOf returns the columns of an interpolation; 0 without one.
 func columnsOf(req *langevinv1.SampleRequest, bad *invalid) int {
 	in := req.GetInterpolation()
 	if in != nil && in.GetColumns() < 2 {
@@ -106,13 +109,15 @@ func columnsOf(req *langevinv1.SampleRequest, bad *invalid) int {
 	return int(in.GetColumns())
 }
 
-// resume sets a job to go on from the states of a request, if it has any.
+// resume makes a job resume from the states of a request, if it has any.
 func resume(job *batch.Job, in *langevinv1.Resume, entry models.Entry, bad *invalid) {
 	if in == nil || len(job.Plan) == 0 {
 		return
 	}
 	if in.GetDigest() != entry.Digest {
-		bad.add("resume.digest", quoted(in.GetDigest()), "that of %s version %d, %s: states of another model mean nothing to it", entry.Name, entry.Version, entry.Digest)
+		bad.add("resume.digest", quoted(in.GetDigest()),
+			"the digest of %s version %d, %s: states of another model cannot be resumed",
+			entry.Name, entry.Version, entry.Digest)
 	}
 	last := len(job.Plan) - 1
 	if step := in.GetStep(); step < 0 || step > int64(last) {
@@ -120,7 +125,8 @@ func resume(job *batch.Job, in *langevinv1.Resume, entry models.Entry, bad *inva
 		return
 	}
 	if in.GetStep() > 0 && job.Plan.UsesHistory() {
-		bad.add("resume.step", in.GetStep(), "0: the steps of this sampler remember earlier ones, which a state does not hold")
+		bad.add("resume.step", in.GetStep(),
+			"0: the steps of this sampler remember earlier ones, which a state does not hold")
 	}
 	job.StartStep = int(in.GetStep())
 	job.Start = decodeRows(in.GetX(), "resume.x", entry.Manifest, job.N, bad)

@@ -1,3 +1,3 @@
-// Package rpc answers the langevin.v1 API: it decodes and validates requests, calls the scheduler of the model asked
-// for, and encodes what comes back. Handlers return ordinary errors; one table turns them into statuses.
+// Package rpc answers the langevin.v1 API. It decodes and validates requests, calls the scheduler of the requested
+// model and encodes the results. Handlers return ordinary errors; one table turns them into statuses.
 package rpc

@@ -11,20 +11,20 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-// Engine is a loaded model, ready to be sampled.
+// Engine is a loaded model that is ready to be sampled.
 type Engine struct {
 	Scheduler *batch.Scheduler
 	Identity  string        // what else decides a sample's bits: runtime, optimisation, noise generator
 	Device    string        // the provider in use: cpu or cuda
-	Session   io.Closer     // what holds the network
-	LoadTime  time.Duration // how long it took to get ready
-	WarmTime  time.Duration // the part of it that went into warming up
+	Session   io.Closer     // owns the network
+	LoadTime  time.Duration // time from the start of loading until it was ready
+	WarmTime  time.Duration // the part of LoadTime that warming up took
 
-	usual atomic.Pointer[compiled] // the model's own sampler, which most requests ask for; nil until one has
+	usual atomic.Pointer[compiled] // the model's default sampler, which most requests use; nil until the first
 }
 
-// compile is [compile] for a request to the model of e, whose manifest is m. Plans are only read, so requests that leave
-// the sampler to the model have one in common.
+// compile is [compile] for a request to the model of e, whose manifest is m. Plans are only read, so requests without a
+// sampler share one.
 func (e *Engine) compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad *invalid) compiled {
 	if req.GetSampler() != nil {
 		return compile(req, m, maxSteps, bad)
@@ -40,7 +40,7 @@ func (e *Engine) compile(req *langevinv1.SampleRequest, m models.Manifest, maxSt
 	return usual
 }
 
-// Close stops the scheduler at once and lets go of the network. Whoever closes an Engine has waited for its users.
+// Close stops the scheduler at once and releases the network. The caller must have waited for the users of the Engine.
 func (e *Engine) Close() error {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -50,7 +50,7 @@ func (e *Engine) Close() error {
 	return e.Session.Close()
 }
 
-// Limits bound what one request may ask for. The zero value of a field allows nothing.
+// Limits bound one request. A field of zero allows nothing.
 type Limits struct {
 	Chains    int // of one Sample call
 	Steps     int // score evaluations of one chain

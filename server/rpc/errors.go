@@ -21,7 +21,7 @@ import (
 	"github.com/langevin-ml/langevin/server/host"
 )
 
-// class is how a kind of error looks on the wire.
+// class says how a kind of error appears in a status.
 type class struct {
 	err    error
 	code   codes.Code
@@ -29,7 +29,7 @@ type class struct {
 	retry  time.Duration // of RetryInfo; negative for none
 }
 
-// classes is matched in order with errors.Is. What matches nothing is INTERNAL, and its text stays in the log.
+// classes is matched in order with errors.Is. An error that matches nothing is INTERNAL, and only the log has its text.
 func classes() []class {
 	return []class{
 		{models.ErrNotFound, codes.NotFound, langevinv1.ReasonModelNotFound, -1},
@@ -50,14 +50,14 @@ func classes() []class {
 	}
 }
 
-// invalid collects what is wrong with a request, so that all of it is said at once.
+// invalid collects all mistakes of a request, so that one error can report them all.
 type invalid []*sampling.FieldError
 
 func (v *invalid) add(field string, given any, want string, args ...any) {
 	*v = append(*v, &sampling.FieldError{Field: field, Given: given, Want: fmt.Sprintf(want, args...)})
 }
 
-// join adds err, a FieldError of a message that stands at prefix in the request.
+// join adds err, a FieldError of a message that is at prefix in the request.
 func (v *invalid) join(prefix string, err error) {
 	var field *sampling.FieldError
 	switch {
@@ -100,7 +100,8 @@ func (c class) status(err error) *status.Status {
 	s := status.New(c.code, err.Error())
 	var details []protoadapt.MessageV1
 	if c.reason != "" {
-		details = append(details, &errdetails.ErrorInfo{Reason: c.reason, Domain: langevinv1.ErrorDomain, Metadata: facts(err)})
+		details = append(details, &errdetails.ErrorInfo{Reason: c.reason, Domain: langevinv1.ErrorDomain,
+			Metadata: facts(err)})
 	}
 	var quota *auth.QuotaError
 	if errors.As(err, &quota) {
@@ -114,12 +115,13 @@ func (c class) status(err error) *status.Status {
 	}
 	var missing *models.NotFoundError
 	if errors.As(err, &missing) {
-		details = append(details, &errdetails.ResourceInfo{ResourceType: "model", ResourceName: missing.Name, Description: missing.Error()})
+		details = append(details, &errdetails.ResourceInfo{ResourceType: "model", ResourceName: missing.Name,
+			Description: missing.Error()})
 	}
 	return withDetails(s, details...)
 }
 
-// facts are what a program may want to know about an error without reading its text.
+// facts returns what a program may want to know about an error without reading its text.
 func facts(err error) map[string]string {
 	var diverged *sampling.DivergedError
 	if !errors.As(err, &diverged) {
@@ -148,7 +150,7 @@ func invalidStatus(violations []*sampling.FieldError) *status.Status {
 		&errdetails.ErrorInfo{Reason: langevinv1.ReasonInvalid, Domain: langevinv1.ErrorDomain}, request)
 }
 
-// withDetails attaches details; a status that cannot carry them is sent without.
+// withDetails attaches details. A status that cannot carry them is sent without.
 func withDetails(s *status.Status, details ...protoadapt.MessageV1) *status.Status {
 	if detailed, err := s.WithDetails(details...); err == nil {
 		return detailed

@@ -16,13 +16,13 @@ import (
 
 const defaultGuideWeight = 1
 
-// guide is the second model of a request; nil for none.
+// guide is the second model of a request; nil if there is none.
 type guide struct {
 	asked  *langevinv1.Guidance
 	loaded *host.Loaded[*Engine]
 }
 
-// acquireGuide returns the guide that a request names, which the caller must release.
+// acquireGuide returns the guide that a request names. The caller must release it.
 func (s *Sampling) acquireGuide(ctx context.Context, in *langevinv1.Guidance) (*guide, error) {
 	if in == nil {
 		return nil, nil
@@ -50,7 +50,7 @@ func (g *guide) release() {
 	}
 }
 
-// cost is what an evaluation of the guide takes.
+// cost returns the number of evaluations that one evaluation of the guide counts for.
 func (g *guide) cost() batch.Cost {
 	if g == nil {
 		return batch.Cost{}
@@ -58,7 +58,7 @@ func (g *guide) cost() batch.Cost {
 	return g.loaded.Value.Scheduler.Cost()
 }
 
-// bends returns how the guide bends the score of a model, nil without one, and the message that asks for the same again.
+// bends returns how the guide changes the score of a model, and the message of the guide in use; nil without a guide.
 func (g *guide) bends(m models.Manifest, bad *invalid) (*sampling.Guide, *langevinv1.Guidance) {
 	if g == nil {
 		return nil, nil
@@ -72,10 +72,12 @@ func (g *guide) bends(m models.Manifest, bad *invalid) (*sampling.Guide, *langev
 	}
 	bad.join(field, bends.Validate())
 	if !slices.Equal(entry.Manifest.Shape, m.Shape) {
-		bad.add(field+"model", entry.Name, "a model whose samples have shape %v, as those of %s: its own have %v", m.Shape, m.Name, entry.Manifest.Shape)
+		bad.add(field+"model", entry.Name, "a model whose samples have shape %v, as %s has: its samples have shape %v",
+			m.Shape, m.Name, entry.Manifest.Shape)
 	}
 	if digest := g.asked.GetDigest(); digest != "" && digest != entry.Digest {
-		bad.add(field+"digest", quoted(digest), "that of %s version %d, %s, or none", entry.Name, entry.Version, entry.Digest)
+		bad.add(field+"digest", quoted(digest), "the digest of %s version %d, %s, or none", entry.Name, entry.Version,
+			entry.Digest)
 	}
 	return bends, &langevinv1.Guidance{
 		Model: entry.Name, Version: int32(entry.Version), Digest: entry.Digest,

@@ -19,17 +19,18 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// CallLimits bound every call, whatever it asks for.
+// CallLimits bound every call.
 type CallLimits struct {
 	Time   time.Duration // from beginning to end
-	Unread time.Duration // that a message may wait for its reader
+	Unread time.Duration // time that a message may wait for its reader
 }
 
-// Interceptors returns the server options that every call passes through: it gets a request id and its limits, a panic
-// becomes INTERNAL, errors become statuses, and when it ends one line is logged and observer is told.
+// Interceptors returns the server options that every call passes through. They give a call a request id and limits,
+// turn a panic into INTERNAL and errors into statuses, and at the end log one line and notify the observer.
 func Interceptors(log *slog.Logger, observer Observer, limits CallLimits) []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
+		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo,
+			handler grpc.UnaryHandler) (resp any, err error) {
 			call := begin(ctx, observer, limits)
 			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
 			if err := grpc.SetHeader(ctx, metadata.Pairs(langevinv1.RequestIDHeader, call.id)); err != nil {
@@ -37,7 +38,8 @@ func Interceptors(log *slog.Logger, observer Observer, limits CallLimits) []grpc
 			}
 			return handler(call.ctx, req)
 		}),
-		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
+			handler grpc.StreamHandler) (err error) {
 			call := begin(stream.Context(), observer, limits)
 			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
 			if err := stream.SetHeader(metadata.Pairs(langevinv1.RequestIDHeader, call.id)); err != nil {
@@ -50,23 +52,25 @@ func Interceptors(log *slog.Logger, observer Observer, limits CallLimits) []grpc
 	}
 }
 
-// Why a call is ended before its time.
+// Reasons for ending a call early.
 var (
-	errCallTime = fmt.Errorf("the call ran for as long as this server allows (limits.max_call_time): %w", context.DeadlineExceeded)
-	errUnread   = errors.New("the client does not read what it asked for (limits.slow_reader_timeout)")
+	errCallTime = fmt.Errorf("the call ran for as long as this server allows (limits.max_call_time): %w",
+		context.DeadlineExceeded)
+	errUnread = errors.New("the client does not read what it asked for (limits.slow_reader_timeout)")
 )
 
-// callStream is a stream whose context knows its call.
+// callStream is a stream whose context identifies its call.
 type callStream struct {
 	grpc.ServerStream
 	ctx    context.Context
 	unread time.Duration
 
-	// The goroutine that sends, from the first message to close: one for each would be dear, and grow its stack anew.
+	// The goroutine that sends runs from the first message to close. One for each message would be costly, and each
+	// would grow a new stack.
 	messages chan any
 	sent     chan error
 	late     *time.Timer
-	stuck    bool // it waits for a reader who was given up on
+	stuck    bool // it waits for a reader that was given up
 }
 
 func (s *callStream) Context() context.Context { return s.ctx }
@@ -83,8 +87,8 @@ func (s *callStream) RecvMsg(m any) error {
 	}
 }
 
-// SendMsg gives up on a reader that leaves no room for the message in time. gRPC then ends the stream, and with it the
-// sending that this leaves behind.
+// SendMsg gives up on a reader that makes no room for the message in time. gRPC then ends the stream, and so ends the
+// send that is still waiting.
 func (s *callStream) SendMsg(m any) error {
 	switch {
 	case s.stuck:
@@ -112,7 +116,7 @@ func (s *callStream) send() {
 	}
 }
 
-// close ends the sending. The handler has returned.
+// close ends the sending goroutine. The handler has returned.
 func (s *callStream) close() {
 	if s.messages != nil {
 		close(s.messages)
@@ -140,7 +144,7 @@ func begin(ctx context.Context, observer Observer, limits CallLimits) *call {
 	return c
 }
 
-// annotate adds to the line that is logged when the call ends. Of a key that is given again the last value counts.
+// annotate adds to the line that is logged when the call ends. The last value of a key counts.
 func annotate(ctx context.Context, attrs ...slog.Attr) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		for _, attr := range attrs {
@@ -154,7 +158,7 @@ func annotate(ctx context.Context, attrs ...slog.Attr) {
 	}
 }
 
-// idOf returns the id of the call that ctx belongs to.
+// idOf returns the id of the call of ctx.
 func idOf(ctx context.Context) string {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c.id
@@ -162,7 +166,7 @@ func idOf(ctx context.Context) string {
 	return ""
 }
 
-// requestID is the caller's id if it is fit to be logged, or a new one.
+// requestID returns the caller's id if it can be logged, or a new one.
 func requestID(ctx context.Context) string {
 	if ids := metadata.ValueFromIncomingContext(ctx, langevinv1.RequestIDHeader); len(ids) > 0 && printable(ids[0]) {
 		return ids[0]
@@ -180,10 +184,10 @@ func printable(id string) bool {
 	return len(id) >= 1 && len(id) <= 64
 }
 
-// isProbe tells what tools and probes ask all the time.
+// isProbe reports whether tools and probes make this call all the time.
 func isProbe(method string) bool { return strings.HasPrefix(method, "/grpc.") }
 
-// levelOf keeps probes out of an ordinary log.
+// levelOf returns the level of a call's line, which keeps probes out of an ordinary log.
 func levelOf(method string) slog.Level {
 	if isProbe(method) {
 		return slog.LevelDebug

@@ -29,8 +29,9 @@ func NewModels(h *host.Host[*Engine]) *Models { return &Models{host: h} }
 
 var _ langevinv1.ModelServiceServer = (*Models)(nil)
 
-// ListModels returns a page of what the host knows.
-func (s *Models) ListModels(_ context.Context, req *langevinv1.ListModelsRequest) (*langevinv1.ListModelsResponse, error) {
+// ListModels returns a page of the host's models.
+func (s *Models) ListModels(_ context.Context, req *langevinv1.ListModelsRequest) (*langevinv1.ListModelsResponse,
+	error) {
 	var bad invalid
 	all, err := s.all()
 	if err != nil {
@@ -84,7 +85,8 @@ func (s *Models) GetModel(_ context.Context, req *langevinv1.GetModelRequest) (*
 	return nil, err
 }
 
-// find returns the named version; of version 0 the newest that has not failed, as the host does, or else the newest.
+// find returns the given version. For version 0 it returns the newest one that has not failed, as the host does, or
+// else the newest.
 func find(all []*langevinv1.Model, name string, version int32) *langevinv1.Model {
 	var failed *langevinv1.Model
 	for _, m := range all {
@@ -99,8 +101,8 @@ func find(all []*langevinv1.Model, name string, version int32) *langevinv1.Model
 	return failed
 }
 
-// all describes what the host knows, by name and then from the newest version to the oldest. Files that are no models
-// are among it, as failed.
+// all describes the host's models by name, and then from the newest version to the oldest. Invalid files are included
+// as failed models.
 func (s *Models) all() ([]*langevinv1.Model, error) {
 	var all []*langevinv1.Model
 	devices := s.devices()
@@ -119,7 +121,8 @@ func (s *Models) all() ([]*langevinv1.Model, error) {
 	for _, p := range s.host.Problems() {
 		if p.Name != "" && p.Version > 0 {
 			all = append(all, &langevinv1.Model{
-				Name: p.Name, Version: int32(p.Version), State: langevinv1.ModelState_MODEL_STATE_FAILED, Error: p.Err.Error(),
+				Name: p.Name, Version: int32(p.Version), State: langevinv1.ModelState_MODEL_STATE_FAILED,
+				Error: p.Err.Error(),
 			})
 		}
 	}
@@ -129,7 +132,7 @@ func (s *Models) all() ([]*langevinv1.Model, error) {
 	return all, nil
 }
 
-// devices says what runs each model that is loaded, by digest.
+// devices returns the device of each loaded model, by digest.
 func (s *Models) devices() map[string]string {
 	devices := map[string]string{}
 	for _, loaded := range s.host.Ready() {
@@ -139,7 +142,7 @@ func (s *Models) devices() map[string]string {
 	return devices
 }
 
-// describe says what the host and a model's file say about it.
+// describe combines the host's and the file's description of a model.
 func (s *Models) describe(status host.Status, device string) (*langevinv1.Model, error) {
 	entry := status.Entry
 	m := entry.Manifest

@@ -16,36 +16,36 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-// Observer counts and times calls. Safe for concurrent use. Models are those of the host or [OtherModel]; empty for calls
-// that name none.
+// Observer counts and times calls. It is safe for concurrent use. A model is one of the host's or [OtherModel], and is
+// empty for calls that name none.
 type Observer interface {
-	// CallEnded hears of every call but those of tools and probes, with its method, as langevin.v1.ModelService/GetModel,
-	// and one of the Outcome constants.
+	// CallEnded reports the end of every call except calls of tools and probes. method has the form
+	// langevin.v1.ModelService/GetModel, and outcome is one of the Outcome constants.
 	CallEnded(method, model, outcome string)
 
-	// SampleEnded hears how long a Sample call took that succeeded.
+	// SampleEnded reports the duration of a Sample call that succeeded.
 	SampleEnded(model string, elapsed time.Duration)
 
-	// FirstEvent hears how long a Sample call waited for its first preview or result.
+	// FirstEvent reports how long a Sample call waited for its first preview or result.
 	FirstEvent(model string, elapsed time.Duration)
 }
 
-// OtherModel stands for a model that the host does not have, so that a client cannot make up names.
+// OtherModel replaces the name of a model that the host does not have, so that a client cannot make up names.
 const OtherModel = "other"
 
-// How a call may end.
+// The outcomes of a call.
 const (
 	OutcomeOK        = "ok"
 	OutcomeCancelled = "cancelled" // by the client
-	OutcomeDeadline  = "deadline"  // passed, or too near to be met
+	OutcomeDeadline  = "deadline"  // passed, or cannot be met
 	OutcomeRejected  = "rejected"  // too much work is waiting, or the server is stopping
 	OutcomeDenied    = "denied"    // not authenticated, or not allowed
-	OutcomeInvalid   = "invalid"   // the request is wrong, or names what is not there
+	OutcomeInvalid   = "invalid"   // the request is wrong, or names something that does not exist
 	OutcomeDiverged  = "diverged"
 	OutcomeInternal  = "internal"
 )
 
-// outcomeOf sorts a call's end into the outcomes.
+// outcomeOf returns the outcome of a call's end.
 func outcomeOf(s *status.Status) string {
 	switch s.Code() {
 	case codes.OK:
@@ -78,7 +78,7 @@ func reasonOf(s *status.Status) string {
 	return ""
 }
 
-// observe tells the observer how the call ended.
+// observe reports the call's end to the observer.
 func (c *call) observe(method string, result *status.Status) {
 	if isProbe(method) {
 		return
@@ -90,21 +90,21 @@ func (c *call) observe(method string, result *status.Status) {
 	}
 }
 
-// firstEvent tells the observer that the call of ctx has something to send.
+// firstEvent reports to the observer that the call of ctx has its first event.
 func firstEvent(ctx context.Context) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		c.observer.FirstEvent(c.model, time.Since(c.start))
 	}
 }
 
-// setModel notes the model that the call of ctx is about.
+// setModel sets the model of the call of ctx.
 func setModel(ctx context.Context, name string) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		c.model = name
 	}
 }
 
-// trace writes what the log says about the call to its span, if there is one.
+// trace copies the attributes of the call's log line to its span, if there is one.
 func (c *call) trace(attrs []slog.Attr) {
 	span := trace.SpanFromContext(c.ctx)
 	if !span.IsRecording() {
@@ -115,40 +115,41 @@ func (c *call) trace(attrs []slog.Attr) {
 	}
 }
 
-// trail writes the way of a job into the trace of its call: a span for its wait and one for the sampling, with an event at
-// each level. It implements [batch.Follower].
-type trail struct {
+// jobTrace adds a job to the trace of its call: a span for the wait and one for the sampling, with an event at each
+// level. It implements [batch.Follower].
+type jobTrace struct {
 	ctx    context.Context
 	tracer trace.Tracer
 	queue  trace.Span
 	sample trace.Span // nil until the job starts
 }
 
-// follow gives a job a trail if its call is traced, and returns the function that ends it, once the job is closed.
+// follow sets the job's follower if its call is traced. It returns the function that ends the spans after the job is
+// closed.
 func follow(ctx context.Context, job *batch.Job) (end func()) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return func() {}
 	}
-	t := &trail{ctx: ctx, tracer: span.TracerProvider().Tracer("github.com/langevin-ml/langevin/server/rpc")}
+	t := &jobTrace{ctx: ctx, tracer: span.TracerProvider().Tracer("github.com/langevin-ml/langevin/server/rpc")}
 	_, t.queue = t.tracer.Start(ctx, "queue")
 	job.Follower = t
 	return t.end
 }
 
 // Started implements [batch.Follower].
-func (t *trail) Started() {
+func (t *jobTrace) Started() {
 	t.queue.End()
 	_, t.sample = t.tracer.Start(t.ctx, "sample")
 }
 
 // Entered implements [batch.Follower].
-func (t *trail) Entered(level int32, sigma float32) {
+func (t *jobTrace) Entered(level int32, sigma float32) {
 	t.sample.AddEvent("level", trace.WithAttributes(
 		attribute.Int("sampler.level", int(level)), attribute.Float64("sampler.sigma", float64(sigma))))
 }
 
-func (t *trail) end() {
+func (t *jobTrace) end() {
 	t.queue.End()
 	if t.sample != nil {
 		t.sample.End()

@@ -12,7 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/server/rpc"
 )
 
-// recorder is an observer that remembers.
+// recorder is an observer that records calls.
 type recorder struct {
 	mu          sync.Mutex
 	calls       map[string]int // by method, model and outcome
@@ -56,7 +56,8 @@ func TestOutcomes(t *testing.T) {
 		{&langevinv1.SampleRequest{Model: "NO NAME"}, rpc.OtherModel + " " + rpc.OutcomeInvalid},
 		{&langevinv1.SampleRequest{N: proto.Int64(-1)}, "points " + rpc.OutcomeInvalid},
 		{&langevinv1.SampleRequest{N: proto.Int64(4000), Sampler: &langevinv1.SampleRequest_Langevin{
-			Langevin: &langevinv1.Langevin{Steps: proto.Int32(2000), StepSize: proto.Float64(1e30)}}}, "points " + rpc.OutcomeDiverged},
+			Langevin: &langevinv1.Langevin{Steps: proto.Int32(2000), StepSize: proto.Float64(1e30)}}}, "points " +
+			rpc.OutcomeDiverged},
 	} {
 		stream, err := s.sampling.Sample(t.Context(), c.req)
 		for err == nil {

@@ -28,7 +28,8 @@ func previewOf(in *langevinv1.PreviewOptions, job batch.Job, dim int, bad *inval
 	}
 	frame := 4 * dim * p.Chains
 	if p.Chains > 1 && frame > langevinv1.MaxEventBytes {
-		bad.add("preview.chains", p.Chains, "at most %d, so that a preview stays under 1 MiB", max(1, langevinv1.MaxEventBytes/(4*dim)))
+		bad.add("preview.chains", p.Chains, "at most %d, so that a preview stays under 1 MiB",
+			max(1, langevinv1.MaxEventBytes/(4*dim)))
 	}
 	if total := frame * len(p.Steps); total > langevinv1.MaxPreviewBytes {
 		bad.add("preview", total, "at most %d bytes in all: fewer frames or fewer chains", langevinv1.MaxPreviewBytes)
@@ -36,7 +37,7 @@ func previewOf(in *langevinv1.PreviewOptions, job batch.Job, dim int, bad *inval
 	return p
 }
 
-// previewSteps returns the numbers of steps taken after which to show the chains, from the job's first to its last.
+// previewSteps returns the steps after which the chains are shown, from the job's first to its last.
 func previewSteps(in *langevinv1.PreviewOptions, job batch.Job, bad *invalid) []int {
 	first, last := job.StartStep, len(job.Plan)
 	steps := []int{first}
@@ -62,7 +63,7 @@ func previewSteps(in *langevinv1.PreviewOptions, job batch.Job, bad *invalid) []
 			return nil
 		}
 		return spread(first, last, min(int(c.MaxFrames), last-first+1))
-	default: // every level is also what an empty message means
+	default: // the default is every level
 		for s := first + 1; s < last; s++ {
 			if job.Plan[s].Level != job.Plan[s-1].Level {
 				steps = append(steps, s)
@@ -72,7 +73,8 @@ func previewSteps(in *langevinv1.PreviewOptions, job batch.Job, bad *invalid) []
 	return append(steps, last)
 }
 
-// spread returns a number of frames' steps, from the first to the last, evenly. One frame is the last step's.
+// spread returns the steps of the given number of frames, spread evenly from the first to the last. A single frame is
+// at the last step.
 func spread(first, last, frames int) []int {
 	if frames < 2 {
 		return []int{last}

@@ -9,7 +9,8 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// TestMaxFrames: as many previews as asked for, or one after every step; and started says which samplers can resume.
+// TestMaxFrames: there are at most as many previews as requested, and at most one for each step. The started event says
+// which samplers can be resumed.
 func TestMaxFrames(t *testing.T) {
 	s := start(t)
 	for _, tt := range []struct {
@@ -22,9 +23,11 @@ func TestMaxFrames(t *testing.T) {
 		{"fewer", &langevinv1.Langevin{Steps: proto.Int32(4)}, 3, []int64{0, 2, 4}, true},
 		{"as many", &langevinv1.Langevin{Steps: proto.Int32(4)}, 5, []int64{0, 1, 2, 3, 4}, true},
 		{"more", &langevinv1.Langevin{Steps: proto.Int32(2)}, 1 << 30, []int64{0, 1, 2}, true},
-		{"two", &langevinv1.ProbabilityFlow{Steps: proto.Int32(2), Denoise: proto.Bool(false)}, 2, []int64{0, 4}, false},
+		{"two", &langevinv1.ProbabilityFlow{Steps: proto.Int32(2), Denoise: proto.Bool(false)}, 2, []int64{0, 4},
+			false},
 		{
-			"Euler", &langevinv1.ProbabilityFlow{Steps: proto.Int32(1), Method: langevinv1.FlowMethod_FLOW_METHOD_EULER},
+			"Euler", &langevinv1.ProbabilityFlow{Steps: proto.Int32(1),
+				Method: langevinv1.FlowMethod_FLOW_METHOD_EULER},
 			9, []int64{0, 1, 2}, true,
 		},
 	} {

@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image/png"
@@ -39,25 +40,25 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// service is a server whose networks are exact scores of N(0, 1): no ONNX Runtime.
+// service is a server whose networks are exact scores of N(0, 1), without ONNX Runtime.
 type service struct {
 	sampling langevinv1.SamplingServiceClient
 	models   langevinv1.ModelServiceClient
 	admin    langevinv1.AdminServiceClient
 	log      *safeBuffer
-	slow     atomic.Int64 // nanoseconds that a model call takes
+	slow     atomic.Int64 // duration of a model call in nanoseconds
 	broken   atomic.Bool  // model calls panic
 	loaded   sync.Map     // *batch.Scheduler by version
 	seen     recorder
 }
 
-// version is one of a model.
+// version is a version of a model.
 type version struct {
 	model  string
 	number int
 }
 
-// safeBuffer is a log that a test may read while calls are logged.
+// safeBuffer is a log that a test may read while the server writes to it.
 type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -88,7 +89,7 @@ func (s *service) Score(_ context.Context, dst, x, sigma []float32) error {
 	return nil
 }
 
-// load stands in for ONNX Runtime; the model called failed does not load.
+// load replaces ONNX Runtime. The model called failed does not load.
 func (s *service) load(_ context.Context, file models.File) (*rpc.Engine, error) {
 	if file.Name == "failed" {
 		return nil, errors.New("no kernel for this operator")
@@ -121,12 +122,14 @@ func start(t *testing.T) *service {
 	if err := h.Preload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer(append(rpc.Interceptors(slog.New(slog.NewTextHandler(s.log, nil)), &s.seen, rpc.CallLimits{Time: time.Hour, Unread: time.Minute}), grpc.WaitForHandlers(true))...)
-	langevinv1.RegisterSamplingServiceServer(server, rpc.NewSampling(h, rpc.Limits{Chains: 4000, Steps: 2000, ScoreRows: 100}))
+	server := grpc.NewServer(append(rpc.Interceptors(slog.New(slog.NewTextHandler(s.log, nil)), &s.seen,
+		rpc.CallLimits{Time: time.Hour, Unread: time.Minute}), grpc.WaitForHandlers(true))...)
+	langevinv1.RegisterSamplingServiceServer(server,
+		rpc.NewSampling(h, rpc.Limits{Chains: 4000, Steps: 2000, ScoreRows: 100}))
 	langevinv1.RegisterModelServiceServer(server, rpc.NewModels(h))
 	langevinv1.RegisterAdminServiceServer(server, rpc.NewAdmin(idle{}, rpc.NewModels(h)))
 	lis := bufconn.Listen(1 << 20)
-	go server.Serve(lis) // its error says that Stop was called
+	go server.Serve(lis) // returns an error after Stop
 	conn, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))
 	if err != nil {
@@ -144,7 +147,7 @@ func start(t *testing.T) *service {
 	return s
 }
 
-// events are what a call streamed, by kind.
+// events are the events of a call, by kind.
 type events struct {
 	started  *langevinv1.Started
 	previews []*langevinv1.Preview
@@ -190,8 +193,8 @@ func (s *service) sample(t *testing.T, ctx context.Context, req *langevinv1.Samp
 	}
 }
 
-// TestEmptyRequest: {} draws one sample of the default model's newest version, and says what it filled in. Sending
-// that back gives the same sample.
+// TestEmptyRequest: {} draws one sample of the newest version of the default model, and the started event has the
+// defaults. A request made from it gives the same sample.
 func TestEmptyRequest(t *testing.T) {
 	s := start(t)
 	first, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{})
@@ -199,11 +202,14 @@ func TestEmptyRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := first.started
-	if f.GetModel() != "points" || f.GetVersion() != 3 || f.GetN() != 1 || len(f.GetDigest()) != 64 || f.GetEngine() != "exact" ||
-		!slices.Equal(f.GetShape(), []int64{2}) || f.GetAnnealedLangevin().GetStepsPerLevel() == 0 || f.GetRequestId() == "" {
+	if f.GetModel() != "points" || f.GetVersion() != 3 || f.GetN() != 1 || len(f.GetDigest()) != 64 ||
+		f.GetEngine() != "exact" ||
+		!slices.Equal(f.GetShape(), []int64{2}) || f.GetAnnealedLangevin().GetStepsPerLevel() == 0 ||
+		f.GetRequestId() == "" {
 		t.Errorf("started says %v", f)
 	}
-	if len(first.chunks) != 1 || !slices.Equal(first.chunks[0].GetTensor().GetShape(), []int64{1, 2}) || len(first.chunks[0].GetTensor().GetData()) != 8 {
+	if len(first.chunks) != 1 || !slices.Equal(first.chunks[0].GetTensor().GetShape(), []int64{1, 2}) ||
+		len(first.chunks[0].GetTensor().GetData()) != 8 {
 		t.Errorf("chunks %v, want one of 1 row, 8 bytes", first.chunks)
 	}
 	if first.done.GetNfe() != f.GetSteps() || first.done.GetN() != 1 {
@@ -233,17 +239,19 @@ func TestFormatsAgree(t *testing.T) {
 	s := start(t)
 	get := func(model string, format langevinv1.TensorFormat) *langevinv1.Tensor {
 		t.Helper()
-		got, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{Model: model, N: proto.Int64(3), Seed: proto.Uint64(5), Format: format})
+		got, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{Model: model, N: proto.Int64(3),
+			Seed: proto.Uint64(5), Format: format})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got.chunks[0].GetTensor()
 	}
 	for model, channels := range map[string]int{"digits": 1, "photos": 3} {
-		raw, floats := get(model, langevinv1.TensorFormat_TENSOR_FORMAT_RAW), get(model, langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS)
+		raw, floats := get(model, langevinv1.TensorFormat_TENSOR_FORMAT_RAW), get(model,
+			langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS)
 		pictures := get(model, langevinv1.TensorFormat_TENSOR_FORMAT_PNG)
 		for i, v := range floats.GetValues() {
-			bits := uint32(raw.GetData()[4*i]) | uint32(raw.GetData()[4*i+1])<<8 | uint32(raw.GetData()[4*i+2])<<16 | uint32(raw.GetData()[4*i+3])<<24
+			bits := binary.LittleEndian.Uint32(raw.GetData()[4*i:])
 			if math.Float32bits(v) != bits {
 				t.Fatalf("%s: element %d is %g as a number and %g in bytes", model, i, v, math.Float32frombits(bits))
 			}
@@ -272,15 +280,17 @@ func TestFormatsAgree(t *testing.T) {
 	}
 }
 
-// TestChunksPreviewsProgress reads a call long enough to have all of them.
+// TestChunksPreviewsProgress reads a call that is long enough to have all three.
 func TestChunksPreviewsProgress(t *testing.T) {
 	s := start(t)
-	s.slow.Store(int64(200 * time.Microsecond)) // two blocks after each other, 1000 steps each: progress is due in that time
+	// Two blocks run one after the other, with 1000 steps each, so progress is due in that time.
+	s.slow.Store(int64(200 * time.Microsecond))
 	const n = 200
 	got, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{
 		N: proto.Int64(n), Seed: proto.Uint64(1), FirstChain: 50, Format: langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS,
 		Sampler: &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(1000)}},
-		Preview: &langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_Frames{Frames: 5}, Chains: proto.Int64(7)},
+		Preview: &langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_Frames{Frames: 5},
+			Chains: proto.Int64(7)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -288,7 +298,8 @@ func TestChunksPreviewsProgress(t *testing.T) {
 	var steps []int64
 	for _, p := range got.previews {
 		steps = append(steps, p.GetStep())
-		if len(p.GetTensor().GetValues()) != 14 || p.GetFirstChain() != 50 || p.GetKind() != langevinv1.PreviewKind_PREVIEW_KIND_STATE {
+		if len(p.GetTensor().GetValues()) != 14 || p.GetFirstChain() != 50 ||
+			p.GetKind() != langevinv1.PreviewKind_PREVIEW_KIND_STATE {
 			t.Errorf("preview %v", p)
 		}
 	}
@@ -336,37 +347,60 @@ func TestBadRequests(t *testing.T) {
 		says   string
 	}{
 		{"n = 0", &langevinv1.SampleRequest{N: proto.Int64(0)}, invalid, reason, "n is 0: want 1 to 4000"},
-		{"n < 0", &langevinv1.SampleRequest{N: proto.Int64(math.MinInt64)}, invalid, reason, "n is -9223372036854775808"},
+		{"n < 0", &langevinv1.SampleRequest{N: proto.Int64(math.MinInt64)}, invalid, reason,
+			"n is -9223372036854775808"},
 		{"n too large", &langevinv1.SampleRequest{N: proto.Int64(4001)}, invalid, reason, "limits.max_chains"},
-		{"chains past the end", &langevinv1.SampleRequest{N: proto.Int64(2), FirstChain: math.MaxUint64}, invalid, reason, "first_chain"},
-		{"NaN step", annealed(&langevinv1.AnnealedLangevin{StepLr: &nan}), invalid, reason, "annealed_langevin.step_lr is NaN"},
+		{"chains past the end", &langevinv1.SampleRequest{N: proto.Int64(2), FirstChain: math.MaxUint64}, invalid,
+			reason, "first_chain"},
+		{"NaN step", annealed(&langevinv1.AnnealedLangevin{StepLr: &nan}), invalid, reason,
+			"annealed_langevin.step_lr is NaN"},
 		{"infinite step", plain(&langevinv1.Langevin{StepSize: &inf}), invalid, reason, "langevin.step_size is +Inf"},
-		{"zero step", plain(&langevinv1.Langevin{StepSize: proto.Float64(0)}), invalid, reason, "langevin.step_size is 0"},
+		{"zero step", plain(&langevinv1.Langevin{StepSize: proto.Float64(0)}), invalid, reason,
+			"langevin.step_size is 0"},
 		{"NaN sigma", plain(&langevinv1.Langevin{Sigma: &nan}), invalid, reason, "langevin.sigma is NaN"},
-		{"increasing sigmas", annealed(&langevinv1.AnnealedLangevin{Sigmas: []float64{1, 2}}), invalid, reason, "annealed_langevin.sigmas"},
-		{"no steps", annealed(&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(0)}), invalid, reason, "steps_per_level is 0"},
-		{"too many steps", annealed(&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(math.MaxInt32)}), invalid, reason, "limits.max_steps"},
-		{"too many plain steps", plain(&langevinv1.Langevin{Steps: proto.Int32(2001)}), invalid, reason, "langevin.steps is 2001"},
-		{"PNG of points", &langevinv1.SampleRequest{Format: langevinv1.TensorFormat_TENSOR_FORMAT_PNG}, invalid, reason, "format is"},
+		{"increasing sigmas", annealed(&langevinv1.AnnealedLangevin{Sigmas: []float64{1, 2}}), invalid, reason,
+			"annealed_langevin.sigmas"},
+		{"no steps", annealed(&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(0)}), invalid, reason,
+			"steps_per_level is 0"},
+		{"too many steps", annealed(&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(math.MaxInt32)}), invalid,
+			reason, "limits.max_steps"},
+		{"too many plain steps", plain(&langevinv1.Langevin{Steps: proto.Int32(2001)}), invalid, reason,
+			"langevin.steps is 2001"},
+		{"PNG of points", &langevinv1.SampleRequest{Format: langevinv1.TensorFormat_TENSOR_FORMAT_PNG}, invalid, reason,
+			"format is"},
 		{"unknown format", &langevinv1.SampleRequest{Format: 99}, invalid, reason, "format is 99"},
-		{"negative cadence", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_EverySteps{EverySteps: -1}}), invalid, reason, "preview.every_steps is -1"},
-		{"one frame", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_Frames{Frames: 1}}), invalid, reason, "preview.frames is 1"},
-		{"too many frames", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_Frames{Frames: math.MaxInt32}}), invalid, reason, "preview.frames"},
-		{"one frame at most", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_MaxFrames{MaxFrames: 1}}), invalid, reason, "preview.max_frames is 1"},
-		{"preview of more chains than n", preview(&langevinv1.PreviewOptions{Chains: proto.Int64(5)}), invalid, reason, "preview.chains is 5"},
-		{"path as a name", &langevinv1.SampleRequest{Model: "../../etc/passwd"}, invalid, reason, "model is \"../../etc/passwd\""},
+		{"negative cadence", preview(&langevinv1.PreviewOptions{
+			Cadence: &langevinv1.PreviewOptions_EverySteps{EverySteps: -1}}),
+			invalid, reason, "preview.every_steps is -1"},
+		{"one frame", preview(&langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_Frames{Frames: 1}}),
+			invalid, reason, "preview.frames is 1"},
+		{"too many frames", preview(&langevinv1.PreviewOptions{
+			Cadence: &langevinv1.PreviewOptions_Frames{Frames: math.MaxInt32}}),
+			invalid, reason, "preview.frames"},
+		{"one frame at most", preview(&langevinv1.PreviewOptions{
+			Cadence: &langevinv1.PreviewOptions_MaxFrames{MaxFrames: 1}}), invalid, reason, "preview.max_frames is 1"},
+		{"preview of more chains than n", preview(&langevinv1.PreviewOptions{Chains: proto.Int64(5)}), invalid, reason,
+			"preview.chains is 5"},
+		{"path as a name", &langevinv1.SampleRequest{Model: "../../etc/passwd"}, invalid, reason,
+			"model is \"../../etc/passwd\""},
 		{"long name", &langevinv1.SampleRequest{Model: strings.Repeat("a", 1<<20)}, invalid, reason, "aaa...\": want"},
 		{"negative version", &langevinv1.SampleRequest{Version: -1}, invalid, reason, "version is -1"},
-		{"unknown model", &langevinv1.SampleRequest{Model: "pionts"}, codes.NotFound, langevinv1.ReasonModelNotFound, `did you mean "points"?`},
-		{"unknown version", &langevinv1.SampleRequest{Version: 2}, codes.NotFound, langevinv1.ReasonModelNotFound, "[1 3]"},
-		{"model that did not load", &langevinv1.SampleRequest{Model: "failed"}, codes.FailedPrecondition, langevinv1.ReasonModelFailed, "no kernel"},
-		{"model file that is torn", &langevinv1.SampleRequest{Model: "torn"}, codes.FailedPrecondition, langevinv1.ReasonModelFailed, "torn"},
-		{"divergence", plain(&langevinv1.Langevin{StepSize: proto.Float64(1e10)}), codes.FailedPrecondition, langevinv1.ReasonDiverged, "chain 0 diverged at step"},
+		{"unknown model", &langevinv1.SampleRequest{Model: "pionts"}, codes.NotFound, langevinv1.ReasonModelNotFound,
+			`did you mean "points"?`},
+		{"unknown version", &langevinv1.SampleRequest{Version: 2}, codes.NotFound, langevinv1.ReasonModelNotFound,
+			"[1 3]"},
+		{"model that did not load", &langevinv1.SampleRequest{Model: "failed"}, codes.FailedPrecondition,
+			langevinv1.ReasonModelFailed, "no kernel"},
+		{"model file that is torn", &langevinv1.SampleRequest{Model: "torn"}, codes.FailedPrecondition,
+			langevinv1.ReasonModelFailed, "torn"},
+		{"divergence", plain(&langevinv1.Langevin{StepSize: proto.Float64(1e10)}), codes.FailedPrecondition,
+			langevinv1.ReasonDiverged, "chain 0 diverged at step"},
 	}
 	for _, test := range tests {
 		_, err := s.sample(t, t.Context(), test.req)
 		got := status.Convert(err)
-		if got.Code() != test.code || !strings.Contains(got.Message(), test.says) || strings.Contains(got.Message(), "\n") || len(got.Message()) > 400 {
+		if got.Code() != test.code || !strings.Contains(got.Message(), test.says) ||
+			strings.Contains(got.Message(), "\n") || len(got.Message()) > 400 {
 			t.Errorf("%s: %v, want one line with %v and %q", test.name, err, test.code, test.says)
 		}
 		if found := reasonOf(got); found != test.reason {
@@ -404,7 +438,8 @@ func violations(s *status.Status) int {
 	return 0
 }
 
-// TestBusyAndDeadline: overload says when to come back; the cause of an internal error stays in the log.
+// TestBusyAndDeadline: an overloaded server says when to try again, and only the log has the cause of an internal
+// error.
 func TestBusyAndInternal(t *testing.T) {
 	s := start(t)
 	s.slow.Store(int64(time.Millisecond))
@@ -419,7 +454,11 @@ func TestBusyAndInternal(t *testing.T) {
 	}
 	_, err = s.sample(t, t.Context(), &langevinv1.SampleRequest{N: proto.Int64(1001)})
 	got := status.Convert(err)
-	retry := slices.ContainsFunc(got.Details(), func(d any) bool { r, ok := d.(*errdetails.RetryInfo); return ok && r.GetRetryDelay().AsDuration() > 0 })
+	retry := slices.ContainsFunc(got.Details(), func(d any) bool {
+		r, ok := d.(*errdetails.RetryInfo)
+		return ok &&
+			r.GetRetryDelay().AsDuration() > 0
+	})
 	if got.Code() != codes.ResourceExhausted || reasonOf(got) != langevinv1.ReasonQueueFull || !retry {
 		t.Errorf("past the limit: %v with %v, want RESOURCE_EXHAUSTED with a RetryInfo", err, got.Details())
 	}
@@ -429,7 +468,8 @@ func TestBusyAndInternal(t *testing.T) {
 	}
 	s.slow.Store(0)
 	s.broken.Store(true)
-	_, err = s.sample(t, metadata.AppendToOutgoingContext(t.Context(), langevinv1.RequestIDHeader, "find-me"), &langevinv1.SampleRequest{})
+	_, err = s.sample(t, metadata.AppendToOutgoingContext(t.Context(), langevinv1.RequestIDHeader, "find-me"),
+		&langevinv1.SampleRequest{})
 	if got := status.Convert(err); got.Code() != codes.Internal || strings.Contains(got.Message(), "secret") {
 		t.Errorf("model failure: %v, want INTERNAL without the cause", err)
 	}
@@ -441,7 +481,8 @@ func TestBusyAndInternal(t *testing.T) {
 
 func TestRequestID(t *testing.T) {
 	s := start(t)
-	for given, kept := range map[string]bool{"abc-123": true, "": false, "with space": false, strings.Repeat("x", 65): false} {
+	for given, kept := range map[string]bool{"abc-123": true, "": false, "with space": false,
+		strings.Repeat("x", 65): false} {
 		ctx := metadata.AppendToOutgoingContext(t.Context(), langevinv1.RequestIDHeader, given)
 		var header metadata.MD
 		if _, err := s.models.GetModel(ctx, &langevinv1.GetModelRequest{}, grpc.Header(&header)); err != nil {
@@ -457,12 +498,14 @@ func TestRequestID(t *testing.T) {
 func TestScore(t *testing.T) {
 	s := start(t)
 	resp, err := s.sampling.Score(t.Context(), &langevinv1.ScoreRequest{
-		X: &langevinv1.Tensor{Values: []float32{2, 4, -6, 8}}, Sigma: []float32{1, 3}, Format: langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS,
+		X: &langevinv1.Tensor{Values: []float32{2, 4, -6, 8}}, Sigma: []float32{1,
+			3}, Format: langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := resp.GetScore(); !slices.Equal(got.GetValues(), []float32{-1, -2, 0.6, -0.8}) || !slices.Equal(got.GetShape(), []int64{2, 2}) {
+	if got := resp.GetScore(); !slices.Equal(got.GetValues(), []float32{-1, -2, 0.6, -0.8}) ||
+		!slices.Equal(got.GetShape(), []int64{2, 2}) {
 		t.Errorf("score %v", got)
 	}
 	tests := []struct {
@@ -471,20 +514,31 @@ func TestScore(t *testing.T) {
 		says string
 	}{
 		{"no points", &langevinv1.ScoreRequest{Sigma: []float32{1}}, "x is 0 elements: want rows of 2"},
-		{"half a point", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2, 3}}, Sigma: []float32{1}}, "x is 3 elements"},
-		{"odd bytes", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Data: make([]byte, 9)}, Sigma: []float32{1}}, "x.data is 9 bytes"},
-		{"two encodings", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Data: make([]byte, 8), Values: []float32{1, 2}}, Sigma: []float32{1}}, "more than one"},
-		{"wrong shape", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}, Shape: []int64{2, 1}}, Sigma: []float32{1}}, "x.shape is [2 1]: want [1 2]"},
-		{"overflowing shape", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}, Shape: []int64{1 << 62, 4}}, Sigma: []float32{1}}, "x.shape"},
-		{"NaN point", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, float32(math.NaN())}}, Sigma: []float32{1}}, "x is NaN at element 1"},
-		{"too many rows", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Data: make([]byte, 8*101)}, Sigma: []float32{1}}, "x is 101 rows: want at most 100"},
+		{"half a point", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2, 3}},
+			Sigma: []float32{1}}, "x is 3 elements"},
+		{"odd bytes", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Data: make([]byte, 9)}, Sigma: []float32{1}},
+			"x.data is 9 bytes"},
+		{"two encodings", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Data: make([]byte, 8),
+			Values: []float32{1, 2}}, Sigma: []float32{1}}, "more than one"},
+		{"wrong shape", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}, Shape: []int64{2, 1}},
+			Sigma: []float32{1}}, "x.shape is [2 1]: want [1 2]"},
+		{"overflowing shape",
+			&langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}, Shape: []int64{1 << 62, 4}},
+				Sigma: []float32{1}}, "x.shape"},
+		{"NaN point", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, float32(math.NaN())}},
+			Sigma: []float32{1}}, "x is NaN at element 1"},
+		{"too many rows", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Data: make([]byte, 8*101)},
+			Sigma: []float32{1}}, "x is 101 rows: want at most 100"},
 		{"no sigma", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}}}, "sigma is 0 values"},
-		{"zero sigma", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}}, Sigma: []float32{0}}, "sigma[0] is 0"},
-		{"wrong count of sigmas", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: make([]float32, 6)}, Sigma: []float32{1, 1}}, "sigma is 2 values"},
+		{"zero sigma", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}}, Sigma: []float32{0}},
+			"sigma[0] is 0"},
+		{"wrong count of sigmas", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: make([]float32, 6)},
+			Sigma: []float32{1, 1}}, "sigma is 2 values"},
 	}
 	for _, test := range tests {
 		_, err := s.sampling.Score(t.Context(), test.req)
-		if got := status.Convert(err); got.Code() != codes.InvalidArgument || !strings.Contains(got.Message(), test.says) {
+		if got := status.Convert(err); got.Code() != codes.InvalidArgument ||
+			!strings.Contains(got.Message(), test.says) {
 			t.Errorf("%s: %v, want INVALID_ARGUMENT with %q", test.name, err, test.says)
 		}
 	}
@@ -516,14 +570,16 @@ func TestModels(t *testing.T) {
 			break
 		}
 	}
-	if want := []string{"digits/1", "failed!/1", "photos/1", "points*/3", "points*/1", "torn!/1"}; !slices.Equal(names, want) {
+	if want := []string{"digits/1", "failed!/1", "photos/1", "points*/3", "points*/1", "torn!/1"}; !slices.Equal(names,
+		want) {
 		t.Errorf("models %v, want %v", names, want)
 	}
 	got, err := s.models.GetModel(t.Context(), &langevinv1.GetModelRequest{Name: "digits"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m := got.GetModel(); !slices.Equal(m.GetShape(), []int64{1, 4, 5}) || m.GetDevice() != "cpu" || len(m.GetSigmas()) == 0 || m.GetAnnealedLangevin() == nil {
+	if m := got.GetModel(); !slices.Equal(m.GetShape(), []int64{1, 4, 5}) || m.GetDevice() != "cpu" ||
+		len(m.GetSigmas()) == 0 || m.GetAnnealedLangevin() == nil {
 		t.Errorf("model %v", m)
 	}
 	for name, call := range map[string]func() error{
@@ -540,21 +596,24 @@ func TestModels(t *testing.T) {
 			return err
 		},
 	} {
-		if got := status.Convert(call()); got.Code() != codes.InvalidArgument || !strings.HasPrefix(got.Message(), name+" is ") {
+		if got := status.Convert(call()); got.Code() != codes.InvalidArgument ||
+			!strings.HasPrefix(got.Message(), name+" is ") {
 			t.Errorf("bad %s: %v", name, got)
 		}
 	}
-	if _, err := s.models.GetModel(t.Context(), &langevinv1.GetModelRequest{Name: "nobody"}); status.Code(err) != codes.NotFound {
+	if _, err := s.models.GetModel(t.Context(),
+		&langevinv1.GetModelRequest{Name: "nobody"}); status.Code(err) != codes.NotFound {
 		t.Errorf("unknown model: %v", err)
 	}
 }
 
-// FuzzSample: no bytes that decode to a request make the server panic, and every refusal has a code of the table.
+// FuzzSample: no request makes the server panic, and every refusal has a code of the table.
 func FuzzSample(f *testing.F) {
 	for _, req := range []*langevinv1.SampleRequest{
 		{}, {N: proto.Int64(3), Seed: proto.Uint64(1), Model: "points"},
 		{Preview: &langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_EveryLevel{EveryLevel: true}}},
-		{Sampler: &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Sigma: proto.Float64(0.5), Steps: proto.Int32(3)}}},
+		{Sampler: &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Sigma: proto.Float64(0.5),
+			Steps: proto.Int32(3)}}},
 	} {
 		data, err := proto.Marshal(req)
 		if err != nil {

@@ -31,8 +31,8 @@ func (idle) Load(context.Context, string, int) error  { return nil }
 func (idle) Unload(string, int) error                 { return nil }
 func (idle) ReloadAll(context.Context) []host.Failure { return nil }
 
-// TestRules holds the rules that the .proto files state and the checks that the server makes together: for every rule,
-// at every place of a request where it holds, a request that breaks it and no other is refused by both, naming the same
+// TestRules compares the rules of the .proto files with the server's checks. For every rule, at every place of a
+// request where it applies, it sends a request that violates only this rule. Both must reject it and name the same
 // field.
 func TestRules(t *testing.T) {
 	s := start(t)
@@ -56,8 +56,9 @@ type call struct {
 	do      func(context.Context, proto.Message) error
 }
 
-// unary makes a call of a method of a generated client.
-func unary[Req proto.Message, Resp any](request Req, method func(context.Context, Req, ...grpc.CallOption) (Resp, error)) call {
+// unary calls a method of a generated client.
+func unary[Req proto.Message, Resp any](request Req, method func(context.Context, Req, ...grpc.CallOption) (Resp,
+	error)) call {
 	return call{request, func(ctx context.Context, m proto.Message) error {
 		_, err := method(ctx, m.(Req))
 		return err
@@ -92,7 +93,7 @@ func (s *service) calls() []call {
 	}
 }
 
-// parts are valid messages to put into the fields of a request. Those that may be empty are left out.
+// parts has valid messages for the fields of a request. Fields that may be empty are left out.
 func (s *service) parts(t *testing.T) map[protoreflect.Name]proto.Message {
 	t.Helper()
 	photos, err := s.models.GetModel(t.Context(), &langevinv1.GetModelRequest{Name: "photos"})
@@ -110,13 +111,13 @@ func (s *service) parts(t *testing.T) map[protoreflect.Name]proto.Message {
 	}
 }
 
-// place is where a message stands in a request.
+// place is the path of a message in a request.
 type place struct {
 	root proto.Message
 	path []protoreflect.FieldDescriptor
 }
 
-// in returns the message at the place in a request like root.
+// in returns the message at the place in a request of root's type.
 func (p place) in(root proto.Message) protoreflect.Message {
 	m := root.ProtoReflect()
 	for _, f := range p.path {
@@ -125,7 +126,7 @@ func (p place) in(root proto.Message) protoreflect.Message {
 	return m
 }
 
-// name is the path of a field at the place as BadRequest has it; of no field, that of the place.
+// name returns the path of a field at the place, as in BadRequest. Without a field it returns the path of the place.
 func (p place) name(field protoreflect.Name) string {
 	var words []string
 	for _, f := range p.path {
@@ -137,15 +138,15 @@ func (p place) name(field protoreflect.Name) string {
 	return strings.Join(words, ".")
 }
 
-// breaker breaks rules.
+// breaker violates rules.
 type breaker struct {
 	t     *testing.T
 	call  call
 	parts map[protoreflect.Name]proto.Message
-	tried map[string]bool // by the full name of what has the rules
+	tried map[string]bool // by the full name of the message or field that has the rules
 }
 
-// visit breaks every rule at a place and below.
+// visit violates every rule at a place and below.
 func (b *breaker) visit(p place) {
 	b.accepted(p)
 	d := p.in(proto.Clone(p.root)).Descriptor()
@@ -180,7 +181,7 @@ func (b *breaker) accepted(p place) {
 	}
 }
 
-// refused changes the message at a place, and looks at the fields that the rules and the server name.
+// refused changes the message at a place, and compares the fields that the rules and the server name.
 func (b *breaker) refused(p place, set func(protoreflect.Message), ruled, served string) {
 	b.t.Helper()
 	broken := proto.Clone(p.root)
@@ -193,7 +194,7 @@ func (b *breaker) refused(p place, set func(protoreflect.Message), ruled, served
 	}
 }
 
-// index is what names one element of a list; the server often names only the list, and the element in its text.
+// index matches the index of a list element. The server often names only the list, and the element in its text.
 var index = regexp.MustCompile(`\[\d+\]`)
 
 func ruledFields(t *testing.T, err error) []string {
@@ -227,14 +228,14 @@ func servedFields(t *testing.T, err error) []string {
 	return fields
 }
 
-// messageBreak breaks a rule over several fields; field is the one that the server names.
+// messageBreak violates a rule about several fields. field is the one that the server names.
 type messageBreak struct {
 	id    string
 	field protoreflect.Name
 	set   func(protoreflect.Message)
 }
 
-// messageBreaks breaks each rule of a message, for those of CEL as this says.
+// messageBreaks returns violations of all rules of a message. The CEL rules are violated as this table says.
 func messageBreaks(d protoreflect.MessageDescriptor) []messageBreak {
 	known := map[string]messageBreak{
 		"sample.chains": {field: "first_chain", set: func(m protoreflect.Message) {
@@ -261,7 +262,8 @@ func messageBreaks(d protoreflect.MessageDescriptor) []messageBreak {
 		}},
 		"predictor_corrector.ancestral": {field: "predictor", set: func(m protoreflect.Message) {
 			pc := m.Interface().(*langevinv1.PredictorCorrector)
-			pc.Predictor, pc.Sde = langevinv1.Predictor_PREDICTOR_ANCESTRAL, &langevinv1.Sde{Process: langevinv1.Process_PROCESS_SUB_VP}
+			pc.Predictor, pc.Sde = langevinv1.Predictor_PREDICTOR_ANCESTRAL,
+				&langevinv1.Sde{Process: langevinv1.Process_PROCESS_SUB_VP}
 		}},
 		"Tensor": {set: func(m protoreflect.Message) {
 			m.Interface().(*langevinv1.Tensor).Data = make([]byte, 4)
@@ -270,14 +272,14 @@ func messageBreaks(d protoreflect.MessageDescriptor) []messageBreak {
 	}
 	var breaks []messageBreak
 	for _, id := range ruleIDs(d) {
-		rule := known[id] // of one that is not known set is nil: the test panics where it is called
+		rule := known[id] // for an unknown one set is nil, so the test panics at the call
 		rule.id = id
 		breaks = append(breaks, rule)
 	}
 	return breaks
 }
 
-// ruleIDs names the rules of a message: those of CEL by their id, at most one of its fields by its own name.
+// ruleIDs names the rules of a message: a CEL rule by its id, and the oneof rule of its fields by the message's name.
 func ruleIDs(d protoreflect.MessageDescriptor) []string {
 	rules, _ := proto.GetExtension(d.Options(), validate.E_Message).(*validate.MessageRules)
 	var ids []string
@@ -295,7 +297,7 @@ func rulesOf(f protoreflect.FieldDescriptor) *validate.FieldRules {
 	return rules
 }
 
-// fieldBreaks breaks each rule of a field.
+// fieldBreaks returns violations of all rules of a field.
 func fieldBreaks(f protoreflect.FieldDescriptor) []func(protoreflect.Message) {
 	var breaks []func(protoreflect.Message)
 	add := func(v protoreflect.Value) {
@@ -339,7 +341,7 @@ func fieldBreaks(f protoreflect.FieldDescriptor) []func(protoreflect.Message) {
 	return breaks
 }
 
-// brokenValues are values that a field, or an element of it, may not have, one or more for each rule.
+// brokenValues returns values that a field, or an element of it, may not have: one or more for each rule.
 func brokenValues(f protoreflect.FieldDescriptor, rules *validate.FieldRules) []protoreflect.Value {
 	var values []protoreflect.Value
 	rules.ProtoReflect().Range(func(kind protoreflect.FieldDescriptor, of protoreflect.Value) bool {
@@ -356,7 +358,7 @@ func brokenValues(f protoreflect.FieldDescriptor, rules *validate.FieldRules) []
 }
 
 func brokenBy(f protoreflect.FieldDescriptor, rule protoreflect.Name, limit protoreflect.Value) []protoreflect.Value {
-	below := func(v float64) float64 { // the next that the field can tell from v
+	below := func(v float64) float64 { // the next smaller value of the field's type
 		if f.Kind() == protoreflect.DoubleKind {
 			return math.Nextafter(v, math.Inf(-1))
 		}
@@ -366,7 +368,8 @@ func brokenBy(f protoreflect.FieldDescriptor, rule protoreflect.Name, limit prot
 	case "finite":
 		return []protoreflect.Value{number(f, math.NaN()), number(f, math.Inf(1))}
 	case "pattern":
-		return []protoreflect.Value{protoreflect.ValueOfString("No such name"), protoreflect.ValueOfString(strings.Repeat("a", 65))}
+		return []protoreflect.Value{protoreflect.ValueOfString("No such name"),
+			protoreflect.ValueOfString(strings.Repeat("a", 65))}
 	case "defined_only":
 		return []protoreflect.Value{protoreflect.ValueOfEnum(99), protoreflect.ValueOfEnum(-1)}
 	case "gt", "lt":
@@ -391,7 +394,7 @@ func float(v protoreflect.Value) float64 {
 	return v.Float()
 }
 
-// number is v as an element of a field.
+// number returns v as an element of a field.
 func number(f protoreflect.FieldDescriptor, v float64) protoreflect.Value {
 	switch f.Kind() {
 	case protoreflect.BoolKind:
@@ -406,7 +409,7 @@ func number(f protoreflect.FieldDescriptor, v float64) protoreflect.Value {
 	return protoreflect.ValueOfFloat64(v)
 }
 
-// statedRules names everything in the API that has rules, as [breaker] does.
+// statedRules returns everything in the API that has rules, named as [breaker] does.
 func statedRules() []string {
 	var stated []string
 	protoregistry.GlobalFiles.RangeFilesByPackage("langevin.v1", func(file protoreflect.FileDescriptor) bool {

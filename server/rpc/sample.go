@@ -21,12 +21,12 @@ import (
 	"github.com/langevin-ml/langevin/server/host"
 )
 
-// progressEvery is how often a Sample call says how far it is.
+// progressEvery is the time between two progress events of a Sample call.
 const progressEvery = 200 * time.Millisecond
 
-// untilProgress is the time to the next moment at which calls say how far they are. It is the same one for all of them,
-// so that what many calls say on one connection travels together; half a period off at least, or a call just begun would
-// have nothing to say.
+// untilProgress returns the time until the next progress event. All calls report at the same moments, so that the
+// events of many calls on one connection travel together. It is at least half a period, because a call that has just
+// begun would have nothing to report.
 func untilProgress() time.Duration {
 	left := progressEvery - time.Duration(time.Now().UnixNano())%progressEvery
 	if left < progressEvery/2 {
@@ -49,13 +49,15 @@ func NewSampling(h *host.Host[*Engine], limits Limits) *Sampling {
 
 var _ langevinv1.SamplingServiceServer = (*Sampling)(nil)
 
-// Sample draws the chains of one request and streams what happens.
-func (s *Sampling) Sample(req *langevinv1.SampleRequest, stream grpc.ServerStreamingServer[langevinv1.SampleResponse]) error {
+// Sample draws the chains of one request and streams events.
+func (s *Sampling) Sample(req *langevinv1.SampleRequest,
+	stream grpc.ServerStreamingServer[langevinv1.SampleResponse]) error {
 	return s.Draw(stream.Context(), req, stream.Send)
 }
 
-// Draw is Sample for other protocols: the events go to send, one after the other.
-func (s *Sampling) Draw(ctx context.Context, req *langevinv1.SampleRequest, send func(*langevinv1.SampleResponse) error) error {
+// Draw is Sample for other protocols. It passes the events to send in order.
+func (s *Sampling) Draw(ctx context.Context, req *langevinv1.SampleRequest,
+	send func(*langevinv1.SampleResponse) error) error {
 	loaded, err := acquire(ctx, s.host, req.GetModel(), req.GetVersion())
 	if err != nil {
 		return err
@@ -80,13 +82,14 @@ func (s *Sampling) Draw(ctx context.Context, req *langevinv1.SampleRequest, send
 		return err
 	}
 	defer chains.Close()
-	if err := send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Started{Started: order.started}}); err != nil {
+	if err := send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Started{
+		Started: order.started}}); err != nil {
 		return err
 	}
 	return order.relay(ctx, chains, send)
 }
 
-// acquire returns the model that a request names, which the caller must release.
+// acquire returns the model that a request names. The caller must release it.
 func acquire(ctx context.Context, h *host.Host[*Engine], name string, version int32) (*host.Loaded[*Engine], error) {
 	setModel(ctx, OtherModel)
 	if err := checkModel(name, version, "model"); err != nil {
@@ -99,7 +102,7 @@ func acquire(ctx context.Context, h *host.Host[*Engine], name string, version in
 	return loaded, err
 }
 
-// checkModel refuses what cannot be a model's name, given in the named field, or version.
+// checkModel returns an error if name, which is in the named field, cannot be a model's name, or version not a version.
 func checkModel(name string, version int32, field string) error {
 	var bad invalid
 	if name != "" && !models.ValidName(name) {
@@ -111,7 +114,7 @@ func checkModel(name string, version int32, field string) error {
 	return bad.err()
 }
 
-// quoted makes any text, of any length, fit for one line.
+// quoted returns any text in a form that fits into one line.
 func quoted(text string) string {
 	const limit = 80
 	if len(text) > limit {
@@ -128,8 +131,9 @@ type order struct {
 	kind    langevinv1.PreviewKind
 }
 
-// resolve validates a request against its model and its guide, and fills in what it leaves out.
-func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, loaded *host.Loaded[*Engine], guide *guide) (*order, error) {
+// resolve validates a request for its model and its guide, and fills in what it leaves out.
+func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, loaded *host.Loaded[*Engine],
+	guide *guide) (*order, error) {
 	var bad invalid
 	m := loaded.Entry.Manifest
 	n := int64(1)
@@ -172,7 +176,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	return o, nil
 }
 
-// seedOf returns the request's seed, or a fresh one.
+// seedOf returns the request's seed, or a new one.
 func seedOf(req *langevinv1.SampleRequest) uint64 {
 	if req.Seed != nil {
 		return req.GetSeed()
@@ -182,12 +186,12 @@ func seedOf(req *langevinv1.SampleRequest) uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// chainSteps is the length of the work: chains times steps.
+// chainSteps returns the size of the work: chains times steps.
 func (o *order) chainSteps() int64 {
 	return int64(o.job.N) * int64(o.job.Plan.NFE()-o.job.StartStep)
 }
 
-// cost is what an order takes from its caller's quota: chains times evaluations, of the guide too if there is one.
+// cost returns what an order costs its caller's quota: chains times evaluations, including the guide's.
 func (o *order) cost() int64 {
 	if o.job.Guide != nil {
 		return 2 * o.chainSteps()
@@ -198,11 +202,12 @@ func (o *order) cost() int64 {
 func (o *order) attrs() []slog.Attr {
 	return []slog.Attr{
 		slog.String("model", o.started.GetModel()), slog.Int64("version", int64(o.started.GetVersion())),
-		slog.Int64("n", o.started.GetN()), slog.Int64("steps", o.started.GetSteps()), slog.Uint64("seed", o.started.GetSeed()),
+		slog.Int64("n", o.started.GetN()), slog.Int64("steps", o.started.GetSteps()), slog.Uint64("seed",
+			o.started.GetSeed()),
 	}
 }
 
-// relay sends the events of a job until it ends. It is the only caller of send.
+// relay sends the events of a job until it ends. Only relay calls send.
 func (o *order) relay(ctx context.Context, chains *batch.Stream, send func(*langevinv1.SampleResponse) error) error {
 	due := time.NewTimer(untilProgress())
 	defer due.Stop()
@@ -263,7 +268,7 @@ func (o *order) encode(event batch.Event) (*langevinv1.SampleResponse, error) {
 	return nil, errors.New("unknown event of the scheduler")
 }
 
-// at returns the level and sigma of the last of so many steps; of none, those of the first step.
+// at returns the level and sigma of the last of the given number of steps. For 0 it returns those of the first step.
 func (o *order) at(steps int) (level int32, sigma float64) {
 	step := o.job.Plan[max(0, steps-1)]
 	return step.Level, float64(step.Sigma)

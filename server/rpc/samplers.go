@@ -8,15 +8,15 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// compiled is a sampler that is ready to run: its plan, where its chains start, and its message with every setting.
+// compiled is a sampler that is ready to run: its plan, the prior of its chains, and its message with every setting.
 type compiled struct {
 	plan    sampling.Plan
 	prior   sampling.Prior
 	message proto.Message
 }
 
-// kind is how one kind of sampler is run. complete fills in the settings whose defaults depend on the model; those that
-// are values are set already. plan compiles the complete message. Both name fields as the message does.
+// kind says how to run one kind of sampler. complete fills in the settings whose defaults depend on the model; the
+// other defaults are already set. plan compiles the complete message. Both use the message's field names in errors.
 type kind struct {
 	complete func(proto.Message, models.Manifest) error
 	plan     func(proto.Message, models.Manifest, int, *invalid) (sampling.Plan, sampling.Prior)
@@ -33,10 +33,10 @@ func kinds() map[string]kind {
 	}
 }
 
-// defaultKind is what a request without a sampler gets.
+// defaultKind is the kind of a request without a sampler.
 const defaultKind = "annealed_langevin"
 
-// kindOf is the kind whose settings are a message of type M.
+// kindOf returns the kind whose settings are a message of type M.
 func kindOf[M proto.Message](
 	complete func(M, models.Manifest) error,
 	plan func(M, models.Manifest, int, *invalid) (sampling.Plan, sampling.Prior),
@@ -49,7 +49,7 @@ func kindOf[M proto.Message](
 	}
 }
 
-// compile compiles the sampler of a request for a model. What is out of range is added to bad.
+// compile compiles the sampler of a request for a model. Settings that are out of range are added to bad.
 func compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad *invalid) compiled {
 	d, _ := langevinv1.SamplerByField(defaultKind)
 	message := d.New()
@@ -73,79 +73,5 @@ func compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad
 	return result
 }
 
-// valuesOnly completes a kind without defaults that depend on the model.
+// valuesOnly is the complete function of a kind without defaults that depend on the model.
 func valuesOnly[M proto.Message](M, models.Manifest) error { return nil }
-
-func completeAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest) error {
-	a, err := m.AnnealedLangevin()
-	if err != nil {
-		return err
-	}
-	if len(in.GetSigmas()) == 0 {
-		in.Sigmas = a.Schedule.Sigmas()
-	}
-	setDefault(&in.StepsPerLevel, int32(a.StepsPerLevel))
-	setDefault(&in.StepLr, a.StepLR)
-	setDefault(&in.Denoise, a.Denoise)
-	setDefault(&in.Consistent, a.Consistent)
-	return nil
-}
-
-func planAnnealed(
-	in *langevinv1.AnnealedLangevin, m models.Manifest, maxSteps int, bad *invalid,
-) (sampling.Plan, sampling.Prior) {
-	schedule := scheduleOf(in.GetSigmas(), bad)
-	if len(*bad) > 0 {
-		return nil, m.Prior
-	}
-	if steps := int(in.GetStepsPerLevel()); steps > maxSteps/schedule.Levels() {
-		bad.add("steps_per_level", steps, "at most %d steps in all %d levels (limits.max_steps)", maxSteps, schedule.Levels())
-		return nil, m.Prior
-	}
-	plan, err := sampling.AnnealedLangevin{
-		Schedule: schedule, StepsPerLevel: int(in.GetStepsPerLevel()), StepLR: in.GetStepLr(),
-		Denoise: in.GetDenoise(), Consistent: in.GetConsistent(),
-	}.Plan()
-	bad.join("", err)
-	return plan, m.Prior
-}
-
-func completeLangevin(in *langevinv1.Langevin, m models.Manifest) error {
-	a, err := m.AnnealedLangevin()
-	if err != nil {
-		return err
-	}
-	setDefault(&in.Sigma, a.Schedule.Last())
-	setDefault(&in.StepSize, a.StepSize(a.Schedule.Levels()-1))
-	return nil
-}
-
-func planLangevin(
-	in *langevinv1.Langevin, m models.Manifest, maxSteps int, bad *invalid,
-) (sampling.Plan, sampling.Prior) {
-	if steps := int(in.GetSteps()); steps > maxSteps {
-		bad.add("steps", steps, "at most %d (limits.max_steps)", maxSteps)
-		return nil, m.Prior
-	}
-	plan, err := sampling.Langevin{
-		Sigma: in.GetSigma(), Steps: int(in.GetSteps()), StepSize: in.GetStepSize(), Denoise: in.GetDenoise(),
-	}.Plan()
-	bad.join("", err)
-	return plan, m.Prior
-}
-
-// scheduleOf reads the sigmas of a complete message.
-func scheduleOf(sigmas []float64, bad *invalid) sampling.Schedule {
-	schedule, err := sampling.NewSchedule(sigmas...)
-	if err != nil {
-		bad.add("sigmas", err, "finite, positive, strictly decreasing numbers")
-	}
-	return schedule
-}
-
-// setDefault sets what a request leaves out.
-func setDefault[T any](field **T, value T) {
-	if *field == nil {
-		*field = &value
-	}
-}

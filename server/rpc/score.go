@@ -40,7 +40,7 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 	}, nil
 }
 
-// rowsFor is how many rows of a model a unary call may carry: no more than its answer has room for.
+// rowsFor returns the number of rows of a model that a unary call may have. The answer must have room for them.
 func (s *Sampling) rowsFor(m models.Manifest) int {
 	return min(s.limits.ScoreRows, max(1, langevinv1.MaxEventBytes/(4*m.Dim())))
 }

@@ -14,13 +14,13 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// encoder writes rows of one model in the format that a request chose.
+// encoder writes rows of one model in the format of a request.
 type encoder struct {
 	manifest models.Manifest
 	format   langevinv1.TensorFormat
 }
 
-// newEncoder refuses formats that the model's samples cannot take.
+// newEncoder returns an error if the model's samples do not have the format.
 func newEncoder(m models.Manifest, format langevinv1.TensorFormat, bad *invalid) encoder {
 	switch format {
 	case langevinv1.TensorFormat_TENSOR_FORMAT_UNSPECIFIED:
@@ -28,7 +28,9 @@ func newEncoder(m models.Manifest, format langevinv1.TensorFormat, bad *invalid)
 	case langevinv1.TensorFormat_TENSOR_FORMAT_RAW, langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS:
 	case langevinv1.TensorFormat_TENSOR_FORMAT_PNG:
 		if len(m.Shape) != 3 || m.Shape[0] != 1 && m.Shape[0] != 3 {
-			bad.add("format", format, "raw or floats: %s has samples of shape %v, and PNG needs [1, height, width] or [3, height, width]", m.Name, m.Shape)
+			bad.add("format", format,
+				"raw or floats: %s has samples of shape %v, and PNG needs [1, height, width] or [3, height, width]",
+				m.Name, m.Shape)
 		}
 	default:
 		bad.add("format", format, "a TensorFormat that this server knows")
@@ -62,7 +64,7 @@ func (e encoder) tensor(x []float32) (*langevinv1.Tensor, error) {
 	return t, nil
 }
 
-// png draws one sample of shape [channels, height, width], its values clamped to the model's range.
+// png draws one sample of shape [channels, height, width], with values clamped to the model's range.
 func (e encoder) png(x []float32) ([]byte, error) {
 	channels, height, width := e.manifest.Shape[0], e.manifest.Shape[1], e.manifest.Shape[2]
 	low, scale := e.manifest.Range.Low, 255/(e.manifest.Range.High-e.manifest.Range.Low)
@@ -83,14 +85,15 @@ func (e encoder) png(x []float32) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// decodeRows reads the rows of a request's tensor, all finite, each of the model's size. field names the tensor.
+// decodeRows returns the rows of a request's tensor. All are finite and have the model's size. field names the tensor.
 func decodeRows(t *langevinv1.Tensor, field string, m models.Manifest, maxRows int, bad *invalid) []float32 {
 	x := decodeElements(t, field, bad)
 	dim := m.Dim()
 	rows := len(x) / dim
 	switch {
 	case len(x) == 0 || len(x)%dim != 0:
-		bad.add(field, fmt.Sprintf("%d elements", len(x)), "rows of %d elements: samples of %s have shape %v", dim, m.Name, m.Shape)
+		bad.add(field, fmt.Sprintf("%d elements", len(x)), "rows of %d elements: samples of %s have shape %v", dim,
+			m.Name, m.Shape)
 	case rows > maxRows:
 		bad.add(field, fmt.Sprintf("%d rows", rows), "at most %d", maxRows)
 	case !shapeAgrees(t.GetShape(), append([]int{rows}, m.Shape...)):
@@ -105,7 +108,7 @@ func decodeRows(t *langevinv1.Tensor, field string, m models.Manifest, maxRows i
 	return x
 }
 
-// decodeElements reads the elements of a request's tensor, in either of their forms.
+// decodeElements returns the elements of a request's tensor, in either form.
 func decodeElements(t *langevinv1.Tensor, field string, bad *invalid) []float32 {
 	if len(t.GetPng()) > 0 || len(t.GetData()) > 0 && len(t.GetValues()) > 0 {
 		bad.add(field, "more than one of data, values and png", "data or values")

@@ -13,14 +13,15 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// TestFlow: on data N(0, 1) the flow from σ to σ' multiplies by √((1+σ'²)/(1+σ²)), decoding inverts encoding, and the
-// log density is that of N(0, 1 + σ_min²), but for the prior's finite width.
+// TestFlow: on data N(0, 1) the flow from σ to σ' multiplies by √((1+σ'²)/(1+σ²)), and decoding inverts encoding. The
+// log density is that of N(0, 1 + σ_min²), up to the effect of the prior's finite width.
 func TestFlow(t *testing.T) {
 	s := start(t)
 	floats := langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS
 	options := &langevinv1.FlowOptions{SigmaMax: proto.Float64(100), SigmaMin: proto.Float64(0.1)}
 	x := []float32{0.5, -1, 2, 0.25, 0, 0}
-	encoded, err := s.sampling.Encode(t.Context(), &langevinv1.EncodeRequest{X: &langevinv1.Tensor{Values: x}, Flow: options, Format: floats})
+	encoded, err := s.sampling.Encode(t.Context(), &langevinv1.EncodeRequest{X: &langevinv1.Tensor{Values: x},
+		Flow: options, Format: floats})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +31,8 @@ func TestFlow(t *testing.T) {
 			t.Errorf("latent %d is %g, want %g", i, v, want)
 		}
 	}
-	decoded, err := s.sampling.Decode(t.Context(), &langevinv1.DecodeRequest{Latent: encoded.GetLatent(), Flow: options, Format: floats})
+	decoded, err := s.sampling.Decode(t.Context(), &langevinv1.DecodeRequest{Latent: encoded.GetLatent(), Flow: options,
+		Format: floats})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +42,8 @@ func TestFlow(t *testing.T) {
 		}
 	}
 	for _, exact := range []bool{true, false} {
-		judged, err := s.sampling.LogLikelihood(t.Context(), &langevinv1.LogLikelihoodRequest{X: &langevinv1.Tensor{Values: x}, Flow: options, Exact: exact})
+		judged, err := s.sampling.LogLikelihood(t.Context(),
+			&langevinv1.LogLikelihoodRequest{X: &langevinv1.Tensor{Values: x}, Flow: options, Exact: exact})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,8 +60,8 @@ func TestFlow(t *testing.T) {
 	}
 }
 
-// TestFirstChain: rows are judged by the same bits in one request and in two, each with the address of its first row;
-// addresses past the last one are refused.
+// TestFirstChain: densities are bit for bit the same in one request and in two, if each request has the address of its
+// first row. Addresses past the last one are refused.
 func TestFirstChain(t *testing.T) {
 	s := start(t)
 	judge := func(first uint64, x ...float32) []float64 {
@@ -100,11 +103,14 @@ func TestBadFlowRequests(t *testing.T) {
 		"flow.sigma_max is 1e-09": {X: point, Flow: &langevinv1.FlowOptions{SigmaMax: proto.Float64(1e-9)}},
 		"format is":               {X: point, Format: langevinv1.TensorFormat_TENSOR_FORMAT_PNG},
 	} {
-		if _, err := s.sampling.Encode(t.Context(), req); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), says) {
+		if _, err := s.sampling.Encode(t.Context(), req); status.Code(err) != codes.InvalidArgument ||
+			!strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want INVALID_ARGUMENT with %q", err, says)
 		}
 	}
-	if _, err := s.sampling.Decode(t.Context(), &langevinv1.DecodeRequest{Latent: &langevinv1.Tensor{Values: []float32{1}}}); !strings.Contains(err.Error(), "latent is 1 elements") {
+	bad := &langevinv1.DecodeRequest{Latent: &langevinv1.Tensor{Values: []float32{1}}}
+	_, err := s.sampling.Decode(t.Context(), bad)
+	if !strings.Contains(err.Error(), "latent is 1 elements") {
 		t.Errorf("half a latent: %v", err)
 	}
 }

@@ -11,13 +11,13 @@ import (
 	"github.com/langevin-ml/langevin/server/host"
 )
 
-// minTolerance is the smallest tolerance worth asking for: scores are float32.
+// minTolerance is the smallest useful tolerance, because scores are float32.
 const minTolerance = 1e-7
 
 // flowFunc is one of sampling's adaptive solvers.
 type flowFunc func(context.Context, sampling.Model, sampling.FlowRequest) (sampling.FlowResult, error)
 
-// flowCall is what the three flow calls have in common.
+// flowCall is what Encode, Decode and LogLikelihood have in common.
 type flowCall struct {
 	model   string
 	version int32
@@ -25,11 +25,11 @@ type flowCall struct {
 	rows    *langevinv1.Tensor
 	options *langevinv1.FlowOptions
 	format  langevinv1.TensorFormat
-	change  func(*sampling.FlowRequest) // sets what only this call has; nil for nothing
+	change  func(*sampling.FlowRequest) // sets the fields that only this call has; nil for none
 	solve   flowFunc
 }
 
-// flowAnswer is what the three flow answers have in common.
+// flowAnswer is the part that the three answers share.
 type flowAnswer struct {
 	model  string
 	number int32
@@ -48,7 +48,8 @@ func (s *Sampling) Encode(ctx context.Context, req *langevinv1.EncodeRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	return &langevinv1.EncodeResponse{Model: a.model, Version: a.number, Digest: a.digest, Latent: a.tensor, Nfe: a.nfe}, nil
+	return &langevinv1.EncodeResponse{Model: a.model, Version: a.number, Digest: a.digest, Latent: a.tensor,
+		Nfe: a.nfe}, nil
 }
 
 // Decode takes latents to samples.
@@ -61,11 +62,13 @@ func (s *Sampling) Decode(ctx context.Context, req *langevinv1.DecodeRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	return &langevinv1.DecodeResponse{Model: a.model, Version: a.number, Digest: a.digest, Sample: a.tensor, Nfe: a.nfe}, nil
+	return &langevinv1.DecodeResponse{Model: a.model, Version: a.number, Digest: a.digest, Sample: a.tensor,
+		Nfe: a.nfe}, nil
 }
 
-// LogLikelihood judges samples.
-func (s *Sampling) LogLikelihood(ctx context.Context, req *langevinv1.LogLikelihoodRequest) (*langevinv1.LogLikelihoodResponse, error) {
+// LogLikelihood computes log densities of samples.
+func (s *Sampling) LogLikelihood(ctx context.Context,
+	req *langevinv1.LogLikelihoodRequest) (*langevinv1.LogLikelihoodResponse, error) {
 	a, err := s.flow(ctx, flowCall{
 		model: req.GetModel(), version: req.GetVersion(), field: "x", rows: req.GetX(),
 		options: req.GetFlow(), solve: sampling.FlowLogLikelihood,
@@ -82,7 +85,7 @@ func (s *Sampling) LogLikelihood(ctx context.Context, req *langevinv1.LogLikelih
 	}, nil
 }
 
-// flow validates a call, solves it with the model's turns, and encodes what comes out.
+// flow validates a call, solves it when the model's semaphore admits it, and returns the result.
 func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) {
 	loaded, err := acquire(ctx, s.host, call.model, call.version)
 	if err != nil {
@@ -114,7 +117,7 @@ func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) 
 	return a, nil
 }
 
-// metered charges every evaluation to the caller, for work whose cost only its end tells.
+// metered charges every evaluation to the caller, for work whose cost is known only at its end.
 type metered struct{ model sampling.Model }
 
 func (m metered) Score(ctx context.Context, dst, x, sigma []float32) error {
@@ -157,7 +160,7 @@ func (s *Sampling) flowRequest(call flowCall, loaded *host.Loaded[*Engine], bad 
 	return r
 }
 
-// override replaces a default by what a request gives, if it gives anything.
+// override replaces a default by the value of a request, if there is one.
 func override(value, given *float64) {
 	if given != nil {
 		*value = *given

@@ -9,8 +9,83 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// karrasRho spaces the default sigmas of EDM (Karras et al. 2022, table 1).
+// karrasRho is the spacing of the default sigmas of EDM (Karras et al. 2022, table 1).
 const karrasRho = 7
+
+func completeAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest) error {
+	a, err := m.AnnealedLangevin()
+	if err != nil {
+		return err
+	}
+	if len(in.GetSigmas()) == 0 {
+		in.Sigmas = a.Schedule.Sigmas()
+	}
+	setDefault(&in.StepsPerLevel, int32(a.StepsPerLevel))
+	setDefault(&in.StepLr, a.StepLR)
+	setDefault(&in.Denoise, a.Denoise)
+	setDefault(&in.Consistent, a.Consistent)
+	return nil
+}
+
+func planAnnealed(
+	in *langevinv1.AnnealedLangevin, m models.Manifest, maxSteps int, bad *invalid,
+) (sampling.Plan, sampling.Prior) {
+	schedule := scheduleOf(in.GetSigmas(), bad)
+	if len(*bad) > 0 {
+		return nil, m.Prior
+	}
+	if steps := int(in.GetStepsPerLevel()); steps > maxSteps/schedule.Levels() {
+		bad.add("steps_per_level", steps, "at most %d steps in all %d levels (limits.max_steps)", maxSteps,
+			schedule.Levels())
+		return nil, m.Prior
+	}
+	plan, err := sampling.AnnealedLangevin{
+		Schedule: schedule, StepsPerLevel: int(in.GetStepsPerLevel()), StepLR: in.GetStepLr(),
+		Denoise: in.GetDenoise(), Consistent: in.GetConsistent(),
+	}.Plan()
+	bad.join("", err)
+	return plan, m.Prior
+}
+
+func completeLangevin(in *langevinv1.Langevin, m models.Manifest) error {
+	a, err := m.AnnealedLangevin()
+	if err != nil {
+		return err
+	}
+	setDefault(&in.Sigma, a.Schedule.Last())
+	setDefault(&in.StepSize, a.StepSize(a.Schedule.Levels()-1))
+	return nil
+}
+
+func planLangevin(
+	in *langevinv1.Langevin, m models.Manifest, maxSteps int, bad *invalid,
+) (sampling.Plan, sampling.Prior) {
+	if steps := int(in.GetSteps()); steps > maxSteps {
+		bad.add("steps", steps, "at most %d (limits.max_steps)", maxSteps)
+		return nil, m.Prior
+	}
+	plan, err := sampling.Langevin{
+		Sigma: in.GetSigma(), Steps: int(in.GetSteps()), StepSize: in.GetStepSize(), Denoise: in.GetDenoise(),
+	}.Plan()
+	bad.join("", err)
+	return plan, m.Prior
+}
+
+// scheduleOf returns the schedule of a complete message.
+func scheduleOf(sigmas []float64, bad *invalid) sampling.Schedule {
+	schedule, err := sampling.NewSchedule(sigmas...)
+	if err != nil {
+		bad.add("sigmas", err, "finite, positive, strictly decreasing numbers")
+	}
+	return schedule
+}
+
+// setDefault sets a field that a request leaves out.
+func setDefault[T any](field **T, value T) {
+	if *field == nil {
+		*field = &value
+	}
+}
 
 func completePredictorCorrector(in *langevinv1.PredictorCorrector, m models.Manifest) error {
 	sde := in.GetSde()
@@ -27,7 +102,8 @@ func planPredictorCorrector(
 		SDE: sdeOf(in.GetSde(), bad), N: int(in.GetN()),
 		Predictor:      choice(predictors(), in.GetPredictor(), "predictor", bad),
 		Corrector:      choice(correctors(), in.GetCorrector(), "corrector", bad),
-		CorrectorSteps: int(in.GetCorrectorSteps()), SNR: in.GetSnr(), Epsilon: in.GetEpsilon(), Denoise: in.GetDenoise(),
+		CorrectorSteps: int(in.GetCorrectorSteps()), SNR: in.GetSnr(),
+		Epsilon: in.GetEpsilon(), Denoise: in.GetDenoise(),
 	}
 	checkPredictorCorrector(pc, maxSteps, bad)
 	if len(*bad) > 0 {
@@ -43,7 +119,7 @@ func planPredictorCorrector(
 	return plan, pc.Prior()
 }
 
-// checkPredictorCorrector checks the corrector's settings where there is no corrector too.
+// checkPredictorCorrector checks the corrector's settings, also if there is no corrector.
 func checkPredictorCorrector(pc sampling.PredictorCorrector, maxSteps int, bad *invalid) {
 	if pc.CorrectorSteps < 1 {
 		bad.add("corrector_steps", pc.CorrectorSteps, "at least 1")
@@ -51,7 +127,7 @@ func checkPredictorCorrector(pc sampling.PredictorCorrector, maxSteps int, bad *
 	if !(pc.SNR > 0 && pc.SNR < 1) {
 		bad.add("snr", pc.SNR, "above 0 and below 1")
 	}
-	if pc.Epsilon == 0 { // which would mean the default
+	if pc.Epsilon == 0 { // 0 would mean the default
 		bad.add("epsilon", 0, "above 0 and below 1")
 	}
 	if pc.N > maxSteps/(1+max(0, pc.CorrectorSteps)) {
@@ -59,7 +135,7 @@ func checkPredictorCorrector(pc sampling.PredictorCorrector, maxSteps int, bad *
 	}
 }
 
-// sdeOf reads a process. The settings of the other processes have to make sense too.
+// sdeOf reads a process. The settings of the other processes must be valid too.
 func sdeOf(in *langevinv1.Sde, bad *invalid) sampling.SDE {
 	s := sampling.SDE{
 		Process:  choice(processes(), in.GetProcess(), "sde.process", bad),
@@ -82,7 +158,7 @@ func clearOther(sde *langevinv1.Sde, process sampling.Process) {
 	}
 }
 
-// planFlow also replaces the number of steps by the sigmas that it stands for, once it is known to be small.
+// planFlow also replaces the number of steps by its sigmas, after checking that it is small.
 func planFlow(
 	in *langevinv1.ProbabilityFlow, m models.Manifest, maxSteps int, bad *invalid,
 ) (sampling.Plan, sampling.Prior) {
@@ -140,7 +216,7 @@ func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) 
 	return plan, e.Prior()
 }
 
-// karrasSigmas are the given number of sigmas from the model's largest to its smallest.
+// karrasSigmas returns the given number of sigmas from the model's largest to its smallest.
 func karrasSigmas(m models.Manifest, levels int, rho float64, bad *invalid) []float64 {
 	schedule, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], levels, rho)
 	if err != nil {
@@ -150,7 +226,8 @@ func karrasSigmas(m models.Manifest, levels int, rho float64, bad *invalid) []fl
 	return schedule.Sigmas()
 }
 
-// The words of the wire and what they mean. The zero value of an enum is replaced by its default before it gets here.
+// These functions return the values of the API's enums with their meanings. The zero value of an enum has been replaced
+// by its default before.
 
 func processes() []word[langevinv1.Process, sampling.Process] {
 	return []word[langevinv1.Process, sampling.Process]{
@@ -185,13 +262,13 @@ func flowMethods() []word[langevinv1.FlowMethod, sampling.FlowMethod] {
 	}
 }
 
-// word pairs a value of an enum on the wire with what it means to package sampling.
+// word pairs a value of the API's enum with its meaning in package sampling.
 type word[Wire, Meaning comparable] struct {
 	wire  Wire
 	means Meaning
 }
 
-// choice returns what a value of the wire means. One that the server does not know is added to bad.
+// choice returns the meaning of a value of the API. A value that the server does not know is added to bad.
 func choice[W, M comparable](words []word[W, M], given W, field string, bad *invalid) M {
 	for _, w := range words {
 		if w.wire == given {
@@ -202,7 +279,7 @@ func choice[W, M comparable](words []word[W, M], given W, field string, bad *inv
 	return words[0].means
 }
 
-// named returns the wire's value for a meaning.
+// named returns the API's value of a meaning.
 func named[W, M comparable](words []word[W, M], meaning M) W {
 	for _, w := range slices.Backward(words) {
 		if w.means == meaning {
