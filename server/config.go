@@ -14,109 +14,109 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// Config is everything that can be set about a server. Keys are written as in a YAML file; the environment variable
-// of limits.max_chains is LANGEVIN_LIMITS_MAX_CHAINS and its flag --limits-max-chains. [Default] has the defaults.
+// Config has all settings of a server. The tags are the keys of the YAML file. The setting limits.max_chains has the
+// environment variable LANGEVIN_LIMITS_MAX_CHAINS and the flag --limits-max-chains. [Default] has the defaults.
 type Config struct {
-	Listen      string            `mapstructure:"listen" help:"address to serve gRPC on: host:port (port 0 takes a free one), or unix:///path of a socket"`
+	Listen      string            `mapstructure:"listen" help:"address for gRPC: host:port (port 0 picks a free one), or unix:///path of a socket"`
 	Models      ModelsConfig      `mapstructure:"models"`
 	ONNXRuntime ONNXRuntimeConfig `mapstructure:"onnxruntime"`
-	Device      string            `mapstructure:"device" help:"what runs the networks: cpu, cuda or cuda:N, and the start fails if it cannot be had, or auto: the GPU if there is one"`
-	Workers     int               `mapstructure:"workers" help:"score evaluations at once; 0 takes one for each CPU, and a few on a GPU"`
+	Device      string            `mapstructure:"device" help:"device for the networks: cpu, cuda or cuda:N (the server does not start without it), or auto (a GPU if there is one)"`
+	Workers     int               `mapstructure:"workers" help:"concurrent score evaluations; 0 means one for each CPU, or a few on a GPU"`
 	Limits      LimitsConfig      `mapstructure:"limits"`
 	GRPC        GRPCConfig        `mapstructure:"grpc"`
 	HTTP        HTTPConfig        `mapstructure:"http"`
 	TLS         TLSConfig         `mapstructure:"tls"`
 	Auth        AuthConfig        `mapstructure:"auth"`
 	Quota       QuotaConfig       `mapstructure:"quota"`
-	DrainDelay  time.Duration     `mapstructure:"drain_delay" help:"how long to go on taking calls after SIGTERM, with health already down, so that balancers notice"`
-	Drain       time.Duration     `mapstructure:"drain_timeout" help:"how long running requests may go on after SIGTERM"`
+	DrainDelay  time.Duration     `mapstructure:"drain_delay" help:"how long to accept calls after SIGTERM while health is already down, so that load balancers notice"`
+	Drain       time.Duration     `mapstructure:"drain_timeout" help:"how long running calls may continue after SIGTERM"`
 	Admin       AdminConfig       `mapstructure:"admin"`
 	Tracing     TracingConfig     `mapstructure:"tracing"`
 	Log         LogConfig         `mapstructure:"log"`
 }
 
-// ModelsConfig says which models there are.
+// ModelsConfig says where models are and how they are named.
 type ModelsConfig struct {
-	Dir     string  `mapstructure:"dir" help:"folder of models, NAME/VERSION/model.onnx, beside the built-in ones"`
-	Aliases Aliases `mapstructure:"aliases" help:"other names of models: a list of name, model and version in the file, stable=ring@1,latest=ring here"`
+	Dir     string  `mapstructure:"dir" help:"folder of models, NAME/VERSION/model.onnx, in addition to the built-in ones"`
+	Aliases Aliases `mapstructure:"aliases" help:"other names of models, as stable=ring@1,latest=ring; in the file, a list of name, model and version"`
 	Watch   bool    `mapstructure:"watch" help:"reload models when models.dir changes"`
-	Default string  `mapstructure:"default" help:"model of requests that name none"`
+	Default string  `mapstructure:"default" help:"model for requests that name none"`
 }
 
-// ONNXRuntimeConfig says where ONNX Runtime is.
+// ONNXRuntimeConfig configures ONNX Runtime.
 type ONNXRuntimeConfig struct {
 	Library string `mapstructure:"library" help:"path of the ONNX Runtime shared library; empty searches the usual places"`
-	TF32    bool   `mapstructure:"tf32" help:"let a GPU round the factors of products to 10 bits, which is faster and gives other samples"`
+	TF32    bool   `mapstructure:"tf32" help:"let a GPU round the factors of products to 10 bits; faster, but the samples change"`
 }
 
-// LimitsConfig bounds requests and what waits.
+// LimitsConfig bounds requests and the work that waits.
 type LimitsConfig struct {
 	MaxChains      int   `mapstructure:"max_chains" help:"chains of one Sample call"`
 	MaxSteps       int   `mapstructure:"max_steps" help:"score evaluations of one chain"`
 	MaxScoreRows   int   `mapstructure:"max_score_rows" help:"points of one Score call"`
-	MaxOpenChains  int   `mapstructure:"max_open_chains" help:"chains of all open calls to one model, past which calls are refused"`
-	MaxOpenBytes   int64 `mapstructure:"max_open_bytes" help:"memory of all open calls to one model, past which calls are refused"`
-	MaxStreams     int   `mapstructure:"max_streams" help:"calls at once on one connection"`
+	MaxOpenChains  int   `mapstructure:"max_open_chains" help:"chains of all open calls to one model; more calls are refused"`
+	MaxOpenBytes   int64 `mapstructure:"max_open_bytes" help:"bytes of memory of all open calls to one model; more calls are refused"`
+	MaxStreams     int   `mapstructure:"max_streams" help:"concurrent calls on one connection"`
 	MaxHeaderBytes int   `mapstructure:"max_header_bytes" help:"size of a call's metadata"`
 
-	MaxCallTime       time.Duration `mapstructure:"max_call_time" help:"how long a call may run, whatever its own deadline says"`
-	SlowReaderTimeout time.Duration `mapstructure:"slow_reader_timeout" help:"how long a client may leave a message unread before its call is ended"`
+	MaxCallTime       time.Duration `mapstructure:"max_call_time" help:"how long a call may run, even if its deadline is later"`
+	SlowReaderTimeout time.Duration `mapstructure:"slow_reader_timeout" help:"how long a client may leave a message unread before its call ends"`
 }
 
-// GRPCConfig tunes the transport.
+// GRPCConfig configures the connections.
 type GRPCConfig struct {
 	MaxReceiveBytes  int           `mapstructure:"max_receive_bytes" help:"size of one message from a client"`
 	MaxSendBytes     int           `mapstructure:"max_send_bytes" help:"size of one message to a client"`
 	Reflection       bool          `mapstructure:"reflection" help:"let tools such as grpcurl ask for the API"`
-	HandshakeTimeout time.Duration `mapstructure:"handshake_timeout" help:"how long a new connection may take to become one"`
-	KeepaliveTime    time.Duration `mapstructure:"keepalive_time" help:"how long a connection may be silent before the server asks whether the client is there"`
-	KeepaliveTimeout time.Duration `mapstructure:"keepalive_timeout" help:"how long the client may take to answer that"`
-	KeepaliveMinTime time.Duration `mapstructure:"keepalive_min_time" help:"how often a client may ask; one that asks more often is disconnected"`
-	MaxConnectionAge time.Duration `mapstructure:"max_connection_age" help:"after how long, give or take a tenth, a client is asked to connect anew; running calls finish"`
+	HandshakeTimeout time.Duration `mapstructure:"handshake_timeout" help:"how long a new connection may take to be set up"`
+	KeepaliveTime    time.Duration `mapstructure:"keepalive_time" help:"how long a connection may be silent before the server pings the client"`
+	KeepaliveTimeout time.Duration `mapstructure:"keepalive_timeout" help:"how long the client may take to answer the ping"`
+	KeepaliveMinTime time.Duration `mapstructure:"keepalive_min_time" help:"shortest time between pings of a client; a client that pings more often is disconnected"`
+	MaxConnectionAge time.Duration `mapstructure:"max_connection_age" help:"how long (within 10%) until a client is told to reconnect; running calls finish"`
 }
 
-// TLSConfig names the PEM files that make connections encrypted. They are read again when they change.
+// TLSConfig names the PEM files for encrypted connections. They are read again when they change.
 type TLSConfig struct {
-	Cert     string `mapstructure:"cert" help:"certificate chain of the server; empty serves plaintext"`
+	Cert     string `mapstructure:"cert" help:"certificate chain of the server; empty means plaintext"`
 	Key      string `mapstructure:"key" help:"private key of the certificate"`
-	ClientCA string `mapstructure:"client_ca" help:"authorities of client certificates; unless empty, clients must show one"`
+	ClientCA string `mapstructure:"client_ca" help:"authorities of client certificates; unless empty, clients must present one"`
 }
 
-// AuthConfig says who may call. The file of tokens is read again when it changes; [auth.Tokens] has its format.
+// AuthConfig says who may call. The token file is read again when it changes; [auth.Tokens] has its format.
 type AuthConfig struct {
-	Tokens         string `mapstructure:"tokens" help:"file of bearer tokens, made with langevin token; empty lets everybody call"`
-	AllowPlaintext bool   `mapstructure:"allow_plaintext" help:"accept tokens over plaintext from other machines; for a server behind a proxy that encrypts"`
+	Tokens         string `mapstructure:"tokens" help:"file of bearer tokens, made with langevin token; if empty, everybody may call"`
+	AllowPlaintext bool   `mapstructure:"allow_plaintext" help:"accept tokens over plaintext from other machines, for a server behind a proxy that encrypts"`
 }
 
-// QuotaConfig bounds what each caller may ask for. A caller is the owner of a token, else a client certificate, else a
+// QuotaConfig bounds the requests of each caller. A caller is the owner of a token, else a client certificate, else a
 // host.
 type QuotaConfig struct {
-	CallsPerSecond    int   `mapstructure:"calls_per_second" help:"calls of one caller; 0 for no bound"`
-	CallsBurst        int   `mapstructure:"calls_burst" help:"calls of one caller at once"`
-	RowStepsPerSecond int64 `mapstructure:"row_steps_per_second" help:"chains times network evaluations that one caller may ask for; 0 for no bound"`
-	RowStepsBurst     int64 `mapstructure:"row_steps_burst" help:"the same, at once; also the most that one request may cost"`
+	CallsPerSecond    int   `mapstructure:"calls_per_second" help:"calls of one caller; 0 means no bound"`
+	CallsBurst        int   `mapstructure:"calls_burst" help:"calls that one caller may make at once"`
+	RowStepsPerSecond int64 `mapstructure:"row_steps_per_second" help:"chains times network evaluations of one caller; 0 means no bound"`
+	RowStepsBurst     int64 `mapstructure:"row_steps_burst" help:"the same, at once; also the largest cost of one request"`
 }
 
-// AdminConfig says where metrics, profiles and the AdminService are.
+// AdminConfig says where metrics, profiles and the AdminService are served.
 type AdminConfig struct {
-	Listen      string `mapstructure:"listen" help:"address of /metrics, /healthz, /readyz, /debug/pprof and the AdminService, host:port; empty for none"`
-	AllowRemote bool   `mapstructure:"allow_remote" help:"let admin.listen be an address that other machines reach; it asks for no password"`
+	Listen      string `mapstructure:"listen" help:"host:port for /metrics, /healthz, /readyz, /debug/pprof and the AdminService; empty means none"`
+	AllowRemote bool   `mapstructure:"allow_remote" help:"allow other machines to reach admin.listen, which has no password"`
 }
 
-// TracingConfig says where OpenTelemetry traces go.
+// TracingConfig says where OpenTelemetry traces are sent.
 type TracingConfig struct {
-	Endpoint    string  `mapstructure:"endpoint" help:"collector of OpenTelemetry traces (OTLP over gRPC), host:port; empty for none"`
+	Endpoint    string  `mapstructure:"endpoint" help:"host:port of an OpenTelemetry collector (OTLP over gRPC); empty means none"`
 	Insecure    bool    `mapstructure:"insecure" help:"send traces without TLS"`
-	SampleRatio float64 `mapstructure:"sample_ratio" help:"part of the calls to trace, 0 to 1, of those that are not part of a trace already"`
+	SampleRatio float64 `mapstructure:"sample_ratio" help:"fraction of calls to trace, 0 to 1; calls that belong to a trace are always traced"`
 }
 
-// LogConfig says what is logged and how.
+// LogConfig says what is logged, and in which format.
 type LogConfig struct {
 	Level  slog.Level `mapstructure:"level" help:"debug, info, warn or error"`
 	Format string     `mapstructure:"format" help:"text or json"`
 }
 
-// Default returns the configuration of a server that is told nothing.
+// Default returns the configuration of a server without any settings.
 func Default() Config {
 	return Config{
 		Listen: "localhost:50051",
@@ -152,7 +152,7 @@ func Default() Config {
 	}
 }
 
-// Validate reports every setting that is out of range, each with its key, what was given and what is allowed.
+// Validate reports every setting that is out of range, with its key, the given value and what is allowed.
 func (c Config) Validate() error {
 	var errs []error
 	require := func(ok bool, key string, given any, want string) {
@@ -167,7 +167,8 @@ func (c Config) Validate() error {
 		"host:port, such as localhost:50051 or :50051, or unix:///path of a socket")
 	c.validateSecurity(require)
 	_, err = ort.ParseDevice(c.Device)
-	require(err == nil || c.Device == ort.DeviceAuto, "device", fmt.Sprintf("%q", c.Device), "cpu, cuda, cuda:N or auto")
+	require(err == nil || c.Device == ort.DeviceAuto, "device", fmt.Sprintf("%q", c.Device),
+		"cpu, cuda, cuda:N or auto")
 	require(!c.ONNXRuntime.TF32 || c.Device != ort.DeviceCPU, "onnxruntime.tf32", c.ONNXRuntime.TF32,
 		"device to be cuda, cuda:N or auto")
 	require(c.Workers >= 0 && c.Workers <= 1024, "workers", c.Workers, "0 to 1024")
@@ -180,7 +181,8 @@ func (c Config) Validate() error {
 	errs = append(errs, c.Models.Aliases.validate())
 	require(c.DrainDelay >= 0, "drain_delay", c.DrainDelay, "0s or more")
 	require(c.Drain >= 0, "drain_timeout", c.Drain, "0s or more")
-	require(c.Log.Format == "text" || c.Log.Format == "json", "log.format", fmt.Sprintf("%q", c.Log.Format), "text or json")
+	require(c.Log.Format == "text" || c.Log.Format == "json", "log.format", fmt.Sprintf("%q", c.Log.Format),
+		"text or json")
 	require(c.Admin.Listen == "" || c.Admin.AllowRemote || isLoopback(c.Admin.Listen),
 		"admin.listen", fmt.Sprintf("%q", c.Admin.Listen),
 		"a loopback address, such as localhost:9090, unless admin.allow_remote is set")
@@ -189,7 +191,8 @@ func (c Config) Validate() error {
 	require(c.Tracing.SampleRatio >= 0 && c.Tracing.SampleRatio <= 1,
 		"tracing.sample_ratio", c.Tracing.SampleRatio, "0 to 1")
 	for _, limit := range c.limits() {
-		require(limit.value >= 1 && limit.value <= limit.most, limit.key, limit.value, fmt.Sprintf("1 to %d", limit.most))
+		require(limit.value >= 1 && limit.value <= limit.most, limit.key, limit.value,
+			fmt.Sprintf("1 to %d", limit.most))
 	}
 	return errors.Join(errs...)
 }

@@ -17,24 +17,24 @@ import (
 	"github.com/langevin-ml/langevin/server/web"
 )
 
-// HTTPConfig says what is served over HTTP: the page, JSON, Connect and gRPC-Web.
+// HTTPConfig configures the HTTP listener: the page, JSON, Connect and gRPC-Web.
 type HTTPConfig struct {
-	Listen       string `mapstructure:"listen" help:"address to serve the page and JSON on, host:port; empty serves none"`
-	Origins      string `mapstructure:"origins" help:"web pages that may ask, as https://example.com, separated by spaces"`
+	Listen       string `mapstructure:"listen" help:"host:port for the page and JSON; empty means none"`
+	Origins      string `mapstructure:"origins" help:"web pages that may call, as https://example.com, separated by spaces"`
 	MaxBodyBytes int64  `mapstructure:"max_body_bytes" help:"size of the body of an HTTP request"`
 }
 
-// front is the HTTP side of a server. Its gRPC server has the same services as the one on the other listener but a
-// life of its own, because one that stops gracefully cuts off calls that came in over HTTP.
-type front struct {
+// httpFrontend is the HTTP side of a server. Its gRPC server has the same services as the one on the gRPC listener. It
+// is a separate server, because a graceful stop of a gRPC server cuts off calls that came in over HTTP.
+type httpFrontend struct {
 	listener net.Listener
 	secure   bool
 	http     *http.Server
 	grpc     *grpc.Server
 }
 
-// ListenHTTP binds the address of http.listen, if there is one; Serve answers on it then. Call it before Serve, or not
-// at all.
+// ListenHTTP binds the address of http.listen, if it is set, and Serve then also answers HTTP. It must be called before
+// Serve, if at all.
 func (s *Server) ListenHTTP() error {
 	address := s.config.HTTP.Listen
 	if address == "" {
@@ -42,26 +42,27 @@ func (s *Server) ListenHTTP() error {
 	}
 	lis, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listen for HTTP on %s: the port is in use: stop what uses it, choose another with --http-listen, or serve no HTTP with --http-listen ''", address)
+		return fmt.Errorf("listen for HTTP on %s: the port is in use: stop what uses it, "+
+			"choose another with --http-listen, or serve no HTTP with --http-listen ''", address)
 	}
 	if err != nil {
 		return fmt.Errorf("listen for HTTP on %s: %w", address, err)
 	}
-	if s.front, err = s.newFront(lis); err != nil {
+	if s.frontend, err = s.newHTTPFrontend(lis); err != nil {
 		return errors.Join(err, lis.Close())
 	}
 	return nil
 }
 
-// HTTPAddress is where Serve answers HTTP, nil if nowhere.
+// HTTPAddress returns the address of the HTTP listener; nil without HTTP.
 func (s *Server) HTTPAddress() net.Addr {
-	if s.front == nil {
+	if s.frontend == nil {
 		return nil
 	}
-	return s.front.listener.Addr()
+	return s.frontend.listener.Addr()
 }
 
-func (s *Server) newFront(lis net.Listener) (*front, error) {
+func (s *Server) newHTTPFrontend(lis net.Listener) (*httpFrontend, error) {
 	c := s.config
 	inner, err := s.newGRPC(nil)
 	if err != nil {
@@ -83,20 +84,20 @@ func (s *Server) newFront(lis net.Listener) (*front, error) {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true) // for gRPC clients
-	return &front{lis, secure != nil, &http.Server{
+	return &httpFrontend{lis, secure != nil, &http.Server{
 		Handler:           handler,
 		TLSConfig:         secure,
 		Protocols:         protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: c.Limits.MaxStreams},
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute, // of a request; the answer may take its time
+		ReadTimeout:       time.Minute, // of a request; the answer may take longer
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    c.Limits.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}, inner}, nil
 }
 
-// admits reports whether a request over HTTP would pass the gate of a method.
+// admits reports whether the guard would admit a request over HTTP to a method.
 func (s *Server) admits(r *http.Request, method string) bool {
 	headers := metadata.MD{"authorization": r.Header.Values("Authorization")}
 	return s.guard.Admits(metadata.NewIncomingContext(r.Context(), headers), method)
@@ -108,8 +109,8 @@ func loopback(address net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// url is what a browser opens.
-func (f *front) url() string {
+// url returns the address to open in a browser.
+func (f *httpFrontend) url() string {
 	scheme := "http"
 	if f.secure {
 		scheme = "https"
@@ -117,8 +118,8 @@ func (f *front) url() string {
 	return scheme + "://" + f.listener.Addr().String()
 }
 
-// serve answers until shut down or stopped. A nil front has nothing to do.
-func (f *front) serve() error {
+// serve answers until shut down or stopped.
+func (f *httpFrontend) serve() error {
 	serve := f.http.Serve
 	if f.secure {
 		serve = func(lis net.Listener) error { return f.http.ServeTLS(lis, "", "") }
@@ -129,18 +130,18 @@ func (f *front) serve() error {
 	return nil
 }
 
-// shutdown takes no new requests and waits for the running ones.
-func (f *front) shutdown() {
+// shutdown accepts no new requests and waits for the running ones. It may be called on nil.
+func (f *httpFrontend) shutdown() {
 	if f == nil {
 		return
 	}
-	// The error is that of the listener, which Serve has.
+	// Shutdown returns the listener's error, which Serve has already.
 	_ = f.http.Shutdown(context.Background())
 	f.grpc.Stop()
 }
 
-// stop ends what still runs.
-func (f *front) stop() {
+// stop ends the requests that are still running. It may be called on nil.
+func (f *httpFrontend) stop() {
 	if f == nil {
 		return
 	}

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// InProcess starts a server inside this process and returns a function that connects to it through memory. It gives the
-// same samples as any other server. stop stops the server and returns Serve's error.
+// InProcess starts a server in this process and returns a function that connects to it in memory. The server gives the
+// same samples as any other. stop stops it and returns Serve's error.
 func InProcess(c Config, log *slog.Logger) (dial func(context.Context, string) (net.Conn, error), stop func() error,
 	err error) {
 	s, err := New(c, log)

@@ -126,8 +126,8 @@ func (s *Server) watchModels(ctx context.Context) error {
 	}
 }
 
-// watchFolders watches a folder, those of names in it and those of versions in them. To watch one again changes nothing.
-// A folder in it that may not be read, as lost+found, is passed over: what is in it cannot be served either.
+// watchFolders watches a folder, those of names in it and those of versions in them. To watch one again changes
+// nothing. A folder in it that may not be read, as lost+found, is passed over: what is in it cannot be served either.
 func watchFolders(watcher *fsnotify.Watcher, root string) error {
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() {

@@ -28,20 +28,20 @@ import (
 
 // Server is a sampling service. Make one with New and call Serve once.
 type Server struct {
-	config  Config
-	log     *slog.Logger
-	runtime *ort.Runtime
-	device  ort.Found
-	repo    *models.Repository
-	host    *host.Host[*rpc.Engine]
-	health  *healthBoard
-	guard   *auth.Guard
-	metrics *metrics.Metrics
-	tracing *sdktrace.TracerProvider // nil if off
-	grpc    *grpc.Server
-	front   *front // nil without HTTP
-	cores   batch.Semaphore
-	workers int
+	config   Config
+	log      *slog.Logger
+	runtime  *ort.Runtime
+	device   ort.Found
+	repo     *models.Repository
+	host     *host.Host[*rpc.Engine]
+	health   *healthBoard
+	guard    *auth.Guard
+	metrics  *metrics.Metrics
+	tracing  *sdktrace.TracerProvider // nil if off
+	grpc     *grpc.Server
+	frontend *httpFrontend // nil without HTTP
+	cores    batch.Semaphore
+	workers  int
 }
 
 // New opens ONNX Runtime and the models' folder and prepares everything except the models, which Serve loads. c must be
@@ -126,14 +126,14 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	defer admin.close()
 	served := make(chan error, 2)
 	go func() { served <- s.grpc.Serve(lis) }()
-	if s.front != nil {
-		go func() { served <- s.front.serve() }()
+	if s.frontend != nil {
+		go func() { served <- s.frontend.serve() }()
 	}
 	if err := s.preload(ctx); err != nil {
 		return errors.Join(err, s.drain(0))
 	}
-	if s.front != nil {
-		s.log.Info("page", "url", s.front.url())
+	if s.frontend != nil {
+		s.log.Info("page", "url", s.frontend.url())
 	}
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -204,19 +204,19 @@ func (s *Server) publishHealth() {
 // load is the host's loader. It prepares a model for sampling and warms it up.
 func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error) {
 	start := time.Now()
-	network, err := s.loadNetwork(ctx, file)
+	sessions, err := s.openSessions(ctx, file)
 	if err != nil {
 		return nil, err
 	}
 	dim := file.Manifest.Dim()
-	schedule := Blocks(s.device.Device, s.workers, dim, network.session, network.wide)
+	schedule := Blocks(s.device.Device, s.workers, dim, sessions.narrow, sessions.wide)
 	schedule.Cores, schedule.Observer = s.cores, s.metrics.Scheduler(file.Name)
 	schedule.MaxRows, schedule.MaxBytes = s.config.Limits.MaxOpenChains, s.config.Limits.MaxOpenBytes
 	engine := &rpc.Engine{
-		Scheduler: batch.New(network.session, dim, schedule),
-		Identity:  network.session.Identity() + " " + sampling.NoiseVersion,
+		Scheduler: batch.New(sessions.narrow, dim, schedule),
+		Identity:  sessions.narrow.Identity() + " " + sampling.NoiseVersion,
 		Device:    s.device.String(),
-		Session:   network,
+		Session:   sessions,
 	}
 	warm := time.Now()
 	if err := engine.Scheduler.Warm(ctx, float32(file.Manifest.Sigmas[0])); err != nil {
@@ -237,7 +237,7 @@ func (s *Server) drain(timeout time.Duration) error {
 		defer close(idle)
 		var both sync.WaitGroup
 		both.Go(s.grpc.GracefulStop)
-		both.Go(s.front.shutdown)
+		both.Go(s.frontend.shutdown)
 		both.Wait()
 	}()
 	select {
@@ -276,7 +276,7 @@ func (s *Server) cutOff() {
 		loaded.Release()
 	}
 	time.AfterFunc(time.Second, func() { // for calls that still do not end, such as one whose client does not read
-		s.front.stop()
+		s.frontend.stop()
 		s.grpc.Stop()
 	})
 }

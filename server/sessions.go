@@ -9,24 +9,24 @@ import (
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
-// network is a model's sessions. Their results are the same to the last bit.
-type network struct {
-	session *ort.Session // one thread, which the workers share
-	wide    *ort.Session // all cores, for a chain that is alone; nil where that is not faster, or not the same
+// sessions are the sessions of a model. Their results are equal to the last bit.
+type sessions struct {
+	narrow *ort.Session // with one thread; the workers share it
+	wide   *ort.Session // with all cores, for a single chain; nil if it is not faster or not equal
 }
 
-// wideGain is what a wide session has to take less of the time of the other, to be worth its memory.
+// wideGain is the smallest speed-up (as a fraction of the time) for which a wide session is worth its memory.
 const wideGain = 0.15
 
-// loadNetwork makes the sessions of a model. A wide one can pay for networks that need not pad a row of its own, if their
-// operators have enough to do for several cores: a trial tells.
-func (s *Server) loadNetwork(ctx context.Context, file models.File) (network, error) {
+// openSessions opens the sessions of a model. A wide session can pay off if the network does not pad a single row and
+// its operators have enough work for several cores, so it is tried.
+func (s *Server) openSessions(ctx context.Context, file models.File) (sessions, error) {
 	options := ort.Options{Threads: 1, Device: s.device.String(), TF32: s.config.ONNXRuntime.TF32}
 	session, err := s.runtime.Load(ctx, file.Graph, file.Manifest, options)
 	if err != nil {
-		return network{}, err
+		return sessions{}, err
 	}
-	n := network{session: session}
+	n := sessions{narrow: session}
 	if s.workers == 1 || session.Grain() > 1 || options.Device != ort.DeviceCPU {
 		return n, nil
 	}
@@ -36,25 +36,25 @@ func (s *Server) loadNetwork(ctx context.Context, file models.File) (network, er
 	case errors.Is(err, ort.ErrUnlike):
 		return n, nil
 	case err != nil:
-		return network{}, errors.Join(err, n.Close())
+		return sessions{}, errors.Join(err, n.Close())
 	}
-	alone, err := batch.Fastest(ctx, n.session, file.Manifest.Dim(), 1, float32(file.Manifest.Sigmas[0]))
+	narrow, err := batch.Fastest(ctx, n.narrow, file.Manifest.Dim(), 1, float32(file.Manifest.Sigmas[0]))
 	if err != nil {
-		return network{}, errors.Join(err, n.Close())
+		return sessions{}, errors.Join(err, n.Close())
 	}
-	together, err := batch.Fastest(ctx, n.wide, file.Manifest.Dim(), 1, float32(file.Manifest.Sigmas[0]))
+	wide, err := batch.Fastest(ctx, n.wide, file.Manifest.Dim(), 1, float32(file.Manifest.Sigmas[0]))
 	if err != nil {
-		return network{}, errors.Join(err, n.Close())
+		return sessions{}, errors.Join(err, n.Close())
 	}
-	if together.Seconds() > (1-wideGain)*alone.Seconds() {
+	if wide.Seconds() > (1-wideGain)*narrow.Seconds() {
 		err, n.wide = n.wide.Close(), nil
 	}
 	return n, err
 }
 
 // Close frees the sessions.
-func (n network) Close() error {
-	err := n.session.Close()
+func (n sessions) Close() error {
+	err := n.narrow.Close()
 	if n.wide != nil {
 		err = errors.Join(err, n.wide.Close())
 	}

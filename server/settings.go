@@ -17,23 +17,23 @@ import (
 
 const envPrefix = "LANGEVIN"
 
-// setting is one leaf of Config.
+// setting is one field of Config.
 type setting struct {
 	key   string // limits.max_chains
 	help  string
-	value reflect.Value // its default
+	value reflect.Value // the default
 }
 
-// flag is the setting's command-line flag, and env its environment variable.
+// flag returns the name of the setting's command-line flag.
 func (s setting) flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(s.key) }
 func (s setting) env() string {
 	return envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
 }
 
-// text is the default as the command line has it.
+// text returns the default as the command line shows it.
 func (s setting) text() string { return strings.ToLower(fmt.Sprint(s.value.Interface())) }
 
-// settings walks Config: every leaf is a key, a flag and an environment variable, and none can be forgotten.
+// settings returns all fields of Config. Each has a key, a flag and an environment variable, so none can be forgotten.
 func settings(v reflect.Value, prefix string) []setting {
 	var all []setting
 	for i := range v.NumField() {
@@ -73,9 +73,9 @@ func Flags(fs *pflag.FlagSet) {
 	}
 }
 
-// Load reads the configuration: defaults, then the YAML file unless its name is empty, then the environment
-// (LANGEVIN_*), then the flags that were set. A key or variable that nobody knows and a value out of range are
-// errors; all of them are reported at once. flags may be nil.
+// Load reads the configuration from the defaults, then the YAML file unless its name is empty, then the environment
+// (LANGEVIN_*), then the flags that were set. Unknown keys and variables and values out of range are errors, which are
+// all reported at once. flags may be nil.
 func Load(flags *pflag.FlagSet, file string) (Config, error) {
 	v := viper.New()
 	v.SetEnvPrefix(envPrefix)
@@ -119,7 +119,7 @@ func bindFlag(v *viper.Viper, flags *pflag.FlagSet, s setting) error {
 	return v.BindPFlag(s.key, flag)
 }
 
-// textHook decodes text into the types that know how, such as slog.Level.
+// textHook decodes text into types that implement encoding.TextUnmarshaler, such as slog.Level.
 func textHook(from, to reflect.Type, data any) (any, error) {
 	text, ok := data.(string)
 	if !ok {
@@ -136,18 +136,19 @@ func textHook(from, to reflect.Type, data any) (any, error) {
 	return out.Elem().Interface(), nil
 }
 
-// unreadable reports values that are not of their setting's type.
+// unreadable reports values that do not have the type of their setting.
 func unreadable(v *viper.Viper, decode viper.DecoderConfigOption) error {
 	var errs []error
 	for _, s := range defaultSettings() {
 		if err := v.UnmarshalKey(s.key, reflect.New(s.value.Type()).Interface(), decode); err != nil {
-			errs = append(errs, fmt.Errorf("%s is %q: want a value like %v", s.key, fmt.Sprint(v.Get(s.key)), s.value.Interface()))
+			errs = append(errs, fmt.Errorf("%s is %q: want a value like %v", s.key, fmt.Sprint(v.Get(s.key)),
+				s.value.Interface()))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// unknownKeys reports keys of the file that are no settings.
+// unknownKeys reports keys of the file that are not settings.
 func unknownKeys(v *viper.Viper) error {
 	known := map[string]bool{}
 	for _, s := range defaultSettings() {
@@ -156,7 +157,7 @@ func unknownKeys(v *viper.Viper) error {
 	var errs []error
 	for _, key := range slices.Sorted(slices.Values(v.AllKeys())) {
 		if !known[key] {
-			errs = append(errs, fmt.Errorf("%s is no setting", key))
+			errs = append(errs, fmt.Errorf("%s is not a setting", key))
 		}
 	}
 	return errors.Join(errs...)

@@ -52,7 +52,7 @@ func TestLoadDefaults(t *testing.T) {
 	}
 }
 
-// TestLoadPrecedence sets one key at each place: a flag beats the environment, which beats the file.
+// TestLoadPrecedence sets one key in each source: a flag overrides the environment, which overrides the file.
 func TestLoadPrecedence(t *testing.T) {
 	clearEnv(t)
 	file := writeFile(t, "listen: :1\nworkers: 1\nlimits:\n  max_chains: 1\nlog:\n  level: warn\ndrain_timeout: 1m\n")
@@ -63,23 +63,29 @@ func TestLoadPrecedence(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Listen, want.Workers, want.Limits.MaxChains, want.Log.Level, want.Drain = ":1", 2, 3, slog.LevelWarn, time.Minute
+	want.Listen, want.Workers, want.Limits.MaxChains, want.Log.Level, want.Drain =
+		":1", 2, 3, slog.LevelWarn, time.Minute
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
 }
 
-// TestEverySettingEverywhere: each leaf can be set by its environment variable alone and by its flag alone.
+// TestEverySettingEverywhere: each setting can be set by its environment variable alone and by its flag alone.
 func TestEverySettingEverywhere(t *testing.T) {
 	clearEnv(t)
 	other := map[string]string{
 		"listen": "localhost:1234", "http.listen": "localhost:1235", "http.origins": "https://example.com",
 		"models.dir": t.TempDir(), "models.default": "other", "device": "cuda",
 		"auth.allow_plaintext": "true", "onnxruntime.tf32": "true",
-		"admin.listen": "localhost:1236", "models.aliases": "stable=ring@1,latest=ring", "models.watch": "true", "admin.allow_remote": "true", "tracing.endpoint": "localhost:4317", "tracing.insecure": "true", "tracing.sample_ratio": "0.5", "drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
+		"admin.listen": "localhost:1236", "admin.allow_remote": "true",
+		"models.aliases": "stable=ring@1,latest=ring", "models.watch": "true",
+		"tracing.endpoint": "localhost:4317", "tracing.insecure": "true", "tracing.sample_ratio": "0.5",
+		"drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
 	}
 	pem := writeFile(t, "")
-	needs := map[string][]string{"tls.cert": {"tls.key"}, "tls.key": {"tls.cert"}, "tls.client_ca": {"tls.cert", "tls.key"}, "auth.tokens": nil, "models.watch": {"models.dir"}, "onnxruntime.tf32": {"device"}}
+	needs := map[string][]string{"tls.cert": {"tls.key"}, "tls.key": {"tls.cert"},
+		"tls.client_ca": {"tls.cert",
+			"tls.key"}, "auth.tokens": nil, "models.watch": {"models.dir"}, "onnxruntime.tf32": {"device"}}
 	for _, s := range defaultSettings() {
 		value := other[s.key]
 		needed, isFile := needs[s.key]
@@ -129,19 +135,22 @@ func TestLoadRefuses(t *testing.T) {
 	tests := []struct {
 		name, file, env, says string
 	}{
-		{"unknown key", "lisen: :1\n", "", "lisen is no setting"},
-		{"unknown nested key", "limits:\n  max_chain: 1\n", "", "limits.max_chain is no setting"},
-		{"unknown variable", "", "LANGEVIN_LISEN=:1", "the environment sets LANGEVIN_LISEN, which is no setting"},
+		{"unknown key", "lisen: :1\n", "", "lisen is not a setting"},
+		{"unknown nested key", "limits:\n  max_chain: 1\n", "", "limits.max_chain is not a setting"},
+		{"unknown variable", "", "LANGEVIN_LISEN=:1", "the environment sets LANGEVIN_LISEN, which is not a setting"},
 		{"wrong type", "workers: many\n", "", `workers is "many": want a value like 0`},
 		{"bad YAML", "listen: [\n", "", "langevin.yaml"},
 		{"bad address", "listen: 50051\n", "", `listen is "50051": want host:port`},
 		{"unknown device", "device: tpu\n", "", `device is "tpu": want cpu, cuda, cuda:N or auto`},
-		{"TF32 on a CPU", "onnxruntime: {tf32: true}\n", "", `onnxruntime.tf32 is true: want device to be cuda, cuda:N or auto`},
-		{"no folder", "models:\n  dir: /does/not/exist\n", "", `models.dir is "/does/not/exist": want an existing folder`},
+		{"TF32 on a CPU", "onnxruntime: {tf32: true}\n", "",
+			`onnxruntime.tf32 is true: want device to be cuda, cuda:N or auto`},
+		{"no folder", "models:\n  dir: /does/not/exist\n", "",
+			`models.dir is "/does/not/exist": want an existing folder`},
 		{"bad limit", "", "LANGEVIN_LIMITS_MAX_CHAINS=0", "limits.max_chains is 0: want 1 to"},
 		{"bad level", "log:\n  level: loud\n", "", "loud"},
 		{"no key", "tls:\n  cert: langevin.yaml\n", "", `tls.key is "": want a file if tls.cert names one`},
-		{"open tokens", "listen: :1\n", "LANGEVIN_AUTH_TOKENS=load_test.go", `tls.cert and tls.key too, so that tokens do not cross the network of :1 in the clear`},
+		{"open tokens", "listen: :1\n", "LANGEVIN_AUTH_TOKENS=load_test.go",
+			`tls.cert and tls.key too, so that tokens do not cross the network of :1 in the clear`},
 		{"bad socket", "listen: unix://relative\n", "", `listen is "unix://relative": want host:port`},
 		{"bad keepalive", "grpc:\n  keepalive_time: 1ms\n", "", "grpc.keepalive_time is 1ms: want 1s or more"},
 		{"bad duration", "drain_timeout: -1s\n", "", "drain_timeout is -1s: want 0s or more"},
@@ -161,15 +170,17 @@ func TestLoadRefuses(t *testing.T) {
 		})
 	}
 	file := writeFile(t, "workers: -1\nlog:\n  format: xml\n")
-	if _, err := Load(nil, file); err == nil || !strings.Contains(err.Error(), "workers") || !strings.Contains(err.Error(), "log.format") {
+	if _, err := Load(nil, file); err == nil || !strings.Contains(err.Error(), "workers") ||
+		!strings.Contains(err.Error(), "log.format") {
 		t.Errorf("two mistakes: %v, want both named", err)
 	}
-	if _, err := Load(nil, filepath.Join(t.TempDir(), "absent.yaml")); err == nil || !strings.Contains(err.Error(), "absent.yaml") {
+	if _, err := Load(nil, filepath.Join(t.TempDir(), "absent.yaml")); err == nil ||
+		!strings.Contains(err.Error(), "absent.yaml") {
 		t.Errorf("absent file: %v, want it named", err)
 	}
 }
 
-// FuzzLoad: whatever a file holds, it is a configuration that is valid, or an error that says it is about one.
+// FuzzLoad: every file gives a valid configuration, or an error about the configuration.
 func FuzzLoad(f *testing.F) {
 	f.Add("listen: :1\nworkers: 1\nlimits:\n  max_chains: 1\nlog:\n  level: warn\ndrain_timeout: 1m\n")
 	f.Add("tls: {cert: /dev/null, key: /dev/null}\nauth:\n  tokens: [a]\n")
@@ -189,8 +200,8 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// TestForeignVariables: what Kubernetes sets for a Service called langevin is let through, and so is all that commands
-// and clients read.
+// TestForeignVariables: the variables that Kubernetes sets for a Service called langevin are accepted, and so are the
+// variables that commands and clients read.
 func TestForeignVariables(t *testing.T) {
 	clearEnv(t)
 	for _, name := range []string{

@@ -14,13 +14,13 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	_ "google.golang.org/grpc/encoding/gzip" // clients may compress
+	_ "google.golang.org/grpc/encoding/gzip" // lets clients compress
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/langevin-ml/langevin/server/auth"
 )
 
-// transport says how connections behave. What grpc-go leaves open by default is set.
+// transport returns the options of connections. They set what grpc-go leaves unbounded by default.
 func (s *Server) transport() ([]grpc.ServerOption, error) {
 	c := s.config
 	options := []grpc.ServerOption{
@@ -32,10 +32,11 @@ func (s *Server) transport() ([]grpc.ServerOption, error) {
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time:                  c.GRPC.KeepaliveTime,
 			Timeout:               c.GRPC.KeepaliveTimeout,
-			MaxConnectionAge:      c.GRPC.MaxConnectionAge, // grpc-go adds or takes up to a tenth
+			MaxConnectionAge:      c.GRPC.MaxConnectionAge, // grpc-go changes it by up to 10 %
 			MaxConnectionAgeGrace: c.Limits.MaxCallTime,
 		}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: c.GRPC.KeepaliveMinTime, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: c.GRPC.KeepaliveMinTime,
+			PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),
 	}
 	secure, err := s.secure("h2")
@@ -45,7 +46,7 @@ func (s *Server) transport() ([]grpc.ServerOption, error) {
 	return append(options, grpc.Creds(credentials.NewTLS(secure))), nil
 }
 
-// secure is the TLS side of a listener for the given protocols, nil if connections are plaintext.
+// secure returns the TLS configuration of a listener for the given protocols; nil if connections are plaintext.
 func (s *Server) secure(protocols ...string) (*tls.Config, error) {
 	if s.config.TLS.Cert == "" {
 		return nil, nil
@@ -53,7 +54,7 @@ func (s *Server) secure(protocols ...string) (*tls.Config, error) {
 	return auth.TLS(auth.TLSFiles(s.config.TLS), s.log, protocols...)
 }
 
-// newGuard is the gate of the configured tokens and quotas.
+// newGuard returns the guard of the configured tokens and quotas.
 func newGuard(c Config, log *slog.Logger) (*auth.Guard, error) {
 	quotas := auth.Quotas(c.Quota)
 	if c.Auth.Tokens == "" {
@@ -66,11 +67,11 @@ func newGuard(c Config, log *slog.Logger) (*auth.Guard, error) {
 	return auth.NewGuard(tokens, quotas), nil
 }
 
-// socketScheme begins the address of a Unix socket, as clients write it: unix:///run/langevin.sock.
+// socketScheme is the prefix of a Unix socket's address, as clients write it: unix:///run/langevin.sock.
 const socketScheme = "unix://"
 
-// Listen binds the configured address. A socket that a server left behind when it was killed is replaced; one that a
-// server still answers on is in use.
+// Listen binds the configured address. It replaces a socket that a killed server left behind. A socket on which a
+// server still answers is in use.
 func (s *Server) Listen() (net.Listener, error) {
 	network, address := "tcp", s.config.Listen
 	if path, ok := strings.CutPrefix(s.config.Listen, socketScheme); ok {
@@ -86,7 +87,7 @@ func (s *Server) Listen() (net.Listener, error) {
 	return lis, nil
 }
 
-// removeStaleSocket removes a socket that nobody listens on, and nothing else.
+// removeStaleSocket removes a socket on which nobody listens, and nothing else.
 func removeStaleSocket(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -96,7 +97,7 @@ func removeStaleSocket(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is there and is no socket", path)
+		return fmt.Errorf("%s exists and is not a socket", path)
 	}
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
@@ -121,7 +122,7 @@ func local(address string) bool {
 	return strings.HasPrefix(address, socketScheme) || isLoopback(address)
 }
 
-// validateSecurity reports what is wrong with TLS, tokens, quotas and times.
+// validateSecurity reports mistakes in TLS, tokens, quotas and times.
 func (c Config) validateSecurity(require func(ok bool, key string, given any, want string)) {
 	require((c.TLS.Cert == "") == (c.TLS.Key == ""), "tls.key", fmt.Sprintf("%q", c.TLS.Key),
 		"a file if tls.cert names one, and none without")
@@ -149,7 +150,7 @@ func (c Config) validateSecurity(require func(ok bool, key string, given any, wa
 		{"limits.max_call_time", c.Limits.MaxCallTime, time.Millisecond},
 		{"limits.slow_reader_timeout", c.Limits.SlowReaderTimeout, time.Millisecond},
 		{"grpc.handshake_timeout", c.GRPC.HandshakeTimeout, time.Millisecond},
-		{"grpc.keepalive_time", c.GRPC.KeepaliveTime, time.Second}, // grpc-go takes no less
+		{"grpc.keepalive_time", c.GRPC.KeepaliveTime, time.Second}, // the least that grpc-go accepts
 		{"grpc.keepalive_timeout", c.GRPC.KeepaliveTimeout, time.Millisecond},
 		{"grpc.keepalive_min_time", c.GRPC.KeepaliveMinTime, time.Millisecond},
 		{"grpc.max_connection_age", c.GRPC.MaxConnectionAge, time.Millisecond},

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The environment variables that are no settings of a server: commands and clients read them.
+// The environment variables that are not settings of a server. Commands and clients read them.
 const (
 	EnvConfig = envPrefix + "_CONFIG"
 	EnvServer = envPrefix + "_SERVER"
@@ -18,17 +18,18 @@ const (
 // Variable is an environment variable of the product.
 type Variable struct {
 	Name    string // LANGEVIN_LIMITS_MAX_CHAINS
-	Setting string // that it sets, limits.max_chains; empty if it is for commands and clients
-	Default string // what holds without it; empty for nothing
+	Setting string // the setting, limits.max_chains; empty for a variable of commands and clients
+	Default string // the value without it; empty for nothing
 	Help    string
 }
 
-// Variables are all environment variables that begin with LANGEVIN_: first those of commands and clients, then one for
-// every setting, in the order of [Config].
+// Variables returns all environment variables that begin with LANGEVIN_: first the variables of commands and clients,
+// then one for every setting, in the order of [Config].
 func Variables() []Variable {
 	all := []Variable{
 		{Name: EnvConfig, Help: "YAML file of settings, for serve and for what starts a server inside: --config"},
-		{Name: EnvServer, Default: "localhost:50051", Help: "server that commands and clients ask, or several, as a:50051,b:50051: --server"},
+		{Name: EnvServer, Default: "localhost:50051",
+			Help: "server that commands and clients ask, or several, as a:50051,b:50051: --server"},
 		{Name: EnvToken, Help: "bearer token that commands show, the token itself; --token-file names a file instead"},
 	}
 	for _, s := range defaultSettings() {
@@ -37,10 +38,10 @@ func Variables() []Variable {
 	return all
 }
 
-// kubernetesVariable matches what Kubernetes sets in every container for a Service called langevin.
+// kubernetesVariable matches the variables that Kubernetes sets in every container for a Service called langevin.
 var kubernetesVariable = regexp.MustCompile(`^LANGEVIN(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT|PORT)(_[A-Z0-9_]+)?$`)
 
-// unknownVariables reports variables of the environment that look like ours and are none.
+// unknownVariables reports variables of the environment that begin with LANGEVIN_ and have no meaning.
 func unknownVariables(environ []string) error {
 	all := Variables()
 	var errs []error
@@ -48,7 +49,7 @@ func unknownVariables(environ []string) error {
 		name, _, _ := strings.Cut(e, "=")
 		known := slices.ContainsFunc(all, func(v Variable) bool { return v.Name == name })
 		if strings.HasPrefix(name, envPrefix+"_") && !known && !kubernetesVariable.MatchString(name) {
-			errs = append(errs, fmt.Errorf("the environment sets %s, which is no setting", name))
+			errs = append(errs, fmt.Errorf("the environment sets %s, which is not a setting", name))
 		}
 	}
 	return errors.Join(errs...)

@@ -8,30 +8,32 @@ import (
 	"github.com/langevin-ml/langevin/server/oip/inference"
 )
 
-// input is one tensor of a request, with its contents in one form: little-endian bytes.
+// input is one tensor of a request. Its contents are little-endian bytes.
 type input struct {
 	datatype string
 	shape    []int64
 	data     []byte
 }
 
-// readInputs returns the tensors of a request by name. Typed says whether they came as typed contents.
+// readInputs returns the tensors of a request by name. typed reports whether they came as typed contents.
 func readInputs(req *inference.ModelInferRequest) (inputs map[string]input, typed bool, err error) {
 	inputs = map[string]input{}
 	raw := req.GetRawInputContents()
 	for i, in := range req.GetInputs() {
 		field := fmt.Sprintf("inputs[%d]", i)
 		typed = typed || in.GetContents() != nil
-		if err := checkFormalities(field+".", in.GetParameters()); err != nil {
+		if err := checkClientParameters(field+".", in.GetParameters()); err != nil {
 			return nil, false, err
 		}
 		switch _, twice := inputs[in.GetName()]; {
 		case twice:
 			return nil, false, invalid(field+".name", quoted(in.GetName()), "each input once")
 		case in.GetContents() != nil && len(raw) > 0:
-			return nil, false, invalid(field+".contents", "some beside raw_input_contents", "raw contents for all inputs or typed contents for all")
+			return nil, false, invalid(field+".contents", "some beside raw_input_contents",
+				"raw contents for all inputs or typed contents for all")
 		case in.GetContents() == nil && i >= len(raw):
-			return nil, false, invalid("raw_input_contents", fmt.Sprintf("%d entries", len(raw)), fmt.Sprintf("one for each of the %d inputs", len(req.GetInputs())))
+			return nil, false, invalid("raw_input_contents", fmt.Sprintf("%d entries", len(raw)),
+				fmt.Sprintf("one for each of the %d inputs", len(req.GetInputs())))
 		}
 		one := input{in.GetDatatype(), in.GetShape(), nil}
 		if in.GetContents() == nil {
@@ -42,12 +44,13 @@ func readInputs(req *inference.ModelInferRequest) (inputs map[string]input, type
 		inputs[in.GetName()] = one
 	}
 	if len(raw) > len(req.GetInputs()) {
-		return nil, false, invalid("raw_input_contents", fmt.Sprintf("%d entries", len(raw)), fmt.Sprintf("one for each of the %d inputs", len(req.GetInputs())))
+		return nil, false, invalid("raw_input_contents", fmt.Sprintf("%d entries", len(raw)),
+			fmt.Sprintf("one for each of the %d inputs", len(req.GetInputs())))
 	}
 	return inputs, typed, nil
 }
 
-// bytesOf writes typed contents as raw ones, of the types that our inputs have.
+// bytesOf returns typed contents as raw contents, for the types of our inputs.
 func bytesOf(in *inference.ModelInferRequest_InferInputTensor, field string) ([]byte, error) {
 	c := in.GetContents()
 	var data []byte
@@ -66,7 +69,7 @@ func bytesOf(in *inference.ModelInferRequest_InferInputTensor, field string) ([]
 	return data, nil
 }
 
-// check compares a tensor with its type, the shape it may have (-1 for any length), and its own contents.
+// check compares a tensor with the wanted type and shape (-1 for any length), and its contents with its shape.
 func (in input) check(name, datatype string, width int, want []int64) error {
 	field := "inputs." + name
 	if in.datatype != datatype {
@@ -77,15 +80,17 @@ func (in input) check(name, datatype string, width int, want []int64) error {
 		ok = in.shape[i] > 0 && (want[i] == -1 || in.shape[i] == want[i])
 	}
 	if !ok {
-		return invalid(field+".shape", shapeText(in.shape), fmt.Sprintf("%v, where -1 is any length of at least 1", want))
+		return invalid(field+".shape", shapeText(in.shape), fmt.Sprintf("%v, where -1 is any length of at least 1",
+			want))
 	}
 	if !fills(in.shape, len(in.data), width) {
-		return invalid(field, fmt.Sprintf("%d bytes", len(in.data)), fmt.Sprintf("%d for each element of a tensor of shape %v", width, in.shape))
+		return invalid(field, fmt.Sprintf("%d bytes", len(in.data)),
+			fmt.Sprintf("%d for each element of a tensor of shape %v", width, in.shape))
 	}
 	return nil
 }
 
-// shapeText keeps a shape of absurdly many dimensions short.
+// shapeText shortens a shape with too many dimensions.
 func shapeText(shape []int64) string {
 	const most = 8
 	if len(shape) > most {
@@ -94,7 +99,8 @@ func shapeText(shape []int64) string {
 	return fmt.Sprint(shape)
 }
 
-// fills reports whether so many bytes are the elements of a shape, without multiplying what could overflow.
+// fills reports whether the given number of bytes fits the elements of a shape. It does not multiply, because the
+// product could overflow.
 func fills(shape []int64, bytes, width int) bool {
 	left := int64(bytes)
 	if left%int64(width) != 0 {
@@ -110,7 +116,7 @@ func fills(shape []int64, bytes, width int) bool {
 	return left == 1
 }
 
-// output is one tensor of an answer: elements as little-endian bytes, or one byte string for each row.
+// output is one tensor of an answer. It has elements as little-endian bytes, or one byte string for each row.
 type output struct {
 	name    string
 	shape   []int64
@@ -118,7 +124,7 @@ type output struct {
 	strings [][]byte // of a BYTES tensor
 }
 
-// put adds the tensor to an answer, in the form that the request had.
+// put adds the tensor to an answer, in the form of the request.
 func (o output) put(resp *inference.ModelInferResponse, typed bool) {
 	out := &inference.ModelInferResponse_InferOutputTensor{Name: o.name, Datatype: "FP32", Shape: o.shape}
 	resp.Outputs = append(resp.Outputs, out)
@@ -139,7 +145,7 @@ func (o output) put(resp *inference.ModelInferResponse, typed bool) {
 	}
 }
 
-// raw is the tensor's contents: byte strings have their length before them.
+// raw returns the tensor's contents. Byte strings have their length before them.
 func (o output) raw() []byte {
 	if o.strings == nil {
 		return o.data

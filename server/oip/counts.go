@@ -9,7 +9,7 @@ import (
 	"github.com/langevin-ml/langevin/server/oip/inference"
 )
 
-// counts are the requests of each model that there is, or was.
+// counts has the requests of each model that the server has or had.
 type counts struct {
 	mu     sync.Mutex
 	models map[modelVersion]*count
@@ -17,7 +17,7 @@ type counts struct {
 
 type modelVersion struct{ name, version string }
 
-// count is what one model has done.
+// count has the requests of one model.
 type count struct {
 	last          time.Time
 	rows          int // of requests that succeeded
@@ -29,7 +29,7 @@ type tally struct {
 	elapsed  time.Duration
 }
 
-// add books a request that began at start and ended now.
+// add counts a request that began at start and ends now.
 func (c *counts) add(t target, start time.Time, rows int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

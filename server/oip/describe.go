@@ -7,26 +7,29 @@ import (
 	"github.com/langevin-ml/langevin/server/oip/inference"
 )
 
-// ServerLive is true: it answers.
+// ServerLive returns true, because the server answers.
 func (s *Service) ServerLive(context.Context, *inference.ServerLiveRequest) (*inference.ServerLiveResponse, error) {
 	return &inference.ServerLiveResponse{Live: true}, nil
 }
 
-// ServerReady says whether models can be served.
+// ServerReady reports whether models can be served.
 func (s *Service) ServerReady(context.Context, *inference.ServerReadyRequest) (*inference.ServerReadyResponse, error) {
 	return &inference.ServerReadyResponse{Ready: s.config.Ready()}, nil
 }
 
-// ServerMetadata names the server and what of Triton's protocol it speaks.
-func (s *Service) ServerMetadata(context.Context, *inference.ServerMetadataRequest) (*inference.ServerMetadataResponse, error) {
+// ServerMetadata returns the server's name and its extensions of Triton's protocol.
+func (s *Service) ServerMetadata(context.Context, *inference.ServerMetadataRequest) (*inference.ServerMetadataResponse,
+	error) {
 	return &inference.ServerMetadataResponse{
 		Name: "langevin", Version: s.config.Version,
-		Extensions: []string{"model_configuration", "model_repository", "model_repository(unload_dependents)", "model_stream_infer", "statistics"},
+		Extensions: []string{"model_configuration", "model_repository", "model_repository(unload_dependents)",
+			"model_stream_infer", "statistics"},
 	}, nil
 }
 
-// ModelReady says whether a model can be used.
-func (s *Service) ModelReady(ctx context.Context, req *inference.ModelReadyRequest) (*inference.ModelReadyResponse, error) {
+// ModelReady reports whether a model can be used.
+func (s *Service) ModelReady(ctx context.Context, req *inference.ModelReadyRequest) (*inference.ModelReadyResponse,
+	error) {
 	t, err := s.find(ctx, req.GetName(), req.GetVersion())
 	if err != nil {
 		return nil, err
@@ -60,13 +63,15 @@ func (t target) outputs() []tensor {
 	case t.score:
 		return []tensor{fp32("score", rows, false)}
 	case t.pictures():
-		return []tensor{fp32("samples", rows, false), {"png", "BYTES", inference.DataType_TYPE_STRING, []int64{-1}, false}}
+		return []tensor{fp32("samples", rows, false), {"png", "BYTES", inference.DataType_TYPE_STRING, []int64{-1},
+			false}}
 	}
 	return []tensor{fp32("samples", rows, false)}
 }
 
 // ModelMetadata describes the inputs and outputs of a model.
-func (s *Service) ModelMetadata(ctx context.Context, req *inference.ModelMetadataRequest) (*inference.ModelMetadataResponse, error) {
+func (s *Service) ModelMetadata(ctx context.Context,
+	req *inference.ModelMetadataRequest) (*inference.ModelMetadataResponse, error) {
 	t, err := s.find(ctx, req.GetName(), req.GetVersion())
 	if err != nil {
 		return nil, err
@@ -74,21 +79,24 @@ func (s *Service) ModelMetadata(ctx context.Context, req *inference.ModelMetadat
 	return &inference.ModelMetadataResponse{
 		Name: t.name(), Versions: []string{t.version()}, Platform: "langevin",
 		Inputs: metadataOf(t.inputs()), Outputs: metadataOf(t.outputs()),
-		Properties: map[string]string{"digest": t.GetDigest(), "device": t.GetDevice(), "description": t.GetDescription()},
+		Properties: map[string]string{"digest": t.GetDigest(), "device": t.GetDevice(),
+			"description": t.GetDescription()},
 	}, nil
 }
 
 func metadataOf(tensors []tensor) []*inference.ModelMetadataResponse_TensorMetadata {
 	var all []*inference.ModelMetadataResponse_TensorMetadata
 	for _, t := range tensors {
-		all = append(all, &inference.ModelMetadataResponse_TensorMetadata{Name: t.name, Datatype: t.datatype, Shape: t.shape})
+		all = append(all, &inference.ModelMetadataResponse_TensorMetadata{Name: t.name, Datatype: t.datatype,
+			Shape: t.shape})
 	}
 	return all
 }
 
-// ModelConfig says the same in Triton's words. A model that streams previews is decoupled there, but it answers
-// ModelInfer too.
-func (s *Service) ModelConfig(ctx context.Context, req *inference.ModelConfigRequest) (*inference.ModelConfigResponse, error) {
+// ModelConfig describes a model in Triton's form. A model that streams previews is decoupled in Triton's terms, but it
+// answers ModelInfer too.
+func (s *Service) ModelConfig(ctx context.Context, req *inference.ModelConfigRequest) (*inference.ModelConfigResponse,
+	error) {
 	t, err := s.find(ctx, req.GetName(), req.GetVersion())
 	if err != nil {
 		return nil, err
@@ -98,7 +106,8 @@ func (s *Service) ModelConfig(ctx context.Context, req *inference.ModelConfigReq
 		ModelTransactionPolicy: &inference.ModelTransactionPolicy{Decoupled: !t.score},
 	}
 	for _, in := range t.inputs() {
-		c.Input = append(c.Input, &inference.ModelInput{Name: in.name, DataType: in.kind, Dims: in.shape, Optional: in.optional})
+		c.Input = append(c.Input, &inference.ModelInput{Name: in.name, DataType: in.kind, Dims: in.shape,
+			Optional: in.optional})
 	}
 	for _, out := range t.outputs() {
 		c.Output = append(c.Output, &inference.ModelOutput{Name: out.name, DataType: out.kind, Dims: out.shape})
@@ -106,8 +115,9 @@ func (s *Service) ModelConfig(ctx context.Context, req *inference.ModelConfigReq
 	return &inference.ModelConfigResponse{Config: c}, nil
 }
 
-// RepositoryIndex lists the models, each with its network.
-func (s *Service) RepositoryIndex(ctx context.Context, req *inference.RepositoryIndexRequest) (*inference.RepositoryIndexResponse, error) {
+// RepositoryIndex lists the models and their networks.
+func (s *Service) RepositoryIndex(ctx context.Context,
+	req *inference.RepositoryIndexRequest) (*inference.RepositoryIndexResponse, error) {
 	all, err := s.all(ctx)
 	if err != nil {
 		return nil, err
@@ -123,7 +133,7 @@ func (s *Service) RepositoryIndex(ctx context.Context, req *inference.Repository
 	return index, nil
 }
 
-// stateOf is a model's state in Triton's words.
+// stateOf returns a model's state in Triton's terms.
 func stateOf(t target) string {
 	switch t.GetState() {
 	case langevinv1.ModelState_MODEL_STATE_READY:
@@ -134,8 +144,9 @@ func stateOf(t target) string {
 	return "UNAVAILABLE"
 }
 
-// ModelStatistics counts this service's requests, of one model or of all that had any.
-func (s *Service) ModelStatistics(ctx context.Context, req *inference.ModelStatisticsRequest) (*inference.ModelStatisticsResponse, error) {
+// ModelStatistics returns this service's counts for one model, or for all models with requests.
+func (s *Service) ModelStatistics(ctx context.Context,
+	req *inference.ModelStatisticsRequest) (*inference.ModelStatisticsResponse, error) {
 	if req.GetName() == "" {
 		return &inference.ModelStatisticsResponse{ModelStats: s.counts.all()}, nil
 	}

@@ -11,11 +11,11 @@ import (
 	"github.com/langevin-ml/langevin/server/oip/inference"
 )
 
-// query is a request as the engine understands it.
+// query is a request in terms of langevin.v1.
 type query struct {
 	target  target
 	id      string
-	typed   bool // the answer has typed contents, as the request
+	typed   bool // the answer has typed contents, because the request has
 	png     bool
 	sample  *langevinv1.SampleRequest
 	score   *langevinv1.ScoreRequest
@@ -23,7 +23,7 @@ type query struct {
 	timeout time.Duration // 0 for none
 }
 
-// read makes a query of a request.
+// read turns a request into a query.
 func (s *Service) read(t target, req *inference.ModelInferRequest) (*query, error) {
 	q := &query{target: t, id: req.GetId(), rows: 1}
 	inputs, typed, err := readInputs(req)
@@ -52,7 +52,7 @@ func (s *Service) read(t target, req *inference.ModelInferRequest) (*query, erro
 	return q, q.readOutputs(req)
 }
 
-// readSample reads how many chains there are and where they start.
+// readSample reads the number of chains and where they start.
 func (q *query) readSample(inputs map[string]input) error {
 	n := int64(1)
 	count, hasCount := inputs["num_samples"]
@@ -71,13 +71,14 @@ func (q *query) readSample(inputs map[string]input) error {
 			return invalid("inputs.num_samples", n, fmt.Sprintf("%d, the rows of init, or none", rows))
 		}
 		n = init.shape[0]
-		q.sample.Resume = &langevinv1.Resume{Digest: q.target.GetDigest(), X: &langevinv1.Tensor{Shape: init.shape, Data: init.data}}
+		q.sample.Resume = &langevinv1.Resume{Digest: q.target.GetDigest(),
+			X: &langevinv1.Tensor{Shape: init.shape, Data: init.data}}
 	}
 	q.sample.N, q.rows = &n, int(n)
 	return onlyInputs(inputs, "num_samples", "init")
 }
 
-// readScore reads where the network is to be evaluated.
+// readScore reads the points at which the network is evaluated.
 func (q *query) readScore(inputs map[string]input) error {
 	x, sigma := inputs["x"], inputs["sigma"]
 	if err := x.check("x", "FP32", 4, withRows(-1, q.target.GetShape())); err != nil {
@@ -103,14 +104,15 @@ func onlyInputs(inputs map[string]input, first, second string) error {
 	return nil
 }
 
-// readOutputs reads what is asked for.
+// readOutputs reads which outputs the request wants.
 func (q *query) readOutputs(req *inference.ModelInferRequest) error {
 	asked := req.GetOutputs()
 	if len(asked) > 1 {
-		return invalid("outputs", fmt.Sprintf("%d outputs", len(asked)), "one, or none for the first that the model's metadata has")
+		return invalid("outputs", fmt.Sprintf("%d outputs", len(asked)),
+			"one, or none for the first that the model's metadata has")
 	}
 	for _, out := range asked {
-		if err := checkFormalities("outputs[0].", out.GetParameters()); err != nil {
+		if err := checkClientParameters("outputs[0].", out.GetParameters()); err != nil {
 			return err
 		}
 		known := q.target.outputs()
@@ -130,7 +132,7 @@ func (q *query) readOutputs(req *inference.ModelInferRequest) error {
 	return nil
 }
 
-// bound is ctx with the timeout of the request, if it has one.
+// bound returns ctx with the timeout of the request, if it has one.
 func (q *query) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if q.timeout == 0 {
 		return context.WithCancel(ctx)
@@ -138,8 +140,9 @@ func (q *query) bound(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeout(ctx, q.timeout)
 }
 
-// ModelInfer runs a model and returns all that comes out in one message.
-func (s *Service) ModelInfer(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse, error) {
+// ModelInfer runs a model and returns all output in one message.
+func (s *Service) ModelInfer(ctx context.Context, req *inference.ModelInferRequest) (*inference.ModelInferResponse,
+	error) {
 	t, err := s.find(ctx, req.GetModelName(), req.GetModelVersion())
 	if err != nil {
 		return nil, err
@@ -150,7 +153,8 @@ func (s *Service) ModelInfer(ctx context.Context, req *inference.ModelInferReque
 	return resp, err
 }
 
-func (s *Service) infer(ctx context.Context, t target, req *inference.ModelInferRequest) (*inference.ModelInferResponse, int, error) {
+func (s *Service) infer(ctx context.Context, t target, req *inference.ModelInferRequest) (*inference.ModelInferResponse,
+	int, error) {
 	q, err := s.read(t, req)
 	if err != nil {
 		return nil, 0, err
@@ -162,10 +166,12 @@ func (s *Service) infer(ctx context.Context, t target, req *inference.ModelInfer
 		return resp, q.rows, err
 	}
 	if q.sample.GetPreview() != nil {
-		return nil, 0, invalid(parameter("stream_every"), "set", "none: ModelInfer has one answer, ModelStreamInfer shows previews")
+		return nil, 0, invalid(parameter("stream_every"), "set",
+			"none: ModelInfer has one answer, ModelStreamInfer shows previews")
 	}
 	if most := s.config.MaxMessageBytes / (4 * t.dim()); q.rows > most {
-		return nil, 0, invalid("inputs.num_samples", q.rows, fmt.Sprintf("at most %d, so that the answer fits in one message: ModelStreamInfer has no such limit", most))
+		return nil, 0, invalid("inputs.num_samples", q.rows,
+			fmt.Sprintf("at most %d, so that the answer fits in one message: ModelStreamInfer has no such limit", most))
 	}
 	c := &collector{query: q, most: s.config.MaxMessageBytes}
 	if err := s.sampler.Draw(ctx, q.sample, c.take); err != nil {
@@ -184,7 +190,7 @@ func (s *Service) inferScore(ctx context.Context, q *query) (*inference.ModelInf
 	return resp, nil
 }
 
-// collector puts the chunks of a result together.
+// collector joins the chunks of a result.
 type collector struct {
 	query   *query
 	most    int // bytes
@@ -207,13 +213,14 @@ func (c *collector) take(resp *langevinv1.SampleResponse) error {
 			c.size += 4 + len(picture)
 		}
 		if c.size > c.most {
-			return invalid("inputs.num_samples", c.query.rows, fmt.Sprintf("fewer: the pictures fill more than a message of %d bytes", c.most))
+			return invalid("inputs.num_samples", c.query.rows,
+				fmt.Sprintf("fewer: the pictures fill more than a message of %d bytes", c.most))
 		}
 	}
 	return nil
 }
 
-// output makes a tensor of the answer of one of the engine.
+// output turns a tensor of langevin.v1 into one of the answer.
 func (q *query) output(part *langevinv1.Tensor) output {
 	rows := int64(0)
 	if shape := part.GetShape(); len(shape) > 0 {
@@ -229,7 +236,7 @@ func (q *query) output(part *langevinv1.Tensor) output {
 	return output{name: "samples", shape: withRows(rows, q.target.GetShape()), data: part.GetData()}
 }
 
-// empty is an answer without tensors.
+// empty returns an answer without tensors.
 func (q *query) empty() *inference.ModelInferResponse {
 	return &inference.ModelInferResponse{
 		ModelName: q.target.name(), ModelVersion: q.target.version(), Id: q.id,
@@ -237,7 +244,7 @@ func (q *query) empty() *inference.ModelInferResponse {
 	}
 }
 
-// response is an answer with a tensor and what the engine chose.
+// response returns an answer with a tensor and the values that the server chose.
 func (q *query) response(started *langevinv1.Started, out output) *inference.ModelInferResponse {
 	resp := q.empty()
 	resp.Parameters["seed"] = uintParam(started.GetSeed())

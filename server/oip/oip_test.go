@@ -16,13 +16,16 @@ import (
 	"github.com/langevin-ml/langevin/server/oip/inference"
 )
 
-// engine has one model, digits, whose samples are pictures of 2x3, and remembers what it was asked for.
-type engine struct {
+type requestedOutput = inference.ModelInferRequest_InferRequestedOutputTensor
+
+// fakeModels has one model, digits, whose samples are pictures of 2x3. It records the requests.
+type fakeModels struct {
 	sampled *langevinv1.SampleRequest
 	scored  *langevinv1.ScoreRequest
 }
 
-func (e *engine) Draw(_ context.Context, req *langevinv1.SampleRequest, send func(*langevinv1.SampleResponse) error) error {
+func (e *fakeModels) Draw(_ context.Context, req *langevinv1.SampleRequest,
+	send func(*langevinv1.SampleResponse) error) error {
 	e.sampled = req
 	if n := req.GetN(); n < 1 || n > 100 {
 		return &sampling.FieldError{Field: "n", Given: n, Want: "1 to 100"}
@@ -35,47 +38,54 @@ func (e *engine) Draw(_ context.Context, req *langevinv1.SampleRequest, send fun
 		}
 	}
 	return errors.Join(
-		send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Started{Started: &langevinv1.Started{N: req.GetN(), Seed: math.MaxUint64}}}),
-		send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Chunk{Chunk: &langevinv1.Chunk{Tensor: part}}}),
+		send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Started{
+			Started: &langevinv1.Started{N: req.GetN(), Seed: math.MaxUint64}}}),
+		send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Chunk{
+			Chunk: &langevinv1.Chunk{Tensor: part}}}),
 		send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Done{Done: &langevinv1.Done{}}}))
 }
 
-func (e *engine) Score(_ context.Context, req *langevinv1.ScoreRequest) (*langevinv1.ScoreResponse, error) {
+func (e *fakeModels) Score(_ context.Context, req *langevinv1.ScoreRequest) (*langevinv1.ScoreResponse, error) {
 	e.scored = req
 	return &langevinv1.ScoreResponse{Score: req.GetX()}, nil
 }
 
-func (e *engine) digits() *langevinv1.Model {
+func (e *fakeModels) digits() *langevinv1.Model {
 	return &langevinv1.Model{
-		Name: "digits", Version: 2, Shape: []int64{1, 2, 3}, Digest: "sha256:1", State: langevinv1.ModelState_MODEL_STATE_READY,
+		Name: "digits", Version: 2, Shape: []int64{1, 2,
+			3}, Digest: "sha256:1", State: langevinv1.ModelState_MODEL_STATE_READY,
 	}
 }
 
-func (e *engine) ListModels(context.Context, *langevinv1.ListModelsRequest) (*langevinv1.ListModelsResponse, error) {
+func (e *fakeModels) ListModels(context.Context, *langevinv1.ListModelsRequest) (*langevinv1.ListModelsResponse,
+	error) {
 	return &langevinv1.ListModelsResponse{Models: []*langevinv1.Model{e.digits()}}, nil
 }
 
-func (e *engine) GetModel(_ context.Context, req *langevinv1.GetModelRequest) (*langevinv1.GetModelResponse, error) {
+func (e *fakeModels) GetModel(_ context.Context, req *langevinv1.GetModelRequest) (*langevinv1.GetModelResponse,
+	error) {
 	if req.GetName() != "digits" || req.GetVersion() != 0 && req.GetVersion() != 2 {
 		return nil, fmt.Errorf("%w: %q", models.ErrNotFound, req.GetName())
 	}
 	return &langevinv1.GetModelResponse{Model: e.digits()}, nil
 }
 
-func newService() (*Service, *engine) {
-	e := &engine{}
+func newService() (*Service, *fakeModels) {
+	e := &fakeModels{}
 	return New(e, e, Config{MaxMessageBytes: 1200, Ready: func() bool { return true }}), e
 }
 
 func input64(values ...int64) *inference.ModelInferRequest_InferInputTensor {
 	return &inference.ModelInferRequest_InferInputTensor{
-		Name: "num_samples", Datatype: "INT64", Shape: []int64{int64(len(values))}, Contents: &inference.InferTensorContents{Int64Contents: values},
+		Name: "num_samples", Datatype: "INT64", Shape: []int64{int64(len(values))},
+		Contents: &inference.InferTensorContents{Int64Contents: values},
 	}
 }
 
 func input32(name string, elements int, shape ...int64) *inference.ModelInferRequest_InferInputTensor {
 	return &inference.ModelInferRequest_InferInputTensor{
-		Name: name, Datatype: "FP32", Shape: shape, Contents: &inference.InferTensorContents{Fp32Contents: make([]float32, elements)},
+		Name: name, Datatype: "FP32", Shape: shape,
+		Contents: &inference.InferTensorContents{Fp32Contents: make([]float32, elements)},
 	}
 }
 
@@ -83,7 +93,7 @@ func str(v string) *inference.InferParameter {
 	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_StringParam{StringParam: v}}
 }
 
-// TestParameters: what each parameter becomes, in every form in which a client may send it.
+// TestParameters checks the effect of each parameter, in every form in which a client may send it.
 func TestParameters(t *testing.T) {
 	s, e := newService()
 	for _, c := range []struct {
@@ -91,24 +101,33 @@ func TestParameters(t *testing.T) {
 		want  *langevinv1.SampleRequest
 	}{
 		{nil, &langevinv1.SampleRequest{}},
-		{map[string]*inference.InferParameter{"seed": uintParam(math.MaxUint64)}, &langevinv1.SampleRequest{Seed: proto.Uint64(math.MaxUint64)}},
-		{map[string]*inference.InferParameter{"seed": str("18446744073709551615")}, &langevinv1.SampleRequest{Seed: proto.Uint64(math.MaxUint64)}},
-		{map[string]*inference.InferParameter{"first_chain": intParam(3), "timeout": intParam(5e6)}, &langevinv1.SampleRequest{FirstChain: 3}},
+		{map[string]*inference.InferParameter{"seed": uintParam(math.MaxUint64)},
+			&langevinv1.SampleRequest{Seed: proto.Uint64(math.MaxUint64)}},
+		{map[string]*inference.InferParameter{"seed": str("18446744073709551615")},
+			&langevinv1.SampleRequest{Seed: proto.Uint64(math.MaxUint64)}},
+		{map[string]*inference.InferParameter{"first_chain": intParam(3), "timeout": intParam(5e6)},
+			&langevinv1.SampleRequest{FirstChain: 3}},
 		{
-			map[string]*inference.InferParameter{"step_lr": doubleParam(0.5), "steps_per_level": intParam(2), "denoise": boolParam(false), "consistent": boolParam(true)},
-			&langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: &langevinv1.AnnealedLangevin{
-				StepLr: proto.Float64(0.5), StepsPerLevel: proto.Int32(2), Denoise: proto.Bool(false), Consistent: proto.Bool(true),
-			}}},
+			map[string]*inference.InferParameter{"step_lr": doubleParam(0.5), "steps_per_level": intParam(2),
+				"denoise": boolParam(false), "consistent": boolParam(true)},
+			&langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_AnnealedLangevin{
+				AnnealedLangevin: &langevinv1.AnnealedLangevin{
+					StepLr: proto.Float64(0.5), StepsPerLevel: proto.Int32(2), Denoise: proto.Bool(false),
+					Consistent: proto.Bool(true),
+				}}},
 		},
 		{
-			map[string]*inference.InferParameter{"step_lr": str("1e-3"), "request": str(`{"annealedLangevin": {"denoise": true}, "seed": "9"}`)},
-			&langevinv1.SampleRequest{Seed: proto.Uint64(9), Sampler: &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: &langevinv1.AnnealedLangevin{
-				StepLr: proto.Float64(1e-3), Denoise: proto.Bool(true),
-			}}},
+			map[string]*inference.InferParameter{"step_lr": str("1e-3"),
+				"request": str(`{"annealedLangevin": {"denoise": true}, "seed": "9"}`)},
+			&langevinv1.SampleRequest{Seed: proto.Uint64(9),
+				Sampler: &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: &langevinv1.AnnealedLangevin{
+					StepLr: proto.Float64(1e-3), Denoise: proto.Bool(true),
+				}}},
 		},
 		{
 			map[string]*inference.InferParameter{"sampler": str("flow")},
-			&langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_ProbabilityFlow{ProbabilityFlow: &langevinv1.ProbabilityFlow{}}},
+			&langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_ProbabilityFlow{
+				ProbabilityFlow: &langevinv1.ProbabilityFlow{}}},
 		},
 		{
 			map[string]*inference.InferParameter{
@@ -131,11 +150,12 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// TestPictures: BYTES elements have their length before them in raw contents.
+// TestPictures: in raw contents, BYTES elements have their length before them.
 func TestPictures(t *testing.T) {
 	s, _ := newService()
 	resp, err := s.ModelInfer(t.Context(), &inference.ModelInferRequest{
-		ModelName: "digits", Inputs: []*inference.ModelInferRequest_InferInputTensor{{Name: "num_samples", Datatype: "INT64", Shape: []int64{1}}},
+		ModelName: "digits", Inputs: []*inference.ModelInferRequest_InferInputTensor{{Name: "num_samples",
+			Datatype: "INT64", Shape: []int64{1}}},
 		RawInputContents: [][]byte{{2, 0, 0, 0, 0, 0, 0, 0}},
 		Outputs:          []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "png"}},
 	})
@@ -143,12 +163,13 @@ func TestPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := resp.GetOutputs()[0]
-	if got, want := string(resp.GetRawOutputContents()[0]), "\a\x00\x00\x00picture\a\x00\x00\x00picture"; got != want || out.GetDatatype() != "BYTES" || len(out.GetShape()) != 1 || out.GetShape()[0] != 2 {
+	if got, want := string(resp.GetRawOutputContents()[0]), "\a\x00\x00\x00picture\a\x00\x00\x00picture"; got != want ||
+		out.GetDatatype() != "BYTES" || len(out.GetShape()) != 1 || out.GetShape()[0] != 2 {
 		t.Errorf("%v with %q: want BYTES [2] with %q", out, got, want)
 	}
 }
 
-// TestInferRefuses: a mistake is named, whatever the clients think of.
+// TestInferRefuses: the error names the field with the mistake.
 func TestInferRefuses(t *testing.T) {
 	s, _ := newService()
 	type request = inference.ModelInferRequest
@@ -158,7 +179,8 @@ func TestInferRefuses(t *testing.T) {
 	}
 	raw := func(shape []int64, bytes int) *request {
 		return &request{
-			Inputs:           []*inference.ModelInferRequest_InferInputTensor{{Name: "init", Datatype: "FP32", Shape: shape}},
+			Inputs: []*inference.ModelInferRequest_InferInputTensor{{Name: "init", Datatype: "FP32",
+				Shape: shape}},
 			RawInputContents: [][]byte{make([]byte, bytes)},
 		}
 	}
@@ -166,26 +188,31 @@ func TestInferRefuses(t *testing.T) {
 		req   *request
 		field string
 	}{
-		"no rows":                  {inputs(input64(0)), "n"},
-		"more rows than fit":       {inputs(input64(51)), "inputs.num_samples"},
-		"two numbers":              {inputs(input64(1, 2)), "inputs.num_samples.shape"},
-		"no number":                {inputs(input64()), "inputs.num_samples.shape"},
-		"wrong type":               {inputs(&inference.ModelInferRequest_InferInputTensor{Name: "num_samples", Datatype: "INT32", Shape: []int64{1}, Contents: &inference.InferTensorContents{IntContents: []int32{1}}}), "inputs[0].datatype"},
-		"unknown input":            {inputs(input32("x", 6, 1, 1, 2, 3)), "inputs"},
-		"input twice":              {inputs(input64(1), input64(1)), "inputs[1].name"},
-		"rows disagree":            {inputs(input64(2), input32("init", 6, 1, 1, 2, 3)), "inputs.num_samples"},
-		"wrong shape":              {inputs(input32("init", 6, 1, 2, 1, 3)), "inputs.init.shape"},
-		"too few elements":         {inputs(input32("init", 5, 1, 1, 2, 3)), "inputs.init"},
-		"no elements":              {inputs(input32("init", 0, 0, 1, 2, 3)), "inputs.init.shape"},
-		"negative":                 {inputs(input32("init", 6, -1, 1, 2, 3)), "inputs.init.shape"},
-		"2^62 rows":                {raw([]int64{1 << 62, 1, 2, 3}, 24), "inputs.init"},
-		"a product of 2^64":        {raw([]int64{(1 << 63) - 1, 1, 2, 3}, 0), "inputs.init"},
-		"torn":                     {raw([]int64{1, 1, 2, 3}, 23), "inputs.init"},
-		"many dimensions":          {raw(make([]int64, 100_000), 24), "inputs.init.shape"},
-		"no raw contents":          {&request{Inputs: []*inference.ModelInferRequest_InferInputTensor{{Name: "init"}}}, "raw_input_contents"},
-		"raw contents of nothing":  {&request{RawInputContents: [][]byte{{1}}}, "raw_input_contents"},
-		"raw and typed":            {&request{Inputs: []*inference.ModelInferRequest_InferInputTensor{input64(1)}, RawInputContents: [][]byte{{1}}}, "inputs[0].contents"},
-		"unknown, of an input":     {inputs(&inference.ModelInferRequest_InferInputTensor{Name: "init", Parameters: with("a", str("b")).Parameters}), `inputs[0].parameters."a"`},
+		"no rows":            {inputs(input64(0)), "n"},
+		"more rows than fit": {inputs(input64(51)), "inputs.num_samples"},
+		"two numbers":        {inputs(input64(1, 2)), "inputs.num_samples.shape"},
+		"no number":          {inputs(input64()), "inputs.num_samples.shape"},
+		"wrong type": {inputs(&inference.ModelInferRequest_InferInputTensor{Name: "num_samples",
+			Datatype: "INT32", Shape: []int64{1}, Contents: &inference.InferTensorContents{IntContents: []int32{1}}}),
+			"inputs[0].datatype"},
+		"unknown input":     {inputs(input32("x", 6, 1, 1, 2, 3)), "inputs"},
+		"input twice":       {inputs(input64(1), input64(1)), "inputs[1].name"},
+		"rows disagree":     {inputs(input64(2), input32("init", 6, 1, 1, 2, 3)), "inputs.num_samples"},
+		"wrong shape":       {inputs(input32("init", 6, 1, 2, 1, 3)), "inputs.init.shape"},
+		"too few elements":  {inputs(input32("init", 5, 1, 1, 2, 3)), "inputs.init"},
+		"no elements":       {inputs(input32("init", 0, 0, 1, 2, 3)), "inputs.init.shape"},
+		"negative":          {inputs(input32("init", 6, -1, 1, 2, 3)), "inputs.init.shape"},
+		"2^62 rows":         {raw([]int64{1 << 62, 1, 2, 3}, 24), "inputs.init"},
+		"a product of 2^64": {raw([]int64{(1 << 63) - 1, 1, 2, 3}, 0), "inputs.init"},
+		"torn":              {raw([]int64{1, 1, 2, 3}, 23), "inputs.init"},
+		"many dimensions":   {raw(make([]int64, 100_000), 24), "inputs.init.shape"},
+		"no raw contents": {&request{Inputs: []*inference.ModelInferRequest_InferInputTensor{{Name: "init"}}},
+			"raw_input_contents"},
+		"raw contents of nothing": {&request{RawInputContents: [][]byte{{1}}}, "raw_input_contents"},
+		"raw and typed": {&request{Inputs: []*inference.ModelInferRequest_InferInputTensor{input64(1)},
+			RawInputContents: [][]byte{{1}}}, "inputs[0].contents"},
+		"unknown, of an input": {inputs(&inference.ModelInferRequest_InferInputTensor{Name: "init",
+			Parameters: with("a", str("b")).Parameters}), `inputs[0].parameters."a"`},
 		"unknown parameter":        {with("sed", intParam(1)), `parameters."sed"`},
 		"negative seed":            {with("seed", intParam(-1)), "parameters.seed"},
 		"seed of no kind":          {with("seed", &inference.InferParameter{}), "parameters.seed"},
@@ -199,24 +226,31 @@ func TestInferRefuses(t *testing.T) {
 		"two samplers": {&request{Parameters: map[string]*inference.InferParameter{
 			"request": str(`{"langevin": {}}`), "step_lr": doubleParam(1),
 		}}, "parameters.step_lr"},
-		"unknown sampler":        {with("sampler", str("pcs")), "parameters.sampler"},
-		"sampler of no kind":     {with("sampler", boolParam(true)), "parameters.sampler"},
-		"count in halves":        {with("steps_per_level", doubleParam(1.5)), "parameters.steps_per_level"},
-		"count of 2^63":          {with("steps_per_level", uintParam(1<<63)), "parameters.steps_per_level"},
-		"setting of nothing":     {with("denoise", &inference.InferParameter{}), "parameters.denoise"},
-		"setting of another":     {with("snr", doubleParam(0.2)), "parameters.snr"},
-		"setting of a network":   {&request{ModelName: "digits.score", Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("x", 6, 1, 1, 2, 3), input32("sigma", 1, 1)}, Parameters: with("denoise", boolParam(true)).Parameters}, `parameters."denoise"`},
-		"sampler beside request": {&request{Parameters: map[string]*inference.InferParameter{"request": str(`{"langevin": {}}`), "sampler": str("pc")}}, "parameters.sampler"},
-		"setting without effect": {&request{Parameters: map[string]*inference.InferParameter{"sampler": str("pc"), "snr": doubleParam(0.2)}}, "parameters.snr"},
+		"unknown sampler":    {with("sampler", str("pcs")), "parameters.sampler"},
+		"sampler of no kind": {with("sampler", boolParam(true)), "parameters.sampler"},
+		"count in halves":    {with("steps_per_level", doubleParam(1.5)), "parameters.steps_per_level"},
+		"count of 2^63":      {with("steps_per_level", uintParam(1<<63)), "parameters.steps_per_level"},
+		"setting of nothing": {with("denoise", &inference.InferParameter{}), "parameters.denoise"},
+		"setting of another": {with("snr", doubleParam(0.2)), "parameters.snr"},
+		"setting of a network": {&request{ModelName: "digits.score",
+			Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("x", 6, 1, 1, 2, 3),
+				input32("sigma", 1, 1)},
+			Parameters: with("denoise", boolParam(true)).Parameters}, `parameters."denoise"`},
+		"sampler beside request": {&request{Parameters: map[string]*inference.InferParameter{
+			"request": str(`{"langevin": {}}`), "sampler": str("pc")}}, "parameters.sampler"},
+		"setting without effect": {&request{Parameters: map[string]*inference.InferParameter{"sampler": str("pc"),
+			"snr": doubleParam(0.2)}}, "parameters.snr"},
 		"setting beside its other": {&request{Parameters: map[string]*inference.InferParameter{
 			"sampler": str("flow"), "steps": intParam(9), "sigmas": str("3,1"),
 		}}, "parameters.steps"},
-		"unknown output":     {&request{Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "x"}}}, "outputs"},
-		"two outputs":        {&request{Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "samples"}, {Name: "png"}}}, "outputs"},
+		"unknown output":     {&request{Outputs: []*requestedOutput{{Name: "x"}}}, "outputs"},
+		"two outputs":        {&request{Outputs: []*requestedOutput{{Name: "samples"}, {Name: "png"}}}, "outputs"},
 		"version in words":   {&request{ModelVersion: "new"}, "model_version"},
 		"version 2^40":       {&request{ModelVersion: "1099511627776"}, "model_version"},
 		"network, no inputs": {&request{ModelName: "digits.score"}, "inputs.x.datatype"},
-		"network, seed":      {&request{ModelName: "digits.score", Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("x", 6, 1, 1, 2, 3), input32("sigma", 1, 1)}, Parameters: with("seed", intParam(1)).Parameters}, `parameters."seed"`},
+		"network, seed": {&request{ModelName: "digits.score",
+			Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("x", 6, 1, 1, 2, 3),
+				input32("sigma", 1, 1)}, Parameters: with("seed", intParam(1)).Parameters}, `parameters."seed"`},
 	} {
 		if c.req.ModelName == "" {
 			c.req.ModelName = "digits"
@@ -232,21 +266,22 @@ func TestInferRefuses(t *testing.T) {
 	if _, err := s.ModelInfer(t.Context(), &request{ModelName: "nobody.score"}); !errors.Is(err, models.ErrNotFound) {
 		t.Errorf("an unknown network gives %v", err)
 	}
-	if got := s.counts.of(target{(&engine{}).digits(), false}); got.GetInferenceStats().GetFail().GetCount() < 20 || got.GetInferenceStats().GetSuccess().GetCount() != 0 {
+	if got := s.counts.of(target{(&fakeModels{}).digits(), false}); got.GetInferenceStats().GetFail().GetCount() < 20 ||
+		got.GetInferenceStats().GetSuccess().GetCount() != 0 {
 		t.Errorf("counted %v", got)
 	}
 }
 
-// TestFormalities: a parameter that changes no meaning is taken wherever clients put it, and one that would change it is
-// refused by name.
-func TestFormalities(t *testing.T) {
+// TestClientParameters: a parameter that does not change the answer is accepted wherever clients put it. A parameter
+// that would change it is refused by name.
+func TestClientParameters(t *testing.T) {
 	s, _ := newService()
 	for _, c := range []struct {
 		name  string
 		value *inference.InferParameter
-		want  string // in the error; empty if it is taken
+		want  string // in the error; empty if it is accepted
 	}{
-		{"binary_data_size", intParam(8), ""}, // KServe's client, with every input
+		{"binary_data_size", intParam(8), ""}, // KServe's client sends it with every input
 		{"binary_data", boolParam(false), ""},
 		{"binary_data_output", boolParam(true), ""},
 		{"content_type", str("np"), ""},
@@ -284,18 +319,23 @@ func TestFormalities(t *testing.T) {
 			text := fmt.Sprint(err)
 			said := strings.Contains(text, where) && strings.Contains(text, c.name) && strings.Contains(text, c.want)
 			if c.want == "" && err != nil || c.want != "" && !said {
-				t.Errorf("%s%s: %v, want it to say %q", where, c.name, err, c.want)
+				t.Errorf("%s%s: %v, want it to contain %q", where, c.name, err, c.want)
 			}
 		}
 	}
 }
 
-// FuzzModelInferRequest: no bytes of a client make the service panic or answer with more than it may.
+// FuzzModelInferRequest: no request makes the service panic or answer with more than the limit.
 func FuzzModelInferRequest(f *testing.F) {
 	for _, req := range []*inference.ModelInferRequest{
-		{ModelName: "digits", Inputs: []*inference.ModelInferRequest_InferInputTensor{input64(3)}, Parameters: map[string]*inference.InferParameter{"seed": intParam(1)}},
-		{ModelName: "digits", Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("init", 6, 1, 1, 2, 3)}, Parameters: map[string]*inference.InferParameter{"request": str(`{"langevin": {"steps": 4}}`)}},
-		{ModelName: "digits.score", Inputs: []*inference.ModelInferRequest_InferInputTensor{{Name: "x", Datatype: "FP32", Shape: []int64{1, 1, 2, 3}}, {Name: "sigma", Datatype: "FP32", Shape: []int64{1}}}, RawInputContents: [][]byte{make([]byte, 24), make([]byte, 4)}},
+		{ModelName: "digits", Inputs: []*inference.ModelInferRequest_InferInputTensor{input64(3)},
+			Parameters: map[string]*inference.InferParameter{"seed": intParam(1)}},
+		{ModelName: "digits", Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("init", 6, 1, 1, 2, 3)},
+			Parameters: map[string]*inference.InferParameter{"request": str(`{"langevin": {"steps": 4}}`)}},
+		{ModelName: "digits.score",
+			Inputs: []*inference.ModelInferRequest_InferInputTensor{{Name: "x", Datatype: "FP32",
+				Shape: []int64{1, 1, 2, 3}}, {Name: "sigma", Datatype: "FP32", Shape: []int64{1}}},
+			RawInputContents: [][]byte{make([]byte, 24), make([]byte, 4)}},
 		{ModelName: "digits", Outputs: []*inference.ModelInferRequest_InferRequestedOutputTensor{{Name: "png"}}},
 	} {
 		data, err := proto.Marshal(req)

@@ -14,18 +14,18 @@ import (
 	"github.com/langevin-ml/langevin/server/oip/inference"
 )
 
-// apply sets what a parameter of a sampling request stands for.
+// apply sets the field of a query for a parameter.
 type apply func(q *query, name string, p *inference.InferParameter) error
 
-// parameters are what a request for samples may set beside its sampler. All else that langevin.v1 can is in request, as
-// JSON.
+// parameters returns what a request for samples may set in addition to its sampler. For everything else of langevin.v1
+// there is the parameter request, which is JSON.
 func parameters() map[string]apply {
 	return map[string]apply{
 		"seed": func(q *query, name string, p *inference.InferParameter) error {
-			return whole(p, name, func(v uint64) { q.sample.Seed = &v })
+			return unsigned(p, name, func(v uint64) { q.sample.Seed = &v })
 		},
 		"first_chain": func(q *query, name string, p *inference.InferParameter) error {
-			return whole(p, name, func(v uint64) { q.sample.FirstChain = v })
+			return unsigned(p, name, func(v uint64) { q.sample.FirstChain = v })
 		},
 		"stream_every": func(q *query, name string, p *inference.InferParameter) error {
 			if q.sample.Preview == nil {
@@ -60,7 +60,7 @@ func (q *query) readParameters(given map[string]*inference.InferParameter) error
 		case slices.Contains(first, name): // read above
 		default:
 			allowed := slices.Concat(slices.Sorted(maps.Keys(known)), first, []string{"timeout"})
-			err = checkFormality("", name, given[name], allowed...)
+			err = checkClientParameter("", name, given[name], allowed...)
 		}
 		if err != nil {
 			return err
@@ -75,14 +75,15 @@ func (q *query) readRequest(p *inference.InferParameter) error {
 		return nil
 	}
 	if err := protojson.Unmarshal([]byte(p.GetStringParam()), q.sample); err != nil {
-		return invalid(parameter("request"), quoted(p.GetStringParam()), "JSON of a langevin.v1.SampleRequest: "+err.Error())
+		return invalid(parameter("request"), quoted(p.GetStringParam()),
+			"JSON of a langevin.v1.SampleRequest: "+err.Error())
 	}
 	for field, set := range map[string]bool{
 		"model": q.sample.GetModel() != "", "version": q.sample.GetVersion() != 0, "n": q.sample.N != nil,
 		"format": q.sample.GetFormat() != 0, "resume": q.sample.GetResume() != nil,
 	} {
 		if set {
-			return invalid(parameter("request."+field), "set", "none: the request itself says it")
+			return invalid(parameter("request."+field), "set", "nothing: the protocol has its own field for it")
 		}
 	}
 	return nil
@@ -90,13 +91,13 @@ func (q *query) readRequest(p *inference.InferParameter) error {
 
 // readTimeout reads Triton's timeout in microseconds.
 func (q *query) readTimeout(p *inference.InferParameter) error {
-	return whole(p, "timeout", func(us uint64) {
+	return unsigned(p, "timeout", func(us uint64) {
 		q.timeout = time.Duration(min(us, math.MaxInt64/1000)) * time.Microsecond
 	})
 }
 
-// whole reads an integer of at least 0, in any of the forms in which clients can send one.
-func whole(p *inference.InferParameter, name string, set func(uint64)) error {
+// unsigned reads an integer of at least 0, in any form in which clients can send one.
+func unsigned(p *inference.InferParameter, name string, set func(uint64)) error {
 	v, err := uint64(0), error(nil)
 	switch c := p.GetParameterChoice().(type) {
 	case *inference.InferParameter_Uint64Param:
@@ -118,10 +119,10 @@ func whole(p *inference.InferParameter, name string, set func(uint64)) error {
 }
 
 func count32(p *inference.InferParameter, name string, set func(int32)) error {
-	return whole(p, name, func(v uint64) { set(int32(min(v, math.MaxInt32))) })
+	return unsigned(p, name, func(v uint64) { set(int32(min(v, math.MaxInt32))) })
 }
 
-// valueText is a parameter as an error shows it.
+// valueText returns a parameter's value for an error.
 func valueText(p *inference.InferParameter) string {
 	switch c := p.GetParameterChoice().(type) {
 	case *inference.InferParameter_StringParam:
@@ -138,7 +139,7 @@ func valueText(p *inference.InferParameter) string {
 	return "nothing"
 }
 
-// The parameters of answers.
+// These functions make the parameters of answers.
 func intParam(v int64) *inference.InferParameter {
 	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_Int64Param{Int64Param: v}}
 }

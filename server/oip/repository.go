@@ -16,8 +16,9 @@ type Lifecycle interface {
 	UnloadModel(context.Context, *langevinv1.UnloadModelRequest) (*langevinv1.UnloadModelResponse, error)
 }
 
-// RepositoryModelLoad loads every version of a model, as AdminService does. Its network is loaded with it.
-func (s *Service) RepositoryModelLoad(ctx context.Context, req *inference.RepositoryModelLoadRequest) (*inference.RepositoryModelLoadResponse, error) {
+// RepositoryModelLoad loads every version of a model, as AdminService does. This loads its network too.
+func (s *Service) RepositoryModelLoad(ctx context.Context,
+	req *inference.RepositoryModelLoadRequest) (*inference.RepositoryModelLoadResponse, error) {
 	if err := s.checkRepository(req.GetRepositoryName(), req.GetParameters()); err != nil {
 		return nil, err
 	}
@@ -25,8 +26,9 @@ func (s *Service) RepositoryModelLoad(ctx context.Context, req *inference.Reposi
 	return &inference.RepositoryModelLoadResponse{}, err
 }
 
-// RepositoryModelUnload takes a model, and its network, out of service.
-func (s *Service) RepositoryModelUnload(ctx context.Context, req *inference.RepositoryModelUnloadRequest) (*inference.RepositoryModelUnloadResponse, error) {
+// RepositoryModelUnload takes a model and its network out of service.
+func (s *Service) RepositoryModelUnload(ctx context.Context,
+	req *inference.RepositoryModelUnloadRequest) (*inference.RepositoryModelUnloadResponse, error) {
 	if err := s.checkRepository(req.GetRepositoryName(), req.GetParameters()); err != nil {
 		return nil, err
 	}
@@ -34,10 +36,10 @@ func (s *Service) RepositoryModelUnload(ctx context.Context, req *inference.Repo
 	return &inference.RepositoryModelUnloadResponse{}, err
 }
 
-// modelOf is the model that is loaded for a model of the protocol.
+// modelOf returns the name of the model behind a model of the protocol.
 func modelOf(name string) string { return strings.TrimSuffix(name, scoreSuffix) }
 
-// checkRepository refuses what would have another effect than the client wants.
+// checkRepository returns an error if the call would have an effect that the client does not expect.
 func (s *Service) checkRepository(repository string, parameters map[string]*inference.ModelRepositoryParameter) error {
 	if s.config.Lifecycle == nil {
 		return fmt.Errorf("%w: this listener does not load models: see AdminService", auth.ErrForbidden)
@@ -46,7 +48,7 @@ func (s *Service) checkRepository(repository string, parameters map[string]*infe
 		return invalid("repository_name", quoted(repository), "nothing: there is one repository")
 	}
 	for name := range parameters {
-		if name != "unload_dependents" { // which clients always send; there are none
+		if name != "unload_dependents" { // clients always send it; no model has dependents
 			return invalid(parameter(quoted(name)), "set", "none: a model's file says all about it")
 		}
 	}

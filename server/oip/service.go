@@ -14,27 +14,27 @@ import (
 	"github.com/langevin-ml/langevin/server/oip/inference"
 )
 
-// scoreSuffix makes the name of the network itself out of a model's name.
+// scoreSuffix is added to a model's name to name its network.
 const scoreSuffix = ".score"
 
-// Sampler is what draws samples and evaluates networks.
+// Sampler draws samples and evaluates networks.
 type Sampler interface {
 	Draw(ctx context.Context, req *langevinv1.SampleRequest, send func(*langevinv1.SampleResponse) error) error
 	Score(context.Context, *langevinv1.ScoreRequest) (*langevinv1.ScoreResponse, error)
 }
 
-// Catalogue knows the models.
+// Catalogue lists and describes the models.
 type Catalogue interface {
 	ListModels(context.Context, *langevinv1.ListModelsRequest) (*langevinv1.ListModelsResponse, error)
 	GetModel(context.Context, *langevinv1.GetModelRequest) (*langevinv1.GetModelResponse, error)
 }
 
-// Config is what a Service needs to know besides.
+// Config has the other settings of a Service.
 type Config struct {
 	Version         string      // of the program
 	MaxMessageBytes int         // of an answer
 	Ready           func() bool // whether the server can serve models
-	Lifecycle       Lifecycle   // nil: models are not loaded here
+	Lifecycle       Lifecycle   // nil: this listener does not load models
 }
 
 // Service answers inference.GRPCInferenceService. It is safe for concurrent use.
@@ -56,7 +56,7 @@ var _ inference.GRPCInferenceServiceServer = (*Service)(nil)
 // target is a model of the protocol.
 type target struct {
 	*langevinv1.Model
-	score bool // the network itself
+	score bool // the network
 }
 
 func (t target) name() string {
@@ -70,7 +70,7 @@ func (t target) version() string { return strconv.Itoa(int(t.GetVersion())) }
 
 func (t target) ready() bool { return t.GetState() == langevinv1.ModelState_MODEL_STATE_READY }
 
-// dim is the number of elements of one sample.
+// dim returns the number of elements of one sample.
 func (t target) dim() int {
 	dim := 1
 	for _, n := range t.GetShape() {
@@ -85,7 +85,7 @@ func (t target) pictures() bool {
 	return len(shape) == 3 && (shape[0] == 1 || shape[0] == 3)
 }
 
-// find returns the model of that name. A model that is itself called NAME.score hides the network of NAME.
+// find returns the model with the given name. A model that is itself called NAME.score hides the network of NAME.
 func (s *Service) find(ctx context.Context, name, version string) (target, error) {
 	if name == "" {
 		return target{}, invalid("model_name", `""`, "a model's name: RepositoryIndex lists them")
@@ -122,15 +122,15 @@ func (s *Service) all(ctx context.Context) ([]target, error) {
 	}
 }
 
-// invalid refuses a field of a request, or a parameter of it.
+// invalid returns the error for a field of a request, or for a parameter in it.
 func invalid(field string, given any, want string) error {
 	return &sampling.FieldError{Field: field, Given: given, Want: want}
 }
 
 func parameter(name string) string { return "parameters." + name }
 
-// quoted makes any text, of any length, fit for one line.
+// quoted returns any text in a form that fits into one line.
 func quoted(text string) string { return fmt.Sprintf("%.80q", text) }
 
-// withRows is the shape of so many samples; -1 for any number.
+// withRows returns the shape of the given number of samples; -1 for any number.
 func withRows(rows int64, shape []int64) []int64 { return slices.Concat([]int64{rows}, shape) }

@@ -12,10 +12,10 @@ import (
 // samplerParameter is the name of the parameter that chooses a kind of sampler by its word.
 const samplerParameter = "sampler"
 
-// defaultSampler is the word of the sampler whose settings parameters are where no other is chosen.
+// defaultSampler is the word of the sampler whose settings the parameters set if no sampler is chosen.
 const defaultSampler = "annealed"
 
-// settingNames are the keys of all settings of all samplers, in the order of the description.
+// settingNames returns the keys of all settings of all samplers, in the order of the description.
 func settingNames() []string {
 	var names []string
 	for _, d := range langevinv1.Samplers() {
@@ -28,7 +28,7 @@ func settingNames() []string {
 	return names
 }
 
-// readSampler reads the sampler and its settings. A sampler that the parameter request has is kept and changed.
+// readSampler reads the sampler and its settings. They change the sampler of the parameter request, if it has one.
 func (q *query) readSampler(given map[string]*inference.InferParameter) error {
 	if p := given[samplerParameter]; p != nil {
 		if err := q.chooseSampler(p); err != nil {
@@ -47,11 +47,12 @@ func (q *query) readSampler(given map[string]*inference.InferParameter) error {
 	return q.checkSettings(set)
 }
 
-// chooseSampler reads the parameter that names a kind.
+// chooseSampler reads the parameter that names a kind of sampler.
 func (q *query) chooseSampler(p *inference.InferParameter) error {
 	d, found := langevinv1.SamplerByWord(p.GetStringParam())
 	if !found {
-		return invalid(parameter(samplerParameter), valueText(p), "one of "+strings.Join(words(langevinv1.Samplers()), ", "))
+		return invalid(parameter(samplerParameter), valueText(p), "one of "+strings.Join(words(langevinv1.Samplers()),
+			", "))
 	}
 	if own := langevinv1.SamplerIn(q.sample); own == nil {
 		langevinv1.SetSampler(q.sample, d.New())
@@ -69,7 +70,7 @@ func words(samplers []langevinv1.SamplerDescription) []string {
 	return all
 }
 
-// setSetting sets what a parameter says of the chosen sampler, which is the default one if nothing chose.
+// setSetting sets a setting of the chosen sampler, or of the default one if none is chosen.
 func (q *query) setSetting(name string, p *inference.InferParameter) error {
 	d, _ := langevinv1.SamplerByWord(defaultSampler)
 	if own := langevinv1.SamplerIn(q.sample); own != nil {
@@ -88,7 +89,7 @@ func (q *query) setSetting(name string, p *inference.InferParameter) error {
 	return nil
 }
 
-// whose says which samplers have a setting that the chosen one lacks.
+// whose returns which samplers have a setting that the chosen one lacks.
 func whose(name string, chosen langevinv1.SamplerDescription) string {
 	takers := slices.DeleteFunc(langevinv1.Samplers(), func(d langevinv1.SamplerDescription) bool {
 		_, has := d.Setting(name)
@@ -98,8 +99,8 @@ func whose(name string, chosen langevinv1.SamplerDescription) string {
 		": set " + samplerParameter
 }
 
-// setValue sets a setting of the sampler of a request, in any of the forms in which clients can send its value. It
-// reports whether the value is allowed.
+// setValue sets a setting of a request's sampler, in any form in which clients can send its value. It reports whether
+// the value is allowed.
 func setValue(s langevinv1.SettingDescription, req *langevinv1.SampleRequest, p *inference.InferParameter) bool {
 	var value any
 	switch c := p.GetParameterChoice().(type) {
@@ -117,7 +118,7 @@ func setValue(s langevinv1.SettingDescription, req *langevinv1.SampleRequest, p 
 	return s.Set(langevinv1.SamplerIn(req), value) == nil
 }
 
-// integer is an integer as a setting takes it: numbers may be whole.
+// integer returns v as the Go type of the setting: settings that are numbers accept whole numbers.
 func integer(s langevinv1.SettingDescription, v int64) any {
 	if s.Type() == langevinv1.SettingNumber {
 		return float64(v)
@@ -125,7 +126,8 @@ func integer(s langevinv1.SettingDescription, v int64) any {
 	return int(v)
 }
 
-// checkSettings refuses a parameter that has no effect beside the other settings, or that excludes one of them.
+// checkSettings returns an error for a parameter that has no effect with the other settings, or that excludes one of
+// them.
 func (q *query) checkSettings(set []string) error {
 	sampler := langevinv1.SamplerIn(q.sample)
 	for _, name := range set {

@@ -13,7 +13,7 @@ import (
 	"github.com/langevin-ml/langevin/server/oip/inference"
 )
 
-// example is the text of a value of a setting, and the parameter that sends it as a number or a truth value.
+// example returns the text of a value of a setting, and the parameter that sends it as a number or a boolean.
 func example(s langevinv1.SettingDescription) (text string, typed *inference.InferParameter) {
 	switch s.Type() {
 	case langevinv1.SettingCount:
@@ -45,9 +45,10 @@ func TestSettings(t *testing.T) {
 			set(t, s, want, text)
 			for _, p := range []*inference.InferParameter{typed, str(text)} {
 				given[s.Key()] = p
-				_, err := service.ModelInfer(t.Context(), &inference.ModelInferRequest{ModelName: "digits", Parameters: given})
+				_, err := service.ModelInfer(t.Context(), &inference.ModelInferRequest{ModelName: "digits",
+					Parameters: given})
 				if err != nil || !proto.Equal(langevinv1.SamplerIn(e.sampled), want) {
-					t.Errorf("%s.%s as %v asks for %v, %v: want %v", d.GetWord(), s.Key(), p, e.sampled, err, want)
+					t.Errorf("%s.%s as %v gives %v, %v: want %v", d.GetWord(), s.Key(), p, e.sampled, err, want)
 				}
 			}
 		}
@@ -61,18 +62,19 @@ func set(t *testing.T, s langevinv1.SettingDescription, sampler proto.Message, t
 	}
 }
 
-// TestSettingNames: no key of a setting is another parameter's name.
+// TestSettingNames: no setting has the name of another parameter.
 func TestSettingNames(t *testing.T) {
-	known := formalities()
+	known := clientParameters()
 	for _, name := range settingNames() {
 		_, formal := known[name]
-		if _, taken := parameters()[name]; taken || formal || slices.Contains([]string{"sampler", "request", "timeout"}, name) {
+		if _, taken := parameters()[name]; taken || formal || slices.Contains([]string{"sampler", "request", "timeout"},
+			name) {
 			t.Errorf("the setting %s has the name of another parameter", name)
 		}
 	}
 }
 
-// TestOtherSampler: a setting that only others have says whose it is.
+// TestOtherSampler: the error for a setting of another sampler names that sampler.
 func TestOtherSampler(t *testing.T) {
 	service, _ := newService()
 	for name, want := range map[string]string{
@@ -88,7 +90,7 @@ func TestOtherSampler(t *testing.T) {
 	}
 }
 
-// TestDocumented: docs/oip.md explains every parameter, and leads to the page that has the settings.
+// TestDocumented: docs/oip.md explains every parameter and links to the page with the settings.
 func TestDocumented(t *testing.T) {
 	data, err := os.ReadFile("../../docs/oip.md")
 	if err != nil {

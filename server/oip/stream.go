@@ -15,13 +15,14 @@ import (
 	"github.com/langevin-ml/langevin/server/rpc"
 )
 
-// statusHeader is the metadata by which a client asks for real statuses instead of error messages in the stream.
+// statusHeader is the metadata key with which a client asks for statuses instead of error messages in the stream.
 const statusHeader = "triton_grpc_error"
 
-// ModelStreamInfer answers the requests of a stream one after the other. A request that fails is answered with an
-// error message and the stream goes on, as Triton has it; with the header triton_grpc_error: true, and if the failure
-// is the server's own, the stream ends with the status.
-func (s *Service) ModelStreamInfer(stream grpc.BidiStreamingServer[inference.ModelInferRequest, inference.ModelStreamInferResponse]) error {
+// ModelStreamInfer answers the requests of a stream in order. A request that fails is answered with an error message
+// and the stream continues, as in Triton. With the header triton_grpc_error: true the stream ends with the status
+// instead. It also ends if the failure is the server's own.
+func (s *Service) ModelStreamInfer(stream grpc.BidiStreamingServer[inference.ModelInferRequest,
+	inference.ModelStreamInferResponse]) error {
 	ctx := stream.Context()
 	wanted := metadata.ValueFromIncomingContext(ctx, statusHeader)
 	strict := len(wanted) == 1 && wanted[0] == "true"
@@ -33,7 +34,7 @@ func (s *Service) ModelStreamInfer(stream grpc.BidiStreamingServer[inference.Mod
 		if err != nil {
 			return err
 		}
-		var broken error // the stream itself
+		var broken error // the error of the stream itself
 		err = s.answer(ctx, req, func(resp *inference.ModelInferResponse) error {
 			broken = stream.Send(&inference.ModelStreamInferResponse{InferResponse: resp})
 			return broken
@@ -49,17 +50,19 @@ func (s *Service) ModelStreamInfer(stream grpc.BidiStreamingServer[inference.Mod
 			ModelName: req.GetModelName(), ModelVersion: req.GetModelVersion(), Id: req.GetId(),
 			Parameters: map[string]*inference.InferParameter{finalResponse: boolParam(true)},
 		}
-		if err := stream.Send(&inference.ModelStreamInferResponse{ErrorMessage: status.Message(), InferResponse: failed}); err != nil {
+		if err := stream.Send(&inference.ModelStreamInferResponse{ErrorMessage: status.Message(),
+			InferResponse: failed}); err != nil {
 			return err
 		}
 	}
 }
 
-// finalResponse is Triton's mark of the last answer to a request.
+// finalResponse is the parameter with which Triton marks the last answer to a request.
 const finalResponse = "triton_final_response"
 
-// answer runs a model for one request and sends what comes.
-func (s *Service) answer(ctx context.Context, req *inference.ModelInferRequest, send func(*inference.ModelInferResponse) error) error {
+// answer runs a model for one request and sends the answers.
+func (s *Service) answer(ctx context.Context, req *inference.ModelInferRequest,
+	send func(*inference.ModelInferResponse) error) error {
 	t, err := s.find(ctx, req.GetModelName(), req.GetModelVersion())
 	if err != nil {
 		return err
@@ -70,7 +73,8 @@ func (s *Service) answer(ctx context.Context, req *inference.ModelInferRequest, 
 	return err
 }
 
-func (s *Service) stream(ctx context.Context, t target, req *inference.ModelInferRequest, send func(*inference.ModelInferResponse) error) (int, error) {
+func (s *Service) stream(ctx context.Context, t target, req *inference.ModelInferRequest,
+	send func(*inference.ModelInferResponse) error) (int, error) {
 	q, err := s.read(t, req)
 	if err != nil {
 		return 0, err
@@ -89,7 +93,7 @@ func (s *Service) stream(ctx context.Context, t target, req *inference.ModelInfe
 	return q.rows, s.sampler.Draw(ctx, q.sample, r.take)
 }
 
-// relay turns the events of a request into answers. A chunk waits until it is known whether it is the last.
+// relay turns the events of a request into answers. It keeps a chunk until it knows whether it is the last.
 type relay struct {
 	query   *query
 	send    func(*inference.ModelInferResponse) error
