@@ -28,7 +28,7 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// fingerprint is that of the page: FNV-1a over the samples that the server answers to a request.
+// fingerprint computes the page's fingerprint, FNV-1a, of the samples with which the server answers a request.
 func (s *site) fingerprint(t *testing.T, model string, request any) string {
 	t.Helper()
 	body, err := json.Marshal(request)
@@ -42,7 +42,7 @@ func (s *site) fingerprint(t *testing.T, model string, request any) string {
 	return fmt.Sprintf("%08x", hash.Sum32())
 }
 
-// elements are the numbers of all samples that the server answers to a request.
+// elements returns the elements of all samples with which the server answers a request.
 func (s *site) elements(t *testing.T, model, body string) []float32 {
 	t.Helper()
 	status, answer := s.post(t, "/v1/models/"+model+":sample", body)
@@ -64,7 +64,7 @@ func (s *site) elements(t *testing.T, model, body string) []float32 {
 	return flat
 }
 
-// link is the settings of the page's address.
+// link returns the settings in the page's address.
 func (b browser) link() url.Values {
 	b.t.Helper()
 	_, fragment, _ := strings.Cut(b.value("location.href"), "#")
@@ -75,7 +75,7 @@ func (b browser) link() url.Values {
 	return values
 }
 
-// samples presses the button and returns the fingerprint of what came.
+// samples presses the button and returns the fingerprint of the result.
 func (b browser) samples() string {
 	b.t.Helper()
 	b.do(chromedp.Evaluate("document.body.dataset.state = ''; document.querySelector('#sample').click()", nil))
@@ -83,32 +83,35 @@ func (b browser) samples() string {
 	return b.value("document.body.dataset.fingerprint")
 }
 
-// drag moves the mouse over an element, from and to parts of its width and height.
+// drag moves the mouse over an element, between two points given as fractions of its width and height.
 func (b browser) drag(selector string, fromX, fromY, toX, toY float64) {
 	b.t.Helper()
 	b.do(chromedp.ScrollIntoView(selector))
 	var at []float64
-	b.do(chromedp.Evaluate(fmt.Sprintf("(({left, top, width, height}) => [left, top, width, height])(document.querySelector(%q).getBoundingClientRect())", selector), &at))
+	b.do(chromedp.Evaluate(fmt.Sprintf("(({left, top, width, height}) => [left, top, width, height])"+
+		"(document.querySelector(%q).getBoundingClientRect())", selector), &at))
 	mouse := func(kind input.MouseType, x, y float64) chromedp.Action {
-		return input.DispatchMouseEvent(kind, at[0]+x*at[2], at[1]+y*at[3]).WithButton(input.Left).WithButtons(1).WithClickCount(1)
+		return input.DispatchMouseEvent(kind, at[0]+x*at[2],
+			at[1]+y*at[3]).WithButton(input.Left).WithButtons(1).WithClickCount(1)
 	}
 	b.do(mouse(input.MousePressed, fromX, fromY), mouse(input.MouseMoved, (fromX+toX)/2, (fromY+toY)/2),
 		mouse(input.MouseMoved, toX, toY), mouse(input.MouseReleased, toX, toY))
 }
 
-// shown is the request of the page's line for curl.
+// shown returns the request in the page's line for curl.
 func (b browser) shown() json.RawMessage {
 	b.t.Helper()
 	_, request, _ := strings.Cut(b.value("document.querySelector('#snippet').textContent"), "-d '")
 	return json.RawMessage(strings.TrimSuffix(request, "'"))
 }
 
-// awaited evaluates to what a promise becomes.
+// awaited makes Evaluate wait for a promise.
 func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 
 func (b browser) choose(selector string) {
 	b.t.Helper()
-	b.do(chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).closest('details').open = true; document.querySelector(%q).click()", selector, selector), nil))
+	b.do(chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).closest('details').open = true; "+
+		"document.querySelector(%q).click()", selector, selector), nil))
 }
 
 func (b browser) noErrors() {
@@ -118,7 +121,7 @@ func (b browser) noErrors() {
 	}
 }
 
-// unpackMask reads a mask of a link.
+// unpackMask reads the mask of a link.
 func unpackMask(t *testing.T, text string, pixels int) []bool {
 	t.Helper()
 	data, err := base64.RawURLEncoding.DecodeString(text)
@@ -132,7 +135,8 @@ func unpackMask(t *testing.T, text string, pixels int) []bool {
 	return mask
 }
 
-// TestPageHoldsPictures: what is drawn over is made anew, the rest is that of the sample that the link names.
+// TestPageHoldsPictures: the part under the brush is drawn again, and the rest comes from the sample that the link
+// names.
 func TestPageHoldsPictures(t *testing.T) {
 	const width, height = 6, 4
 	b := inChromium(t)
@@ -161,16 +165,20 @@ func TestPageHoldsPictures(t *testing.T) {
 		t.Errorf("the link holds %q, want sample 4 of seed 3", link.Get("known"))
 	}
 	values := s.elements(t, "tiles", `{"seed": 3, "first_chain": 4}`)
-	want := s.fingerprint(t, "tiles", map[string]any{"n": 9, "seed": 3, "inpainting": map[string]any{"values": values, "mask": mask}})
+	want := s.fingerprint(t, "tiles",
+		map[string]any{"n": 9, "seed": 3, "inpainting": map[string]any{"values": values, "mask": mask}})
 	if got != want || got == free {
 		t.Errorf("the page drew %s, the server %s; with nothing held %s", got, want, free)
 	}
-	b.do(chromedp.Evaluate("URL.createObjectURL = (file) => (file.text().then((text) => (window.saved = text)), '#'); document.querySelector('#code').open = true; document.querySelector('#save').click()", nil))
+	b.do(chromedp.Evaluate("URL.createObjectURL = (file) => (file.text().then((text) => (window.saved = text)), '#'); "+
+		"document.querySelector('#code').open = true; document.querySelector('#save').click()", nil))
 	b.waitFor("window.saved")
 	if saved := s.fingerprint(t, "tiles", json.RawMessage(b.value("window.saved"))); saved != got {
 		t.Errorf("the page drew %s, its request.json draws %s", got, saved)
 	}
-	b.do(chromedp.SetValue("[name=refresh]", "step"), chromedp.Evaluate("document.querySelector('[name=refresh]').dispatchEvent(new Event('input', {bubbles: true}))", nil))
+	b.do(chromedp.SetValue("[name=refresh]", "step"),
+		chromedp.Evaluate("document.querySelector('[name=refresh]').dispatchEvent(new Event('input', {bubbles: true}))",
+			nil))
 	again := b.samples()
 	address := b.value("location.href")
 	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(address))
@@ -200,13 +208,15 @@ func TestPageUploads(t *testing.T) {
 	b.do(chromedp.SetUploadFiles("#upload", []string{file}))
 	b.waitFor("document.querySelector('#held-picture .what').textContent.startsWith('one.png')")
 	got := b.samples()
-	m := decode[struct{ Low, High float32 }](t, func() string { _, text := s.get(t, "/v1/models/tiles"); return text }())
+	m := decode[struct{ Low, High float32 }](t,
+		func() string { _, text := s.get(t, "/v1/models/tiles"); return text }())
 	values, mask := make([]float32, 24), make([]bool, 24)
 	for i := range values {
 		values[i], mask[i] = m.Low, i < 12
 	}
 	values[8] = m.High
-	want := s.fingerprint(t, "tiles", map[string]any{"n": 4, "seed": 3, "inpainting": map[string]any{"values": values, "mask": mask}})
+	want := s.fingerprint(t, "tiles",
+		map[string]any{"n": 4, "seed": 3, "inpainting": map[string]any{"values": values, "mask": mask}})
 	if got != want {
 		t.Errorf("the page drew %s, the server %s", got, want)
 	}
@@ -216,7 +226,7 @@ func TestPageUploads(t *testing.T) {
 	b.noErrors()
 }
 
-// TestPageHoldsTheGrey: pictures of three channels are coloured.
+// TestPageHoldsTheGrey colours pictures of three channels.
 func TestPageHoldsTheGrey(t *testing.T) {
 	const pixels = 24
 	b := inChromium(t)
@@ -242,7 +252,7 @@ func TestPageHoldsTheGrey(t *testing.T) {
 	b.noErrors()
 }
 
-// TestPageHoldsALine: points are held on a line that the mouse drags.
+// TestPageHoldsALine holds points on a line that the mouse drags.
 func TestPageHoldsALine(t *testing.T) {
 	b := inChromium(t)
 	s := open(t, nil)
@@ -256,11 +266,13 @@ func TestPageHoldsALine(t *testing.T) {
 	b.picture("line")
 	at := b.link().Get("at")
 	values := json.RawMessage("[" + at + ", 0]")
-	request := map[string]any{"n": 300, "seed": 3, "inpainting": map[string]any{"values": values, "mask": []bool{true, false}}}
+	request := map[string]any{"n": 300, "seed": 3, "inpainting": map[string]any{"values": values,
+		"mask": []bool{true, false}}}
 	if want := s.fingerprint(t, "ring", request); got != want || !(decode[float64](t, at) > 1) {
 		t.Errorf("held at %s the page drew %s, the server %s", at, got, want)
 	}
-	b.do(chromedp.Evaluate("const r = document.querySelector('[name=refresh]'); r.value = 'step'; r.dispatchEvent(new Event('input', {bubbles: true}))", nil))
+	b.do(chromedp.Evaluate("const r = document.querySelector('[name=refresh]'); r.value = 'step'; "+
+		"r.dispatchEvent(new Event('input', {bubbles: true}))", nil))
 	got = b.samples()
 	if shown := s.fingerprint(t, "ring", b.shown()); shown != got {
 		t.Errorf("with noise at every step the page drew %s, what it shows for curl draws %s", got, shown)
@@ -268,8 +280,9 @@ func TestPageHoldsALine(t *testing.T) {
 	b.noErrors()
 }
 
-// TestPageConditionalDensity holds the density on a line against that of a Gaussian of covariance [2 1.2; 1.2 1], where it
-// is known: of mean 0.6 x and variance 0.28 at x, of mean 1.2 y and variance 0.56 at y, and wider where x or y has noise.
+// TestPageConditionalDensity compares the density on a line with that of a Gaussian of covariance [2 1.2; 1.2 1], where
+// it is known: mean 0.6 x and variance 0.28 at x, mean 1.2 y and variance 0.56 at y, and a larger variance where x or y
+// has noise.
 func TestPageConditionalDensity(t *testing.T) {
 	b := inChromium(t)
 	s := open(t, nil)
@@ -301,7 +314,8 @@ func TestPageConditionalDensity(t *testing.T) {
 		b.do(chromedp.Evaluate(expression, &got, awaited))
 		for i, want := range []float64{1, tt.mean, tt.variance} {
 			if math.Abs(got[i]-want) > 0.02 {
-				t.Errorf("axis %g, sigma %g: integral, mean and variance %v, want 1, %g, %g", tt.axis, tt.sigma, got, tt.mean, tt.variance)
+				t.Errorf("axis %g, sigma %g: integral, mean and variance %v, want 1, %g, %g", tt.axis, tt.sigma, got,
+					tt.mean, tt.variance)
 				break
 			}
 		}
@@ -309,21 +323,23 @@ func TestPageConditionalDensity(t *testing.T) {
 	b.noErrors()
 }
 
-// TestPageGuides: a second model bends the samples, and what the server refuses is said where it was given.
+// TestPageGuides: a second model changes the samples, and an error of the server is shown at its setting.
 func TestPageGuides(t *testing.T) {
 	b := inChromium(t)
 	s := open(t, func(c *server.Config) { c.Models.Default = "ring" })
 	b.size(1280, 860)
 	b.do(chromedp.Navigate(s.url + "/#model=ring&n=50&seed=3&guide=2gauss&rule=mix&weight=1e39"))
 	b.waitFor("document.body.dataset.state === 'failed'")
-	if said := b.value("document.querySelector('#problem-weight').textContent"); !strings.HasPrefix(said, "guidance.weight is ") {
+	if said := b.value("document.querySelector('#problem-weight').textContent"); !strings.HasPrefix(said,
+		"guidance.weight is ") {
 		t.Errorf("at the weight stands %q", said)
 	}
 	if on := b.value("document.activeElement.name"); on != "weight" {
 		t.Errorf("the focus is on %q, want the weight", on)
 	}
 	b.picture("refused")
-	b.do(chromedp.Evaluate("const w = document.querySelector('[name=weight]'); w.value = 0.5; w.dispatchEvent(new Event('input', {bubbles: true}))", nil))
+	b.do(chromedp.Evaluate("const w = document.querySelector('[name=weight]'); w.value = 0.5; "+
+		"w.dispatchEvent(new Event('input', {bubbles: true}))", nil))
 	if left := b.value("document.querySelectorAll('.problem, [aria-invalid]').length"); left != "0" {
 		t.Errorf("after another weight was given, %s marks are left", left)
 	}
@@ -344,7 +360,7 @@ func TestPageGuides(t *testing.T) {
 	b.noErrors()
 }
 
-// TestPageBendsTheField: the arrows are what chains under a guide follow.
+// TestPageBendsTheField: the arrows show the score that chains under a guide follow.
 func TestPageBendsTheField(t *testing.T) {
 	b := inChromium(t)
 	s := open(t, nil)
@@ -356,23 +372,28 @@ func TestPageBendsTheField(t *testing.T) {
 		const l = new Landscape({low: -8, high: 8, sigmas: [1, 0.1]}, () => {});
 		l.field = {vectors: [[1, 2]]};
 		l.guides.set("g", [[10, 30]]);
-		return [{}, {guide: "g"}, {guide: "g", weight: "2"}, {guide: "g", rule: "mix", weight: "0.5"}, {guide: "other"}].flatMap((s) => l.bend(s).vectors[0]);
+		return [{}, {guide: "g"}, {guide: "g", weight: "2"}, {guide: "g", rule: "mix", weight: "0.5"}, {guide: "other"}]
+			.flatMap((s) => l.bend(s).vectors[0]);
 	})()`, &got, awaited))
 	if want := []float64{1, 2, 11, 32, 21, 62, 5.5, 16, 1, 2}; !slices.Equal(got, want) {
-		t.Errorf("the field under no guide, s + g, s + 2g, (s + g) / 2 and a guide that has not answered is %v, want %v", got, want)
+		t.Errorf("the field without a guide, with s + g, s + 2g, (s + g) / 2 and an unknown guide is %v, want %v", got,
+			want)
 	}
 	b.noErrors()
 }
 
-// TestPageShowsGo: what the page shows as Go compiles.
+// TestPageShowsGo: the Go code that the page shows compiles.
 func TestPageShowsGo(t *testing.T) {
 	b := inChromium(t)
 	s := open(t, nil)
-	source := "package main\n\nimport (\n\"context\"\n\"fmt\"\n\"log\"\n\n\"github.com/langevin-ml/langevin/client\"\n)\n\nfunc main() {}\n"
+	source := "package main\n\nimport (\n\"context\"\n\"fmt\"\n\"log\"\n\n" +
+		"\"github.com/langevin-ml/langevin/client\"\n)\n\nfunc main() {}\n"
 	for i, settings := range []string{
-		"model=ring&n=5&seed=3&steps_per_level=9&step_lr=0.1&consistent=false&sigmas=8,2,0.5&hold=x&at=2.5&refresh=step&guide=2gauss&rule=mix&weight=0.5&columns=5",
+		"model=ring&n=5&seed=3&steps_per_level=9&step_lr=0.1&consistent=false&sigmas=8,2,0.5&hold=x&at=2.5" +
+			"&refresh=step&guide=2gauss&rule=mix&weight=0.5&columns=5",
 		"model=ring&n=5&sampler=langevin&sigma=1&denoise=false&seed=18446744073709551615&hold=y&at=-1",
-		"model=ring&n=5&sampler=pc&times=20&corrector=annealed_langevin&snr=0.2&predictor=euler_maruyama&seed=1&guide=2gauss",
+		"model=ring&n=5&sampler=pc&times=20&corrector=annealed_langevin&snr=0.2" +
+			"&predictor=euler_maruyama&seed=1&guide=2gauss",
 		"model=tiles&n=2&seed=3&sampler=flow&steps=5&method=multistep&hold=part",
 	} {
 		b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.url+"/#"+settings))
@@ -386,14 +407,17 @@ func TestPageShowsGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, "shown", "main.go"): file}})
+	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, "shown",
+		"main.go"): file}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.WriteFile(file, []byte(source), 0o644), os.WriteFile(overlay, replaced, 0o644)); err != nil {
+	if err := errors.Join(os.WriteFile(file, []byte(source), 0o644),
+		os.WriteFile(overlay, replaced, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, "-overlay", overlay, "./shown").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, "-overlay", overlay,
+		"./shown").CombinedOutput(); err != nil {
 		t.Errorf("%v: %s in%s", err, out, source)
 	}
 	b.noErrors()

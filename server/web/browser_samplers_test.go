@@ -14,7 +14,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// shownAs is a value that a setting may have, as the page's form has it.
+// shownAs returns a possible value of a setting in the spelling of the page's form.
 func shownAs(s langevinv1.SettingDescription) string {
 	switch s.Type() {
 	case langevinv1.SettingCount:
@@ -29,7 +29,7 @@ func shownAs(s langevinv1.SettingDescription) string {
 	return s.Words()[len(s.Words())-1]
 }
 
-// TestPageOffersSettings: every setting of every sampler can be given on the page, in a link, and goes to the server.
+// TestPageOffersSettings: every setting of every sampler can be set on the page and in a link, and reaches the server.
 func TestPageOffersSettings(t *testing.T) {
 	b := inChromium(t)
 	s := open(t, nil)
@@ -47,7 +47,7 @@ func TestPageOffersSettings(t *testing.T) {
 	b.noErrors()
 }
 
-// offers gives one setting a value, and what it needs one too. What the page shows as the request has both.
+// offers sets one setting, and the setting that it needs. The request that the page shows must have both.
 func (b browser) offers(d langevinv1.SamplerDescription, s langevinv1.SettingDescription) {
 	b.t.Helper()
 	want := d.New()
@@ -79,10 +79,11 @@ func (b browser) offers(d langevinv1.SamplerDescription, s langevinv1.SettingDes
 	if !strings.Contains(shown, fmt.Sprintf("%q: {", d.Field)) || strings.Contains(shown, "null") {
 		b.t.Errorf("%s.%s: the page shows %s", d.GetWord(), s.Key(), shown)
 	}
-	b.do(chromedp.Evaluate(`for (const e of document.querySelectorAll(".knobs input, .knobs select")) e.value = ""`, nil))
+	b.do(chromedp.Evaluate(`for (const e of document.querySelectorAll(".knobs input, .knobs select")) e.value = ""`,
+		nil))
 }
 
-// give puts the value of a setting into the form and into a message.
+// give sets a setting in the form and in a message.
 func (b browser) give(s langevinv1.SettingDescription, sampler proto.Message, text string) {
 	b.t.Helper()
 	if err := s.SetText(sampler, text); err != nil {
@@ -98,8 +99,8 @@ func (b browser) give(s langevinv1.SettingDescription, sampler proto.Message, te
 	}
 }
 
-// TestPageSettings: a link has the settings by their keys, what it has from elsewhere breaks nothing, and what the server
-// refuses is said at the setting, also where that is out of sight.
+// TestPageSettings: a link has the settings by their keys, and unknown contents of a link do no harm. An error of the
+// server is shown at its setting, even if that is out of sight.
 func TestPageSettings(t *testing.T) {
 	b := inChromium(t)
 	s := open(t, nil)
@@ -131,7 +132,8 @@ func TestPageSettings(t *testing.T) {
 	b.do(chromedp.Evaluate("document.querySelector('#sample').click()", nil))
 	b.waitFor("document.body.dataset.state === 'failed'")
 	if said := b.value("document.querySelector('.problem')?.textContent"); !strings.Contains(said, "sigma_max") {
-		t.Errorf("at the refused setting stands %q; status %q", said, b.value("document.querySelector('#status').textContent"))
+		t.Errorf("at the refused setting stands %q; status %q", said,
+			b.value("document.querySelector('#status').textContent"))
 	}
 	b.pictureOf("settings-refused", "#settings")
 	b.size(390, 844)
@@ -142,7 +144,8 @@ func TestPageSettings(t *testing.T) {
 	}
 	b.size(1280, 860)
 	for _, old := range []string{
-		"sampler=pc&steps=20&eps=1", "sampler=toString&n=5&item=3&length=4", "sampler=pc&corrector=other&times=many&denoise=2",
+		"sampler=pc&steps=20&eps=1", "sampler=toString&n=5&item=3&length=4",
+		"sampler=pc&corrector=other&times=many&denoise=2",
 		"compare=1&sampler=flow&steps=9",
 	} {
 		b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.url+"/#model=gauss&seed=1&"+old))

@@ -19,20 +19,20 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// The tests in a browser play whole runs, which takes a minute: they run when asked for (make test-web).
+// The tests in a browser play whole runs, which takes a minute, so they run only on request (make test-web).
 var (
 	inBrowser   = flag.Bool("browser", false, "test the page in Chromium")
 	screenshots = flag.String("screenshots", "", "folder for pictures of the page")
 )
 
-// browser is a page in headless Chromium that has no way out to the network.
+// browser is a page in headless Chromium without access to the network.
 type browser struct {
 	t      *testing.T
 	ctx    context.Context
 	errors *[]string
 }
 
-// inChromium opens a browser, or skips the test where there is none.
+// inChromium opens a browser, or skips the test if there is none.
 func inChromium(t *testing.T) browser {
 	t.Helper()
 	if !*inBrowser {
@@ -88,19 +88,20 @@ func (b browser) value(expression string) string {
 // waitFor waits until a JavaScript expression is true.
 func (b browser) waitFor(expression string) {
 	b.t.Helper()
-	if err := chromedp.Run(b.ctx, chromedp.Poll(expression, nil, chromedp.WithPollingTimeout(30*time.Second))); err != nil {
+	if err := chromedp.Run(b.ctx,
+		chromedp.Poll(expression, nil, chromedp.WithPollingTimeout(30*time.Second))); err != nil {
 		b.t.Fatalf("wait for %s: %v; state %s, status %q, errors %v", expression, err,
 			b.value("document.body.dataset.state"), b.value("document.querySelector('#status').textContent"), *b.errors)
 	}
 }
 
-// picture keeps what the window shows.
+// picture saves a picture of the window.
 func (b browser) picture(name string) {
 	b.t.Helper()
 	b.keep(name, chromedp.CaptureScreenshot)
 }
 
-// pictureOf keeps the whole of one element, also where it does not fit the window.
+// pictureOf saves a picture of one whole element, even if it is larger than the window.
 func (b browser) pictureOf(name, selector string) {
 	b.t.Helper()
 	b.keep(name, func(data *[]byte) chromedp.Action { return chromedp.Screenshot(selector, data) })
@@ -118,13 +119,14 @@ func (b browser) keep(name string, capture func(*[]byte) chromedp.Action) {
 	}
 }
 
-// size gives the page a window, and with pixels more than 1 to each of CSS, a sharp one.
+// size sets the size of the window. pixels is the number of pixels for each CSS pixel.
 func (b browser) size(width, height int64) {
 	b.do(chromedp.EmulateViewport(width, height))
 }
 
 func (b browser) theme(name string) {
-	b.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}))
+	b.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme",
+		Value: name}}))
 }
 
 const (
@@ -134,7 +136,7 @@ const (
 	ready     = "document.querySelector('#model').value !== ''"
 )
 
-// TestPage presses sample, sees frames, and gets the same points from a link that it got from the button.
+// TestPage presses the sample button, sees frames, and gets the same points from a link as from the button.
 func TestPage(t *testing.T) {
 	b := inChromium(t)
 	s := open(t, func(c *server.Config) { c.Models.Default = "ring" })
@@ -168,11 +170,12 @@ func TestPage(t *testing.T) {
 	b.noErrors()
 }
 
-// scrubs moves along the timeline by keyboard and back.
+// scrubs moves along the timeline by keyboard, and back.
 func (b browser) scrubs() {
 	b.t.Helper()
 	b.do(chromedp.Evaluate("document.activeElement.blur()", nil), chromedp.KeyEvent("\u0020")) // space: pause or play
-	b.do(chromedp.Evaluate("const s = document.querySelector('#scrub'); s.value = 40; s.dispatchEvent(new Event('input'))", nil))
+	b.do(chromedp.Evaluate("const s = document.querySelector('#scrub'); s.value = 40; "+
+		"s.dispatchEvent(new Event('input'))", nil))
 	b.waitFor("document.querySelector('#scrub').value === '40'")
 	before := b.value("document.querySelector('#step').textContent")
 	b.do(chromedp.KeyEvent(kb.ArrowRight))
@@ -182,7 +185,7 @@ func (b browser) scrubs() {
 	}
 }
 
-// TestPageStops: the stop button frees the chains on the server, also those of which a part is held.
+// TestPageStops: the stop button frees the chains on the server, also chains with a held part.
 func TestPageStops(t *testing.T) {
 	for _, held := range []string{"", "&hold=x&at=1"} {
 		stops(t, held)
@@ -216,7 +219,8 @@ func TestPageCompares(t *testing.T) {
 	b.theme("light")
 	b.do(chromedp.Navigate(s.url + "/#model=2gauss&n=400&seed=3&compare=1"))
 	b.waitFor(isDone)
-	b.do(chromedp.Evaluate("const m = document.querySelector('#scrub'); m.value = 150; m.dispatchEvent(new Event('input'))", nil), chromedp.Sleep(3*time.Second))
+	b.do(chromedp.Evaluate("const m = document.querySelector('#scrub'); m.value = 150; "+
+		"m.dispatchEvent(new Event('input'))", nil), chromedp.Sleep(3*time.Second))
 	b.picture("compare-middle")
 	b.do(chromedp.Evaluate("document.querySelector('#play').click()", nil))
 	b.waitFor(isPlayed)

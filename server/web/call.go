@@ -20,22 +20,23 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// caller makes calls of a gRPC server in this process on behalf of an HTTP request: from the same peer, under the same
-// credentials, ended by the same cancellation.
+// caller makes calls of a gRPC server in this process for an HTTP request. They have the request's peer, credentials
+// and cancellation.
 type caller struct {
 	server          *grpc.Server
 	maxMessageBytes int
 }
 
-// passed are the headers that a call takes over from its request.
+// passed lists the headers that a call copies from its request.
 func passed() []string {
 	return []string{"Authorization", "X-Request-Id", "Traceparent", "Tracestate", "User-Agent"}
 }
 
-// call sends one message to a method, named /package.Service/Method, and hands every message of the answer to each, in
-// order and on this goroutine; the bytes are each's to read until it returns. An error of each ends the call and is
-// returned; other errors are statuses. timeout 0 means none. The call's request id goes into header.
-func (c caller) call(r *http.Request, method string, request proto.Message, timeout time.Duration, header http.Header, each func([]byte) error) error {
+// call sends one message to a method, named /package.Service/Method, and passes every message of the answer to each, in
+// order and on this goroutine. each may use the bytes only until it returns. An error of each ends the call and is
+// returned; other errors are statuses. A timeout of 0 means none. The call's request id is put into header.
+func (c caller) call(r *http.Request, method string, request proto.Message, timeout time.Duration, header http.Header,
+	each func([]byte) error) error {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	inner, err := c.request(ctx, r, method, request, timeout)
@@ -53,22 +54,23 @@ func (c caller) call(r *http.Request, method string, request proto.Message, time
 	return answer.status(r.Context())
 }
 
-// turnAway is the error that comes of a call that may not be made. It passes the interceptors as any other, with an
-// empty message, so that it is counted and logged. The connection is closed, or the HTTP server would wait for the rest
-// of the request before it answers.
+// turnAway returns the error of a call that is not allowed. It makes the call with an empty message, so that the
+// interceptors count and log it. The connection is closed, because otherwise the HTTP server would wait for the rest of
+// the request before it answers.
 func (c caller) turnAway(r *http.Request, method string, header http.Header) error {
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
 		header.Set("Connection", "close")
 	}
 	err := c.call(r, method, &emptypb.Empty{}, 0, header, func([]byte) error { return nil })
-	if err == nil { // the tokens have changed since the call was not admitted
+	if err == nil { // the tokens have changed since the call was refused
 		err = status.Error(codes.Unavailable, "the server's tokens have just changed: try again")
 	}
 	return err
 }
 
-// request is the HTTP/2 request that a gRPC client would send.
-func (c caller) request(ctx context.Context, r *http.Request, method string, message proto.Message, timeout time.Duration) (*http.Request, error) {
+// request returns the HTTP/2 request that a gRPC client would send.
+func (c caller) request(ctx context.Context, r *http.Request, method string, message proto.Message,
+	timeout time.Duration) (*http.Request, error) {
 	body := make([]byte, 5)
 	body, err := proto.MarshalOptions{}.MarshalAppend(body, message)
 	if err != nil {
@@ -94,7 +96,7 @@ func (c caller) request(ctx context.Context, r *http.Request, method string, mes
 	return inner, nil
 }
 
-// answer is where a gRPC server writes; it takes the messages apart as they come.
+// answer receives what a gRPC server writes and splits it into messages as it comes.
 type answer struct {
 	header  http.Header
 	pending []byte
@@ -108,7 +110,7 @@ func (a *answer) Header() http.Header { return a.header }
 func (a *answer) WriteHeader(int)     {}
 func (a *answer) Flush()              {}
 
-// Write collects a part of the stream of messages, each of which has a prefix of 5 bytes: a flag and its length.
+// Write receives a part of the stream of messages. Each message has a prefix of 5 bytes: a flag and its length.
 func (a *answer) Write(p []byte) (int, error) {
 	if a.err != nil {
 		return 0, a.err
@@ -136,7 +138,7 @@ func (a *answer) fail(err error) error {
 	return err
 }
 
-// status is how the call ended, nil if well. One without a status was cut off.
+// status returns the error with which the call ended; nil if it succeeded. A call without a status was cut off.
 func (a *answer) status(ctx context.Context) error {
 	code, err := strconv.ParseUint(a.header.Get("Grpc-Status"), 10, 32)
 	if err != nil {
@@ -145,7 +147,8 @@ func (a *answer) status(ctx context.Context) error {
 		}
 		return status.Error(codes.Unavailable, "the server is stopping")
 	}
-	if details, err := base64.RawStdEncoding.DecodeString(a.header.Get("Grpc-Status-Details-Bin")); err == nil && len(details) > 0 {
+	if details, err := base64.RawStdEncoding.DecodeString(a.header.Get("Grpc-Status-Details-Bin")); err == nil &&
+		len(details) > 0 {
 		full := &spb.Status{}
 		if err := proto.Unmarshal(details, full); err == nil {
 			return status.ErrorProto(full)

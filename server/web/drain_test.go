@@ -11,10 +11,11 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// TestDrain: a stop lets a stream over HTTP end by itself, and turns new requests away.
+// TestDrain: after a stop, a stream over HTTP runs to its end, and new requests are refused.
 func TestDrain(t *testing.T) {
 	s := open(t, nil)
-	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", `{"n": 200, "langevin": {"steps": 5000}}`, "Accept", "application/x-ndjson")
+	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", `{"n": 200, "langevin": {"steps": 5000}}`,
+		"Accept", "application/x-ndjson")
 	r := bufio.NewReader(resp.Body)
 	if _, err := r.ReadString('\n'); err != nil {
 		t.Fatal(err)
@@ -30,7 +31,7 @@ func TestDrain(t *testing.T) {
 	s.done <- nil
 }
 
-// TestDrainTimeout: what outlasts the drain is told to go elsewhere.
+// TestDrainTimeout: a request that outlasts the drain is told to try another server.
 func TestDrainTimeout(t *testing.T) {
 	s := open(t, func(c *server.Config) { c.Drain = 50 * time.Millisecond })
 	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", forever, "Accept", "application/x-ndjson")

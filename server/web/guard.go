@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// guard turns away what other web pages make a browser send, bounds requests, and sets the headers that make a browser
-// careful.
+// guard refuses requests that other web pages make a browser send, bounds requests, and sets security headers.
 func guard(next http.Handler, c Config) (http.Handler, error) {
 	foreign := http.NewCrossOriginProtection()
 	for _, origin := range c.Origins {
@@ -20,13 +19,16 @@ func guard(next http.Handler, c Config) (http.Handler, error) {
 		}
 	}
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, refused("a page of %s asked: this server answers its own page, and those of http.origins", r.Header.Get("Origin")))
+		writeProblem(w, refused("a page of %s asked: this server answers its own page, and those of http.origins",
+			r.Header.Get("Origin")))
 	}))
 	protected := foreign.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		careful(w.Header())
-		if c.Loopback && !namesThisMachine(r.Host) && !slices.ContainsFunc(c.Origins, func(o string) bool { return hostOf(o) == r.Host }) {
-			writeProblem(w, refused("asked for as %q: this server is for its own machine, as localhost or by address", r.Host))
+		if c.Loopback && !namesThisMachine(r.Host) &&
+			!slices.ContainsFunc(c.Origins, func(o string) bool { return hostOf(o) == r.Host }) {
+			writeProblem(w, refused("asked for as %q: this server is for its own machine, as localhost or by address",
+				r.Host))
 			return
 		}
 		if origin := r.Header.Get("Origin"); origin != "" && slices.Contains(c.Origins, origin) {
@@ -41,28 +43,32 @@ func guard(next http.Handler, c Config) (http.Handler, error) {
 	}), nil
 }
 
-// careful lets the page load nothing from elsewhere and keeps it out of frames.
+// careful prevents the page from loading anything from other servers, and other pages from framing it.
 func careful(h http.Header) {
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "+
-		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy",
+		"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "+
+			"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 }
 
-// share tells a browser that pages of origin may ask and read the answers.
+// share tells a browser that pages of origin may call and read the answers.
 func share(h http.Header, origin string) {
 	h.Add("Vary", "Origin")
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Methods", "GET, POST")
-	h.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Encoding, Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms, "+
-		"Grpc-Timeout, X-Grpc-Web, X-User-Agent, X-Request-Id")
-	h.Set("Access-Control-Expose-Headers", "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Retry-After, X-Request-Id")
+	h.Set("Access-Control-Allow-Headers",
+		"Accept, Authorization, Content-Encoding, Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms, "+
+			"Grpc-Timeout, X-Grpc-Web, X-User-Agent, X-Request-Id")
+	h.Set("Access-Control-Expose-Headers",
+		"Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Retry-After, X-Request-Id")
 	h.Set("Access-Control-Max-Age", "7200")
 }
 
-// namesThisMachine reports whether a Host header is an address or localhost, which no one else's name server can claim.
+// namesThisMachine reports whether a Host header is an address or localhost. No name server of somebody else can claim
+// those.
 func namesThisMachine(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -77,8 +83,8 @@ func hostOf(origin string) string {
 	return host
 }
 
-// patientWriter gives every write a deadline of its own: a stream may last for hours, but a client that stops reading
-// does not hold it open.
+// patientWriter gives every write its own deadline. A stream may last for hours, but a client that stops reading cannot
+// keep it open.
 type patientWriter struct {
 	http.ResponseWriter
 }
@@ -90,13 +96,13 @@ func (w *patientWriter) Write(p []byte) (int, error) {
 
 func (w *patientWriter) Flush() {
 	w.extend()
-	// The next write reports what went wrong.
+	// The next write reports the error.
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// extend gives the next write its time. A connection without deadlines, as in tests, has none.
+// extend sets the deadline of the next write. A connection without deadlines, as in tests, has none.
 func (w *patientWriter) extend() {
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(stalled))
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/server/auth"
 )
 
-// TestForeignPages: other pages in the same browser get nothing, unless they are named in http.origins.
+// TestForeignPages: other pages in the same browser are refused, unless http.origins names them.
 func TestForeignPages(t *testing.T) {
 	s := open(t, func(c *server.Config) { c.HTTP.Origins = "https://friend.example" })
 	for _, c := range []struct {
@@ -36,13 +36,15 @@ func TestForeignPages(t *testing.T) {
 			t.Errorf("%s: Access-Control-Allow-Origin is %q", c.name, shared)
 		}
 	}
-	resp := s.do(t.Context(), t, http.MethodOptions, "/v1/models/gauss:sample", "", "Origin", "https://friend.example", "Access-Control-Request-Method", "POST")
-	if read(t, resp); resp.StatusCode != http.StatusNoContent || !strings.Contains(resp.Header.Get("Access-Control-Allow-Headers"), "Content-Type") {
+	resp := s.do(t.Context(), t, http.MethodOptions, "/v1/models/gauss:sample", "", "Origin", "https://friend.example",
+		"Access-Control-Request-Method", "POST")
+	if read(t, resp); resp.StatusCode != http.StatusNoContent ||
+		!strings.Contains(resp.Header.Get("Access-Control-Allow-Headers"), "Content-Type") {
 		t.Errorf("preflight of a friend: %d %v", resp.StatusCode, resp.Header)
 	}
 }
 
-// TestTokens: the interceptors of gRPC decide over HTTP too, in every protocol; page and health ask for nothing.
+// TestTokens: gRPC's interceptors decide over HTTP too, in every protocol. Page and health need no token.
 func TestTokens(t *testing.T) {
 	token, line := auth.NewToken("alice", auth.ScopeSample)
 	file := filepath.Join(t.TempDir(), "tokens")
@@ -61,10 +63,12 @@ func TestTokens(t *testing.T) {
 		call func(headers ...string) (int, string)
 		none string
 	}{
-		{"rest", func(h ...string) (int, string) { return s.post(t, "/v1/models/gauss:sample", `{}`, h...) }, `"UNAUTHENTICATED"`},
+		{"rest", func(h ...string) (int, string) { return s.post(t, "/v1/models/gauss:sample", `{}`, h...) },
+			`"UNAUTHENTICATED"`},
 		{"list", func(h ...string) (int, string) { return s.get(t, "/v1/models", h...) }, `"UNAUTHENTICATED"`},
 		{"connect", func(h ...string) (int, string) {
-			return s.post(t, langevinv1.SamplingService_Score_FullMethodName, score, append(h, "Content-Type", "application/json")...)
+			return s.post(t, langevinv1.SamplingService_Score_FullMethodName, score,
+				append(h, "Content-Type", "application/json")...)
 		}, `"unauthenticated"`},
 	} {
 		if status, text := c.call(); status != http.StatusUnauthorized || !strings.Contains(text, c.none) {

@@ -17,9 +17,10 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// readJSON reads a message from JSON: that of protobuf, in either spelling of the names, and what is shorter to type.
-// A tensor may be an array of rows, [[1, 2], [3, 4]]; a list of one element may be the element; an enum may be the end of
-// its name in small letters, as "png" for TENSOR_FORMAT_PNG; a duration may be a number of seconds. Nothing is the empty message.
+// readJSON reads a message from JSON. It accepts protobuf's JSON, with either spelling of the names, and short forms. A
+// tensor may be an array of rows, [[1, 2], [3, 4]]. A list of one element may be the element. An enum may be the end of
+// its name in lower case, as "png" for TENSOR_FORMAT_PNG. A duration may be a number of seconds. An empty body is the
+// empty message.
 func readJSON(body io.Reader, m proto.Message) error {
 	data, err := io.ReadAll(body)
 	if err != nil {
@@ -49,7 +50,7 @@ func readJSON(body io.Reader, m proto.Message) error {
 	return nil
 }
 
-// unreadable is the problem of a body that could not be read to its end.
+// unreadable returns the problem of a body that could not be read to its end.
 func unreadable(err error) error {
 	if p := (*problem)(nil); errors.As(err, &p) {
 		return p
@@ -60,7 +61,7 @@ func unreadable(err error) error {
 	return invalid("", "read the request: %v", err)
 }
 
-// plain takes the decoration off an error of package protojson, which is made to differ between builds.
+// plain removes the random white space from an error of package protojson, which differs between builds.
 func plain(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
 	text = strings.TrimPrefix(text, "proto: ")
@@ -72,7 +73,7 @@ func plain(err error) string {
 	return text
 }
 
-// longhand writes out the short forms of a value that stands for a message.
+// longhand expands the short forms of a value that stands for a message.
 func longhand(d protoreflect.MessageDescriptor, value any, path string) (any, error) {
 	if d.FullName() == "google.protobuf.Duration" {
 		if n, ok := value.(json.Number); ok {
@@ -119,7 +120,7 @@ func longhandField(field protoreflect.FieldDescriptor, given any, path string) (
 	return given, nil
 }
 
-// enumOf completes the name of an enum's value.
+// enumOf returns the full name of an enum's value.
 func enumOf(d protoreflect.EnumDescriptor, given any, path string) (any, error) {
 	name, ok := given.(string)
 	if !ok {
@@ -139,7 +140,7 @@ func enumOf(d protoreflect.EnumDescriptor, given any, path string) (any, error) 
 	return long, nil
 }
 
-// enumPrefix is what the names of an enum's values begin with: that of the first, less UNSPECIFIED.
+// enumPrefix returns the common prefix of an enum's names: the name of the first value without UNSPECIFIED.
 func enumPrefix(d protoreflect.EnumDescriptor) string {
 	return strings.TrimSuffix(string(d.Values().Get(0).Name()), "UNSPECIFIED")
 }
@@ -171,10 +172,10 @@ func nameOr(path, other string) string {
 	return strings.TrimSuffix(path, ".")
 }
 
-// tensorOf takes nested arrays apart into a shape and elements.
+// tensorOf turns nested arrays into a shape and elements.
 func tensorOf(rows []any, path string) (any, error) {
 	if _, pictures := first(rows).(string); pictures {
-		return map[string]any{"png": rows}, nil // as answers have them
+		return map[string]any{"png": rows}, nil // the form that answers have
 	}
 	var shape []int
 	for level := any(rows); ; {
@@ -200,7 +201,7 @@ func tensorOf(rows []any, path string) (any, error) {
 	return tensor, nil
 }
 
-// first is the first element of an array, nil of an empty one.
+// first returns the first element of an array; nil if it is empty.
 func first(array []any) any {
 	if len(array) == 0 {
 		return nil

@@ -12,18 +12,21 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// TestJSONRoundTrip: what is written can be read again, and is the same message.
+// TestJSONRoundTrip: reading what was written returns the same message.
 func TestJSONRoundTrip(t *testing.T) {
 	for _, m := range []proto.Message{
 		&langevinv1.SampleRequest{},
 		&langevinv1.SampleRequest{
 			Model: `ring"`, N: proto.Int64(0), Seed: proto.Uint64(math.MaxUint64), FirstChain: 1 << 53,
 			Sampler: &langevinv1.SampleRequest_ProbabilityFlow{ProbabilityFlow: &langevinv1.ProbabilityFlow{
-				Sigmas: []float64{1e300, 1, 1e-300}, Method: langevinv1.FlowMethod_FLOW_METHOD_MULTISTEP, Denoise: proto.Bool(false),
+				Sigmas: []float64{1e300, 1,
+					1e-300}, Method: langevinv1.FlowMethod_FLOW_METHOD_MULTISTEP, Denoise: proto.Bool(false),
 			}},
-			Preview:   &langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_EveryLevel{EveryLevel: true}, Chains: proto.Int64(3)},
-			Format:    langevinv1.TensorFormat_TENSOR_FORMAT_PNG,
-			Condition: &langevinv1.SampleRequest_Inpainting{Inpainting: &langevinv1.Inpainting{Mask: []bool{true, false}}},
+			Preview: &langevinv1.PreviewOptions{Cadence: &langevinv1.PreviewOptions_EveryLevel{EveryLevel: true},
+				Chains: proto.Int64(3)},
+			Format: langevinv1.TensorFormat_TENSOR_FORMAT_PNG,
+			Condition: &langevinv1.SampleRequest_Inpainting{Inpainting: &langevinv1.Inpainting{Mask: []bool{true,
+				false}}},
 		},
 		&langevinv1.ScoreRequest{
 			X:     &langevinv1.Tensor{Shape: []int64{2, 1, 2}, Values: []float32{1.1, -2e-38, 3e38, 0}},
@@ -40,7 +43,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	}
 }
 
-// TestShortForms: what people type means what the long form means.
+// TestShortForms: short forms mean the same as long forms.
 func TestShortForms(t *testing.T) {
 	for short, long := range map[string]string{
 		`{"x": [[1, 2], [3, 4]], "sigma": 0.5}`: `{"x": {"shape": [2, 2], "values": [1, 2, 3, 4]}, "sigma": [0.5]}`,
@@ -63,11 +66,14 @@ func TestShortForms(t *testing.T) {
 	}
 }
 
-// FuzzReadJSON: no body makes the reader panic, and what it takes can be written and read again.
+// FuzzReadJSON: no body makes the reader panic, and every accepted body can be written and read again.
 func FuzzReadJSON(f *testing.F) {
 	for _, seed := range []string{
-		``, `{}`, `[]`, `null`, `{"x": [[[]]]}`, `{"x": [[1], 2]}`, `{"n": 1e99}`, `{"seed": -1}`, `{"preview": {"frames": 2, "everySteps": 3}}`,
-		`{"langevin": null}`, `{"langevin": [], "x": {}}`, `{"inpainting": {"values": [1, 2], "mask": true, "refresh": "step"}}`, `{"resume": {"x": {"png": "AA=="}}}`,
+		``, `{}`, `[]`, `null`, `{"x": [[[]]]}`, `{"x": [[1], 2]}`,
+		`{"n": 1e99}`, `{"seed": -1}`, `{"preview": {"frames": 2, "everySteps": 3}}`,
+		`{"langevin": null}`, `{"langevin": [], "x": {}}`,
+		`{"inpainting": {"values": [1, 2], "mask": true, "refresh": "step"}}`,
+		`{"resume": {"x": {"png": "AA=="}}}`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -13,9 +13,9 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// appendJSON writes a message as people read it: fields by their names in the .proto, numbers as numbers (those above
-// 2^53, which JavaScript cannot hold, as strings), durations in seconds, enums by the end of their names in small
-// letters, tensors as arrays of rows. Empty strings and lists and messages that are not set are left out.
+// appendJSON writes a message for people. Fields have their names in the .proto. Numbers are numbers, but those above
+// 2^53, which JavaScript cannot represent, are strings. Durations are in seconds, enums are the ends of their names in
+// lower case, and tensors are arrays of rows. Empty strings and lists and unset messages are left out.
 func appendJSON(b []byte, m proto.Message) []byte { return appendMessage(b, m.ProtoReflect()) }
 
 func appendMessage(b []byte, m protoreflect.Message) []byte {
@@ -43,7 +43,7 @@ func appendMessage(b []byte, m protoreflect.Message) []byte {
 	return append(b, '}')
 }
 
-// written says which fields are worth a reader's time: a step of 0 is news, an empty error is none.
+// written reports whether a field is worth writing: a step of 0 is, an empty error is not.
 func written(m protoreflect.Message, field protoreflect.FieldDescriptor) bool {
 	if m.Has(field) {
 		return true
@@ -101,7 +101,8 @@ func appendScalar(b []byte, field protoreflect.FieldDescriptor, v protoreflect.V
 	return strconv.AppendInt(b, v.Int(), 10)
 }
 
-// appendTensor writes elements as nested arrays, pictures as a list, and raw bytes, which were asked for, in base64.
+// appendTensor writes elements as nested arrays, pictures as a list, and raw bytes, if the request wants them, in
+// base64.
 func appendTensor(b []byte, t *langevinv1.Tensor) []byte {
 	switch {
 	case len(t.GetPng()) > 0:
@@ -161,7 +162,7 @@ func appendFloat(b []byte, v float64, bits int) []byte {
 
 func appendString(b []byte, s string) []byte {
 	data, err := json.Marshal(s)
-	if err != nil { // strings always have a form in JSON
+	if err != nil { // a string always has a JSON form
 		return append(b, `""`...)
 	}
 	return append(b, data...)

@@ -22,7 +22,7 @@ import (
 	"github.com/langevin-ml/langevin/server/auth"
 )
 
-// pack compresses text as an encoding has it.
+// pack compresses text with an encoding.
 func pack(t *testing.T, encoding, text string) string {
 	t.Helper()
 	var packed bytes.Buffer
@@ -39,12 +39,12 @@ func pack(t *testing.T, encoding, text string) string {
 	return packed.String()
 }
 
-// wrapped is packed bytes as a message of a stream, which says that it is packed.
+// wrapped returns compressed bytes as a message of a stream that is marked as compressed.
 func wrapped(packed string) string {
 	return string(binary.BigEndian.AppendUint32([]byte{1}, uint32(len(packed)))) + packed
 }
 
-// doors are the ways in over HTTP, each with a body that is answered and the header that names its encoding.
+// doors are the protocols over HTTP. Each has a body that is answered and the header that names its encoding.
 type door struct {
 	name, path, media, header string
 	body                      string
@@ -69,13 +69,14 @@ func doors(t *testing.T) []door {
 		{"Connect JSON", list, "application/json", "Content-Encoding", `{"pageSize": 1}`, false, `gauss`},
 		{"Connect protobuf", list, "application/proto", "Content-Encoding", "\x08\x01", false, `gauss`},
 		{"Connect stream of JSON", sample, json, "Connect-Content-Encoding", gauss, true, `done`},
-		{"Connect stream of protobuf", sample, "application/connect+proto", "Connect-Content-Encoding", string(binary), true, `{}`},
+		{"Connect stream of protobuf", sample, "application/connect+proto", "Connect-Content-Encoding", string(binary),
+			true, `{}`},
 		{"gRPC-Web JSON", sample, "application/grpc-web+json", "Grpc-Encoding", gauss, true, `status: 0`},
 		{"gRPC-Web", sample, "application/grpc-web+proto", "Grpc-Encoding", string(binary), true, `status: 0`},
 	}
 }
 
-// ask sends a body through a door and returns the status, and all that came back in small letters.
+// ask sends a body in a door's protocol and returns the status, and the whole answer in lower case.
 func (d door) ask(t *testing.T, s *site, encoding, body string) (int, string) {
 	t.Helper()
 	if d.envelope {
@@ -93,7 +94,7 @@ func (d door) ask(t *testing.T, s *site, encoding, body string) (int, string) {
 	return resp.StatusCode, strings.ToLower(text)
 }
 
-// messages takes the messages of a stream out of what carries and packs them.
+// messages extracts the messages of a stream from their envelopes and decompresses them.
 func messages(t *testing.T, stream string) string {
 	t.Helper()
 	var all strings.Builder
@@ -123,7 +124,7 @@ func messages(t *testing.T, stream string) string {
 	return all.String()
 }
 
-// TestPackedRequests: through every door packed requests are unpacked, and no further than the limits say.
+// TestPackedRequests: in every protocol, compressed requests are decompressed up to the limits.
 func TestPackedRequests(t *testing.T) {
 	s := open(t, func(c *server.Config) { c.HTTP.MaxBodyBytes, c.GRPC.MaxReceiveBytes = 1<<20, 1<<20 })
 	const bombBytes = 64 << 20
@@ -142,7 +143,8 @@ func TestPackedRequests(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			_, text = d.ask(t, s, encoding, bomb)
 			runtime.ReadMemStats(&after)
-			if !hasAny(text, "resource_exhausted", "status: 8") || strings.Contains(text, "unavailable") { // which would be tried again
+			// A client would retry an "unavailable".
+			if !hasAny(text, "resource_exhausted", "status: 8") || strings.Contains(text, "unavailable") {
 				t.Errorf("%s, a bomb of %s: %.300q, want it refused", d.name, encoding, text)
 			}
 			if used := after.TotalAlloc - before.TotalAlloc; used > bombBytes/4 {
@@ -152,7 +154,8 @@ func TestPackedRequests(t *testing.T) {
 	}
 }
 
-// TestForeignEncodings: what cannot be unpacked is refused in the words of each door, with what can.
+// TestForeignEncodings: an unknown encoding is refused in the form of each protocol, and the error lists the known
+// ones.
 func TestForeignEncodings(t *testing.T) {
 	s := open(t, nil)
 	for _, d := range doors(t) {
@@ -171,7 +174,8 @@ func TestForeignEncodings(t *testing.T) {
 		if encoding != "identity" {
 			body = pack(t, "gzip", body)
 		}
-		if status, text := s.post(t, "/v1/models/gauss:sample", body, "Content-Encoding", encoding); status != http.StatusOK {
+		if status, text := s.post(t, "/v1/models/gauss:sample", body, "Content-Encoding",
+			encoding); status != http.StatusOK {
 			t.Errorf("%s: %d %s", encoding, status, text)
 		}
 	}
@@ -186,7 +190,7 @@ func hasAny(text string, words ...string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) })
 }
 
-// TestStrangersAreNotRead: who has no token is turned away by the headers alone: the body never comes.
+// TestStrangersAreNotRead: a caller without a token is refused by the headers alone, before the body is read.
 func TestStrangersAreNotRead(t *testing.T) {
 	_, line := auth.NewToken("alice", auth.ScopeSample)
 	file := filepath.Join(t.TempDir(), "tokens")
@@ -221,7 +225,7 @@ func TestStrangersAreNotRead(t *testing.T) {
 	}
 }
 
-// TestPackedAnswers: answers are packed for those who can unpack them, where it pays, and never twice.
+// TestPackedAnswers: answers are compressed for clients that accept it, if it pays, and never twice.
 func TestPackedAnswers(t *testing.T) {
 	s := open(t, nil)
 	const sample, score = "/v1/models/gauss:sample", langevinv1.SamplingService_Score_FullMethodName
@@ -284,7 +288,8 @@ func TestPackedAnswers(t *testing.T) {
 		{"Connect", score, points, "", "gzip", true},
 	} {
 		text, header := answer(c.path, c.body, c.accept, c.wanted)
-		if packed := header.Get("Content-Encoding") == "gzip"; packed != c.packed || len(header.Values("Content-Encoding")) > 1 {
+		if packed := header.Get("Content-Encoding") == "gzip"; packed != c.packed ||
+			len(header.Values("Content-Encoding")) > 1 {
 			t.Errorf("%s: Content-Encoding is %q", c.name, header.Values("Content-Encoding"))
 		}
 		plain, _ := answer(c.path, c.body, c.accept, "")
@@ -301,7 +306,7 @@ func TestPackedAnswers(t *testing.T) {
 	}
 }
 
-// cut is an answer to the point where it tells what differs from call to call: a seed, or how long it took.
+// cut cuts an answer before the first part that differs between calls: a seed or a duration.
 func cut(text string) string {
 	for _, word := range []string{`"elapsed"`, `"seed"`, `"eta"`} {
 		text, _, _ = strings.Cut(text, word)

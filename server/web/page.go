@@ -16,7 +16,7 @@ import (
 //go:embed page
 var embedded embed.FS
 
-// samplersPath is where the page asks what samplers there are.
+// samplersPath is the path of the description of the samplers.
 const samplersPath = "/v1/samplers"
 
 // page serves the embedded files, and the description of the samplers.
@@ -27,7 +27,7 @@ type page struct {
 type file struct {
 	data  []byte
 	media string
-	etag  string // weak: the file may be packed on its way
+	etag  string // weak, because the file may be compressed on its way
 }
 
 // newPage reads the embedded files once.
@@ -57,7 +57,7 @@ func newFile(data []byte, media string) file {
 	return file{data, media, `W/"` + hex.EncodeToString(sum[:8]) + `"`}
 }
 
-// mediaOf does not ask the machine, whose tables differ.
+// mediaOf returns the media type of a file. It does not use the machine's tables, which differ.
 func mediaOf(name string) string {
 	switch path.Ext(name) {
 	case ".html":
@@ -72,12 +72,13 @@ func mediaOf(name string) string {
 	return mime.TypeByExtension(path.Ext(name))
 }
 
-// ServeHTTP answers with a file that browsers keep and ask about every time, so that a new server's page is never mixed
-// with an old one's.
+// ServeHTTP answers with a file. Browsers keep it but ask every time whether it changed, so the pages of two server
+// versions never mix.
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, found := p.files[r.URL.Path]
 	if !found || r.Method != http.MethodGet && r.Method != http.MethodHead {
-		writeProblem(w, &problem{Code: "NOT_FOUND", Message: r.URL.Path + ": there is no such page; the API is below /v1/models", status: http.StatusNotFound})
+		writeProblem(w, &problem{Code: "NOT_FOUND", Message: r.URL.Path +
+			": there is no such page; the API is below /v1/models", status: http.StatusNotFound})
 		return
 	}
 	w.Header().Set("Content-Type", f.media)

@@ -15,9 +15,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// problem is an error as JSON has it.
+// problem is the JSON form of an error.
 type problem struct {
-	Code       string            `json:"code"` // of gRPC, such as INVALID_ARGUMENT
+	Code       string            `json:"code"` // the gRPC code, such as INVALID_ARGUMENT
 	Message    string            `json:"message"`
 	Reason     string            `json:"reason,omitempty"` // one of langevinv1.Reason*
 	Facts      map[string]string `json:"facts,omitempty"`
@@ -36,18 +36,20 @@ type violation struct {
 
 func (p *problem) Error() string { return p.Message }
 
-// invalid is the problem of one field.
+// invalid returns the problem of one field.
 func invalid(field, format string, args ...any) *problem {
 	text := fmt.Sprintf(format, args...)
-	return &problem{Code: code.Code_INVALID_ARGUMENT.String(), Message: text, Violations: []violation{{field, text}}, status: http.StatusBadRequest}
+	return &problem{Code: code.Code_INVALID_ARGUMENT.String(), Message: text, Violations: []violation{{field, text}},
+		status: http.StatusBadRequest}
 }
 
-// refused is the problem of a request that this server does not serve to anybody.
+// refused returns the problem of a request that this server serves to nobody.
 func refused(format string, args ...any) *problem {
-	return &problem{Code: code.Code_PERMISSION_DENIED.String(), Message: fmt.Sprintf(format, args...), status: http.StatusForbidden}
+	return &problem{Code: code.Code_PERMISSION_DENIED.String(), Message: fmt.Sprintf(format, args...),
+		status: http.StatusForbidden}
 }
 
-// problemOf reads what an error says, details included.
+// problemOf returns the problem of an error, with its details.
 func problemOf(err error) *problem {
 	var p *problem
 	if errors.As(err, &p) {
@@ -70,7 +72,7 @@ func problemOf(err error) *problem {
 	return p
 }
 
-// statusCode is the HTTP status of a gRPC code, after google/rpc/code.proto.
+// statusCode returns the HTTP status of a gRPC code, as in google/rpc/code.proto.
 func statusCode(c codes.Code) int {
 	switch c {
 	case codes.OK:
@@ -88,7 +90,7 @@ func statusCode(c codes.Code) int {
 	case codes.ResourceExhausted:
 		return http.StatusTooManyRequests
 	case codes.Canceled:
-		return 499 // the client went away: nobody reads it but a log
+		return 499 // the client has left; only a log sees it
 	case codes.Unimplemented:
 		return http.StatusNotImplemented
 	case codes.Unavailable:
@@ -111,11 +113,11 @@ func writeProblem(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(p.status)
-	// Nobody is left to tell that the client went away.
+	// The write fails only if the client has left.
 	_, _ = w.Write(append(p.json(), '\n'))
 }
 
-// json is the problem in its envelope.
+// json returns the problem in its envelope.
 func (p *problem) json() []byte {
 	data, err := json.Marshal(map[string]*problem{"error": p})
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 type procedures struct {
 	calls   caller
 	admits  func(r *http.Request, method string) bool
-	any     http.Handler // in front of the gRPC server
+	any     http.Handler // the gRPC server behind a transcoder
 	unary   http.Handler // the same, for answers of one message
 	failure *connect.ErrorWriter
 }
@@ -37,17 +37,17 @@ func newProcedures(
 	return &procedures{calls, c.Admits, transcoder, packed(transcoder), connect.NewErrorWriter()}, nil
 }
 
-// ServeHTTP takes plain JSON posted to a method as a call in the Connect protocol, also without the header that says so.
-// Of a call that will be turned away the body is not read.
+// ServeHTTP treats plain JSON posted to a method as a call in the Connect protocol, even without the protocol's header.
+// It does not read the body of a call that will be refused.
 func (p *procedures) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The transcoder knows what to do about a broken one.
+	// The transcoder reports a broken header.
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if media == "application/json" {
 		r.Header.Set("Connect-Protocol-Version", "1")
 	}
 	if !p.admits(r, r.URL.Path) {
 		err := p.calls.turnAway(r, r.URL.Path, w.Header())
-		// Nobody is left to tell that the client went away.
+		// The write fails only if the client has left.
 		_ = p.failure.Write(w, r, connectError(err))
 		return
 	}
@@ -62,8 +62,8 @@ func (p *procedures) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.any.ServeHTTP(w, r)
 }
 
-// unpack takes the packing off the body of a call with one message, so that the answer is packed as its reader accepts
-// it and not as the request was. The transcoder refuses what it does not know.
+// unpack decompresses the body of a call with one message. The answer is then compressed as the client accepts it and
+// not as the request was. The transcoder refuses an unknown coding.
 func (p *procedures) unpack(r *http.Request) error {
 	given := r.Header.Get("Content-Encoding")
 	known := slices.IndexFunc(packings(), func(k packing) bool { return k.name == given })
@@ -81,7 +81,7 @@ func (p *procedures) unpack(r *http.Request) error {
 	return err
 }
 
-// connectError is a status as the Connect protocol has it, details included.
+// connectError returns a status as an error of the Connect protocol, with its details.
 func connectError(err error) *connect.Error {
 	s := status.Convert(err)
 	failed := connect.NewError(connect.Code(s.Code()), errors.New(s.Message()))

@@ -20,20 +20,20 @@ import (
 //	GET  /v1/models                    ?page_size=, ?page_token=
 //	GET  /v1/models/NAME               or /v1/models/NAME/versions/VERSION, also below
 //	GET  /v1/samplers                  a file, see [samplersFile]
-//	POST /v1/models/NAME:sample        as the request says in Accept: one JSON object, events as NDJSON or SSE, CSV, PNG
+//	POST /v1/models/NAME:sample        by Accept: one JSON object, events (NDJSON or SSE), CSV, PNG
 //	POST /v1/models/NAME:score         also :encode, :decode, :likelihood
 //
-// The bodies are the requests of the langevin.v1 API, less model and version; see [readJSON] for what they may look
-// like. ?timeout=10s is the deadline of a call.
+// The bodies are the requests of the langevin.v1 API without model and version; [readJSON] describes their form.
+// ?timeout=10s is the deadline of a call.
 //
-// A body may have the Content-Encoding gzip or deflate. It is not read if the call will be turned away.
+// A body may have the Content-Encoding gzip or deflate. It is not read if the call will be refused.
 type rest struct {
 	calls        caller
 	admits       func(r *http.Request, method string) bool
 	maxBodyBytes int64
 }
 
-// health says whether the server would answer calls.
+// health reports whether the server would answer calls.
 func (s *rest) health(w http.ResponseWriter, r *http.Request) {
 	resp := &healthv1.HealthCheckResponse{}
 	err := s.unary(r, healthv1.Health_Check_FullMethodName, &healthv1.HealthCheckRequest{}, resp, 0, w.Header())
@@ -70,7 +70,8 @@ func (s *rest) getModel(w http.ResponseWriter, r *http.Request) {
 	}
 	resp := &langevinv1.GetModelResponse{}
 	if err == nil {
-		err = s.unary(r, langevinv1.ModelService_GetModel_FullMethodName, &langevinv1.GetModelRequest{Name: name, Version: version}, resp, timeout, w.Header())
+		err = s.unary(r, langevinv1.ModelService_GetModel_FullMethodName,
+			&langevinv1.GetModelRequest{Name: name, Version: version}, resp, timeout, w.Header())
 	}
 	if err != nil {
 		writeProblem(w, err)
@@ -79,7 +80,7 @@ func (s *rest) getModel(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, appendJSON(nil, resp.GetModel()))
 }
 
-// verb is what can be asked of a model.
+// verb is an operation on a model.
 type verb struct {
 	method    string
 	req, resp proto.Message
@@ -90,13 +91,17 @@ func verbOf(name string) (verb, bool) {
 	case "sample":
 		return verb{langevinv1.SamplingService_Sample_FullMethodName, &langevinv1.SampleRequest{}, nil}, true
 	case "score":
-		return verb{langevinv1.SamplingService_Score_FullMethodName, &langevinv1.ScoreRequest{}, &langevinv1.ScoreResponse{}}, true
+		return verb{langevinv1.SamplingService_Score_FullMethodName, &langevinv1.ScoreRequest{},
+			&langevinv1.ScoreResponse{}}, true
 	case "encode":
-		return verb{langevinv1.SamplingService_Encode_FullMethodName, &langevinv1.EncodeRequest{}, &langevinv1.EncodeResponse{}}, true
+		return verb{langevinv1.SamplingService_Encode_FullMethodName, &langevinv1.EncodeRequest{},
+			&langevinv1.EncodeResponse{}}, true
 	case "decode":
-		return verb{langevinv1.SamplingService_Decode_FullMethodName, &langevinv1.DecodeRequest{}, &langevinv1.DecodeResponse{}}, true
+		return verb{langevinv1.SamplingService_Decode_FullMethodName, &langevinv1.DecodeRequest{},
+			&langevinv1.DecodeResponse{}}, true
 	case "likelihood":
-		return verb{langevinv1.SamplingService_LogLikelihood_FullMethodName, &langevinv1.LogLikelihoodRequest{}, &langevinv1.LogLikelihoodResponse{}}, true
+		return verb{langevinv1.SamplingService_LogLikelihood_FullMethodName, &langevinv1.LogLikelihoodRequest{},
+			&langevinv1.LogLikelihoodResponse{}}, true
 	}
 	return verb{}, false
 }
@@ -169,7 +174,7 @@ func (s *rest) read(r *http.Request, v verb, model, version string) (time.Durati
 	return timeoutOf(r)
 }
 
-// modelOf reads a model's name and version from a path.
+// modelOf returns the model's name and version in a path.
 func modelOf(name, version string) (string, int32, error) {
 	if version == "" {
 		return name, 0, nil
@@ -181,7 +186,7 @@ func modelOf(name, version string) (string, int32, error) {
 	return name, int32(n), nil
 }
 
-// timeoutOf is the deadline that a request asks for, 0 for none.
+// timeoutOf returns the deadline of a request; 0 for none.
 func timeoutOf(r *http.Request) (time.Duration, error) {
 	text := r.URL.Query().Get("timeout")
 	if text == "" {
@@ -194,12 +199,14 @@ func timeoutOf(r *http.Request) (time.Duration, error) {
 	return timeout, nil
 }
 
-// unary makes a call that is answered by one message.
-func (s *rest) unary(r *http.Request, method string, req, resp proto.Message, timeout time.Duration, header http.Header) error {
+// unary makes a call that has one message as its answer.
+func (s *rest) unary(r *http.Request, method string, req, resp proto.Message, timeout time.Duration,
+	header http.Header) error {
 	return s.calls.call(r, method, req, timeout, header, func(data []byte) error { return proto.Unmarshal(data, resp) })
 }
 
-func (s *rest) answer(w http.ResponseWriter, r *http.Request, method string, req, resp proto.Message, timeout time.Duration) {
+func (s *rest) answer(w http.ResponseWriter, r *http.Request, method string, req, resp proto.Message,
+	timeout time.Duration) {
 	if err := s.unary(r, method, req, resp, timeout, w.Header()); err != nil {
 		writeProblem(w, err)
 		return
@@ -210,13 +217,14 @@ func (s *rest) answer(w http.ResponseWriter, r *http.Request, method string, req
 func (s *rest) unknown(w http.ResponseWriter, r *http.Request) {
 	writeProblem(w, &problem{
 		Code: "NOT_FOUND", status: http.StatusNotFound,
-		Message: r.Method + " " + r.URL.Path + ": there are GET /v1/models, GET /v1/models/NAME, GET /v1/samplers, and " +
+		Message: r.Method + " " + r.URL.Path +
+			": there are GET /v1/models, GET /v1/models/NAME, GET /v1/samplers, and " +
 			"POST /v1/models/NAME:VERB with the verbs sample, score, encode, decode and likelihood",
 	})
 }
 
 func writeJSON(w http.ResponseWriter, data []byte) {
 	w.Header().Set("Content-Type", "application/json")
-	// Nobody is left to tell that the client went away.
+	// The write fails only if the client has left.
 	_, _ = w.Write(append(data, '\n'))
 }

@@ -14,17 +14,17 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// maxElements is how many numbers a result may have that is sent as one JSON object, which is complete before its first
-// byte leaves.
+// maxElements is the largest number of elements in a result that is sent as one JSON object, which must be complete
+// before its first byte is sent.
 const maxElements = 4 << 20
 
-// form is one way to answer a Sample call.
+// form is a way to answer a Sample call.
 type form interface {
-	// prepare adapts the request, or refuses it.
+	// prepare adapts the request or returns an error.
 	prepare(req *langevinv1.SampleRequest) error
-	// event takes one event.
+	// event receives one event.
 	event(resp *langevinv1.SampleResponse) error
-	// end takes how the call ended.
+	// end receives the error with which the call ended.
 	end(err error)
 }
 
@@ -36,12 +36,13 @@ func (s *rest) sample(w http.ResponseWriter, r *http.Request, req *langevinv1.Sa
 		return
 	}
 	resp := &langevinv1.SampleResponse{}
-	err := s.calls.call(r, langevinv1.SamplingService_Sample_FullMethodName, req, timeout, w.Header(), func(data []byte) error {
-		if err := proto.Unmarshal(data, resp); err != nil {
-			return err
-		}
-		return f.event(resp)
-	})
+	err := s.calls.call(r, langevinv1.SamplingService_Sample_FullMethodName, req, timeout, w.Header(),
+		func(data []byte) error {
+			if err := proto.Unmarshal(data, resp); err != nil {
+				return err
+			}
+			return f.event(resp)
+		})
 	f.end(err)
 }
 
@@ -65,7 +66,7 @@ func formOf(w http.ResponseWriter, accept string) form {
 	return &object{w: w}
 }
 
-// stream sends every event as it comes: a line of JSON each, or an event of SSE.
+// stream sends every event at once: as a line of JSON or as an SSE event.
 type stream struct {
 	w                             http.ResponseWriter
 	media, before, between, after string
@@ -79,7 +80,7 @@ func (s *stream) event(resp *langevinv1.SampleResponse) error {
 	m := resp.ProtoReflect()
 	field := m.WhichOneof(m.Descriptor().Oneofs().ByName("event"))
 	if field == nil {
-		return nil // of a newer server
+		return nil // an event of a newer server
 	}
 	s.begin()
 	s.buffer = s.buffer[:0]
@@ -100,7 +101,7 @@ func (s *stream) begin() {
 	s.started = true
 	s.w.Header().Set("Content-Type", s.media)
 	s.w.Header().Set("Cache-Control", "no-store")
-	s.w.Header().Set("X-Accel-Buffering", "no") // for nginx, which else holds events back
+	s.w.Header().Set("X-Accel-Buffering", "no") // nginx would otherwise hold events back
 }
 
 func (s *stream) send() error {
@@ -110,7 +111,7 @@ func (s *stream) send() error {
 	return http.NewResponseController(s.w).Flush()
 }
 
-// end reports an error as a status while there is still one to choose, and as the last event otherwise.
+// end reports an error as a status while the status can still be chosen, and as the last event otherwise.
 func (s *stream) end(err error) {
 	if err == nil {
 		return
@@ -126,7 +127,7 @@ func (s *stream) end(err error) {
 	p := *problemOf(err)
 	p.RequestID = s.w.Header().Get("X-Request-Id")
 	s.buffer = append(append(s.buffer, p.json()...), s.after...)
-	// A client that is not there does not need to know.
+	// The write fails only if the client has left.
 	_ = s.send()
 }
 
@@ -152,7 +153,9 @@ func (o *object) event(resp *langevinv1.SampleResponse) error {
 			elements *= n
 		}
 		if elements > maxElements {
-			return invalid("n", "n is %d: at most %d numbers fit in one JSON object: send Accept: application/x-ndjson or text/csv, or split by first_chain",
+			return invalid("n",
+				"n is %d: at most %d numbers fit in one JSON object: "+
+					"send Accept: application/x-ndjson or text/csv, or split by first_chain",
 				e.Started.GetN(), maxElements)
 		}
 		o.head = appendJSON(nil, e.Started)
@@ -165,10 +168,10 @@ func (o *object) event(resp *langevinv1.SampleResponse) error {
 	return nil
 }
 
-// finish joins the started event, the rows of all chunks and what the call cost.
+// finish joins the started event, the rows of all chunks and the cost of the call.
 func (o *object) finish(done *langevinv1.Done) {
 	b := append(bytes.TrimSuffix(o.head, []byte("}")), `,"samples":`...)
-	if len(o.samples) > 0 && o.samples[0][0] == '{' { // raw bytes: one object a chunk
+	if len(o.samples) > 0 && o.samples[0][0] == '{' { // raw bytes: one object for each chunk
 		b = append(append(append(b, '['), bytes.Join(o.samples, []byte(","))...), ']')
 	} else {
 		for i, rows := range o.samples {
@@ -179,7 +182,8 @@ func (o *object) finish(done *langevinv1.Done) {
 		}
 	}
 	b = append(b, `,"nfe":`...)
-	b = appendScalar(b, done.ProtoReflect().Descriptor().Fields().ByName("nfe"), protoreflect.ValueOfInt64(done.GetNfe()))
+	b = appendScalar(b, done.ProtoReflect().Descriptor().Fields().ByName("nfe"),
+		protoreflect.ValueOfInt64(done.GetNfe()))
 	b = append(b, `,"elapsed":`...)
 	b = appendFloat(b, done.GetElapsed().AsDuration().Seconds(), 64)
 	o.head = append(b, '}')
@@ -193,7 +197,7 @@ func (o *object) end(err error) {
 	writeJSON(o.w, o.head)
 }
 
-// table sends one chain a line, its elements separated by commas, as they are drawn.
+// table sends each chain as a line as it is drawn, with its elements separated by commas.
 type table struct {
 	w       http.ResponseWriter
 	started bool
@@ -230,7 +234,8 @@ func (t *table) event(resp *langevinv1.SampleResponse) error {
 	return err
 }
 
-// end breaks the connection after an error that comes too late for a status: a table cut short must not look whole.
+// end breaks the connection after an error that is too late for a status, because an incomplete table must not look
+// complete.
 func (t *table) end(err error) {
 	switch {
 	case err == nil:
@@ -271,6 +276,6 @@ func (p *picture) end(err error) {
 		return
 	}
 	p.w.Header().Set("Content-Type", "image/png")
-	// Nobody is left to tell that the client went away.
+	// The write fails only if the client has left.
 	_, _ = p.w.Write(p.data)
 }

@@ -7,8 +7,8 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// samplersFile is the document that the page and other programs make their forms from: every kind of sampler with its
-// settings, as the .proto files describe them. It is the same for every model and caller, and no secret.
+// samplersFile is the document from which the page and other programs make their forms: every kind of sampler with its
+// settings, as the .proto files describe them. It is the same for every model and caller, and is not secret.
 func samplersFile() (file, error) {
 	document := samplersJSON{}
 	for _, d := range langevinv1.Samplers() {

@@ -11,7 +11,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// describedSampler is what the server says of a kind of sampler; see [langevinv1.SamplerDescription].
+// describedSampler is the server's description of a kind of sampler; see [langevinv1.SamplerDescription].
 type describedSampler struct {
 	Word, Title, Summary, Use, Source, Field, Go string
 	Settings                                     []describedSetting
@@ -29,7 +29,7 @@ type describedSetting struct {
 	}
 }
 
-// TestSamplers: the document has every kind and setting, and browsers may keep it.
+// TestSamplers: the document has every kind and setting, and browsers may cache it.
 func TestSamplers(t *testing.T) {
 	s := open(t, nil)
 	resp := s.do(t.Context(), t, http.MethodGet, "/v1/samplers", "")
@@ -89,13 +89,14 @@ func checkSettings(t *testing.T, got []describedSetting, d langevinv1.SamplerDes
 				t.Errorf("%s.%s has the word %v: want value %s", d.GetWord(), s.Key(), w, value.Name())
 			}
 		}
-		if !slices.Equal(words, s.Words()) || !slices.Equal(g.Needs.Words, s.GetNeeds().GetWords()) || g.Usual != s.GetUsual() {
+		if !slices.Equal(words, s.Words()) || !slices.Equal(g.Needs.Words, s.GetNeeds().GetWords()) ||
+			g.Usual != s.GetUsual() {
 			t.Errorf("%s.%s: words %q, needs %q, usual %v", d.GetWord(), s.Key(), words, g.Needs.Words, g.Usual)
 		}
 	}
 }
 
-// TestSettingsOfThePage: no key of a setting is the name of another element of the form, or of a part of links.
+// TestSettingsOfThePage: no setting has the name of another element of the form, or of a part of links.
 func TestSettingsOfThePage(t *testing.T) {
 	page, err := os.ReadFile("page/index.html")
 	if err != nil {

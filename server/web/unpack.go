@@ -14,7 +14,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 )
 
-// packing is a way to compress what is sent. deflate is zlib's form, RFC 1950, as in HTTP and in gRPC.
+// packing is a method of compression. deflate is zlib's format, RFC 1950, as in HTTP and in gRPC.
 type packing struct {
 	name   string
 	unpack func(io.Reader) (io.Reader, error)
@@ -44,8 +44,8 @@ func packingNames() []string {
 	return names
 }
 
-// unpacker reads what is packed in another reader and gives up once that is more than most bytes. Make it ready with
-// Reset. Its errors are problems.
+// unpacker decompresses another reader and fails after the given number of bytes. Reset makes it ready. Its errors are
+// problems.
 type unpacker struct {
 	packing
 	most int64
@@ -74,7 +74,7 @@ func (u *unpacker) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// damaged is the problem of packed bytes that end too early or never were what they should be.
+// damaged returns the problem of compressed bytes that end too early or are invalid.
 func (u *unpacker) damaged(err error) error {
 	if most := (*http.MaxBytesError)(nil); errors.As(err, &most) {
 		return tooLarge(most.Limit)
@@ -82,7 +82,7 @@ func (u *unpacker) damaged(err error) error {
 	return invalid("", "the request is not %s: %v", u.name, err)
 }
 
-// tooLarge is the problem of a request with more bytes than are read.
+// tooLarge returns the problem of a request that is too large.
 func tooLarge(most int64) *problem {
 	return &problem{
 		Code: code.Code_RESOURCE_EXHAUSTED.String(), status: http.StatusRequestEntityTooLarge,
@@ -90,10 +90,10 @@ func tooLarge(most int64) *problem {
 	}
 }
 
-// unpacked is the body of a request without its Content-Encoding, at most so many bytes.
+// unpacked returns the body of a request without its Content-Encoding. It has at most the given number of bytes.
 func unpacked(r *http.Request, most int64) (io.Reader, error) {
 	given := strings.TrimSpace(strings.Join(r.Header.Values("Content-Encoding"), ", "))
-	coding := strings.TrimPrefix(strings.ToLower(given), "x-") // x-gzip is gzip's older name
+	coding := strings.TrimPrefix(strings.ToLower(given), "x-") // x-gzip is an older name of gzip
 	if coding == "" || coding == "identity" {
 		return r.Body, nil
 	}
@@ -109,7 +109,7 @@ func unpacked(r *http.Request, most int64) (io.Reader, error) {
 	}
 }
 
-// messageUnpacker is an unpacker of single messages, whose errors are those of the Connect protocol.
+// messageUnpacker is an unpacker of single messages. Its errors are errors of the Connect protocol.
 type messageUnpacker struct{ unpacker }
 
 func (u *messageUnpacker) Reset(r io.Reader) error { return connectProblem(u.unpacker.Reset(r)) }
@@ -132,7 +132,7 @@ func connectProblem(err error) error {
 	return connect.NewError(connect.CodeInvalidArgument, err)
 }
 
-// messagePackings make a transcoder unpack no message to more than most bytes.
+// messagePackings make a transcoder decompress messages up to the given number of bytes.
 func messagePackings(most int) []vanguard.TranscoderOption {
 	var options []vanguard.TranscoderOption
 	for _, p := range packings() {

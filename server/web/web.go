@@ -1,6 +1,6 @@
-// Package web puts HTTP in front of a gRPC server: a page to watch chains in, JSON for curl, and the Connect and gRPC-Web
-// protocols for programs in a browser. Every request becomes a call of the gRPC server and passes its interceptors, so
-// that request ids, limits and errors are those of gRPC.
+// Package web serves HTTP in front of a gRPC server: a page that shows chains, JSON for curl, and the Connect and
+// gRPC-Web protocols for programs in a browser. Every request becomes a call of the gRPC server and passes its
+// interceptors, so request ids, limits and errors are the same as with gRPC.
 package web
 
 import (
@@ -15,27 +15,27 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Config says what a [Handler] lets in.
+// Config configures a [Handler].
 type Config struct {
-	// Admits reports whether a request may call a method, named /package.Service/Method, by what its headers say. What
-	// is not admitted is called without its body, for the error that comes of it. nil admits everything.
+	// Admits reports whether the headers of a request allow it to call a method, named /package.Service/Method.
+	// Otherwise the method is called without the body, to get its error. nil allows every request.
 	Admits func(r *http.Request, method string) bool
-	// MaxBodyBytes bounds the body of one request, as it is sent and as it is when unpacked; at least 1.
+	// MaxBodyBytes bounds the body of one request, compressed and decompressed; at least 1.
 	MaxBodyBytes int64
-	// MaxMessageBytes bounds one message of a call in another protocol than plain JSON, unpacked; at least 1.
+	// MaxMessageBytes bounds one decompressed message of a call in a protocol other than plain JSON; at least 1.
 	MaxMessageBytes int
 	// Origins are the pages, as https://example.com, that may ask besides the server's own. None is the default.
 	Origins []string
-	// Loopback says that the server listens for this machine alone. Requests must then name it by an address or as
-	// localhost: a page that points a name of its own at this machine is turned away.
+	// Loopback means that only this machine can reach the server. Requests must then name it by an address or as
+	// localhost. This refuses a page that points a name at this machine.
 	Loopback bool
 }
 
-// stalled is how long one write to a client may take.
+// stalled is the longest time for one write to a client.
 const stalled = time.Minute
 
-// Handler returns a handler in front of g, which has all its services registered. It is safe for concurrent use.
-// To stop, shut down the HTTP server first and g afterwards: a gRPC server that stops cuts off what still runs.
+// Handler returns a handler in front of g, on which all services are registered. It is safe for concurrent use. To
+// stop, shut down the HTTP server first and g afterwards: a gRPC server that stops cuts off running calls.
 func Handler(g *grpc.Server, c Config) (http.Handler, error) {
 	if c.Admits == nil {
 		c.Admits = func(*http.Request, string) bool { return true }
@@ -75,11 +75,12 @@ func Handler(g *grpc.Server, c Config) (http.Handler, error) {
 	return guard(mux, c)
 }
 
-// worthPacking reports whether answers of a media type get smaller. Events that are sent one by one stay as they are,
-// and pictures are packed already.
+// worthPacking reports whether answers of a media type get smaller. Events are sent one by one and stay as they are,
+// and pictures are compressed already.
 func worthPacking(contentType string) bool {
 	media, _, err := mime.ParseMediaType(contentType)
 	return err == nil && slices.Contains([]string{
-		"application/json", "application/proto", "text/csv", "text/html", "text/css", "text/javascript", "image/svg+xml",
+		"application/json", "application/proto", "text/csv", "text/html",
+		"text/css", "text/javascript", "image/svg+xml",
 	}, media)
 }

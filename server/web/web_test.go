@@ -35,14 +35,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// site is a server with its HTTP port open.
+// site is a server with an HTTP listener.
 type site struct {
 	url  string
 	stop context.CancelFunc
 	done chan error
 }
 
-// open starts a server of a point model, "gauss", and an image model, "tiles".
+// open starts a server with a point model, "gauss", and an image model, "tiles".
 func open(t *testing.T, change func(*server.Config)) *site {
 	t.Helper()
 	c := server.Default()
@@ -139,7 +139,7 @@ func decode[T any](t *testing.T, text string) T {
 	return v
 }
 
-// result is a Sample call's JSON object.
+// result is the JSON object of a Sample call.
 type result struct {
 	Model   string      `json:"model"`
 	Seed    uint64      `json:"seed"`
@@ -167,26 +167,29 @@ func TestModels(t *testing.T) {
 			break
 		}
 	}
-	if got := strings.Join(names, ", "); !strings.Contains(got, "gauss ready, ") || !strings.HasSuffix(got, "tiles ready") {
+	if got := strings.Join(names, ", "); !strings.Contains(got, "gauss ready, ") ||
+		!strings.HasSuffix(got, "tiles ready") {
 		t.Errorf("models: %s", got)
 	}
 	_, text := s.get(t, "/v1/models/tiles")
 	if m := decode[struct{ Shape []int }](t, text); len(m.Shape) != 3 || m.Shape[2] != 6 {
 		t.Errorf("tiles: %s", text)
 	}
-	if status, text := s.get(t, "/v1/models/tile"); status != http.StatusNotFound || !strings.Contains(text, "did you mean") {
+	if status, text := s.get(t, "/v1/models/tile"); status != http.StatusNotFound ||
+		!strings.Contains(text, "did you mean") {
 		t.Errorf("an unknown model: %d %s, want 404 with the near name", status, text)
 	}
 }
 
-// TestSampleForms: the same samples as one object, as lines, as SSE and as CSV.
+// TestSampleForms: the samples are the same as one object, as lines, as SSE and as CSV.
 func TestSampleForms(t *testing.T) {
 	s := open(t, nil)
 	const order = `{"n": 300, "seed": 18446744073709551615}`
 	_, text := s.post(t, "/v1/models/gauss:sample", strings.Replace(order, "18446744073709551615", "7", 1))
 	whole := decode[result](t, text)
 	if whole.Model != "gauss" || whole.Seed != 7 || len(whole.Samples) != 300 || whole.NFE != 300*15 {
-		t.Fatalf("object: %d samples, %d evaluations, of %s from seed %d", len(whole.Samples), whole.NFE, whole.Model, whole.Seed)
+		t.Fatalf("object: %d samples, %d evaluations, of %s from seed %d", len(whole.Samples), whole.NFE, whole.Model,
+			whole.Seed)
 	}
 	want, err := json.Marshal(whole.Samples)
 	if err != nil {
@@ -212,7 +215,8 @@ func TestSampleForms(t *testing.T) {
 	same("lines", lines)
 	var events [][]float32
 	var names []string
-	_, text = s.post(t, "/v1/models/gauss/versions/1:sample", `{"n": 300, "seed": "7", "preview": {"frames": 2}}`, "Accept", "text/event-stream")
+	_, text = s.post(t, "/v1/models/gauss/versions/1:sample", `{"n": 300, "seed": "7", "preview": {"frames": 2}}`,
+		"Accept", "text/event-stream")
 	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
 		name, data, _ := strings.Cut(strings.TrimPrefix(block, "event: "), "\ndata: ")
 		if names = append(names, name); name == "chunk" {
@@ -220,14 +224,15 @@ func TestSampleForms(t *testing.T) {
 		}
 	}
 	same("events", events)
-	if first, last := names[0], names[len(names)-1]; first != "started" || last != "done" || !strings.Contains(strings.Join(names, " "), "preview") {
+	if first, last := names[0], names[len(names)-1]; first != "started" || last != "done" ||
+		!strings.Contains(strings.Join(names, " "), "preview") {
 		t.Errorf("events are %v", names)
 	}
 	_, text = s.post(t, "/v1/models/gauss:sample", `{"n": 300, "seed": 7}`, "Accept", "text/csv")
 	same("csv", decode[[][]float32](t, "[["+strings.ReplaceAll(strings.TrimSpace(text), "\n", "],[")+"]]"))
 }
 
-// TestLargeSeeds: what JSON numbers of most readers cannot hold is a string.
+// TestLargeSeeds: a number that most JSON readers cannot represent is a string.
 func TestLargeSeeds(t *testing.T) {
 	s := open(t, nil)
 	_, text := s.post(t, "/v1/models/gauss:sample", `{"seed": 18446744073709551615}`)
@@ -246,15 +251,17 @@ func TestPicture(t *testing.T) {
 	if b := picture.Bounds(); b.Dx() != 6 || b.Dy() != 4 {
 		t.Errorf("picture of %v, want 6 by 4", b)
 	}
-	if status, text := s.post(t, "/v1/models/tiles:sample", `{"n": 2}`, "Accept", "image/png"); status != 400 || !strings.Contains(text, `"field":"n"`) {
+	if status, text := s.post(t, "/v1/models/tiles:sample", `{"n": 2}`, "Accept", "image/png"); status != 400 ||
+		!strings.Contains(text, `"field":"n"`) {
 		t.Errorf("two samples as one picture: %d %s", status, text)
 	}
-	if status, text := s.post(t, "/v1/models/gauss:sample", `{}`, "Accept", "image/png"); status != 400 || !strings.Contains(text, `"field":"format"`) {
+	if status, text := s.post(t, "/v1/models/gauss:sample", `{}`, "Accept", "image/png"); status != 400 ||
+		!strings.Contains(text, `"field":"format"`) {
 		t.Errorf("a point as a picture: %d %s", status, text)
 	}
 }
 
-// TestScoreAndFlow checks values that are known exactly: the model is the score of N(0, I).
+// TestScoreAndFlow checks values that are known exactly, because the model is the score of N(0, I).
 func TestScoreAndFlow(t *testing.T) {
 	s := open(t, nil)
 	_, text := s.post(t, "/v1/models/gauss:score", `{"x": [[2, 0], [0, -4]], "sigma": 1}`)
@@ -268,10 +275,11 @@ func TestScoreAndFlow(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, text = s.post(t, "/v1/models/gauss:decode", string(body))
-	if x := decode[struct{ Sample [][]float64 }](t, text).Sample; len(x) != 1 || x[0][0] < 0.99 || x[0][0] > 1.01 || x[0][1] < 1.99 || x[0][1] > 2.01 {
+	if x := decode[struct{ Sample [][]float64 }](t, text).Sample; len(x) != 1 || x[0][0] < 0.99 || x[0][0] > 1.01 ||
+		x[0][1] < 1.99 || x[0][1] > 2.01 {
 		t.Errorf("decoded %v, want [1 2]", x)
 	}
-	// log N(0; 0, (1 + 0.1²) I) = -log(2π·1.01) = -1.8478; the prior at sigma_max stands in for N(0, 1 + 10²).
+	// log N(0; 0, (1 + 0.1²) I) = -log(2π·1.01) = -1.8478; the prior at sigma_max approximates N(0, 1 + 10²).
 	_, text = s.post(t, "/v1/models/gauss:likelihood", `{"x": [[0, 0]], "exact": true}`)
 	if got := decode[struct {
 		L []float64 `json:"log_likelihood"`
@@ -280,7 +288,7 @@ func TestScoreAndFlow(t *testing.T) {
 	}
 }
 
-// TestMistakes: each is answered with its status and the field.
+// TestMistakes: each mistake has its status, and the answer names the field.
 func TestMistakes(t *testing.T) {
 	s := open(t, func(c *server.Config) { c.HTTP.MaxBodyBytes = 1 << 12 })
 	for _, c := range []struct {
@@ -325,32 +333,37 @@ func TestMistakes(t *testing.T) {
 func TestRequestID(t *testing.T) {
 	s := open(t, nil)
 	resp := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", `{"n": 0}`, "X-Request-Id", "mine")
-	if text := read(t, resp); resp.Header.Get("X-Request-Id") != "mine" || !strings.Contains(text, `"request_id":"mine"`) {
+	if text := read(t, resp); resp.Header.Get("X-Request-Id") != "mine" ||
+		!strings.Contains(text, `"request_id":"mine"`) {
 		t.Errorf("%v %s", resp.Header, text)
 	}
 }
 
 func TestDeadline(t *testing.T) {
 	s := open(t, nil)
-	if status, text := s.post(t, "/v1/models/gauss:sample?timeout=20ms", forever, "Accept", "text/csv"); status != http.StatusGatewayTimeout || !strings.Contains(text, "DEADLINE_EXCEEDED") {
+	if status, text := s.post(t, "/v1/models/gauss:sample?timeout=20ms", forever, "Accept",
+		"text/csv"); status != http.StatusGatewayTimeout || !strings.Contains(text, "DEADLINE_EXCEEDED") {
 		t.Errorf("a call that cannot be done in 20 ms: %d %s", status, text)
 	}
 	body := string(envelope(`{"model": "gauss", ` + forever[1:]))
-	_, text := s.post(t, langevinv1.SamplingService_Sample_FullMethodName, body, "Content-Type", "application/connect+json", "Connect-Timeout-Ms", "20")
+	_, text := s.post(t, langevinv1.SamplingService_Sample_FullMethodName, body, "Content-Type",
+		"application/connect+json", "Connect-Timeout-Ms", "20")
 	if !strings.Contains(text, "deadline_exceeded") {
 		t.Errorf("the same in the Connect protocol: %q", text)
 	}
 }
 
-// TestGRPC: clients of gRPC find the whole API on the HTTP port too, and streams of both directions.
+// TestGRPC: gRPC clients find the whole API on the HTTP port too, including bidirectional streams.
 func TestGRPC(t *testing.T) {
 	s := open(t, nil)
-	conn, err := grpc.NewClient(strings.TrimPrefix(s.url, "http://"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(strings.TrimPrefix(s.url, "http://"),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	stream, err := langevinv1.NewSamplingServiceClient(conn).Sample(t.Context(), &langevinv1.SampleRequest{N: proto.Int64(5)})
+	stream, err := langevinv1.NewSamplingServiceClient(conn).Sample(t.Context(),
+		&langevinv1.SampleRequest{N: proto.Int64(5)})
 	events := 0
 	for err == nil {
 		_, err = stream.Recv()
@@ -367,20 +380,22 @@ func TestGRPC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Send's own error is the stream's, which Recv reports.
-	_ = reflect.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
+	// Recv reports the error of the stream, so Send's error adds nothing.
+	_ = reflect.Send(&reflectionv1.ServerReflectionRequest{
+		MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
 	if resp, err := reflect.Recv(); err != nil || len(resp.GetListServicesResponse().GetService()) < 3 {
 		t.Errorf("reflection: %v, %v", resp, err)
 	}
 	reflect.CloseSend()
 }
 
-// forever takes longer than any test waits, and fills the server's room for chains.
+// forever takes longer than any test waits, and uses up the server's room for chains.
 const forever = `{"n": 1000, "langevin": {"steps": 100000}}`
 
-// TestClosedRequestFreesChains: when the client of a stream goes away, its chains leave room for others.
+// TestClosedRequestFreesChains: when the client of a stream leaves, its chains make room for others.
 func TestClosedRequestFreesChains(t *testing.T) {
-	for _, accept := range []string{"application/x-ndjson", "text/event-stream", "application/json", "text/csv", "connect"} {
+	for _, accept := range []string{"application/x-ndjson", "text/event-stream", "application/json", "text/csv",
+		"connect"} {
 		t.Run(accept, func(t *testing.T) { testClosedRequest(t, accept) })
 	}
 }
@@ -392,7 +407,7 @@ func testClosedRequest(t *testing.T, accept string) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for ctx.Err() == nil { // until there is room beside the small requests below
+		for ctx.Err() == nil { // until there is room in addition to the small requests below
 			askForever(ctx, t, s.url, accept)
 		}
 	}()
@@ -424,7 +439,7 @@ func askForever(ctx context.Context, t *testing.T, url, accept string) {
 	req.Header.Set("Accept", accept)
 	req.Header.Set("Content-Type", media)
 	if resp, err := http.DefaultClient.Do(req); err == nil {
-		_, _ = io.Copy(io.Discard, resp.Body) // ends with the cancellation
+		_, _ = io.Copy(io.Discard, resp.Body) // ends when ctx is cancelled
 		resp.Body.Close()
 	}
 }
@@ -438,17 +453,18 @@ func await(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// envelope is a message as the streams of the Connect protocol carry it.
+// envelope returns a message in the form of the Connect protocol's streams.
 func envelope(message string) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
 }
 
-// TestConnect speaks the Connect protocol as browsers do, and gRPC-Web.
+// TestConnect uses the Connect protocol as browsers do, and gRPC-Web.
 func TestConnect(t *testing.T) {
 	s := open(t, nil)
 	const sample = langevinv1.SamplingService_Sample_FullMethodName
 	stream := func(body string) []string {
-		resp := s.do(t.Context(), t, http.MethodPost, sample, string(envelope(body)), "Content-Type", "application/connect+json")
+		resp := s.do(t.Context(), t, http.MethodPost, sample, string(envelope(body)), "Content-Type",
+			"application/connect+json")
 		var messages []string
 		for r := bufio.NewReader(resp.Body); ; {
 			prefix := make([]byte, 5)
@@ -463,24 +479,29 @@ func TestConnect(t *testing.T) {
 		}
 	}
 	got := stream(`{"model": "gauss", "n": 5, "seed": 1}`)
-	if len(got) < 4 || !strings.Contains(got[0], "started") || !strings.Contains(got[len(got)-2], "done") || strings.Contains(got[len(got)-1], "error") {
+	if len(got) < 4 || !strings.Contains(got[0], "started") || !strings.Contains(got[len(got)-2], "done") ||
+		strings.Contains(got[len(got)-1], "error") {
 		t.Errorf("a stream: %q", got)
 	}
 	got = stream(`{"model": "gauss", "n": -5}`)
-	if last := got[len(got)-1]; !strings.Contains(last, "invalid_argument") || !strings.Contains(last, "google.rpc.BadRequest") {
+	if last := got[len(got)-1]; !strings.Contains(last, "invalid_argument") ||
+		!strings.Contains(last, "google.rpc.BadRequest") {
 		t.Errorf("a mistake in a stream: %q, want the code and its details", last)
 	}
-	status, text := s.post(t, langevinv1.SamplingService_Score_FullMethodName, `{"model": "gauss", "x": {"values": [2, 0]}, "sigma": [1], "format": "TENSOR_FORMAT_FLOATS"}`, "Content-Type", "application/json")
+	status, text := s.post(t, langevinv1.SamplingService_Score_FullMethodName,
+		`{"model": "gauss", "x": {"values": [2, 0]}, "sigma": [1], "format": "TENSOR_FORMAT_FLOATS"}`,
+		"Content-Type", "application/json")
 	if status != http.StatusOK || !strings.Contains(text, "-1") {
 		t.Errorf("a unary call: %d %s", status, text)
 	}
-	resp := s.do(t.Context(), t, http.MethodPost, sample, "\x00\x00\x00\x00\x00", "Content-Type", "application/grpc-web+proto", "X-Grpc-Web", "1")
+	resp := s.do(t.Context(), t, http.MethodPost, sample, "\x00\x00\x00\x00\x00", "Content-Type",
+		"application/grpc-web+proto", "X-Grpc-Web", "1")
 	if text := read(t, resp); !strings.Contains(strings.ToLower(text), "grpc-status: 0") {
 		t.Errorf("gRPC-Web: %d %q, want status 0 in the trailer", resp.StatusCode, text)
 	}
 }
 
-// TestPortInUse: the error says which setting chooses another port.
+// TestPortInUse: the error names the setting that chooses another port.
 func TestPortInUse(t *testing.T) {
 	s := open(t, nil)
 	c := server.Default()
@@ -489,7 +510,8 @@ func TestPortInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := second.ListenHTTP(); err == nil || !strings.Contains(err.Error(), "--http-listen") || strings.Contains(err.Error(), "\n") {
+	if err := second.ListenHTTP(); err == nil || !strings.Contains(err.Error(), "--http-listen") ||
+		strings.Contains(err.Error(), "\n") {
 		t.Errorf("a port in use: %v, want one line with --http-listen", err)
 	}
 }
@@ -497,7 +519,8 @@ func TestPortInUse(t *testing.T) {
 func TestPageIsServed(t *testing.T) {
 	s := open(t, nil)
 	resp := s.do(t.Context(), t, http.MethodGet, "/", "")
-	if text := read(t, resp); resp.StatusCode != http.StatusOK || !strings.Contains(text, "<title>") || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+	if text := read(t, resp); resp.StatusCode != http.StatusOK || !strings.Contains(text, "<title>") ||
+		resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Errorf("the page: %d %v %.100s", resp.StatusCode, resp.Header, text)
 	}
 	if policy := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") {

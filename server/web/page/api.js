@@ -68,7 +68,7 @@ export async function* stream(method, request, signal) {
       pending = pending.slice(start);
     }
   } finally {
-    reader.cancel().catch(() => {}); // it may have ended by itself
+    reader.cancel().catch(() => {}); // it may have ended already
   }
 }
 
@@ -93,10 +93,10 @@ export function floats(tensor) {
   const text = atob(tensor?.data ?? "");
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return new Float32Array(bytes.buffer); // little-endian, as every browser's machine is
+  return new Float32Array(bytes.buffer); // little-endian, as on every machine with a browser
 }
 
-// rows is a request's tensor of points.
+// rows returns a tensor of points for a request.
 export function rows(values) {
   const bytes = new Uint8Array(new Float32Array(values).buffer);
   let text = "";
@@ -104,7 +104,7 @@ export function rows(values) {
   return { data: btoa(text) };
 }
 
-// describedSamplers returns what the server says of every kind of sampler.
+// describedSamplers returns the server's description of every kind of sampler.
 export async function describedSamplers() {
   const response = await fetch("/v1/samplers");
   if (!response.ok) throw await failure(response);

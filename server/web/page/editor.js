@@ -1,13 +1,13 @@
-// The editor of a held picture: which picture it is, and which of its pixels are known.
+// The editor of a held picture. It keeps the picture and which of its pixels are known.
 
 import { readPicture, writeSheet } from "./pictures.js";
 import { outlineOf, pack, unpack } from "./held.js";
 import { requestOfName } from "./samplers.js";
 import { drawn } from "./run.js";
 
-const first = "1_0"; // the sample that is held before anybody chose one
+const first = "1_0"; // the sample that is held until somebody chooses one
 
-// parts are the masks that one press makes: whether pixel (x, y) of a picture of unit side is known.
+// parts are the masks of the buttons: whether pixel (x, y) of a picture with unit sides is known.
 const parts = {
   bottom: (x, y) => y < 0.5,
   right: (x) => x < 0.5,
@@ -16,7 +16,7 @@ const parts = {
 };
 
 export class Editor {
-  // fields are the form's elements: mask and known keep what links need. onChange is called when either is another.
+  // fields are elements of the form: mask and known keep what links need. onChange is called when one of them changes.
   constructor(panel, fields, onChange) {
     Object.assign(this, { panel, fields, onChange });
     this.canvas = panel.querySelector("canvas");
@@ -26,7 +26,8 @@ export class Editor {
     this.listen();
   }
 
-  // open begins with a model. What the fields say is kept if it fits, else the lower half of a sample is to be made anew.
+  // open starts with a model. It keeps the contents of the fields if they fit. Otherwise the lower half of a sample is
+  // unknown.
   open(model) {
     this.stop();
     const [, height, width] = model.shape;
@@ -37,12 +38,12 @@ export class Editor {
     this.draw();
   }
 
-  // held is what a request holds, or null while the picture is not there.
+  // held returns the held part for a request; null until the picture is there.
   held() {
     return this.values && { values: this.values, mask: [...this.mask] };
   }
 
-  // ready draws the named sample unless a picture is there. It throws what the call throws.
+  // ready draws the named sample unless a picture is there. It throws the errors of the call.
   ready() {
     if (this.values) return Promise.resolve();
     if (!this.loading) {
@@ -70,7 +71,7 @@ export class Editor {
     this.abort.abort();
   }
 
-  // take holds a picture. name is that of a sample, or empty; what says what it is then.
+  // take holds a picture. name is the name of a sample, or empty, and then what describes the picture.
   take(values, name, what = "") {
     this.stop();
     this.values = values;
@@ -117,7 +118,7 @@ export class Editor {
     this.panel.querySelector(".what").textContent = text;
   }
 
-  // paint sets the pixels around a pointer, and between it and where it was.
+  // paint sets the pixels near a pointer, and on the line from its last position.
   paint(event) {
     const [, height, width] = this.model.shape;
     const zoom = width / this.canvas.clientWidth;
@@ -135,12 +136,12 @@ export class Editor {
     this.draw();
   }
 
-  // draw shows the picture, what is not known behind a veil.
+  // draw shows the picture. A veil covers the unknown part.
   draw() {
     if (!this.model) return;
     const [, height, width] = this.model.shape;
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
-    const zoom = Math.max(1, Math.ceil((this.canvas.clientWidth * ratio) / width)); // whole: pixels have no seams
+    const zoom = Math.max(1, Math.ceil((this.canvas.clientWidth * ratio) / width)); // a whole number, so that no seams appear between pixels
     Object.assign(this.canvas, { width: zoom * width, height: zoom * height });
     const c = this.canvas.getContext("2d");
     c.imageSmoothingEnabled = false;

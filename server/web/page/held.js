@@ -1,9 +1,10 @@
-// What a run holds fixed: a part of a picture, its grey, or a coordinate of points. How links and requests say it.
+// The part of the samples that a run holds fixed: a part of a picture, its grey, or a coordinate of points. It has a
+// form for links and one for requests.
 
 import { isImage } from "./pictures.js";
 import { isPlane } from "./landscape.js";
 
-// holdsOf is what can be held of a model's samples, by the names that links have.
+// holdsOf returns what can be held of a model's samples, by the words in links.
 export function holdsOf(model) {
   if (isPlane(model)) return { "": "Nothing", x: "Across", y: "Up" };
   if (!isImage(model)) return {};
@@ -12,11 +13,11 @@ export function holdsOf(model) {
 
 export const holdsPicture = (settings) => settings.hold === "part" || settings.hold === "grey";
 
-// axisOf is the coordinate held, 0 or 1; -1 for none.
+// axisOf returns the held coordinate, 0 or 1; -1 for none.
 export const axisOf = (settings) => ["x", "y"].indexOf(settings?.hold);
 
-// conditionOf is the request's part of settings. Pictures come with held: the values of one sample, and whether each
-// pixel is known.
+// conditionOf returns the part of the request for settings. For pictures, held has the values of one sample and whether
+// each pixel is known.
 export function conditionOf(settings) {
   const refresh = settings.refresh === "step" ? { refresh: "REFRESH_STEP" } : {};
   const { hold, held } = settings;
@@ -29,7 +30,7 @@ export function conditionOf(settings) {
   return { colourisation: { grey: { values: greyOf(held) }, ...refresh } };
 }
 
-// greyOf is the mean of the channels at every pixel.
+// greyOf returns the mean of the channels at every pixel.
 function greyOf({ values, mask }) {
   const pixels = mask.length;
   const channels = values.length / pixels;
@@ -40,14 +41,14 @@ function greyOf({ values, mask }) {
   });
 }
 
-// pack writes a mask for a link, six pixels a letter.
+// pack writes a mask for a link, with six pixels in each letter.
 export function pack(mask) {
   const bytes = new Uint8Array(Math.ceil(mask.length / 8));
   mask.forEach((known, i) => (bytes[i >> 3] |= known << (i & 7)));
   return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
 
-// unpack reads a mask of so many pixels; null if the text is none.
+// unpack reads a mask of the given number of pixels; null if the text is not a mask.
 export function unpack(text, pixels) {
   try {
     const bytes = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
@@ -58,7 +59,7 @@ export function unpack(text, pixels) {
   }
 }
 
-// outlineOf is the border between what is known and what is not, in pixels of a picture.
+// outlineOf returns the border between the known and the unknown part, in pixels of a picture.
 export function outlineOf(mask, width) {
   const path = new Path2D();
   const line = (x0, y0, x1, y1) => {

@@ -3,12 +3,12 @@
 import { applies } from "./samplers.js";
 
 const number = "\\s*(\\d+\\.?\\d*|\\.\\d+)([eE][+\\-]?\\d+)?\\s*";
-const narrow = 14; // letters of a default that half a row has room for
+const narrow = 14; // characters of a default that fit into half a row
 const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 const inWords = (text) => text.replaceAll("_", " ");
 const onOff = (text) => ({ true: "on", false: "off" })[text] ?? text;
 
-// makeKnobs returns a label with an element for each setting. What is left empty is the server's default, which it
+// makeKnobs returns a label with an element for each setting. An empty element means the server's default, which it
 // shows.
 export function makeKnobs(kind, settings, model) {
   const labels = settings.map((setting) => {
@@ -26,7 +26,7 @@ export function makeKnobs(kind, settings, model) {
   return labels;
 }
 
-// widen gives those that would stand alone in a row of two the whole row.
+// widen gives an element that would be alone in a row of two the whole row.
 function widen(labels) {
   let alone = null;
   for (const label of [...labels, null]) {
@@ -62,7 +62,7 @@ function select(standard, options) {
   return element;
 }
 
-// defaultOf says what the server takes for a setting that is left empty.
+// defaultOf returns the text of the server's default for a setting.
 function defaultOf(kind, setting, model) {
   const own = setting.field.split(".").reduce((value, name) => value?.[camel(name)], model?.[camel(kind.field)]);
   const known = setting.default || (own !== undefined && shortly(own));
@@ -93,7 +93,7 @@ function titleOf(kind, { help, allowed, needs, excludes }) {
   return `${sentences.join(". ")}.`;
 }
 
-// enableKnobs disables the settings that have no effect beside the others.
+// enableKnobs disables the settings that have no effect with the others.
 export function enableKnobs(form, kind) {
   const element = (key) => form.elements.namedItem(key);
   for (const setting of kind.settings) {

@@ -1,6 +1,6 @@
-// The landscape behind the chains of a 2-D model, from the model alone: its score on a grid (the Score call), and its
-// density, which the LogLikelihood call integrates along the probability flow. Both change with σ, so they are asked
-// for at a few sigmas and blended in between.
+// The landscape behind the chains of a 2-D model. It is computed from the model alone: the score on a grid (the Score
+// call), and the density, which the LogLikelihood call integrates along the probability flow. Both change with σ. They
+// are computed at a few sigmas and interpolated between them.
 
 import { unary, floats, rows } from "./api.js";
 
@@ -8,9 +8,9 @@ const cells = 64; // of the density, along each axis
 const arrows = 21; // of the field
 const fieldLevels = 12;
 const densityLevels = 7;
-const patience = 0.04; // seconds for the scores of one grid, past which the density, thousands of evaluations, is not asked for
-const seen = 1.5; // sigmas around the data that are in view
-const reach = 3.2; // sigmas around the data for which the density is asked, enough until the next level takes over
+const patience = 0.04; // seconds for the scores of one grid; if it takes longer, the density, which needs thousands of evaluations, is not computed
+const seen = 1.5; // sigmas around the data in view
+const reach = 3.2; // sigmas around the data for which the density is computed; enough until the next level takes over
 
 const spread = [-3, -2.25, -1.5, -0.75, 0, 0.75, 1.5, 2.25, 3]; // sigmas around a held value, for the noise on it
 
@@ -27,14 +27,14 @@ export class Landscape {
     this.sigmas = this.spread(densityLevels); // rising
     this.density = this.sigmas.map(() => null); // {half, log, p, marginal, picture} once known, relative to the largest p
     this.field = null;
-    this.guides = new Map(); // by name, what each says where the field is: vectors, or null until they came
+    this.guides = new Map(); // by name, each guide's vectors on the grid, or null until they are there
     this.note = ""; // what is missing, and why
     this.loading = this.complete = false;
     this.abort = new AbortController();
   }
 
-  // load asks for everything, what shows most first. A model that cannot tell is drawn without. Asked again, it loads what
-  // was left out: a server is slow while it samples.
+  // load computes everything, the most visible parts first. If a model cannot give them, they are left out. Calling it
+  // again loads what was left out, because a server is slow while it samples.
   async load() {
     if (this.loading || this.complete) return;
     this.loading = true;
@@ -65,7 +65,7 @@ export class Landscape {
     this.abort.abort();
   }
 
-  // spread is count sigmas from the smallest to just below the largest, where the density is that of the noise.
+  // spread returns count sigmas from the smallest to just below the largest, where the density is that of the noise.
   spread(count) {
     const { sigmas } = this.model;
     const last = Math.log(sigmas[sigmas.length - 1]);
@@ -74,12 +74,12 @@ export class Landscape {
     return Array.from({ length: count }, (_, i) => Math.exp(last + ((first - last) * i) / (count - 1)));
   }
 
-  // half is half the side of the window on the plane at a sigma: the view moves in as noise goes.
+  // half returns half the side of the view at a sigma. The view gets smaller as the noise decreases.
   half(sigma) {
     return this.radius + seen * sigma;
   }
 
-  // grid is the middles of count × count cells of a window, row by row from the top.
+  // grid returns the centres of count × count cells of a view, row by row from the top.
   grid(count, half) {
     const points = new Float32Array(2 * count * count);
     const at = (i) => this.centre - half + (2 * half * (i + 0.5)) / count;
@@ -111,7 +111,7 @@ export class Landscape {
     return (performance.now() - start) / 1000;
   }
 
-  // bend returns the field under the guide of settings; without what the guide says while that is unknown.
+  // bend returns the field under the guide of settings, or without the guide while its output is unknown.
   bend({ guide, rule, weight }) {
     const others = this.guides.get(guide);
     if (!guide || !others) return this.field;
@@ -121,7 +121,7 @@ export class Landscape {
     return { ...this.field, vectors };
   }
 
-  // follow loads what a guide says, once.
+  // follow loads the output of a guide once.
   async follow(guide) {
     if (!guide || !this.field || this.guides.has(guide)) return;
     this.guides.set(guide, null);
@@ -135,7 +135,7 @@ export class Landscape {
     this.onChange();
   }
 
-  // score is what a model says on the grid of arrows in the window of a sigma.
+  // score returns a model's output on the grid of arrows in the view of a sigma.
   async score({ name, version }, sigma) {
     const x = rows(this.grid(arrows, this.half(sigma)));
     const { score } = await unary("SamplingService/Score", { model: name, version, x, sigma: [sigma] }, this.abort.signal);
@@ -161,7 +161,8 @@ export class Landscape {
     return cells;
   }
 
-  // around returns the two members of a list by rising sigma that enclose sigma, and how far it is from the first.
+  // around returns the two members of a list in rising order of sigma that enclose sigma, and the distance from the
+  // first.
   static around(sigmas, sigma) {
     const log = Math.log(Math.min(Math.max(sigma, sigmas[0]), sigmas[sigmas.length - 1]));
     let i = 0;
@@ -171,18 +172,18 @@ export class Landscape {
     return { i, j, t: width > 0 ? (log - Math.log(sigmas[i])) / width : 0 };
   }
 
-  // marginalAt is the density of the coordinate across at a sigma, as a function; null while unknown.
+  // marginalAt returns the density of the horizontal coordinate at a sigma, as a function; null while unknown.
   marginalAt(sigma) {
     return this.profileAt(sigma, (density) => density.marginal);
   }
 
-  // conditionalAt is the density of one coordinate while the other, that of the given axis, is held at a value and has the
-  // noise of sigma on it.
+  // conditionalAt returns the density of one coordinate while the other one, on the given axis, is held at a value plus
+  // noise of sigma.
   conditionalAt(sigma, axis, value) {
     return this.profileAt(sigma, (density) => this.conditional(density, axis, value, sigma));
   }
 
-  // profileAt blends the profiles of the densities around sigma.
+  // profileAt interpolates the profiles of the densities around sigma.
   profileAt(sigma, profile) {
     const { i, j, t } = Landscape.around(this.sigmas, sigma);
     const around = [this.density[i], this.density[j]];
@@ -213,7 +214,7 @@ export class Landscape {
   }
 }
 
-// marginal sums a density over the vertical axis and scales it so that its integral is 1.
+// marginal sums a density over the vertical axis and scales the sum so that its integral is 1.
 function marginal(p, width) {
   const sums = new Float64Array(cells);
   p.forEach((v, k) => (sums[k % cells] += v));
@@ -221,8 +222,8 @@ function marginal(p, width) {
   return sums.map((v) => v / total);
 }
 
-// slice is a density along a line between cells, up to a factor: the logarithm is interpolated, so that a line far from
-// all data has one too.
+// slice returns a density along a line between cells, up to a factor. It interpolates the logarithm, so that a line far
+// from all data also has a density.
 function slice(log, axis, at) {
   const first = Math.min(Math.floor(at), cells - 2);
   const t = at - first;

@@ -1,4 +1,4 @@
-// The page: settings on one side, chains on the other, and the clock between them.
+// The page: settings on one side, chains on the other, and a clock that plays the runs.
 
 import { models, setToken } from "./api.js";
 import { compared, firstSampler, loadSamplers, nameOf, plainLike, samplers } from "./samplers.js";
@@ -18,7 +18,7 @@ const form = $("#settings");
 const stages = [...document.querySelectorAll(".stage")].map((figure) => new Stage(figure));
 const editor = new Editor($("#held-picture"), form.elements, () => refresh());
 const still = matchMedia("(prefers-reduced-motion: reduce)");
-const seconds = 7; // that a run takes to play at speed 1
+const seconds = 7; // duration of a run at speed 1
 const whole = new Intl.NumberFormat("en");
 
 const state = { models: [], model: null, landscape: null, runs: [], position: 0, playing: false, last: 0, dirty: true, language: "curl" };
@@ -26,7 +26,7 @@ const state = { models: [], model: null, landscape: null, runs: [], position: 0,
 // Models
 
 async function loadModels() {
-  say("Asking the server for its models…");
+  say("Loading the models…");
   try {
     state.models = newest(await models());
   } catch (error) {
@@ -34,19 +34,19 @@ async function loadModels() {
   }
   const select = $("#model");
   select.replaceChildren(...state.models.map((m) => new Option(m.name, m.name, m.default, m.default)));
-  if (state.models.length === 0) return say("The server has no model that can be sampled.", true);
+  if (state.models.length === 0) return say("The server has no model that is ready.", true);
   const shared = fromFragment(location.hash);
   const known = state.models.some((m) => m.name === shared.model);
   if (known) select.value = shared.model;
   chooseModel();
   apply(shared);
   say("");
-  if (shared.guide && form.elements.guide.value !== shared.guide) return say(`This server has no model ${shared.guide} that could guide ${state.model.name}.`, true);
+  if (shared.guide && form.elements.guide.value !== shared.guide) return say(`This server has no model ${shared.guide} to guide ${state.model.name}.`, true);
   if (shared.model && !known) return say(`This server has no model ${shared.model}.`, true);
   if (shared.seed) sample();
 }
 
-// newest keeps one version of each model: the list has the newest first.
+// newest keeps one version of each model. The list has the newest first.
 function newest(all) {
   return all.filter((m, i) => all.findIndex((other) => other.name === m.name) === i);
 }
@@ -95,7 +95,7 @@ function chooseModel() {
 
 const size = (model) => model.shape.reduce((a, b) => a * b, 1);
 
-// offer fills the choices that depend on the model: what can be held, and which models can guide.
+// offer fills the choices that depend on the model: what can be held, and which models can be guides.
 function offer(model) {
   const holds = Object.entries(holdsOf(model));
   $("#hold").hidden = holds.length === 0;
@@ -120,7 +120,7 @@ function radio(name, value, text) {
 }
 
 function about(model) {
-  if (isImage(model)) return "Each tile is one chain. The denoised estimate is x + σ²s(x, σ), the mean of the data that could have become x.";
+  if (isImage(model)) return "Each tile is one chain. The denoised estimate is x + σ²s(x, σ), the mean of the data given x.";
   if (isPlane(model)) {
     return "Behind the chains, both from the model alone and blurred by the σ of the moment: its density, integrated along the probability flow "
       + "(colour, as the square root), and its score (arrows, as long as σ‖s‖ up to a limit). At the bottom, the horizontal axis: chains (bars) "
@@ -129,11 +129,11 @@ function about(model) {
   return "The first two coordinates of every chain.";
 }
 
-// notes say what a run's conditions do to the picture.
+// notes describes the effect of a run's conditions on the picture.
 function notes(settings) {
   return [
-    state.landscape && axisOf(settings) >= 0 && "The density that the chains are held against is that on the line, with the noise of the moment on it.",
-    state.landscape && settings.guide && `The score is that under the guide; the density is that of ${settings.model} alone.`,
+    state.landscape && axisOf(settings) >= 0 && "The histogram compares the chains with the density on the line, with the noise of the current σ.",
+    state.landscape && settings.guide && `The arrows include the guide; the density belongs to ${settings.model} alone.`,
   ];
 }
 
@@ -147,7 +147,7 @@ function offerSamplers() {
   form.elements.sampler.value = firstSampler();
 }
 
-// showSampler shows the chosen sampler: what it does, and its settings.
+// showSampler shows the chosen sampler: its description and its settings.
 function showSampler() {
   const kind = samplers.get(form.elements.sampler.value);
   $("#explain").textContent = `${kind.summary} ${kind.use}`;
@@ -159,20 +159,20 @@ function showSampler() {
   refresh();
 }
 
-// moreSet is how many settings have a value that are not always in sight.
+// moreSet returns the number of set settings that are not always visible.
 function moreSet() {
   const elements = [...$("#more").querySelectorAll("input, select")];
   return elements.filter((element) => element.value !== "" && !element.disabled).length;
 }
 
-// compareOnly chooses the sampler whose settings both sides of a comparison follow.
+// compareOnly chooses the sampler whose settings both sides of a comparison use.
 function compareOnly() {
   if (form.elements.sampler.value === compared.annealed) return;
   form.elements.sampler.value = compared.annealed;
   showSampler();
 }
 
-// showHold shows the controls of what is held.
+// showHold shows the controls of the held part.
 function showHold() {
   const settings = readForm(form);
   const picture = holdsPicture(settings);
@@ -191,13 +191,13 @@ function showHold() {
   refresh();
 }
 
-// current is what the form says, and the picture that is held.
+// current returns the settings of the form and the held picture.
 function current() {
   const settings = readForm(form);
   return holdsPicture(settings) ? { ...settings, held: editor.held() } : settings;
 }
 
-// refresh shows what follows from the settings.
+// refresh updates what depends on the settings.
 function refresh() {
   enableKnobs(form, samplers.get(form.elements.sampler.value));
   $("#more summary").textContent = moreSet() > 0 ? `More settings (${moreSet()} set)` : "More settings";
@@ -242,7 +242,7 @@ function finished() {
   if (failed) {
     report(failed.error);
   } else if (stopped) {
-    say("Stopped: the server has forgotten the chains. What came can be played.");
+    say("Stopped: the server has dropped the chains. The received frames can be played.");
   } else {
     const settings = state.runs[0].settings;
     const prints = state.runs.map((run) => fingerprint(run.samples));
@@ -268,7 +268,7 @@ function stop() {
 const running = () => state.runs.some((run) => run.state === "running");
 const frameCount = () => Math.max(0, ...state.runs.map((run) => run.frames.length));
 
-// expected is how many frames there will be: as many as asked for, less those that were dropped.
+// expected returns the number of frames: those requested minus those that were dropped.
 function expected() {
   if (!running()) return frameCount();
   return Math.max(2, ...state.runs.map((run) => run.expected()));
@@ -286,12 +286,12 @@ function report(error) {
   if (error.name === "AbortError") return;
   if (error.code === "unauthenticated") {
     $("#token").hidden = false;
-    return say("This server asks for a token: give it below the settings, and press Enter.", true);
+    return say("This server needs a token: enter it below the settings and press Enter.", true);
   }
   if (error instanceof TypeError) return say("The server does not answer.", true);
   const fields = error.fields ?? [];
   const elsewhere = problems.show(form, fields, form.elements.sampler.value).map((f) => f.description);
-  if (fields.length > elsewhere.length) elsewhere.unshift("The server refused the settings that are marked.");
+  if (fields.length > elsewhere.length) elsewhere.unshift("The server refused the marked settings.");
   say(elsewhere.join(" ") || error.message, true);
 }
 
@@ -332,7 +332,7 @@ function draw() {
   const total = Math.max(1, expected() - 1);
   stages.forEach((stage, i) => {
     const run = runs[i];
-    // Runs of different lengths are shown at the same part of their way.
+    // Runs of different lengths are shown at the same fraction of their length.
     const own = run ? Math.min(run.frames.length - 1, index) : -1;
     stage.draw({ model, landscape, run, index: own, settings, sigma: model?.sigmas[model.sigmas.length - 1] });
     const frame = run?.frames[own];
@@ -347,7 +347,7 @@ function draw() {
   drawReadout(run, run?.frames[Math.min(run.frames.length - 1, index)]);
 }
 
-// setText leaves the page alone where nothing changed.
+// setText changes the page only if the text changed.
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -372,7 +372,7 @@ function drawTransport(run, index, total) {
   $("#timeline .sigma").setAttribute("d", run ? sigmaPath(run.frames, total) : "");
 }
 
-// sigmaPath is the curve of log σ over the frames.
+// sigmaPath returns the curve of log σ over the frames.
 function sigmaPath(frames, total) {
   if (frames.length < 2) return "";
   const sigmas = state.model.sigmas;
@@ -391,9 +391,9 @@ function drawReadout(run, frame) {
   if (state.runs.some((r) => r.state !== "done")) $("#fingerprint").textContent = "–";
 }
 
-// What people do
+// What users do
 
-// aim puts the line that points are held on where the pointer is.
+// aim moves the line on which points are held to the pointer.
 function aim(stage, event) {
   const point = stage.pointAt(event);
   const axis = axisOf(readForm(form));
@@ -402,7 +402,7 @@ function aim(stage, event) {
   refresh();
 }
 
-// pick holds the sample that was pressed.
+// pick holds the sample under the pointer.
 function pick(stage, run, event) {
   const chain = stage.tileAt(event);
   if (chain < 0 || run?.state !== "done" || !holdsPicture(readForm(form))) return;
@@ -415,7 +415,7 @@ async function upload(file) {
   try {
     await editor.upload(file);
   } catch {
-    say(`${file.name} is no picture that this browser can read.`, true);
+    say(`${file.name} is not a picture that this browser can read.`, true);
   }
 }
 
@@ -445,7 +445,7 @@ async function copy(button, text) {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
   } catch {
-    say(text); // a page without HTTPS may not write to the clipboard
+    say(text); // a page without HTTPS may not use the clipboard
   }
   setTimeout(() => (button.textContent = before), 1500);
 }
@@ -511,7 +511,7 @@ function listen() {
   $("#share").addEventListener("click", (event) => {
     const settings = readForm(form);
     history.replaceState(null, "", toFragment(settings, state.model?.digest));
-    if (holdsPicture(settings) && !settings.known) say("The link leaves out what is held: a picture of yours does not fit in it.", true);
+    if (holdsPicture(settings) && !settings.known) say("The link does not contain the held picture, because your own picture does not fit into a link.", true);
     copy(event.target, location.href);
   });
   $("#copy").addEventListener("click", (event) => copy(event.target, $("#snippet").textContent));
@@ -530,9 +530,9 @@ document.documentElement.dataset.theme = localStorage.getItem("theme") ?? "";
 document.body.dataset.state = "idle";
 start();
 
-// start asks what samplers there are, which all else depends on.
+// start loads the samplers first, because everything else depends on them.
 async function start() {
-  say("Asking the server for its samplers…");
+  say("Loading the samplers…");
   try {
     await loadSamplers();
   } catch (error) {

@@ -4,7 +4,8 @@ export function isImage(model) {
   return model.shape.length === 3 && (model.shape[0] === 1 || model.shape[0] === 3);
 }
 
-// writeSheet puts samples below each other on a canvas, one pixel for each of theirs, and returns their number.
+// writeSheet puts samples below each other on a canvas, with one pixel for each pixel of a sample, and returns their
+// number.
 export function writeSheet(sheet, x, model) {
   const [channels, height, width] = model.shape;
   const pixels = height * width;
@@ -38,7 +39,7 @@ export async function readPicture(file, model) {
   const zoom = Math.max(width / picture.width, height / picture.height);
   const [w, h] = [zoom * picture.width, zoom * picture.height];
   context.imageSmoothingQuality = "high";
-  context.fillRect(0, 0, width, height); // black behind what is transparent
+  context.fillRect(0, 0, width, height); // black behind transparent parts
   context.drawImage(picture, (width - w) / 2, (height - h) / 2, w, h);
   const { data } = context.getImageData(0, 0, width, height);
   const pixels = height * width;

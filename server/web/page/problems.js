@@ -1,8 +1,8 @@
-// What the server says of a field is shown at the field.
+// The server's message about a field is shown at the field.
 
 import { samplers } from "./samplers.js";
 
-// elements are the names in the form of a request's fields.
+// elements are the names of the form's elements for fields of a request.
 const elements = {
   n: "n", seed: "seed", model: "model", "interpolation.columns": "columns",
   "guidance.model": "guide", "guidance.rule": "rule", "guidance.weight": "weight",
@@ -18,7 +18,7 @@ function elementOf(form, field, sampler) {
   return element.offsetParent ? element : null;
 }
 
-// show puts every violation at its element and returns those that have none.
+// show puts every violation at its element and returns the violations that have none.
 export function show(form, violations, sampler) {
   const elsewhere = [];
   for (const violation of violations) {

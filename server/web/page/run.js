@@ -1,4 +1,4 @@
-// A run is one Sample call: the frames that came so far, and how it stands.
+// A run is one Sample call: the frames received so far, and its state.
 
 import { stream, floats } from "./api.js";
 import { requestOf } from "./samplers.js";
@@ -7,12 +7,12 @@ const mostBytes = 40e6; // of the frames of a run; the server refuses more than 
 const mostFrames = 300;
 
 export class Run {
-  // onChange is called whenever something came.
+  // onChange is called whenever a message arrives.
   constructor(settings, model, onChange) {
     Object.assign(this, { settings, model, onChange });
     const frame = 4 * settings.n * model.shape.reduce((a, b) => a * b, 1);
     this.most = Math.max(2, Math.min(mostFrames, Math.floor(mostBytes / frame)));
-    this.steps = Infinity; // of a chain, until the server has said it
+    this.steps = Infinity; // of a chain, until the server reports it
     this.frames = [];
     this.state = "running"; // then done, stopped or failed
     this.started = this.progress = this.done = this.error = null;
@@ -20,7 +20,7 @@ export class Run {
     this.abort = new AbortController();
   }
 
-  // stop cancels the call: the server forgets its chains by the next step.
+  // stop cancels the call. The server drops its chains before the next step.
   stop() {
     this.abort.abort();
   }
@@ -31,12 +31,12 @@ export class Run {
     return { ...requestOf(settings), preview: { maxFrames: most, chains: settings.n, kind } };
   }
 
-  // expected is how many frames come, less those that are dropped.
+  // expected returns the number of frames without those that are dropped.
   expected() {
     return Math.min(this.most, this.steps + 1);
   }
 
-  // follow reads the call to its end. It does not throw: state and error say what became of it.
+  // follow reads the call to its end. It does not throw: state and error have the outcome.
   async follow() {
     const chunks = [];
     try {
@@ -69,7 +69,7 @@ export class Run {
     }
   }
 
-  // rate is evaluations of the network in a second.
+  // rate returns the network evaluations per second.
   rate() {
     const seconds = (d) => parseFloat(d ?? "0");
     if (this.done) return Number(this.done.nfe) / Math.max(1e-9, seconds(this.done.elapsed));
@@ -78,7 +78,7 @@ export class Run {
   }
 }
 
-// drawn is the samples of a request, once they are there.
+// drawn returns the samples of a request when they are there.
 export async function drawn(request, signal) {
   const chunks = [];
   for await (const event of stream("SamplingService/Sample", request, signal)) {
@@ -97,8 +97,8 @@ function concatenated(chunks) {
   return all;
 }
 
-// fingerprint is 32 bits of FNV-1a over the bytes of samples: two results with one fingerprint have, but for one chance
-// in four billion, the same bits.
+// fingerprint returns 32 bits of FNV-1a over the bytes of samples. Two results with the same fingerprint have the same
+// bits, except for a chance of one in four billion.
 export function fingerprint(samples) {
   let hash = 0x811c9dc5;
   for (const byte of new Uint8Array(samples.buffer)) hash = Math.imul(hash ^ byte, 0x01000193);

@@ -1,22 +1,22 @@
-// The samplers as the server describes them, and the requests that their settings make.
+// The samplers as the server describes them, and the requests made from their settings.
 
 import { describedSamplers } from "./api.js";
 import { conditionOf } from "./held.js";
 
-// samplers are the kinds by the words that links have, in the server's order. loadSamplers fills it.
+// samplers has the kinds by their words in links, in the server's order. loadSamplers fills it.
 export const samplers = new Map();
 
 export async function loadSamplers() {
   for (const kind of await describedSamplers()) samplers.set(kind.word, kind);
 }
 
-// firstSampler is the word of the kind that is used where none was chosen.
+// firstSampler is the word of the kind that is used if none is chosen.
 export const firstSampler = () => samplers.keys().next().value;
 
-// compared are the two kinds that can run side by side: they show what annealing is for.
+// compared are the two kinds that can run side by side. They show the effect of annealing.
 export const compared = { plain: "langevin", annealed: "annealed" };
 
-// plainLike is plain Langevin with as many evaluations as the annealed sampler of settings takes.
+// plainLike returns plain Langevin with as many evaluations as the annealed sampler of settings.
 export function plainLike(settings, model) {
   const levels = settings.sigmas ? settings.sigmas.split(",").length : model.sigmas.length;
   const perLevel = Number(settings.steps_per_level) || model.annealedLangevin?.stepsPerLevel || 100;
@@ -24,22 +24,22 @@ export function plainLike(settings, model) {
   return { ...settings, sampler: compared.plain, ...Object.fromEntries(own), steps: String(levels * perLevel) };
 }
 
-// applies reports whether a setting of a kind has an effect beside the others. textOf returns their texts, empty for the
+// applies reports whether a setting of a kind has an effect with the others. textOf returns their texts, empty for the
 // default.
 export function applies(kind, { needs, excludes }, textOf) {
   const needed = needs && kind.settings.find(({ key }) => key === needs.setting);
   return (!needed || needs.words.includes(textOf(needed.key) || needed.default)) && !(excludes && textOf(excludes));
 }
 
-// given are the settings of the sampler that have a value, each with its text.
+// given returns the settings of the sampler that are set, each with its text.
 export function given(settings) {
   return samplers.get(settings.sampler).settings
     .map((setting) => [setting, settings[setting.key] ?? ""])
     .filter(([, text]) => text !== "");
 }
 
-// valueOf reads the text of a setting as JSON has it. inWords leaves the values of enums as they are on the page and in
-// JSON over HTTP; the API has other names for them.
+// valueOf returns the JSON value of a setting's text. inWords keeps the words of enums, as on the page and in JSON over
+// HTTP; the API has other names for them.
 function valueOf({ type, words }, text, inWords) {
   switch (type) {
     case "numbers":
@@ -63,7 +63,7 @@ function samplerOf(settings, inWords = false) {
   return { [samplers.get(settings.sampler).field]: message };
 }
 
-// requestOf is the request of settings, less previews. inWords writes the sampler as JSON over HTTP has it.
+// requestOf returns the request of settings without previews. inWords writes the sampler as in JSON over HTTP.
 export function requestOf(settings, inWords = false) {
   return {
     model: settings.model, n: settings.n, seed: settings.seed,
@@ -80,8 +80,8 @@ function guidanceOf({ guide, rule, weight }) {
   return { guidance: { model: guide, rule: byRule, ...(weight && { weight: Number(weight) }) } };
 }
 
-// A link can name a sample by its seed and chain, as 3_7, if nothing but the sampler had a part in it. Another sampler
-// than the first, or one with settings, follows: 3_7_flow*steps*20.
+// A link can name a sample by its seed and chain, as 3_7, if it depends only on the sampler. If the sampler is not the
+// first one or has settings, they follow: 3_7_flow*steps*20.
 
 export function nameOf(settings, chain) {
   if (settings.hold || settings.guide || settings.columns) return "";
@@ -91,7 +91,7 @@ export function nameOf(settings, chain) {
   return `${name}_${[settings.sampler, ...values].join("*")}`;
 }
 
-// requestOfName is the request that draws a sample of a model again; null if the name is none.
+// requestOfName returns the request that draws a named sample of a model again; null if the name is invalid.
 export function requestOfName(name, model) {
   const [, seed, chain, rest] = name.match(/^(\d+)_(\d+)(?:_(.+))?$/) ?? [];
   const [sampler, ...values] = (rest ?? firstSampler()).split("*");

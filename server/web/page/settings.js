@@ -1,15 +1,15 @@
-// Settings live in the form and in the URL's fragment: a link gives the same samples.
+// Settings are in the form and in the URL's fragment: a link gives the same samples.
 
 import { compared, firstSampler, samplers } from "./samplers.js";
 
-// texts are settings that a link leaves out when empty. What is held, and the guide, bring others with them.
+// texts are the settings that a link leaves out if they are empty. The held part and the guide add others.
 const texts = ["columns", "hold", "guide"];
 const companions = { part: ["mask", "known", "refresh"], grey: ["known", "refresh"], x: ["at", "refresh"], y: ["at", "refresh"] };
 const ofGuide = ["rule", "weight"];
 const switches = ["compare", "density", "field", "trails", "denoised", "fresh"];
 const onByDefault = new Set(["density", "field", "trails", "fresh"]);
 
-// readForm returns what the form says.
+// readForm returns the settings of the form.
 export function readForm(form) {
   const data = new FormData(form);
   const settings = {
@@ -27,10 +27,10 @@ export function readForm(form) {
   return settings;
 }
 
-// toFragment writes settings, defaults left out. digest marks the model that they were seen with.
+// toFragment writes settings without the defaults. digest identifies the model for which they were made.
 export function toFragment(settings, digest) {
   const query = new URLSearchParams({ model: settings.model, sampler: settings.sampler, n: settings.n, seed: settings.seed });
-  // A picture from a file does not fit in a link: nothing is held there then.
+  // A picture from a file does not fit into a link, so nothing is held there.
   const kept = "known" in settings && !settings.known ? { ...settings, hold: "" } : settings;
   const ofSampler = samplers.get(kept.sampler).settings.map(({ key }) => key);
   const keys = [...ofSampler, ...texts, ...(companions[kept.hold] ?? []), ...ofGuide];
@@ -44,7 +44,7 @@ export function toFragment(settings, digest) {
   return `#${query}`;
 }
 
-// fromFragment reads what toFragment wrote; what it does not know it leaves out.
+// fromFragment reads what toFragment wrote, and ignores what it does not know.
 export function fromFragment(fragment) {
   const query = new URLSearchParams(fragment.replace(/^#/, ""));
   const settings = Object.fromEntries(query);
@@ -55,7 +55,7 @@ export function fromFragment(fragment) {
   return settings;
 }
 
-// fillForm sets the fields of the form that settings has. A choice that is not offered is the first.
+// fillForm sets the fields of the form from settings. A choice that the form does not have becomes the first choice.
 export function fillForm(form, settings) {
   for (const [name, value] of Object.entries(settings)) {
     const field = form.elements.namedItem(name);

@@ -1,11 +1,12 @@
-// The request on the screen, as programs make it.
+// The request on the screen as a program makes it.
 
 import { given, samplers, requestOf } from "./samplers.js";
 
 const snake = (name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
-const enums = /^(REFRESH|GUIDANCE_RULE)_/; // as the names of enums' values begin
+const enums = /^(REFRESH|GUIDANCE_RULE)_/; // prefixes of the names of enums' values
 
-// short writes a message as people do: fields by their names in the .proto, enums by the end of theirs, tensors as arrays.
+// short returns the short form of a message: fields have their names in the .proto, enums are the ends of their names,
+// tensors are arrays.
 function short(value) {
   if (Array.isArray(value)) return value;
   if (typeof value !== "object") return enums.test(value) ? value.replace(enums, "").toLowerCase() : value;
@@ -13,7 +14,7 @@ function short(value) {
   return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined).map(([k, v]) => [snake(k), short(v)]));
 }
 
-// bodyOf is the request as the JSON that curl sends.
+// bodyOf returns the request as the JSON that curl sends.
 function bodyOf(settings) {
   const { model, seed, ...rest } = requestOf(settings, true);
   const number = Number.isSafeInteger(Number(seed)) ? Number(seed) : seed;
@@ -24,7 +25,7 @@ function body(settings) {
   return JSON.stringify(bodyOf(settings), null, 1).replace(/\n\s*/g, " ").replace(/([{[]) /g, "$1").replace(/ ([}\]])/g, "$1");
 }
 
-// requestFile is the request as a file: that of a picture is too long for a line.
+// requestFile returns the request as a file, because a picture is too long for a line.
 export function requestFile(settings) {
   return JSON.stringify(bodyOf(settings));
 }
@@ -60,7 +61,7 @@ fmt.Println(res.N, "samples, the first", res.Row(0))`;
   },
 };
 
-// goValue is the value of a setting in Go.
+// goValue returns the value of a setting in Go.
 function goValue({ type, words, go_pointer: pointer }, text) {
   switch (type) {
     case "numbers":
@@ -74,7 +75,7 @@ function goValue({ type, words, go_pointer: pointer }, text) {
   }
 }
 
-// goConditions are the fields of a Go request beside its sampler.
+// goConditions returns the fields of a Go request other than its sampler.
 function goConditions(s) {
   const { inpainting, colourisation, interpolation, guidance } = requestOf(s);
   const list = (type, values) => `[]${type}{${values.join(", ")}}`;

@@ -19,7 +19,7 @@ export class Stage {
     this.sheet = document.createElement("canvas");
   }
 
-  // fit gives the canvas as many pixels as the screen has for it.
+  // fit gives the canvas as many pixels as it has on the screen.
   fit() {
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
     const side = Math.max(1, Math.round(this.canvas.clientWidth * ratio));
@@ -28,8 +28,9 @@ export class Stage {
     return side;
   }
 
-  // draw shows a frame of a run, by its index; -1 shows the landscape alone. sigma is used while there is no frame.
-  // settings are those of the form: their held coordinate is drawn as a line, at its place in the next run.
+  // draw shows the frame of a run with the given index; -1 shows the landscape alone. sigma is used if there is no
+  // frame. settings are the settings of the form: their held coordinate is drawn as a line, where the next run will
+  // have it.
   draw({ model, landscape, run, index, settings, sigma }) {
     this.tiles = this.view = null;
     if (this.figure.hidden || !model) return;
@@ -67,7 +68,7 @@ export class Stage {
     c.imageSmoothingEnabled = true;
     c.imageSmoothingQuality = "high";
     const [first, second] = [landscape.density[i], landscape.density[j]];
-    // What is not known yet is left out, never stood in for by another sigma.
+    // Unknown parts are left out. They are never replaced by those of another sigma.
     for (const [density, alpha] of [[first, second ? 1 : 1 - t], [second, t]]) {
       if (!density) continue;
       const size = view.side * (density.half / view.half);
@@ -77,7 +78,7 @@ export class Stage {
     c.restore();
   }
 
-  // picture colours a density once for each theme.
+  // picture colours a density, once for each theme.
   picture(landscape, density) {
     if (density.picture?.theme === this.colours.key) return density.picture;
     const picture = document.createElement("canvas");
@@ -91,8 +92,8 @@ export class Stage {
     return picture;
   }
 
-  // drawField draws the direction of the score at every point of the grid. The length is that of σ times the score, the
-  // distance to the denoised estimate in units of σ, up to the size of a cell.
+  // drawField draws the direction of the score at every point of the grid. The length of an arrow is σ times the score,
+  // which is the distance to the denoised estimate in units of σ, up to the size of a cell.
   drawField({ sigmas, arrows, vectors }, sigma, side) {
     const { i, j, t } = Landscape.around(sigmas, sigma);
     const cell = side / arrows;
@@ -114,7 +115,8 @@ export class Stage {
     c.stroke();
   }
 
-  // drawTrails draws where chains came from, less the leaps of high noise, which would only be a tangle.
+  // drawTrails draws the recent path of chains. It leaves out the long jumps at high noise, which would only be a
+  // tangle.
   drawTrails(frames, index, view) {
     const c = this.context;
     c.strokeStyle = this.colours.point;
@@ -152,7 +154,7 @@ export class Stage {
     c.globalAlpha = 1;
   }
 
-  // drawHeld draws the line that points are held on, with a grip at each end.
+  // drawHeld draws the line on which points are held, with a handle at each end.
   drawHeld(axis, at, view) {
     const c = this.context;
     const middle = axis === 0 ? view.x(at) : view.y(at);
@@ -172,8 +174,8 @@ export class Stage {
     }
   }
 
-  // drawShares holds where the chains are against where the model has them at this sigma: across, or up where the
-  // coordinate across is held.
+  // drawShares compares the positions of the chains with the model's density at this sigma: horizontally, or vertically
+  // if the horizontal coordinate is held.
   drawShares(x, view, landscape, sigma, settings) {
     const held = axisOf(settings);
     const c = this.context;
@@ -212,7 +214,7 @@ export class Stage {
     c.stroke();
   }
 
-  // drawScale says how large the window is, since it moves in.
+  // drawScale shows the size of the view, because it changes.
   drawScale(view) {
     const c = this.context;
     const text = `${short(view.low)} to ${short(view.low + 2 * view.half)}`;
@@ -227,8 +229,8 @@ export class Stage {
     c.fillText(text, view.side - 6 * this.ratio, 15.5 * this.ratio);
   }
 
-  // drawImages puts every picture on a sheet, one pixel for each of theirs, and lays them out enlarged: as nearly square as
-  // it goes, or with the rows of an interpolation.
+  // drawImages puts every picture on a sheet, with one pixel for each of theirs, and enlarges them. They form nearly a
+  // square, or the rows of an interpolation.
   drawImages(x, model, side, settings) {
     const [, height, width] = model.shape;
     const count = writeSheet(this.sheet, x, model);
@@ -262,7 +264,7 @@ export class Stage {
     c.restore();
   }
 
-  // tileAt is the index of the picture that a pointer is on; -1 for none.
+  // tileAt returns the index of the picture under a pointer; -1 for none.
   tileAt(event) {
     if (!this.tiles) return -1;
     const { left, top, w, h, gap, columns, count } = this.tiles;
@@ -272,7 +274,7 @@ export class Stage {
     return column >= 0 && column < columns && line >= 0 && index < count ? index : -1;
   }
 
-  // pointAt is the place on the plane that a pointer is on; null where there is no plane.
+  // pointAt returns the place on the plane under a pointer; null if there is no plane.
   pointAt(event) {
     if (!this.view) return null;
     const { low, half, side } = this.view;
@@ -280,7 +282,7 @@ export class Stage {
     return [low + event.offsetX * scale, low + 2 * half - event.offsetY * scale];
   }
 
-  // drawPrompt says what to do, over noise such as the chains begin with.
+  // drawPrompt shows what to do, over noise like the chains' initial states.
   drawPrompt(model, side, settings) {
     const c = this.context;
     c.globalAlpha = 0.3;
@@ -300,7 +302,7 @@ export class Stage {
   }
 }
 
-// snow is noise over the range of a model, the same every time.
+// snow returns noise over the range of a model. It is always the same.
 function snow(model, count) {
   const size = model.shape.reduce((a, b) => a * b, 1);
   let state = 1;
@@ -328,8 +330,8 @@ function viewOf(model, landscape, sigma, side) {
   return { side, dim, half, low, second: Math.min(1, dim - 1), x: (v) => (v - low) * scale, y: (v) => side - (v - low) * scale };
 }
 
-// smoothSigma is the sigma around a frame, its logarithm averaged over the length of a noise level, so that the view
-// does not jump from level to level.
+// smoothSigma returns the sigma near a frame. Its logarithm is averaged over the length of a noise level, so that the
+// view does not jump from level to level.
 function smoothSigma(frames, index, levels) {
   const reach = Math.floor(frames.length / (2 * levels));
   const [from, to] = [Math.max(0, index - reach), Math.min(frames.length - 1, index + reach)];
