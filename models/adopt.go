@@ -8,16 +8,16 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// Condition says how a foreign network is told the noise level.
+// Condition says in which form a foreign network takes the noise level.
 type Condition string
 
 const (
-	ConditionLabel Condition = "label" // the level's index, an integer: NCSN, NCSNv2
-	ConditionSigma Condition = "sigma" // sigma itself: Score SDE's VE networks
+	ConditionLabel Condition = "label" // the index of the level, an integer: NCSN, NCSNv2
+	ConditionSigma Condition = "sigma" // sigma itself: the VE networks of Score SDE
 )
 
-// Foreign says what the inputs and the output of a network are that another program exported. The zero Foreign lets
-// [Adopt] find out.
+// Foreign describes the inputs and the output of a network that another program exported. The zero Foreign lets [Adopt]
+// find out.
 type Foreign struct {
 	X         string    // name of the input for samples; if empty, types, shapes and names decide
 	Level     string    // name of the input for the noise level; if empty, the other one
@@ -25,13 +25,13 @@ type Foreign struct {
 	Condition Condition // if empty, label for an integer input and sigma for a float one
 }
 
-// adoptOpset is the first operator set whose ArgMin, Cast and Reshape are those written here.
+// adoptOpset is the first operator set that has the ArgMin, Cast and Reshape that are written here.
 const adoptOpset = 11
 
-// Adopt rewrites model, the graph of another program's network, to the contract of [Check] and attaches m. A network that
-// takes the index of a noise level gets the index of the sigma of m that is nearest to the one asked for, by ratio: for
-// the sigmas of m, which samplers use, that is the level itself. m.Shape may be empty: it is then that of the input.
-// Errors wrap [ErrInvalid] and say what to export otherwise.
+// Adopt rewrites model, the graph of another program's network, to the contract of [Check] and attaches m. A network
+// that takes the index of a noise level gets the index of the sigma of m that is nearest by ratio. For the sigmas of m,
+// which samplers use, that is the level itself. m.Shape may be empty; the shape then comes from the input. Errors wrap
+// [ErrInvalid] and say what to export instead.
 func Adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	m, err := adopt(model, f, m)
 	if err != nil {
@@ -75,10 +75,11 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 		}
 	}
 	a := adoption{graph: graph, names: takenNames(graph)}
-	for _, name := range []string{InputX, InputSigma, OutputScore} { // x, level and output change their names with the rest
+	// The inputs x and level and the output are renamed too.
+	for _, name := range []string{InputX, InputSigma, OutputScore} {
 		a.free(name)
 	}
-	a.front("Identity", x.GetName(), a.cast(InputX, protos.TensorProto_FLOAT, elementType(x)))
+	a.prepend("Identity", x.GetName(), a.cast(InputX, protos.TensorProto_FLOAT, elementType(x)))
 	a.condition(level, condition, m.Sigmas)
 	a.expose(x, level, output, m.Shape)
 	return m, nil
@@ -101,14 +102,15 @@ func namesOf(values []*protos.ValueInfoProto) []string {
 	return names
 }
 
-// foreignShape is the shape of a sample, which the input may leave open and shape may fill.
+// foreignShape returns the shape of a sample. The input may leave axes open, and shape may fill them.
 func foreignShape(x *protos.ValueInfoProto, shape []int) ([]int, error) {
 	axes := x.GetType().GetTensorType().GetShape().GetDim()
 	if len(axes) < 2 {
 		return nil, fmt.Errorf("%s: shape is %s: want [N, ...]", x.GetName(), describe(axes))
 	}
 	if _, fixed := fixedSize(axes[0]); fixed {
-		return nil, fmt.Errorf("%s: shape is %s: want a free first axis, so export with dynamic_axes={%q: {0: \"N\"}, ...} for both inputs and the output",
+		return nil, fmt.Errorf("%s: shape is %s: want a free first axis, "+
+			"so export with dynamic_axes={%q: {0: \"N\"}, ...} for both inputs and the output",
 			x.GetName(), describe(axes), x.GetName())
 	}
 	if len(shape) > 0 && len(shape) != len(axes)-1 {
@@ -121,7 +123,8 @@ func foreignShape(x *protos.ValueInfoProto, shape []int) ([]int, error) {
 		case len(shape) == 0 && fixed:
 			found = append(found, int(size))
 		case len(shape) == 0:
-			return nil, fmt.Errorf("%s: shape is %s: say the shape of a sample with --shape", x.GetName(), describe(axes))
+			return nil, fmt.Errorf("%s: shape is %s: say the shape of a sample with --shape", x.GetName(),
+				describe(axes))
 		case fixed && int(size) != shape[i]:
 			return nil, fmt.Errorf("%s: shape is %s: want %s", x.GetName(), describe(axes), want(shape))
 		}
@@ -129,14 +132,14 @@ func foreignShape(x *protos.ValueInfoProto, shape []int) ([]int, error) {
 	return found, nil
 }
 
-// adoption puts nodes before and after a graph.
+// adoption adds nodes before and after a graph.
 type adoption struct {
 	graph *protos.GraphProto
 	names taken
 	first []*protos.NodeProto
 }
 
-// free gives the value of a name another one, so that the name can be used.
+// free renames the value with the given name, so that the name can be used.
 func (a *adoption) free(name string) {
 	if !a.names[name] {
 		return
@@ -172,25 +175,25 @@ func (a *adoption) free(name string) {
 	}
 }
 
-// front puts a node before the graph.
-func (a *adoption) front(op, output string, inputs ...string) *protos.NodeProto {
+// prepend adds a node before the graph.
+func (a *adoption) prepend(op, output string, inputs ...string) *protos.NodeProto {
 	node := &protos.NodeProto{Name: a.names.fresh("adopt/" + op), OpType: op, Input: inputs, Output: []string{output}}
 	a.first = append(a.first, node)
 	return node
 }
 
-// step is front with an output of its own, which it returns.
-func (a *adoption) step(op string, inputs ...string) (output string, node *protos.NodeProto) {
+// compute adds a node before the graph and returns its output, which has a new name.
+func (a *adoption) compute(op string, inputs ...string) (output string, node *protos.NodeProto) {
 	output = a.names.fresh("adopt/" + op + "_value")
-	return output, a.front(op, output, inputs...)
+	return output, a.prepend(op, output, inputs...)
 }
 
-// cast is a value of one type as one of another.
+// cast returns a value converted to another type.
 func (a *adoption) cast(value string, is, want protos.TensorProto_DataType) string {
 	if is == want {
 		return value
 	}
-	output, node := a.step("Cast", value)
+	output, node := a.compute("Cast", value)
 	node.Attribute = []*protos.AttributeProto{integer("to", int64(want))}
 	return output
 }
@@ -202,10 +205,11 @@ func (a *adoption) constant(name string, tensor *protos.TensorProto) string {
 }
 
 func (a *adoption) ints(name string, values ...int64) string {
-	return a.constant(name, &protos.TensorProto{DataType: int32(protos.TensorProto_INT64), Dims: []int64{int64(len(values))}, Int64Data: values})
+	return a.constant(name, &protos.TensorProto{DataType: int32(protos.TensorProto_INT64),
+		Dims: []int64{int64(len(values))}, Int64Data: values})
 }
 
-// condition computes the level's input from sigma.
+// condition computes the input for the level from sigma.
 func (a *adoption) condition(level *protos.ValueInfoProto, condition Condition, sigmas []float64) {
 	value, is := InputSigma, protos.TensorProto_FLOAT
 	if condition == ConditionLabel {
@@ -214,12 +218,12 @@ func (a *adoption) condition(level *protos.ValueInfoProto, condition Condition, 
 	value = a.cast(value, is, elementType(level))
 	if n := len(level.GetType().GetTensorType().GetShape().GetDim()); n > 1 { // [N, 1...]
 		axes := append([]int64{-1}, slices.Repeat([]int64{1}, n-1)...)
-		value, _ = a.step("Reshape", value, a.ints("level_shape", axes...))
+		value, _ = a.compute("Reshape", value, a.ints("level_shape", axes...))
 	}
-	a.front("Identity", level.GetName(), value)
+	a.prepend("Identity", level.GetName(), value)
 }
 
-// nearest is the index of the sigma whose logarithm is nearest to that of the input.
+// nearest returns the index of the sigma whose logarithm is nearest to the input's.
 func (a *adoption) nearest(sigmas []float64) string {
 	logs := make([]float32, len(sigmas))
 	for i, sigma := range sigmas {
@@ -228,11 +232,11 @@ func (a *adoption) nearest(sigmas []float64) string {
 	table := a.constant("log_sigmas", &protos.TensorProto{
 		DataType: int32(protos.TensorProto_FLOAT), Dims: []int64{1, int64(len(logs))}, FloatData: logs,
 	})
-	log, _ := a.step("Log", InputSigma)
-	column, _ := a.step("Reshape", log, a.ints("column", -1, 1))
-	difference, _ := a.step("Sub", column, table)
-	distance, _ := a.step("Abs", difference)
-	label, node := a.step("ArgMin", distance)
+	log, _ := a.compute("Log", InputSigma)
+	column, _ := a.compute("Reshape", log, a.ints("column", -1, 1))
+	difference, _ := a.compute("Sub", column, table)
+	distance, _ := a.compute("Abs", difference)
+	label, node := a.compute("ArgMin", distance)
 	node.Attribute = []*protos.AttributeProto{integer("axis", 1), integer("keepdims", 0)}
 	return label
 }
@@ -245,7 +249,8 @@ func integer(name string, value int64) *protos.AttributeProto {
 func (a *adoption) expose(x, level, output *protos.ValueInfoProto, shape []int) {
 	graph := a.graph
 	score := &protos.NodeProto{
-		Name: a.names.fresh("adopt/score"), OpType: "Cast", Input: []string{output.GetName()}, Output: []string{OutputScore},
+		Name: a.names.fresh("adopt/score"), OpType: "Cast", Input: []string{output.GetName()},
+		Output:    []string{OutputScore},
 		Attribute: []*protos.AttributeProto{integer("to", int64(protos.TensorProto_FLOAT))},
 	}
 	if elementType(output) == protos.TensorProto_FLOAT {
@@ -261,9 +266,11 @@ func (a *adoption) expose(x, level, output *protos.ValueInfoProto, shape []int) 
 func float32Value(name string, shape []int) *protos.ValueInfoProto {
 	axes := []*protos.TensorShapeProto_Dimension{{Value: &protos.TensorShapeProto_Dimension_DimParam{DimParam: "N"}}}
 	for _, n := range shape {
-		axes = append(axes, &protos.TensorShapeProto_Dimension{Value: &protos.TensorShapeProto_Dimension_DimValue{DimValue: int64(n)}})
+		size := &protos.TensorShapeProto_Dimension_DimValue{DimValue: int64(n)}
+		axes = append(axes, &protos.TensorShapeProto_Dimension{Value: size})
 	}
-	return &protos.ValueInfoProto{Name: name, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: &protos.TypeProto_Tensor{
-		ElemType: int32(protos.TensorProto_FLOAT), Shape: &protos.TensorShapeProto{Dim: axes},
-	}}}}
+	return &protos.ValueInfoProto{Name: name,
+		Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: &protos.TypeProto_Tensor{
+			ElemType: int32(protos.TensorProto_FLOAT), Shape: &protos.TensorShapeProto{Dim: axes},
+		}}}}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// inputs tells the two inputs apart: by what f says, else by types and shapes, and where these leave it open by names.
+// inputs identifies the two inputs: by what f says, else by types and shapes, and if those do not decide, by names.
 func (f Foreign) inputs(
 	inputs []*protos.ValueInfoProto, output *protos.ValueInfoProto,
 ) (x, level *protos.ValueInfoProto, err error) {
@@ -53,12 +53,12 @@ func (f Foreign) checkInputs(names []string) error {
 	return nil
 }
 
-// names reports whether f names x as samples or level as the noise level.
+// names reports whether f names x as the samples or level as the noise level.
 func (f Foreign) names(x, level *protos.ValueInfoProto) bool {
 	return f.X != "" && f.X == x.GetName() || f.Level != "" && f.Level == level.GetName()
 }
 
-// couldBe reports whether types and shapes allow x to be samples and level their noise levels. The unknown allows it.
+// couldBe reports whether types and shapes allow x to be samples and level their noise levels. Unknown ones allow it.
 func couldBe(x, level, output *protos.ValueInfoProto) bool {
 	return !isInteger(x) && sameSample(x, output) && isColumn(level)
 }
@@ -71,7 +71,7 @@ func elementType(v *protos.ValueInfoProto) protos.TensorProto_DataType {
 	return protos.TensorProto_DataType(v.GetType().GetTensorType().GetElemType())
 }
 
-// sameSample reports whether two values may have the same shape but for the first axis.
+// sameSample reports whether two values may have the same shape except for the first axis.
 func sameSample(a, b *protos.ValueInfoProto) bool {
 	s, t := a.GetType().GetTensorType().GetShape(), b.GetType().GetTensorType().GetShape()
 	if s == nil || t == nil {
@@ -104,11 +104,12 @@ func isColumn(v *protos.ValueInfoProto) bool {
 	return true
 }
 
-// soundLike reports whether x is called as samples are, or level as noise levels are.
+// soundLike reports whether the name of x is usual for samples, or the name of level for noise levels.
 func soundLike(x, level *protos.ValueInfoProto) bool {
 	samples := []string{
 		"x", "xt", "x_t", "x_in", "x_noisy", "noisy", "noisy_x", "input", "inputs", "sample", "samples",
-		"image", "images", "img", "imgs", "data", "latent", "latents", "pixel_values", "perturbed_x", "perturbed_samples",
+		"image", "images", "img", "imgs", "data", "latent", "latents", "pixel_values",
+		"perturbed_x", "perturbed_samples",
 	}
 	levels := []string{
 		"t", "ts", "time", "times", "timestep", "timesteps", "sigma", "sigmas", "used_sigmas", "noise", "noise_level",
@@ -118,7 +119,7 @@ func soundLike(x, level *protos.ValueInfoProto) bool {
 	return slices.Contains(samples, bareName(x.GetName())) || slices.Contains(levels, bareName(level.GetName()))
 }
 
-// bareName is the name without the number that an exporter puts behind one that is taken: input of input.1.
+// bareName returns the name without the number that an exporter adds to a name that is in use: input of input.1.
 func bareName(name string) string {
 	bare, _, _ := strings.Cut(strings.ToLower(name), ".")
 	return bare
@@ -133,13 +134,15 @@ func describeValue(v *protos.ValueInfoProto) string {
 	return fmt.Sprintf("%q (%s %s)", v.GetName(), elementType(v), shape)
 }
 
-// checkPrecision wants numbers that hold what float32 holds. Casts to and from float64 lose nothing of it.
+// checkPrecision returns an error for a type that cannot represent all float32 values. Casts to and from float64 lose
+// nothing.
 func checkPrecision(values ...*protos.ValueInfoProto) error {
 	for _, v := range values {
 		switch kind := elementType(v); kind {
 		case protos.TensorProto_FLOAT, protos.TensorProto_DOUBLE:
 		case protos.TensorProto_FLOAT16, protos.TensorProto_BFLOAT16:
-			return fmt.Errorf("%s: type is %s, too coarse for samples with little noise: want FLOAT, so export net.float(); "+
+			return fmt.Errorf("%s: type is %s, too coarse for samples with little noise: want FLOAT, "+
+				"so export net.float(); "+
 				"langevin models convert --fp16 then computes in float16 where that is safe", v.GetName(), kind)
 		default:
 			return fmt.Errorf("%s: type is %s: want FLOAT or DOUBLE", v.GetName(), kind)
@@ -148,7 +151,7 @@ func checkPrecision(values ...*protos.ValueInfoProto) error {
 	return nil
 }
 
-// conditionOf compares the input for the noise level with what it is said to be.
+// conditionOf compares the input for the noise level with the condition that was given.
 func conditionOf(level *protos.ValueInfoProto, condition Condition) (Condition, error) {
 	switch condition {
 	case "", ConditionLabel, ConditionSigma:
@@ -176,7 +179,7 @@ func conditionOf(level *protos.ValueInfoProto, condition Condition) (Condition, 
 	return condition, nil
 }
 
-// checkColumn wants a noise level for each row.
+// checkColumn returns an error unless there is a noise level for each row.
 func checkColumn(level *protos.ValueInfoProto) error {
 	shape := level.GetType().GetTensorType().GetShape()
 	axes := shape.GetDim()
@@ -185,7 +188,8 @@ func checkColumn(level *protos.ValueInfoProto) error {
 		return fmt.Errorf("%s: shape is [], one noise level for all rows: want [N], so export with an example input "+
 			"that has one for each row", level.GetName())
 	case !isColumn(level):
-		return fmt.Errorf("%s: shape is %s: want one number for each row, [N] or [N 1 ...]", level.GetName(), describe(axes))
+		return fmt.Errorf("%s: shape is %s: want one number for each row, [N] or [N 1 ...]", level.GetName(),
+			describe(axes))
 	case len(axes) > 0:
 		if _, fixed := fixedSize(axes[0]); fixed {
 			return fmt.Errorf("%s: shape is %s: want a free first axis, so export with dynamic_axes for it too",

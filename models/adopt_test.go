@@ -40,7 +40,8 @@ func TestAdoptRefuses(t *testing.T) {
 		v.GetType().GetTensorType().ElemType = int32(kind)
 	}
 	fixed := func(v *protos.ValueInfoProto, axis int, size int64) {
-		v.GetType().GetTensorType().GetShape().GetDim()[axis].Value = &protos.TensorShapeProto_Dimension_DimValue{DimValue: size}
+		v.GetType().GetTensorType().GetShape().GetDim()[axis].Value =
+			&protos.TensorShapeProto_Dimension_DimValue{DimValue: size}
 	}
 	for _, tt := range []struct {
 		name    string
@@ -49,11 +50,14 @@ func TestAdoptRefuses(t *testing.T) {
 		want    string
 	}{
 		{"one input", func(g *protos.GraphProto) { g.Input = g.Input[:1] }, models.Foreign{},
-			`its only input is "labels": want two, samples and noise level, so export a module whose forward(x, sigma)`},
-		{"three inputs", func(g *protos.GraphProto) { g.Input = append(g.Input, modelstest.Value("y")) }, models.Foreign{},
+			`its only input is "labels": want two, samples and noise level, ` +
+				`so export a module whose forward(x, sigma)`},
+		{"three inputs", func(g *protos.GraphProto) { g.Input = append(g.Input, modelstest.Value("y")) },
+			models.Foreign{},
 			`inputs are ["labels" "samples" "y"]: want two, samples and noise level, so export a module whose forward`},
 		{"other names", nil, models.Foreign{X: "images"}, `want "images"`},
-		{"one name for both", nil, models.Foreign{X: "samples", Level: "samples"}, `input "samples" is said to be both`},
+		{"one name for both", nil, models.Foreign{X: "samples", Level: "samples"},
+			`input "samples" is said to be both`},
 		{"two outputs", func(g *protos.GraphProto) {
 			g.Output = append(g.Output, modelstest.Value("h", 2))
 		}, models.Foreign{},
@@ -67,35 +71,44 @@ func TestAdoptRefuses(t *testing.T) {
 		}, models.Foreign{Level: "labels"}, "labels: shape is [N 2]: want one number for each row"},
 		{"fewer labels than levels", func(g *protos.GraphProto) { g.Initializer[0].Dims[0] = 2 }, models.Foreign{},
 			`the network knows the labels of 2 levels, the rows of its tensor "net.sigmas", and the schedule has 3`},
-		{"half samples", func(g *protos.GraphProto) { retype(g.Input[1], protos.TensorProto_FLOAT16) }, models.Foreign{},
+		{"half samples", func(g *protos.GraphProto) { retype(g.Input[1], protos.TensorProto_FLOAT16) },
+			models.Foreign{},
 			"samples: type is FLOAT16, too coarse for samples with little noise: want FLOAT, so export net.float()"},
-		{"fixed batch", func(g *protos.GraphProto) { fixed(g.Input[1], 0, 64) }, models.Foreign{}, `samples: shape is [64 2]: want a free first axis, so export with dynamic_axes`},
-		{"fixed batch of labels", func(g *protos.GraphProto) { fixed(g.Input[0], 0, 64) }, models.Foreign{}, "labels: shape is [64]"},
-		{"half output", func(g *protos.GraphProto) { retype(g.Output[0], protos.TensorProto_BFLOAT16) }, models.Foreign{},
+		{"fixed batch", func(g *protos.GraphProto) { fixed(g.Input[1], 0, 64) }, models.Foreign{},
+			`samples: shape is [64 2]: want a free first axis, so export with dynamic_axes`},
+		{"fixed batch of labels", func(g *protos.GraphProto) { fixed(g.Input[0], 0, 64) }, models.Foreign{},
+			"labels: shape is [64]"},
+		{"half output", func(g *protos.GraphProto) { retype(g.Output[0], protos.TensorProto_BFLOAT16) },
+			models.Foreign{},
 			"out: type is BFLOAT16, too coarse"},
-		{"output of integers", func(g *protos.GraphProto) { retype(g.Output[0], protos.TensorProto_INT8) }, models.Foreign{},
+		{"output of integers", func(g *protos.GraphProto) { retype(g.Output[0], protos.TensorProto_INT8) },
+			models.Foreign{},
 			"out: type is INT8: want FLOAT or DOUBLE"},
-		{"half sigma", func(g *protos.GraphProto) { retype(g.Input[0], protos.TensorProto_FLOAT16) }, models.Foreign{}, "labels: type is FLOAT16"},
+		{"half sigma", func(g *protos.GraphProto) { retype(g.Input[0], protos.TensorProto_FLOAT16) }, models.Foreign{},
+			"labels: type is FLOAT16"},
 		{"index for sigma", nil, models.Foreign{Condition: models.ConditionSigma}, "labels: type is INT64, an index"},
 		{"unknown condition", nil, models.Foreign{Condition: "time"}, `condition is "time"`},
-		{"custom operator", func(g *protos.GraphProto) { g.Node[0].Domain = "acme" }, models.Foreign{}, `operator domain is "acme"`},
+		{"custom operator", func(g *protos.GraphProto) { g.Node[0].Domain = "acme" }, models.Foreign{},
+			`operator domain is "acme"`},
 	} {
 		model := modelstest.Foreign(10, 1, 0.1)
 		if tt.change != nil {
 			tt.change(model.GetGraph())
 		}
-		if _, err := models.Adopt(model, tt.foreign, modelstest.Manifest("theirs")); !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
+		if _, err := models.Adopt(model, tt.foreign, modelstest.Manifest("theirs")); !errors.Is(err,
+			models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
 	old := modelstest.Foreign(10, 1, 0.1)
 	old.OpsetImport[0].Version = 9
-	if _, err := models.Adopt(old, models.Foreign{}, modelstest.Manifest("theirs")); err == nil || !strings.Contains(err.Error(), "opset_version=11") {
+	if _, err := models.Adopt(old, models.Foreign{}, modelstest.Manifest("theirs")); err == nil ||
+		!strings.Contains(err.Error(), "opset_version=11") {
 		t.Errorf("an old operator set: %v", err)
 	}
 }
 
-// TestAdoptTellsInputsApart gives Adopt two inputs of every kind that networks have.
+// TestAdoptTellsInputsApart gives Adopt all combinations of inputs that networks have.
 func TestAdoptTellsInputsApart(t *testing.T) {
 	type input struct {
 		name  string
@@ -121,9 +134,11 @@ func TestAdoptTellsInputsApart(t *testing.T) {
 		{"names, x second", [2]input{{"t", float, []int{1}}, {"x", float, []int{1}}}, []int{1}, none, "x"},
 		{"names, x first", named, []int{1}, none, "x"},
 		{"one name, of the level", [2]input{{"sigma", float, []int{1}}, {"b", float, []int{1}}}, []int{1}, none, "b"},
-		{"one name, numbered", [2]input{{"a", float, []int{1}}, {"input.1", float, []int{1}}}, []int{1}, none, "input.1"},
+		{"one name, numbered", [2]input{{"a", float, []int{1}}, {"input.1", float, []int{1}}}, []int{1}, none,
+			"input.1"},
 		{"no names", alike, []int{1}, models.Foreign{},
-			`inputs "a" (FLOAT [N 1]) and "b" (FLOAT [N 1]): types, shapes and names do not tell which of them is samples`},
+			`inputs "a" (FLOAT [N 1]) and "b" (FLOAT [N 1]): ` +
+				`types, shapes and names do not tell which of them is samples`},
 		{"names of one kind", [2]input{{"t", float, []int{1}}, {"sigma", float, []int{1}}}, []int{1}, models.Foreign{},
 			"say it with --input-x or --input-level"},
 		{"neither fits", [2]input{{"x", float, []int{3}}, {"t", float, []int{3}}}, []int{2}, models.Foreign{},
@@ -146,7 +161,7 @@ func TestAdoptTellsInputsApart(t *testing.T) {
 				}
 				return
 			}
-			x := model.Graph.Node[0].GetOutput()[0] // that of x is written first
+			x := model.Graph.Node[0].GetOutput()[0] // the output of x is written first
 			if got := strings.TrimPrefix(x, "foreign/"); got != tt.want {
 				t.Errorf("the samples are %q: want %q", got, tt.want)
 			}

@@ -9,38 +9,37 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// The names of a graph's inputs and its output.
+// The names of a graph's inputs and output.
 const (
 	InputX      = "x"
 	InputSigma  = "sigma"
 	OutputScore = "score"
 )
 
-// maxNesting bounds graphs within graphs (Loop, If, Scan), which ONNX Runtime walks recursively.
+// maxNesting bounds the nesting of graphs (Loop, If, Scan), which ONNX Runtime walks recursively.
 const maxNesting = 16
 
-// knownDomains are the operator sets that ONNX Runtime ships. Any other needs a library of native code.
+// knownDomains are the operator sets that ONNX Runtime ships. Another one needs a library of native code.
 var knownDomains = []string{"", "ai.onnx", "com.microsoft"}
 
-// Decode parses the bytes of an .onnx file whose manifest m has been read, and holds it against the contract of
-// [Check]. Errors wrap [ErrInvalid].
+// Decode parses the bytes of an .onnx file with manifest m and checks it with [Check]. Errors wrap [ErrInvalid].
 func Decode(file []byte, m Manifest) (*protos.ModelProto, error) {
 	if len(file) == 0 {
 		return nil, fmt.Errorf("%w: the file is empty", ErrInvalid)
 	}
 	model := &protos.ModelProto{}
-	// As deep as the C++ parser in ONNX Runtime goes.
+	// The C++ parser in ONNX Runtime has the same limit.
 	if err := (proto.UnmarshalOptions{RecursionLimit: 100}).Unmarshal(file, model); err != nil {
 		return nil, fmt.Errorf("%w: not an ONNX file, or a damaged one: %w", ErrInvalid, err)
 	}
 	return model, Check(model, m)
 }
 
-// Check reports, in an error that wraps [ErrInvalid] and names the tensor or node, whether model may be given to ONNX
-// Runtime as the graph of m: inputs x and sigma, output score, float32, in the manifest's shape with a free first
-// axis; operators of known domains only, none that reads other files, draws random numbers or looks at the whole batch
-// by its nature; no tensor stored in another file; no functions of the model's own, no training graphs. Subgraphs are
-// checked too.
+// Check returns an error unless ONNX Runtime may run model as the graph of m. The contract: inputs x and sigma and
+// output score are float32, in the manifest's shape with a free first axis. All operators are of known domains, and
+// none reads other files, draws random numbers or combines the rows of a batch. No tensor is stored in another file.
+// There are no functions in the model and no training graphs. Subgraphs are checked too. The error wraps [ErrInvalid]
+// and names the tensor or node.
 func Check(model *protos.ModelProto, m Manifest) error {
 	if err := check(model, m); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -85,7 +84,7 @@ func checkSurface(graph *protos.GraphProto, shape []int) error {
 	return nil
 }
 
-// withoutInitializers are the inputs that a caller must give. Files of IR version 3 list the weights as inputs too.
+// withoutInitializers returns the inputs that a caller must give. Files of IR version 3 list the weights as inputs too.
 func withoutInitializers(graph *protos.GraphProto) []*protos.ValueInfoProto {
 	stored := make(map[string]bool, len(graph.GetInitializer()))
 	for _, tensor := range graph.GetInitializer() {
@@ -111,7 +110,8 @@ func checkNames(what string, values []*protos.ValueInfoProto, want ...string) er
 	return nil
 }
 
-// checkTensorType wants float32 [free, shape...]. An axis without a fixed size agrees with any.
+// checkTensorType returns an error unless a value is float32 [free, shape...]. An axis without a fixed size matches any
+// size.
 func checkTensorType(t *protos.TypeProto_Tensor, shape []int) error {
 	if elem := protos.TensorProto_DataType(t.GetElemType()); elem != protos.TensorProto_FLOAT {
 		return fmt.Errorf("type is %s: want FLOAT", elem)
@@ -214,7 +214,7 @@ func checkSparse(tensor *protos.SparseTensorProto) error {
 	return checkTensor(tensor.GetIndices())
 }
 
-// checkTensor refuses data in other files: from a model in memory ONNX Runtime would look for them in the working
+// checkTensor refuses data in other files. For a model in memory, ONNX Runtime would look for them in the working
 // directory of the process.
 func checkTensor(tensor *protos.TensorProto) error {
 	if isExternal(tensor) {

@@ -1,14 +1,14 @@
-// Package models says what a model of Langevin is, and where models live.
+// Package models defines what a model of Langevin is and where models are stored.
 //
-// A model is one .onnx file that explains itself: a graph that evaluates a score network, and in its metadata a
-// [Manifest] with everything else that sampling needs. Nothing beside the file is read.
+// A model is one .onnx file that describes itself. It has a graph that evaluates a score network and, in its metadata,
+// a [Manifest] with everything else that sampling needs. No other file is read.
 //
 // # The graph
 //
-// Inputs are x, float32 [N, shape...], and sigma, float32 [N], one noise level for each row. The output is score,
-// float32, shaped as x. N is free. A row's output depends on that row alone. What the output means is the manifest's
-// [Parameterization]; whatever it is, samplers see a score. [Check] holds a graph against this contract, and refuses
-// what a file from a stranger has no business to hold: tensors stored in other files, operators that need a custom
+// The inputs are x, float32 [N, shape...], and sigma, float32 [N], one noise level for each row. The output is score,
+// float32, with the shape of x. N is free. A row's output depends only on that row. The manifest's [Parameterization]
+// says what the output means; samplers always see a score. [Check] tests a graph against this contract, and refuses
+// what a file from a stranger should not contain: tensors stored in other files, and operators that need a custom
 // library. [Rewrite] replaces activations that ONNX Runtime computes slowly.
 //
 // # Words
@@ -22,6 +22,6 @@
 //
 // # The repository
 //
-// A [Repository] finds models as NAME/VERSION/model.onnx, in the zoo embedded in the program ([Zoo]) and in a folder.
-// A broken file is a [Problem] with its reason and does not get in the way of the sound ones.
+// A [Repository] finds models as NAME/VERSION/model.onnx, in the zoo embedded in the program ([Zoo]) and in a folder. A
+// broken file is a [Problem] with its reason and does not affect the valid ones.
 package models

@@ -12,13 +12,13 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// maxInlined is the most bytes that one .onnx file can hold, a limit of protocol buffers.
+// maxInlined is the largest size of an .onnx file in bytes, a limit of protocol buffers.
 const maxInlined = math.MaxInt32
 
-// Inline puts the data of tensors that model stores in other files into the model, and returns how many tensors those
-// were. The files have to lie in folder, which is that of the model's own file; nothing outside of it is read, whatever
-// names or links say. Bytes that a file does not have, or not as many as the tensor's shape has, are an error that
-// wraps [ErrInvalid] and names the tensor. Only for a user's own files: [Check] goes on refusing such models.
+// Inline moves the data of tensors that model stores in other files into the model, and returns the number of those
+// tensors. The files must be in folder, the folder of the model's own file. Nothing outside of it is read, even if
+// names or links point there. If a file lacks the bytes, or their number does not match the tensor's shape, the error
+// wraps [ErrInvalid] and names the tensor. Use Inline only for a user's own files: [Check] still refuses such models.
 func Inline(model *protos.ModelProto, folder *os.Root) (inlined int, err error) {
 	r := externalReader{folder: folder, files: map[string]*os.File{}}
 	defer func() { err = errors.Join(err, r.close()) }()
@@ -41,7 +41,7 @@ func isExternal(tensor *protos.TensorProto) bool {
 // externalReader reads parts of the files of a folder.
 type externalReader struct {
 	folder *os.Root
-	files  map[string]*os.File // open, by the names that tensors have for them
+	files  map[string]*os.File // open files, by the names that tensors use
 	total  int64
 }
 
@@ -63,7 +63,8 @@ func (r *externalReader) inline(tensor *protos.TensorProto) error {
 		return err
 	}
 	if data.length >= 0 && data.length != size {
-		return fmt.Errorf("it says that it has %d bytes in %s: want %d, as its shape has", data.length, data.location, size)
+		return fmt.Errorf("it says that it has %d bytes in %s: want %d, as its shape has", data.length, data.location,
+			size)
 	}
 	if r.total += size; r.total > maxInlined {
 		return fmt.Errorf("the weights take more than %d bytes, which is all that one .onnx file can hold", maxInlined)
@@ -88,7 +89,8 @@ func (r *externalReader) inline(tensor *protos.TensorProto) error {
 	return nil
 }
 
-// open opens a file of the folder once. What is no ordinary file is refused before it is opened: a pipe would wait.
+// open opens a file of the folder once. Anything but an ordinary file is refused before it is opened, because opening a
+// pipe would wait.
 func (r *externalReader) open(location string) (*os.File, error) {
 	if file, ok := r.files[location]; ok {
 		return file, nil
@@ -116,7 +118,7 @@ func (r *externalReader) open(location string) (*os.File, error) {
 	return file, nil
 }
 
-// extent is where a tensor's data are. A length of -1 is not said.
+// extent is the range of a tensor's data. A length of -1 is not given.
 type extent struct {
 	location       string
 	offset, length int64
@@ -147,7 +149,7 @@ func extentOf(tensor *protos.TensorProto) (extent, error) {
 	return p, nil
 }
 
-// sizeOf is how many bytes a tensor's data have.
+// sizeOf returns the size of a tensor's data in bytes.
 func sizeOf(tensor *protos.TensorProto) (int64, error) {
 	bits, ok := elementBits[protos.TensorProto_DataType(tensor.GetDataType())]
 	if !ok {
@@ -163,11 +165,12 @@ func sizeOf(tensor *protos.TensorProto) (int64, error) {
 	return (elements*bits + 7) / 8, nil
 }
 
-// elementBits are the sizes of the types that a file beside a model can hold.
+// elementBits returns the sizes of the types that a file with external data can have.
 var elementBits = map[protos.TensorProto_DataType]int64{
 	protos.TensorProto_FLOAT: 32, protos.TensorProto_DOUBLE: 64,
 	protos.TensorProto_FLOAT16: 16, protos.TensorProto_BFLOAT16: 16,
-	protos.TensorProto_INT8: 8, protos.TensorProto_INT16: 16, protos.TensorProto_INT32: 32, protos.TensorProto_INT64: 64,
+	protos.TensorProto_INT8: 8, protos.TensorProto_INT16: 16, protos.TensorProto_INT32: 32,
+	protos.TensorProto_INT64: 64,
 	protos.TensorProto_UINT8: 8, protos.TensorProto_UINT16: 16, protos.TensorProto_UINT32: 32,
 	protos.TensorProto_UINT64: 64, protos.TensorProto_BOOL: 8, protos.TensorProto_INT4: 4, protos.TensorProto_UINT4: 4,
 }

@@ -17,20 +17,22 @@ import (
 	"github.com/langevin-ml/langevin/models/modelstest"
 )
 
-// beside says that a tensor of two float32 numbers is stored in a file. Entries of no value are left out.
+// beside returns a tensor of two float32 elements that are stored in a file. Entries without a value are left out.
 func beside(entries ...string) *protos.TensorProto {
 	tensor := &protos.TensorProto{
-		Name: "w", DataType: int32(protos.TensorProto_FLOAT), Dims: []int64{2}, DataLocation: protos.TensorProto_EXTERNAL,
+		Name: "w", DataType: int32(protos.TensorProto_FLOAT), Dims: []int64{2},
+		DataLocation: protos.TensorProto_EXTERNAL,
 	}
 	for i, key := range []string{"location", "offset", "length"} {
 		if i < len(entries) && entries[i] != "" {
-			tensor.ExternalData = append(tensor.ExternalData, &protos.StringStringEntryProto{Key: key, Value: entries[i]})
+			tensor.ExternalData = append(tensor.ExternalData,
+				&protos.StringStringEntryProto{Key: key, Value: entries[i]})
 		}
 	}
 	return tensor
 }
 
-// weightsFolder is a folder with a file of the numbers 0 to 3, links, a pipe and a folder.
+// weightsFolder returns a folder with a file of the numbers 0 to 3, links, a pipe and a folder.
 func weightsFolder(t *testing.T) *os.Root {
 	t.Helper()
 	outside, dir := t.TempDir(), t.TempDir()
@@ -95,7 +97,8 @@ func TestInlineRefuses(t *testing.T) {
 		tensor *protos.TensorProto
 		want   string
 	}{
-		{"absolute path", beside("/etc/passwd"), `it is stored in "/etc/passwd": want a file in the folder of the model`},
+		{"absolute path", beside("/etc/passwd"),
+			`it is stored in "/etc/passwd": want a file in the folder of the model`},
 		{"folder above", beside("../secret"), `it is stored in "../secret": want a file in the folder`},
 		{"folder above in the middle", beside("sub/../../secret"), `want a file in the folder`},
 		{"link out", beside("out"), `it is stored in "out" beside the model: path escapes`},
@@ -108,7 +111,8 @@ func TestInlineRefuses(t *testing.T) {
 		{"negative offset", beside("within", "-1"), `offset of its data is "-1": want a number of bytes`},
 		{"offset of words", beside("within", "one"), `offset of its data is "one": want a number`},
 		{"negative length", beside("within", "", "-8"), `length of its data is "-8": want a number`},
-		{"another length", beside("within", "", "12"), "it says that it has 12 bytes in within: want 8, as its shape has"},
+		{"another length", beside("within", "", "12"),
+			"it says that it has 12 bytes in within: want 8, as its shape has"},
 		{"strings", shaped(protos.TensorProto_STRING, 2), "type is STRING: want numbers"},
 		{"negative axis", shaped(protos.TensorProto_FLOAT, -2), "shape is [-2]"},
 		{"overflowing shape", shaped(protos.TensorProto_FLOAT, 1<<40, 1<<40), "shape is [1099511627776 1099511627776]"},

@@ -11,11 +11,12 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// halfProducts are the operators that half precision is for: nearly all of a network's arithmetic.
+// halfProducts are the operators for which half precision is useful: nearly all of a network's arithmetic.
 var halfProducts = []string{"Conv", "ConvTranspose", "Gemm", "MatMul"}
 
-// halfOperands are the operators that may stand between products in half precision, with the inputs that have the type of
-// the output; nil for all. Sums over many elements, powers and quotients are not among them: they overflow or lose most.
+// halfOperands are the operators that may be between products in half precision, with the inputs that have the type of
+// the output; nil for all inputs. Sums over many elements, powers and quotients are excluded, because they overflow or
+// lose most precision.
 var halfOperands = map[string][]int{
 	"Conv": nil, "ConvTranspose": nil, "Gemm": nil, "MatMul": nil,
 	"Add": nil, "Sub": nil, "Mul": nil, "Neg": nil, "Abs": nil, "Identity": nil, "Concat": nil,
@@ -25,13 +26,13 @@ var halfOperands = map[string][]int{
 	"Resize": {0}, "Pad": {0, 2},
 }
 
-// HalfPrecision rewrites model so that its products, and what stands between them, are computed in float16, and returns
-// how many nodes are. Inputs and output stay float32, and so do the first and the last products of every path, since x
-// may differ from the data by less than a float16 can tell, and everything outside of them: how sigma gets in, and the
-// score's own division by it. A weight that float16 cannot hold, or a model in which no product stands between others, is
-// an error.
+// HalfPrecision rewrites model so that its products, and the operators between them, are computed in float16. It
+// returns the number of those nodes. Inputs and output stay float32. The first and the last products of every path stay
+// float32, because x may differ from the data by less than a float16 can represent. Everything before and after them
+// stays float32 too: the processing of sigma, and the division of the score by it. It is an error if float16 cannot
+// represent a weight, or if no product is between others.
 //
-// The bytes of samples change, and their number of bits of precision: to be held against the original.
+// The bytes and the precision of samples change, so compare them with those of the original.
 func HalfPrecision(model *protos.ModelProto) (converted int, err error) {
 	h := newHalving(model.GetGraph())
 	h.choose()
@@ -44,7 +45,8 @@ func HalfPrecision(model *protos.ModelProto) (converted int, err error) {
 	return len(h.half), nil
 }
 
-// ToHalf is the bytes of the model of a file after [HalfPrecision], under the manifest m, and how many nodes are in float16.
+// ToHalf returns the bytes of the model of a file after [HalfPrecision], with the manifest m, and the number of nodes
+// in float16.
 func ToHalf(file []byte, m Manifest) (converted []byte, nodes int, err error) {
 	model, err := Decode(file, m)
 	if err != nil {
@@ -60,14 +62,14 @@ func ToHalf(file []byte, m Manifest) (converted []byte, nodes int, err error) {
 	return converted, nodes, err
 }
 
-// halving rewrites a graph. A value's own name goes on meaning float32.
+// halving rewrites a graph. A value's own name keeps its float32 meaning.
 type halving struct {
 	graph  *protos.GraphProto
 	names  taken
 	stored map[string]*protos.TensorProto
 	half   map[*protos.NodeProto]bool
-	made   map[string]bool   // values that half nodes compute
-	halves map[string]string // the float16 twin of a value
+	made   map[string]bool   // values that nodes in float16 compute
+	halves map[string]string // the float16 copy of a value
 	nodes  []*protos.NodeProto
 }
 
@@ -86,7 +88,7 @@ func isProduct(node *protos.NodeProto) bool {
 	return isDefaultDomain(node.GetDomain()) && slices.Contains(halfProducts, node.GetOpType())
 }
 
-// operands are the inputs of a node that would become float16, and whether the node may.
+// operands returns the inputs of a node that would become float16, and whether the node may be converted.
 func operands(node *protos.NodeProto) (names []string, ok bool) {
 	which, ok := halfOperands[node.GetOpType()]
 	if !ok || !isDefaultDomain(node.GetDomain()) {
@@ -100,10 +102,10 @@ func operands(node *protos.NodeProto) (names []string, ok bool) {
 	return names, true
 }
 
-// choose marks the products that have others before and after them, and the operators between marked ones and others.
+// choose marks the products that have others before and after them, and the operators between marked nodes.
 func (h *halving) choose() {
 	after := map[string]bool{}  // values that depend on a product
-	before := map[string]bool{} // values that a product depends on
+	before := map[string]bool{} // values on which a product depends
 	nodes := h.graph.GetNode()
 	for _, node := range slices.Backward(nodes) {
 		if isProduct(node) || anyOf(before, node.GetOutput()) {
@@ -134,7 +136,7 @@ func anyOf(set map[string]bool, names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return name != "" && set[name] })
 }
 
-// rewrite replaces the nodes of the graph, with casts where the types meet.
+// rewrite replaces the nodes of the graph and adds casts between the types.
 func (h *halving) rewrite() error {
 	wanted := h.wantedWhole()
 	for _, node := range h.graph.GetNode() {
@@ -162,12 +164,12 @@ func (h *halving) rewrite() error {
 		}
 	}
 	h.graph.Node = h.nodes
-	h.graph.ValueInfo = nil // it told of types that have changed
+	h.graph.ValueInfo = nil // it has types that have changed
 	h.dropUnused()
 	return nil
 }
 
-// wantedWhole are the values that someone reads in float32: other nodes, graphs within nodes, the graph's output.
+// wantedWhole returns the values that are read in float32: by other nodes, by nested graphs, or as the graph's output.
 func (h *halving) wantedWhole() map[string]bool {
 	wanted := map[string]bool{}
 	for graph := range subgraphs(h.graph) {
@@ -190,7 +192,7 @@ func (h *halving) wantedWhole() map[string]bool {
 	return wanted
 }
 
-// twin returns the float16 twin of a value, made if there is none yet.
+// twin returns the float16 copy of a value, and makes it if necessary.
 func (h *halving) twin(name string) (string, error) {
 	if twin := h.halves[name]; twin != "" {
 		return twin, nil
@@ -216,7 +218,7 @@ func (h *halving) cast(from, to string, kind protos.TensorProto_DataType) {
 	})
 }
 
-// dropUnused removes the stored tensors that nobody reads any more.
+// dropUnused removes the stored tensors that no node reads.
 func (h *halving) dropUnused() {
 	used := map[string]bool{}
 	for graph := range subgraphs(h.graph) {
@@ -228,11 +230,12 @@ func (h *halving) dropUnused() {
 		}
 	}
 	unused := func(name string) bool { return h.stored[name] != nil && !used[name] }
-	h.graph.Initializer = slices.DeleteFunc(h.graph.Initializer, func(t *protos.TensorProto) bool { return unused(t.GetName()) })
+	h.graph.Initializer = slices.DeleteFunc(h.graph.Initializer,
+		func(t *protos.TensorProto) bool { return unused(t.GetName()) })
 	h.graph.Input = slices.DeleteFunc(h.graph.Input, func(v *protos.ValueInfoProto) bool { return unused(v.GetName()) })
 }
 
-// halfData is a float32 tensor's elements as little-endian float16, rounded to nearest.
+// halfData returns a float32 tensor's elements as little-endian float16, rounded to nearest.
 func halfData(tensor *protos.TensorProto) ([]byte, error) {
 	if kind := protos.TensorProto_DataType(tensor.GetDataType()); kind != protos.TensorProto_FLOAT {
 		return nil, fmt.Errorf("tensor %q is %s: want FLOAT", tensor.GetName(), kind)

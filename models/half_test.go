@@ -12,8 +12,8 @@ import (
 	"github.com/langevin-ml/langevin/models/modelstest"
 )
 
-// TestHalfPrecision: of four convolutions the outer two stay float32, and every value is computed before it is used, once,
-// with the type that its reader wants.
+// TestHalfPrecision: of four convolutions the outer two stay float32. Every value is computed once, before its use, and
+// in the type that its reader needs.
 func TestHalfPrecision(t *testing.T) {
 	whole := modelstest.DeepConv("SiLU", 8, 1)
 	half := proto.CloneOf(whole)
@@ -24,7 +24,8 @@ func TestHalfPrecision(t *testing.T) {
 	if err := models.Check(half, modelstest.Manifest("half", 1, 8, 8)); err != nil {
 		t.Error(err)
 	}
-	types := map[string]protos.TensorProto_DataType{models.InputX: protos.TensorProto_FLOAT, models.InputSigma: protos.TensorProto_FLOAT}
+	types := map[string]protos.TensorProto_DataType{models.InputX: protos.TensorProto_FLOAT,
+		models.InputSigma: protos.TensorProto_FLOAT}
 	for _, tensor := range half.Graph.Initializer {
 		types[tensor.GetName()] = protos.TensorProto_DataType(tensor.GetDataType())
 	}
@@ -63,7 +64,8 @@ func TestHalfPrecision(t *testing.T) {
 }
 
 func TestHalfPrecisionRefuses(t *testing.T) {
-	if _, err := models.HalfPrecision(modelstest.Gaussian(2)); err == nil || !strings.Contains(err.Error(), "no product") {
+	if _, err := models.HalfPrecision(modelstest.Gaussian(2)); err == nil ||
+		!strings.Contains(err.Error(), "no product") {
 		t.Errorf("a graph without products: %v", err)
 	}
 	large := modelstest.DeepConv("Relu", 8, 1)
@@ -72,7 +74,8 @@ func TestHalfPrecisionRefuses(t *testing.T) {
 			tensor.FloatData[0] = 1e5
 		}
 	}
-	if _, err := models.HalfPrecision(large); err == nil || !strings.Contains(err.Error(), "element 0 is 100000, beyond float16") {
+	if _, err := models.HalfPrecision(large); err == nil ||
+		!strings.Contains(err.Error(), "element 0 is 100000, beyond float16") {
 		t.Errorf("a weight of 1e5: %v", err)
 	}
 }

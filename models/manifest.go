@@ -14,7 +14,7 @@ const (
 	// MetadataKey is the ONNX metadata_props key whose value is the [Manifest] as JSON.
 	MetadataKey = "langevin.manifest"
 
-	// Format is the manifest format this package writes, and the only one it reads.
+	// Format is the manifest format that this package reads and writes.
 	Format = 1
 
 	// MaxDim is the largest number of elements of one sample.
@@ -25,11 +25,11 @@ const (
 	maxSteps  = 1 << 20
 )
 
-// ErrInvalid is wrapped by every error about a model that cannot be served: a bad manifest, a graph outside the
-// contract, a file that is no ONNX model.
+// ErrInvalid is wrapped by every error about a model that cannot be served: an invalid manifest, a graph that violates
+// the contract, a file that is not an ONNX model.
 var ErrInvalid = errors.New("invalid model")
 
-// Parameterization says what a graph's output means. Whatever it is, samplers see a score.
+// Parameterization says what a graph's output means. Samplers always see a score.
 type Parameterization string
 
 const (
@@ -38,7 +38,7 @@ const (
 	ParameterizationDenoised Parameterization = "denoised" // E[x₀ | x]; score = (E[x₀ | x] - x)/σ²
 )
 
-// Range bounds the values that data of a model take, for axes and grey levels of pictures. Samples are not clipped to it.
+// Range has the bounds of a model's data, for axes and grey levels of pictures. Samples are not clipped to it.
 type Range struct {
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
@@ -50,21 +50,21 @@ type SamplerKind string
 // SamplerAnnealedLangevin is annealed Langevin dynamics, [sampling.AnnealedLangevin].
 const SamplerAnnealedLangevin SamplerKind = "annealed_langevin"
 
-// Sampler is how a model is sampled when a request does not say.
+// Sampler is the default sampler of a model.
 type Sampler struct {
 	Kind          SamplerKind `json:"kind"`
 	StepsPerLevel int         `json:"steps_per_level"`
-	StepLR        float64     `json:"step_lr"`              // ε of step size ε·σ_i²/σ_L² in x + αs + √(2α)z
-	Denoise       bool        `json:"denoise"`              // end with a noise-free step x + σ_L²·s
+	StepLR        float64     `json:"step_lr"`              // ε of the step size ε·σ_i²/σ_L² in x + αs + √(2α)z
+	Denoise       bool        `json:"denoise"`              // end with the noise-free step x + σ_L²·s
 	Consistent    bool        `json:"consistent,omitempty"` // see sampling.AnnealedLangevin
 }
 
-// Training records where a model came from. It holds no clock times, so the same training gives the same file.
+// Training records how a model was made. It contains no clock times, so the same training gives the same file.
 type Training struct {
 	Preset       string    `json:"preset,omitempty"`
 	Data         string    `json:"data,omitempty"`
 	Commit       string    `json:"commit,omitempty"` // of the training code
-	Device       string    `json:"device,omitempty"` // that it ran on; the CPU if empty
+	Device       string    `json:"device,omitempty"` // on which it ran; the CPU if empty
 	Iterations   int       `json:"iterations"`
 	BatchSize    int       `json:"batch_size"`
 	Seed         uint64    `json:"seed"`
@@ -72,7 +72,7 @@ type Training struct {
 	LossPerLevel []float64 `json:"loss_per_level,omitempty"` // one for each sigma, in the order of Sigmas
 }
 
-// Manifest is all that serving a model takes besides its graph. It travels in the .onnx file itself.
+// Manifest has everything that serving a model needs besides its graph. It is stored in the .onnx file.
 type Manifest struct {
 	Format           int              `json:"format"` // [Format]
 	Name             string           `json:"name"`   // see [ValidName]
@@ -81,17 +81,18 @@ type Manifest struct {
 	Parameterization Parameterization `json:"parameterization"`
 	Sigmas           []float64        `json:"sigmas"` // noise schedule of the training, largest first
 	Range            Range            `json:"range"`
-	Prior            sampling.Prior   `json:"prior"` // where chains start
+	Prior            sampling.Prior   `json:"prior"` // distribution of the initial states
 	Sampler          Sampler          `json:"sampler"`
 	Training         *Training        `json:"training,omitempty"`
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)
 
-// ValidName reports whether name can name a model: 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit.
+// ValidName reports whether name can name a model: 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or
+// digit.
 func ValidName(name string) bool { return namePattern.MatchString(name) }
 
-// Dim is the number of elements of one sample, the product of Shape.
+// Dim returns the number of elements of one sample, the product of Shape.
 func (m Manifest) Dim() int {
 	dim := 1
 	for _, n := range m.Shape {
@@ -100,10 +101,10 @@ func (m Manifest) Dim() int {
 	return dim
 }
 
-// Schedule is the noise schedule of Sigmas.
+// Schedule returns the noise schedule of Sigmas.
 func (m Manifest) Schedule() (sampling.Schedule, error) { return sampling.NewSchedule(m.Sigmas...) }
 
-// AnnealedLangevin is the default sampler on the noise schedule of the training.
+// AnnealedLangevin returns the default sampler on the noise schedule of the training.
 func (m Manifest) AnnealedLangevin() (sampling.AnnealedLangevin, error) {
 	schedule, err := m.Schedule()
 	if err != nil {
@@ -118,7 +119,7 @@ func (m Manifest) AnnealedLangevin() (sampling.AnnealedLangevin, error) {
 	}, nil
 }
 
-// Validate reports every mistake in one error, on one line, wrapping [ErrInvalid].
+// Validate reports every mistake in one error of one line, which wraps [ErrInvalid].
 func (m Manifest) Validate() error {
 	var bad mistakes
 	if m.Format != Format {
@@ -148,7 +149,7 @@ func (m Manifest) Validate() error {
 	return bad.err(m.Name)
 }
 
-// mistakes collects what Validate finds.
+// mistakes collects the findings of Validate.
 type mistakes []string
 
 func (bad *mistakes) add(format string, args ...any) {
@@ -192,7 +193,8 @@ func (bad *mistakes) checkSampler(s Sampler, levels int) {
 		bad.add("sampler kind is %q: want %q", s.Kind, SamplerAnnealedLangevin)
 	}
 	if s.StepsPerLevel < 1 || s.StepsPerLevel > maxSteps/max(levels, 1) {
-		bad.add("sampler steps_per_level is %d: want at least 1 and at most %d steps over all levels", s.StepsPerLevel, maxSteps)
+		bad.add("sampler steps_per_level is %d: want at least 1 and at most %d steps over all levels", s.StepsPerLevel,
+			maxSteps)
 	}
 	if !finite(s.StepLR) || s.StepLR <= 0 {
 		bad.add("sampler step_lr is %g: want finite and positive", s.StepLR)

@@ -81,21 +81,24 @@ func TestValidate(t *testing.T) {
 		{"zero axis", func(m *models.Manifest) { m.Shape = []int{4, 0} }, "shape[1] of [4 0] is 0"},
 		{"too many elements", func(m *models.Manifest) { m.Shape = []int{1 << 20, 1 << 20} }, "shape[1]"},
 		{"product overflows", func(m *models.Manifest) { m.Shape = []int{4, math.MaxInt/2 + 1} }, "shape[1]"},
-		{"parameterization", func(m *models.Manifest) { m.Parameterization = "epsilon" }, `parameterization is "epsilon": want "score"`},
+		{"parameterization", func(m *models.Manifest) { m.Parameterization = "epsilon" },
+			`parameterization is "epsilon": want "score"`},
 		{"no sigmas", func(m *models.Manifest) { m.Sigmas = nil }, "sigmas has 0 levels"},
 		{"rising sigmas", func(m *models.Manifest) { m.Sigmas = []float64{1, 2, 3} }, "sigma 1 is 2"},
 		{"NaN sigma", func(m *models.Manifest) { m.Sigmas = []float64{nan, 2, 1} }, "sigma 0 is NaN"},
 		{"empty range", func(m *models.Manifest) { m.Range = models.Range{Low: 1, High: 1} }, "range is 1 to 1"},
 		{"infinite range", func(m *models.Manifest) { m.Range.High = inf }, "range is -3 to +Inf"},
 		{"prior kind", func(m *models.Manifest) { m.Prior.Kind = "cauchy" }, `"cauchy"`},
-		{"prior std", func(m *models.Manifest) { m.Prior = sampling.Prior{Kind: sampling.PriorNormal} }, "prior: normal"},
+		{"prior std", func(m *models.Manifest) { m.Prior = sampling.Prior{Kind: sampling.PriorNormal} },
+			"prior: normal"},
 		{"sampler kind", func(m *models.Manifest) { m.Sampler.Kind = "euler" }, `sampler kind is "euler"`},
 		{"no steps", func(m *models.Manifest) { m.Sampler.StepsPerLevel = 0 }, "steps_per_level is 0"},
 		{"endless steps", func(m *models.Manifest) { m.Sampler.StepsPerLevel = 1 << 20 }, "steps_per_level is 1048576"},
 		{"step_lr", func(m *models.Manifest) { m.Sampler.StepLR = nan }, "step_lr is NaN"},
 		{"iterations", func(m *models.Manifest) { m.Training.Iterations = -1 }, "-1 iterations"},
 		{"loss", func(m *models.Manifest) { m.Training.Loss = inf }, "loss is +Inf"},
-		{"losses of other levels", func(m *models.Manifest) { m.Training.LossPerLevel = []float64{1} }, "loss_per_level has 1 values"},
+		{"losses of other levels", func(m *models.Manifest) { m.Training.LossPerLevel = []float64{1} },
+			"loss_per_level has 1 values"},
 		{"loss of a level", func(m *models.Manifest) { m.Training.LossPerLevel[1] = nan }, "loss_per_level[1] is NaN"},
 	}
 	for _, tt := range tests {
@@ -103,7 +106,8 @@ func TestValidate(t *testing.T) {
 			m := trained()
 			tt.break_(&m)
 			err := m.Validate()
-			if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) ||
+				strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v: want one line with %q", err, tt.want)
 			}
 		})
@@ -112,7 +116,8 @@ func TestValidate(t *testing.T) {
 
 func TestValidateNamesEveryMistake(t *testing.T) {
 	err := models.Manifest{Training: &models.Training{BatchSize: -1}}.Validate()
-	for _, field := range []string{"format", "name", "shape", "parameterization", "sigmas", "range", "prior", "sampler kind",
+	for _, field := range []string{"format", "name", "shape", "parameterization", "sigmas", "range", "prior",
+		"sampler kind",
 		"steps_per_level", "step_lr", "batch_size"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("%q is not in: %v", field, err)
@@ -131,7 +136,8 @@ func TestDefaultSampler(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := 3*5 + 1; len(plan) != want || plan[0].Sigma != 10 || m.Dim() != 16 {
-		t.Errorf("plan of %d steps from sigma %g, dim %d: want %d steps from 10, dim 16", len(plan), plan[0].Sigma, m.Dim(), want)
+		t.Errorf("plan of %d steps from sigma %g, dim %d: want %d steps from 10, dim 16", len(plan), plan[0].Sigma,
+			m.Dim(), want)
 	}
 }
 
@@ -143,7 +149,8 @@ func TestReadIsStrict(t *testing.T) {
 	with := func(values ...string) []byte {
 		model := modelstest.Gaussian(1, 4, 4)
 		for _, value := range values {
-			model.MetadataProps = append(model.MetadataProps, &protos.StringStringEntryProto{Key: models.MetadataKey, Value: value})
+			model.MetadataProps = append(model.MetadataProps, &protos.StringStringEntryProto{Key: models.MetadataKey,
+				Value: value})
 		}
 		return modelstest.Bytes(t, model)
 	}
@@ -160,7 +167,8 @@ func TestReadIsStrict(t *testing.T) {
 		{"no JSON", with("format: 1"), "manifest: invalid character"},
 		{"cut JSON", with(string(good[:len(good)/2])), "unexpected EOF"},
 		{"unknown key", with(`{"sigmaz": [1],` + string(good[1:])), `unknown field "sigmaz"`},
-		{"unknown nested key", with(strings.Replace(string(good), `"step_lr"`, `"step_rl"`, 1)), `unknown field "step_rl"`},
+		{"unknown nested key", with(strings.Replace(string(good), `"step_lr"`, `"step_rl"`, 1)),
+			`unknown field "step_rl"`},
 		{"text after", with(string(good) + "{}"), "text after its end"},
 		{"number as text", with(strings.Replace(string(good), `"step_lr":0.002`, `"step_lr":"0.002"`, 1)), "step_lr"},
 		{"bad value", with(strings.Replace(string(good), `"step_lr":0.002`, `"step_lr":-1`, 1)), "step_lr is -1"},
@@ -175,7 +183,7 @@ func TestReadIsStrict(t *testing.T) {
 	}
 }
 
-// TestTruncatedFiles cuts a file at every byte: each piece must be refused, whichever function meets it first.
+// TestTruncatedFiles cuts a file at every byte. Every function must refuse each piece.
 func TestTruncatedFiles(t *testing.T) {
 	m := modelstest.Manifest("cut", 2)
 	file := modelstest.File(t, modelstest.Gaussian(2), m)

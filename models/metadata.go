@@ -12,7 +12,7 @@ import (
 
 const maxManifestBytes = 4 << 20
 
-// Attach validates m and stores it in the model's metadata, in place of any manifest already there.
+// Attach validates m and stores it in the model's metadata. It replaces an existing manifest.
 func Attach(model *protos.ModelProto, m Manifest) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -31,8 +31,8 @@ func Attach(model *protos.ModelProto, m Manifest) error {
 	return nil
 }
 
-// Read returns the manifest in the bytes of an .onnx file. It does not look at the graph; [Check] does. Bytes that are
-// no ONNX model, no manifest or more than one, unknown keys and bad values are errors that wrap [ErrInvalid].
+// Read returns the manifest in the bytes of an .onnx file. It does not read the graph; [Check] does. The error wraps
+// [ErrInvalid] if the bytes are not an ONNX model, have no manifest or several, or have unknown keys or invalid values.
 func Read(model []byte) (Manifest, error) {
 	value, err := findManifest(model)
 	if err != nil {
@@ -57,7 +57,7 @@ const (
 	entryValue         protowire.Number = 2
 )
 
-// findManifest walks only the outermost fields, so that listing a folder does not decode the weights of all its files.
+// findManifest reads only the outermost fields, so that listing a folder does not decode the weights of all its files.
 func findManifest(model []byte) (value []byte, err error) {
 	if len(model) == 0 {
 		return nil, fmt.Errorf("%w: the file is empty", ErrInvalid)

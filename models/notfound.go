@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// ErrNotFound is what a [NotFoundError] is.
+// ErrNotFound is the error that a [NotFoundError] is.
 var ErrNotFound = errors.New("model not found")
 
-// NotFoundError says that a repository has no model of a name, or not in a version.
+// NotFoundError says that a repository does not have a model, or not the requested version of it.
 type NotFoundError struct {
 	Name     string
-	Version  int      // 0 if the newest was asked for
-	Near     []string // names of models that the name may have been meant for, the nearest first; at most 3
-	Versions []int    // that the named model does have, oldest first
+	Version  int      // 0 for the newest
+	Near     []string // at most 3 similar names of models, the nearest first
+	Versions []int    // the versions that the model has, oldest first
 }
 
 // Is reports whether target is [ErrNotFound].
@@ -33,7 +33,7 @@ func (e *NotFoundError) Error() string {
 	}
 }
 
-// alternatives is `"a", "b" or "c"`.
+// alternatives returns `"a", "b" or "c"`.
 func alternatives(names []string) string {
 	quoted := make([]string, len(names))
 	for i, name := range names {
@@ -46,8 +46,8 @@ func alternatives(names []string) string {
 	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
 }
 
-// Find returns the entry of a name and version, version 0 being the newest of entries, as [Repository.Open] does. If
-// there is none it returns the reason among problems why it cannot be served, or a [NotFoundError].
+// Find returns the entry with a name and version, as [Repository.Open] does. Version 0 is the newest. If there is none,
+// it returns the reason from problems why the version cannot be served, or a [NotFoundError].
 func Find(entries []Entry, problems []Problem, name string, version int) (Entry, error) {
 	var found Entry
 	var names []string
@@ -80,8 +80,8 @@ func Find(entries []Entry, problems []Problem, name string, version int) (Entry,
 
 const maxNear = 3
 
-// NotFound returns the error for a name and version, where names are those of all models and versions, the oldest first,
-// those of the named one. It finds the names that are near.
+// NotFound returns the error for a name and version, with similar names. names has the names of all models, and
+// versions the named model's versions, the oldest first.
 func NotFound(name string, version int, names []string, versions []int) *NotFoundError {
 	e := &NotFoundError{Name: name, Version: version, Versions: versions}
 	if len(versions) > 0 {
@@ -97,19 +97,19 @@ func NotFound(name string, version int, names []string, versions []int) *NotFoun
 	return e
 }
 
-// maxSlips allows two letters swapped, or any two mistakes.
+// maxSlips allows two swapped letters, or any two mistakes.
 const maxSlips = 2
 
-// isNear allows few slips, letter case, and a name cut short.
+// isNear reports whether two names differ only by few mistakes, by letter case, or because one is cut short.
 func isNear(name, candidate string) bool {
 	if name == "" || len(name) > len(candidate)+maxSlips {
-		return false // nor is the distance worth computing for a name of a megabyte
+		return false // and for a name of a megabyte the distance would take long
 	}
 	name = strings.ToLower(name)
 	return strings.HasPrefix(candidate, name) || distance(name, candidate) <= min(maxSlips, len(name)-1)
 }
 
-// distance is the Levenshtein distance in bytes.
+// distance returns the Levenshtein distance in bytes.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

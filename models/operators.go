@@ -6,7 +6,7 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// operators says of the nodes of one model whether their operators may be served.
+// operators checks whether the operators of one model may be served.
 type operators struct {
 	stored map[string]*protos.TensorProto // by the name of the value, in all graphs
 }
@@ -26,7 +26,7 @@ func newOperators(root *protos.GraphProto) operators {
 	return o
 }
 
-// check refuses operators that give a row what depends on other rows or on chance, and says what to export instead.
+// check refuses operators that make a row depend on other rows or on chance, and says what to export instead.
 func (o operators) check(node *protos.NodeProto) error {
 	const evaluation = "export in evaluation mode, model.eval()"
 	switch node.GetOpType() {
@@ -36,7 +36,8 @@ func (o operators) check(node *protos.NodeProto) error {
 		return fmt.Errorf("operator draws random numbers, so a seed would have two answers: %s, "+
 			"without noise that the network draws itself", evaluation)
 	case "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM":
-		return fmt.Errorf("operator scales by the whole batch, so a row would depend on the others: export without dynamic " +
+		return fmt.Errorf("operator scales by the whole batch, so a row would depend on the others: " +
+			"export without dynamic " +
 			"quantization, in float32 or with static scales (quantize_static)")
 	case "BatchNormalization":
 		if attributeOf(node, "training_mode").GetI() != 0 || outputs(node) > 1 {
@@ -50,7 +51,7 @@ func (o operators) check(node *protos.NodeProto) error {
 	return nil
 }
 
-// outputs is how many of a node's outputs are used.
+// outputs returns the number of a node's outputs that are used.
 func outputs(node *protos.NodeProto) (used int) {
 	for _, name := range node.GetOutput() {
 		if name != "" {

@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// FileName is the name of a model file in its version's folder.
+	// FileName is the name of a model file in the folder of its version.
 	FileName = "model.onnx"
 
-	// DigestFileName is the name of a file beside the model file with its SHA-256, as sha256sum writes it. Where there is
-	// one, a model file with another digest is refused.
+	// DigestFileName is the name of a file next to the model file with its SHA-256, in the format of sha256sum. If it
+	// exists, a model file with another digest is refused.
 	DigestFileName = "model.sha256"
 
-	// MaxFileBytes is the largest size of a model file: what a protocol buffer can hold.
+	// MaxFileBytes is the largest size of a model file, a limit of protocol buffers.
 	MaxFileBytes = 1<<31 - 1
 )
 
@@ -36,7 +36,7 @@ const (
 	OriginDirectory Origin = "directory" // the folder that the operator named
 )
 
-// Entry describes one sound version of a model.
+// Entry describes one valid version of a model.
 type Entry struct {
 	Name     string
 	Version  int // positive; the largest is the newest
@@ -63,16 +63,17 @@ type Problem struct {
 
 func (p Problem) String() string { return fmt.Sprintf("%s (%s): %v", p.Path, p.Origin, p.Err) }
 
-// Repository finds models in an embedded file system and in a folder. It keeps nothing in memory: every call looks at
-// the files as they are. Safe for concurrent use.
+// Repository finds models in an embedded file system and in a folder. It caches nothing: every call reads the files. It
+// is safe for concurrent use.
 type Repository struct {
-	shelves []shelf // the first that has a version wins
+	shelves []shelf // the first that has a version is used
 	root    *os.Root
 }
 
-// NewRepository returns the repository of the models in zoo and, unless dir is empty, in the folder dir, both laid out
-// as NAME/VERSION/model.onnx with VERSION 1, 2, 3... Where both have a version of a name the folder's is used. Symbolic
-// links cannot lead out of dir. Names that start with a dot are passed over, and so is what [Repository.Foreign] returns.
+// NewRepository returns the repository of the models in zoo and, unless dir is empty, in the folder dir. Both have the
+// layout NAME/VERSION/model.onnx with VERSION 1, 2, 3... If both have a version of a model, the folder's is used.
+// Symbolic links cannot lead out of dir. Names that start with a dot are ignored, and so is everything that
+// [Repository.Foreign] returns.
 func NewRepository(zoo fs.FS, dir string) (*Repository, error) {
 	r := &Repository{}
 	if dir != "" {
@@ -87,7 +88,7 @@ func NewRepository(zoo fs.FS, dir string) (*Repository, error) {
 	return r, nil
 }
 
-// Close lets go of the folder. The embedded models stay readable.
+// Close closes the folder. The embedded models stay readable.
 func (r *Repository) Close() error {
 	if r.root == nil {
 		return nil
@@ -95,8 +96,8 @@ func (r *Repository) Close() error {
 	return r.root.Close()
 }
 
-// List reads every file. It returns the sound versions, by name and then from the oldest to the newest, and what is in
-// the way of the others.
+// List reads every file. It returns the valid versions, by name and then from the oldest to the newest, and the
+// problems of the others.
 func (r *Repository) List() ([]Entry, []Problem) {
 	places, problems := r.scan()
 	var entries []Entry
@@ -114,8 +115,8 @@ func (r *Repository) List() ([]Entry, []Problem) {
 	return entries, problems
 }
 
-// Open reads one version of a model; version 0 is the newest sound one. The error is a [NotFoundError] if the name or the
-// version is not there, and wraps [ErrInvalid] if it is but cannot be used.
+// Open reads one version of a model; version 0 is the newest valid one. The error is a [NotFoundError] if the name or
+// the version does not exist. It wraps [ErrInvalid] if the version exists but cannot be used.
 func (r *Repository) Open(name string, version int) (File, error) {
 	places, _ := r.scan()
 	versions := places[name]
@@ -136,21 +137,21 @@ func (r *Repository) Open(name string, version int) (File, error) {
 	return File{}, newest
 }
 
-// place is where a version of a model should be.
-type place struct {
+// location is where a version of a model should be.
+type location struct {
 	name    string
 	version int
 	shelf   shelf
 }
 
-func (p place) path() string { return path.Join(p.name, strconv.Itoa(p.version), FileName) }
+func (p location) path() string { return path.Join(p.name, strconv.Itoa(p.version), FileName) }
 
-func (p place) problem(err error) Problem {
+func (p location) problem(err error) Problem {
 	return Problem{Name: p.name, Version: p.version, Origin: p.shelf.origin, Path: p.path(), Err: err}
 }
 
-// read returns the file if it is sound. Its errors name the path and wrap ErrInvalid.
-func (p place) read() (File, error) {
+// read returns the file if it is valid. Its errors name the path and wrap ErrInvalid.
+func (p location) read() (File, error) {
 	file, err := p.load()
 	switch {
 	case err == nil:
@@ -162,7 +163,7 @@ func (p place) read() (File, error) {
 	}
 }
 
-func (p place) load() (File, error) {
+func (p location) load() (File, error) {
 	graph, err := readCapped(p.shelf.files, p.path())
 	if err != nil {
 		return File{}, err
@@ -191,8 +192,8 @@ func (p place) load() (File, error) {
 	}}, nil
 }
 
-// digest is the SHA-256 of a model file. If a file beside it says what it has to be, another is refused.
-func (p place) digest(graph []byte) (string, error) {
+// digest returns the SHA-256 of a model file. It returns an error if a file next to the model has another digest.
+func (p location) digest(graph []byte) (string, error) {
 	sum := sha256.Sum256(graph)
 	found := hex.EncodeToString(sum[:])
 	name := path.Join(path.Dir(p.path()), DigestFileName)
@@ -210,7 +211,7 @@ func (p place) digest(graph []byte) (string, error) {
 	return found, nil
 }
 
-// readCapped refuses what is no regular file before opening it, and an oversized one before reading it.
+// readCapped refuses anything but a regular file before it opens it, and a file that is too large before it reads it.
 func readCapped(files fs.FS, name string) ([]byte, error) {
 	info, err := fs.Stat(files, name)
 	if err != nil {

@@ -26,7 +26,7 @@ func zooOf(t *testing.T, names ...string) fstest.MapFS {
 	return files
 }
 
-// put writes a file below dir, with the folders it needs.
+// put writes a file below dir, and makes the folders that it needs.
 func put(t *testing.T, dir, name string, data []byte) {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -75,7 +75,8 @@ func TestRepositoryPrefersTheFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	digest := sha256.Sum256(mine)
-	if file.Digest != hex.EncodeToString(digest[:]) || !slices.Equal(file.Graph, mine) || file.Bytes != int64(len(mine)) {
+	if file.Digest != hex.EncodeToString(digest[:]) || !slices.Equal(file.Graph, mine) ||
+		file.Bytes != int64(len(mine)) {
 		t.Error("bytes, size or digest are not those of the folder's file")
 	}
 	if newest, err := r.Open("ring", 0); err != nil || newest.Version != 10 || newest.Manifest.Shape[0] != 4 {
@@ -144,7 +145,8 @@ func TestRepositoryServesWhatIsSound(t *testing.T) {
 		"pipe/1/model.onnx":    "not a regular file",
 	}
 	for _, p := range problems {
-		if text, ok := want[p.Path]; !ok || !strings.Contains(p.Err.Error(), text) || !errors.Is(p.Err, models.ErrInvalid) {
+		if text, ok := want[p.Path]; !ok || !strings.Contains(p.Err.Error(), text) ||
+			!errors.Is(p.Err, models.ErrInvalid) {
 			t.Errorf("problem %v: want %q", p, text)
 		}
 		delete(want, p.Path)
@@ -154,17 +156,17 @@ func TestRepositoryServesWhatIsSound(t *testing.T) {
 	}
 }
 
-// TestForeignEntries: what cannot be a model is passed over, and what is meant to be one is still told.
+// TestForeignEntries: what cannot be a model is ignored, and what is meant to be one is reported.
 func TestForeignEntries(t *testing.T) {
 	ring := modelstest.GaussianFile(t, "ring", 2)
 	for _, tt := range []struct {
 		path    string // of a file, or of a folder if it ends in a slash
 		foreign string // what is passed over
-		problem string // else where the problem is
+		problem string // otherwise the place of the problem
 	}{
 		{"README.md", "README.md", ""},
 		{"LICENSE", "LICENSE", ""},
-		{"readme", "readme", ""}, // a file of a name that a model could have
+		{"readme", "readme", ""}, // a file with a name that a model could have
 		{"Thumbs.db", "Thumbs.db", ""},
 		{"lost+found/", "lost+found", ""},
 		{"System Volume Information/a", "System Volume Information", ""},
@@ -172,7 +174,7 @@ func TestForeignEntries(t *testing.T) {
 		{"Notes/2024/plan.txt", "Notes", ""},
 		{"a[b/1/notes.txt", "a[b", ""},
 		{"\xff/1/notes.txt", "\xff", ""},
-		{".git/1/model.onnx", "", ""}, // names with a dot are not even looked at
+		{".git/1/model.onnx", "", ""}, // names with a dot are not read
 		{"ring/README.md", "ring/README.md", ""},
 		{"ring/config.pbtxt", "ring/config.pbtxt", ""},
 		{"ring/lost+found/", "ring/lost+found", ""},
@@ -188,7 +190,7 @@ func TestForeignEntries(t *testing.T) {
 		{"ring/007/", "", "ring/007"},
 		{"ring/2/", "", "ring/2/model.onnx"},
 		{"new/", "", "new"},
-		{"new/notes.txt", "new/notes.txt", "new"}, // a model's name without versions, whatever else is in it
+		{"new/notes.txt", "new/notes.txt", "new"}, // a model's name without versions
 	} {
 		dir := t.TempDir()
 		put(t, dir, "ring/1/model.onnx", ring)
@@ -207,7 +209,8 @@ func TestForeignEntries(t *testing.T) {
 		}
 		foreign := r.Foreign()
 		if strings.Join(paths, " ") != tt.problem || strings.Join(foreign, " ") != tt.foreign {
-			t.Errorf("%s: problems %q, passed over %q: want %q and %q", tt.path, problems, foreign, tt.problem, tt.foreign)
+			t.Errorf("%s: problems %q, passed over %q: want %q and %q", tt.path, problems, foreign, tt.problem,
+				tt.foreign)
 		}
 		if got := names(entries); !slices.Equal(got, []string{"ring/1 directory"}) {
 			t.Errorf("%s: listed %v", tt.path, got)
@@ -215,7 +218,7 @@ func TestForeignEntries(t *testing.T) {
 	}
 }
 
-// TestUnreadableFolder: of folders that may not be read only one of a model's name is told.
+// TestUnreadableFolder: of unreadable folders only the one with a model's name is reported.
 func TestUnreadableFolder(t *testing.T) {
 	zoo := zooOf(t, "ring")
 	zoo["lost+found/x"], zoo["mine/1/model.onnx"] = &fstest.MapFile{}, &fstest.MapFile{}
@@ -224,12 +227,13 @@ func TestUnreadableFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries, problems := r.List()
-	if len(entries) != 1 || len(problems) != 1 || problems[0].Path != "mine" || !errors.Is(problems[0].Err, os.ErrPermission) {
+	if len(entries) != 1 || len(problems) != 1 || problems[0].Path != "mine" ||
+		!errors.Is(problems[0].Err, os.ErrPermission) {
 		t.Errorf("listed %v with problems %v: want ring, and that of mine", names(entries), problems)
 	}
 }
 
-// locked lets nobody into folders but the root and ring.
+// locked makes all folders unreadable except the root and ring.
 type locked struct{ fstest.MapFS }
 
 func (l locked) ReadDir(name string) ([]os.DirEntry, error) {
@@ -263,7 +267,7 @@ func TestOpenErrors(t *testing.T) {
 		is      error
 		want    string
 	}{
-		{"ring", 1, models.ErrInvalid, "ring/1/model.onnx"}, // broken in the folder: the zoo's does not stand in
+		{"ring", 1, models.ErrInvalid, "ring/1/model.onnx"}, // broken in the folder: the zoo's is not used instead
 		{"ring", 3, models.ErrInvalid, "ring/3/model.onnx"},
 		{"ring", 0, models.ErrInvalid, "ring/3/model.onnx"},
 		{"half", 2, models.ErrInvalid, "half/2/model.onnx"},
@@ -300,14 +304,16 @@ func TestFindAgreesWithOpen(t *testing.T) {
 			file, openErr := r.Open(name, version)
 			entry, findErr := models.Find(entries, problems, name, version)
 			if file.Version != entry.Version || file.Digest != entry.Digest || (openErr == nil) != (findErr == nil) {
-				t.Errorf("%s version %d: Open %d, %v; Find %d, %v", name, version, file.Version, openErr, entry.Version, findErr)
+				t.Errorf("%s version %d: Open %d, %v; Find %d, %v", name, version, file.Version, openErr, entry.Version,
+					findErr)
 			}
 		}
 	}
 }
 
 func TestNearNames(t *testing.T) {
-	entries := []models.Entry{{Name: "2gauss"}, {Name: "celeba"}, {Name: "cifar10"}, {Name: "mnist"}, {Name: "mnist-small"},
+	entries := []models.Entry{{Name: "2gauss"}, {Name: "celeba"}, {Name: "cifar10"}, {Name: "mnist"},
+		{Name: "mnist-small"},
 		{Name: "ring"}, {Name: "ring4"}, {Name: "ring8"}, {Name: "ring9"}}
 	tests := map[string][]string{
 		"rnig":                   {"ring"}, // two letters swapped
@@ -354,7 +360,7 @@ func TestNoFolder(t *testing.T) {
 	}
 }
 
-// TestZooIsSound holds the embedded models to the same contract as any file.
+// TestZooIsSound checks the embedded models as any other file.
 func TestZooIsSound(t *testing.T) {
 	r, err := models.NewRepository(models.Zoo(), "")
 	if err != nil {

@@ -7,37 +7,38 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// RewriteVersion counts the changes to what [Rewrite] does. A rewritten graph rounds differently, so the version is part
-// of the identity of a sample.
+// RewriteVersion is the version of what [Rewrite] does. A rewritten graph rounds differently, so the version is part of
+// the identity of a sample.
 const RewriteVersion = 2
 
-// BlockedDomain is that of ONNX Runtime's operators on images whose channels stand in blocks, side by side in memory.
+// BlockedDomain is the domain of ONNX Runtime's operators on images whose channels are stored in blocks.
 const BlockedDomain = "com.microsoft.nchwc"
 
 // rewriteOpset is the first operator set in which all operators written here broadcast.
 const rewriteOpset = 8
 
-// Rewrite replaces, in all graphs of model, what ONNX Runtime computes slowly by faster equals, and returns how many:
+// Rewrite replaces operators that ONNX Runtime computes slowly by faster equivalents, in all graphs of model. It returns
+// the number of replacements:
 //
 //	Softplus(x)     = Relu(x) + Log(1 + Exp(-Abs(x)))     12 → 3 ns an element
 //	Elu(x), alpha 1 = Relu(x) + (Exp(Min(x, 0)) - 1)       2 → 1 ns an element
 //
-// Both agree with the operator to float32 rounding of 1 and pass NaN and infinities on. In graphs that convolve it also
-// replaces small matrix products, see [widenProducts]. A model that mentions another floating-point type than float32, or
-// an operator set before 8, is left as it is.
+// Both equal the operator up to float32 rounding of 1, and pass NaN and infinities on. In graphs that convolve, Rewrite
+// also replaces small matrix products, see [widenProducts]. It does not change a model with another floating-point type
+// than float32, or with an operator set before 8.
 func Rewrite(model *protos.ModelProto) (rewritten int) {
 	if defaultOpset(model) < rewriteOpset || !onlyFloat32(model.GetGraph()) {
 		return 0
 	}
 	names := takenNames(model.GetGraph())
-	// Collected first: a graph's nodes are replaced while its subgraphs would be walked through them.
+	// They are collected first, because replacing a graph's nodes would disturb the walk through its subgraphs.
 	for _, graph := range slices.Collect(subgraphs(model.GetGraph())) {
 		rewritten += replace(graph, func(node *protos.NodeProto) []*protos.NodeProto { return expand(node, names) })
 	}
 	return rewritten + widenProducts(model.GetGraph(), names)
 }
 
-// replace puts what faster returns in place of each node, except where that is nil, and returns how many it replaced.
+// replace replaces each node by the result of faster, unless that is nil, and returns the number of replaced nodes.
 func replace(graph *protos.GraphProto, faster func(*protos.NodeProto) []*protos.NodeProto) (replaced int) {
 	nodes := make([]*protos.NodeProto, 0, len(graph.GetNode()))
 	for _, node := range graph.GetNode() {
@@ -52,7 +53,7 @@ func replace(graph *protos.GraphProto, faster func(*protos.NodeProto) []*protos.
 	return replaced
 }
 
-// expand returns the nodes to put in place of node, or nil to leave it.
+// expand returns the nodes that replace node, or nil to keep it.
 func expand(node *protos.NodeProto, names taken) []*protos.NodeProto {
 	if !isDefaultDomain(node.GetDomain()) || len(node.GetInput()) != 1 || len(node.GetOutput()) != 1 {
 		return nil
@@ -77,7 +78,8 @@ func eluAlpha(node *protos.NodeProto) float32 {
 	return 1
 }
 
-// attributeOf is the attribute of that name, nil if the node has none, of which every getter is zero.
+// attributeOf returns the attribute with the given name. If the node has none it returns nil, for which every getter
+// returns zero.
 func attributeOf(node *protos.NodeProto, name string) *protos.AttributeProto {
 	for _, attribute := range node.GetAttribute() {
 		if attribute.GetName() == name {
@@ -87,7 +89,7 @@ func attributeOf(node *protos.NodeProto, name string) *protos.AttributeProto {
 	return nil
 }
 
-// expansion writes nodes whose names start with the name of the value they help to compute.
+// expansion writes nodes whose names start with the name of the value that they help to compute.
 type expansion struct {
 	prefix string
 	names  taken
@@ -115,13 +117,13 @@ func (e *expansion) tensor(name string, value *protos.TensorProto) (output strin
 	return output
 }
 
-// attribute adds to the node written last.
+// attribute adds an attribute to the last node.
 func (e *expansion) attribute(a *protos.AttributeProto) {
 	last := e.nodes[len(e.nodes)-1]
 	last.Attribute = append(last.Attribute, a)
 }
 
-// taken holds the names that values and nodes of a model have.
+// taken has the names of a model's values and nodes.
 type taken map[string]bool
 
 func takenNames(root *protos.GraphProto) taken {
@@ -166,8 +168,8 @@ func defaultOpset(model *protos.ModelProto) int64 {
 	return 0
 }
 
-// onlyFloat32 reports whether no other floating-point type can arise in the graph: inputs are float32, so it would have
-// to come from a stored tensor or from an operator told to make one.
+// onlyFloat32 reports whether no other floating-point type can occur in the graph. Inputs are float32, so another type
+// would have to come from a stored tensor or from an operator that is told to make one.
 func onlyFloat32(root *protos.GraphProto) bool {
 	for graph := range subgraphs(root) {
 		for _, tensor := range graph.GetInitializer() {

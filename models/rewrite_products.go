@@ -7,20 +7,21 @@ import (
 )
 
 const (
-	// widenedRows is how many rows at least a widened product has: kernels of fewer round in another way.
+	// widenedRows is the smallest number of rows of a widened product. Kernels for fewer rows round differently.
 	widenedRows = 4
 
-	// maxWidened is the largest matrix, in elements, that is worth being multiplied widenedRows times as often.
+	// maxWidened is the size in elements of the largest matrix that is worth multiplying widenedRows times as often.
 	maxWidened = 1 << 16
 )
 
-// widenProducts makes the small products of a graph that convolves independent of the number of rows, as its convolutions
-// are, and returns how many. Such products carry the noise level into the layers. Alone they would make every evaluation
-// of a single image one of several, to be on the safe side; here each is itself done on widenedRows copies of its rows:
+// widenProducts changes the small products of a graph that convolves, so that they do not depend on the number of rows,
+// as its convolutions do not. It returns the number of products. Such products carry the noise level into the layers.
+// Without this, every evaluation of a single image would have to be padded to several. Instead, each product itself is
+// computed for widenedRows copies of its rows:
 //
 //	Gemm(A, B, C) = Gather(Reshape(Gemm(Concat(A, A, A, A), B, C), [4, -1, columns of B]), 0)
 //
-// Where one product cannot be widened, none is, because nothing would be gained.
+// If one product cannot be widened, none is, because nothing would be gained.
 func widenProducts(graph *protos.GraphProto, names taken) (widened int) {
 	columns := map[*protos.NodeProto]int64{}
 	convolves := false
@@ -49,7 +50,8 @@ func widenProducts(graph *protos.GraphProto, names taken) (widened int) {
 	})
 }
 
-// productColumns is the number of columns of a product of rows with a small stored matrix; ok reports whether node is one.
+// productColumns returns the number of columns of a product of rows with a small stored matrix. ok reports whether node
+// is such a product.
 func productColumns(graph *protos.GraphProto, node *protos.NodeProto) (columns int64, ok bool) {
 	in := node.GetInput()
 	if !isDefaultDomain(node.GetDomain()) || len(in) < 2 || attributeOf(node, "transA").GetI() != 0 {
@@ -57,7 +59,7 @@ func productColumns(graph *protos.GraphProto, node *protos.NodeProto) (columns i
 	}
 	if len(in) > 2 {
 		bias := stored(graph, in[2])
-		if bias == nil || len(bias.GetDims()) > 1 && bias.GetDims()[0] != 1 { // one that differs from row to row
+		if bias == nil || len(bias.GetDims()) > 1 && bias.GetDims()[0] != 1 { // a bias that differs from row to row
 			return 0, false
 		}
 	}
@@ -71,7 +73,7 @@ func productColumns(graph *protos.GraphProto, node *protos.NodeProto) (columns i
 	return dims[1], true
 }
 
-// stored is the tensor of that name in the file; nil if there is none.
+// stored returns the tensor with the given name in the file; nil if there is none.
 func stored(graph *protos.GraphProto, name string) *protos.TensorProto {
 	for _, tensor := range graph.GetInitializer() {
 		if tensor.GetName() == name {

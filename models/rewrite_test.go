@@ -24,8 +24,8 @@ func activation(op string, attributes ...*protos.AttributeProto) *protos.ModelPr
 	}
 }
 
-// evaluate interprets the operators that Rewrite writes, on one number, and fails on any other and on a value used before
-// it is computed or computed twice.
+// evaluate interprets the operators that Rewrite writes, on one number. It fails on any other operator, and on a value
+// that is used before it is computed or computed twice.
 func evaluate(t *testing.T, nodes []*protos.NodeProto, values map[string]float64) float64 {
 	t.Helper()
 	for _, node := range nodes {
@@ -89,7 +89,8 @@ func TestRewriteComputesTheSame(t *testing.T) {
 			t.Errorf("%s: %d rewritten again", op, n)
 		}
 		for _, x := range []float64{-800, -20, -1, -1e-9, 0, 1e-9, 0.3, 1, 20, 800} {
-			if got, want := evaluate(t, model.Graph.Node, map[string]float64{"x": x}), f(x); math.Abs(got-want) > 1e-15*max(1, math.Abs(want)) {
+			if got, want := evaluate(t, model.Graph.Node,
+				map[string]float64{"x": x}), f(x); math.Abs(got-want) > 1e-15*max(1, math.Abs(want)) {
 				t.Errorf("%s(%g) = %g, want %g", op, x, got, want)
 			}
 		}
@@ -136,11 +137,13 @@ func TestRewriteLeavesAlone(t *testing.T) {
 	}
 }
 
-// TestRewriteNames puts an activation in a body, where outer names are visible, and takes the names it would use.
+// TestRewriteNames puts an activation in a body, where outer names are visible, and uses the names that the rewrite
+// would choose.
 func TestRewriteNames(t *testing.T) {
 	model := activation("Softplus")
 	inner := &protos.NodeProto{OpType: "Softplus", Input: []string{"x"}, Output: []string{"inner"}}
-	model.Graph.Node = append(model.Graph.Node, inBody(inner, 1), &protos.NodeProto{OpType: "Identity", Output: []string{"score/Relu"}})
+	model.Graph.Node = append(model.Graph.Node, inBody(inner, 1),
+		&protos.NodeProto{OpType: "Identity", Output: []string{"score/Relu"}})
 	model.Graph.Initializer = []*protos.TensorProto{{Name: "score/one"}, {Name: "inner/Exp"}}
 	if n := models.Rewrite(model); n != 2 {
 		t.Fatalf("%d rewritten, want 2", n)
@@ -167,8 +170,8 @@ func TestRewriteNames(t *testing.T) {
 	}
 }
 
-// TestRewriteWidensProducts looks at what is multiplied by what. That results stay the same, and come to be independent of
-// the number of rows, the tests of ort show.
+// TestRewriteWidensProducts checks the operands of the products. The tests of ort check that results stay the same and
+// do not depend on the number of rows.
 func TestRewriteWidensProducts(t *testing.T) {
 	model := modelstest.EmbeddedConv("SiLU", 12, 1)
 	if n := models.Rewrite(model); n != 2 {
@@ -185,7 +188,8 @@ func TestRewriteWidensProducts(t *testing.T) {
 			continue
 		}
 		copies := made[node.Input[0]]
-		if copies.GetOpType() != "Concat" || len(copies.Input) != 4 || slices.ContainsFunc(copies.Input, func(x string) bool { return x != copies.Input[0] }) {
+		if copies.GetOpType() != "Concat" || len(copies.Input) != 4 ||
+			slices.ContainsFunc(copies.Input, func(x string) bool { return x != copies.Input[0] }) {
 			t.Errorf("%s multiplies %v, want four copies of its rows", node.Name, copies)
 		}
 	}
@@ -201,7 +205,8 @@ func TestRewriteLeavesProducts(t *testing.T) {
 			}
 		},
 		"another product": func(g *protos.GraphProto) {
-			g.Node = append(g.Node, &protos.NodeProto{OpType: "MatMul", Input: []string{"x", "x"}, Output: []string{"square"}})
+			g.Node = append(g.Node, &protos.NodeProto{OpType: "MatMul", Input: []string{"x", "x"},
+				Output: []string{"square"}})
 		},
 		"large matrix": func(g *protos.GraphProto) {
 			for _, tensor := range g.Initializer {

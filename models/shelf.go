@@ -15,15 +15,15 @@ type shelf struct {
 	files  fs.FS
 }
 
-// scan looks at names only: the versions that the layout promises, and what does not fit the layout.
-func (r *Repository) scan() (map[string]map[int]place, []Problem) {
-	places := map[string]map[int]place{}
+// scan reads only names. It finds the versions in the layout, and everything that does not fit the layout.
+func (r *Repository) scan() (map[string]map[int]location, []Problem) {
+	places := map[string]map[int]location{}
 	var problems []Problem
 	for _, s := range r.shelves {
 		look := s.look()
 		for _, p := range look.places {
 			if places[p.name] == nil {
-				places[p.name] = map[int]place{}
+				places[p.name] = map[int]location{}
 			}
 			if _, won := places[p.name][p.version]; !won {
 				places[p.name][p.version] = p
@@ -34,9 +34,9 @@ func (r *Repository) scan() (map[string]map[int]place, []Problem) {
 	return places, problems
 }
 
-// Foreign returns what is passed over because nothing about it says that it is meant to be a model, as paths below the
-// models' folder: files that do not end in .onnx, and folders of other names than models and versions have, unless model
-// files lie in them where those of a model would.
+// Foreign returns what is ignored because nothing suggests that it is meant to be a model, as paths below the models'
+// folder. These are files that do not end in .onnx, and folders whose names models or versions cannot have, unless they
+// have model files where a model would have them.
 func (r *Repository) Foreign() []string {
 	var all []string
 	for _, s := range r.shelves {
@@ -45,10 +45,10 @@ func (r *Repository) Foreign() []string {
 	return all
 }
 
-// look is what is on a shelf, by the names of files and folders alone.
+// look is the contents of a shelf, by the names of files and folders alone.
 type look struct {
 	shelf
-	places   []place
+	places   []location
 	problems []Problem
 	foreign  []string
 }
@@ -72,7 +72,7 @@ func (l *look) report(name, at, format string, args ...any) {
 
 func (l *look) pass(at string) { l.foreign = append(l.foreign, at) }
 
-// model sorts one entry of the models' folder: a model, something that is meant to be one, or something foreign.
+// model classifies one entry of the models' folder: a model, something that is meant to be one, or something foreign.
 func (l *look) model(name string) {
 	entries, err := l.folder(name)
 	switch file := l.isFile(name); {
@@ -90,7 +90,7 @@ func (l *look) model(name string) {
 	}
 }
 
-// versions sorts the entries of a model's folder.
+// versions classifies the entries of a model's folder.
 func (l *look) versions(name string, entries []string) {
 	known := len(l.places) + len(l.problems)
 	for _, v := range entries {
@@ -98,7 +98,7 @@ func (l *look) versions(name string, entries []string) {
 		number, err := strconv.Atoi(v)
 		switch {
 		case err == nil && number > 0 && strconv.Itoa(number) == v:
-			l.places = append(l.places, place{name, number, l.shelf})
+			l.places = append(l.places, location{name, number, l.shelf})
 		case l.isFile(at) && isModelFile(v):
 			l.report(name, at, "a file: want it as %s/1/%s", name, FileName)
 		case isNumber(v) || l.hasModelFile(at):
@@ -114,27 +114,29 @@ func (l *look) versions(name string, entries []string) {
 
 func isModelFile(name string) bool { return strings.EqualFold(path.Ext(name), path.Ext(FileName)) }
 
-// isNumber reports whether a name is digits: a number of some length, in whatever form.
+// isNumber reports whether a name consists of digits.
 func isNumber(name string) bool { return name != "" && strings.Trim(name, "0123456789") == "" }
 
-// hasVersions reports whether a folder with the given entries looks like a model's: a number in it has a model file.
+// hasVersions reports whether a folder with the given entries looks like a model's folder: a number in it has a model
+// file.
 func (s shelf) hasVersions(name string, entries []string) bool {
-	return slices.ContainsFunc(entries, func(v string) bool { return isNumber(v) && s.hasModelFile(path.Join(name, v)) })
+	return slices.ContainsFunc(entries,
+		func(v string) bool { return isNumber(v) && s.hasModelFile(path.Join(name, v)) })
 }
 
-// hasModelFile reports whether a folder has a model file, whatever that is called.
+// hasModelFile reports whether a folder has a model file with any name.
 func (s shelf) hasModelFile(at string) bool {
 	names, err := s.folder(at)
 	return err == nil && slices.ContainsFunc(names, isModelFile)
 }
 
-// isFile reports whether there is something that is no folder. A link counts as what it leads to.
+// isFile reports whether an entry is not a folder. For a link its target decides.
 func (s shelf) isFile(at string) bool {
 	info, err := fs.Stat(s.files, at)
 	return err == nil && !info.IsDir()
 }
 
-// folder lists the names in a folder, without those that start with a dot.
+// folder returns the names in a folder, without those that start with a dot.
 func (s shelf) folder(name string) ([]string, error) {
 	entries, err := fs.ReadDir(s.files, name)
 	if err != nil {

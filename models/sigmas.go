@@ -10,10 +10,9 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// FindSigmas returns the noise schedule that a foreign graph holds, nil if there is none: the tensor that is called
-// sigmas, as in NCSNv2's networks, or, since exporters rename what they fold, the list that the input for labels
-// selects from. It has positive, strictly decreasing numbers. More than one such tensor, of different numbers, is an
-// error that names them.
+// FindSigmas returns the noise schedule in a foreign graph; nil if there is none. It is the tensor called sigmas, as in
+// NCSNv2's networks. Exporters rename tensors that they fold, so it may also be the list from which the input for
+// labels selects. It has positive, strictly decreasing elements. If several such tensors differ, the error names them.
 func FindSigmas(model *protos.ModelProto) ([]float64, error) {
 	graph := model.GetGraph()
 	stored := slices.Clone(graph.GetInitializer())
@@ -37,7 +36,7 @@ func isConstant(node *protos.NodeProto) bool {
 	return node.GetOpType() == "Constant" && len(node.GetOutput()) == 1
 }
 
-// onlySchedule is the schedule among the tensors that are asked for.
+// onlySchedule returns the schedule among the given tensors.
 func onlySchedule(tensors []*protos.TensorProto, wanted func(*protos.TensorProto) bool) ([]float64, error) {
 	var found []float64
 	var name string
@@ -47,7 +46,8 @@ func onlySchedule(tensors []*protos.TensorProto, wanted func(*protos.TensorProto
 		}
 		sigmas := scheduleOf(tensor)
 		if found != nil && sigmas != nil && !slices.Equal(sigmas, found) {
-			return nil, fmt.Errorf("%w: tensors %q and %q could both be the noise schedule", ErrInvalid, name, tensor.GetName())
+			return nil, fmt.Errorf("%w: tensors %q and %q could both be the noise schedule", ErrInvalid, name,
+				tensor.GetName())
 		}
 		if sigmas != nil {
 			found, name = sigmas, tensor.GetName()
@@ -56,8 +56,8 @@ func onlySchedule(tensors []*protos.TensorProto, wanted func(*protos.TensorProto
 	return found, nil
 }
 
-// isCalledSigmas reports whether a name's last part is sigmas: sigmas, net.sigmas, or b_net_sigmas as torch.export
-// calls buffers and p_net_sigmas parameters, but not log_sigmas.
+// isCalledSigmas reports whether the last part of a name is sigmas: sigmas, net.sigmas, or b_net_sigmas and
+// p_net_sigmas, as torch.export names buffers and parameters, but not log_sigmas.
 func isCalledSigmas(name string) bool {
 	last := name[strings.LastIndexAny(name, "./:")+1:]
 	parts := strings.Split(last, "_")
@@ -68,7 +68,7 @@ func isCalledSigmas(name string) bool {
 	return last == "sigmas"
 }
 
-// scheduleOf is what a tensor holds if that can be a noise schedule, else nil.
+// scheduleOf returns the elements of a tensor if they can be a noise schedule, otherwise nil.
 func scheduleOf(tensor *protos.TensorProto) []float64 {
 	sigmas := numbersOf(tensor)
 	if len(tensor.GetDims()) != 1 || tensor.GetDims()[0] != int64(len(sigmas)) || len(sigmas) == 0 {
@@ -82,7 +82,7 @@ func scheduleOf(tensor *protos.TensorProto) []float64 {
 	return sigmas
 }
 
-// numbersOf are the values of a tensor of float32 or float64, in either of the places where a file may have them.
+// numbersOf returns the elements of a tensor of float32 or float64, from either place where a file may have them.
 func numbersOf(tensor *protos.TensorProto) []float64 {
 	var values []float64
 	raw := tensor.GetRawData()
@@ -103,7 +103,7 @@ func numbersOf(tensor *protos.TensorProto) []float64 {
 	return values
 }
 
-// selectedByLabels names the values of which an integer input of the graph selects elements or rows.
+// selectedByLabels returns the values from which an integer input of the graph selects elements or rows.
 func selectedByLabels(graph *protos.GraphProto) (names []string) {
 	labels := map[string]bool{}
 	for _, v := range withoutInitializers(graph) {
@@ -125,12 +125,13 @@ func selectedByLabels(graph *protos.GraphProto) (names []string) {
 	return names
 }
 
-// checkLabels wants no more levels than the network has rows of what labels select from.
+// checkLabels returns an error if there are more levels than the network has rows for labels.
 func checkLabels(graph *protos.GraphProto, levels int) error {
 	for _, name := range selectedByLabels(graph) {
 		dims := stored(graph, name).GetDims()
 		if len(dims) > 0 && dims[0] < int64(levels) {
-			return fmt.Errorf("the network knows the labels of %d levels, the rows of its tensor %q, and the schedule has %d: "+
+			return fmt.Errorf("the network knows the labels of %d levels, the rows of its tensor %q, "+
+				"and the schedule has %d: "+
 				"give the training's with --sigmas", dims[0], name, levels)
 		}
 	}

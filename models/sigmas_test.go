@@ -12,7 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/models/modelstest"
 )
 
-// TestFindSigmas looks for schedules under the names and in the places where exporters put them.
+// TestFindSigmas looks for schedules with the names and in the places that exporters use.
 func TestFindSigmas(t *testing.T) {
 	const float, double = int32(protos.TensorProto_FLOAT), int32(protos.TensorProto_DOUBLE)
 	list := func(name string, values ...float32) *protos.TensorProto {
@@ -22,7 +22,7 @@ func TestFindSigmas(t *testing.T) {
 	raw := &protos.TensorProto{Name: "sigmas", DataType: float, Dims: []int64{1}, RawData: []byte{0, 0, 0x40, 0x40}}
 	matrix := list("sigmas", 3, 2)
 	matrix.Dims = []int64{2, 1}
-	selects := func(m *protos.ModelProto) { // as PyTorch's exporter of 2026 writes sigmas[labels]
+	selects := func(m *protos.ModelProto) { // PyTorch's exporter of 2026 writes sigmas[labels] in this form
 		m.Graph.Initializer = []*protos.TensorProto{list("val_2", 5, 4)}
 		m.Graph.Node = []*protos.NodeProto{
 			{OpType: "Unsqueeze", Input: []string{"labels", "axes"}, Output: []string{"val_7"}},

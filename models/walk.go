@@ -7,11 +7,12 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// tensorsOf yields the tensors that an attribute holds itself, not those of its graphs.
+// tensorsOf yields the tensors of an attribute, but not those of its graphs.
 func tensorsOf(attribute *protos.AttributeProto) iter.Seq[*protos.TensorProto] {
 	return func(yield func(*protos.TensorProto) bool) {
 		tensors := append([]*protos.TensorProto{attribute.GetT()}, attribute.GetTensors()...)
-		for _, sparse := range append([]*protos.SparseTensorProto{attribute.GetSparseTensor()}, attribute.GetSparseTensors()...) {
+		for _, sparse := range append([]*protos.SparseTensorProto{attribute.GetSparseTensor()},
+			attribute.GetSparseTensors()...) {
 			tensors = append(tensors, sparse.GetValues(), sparse.GetIndices())
 		}
 		for _, tensor := range tensors {
@@ -22,7 +23,7 @@ func tensorsOf(attribute *protos.AttributeProto) iter.Seq[*protos.TensorProto] {
 	}
 }
 
-// graphsOf yields the bodies that an attribute of Loop, If or Scan holds.
+// graphsOf yields the bodies of an attribute of Loop, If or Scan.
 func graphsOf(attribute *protos.AttributeProto) iter.Seq[*protos.GraphProto] {
 	return func(yield func(*protos.GraphProto) bool) {
 		for _, graph := range append([]*protos.GraphProto{attribute.GetG()}, attribute.GetGraphs()...) {
@@ -33,7 +34,7 @@ func graphsOf(attribute *protos.AttributeProto) iter.Seq[*protos.GraphProto] {
 	}
 }
 
-// allTensors yields the tensors that graph stores, and those of its nodes and of every graph within it.
+// allTensors yields the tensors that graph stores, including those of its nodes and of every graph within it.
 func allTensors(root *protos.GraphProto) iter.Seq[*protos.TensorProto] {
 	return func(yield func(*protos.TensorProto) bool) {
 		for graph := range subgraphs(root) {

@@ -8,7 +8,7 @@ import (
 //go:embed all:zoo
 var zoo embed.FS
 
-// Zoo holds the models embedded in the program, as NAME/VERSION/model.onnx.
+// Zoo has the models embedded in the program, as NAME/VERSION/model.onnx.
 func Zoo() fs.FS {
 	sub, err := fs.Sub(zoo, "zoo")
 	if err != nil {

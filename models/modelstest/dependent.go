@@ -9,20 +9,19 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// A Case is a graph under a name that says what it does.
+// A Case is a graph and a name that says what the graph does.
 type Case struct {
 	Name  string
 	Model *protos.ModelProto
 }
 
-// Dependent returns graphs of [Gaussian] in which a row of the score depends on the other rows, on its place among them
-// or on how many there are. Samples pass a convolution first if convolve is true; their shape is then [1, h, w].
+// Dependent returns graphs of [Gaussian] in which a row of the score depends on the other rows, on its index or on
+// their number. If convolve is true, samples pass a convolution first; their shape is then [1, h, w].
 func Dependent(convolve bool, shape ...int) []Case {
 	return spoiled(dependences, convolve, shape)
 }
 
-// Independent returns graphs as [Dependent] does that look like some of those, but give a row what depends on that row
-// alone.
+// Independent returns graphs that look like some of [Dependent], but whose rows depend only on themselves.
 func Independent(convolve bool, shape ...int) []Case {
 	return spoiled(independences, convolve, shape)
 }
@@ -41,7 +40,7 @@ func spoiled(ways []way, convolve bool, shape []int) []Case {
 	return cases
 }
 
-// A way says what is put in the place of x and sigma.
+// A way says what replaces x and sigma.
 type way struct {
 	name  string
 	spoil func(g rowGraph) (x, sigma string)
@@ -72,7 +71,10 @@ var independences = []way{
 var dependences = []way{
 	{"sigma of the first row", func(g rowGraph) (x, sigma string) { return g.x, g.rowOf(models.InputSigma, 0) }},
 	{"sigma of the last row", func(g rowGraph) (x, sigma string) { return g.x, g.rowOf(models.InputSigma, -1) }},
-	{"sigma of the last row but one", func(g rowGraph) (x, sigma string) { return g.x, g.rowOf(models.InputSigma, -2) }},
+	{"sigma of the last row but one", func(g rowGraph) (x, sigma string) {
+		return g.x,
+			g.rowOf(models.InputSigma, -2)
+	}},
 	{"largest sigma", func(g rowGraph) (x, sigma string) { return g.x, g.over("ReduceMax", models.InputSigma) }},
 	{"smallest sigma", func(g rowGraph) (x, sigma string) { return g.x, g.over("ReduceMin", models.InputSigma) }},
 	{"mean sigma", func(g rowGraph) (x, sigma string) { return g.x, g.over("ReduceMean", models.InputSigma) }},
@@ -130,13 +132,13 @@ var dependences = []way{
 	}},
 }
 
-// rowGraph writes graphs that look at other rows.
+// rowGraph writes graphs that combine rows.
 type rowGraph struct {
 	*graph
 	x string
 }
 
-// rowOf is the i-th row of value alone.
+// rowOf returns the i-th row of value.
 func (g rowGraph) rowOf(value string, i int64) string {
 	return g.add("Gather", value, g.ints("row", i))
 }
@@ -144,7 +146,7 @@ func (g rowGraph) rowOf(value string, i int64) string {
 // over reduces value over the rows.
 func (g rowGraph) over(op, value string) string { return g.add(op, value, g.ints("over_rows", 0)) }
 
-// within reduces samples over all axes but that of the rows.
+// within reduces samples over all axes except the first.
 func (g rowGraph) within(op, value string) string {
 	axes := make([]int64, len(g.shape))
 	for i := range axes {
@@ -160,7 +162,7 @@ func (g rowGraph) whole(op, value string) string {
 	return one
 }
 
-// above is by how much value exceeds a number.
+// above returns by how much value exceeds a number.
 func (g rowGraph) above(value string, number float32) string {
 	return g.add("Relu", g.add("Sub", value, g.floats("much", nil, []float32{number})))
 }
@@ -175,7 +177,7 @@ func (g rowGraph) float(value string) string {
 	return cast
 }
 
-// rows is how many there are, as a tensor of one number.
+// rows returns the number of rows, as a tensor of one element.
 func (g rowGraph) rows() string {
 	rows := g.add("Shape", models.InputX)
 	g.set("end", 1)

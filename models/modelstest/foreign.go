@@ -6,8 +6,9 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// Foreign returns the graph of [Gaussian] on points as another program would write it: inputs samples and labels, the index
-// of a level of sigmas, which it holds; output out; and within it values called sigma and score that are neither.
+// Foreign returns the graph of [Gaussian] on points as another program would write it. Its inputs are samples and
+// labels, the index of a level of sigmas, which it contains. Its output is out. Values called sigma and score have
+// other meanings in it.
 func Foreign(sigmas ...float32) *protos.ModelProto {
 	const dim = 2
 	g := newGraph("foreign", []int{dim})

@@ -10,15 +10,15 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// Gaussian returns a graph of the exact score of N(0, I) convolved with N(0, σ²I): -x/(1+σ²). shape is that of a sample.
+// Gaussian returns a graph of the exact score of N(0, I) convolved with N(0, σ²I): -x/(1+σ²). shape is the shape of a
+// sample.
 func Gaussian(shape ...int) *protos.ModelProto {
 	g := newGraph("gaussian", shape)
 	variance := g.add("Add", g.add("Mul", models.InputSigma, models.InputSigma), g.floats("one", nil, []float32{1}))
 	return g.finish("Div", g.add("Neg", models.InputX), g.perRow(variance))
 }
 
-// GaussianAs returns a graph that says the same as [Gaussian] in another parameterization: the noise σx/(1+σ²) or the
-// denoised x/(1+σ²).
+// GaussianAs returns [Gaussian] in another parameterization: the noise σx/(1+σ²) or the denoised x/(1+σ²).
 func GaussianAs(p models.Parameterization, shape ...int) *protos.ModelProto {
 	if p == models.ParameterizationScore {
 		return Gaussian(shape...)
@@ -33,8 +33,8 @@ func GaussianAs(p models.Parameterization, shape ...int) *protos.ModelProto {
 }
 
 // ClassGradient returns a graph of ∇ log p_σ(y|x) for the classes at mean and at -mean of a mixture of two Gaussians of
-// std 1, where y is the class at mean and odds its share over that of the other: d·sigmoid(-(x·d + ln odds)) with d =
-// 2·mean/(1+σ²).
+// std 1. y is the class at mean, and odds is its share divided by that of the other. The gradient is d·sigmoid(-(x·d +
+// ln odds)) with d = 2·mean/(1+σ²).
 func ClassGradient(mean []float32, odds float64) *protos.ModelProto {
 	dim := len(mean)
 	g := newGraph("class", []int{dim})
@@ -49,8 +49,8 @@ func ClassGradient(mean []float32, odds float64) *protos.ModelProto {
 	return g.finish("Mul", d, g.add("Sigmoid", g.add("Neg", logit)))
 }
 
-// MLP returns a network 2-128-128-2 conditioned on log σ, with random weights of the given seed and its output divided by
-// σ. The activation is "SiLU" or an ONNX operator of one input, as Softplus, Elu, Relu.
+// MLP returns a network 2-128-128-2 conditioned on log σ. Its weights are random with the given seed, and its output is
+// divided by σ. The activation is "SiLU" or an ONNX operator of one input, such as Softplus, Elu, Relu.
 func MLP(activation string, seed uint64) *protos.ModelProto {
 	const dim, width = 2, 128
 	g := newGraph("mlp", []int{dim})
@@ -64,8 +64,8 @@ func MLP(activation string, seed uint64) *protos.ModelProto {
 	return g.finish("Div", g.dense(h, width, dim, rng), sigma)
 }
 
-// Conv returns a network of three 3×3 convolutions with instance norm on samples of shape [1, side, side], with random
-// weights of the given seed and its output divided by σ. Activations are as in [MLP].
+// Conv returns a network of three 3×3 convolutions with instance norm on samples of shape [1, side, side]. Its weights
+// are random with the given seed, and its output is divided by σ. Activations are as in [MLP].
 func Conv(activation string, side int, seed uint64) *protos.ModelProto {
 	const channels = 16
 	g := newGraph("conv", []int{1, side, side})
@@ -75,12 +75,13 @@ func Conv(activation string, side int, seed uint64) *protos.ModelProto {
 	for i := range ones {
 		ones[i] = 1
 	}
-	h = g.add("InstanceNormalization", h, g.floats("scale", []int{channels}, ones), g.floats("shift", []int{channels}, zeros))
+	h = g.add("InstanceNormalization", h, g.floats("scale", []int{channels}, ones),
+		g.floats("shift", []int{channels}, zeros))
 	h = g.activate(activation, g.conv(h, channels, channels, rng))
 	return g.finish("Div", g.conv(h, channels, 1, rng), g.perRow(models.InputSigma))
 }
 
-// DeepConv is [Conv] with a further convolution, added to what it is given: four in all.
+// DeepConv returns [Conv] with a fourth convolution, which is added to its own input.
 func DeepConv(activation string, side int, seed uint64) *protos.ModelProto {
 	const channels = 16
 	g := newGraph("deep", []int{1, side, side})
@@ -91,23 +92,25 @@ func DeepConv(activation string, side int, seed uint64) *protos.ModelProto {
 	return g.finish("Div", g.conv(h, channels, 1, rng), g.perRow(models.InputSigma))
 }
 
-// graph writes nodes in the order of the calls. Values are named by what computes them.
+// graph writes nodes in the order of the calls. A value has the name of the operator that computes it.
 type graph struct {
 	model *protos.ModelProto
 	shape []int
 	count int
 }
 
-// EmbeddedConv is a convolutional net for grey images of the given side that learns its noise level by a matrix product, as
-// most networks for images do: conv(activation(conv(x) + dense(dense(features of sigma))))/sigma.
+// EmbeddedConv returns a convolutional network for grey images of the given side. Like most networks for images, it
+// gets the noise level through a matrix product: conv(activation(conv(x) + dense(dense(features of sigma))))/sigma.
 func EmbeddedConv(activation string, side int, seed uint64) *protos.ModelProto {
 	const channels = 16
 	g := newGraph("embedded", []int{1, side, side})
 	rng := rand.New(rand.NewPCG(seed, 0))
 	column := g.add("Reshape", models.InputSigma, g.ints("column", -1, 1))
 	features := g.add("Mul", column, g.floats("features", []int{1, channels}, uniform(channels, 1, rng)))
-	embedding := g.dense(g.activate(activation, g.dense(features, channels, 2*channels, rng)), 2*channels, channels, rng)
-	h := g.add("Add", g.conv(models.InputX, 1, channels, rng), g.add("Reshape", embedding, g.ints("planes", -1, channels, 1, 1)))
+	embedding := g.dense(g.activate(activation, g.dense(features, channels, 2*channels, rng)), 2*channels, channels,
+		rng)
+	h := g.add("Add", g.conv(models.InputX, 1, channels, rng),
+		g.add("Reshape", embedding, g.ints("planes", -1, channels, 1, 1)))
 	return g.finish("Div", g.conv(g.activate(activation, h), channels, 1, rng), g.perRow(models.InputSigma))
 }
 
@@ -159,7 +162,7 @@ func (g *graph) finish(op string, inputs ...string) *protos.ModelProto {
 	return g.model
 }
 
-// set gives the last node an attribute: one number, or a list.
+// set sets an attribute of the last node: one number, or a list.
 func (g *graph) set(name string, values ...int64) {
 	attribute := &protos.AttributeProto{Name: name, Type: protos.AttributeProto_INTS, Ints: values}
 	if len(values) == 1 {
@@ -213,7 +216,7 @@ func (g *graph) conv(x string, in, out int, rng *rand.Rand) string {
 	return y
 }
 
-// uniform draws weights on ±1/√fanIn.
+// uniform returns weights drawn from ±1/√fanIn.
 func uniform(n, fanIn int, rng *rand.Rand) []float32 {
 	bound := 1 / math.Sqrt(float64(fanIn))
 	values := make([]float32, n)

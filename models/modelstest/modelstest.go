@@ -1,4 +1,4 @@
-// Package modelstest makes small models for tests: graphs of a few nodes that keep the contract of package models,
+// Package modelstest makes small models for tests: graphs of a few nodes that satisfy the contract of package models,
 // without a training.
 package modelstest
 
@@ -12,8 +12,8 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// Manifest returns a valid manifest of a score model of the given name and sample shape: sigmas 10, 1 and 0.1, a normal
-// prior of std 10, 5 steps a level.
+// Manifest returns a valid manifest of a score model with the given name and sample shape: sigmas 10, 1 and 0.1, a
+// normal prior of std 10, 5 steps at each level.
 func Manifest(name string, shape ...int) models.Manifest {
 	return models.Manifest{
 		Format:           models.Format,
@@ -36,7 +36,7 @@ func File(t testing.TB, model *protos.ModelProto, m models.Manifest) []byte {
 	return Bytes(t, model)
 }
 
-// Bytes returns the bytes of a graph as it is.
+// Bytes returns the bytes of a graph without a manifest.
 func Bytes(t testing.TB, model *protos.ModelProto) []byte {
 	t.Helper()
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(model)
@@ -46,7 +46,7 @@ func Bytes(t testing.TB, model *protos.ModelProto) []byte {
 	return data
 }
 
-// GaussianFile returns the file of [Gaussian] on rows of dim elements under a name.
+// GaussianFile returns the file of [Gaussian] on rows of dim elements, with the given name.
 func GaussianFile(t testing.TB, name string, dim int) []byte {
 	t.Helper()
 	return File(t, Gaussian(dim), Manifest(name, dim))
