@@ -26,9 +26,6 @@ const (
 var wide = []string{
 	"bench", "bench/triton",
 	"cmd/langevin",
-	"models", "models/modelstest",
-	"ort",
-	"server/web",
 }
 
 // TestLines finds lines that are too long.

@@ -10,17 +10,18 @@ import (
 	"unsafe"
 )
 
-// alignment in bytes of a buffer. Vector kernels treat the elements before the first aligned one apart, so that results
-// would depend on the address.
+// alignment in bytes of a buffer. Vector kernels treat the elements before the first aligned one separately, so without
+// it results would depend on the address.
 const alignment = 64
 
-// buffer is memory outside the Go heap: ONNX Runtime keeps its address between calls, which is not allowed of Go memory.
+// buffer is memory outside the Go heap. ONNX Runtime keeps its address between calls, which is not allowed for Go
+// memory.
 type buffer []float32
 
-// newBuffer returns n zeros, n at least 1. It panics if there is no memory, as make does.
+// newBuffer returns a buffer of n zeros; n is at least 1. It panics if there is no memory, as make does.
 func newBuffer(n int) buffer {
 	size := uintptr(n) * unsafe.Sizeof(float32(0))
-	size = (size + alignment - 1) / alignment * alignment // as aligned_alloc wants it
+	size = (size + alignment - 1) / alignment * alignment // aligned_alloc requires it
 	p := C.aligned_alloc(alignment, C.size_t(size))
 	if p == nil {
 		panic(fmt.Sprintf("ort: no memory for %d bytes", size))
@@ -30,7 +31,7 @@ func newBuffer(n int) buffer {
 	return b
 }
 
-// free leaves nil, so that a use after it cannot touch the memory.
+// free sets the buffer to nil, so that a later use cannot touch the memory.
 func (b *buffer) free() {
 	C.free(unsafe.Pointer(unsafe.SliceData(*b)))
 	*b = nil

@@ -10,14 +10,15 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// maxCopied is the size of the largest graph, in bytes, of which callers get a copy each. Larger ones take so long that
-// callers hardly meet.
+// maxCopied is the size in bytes of the largest graph of which each caller gets a copy. Larger graphs take so long that
+// callers rarely wait for each other.
 const maxCopied = 1 << 20
 
-// copies are ONNX Runtime's sessions of one graph, whose results are the same to the last bit. Callers that share one wait
-// for each other at every node, at the lock of its memory arena, and write the same counters in every evaluation: two that
-// evaluate 64 rows of a small network took 1.6 times as long each. Without the arena the C library takes memory from the
-// system and gives it back in every evaluation: 256 rows took 1.2 times as long. So small networks have one for each core.
+// copies are ONNX Runtime's sessions of one graph. Their results are the same to the last bit. Callers that share a
+// session wait for each other at every node, for the lock of its memory arena, and write the same counters in every
+// evaluation: two callers that evaluate 64 rows of a small network each took 1.6 times as long. Without the arena, the
+// C library requests memory from the system and returns it in every evaluation: 256 rows took 1.2 times as long. So a
+// small network has one session for each core.
 type copies struct {
 	open  func() (*onnxruntime.DynamicAdvancedSession, error)
 	limit int
@@ -33,7 +34,7 @@ func newCopies(graph []byte, manifest models.Manifest, options Options, device D
 		}
 		defer settings.Destroy()
 		var loaded *onnxruntime.DynamicAdvancedSession
-		err = device.Starting(func() (err error) { // not around the settings, which start the device themselves
+		err = device.Starting(func() (err error) { // the settings also start the device, so they are outside
 			loaded, err = openScore(graph, settings)
 			return err
 		})
@@ -53,7 +54,7 @@ func newCopies(graph []byte, manifest models.Manifest, options Options, device D
 	return c, nil
 }
 
-// next is for a further caller: one of its own, or when there are as many as there may be, one that it shares.
+// next returns the session of one more caller: a new one, or a shared one if there are as many as allowed.
 func (c *copies) next() (*onnxruntime.DynamicAdvancedSession, error) {
 	if c.given >= len(c.made) && len(c.made) < c.limit {
 		another, err := c.open()
@@ -79,7 +80,8 @@ func openScore(graph []byte, settings *onnxruntime.SessionOptions) (*onnxruntime
 	return openSession(graph, []string{models.InputX, models.InputSigma}, []string{models.OutputScore}, settings)
 }
 
-func openSession(graph []byte, inputs, outputs []string, settings *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error) {
+func openSession(graph []byte, inputs, outputs []string,
+	settings *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error) {
 	loaded, err := onnxruntime.NewDynamicAdvancedSessionWithONNXData(graph, inputs, outputs, settings)
 	if err != nil {
 		return nil, plain(err)

@@ -14,20 +14,21 @@ import (
 	onnxruntime "github.com/yalue/onnxruntime_go"
 )
 
-// What the CUDA provider consists of. ONNX Runtime looks for both files beside its own.
+// The files of the CUDA provider. ONNX Runtime expects both in its own folder.
 const (
 	providerShared = "libonnxruntime_providers_shared.so"
 	providerCUDA   = "libonnxruntime_providers_cuda.so"
-	cudnnLibrary   = "libcudnn.so.9" // loaded by the provider when it meets a convolution
+	cudnnLibrary   = "libcudnn.so.9" // the provider loads it for the first convolution
 )
 
 // How to get what is missing.
 const (
-	fixProvider = "run \"make onnxruntime-gpu\", which gets ONNX Runtime " + Version + " with its CUDA provider, and set " + EnvLibrary + " to what it prints"
-	fixDriver   = "install the NVIDIA driver; start a container with --gpus all"
+	fixProvider = "run \"make onnxruntime-gpu\", which gets ONNX Runtime " + Version +
+		" with its CUDA provider, and set " + EnvLibrary + " to what it prints"
+	fixDriver = "install the NVIDIA driver; start a container with --gpus all"
 )
 
-// Check is one condition of using a device.
+// Check is one condition for the use of a device.
 type Check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
@@ -43,8 +44,9 @@ func failed(name, fix, format string, args ...any) Check {
 	return Check{Name: name, Detail: fmt.Sprintf(format, args...), Fix: fix}
 }
 
-// checkCUDA looks, in this process, for all that a GPU needs, in the order in which it is needed, and stops at what is
-// missing. report hears of each check as it ends. The provider is looked for beside the library itself, not a link to it.
+// checkCUDA checks in this process everything that a GPU needs, in the order of need, and stops at the first thing that
+// is missing. It passes each check to report when it ends. It looks for the provider in the folder of the library
+// itself, not of a link to it.
 func checkCUDA(library string, index int, report func(Check)) {
 	if file, err := filepath.EvalSymlinks(library); err == nil {
 		library = file
@@ -74,7 +76,7 @@ func checkProviderFiles(folder string) Check {
 	return passed(name, "%s", filepath.Join(folder, providerCUDA))
 }
 
-// checkDependencies loads what the provider is linked against. The driver has a check of its own.
+// checkDependencies loads the libraries that the provider is linked to. The driver has its own check.
 func checkDependencies(provider string) Check {
 	const name = "dependent libraries"
 	file, err := elf.Open(provider)
@@ -99,7 +101,9 @@ func checkDependencies(provider string) Check {
 	if len(missing) > 0 {
 		fix := "install them and add their folder to LD_LIBRARY_PATH"
 		if major != "" {
-			fix = fmt.Sprintf("install CUDA %s and cuDNN 9 (from NVIDIA's packages, or with pip: nvidia-cublas nvidia-cuda-runtime nvidia-curand nvidia-cudnn-cu%s) and add their folders to LD_LIBRARY_PATH", major, major)
+			fix = fmt.Sprintf("install CUDA %s and cuDNN 9 (from NVIDIA's packages, or with pip: nvidia-cublas "+
+				"nvidia-cuda-runtime nvidia-curand nvidia-cudnn-cu%s) and add their folders to LD_LIBRARY_PATH",
+				major, major)
 		}
 		return failed(name, fix, "the loader does not find %s", strings.Join(missing, ", "))
 	}
@@ -110,7 +114,7 @@ func isDriver(library string) bool { return library == "libcuda.so.1" }
 
 var cudartPattern = regexp.MustCompile(`^libcudart\.so\.(\d+)`)
 
-// cudaMajor is the release of CUDA that libraries of these names belong to, empty if it does not show.
+// cudaMajor returns the CUDA release of libraries with these names; empty if the names do not show it.
 func cudaMajor(libraries []string) string {
 	for _, library := range libraries {
 		if match := cudartPattern.FindStringSubmatch(library); match != nil {
@@ -129,12 +133,13 @@ func checkDriver(index int) Check {
 	case d.devices == 0:
 		return failed(name, fixDriver+"; CUDA_VISIBLE_DEVICES may hide the devices", "the driver has no device")
 	case d.name == "":
-		return failed(name, fmt.Sprintf("name one of cuda:0 to cuda:%d", d.devices-1), "there is no device %d: the driver has %d", index, d.devices)
+		return failed(name, fmt.Sprintf("name one of cuda:0 to cuda:%d", d.devices-1),
+			"there is no device %d: the driver has %d", index, d.devices)
 	}
 	return passed(name, "%s (device %d of %d), driver for CUDA %s", d.name, index, d.devices, d.version)
 }
 
-// checkProvider makes a session for the device as serving would.
+// checkProvider opens a session on the device in the same way as serving does.
 func checkProvider(library string, index int) Check {
 	const name = "provider"
 	runtime, err := Open(library)
@@ -166,8 +171,8 @@ func useDevice(settings *onnxruntime.SessionOptions, d Device) error {
 	return nil
 }
 
-// Starting calls what may start the device's provider, here or in another library, and then gives the process the actions of
-// signals back that the provider took: else SIGTERM would abort it. One call at a time.
+// Starting calls a function that may start the device's provider, here or in another library. Then it restores the
+// signal actions that the provider replaced; otherwise SIGTERM would abort the process. Only one call runs at a time.
 func (d Device) Starting(start func() error) error {
 	if !d.CUDA {
 		return start()
@@ -177,16 +182,16 @@ func (d Device) Starting(start func() error) error {
 	return keepingSignals(start)
 }
 
-// cudaOptions are the provider's settings.
+// cudaOptions returns the provider's settings.
 func cudaOptions(d Device) map[string]string {
-	tf32 := "0" // the provider's own default rounds
+	tf32 := "0" // the provider rounds by default
 	if d.TF32 {
 		tf32 = "1"
 	}
 	return map[string]string{
 		"device_id": strconv.Itoa(d.Index),
 		"use_tf32":  tf32,
-		// An exhaustive search would try every algorithm anew for each number of rows, and choose by the clock.
+		// An exhaustive search would try all algorithms again for each number of rows, and choose by measured times.
 		"cudnn_conv_algo_search": "HEURISTIC",
 	}
 }
@@ -203,6 +208,6 @@ func useCUDA(settings *onnxruntime.SessionOptions, d Device) error {
 	if err := settings.AppendExecutionProviderCUDA(cuda); err != nil {
 		return err
 	}
-	// A node that the provider does not have fails the load, instead of running on the CPU in silence.
+	// If the provider lacks an operator, loading fails. The operator does not run on the CPU unnoticed.
 	return settings.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1")
 }

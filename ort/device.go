@@ -7,28 +7,28 @@ import (
 	"strings"
 )
 
-// ErrDeviceUnavailable is wrapped by the error of [Runtime.Load] and of [ProbeDevice] if the device asked for cannot be
-// used. There is no falling back to another.
+// ErrDeviceUnavailable is wrapped by the error of [Runtime.Load] and of [ProbeDevice] if the requested device cannot be
+// used. No other device is used instead.
 var ErrDeviceUnavailable = errors.New("device unavailable")
 
-// The kinds of [Device]s.
+// The kinds of [Device].
 const (
 	DeviceCPU  = "cpu"
 	DeviceCUDA = "cuda"
 
-	// DeviceAuto stands for the first CUDA device if it can be used, and else for the CPU. It is no Device: [ProbeDevice]
-	// finds out which.
+	// DeviceAuto means the first CUDA device if it can be used, and otherwise the CPU. It is not a Device:
+	// [ProbeDevice] finds out which one it is.
 	DeviceAuto = "auto"
 )
 
-// Device is what runs networks. The zero Device is the CPU.
+// Device is a device that runs networks. The zero Device is the CPU.
 type Device struct {
 	CUDA  bool
 	Index int  // of the GPU
-	TF32  bool // may the GPU round the factors of products to 10 bits; the text of a Device does not say
+	TF32  bool // whether the GPU may round the factors of products to 10 bits; not part of the text of a Device
 }
 
-// ParseDevice reads what [Device.String] writes, and "cuda" for the first GPU.
+// ParseDevice reads the output of [Device.String], and "cuda" for the first GPU.
 func ParseDevice(text string) (Device, error) {
 	kind, number, numbered := strings.Cut(text, ":")
 	index := 0
@@ -42,10 +42,11 @@ func ParseDevice(text string) (Device, error) {
 	case text == DeviceCPU:
 		return Device{}, nil
 	}
-	return Device{}, fmt.Errorf("%w: device is %q: want %s, %s or %s:N", ErrDeviceUnavailable, text, DeviceCPU, DeviceCUDA, DeviceCUDA)
+	return Device{}, fmt.Errorf("%w: device is %q: want %s, %s or %s:N", ErrDeviceUnavailable, text, DeviceCPU,
+		DeviceCUDA, DeviceCUDA)
 }
 
-// String is cpu or cuda:N.
+// String returns cpu or cuda:N.
 func (d Device) String() string {
 	if !d.CUDA {
 		return DeviceCPU
@@ -53,7 +54,8 @@ func (d Device) String() string {
 	return DeviceCUDA + ":" + strconv.Itoa(d.Index)
 }
 
-// kind is what results depend on: not on which of a machine's GPUs it is, and on TF32 only on a GPU.
+// kind returns what results depend on. They do not depend on which of a machine's GPUs it is, and on TF32 only on a
+// GPU.
 func (d Device) kind() string {
 	switch {
 	case d.CUDA && d.TF32:

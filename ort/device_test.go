@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// The arguments with which tests start this program again.
+// Arguments with which tests start this program again.
 const (
 	signalsKept    = "signals-kept"
 	signalsNotKept = "signals-not-kept"
@@ -65,7 +65,8 @@ func compareSignals(keep bool, library string) {
 }
 
 func TestParseDevice(t *testing.T) {
-	for text, want := range map[string]Device{"cpu": {}, "cuda": {CUDA: true}, "cuda:0": {CUDA: true}, "cuda:3": {CUDA: true, Index: 3}} {
+	for text, want := range map[string]Device{"cpu": {}, "cuda": {CUDA: true}, "cuda:0": {CUDA: true},
+		"cuda:3": {CUDA: true, Index: 3}} {
 		if got, err := ParseDevice(text); err != nil || got != want {
 			t.Errorf("%s is %+v, %v: want %+v", text, got, err, want)
 		}
@@ -77,7 +78,7 @@ func TestParseDevice(t *testing.T) {
 	}
 }
 
-// TestTF32 is off unless asked for, reaches the provider, and tells in what results depend on.
+// TestTF32: it is off by default, reaches the provider, and is part of what results depend on.
 func TestTF32(t *testing.T) {
 	for d, want := range map[Device][2]string{
 		{}:                                 {"0", "cpu"},
@@ -104,7 +105,7 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-// fakes builds a folder with a copy of the library and the given files beside it, shared libraries made from C.
+// fakes makes a folder with a copy of the library and the given files next to it, which are compiled from C.
 func fakes(t *testing.T, sources map[string]string) (library string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -119,7 +120,8 @@ func fakes(t *testing.T, sources map[string]string) (library string) {
 		if err := os.WriteFile(file, []byte(source), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command("cc", "-shared", "-fPIC", "-w", "-o", filepath.Join(dir, name), file).CombinedOutput(); err != nil {
+		if out, err := exec.Command("cc", "-shared", "-fPIC", "-w", "-o", filepath.Join(dir, name),
+			file).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
@@ -143,7 +145,7 @@ func copyFile(t *testing.T, to, from string) {
 	}
 }
 
-// What fakes are made of.
+// Sources of the fakes.
 const (
 	fakeShared = `void Provider_SetHost(void *host) {}`
 	fakeDriver = `
@@ -162,8 +164,8 @@ const (
 		__attribute__((constructor)) static void seize(void) { signal(SIGTERM, handle); }`
 )
 
-// TestProbeNamesWhatIsMissing goes down the list of what a GPU needs, on a machine that has none of it: each probe fails
-// at the next thing, and this process survives them all.
+// TestProbeNamesWhatIsMissing goes through the list of what a GPU needs, on a machine that has none of it. Each probe
+// fails at the next item, and this process survives all of them.
 func TestProbeNamesWhatIsMissing(t *testing.T) {
 	driverless := `int cuInit(unsigned flags) { return 100; }
 		int cuDriverGetVersion(int *v) { return 0; } int cuDeviceGetCount(int *n) { return 0; }
@@ -176,23 +178,36 @@ func TestProbeNamesWhatIsMissing(t *testing.T) {
 		passed []string
 		want   []string
 	}{
-		{"no provider", nil, 0, 0, nil, []string{"provider library", "libonnxruntime_providers_shared.so is not in", "make onnxruntime-gpu"}},
-		{"half a provider", map[string]string{providerShared: fakeShared}, 0, 0, nil, []string{"libonnxruntime_providers_cuda.so is not in"}},
-		{"driver without device", map[string]string{providerShared: fakeShared, providerCUDA: emptyProvider, "libcuda.so.1": driverless}, 0, 0,
-			[]string{"provider library", "dependent libraries"}, []string{"driver and device", "CUDA error 100", "install the NVIDIA driver"}},
-		{"no such device", map[string]string{providerShared: fakeShared, providerCUDA: emptyProvider, "libcuda.so.1": fakeDriver}, 7, 0,
-			[]string{"provider library", "dependent libraries"}, []string{"there is no device 7: the driver has 1", "cuda:0"}},
-		{"empty provider", map[string]string{providerShared: fakeShared, providerCUDA: emptyProvider, "libcuda.so.1": fakeDriver}, 0, 0,
-			[]string{"provider library", "dependent libraries", "driver and device"}, []string{"ONNX Runtime does not start the provider"}},
-		{"crashing provider", map[string]string{providerShared: fakeShared, providerCUDA: crashingProvider, "libcuda.so.1": fakeDriver}, 0, 0,
-			[]string{"provider library", "dependent libraries", "driver and device"}, []string{"failed after the check of the driver and device"}},
-		{"hanging provider", map[string]string{providerShared: fakeShared, providerCUDA: hangingProvider, "libcuda.so.1": fakeDriver}, 0, time.Second,
-			[]string{"provider library", "dependent libraries", "driver and device"}, []string{"did not come back in 1s"}},
+		{"no provider", nil, 0, 0, nil, []string{"provider library", "libonnxruntime_providers_shared.so is not in",
+			"make onnxruntime-gpu"}},
+		{"half a provider", map[string]string{providerShared: fakeShared}, 0, 0, nil,
+			[]string{"libonnxruntime_providers_cuda.so is not in"}},
+		{"driver without device", map[string]string{providerShared: fakeShared, providerCUDA: emptyProvider,
+			"libcuda.so.1": driverless}, 0, 0,
+			[]string{"provider library", "dependent libraries"}, []string{"driver and device", "CUDA error 100",
+				"install the NVIDIA driver"}},
+		{"no such device", map[string]string{providerShared: fakeShared, providerCUDA: emptyProvider,
+			"libcuda.so.1": fakeDriver}, 7, 0,
+			[]string{"provider library", "dependent libraries"}, []string{"there is no device 7: the driver has 1",
+				"cuda:0"}},
+		{"empty provider", map[string]string{providerShared: fakeShared, providerCUDA: emptyProvider,
+			"libcuda.so.1": fakeDriver}, 0, 0,
+			[]string{"provider library", "dependent libraries",
+				"driver and device"}, []string{"ONNX Runtime does not start the provider"}},
+		{"crashing provider", map[string]string{providerShared: fakeShared, providerCUDA: crashingProvider,
+			"libcuda.so.1": fakeDriver}, 0, 0,
+			[]string{"provider library", "dependent libraries",
+				"driver and device"}, []string{"failed after the check of the driver and device"}},
+		{"hanging provider", map[string]string{providerShared: fakeShared, providerCUDA: hangingProvider,
+			"libcuda.so.1": fakeDriver}, 0, time.Second,
+			[]string{"provider library", "dependent libraries",
+				"driver and device"}, []string{"did not end within 1s"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			library := fakes(t, tt.fakes)
 			limit := cmp.Or(tt.limit, 30*time.Second)
-			checks, err := probeWith(t.Context(), limit, Device{CUDA: true, Index: tt.index}, os.Args[0], ProbeCommand, library, fmt.Sprint(tt.index))
+			checks, err := probeWith(t.Context(), limit, Device{CUDA: true, Index: tt.index}, os.Args[0], ProbeCommand,
+				library, fmt.Sprint(tt.index))
 			if !errors.Is(err, ErrDeviceUnavailable) || strings.Contains(err.Error(), "\n") {
 				t.Fatalf("error is %v", err)
 			}
@@ -214,7 +229,7 @@ func TestProbeNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
-// TestProbeFollowsLinks: the provider is beside the library, not beside a link to it.
+// TestProbeFollowsLinks: the provider is in the folder of the library, not of a link to it.
 func TestProbeFollowsLinks(t *testing.T) {
 	library := fakes(t, map[string]string{providerShared: fakeShared, providerCUDA: emptyProvider})
 	link := filepath.Join(t.TempDir(), "libonnxruntime.so")
@@ -227,7 +242,7 @@ func TestProbeFollowsLinks(t *testing.T) {
 	}
 }
 
-// TestMissingDependency: the provider is linked against a CUDA that is not there.
+// TestMissingDependency: the provider is linked to a CUDA that is missing.
 func TestMissingDependency(t *testing.T) {
 	library := fakes(t, map[string]string{providerShared: fakeShared, "libcudart.so.13": emptyProvider})
 	dir := filepath.Dir(library)
@@ -236,28 +251,31 @@ func TestMissingDependency(t *testing.T) {
 		t.Fatal(err)
 	}
 	provider := filepath.Join(dir, providerCUDA)
-	if out, err := exec.Command("cc", "-shared", "-fPIC", "-Wl,--no-as-needed", "-o", provider, source, filepath.Join(dir, "libcudart.so.13")).CombinedOutput(); err != nil {
+	if out, err := exec.Command("cc", "-shared", "-fPIC", "-Wl,--no-as-needed", "-o", provider, source,
+		filepath.Join(dir, "libcudart.so.13")).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	// Linked by path: rename what the provider asks for into what no machine has.
+	// The dependency is linked by path. Replace the name that the provider needs by one that no machine has.
 	data, err := os.ReadFile(provider)
 	if err != nil {
 		t.Fatal(err)
 	}
 	needed := filepath.Join(dir, "libcudart.so.13")
 	gone := "libcudart.so.13" + strings.Repeat("\x00", len(needed)-len("libcudart.so.13"))
-	if err := errors.Join(os.WriteFile(provider, []byte(strings.Replace(string(data), needed, gone, 1)), 0o755), os.Remove(needed)); err != nil {
+	if err := errors.Join(os.WriteFile(provider, []byte(strings.Replace(string(data), needed, gone, 1)), 0o755),
+		os.Remove(needed)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = probeWith(t.Context(), 30*time.Second, Device{CUDA: true}, os.Args[0], ProbeCommand, library, "0")
-	for _, part := range []string{"dependent libraries", "the loader does not find libcudart.so.13", "CUDA 13 and cuDNN 9"} {
+	for _, part := range []string{"dependent libraries", "the loader does not find libcudart.so.13",
+		"CUDA 13 and cuDNN 9"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v: want %q in it", err, part)
 		}
 	}
 }
 
-// TestSignalsSurviveTheProvider starts a provider that takes SIGTERM for itself, as CUDA's does.
+// TestSignalsSurviveTheProvider starts a provider that replaces the action of SIGTERM, as CUDA's does.
 func TestSignalsSurviveTheProvider(t *testing.T) {
 	library := fakes(t, map[string]string{providerShared: fakeShared, providerCUDA: seizingProvider})
 	for mode, want := range map[string]string{signalsKept: "true true\n", signalsNotKept: "true false\n"} {

@@ -15,16 +15,16 @@ import (
 	"time"
 )
 
-// ProbeCommand is the first argument with which [ProbeDevice] starts the running program again. Its main then calls
-// [RunProbe] with the other arguments and exits.
+// ProbeCommand is the first argument with which [ProbeDevice] starts the running program again. The program's main then
+// calls [RunProbe] with the other arguments and exits.
 const ProbeCommand = "device-probe"
 
-// probeTime is how long a probe may take. The first start of a GPU can take some ten seconds.
+// probeTime is the longest time for a probe. The first start of a GPU can take about ten seconds.
 const probeTime = time.Minute
 
-// ProbeDevice finds out, in a child process, whether a device can be used with the ONNX Runtime library at path. A provider
-// that hangs or crashes half-way takes the child with it and nothing else. It returns what was checked; the error names the
-// first thing that is missing and how to get it, and wraps [ErrDeviceUnavailable]. The CPU always passes.
+// ProbeDevice checks in a child process whether a device can be used with the ONNX Runtime library at path. A provider
+// that hangs or crashes ends only the child. It returns the checks. The error names the first thing that is missing and
+// how to get it, and wraps [ErrDeviceUnavailable]. The CPU always passes.
 func ProbeDevice(ctx context.Context, path string, d Device) ([]Check, error) {
 	if !d.CUDA {
 		return nil, nil
@@ -36,23 +36,24 @@ func ProbeDevice(ctx context.Context, path string, d Device) ([]Check, error) {
 	return probeWith(ctx, probeTime, d, program, ProbeCommand, path, strconv.Itoa(d.Index))
 }
 
-// Found is what a setting of a device means on a machine.
+// Found is the device that a setting means on a machine.
 type Found struct {
 	Device
-	Checks   []Check // of the device that was asked for
-	Fallback error   // why DeviceAuto is the CPU; nil if it is not, or was not asked for
+	Checks   []Check // of the requested device
+	Fallback error   // why DeviceAuto is the CPU; nil otherwise
 }
 
-// FindDevice finds out, by [ProbeDevice] with the library at path, what a setting means: what [ParseDevice] reads, or
-// DeviceAuto. What is asked for by name and cannot be had is an error that wraps [ErrDeviceUnavailable]; DeviceAuto takes the
-// CPU then.
+// FindDevice finds the device of a setting, with [ProbeDevice] and the library at path. A setting is a text that
+// [ParseDevice] accepts, or DeviceAuto. If a named device cannot be used, the error wraps [ErrDeviceUnavailable].
+// DeviceAuto then falls back to the CPU.
 func FindDevice(ctx context.Context, path, setting string) (Found, error) {
 	auto := setting == DeviceAuto
 	d := Device{CUDA: true}
 	if !auto {
 		var err error
 		if d, err = ParseDevice(setting); err != nil {
-			return Found{}, fmt.Errorf("%w: device is %q: want %s, %s, %s:N or %s", ErrDeviceUnavailable, setting, DeviceCPU, DeviceCUDA, DeviceCUDA, DeviceAuto)
+			return Found{}, fmt.Errorf("%w: device is %q: want %s, %s, %s:N or %s", ErrDeviceUnavailable, setting,
+				DeviceCPU, DeviceCUDA, DeviceCUDA, DeviceAuto)
 		}
 	}
 	checks, err := ProbeDevice(ctx, path, d)
@@ -80,7 +81,7 @@ func probeWith(ctx context.Context, limit time.Duration, d Device, program strin
 	case complete && ended == nil:
 		return checks, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		ended = fmt.Errorf("it did not come back in %v", limit)
+		ended = fmt.Errorf("it did not end within %v", limit)
 	case ctx.Err() != nil:
 		return checks, fmt.Errorf("probe %s: %w", d, context.Cause(ctx))
 	case ended == nil:
@@ -90,7 +91,8 @@ func probeWith(ctx context.Context, limit time.Duration, d Device, program strin
 	if n := len(checks); n > 0 {
 		after = "after the check of the " + checks[n-1].Name
 	}
-	return checks, fmt.Errorf("%w: %s: the process that tried it failed %s: %w%s", ErrDeviceUnavailable, d, after, ended, andThen(lastLine(stderr.String())))
+	return checks, fmt.Errorf("%w: %s: the process that tried it failed %s: %w%s", ErrDeviceUnavailable, d, after,
+		ended, andThen(lastLine(stderr.String())))
 }
 
 func andThen(text string) string {
@@ -105,10 +107,10 @@ func lastLine(text string) string {
 	return text[strings.LastIndex(text, "\n")+1:]
 }
 
-// probeEnd is the last line of a probe that was not cut short.
+// probeEnd is the last line of a complete probe.
 const probeEnd = "end"
 
-// RunProbe is the child's side of [ProbeDevice]: it writes one line for each check.
+// RunProbe is the child's side of [ProbeDevice]. It writes one line for each check.
 func RunProbe(args []string, w io.Writer) error {
 	if len(args) != 2 {
 		return fmt.Errorf("%s: %d arguments: want the library and the index of the device", ProbeCommand, len(args))
@@ -124,7 +126,7 @@ func RunProbe(args []string, w io.Writer) error {
 	return errors.Join(broken, err)
 }
 
-// readChecks reads what a probe wrote, up to where it ended.
+// readChecks reads the output of a probe, as far as it goes.
 func readChecks(out []byte) (checks []Check, complete bool) {
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
 		var c Check

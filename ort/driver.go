@@ -5,7 +5,8 @@ package ort
 #include <dlfcn.h>
 #include <stdlib.h>
 
-// try_library returns null if the loader can load the library, or what it says. The library stays loaded.
+// try_library returns null if the loader can load the library, and otherwise the loader's message. The library stays
+// loaded.
 static const char *try_library(const char *name) {
 	return dlopen(name, RTLD_LAZY | RTLD_GLOBAL) ? NULL : dlerror();
 }
@@ -18,7 +19,7 @@ typedef struct {
 	char name[256];
 } driver_state;
 
-// The driver's interface is stable, and asking it needs no header of CUDA.
+// The driver's interface is stable, and using it needs no CUDA header.
 static driver_state ask_driver(int index) {
 	driver_state state = {0};
 	void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_GLOBAL);
@@ -53,7 +54,7 @@ import (
 	"unsafe"
 )
 
-// tryLibrary loads a library by name or path into the process, for good.
+// tryLibrary loads a library by name or path into the process. It stays loaded.
 func tryLibrary(name string) error {
 	text := C.CString(name)
 	defer C.free(unsafe.Pointer(text))
@@ -63,18 +64,18 @@ func tryLibrary(name string) error {
 	return nil
 }
 
-// driver is what the NVIDIA driver says of itself and of one device.
+// driver is what the NVIDIA driver reports about itself and one device.
 type driver struct {
-	version string // of CUDA that it serves: 13.0
+	version string // CUDA version that it supports: 13.0
 	devices int
-	name    string // of the device, empty if there is none of that index
+	name    string // of the device; empty if no device has the index
 }
 
 func askDriver(index int) (driver, error) {
 	state := C.ask_driver(C.int(index))
 	switch {
 	case state.missing != 0:
-		return driver{}, errors.New("libcuda.so.1, the NVIDIA driver, is not there")
+		return driver{}, errors.New("libcuda.so.1, the NVIDIA driver, is missing")
 	case state.result != 0:
 		return driver{}, fmt.Errorf("the NVIDIA driver answers with CUDA error %d", int(state.result))
 	}

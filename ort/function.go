@@ -10,34 +10,36 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// Function is a graph that is no score model: it has one input of float32 rows, and outputs of float32 rows. Safe for
-// concurrent use, except for Close.
+// Function is a graph that is not a score model. It has one input of float32 rows, and outputs of float32 rows. It is
+// safe for concurrent use, except for Close.
 type Function struct {
 	loaded  *onnxruntime.DynamicAdvancedSession
 	shape   []int
 	outputs []string
 }
 
-// Rows is one output of a [Function]: Dim numbers for each row of its input.
+// Rows is one output of a [Function]: Dim elements for each row of its input.
 type Rows struct {
 	X   []float32
 	Dim int
 }
 
-// LoadFunction makes a function of the bytes of an .onnx file. The first axis of its input is free. Errors about the graph
-// wrap [models.ErrInvalid].
+// LoadFunction loads a function from the bytes of an .onnx file. The first axis of its input is free. Errors about the
+// graph wrap [models.ErrInvalid].
 func (r *Runtime) LoadFunction(graph []byte) (*Function, error) {
 	inputs, outputs, err := onnxruntime.GetInputOutputInfoWithONNXData(graph)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", models.ErrInvalid, plain(err))
 	}
 	if len(inputs) != 1 || len(outputs) == 0 || len(inputs[0].Dimensions) < 2 {
-		return nil, fmt.Errorf("%w: %d inputs and %d outputs: want one input of rows and at least one output", models.ErrInvalid, len(inputs), len(outputs))
+		return nil, fmt.Errorf("%w: %d inputs and %d outputs: want one input of rows and at least one output",
+			models.ErrInvalid, len(inputs), len(outputs))
 	}
 	f := &Function{}
 	for _, n := range inputs[0].Dimensions[1:] {
 		if n < 1 {
-			return nil, fmt.Errorf("%w: input %s has shape %v: want all axes but the first fixed", models.ErrInvalid, inputs[0].Name, inputs[0].Dimensions)
+			return nil, fmt.Errorf("%w: input %s has shape %v: want all axes but the first fixed", models.ErrInvalid,
+				inputs[0].Name, inputs[0].Dimensions)
 		}
 		f.shape = append(f.shape, int(n))
 	}
@@ -55,16 +57,16 @@ func (r *Runtime) LoadFunction(graph []byte) (*Function, error) {
 	return f, nil
 }
 
-// Shape is that of one row of the input.
+// Shape returns the shape of one row of the input.
 func (f *Function) Shape() []int { return f.shape }
 
-// Outputs are the names of the outputs.
+// Outputs returns the names of the outputs.
 func (f *Function) Outputs() []string { return f.outputs }
 
 // Close frees the function.
 func (f *Function) Close() error { return f.loaded.Destroy() }
 
-// Evaluate returns every output, by its name, for the rows of x. ctx is checked between pieces of a few hundred rows.
+// Evaluate returns every output by its name, for the rows of x. It checks ctx between parts of a few hundred rows.
 func (f *Function) Evaluate(ctx context.Context, x []float32) (map[string]Rows, error) {
 	const piece = 256
 	dim := 1
@@ -86,7 +88,7 @@ func (f *Function) Evaluate(ctx context.Context, x []float32) (map[string]Rows, 
 	return all, nil
 }
 
-// evaluate appends the outputs for one piece.
+// evaluate appends the outputs of one part.
 func (f *Function) evaluate(all map[string]Rows, x []float32, dim int) (err error) {
 	rows := len(x) / dim
 	shape := onnxruntime.NewShape(int64(rows))
@@ -111,9 +113,9 @@ func (f *Function) evaluate(all map[string]Rows, x []float32, dim int) (err erro
 	for i, name := range f.outputs {
 		tensor, ok := results[i].(*onnxruntime.Tensor[float32])
 		if !ok || len(tensor.GetData())%rows != 0 {
-			return fmt.Errorf("output %s is no float32 rows, one for each of the input", name)
+			return fmt.Errorf("output %s is not float32 with one row for each row of the input", name)
 		}
-		// Appending copies: the tensor's memory goes back.
+		// append copies, because the tensor's memory is freed.
 		all[name] = Rows{append(all[name].X, tensor.GetData()...), len(tensor.GetData()) / rows}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
-// TestFunction holds a graph of three outputs against its second implementation, over more rows than one piece.
+// TestFunction compares a graph of three outputs with its second implementation, for more rows than one part has.
 func TestFunction(t *testing.T) {
 	g, err := nn.Classifier{Shape: []int{1, 4, 4}, Channels: 2, Features: 3, Classes: 4}.Build()
 	if err != nil {
@@ -51,7 +51,8 @@ func TestFunction(t *testing.T) {
 			sum += float64(got["probabilities"].X[4*i+k])
 			exps += math.Exp(float64(got["logits"].X[4*i+k]))
 		}
-		if p := float64(got["probabilities"].X[4*i]); math.Abs(sum-1) > 1e-5 || math.Abs(p-math.Exp(float64(got["logits"].X[4*i]))/exps) > 1e-5 {
+		if p := float64(got["probabilities"].X[4*i]); math.Abs(sum-1) > 1e-5 ||
+			math.Abs(p-math.Exp(float64(got["logits"].X[4*i]))/exps) > 1e-5 {
 			t.Fatalf("row %d: probabilities sum to %g, the first is %g", i, sum, p)
 		}
 	}

@@ -12,8 +12,9 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// lane holds the buffers of one caller at a time, and for each number of rows that was asked for the tensors that describe
-// them to ONNX Runtime. They share the buffers, so a further number of rows costs no memory to speak of.
+// lane has the buffers of one caller at a time. For each number of rows that was evaluated it has the tensors that
+// describe the buffers to ONNX Runtime. All tensors share the buffers, so another number of rows costs hardly any
+// memory.
 type lane struct {
 	loaded   *onnxruntime.DynamicAdvancedSession
 	shape    []int
@@ -34,7 +35,7 @@ func newLane(loaded *onnxruntime.DynamicAdvancedSession, rows int, shape []int, 
 	}
 }
 
-// binding returns the tensors of the first rows of the buffers, made at the first call.
+// binding returns the tensors of the first rows of the buffers. The first call makes them.
 func (l *lane) binding(rows int) (*binding, error) {
 	if b, ok := l.bindings[rows]; ok {
 		return b, nil
@@ -47,7 +48,7 @@ func (l *lane) binding(rows int) (*binding, error) {
 	return b, nil
 }
 
-// bind returns what it made so far along with an error.
+// bind returns what it has made so far, also with an error.
 func (l *lane) bind(rows int) (*binding, error) {
 	b := &binding{loaded: l.loaded}
 	perRow := onnxruntime.NewShape(int64(rows))
@@ -86,24 +87,24 @@ func (l *lane) destroy() error {
 	return errors.Join(errs...)
 }
 
-// binding ties tensors to the graph's inputs and output, so that a run allocates nothing on this side.
+// binding ties tensors to the graph's inputs and output, so that a run allocates nothing in Go.
 type binding struct {
 	loaded          *onnxruntime.DynamicAdvancedSession
 	x, sigma, score *onnxruntime.Tensor[float32]
 	io              *onnxruntime.IoBinding
 	took            time.Duration // by the last run; 0 before the first
-	yielded         time.Time     // the last time that other goroutines had a turn
+	yielded         time.Time     // the last time that other goroutines could run
 }
 
-// longRun is a run worth interrupting: what it takes to be able to is a thousandth of it.
+// longRun is the duration from which a run can be interrupted. Making it interruptible takes a thousandth of it.
 const longRun = 20 * time.Millisecond
 
-// yieldAfter is how long a caller evaluates before other goroutines have a turn. Go's monitor takes one that the scheduler
-// has not seen for 10 ms for one that is stuck. It interrupts it, and from then on looks every 20 µs, on a core that has
-// better to do: one caller or two, 64 rows of a small network took 1.2 times as long.
+// yieldAfter is how long a caller evaluates before it lets other goroutines run. Go's monitor assumes that a goroutine
+// is stuck if the scheduler has not seen it for 10 ms. It interrupts the goroutine and then looks every 20 µs, on a
+// core that is needed: with one caller or two, 64 rows of a small network took 1.2 times as long.
 const yieldAfter = time.Millisecond
 
-// run evaluates. It stops with an error when ctx ends, within a node of the graph, unless the last run was a short one.
+// run evaluates. It stops with an error when ctx ends, even within the graph, unless the last run was short.
 func (b *binding) run(ctx context.Context) error {
 	start := time.Now()
 	if start.Sub(b.yielded) > yieldAfter {
@@ -120,7 +121,7 @@ func (b *binding) run(ctx context.Context) error {
 	return err
 }
 
-// runUntil runs and stops when ctx ends. It allocates, which the bound run does not, but that cannot be stopped.
+// runUntil runs and stops when ctx ends. It allocates, unlike the bound run, which cannot be stopped.
 func (b *binding) runUntil(ctx context.Context) error {
 	options, err := onnxruntime.NewRunOptions()
 	if err != nil {
@@ -130,11 +131,11 @@ func (b *binding) runUntil(ctx context.Context) error {
 	terminated := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(terminated)
-		_ = options.Terminate() // the run's own error tells
+		_ = options.Terminate() // the run returns the error
 	})
 	err = b.loaded.RunWithOptions([]onnxruntime.Value{b.x, b.sigma}, []onnxruntime.Value{b.score}, options)
 	if !stop() {
-		<-terminated // else options would be destroyed under it
+		<-terminated // options must not be destroyed before
 	}
 	return err
 }

@@ -11,32 +11,33 @@ import (
 )
 
 const (
-	// Version is the ONNX Runtime release that results are tested with, the one in onnxruntime.lock.
+	// Version is the ONNX Runtime release that results are tested with. It is the one in onnxruntime.lock.
 	Version = "1.30.0"
 
 	// EnvLibrary names the environment variable with the path of the library.
 	EnvLibrary = "LANGEVIN_ONNXRUNTIME_LIBRARY"
 
-	// FlagLibrary is the flag of the langevin command with the path of the library.
+	// FlagLibrary is the flag of the langevin command that sets the path of the library.
 	FlagLibrary = "--onnxruntime-library"
 )
 
 // ErrLibraryNotFound is wrapped by the error of [FindLibrary].
 var ErrLibraryNotFound = errors.New("ONNX Runtime library not found")
 
-// FindLibrary returns the absolute path of the ONNX Runtime library, and the places looked at to find it. It takes the
-// first of:
+// FindLibrary returns the absolute path of the ONNX Runtime library and the places where it looked. It takes the first
+// of:
 //
-//   - explicit, unless empty; then $LANGEVIN_ONNXRUNTIME_LIBRARY, unless empty. Both must exist: there is no falling back;
-//   - the folder of the executable, and lib beside that folder;
-//   - .onnxruntime/[Version] in the folder of the executable, the working directory or one above either: where
-//     "make onnxruntime" puts it;
+//   - explicit, unless empty; then $LANGEVIN_ONNXRUNTIME_LIBRARY, unless empty. The file must exist; nothing else is
+//     tried;
+//   - the folder of the executable, and the folder lib next to it;
+//   - .onnxruntime/[Version] in the folder of the executable, the working directory or a parent of either, where "make
+//     onnxruntime" puts it;
 //   - the folders of the system's loader.
 func FindLibrary(explicit string) (path string, searched []string, err error) {
 	return surroundings().find(explicit)
 }
 
-// environment is what the search depends on.
+// environment is everything on which the search depends.
 type environment struct {
 	variable   string // value of EnvLibrary
 	executable string // folder of the running program, empty if unknown
@@ -103,7 +104,7 @@ func named(setting, path string) (string, []string, error) {
 	return absolute, []string{absolute}, nil
 }
 
-// folders lists where to look, each once.
+// folders lists the places to look, each once.
 func (e environment) folders() []string {
 	var folders []string
 	add := func(folder string) {
@@ -126,7 +127,7 @@ func (e environment) folders() []string {
 	return folders
 }
 
-// parent is empty above the root.
+// parent returns the parent folder; empty at the root.
 func parent(folder string) string {
 	if up := filepath.Dir(folder); up != folder {
 		return up

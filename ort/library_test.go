@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// theRuntime is the one that the tests of this process share.
+// theRuntime is shared by the tests of this process.
 func theRuntime(t testing.TB) *Runtime {
 	t.Helper()
 	path, _, err := FindLibrary("")
@@ -57,7 +57,7 @@ func TestFindLibraryOrder(t *testing.T) {
 		loader:     []string{"", "relative", filepath.Join(root, "system")},
 		names:      []string{"libonnxruntime.so.1", "libonnxruntime.so"},
 	}
-	// From the last place looked at to the first: each must win over all before.
+	// From the last place to the first: each must be preferred to all before.
 	places := []string{
 		filepath.Join(root, "system", "libonnxruntime.so"),
 		filepath.Join(root, "system", "libonnxruntime.so.1"),
@@ -86,7 +86,8 @@ func TestFindLibraryOrder(t *testing.T) {
 
 func TestFindLibraryErrors(t *testing.T) {
 	root := t.TempDir()
-	e := environment{working: root, executable: root, loader: []string{"/usr/lib-of-nobody"}, names: libraryNames("linux")}
+	e := environment{working: root, executable: root, loader: []string{"/usr/lib-of-nobody"},
+		names: libraryNames("linux")}
 	_, searched, err := e.find("")
 	if !errors.Is(err, ErrLibraryNotFound) || !slices.Contains(searched, filepath.Join(root, ".onnxruntime", Version)) {
 		t.Fatalf("searched %v: %v", searched, err)
@@ -143,7 +144,7 @@ func TestOpenIsShared(t *testing.T) {
 	}
 }
 
-// compile makes a shared library from C, as a stand-in for another ONNX Runtime.
+// compile compiles a shared library from C, to replace ONNX Runtime.
 func compile(t *testing.T, source string) string {
 	t.Helper()
 	library := filepath.Join(t.TempDir(), "library.so")

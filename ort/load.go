@@ -13,16 +13,20 @@ import (
 	"github.com/langevin-ml/langevin/models"
 )
 
-// Options says how a session runs.
+// Options configures a session.
 type Options struct {
-	Threads int    // within one evaluation; 1 if zero. Results do not depend on it. Several callers of Score scale better
+	// Threads is the number of threads within one evaluation; 1 if zero. Results do not depend on it. Several callers
+	// of Score scale better.
+	Threads int
 	Device  string // for [ParseDevice]; DeviceCPU if empty
-	TF32    bool   // let a GPU round the factors of products to 10 bits, for speed; means nothing on a CPU
+	TF32    bool   // let a GPU round the factors of products to 10 bits, for speed; no effect on a CPU
 
-	Like *Session // of the same graph on the same device, in the place of trials: rows are padded as there, and a few are held against it
+	// Like is a session of the same graph on the same device. It replaces the trial: rows are padded as in it, and the
+	// results for a few of them are compared with its results.
+	Like *Session
 }
 
-// ErrUnlike is returned by [Runtime.Load] where the results are not those of [Options.Like] to the last bit.
+// ErrUnlike is returned by [Runtime.Load] if the results do not equal those of [Options.Like] to the last bit.
 var ErrUnlike = errors.New("results differ in their bits from those with other threads")
 
 func (o Options) withDefaults() Options {
@@ -31,12 +35,12 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Load makes a session of the bytes of an .onnx file and its manifest. The graph is held against the contract of
-// [models.Check] before ONNX Runtime sees it, and its activations are rewritten by [models.Rewrite]. A trial evaluates
-// it for rows at sigmas from all over the schedule. It refuses a graph that cannot be run, whose score is not finite,
-// that answers twice differently, or that does not give a row the same bits in any company. On a GPU the graph is
-// evaluated once more to see that all of it runs there. Errors about the graph wrap [models.ErrInvalid], those about
-// the device [ErrDeviceUnavailable]. Cancelling ctx ends the trial.
+// Load opens a session from the bytes of an .onnx file and its manifest. It checks the graph with [models.Check] before
+// ONNX Runtime sees it, and rewrites its activations with [models.Rewrite]. Then a trial evaluates rows at sigmas from
+// the whole schedule. It refuses a graph that cannot be run, whose score is not finite, that gives different results
+// when repeated, or whose rows depend on the other rows. On a GPU it evaluates the graph once more to check that all of
+// it runs there. Errors about the graph wrap [models.ErrInvalid], and errors about the device wrap
+// [ErrDeviceUnavailable]. Cancelling ctx ends the trial.
 func (r *Runtime) Load(ctx context.Context, graph []byte, manifest models.Manifest, options Options) (*Session, error) {
 	s, err := r.load(ctx, graph, manifest, options.withDefaults())
 	if err != nil {
@@ -73,7 +77,7 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if device.CUDA { // the CPU is what is left if there is nothing else
+	if device.CUDA { // on a GPU; otherwise everything runs on the CPU
 		if err := prove(graph, manifest, options, device); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -81,13 +85,14 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	return s, nil
 }
 
-// identity names everything but the model file, the row and the type of CPU that a result depends on.
+// identity names everything on which a result depends, except the model file, the row and the type of CPU.
 func (r *Runtime) identity(device Device) string {
-	return fmt.Sprintf("onnxruntime %s, %s, optimization all, rewrite %d", r.version, device.kind(), models.RewriteVersion)
+	return fmt.Sprintf("onnxruntime %s, %s, optimization all, rewrite %d", r.version, device.kind(),
+		models.RewriteVersion)
 }
 
-// prepare returns the graph to load, the bytes themselves unless an activation was rewritten, and what its rows may have to
-// be a multiple of.
+// prepare returns the graph to load and the multiples to which its rows may have to be padded. The graph is the given
+// bytes unless an activation was rewritten.
 func prepare(graph []byte, manifest models.Manifest) (prepared []byte, multiples []int, err error) {
 	model, err := models.Decode(graph, manifest)
 	if err != nil {
@@ -117,7 +122,7 @@ func sessionOptions(options Options, device Device) (*onnxruntime.SessionOptions
 		settings.SetInterOpNumThreads(1),
 		settings.SetExecutionMode(onnxruntime.ExecutionModeSequential),
 		settings.SetGraphOptimizationLevel(onnxruntime.GraphOptimizationLevelEnableAll),
-		// A waiting thread that spins takes a core from the other sessions.
+		// A thread that spins while it waits takes a core from the other sessions.
 		settings.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		settings.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
 	)
@@ -146,7 +151,7 @@ func newSession(opened *copies, manifest models.Manifest, device Device, identit
 	return s
 }
 
-// try evaluates the graph for a trial of its rows, which settles how they are padded.
+// try evaluates the graph for a trial of its rows. The trial decides how rows are padded.
 func (s *Session) try(ctx context.Context, manifest models.Manifest, multiples []int) error {
 	l, err := s.acquire()
 	if err != nil {

@@ -46,15 +46,20 @@ func TestBadFiles(t *testing.T) {
 		{"all but a byte", sound[:len(sound)-1], "not an ONNX file, or a damaged one"},
 		{"random bytes", noise(4096), "not an ONNX file, or a damaged one"},
 		{"zeros", make([]byte, 4096), "not an ONNX file, or a damaged one"},
-		{"other input name", changed(func(m *protos.ModelProto) { m.Graph.Input[0].Name = "input" }), `inputs are ["input" "sigma"]`},
-		{"other rank", changed(func(m *protos.ModelProto) { m.Graph.Input[0] = modelstest.Value("x", 1, 2) }), "shape is [N 1 2]: want [N 2]"},
+		{"other input name", changed(func(m *protos.ModelProto) { m.Graph.Input[0].Name = "input" }),
+			`inputs are ["input" "sigma"]`},
+		{"other rank", changed(func(m *protos.ModelProto) { m.Graph.Input[0] = modelstest.Value("x", 1, 2) }),
+			"shape is [N 1 2]: want [N 2]"},
 		{"other type", changed(func(m *protos.ModelProto) {
 			m.Graph.Input[0].Type.GetTensorType().ElemType = int32(protos.TensorProto_DOUBLE)
 		}), "type is DOUBLE"},
 		{"operator set of the future", changed(func(m *protos.ModelProto) { m.OpsetImport[0].Version = 99 }), "99"},
 		{"IR version of the future", changed(func(m *protos.ModelProto) { m.IrVersion = 99 }), "99"},
-		{"unknown operator", onlyNode(&protos.NodeProto{OpType: "Teleport", Input: []string{"x"}, Output: []string{"score"}}), "Teleport"},
-		{"input from nowhere", onlyNode(&protos.NodeProto{OpType: "Neg", Input: []string{"y"}, Output: []string{"score"}}), "y"},
+		{"unknown operator",
+			onlyNode(&protos.NodeProto{OpType: "Teleport", Input: []string{"x"},
+				Output: []string{"score"}}), "Teleport"},
+		{"input from nowhere",
+			onlyNode(&protos.NodeProto{OpType: "Neg", Input: []string{"y"}, Output: []string{"score"}}), "y"},
 		{"cycle", changed(func(m *protos.ModelProto) {
 			m.Graph.Node[0].Input[0] = m.Graph.Node[len(m.Graph.Node)-2].Output[0]
 		}), "not acyclic"},
@@ -66,7 +71,8 @@ func TestBadFiles(t *testing.T) {
 		{"weights of a petabyte", changed(func(m *protos.ModelProto) {
 			m.Graph.Initializer[1].Dims = []int64{1 << 24, 1 << 24}
 		}), "16777216"},
-		{"result of another shape", onlyNode(&protos.NodeProto{OpType: "Transpose", Input: []string{"x"}, Output: []string{"score"}}),
+		{"result of another shape",
+			onlyNode(&protos.NodeProto{OpType: "Transpose", Input: []string{"x"}, Output: []string{"score"}}),
 			"trial evaluation"},
 		{"not finite", onlyNode(&protos.NodeProto{OpType: "Log", Input: []string{"x"}, Output: []string{"score"}}),
 			"the score is not finite at sigma 10: it is NaN in row 2 of 256"},
@@ -75,15 +81,16 @@ func TestBadFiles(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := r.Load(t.Context(), tt.file, modelstest.Manifest("bad", 2), Options{})
-			if s != nil || !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			if s != nil || !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) ||
+				strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v: want one line with %q", err, tt.want)
 			}
 		})
 	}
-	load(t, modelstest.MLP("SiLU", 1), modelstest.Manifest("sound", 2), Options{}) // the process is none the worse
+	load(t, modelstest.MLP("SiLU", 1), modelstest.Manifest("sound", 2), Options{}) // the process still works
 }
 
-// TestStrideZero loads what ended a process with ONNX Runtime 1.24: a division by zero while loading.
+// TestStrideZero loads a graph that ended a process with ONNX Runtime 1.24: a division by zero during loading.
 func TestStrideZero(t *testing.T) {
 	model := modelstest.Conv("Relu", 6, 1)
 	for _, node := range model.Graph.Node {
@@ -92,27 +99,33 @@ func TestStrideZero(t *testing.T) {
 				&protos.AttributeProto{Name: "strides", Type: protos.AttributeProto_INTS, Ints: []int64{0, 0}})
 		}
 	}
-	_, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, model), modelstest.Manifest("stride", 1, 6, 6), Options{})
+	_, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, model), modelstest.Manifest("stride", 1, 6, 6),
+		Options{})
 	if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), "stride") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestPlain(t *testing.T) {
-	tests := map[string]string{
-		"Missing ONNX data": "Missing ONNX data",
-		"/src/core/graph/graph.cc:1555 void onnxruntime::Graph::Initialize() This is invalid. Output (score) is not there.": "This is invalid. Output (score) is not there.",
-		"/src/utils.h:46 void ns::Validate(const std::map<std::__cxx11::basic_string<char>, int>&, bool) Opset 99 (new).":   "Opset 99 (new).",
-		"/src/p.cc:88 onnxruntime::Provider& onnxruntime::ProviderLibrary::Get() [ONNXRuntimeError] : 1":                    "[ONNXRuntimeError] : 1",
-		"/src/g.cc:7 auto ns::F(std::function<void(int)>) const Why (x)":                                                    "Why (x)",
-		"utils.cc:1540 ValidateSize Initializer 'w': count (1)":                                                             "ValidateSize Initializer 'w': count (1)",
-		"Could not find an implementation for Conv(11) node with name 'c'": `node "c" (Conv): ONNX Runtime ` + Version +
-			" has no such operator for the types that it is given here: export the network in float32, net.float()",
-		"Got invalid dimensions\n index: 0 Got: 16\n Please fix": "Got invalid dimensions index: 0 Got: 16 Please fix",
+	tests := []struct{ text, want string }{
+		{"Missing ONNX data", "Missing ONNX data"},
+		{"/src/core/graph/graph.cc:1555 void onnxruntime::Graph::Initialize() This is invalid. Output (score) is not there.",
+			"This is invalid. Output (score) is not there."},
+		{"/src/utils.h:46 void ns::Validate(const std::map<std::__cxx11::basic_string<char>, int>&, bool) Opset 99 (new).",
+			"Opset 99 (new)."},
+		{"/src/p.cc:88 onnxruntime::Provider& onnxruntime::ProviderLibrary::Get() [ONNXRuntimeError] : 1",
+			"[ONNXRuntimeError] : 1"},
+		{"/src/g.cc:7 auto ns::F(std::function<void(int)>) const Why (x)", "Why (x)"},
+		{"utils.cc:1540 ValidateSize Initializer 'w': count (1)", "ValidateSize Initializer 'w': count (1)"},
+		{"Could not find an implementation for Conv(11) node with name 'c'",
+			`node "c" (Conv): ONNX Runtime ` + Version +
+				" has no such operator for the types that it is given here: export the network in float32, net.float()"},
+		{"Got invalid dimensions\n index: 0 Got: 16\n Please fix",
+			"Got invalid dimensions index: 0 Got: 16 Please fix"},
 	}
-	for text, want := range tests {
-		if got := plain(fmt.Errorf("Error running network: %w", errors.New(text))); got.Error() != want {
-			t.Errorf("%q became %q: want %q", text, got, want)
+	for _, tt := range tests {
+		if got := plain(fmt.Errorf("Error running network: %w", errors.New(tt.text))); got.Error() != tt.want {
+			t.Errorf("%q became %q: want %q", tt.text, got, tt.want)
 		}
 	}
 }
@@ -120,7 +133,8 @@ func TestPlain(t *testing.T) {
 func TestBadManifestAndOptions(t *testing.T) {
 	r := theRuntime(t)
 	file := modelstest.GaussianFile(t, "gauss", 2)
-	if _, err := r.Load(t.Context(), file, models.Manifest{Name: "none"}, Options{}); !errors.Is(err, models.ErrInvalid) {
+	if _, err := r.Load(t.Context(), file, models.Manifest{Name: "none"}, Options{}); !errors.Is(err,
+		models.ErrInvalid) {
 		t.Errorf("without a manifest: %v", err)
 	}
 	if _, err := r.Load(t.Context(), file, modelstest.Manifest("gauss", 2), Options{Threads: -1}); err == nil ||
@@ -129,12 +143,14 @@ func TestBadManifestAndOptions(t *testing.T) {
 	}
 }
 
-// TestDevices asks for a device that this library cannot have: that is an error with the cause, and never the CPU instead.
+// TestDevices requests devices that this library does not have. The error names the cause, and the CPU is never used
+// instead.
 func TestDevices(t *testing.T) {
 	r := theRuntime(t)
 	file, m := modelstest.GaussianFile(t, "gauss", 2), modelstest.Manifest("gauss", 2)
 	_, err := r.Load(t.Context(), file, m, Options{Device: "tpu"})
-	if !errors.Is(err, ErrDeviceUnavailable) || !strings.Contains(err.Error(), `device is "tpu": want cpu, cuda or cuda:N`) {
+	if !errors.Is(err, ErrDeviceUnavailable) ||
+		!strings.Contains(err.Error(), `device is "tpu": want cpu, cuda or cuda:N`) {
 		t.Errorf("tpu: %v", err)
 	}
 	s, err := r.Load(t.Context(), file, m, Options{Device: DeviceCUDA})
@@ -142,7 +158,8 @@ func TestDevices(t *testing.T) {
 		t.Cleanup(func() { s.Close() })
 		t.Skip("this machine has CUDA")
 	}
-	if !errors.Is(err, ErrDeviceUnavailable) || !strings.Contains(err.Error(), "cuda") || strings.Contains(err.Error(), "\n") {
+	if !errors.Is(err, ErrDeviceUnavailable) || !strings.Contains(err.Error(), "cuda") ||
+		strings.Contains(err.Error(), "\n") {
 		t.Errorf("cuda: %v", err)
 	}
 	load(t, modelstest.Gaussian(2), m, Options{})
@@ -165,8 +182,9 @@ func endless() *protos.ModelProto {
 			TensorType: &protos.TypeProto_Tensor{ElemType: int32(kind), Shape: &protos.TensorShapeProto{}}}}}
 	}
 	body := &protos.GraphProto{
-		Name:   "body",
-		Input:  []*protos.ValueInfoProto{typed("i", protos.TensorProto_INT64), typed("go", protos.TensorProto_BOOL), modelstest.Value("state", 2)},
+		Name: "body",
+		Input: []*protos.ValueInfoProto{typed("i", protos.TensorProto_INT64), typed("go", protos.TensorProto_BOOL),
+			modelstest.Value("state", 2)},
 		Output: []*protos.ValueInfoProto{typed("again", protos.TensorProto_BOOL), modelstest.Value("next", 2)},
 		Node: []*protos.NodeProto{
 			{OpType: "Identity", Input: []string{"go"}, Output: []string{"again"}},
@@ -183,7 +201,7 @@ func endless() *protos.ModelProto {
 	return model
 }
 
-// tarpit is a graph that never ends where an element of x is above 100, and the identity elsewhere.
+// tarpit returns a graph that never ends if an element of x is above 100, and is the identity otherwise.
 func tarpit() *protos.ModelProto {
 	model := endless()
 	loop := model.Graph.Node[0]
@@ -200,20 +218,22 @@ func tarpit() *protos.ModelProto {
 		{OpType: "Sub", Input: []string{"top", "most"}, Output: []string{"over"}},
 		{OpType: "Relu", Input: []string{"over"}, Output: []string{"excess"}},
 		{OpType: "Mul", Input: []string{"excess", "many"}, Output: []string{"trips_float"}},
-		{OpType: "Cast", Input: []string{"trips_float"}, Output: []string{"often"}, Attribute: number("to", int64(protos.TensorProto_INT64))},
+		{OpType: "Cast", Input: []string{"trips_float"}, Output: []string{"often"},
+			Attribute: number("to", int64(protos.TensorProto_INT64))},
 		loop,
 	}
 	return model
 }
 
-// TestScoreCanBeStopped: cancelling interrupts an evaluation under way, and the session goes on serving.
+// TestScoreCanBeStopped: cancelling interrupts a running evaluation, and the session continues to work.
 func TestScoreCanBeStopped(t *testing.T) {
-	s, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, tarpit()), modelstest.Manifest("tarpit", 2), Options{})
+	s, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, tarpit()), modelstest.Manifest("tarpit", 2),
+		Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	const rows = pointRows + 4 // a number of rows of which no short run is known
+	const rows = pointRows + 4 // a number of rows without an earlier short run
 	x, sigma := make([]float32, 2*rows), make([]float32, rows)
 	x[3] = 200
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -10,8 +10,8 @@ import (
 // origin matches what ONNX Runtime writes before a message: source file, line and signature of the C++ function.
 var origin = regexp.MustCompile(`\S+\.(cc|h):\d+ ([\w:&<>, *]*[\w>]\(([^()]|\([^()]*\))*\)( const)? )?`)
 
-// plain is the message of ONNX Runtime itself on one line, without its own source code. err is an error of the binding,
-// which is text and nothing else.
+// plain returns ONNX Runtime's own message on one line, without its source code. err is an error of the binding, which
+// is only a text.
 func plain(err error) error {
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
 		err = inner
@@ -24,5 +24,5 @@ func plain(err error) error {
 	return errors.New(origin.ReplaceAllString(text, ""))
 }
 
-// noKernel matches what ONNX Runtime says of an operator that it knows, but not for the types of its inputs.
+// noKernel matches the message about an operator that ONNX Runtime knows, but not for the types of its inputs.
 var noKernel = regexp.MustCompile(`Could not find an implementation for (\w+)\(\d+\) node with name '([^']*)'`)

@@ -7,8 +7,8 @@ package ort
 #include <stdlib.h>
 #include <string.h>
 
-// The start of the C interface of ONNX Runtime, which never changes: a library serves every version of the table of
-// functions up to its own minor number, and functions are only ever added to the end of the table.
+// The start of ONNX Runtime's C interface, which never changes. A library serves every version of the table of
+// functions up to its own minor number, and new functions are only added to the end of the table.
 typedef struct {
 	void *const *(*get_api)(uint32_t version);
 	const char *(*get_version)(void);
@@ -66,17 +66,18 @@ import (
 	"unsafe"
 )
 
-// apiVersion is the version of the C interface that the binding is compiled against. Library 1.M serves versions up to M.
+// apiVersion is the version of the C interface for which the binding is compiled. Library 1.M serves versions up to M.
 const apiVersion = 29
 
-// probe is what a library says about itself. The binding cannot tell: it reports an old library by a bare number.
+// probe is what a library reports about itself. The binding does not report it: for an old library it returns only a
+// number.
 type probe struct {
 	version   string
 	providers []string
 }
 
-// probeLibrary opens the library at path, an absolute path, and refuses what is not ONNX Runtime, and one too old for the
-// binding.
+// probeLibrary opens the library at path, which is absolute. It returns an error for a file that is not ONNX Runtime
+// and for a version that is too old for the binding.
 func probeLibrary(path string) (probe, error) {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
@@ -113,7 +114,7 @@ func providersOf(api *unsafe.Pointer) []string {
 	return providers
 }
 
-// minorOf is M in "1.M.P", or -1.
+// minorOf returns M of "1.M.P", or -1.
 func minorOf(version string) int {
 	parts := strings.Split(version, ".")
 	if len(parts) < 2 || parts[0] != "1" {

@@ -6,17 +6,17 @@ import (
 	onnxruntime "github.com/yalue/onnxruntime_go"
 )
 
-// Program is a graph of any number of inputs and outputs, all of them float32 and of fixed shapes, that runs on the CPU: a
-// step of a training. For one caller at a time.
+// Program is a graph with any number of inputs and outputs that runs on the CPU, such as a training step. All inputs
+// and outputs are float32 and have fixed shapes. One caller at a time may use it.
 type Program struct {
 	loaded  *onnxruntime.DynamicAdvancedSession
 	inputs  [][]int
 	outputs [][]int
 }
 
-// LoadProgram makes a program of a serialized graph that this program wrote: it is not checked as [Runtime.Load] checks.
-// threads, 1 if 0, share one run; results depend on how many they are. They spin while they wait, for as long as the program is
-// loaded.
+// LoadProgram loads a program from a serialized graph that this process wrote. The graph is not checked as
+// [Runtime.Load] checks it. threads, 1 if 0, share one run; results depend on their number. They spin while they wait,
+// as long as the program is loaded.
 func (r *Runtime) LoadProgram(graph []byte, threads int) (*Program, error) {
 	inputs, outputs, err := onnxruntime.GetInputOutputInfoWithONNXData(graph)
 	if err != nil {
@@ -48,11 +48,11 @@ func programSession(graph []byte, inputs, outputs []string, threads int) (*onnxr
 	return openSession(graph, inputs, outputs, settings)
 }
 
-// ports are the names and the shapes of inputs or outputs.
+// ports returns the names and the shapes of inputs or outputs.
 func ports(of []onnxruntime.InputOutputInfo) (names []string, shapes [][]int, err error) {
 	for _, port := range of {
 		if port.OrtValueType != onnxruntime.ONNXTypeTensor || port.DataType != onnxruntime.TensorElementDataTypeFloat {
-			return nil, nil, fmt.Errorf("%s is no float32 tensor", port.Name)
+			return nil, nil, fmt.Errorf("%s is not a float32 tensor", port.Name)
 		}
 		var shape []int
 		for _, n := range port.Dimensions {
@@ -66,18 +66,18 @@ func ports(of []onnxruntime.InputOutputInfo) (names []string, shapes [][]int, er
 	return names, shapes, nil
 }
 
-// Inputs are the shapes of the inputs, in their order.
+// Inputs returns the shapes of the inputs, in order.
 func (p *Program) Inputs() [][]int { return p.inputs }
 
-// Outputs are the shapes of the outputs, in their order.
+// Outputs returns the shapes of the outputs, in order.
 func (p *Program) Outputs() [][]int { return p.outputs }
 
 // Close frees the program.
 func (p *Program) Close() error { return p.loaded.Destroy() }
 
-// Run computes the outputs from the inputs, which have the shapes of p.Inputs and p.Outputs. A tensor may be both, or in the
-// same memory as another, only where the node that writes it does so number by number, and is or comes after all that read
-// it: nothing here checks that.
+// Run computes the outputs from the inputs, which have the shapes of p.Inputs and p.Outputs. A tensor may be both input
+// and output, or share memory with another one, only under two conditions: the node that writes it works element by
+// element, and it is or follows every node that reads it. Run does not check this.
 func (p *Program) Run(inputs, outputs []*Tensor) error {
 	if err := p.loaded.Run(values(inputs), values(outputs)); err != nil {
 		return plain(err)
@@ -93,15 +93,15 @@ func values(tensors []*Tensor) []onnxruntime.Value {
 	return all
 }
 
-// Tensor is float32 numbers that a [Program] reads or writes. X may be read and written, by index or copy, while no program
-// that was given the tensor runs; it must not be used after Close.
+// Tensor has float32 elements that a [Program] reads or writes. X may be read and written, by index or copy, while no
+// program that has the tensor runs. It must not be used after Close.
 type Tensor struct {
 	X     []float32
 	value *onnxruntime.Tensor[float32]
 	part  bool // of another tensor, which owns the memory
 }
 
-// NewTensor makes a tensor of zeros. Only sizes of at least 1 are allowed.
+// NewTensor returns a tensor of zeros. Sizes must be at least 1.
 func (r *Runtime) NewTensor(shape ...int) (*Tensor, error) {
 	size, dims := dimensions(shape)
 	x := newBuffer(size)
@@ -113,9 +113,9 @@ func (r *Runtime) NewTensor(shape ...int) (*Tensor, error) {
 	return &Tensor{X: x, value: value}, nil
 }
 
-// Part is the numbers of t from that one on as a tensor of its own, of any shape, in the same memory, which stays t's: the
-// part must not be used after t was closed. Only sizes of at least 1 are allowed. Results may depend on where it begins,
-// unless that is a multiple of [PartStep].
+// Part returns a tensor of the elements of t from the given index on, in any shape. It shares the memory of t and must
+// not be used after t is closed. Sizes must be at least 1. Results may depend on the index unless it is a multiple of
+// [PartStep].
 func (t *Tensor) Part(from int, shape ...int) (*Tensor, error) {
 	size, dims := dimensions(shape)
 	x := t.X[from : from+size : from+size]
@@ -135,10 +135,10 @@ func dimensions(shape []int) (size int, dims onnxruntime.Shape) {
 	return size, dims
 }
 
-// PartStep is so many numbers as are aligned to each other, see [Tensor.Part].
+// PartStep is a number of elements that keeps parts aligned, see [Tensor.Part].
 const PartStep = alignment / 4
 
-// Close frees the tensor, but of a part not the memory.
+// Close frees the tensor. For a part it does not free the memory.
 func (t *Tensor) Close() error {
 	err := t.value.Destroy()
 	if !t.part {

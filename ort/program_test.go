@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// TestChannelBlock holds what the library answers against what its kernels are written for.
+// TestChannelBlock compares the library's answer with the block that its kernels are written for.
 func TestChannelBlock(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("known for amd64 only")
@@ -28,23 +28,27 @@ func TestChannelBlock(t *testing.T) {
 	}
 }
 
-// program is of x, [2], and y, [2], to their sum and difference.
+// program returns a graph from x, [2], and y, [2], to their sum and difference.
 func program(t *testing.T, change func(*protos.GraphProto)) []byte {
 	t.Helper()
 	port := func(name string) *protos.ValueInfoProto {
 		dim := &protos.TensorShapeProto_Dimension{Value: &protos.TensorShapeProto_Dimension_DimValue{DimValue: 2}}
-		tensor := &protos.TypeProto_Tensor{ElemType: int32(protos.TensorProto_FLOAT), Shape: &protos.TensorShapeProto{Dim: []*protos.TensorShapeProto_Dimension{dim}}}
-		return &protos.ValueInfoProto{Name: name, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: tensor}}}
+		tensor := &protos.TypeProto_Tensor{ElemType: int32(protos.TensorProto_FLOAT),
+			Shape: &protos.TensorShapeProto{Dim: []*protos.TensorShapeProto_Dimension{dim}}}
+		return &protos.ValueInfoProto{Name: name,
+			Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: tensor}}}
 	}
 	graph := &protos.GraphProto{
-		Name: "program", Input: []*protos.ValueInfoProto{port("x"), port("y")}, Output: []*protos.ValueInfoProto{port("sum"), port("difference")},
+		Name: "program", Input: []*protos.ValueInfoProto{port("x"),
+			port("y")}, Output: []*protos.ValueInfoProto{port("sum"), port("difference")},
 		Node: []*protos.NodeProto{
 			{OpType: "Add", Input: []string{"x", "y"}, Output: []string{"sum"}},
 			{OpType: "Sub", Input: []string{"x", "y"}, Output: []string{"difference"}},
 		},
 	}
 	change(graph)
-	file, err := proto.Marshal(&protos.ModelProto{IrVersion: 9, OpsetImport: []*protos.OperatorSetIdProto{{Version: 21}}, Graph: graph})
+	file, err := proto.Marshal(&protos.ModelProto{IrVersion: 9,
+		OpsetImport: []*protos.OperatorSetIdProto{{Version: 21}}, Graph: graph})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +69,7 @@ func TestProgram(t *testing.T) {
 		}
 		tensors = append(tensors, x)
 	}
-	for round := range 2 { // the tensors stay, their numbers change
+	for round := range 2 { // the tensors stay, their elements change
 		copy(tensors[0].X, []float32{1, float32(round)})
 		copy(tensors[1].X, []float32{10, 20})
 		if err := p.Run(tensors[:2], tensors[2:]); err != nil {
@@ -86,7 +90,7 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// A program writes to a part of a tensor and to nothing else, and the tensor outlives its part.
+// TestPart: a program writes to a part of a tensor and to nothing else, and the tensor outlives its part.
 func TestTensorPart(t *testing.T) {
 	r := theRuntime(t)
 	p, err := r.LoadProgram(program(t, func(*protos.GraphProto) {}), 1)
@@ -124,17 +128,19 @@ func TestTensorPart(t *testing.T) {
 
 func TestLoadProgramRefuses(t *testing.T) {
 	for want, change := range map[string]func(*protos.GraphProto){
-		"input x is no float32 tensor": func(g *protos.GraphProto) {
+		"input x is not a float32 tensor": func(g *protos.GraphProto) {
 			for _, port := range slices.Concat(g.Input, g.Output) {
 				port.Type.GetTensorType().ElemType = int32(protos.TensorProto_INT64)
 			}
 		},
 		"y has shape [-1]: want all axes fixed": func(g *protos.GraphProto) {
-			g.Input[1].Type.GetTensorType().Shape.Dim[0].Value = &protos.TensorShapeProto_Dimension_DimParam{DimParam: "n"}
+			g.Input[1].Type.GetTensorType().Shape.Dim[0].Value =
+				&protos.TensorShapeProto_Dimension_DimParam{DimParam: "n"}
 		},
 		"Nonsense": func(g *protos.GraphProto) { g.Node[0].OpType = "Nonsense" },
 	} {
-		if _, err := theRuntime(t).LoadProgram(program(t, change), 1); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := theRuntime(t).LoadProgram(program(t, change), 1); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("error %v: want %q", err, want)
 		}
 	}

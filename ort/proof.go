@@ -20,8 +20,8 @@ const (
 	onCPU  = "CPUExecutionProvider"
 )
 
-// prove evaluates a graph once in a session of its own, with ONNX Runtime's profile of it on, and returns an error unless
-// every node ran on the device. That a session was told to use a device does not mean that it does.
+// prove evaluates a graph once, in a separate session with ONNX Runtime's profile turned on. It returns an error unless
+// every node ran on the device: a session that is told to use a device may not use it.
 func prove(graph []byte, manifest models.Manifest, options Options, device Device) error {
 	nodes, err := profile(graph, manifest, options, device)
 	if err != nil {
@@ -30,10 +30,10 @@ func prove(graph []byte, manifest models.Manifest, options Options, device Devic
 	return nodes.allOn(device)
 }
 
-// profiled are the nodes of an evaluation: by the provider that ran them, the operator of each.
+// profiled is the operators of the nodes of an evaluation, by the provider that ran them.
 type profiled map[string][]string
 
-// allOn returns an error that names the operators that ran elsewhere; if no node ran at all, too.
+// allOn returns an error that names the operators that ran elsewhere, or an error if no node ran at all.
 func (p profiled) allOn(d Device) error {
 	want := onCPU
 	if d.CUDA {
@@ -47,14 +47,16 @@ func (p profiled) allOn(d Device) error {
 	}
 	switch {
 	case len(elsewhere) > 0:
-		return fmt.Errorf("%w: %s: parts of the network ran elsewhere: %s", ErrDeviceUnavailable, d, strings.Join(elsewhere, "; "))
+		return fmt.Errorf("%w: %s: parts of the network ran elsewhere: %s", ErrDeviceUnavailable, d,
+			strings.Join(elsewhere, "; "))
 	case len(p[want]) == 0:
 		return fmt.Errorf("%w: %s: no part of the network ran there", ErrDeviceUnavailable, d)
 	}
 	return nil
 }
 
-// profile needs a folder for temporary files, which is where ONNX Runtime writes its profile.
+// profile evaluates a graph with the profile turned on. It needs a folder for temporary files, because ONNX Runtime
+// writes the profile to a file.
 func profile(graph []byte, manifest models.Manifest, options Options, device Device) (_ profiled, err error) {
 	folder, err := os.MkdirTemp("", "langevin-profile-")
 	if err != nil {
@@ -72,7 +74,7 @@ func profile(graph []byte, manifest models.Manifest, options Options, device Dev
 	if err := device.Starting(func() error { return runOnce(graph, manifest, settings) }); err != nil {
 		return nil, err
 	}
-	files, _ := filepath.Glob(filepath.Join(folder, "*.json")) // fails for a bad pattern only
+	files, _ := filepath.Glob(filepath.Join(folder, "*.json")) // fails only for a bad pattern
 	if len(files) != 1 {
 		return nil, fmt.Errorf("ONNX Runtime wrote %d profiles", len(files))
 	}
@@ -83,7 +85,7 @@ func profile(graph []byte, manifest models.Manifest, options Options, device Dev
 	return readProfile(text)
 }
 
-// runOnce evaluates a graph in a session of its own. A profile is written when that ends.
+// runOnce evaluates a graph in a separate session. The profile is written when the session ends.
 func runOnce(graph []byte, manifest models.Manifest, settings *onnxruntime.SessionOptions) error {
 	loaded, err := openScore(graph, settings)
 	if err != nil {
@@ -101,7 +103,7 @@ func runOnce(graph []byte, manifest models.Manifest, settings *onnxruntime.Sessi
 	return errors.Join(err, l.destroy(), loaded.Destroy())
 }
 
-// readProfile reads the events of ONNX Runtime's profile, of which those of category Node that name a provider are kernels.
+// readProfile reads the events of ONNX Runtime's profile. Events of category Node that name a provider are kernels.
 func readProfile(text []byte) (profiled, error) {
 	var events []struct {
 		Category string `json:"cat"`

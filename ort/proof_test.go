@@ -10,7 +10,7 @@ import (
 	"github.com/langevin-ml/langevin/models/modelstest"
 )
 
-// TestProve: ONNX Runtime's profile tells what ran a network, and a network that ran elsewhere than it should is refused.
+// TestProve: ONNX Runtime's profile shows what ran a network, and a network that ran on another device is refused.
 func TestProve(t *testing.T) {
 	theRuntime(t)
 	scratch := t.TempDir()
@@ -31,11 +31,14 @@ func TestProve(t *testing.T) {
 		t.Errorf("left behind: %q", left)
 	}
 	err = nodes.allOn(Device{CUDA: true})
-	if !errors.Is(err, ErrDeviceUnavailable) || !strings.Contains(err.Error(), "cuda:0: parts of the network ran elsewhere: ") || !strings.Contains(err.Error(), " on CPUExecutionProvider") {
+	if !errors.Is(err, ErrDeviceUnavailable) ||
+		!strings.Contains(err.Error(), "cuda:0: parts of the network ran elsewhere: ") ||
+		!strings.Contains(err.Error(), " on CPUExecutionProvider") {
 		t.Errorf("as if on a GPU: %v", err)
 	}
 	t.Setenv("TMPDIR", filepath.Join(scratch, "nowhere"))
-	if err := prove(graph, manifest, options, Device{}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "set TMPDIR") {
+	if err := prove(graph, manifest, options, Device{}); !errors.Is(err, os.ErrNotExist) ||
+		!strings.Contains(err.Error(), "set TMPDIR") {
 		t.Errorf("without a folder for the profile: %v", err)
 	}
 }
@@ -52,14 +55,16 @@ func TestProfileOfGPU(t *testing.T) {
 		t.Fatal(err)
 	}
 	gpu := Device{CUDA: true, Index: 1}
-	if err := nodes.allOn(gpu); err == nil || err.Error() != "device unavailable: cuda:1: parts of the network ran elsewhere: Gather on CPUExecutionProvider" {
+	const want = "device unavailable: cuda:1: parts of the network ran elsewhere: Gather on CPUExecutionProvider"
+	if err := nodes.allOn(gpu); err == nil || err.Error() != want {
 		t.Errorf("error is %v", err)
 	}
 	delete(nodes, onCPU)
 	if err := nodes.allOn(gpu); err != nil {
 		t.Errorf("all on the GPU: %v", err)
 	}
-	if err := (profiled{}).allOn(gpu); err == nil || !strings.Contains(err.Error(), "no part of the network ran there") {
+	if err := (profiled{}).allOn(gpu); err == nil ||
+		!strings.Contains(err.Error(), "no part of the network ran there") {
 		t.Errorf("nothing ran: %v", err)
 	}
 	if _, err := readProfile([]byte("[{")); err == nil {

@@ -12,29 +12,32 @@ import (
 // PointDim is the number of elements of the largest sample that is a point and not an image.
 const PointDim = 64
 
-// What the rows of an evaluation are padded to where the batch is a side of a matrix product, whose kernels treat a
-// remainder of rows in another way, with other bits.
+// What the rows of an evaluation are padded to if the batch is a side of a matrix product. Kernels treat a remainder of
+// rows differently, and its bits differ.
 const (
 	productRows = 16 // the floats in the widest vector register
-	fewRows     = 4  // enough for small products wherever it was tried, which is worth much to a chain that runs alone
+	fewRows     = 4  // enough for small products wherever it was tried; a chain that runs alone gains much
 )
 
-// rowOperators compute every row by itself, whatever stands beside it. An image of its own costs a convolutional network
-// far less than one of sixteen, so such networks are not padded.
+// rowOperators compute every row independently of the others. A convolutional network needs far less time for one image
+// than for sixteen, so such networks are not padded.
 var rowOperators = map[string]bool{
 	"Conv": true, "ConvTranspose": true, "AveragePool": true, "MaxPool": true, "GlobalAveragePool": true,
 	"InstanceNormalization": true, "GroupNormalization": true,
-	"Add": true, "Sub": true, "Mul": true, "Div": true, "Neg": true, "Abs": true, "Pow": true, "Sqrt": true, "Reciprocal": true,
-	"Exp": true, "Log": true, "Sin": true, "Cos": true, "Erf": true, "Min": true, "Max": true, "Clip": true,
+	"Add": true, "Sub": true, "Mul": true, "Div": true, "Neg": true, "Abs": true, "Pow": true, "Sqrt": true,
+	"Reciprocal": true,
+	"Exp":        true, "Log": true, "Sin": true, "Cos": true, "Erf": true, "Min": true, "Max": true, "Clip": true,
 	"Relu": true, "LeakyRelu": true, "Elu": true, "Sigmoid": true, "Tanh": true, "Softplus": true,
-	"ReduceMean": true, "ReduceSum": true, "Cast": true, "Constant": true, "Identity": true, "Concat": true, "Expand": true,
-	"Gather": true, "Pad": true, "Reshape": true, "Resize": true, "Shape": true, "Slice": true, "Split": true, "Squeeze": true,
+	"ReduceMean": true, "ReduceSum": true, "Cast": true, "Constant": true, "Identity": true,
+	"Concat": true, "Expand": true,
+	"Gather": true, "Pad": true, "Reshape": true, "Resize": true, "Shape": true, "Slice": true,
+	"Split": true, "Squeeze": true,
 	"SpaceToDepth": true, "DepthToSpace": true, "Transpose": true, "Unsqueeze": true,
 }
 
-// rowMultiplesOf returns what the rows of a graph's evaluations may have to be a multiple of so that results do not depend
-// on how many there are, from the least, which is the fastest, to productRows, which is safe. It goes by the operators:
-// [Session.settle] tries them.
+// rowMultiplesOf returns the multiples to which the rows of a graph may have to be padded, so that results do not
+// depend on their number. The first is the smallest and fastest, and the last, productRows, is safe. It decides by the
+// operators; [Session.settle] tries the multiples.
 func rowMultiplesOf(graph *protos.GraphProto, dim int) []int {
 	products, convolves := false, false
 	for _, node := range graph.GetNode() {
@@ -43,7 +46,7 @@ func rowMultiplesOf(graph *protos.GraphProto, dim int) []int {
 		convolves = convolves || node.GetOpType() == "Conv"
 	}
 	switch {
-	case convolves && products: // where they carry the noise level, models.Rewrite has seen to them
+	case convolves && products: // models.Rewrite has changed the products that carry the noise level
 		return []int{1, fewRows, productRows}
 	case convolves:
 		return []int{1, productRows}
@@ -53,8 +56,8 @@ func rowMultiplesOf(graph *protos.GraphProto, dim int) []int {
 	return []int{productRows}
 }
 
-// settle takes the first of the multiples with which no row of a trial depends on the others, or refuses the network.
-// On a GPU rows are padded to powers of two, whatever the multiples say.
+// settle chooses the first of the multiples for which no row of a trial depends on the others. If there is none, it
+// refuses the network. On a GPU rows are padded to powers of two instead.
 func (s *Session) settle(ctx context.Context, l *lane, manifest models.Manifest, multiples []int) error {
 	t, err := s.newTrial(ctx, l, manifest)
 	if err != nil {
@@ -75,8 +78,8 @@ func (s *Session) settle(ctx context.Context, l *lane, manifest models.Manifest,
 	return t.explain(ctx, dependent)
 }
 
-// warmBuckets evaluates every number of rows that evaluations can have, so that no request has to wait for a plan. It
-// takes the rows that the lane has.
+// warmBuckets evaluates every number of rows that evaluations can have, so that no request waits for a plan. It uses
+// the rows in the lane.
 func (s *Session) warmBuckets(ctx context.Context, l *lane) error {
 	for rows := productRows; rows <= s.rows; rows *= 2 {
 		b, err := l.binding(rows)
@@ -90,7 +93,7 @@ func (s *Session) warmBuckets(ctx context.Context, l *lane) error {
 	return nil
 }
 
-// match pads rows as another session does, and evaluates some of them, each by itself, in both.
+// match pads rows as another session does. It evaluates some of them alone in both sessions and compares.
 func (s *Session) match(ctx context.Context, other *Session, manifest models.Manifest) error {
 	const rows = 2
 	s.multiple = other.multiple

@@ -13,22 +13,22 @@ import (
 // ErrAnotherLibrary is wrapped by the error of [Open] if the process runs on another library already.
 var ErrAnotherLibrary = errors.New("one process can run on one ONNX Runtime library only")
 
-// Runtime is the ONNX Runtime library that the process runs on. It is never unloaded: a call into an unloaded library
-// would end the process. Safe for concurrent use.
+// Runtime is the ONNX Runtime library of the process. It is never unloaded, because a call into an unloaded library
+// would end the process. It is safe for concurrent use.
 type Runtime struct {
 	path      string
 	version   string
 	providers []string
 }
 
-// process holds the state that the library and its binding keep per process.
+// process has the state that the library and its binding keep for each process.
 var process struct {
 	mu      sync.Mutex
 	runtime *Runtime // set once
 }
 
-// Open loads the library at path, as found by [FindLibrary]. To open the same file again returns the same Runtime; to open
-// another is an error. A library older than 1.29 is refused with the version found and the one wanted.
+// Open loads the library at path, as found by [FindLibrary]. Opening the same file again returns the same Runtime;
+// opening another one is an error. A library older than 1.29 is refused, with the version found and the version wanted.
 func Open(path string) (*Runtime, error) {
 	resolved, err := filepath.EvalSymlinks(path)
 	if err == nil {
@@ -53,7 +53,7 @@ func Open(path string) (*Runtime, error) {
 	return r, nil
 }
 
-// OpenFound is [Open] of the library that [FindLibrary] finds.
+// OpenFound opens the library that [FindLibrary] finds.
 func OpenFound(explicit string) (*Runtime, error) {
 	path, _, err := FindLibrary(explicit)
 	if err != nil {
@@ -78,12 +78,12 @@ func start(path string) (*Runtime, error) {
 	return &Runtime{path: path, version: p.version, providers: p.providers}, nil
 }
 
-// Path is the file that the library was loaded from, symbolic links resolved.
+// Path returns the file that the library was loaded from, with symbolic links resolved.
 func (r *Runtime) Path() string { return r.path }
 
-// Version is the library's own version, as "1.30.0".
+// Version returns the library's version, as "1.30.0".
 func (r *Runtime) Version() string { return r.version }
 
-// Providers names the execution providers that the library was built for, in alphabetical order. CPUExecutionProvider is
-// always among them. That another is does not mean that its own libraries and devices are there; [Runtime.Load] finds out.
+// Providers returns the execution providers that the library was built for, in alphabetical order. It always includes
+// CPUExecutionProvider. Another provider may lack its libraries or devices; [Runtime.Load] checks that.
 func (r *Runtime) Providers() []string { return slices.Clone(r.providers) }

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// maxRows and maxElements bound one evaluation. A call with more rows is cut.
+	// maxRows and maxElements bound one evaluation. A call with more rows is split.
 	maxRows     = 4096
 	maxElements = 1 << 15
 
@@ -24,14 +24,14 @@ var ErrClosed = errors.New("session closed")
 
 var _ sampling.Model = (*Session)(nil)
 
-// Session is a model loaded into ONNX Runtime. Safe for concurrent use; callers run side by side.
+// Session is a model loaded into ONNX Runtime. It is safe for concurrent use, and calls run concurrently.
 type Session struct {
 	name     string
 	shape    []int
 	dim      int
-	multiple int  // of rows in one evaluation
-	buckets  bool // evaluations have one of few numbers of rows, the powers of two
-	rows     int  // in one evaluation, at most; a multiple of productRows
+	multiple int  // of the number of rows in one evaluation
+	buckets  bool // whether the number of rows in an evaluation is a power of two
+	rows     int  // the most in one evaluation; a multiple of productRows
 	convert  conversion
 	identity string
 
@@ -40,19 +40,19 @@ type Session struct {
 	idle     []*lane
 	busy     int
 	closed   bool
-	returned *sync.Cond // a lane came back, or none is left
+	returned *sync.Cond // signalled when a lane is returned, or when none is left
 }
 
-// Identity names what a result depends on besides the model file, the row and the type of CPU: the library's version, the
-// device, the optimization level and the version of [models.Rewrite].
+// Identity names what a result depends on, except the model file, the row and the type of CPU: the library's version,
+// the device, the optimization level and the version of [models.Rewrite].
 func (s *Session) Identity() string { return s.identity }
 
-// Grain is what the number of rows of an evaluation is padded to a multiple of.
+// Grain returns the number to a multiple of which the rows of an evaluation are padded.
 func (s *Session) Grain() int { return s.multiple }
 
-// Score implements [sampling.Model]: it writes the score of each row, whatever the model's parameterization. Calls with
-// more rows than one evaluation should take are cut, and ctx is checked before each piece; when it ends, an evaluation that
-// takes long is interrupted, a short one is not. NaN in a row comes out as NaN in that row.
+// Score implements [sampling.Model]. It writes the score of each row, for every parameterization of the model. Calls
+// with more rows than one evaluation should take are split. It checks ctx before each part; when ctx ends, it
+// interrupts a long evaluation but not a short one. NaN in a row gives NaN in that row.
 func (s *Session) Score(ctx context.Context, dst, x, sigma []float32) error {
 	if err := sampling.CheckRows(s.dim, dst, x, sigma); err != nil {
 		return err
@@ -75,8 +75,8 @@ func (s *Session) Score(ctx context.Context, dst, x, sigma []float32) error {
 	return nil
 }
 
-// evaluate runs one piece through the lane's buffers. Copying takes under 1 % of the evaluation, and the buffers stay at an
-// address that ONNX Runtime knows.
+// evaluate runs one part through the lane's buffers. Copying takes under 1 % of the evaluation, and the buffers keep
+// the address that ONNX Runtime knows.
 func (s *Session) evaluate(ctx context.Context, l *lane, dst, x, sigma []float32) error {
 	rows := len(sigma)
 	padded := s.padded(rows)
@@ -88,7 +88,7 @@ func (s *Session) evaluate(ctx context.Context, l *lane, dst, x, sigma []float32
 	clear(l.x[len(x) : padded*s.dim])
 	copy(l.sigma, sigma)
 	for i := rows; i < padded; i++ {
-		l.sigma[i] = sigma[0] // one that the network knows
+		l.sigma[i] = sigma[0] // a value in the network's range
 	}
 	switch err := b.run(ctx); {
 	case err != nil && ctx.Err() != nil:
@@ -100,8 +100,8 @@ func (s *Session) evaluate(ctx context.Context, l *lane, dst, x, sigma []float32
 	return nil
 }
 
-// Close waits until no call of Score is under way and frees the session. Further calls of Score return [ErrClosed], further
-// calls of Close nil.
+// Close waits until no call of Score is running and frees the session. Later calls of Score return [ErrClosed]; later
+// calls of Close return nil.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *Session) Close() error {
 	return errors.Join(append(errs, s.copies.destroy())...)
 }
 
-// acquire hands out a lane for one caller. There come to be as many as there are callers at once.
+// acquire returns a lane for one caller. There are as many lanes as there have been concurrent callers.
 func (s *Session) acquire() (*lane, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +149,7 @@ func (s *Session) release(l *lane) {
 	s.returned.Broadcast()
 }
 
-// padded is how many rows an evaluation of so many has.
+// padded returns the number of rows that an evaluation of the given number of rows has.
 func (s *Session) padded(rows int) int {
 	if s.buckets {
 		return bucketOf(rows)
@@ -157,13 +157,14 @@ func (s *Session) padded(rows int) int {
 	return (rows + s.multiple - 1) / s.multiple * s.multiple
 }
 
-// bucketOf is the power of two, from productRows, that so many rows fit in. A GPU is told to plan anew for each number of
-// rows that it has not met, so it should meet few.
+// bucketOf returns the smallest power of two, at least productRows, that is not below the given number of rows. A GPU
+// plans again for each new number of rows, so there should be few.
 func bucketOf(rows int) int {
 	return max(productRows, 1<<bits.Len(uint(rows-1)))
 }
 
-// rowsPerRun bounds one evaluation in elements, so that it stays short, and in rows.
+// rowsPerRun returns the largest number of rows of one evaluation. It is bounded in rows, and in elements so that an
+// evaluation is short.
 func rowsPerRun(dim int, device Device) int {
 	if device.CUDA {
 		rows := max(productRows, min(maxRows, maxElementsCUDA/dim))
@@ -173,7 +174,7 @@ func rowsPerRun(dim int, device Device) int {
 	return max(productRows, rows/productRows*productRows)
 }
 
-// conversion writes the score that a graph's output out means. out may be dst.
+// conversion writes the score that belongs to a graph's output out. out may be dst.
 type conversion func(dst, out, x, sigma []float32)
 
 var conversions = map[models.Parameterization]conversion{
@@ -182,7 +183,7 @@ var conversions = map[models.Parameterization]conversion{
 	models.ParameterizationDenoised: denoisedToScore,
 }
 
-// noiseToScore is -ε/σ.
+// noiseToScore returns -ε/σ.
 func noiseToScore(dst, out, _, sigma []float32) {
 	dim := len(out) / max(len(sigma), 1)
 	for i, v := range out {
@@ -190,7 +191,7 @@ func noiseToScore(dst, out, _, sigma []float32) {
 	}
 }
 
-// denoisedToScore is (E[x₀|x] - x)/σ², Tweedie's formula (Efron 2011).
+// denoisedToScore returns (E[x₀|x] - x)/σ², Tweedie's formula (Efron 2011).
 func denoisedToScore(dst, out, x, sigma []float32) {
 	dim := len(out) / max(len(sigma), 1)
 	for i, v := range out {

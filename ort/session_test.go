@@ -56,8 +56,7 @@ func score(t testing.TB, s *Session, x, sigma []float32) []float32 {
 	return dst
 }
 
-// TestScoreIsExact compares a graph whose output is -x/(1+σ²), read in every parameterization, with the score that it
-// then means in float64.
+// TestScoreIsExact compares a graph whose output is -x/(1+σ²), in every parameterization, with the score in float64.
 func TestScoreIsExact(t *testing.T) {
 	meaning := map[models.Parameterization]func(out, x, sigma float64) float64{
 		models.ParameterizationScore:    func(out, _, _ float64) float64 { return out },
@@ -73,7 +72,8 @@ func TestScoreIsExact(t *testing.T) {
 				x, sigma := rows(n, m.Dim())
 				for i, got := range score(t, s, x, sigma) {
 					x, sigma := float64(x[i]), float64(sigma[i/m.Dim()])
-					if exact := want(-x/(1+sigma*sigma), x, sigma); math.Abs(float64(got)-exact) > 1e-6*math.Abs(exact) {
+					if exact := want(-x/(1+sigma*sigma), x,
+						sigma); math.Abs(float64(got)-exact) > 1e-6*math.Abs(exact) {
 						t.Fatalf("%s %v, %d rows: score[%d] at x = %g, sigma = %g is %g: want %g",
 							parameterization, shape, n, i, x, sigma, got, exact)
 					}
@@ -83,8 +83,8 @@ func TestScoreIsExact(t *testing.T) {
 	}
 }
 
-// TestRowsAreIndependent holds the promise that samples rest on: a row's bits depend neither on the batch nor on the
-// number of threads. Batches of 1 to 64 rows from any place are compared with one call for all.
+// TestRowsAreIndependent tests the promise on which samples depend: a row's bits depend neither on the batch nor on the
+// number of threads. It compares batches of 1 to 64 rows from any place with one call for all rows.
 func TestRowsAreIndependent(t *testing.T) {
 	square := []int{1, 12, 12}
 	networks := []struct {
@@ -134,7 +134,7 @@ func TestRowsAreIndependent(t *testing.T) {
 	}
 }
 
-// TestLike: a session like another pads as that does and has its bits; one of other weights is refused.
+// TestLike: a session like another pads as the other and has its bits. A session with other weights is refused.
 func TestLike(t *testing.T) {
 	for _, network := range []struct {
 		model func(seed uint64) *protos.ModelProto
@@ -150,13 +150,14 @@ func TestLike(t *testing.T) {
 		if two.Grain() != one.Grain() || !slices.Equal(score(t, two, x, sigma), score(t, one, x, sigma)) {
 			t.Errorf("shape %v: rows padded to %d and %d, or other bits", network.shape, two.Grain(), one.Grain())
 		}
-		if _, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, network.model(2)), m, Options{Threads: 2, Like: one}); !errors.Is(err, ErrUnlike) {
+		if _, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, network.model(2)), m,
+			Options{Threads: 2, Like: one}); !errors.Is(err, ErrUnlike) {
 			t.Errorf("shape %v: other weights: %v, want ErrUnlike", network.shape, err)
 		}
 	}
 }
 
-// TestRewrittenActivations compares the activations as ONNX Runtime computes them after the rewrite with float64, out to
+// TestRewrittenActivations compares the activations as ONNX Runtime computes them after the rewrite with float64, up to
 // the infinities.
 func TestRewrittenActivations(t *testing.T) {
 	inf := float32(math.Inf(1))
@@ -190,12 +191,13 @@ func TestScoreChecksItsArguments(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Score(ctx, make([]float32, 2), make([]float32, 2), make([]float32, 1)); !errors.Is(err, context.Canceled) {
+	if err := s.Score(ctx, make([]float32, 2), make([]float32, 2), make([]float32, 1)); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("with a context that has ended: %v", err)
 	}
 }
 
-// TestConcurrentCallers runs callers side by side, with the collector at work, against what one caller gets alone.
+// TestConcurrentCallers compares concurrent callers, with the garbage collector running, with a single caller.
 func TestConcurrentCallers(t *testing.T) {
 	s := load(t, modelstest.MLP("SiLU", 1), modelstest.Manifest("mlp", 2), Options{})
 	x, sigma := rows(512, 2)
@@ -221,8 +223,8 @@ func TestConcurrentCallers(t *testing.T) {
 	callers.Wait()
 }
 
-// TestCallersHaveCopies takes lanes as callers side by side do: those of a small network have a session each, as many as
-// there are cores, and those of images share one.
+// TestCallersHaveCopies takes lanes as concurrent callers do. Callers of a small network have one session each, up to
+// the number of cores, and callers of an image network share one.
 func TestCallersHaveCopies(t *testing.T) {
 	cores := runtime.NumCPU()
 	for _, c := range []struct {
@@ -271,7 +273,7 @@ func TestCallersHaveCopies(t *testing.T) {
 	}
 }
 
-// TestCloseWaits closes under callers: each call either gives the right result or says that the session is closed.
+// TestCloseWaits closes a session during calls: each call gives the right result or says that the session is closed.
 func TestCloseWaits(t *testing.T) {
 	s := load(t, modelstest.MLP("SiLU", 1), modelstest.Manifest("mlp", 2), Options{})
 	x, sigma := rows(64, 2)
@@ -334,7 +336,8 @@ func TestIdentity(t *testing.T) {
 	if s.Identity() != want {
 		t.Errorf("identity is %q: want %q", s.Identity(), want)
 	}
-	if threads := load(t, modelstest.Gaussian(2), modelstest.Manifest("gauss", 2), Options{Threads: 2}); threads.Identity() != want {
+	if threads := load(t, modelstest.Gaussian(2), modelstest.Manifest("gauss", 2),
+		Options{Threads: 2}); threads.Identity() != want {
 		t.Errorf("with two threads it is %q", threads.Identity())
 	}
 }
@@ -364,8 +367,8 @@ func BenchmarkScore(b *testing.B) {
 	}
 }
 
-// TestBoundRunIsThePlainOne: an evaluation through bound tensors, of buffers of a fixed address, has the bits of one that
-// gets its tensors anew, and sees what is written into the buffers between two.
+// TestBoundRunIsThePlainOne: an evaluation through bound tensors, in buffers with a fixed address, has the bits of an
+// evaluation with new tensors, and sees what is written into the buffers between two runs.
 func TestBoundRunIsThePlainOne(t *testing.T) {
 	s := load(t, modelstest.Conv("SiLU", 12, 6), modelstest.Manifest("net", 1, 12, 12), Options{})
 	l, err := s.acquire()

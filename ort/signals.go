@@ -14,7 +14,7 @@ static void keep_signals(void) {
 	}
 }
 
-// SIGKILL and SIGSTOP refuse, which is as well.
+// SIGKILL and SIGSTOP refuse, which does no harm.
 static void restore_signals(void) {
 	for (int i = 1; i < FIRST_REAL_TIME; i++) {
 		sigaction(i, &kept[i], NULL);
@@ -30,14 +30,14 @@ import "C"
 
 import "syscall"
 
-// keepingSignals calls load and puts every signal's action back that it changed. The CUDA provider installs handlers of its
-// own that do not switch to the signal stack, and Go ends the process when such a one is called: SIGTERM would abort a
-// server instead of stopping it. The caller holds process.mu.
+// keepingSignals calls load and then restores every signal action that load changed. The CUDA provider installs
+// handlers that do not switch to the signal stack. Go ends the process when such a handler is called, so SIGTERM would
+// abort a server instead of stopping it. The caller holds process.mu.
 func keepingSignals(load func() error) error {
 	C.keep_signals()
 	defer C.restore_signals()
 	return load()
 }
 
-// signalHandler is the address of a signal's handler.
+// signalHandler returns the address of a signal's handler.
 func signalHandler(s syscall.Signal) uintptr { return uintptr(C.signal_handler(C.int(s))) }

@@ -2,8 +2,8 @@ package ort
 
 import "os"
 
-// DisableTelemetry keeps ONNX Runtime from reporting to its makers. From 1.29 on their builds for Linux write what they
-// see of models and machine into the user's cache and send it to Microsoft, unless this variable is there when the
-// library starts; the switch in its interface comes too late. [Open] does so; who starts the library in another way calls
-// it before.
+// DisableTelemetry keeps ONNX Runtime from reporting to its makers. From 1.29 on, their builds for Linux write data
+// about models and the machine into the user's cache and send it to Microsoft, unless this variable is set when the
+// library starts. The switch in the library's interface comes too late. [Open] calls it. A program that starts the
+// library in another way must call it before.
 func DisableTelemetry() error { return os.Setenv("ORT_DISABLE_TELEMETRY", "1") }

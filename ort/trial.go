@@ -10,29 +10,30 @@ import (
 )
 
 const (
-	pointRows = 256         // under trial, of points
-	imageRows = productRows // under trial, of larger samples, which cost more
-	loneRows  = 16          // of points that are evaluated alone
+	pointRows = 256         // of points in a trial
+	imageRows = productRows // of larger samples in a trial, which cost more
+	loneRows  = 16          // number of points that are evaluated alone
 
-	// How far outputs may be off, of a row's largest, where no bits are promised.
+	// The largest differences of outputs, relative to the largest element of a row, where equal bits are not promised.
 	otherKernels = 0.05 // for another number of rows; float16 has 10 bits
-	sameKernels  = 1e-3 // in another place or company
+	sameKernels  = 1e-3 // in another place or batch
 )
 
-// trial compares rows in one company with the same rows in others: alone under padding, in another order, beside rows
-// that are huge or not a number. A network that mixes rows in whatever way, and however little, gives some of them
-// other bits: a mean of rows, for one, of which a millionth is added, is not a number if one of them is not.
+// trial compares the results of rows in one batch with their results in other batches: alone with padding, in another
+// order, and with rows that are huge or not a number. A network that mixes rows, however little, gives some of them
+// other bits. For example, if it adds a millionth of the mean of all rows, the result is not a number if one row is
+// not.
 //
-// A GPU chooses its kernels by the size of a batch, and a row's bits may depend on that. There outputs have to agree
-// nearly. A mixing still shows, by the rows that are huge or not a number.
+// A GPU chooses its kernels by the size of a batch, so a row's bits may depend on it. There, outputs only have to agree
+// approximately. Rows that are huge or not a number still show whether rows are mixed.
 type trial struct {
 	s        *Session
 	l        *lane
 	x, sigma []float32
-	output   []float32 // the graph's, of all rows together in their order
+	output   []float32 // the graph's output for all rows in order
 }
 
-// newTrial evaluates the rows of a trial together, and refuses a score that is not finite.
+// newTrial evaluates the rows of a trial in order. It returns an error if a score is not finite.
 func (s *Session) newTrial(ctx context.Context, l *lane, manifest models.Manifest) (*trial, error) {
 	rows, t := imageRows, &trial{s: s, l: l}
 	if s.dim <= PointDim && !s.buckets {
@@ -40,7 +41,7 @@ func (s *Session) newTrial(ctx context.Context, l *lane, manifest models.Manifes
 	}
 	t.x, t.sigma = make([]float32, rows*s.dim), make([]float32, rows)
 	fill(t.x, t.sigma, manifest)
-	output, err := t.together(ctx)
+	output, err := t.inOrder(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("trial evaluation: %w", err)
 	}
@@ -48,7 +49,7 @@ func (s *Session) newTrial(ctx context.Context, l *lane, manifest models.Manifes
 	return t, t.checkFinite()
 }
 
-// checkFinite wants a finite score of every row, and says where it is not.
+// checkFinite returns an error if a row's score is not finite, and says where.
 func (t *trial) checkFinite() error {
 	dim, score := t.s.dim, make([]float32, t.s.dim)
 	for row, sigma := range t.sigma {
@@ -64,28 +65,28 @@ func (t *trial) checkFinite() error {
 	return nil
 }
 
-// together evaluates the rows in their order. The result is the lane's, until the next evaluation.
-func (t *trial) together(ctx context.Context) ([]float32, error) {
-	all := make(company, len(t.sigma))
+// inOrder evaluates the rows in order. The result belongs to the lane and is valid until the next evaluation.
+func (t *trial) inOrder(ctx context.Context) ([]float32, error) {
+	all := make(batch, len(t.sigma))
 	for i := range all {
 		all[i] = i
 	}
 	return t.evaluate(ctx, all)
 }
 
-// company is the rows of one evaluation: the numbers of rows under trial, and strangers.
-type company []int
+// batch is the rows of one evaluation: indices of rows in the trial, and extra rows.
+type batch []int
 
-// Strangers are rows that a company may hold besides those under trial.
+// Rows that a batch may have in addition to the rows in the trial.
 const (
-	stranger   = -1 - iota
+	extra      = -1 - iota
 	padding    // as the session pads
-	huge       // numbers whose squares are infinite
-	notANumber // as of a chain that diverged
+	huge       // elements whose squares are infinite
+	notANumber // as in a chain that diverged
 )
 
-// evaluate returns the graph's output for a company.
-func (t *trial) evaluate(ctx context.Context, c company) ([]float32, error) {
+// evaluate returns the graph's output for a batch.
+func (t *trial) evaluate(ctx context.Context, c batch) ([]float32, error) {
 	b, err := t.l.binding(len(c))
 	if err != nil {
 		return nil, err
@@ -119,9 +120,9 @@ func fillWith(x []float32, v float32) {
 	}
 }
 
-// companies are those that rows of the session's multiple are compared in: first some alone, the one of the largest
-// sigma and the one of the smallest among them, then others.
-func (t *trial) companies() []company {
+// batches returns the batches in which rows of the session's multiple are compared. The first ones have a single row,
+// among them the row of the largest sigma and the row of the smallest. Larger ones follow.
+func (t *trial) batches() []batch {
 	rows, multiple := len(t.sigma), t.s.multiple
 	alone := []int{0, rows - 1}
 	if rows == pointRows {
@@ -129,9 +130,9 @@ func (t *trial) companies() []company {
 			alone = append(alone, i*rows/loneRows)
 		}
 	}
-	var all []company
+	var all []batch
 	for _, row := range alone {
-		c := company{row}
+		c := batch{row}
 		for len(c) < multiple {
 			c = append(c, padding)
 		}
@@ -140,13 +141,13 @@ func (t *trial) companies() []company {
 	for i, n := range t.sizes() {
 		all = append(all, t.mixed(n, i))
 	}
-	if multiple >= rows && !t.s.buckets { // else the number of rows might never change
-		all = append(all, company{rows - 1})
+	if multiple >= rows && !t.s.buckets { // otherwise the number of rows might never change
+		all = append(all, batch{rows - 1})
 	}
 	return all
 }
 
-// sizes are the numbers of rows of companies that are not of one row alone.
+// sizes returns the numbers of rows of batches with more than one row.
 func (t *trial) sizes() []int {
 	rows, multiple := len(t.sigma), t.s.multiple
 	switch {
@@ -164,10 +165,10 @@ func (t *trial) sizes() []int {
 	return sizes
 }
 
-// mixed is the i-th company of n rows: rows under trial, the last first, and in every third place a stranger.
-func (t *trial) mixed(n, i int) company {
-	const stride = 5 // has no divisor in common with the number of rows
-	c, kind := make(company, n), huge
+// mixed returns the i-th batch of n rows: rows in the trial, the last first, and an extra row in every third place.
+func (t *trial) mixed(n, i int) batch {
+	const stride = 5 // has no common divisor with the number of rows
+	c, kind := make(batch, n), huge
 	if i%2 == 1 {
 		kind = notANumber
 	}
@@ -180,40 +181,40 @@ func (t *trial) mixed(n, i int) company {
 	return c
 }
 
-// dependence is a row whose output is another one in another company.
+// dependence is a row whose output differs in another batch.
 type dependence struct {
 	row     int
-	company company
-	was, is float32 // an element of the output: together with the others, and in the company
-	failed  error   // of the evaluation of the company, or nil
+	batch   batch
+	was, is float32 // an element of the output: in the first batch, and in the other
+	failed  error   // error of the evaluation of the batch, or nil
 }
 
 // find returns the first dependence that it finds, or nil.
 func (t *trial) find(ctx context.Context) (*dependence, error) {
-	for _, c := range t.companies() {
+	for _, c := range t.batches() {
 		output, err := t.evaluate(ctx, c)
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err != nil:
-			return &dependence{company: c, failed: err}, nil
+			return &dependence{batch: c, failed: err}, nil
 		}
 		for i, row := range c {
-			if row <= stranger {
+			if row <= extra {
 				continue
 			}
 			was, is := t.output[row*t.s.dim:(row+1)*t.s.dim], output[i*t.s.dim:(i+1)*t.s.dim]
 			if at := differ(was, is, t.toleranceOf(c)); at >= 0 {
-				return &dependence{row: row, company: c, was: was[at], is: is[at]}, nil
+				return &dependence{row: row, batch: c, was: was[at], is: is[at]}, nil
 			}
 		}
 	}
 	return nil, nil
 }
 
-// toleranceOf is how far a row's output may be off in a company: by no bit, but on a GPU, and where the company is not
-// padded.
-func (t *trial) toleranceOf(c company) float64 {
+// toleranceOf returns the largest allowed difference of a row's output in a batch. It is 0, except on a GPU and for a
+// batch that is not padded.
+func (t *trial) toleranceOf(c batch) float64 {
 	switch {
 	case len(c)%t.s.multiple != 0, t.s.buckets && len(c) != len(t.sigma):
 		return otherKernels
@@ -223,8 +224,8 @@ func (t *trial) toleranceOf(c company) float64 {
 	return 0
 }
 
-// differ returns the first element in which a row's outputs differ: in their bits, or, where tolerance is above 0, by
-// more than tolerance times the largest; -1 if there is none.
+// differ returns the first element in which a row's outputs differ; -1 if there is none. They differ if their bits
+// differ or, for a tolerance above 0, if the difference exceeds tolerance times the largest element.
 func differ(a, b []float32, tolerance float64) int {
 	allowed := tolerance * largest(a)
 	for i := range a {
@@ -244,20 +245,20 @@ func largest(x []float32) float64 {
 	return most
 }
 
-// explain says what is wrong with a network that depends on the company of a row.
+// explain returns the error for a network in which a row depends on other rows.
 func (t *trial) explain(ctx context.Context, d *dependence) error {
 	const demand = "a row's output must depend on that row alone"
-	company := "alone"
+	where := "alone"
 	switch {
-	case slices.Contains(d.company, huge):
-		company = "beside rows of 1e+30"
-	case slices.Contains(d.company, notANumber):
-		company = "beside rows of NaN, as of chains that diverged"
+	case slices.Contains(d.batch, huge):
+		where = "beside rows of 1e+30"
+	case slices.Contains(d.batch, notANumber):
+		where = "beside rows of NaN, as of chains that diverged"
 	}
 	if d.failed != nil {
-		return fmt.Errorf("%s, the evaluation of rows fails: %s: %w", company, demand, d.failed)
+		return fmt.Errorf("%s, the evaluation of rows fails: %s: %w", where, demand, d.failed)
 	}
-	again, err := t.together(ctx)
+	again, err := t.inOrder(ctx)
 	if err != nil {
 		return fmt.Errorf("trial evaluation: %w", err)
 	}
@@ -267,11 +268,11 @@ func (t *trial) explain(ctx context.Context, d *dependence) error {
 	}
 	return fmt.Errorf("row %d of %d at sigma %.6g changes with its neighbours: an element of its output is %.9g among "+
 		"the others and %.9g %s: %s, so export it in evaluation mode, model.eval(), without statistics over the batch",
-		d.row+1, len(t.sigma), t.sigma[d.row], d.was, d.is, company, demand)
+		d.row+1, len(t.sigma), t.sigma[d.row], d.was, d.is, where, demand)
 }
 
-// fill writes states and sigmas that exercise every bit: sigmas from all over the schedule of m, the largest first and
-// the smallest last, and a fixed sequence of states in the range of the data, widened by sigma.
+// fill writes states and sigmas that use every bit: sigmas from the whole schedule of m, the largest first and the
+// smallest last, and a fixed sequence of states in the range of the data, widened by sigma.
 func fill(x, sigma []float32, m models.Manifest) {
 	state := uint32(1)
 	next := func() float64 {

@@ -11,7 +11,7 @@ import (
 	"github.com/langevin-ml/langevin/models/modelstest"
 )
 
-// trialPaths are samples by which the padding of rows is settled in different ways.
+// trialPaths are samples for which the padding of rows is decided in different ways.
 var trialPaths = []struct {
 	name     string
 	convolve bool
@@ -48,7 +48,7 @@ func TestTrialAcceptsIndependentRows(t *testing.T) {
 	}
 }
 
-// TestTrialLooksAtAllSigmas: a score that is not finite at small sigmas alone is refused, and the error says where.
+// TestTrialLooksAtAllSigmas: a score that is not finite only at small sigmas is refused, and the error says where.
 func TestTrialLooksAtAllSigmas(t *testing.T) {
 	for _, path := range trialPaths {
 		model := modelstest.Gaussian(path.shape...)
@@ -72,7 +72,7 @@ func TestTrialLooksAtAllSigmas(t *testing.T) {
 	}
 }
 
-// bucketed is a session on the CPU that treats rows as one on a GPU does, before its trial.
+// bucketed returns a session on the CPU that treats rows as a session on a GPU does, before its trial.
 func bucketed(t *testing.T, model *protos.ModelProto, m models.Manifest) *Session {
 	t.Helper()
 	device, err := ParseDevice(DeviceCPU)
@@ -89,7 +89,7 @@ func bucketed(t *testing.T, model *protos.ModelProto, m models.Manifest) *Sessio
 	return s
 }
 
-// TestTrialOfAGPU: where bits may depend on the number of rows, rows that depend on each other are refused all the same.
+// TestTrialOfAGPU: where bits may depend on the number of rows, rows that depend on each other are still refused.
 func TestTrialOfAGPU(t *testing.T) {
 	m := modelstest.Manifest("bucketed", 2)
 	for _, c := range modelstest.Dependent(false, 2) {
@@ -104,8 +104,9 @@ func TestTrialOfAGPU(t *testing.T) {
 	}
 }
 
-// TestTrialTellsChanceFromCompany: a network whose scores of the same rows differ is told so, and not that rows mix.
-func TestTrialTellsChanceFromCompany(t *testing.T) {
+// TestTrialTellsNoiseFromMixing: for a network whose scores of the same rows differ, the error says so, and does not
+// say that rows mix.
+func TestTrialTellsNoiseFromMixing(t *testing.T) {
 	m := modelstest.Manifest("gauss", 2)
 	s := load(t, modelstest.Gaussian(2), m, Options{})
 	l, err := s.acquire()
@@ -117,7 +118,7 @@ func TestTrialTellsChanceFromCompany(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trial.output[0]++ // as if another evaluation had been the first
+	trial.output[0]++ // as if the first evaluation had been another one
 	found, err := trial.find(t.Context())
 	if found == nil || err != nil {
 		t.Fatalf("found %v, %v: want a dependence", found, err)

@@ -50,8 +50,9 @@ func TestShortForms(t *testing.T) {
 		`{"x": [1, 2], "format": "floats"}`:     `{"x": {"values": [1, 2]}, "format": "TENSOR_FORMAT_FLOATS"}`,
 		`{"x": null, "model": "m"}`:             `{"model": "m"}`,
 		``:                                      `{}`,
-		`{"x": {"data": "AAAAAA=="}, "version": "3"}`:  `{"x": {"data": "AAAAAA=="}, "version": 3}`,
-		`{"x": [[[1, 2]], [[3, 4]]], "sigma": [1, 2]}`: `{"x": {"shape": [2, 1, 2], "values": [1, 2, 3, 4]}, "sigma": [1, 2]}`,
+		`{"x": {"data": "AAAAAA=="}, "version": "3"}`: `{"x": {"data": "AAAAAA=="}, "version": 3}`,
+		`{"x": [[[1, 2]], [[3, 4]]], "sigma": [1, 2]}`: `{"x": {"shape": [2, 1, 2], ` +
+			`"values": [1, 2, 3, 4]}, "sigma": [1, 2]}`,
 	} {
 		var a, b langevinv1.ScoreRequest
 		if err := readJSON(bytes.NewReader([]byte(short)), &a); err != nil {
