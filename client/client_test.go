@@ -290,8 +290,8 @@ func TestScore(t *testing.T) {
 		t.Errorf("scores %+v", got)
 	}
 	for _, shape := range [][]int{{3}, {0}, {-2}} {
-		if _, err := c.Score(t.Context(), client.ScoreRequest{X: make([]float32, 4), Shape: shape}); !errors.Is(err,
-			client.ErrInvalid) {
+		_, err := c.Score(t.Context(), client.ScoreRequest{X: make([]float32, 4), Shape: shape})
+		if !errors.Is(err, client.ErrInvalid) {
 			t.Errorf("4 elements of shape %v: %v, want ErrInvalid", shape, err)
 		}
 	}

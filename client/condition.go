@@ -90,8 +90,8 @@ func newCondition(s *langevinv1.Started) (Condition, error) {
 	case *langevinv1.Started_Inpainting:
 		values, shape, err := newShaped(c.Inpainting.GetValues())
 		return Inpainting{
-			Values: values, Shape: shape, Mask: c.Inpainting.GetMask(), Refresh: word(refreshes(),
-				c.Inpainting.GetRefresh()),
+			Values: values, Shape: shape, Mask: c.Inpainting.GetMask(),
+			Refresh: word(refreshes(), c.Inpainting.GetRefresh()),
 		}, err
 	case *langevinv1.Started_Colourisation:
 		grey, shape, err := newShaped(c.Colourisation.GetGrey())

@@ -46,7 +46,7 @@ func newGuidance(w *langevinv1.Guidance) *Guidance {
 		return nil
 	}
 	return &Guidance{
-		Model: w.GetModel(), Version: int(w.GetVersion()), Rule: word(guidanceRules(),
-			w.GetRule()), Weight: w.Weight, Digest: w.GetDigest(),
+		Model: w.GetModel(), Version: int(w.GetVersion()), Rule: word(guidanceRules(), w.GetRule()),
+		Weight: w.Weight, Digest: w.GetDigest(),
 	}
 }

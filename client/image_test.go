@@ -59,7 +59,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// TestPictures asks for PNG in place of numbers: previews and result come as pictures, which are decoded on demand.
+// TestPictures requests PNG instead of numbers: previews and result come as pictures, which are decoded on demand.
 func TestPictures(t *testing.T) {
 	c := serve(t, fake.Script{Sample: fake.Samples([]int{1, 1, 2},
 		func(chain uint64) []float32 { return []float32{float32(chain), 0.2} })})

@@ -55,12 +55,12 @@ func TestFlow(t *testing.T) {
 	if diff := cmp.Diff([]any{flowed, likely}, []any{latents, logs}); diff != "" {
 		t.Errorf("answers (-sent +arrived):\n%s", diff)
 	}
-	if _, err := c.Encode(t.Context(), client.EncodeRequest{X: make([]float32, 3), Shape: []int{2}}); !errors.Is(err,
-		client.ErrInvalid) {
+	_, err = c.Encode(t.Context(), client.EncodeRequest{X: make([]float32, 3), Shape: []int{2}})
+	if !errors.Is(err, client.ErrInvalid) {
 		t.Errorf("3 elements of shape [2]: %v, want ErrInvalid", err)
 	}
-	if _, err := c.Encode(t.Context(), client.EncodeRequest{X: make([]float32, 3)}); !errors.Is(err,
-		client.ErrMalformed) {
+	_, err = c.Encode(t.Context(), client.EncodeRequest{X: make([]float32, 3)})
+	if !errors.Is(err, client.ErrMalformed) {
 		t.Errorf("4 numbers for 3: %v, want ErrMalformed", err)
 	}
 }

@@ -83,7 +83,8 @@ func rowsTensor(field string, x []float32, shape []int) (*langevinv1.Tensor, err
 }
 
 func notRows(field string, given int, shape []int) error {
-	return invalid(field, "%s has %d elements: want a multiple of those of one row of shape %v", field, given, shape)
+	return invalid(field, "%s has %d elements: want a multiple of the elements of one row of shape %v",
+		field, given, shape)
 }
 
 // elements returns the number of elements in a row of the given shape.

@@ -46,7 +46,7 @@ func Adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	graph := model.GetGraph()
 	if graph == nil {
-		return m, fmt.Errorf("the file holds no graph")
+		return m, fmt.Errorf("the file has no graph")
 	}
 	if opset := defaultOpset(model); opset < adoptOpset {
 		return m, fmt.Errorf("operator set is %d: export with opset_version=%d or newer", opset, adoptOpset)

@@ -95,8 +95,8 @@ func TestAdoptRefuses(t *testing.T) {
 		if tt.change != nil {
 			tt.change(model.GetGraph())
 		}
-		if _, err := models.Adopt(model, tt.foreign, modelstest.Manifest("theirs")); !errors.Is(err,
-			models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
+		_, err := models.Adopt(model, tt.foreign, modelstest.Manifest("theirs"))
+		if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}

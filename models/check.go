@@ -50,7 +50,7 @@ func Check(model *protos.ModelProto, m Manifest) error {
 func check(model *protos.ModelProto, m Manifest) error {
 	graph := model.GetGraph()
 	if graph == nil {
-		return fmt.Errorf("the file holds no graph")
+		return fmt.Errorf("the file has no graph")
 	}
 	if len(model.GetTrainingInfo()) > 0 {
 		return fmt.Errorf("training graphs: want none, an export for inference")

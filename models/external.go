@@ -63,7 +63,7 @@ func (r *externalReader) inline(tensor *protos.TensorProto) error {
 		return err
 	}
 	if data.length >= 0 && data.length != size {
-		return fmt.Errorf("it says that it has %d bytes in %s: want %d, as its shape has", data.length, data.location,
+		return fmt.Errorf("its entry says %d bytes in %s: want %d for its shape", data.length, data.location,
 			size)
 	}
 	if r.total += size; r.total > maxInlined {

@@ -112,7 +112,7 @@ func TestInlineRefuses(t *testing.T) {
 		{"offset of words", beside("within", "one"), `offset of its data is "one": want a number`},
 		{"negative length", beside("within", "", "-8"), `length of its data is "-8": want a number`},
 		{"another length", beside("within", "", "12"),
-			"it says that it has 12 bytes in within: want 8, as its shape has"},
+			"its entry says 12 bytes in within: want 8 for its shape"},
 		{"strings", shaped(protos.TensorProto_STRING, 2), "type is STRING: want numbers"},
 		{"negative axis", shaped(protos.TensorProto_FLOAT, -2), "shape is [-2]"},
 		{"overflowing shape", shaped(protos.TensorProto_FLOAT, 1<<40, 1<<40), "shape is [1099511627776 1099511627776]"},

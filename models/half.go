@@ -37,7 +37,7 @@ func HalfPrecision(model *protos.ModelProto) (converted int, err error) {
 	h := newHalving(model.GetGraph())
 	h.choose()
 	if len(h.half) == 0 {
-		return 0, fmt.Errorf("half precision: no product of the graph stands between others: nothing would be gained")
+		return 0, fmt.Errorf("half precision: no product of the graph is between others, so nothing would be gained")
 	}
 	if err := h.rewrite(); err != nil {
 		return 0, fmt.Errorf("half precision: %w", err)

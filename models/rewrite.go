@@ -17,8 +17,8 @@ const BlockedDomain = "com.microsoft.nchwc"
 // rewriteOpset is the first operator set in which all operators written here broadcast.
 const rewriteOpset = 8
 
-// Rewrite replaces operators that ONNX Runtime computes slowly by faster equivalents, in all graphs of model. It returns
-// the number of replacements:
+// Rewrite replaces operators that ONNX Runtime computes slowly by faster equivalents, in all graphs of model. It
+// returns the number of replacements:
 //
 //	Softplus(x)     = Relu(x) + Log(1 + Exp(-Abs(x)))     12 → 3 ns an element
 //	Elu(x), alpha 1 = Relu(x) + (Exp(Min(x, 0)) - 1)       2 → 1 ns an element

@@ -109,9 +109,11 @@ func TestStrideZero(t *testing.T) {
 func TestPlain(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"Missing ONNX data", "Missing ONNX data"},
-		{"/src/core/graph/graph.cc:1555 void onnxruntime::Graph::Initialize() This is invalid. Output (score) is not there.",
+		{"/src/core/graph/graph.cc:1555 void onnxruntime::Graph::Initialize() " +
+			"This is invalid. Output (score) is not there.",
 			"This is invalid. Output (score) is not there."},
-		{"/src/utils.h:46 void ns::Validate(const std::map<std::__cxx11::basic_string<char>, int>&, bool) Opset 99 (new).",
+		{"/src/utils.h:46 void ns::Validate(const std::map<std::__cxx11::basic_string<char>, int>&, bool) " +
+			"Opset 99 (new).",
 			"Opset 99 (new)."},
 		{"/src/p.cc:88 onnxruntime::Provider& onnxruntime::ProviderLibrary::Get() [ONNXRuntimeError] : 1",
 			"[ONNXRuntimeError] : 1"},
@@ -119,7 +121,8 @@ func TestPlain(t *testing.T) {
 		{"utils.cc:1540 ValidateSize Initializer 'w': count (1)", "ValidateSize Initializer 'w': count (1)"},
 		{"Could not find an implementation for Conv(11) node with name 'c'",
 			`node "c" (Conv): ONNX Runtime ` + Version +
-				" has no such operator for the types that it is given here: export the network in float32, net.float()"},
+				" has no such operator for the types that it is given here: " +
+				"export the network in float32, net.float()"},
 		{"Got invalid dimensions\n index: 0 Got: 16\n Please fix",
 			"Got invalid dimensions index: 0 Got: 16 Please fix"},
 	}
@@ -133,8 +136,8 @@ func TestPlain(t *testing.T) {
 func TestBadManifestAndOptions(t *testing.T) {
 	r := theRuntime(t)
 	file := modelstest.GaussianFile(t, "gauss", 2)
-	if _, err := r.Load(t.Context(), file, models.Manifest{Name: "none"}, Options{}); !errors.Is(err,
-		models.ErrInvalid) {
+	_, err := r.Load(t.Context(), file, models.Manifest{Name: "none"}, Options{})
+	if !errors.Is(err, models.ErrInvalid) {
 		t.Errorf("without a manifest: %v", err)
 	}
 	if _, err := r.Load(t.Context(), file, modelstest.Manifest("gauss", 2), Options{Threads: -1}); err == nil ||

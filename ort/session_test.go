@@ -191,8 +191,8 @@ func TestScoreChecksItsArguments(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Score(ctx, make([]float32, 2), make([]float32, 2), make([]float32, 1)); !errors.Is(err,
-		context.Canceled) {
+	err := s.Score(ctx, make([]float32, 2), make([]float32, 2), make([]float32, 1))
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that has ended: %v", err)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/grpc/encoding"
 )
 
-// AddCompression lets clients of gRPC in this process and of its servers use deflate, beside gzip, which gRPC brings.
-// Call it once, before anything of gRPC is used: gRPC's list of compressors has no lock.
+// AddCompression lets clients of gRPC in this process and of its servers use deflate, in addition to gzip, which gRPC
+// has. Call it once, before anything of gRPC is used: gRPC's list of compressors has no lock.
 func AddCompression() { encoding.RegisterCompressor(newDeflate()) }
 
 // deflate compresses messages in the way of zlib, RFC 1950, which is what gRPC calls deflate. Whoever unpacks a message

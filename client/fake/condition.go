@@ -78,8 +78,8 @@ func guidanceMessage(g *client.Guidance) *langevinv1.Guidance {
 		return nil
 	}
 	return &langevinv1.Guidance{
-		Model: g.Model, Version: int32(g.Version), Rule: number(guidanceRules(),
-			g.Rule), Weight: g.Weight, Digest: g.Digest,
+		Model: g.Model, Version: int32(g.Version), Rule: number(guidanceRules(), g.Rule),
+		Weight: g.Weight, Digest: g.Digest,
 	}
 }
 

@@ -29,7 +29,7 @@ func readInputs(req *inference.ModelInferRequest) (inputs map[string]input, type
 		case twice:
 			return nil, false, invalid(field+".name", quoted(in.GetName()), "each input once")
 		case in.GetContents() != nil && len(raw) > 0:
-			return nil, false, invalid(field+".contents", "some beside raw_input_contents",
+			return nil, false, invalid(field+".contents", "set in addition to raw_input_contents",
 				"raw contents for all inputs or typed contents for all")
 		case in.GetContents() == nil && i >= len(raw):
 			return nil, false, invalid("raw_input_contents", fmt.Sprintf("%d entries", len(raw)),

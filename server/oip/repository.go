@@ -49,7 +49,7 @@ func (s *Service) checkRepository(repository string, parameters map[string]*infe
 	}
 	for name := range parameters {
 		if name != "unload_dependents" { // clients always send it; no model has dependents
-			return invalid(parameter(quoted(name)), "set", "none: a model's file says all about it")
+			return invalid(parameter(quoted(name)), "set", "none: a model is configured by its file")
 		}
 	}
 	return nil

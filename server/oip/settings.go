@@ -137,7 +137,7 @@ func (q *query) checkSettings(set []string) error {
 			return invalid(parameter(name), "set", "none, or "+needed.Key()+" to be "+strings.Join(allowed, " or "))
 		}
 		if other, found := d.Setting(s.GetExcludes()); found && other.Has(sampler) {
-			return invalid(parameter(name), "set", "none beside "+other.Key())
+			return invalid(parameter(name), "set", "none, because "+other.Key()+" is set")
 		}
 	}
 	return nil

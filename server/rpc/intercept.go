@@ -56,7 +56,7 @@ func Interceptors(log *slog.Logger, observer Observer, limits CallLimits) []grpc
 var (
 	errCallTime = fmt.Errorf("the call ran for as long as this server allows (limits.max_call_time): %w",
 		context.DeadlineExceeded)
-	errUnread = errors.New("the client does not read what it asked for (limits.slow_reader_timeout)")
+	errUnread = errors.New("the client does not read the answer (limits.slow_reader_timeout)")
 )
 
 // callStream is a stream whose context identifies its call.

@@ -247,8 +247,8 @@ func TestFormatsAgree(t *testing.T) {
 		return got.chunks[0].GetTensor()
 	}
 	for model, channels := range map[string]int{"digits": 1, "photos": 3} {
-		raw, floats := get(model, langevinv1.TensorFormat_TENSOR_FORMAT_RAW), get(model,
-			langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS)
+		raw := get(model, langevinv1.TensorFormat_TENSOR_FORMAT_RAW)
+		floats := get(model, langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS)
 		pictures := get(model, langevinv1.TensorFormat_TENSOR_FORMAT_PNG)
 		for i, v := range floats.GetValues() {
 			bits := binary.LittleEndian.Uint32(raw.GetData()[4*i:])
@@ -570,8 +570,8 @@ func TestModels(t *testing.T) {
 			break
 		}
 	}
-	if want := []string{"digits/1", "failed!/1", "photos/1", "points*/3", "points*/1", "torn!/1"}; !slices.Equal(names,
-		want) {
+	want := []string{"digits/1", "failed!/1", "photos/1", "points*/3", "points*/1", "torn!/1"}
+	if !slices.Equal(names, want) {
 		t.Errorf("models %v, want %v", names, want)
 	}
 	got, err := s.models.GetModel(t.Context(), &langevinv1.GetModelRequest{Name: "digits"})

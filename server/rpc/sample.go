@@ -136,17 +136,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	guide *guide) (*order, error) {
 	var bad invalid
 	m := loaded.Entry.Manifest
-	n := int64(1)
-	if req.N != nil {
-		n = req.GetN()
-	}
-	if n < 1 || n > int64(s.limits.Chains) {
-		bad.add("n", n, "1 to %d (limits.max_chains)", s.limits.Chains)
-		n = 1
-	}
-	if req.GetFirstChain() > math.MaxUint64-uint64(n)+1 {
-		bad.add("first_chain", req.GetFirstChain(), "at most 2^64 - n")
-	}
+	n := chainsOf(req, s.limits.Chains, &bad)
 	sampler := loaded.Value.compile(req, m, s.limits.Steps, &bad)
 	o := &order{
 		encoder: newEncoder(m, req.GetFormat(), &bad),
@@ -174,6 +164,22 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	langevinv1.SetSampler(o.started, sampler.message)
 	setCondition(o.started, req)
 	return o, nil
+}
+
+// chainsOf returns the number of chains of a request, at most most. It also checks the index of the first.
+func chainsOf(req *langevinv1.SampleRequest, most int, bad *invalid) int64 {
+	n := int64(1)
+	if req.N != nil {
+		n = req.GetN()
+	}
+	if n < 1 || n > int64(most) {
+		bad.add("n", n, "1 to %d (limits.max_chains)", most)
+		n = 1
+	}
+	if req.GetFirstChain() > math.MaxUint64-uint64(n)+1 {
+		bad.add("first_chain", req.GetFirstChain(), "at most 2^64 - n")
+	}
+	return n
 }
 
 // seedOf returns the request's seed, or a new one.

@@ -330,8 +330,8 @@ func TestPageGuides(t *testing.T) {
 	b.size(1280, 860)
 	b.do(chromedp.Navigate(s.url + "/#model=ring&n=50&seed=3&guide=2gauss&rule=mix&weight=1e39"))
 	b.waitFor("document.body.dataset.state === 'failed'")
-	if said := b.value("document.querySelector('#problem-weight').textContent"); !strings.HasPrefix(said,
-		"guidance.weight is ") {
+	said := b.value("document.querySelector('#problem-weight').textContent")
+	if !strings.HasPrefix(said, "guidance.weight is ") {
 		t.Errorf("at the weight stands %q", said)
 	}
 	if on := b.value("document.activeElement.name"); on != "weight" {

@@ -36,7 +36,7 @@ func readJSON(body io.Reader, m proto.Message) error {
 		return invalid("", "the request is not JSON: %v", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return invalid("", "the request goes on after its JSON object")
+		return invalid("", "the request has text after its JSON object")
 	}
 	if value, err = longhand(m.ProtoReflect().Descriptor(), value, ""); err != nil {
 		return err
@@ -91,7 +91,7 @@ func longhand(d protoreflect.MessageDescriptor, value any, path string) (any, er
 	for name, given := range fields {
 		field := fieldOf(d, name)
 		if field == nil {
-			return nil, invalid(path+name, "%s%s is no field of %s: it has %s", path, name, d.Name(), namesOf(d))
+			return nil, invalid(path+name, "%s%s is not a field of %s: it has %s", path, name, d.Name(), namesOf(d))
 		}
 		long, err := longhandField(field, given, path+name)
 		if err != nil {

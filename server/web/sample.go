@@ -254,7 +254,7 @@ type picture struct {
 
 func (p *picture) prepare(req *langevinv1.SampleRequest) error {
 	if n := req.GetN(); req.N != nil && n != 1 {
-		return invalid("n", "n is %d: a PNG holds one sample; ask for JSON with format png for more", n)
+		return invalid("n", "n is %d: a PNG has one sample; for more, accept JSON and set format to png", n)
 	}
 	req.Format, req.Preview = langevinv1.TensorFormat_TENSOR_FORMAT_PNG, nil
 	return nil

@@ -297,11 +297,11 @@ func TestMistakes(t *testing.T) {
 		want       string
 	}{
 		{"gauss:sample", `{"n": -3}`, 400, `"field":"n"`},
-		{"gauss:sample", `{"chains": 3}`, 400, `chains is no field of SampleRequest`},
+		{"gauss:sample", `{"chains": 3}`, 400, `chains is not a field of SampleRequest`},
 		{"gauss:sample", `{"preview": {"everysteps": 3}}`, 400, `"field":"preview.everysteps"`},
 		{"gauss:sample", `{"preview": {"frames": 3}}`, 400, `"field":"preview"`},
 		{"gauss:sample", `{"n": 3`, 400, `not JSON`},
-		{"gauss:sample", `{} {}`, 400, `goes on`},
+		{"gauss:sample", `{} {}`, 400, `text after`},
 		{"gauss:sample", `[]`, 400, `want an object`},
 		{"gauss:sample", `{"n": "three"}`, 400, `field n`},
 		{"gauss:sample", `{"format": "gif"}`, 400, `want raw, floats, png`},

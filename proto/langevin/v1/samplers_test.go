@@ -153,7 +153,7 @@ func TestUnmet(t *testing.T) {
 	}
 }
 
-// TestSetSampler: what a request holds, its started event can hold.
+// TestSetSampler: a started event has a field for every sampler of a request.
 func TestSetSampler(t *testing.T) {
 	for _, d := range langevinv1.Samplers() {
 		for _, holder := range []proto.Message{&langevinv1.SampleRequest{}, &langevinv1.Started{}} {
