@@ -163,7 +163,8 @@ type ProbabilityFlow struct {
 	// End with the step to sigma = 0, one more evaluation. The default is true.
 	// Nil means the default.
 	Denoise *bool
-	// The exponent of the default spacing: the larger it is, the more sigmas are small. Finite, above 0. The default is 7.
+	// The exponent of the default spacing; finite, above 0. The larger it is, the more sigmas are small. The default is
+	// 7.
 	Rho float64
 }
 
@@ -188,9 +189,10 @@ func readProbabilityFlow(m *v1.ProbabilityFlow) ProbabilityFlow {
 	}
 }
 
-// EDM runs the stochastic sampler of Karras et al. (2022, algorithm 2): before each step it adds noise that raises sigma
-// to sigma + gamma sigma, gamma being churn over the number of steps and at most sqrt(2) - 1, and then takes one step of
-// Heun's rule along the probability flow. Chains start from N(0, sigma_max^2), with the noise of the first step added.
+// EDM runs the stochastic sampler of Karras et al. (2022, algorithm 2). Before each step it adds noise that raises
+// sigma to sigma + gamma sigma, where gamma is churn over the number of steps and at most sqrt(2) - 1. Then it takes
+// one step of Heun's rule along the probability flow. Chains start from N(0, sigma_max^2), with the noise of the first
+// step added.
 type EDM struct {
 	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps sigmas from the model's
 	// largest to its smallest, spaced as in Karras et al. (2022, equation 5) with rho = 7.

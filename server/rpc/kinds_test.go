@@ -22,7 +22,8 @@ func TestEveryKind(t *testing.T) {
 				t.Fatalf("started has the sampler %v, want one of kind %s", sampler, d.Field)
 			}
 			for _, setting := range d.Settings {
-				if setting.GetDefault() != "" && setting.GetExcludes() == "" && !setting.Has(sampler) && met(setting, sampler) {
+				filled := setting.GetDefault() != "" && setting.GetExcludes() == "" && met(setting, sampler)
+				if filled && !setting.Has(sampler) {
 					t.Errorf("started lacks %s, whose default is %s", setting.Field(), setting.GetDefault())
 				}
 			}

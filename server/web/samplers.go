@@ -76,7 +76,8 @@ func samplerOf(d langevinv1.SamplerDescription) samplerJSON {
 
 func settingOf(s langevinv1.SettingDescription) settingJSON {
 	j := settingJSON{
-		Key: s.Key(), Field: s.Field(), Flag: s.FlagName(), Go: s.GoName(), GoPointer: s.IsGoPointer(), Label: s.GetLabel(), Help: s.GetHelp(),
+		Key: s.Key(), Field: s.Field(), Flag: s.FlagName(), Go: s.GoName(), GoPointer: s.IsGoPointer(),
+		Label: s.GetLabel(), Help: s.GetHelp(),
 		Type: string(s.Type()), Allowed: s.Allowed(), Default: s.GetDefault(), ModelDefault: s.GetModelDefault(),
 		Excludes: s.GetExcludes(), Usual: s.GetUsual(),
 	}
