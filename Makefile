@@ -8,7 +8,7 @@ export LANGEVIN_ONNXRUNTIME_LIBRARY := $(shell tools/onnxruntime.sh path 2>/dev/
 
 # Packages that start goroutines, whose tests run with the race detector. It would only slow down the others, which are
 # numerics.
-CONCURRENT := /(client|cmd|server|training)(/|$$)
+CONCURRENT := /(client|cmd|internal|server|training)(/|$$)
 
 .PHONY: help
 help: ## List the targets

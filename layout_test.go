@@ -64,7 +64,50 @@ var rules = map[string]rule{
 	"training/paper": {ours: []string{"training", "training/data", "training/eval", "training/figure", "models",
 		"sampling"}},
 
-	"cmd": {ours: []string{"ort", "cmd", "client", "server", "training", "proto", "models", "sampling"}},
+	"cmd": {ours: []string{"cmd", "internal", "ort", "server"}},
+
+	// What commands share.
+	"internal/phrase":     {ours: none, others: none},
+	"internal/wholefile":  {ours: none, others: none},
+	"internal/build":      {ours: []string{"ort"}, others: none},
+	"internal/loadtest":   {ours: []string{"client"}},
+	"internal/datafile":   {ours: []string{"client", "training/data"}},
+	"internal/cli":        {ours: []string{"internal/phrase", "client", "sampling"}},
+	"internal/classifier": {ours: []string{"internal/cli", "internal/datafile", "ort", "training/eval"}},
+	"internal/pictures":   {ours: []string{"internal/datafile", "internal/phrase", "client", "proto", "training/figure"}},
+	"internal/remote":     {ours: []string{"internal/cli", "internal/phrase", "client", "server"}},
+	"internal/drawing": {ours: []string{
+		"internal/cli", "internal/datafile", "internal/phrase", "client", "proto", "training/data"}},
+	"internal/trainrun": {ours: []string{"internal/cli", "internal/phrase", "ort", "training"}},
+
+	// Commands.
+	"internal/about": {ours: []string{"internal/build", "internal/cli", "internal/remote", "client", "models", "training"}},
+	"internal/bench": {ours: []string{
+		"internal/cli", "internal/drawing", "internal/loadtest", "internal/phrase", "internal/remote", "client"}},
+	"internal/demo": {ours: []string{
+		"internal/cli", "internal/drawing", "internal/phrase", "internal/pictures", "internal/remote", "client", "sampling",
+		"training/figure"}},
+	"internal/doctor": {ours: []string{
+		"internal/build", "internal/cli", "internal/phrase", "internal/remote", "models", "ort", "server"}},
+	"internal/eval": {ours: []string{
+		"internal/classifier", "internal/cli", "internal/datafile", "internal/drawing", "internal/phrase",
+		"internal/remote", "internal/trainrun", "internal/wholefile", "client", "models", "ort", "sampling", "training"}},
+	"internal/latents": {ours: []string{
+		"internal/cli", "internal/datafile", "internal/phrase", "internal/remote", "internal/wholefile", "client"}},
+	"internal/models": {ours: []string{
+		"internal/cli", "internal/drawing", "internal/phrase", "internal/remote", "internal/wholefile", "client", "models",
+		"ort", "sampling"}},
+	"internal/reproduce": {ours: []string{
+		"internal/classifier", "internal/cli", "internal/phrase", "internal/trainrun", "internal/wholefile", "models", "ort",
+		"sampling", "training"}},
+	"internal/sample": {ours: []string{
+		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/pictures", "internal/remote",
+		"internal/wholefile", "client", "training/data"}},
+	"internal/serve": {ours: []string{"internal/cli", "internal/remote", "server"}},
+	"internal/token": {ours: []string{"internal/cli", "server/auth"}},
+	"internal/train": {ours: []string{
+		"internal/build", "internal/cli", "internal/datafile", "internal/phrase", "internal/trainrun", "internal/wholefile",
+		"ort", "sampling", "training"}},
 
 	"models/onnxgraph": {ours: none},
 
@@ -75,13 +118,19 @@ var rules = map[string]rule{
 	"bench/compare":  {ours: []string{"ort", "server", "client", "models", "sampling"}},
 }
 
+// commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
+var commands = []string{
+	"internal/about", "internal/bench", "internal/demo", "internal/doctor", "internal/eval", "internal/latents",
+	"internal/models", "internal/reproduce", "internal/sample", "internal/serve", "internal/token", "internal/train",
+}
+
 // onlyIn lists modules that only a few folders may import, so that they hide them from the others. If it lists no
 // folder, only tests may import the module.
 var onlyIn = map[string][]string{
 	"buf.build/go/protovalidate":          nil,
 	"github.com/yalue/onnxruntime_go":     {"ort"},
 	"github.com/prometheus/client_golang": {"server/metrics"},
-	"golang.org/x/image":                  {"cmd/langevin", "training/data", "training/figure"},
+	"golang.org/x/image":                  {"internal/pictures", "training/data", "training/figure"},
 }
 
 // goPackage is the answer of `go list` for a package, without its tests.
@@ -109,7 +158,7 @@ func testImports(t *testing.T, own, packages map[string]goPackage) {
 			t.Errorf("%s has no rule: say in this test what it may import", folder)
 			continue
 		}
-		if within(folder, "training") && name != folder {
+		if withinAny(folder, []string{"training", "internal"}) && name != folder {
 			t.Errorf("%s has no rule: add one for its imports to this test", folder)
 		}
 		for _, path := range p.Imports {
@@ -117,6 +166,8 @@ func testImports(t *testing.T, own, packages map[string]goPackage) {
 				t.Errorf("%s imports %s, which %s may not", folder, path, name)
 			} else if homes, ok := onlyIn[modulePath(imported)]; ok && !withinAny(folder, homes) {
 				t.Errorf("%s imports %s, which only %v may", folder, path, homes)
+			} else if command := strings.TrimPrefix(path, module+"/"); slices.Contains(commands, command) && folder != "cmd/langevin" {
+				t.Errorf("%s imports the command package %s, which only main may", folder, path)
 			}
 		}
 	}
@@ -128,8 +179,8 @@ func testLinked(t *testing.T, own, packages map[string]goPackage) {
 		links := func(prefix string) bool {
 			return slices.ContainsFunc(p.Deps, func(path string) bool { return within(path, module+"/"+prefix) })
 		}
-		if links("server") && links("training") && !within(folder, "cmd") {
-			t.Errorf("%s links both server and training, which only cmd may", folder)
+		if links("server") && links("training") && !withinAny(folder, []string{"cmd", "internal"}) {
+			t.Errorf("%s links both server and training, which only commands may", folder)
 		}
 		for _, path := range p.Deps {
 			dep := packages[path]
@@ -205,6 +256,13 @@ func TestRulesRefuse(t *testing.T) {
 		{"training/learner", module + "/training/data", module},
 		{"training/compile", module + "/training/nn", module},
 		{"training/paper", module + "/ort", module},
+		{"cmd/langevin", module + "/client", module},
+		{"internal/cli", module + "/internal/remote", module},
+		{"internal/drawing", module + "/server", module},
+		{"internal/phrase", module + "/internal/cli", module},
+		{"internal/wholefile", module + "/internal/cli", module},
+		{"internal/sample", module + "/internal/eval", module},
+		{"internal/eval", module + "/internal/train", module},
 		{"training/pool", "golang.org/x/sync", "golang.org/x/sync"},
 	} {
 		_, r, found := ruleOf(c.folder)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/datafile"
 	"github.com/langevin-ml/langevin/training/data"
 )
 
@@ -59,7 +61,7 @@ func TestInpaintFlags(t *testing.T) {
 			got = req
 			return points()(ctx, req, emit)
 		}}
-		if out := langevin(t, script, append([]string{"sample"}, strings.Fields(line)...)...); out.code != exitOK {
+		if out := langevin(t, script, append([]string{"sample"}, strings.Fields(line)...)...); out.code != cli.ExitOK {
 			t.Errorf("sample %s: %+v", line, out)
 		}
 		if diff := cmp.Diff(client.SampleRequest{N: 1, Condition: want}, got); diff != "" {
@@ -116,26 +118,8 @@ func TestInpaintRefusesFiles(t *testing.T) {
 	} {
 		values, mask, _ := strings.Cut(line, " ")
 		got := langevin(t, fake.Script{}, "sample", "--inpaint", values, "--mask", mask)
-		if got.code != exitFailed || got.stdout != "" || !oneLineWith(got.stderr, want) {
+		if got.code != cli.ExitFailed || got.stdout != "" || !oneLineWith(got.stderr, want) {
 			t.Errorf("%s: %+v\nwant code 1 and %q", line, got, want)
-		}
-	}
-}
-
-// TestNPYThereAndBack: what sample writes can be read, and a header of version 2 too.
-func TestNPYThereAndBack(t *testing.T) {
-	want := client.Batch{X: []float32{1, -2, math.Pi, math.MaxFloat32, 5, 6}, Shape: []int{3, 1}, N: 2}
-	var file bytes.Buffer
-	if err := writeNPY(&file, want); err != nil {
-		t.Fatal(err)
-	}
-	first := bytes.Clone(file.Bytes())
-	second := append([]byte("\x93NUMPY\x02\x00"), first[8], first[9], 0, 0)
-	second = append(second, first[10:]...)
-	for _, text := range [][]byte{first, second} {
-		got, err := data.DecodeNPY(bytes.NewReader(text))
-		if diff := cmp.Diff(data.Array{Shape: []int{2, 3, 1}, Kind: "<f4", Values: want.X}, got); diff != "" || err != nil {
-			t.Errorf("%v (-written +read):\n%s", err, diff)
 		}
 	}
 }
@@ -145,28 +129,8 @@ func FuzzNPY(f *testing.F) {
 	f.Add(npy("|b1", "()", true))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		a, err := data.DecodeNPY(bytes.NewReader(text))
-		if err == nil && len(a.Values) != elements(a.Shape) {
+		if err == nil && len(a.Values) != datafile.Elements(a.Shape) {
 			t.Errorf("%d values of shape %v", len(a.Values), a.Shape)
 		}
 	})
-}
-
-func TestMaskCoversPart(t *testing.T) {
-	for _, tt := range []struct {
-		mask, sample []int
-		want         bool
-	}{
-		{[]int{2}, []int{1, 2}, true},
-		{[]int{28, 28}, []int{1, 28, 28}, true},
-		{[]int{32, 32}, []int{3, 32, 32}, true},
-		{[]int{1, 32, 32}, []int{1, 3, 32, 32}, true},
-		{[]int{3, 32, 32}, []int{3, 32, 32}, true},
-		{[]int{32, 28}, []int{3, 28, 32}, false},
-		{[]int{2}, []int{3, 2}, false},
-		{[]int{784}, []int{1, 28, 28}, false},
-	} {
-		if got := coversPart(tt.mask, tt.sample); got != tt.want {
-			t.Errorf("mask %v of %v: %t", tt.mask, tt.sample, got)
-		}
-	}
 }

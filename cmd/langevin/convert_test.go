@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/cli"
+	modelcommands "github.com/langevin-ml/langevin/internal/models"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
 )
@@ -19,8 +21,8 @@ func TestConvert(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := runAlone(t, "models", "convert", path, "--fp16", "--out", dir, "--json")
-	var r convertReport
-	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != exitOK {
+	var r modelcommands.ConvertReport
+	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != cli.ExitOK {
 		t.Fatalf("%v: %+v", err, got)
 	}
 	if r.Worst < 1e-5 || r.Worst > 2e-3 || len(r.Errors) != len(m.Sigmas) {
@@ -34,7 +36,7 @@ func TestConvert(t *testing.T) {
 		t.Errorf("%d bytes of %d as %q, %v", len(file), r.BytesBefore, half.Name, err)
 	}
 	for _, bad := range [][]string{{path}, {path, "--fp16", "--name", "A b"}, {"nowhere.onnx", "--fp16"}} {
-		if got := runAlone(t, append([]string{"models", "convert"}, bad...)...); got.code == exitOK || got.stdout != "" {
+		if got := runAlone(t, append([]string{"models", "convert"}, bad...)...); got.code == cli.ExitOK || got.stdout != "" {
 			t.Errorf("convert %v: %+v", bad, got)
 		}
 	}

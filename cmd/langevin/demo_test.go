@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/models/modelstest"
 )
 
@@ -18,7 +19,7 @@ func TestDemo(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "new", "out")
 	got := runAlone(t, append([]string{"demo", "-n", "100", "--out", out}, inside(t, models)...)...)
-	if got.code != exitOK || got.stderr != "" {
+	if got.code != cli.ExitOK || got.stderr != "" {
 		t.Fatalf("%+v", got)
 	}
 	for _, part := range []string{"on 127.0.0.1:", "2gauss: 100 chains", "ring: 100 chains", "(-5.0, -5.0)", "0.800", "(0.0, -5.0)", "0.125",
@@ -46,7 +47,7 @@ func TestDemoCannotWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := runAlone(t, append([]string{"demo", "-n", "100", "--out", file}, inside(t, models)...)...)
-	if got.code != exitFailed || !oneLineWith(got.stderr, "write "+filepath.Join(file, "2gauss.png")) {
+	if got.code != cli.ExitFailed || !oneLineWith(got.stderr, "write "+filepath.Join(file, "2gauss.png")) {
 		t.Errorf("%+v", got)
 	}
 }

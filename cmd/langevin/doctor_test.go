@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/doctor"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/server"
@@ -29,11 +31,11 @@ func TestDoctor(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"sound", inside(t, sound)[:4], exitOK, []string{"library", "tested with " + ort.Version, "CPUExecutionProvider", "gauss@1", "256 chains"}},
-		{"variables", inside(t, sound)[:4], exitOK, []string{"settings: environment LANGEVIN_MODELS_DEFAULT, flag --models-dir, flag --onnxruntime-library"}},
-		{"auto", append(inside(t, sound)[:4], "--device", "auto"), exitOK, []string{"device"}},
-		{"torn model", inside(t, torn)[:4], exitFailed, []string{"FAIL  model wide/1/model.onnx", "self-test"}},
-		{"no library", []string{"--onnxruntime-library", "/nowhere/libonnxruntime.so"}, exitFailed, []string{"FAIL  library", "make onnxruntime"}},
+		{"sound", inside(t, sound)[:4], cli.ExitOK, []string{"library", "tested with " + ort.Version, "CPUExecutionProvider", "gauss@1", "256 chains"}},
+		{"variables", inside(t, sound)[:4], cli.ExitOK, []string{"settings: environment LANGEVIN_MODELS_DEFAULT, flag --models-dir, flag --onnxruntime-library"}},
+		{"auto", append(inside(t, sound)[:4], "--device", "auto"), cli.ExitOK, []string{"device"}},
+		{"torn model", inside(t, torn)[:4], cli.ExitFailed, []string{"FAIL  model wide/1/model.onnx", "self-test"}},
+		{"no library", []string{"--onnxruntime-library", "/nowhere/libonnxruntime.so"}, cli.ExitFailed, []string{"FAIL  library", "make onnxruntime"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := runAlone(t, append([]string{"doctor"}, tt.args...)...)
@@ -48,8 +50,8 @@ func TestDoctor(t *testing.T) {
 		})
 	}
 	got := runAlone(t, append([]string{"doctor", "--json", "--device", "cuda:9"}, inside(t, sound)[:4]...)...)
-	var report doctorReport
-	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || report.OK != (got.code == exitOK) || report.OK {
+	var report doctor.Report
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || report.OK != (got.code == cli.ExitOK) || report.OK {
 		t.Errorf("%v: %+v", err, got)
 	}
 	last := report.Checks[len(report.Checks)-1]
@@ -71,26 +73,26 @@ func TestModelsAdmin(t *testing.T) {
 		return runAlone(t, append(append([]string{"models"}, args...), "--server", address)...)
 	}
 	addModel(t, folder, "late", modelstest.GaussianFile(t, "late", 3))
-	if got := models("load", "late"); got.code != exitOK || !strings.Contains(got.stdout, "late@1 ready") {
+	if got := models("load", "late"); got.code != cli.ExitOK || !strings.Contains(got.stdout, "late@1 ready") {
 		t.Errorf("load: %+v", got)
 	}
-	if got := models("unload", "late"); got.code != exitOK {
+	if got := models("unload", "late"); got.code != cli.ExitOK {
 		t.Errorf("unload: %+v", got)
 	}
-	if got := models("show", "late"); got.code != exitFailed {
+	if got := models("show", "late"); got.code != cli.ExitFailed {
 		t.Errorf("unloaded and there: %+v", got)
 	}
 	addModel(t, folder, "torn", []byte("GIF89a"))
-	if got := models("reload"); got.code != exitFailed || !strings.Contains(got.stderr, "langevin: torn: ") || !strings.Contains(got.stdout, "gauss@1 ready") {
+	if got := models("reload"); got.code != cli.ExitFailed || !strings.Contains(got.stderr, "langevin: torn: ") || !strings.Contains(got.stdout, "gauss@1 ready") {
 		t.Errorf("reload: %+v", got)
 	}
-	if got := models("show", "best"); got.code != exitOK || !strings.Contains(got.stdout, "gauss") || !strings.Contains(got.stdout, "best") {
+	if got := models("show", "best"); got.code != cli.ExitOK || !strings.Contains(got.stdout, "gauss") || !strings.Contains(got.stdout, "best") {
 		t.Errorf("show an alias: %+v", got)
 	}
-	if got := models("load", "nobody"); got.code != exitFailed || !oneLineWith(got.stderr, `"nobody"`) {
+	if got := models("load", "nobody"); got.code != cli.ExitFailed || !oneLineWith(got.stderr, `"nobody"`) {
 		t.Errorf("load of nothing: %+v", got)
 	}
-	if got := runAlone(t, "models", "reload", "--local"); got.code != exitUsage {
+	if got := runAlone(t, "models", "reload", "--local"); got.code != cli.ExitUsage {
 		t.Errorf("reload --local: %+v", got)
 	}
 }

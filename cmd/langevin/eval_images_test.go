@@ -5,14 +5,15 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/internal/classifier"
+	"github.com/langevin-ml/langevin/internal/cli"
+	evalcommands "github.com/langevin-ml/langevin/internal/eval"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/training/data"
 )
 
 const pictureSide = 28 // of MNIST's pictures, which the built-in classifier sees
@@ -83,8 +84,8 @@ func TestEvalOfImages(t *testing.T) {
 	measure := func(script fake.Script, arguments ...string) map[string]float64 {
 		t.Helper()
 		got := langevin(t, script, append([]string{"eval", "mnist", "-n", "200", "--data", dir, "--json"}, arguments...)...)
-		var e evaluation
-		if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || got.code != exitOK {
+		var e evalcommands.Report
+		if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || got.code != cli.ExitOK {
 			t.Fatalf("%v: %+v", err, got)
 		}
 		if len(e.Classes) != 10 || e.N != 200 {
@@ -125,48 +126,12 @@ func TestTrainClassifier(t *testing.T) {
 	writeStrokes(t, dir, "t10k", 1000, 10)
 	out := filepath.Join(dir, "classifier.onnx")
 	got := runAlone(t, "eval", "classifier", "mnist", "--data", dir, "--iterations", "1", "--device", "cpu", "--out", out)
-	if want := " % of 10 test images right, " + out; got.code != exitOK || !strings.HasSuffix(strings.TrimSpace(got.stdout), want) {
+	if want := " % of 10 test images right, " + out; got.code != cli.ExitOK || !strings.HasSuffix(strings.TrimSpace(got.stdout), want) {
 		t.Errorf("%+v, want %q", got, want)
 	}
-	c, err := openClassifier("", out, "mnist")
+	c, err := classifier.Open("", out, "mnist")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
-}
-
-// The classifiers that come with the program know the test images of their datasets, which make data obtains.
-func TestClassifiersKnowTheirImages(t *testing.T) {
-	for dataset, least := range map[string]float64{data.MNIST: 0.99, data.FashionMNIST: 0.91} {
-		t.Run(dataset, func(t *testing.T) {
-			config := data.Config{Name: dataset, Dir: filepath.Join("..", "..", "data", dataset)}
-			images, err := config.Images(data.Test)
-			if err != nil {
-				t.Skipf("run make data: %v", err)
-			}
-			test, err := pixels(t.Context(), data.Reader{}, config, data.Test)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c, err := openClassifier("", "", dataset)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			_, probabilities, err := c.Classify(t.Context(), test)
-			if err != nil {
-				t.Fatal(err)
-			}
-			right := 0
-			for i, label := range images.Labels {
-				row := probabilities.Row(i)
-				if row[label] == slices.Max(row) {
-					right++
-				}
-			}
-			if share := float64(right) / float64(images.Len()); share < least {
-				t.Errorf("%.2f %% of the test images are right, want at least %.0f %%", 100*share, 100*least)
-			}
-		})
-	}
 }

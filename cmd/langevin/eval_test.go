@@ -9,8 +9,9 @@ import (
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/internal/cli"
+	evalcommands "github.com/langevin-ml/langevin/internal/eval"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/training/data"
 )
 
 // gaussians is a fake model of 2gauss: it answers with the exact score and, as chains, exact samples.
@@ -36,8 +37,8 @@ const trainedOn2Gauss = `{"preset": "toy-2gauss", "data": "2gauss, std 1"}`
 
 func TestEvalOfExactSamples(t *testing.T) {
 	got := langevin(t, gaussians(trainedOn2Gauss), "eval", "2gauss", "-n", "2000", "--json")
-	var e evaluation
-	if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || got.code != exitOK {
+	var e evalcommands.Report
+	if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || got.code != cli.ExitOK {
 		t.Fatalf("%v: %+v", err, got)
 	}
 	tolerance := map[string]float64{
@@ -66,29 +67,6 @@ func TestEvalForPeople(t *testing.T) {
 	}
 }
 
-// Images are told apart by their dataset, size and colour, not by how they were made to vary.
-func TestSameData(t *testing.T) {
-	for _, c := range []struct {
-		description string
-		config      data.Config
-		want        bool
-	}{
-		{"mnist, dequantised uniform", data.Config{Name: data.MNIST, Dir: "x"}, true},
-		{"mnist at 16 x 16, dequantised uniform", data.Config{Name: data.MNIST, Dir: "x", ImageSize: 16}, true},
-		{"mnist at 16 x 16", data.Config{Name: data.MNIST, Dir: "x"}, false},
-		{"mnist", data.Config{Name: data.MNIST, Dir: "x", ImageSize: 16}, false},
-		{"images at 16 x 16 in grey, flipped at random", data.Config{Name: data.Pictures, Dir: "x", ImageSize: 16, Grey: true}, true},
-		{"images at 16 x 16", data.Config{Name: data.Pictures, Dir: "x", ImageSize: 16, Grey: true}, false},
-		{"fashion-mnist", data.Config{Name: data.MNIST, Dir: "x"}, false},
-		{"2gauss, std 1", data.Config{Name: data.TwoGaussians, Std: 1}, true},
-		{"2gauss, std 1", data.Config{Name: data.TwoGaussians, Std: 2}, false},
-	} {
-		if got := sameData(c.description, c.config); got != c.want {
-			t.Errorf("%q and %s: %t, want %t", c.description, c.config, got, c.want)
-		}
-	}
-}
-
 func TestEvalRefuses(t *testing.T) {
 	for _, c := range []struct{ training, line, want string }{
 		{"", "eval 2gauss", "the file of 2gauss does not say what it was trained on: want --preset, one of "},
@@ -99,7 +77,7 @@ func TestEvalRefuses(t *testing.T) {
 		{trainedOn2Gauss, "eval", "accepts 1 arg(s), received 0"},
 	} {
 		got := langevin(t, gaussians(c.training), strings.Fields(c.line)...)
-		if got.code != exitUsage || !oneLineWith(got.stderr, c.want) {
+		if got.code != cli.ExitUsage || !oneLineWith(got.stderr, c.want) {
 			t.Errorf("%s: %+v, want one line that says %q", c.line, got, c.want)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/training"
 )
@@ -137,7 +138,7 @@ func TestGPUTrainingStops(t *testing.T) {
 		t.Error(err)
 	}
 	_ = child.Wait() // its exit status tells
-	if code := child.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(stderr.String(), "--resume goes on from there") {
+	if code := child.ProcessState.ExitCode(); code != cli.ExitInterrupted || !strings.Contains(stderr.String(), "--resume goes on from there") {
 		t.Errorf("after an interrupt: exit status %d, %s", code, stderr.String())
 	}
 	if made, _ := filepath.Glob(filepath.Join(out, "checkpoints", "ring", "*.checkpoint")); len(made) == 0 {

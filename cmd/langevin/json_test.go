@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/models/modelstest"
 )
 
@@ -35,7 +36,8 @@ func TestJSON(t *testing.T) {
 		"langevin doctor":         strings.Join(own, " "),
 		"langevin version":        "",
 	}
-	for _, c := range allCommands((&program{}).root()) {
+	p := &cli.Program{}
+	for _, c := range cli.AllCommands(root(p)) {
 		line, listed := lines[c.CommandPath()]
 		if has := c.Flags().Lookup("json") != nil; has != listed {
 			t.Errorf("%s: has --json: %t; this test knows a line for it: %t", c.CommandPath(), has, listed)
@@ -45,7 +47,7 @@ func TestJSON(t *testing.T) {
 		}
 		args := strings.Fields(c.CommandPath() + " --json " + line)[1:]
 		got := runAlone(t, args...)
-		if documents, err := countJSON(got.stdout); got.code != exitOK || err != nil || documents == 0 {
+		if documents, err := countJSON(got.stdout); got.code != cli.ExitOK || err != nil || documents == 0 {
 			t.Errorf("%v: %d documents, then %v: %+v", args, documents, err, got)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/ort"
 )
 
@@ -13,9 +14,9 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand {
 		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
-			os.Exit(exitFailed)
+			os.Exit(cli.ExitFailed)
 		}
-		os.Exit(exitOK)
+		os.Exit(cli.ExitOK)
 	}
 	if len(os.Args) > 1 && os.Args[1] == asProgram {
 		os.Args = append(os.Args[:1], os.Args[2:]...)

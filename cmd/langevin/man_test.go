@@ -7,16 +7,19 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"github.com/langevin-ml/langevin/internal/cli"
 )
 
 // TestManual: every command has a page that tells all of its flags.
 func TestManual(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "0")
 	dir := filepath.Join(t.TempDir(), "man1")
-	if got := runAlone(t, "man", "--out", dir); got != (outcome{code: exitOK}) {
+	if got := runAlone(t, "man", "--out", dir); got != (outcome{code: cli.ExitOK}) {
 		t.Fatalf("%+v", got)
 	}
-	for _, c := range allCommands((&program{}).root()) {
+	p := &cli.Program{}
+	for _, c := range cli.AllCommands(root(p)) {
 		if c.Hidden {
 			continue
 		}
@@ -35,7 +38,7 @@ func TestManual(t *testing.T) {
 			}
 		})
 	}
-	if got := runAlone(t, "man"); got.code != exitUsage || !oneLineWith(got.stderr, "--out is empty: want a folder") {
+	if got := runAlone(t, "man"); got.code != cli.ExitUsage || !oneLineWith(got.stderr, "--out is empty: want a folder") {
 		t.Errorf("%+v", got)
 	}
 }

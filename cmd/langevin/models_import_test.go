@@ -13,6 +13,8 @@ import (
 
 	"github.com/gomlx/compute-onnx/support/protos"
 
+	"github.com/langevin-ml/langevin/internal/cli"
+	modelcommands "github.com/langevin-ml/langevin/internal/models"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/ort"
@@ -28,8 +30,8 @@ func TestImport(t *testing.T) {
 	}
 	out := filepath.Join(folder, "models")
 	got := runAlone(t, "models", "import", path, "--name", "theirs", "--range=-3,3", "--out", out, "--json")
-	var report importReport
-	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != exitOK {
+	var report modelcommands.ImportReport
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != cli.ExitOK {
 		t.Fatalf("%v: %+v", err, got)
 	}
 	if report.Levels != 3 || report.Scale < 0.2 || report.Scale > 5 || len(report.Warnings) > 0 {
@@ -57,7 +59,7 @@ func TestImport(t *testing.T) {
 			t.Errorf("score of %g at sigma %g is %g, want %g", x[i], sigma[i/2], s, want)
 		}
 	}
-	if got := runAlone(t, "models", "check", report.Path, path); got.code != exitFailed || !strings.Contains(got.stdout, "ok    "+report.Path) ||
+	if got := runAlone(t, "models", "check", report.Path, path); got.code != cli.ExitFailed || !strings.Contains(got.stdout, "ok    "+report.Path) ||
 		!strings.Contains(got.stdout, "FAIL  "+path) {
 		t.Errorf("check: %+v", got)
 	}
@@ -73,14 +75,14 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, exitUsage, "--name"},
-		{[]string{"--name", "NO"}, exitFailed, `name is "NO"`},
-		{[]string{"--name", "a", "--sigmas", "1:2"}, exitUsage, "first:last:levels"},
-		{[]string{"--name", "a", "--sigmas", "1,2"}, exitUsage, "--sigmas"},
-		{[]string{"--name", "a", "--range", "3"}, exitUsage, "--range"},
-		{[]string{"--name", "a", "--output", "energy"}, exitFailed, `parameterization is "energy"`},
-		{[]string{"--name", "a", "--shape", "3"}, exitFailed, "samples: shape is [N 2]: want [N 3]"},
-		{[]string{"--name", "a", "--sigmas", "10:0.1:9"}, exitFailed, "the network knows the labels of 3 levels"},
+		{nil, cli.ExitUsage, "--name"},
+		{[]string{"--name", "NO"}, cli.ExitFailed, `name is "NO"`},
+		{[]string{"--name", "a", "--sigmas", "1:2"}, cli.ExitUsage, "first:last:levels"},
+		{[]string{"--name", "a", "--sigmas", "1,2"}, cli.ExitUsage, "--sigmas"},
+		{[]string{"--name", "a", "--range", "3"}, cli.ExitUsage, "--range"},
+		{[]string{"--name", "a", "--output", "energy"}, cli.ExitFailed, `parameterization is "energy"`},
+		{[]string{"--name", "a", "--shape", "3"}, cli.ExitFailed, "samples: shape is [N 2]: want [N 3]"},
+		{[]string{"--name", "a", "--sigmas", "10:0.1:9"}, cli.ExitFailed, "the network knows the labels of 3 levels"},
 	} {
 		got := runAlone(t, append([]string{"models", "import", path, "--out", t.TempDir()}, tt.args...)...)
 		if got.code != tt.code || !oneLineWith(got.stderr, tt.want) {
@@ -89,7 +91,7 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 	}
 	// The exact score taken for noise is off by a factor of sigma.
 	got := runAlone(t, "models", "import", path, "--name", "a", "--output", "noise", "--out", t.TempDir())
-	if got.code != exitOK || !strings.Contains(got.stderr, "warning") {
+	if got.code != cli.ExitOK || !strings.Contains(got.stderr, "warning") {
 		t.Errorf("score taken for noise: %+v", got)
 	}
 }
@@ -108,7 +110,7 @@ func TestDependentRowsAreServedNowhere(t *testing.T) {
 		append([]string{"sample", "mixed", "-n", "1", "--local", "--out", folder + "/x.csv"}, inside(t, folder)...),
 	} {
 		got := runAlone(t, args...)
-		if got.code == exitOK || !strings.Contains(got.stdout+got.stderr, want) {
+		if got.code == cli.ExitOK || !strings.Contains(got.stdout+got.stderr, want) {
 			t.Errorf("%v: %+v: want %q", args[:2], got, want)
 		}
 	}
@@ -164,11 +166,11 @@ func TestImportReadsWeightsBeside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var reports [2]importReport
+	var reports [2]modelcommands.ImportReport
 	for i, name := range []string{"theirs.onnx", "whole.onnx"} {
 		out := filepath.Join(folder, "out", name)
 		got := runAlone(t, "models", "import", filepath.Join(folder, name), "--name", "a", "--out", out, "--json")
-		if err := json.Unmarshal([]byte(got.stdout), &reports[i]); err != nil || got.code != exitOK {
+		if err := json.Unmarshal([]byte(got.stdout), &reports[i]); err != nil || got.code != cli.ExitOK {
 			t.Fatalf("%s: %v: %+v", name, err, got)
 		}
 	}
@@ -181,7 +183,7 @@ func TestImportReadsWeightsBeside(t *testing.T) {
 	if err := os.WriteFile(path, modelstest.Bytes(t, split), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := runAlone(t, "models", "check", path); got.code != exitFailed {
+	if got := runAlone(t, "models", "check", path); got.code != cli.ExitFailed {
 		t.Errorf("check of a file with weights beside it: %+v", got)
 	}
 	if err := os.Remove(beside); err != nil {
@@ -189,7 +191,7 @@ func TestImportReadsWeightsBeside(t *testing.T) {
 	}
 	got := runAlone(t, "models", "import", path, "--name", "a", "--out", folder)
 	const want = `it is stored in "theirs.onnx.data" beside the model: no such file`
-	if got.code != exitFailed || !oneLineWith(got.stderr, want) {
+	if got.code != cli.ExitFailed || !oneLineWith(got.stderr, want) {
 		t.Errorf("without the file: %+v", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/internal/cli"
 )
 
 func someModels() fake.Script {
@@ -26,7 +27,7 @@ broken  1        failed   [2]    0       the file is cut short
 ring    2        ready    [2]    3       eight modes (default)
 words   1        loading  [3]    0       
 `
-	if got != (outcome{exitOK, want, ""}) {
+	if got != (outcome{cli.ExitOK, want, ""}) {
 		t.Errorf("got %+v\nwant %s", got, want)
 	}
 }
@@ -66,7 +67,7 @@ func TestModelsShow(t *testing.T) {
 	if got := langevin(t, someModels(), "models", "show", "broken"); !strings.Contains(got.stdout, "the file is cut short") {
 		t.Errorf("%+v", got)
 	}
-	if got := langevin(t, someModels(), "models", "show", "rong"); got.code != exitFailed || !oneLineWith(got.stderr, `no model is called "rong"`) {
+	if got := langevin(t, someModels(), "models", "show", "rong"); got.code != cli.ExitFailed || !oneLineWith(got.stderr, `no model is called "rong"`) {
 		t.Errorf("%+v", got)
 	}
 }

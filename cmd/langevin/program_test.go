@@ -11,6 +11,8 @@ import (
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/sample"
 )
 
 // outcome is what a run of the program left behind.
@@ -22,19 +24,19 @@ type outcome struct {
 // langevin runs the program as a pipe would, with a fake server at --server.
 func langevin(t *testing.T, script fake.Script, args ...string) outcome {
 	t.Helper()
-	return langevinOn(t, &program{}, script, args...)
+	return langevinOn(t, &cli.Program{}, script, args...)
 }
 
 // langevinOn runs a program whose surroundings the test has set.
-func langevinOn(t *testing.T, p *program, script fake.Script, args ...string) outcome {
+func langevinOn(t *testing.T, p *cli.Program, script fake.Script, args ...string) outcome {
 	t.Helper()
 	server := fake.New(script)
 	defer server.Close()
 	t.Setenv("LANGEVIN_SERVER", "passthrough:///fake")
 	var stdout, stderr bytes.Buffer
-	p.stdout, p.stderr = &stdout, &stderr
-	p.connect = []client.Option{client.WithDialOptions(grpc.WithContextDialer(server.Dial))}
-	code := p.run(t.Context(), args)
+	p.Stdout, p.Stderr = &stdout, &stderr
+	p.Connect = []client.Option{client.WithDialOptions(grpc.WithContextDialer(server.Dial))}
+	code := execute(t.Context(), p, args)
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
@@ -121,7 +123,7 @@ func TestUsage(t *testing.T) {
 		"sample --server a:1 --local":                              "--server and --local: want one of them",
 	} {
 		got := langevin(t, fake.Script{}, strings.Fields(line)...)
-		if got.code != exitUsage || got.stdout != "" || !oneLineWith(got.stderr, want) || !strings.Contains(got.stderr, "--help)") {
+		if got.code != cli.ExitUsage || got.stdout != "" || !oneLineWith(got.stderr, want) || !strings.Contains(got.stderr, "--help)") {
 			t.Errorf("langevin %s: %+v\nwant code 2 and %q", line, got, want)
 		}
 	}
@@ -133,10 +135,11 @@ func oneLineWith(text, part string) bool {
 }
 
 func TestHelp(t *testing.T) {
-	root := (&program{}).root()
+	p := &cli.Program{}
+	root := root(p)
 	for _, line := range []string{"", "--help", "help sample", "models", "models ls --help", "completion bash"} {
 		got := langevin(t, fake.Script{}, strings.Fields(line)...)
-		if got.code != exitOK || got.stdout == "" || got.stderr != "" {
+		if got.code != cli.ExitOK || got.stdout == "" || got.stderr != "" {
 			t.Errorf("langevin %s: code %d, %d bytes, stderr %q", line, got.code, len(got.stdout), got.stderr)
 		}
 	}
@@ -150,7 +153,8 @@ func TestHelp(t *testing.T) {
 // TestGroupedHelp: no flag is lost between the groups.
 func TestGroupedHelp(t *testing.T) {
 	got := langevin(t, fake.Script{}, "sample", "--help")
-	(&program{}).sampleCommand().Flags().VisitAll(func(f *pflag.Flag) {
+	p := &cli.Program{}
+	sample.Command(p).Flags().VisitAll(func(f *pflag.Flag) {
 		if !strings.Contains(got.stdout, "--"+f.Name+" ") {
 			t.Errorf("help does not tell --%s", f.Name)
 		}
@@ -166,16 +170,16 @@ func TestInterrupted(t *testing.T) {
 	}})
 	defer server.Close()
 	var stdout, stderr bytes.Buffer
-	p := &program{stdout: &stdout, stderr: &stderr, terminalErr: true}
-	p.connect = []client.Option{client.WithDialOptions(grpc.WithContextDialer(server.Dial))}
-	code := p.run(ctx, []string{"sample", "ring", "--server", "passthrough:///fake"})
-	if code != exitInterrupted || !strings.HasSuffix(stderr.String(), "langevin: interrupted\n") {
+	p := &cli.Program{Stdout: &stdout, Stderr: &stderr, TerminalErr: true}
+	p.Connect = []client.Option{client.WithDialOptions(grpc.WithContextDialer(server.Dial))}
+	code := execute(ctx, p, []string{"sample", "ring", "--server", "passthrough:///fake"})
+	if code != cli.ExitInterrupted || !strings.HasSuffix(stderr.String(), "langevin: interrupted\n") {
 		t.Errorf("code %d, stderr %q", code, stderr.String())
 	}
 }
 
 func TestVersion(t *testing.T) {
-	if got := langevin(t, fake.Script{}, "version"); got.code != exitOK || !strings.HasPrefix(got.stdout, "langevin ") {
+	if got := langevin(t, fake.Script{}, "version"); got.code != cli.ExitOK || !strings.HasPrefix(got.stdout, "langevin ") {
 		t.Errorf("version: %+v", got)
 	}
 }

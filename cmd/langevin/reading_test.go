@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"image"
 	"image/png"
-	"io"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/ort"
 )
 
@@ -39,24 +38,7 @@ func TestReadingIsTold(t *testing.T) {
 		"1 link to a folder that was already read (folder/folder)\n" +
 		"langevin: train mnist: data.dir: read folder/b.png: the file is cut short: png: invalid format: unexpected EOF; " +
 		"data.skip_broken: true leaves it out\n"
-	if got.code != exitFailed || got.stdout != "" || got.stderr != want {
+	if got.code != cli.ExitFailed || got.stdout != "" || got.stderr != want {
 		t.Errorf("%+v\nwant code 1 and %s", got, want)
-	}
-}
-
-// What a table was taken for is told, and its numbers are those that are asked about.
-func TestReadingOfTables(t *testing.T) {
-	writeFiles(t, map[string][]byte{"points.csv": []byte("\ufeff;x;y\r\n0;1,5;-2\r\n1;0;4E+00\r\n\r\n")})
-	a, err := readNumbers("in", "points.csv", io.Discard)
-	if err != nil || !slices.Equal(a.Values, []float32{1.5, -2, 0, 4}) {
-		t.Errorf("%v, %v", a, err)
-	}
-	var told bytes.Buffer
-	b, err := readRows("points.csv", &told)
-	if err != nil || b.N != 2 || b.Shape != nil || !slices.Equal(b.X, a.Values) {
-		t.Errorf("rows %v, %v", b, err)
-	}
-	if !oneLineWith(told.String(), "langevin: points.csv: column 1, of whole numbers under no name, is taken for") {
-		t.Errorf("told %q", told.String())
 	}
 }

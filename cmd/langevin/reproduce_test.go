@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/training/paper"
 )
 
@@ -41,7 +42,7 @@ func TestReproduceWithoutRuntime(t *testing.T) {
 func TestReproduceRefusesModelsDir(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "report")
 	got := runAlone(t, "reproduce", "--models-dir", filepath.Join(t.TempDir(), "none"), "--out", out)
-	if got.code != exitFailed || !oneLineWith(got.stderr, "open models folder: ") {
+	if got.code != cli.ExitFailed || !oneLineWith(got.stderr, "open models folder: ") {
 		t.Errorf("%+v", got)
 	}
 	if _, err := os.Stat(out); !os.IsNotExist(err) {

@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"image/gif"
 	"image/png"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -20,28 +18,16 @@ import (
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/drawing"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
 func TestSampleAsCSV(t *testing.T) {
 	got := langevin(t, fake.Script{Sample: points()}, "sample", "ring", "-n", "3", "--seed", "0x10", "--first-chain", "2")
-	want := outcome{exitOK, "2,-0.6666667\n3,-1\n4,-1.3333334\n", ""}
+	want := outcome{cli.ExitOK, "2,-0.6666667\n3,-1\n4,-1.3333334\n", ""}
 	if got != want {
 		t.Errorf("got %+v\nwant %+v", got, want)
-	}
-}
-
-func TestCSVKeepsBits(t *testing.T) {
-	values := []float32{0, float32(math.Copysign(0, -1)), 0.1, 1e-10, 16777217, 1 << 24, math.Pi, math.MaxFloat32, math.SmallestNonzeroFloat32}
-	var text strings.Builder
-	if err := writeCSV(&text, client.Batch{X: values, Shape: []int{9}, N: 1}); err != nil {
-		t.Fatal(err)
-	}
-	for i, field := range strings.Split(strings.TrimSpace(text.String()), ",") {
-		v, err := strconv.ParseFloat(field, 32)
-		if err != nil || math.Float32bits(float32(v)) != math.Float32bits(values[i]) {
-			t.Errorf("%v is written as %s, which reads as %v (%v)", values[i], field, v, err)
-		}
 	}
 }
 
@@ -78,7 +64,7 @@ func TestSampleFlags(t *testing.T) {
 			got = req
 			return points()(ctx, req, emit)
 		}}
-		if out := langevin(t, script, append([]string{"sample"}, strings.Fields(line)...)...); out.code != exitOK {
+		if out := langevin(t, script, append([]string{"sample"}, strings.Fields(line)...)...); out.code != cli.ExitOK {
 			t.Errorf("sample %s: %+v", line, out)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -90,7 +76,7 @@ func TestSampleFlags(t *testing.T) {
 func TestSampleAsJSON(t *testing.T) {
 	got := langevin(t, fake.Script{Sample: points()}, "sample", "ring", "-n", "2", "--seed", "18446744073709551615", "--json")
 	var report map[string]any
-	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != exitOK {
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != cli.ExitOK {
 		t.Fatalf("%v: %+v", err, got)
 	}
 	want := map[string]any{
@@ -123,11 +109,11 @@ func TestSamplersAreTold(t *testing.T) {
 			`{"kind":"annealed_langevin","sigmas":[2],"steps_per_level":1,"step_lr":0.1,"denoise":false}`,
 			"annealed Langevin (1 sigma, 1 step per level, step size at the last level 0.1)"},
 	} {
-		report, err := json.Marshal(newSamplerReport(tt.sampler))
+		report, err := json.Marshal(drawing.NewSamplerReport(tt.sampler))
 		if err != nil || string(report) != tt.report {
 			t.Errorf("%+v: %s, %v\nwant %s", tt.sampler, report, err, tt.report)
 		}
-		if text := samplerText(tt.sampler); text != tt.text {
+		if text := drawing.SamplerText(tt.sampler); text != tt.text {
 			t.Errorf("%+v: %q, want %q", tt.sampler, text, tt.text)
 		}
 	}
@@ -135,7 +121,7 @@ func TestSamplersAreTold(t *testing.T) {
 
 // TestSampleToTerminal: a person gets a summary and a bar in place of a flood.
 func TestSampleToTerminal(t *testing.T) {
-	p := &program{terminalOut: true, terminalErr: true}
+	p := &cli.Program{TerminalOut: true, TerminalErr: true}
 	got := langevinOn(t, p, fake.Script{Sample: points()}, "sample", "ring", "-n", "1000")
 	for _, part := range []string{"1,000 chains", "ring version 1, seed 1", "499.500", "288.675", "--out samples.csv"} {
 		if !strings.Contains(got.stdout, part) { // mean and deviation of 0 to 999: 999/2 and √((1000²-1)/12)
@@ -186,9 +172,9 @@ func TestSampleToPictures(t *testing.T) {
 	folder := t.TempDir()
 	for _, ending := range []string{".png", ".gif", ".CSV"} {
 		path := filepath.Join(folder, "x"+ending)
-		p := &program{terminalErr: true}
+		p := &cli.Program{TerminalErr: true}
 		got := langevinOn(t, p, script, "sample", "-n", "5", "--out", path)
-		if got.code != exitOK || got.stdout != "" || !strings.Contains(got.stderr, path+": 5 chains") {
+		if got.code != cli.ExitOK || got.stdout != "" || !strings.Contains(got.stderr, path+": 5 chains") {
 			t.Errorf("%s: %+v", ending, got)
 		}
 	}
@@ -224,15 +210,6 @@ func checkFiles(t *testing.T, folder string, want ...string) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("files %v, want %v", got, want)
-	}
-}
-
-func TestPreviewsFitAMessage(t *testing.T) {
-	for _, tt := range []struct{ dim, n, want int }{{2, 2000, 2000}, {2, 1 << 20, 131072}, {1 << 20, 5, 1}, {3072, 500, 85}} {
-		got := previews(client.Model{Shape: []int{tt.dim}}, tt.n, 60)
-		if got.Chains != tt.want || got.MaxFrames != 60 {
-			t.Errorf("%d chains of %d numbers: %+v, want %d chains", tt.n, tt.dim, got, tt.want)
-		}
 	}
 }
 
@@ -273,12 +250,12 @@ func TestSampleFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			args := strings.Fields(tt.args)
-			p := &program{}
+			p := &cli.Program{}
 			if slices.Contains(args, "--server") {
 				p = nil
 			}
 			got := runAgainst(t, p, tt.script, append([]string{"sample"}, args...))
-			if got.code != exitFailed || got.stdout != "" || !oneLineWith(got.stderr, tt.want) {
+			if got.code != cli.ExitFailed || got.stdout != "" || !oneLineWith(got.stderr, tt.want) {
 				t.Errorf("%+v\nwant code 1 and %q", got, tt.want)
 			}
 			checkFiles(t, ".", "folder.csv", "kept.csv", "kept.gif", "kept.png")
@@ -292,7 +269,7 @@ func TestSampleFails(t *testing.T) {
 }
 
 // runAgainst runs the program with a fake server, or, if p is nil, with the network.
-func runAgainst(t *testing.T, p *program, script fake.Script, args []string) outcome {
+func runAgainst(t *testing.T, p *cli.Program, script fake.Script, args []string) outcome {
 	t.Helper()
 	if p != nil {
 		return langevinOn(t, p, script, args...)
@@ -310,18 +287,7 @@ func TestSampleTellsLostFrames(t *testing.T) {
 		client.Done{N: 1, PreviewsDropped: 3},
 	)}
 	got := langevin(t, script, "sample", "ring", "--out", filepath.Join(t.TempDir(), "x.gif"))
-	if got.code != exitOK || !oneLineWith(got.stderr, "3 frames were lost") {
+	if got.code != cli.ExitOK || !oneLineWith(got.stderr, "3 frames were lost") {
 		t.Errorf("%+v", got)
-	}
-}
-
-func TestGrouped(t *testing.T) {
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
-		if got := grouped(n); got != want {
-			t.Errorf("%d: %s, want %s", n, got, want)
-		}
-	}
-	if got := fmt.Sprint(short(999), short(12345), short(4.56e6)); got != "99912.3k4.56M" {
-		t.Error(got)
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/train"
 )
 
-func scheduleOf(t *testing.T, line string) (r scheduleReport) {
+func scheduleOf(t *testing.T, line string) (r train.ScheduleReport) {
 	t.Helper()
 	got := langevin(t, fake.Script{}, append([]string{"schedule", "--json"}, strings.Fields(line)...)...)
-	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != exitOK || got.stderr != "" {
+	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != cli.ExitOK || got.stderr != "" {
 		t.Fatalf("schedule %s: %v, %+v", line, err, got)
 	}
 	return r
@@ -71,7 +73,7 @@ func TestScheduleOfData(t *testing.T) {
 		"--data flat.npy":    "--data flat.npy has shape [3]: want [rows, ...]",
 		"--data nan.npy":     "read nan.npy: element [1, 0], counted from 0, is NaN: want finite numbers",
 	} {
-		if got := langevin(t, fake.Script{}, append([]string{"schedule"}, strings.Fields(line)...)...); got.code != exitFailed || !oneLineWith(got.stderr, want) {
+		if got := langevin(t, fake.Script{}, append([]string{"schedule"}, strings.Fields(line)...)...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, want) {
 			t.Errorf("schedule %s: %+v, want %q", line, got, want)
 		}
 	}
@@ -89,7 +91,7 @@ func TestScheduleOfData(t *testing.T) {
 		"--dim 0 --sigma1 5":                          "--dim is 0: want a whole number from 1",
 		"--dim 9 --sigma1 5 --levels 1":               "--levels is 1: want a whole number from 2",
 	} {
-		if got := langevin(t, fake.Script{}, append([]string{"schedule"}, strings.Fields(line)...)...); got.code != exitUsage || !oneLineWith(got.stderr, want) {
+		if got := langevin(t, fake.Script{}, append([]string{"schedule"}, strings.Fields(line)...)...); got.code != cli.ExitUsage || !oneLineWith(got.stderr, want) {
 			t.Errorf("schedule %s: %+v, want %q", line, got, want)
 		}
 	}
@@ -105,7 +107,7 @@ func TestScheduleText(t *testing.T) {
 		}
 	}
 	ladder := langevin(t, fake.Script{}, "schedule", "--dim", "3072", "--sigma1", "50", "--sigmas")
-	var sigmas sigmasValue
+	var sigmas cli.SigmasValue
 	if err := sigmas.Set(strings.TrimSpace(ladder.stdout)); err != nil || len(sigmas) != 232 || sigmas[0] != 50 || sigmas[231] != 0.01 {
 		t.Errorf("%d sigmas, %v: %+v", len(sigmas), err, ladder)
 	}

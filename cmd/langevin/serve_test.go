@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/sample"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/ort"
 )
@@ -83,7 +85,7 @@ func serving(t *testing.T, args []string) string {
 	}()
 	t.Cleanup(func() {
 		cancel()
-		if c := <-code; c != exitOK {
+		if c := <-code; c != cli.ExitOK {
 			t.Errorf("serve ended with code %d", c)
 		}
 		<-drained
@@ -98,7 +100,7 @@ func TestSameBytesEverywhere(t *testing.T) {
 	draw := func(args ...string) string {
 		t.Helper()
 		got := runAlone(t, append([]string{"sample", "gauss", "--seed", "7", "--steps-per-level", "5"}, args...)...)
-		if got.code != exitOK || got.stderr != "" {
+		if got.code != cli.ExitOK || got.stderr != "" {
 			t.Fatalf("%v: %+v", args, got)
 		}
 		return got.stdout
@@ -143,7 +145,7 @@ func TestEverySampler(t *testing.T) {
 	} {
 		args := append([]string{"sample", "gauss", "-n", "300", "--seed", "1", "--server", address, "--json"}, strings.Fields(line)...)
 		got := runAlone(t, args...)
-		var report sampleReport
+		var report sample.Report
 		if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || len(report.Samples) != 300 {
 			t.Fatalf("sample %s: %v, %+v", line, err, got)
 		}
@@ -189,7 +191,7 @@ func TestServerTellsBadRequests(t *testing.T) {
 	} {
 		t.Chdir(t.TempDir())
 		got := runAlone(t, append(strings.Fields(line), "--server", address)...)
-		if got.code != exitFailed || got.stdout != "" || !oneLineWith(got.stderr, want) {
+		if got.code != cli.ExitFailed || got.stdout != "" || !oneLineWith(got.stderr, want) {
 			t.Errorf("langevin %s: %+v\nwant code 1 and %q", line, got, want)
 		}
 		checkFiles(t, ".")
@@ -205,10 +207,10 @@ func TestServerTellsBadRequests(t *testing.T) {
 func TestGIFOfFewSteps(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.gif")
 	args := append([]string{"sample", "gauss", "-n", "3", "--local", "--sigmas", "1", "--steps-per-level", "4", "--out", path}, inside(t, modelFolder(t))...)
-	if got := runAlone(t, args...); got.code != exitOK {
+	if got := runAlone(t, args...); got.code != cli.ExitOK {
 		t.Errorf("fewer steps than frames: %+v", got)
 	}
-	if got := runAlone(t, append(args, "--frames", "40")...); got.code != exitFailed || !oneLineWith(got.stderr, "preview.frames is 40: want 2 to 5") {
+	if got := runAlone(t, append(args, "--frames", "40")...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, "preview.frames is 40: want 2 to 5") {
 		t.Errorf("more frames asked for than there are states: %+v", got)
 	}
 }
@@ -236,11 +238,11 @@ func TestServeRefuses(t *testing.T) {
 		"serve --config /nowhere.yaml":                           "configuration file /nowhere.yaml",
 	} {
 		got := runAlone(t, strings.Fields(line)...)
-		if got.code != exitFailed || got.stdout != "" || !oneLineWith(got.stderr, want) {
+		if got.code != cli.ExitFailed || got.stdout != "" || !oneLineWith(got.stderr, want) {
 			t.Errorf("langevin %s: %+v\nwant code 1 and %q", line, got, want)
 		}
 	}
-	if got := runAlone(t, "sample", "--models-dir", "x"); got.code != exitUsage || !oneLineWith(got.stderr, "--models-dir needs --local") {
+	if got := runAlone(t, "sample", "--models-dir", "x"); got.code != cli.ExitUsage || !oneLineWith(got.stderr, "--models-dir needs --local") {
 		t.Errorf("a server's setting for a client: %+v", got)
 	}
 }
@@ -258,7 +260,7 @@ func TestPrintConfig(t *testing.T) {
 		}
 	}
 	t.Setenv("LANGEVIN_CONFIG", path)
-	if second := runAlone(t, "serve", "--print-config"); second != first || first.code != exitOK {
+	if second := runAlone(t, "serve", "--print-config"); second != first || first.code != cli.ExitOK {
 		t.Errorf("printed %+v\nread back %+v", first, second)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/server/auth/authtest"
 )
 
@@ -25,7 +26,7 @@ func TestMutualTLS(t *testing.T) {
 		return runAlone(t, append(strings.Fields("sample gauss -n 3 --seed 1 --timeout 20s "+line), "--server", address)...)
 	}
 	want := runAlone(t, append([]string{"sample", "gauss", "-n", "3", "--seed", "1", "--local"}, flags...)...)
-	if got := ask("--ca ca.pem --cert alice.pem --key alice.key"); got != want || got.code != exitOK {
+	if got := ask("--ca ca.pem --cert alice.pem --key alice.key"); got != want || got.code != cli.ExitOK {
 		t.Errorf("alice got %+v\nwant %+v", got, want)
 	}
 	for line, part := range map[string]string{
@@ -37,7 +38,7 @@ func TestMutualTLS(t *testing.T) {
 		"--ca ca.pem --cert alice.pem --key server.key": "--cert and --key: tls: private key does not match public key",
 		"": "",
 	} {
-		if got := ask(line); got.code != exitFailed || got.stdout != "" || !oneLineWith(got.stderr, part) {
+		if got := ask(line); got.code != cli.ExitFailed || got.stdout != "" || !oneLineWith(got.stderr, part) {
 			t.Errorf("sample %s: %+v\nwant code 1 and %q", line, got, part)
 		}
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +14,8 @@ import (
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 // interrupted is a server that shows one state of every chain and then fails.
@@ -47,14 +52,14 @@ func TestStateTravels(t *testing.T) {
 		}
 		got := langevin(t, fake.Script{Sample: interrupted(started, client.Preview{Batch: x, FirstChain: 4, Step: 3, Sigma: 1})},
 			"sample", "ring", "-n", "2", "--save-state", "s")
-		if got.code != exitFailed || !strings.Contains(got.stderr, "after step 3 is saved: go on with --resume s\n") {
+		if got.code != cli.ExitFailed || !strings.Contains(got.stderr, "after step 3 is saved: go on with --resume s\n") {
 			t.Fatalf("interrupted: %+v", got)
 		}
 		var asked client.SampleRequest
 		if got := langevin(t, fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
 			asked = req
 			return points()(ctx, req, emit)
-		}}, "sample", "--resume", "s"); got.code != exitOK || !strings.Contains(got.stderr, `comes from "e" and goes on with "fake"`) {
+		}}, "sample", "--resume", "s"); got.code != cli.ExitOK || !strings.Contains(got.stderr, `comes from "e" and goes on with "fake"`) {
 			t.Fatalf("resumed: %+v", got)
 		}
 		want := tt
@@ -62,53 +67,6 @@ func TestStateTravels(t *testing.T) {
 		want.Resume = &client.Resume{Digest: "d", Step: 3, X: x}
 		if diff := cmp.Diff(want, asked); diff != "" {
 			t.Errorf("asked for (-want +got):\n%s", diff)
-		}
-	}
-}
-
-// TestOldStates: files of every kind of sampler, as they were written when each kind had code of its own, ask for the
-// sampler that they were drawn with.
-func TestOldStates(t *testing.T) {
-	for _, tt := range []struct {
-		sampler string // in the file
-		want    client.Sampler
-	}{
-		{`{"kind":"annealed_langevin","sigmas":[3,1],"steps_per_level":4,"step_lr":0.002,"denoise":false}`,
-			client.AnnealedLangevin{
-				Sigmas: []float64{3, 1}, StepsPerLevel: 4, StepLR: 0.002, Denoise: new(false), Consistent: new(false)}},
-		{`{"kind":"annealed_langevin","sigmas":[3,1],"steps_per_level":4,"step_lr":1,"denoise":true,"consistent":true}`,
-			client.AnnealedLangevin{
-				Sigmas: []float64{3, 1}, StepsPerLevel: 4, StepLR: 1, Denoise: new(true), Consistent: new(true)}},
-		{`{"kind":"langevin","sigma":0.2,"steps":9,"step_size":0.002,"denoise":false}`,
-			client.Langevin{Sigma: 0.2, Steps: 9, StepSize: 0.002, Denoise: new(false)}},
-		{`{"kind":"predictor_corrector","process":"ve","sigma_min":0.2,"sigma_max":20,"times":5,` +
-			`"predictor":"reverse_diffusion","corrector":"none","corrector_steps":1,"snr":0.16,"epsilon":0.00001,"denoise":true}`,
-			client.PredictorCorrector{
-				Process: client.ProcessVE, SigmaMin: 0.2, SigmaMax: 20, Times: 5, Predictor: client.PredictorReverseDiffusion,
-				Corrector: client.CorrectorNone, CorrectorSteps: 1, SNR: 0.16, Epsilon: 1e-5, Denoise: new(true)}},
-		{`{"kind":"predictor_corrector","process":"vp","beta_min":0.1,"beta_max":10,"times":50,` +
-			`"predictor":"reverse_diffusion","corrector":"annealed_langevin","corrector_steps":2,"snr":0.16,"epsilon":0.001,` +
-			`"denoise":true}`,
-			client.PredictorCorrector{
-				Process: client.ProcessVP, BetaMin: 0.1, BetaMax: 10, Times: 50, Predictor: client.PredictorReverseDiffusion,
-				Corrector: client.CorrectorAnnealed, CorrectorSteps: 2, SNR: 0.16, Epsilon: 1e-3, Denoise: new(true)}},
-		{`{"kind":"probability_flow","sigmas":[20,5.868240018366638,0.2],"method":"euler","denoise":false}`,
-			client.ProbabilityFlow{
-				Sigmas: []float64{20, 5.868240018366638, 0.2}, Method: client.FlowEuler, Denoise: new(false)}},
-	} {
-		head := `{"format":"langevin-state-1","model":"ring","version":1,"digest":"35bf","engine":"onnxruntime 1.30.0, cpu",` +
-			`"seed":"7","first_chain":"0","step":4,"sampler":` + tt.sampler + "}\n"
-		writeFiles(t, map[string][]byte{"s": append([]byte(head), npy("<f4", "(1, 2)", []float32{1, 2})...)})
-		s, err := readState("s")
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := client.SampleRequest{
-			Model: "ring", Version: 1, N: 1, Seed: new(uint64(7)), Sampler: tt.want,
-			Resume: &client.Resume{Digest: "35bf", Step: 4, X: client.Batch{X: []float32{1, 2}, N: 1, Shape: []int{2}}},
-		}
-		if diff := cmp.Diff(want, s.request()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.sampler, diff)
 		}
 	}
 }
@@ -130,7 +88,7 @@ func TestUnresumable(t *testing.T) {
 	got := langevin(t, script, "sample", "ring", "--save-state", "s", "--out", "x.npy", "--timeout", "10s")
 	const want = "--save-state does not go with probability flow (2 sigmas, method heun): " +
 		"--resume could not go on from its states"
-	if got.code != exitUsage || got.stdout != "" || !oneLineWith(got.stderr, want) {
+	if got.code != cli.ExitUsage || got.stdout != "" || !oneLineWith(got.stderr, want) {
 		t.Errorf("%+v\nwant code 2 and %q", got, want)
 	}
 	checkFiles(t, ".")
@@ -145,11 +103,20 @@ func TestResumedSamples(t *testing.T) {
 	}
 	whole := draw("gauss", "-n", "300", "--seed", "7", "--first-chain", "5", "--sigmas", "3,2,1", "--steps-per-level", "5", "--save-state", path)
 	rest := draw("--resume", path)
-	if whole.code != exitOK || rest != whole {
+	if whole.code != cli.ExitOK || rest != whole {
 		t.Errorf("resumed: code %d and %s, want the same bytes", rest.code, rest.stderr)
 	}
-	if s, err := readState(path); err != nil || s.Step != 10 || s.x.N != 300 {
-		t.Errorf("the state is of step %d with %d chains, or %v: want the end of the last level but one", s.Step, s.x.N, err)
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, states, _ := bytes.Cut(file, []byte("\n"))
+	var saved struct{ Step int }
+	if err := json.Unmarshal(head, &saved); err != nil {
+		t.Fatal(err)
+	}
+	if x, err := data.DecodeNPY(bytes.NewReader(states)); err != nil || saved.Step != 10 || x.Shape[0] != 300 {
+		t.Errorf("the state is of step %d with shape %v, or %v: want the end of the last level but one", saved.Step, x.Shape, err)
 	}
 }
 
@@ -170,7 +137,7 @@ func TestBadStates(t *testing.T) {
 		"newer": `read newer: kind of sampler is "walk", which this program does not know`,
 		"none":  "read none: it does not say which sampler its states are of",
 	} {
-		if got := langevin(t, fake.Script{}, "sample", "--resume", name); got.code != exitFailed || !oneLineWith(got.stderr, want) {
+		if got := langevin(t, fake.Script{}, "sample", "--resume", name); got.code != cli.ExitFailed || !oneLineWith(got.stderr, want) {
 			t.Errorf("--resume %s: %+v, want %q", name, got, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/server/auth"
 )
 
@@ -16,7 +17,7 @@ func TestToken(t *testing.T) {
 		out := runAlone(t, args...)
 		token := strings.TrimSpace(out.stdout)
 		data, err := os.ReadFile(file)
-		if out.code != exitOK || err != nil || token == "" || strings.Contains(string(data), token) {
+		if out.code != cli.ExitOK || err != nil || token == "" || strings.Contains(string(data), token) {
 			t.Errorf("%v: %+v, %v, and the file has %q", args, out, err, data)
 		}
 	}
@@ -29,7 +30,7 @@ func TestToken(t *testing.T) {
 		t.Errorf("the file is %q, %v", data, err)
 	}
 	for _, args := range [][]string{{"token"}, {"token", "a b"}, {"token", "a", "--scope", "root"}} {
-		if out := runAlone(t, args...); out.code != exitUsage || out.stdout != "" {
+		if out := runAlone(t, args...); out.code != cli.ExitUsage || out.stdout != "" {
 			t.Errorf("%q: %+v", args, out)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
 )
@@ -38,7 +39,7 @@ func TestTrain(t *testing.T) {
 	args := append([]string{"train", "toy-ring", "--modes", "3", "--weights", "2,1,1", "--std", "0.5", "--set", "name=three", "--samples", "40", "--out", out,
 		"--onnxruntime-library", library}, quick()...)
 	got := runAlone(t, args...)
-	if got.code != exitOK || got.stderr != "" {
+	if got.code != cli.ExitOK || got.stderr != "" {
 		t.Fatalf("%+v", got)
 	}
 	for _, part := range []string{"three: 20 iterations, loss ", "least", "0.500", "0.250", "annealed_scores_three.gif"} {
@@ -62,7 +63,7 @@ func TestTrain(t *testing.T) {
 	}
 	t.Setenv("LANGEVIN_MODELS_DEFAULT", "three")
 	served := runAlone(t, "models", "show", "three", "--local", "--models-dir", filepath.Join(out, "models"), "--onnxruntime-library", library, "--json")
-	if served.code != exitOK || !strings.Contains(served.stdout, `"state":"ready"`) {
+	if served.code != cli.ExitOK || !strings.Contains(served.stdout, `"state":"ready"`) {
 		t.Errorf("the exported model, served: %+v", served)
 	}
 }
@@ -91,7 +92,7 @@ func TestTrainInterrupted(t *testing.T) {
 	code := run(ctx, append(args, "--set", "training.iterations=1000000"), &stdout, &stderr)
 	cancel()
 	<-begun
-	if code != exitInterrupted || stdout.Len() > 0 || !oneLineWith(stderr.String(), "langevin: interrupted: training ring stopped after ") ||
+	if code != cli.ExitInterrupted || stdout.Len() > 0 || !oneLineWith(stderr.String(), "langevin: interrupted: training ring stopped after ") ||
 		!strings.Contains(stderr.String(), "of 1,000,000 iterations; --resume goes on from there, "+log+" has its losses") {
 		t.Errorf("code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
 	}
@@ -109,24 +110,24 @@ func TestTrainAgain(t *testing.T) {
 	model := filepath.Join(out, "models", "ring", "1", "model.onnx")
 	// An annulus is no mixture: the figures of one would be most of the work.
 	args := append([]string{"train", "toy-ring", "--set", "data.name=annulus", "--set", "data.modes=0", "--out", out, "--onnxruntime-library", library}, quick()...)
-	if got := runAlone(t, args...); got.code != exitOK {
+	if got := runAlone(t, args...); got.code != cli.ExitOK {
 		t.Fatalf("%+v", got)
 	}
 	first, err := os.ReadFile(model)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := runAlone(t, args...); got.code != exitFailed || !oneLineWith(got.stderr, model+" is of an earlier training: --resume goes on with it, --overwrite replaces it") {
+	if got := runAlone(t, args...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, model+" is of an earlier training: --resume goes on with it, --overwrite replaces it") {
 		t.Errorf("again: %+v", got)
 	}
-	if got := runAlone(t, append(args, "--set", "seed=2", "--resume")...); got.code != exitFailed || !oneLineWith(got.stderr, "it belongs to another training: seed differ") {
+	if got := runAlone(t, append(args, "--set", "seed=2", "--resume")...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, "it belongs to another training: seed differ") {
 		t.Errorf("with another seed: %+v", got)
 	}
 	if kept, err := os.ReadFile(model); err != nil || !bytes.Equal(kept, first) {
 		t.Errorf("a refused training changed the model, %v", err)
 	}
 	for _, flag := range []string{"--resume", "--overwrite"} {
-		if got := runAlone(t, append(args, flag)...); got.code != exitOK {
+		if got := runAlone(t, append(args, flag)...); got.code != cli.ExitOK {
 			t.Errorf("%s: %+v", flag, got)
 		}
 		if again, err := os.ReadFile(model); err != nil || !bytes.Equal(again, first) {
@@ -147,7 +148,7 @@ func TestTrainFailsCleanly(t *testing.T) {
 	args := append([]string{"train", "toy-ring", "--set", "data.name=annulus", "--set", "data.modes=0", "--out", out, "--onnxruntime-library", library}, quick()...)
 	fail := func(want string, more ...string) {
 		t.Helper()
-		if got := runAlone(t, append(args, more...)...); got.code != exitFailed || !oneLineWith(got.stderr, want) {
+		if got := runAlone(t, append(args, more...)...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, want) {
 			t.Errorf("%q: %+v", more, got)
 		}
 	}
@@ -169,7 +170,7 @@ func TestTrainFailsCleanly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := runAlone(t, args...); got.code != exitOK {
+	if got := runAlone(t, args...); got.code != cli.ExitOK {
 		t.Fatalf("%+v", got)
 	}
 	before := contents(t, out)
@@ -217,7 +218,7 @@ func TestTrainPictures(t *testing.T) {
 	got := runAlone(t, append(args,
 		"--set", "noise.levels=2", "--set", "training.iterations=4", "--set", "training.batch_size=2", "--set", "training.log_every=2", "--set", "training.eval_rows=2",
 		"--set", "training.checkpoint_every=2", "--set", "training.snapshot_samples=4", "--set", "sampler.steps_per_level=2")...)
-	if got.code != exitOK || !strings.Contains(got.stdout, "black: 4 iterations, loss ") || strings.Contains(got.stdout, "least") {
+	if got.code != cli.ExitOK || !strings.Contains(got.stdout, "black: 4 iterations, loss ") || strings.Contains(got.stdout, "least") {
 		t.Fatalf("%+v", got)
 	}
 	checkFiles(t, out, "checkpoints", "losses_black.png", "models", "samples", "samples_black.png", "tensorboard", "training_black.jsonl")
@@ -246,7 +247,7 @@ func smallPictures(t *testing.T) []string {
 		"--set", `network={name: ncsnv2, ngf: 2, hidden: 0, activation: "", scale: 0}`, "--set", "range={low: 0, high: 1}"}
 }
 
-// A device that cannot be had ends the training before it touches a file; auto trains on the CPU then, and says so.
+// A device that cannot be had ends the training before it touches a file.
 func TestTrainDevice(t *testing.T) {
 	library, _, err := ort.FindLibrary("")
 	if err != nil {
@@ -268,29 +269,11 @@ func TestTrainDevice(t *testing.T) {
 		"--tf32":          "--tf32 is for GPUs: want --device to be cuda, cuda:N or auto",
 	} {
 		for _, args := range commands {
-			if got := runAlone(t, append(args, strings.Fields(flags)...)...); got.code != exitFailed || !oneLineWith(got.stderr, want) {
+			if got := runAlone(t, append(args, strings.Fields(flags)...)...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, want) {
 				t.Errorf("%s %s: %+v", args[0], flags, got)
 			}
 		}
 		checkFiles(t, out)
-	}
-	var told bytes.Buffer
-	device, err := (&program{stderr: &told}).findTrainingDevice(t.Context(), library, deviceFlags{device: ort.DeviceAuto})
-	if err != nil || device != (ort.Device{}) ||
-		!oneLineWith(told.String(), "device auto: no GPU can be used, so the training runs on the CPU: device unavailable: cuda:0: provider library") {
-		t.Errorf("auto is %v, %v, and says %q", device, err, told.String())
-	}
-}
-
-func TestVisibleDevice(t *testing.T) {
-	for _, tt := range []struct {
-		list  string
-		index int
-		want  string
-	}{{"", 0, "0"}, {"", 2, "2"}, {"3", 0, "3"}, {"5,GPU-8a1,1", 1, "GPU-8a1"}} {
-		if got := visibleDevice(tt.list, tt.index); got != tt.want {
-			t.Errorf("device %d of %q is %q, want %q", tt.index, tt.list, got, tt.want)
-		}
 	}
 }
 
@@ -303,20 +286,20 @@ func TestTrainRefuses(t *testing.T) {
 		code int
 		text string
 	}{
-		"train":                                                {exitUsage, "want a preset, one of anneal-"},
-		"train toy-ring --config x.yaml":                       {exitUsage, "preset toy-ring and --config x.yaml: want one of them"},
-		"train --config /nowhere.yaml":                         {exitUsage, "/nowhere.yaml: no such file"},
-		"train toy-spiral":                                     {exitUsage, `preset is "toy-spiral": want one of anneal-`},
-		"train toy-ring --std -1":                              {exitUsage, "data.std is -1: want a number above 0, at most 1e37"},
-		"train toy-ring --std wide":                            {exitUsage, "data.std=wide"},
-		"train toy-ring --modes 0":                             {exitUsage, "data.modes is 0: want 1 to 1024"},
-		"train toy-ring --weights 1,2":                         {exitUsage, "data.weights has 2 values: want one for each of 8 modes"},
-		"train toy-2gauss --radius 3":                          {exitUsage, "data.radius: 2gauss has no such key"},
-		"train toy-ring --set noise.sigma=1":                   {exitUsage, "noise.sigma=1"},
-		"train toy-ring --set std":                             {exitUsage, `setting "std": want key=value`},
-		"train toy-ring --std 1 --set data.std=-2":             {exitUsage, "data.std is -2"},
-		"train toy-ring --out " + file:                         {exitFailed, "make folder " + file},
-		"train toy-ring --onnxruntime-library /nowhere/lib.so": {exitFailed, "/nowhere/lib.so"},
+		"train":                                                {cli.ExitUsage, "want a preset, one of anneal-"},
+		"train toy-ring --config x.yaml":                       {cli.ExitUsage, "preset toy-ring and --config x.yaml: want one of them"},
+		"train --config /nowhere.yaml":                         {cli.ExitUsage, "/nowhere.yaml: no such file"},
+		"train toy-spiral":                                     {cli.ExitUsage, `preset is "toy-spiral": want one of anneal-`},
+		"train toy-ring --std -1":                              {cli.ExitUsage, "data.std is -1: want a number above 0, at most 1e37"},
+		"train toy-ring --std wide":                            {cli.ExitUsage, "data.std=wide"},
+		"train toy-ring --modes 0":                             {cli.ExitUsage, "data.modes is 0: want 1 to 1024"},
+		"train toy-ring --weights 1,2":                         {cli.ExitUsage, "data.weights has 2 values: want one for each of 8 modes"},
+		"train toy-2gauss --radius 3":                          {cli.ExitUsage, "data.radius: 2gauss has no such key"},
+		"train toy-ring --set noise.sigma=1":                   {cli.ExitUsage, "noise.sigma=1"},
+		"train toy-ring --set std":                             {cli.ExitUsage, `setting "std": want key=value`},
+		"train toy-ring --std 1 --set data.std=-2":             {cli.ExitUsage, "data.std is -2"},
+		"train toy-ring --out " + file:                         {cli.ExitFailed, "make folder " + file},
+		"train toy-ring --onnxruntime-library /nowhere/lib.so": {cli.ExitFailed, "/nowhere/lib.so"},
 	} {
 		got := runAlone(t, strings.Fields(line)...)
 		if got.code != want.code || got.stdout != "" || !oneLineWith(got.stderr, want.text) {

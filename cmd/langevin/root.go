@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/internal/about"
+	"github.com/langevin-ml/langevin/internal/bench"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/demo"
+	"github.com/langevin-ml/langevin/internal/doctor"
+	evalcommands "github.com/langevin-ml/langevin/internal/eval"
+	"github.com/langevin-ml/langevin/internal/latents"
+	modelcommands "github.com/langevin-ml/langevin/internal/models"
+	"github.com/langevin-ml/langevin/internal/reproduce"
+	"github.com/langevin-ml/langevin/internal/sample"
+	"github.com/langevin-ml/langevin/internal/serve"
+	"github.com/langevin-ml/langevin/internal/token"
+	"github.com/langevin-ml/langevin/internal/train"
+	"github.com/langevin-ml/langevin/server"
+)
+
+// environmentHelp is what the help of the program says about environment variables.
+func environmentHelp() string {
+	var text strings.Builder
+	text.WriteString("Environment:\n")
+	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, v := range server.Variables() {
+		if v.Setting == "" {
+			fmt.Fprintf(t, "  %s\t%s\n", v.Name, v.Help)
+		}
+	}
+	t.Flush() // to memory, which never fails
+	text.WriteString("and one for every setting of a server: see langevin serve --help.")
+	return text.String()
+}
+
+// sortCommands puts commands under titles in the help of root. A command that none names stands at the end.
+func sortCommands(root *cobra.Command) {
+	for _, group := range []struct {
+		title    string
+		commands []string
+	}{
+		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "eval", "reproduce"}},
+		{"Serve", []string{"serve", "models", "token", "doctor", "bench"}},
+		{"Train", []string{"train", "schedule"}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title + ":"})
+		for _, c := range root.Commands() {
+			if slices.Contains(group.commands, c.Name()) {
+				c.GroupID = group.title
+			}
+		}
+	}
+}
+
+func root(p *cli.Program) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "langevin",
+		Short: "Train score models, serve them, draw samples by annealed Langevin dynamics",
+		Long: `Langevin trains noise-conditional score networks, serves them over gRPC and draws
+samples from them by annealed Langevin dynamics.
+
+Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
+
+` + environmentHelp(),
+		Example: `  langevin demo                                  see it work: serves, samples, draws out/ring.gif
+  langevin serve                                 serve the built-in models on localhost:50051
+  langevin sample ring -n 2000 --out ring.png    draw 2000 points from that server
+  langevin sample ring -n 2000 --local           the same points without a server, as CSV when piped`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cli.KnownCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p), train.Command(p), evalcommands.Command(p), reproduce.Command(p), demo.Command(p), train.ScheduleCommand(p), latents.EncodeCommand(p), latents.DecodeCommand(p), latents.LikelihoodCommand(p), latents.ScoreCommand(p), bench.Command(p), token.Command(p), doctor.Command(p), about.ManCommand(p), about.VersionCommand(p))
+	sortCommands(root)
+	about.AddCompletion(p, root)
+	return root
+}

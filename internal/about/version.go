@@ -1,0 +1,32 @@
+// Package about has the commands that are about the program itself: version, man and completion.
+package about
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/internal/build"
+	"github.com/langevin-ml/langevin/internal/cli"
+)
+
+func VersionCommand(p *cli.Program) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "version",
+		Short:   "Say which version this is",
+		Example: "  langevin version --json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			r := build.Of(p.Version)
+			if asJSON {
+				return cli.WriteJSON(p.Stdout, r)
+			}
+			_, err := fmt.Fprintf(p.Stdout, "langevin %s (commit %s, %s, %s), wants ONNX Runtime %s\n",
+				r.Version, r.Commit, r.Go, r.Platform, r.ONNXRuntime)
+			return err
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object")
+	return c
+}

@@ -1,0 +1,21 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/langevin-ml/langevin/internal/phrase"
+)
+
+// SplitModel reads "ring" or "ring@2".
+func SplitModel(text string) (name string, version int, err error) {
+	name, after, found := strings.Cut(text, "@")
+	if !found {
+		return name, 0, nil
+	}
+	version, err = strconv.Atoi(after)
+	if err != nil || version < 1 || name == "" {
+		return "", 0, Usagef("model is %s: want a name, or a name and a version as ring@2", phrase.Quoted(text))
+	}
+	return name, version, nil
+}

@@ -1,0 +1,131 @@
+// Package cli has what every command uses: where the program writes, usage errors and exit codes, the values of flags
+// and their groups in help, progress bars and JSON.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/internal/phrase"
+)
+
+func AllCommands(c *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{c}
+	for _, child := range c.Commands() {
+		all = append(all, AllCommands(child)...)
+	}
+	return all
+}
+
+// What the process returns.
+const (
+	ExitOK          = 0
+	ExitFailed      = 1
+	ExitUsage       = 2 // the command line is wrong
+	ExitInterrupted = 130
+)
+
+// Program is one run of langevin: where it writes, and what it knows of its surroundings.
+type Program struct {
+	Stdout, Stderr           io.Writer
+	TerminalOut, TerminalErr bool // whether a person reads them
+	color                    bool // of stdout
+	Connect                  []client.Option
+	Version                  string // that the build has set; may be empty
+	running                  bool   // the command line is right and its command has begun
+}
+
+// New returns a program that writes to stdout and stderr. It finds out whether these are terminals.
+func New(stdout, stderr io.Writer) *Program {
+	p := &Program{Stdout: stdout, Stderr: stderr, TerminalOut: isTerminal(stdout), TerminalErr: isTerminal(stderr)}
+	p.color = p.TerminalOut && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return p
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Run executes the command of root that args name. It returns the exit code. If that is not 0, it has told stderr in
+// one line why.
+func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) int {
+	root.PersistentPreRun = func(*cobra.Command, []string) { p.running = true }
+	root.SetFlagErrorFunc(flagError)
+	root.SetArgs(args)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(p.Stderr, "langevin: interrupted"+whatIsLeft(err))
+		return ExitInterrupted
+	}
+	if usage := (*usageError)(nil); errors.As(err, &usage) || !p.running {
+		fmt.Fprintf(p.Stderr, "langevin: %s (see %s --help)\n", phrase.OneLine(err), command.CommandPath())
+		return ExitUsage
+	}
+	fmt.Fprintf(p.Stderr, "langevin: %s\n", phrase.OneLine(err))
+	return ExitFailed
+}
+
+// KnownCommand refuses a command that does not exist, and names one that looks like it.
+func KnownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	root.SuggestionsMinimumDistance = 2
+	message := fmt.Sprintf("no command is called %q", args[0])
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		message += ": did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return errors.New(message)
+}
+
+// usageError is a mistake in the command line that shows only when the command looks at it.
+type usageError struct{ message string }
+
+func (e *usageError) Error() string { return e.message }
+
+func Usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// interruption is the end of work that left something behind.
+type interruption struct {
+	left  string // what became of the work
+	cause error
+}
+
+// Interrupted returns the error of interrupted work. left says what became of it.
+func Interrupted(left string, cause error) error { return &interruption{left, cause} }
+
+func (i *interruption) Error() string { return i.cause.Error() + ": " + i.left }
+
+func (i *interruption) Unwrap() error { return i.cause }
+
+// whatIsLeft is what err says of interrupted work, if it does.
+func whatIsLeft(err error) string {
+	if i := (*interruption)(nil); errors.As(err, &i) {
+		return ": " + i.left
+	}
+	return ""
+}
+
+func (p *Program) Bold(text string) string { return p.paint("1", text) }
+
+// paint wraps text in a terminal's code for a colour or weight, where colours are wanted.
+func (p *Program) paint(code, text string) string {
+	if !p.color {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// Bar shows on a terminal how far some work is. Where nobody looks, it shows nothing.
+type Bar struct {
+	container *mpb.Progress
+	line      *mpb.Bar
+	detail    atomic.Pointer[string]
+}
+
+func (p *Program) NewBar(title string) *Bar {
+	b := &Bar{}
+	b.detail.Store(new(string))
+	out := io.Discard
+	if p.TerminalErr {
+		out = p.Stderr
+	}
+	b.container = mpb.New(mpb.WithOutput(out), mpb.WithWidth(100), mpb.ContainerOptional(mpb.ForceAutoRefresh(), p.TerminalErr))
+	b.line = b.container.New(0,
+		mpb.BarStyle().Lbound("").Filler("█").Tip("█").Padding("░").Rbound(""),
+		mpb.BarFillerTrim(),
+		mpb.BarWidth(24),
+		mpb.PrependDecorators(decor.Name(title+"  ")),
+		mpb.AppendDecorators(
+			decor.Percentage(decor.WC{W: 6}),
+			decor.Any(func(decor.Statistics) string { return "  " + *b.detail.Load() }),
+		),
+	)
+	return b
+}
+
+// Set moves the bar.
+func (b *Bar) Set(done, total int64, detail string) {
+	b.detail.Store(&detail)
+	b.line.SetTotal(total, false)
+	b.line.SetCurrent(min(done, total-1)) // the end is for close to tell
+}
+
+// Close fills the bar if the work is done and leaves it on the screen; if it is not, the bar goes.
+func (b *Bar) Close(done bool, detail string) {
+	if done {
+		b.detail.Store(&detail)
+		b.line.SetTotal(-1, true)
+	} else {
+		b.line.Abort(true)
+	}
+	b.container.Wait()
+}
+
+// Tell writes a line to standard error: above the bar, where there is one.
+func (p *Program) Tell(b *Bar, text string) {
+	var out io.Writer = p.Stderr
+	if p.TerminalErr {
+		out = b.container
+	}
+	fmt.Fprintln(out, "langevin: "+text)
+}

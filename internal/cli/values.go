@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// FiniteValue is any finite number, or none.
+type FiniteValue struct{ Given *float64 }
+
+func (v *FiniteValue) Type() string { return "float" }
+
+func (v *FiniteValue) String() string {
+	if v.Given == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*v.Given, 'g', -1, 64)
+}
+
+func (v *FiniteValue) Set(text string) error {
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return wantError("a finite number")
+	}
+	v.Given = &f
+	return nil
+}
+
+// The flag values below refuse what is out of range while the command line is read, before any work.
+
+// wantError is why a value was refused: what is allowed.
+type wantError string
+
+func (e wantError) Error() string { return "want " + string(e) }
+
+// SeedValue is a seed, or none.
+type SeedValue struct{ Seed *uint64 }
+
+func (v *SeedValue) Type() string { return "seed" }
+
+func (v *SeedValue) String() string {
+	if v.Seed == nil {
+		return ""
+	}
+	return strconv.FormatUint(*v.Seed, 10)
+}
+
+func (v *SeedValue) Set(text string) error {
+	seed, err := strconv.ParseUint(text, 0, 64)
+	if err != nil {
+		return wantError(fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)))
+	}
+	v.Seed = &seed
+	return nil
+}
+
+// CountValue is a whole number with a least value; least-1 or below means not given.
+type CountValue struct {
+	N     int
+	Least int
+}
+
+// NewCount returns a count with a default.
+func NewCount(n, least int) CountValue { return CountValue{n, least} }
+
+func (v *CountValue) Type() string { return "int" }
+
+func (v *CountValue) String() string { return strconv.Itoa(v.N) }
+
+func (v *CountValue) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < v.Least || n > math.MaxInt32 {
+		return wantError(fmt.Sprintf("a whole number from %d to %d", v.Least, math.MaxInt32))
+	}
+	v.N = n
+	return nil
+}
+
+// PositiveValue is a finite number above 0; 0 means not given.
+type PositiveValue float64
+
+func (v *PositiveValue) Type() string { return "float" }
+
+func (v *PositiveValue) String() string {
+	if *v == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(*v), 'g', -1, 64)
+}
+
+func (v *PositiveValue) Set(text string) error {
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(f > 0) || math.IsInf(f, 1) {
+		return wantError("a finite number above 0")
+	}
+	*v = PositiveValue(f)
+	return nil
+}
+
+// WordValue is one of a few words; empty means not given. A dash in it may stand for an underscore.
+type WordValue[W ~string] struct {
+	Word  W
+	Words []W
+}
+
+func (v *WordValue[W]) Type() string { return "word" }
+
+func (v *WordValue[W]) String() string { return string(v.Word) }
+
+// Choices is what a shell may complete.
+func (v *WordValue[W]) Choices() []string {
+	all := make([]string, len(v.Words))
+	for i, w := range v.Words {
+		all[i] = string(w)
+	}
+	return all
+}
+
+func (v *WordValue[W]) Set(text string) error {
+	word := W(strings.ReplaceAll(text, "-", "_"))
+	if !slices.Contains(v.Words, word) {
+		return wantError(phrase.Alternatives(v.Words))
+	}
+	v.Word = word
+	return nil
+}
+
+// SigmasValue is a noise schedule; nil means not given.
+type SigmasValue []float64
+
+func (v *SigmasValue) Type() string { return "list" }
+
+func (v *SigmasValue) String() string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint([]float64(*v)), " ", ","), "[]")
+}
+
+func (v *SigmasValue) Set(text string) error {
+	var sigmas []float64
+	for _, field := range strings.Split(text, ",") {
+		f, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
+		if err != nil {
+			return wantError(fmt.Sprintf("numbers such as 10,1,0.1; %q is none", field))
+		}
+		sigmas = append(sigmas, f)
+	}
+	if _, err := sampling.NewSchedule(sigmas...); err != nil {
+		return err
+	}
+	*v = sigmas
+	return nil
+}
+
+// flagError words a mistake in the flags: "--step-lr is NaN: want a finite number above 0".
+func flagError(_ *cobra.Command, err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	f := bad.GetFlag()
+	name := "--" + f.Name
+	if len(f.Name) == 1 {
+		name = "-" + f.Name
+	}
+	return fmt.Errorf("%s is %s: %w", name, phrase.Quoted(bad.GetValue()), cause(f, bad))
+}
+
+func cause(f *pflag.Flag, bad *pflag.InvalidValueError) error {
+	if !errors.As(bad, new(*strconv.NumError)) && f.Value.Type() != "duration" {
+		return errors.Unwrap(bad)
+	}
+	switch f.Value.Type() {
+	case "duration":
+		return wantError("a duration such as 30s or 2m")
+	case "bool":
+		return wantError("true or false")
+	case "uint64":
+		return wantError(fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)))
+	}
+	return wantError("a number")
+}

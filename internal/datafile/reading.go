@@ -1,0 +1,39 @@
+// Package datafile reads the files of numbers that flags name, and writes samples as .npy and .csv.
+package datafile
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/langevin-ml/langevin/training/data"
+)
+
+func Elements(shape []int) int {
+	product := 1
+	for _, n := range shape {
+		product *= n
+	}
+	return product
+}
+
+// ArrayFiles is what a flag says that data.ReadArray reads.
+const ArrayFiles = ".npy, .npz (file.npz:NAME for one of several arrays) or .csv"
+
+// ReadArray reads the file of a flag, and tells what it was taken for if that is not plain.
+func ReadArray(path string, warn io.Writer) (data.Array, error) {
+	a, err := data.ReadArray(path)
+	if err == nil && a.Note != "" {
+		fmt.Fprintf(warn, "langevin: %s: %s\n", path, a.Note)
+	}
+	return a, err
+}
+
+// ReadNumbers reads the file of a flag that holds numbers in the range of the model's data.
+func ReadNumbers(flag, path string, warn io.Writer) (data.Array, error) {
+	a, err := ReadArray(path, warn)
+	if err == nil && !a.Numbers() {
+		err = fmt.Errorf("--%s %s holds %s: want numbers in the range of the model's data, not bytes or bools",
+			flag, path, a.Kind)
+	}
+	return a, err
+}

@@ -1,0 +1,266 @@
+// Package eval has the command eval, which measures how good samples are, and trains the classifier that it uses.
+package eval
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/datafile"
+	"github.com/langevin-ml/langevin/internal/drawing"
+	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/internal/remote"
+	"github.com/langevin-ml/langevin/internal/trainrun"
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/eval"
+)
+
+// command holds the flags of langevin eval.
+type command struct {
+	remote.Connection
+	drawing.SamplerFlags
+	n      cli.CountValue
+	seed   cli.SeedValue
+	preset string
+	set    []string
+	json   bool
+
+	dir        string // of images
+	classifier string
+	neighbours string
+}
+
+func Command(p *cli.Program) *cobra.Command {
+	o := &command{n: cli.NewCount(2000, 100)}
+	c := &cobra.Command{
+		Use:   "eval MODEL",
+		Short: "Measure how good a model's samples are",
+		Long: `Eval draws samples of a model, on a server or (--local) in this process, and holds them against the
+data that it was trained on: the distribution itself, if that is a mixture of Gaussians, or the test
+images of its dataset, as a classifier sees them.
+
+Beside each value stands what as many true samples give, so that what is left is the model's fault.
+Which data a model was trained on is in its file; --preset and --set say it for a file that does not.`,
+		Example: `  langevin eval ring --local
+  langevin eval 2gauss -n 10000 --seed 1 --json
+  langevin eval ring --sampler flow --flow-steps 30
+  langevin eval five --preset toy-ring --set data.modes=5
+  langevin eval mnist --local -n 1000 --data data/mnist --neighbours near.png`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return run(c.Context(), p, o, args[0]) },
+	}
+	cli.GroupFlags(c, o.groups()...)
+	c.AddCommand(newClassifierCommand(p))
+	return c
+}
+
+func (o *command) groups() []cli.FlagGroup {
+	what, where := cli.NewFlagGroup("What to measure"), cli.NewFlagGroup("Who draws")
+	what.Flags.VarP(&o.n, "n", "n", "how many samples to draw")
+	what.Flags.Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and told)")
+	what.Flags.StringVar(&o.preset, "preset", "", "the preset whose data the model was trained on (default as the model says)")
+	what.Flags.StringArrayVar(&o.set, "set", nil, "change a setting of the preset, as data.modes=5; can be given often")
+	what.Flags.BoolVar(&o.json, "json", false, "write one JSON object to standard output")
+	what.Flags.StringVar(&o.dir, "data", "", "folder of the images (default the preset's)")
+	what.Flags.StringVar(&o.classifier, "classifier", "", "an .onnx file with outputs features and probabilities, for images (default the built-in one)")
+	what.Flags.StringVar(&o.neighbours, "neighbours", "", "file for a picture, .png, of samples beside their nearest training images")
+	o.Connection.Register(where.Flags)
+	return append(append([]cli.FlagGroup{what}, o.SamplerFlags.Groups()...), where)
+}
+
+func run(ctx context.Context, p *cli.Program, o *command, model string) error {
+	name, version, err := cli.SplitModel(model)
+	if err != nil {
+		return err
+	}
+	sampler, err := o.Sampler()
+	if err != nil {
+		return err
+	}
+	return remote.Use(ctx, p, o.Connection, func(ctx context.Context, c *client.Client) error {
+		m, err := c.Model(ctx, name, version)
+		if err != nil {
+			return err
+		}
+		config, err := o.config(m)
+		if err != nil {
+			return err
+		}
+		request := client.SampleRequest{Model: m.Name, Version: m.Version, N: o.n.N, Seed: o.seed.Seed, Sampler: sampler}
+		report, err := evaluate(ctx, p, c, o, m, config, request)
+		if err != nil {
+			return fmt.Errorf("evaluate %s: %w", m.Name, err)
+		}
+		if o.json {
+			return cli.WriteJSON(p.Stdout, report)
+		}
+		return printReport(p, report)
+	})
+}
+
+// config is the training whose data m was trained on.
+func (o *command) config(m client.Model) (training.Config, error) {
+	var made models.Training
+	if m.Training != "" {
+		if err := json.Unmarshal([]byte(m.Training), &made); err != nil {
+			return training.Config{}, fmt.Errorf("read how %s was trained: %w", m.Name, err)
+		}
+	}
+	preset := o.preset
+	if preset == "" {
+		preset = made.Preset
+	}
+	if preset == "" {
+		return training.Config{}, cli.Usagef("the file of %s does not say what it was trained on: want --preset, one of %s", m.Name, strings.Join(training.Presets(), ", "))
+	}
+	settings := o.set
+	if o.dir != "" {
+		settings = append(settings, "data.dir="+o.dir)
+	}
+	config, err := trainrun.Preset(preset, settings)
+	if err != nil {
+		return config, err
+	}
+	if made.Data != "" && !sameData(made.Data, config.Data) {
+		return config, cli.Usagef("%s was trained on %s, and preset %s means %s: say with --set what differs, as --set data.std=0.5",
+			m.Name, made.Data, preset, config.Data.String())
+	}
+	return config, nil
+}
+
+// sameData says whether a model's own description of its data is that of c. How images were made to vary in training does
+// not matter: test images are shown as they are.
+func sameData(description string, c data.Config) bool {
+	mine := c.String()
+	if _, err := c.Mixture(); errors.Is(err, data.ErrNoMixture) {
+		description, _, _ = strings.Cut(description, ",")
+		mine, _, _ = strings.Cut(mine, ",")
+	}
+	return description == mine
+}
+
+// Report is what eval --json writes.
+type Report struct {
+	Model   string                 `json:"model"`
+	Version int                    `json:"version"`
+	Digest  string                 `json:"digest"`
+	Data    string                 `json:"data"`
+	Sampler *drawing.SamplerReport `json:"sampler,omitempty"`
+	Seed    uint64                 `json:"seed,string"`
+	N       int                    `json:"n"`
+	NFE     int64                  `json:"nfe"`
+	Seconds float64                `json:"seconds"` // of sampling
+	Metrics []eval.Metric          `json:"metrics"`
+	Modes   *modeTable             `json:"modes,omitempty"`
+	Classes []float64              `json:"classes,omitempty"` // share of the samples in each class
+
+	origin string
+}
+
+type modeTable struct {
+	Weights  []float64 `json:"weights"`
+	Expected []float64 `json:"expected"`
+}
+
+// evaluate draws what request asks for and measures it.
+func evaluate(ctx context.Context, p *cli.Program, c *client.Client, o *command, m client.Model, config training.Config, request client.SampleRequest) (Report, error) {
+	exact, err := config.Data.Mixture()
+	known := err == nil
+	if !known && !errors.Is(err, data.ErrNoMixture) {
+		return Report{}, err
+	}
+	if !known && len(m.Shape) != 3 {
+		return Report{}, fmt.Errorf("%s are neither a mixture nor images", config.Data.String())
+	}
+	res, err := drawing.Draw(p, c.Stream(ctx, request), m.Name)
+	if err != nil {
+		return Report{}, err
+	}
+	e := newReport(res, config)
+	if known {
+		err = evaluateMixture(ctx, p, c, m, exact, res, &e)
+		return e, err
+	}
+	err = evaluateImages(ctx, p, o, config.Data, res, &e)
+	return e, err
+}
+
+func newReport(res *client.Result, config training.Config) Report {
+	return Report{
+		Model: res.Model, Version: res.Version, Digest: res.Digest, Data: config.Data.String(), Sampler: drawing.NewSamplerReport(res.Sampler),
+		Seed: res.Seed, N: res.N, NFE: res.NFE, Seconds: res.Elapsed.Seconds(), origin: drawing.Origin(res),
+	}
+}
+
+const scorePoints = 2000 // that the score is compared on, at each sigma
+
+func evaluateMixture(ctx context.Context, p *cli.Program, c *client.Client, m client.Model, exact sampling.Mixture, res *client.Result, e *Report) error {
+	metrics, modes, err := eval.MixtureMetrics(exact, rowsOf(res.Batch))
+	if err != nil {
+		return err
+	}
+	first, middle, last := m.Sigmas[0], m.Sigmas[len(m.Sigmas)/2], m.Sigmas[len(m.Sigmas)-1]
+	scores, err := eval.ScoreMetrics(ctx, remoteModel(c, m), exact, []float64{first, middle, last}, scorePoints, m.Low, m.High)
+	if err != nil {
+		return err
+	}
+	e.Metrics = append(metrics, scores...)
+	e.Modes = &modeTable{modes.Weights, modes.Expected}
+	return nil
+}
+
+func rowsOf(b client.Batch) eval.Rows { return eval.Rows{X: b.X, Dim: datafile.Elements(b.Shape)} }
+
+// remoteModel is a model of a server as the exact ones are.
+func remoteModel(c *client.Client, m client.Model) sampling.Model {
+	return sampling.ModelFunc(func(ctx context.Context, dst, x, sigma []float32) error {
+		scores, err := c.Score(ctx, client.ScoreRequest{Model: m.Name, Version: m.Version, X: x, Shape: m.Shape, Sigma: sigma})
+		if err != nil {
+			return err
+		}
+		copy(dst, scores.X)
+		return nil
+	})
+}
+
+// printReport is the report as a person reads it.
+func printReport(p *cli.Program, e Report) error {
+	fmt.Fprintf(p.Stdout, "%s, %s, against %s\n\n", p.Bold(phrase.Plural(e.N, "sample")), e.origin, e.Data)
+	t := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  MEASURE\tVALUE\tEXPECTED\tWHAT IT MEANS")
+	for _, m := range e.Metrics {
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", m.Name, measured(m.Value), measured(m.Expected), m.Meaning)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if e.Modes != nil {
+		fmt.Fprintf(p.Stdout, "\n  weights found  %s\n  expected       %s\n", shares(e.Modes.Weights), shares(e.Modes.Expected))
+	}
+	if e.Classes != nil {
+		fmt.Fprintf(p.Stdout, "\n  classes found  %s\n", shares(e.Classes))
+	}
+	return nil
+}
+
+// measured writes a value with as many digits as a person compares.
+func measured(v float64) string { return fmt.Sprintf("%.4g", v) }
+
+// shares writes parts of a whole: "0.800 0.200".
+func shares(values []float64) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = fmt.Sprintf("%.3f", v)
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,139 @@
+package latents
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/datafile"
+	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/internal/remote"
+	"github.com/langevin-ml/langevin/internal/wholefile"
+)
+
+// command holds the flags of the commands that ask a model about rows of a file.
+type command struct {
+	remote.Connection
+	in, out  string
+	sigmaMax cli.PositiveValue
+	sigmaMin cli.PositiveValue
+	rtol     cli.PositiveValue
+	atol     cli.PositiveValue
+	denoise  bool
+	exact    bool
+	seed     uint64
+	first    uint64 // address of the first row's random vector
+	sigma    cli.PositiveValue
+}
+
+// question is what a command asks a server about, and what shows how far the answer is.
+type question struct {
+	model   string
+	version int
+	rows    client.Batch
+	show    func(done, total int)
+}
+
+// answer asks a server.
+type answer func(context.Context, *client.Client, question) (client.Batch, error)
+
+// rowsOf makes a command that reads rows, asks, and writes a row for each.
+func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Command {
+	c.Use += " [MODEL] --in FILE"
+	c.Args = cobra.MaximumNArgs(1)
+	c.Flags().StringVarP(&o.in, "in", "i", "", "`FILE` with the rows: "+datafile.ArrayFiles+", with a row a line")
+	c.Flags().StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .npy or .csv (default CSV to standard output)")
+	o.Connection.Register(c.Flags())
+	c.RunE = func(c *cobra.Command, args []string) error {
+		name, version, err := cli.SplitModel(strings.Join(args, ""))
+		if err != nil {
+			return err
+		}
+		rows, err := readRows(o.in, p.Stderr)
+		if err != nil {
+			return err
+		}
+		write, err := o.writer()
+		if err != nil {
+			return err
+		}
+		return remote.Use(c.Context(), p, o.Connection, func(ctx context.Context, c *client.Client) error {
+			show, end := showRows(p, name)
+			result, err := ask(ctx, c, question{name, version, rows, show})
+			end(err == nil)
+			if err != nil {
+				return err
+			}
+			return deliverRows(p, o.out, write, result)
+		})
+	}
+	return c
+}
+
+// showRows shows how many rows are done of a request that takes several calls. end is to be called when it has ended.
+func showRows(p *cli.Program, title string) (show func(done, total int), end func(done bool)) {
+	var b *cli.Bar
+	show = func(done, total int) {
+		if b == nil {
+			b = p.NewBar(title)
+		}
+		b.Set(int64(done), int64(total), fmt.Sprintf("%d of %d rows", done, total))
+	}
+	return show, func(done bool) {
+		if b != nil {
+			b.Close(done, "all rows")
+		}
+	}
+}
+
+// writer is what writes the format of --out.
+func (o *command) writer() (func(io.Writer, client.Batch) error, error) {
+	switch strings.ToLower(filepath.Ext(o.out)) {
+	case ".npy":
+		return datafile.WriteNPY, nil
+	case ".csv":
+		return datafile.WriteCSV, nil
+	}
+	if o.out != "" {
+		return nil, cli.Usagef("--out is %s: want a name that ends in .csv or .npy", phrase.Quoted(o.out))
+	}
+	return datafile.WriteCSV, nil
+}
+
+func deliverRows(p *cli.Program, path string, write func(io.Writer, client.Batch) error, rows client.Batch) error {
+	if path == "" {
+		return write(p.Stdout, rows)
+	}
+	file, err := wholefile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer file.Discard()
+	return file.Commit(func(w io.Writer) error { return write(w, rows) })
+}
+
+// readRows reads the rows of a file. Those of text have no shape: rows of images are flat.
+func readRows(path string, warn io.Writer) (client.Batch, error) {
+	if path == "" {
+		return client.Batch{}, cli.Usagef(`--in is "": want a file, %s`, datafile.ArrayFiles)
+	}
+	a, err := datafile.ReadNumbers("in", path, warn)
+	if err == nil && len(a.Shape) < 2 {
+		err = fmt.Errorf("--in %s has shape %v: want rows, [n, ...]", path, a.Shape)
+	}
+	if err != nil {
+		return client.Batch{}, err
+	}
+	b := client.Batch{X: a.Values, N: a.Shape[0]}
+	if !a.Text() {
+		b.Shape = slices.Clone(a.Shape[1:])
+	}
+	return b, nil
+}

@@ -1,0 +1,257 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/internal/wholefile"
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/sampling"
+)
+
+// importCommand holds the flags of langevin models import.
+type importCommand struct {
+	foreign   models.Foreign
+	condition string
+	output    string
+	manifest  models.Manifest
+	sigmas    string
+	values    string
+	out       string
+	library   string
+	version   int
+	json      bool
+}
+
+func newImportCommand(p *cli.Program) *cobra.Command {
+	o := &importCommand{}
+	c := &cobra.Command{
+		Use:   "import FILE.onnx --name NAME",
+		Short: "Make a model of a network that another program exported",
+		Long: `Import takes a network that PyTorch or another program wrote as ONNX, with two inputs, samples and
+noise level, and one output, and writes a copy that explains itself: with the manifest that serving
+needs, under the names x, sigma and score, and with the weights that lie in files beside the graph,
+which a server does not read. Which input is which is told by types, shapes and names, and by
+--input-x and --input-level where those leave it open. A network that takes the index of a level
+gets the one whose sigma is nearest; one in float64 gets casts. The copy is run before it is
+written, as a server does it: rows must not depend on each other, and the score has to be finite
+at all sigmas. See docs/import.md for how to export.`,
+		Example: `  langevin models import ncsn.onnx --name mnist --sigmas 1:0.01:10 --range 0,1 --step-lr 2e-5
+  langevin models import ve.onnx --name cifar --sigmas 50:0.01:232 --output noise --shape 3,32,32`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return importModel(c.Context(), p, o, args[0]) },
+	}
+	f, m := c.Flags(), &o.manifest
+	f.StringVar(&m.Name, "name", "", "name to serve it under (required)")
+	f.StringVar(&m.Description, "description", "", "one line about it")
+	f.IntVar(&o.version, "version", 1, "version to write it as")
+	f.StringVar(&o.sigmas, "sigmas", "", "noise schedule of the training: first:last:levels in geometric steps, "+
+		"or a list, largest first (default the graph's tensor called sigmas, or the list that its labels select from)")
+	f.StringVar(&o.output, "output", string(models.ParameterizationScore), "what the network computes: score, noise or denoised")
+	f.StringVar(&o.condition, "condition", "", "what it takes for the noise level: label, the index in --sigmas, or sigma (default by the input's type)")
+	f.StringVar(&o.foreign.X, "input-x", "", "name of the input for samples (default by types, shapes and names)")
+	f.StringVar(&o.foreign.Level, "input-level", "", "name of the input for the noise level (default the other one)")
+	f.StringVar(&o.foreign.Output, "output-name", "", "name of the output (default the only one)")
+	f.IntSliceVar(&m.Shape, "shape", nil, "shape of one sample, where the input leaves it open")
+	f.StringVar(&o.values, "range", "0,1", "smallest and largest value of the data")
+	f.IntVar(&m.Sampler.StepsPerLevel, "steps-per-level", 5, "steps of the default sampler at each level")
+	f.Float64Var(&m.Sampler.StepLR, "step-lr", 1e-5, "step size of the default sampler at the last level, epsilon of x + a s + sqrt(2a) z")
+	f.BoolVar(&m.Sampler.Denoise, "denoise", true, "end with a noise-free step")
+	f.BoolVar(&m.Sampler.Consistent, "consistent", false, "give each step of the default sampler the noise that its level asks for")
+	f.StringVarP(&o.out, "out", "o", "out/models", "folder of models to write it to, as NAME/VERSION/model.onnx")
+	f.StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime shared library; empty searches the usual places")
+	f.BoolVar(&o.json, "json", false, "write one JSON object to standard output")
+	return c
+}
+
+// ImportReport is what models import --json writes.
+type ImportReport struct {
+	Path     string   `json:"path"`
+	Name     string   `json:"name"`
+	Version  int      `json:"version"`
+	Digest   string   `json:"digest"`
+	Shape    []int    `json:"shape"`
+	Levels   int      `json:"levels"`
+	Scale    float64  `json:"score_scale"` // of pure noise, in units of 1/sigma: about 1 for a score
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+func importModel(ctx context.Context, p *cli.Program, o *importCommand, path string) error {
+	if o.manifest.Name == "" {
+		return cli.Usagef("import needs --name, the name to serve the model under")
+	}
+	if o.version < 1 {
+		return cli.Usagef("--version is %d: want at least 1", o.version)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, wholefile.Cause(err))
+	}
+	model := &protos.ModelProto{}
+	if err := proto.Unmarshal(data, model); err != nil {
+		return fmt.Errorf("read %s: not an ONNX file, or a damaged one", path)
+	}
+	if err := inlineBeside(path, model); err != nil {
+		return fmt.Errorf("import %s: %w", path, err)
+	}
+	manifest, err := o.complete(model)
+	if errors.Is(err, models.ErrInvalid) {
+		return fmt.Errorf("import %s: %w", path, err)
+	}
+	if err != nil {
+		return err
+	}
+	if manifest, err = models.Adopt(model, o.foreign, manifest); err != nil {
+		return fmt.Errorf("import %s: %w", path, err)
+	}
+	file, err := proto.MarshalOptions{Deterministic: true}.Marshal(model)
+	if err != nil {
+		return fmt.Errorf("import %s: %w", path, err)
+	}
+	scale, err := tryModel(ctx, o.library, file, manifest)
+	if err != nil {
+		return fmt.Errorf("import %s: %w", path, err)
+	}
+	report := ImportReport{
+		Path: filepath.Join(o.out, manifest.Name, strconv.Itoa(o.version), models.FileName), Name: manifest.Name, Version: o.version,
+		Digest: digestOf(file), Shape: manifest.Shape, Levels: len(manifest.Sigmas), Scale: scale, Warnings: scaleWarnings(scale, manifest),
+	}
+	if err := writeModel(report.Path, file); err != nil {
+		return err
+	}
+	return printImport(p, report, o.json)
+}
+
+// inlineBeside puts weights that lie beside the file of a model into the model.
+func inlineBeside(path string, model *protos.ModelProto) error {
+	folder, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return wholefile.Cause(err)
+	}
+	defer folder.Close()
+	_, err = models.Inline(model, folder)
+	return err
+}
+
+// complete fills the manifest from the flags and the graph.
+func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, error) {
+	m := o.manifest
+	m.Format, m.Sampler.Kind = models.Format, models.SamplerAnnealedLangevin
+	m.Parameterization, o.foreign.Condition = models.Parameterization(o.output), models.Condition(o.condition)
+	low, high, found := strings.Cut(o.values, ",")
+	var errs [2]error
+	m.Range.Low, errs[0] = strconv.ParseFloat(low, 64)
+	m.Range.High, errs[1] = strconv.ParseFloat(high, 64)
+	if !found || errors.Join(errs[:]...) != nil {
+		return m, cli.Usagef("--range is %q: want two numbers, as 0,1", o.values)
+	}
+	var err error
+	if m.Sigmas, err = parseSigmas(o.sigmas); err != nil {
+		return m, err
+	}
+	if m.Sigmas == nil {
+		if m.Sigmas, err = models.FindSigmas(model); err != nil {
+			return m, fmt.Errorf("%w: give the training's with --sigmas", err)
+		}
+		if m.Sigmas == nil {
+			return m, cli.Usagef("the graph holds no noise schedule, a tensor called sigmas of positive numbers, largest first: " +
+				"give the training's with --sigmas, as 50:0.01:232 or 10,1,0.1")
+		}
+	}
+	m.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}
+	return m, nil
+}
+
+// parseSigmas reads first:last:levels or a list; empty text is nil.
+func parseSigmas(text string) ([]float64, error) {
+	parts := strings.Split(text, ":")
+	switch {
+	case text == "":
+		return nil, nil
+	case len(parts) == 1:
+		var list cli.SigmasValue
+		if err := list.Set(text); err != nil {
+			return nil, cli.Usagef("--sigmas is %q: %v", text, err)
+		}
+		return list, nil
+	case len(parts) == 3:
+		first, err1 := strconv.ParseFloat(parts[0], 64)
+		last, err2 := strconv.ParseFloat(parts[1], 64)
+		levels, err3 := strconv.Atoi(parts[2])
+		schedule, err := sampling.Geometric(first, last, levels)
+		if err := errors.Join(err1, err2, err3, err); err == nil {
+			return schedule.Sigmas(), nil
+		}
+	}
+	return nil, cli.Usagef("--sigmas is %q: want first:last:levels, as 50:0.01:232, or a list, largest first", text)
+}
+
+// tryModel loads a model as a server does, which refuses one that cannot be served, and returns the size of its score
+// on pure noise of its first sigma, in units of 1/sigma.
+func tryModel(ctx context.Context, library string, file []byte, m models.Manifest) (scale float64, err error) {
+	engine, err := ort.OpenFound(library)
+	if err != nil {
+		return 0, err
+	}
+	session, err := engine.Load(ctx, file, m, ort.Options{})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	x, score := make([]float32, m.Dim()), make([]float32, m.Dim())
+	sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}.Draw(x, sampling.Noise{Seed: 1})
+	if err := session.Score(ctx, score, x, []float32{float32(m.Sigmas[0])}); err != nil {
+		return 0, err
+	}
+	scale = norm(score) * m.Sigmas[0] / math.Sqrt(float64(m.Dim()))
+	if math.IsNaN(scale) || math.IsInf(scale, 0) {
+		return 0, fmt.Errorf("%w: the score of pure noise is not finite at sigma %.6g", models.ErrInvalid, m.Sigmas[0])
+	}
+	return scale, nil
+}
+
+func norm(v []float32) float64 {
+	sum := 0.0
+	for _, e := range v {
+		sum += float64(e) * float64(e)
+	}
+	return math.Sqrt(sum)
+}
+
+// scaleWarnings tells of a score that is far from that of noise, -z/sigma: the usual cause is that the network computes
+// something else.
+func scaleWarnings(scale float64, m models.Manifest) []string {
+	const far = 5.0
+	sigma := m.Sigmas[0]
+	switch {
+	case scale > 1/far && scale < far:
+		return nil
+	case m.Parameterization == models.ParameterizationScore && scale/sigma > 1/far && scale/sigma < far:
+		return []string{fmt.Sprintf("the score of pure noise is %.3g/sigma and should be about 1/sigma: the network seems to compute noise, so try --output noise", scale)}
+	}
+	return []string{fmt.Sprintf("the score of pure noise is %.3g/sigma and should be about 1/sigma: look at --output, --sigmas and --condition", scale)}
+}
+
+func printImport(p *cli.Program, r ImportReport, asJSON bool) error {
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(p.Stderr, "langevin: warning: %s\n", warning)
+	}
+	if asJSON {
+		return cli.WriteJSON(p.Stdout, r)
+	}
+	_, err := fmt.Fprintf(p.Stdout, "%s: %s, samples of %v, %s, score of noise %.3g/sigma\n", p.Bold(fmt.Sprintf("%s@%d", r.Name, r.Version)), r.Path, r.Shape, phrase.Plural(r.Levels, "level"), r.Scale)
+	return err
+}

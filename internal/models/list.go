@@ -1,0 +1,173 @@
+// Package models has the commands below langevin models: they list, load and unload models of a server, and check,
+// import and convert model files.
+package models
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/drawing"
+	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/internal/remote"
+)
+
+func Command(p *cli.Program) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "models",
+		Short: "Say which models a server has, change them, and make models",
+		Args:  cli.KnownCommand,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(listCommand(p), showCommand(p), loadCommand(p), unloadCommand(p), reloadCommand(p), checkCommand(p), newImportCommand(p), newConvertCommand(p))
+	return c
+}
+
+func listCommand(p *cli.Program) *cobra.Command {
+	var o remote.Connection
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "ls",
+		Short: "List the models, those that failed to load included",
+		Example: `  langevin models ls
+  langevin models ls --local
+  langevin models ls --server gpu1:50051 --json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return remote.Use(c.Context(), p, o, func(ctx context.Context, client *client.Client) error {
+				return listModels(ctx, p, client, asJSON)
+			})
+		},
+	}
+	o.Register(c.Flags())
+	registerModelsJSON(c, &asJSON)
+	return c
+}
+
+func listModels(ctx context.Context, p *cli.Program, c *client.Client, asJSON bool) error {
+	t := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	if !asJSON {
+		fmt.Fprintln(t, "NAME\tVERSION\tSTATE\tSHAPE\tLEVELS\tABOUT")
+	}
+	for m, err := range c.Models(ctx) {
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			if err := cli.WriteJSON(p.Stdout, newModelReport(m)); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%v\t%d\t%s\n", m.Name, m.Version, m.State, m.Shape, len(m.Sigmas), about(m))
+	}
+	return t.Flush()
+}
+
+// about is the last column: what the model is, or what is wrong with it.
+func about(m client.Model) string {
+	switch {
+	case m.Error != "":
+		return m.Error
+	case m.Default:
+		return m.Description + " (default)"
+	}
+	return m.Description
+}
+
+func showCommand(p *cli.Program) *cobra.Command {
+	var o remote.Connection
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "show [NAME]",
+		Short: "Show all about one model",
+		Example: `  langevin models show ring
+  langevin models show ring@1 --local --json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			name, version, err := cli.SplitModel(append(args, "")[0])
+			if err != nil {
+				return err
+			}
+			return remote.Use(c.Context(), p, o, func(ctx context.Context, client *client.Client) error {
+				return showModel(ctx, p, client, name, version, asJSON)
+			})
+		},
+	}
+	o.Register(c.Flags())
+	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object")
+	return c
+}
+
+func showModel(ctx context.Context, p *cli.Program, c *client.Client, name string, version int, asJSON bool) error {
+	m, err := c.Model(ctx, name, version)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return cli.WriteJSON(p.Stdout, newModelReport(m))
+	}
+	t := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	row := func(name string, value any) { fmt.Fprintf(t, "%s\t%v\n", name, value) }
+	row("name", p.Bold(m.Name))
+	row("version", m.Version)
+	row("state", m.State)
+	if m.Error != "" {
+		row("error", m.Error)
+	}
+	row("about", about(client.Model{Description: m.Description, Default: m.Default}))
+	if len(m.Aliases) > 0 {
+		row("also called", strings.Join(m.Aliases, ", "))
+	}
+	row("shape", m.Shape)
+	row("values", fmt.Sprintf("%g to %g", m.Low, m.High))
+	if n := len(m.Sigmas); n > 0 {
+		row("sigmas", fmt.Sprintf("%.4g to %.4g in %s", m.Sigmas[0], m.Sigmas[n-1], phrase.Plural(n, "level")))
+	}
+	if m.Sampler != nil {
+		row("sampler", drawing.SamplerText(m.Sampler))
+	}
+	row("device", m.Device)
+	row("digest", m.Digest)
+	if m.Training != "" {
+		row("training", m.Training)
+	}
+	return t.Flush()
+}
+
+// modelReport is what models --json writes.
+type modelReport struct {
+	Name        string                 `json:"name"`
+	Version     int                    `json:"version"`
+	State       string                 `json:"state"`
+	Error       string                 `json:"error,omitempty"`
+	Default     bool                   `json:"default"`
+	Description string                 `json:"description,omitempty"`
+	Digest      string                 `json:"digest,omitempty"`
+	Shape       []int                  `json:"shape"`
+	Sigmas      []float64              `json:"sigmas"`
+	Low         float64                `json:"low"`
+	High        float64                `json:"high"`
+	Sampler     *drawing.SamplerReport `json:"sampler,omitempty"`
+	Device      string                 `json:"device,omitempty"`
+	Training    json.RawMessage        `json:"training,omitempty"`
+	Aliases     []string               `json:"aliases,omitempty"`
+}
+
+func newModelReport(m client.Model) modelReport {
+	r := modelReport{
+		Name: m.Name, Version: m.Version, State: string(m.State), Error: m.Error, Default: m.Default,
+		Description: m.Description, Digest: m.Digest, Shape: m.Shape, Sigmas: m.Sigmas, Low: m.Low, High: m.High,
+		Sampler: drawing.NewSamplerReport(m.Sampler), Device: m.Device, Aliases: m.Aliases,
+	}
+	if json.Valid([]byte(m.Training)) {
+		r.Training = json.RawMessage(m.Training)
+	}
+	return r
+}

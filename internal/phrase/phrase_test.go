@@ -1,0 +1,17 @@
+package phrase
+
+import (
+	"fmt"
+	"testing"
+)
+
+func TestGrouped(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+		if got := Grouped(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+	if got := fmt.Sprint(Short(999), Short(12345), Short(4.56e6)); got != "99912.3k4.56M" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,140 @@
+// Package remote is how commands reach models: on a server, with TLS and tokens, or on a server inside this process.
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/server"
+)
+
+// ConnectionOf is the connection that given flags of a command stand for. A shell does not wait for a server inside
+// this process.
+func ConnectionOf(given *pflag.FlagSet) Connection {
+	var o Connection
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.Register(flags)
+	given.Visit(func(f *pflag.Flag) {
+		if flags.Lookup(f.Name) != nil {
+			_ = flags.Set(f.Name, f.Value.String()) // a flag of the same name that means something else is left out
+		}
+	})
+	o.Local, o.timeout = false, 0
+	return o
+}
+
+// Connection says which server a command talks to.
+type Connection struct {
+	access
+	Flags   *pflag.FlagSet
+	server  string
+	Local   bool
+	timeout time.Duration
+	split   int // parts of one request, for commands that draw
+}
+
+func (c *Connection) Register(flags *pflag.FlagSet) {
+	c.Flags = flags
+	flags.StringVar(&c.server, "server", "", "server to ask, as host:port, or several, as a:50051,b:50051 (default $"+
+		server.EnvServer+", else localhost:50051)")
+	flags.DurationVar(&c.timeout, "timeout", 0, "give up after so long, such as 30s (default never)")
+	c.access.register(flags)
+	flags.BoolVar(&c.Local, "local", false, "start a server inside this process instead: same code, same bytes")
+	RegisterLocal(flags)
+	for _, name := range LocalSettings() {
+		f := flags.Lookup(name)
+		f.Usage = "with --local: " + f.Usage
+	}
+}
+
+// RegisterSplit adds the flag of commands that draw.
+func (c *Connection) RegisterSplit(flags *pflag.FlagSet) {
+	flags.IntVar(&c.split, "split", 1, "draw many chains in so many `PARTS` at once, for --server with several: same bytes")
+}
+
+// check refuses flags that do not go together.
+func (c *Connection) check() error {
+	if c.Local && c.server != "" {
+		return cli.Usagef("--server and --local: want one of them")
+	}
+	if c.Local && c.access.given() {
+		return cli.Usagef("--local needs no TLS and no token")
+	}
+	if err := c.access.check(); err != nil {
+		return err
+	}
+	for _, name := range LocalSettings() {
+		if !c.Local && c.Flags.Changed(name) {
+			return cli.Usagef("--%s needs --local; a server has settings of its own", name)
+		}
+	}
+	return nil
+}
+
+// Use calls work with a client of the server, for as long as --timeout allows, and explains errors that come from the
+// connection.
+func Use(ctx context.Context, p *cli.Program, c Connection, work func(context.Context, *client.Client) error) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	if c.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+	}
+	err := useServer(ctx, p, c, work)
+	if c.timeout > 0 && errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, client.ErrDeadlineTooShort) {
+		return fmt.Errorf("not done within --timeout %s", c.timeout)
+	}
+	return err
+}
+
+func useServer(ctx context.Context, p *cli.Program, c Connection, work func(context.Context, *client.Client) error) error {
+	if c.Local {
+		return useLocal(ctx, p, c.Flags, work)
+	}
+	target := client.DefaultTarget(c.server)
+	options, err := c.access.options(target)
+	if err != nil {
+		return err
+	}
+	options = append(options, client.WithResume(), client.WithSplit(max(1, c.split)))
+	remote, err := client.New(target, append(options, p.Connect...)...)
+	if err != nil {
+		return err
+	}
+	defer remote.Close()
+	return explain(work(ctx, remote), target)
+}
+
+// explain says what to do when no server answers, and where to look for the cause of a server's own failure.
+func explain(err error, target string) error {
+	var failed *client.Error
+	switch {
+	case errors.Is(err, client.ErrUnreachable):
+		return fmt.Errorf("no server answers at %s (%s): start one with \"langevin serve\", name another with --server, or use --local",
+			target, lastCause(err))
+	case errors.Is(err, client.ErrUnauthenticated):
+		return fmt.Errorf("%w: show a token with --token-file or %s", err, server.EnvToken)
+	case errors.As(err, &failed) && failed.Reason == "" && failed.RequestID != "" && !isContext(err):
+		return fmt.Errorf("%w (request %s)", err, failed.RequestID)
+	}
+	return err
+}
+
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// lastCause is the end of a chain of causes: "connection refused".
+func lastCause(err error) string {
+	text := err.Error()
+	return strings.Trim(text[strings.LastIndex(text, ": ")+1:], ` "`)
+}

@@ -1,0 +1,248 @@
+// Package sample has the command sample, which draws samples of a model and writes them.
+package sample
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/datafile"
+	"github.com/langevin-ml/langevin/internal/drawing"
+	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/internal/pictures"
+	"github.com/langevin-ml/langevin/internal/remote"
+	"github.com/langevin-ml/langevin/internal/wholefile"
+)
+
+// command holds the flags of langevin sample.
+type command struct {
+	remote.Connection
+	drawing.SamplerFlags
+	drawing.ConditionFlags
+	drawing.GuideFlags
+	stateFlags
+	given      func(flag string) bool // whether the command line has it
+	n          cli.CountValue
+	seed       cli.SeedValue
+	firstChain uint64
+	out        string
+	frames     cli.CountValue
+	json       bool
+	live       liveFlags
+}
+
+func Command(p *cli.Program) *cobra.Command {
+	o := &command{n: cli.NewCount(1, 1), frames: cli.NewCount(60, 2)}
+	c := &cobra.Command{
+		Use:   "sample [MODEL]",
+		Short: "Draw samples of a model",
+		Long: `Sample draws chains of a model, by annealed Langevin dynamics unless --sampler says otherwise, on a
+server or (--local) in this process, and writes them to --out: .csv (a chain a line), .npy, .png or
+.gif (the chains on their way). Without --out it writes CSV to standard output, or a summary if that
+is a terminal.
+
+The same model, sampler, seed and chain index give the same sample, on every run and wherever it
+is drawn. MODEL may say which version: ring@2. Without MODEL the server's default model is drawn.`,
+		Example: `  langevin sample ring -n 2000 --seed 1 --out ring.gif
+  langevin sample 2gauss -n 20000 --seed 1 > points.csv
+  langevin sample ring -n 500 --watch                  see the chains move in this terminal
+  langevin sample ring -n 100000 --server gpu1:50051,gpu2:50051 --split 2 --out ring.npy
+  langevin sample 2gauss -n 1000 --sampler langevin --steps 5000 --out stuck.png
+  langevin sample ring -n 500 --seed 1 --first-chain 500 --local --json
+  langevin sample ring -n 2000 --sampler flow --method heun --flow-steps 30 --out flow.png
+  langevin sample ring -n 2000 --sampler pc --corrector annealed_langevin --snr 0.1 --out pc.gif
+  langevin sample digits -n 16 --inpaint half.npy --mask known.npy --denoise --out whole.npy
+  langevin sample photos -n 16 --colourise grey.npy --out coloured.npy
+  langevin sample digits -n 40 --interpolate 8 --out rows.png
+  langevin sample cifar -n 64 --guide cats --guide-weight 2 --out cats.png
+  langevin sample ring -n 100000 --seed 1 --save-state ring.state --out ring.npy
+  langevin sample --resume ring.state --out ring.npy`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return run(c.Context(), p, o, strings.Join(args, "")) },
+	}
+	o.given = c.Flags().Changed
+	cli.GroupFlags(c, o.groups()...)
+	return c
+}
+
+// groups makes the flags, in the order that help shows them.
+func (o *command) groups() []cli.FlagGroup {
+	draw, where := cli.NewFlagGroup("What to draw, and where to"), cli.NewFlagGroup("Who draws")
+	draw.Flags.VarP(&o.n, "n", "n", "how many chains to draw")
+	draw.Flags.Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and told)")
+	draw.Flags.Uint64Var(&o.firstChain, "first-chain", 0, "index of the first chain, to draw a part of a larger job")
+	draw.Flags.StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .csv, .npy, .png or .gif")
+	draw.Flags.Var(&o.frames, "frames", "frames of a .gif")
+	draw.Flags.BoolVar(&o.json, "json", false, "write one JSON object to standard output, the samples in it unless --out takes them")
+	o.live.register(draw.Flags)
+	o.Connection.Register(where.Flags)
+	o.Connection.RegisterSplit(where.Flags)
+	groups := append([]cli.FlagGroup{draw}, o.SamplerFlags.Groups()...)
+	return append(groups, o.ConditionFlags.Group(), o.GuideFlags.Group(), o.stateFlags.group(), where)
+}
+
+// run checks what can be checked, draws, and writes.
+func run(ctx context.Context, p *cli.Program, o *command, model string) error {
+	request, err := o.request(model, p.Stderr)
+	if err != nil {
+		return err
+	}
+	if err := o.stateFlags.check(o.out); err != nil {
+		return err
+	}
+	write := toStdout(p, o)
+	if o.out != "" {
+		out, err := newOutput(o.out)
+		if err != nil {
+			return err
+		}
+		file, err := wholefile.Create(o.out)
+		if err != nil {
+			return err
+		}
+		defer file.Discard()
+		write = toFile(p, o, out, file)
+	}
+	return remote.Use(ctx, p, o.Connection, func(ctx context.Context, c *client.Client) error { return write(ctx, c, request) })
+}
+
+func (o *command) request(model string, warn io.Writer) (client.SampleRequest, error) {
+	if o.resume != "" {
+		return o.fromState(model, o.given, o.namesOfWhat())
+	}
+	name, version, err := cli.SplitModel(model)
+	if err != nil {
+		return client.SampleRequest{}, err
+	}
+	sampler, err := o.Sampler()
+	if err != nil {
+		return client.SampleRequest{}, err
+	}
+	condition, err := o.Condition(warn)
+	if err != nil {
+		return client.SampleRequest{}, err
+	}
+	guidance, err := o.Guidance()
+	n := o.n.N
+	if o.Columns.N > 0 && !o.given("n") {
+		n = o.Columns.N // one row
+	}
+	return client.SampleRequest{
+		Model: name, Version: version, N: n, Seed: o.seed.Seed, FirstChain: o.firstChain,
+		Sampler: sampler, Condition: condition, Columns: o.Columns.N, Guidance: guidance,
+	}, err
+}
+
+// namesOfWhat are the flags that say what to draw, and not how to deliver it.
+func (o *command) namesOfWhat() []string {
+	names := []string{"n", "seed", "first-chain"}
+	add := func(f *pflag.Flag) { names = append(names, f.Name) }
+	for _, g := range append(o.SamplerFlags.All(), o.ConditionFlags.Flags, o.GuideFlags.Flags) {
+		g.Flags.VisitAll(add)
+	}
+	return names
+}
+
+// deliver draws a request and brings the result to where it goes.
+type deliver func(context.Context, *client.Client, client.SampleRequest) error
+
+func toStdout(p *cli.Program, o *command) deliver {
+	return func(ctx context.Context, c *client.Client, request client.SampleRequest) error {
+		res, err := drawSaving(ctx, p, c, request, o)
+		switch {
+		case err != nil:
+			return err
+		case o.json:
+			return cli.WriteJSON(p.Stdout, newReport(res, ""))
+		case p.TerminalOut:
+			return writeSummary(p, res)
+		}
+		return datafile.WriteCSV(p.Stdout, res.Batch)
+	}
+}
+
+// drawSaving draws and keeps the states that --save-state asks for.
+func drawSaving(ctx context.Context, p *cli.Program, c *client.Client, request client.SampleRequest, o *command) (*client.Result, error) {
+	screen, err := newScreen(ctx, p, c, &request, o.live)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	k := o.watch(&request, p.Stderr, stop)
+	if screen == nil {
+		res, err := drawing.Draw(p, c.Stream(ctx, request), title(request), k.see)
+		return res, k.end(err)
+	}
+	res, err := screen.draw(c.Stream(ctx, request), k.see)
+	return res, k.end(err)
+}
+
+func toFile(p *cli.Program, o *command, out output, file *wholefile.Pending) deliver {
+	return func(ctx context.Context, c *client.Client, request client.SampleRequest) error {
+		var model client.Model
+		if out.picture {
+			var err error
+			if model, err = drawableModel(ctx, c, request); err != nil {
+				return err
+			}
+			request.Model, request.Version = model.Name, model.Version
+		}
+		if out.moving {
+			request.Preview = o.gifPreviews(model, request.N)
+		}
+		res, err := drawSaving(ctx, p, c, request, o)
+		if err != nil {
+			return err
+		}
+		if err := file.Commit(func(w io.Writer) error { return out.write(w, res, model) }); err != nil {
+			return err
+		}
+		return reportFile(p, o, res)
+	}
+}
+
+// gifPreviews asks for the frames of a .gif: for as many as the command line says, or for the default number but no more
+// than there are states.
+func (o *command) gifPreviews(m client.Model, n int) *client.PreviewOptions {
+	p := pictures.Previews(m, n, o.frames.N)
+	if o.given("frames") {
+		p.Frames, p.MaxFrames = p.MaxFrames, 0
+	}
+	return p
+}
+
+func drawableModel(ctx context.Context, c *client.Client, request client.SampleRequest) (client.Model, error) {
+	m, err := c.Model(ctx, request.Model, request.Version)
+	if err != nil || m.State == client.ModelFailed { // sampling it says why
+		return m, err
+	}
+	return m, pictures.Check(m)
+}
+
+// reportFile says what is in the file: to a machine that asked, or to a person who looks.
+func reportFile(p *cli.Program, o *command, res *client.Result) error {
+	if res.PreviewsDropped > 0 {
+		fmt.Fprintf(p.Stderr, "langevin: %d frames were lost on the way\n", res.PreviewsDropped)
+	}
+	if o.json {
+		return cli.WriteJSON(p.Stdout, newReport(res, o.out))
+	}
+	if p.TerminalErr {
+		fmt.Fprintf(p.Stderr, "%s: %s, %s\n", o.out, phrase.Plural(res.N, "chain"), drawing.Origin(res))
+	}
+	return nil
+}
+
+func title(request client.SampleRequest) string {
+	if request.Model == "" {
+		return "sampling"
+	}
+	return request.Model
+}

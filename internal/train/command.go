@@ -1,0 +1,256 @@
+// Package train has the commands train and schedule.
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/langevin-ml/langevin/internal/build"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/internal/trainrun"
+	"github.com/langevin-ml/langevin/internal/wholefile"
+	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/study"
+)
+
+// command holds the flags of langevin train.
+type command struct {
+	folder            string
+	resume, overwrite bool
+	file              string
+	runner            string
+	library           string
+	trainrun.DeviceFlags
+	set     []string
+	samples cli.CountValue
+	data    map[string]*string // value by key of the configuration
+}
+
+func Command(p *cli.Program) *cobra.Command {
+	o := &command{samples: cli.NewCount(study.Samples, 1), data: map[string]*string{}}
+	c := &cobra.Command{
+		Use:   "train PRESET | --config FILE",
+		Short: "Train a score network, export it to ONNX, draw what it learned",
+		Long: fmt.Sprintf(`Train trains the network of a preset by denoising score matching, writes
+OUT/models/NAME/1/model.onnx, which "langevin serve --models-dir OUT/models" serves as it is, and
+draws its losses, its scores beside the exact ones, and its samples.
+
+Ctrl-C stops a training where it is: the same command with --resume goes on from there, and its
+result is that of a training which never stopped. What an earlier training wrote is kept unless
+--resume or --overwrite says otherwise.
+
+Presets: %s. Every setting of a preset can be changed with --set. --config
+takes a file of settings instead: a copy of a preset, or a file of the authors' own code (ncsn and
+ncsnv2, such as anneal.yml), under their own keys.
+
+Data of your own are a file of rows (data.name=npy or csv: .npy, .npz, CSV) or a folder of pictures
+(data.name=images). Pictures are all decoded at the start; --set data.skip_broken=true leaves out those
+that cannot be read, data.background=white fills what is transparent, and data.layout=channels_last
+reads arrays of pictures as [N, H, W, C]. docs/data.md has all of it.
+
+Beside the model, OUT gets the losses as a log (training_NAME.jsonl) and for TensorBoard
+(tensorboard/NAME).`, strings.Join(training.Presets(), ", ")),
+		Example: `  langevin train toy-2gauss
+  langevin train toy-ring --modes 5 --radius 6 --std 0.5 --out out
+  langevin train toy-ring --set name=quick --set training.iterations=2000
+  langevin train toy-ring --set training.checkpoint_every=1000 --set training.checkpoints=3
+  langevin train toy-ring --resume
+  langevin train anneal-mnist --device cuda
+  langevin train --config anneal.yml --set data.dir=data/mnist
+  langevin train mnist-small --set data.name=images --set data.dir=photos --set data.image_size=28`,
+		Args:      cobra.MaximumNArgs(1),
+		ValidArgs: training.Presets(),
+		RunE:      func(c *cobra.Command, args []string) error { return run(c.Context(), p, o, args) },
+	}
+	c.Flags().StringVarP(&o.folder, "out", "o", "out", "folder for the model and the figures; made if need be")
+	c.Flags().StringVarP(&o.file, "config", "c", "", "`FILE` of settings, in place of a preset")
+	c.Flags().StringVar(&o.runner, "runner", "", "of the authors' code for their file: anneal, baseline, scorenet or ncsnv2 (default by its keys)")
+	c.Flags().BoolVar(&o.resume, "resume", false, "go on from the newest checkpoint in OUT/checkpoints/NAME")
+	c.Flags().BoolVar(&o.overwrite, "overwrite", false, "replace what an earlier training of that name wrote")
+	c.MarkFlagsMutuallyExclusive("resume", "overwrite")
+	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
+	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
+	o.DeviceFlags.Register(c.Flags())
+	c.Flags().Var(&o.samples, "samples", "how many samples the figures show")
+	for _, f := range []struct{ name, key, help string }{
+		{"std", "data.std", "standard deviation of each mode of the data"},
+		{"radius", "data.radius", "radius of the ring"},
+		{"modes", "data.modes", "how many modes the ring has"},
+		{"weights", "data.weights", "weights of the modes, as 3,1,1; of any sum"},
+	} {
+		o.data[f.key] = c.Flags().String(f.name, "", f.help+" (default the preset's)")
+	}
+	return c
+}
+
+func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
+	config, err := o.config(args)
+	if err != nil {
+		return err
+	}
+	library, _, err := ort.FindLibrary(o.library)
+	if err != nil {
+		return err
+	}
+	options, err := trainrun.Options(ctx, p, library, o.DeviceFlags)
+	if err != nil {
+		return err
+	}
+	files := newTrainingFiles(o, config.Name)
+	if err := files.free(); err != nil {
+		return err
+	}
+	defer files.close()
+	options.Begin, options.Log, options.Events = files.begin, &files.log, &files.events
+	options.Checkpoints, options.Resume, options.Commit = files.checkpoints, o.resume, build.Commit(p.Version)
+	options.Snapshot = study.Snapshots(o.folder, library, config.Training.SnapshotSamples)
+	result, err := trainrun.Run(ctx, p, config, options)
+	if result != nil && err != nil {
+		return cli.Interrupted(fmt.Sprintf("training %s stopped after %s of %s iterations; --resume goes on from there, %s has its losses",
+			config.Name, phrase.Grouped(int64(result.Iterations)), phrase.Grouped(int64(config.Training.Iterations)),
+			files.log.path), err)
+	}
+	if err != nil {
+		files.undo()
+		return err
+	}
+	onnx, err := result.ONNX()
+	if err != nil {
+		return err
+	}
+	if err := files.pending.CommitBytes(onnx); err != nil {
+		return err
+	}
+	err = showTraining(ctx, p, o, result, library, onnx, []string{files.model, files.log.path})
+	if ctx.Err() != nil && err != nil {
+		return cli.Interrupted(fmt.Sprintf("%s is trained and written, its figures are not", files.model), err)
+	}
+	return err
+}
+
+// showTraining draws what was learned and reports it with the files written so far.
+func showTraining(
+	ctx context.Context, p *cli.Program, o *command, result *training.Result, library string, onnx []byte, files []string,
+) error {
+	if _, err := result.Config.Data.Mixture(); errors.Is(err, data.ErrNoMixture) {
+		drawn, err := study.Unknown(ctx, result, library, o.folder)
+		if err != nil {
+			return err
+		}
+		reportLosses(p, result, nil)
+		reportFiles(p, append(files, drawn...))
+		return nil
+	}
+	s, err := study.New(ctx, result, library, onnx, o.samples.N)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	figures, err := writeFigures(ctx, p, s, o.folder)
+	if err != nil {
+		return err
+	}
+	reportTraining(p, s, append(files, figures...))
+	return nil
+}
+
+// writeFigures writes the figures of a study, with a bar.
+func writeFigures(ctx context.Context, p *cli.Program, s *study.Study, folder string) ([]string, error) {
+	b := p.NewBar(s.Result.Config.Name)
+	paths, err := s.WriteFigures(ctx, folder, func(done, total int, file string) {
+		b.Set(int64(done), int64(total), "drew "+file)
+	})
+	b.Close(err == nil, phrase.Plural(len(paths), "figure"))
+	return paths, err
+}
+
+// config is the preset or the file with what the flags change.
+func (o *command) config(args []string) (training.Config, error) {
+	var settings []string
+	for _, key := range []string{"data.modes", "data.radius", "data.std"} {
+		if v := *o.data[key]; v != "" {
+			settings = append(settings, key+"="+v)
+		}
+	}
+	if v := *o.data["data.weights"]; v != "" {
+		settings = append(settings, "data.weights=["+v+"]")
+	}
+	settings = append(settings, o.set...)
+	switch {
+	case len(args) == 1 && o.file != "":
+		return training.Config{}, cli.Usagef("preset %s and --config %s: want one of them", args[0], o.file)
+	case len(args) == 1:
+		return trainrun.Preset(args[0], settings)
+	case o.file == "":
+		return training.Config{}, cli.Usagef("want a preset, one of %s, or --config", strings.Join(training.Presets(), ", "))
+	}
+	config, err := readConfig(o.file, training.Runner(o.runner))
+	if err != nil {
+		return config, cli.Usagef("%s: %v", o.file, err)
+	}
+	return trainrun.With(config, settings)
+}
+
+// readConfig reads a file of settings, ours or one of the authors' code.
+func readConfig(path string, runner training.Runner) (training.Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return training.Config{}, wholefile.Cause(err)
+	}
+	if training.IsUpstream(text) {
+		return training.ParseUpstream(text, runner)
+	}
+	if runner != "" {
+		return training.Config{}, fmt.Errorf("--runner is %s: want it with a file of the authors' code only", runner)
+	}
+	return training.Parse(text)
+}
+
+// reportTraining prints what the network learned beside the best that is possible.
+func reportTraining(p *cli.Program, s *study.Study, files []string) {
+	reportLosses(p, s.Result, s.Least)
+	p.PrintShares(s.Exact, s.Annealed)
+	fmt.Fprintln(p.Stdout)
+	reportFiles(p, files)
+}
+
+// reportLosses prints the loss of some levels, beside the least that is possible if that is known.
+func reportLosses(p *cli.Program, r *training.Result, least []float64) {
+	fmt.Fprintf(p.Stdout, "%s: %s iterations, loss %.4f\n\n  %8s %8s", p.Bold(r.Config.Name), phrase.Grouped(int64(r.Iterations)), r.Loss, "sigma", "loss")
+	if least != nil {
+		fmt.Fprintf(p.Stdout, " %8s", "least")
+	}
+	fmt.Fprintln(p.Stdout)
+	for _, level := range spread(r.Schedule().Levels(), 10) {
+		fmt.Fprintf(p.Stdout, "  %8.2f %8.3f", r.Schedule().Sigma(level), r.LossPerLevel[level])
+		if least != nil {
+			fmt.Fprintf(p.Stdout, " %8.3f", least[level])
+		}
+		fmt.Fprintln(p.Stdout)
+	}
+	fmt.Fprintln(p.Stdout)
+}
+
+func reportFiles(p *cli.Program, files []string) {
+	for _, path := range files {
+		fmt.Fprintf(p.Stdout, "  %s\n", path)
+	}
+}
+
+// spread is at most n of so many indices, evenly spaced, with both ends.
+func spread(total, n int) []int {
+	n = min(n, total)
+	indices := make([]int, n)
+	for k := range indices {
+		indices[k] = k * (total - 1) / max(1, n-1)
+	}
+	return indices
+}

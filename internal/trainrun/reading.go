@@ -1,0 +1,25 @@
+package trainrun
+
+import (
+	"fmt"
+
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/training/data"
+)
+
+// Reading shows by a bar how far the reading of a dataset is, and tells what was left out of it, each thing once.
+func Reading(p *cli.Program, b *cli.Bar) data.Reader {
+	told := map[string]bool{}
+	return data.Reader{
+		Progress: func(done, total int) {
+			b.Set(int64(done), int64(total), fmt.Sprintf("picture %s of %s", phrase.Grouped(int64(done)), phrase.Grouped(int64(total))))
+		},
+		Notice: func(text string) {
+			if !told[text] {
+				told[text] = true
+				p.Tell(b, text)
+			}
+		},
+	}
+}
