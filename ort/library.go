@@ -16,9 +16,6 @@ const (
 
 	// EnvLibrary names the environment variable with the path of the library.
 	EnvLibrary = "LANGEVIN_ONNXRUNTIME_LIBRARY"
-
-	// FlagLibrary is the flag of the langevin command that sets the path of the library.
-	FlagLibrary = "--onnxruntime-library"
 )
 
 // ErrLibraryNotFound is wrapped by the error of [FindLibrary].
@@ -76,10 +73,14 @@ func loaderFolders() []string {
 
 func (e environment) find(explicit string) (path string, searched []string, err error) {
 	if explicit != "" {
-		return named(FlagLibrary, explicit)
+		return existing(explicit)
 	}
 	if e.variable != "" {
-		return named(EnvLibrary, e.variable)
+		path, searched, err := existing(e.variable)
+		if err != nil {
+			err = fmt.Errorf("%w (the path is that of %s)", err, EnvLibrary)
+		}
+		return path, searched, err
 	}
 	for _, folder := range e.folders() {
 		searched = append(searched, folder)
@@ -89,17 +90,18 @@ func (e environment) find(explicit string) (path string, searched []string, err 
 			}
 		}
 	}
-	return "", searched, fmt.Errorf("%w: no %s in %s: run \"make onnxruntime\", or set %s or %s to its path",
-		ErrLibraryNotFound, e.names[0], strings.Join(searched, ", "), EnvLibrary, FlagLibrary)
+	return "", searched, fmt.Errorf("%w: no %s in %s: run \"make onnxruntime\", or set %s to its path",
+		ErrLibraryNotFound, e.names[0], strings.Join(searched, ", "), EnvLibrary)
 }
 
-func named(setting, path string) (string, []string, error) {
+// existing returns the absolute form of a path, which must be that of a file, as what is found and all that was looked at.
+func existing(path string) (string, []string, error) {
 	absolute, err := filepath.Abs(path)
 	if err == nil {
 		err = isFile(absolute)
 	}
 	if err != nil {
-		return "", []string{path}, fmt.Errorf("%w: %s: %w", ErrLibraryNotFound, setting, err)
+		return "", []string{path}, fmt.Errorf("%w: %w", ErrLibraryNotFound, err)
 	}
 	return absolute, []string{absolute}, nil
 }

@@ -92,7 +92,7 @@ func TestFindLibraryErrors(t *testing.T) {
 	if !errors.Is(err, ErrLibraryNotFound) || !slices.Contains(searched, filepath.Join(root, ".onnxruntime", Version)) {
 		t.Fatalf("searched %v: %v", searched, err)
 	}
-	for _, want := range append([]string{"make onnxruntime", EnvLibrary, FlagLibrary}, searched...) {
+	for _, want := range append([]string{"make onnxruntime", EnvLibrary}, searched...) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
@@ -100,9 +100,9 @@ func TestFindLibraryErrors(t *testing.T) {
 	touch(t, root, ".onnxruntime", Version, "libonnxruntime.so.1")
 	absent := filepath.Join(root, "absent.so")
 	for setting, find := range map[string]func() (string, []string, error){
-		FlagLibrary: func() (string, []string, error) { return e.find(absent) },
-		EnvLibrary:  func() (string, []string, error) { v := e; v.variable = absent; return v.find("") },
-		"folder":    func() (string, []string, error) { return e.find(root) },
+		absent:     func() (string, []string, error) { return e.find(absent) },
+		EnvLibrary: func() (string, []string, error) { v := e; v.variable = absent; return v.find("") },
+		"folder":   func() (string, []string, error) { return e.find(root) },
 	} {
 		if path, _, err := find(); !errors.Is(err, ErrLibraryNotFound) || !strings.Contains(err.Error(), setting) {
 			t.Errorf("%s: found %q, %v: want an error, and no other library", setting, path, err)

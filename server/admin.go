@@ -14,6 +14,7 @@ import (
 
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/langevin-ml/langevin/internal/loopback"
 	"github.com/langevin-ml/langevin/server/metrics"
 )
 
@@ -82,7 +83,7 @@ func (s *Server) adminHandler() http.Handler {
 func (s *Server) guardAdmin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := (&url.URL{Host: r.Host}).Hostname()
-		if !s.config.Admin.AllowRemote && !isLoopback(net.JoinHostPort(host, "0")) {
+		if !s.config.Admin.AllowRemote && !loopback.Only(net.JoinHostPort(host, "0")) {
 			http.Error(w, "this listener answers for localhost only", http.StatusForbidden)
 			return
 		}

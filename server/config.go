@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/langevin-ml/langevin/internal/loopback"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
@@ -183,7 +184,7 @@ func (c Config) Validate() error {
 	require(c.Drain >= 0, "drain_timeout", c.Drain, "0s or more")
 	require(c.Log.Format == "text" || c.Log.Format == "json", "log.format", fmt.Sprintf("%q", c.Log.Format),
 		"text or json")
-	require(c.Admin.Listen == "" || c.Admin.AllowRemote || isLoopback(c.Admin.Listen),
+	require(c.Admin.Listen == "" || c.Admin.AllowRemote || loopback.Only(c.Admin.Listen),
 		"admin.listen", fmt.Sprintf("%q", c.Admin.Listen),
 		"a loopback address, such as localhost:9090, unless admin.allow_remote is set")
 	require(c.Tracing.Endpoint == "" || isHostPort(c.Tracing.Endpoint),
@@ -200,13 +201,6 @@ func (c Config) Validate() error {
 func isHostPort(address string) bool {
 	_, _, err := net.SplitHostPort(address)
 	return err == nil
-}
-
-// isLoopback reports whether only this machine can reach an address.
-func isLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	ip := net.ParseIP(host)
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // limit is a setting that must be at least 1.

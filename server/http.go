@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/langevin-ml/langevin/internal/loopback"
 	"github.com/langevin-ml/langevin/server/web"
 )
 
@@ -75,7 +76,7 @@ func (s *Server) newHTTPFrontend(lis net.Listener) (*httpFrontend, error) {
 	handler, err := web.Handler(inner, web.Config{
 		Admits:       s.admits,
 		MaxBodyBytes: c.HTTP.MaxBodyBytes, MaxMessageBytes: c.GRPC.MaxReceiveBytes,
-		Origins: strings.Fields(c.HTTP.Origins), Loopback: loopback(lis.Addr()),
+		Origins: strings.Fields(c.HTTP.Origins), Loopback: loopback.Only(lis.Addr().String()),
 	})
 	if err != nil {
 		return nil, err
@@ -101,12 +102,6 @@ func (s *Server) newHTTPFrontend(lis net.Listener) (*httpFrontend, error) {
 func (s *Server) admits(r *http.Request, method string) bool {
 	headers := metadata.MD{"authorization": r.Header.Values("Authorization")}
 	return s.guard.Admits(metadata.NewIncomingContext(r.Context(), headers), method)
-}
-
-// loopback reports whether only this machine can reach an address.
-func loopback(address net.Addr) bool {
-	tcp, ok := address.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
 }
 
 // url returns the address to open in a browser.

@@ -17,13 +17,32 @@ func InProcess(c Config, log *slog.Logger) (dial func(context.Context, string) (
 		return nil, nil, err
 	}
 	lis := bufconn.Listen(1 << 20)
+	dial = func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }
+	return dial, s.start(lis), nil
+}
+
+// OnFreePort starts a server inside this process on a free port of this machine and returns its address. The address of
+// c does not count. stop stops the server and returns Serve's error.
+func OnFreePort(c Config, log *slog.Logger) (address string, stop func() error, err error) {
+	c.Listen = "127.0.0.1:0"
+	s, err := New(c, log)
+	if err != nil {
+		return "", nil, err
+	}
+	lis, err := s.Listen()
+	if err != nil {
+		return "", nil, err
+	}
+	return lis.Addr().String(), s.start(lis), nil
+}
+
+// start serves on lis until stop is called, which returns Serve's error.
+func (s *Server) start(lis net.Listener) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, lis) }()
-	dial = func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }
-	stop = func() error {
+	return func() error {
 		cancel()
 		return <-done
 	}
-	return dial, stop, nil
 }

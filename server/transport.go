@@ -17,6 +17,7 @@ import (
 	_ "google.golang.org/grpc/encoding/gzip" // lets clients compress
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/langevin-ml/langevin/internal/loopback"
 	"github.com/langevin-ml/langevin/server/auth"
 )
 
@@ -119,7 +120,7 @@ func validListen(address string) bool {
 
 // local reports whether only this machine can reach an address.
 func local(address string) bool {
-	return strings.HasPrefix(address, socketScheme) || isLoopback(address)
+	return strings.HasPrefix(address, socketScheme) || loopback.Only(address)
 }
 
 // validateSecurity reports mistakes in TLS, tokens, quotas and times.

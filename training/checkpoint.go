@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/langevin-ml/langevin/internal/wholefile"
 	"github.com/langevin-ml/langevin/training/learner"
 	"github.com/langevin-ml/langevin/training/optimizer"
 )
@@ -99,10 +100,7 @@ func (t *trainer) save() error {
 	}
 	file, err := t.checkpoint()
 	if err == nil {
-		err = os.MkdirAll(folder, 0o755)
-	}
-	if err == nil {
-		err = writeWhole(filepath.Join(folder, fmt.Sprintf("iteration_%09d.checkpoint", t.done)), file)
+		err = wholefile.WriteBytes(filepath.Join(folder, fmt.Sprintf("iteration_%09d.checkpoint", t.done)), file)
 	}
 	if err == nil {
 		err = prune(folder, t.config.Training.Checkpoints)
@@ -128,23 +126,6 @@ func (t *trainer) checkpoint() ([]byte, error) {
 		c.state, c.Sizes = append(c.state, vector), append(c.Sizes, len(vector))
 	}
 	return c.encode()
-}
-
-// writeWhole writes a file. Nobody sees a part of it under its name.
-func writeWhole(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".*.part")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }
 
 // prune removes all but the newest keep checkpoints of a folder; it removes none if keep is 0.

@@ -20,13 +20,14 @@ import (
 // completionPatience is how long a shell waits for a server's models before it is offered the built-in ones.
 const completionPatience = time.Second
 
-// AddCompletion tells shells what can stand where: models and presets as arguments, the words of flags that take one of
-// a few, the endings of files.
+// AddCompletion registers what shells complete in all commands below root: models and presets as arguments, the words
+// of flags that take one of a few, and the endings of files.
 func AddCompletion(p *cli.Program, root *cobra.Command) {
 	for _, c := range cli.AllCommands(root) {
 		switch {
 		case c.ValidArgsFunction != nil || len(c.ValidArgs) > 0:
-		case strings.Contains(c.Use, "MODEL") || c.Parent() != nil && c.Parent().Name() == "models" && strings.Contains(c.Use, "NAME"):
+		case strings.Contains(c.Use, "MODEL") || c.Parent() != nil && c.Parent().Name() == "models" &&
+			strings.Contains(c.Use, "NAME"):
 			c.ValidArgsFunction = modelCompletion(p)
 		case strings.Contains(c.Use, "PRESET"):
 			c.ValidArgsFunction = completePreset
@@ -37,9 +38,9 @@ func AddCompletion(p *cli.Program, root *cobra.Command) {
 	}
 }
 
-// completeFlag registers what may follow a flag. A flag that has been told already keeps that.
+// completeFlag registers what may follow a flag, unless that is registered already.
 func completeFlag(p *cli.Program, c *cobra.Command, f *pflag.Flag) {
-	if _, told := c.GetFlagCompletionFunc(f.Name); told {
+	if _, registered := c.GetFlagCompletionFunc(f.Name); registered {
 		return
 	}
 	complete := cobra.NoFileCompletions
@@ -52,23 +53,25 @@ func completeFlag(p *cli.Program, c *cobra.Command, f *pflag.Flag) {
 		case f.Name == "device":
 			complete = cobra.FixedCompletions([]string{"cpu", "cuda", "auto"}, cobra.ShellCompDirectiveNoFileComp)
 		case f.Name == "out" && strings.Contains(usage, ".csv"):
-			complete = cobra.FixedCompletions([]string{"csv", "npy", "png", "gif"}, cobra.ShellCompDirectiveFilterFileExt)
+			complete = cobra.FixedCompletions([]string{"csv", "npy", "png", "gif"},
+				cobra.ShellCompDirectiveFilterFileExt)
 		case kind == "FILE" && strings.HasPrefix(usage, "FILE.npy"):
 			complete = cobra.FixedCompletions([]string{"npy"}, cobra.ShellCompDirectiveFilterFileExt)
 		case takesFile(f):
-			return // the shell's own completion
+			return // shells complete the names of files
 		}
 	}
-	_ = c.RegisterFlagCompletionFunc(f.Name, complete) // fails for flags that do not exist or have been told
+	_ = c.RegisterFlagCompletionFunc(f.Name, complete) // fails for flags that do not exist or are registered
 }
 
 // takesFile reports whether a flag names a file or folder.
 func takesFile(f *pflag.Flag) bool {
 	kind, _ := pflag.UnquoteUsage(f)
 	return slices.Contains([]string{"FILE", "DIR", "FOLDER", "PATH"}, kind) ||
-		slices.ContainsFunc([]string{"out", "dir", "file", "library", "config", "data", "state", "resume"}, func(word string) bool {
-			return f.Name == word || strings.HasSuffix(f.Name, "-"+word)
-		})
+		slices.ContainsFunc([]string{"out", "dir", "file", "library", "config", "data", "state", "resume"},
+			func(word string) bool {
+				return f.Name == word || strings.HasSuffix(f.Name, "-"+word)
+			})
 }
 
 // modelCompletion offers the models of the server that the command line names, or the built-in ones if none answers.
@@ -87,23 +90,26 @@ func modelNames(p *cli.Program, o remote.Connection) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), completionPatience)
 	defer cancel()
 	var names []string
-	err := remote.Use(ctx, p, o, func(ctx context.Context, remote *client.Client) error {
+	err := o.Use(ctx, p, func(ctx context.Context, remote *client.Client) error {
 		for m, err := range remote.Models(ctx) {
 			if err != nil {
 				return err
 			}
-			if described := m.Name + "\t" + m.Description; m.State != client.ModelFailed && !slices.Contains(names, described) {
+			described := m.Name + "\t" + m.Description
+			if m.State != client.ModelFailed && !slices.Contains(names, described) {
 				names = append(names, described)
 			}
 		}
 		return nil
 	})
+
 	if err != nil {
 		names = builtIn()
 	}
 	return names
 }
 
+// builtIn returns the names and the descriptions of the built-in models.
 func builtIn() []string {
 	repo, err := models.NewRepository(models.Zoo(), "")
 	if err != nil {

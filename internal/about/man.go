@@ -11,6 +11,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 )
 
+// ManCommand returns the command man.
 func ManCommand(p *cli.Program) *cobra.Command {
 	var dir string
 	c := &cobra.Command{
@@ -35,6 +36,7 @@ SOURCE_DATE_EPOCH, if it is set, is their date.`,
 	return c
 }
 
+// writeManual writes a page for root and each command below it into a folder.
 func writeManual(root *cobra.Command, dir, version string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -10,11 +10,12 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 )
 
+// VersionCommand returns the command version.
 func VersionCommand(p *cli.Program) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "version",
-		Short:   "Say which version this is",
+		Short:   "Print the version",
 		Example: "  langevin version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -27,6 +28,6 @@ func VersionCommand(p *cli.Program) *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object")
+	cli.JSONFlag(c.Flags(), &asJSON, "")
 	return c
 }

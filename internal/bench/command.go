@@ -32,6 +32,7 @@ type command struct {
 	json     bool
 }
 
+// Command returns the command bench.
 func Command(p *cli.Program) *cobra.Command {
 	o := &command{
 		chains: cli.NewCount(16, 1), clients: cli.NewCount(0, 1),
@@ -43,14 +44,14 @@ func Command(p *cli.Program) *cobra.Command {
 		Long: `Bench draws samples again and again and says how many a server draws in a second and how long
 a request takes.
 
-With --clients the loop is closed: so many clients ask, wait for the result and ask again. With
---rate it is open: requests arrive by chance, as a Poisson process of so many a second, whether or
-not earlier ones are done, and latency counts from when a request was due. So a server that falls
-behind is not excused.
+With --clients the loop is closed: each client asks, waits for the result and asks again. With --rate
+it is open: requests arrive at random, as a Poisson process with this rate per second, whether or not
+earlier ones are done. Latency counts from when a request was due, so a server that falls behind is
+not excused.
 
-What counts are the requests that are due in --duration, after --warmup; throughput counts those
-that end in it. Results of one seed must be equal to the last bit: bench compares their hashes, and
-fails if one differs.`,
+Bench counts the requests that are due in --duration, after --warmup; throughput counts those that
+end in it. Results of one seed must be equal to the last bit: bench compares their hashes, and fails
+if one differs.`,
 		Example: `  langevin bench --model ring --clients 8
   langevin bench --model ring --rate 50 --chains 16 --duration 30s --json
   langevin bench --model mnist --clients 4 --sampler flow --flow-steps 20
@@ -69,13 +70,14 @@ func (o *command) groups() []cli.FlagGroup {
 	load.Flags.Var(&o.chains, "chains", "chains of one request")
 	load.Flags.Var(&o.clients, "clients", "closed loop: clients that ask again and again (default 1)")
 	load.Flags.Var(&o.rate, "rate", "open loop: requests a second, on average")
-	load.Flags.Var(&o.requests, "requests", "stop after so many requests")
+	load.Flags.Var(&o.requests, "requests", "stop after this many requests")
 	load.Flags.DurationVar(&o.duration, "duration", 10*time.Second, "how long to measure")
 	load.Flags.DurationVar(&o.warmup, "warmup", 2*time.Second, "how long to load the server before that")
 	load.Flags.Float64Var(&o.cancel, "cancel", 0, "share of the requests whose client leaves half-way, from 0 to 1")
-	load.Flags.Var(&o.seed, "seed", "of the arrivals, of who leaves, and of the first request's noise (default 1)")
-	load.Flags.Var(&o.seeds, "seeds", "requests take turns with so many seeds")
-	load.Flags.BoolVar(&o.json, "json", false, "write one JSON object")
+	load.Flags.Var(&o.seed, "seed", "seed of the arrivals, of the clients that leave, and of the first request's "+
+		"noise (default 1)")
+	load.Flags.Var(&o.seeds, "seeds", "requests take turns with this many seeds")
+	cli.JSONFlag(load.Flags, &o.json, "")
 	o.Connection.Register(where.Flags)
 	return append(append([]cli.FlagGroup{load}, o.SamplerFlags.Groups()...), where)
 }
@@ -94,12 +96,13 @@ func run(ctx context.Context, p *cli.Program, o *command) error {
 		return err
 	}
 	request := client.SampleRequest{Model: name, Version: version, N: o.chains.N, Sampler: sampler}
-	return remote.Use(ctx, p, o.Connection, func(ctx context.Context, c *client.Client) error {
+	return o.Connection.Use(ctx, p, func(ctx context.Context, c *client.Client) error {
 		return benchServer(ctx, p, c, *l, request, o.json)
 	})
+
 }
 
-// load checks the flags that say how the server is loaded.
+// load checks the flags of the load and returns it.
 func (o *command) load() (*loadtest.Load, error) {
 	switch {
 	case o.rate > 0 && o.clients.N > 0:
@@ -124,8 +127,10 @@ func (o *command) load() (*loadtest.Load, error) {
 	return l, nil
 }
 
-// benchServer makes one request alone, which also tells what is drawn, then loads the server.
-func benchServer(ctx context.Context, p *cli.Program, c *client.Client, l loadtest.Load, request client.SampleRequest, asJSON bool) error {
+// benchServer makes one request alone, for the model and the sampler of the report, and then loads the server.
+func benchServer(
+	ctx context.Context, p *cli.Program, c *client.Client, l loadtest.Load, request client.SampleRequest, asJSON bool,
+) error {
 	draw := func(ctx context.Context, seed uint64, began func()) (*client.Result, error) {
 		request := request
 		request.Seed = &seed

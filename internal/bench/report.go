@@ -11,7 +11,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/phrase"
 )
 
-// writeReport shows a report to a person.
+// writeReport writes a report for people.
 func writeReport(p *cli.Program, r *loadtest.Report) error {
 	how := "closed loop of " + phrase.Plural(r.Clients, "client")
 	if r.Clients == 0 {
@@ -37,7 +37,8 @@ func writeReport(p *cli.Program, r *loadtest.Report) error {
 	for _, outcome := range slices.Sorted(maps.Keys(r.Errors)) {
 		fmt.Fprintf(p.Stdout, ", %d %s", r.Errors[outcome], outcome)
 	}
-	_, err := fmt.Fprintf(p.Stdout, "\n%d results compared with another of the same seed: %d differ\n", r.Compared, r.Differing)
+	_, err := fmt.Fprintf(p.Stdout, "\n%d results compared with another of the same seed: %d differ\n", r.Compared,
+		r.Differing)
 	return err
 }
 

@@ -1,4 +1,4 @@
-// Package build tells which build of the program this is.
+// Package build identifies this build of the program.
 package build
 
 import (
@@ -8,7 +8,8 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 )
 
-// Commit is the source that the model's manifest names; empty if the build does not say.
+// Commit returns the source that the manifest of a trained model names: the commit or else the version, or "" if
+// neither is known.
 func Commit(version string) string {
 	switch built := Of(version); {
 	case built.Commit != unknown:
@@ -19,10 +20,10 @@ func Commit(version string) string {
 	return ""
 }
 
-// unknown is the version or the commit that nothing tells.
+// unknown stands for a version or a commit that is not known.
 const unknown = "unknown"
 
-// Info is what version --json writes.
+// Info describes a build, as version --json writes it.
 type Info struct {
 	Version     string `json:"version"`
 	Commit      string `json:"commit"`
@@ -31,7 +32,7 @@ type Info struct {
 	ONNXRuntime string `json:"onnxruntime"` // the release that results are tested with
 }
 
-// Of returns what is known of this build. set is the version that the build has set, or empty.
+// Of returns what is known of this build. set is the version that the linker has set, or "".
 func Of(set string) Info {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -44,9 +45,9 @@ func Of(set string) Info {
 	}
 }
 
-// from returns the version and the commit of a build, each of them unknown if nothing tells it. The version that
-// the build set comes first. Without one it is the module's, which go install takes from the tag or the commit that it
-// was given, and go build from the checkout. Only a build from a checkout has a commit.
+// from returns the version and the commit of a build, each [unknown] if the build does not say. The version that the
+// linker set comes first. Without one it is the module's, which go install takes from the tag or the commit that it was
+// given, and go build from the checkout. Only a build from a checkout has a commit.
 func from(set string, info *debug.BuildInfo) (version, commit string) {
 	version, commit = set, unknown
 	if version == "" {

@@ -1,4 +1,4 @@
-// Package classifier evaluates, on ONNX Runtime, the classifiers by which generated images are judged.
+// Package classifier evaluates, on ONNX Runtime, the classifiers that judge generated images.
 package classifier
 
 import (
@@ -16,7 +16,8 @@ import (
 // Classifier evaluates an .onnx file with outputs features and probabilities.
 type Classifier struct{ *ort.Function }
 
-// Open opens the file that --classifier names, or the classifier that comes with the program.
+// Open opens the classifier in the file at path, or, if path is empty, the built-in one of a dataset. It runs on the
+// library at the given path, or on the one that is found if that is empty.
 func Open(library, path, dataset string) (Classifier, error) {
 	var file []byte
 	var err error
@@ -28,11 +29,11 @@ func Open(library, path, dataset string) (Classifier, error) {
 	if err != nil {
 		return Classifier{}, err
 	}
-	engine, err := ort.OpenFound(library)
+	runtime, err := ort.OpenFound(library)
 	if err != nil {
 		return Classifier{}, err
 	}
-	f, err := engine.LoadFunction(file)
+	f, err := runtime.LoadFunction(file)
 	if err != nil {
 		return Classifier{}, fmt.Errorf("load the classifier: %w", err)
 	}
@@ -42,7 +43,8 @@ func Open(library, path, dataset string) (Classifier, error) {
 // Classify implements [eval.Classifier].
 func (c Classifier) Classify(ctx context.Context, images eval.Rows) (features, probabilities eval.Rows, err error) {
 	if want := datafile.Elements(c.Shape()); images.Dim != want {
-		return features, probabilities, fmt.Errorf("the classifier wants images of shape %v, these have %d numbers", c.Shape(), images.Dim)
+		return features, probabilities, fmt.Errorf("the classifier wants images of shape %v, these have %d numbers",
+			c.Shape(), images.Dim)
 	}
 	out, err := c.Evaluate(ctx, images.X)
 	if err != nil {
@@ -50,7 +52,8 @@ func (c Classifier) Classify(ctx context.Context, images eval.Rows) (features, p
 	}
 	for _, name := range []string{"features", "probabilities"} {
 		if out[name].Dim == 0 {
-			return features, probabilities, fmt.Errorf("the classifier has the outputs %s: want features and probabilities among them", strings.Join(c.Outputs(), ", "))
+			return features, probabilities, fmt.Errorf("the classifier has the outputs %s: want features and "+
+				"probabilities among them", strings.Join(c.Outputs(), ", "))
 		}
 	}
 	return eval.Rows(out["features"]), eval.Rows(out["probabilities"]), nil

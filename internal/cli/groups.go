@@ -7,19 +7,20 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// FlagGroup is flags that help shows under one title, in the order they were made.
+// FlagGroup is a set of flags that help shows under one title, in the order in which they were added.
 type FlagGroup struct {
 	title string
 	Flags *pflag.FlagSet
 }
 
+// NewFlagGroup returns a group without flags.
 func NewFlagGroup(title string) FlagGroup {
 	g := FlagGroup{title, pflag.NewFlagSet(title, pflag.ContinueOnError)}
 	g.Flags.SortFlags = false
 	return g
 }
 
-// GroupFlags gives a command the flags of all groups and a help that keeps them apart.
+// GroupFlags adds the flags of all groups to a command, and has its help show them by group.
 func GroupFlags(c *cobra.Command, groups ...FlagGroup) {
 	for _, g := range groups {
 		c.Flags().AddFlagSet(g.Flags)

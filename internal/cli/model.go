@@ -7,7 +7,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/phrase"
 )
 
-// SplitModel reads "ring" or "ring@2".
+// SplitModel reads the name and the version of a model from "ring" or "ring@2". Version 0 means that none is given.
 func SplitModel(text string) (name string, version int, err error) {
 	name, after, found := strings.Cut(text, "@")
 	if !found {

@@ -7,7 +7,8 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// PrintShares prints the share of the rows of x nearest to each mode beside the mode's weight.
+// PrintShares prints, for each mode of a mixture, the share of the rows of x that are nearest to it and the mode's
+// weight.
 func (p *Program) PrintShares(truth sampling.Mixture, x []float32) {
 	var total float64
 	for _, w := range truth.Weights {

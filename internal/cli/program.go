@@ -15,8 +15,10 @@ import (
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/ort"
 )
 
+// AllCommands returns c and all commands below it.
 func AllCommands(c *cobra.Command) []*cobra.Command {
 	all := []*cobra.Command{c}
 	for _, child := range c.Commands() {
@@ -25,7 +27,7 @@ func AllCommands(c *cobra.Command) []*cobra.Command {
 	return all
 }
 
-// What the process returns.
+// Exit codes of the process.
 const (
 	ExitOK          = 0
 	ExitFailed      = 1
@@ -33,14 +35,14 @@ const (
 	ExitInterrupted = 130
 )
 
-// Program is one run of langevin: where it writes, and what it knows of its surroundings.
+// Program is one run of langevin: where it writes to, and what commands need to know about the process.
 type Program struct {
 	Stdout, Stderr           io.Writer
-	TerminalOut, TerminalErr bool // whether a person reads them
-	color                    bool // of stdout
+	TerminalOut, TerminalErr bool // whether they are terminals
+	color                    bool // whether Stdout shows colours
 	Connect                  []client.Option
-	Version                  string // that the build has set; may be empty
-	running                  bool   // the command line is right and its command has begun
+	Version                  string // that the linker has set; may be empty
+	running                  bool   // whether a command has begun, so that an error is not one of usage
 }
 
 // New returns a program that writes to stdout and stderr. It finds out whether these are terminals.
@@ -55,8 +57,8 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Run executes the command of root that args name. It returns the exit code. If that is not 0, it has told stderr in
-// one line why.
+// Run executes the command below root that args name, and returns the exit code. If that is not 0, it has written the
+// reason to Stderr, in one line.
 func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) int {
 	root.PersistentPreRun = func(*cobra.Command, []string) { p.running = true }
 	root.SetFlagErrorFunc(flagError)
@@ -75,6 +77,9 @@ func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) i
 		fmt.Fprintf(p.Stderr, "langevin: %s (see %s --help)\n", phrase.OneLine(err), command.CommandPath())
 		return ExitUsage
 	}
+	if errors.Is(err, ort.ErrLibraryNotFound) {
+		err = fmt.Errorf("%w; --%s gives its path", err, libraryFlag)
+	}
 	fmt.Fprintf(p.Stderr, "langevin: %s\n", phrase.OneLine(err))
 	return ExitFailed
 }
@@ -92,14 +97,15 @@ func KnownCommand(root *cobra.Command, args []string) error {
 	return errors.New(message)
 }
 
-// usageError is a mistake in the command line that shows only when the command looks at it.
+// usageError is a mistake in the command line that a command finds after parsing.
 type usageError struct{ message string }
 
 func (e *usageError) Error() string { return e.message }
 
+// Usagef returns an error that ends the program with [ExitUsage].
 func Usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// interruption is the end of work that left something behind.
+// interruption is the error of interrupted work that left something behind.
 type interruption struct {
 	left  string // what became of the work
 	cause error
@@ -112,7 +118,7 @@ func (i *interruption) Error() string { return i.cause.Error() + ": " + i.left }
 
 func (i *interruption) Unwrap() error { return i.cause }
 
-// whatIsLeft is what err says of interrupted work, if it does.
+// whatIsLeft returns ": " and what became of interrupted work, or "" if err does not say.
 func whatIsLeft(err error) string {
 	if i := (*interruption)(nil); errors.As(err, &i) {
 		return ": " + i.left
@@ -120,9 +126,10 @@ func whatIsLeft(err error) string {
 	return ""
 }
 
+// Bold returns text in bold, if Stdout shows colours.
 func (p *Program) Bold(text string) string { return p.paint("1", text) }
 
-// paint wraps text in a terminal's code for a colour or weight, where colours are wanted.
+// paint wraps text in a terminal's code for a colour or weight, if Stdout shows colours.
 func (p *Program) paint(code, text string) string {
 	if !p.color {
 		return text

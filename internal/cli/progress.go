@@ -9,13 +9,14 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// Bar shows on a terminal how far some work is. Where nobody looks, it shows nothing.
+// Bar shows on a terminal how far some work is. Without a terminal it shows nothing.
 type Bar struct {
 	container *mpb.Progress
 	line      *mpb.Bar
 	detail    atomic.Pointer[string]
 }
 
+// NewBar returns a bar on Stderr. The caller has to close it.
 func (p *Program) NewBar(title string) *Bar {
 	b := &Bar{}
 	b.detail.Store(new(string))
@@ -23,7 +24,8 @@ func (p *Program) NewBar(title string) *Bar {
 	if p.TerminalErr {
 		out = p.Stderr
 	}
-	b.container = mpb.New(mpb.WithOutput(out), mpb.WithWidth(100), mpb.ContainerOptional(mpb.ForceAutoRefresh(), p.TerminalErr))
+	b.container = mpb.New(mpb.WithOutput(out), mpb.WithWidth(100), mpb.ContainerOptional(mpb.ForceAutoRefresh(),
+		p.TerminalErr))
 	b.line = b.container.New(0,
 		mpb.BarStyle().Lbound("").Filler("█").Tip("█").Padding("░").Rbound(""),
 		mpb.BarFillerTrim(),
@@ -37,14 +39,14 @@ func (p *Program) NewBar(title string) *Bar {
 	return b
 }
 
-// Set moves the bar.
+// Set moves the bar to done of total, with a detail at its right.
 func (b *Bar) Set(done, total int64, detail string) {
 	b.detail.Store(&detail)
 	b.line.SetTotal(total, false)
-	b.line.SetCurrent(min(done, total-1)) // the end is for close to tell
+	b.line.SetCurrent(min(done, total-1)) // Close fills the bar
 }
 
-// Close fills the bar if the work is done and leaves it on the screen; if it is not, the bar goes.
+// Close fills the bar and leaves it on the screen if the work is done, and removes it otherwise.
 func (b *Bar) Close(done bool, detail string) {
 	if done {
 		b.detail.Store(&detail)
@@ -55,7 +57,7 @@ func (b *Bar) Close(done bool, detail string) {
 	b.container.Wait()
 }
 
-// Tell writes a line to standard error: above the bar, where there is one.
+// Tell writes a line to Stderr, above the bar if that is shown.
 func (p *Program) Tell(b *Bar, text string) {
 	var out io.Writer = p.Stderr
 	if p.TerminalErr {

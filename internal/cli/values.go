@@ -15,7 +15,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// FiniteValue is any finite number, or none.
+// FiniteValue is the value of a flag that takes any finite number; Given is nil if there is none.
 type FiniteValue struct{ Given *float64 }
 
 func (v *FiniteValue) Type() string { return "float" }
@@ -38,12 +38,12 @@ func (v *FiniteValue) Set(text string) error {
 
 // The flag values below refuse what is out of range while the command line is read, before any work.
 
-// wantError is why a value was refused: what is allowed.
+// wantError says what values are allowed.
 type wantError string
 
 func (e wantError) Error() string { return "want " + string(e) }
 
-// SeedValue is a seed, or none.
+// SeedValue is the value of a flag that takes a seed; Seed is nil if there is none.
 type SeedValue struct{ Seed *uint64 }
 
 func (v *SeedValue) Type() string { return "seed" }
@@ -64,13 +64,13 @@ func (v *SeedValue) Set(text string) error {
 	return nil
 }
 
-// CountValue is a whole number with a least value; least-1 or below means not given.
+// CountValue is the value of a flag that takes a whole number from a least one on. N is below that if none is given.
 type CountValue struct {
 	N     int
 	Least int
 }
 
-// NewCount returns a count with a default.
+// NewCount returns a value with a default and the least number that the flag takes.
 func NewCount(n, least int) CountValue { return CountValue{n, least} }
 
 func (v *CountValue) Type() string { return "int" }
@@ -86,7 +86,7 @@ func (v *CountValue) Set(text string) error {
 	return nil
 }
 
-// PositiveValue is a finite number above 0; 0 means not given.
+// PositiveValue is the value of a flag that takes a finite number above 0. It is 0 if none is given.
 type PositiveValue float64
 
 func (v *PositiveValue) Type() string { return "float" }
@@ -107,7 +107,8 @@ func (v *PositiveValue) Set(text string) error {
 	return nil
 }
 
-// WordValue is one of a few words; empty means not given. A dash in it may stand for an underscore.
+// WordValue is the value of a flag that takes one of Words, in which a dash may replace an underscore. Word is "" if
+// none is given.
 type WordValue[W ~string] struct {
 	Word  W
 	Words []W
@@ -117,7 +118,7 @@ func (v *WordValue[W]) Type() string { return "word" }
 
 func (v *WordValue[W]) String() string { return string(v.Word) }
 
-// Choices is what a shell may complete.
+// Choices returns the words, for shells to complete.
 func (v *WordValue[W]) Choices() []string {
 	all := make([]string, len(v.Words))
 	for i, w := range v.Words {
@@ -135,7 +136,7 @@ func (v *WordValue[W]) Set(text string) error {
 	return nil
 }
 
-// SigmasValue is a noise schedule; nil means not given.
+// SigmasValue is the value of a flag that takes a noise schedule. It is nil if none is given.
 type SigmasValue []float64
 
 func (v *SigmasValue) Type() string { return "list" }
@@ -149,7 +150,7 @@ func (v *SigmasValue) Set(text string) error {
 	for _, field := range strings.Split(text, ",") {
 		f, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
 		if err != nil {
-			return wantError(fmt.Sprintf("numbers such as 10,1,0.1; %q is none", field))
+			return wantError(fmt.Sprintf("numbers such as 10,1,0.1; %q is not one", field))
 		}
 		sigmas = append(sigmas, f)
 	}

@@ -25,14 +25,16 @@ func TestNPYThereAndBack(t *testing.T) {
 	second = append(second, first[10:]...)
 	for _, text := range [][]byte{first, second} {
 		got, err := data.DecodeNPY(bytes.NewReader(text))
-		if diff := cmp.Diff(data.Array{Shape: []int{2, 3, 1}, Kind: "<f4", Values: want.X}, got); diff != "" || err != nil {
+		if diff := cmp.Diff(data.Array{Shape: []int{2, 3, 1}, Kind: "<f4", Values: want.X}, got); diff != "" ||
+			err != nil {
 			t.Errorf("%v (-written +read):\n%s", err, diff)
 		}
 	}
 }
 
 func TestCSVKeepsBits(t *testing.T) {
-	values := []float32{0, float32(math.Copysign(0, -1)), 0.1, 1e-10, 16777217, 1 << 24, math.Pi, math.MaxFloat32, math.SmallestNonzeroFloat32}
+	values := []float32{0, float32(math.Copysign(0, -1)), 0.1, 1e-10, 16777217, 1 << 24, math.Pi, math.MaxFloat32,
+		math.SmallestNonzeroFloat32}
 	var text strings.Builder
 	if err := WriteCSV(&text, client.Batch{X: values, Shape: []int{9}, N: 1}); err != nil {
 		t.Fatal(err)

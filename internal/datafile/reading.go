@@ -8,6 +8,7 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
+// Elements returns how many numbers a sample of the given shape has.
 func Elements(shape []int) int {
 	product := 1
 	for _, n := range shape {
@@ -16,10 +17,11 @@ func Elements(shape []int) int {
 	return product
 }
 
-// ArrayFiles is what a flag says that data.ReadArray reads.
+// ArrayFiles names the kinds of files that [ReadArray] reads, for the help of flags.
 const ArrayFiles = ".npy, .npz (file.npz:NAME for one of several arrays) or .csv"
 
-// ReadArray reads the file of a flag, and tells what it was taken for if that is not plain.
+// ReadArray reads the file of a flag. If its content is open to interpretation, it writes to warn what it was taken
+// for.
 func ReadArray(path string, warn io.Writer) (data.Array, error) {
 	a, err := data.ReadArray(path)
 	if err == nil && a.Note != "" {
@@ -28,7 +30,7 @@ func ReadArray(path string, warn io.Writer) (data.Array, error) {
 	return a, err
 }
 
-// ReadNumbers reads the file of a flag that holds numbers in the range of the model's data.
+// ReadNumbers is [ReadArray] of numbers in the range of the model's data. The error names the flag.
 func ReadNumbers(flag, path string, warn io.Writer) (data.Array, error) {
 	a, err := ReadArray(path, warn)
 	if err == nil && !a.Numbers() {

@@ -16,17 +16,18 @@ import (
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/pictures"
 	"github.com/langevin-ml/langevin/internal/remote"
+	"github.com/langevin-ml/langevin/internal/wholefile"
 	"github.com/langevin-ml/langevin/sampling"
-	"github.com/langevin-ml/langevin/training/figure"
 )
 
-// What the demo draws unless -n says otherwise.
+// What the demo draws by default.
 const (
 	demoChains = 2000
 	demoFrames = 60
 	demoSeed   = 1
 )
 
+// Command returns the command demo.
 func Command(p *cli.Program) *cobra.Command {
 	var folder string
 	n := cli.NewCount(demoChains, 1)
@@ -40,36 +41,33 @@ stops the server.`,
   langevin demo --out /tmp/langevin`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return remote.Serve(c.Context(), p, c.Flags(), func(ctx context.Context, address string) error {
-				return run(ctx, p, address, folder, n.N)
-			})
+			work := func(ctx context.Context, c *client.Client, address string) error {
+				return run(ctx, p, c, address, folder, n.N)
+			}
+			return remote.OnFreePort(c.Context(), p, c.Flags(), work)
 		},
 	}
-	c.Flags().StringVarP(&folder, "out", "o", "out", "folder for the pictures; made if need be")
+	c.Flags().StringVarP(&folder, "out", "o", "out", "folder for the pictures, made if needed")
 	c.Flags().VarP(&n, "n", "n", "how many chains to draw of each model")
 	remote.RegisterLocal(c.Flags())
 	return c
 }
 
-// builtinModel is a built-in model and the distribution it was trained on.
+// builtinModel is a model that the demo shows, and the distribution that it was trained on.
 type builtinModel struct {
 	model  string
 	truth  sampling.Mixture
-	moving bool // gets a GIF besides the PNG
+	moving bool // whether to draw a GIF too
 }
 
+// builtinModels returns what the demo shows.
 func builtinModels() ([]builtinModel, error) {
 	ring, err := sampling.Ring(8, 5, 1, nil)
 	return []builtinModel{{"2gauss", sampling.TwoGaussians(), false}, {"ring", ring, true}}, err
 }
 
-func run(ctx context.Context, p *cli.Program, address, folder string, n int) error {
+func run(ctx context.Context, p *cli.Program, c *client.Client, address, folder string, n int) error {
 	begin := time.Now()
-	c, err := client.New(address)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
 	all, err := builtinModels()
 	if err != nil {
 		return err
@@ -87,12 +85,15 @@ func run(ctx context.Context, p *cli.Program, address, folder string, n int) err
 	for _, path := range files {
 		fmt.Fprintf(p.Stdout, "  %s\n", path)
 	}
-	fmt.Fprintf(p.Stdout, "\nDone in %s. On your own: langevin serve, then langevin sample ring -n 2000 --out ring.gif\n", phrase.Tidy(time.Since(begin)))
+	fmt.Fprintf(p.Stdout, "\nDone in %s. On your own: langevin serve, then langevin sample ring -n 2000 --out "+
+		"ring.gif\n", phrase.Tidy(time.Since(begin)))
 	return nil
 }
 
-// show samples n chains of one model, prints what was found beside what is true, and draws it.
-func show(ctx context.Context, p *cli.Program, c *client.Client, a builtinModel, folder string, n int) (files []string, err error) {
+// show samples n chains of a model, prints the shares of the modes that it found and the true ones, and draws pictures.
+func show(
+	ctx context.Context, p *cli.Program, c *client.Client, a builtinModel, folder string, n int,
+) (files []string, err error) {
 	m, err := c.Model(ctx, a.model, 0)
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func show(ctx context.Context, p *cli.Program, c *client.Client, a builtinModel,
 	}
 	for _, kind := range drawn {
 		path := filepath.Join(folder, a.model+kind.ending)
-		if err := figure.WriteFile(path, func(w io.Writer) error { return kind.write(w, res, m) }); err != nil {
+		if err := wholefile.Write(path, func(w io.Writer) error { return kind.write(w, res, m) }); err != nil {
 			return nil, err
 		}
 		files = append(files, path)
@@ -121,6 +122,7 @@ func show(ctx context.Context, p *cli.Program, c *client.Client, a builtinModel,
 	return files, nil
 }
 
+// picture is a kind of picture.
 type picture struct {
 	ending string
 	write  func(io.Writer, *client.Result, client.Model) error
@@ -128,6 +130,7 @@ type picture struct {
 
 // printModes compares the share of samples nearest to each mode with the mode's weight.
 func printModes(p *cli.Program, a builtinModel, res *client.Result) {
-	fmt.Fprintf(p.Stdout, "%s: %s by %s in %s\n", p.Bold(a.model), phrase.Plural(res.N, "chain"), drawing.SamplerText(res.Sampler), phrase.Tidy(res.Elapsed))
+	fmt.Fprintf(p.Stdout, "%s: %s by %s in %s\n", p.Bold(a.model), phrase.Plural(res.N, "chain"),
+		drawing.SamplerText(res.Sampler), phrase.Tidy(res.Elapsed))
 	p.PrintShares(a.truth, res.X)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
-// ConditionFlags choose a part of every sample to hold fixed, and interpolation.
+// ConditionFlags choose a part of every sample that is known, and interpolation.
 type ConditionFlags struct {
 	inpaint, mask string
 	colourise     string
@@ -20,22 +20,25 @@ type ConditionFlags struct {
 	Columns       cli.CountValue
 }
 
+// Group makes the flags.
 func (c *ConditionFlags) Group() cli.FlagGroup {
 	c.refresh.Words, c.Columns.Least = []client.Refresh{client.RefreshLevel, client.RefreshStep}, 2
 	g := cli.NewFlagGroup("Conditions")
-	g.Flags.StringVar(&c.inpaint, "inpaint", "", "`FILE` with one sample (.npy, .npz or .csv): hold fixed "+
-		"what --mask marks of it (with --denoise it comes out as it is)")
+	g.Flags.StringVar(&c.inpaint, "inpaint", "", "`FILE` with one sample (.npy, .npz or .csv): keep "+
+		"the part that --mask marks (with --denoise it comes out unchanged)")
 	g.Flags.StringVar(&c.mask, "mask", "", "`FILE` of the same shape, or of an image's height "+
 		"and width: 1, 255 or True where it is known, else 0")
 	g.Flags.StringVar(&c.colourise, "colourise", "", "`FILE` with the grey of every pixel, [height, width]: "+
-		"hold it fixed and draw the colours (grey v is the colour (v, v, v))")
+		"keep it and draw the colours (grey v is the colour (v, v, v))")
 	g.Flags.Var(&c.refresh, "refresh", "when the noise on the known part is drawn: level or step (default level)")
-	g.Flags.Var(&c.Columns, "interpolate", "draw rows of so many `COLUMNS` that turn from one sample to another (-n counts all samples; default one row)")
+	g.Flags.Var(&c.Columns, "interpolate", "draw rows with this many `COLUMNS` that go from one sample to another "+
+		"(-n counts all samples; default one row)")
 	c.Flags = g
 	return g
 }
 
-// Condition reads the files that the flags name; nil if there are none.
+// Condition reads the files that the flags name, and returns nil if they name none. It writes to warn what files were
+// taken for.
 func (c *ConditionFlags) Condition(warn io.Writer) (client.Condition, error) {
 	switch {
 	case c.inpaint == "" && c.mask == "" && c.colourise == "" && c.refresh.Word == "":
@@ -79,13 +82,14 @@ func (c *ConditionFlags) colourisation(warn io.Writer) (client.Condition, error)
 	return client.Colourisation{Grey: grey.Values, Shape: withoutOnes(grey.Shape), Refresh: c.refresh.Word}, nil
 }
 
-// coversPart reports whether a mask has an element for each of a sample, or for each pixel of one of shape
-// [channels, height, width]. Leading axes of 1 do not count.
+// coversPart reports whether a mask has an element for each element of a sample, or for each pixel of a sample with
+// shape [channels, height, width]. Leading axes of length 1 do not count.
 func coversPart(mask, sample []int) bool {
 	mask, sample = withoutOnes(mask), withoutOnes(sample)
 	return slices.Equal(mask, sample) || len(sample) == 3 && slices.Equal(mask, withoutOnes(sample[1:]))
 }
 
+// withoutOnes returns a shape without its leading axes of length 1.
 func withoutOnes(shape []int) []int {
 	for len(shape) > 0 && shape[0] == 1 {
 		shape = shape[1:]
@@ -93,7 +97,8 @@ func withoutOnes(shape []int) []int {
 	return shape
 }
 
-// marks reads a mask: 0 is unknown, 1 known, and 255 too in bytes, as pictures have it.
+// marks returns which elements a mask marks as known: those that are 1, or 255 in bytes, as in pictures. Others must be
+// 0.
 func marks(mask data.Array) ([]bool, error) {
 	known := make([]bool, len(mask.Values))
 	for i, v := range mask.Values {

@@ -5,7 +5,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 )
 
-// GuideFlags choose a second model that bends the score.
+// GuideFlags choose a second model that changes the score.
 type GuideFlags struct {
 	model  string
 	weight cli.FiniteValue
@@ -13,17 +13,20 @@ type GuideFlags struct {
 	Flags  cli.FlagGroup
 }
 
+// Group makes the flags.
 func (f *GuideFlags) Group() cli.FlagGroup {
 	f.rule.Words = []client.GuidanceRule{client.GuidanceAdd, client.GuidanceMix}
 	g := cli.NewFlagGroup("Guidance")
-	g.Flags.StringVar(&f.model, "guide", "", "`MODEL` whose word g bends the score s of every step")
-	g.Flags.Var(&f.weight, "guide-weight", "how much (default 1)")
-	g.Flags.Var(&f.rule, "guide-rule", "add: s + weight g, for a classifier's gradient; mix: (1 - weight) s + weight g, for a second score model (default add)")
+	g.Flags.StringVar(&f.model, "guide", "", "guide with this `MODEL`: its output g is combined with the score s at "+
+		"every step")
+	g.Flags.Var(&f.weight, "guide-weight", "weight of g (default 1)")
+	g.Flags.Var(&f.rule, "guide-rule", "add: s + weight g, for a classifier's gradient; mix: (1 - weight) s + weight "+
+		"g, for a second score model (default add)")
 	f.Flags = g
 	return g
 }
 
-// Guidance is what the flags ask for; nil if nothing.
+// Guidance returns what the flags ask for, or nil if they ask for nothing.
 func (f *GuideFlags) Guidance() (*client.Guidance, error) {
 	if f.model == "" {
 		if f.weight.Given != nil || f.rule.Word != "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/phrase"
 )
 
-// Describe words the progress of a call: "3s left, step 2100, level 21, sigma 1.7, 1.2M steps/s".
+// Describe returns the progress of a call in words: "3s left, step 2100, level 21, sigma 1.7, 1.2M steps/s".
 func Describe(p client.Progress) string {
 	text := fmt.Sprintf("step %d, level %d, sigma %.3g", p.Step, p.Level+1, p.Sigma)
 	if p.Remaining > 0 {
@@ -21,11 +21,11 @@ func Describe(p client.Progress) string {
 	return text
 }
 
-// Draw makes one Sample call, shows how far it is, and shows the watchers its events.
+// Draw reads one Sample call to its end and returns its result. It shows a bar, and passes every event to the watchers.
 func Draw(p *cli.Program, stream *client.Stream, title string, watchers ...func(client.Event)) (*client.Result, error) {
 	b := p.NewBar(title)
 	var end string
-	for event := range stream.Events() { // Result tells the error
+	for event := range stream.Events() { // Result returns the error
 		for _, see := range watchers {
 			see(event)
 		}
@@ -43,7 +43,7 @@ func Draw(p *cli.Program, stream *client.Stream, title string, watchers ...func(
 	return res, err
 }
 
-// ResumedText says that a call broke and goes on.
+// ResumedText returns in words that a call broke and goes on.
 func ResumedText(r client.Resumed) string {
 	if r.Step > 0 {
 		return fmt.Sprintf("%s; going on after step %d", phrase.OneLine(r.Cause), r.Step)

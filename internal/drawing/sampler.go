@@ -1,5 +1,5 @@
-// Package drawing has what commands that draw samples share: the flags of samplers, conditions and guidance, samplers as
-// JSON and in words, and a drawing with its progress.
+// Package drawing has what commands that draw samples share: the flags of samplers, conditions and guidance, samplers
+// as JSON and in words, and a drawing with its progress.
 package drawing
 
 import (
@@ -17,15 +17,15 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// SamplerFlags choose how to sample: a flag for every setting that the API describes. A setting that is not given has
-// the model's default, or the sampler's.
+// SamplerFlags choose how to sample. They have a flag for every setting that the API describes. A setting that is not
+// given has the default of the model or the sampler.
 type SamplerFlags struct {
 	kind   cli.WordValue[string]
 	values map[string]*settingValue // by the names of their flags
 	shown  []cli.FlagGroup
 }
 
-// Groups makes the flags: those of all samplers, then those of each.
+// Groups makes the flags: a group for all samplers, and one for each sampler.
 func (s *SamplerFlags) Groups() []cli.FlagGroup {
 	kinds := langevinv1.Samplers()
 	s.values = map[string]*settingValue{}
@@ -53,6 +53,7 @@ func (s *SamplerFlags) Groups() []cli.FlagGroup {
 	return s.shown
 }
 
+// All returns the groups that Groups made.
 func (s *SamplerFlags) All() []cli.FlagGroup { return s.shown }
 
 // value returns the value of a flag, a new one if there is none yet.
@@ -82,7 +83,7 @@ func (s *SamplerFlags) show(
 	}
 }
 
-// settingHelp is what help says about a setting of d: what it is, what it needs, what it may be, and its default.
+// settingHelp returns the help of a setting of d: what it is, what it needs, which words it takes, and its default.
 func settingHelp(d langevinv1.SamplerDescription, s langevinv1.SettingDescription, defaults string) string {
 	text := s.GetHelp()
 	if needed, found := d.Setting(s.GetNeeds().GetSetting()); found {
@@ -94,10 +95,10 @@ func settingHelp(d langevinv1.SamplerDescription, s langevinv1.SettingDescriptio
 	return fmt.Sprintf("%s (default %s)", text, defaults)
 }
 
-// defaultSampler is the kind whose settings may be given without --sampler. It is what servers draw by then.
+// defaultSampler returns the kind whose settings may be given without --sampler. Servers use it for such requests.
 func defaultSampler() langevinv1.SamplerDescription { return langevinv1.Samplers()[0] }
 
-// Sampler returns what the flags ask for; nil if they say nothing.
+// Sampler returns what the flags ask for, or nil if none is given.
 func (s *SamplerFlags) Sampler() (client.Sampler, error) {
 	d, chosen := langevinv1.SamplerByWord(s.kind.Word)
 	if !chosen {
@@ -160,9 +161,9 @@ func checkTogether(d langevinv1.SamplerDescription, s langevinv1.SettingDescript
 	return nil
 }
 
-// settingValue is the text of a flag that sets the setting of the same flag in each of some samplers.
+// settingValue is the value of a flag. Several samplers may have a setting with this flag.
 type settingValue struct {
-	words    []string // that choose the samplers
+	words    []string // of --sampler, one for each of settings
 	settings []langevinv1.SettingDescription
 	text     string
 	given    bool
@@ -198,7 +199,7 @@ func (v *settingValue) defaults() string {
 	return strings.Join(texts, ", ")
 }
 
-// Type is what help calls the value.
+// Type returns the type that help shows.
 func (v *settingValue) Type() string {
 	switch v.settings[0].Type() {
 	case langevinv1.SettingCount:
@@ -215,10 +216,10 @@ func (v *settingValue) Type() string {
 
 func (v *settingValue) String() string { return v.text }
 
-// Choices is what a shell may complete.
+// Choices returns the words that the setting takes, for shells to complete.
 func (v *settingValue) Choices() []string { return v.settings[0].Words() }
 
-// Set keeps a text that one of the samplers can take. A dash in a word may stand for an underscore.
+// Set keeps a text that at least one of the samplers takes. In words a dash may replace an underscore.
 func (v *settingValue) Set(text string) error {
 	if v.settings[0].Type() == langevinv1.SettingWord {
 		text = strings.ReplaceAll(text, "-", "_")

@@ -11,23 +11,23 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// SamplerReport is a sampler as JSON has it, in reports and in state files: its kind, then its settings by their keys. A
-// setting without a value is left out. A switch that is off is left out too, except one that every sampler has.
+// SamplerReport is the JSON form of a sampler in reports and in state files: its kind, then its settings by their keys.
+// A setting without a value is left out. A switch that is off is left out too, except one that every sampler has.
 type SamplerReport struct{ message proto.Message }
 
-// NewSamplerReport returns the report of a sampler; nil for none, or one that this program does not know.
+// NewSamplerReport returns the report of a sampler, or nil if there is none or this program does not know it.
 func NewSamplerReport(s client.Sampler) *SamplerReport {
 	if s == nil {
 		return nil
 	}
 	message, err := client.SamplerMessage(s)
-	if err != nil { // it has a word of a newer API
+	if err != nil { // it has a word from a newer API
 		return nil
 	}
 	return &SamplerReport{message}
 }
 
-// Sampler is the inverse of newSamplerReport.
+// Sampler is the inverse of [NewSamplerReport].
 func (r *SamplerReport) Sampler() client.Sampler { return client.SamplerOf(r.message) }
 
 // MarshalJSON keeps the order of the description.
@@ -56,7 +56,7 @@ func (r SamplerReport) MarshalJSON() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// switchReport is what a report has for a switch: nil for one that it leaves out.
+// switchReport returns the value that a report has for a switch, or nil if it leaves the switch out.
 func switchReport(s langevinv1.SettingDescription, value any) any {
 	switch {
 	case value == true:
@@ -67,7 +67,7 @@ func switchReport(s langevinv1.SettingDescription, value any) any {
 	return nil
 }
 
-// hasEverySampler reports whether every kind of sampler has a setting of a key.
+// hasEverySampler reports whether every kind of sampler has a setting with the given key.
 func hasEverySampler(key string) bool {
 	for _, d := range langevinv1.Samplers() {
 		if _, found := d.Setting(key); !found {
@@ -106,7 +106,7 @@ func (r *SamplerReport) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// setJSON gives a setting the value that JSON has for it; text is nil where it is left out.
+// setJSON sets a setting from JSON. text is nil if JSON leaves it out.
 func setJSON(s langevinv1.SettingDescription, sampler proto.Message, text json.RawMessage) error {
 	if text == nil {
 		if s.Type() == langevinv1.SettingSwitch {
@@ -121,7 +121,7 @@ func setJSON(s langevinv1.SettingDescription, sampler proto.Message, text json.R
 	return s.Set(sampler, value)
 }
 
-// settingJSON reads a value of the Go type of a type of setting.
+// settingJSON reads a value with the Go type that settings of type t have.
 func settingJSON(t langevinv1.SettingType, text json.RawMessage) (any, error) {
 	switch t {
 	case langevinv1.SettingCount:

@@ -139,9 +139,10 @@ func checkSummary(t *testing.T, s langevinv1.SettingDescription, sampler proto.M
 
 func TestSamplerJSONRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`{}`:                                         "kind of sampler",
-		`{"kind":"walk"}`:                            `kind of sampler is "walk", which this program does not know`,
-		`{"kind":"langevin","pace":3}`:               `langevin has the setting "pace", which this program does not know`,
+		`{}`:              "kind of sampler",
+		`{"kind":"walk"}`: `kind of sampler is "walk", which this program does not know`,
+		`{"kind":"langevin","pace":3}`: `langevin has the setting "pace", which this ` +
+			`program does not know`,
 		`{"kind":"langevin","steps":"9"}`:            `langevin.steps is "9": want a whole number from 1 to 2147483647`,
 		`{"kind":"langevin","sigma":-1}`:             "langevin.sigma is -1: want a finite number above 0",
 		`{"kind":"langevin","denoise":1}`:            "langevin.denoise is 1: want true or false",

@@ -12,12 +12,13 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// Origin says where samples come from, enough to draw them again.
+// Origin returns where samples come from, in words that suffice to draw them again.
 func Origin(res *client.Result) string {
 	return fmt.Sprintf("%s version %d, seed %d, %s", res.Model, res.Version, res.Seed, SamplerText(res.Sampler))
 }
 
-// SamplerText names a sampler and its settings for people: "plain Langevin (σ 0.5, 9 steps, step size 0.1)". It leaves out what has no effect, and numbers and switches that have their default.
+// SamplerText returns a sampler and its settings in words: "plain Langevin (σ 0.5, 9 steps, step size 0.1)". It leaves
+// out what has no effect, and numbers and switches that have their default.
 func SamplerText(s client.Sampler) string {
 	report := NewSamplerReport(s)
 	if report == nil {
@@ -39,8 +40,8 @@ func SamplerText(s client.Sampler) string {
 	return name + " (" + strings.Join(parts, ", ") + ")"
 }
 
-// settingText names the value that a sampler gives a setting; empty if there is nothing to say about it. Usual is a
-// sampler with all defaults.
+// settingText returns the value of a setting in words, or "" if it has no effect or is the default. usual is a sampler
+// with all defaults.
 func settingText(s langevinv1.SettingDescription, sampler, usual proto.Message) string {
 	if _, words := s.Unmet(sampler); words != nil {
 		return ""
@@ -69,7 +70,7 @@ func settingText(s langevinv1.SettingDescription, sampler, usual proto.Message) 
 	return ""
 }
 
-// counted is "2 steps per level", "1 step per level" for a label that names what is counted: "steps per level".
+// counted returns "2 steps per level" or "1 step per level" for the label "steps per level".
 func counted(n int, label string) string {
 	noun, rest, found := strings.Cut(label, " per ")
 	if found {
@@ -78,7 +79,8 @@ func counted(n int, label string) string {
 	return phrase.Plural(n, strings.TrimSuffix(noun, "s")) + rest
 }
 
-// inSentence is a title as it stands within a sentence: its first letter is small unless it begins an acronym.
+// inSentence returns a title as it is written within a sentence: with a small first letter, unless an acronym begins
+// it.
 func inSentence(title string) string {
 	letters := []rune(title)
 	if len(letters) > 1 && unicode.IsLower(letters[1]) {

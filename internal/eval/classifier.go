@@ -16,7 +16,7 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
-// classifierCommand holds the flags of langevin eval classifier.
+// classifierCommand has the flags of langevin eval classifier.
 type classifierCommand struct {
 	dir, out, library string
 	iterations        cli.CountValue
@@ -37,8 +37,9 @@ says how many of the test images it gets right, and writes it as an .onnx file f
 	}
 	c.Flags().StringVar(&o.dir, "data", "", "folder of the images (default data/DATASET)")
 	c.Flags().StringVarP(&o.out, "out", "o", "classifier.onnx", "file to write")
-	c.Flags().Var(&o.iterations, "iterations", "updates of the weights (default 2500 for mnist, 5600 for fashion-mnist)")
-	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
+	c.Flags().Var(&o.iterations, "iterations",
+		"updates of the weights (default 2500 for mnist, 5600 for fashion-mnist)")
+	cli.LibraryFlag(c.Flags(), &o.library)
 	o.DeviceFlags.Register(c.Flags())
 	return c
 }
@@ -75,7 +76,8 @@ func trainClassifier(ctx context.Context, p *cli.Program, o *classifierCommand, 
 	defer file.Discard()
 	b := p.NewBar(config.Name)
 	options.Progress = func(now training.Progress) {
-		b.Set(int64(now.Iteration), int64(now.Iterations), fmt.Sprintf("loss %.3f, %.1f iterations/s", now.Loss, now.PerSecond))
+		b.Set(int64(now.Iteration), int64(now.Iterations),
+			fmt.Sprintf("loss %.3f, %.1f iterations/s", now.Loss, now.PerSecond))
 	}
 	result, err := training.TrainClassifier(ctx, config, train, test, options)
 	b.Close(err == nil, "")
@@ -89,6 +91,7 @@ func trainClassifier(ctx context.Context, p *cli.Program, o *classifierCommand, 
 	if err := file.Commit(func(w io.Writer) error { _, err := w.Write(onnx); return err }); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "%s: %.2f %% of %s right, %s\n", config.Name, 100*result.Accuracy, phrase.Plural(test.Len(), "test image"), o.out)
+	fmt.Fprintf(p.Stdout, "%s: %.2f %% of %s right, %s\n",
+		config.Name, 100*result.Accuracy, phrase.Plural(test.Len(), "test image"), o.out)
 	return nil
 }

@@ -40,17 +40,19 @@ type command struct {
 	neighbours string
 }
 
+// Command returns the command eval, with the command classifier below it.
 func Command(p *cli.Program) *cobra.Command {
 	o := &command{n: cli.NewCount(2000, 100)}
 	c := &cobra.Command{
 		Use:   "eval MODEL",
 		Short: "Measure how good a model's samples are",
-		Long: `Eval draws samples of a model, on a server or (--local) in this process, and holds them against the
-data that it was trained on: the distribution itself, if that is a mixture of Gaussians, or the test
-images of its dataset, as a classifier sees them.
+		Long: `Eval draws samples of a model, on a server or (--local) in this process, and compares them with the
+data that it was trained on: with the distribution itself, if that is a mixture of Gaussians, or with
+the test images of its dataset, as a classifier sees them.
 
-Beside each value stands what as many true samples give, so that what is left is the model's fault.
-Which data a model was trained on is in its file; --preset and --set say it for a file that does not.`,
+Each value is shown next to the one that an equal number of true samples scores; the difference is
+the model's fault. A model's file says which data it was trained on. If it does not, use --preset
+and --set.`,
 		Example: `  langevin eval ring --local
   langevin eval 2gauss -n 10000 --seed 1 --json
   langevin eval ring --sampler flow --flow-steps 30
@@ -67,13 +69,16 @@ Which data a model was trained on is in its file; --preset and --set say it for 
 func (o *command) groups() []cli.FlagGroup {
 	what, where := cli.NewFlagGroup("What to measure"), cli.NewFlagGroup("Who draws")
 	what.Flags.VarP(&o.n, "n", "n", "how many samples to draw")
-	what.Flags.Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and told)")
-	what.Flags.StringVar(&o.preset, "preset", "", "the preset whose data the model was trained on (default as the model says)")
+	what.Flags.Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and printed)")
+	what.Flags.StringVar(&o.preset, "preset", "",
+		"the preset whose data the model was trained on (default as the model says)")
 	what.Flags.StringArrayVar(&o.set, "set", nil, "change a setting of the preset, as data.modes=5; can be given often")
-	what.Flags.BoolVar(&o.json, "json", false, "write one JSON object to standard output")
+	cli.JSONFlag(what.Flags, &o.json, "")
 	what.Flags.StringVar(&o.dir, "data", "", "folder of the images (default the preset's)")
-	what.Flags.StringVar(&o.classifier, "classifier", "", "an .onnx file with outputs features and probabilities, for images (default the built-in one)")
-	what.Flags.StringVar(&o.neighbours, "neighbours", "", "file for a picture, .png, of samples beside their nearest training images")
+	what.Flags.StringVar(&o.classifier, "classifier", "",
+		"an .onnx file with outputs features and probabilities, for images (default the built-in one)")
+	what.Flags.StringVar(&o.neighbours, "neighbours", "",
+		"file for a picture, .png, of samples next to their nearest training images")
 	o.Connection.Register(where.Flags)
 	return append(append([]cli.FlagGroup{what}, o.SamplerFlags.Groups()...), where)
 }
@@ -87,7 +92,7 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 	if err != nil {
 		return err
 	}
-	return remote.Use(ctx, p, o.Connection, func(ctx context.Context, c *client.Client) error {
+	return o.Connection.Use(ctx, p, func(ctx context.Context, c *client.Client) error {
 		m, err := c.Model(ctx, name, version)
 		if err != nil {
 			return err
@@ -96,7 +101,8 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 		if err != nil {
 			return err
 		}
-		request := client.SampleRequest{Model: m.Name, Version: m.Version, N: o.n.N, Seed: o.seed.Seed, Sampler: sampler}
+		request := client.SampleRequest{Model: m.Name, Version: m.Version, N: o.n.N, Seed: o.seed.Seed,
+			Sampler: sampler}
 		report, err := evaluate(ctx, p, c, o, m, config, request)
 		if err != nil {
 			return fmt.Errorf("evaluate %s: %w", m.Name, err)
@@ -106,9 +112,10 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 		}
 		return printReport(p, report)
 	})
+
 }
 
-// config is the training whose data m was trained on.
+// config returns the settings of the training whose data m was trained on.
 func (o *command) config(m client.Model) (training.Config, error) {
 	var made models.Training
 	if m.Training != "" {
@@ -121,7 +128,8 @@ func (o *command) config(m client.Model) (training.Config, error) {
 		preset = made.Preset
 	}
 	if preset == "" {
-		return training.Config{}, cli.Usagef("the file of %s does not say what it was trained on: want --preset, one of %s", m.Name, strings.Join(training.Presets(), ", "))
+		return training.Config{}, cli.Usagef("the file of %s does not say what it was trained on: want --preset, one "+
+			"of %s", m.Name, strings.Join(training.Presets(), ", "))
 	}
 	settings := o.set
 	if o.dir != "" {
@@ -132,14 +140,15 @@ func (o *command) config(m client.Model) (training.Config, error) {
 		return config, err
 	}
 	if made.Data != "" && !sameData(made.Data, config.Data) {
-		return config, cli.Usagef("%s was trained on %s, and preset %s means %s: say with --set what differs, as --set data.std=0.5",
+		return config, cli.Usagef("%s was trained on %s, and preset %s means %s: say with --set what differs, as "+
+			"--set data.std=0.5",
 			m.Name, made.Data, preset, config.Data.String())
 	}
 	return config, nil
 }
 
-// sameData says whether a model's own description of its data is that of c. How images were made to vary in training does
-// not matter: test images are shown as they are.
+// sameData reports whether the description of the data in a model's file is that of c. The augmentation of images in
+// training does not count, since test images are not augmented.
 func sameData(description string, c data.Config) bool {
 	mine := c.String()
 	if _, err := c.Mixture(); errors.Is(err, data.ErrNoMixture) {
@@ -172,8 +181,11 @@ type modeTable struct {
 	Expected []float64 `json:"expected"`
 }
 
-// evaluate draws what request asks for and measures it.
-func evaluate(ctx context.Context, p *cli.Program, c *client.Client, o *command, m client.Model, config training.Config, request client.SampleRequest) (Report, error) {
+// evaluate draws what request asks for and measures the samples.
+func evaluate(
+	ctx context.Context, p *cli.Program, c *client.Client, o *command, m client.Model, config training.Config,
+	request client.SampleRequest,
+) (Report, error) {
 	exact, err := config.Data.Mixture()
 	known := err == nil
 	if !known && !errors.Is(err, data.ErrNoMixture) {
@@ -197,20 +209,25 @@ func evaluate(ctx context.Context, p *cli.Program, c *client.Client, o *command,
 
 func newReport(res *client.Result, config training.Config) Report {
 	return Report{
-		Model: res.Model, Version: res.Version, Digest: res.Digest, Data: config.Data.String(), Sampler: drawing.NewSamplerReport(res.Sampler),
-		Seed: res.Seed, N: res.N, NFE: res.NFE, Seconds: res.Elapsed.Seconds(), origin: drawing.Origin(res),
+		Model: res.Model, Version: res.Version, Digest: res.Digest, Data: config.Data.String(),
+		Sampler: drawing.NewSamplerReport(res.Sampler),
+		Seed:    res.Seed, N: res.N, NFE: res.NFE, Seconds: res.Elapsed.Seconds(), origin: drawing.Origin(res),
 	}
 }
 
-const scorePoints = 2000 // that the score is compared on, at each sigma
+const scorePoints = 2000 // at which the score is compared, for each sigma
 
-func evaluateMixture(ctx context.Context, p *cli.Program, c *client.Client, m client.Model, exact sampling.Mixture, res *client.Result, e *Report) error {
+func evaluateMixture(
+	ctx context.Context, p *cli.Program, c *client.Client, m client.Model, exact sampling.Mixture, res *client.Result,
+	e *Report,
+) error {
 	metrics, modes, err := eval.MixtureMetrics(exact, rowsOf(res.Batch))
 	if err != nil {
 		return err
 	}
 	first, middle, last := m.Sigmas[0], m.Sigmas[len(m.Sigmas)/2], m.Sigmas[len(m.Sigmas)-1]
-	scores, err := eval.ScoreMetrics(ctx, remoteModel(c, m), exact, []float64{first, middle, last}, scorePoints, m.Low, m.High)
+	scores, err := eval.ScoreMetrics(ctx, remoteModel(c, m), exact, []float64{first, middle, last}, scorePoints, m.Low,
+		m.High)
 	if err != nil {
 		return err
 	}
@@ -221,10 +238,11 @@ func evaluateMixture(ctx context.Context, p *cli.Program, c *client.Client, m cl
 
 func rowsOf(b client.Batch) eval.Rows { return eval.Rows{X: b.X, Dim: datafile.Elements(b.Shape)} }
 
-// remoteModel is a model of a server as the exact ones are.
+// remoteModel returns a model of a server as a [sampling.Model].
 func remoteModel(c *client.Client, m client.Model) sampling.Model {
 	return sampling.ModelFunc(func(ctx context.Context, dst, x, sigma []float32) error {
-		scores, err := c.Score(ctx, client.ScoreRequest{Model: m.Name, Version: m.Version, X: x, Shape: m.Shape, Sigma: sigma})
+		scores, err := c.Score(ctx, client.ScoreRequest{Model: m.Name, Version: m.Version, X: x, Shape: m.Shape,
+			Sigma: sigma})
 		if err != nil {
 			return err
 		}
@@ -233,7 +251,7 @@ func remoteModel(c *client.Client, m client.Model) sampling.Model {
 	})
 }
 
-// printReport is the report as a person reads it.
+// printReport writes a report for people.
 func printReport(p *cli.Program, e Report) error {
 	fmt.Fprintf(p.Stdout, "%s, %s, against %s\n\n", p.Bold(phrase.Plural(e.N, "sample")), e.origin, e.Data)
 	t := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
@@ -245,7 +263,8 @@ func printReport(p *cli.Program, e Report) error {
 		return err
 	}
 	if e.Modes != nil {
-		fmt.Fprintf(p.Stdout, "\n  weights found  %s\n  expected       %s\n", shares(e.Modes.Weights), shares(e.Modes.Expected))
+		fmt.Fprintf(p.Stdout, "\n  weights found  %s\n  expected       %s\n", shares(e.Modes.Weights),
+			shares(e.Modes.Expected))
 	}
 	if e.Classes != nil {
 		fmt.Fprintf(p.Stdout, "\n  classes found  %s\n", shares(e.Classes))
@@ -253,10 +272,10 @@ func printReport(p *cli.Program, e Report) error {
 	return nil
 }
 
-// measured writes a value with as many digits as a person compares.
+// measured formats a value for people to compare.
 func measured(v float64) string { return fmt.Sprintf("%.4g", v) }
 
-// shares writes parts of a whole: "0.800 0.200".
+// shares formats parts of a whole: "0.800 0.200".
 func shares(values []float64) string {
 	words := make([]string, len(values))
 	for i, v := range values {

@@ -8,19 +8,21 @@ import (
 	"github.com/langevin-ml/langevin/internal/classifier"
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/trainrun"
+	"github.com/langevin-ml/langevin/internal/wholefile"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/eval"
 	"github.com/langevin-ml/langevin/training/figure"
 )
 
-// evaluateImages holds samples against the test images of their dataset.
-func evaluateImages(ctx context.Context, p *cli.Program, o *command, config data.Config, res *client.Result, e *Report) error {
+// evaluateImages compares samples with the test images of their dataset.
+func evaluateImages(
+	ctx context.Context, p *cli.Program, o *command, config data.Config, res *client.Result, e *Report,
+) error {
 	train, test, err := readParts(ctx, p, config)
 	if err != nil {
 		return err
 	}
-	library := o.Connection.Flags.Lookup("onnxruntime-library").Value.String()
-	c, err := classifier.Open(library, o.classifier, config.Name)
+	c, err := classifier.Open(o.Connection.Library(), o.classifier, config.Name)
 	if err != nil {
 		return err
 	}
@@ -39,10 +41,11 @@ func evaluateImages(ctx context.Context, p *cli.Program, o *command, config data
 	if o.neighbours == "" {
 		return nil
 	}
-	return figure.WriteFile(o.neighbours, func(w io.Writer) error { return drawNeighbours(w, res.Shape, samples, train) })
+	draw := func(w io.Writer) error { return drawNeighbours(w, res.Shape, samples, train) }
+	return wholefile.Write(o.neighbours, draw)
 }
 
-// readParts reads both parts of a dataset, as pixels does.
+// readParts reads the training and the test images of a dataset, with values in [0, 1].
 func readParts(ctx context.Context, p *cli.Program, config data.Config) (train, test eval.Rows, err error) {
 	b := p.NewBar("images")
 	defer b.Close(false, "")
@@ -53,7 +56,7 @@ func readParts(ctx context.Context, p *cli.Program, config data.Config) (train, 
 	return train, test, err
 }
 
-// pixels is a part of a dataset, in [0, 1].
+// pixels reads a part of a dataset, with values in [0, 1].
 func pixels(ctx context.Context, r data.Reader, config data.Config, split data.Split) (eval.Rows, error) {
 	images, err := r.Images(ctx, config, split)
 	if err != nil {
@@ -62,7 +65,7 @@ func pixels(ctx context.Context, r data.Reader, config data.Config, split data.S
 	return eval.Pixels(images), nil
 }
 
-// drawNeighbours draws samples, each at the left of its nearest training images.
+// drawNeighbours draws a row for each of some samples: the sample, and then the training images nearest to it.
 func drawNeighbours(w io.Writer, shape []int, samples, train eval.Rows) error {
 	const side = 8 // samples, and images of each row
 	samples = samples.Slice(0, min(side, samples.Len()))
@@ -70,5 +73,6 @@ func drawNeighbours(w io.Writer, shape []int, samples, train eval.Rows) error {
 	if err != nil {
 		return err
 	}
-	return figure.ImageRows(w, shape, figure.Range{Low: 0, High: 1}, grid.X, samples.Len(), "left: samples; right of each: nearest training images")
+	return figure.ImageRows(w, shape, figure.Range{Low: 0, High: 1}, grid.X, samples.Len(),
+		"left: samples; right of each: nearest training images")
 }

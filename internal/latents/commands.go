@@ -20,14 +20,16 @@ func (o *command) registerFlow(c *cobra.Command) *cobra.Command {
 
 func (o *command) flow() client.FlowOptions {
 	return client.FlowOptions{
-		SigmaMax: float64(o.sigmaMax), SigmaMin: float64(o.sigmaMin), RelativeTol: float64(o.rtol), AbsoluteTol: float64(o.atol),
+		SigmaMax: float64(o.sigmaMax), SigmaMin: float64(o.sigmaMin), RelativeTol: float64(o.rtol),
+		AbsoluteTol: float64(o.atol),
 	}
 }
 
+// EncodeCommand returns the command encode.
 func EncodeCommand(p *cli.Program) *cobra.Command {
 	o := &command{}
 	c := o.registerFlow(&cobra.Command{
-		Use: "encode", Short: "Take samples along the probability flow to their latents",
+		Use: "encode", Short: "Map samples along the probability flow to their latents",
 		Example: "  langevin encode ring --in points.csv > latents.csv",
 	})
 	return rowsOf(p, o, c, func(ctx context.Context, c *client.Client, q question) (client.Batch, error) {
@@ -42,10 +44,11 @@ func EncodeCommand(p *cli.Program) *cobra.Command {
 	})
 }
 
+// DecodeCommand returns the command decode.
 func DecodeCommand(p *cli.Program) *cobra.Command {
 	o := &command{}
 	c := o.registerFlow(&cobra.Command{
-		Use: "decode", Short: "Take latents along the probability flow to samples: the inverse of encode",
+		Use: "decode", Short: "Map latents along the probability flow to samples: the inverse of encode",
 		Example: "  langevin decode ring --in latents.csv --out points.npy",
 	})
 	c.Flags().BoolVar(&o.denoise, "denoise", false, "end with the step to sigma = 0, which encode does not undo")
@@ -61,15 +64,18 @@ func DecodeCommand(p *cli.Program) *cobra.Command {
 	})
 }
 
+// LikelihoodCommand returns the command likelihood.
 func LikelihoodCommand(p *cli.Program) *cobra.Command {
 	o := &command{}
 	c := o.registerFlow(&cobra.Command{
-		Use: "likelihood", Short: "Say how likely samples are: the natural logarithm of the density, a line for each",
+		Use:     "likelihood",
+		Short:   "Report how likely samples are: the natural logarithm of the density, a line for each",
 		Example: "  langevin likelihood ring --in points.csv --exact",
 	})
 	c.Flags().BoolVar(&o.exact, "exact", false, "measure the divergence along every axis, not along one random vector")
 	c.Flags().Uint64Var(&o.seed, "seed", 0, "seed of the random vectors")
-	c.Flags().Uint64Var(&o.first, "first-chain", 0, "address of the first row's random vector, so that a file can be split")
+	c.Flags().Uint64Var(&o.first, "first-chain", 0,
+		"address of the first row's random vector, so that a file can be split")
 	return rowsOf(p, o, c, func(ctx context.Context, c *client.Client, q question) (client.Batch, error) {
 		r, err := c.LogLikelihood(ctx, client.LogLikelihoodRequest{
 			Model: q.model, Version: q.version, X: q.rows.X, Shape: q.rows.Shape, Progress: q.show,
@@ -86,6 +92,7 @@ func LikelihoodCommand(p *cli.Program) *cobra.Command {
 	})
 }
 
+// ScoreCommand returns the command score.
 func ScoreCommand(p *cli.Program) *cobra.Command {
 	o := &command{}
 	c := &cobra.Command{

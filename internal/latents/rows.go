@@ -18,7 +18,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/wholefile"
 )
 
-// command holds the flags of the commands that ask a model about rows of a file.
+// command has the flags of the commands that ask a model about rows of a file.
 type command struct {
 	remote.Connection
 	in, out  string
@@ -33,7 +33,7 @@ type command struct {
 	sigma    cli.PositiveValue
 }
 
-// question is what a command asks a server about, and what shows how far the answer is.
+// question is what a command asks a server about. show displays how many rows are done.
 type question struct {
 	model   string
 	version int
@@ -41,7 +41,7 @@ type question struct {
 	show    func(done, total int)
 }
 
-// answer asks a server.
+// answer asks a server and returns a row for each row of the question.
 type answer func(context.Context, *client.Client, question) (client.Batch, error)
 
 // rowsOf makes a command that reads rows, asks, and writes a row for each.
@@ -49,7 +49,8 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 	c.Use += " [MODEL] --in FILE"
 	c.Args = cobra.MaximumNArgs(1)
 	c.Flags().StringVarP(&o.in, "in", "i", "", "`FILE` with the rows: "+datafile.ArrayFiles+", with a row a line")
-	c.Flags().StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .npy or .csv (default CSV to standard output)")
+	c.Flags().StringVarP(&o.out, "out", "o", "",
+		"file to write, by its ending: .npy or .csv (default CSV to standard output)")
 	o.Connection.Register(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
 		name, version, err := cli.SplitModel(strings.Join(args, ""))
@@ -64,7 +65,7 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 		if err != nil {
 			return err
 		}
-		return remote.Use(c.Context(), p, o.Connection, func(ctx context.Context, c *client.Client) error {
+		return o.Connection.Use(c.Context(), p, func(ctx context.Context, c *client.Client) error {
 			show, end := showRows(p, name)
 			result, err := ask(ctx, c, question{name, version, rows, show})
 			end(err == nil)
@@ -73,11 +74,13 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 			}
 			return deliverRows(p, o.out, write, result)
 		})
+
 	}
 	return c
 }
 
-// showRows shows how many rows are done of a request that takes several calls. end is to be called when it has ended.
+// showRows returns a function that shows how many rows of a request are done, and one to call when the request has
+// ended.
 func showRows(p *cli.Program, title string) (show func(done, total int), end func(done bool)) {
 	var b *cli.Bar
 	show = func(done, total int) {
@@ -93,7 +96,7 @@ func showRows(p *cli.Program, title string) (show func(done, total int), end fun
 	}
 }
 
-// writer is what writes the format of --out.
+// writer returns the function that writes the format of --out.
 func (o *command) writer() (func(io.Writer, client.Batch) error, error) {
 	switch strings.ToLower(filepath.Ext(o.out)) {
 	case ".npy":
@@ -107,6 +110,7 @@ func (o *command) writer() (func(io.Writer, client.Batch) error, error) {
 	return datafile.WriteCSV, nil
 }
 
+// deliverRows writes rows to the file at path, or to standard output if path is empty.
 func deliverRows(p *cli.Program, path string, write func(io.Writer, client.Batch) error, rows client.Batch) error {
 	if path == "" {
 		return write(p.Stdout, rows)
@@ -119,7 +123,7 @@ func deliverRows(p *cli.Program, path string, write func(io.Writer, client.Batch
 	return file.Commit(func(w io.Writer) error { return write(w, rows) })
 }
 
-// readRows reads the rows of a file. Those of text have no shape: rows of images are flat.
+// readRows reads the rows of a file. Rows of a text file have no shape, since those of images are flat.
 func readRows(path string, warn io.Writer) (client.Batch, error) {
 	if path == "" {
 		return client.Batch{}, cli.Usagef(`--in is "": want a file, %s`, datafile.ArrayFiles)

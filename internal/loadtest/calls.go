@@ -12,7 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/client"
 )
 
-// How a call ended, where it is not with a result: one of these, or the server's code and reason.
+// How a call ended without a result: one of these, or the server's code and reason.
 const (
 	outcomeOK         = ""
 	OutcomeLeft       = "cancelled by its client"
@@ -30,8 +30,8 @@ type call struct {
 	outcome string
 }
 
-// measurement is what a load saw. It is safe for concurrent use.
-type measurement struct {
+// Measurement collects calls. It is safe for concurrent use.
+type Measurement struct {
 	mu        sync.Mutex
 	calls     []call
 	measured  time.Duration                // after the warm-up; set once the load has ended
@@ -40,14 +40,14 @@ type measurement struct {
 	differing int
 }
 
-func (m *measurement) add(c call) {
+func (m *Measurement) add(c call) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls = append(m.calls, c)
 }
 
-// compare holds a result against the first of its seed.
-func (m *measurement) compare(seed uint64, res *client.Result) {
+// compare compares a result with the first one of its seed.
+func (m *Measurement) compare(seed uint64, res *client.Result) {
 	sum := hash(res)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,7 +77,7 @@ func hash(res *client.Result) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// outcomeOf names a failure whose context ended for a reason of ours, or not.
+// outcomeOf names a failed call. cause is why its context ended, or nil if it did not.
 func outcomeOf(err, cause error) string {
 	var failed *client.Error
 	switch {
@@ -101,7 +101,7 @@ type Quantiles struct {
 	Max float64 `json:"max"`
 }
 
-// newQuantiles sorts values; of none all quantiles are 0.
+// newQuantiles sorts values and returns their quantiles, which are 0 if there are no values.
 func newQuantiles(values []float64) Quantiles {
 	if len(values) == 0 {
 		return Quantiles{}

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	drainTime = 10 * time.Second      // what calls under way at the end are given
+	drainTime = 10 * time.Second      // for calls that run at the end
 	pause     = 20 * time.Millisecond // between a failed call of a closed loop and its client's next
 	mostOpen  = 4096                  // calls at once of an open loop; those due beyond are not made, and counted
 )
 
-// Load is how a server is loaded: by clients that each wait for a result before they ask again, or, if clients is 0,
-// at a rate a second.
+// Load describes how to load a server: with clients that each wait for a result before they ask again, or, if Clients
+// is 0, with requests at a rate per second.
 type Load struct {
 	Clients  int
 	Rate     float64
@@ -27,18 +27,18 @@ type Load struct {
 	Duration time.Duration
 	Cancel   float64 // share of the calls that their clients leave half-way
 	Seed     uint64
-	Seeds    uint64 // calls take turns with so many seeds, from seed on
+	Seeds    uint64 // how many seeds, from Seed on, calls take turns with
 }
 
-// drawFunc makes one call. It calls began at every event, or only the first.
-type drawFunc func(ctx context.Context, seed uint64, began func()) (*client.Result, error)
+// DrawFunc makes one call. It calls began at least at the first event, and may call it at every event.
+type DrawFunc func(ctx context.Context, seed uint64, began func()) (*client.Result, error)
 
-// loader is a load at work.
+// loader is a running load.
 type loader struct {
 	Load
-	draw  drawFunc
+	draw  DrawFunc
 	start time.Time
-	seen  measurement
+	seen  Measurement
 
 	mu      sync.Mutex
 	random  *rand.Rand
@@ -47,8 +47,8 @@ type loader struct {
 	usual   time.Duration // how long the last complete call took
 }
 
-// Run loads the server for warmup and duration, and gives the calls then under way drainTime to end.
-func (l Load) Run(ctx context.Context, draw drawFunc) (*measurement, error) {
+// Run loads the server for Warmup and Duration. Calls that run then have drainTime to end.
+func (l Load) Run(ctx context.Context, draw DrawFunc) (*Measurement, error) {
 	w := &loader{Load: l, draw: draw, start: time.Now(), random: rand.New(rand.NewPCG(l.Seed, 0))}
 	calls, cut := context.WithTimeoutCause(ctx, l.Warmup+l.Duration+drainTime, errUnfinished)
 	defer cut()
@@ -89,7 +89,7 @@ func (w *loader) closed(ctx context.Context) {
 	clients.Wait()
 }
 
-// open makes calls when they are due, each in a goroutine of its own.
+// open makes each call when it is due, in a new goroutine.
 func (w *loader) open(ctx context.Context) {
 	var calls sync.WaitGroup
 	defer calls.Wait()
@@ -118,7 +118,7 @@ func (w *loader) gap() time.Duration {
 	return time.Duration(w.random.ExpFloat64() / w.Rate * float64(time.Second))
 }
 
-// wait reports false if ctx ended first.
+// wait waits for d. It returns false if ctx ended first.
 func wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -128,14 +128,14 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// callPlan is what is decided about a call before it is made.
+// callPlan is what is decided about a call in advance.
 type callPlan struct {
 	seed   uint64
 	leave  bool
 	moment float64 // when the client leaves, as a share of what a call takes
 }
 
-// next decides about the call that is due then; there is none once enough have been made.
+// next plans the call that is due at the given time. ok is false once enough calls have been made.
 func (w *loader) next(due time.Duration) (plan callPlan, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -154,7 +154,7 @@ func (w *loader) next(due time.Duration) (plan callPlan, ok bool) {
 	return plan, true
 }
 
-// call makes one call, due at the given time, and books it. It reports false if the server failed it.
+// call makes one call, which is due at the given time, and records it. It returns false if the server failed it.
 func (w *loader) call(ctx context.Context, due time.Duration, plan callPlan) bool {
 	began := w.since()
 	ctx, leave := context.WithCancelCause(ctx)

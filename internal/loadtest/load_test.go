@@ -17,7 +17,7 @@ import (
 )
 
 // slow makes calls that take a time each, any number of them at once. The result says its seed.
-func slow(took time.Duration) drawFunc {
+func slow(took time.Duration) DrawFunc {
 	return func(ctx context.Context, seed uint64, began func()) (*client.Result, error) {
 		began()
 		if !wait(ctx, took) {
@@ -28,7 +28,7 @@ func slow(took time.Duration) drawFunc {
 }
 
 // oneAtATime makes calls wait for each other.
-func oneAtATime(draw drawFunc) drawFunc {
+func oneAtATime(draw DrawFunc) DrawFunc {
 	turns := sync.OnceValue(func() chan struct{} { return make(chan struct{}, 1) }) // inside the bubble
 	return func(ctx context.Context, seed uint64, began func()) (*client.Result, error) {
 		turn := turns()
@@ -43,7 +43,7 @@ func oneAtATime(draw drawFunc) drawFunc {
 }
 
 // measure runs a load on fake time, which is exact.
-func measure(t *testing.T, l Load, draw drawFunc) (r *Report) {
+func measure(t *testing.T, l Load, draw DrawFunc) (r *Report) {
 	t.Helper()
 	if l.Requests == 0 {
 		l.Requests = math.MaxInt
@@ -63,8 +63,9 @@ func near(got, want float64) bool { return math.Abs(got-want) <= 1e-9*want }
 
 func TestClosedLoop(t *testing.T) {
 	r := measure(t, Load{Clients: 4, Warmup: time.Second, Duration: 2 * time.Second}, slow(100*time.Millisecond))
-	if r.PerSecond != (perSecond{40, 80, 800}) && !near(r.PerSecond.Requests, 40) {
-		t.Errorf("4 clients of calls of 0.1 s: %+v a second, want 40 requests, 80 samples, 800 evaluations", r.PerSecond)
+	if r.PerSecond != (Rates{40, 80, 800}) && !near(r.PerSecond.Requests, 40) {
+		t.Errorf("4 clients of calls of 0.1 s: %+v a second, want 40 requests, 80 samples, 800 evaluations",
+			r.PerSecond)
 	}
 	want := Quantiles{0.1, 0.1, 0.1, 0.1}
 	if r.Completed != 80 || r.Requests != 80 || r.Latency != want || r.FirstEvent != (Quantiles{}) {

@@ -19,9 +19,9 @@ type Report struct {
 
 	Requests    int            `json:"requests"` // due in Duration
 	Completed   int            `json:"completed"`
-	Cancelled   int            `json:"cancelled"` // by their clients, as --cancel wants
+	Cancelled   int            `json:"cancelled"` // by their clients
 	Errors      map[string]int `json:"errors"`
-	PerSecond   perSecond      `json:"per_second"`
+	PerSecond   Rates          `json:"per_second"`
 	Latency     Quantiles      `json:"latency_seconds"`     // of the completed, from when they were due
 	FirstEvent  Quantiles      `json:"first_event_seconds"` // likewise
 	Compared    int            `json:"results_compared"`
@@ -29,14 +29,14 @@ type Report struct {
 	SeedsInTurn uint64         `json:"seeds"`
 }
 
-// perSecond counts what ended in the time measured.
-type perSecond struct {
+// Rates has the rates of what ended in the measured time.
+type Rates struct {
 	Requests    float64 `json:"requests"`
 	Samples     float64 `json:"samples"`
 	Evaluations float64 `json:"score_evaluations"`
 }
 
-func NewReport(l Load, first *client.Result, m *measurement) *Report {
+func NewReport(l Load, first *client.Result, m *Measurement) *Report {
 	r := &Report{
 		Model: first.Model, Version: first.Version, Digest: first.Digest, Engine: first.Engine, Chains: first.N,
 		Steps: first.NFE / int64(first.N), Clients: l.Clients, Rate: l.Rate,

@@ -12,21 +12,25 @@ import (
 	"github.com/langevin-ml/langevin/internal/remote"
 )
 
-// adminCommand makes a command that changes what a running server has.
-func adminCommand(p *cli.Program, c *cobra.Command, work func(ctx context.Context, c *client.Client, args []string) error) *cobra.Command {
+// adminCommand completes a command that changes the models of a running server.
+func adminCommand(
+	p *cli.Program, c *cobra.Command, work func(ctx context.Context, c *client.Client, args []string) error,
+) *cobra.Command {
 	var o remote.Connection
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if o.Local {
 			return cli.Usagef("--local: a server that ends with the command has nothing to change")
 		}
-		return remote.Use(c.Context(), p, o, func(ctx context.Context, client *client.Client) error { return work(ctx, client, args) })
+		return o.Use(c.Context(), p, func(ctx context.Context, client *client.Client) error {
+			return work(ctx, client, args)
+		})
 	}
 	o.Register(c.Flags())
 	return c
 }
 
 func registerModelsJSON(c *cobra.Command, asJSON *bool) {
-	c.Flags().BoolVar(asJSON, "json", false, "write a JSON object for each model, one a line")
+	cli.JSONFlag(c.Flags(), asJSON, " for each model, one a line")
 }
 
 func loadCommand(p *cli.Program) *cobra.Command {
@@ -55,7 +59,7 @@ func loadCommand(p *cli.Program) *cobra.Command {
 func unloadCommand(p *cli.Program) *cobra.Command {
 	return adminCommand(p, &cobra.Command{
 		Use:     "unload NAME[@VERSION]",
-		Short:   "Take a model out of a server's service; calls that run finish",
+		Short:   "Make a server stop serving a model; running calls finish",
 		Example: "  langevin models unload ring@1",
 		Args:    cobra.ExactArgs(1),
 	}, func(ctx context.Context, c *client.Client, args []string) error {
@@ -71,7 +75,7 @@ func reloadCommand(p *cli.Program) *cobra.Command {
 	var asJSON bool
 	c := adminCommand(p, &cobra.Command{
 		Use:   "reload",
-		Short: "Make a server look at its models' folder again, as SIGHUP does",
+		Short: "Make a server read its models' folder again, as SIGHUP does",
 		Example: `  langevin models reload
   kill -HUP $(pidof langevin)                       the same`,
 		Args: cobra.NoArgs,
@@ -87,7 +91,8 @@ func reloadCommand(p *cli.Program) *cobra.Command {
 			fmt.Fprintf(p.Stderr, "langevin: %s: %s\n", f.Name, f.Error)
 		}
 		if len(failures) > 0 {
-			return fmt.Errorf("%s could not be loaded: what was loaded before stays in service", phrase.Plural(len(failures), "model"))
+			return fmt.Errorf("%s could not be loaded: what was loaded before stays in service",
+				phrase.Plural(len(failures), "model"))
 		}
 		return nil
 	})
@@ -95,7 +100,7 @@ func reloadCommand(p *cli.Program) *cobra.Command {
 	return c
 }
 
-// printModels writes models as models ls does.
+// printModels writes a line for each model, or its JSON as models ls does.
 func printModels(p *cli.Program, all []client.Model, asJSON bool) error {
 	for _, m := range all {
 		if asJSON {

@@ -20,10 +20,10 @@ func checkCommand(p *cli.Program) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "check FILE.onnx...",
-		Short: "Say whether model files can be served, by the trial of a server",
-		Long: `Check looks at each file as a server does that loads it: at its manifest and its graph, and by a trial of
-rows at sigmas from all over the schedule, whose scores must be finite and have the same bits in any
-company.`,
+		Short: "Check whether a server can serve model files",
+		Long: `Check examines each file as a server does that loads it: the manifest, the graph, and a trial of rows
+at sigmas from all over the schedule. Their scores must be finite, and must have the same bits
+whatever other rows are in the batch.`,
 		Example: `  langevin models check out/models/ring/1/model.onnx
   langevin models check out/models/*/*/model.onnx --json`,
 		Args: cobra.MinimumNArgs(1),
@@ -44,8 +44,8 @@ company.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&library, "onnxruntime-library", "", "path of the ONNX Runtime shared library; empty searches the usual places")
-	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object for each file, one a line")
+	cli.LibraryFlag(c.Flags(), &library)
+	cli.JSONFlag(c.Flags(), &asJSON, " for each file, one a line")
 	return c
 }
 
@@ -60,6 +60,7 @@ type checkReport struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
+// checkFile checks the model file at path.
 func checkFile(ctx context.Context, library, path string) checkReport {
 	r := checkReport{Path: path}
 	data, err := os.ReadFile(path)
@@ -71,7 +72,7 @@ func checkFile(ctx context.Context, library, path string) checkReport {
 	m, err := models.Read(data)
 	if err == nil {
 		r.Name = m.Name
-		r.Scale, err = tryModel(ctx, library, data, m)
+		r.Scale, err = scoreScale(ctx, library, data, m)
 	}
 	if err != nil {
 		r.Error = phrase.OneLine(err)
@@ -96,7 +97,7 @@ func printCheck(p *cli.Program, r checkReport, asJSON bool) error {
 	return nil
 }
 
-// digestOf is a model file's SHA-256, in hexadecimal.
+// digestOf returns the SHA-256 of a model file, in hexadecimal.
 func digestOf(file []byte) string {
 	sum := sha256.Sum256(file)
 	return hex.EncodeToString(sum[:])

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,7 +21,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// importCommand holds the flags of langevin models import.
+// importCommand has the flags of langevin models import.
 type importCommand struct {
 	foreign   models.Foreign
 	condition string
@@ -42,13 +41,13 @@ func newImportCommand(p *cli.Program) *cobra.Command {
 		Use:   "import FILE.onnx --name NAME",
 		Short: "Make a model of a network that another program exported",
 		Long: `Import takes a network that PyTorch or another program wrote as ONNX, with two inputs, samples and
-noise level, and one output, and writes a copy that explains itself: with the manifest that serving
-needs, under the names x, sigma and score, and with the weights that lie in files beside the graph,
-which a server does not read. Which input is which is told by types, shapes and names, and by
---input-x and --input-level where those leave it open. A network that takes the index of a level
-gets the one whose sigma is nearest; one in float64 gets casts. The copy is run before it is
-written, as a server does it: rows must not depend on each other, and the score has to be finite
-at all sigmas. See docs/import.md for how to export.`,
+noise level, and one output. It writes a copy that can be served: with the manifest that serving
+needs, with the names x, sigma and score, and with the weights that the original has in files next
+to the graph, which a server does not read. Import finds out which input is which from types, shapes
+and names; where these leave it open, use --input-x and --input-level. A network that takes the index
+of a level gets the level with the nearest sigma; one in float64 gets casts. Before it writes the
+copy, import runs it as a server does: rows must not depend on each other, and the score must be
+finite at all sigmas. See docs/import.md for how to export.`,
 		Example: `  langevin models import ncsn.onnx --name mnist --sigmas 1:0.01:10 --range 0,1 --step-lr 2e-5
   langevin models import ve.onnx --name cifar --sigmas 50:0.01:232 --output noise --shape 3,32,32`,
 		Args: cobra.ExactArgs(1),
@@ -60,20 +59,24 @@ at all sigmas. See docs/import.md for how to export.`,
 	f.IntVar(&o.version, "version", 1, "version to write it as")
 	f.StringVar(&o.sigmas, "sigmas", "", "noise schedule of the training: first:last:levels in geometric steps, "+
 		"or a list, largest first (default the graph's tensor called sigmas, or the list that its labels select from)")
-	f.StringVar(&o.output, "output", string(models.ParameterizationScore), "what the network computes: score, noise or denoised")
-	f.StringVar(&o.condition, "condition", "", "what it takes for the noise level: label, the index in --sigmas, or sigma (default by the input's type)")
+	f.StringVar(&o.output, "output", string(models.ParameterizationScore),
+		"what the network computes: score, noise or denoised")
+	f.StringVar(&o.condition, "condition", "",
+		"what it takes for the noise level: label, the index in --sigmas, or sigma (default by the input's type)")
 	f.StringVar(&o.foreign.X, "input-x", "", "name of the input for samples (default by types, shapes and names)")
 	f.StringVar(&o.foreign.Level, "input-level", "", "name of the input for the noise level (default the other one)")
 	f.StringVar(&o.foreign.Output, "output-name", "", "name of the output (default the only one)")
 	f.IntSliceVar(&m.Shape, "shape", nil, "shape of one sample, where the input leaves it open")
 	f.StringVar(&o.values, "range", "0,1", "smallest and largest value of the data")
 	f.IntVar(&m.Sampler.StepsPerLevel, "steps-per-level", 5, "steps of the default sampler at each level")
-	f.Float64Var(&m.Sampler.StepLR, "step-lr", 1e-5, "step size of the default sampler at the last level, epsilon of x + a s + sqrt(2a) z")
+	f.Float64Var(&m.Sampler.StepLR, "step-lr", 1e-5,
+		"step size of the default sampler at the last level, epsilon of x + a s + sqrt(2a) z")
 	f.BoolVar(&m.Sampler.Denoise, "denoise", true, "end with a noise-free step")
-	f.BoolVar(&m.Sampler.Consistent, "consistent", false, "give each step of the default sampler the noise that its level asks for")
+	f.BoolVar(&m.Sampler.Consistent, "consistent", false,
+		"give each step of the default sampler the noise that its level asks for")
 	f.StringVarP(&o.out, "out", "o", "out/models", "folder of models to write it to, as NAME/VERSION/model.onnx")
-	f.StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime shared library; empty searches the usual places")
-	f.BoolVar(&o.json, "json", false, "write one JSON object to standard output")
+	cli.LibraryFlag(f, &o.library)
+	cli.JSONFlag(f, &o.json, "")
 	return c
 }
 
@@ -85,7 +88,7 @@ type ImportReport struct {
 	Digest   string   `json:"digest"`
 	Shape    []int    `json:"shape"`
 	Levels   int      `json:"levels"`
-	Scale    float64  `json:"score_scale"` // of pure noise, in units of 1/sigma: about 1 for a score
+	Scale    float64  `json:"score_scale"` // of the score of pure noise, in units of 1/sigma: about 1
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -121,13 +124,15 @@ func importModel(ctx context.Context, p *cli.Program, o *importCommand, path str
 	if err != nil {
 		return fmt.Errorf("import %s: %w", path, err)
 	}
-	scale, err := tryModel(ctx, o.library, file, manifest)
+	scale, err := scoreScale(ctx, o.library, file, manifest)
 	if err != nil {
 		return fmt.Errorf("import %s: %w", path, err)
 	}
 	report := ImportReport{
-		Path: filepath.Join(o.out, manifest.Name, strconv.Itoa(o.version), models.FileName), Name: manifest.Name, Version: o.version,
-		Digest: digestOf(file), Shape: manifest.Shape, Levels: len(manifest.Sigmas), Scale: scale, Warnings: scaleWarnings(scale, manifest),
+		Path: filepath.Join(o.out, manifest.Name, strconv.Itoa(o.version), models.FileName), Name: manifest.Name,
+		Version: o.version,
+		Digest:  digestOf(file), Shape: manifest.Shape, Levels: len(manifest.Sigmas), Scale: scale,
+		Warnings: scaleWarnings(scale, manifest),
 	}
 	if err := writeModel(report.Path, file); err != nil {
 		return err
@@ -135,7 +140,7 @@ func importModel(ctx context.Context, p *cli.Program, o *importCommand, path str
 	return printImport(p, report, o.json)
 }
 
-// inlineBeside puts weights that lie beside the file of a model into the model.
+// inlineBeside puts the weights from files in the folder of a model's file into the model.
 func inlineBeside(path string, model *protos.ModelProto) error {
 	folder, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
@@ -146,7 +151,7 @@ func inlineBeside(path string, model *protos.ModelProto) error {
 	return err
 }
 
-// complete fills the manifest from the flags and the graph.
+// complete returns the manifest that the flags and the graph describe.
 func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, error) {
 	m := o.manifest
 	m.Format, m.Sampler.Kind = models.Format, models.SamplerAnnealedLangevin
@@ -167,7 +172,8 @@ func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, err
 			return m, fmt.Errorf("%w: give the training's with --sigmas", err)
 		}
 		if m.Sigmas == nil {
-			return m, cli.Usagef("the graph holds no noise schedule, a tensor called sigmas of positive numbers, largest first: " +
+			return m, cli.Usagef("the graph has no noise schedule, a tensor called sigmas of positive numbers, " +
+				"largest first: " +
 				"give the training's with --sigmas, as 50:0.01:232 or 10,1,0.1")
 		}
 	}
@@ -175,7 +181,7 @@ func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, err
 	return m, nil
 }
 
-// parseSigmas reads first:last:levels or a list; empty text is nil.
+// parseSigmas reads first:last:levels or a list. It returns nil for an empty text.
 func parseSigmas(text string) ([]float64, error) {
 	parts := strings.Split(text, ":")
 	switch {
@@ -199,39 +205,16 @@ func parseSigmas(text string) ([]float64, error) {
 	return nil, cli.Usagef("--sigmas is %q: want first:last:levels, as 50:0.01:232, or a list, largest first", text)
 }
 
-// tryModel loads a model as a server does, which refuses one that cannot be served, and returns the size of its score
-// on pure noise of its first sigma, in units of 1/sigma.
-func tryModel(ctx context.Context, library string, file []byte, m models.Manifest) (scale float64, err error) {
-	engine, err := ort.OpenFound(library)
+// scoreScale is [ort.Runtime.ScoreScale] of the library at a path, or of the one that is found if the path is empty.
+func scoreScale(ctx context.Context, library string, file []byte, m models.Manifest) (float64, error) {
+	runtime, err := ort.OpenFound(library)
 	if err != nil {
 		return 0, err
 	}
-	session, err := engine.Load(ctx, file, m, ort.Options{})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, session.Close()) }()
-	x, score := make([]float32, m.Dim()), make([]float32, m.Dim())
-	sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}.Draw(x, sampling.Noise{Seed: 1})
-	if err := session.Score(ctx, score, x, []float32{float32(m.Sigmas[0])}); err != nil {
-		return 0, err
-	}
-	scale = norm(score) * m.Sigmas[0] / math.Sqrt(float64(m.Dim()))
-	if math.IsNaN(scale) || math.IsInf(scale, 0) {
-		return 0, fmt.Errorf("%w: the score of pure noise is not finite at sigma %.6g", models.ErrInvalid, m.Sigmas[0])
-	}
-	return scale, nil
+	return runtime.ScoreScale(ctx, file, m)
 }
 
-func norm(v []float32) float64 {
-	sum := 0.0
-	for _, e := range v {
-		sum += float64(e) * float64(e)
-	}
-	return math.Sqrt(sum)
-}
-
-// scaleWarnings tells of a score that is far from that of noise, -z/sigma: the usual cause is that the network computes
+// scaleWarnings warns if the score of noise z is far from -z/sigma. The usual cause is that the network computes
 // something else.
 func scaleWarnings(scale float64, m models.Manifest) []string {
 	const far = 5.0
@@ -240,9 +223,11 @@ func scaleWarnings(scale float64, m models.Manifest) []string {
 	case scale > 1/far && scale < far:
 		return nil
 	case m.Parameterization == models.ParameterizationScore && scale/sigma > 1/far && scale/sigma < far:
-		return []string{fmt.Sprintf("the score of pure noise is %.3g/sigma and should be about 1/sigma: the network seems to compute noise, so try --output noise", scale)}
+		return []string{fmt.Sprintf("the score of pure noise is %.3g/sigma and should be about 1/sigma: the network "+
+			"seems to compute noise, so try --output noise", scale)}
 	}
-	return []string{fmt.Sprintf("the score of pure noise is %.3g/sigma and should be about 1/sigma: look at --output, --sigmas and --condition", scale)}
+	return []string{fmt.Sprintf("the score of pure noise is %.3g/sigma and should be about 1/sigma: look at "+
+		"--output, --sigmas and --condition", scale)}
 }
 
 func printImport(p *cli.Program, r ImportReport, asJSON bool) error {
@@ -252,6 +237,7 @@ func printImport(p *cli.Program, r ImportReport, asJSON bool) error {
 	if asJSON {
 		return cli.WriteJSON(p.Stdout, r)
 	}
-	_, err := fmt.Fprintf(p.Stdout, "%s: %s, samples of %v, %s, score of noise %.3g/sigma\n", p.Bold(fmt.Sprintf("%s@%d", r.Name, r.Version)), r.Path, r.Shape, phrase.Plural(r.Levels, "level"), r.Scale)
+	_, err := fmt.Fprintf(p.Stdout, "%s: %s, samples of %v, %s, score of noise %.3g/sigma\n",
+		p.Bold(fmt.Sprintf("%s@%d", r.Name, r.Version)), r.Path, r.Shape, phrase.Plural(r.Levels, "level"), r.Scale)
 	return err
 }

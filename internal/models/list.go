@@ -18,14 +18,16 @@ import (
 	"github.com/langevin-ml/langevin/internal/remote"
 )
 
+// Command returns the command models, with its commands below it.
 func Command(p *cli.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "models",
-		Short: "Say which models a server has, change them, and make models",
+		Short: "List and change the models of a server, and make model files",
 		Args:  cli.KnownCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(listCommand(p), showCommand(p), loadCommand(p), unloadCommand(p), reloadCommand(p), checkCommand(p), newImportCommand(p), newConvertCommand(p))
+	c.AddCommand(listCommand(p), showCommand(p), loadCommand(p), unloadCommand(p), reloadCommand(p), checkCommand(p),
+		newImportCommand(p), newConvertCommand(p))
 	return c
 }
 
@@ -40,9 +42,10 @@ func listCommand(p *cli.Program) *cobra.Command {
   langevin models ls --server gpu1:50051 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return remote.Use(c.Context(), p, o, func(ctx context.Context, client *client.Client) error {
+			return o.Use(c.Context(), p, func(ctx context.Context, client *client.Client) error {
 				return listModels(ctx, p, client, asJSON)
 			})
+
 		},
 	}
 	o.Register(c.Flags())
@@ -70,7 +73,7 @@ func listModels(ctx context.Context, p *cli.Program, c *client.Client, asJSON bo
 	return t.Flush()
 }
 
-// about is the last column: what the model is, or what is wrong with it.
+// about returns the last column: the description of a model, or what is wrong with it.
 func about(m client.Model) string {
 	switch {
 	case m.Error != "":
@@ -86,7 +89,7 @@ func showCommand(p *cli.Program) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "show [NAME]",
-		Short: "Show all about one model",
+		Short: "Show one model in full",
 		Example: `  langevin models show ring
   langevin models show ring@1 --local --json`,
 		Args: cobra.MaximumNArgs(1),
@@ -95,13 +98,14 @@ func showCommand(p *cli.Program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return remote.Use(c.Context(), p, o, func(ctx context.Context, client *client.Client) error {
+			return o.Use(c.Context(), p, func(ctx context.Context, client *client.Client) error {
 				return showModel(ctx, p, client, name, version, asJSON)
 			})
+
 		},
 	}
 	o.Register(c.Flags())
-	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object")
+	cli.JSONFlag(c.Flags(), &asJSON, "")
 	return c
 }
 
@@ -141,7 +145,7 @@ func showModel(ctx context.Context, p *cli.Program, c *client.Client, name strin
 	return t.Flush()
 }
 
-// modelReport is what models --json writes.
+// modelReport is what the commands below models write for a model with --json.
 type modelReport struct {
 	Name        string                 `json:"name"`
 	Version     int                    `json:"version"`

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Plural is "1 sample", "2,000 samples".
+// Plural returns "1 sample" or "2,000 samples".
 func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -16,7 +16,7 @@ func Plural(n int, noun string) string {
 	return Grouped(int64(n)) + " " + noun + "s"
 }
 
-// Grouped writes n with commas between its thousands.
+// Grouped formats n with commas between its thousands.
 func Grouped(n int64) string {
 	text := fmt.Sprint(n)
 	for i := len(text) - 3; i > 0; i -= 3 {
@@ -25,10 +25,10 @@ func Grouped(n int64) string {
 	return text
 }
 
-// OneLine is err's text with every line break a space.
+// OneLine returns the text of err with a space for every run of white space.
 func OneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// Short writes a large number with three digits: 12.3k, 4.56M.
+// Short formats a large number with three digits: 12.3k, 4.56M.
 func Short(v float64) string {
 	for _, unit := range []string{"", "k", "M"} {
 		if v < 1000 {
@@ -39,7 +39,7 @@ func Short(v float64) string {
 	return fmt.Sprintf("%.3gG", v)
 }
 
-// Tidy rounds d to what a person reads.
+// Tidy rounds a duration for people.
 func Tidy(d time.Duration) time.Duration {
 	switch {
 	case d >= time.Minute:
@@ -50,7 +50,7 @@ func Tidy(d time.Duration) time.Duration {
 	return d.Round(time.Millisecond)
 }
 
-// Alternatives is "a, b or c".
+// Alternatives returns "a, b or c".
 func Alternatives[W ~string](words []W) string {
 	text := ""
 	for i, w := range words {
@@ -66,7 +66,7 @@ func Alternatives[W ~string](words []W) string {
 	return text
 }
 
-// Quoted quotes text that would not stand out by itself.
+// Quoted returns text, in quotes if it is empty or has white space.
 func Quoted(text string) string {
 	if text == "" || strings.ContainsAny(text, " \t\n") {
 		return strconv.Quote(text)

@@ -12,9 +12,10 @@ import (
 	"github.com/langevin-ml/langevin/training/figure"
 )
 
+// axes returns the range of a model's data.
 func axes(m client.Model) figure.Range { return figure.Range{Low: m.Low, High: m.High} }
 
-// Check says before the work that samples of m cannot be drawn.
+// Check returns an error if samples of m cannot be drawn.
 func Check(m client.Model) error {
 	one := make([]float32, datafile.Elements(m.Shape))
 	if err := figure.Still(io.Discard, m.Shape, axes(m), one, ""); err != nil {
@@ -23,16 +24,18 @@ func Check(m client.Model) error {
 	return nil
 }
 
-// Previews asks for at most a number of frames, with as many of the n chains as fit.
+// Previews returns a request for at most a number of frames, with as many of n chains as fit into messages.
 func Previews(m client.Model, n, frames int) *client.PreviewOptions {
 	fit := min(langevinv1.MaxEventBytes, langevinv1.MaxPreviewBytes/frames) / (4 * max(1, datafile.Elements(m.Shape)))
 	return &client.PreviewOptions{MaxFrames: frames, Chains: min(n, max(1, fit))}
 }
 
+// WritePNG draws samples.
 func WritePNG(w io.Writer, r *client.Result, m client.Model) error {
 	return figure.Still(w, r.Shape, axes(m), r.X, fmt.Sprintf("%s: %s", r.Model, phrase.Plural(r.N, "sample")))
 }
 
+// WriteGIF draws the previews of a result, one after the other.
 func WriteGIF(w io.Writer, r *client.Result, m client.Model) error {
 	frames := make([]figure.Frame, len(r.Previews))
 	for i, p := range r.Previews {

@@ -67,7 +67,8 @@ func TestBlocks(t *testing.T) {
 }
 
 func TestPreviewsFitAMessage(t *testing.T) {
-	for _, tt := range []struct{ dim, n, want int }{{2, 2000, 2000}, {2, 1 << 20, 131072}, {1 << 20, 5, 1}, {3072, 500, 85}} {
+	for _, tt := range []struct{ dim, n, want int }{{2, 2000, 2000}, {2, 1 << 20, 131072}, {1 << 20, 5, 1},
+		{3072, 500, 85}} {
 		got := Previews(client.Model{Shape: []int{tt.dim}}, tt.n, 60)
 		if got.Chains != tt.want || got.MaxFrames != 60 {
 			t.Errorf("%d chains of %d numbers: %+v, want %d chains", tt.n, tt.dim, got, tt.want)

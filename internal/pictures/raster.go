@@ -23,7 +23,7 @@ func Render(b client.Batch, m client.Model, size image.Point) (image.Image, erro
 	return grid(images, size), nil
 }
 
-// background is what pictures in the terminal are drawn on, dark as most terminals are.
+// background returns the colour behind pictures in the terminal, dark like most terminals.
 func background() color.RGBA { return color.RGBA{13, 14, 22, 255} }
 
 // scatter draws points: the more of them in a pixel, the brighter. The view is the model's range, or wider while noise
@@ -32,7 +32,7 @@ func scatter(b client.Batch, m client.Model, size image.Point) image.Image {
 	side := min(size.X, size.Y)
 	counts := make([]float64, side*side)
 	centre, reach := (m.Low+m.High)/2, (m.High-m.Low)/2
-	reach = max(reach, 1.02*farthest(b, centre)) // a little more, so that it is not cut off at the edge
+	reach = max(reach, 1.02*farthest(b, centre)) // a little more, so that nothing is cut off at the edge
 	spot := max(1, side/160)                     // of a point, in pixels
 	for i := range b.N {
 		row := b.Row(i)
@@ -49,7 +49,8 @@ func scatter(b client.Batch, m client.Model, size image.Point) image.Image {
 	return glow(counts, side)
 }
 
-// farthest is how far from the centre nearly all coordinates lie; a few stray chains do not count.
+// farthest returns the distance from the centre within which nearly all coordinates are. A few stray chains do not
+// count.
 func farthest(b client.Batch, centre float64) float64 {
 	distances := make([]float64, len(b.X))
 	for i, v := range b.X {
@@ -59,6 +60,7 @@ func farthest(b client.Batch, centre float64) float64 {
 	return distances[(len(distances)-1)*98/100]
 }
 
+// pixel returns the column or the row of a coordinate.
 func pixel(v, centre, reach float64, side int) int {
 	return int(math.Floor((v - centre + reach) / (2 * reach) * float64(side)))
 }
@@ -85,8 +87,8 @@ func mix(a, b color.RGBA, t float64) color.RGBA {
 	return color.RGBA{between(a.R, b.R), between(a.G, b.G), between(a.B, b.B), 255}
 }
 
-// grid lays out pictures of one size in rows, as many as stay at least as large as they are, and scales the whole to
-// fit.
+// grid lays out pictures of one size in rows and scales them to fit. It leaves out pictures for which there is no room
+// at their own size.
 func grid(pictures []image.Image, size image.Point) image.Image {
 	one := pictures[0].Bounds().Size()
 	side := min(size.X, size.Y)

@@ -19,7 +19,7 @@ import (
 
 func encodeBase64(data []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(data)) }
 
-// Graphics is how a terminal shows pictures.
+// Graphics is a way in which a terminal shows pictures.
 type Graphics string
 
 const (
@@ -29,13 +29,13 @@ const (
 	GraphicsBlocks Graphics = "blocks" // two pixels in every character: works everywhere
 )
 
-// What a character is taken to measure in pixels, where pixels are what a terminal is sent.
+// The assumed size of a character, in pixels, for terminals that take pixels.
 const (
 	cellWidth  = 10
 	cellHeight = 20
 )
 
-// FindGraphics says what the terminal of these variables can show. A multiplexer passes on characters only.
+// FindGraphics returns what a terminal can show, by its environment variables. A multiplexer passes on characters only.
 func FindGraphics(variable func(string) string) Graphics {
 	term, emulator := variable("TERM"), variable("TERM_PROGRAM")
 	switch {
@@ -51,12 +51,12 @@ func FindGraphics(variable func(string) string) Graphics {
 	return GraphicsBlocks
 }
 
-// trueColour reports whether a terminal of these variables shows any colour, and not just 256.
+// trueColour reports whether a terminal shows more than 256 colours, by its environment variables.
 func trueColour(variable func(string) string) bool {
 	return strings.Contains(variable("COLORTERM"), "truecolor") || strings.Contains(variable("COLORTERM"), "24bit")
 }
 
-// Size is how many pixels a picture has that fills so many characters.
+// Size returns the size in pixels of a picture that fills the given numbers of characters.
 func (g Graphics) Size(columns, rows int) image.Point {
 	if g == GraphicsBlocks {
 		return image.Pt(columns, 2*rows)
@@ -64,12 +64,12 @@ func (g Graphics) Size(columns, rows int) image.Point {
 	return image.Pt(columns*cellWidth, rows*cellHeight)
 }
 
-// Write shows a picture of that size and leaves the cursor at the start of the line below.
+// Write shows a picture of that [Graphics.Size] and leaves the cursor at the start of the line below.
 func (g Graphics) Write(w io.Writer, picture image.Image, columns, rows int) error {
 	if g == GraphicsBlocks {
 		return writeBlocks(w, picture, trueColour(os.Getenv))
 	}
-	// Terminals differ in where a picture leaves the cursor, so it is put back and moved by lines.
+	// Terminals leave the cursor in different places after a picture, so it is put back and moved by lines.
 	if _, err := io.WriteString(w, strings.Repeat("\n", rows)+ansi.CursorUp(rows)+ansi.SaveCursor); err != nil {
 		return err
 	}
@@ -93,7 +93,8 @@ func (g Graphics) writePixels(w io.Writer, picture image.Image, columns, rows in
 			return err
 		}
 		_, err := io.WriteString(w, ansi.ITerm2(iterm2.File{
-			Size: int64(file.Len()), Width: iterm2.Cells(columns), Height: iterm2.Cells(rows), Inline: true, Content: encodeBase64(file.Bytes()),
+			Size: int64(file.Len()), Width: iterm2.Cells(columns), Height: iterm2.Cells(rows), Inline: true,
+			Content: encodeBase64(file.Bytes()),
 		}))
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 
@@ -13,10 +12,11 @@ import (
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/loopback"
 	"github.com/langevin-ml/langevin/server"
 )
 
-// access says whom a command trusts and how it shows who it is.
+// access has the flags for TLS and tokens.
 type access struct {
 	tls            bool
 	ca, cert, key  string
@@ -29,9 +29,10 @@ func (a *access) register(flags *pflag.FlagSet) {
 	flags.StringVar(&a.ca, "ca", "", "`FILE` with the certificate authorities to trust instead, as PEM; implies --tls")
 	flags.StringVar(&a.cert, "cert", "", "`FILE` with this client's certificate, as PEM; implies --tls")
 	flags.StringVar(&a.key, "key", "", "`FILE` with the key of --cert")
-	flags.StringVar(&a.tokenFile, "token-file", "", "`FILE` with the token to show; without it, $"+
+	flags.StringVar(&a.tokenFile, "token-file", "", "`FILE` with the token to send; without it, $"+
 		server.EnvToken+" may have the token itself")
-	flags.BoolVar(&a.plaintextToken, "plaintext-token", false, "show the token without TLS to a server that is not on this machine")
+	flags.BoolVar(&a.plaintextToken, "plaintext-token", false,
+		"send the token without TLS to a server that is not on this machine")
 }
 
 // given reports whether any flag of access is set.
@@ -44,7 +45,7 @@ func (a access) check() error {
 	return nil
 }
 
-// options is what the flags mean to a client of target.
+// options returns what the flags mean for a client of target.
 func (a access) options(target string) ([]client.Option, error) {
 	var options []client.Option
 	if a.tls || a.ca != "" || a.cert != "" {
@@ -104,11 +105,10 @@ func (a access) token() (string, error) {
 	return token, nil
 }
 
-// onThisMachine reports whether what is sent to all of target's addresses stays here.
+// onThisMachine reports whether all addresses of target belong to this machine alone.
 func onThisMachine(target string) bool {
 	for address := range strings.SplitSeq(target, ",") {
-		host, _, err := net.SplitHostPort(strings.TrimSpace(address))
-		if ip := net.ParseIP(host); err != nil || host != "localhost" && !ip.IsLoopback() {
+		if !loopback.Only(strings.TrimSpace(address)) {
 			return false
 		}
 	}

@@ -15,36 +15,37 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// ConnectionOf is the connection that given flags of a command stand for. A shell does not wait for a server inside
-// this process.
+// ConnectionOf returns the connection that the given flags of a command describe, without --local and --timeout, for
+// the completion in shells.
 func ConnectionOf(given *pflag.FlagSet) Connection {
 	var o Connection
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	o.Register(flags)
 	given.Visit(func(f *pflag.Flag) {
 		if flags.Lookup(f.Name) != nil {
-			_ = flags.Set(f.Name, f.Value.String()) // a flag of the same name that means something else is left out
+			_ = flags.Set(f.Name, f.Value.String()) // a flag with that name and another meaning is left out
 		}
 	})
 	o.Local, o.timeout = false, 0
 	return o
 }
 
-// Connection says which server a command talks to.
+// Connection has the flags that say which server a command asks.
 type Connection struct {
 	access
-	Flags   *pflag.FlagSet
+	flags   *pflag.FlagSet
 	server  string
 	Local   bool
 	timeout time.Duration
 	split   int // parts of one request, for commands that draw
 }
 
+// Register adds the flags.
 func (c *Connection) Register(flags *pflag.FlagSet) {
-	c.Flags = flags
+	c.flags = flags
 	flags.StringVar(&c.server, "server", "", "server to ask, as host:port, or several, as a:50051,b:50051 (default $"+
 		server.EnvServer+", else localhost:50051)")
-	flags.DurationVar(&c.timeout, "timeout", 0, "give up after so long, such as 30s (default never)")
+	flags.DurationVar(&c.timeout, "timeout", 0, "give up after this time, such as 30s (default never)")
 	c.access.register(flags)
 	flags.BoolVar(&c.Local, "local", false, "start a server inside this process instead: same code, same bytes")
 	RegisterLocal(flags)
@@ -54,9 +55,13 @@ func (c *Connection) Register(flags *pflag.FlagSet) {
 	}
 }
 
-// RegisterSplit adds the flag of commands that draw.
+// Library returns the path that --onnxruntime-library gives, or "".
+func (c Connection) Library() string { return c.flags.Lookup("onnxruntime-library").Value.String() }
+
+// RegisterSplit adds the flag --split, for commands that draw.
 func (c *Connection) RegisterSplit(flags *pflag.FlagSet) {
-	flags.IntVar(&c.split, "split", 1, "draw many chains in so many `PARTS` at once, for --server with several: same bytes")
+	flags.IntVar(&c.split, "split", 1, "draw many chains in this many `PARTS` at once, for --server with several "+
+		"addresses: same bytes")
 }
 
 // check refuses flags that do not go together.
@@ -71,16 +76,16 @@ func (c *Connection) check() error {
 		return err
 	}
 	for _, name := range LocalSettings() {
-		if !c.Local && c.Flags.Changed(name) {
-			return cli.Usagef("--%s needs --local; a server has settings of its own", name)
+		if !c.Local && c.flags.Changed(name) {
+			return cli.Usagef("--%s needs --local; a server has its own settings", name)
 		}
 	}
 	return nil
 }
 
-// Use calls work with a client of the server, for as long as --timeout allows, and explains errors that come from the
+// Use calls work with a client of the server, with --timeout as its deadline. It explains errors that come from the
 // connection.
-func Use(ctx context.Context, p *cli.Program, c Connection, work func(context.Context, *client.Client) error) error {
+func (c Connection) Use(ctx context.Context, p *cli.Program, work func(context.Context, *client.Client) error) error {
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -89,16 +94,19 @@ func Use(ctx context.Context, p *cli.Program, c Connection, work func(context.Co
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 	}
-	err := useServer(ctx, p, c, work)
+	err := c.useServer(ctx, p, work)
 	if c.timeout > 0 && errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, client.ErrDeadlineTooShort) {
 		return fmt.Errorf("not done within --timeout %s", c.timeout)
 	}
 	return err
 }
 
-func useServer(ctx context.Context, p *cli.Program, c Connection, work func(context.Context, *client.Client) error) error {
+func (c Connection) useServer(
+	ctx context.Context, p *cli.Program, work func(context.Context, *client.Client) error,
+) error {
 	if c.Local {
-		return useLocal(ctx, p, c.Flags, work)
+		return useInside(ctx, p, c.flags, inMemory,
+			func(ctx context.Context, local *client.Client, _ string) error { return work(ctx, local) })
 	}
 	target := client.DefaultTarget(c.server)
 	options, err := c.access.options(target)
@@ -114,12 +122,14 @@ func useServer(ctx context.Context, p *cli.Program, c Connection, work func(cont
 	return explain(work(ctx, remote), target)
 }
 
-// explain says what to do when no server answers, and where to look for the cause of a server's own failure.
+// explain adds to an error what to do if no server answers, and which request to look for in the server's log if the
+// server failed.
 func explain(err error, target string) error {
 	var failed *client.Error
 	switch {
 	case errors.Is(err, client.ErrUnreachable):
-		return fmt.Errorf("no server answers at %s (%s): start one with \"langevin serve\", name another with --server, or use --local",
+		return fmt.Errorf("no server answers at %s (%s): start one with \"langevin serve\", name another with "+
+			"--server, or use --local",
 			target, lastCause(err))
 	case errors.Is(err, client.ErrUnauthenticated):
 		return fmt.Errorf("%w: show a token with --token-file or %s", err, server.EnvToken)
@@ -133,7 +143,7 @@ func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// lastCause is the end of a chain of causes: "connection refused".
+// lastCause returns the end of a chain of causes: "connection refused".
 func lastCause(err error) string {
 	text := err.Error()
 	return strings.Trim(text[strings.LastIndex(text, ": ")+1:], ` "`)

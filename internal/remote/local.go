@@ -18,39 +18,13 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// Serve calls work with the address of a server on a free port of this machine, and stops the server after it.
-func Serve(ctx context.Context, p *cli.Program, flags *pflag.FlagSet, work func(ctx context.Context, address string) error) error {
-	config, err := server.Load(flags, ConfigFile(""))
-	if err != nil {
-		return err
-	}
-	config.Listen = "127.0.0.1:0"
-	s, err := server.New(config, NewLog(p.Stderr, "text", slog.LevelWarn))
-	if err != nil {
-		return err
-	}
-	lis, err := s.Listen()
-	if err != nil {
-		return err
-	}
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // it stops after the calls have ended
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(serving, lis) }()
-	err = awaitModels(ctx, lis.Addr().String())
-	if err == nil {
-		err = work(ctx, lis.Addr().String())
-	}
-	stop()
-	return inner(err, <-served)
-}
-
-// LocalSettings are the server's settings that a command offers for the server inside it. The environment and the
-// file of $LANGEVIN_CONFIG set the others.
+// LocalSettings returns the settings of a server inside this process that have flags. The environment and the file of
+// $LANGEVIN_CONFIG set the others.
 func LocalSettings() []string {
 	return []string{"models-dir", "onnxruntime-library", "workers", "device"}
 }
 
-// RegisterLocal adds the flags of localSettings.
+// RegisterLocal adds the flags of [LocalSettings].
 func RegisterLocal(flags *pflag.FlagSet) {
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
 	server.Flags(all)
@@ -59,34 +33,63 @@ func RegisterLocal(flags *pflag.FlagSet) {
 	}
 }
 
-// useLocal calls work with a client of a server inside this process. Only what goes wrong is logged.
-func useLocal(ctx context.Context, p *cli.Program, flags *pflag.FlagSet, work func(context.Context, *client.Client) error) error {
+// inside is a server inside this process.
+type inside struct {
+	target  string
+	options []grpc.DialOption
+	stop    func() error // returns why the server ended
+}
+
+func inMemory(c server.Config, log *slog.Logger) (inside, error) {
+	dial, stop, err := server.InProcess(c, log)
+	return inside{"passthrough:///in-process", []grpc.DialOption{grpc.WithContextDialer(dial)}, stop}, err
+}
+
+func onFreePort(c server.Config, log *slog.Logger) (inside, error) {
+	address, stop, err := server.OnFreePort(c, log)
+	return inside{target: address, stop: stop}, err
+}
+
+// OnFreePort starts a server on a free port of this machine with the settings of given flags, calls work with a client
+// of it and its address, and stops it.
+func OnFreePort(
+	ctx context.Context, p *cli.Program, flags *pflag.FlagSet,
+	work func(ctx context.Context, c *client.Client, address string) error,
+) error {
+	return useInside(ctx, p, flags, onFreePort, work)
+}
+
+// useInside starts a server with the settings of given flags, waits for its models, calls work with a client of it, and
+// stops it. Only warnings and errors are logged.
+func useInside(
+	ctx context.Context, p *cli.Program, flags *pflag.FlagSet,
+	start func(server.Config, *slog.Logger) (inside, error), work func(context.Context, *client.Client, string) error,
+) error {
 	config, err := server.Load(flags, ConfigFile(""))
 	if err != nil {
 		return err
 	}
-	dial, stop, err := server.InProcess(config, NewLog(p.Stderr, "text", slog.LevelWarn))
+	s, err := start(config, NewLog(p.Stderr, "text", slog.LevelWarn))
 	if err != nil {
 		return err
 	}
-	return inner(workLocal(ctx, grpc.WithContextDialer(dial), work), stop())
+	err = s.use(ctx, work)
+	return endOf(err, s.stop())
 }
 
-const inProcess = "passthrough:///in-process"
-
-func workLocal(ctx context.Context, dialer grpc.DialOption, work func(context.Context, *client.Client) error) error {
-	if err := awaitModels(ctx, inProcess, dialer); err != nil {
+func (s inside) use(ctx context.Context, work func(context.Context, *client.Client, string) error) error {
+	if err := awaitModels(ctx, s.target, s.options...); err != nil {
 		return err
 	}
-	c, err := client.New(inProcess, client.WithDialOptions(dialer))
+	c, err := client.New(s.target, client.WithDialOptions(s.options...))
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return work(ctx, c)
+	return work(ctx, c, s.target)
 }
 
-// awaitModels returns once the health of the server at an address says that its models are loaded.
+// awaitModels waits until the server at an address says that it is healthy, which means that its models are loaded.
 func awaitModels(ctx context.Context, address string, options ...grpc.DialOption) error {
 	conn, err := grpc.NewClient(address, append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
@@ -105,15 +108,17 @@ func awaitModels(ctx context.Context, address string, options ...grpc.DialOption
 	return errors.Join(err, ctx.Err())
 }
 
-// inner is the error of some work with a server inside this process that ended with the error stopped: that is then
-// why the work could not succeed, unless it only says that the server was stopped while it still loaded models.
-func inner(err, stopped error) error {
+// endOf returns the error of work with a server inside this process. If the server ended with an error, stopped, that
+// is why the work failed, unless it only says that the server was stopped while it loaded models.
+func endOf(err, stopped error) error {
 	if stopped == nil || errors.Is(stopped, context.Canceled) {
 		return err
 	}
 	return fmt.Errorf("the server inside: %w", stopped)
 }
 
+// ConfigFile returns the path of the file with a server's settings: that of a flag, or of the environment if the flag
+// is empty.
 func ConfigFile(flag string) string {
 	if flag != "" {
 		return flag
@@ -121,6 +126,7 @@ func ConfigFile(flag string) string {
 	return os.Getenv(server.EnvConfig)
 }
 
+// NewLog returns a log that writes messages of a least level to w, as JSON if format is "json".
 func NewLog(w io.Writer, format string, level slog.Level) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == "json" {

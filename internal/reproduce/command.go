@@ -17,7 +17,7 @@ import (
 	"github.com/langevin-ml/langevin/training/paper"
 )
 
-// command holds the flags of langevin reproduce.
+// command has the flags of langevin reproduce.
 type command struct {
 	folder    string
 	full      bool
@@ -30,6 +30,7 @@ type command struct {
 	trainrun.DeviceFlags
 }
 
+// Command returns the command reproduce.
 func Command(p *cli.Program) *cobra.Command {
 	o := &command{chains: cli.NewCount(0, 100)}
 	c := &cobra.Command{
@@ -39,33 +40,37 @@ func Command(p *cli.Program) *cobra.Command {
 OUT/index.html, a page of pictures with what they should show, and OUT/report.json, every number with
 its expected value, its tolerance, and whether it passes.
 
-Sizes are those of a CPU; --full takes the papers' where they differ, trains the conditional toy
-networks afresh, and figure 1's on CIFAR-10, which wants a GPU (--device). An experiment whose model or
-data are not there has a section that says what is missing.`,
+By default sizes suit a CPU. --full uses the papers' sizes where they differ, trains the conditional
+toy networks again, and trains the network of figure 1 on CIFAR-10, which needs a GPU (--device). If
+the model or the data of an experiment are missing, its section says so.`,
 		Example: `  langevin reproduce
   langevin reproduce --out out/report --full --device cuda`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), p, o) },
 	}
-	c.Flags().StringVarP(&o.folder, "out", "o", filepath.Join("out", "report"), "folder for the page; made if need be")
-	c.Flags().BoolVar(&o.full, "full", false, "the papers' sizes: takes long")
-	c.Flags().Var(&o.chains, "chains", "chains behind every number of the exact experiments (default 10000, with --full 40000)")
+	c.Flags().StringVarP(&o.folder, "out", "o", filepath.Join("out", "report"), "folder for the page, made if needed")
+	c.Flags().BoolVar(&o.full, "full", false, "use the papers' sizes, which takes long")
+	c.Flags().Var(&o.chains, "chains", "chains behind every number of the exact experiments (default 10000, with "+
+		"--full 40000)")
 	c.Flags().Uint64Var(&o.seed, "seed", 1, "seed of all noise")
-	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
-	c.Flags().StringVar(&o.modelsDir, "models-dir", "", "folder of models beside the embedded ones, as for serve")
+	cli.LibraryFlag(c.Flags(), &o.library)
+	c.Flags().StringVar(&o.modelsDir, "models-dir", "",
+		"folder of models in addition to the built-in ones, as for serve")
 	c.Flags().StringVar(&o.dataDir, "data-dir", filepath.Join("data", "mnist"), "folder of MNIST")
-	c.Flags().StringVar(&o.cifarDir, "cifar10-dir", filepath.Join("data", "cifar10"), "folder of the binary version of CIFAR-10, for --full")
+	c.Flags().StringVar(&o.cifarDir, "cifar10-dir", filepath.Join("data", "cifar10"),
+		"folder of the binary version of CIFAR-10, for --full")
 	o.DeviceFlags.Register(c.Flags())
 	return c
 }
 
-// What the exact experiments take by default.
+// Sizes of the exact experiments.
 const (
 	reproduceChains     = 10_000
 	reproduceFullChains = 40_000
 	reproduceShown      = 1280 // chains in a picture, as in the papers
 )
 
+// exact returns the options of the exact experiments.
 func (o *command) exact(progress func(done, total int, now string)) paper.Options {
 	chains := o.chains.N
 	switch {
@@ -94,15 +99,19 @@ func run(ctx context.Context, p *cli.Program, o *command) error {
 	if err != nil {
 		return fmt.Errorf("reproduce: %w", err)
 	}
-	report := paper.Report{Title: "Langevin: the papers' experiments, repeated", Settings: o.settings(p.Version), Sections: paper.InOrder(sections)}
+	report := paper.Report{Title: "Langevin: the papers' experiments, repeated", Settings: o.settings(p.Version),
+		Sections: paper.InOrder(sections)}
 	if err := report.Write(o.folder); err != nil {
 		return fmt.Errorf("reproduce: %w", err)
 	}
 	return printReproduction(p, report, o.folder, time.Since(begin))
 }
 
-// experiments makes all sections of the page; those that need a network say why there is none if missing does.
-func experiments(ctx context.Context, p *cli.Program, o *command, l *networkSource, missing error) ([]paper.Section, error) {
+// experiments makes all sections of the page. If missing says why there are no networks, so do the sections that need
+// one.
+func experiments(
+	ctx context.Context, p *cli.Program, o *command, l *networkSource, missing error,
+) ([]paper.Section, error) {
 	var exact []paper.Section
 	err := watch(p, "exact scores", func(progress func(done, total int, now string)) (err error) {
 		exact, err = paper.ExactSections(ctx, o.exact(progress))
@@ -118,23 +127,27 @@ func experiments(ctx context.Context, p *cli.Program, o *command, l *networkSour
 	return append(exact, networks...), err
 }
 
+// settings returns what the page says about how it was made.
 func (o *command) settings(version string) []string {
 	size := "CPU-sized settings"
 	if o.full {
 		size = "the papers' settings"
 	}
 	return []string{
-		fmt.Sprintf("%s, %s behind every number of the exact experiments, seed %d", size, phrase.Plural(o.exact(nil).Chains, "chain"), o.seed),
+		fmt.Sprintf("%s, %s behind every number of the exact experiments, seed %d", size,
+			phrase.Plural(o.exact(nil).Chains, "chain"), o.seed),
 		"version " + version,
 	}
 }
 
-// printReproduction says where the page is and which numbers are off.
+// printReproduction writes where the page is and which numbers are off, and returns an error if any is.
 func printReproduction(p *cli.Program, r paper.Report, folder string, took time.Duration) error {
 	t := r.Totals()
-	fmt.Fprintf(p.Stdout, "%s of %d numbers as expected, in %s\n", p.Bold(fmt.Sprint(t.Passed)), t.All, phrase.Tidy(took))
+	fmt.Fprintf(p.Stdout, "%s of %d numbers as expected, in %s\n", p.Bold(fmt.Sprint(t.Passed)), t.All,
+		phrase.Tidy(took))
 	for _, f := range r.Failed() {
-		fmt.Fprintf(p.Stdout, "  off: %s, %s: %.4g, expected %.4g ± %.2g (%s)\n", f.Run, f.Quantity, f.Value, f.Expected, f.Tolerance, f.Source)
+		fmt.Fprintf(p.Stdout, "  off: %s, %s: %.4g, expected %.4g ± %.2g (%s)\n", f.Run, f.Quantity, f.Value,
+			f.Expected, f.Tolerance, f.Source)
 	}
 	for _, s := range r.Sections {
 		if s.Skipped != "" {

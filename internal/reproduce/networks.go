@@ -16,18 +16,18 @@ import (
 	"github.com/langevin-ml/langevin/training/paper"
 )
 
-// networkSource is a [paper.Laboratory] on ONNX Runtime. Pictures need what it opens, so it closes after the page is
-// written.
+// networkSource trains and loads the networks of the experiments on ONNX Runtime, as a [paper.Laboratory]. Pictures
+// need what it opens, so close it after the page is written.
 type networkSource struct {
 	program *cli.Program
-	options training.Options // of every training: the library and the device
+	options training.Options // of every training: library and device
 	runtime *ort.Runtime
 	models  *models.Repository
 	opened  []func()
 }
 
-// newNetworkSource returns an error missing if networks in general cannot be had, and err if the device or the folder of
-// models that was asked for cannot.
+// newNetworkSource returns the error missing if this machine cannot run networks, and err if the device or the folder
+// of models that the flags name cannot be used.
 func newNetworkSource(ctx context.Context, p *cli.Program, o *command) (l *networkSource, missing, err error) {
 	library, _, missing := ort.FindLibrary(o.library)
 	if missing != nil {
@@ -62,7 +62,9 @@ func (l *networkSource) Train(
 	return training.Run(ctx, c, o)
 }
 
-func (l *networkSource) Load(ctx context.Context, graph []byte, m models.Manifest, threads int) (sampling.Model, error) {
+func (l *networkSource) Load(
+	ctx context.Context, graph []byte, m models.Manifest, threads int,
+) (sampling.Model, error) {
 	s, err := l.runtime.Load(ctx, graph, m, ort.Options{Threads: threads})
 	if err != nil {
 		return nil, err
@@ -80,7 +82,7 @@ func (l *networkSource) Classifier(dataset string) (eval.Classifier, error) {
 	return c, nil
 }
 
-// networks are the experiments that need l.
+// networks returns the experiments that need l.
 func (l *networkSource) networks(o *command) paper.Networks {
 	return paper.Networks{
 		Laboratory: l, Models: l.models, Exact: o.exact(nil), Full: o.full, MNIST: o.dataDir, CIFAR10: o.cifarDir,
@@ -93,7 +95,7 @@ func (l *networkSource) networks(o *command) paper.Networks {
 	}
 }
 
-// watch runs work with a bar.
+// watch runs work and shows its progress by a bar.
 func watch(p *cli.Program, title string, work func(progress func(done, total int, now string)) error) error {
 	begin := time.Now()
 	b := p.NewBar(title)

@@ -20,7 +20,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/wholefile"
 )
 
-// command holds the flags of langevin sample.
+// command has the flags of langevin sample.
 type command struct {
 	remote.Connection
 	drawing.SamplerFlags
@@ -37,6 +37,7 @@ type command struct {
 	live       liveFlags
 }
 
+// Command returns the command sample.
 func Command(p *cli.Program) *cobra.Command {
 	o := &command{n: cli.NewCount(1, 1), frames: cli.NewCount(60, 2)}
 	c := &cobra.Command{
@@ -75,11 +76,11 @@ is drawn. MODEL may say which version: ring@2. Without MODEL the server's defaul
 func (o *command) groups() []cli.FlagGroup {
 	draw, where := cli.NewFlagGroup("What to draw, and where to"), cli.NewFlagGroup("Who draws")
 	draw.Flags.VarP(&o.n, "n", "n", "how many chains to draw")
-	draw.Flags.Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and told)")
+	draw.Flags.Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and printed)")
 	draw.Flags.Uint64Var(&o.firstChain, "first-chain", 0, "index of the first chain, to draw a part of a larger job")
 	draw.Flags.StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .csv, .npy, .png or .gif")
 	draw.Flags.Var(&o.frames, "frames", "frames of a .gif")
-	draw.Flags.BoolVar(&o.json, "json", false, "write one JSON object to standard output, the samples in it unless --out takes them")
+	cli.JSONFlag(draw.Flags, &o.json, ", the samples in it unless --out takes them")
 	o.live.register(draw.Flags)
 	o.Connection.Register(where.Flags)
 	o.Connection.RegisterSplit(where.Flags)
@@ -87,7 +88,7 @@ func (o *command) groups() []cli.FlagGroup {
 	return append(groups, o.ConditionFlags.Group(), o.GuideFlags.Group(), o.stateFlags.group(), where)
 }
 
-// run checks what can be checked, draws, and writes.
+// run checks what can be checked in advance, draws, and writes.
 func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 	request, err := o.request(model, p.Stderr)
 	if err != nil {
@@ -109,7 +110,7 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 		defer file.Discard()
 		write = toFile(p, o, out, file)
 	}
-	return remote.Use(ctx, p, o.Connection, func(ctx context.Context, c *client.Client) error { return write(ctx, c, request) })
+	return o.Connection.Use(ctx, p, func(ctx context.Context, c *client.Client) error { return write(ctx, c, request) })
 }
 
 func (o *command) request(model string, warn io.Writer) (client.SampleRequest, error) {
@@ -139,7 +140,7 @@ func (o *command) request(model string, warn io.Writer) (client.SampleRequest, e
 	}, err
 }
 
-// namesOfWhat are the flags that say what to draw, and not how to deliver it.
+// namesOfWhat returns the names of the flags that say what to draw, and not how to deliver it.
 func (o *command) namesOfWhat() []string {
 	names := []string{"n", "seed", "first-chain"}
 	add := func(f *pflag.Flag) { names = append(names, f.Name) }
@@ -149,7 +150,7 @@ func (o *command) namesOfWhat() []string {
 	return names
 }
 
-// deliver draws a request and brings the result to where it goes.
+// deliver draws a request and writes the result where the flags say.
 type deliver func(context.Context, *client.Client, client.SampleRequest) error
 
 func toStdout(p *cli.Program, o *command) deliver {
@@ -167,21 +168,23 @@ func toStdout(p *cli.Program, o *command) deliver {
 	}
 }
 
-// drawSaving draws and keeps the states that --save-state asks for.
-func drawSaving(ctx context.Context, p *cli.Program, c *client.Client, request client.SampleRequest, o *command) (*client.Result, error) {
+// drawSaving draws, and saves the states that --save-state asks for.
+func drawSaving(
+	ctx context.Context, p *cli.Program, c *client.Client, request client.SampleRequest, o *command,
+) (*client.Result, error) {
 	screen, err := newScreen(ctx, p, c, &request, o.live)
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	k := o.watch(&request, p.Stderr, stop)
+	saver := o.watch(&request, p.Stderr, stop)
 	if screen == nil {
-		res, err := drawing.Draw(p, c.Stream(ctx, request), title(request), k.see)
-		return res, k.end(err)
+		res, err := drawing.Draw(p, c.Stream(ctx, request), title(request), saver.see)
+		return res, saver.end(err)
 	}
-	res, err := screen.draw(c.Stream(ctx, request), k.see)
-	return res, k.end(err)
+	res, err := screen.draw(c.Stream(ctx, request), saver.see)
+	return res, saver.end(err)
 }
 
 func toFile(p *cli.Program, o *command, out output, file *wholefile.Pending) deliver {
@@ -208,8 +211,8 @@ func toFile(p *cli.Program, o *command, out output, file *wholefile.Pending) del
 	}
 }
 
-// gifPreviews asks for the frames of a .gif: for as many as the command line says, or for the default number but no more
-// than there are states.
+// gifPreviews returns a request for the frames of a .gif: exactly as many as --frames says, or at most the default
+// number.
 func (o *command) gifPreviews(m client.Model, n int) *client.PreviewOptions {
 	p := pictures.Previews(m, n, o.frames.N)
 	if o.given("frames") {
@@ -220,13 +223,13 @@ func (o *command) gifPreviews(m client.Model, n int) *client.PreviewOptions {
 
 func drawableModel(ctx context.Context, c *client.Client, request client.SampleRequest) (client.Model, error) {
 	m, err := c.Model(ctx, request.Model, request.Version)
-	if err != nil || m.State == client.ModelFailed { // sampling it says why
+	if err != nil || m.State == client.ModelFailed { // the error of sampling says why
 		return m, err
 	}
 	return m, pictures.Check(m)
 }
 
-// reportFile says what is in the file: to a machine that asked, or to a person who looks.
+// reportFile writes what is in the file, as JSON if --json is given, else for people if there is a terminal.
 func reportFile(p *cli.Program, o *command, res *client.Result) error {
 	if res.PreviewsDropped > 0 {
 		fmt.Fprintf(p.Stderr, "langevin: %d frames were lost on the way\n", res.PreviewsDropped)

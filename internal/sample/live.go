@@ -19,21 +19,23 @@ import (
 	"github.com/langevin-ml/langevin/internal/pictures"
 )
 
-// liveFlags ask for pictures in the terminal.
+// liveFlags has the flags for pictures in the terminal.
 type liveFlags struct {
 	show, watch bool
 	graphics    cli.WordValue[pictures.Graphics]
 }
 
 func (f *liveFlags) register(flags *pflag.FlagSet) {
-	f.graphics.Words = []pictures.Graphics{pictures.GraphicsKitty, pictures.GraphicsITerm, pictures.GraphicsSixel, pictures.GraphicsBlocks}
+	f.graphics.Words = []pictures.Graphics{pictures.GraphicsKitty, pictures.GraphicsITerm, pictures.GraphicsSixel,
+		pictures.GraphicsBlocks}
 	flags.BoolVar(&f.show, "show", false, "draw the samples in this terminal too")
 	flags.BoolVar(&f.watch, "watch", false, "draw the chains in this terminal while they move")
-	flags.Var(&f.graphics, "graphics", "how the terminal shows pictures: kitty, iterm, sixel or blocks (default what it seems to know)")
+	flags.Var(&f.graphics, "graphics", "how the terminal shows pictures: kitty, iterm, sixel or blocks "+
+		"(default by the terminal)")
 }
 
-// What --watch draws: so many states, of no more chains than servers advance together, since a state shows once all of
-// its chains have reached it.
+// Limits of what --watch draws: states, and chains. A state shows once all of its chains have reached it, so there are
+// no more chains than servers advance together.
 const (
 	liveFrames = 60
 	livePoints = 256
@@ -48,7 +50,7 @@ func livePreviews(m client.Model, request client.SampleRequest) *client.PreviewO
 	return pictures.Previews(m, min(request.N, chains), liveFrames)
 }
 
-// screen draws chains on a terminal, every picture over the one before, with a line about it below.
+// screen draws chains on a terminal: each picture over the one before, with a line of text below.
 type screen struct {
 	out           io.Writer
 	graphics      pictures.Graphics
@@ -59,9 +61,11 @@ type screen struct {
 	drawn         bool
 }
 
-// newScreen prepares the terminal for what flags ask for, and asks for the states that it takes; nil if they ask for
-// nothing.
-func newScreen(ctx context.Context, p *cli.Program, c *client.Client, request *client.SampleRequest, flags liveFlags) (*screen, error) {
+// newScreen returns a screen for the pictures that flags ask for, or nil if they ask for none. It adds the states that
+// it needs to the request.
+func newScreen(
+	ctx context.Context, p *cli.Program, c *client.Client, request *client.SampleRequest, flags liveFlags,
+) (*screen, error) {
 	if !flags.show && !flags.watch {
 		return nil, nil
 	}
@@ -83,7 +87,7 @@ func newScreen(ctx context.Context, p *cli.Program, c *client.Client, request *c
 	return s, nil
 }
 
-// terminalSize is how many characters w shows, 80 by 24 if it does not say.
+// terminalSize returns how many characters the terminal w shows, or 80 by 24 if that is not known.
 func terminalSize(w io.Writer) (columns, rows int) {
 	if f, ok := w.(*os.File); ok {
 		if columns, rows, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 && rows > 0 {
@@ -93,19 +97,19 @@ func terminalSize(w io.Writer) (columns, rows int) {
 	return 80, 24
 }
 
-// fit chooses the largest square that leaves room for two lines. A character is taken to be twice as high as wide.
+// fit chooses the largest square that leaves room for two lines. It assumes characters twice as high as wide.
 func (s *screen) fit(columns, rows int) {
 	s.width = columns
 	s.rows = max(4, min(rows-3, columns/2, 40))
 	s.columns = 2 * s.rows
 }
 
-// draw makes one Sample call and shows where its chains are.
+// draw reads one Sample call to its end, shows its chains, and passes every event to the watchers.
 func (s *screen) draw(stream *client.Stream, watchers ...func(client.Event)) (*client.Result, error) {
 	fmt.Fprint(s.out, ansi.HideCursor)
 	defer fmt.Fprint(s.out, ansi.ShowCursor)
 	var failed error
-	for event := range stream.Events() { // Result tells the error
+	for event := range stream.Events() { // Result returns the error
 		for _, see := range watchers {
 			see(event)
 		}
@@ -135,12 +139,13 @@ func (s *screen) draw(stream *client.Stream, watchers ...func(client.Event)) (*c
 }
 
 func (s *screen) end(res *client.Result) error {
-	err := s.picture(res.Batch, fmt.Sprintf("%s, %s score evaluations in %s", phrase.Plural(res.N, "chain"), phrase.Short(float64(res.NFE)), phrase.Tidy(res.Elapsed)))
+	err := s.picture(res.Batch, fmt.Sprintf("%s, %s score evaluations in %s", phrase.Plural(res.N, "chain"),
+		phrase.Short(float64(res.NFE)), phrase.Tidy(res.Elapsed)))
 	fmt.Fprintln(s.out)
 	return err
 }
 
-// picture draws rows over what was drawn before. The terminal is asked to show it at once and not line by line.
+// picture draws rows over the picture before. It asks the terminal to show all lines at once.
 func (s *screen) picture(b client.Batch, status string) error {
 	picture, err := pictures.Render(b, s.model, s.graphics.Size(s.columns, s.rows))
 	if err != nil {
@@ -166,7 +171,7 @@ func (s *screen) say(status string) error {
 	return err
 }
 
-// line is a status cut to the terminal's width, so that it never wraps.
+// line returns a status cut to the terminal's width, so that it never wraps.
 func (s *screen) line(status string) string {
 	return ansi.Truncate(strings.TrimPrefix(s.model.Name+": "+status, ": "), s.width-1, "…")
 }

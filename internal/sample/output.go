@@ -12,11 +12,11 @@ import (
 	"github.com/langevin-ml/langevin/internal/pictures"
 )
 
-// output writes a result in the format that the ending of a file's name stands for.
+// output writes a result in the format that the ending of a file's name asks for.
 type output struct {
 	path    string
-	picture bool // needs a model whose samples can be drawn
-	moving  bool // needs previews
+	picture bool // whether it draws samples
+	moving  bool // whether it needs previews
 	write   func(io.Writer, *client.Result, client.Model) error
 }
 
@@ -32,7 +32,8 @@ func newOutput(path string) (output, error) {
 	case ".gif":
 		o.picture, o.moving, o.write = true, true, pictures.WriteGIF
 	default:
-		return output{}, cli.Usagef("--out is %s: want a name that ends in .csv, .npy, .png or .gif", phrase.Quoted(path))
+		return output{}, cli.Usagef("--out is %s: want a name that ends in .csv, .npy, .png or .gif",
+			phrase.Quoted(path))
 	}
 	return o, nil
 }

@@ -24,8 +24,10 @@ type Report struct {
 
 func newReport(res *client.Result, out string) Report {
 	r := Report{
-		Model: res.Model, Version: res.Version, Digest: res.Digest, Engine: res.Engine, Sampler: drawing.NewSamplerReport(res.Sampler),
-		Seed: res.Seed, FirstChain: res.FirstChain, N: res.N, Shape: res.Shape, NFE: res.NFE, Seconds: res.Elapsed.Seconds(), Out: out,
+		Model: res.Model, Version: res.Version, Digest: res.Digest, Engine: res.Engine,
+		Sampler: drawing.NewSamplerReport(res.Sampler),
+		Seed:    res.Seed, FirstChain: res.FirstChain, N: res.N, Shape: res.Shape, NFE: res.NFE,
+		Seconds: res.Elapsed.Seconds(), Out: out,
 	}
 	for i := range res.N {
 		if out == "" {

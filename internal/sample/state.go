@@ -20,14 +20,14 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
-// stateFormat is what the first line of a state file says it is.
+// stateFormat is the format in the first line of a state file.
 const stateFormat = "langevin-state-1"
 
-// saveEvery is how often a running call's state is written; what is newer is written when the call ends.
+// saveEvery is how often the state of a running call is written. The newest one is written when the call ends.
 const saveEvery = 5 * time.Second
 
-// state is where the chains of a Sample call stand, with everything it takes to go on from there. Its file is this as one
-// line of JSON, and then the states in NumPy's array format.
+// state has the states of the chains of a Sample call, and everything else that is needed to continue it. Its file has
+// this as one line of JSON, and then the states in NumPy's array format.
 type state struct {
 	Format        string                 `json:"format"`
 	Model         string                 `json:"model"`
@@ -61,7 +61,7 @@ func newState(s client.Started, p client.Preview) state {
 	return saved
 }
 
-// request asks for the rest of the way.
+// request returns a request for the rest of the call.
 func (s state) request() client.SampleRequest {
 	r := client.SampleRequest{
 		Model: s.Model, Version: s.Version, N: s.x.N, Seed: &s.Seed, FirstChain: s.FirstChain,
@@ -128,27 +128,31 @@ func isState(line []byte) bool {
 	return json.Unmarshal(line, &head) == nil && head.Format == stateFormat
 }
 
-// stateFlags save where chains stand, and go on from there.
+// stateFlags has the flags to save the state of chains and to continue from it.
 type stateFlags struct {
 	save, resume string
-	engine       string // of the state that is gone on from; empty for none
+	engine       string // that drew the state of --resume; empty without it
 }
 
 func (f *stateFlags) group() cli.FlagGroup {
 	g := cli.NewFlagGroup("Interruptions")
 	g.Flags.StringVar(&f.save, "save-state", "", "keep the newest state of all chains in `FILE`, for --resume")
-	g.Flags.StringVar(&f.resume, "resume", "", "go on from the state in `FILE`, to the samples that the interrupted run would have drawn")
+	g.Flags.StringVar(&f.resume, "resume", "",
+		"continue from the state in `FILE`, to the samples that the interrupted run would have drawn")
 	return g
 }
 
-// fromState is the request for the rest of what --resume names. What the file says cannot be said again.
+// fromState returns the request that continues the call in the file of --resume. Flags that repeat what the file says
+// are refused.
 func (f *stateFlags) fromState(model string, given func(string) bool, others []string) (client.SampleRequest, error) {
 	if model != "" {
-		return client.SampleRequest{}, cli.Usagef("--resume takes the model from %s: leave out %s", f.resume, phrase.Quoted(model))
+		return client.SampleRequest{}, cli.Usagef("--resume takes the model from %s: leave out %s", f.resume,
+			phrase.Quoted(model))
 	}
 	for _, name := range others {
 		if given(name) {
-			return client.SampleRequest{}, cli.Usagef("--resume takes what to draw from %s: leave out --%s", f.resume, name)
+			return client.SampleRequest{}, cli.Usagef("--resume takes what to draw from %s: leave out --%s", f.resume,
+				name)
 		}
 	}
 	saved, err := readState(f.resume)
@@ -159,7 +163,7 @@ func (f *stateFlags) fromState(model string, given func(string) bool, others []s
 	return saved.request(), nil
 }
 
-// check refuses to save what --resume cannot go on from.
+// check refuses to save what --resume could not continue.
 func (f *stateFlags) check(out string) error {
 	if f.save != "" && strings.HasSuffix(strings.ToLower(out), ".gif") {
 		return cli.Usagef("--save-state does not go with a .gif, which shows other states")
@@ -167,21 +171,22 @@ func (f *stateFlags) check(out string) error {
 	return nil
 }
 
-// stateSaver writes the states of a call to a file as they pass.
+// stateSaver writes the newest state of a call to a file.
 type stateSaver struct {
 	flags   stateFlags
 	warn    io.Writer
 	started client.Started
-	newest  *client.Preview // that is not written yet
+	newest  *client.Preview // not written yet
 	written time.Time
-	step    int // of the state that is written
+	step    int // of the written state
 	saved   bool
 	err     error
 	stop    func() // ends the call
 	refused error  // why the call was ended
 }
 
-// watch has the call send every chain's state at the end of every level. It calls stop if there is no use in them.
+// watch adds to the request that the server sends the state of every chain at the end of every level, and returns what
+// saves them. stop has to end the call; it is called if the states cannot be used.
 func (f *stateFlags) watch(request *client.SampleRequest, warn io.Writer, stop func()) *stateSaver {
 	if f.save != "" {
 		request.Preview = &client.PreviewOptions{EveryLevel: true, Chains: request.N}
@@ -189,56 +194,58 @@ func (f *stateFlags) watch(request *client.SampleRequest, warn io.Writer, stop f
 	return &stateSaver{flags: *f, warn: warn, written: time.Now(), stop: stop}
 }
 
-func (k *stateSaver) see(e client.Event) {
+func (s *stateSaver) see(e client.Event) {
 	switch e := e.(type) {
 	case client.Started:
-		k.begin(e)
+		s.begin(e)
 	case client.Preview:
-		if k.flags.save == "" || k.refused != nil || e.Step >= k.started.Steps {
+		if s.flags.save == "" || s.refused != nil || e.Step >= s.started.Steps {
 			return
 		}
-		k.newest = &e
-		if time.Since(k.written) >= saveEvery {
-			k.flush()
+		s.newest = &e
+		if time.Since(s.written) >= saveEvery {
+			s.flush()
 		}
 	}
 }
 
-// begin ends a call from whose states none can go on.
-func (k *stateSaver) begin(e client.Started) {
-	k.started = e
-	if was := k.flags.engine; was != "" && was != e.Engine {
-		fmt.Fprintf(k.warn, "langevin: the state comes from %s and goes on with %s: the last digits may differ\n",
+// begin ends the call if --resume could not continue from its states.
+func (s *stateSaver) begin(e client.Started) {
+	s.started = e
+	if was := s.flags.engine; was != "" && was != e.Engine {
+		fmt.Fprintf(s.warn, "langevin: the state comes from %s and goes on with %s: the last digits may differ\n",
 			strconv.Quote(was), strconv.Quote(e.Engine))
 	}
-	if k.flags.save != "" && (!e.Resumable || drawing.NewSamplerReport(e.Sampler) == nil) {
-		k.refused = cli.Usagef("--save-state does not go with %s: --resume could not go on from its states", drawing.SamplerText(e.Sampler))
-		k.stop()
+	if s.flags.save != "" && (!e.Resumable || drawing.NewSamplerReport(e.Sampler) == nil) {
+		s.refused = cli.Usagef("--save-state does not go with %s: --resume could not go on from its states",
+			drawing.SamplerText(e.Sampler))
+		s.stop()
 	}
 }
 
-// flush writes the newest state, if it is not written yet.
-func (k *stateSaver) flush() {
-	if k.newest == nil || k.err != nil {
+// flush writes the newest state, unless it is written already.
+func (s *stateSaver) flush() {
+	if s.newest == nil || s.err != nil {
 		return
 	}
-	file, err := wholefile.Create(k.flags.save)
+	file, err := wholefile.Create(s.flags.save)
 	if err == nil {
 		defer file.Discard()
-		err = file.Commit(newState(k.started, *k.newest).write)
+		err = file.Commit(newState(s.started, *s.newest).write)
 	}
-	k.step = k.newest.Step
-	k.newest, k.written, k.err, k.saved = nil, time.Now(), err, err == nil
+	s.step = s.newest.Step
+	s.newest, s.written, s.err, s.saved = nil, time.Now(), err, err == nil
 }
 
-// end joins what became of the state to what became of the call, and says how to go on if it failed.
-func (k *stateSaver) end(err error) error {
-	if k.refused != nil {
-		return k.refused
+// end writes the last state and returns the error of the command. If the call failed, it says how to continue.
+func (s *stateSaver) end(err error) error {
+	if s.refused != nil {
+		return s.refused
 	}
-	k.flush()
-	if err != nil && k.saved {
-		fmt.Fprintf(k.warn, "langevin: the state after step %d is saved: go on with --resume %s\n", k.step, k.flags.save)
+	s.flush()
+	if err != nil && s.saved {
+		fmt.Fprintf(s.warn, "langevin: the state after step %d is saved: go on with --resume %s\n", s.step,
+			s.flags.save)
 	}
-	return cmp.Or(err, k.err)
+	return cmp.Or(err, s.err)
 }

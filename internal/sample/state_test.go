@@ -27,22 +27,26 @@ func TestOldStates(t *testing.T) {
 		{`{"kind":"langevin","sigma":0.2,"steps":9,"step_size":0.002,"denoise":false}`,
 			client.Langevin{Sigma: 0.2, Steps: 9, StepSize: 0.002, Denoise: new(false)}},
 		{`{"kind":"predictor_corrector","process":"ve","sigma_min":0.2,"sigma_max":20,"times":5,` +
-			`"predictor":"reverse_diffusion","corrector":"none","corrector_steps":1,"snr":0.16,"epsilon":0.00001,"denoise":true}`,
+			`"predictor":"reverse_diffusion","corrector":"none",` +
+			`"corrector_steps":1,"snr":0.16,"epsilon":0.00001,"denoise":true}`,
 			client.PredictorCorrector{
-				Process: client.ProcessVE, SigmaMin: 0.2, SigmaMax: 20, Times: 5, Predictor: client.PredictorReverseDiffusion,
+				Process: client.ProcessVE, SigmaMin: 0.2, SigmaMax: 20, Times: 5,
+				Predictor: client.PredictorReverseDiffusion,
 				Corrector: client.CorrectorNone, CorrectorSteps: 1, SNR: 0.16, Epsilon: 1e-5, Denoise: new(true)}},
 		{`{"kind":"predictor_corrector","process":"vp","beta_min":0.1,"beta_max":10,"times":50,` +
-			`"predictor":"reverse_diffusion","corrector":"annealed_langevin","corrector_steps":2,"snr":0.16,"epsilon":0.001,` +
+			`"predictor":"reverse_diffusion","corrector":"annealed_langevin",` +
+			`"corrector_steps":2,"snr":0.16,"epsilon":0.001,` +
 			`"denoise":true}`,
 			client.PredictorCorrector{
-				Process: client.ProcessVP, BetaMin: 0.1, BetaMax: 10, Times: 50, Predictor: client.PredictorReverseDiffusion,
+				Process: client.ProcessVP, BetaMin: 0.1, BetaMax: 10, Times: 50,
+				Predictor: client.PredictorReverseDiffusion,
 				Corrector: client.CorrectorAnnealed, CorrectorSteps: 2, SNR: 0.16, Epsilon: 1e-3, Denoise: new(true)}},
 		{`{"kind":"probability_flow","sigmas":[20,5.868240018366638,0.2],"method":"euler","denoise":false}`,
 			client.ProbabilityFlow{
 				Sigmas: []float64{20, 5.868240018366638, 0.2}, Method: client.FlowEuler, Denoise: new(false)}},
 	} {
-		head := `{"format":"langevin-state-1","model":"ring","version":1,"digest":"35bf","engine":"onnxruntime 1.30.0, cpu",` +
-			`"seed":"7","first_chain":"0","step":4,"sampler":` + tt.sampler + "}\n"
+		head := `{"format":"langevin-state-1","model":"ring","version":1,"digest":"35bf","engine":` +
+			`"onnxruntime 1.30.0, cpu","seed":"7","first_chain":"0","step":4,"sampler":` + tt.sampler + "}\n"
 		x := client.Batch{X: []float32{1, 2}, N: 1, Shape: []int{2}}
 		file := bytes.NewBufferString(head)
 		if err := datafile.WriteNPY(file, x); err != nil {

@@ -18,9 +18,10 @@ const (
 	summaryColumns = 6
 )
 
-// writeSummary shows a person the first rows of a result, and the mean and deviation of all.
+// writeSummary writes, for people, the first rows of a result, and the mean and the standard deviation of all.
 func writeSummary(p *cli.Program, res *client.Result) error {
-	fmt.Fprintf(p.Stdout, "%s, %s, %s\n\n", p.Bold(phrase.Plural(res.N, "chain")), drawing.Origin(res), phrase.Tidy(res.Elapsed))
+	fmt.Fprintf(p.Stdout, "%s, %s, %s\n\n", p.Bold(phrase.Plural(res.N, "chain")), drawing.Origin(res),
+		phrase.Tidy(res.Elapsed))
 	columns := min(summaryColumns, datafile.Elements(res.Shape))
 	t := tabwriter.NewWriter(p.Stdout, 8, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "chain\t")

@@ -19,6 +19,7 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
+// Command returns the command serve.
 func Command(p *cli.Program) *cobra.Command {
 	var file string
 	var printConfig bool
@@ -27,10 +28,10 @@ func Command(p *cli.Program) *cobra.Command {
 		Short: "Serve models over gRPC and HTTP",
 		Long: `Serve answers the langevin.v1 API, with reflection and health, until it gets SIGINT or SIGTERM. Then
 it lets running calls finish for --drain-timeout; a second signal ends it at once. SIGHUP makes it
-look at --models-dir again. On --http-listen it has a page to watch chains in, and JSON for curl.
+read --models-dir again. --http-listen serves a page that shows chains, and JSON for curl.
 
 Settings come from the defaults, then the YAML file of --config or $` + server.EnvConfig + `, then the
-environment, then flags. The environment variable of a flag stands behind it.`,
+environment, then flags. Each flag is shown with its environment variable.`,
 		Example: `  langevin serve
   langevin serve --listen :50051 --models-dir out/models --models-default ring
   langevin serve --config langevin.yaml --print-config
@@ -60,7 +61,8 @@ func run(ctx context.Context, p *cli.Program, config server.Config) error {
 	}
 	lis, err := s.Listen()
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listen on %s: the port is in use: stop what uses it, or choose another with --listen", config.Listen)
+		return fmt.Errorf("listen on %s: the port is in use: stop what uses it, or choose another with --listen",
+			config.Listen)
 	}
 	if err != nil {
 		return err
@@ -72,7 +74,7 @@ func run(ctx context.Context, p *cli.Program, config server.Config) error {
 	return s.Serve(ctx, lis)
 }
 
-// reloadOnHangup makes SIGHUP look at the models' folder again. stop ends it.
+// reloadOnHangup has SIGHUP make the server read its models' folder again, until stop is called.
 func reloadOnHangup(ctx context.Context, s *server.Server) (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -83,7 +85,7 @@ func reloadOnHangup(ctx context.Context, s *server.Server) (stop func()) {
 		for {
 			select {
 			case <-hangups:
-				_ = s.Reload(ctx) // it has told the log
+				_ = s.Reload(ctx) // the log has the error
 			case <-ctx.Done():
 				return
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/server/auth"
 )
 
+// Command returns the command token.
 func Command(p *cli.Program) *cobra.Command {
 	var scopes []string
 	var file string
@@ -56,7 +57,7 @@ func run(p *cli.Program, name string, scopes []string, file string) error {
 	return nil
 }
 
-// appendLine adds a line to a file, which others than its owner may not read if it is new.
+// appendLine adds a line to a file. It makes the file if there is none, so that only its owner may read it.
 func appendLine(file, line string) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/langevin-ml/langevin/training/study"
 )
 
-// command holds the flags of langevin train.
+// command has the flags of langevin train.
 type command struct {
 	folder            string
 	resume, overwrite bool
@@ -34,6 +34,7 @@ type command struct {
 	data    map[string]*string // value by key of the configuration
 }
 
+// Command returns the command train.
 func Command(p *cli.Program) *cobra.Command {
 	o := &command{samples: cli.NewCount(study.Samples, 1), data: map[string]*string{}}
 	c := &cobra.Command{
@@ -41,11 +42,10 @@ func Command(p *cli.Program) *cobra.Command {
 		Short: "Train a score network, export it to ONNX, draw what it learned",
 		Long: fmt.Sprintf(`Train trains the network of a preset by denoising score matching, writes
 OUT/models/NAME/1/model.onnx, which "langevin serve --models-dir OUT/models" serves as it is, and
-draws its losses, its scores beside the exact ones, and its samples.
+draws its losses, its scores next to the exact ones, and its samples.
 
-Ctrl-C stops a training where it is: the same command with --resume goes on from there, and its
-result is that of a training which never stopped. What an earlier training wrote is kept unless
---resume or --overwrite says otherwise.
+Ctrl-C stops a training. The same command with --resume continues it, to the same result as without
+the stop. Files of an earlier training are kept unless --resume or --overwrite is given.
 
 Presets: %s. Every setting of a preset can be changed with --set. --config
 takes a file of settings instead: a copy of a preset, or a file of the authors' own code (ncsn and
@@ -56,8 +56,8 @@ Data of your own are a file of rows (data.name=npy or csv: .npy, .npz, CSV) or a
 that cannot be read, data.background=white fills what is transparent, and data.layout=channels_last
 reads arrays of pictures as [N, H, W, C]. docs/data.md has all of it.
 
-Beside the model, OUT gets the losses as a log (training_NAME.jsonl) and for TensorBoard
-(tensorboard/NAME).`, strings.Join(training.Presets(), ", ")),
+OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (tensorboard/NAME).`,
+			strings.Join(training.Presets(), ", ")),
 		Example: `  langevin train toy-2gauss
   langevin train toy-ring --modes 5 --radius 6 --std 0.5 --out out
   langevin train toy-ring --set name=quick --set training.iterations=2000
@@ -70,14 +70,15 @@ Beside the model, OUT gets the losses as a log (training_NAME.jsonl) and for Ten
 		ValidArgs: training.Presets(),
 		RunE:      func(c *cobra.Command, args []string) error { return run(c.Context(), p, o, args) },
 	}
-	c.Flags().StringVarP(&o.folder, "out", "o", "out", "folder for the model and the figures; made if need be")
+	c.Flags().StringVarP(&o.folder, "out", "o", "out", "folder for the model and the figures, made if needed")
 	c.Flags().StringVarP(&o.file, "config", "c", "", "`FILE` of settings, in place of a preset")
-	c.Flags().StringVar(&o.runner, "runner", "", "of the authors' code for their file: anneal, baseline, scorenet or ncsnv2 (default by its keys)")
-	c.Flags().BoolVar(&o.resume, "resume", false, "go on from the newest checkpoint in OUT/checkpoints/NAME")
-	c.Flags().BoolVar(&o.overwrite, "overwrite", false, "replace what an earlier training of that name wrote")
+	c.Flags().StringVar(&o.runner, "runner", "",
+		"runner of the authors' code for their file: anneal, baseline, scorenet or ncsnv2 (default by its keys)")
+	c.Flags().BoolVar(&o.resume, "resume", false, "continue from the newest checkpoint in OUT/checkpoints/NAME")
+	c.Flags().BoolVar(&o.overwrite, "overwrite", false, "replace the files of an earlier training with that name")
 	c.MarkFlagsMutuallyExclusive("resume", "overwrite")
 	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
-	c.Flags().StringVar(&o.library, "onnxruntime-library", "", "path of the ONNX Runtime library (default searched for)")
+	cli.LibraryFlag(c.Flags(), &o.library)
 	o.DeviceFlags.Register(c.Flags())
 	c.Flags().Var(&o.samples, "samples", "how many samples the figures show")
 	for _, f := range []struct{ name, key, help string }{
@@ -114,7 +115,8 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 	options.Snapshot = study.Snapshots(o.folder, library, config.Training.SnapshotSamples)
 	result, err := trainrun.Run(ctx, p, config, options)
 	if result != nil && err != nil {
-		return cli.Interrupted(fmt.Sprintf("training %s stopped after %s of %s iterations; --resume goes on from there, %s has its losses",
+		return cli.Interrupted(fmt.Sprintf("training %s stopped after %s of %s iterations; --resume goes on from "+
+			"there, %s has its losses",
 			config.Name, phrase.Grouped(int64(result.Iterations)), phrase.Grouped(int64(config.Training.Iterations)),
 			files.log.path), err)
 	}
@@ -138,7 +140,8 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 
 // showTraining draws what was learned and reports it with the files written so far.
 func showTraining(
-	ctx context.Context, p *cli.Program, o *command, result *training.Result, library string, onnx []byte, files []string,
+	ctx context.Context, p *cli.Program, o *command, result *training.Result, library string, onnx []byte,
+	files []string,
 ) error {
 	if _, err := result.Config.Data.Mixture(); errors.Is(err, data.ErrNoMixture) {
 		drawn, err := study.Unknown(ctx, result, library, o.folder)
@@ -172,7 +175,7 @@ func writeFigures(ctx context.Context, p *cli.Program, s *study.Study, folder st
 	return paths, err
 }
 
-// config is the preset or the file with what the flags change.
+// config returns the preset or the file, with the changes of the flags.
 func (o *command) config(args []string) (training.Config, error) {
 	var settings []string
 	for _, key := range []string{"data.modes", "data.radius", "data.std"} {
@@ -190,7 +193,8 @@ func (o *command) config(args []string) (training.Config, error) {
 	case len(args) == 1:
 		return trainrun.Preset(args[0], settings)
 	case o.file == "":
-		return training.Config{}, cli.Usagef("want a preset, one of %s, or --config", strings.Join(training.Presets(), ", "))
+		return training.Config{}, cli.Usagef("want a preset, one of %s, or --config",
+			strings.Join(training.Presets(), ", "))
 	}
 	config, err := readConfig(o.file, training.Runner(o.runner))
 	if err != nil {
@@ -199,7 +203,7 @@ func (o *command) config(args []string) (training.Config, error) {
 	return trainrun.With(config, settings)
 }
 
-// readConfig reads a file of settings, ours or one of the authors' code.
+// readConfig reads a file of settings, in the format of this program or of the authors' code.
 func readConfig(path string, runner training.Runner) (training.Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -214,7 +218,7 @@ func readConfig(path string, runner training.Runner) (training.Config, error) {
 	return training.Parse(text)
 }
 
-// reportTraining prints what the network learned beside the best that is possible.
+// reportTraining prints what the network learned, next to the best that is possible.
 func reportTraining(p *cli.Program, s *study.Study, files []string) {
 	reportLosses(p, s.Result, s.Least)
 	p.PrintShares(s.Exact, s.Annealed)
@@ -222,9 +226,10 @@ func reportTraining(p *cli.Program, s *study.Study, files []string) {
 	reportFiles(p, files)
 }
 
-// reportLosses prints the loss of some levels, beside the least that is possible if that is known.
+// reportLosses prints the losses of some levels, next to the least possible ones if these are known.
 func reportLosses(p *cli.Program, r *training.Result, least []float64) {
-	fmt.Fprintf(p.Stdout, "%s: %s iterations, loss %.4f\n\n  %8s %8s", p.Bold(r.Config.Name), phrase.Grouped(int64(r.Iterations)), r.Loss, "sigma", "loss")
+	fmt.Fprintf(p.Stdout, "%s: %s iterations, loss %.4f\n\n  %8s %8s", p.Bold(r.Config.Name),
+		phrase.Grouped(int64(r.Iterations)), r.Loss, "sigma", "loss")
 	if least != nil {
 		fmt.Fprintf(p.Stdout, " %8s", "least")
 	}
@@ -239,13 +244,14 @@ func reportLosses(p *cli.Program, r *training.Result, least []float64) {
 	fmt.Fprintln(p.Stdout)
 }
 
+// reportFiles prints the paths of files.
 func reportFiles(p *cli.Program, files []string) {
 	for _, path := range files {
 		fmt.Fprintf(p.Stdout, "  %s\n", path)
 	}
 }
 
-// spread is at most n of so many indices, evenly spaced, with both ends.
+// spread returns at most n of total indices, evenly spaced, with both ends.
 func spread(total, n int) []int {
 	n = min(n, total)
 	indices := make([]int, n)

@@ -11,8 +11,8 @@ import (
 	"github.com/langevin-ml/langevin/internal/wholefile"
 )
 
-// trainingFiles are what a training writes into its folder. None of them is touched before begin, which a training
-// calls when nothing can refuse it any more.
+// trainingFiles are the files that a training writes into its folder. None is touched before begin, which is called
+// when nothing can refuse the training any more.
 type trainingFiles struct {
 	model, checkpoints string
 	log, events        lateFile
@@ -35,12 +35,12 @@ func newTrainingFiles(o *command, name string) *trainingFiles {
 	}
 }
 
-// earlier are the files and folders in which an earlier training may have left something.
+// earlier returns the files and folders in which an earlier training may have left something.
 func (f *trainingFiles) earlier() []string {
 	return []string{f.model, f.log.path, f.checkpoints, filepath.Dir(f.events.path)}
 }
 
-// free returns an error if an earlier training wrote something that this one may neither go on with nor replace.
+// free returns an error if an earlier training wrote something that this one may neither continue nor replace.
 func (f *trainingFiles) free() error {
 	if f.resume || f.overwrite {
 		return nil
@@ -54,8 +54,8 @@ func (f *trainingFiles) free() error {
 	return nil
 }
 
-// saysSomething reports whether a file is not empty, or whether a folder has such a file in it or below it, or cannot
-// be read. A start that was killed leaves empty files and folders.
+// saysSomething reports whether a file is not empty. For a folder it reports whether it has such a file in or below it,
+// or cannot be read. A start that was killed leaves empty files and folders.
 func saysSomething(path string) bool {
 	found := errors.New("found")
 	return filepath.WalkDir(path, func(_ string, entry fs.DirEntry, err error) error {
@@ -96,7 +96,7 @@ func (f *trainingFiles) begin() error {
 	return err
 }
 
-// replaceEarlier removes the folders of an earlier training with which this one does not go on. Its single files are
+// replaceEarlier removes the folders of an earlier training, unless this one continues it. Its single files are
 // overwritten.
 func (f *trainingFiles) replaceEarlier() error {
 	if f.resume {
@@ -113,7 +113,7 @@ func (f *trainingFiles) replaceEarlier() error {
 	return nil
 }
 
-// makeFolder makes a folder and all above it, and remembers those that were not there.
+// makeFolder makes a folder and those above it, and remembers which were not there.
 func (f *trainingFiles) makeFolder(path string) error {
 	var missing []string
 	for at := path; ; at = filepath.Dir(at) {
@@ -141,7 +141,7 @@ func (f *trainingFiles) close() {
 	}
 }
 
-// undo is close of a training that failed: empty files and empty folders of its making go too.
+// undo is close of a training that failed. It also removes the empty files and folders that the training made.
 func (f *trainingFiles) undo() {
 	f.close()
 	for _, late := range []lateFile{f.log, f.events} {
@@ -154,7 +154,7 @@ func (f *trainingFiles) undo() {
 	}
 }
 
-// lateFile is a file whose name is known before it is created. What it gets is written at once.
+// lateFile is a file whose name is known before it is created. Writes are not buffered.
 type lateFile struct {
 	path string
 	file *os.File // nil before create

@@ -15,7 +15,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// scheduleCommand holds the flags of langevin schedule.
+// scheduleCommand has the flags of langevin schedule.
 type scheduleCommand struct {
 	given         func(flag string) bool
 	dim           cli.CountValue
@@ -28,6 +28,7 @@ type scheduleCommand struct {
 	sigmas, json  bool
 }
 
+// ScheduleCommand returns the command schedule.
 func ScheduleCommand(p *cli.Program) *cobra.Command {
 	o := &scheduleCommand{
 		dim: cli.NewCount(0, 1), last: 0.01, rows: cli.NewCount(10000, 0), overlap: 0.567,
@@ -60,15 +61,16 @@ func (o *scheduleCommand) groups() []cli.FlagGroup {
 	data, choice, out := cli.NewFlagGroup("The data"), cli.NewFlagGroup("The choice"), cli.NewFlagGroup("The answer")
 	data.Flags.StringVar(&o.data, "data", "", "`FILE` of numbers, [rows, ...], in the range that "+
 		"training sees: "+datafile.ArrayFiles)
-	data.Flags.Var(&o.rows, "rows", "measure the distances of so many rows of --data, chosen at random; 0: of all")
+	data.Flags.Var(&o.rows, "rows", "measure the distances between this many rows of --data, chosen at random; 0: all")
 	data.Flags.Var(&o.dim, "dim", "numbers in one sample: 3072 for 32x32 colour pictures")
 	data.Flags.Var(&o.first, "sigma1", "largest sigma")
 	choice.Flags.Var(&o.last, "sigma-last", "smallest sigma: samples carry noise of this size")
 	choice.Flags.Var(&o.overlap, "overlap", "C, how much neighbouring levels overlap, above 0 and below 1")
 	choice.Flags.Var(&o.levels, "levels", "number of sigmas, in place of --overlap")
 	choice.Flags.Var(&o.stepsPerLevel, "steps-per-level", "updates at each level that you can spend")
-	out.Flags.BoolVar(&o.sigmas, "sigmas", false, `write the sigmas, largest first, as "langevin sample --sigmas" takes them`)
-	out.Flags.BoolVar(&o.json, "json", false, "write a JSON object, the sigmas in it with --sigmas")
+	out.Flags.BoolVar(&o.sigmas, "sigmas", false,
+		`write the sigmas, largest first, as "langevin sample --sigmas" takes them`)
+	cli.JSONFlag(out.Flags, &o.json, ", the sigmas in it with --sigmas")
 	return []cli.FlagGroup{data, choice, out}
 }
 
@@ -161,8 +163,8 @@ func (o *scheduleCommand) measure(warn io.Writer) (dim int, first float64, err e
 	return dim, first, nil
 }
 
-// levelsFor is the number of levels whose overlap is nearest to the given C: that is how the published schedules come
-// out, and one level more or less changes C in the third digit.
+// levelsFor returns the number of levels whose overlap is nearest to the given C. The published schedules are rounded
+// in this way; one level more or less changes C in the third digit.
 func levelsFor(r ScheduleReport, overlap float64) (int, error) {
 	ratio, err := sampling.LevelRatio(r.Dim, overlap)
 	if err != nil {
@@ -172,14 +174,15 @@ func levelsFor(r ScheduleReport, overlap float64) (int, error) {
 	return max(2, int(math.Round(levels))), err
 }
 
-// asFlag words an error about a setting of the techniques as one about the flag.
+// asFlag turns an error about a setting of the techniques into one about the flag.
 func (o *scheduleCommand) asFlag(err error) error {
 	var bad *sampling.FieldError
 	switch {
 	case !errors.As(err, &bad):
 		return err
 	case bad.Field == "dim":
-		return cli.Usagef("%v dimensions: want at least 5, below which levels overlap at any ratio, or --levels in place of --overlap", bad.Given)
+		return cli.Usagef("%v dimensions: want at least 5, below which levels overlap at any ratio, or --levels in "+
+			"place of --overlap", bad.Given)
 	}
 	return cli.Usagef("--%s is %v: want %s", bad.Field, bad.Given, bad.Want)
 }
@@ -191,9 +194,11 @@ func printSchedule(p *cli.Program, r ScheduleReport) error {
 	row("levels L", phrase.Grouped(int64(r.Levels)), "sigmas, geometric")
 	row("ratio", fmt.Sprintf("%.5f", r.Ratio), "of neighbouring sigmas")
 	row("overlap C", fmt.Sprintf("%.4f", r.Overlap), "of neighbouring levels")
-	row("steps per level T", fmt.Sprint(r.StepsPerLevel), phrase.Grouped(int64(r.NFE))+" score evaluations for each sample")
+	row("steps per level T", fmt.Sprint(r.StepsPerLevel),
+		phrase.Grouped(int64(r.NFE))+" score evaluations for each sample")
 	row("step_lr eps", fmt.Sprintf("%.3g", r.StepLR), "step size at the last level")
-	row("variance ratio", fmt.Sprintf("%.4f", r.Variance), "of a chain's noise to its level's; 1 is best, more steps come closer")
+	row("variance ratio", fmt.Sprintf("%.4f", r.Variance),
+		"of a chain's noise to its level's; 1 is best, more steps come closer")
 	if err := t.Flush(); err != nil {
 		return err
 	}

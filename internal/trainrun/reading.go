@@ -8,12 +8,13 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
-// Reading shows by a bar how far the reading of a dataset is, and tells what was left out of it, each thing once.
+// Reading returns a reader of datasets that shows its progress by a bar, and says what was left out, each thing once.
 func Reading(p *cli.Program, b *cli.Bar) data.Reader {
 	told := map[string]bool{}
 	return data.Reader{
 		Progress: func(done, total int) {
-			b.Set(int64(done), int64(total), fmt.Sprintf("picture %s of %s", phrase.Grouped(int64(done)), phrase.Grouped(int64(total))))
+			b.Set(int64(done), int64(total), fmt.Sprintf("picture %s of %s", phrase.Grouped(int64(done)),
+				phrase.Grouped(int64(total))))
 		},
 		Notice: func(text string) {
 			if !told[text] {

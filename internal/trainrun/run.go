@@ -10,7 +10,7 @@ import (
 	"github.com/langevin-ml/langevin/training"
 )
 
-// Preset is a preset with some settings changed.
+// Preset returns a preset with some settings changed. Its errors are those of usage.
 func Preset(preset string, settings []string) (training.Config, error) {
 	config, err := training.Preset(preset)
 	if err != nil {
@@ -19,7 +19,7 @@ func Preset(preset string, settings []string) (training.Config, error) {
 	return With(config, settings)
 }
 
-// With is a configuration with settings changed, if that is valid.
+// With returns a configuration with some settings changed, if that is valid. Its errors are those of usage.
 func With(config training.Config, settings []string) (training.Config, error) {
 	config, err := config.With(settings...)
 	if err != nil {
@@ -28,6 +28,7 @@ func With(config training.Config, settings []string) (training.Config, error) {
 	return config, nil
 }
 
+// Run trains a network and shows its progress by a bar.
 func Run(ctx context.Context, p *cli.Program, config training.Config, o training.Options) (*training.Result, error) {
 	b := p.NewBar(config.Name)
 	var last training.Progress
@@ -41,8 +42,8 @@ func Run(ctx context.Context, p *cli.Program, config training.Config, o training
 	return result, err
 }
 
-// describeTraining words the progress of a training by the mean loss and those of the largest, middle and smallest
-// sigma.
+// describeTraining returns the progress of a training in words: the mean loss, and the losses at the largest, a middle
+// and the smallest sigma.
 func describeTraining(now training.Progress, config training.Config) string {
 	text := fmt.Sprintf("loss %.3f", now.Loss)
 	if now.PerSecond > 0 {

@@ -11,20 +11,14 @@ import (
 	"path/filepath"
 )
 
-// Pending is a file being written beside the name that it takes once it is whole. It is made before long work
-// begins, so that a folder which cannot be written to shows at once.
+// Pending is a file that is written under another name until it is complete. Create it before long work begins, so that
+// a folder without permission to write shows at once.
 type Pending struct {
 	path string
 	file *os.File
 }
 
-func MakeFolder(path string) error {
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return fmt.Errorf("make folder %s: %w", path, Cause(err))
-	}
-	return nil
-}
-
+// Create begins a file, whose folder must be there. The caller has to call Discard when it is done.
 func Create(path string) (*Pending, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("write %s: it is a folder", path)
@@ -36,15 +30,8 @@ func Create(path string) (*Pending, error) {
 	return &Pending{path, f}, nil
 }
 
-// Cause is the cause of a failed file operation; the name of the temporary file would only confuse.
-func Cause(err error) error {
-	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
-}
-
-// Commit writes the file and gives it its name.
+// Commit has write write the content, brings it to the disk, and gives the file its name. An older file of that name is
+// replaced at once. After an error, which names the path, it is as it was.
 func (f *Pending) Commit(write func(io.Writer) error) error {
 	buffered := bufio.NewWriter(f.file)
 	err := write(buffered)
@@ -52,10 +39,7 @@ func (f *Pending) Commit(write func(io.Writer) error) error {
 		err = buffered.Flush()
 	}
 	if err == nil {
-		err = f.file.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.file.Close()
+		err = errors.Join(f.file.Chmod(0o644), f.file.Sync(), f.file.Close())
 	}
 	if err == nil {
 		err = os.Rename(f.file.Name(), f.path)
@@ -66,13 +50,47 @@ func (f *Pending) Commit(write func(io.Writer) error) error {
 	return nil
 }
 
-// CommitBytes is commit of a content that is at hand.
+// CommitBytes is Commit of a content that is in memory.
 func (f *Pending) CommitBytes(content []byte) error {
 	return f.Commit(func(w io.Writer) error { _, err := w.Write(content); return err })
 }
 
-// Discard removes what was not committed.
+// Discard removes the file if it was not committed.
 func (f *Pending) Discard() {
 	_ = f.file.Close()
 	_ = os.Remove(f.file.Name())
+}
+
+// Write creates and commits a file. It makes the folder if there is none.
+func Write(path string, write func(io.Writer) error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	f, err := Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	return f.Commit(write)
+}
+
+// WriteBytes is Write of a content that is in memory.
+func WriteBytes(path string, content []byte) error {
+	return Write(path, func(w io.Writer) error { _, err := w.Write(content); return err })
+}
+
+// MakeFolder makes a folder and those above it, as far as they are not there.
+func MakeFolder(path string) error {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return fmt.Errorf("make folder %s: %w", path, Cause(err))
+	}
+	return nil
+}
+
+// Cause returns why a file operation failed, without the name of the file, which may be a temporary one.
+func Cause(err error) error {
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
 }

@@ -25,7 +25,7 @@ func guard(next http.Handler, c Config) (http.Handler, error) {
 	protected := foreign.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		careful(w.Header())
-		if c.Loopback && !namesThisMachine(r.Host) &&
+		if c.Loopback && !namedWithoutDNS(r.Host) &&
 			!slices.ContainsFunc(c.Origins, func(o string) bool { return hostOf(o) == r.Host }) {
 			writeProblem(w, refused("asked for as %q: this server is for its own machine, as localhost or by address",
 				r.Host))
@@ -67,9 +67,9 @@ func share(h http.Header, origin string) {
 	h.Set("Access-Control-Max-Age", "7200")
 }
 
-// namesThisMachine reports whether a Host header is an address or localhost. No name server of somebody else can claim
+// namedWithoutDNS reports whether a Host header is an address or localhost. No name server of somebody else can claim
 // those.
-func namesThisMachine(host string) bool {
+func namedWithoutDNS(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h

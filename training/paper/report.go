@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/langevin-ml/langevin/training/figure"
+	"github.com/langevin-ml/langevin/internal/wholefile"
 )
 
 // Report has all experiments of one run.
@@ -115,12 +115,12 @@ func (r Report) Write(folder string) error {
 	}
 	for _, s := range r.Sections {
 		for _, p := range s.Pictures {
-			if err := figure.WriteFile(filepath.Join(folder, p.File), p.draw); err != nil {
+			if err := wholefile.Write(filepath.Join(folder, p.File), p.draw); err != nil {
 				return fmt.Errorf("draw %s: %w", s.Title, err)
 			}
 		}
 	}
-	err = figure.WriteFile(filepath.Join(folder, "report.json"), func(w io.Writer) error {
+	err = wholefile.Write(filepath.Join(folder, "report.json"), func(w io.Writer) error {
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(r)
@@ -128,7 +128,7 @@ func (r Report) Write(folder string) error {
 	if err != nil {
 		return err
 	}
-	return figure.WriteFile(filepath.Join(folder, "index.html"), func(w io.Writer) error { return page.Execute(w, r) })
+	return wholefile.Write(filepath.Join(folder, "index.html"), func(w io.Writer) error { return page.Execute(w, r) })
 }
 
 // number formats v with the digits that its tolerance makes meaningful.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"github.com/langevin-ml/langevin/internal/wholefile"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training"
@@ -38,7 +39,7 @@ const gridSamples = 36
 // their shape can be drawn. It returns the paths of the figures.
 func Unknown(ctx context.Context, r *training.Result, library, folder string) ([]string, error) {
 	losses := filepath.Join(folder, "losses_"+r.Config.Name+".png")
-	if err := figure.WriteFile(losses, func(w io.Writer) error { return drawLosses(w, r, nil) }); err != nil {
+	if err := wholefile.Write(losses, func(w io.Writer) error { return drawLosses(w, r, nil) }); err != nil {
 		return nil, err
 	}
 	samples := filepath.Join(folder, "samples_"+r.Config.Name+".png")
@@ -83,7 +84,7 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 		return false, fmt.Errorf("sample %s: %w", r.Config.Name, err)
 	}
 	title := fmt.Sprintf("%s after %d iterations", r.Config.Name, r.Iterations)
-	return true, figure.WriteFile(path, func(w io.Writer) error {
+	return true, wholefile.Write(path, func(w io.Writer) error {
 		return figure.Still(w, manifest.Shape, bounds, x, title)
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/langevin-ml/langevin/internal/wholefile"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
@@ -131,7 +132,7 @@ func (s *Study) WriteFigures(
 	for i, f := range all {
 		paths[i] = filepath.Join(folder, f.file)
 		work.Go(func() error {
-			if err := figure.WriteFile(paths[i], func(w io.Writer) error { return f.draw(ctx, w) }); err != nil {
+			if err := wholefile.Write(paths[i], func(w io.Writer) error { return f.draw(ctx, w) }); err != nil {
 				return err
 			}
 			progress(int(done.Add(1)), len(all), f.file)
