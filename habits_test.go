@@ -25,7 +25,6 @@ const (
 // removed.
 var wide = []string{
 	"bench", "bench/triton",
-	"cmd/langevin",
 }
 
 // TestLines finds lines that are too long.

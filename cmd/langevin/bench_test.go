@@ -20,11 +20,13 @@ func TestBenchCommand(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != cli.ExitOK || got.stderr != "" {
 		t.Fatalf("%+v: %v", got, err)
 	}
-	if r.Model != "ring" || r.Chains != 3 || r.Clients != 2 || r.Completed == 0 || r.PerSecond.Samples == 0 || r.Compared == 0 {
+	if r.Model != "ring" || r.Chains != 3 || r.Clients != 2 || r.Completed == 0 || r.PerSecond.Samples == 0 ||
+		r.Compared == 0 {
 		t.Errorf("%+v", r)
 	}
 	got = langevin(t, fake.Script{Sample: points()}, strings.Fields("bench --rate 500"+briefly)...)
-	for _, want := range []string{"open loop of 500 requests a second", "latency", "first event", "completed", "0 differ"} {
+	for _, want := range []string{"open loop of 500 requests a second", "latency", "first event", "completed",
+		"0 differ"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("%+v\nwant %q in it", got, want)
 		}
@@ -61,7 +63,8 @@ func TestBenchUsage(t *testing.T) {
 
 // The whole of it on the real engine: equal seeds give equal bits, in whatever company.
 func TestBenchLocal(t *testing.T) {
-	args := append([]string{"bench", "--local", "--clients", "8", "--chains", "5", "--cancel", "0.2", "--json"}, inside(t, modelFolder(t))...)
+	args := append([]string{"bench", "--local", "--clients", "8", "--chains", "5", "--cancel", "0.2", "--json"},
+		inside(t, modelFolder(t))...)
 	got := runAlone(t, append(args, strings.Fields("--duration 300ms --warmup 0s")...)...)
 	var r loadtest.Report
 	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != cli.ExitOK {

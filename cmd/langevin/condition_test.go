@@ -52,12 +52,15 @@ func TestInpaintFlags(t *testing.T) {
 		"float.npy":  npy("<f4", "(2,)", []float32{0, 1}),
 	})
 	for line, want := range map[string]client.Inpainting{
-		"--inpaint point.npy --mask bool.npy":                 {Values: []float32{3, 4}, Shape: []int{2}, Mask: []bool{true, false}},
-		"--inpaint double.npy --mask float.npy":               {Values: []float32{3, 4}, Shape: []int{1, 2}, Mask: []bool{false, true}},
-		"--inpaint image.npy --mask bytes.npy --refresh step": {Values: []float32{1, 2, 3, 4, 5, 6}, Shape: []int{2, 1, 3}, Mask: []bool{false, true, true}, Refresh: client.RefreshStep},
+		"--inpaint point.npy --mask bool.npy": {Values: []float32{3, 4}, Shape: []int{2}, Mask: []bool{true, false}},
+		"--inpaint double.npy --mask float.npy": {
+			Values: []float32{3, 4}, Shape: []int{1, 2}, Mask: []bool{false, true}},
+		"--inpaint image.npy --mask bytes.npy --refresh step": {Values: []float32{1, 2, 3, 4, 5, 6},
+			Shape: []int{2, 1, 3}, Mask: []bool{false, true, true}, Refresh: client.RefreshStep},
 	} {
 		var got client.SampleRequest
-		script := fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		script := fake.Script{Sample: func(ctx context.Context, req client.SampleRequest,
+			emit func(client.Event) error) error {
 			got = req
 			return points()(ctx, req, emit)
 		}}

@@ -32,11 +32,13 @@ func TestConvert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if half, err := models.Read(file); err != nil || half.Name != "deep-fp16" || len(file) != r.Bytes || r.Bytes >= r.BytesBefore {
+	if half, err := models.Read(file); err != nil || half.Name != "deep-fp16" || len(file) != r.Bytes ||
+		r.Bytes >= r.BytesBefore {
 		t.Errorf("%d bytes of %d as %q, %v", len(file), r.BytesBefore, half.Name, err)
 	}
 	for _, bad := range [][]string{{path}, {path, "--fp16", "--name", "A b"}, {"nowhere.onnx", "--fp16"}} {
-		if got := runAlone(t, append([]string{"models", "convert"}, bad...)...); got.code == cli.ExitOK || got.stdout != "" {
+		if got := runAlone(t, append([]string{"models", "convert"}, bad...)...); got.code == cli.ExitOK ||
+			got.stdout != "" {
 			t.Errorf("convert %v: %+v", bad, got)
 		}
 	}

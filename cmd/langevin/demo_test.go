@@ -22,7 +22,8 @@ func TestDemo(t *testing.T) {
 	if got.code != cli.ExitOK || got.stderr != "" {
 		t.Fatalf("%+v", got)
 	}
-	for _, part := range []string{"on 127.0.0.1:", "2gauss: 100 chains", "ring: 100 chains", "(-5.0, -5.0)", "0.800", "(0.0, -5.0)", "0.125",
+	for _, part := range []string{"on 127.0.0.1:", "2gauss: 100 chains", "ring: 100 chains", "(-5.0, -5.0)", "0.800",
+		"(0.0, -5.0)", "0.125",
 		filepath.Join(out, "ring.gif")} {
 		if !strings.Contains(got.stdout, part) {
 			t.Errorf("no %q in %s", part, got.stdout)

@@ -31,11 +31,14 @@ func TestDoctor(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"sound", inside(t, sound)[:4], cli.ExitOK, []string{"library", "tested with " + ort.Version, "CPUExecutionProvider", "gauss@1", "256 chains"}},
-		{"variables", inside(t, sound)[:4], cli.ExitOK, []string{"settings: environment LANGEVIN_MODELS_DEFAULT, flag --models-dir, flag --onnxruntime-library"}},
+		{"sound", inside(t, sound)[:4], cli.ExitOK, []string{"library", "tested with " + ort.Version,
+			"CPUExecutionProvider", "gauss@1", "256 chains"}},
+		{"variables", inside(t, sound)[:4], cli.ExitOK,
+			[]string{"settings: environment LANGEVIN_MODELS_DEFAULT, flag --models-dir, flag --onnxruntime-library"}},
 		{"auto", append(inside(t, sound)[:4], "--device", "auto"), cli.ExitOK, []string{"device"}},
 		{"torn model", inside(t, torn)[:4], cli.ExitFailed, []string{"FAIL  model wide/1/model.onnx", "self-test"}},
-		{"no library", []string{"--onnxruntime-library", "/nowhere/libonnxruntime.so"}, cli.ExitFailed, []string{"FAIL  library", "make onnxruntime"}},
+		{"no library", []string{"--onnxruntime-library", "/nowhere/libonnxruntime.so"}, cli.ExitFailed,
+			[]string{"FAIL  library", "make onnxruntime"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := runAlone(t, append([]string{"doctor"}, tt.args...)...)
@@ -51,7 +54,8 @@ func TestDoctor(t *testing.T) {
 	}
 	got := runAlone(t, append([]string{"doctor", "--json", "--device", "cuda:9"}, inside(t, sound)[:4]...)...)
 	var report doctor.Report
-	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || report.OK != (got.code == cli.ExitOK) || report.OK {
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || report.OK != (got.code == cli.ExitOK) ||
+		report.OK {
 		t.Errorf("%v: %+v", err, got)
 	}
 	last := report.Checks[len(report.Checks)-1]
@@ -83,10 +87,12 @@ func TestModelsAdmin(t *testing.T) {
 		t.Errorf("unloaded and there: %+v", got)
 	}
 	addModel(t, folder, "torn", []byte("GIF89a"))
-	if got := models("reload"); got.code != cli.ExitFailed || !strings.Contains(got.stderr, "langevin: torn: ") || !strings.Contains(got.stdout, "gauss@1 ready") {
+	if got := models("reload"); got.code != cli.ExitFailed || !strings.Contains(got.stderr, "langevin: torn: ") ||
+		!strings.Contains(got.stdout, "gauss@1 ready") {
 		t.Errorf("reload: %+v", got)
 	}
-	if got := models("show", "best"); got.code != cli.ExitOK || !strings.Contains(got.stdout, "gauss") || !strings.Contains(got.stdout, "best") {
+	if got := models("show", "best"); got.code != cli.ExitOK || !strings.Contains(got.stdout, "gauss") ||
+		!strings.Contains(got.stdout, "best") {
 		t.Errorf("show an alias: %+v", got)
 	}
 	if got := models("load", "nobody"); got.code != cli.ExitFailed || !oneLineWith(got.stderr, `"nobody"`) {

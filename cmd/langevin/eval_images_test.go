@@ -50,7 +50,8 @@ func writeStrokes(t *testing.T, dir, name string, first, n int) {
 			pictures = append(pictures, byte(255*v))
 		}
 	}
-	for file, text := range map[string][]byte{name + "-images-idx3-ubyte": pictures, name + "-labels-idx1-ubyte": labels} {
+	for file, text := range map[string][]byte{name + "-images-idx3-ubyte": pictures,
+		name + "-labels-idx1-ubyte": labels} {
 		if err := os.WriteFile(filepath.Join(dir, file), text, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +63,8 @@ func strokes(first uint64, factor float32) fake.Script {
 	shape := []int{1, pictureSide, pictureSide}
 	return fake.Script{
 		Models: []client.Model{{
-			Name: "mnist", Version: 1, State: client.ModelReady, Shape: shape, Sigmas: []float64{1, 0.1}, Low: 0, High: 1,
+			Name: "mnist", Version: 1, State: client.ModelReady, Shape: shape, Sigmas: []float64{1, 0.1},
+			Low: 0, High: 1,
 			Training: `{"preset": "mnist-small", "data": "mnist, dequantised uniform"}`,
 		}},
 		Sample: fake.Samples(shape, func(chain uint64) []float32 {
@@ -83,7 +85,8 @@ func TestEvalOfImages(t *testing.T) {
 	writeStrokes(t, dir, "t10k", 1000, 400)
 	measure := func(script fake.Script, arguments ...string) map[string]float64 {
 		t.Helper()
-		got := langevin(t, script, append([]string{"eval", "mnist", "-n", "200", "--data", dir, "--json"}, arguments...)...)
+		got := langevin(t, script, append([]string{"eval", "mnist", "-n", "200", "--data", dir, "--json"},
+			arguments...)...)
 		var e evalcommands.Report
 		if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || got.code != cli.ExitOK {
 			t.Fatalf("%v: %+v", err, got)
@@ -105,7 +108,8 @@ func TestEvalOfImages(t *testing.T) {
 	dark := measure(strokes(5000, 0.3))
 	copies := measure(strokes(0, 1))
 	if good["FID, times"] > 1.5 || dark["FID, times"] < 3 {
-		t.Errorf("FID is %g times what is expected of like images, %g of dark ones", good["FID, times"], dark["FID, times"])
+		t.Errorf("FID is %g times what is expected of like images, %g of dark ones", good["FID, times"],
+			dark["FID, times"])
 	}
 	if good["recall"] < -0.15 || dark["recall"] > -0.3 {
 		t.Errorf("recall is off by %g of like images, %g of dark ones", good["recall"], dark["recall"])
@@ -125,8 +129,10 @@ func TestTrainClassifier(t *testing.T) {
 	writeStrokes(t, dir, "train", 0, 20)
 	writeStrokes(t, dir, "t10k", 1000, 10)
 	out := filepath.Join(dir, "classifier.onnx")
-	got := runAlone(t, "eval", "classifier", "mnist", "--data", dir, "--iterations", "1", "--device", "cpu", "--out", out)
-	if want := " % of 10 test images right, " + out; got.code != cli.ExitOK || !strings.HasSuffix(strings.TrimSpace(got.stdout), want) {
+	got := runAlone(t, "eval", "classifier", "mnist", "--data", dir, "--iterations", "1", "--device", "cpu", "--out",
+		out)
+	if want := " % of 10 test images right, " + out; got.code != cli.ExitOK ||
+		!strings.HasSuffix(strings.TrimSpace(got.stdout), want) {
 		t.Errorf("%+v, want %q", got, want)
 	}
 	c, err := classifier.Open("", out, "mnist")

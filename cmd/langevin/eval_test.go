@@ -19,7 +19,8 @@ func gaussians(training string) fake.Script {
 	exact := sampling.TwoGaussians()
 	return fake.Script{
 		Models: []client.Model{{
-			Name: "2gauss", Version: 1, State: client.ModelReady, Shape: []int{2}, Sigmas: []float64{20, 2, 0.2}, Low: -8, High: 8, Training: training,
+			Name: "2gauss", Version: 1, State: client.ModelReady, Shape: []int{2}, Sigmas: []float64{20, 2, 0.2},
+			Low: -8, High: 8, Training: training,
 		}},
 		Sample: fake.Samples([]int{2}, func(chain uint64) []float32 {
 			x := make([]float32, 2)
@@ -27,7 +28,8 @@ func gaussians(training string) fake.Script {
 			return x
 		}),
 		Score: func(ctx context.Context, req client.ScoreRequest) (*client.Scores, error) {
-			scores := &client.Scores{Batch: client.Batch{X: make([]float32, len(req.X)), Shape: []int{2}, N: len(req.X) / 2}}
+			scores := &client.Scores{Batch: client.Batch{X: make([]float32, len(req.X)), Shape: []int{2},
+				N: len(req.X) / 2}}
 			return scores, exact.Score(ctx, scores.X, req.X, req.Sigma)
 		},
 	}
@@ -42,7 +44,8 @@ func TestEvalOfExactSamples(t *testing.T) {
 		t.Fatalf("%v: %+v", err, got)
 	}
 	tolerance := map[string]float64{
-		"modes covered": 0, "mode weight error": 0.02, "variance": 0.05, "stray share": 0.003, "sliced Wasserstein": 0.5, "MMD²": 0.002,
+		"modes covered": 0, "mode weight error": 0.02, "variance": 0.05, "stray share": 0.003,
+		"sliced Wasserstein": 0.5, "MMD²": 0.002,
 	}
 	for _, m := range e.Metrics {
 		within, known := tolerance[m.Name]
@@ -60,7 +63,8 @@ func TestEvalOfExactSamples(t *testing.T) {
 
 func TestEvalForPeople(t *testing.T) {
 	got := langevin(t, gaussians(trainedOn2Gauss), "eval", "2gauss", "-n", "1000")
-	for _, want := range []string{"1,000 samples, 2gauss version 1", "against 2gauss, std 1", "MEASURE", "modes covered", "weights found"} {
+	for _, want := range []string{"1,000 samples, 2gauss version 1", "against 2gauss, std 1", "MEASURE",
+		"modes covered", "weights found"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("no %q in\n%s%s", want, got.stdout, got.stderr)
 		}
@@ -70,7 +74,8 @@ func TestEvalForPeople(t *testing.T) {
 func TestEvalRefuses(t *testing.T) {
 	for _, c := range []struct{ training, line, want string }{
 		{"", "eval 2gauss", "the file of 2gauss does not say what it was trained on: want --preset, one of "},
-		{trainedOn2Gauss, "eval 2gauss --preset toy-ring", "2gauss was trained on 2gauss, std 1, and preset toy-ring means ring, 8 modes"},
+		{trainedOn2Gauss, "eval 2gauss --preset toy-ring",
+			"2gauss was trained on 2gauss, std 1, and preset toy-ring means ring, 8 modes"},
 		{trainedOn2Gauss, "eval 2gauss --set data.std=2", "and preset toy-2gauss means 2gauss, std 2"},
 		{trainedOn2Gauss, "eval 2gauss -n 5", "-n is 5: want a whole number from 100"},
 		{trainedOn2Gauss, "eval 2gauss --preset nothing", `preset is "nothing": want one of`},

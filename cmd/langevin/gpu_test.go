@@ -41,7 +41,8 @@ func needDevice(t *testing.T) (device string) {
 
 // TestGPUStopsOnSIGTERM: CUDA's handlers of signals are not in the way of an orderly stop.
 func TestGPUStopsOnSIGTERM(t *testing.T) {
-	child := exec.Command(os.Args[0], asProgram, "serve", "--device", needDevice(t), "--listen", "localhost:0", "--http-listen", "", "--log-format", "text")
+	child := exec.Command(os.Args[0], asProgram, "serve", "--device", needDevice(t), "--listen", "localhost:0",
+		"--http-listen", "", "--log-format", "text")
 	stderr, err := child.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -68,8 +69,8 @@ func TestGPUStopsOnSIGTERM(t *testing.T) {
 	}
 }
 
-// toleranceLosses is how far the losses of a short training on another device may be off the CPU's, relative to them. The
-// sums of float32 in another order grow apart from update to update.
+// toleranceLosses is how far the losses of a short training on another device may be off the CPU's, relative to them.
+// The sums of float32 in another order grow apart from update to update.
 const toleranceLosses = 1e-3
 
 // TestGPUTrains trains points, and pictures with convolutions, on the device and on the CPU.
@@ -88,7 +89,8 @@ func TestGPUTrains(t *testing.T) {
 		}
 		t.Logf("%s on %s: losses %g, off the CPU's by %.2g", name, device, got, off)
 		if !(off <= toleranceLosses) {
-			t.Errorf("%s on %s: losses are off by %.2g, %g is allowed: %g, want %g", name, device, off, toleranceLosses, got, want)
+			t.Errorf("%s on %s: losses are off by %.2g, %g is allowed: %g, want %g", name, device, off, toleranceLosses,
+				got, want)
 		}
 	}
 }
@@ -97,7 +99,8 @@ func TestGPUTrains(t *testing.T) {
 func lossesOn(t *testing.T, device string, settings []string) (losses []float64) {
 	t.Helper()
 	out := t.TempDir()
-	args := append([]string{asProgram, "train", "toy-ring", "--device", device, "--samples", "4", "--out", out}, append(quick(), settings...)...)
+	args := append([]string{asProgram, "train", "toy-ring", "--device", device, "--samples", "4", "--out", out},
+		append(quick(), settings...)...)
 	if text, err := exec.CommandContext(t.Context(), os.Args[0], args...).CombinedOutput(); err != nil {
 		t.Fatalf("train on %s: %v\n%s", device, err, text)
 	}
@@ -138,7 +141,8 @@ func TestGPUTrainingStops(t *testing.T) {
 		t.Error(err)
 	}
 	_ = child.Wait() // its exit status tells
-	if code := child.ProcessState.ExitCode(); code != cli.ExitInterrupted || !strings.Contains(stderr.String(), "--resume goes on from there") {
+	if code := child.ProcessState.ExitCode(); code != cli.ExitInterrupted ||
+		!strings.Contains(stderr.String(), "--resume goes on from there") {
 		t.Errorf("after an interrupt: exit status %d, %s", code, stderr.String())
 	}
 	if made, _ := filepath.Glob(filepath.Join(out, "checkpoints", "ring", "*.checkpoint")); len(made) == 0 {

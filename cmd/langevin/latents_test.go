@@ -14,11 +14,12 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 )
 
-// TestFlowCommands: on N(0, 1) a decoded latent is where it came from, the log density is the exact one of the data blurred
-// by the smallest sigma, and the score is -x/(1+σ²).
+// TestFlowCommands: on N(0, 1) a decoded latent is where it came from, the log density is the exact one of the data
+// blurred by the smallest sigma, and the score is -x/(1+σ²).
 func TestFlowCommands(t *testing.T) {
 	flags := append([]string{"--local"}, inside(t, modelFolder(t))...)
-	writeFiles(t, map[string][]byte{"x.csv": []byte("0.5,-1\n2,0\n"), "x.npy": npy("<f4", "(2, 2)", []float32{0.5, -1, 2, 0})})
+	writeFiles(t, map[string][]byte{"x.csv": []byte("0.5,-1\n2,0\n"),
+		"x.npy": npy("<f4", "(2, 2)", []float32{0.5, -1, 2, 0})})
 	x := []float64{0.5, -1, 2, 0}
 	ask := func(args ...string) []float64 {
 		t.Helper()
@@ -39,10 +40,12 @@ func TestFlowCommands(t *testing.T) {
 	ask("encode", "gauss", "--in", "x.csv", "--out", "z.npy")
 	agree(t, "decoded", ask("decode", "gauss", "--in", "z.npy"), x, 1e-3)
 	const sigma2 = 0.25
-	agree(t, "score", ask("score", "gauss", "--in", "x.npy", "--sigma", "0.5"), []float64{-0.5 / (1 + sigma2), 1 / (1 + sigma2), -2 / (1 + sigma2), 0}, 1e-5)
+	agree(t, "score", ask("score", "gauss", "--in", "x.npy", "--sigma", "0.5"),
+		[]float64{-0.5 / (1 + sigma2), 1 / (1 + sigma2), -2 / (1 + sigma2), 0}, 1e-5)
 	logP := func(a, b float64) float64 { return -(a*a+b*b)/2/1.01 - math.Log(2*math.Pi*1.01) }
 	// The prior N(0, 10²) beside the flow's own N(0, 101) is worth some hundredths.
-	agree(t, "log density", ask("likelihood", "gauss", "--in", "x.csv", "--exact"), []float64{logP(0.5, -1), logP(2, 0)}, 0.05)
+	agree(t, "log density", ask("likelihood", "gauss", "--in", "x.csv", "--exact"),
+		[]float64{logP(0.5, -1), logP(2, 0)}, 0.05)
 }
 
 // TestManyRows: rows of any number are taken, in calls of which each fits a message, and come out in their order.
@@ -106,7 +109,8 @@ func TestBadRows(t *testing.T) {
 		"encode ring":                     `--in is "": want a file`,
 		"encode --in x.csv --rtol -1":     "--rtol is -1: want a finite number above 0",
 	} {
-		if got := runAlone(t, strings.Fields(line)...); got.code == cli.ExitOK || got.stdout != "" || !oneLineWith(got.stderr, want) {
+		if got := runAlone(t, strings.Fields(line)...); got.code == cli.ExitOK || got.stdout != "" ||
+			!oneLineWith(got.stderr, want) {
 			t.Errorf("langevin %s: %+v, want %q", line, got, want)
 		}
 	}

@@ -17,13 +17,17 @@ import (
 // TestWatch draws states and result on a terminal: the samples stay what they are, and the cursor comes back.
 func TestWatch(t *testing.T) {
 	script := fake.Script{Models: []client.Model{ring()}, Sample: points()}
-	for _, how := range []pictures.Graphics{pictures.GraphicsBlocks, pictures.GraphicsKitty, pictures.GraphicsITerm, pictures.GraphicsSixel} {
-		got := langevinOn(t, &cli.Program{TerminalErr: true}, script, "sample", "ring", "-n", "3", "--watch", "--graphics", string(how))
+	for _, how := range []pictures.Graphics{pictures.GraphicsBlocks, pictures.GraphicsKitty, pictures.GraphicsITerm,
+		pictures.GraphicsSixel} {
+		got := langevinOn(t, &cli.Program{TerminalErr: true}, script, "sample", "ring", "-n", "3", "--watch",
+			"--graphics", string(how))
 		if got.code != cli.ExitOK || got.stdout != "0,-0\n1,-0.33333334\n2,-0.6666667\n" {
 			t.Errorf("%s: %+v", how, got)
 		}
-		mark := map[pictures.Graphics]string{pictures.GraphicsBlocks: "▀", pictures.GraphicsKitty: "\x1b_G", pictures.GraphicsITerm: "\x1b]1337;File=", pictures.GraphicsSixel: "\x1bP"}[how]
-		if n := strings.Count(got.stderr, mark); n < 2 || !strings.Contains(got.stderr, "6 score evaluations") || !strings.Contains(got.stderr, "\x1b[?25h") {
+		mark := map[pictures.Graphics]string{pictures.GraphicsBlocks: "▀", pictures.GraphicsKitty: "\x1b_G",
+			pictures.GraphicsITerm: "\x1b]1337;File=", pictures.GraphicsSixel: "\x1bP"}[how]
+		if n := strings.Count(got.stderr, mark); n < 2 || !strings.Contains(got.stderr, "6 score evaluations") ||
+			!strings.Contains(got.stderr, "\x1b[?25h") {
 			t.Errorf("%s: %d pictures in %q", how, n, got.stderr[:min(len(got.stderr), 200)])
 		}
 	}
@@ -55,7 +59,8 @@ func TestAccess(t *testing.T) {
 		}
 	}
 	t.Setenv(server.EnvToken, "s3cret")
-	if got := langevin(t, someModels(), "models", "ls"); got.code != cli.ExitFailed || !oneLineWith(got.stderr, "over plaintext") {
+	if got := langevin(t, someModels(), "models", "ls"); got.code != cli.ExitFailed ||
+		!oneLineWith(got.stderr, "over plaintext") {
 		t.Errorf("token over plaintext: %+v", got)
 	}
 	if got := langevin(t, someModels(), "models", "ls", "--plaintext-token"); got.code != cli.ExitOK {

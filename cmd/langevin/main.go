@@ -1,4 +1,5 @@
-// Langevin trains score models, serves them and samples them. Its commands are in the packages of internal.
+// Langevin trains score models, serves them and samples them. Package main only
+// registers the commands, which are packages of internal.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 var version string
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand { // before anything that a child should not have
+	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand { // first, since a child needs nothing of what follows
 		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
 			os.Exit(cli.ExitFailed)
 		}
@@ -30,13 +31,14 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program: it returns the exit code, and has told stderr in one line why it is not 0.
+// run is the program. It returns the exit code. If that is not 0, it has written the reason to stderr, in one line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	p := cli.New(stdout, stderr)
 	p.Version = version
 	return execute(ctx, p, args)
 }
 
+// execute runs the command that args name.
 func execute(ctx context.Context, p *cli.Program, args []string) int {
 	return p.Run(ctx, root(p), args)
 }

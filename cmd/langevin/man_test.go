@@ -29,7 +29,8 @@ func TestManual(t *testing.T) {
 			continue
 		}
 		text := strings.ReplaceAll(string(page), `\-`, "-")
-		if !strings.HasPrefix(text, `.nh`) || !strings.Contains(text, `"Jan 1970"`) || !strings.Contains(text, c.Short) {
+		if !strings.HasPrefix(text, `.nh`) || !strings.Contains(text, `"Jan 1970"`) ||
+			!strings.Contains(text, c.Short) {
 			t.Errorf("the page of %s begins %.200s", c.CommandPath(), text)
 		}
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
@@ -38,7 +39,8 @@ func TestManual(t *testing.T) {
 			}
 		})
 	}
-	if got := runAlone(t, "man"); got.code != cli.ExitUsage || !oneLineWith(got.stderr, "--out is empty: want a folder") {
+	if got := runAlone(t, "man"); got.code != cli.ExitUsage ||
+		!oneLineWith(got.stderr, "--out is empty: want a folder") {
 		t.Errorf("%+v", got)
 	}
 }

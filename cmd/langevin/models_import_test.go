@@ -20,8 +20,8 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 )
 
-// TestImport takes a network with names of its own that wants the index of a level, and holds what comes out against the
-// exact score: at the levels, and between them at the level that is nearest by ratio.
+// TestImport takes a network with names of its own that wants the index of a level, and holds what comes out against
+// the exact score: at the levels, and between them at the level that is nearest by ratio.
 func TestImport(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "theirs.onnx")
@@ -59,7 +59,8 @@ func TestImport(t *testing.T) {
 			t.Errorf("score of %g at sigma %g is %g, want %g", x[i], sigma[i/2], s, want)
 		}
 	}
-	if got := runAlone(t, "models", "check", report.Path, path); got.code != cli.ExitFailed || !strings.Contains(got.stdout, "ok    "+report.Path) ||
+	if got := runAlone(t, "models", "check", report.Path, path); got.code != cli.ExitFailed ||
+		!strings.Contains(got.stdout, "ok    "+report.Path) ||
 		!strings.Contains(got.stdout, "FAIL  "+path) {
 		t.Errorf("check: %+v", got)
 	}

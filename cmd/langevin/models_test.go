@@ -49,7 +49,8 @@ func TestModelsAsJSON(t *testing.T) {
 	want := map[string]any{
 		"name": "ring", "version": 2.0, "state": "ready", "default": true, "description": "eight modes", "digest": "d2",
 		"shape": []any{2.0}, "sigmas": []any{10.0, 1.0, 0.1}, "low": -10.0, "high": 10.0, "device": "cpu",
-		"sampler":  map[string]any{"kind": "annealed_langevin", "sigmas": []any{10.0, 1.0, 0.1}, "steps_per_level": 100.0, "step_lr": 0.01, "denoise": true},
+		"sampler": map[string]any{"kind": "annealed_langevin", "sigmas": []any{10.0, 1.0, 0.1},
+			"steps_per_level": 100.0, "step_lr": 0.01, "denoise": true},
 		"training": map[string]any{"seed": 3.0},
 	}
 	if diff := cmp.Diff(want, report); diff != "" {
@@ -59,15 +60,18 @@ func TestModelsAsJSON(t *testing.T) {
 
 func TestModelsShow(t *testing.T) {
 	got := langevin(t, someModels(), "models", "show")
-	for _, part := range []string{"ring", "eight modes (default)", "10 to 0.1 in 3 levels", "annealed Langevin (3 sigmas, 100 steps per level, step size at the last level 0.01, denoise)", "-10 to 10"} {
+	for _, part := range []string{"ring", "eight modes (default)", "10 to 0.1 in 3 levels",
+		"annealed Langevin (3 sigmas, 100 steps per level, step size at the last level 0.01, denoise)", "-10 to 10"} {
 		if !strings.Contains(got.stdout, part) {
 			t.Errorf("no %q in %s", part, got.stdout)
 		}
 	}
-	if got := langevin(t, someModels(), "models", "show", "broken"); !strings.Contains(got.stdout, "the file is cut short") {
+	if got := langevin(t, someModels(), "models", "show", "broken"); !strings.Contains(
+		got.stdout, "the file is cut short") {
 		t.Errorf("%+v", got)
 	}
-	if got := langevin(t, someModels(), "models", "show", "rong"); got.code != cli.ExitFailed || !oneLineWith(got.stderr, `no model is called "rong"`) {
+	if got := langevin(t, someModels(), "models", "show", "rong"); got.code != cli.ExitFailed ||
+		!oneLineWith(got.stderr, `no model is called "rong"`) {
 		t.Errorf("%+v", got)
 	}
 }

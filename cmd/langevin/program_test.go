@@ -42,7 +42,8 @@ func langevinOn(t *testing.T, p *cli.Program, script fake.Script, args ...string
 
 // points answers chain i with (i, -i/3).
 func points() fake.SampleFunc {
-	return fake.Samples([]int{2}, func(chain uint64) []float32 { return []float32{float32(chain), -float32(chain) / 3} })
+	return fake.Samples([]int{2},
+		func(chain uint64) []float32 { return []float32{float32(chain), -float32(chain) / 3} })
 }
 
 // ring is a fake model whose samples are points in [-10, 10].
@@ -50,46 +51,55 @@ func ring() client.Model {
 	return client.Model{
 		Name: "ring", Version: 2, State: client.ModelReady, Default: true, Description: "eight modes", Digest: "d2",
 		Shape: []int{2}, Sigmas: []float64{10, 1, 0.1}, Low: -10, High: 10, Device: "cpu", Training: `{"seed": 3}`,
-		Sampler: client.AnnealedLangevin{Sigmas: []float64{10, 1, 0.1}, StepsPerLevel: 100, StepLR: 0.01, Denoise: new(true)},
+		Sampler: client.AnnealedLangevin{Sigmas: []float64{10, 1, 0.1}, StepsPerLevel: 100, StepLR: 0.01,
+			Denoise: new(true)},
 	}
 }
 
 // TestUsage: every mistake in the command line ends in one line that names it, and exit code 2.
 func TestUsage(t *testing.T) {
 	for line, want := range map[string]string{
-		"smaple":                                            `no command is called "smaple": did you mean sample?`,
-		"xyzzy":                                             `no command is called "xyzzy"`,
-		"models lss":                                        `no command is called "lss": did you mean ls?`,
-		"models ls ring":                                    `unknown command "ring"`,
-		"version now":                                       `unknown command "now"`,
-		"sample ring more":                                  "accepts at most 1 arg(s), received 2",
-		"sample --wrong":                                    "unknown flag: --wrong",
-		"sample -n":                                         "flag needs an argument: 'n' in -n",
-		"sample -n 0":                                       "-n is 0: want a whole number from 1 to 2147483647",
-		"sample -n=-3":                                      "-n is -3: want a whole number from 1 to 2147483647",
-		"sample -n 1e3":                                     "-n is 1e3: want a whole number from 1 to 2147483647",
-		"sample -n 3000000000":                              "-n is 3000000000: want a whole number from 1 to 2147483647",
-		"sample --seed -1":                                  "--seed is -1: want a whole number from 0 to 18446744073709551615",
-		"sample --seed abc":                                 "--seed is abc: want a whole number from 0 to 18446744073709551615",
-		"sample --seed 18446744073709551616":                "--seed is 18446744073709551616: want a whole number from 0 to 18446744073709551615",
-		"sample --first-chain -1":                           "--first-chain is -1: want a whole number from 0 to 18446744073709551615",
-		"sample --step-lr NaN":                              "--step-lr is NaN: want a finite number above 0",
-		"sample --guide a --guide-weight NaN":               "--guide-weight is NaN: want a finite number",
-		"sample --guide a --guide-rule times":               "--guide-rule is times: want add or mix",
-		"sample --guide-weight 2":                           "--guide-weight and --guide-rule need --guide",
-		"sample --guide a@b":                                "model is a@b: want a name",
-		"sample --colourise a --inpaint b":                  "--colourise and --inpaint: want one of them",
-		"sample ring --resume s":                            "--resume takes the model from s: leave out ring",
-		"sample --resume s --seed 1":                        "--resume takes what to draw from s: leave out --seed",
-		"sample --resume s --sampler flow":                  "--resume takes what to draw from s: leave out --sampler",
-		"sample --resume s --guide a":                       "--resume takes what to draw from s: leave out --guide",
-		"sample --save-state s --out x.gif":                 "--save-state does not go with a .gif",
-		"sample --step-lr 0":                                "--step-lr is 0: want a finite number above 0",
-		"sample --step-size=-1":                             "--step-size is -1: want a finite number above 0",
-		"sample --sigma inf":                                "--sigma is inf: want a finite number above 0",
-		"sample --sigmas 1,2":                               "--sigmas is 1,2: want finite numbers above 0, each below the one before, as 10,1,0.1",
-		"sample --sigmas 3,,1":                              "--sigmas is 3,,1: want finite numbers above 0, each below the one before",
-		"sample --steps-per-level 0":                        "--steps-per-level is 0: want a whole number from 1 to 2147483647",
+		"smaple":           `no command is called "smaple": did you mean sample?`,
+		"xyzzy":            `no command is called "xyzzy"`,
+		"models lss":       `no command is called "lss": did you mean ls?`,
+		"models ls ring":   `unknown command "ring"`,
+		"version now":      `unknown command "now"`,
+		"sample ring more": "accepts at most 1 arg(s), received 2",
+		"sample --wrong":   "unknown flag: --wrong",
+		"sample -n":        "flag needs an argument: 'n' in -n",
+		"sample -n 0":      "-n is 0: want a whole number from 1 to 2147483647",
+		"sample -n=-3":     "-n is -3: want a whole number from 1 to 2147483647",
+		"sample -n 1e3":    "-n is 1e3: want a whole number from 1 to 2147483647",
+		"sample -n 3000000000": "-n is 3000000000: " +
+			"want a whole number from 1 to 2147483647",
+		"sample --seed -1": "--seed is -1: " +
+			"want a whole number from 0 to 18446744073709551615",
+		"sample --seed abc": "--seed is abc: " +
+			"want a whole number from 0 to 18446744073709551615",
+		"sample --seed 18446744073709551616": "--seed is 18446744073709551616: " +
+			"want a whole number from 0 to 18446744073709551615",
+		"sample --first-chain -1": "--first-chain is -1: " +
+			"want a whole number from 0 to 18446744073709551615",
+		"sample --step-lr NaN":                "--step-lr is NaN: want a finite number above 0",
+		"sample --guide a --guide-weight NaN": "--guide-weight is NaN: want a finite number",
+		"sample --guide a --guide-rule times": "--guide-rule is times: want add or mix",
+		"sample --guide-weight 2":             "--guide-weight and --guide-rule need --guide",
+		"sample --guide a@b":                  "model is a@b: want a name",
+		"sample --colourise a --inpaint b":    "--colourise and --inpaint: want one of them",
+		"sample ring --resume s":              "--resume takes the model from s: leave out ring",
+		"sample --resume s --seed 1":          "--resume takes what to draw from s: leave out --seed",
+		"sample --resume s --sampler flow":    "--resume takes what to draw from s: leave out --sampler",
+		"sample --resume s --guide a":         "--resume takes what to draw from s: leave out --guide",
+		"sample --save-state s --out x.gif":   "--save-state does not go with a .gif",
+		"sample --step-lr 0":                  "--step-lr is 0: want a finite number above 0",
+		"sample --step-size=-1":               "--step-size is -1: want a finite number above 0",
+		"sample --sigma inf":                  "--sigma is inf: want a finite number above 0",
+		"sample --sigmas 1,2": "--sigmas is 1,2: " +
+			"want finite numbers above 0, each below the one before, as 10,1,0.1",
+		"sample --sigmas 3,,1": "--sigmas is 3,,1: " +
+			"want finite numbers above 0, each below the one before",
+		"sample --steps-per-level 0": "--steps-per-level is 0: " +
+			"want a whole number from 1 to 2147483647",
 		"sample --steps 0":                                  "--steps is 0: want a whole number from 1 to 2147483647",
 		"sample --denoise=maybe":                            "--denoise is maybe: want true or false",
 		"sample --frames 1":                                 "--frames is 1: want a whole number from 2 to 2147483647",
@@ -106,24 +116,34 @@ func TestUsage(t *testing.T) {
 		"sample --sampler pc --process vp --sigma-max 3":    "--sigma-max needs --process ve",
 		"sample --sampler pc --beta-min 3":                  "--beta-min needs --process vp or sub_vp",
 		"sample --sampler pc --snr 0.1":                     "--snr needs --corrector langevin or annealed_langevin",
-		"sample --sampler pc --corrector none --corrector-steps 2": "--corrector-steps needs --corrector langevin or annealed_langevin",
-		"sample --sampler pc --snr 1":                              "--snr is 1: want a finite number above 0 and below 1",
-		"sample --sampler pc --times 1":                            "--times is 1: want a whole number from 2 to 2147483647",
-		"bench --snr 0.1":                                          "--snr needs --sampler pc",
-		"sample --interpolate 1":                                   "--interpolate is 1: want a whole number from 2 to 2147483647",
-		"sample --mask m.npy":                                      "--mask needs --inpaint",
-		"sample --inpaint x.npy":                                   "--inpaint needs --mask",
-		"sample --refresh step":                                    "--refresh needs --inpaint",
-		"sample --inpaint x.npy --mask m.npy --refresh never":      "--refresh is never: want level or step",
-		"sample --out ring":                                        "--out is ring: want a name that ends in .csv, .npy, .png or .gif",
-		"sample --out ring.jpeg":                                   "--out is ring.jpeg: want a name that ends in .csv, .npy, .png or .gif",
-		"sample ring@new":                                          "model is ring@new: want a name, or a name and a version as ring@2",
-		"sample ring@0":                                            "model is ring@0: want a name, or a name and a version as ring@2",
-		"models show @1":                                           "model is @1: want a name, or a name and a version as ring@2",
-		"sample --server a:1 --local":                              "--server and --local: want one of them",
+		"sample --sampler pc --corrector none --corrector-steps 2": "--corrector-steps needs --corrector langevin or " +
+			"annealed_langevin",
+		"sample --sampler pc --snr 1": "--snr is 1: " +
+			"want a finite number above 0 and below 1",
+		"sample --sampler pc --times 1": "--times is 1: " +
+			"want a whole number from 2 to 2147483647",
+		"bench --snr 0.1": "--snr needs --sampler pc",
+		"sample --interpolate 1": "--interpolate is 1: " +
+			"want a whole number from 2 to 2147483647",
+		"sample --mask m.npy":                                 "--mask needs --inpaint",
+		"sample --inpaint x.npy":                              "--inpaint needs --mask",
+		"sample --refresh step":                               "--refresh needs --inpaint",
+		"sample --inpaint x.npy --mask m.npy --refresh never": "--refresh is never: want level or step",
+		"sample --out ring": "--out is ring: " +
+			"want a name that ends in .csv, .npy, .png or .gif",
+		"sample --out ring.jpeg": "--out is ring.jpeg: " +
+			"want a name that ends in .csv, .npy, .png or .gif",
+		"sample ring@new": "model is ring@new: " +
+			"want a name, or a name and a version as ring@2",
+		"sample ring@0": "model is ring@0: " +
+			"want a name, or a name and a version as ring@2",
+		"models show @1": "model is @1: " +
+			"want a name, or a name and a version as ring@2",
+		"sample --server a:1 --local": "--server and --local: want one of them",
 	} {
 		got := langevin(t, fake.Script{}, strings.Fields(line)...)
-		if got.code != cli.ExitUsage || got.stdout != "" || !oneLineWith(got.stderr, want) || !strings.Contains(got.stderr, "--help)") {
+		if got.code != cli.ExitUsage || got.stdout != "" || !oneLineWith(got.stderr, want) ||
+			!strings.Contains(got.stderr, "--help)") {
 			t.Errorf("langevin %s: %+v\nwant code 2 and %q", line, got, want)
 		}
 	}
@@ -163,7 +183,8 @@ func TestGroupedHelp(t *testing.T) {
 
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	server := fake.New(fake.Script{Sample: func(ctx context.Context, _ client.SampleRequest, emit func(client.Event) error) error {
+	server := fake.New(fake.Script{Sample: func(ctx context.Context, _ client.SampleRequest,
+		emit func(client.Event) error) error {
 		cancel()
 		<-ctx.Done()
 		return ctx.Err()
@@ -179,7 +200,8 @@ func TestInterrupted(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if got := langevin(t, fake.Script{}, "version"); got.code != cli.ExitOK || !strings.HasPrefix(got.stdout, "langevin ") {
+	if got := langevin(t, fake.Script{}, "version"); got.code != cli.ExitOK ||
+		!strings.HasPrefix(got.stdout, "langevin ") {
 		t.Errorf("version: %+v", got)
 	}
 }

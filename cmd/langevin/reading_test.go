@@ -32,11 +32,13 @@ func TestReadingIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	args := strings.Fields("train mnist-small --set data.name=images --set data.dir=folder --set data.image_size=4 --out")
+	args := strings.Fields("train mnist-small --set data.name=images --set data.dir=folder --set data.image_size=4 " +
+		"--out")
 	got := runAlone(t, append(args, t.TempDir(), "--onnxruntime-library", library)...)
 	want := "langevin: folder: left out 1 hidden file or folder (folder/._a.png), " +
 		"1 link to a folder that was already read (folder/folder)\n" +
-		"langevin: train mnist: data.dir: read folder/b.png: the file is cut short: png: invalid format: unexpected EOF; " +
+		"langevin: train mnist: data.dir: read folder/b.png: the file is cut short: png: invalid format: unexpected " +
+		"EOF; " +
 		"data.skip_broken: true leaves it out\n"
 	if got.code != cli.ExitFailed || got.stdout != "" || got.stderr != want {
 		t.Errorf("%+v\nwant code 1 and %s", got, want)

@@ -15,7 +15,8 @@ import (
 // it is left out and why.
 func TestReproduceWithoutRuntime(t *testing.T) {
 	dir := t.TempDir()
-	got := runAlone(t, "reproduce", "--chains", "100", "--onnxruntime-library", filepath.Join(dir, "no.so"), "--out", dir)
+	got := runAlone(t, "reproduce", "--chains", "100", "--onnxruntime-library", filepath.Join(dir, "no.so"), "--out",
+		dir)
 	text, err := os.ReadFile(filepath.Join(dir, "report.json"))
 	if err != nil {
 		t.Fatalf("%v: %+v", err, got)

@@ -24,7 +24,7 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// environmentHelp is what the help of the program says about environment variables.
+// environmentHelp returns the part of the help that lists environment variables.
 func environmentHelp() string {
 	var text strings.Builder
 	text.WriteString("Environment:\n")
@@ -39,7 +39,7 @@ func environmentHelp() string {
 	return text.String()
 }
 
-// sortCommands puts commands under titles in the help of root. A command that none names stands at the end.
+// sortCommands groups the commands in the help of root. A command without a group comes last.
 func sortCommands(root *cobra.Command) {
 	for _, group := range []struct {
 		title    string
@@ -58,6 +58,7 @@ func sortCommands(root *cobra.Command) {
 	}
 }
 
+// root returns the command langevin, with all commands below it.
 func root(p *cli.Program) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "langevin",
@@ -77,7 +78,10 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
 		Args:          cli.KnownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p), train.Command(p), evalcommands.Command(p), reproduce.Command(p), demo.Command(p), train.ScheduleCommand(p), latents.EncodeCommand(p), latents.DecodeCommand(p), latents.LikelihoodCommand(p), latents.ScoreCommand(p), bench.Command(p), token.Command(p), doctor.Command(p), about.ManCommand(p), about.VersionCommand(p))
+	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p), train.Command(p),
+		evalcommands.Command(p), reproduce.Command(p), demo.Command(p), train.ScheduleCommand(p),
+		latents.EncodeCommand(p), latents.DecodeCommand(p), latents.LikelihoodCommand(p), latents.ScoreCommand(p),
+		bench.Command(p), token.Command(p), doctor.Command(p), about.ManCommand(p), about.VersionCommand(p))
 	sortCommands(root)
 	about.AddCompletion(p, root)
 	return root

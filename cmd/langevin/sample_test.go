@@ -24,7 +24,8 @@ import (
 )
 
 func TestSampleAsCSV(t *testing.T) {
-	got := langevin(t, fake.Script{Sample: points()}, "sample", "ring", "-n", "3", "--seed", "0x10", "--first-chain", "2")
+	got := langevin(t, fake.Script{Sample: points()}, "sample", "ring", "-n", "3", "--seed", "0x10", "--first-chain",
+		"2")
 	want := outcome{cli.ExitOK, "2,-0.6666667\n3,-1\n4,-1.3333334\n", ""}
 	if got != want {
 		t.Errorf("got %+v\nwant %+v", got, want)
@@ -34,33 +35,42 @@ func TestSampleAsCSV(t *testing.T) {
 // TestSampleFlags: what the flags say is what the server is asked for.
 func TestSampleFlags(t *testing.T) {
 	for line, want := range map[string]client.SampleRequest{
-		"":                                     {N: 1},
-		"ring@3 -n 5 --seed 0":                 {Model: "ring", Version: 3, N: 5, Seed: new(uint64(0))},
-		"--first-chain 7":                      {N: 1, FirstChain: 7},
-		"--sampler annealed":                   {N: 1, Sampler: client.AnnealedLangevin{}},
-		"--denoise":                            {N: 1, Sampler: client.AnnealedLangevin{Denoise: new(true)}},
-		"--step-lr 1e-3 --denoise=false":       {N: 1, Sampler: client.AnnealedLangevin{StepLR: 1e-3, Denoise: new(false)}},
-		"--sigmas 3,2.5,1 --steps-per-level 4": {N: 1, Sampler: client.AnnealedLangevin{Sigmas: []float64{3, 2.5, 1}, StepsPerLevel: 4}},
-		"--consistent":                         {N: 1, Sampler: client.AnnealedLangevin{Consistent: new(true)}},
-		"--sampler langevin":                   {N: 1, Sampler: client.Langevin{}},
-		"--sampler langevin --sigma 2 --steps 9 --step-size 0.5 --denoise": {N: 1, Sampler: client.Langevin{Sigma: 2, Steps: 9, StepSize: 0.5, Denoise: new(true)}},
+		"":                     {N: 1},
+		"ring@3 -n 5 --seed 0": {Model: "ring", Version: 3, N: 5, Seed: new(uint64(0))},
+		"--first-chain 7":      {N: 1, FirstChain: 7},
+		"--sampler annealed":   {N: 1, Sampler: client.AnnealedLangevin{}},
+		"--denoise":            {N: 1, Sampler: client.AnnealedLangevin{Denoise: new(true)}},
+		"--step-lr 1e-3 --denoise=false": {
+			N: 1, Sampler: client.AnnealedLangevin{StepLR: 1e-3, Denoise: new(false)}},
+		"--sigmas 3,2.5,1 --steps-per-level 4": {
+			N: 1, Sampler: client.AnnealedLangevin{Sigmas: []float64{3, 2.5, 1}, StepsPerLevel: 4}},
+		"--consistent":       {N: 1, Sampler: client.AnnealedLangevin{Consistent: new(true)}},
+		"--sampler langevin": {N: 1, Sampler: client.Langevin{}},
+		"--sampler langevin --sigma 2 --steps 9 --step-size 0.5 --denoise": {
+			N: 1, Sampler: client.Langevin{Sigma: 2, Steps: 9, StepSize: 0.5, Denoise: new(true)}},
 		"--sampler pc": {N: 1, Sampler: client.PredictorCorrector{}},
-		"--sampler pc --process sub-vp --beta-min 0.2 --beta-max 10 --times 500 --predictor euler-maruyama --corrector langevin --corrector-steps 2 --snr 0.1 --epsilon 1e-4 --denoise=false": {
-			N: 1, Sampler: client.PredictorCorrector{Process: client.ProcessSubVP, BetaMin: 0.2, BetaMax: 10, Times: 500,
-				Predictor: client.PredictorEulerMaruyama, Corrector: client.CorrectorLangevin, CorrectorSteps: 2, SNR: 0.1, Epsilon: 1e-4, Denoise: new(false)}},
-		"--sampler pc --sigma-min 0.1 --sigma-max 9 --predictor none --corrector annealed_langevin": {N: 1, Sampler: client.PredictorCorrector{
-			SigmaMin: 0.1, SigmaMax: 9, Predictor: client.PredictorNone, Corrector: client.CorrectorAnnealed}},
+		"--sampler pc --process sub-vp --beta-min 0.2 --beta-max 10 --times 500 --predictor euler-maruyama " +
+			"--corrector langevin --corrector-steps 2 --snr 0.1 --epsilon 1e-4 --denoise=false": {
+			N: 1, Sampler: client.PredictorCorrector{Process: client.ProcessSubVP, BetaMin: 0.2, BetaMax: 10,
+				Times: 500, Predictor: client.PredictorEulerMaruyama,
+				Corrector: client.CorrectorLangevin, CorrectorSteps: 2, SNR: 0.1, Epsilon: 1e-4, Denoise: new(false)}},
+		"--sampler pc --sigma-min 0.1 --sigma-max 9 --predictor none --corrector annealed_langevin": {
+			N: 1, Sampler: client.PredictorCorrector{
+				SigmaMin: 0.1, SigmaMax: 9, Predictor: client.PredictorNone, Corrector: client.CorrectorAnnealed}},
 		"--sampler flow": {N: 1, Sampler: client.ProbabilityFlow{}},
-		"--sampler flow --method multistep --flow-steps 9": {N: 1, Sampler: client.ProbabilityFlow{Method: client.FlowMultistep, Steps: 9}},
-		"--sampler flow --sigmas 3,1 --denoise":            {N: 1, Sampler: client.ProbabilityFlow{Sigmas: []float64{3, 1}, Denoise: new(true)}},
-		"--interpolate 8":                                  {N: 8, Columns: 8},
-		"--guide cats":                                     {N: 1, Guidance: &client.Guidance{Model: "cats"}},
+		"--sampler flow --method multistep --flow-steps 9": {
+			N: 1, Sampler: client.ProbabilityFlow{Method: client.FlowMultistep, Steps: 9}},
+		"--sampler flow --sigmas 3,1 --denoise": {
+			N: 1, Sampler: client.ProbabilityFlow{Sigmas: []float64{3, 1}, Denoise: new(true)}},
+		"--interpolate 8": {N: 8, Columns: 8},
+		"--guide cats":    {N: 1, Guidance: &client.Guidance{Model: "cats"}},
 		"--guide cats@2 --guide-weight -1.5 --guide-rule mix": {N: 1, Guidance: &client.Guidance{
 			Model: "cats", Version: 2, Weight: new(-1.5), Rule: client.GuidanceMix}},
 		"--interpolate 8 -n 40 --first-chain 8": {N: 40, Columns: 8, FirstChain: 8},
 	} {
 		var got client.SampleRequest
-		script := fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		script := fake.Script{Sample: func(ctx context.Context, req client.SampleRequest,
+			emit func(client.Event) error) error {
 			got = req
 			return points()(ctx, req, emit)
 		}}
@@ -74,15 +84,18 @@ func TestSampleFlags(t *testing.T) {
 }
 
 func TestSampleAsJSON(t *testing.T) {
-	got := langevin(t, fake.Script{Sample: points()}, "sample", "ring", "-n", "2", "--seed", "18446744073709551615", "--json")
+	got := langevin(t, fake.Script{Sample: points()}, "sample", "ring", "-n", "2", "--seed", "18446744073709551615",
+		"--json")
 	var report map[string]any
 	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != cli.ExitOK {
 		t.Fatalf("%v: %+v", err, got)
 	}
 	want := map[string]any{
-		"model": "ring", "version": 1.0, "digest": "fake", "engine": "fake", "seed": "18446744073709551615", "first_chain": "0",
-		"n": 2.0, "shape": []any{2.0}, "nfe": 4.0, "seconds": 0.0,
-		"sampler": map[string]any{"kind": "annealed_langevin", "sigmas": []any{1.0}, "steps_per_level": 2.0, "step_lr": 0.1, "denoise": false},
+		"model": "ring", "version": 1.0, "digest": "fake", "engine": "fake", "seed": "18446744073709551615",
+		"first_chain": "0",
+		"n":           2.0, "shape": []any{2.0}, "nfe": 4.0, "seconds": 0.0,
+		"sampler": map[string]any{"kind": "annealed_langevin", "sigmas": []any{1.0}, "steps_per_level": 2.0,
+			"step_lr": 0.1, "denoise": false},
 		"samples": []any{[]any{0.0, 0.0}, []any{1.0, -0.33333334}},
 	}
 	if diff := cmp.Diff(want, report); diff != "" {
@@ -97,15 +110,22 @@ func TestSamplersAreTold(t *testing.T) {
 		report  string
 		text    string
 	}{
-		{client.Langevin{Sigma: 0.5, Steps: 9, StepSize: 0.1}, `{"kind":"langevin","sigma":0.5,"steps":9,"step_size":0.1,"denoise":false}`,
+		{client.Langevin{Sigma: 0.5, Steps: 9, StepSize: 0.1},
+			`{"kind":"langevin","sigma":0.5,"steps":9,"step_size":0.1,"denoise":false}`,
 			"plain Langevin (σ 0.5, 9 steps, step size 0.1)"},
-		{client.PredictorCorrector{Process: "vp", BetaMin: 0.1, BetaMax: 20, Times: 1000, Predictor: "ancestral", Corrector: "langevin",
+		{client.PredictorCorrector{Process: "vp", BetaMin: 0.1, BetaMax: 20, Times: 1000, Predictor: "ancestral",
+			Corrector:      "langevin",
 			CorrectorSteps: 2, SNR: 0.16, Epsilon: 1e-3, Denoise: new(true)},
-			`{"kind":"predictor_corrector","process":"vp","beta_min":0.1,"beta_max":20,"times":1000,"predictor":"ancestral","corrector":"langevin","corrector_steps":2,"snr":0.16,"epsilon":0.001,"denoise":true}`,
-			"predictor-corrector (process vp, 1,000 times, predictor ancestral, corrector langevin, 2 corrector steps, smallest time 0.001)"},
+			`{"kind":"predictor_corrector","process":"vp","beta_min":0.1,"beta_max":20,"times":1000,` +
+				`"predictor":"ancestral","corrector":"langevin",` +
+				`"corrector_steps":2,"snr":0.16,"epsilon":0.001,"denoise":true}`,
+			"predictor-corrector (process vp, 1,000 times, predictor ancestral, corrector langevin, 2 corrector " +
+				"steps, smallest time 0.001)"},
 		{client.ProbabilityFlow{Sigmas: []float64{2, 1}, Method: "euler", Denoise: new(false)},
-			`{"kind":"probability_flow","sigmas":[2,1],"method":"euler","denoise":false}`, "probability flow (2 sigmas, method euler, no denoise)"},
-		{client.AnnealedLangevin{Sigmas: []float64{2}, StepsPerLevel: 1, StepLR: 0.1, Denoise: new(false), Consistent: new(false)},
+			`{"kind":"probability_flow","sigmas":[2,1],"method":"euler","denoise":false}`,
+			"probability flow (2 sigmas, method euler, no denoise)"},
+		{client.AnnealedLangevin{Sigmas: []float64{2}, StepsPerLevel: 1, StepLR: 0.1, Denoise: new(false),
+			Consistent: new(false)},
 			`{"kind":"annealed_langevin","sigmas":[2],"steps_per_level":1,"step_lr":0.1,"denoise":false}`,
 			"annealed Langevin (1 sigma, 1 step per level, step size at the last level 0.1)"},
 	} {
@@ -141,7 +161,8 @@ func TestSampleToTerminal(t *testing.T) {
 
 func TestSampleToNPY(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.npy")
-	images := fake.Samples([]int{1, 2, 2}, func(chain uint64) []float32 { return []float32{float32(chain), 1, 2, math.Pi} })
+	images := fake.Samples([]int{1, 2, 2},
+		func(chain uint64) []float32 { return []float32{float32(chain), 1, 2, math.Pi} })
 	if got := langevin(t, fake.Script{Sample: images}, "sample", "-n", "3", "--out", path); got != (outcome{}) {
 		t.Fatalf("%+v", got)
 	}
@@ -223,21 +244,28 @@ func TestSampleFails(t *testing.T) {
 		args   string
 		want   string
 	}{
-		"unknown model": {fake.Script{Sample: fake.Fail(&client.Error{Code: codes.NotFound, Reason: langevinv1.ReasonModelNotFound,
-			Message: "no model is called rng:\nnear are ring"})}, "rng", "sample rng: no model is called rng: near are ring"},
-		"diverged": {fake.Script{Sample: fake.Fail(&client.Error{Code: codes.FailedPrecondition, Reason: langevinv1.ReasonDiverged,
+		"unknown model": {
+			fake.Script{Sample: fake.Fail(&client.Error{Code: codes.NotFound, Reason: langevinv1.ReasonModelNotFound,
+				Message: "no model is called rng:\nnear are ring"})}, "rng",
+			"sample rng: no model is called rng: near are ring"},
+		"diverged": {fake.Script{Sample: fake.Fail(&client.Error{Code: codes.FailedPrecondition,
+			Reason:  langevinv1.ReasonDiverged,
 			Message: "chain 3 diverged"})}, "ring", "sample ring: chain 3 diverged"},
-		"truncated":       {fake.Script{Sample: fake.Events()}, "ring --out kept.csv", "the stream ended after 0 of 0 chains"},
-		"not drawable":    {fake.Script{Models: models}, "word --out kept.png", "draw word: samples of shape [7] cannot be drawn"},
-		"no such picture": {fake.Script{Models: models}, "none --out kept.gif", `get model none: no model is called "none"`},
-		"no folder":       {fake.Script{}, "ring --out none/x.csv", "write none/x.csv: no such file or directory"},
-		"a folder":        {fake.Script{}, "ring --out folder.csv", "write folder.csv: it is a folder"},
-		"no server":       {fake.Script{}, "ring --server 127.0.0.1:1", "no server answers at 127.0.0.1:1"},
-		"bad server":      {fake.Script{}, "ring --server a:b:c", "no server answers at a:b:c"},
-		"timeout": {fake.Script{Sample: func(ctx context.Context, _ client.SampleRequest, _ func(client.Event) error) error {
-			<-ctx.Done()
-			return ctx.Err()
-		}}, "ring --timeout 20ms", "not done within --timeout 20ms"},
+		"truncated": {
+			fake.Script{Sample: fake.Events()}, "ring --out kept.csv", "the stream ended after 0 of 0 chains"},
+		"not drawable": {
+			fake.Script{Models: models}, "word --out kept.png", "draw word: samples of shape [7] cannot be drawn"},
+		"no such picture": {
+			fake.Script{Models: models}, "none --out kept.gif", `get model none: no model is called "none"`},
+		"no folder":  {fake.Script{}, "ring --out none/x.csv", "write none/x.csv: no such file or directory"},
+		"a folder":   {fake.Script{}, "ring --out folder.csv", "write folder.csv: it is a folder"},
+		"no server":  {fake.Script{}, "ring --server 127.0.0.1:1", "no server answers at 127.0.0.1:1"},
+		"bad server": {fake.Script{}, "ring --server a:b:c", "no server answers at a:b:c"},
+		"timeout": {
+			fake.Script{Sample: func(ctx context.Context, _ client.SampleRequest, _ func(client.Event) error) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}}, "ring --timeout 20ms", "not done within --timeout 20ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())

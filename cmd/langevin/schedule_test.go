@@ -38,10 +38,12 @@ func TestSchedule(t *testing.T) {
 		got := scheduleOf(t, line)
 		tolerance := 1 + want.levels/1000 // C is published to three digits
 		if math.Abs(float64(got.Levels-want.levels)) > float64(tolerance) || math.Abs(got.Ratio-want.ratio) > 2e-4 {
-			t.Errorf("%s: %d levels of ratio %.5f, want %d of %.5f", line, got.Levels, got.Ratio, want.levels, want.ratio)
+			t.Errorf("%s: %d levels of ratio %.5f, want %d of %.5f", line, got.Levels, got.Ratio, want.levels,
+				want.ratio)
 		}
 		if math.Abs(got.StepLR/want.stepLR-1) > 0.02 || math.Abs(got.Variance-want.variance) > 1e-3 {
-			t.Errorf("%s: step_lr %.4g gives variance %.4f, want %.4g and %.4f", line, got.StepLR, got.Variance, want.stepLR, want.variance)
+			t.Errorf("%s: step_lr %.4g gives variance %.4f, want %.4g and %.4f", line, got.StepLR, got.Variance,
+				want.stepLR, want.variance)
 		}
 		if got.NFE != got.Levels*got.StepsPerLevel {
 			t.Errorf("%s: %d evaluations", line, got.NFE)
@@ -55,11 +57,12 @@ func TestScheduleOfData(t *testing.T) {
 	corners[6], corners[12+1], corners[18], corners[18+1] = 6, 8, 6, 8
 	writeFiles(t, map[string][]byte{
 		"corners.npy": npy("<f8", "(4, 2, 3)", corners),
-		"corners.csv": []byte("\ufeffa;b;c;d;e;f\r\n0;0;0;0;0;0\r\n6;0;0;0;0;0\r\n0;8;0;0;0;0\r\n6,0;8;0;0;0;0\r\n\r\n"),
-		"bytes.npy":   npy("|u1", "(2, 5)", make([]uint8, 10)),
-		"flat.npy":    npy("<f4", "(3,)", []float32{1, 2, 3}),
-		"same.npy":    npy("<f4", "(2, 1)", []float32{3, 3}),
-		"nan.npy":     npy("<f4", "(2, 1)", []float32{3, float32(math.NaN())}),
+		"corners.csv": []byte("\ufeffa;b;c;d;e;f\r\n0;0;0;0;0;0\r\n" +
+			"6;0;0;0;0;0\r\n0;8;0;0;0;0\r\n6,0;8;0;0;0;0\r\n\r\n"),
+		"bytes.npy": npy("|u1", "(2, 5)", make([]uint8, 10)),
+		"flat.npy":  npy("<f4", "(3,)", []float32{1, 2, 3}),
+		"same.npy":  npy("<f4", "(2, 1)", []float32{3, 3}),
+		"nan.npy":   npy("<f4", "(2, 1)", []float32{3, float32(math.NaN())}),
 	})
 	for _, file := range []string{"corners.npy", "corners.csv"} {
 		got := scheduleOf(t, "--data "+file+" --levels 3 --sigma-last 0.1 --sigmas")
@@ -73,7 +76,9 @@ func TestScheduleOfData(t *testing.T) {
 		"--data flat.npy":    "--data flat.npy has shape [3]: want [rows, ...]",
 		"--data nan.npy":     "read nan.npy: element [1, 0], counted from 0, is NaN: want finite numbers",
 	} {
-		if got := langevin(t, fake.Script{}, append([]string{"schedule"}, strings.Fields(line)...)...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, want) {
+		if got := langevin(t, fake.Script{},
+			append([]string{"schedule"}, strings.Fields(line)...)...); got.code != cli.ExitFailed ||
+			!oneLineWith(got.stderr, want) {
 			t.Errorf("schedule %s: %+v, want %q", line, got, want)
 		}
 	}
@@ -91,7 +96,9 @@ func TestScheduleOfData(t *testing.T) {
 		"--dim 0 --sigma1 5":                          "--dim is 0: want a whole number from 1",
 		"--dim 9 --sigma1 5 --levels 1":               "--levels is 1: want a whole number from 2",
 	} {
-		if got := langevin(t, fake.Script{}, append([]string{"schedule"}, strings.Fields(line)...)...); got.code != cli.ExitUsage || !oneLineWith(got.stderr, want) {
+		if got := langevin(t, fake.Script{},
+			append([]string{"schedule"}, strings.Fields(line)...)...); got.code != cli.ExitUsage ||
+			!oneLineWith(got.stderr, want) {
 			t.Errorf("schedule %s: %+v, want %q", line, got, want)
 		}
 	}
@@ -100,7 +107,8 @@ func TestScheduleOfData(t *testing.T) {
 // TestScheduleText: what it prints are values that the other commands take.
 func TestScheduleText(t *testing.T) {
 	table := langevin(t, fake.Script{}, "schedule", "--dim", "3072", "--sigma1", "50")
-	for _, part := range []string{"3,072 dimensions", " 232 ", " 1.03756 ", " 0.567", "1,160 score evaluations", "6.18e-06", " 1.0555 ",
+	for _, part := range []string{"3,072 dimensions", " 232 ", " 1.03756 ", " 0.567", "1,160 score evaluations",
+		"6.18e-06", " 1.0555 ",
 		"--set noise.levels=232", "--steps-per-level 5 --step-lr 6.18e-06"} {
 		if !strings.Contains(table.stdout, part) {
 			t.Errorf("no %q in %+v", part, table)
@@ -108,7 +116,8 @@ func TestScheduleText(t *testing.T) {
 	}
 	ladder := langevin(t, fake.Script{}, "schedule", "--dim", "3072", "--sigma1", "50", "--sigmas")
 	var sigmas cli.SigmasValue
-	if err := sigmas.Set(strings.TrimSpace(ladder.stdout)); err != nil || len(sigmas) != 232 || sigmas[0] != 50 || sigmas[231] != 0.01 {
+	if err := sigmas.Set(strings.TrimSpace(ladder.stdout)); err != nil || len(sigmas) != 232 || sigmas[0] != 50 ||
+		sigmas[231] != 0.01 {
 		t.Errorf("%d sigmas, %v: %+v", len(sigmas), err, ladder)
 	}
 }

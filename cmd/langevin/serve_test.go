@@ -65,7 +65,8 @@ func serving(t *testing.T, args []string) string {
 	log, stderr := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0", "--http-listen", "", "--log-format", "json"}, args...), io.Discard, stderr)
+		code <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0", "--http-listen", "", "--log-format",
+			"json"}, args...), io.Discard, stderr)
 		stderr.Close()
 	}()
 	lines := bufio.NewScanner(log)
@@ -111,9 +112,10 @@ func TestSameBytesEverywhere(t *testing.T) {
 	}
 	local := append([]string{"--local"}, flags...)
 	for name, got := range map[string]string{
-		"again":    draw("-n", "300", "--server", address),
-		"inside":   draw(append(local, "-n", "300")...),
-		"in parts": draw("-n", "100", "--server", address) + draw(append(local, "-n", "200", "--first-chain", "100")...),
+		"again":  draw("-n", "300", "--server", address),
+		"inside": draw(append(local, "-n", "300")...),
+		"in parts": draw("-n", "100", "--server", address) +
+			draw(append(local, "-n", "200", "--first-chain", "100")...),
 	} {
 		if got != want {
 			t.Errorf("%s: other bytes", name)
@@ -124,8 +126,8 @@ func TestSameBytesEverywhere(t *testing.T) {
 	}
 }
 
-// TestEverySampler draws from N(0, I) in two dimensions, given x = 0.5 in the last line: what each sampler and condition
-// asks for, a real server understands.
+// TestEverySampler draws from N(0, I) in two dimensions, given x = 0.5 in the last line: what each sampler and
+// condition asks for, a real server understands.
 func TestEverySampler(t *testing.T) {
 	address := serving(t, inside(t, modelFolder(t)))
 	writeFiles(t, map[string][]byte{
@@ -143,7 +145,8 @@ func TestEverySampler(t *testing.T) {
 		"--interpolate 2 --steps-per-level 200 --step-lr 0.01",
 		"--inpaint half.npy --mask mask.npy --denoise --steps-per-level 200 --step-lr 0.01",
 	} {
-		args := append([]string{"sample", "gauss", "-n", "300", "--seed", "1", "--server", address, "--json"}, strings.Fields(line)...)
+		args := append([]string{"sample", "gauss", "-n", "300", "--seed", "1", "--server", address, "--json"},
+			strings.Fields(line)...)
 		got := runAlone(t, args...)
 		var report sample.Report
 		if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || len(report.Samples) != 300 {
@@ -169,7 +172,8 @@ func TestServerTellsBadRequests(t *testing.T) {
 	address := serving(t, inside(t, models))
 	files := t.TempDir()
 	values, mask := filepath.Join(files, "x.npy"), filepath.Join(files, "m.npy")
-	for path, data := range map[string][]byte{values: npy("<f4", "(2,)", []float32{1, 2}), mask: npy("|b1", "(2,)", []bool{true, false})} {
+	for path, data := range map[string][]byte{values: npy("<f4", "(2,)", []float32{1, 2}),
+		mask: npy("|b1", "(2,)", []bool{true, false})} {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -182,12 +186,13 @@ func TestServerTellsBadRequests(t *testing.T) {
 		"sample gauss -n 2000000":                "n is 2000000: want 1 to 1000000",
 		"sample gauss --steps-per-level 1000000": "steps_per_level is 1000000: want at most",
 		"sample gauss --sampler langevin --step-size 1e9 --steps 1000 --out x.csv": "diverged",
-		"sample wide --out x.png":                             "samples of shape [7] cannot be drawn",
-		"sample broken --out x.gif":                           "sample broken: ",
-		"models show nothing":                                 "nothing",
-		"sample gauss --sampler pc --process vp --times 15":   "n is 15: want above beta_max",
-		"sample gauss --sampler flow --sigmas 1":              "at least two",
-		"sample wide --inpaint " + values + " --mask " + mask: "inpainting.values is 2 elements of shape [2]: want one sample, of shape [7]",
+		"sample wide --out x.png":                           "samples of shape [7] cannot be drawn",
+		"sample broken --out x.gif":                         "sample broken: ",
+		"models show nothing":                               "nothing",
+		"sample gauss --sampler pc --process vp --times 15": "n is 15: want above beta_max",
+		"sample gauss --sampler flow --sigmas 1":            "at least two",
+		"sample wide --inpaint " + values + " --mask " + mask: "inpainting.values is 2 elements of shape [2]: " +
+			"want one sample, of shape [7]",
 	} {
 		t.Chdir(t.TempDir())
 		got := runAlone(t, append(strings.Fields(line), "--server", address)...)
@@ -206,11 +211,13 @@ func TestServerTellsBadRequests(t *testing.T) {
 
 func TestGIFOfFewSteps(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.gif")
-	args := append([]string{"sample", "gauss", "-n", "3", "--local", "--sigmas", "1", "--steps-per-level", "4", "--out", path}, inside(t, modelFolder(t))...)
+	args := append([]string{"sample", "gauss", "-n", "3", "--local", "--sigmas", "1", "--steps-per-level", "4", "--out",
+		path}, inside(t, modelFolder(t))...)
 	if got := runAlone(t, args...); got.code != cli.ExitOK {
 		t.Errorf("fewer steps than frames: %+v", got)
 	}
-	if got := runAlone(t, append(args, "--frames", "40")...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, "preview.frames is 40: want 2 to 5") {
+	if got := runAlone(t, append(args, "--frames", "40")...); got.code != cli.ExitFailed ||
+		!oneLineWith(got.stderr, "preview.frames is 40: want 2 to 5") {
 		t.Errorf("more frames asked for than there are states: %+v", got)
 	}
 }
@@ -227,29 +234,33 @@ func TestServeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
-		fmt.Sprintf("serve %s --listen %s", flags, taken.Addr()): fmt.Sprintf("listen on %s: the port is in use", taken.Addr()),
-		"serve --onnxruntime-library /nowhere/lib.so":            "/nowhere/lib.so",
-		"sample --local --onnxruntime-library /nowhere/lib.so":   "/nowhere/lib.so",
-		"demo --onnxruntime-library /nowhere/lib.so":             "/nowhere/lib.so",
-		"serve --models-dir /nowhere":                            "models.dir is \"/nowhere\": want an existing folder",
-		"serve --listen here":                                    "listen is \"here\": want host:port",
-		"serve --device abacus --workers=-1":                     "device is \"abacus\": want cpu, cuda, cuda:N or auto workers is -1",
-		"serve --config " + config:                               "models.dri is not a setting",
-		"serve --config /nowhere.yaml":                           "configuration file /nowhere.yaml",
+		fmt.Sprintf("serve %s --listen %s", flags, taken.Addr()): fmt.Sprintf("listen on %s: the port is in use",
+			taken.Addr()),
+		"serve --onnxruntime-library /nowhere/lib.so":          "/nowhere/lib.so",
+		"sample --local --onnxruntime-library /nowhere/lib.so": "/nowhere/lib.so",
+		"demo --onnxruntime-library /nowhere/lib.so":           "/nowhere/lib.so",
+		"serve --models-dir /nowhere":                          "models.dir is \"/nowhere\": want an existing folder",
+		"serve --listen here":                                  "listen is \"here\": want host:port",
+		"serve --device abacus --workers=-1": "device is \"abacus\": " +
+			"want cpu, cuda, cuda:N or auto workers is -1",
+		"serve --config " + config:     "models.dri is not a setting",
+		"serve --config /nowhere.yaml": "configuration file /nowhere.yaml",
 	} {
 		got := runAlone(t, strings.Fields(line)...)
 		if got.code != cli.ExitFailed || got.stdout != "" || !oneLineWith(got.stderr, want) {
 			t.Errorf("langevin %s: %+v\nwant code 1 and %q", line, got, want)
 		}
 	}
-	if got := runAlone(t, "sample", "--models-dir", "x"); got.code != cli.ExitUsage || !oneLineWith(got.stderr, "--models-dir needs --local") {
+	if got := runAlone(t, "sample", "--models-dir", "x"); got.code != cli.ExitUsage ||
+		!oneLineWith(got.stderr, "--models-dir needs --local") {
 		t.Errorf("a server's setting for a client: %+v", got)
 	}
 }
 
 // TestPrintConfig: what is printed is a file that gives the same settings.
 func TestPrintConfig(t *testing.T) {
-	first := runAlone(t, "serve", "--print-config", "--drain-timeout", "90s", "--log-level", "warn", "--limits-max-chains", "7")
+	first := runAlone(t, "serve", "--print-config", "--drain-timeout", "90s", "--log-level", "warn",
+		"--limits-max-chains", "7")
 	path := filepath.Join(t.TempDir(), "langevin.yaml")
 	if err := os.WriteFile(path, []byte(first.stdout), 0o644); err != nil {
 		t.Fatal(err)

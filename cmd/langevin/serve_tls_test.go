@@ -20,17 +20,20 @@ func TestMutualTLS(t *testing.T) {
 	if err := os.WriteFile("ca.pem", authority.PEM, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := serving(t, append(flags, "--tls-cert", "server.pem", "--tls-key", "server.key", "--tls-client-ca", "ca.pem"))
+	address := serving(t, append(flags, "--tls-cert", "server.pem", "--tls-key", "server.key", "--tls-client-ca",
+		"ca.pem"))
 	ask := func(line string) outcome {
 		t.Helper()
-		return runAlone(t, append(strings.Fields("sample gauss -n 3 --seed 1 --timeout 20s "+line), "--server", address)...)
+		return runAlone(t, append(strings.Fields("sample gauss -n 3 --seed 1 --timeout 20s "+line), "--server",
+			address)...)
 	}
 	want := runAlone(t, append([]string{"sample", "gauss", "-n", "3", "--seed", "1", "--local"}, flags...)...)
 	if got := ask("--ca ca.pem --cert alice.pem --key alice.key"); got != want || got.code != cli.ExitOK {
 		t.Errorf("alice got %+v\nwant %+v", got, want)
 	}
 	for line, part := range map[string]string{
-		"--ca ca.pem --cert mallory.pem --key mallory.key": "", // in TLS 1.3 the refusal may show as a connection that breaks
+		// in TLS 1.3 the refusal may show as a connection that breaks
+		"--ca ca.pem --cert mallory.pem --key mallory.key": "",
 		"--ca ca.pem":                                   "",
 		"--cert alice.pem --key alice.key --tls":        "certificate signed by unknown authority",
 		"--ca mallory.pem":                              "certificate signed by unknown authority",

@@ -35,31 +35,39 @@ func interrupted(started client.Started, p client.Preview) fake.SampleFunc {
 func TestStateTravels(t *testing.T) {
 	x := client.Batch{X: []float32{1, float32(math.Pi), -3, 1e-40}, Shape: []int{2}, N: 2}
 	for _, tt := range []client.SampleRequest{
-		{Sampler: client.AnnealedLangevin{Sigmas: []float64{3, 1}, StepsPerLevel: 2, StepLR: 0.1, Denoise: new(true), Consistent: new(true)}},
+		{Sampler: client.AnnealedLangevin{Sigmas: []float64{3, 1}, StepsPerLevel: 2, StepLR: 0.1, Denoise: new(true),
+			Consistent: new(true)}},
 		{Sampler: client.Langevin{Sigma: 1, Steps: 9, StepSize: 0.1, Denoise: new(false)}},
 		{Sampler: client.PredictorCorrector{Process: "vp", BetaMin: 0.1, BetaMax: 20, Times: 50, Predictor: "ancestral",
 			Corrector: "annealed_langevin", CorrectorSteps: 2, SNR: 0.2, Epsilon: 1e-3, Denoise: new(true)}},
 		{Sampler: client.ProbabilityFlow{Sigmas: []float64{2, 1}, Method: "euler", Denoise: new(false)}, Columns: 2},
 		{Sampler: client.Langevin{Denoise: new(false)}, Condition: client.Inpainting{
 			Values: []float32{1, 2}, Shape: []int{2}, Mask: []bool{true, false}, Refresh: client.RefreshStep}},
-		{Sampler: client.Langevin{Denoise: new(false)}, Condition: client.Colourisation{Grey: []float32{1}, Refresh: client.RefreshLevel},
-			Guidance: &client.Guidance{Model: "cats", Version: 1, Rule: client.GuidanceAdd, Weight: new(2.0), Digest: "g"}},
+		{Sampler: client.Langevin{Denoise: new(false)}, Condition: client.Colourisation{Grey: []float32{1},
+			Refresh: client.RefreshLevel},
+			Guidance: &client.Guidance{Model: "cats", Version: 1, Rule: client.GuidanceAdd, Weight: new(2.0),
+				Digest: "g"}},
 	} {
 		t.Chdir(t.TempDir())
 		started := client.Started{
-			Model: "ring", Version: 2, Digest: "d", N: 2, Seed: math.MaxUint64, FirstChain: 4, Shape: []int{2}, Steps: 9, Engine: "e", Resumable: true,
+			Model: "ring", Version: 2, Digest: "d", N: 2, Seed: math.MaxUint64, FirstChain: 4, Shape: []int{2},
+			Steps: 9, Engine: "e", Resumable: true,
 			Sampler: tt.Sampler, Condition: tt.Condition, Columns: tt.Columns, Guidance: tt.Guidance,
 		}
-		got := langevin(t, fake.Script{Sample: interrupted(started, client.Preview{Batch: x, FirstChain: 4, Step: 3, Sigma: 1})},
+		got := langevin(t,
+			fake.Script{Sample: interrupted(started, client.Preview{Batch: x, FirstChain: 4, Step: 3, Sigma: 1})},
 			"sample", "ring", "-n", "2", "--save-state", "s")
-		if got.code != cli.ExitFailed || !strings.Contains(got.stderr, "after step 3 is saved: go on with --resume s\n") {
+		if got.code != cli.ExitFailed ||
+			!strings.Contains(got.stderr, "after step 3 is saved: go on with --resume s\n") {
 			t.Fatalf("interrupted: %+v", got)
 		}
 		var asked client.SampleRequest
-		if got := langevin(t, fake.Script{Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		if got := langevin(t, fake.Script{Sample: func(ctx context.Context, req client.SampleRequest,
+			emit func(client.Event) error) error {
 			asked = req
 			return points()(ctx, req, emit)
-		}}, "sample", "--resume", "s"); got.code != cli.ExitOK || !strings.Contains(got.stderr, `comes from "e" and goes on with "fake"`) {
+		}}, "sample", "--resume", "s"); got.code != cli.ExitOK ||
+			!strings.Contains(got.stderr, `comes from "e" and goes on with "fake"`) {
 			t.Fatalf("resumed: %+v", got)
 		}
 		want := tt
@@ -78,7 +86,8 @@ func TestUnresumable(t *testing.T) {
 		Model: "ring", N: 1, Shape: []int{2}, Steps: 9,
 		Sampler: client.ProbabilityFlow{Sigmas: []float64{2, 1}, Method: client.FlowHeun},
 	}
-	script := fake.Script{Sample: func(ctx context.Context, _ client.SampleRequest, emit func(client.Event) error) error {
+	script := fake.Script{Sample: func(ctx context.Context, _ client.SampleRequest,
+		emit func(client.Event) error) error {
 		if err := emit(started); err != nil {
 			return err
 		}
@@ -101,7 +110,8 @@ func TestResumedSamples(t *testing.T) {
 	draw := func(args ...string) outcome {
 		return runAlone(t, append(append([]string{"sample"}, args...), flags...)...)
 	}
-	whole := draw("gauss", "-n", "300", "--seed", "7", "--first-chain", "5", "--sigmas", "3,2,1", "--steps-per-level", "5", "--save-state", path)
+	whole := draw("gauss", "-n", "300", "--seed", "7", "--first-chain", "5", "--sigmas", "3,2,1", "--steps-per-level",
+		"5", "--save-state", path)
 	rest := draw("--resume", path)
 	if whole.code != cli.ExitOK || rest != whole {
 		t.Errorf("resumed: code %d and %s, want the same bytes", rest.code, rest.stderr)
@@ -116,7 +126,8 @@ func TestResumedSamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	if x, err := data.DecodeNPY(bytes.NewReader(states)); err != nil || saved.Step != 10 || x.Shape[0] != 300 {
-		t.Errorf("the state is of step %d with shape %v, or %v: want the end of the last level but one", saved.Step, x.Shape, err)
+		t.Errorf("the state is of step %d with shape %v, or %v: want the end of the last level but one", saved.Step,
+			x.Shape, err)
 	}
 }
 
@@ -132,12 +143,15 @@ func TestBadStates(t *testing.T) {
 		"none":  []byte(`{"format":"langevin-state-1","sampler":null}` + "\n"),
 	})
 	for name, want := range map[string]string{
-		"nowhere": "read nowhere: no such file", "npy": "read npy: it is no state", "other": "read other: it is no state",
-		"short": "read short: it is not in NumPy's array format", "flat": "its states have shape [2]", "bytes": "its states have shape [2 1]",
+		"nowhere": "read nowhere: no such file", "npy": "read npy: it is no state", "other": "read other: " +
+			"it is no state",
+		"short": "read short: it is not in NumPy's array format", "flat": "its states have shape [2]",
+		"bytes": "its states have shape [2 1]",
 		"newer": `read newer: kind of sampler is "walk", which this program does not know`,
 		"none":  "read none: it does not say which sampler its states are of",
 	} {
-		if got := langevin(t, fake.Script{}, "sample", "--resume", name); got.code != cli.ExitFailed || !oneLineWith(got.stderr, want) {
+		if got := langevin(t, fake.Script{}, "sample", "--resume", name); got.code != cli.ExitFailed ||
+			!oneLineWith(got.stderr, want) {
 			t.Errorf("--resume %s: %+v, want %q", name, got, want)
 		}
 	}

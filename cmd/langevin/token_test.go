@@ -13,7 +13,8 @@ import (
 // TestToken: the file admits what the command prints and does not hold it.
 func TestToken(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tokens")
-	for _, args := range [][]string{{"token", "alice", "--file", file}, {"token", "bob", "--scope", "sample,admin", "--file", file}} {
+	for _, args := range [][]string{{"token", "alice", "--file", file}, {"token", "bob", "--scope", "sample,admin",
+		"--file", file}} {
 		out := runAlone(t, args...)
 		token := strings.TrimSpace(out.stdout)
 		data, err := os.ReadFile(file)

@@ -36,25 +36,29 @@ func TestTrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := t.TempDir()
-	args := append([]string{"train", "toy-ring", "--modes", "3", "--weights", "2,1,1", "--std", "0.5", "--set", "name=three", "--samples", "40", "--out", out,
+	args := append([]string{"train", "toy-ring", "--modes", "3", "--weights", "2,1,1", "--std", "0.5", "--set",
+		"name=three", "--samples", "40", "--out", out,
 		"--onnxruntime-library", library}, quick()...)
 	got := runAlone(t, args...)
 	if got.code != cli.ExitOK || got.stderr != "" {
 		t.Fatalf("%+v", got)
 	}
-	for _, part := range []string{"three: 20 iterations, loss ", "least", "0.500", "0.250", "annealed_scores_three.gif"} {
+	for _, part := range []string{"three: 20 iterations, loss ", "least", "0.500", "0.250",
+		"annealed_scores_three.gif"} {
 		if !strings.Contains(got.stdout, part) {
 			t.Errorf("no %q in %s", part, got.stdout)
 		}
 	}
-	checkFiles(t, out, "annealed_scores_three.gif", "annealed_three.png", "checkpoints", "langevin_three.png", "losses_three.png", "models",
+	checkFiles(t, out, "annealed_scores_three.gif", "annealed_three.png", "checkpoints", "langevin_three.png",
+		"losses_three.png", "models",
 		"scores_three.png", "tensorboard", "training_three.jsonl")
 	model := filepath.Join(out, "models", "three", "1", "model.onnx")
 	file, err := os.ReadFile(model)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, err := models.Read(file); err != nil || m.Name != "three" || len(m.Sigmas) != 4 || m.Training.Iterations != 20 {
+	if m, err := models.Read(file); err != nil || m.Name != "three" || len(m.Sigmas) != 4 ||
+		m.Training.Iterations != 20 {
 		t.Errorf("manifest %+v, %v", m, err)
 	}
 	log, err := os.ReadFile(filepath.Join(out, "training_three.jsonl"))
@@ -62,7 +66,8 @@ func TestTrain(t *testing.T) {
 		t.Errorf("log: %v\n%s", err, log)
 	}
 	t.Setenv("LANGEVIN_MODELS_DEFAULT", "three")
-	served := runAlone(t, "models", "show", "three", "--local", "--models-dir", filepath.Join(out, "models"), "--onnxruntime-library", library, "--json")
+	served := runAlone(t, "models", "show", "three", "--local", "--models-dir", filepath.Join(out, "models"),
+		"--onnxruntime-library", library, "--json")
 	if served.code != cli.ExitOK || !strings.Contains(served.stdout, `"state":"ready"`) {
 		t.Errorf("the exported model, served: %+v", served)
 	}
@@ -92,8 +97,10 @@ func TestTrainInterrupted(t *testing.T) {
 	code := run(ctx, append(args, "--set", "training.iterations=1000000"), &stdout, &stderr)
 	cancel()
 	<-begun
-	if code != cli.ExitInterrupted || stdout.Len() > 0 || !oneLineWith(stderr.String(), "langevin: interrupted: training ring stopped after ") ||
-		!strings.Contains(stderr.String(), "of 1,000,000 iterations; --resume goes on from there, "+log+" has its losses") {
+	if code != cli.ExitInterrupted || stdout.Len() > 0 ||
+		!oneLineWith(stderr.String(), "langevin: interrupted: training ring stopped after ") ||
+		!strings.Contains(stderr.String(),
+			"of 1,000,000 iterations; --resume goes on from there, "+log+" has its losses") {
 		t.Errorf("code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
 	}
 	checkFiles(t, out, "checkpoints", "models", "tensorboard", "training_ring.jsonl")
@@ -109,7 +116,8 @@ func TestTrainAgain(t *testing.T) {
 	out := t.TempDir()
 	model := filepath.Join(out, "models", "ring", "1", "model.onnx")
 	// An annulus is no mixture: the figures of one would be most of the work.
-	args := append([]string{"train", "toy-ring", "--set", "data.name=annulus", "--set", "data.modes=0", "--out", out, "--onnxruntime-library", library}, quick()...)
+	args := append([]string{"train", "toy-ring", "--set", "data.name=annulus", "--set", "data.modes=0", "--out", out,
+		"--onnxruntime-library", library}, quick()...)
 	if got := runAlone(t, args...); got.code != cli.ExitOK {
 		t.Fatalf("%+v", got)
 	}
@@ -117,10 +125,13 @@ func TestTrainAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := runAlone(t, args...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, model+" is of an earlier training: --resume goes on with it, --overwrite replaces it") {
+	if got := runAlone(t, args...); got.code != cli.ExitFailed ||
+		!oneLineWith(got.stderr,
+			model+" is of an earlier training: --resume goes on with it, --overwrite replaces it") {
 		t.Errorf("again: %+v", got)
 	}
-	if got := runAlone(t, append(args, "--set", "seed=2", "--resume")...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, "it belongs to another training: seed differ") {
+	if got := runAlone(t, append(args, "--set", "seed=2", "--resume")...); got.code != cli.ExitFailed ||
+		!oneLineWith(got.stderr, "it belongs to another training: seed differ") {
 		t.Errorf("with another seed: %+v", got)
 	}
 	if kept, err := os.ReadFile(model); err != nil || !bytes.Equal(kept, first) {
@@ -145,7 +156,8 @@ func TestTrainFailsCleanly(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "new")
 	// An annulus is no mixture: the figures of one would be most of the work.
-	args := append([]string{"train", "toy-ring", "--set", "data.name=annulus", "--set", "data.modes=0", "--out", out, "--onnxruntime-library", library}, quick()...)
+	args := append([]string{"train", "toy-ring", "--set", "data.name=annulus", "--set", "data.modes=0", "--out", out,
+		"--onnxruntime-library", library}, quick()...)
 	fail := func(want string, more ...string) {
 		t.Helper()
 		if got := runAlone(t, append(args, more...)...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, want) {
@@ -177,7 +189,8 @@ func TestTrainFailsCleanly(t *testing.T) {
 	fail("/nonexist", append(noData, "--overwrite")...)
 	fail("seed differ", "--set", "seed=2", "--resume")
 	if after := contents(t, out); !maps.Equal(after, before) {
-		t.Errorf("a start that failed changed files: %q, before %q", slices.Sorted(maps.Keys(after)), slices.Sorted(maps.Keys(before)))
+		t.Errorf("a start that failed changed files: %q, before %q", slices.Sorted(maps.Keys(after)),
+			slices.Sorted(maps.Keys(before)))
 	}
 }
 
@@ -214,16 +227,22 @@ func TestTrainPictures(t *testing.T) {
 	if err := os.WriteFile(preset, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"train", "--config", preset, "--out", out, "--onnxruntime-library", library, "--set", "name=black"}, smallPictures(t)...)
+	args := append([]string{"train", "--config", preset, "--out", out, "--onnxruntime-library", library, "--set",
+		"name=black"}, smallPictures(t)...)
 	got := runAlone(t, append(args,
-		"--set", "noise.levels=2", "--set", "training.iterations=4", "--set", "training.batch_size=2", "--set", "training.log_every=2", "--set", "training.eval_rows=2",
-		"--set", "training.checkpoint_every=2", "--set", "training.snapshot_samples=4", "--set", "sampler.steps_per_level=2")...)
-	if got.code != cli.ExitOK || !strings.Contains(got.stdout, "black: 4 iterations, loss ") || strings.Contains(got.stdout, "least") {
+		"--set", "noise.levels=2", "--set", "training.iterations=4", "--set", "training.batch_size=2", "--set",
+		"training.log_every=2", "--set", "training.eval_rows=2",
+		"--set", "training.checkpoint_every=2", "--set", "training.snapshot_samples=4", "--set",
+		"sampler.steps_per_level=2")...)
+	if got.code != cli.ExitOK || !strings.Contains(got.stdout, "black: 4 iterations, loss ") ||
+		strings.Contains(got.stdout, "least") {
 		t.Fatalf("%+v", got)
 	}
-	checkFiles(t, out, "checkpoints", "losses_black.png", "models", "samples", "samples_black.png", "tensorboard", "training_black.jsonl")
+	checkFiles(t, out, "checkpoints", "losses_black.png", "models", "samples", "samples_black.png", "tensorboard",
+		"training_black.jsonl")
 	checkFiles(t, filepath.Join(out, "samples", "black"), "iteration_000000002.png")
-	checkFiles(t, filepath.Join(out, "checkpoints", "black"), "iteration_000000002.checkpoint", "iteration_000000004.checkpoint")
+	checkFiles(t, filepath.Join(out, "checkpoints", "black"), "iteration_000000002.checkpoint",
+		"iteration_000000004.checkpoint")
 }
 
 // smallPictures are settings of a convolutional network and of pictures, which it writes.
@@ -243,8 +262,10 @@ func smallPictures(t *testing.T) []string {
 			t.Fatal(err)
 		}
 	}
-	return []string{"--set", "data={name: images, dir: " + dir + ", image_size: 8, grey: true, modes: 0, radius: 0, std: 0}",
-		"--set", `network={name: ncsnv2, ngf: 2, hidden: 0, activation: "", scale: 0}`, "--set", "range={low: 0, high: 1}"}
+	return []string{"--set", "data={name: images, dir: " + dir +
+		", image_size: 8, grey: true, modes: 0, radius: 0, std: 0}",
+		"--set", `network={name: ncsnv2, ngf: 2, hidden: 0, activation: "", scale: 0}`, "--set",
+		"range={low: 0, high: 1}"}
 }
 
 // A device that cannot be had ends the training before it touches a file.
@@ -258,8 +279,10 @@ func TestTrainDevice(t *testing.T) {
 	}
 	out := t.TempDir()
 	commands := [][]string{
-		append([]string{"train", "toy-ring", "--samples", "40", "--out", out, "--onnxruntime-library", library}, quick()...),
-		{"eval", "classifier", "mnist", "--data", out, "--out", filepath.Join(out, "c.onnx"), "--onnxruntime-library", library},
+		append([]string{"train", "toy-ring", "--samples", "40", "--out", out, "--onnxruntime-library", library},
+			quick()...),
+		{"eval", "classifier", "mnist", "--data", out, "--out", filepath.Join(out, "c.onnx"), "--onnxruntime-library",
+			library},
 		{"reproduce", "--out", filepath.Join(out, "report"), "--onnxruntime-library", library},
 	}
 	for flags, want := range map[string]string{
@@ -269,7 +292,8 @@ func TestTrainDevice(t *testing.T) {
 		"--tf32":          "--tf32 is for GPUs: want --device to be cuda, cuda:N or auto",
 	} {
 		for _, args := range commands {
-			if got := runAlone(t, append(args, strings.Fields(flags)...)...); got.code != cli.ExitFailed || !oneLineWith(got.stderr, want) {
+			if got := runAlone(t, append(args, strings.Fields(flags)...)...); got.code != cli.ExitFailed ||
+				!oneLineWith(got.stderr, want) {
 				t.Errorf("%s %s: %+v", args[0], flags, got)
 			}
 		}
@@ -286,14 +310,18 @@ func TestTrainRefuses(t *testing.T) {
 		code int
 		text string
 	}{
-		"train":                                                {cli.ExitUsage, "want a preset, one of anneal-"},
-		"train toy-ring --config x.yaml":                       {cli.ExitUsage, "preset toy-ring and --config x.yaml: want one of them"},
-		"train --config /nowhere.yaml":                         {cli.ExitUsage, "/nowhere.yaml: no such file"},
-		"train toy-spiral":                                     {cli.ExitUsage, `preset is "toy-spiral": want one of anneal-`},
-		"train toy-ring --std -1":                              {cli.ExitUsage, "data.std is -1: want a number above 0, at most 1e37"},
-		"train toy-ring --std wide":                            {cli.ExitUsage, "data.std=wide"},
-		"train toy-ring --modes 0":                             {cli.ExitUsage, "data.modes is 0: want 1 to 1024"},
-		"train toy-ring --weights 1,2":                         {cli.ExitUsage, "data.weights has 2 values: want one for each of 8 modes"},
+		"train": {cli.ExitUsage, "want a preset, one of anneal-"},
+		"train toy-ring --config x.yaml": {
+			cli.ExitUsage, "preset toy-ring and --config x.yaml: want one of them"},
+		"train --config /nowhere.yaml": {cli.ExitUsage, "/nowhere.yaml: no such file"},
+		"train toy-spiral": {
+			cli.ExitUsage, `preset is "toy-spiral": want one of anneal-`},
+		"train toy-ring --std -1": {
+			cli.ExitUsage, "data.std is -1: want a number above 0, at most 1e37"},
+		"train toy-ring --std wide": {cli.ExitUsage, "data.std=wide"},
+		"train toy-ring --modes 0":  {cli.ExitUsage, "data.modes is 0: want 1 to 1024"},
+		"train toy-ring --weights 1,2": {
+			cli.ExitUsage, "data.weights has 2 values: want one for each of 8 modes"},
 		"train toy-2gauss --radius 3":                          {cli.ExitUsage, "data.radius: 2gauss has no such key"},
 		"train toy-ring --set noise.sigma=1":                   {cli.ExitUsage, "noise.sigma=1"},
 		"train toy-ring --set std":                             {cli.ExitUsage, `setting "std": want key=value`},
