@@ -20,7 +20,7 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 )
 
-// TestImport takes a network with names of its own that wants the index of a level, and holds what comes out against
+// TestImport takes a network with names of its own that wants the index of a level, and compares what comes out with
 // the exact score: at the levels, and between them at the level that is nearest by ratio.
 func TestImport(t *testing.T) {
 	folder := t.TempDir()

@@ -24,6 +24,35 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
+// root returns the command langevin, with all commands below it.
+func root(p *cli.Program) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "langevin",
+		Short: "Train score models, serve them, draw samples by annealed Langevin dynamics",
+		Long: `Langevin trains noise-conditional score networks, serves them over gRPC and draws
+samples from them by annealed Langevin dynamics.
+
+Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
+
+` + environmentHelp(),
+		Example: `  langevin demo                                  see it work: serves, samples, draws out/ring.gif
+  langevin serve                                 serve the built-in models on localhost:50051
+  langevin sample ring -n 2000 --out ring.png    draw 2000 points from that server
+  langevin sample ring -n 2000 --local           the same points without a server, as CSV when piped`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cli.KnownCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p), train.Command(p),
+		evalcommands.Command(p), reproduce.Command(p), demo.Command(p), train.ScheduleCommand(p),
+		latents.EncodeCommand(p), latents.DecodeCommand(p), latents.LikelihoodCommand(p), latents.ScoreCommand(p),
+		bench.Command(p), token.Command(p), doctor.Command(p), about.ManCommand(p), about.VersionCommand(p))
+	sortCommands(root)
+	about.AddCompletion(p, root)
+	return root
+}
+
 // environmentHelp returns the part of the help that lists environment variables.
 func environmentHelp() string {
 	var text strings.Builder
@@ -56,33 +85,4 @@ func sortCommands(root *cobra.Command) {
 			}
 		}
 	}
-}
-
-// root returns the command langevin, with all commands below it.
-func root(p *cli.Program) *cobra.Command {
-	root := &cobra.Command{
-		Use:   "langevin",
-		Short: "Train score models, serve them, draw samples by annealed Langevin dynamics",
-		Long: `Langevin trains noise-conditional score networks, serves them over gRPC and draws
-samples from them by annealed Langevin dynamics.
-
-Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
-
-` + environmentHelp(),
-		Example: `  langevin demo                                  see it work: serves, samples, draws out/ring.gif
-  langevin serve                                 serve the built-in models on localhost:50051
-  langevin sample ring -n 2000 --out ring.png    draw 2000 points from that server
-  langevin sample ring -n 2000 --local           the same points without a server, as CSV when piped`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cli.KnownCommand,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p), train.Command(p),
-		evalcommands.Command(p), reproduce.Command(p), demo.Command(p), train.ScheduleCommand(p),
-		latents.EncodeCommand(p), latents.DecodeCommand(p), latents.LikelihoodCommand(p), latents.ScoreCommand(p),
-		bench.Command(p), token.Command(p), doctor.Command(p), about.ManCommand(p), about.VersionCommand(p))
-	sortCommands(root)
-	about.AddCompletion(p, root)
-	return root
 }

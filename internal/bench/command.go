@@ -99,7 +99,6 @@ func run(ctx context.Context, p *cli.Program, o *command) error {
 	return o.Connection.Use(ctx, p, func(ctx context.Context, c *client.Client) error {
 		return benchServer(ctx, p, c, *l, request, o.json)
 	})
-
 }
 
 // load checks the flags of the load and returns it.

@@ -8,18 +8,6 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 )
 
-// Commit returns the source that the manifest of a trained model names: the commit or else the version, or "" if
-// neither is known.
-func Commit(version string) string {
-	switch built := Of(version); {
-	case built.Commit != unknown:
-		return built.Commit
-	case built.Version != unknown:
-		return built.Version
-	}
-	return ""
-}
-
 // unknown stands for a version or a commit that is not known.
 const unknown = "unknown"
 
@@ -62,4 +50,16 @@ func from(set string, info *debug.BuildInfo) (version, commit string) {
 		}
 	}
 	return version, commit
+}
+
+// Commit returns the source that the manifest of a trained model names: the commit or else the version, or "" if
+// neither is known.
+func Commit(version string) string {
+	switch built := Of(version); {
+	case built.Commit != unknown:
+		return built.Commit
+	case built.Version != unknown:
+		return built.Version
+	}
+	return ""
 }

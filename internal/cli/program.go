@@ -18,15 +18,6 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 )
 
-// AllCommands returns c and all commands below it.
-func AllCommands(c *cobra.Command) []*cobra.Command {
-	all := []*cobra.Command{c}
-	for _, child := range c.Commands() {
-		all = append(all, AllCommands(child)...)
-	}
-	return all
-}
-
 // Exit codes of the process.
 const (
 	ExitOK          = 0
@@ -38,11 +29,11 @@ const (
 // Program is one run of langevin: where it writes to, and what commands need to know about the process.
 type Program struct {
 	Stdout, Stderr           io.Writer
-	TerminalOut, TerminalErr bool // whether they are terminals
-	color                    bool // whether Stdout shows colours
-	Connect                  []client.Option
-	Version                  string // that the linker has set; may be empty
-	running                  bool   // whether a command has begun, so that an error is not one of usage
+	TerminalOut, TerminalErr bool            // whether they are terminals
+	color                    bool            // whether Stdout shows colours
+	Connect                  []client.Option // added to those of every client
+	Version                  string          // that the linker has set; may be empty
+	running                  bool            // whether a command has begun, so that an error is not one of usage
 }
 
 // New returns a program that writes to stdout and stderr. It finds out whether these are terminals.
@@ -135,4 +126,13 @@ func (p *Program) paint(code, text string) string {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// AllCommands returns c and all commands below it.
+func AllCommands(c *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{c}
+	for _, child := range c.Commands() {
+		all = append(all, AllCommands(child)...)
+	}
+	return all
 }

@@ -59,7 +59,7 @@ func (b *Bar) Close(done bool, detail string) {
 
 // Tell writes a line to Stderr, above the bar if that is shown.
 func (p *Program) Tell(b *Bar, text string) {
-	var out io.Writer = p.Stderr
+	out := p.Stderr
 	if p.TerminalErr {
 		out = b.container
 	}

@@ -15,27 +15,6 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// FiniteValue is the value of a flag that takes any finite number; Given is nil if there is none.
-type FiniteValue struct{ Given *float64 }
-
-func (v *FiniteValue) Type() string { return "float" }
-
-func (v *FiniteValue) String() string {
-	if v.Given == nil {
-		return ""
-	}
-	return strconv.FormatFloat(*v.Given, 'g', -1, 64)
-}
-
-func (v *FiniteValue) Set(text string) error {
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-		return wantError("a finite number")
-	}
-	v.Given = &f
-	return nil
-}
-
 // The flag values below refuse what is out of range while the command line is read, before any work.
 
 // wantError says what values are allowed.
@@ -158,6 +137,27 @@ func (v *SigmasValue) Set(text string) error {
 		return err
 	}
 	*v = sigmas
+	return nil
+}
+
+// FiniteValue is the value of a flag that takes any finite number; Given is nil if there is none.
+type FiniteValue struct{ Given *float64 }
+
+func (v *FiniteValue) Type() string { return "float" }
+
+func (v *FiniteValue) String() string {
+	if v.Given == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*v.Given, 'g', -1, 64)
+}
+
+func (v *FiniteValue) Set(text string) error {
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return wantError("a finite number")
+	}
+	v.Given = &f
 	return nil
 }
 

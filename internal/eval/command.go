@@ -112,7 +112,6 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 		}
 		return printReport(p, report)
 	})
-
 }
 
 // config returns the settings of the training whose data m was trained on.
@@ -200,7 +199,7 @@ func evaluate(
 	}
 	e := newReport(res, config)
 	if known {
-		err = evaluateMixture(ctx, p, c, m, exact, res, &e)
+		err = evaluateMixture(ctx, c, m, exact, res, &e)
 		return e, err
 	}
 	err = evaluateImages(ctx, p, o, config.Data, res, &e)
@@ -218,7 +217,7 @@ func newReport(res *client.Result, config training.Config) Report {
 const scorePoints = 2000 // at which the score is compared, for each sigma
 
 func evaluateMixture(
-	ctx context.Context, p *cli.Program, c *client.Client, m client.Model, exact sampling.Mixture, res *client.Result,
+	ctx context.Context, c *client.Client, m client.Model, exact sampling.Mixture, res *client.Result,
 	e *Report,
 ) error {
 	metrics, modes, err := eval.MixtureMetrics(exact, rowsOf(res.Batch))

@@ -74,7 +74,6 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 			}
 			return deliverRows(p, o.out, write, result)
 		})
-
 	}
 	return c
 }

@@ -36,6 +36,7 @@ type Rates struct {
 	Evaluations float64 `json:"score_evaluations"`
 }
 
+// NewReport sums up the calls of a load. first is a result from before it, which describes what was drawn.
 func NewReport(l Load, first *client.Result, m *Measurement) *Report {
 	r := &Report{
 		Model: first.Model, Version: first.Version, Digest: first.Digest, Engine: first.Engine, Chains: first.N,

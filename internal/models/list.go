@@ -45,7 +45,6 @@ func listCommand(p *cli.Program) *cobra.Command {
 			return o.Use(c.Context(), p, func(ctx context.Context, client *client.Client) error {
 				return listModels(ctx, p, client, asJSON)
 			})
-
 		},
 	}
 	o.Register(c.Flags())
@@ -101,7 +100,6 @@ func showCommand(p *cli.Program) *cobra.Command {
 			return o.Use(c.Context(), p, func(ctx context.Context, client *client.Client) error {
 				return showModel(ctx, p, client, name, version, asJSON)
 			})
-
 		},
 	}
 	o.Register(c.Flags())

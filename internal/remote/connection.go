@@ -15,21 +15,6 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// ConnectionOf returns the connection that the given flags of a command describe, without --local and --timeout, for
-// the completion in shells.
-func ConnectionOf(given *pflag.FlagSet) Connection {
-	var o Connection
-	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	o.Register(flags)
-	given.Visit(func(f *pflag.Flag) {
-		if flags.Lookup(f.Name) != nil {
-			_ = flags.Set(f.Name, f.Value.String()) // a flag with that name and another meaning is left out
-		}
-	})
-	o.Local, o.timeout = false, 0
-	return o
-}
-
 // Connection has the flags that say which server a command asks.
 type Connection struct {
 	access
@@ -147,4 +132,19 @@ func isContext(err error) bool {
 func lastCause(err error) string {
 	text := err.Error()
 	return strings.Trim(text[strings.LastIndex(text, ": ")+1:], ` "`)
+}
+
+// ConnectionOf returns the connection that the given flags of a command describe, without --local and --timeout, for
+// the completion in shells.
+func ConnectionOf(given *pflag.FlagSet) Connection {
+	var o Connection
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.Register(flags)
+	given.Visit(func(f *pflag.Flag) {
+		if flags.Lookup(f.Name) != nil {
+			_ = flags.Set(f.Name, f.Value.String()) // a flag with that name and another meaning is left out
+		}
+	})
+	o.Local, o.timeout = false, 0
+	return o
 }

@@ -51,6 +51,7 @@ func (l *networkSource) close() {
 	l.models.Close()
 }
 
+// Train implements [paper.Laboratory].
 func (l *networkSource) Train(
 	ctx context.Context, c training.Config, progress func(training.Progress),
 ) (*training.Result, error) {
@@ -62,6 +63,7 @@ func (l *networkSource) Train(
 	return training.Run(ctx, c, o)
 }
 
+// Load implements [paper.Laboratory].
 func (l *networkSource) Load(
 	ctx context.Context, graph []byte, m models.Manifest, threads int,
 ) (sampling.Model, error) {
@@ -73,6 +75,7 @@ func (l *networkSource) Load(
 	return s, nil
 }
 
+// Classifier implements [paper.Laboratory].
 func (l *networkSource) Classifier(dataset string) (eval.Classifier, error) {
 	c, err := classifier.Open(l.options.Library, "", dataset)
 	if err != nil {

@@ -30,7 +30,7 @@ func Create(path string) (*Pending, error) {
 	return &Pending{path, f}, nil
 }
 
-// Commit has write write the content, brings it to the disk, and gives the file its name. An older file of that name is
+// Commit calls write for the content, brings it to the disk, and gives the file its name. An older file of that name is
 // replaced at once. After an error, which names the path, it is as it was.
 func (f *Pending) Commit(write func(io.Writer) error) error {
 	buffered := bufio.NewWriter(f.file)
