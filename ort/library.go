@@ -94,7 +94,8 @@ func (e environment) find(explicit string) (path string, searched []string, err 
 		ErrLibraryNotFound, e.names[0], strings.Join(searched, ", "), EnvLibrary)
 }
 
-// existing returns the absolute form of a path, which must be that of a file, as what is found and all that was looked at.
+// existing returns the absolute form of a path, as what is found and as all that was searched. The path must name a
+// file.
 func existing(path string) (string, []string, error) {
 	absolute, err := filepath.Abs(path)
 	if err == nil {

@@ -72,7 +72,7 @@ func TestAccess(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	for line, want := range map[string]string{
 		"models show ":      "ring\teight modes\nwords\n:4\n",
-		"sample --sampler ": "annealed\nlangevin\npc\nflow\n:4\n",
+		"sample --sampler ": strings.Join(everySampler(), "\n") + "\n:4\n",
 		"sample --out ":     "csv\nnpy\npng\ngif\n:8\n",
 		"sample --guide ":   "ring\teight modes\nwords\n:4\n",
 		"train toy-":        "toy-2gauss\ntoy-ring\n",

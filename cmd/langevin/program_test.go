@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/langevin-ml/langevin/client/fake"
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/sample"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
 // outcome is what a run of the program left behind.
@@ -100,16 +102,18 @@ func TestUsage(t *testing.T) {
 			"want finite numbers above 0, each below the one before",
 		"sample --steps-per-level 0": "--steps-per-level is 0: " +
 			"want a whole number from 1 to 2147483647",
-		"sample --steps 0":                                  "--steps is 0: want a whole number from 1 to 2147483647",
-		"sample --denoise=maybe":                            "--denoise is maybe: want true or false",
-		"sample --frames 1":                                 "--frames is 1: want a whole number from 2 to 2147483647",
-		"sample --timeout 5":                                "--timeout is 5: want a duration such as 30s or 2m",
-		"sample --sampler euler":                            "--sampler is euler: want annealed, langevin, pc or flow",
-		"sample --steps 5":                                  "--steps needs --sampler langevin",
-		"sample --sampler langevin --sigmas 2,1":            "--sigmas is for --sampler annealed or flow, not langevin",
-		"sample --method heun":                              "--method needs --sampler flow",
-		"sample --sampler flow --step-lr 1":                 "--step-lr is for --sampler annealed, not flow",
-		"sample --sampler pc --sigmas 2,1":                  "--sigmas is for --sampler annealed or flow, not pc",
+		"sample --steps 0":       "--steps is 0: want a whole number from 1 to 2147483647",
+		"sample --denoise=maybe": "--denoise is maybe: want true or false",
+		"sample --frames 1":      "--frames is 1: want a whole number from 2 to 2147483647",
+		"sample --timeout 5":     "--timeout is 5: want a duration such as 30s or 2m",
+		"sample --sampler euler": "--sampler is euler: want " + anyOf(everySampler()),
+		"sample --steps 5":       "--steps needs --sampler langevin",
+		"sample --sampler langevin --sigmas 2,1": "--sigmas is for --sampler " +
+			anyOf(samplersWith("sigmas")) + ", not langevin",
+		"sample --method heun":              "--method needs --sampler flow",
+		"sample --sampler flow --step-lr 1": "--step-lr is for --sampler annealed, not flow",
+		"sample --sampler pc --sigmas 2,1": "--sigmas is for --sampler " +
+			anyOf(samplersWith("sigmas")) + ", not pc",
 		"sample --sampler flow --flow-steps 2 --sigmas 2,1": "--flow-steps and --sigmas: want one of them",
 		"sample --sampler flow --method rk4":                "--method is rk4: want euler, heun or multistep",
 		"sample --sampler pc --process v":                   "--process is v: want ve, vp or sub_vp",
@@ -204,4 +208,28 @@ func TestVersion(t *testing.T) {
 		!strings.HasPrefix(got.stdout, "langevin ") {
 		t.Errorf("version: %+v", got)
 	}
+}
+
+// everySampler returns the words of the samplers that the API describes.
+func everySampler() []string {
+	var words []string
+	for _, d := range langevinv1.Samplers() {
+		words = append(words, d.GetWord())
+	}
+	return words
+}
+
+// samplersWith returns the words of the samplers that have a setting.
+func samplersWith(key string) []string {
+	return slices.DeleteFunc(everySampler(), func(word string) bool {
+		d, _ := langevinv1.SamplerByWord(word)
+		_, found := d.Setting(key)
+		return !found
+	})
+}
+
+// anyOf joins words as a sentence does: "a, b or c".
+func anyOf(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
