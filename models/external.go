@@ -108,11 +108,7 @@ func (r *externalReader) open(location string) (*os.File, error) {
 		file, err = r.folder.Open(name)
 	}
 	if err != nil {
-		var of *os.PathError
-		if errors.As(err, &of) {
-			err = of.Err // the message names the file already
-		}
-		return nil, fmt.Errorf("it is stored in %q beside the model: %w", location, err)
+		return nil, fmt.Errorf("it is stored in %q beside the model: %w", location, withoutPath(err))
 	}
 	r.files[location] = file
 	return file, nil

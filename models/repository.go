@@ -212,10 +212,11 @@ func (p location) digest(graph []byte) (string, error) {
 }
 
 // readCapped refuses anything but a regular file before it opens it, and a file that is too large before it reads it.
+// Its errors do not name the file.
 func readCapped(files fs.FS, name string) ([]byte, error) {
 	info, err := fs.Stat(files, name)
 	if err != nil {
-		return nil, err
+		return nil, withoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("not a regular file")
@@ -225,12 +226,21 @@ func readCapped(files fs.FS, name string) ([]byte, error) {
 	}
 	f, err := files.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, withoutPath(err)
 	}
 	defer f.Close()
 	data := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("file shrank while it was read: %w", err)
+		return nil, fmt.Errorf("file shrank while it was read: %w", withoutPath(err))
 	}
 	return data, nil
+}
+
+// withoutPath removes the path, and the name of the system call, from an error whose caller names the file.
+func withoutPath(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }

@@ -106,9 +106,9 @@ func TestRepositoryServesWhatIsSound(t *testing.T) {
 	put(t, dir, ".hidden/1/model.onnx", ring)
 	put(t, dir, "other/1/weights.onnx", ring)
 	put(t, dir, "huge/1/model.onnx", nil)
+	put(t, dir, "notes/plan.txt", nil)
 	for _, err := range []error{
 		os.Truncate(filepath.Join(dir, "huge/1/model.onnx"), models.MaxFileBytes+1),
-		os.Mkdir(filepath.Join(dir, "empty"), 0o755),
 		os.MkdirAll(filepath.Join(dir, "escape/1"), 0o755),
 		os.Symlink(outside, filepath.Join(dir, "escape/1/model.onnx")),
 		os.Symlink("/etc", filepath.Join(dir, "etc")),
@@ -136,11 +136,11 @@ func TestRepositoryServesWhatIsSound(t *testing.T) {
 		"custom/1/model.onnx":  `operator domain is "acme"`,
 		"Upper":                `name "Upper"`,
 		"stray.onnx":           "a file: want it as stray/1/model.onnx",
-		"other/1/model.onnx":   "no such file",
+		"other/1/model.onnx":   "read other/1/model.onnx: invalid model: no such file", // no name of a system call
 		"huge/1/model.onnx":    "2147483648 bytes: want at most",
-		"empty":                "no versions: want empty/1/model.onnx",
+		"notes":                "no versions: want notes/1/model.onnx",
 		"escape/1/model.onnx":  "escapes",
-		"etc":                  "escapes",
+		"etc":                  "want a folder of versions: path escapes",
 		"alias/1/model.onnx":   `names it "sound"`,
 		"pipe/1/model.onnx":    "not a regular file",
 	}
@@ -187,10 +187,14 @@ func TestForeignEntries(t *testing.T) {
 		{"ring/model.onnx", "", "ring/model.onnx"},
 		{"ring/latest/model.onnx", "", "ring/latest"},
 		{"ring/v2/net.onnx", "", "ring/v2"},
-		{"ring/007/", "", "ring/007"},
-		{"ring/2/", "", "ring/2/model.onnx"},
-		{"new/", "", "new"},
-		{"new/notes.txt", "new/notes.txt", "new"}, // a model's name without versions
+		{"ring/007/a", "", "ring/007"},
+		{"ring/2/a", "", "ring/2/model.onnx"},
+		{"ring/2/", "ring/2", ""},
+		{"ring/007/", "ring/007", ""},
+		{"new/", "new", ""},
+		{"new/1/", "new/1", ""},
+		{"new/1/.model.onnx.123", "new/1", ""},    // a training writes the file under another name
+		{"new/notes.txt", "new/notes.txt", "new"}, // a model's name without versions, whatever else is in it
 	} {
 		dir := t.TempDir()
 		put(t, dir, "ring/1/model.onnx", ring)

@@ -37,6 +37,7 @@ func (r *Repository) scan() (map[string]map[int]location, []Problem) {
 // Foreign returns what is ignored because nothing suggests that it is meant to be a model, as paths below the models'
 // folder. These are files that do not end in .onnx, and folders whose names models or versions cannot have, unless they
 // have model files where a model would have them.
+// Empty folders are among them: a training creates the folder of its model before it has a file for it.
 func (r *Repository) Foreign() []string {
 	var all []string
 	for _, s := range r.shelves {
@@ -85,6 +86,8 @@ func (l *look) model(name string) {
 		l.report("", name, "name %q: want a folder named %s", name, namePattern)
 	case err != nil:
 		l.report(name, name, "want a folder of versions: %w", err)
+	case len(entries) == 0:
+		l.pass(name)
 	default:
 		l.versions(name, entries)
 	}
@@ -92,11 +95,14 @@ func (l *look) model(name string) {
 
 // versions classifies the entries of a model's folder.
 func (l *look) versions(name string, entries []string) {
-	known := len(l.places) + len(l.problems)
+	known, empty := len(l.places)+len(l.problems), 0
 	for _, v := range entries {
 		at := path.Join(name, v)
 		number, err := strconv.Atoi(v)
 		switch {
+		case l.isEmpty(at):
+			l.pass(at)
+			empty++
 		case err == nil && number > 0 && strconv.Itoa(number) == v:
 			l.places = append(l.places, location{name, number, l.shelf})
 		case l.isFile(at) && isModelFile(v):
@@ -107,7 +113,7 @@ func (l *look) versions(name string, entries []string) {
 			l.pass(at)
 		}
 	}
-	if len(l.places)+len(l.problems) == known {
+	if len(l.places)+len(l.problems) == known && empty < len(entries) {
 		l.report(name, name, "no versions: want %s/1/%s", name, FileName)
 	}
 }
@@ -136,11 +142,17 @@ func (s shelf) isFile(at string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// folder returns the names in a folder, without those that start with a dot.
+// isEmpty reports whether a folder has no names but those that start with a dot.
+func (s shelf) isEmpty(at string) bool {
+	names, err := s.folder(at)
+	return err == nil && len(names) == 0
+}
+
+// folder returns the names in a folder, without those that start with a dot. Its error does not name the folder.
 func (s shelf) folder(name string) ([]string, error) {
 	entries, err := fs.ReadDir(s.files, name)
 	if err != nil {
-		return nil, err
+		return nil, withoutPath(err)
 	}
 	var names []string
 	for _, entry := range entries {

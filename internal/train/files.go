@@ -126,8 +126,7 @@ func (f *trainingFiles) makeFolder(path string) error {
 	return wholefile.MakeFolder(path)
 }
 
-// close closes all files and removes a model that was not written, with its folders if nothing else is in them: a
-// server would take an empty one for a broken model.
+// close closes all files and removes a model that was not written, with its folders if nothing else is in them.
 func (f *trainingFiles) close() {
 	f.log.close()
 	f.events.close()
