@@ -242,7 +242,7 @@ func TestServeRefuses(t *testing.T) {
 		"serve --models-dir /nowhere":                          "models.dir is \"/nowhere\": want an existing folder",
 		"serve --listen here":                                  "listen is \"here\": want host:port",
 		"serve --device abacus --workers=-1": "device is \"abacus\": " +
-			"want cpu, cuda, cuda:N or auto workers is -1",
+			"want cpu, cuda, cuda:N or auto; workers is -1",
 		"serve --config " + config:     "models.dri is not a setting",
 		"serve --config /nowhere.yaml": "configuration file /nowhere.yaml",
 	} {

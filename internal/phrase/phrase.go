@@ -25,8 +25,16 @@ func Grouped(n int64) string {
 	return text
 }
 
-// OneLine returns the text of err with a space for every run of white space.
-func OneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+// OneLine returns the text of err in one line, with a semicolon between the lines of several mistakes.
+func OneLine(err error) string {
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		if words := strings.Fields(line); len(words) > 0 {
+			lines = append(lines, strings.Join(words, " "))
+		}
+	}
+	return strings.Join(lines, "; ")
+}
 
 // Short formats a large number with three digits: 12.3k, 4.56M.
 func Short(v float64) string {
