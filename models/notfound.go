@@ -87,14 +87,20 @@ func NotFound(name string, version int, names []string, versions []int) *NotFoun
 	if len(versions) > 0 {
 		return e
 	}
-	for _, candidate := range slices.Compact(slices.Sorted(slices.Values(names))) {
+	e.Near = Near(name, names)
+	return e
+}
+
+// Near returns at most 3 of the candidates that name may have been meant for, the nearest first.
+func Near(name string, candidates []string) []string {
+	var near []string
+	for _, candidate := range slices.Compact(slices.Sorted(slices.Values(candidates))) {
 		if isNear(name, candidate) {
-			e.Near = append(e.Near, candidate)
+			near = append(near, candidate)
 		}
 	}
-	slices.SortStableFunc(e.Near, func(a, b string) int { return distance(name, a) - distance(name, b) })
-	e.Near = e.Near[:min(len(e.Near), maxNear)]
-	return e
+	slices.SortStableFunc(near, func(a, b string) int { return distance(name, a) - distance(name, b) })
+	return near[:min(len(near), maxNear)]
 }
 
 // maxSlips allows two swapped letters, or any two mistakes.

@@ -1,10 +1,9 @@
 package training
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -78,23 +77,24 @@ type Sampler struct {
 // [Config.Validate] finds.
 func Parse(text []byte) (Config, error) {
 	var c Config
-	if err := c.merge(text); err != nil {
+	if err := c.merge(text, lineOf); err != nil {
 		return Config{}, fmt.Errorf("read configuration: %w", err)
 	}
 	return c, c.Validate()
 }
 
-// Set changes one setting, in the form of the command line: "data.std=0.5", "data.weights=[3, 1]". The value is YAML.
-// If Set returns an error, c is unchanged. Set does not validate the result, because several settings may be valid only
-// together.
+// Set changes one setting, in the form of the command line: "data.std=0.5", "data.weights=[3, 1]". The value is YAML;
+// null makes the setting absent. If Set returns an error, c is unchanged. Set does not validate the result, because
+// several settings may be valid only together.
 func (c *Config) Set(assignment string) error {
 	key, value, ok := strings.Cut(assignment, "=")
 	if !ok || strings.TrimSpace(key) == "" || strings.TrimSpace(value) == "" || strings.Contains(value, "\n") {
-		return fmt.Errorf("setting %q: want key=value on one line, as in data.std=0.5", assignment)
+		return fmt.Errorf("setting %q: want key=value on one line, as in data.std=0.5; "+
+			"key=null makes a setting absent", assignment)
 	}
 	var parsed any
 	if err := yaml.Unmarshal([]byte(value), &parsed); err != nil {
-		return fmt.Errorf("setting %s: value %q: %w", key, value, err)
+		return fmt.Errorf("%s is %q: want one value in YAML, such as 0.5, [1, 2] or \"text: in quotes\"", key, value)
 	}
 	path := strings.Split(key, ".")
 	for i := len(path) - 1; i >= 0; i-- {
@@ -104,78 +104,37 @@ func (c *Config) Set(assignment string) error {
 	if err != nil {
 		return fmt.Errorf("setting %q: %w", assignment, err)
 	}
-	if err := c.merge(text); err != nil {
-		return fmt.Errorf("setting %q: %w", assignment, err)
-	}
-	return nil
+	return c.merge(text, func(int) string { return "" })
 }
 
-// With returns c with the given settings, each in the form of [Config.Set]. It returns an error if the result is not
-// valid.
+// With returns c with the given settings, each in the form of [Config.Set]. If they make the data other data, and none
+// of them is the description, the description becomes the one of these data. With returns an error if the result is
+// not valid.
 func (c Config) With(assignments ...string) (Config, error) {
+	before := c.Data.String()
 	for _, a := range assignments {
 		if err := c.Set(a); err != nil {
 			return c, err
 		}
 	}
+	described := slices.ContainsFunc(assignments, func(a string) bool { return strings.HasPrefix(a, "description=") })
+	if c.Data.String() != before && !described {
+		c.Description = "Trained on " + c.Data.String()
+		if c.Data.Dir != "" {
+			c.Description += ": " + filepath.Base(c.Data.Dir)
+		}
+	}
 	return c, c.Validate()
 }
 
-// merge overwrites the settings that text mentions.
-func (c *Config) merge(text []byte) error {
+// merge overwrites the settings that text mentions, or returns an error and changes none.
+func (c *Config) merge(text []byte, where func(line int) string) error {
 	merged := *c
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&merged); err != nil {
-		return plain(err)
-	}
-	if err := decoder.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
-		return errors.New("more than one YAML document: want one")
-	}
-	if err := checkWhole(text, merged); err != nil {
+	if err := decode(text, &merged, where); err != nil {
 		return err
 	}
 	*c = merged
 	return nil
-}
-
-// checkWhole refuses a fraction for a whole number, such as 1.5. The YAML package would truncate it to 1.
-func checkWhole(text []byte, merged Config) error {
-	encoded, err := yaml.Marshal(merged)
-	if err != nil {
-		return err
-	}
-	var given, kept any
-	if err := errors.Join(yaml.Unmarshal(text, &given), yaml.Unmarshal(encoded, &kept)); err != nil {
-		return err
-	}
-	return compareWhole("", given, kept)
-}
-
-func compareWhole(key string, given, kept any) error {
-	switch given := given.(type) {
-	case float64:
-		if whole, ok := kept.(int); ok && float64(whole) != given {
-			return fmt.Errorf("%s is %g: want a whole number", key, given)
-		}
-	case map[string]any:
-		kept, _ := kept.(map[string]any)
-		for name, value := range given {
-			if err := compareWhole(strings.TrimPrefix(key+"."+name, "."), value, kept[name]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// plain formats the YAML package's list of mistakes as one line.
-func plain(err error) error {
-	var list *yaml.TypeError
-	if errors.As(err, &list) {
-		return errors.New(strings.Join(list.Errors, "; "))
-	}
-	return err
 }
 
 // schedule returns the noise schedule for package sampling.

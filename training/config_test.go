@@ -142,22 +142,36 @@ func TestSetRefuses(t *testing.T) {
 		"data.std":                    "want key=value",
 		"=1":                          "want key=value",
 		"data.std=":                   "want key=value",
-		"data.sdt=1":                  "field sdt not found",
-		"std=1":                       "field std not found",
-		"data.std.x=1":                "cannot unmarshal",
-		"data=1":                      "cannot unmarshal",
-		"data.std=wide":               "cannot unmarshal",
-		"data.std={":                  "value",
+		"data.sdt=1":                  "data.sdt is no setting: did you mean data.side or data.std?",
+		"data.nam=csv":                "data.nam is no setting: did you mean data.name?",
+		"trainng.iterations=1":        "trainng.iterations is no setting: did you mean training.iterations?",
+		"std=1":                       "std is no setting: did you mean data.std or network.std or prior.std?",
+		"wings=2":                     "wings is no setting",
+		"data.std.x=1":                "data.std is a group of settings: want a number",
+		"data=1":                      "data is 1: want a group of settings",
+		"data=[1]":                    "data is a list: want a group of settings",
+		"data.std=wide":               `data.std is "wide": want a number`,
+		"data.std=[1]":                "data.std is a list: want a number",
+		"training.iterations=abc":     `training.iterations is "abc": want a whole number`,
+		"sampler.denoise=2":           "sampler.denoise is 2: want true or false",
+		"name=[a]":                    "name is a list: want text",
+		"loss.process=vx":             `loss.process is "vx": want `,
+		"data.weights=1":              "data.weights is 1: want a list, as in [1, 2]",
+		"data.means=[[1, 2], [1, x]]": `data.means[1][1] is "x": want a number`,
+		"seed=1.5":                    "seed is 1.5: want a whole number of at least 0",
+		"data.std={":                  `data.std is "{": want one value in YAML`,
+		"description=a: b: c":         `description is "a: b: c": want one value in YAML`,
 		"training.iterations=1.5":     "training.iterations is 1.5: want a whole number",
-		"seed=-1":                     "cannot unmarshal",
-		"preset=other":                "field preset not found",
-		"data.weights=[1, 2, three]":  "cannot unmarshal",
+		"seed=-1":                     "seed is -1: want a whole number of at least 0",
+		"preset=other":                "preset is no setting",
+		"data.weights=[1, 2, three]":  `data.weights[2] is "three": want a number`,
 		"data.std=1\n---\ndata: null": "on one line",
 	} {
 		c := preset(t, "toy-ring")
 		before := c
 		err := c.Set(assignment)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\n!") ||
+			strings.Contains(err.Error(), "line ") {
 			t.Errorf("Set(%q): error %v, want one line that says %q", assignment, err, want)
 		}
 		if !reflect.DeepEqual(c, before) {
@@ -166,10 +180,49 @@ func TestSetRefuses(t *testing.T) {
 	}
 }
 
+// TestSetNull: null makes a setting absent, of any type.
+func TestSetNull(t *testing.T) {
+	c := preset(t, "mnist-small")
+	set(t, &c, "data.dequantization=null", "data.dir=~", "training.iterations=null", "sampler.denoise=null",
+		"range=null")
+	if c.Data.Dequantize != "" || c.Data.Dir != "" || c.Training.Iterations != 0 || c.Sampler.Denoise ||
+		c.Range.High != 0 || c.Data.Name == "" {
+		t.Errorf("configuration is %+v: want the five settings absent, and no others", c)
+	}
+}
+
+// TestWithDescribes: a model of other data than the preset's does not keep the preset's description.
+func TestWithDescribes(t *testing.T) {
+	for _, c := range []struct{ preset, settings, want string }{
+		{"toy-ring", "seed=2 training.iterations=5", "Eight Gaussians of equal weight on a circle of radius 5, std 1"},
+		{"mnist-small", "data.dir=elsewhere/mnist", "Handwritten digits, 28x28, grey"}, // the same data, moved
+		{"toy-ring", "data.modes=5", "Trained on ring, 5 modes, radius 5, std 1"},
+		{"toy-ring", "data.modes=5 description=mine", "mine"},
+		{"toy-ring", "data={name: csv, dir: in/x.csv, modes: 0, radius: 0, std: 0}", "Trained on csv: x.csv"},
+		{"mnist-small", "data.name=images data.dir=my/photos data.image_size=8 data.dequantization=none",
+			"Trained on images at 8 x 8: photos"},
+	} {
+		settings := strings.Split(strings.ReplaceAll(c.settings, ", ", ","), " ")
+		if strings.Contains(c.settings, "{") {
+			settings = []string{c.settings}
+		}
+		got, err := preset(t, c.preset).With(settings...)
+		if err != nil || got.Description != c.want {
+			t.Errorf("%s with %s: described as %q, %v: want %q", c.preset, c.settings, got.Description, err, c.want)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                    "EOF",
-		"nmae: x":             "field nmae not found",
+		"":        "it is empty",
+		"[1]":     "line 1: the configuration is a list: want a group of settings",
+		"nmae: x": "line 1: nmae is no setting: did you mean name?",
+		"name: a\ndata:\n  nam: csv\n  std: x": "line 3: data.nam is no setting: did you mean data.name?\n" +
+			`line 4: data.std is "x": want a number`,
+		"a: &a [*a]\nname: b": "a is no setting",
+		"training: &t {iterations: x}\noptimizer: {<<: *t}": "line 1: optimizer.iterations is no setting: " +
+			"did you mean training.iterations?",
 		"name: [":             "yaml",
 		"name: a\n---\nx: 1":  "more than one YAML document",
 		"name: a\nname: b":    "already defined",

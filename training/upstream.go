@@ -1,10 +1,7 @@
 package training
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -121,13 +118,8 @@ type upstream struct {
 // key.
 func ParseUpstream(text []byte, runner Runner) (Config, error) {
 	var u upstream
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&u); err != nil {
-		return Config{}, fmt.Errorf("read configuration: %w", plain(err))
-	}
-	if err := decoder.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
-		return Config{}, errors.New("read configuration: more than one YAML document: want one")
+	if err := decode(text, &u, lineOf); err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
 	}
 	if runner == "" {
 		runner = u.runner()

@@ -114,7 +114,7 @@ func TestPresetsAreTheAuthors(t *testing.T) {
 
 func TestParseUpstreamRefuses(t *testing.T) {
 	for change, want := range map[string]string{
-		"beta1: 0.9->beta3: 0.9":                      "field beta3 not found",
+		"beta1: 0.9->beta3: 0.9":                      "line 6: optim.beta3 is no setting: did you mean optim.beta1?",
 		"optimizer: Adam->optimizer: Lion":            `optim.optimizer is "Lion": want Adam, RMSProp, SGD`,
 		"batch_norm: false->batch_norm: true":         "model.batch_norm is true",
 		"dataset: MNIST->dataset: SVHN":               `data.dataset is "SVHN"`,
@@ -122,7 +122,7 @@ func TestParseUpstreamRefuses(t *testing.T) {
 		"ngf: 64->ngf: 64, normalization: BatchNorm":  `model.normalization is "BatchNorm": want InstanceNorm++`,
 		"ngf: 64->ngf: 64, sigma_dist: uniform":       `model.sigma_dist is "uniform"`,
 		"batch_size: 128->batch_size: 0":              "training.batch_size is 0",
-		"image_size: 28->image_size: 28, rescaled: 2": "cannot unmarshal",
+		"image_size: 28->image_size: 28, rescaled: 2": "line 4: data.rescaled is 2: want true or false",
 	} {
 		old, changed, _ := strings.Cut(change, "->")
 		if _, err := ParseUpstream([]byte(strings.Replace(annealYML, old, changed, 1)), ""); err == nil ||

@@ -318,12 +318,14 @@ func TestTrainRefuses(t *testing.T) {
 			cli.ExitUsage, `preset is "toy-spiral": want one of anneal-`},
 		"train toy-ring --std -1": {
 			cli.ExitUsage, "data.std is -1: want a number above 0, at most 1e37"},
-		"train toy-ring --std wide": {cli.ExitUsage, "data.std=wide"},
+		"train toy-ring --std wide": {cli.ExitUsage, `data.std is "wide": want a number`},
 		"train toy-ring --modes 0":  {cli.ExitUsage, "data.modes is 0: want 1 to 1024"},
 		"train toy-ring --weights 1,2": {
 			cli.ExitUsage, "data.weights has 2 values: want one for each of 8 modes"},
+		"train toy-ring --std -1 --modes 0": {
+			cli.ExitUsage, "data.modes is 0: want 1 to 1024; data.std is -1: "},
 		"train toy-2gauss --radius 3":                          {cli.ExitUsage, "data.radius: 2gauss has no such key"},
-		"train toy-ring --set noise.sigma=1":                   {cli.ExitUsage, "noise.sigma=1"},
+		"train toy-ring --set noise.sigma=1":                   {cli.ExitUsage, "noise.sigma is no setting"},
 		"train toy-ring --set std":                             {cli.ExitUsage, `setting "std": want key=value`},
 		"train toy-ring --std 1 --set data.std=-2":             {cli.ExitUsage, "data.std is -2"},
 		"train toy-ring --out " + file:                         {cli.ExitFailed, "make folder " + file},
