@@ -181,7 +181,11 @@ func (t *trainer) restore(c checkpoint) error {
 		return err
 	}
 	if keys := changes(old, t.config); len(keys) > 0 {
-		return fmt.Errorf("it belongs to another training: %s differ", strings.Join(keys, ", "))
+		verb := "differ"
+		if len(keys) == 1 {
+			verb = "differs"
+		}
+		return fmt.Errorf("it belongs to another training: %s %s", strings.Join(keys, ", "), verb)
 	}
 	if c.Device != t.options.foreign() {
 		return fmt.Errorf("it belongs to a training on %s, which cannot resume on %s",

@@ -139,11 +139,11 @@ func TestResumeRefuses(t *testing.T) {
 		t.Errorf("on another device: error %v", err)
 	}
 	for assignment, want := range map[string]string{
-		"seed=7":                           "another training: seed differ",
-		"network.hidden=8":                 "another training: network.hidden differ",
-		"data.weights=[2,1,1,1,1,1,1,1]":   "another training: data.weights differ",
-		"training.iterations=40":           "another training: training.iterations differ", // another cosine
-		"training.batch_size=64":           "another training: training.batch_size differ",
+		"seed=7":                           "another training: seed differs",
+		"network.hidden=8":                 "another training: network.hidden differs",
+		"data.weights=[2,1,1,1,1,1,1,1]":   "another training: data.weights differs",
+		"training.iterations=40":           "another training: training.iterations differs", // another cosine
+		"training.batch_size=64":           "another training: training.batch_size differs",
 		"optimizer={clip: 1, decay: none}": "optimizer.clip, optimizer.decay",
 	} {
 		other := c

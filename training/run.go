@@ -162,11 +162,7 @@ func (t *trainer) objective() learner.Objective {
 
 // prepare returns a trainer without a device. It cannot compute anything.
 func prepare(ctx context.Context, c Config, r data.Reader) (*trainer, error) {
-	source, err := r.Open(ctx, c.Data, data.Train, c.Seed)
-	if err != nil {
-		return nil, err
-	}
-	test, err := r.Open(ctx, c.Data, data.Test, c.Seed)
+	source, test, err := r.Parts(ctx, c.Data, c.Seed)
 	if err != nil {
 		return nil, err
 	}

@@ -131,7 +131,7 @@ func TestTrainAgain(t *testing.T) {
 		t.Errorf("again: %+v", got)
 	}
 	if got := runAlone(t, append(args, "--set", "seed=2", "--resume")...); got.code != cli.ExitFailed ||
-		!oneLineWith(got.stderr, "it belongs to another training: seed differ") {
+		!oneLineWith(got.stderr, "it belongs to another training: seed differs") {
 		t.Errorf("with another seed: %+v", got)
 	}
 	if kept, err := os.ReadFile(model); err != nil || !bytes.Equal(kept, first) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image/color"
 	"runtime"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -43,6 +44,7 @@ const keptBytes = 1 << 30
 type files struct {
 	Images     // their size; no pixels
 	dir        string
+	split      Split
 	paths      []string
 	crop       int
 	background color.RGBA
@@ -57,7 +59,7 @@ type files struct {
 func (r Reader) pictureFiles(c Config, split Split) (*files, error) {
 	f := &files{
 		Images: Images{Channels: 3, Height: c.ImageSize, Width: c.ImageSize},
-		dir:    c.Dir, skip: c.SkipBroken, kept: map[string][]byte{}, room: keptBytes,
+		dir:    c.Dir, split: split, skip: c.SkipBroken, kept: map[string][]byte{}, room: keptBytes,
 	}
 	f.background, _ = colour(c.Background)
 	if c.Grey {
@@ -75,33 +77,39 @@ func (r Reader) pictureFiles(c Config, split Split) (*files, error) {
 
 func (f *files) Len() int { return len(f.paths) }
 
-// check decodes every file, so that a training does not stop at a broken one after hours. It keeps the first files in
-// memory.
-func (f *files) check(ctx context.Context, r Reader) error {
-	bad, err := f.each(ctx, r, func(i int) error { _, err := f.picture(f.paths[i]); return err })
+// check decodes every file of the parts of a folder, so that a training does not stop at a broken one after hours. The
+// first files of each part stay in memory.
+func (r Reader) check(ctx context.Context, parts []*files) error {
+	var owners []*files // by path
+	var paths []string
+	for _, f := range parts {
+		owners = append(owners, slices.Repeat([]*files{f}, len(f.paths))...)
+		paths = append(paths, f.paths...)
+	}
+	bad, err := r.each(ctx, paths, func(i int) error { _, err := owners[i].picture(paths[i]); return err })
 	if err != nil {
 		return err
 	}
-	return f.settle(r, bad)
+	return r.settle(parts, bad)
 }
 
 // all reads every file.
 func (f *files) all(ctx context.Context, r Reader) (*Images, error) {
 	m := f.Images
 	m.Pixels = make([]byte, len(f.paths)*m.size())
-	bad, err := f.each(ctx, r, func(i int) error { return f.read(m.At(i), f.paths[i]) })
+	bad, err := r.each(ctx, f.paths, func(i int) error { return f.read(m.At(i), f.paths[i]) })
 	if err != nil {
 		return nil, err
 	}
 	n := 0
-	for i := range f.paths {
-		if bad[i] == nil {
+	for i, path := range f.paths {
+		if bad[path] == nil {
 			copy(m.At(n), m.At(i))
 			n++
 		}
 	}
 	m.Pixels = m.Pixels[:n*m.size()]
-	return &m, f.settle(r, bad)
+	return &m, r.settle([]*files{f}, bad)
 }
 
 func (f *files) fetch(indices []int) ([][]byte, error) {
@@ -146,12 +154,12 @@ func (f *files) read(dst []byte, path string) error {
 
 // each calls do for every picture, on all processors, and collects the pictures for which do fails. It stops when ctx
 // is done.
-func (f *files) each(ctx context.Context, r Reader, do func(i int) error) (broken, error) {
+func (r Reader) each(ctx context.Context, paths []string, do func(i int) error) (broken, error) {
 	var work errgroup.Group
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	var mu sync.Mutex
 	bad, done := broken{}, 0
-	for i := range f.paths {
+	for i, path := range paths {
 		if ctx.Err() != nil {
 			break
 		}
@@ -160,10 +168,10 @@ func (f *files) each(ctx context.Context, r Reader, do func(i int) error) (broke
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				bad[i] = err
+				bad[path] = err
 			}
 			if done++; r.Progress != nil {
-				r.Progress(done, len(f.paths))
+				r.Progress(done, len(paths))
 			}
 			return nil
 		})

@@ -59,7 +59,7 @@ func TestFilesThatGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.check(t.Context(), Reader{}); err != nil {
+	if err := (Reader{}).check(t.Context(), []*files{f}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(path); err != nil {

@@ -99,7 +99,7 @@ const (
 type kind interface {
 	keys(name string) []string // that the dataset has, except name
 	check(c Config, bad *settings.Mistakes)
-	open(ctx context.Context, r Reader, c Config, split Split, seed uint64) (Source, error)
+	open(r Reader, c Config, split Split, seed uint64) (Source, error) // of a folder only lists the pictures
 	describe(c Config) string
 }
 

@@ -91,9 +91,16 @@ func (r Reader) listFolder(c Config, split Split) ([]string, error) {
 			part = append(part, path)
 		}
 	}
-	if len(part) == 0 {
-		return nil, fmt.Errorf("read %s: no picture for the %s part, of %d in all; wanted are files that end in %s",
-			c.Dir, split, len(found.pictures), strings.Join(endings(), ", "))
+	switch all := len(found.pictures); {
+	case all == 0:
+		return nil, fmt.Errorf("read %s: it has no pictures: want files that end in %s",
+			c.Dir, strings.Join(endings(), ", "))
+	case len(part) == 0 && split == Test:
+		return nil, fmt.Errorf("read %s: it has %d pictures, and every tenth is of the test part: "+
+			"want at least 10, or a folder test in it with the pictures of that part", c.Dir, all)
+	case len(part) == 0:
+		return nil, fmt.Errorf("read %s: all its %d pictures are in its folder test: want others for training",
+			c.Dir, all)
 	}
 	return part, nil
 }

@@ -109,6 +109,19 @@ func TestFolder(t *testing.T) {
 	}
 	near(t, "picture 10 of 18", train.At(9), 100)
 	near(t, "picture 2 of 2", test.At(1), 190)
+	few, testOnly := t.TempDir(), t.TempDir()
+	writePicture(t, filepath.Join(few, "a.png"), flat(9, 9, 0, color.White, color.White))
+	writePicture(t, filepath.Join(testOnly, "test", "a.png"), flat(9, 9, 0, color.White, color.White))
+	for folder, want := range map[string]string{
+		t.TempDir(): ": it has no pictures: want files that end in .png, .jpg",
+		few:         ": it has 1 pictures, and every tenth is of the test part: want at least 10, or a folder test",
+		testOnly:    ": all its 1 pictures are in its folder test: want others for training",
+	} {
+		_, _, err := (Reader{}).Parts(t.Context(), Config{Name: Pictures, Dir: folder, ImageSize: 4}, 1)
+		if err == nil || !strings.HasPrefix(err.Error(), "data.dir: read "+folder+want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
 	writePicture(t, filepath.Join(dir, "test", "b.jpg"), flat(9, 9, 0, color.White, color.White))
 	if test, err = c.Images(Test); err != nil || test.Len() != 1 {
 		t.Errorf("a folder named test: %v, %v", test, err)

@@ -81,15 +81,10 @@ func checkLevels(c Config, bad *settings.Mistakes) {
 	bad.Require(slices.Contains(maps, c.Transform), "data.transform is %q: want one of %q", c.Transform, maps[1:])
 }
 
-func (pictureKind) open(ctx context.Context, r Reader, c Config, split Split, seed uint64) (Source, error) {
+func (pictureKind) open(r Reader, c Config, split Split, seed uint64) (Source, error) {
 	all, err := r.album(c, split)
 	if err != nil {
 		return nil, fmt.Errorf("data.dir: %w", err)
-	}
-	if f, ok := all.(*files); ok {
-		if err := f.check(ctx, r); err != nil {
-			return nil, fmt.Errorf("data.dir: %w", err)
-		}
 	}
 	return newPictures(all, c, seed), nil
 }
@@ -130,7 +125,7 @@ type pictures struct {
 
 func newPictures(all album, c Config, seed uint64) *pictures {
 	return &pictures{album: all, size: all.frame(), config: c, name: c.String(), seed: seed,
-		order: deal{rows: all.Len(), seed: seed}}
+		order: deal{seed: seed}}
 }
 
 func (p *pictures) Name() string { return p.name }
@@ -141,7 +136,7 @@ func (p *pictures) Read(x []float32, first uint64) error {
 	d := p.size.size()
 	picks := make([]int, len(x)/d)
 	for k := range picks {
-		picks[k] = p.order.pick(first + uint64(k))
+		picks[k] = p.order.pick(first+uint64(k), p.album.Len())
 	}
 	levels, err := p.album.fetch(picks)
 	if err != nil {

@@ -1,7 +1,6 @@
 package data
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -51,7 +50,7 @@ func (mixtureKind) check(c Config, bad *settings.Mistakes) {
 	}
 }
 
-func (mixtureKind) open(_ context.Context, _ Reader, c Config, split Split, seed uint64) (Source, error) {
+func (mixtureKind) open(_ Reader, c Config, split Split, seed uint64) (Source, error) {
 	m, err := c.mixture()
 	if err != nil {
 		return nil, err

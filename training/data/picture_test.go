@@ -398,10 +398,44 @@ func TestBrokenPictures(t *testing.T) {
 	if err := drawn.Read(got, 0); err != nil || !slices.Equal(got, want1) {
 		t.Errorf("drawn %v, %v: want the pictures that can be read", got, err)
 	}
+	testPartsTogether(t, c, list)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := (Reader{}).Open(ctx, c, Train, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("reading after the end: %v", err)
+	}
+}
+
+// testPartsTogether: the broken pictures of both parts are told at once, in one count. c has 3 of 20 for training and 1
+// of 2 for the test.
+func testPartsTogether(t *testing.T, c Config, list string) {
+	broken := filepath.Join(c.Dir, "test", "broken.png")
+	writeFile(t, broken, []byte("no picture"))
+	var notices []string
+	r := Reader{Notice: func(text string) { notices = append(notices, text) }}
+	train, test, err := r.Parts(t.Context(), c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list += ", " + broken + " (it is no PNG, JPEG, WebP, BMP, TIFF or GIF file)"
+	if want := c.Dir + ": left out 4 of 22 pictures, which cannot be read: " + list; !slices.Equal(notices, []string{want}) {
+		t.Errorf("told %q, want %q", notices, want)
+	}
+	x := make([]float32, 17*16)
+	if err := errors.Join(train.Read(x, 0), test.Read(x[:16], 0)); err != nil || slices.Min(x[:16]) != 1 {
+		t.Errorf("read %v, %v: want the white picture of the test part", x[:16], err)
+	}
+	if err := os.Remove(filepath.Join(c.Dir, "test", "z.png")); err != nil {
+		t.Fatal(err)
+	}
+	want := "data.dir: none of 1 pictures of the test part can be read: "
+	if _, _, err := r.Parts(t.Context(), c, 1); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	c.SkipBroken = false
+	want = "data.dir: 4 of 21 pictures cannot be read; data.skip_broken: true leaves them out: " + list
+	if _, _, err := r.Parts(t.Context(), c, 1); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }
 

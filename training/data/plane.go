@@ -1,7 +1,6 @@
 package data
 
 import (
-	"context"
 	"fmt"
 	"math"
 
@@ -33,7 +32,7 @@ func (planeKind) check(c Config, bad *settings.Mistakes) {
 		c.Turns)
 }
 
-func (planeKind) open(_ context.Context, _ Reader, c Config, split Split, seed uint64) (Source, error) {
+func (planeKind) open(_ Reader, c Config, split Split, seed uint64) (Source, error) {
 	if split == Test {
 		seed = ^seed
 	}

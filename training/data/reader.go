@@ -19,10 +19,48 @@ type Reader struct {
 // Open is [Config.Open] with a context: it stops when ctx is done. It decodes every picture of a folder, and reports
 // all broken pictures at once.
 func (r Reader) Open(ctx context.Context, c Config, split Split, seed uint64) (Source, error) {
+	sources, err := r.open(ctx, c, seed, split)
+	if err != nil {
+		return nil, err
+	}
+	return sources[0], nil
+}
+
+// Parts opens both parts of a dataset, like [Reader.Open]. It decodes the pictures of both in one pass, and reports all
+// broken ones at once.
+func (r Reader) Parts(ctx context.Context, c Config, seed uint64) (train, test Source, err error) {
+	sources, err := r.open(ctx, c, seed, Train, Test)
+	if err != nil {
+		return nil, nil, err
+	}
+	return sources[0], sources[1], nil
+}
+
+func (r Reader) open(ctx context.Context, c Config, seed uint64, splits ...Split) ([]Source, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return c.kind().open(ctx, r, c, split, seed)
+	var sources []Source
+	var folders []*files
+	for _, split := range splits {
+		source, err := c.kind().open(r, c, split, seed)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, source)
+		if p, ok := source.(*pictures); ok {
+			if f, ok := p.album.(*files); ok {
+				folders = append(folders, f)
+			}
+		}
+	}
+	if len(folders) == 0 {
+		return sources, nil
+	}
+	if err := r.check(ctx, folders); err != nil {
+		return nil, fmt.Errorf("data.dir: %w", err)
+	}
+	return sources, nil
 }
 
 // Images is [Config.Images] with a context: it stops when ctx is done.
@@ -51,15 +89,15 @@ func (r Reader) notice(path, text string) {
 	}
 }
 
-// broken has the errors of the pictures that could not be read, by index.
-type broken map[int]error
+// broken has the errors of the pictures that could not be read, by path.
+type broken map[string]error
 
 // list names the first few files and their errors: "a.png (the file is cut short), b.png (...)".
 func (b broken) list(paths []string) string {
 	const most = 10
 	var names []string
-	for i, path := range paths {
-		if err := b[i]; err != nil && len(names) < most {
+	for _, path := range paths {
+		if err := b[path]; err != nil && len(names) < most {
 			names = append(names, fmt.Sprintf("%s (%v)", path, withoutPath(err)))
 		}
 	}
@@ -69,29 +107,34 @@ func (b broken) list(paths []string) string {
 	return strings.Join(names, ", ")
 }
 
-// settle returns an error for broken pictures, or, if they may be skipped, removes them and sends a notice.
-func (f *files) settle(r Reader, b broken) error {
-	switch {
-	case len(b) == 0:
+// settle returns an error for broken pictures, or, if they may be skipped, removes them from the parts of the folder
+// and sends a notice.
+func (r Reader) settle(parts []*files, b broken) error {
+	if len(b) == 0 {
 		return nil
-	case !f.skip && len(b) == 1:
-		for i, err := range b {
-			return fmt.Errorf("read %s: %w; data.skip_broken: true leaves it out", f.paths[i], withoutPath(err))
+	}
+	var paths []string
+	for _, f := range parts {
+		paths = append(paths, f.paths...)
+	}
+	first := parts[0]
+	if !first.skip {
+		if len(b) == 1 {
+			for path, err := range b {
+				return fmt.Errorf("read %s: %w; data.skip_broken: true leaves it out", path, withoutPath(err))
+			}
 		}
-	case !f.skip:
 		return fmt.Errorf("%d of %d pictures cannot be read; data.skip_broken: true leaves them out: %s",
-			len(b), len(f.paths), b.list(f.paths))
-	case len(b) == len(f.paths):
-		return fmt.Errorf("none of %d pictures can be read: %s", len(b), b.list(f.paths))
+			len(b), len(paths), b.list(paths))
 	}
-	r.notice(f.dir, fmt.Sprintf("left out %d of %d pictures, which cannot be read: %s",
-		len(b), len(f.paths), b.list(f.paths)))
-	var kept []string
-	for i, path := range f.paths {
-		if b[i] == nil {
-			kept = append(kept, path)
+	for _, f := range parts {
+		all := len(f.paths)
+		f.paths = slices.Clip(slices.DeleteFunc(f.paths, func(path string) bool { return b[path] != nil }))
+		if len(f.paths) == 0 {
+			return fmt.Errorf("none of %d pictures of the %s part can be read: %s", all, f.split, b.list(paths))
 		}
 	}
-	f.paths = slices.Clip(kept)
+	r.notice(first.dir, fmt.Sprintf("left out %d of %d pictures, which cannot be read: %s",
+		len(b), len(paths), b.list(paths)))
 	return nil
 }

@@ -1,7 +1,6 @@
 package data
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
@@ -25,7 +24,7 @@ func (arrayKind) check(c Config, bad *settings.Mistakes) {
 func (arrayKind) describe(c Config) string { return pictureKind{}.describe(c) }
 
 // open reads the file. Every tenth row belongs to the test part.
-func (arrayKind) open(_ context.Context, r Reader, c Config, split Split, seed uint64) (Source, error) {
+func (arrayKind) open(r Reader, c Config, split Split, seed uint64) (Source, error) {
 	a, err := ReadArray(c.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("data.dir: %w", err)
@@ -58,7 +57,7 @@ func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 		return nil, fmt.Errorf("it has %s, which are not pictures: want data.random_flip, dequantization "+
 			"and transform absent", a.Kind)
 	}
-	return &table{Array: a, name: c.String(), order: deal{rows: a.Shape[0], seed: seed}}, nil
+	return &table{Array: a, name: c.String(), order: deal{seed: seed}}, nil
 }
 
 // part returns the rows of a split. They share the memory of a.
@@ -150,7 +149,7 @@ func (t *table) Shape() []int { return t.Array.Shape[1:] }
 func (t *table) Read(x []float32, first uint64) error {
 	size := t.size()
 	for ; len(x) > 0; x, first = x[size:], first+1 {
-		i := t.order.pick(first)
+		i := t.order.pick(first, t.Array.Shape[0])
 		copy(x, t.Values[i*size:(i+1)*size])
 	}
 	return nil
