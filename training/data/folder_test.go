@@ -189,8 +189,14 @@ func TestNPY(t *testing.T) {
 		t.Errorf("training rows %v, want all others", x)
 	}
 	c.Transform = TransformLogit
-	if _, err := c.Open(Train, 1); err == nil || !strings.Contains(err.Error(), "not pictures") {
-		t.Errorf("logit of floats: error %v, want that they are not pictures", err)
+	want := "data.dir: read " + c.Dir + ": it has <f4, and data.transform is logit: " +
+		"want that only for pictures of bytes, and otherwise none"
+	if _, err := c.Open(Train, 1); err == nil || err.Error() != want {
+		t.Errorf("logit of floats: error %v, want %s", err, want)
+	}
+	c.Transform, c.Dequantize = TransformNone, DequantizeNone
+	if none := readAll(t, c, Test, 0, 2); !slices.Equal(none, x) {
+		t.Errorf("rows %v with dequantization and transform none, want %v as without them", none, x)
 	}
 	c = npy(t, "|u1", "(20, 2, 2)", bytes)
 	source, err := c.Open(Test, 1)

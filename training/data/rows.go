@@ -53,9 +53,14 @@ func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 		}
 		return newPictures(images, c, seed), nil
 	}
-	if c.RandomFlip || c.Dequantize != "" || c.Transform != "" {
-		return nil, fmt.Errorf("it has %s, which are not pictures: want data.random_flip, dequantization "+
-			"and transform absent", a.Kind)
+	var bad settings.Mistakes
+	const only = "it has %s, and data.%s is %v: want that only for pictures of bytes, and otherwise %v"
+	bad.Require(!c.RandomFlip, only, a.Kind, "random_flip", c.RandomFlip, false)
+	bad.Require(c.Dequantize == "" || c.Dequantize == DequantizeNone, only,
+		a.Kind, "dequantization", c.Dequantize, DequantizeNone)
+	bad.Require(c.Transform == "" || c.Transform == TransformNone, only, a.Kind, "transform", c.Transform, TransformNone)
+	if err := bad.Err(); err != nil {
+		return nil, err
 	}
 	return &table{Array: a, name: c.String(), order: deal{seed: seed}}, nil
 }
