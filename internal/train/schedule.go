@@ -160,6 +160,9 @@ func (o *scheduleCommand) measure(warn io.Writer) (dim int, first float64, err e
 	if first, err = sampling.MaxDistance(a.Values, dim, o.rows.N, 0); err != nil {
 		return 0, 0, fmt.Errorf("--data %s: %w", o.data, err)
 	}
+	if first == 0 {
+		return 0, 0, cli.Usagef("--data %s: all its rows are equal: want rows that differ", o.data)
+	}
 	return dim, first, nil
 }
 
@@ -181,14 +184,15 @@ func (o *scheduleCommand) asFlag(err error) error {
 	case !errors.As(err, &bad):
 		return err
 	case bad.Field == "dim":
-		return cli.Usagef("%v dimensions: want at least 5, below which levels overlap at any ratio, or --levels in "+
-			"place of --overlap", bad.Given)
+		dim, _ := bad.Given.(int)
+		return cli.Usagef("%s: want at least 5, below which levels overlap at any ratio, or --levels in "+
+			"place of --overlap", phrase.Plural(dim, "dimension"))
 	}
 	return cli.Usagef("--%s is %v: want %s", bad.Field, bad.Given, bad.Want)
 }
 
 func printSchedule(p *cli.Program, r ScheduleReport) error {
-	fmt.Fprintf(p.Stdout, "%s dimensions, sigma from %.4g to %.4g\n\n", phrase.Grouped(int64(r.Dim)), r.First, r.Last)
+	fmt.Fprintf(p.Stdout, "%s, sigma from %.4g to %.4g\n\n", phrase.Plural(r.Dim, "dimension"), r.First, r.Last)
 	t := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
 	row := func(name, value, about string) { fmt.Fprintf(t, "  %s\t%s\t%s\n", name, value, about) }
 	row("levels L", phrase.Grouped(int64(r.Levels)), "sigmas, geometric")
