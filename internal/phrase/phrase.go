@@ -25,15 +25,22 @@ func Grouped(n int64) string {
 	return text
 }
 
-// OneLine returns the text of err in one line, with a semicolon between the lines of several mistakes.
+// OneLine returns the text of err in one line, with a semicolon between the lines of several mistakes. A line that ends
+// with a colon continues in the next.
 func OneLine(err error) string {
-	var lines []string
+	var text strings.Builder
 	for line := range strings.Lines(err.Error()) {
-		if words := strings.Fields(line); len(words) > 0 {
-			lines = append(lines, strings.Join(words, " "))
+		words := strings.Join(strings.Fields(line), " ")
+		switch {
+		case words == "" || text.Len() == 0:
+		case strings.HasSuffix(text.String(), ":"):
+			text.WriteString(" ")
+		default:
+			text.WriteString("; ")
 		}
+		text.WriteString(words)
 	}
-	return strings.Join(lines, "; ")
+	return text.String()
 }
 
 // Short formats a large number with three digits: 12.3k, 4.56M.

@@ -1,6 +1,7 @@
 package phrase
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 )
@@ -13,5 +14,18 @@ func TestGrouped(t *testing.T) {
 	}
 	if got := fmt.Sprint(Short(999), Short(12345), Short(4.56e6)); got != "99912.3k4.56M" {
 		t.Error(got)
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"one  mistake":                   "one mistake",
+		"one mistake\nanother\n\tof two": "one mistake; another; of two",
+		"no model rng:\nnear are ring":   "no model rng: near are ring",
+		"":                               "",
+	} {
+		if got := OneLine(errors.New(text)); got != want {
+			t.Errorf("%q in one line is %q, want %q", text, got, want)
+		}
 	}
 }

@@ -417,8 +417,9 @@ func testPartsTogether(t *testing.T, c Config, list string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list += ", " + broken + " (it is no PNG, JPEG, WebP, BMP, TIFF or GIF file)"
-	if want := c.Dir + ": left out 4 of 22 pictures, which cannot be read: " + list; !slices.Equal(notices, []string{want}) {
+	list += ", " + broken + " (it is not a PNG, JPEG, WebP, BMP, TIFF or GIF file)"
+	want := c.Dir + ": left out 4 of 22 pictures, which cannot be read: " + list
+	if !slices.Equal(notices, []string{want}) {
 		t.Errorf("told %q, want %q", notices, want)
 	}
 	x := make([]float32, 17*16)
@@ -428,7 +429,7 @@ func testPartsTogether(t *testing.T, c Config, list string) {
 	if err := os.Remove(filepath.Join(c.Dir, "test", "z.png")); err != nil {
 		t.Fatal(err)
 	}
-	want := "data.dir: none of 1 pictures of the test part can be read: "
+	want = "data.dir: none of 1 pictures of the test part can be read: "
 	if _, _, err := r.Parts(t.Context(), c, 1); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("error %v, want %s", err, want)
 	}
