@@ -43,6 +43,16 @@ func (p Plan) UsesHistory() bool {
 	return false
 }
 
+// UsesNoise reports whether any step adds noise.
+func (p Plan) UsesNoise() bool {
+	for i := range p {
+		if p[i].noisy() {
+			return true
+		}
+	}
+	return false
+}
+
 // Validate returns an error for the first step that no chain could take: its sigma is not finite and positive, or a
 // coefficient is not finite.
 func (p Plan) Validate() error {
@@ -56,7 +66,7 @@ func (p Plan) Validate() error {
 		}
 		for _, v := range [...]float32{s.X, s.A, s.G, s.C, s.H, s.F, s.E, s.SNR} {
 			if !finite(float64(v)) {
-				return fmt.Errorf("plan: step %d has a coefficient that is not a finite float32: %+v", i, *s)
+				return fmt.Errorf("plan: step %d has a coefficient of %g: want a finite float32", i, v)
 			}
 		}
 	}

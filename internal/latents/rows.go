@@ -122,7 +122,7 @@ func deliverRows(p *cli.Program, path string, write func(io.Writer, client.Batch
 	return file.Commit(func(w io.Writer) error { return write(w, rows) })
 }
 
-// readRows reads the rows of a file. Rows of a text file have no shape, since those of images are flat.
+// readRows reads the rows of a file. Rows of a text file are flat, also those of images.
 func readRows(path string, warn io.Writer) (client.Batch, error) {
 	if path == "" {
 		return client.Batch{}, cli.Usagef(`--in is "": want a file, %s`, datafile.ArrayFiles)
@@ -134,9 +134,5 @@ func readRows(path string, warn io.Writer) (client.Batch, error) {
 	if err != nil {
 		return client.Batch{}, err
 	}
-	b := client.Batch{X: a.Values, N: a.Shape[0]}
-	if !a.Text() {
-		b.Shape = slices.Clone(a.Shape[1:])
-	}
-	return b, nil
+	return client.Batch{X: a.Values, N: a.Shape[0], Shape: slices.Clone(a.Shape[1:])}, nil
 }

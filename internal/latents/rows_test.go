@@ -24,7 +24,7 @@ func TestReadingOfTables(t *testing.T) {
 	}
 	var told bytes.Buffer
 	b, err := readRows("points.csv", &told)
-	if err != nil || b.N != 2 || b.Shape != nil || !slices.Equal(b.X, a.Values) {
+	if err != nil || b.N != 2 || !slices.Equal(b.Shape, []int{2}) || !slices.Equal(b.X, a.Values) {
 		t.Errorf("rows %v, %v", b, err)
 	}
 	const want = "langevin: points.csv: column 1, of whole numbers under no name, is taken for"

@@ -65,7 +65,10 @@ func (v *invalid) join(prefix string, err error) {
 	case errors.As(err, &field):
 		*v = append(*v, &sampling.FieldError{Field: prefix + field.Field, Given: field.Given, Want: field.Want})
 	default:
-		*v = append(*v, &sampling.FieldError{Field: prefix[:max(0, len(prefix)-1)], Given: err, Want: "a valid value"})
+		*v = append(*v, &sampling.FieldError{
+			Field: prefix[:max(0, len(prefix)-1)], Given: fmt.Sprintf("out of range (%v)", err),
+			Want: "values that float32 can hold",
+		})
 	}
 }
 

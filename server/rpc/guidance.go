@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -70,7 +71,11 @@ func (g *guide) bends(m models.Manifest, bad *invalid) (*sampling.Guide, *langev
 		Model: g.loaded.Value.Scheduler.Model(), Weight: float32(weight),
 		Rule: choice(guideRules(), g.asked.GetRule(), field+"rule", bad),
 	}
-	bad.join(field, bends.Validate())
+	if math.Abs(weight) > math.MaxFloat32 && !math.IsInf(weight, 0) {
+		bad.add(field+"weight", weight, "a number that float32 can hold")
+	} else {
+		bad.join(field, bends.Validate())
+	}
 	if !slices.Equal(entry.Manifest.Shape, m.Shape) {
 		bad.add(field+"model", entry.Name, "a model whose samples have shape %v, as %s has: its samples have shape %v",
 			m.Shape, m.Name, entry.Manifest.Shape)

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -75,7 +76,13 @@ func planLangevin(
 func scheduleOf(sigmas []float64, bad *invalid) sampling.Schedule {
 	schedule, err := sampling.NewSchedule(sigmas...)
 	if err != nil {
-		bad.add("sigmas", err, "finite, positive, strictly decreasing numbers")
+		i := slices.IndexFunc(sigmas, func(s float64) bool { return !(s > 0) || math.IsInf(s, 1) })
+		for j := 1; i < 0 && j < len(sigmas); j++ {
+			if sigmas[j] >= sigmas[j-1] {
+				i = j
+			}
+		}
+		bad.add("sigmas", fmt.Sprintf("%g at element %d", sigmas[i], i), "finite, positive, strictly decreasing numbers")
 	}
 	return schedule
 }
@@ -175,6 +182,9 @@ func planFlow(
 	if len(in.GetSigmas()) == 0 {
 		in.Sigmas = karrasSigmas(m, steps+1, in.GetRho(), bad)
 	}
+	if len(*bad) > 0 {
+		return nil, sampling.Prior{}
+	}
 	in.Steps, in.Rho = nil, nil
 	schedule := scheduleOf(in.GetSigmas(), bad)
 	if len(*bad) > 0 {
@@ -198,6 +208,9 @@ func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) 
 	if len(sigmas) == 0 {
 		sigmas = karrasSigmas(m, steps, karrasRho, bad)
 	}
+	if len(*bad) > 0 {
+		return nil, sampling.Prior{}
+	}
 	in.Sigmas, in.Steps = sigmas, nil
 	e := sampling.EDM{
 		Schedule: scheduleOf(sigmas, bad), Churn: in.GetChurn(), ChurnMin: in.GetChurnMin(), ChurnMax: in.GetChurnMax(),
@@ -218,9 +231,13 @@ func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) 
 
 // karrasSigmas returns the given number of sigmas from the model's largest to its smallest.
 func karrasSigmas(m models.Manifest, levels int, rho float64, bad *invalid) []float64 {
+	if len(m.Sigmas) < 2 {
+		bad.add("sigmas", "left out", "at least two: the model has only one")
+		return nil
+	}
 	schedule, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], levels, rho)
 	if err != nil {
-		bad.add("sigmas", err, "a model with two sigmas, and a rho that keeps sigmas apart")
+		bad.add("rho", rho, "a value for which the %d sigmas differ", levels)
 		return nil
 	}
 	return schedule.Sigmas()

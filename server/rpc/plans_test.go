@@ -118,12 +118,12 @@ func TestBadDiffusionRequests(t *testing.T) {
 			Sde: &langevinv1.Sde{Process: 7}}),
 		pc + "sde.sigma_max is 0.0001": predictorCorrector(&langevinv1.PredictorCorrector{
 			Sde: &langevinv1.Sde{SigmaMax: proto.Float64(0.0001)}}),
-		fl + "steps is 0":      flow(&langevinv1.ProbabilityFlow{Steps: proto.Int32(0)}),
-		fl + "steps is 1500":   flow(&langevinv1.ProbabilityFlow{Steps: proto.Int32(1500)}),
-		fl + "sigmas is noise": flow(&langevinv1.ProbabilityFlow{Sigmas: []float64{1, 2}}),
-		fl + "sigmas is 1":     flow(&langevinv1.ProbabilityFlow{Sigmas: []float64{1}}),
-		fl + "method is 8":     flow(&langevinv1.ProbabilityFlow{Method: 8}),
-		"resume.step is 3":     heun,
+		fl + "steps is 0":               flow(&langevinv1.ProbabilityFlow{Steps: proto.Int32(0)}),
+		fl + "steps is 1500":            flow(&langevinv1.ProbabilityFlow{Steps: proto.Int32(1500)}),
+		fl + "sigmas is 2 at element 1": flow(&langevinv1.ProbabilityFlow{Sigmas: []float64{1, 2}}),
+		fl + "sigmas is 1":              flow(&langevinv1.ProbabilityFlow{Sigmas: []float64{1}}),
+		fl + "method is 8":              flow(&langevinv1.ProbabilityFlow{Method: 8}),
+		"resume.step is 3":              heun,
 	} {
 		if _, err := s.sample(t, t.Context(), req); status.Code(err) != codes.InvalidArgument ||
 			!strings.Contains(err.Error(), says) {

@@ -366,7 +366,7 @@ func TestScore(t *testing.T) {
 		{"two encodings", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Data: make([]byte, 8),
 			Values: []float32{1, 2}}, Sigma: []float32{1}}, "more than one"},
 		{"wrong shape", &langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}, Shape: []int64{2, 1}},
-			Sigma: []float32{1}}, "x.shape is [2 1]: want [1 2]"},
+			Sigma: []float32{1}}, "x.shape is [2 1]: want [2 2]"},
 		{"overflowing shape",
 			&langevinv1.ScoreRequest{X: &langevinv1.Tensor{Values: []float32{1, 2}, Shape: []int64{1 << 62, 4}},
 				Sigma: []float32{1}}, "x.shape"},

@@ -151,6 +151,9 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	o.job.Guide, o.job.GuideCost = guided, guide.cost()
 	resume(&o.job, req.GetResume(), loaded.Entry, &bad)
 	o.job.Preview = previewOf(req.GetPreview(), o.job, m.Dim(), &bad)
+	if o.job.Columns > 0 && len(o.job.Plan) > 0 && !o.job.Plan.UsesNoise() {
+		bad.add("interpolation", "set", "a sampler that adds noise: the chains of a row differ only by their noise")
+	}
 	if err := bad.err(); err != nil {
 		return nil, err
 	}

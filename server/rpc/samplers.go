@@ -69,6 +69,9 @@ func compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad
 	}
 	for _, mistake := range own {
 		bad.join(d.Field+".", mistake)
+		if last := (*bad)[len(*bad)-1]; mistake.Field == "" { // all of the sampler
+			last.Field = d.Field
+		}
 	}
 	return result
 }

@@ -90,14 +90,18 @@ func decodeRows(t *langevinv1.Tensor, field string, m models.Manifest, maxRows i
 	x := decodeElements(t, field, bad)
 	dim := m.Dim()
 	rows := len(x) / dim
+	shape := t.GetShape()
 	switch {
+	case len(shape) > 1 && !rowsAgree(shape, m.Shape):
+		bad.add(field+".shape", shape, "%v, for samples of %s have shape %v", append([]int64{shape[0]}, shapeProto(m)...),
+			m.Name, m.Shape)
 	case len(x) == 0 || len(x)%dim != 0:
 		bad.add(field, fmt.Sprintf("%d elements", len(x)), "rows of %d elements: samples of %s have shape %v", dim,
 			m.Name, m.Shape)
 	case rows > maxRows:
 		bad.add(field, fmt.Sprintf("%d rows", rows), "at most %d", maxRows)
-	case !shapeAgrees(t.GetShape(), append([]int{rows}, m.Shape...)):
-		bad.add(field+".shape", t.GetShape(), "%v, or none", append([]int{rows}, m.Shape...))
+	case len(shape) > 0 && (len(shape) < 2 || shape[0] != int64(rows)):
+		bad.add(field+".shape", shape, "%v, or none", append([]int{rows}, m.Shape...))
 	}
 	for i, v := range x {
 		if v-v != 0 {
@@ -127,6 +131,15 @@ func decodeElements(t *langevinv1.Tensor, field string, bad *invalid) []float32 
 		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 	}
 	return x
+}
+
+// rowsAgree reports whether the shape of rows is a sample's behind its first axis, or flat with a sample's elements.
+func rowsAgree(shape []int64, sample []int) bool {
+	elements := 1
+	for _, n := range sample {
+		elements *= n
+	}
+	return shapeAgrees(shape[1:], sample) || shapeAgrees(shape[1:], []int{elements})
 }
 
 // shapeAgrees reports whether a tensor's shape is absent or as wanted.

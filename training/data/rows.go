@@ -58,7 +58,8 @@ func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 	bad.Require(!c.RandomFlip, only, a.Kind, "random_flip", c.RandomFlip, false)
 	bad.Require(c.Dequantize == "" || c.Dequantize == DequantizeNone, only,
 		a.Kind, "dequantization", c.Dequantize, DequantizeNone)
-	bad.Require(c.Transform == "" || c.Transform == TransformNone, only, a.Kind, "transform", c.Transform, TransformNone)
+	bad.Require(c.Transform == "" || c.Transform == TransformNone, only,
+		a.Kind, "transform", c.Transform, TransformNone)
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
