@@ -64,6 +64,22 @@ func TestImport(t *testing.T) {
 		!strings.Contains(got.stdout, "FAIL  "+path) {
 		t.Errorf("check: %+v", got)
 	}
+	again := []string{"models", "import", path, "--name", "theirs", "--range=-3,3", "--out", out}
+	if got := runAlone(t, again...); got.code != cli.ExitFailed ||
+		!oneLineWith(got.stderr, report.Path+" exists: --overwrite replaces it, another --version or --name keeps it") {
+		t.Errorf("import again: %+v", got)
+	}
+	if got := runAlone(t, append(again, "--overwrite")...); got.code != cli.ExitOK {
+		t.Errorf("import --overwrite: %+v", got)
+	}
+	moved := filepath.Join(out, "others", "1", models.FileName)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(moved), 0o755), os.WriteFile(moved, data, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if got := runAlone(t, "models", "check", moved); got.code != cli.ExitFailed ||
+		!strings.Contains(got.stdout, `the manifest names it "theirs": want the folder's name "others"`) {
+		t.Errorf("check in the folder of another model: %+v", got)
+	}
 }
 
 func TestImportTellsWhatIsWrong(t *testing.T) {

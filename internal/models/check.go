@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -72,6 +74,9 @@ func checkFile(ctx context.Context, library, path string) checkReport {
 	m, err := models.Read(data)
 	if err == nil {
 		r.Name = m.Name
+		err = checkPlace(path, m.Name)
+	}
+	if err == nil {
 		r.Scale, err = scoreScale(ctx, library, data, m)
 	}
 	if err != nil {
@@ -80,6 +85,23 @@ func checkFile(ctx context.Context, library, path string) checkReport {
 	}
 	r.OK, r.Warnings = true, scaleWarnings(r.Scale, m)
 	return r
+}
+
+// checkPlace refuses a file that lies where a server expects a model of another name, as servers do. The place says
+// nothing where it is not NAME/VERSION/model.onnx.
+func checkPlace(path, name string) error {
+	absolute, err := filepath.Abs(path)
+	if err != nil || filepath.Base(absolute) != models.FileName {
+		return nil
+	}
+	version := filepath.Dir(absolute)
+	if _, err := strconv.Atoi(filepath.Base(version)); err != nil {
+		return nil
+	}
+	if folder := filepath.Base(filepath.Dir(version)); models.ValidName(folder) && folder != name {
+		return fmt.Errorf("the manifest names it %q: want the folder's name %q", name, folder)
+	}
+	return nil
 }
 
 func printCheck(p *cli.Program, r checkReport, asJSON bool) error {

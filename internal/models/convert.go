@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/phrase"
@@ -19,11 +20,12 @@ import (
 
 // convertCommand has the flags of langevin models convert.
 type convertCommand struct {
-	fp16    bool
-	name    string
-	out     string
-	library string
-	json    bool
+	fp16      bool
+	name      string
+	out       string
+	library   string
+	json      bool
+	overwrite bool
 }
 
 func newConvertCommand(p *cli.Program) *cobra.Command {
@@ -48,6 +50,7 @@ norm of the difference divided by the norm of the score.`,
 	c.Flags().StringVar(&o.name, "name", "", "name of the copy (default NAME-fp16)")
 	c.Flags().StringVarP(&o.out, "out", "o", "out/models", "folder of models to write it to, as NAME/1/model.onnx")
 	cli.LibraryFlag(c.Flags(), &o.library)
+	overwriteFlag(c.Flags(), &o.overwrite)
 	cli.JSONFlag(c.Flags(), &o.json, "")
 	return c
 }
@@ -78,12 +81,16 @@ func convert(ctx context.Context, p *cli.Program, o *convertCommand, path string
 	half := whole
 	half.Name = cmp.Or(o.name, whole.Name+"-fp16")
 	half.Description += " (float16)"
+	target := filepath.Join(o.out, half.Name, "1", models.FileName)
+	if err := checkFree(target, o.overwrite, "another --name"); err != nil {
+		return err
+	}
 	converted, nodes, err := models.ToHalf(file, half)
 	if err != nil {
 		return fmt.Errorf("convert %s: %w", path, err)
 	}
 	report := ConvertReport{
-		Path: filepath.Join(o.out, half.Name, "1", models.FileName), Name: half.Name, Nodes: nodes,
+		Path: target, Name: half.Name, Nodes: nodes,
 		Bytes: len(converted), BytesBefore: len(file),
 	}
 	runtime, err := ort.OpenFound(o.library)
@@ -103,6 +110,19 @@ func convert(ctx context.Context, p *cli.Program, o *convertCommand, path string
 		return cli.WriteJSON(p.Stdout, report)
 	}
 	return printConversion(p, report)
+}
+
+// overwriteFlag is --overwrite of the commands that write a model.
+func overwriteFlag(flags *pflag.FlagSet, overwrite *bool) {
+	flags.BoolVar(overwrite, "overwrite", false, "replace a model that is there")
+}
+
+// checkFree refuses to replace a model that somebody may have trained for hours, unless overwrite is true.
+func checkFree(path string, overwrite bool, another string) error {
+	if _, err := os.Lstat(path); err != nil || overwrite {
+		return nil // what else is wrong with the path shows when the file is written
+	}
+	return fmt.Errorf("%s exists: --overwrite replaces it, %s keeps it", path, another)
 }
 
 func writeModel(path string, data []byte) error {

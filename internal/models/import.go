@@ -33,6 +33,7 @@ type importCommand struct {
 	library   string
 	version   int
 	json      bool
+	overwrite bool
 }
 
 func newImportCommand(p *cli.Program) *cobra.Command {
@@ -76,6 +77,7 @@ finite at all sigmas. See docs/import.md for how to export.`,
 		"give each step of the default sampler the noise that its level asks for")
 	f.StringVarP(&o.out, "out", "o", "out/models", "folder of models to write it to, as NAME/VERSION/model.onnx")
 	cli.LibraryFlag(f, &o.library)
+	overwriteFlag(f, &o.overwrite)
 	cli.JSONFlag(f, &o.json, "")
 	return c
 }
@@ -124,12 +126,16 @@ func importModel(ctx context.Context, p *cli.Program, o *importCommand, path str
 	if err != nil {
 		return fmt.Errorf("import %s: %w", path, err)
 	}
+	target := filepath.Join(o.out, manifest.Name, strconv.Itoa(o.version), models.FileName)
+	if err := checkFree(target, o.overwrite, "another --version or --name"); err != nil {
+		return err
+	}
 	scale, err := scoreScale(ctx, o.library, file, manifest)
 	if err != nil {
 		return fmt.Errorf("import %s: %w", path, err)
 	}
 	report := ImportReport{
-		Path: filepath.Join(o.out, manifest.Name, strconv.Itoa(o.version), models.FileName), Name: manifest.Name,
+		Path: target, Name: manifest.Name,
 		Version: o.version,
 		Digest:  digestOf(file), Shape: manifest.Shape, Levels: len(manifest.Sigmas), Scale: scale,
 		Warnings: scaleWarnings(scale, manifest),

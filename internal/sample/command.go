@@ -164,7 +164,15 @@ func toStdout(p *cli.Program, o *command) deliver {
 		case p.TerminalOut:
 			return writeSummary(p, res)
 		}
+		o.tellSeed(p, res)
 		return datafile.WriteCSV(p.Stdout, res.Batch)
+	}
+}
+
+// tellSeed writes the seed that the server chose, without which nobody could draw the samples again.
+func (o *command) tellSeed(p *cli.Program, res *client.Result) {
+	if o.seed.Seed == nil && o.resume == "" {
+		fmt.Fprintf(p.Stderr, "langevin: seed %d\n", res.Seed)
 	}
 }
 
@@ -239,7 +247,9 @@ func reportFile(p *cli.Program, o *command, res *client.Result) error {
 	}
 	if p.TerminalErr {
 		fmt.Fprintf(p.Stderr, "%s: %s, %s\n", o.out, phrase.Plural(res.N, "chain"), drawing.Origin(res))
+		return nil
 	}
+	o.tellSeed(p, res)
 	return nil
 }
 

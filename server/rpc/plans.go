@@ -82,7 +82,8 @@ func scheduleOf(sigmas []float64, bad *invalid) sampling.Schedule {
 				i = j
 			}
 		}
-		bad.add("sigmas", fmt.Sprintf("%g at element %d", sigmas[i], i), "finite, positive, strictly decreasing numbers")
+		bad.add("sigmas", fmt.Sprintf("%g at element %d", sigmas[i], i),
+			"finite, positive, strictly decreasing numbers")
 	}
 	return schedule
 }

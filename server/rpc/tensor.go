@@ -93,8 +93,8 @@ func decodeRows(t *langevinv1.Tensor, field string, m models.Manifest, maxRows i
 	shape := t.GetShape()
 	switch {
 	case len(shape) > 1 && !rowsAgree(shape, m.Shape):
-		bad.add(field+".shape", shape, "%v, for samples of %s have shape %v", append([]int64{shape[0]}, shapeProto(m)...),
-			m.Name, m.Shape)
+		bad.add(field+".shape", shape, "%v, for samples of %s have shape %v",
+			append([]int64{shape[0]}, shapeProto(m)...), m.Name, m.Shape)
 	case len(x) == 0 || len(x)%dim != 0:
 		bad.add(field, fmt.Sprintf("%d elements", len(x)), "rows of %d elements: samples of %s have shape %v", dim,
 			m.Name, m.Shape)
