@@ -5,7 +5,10 @@ set -euo pipefail
 here=$(dirname "$0")
 program=${1:?usage: run.sh PROGRAM}
 venv=$here/.venv
-python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "--  clients: skipped, python3 with venv is missing"; exit 0; }
+python3 -c 'import venv, ensurepip' 2>/dev/null || {
+	echo "--  clients: skipped, python3 with venv is missing"
+	exit 0
+}
 
 # install REQUIREMENTS puts a client into the environment, once.
 install() {
