@@ -48,7 +48,8 @@ func Command(p *cli.Program) *cobra.Command {
 		Short: "Measure how good a model's samples are",
 		Long: `Eval draws samples of a model, on a server or (--local) in this process, and compares them with the
 data that it was trained on: with the distribution itself, if that is a mixture of Gaussians, or with
-the test images of its dataset, as a classifier sees them.
+the test images of its dataset, as a classifier sees them. It has no measure yet for points of your
+own, from a table or an array.
 
 Each value is shown next to the one that an equal number of true samples scores; the difference is
 the model's fault. A model's file says which data it was trained on. If it does not, use --preset
@@ -122,6 +123,10 @@ func (o *command) config(m client.Model) (training.Config, error) {
 			return training.Config{}, fmt.Errorf("read how %s was trained: %w", m.Name, err)
 		}
 	}
+	if name, _, _ := strings.Cut(made.Data, ","); len(m.Shape) != 3 && (name == data.CSV || name == data.NPY) {
+		return training.Config{}, cli.Usagef("%s was trained on %s: eval measures samples of mixtures of Gaussians "+
+			"and of images, and not of other points", m.Name, made.Data)
+	}
 	preset := o.preset
 	if preset == "" {
 		preset = made.Preset
@@ -191,7 +196,8 @@ func evaluate(
 		return Report{}, err
 	}
 	if !known && len(m.Shape) != 3 {
-		return Report{}, fmt.Errorf("%s are neither a mixture nor images", config.Data.String())
+		return Report{}, fmt.Errorf("%s is neither a mixture of Gaussians nor images: eval has no measure for it",
+			config.Data.String())
 	}
 	res, err := drawing.Draw(p, c.Stream(ctx, request), m.Name)
 	if err != nil {

@@ -1,8 +1,11 @@
 package eval
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/training/data"
 )
 
@@ -26,6 +29,21 @@ func TestSameData(t *testing.T) {
 	} {
 		if got := sameData(c.description, c.config); got != c.want {
 			t.Errorf("%q and %s: %t, want %t", c.description, c.config, got, c.want)
+		}
+	}
+}
+
+// TestOwnPoints: a model of points from a file is refused at once, with what eval can measure.
+func TestOwnPoints(t *testing.T) {
+	for name, want := range map[string]string{
+		`{"preset":"toy-ring","data":"csv"}`: "mine was trained on csv: eval measures samples of mixtures of " +
+			"Gaussians and of images, and not of other points",
+		`{"preset":"toy-ring","data":"ring, 8 modes, radius 5, std 1"}`: "",
+	} {
+		m := client.Model{Name: "mine", Shape: []int{2}, Training: name}
+		_, err := (&command{}).config(m)
+		if got := fmt.Sprint(err); want != "" && got != want || want == "" && strings.Contains(got, "other points") {
+			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
 }
