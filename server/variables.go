@@ -27,10 +27,10 @@ type Variable struct {
 // then one for every setting, in the order of [Config].
 func Variables() []Variable {
 	all := []Variable{
-		{Name: EnvConfig, Help: "YAML file of settings, for serve and for what starts a server inside: --config"},
+		{Name: EnvConfig, Help: "YAML file of settings, for serve and for commands that start a server: --config"},
 		{Name: EnvServer, Default: "localhost:50051",
-			Help: "server that commands and clients ask, or several, as a:50051,b:50051: --server"},
-		{Name: EnvToken, Help: "bearer token that commands show, the token itself; --token-file names a file instead"},
+			Help: "server that commands and clients call, or several, as a:50051,b:50051: --server"},
+		{Name: EnvToken, Help: "bearer token that commands send (not the name of a file; see --token-file)"},
 	}
 	for _, s := range defaultSettings() {
 		all = append(all, Variable{s.env(), s.key, s.text(), s.help})
