@@ -13,6 +13,7 @@ import (
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
 	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/sample"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
@@ -106,14 +107,14 @@ func TestUsage(t *testing.T) {
 		"sample --denoise=maybe": "--denoise is maybe: want true or false",
 		"sample --frames 1":      "--frames is 1: want a whole number from 2 to 2147483647",
 		"sample --timeout 5":     "--timeout is 5: want a duration such as 30s or 2m",
-		"sample --sampler euler": "--sampler is euler: want " + anyOf(everySampler()),
+		"sample --sampler euler": "--sampler is euler: want " + phrase.Alternatives(everySampler()),
 		"sample --steps 5":       "--steps needs --sampler langevin",
 		"sample --sampler langevin --sigmas 2,1": "--sigmas is for --sampler " +
-			anyOf(samplersWith("sigmas")) + ", not langevin",
+			phrase.Alternatives(samplersWith("sigmas")) + ", not langevin",
 		"sample --method heun":              "--method needs --sampler flow",
 		"sample --sampler flow --step-lr 1": "--step-lr is for --sampler annealed, not flow",
 		"sample --sampler pc --sigmas 2,1": "--sigmas is for --sampler " +
-			anyOf(samplersWith("sigmas")) + ", not pc",
+			phrase.Alternatives(samplersWith("sigmas")) + ", not pc",
 		"sample --sampler flow --flow-steps 2 --sigmas 2,1": "--flow-steps and --sigmas: want one of them",
 		"sample --sampler flow --method rk4":                "--method is rk4: want euler, heun or multistep",
 		"sample --sampler pc --process v":                   "--process is v: want ve, vp or sub_vp",
@@ -226,10 +227,4 @@ func samplersWith(key string) []string {
 		_, found := d.Setting(key)
 		return !found
 	})
-}
-
-// anyOf joins words as a sentence does: "a, b or c".
-func anyOf(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
 }

@@ -194,7 +194,7 @@ func (v *settingValue) defaults() string {
 		return texts[0]
 	}
 	for i, text := range texts {
-		texts[i] = text + " for " + joined(words[text])
+		texts[i] = text + " for " + phrase.All(words[text])
 	}
 	return strings.Join(texts, ", ")
 }
@@ -235,13 +235,4 @@ func (v *settingValue) Set(text string) error {
 		refused = cmp.Or(refused, err)
 	}
 	return refused
-}
-
-// joined joins words as a sentence does: "pc, flow and edm".
-func joined(words []string) string {
-	last := len(words) - 1
-	if last == 0 {
-		return words[0]
-	}
-	return strings.Join(words[:last], ", ") + " and " + words[last]
 }

@@ -66,13 +66,19 @@ func Tidy(d time.Duration) time.Duration {
 }
 
 // Alternatives returns "a, b or c".
-func Alternatives[W ~string](words []W) string {
+func Alternatives[W ~string](words []W) string { return list(words, " or ") }
+
+// All returns "a, b and c".
+func All[W ~string](words []W) string { return list(words, " and ") }
+
+// list joins words by commas, the last by another text.
+func list[W ~string](words []W, last string) string {
 	text := ""
 	for i, w := range words {
 		switch {
 		case i == 0:
 		case i == len(words)-1:
-			text += " or "
+			text += last
 		default:
 			text += ", "
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -63,10 +64,11 @@ func (v *invalid) join(prefix string, err error) {
 	switch {
 	case err == nil:
 	case errors.As(err, &field):
-		*v = append(*v, &sampling.FieldError{Field: prefix + field.Field, Given: field.Given, Want: field.Want})
+		path := strings.TrimSuffix(prefix+field.Field, ".") // the message itself has no name within it
+		*v = append(*v, &sampling.FieldError{Field: path, Given: field.Given, Want: field.Want})
 	default:
 		*v = append(*v, &sampling.FieldError{
-			Field: prefix[:max(0, len(prefix)-1)], Given: fmt.Sprintf("out of range (%v)", err),
+			Field: strings.TrimSuffix(prefix, "."), Given: fmt.Sprintf("out of range (%v)", err),
 			Want: "values that float32 can hold",
 		})
 	}

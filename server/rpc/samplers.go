@@ -25,16 +25,13 @@ type kind struct {
 // kinds is the one table of samplers, by their fields in a request.
 func kinds() map[string]kind {
 	return map[string]kind{
-		defaultKind:           kindOf(completeAnnealed, planAnnealed),
+		"annealed_langevin":   kindOf(completeAnnealed, planAnnealed),
 		"langevin":            kindOf(completeLangevin, planLangevin),
 		"predictor_corrector": kindOf(completePredictorCorrector, planPredictorCorrector),
 		"probability_flow":    kindOf(valuesOnly, planFlow),
 		"edm":                 kindOf(valuesOnly, planEDM),
 	}
 }
-
-// defaultKind is the kind of a request without a sampler.
-const defaultKind = "annealed_langevin"
 
 // kindOf returns the kind whose settings are a message of type M.
 func kindOf[M proto.Message](
@@ -49,14 +46,15 @@ func kindOf[M proto.Message](
 	}
 }
 
-// compile compiles the sampler of a request for a model. Settings that are out of range are added to bad.
+// compile compiles the sampler of a request for a model; annealed Langevin dynamics if the request has none. Settings
+// that are out of range are added to bad.
 func compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad *invalid) compiled {
-	d, _ := langevinv1.SamplerByField(defaultKind)
-	message := d.New()
-	if given := langevinv1.SamplerIn(req); given != nil {
-		d, _ = langevinv1.SamplerOf(given)
-		message = proto.Clone(given)
+	given := langevinv1.SamplerIn(req)
+	if given == nil {
+		given = &langevinv1.AnnealedLangevin{}
 	}
+	message := proto.Clone(given)
+	d, _ := langevinv1.SamplerOf(message)
 	d.Complete(message)
 	var own invalid
 	kind := kinds()[d.Field]
@@ -69,9 +67,6 @@ func compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad
 	}
 	for _, mistake := range own {
 		bad.join(d.Field+".", mistake)
-		if last := (*bad)[len(*bad)-1]; mistake.Field == "" { // all of the sampler
-			last.Field = d.Field
-		}
 	}
 	return result
 }

@@ -92,7 +92,7 @@ func decodeRows(t *langevinv1.Tensor, field string, m models.Manifest, maxRows i
 	rows := len(x) / dim
 	shape := t.GetShape()
 	switch {
-	case len(shape) > 1 && !rowsAgree(shape, m.Shape):
+	case len(shape) > 1 && !shapeAgrees(shape[1:], m.Shape) && !shapeAgrees(shape[1:], []int{dim}): // rows may be flat
 		bad.add(field+".shape", shape, "%v, for samples of %s have shape %v",
 			append([]int64{shape[0]}, shapeProto(m)...), m.Name, m.Shape)
 	case len(x) == 0 || len(x)%dim != 0:
@@ -131,15 +131,6 @@ func decodeElements(t *langevinv1.Tensor, field string, bad *invalid) []float32 
 		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 	}
 	return x
-}
-
-// rowsAgree reports whether the shape of rows is a sample's behind its first axis, or flat with a sample's elements.
-func rowsAgree(shape []int64, sample []int) bool {
-	elements := 1
-	for _, n := range sample {
-		elements *= n
-	}
-	return shapeAgrees(shape[1:], sample) || shapeAgrees(shape[1:], []int{elements})
 }
 
 // shapeAgrees reports whether a tensor's shape is absent or as wanted.

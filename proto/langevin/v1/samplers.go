@@ -127,13 +127,18 @@ func SamplerIn(holder proto.Message) proto.Message {
 
 // SetSampler puts a sampler into a SampleRequest, Started or Model. It reports whether the holder has a field for it.
 func SetSampler(holder, sampler proto.Message) bool {
-	d, found := SamplerOf(sampler)
-	field := holder.ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(d.Field))
-	if !found || field == nil {
+	oneof := holder.ProtoReflect().Descriptor().Oneofs().ByName(samplerOneof)
+	if oneof == nil {
 		return false
 	}
-	holder.ProtoReflect().Set(field, protoreflect.ValueOfMessage(sampler.ProtoReflect()))
-	return true
+	for i := range oneof.Fields().Len() {
+		field := oneof.Fields().Get(i)
+		if field.Message() == sampler.ProtoReflect().Descriptor() {
+			holder.ProtoReflect().Set(field, protoreflect.ValueOfMessage(sampler.ProtoReflect()))
+			return true
+		}
+	}
+	return false
 }
 
 // wordOf returns the word of an enum's value: its name without the enum's name, in lower case. The word of the zero
