@@ -60,6 +60,7 @@ type LimitsConfig struct {
 	MaxStreams     int   `mapstructure:"max_streams" help:"concurrent calls on one connection"`
 	MaxHeaderBytes int   `mapstructure:"max_header_bytes" help:"size of a call's metadata"`
 
+	MaxWait           time.Duration `mapstructure:"max_wait" help:"how long the work before a call may take; a call that would wait longer is refused"`
 	MaxCallTime       time.Duration `mapstructure:"max_call_time" help:"how long a call may run, even if its deadline is later"`
 	SlowReaderTimeout time.Duration `mapstructure:"slow_reader_timeout" help:"how long a client may leave a message unread before its call ends"`
 }
@@ -132,6 +133,7 @@ func Default() Config {
 			MaxStreams:     128,
 			MaxHeaderBytes: 16 << 10,
 
+			MaxWait:           time.Minute,
 			MaxCallTime:       4 * time.Hour,
 			SlowReaderTimeout: 2 * time.Minute,
 		},

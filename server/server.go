@@ -211,6 +211,7 @@ func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error
 	dim := file.Manifest.Dim()
 	schedule := Blocks(s.device.Device, s.workers, dim, sessions.narrow, sessions.wide)
 	schedule.Cores, schedule.Observer = s.cores, s.metrics.Scheduler(file.Name)
+	schedule.MaxWait = s.config.Limits.MaxWait
 	schedule.MaxRows, schedule.MaxBytes = s.config.Limits.MaxOpenChains, s.config.Limits.MaxOpenBytes
 	engine := &rpc.Engine{
 		Scheduler: batch.New(sessions.narrow, dim, schedule),

@@ -148,6 +148,7 @@ func (c Config) validateSecurity(require func(ok bool, key string, given any, wa
 		key          string
 		value, least time.Duration
 	}{
+		{"limits.max_wait", c.Limits.MaxWait, time.Millisecond},
 		{"limits.max_call_time", c.Limits.MaxCallTime, time.Millisecond},
 		{"limits.slow_reader_timeout", c.Limits.SlowReaderTimeout, time.Millisecond},
 		{"grpc.handshake_timeout", c.GRPC.HandshakeTimeout, time.Millisecond},

@@ -120,6 +120,11 @@ func (j *Job) validatePreview() error {
 type job struct {
 	Job
 	caller    *caller
+	deadline  time.Time // zero for none
+	bytes     int64     // worst-case memory
+	path      int       // steps that each chain takes
+	weight    float64   // time of a step, where 1 is that of a step without a guide
+	points    bool      // chain i is a point to evaluate at the sigma of Plan[i]
 	submitted time.Time
 	window    int          // most chains that may be running, or finished and not yet read
 	frameAt   []bool       // whether to preview the state after each number of steps; nil without previews
@@ -142,13 +147,20 @@ type job struct {
 	rows    []int     // chains in each worker's block
 	placed  int       // sum of rows
 	givenUp time.Time // when it was ended before it finished
+	ready   bool      // its chains may start
+	width   int       // rows that it counts for among its caller's ready jobs
+	claim   int       // the most that width may be
+	left    float64   // work that was left when it was last accounted, in row steps
 
 	closeOnce sync.Once
 }
 
 // begin records that the job's first chain starts. The caller holds Scheduler.mu.
-func (j *job) begin(o Observer) {
-	j.started = time.Now()
+func (j *job) begin(now time.Time, o Observer) {
+	j.started = now
+	if j.points {
+		return
+	}
 	o.Started(j.started.Sub(j.submitted))
 	if j.Follower != nil {
 		j.level.Store(-1)
@@ -171,10 +183,21 @@ func (j *job) waiting() int {
 	return len(j.parked) + min(j.N-j.next, j.read+j.window-j.next)
 }
 
+// wants returns how many rows the job can use and counts for.
+func (j *job) wants() int {
+	if !j.ready || j.stopped.Load() {
+		return 0
+	}
+	return min(j.claim, j.placed+j.waiting())
+}
+
 // chain returns chain i of the job.
 func (j *job) chain(i int) sampling.Chain {
 	c := sampling.ChainAt(j.Seed, j.First+uint64(i), j.Columns)
 	c.Plan, c.Known, c.Guide = j.Plan, j.Known, j.Guide
+	if j.points {
+		c.Plan = j.Plan[i : i+1]
+	}
 	return c
 }
 

@@ -61,6 +61,9 @@ type frame struct {
 func (o *output) finish(i int, x []float32) (all bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.err != nil { // the reader of points may be gone, with the memory that they are written to
+		return false
+	}
 	c := o.chunk(i / o.chunkRows)
 	copy(c.X[(i-c.First)*o.dim:], x)
 	c.missing--

@@ -1,26 +1,46 @@
 package batch
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // quantum is the number of chains that a caller may place before the next caller is served. It is the number of rows to
 // which a model's batch is padded, so that no padding is wasted.
 const quantum = 16
 
 // queue holds, for each caller, the jobs with chains to start. It decides which chains come next: deficit round robin
-// between callers (Shreedhar & Varghese 1995; a chain costs one), and round robin between the jobs of a caller. Guarded
-// by Scheduler.mu.
+// between callers (Shreedhar & Varghese 1995; a chain costs one), and round robin between the ready jobs of a caller. A
+// caller's jobs become ready in the order of their arrival, and only as many as fill the caller's share of the blocks.
+// So under overload jobs finish one after the other and do not all end half done. Guarded by Scheduler.mu.
 type queue struct {
-	active  []*caller          // callers with queued jobs; the first is served next
-	callers map[string]*caller // every caller with an open job
+	rows    int                // rows of all blocks together
+	active  []*caller          // callers with ready jobs that are queued; the first is served next
+	callers map[string]*caller // every caller with an open job, or with a streak
+	busy    int                // callers whose width is above 0
+	width   int                // sum of the callers' widths
 }
 
 // caller is a source of jobs.
 type caller struct {
 	name    string
-	jobs    []*job // queued; the first is served next
-	deficit int    // chains that it may still place before the next caller is served
-	open    int    // jobs that are not yet closed
-	rows    []int  // chains in each worker's block
+	jobs    []*job  // ready and queued; the first is served next
+	line    []*job  // not yet ready, the oldest first
+	begun   []*job  // ready and not known to have ended
+	deficit int     // chains that it may still place before the next caller is served
+	open    int     // jobs that are not yet closed
+	rows    []int   // chains in each worker's block
+	width   int     // sum of the widths of its ready jobs
+	left    float64 // work of its jobs that is not done yet, in row steps
+
+	// large is the part of left, and of width, of the large jobs that share equally with the others.
+	large struct {
+		left float64
+		rows int
+	}
+
+	// streak is how long the caller has had work, less the time that it has had none since.
+	streak time.Duration
 }
 
 // join returns the caller with the given name and counts one more open job for it.
@@ -37,14 +57,60 @@ func (q *queue) join(name string, workers int) *caller {
 // leave removes a job for good.
 func (q *queue) leave(j *job) {
 	q.remove(j)
-	if j.caller.open--; j.caller.open == 0 {
-		delete(q.callers, j.caller.name)
+	j.caller.open--
+	q.forget(j.caller)
+}
+
+// forget removes a caller without open jobs and without a streak.
+func (q *queue) forget(c *caller) {
+	if c.open == 0 && c.streak == 0 {
+		delete(q.callers, c.name)
 	}
 }
 
-// push queues j if it has chains to start and is not yet queued. It reports whether it queued j.
+// longestStreak bounds for how long a caller is expected to stay busy.
+const longestStreak = 10 * time.Second
+
+// age adds to the streaks of busy callers and takes from those of others.
+func (q *queue) age(passed time.Duration) {
+	for _, c := range q.callers {
+		if c.width > 0 {
+			c.streak = min(c.streak+passed, longestStreak)
+		} else {
+			c.streak = max(c.streak-passed, 0)
+			q.forget(c)
+		}
+	}
+}
+
+// share returns how many rows one of the given number of callers may fill with ready jobs.
+func (q *queue) share(callers int) int { return max(quantum, q.rows/max(1, callers)) }
+
+// hasRoom reports whether the caller's next job may become ready.
+func (q *queue) hasRoom(c *caller) bool { return c.width < q.share(q.busy) }
+
+// add queues a new job behind its caller's older ones.
+func (q *queue) add(j *job) {
+	j.caller.line = append(j.caller.line, j)
+	q.advance(j.caller)
+}
+
+// advance makes the caller's oldest jobs ready while there is room for them.
+func (q *queue) advance(c *caller) {
+	for len(c.line) > 0 && q.hasRoom(c) {
+		j := c.line[0]
+		c.line[0] = nil
+		c.line = c.line[1:]
+		j.ready = true
+		c.begun = append(c.begun, j)
+		q.push(j)
+	}
+}
+
+// push queues j if it is ready, has chains to start and is not yet queued. It reports whether it queued j.
 func (q *queue) push(j *job) bool {
-	if j.queued || j.waiting() == 0 {
+	q.resize(j)
+	if !j.ready || j.queued || j.waiting() == 0 {
 		return false
 	}
 	j.queued = true
@@ -56,14 +122,44 @@ func (q *queue) push(j *job) bool {
 	return true
 }
 
-func (q *queue) remove(j *job) {
-	if !j.queued {
+// resize updates the width of a job, after its chains have moved or it has ended. It makes no other job ready.
+func (q *queue) resize(j *job) {
+	width := j.wants()
+	if width == j.width {
 		return
 	}
-	j.queued = false
 	c := j.caller
-	c.jobs = slices.DeleteFunc(c.jobs, func(other *job) bool { return other == j })
-	q.prune(c)
+	before := c.width
+	c.width += width - j.width
+	q.width += width - j.width
+	j.width = width
+	switch {
+	case before == 0:
+		q.busy++
+	case c.width == 0:
+		q.busy--
+	}
+}
+
+// remove takes a job that has ended out of the queue.
+func (q *queue) remove(j *job) {
+	same := func(other *job) bool { return other == j }
+	c := j.caller
+	switch {
+	case j.queued:
+		j.queued = false
+		c.jobs = slices.DeleteFunc(c.jobs, same)
+		q.prune(c)
+	case !j.ready:
+		c.line = slices.DeleteFunc(c.line, same)
+	}
+	if j.ready {
+		c.begun = slices.DeleteFunc(c.begun, same)
+	}
+	c.left -= j.left
+	j.left = 0
+	q.resize(j)
+	q.advance(c)
 }
 
 // waiting returns the number of chains that could start now, but at most limit.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -15,22 +14,23 @@ import (
 
 // Errors of Submit and Stream.Poll, besides a job's own [sampling.FieldError] and [sampling.DivergedError].
 var (
-	ErrBusy     = errors.New("too much work is waiting")                // Submit: rows or bytes exceed their limit
-	ErrDeadline = errors.New("the deadline cannot be met")              // Submit: even an idle machine is too slow
+	ErrBusy     = errors.New("too much work is waiting")                // Submit: see BusyError
+	ErrDeadline = errors.New("the deadline cannot be met")              // Submit, and Poll of a job that comes too late
 	ErrClosed   = errors.New("the scheduler is closed to new requests") // Submit, and Poll of a job that Close ended
 	ErrModel    = errors.New("the model failed")                        // Poll: the network's runtime returned an error
 )
 
 // Config bounds a scheduler. The zero Config consists entirely of default values.
 type Config struct {
-	Workers       int       // goroutines that call the model at the same time; the number of CPUs if zero
-	Rows          int       // most chains that a worker advances together; 256 if zero
-	Grain         int       // chains are divided among workers in multiples of this; 16 if zero
-	MaxRows       int       // most chains of all open jobs together; 4,000,000 if zero
-	MaxBytes      int64     // most memory for plans and results of all open jobs, in the worst case; 1 GiB if zero
-	MaxFrameBytes int       // memory for a job's unread frames, at least two frames; 8 MiB if zero
-	Cores         Semaphore // limits the ticks of all models on a machine; no limit if nil
-	Observer      Observer  // is told what happens; nil for none
+	Workers       int           // goroutines that call the model at the same time; the number of CPUs if zero
+	Rows          int           // most chains that a worker advances together; 256 if zero
+	Grain         int           // chains are divided among workers in multiples of this; 16 if zero
+	MaxRows       int           // most chains of all open jobs together; 4,000,000 if zero
+	MaxBytes      int64         // most memory for plans and results of all open jobs, in the worst case; 1 GiB if zero
+	MaxFrameBytes int           // memory for a job's unread frames, at least two frames; 8 MiB if zero
+	MaxWait       time.Duration // most time that the work before a job may take; a minute if zero
+	Cores         Semaphore     // limits the ticks of all models on a machine; no limit if nil
+	Observer      Observer      // is told what happens; nil for none
 
 	// Wide is the same model on all cores at once. It serves a block of one chain while the other workers are idle. Its
 	// results must equal the model's to the last bit. Nil for none.
@@ -44,6 +44,7 @@ func (c Config) withDefaults() Config {
 	c.MaxRows = cmp.Or(c.MaxRows, 4_000_000)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 1<<30)
 	c.MaxFrameBytes = cmp.Or(c.MaxFrameBytes, 8<<20)
+	c.MaxWait = cmp.Or(c.MaxWait, time.Minute)
 	c.Observer = cmp.Or(c.Observer, Observer(unobserved{}))
 	return c
 }
@@ -74,8 +75,7 @@ type Scheduler struct {
 	config  Config
 	cancel  context.CancelFunc // ends a model call in progress
 	done    sync.WaitGroup     // workers
-	cost    atomic.Pointer[Cost]
-	ticking []atomic.Int64 // for each worker, the Unix time in ns at which its tick began; 0 between ticks
+	ticking []atomic.Int64     // for each worker, the Unix time in ns at which its tick began; 0 between ticks
 
 	mu      sync.Mutex
 	work    *sync.Cond // signals that the queue has chains, or stopped
@@ -88,6 +88,13 @@ type Scheduler struct {
 	bytes   int64         // worst-case memory of open jobs
 	closing bool          // new jobs are refused
 	stopped bool          // workers must return
+
+	pace      pace      // measured cost of a tick
+	sigma     float32   // at which it was measured
+	measured  time.Time // when it was last measured or corrected
+	doubted   bool      // an idle worker must measure it again
+	refreshed time.Time // see refresh
+	late      []*job    // scratch of refresh
 }
 
 // New starts a scheduler for a model whose samples have dim elements. The caller must close it.
@@ -103,6 +110,7 @@ func New(model sampling.Model, dim int, config Config) *Scheduler {
 		emptied: make(chan struct{}),
 	}
 	s.work = sync.NewCond(&s.mu)
+	s.queue.rows = s.config.Workers * s.config.Rows
 	s.ticking = make([]atomic.Int64, s.config.Workers)
 	for id := range s.config.Workers {
 		w := &worker{
@@ -123,44 +131,82 @@ func (s *Scheduler) Submit(ctx context.Context, spec Job) (*Stream, error) {
 	if err := spec.validate(s.dim); err != nil {
 		return nil, err
 	}
-	if err := s.checkDeadline(ctx, spec); err != nil {
+	j := s.newJob(spec)
+	j.deadline, _ = ctx.Deadline()
+	if err := s.enter(ctx, j); err != nil {
 		return nil, err
 	}
-	j := s.newJob(spec)
-	bytes := s.bytesOf(j)
+	unhook := context.AfterFunc(ctx, func() { s.drop(j, context.Cause(ctx)) })
+	return &Stream{s: s, job: j, unhook: unhook}, nil
+}
+
+// enter admits a job and queues it, or returns why not.
+func (s *Scheduler) enter(ctx context.Context, j *job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.closing:
-		return nil, ErrClosed
-	case s.rows+j.N > s.config.MaxRows:
-		return nil, fmt.Errorf("%w: %d chains are open and %d more would pass the limit of %d",
-			ErrBusy, s.rows, j.N, s.config.MaxRows)
-	case s.bytes+bytes > s.config.MaxBytes:
-		return nil, fmt.Errorf("%w: open requests hold up to %d bytes and %d more would pass the limit of %d",
-			ErrBusy, s.bytes, bytes, s.config.MaxBytes)
+	if s.closing {
+		return ErrClosed
 	}
+	if err := s.admits(ctx, j.demand(), j.submitted); err != nil {
+		return err
+	}
+	if err := s.fits(j); err != nil {
+		return err
+	}
+	s.insert(j)
+	return nil
+}
+
+// fits returns a BusyError for a job that would pass a limit of the open jobs. The caller holds mu.
+func (s *Scheduler) fits(j *job) error {
+	if over := s.rows + j.N - s.config.MaxRows; over > 0 {
+		return busy(s.drains(float64(over)/float64(s.rows)),
+			"%d chains are open and %d more would pass the limit of %d", s.rows, j.N, s.config.MaxRows)
+	}
+	if over := s.bytes + j.bytes - s.config.MaxBytes; over > 0 {
+		return busy(s.drains(float64(over)/float64(s.bytes)),
+			"open requests hold up to %d bytes and %d more would pass the limit of %d",
+			s.bytes, j.bytes, s.config.MaxBytes)
+	}
+	return nil
+}
+
+// insert queues an admitted job. The caller holds mu.
+func (s *Scheduler) insert(j *job) {
 	s.rows += j.N
-	s.bytes += bytes
+	s.bytes += j.bytes
 	s.open[j] = struct{}{}
 	j.caller = s.queue.join(j.Caller, s.config.Workers)
-	s.queue.push(j)
+	j.left = float64(j.N) * float64(j.path) * j.weight
+	j.caller.left += j.left
+	s.queue.add(j)
 	s.work.Broadcast()
-	unhook := context.AfterFunc(ctx, func() { s.drop(j, context.Cause(ctx)) })
-	return &Stream{s: s, job: j, bytes: bytes, unhook: unhook}, nil
+}
+
+// wake tells idle workers of jobs that have become ready. The caller holds mu.
+func (s *Scheduler) wake() {
+	if s.idle > 0 && len(s.queue.active) > 0 {
+		s.work.Broadcast()
+	}
 }
 
 // drop fails a job and removes its waiting chains from the queue.
 func (s *Scheduler) drop(j *job, err error) {
-	ended := j.stopped.Load()
-	j.fail(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.end(j, err)
+}
+
+// end is drop for a caller that holds mu.
+func (s *Scheduler) end(j *job, err error) {
+	ended := j.stopped.Load()
+	j.fail(err)
 	if !ended {
 		s.giveUp(j)
 	}
 	s.queue.remove(j)
 	j.parked = nil
+	s.wake()
 }
 
 // chunkBytes is the size of a chunk, unless a single row is larger.
@@ -173,6 +219,9 @@ func (s *Scheduler) newJob(spec Job) *job {
 		submitted: time.Now(),
 		window:    2*chunkRows + 2*s.config.Workers*s.config.Rows,
 		rows:      make([]int, s.config.Workers),
+		path:      len(spec.Plan) - spec.StartStep,
+		weight:    s.weight(spec),
+		claim:     quantum,
 		out: &output{
 			dim:       s.dim,
 			n:         spec.N,
@@ -190,12 +239,23 @@ func (s *Scheduler) newJob(spec Job) *job {
 			j.frameAt[step] = true
 		}
 	}
+	j.bytes = s.bytesOf(j)
 	return j
 }
 
+// weight returns how many steps without a guide take as long as a step of the job.
+func (s *Scheduler) weight(spec Job) float64 {
+	if row := s.Cost().Row; row > 0 {
+		return 1 + float64(spec.GuideCost.Row)/float64(row)
+	}
+	return 1
+}
+
+// stepBytes is the size of a step of a plan.
+const stepBytes = 40
+
 // bytesOf returns the most memory that a job's plan, window of results and frames can take.
 func (s *Scheduler) bytesOf(j *job) int64 {
-	const stepBytes = 40
 	rowBytes := int64(4 * s.dim)
 	bytes := int64(len(j.Plan))*stepBytes + rowBytes*int64(min(j.N, j.window)+j.out.chunkRows)
 	if p := j.Preview; p != nil {

@@ -1,8 +1,6 @@
 package batch
 
 import (
-	"context"
-	"fmt"
 	"time"
 
 	"github.com/langevin-ml/langevin/sampling"
@@ -12,7 +10,6 @@ import (
 type Stream struct {
 	s      *Scheduler
 	job    *job
-	bytes  int64
 	unhook func() bool
 }
 
@@ -80,26 +77,22 @@ func (st *Stream) Close() {
 		if !ended {
 			s.giveUp(st.job)
 		}
-		s.queue.leave(st.job)
-		s.rows -= st.job.N
-		s.bytes -= st.bytes
-		delete(s.open, st.job)
-		if s.closing && len(s.open) == 0 {
-			close(s.emptied)
-		}
+		s.release(st.job)
 	})
+}
+
+// release removes a job that has ended. The caller holds mu.
+func (s *Scheduler) release(j *job) {
+	s.queue.leave(j)
+	s.wake()
+	s.rows -= j.N
+	s.bytes -= j.bytes
+	delete(s.open, j)
+	if s.closing && len(s.open) == 0 {
+		close(s.emptied)
+	}
 }
 
 // Model returns the network itself, whose calls do not acquire the semaphore. It is for guides: the worker whose chains
 // it guides already holds the semaphore.
 func (s *Scheduler) Model() sampling.Model { return s.model }
-
-// Score evaluates the model at the given rows. It acquires the same semaphore as the ticks of the workers.
-func (s *Scheduler) Score(ctx context.Context, dst, x, sigma []float32) error {
-	s.config.Cores.acquire()
-	defer s.config.Cores.release()
-	if err := s.model.Score(ctx, dst, x, sigma); err != nil {
-		return fmt.Errorf("%w: %w", ErrModel, err)
-	}
-	return nil
-}

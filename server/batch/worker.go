@@ -18,6 +18,7 @@ type worker struct {
 	rows  []chain // the chain in each row of the block
 	shown []float32
 	alone bool // the scheduler has only one chain
+	clock clock
 }
 
 // chain identifies the chain in a row: its job and its index in the job.
@@ -28,17 +29,21 @@ type chain struct {
 
 // run advances chains until the scheduler stops.
 func (w *worker) run(ctx context.Context) {
-	for w.admit() {
+	for w.admit(ctx) {
 		w.tick(ctx)
 	}
 }
 
 // admit fills the block from the queue. It blocks while there is nothing to advance. It returns false once the
 // scheduler has stopped.
-func (w *worker) admit() bool {
+func (w *worker) admit(ctx context.Context) bool {
 	s := w.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	w.join()
+	if !w.clock.begun.IsZero() {
+		s.refresh(w.clock.begun)
+	}
 	w.dropStopped()
 	for {
 		if s.stopped {
@@ -49,6 +54,11 @@ func (w *worker) admit() bool {
 			w.share()
 			w.alone = w.block.Len() == 1 && s.idle == s.config.Workers-1 && len(s.queue.active) == 0
 			return true
+		}
+		w.clock.begun = time.Time{}
+		if s.doubted {
+			s.remeasure(ctx)
+			continue
 		}
 		s.idle++
 		s.work.Wait()
@@ -72,8 +82,7 @@ func (w *worker) fill() {
 		part := (s.queue.waiting(free*workers) + workers - 1) / workers
 		for n := min(free, roundUp(part, s.config.Grain)); n > 0 && len(s.queue.active) > 0; {
 			g := s.queue.pop(n)
-			w.start(g)
-			n -= g.n
+			n -= w.start(g)
 		}
 	}
 	if w.block.Len() >= s.config.Rows && len(s.queue.active) > 0 {
@@ -97,11 +106,17 @@ func (w *worker) share() {
 	}
 }
 
-// start puts g.n chains of a job into the block: first those that were taken back, then new ones.
-func (w *worker) start(g grant) {
+// start puts g.n chains of a job into the block: first those that were taken back, then new ones. It starts none of a
+// job that has not begun and can no longer meet its deadline.
+func (w *worker) start(g grant) (started int) {
 	j := g.job
 	if j.started.IsZero() && g.n > 0 {
-		j.begin(w.s.config.Observer)
+		now := time.Now()
+		if w.s.hopeless(j, now) {
+			w.s.abandon(j, now)
+			return 0
+		}
+		j.begin(now, w.s.config.Observer)
 	}
 	for range g.n {
 		if last := len(j.parked) - 1; last >= 0 {
@@ -117,6 +132,7 @@ func (w *worker) start(g grant) {
 		j.placed++
 		w.s.running++
 	}
+	return g.n
 }
 
 // startNext puts the job's next chain into the block, at its start or at the step where the job resumes.
@@ -142,6 +158,8 @@ func (w *worker) remove(i int) {
 	j.placed--
 	w.s.running--
 	w.s.freed(j)
+	w.s.queue.resize(j)
+	w.s.queue.advance(j.caller)
 	w.block.Remove(i)
 	last := len(w.rows) - 1
 	w.rows[i] = w.rows[last]
@@ -186,7 +204,14 @@ func (w *worker) victim(c *caller) int {
 	if most != c && most.rows[w.id] > c.rows[w.id]+1 {
 		return w.leastAdvanced(func(j *job) bool { return j.caller == most })
 	}
-	return w.leastAdvanced(func(j *job) bool { return j.caller == c && j.rows[w.id] > first.rows[w.id]+1 })
+	return w.leastAdvanced(func(j *job) bool {
+		return j.caller == c && j.rows[w.id] > first.rows[w.id]+1 && !w.claims(j)
+	})
+}
+
+// claims reports whether a job whose deadline is near has no more than its part of the block.
+func (w *worker) claims(j *job) bool {
+	return j.claim > quantum && j.rows[w.id] <= j.claim/w.s.config.Workers
 }
 
 // leastAdvanced considers the rows of the wanted jobs. It returns a row of the job with most rows that has taken the
@@ -227,11 +252,13 @@ func (w *worker) tick(ctx context.Context) {
 	w.s.config.Cores.acquire()
 	defer w.s.config.Cores.release()
 	begun := time.Now()
+	w.clock.begin(begun, len(w.rows), w.s.config.Rows)
 	w.s.ticking[w.id].Store(begun.UnixNano())
 	defer w.s.ticking[w.id].Store(0)
 	model := w.s.model
 	if w.alone && w.s.config.Wide != nil {
 		model = w.s.config.Wide
+		w.clock.begun = time.Time{}
 	}
 	if err := w.block.Evaluate(ctx, model); err != nil {
 		w.fail(err)
@@ -250,6 +277,9 @@ func (w *worker) tick(ctx context.Context) {
 func (w *worker) count() {
 	for first := 0; first < len(w.rows); {
 		j, end := w.rows[first].job, first+1
+		if j.Guide != nil { // the guide's cost is known by itself
+			w.clock.begun = time.Time{}
+		}
 		for end < len(w.rows) && w.rows[end].job == j { // neighbouring rows mostly belong to one job
 			end++
 		}
@@ -262,7 +292,12 @@ func (w *worker) count() {
 // advance moves one row by one step and delivers what it produced. It marks a row that has ended with index -1. The row
 // leaves the block before the next tick.
 func (w *worker) advance(i int, r *chain) {
-	j, step := r.job, w.block.Step(i)+1
+	j := r.job
+	if j.points {
+		w.deliver(i, r)
+		return
+	}
+	step := w.block.Step(i) + 1
 	shows := j.previews(r.index, step)
 	if shows && j.Preview.Denoised {
 		w.denoise(i, j.Plan[step-1].Sigma)
@@ -291,6 +326,14 @@ func (w *worker) advance(i int, r *chain) {
 		}
 		r.index = -1
 	}
+}
+
+// deliver ends a row that is a point, with its score.
+func (w *worker) deliver(i int, r *chain) {
+	if r.job.out.finish(r.index, w.block.Score(i)) {
+		r.job.stopped.Store(true)
+	}
+	r.index = -1
 }
 
 // denoise writes x + σ²·s of row i to w.shown (Tweedie).

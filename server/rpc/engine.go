@@ -25,19 +25,21 @@ type Engine struct {
 
 // compile is [compile] for a request to the model of e, whose manifest is m. Plans are only read, so requests without a
 // sampler share one.
-func (e *Engine) compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad *invalid) compiled {
+func (e *Engine) compile(
+	req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, admits admission, bad *invalid,
+) (compiled, error) {
 	if req.GetSampler() != nil {
-		return compile(req, m, maxSteps, bad)
+		return compile(req, m, maxSteps, admits, bad)
 	}
 	if usual := e.usual.Load(); usual != nil {
-		return *usual
+		return *usual, nil
 	}
 	before := len(*bad)
-	usual := compile(req, m, maxSteps, bad)
-	if len(*bad) == before {
+	usual, err := compile(req, m, maxSteps, admits, bad)
+	if err == nil && len(*bad) == before {
 		e.usual.Store(&usual)
 	}
-	return usual
+	return usual, err
 }
 
 // Close stops the scheduler at once and releases the network. The caller must have waited for the users of the Engine.

@@ -115,6 +115,10 @@ func (c class) status(err error) *status.Status {
 			{Subject: quota.Caller, Description: quota.Error()},
 		}})
 	}
+	var busy *batch.BusyError
+	if errors.As(err, &busy) {
+		c.retry = busy.Retry
+	}
 	if c.retry >= 0 {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(c.retry)})
 	}

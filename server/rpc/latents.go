@@ -99,7 +99,7 @@ func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) 
 		return flowAnswer{}, err
 	}
 	annotate(ctx, slog.String("model", loaded.Entry.Name), slog.Int("rows", r.N))
-	result, err := call.solve(ctx, metered{loaded.Value.Scheduler}, r)
+	result, err := call.solve(ctx, s.metered(ctx, loaded), r)
 	if err != nil {
 		return flowAnswer{}, err
 	}
@@ -119,6 +119,11 @@ func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) 
 
 // metered charges every evaluation to the caller, for work whose cost is known only at its end.
 type metered struct{ model sampling.Model }
+
+// metered returns a loaded model for one call of the caller of ctx.
+func (*Sampling) metered(ctx context.Context, loaded *host.Loaded[*Engine]) metered {
+	return metered{loaded.Value.Scheduler.Evaluator(auth.Caller(ctx))}
+}
 
 func (m metered) Score(ctx context.Context, dst, x, sigma []float32) error {
 	if err := auth.Charge(ctx, int64(len(sigma))); err != nil {

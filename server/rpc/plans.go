@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -26,6 +27,10 @@ func completeAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest) error 
 	setDefault(&in.Denoise, a.Denoise)
 	setDefault(&in.Consistent, a.Consistent)
 	return nil
+}
+
+func stepsAnnealed(in *langevinv1.AnnealedLangevin) int {
+	return len(in.GetSigmas()) * int(in.GetStepsPerLevel())
 }
 
 func planAnnealed(
@@ -57,6 +62,8 @@ func completeLangevin(in *langevinv1.Langevin, m models.Manifest) error {
 	setDefault(&in.StepSize, a.StepSize(a.Schedule.Levels()-1))
 	return nil
 }
+
+func stepsLangevin(in *langevinv1.Langevin) int { return int(in.GetSteps()) }
 
 func planLangevin(
 	in *langevinv1.Langevin, m models.Manifest, maxSteps int, bad *invalid,
@@ -101,6 +108,17 @@ func completePredictorCorrector(in *langevinv1.PredictorCorrector, m models.Mani
 	setDefault(&sde.SigmaMax, m.Sigmas[0])
 	setDefault(&in.Epsilon, sdeOf(sde, &invalid{}).SmallestTime())
 	return nil
+}
+
+func stepsPredictorCorrector(in *langevinv1.PredictorCorrector) int {
+	steps := 0
+	if in.GetPredictor() != langevinv1.Predictor_PREDICTOR_NONE {
+		steps++
+	}
+	if in.GetCorrector() != langevinv1.Corrector_CORRECTOR_NONE {
+		steps += int(in.GetCorrectorSteps())
+	}
+	return int(in.GetN()) * steps
 }
 
 func planPredictorCorrector(
@@ -166,6 +184,17 @@ func clearOther(sde *langevinv1.Sde, process sampling.Process) {
 	}
 }
 
+func stepsFlow(in *langevinv1.ProbabilityFlow) int {
+	steps := int(in.GetSteps())
+	if sigmas := len(in.GetSigmas()); sigmas > 0 {
+		steps = sigmas - 1
+	}
+	if in.GetMethod() == langevinv1.FlowMethod_FLOW_METHOD_HEUN {
+		return 2 * steps
+	}
+	return steps
+}
+
 // planFlow also replaces the number of steps by its sigmas, after checking that it is small.
 func planFlow(
 	in *langevinv1.ProbabilityFlow, m models.Manifest, maxSteps int, bad *invalid,
@@ -178,6 +207,10 @@ func planFlow(
 	}
 	if rho := in.GetRho(); !(rho > 0) || math.IsInf(rho, 1) {
 		bad.add("rho", rho, "a finite number above 0")
+		return nil, sampling.Prior{}
+	}
+	if len(*bad) == 0 && stepsFlow(in) > maxSteps {
+		bad.add("steps", steps, "at most %d evaluations in all (limits.max_steps)", maxSteps)
 		return nil, sampling.Prior{}
 	}
 	if len(in.GetSigmas()) == 0 {
@@ -198,6 +231,10 @@ func planFlow(
 	}
 	bad.join("", err)
 	return plan, flow.Prior()
+}
+
+func stepsEDM(in *langevinv1.EDM) int {
+	return 2*cmp.Or(len(in.GetSigmas()), int(in.GetSteps())) - 2
 }
 
 func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) (sampling.Plan, sampling.Prior) {

@@ -137,7 +137,15 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	var bad invalid
 	m := loaded.Entry.Manifest
 	n := chainsOf(req, s.limits.Chains, &bad)
-	sampler := loaded.Value.compile(req, m, s.limits.Steps, &bad)
+	sampler, err := loaded.Value.compile(req, m, s.limits.Steps, func(steps int) error {
+		return loaded.Value.Scheduler.Admits(ctx, batch.Demand{
+			Caller: auth.Caller(ctx), Chains: int(n), Guide: guide.cost(),
+			Steps: max(0, steps-int(min(max(0, req.GetResume().GetStep()), int64(steps)))),
+		})
+	}, &bad)
+	if err != nil {
+		return nil, err
+	}
 	o := &order{
 		encoder: newEncoder(m, req.GetFormat(), &bad),
 		kind:    max(req.GetPreview().GetKind(), langevinv1.PreviewKind_PREVIEW_KIND_STATE),

@@ -16,39 +16,49 @@ type compiled struct {
 }
 
 // kind says how to run one kind of sampler. complete fills in the settings whose defaults depend on the model; the
-// other defaults are already set. plan compiles the complete message. Both use the message's field names in errors.
+// other defaults are already set. steps returns how many evaluations of a chain the complete message stands for at
+// least; it does no other work. plan compiles the complete message. All use the message's field names in errors.
 type kind struct {
 	complete func(proto.Message, models.Manifest) error
+	steps    func(proto.Message) int
 	plan     func(proto.Message, models.Manifest, int, *invalid) (sampling.Plan, sampling.Prior)
 }
 
 // kinds is the one table of samplers, by their fields in a request.
 func kinds() map[string]kind {
 	return map[string]kind{
-		"annealed_langevin":   kindOf(completeAnnealed, planAnnealed),
-		"langevin":            kindOf(completeLangevin, planLangevin),
-		"predictor_corrector": kindOf(completePredictorCorrector, planPredictorCorrector),
-		"probability_flow":    kindOf(valuesOnly, planFlow),
-		"edm":                 kindOf(valuesOnly, planEDM),
+		"annealed_langevin":   kindOf(completeAnnealed, stepsAnnealed, planAnnealed),
+		"langevin":            kindOf(completeLangevin, stepsLangevin, planLangevin),
+		"predictor_corrector": kindOf(completePredictorCorrector, stepsPredictorCorrector, planPredictorCorrector),
+		"probability_flow":    kindOf(valuesOnly, stepsFlow, planFlow),
+		"edm":                 kindOf(valuesOnly, stepsEDM, planEDM),
 	}
 }
 
 // kindOf returns the kind whose settings are a message of type M.
 func kindOf[M proto.Message](
 	complete func(M, models.Manifest) error,
+	steps func(M) int,
 	plan func(M, models.Manifest, int, *invalid) (sampling.Plan, sampling.Prior),
 ) kind {
 	return kind{
 		complete: func(in proto.Message, m models.Manifest) error { return complete(in.(M), m) },
+		steps:    func(in proto.Message) int { return steps(in.(M)) },
 		plan: func(in proto.Message, m models.Manifest, maxSteps int, bad *invalid) (sampling.Plan, sampling.Prior) {
 			return plan(in.(M), m, maxSteps, bad)
 		},
 	}
 }
 
+// admission returns an error if a request that evaluates each chain at least the given number of times is refused. It
+// is called before the plan is compiled, because compiling a long plan takes far longer than refusing it.
+type admission func(steps int) error
+
 // compile compiles the sampler of a request for a model; annealed Langevin dynamics if the request has none. Settings
-// that are out of range are added to bad.
-func compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad *invalid) compiled {
+// that are out of range are added to bad. The only error is that of admits.
+func compile(
+	req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, admits admission, bad *invalid,
+) (compiled, error) {
 	given := langevinv1.SamplerIn(req)
 	if given == nil {
 		given = &langevinv1.AnnealedLangevin{}
@@ -62,13 +72,18 @@ func compile(req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, bad
 		own.join("", err)
 	}
 	result := compiled{message: message}
+	if steps := kind.steps(message); len(own)+len(*bad) == 0 && steps > 0 && steps <= maxSteps {
+		if err := admits(steps); err != nil {
+			return compiled{}, err
+		}
+	}
 	if len(own) == 0 {
 		result.plan, result.prior = kind.plan(message, m, maxSteps, &own)
 	}
 	for _, mistake := range own {
 		bad.join(d.Field+".", mistake)
 	}
-	return result
+	return result, nil
 }
 
 // valuesOnly is the complete function of a kind without defaults that depend on the model.

@@ -28,7 +28,7 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 	}
 	annotate(ctx, slog.String("model", loaded.Entry.Name), slog.Int("rows", rows))
 	score := make([]float32, len(x))
-	if err := (metered{loaded.Value.Scheduler}).Score(ctx, score, x, sigma); err != nil {
+	if err := s.metered(ctx, loaded).Score(ctx, score, x, sigma); err != nil {
 		return nil, fmt.Errorf("score %d rows of %s: %w", rows, m.Name, err)
 	}
 	tensor, err := encoder.tensor(score)

@@ -16,7 +16,7 @@ const (
 	ReasonDiverged         = "DIVERGED"           // FAILED_PRECONDITION: a chain left the finite numbers
 	ReasonTolerance        = "TOLERANCE"          // FAILED_PRECONDITION: a flow cannot be solved to the tolerance
 	ReasonQueueFull        = "QUEUE_FULL"         // RESOURCE_EXHAUSTED: too much work waits; see RetryInfo
-	ReasonDeadlineTooShort = "DEADLINE_TOO_SHORT" // DEADLINE_EXCEEDED: refused at once, it cannot be met
+	ReasonDeadlineTooShort = "DEADLINE_TOO_SHORT" // DEADLINE_EXCEEDED: refused or ended early: it cannot be met
 	ReasonUnauthenticated  = "UNAUTHENTICATED"    // UNAUTHENTICATED: the server needs a token that it knows
 	ReasonForbidden        = "FORBIDDEN"          // PERMISSION_DENIED: the token lacks the scope that the method needs
 	ReasonQuota            = "QUOTA_EXCEEDED"     // RESOURCE_EXHAUSTED: see QuotaFailure, and RetryInfo if it helps

@@ -44,8 +44,8 @@ type SamplingServiceClient interface {
 	//
 	// Errors: INVALID_ARGUMENT (a field is out of range; the BadRequest details name it), NOT_FOUND (model or version),
 	// FAILED_PRECONDITION (the model failed to load, or a chain diverged), RESOURCE_EXHAUSTED (too much work waits;
-	// RetryInfo says when to try again), DEADLINE_EXCEEDED (at once if the deadline cannot be met), UNAVAILABLE (the
-	// server is stopping).
+	// RetryInfo says when to try again), DEADLINE_EXCEEDED (as soon as it is known that the deadline cannot be met),
+	// UNAVAILABLE (the server is stopping).
 	Sample(ctx context.Context, in *SampleRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SampleResponse], error)
 	// Score evaluates the model at given points. The result is the vector field that the samplers follow.
 	//
@@ -152,8 +152,8 @@ type SamplingServiceServer interface {
 	//
 	// Errors: INVALID_ARGUMENT (a field is out of range; the BadRequest details name it), NOT_FOUND (model or version),
 	// FAILED_PRECONDITION (the model failed to load, or a chain diverged), RESOURCE_EXHAUSTED (too much work waits;
-	// RetryInfo says when to try again), DEADLINE_EXCEEDED (at once if the deadline cannot be met), UNAVAILABLE (the
-	// server is stopping).
+	// RetryInfo says when to try again), DEADLINE_EXCEEDED (as soon as it is known that the deadline cannot be met),
+	// UNAVAILABLE (the server is stopping).
 	Sample(*SampleRequest, grpc.ServerStreamingServer[SampleResponse]) error
 	// Score evaluates the model at given points. The result is the vector field that the samplers follow.
 	//

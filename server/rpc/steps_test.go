@@ -1,0 +1,78 @@
+package rpc
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models/modelstest"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// TestStepsOfEveryKind compares the number of steps that a kind's settings stand for with the length of its plan, which
+// may only be longer by a last denoising step. A refused request has no plan.
+func TestStepsOfEveryKind(t *testing.T) {
+	heun, none := langevinv1.FlowMethod_FLOW_METHOD_HEUN, langevinv1.Corrector_CORRECTOR_NONE
+	samplers := []proto.Message{
+		&langevinv1.PredictorCorrector{N: proto.Int32(7), CorrectorSteps: proto.Int32(3)},
+		&langevinv1.PredictorCorrector{N: proto.Int32(7), Corrector: none},
+		&langevinv1.ProbabilityFlow{Steps: proto.Int32(9), Method: heun},
+		&langevinv1.ProbabilityFlow{Sigmas: []float64{5, 3, 1}},
+		&langevinv1.EDM{Sigmas: []float64{5, 3, 1}},
+		&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(3)},
+	}
+	for _, d := range langevinv1.Samplers() {
+		samplers = append(samplers, d.New())
+	}
+	for _, sampler := range samplers {
+		req := &langevinv1.SampleRequest{}
+		if !langevinv1.SetSampler(req, sampler) {
+			t.Fatalf("a request has no field for %T", sampler)
+		}
+		var bad invalid
+		said := 0
+		count := func(steps int) error { said = steps; return nil }
+		got, err := compile(req, modelstest.Manifest("points", 2), 100_000, count, &bad)
+		if err := errors.Join(err, bad.err()); err != nil {
+			t.Fatalf("%T %v: %v", sampler, sampler, err)
+		}
+		if said != len(got.plan) && said != len(got.plan)-1 {
+			t.Errorf("%T %v stands for %d steps, and its plan has %d", sampler, sampler, said, len(got.plan))
+		}
+		refused := errors.New("refused")
+		got, err = compile(req, modelstest.Manifest("points", 2), 100_000, func(int) error { return refused }, &bad)
+		if !errors.Is(err, refused) || got.plan != nil {
+			t.Errorf("%T refused: %v with a plan of %d steps, want none", sampler, err, len(got.plan))
+		}
+	}
+}
+
+// TestRefusalIsCheap: to refuse 100,000 steps allocates no plan of them, whose steps take 40 bytes each.
+func TestRefusalIsCheap(t *testing.T) {
+	refused := errors.New("refused")
+	for _, sampler := range []proto.Message{
+		&langevinv1.Langevin{Steps: proto.Int32(100_000)},
+		&langevinv1.ProbabilityFlow{Steps: proto.Int32(50_000)},
+		&langevinv1.EDM{Steps: proto.Int32(50_000)},
+		&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(10_000)},
+	} {
+		req := &langevinv1.SampleRequest{}
+		langevinv1.SetSampler(req, sampler)
+		m := modelstest.Manifest("points", 2)
+		const runs = 100
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			var bad invalid
+			if _, err := compile(req, m, 100_000, func(int) error { return refused }, &bad); !errors.Is(err, refused) {
+				t.Fatalf("%T: %v %v", sampler, err, bad.err())
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if bytes := (after.TotalAlloc - before.TotalAlloc) / runs; bytes > 20_000 {
+			t.Errorf("%T: a refusal allocates %d bytes, want hardly any", sampler, bytes)
+		}
+	}
+}
