@@ -3,6 +3,7 @@ package sampling
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // Step is one row of a [Plan]. It says where to evaluate the score and how to use it. With s the score at (x, Sigma), z
@@ -26,6 +27,9 @@ type Step struct {
 	SNR        float32
 	Level      int32 // index in the noise schedule, for progress and previews
 }
+
+// StepBytes is the memory that one step of a plan takes.
+const StepBytes = int64(unsafe.Sizeof(Step{}))
 
 // Plan is a compiled sampler: its steps in order. A Plan is never changed after it is made, so it may be shared.
 type Plan []Step

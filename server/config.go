@@ -56,7 +56,7 @@ type LimitsConfig struct {
 	MaxSteps       int   `mapstructure:"max_steps" help:"score evaluations of one chain"`
 	MaxScoreRows   int   `mapstructure:"max_score_rows" help:"points of one Score call"`
 	MaxOpenChains  int   `mapstructure:"max_open_chains" help:"chains of all open calls to one model; more calls are refused"`
-	MaxOpenBytes   int64 `mapstructure:"max_open_bytes" help:"bytes of memory of all open calls to one model; more calls are refused"`
+	MaxOpenBytes   int64 `mapstructure:"max_open_bytes" help:"bytes of memory that all open calls hold; more calls are refused"`
 	MaxStreams     int   `mapstructure:"max_streams" help:"concurrent calls on one connection"`
 	MaxHeaderBytes int   `mapstructure:"max_header_bytes" help:"size of a call's metadata"`
 

@@ -211,6 +211,44 @@ func TestQuotaOfCancelledCalls(t *testing.T) {
 	}
 }
 
+// TestMemoryOfOpenCalls: every kind of call counts at what it holds: its request, states, plan and answer.
+func TestMemoryOfOpenCalls(t *testing.T) {
+	r := start(t, func(c *server.Config) { c.Limits.MaxOpenBytes = 100_000 })
+	many := &langevinv1.Tensor{Shape: []int64{2000, 2}, Data: make([]byte, 16_000)}
+	one := &langevinv1.Tensor{Shape: []int64{1, 2}, Data: make([]byte, 8)}
+	client := langevinv1.NewSamplingServiceClient(r.conn)
+	score := func(rows *langevinv1.Tensor) (*langevinv1.ScoreResponse, error) {
+		return client.Score(t.Context(), &langevinv1.ScoreRequest{Model: "ring", X: rows, Sigma: []float32{1}})
+	}
+	scored, err := score(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, call := range map[string]func(rows *langevinv1.Tensor) error{
+		"score": func(rows *langevinv1.Tensor) error {
+			_, err := score(rows)
+			return err
+		},
+		"encode": func(rows *langevinv1.Tensor) error {
+			_, err := client.Encode(t.Context(), &langevinv1.EncodeRequest{Model: "ring", X: rows})
+			return err
+		},
+		"sample from states": func(rows *langevinv1.Tensor) error {
+			n := rows.GetShape()[0]
+			_, err := r.sample(t.Context(), &langevinv1.SampleRequest{Model: "ring", N: &n, Seed: proto.Uint64(1),
+				Resume: &langevinv1.Resume{Digest: scored.GetDigest(), Step: 99, X: rows}})
+			return err
+		},
+	} {
+		if err := call(many); reason(err) != langevinv1.ReasonQueueFull {
+			t.Errorf("%s of 2,000 rows with a limit of 100 kB: %v, want %s", kind, err, langevinv1.ReasonQueueFull)
+		}
+		if err := call(one); err != nil {
+			t.Errorf("%s of one row: %v", kind, err)
+		}
+	}
+}
+
 // TestQuotaOfCalls: calls count whatever they cost, but health probes do not.
 func TestQuotaOfCalls(t *testing.T) {
 	r := start(t, func(c *server.Config) { c.Quota.CallsPerSecond, c.Quota.CallsBurst = 1, 3 })

@@ -41,6 +41,7 @@ type Server struct {
 	grpc     *grpc.Server
 	frontend *httpFrontend // nil without HTTP
 	cores    batch.Semaphore
+	memory   *batch.Memory
 	workers  int
 }
 
@@ -61,7 +62,8 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	}
 	s := &Server{config: c, log: log, runtime: runtime, repo: repo, device: found,
 		health: newHealthBoard(serviceNames()...)}
-	s.metrics = metrics.New(s.states)
+	s.memory = batch.NewMemory(s.config.Limits.MaxOpenBytes)
+	s.metrics = metrics.New(s.states, s.memory.Used)
 	if s.tracing, err = newTracing(c.Tracing); err != nil {
 		return nil, errors.Join(err, repo.Close())
 	}
@@ -212,7 +214,7 @@ func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error
 	schedule := Blocks(s.device.Device, s.workers, dim, sessions.narrow, sessions.wide)
 	schedule.Cores, schedule.Observer = s.cores, s.metrics.Scheduler(file.Name)
 	schedule.MaxWait = s.config.Limits.MaxWait
-	schedule.MaxRows, schedule.MaxBytes = s.config.Limits.MaxOpenChains, s.config.Limits.MaxOpenBytes
+	schedule.MaxRows, schedule.Memory = s.config.Limits.MaxOpenChains, s.memory
 	engine := &rpc.Engine{
 		Scheduler: batch.New(sessions.narrow, dim, schedule),
 		Identity:  sessions.narrow.Identity() + " " + sampling.NoiseVersion,

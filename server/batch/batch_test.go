@@ -458,7 +458,8 @@ func TestModelFailure(t *testing.T) {
 }
 
 func TestSubmitRefuses(t *testing.T) {
-	s := start(t, sampling.TwoGaussians(), batch.Config{Workers: 1, MaxRows: 100, MaxBytes: 1 << 20})
+	memory := batch.NewMemory(1 << 20)
+	s := start(t, sampling.TwoGaussians(), batch.Config{Workers: 1, MaxRows: 100, Memory: memory})
 	plan := annealed(t, 1, 5)
 	hold, err := s.Submit(t.Context(), batch.Job{Plan: plan, Prior: prior, N: 90})
 	if err != nil {
@@ -468,6 +469,7 @@ func TestSubmitRefuses(t *testing.T) {
 	for step := range len(plan) + 1 {
 		frames.Steps = append(frames.Steps, step)
 	}
+	quota := errors.New("no quota")
 	pastTheEnd := &batch.Preview{Chains: 1, Steps: []int{6}}
 	outOfOrder := &batch.Preview{Chains: 1, Steps: []int{3, 3}}
 	tests := []struct {
@@ -479,7 +481,8 @@ func TestSubmitRefuses(t *testing.T) {
 		{"no steps", batch.Job{Prior: prior, N: 1}, nil},
 		{"no prior", batch.Job{Plan: plan, N: 1}, nil},
 		{"too many chains", batch.Job{Plan: plan, Prior: prior, N: 11}, batch.ErrBusy},
-		{"too many bytes", batch.Job{Plan: slices.Repeat(plan, 30_000), Prior: prior, N: 1}, batch.ErrBusy},
+		{"a large request", batch.Job{Plan: plan, Prior: prior, N: 1, Held: 1 << 20}, batch.ErrBusy},
+		{"no quota", batch.Job{Plan: plan, Prior: prior, N: 1, Charge: func() error { return quota }}, quota},
 		{"preview of more chains than there are", batch.Job{Plan: plan, Prior: prior, N: 9, Preview: frames}, nil},
 		{"preview past the end", batch.Job{Plan: plan, Prior: prior, N: 9, Preview: pastTheEnd}, nil},
 		{"preview out of order", batch.Job{Plan: plan, Prior: prior, N: 9, Preview: outOfOrder}, nil},
@@ -492,7 +495,24 @@ func TestSubmitRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %v", test.name, err, test.is)
 		}
 	}
+	points := func(held int64, charge func(int) error) error {
+		call := s.Evaluator(batch.Call{Held: held, Charge: charge})
+		defer call.Close()
+		return call.Score(t.Context(), make([]float32, 2), make([]float32, 2), []float32{1})
+	}
+	if err := points(1<<20, nil); !errors.Is(err, batch.ErrBusy) {
+		t.Errorf("points of a large request: %v, want ErrBusy", err)
+	}
+	if err := points(0, func(int) error { return quota }); !errors.Is(err, quota) {
+		t.Errorf("points without quota: %v, want the error of Charge", err)
+	}
+	if err := points(1<<19, nil); err != nil {
+		t.Errorf("points of a small request: %v", err)
+	}
 	hold.Close()
+	if used := memory.Used(); used != 0 {
+		t.Errorf("%d bytes are held by no call", used)
+	}
 	if _, err := read(t.Context(), s, batch.Job{Plan: plan, Prior: prior, N: 100}); err != nil {
 		t.Errorf("with room again: %v", err)
 	}

@@ -35,6 +35,14 @@ type Job struct {
 	Start     []float32
 	StartStep int
 
+	// Held is the number of bytes that the caller of Submit holds for the job until it closes the stream: its request,
+	// and its plan if no other job shares it. Start is counted in any case.
+	Held int64
+
+	// Charge, if not nil, is called once nothing else refuses the job. If it returns an error, the job is refused with
+	// it. It must not wait.
+	Charge func() error
+
 	Preview  *Preview // nil for none
 	Follower Follower // is told of the job's progress; nil for none
 }
@@ -167,6 +175,14 @@ func (j *job) begin(now time.Time, o Observer) {
 		j.Follower.Started()
 		j.follow(j.StartStep)
 	}
+}
+
+// charge calls Charge, if there is one.
+func (j *job) charge() error {
+	if j.Charge == nil {
+		return nil
+	}
+	return j.Charge()
 }
 
 // parked is a chain that was taken back before its end.

@@ -13,24 +13,38 @@ import (
 // all callers, and share ticks with them. It implements [sampling.Model]. Only one goroutine may use it at a time.
 type Evaluator struct {
 	s        *Scheduler
-	caller   string
+	call     Call
 	admitted bool
 }
 
-// Evaluator returns the model for the given caller's next call.
-func (s *Scheduler) Evaluator(caller string) *Evaluator { return &Evaluator{s: s, caller: caller} }
+// Call describes a call that evaluates points.
+type Call struct {
+	Caller string                 // as in Job
+	Held   int64                  // bytes that the call holds until its Evaluator is closed, besides the points
+	Charge func(points int) error // as in Job, for every evaluation
+}
+
+// Evaluator returns the model for a call. The caller must close it.
+func (s *Scheduler) Evaluator(call Call) *Evaluator { return &Evaluator{s: s, call: call} }
+
+// Close releases the call's part of the limits.
+func (e *Evaluator) Close() {
+	if e.admitted {
+		e.s.config.Memory.release(e.call.Held)
+	}
+	e.admitted = false
+}
 
 // Score implements [sampling.Model]. The first evaluation is admitted or refused as a job of Submit, of one step. Later
 // ones belong to the same call and are not refused because of other work. When ctx ends, Score returns its cause.
 // Otherwise its errors are those of [Stream.Poll].
 func (e *Evaluator) Score(ctx context.Context, dst, x, sigma []float32) error {
 	s := e.s
-	j := s.newPoints(e.caller, dst, x, sigma)
+	j := s.newPoints(e.call, dst, x, sigma)
 	j.deadline, _ = ctx.Deadline()
 	if err := e.enter(ctx, j); err != nil {
 		return err
 	}
-	e.admitted = true
 	defer func() {
 		j.stopped.Store(true)
 		s.mu.Lock()
@@ -55,25 +69,47 @@ func (e *Evaluator) Score(ctx context.Context, dst, x, sigma []float32) error {
 
 func (e *Evaluator) enter(ctx context.Context, j *job) error {
 	if !e.admitted {
-		return e.s.enter(ctx, j)
+		return e.enterFirst(ctx, j)
 	}
-	e.s.mu.Lock()
-	defer e.s.mu.Unlock()
-	if e.s.stopped || e.s.closing && len(e.s.open) == 0 {
+	s := e.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || s.closing && len(s.open) == 0 {
 		return ErrClosed
 	}
-	e.s.insert(j)
+	if err := j.charge(); err != nil {
+		return err
+	}
+	s.rows += j.N
+	s.config.Memory.used.Add(j.bytes)
+	s.insert(j)
 	return nil
 }
 
+// enterFirst is enter for the first evaluation. It also reserves what the call holds.
+func (e *Evaluator) enterFirst(ctx context.Context, j *job) error {
+	own := j.bytes
+	j.bytes += e.call.Held
+	err := e.s.enter(ctx, j)
+	e.admitted = err == nil
+	if e.admitted {
+		j.bytes = own
+	}
+	return err
+}
+
 // newPoints returns a job whose chains are the rows of x. Their scores go straight to dst.
-func (s *Scheduler) newPoints(caller string, dst, x, sigma []float32) *job {
+func (s *Scheduler) newPoints(call Call, dst, x, sigma []float32) *job {
 	plan := make(sampling.Plan, len(sigma))
 	for i, v := range sigma {
 		plan[i].Sigma = v
 	}
+	charge := func() error { return nil }
+	if call.Charge != nil {
+		charge = func() error { return call.Charge(len(sigma)) }
+	}
 	j := &job{
-		Job:       Job{Caller: caller, Plan: plan, N: len(sigma), Start: x},
+		Job:       Job{Caller: call.Caller, Plan: plan, N: len(sigma), Start: x, Charge: charge},
 		submitted: time.Now(),
 		points:    true,
 		window:    len(sigma),
@@ -90,6 +126,6 @@ func (s *Scheduler) newPoints(caller string, dst, x, sigma []float32) *job {
 			observer:  s.config.Observer,
 		},
 	}
-	j.bytes = 8*int64(len(x)) + stepBytes*int64(len(sigma))
+	j.bytes = 8*int64(len(x)) + sampling.StepBytes*int64(len(sigma))
 	return j
 }

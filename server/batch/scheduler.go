@@ -26,7 +26,7 @@ type Config struct {
 	Rows          int           // most chains that a worker advances together; 256 if zero
 	Grain         int           // chains are divided among workers in multiples of this; 16 if zero
 	MaxRows       int           // most chains of all open jobs together; 4,000,000 if zero
-	MaxBytes      int64         // most memory for plans and results of all open jobs, in the worst case; 1 GiB if zero
+	Memory        *Memory       // counts what open jobs hold; an account of its own for 1 GiB if nil
 	MaxFrameBytes int           // memory for a job's unread frames, at least two frames; 8 MiB if zero
 	MaxWait       time.Duration // most time that the work before a job may take; a minute if zero
 	Cores         Semaphore     // limits the ticks of all models on a machine; no limit if nil
@@ -42,7 +42,7 @@ func (c Config) withDefaults() Config {
 	c.Rows = cmp.Or(c.Rows, 256)
 	c.Grain = cmp.Or(c.Grain, quantum)
 	c.MaxRows = cmp.Or(c.MaxRows, 4_000_000)
-	c.MaxBytes = cmp.Or(c.MaxBytes, 1<<30)
+	c.Memory = cmp.Or(c.Memory, NewMemory(1<<30))
 	c.MaxFrameBytes = cmp.Or(c.MaxFrameBytes, 8<<20)
 	c.MaxWait = cmp.Or(c.MaxWait, time.Minute)
 	c.Observer = cmp.Or(c.Observer, Observer(unobserved{}))
@@ -85,7 +85,6 @@ type Scheduler struct {
 	emptied chan struct{} // closed once closing is set and the last job has left
 	rows    int           // chains of open jobs
 	running int           // chains in the workers' blocks
-	bytes   int64         // worst-case memory of open jobs
 	closing bool          // new jobs are refused
 	stopped bool          // workers must return
 
@@ -150,31 +149,40 @@ func (s *Scheduler) enter(ctx context.Context, j *job) error {
 	if err := s.admits(ctx, j.demand(), j.submitted); err != nil {
 		return err
 	}
-	if err := s.fits(j); err != nil {
+	if err := s.reserve(j); err != nil {
+		return err
+	}
+	if err := j.charge(); err != nil {
+		s.unreserve(j)
 		return err
 	}
 	s.insert(j)
 	return nil
 }
 
-// fits returns a BusyError for a job that would pass a limit of the open jobs. The caller holds mu.
-func (s *Scheduler) fits(j *job) error {
+// reserve takes a job's part of the limits of open jobs, or returns a BusyError. The caller holds mu.
+func (s *Scheduler) reserve(j *job) error {
 	if over := s.rows + j.N - s.config.MaxRows; over > 0 {
 		return busy(s.drains(float64(over)/float64(s.rows)),
 			"%d chains are open and %d more would pass the limit of %d", s.rows, j.N, s.config.MaxRows)
 	}
-	if over := s.bytes + j.bytes - s.config.MaxBytes; over > 0 {
-		return busy(s.drains(float64(over)/float64(s.bytes)),
-			"open requests hold up to %d bytes and %d more would pass the limit of %d",
-			s.bytes, j.bytes, s.config.MaxBytes)
+	if m := s.config.Memory; !m.reserve(j.bytes) {
+		used := m.Used()
+		return busy(s.drains(float64(used+j.bytes-m.limit)/float64(max(1, used))),
+			"open requests hold up to %d bytes and %d more would pass the limit of %d", used, j.bytes, m.limit)
 	}
+	s.rows += j.N
 	return nil
+}
+
+// unreserve returns a job's part of the limits. The caller holds mu.
+func (s *Scheduler) unreserve(j *job) {
+	s.rows -= j.N
+	s.config.Memory.release(j.bytes)
 }
 
 // insert queues an admitted job. The caller holds mu.
 func (s *Scheduler) insert(j *job) {
-	s.rows += j.N
-	s.bytes += j.bytes
 	s.open[j] = struct{}{}
 	j.caller = s.queue.join(j.Caller, s.config.Workers)
 	j.left = float64(j.N) * float64(j.path) * j.weight
@@ -251,13 +259,14 @@ func (s *Scheduler) weight(spec Job) float64 {
 	return 1
 }
 
-// stepBytes is the size of a step of a plan.
-const stepBytes = 40
+// copies is how many times the message of a chunk exists while it is sent: as a tensor, as a message, as text.
+const copies = 5
 
-// bytesOf returns the most memory that a job's plan, window of results and frames can take.
+// bytesOf returns the most memory that a job can take: what its caller holds for it, its states at the start, its
+// window of results, the chunk that is sent, and its frames.
 func (s *Scheduler) bytesOf(j *job) int64 {
 	rowBytes := int64(4 * s.dim)
-	bytes := int64(len(j.Plan))*stepBytes + rowBytes*int64(min(j.N, j.window)+j.out.chunkRows)
+	bytes := j.Held + 4*int64(len(j.Start)) + rowBytes*int64(min(j.N, j.window)+copies*j.out.chunkRows)
 	if p := j.Preview; p != nil {
 		bytes += rowBytes * int64(p.Chains) * int64(len(p.Steps))
 	}

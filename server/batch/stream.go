@@ -85,8 +85,7 @@ func (st *Stream) Close() {
 func (s *Scheduler) release(j *job) {
 	s.queue.leave(j)
 	s.wake()
-	s.rows -= j.N
-	s.bytes -= j.bytes
+	s.unreserve(j)
 	delete(s.open, j)
 	if s.closing && len(s.open) == 0 {
 		close(s.emptied)

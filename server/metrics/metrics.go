@@ -25,8 +25,9 @@ type Metrics struct {
 	reloads         *prometheus.CounterVec
 }
 
-// New returns metrics. At every scrape they call states for the loaded models and how busy they are.
-func New(states func() []State) *Metrics {
+// New returns metrics. At every scrape they call states for the loaded models and how busy they are, and openBytes for
+// the memory that open calls may hold.
+func New(states func() []State, openBytes func() int64) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -59,6 +60,9 @@ func New(states func() []State) *Metrics {
 	m.registry.MustRegister(
 		m.requests, m.sampleDuration, m.firstEvent, m.queueWait, m.stepDuration, m.fill, m.rows, m.previewsDropped,
 		m.cancelLatency, m.reloads, newModels(states),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "langevin_open_bytes", Help: "Bytes that open calls may hold; see limits.max_open_bytes.",
+		}, func() float64 { return float64(openBytes()) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m

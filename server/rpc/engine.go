@@ -37,6 +37,7 @@ func (e *Engine) compile(
 	before := len(*bad)
 	usual, err := compile(req, m, maxSteps, admits, bad)
 	if err == nil && len(*bad) == before {
+		usual.bytes = 0
 		e.usual.Store(&usual)
 	}
 	return usual, err

@@ -6,8 +6,11 @@ import (
 	"math"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server/auth"
+	"github.com/langevin-ml/langevin/server/batch"
 	"github.com/langevin-ml/langevin/server/host"
 )
 
@@ -85,6 +88,10 @@ func (s *Sampling) LogLikelihood(ctx context.Context,
 	}, nil
 }
 
+// flowBytes is the memory that a flow call takes for each element of its rows, besides its request: the state and the
+// seven slopes of the solver in float64, the points of an evaluation, the result and its message.
+const flowBytes = 96
+
 // flow validates a call, solves it when the model's semaphore admits it, and returns the result.
 func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) {
 	loaded, err := acquire(ctx, s.host, call.model, call.version)
@@ -99,7 +106,9 @@ func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) 
 		return flowAnswer{}, err
 	}
 	annotate(ctx, slog.String("model", loaded.Entry.Name), slog.Int("rows", r.N))
-	result, err := call.solve(ctx, s.metered(ctx, loaded), r)
+	model := evaluator(ctx, loaded, 2*int64(proto.Size(call.rows))+int64(len(r.X))*flowBytes)
+	defer model.Close()
+	result, err := call.solve(ctx, model, r)
 	if err != nil {
 		return flowAnswer{}, err
 	}
@@ -117,19 +126,13 @@ func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) 
 	return a, nil
 }
 
-// metered charges every evaluation to the caller, for work whose cost is known only at its end.
-type metered struct{ model sampling.Model }
-
-// metered returns a loaded model for one call of the caller of ctx.
-func (*Sampling) metered(ctx context.Context, loaded *host.Loaded[*Engine]) metered {
-	return metered{loaded.Value.Scheduler.Evaluator(auth.Caller(ctx))}
-}
-
-func (m metered) Score(ctx context.Context, dst, x, sigma []float32) error {
-	if err := auth.Charge(ctx, int64(len(sigma))); err != nil {
-		return err
-	}
-	return m.model.Score(ctx, dst, x, sigma)
+// evaluator returns a loaded model for one call that holds the given number of bytes. Every evaluation is charged to
+// the caller, because the cost of a flow is known only at its end.
+func evaluator(ctx context.Context, loaded *host.Loaded[*Engine], held int64) *batch.Evaluator {
+	return loaded.Value.Scheduler.Evaluator(batch.Call{
+		Caller: auth.Caller(ctx), Held: held,
+		Charge: func(points int) error { return auth.Charge(ctx, int64(points)) },
+	})
 }
 
 func (s *Sampling) flowRequest(call flowCall, loaded *host.Loaded[*Engine], bad *invalid) sampling.FlowRequest {

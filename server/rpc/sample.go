@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/langevin-ml/langevin/models"
@@ -73,9 +74,7 @@ func (s *Sampling) Draw(ctx context.Context, req *langevinv1.SampleRequest,
 		return err
 	}
 	annotate(ctx, order.attrs()...)
-	if err := auth.Charge(ctx, order.cost()); err != nil {
-		return err
-	}
+	order.job.Charge = func() error { return auth.Charge(ctx, order.cost()) }
 	defer follow(ctx, &order.job)()
 	chains, err := loaded.Value.Scheduler.Submit(ctx, order.job)
 	if err != nil {
@@ -137,6 +136,9 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	var bad invalid
 	m := loaded.Entry.Manifest
 	n := chainsOf(req, s.limits.Chains, &bad)
+	encoder := newEncoder(m, req.GetFormat(), &bad)
+	known, columns := knownOf(req, m, &bad), columnsOf(req, &bad)
+	guided, guidance := guide.bends(m, &bad)
 	sampler, err := loaded.Value.compile(req, m, s.limits.Steps, func(steps int) error {
 		return loaded.Value.Scheduler.Admits(ctx, batch.Demand{
 			Caller: auth.Caller(ctx), Chains: int(n), Guide: guide.cost(),
@@ -147,16 +149,15 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 		return nil, err
 	}
 	o := &order{
-		encoder: newEncoder(m, req.GetFormat(), &bad),
+		encoder: encoder,
 		kind:    max(req.GetPreview().GetKind(), langevinv1.PreviewKind_PREVIEW_KIND_STATE),
 	}
 	o.job = batch.Job{
 		Caller: auth.Caller(ctx), Plan: sampler.plan, Prior: sampler.prior,
 		Seed: seedOf(req), First: req.GetFirstChain(), N: int(n),
-		Known: knownOf(req, m, &bad), Columns: columnsOf(req, &bad),
+		Known: known, Columns: columns, Guide: guided, GuideCost: guide.cost(),
+		Held: sampler.bytes + 2*int64(proto.Size(req)), // the request, and the values in it
 	}
-	guided, guidance := guide.bends(m, &bad)
-	o.job.Guide, o.job.GuideCost = guided, guide.cost()
 	resume(&o.job, req.GetResume(), loaded.Entry, &bad)
 	o.job.Preview = previewOf(req.GetPreview(), o.job, m.Dim(), &bad)
 	if o.job.Columns > 0 && len(o.job.Plan) > 0 && !o.job.Plan.UsesNoise() {

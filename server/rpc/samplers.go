@@ -13,6 +13,7 @@ type compiled struct {
 	plan    sampling.Plan
 	prior   sampling.Prior
 	message proto.Message
+	bytes   int64 // of the plan; 0 if requests share it
 }
 
 // kind says how to run one kind of sampler. complete fills in the settings whose defaults depend on the model; the
@@ -79,6 +80,7 @@ func compile(
 	}
 	if len(own) == 0 {
 		result.plan, result.prior = kind.plan(message, m, maxSteps, &own)
+		result.bytes = int64(len(result.plan)) * sampling.StepBytes
 	}
 	for _, mistake := range own {
 		bad.join(d.Field+".", mistake)

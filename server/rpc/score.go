@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"slices"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
@@ -28,7 +30,9 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 	}
 	annotate(ctx, slog.String("model", loaded.Entry.Name), slog.Int("rows", rows))
 	score := make([]float32, len(x))
-	if err := s.metered(ctx, loaded).Score(ctx, score, x, sigma); err != nil {
+	model := evaluator(ctx, loaded, int64(proto.Size(req))+int64(len(x))*scoreBytes)
+	defer model.Close()
+	if err := model.Score(ctx, score, x, sigma); err != nil {
 		return nil, fmt.Errorf("score %d rows of %s: %w", rows, m.Name, err)
 	}
 	tensor, err := encoder.tensor(score)
@@ -39,6 +43,9 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 		Model: loaded.Entry.Name, Version: int32(loaded.Entry.Version), Digest: loaded.Entry.Digest, Score: tensor,
 	}, nil
 }
+
+// scoreBytes is the memory that the answer of a Score call takes for each element: as a tensor, a message and text.
+const scoreBytes = 20
 
 // rowsFor returns the number of rows of a model that a unary call may have. The answer must have room for them.
 func (s *Sampling) rowsFor(m models.Manifest) int {
