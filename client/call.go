@@ -63,7 +63,8 @@ func (c *Client) again(ctx context.Context, tries int, err error) bool {
 
 // mendable reports whether the same call may succeed later or on another server.
 func (e *Error) mendable() bool {
-	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted && e.RetryAfter > 0
+	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted && e.RetryAfter > 0 ||
+		e.Reason == reasonChanged
 }
 
 // named gives a call a request id, unless its context already has one.
@@ -98,31 +99,38 @@ func unary[Request, Response any](
 // sink receives the events of a call. If it returns an error, the call ends with that error.
 type sink func(Event) error
 
-// sampleCall is what all Sample calls of one request have in common.
+// sampleCall is what all Sample calls for the same chains have in common.
 type sampleCall struct {
 	client *Client
 	op     string
-	id     string // of the request
+	id     string     // of the request
+	agreed *agreement // of the request
+	route  *route     // of these chains
+	goesOn bool       // a call for these chains has begun before
 }
 
 // once makes one call and emits its events after checking their order. It emits Done only after the call's status is
 // known to be OK.
 func (s sampleCall) once(ctx context.Context, request *langevinv1.SampleRequest, emit sink) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	call, err := s.client.sampling.Sample(ctx, request)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	attempt := s.route.begin(ctx, cancel)
+	defer attempt.end()
+	call, err := s.open(context.WithValue(ctx, attemptKey{}, attempt), attempt, request)
 	if err != nil {
-		return fromRPC(s.op, s.id, err, nil)
+		return s.failed(ctx, err, nil)
 	}
 	var order sequence
 	for {
+		attempt.await()
 		response, err := call.Recv()
+		attempt.hear()
 		if errors.Is(err, io.EOF) {
 			return s.end(order, emit)
 		}
 		if err != nil {
 			header, _ := call.Header() // its error is the error of the call
-			return fromRPC(s.op, s.id, err, header)
+			return s.failed(ctx, err, header)
 		}
 		e, err := newEvent(response)
 		if err == nil && e != nil {
@@ -138,6 +146,33 @@ func (s sampleCall) once(ctx context.Context, request *langevinv1.SampleRequest,
 			return err
 		}
 	}
+}
+
+// open sends a request. Silence counts from when the request is on its way: a call may wait for long until its
+// connection has room for another one.
+func (s sampleCall) open(
+	ctx context.Context, attempt *attempt, request *langevinv1.SampleRequest,
+) (grpc.ServerStreamingClient[langevinv1.SampleResponse], error) {
+	stream, err := s.client.conn.NewStream(ctx, &langevinv1.SamplingService_ServiceDesc.Streams[0],
+		langevinv1.SamplingService_Sample_FullMethodName)
+	if err != nil {
+		return nil, err
+	}
+	attempt.await()
+	if err := stream.SendMsg(request); err != nil && !errors.Is(err, io.EOF) { // EOF: Recv has the error
+		return nil, err
+	}
+	return &grpc.GenericClientStream[langevinv1.SampleRequest, langevinv1.SampleResponse]{ClientStream: stream},
+		stream.CloseSend()
+}
+
+// failed returns the error of a call that gRPC ended.
+func (s sampleCall) failed(ctx context.Context, err error, header metadata.MD) error {
+	if silent, ok := context.Cause(ctx).(errSilent); ok {
+		s.route.avoid()
+		return s.failure(codes.Unavailable, reasonUnreachable, "%s", silent)
+	}
+	return fromRPC(s.op, s.id, err, header)
 }
 
 // end finishes a call whose status is OK.
@@ -156,13 +191,34 @@ func (s sampleCall) retrying(ctx context.Context, req SampleRequest, emit sink) 
 		return during(s.op, err)
 	}
 	for tries := 1; ; tries++ {
-		begun := false
+		begun, err := s.somewhere(ctx, request, emit)
+		if err == nil || begun || !s.client.again(ctx, tries, err) {
+			return err
+		}
+	}
+}
+
+// somewhere makes a call on a server that has the model that the request's calls agreed on. It passes over those that
+// have another one. It also reports whether the call began to answer.
+func (s sampleCall) somewhere(ctx context.Context, request *langevinv1.SampleRequest, emit sink) (begun bool, err error) {
+	for {
 		err := s.once(ctx, request, func(e Event) error {
+			if started, ok := e.(Started); ok && !begun {
+				if err := s.agree(started); err != nil {
+					return err
+				}
+			}
 			begun = true
 			return emit(e)
 		})
-		if err == nil || begun || !s.client.again(ctx, tries, err) {
-			return err
+		switch {
+		case err == nil || begun:
+			return begun, err
+		case s.route.turned:
+			continue
+		}
+		if err = s.disagreement(err); !errors.Is(err, ErrChanged) || !s.route.elsewhere() {
+			return false, err
 		}
 	}
 }

@@ -17,6 +17,8 @@ type Client struct {
 	sampling langevinv1.SamplingServiceClient
 	models   langevinv1.ModelServiceClient
 
+	connections *connections
+
 	retry  RetryPolicy
 	resume bool
 	parts  int // of a large request, see [WithSplit]
@@ -44,7 +46,8 @@ func newClient(target string, s settings) (*Client, error) {
 	if err := errors.Join(err, s.check(target)); err != nil {
 		return nil, err
 	}
-	conn, err := grpc.NewClient(name, append(resolve, s.dialOptions(target)...)...)
+	connections := newConnections(max(0, s.stall))
+	conn, err := grpc.NewClient(name, append(resolve, s.dialOptions(target, connections)...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +56,9 @@ func newClient(target string, s settings) (*Client, error) {
 		conn:     conn,
 		sampling: langevinv1.NewSamplingServiceClient(conn),
 		models:   langevinv1.NewModelServiceClient(conn),
-		retry:    s.retry, resume: s.resume, parts: s.parts, log: s.log,
+
+		connections: connections,
+		retry:       s.retry, resume: s.resume, parts: s.parts, log: s.log,
 	}, nil
 }
 

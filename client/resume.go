@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"reflect"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -132,34 +131,10 @@ func (d *drawing) receive(e Event) error {
 func (d *drawing) start(s Started) error {
 	d.begun = true
 	if d.started.N > 0 {
-		return d.same(d.started, s)
+		return nil
 	}
-	d.started = s
+	d.started, d.goesOn = s, true
 	return d.emit(s)
-}
-
-// same returns an error unless two calls would give the same samples. Only then can they be continued or joined.
-func (s sampleCall) same(a, b Started) error {
-	switch {
-	case a.Digest != b.Digest:
-		return s.changed("digest", a.Digest, b.Digest)
-	case !reflect.DeepEqual(a.Guidance, b.Guidance):
-		return s.changed("guide", a.Guidance, b.Guidance)
-	case a.Engine != b.Engine:
-		return s.changed("engine", a.Engine, b.Engine)
-	case a.Seed != b.Seed:
-		return s.changed("seed", a.Seed, b.Seed)
-	case a.Steps != b.Steps || !reflect.DeepEqual(a.Sampler, b.Sampler):
-		return s.changed("sampler", a.Sampler, b.Sampler)
-	case !reflect.DeepEqual(a.Shape, b.Shape):
-		return s.changed("shape", a.Shape, b.Shape)
-	}
-	return nil
-}
-
-func (s sampleCall) changed(what string, was, is any) error {
-	return s.failure(codes.FailedPrecondition, reasonChanged,
-		"its parts do not match: the first was drawn with %s %v, the next has %v", what, was, is)
 }
 
 // progress counts steps from the start of the first call.

@@ -69,6 +69,7 @@ func (r SampleRequest) wire() (*langevinv1.SampleRequest, error) {
 		Seed:       r.Seed,
 		FirstChain: r.FirstChain,
 		Format:     langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
+		Waiting:    true,
 	}
 	if r.PNG {
 		w.Format = langevinv1.TensorFormat_TENSOR_FORMAT_PNG

@@ -72,7 +72,8 @@ func (s *Stream) Result() (*Result, error) {
 // draw makes the call, in parts if the client splits requests, and emits its events.
 func (s *Stream) draw(emit sink) error {
 	ctx, id := named(s.ctx)
-	call := sampleCall{client: s.client, op: s.op(), id: id}
+	call := sampleCall{client: s.client, op: s.op(), id: id, agreed: &agreement{},
+		route: newRoute(s.client.connections)}
 	if parts := s.request.split(s.client.parts); len(parts) > 1 {
 		return call.drawParts(ctx, parts, emit)
 	}

@@ -59,6 +59,10 @@ func (s settings) checkToken(target string) error {
 
 func (s settings) encrypted() bool { return s.credentials.Info().SecurityProtocol != "insecure" }
 
+// bearer returns the credentials of calls; nil without a token.
 func (s settings) bearer(target string) credentials.PerRPCCredentials {
+	if s.token == nil {
+		return nil
+	}
 	return bearer{s.token, !s.plaintextToken && !strings.HasPrefix(target, "unix:")}
 }

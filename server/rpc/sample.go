@@ -23,7 +23,7 @@ import (
 )
 
 // progressEvery is the time between two progress events of a Sample call.
-const progressEvery = 200 * time.Millisecond
+const progressEvery = langevinv1.EventEvery
 
 // untilProgress returns the time until the next progress event. All calls report at the same moments, so that the
 // events of many calls on one connection travel together. It is at least half a period, because a call that has just
@@ -59,6 +59,8 @@ func (s *Sampling) Sample(req *langevinv1.SampleRequest,
 // Draw is Sample for other protocols. It passes the events to send in order.
 func (s *Sampling) Draw(ctx context.Context, req *langevinv1.SampleRequest,
 	send func(*langevinv1.SampleResponse) error) error {
+	wait := waitFor(req, send)
+	defer wait.end()
 	loaded, err := acquire(ctx, s.host, req.GetModel(), req.GetVersion())
 	if err != nil {
 		return err
@@ -81,6 +83,7 @@ func (s *Sampling) Draw(ctx context.Context, req *langevinv1.SampleRequest,
 		return err
 	}
 	defer chains.Close()
+	wait.end()
 	if err := send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Started{
 		Started: order.started}}); err != nil {
 		return err

@@ -227,7 +227,10 @@ type SampleRequest struct {
 	// Resume from the states of an earlier call.
 	Resume *Resume `protobuf:"bytes,13,opt,name=resume,proto3" json:"resume,omitempty"`
 	// Change the score with a second model.
-	Guidance      *Guidance `protobuf:"bytes,16,opt,name=guidance,proto3" json:"guidance,omitempty"`
+	Guidance *Guidance `protobuf:"bytes,16,opt,name=guidance,proto3" json:"guidance,omitempty"`
+	// Send waiting events before the started event if that takes longer than usual, because a model loads. Without them a
+	// client cannot tell a server that loads a model from one that is frozen.
+	Waiting       bool `protobuf:"varint,18,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -407,6 +410,13 @@ func (x *SampleRequest) GetGuidance() *Guidance {
 		return x.Guidance
 	}
 	return nil
+}
+
+func (x *SampleRequest) GetWaiting() bool {
+	if x != nil {
+		return x.Waiting
+	}
+	return false
 }
 
 type isSampleRequest_Sampler interface {
@@ -933,6 +943,7 @@ type SampleResponse struct {
 	//	*SampleResponse_Preview
 	//	*SampleResponse_Chunk
 	//	*SampleResponse_Done
+	//	*SampleResponse_Waiting
 	Event         isSampleResponse_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1020,6 +1031,15 @@ func (x *SampleResponse) GetDone() *Done {
 	return nil
 }
 
+func (x *SampleResponse) GetWaiting() *Waiting {
+	if x != nil {
+		if x, ok := x.Event.(*SampleResponse_Waiting); ok {
+			return x.Waiting
+		}
+	}
+	return nil
+}
+
 type isSampleResponse_Event interface {
 	isSampleResponse_Event()
 }
@@ -1044,6 +1064,10 @@ type SampleResponse_Done struct {
 	Done *Done `protobuf:"bytes,5,opt,name=done,proto3,oneof"`
 }
 
+type SampleResponse_Waiting struct {
+	Waiting *Waiting `protobuf:"bytes,6,opt,name=waiting,proto3,oneof"`
+}
+
 func (*SampleResponse_Started) isSampleResponse_Event() {}
 
 func (*SampleResponse_Progress) isSampleResponse_Event() {}
@@ -1053,6 +1077,55 @@ func (*SampleResponse_Preview) isSampleResponse_Event() {}
 func (*SampleResponse_Chunk) isSampleResponse_Event() {}
 
 func (*SampleResponse_Done) isSampleResponse_Event() {}
+
+func (*SampleResponse_Waiting) isSampleResponse_Event() {}
+
+// Waiting says that the call is alive though it has not started. It comes several times a second before the started
+// event, and only if the request allows it.
+type Waiting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Time since the call arrived.
+	Elapsed       *durationpb.Duration `protobuf:"bytes,1,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Waiting) Reset() {
+	*x = Waiting{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Waiting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Waiting) ProtoMessage() {}
+
+func (x *Waiting) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
+func (*Waiting) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Waiting) GetElapsed() *durationpb.Duration {
+	if x != nil {
+		return x.Elapsed
+	}
+	return nil
+}
 
 // Started is the first event. It describes what will be drawn, with every default filled in. A request with these
 // settings gives the same samples.
@@ -1109,7 +1182,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1194,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[8]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1207,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{8}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Started) GetModel() string {
@@ -1387,7 +1460,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1399,7 +1472,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[9]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1412,7 +1485,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{9}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Progress) GetStepsDone() int64 {
@@ -1494,7 +1567,7 @@ type Preview struct {
 
 func (x *Preview) Reset() {
 	*x = Preview{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[10]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1506,7 +1579,7 @@ func (x *Preview) String() string {
 func (*Preview) ProtoMessage() {}
 
 func (x *Preview) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[10]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1519,7 +1592,7 @@ func (x *Preview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Preview.ProtoReflect.Descriptor instead.
 func (*Preview) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{10}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Preview) GetStep() int64 {
@@ -1584,7 +1657,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[11]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1596,7 +1669,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[11]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1609,7 +1682,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{11}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Chunk) GetFirstChain() uint64 {
@@ -1645,7 +1718,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[12]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1657,7 +1730,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[12]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1670,7 +1743,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{12}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Done) GetN() int64 {
@@ -1730,7 +1803,7 @@ type ScoreRequest struct {
 
 func (x *ScoreRequest) Reset() {
 	*x = ScoreRequest{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[13]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1742,7 +1815,7 @@ func (x *ScoreRequest) String() string {
 func (*ScoreRequest) ProtoMessage() {}
 
 func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[13]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1755,7 +1828,7 @@ func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
 func (*ScoreRequest) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{13}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ScoreRequest) GetModel() string {
@@ -1810,7 +1883,7 @@ type ScoreResponse struct {
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[14]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1822,7 +1895,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[14]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1835,7 +1908,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{14}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ScoreResponse) GetModel() string {
@@ -1885,7 +1958,7 @@ type FlowOptions struct {
 
 func (x *FlowOptions) Reset() {
 	*x = FlowOptions{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[15]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +1970,7 @@ func (x *FlowOptions) String() string {
 func (*FlowOptions) ProtoMessage() {}
 
 func (x *FlowOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[15]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +1983,7 @@ func (x *FlowOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlowOptions.ProtoReflect.Descriptor instead.
 func (*FlowOptions) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{15}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FlowOptions) GetSigmaMax() float64 {
@@ -1960,7 +2033,7 @@ type EncodeRequest struct {
 
 func (x *EncodeRequest) Reset() {
 	*x = EncodeRequest{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[16]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2045,7 @@ func (x *EncodeRequest) String() string {
 func (*EncodeRequest) ProtoMessage() {}
 
 func (x *EncodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[16]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2058,7 @@ func (x *EncodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncodeRequest.ProtoReflect.Descriptor instead.
 func (*EncodeRequest) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{16}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EncodeRequest) GetModel() string {
@@ -2042,7 +2115,7 @@ type EncodeResponse struct {
 
 func (x *EncodeResponse) Reset() {
 	*x = EncodeResponse{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[17]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2054,7 +2127,7 @@ func (x *EncodeResponse) String() string {
 func (*EncodeResponse) ProtoMessage() {}
 
 func (x *EncodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[17]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2067,7 +2140,7 @@ func (x *EncodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EncodeResponse.ProtoReflect.Descriptor instead.
 func (*EncodeResponse) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{17}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EncodeResponse) GetModel() string {
@@ -2126,7 +2199,7 @@ type DecodeRequest struct {
 
 func (x *DecodeRequest) Reset() {
 	*x = DecodeRequest{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[18]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2211,7 @@ func (x *DecodeRequest) String() string {
 func (*DecodeRequest) ProtoMessage() {}
 
 func (x *DecodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[18]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2224,7 @@ func (x *DecodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecodeRequest.ProtoReflect.Descriptor instead.
 func (*DecodeRequest) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{18}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DecodeRequest) GetModel() string {
@@ -2215,7 +2288,7 @@ type DecodeResponse struct {
 
 func (x *DecodeResponse) Reset() {
 	*x = DecodeResponse{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[19]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2227,7 +2300,7 @@ func (x *DecodeResponse) String() string {
 func (*DecodeResponse) ProtoMessage() {}
 
 func (x *DecodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[19]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2240,7 +2313,7 @@ func (x *DecodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecodeResponse.ProtoReflect.Descriptor instead.
 func (*DecodeResponse) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{19}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DecodeResponse) GetModel() string {
@@ -2304,7 +2377,7 @@ type LogLikelihoodRequest struct {
 
 func (x *LogLikelihoodRequest) Reset() {
 	*x = LogLikelihoodRequest{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[20]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2316,7 +2389,7 @@ func (x *LogLikelihoodRequest) String() string {
 func (*LogLikelihoodRequest) ProtoMessage() {}
 
 func (x *LogLikelihoodRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[20]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2329,7 +2402,7 @@ func (x *LogLikelihoodRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLikelihoodRequest.ProtoReflect.Descriptor instead.
 func (*LogLikelihoodRequest) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{20}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *LogLikelihoodRequest) GetModel() string {
@@ -2402,7 +2475,7 @@ type LogLikelihoodResponse struct {
 
 func (x *LogLikelihoodResponse) Reset() {
 	*x = LogLikelihoodResponse{}
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[21]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2414,7 +2487,7 @@ func (x *LogLikelihoodResponse) String() string {
 func (*LogLikelihoodResponse) ProtoMessage() {}
 
 func (x *LogLikelihoodResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_langevin_v1_sampling_service_proto_msgTypes[21]
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2427,7 +2500,7 @@ func (x *LogLikelihoodResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLikelihoodResponse.ProtoReflect.Descriptor instead.
 func (*LogLikelihoodResponse) Descriptor() ([]byte, []int) {
-	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{21}
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LogLikelihoodResponse) GetModel() string {
@@ -2476,7 +2549,8 @@ var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
-	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\xfc\t\n" +
+	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\x96\n" +
+	"\n" +
 	"\rSampleRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12\x1a\n" +
@@ -2498,7 +2572,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\rcolourisation\x18\v \x01(\v2\x1a.langevin.v1.ColourisationH\x01R\rcolourisation\x12@\n" +
 	"\rinterpolation\x18\f \x01(\v2\x1a.langevin.v1.InterpolationR\rinterpolation\x12+\n" +
 	"\x06resume\x18\r \x01(\v2\x13.langevin.v1.ResumeR\x06resume\x121\n" +
-	"\bguidance\x18\x10 \x01(\v2\x15.langevin.v1.GuidanceR\bguidance:\xb0\x02\xbaH\xac\x02\x1a\xa4\x01\n" +
+	"\bguidance\x18\x10 \x01(\v2\x15.langevin.v1.GuidanceR\bguidance\x12\x18\n" +
+	"\awaiting\x18\x12 \x01(\bR\awaiting:\xb0\x02\xbaH\xac\x02\x1a\xa4\x01\n" +
 	"\rsample.chains\x127the last chain, first_chain + n - 1, must be below 2^64\x1aZ!has(this.n) || this.n < 1 || this.first_chain <= 18446744073709551615u - uint(this.n - 1)\x1a\x82\x01\n" +
 	"\x0esample.preview\x12 preview.chains must be at most n\x1aN!has(this.preview.chains) || this.preview.chains <= (has(this.n) ? this.n : 1)B\t\n" +
 	"\asamplerB\v\n" +
@@ -2537,14 +2612,17 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x06chains\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x01H\x01R\x06chains\x88\x01\x01\x126\n" +
 	"\x04kind\x18\x05 \x01(\x0e2\x18.langevin.v1.PreviewKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kindB\t\n" +
 	"\acadenceB\t\n" +
-	"\a_chains\"\x87\x02\n" +
+	"\a_chains\"\xb9\x02\n" +
 	"\x0eSampleResponse\x120\n" +
 	"\astarted\x18\x01 \x01(\v2\x14.langevin.v1.StartedH\x00R\astarted\x123\n" +
 	"\bprogress\x18\x02 \x01(\v2\x15.langevin.v1.ProgressH\x00R\bprogress\x120\n" +
 	"\apreview\x18\x03 \x01(\v2\x14.langevin.v1.PreviewH\x00R\apreview\x12*\n" +
 	"\x05chunk\x18\x04 \x01(\v2\x12.langevin.v1.ChunkH\x00R\x05chunk\x12'\n" +
-	"\x04done\x18\x05 \x01(\v2\x11.langevin.v1.DoneH\x00R\x04doneB\a\n" +
-	"\x05event\"\x88\a\n" +
+	"\x04done\x18\x05 \x01(\v2\x11.langevin.v1.DoneH\x00R\x04done\x120\n" +
+	"\awaiting\x18\x06 \x01(\v2\x14.langevin.v1.WaitingH\x00R\awaitingB\a\n" +
+	"\x05event\">\n" +
+	"\aWaiting\x123\n" +
+	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\x88\a\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2705,7 +2783,7 @@ func file_langevin_v1_sampling_service_proto_rawDescGZIP() []byte {
 }
 
 var file_langevin_v1_sampling_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_langevin_v1_sampling_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_langevin_v1_sampling_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(GuidanceRule)(0),             // 0: langevin.v1.GuidanceRule
 	(Refresh)(0),                  // 1: langevin.v1.Refresh
@@ -2718,98 +2796,101 @@ var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(*Resume)(nil),                // 8: langevin.v1.Resume
 	(*PreviewOptions)(nil),        // 9: langevin.v1.PreviewOptions
 	(*SampleResponse)(nil),        // 10: langevin.v1.SampleResponse
-	(*Started)(nil),               // 11: langevin.v1.Started
-	(*Progress)(nil),              // 12: langevin.v1.Progress
-	(*Preview)(nil),               // 13: langevin.v1.Preview
-	(*Chunk)(nil),                 // 14: langevin.v1.Chunk
-	(*Done)(nil),                  // 15: langevin.v1.Done
-	(*ScoreRequest)(nil),          // 16: langevin.v1.ScoreRequest
-	(*ScoreResponse)(nil),         // 17: langevin.v1.ScoreResponse
-	(*FlowOptions)(nil),           // 18: langevin.v1.FlowOptions
-	(*EncodeRequest)(nil),         // 19: langevin.v1.EncodeRequest
-	(*EncodeResponse)(nil),        // 20: langevin.v1.EncodeResponse
-	(*DecodeRequest)(nil),         // 21: langevin.v1.DecodeRequest
-	(*DecodeResponse)(nil),        // 22: langevin.v1.DecodeResponse
-	(*LogLikelihoodRequest)(nil),  // 23: langevin.v1.LogLikelihoodRequest
-	(*LogLikelihoodResponse)(nil), // 24: langevin.v1.LogLikelihoodResponse
-	(*AnnealedLangevin)(nil),      // 25: langevin.v1.AnnealedLangevin
-	(*Langevin)(nil),              // 26: langevin.v1.Langevin
-	(*PredictorCorrector)(nil),    // 27: langevin.v1.PredictorCorrector
-	(*ProbabilityFlow)(nil),       // 28: langevin.v1.ProbabilityFlow
-	(*EDM)(nil),                   // 29: langevin.v1.EDM
-	(TensorFormat)(0),             // 30: langevin.v1.TensorFormat
-	(*Tensor)(nil),                // 31: langevin.v1.Tensor
-	(*durationpb.Duration)(nil),   // 32: google.protobuf.Duration
+	(*Waiting)(nil),               // 11: langevin.v1.Waiting
+	(*Started)(nil),               // 12: langevin.v1.Started
+	(*Progress)(nil),              // 13: langevin.v1.Progress
+	(*Preview)(nil),               // 14: langevin.v1.Preview
+	(*Chunk)(nil),                 // 15: langevin.v1.Chunk
+	(*Done)(nil),                  // 16: langevin.v1.Done
+	(*ScoreRequest)(nil),          // 17: langevin.v1.ScoreRequest
+	(*ScoreResponse)(nil),         // 18: langevin.v1.ScoreResponse
+	(*FlowOptions)(nil),           // 19: langevin.v1.FlowOptions
+	(*EncodeRequest)(nil),         // 20: langevin.v1.EncodeRequest
+	(*EncodeResponse)(nil),        // 21: langevin.v1.EncodeResponse
+	(*DecodeRequest)(nil),         // 22: langevin.v1.DecodeRequest
+	(*DecodeResponse)(nil),        // 23: langevin.v1.DecodeResponse
+	(*LogLikelihoodRequest)(nil),  // 24: langevin.v1.LogLikelihoodRequest
+	(*LogLikelihoodResponse)(nil), // 25: langevin.v1.LogLikelihoodResponse
+	(*AnnealedLangevin)(nil),      // 26: langevin.v1.AnnealedLangevin
+	(*Langevin)(nil),              // 27: langevin.v1.Langevin
+	(*PredictorCorrector)(nil),    // 28: langevin.v1.PredictorCorrector
+	(*ProbabilityFlow)(nil),       // 29: langevin.v1.ProbabilityFlow
+	(*EDM)(nil),                   // 30: langevin.v1.EDM
+	(TensorFormat)(0),             // 31: langevin.v1.TensorFormat
+	(*Tensor)(nil),                // 32: langevin.v1.Tensor
+	(*durationpb.Duration)(nil),   // 33: google.protobuf.Duration
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
-	25, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	26, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
-	27, // 2: langevin.v1.SampleRequest.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	28, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	29, // 4: langevin.v1.SampleRequest.edm:type_name -> langevin.v1.EDM
+	26, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	27, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
+	28, // 2: langevin.v1.SampleRequest.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	29, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	30, // 4: langevin.v1.SampleRequest.edm:type_name -> langevin.v1.EDM
 	9,  // 5: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
-	30, // 6: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
+	31, // 6: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
 	5,  // 7: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
 	6,  // 8: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
 	7,  // 9: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
 	8,  // 10: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
 	4,  // 11: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
 	0,  // 12: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
-	31, // 13: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	32, // 13: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
 	1,  // 14: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
-	31, // 15: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	32, // 15: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
 	1,  // 16: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
-	31, // 17: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	32, // 17: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
 	2,  // 18: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
-	11, // 19: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
-	12, // 20: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
-	13, // 21: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
-	14, // 22: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
-	15, // 23: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
-	25, // 24: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	26, // 25: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	27, // 26: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	28, // 27: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	29, // 28: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
-	5,  // 29: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
-	6,  // 30: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
-	7,  // 31: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
-	4,  // 32: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
-	32, // 33: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	32, // 34: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	2,  // 35: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	31, // 36: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	31, // 37: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	32, // 38: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	32, // 39: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	31, // 40: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	30, // 41: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	31, // 42: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	31, // 43: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
-	18, // 44: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	30, // 45: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
-	31, // 46: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
-	31, // 47: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
-	18, // 48: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	30, // 49: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
-	31, // 50: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
-	31, // 51: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
-	18, // 52: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
-	3,  // 53: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	16, // 54: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	19, // 55: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
-	21, // 56: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
-	23, // 57: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
-	10, // 58: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	17, // 59: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	20, // 60: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
-	22, // 61: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
-	24, // 62: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
-	58, // [58:63] is the sub-list for method output_type
-	53, // [53:58] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	12, // 19: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
+	13, // 20: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
+	14, // 21: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
+	15, // 22: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
+	16, // 23: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
+	11, // 24: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
+	33, // 25: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
+	26, // 26: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	27, // 27: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	28, // 28: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	29, // 29: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	30, // 30: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
+	5,  // 31: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 32: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 33: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
+	4,  // 34: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
+	33, // 35: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	33, // 36: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	2,  // 37: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
+	32, // 38: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	32, // 39: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	33, // 40: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	33, // 41: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	32, // 42: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	31, // 43: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	32, // 44: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	32, // 45: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
+	19, // 46: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	31, // 47: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
+	32, // 48: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
+	32, // 49: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
+	19, // 50: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	31, // 51: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
+	32, // 52: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
+	32, // 53: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
+	19, // 54: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
+	3,  // 55: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	17, // 56: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	20, // 57: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
+	22, // 58: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
+	24, // 59: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
+	10, // 60: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	18, // 61: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	21, // 62: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
+	23, // 63: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
+	25, // 64: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
+	60, // [60:65] is the sub-list for method output_type
+	55, // [55:60] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -2841,8 +2922,9 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*SampleResponse_Preview)(nil),
 		(*SampleResponse_Chunk)(nil),
 		(*SampleResponse_Done)(nil),
+		(*SampleResponse_Waiting)(nil),
 	}
-	file_langevin_v1_sampling_service_proto_msgTypes[8].OneofWrappers = []any{
+	file_langevin_v1_sampling_service_proto_msgTypes[9].OneofWrappers = []any{
 		(*Started_AnnealedLangevin)(nil),
 		(*Started_Langevin)(nil),
 		(*Started_PredictorCorrector)(nil),
@@ -2851,14 +2933,14 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*Started_Inpainting)(nil),
 		(*Started_Colourisation)(nil),
 	}
-	file_langevin_v1_sampling_service_proto_msgTypes[15].OneofWrappers = []any{}
+	file_langevin_v1_sampling_service_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_langevin_v1_sampling_service_proto_rawDesc), len(file_langevin_v1_sampling_service_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
