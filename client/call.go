@@ -124,7 +124,7 @@ func (s sampleCall) once(ctx context.Context, request *langevinv1.SampleRequest,
 	for {
 		attempt.await()
 		response, err := call.Recv()
-		attempt.hear()
+		attempt.hear(err)
 		if errors.Is(err, io.EOF) {
 			return s.end(order, emit)
 		}

@@ -17,7 +17,7 @@ func (s sampleCall) drawAll(ctx context.Context, req SampleRequest, emit sink) e
 	d := drawing{sampleCall: s, request: req, emit: emit}
 	for tries := 1; ; tries++ {
 		d.advanced, d.begun = false, false
-		err := s.retrying(ctx, d.rest(), d.receive)
+		err := d.retrying(ctx, d.rest(), d.receive)
 		if err == nil || !d.begun || !broken(err) {
 			return err
 		}

@@ -112,11 +112,13 @@ func (a *attempt) await() {
 	a.waiting.Store(true)
 }
 
-// hear ends what await began: the server has sent something.
-func (a *attempt) hear() {
+// hear ends what await began: the server has sent something, unless there is an error, which may be of this side.
+func (a *attempt) hear(err error) {
 	a.waiting.Store(false)
-	a.begun.Store(true)
-	a.on.heard.Add(1)
+	if err == nil {
+		a.begun.Store(true)
+		a.on.heard.Add(1)
+	}
 }
 
 // end stops counting.

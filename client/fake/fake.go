@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/langevin-ml/langevin/client"
@@ -148,7 +149,8 @@ type Server struct {
 
 // New starts a server. Close it at the end of the test.
 func New(script Script) *Server {
-	s := &Server{grpc: grpc.NewServer(), pipe: bufconn.Listen(1 << 20), done: make(chan struct{})}
+	patient := keepalive.EnforcementPolicy{MinTime: langevinv1.MinKeepalive, PermitWithoutStream: true}
+	s := &Server{grpc: grpc.NewServer(grpc.KeepaliveEnforcementPolicy(patient)), pipe: bufconn.Listen(1 << 20), done: make(chan struct{})}
 	langevinv1.RegisterSamplingServiceServer(s.grpc, samplingService{script: script})
 	langevinv1.RegisterModelServiceServer(s.grpc, modelService{models: script.Models})
 	healthy := health.NewServer()
