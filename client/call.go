@@ -200,7 +200,9 @@ func (s sampleCall) retrying(ctx context.Context, req SampleRequest, emit sink) 
 
 // somewhere makes a call on a server that has the model that the request's calls agreed on. It passes over those that
 // have another one. It also reports whether the call began to answer.
-func (s sampleCall) somewhere(ctx context.Context, request *langevinv1.SampleRequest, emit sink) (begun bool, err error) {
+func (s sampleCall) somewhere(
+	ctx context.Context, request *langevinv1.SampleRequest, emit sink,
+) (begun bool, err error) {
 	for {
 		err := s.once(ctx, request, func(e Event) error {
 			if started, ok := e.(Started); ok && !begun {

@@ -103,7 +103,7 @@ type localAddress struct {
 type errSilent time.Duration
 
 func (e errSilent) Error() string {
-	return fmt.Sprintf("nothing came for %s, so the server hangs or the network is cut (see WithStallTimeout)",
+	return fmt.Sprintf("nothing came for %s, so the server hangs or the network is cut",
 		time.Duration(e))
 }
 

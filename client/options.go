@@ -28,7 +28,6 @@ const (
 	minKeepalive          = langevinv1.MinKeepalive + 5*time.Second // servers measure by their own clock
 	keepaliveTimeout      = 10 * time.Second                        // for the answer to a ping
 	defaultStallTimeout   = 10 * time.Second
-	minStallTimeout       = 5 * langevinv1.EventEvery
 	maxReconnectDelay     = 10 * time.Second // gRPC's 2 minutes would leave a server that is back without calls
 	connectTimeout        = 10 * time.Second // for a new connection, until the server speaks HTTP/2
 
@@ -36,6 +35,9 @@ const (
 	serviceConfig = `{"loadBalancingConfig":[{"round_robin":{}}],` +
 		`"healthCheckConfig":{"serviceName":"langevin.v1.SamplingService"}}`
 )
+
+// MinStallTimeout is the shortest time of [WithStallTimeout]. Servers send several events in it.
+const MinStallTimeout = time.Second
 
 // DefaultTarget returns the target that [New] uses for the given one, which may be empty.
 func DefaultTarget(target string) string {
@@ -90,9 +92,9 @@ func (s settings) check(target string) error {
 	require(s.keepalive < 0 || s.keepalive >= minKeepalive,
 		"WithKeepalive is %s: want at least %s, because servers close connections that ping more often",
 		s.keepalive, minKeepalive)
-	require(s.stall < 0 || s.stall >= minStallTimeout,
-		"WithStallTimeout is %s: want at least %s, because servers send an event every %s", s.stall, minStallTimeout,
-		langevinv1.EventEvery)
+	require(s.stall < 0 || s.stall >= MinStallTimeout,
+		"WithStallTimeout is %s: want at least %s, because servers send an event every %s, or less than 0 for none",
+		s.stall, MinStallTimeout, langevinv1.EventEvery)
 	r := s.retry
 	require(r.Attempts >= 1 && r.BaseDelay > 0 && r.MaxDelay >= r.BaseDelay,
 		"WithRetry is %+v: want at least 1 attempt, and delays above 0, the largest last", r)
@@ -146,9 +148,9 @@ func WithRetry(p RetryPolicy) Option {
 // twice. A server that is silent counts as broken, see [WithStallTimeout].
 //
 // The samples are bit for bit the samples of an unbroken call. Servers that have another model file or engine, such as
-// the new ones of a rolling update, are passed over. If no other is found, the call fails with [ErrChanged]. An event [Resumed] reports the break. [WithRetry] decides how long to try: a server
-// that restarts may need more than the default of about a second. Previews by Frames may come a step earlier or later
-// than in an unbroken call.
+// the new ones of a rolling update, are passed over. If no other is found, the call fails with [ErrChanged]. An event
+// [Resumed] reports the break. [WithRetry] decides how long to try: a server that restarts may need more than the
+// default of about a second. Previews by Frames may come a step earlier or later than in an unbroken call.
 func WithResume() Option {
 	return func(s *settings) { s.resume = true }
 }
@@ -171,12 +173,13 @@ func WithSplit(parts int) Option {
 // server if [WithResume] is set. A call that has not begun is made again in any case, as [WithRetry] says, and never
 // waits for more than half of the time to its deadline.
 //
-// Signs are the call's own events and, because a large chunk can take long on a slow network, everything else that comes
-// over its connection; the latter for at most six times as long. A connection without any sign is closed, so other calls
-// notice too. The time in which the reader of events is busy does not count. The client cannot tell a server of version
-// 0.1 that loads a model during a call from a frozen one; its calls are repeated, and succeed once the model is loaded.
+// Signs are the call's own events and, because a large chunk can take long on a slow network, everything else that
+// comes over its connection; the latter for at most six times as long. A connection without any sign is closed, so
+// other calls notice too. The time in which the reader of events is busy does not count. The client cannot tell a
+// server of version 0.1 that loads a model during a call from a frozen one; its calls are repeated, and succeed if one
+// of the tries meets the loaded model.
 //
-// The time is at least 1 s; 0 stands for the default. With less than 0, calls wait forever.
+// The time is at least [MinStallTimeout]; 0 stands for the default. With less than 0, calls wait forever.
 func WithStallTimeout(after time.Duration) Option {
 	return func(s *settings) { s.stall = after }
 }

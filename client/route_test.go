@@ -74,7 +74,9 @@ func TestRollingUpdate(t *testing.T) {
 					return old(ctx, req, func(e client.Event) error { begun.Store(true); return emit(e) })
 				}
 				c := newFleet(t, next(other), first, next(other), next(other)).client(t, client.WithResume(),
-					client.WithRetry(client.RetryPolicy{Attempts: 20, BaseDelay: 5 * time.Millisecond, MaxDelay: 5 * time.Millisecond}))
+					client.WithRetry(client.RetryPolicy{
+						Attempts: 20, BaseDelay: 5 * time.Millisecond, MaxDelay: 5 * time.Millisecond,
+					}))
 				req := client.SampleRequest{N: 5, Seed: new(uint64(1)),
 					Preview: &client.PreviewOptions{EverySteps: 1, Chains: 5}}
 				got, err := c.Sample(t.Context(), req)

@@ -159,7 +159,8 @@ func TestStallBelongsToServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
-				stream := newFleet(t, tt.answer).client(t, tt.opts...).Stream(t.Context(), client.SampleRequest{Model: "g"})
+				c := newFleet(t, tt.answer).client(t, tt.opts...)
+				stream := c.Stream(t.Context(), client.SampleRequest{Model: "g"})
 				for _, err := range stream.Events() {
 					if err != nil {
 						t.Fatal(err)
@@ -251,8 +252,8 @@ func TestWaiting(t *testing.T) {
 		langevinv1.RegisterSamplingServiceServer(server, waitingServer{})
 		go func() { _ = server.Serve(pipe) }()
 		defer server.Stop()
-		c, err := client.New("passthrough:///waiting", client.WithDialOptions(
-			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) })))
+		dial := func(ctx context.Context, _ string) (net.Conn, error) { return pipe.DialContext(ctx) }
+		c, err := client.New("passthrough:///waiting", client.WithDialOptions(grpc.WithContextDialer(dial)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -150,7 +150,10 @@ type Server struct {
 // New starts a server. Close it at the end of the test.
 func New(script Script) *Server {
 	patient := keepalive.EnforcementPolicy{MinTime: langevinv1.MinKeepalive, PermitWithoutStream: true}
-	s := &Server{grpc: grpc.NewServer(grpc.KeepaliveEnforcementPolicy(patient)), pipe: bufconn.Listen(1 << 20), done: make(chan struct{})}
+	s := &Server{
+		grpc: grpc.NewServer(grpc.KeepaliveEnforcementPolicy(patient)),
+		pipe: bufconn.Listen(1 << 20), done: make(chan struct{}),
+	}
 	langevinv1.RegisterSamplingServiceServer(s.grpc, samplingService{script: script})
 	langevinv1.RegisterModelServiceServer(s.grpc, modelService{models: script.Models})
 	healthy := health.NewServer()

@@ -107,8 +107,11 @@ func TestUsage(t *testing.T) {
 		"sample --denoise=maybe": "--denoise is maybe: want true or false",
 		"sample --frames 1":      "--frames is 1: want a whole number from 2 to 2147483647",
 		"sample --timeout 5":     "--timeout is 5: want a duration such as 30s or 2m",
-		"sample --sampler euler": "--sampler is euler: want " + phrase.Alternatives(everySampler()),
-		"sample --steps 5":       "--steps needs --sampler langevin",
+		"sample --stall-timeout 500ms": "--stall-timeout is 500ms: " +
+			"want 1s or more, or less than 0 for none",
+		"sample --local --stall-timeout 5s": "--stall-timeout is for --server, not --local",
+		"sample --sampler euler":            "--sampler is euler: want " + phrase.Alternatives(everySampler()),
+		"sample --steps 5":                  "--steps needs --sampler langevin",
 		"sample --sampler langevin --sigmas 2,1": "--sigmas is for --sampler " +
 			phrase.Alternatives(samplersWith("sigmas")) + ", not langevin",
 		"sample --method heun":              "--method needs --sampler flow",

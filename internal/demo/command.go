@@ -68,6 +68,9 @@ func builtinModels() ([]builtinModel, error) {
 
 func run(ctx context.Context, p *cli.Program, c *client.Client, address, folder string, n int) error {
 	begin := time.Now()
+	if err := wholefile.Check(filepath.Join(folder, "2gauss.png")); err != nil {
+		return err
+	}
 	all, err := builtinModels()
 	if err != nil {
 		return err

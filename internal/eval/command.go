@@ -2,6 +2,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/remote"
 	"github.com/langevin-ml/langevin/internal/trainrun"
+	"github.com/langevin-ml/langevin/internal/wholefile"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training"
@@ -93,6 +95,11 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 	if err != nil {
 		return err
 	}
+	if o.neighbours != "" {
+		if err := wholefile.Check(o.neighbours); err != nil {
+			return err
+		}
+	}
 	return o.Connection.Use(ctx, p, func(ctx context.Context, c *client.Client) error {
 		m, err := c.Model(ctx, name, version)
 		if err != nil {
@@ -109,9 +116,9 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 			return fmt.Errorf("evaluate %s: %w", m.Name, err)
 		}
 		if o.json {
-			return cli.WriteJSON(p.Stdout, report)
+			return cmp.Or(cli.WriteJSON(p.Stdout, report), report.unwritten)
 		}
-		return printReport(p, report)
+		return cmp.Or(printReport(p, report), report.unwritten)
 	})
 }
 
@@ -177,7 +184,8 @@ type Report struct {
 	Modes   *modeTable             `json:"modes,omitempty"`
 	Classes []float64              `json:"classes,omitempty"` // share of the samples in each class
 
-	origin string
+	origin    string
+	unwritten error // why --neighbours could not be written
 }
 
 type modeTable struct {

@@ -42,7 +42,8 @@ func evaluateImages(
 		return nil
 	}
 	draw := func(w io.Writer) error { return drawNeighbours(w, res.Shape, samples, train) }
-	return wholefile.Write(o.neighbours, draw)
+	e.unwritten = wholefile.Write(o.neighbours, draw)
+	return nil
 }
 
 // readParts reads the training and the test images of a dataset, with values in [0, 1].

@@ -65,6 +65,13 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 		if err != nil {
 			return err
 		}
+		var file *wholefile.Pending
+		if o.out != "" {
+			if file, err = wholefile.Create(o.out); err != nil {
+				return err
+			}
+			defer file.Discard()
+		}
 		return o.Connection.Use(c.Context(), p, func(ctx context.Context, c *client.Client) error {
 			show, end := showRows(p, name)
 			result, err := ask(ctx, c, question{name, version, rows, show})
@@ -72,7 +79,7 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 			if err != nil {
 				return err
 			}
-			return deliverRows(p, o.out, write, result)
+			return deliverRows(p, file, write, result)
 		})
 	}
 	return c
@@ -109,17 +116,14 @@ func (o *command) writer() (func(io.Writer, client.Batch) error, error) {
 	return datafile.WriteCSV, nil
 }
 
-// deliverRows writes rows to the file at path, or to standard output if path is empty.
-func deliverRows(p *cli.Program, path string, write func(io.Writer, client.Batch) error, rows client.Batch) error {
-	if path == "" {
+// deliverRows writes rows to a file, or to standard output if file is nil.
+func deliverRows(
+	p *cli.Program, file *wholefile.Pending, write func(io.Writer, client.Batch) error, rows client.Batch,
+) error {
+	if file == nil {
 		return write(p.Stdout, rows)
 	}
-	file, err := wholefile.Create(path)
-	if err != nil {
-		return err
-	}
-	defer file.Discard()
-	return file.Commit(func(w io.Writer) error { return write(w, rows) })
+	return file.CommitOrRescue(func(w io.Writer) error { return write(w, rows) })
 }
 
 // readRows reads the rows of a file. Rows of a text file are flat, also those of images.

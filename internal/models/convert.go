@@ -118,9 +118,10 @@ func overwriteFlag(flags *pflag.FlagSet, overwrite *bool) {
 }
 
 // checkFree refuses to replace a model that somebody may have trained for hours, unless overwrite is true.
+// It also refuses a path to which nothing can be written.
 func checkFree(path string, overwrite bool, another string) error {
 	if _, err := os.Lstat(path); err != nil || overwrite {
-		return nil // what else is wrong with the path shows when the file is written
+		return wholefile.Check(path)
 	}
 	return fmt.Errorf("%s exists: --overwrite replaces it, %s keeps it", path, another)
 }

@@ -22,6 +22,7 @@ type Connection struct {
 	server  string
 	Local   bool
 	timeout time.Duration
+	stall   time.Duration
 	split   int // parts of one request, for commands that draw
 }
 
@@ -31,6 +32,8 @@ func (c *Connection) Register(flags *pflag.FlagSet) {
 	flags.StringVar(&c.server, "server", "", "server to ask, as host:port, or several, as a:50051,b:50051 (default $"+
 		server.EnvServer+", else localhost:50051)")
 	flags.DurationVar(&c.timeout, "timeout", 0, "give up after this time, such as 30s (default never)")
+	flags.DurationVar(&c.stall, "stall-timeout", 0, "go on elsewhere if the server that draws is silent for this "+
+		"time; at least 1s, or -1s for never (default 10s)")
 	c.access.register(flags)
 	flags.BoolVar(&c.Local, "local", false, "start a server inside this process instead: same code, same bytes")
 	RegisterLocal(flags)
@@ -56,6 +59,13 @@ func (c *Connection) check() error {
 	}
 	if c.Local && c.access.given() {
 		return cli.Usagef("--local needs no TLS and no token")
+	}
+	if c.Local && c.stall != 0 {
+		return cli.Usagef("--stall-timeout is for --server, not --local")
+	}
+	if c.stall > 0 && c.stall < client.MinStallTimeout {
+		return cli.Usagef("--stall-timeout is %s: want %s or more, or less than 0 for none", c.stall,
+			client.MinStallTimeout)
 	}
 	if err := c.access.check(); err != nil {
 		return err
@@ -98,7 +108,8 @@ func (c Connection) useServer(
 	if err != nil {
 		return err
 	}
-	options = append(options, client.WithResume(), client.WithSplit(max(1, c.split)))
+	options = append(options, client.WithResume(), client.WithSplit(max(1, c.split)),
+		client.WithStallTimeout(c.stall))
 	remote, err := client.New(target, append(options, p.Connect...)...)
 	if err != nil {
 		return err

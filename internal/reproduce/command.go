@@ -95,6 +95,9 @@ func run(ctx context.Context, p *cli.Program, o *command) error {
 	if err := wholefile.MakeFolder(o.folder); err != nil {
 		return err
 	}
+	if err := wholefile.Check(filepath.Join(o.folder, "index.html")); err != nil {
+		return err
+	}
 	sections, err := experiments(ctx, p, o, l, missing)
 	if err != nil {
 		return fmt.Errorf("reproduce: %w", err)

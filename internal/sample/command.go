@@ -2,6 +2,7 @@
 package sample
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -155,17 +156,16 @@ type deliver func(context.Context, *client.Client, client.SampleRequest) error
 
 func toStdout(p *cli.Program, o *command) deliver {
 	return func(ctx context.Context, c *client.Client, request client.SampleRequest) error {
-		res, err := drawSaving(ctx, p, c, request, o)
-		switch {
-		case err != nil:
-			return err
-		case o.json:
-			return cli.WriteJSON(p.Stdout, newReport(res, ""))
-		case p.TerminalOut:
-			return writeSummary(p, res)
-		}
-		o.tellSeed(p, res)
-		return datafile.WriteCSV(p.Stdout, res.Batch)
+		return drawSaving(ctx, p, c, request, o, func(res *client.Result) error {
+			switch {
+			case o.json:
+				return cli.WriteJSON(p.Stdout, newReport(res, ""))
+			case p.TerminalOut:
+				return writeSummary(p, res)
+			}
+			o.tellSeed(p, res)
+			return datafile.WriteCSV(p.Stdout, res.Batch)
+		})
 	}
 }
 
@@ -176,23 +176,38 @@ func (o *command) tellSeed(p *cli.Program, res *client.Result) {
 	}
 }
 
-// drawSaving draws, and saves the states that --save-state asks for.
+// drawSaving draws, saves the states that --save-state asks for, and calls write with the result. A state that cannot
+// be saved fails the command only after that.
 func drawSaving(
 	ctx context.Context, p *cli.Program, c *client.Client, request client.SampleRequest, o *command,
-) (*client.Result, error) {
+	write func(*client.Result) error,
+) error {
 	screen, err := newScreen(ctx, p, c, &request, o.live)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	saver := o.watch(&request, p.Stderr, stop)
+	draw := func(stream *client.Stream) (*client.Result, error) { return screen.draw(stream, saver.see) }
 	if screen == nil {
-		res, err := drawing.Draw(p, c.Stream(ctx, request), title(request), saver.see)
-		return res, saver.end(err)
+		draw = func(stream *client.Stream) (*client.Result, error) {
+			return drawing.Draw(p, stream, title(request), saver.see)
+		}
 	}
-	res, err := screen.draw(c.Stream(ctx, request), saver.see)
-	return res, saver.end(err)
+	res, err := draw(c.Stream(ctx, request))
+	if err := saver.end(err); err != nil {
+		return err
+	}
+	return both(write(res), saver.err)
+}
+
+// both returns the given errors as one, in one line.
+func both(a, b error) error {
+	if a != nil && b != nil {
+		return fmt.Errorf("%w; %w", a, b)
+	}
+	return cmp.Or(a, b)
 }
 
 func toFile(p *cli.Program, o *command, out output, file *wholefile.Pending) deliver {
@@ -208,14 +223,14 @@ func toFile(p *cli.Program, o *command, out output, file *wholefile.Pending) del
 		if out.moving {
 			request.Preview = o.gifPreviews(model, request.N)
 		}
-		res, err := drawSaving(ctx, p, c, request, o)
-		if err != nil {
-			return err
-		}
-		if err := file.Commit(func(w io.Writer) error { return out.write(w, res, model) }); err != nil {
-			return err
-		}
-		return reportFile(p, o, res)
+		return drawSaving(ctx, p, c, request, o, func(res *client.Result) error {
+			err := file.CommitOrRescue(func(w io.Writer) error { return out.write(w, res, model) })
+			if err != nil {
+				o.tellSeed(p, res)
+				return err
+			}
+			return reportFile(p, o, res)
+		})
 	}
 }
 

@@ -2,7 +2,6 @@ package sample
 
 import (
 	"bufio"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -163,12 +162,19 @@ func (f *stateFlags) fromState(model string, given func(string) bool, others []s
 	return saved.request(), nil
 }
 
-// check refuses to save what --resume could not continue.
+// check refuses to save what --resume could not continue, or where nothing can be written.
 func (f *stateFlags) check(out string) error {
 	if f.save != "" && strings.HasSuffix(strings.ToLower(out), ".gif") {
 		return cli.Usagef("--save-state does not go with a .gif, which shows other states")
 	}
-	return nil
+	if f.save == "" {
+		return nil
+	}
+	file, err := wholefile.Create(f.save)
+	if err == nil {
+		file.Discard()
+	}
+	return err
 }
 
 // stateSaver writes the newest state of a call to a file.
@@ -178,9 +184,9 @@ type stateSaver struct {
 	started client.Started
 	newest  *client.Preview // not written yet
 	written time.Time
-	step    int // of the written state
-	saved   bool
-	err     error
+	step    int    // of the written state
+	saved   bool   // a state, at some time
+	err     error  // of the newest state: why it could not be written
 	stop    func() // ends the call
 	refused error  // why the call was ended
 }
@@ -223,9 +229,9 @@ func (s *stateSaver) begin(e client.Started) {
 	}
 }
 
-// flush writes the newest state, unless it is written already.
+// flush writes the newest state, unless it is written already. If it cannot be written, the file keeps an earlier one.
 func (s *stateSaver) flush() {
-	if s.newest == nil || s.err != nil {
+	if s.newest == nil {
 		return
 	}
 	file, err := wholefile.Create(s.flags.save)
@@ -233,19 +239,27 @@ func (s *stateSaver) flush() {
 		defer file.Discard()
 		err = file.Commit(newState(s.started, *s.newest).write)
 	}
-	s.step = s.newest.Step
-	s.newest, s.written, s.err, s.saved = nil, time.Now(), err, err == nil
+	if err == nil {
+		s.step, s.saved = s.newest.Step, true
+	}
+	s.newest, s.written, s.err = nil, time.Now(), err
 }
 
-// end writes the last state and returns the error of the command. If the call failed, it says how to continue.
+// end writes the last state and returns why the call failed, if it did. It then says how to continue.
 func (s *stateSaver) end(err error) error {
 	if s.refused != nil {
 		return s.refused
 	}
 	s.flush()
-	if err != nil && s.saved {
+	if err == nil {
+		return nil
+	}
+	if s.err != nil {
+		fmt.Fprintf(s.warn, "langevin: %s\n", phrase.OneLine(s.err))
+	}
+	if s.saved {
 		fmt.Fprintf(s.warn, "langevin: the state after step %d is saved: go on with --resume %s\n", s.step,
 			s.flags.save)
 	}
-	return cmp.Or(err, s.err)
+	return err
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Pending is a file that is written under another name until it is complete. Create it before long work begins, so that
@@ -19,11 +20,14 @@ type Pending struct {
 }
 
 // Create begins a file, whose folder must be there. The caller has to call Discard when it is done.
-func Create(path string) (*Pending, error) {
+func Create(path string) (*Pending, error) { return createIn(filepath.Dir(path), path) }
+
+// createIn begins a file in a folder, which Commit moves to path.
+func createIn(folder, path string) (*Pending, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("write %s: it is a folder", path)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*")
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, Cause(err))
 	}
@@ -45,9 +49,39 @@ func (f *Pending) Commit(write func(io.Writer) error) error {
 		err = os.Rename(f.file.Name(), f.path)
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", f.path, err)
+		return fmt.Errorf("write %s: %w", f.path, Cause(err))
 	}
 	return nil
+}
+
+// CommitOrRescue is Commit of a content that was long in the making. If it cannot be written, for example because the
+// disk is full, the content is written to a new file in the folder for temporary files, which the error then names.
+func (f *Pending) CommitOrRescue(write func(io.Writer) error) error {
+	err := f.Commit(write)
+	if err == nil {
+		return nil
+	}
+	f.Discard() // its part of the content may be what fills the disk
+	extension := filepath.Ext(f.path)
+	refuge := strings.TrimSuffix(filepath.Base(f.path), extension) + "-*" + extension
+	if kept, failed := rescue(refuge, write); failed == nil {
+		return fmt.Errorf("%w; the content is in %s instead", err, kept)
+	}
+	return err
+}
+
+// rescue writes a temporary file and returns its path.
+func rescue(pattern string, write func(io.Writer) error) (path string, err error) {
+	file, err := os.CreateTemp("", pattern)
+	if err != nil {
+		return "", err
+	}
+	buffered := bufio.NewWriter(file)
+	err = write(buffered)
+	if err = errors.Join(err, buffered.Flush(), file.Sync(), file.Close()); err != nil {
+		_ = os.Remove(file.Name())
+	}
+	return file.Name(), err
 }
 
 // CommitBytes is Commit of a content that is in memory.
@@ -59,6 +93,22 @@ func (f *Pending) CommitBytes(content []byte) error {
 func (f *Pending) Discard() {
 	_ = f.file.Close()
 	_ = os.Remove(f.file.Name())
+}
+
+// Check returns the error that writing a file would have now. It is for files that are written after long work. The
+// folder need not be there, but it must be possible to make it.
+func Check(path string) error {
+	folder := filepath.Dir(path)
+	for parent := filepath.Dir(folder); parent != folder; folder, parent = parent, filepath.Dir(parent) {
+		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	f, err := createIn(folder, path)
+	if err == nil {
+		f.Discard()
+	}
+	return err
 }
 
 // Write creates and commits a file. It makes the folder if there is none.
@@ -90,6 +140,9 @@ func MakeFolder(path string) error {
 // Cause returns why a file operation failed, without the name of the file, which may be a temporary one.
 func Cause(err error) error {
 	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		return failed.Err
+	}
+	if failed := (*os.LinkError)(nil); errors.As(err, &failed) { // of renaming
 		return failed.Err
 	}
 	return err

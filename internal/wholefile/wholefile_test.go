@@ -51,6 +51,67 @@ func TestWriteNamesAFolderItCannotMake(t *testing.T) {
 	}
 }
 
+// TestCheck: what Check allows can be written, and what it refuses cannot. It leaves nothing behind.
+func TestCheck(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir("folder", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"new": "", "file": "", "folder/new": "", "new/newer/newest": "", "folder": "it is a folder",
+		"file/new": "not a directory", "file/newer/newest": "not a directory",
+	} {
+		err := Check(path)
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != "write "+path+": "+want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+	if left, err := os.ReadDir("."); err != nil || len(left) != 2 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// TestCommitOrRescue: a content that cannot get its name is written elsewhere, and an error of the content is only
+// reported.
+func TestCommitOrRescue(t *testing.T) {
+	refuge := t.TempDir()
+	t.Setenv("TMPDIR", refuge)
+	for _, broken := range []error{nil, errors.New("broken")} {
+		folder := filepath.Join(t.TempDir(), "folder")
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Create(filepath.Join(folder, "rows.npy"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			t.Fatal(err)
+		}
+		err = f.CommitOrRescue(func(w io.Writer) error {
+			_, err := io.WriteString(w, "content")
+			return errors.Join(err, broken)
+		})
+		kept, globErr := filepath.Glob(filepath.Join(refuge, "*"))
+		if broken != nil {
+			if !errors.Is(err, broken) || len(kept) != 0 {
+				t.Errorf("broken content: %v, kept %v, %v", err, kept, globErr)
+			}
+			continue
+		}
+		if len(kept) != 1 || !strings.HasSuffix(kept[0], ".npy") || !strings.Contains(err.Error(), kept[0]) {
+			t.Fatalf("%v, kept %v", err, kept)
+		}
+		check(t, kept[0], "content")
+		if err := os.Remove(kept[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // check wants one file with a text in the folder of path, and nothing else.
 func check(t *testing.T, path, want string) {
 	t.Helper()
