@@ -8,7 +8,7 @@ export LANGEVIN_ONNXRUNTIME_LIBRARY := $(shell tools/onnxruntime.sh path 2>/dev/
 
 # Packages that start goroutines, whose tests run with the race detector. It would only slow down the others, which are
 # numerics.
-CONCURRENT := /(client|cmd|internal|server|training)(/|$$)
+CONCURRENT := /(client|cmd|internal|robustness|server|training)(/|$$)
 
 .PHONY: help
 help: ## List the targets
@@ -105,6 +105,11 @@ bench-train: onnxruntime data ## Compare training with PyTorch (dry run: BENCHFL
 .PHONY: test-triton
 test-triton: onnxruntime build ## Drive the server with the Python clients of Triton and KServe (from PyPI)
 	@bench/triton/run.sh bin/langevin
+
+# ROBUSTFLAGS="-seed 7" repeats a run.
+.PHONY: robustness
+robustness: onnxruntime build ## Attack servers and their clients' calls with faults; prints figures
+	go test -count=1 -timeout 1h -v ./robustness/survival -long -langevin $(abspath bin/langevin) $(ROBUSTFLAGS)
 
 .PHONY: test-docs
 test-docs: onnxruntime ## Run every command in docs as it is, including trainings

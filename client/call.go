@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
@@ -175,6 +176,14 @@ func (s sampleCall) failed(ctx context.Context, err error, header metadata.MD) e
 	return fromRPC(s.op, s.id, err, header)
 }
 
+// lastly returns the error of a call that is not made again: why its caller ended it, or why it failed.
+func (s sampleCall) lastly(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil {
+		return fromRPC(s.op, s.id, status.FromContextError(ended).Err(), nil)
+	}
+	return err
+}
+
 // end finishes a call whose status is OK.
 func (s sampleCall) end(order sequence, emit sink) error {
 	if order.done.N == 0 {
@@ -192,8 +201,11 @@ func (s sampleCall) retrying(ctx context.Context, req SampleRequest, emit sink) 
 	}
 	for tries := 1; ; tries++ {
 		begun, err := s.somewhere(ctx, request, emit)
-		if err == nil || begun || !s.client.again(ctx, tries, err) {
+		if err == nil || begun {
 			return err
+		}
+		if !s.client.again(ctx, tries, err) {
+			return s.lastly(ctx, err)
 		}
 	}
 }

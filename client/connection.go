@@ -99,7 +99,7 @@ type localAddress struct {
 	of *connection
 }
 
-// errSilent is what ends calls on a connection that is silent for the stall timeout.
+// errSilent is what ends calls: the time for which nothing came.
 type errSilent time.Duration
 
 func (e errSilent) Error() string {
@@ -145,8 +145,11 @@ func (c *connection) tick() {
 		c.silent++
 	}
 	for a := range c.calls {
-		if quiet := int(a.quiet.Load()); min(quiet, c.silent) >= a.patience() || quiet >= wordlessTicks {
-			a.stall(errSilent(c.all.timeout))
+		quiet := int(a.quiet.Load())
+		if silent := min(quiet, c.silent); silent >= a.patience() {
+			a.cancel(c.silence(silent))
+		} else if quiet >= wordlessTicks {
+			a.cancel(c.silence(quiet))
 		}
 	}
 	if c.silent >= silenceTicks && c.Conn != nil && c.broken.CompareAndSwap(false, true) {
@@ -155,6 +158,11 @@ func (c *connection) tick() {
 	if c.timer != nil {
 		c.timer.Reset(c.all.timeout / silenceTicks)
 	}
+}
+
+// silence returns the error for a number of ticks.
+func (c *connection) silence(ticks int) errSilent {
+	return errSilent(c.all.timeout * time.Duration(ticks) / silenceTicks)
 }
 
 // observed is credentials whose connections are known to the client.

@@ -29,7 +29,7 @@ func (s sampleCall) drawAll(ctx context.Context, req SampleRequest, emit sink) e
 				PreviewsDropped: d.dropped})
 		}
 		if !s.client.again(ctx, tries, unavailable(err)) {
-			return err
+			return s.lastly(ctx, err)
 		}
 		s.client.log.LogAttrs(ctx, slog.LevelWarn, "call broke, going on", slog.String("request_id", s.id),
 			slog.String("error", err.Error()), slog.Int("step", d.step()), slog.Int("chains_done", d.have))

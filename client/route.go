@@ -146,8 +146,6 @@ func (a *attempt) patience() int {
 	return silenceTicks
 }
 
-func (a *attempt) stall(why errSilent) { a.cancel(why) }
-
 type attemptKey struct{}
 
 // placing is per-call credentials that show a call its connection before anything is sent. gRPC has no other hook at

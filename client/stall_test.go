@@ -135,6 +135,29 @@ func TestStall(t *testing.T) {
 	}
 }
 
+// TestStallYieldsToCaller: a caller that gives up first gets its own error, at once and not at the stall timeout.
+func TestStallYieldsToCaller(t *testing.T) {
+	for events := range 3 {
+		synctest.Test(t, func(t *testing.T) {
+			c := newFleet(t, hang(events, walk("d"))).client(t, client.WithResume())
+			for _, want := range []error{context.Canceled, context.DeadlineExceeded} {
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				if want == context.Canceled {
+					time.AfterFunc(2*time.Second, cancel)
+				}
+				begin := time.Now()
+				if _, err := c.Sample(ctx, client.SampleRequest{Seed: new(uint64(1))}); !errors.Is(err, want) {
+					t.Errorf("after %d events: %v, want %v", events, err, want)
+				}
+				if took := time.Since(begin); took > 3*time.Second {
+					t.Errorf("after %d events: %v took %s", events, want, took)
+				}
+				cancel()
+			}
+		})
+	}
+}
+
 // TestStallBelongsToServer: long times in which the server is alive are no silence.
 func TestStallBelongsToServer(t *testing.T) {
 	queued := func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
