@@ -169,7 +169,7 @@ func (s sampleCall) open(
 
 // failed returns the error of a call that gRPC ended.
 func (s sampleCall) failed(ctx context.Context, err error, header metadata.MD) error {
-	if silent, ok := context.Cause(ctx).(errSilent); ok {
+	if silent, ok := context.Cause(ctx).(silentError); ok {
 		s.route.avoid()
 		return s.failure(codes.Unavailable, reasonUnreachable, "%s", silent)
 	}

@@ -76,10 +76,21 @@ func (c *connection) Read(p []byte) (int, error) {
 	if n > 0 {
 		c.heard.Add(1)
 	}
+	return n, c.cause(err)
+}
+
+// Write implements [net.Conn].
+func (c *connection) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, c.cause(err)
+}
+
+// cause returns why the connection has an error: it may have been closed on this side.
+func (c *connection) cause(err error) error {
 	if err != nil && c.broken.Load() {
-		err = errSilent(c.all.timeout)
+		return silentError(c.all.timeout)
 	}
-	return n, err
+	return err
 }
 
 // Close implements [net.Conn].
@@ -99,10 +110,10 @@ type localAddress struct {
 	of *connection
 }
 
-// errSilent is what ends calls: the time for which nothing came.
-type errSilent time.Duration
+// silentError is what ends calls: the time for which nothing came.
+type silentError time.Duration
 
-func (e errSilent) Error() string {
+func (e silentError) Error() string {
 	return fmt.Sprintf("nothing came for %s, so the server hangs or the network is cut",
 		time.Duration(e))
 }
@@ -161,8 +172,8 @@ func (c *connection) tick() {
 }
 
 // silence returns the error for a number of ticks.
-func (c *connection) silence(ticks int) errSilent {
-	return errSilent(c.all.timeout * time.Duration(ticks) / silenceTicks)
+func (c *connection) silence(ticks int) silentError {
+	return silentError(c.all.timeout * time.Duration(ticks) / silenceTicks)
 }
 
 // observed is credentials whose connections are known to the client.

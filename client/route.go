@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// mostTurns is how often a call turns away from a connection that it avoids, for each connection that it does not.
-	// gRPC deals connections out in turn to all calls, so another one comes up soon, unless its server is not ready.
-	mostTurns = 8
+	// mostTurns is how often a call turns away from connections that it avoids, for each open connection. gRPC deals
+	// connections out in turn to all calls, so another one comes up soon, unless its server is not ready.
+	mostTurns = 4
 
 	// mostDetours bounds the servers with another model that a call asks before it counts this as a failed try.
 	mostDetours = 256
@@ -34,7 +34,7 @@ func newRoute(all *connections) *route { return &route{all: all, avoided: map[*c
 
 // turn reports whether a call should ask gRPC for another connection than c.
 func (r *route) turn(c *connection) bool {
-	r.turned = r.avoided[c] && r.turns < mostTurns*r.all.without(r.avoided)
+	r.turned = r.avoided[c] && r.all.without(r.avoided) > 0 && r.turns < mostTurns*r.all.without(nil)
 	if r.turned {
 		r.turns++
 	} else {

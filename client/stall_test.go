@@ -142,7 +142,7 @@ func TestStallYieldsToCaller(t *testing.T) {
 			c := newFleet(t, hang(events, walk("d"))).client(t, client.WithResume())
 			for _, want := range []error{context.Canceled, context.DeadlineExceeded} {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-				if want == context.Canceled {
+				if errors.Is(want, context.Canceled) {
 					time.AfterFunc(2*time.Second, cancel)
 				}
 				begin := time.Now()
