@@ -91,7 +91,7 @@ func unary[Request, Response any](
 			return response, nil
 		}
 		failed := fromRPC(op, id, err, header)
-		if !c.again(ctx, tries, failed) {
+		if turning(ctx) || !c.again(ctx, tries, failed) {
 			return nil, failed
 		}
 	}

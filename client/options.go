@@ -162,7 +162,7 @@ func WithResume() Option {
 // that begins first; servers with others are passed over, and if none is left the request fails with [ErrChanged].
 //
 // A Score, Encode, Decode or LogLikelihood with more rows than one call takes uses as many concurrent calls, and at
-// least two.
+// least two. They have one model in the same way.
 func WithSplit(parts int) Option {
 	return func(s *settings) { s.parts = parts }
 }

@@ -148,6 +148,12 @@ func (a *attempt) patience() int {
 
 type attemptKey struct{}
 
+// turning reports whether the call of ctx has just turned away from a connection.
+func turning(ctx context.Context) bool {
+	a, _ := ctx.Value(attemptKey{}).(*attempt)
+	return a != nil && a.route.turned
+}
+
 // placing is per-call credentials that show a call its connection before anything is sent. gRPC has no other hook at
 // that point: a balancer of our own would have to be registered for the whole program.
 type placing struct {

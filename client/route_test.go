@@ -110,6 +110,31 @@ func TestSplitAgrees(t *testing.T) {
 	}
 }
 
+// TestRowsFromOneModel: all parts of a large Score come from servers with one model.
+func TestRowsFromOneModel(t *testing.T) {
+	f := newFleet(t, nil, nil, nil)
+	for address, digest := range map[string]string{"a:1": "old", "b:1": "new", "c:1": "old"} {
+		f.servers[address] = fake.New(fake.Script{
+			Score: func(_ context.Context, req client.ScoreRequest) (*client.Scores, error) {
+				return &client.Scores{Batch: row(req.X...), Model: "m", Version: 1, Digest: digest}, nil
+			},
+		})
+		t.Cleanup(f.servers[address].Close)
+	}
+	c := f.client(t, quick())
+	for range 5 {
+		x := make([]float32, 400_000)
+		x[len(x)-1] = 7
+		got, err := c.Score(t.Context(), client.ScoreRequest{X: x, Shape: []int{1}, Sigma: []float32{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.X[len(x)-1] != 7 {
+			t.Errorf("last row %g", got.X[len(x)-1])
+		}
+	}
+}
+
 // TestDeadServer: a server that refuses connections from the beginning costs no call.
 func TestDeadServer(t *testing.T) {
 	c := newFleet(t, walk("d"), nil, walk("d")).client(t, client.WithSplit(4), client.WithResume())

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,22 +60,19 @@ func inParts[A rowsAnswer](
 	if err != nil {
 		return nil, err
 	}
+	model := oneModel{op: r.op}
 	one := func(ctx context.Context, p part) (answer A, err error) {
 		x, err := rowsTensor(r.field, p.x, r.shape)
 		if err != nil {
 			return answer, during(r.op, err)
 		}
-		return ask(ctx, x, p)
+		return fromOne(ctx, c, &model, func(ctx context.Context) (A, error) { return ask(ctx, x, p) })
 	}
 	if len(parts) == 1 {
 		answer, err := one(ctx, parts[0])
 		return []A{answer}, err
 	}
-	answers, err := askAll(ctx, max(leastAtOnce, c.parts), parts, r, one)
-	if err != nil {
-		return nil, err
-	}
-	return answers, during(r.op, sameModel(answers))
+	return askAll(ctx, max(leastAtOnce, c.parts), parts, r, one)
 }
 
 // divide splits rows into parts that a server accepts.
@@ -168,16 +166,59 @@ func (r rows) concerns(e *Error) bool {
 	return true
 }
 
-// sameModel returns an error if two answers come from different models, as when a model is replaced between two parts.
-func sameModel[A rowsAnswer](answers []A) error {
-	name := func(a A) string { return fmt.Sprintf("%s@%d (%s)", a.GetModel(), a.GetVersion(), a.GetDigest()) }
-	for _, next := range answers[1:] {
-		if was, is := name(answers[0]), name(next); is != was {
-			return newError("", codes.FailedPrecondition, reasonChanged,
-				"its parts do not match: one is from %s, another from %s", was, is)
+// oneModel is the model that all parts of a request come from: the one that answered first. It is safe for concurrent
+// use.
+type oneModel struct {
+	op string
+
+	mu   sync.Mutex
+	name string // empty before the first answer
+}
+
+// check returns an [ErrChanged] if an answer comes from another model than the first one, or if a server that lacks the
+// model of the first one returned err.
+func (m *oneModel) check(a rowsAnswer, err error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil {
+		if e := (*Error)(nil); m.name != "" && errors.As(err, &e) && lacksModel(e, false) {
+			return newError(m.op, codes.FailedPrecondition, reasonChanged,
+				"its parts do not match: one is from %s, and now %s", m.name, e.Message)
 		}
+		return err
+	}
+	name := fmt.Sprintf("%s@%d (%s)", a.GetModel(), a.GetVersion(), a.GetDigest())
+	if m.name = cmp.Or(m.name, name); m.name != name {
+		return newError(m.op, codes.FailedPrecondition, reasonChanged,
+			"its parts do not match: one is from %s, another from %s", m.name, name)
 	}
 	return nil
+}
+
+// fromOne makes the call for one part. It passes over servers that have another model than the other parts.
+func fromOne[A rowsAnswer](
+	ctx context.Context, c *Client, model *oneModel, ask func(context.Context) (A, error),
+) (A, error) {
+	route := newRoute(c.connections)
+	for tries := 1; ; {
+		attempt := route.begin(ctx, func(error) {}) // nobody counts its silence: it has no events
+		answer, err := ask(context.WithValue(ctx, attemptKey{}, attempt))
+		attempt.end()
+		if route.turned {
+			continue
+		}
+		err = model.check(answer, err)
+		if !errors.Is(err, ErrChanged) {
+			return answer, err
+		}
+		if route.elsewhere() {
+			continue
+		}
+		if !c.again(ctx, tries, err) {
+			return answer, err
+		}
+		tries++
+	}
 }
 
 func tensorsOf[A any](answers []A, tensor func(A) *langevinv1.Tensor) []*langevinv1.Tensor {
