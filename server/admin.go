@@ -37,9 +37,15 @@ func (s *Server) listenAdmin() (*admin, error) {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // gRPC
+	lis = s.bound(lis, "admin")
 	a := &admin{lis: lis, ended: make(chan error, 1), server: &http.Server{
-		Handler: s.adminHandler(), Protocols: protocols, ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		Handler: s.adminHandler(), Protocols: protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: s.config.Limits.MaxStreams},
+		ReadHeaderTimeout: s.config.GRPC.HandshakeTimeout,
+		ReadTimeout:       time.Minute, // of a request; a profile may take longer
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    s.config.Limits.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}}
 	go func() { a.ended <- a.server.Serve(lis) }()
 	s.log.Info("admin listener", "address", lis.Addr().String())

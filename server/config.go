@@ -61,6 +61,9 @@ type LimitsConfig struct {
 	MaxHeaderBytes int   `mapstructure:"max_header_bytes" help:"size of a call's metadata"`
 
 	MaxWait           time.Duration `mapstructure:"max_wait" help:"how long the work before a call may take; a call that would wait longer is refused"`
+	MaxConnections        int `mapstructure:"max_connections" help:"open connections of each listener; 0 means a quarter of the files that the process may open, and at most 4096"`
+	MaxConnectionsPerHost int `mapstructure:"max_connections_per_host" help:"open connections of one host to each listener (of one /64 network for IPv6); 0 means no bound of its own, as behind a proxy"`
+
 	MaxCallTime       time.Duration `mapstructure:"max_call_time" help:"how long a call may run, even if its deadline is later"`
 	SlowReaderTimeout time.Duration `mapstructure:"slow_reader_timeout" help:"how long a client may leave a message unread before its call ends"`
 }
@@ -70,7 +73,7 @@ type GRPCConfig struct {
 	MaxReceiveBytes  int           `mapstructure:"max_receive_bytes" help:"size of one message from a client"`
 	MaxSendBytes     int           `mapstructure:"max_send_bytes" help:"size of one message to a client"`
 	Reflection       bool          `mapstructure:"reflection" help:"let tools such as grpcurl ask for the API"`
-	HandshakeTimeout time.Duration `mapstructure:"handshake_timeout" help:"how long a new connection may take to be set up"`
+	HandshakeTimeout time.Duration `mapstructure:"handshake_timeout" help:"how long a new connection may take to be set up, also on the HTTP and admin listeners"`
 	KeepaliveTime    time.Duration `mapstructure:"keepalive_time" help:"how long a connection may be silent before the server pings the client"`
 	KeepaliveTimeout time.Duration `mapstructure:"keepalive_timeout" help:"how long the client may take to answer the ping"`
 	KeepaliveMinTime time.Duration `mapstructure:"keepalive_min_time" help:"shortest time between pings of a client; a client that pings more often is disconnected"`

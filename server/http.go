@@ -49,7 +49,7 @@ func (s *Server) ListenHTTP() error {
 	if err != nil {
 		return fmt.Errorf("listen for HTTP on %s: %w", address, err)
 	}
-	if s.frontend, err = s.newHTTPFrontend(lis); err != nil {
+	if s.frontend, err = s.newHTTPFrontend(s.bound(lis, "http")); err != nil {
 		return errors.Join(err, lis.Close())
 	}
 	return nil
@@ -90,7 +90,7 @@ func (s *Server) newHTTPFrontend(lis net.Listener) (*httpFrontend, error) {
 		TLSConfig:         secure,
 		Protocols:         protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: c.Limits.MaxStreams},
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: c.GRPC.HandshakeTimeout,
 		ReadTimeout:       time.Minute, // of a request; the answer may take longer
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    c.Limits.MaxHeaderBytes,

@@ -82,12 +82,13 @@ type running struct {
 	stop context.CancelFunc
 	done chan error
 	log  *safeBuffer
+	http string // address of the HTTP listener; empty without one
 }
 
 func start(t *testing.T, change func(*server.Config), options ...grpc.DialOption) *running {
 	t.Helper()
 	c := server.Default()
-	c.Listen, c.Models.Dir, c.Models.Default = "localhost:0", folder(t), "gauss"
+	c.Listen, c.HTTP.Listen, c.Models.Dir, c.Models.Default = "localhost:0", "", folder(t), "gauss"
 	if change != nil {
 		change(&c)
 	}
@@ -97,8 +98,14 @@ func start(t *testing.T, change func(*server.Config), options ...grpc.DialOption
 		t.Fatal(err)
 	}
 	lis, err := s.Listen()
+	if err == nil {
+		err = s.ListenHTTP()
+	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	if address := s.HTTPAddress(); address != nil {
+		r.http = address.String()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel

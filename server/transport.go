@@ -85,7 +85,7 @@ func (s *Server) Listen() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", s.config.Listen, err)
 	}
-	return lis, nil
+	return s.bound(lis, "grpc"), nil
 }
 
 // removeStaleSocket removes a socket on which nobody listens, and nothing else.
@@ -142,6 +142,12 @@ func (c Config) validateSecurity(require func(ok bool, key string, given any, wa
 			fmt.Sprintf("tls.cert and tls.key too, so that tokens do not cross the network of %s in the clear; "+
 				"auth.allow_plaintext if a proxy encrypts", address))
 	}
+	most := mostConnections()
+	require(c.Limits.MaxConnections >= 0 && c.Limits.MaxConnections <= most, "limits.max_connections",
+		c.Limits.MaxConnections, fmt.Sprintf("0 to %d, a quarter of the files that this process may open (ulimit -n)",
+			most))
+	require(c.Limits.MaxConnectionsPerHost >= 0, "limits.max_connections_per_host", c.Limits.MaxConnectionsPerHost,
+		"0 or more")
 	require(c.Quota.CallsPerSecond >= 0, "quota.calls_per_second", c.Quota.CallsPerSecond, "0 or more")
 	require(c.Quota.RowStepsPerSecond >= 0, "quota.row_steps_per_second", c.Quota.RowStepsPerSecond, "0 or more")
 	for _, t := range []struct {

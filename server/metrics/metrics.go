@@ -23,6 +23,10 @@ type Metrics struct {
 	previewsDropped *prometheus.CounterVec
 	cancelLatency   *prometheus.HistogramVec
 	reloads         *prometheus.CounterVec
+
+	connections        *prometheus.GaugeVec
+	connectionsRefused *prometheus.CounterVec
+	acceptFailures     *prometheus.CounterVec
 }
 
 // New returns metrics. At every scrape they call states for the loaded models and how busy they are, and openBytes for
@@ -56,10 +60,21 @@ func New(states func() []State, openBytes func() int64) *Metrics {
 			Name: "langevin_reloads_total",
 			Help: "Checks of the models' folder after the start, by whether all succeeded.",
 		}, []string{"outcome"}),
+		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "langevin_connections", Help: "Open connections, by listener.",
+		}, []string{"listener"}),
+		connectionsRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "langevin_connections_refused_total",
+			Help: "Connections that were closed because there were too many, by listener and the setting that says so.",
+		}, []string{"listener", "bound"}),
+		acceptFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "langevin_accept_failures_total",
+			Help: "Connections that could not be accepted for want of descriptors or memory.",
+		}, []string{"listener"}),
 	}
 	m.registry.MustRegister(
 		m.requests, m.sampleDuration, m.firstEvent, m.queueWait, m.stepDuration, m.fill, m.rows, m.previewsDropped,
-		m.cancelLatency, m.reloads, newModels(states),
+		m.cancelLatency, m.reloads, m.connections, m.connectionsRefused, m.acceptFailures, newModels(states),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "langevin_open_bytes", Help: "Bytes that open calls may hold; see limits.max_open_bytes.",
 		}, func() float64 { return float64(openBytes()) }),
