@@ -116,10 +116,10 @@ test-docs: onnxruntime ## Run every command in docs as it is, including training
 	go test -count=1 -timeout 1h -run TestDocs . -docs-slow
 
 CHECKS := check-format check-vet check-lint check-proto check-api check-generated check-modules check-shell \
-	check-commits check-layout
+	check-commits check-layout check-vulnerabilities
 
 .PHONY: check
-check: $(CHECKS) ## Check format, vet, lint, APIs, generated code, modules, scripts, commits, layout
+check: $(CHECKS) ## Check format, vet, lint, APIs, generated code, modules, scripts, commits, layout, vulnerabilities
 
 .PHONY: check-format
 check-format:
@@ -175,6 +175,10 @@ check-modules:
 	@go mod tidy -diff >/dev/null || { echo "go.mod is not tidy: run go mod tidy"; exit 1; }
 	@echo "ok  go mod tidy"
 
+.PHONY: check-vulnerabilities
+check-vulnerabilities: .tools/govulncheck
+	@tools/vulnerabilities.sh
+
 POSIX_SCRIPTS := $(wildcard tools/*.sh)
 BASH_SCRIPTS  := .ci/run bench/triton/run.sh
 
@@ -203,7 +207,8 @@ generate: $(GENERATORS) ## Generate Go from proto/, and the table of docs/settin
 	go test -run '^TestSettingsPage$$' . -args -update-settings
 
 .PHONY: tools
-tools: $(GENERATORS) .tools/golangci-lint .tools/apidiff .tools/grpcurl ## Build the pinned developer tools in .tools/
+tools: $(GENERATORS) .tools/golangci-lint .tools/apidiff .tools/grpcurl \
+	.tools/govulncheck ## Build the pinned developer tools in .tools/
 
 # protoc-gen-go comes from the protobuf module that Langevin links, so the generator always matches the runtime.
 .tools/protoc-gen-go: go.mod
@@ -213,6 +218,7 @@ tools: $(GENERATORS) .tools/golangci-lint .tools/apidiff .tools/grpcurl ## Build
 .tools/grpcurl: PACKAGE := github.com/fullstorydev/grpcurl/cmd/grpcurl
 .tools/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
 .tools/apidiff: PACKAGE := golang.org/x/exp/cmd/apidiff
+.tools/govulncheck: PACKAGE := golang.org/x/vuln/cmd/govulncheck
 .tools/golangci-lint: PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 .tools/%: tools/go.mod tools/go.sum
 	cd tools && go build -o ../$@ $(PACKAGE)
