@@ -78,14 +78,14 @@ func TestTLS(t *testing.T) {
 	with := func(config *tls.Config) grpc.DialOption {
 		return grpc.WithTransportCredentials(credentials.NewTLS(config))
 	}
-	known := &tls.Config{RootCAs: ca.Pool, Certificates: []tls.Certificate{ca.Pair(t, 3, "alice")}}
+	known := &tls.Config{RootCAs: ca.Pool, Certificates: []tls.Certificate{ca.Pair(t, 3, "alice", nil)}}
 	r := start(t, func(c *server.Config) { c.TLS = files }, with(known))
 	if err := r.few(t.Context()); err != nil {
 		t.Error(err)
 	}
 	for name, config := range map[string]*tls.Config{
 		"no certificate":        {RootCAs: ca.Pool},
-		"another's certificate": {RootCAs: ca.Pool, Certificates: []tls.Certificate{stranger.Pair(t, 4, "alice")}},
+		"another's certificate": {RootCAs: ca.Pool, Certificates: []tls.Certificate{stranger.Pair(t, 4, "alice", nil)}},
 		"no trust":              {RootCAs: stranger.Pool, Certificates: known.Certificates},
 	} {
 		conn, err := grpc.NewClient(r.conn.Target(), with(config))

@@ -52,12 +52,37 @@ func NewAuthority(t testing.TB) *Authority {
 // Issue writes a certificate for localhost and its key. The certificate is valid for servers and clients.
 func (a *Authority) Issue(t testing.TB, serial int64, name, certFile, keyFile string) {
 	t.Helper()
+	cert, key := a.sign(t, serial, name, nil)
+	if err := errors.Join(os.WriteFile(certFile, cert, 0o600), os.WriteFile(keyFile, key, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Pair issues a certificate as [Authority.Issue] does, and loads it. change, unless it is nil, alters the certificate
+// before it is signed.
+func (a *Authority) Pair(t testing.TB, serial int64, name string, change func(*x509.Certificate)) tls.Certificate {
+	t.Helper()
+	pair, err := tls.X509KeyPair(a.sign(t, serial, name, change))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
+// sign returns a certificate and its key, as PEM.
+func (a *Authority) sign(
+	t testing.TB, serial int64, name string, change func(*x509.Certificate),
+) (certPEM, keyPEM []byte) {
+	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if change != nil {
+		change(template)
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -71,23 +96,7 @@ func (a *Authority) Issue(t testing.TB, serial int64, name, certFile, keyFile st
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = errors.Join(os.WriteFile(certFile, block("CERTIFICATE", cert), 0o600),
-		os.WriteFile(keyFile, block("PRIVATE KEY", secret), 0o600))
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Pair issues a certificate and loads it.
-func (a *Authority) Pair(t testing.TB, serial int64, name string) tls.Certificate {
-	t.Helper()
-	dir := t.TempDir()
-	a.Issue(t, serial, name, dir+"/cert", dir+"/key")
-	pair, err := tls.LoadX509KeyPair(dir+"/cert", dir+"/key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pair
+	return block("CERTIFICATE", cert), block("PRIVATE KEY", secret)
 }
 
 func block(kind string, der []byte) []byte {
