@@ -60,9 +60,9 @@ type LimitsConfig struct {
 	MaxStreams     int   `mapstructure:"max_streams" help:"concurrent calls on one connection"`
 	MaxHeaderBytes int   `mapstructure:"max_header_bytes" help:"size of a call's metadata"`
 
-	MaxWait           time.Duration `mapstructure:"max_wait" help:"how long the work before a call may take; a call that would wait longer is refused"`
-	MaxConnections        int `mapstructure:"max_connections" help:"open connections of each listener; 0 means a quarter of the files that the process may open, and at most 4096"`
-	MaxConnectionsPerHost int `mapstructure:"max_connections_per_host" help:"open connections of one host to each listener (of one /64 network for IPv6); 0 means no bound of its own, as behind a proxy"`
+	MaxWait               time.Duration `mapstructure:"max_wait" help:"how long the work before a call may take; a call that would wait longer is refused"`
+	MaxConnections        int           `mapstructure:"max_connections" help:"open connections of each listener; 0 means a quarter of the files that the process may open, and at most 4096"`
+	MaxConnectionsPerHost int           `mapstructure:"max_connections_per_host" help:"open connections of one host to each listener (of one /64 network for IPv6); 0 means no bound of its own, as behind a proxy"`
 
 	MaxCallTime       time.Duration `mapstructure:"max_call_time" help:"how long a call may run, even if its deadline is later"`
 	SlowReaderTimeout time.Duration `mapstructure:"slow_reader_timeout" help:"how long a client may leave a message unread before its call ends"`

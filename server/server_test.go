@@ -93,7 +93,7 @@ func start(t *testing.T, change func(*server.Config), options ...grpc.DialOption
 		change(&c)
 	}
 	r := &running{done: make(chan error, 1), log: &safeBuffer{}}
-	s, err := server.New(c, slog.New(slog.NewTextHandler(r.log, nil)))
+	s, err := server.New(c, slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: c.Log.Level})))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/sample"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/server/auth"
 )
 
 // modelFolder returns a folder with the models gauss and wide, exact scores of N(0, I) in 2 and 7 dimensions.
@@ -257,8 +258,15 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-// TestPrintConfig: what is printed is a file that gives the same settings.
+// TestPrintConfig: what is printed is a file that gives the same settings. It names files of secrets and reveals none.
 func TestPrintConfig(t *testing.T) {
+	token, line := auth.NewToken("alice", auth.ScopeSample)
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("LANGEVIN_TOKEN", token)
+	t.Setenv("LANGEVIN_AUTH_TOKENS", tokens)
 	first := runAlone(t, "serve", "--print-config", "--drain-timeout", "90s", "--log-level", "warn",
 		"--limits-max-chains", "7")
 	path := filepath.Join(t.TempDir(), "langevin.yaml")
@@ -269,6 +277,10 @@ func TestPrintConfig(t *testing.T) {
 		if !strings.Contains(first.stdout, part) {
 			t.Errorf("no %q in %s", part, first.stdout)
 		}
+	}
+	if hash := strings.Fields(line)[2]; !strings.Contains(first.stdout, tokens) ||
+		strings.Contains(first.stdout+first.stderr, token) || strings.Contains(first.stdout+first.stderr, hash) {
+		t.Errorf("no name of the file of tokens, or a secret in %s", first.stdout)
 	}
 	t.Setenv("LANGEVIN_CONFIG", path)
 	if second := runAlone(t, "serve", "--print-config"); second != first || first.code != cli.ExitOK {
