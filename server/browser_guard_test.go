@@ -37,7 +37,8 @@ func TestBrowserGuards(t *testing.T) {
 			"an old browser":          {"localhost", "", "https://evil.example", verb == http.MethodPost},
 			"a name that points here": {"evil.example", "same-origin", "http://evil.example", true},
 		} {
-			request, err := http.NewRequestWithContext(t.Context(), verb, "http://"+r.http+path, strings.NewReader(`{}`))
+			request, err := http.NewRequestWithContext(t.Context(), verb, "http://"+r.http+path,
+				strings.NewReader(`{}`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +61,8 @@ func TestBrowserGuards(t *testing.T) {
 			}
 			for header, want := range map[string]string{
 				"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff",
-				"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
+				"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+				"Cross-Origin-Opener-Policy": "same-origin",
 			} {
 				if got := resp.Header.Get(header); !strings.HasPrefix(got, want) {
 					t.Errorf("%s %s for %s: %s is %q, want %s", verb, path, name, header, got, want)

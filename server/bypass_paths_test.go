@@ -25,9 +25,11 @@ func twisted(path string) []string {
 	return []string{
 		"/" + path, path + "/", "/" + service + "//" + method, "/" + service + "/./" + method,
 		"/" + service + "/x/../" + method, "/x/.." + path, "/." + path, "/v1/.." + path, "/v1/models/..;" + path,
-		strings.ToUpper(path), "/" + service + "/" + strings.ToLower(method), "/" + strings.ToLower(service) + "/" + method,
+		strings.ToUpper(path), "/" + service + "/" + strings.ToLower(method),
+		"/" + strings.ToLower(service) + "/" + method,
 		"/" + service + "%2f" + method, "%2f" + path[1:], "/" + service + "%2F..%2F" + service + "/" + method,
-		strings.ReplaceAll(path, ".", "%2e"), "/%6c" + path[2:], path + "%00", path + "%20", path + ";a=b", path + "%3f",
+		strings.ReplaceAll(path, ".", "%2e"), "/%6c" + path[2:], path + "%00", path + "%20", path + ";a=b",
+		path + "%3f",
 		open + "%2f..%2f.." + path, open + "/../.." + path, "/grpc.health.v1.Health" + path,
 		"/healthz/.." + path, "/healthz" + path, "/debug/pprof" + path, "/langevin" + path, `\` + path[1:],
 	}

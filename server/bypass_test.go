@@ -115,7 +115,7 @@ func attempts(good, revoked string) []attempt {
 		{"an empty header", "authorization: ", ""},
 		{"another scheme", "authorization: Basic " + good, ""},
 		{"a scheme that begins so", "authorization: Bearers " + good, ""},
-		{"the scheme twice", "authorization: Bearer Bearer " + good, ""},
+		{"the scheme twice", "authorization: " + strings.Repeat("Bearer ", 2) + good, ""},
 		{"two tokens in one header", bearer + ", Bearer " + good, ""},
 		{"two headers, both good", bearer + "\n" + bearer, ""},
 		{"two headers, the first good", bearer + "\nauthorization: Bearer x", ""},

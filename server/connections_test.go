@@ -222,7 +222,8 @@ func TestDescriptorLimit(t *testing.T) {
 		-1: false, 0: true, 1: true, int(min(files.Cur, 1<<31-1) / 4): true, int(min(files.Cur, 1<<31-1)/4) + 1: false,
 	} {
 		c.Limits.MaxConnections = most
-		if err := c.Validate(); (err == nil) != want || !want && !strings.Contains(err.Error(), "limits.max_connections") {
+		err := c.Validate()
+		if (err == nil) != want || !want && !strings.Contains(err.Error(), "limits.max_connections is") {
 			t.Errorf("limits.max_connections of %d: %v", most, err)
 		}
 	}

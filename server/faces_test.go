@@ -48,9 +48,11 @@ func overGRPC(name string, conn *grpc.ClientConn) face {
 	call := func(ctx context.Context, method string, request proto.Message, headers, _ string) (codes.Code, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
+		sent := metadata.MD{}
 		for _, h := range headersOf(headers) {
-			ctx = metadata.AppendToOutgoingContext(ctx, h[0], h[1])
+			sent.Append(h[0], h[1])
 		}
+		ctx = metadata.NewOutgoingContext(ctx, sent)
 		stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method,
 			grpc.ForceCodec(rawCodec{}))
 		if err == nil {
