@@ -3,6 +3,7 @@ package sampling
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Langevin is plain Langevin dynamics at one sigma: x' = x + a·s(x, σ) + √(2a)·z, repeated Steps times.
@@ -121,8 +122,14 @@ type FieldError struct {
 	Want  string
 }
 
+// Error repeats at most the first 200 bytes of Given.
 func (e *FieldError) Error() string {
-	return fmt.Sprintf("%s is %v: want %s", e.Field, e.Given, e.Want)
+	const most = 200
+	given := fmt.Sprint(e.Given)
+	if len(given) > most {
+		given = strings.ToValidUTF8(given[:most], "") + "..."
+	}
+	return fmt.Sprintf("%s is %s: want %s", e.Field, given, e.Want)
 }
 
 func fieldError(field string, given float64) error {

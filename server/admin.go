@@ -100,7 +100,7 @@ func (s *Server) guardAdmin(next http.Handler) http.Handler {
 // answerHealth answers with the health of a service in one word, and status 200 or 503.
 func (s *Server) answerHealth(service string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		resp, err := s.health.server.Check(r.Context(), &healthv1.HealthCheckRequest{Service: service})
+		resp, err := s.health.Check(r.Context(), &healthv1.HealthCheckRequest{Service: service})
 		if err != nil || resp.GetStatus() != healthv1.HealthCheckResponse_SERVING {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}

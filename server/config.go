@@ -140,7 +140,7 @@ func Default() Config {
 			MaxCallTime:       4 * time.Hour,
 			SlowReaderTimeout: 2 * time.Minute,
 		},
-		HTTP: HTTPConfig{Listen: "localhost:8080", MaxBodyBytes: 16 << 20},
+		HTTP: HTTPConfig{Listen: "localhost:8080", MaxBodyBytes: 16 << 20, MaxOpenBodyBytes: 64 << 20},
 		GRPC: GRPCConfig{
 			MaxReceiveBytes:  4 << 20,
 			MaxSendBytes:     16 << 20,
@@ -225,6 +225,7 @@ func (c Config) limits() []limit {
 		{"limits.max_header_bytes", int64(c.Limits.MaxHeaderBytes), 16 << 20},
 		{"grpc.max_receive_bytes", int64(c.GRPC.MaxReceiveBytes), math.MaxInt32},
 		{"http.max_body_bytes", c.HTTP.MaxBodyBytes, math.MaxInt32},
+		{"http.max_open_body_bytes", c.HTTP.MaxOpenBodyBytes, math.MaxInt64},
 		{"grpc.max_send_bytes", int64(c.GRPC.MaxSendBytes), math.MaxInt32},
 		{"quota.calls_burst", int64(c.Quota.CallsBurst), math.MaxInt32},
 		{"quota.row_steps_burst", c.Quota.RowStepsBurst, math.MaxInt64},

@@ -1,9 +1,8 @@
 package server
 
 import (
+	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 
 	"google.golang.org/grpc/health"
@@ -12,55 +11,61 @@ import (
 	"github.com/langevin-ml/langevin/server/host"
 )
 
-// maxHealthNames is the number of names that the health service can list, not counting the empty name.
-const maxHealthNames = 99
-
-// healthBoard publishes the health of the server, its services and its models.
+// healthBoard publishes the health of the server, its services and its models. It answers grpc.health.v1.Health.
 type healthBoard struct {
-	server   *health.Server
+	*health.Server
 	services []string // services that can be used when any model can
 
 	mu       sync.Mutex
-	names    map[string]bool // published names, including services
+	names    map[string]bool // whether each published name serves
 	fixed    []string        // names that publish does not change
 	stopping bool
 }
 
 // newHealthBoard returns a board on which only the liveness of the process is serving.
 func newHealthBoard(services ...string) *healthBoard {
-	b := &healthBoard{server: health.NewServer(), services: append([]string{""}, services...), names: map[string]bool{}}
+	b := &healthBoard{Server: health.NewServer(), services: append([]string{""}, services...), names: map[string]bool{}}
 	for _, service := range b.services {
 		b.set(service, false)
 	}
-	b.server.SetServingStatus(livenessService, healthv1.HealthCheckResponse_SERVING)
+	b.set(livenessService, true)
+	b.fixed = append(b.fixed, livenessService)
 	return b
 }
 
-// set publishes one name if there is room for it, and reports whether there was. The caller holds mu or is the only
-// user.
-func (b *healthBoard) set(name string, serving bool) bool {
-	if !b.names[name] && len(b.names) > maxHealthNames-1 { // liveness takes one
-		return false
-	}
-	b.names[name] = true
-	status := healthv1.HealthCheckResponse_NOT_SERVING
+// set publishes one name. The caller holds mu or is the only user.
+func (b *healthBoard) set(name string, serving bool) {
+	b.names[name] = serving
+	b.SetServingStatus(name, statusOf(serving))
+}
+
+func statusOf(serving bool) healthv1.HealthCheckResponse_ServingStatus {
 	if serving {
-		status = healthv1.HealthCheckResponse_SERVING
+		return healthv1.HealthCheckResponse_SERVING
 	}
-	b.server.SetServingStatus(name, status)
-	return true
+	return healthv1.HealthCheckResponse_NOT_SERVING
+}
+
+// List returns the health of every name. gRPC's own server refuses to list more than 100.
+func (b *healthBoard) List(context.Context, *healthv1.HealthListRequest) (*healthv1.HealthListResponse, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := &healthv1.HealthListResponse{Statuses: make(map[string]*healthv1.HealthCheckResponse, len(b.names))}
+	for name, serving := range b.names {
+		all.Statuses[name] = &healthv1.HealthCheckResponse{Status: statusOf(serving)}
+	}
+	return all, nil
 }
 
 // publish sets the health of all names from the models. model/NAME serves if any of its versions is ready,
-// model/NAME/VERSION if that version is ready, and the services if any model is ready. publish returns the number of
-// names for which there was no room. After stop it does nothing.
-func (b *healthBoard) publish(models []host.Status) (left int) {
+// model/NAME/VERSION if that version is ready, and the services if any model is ready. After stop it does nothing.
+func (b *healthBoard) publish(models []host.Status) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopping {
-		return 0
+		return
 	}
-	names, versions := map[string]bool{}, map[string]bool{}
+	names := map[string]bool{}
 	for name := range b.names { // names that are gone do not serve
 		names[name] = false
 	}
@@ -70,22 +75,14 @@ func (b *healthBoard) publish(models []host.Status) (left int) {
 	for _, m := range models {
 		ready, name := m.State == host.StateReady, "model/"+m.Entry.Name
 		names[name] = names[name] || ready
-		versions[fmt.Sprintf("%s/%d", name, m.Entry.Version)] = ready
+		names[fmt.Sprintf("%s/%d", name, m.Entry.Version)] = ready
 		for _, service := range b.services {
 			names[service] = names[service] || ready
 		}
 	}
-	for name := range versions {
-		delete(names, name)
+	for name, serving := range names {
+		b.set(name, serving)
 	}
-	for _, group := range []map[string]bool{names, versions} {
-		for _, name := range slices.Sorted(maps.Keys(group)) {
-			if !b.set(name, group[name]) {
-				left++
-			}
-		}
-	}
-	return left
 }
 
 // stop sets all names to not serving. Liveness stays, because a prober that checks "liveness" must not kill the process
@@ -95,7 +92,9 @@ func (b *healthBoard) stop() {
 	defer b.mu.Unlock()
 	b.stopping = true
 	for name := range b.names {
-		b.set(name, false)
+		if name != livenessService {
+			b.set(name, false)
+		}
 	}
 }
 
@@ -109,9 +108,7 @@ func (b *healthBoard) fix(name string, serving bool) {
 
 // live publishes whether the process works at all.
 func (b *healthBoard) live(ok bool) {
-	status := healthv1.HealthCheckResponse_NOT_SERVING
-	if ok {
-		status = healthv1.HealthCheckResponse_SERVING
-	}
-	b.server.SetServingStatus(livenessService, status)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.set(livenessService, ok)
 }

@@ -114,6 +114,40 @@ func shakeHands(t *testing.T, conn net.Conn, framer *http2.Framer) {
 	}
 }
 
+// TestEarlyReset: a call that its client resets before the server has begun it is logged as cancelled, not as a failure
+// of the server.
+func TestEarlyReset(t *testing.T) {
+	r := start(t, nil)
+	conn, _ := r.raw(t)
+	var burst bytes.Buffer
+	framer := http2.NewFramer(&burst, nil)
+	burst.WriteString(http2.ClientPreface)
+	if err := framer.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	const calls = 100
+	methods := []string{
+		langevinv1.ModelService_ListModels_FullMethodName, langevinv1.SamplingService_Sample_FullMethodName,
+	}
+	for i := range uint32(calls) {
+		callEmpty(t, framer, 2*i+1, methods[i%2])
+		if err := framer.WriteRSTStream(2*i+1, http2.ErrCodeCancel); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := conn.Write(burst.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	ended := func() int { return strings.Count(r.log.String(), "msg=call ") }
+	for deadline := time.Now().Add(20 * time.Second); ended() < calls/2 && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if log := r.log.String(); strings.Contains(log, "code=Internal") || !strings.Contains(log, "code=Canceled") {
+		t.Errorf("the log has %d calls, and:\n%.2000s", ended(), log)
+	}
+	r.alive(t)
+}
+
 // TestPingFlood: a client that pings all the time is disconnected.
 func TestPingFlood(t *testing.T) {
 	r := start(t, nil)

@@ -23,6 +23,8 @@ type HTTPConfig struct {
 	Listen       string `mapstructure:"listen" help:"host:port for the page and JSON; empty means none"`
 	Origins      string `mapstructure:"origins" help:"web pages that may call, as https://example.com, separated by spaces"`
 	MaxBodyBytes int64  `mapstructure:"max_body_bytes" help:"size of the body of an HTTP request"`
+
+	MaxOpenBodyBytes int64 `mapstructure:"max_open_body_bytes" help:"bytes of all bodies that are being read at any time, without the first 64 KiB of each; more requests are refused"`
 }
 
 // httpFrontend is the HTTP side of a server. Its gRPC server has the same services as the one on the gRPC listener. It
@@ -55,6 +57,20 @@ func (s *Server) ListenHTTP() error {
 	return nil
 }
 
+// unhurried is a listener whose connections show the progress of slow clients soon: see [web.Config].Stalled.
+type unhurried struct{ net.Listener }
+
+// Accept implements [net.Listener].
+func (l unhurried) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			keepLittleUnsent(raw)
+		}
+	}
+	return conn, err
+}
+
 // HTTPAddress returns the address of the HTTP listener; nil without HTTP.
 func (s *Server) HTTPAddress() net.Addr {
 	if s.frontend == nil {
@@ -75,7 +91,8 @@ func (s *Server) newHTTPFrontend(lis net.Listener) (*httpFrontend, error) {
 	}
 	handler, err := web.Handler(inner, web.Config{
 		Admits:       s.admits,
-		MaxBodyBytes: c.HTTP.MaxBodyBytes, MaxMessageBytes: c.GRPC.MaxReceiveBytes,
+		MaxBodyBytes: c.HTTP.MaxBodyBytes, MaxOpenBodyBytes: c.HTTP.MaxOpenBodyBytes,
+		Stalled: c.Limits.SlowReaderTimeout, MaxMessageBytes: c.GRPC.MaxReceiveBytes,
 		Origins: strings.Fields(c.HTTP.Origins), Loopback: loopback.Only(lis.Addr().String()),
 	})
 	if err != nil {
@@ -85,7 +102,7 @@ func (s *Server) newHTTPFrontend(lis net.Listener) (*httpFrontend, error) {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true) // for gRPC clients
-	return &httpFrontend{lis, secure != nil, &http.Server{
+	return &httpFrontend{unhurried{lis}, secure != nil, &http.Server{
 		Handler:           handler,
 		TLSConfig:         secure,
 		Protocols:         protocols,

@@ -44,10 +44,16 @@ func TestKeepalive(t *testing.T) {
 // watchHealth opens a stream that sends nothing after its first message.
 func watchHealth(t *testing.T, framer *http2.Framer) {
 	t.Helper()
+	callEmpty(t, framer, 1, healthv1.Health_Watch_FullMethodName)
+}
+
+// callEmpty calls a method with an empty message.
+func callEmpty(t *testing.T, framer *http2.Framer, stream uint32, method string) {
+	t.Helper()
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, field := range [][2]string{
-		{":method", "POST"}, {":scheme", "http"}, {":path", healthv1.Health_Watch_FullMethodName},
+		{":method", "POST"}, {":scheme", "http"}, {":path", method},
 		{":authority", "test"},
 		{"content-type", "application/grpc"}, {"te", "trailers"},
 	} {
@@ -55,11 +61,11 @@ func watchHealth(t *testing.T, framer *http2.Framer) {
 			t.Fatal(err)
 		}
 	}
-	if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(),
+	if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(),
 		EndHeaders: true}); err != nil {
 		t.Fatal(err)
 	}
-	if err := framer.WriteData(1, true, make([]byte, 5)); err != nil { // an empty message
+	if err := framer.WriteData(stream, true, make([]byte, 5)); err != nil { // an empty message
 		t.Fatal(err)
 	}
 }

@@ -83,10 +83,11 @@ func (s *Server) isPrivate() bool {
 func (s *Server) newAdminGRPC() *grpc.Server {
 	g := grpc.NewServer(rpc.Interceptors(s.log, s.metrics,
 		rpc.CallLimits{Time: s.config.Limits.MaxCallTime, Unread: s.config.Limits.SlowReaderTimeout})...)
-	langevinv1.RegisterAdminServiceServer(g, s.admin())
-	langevinv1.RegisterModelServiceServer(g, rpc.NewModels(s.host))
-	healthv1.RegisterHealthServer(g, s.health.server)
-	reflection.Register(g)
+	r := rpc.Registrar(g)
+	langevinv1.RegisterAdminServiceServer(r, s.admin())
+	langevinv1.RegisterModelServiceServer(r, rpc.NewModels(s.host))
+	healthv1.RegisterHealthServer(r, s.health)
+	reflection.Register(r)
 	return g
 }
 

@@ -21,7 +21,7 @@ func (s *Server) newOIP(draw *rpc.Sampling, catalogue *rpc.Models, admin *rpc.Ad
 		Version:         version,
 		MaxMessageBytes: max(1, s.config.GRPC.MaxSendBytes-frame),
 		Ready: func() bool {
-			status, err := s.health.server.Check(context.Background(), &healthv1.HealthCheckRequest{})
+			status, err := s.health.Check(context.Background(), &healthv1.HealthCheckRequest{})
 			return err == nil && status.GetStatus() == healthv1.HealthCheckResponse_SERVING
 		},
 	}

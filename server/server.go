@@ -100,19 +100,20 @@ func (s *Server) newGRPC(admin *rpc.Admin) (*grpc.Server, error) {
 		options = append(options, traceCalls(s.tracing))
 	}
 	g := grpc.NewServer(append(options, s.guard.Interceptors()...)...)
+	r := rpc.Registrar(g)
 	draw := rpc.NewSampling(s.host, rpc.Limits{
 		Chains: c.Limits.MaxChains, Steps: c.Limits.MaxSteps, ScoreRows: c.Limits.MaxScoreRows,
 	})
-	langevinv1.RegisterSamplingServiceServer(g, draw)
+	langevinv1.RegisterSamplingServiceServer(r, draw)
 	catalogue := rpc.NewModels(s.host)
-	langevinv1.RegisterModelServiceServer(g, catalogue)
-	inference.RegisterGRPCInferenceServiceServer(g, s.newOIP(draw, catalogue, admin))
+	langevinv1.RegisterModelServiceServer(r, catalogue)
+	inference.RegisterGRPCInferenceServiceServer(r, s.newOIP(draw, catalogue, admin))
 	if admin != nil {
-		langevinv1.RegisterAdminServiceServer(g, admin)
+		langevinv1.RegisterAdminServiceServer(r, admin)
 	}
-	healthv1.RegisterHealthServer(g, s.health.server)
+	healthv1.RegisterHealthServer(r, s.health)
 	if c.GRPC.Reflection {
-		reflection.Register(g)
+		reflection.Register(r)
 	}
 	return g, nil
 }
@@ -197,11 +198,7 @@ func serviceNames() []string {
 		inference.GRPCInferenceService_ServiceDesc.ServiceName}
 }
 
-func (s *Server) publishHealth() {
-	if left := s.health.publish(s.host.List()); left > 0 {
-		s.log.Warn("health lists the first names only", "names", maxHealthNames, "left_out", left)
-	}
-}
+func (s *Server) publishHealth() { s.health.publish(s.host.List()) }
 
 // load is the host's loader. It prepares a model for sampling and warms it up.
 func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error) {

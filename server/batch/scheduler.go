@@ -14,10 +14,10 @@ import (
 
 // Errors of Submit and Stream.Poll, besides a job's own [sampling.FieldError] and [sampling.DivergedError].
 var (
-	ErrBusy     = errors.New("too much work is waiting")                // Submit: see BusyError
-	ErrDeadline = errors.New("the deadline cannot be met")              // Submit, and Poll of a job that comes too late
-	ErrClosed   = errors.New("the scheduler is closed to new requests") // Submit, and Poll of a job that Close ended
-	ErrModel    = errors.New("the model failed")                        // Poll: the network's runtime returned an error
+	ErrBusy     = errors.New("too much work is waiting")   // Submit: see BusyError
+	ErrDeadline = errors.New("the deadline cannot be met") // Submit, and Poll of a job that comes too late
+	ErrClosed   = errors.New("the server is stopping")     // Submit, and Poll of a job that Close ended
+	ErrModel    = errors.New("the model failed")           // Poll: the network's runtime returned an error
 )
 
 // Config bounds a scheduler. The zero Config consists entirely of default values.

@@ -21,7 +21,7 @@ var (
 	ErrFailed = errors.New("model failed to load")
 
 	// ErrClosed is returned after [Host.Close].
-	ErrClosed = errors.New("host closed")
+	ErrClosed = errors.New("the server is stopping")
 )
 
 // LoadFunc makes from a model file the value that its users share. It should stop when ctx ends.

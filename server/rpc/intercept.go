@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/batch"
 )
 
 // CallLimits bound every call.
@@ -29,11 +31,13 @@ type CallLimits struct {
 // turn a panic into INTERNAL and errors into statuses, and at the end log one line and notify the observer.
 func Interceptors(log *slog.Logger, observer Observer, limits CallLimits) []grpc.ServerOption {
 	return []grpc.ServerOption{
+		grpc.ForceServerCodecV2(newReadingCodec()),
 		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 			handler grpc.UnaryHandler) (resp any, err error) {
 			call := begin(ctx, observer, limits)
 			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
-			if err := grpc.SetHeader(ctx, metadata.Pairs(langevinv1.RequestIDHeader, call.id)); err != nil {
+			header := metadata.Pairs(langevinv1.RequestIDHeader, call.id)
+			if err := ended(ctx, grpc.SetHeader(ctx, header)); err != nil {
 				return nil, err
 			}
 			return handler(call.ctx, req)
@@ -42,7 +46,8 @@ func Interceptors(log *slog.Logger, observer Observer, limits CallLimits) []grpc
 			handler grpc.StreamHandler) (err error) {
 			call := begin(stream.Context(), observer, limits)
 			defer func() { err = call.end(log, info.FullMethod, recover(), err) }()
-			if err := stream.SetHeader(metadata.Pairs(langevinv1.RequestIDHeader, call.id)); err != nil {
+			header := metadata.Pairs(langevinv1.RequestIDHeader, call.id)
+			if err := ended(stream.Context(), stream.SetHeader(header)); err != nil {
 				return err
 			}
 			passed := &callStream{ServerStream: stream, ctx: call.ctx, unread: limits.Unread}
@@ -50,6 +55,14 @@ func Interceptors(log *slog.Logger, observer Observer, limits CallLimits) []grpc
 			return handler(srv, passed)
 		}),
 	}
+}
+
+// ended returns why a call is over, if its header cannot be set for that reason. gRPC's own error does not say so.
+func ended(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // Reasons for ending a call early.
@@ -77,11 +90,11 @@ func (s *callStream) Context() context.Context { return s.ctx }
 
 // RecvMsg gives up on a client that leaves a call open for too long.
 func (s *callStream) RecvMsg(m any) error {
-	received := make(chan error, 1)
-	go func() { received <- s.ServerStream.RecvMsg(m) }()
+	request, done := &received{message: m}, make(chan error, 1)
+	go func() { done <- s.ServerStream.RecvMsg(request) }()
 	select {
-	case err := <-received:
-		return err
+	case err := <-done:
+		return cmp.Or(ofClient(err), request.err)
 	case <-s.ctx.Done():
 		return context.Cause(s.ctx)
 	}
@@ -127,6 +140,7 @@ func (s *callStream) close() {
 // call is what the log says about one call. Its handler may add to it while it runs.
 type call struct {
 	ctx      context.Context
+	own      time.Duration // this server's limit, if it is earlier than the client's deadline; else 0
 	id       string
 	start    time.Time
 	attrs    []slog.Attr
@@ -139,6 +153,9 @@ type callKey struct{}
 
 func begin(ctx context.Context, observer Observer, limits CallLimits) *call {
 	c := &call{id: requestID(ctx), start: time.Now(), observer: observer}
+	if deadline, ok := ctx.Deadline(); !ok || deadline.After(c.start.Add(limits.Time)) {
+		c.own = limits.Time
+	}
 	ctx, c.done = context.WithTimeoutCause(ctx, limits.Time, errCallTime)
 	c.ctx = context.WithValue(ctx, callKey{}, c)
 	return c
@@ -195,12 +212,30 @@ func levelOf(method string) slog.Level {
 	return slog.LevelInfo
 }
 
+// whose says of an error which deadline it means: the client's, or the one that this server sets.
+func (c *call) whose(err error) error {
+	switch {
+	case errors.Is(err, errCallTime) || err == nil:
+		return err
+	case errors.Is(err, batch.ErrDeadline) && c.own > 0:
+		return fmt.Errorf("%w (the deadline is this server's: limits.max_call_time is %v)", err, c.own)
+	case errors.Is(err, batch.ErrDeadline):
+		return fmt.Errorf("%w (the deadline is the client's)", err)
+	case !errors.Is(err, context.DeadlineExceeded):
+		return err
+	case context.Cause(c.ctx) == errCallTime:
+		return errCallTime
+	}
+	return fmt.Errorf("the client's deadline has passed: %w", err)
+}
+
 // end logs the call and returns its status as an error.
 func (c *call) end(log *slog.Logger, method string, panicked any, err error) error {
 	defer c.done()
 	if panicked != nil {
 		err = fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
 	}
+	err = c.whose(err)
 	level, code := levelOf(method), codes.OK
 	attrs := append(c.attrs, slog.String("request_id", c.id), slog.String("method", method))
 	var result *status.Status

@@ -44,6 +44,7 @@ type service struct {
 	sampling langevinv1.SamplingServiceClient
 	models   langevinv1.ModelServiceClient
 	admin    langevinv1.AdminServiceClient
+	conn     *grpc.ClientConn
 	log      *safeBuffer
 	slow     atomic.Int64 // duration of a model call in nanoseconds
 	broken   atomic.Bool  // model calls panic
@@ -123,10 +124,11 @@ func start(t *testing.T) *service {
 	}
 	server := grpc.NewServer(append(rpc.Interceptors(slog.New(slog.NewTextHandler(s.log, nil)), &s.seen,
 		rpc.CallLimits{Time: time.Hour, Unread: time.Minute}), grpc.WaitForHandlers(true))...)
-	langevinv1.RegisterSamplingServiceServer(server,
+	services := rpc.Registrar(server)
+	langevinv1.RegisterSamplingServiceServer(services,
 		rpc.NewSampling(h, rpc.Limits{Chains: 4000, Steps: 2000, ScoreRows: 100}))
-	langevinv1.RegisterModelServiceServer(server, rpc.NewModels(h))
-	langevinv1.RegisterAdminServiceServer(server, rpc.NewAdmin(idle{}, rpc.NewModels(h)))
+	langevinv1.RegisterModelServiceServer(services, rpc.NewModels(h))
+	langevinv1.RegisterAdminServiceServer(services, rpc.NewAdmin(idle{}, rpc.NewModels(h)))
 	lis := bufconn.Listen(1 << 20)
 	go server.Serve(lis) // returns an error after Stop
 	conn, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -141,6 +143,7 @@ func start(t *testing.T) *service {
 			t.Error(err)
 		}
 	})
+	s.conn = conn
 	s.sampling, s.models = langevinv1.NewSamplingServiceClient(conn), langevinv1.NewModelServiceClient(conn)
 	s.admin = langevinv1.NewAdminServiceClient(conn)
 	return s

@@ -39,7 +39,7 @@ func guard(next http.Handler, c Config) (http.Handler, error) {
 			}
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, c.MaxBodyBytes)
-		protected.ServeHTTP(&patientWriter{ResponseWriter: w}, r)
+		protected.ServeHTTP(&patientWriter{w, c.Stalled}, r)
 	}), nil
 }
 
@@ -83,15 +83,32 @@ func hostOf(origin string) string {
 	return host
 }
 
-// patientWriter gives every write its own deadline. A stream may last for hours, but a client that stops reading cannot
-// keep it open.
+// patientWriter renews the deadline of the connection whenever the client has read a little. So a slow client gets an
+// answer of any size, and a stream may last for hours, but a client that stops reading cannot keep it open.
 type patientWriter struct {
 	http.ResponseWriter
+	stalled time.Duration
 }
 
+// piece is the number of bytes that a client must read in time.
+const piece = 16 << 10
+
 func (w *patientWriter) Write(p []byte) (int, error) {
-	w.extend()
-	return w.ResponseWriter.Write(p)
+	written := 0
+	for {
+		w.extend()
+		n, err := w.ResponseWriter.Write(p[written:min(len(p), written+piece)])
+		if written += n; err != nil || written == len(p) {
+			return written, err
+		}
+	}
+}
+
+func (w *patientWriter) WriteHeader(status int) {
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="langevin"`)
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *patientWriter) Flush() {
@@ -104,5 +121,5 @@ func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // extend sets the deadline of the next write. A connection without deadlines, as in tests, has none.
 func (w *patientWriter) extend() {
-	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(stalled))
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.stalled))
 }

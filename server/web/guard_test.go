@@ -57,6 +57,10 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s without a token: %d %.100s", path, status, text)
 		}
 	}
+	refused := s.do(t.Context(), t, http.MethodPost, "/v1/models/gauss:sample", `{}`)
+	if got := refused.Header.Get("WWW-Authenticate"); got != `Bearer realm="langevin"` {
+		t.Errorf("WWW-Authenticate is %q", got)
+	}
 	const score = `{"model": "gauss", "x": {"values": [2, 0]}, "sigma": [1]}`
 	for _, c := range []struct {
 		name string

@@ -76,9 +76,13 @@ func mediaOf(name string) string {
 // versions never mix.
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, found := p.files[r.URL.Path]
-	if !found || r.Method != http.MethodGet && r.Method != http.MethodHead {
-		writeProblem(w, &problem{Code: "NOT_FOUND", Message: r.URL.Path +
+	switch {
+	case !found:
+		writeProblem(w, &problem{Code: "NOT_FOUND", Message: clipped(r.URL.Path) +
 			": there is no such page; the API is below /v1/models", status: http.StatusNotFound})
+		return
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		writeProblem(w, otherMethod(r, http.MethodGet))
 		return
 	}
 	w.Header().Set("Content-Type", f.media)

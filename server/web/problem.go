@@ -8,11 +8,16 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
 // problem is the JSON form of an error.
@@ -26,6 +31,7 @@ type problem struct {
 	RequestID  string            `json:"request_id,omitempty"`
 
 	status int
+	allow  string // the methods of a path, for a request with another one
 }
 
 // violation is one field of a request that is out of range.
@@ -36,11 +42,40 @@ type violation struct {
 
 func (p *problem) Error() string { return p.Message }
 
-// invalid returns the problem of one field.
+// invalid returns the problem of one field, or of the whole request if the field is empty.
 func invalid(field, format string, args ...any) *problem {
 	text := fmt.Sprintf(format, args...)
-	return &problem{Code: code.Code_INVALID_ARGUMENT.String(), Message: text, Violations: []violation{{field, text}},
+	p := &problem{Code: code.Code_INVALID_ARGUMENT.String(), Message: text, Reason: langevinv1.ReasonInvalid,
 		status: http.StatusBadRequest}
+	if field != "" {
+		p.Violations = []violation{{field, text}}
+	}
+	return p
+}
+
+// rpc returns the problem as a status with its details.
+func (p *problem) rpc() *status.Status {
+	s := status.New(codes.Code(code.Code_value[p.Code]), p.Message)
+	var details []protoadapt.MessageV1
+	if p.Reason != "" {
+		details = append(details, &errdetails.ErrorInfo{Reason: p.Reason, Domain: langevinv1.ErrorDomain})
+	}
+	if p.RetryAfter > 0 {
+		delay := time.Duration(p.RetryAfter * float64(time.Second))
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(delay)})
+	}
+	fields := &errdetails.BadRequest{}
+	for _, v := range p.Violations {
+		fields.FieldViolations = append(fields.FieldViolations,
+			&errdetails.BadRequest_FieldViolation{Field: v.Field, Description: v.Description})
+	}
+	if len(fields.GetFieldViolations()) > 0 {
+		details = append(details, fields)
+	}
+	if detailed, err := s.WithDetails(details...); err == nil {
+		return detailed
+	}
+	return s
 }
 
 // refused returns the problem of a request that this server serves to nobody.
@@ -108,8 +143,11 @@ func writeProblem(w http.ResponseWriter, err error) {
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter))))
 	}
-	if p.status == http.StatusUnsupportedMediaType {
+	switch p.status {
+	case http.StatusUnsupportedMediaType:
 		w.Header().Set("Accept-Encoding", strings.Join(packingNames(), ", "))
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", p.allow)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(p.status)

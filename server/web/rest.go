@@ -1,6 +1,7 @@
 package web
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ import (
 type rest struct {
 	calls        caller
 	admits       func(r *http.Request, method string) bool
+	room         *room
 	maxBodyBytes int64
 }
 
@@ -49,7 +51,7 @@ func (s *rest) health(w http.ResponseWriter, r *http.Request) {
 
 func (s *rest) listModels(w http.ResponseWriter, r *http.Request) {
 	req := &langevinv1.ListModelsRequest{}
-	timeout, err := timeoutOf(r)
+	timeout, err := timeoutOf(r, "page_size", "page_token")
 	if err == nil {
 		query := r.URL.Query()
 		query.Del("timeout")
@@ -63,7 +65,7 @@ func (s *rest) listModels(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *rest) getModel(w http.ResponseWriter, r *http.Request) {
-	name, version, err := modelOf(r.PathValue("name"), r.PathValue("version"))
+	name, version, err := modelOf(target(r, r.PathValue("target")))
 	timeout, timeoutErr := timeoutOf(r)
 	if err == nil {
 		err = timeoutErr
@@ -106,22 +108,23 @@ func verbOf(name string) (verb, bool) {
 	return verb{}, false
 }
 
+// target returns the model and the version that a path names, whose last part is given without a verb.
+func target(r *http.Request, last string) (model, version string) {
+	if outer := r.PathValue("name"); outer != "" {
+		return outer, last
+	}
+	return last, ""
+}
+
 // act answers POST .../TARGET:VERB.
 func (s *rest) act(w http.ResponseWriter, r *http.Request) {
-	target, name, _ := strings.Cut(r.PathValue("target"), ":")
-	v, known := verbOf(name)
-	if !known {
-		s.unknown(w, r)
-		return
-	}
-	model, version := target, ""
-	if outer := r.PathValue("name"); outer != "" {
-		model, version = outer, target
-	}
+	last, name, _ := strings.Cut(r.PathValue("target"), ":")
+	v, _ := verbOf(name)
 	if !s.admits(r, v.method) {
 		writeProblem(w, s.calls.turnAway(r, v.method, w.Header()))
 		return
 	}
+	model, version := target(r, last)
 	timeout, err := s.read(r, v, model, version)
 	if err != nil {
 		writeProblem(w, err)
@@ -140,7 +143,11 @@ func (s *rest) read(r *http.Request, v verb, model, version string) (time.Durati
 	if err != nil {
 		return 0, err
 	}
-	if err := readJSON(body, v.req); err != nil {
+	part := s.room.open()
+	defer part.release()
+	text := &source{from: body, portion: part, ctx: r.Context()}
+	if err := readJSON(text, v.req, s.calls.maxMessageBytes); err != nil {
+		discard(r)
 		return 0, err
 	}
 	name, number, err := modelOf(model, version)
@@ -154,7 +161,8 @@ func (s *rest) read(r *http.Request, v verb, model, version string) (time.Durati
 			return nil
 		}
 		if fields.Has(d) && !fields.Get(d).Equal(value) {
-			return invalid(field, "%s is %v here and %v in the path: leave it out here", field, fields.Get(d), value)
+			return invalid(field, "%s is %s here and %s in the path: leave it out here", field,
+				clipped(fields.Get(d).String()), clipped(value.String()))
 		}
 		fields.Set(d, value)
 		return nil
@@ -181,20 +189,24 @@ func modelOf(name, version string) (string, int32, error) {
 	}
 	n, err := strconv.ParseInt(version, 10, 32)
 	if err != nil || n < 1 {
-		return "", 0, invalid("version", "version is %q: want a positive number", version)
+		return "", 0, invalid("version", "version is %s: want a whole number from 1 to %d", clipped(version), math.MaxInt32)
 	}
 	return name, int32(n), nil
 }
 
-// timeoutOf returns the deadline of a request; 0 for none.
-func timeoutOf(r *http.Request) (time.Duration, error) {
+// timeoutOf returns the deadline of a request; 0 for none. It refuses every key of the query but timeout and the others
+// given.
+func timeoutOf(r *http.Request, others ...string) (time.Duration, error) {
+	if err := onlyKeys(r, append(others, "timeout")...); err != nil {
+		return 0, err
+	}
 	text := r.URL.Query().Get("timeout")
 	if text == "" {
 		return 0, nil
 	}
 	timeout, err := time.ParseDuration(text)
 	if err != nil || timeout < time.Millisecond {
-		return 0, invalid("timeout", "timeout is %q: want a duration of 1ms or more, such as 10s", text)
+		return 0, invalid("timeout", "timeout is %q: want a duration of 1ms or more, such as 10s", clipped(text))
 	}
 	return timeout, nil
 }
@@ -217,7 +229,7 @@ func (s *rest) answer(w http.ResponseWriter, r *http.Request, method string, req
 func (s *rest) unknown(w http.ResponseWriter, r *http.Request) {
 	writeProblem(w, &problem{
 		Code: "NOT_FOUND", status: http.StatusNotFound,
-		Message: r.Method + " " + r.URL.Path +
+		Message: clipped(r.Method) + " " + clipped(r.URL.Path) +
 			": there are GET /v1/models, GET /v1/models/NAME, GET /v1/samplers, and " +
 			"POST /v1/models/NAME:VERB with the verbs sample, score, encode, decode and likelihood",
 	})

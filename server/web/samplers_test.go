@@ -37,7 +37,7 @@ func TestSamplers(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%s, %v: %s", resp.Status, resp.Header, text)
 	}
-	if status, text := s.post(t, "/v1/samplers", "{}"); status != http.StatusNotFound {
+	if status, text := s.post(t, "/v1/samplers", "{}"); status != http.StatusMethodNotAllowed {
 		t.Errorf("posted to: %d %s", status, text)
 	}
 	kept := s.do(t.Context(), t, http.MethodGet, "/v1/samplers", "", "If-None-Match", resp.Header.Get("Etag"))

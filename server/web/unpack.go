@@ -74,6 +74,20 @@ func (u *unpacker) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// limited fails after the given number of bytes, with a problem.
+type limited struct {
+	inner      io.Reader
+	left, most int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.inner.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, tooLarge(l.most)
+	}
+	return n, err
+}
+
 // damaged returns the problem of compressed bytes that end too early or are invalid.
 func (u *unpacker) damaged(err error) error {
 	if most := (*http.MaxBytesError)(nil); errors.As(err, &most) {
@@ -82,11 +96,20 @@ func (u *unpacker) damaged(err error) error {
 	return invalid("", "the request is not %s: %v", u.name, err)
 }
 
-// tooLarge returns the problem of a request that is too large.
+// tooLarge returns the problem of a body that is too large.
 func tooLarge(most int64) *problem {
+	return exhausted("the request is too large: want at most %d bytes, unpacked", most)
+}
+
+// tooMuch returns the problem of a body whose message would be too large.
+func tooMuch(most int) *problem {
+	return exhausted("the request is too large: want a message of at most %d bytes (grpc.max_receive_bytes)", most)
+}
+
+func exhausted(format string, args ...any) *problem {
 	return &problem{
 		Code: code.Code_RESOURCE_EXHAUSTED.String(), status: http.StatusRequestEntityTooLarge,
-		Message: fmt.Sprintf("the request is too large: want at most %d bytes, unpacked", most),
+		Message: fmt.Sprintf(format, args...),
 	}
 }
 
@@ -104,7 +127,7 @@ func unpacked(r *http.Request, most int64) (io.Reader, error) {
 		}
 	}
 	return nil, &problem{
-		Code: code.Code_INVALID_ARGUMENT.String(), status: http.StatusUnsupportedMediaType,
+		Code: code.Code_UNIMPLEMENTED.String(), status: http.StatusUnsupportedMediaType,
 		Message: fmt.Sprintf("Content-Encoding is %.80q: want %s, or none", given, strings.Join(packingNames(), ", ")),
 	}
 }
@@ -121,15 +144,12 @@ func (u *messageUnpacker) Read(p []byte) (int, error) {
 
 func (u *messageUnpacker) Close() error { return nil }
 
+// connectProblem returns a problem as an error of the Connect protocol, with its details. It leaves other errors alone.
 func connectProblem(err error) error {
-	var p *problem
-	switch {
-	case !errors.As(err, &p):
-		return err
-	case p.status == http.StatusRequestEntityTooLarge:
-		return connect.NewError(connect.CodeResourceExhausted, err)
+	if p := (*problem)(nil); errors.As(err, &p) {
+		return connectError(p.rpc().Err())
 	}
-	return connect.NewError(connect.CodeInvalidArgument, err)
+	return err
 }
 
 // messagePackings make a transcoder decompress messages up to the given number of bytes.

@@ -4,6 +4,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"mime"
 	"net/http"
@@ -22,6 +23,11 @@ type Config struct {
 	Admits func(r *http.Request, method string) bool
 	// MaxBodyBytes bounds the body of one request, compressed and decompressed; at least 1.
 	MaxBodyBytes int64
+	// MaxOpenBodyBytes bounds the bodies that are being read at any time, all together, except for the first 64 KiB of
+	// each; at least 1.
+	MaxOpenBodyBytes int64
+	// Stalled is the longest time for which a client may leave an answer unread; one minute if 0.
+	Stalled time.Duration
 	// MaxMessageBytes bounds one decompressed message of a call in a protocol other than plain JSON; at least 1.
 	MaxMessageBytes int
 	// Origins are the pages, as https://example.com, that may ask besides the server's own. None is the default.
@@ -31,22 +37,21 @@ type Config struct {
 	Loopback bool
 }
 
-// stalled is the longest time for one write to a client.
-const stalled = time.Minute
-
 // Handler returns a handler in front of g, on which all services are registered. It is safe for concurrent use. To
 // stop, shut down the HTTP server first and g afterwards: a gRPC server that stops cuts off running calls.
 func Handler(g *grpc.Server, c Config) (http.Handler, error) {
 	if c.Admits == nil {
 		c.Admits = func(*http.Request, string) bool { return true }
 	}
+	c.Stalled = cmp.Or(c.Stalled, time.Minute)
 	packed, err := gzhttp.NewWrapper(
 		gzhttp.EnableZstd(false), gzhttp.CompressionLevel(gzip.BestSpeed), gzhttp.ContentTypeFilter(worthPacking))
 	if err != nil {
 		return nil, fmt.Errorf("web: pack answers: %w", err)
 	}
 	calls := caller{server: g, maxMessageBytes: c.MaxMessageBytes}
-	procedures, err := newProcedures(g, calls, c, packed)
+	room := &room{most: c.MaxOpenBodyBytes}
+	procedures, err := newProcedures(g, calls, c, room, packed)
 	if err != nil {
 		return nil, fmt.Errorf("web: transcode for gRPC: %w", err)
 	}
@@ -54,20 +59,10 @@ func Handler(g *grpc.Server, c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: the page: %w", err)
 	}
-	rest := &rest{calls: calls, admits: c.Admits, maxBodyBytes: c.MaxBodyBytes}
+	rest := &rest{calls: calls, admits: c.Admits, room: room, maxBodyBytes: c.MaxBodyBytes}
 	mux := http.NewServeMux()
-	mux.Handle("/", packed(files))
-	for pattern, handle := range map[string]http.HandlerFunc{
-		"GET " + samplersPath:                      files.ServeHTTP,
-		"GET /healthz":                             rest.health,
-		"GET /v1/models":                           rest.listModels,
-		"GET /v1/models/{name}":                    rest.getModel,
-		"GET /v1/models/{name}/versions/{version}": rest.getModel,
-		"POST /v1/models/{target}":                 rest.act,
-		"POST /v1/models/{name}/versions/{target}": rest.act,
-		"/v1/": rest.unknown,
-	} {
-		mux.Handle(pattern, packed(handle))
+	for pattern, methods := range rest.routes(files) {
+		mux.Handle(pattern, packed(methods))
 	}
 	for service := range g.GetServiceInfo() {
 		mux.Handle("/"+service+"/", procedures)
