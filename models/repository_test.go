@@ -98,6 +98,7 @@ func TestRepositoryServesWhatIsSound(t *testing.T) {
 	put(t, dir, "ring/latest/model.onnx", ring)
 	put(t, dir, "ring/05/model.onnx", ring)
 	put(t, dir, "ring/0/model.onnx", ring)
+	put(t, dir, "ring/2147483648/model.onnx", ring)
 	put(t, dir, "foreign/1/model.onnx", foreign)
 	put(t, dir, "renamed/1/model.onnx", ring)
 	put(t, dir, "custom/1/model.onnx", customDomain(t))
@@ -131,6 +132,7 @@ func TestRepositoryServesWhatIsSound(t *testing.T) {
 		"ring/latest":          `version "latest"`,
 		"ring/05":              `version "05"`,
 		"ring/0":               `version "0"`,
+		"ring/2147483648":      "want a folder named 1, 2, 3... up to 2147483647",
 		"foreign/1/model.onnx": "exported by another program?",
 		"renamed/1/model.onnx": `names it "ring": want the folder's name "renamed"`,
 		"custom/1/model.onnx":  `operator domain is "acme"`,

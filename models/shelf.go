@@ -3,11 +3,15 @@ package models
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 )
+
+// MaxVersion is the largest version of a model: the API carries versions as int32.
+const MaxVersion = math.MaxInt32
 
 // shelf is one place with models.
 type shelf struct {
@@ -103,12 +107,12 @@ func (l *look) versions(name string, entries []string) {
 		case l.isEmpty(at):
 			l.pass(at)
 			empty++
-		case err == nil && number > 0 && strconv.Itoa(number) == v:
+		case err == nil && number > 0 && number <= MaxVersion && strconv.Itoa(number) == v:
 			l.places = append(l.places, location{name, number, l.shelf})
 		case l.isFile(at) && isModelFile(v):
 			l.report(name, at, "a file: want it as %s/1/%s", name, FileName)
 		case isNumber(v) || l.hasModelFile(at):
-			l.report(name, at, "version %q: want a folder named 1, 2, 3...", v)
+			l.report(name, at, "version %q: want a folder named 1, 2, 3... up to %d", v, MaxVersion)
 		default:
 			l.pass(at)
 		}

@@ -50,8 +50,8 @@ type FlowResult struct {
 var ErrTolerance = errors.New("tolerance not met")
 
 // FlowDecode takes states from SigmaMax to SigmaMin: it turns latents into samples. On failure there is no result. The
-// error is a [FieldError], the model's error, ctx's error, or an error that names the chain and wraps [ErrDiverged] or
-// [ErrTolerance].
+// error is a [FieldError], the model's error, ctx's error, or an error that names the row, counted from 0, and wraps
+// [ErrDiverged] or [ErrTolerance].
 func FlowDecode(ctx context.Context, m Model, r FlowRequest) (FlowResult, error) {
 	if r.X == nil {
 		r.X = r.drawLatents()
@@ -218,8 +218,8 @@ func (s *solver) advance() error {
 		done, err := p.advance(s.request)
 		switch {
 		case err != nil:
-			return fmt.Errorf("chain %d at sigma %.4g after %d evaluations: %w",
-				p.noise.Chain, math.Exp(p.u), p.nfe, err)
+			return fmt.Errorf("row %d at sigma %.4g after %d evaluations: %w",
+				p.noise.Chain-s.request.FirstChain, math.Exp(p.u), p.nfe, err)
 		case done:
 			p.store(s.result, s.request.Denoise)
 		default:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/langevin-ml/langevin/internal/loopback"
 	"github.com/langevin-ml/langevin/server/metrics"
+	"github.com/langevin-ml/langevin/server/web"
 )
 
 // admin is the second listener. It serves metrics, profiles, health and AdminService to operators.
@@ -66,7 +67,7 @@ func (a *admin) close() error {
 
 // adminHandler routes gRPC to the admin services and other requests to the pages.
 func (s *Server) adminHandler() http.Handler {
-	services := s.newAdminGRPC()
+	services := s.adminServices()
 	mux := http.NewServeMux()
 	mux.Handle("POST /langevin.v1.AdminService/", services)
 	mux.Handle("POST /langevin.v1.ModelService/", services)
@@ -81,13 +82,49 @@ func (s *Server) adminHandler() http.Handler {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return s.guardAdmin(mux)
+	return s.guardAdmin(known(mux))
 }
 
-// guardAdmin refuses requests for other hosts unless they are allowed. Otherwise a page in a browser could give its own
-// name this machine's address and read the answers.
+// adminServices answers gRPC. The client of a stream may wait for as long as it likes before its next message.
+func (s *Server) adminServices() http.Handler {
+	services := s.newAdminGRPC()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A connection without deadlines has none to remove.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		services.ServeHTTP(w, r)
+	})
+}
+
+// known answers requests for which mux has nothing: with the method that a path has, or with the paths that there are.
+func known(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			if _, pattern := mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern != "" {
+				w.Header().Set("Allow", method)
+				text := fmt.Sprintf("%.20s %.80q: want %s", r.Method, r.URL.Path, method)
+				http.Error(w, text, http.StatusMethodNotAllowed)
+				return
+			}
+		}
+		http.Error(w, fmt.Sprintf("%.80q is not here: there are /metrics, /healthz, /readyz and /debug/pprof/, and "+
+			"for gRPC langevin.v1.AdminService, langevin.v1.ModelService and grpc.health.v1.Health", r.URL.Path),
+			http.StatusNotFound)
+	})
+}
+
+// guardAdmin refuses requests of web pages, and requests for other hosts unless they are allowed. Otherwise a page in a
+// browser could start profiles, or give its own name this machine's address and read the answers.
 func (s *Server) guardAdmin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		web.SecurityHeaders(w.Header())
+		if err := http.NewCrossOriginProtection().Check(asUnsafe(r)); err != nil {
+			http.Error(w, "this listener does not answer pages of other origins", http.StatusForbidden)
+			return
+		}
 		host := (&url.URL{Host: r.Host}).Hostname()
 		if !s.config.Admin.AllowRemote && !loopback.Only(net.JoinHostPort(host, "0")) {
 			http.Error(w, "this listener answers for localhost only", http.StatusForbidden)
@@ -95,6 +132,12 @@ func (s *Server) guardAdmin(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// asUnsafe returns a request with the headers of r and a method that changes something. The protection against other
+// origins lets all others pass.
+func asUnsafe(r *http.Request) *http.Request {
+	return &http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host, URL: r.URL}
 }
 
 // answerHealth answers with the health of a service in one word, and status 200 or 503.

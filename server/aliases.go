@@ -53,9 +53,9 @@ func (a Aliases) validate() error {
 		if !models.ValidName(alias.Name) || !models.ValidName(alias.Model) {
 			errs = append(errs, fmt.Errorf("%s is %q for %q: want valid names of models", at, alias.Name, alias.Model))
 		}
-		if alias.Version < 0 {
-			errs = append(errs, fmt.Errorf("%s.version is %d: want a positive version, or 0 for the newest",
-				at, alias.Version))
+		if alias.Version < 0 || alias.Version > models.MaxVersion {
+			errs = append(errs, fmt.Errorf("%s.version is %d: want a version from 1 to %d, or 0 for the newest",
+				at, alias.Version, models.MaxVersion))
 		}
 		if seen[alias.Name] {
 			errs = append(errs, fmt.Errorf("%s is %q again: want each alias once", at, alias.Name))

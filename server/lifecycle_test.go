@@ -136,7 +136,9 @@ func TestAliasOverTheWire(t *testing.T) {
 			t.Errorf("%s is %v, %v: want %s", name, got, err, want)
 		}
 	}
-	for _, bad := range []string{"stable", "stable=", "stable=ring@x", "a=ring,a=ring", "A=ring"} {
+	for _, bad := range []string{
+		"stable", "stable=", "stable=ring@x", "stable=ring@4294967297", "a=ring,a=ring", "A=ring",
+	} {
 		var a server.Aliases
 		err := a.UnmarshalText([]byte(bad))
 		c := server.Default()

@@ -147,8 +147,40 @@ func TestAdminListener(t *testing.T) {
 			t.Errorf("%s: %d %.100q, want %q", path, code, body, want)
 		}
 	}
-	if code, _ := get(t, address, "/"); code != http.StatusNotFound {
-		t.Errorf("/ is %d", code)
+	if code, body := get(t, address, "/"); code != http.StatusNotFound || !strings.Contains(body, "/debug/pprof/") {
+		t.Errorf("/ is %d %q, want 404 with the paths that there are", code, body)
+	}
+	ask := func(method, path string, headers ...string) *http.Response {
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Close = true
+		for i := 0; i < len(headers); i += 2 {
+			request.Header.Set(headers[i], headers[i+1])
+		}
+		resp, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp
+	}
+	if resp := ask("POST", "/metrics"); resp.StatusCode != http.StatusMethodNotAllowed ||
+		resp.Header.Get("Allow") != "GET" {
+		t.Errorf("POST: %d, Allow %q", resp.StatusCode, resp.Header.Get("Allow"))
+	}
+	for _, headers := range [][]string{
+		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"},
+	} {
+		if resp := ask("GET", "/debug/pprof/cmdline", headers...); resp.StatusCode != http.StatusForbidden {
+			t.Errorf("a page of another origin, %v: %d", headers, resp.StatusCode)
+		}
+	}
+	own := ask("GET", "/metrics", "Sec-Fetch-Site", "same-origin", "Origin", "http://"+address)
+	if own.StatusCode != http.StatusOK || own.Header.Get("X-Frame-Options") != "DENY" ||
+		own.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("its own page: %d %v", own.StatusCode, own.Header)
 	}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
 	if err != nil {

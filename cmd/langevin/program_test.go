@@ -145,6 +145,10 @@ func TestUsage(t *testing.T) {
 			"want a name, or a name and a version as ring@2",
 		"sample ring@0": "model is ring@0: " +
 			"want a name, or a name and a version as ring@2",
+		"sample ring@4294967297": "model is ring@4294967297: want a version of at most 2147483647",
+		"score ring --in x.csv --sigma 1e39": "--sigma is 1e39: " +
+			"want a number from 1.4e-45 to 3.4e+38, which float32 can hold",
+		"score ring --in x.csv --sigma 1e-50": "--sigma is 1e-50: want a number from 1.4e-45",
 		"models show @1": "model is @1: " +
 			"want a name, or a name and a version as ring@2",
 		"sample --server a:1 --local": "--server and --local: want one of them",

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,10 @@ func SplitModel(text string) (name string, version int, err error) {
 		return name, 0, nil
 	}
 	version, err = strconv.Atoi(after)
-	if err != nil || version < 1 || name == "" {
+	switch {
+	case err == nil && version > math.MaxInt32:
+		return "", 0, Usagef("model is %s: want a version of at most %d", phrase.Quoted(text), math.MaxInt32)
+	case err != nil || version < 1 || name == "":
 		return "", 0, Usagef("model is %s: want a name, or a name and a version as ring@2", phrase.Quoted(text))
 	}
 	return name, version, nil

@@ -86,6 +86,28 @@ func (v *PositiveValue) Set(text string) error {
 	return nil
 }
 
+// Positive32Value is the value of a flag that takes a number above 0 that float32 can hold. It is 0 if none is given.
+type Positive32Value float32
+
+func (v *Positive32Value) Type() string { return "float" }
+
+func (v *Positive32Value) String() string {
+	if *v == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(*v), 'g', -1, 32)
+}
+
+func (v *Positive32Value) Set(text string) error {
+	f, err := strconv.ParseFloat(text, 32)
+	if err != nil || !(f > 0) || math.IsInf(f, 1) {
+		return wantError(fmt.Sprintf("a number from %.2g to %.2g, which float32 can hold", math.SmallestNonzeroFloat32,
+			math.MaxFloat32))
+	}
+	*v = Positive32Value(f)
+	return nil
+}
+
 // WordValue is the value of a flag that takes one of Words, in which a dash may replace an underscore. Word is "" if
 // none is given.
 type WordValue[W ~string] struct {

@@ -30,7 +30,7 @@ type command struct {
 	exact    bool
 	seed     uint64
 	first    uint64 // address of the first row's random vector
-	sigma    cli.PositiveValue
+	sigma    cli.Positive32Value
 }
 
 // question is what a command asks a server about. show displays how many rows are done.

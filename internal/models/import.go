@@ -98,8 +98,8 @@ func importModel(ctx context.Context, p *cli.Program, o *importCommand, path str
 	if o.manifest.Name == "" {
 		return cli.Usagef("import needs --name, the name to serve the model under")
 	}
-	if o.version < 1 {
-		return cli.Usagef("--version is %d: want at least 1", o.version)
+	if o.version < 1 || o.version > models.MaxVersion {
+		return cli.Usagef("--version is %d: want 1 to %d", o.version, models.MaxVersion)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 
 	"github.com/langevin-ml/langevin/server/oip/inference"
 )
@@ -38,8 +40,8 @@ func readInputs(req *inference.ModelInferRequest) (inputs map[string]input, type
 		one := input{in.GetDatatype(), in.GetShape(), nil}
 		if in.GetContents() == nil {
 			one.data = raw[i]
-		} else if one.data, err = bytesOf(in, field); err != nil {
-			return nil, false, err
+		} else {
+			one.data = bytesOf(in)
 		}
 		inputs[in.GetName()] = one
 	}
@@ -50,8 +52,9 @@ func readInputs(req *inference.ModelInferRequest) (inputs map[string]input, type
 	return inputs, typed, nil
 }
 
-// bytesOf returns typed contents as raw contents, for the types of our inputs.
-func bytesOf(in *inference.ModelInferRequest_InferInputTensor, field string) ([]byte, error) {
+// bytesOf returns typed contents as raw contents, for the types of our inputs. For other types it returns nothing:
+// [input.check] refuses them.
+func bytesOf(in *inference.ModelInferRequest_InferInputTensor) []byte {
 	c := in.GetContents()
 	var data []byte
 	switch in.GetDatatype() {
@@ -63,10 +66,8 @@ func bytesOf(in *inference.ModelInferRequest_InferInputTensor, field string) ([]
 		for _, v := range c.GetInt64Contents() {
 			data = binary.LittleEndian.AppendUint64(data, uint64(v))
 		}
-	default:
-		return nil, invalid(field+".datatype", quoted(in.GetDatatype()), "FP32 or INT64")
 	}
-	return data, nil
+	return data
 }
 
 // check compares a tensor with the wanted type and shape (-1 for any length), and its contents with its shape.
@@ -80,14 +81,27 @@ func (in input) check(name, datatype string, width int, want []int64) error {
 		ok = in.shape[i] > 0 && (want[i] == -1 || in.shape[i] == want[i])
 	}
 	if !ok {
-		return invalid(field+".shape", shapeText(in.shape), fmt.Sprintf("%v, where -1 is any length of at least 1",
-			want))
+		return invalid(field+".shape", shapeText(in.shape), wantedShape(want))
 	}
 	if !fills(in.shape, len(in.data), width) {
 		return invalid(field, fmt.Sprintf("%d bytes", len(in.data)),
 			fmt.Sprintf("%d for each element of a tensor of shape %v", width, in.shape))
 	}
 	return nil
+}
+
+// wantedShape returns a shape for people: [n, 2], n at least 1.
+func wantedShape(want []int64) string {
+	var sizes []string
+	free := ""
+	for _, n := range want {
+		if n == -1 {
+			sizes, free = append(sizes, "n"), ", n at least 1"
+			continue
+		}
+		sizes = append(sizes, strconv.FormatInt(n, 10))
+	}
+	return "[" + strings.Join(sizes, ", ") + "]" + free
 }
 
 // shapeText shortens a shape with too many dimensions.

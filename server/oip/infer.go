@@ -1,10 +1,14 @@
 package oip
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
@@ -80,7 +84,11 @@ func (q *query) readSample(inputs map[string]input) error {
 
 // readScore reads the points at which the network is evaluated.
 func (q *query) readScore(inputs map[string]input) error {
-	x, sigma := inputs["x"], inputs["sigma"]
+	x, hasX := inputs["x"]
+	sigma, hasSigma := inputs["sigma"]
+	if !hasX || !hasSigma {
+		return invalid("inputs", namesOf(inputs), "x and sigma")
+	}
 	if err := x.check("x", "FP32", 4, withRows(-1, q.target.GetShape())); err != nil {
 		return err
 	}
@@ -93,6 +101,15 @@ func (q *query) readScore(inputs map[string]input) error {
 	}
 	q.rows = int(x.shape[0])
 	return onlyInputs(inputs, "x", "sigma")
+}
+
+// namesOf returns the names of inputs for an error.
+func namesOf(inputs map[string]input) string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		names = append(names, quoted(name))
+	}
+	return cmp.Or(strings.Join(names, ", "), "none")
 }
 
 func onlyInputs(inputs map[string]input, first, second string) error {

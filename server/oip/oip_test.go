@@ -169,6 +169,34 @@ func TestPictures(t *testing.T) {
 	}
 }
 
+// TestInputsAreNamed: an error about an input says which, what was given, and what is allowed.
+func TestInputsAreNamed(t *testing.T) {
+	s, _ := newService()
+	typed := func(name, datatype string, shape ...int64) *inference.ModelInferRequest_InferInputTensor {
+		return &inference.ModelInferRequest_InferInputTensor{Name: name, Datatype: datatype, Shape: shape,
+			Contents: &inference.InferTensorContents{IntContents: []int32{1}, Int64Contents: []int64{1}}}
+	}
+	for want, c := range map[string]struct {
+		model  string
+		inputs []*inference.ModelInferRequest_InferInputTensor
+	}{
+		"inputs is none: want x and sigma": {"digits.score", nil},
+		`inputs is "sigma": want x and sigma`: {"digits.score",
+			[]*inference.ModelInferRequest_InferInputTensor{input32("sigma", 1, 1)}},
+		`inputs.num_samples.datatype is "INT32": want INT64`: {"digits",
+			[]*inference.ModelInferRequest_InferInputTensor{typed("num_samples", "INT32", 1)}},
+		"inputs.num_samples.shape is [-1]: want [1]": {"digits",
+			[]*inference.ModelInferRequest_InferInputTensor{typed("num_samples", "INT64", -1)}},
+		"inputs.init.shape is [-1 1 2 3]: want [n, 1, 2, 3], n at least 1": {"digits",
+			[]*inference.ModelInferRequest_InferInputTensor{input32("init", 6, -1, 1, 2, 3)}},
+	} {
+		_, err := s.ModelInfer(t.Context(), &inference.ModelInferRequest{ModelName: c.model, Inputs: c.inputs})
+		if err == nil || err.Error() != want {
+			t.Errorf("got %v: want %s", err, want)
+		}
+	}
+}
+
 // TestInferRefuses: the error names the field with the mistake.
 func TestInferRefuses(t *testing.T) {
 	s, _ := newService()
@@ -194,7 +222,7 @@ func TestInferRefuses(t *testing.T) {
 		"no number":          {inputs(input64()), "inputs.num_samples.shape"},
 		"wrong type": {inputs(&inference.ModelInferRequest_InferInputTensor{Name: "num_samples",
 			Datatype: "INT32", Shape: []int64{1}, Contents: &inference.InferTensorContents{IntContents: []int32{1}}}),
-			"inputs[0].datatype"},
+			"inputs.num_samples.datatype"},
 		"unknown input":     {inputs(input32("x", 6, 1, 1, 2, 3)), "inputs"},
 		"input twice":       {inputs(input64(1), input64(1)), "inputs[1].name"},
 		"rows disagree":     {inputs(input64(2), input32("init", 6, 1, 1, 2, 3)), "inputs.num_samples"},
@@ -247,7 +275,7 @@ func TestInferRefuses(t *testing.T) {
 		"two outputs":        {&request{Outputs: []*requestedOutput{{Name: "samples"}, {Name: "png"}}}, "outputs"},
 		"version in words":   {&request{ModelVersion: "new"}, "model_version"},
 		"version 2^40":       {&request{ModelVersion: "1099511627776"}, "model_version"},
-		"network, no inputs": {&request{ModelName: "digits.score"}, "inputs.x.datatype"},
+		"network, no inputs": {&request{ModelName: "digits.score"}, "inputs"},
 		"network, seed": {&request{ModelName: "digits.score",
 			Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("x", 6, 1, 1, 2, 3),
 				input32("sigma", 1, 1)}, Parameters: with("seed", intParam(1)).Parameters}, `parameters."seed"`},

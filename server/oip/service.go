@@ -94,7 +94,8 @@ func (s *Service) find(ctx context.Context, name, version string) (target, error
 	if version != "" {
 		var err error
 		if number, err = strconv.ParseInt(version, 10, 32); err != nil || number < 1 {
-			return target{}, invalid("model_version", quoted(version), "a positive number, or nothing for the newest")
+			return target{}, invalid("model_version", quoted(version),
+				fmt.Sprintf("a whole number from 1 to %d, or nothing for the newest", models.MaxVersion))
 		}
 	}
 	found, err := s.models.GetModel(ctx, &langevinv1.GetModelRequest{Name: name, Version: int32(number)})

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 
+	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -152,6 +153,7 @@ func (s *Sampling) flowRequest(call flowCall, loaded *host.Loaded[*Engine], bad 
 			bad.add(field, v, "at least %g", minTolerance)
 		}
 	}
+	checkSigmas(r, m, bad)
 	r.X = decodeRows(call.rows, call.field, m, s.rowsFor(m), bad)
 	r.N = len(r.X) / r.Dim
 	if call.change != nil {
@@ -166,6 +168,19 @@ func (s *Sampling) flowRequest(call flowCall, loaded *host.Loaded[*Engine], bad 
 		}
 	}
 	return r
+}
+
+// checkSigmas refuses sigmas far from those at which the network was trained. A sigma_max that is somewhat larger is of
+// use: it makes the prior of a likelihood more exact.
+func checkSigmas(r sampling.FlowRequest, m models.Manifest, bad *invalid) {
+	const far = 100
+	least, most := m.Sigmas[len(m.Sigmas)-1]/far, m.Sigmas[0]*far
+	if r.SigmaMax > most {
+		bad.add("flow.sigma_max", r.SigmaMax, "at most %g, %d times the largest sigma of %s", most, far, m.Name)
+	}
+	if r.SigmaMin > 0 && r.SigmaMin < least {
+		bad.add("flow.sigma_min", r.SigmaMin, "at least %g, the smallest sigma of %s divided by %d", least, m.Name, far)
+	}
 }
 
 // override replaces a default by the value of a request, if there is one.

@@ -101,7 +101,11 @@ func TestBadFlowRequests(t *testing.T) {
 		"flow.atol is NaN":        {X: point, Flow: &langevinv1.FlowOptions{Atol: proto.Float64(math.NaN())}},
 		"flow.sigma_min is -1":    {X: point, Flow: &langevinv1.FlowOptions{SigmaMin: proto.Float64(-1)}},
 		"flow.sigma_max is 1e-09": {X: point, Flow: &langevinv1.FlowOptions{SigmaMax: proto.Float64(1e-9)}},
-		"format is":               {X: point, Format: langevinv1.TensorFormat_TENSOR_FORMAT_PNG},
+		"flow.sigma_max is 1e+300: want at most 1000, 100 times the largest sigma of points": {
+			X: point, Flow: &langevinv1.FlowOptions{SigmaMax: proto.Float64(1e300)}},
+		"flow.sigma_min is 1e-300: want at least": {
+			X: point, Flow: &langevinv1.FlowOptions{SigmaMin: proto.Float64(1e-300)}},
+		"format is": {X: point, Format: langevinv1.TensorFormat_TENSOR_FORMAT_PNG},
 	} {
 		if _, err := s.sampling.Encode(t.Context(), req); status.Code(err) != codes.InvalidArgument ||
 			!strings.Contains(err.Error(), says) {

@@ -48,7 +48,8 @@ func unreadable(text string) error {
 }
 
 // ofClient returns an error of receiving a request as the client's mistake. gRPC calls it INTERNAL if a message is
-// missing, or cannot be decompressed. It has answered so already, but the log and the counts shall not blame the server.
+// missing, or cannot be decompressed. It has answered so already, but the log and the counts should not blame the
+// server.
 func ofClient(err error) error {
 	if status.Code(err) == codes.Internal {
 		return unreadable(status.Convert(err).Message())

@@ -69,7 +69,8 @@ func (p *procedures) read(r *http.Request, media string, m proto.Message) error 
 		return err
 	}
 	if err := proto.Unmarshal(data, m); err != nil {
-		return invalid("", "the request is not a protobuf message %s: %v", m.ProtoReflect().Descriptor().Name(), plain(err))
+		name := m.ProtoReflect().Descriptor().Name()
+		return invalid("", "the request is not a protobuf message %s: %v", name, plain(err))
 	}
 	return nil
 }
@@ -83,8 +84,8 @@ func connectTimeout(r *http.Request) (time.Duration, error) {
 	}
 	ms, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || ms < 1 || len(text) > mostDigits {
-		return 0, invalid(header, "%s is %s: want a whole number of milliseconds of at most %d digits, at least 1", header,
-			clipped(text), mostDigits)
+		return 0, invalid(header, "%s is %s: want a whole number of milliseconds, at least 1 and of at most %d digits",
+			header, clipped(text), mostDigits)
 	}
 	return time.Duration(ms) * time.Millisecond, nil
 }

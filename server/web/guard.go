@@ -24,7 +24,7 @@ func guard(next http.Handler, c Config) (http.Handler, error) {
 	}))
 	protected := foreign.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		careful(w.Header())
+		SecurityHeaders(w.Header())
 		if c.Loopback && !namedWithoutDNS(r.Host) &&
 			!slices.ContainsFunc(c.Origins, func(o string) bool { return hostOf(o) == r.Host }) {
 			writeProblem(w, refused("asked for as %q: this server is for its own machine, as localhost or by address",
@@ -43,8 +43,8 @@ func guard(next http.Handler, c Config) (http.Handler, error) {
 	}), nil
 }
 
-// careful prevents the page from loading anything from other servers, and other pages from framing it.
-func careful(h http.Header) {
+// SecurityHeaders prevents a page from loading anything from other servers, and other pages from framing it.
+func SecurityHeaders(h http.Header) {
 	h.Set("Content-Security-Policy",
 		"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "+
 			"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")

@@ -25,7 +25,8 @@ import (
 // a larger one is read no further. Errors are problems.
 func readJSON(body *source, m proto.Message, most int) error {
 	body.most = most
-	r := &reader{source: body, json: jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true)), most: most, left: most}
+	decoder := jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true)) // the reader sees both spellings of a name
+	r := &reader{source: body, json: decoder, most: most, left: most}
 	if r.peek() == 0 && !body.text {
 		return body.err
 	}
@@ -192,7 +193,8 @@ func (r *reader) member(m protoreflect.Message, seen map[protoreflect.FieldNumbe
 		place := r.place()
 		switch {
 		case field == nil:
-			return invalid(place, "%s is not a field of %s: it has %s", place, m.Descriptor().Name(), namesOf(m.Descriptor()))
+			d := m.Descriptor()
+			return invalid(place, "%s is not a field of %s: it has %s", place, d.Name(), namesOf(d))
 		case seen[field.Number()]:
 			return invalid(place, "%s is given twice: want each field once", place)
 		case r.peek() == 'n':

@@ -96,7 +96,7 @@ func (r *reader) bytes() ([]byte, error) {
 	}
 	data := make([]byte, encoding.DecodedLen(len(text)))
 	if n, err := encoding.Decode(data, text); err != nil {
-		return nil, r.refuse(clipped(string(value[:min(len(value), 2*mostEcho)])), "text in base64: byte %d is not", n/3*4)
+		return nil, r.refuse(clipped(string(text[:min(len(text), 2*mostEcho)])), "base64: byte %d is not", n/3*4)
 	}
 	return data, nil
 }
@@ -120,7 +120,8 @@ func (r *reader) number(want string) (string, error) {
 	return "", r.wrong(want)
 }
 
-// isNumber reports whether a text is a number of JSON, or NaN or an infinity in the words of protobuf or of this server.
+// isNumber reports whether a text is a number of JSON, or NaN or an infinity in the words of protobuf or of
+// [appendJSON].
 func isNumber(text string) bool {
 	switch text {
 	case "NaN", "Infinity", "-Infinity", "+Inf", "-Inf":
@@ -209,8 +210,8 @@ func integerOf(kind protoreflect.Kind, v uint64) protoreflect.Value {
 	return protoreflect.ValueOfInt64(int64(v))
 }
 
-// wholeOf splits a number in the forms of JSON, as -12, 12.0 or 1.2e1, into sign and magnitude. Forms with a fraction or
-// an exponent are exact below 2^53. The error is [strconv.ErrSyntax] for a number that is not whole or not known
+// wholeOf splits a number in the forms of JSON, as -12, 12.0 or 1.2e1, into sign and magnitude. Forms with a fraction
+// or an exponent are exact below 2^53. The error is [strconv.ErrSyntax] for a number that is not whole or not known
 // exactly, and [strconv.ErrRange] for one of 2^64 or more.
 func wholeOf(text string) (negative bool, magnitude uint64, err error) {
 	text, negative = strings.CutPrefix(text, "-")

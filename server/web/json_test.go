@@ -86,7 +86,7 @@ func TestJSONMistakes(t *testing.T) {
 		{`{"n": "Infinity"}`, "n", "n is Infinity: want a whole number"},
 		{`{"seed": -1}`, "seed", "seed is -1: want a whole number from 0 to 18446744073709551615"},
 		{`{"seed": 18446744073709551616}`, "seed", "seed is 18446744073709551616"},
-		{`{"version": 4294967297}`, "version", "version is 4294967297: want a whole number from -2147483648 to 2147483647"},
+		{`{"version": 4294967297}`, "version", "is 4294967297: want a whole number from -2147483648 to 2147483647"},
 		{`{"model": 7}`, "model", "model is 7: want text"},
 		{`{"model": "a", "model": "a"}`, "model", "model is given twice"},
 		{`{"first_chain": 1, "firstChain": 1}`, "first_chain", "first_chain is given twice"},
@@ -105,7 +105,7 @@ func TestJSONMistakes(t *testing.T) {
 		{`{"preview": {"frames": 2, "everysteps": 3}}`, "preview.everysteps", "is not a field of PreviewOptions"},
 		{`{"resume": {"x": {"values": [1, 1e39]}}}`, "resume.x.values[1]",
 			"resume.x.values[1] is 1e39: want a number that float32 can hold, at most 3.4e+38"},
-		{`{"resume": {"x": {"data": "?"}}}`, "resume.x.data", "want text in base64: byte 0 is not"},
+		{`{"resume": {"x": {"data": "?"}}}`, "resume.x.data", "want base64: byte 0 is not"},
 		{`{"resume": {"x": [[1, 1e39]]}}`, "resume.x", "resume.x is 1e39"},
 		{`{"resume": {"x": [[1], [1, 2]]}}`, "resume.x", "want rows of numbers, all of one length"},
 		{`{"resume": {"x": [[1, 2], [1]]}}`, "resume.x", "want rows of numbers, all of one length"},
@@ -131,7 +131,8 @@ func TestJSONMistakes(t *testing.T) {
 			field = p.Violations[0].Field
 		}
 		if p.status != http.StatusBadRequest || field != c.field || !strings.Contains(p.Message, c.says) {
-			t.Errorf("%.60s: %d, field %.90q, %.300q: want %.90q and %q", c.text, p.status, field, p.Message, c.field, c.says)
+			t.Errorf("%.60s: %d, field %.90q, %.300q: want %.90q and %q", c.text, p.status, field, p.Message, c.field,
+				c.says)
 		}
 		if len(p.Message) > 600 || strings.Contains(p.Message, "\n") {
 			t.Errorf("%.60s: a message of %d bytes, or of several lines", c.text, len(p.Message))
@@ -156,7 +157,7 @@ func TestNumbers(t *testing.T) {
 // repeated is a text that repeats its middle until it has the given number of bytes.
 func repeated(head, middle, tail string, bytes int) io.Reader {
 	n := (bytes - len(head) - len(tail)) / len(middle)
-	return io.MultiReader(strings.NewReader(head), strings.NewReader(strings.Repeat(middle, n)), strings.NewReader(tail))
+	return strings.NewReader(head + strings.Repeat(middle, n) + tail)
 }
 
 // TestLargeJSON: the texts that take the most memory in other readers take a small multiple of a message here.

@@ -57,7 +57,8 @@ func newProcedures(
 		return nil, err
 	}
 	p := &procedures{
-		calls: calls, admits: c.Admits, room: room, body: c.MaxBodyBytes, json: json, streams: transcoder, failure: connect.NewErrorWriter(),
+		calls: calls, admits: c.Admits, room: room, body: c.MaxBodyBytes, json: json, streams: transcoder,
+		failure: connect.NewErrorWriter(),
 	}
 	p.unary = packed(http.HandlerFunc(p.answer))
 	p.methods, err = methodsOf(g)
@@ -189,13 +190,13 @@ func (p *procedures) stream(w http.ResponseWriter, r *http.Request) {
 func envelope(body io.Reader, most int) ([]byte, error) {
 	e := make([]byte, 5)
 	if n, err := io.ReadFull(body, e); err != nil {
-		return nil, cutShort(err, "the request has %d bytes: want an envelope, which is a flag, 4 bytes of length, and "+
-			"the message", n)
+		return nil, cutShort(err, "the request has %d bytes: want an envelope, which is a flag, 4 bytes of length, "+
+			"and the message", n)
 	}
 	size := int64(binary.BigEndian.Uint32(e[1:]))
 	switch {
 	case e[0] > 1:
-		return nil, invalid("", "the flag of the request's envelope is %d: want 0, or 1 if the message is compressed", e[0])
+		return nil, invalid("", "the flag of the request's envelope is %d: want 0, or 1 for a compressed message", e[0])
 	case size > int64(most):
 		return nil, tooLarge(int64(most))
 	}

@@ -189,7 +189,8 @@ func modelOf(name, version string) (string, int32, error) {
 	}
 	n, err := strconv.ParseInt(version, 10, 32)
 	if err != nil || n < 1 {
-		return "", 0, invalid("version", "version is %s: want a whole number from 1 to %d", clipped(version), math.MaxInt32)
+		return "", 0, invalid("version", "version is %s: want a whole number from 1 to %d", clipped(version),
+			math.MaxInt32)
 	}
 	return name, int32(n), nil
 }

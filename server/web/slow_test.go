@@ -7,12 +7,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
+	"github.com/langevin-ml/langevin/server/web"
 )
 
 // TestSlowReaders: a client that reads slowly but steadily gets its whole answer, however long that takes. One that
@@ -76,60 +80,60 @@ func (s *site) readLarge(t *testing.T, follow func(io.Reader, io.Writer) error) 
 // TestRoomForBodies: while large bodies are being read, further ones are refused and told when to try again, in every
 // protocol. Small ones are read.
 func TestRoomForBodies(t *testing.T) {
-	s := open(t, func(c *server.Config) { c.HTTP.MaxOpenBodyBytes = 200 << 10 })
-	const rest, score = "/v1/models/gauss:sample", langevinv1.SamplingService_Score_FullMethodName
-	spaces := strings.Repeat(" ", 250<<10)
-	large := func(path, media, body string) (int, string, string) {
-		resp := s.do(t.Context(), t, http.MethodPost, path, body, "Content-Type", media)
-		text := read(t, resp)
-		return resp.StatusCode, text, resp.Header.Get("Retry-After")
-	}
-	body, write := io.Pipe()
-	held, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+rest, body)
+	g := grpc.NewServer()
+	langevinv1.RegisterSamplingServiceServer(g, langevinv1.UnimplementedSamplingServiceServer{})
+	handler, err := web.Handler(g, web.Config{
+		MaxBodyBytes: 1 << 20, MaxOpenBodyBytes: 200 << 10, MaxMessageBytes: 1 << 20,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan int, 1)
-	go func() {
-		resp, err := http.DefaultClient.Do(held)
-		if err != nil {
-			done <- 0
-			return
-		}
-		resp.Body.Close()
-		done <- resp.StatusCode
-	}()
-	if _, err := io.WriteString(write, spaces); err != nil { // it is read, and waits for more
-		t.Fatal(err)
+	const rest, score = "/v1/models/gauss:sample", langevinv1.SamplingService_Score_FullMethodName
+	ask := func(path, media string, body io.Reader) (int, string, string) {
+		answer := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, body)
+		r.Header.Set("Content-Type", media)
+		handler.ServeHTTP(answer, r)
+		return answer.Code, answer.Body.String(), answer.Header().Get("Retry-After")
 	}
-	await(t, "the first body to be read", func() bool {
-		status, _, _ := large(rest, "application/json", spaces+"{}")
-		return status == http.StatusTooManyRequests
-	})
-	if status, text, retry := large(rest, "application/json", spaces+"{}"); retry != "1" ||
-		!strings.Contains(text, "http.max_open_body_bytes") || !strings.Contains(text, `"QUEUE_FULL"`) {
+	spaces := strings.Repeat(" ", 250<<10)
+	large := func() io.Reader { return strings.NewReader(spaces + "{}") }
+	const served = http.StatusNotImplemented // by a service without methods
+	body, write := io.Pipe()
+	held := make(chan int, 1)
+	go func() {
+		status, _, _ := ask(rest, "application/json", body)
+		held <- status
+	}()
+	for _, part := range []string{spaces, " "} { // once the second is taken, the first has its room
+		if _, err := io.WriteString(write, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status, text, retry := ask(rest, "application/json", large()); status != http.StatusTooManyRequests ||
+		retry != "1" || !strings.Contains(text, "http.max_open_body_bytes") || !strings.Contains(text, `"QUEUE_FULL"`) {
 		t.Errorf("a second body: %d, Retry-After %q, %s", status, retry, text)
 	}
-	if status, text, _ := large(score, "application/json", spaces+"{}"); status != http.StatusTooManyRequests ||
+	if status, text, _ := ask(score, "application/json", large()); status != http.StatusTooManyRequests ||
 		!strings.Contains(text, "google.rpc.RetryInfo") {
 		t.Errorf("a second body, Connect: %d %s", status, text)
 	}
-	message := string(envelope(spaces + `{"n": 1}`))
-	if _, text, _ := large(langevinv1.SamplingService_Sample_FullMethodName, "application/connect+json",
+	message := strings.NewReader(string(envelope(spaces + `{"n": 1}`)))
+	if _, text, _ := ask(langevinv1.SamplingService_Sample_FullMethodName, "application/connect+json",
 		message); !strings.Contains(text, `"resource_exhausted"`) || !strings.Contains(text, "google.rpc.RetryInfo") {
 		t.Errorf("a second body, a stream of Connect: %.300s", text)
 	}
-	if status, text, _ := large(rest, "application/json", "{}"); status != http.StatusOK {
+	if status, text, _ := ask(rest, "application/json", strings.NewReader("{}")); status != served {
 		t.Errorf("a small body: %d %s", status, text)
 	}
 	if _, err := io.WriteString(write, "{}"); err != nil {
 		t.Fatal(err)
 	}
 	write.Close()
-	if status := <-done; status != http.StatusOK {
+	if status := <-held; status != served {
 		t.Errorf("the first body: %d", status)
 	}
-	if status, text, _ := large(rest, "application/json", spaces+"{}"); status != http.StatusOK {
+	if status, text, _ := ask(rest, "application/json", large()); status != served {
 		t.Errorf("after the first body: %d %s", status, text)
 	}
 }

@@ -25,8 +25,8 @@ type room struct {
 // free is the number of bytes of a body that take no room, so that large requests do not shut out small ones.
 const free = 64 << 10
 
-// portion is the part of a room that one request has. It belongs to one goroutine at a time, but release may be called at
-// any time.
+// portion is the part of a room that one request has. It belongs to one goroutine at a time, but release may be called
+// at any time.
 type portion struct {
 	*room
 	read int64

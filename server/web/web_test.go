@@ -340,7 +340,8 @@ func TestMistakes(t *testing.T) {
 func TestOtherMethods(t *testing.T) {
 	s := open(t, nil)
 	for _, c := range []struct{ method, path, allow string }{
-		{"POST", "/v1/models", "GET"}, {"PUT", "/v1/models/gauss", "GET"}, {"DELETE", "/v1/models/gauss/versions/1", "GET"},
+		{"POST", "/v1/models", "GET"}, {"PUT", "/v1/models/gauss", "GET"},
+		{"DELETE", "/v1/models/gauss/versions/1", "GET"},
 		{"GET", "/v1/models/gauss:sample", "POST"}, {"PUT", "/v1/models/gauss/versions/1:score", "POST"},
 		{"POST", "/healthz", "GET"}, {"POST", "/v1/samplers", "GET"}, {"POST", "/main.js", "GET"},
 		{"GET", langevinv1.SamplingService_Score_FullMethodName, "POST"},
@@ -358,7 +359,8 @@ func TestOtherMethods(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/v1/models?pagesize=3", "/v1/models/gauss?x=1", "/v1/samplers?x"} {
-		if status, text := s.get(t, path); status != http.StatusBadRequest || !strings.Contains(text, "is in the query") {
+		if status, text := s.get(t, path); status != http.StatusBadRequest ||
+			!strings.Contains(text, "is in the query") {
 			t.Errorf("%s: %d %s", path, status, text)
 		}
 	}
@@ -542,9 +544,10 @@ func TestConnect(t *testing.T) {
 func TestConnectMistakes(t *testing.T) {
 	s := open(t, nil)
 	const (
-		score, sample = langevinv1.SamplingService_Score_FullMethodName, langevinv1.SamplingService_Sample_FullMethodName
-		json, proto   = "application/json", "application/proto"
-		stream, web   = "application/connect+json", "application/grpc-web+proto"
+		score       = langevinv1.SamplingService_Score_FullMethodName
+		sample      = langevinv1.SamplingService_Sample_FullMethodName
+		json, proto = "application/json", "application/proto"
+		stream, web = "application/connect+json", "application/grpc-web+proto"
 	)
 	cut := string(envelope(`{"n": 3}`))[:9]
 	for _, c := range []struct {
@@ -573,8 +576,8 @@ func TestConnectMistakes(t *testing.T) {
 		resp := s.do(t.Context(), t, http.MethodPost, c.path, c.body, "Content-Type", c.media)
 		text := read(t, resp) + strings.ToLower(fmt.Sprint(resp.Header))
 		if resp.StatusCode != c.status || !strings.Contains(text, c.says) {
-			t.Errorf("%s of %q as %s: %d %.400s, want %d with %s", c.path, c.body, c.media, resp.StatusCode, text, c.status,
-				c.says)
+			t.Errorf("%s of %q as %s: %d %.400s, want %d with %s", c.path, c.body, c.media, resp.StatusCode, text,
+				c.status, c.says)
 		}
 	}
 	empty := s.do(t.Context(), t, http.MethodPost, langevinv1.ModelService_ListModels_FullMethodName, "",
