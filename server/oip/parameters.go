@@ -76,7 +76,7 @@ func (q *query) readRequest(p *inference.InferParameter) error {
 	}
 	if err := protojson.Unmarshal([]byte(p.GetStringParam()), q.sample); err != nil {
 		return invalid(parameter("request"), quoted(p.GetStringParam()),
-			"JSON of a langevin.v1.SampleRequest: "+err.Error())
+			fmt.Sprintf("JSON of a langevin.v1.SampleRequest: %.200s", err.Error()))
 	}
 	for field, set := range map[string]bool{
 		"model": q.sample.GetModel() != "", "version": q.sample.GetVersion() != 0, "n": q.sample.N != nil,

@@ -240,7 +240,7 @@ func (c *call) end(log *slog.Logger, method string, panicked any, err error) err
 	attrs := append(c.attrs, slog.String("request_id", c.id), slog.String("method", method))
 	var result *status.Status
 	if err != nil {
-		result = StatusOf(err)
+		result = bounded(StatusOf(err))
 		code = result.Code()
 		attrs = append(attrs, slog.String("error", err.Error()))
 		if code == codes.Internal || code == codes.Unknown {

@@ -1943,10 +1943,10 @@ func (x *ScoreResponse) GetScore() *Tensor {
 // does not depend on the other rows. A field that is left out has its default.
 type FlowOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The sigma of latents: their prior is N(0, sigma_max^2). Finite, above sigma_min. The default is the model's largest
-	// sigma.
+	// The sigma of latents: their prior is N(0, sigma_max^2). Above sigma_min, and at most 100 times the model's largest
+	// sigma, which is the default.
 	SigmaMax *float64 `protobuf:"fixed64,1,opt,name=sigma_max,json=sigmaMax,proto3,oneof" json:"sigma_max,omitempty"`
-	// The sigma of samples: finite, above 0. The default is the model's smallest sigma.
+	// The sigma of samples: above 0, and at least the model's smallest sigma, which is the default, divided by 100.
 	SigmaMin *float64 `protobuf:"fixed64,2,opt,name=sigma_min,json=sigmaMin,proto3,oneof" json:"sigma_min,omitempty"`
 	// The error of a step relative to the state, at least 1e-7. The default is 1e-5.
 	Rtol *float64 `protobuf:"fixed64,3,opt,name=rtol,proto3,oneof" json:"rtol,omitempty"`
