@@ -372,7 +372,14 @@ func TestCallTime(t *testing.T) {
 		t.Errorf("an open call ends with %v", err)
 	}
 	if _, err = r.sample(t.Context(), long()); status.Code(err) != codes.DeadlineExceeded ||
-		reason(err) != langevinv1.ReasonDeadlineTooShort {
+		reason(err) != langevinv1.ReasonDeadlineTooShort || !strings.Contains(err.Error(), "limits.max_call_time is 50ms") {
 		t.Errorf("a call that would take too long ends with %v", err)
+	}
+	r = start(t, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err = r.sample(ctx, long()); reason(err) != langevinv1.ReasonDeadlineTooShort ||
+		!strings.Contains(err.Error(), "the deadline is the client's") {
+		t.Errorf("a call with too short a deadline ends with %v", err)
 	}
 }

@@ -41,7 +41,7 @@ func TestDrainTimeout(t *testing.T) {
 	}
 	s.stop()
 	rest, err := io.ReadAll(r)
-	if err != nil || !strings.Contains(string(rest), `"UNAVAILABLE"`) {
+	if err != nil || !strings.Contains(string(rest), `"UNAVAILABLE","message":"the server is stopping"`) {
 		t.Errorf("the stream ended with %v and %.200s", err, rest)
 	}
 }
