@@ -372,7 +372,8 @@ func TestCallTime(t *testing.T) {
 		t.Errorf("an open call ends with %v", err)
 	}
 	if _, err = r.sample(t.Context(), long()); status.Code(err) != codes.DeadlineExceeded ||
-		reason(err) != langevinv1.ReasonDeadlineTooShort || !strings.Contains(err.Error(), "limits.max_call_time is 50ms") {
+		reason(err) != langevinv1.ReasonDeadlineTooShort ||
+		!strings.Contains(err.Error(), "limits.max_call_time is 50ms") {
 		t.Errorf("a call that would take too long ends with %v", err)
 	}
 	r = start(t, nil)
