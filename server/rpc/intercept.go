@@ -223,7 +223,7 @@ func (c *call) whose(err error) error {
 		return fmt.Errorf("%w (the deadline is the client's)", err)
 	case !errors.Is(err, context.DeadlineExceeded):
 		return err
-	case context.Cause(c.ctx) == errCallTime:
+	case errors.Is(context.Cause(c.ctx), errCallTime):
 		return errCallTime
 	}
 	return fmt.Errorf("the client's deadline has passed: %w", err)

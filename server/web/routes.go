@@ -62,14 +62,6 @@ func otherMethod(r *http.Request, allowed ...string) *problem {
 	}
 }
 
-// onlyMethod returns a problem unless a request has the given method.
-func onlyMethod(r *http.Request, method string) error {
-	if r.Method == method {
-		return nil
-	}
-	return otherMethod(r, method)
-}
-
 // onlyKeys returns a problem for a key of the query that is not one of those given, or that is there twice.
 func onlyKeys(r *http.Request, known ...string) error {
 	query := r.URL.Query()
