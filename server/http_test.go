@@ -35,7 +35,7 @@ func TestLongRequests(t *testing.T) {
 	go func() { done <- s.Serve(ctx, lis) }()
 	defer func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) { // other models may still be loading
 			t.Error(err)
 		}
 	}()
