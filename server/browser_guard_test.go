@@ -15,10 +15,8 @@ import (
 func TestBrowserGuards(t *testing.T) {
 	r := start(t, func(c *server.Config) { c.HTTP.Listen = "localhost:0" })
 	paths := map[string]string{"/": "GET", "/main.js": "GET", "/nowhere": "GET", "/langevin.v1.Nobody/X": "POST"}
-	fill := strings.NewReplacer("{name}", "gauss", "{version}", "1", "{target}", "gauss:sample")
-	for _, route := range routes(t, "web/web.go", `(?m)^\t\t"([A-Z]+ /[^"]*)": `) {
-		verb, path, _ := strings.Cut(fill.Replace(route), " ")
-		paths[path] = verb
+	for _, request := range requestsOfREST(t) {
+		paths[request[1]] = request[0]
 	}
 	for _, p := range procedures(t, r.conn, "") {
 		if p.scope != auth.ScopeAdmin { // which this listener serves to nobody

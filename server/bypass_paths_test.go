@@ -124,44 +124,54 @@ func routes(t *testing.T, file, pattern string) []string {
 	return all
 }
 
+// requestsOfREST returns a request for every path of the HTTP listener that belongs to no service, as a verb and a
+// path: one for each verb of a model.
+func requestsOfREST(t *testing.T) (all [][2]string) {
+	t.Helper()
+	for _, route := range routes(t, "web/routes.go", `(?m)^\t\t"(/[^"]*)": `) {
+		target := map[bool]string{true: "1", false: "gauss"}[strings.Contains(route, "/versions/")]
+		path := strings.NewReplacer("{name}", "gauss", "{target}", target).Replace(route)
+		all = append(all, [2]string{http.MethodGet, path})
+		if strings.Contains(route, "{target}") {
+			for _, verb := range []string{"sample", "score", "encode", "decode", "likelihood"} {
+				all = append(all, [2]string{http.MethodPost, path + ":" + verb})
+			}
+		}
+	}
+	return all
+}
+
 // TestBypassOfREST: every path of the HTTP listener needs the token that its method needs, but for those that
 // docs/security.md lists.
 func TestBypassOfREST(t *testing.T) {
 	b := besiege(t)
 	client := webClients(nil)["HTTP/1.1"]
 	defer client.CloseIdleConnections()
-	open := []string{"GET /healthz", "GET /v1/samplers", "/v1/"} // the last answers NOT_FOUND
-	fill := strings.NewReplacer("{name}", "gauss", "{version}", "1", "{target}", "gauss:sample")
-	for _, route := range routes(t, "web/web.go", `(?m)^\t\t"((?:[A-Z]+ )?/[^"]*)": `) {
-		verb, path, _ := strings.Cut(fill.Replace(route), " ")
-		if slices.Contains(open, route) {
+	open := []string{"/", "/healthz", "/v1/"} // the last answers NOT_FOUND
+	for _, request := range requestsOfREST(t) {
+		verb, path := request[0], request[1]
+		if slices.Contains(open, path) {
 			continue
 		}
-		if strings.Contains(route, "/versions/{target}") {
-			path = strings.Replace(path, "/versions/gauss:", "/versions/1:", 1)
-		}
-		for _, verbs := range []string{"sample", "score", "encode", "decode", "likelihood"} {
-			path := strings.Replace(path, ":sample", ":"+verbs, 1)
-			for _, a := range attempts(b.token[auth.ScopeSample], b.revoked) {
-				var headers []string
-				for _, h := range headersOf(a.headers) {
-					headers = append(headers, h[0], h[1])
-				}
-				if strings.HasPrefix(a.name, "two headers") {
-					continue // send sets a header once; TestAuthBypass has two of them
-				}
-				status := send(t, client, verb, b.http, path+a.query, `{}`, headers...)
-				if status != 401 && (status != 400 || a.query == "") { // a query that it does not know is a mistake
-					t.Errorf("%s %s with %s: %d, want 401", verb, path, a.name, status)
-				}
+		for _, a := range attempts(b.token[auth.ScopeSample], b.revoked) {
+			var headers []string
+			for _, h := range headersOf(a.headers) {
+				headers = append(headers, h[0], h[1])
 			}
-			for token, refused := range map[string]bool{
-				b.token[auth.ScopeAdmin]: true, b.token[auth.ScopeSample]: false,
-			} {
-				status := send(t, client, verb, b.http, path, `{}`, "Authorization", "Bearer "+token)
-				if (status == 403) != refused || status == 401 || status == 404 {
-					t.Errorf("%s %s with a token (refused: %v): %d", verb, path, refused, status)
-				}
+			if strings.HasPrefix(a.name, "two headers") {
+				continue // send sets a header once; TestAuthBypass has two of them
+			}
+			status := send(t, client, verb, b.http, path+a.query, `{}`, headers...)
+			if status != 401 && (status != 400 || a.query == "") { // a query that it does not know is a mistake
+				t.Errorf("%s %s with %s: %d, want 401", verb, path, a.name, status)
+			}
+		}
+		for token, refused := range map[string]bool{
+			b.token[auth.ScopeAdmin]: true, b.token[auth.ScopeSample]: false,
+		} {
+			status := send(t, client, verb, b.http, path, `{}`, "Authorization", "Bearer "+token)
+			if (status == 403) != refused || status == 401 || status == 404 {
+				t.Errorf("%s %s with a token (refused: %v): %d", verb, path, refused, status)
 			}
 		}
 	}

@@ -51,7 +51,7 @@ func (s *Server) ListenHTTP() error {
 	if err != nil {
 		return fmt.Errorf("listen for HTTP on %s: %w", address, err)
 	}
-	if s.frontend, err = s.newHTTPFrontend(s.bound(lis, "http")); err != nil {
+	if s.frontend, err = s.newHTTPFrontend(s.bound(unhurried{lis}, "http")); err != nil {
 		return errors.Join(err, lis.Close())
 	}
 	return nil
@@ -102,7 +102,7 @@ func (s *Server) newHTTPFrontend(lis net.Listener) (*httpFrontend, error) {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true) // for gRPC clients
-	return &httpFrontend{unhurried{lis}, secure != nil, &http.Server{
+	return &httpFrontend{lis, secure != nil, &http.Server{
 		Handler:           handler,
 		TLSConfig:         secure,
 		Protocols:         protocols,

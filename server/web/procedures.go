@@ -107,15 +107,15 @@ func streamMedia() []string {
 func (p *procedures) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// An unreadable media type is none of those below.
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err := p.check(r, media); err != nil {
-		writeProblem(w, err)
-		return
-	}
 	if slices.Contains(unaryMedia(), media) {
 		r.Header.Set("Connect-Protocol-Version", "1")
 	}
 	if !p.admits(r, r.URL.Path) {
 		p.fail(w, r, p.calls.turnAway(r, r.URL.Path, w.Header()))
+		return
+	}
+	if err := p.check(r, media); err != nil {
+		writeProblem(w, err)
 		return
 	}
 	if slices.Contains(unaryMedia(), media) {
