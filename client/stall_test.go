@@ -332,7 +332,10 @@ func TestStallLeavesServer(t *testing.T) {
 			c := f.client(t, quick())
 			late := 0
 			for i := range 60 {
-				frozen.Store(i >= 10)
+				if i == 10 {
+					synctest.Wait() // until there is a connection to each server
+					frozen.Store(true)
+				}
 				ctx, cancel := context.WithTimeout(t.Context(), deadline)
 				begin := time.Now()
 				if _, err := c.Sample(ctx, client.SampleRequest{Seed: new(uint64(1))}); err != nil {
