@@ -23,12 +23,13 @@ type Foreign struct {
 	Level     string    // name of the input for the noise level; if empty, the other one
 	Output    string    // name of the output; if empty, the only one
 	Condition Condition // if empty, label for an integer input and sigma for a float one
+	Rules     Rules     // of the check of the result
 }
 
 // adoptOpset is the first operator set that has the ArgMin, Cast and Reshape that are written here.
 const adoptOpset = 11
 
-// Adopt rewrites model, the graph of another program's network, to the contract of [Check] and attaches m. A network
+// Adopt rewrites model, the graph of another program's network, to the contract of [Rules.Check] and attaches m. A network
 // that takes the index of a noise level gets the index of the sigma of m that is nearest by ratio. For the sigmas of m,
 // which samplers use, that is the level itself. m.Shape may be empty; the shape then comes from the input. Errors wrap
 // [ErrInvalid] and say what to export instead.
@@ -40,7 +41,7 @@ func Adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if err := Attach(model, m); err != nil {
 		return m, err
 	}
-	return m, Check(model, m)
+	return m, f.Rules.Check(model, m)
 }
 
 func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
@@ -55,7 +56,7 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if err != nil {
 		return m, err
 	}
-	x, level, err := f.inputs(withoutInitializers(graph), output)
+	x, level, err := f.inputs(inputsOf(graph), output)
 	if err != nil {
 		return m, err
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute-onnx/support/protos"
-	"google.golang.org/protobuf/proto"
 )
 
 // The names of a graph's inputs and output.
@@ -16,38 +15,20 @@ const (
 	OutputScore = "score"
 )
 
-// maxNesting bounds the nesting of graphs (Loop, If, Scan), which ONNX Runtime walks recursively.
-const maxNesting = 16
+const (
+	// maxNesting bounds the nesting of graphs (Loop, If, Scan). ONNX Runtime takes four times as long for each level.
+	maxNesting = 3
 
-// knownDomains are the operator sets that ONNX Runtime ships. Another one needs a library of native code.
+	// maxNodes bounds the nodes of all graphs of a model. ONNX Runtime's time to open a graph grows faster than their
+	// number. The networks of Song et al. (2021) have up to 10,000.
+	maxNodes = 1 << 15
+)
+
+// knownDomains are the operator sets that ONNX Runtime ships. Another one needs a library of native code. Operators of
+// com.microsoft need a rule.
 var knownDomains = []string{"", "ai.onnx", "com.microsoft"}
 
-// Decode parses the bytes of an .onnx file with manifest m and checks it with [Check]. Errors wrap [ErrInvalid].
-func Decode(file []byte, m Manifest) (*protos.ModelProto, error) {
-	if len(file) == 0 {
-		return nil, fmt.Errorf("%w: the file is empty", ErrInvalid)
-	}
-	model := &protos.ModelProto{}
-	// The C++ parser in ONNX Runtime has the same limit.
-	if err := (proto.UnmarshalOptions{RecursionLimit: 100}).Unmarshal(file, model); err != nil {
-		return nil, fmt.Errorf("%w: not an ONNX file, or a damaged one: %w", ErrInvalid, err)
-	}
-	return model, Check(model, m)
-}
-
-// Check returns an error unless ONNX Runtime may run model as the graph of m. The contract: inputs x and sigma and
-// output score are float32, in the manifest's shape with a free first axis. All operators are of known domains, and
-// none reads other files, draws random numbers or combines the rows of a batch. No tensor is stored in another file.
-// There are no functions in the model and no training graphs. Subgraphs are checked too. The error wraps [ErrInvalid]
-// and names the tensor or node.
-func Check(model *protos.ModelProto, m Manifest) error {
-	if err := check(model, m); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	return nil
-}
-
-func check(model *protos.ModelProto, m Manifest) error {
+func (r Rules) check(model *protos.ModelProto, m Manifest) error {
 	graph := model.GetGraph()
 	if graph == nil {
 		return fmt.Errorf("the file has no graph")
@@ -56,16 +37,16 @@ func check(model *protos.ModelProto, m Manifest) error {
 		return fmt.Errorf("training graphs: want none, an export for inference")
 	}
 	if functions := model.GetFunctions(); len(functions) > 0 {
-		return fmt.Errorf("function %q: want none, inlined by the exporter", functions[0].GetName())
+		return fmt.Errorf("function %q: want none, inlined by the exporter", brief(functions[0].GetName()))
 	}
 	if err := checkSurface(graph, m.Shape); err != nil {
 		return err
 	}
-	return newOperators(graph).checkGraph(graph, 0)
+	return newOperators(r, inputsOf(graph)).checkGraph(graph, 0)
 }
 
 func checkSurface(graph *protos.GraphProto, shape []int) error {
-	inputs := withoutInitializers(graph)
+	inputs := inputsOf(graph)
 	if err := checkNames("inputs", inputs, InputX, InputSigma); err != nil {
 		return err
 	}
@@ -84,8 +65,8 @@ func checkSurface(graph *protos.GraphProto, shape []int) error {
 	return nil
 }
 
-// withoutInitializers returns the inputs that a caller must give. Files of IR version 3 list the weights as inputs too.
-func withoutInitializers(graph *protos.GraphProto) []*protos.ValueInfoProto {
+// inputsOf returns the inputs that a caller must give. Files of IR version 3 list the weights as inputs too.
+func inputsOf(graph *protos.GraphProto) []*protos.ValueInfoProto {
 	stored := make(map[string]bool, len(graph.GetInitializer()))
 	for _, tensor := range graph.GetInitializer() {
 		stored[tensor.GetName()] = true
@@ -102,7 +83,7 @@ func withoutInitializers(graph *protos.GraphProto) []*protos.ValueInfoProto {
 func checkNames(what string, values []*protos.ValueInfoProto, want ...string) error {
 	names := make([]string, len(values))
 	for i, value := range values {
-		names[i] = value.GetName()
+		names[i] = brief(value.GetName())
 	}
 	if !slices.Equal(slices.Sorted(slices.Values(names)), slices.Sorted(slices.Values(want))) {
 		return fmt.Errorf("%s are %q: want %q", what, names, want)
@@ -156,31 +137,33 @@ func want(shape []int) string {
 	return strings.TrimSuffix("[N "+strings.Trim(fmt.Sprint(shape), "[]"), " ") + "]"
 }
 
-func (o operators) checkGraph(graph *protos.GraphProto, depth int) error {
+func (o *operators) checkGraph(graph *protos.GraphProto, depth int) error {
 	if depth > maxNesting {
-		return fmt.Errorf("graph %q: nested more than %d deep", graph.GetName(), maxNesting)
+		return fmt.Errorf("graph %q: nested more than %d deep", brief(graph.GetName()), maxNesting)
+	}
+	if o.nodes += len(graph.GetNode()); o.nodes > maxNodes {
+		return fmt.Errorf("graph %q: more than %d nodes", brief(graph.GetName()), maxNodes)
+	}
+	if sparse := graph.GetSparseInitializer(); len(sparse) > 0 {
+		return fmt.Errorf("tensor %q: sparse: want all of its elements", brief(sparse[0].GetValues().GetName()))
 	}
 	for _, tensor := range graph.GetInitializer() {
 		if err := checkTensor(tensor); err != nil {
 			return err
 		}
-	}
-	for _, tensor := range graph.GetSparseInitializer() {
-		if err := checkSparse(tensor); err != nil {
-			return err
-		}
+		o.define(tensor.GetName(), constant(tensor))
 	}
 	for _, node := range graph.GetNode() {
 		if err := o.checkNode(node, depth); err != nil {
-			return fmt.Errorf("node %q (%s): %w", node.GetName(), node.GetOpType(), err)
+			return fmt.Errorf("node %q (%s): %w", brief(node.GetName()), brief(node.GetOpType()), err)
 		}
 	}
 	return nil
 }
 
-func (o operators) checkNode(node *protos.NodeProto, depth int) error {
+func (o *operators) checkNode(node *protos.NodeProto, depth int) error {
 	if !slices.Contains(knownDomains, node.GetDomain()) {
-		return fmt.Errorf("operator domain is %q: want ai.onnx or com.microsoft", node.GetDomain())
+		return fmt.Errorf("operator domain is %q: want ai.onnx", brief(node.GetDomain()))
 	}
 	if err := o.check(node); err != nil {
 		return err
@@ -190,10 +173,14 @@ func (o operators) checkNode(node *protos.NodeProto, depth int) error {
 			return err
 		}
 	}
+	o.defineOutputs(node)
 	return nil
 }
 
-func (o operators) checkAttribute(attribute *protos.AttributeProto, depth int) error {
+func (o *operators) checkAttribute(attribute *protos.AttributeProto, depth int) error {
+	if attribute.GetSparseTensor() != nil || len(attribute.GetSparseTensors()) > 0 {
+		return fmt.Errorf("attribute %q: sparse: want all of its elements", brief(attribute.GetName()))
+	}
 	for tensor := range tensorsOf(attribute) {
 		if err := checkTensor(tensor); err != nil {
 			return err
@@ -207,19 +194,29 @@ func (o operators) checkAttribute(attribute *protos.AttributeProto, depth int) e
 	return nil
 }
 
-func checkSparse(tensor *protos.SparseTensorProto) error {
-	if err := checkTensor(tensor.GetValues()); err != nil {
-		return err
-	}
-	return checkTensor(tensor.GetIndices())
-}
-
-// checkTensor refuses data in other files. For a model in memory, ONNX Runtime would look for them in the working
-// directory of the process.
+// checkTensor refuses data in other files, and a shape that promises other data than there are. For a model in memory,
+// ONNX Runtime would look for the files in the working directory of the process.
 func checkTensor(tensor *protos.TensorProto) error {
 	if isExternal(tensor) {
 		return fmt.Errorf("tensor %q: stored in another file: want its data in the model, so export with "+
-			"external_data=False, or run langevin models import, which reads that file", tensor.GetName())
+			"external_data=False, or run langevin models import, which reads that file", brief(tensor.GetName()))
+	}
+	size, err := sizeOf(tensor)
+	if err != nil {
+		return fmt.Errorf("tensor %q: %w", brief(tensor.GetName()), err)
+	}
+	if raw := tensor.GetRawData(); len(raw) > 0 && int64(len(raw)) != size {
+		return fmt.Errorf("tensor %q: it has %d bytes of data: want %d for its shape %v", brief(tensor.GetName()),
+			len(raw), size, tensor.GetDims())
+	} else if listed := listedBytes(tensor); len(raw) == 0 && listed < size {
+		return fmt.Errorf("tensor %q: it has too few elements for its shape %v", brief(tensor.GetName()),
+			tensor.GetDims())
 	}
 	return nil
+}
+
+// listedBytes returns the most bytes of data that the elements can have that a tensor has in lists.
+func listedBytes(tensor *protos.TensorProto) int64 {
+	return int64(4*len(tensor.GetFloatData()) + 4*len(tensor.GetInt32Data()) + 8*len(tensor.GetInt64Data()) +
+		8*len(tensor.GetDoubleData()) + 8*len(tensor.GetUint64Data()))
 }

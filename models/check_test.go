@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,8 +40,23 @@ func TestCheckAccepts(t *testing.T) {
 			m.Graph.Node = append(m.Graph.Node, &protos.NodeProto{OpType: "BatchNormalization", Output: []string{"y"}})
 		}},
 		{"known domains", func(m *protos.ModelProto) {
-			m.Graph.Node[0].Domain = "com.microsoft"
-			m.Graph.Node[1].Domain = "ai.onnx"
+			m.Graph.Node[0].Domain = "ai.onnx"
+		}},
+		{"integers divided by a stored number", func(m *protos.ModelProto) {
+			addNodes(m, shapeOf("x"), divide("Div", "sizes", "two"), divide("Mod", "sizes", "two"))
+			addIntegers(m, "two", 2, 2)
+		}},
+		{"integers divided by a constant on its way", func(m *protos.ModelProto) {
+			addNodes(m, shapeOf("x"), &protos.NodeProto{OpType: "Unsqueeze", Input: []string{"two", "axes"},
+				Output: []string{"wide"}}, divide("Div", "sizes", "wide"))
+			addIntegers(m, "two", 2)
+			addIntegers(m, "axes", 0)
+		}},
+		{"numbers divided by anything", func(m *protos.ModelProto) {
+			addNodes(m, cast("x", protos.TensorProto_DOUBLE), divide("Div", "cast", "cast"))
+		}},
+		{"sizes of the number of rows", func(m *protos.ModelProto) {
+			addNodes(m, shapeOf("x"), resized("Expand", "x", "sizes"), resized("Reshape", "x", "sizes"))
 		}},
 	}
 	for _, tt := range tests {
@@ -72,6 +88,32 @@ func dropout(m *protos.ModelProto, training int32) *protos.NodeProto {
 	return &protos.NodeProto{Name: "drop", OpType: "Dropout", Input: []string{"x", "", "training"}}
 }
 
+// shapeOf returns a node that computes sizes, the shape of a value.
+func shapeOf(value string) *protos.NodeProto {
+	return &protos.NodeProto{OpType: "Shape", Input: []string{value}, Output: []string{"sizes"}}
+}
+
+// cast returns a node that computes cast, a value in another type.
+func cast(value string, to protos.TensorProto_DataType) *protos.NodeProto {
+	return &protos.NodeProto{OpType: "Cast", Input: []string{value}, Output: []string{"cast"},
+		Attribute: []*protos.AttributeProto{{Name: "to", I: int64(to)}}}
+}
+
+func divide(op, value, by string) *protos.NodeProto {
+	return &protos.NodeProto{Name: "d", OpType: op, Input: []string{value, by}}
+}
+
+func resized(op, value, sizes string) *protos.NodeProto {
+	return &protos.NodeProto{Name: "r", OpType: op, Input: []string{value, sizes}}
+}
+
+func addNodes(m *protos.ModelProto, nodes ...*protos.NodeProto) { m.Graph.Node = append(m.Graph.Node, nodes...) }
+
+func addIntegers(m *protos.ModelProto, name string, values ...int64) {
+	m.Graph.Initializer = append(m.Graph.Initializer, &protos.TensorProto{Name: name, Int64Data: values,
+		Dims: []int64{int64(len(values))}, DataType: int32(protos.TensorProto_INT64)})
+}
+
 func TestCheckRefuses(t *testing.T) {
 	external := func() *protos.TensorProto {
 		return &protos.TensorProto{Name: "weights", DataLocation: protos.TensorProto_EXTERNAL,
@@ -92,24 +134,71 @@ func TestCheckRefuses(t *testing.T) {
 		{"external by its entries alone", func(m *protos.ModelProto) {
 			m.Graph.Initializer[0].ExternalData = external().ExternalData
 		}, `tensor "one"`},
-		{"external sparse initializer", func(m *protos.ModelProto) {
-			m.Graph.SparseInitializer = []*protos.SparseTensorProto{{Values: &protos.TensorProto{},
-				Indices: external()}}
-		}, `tensor "weights"`},
+		{"sparse initializer", func(m *protos.ModelProto) {
+			m.Graph.SparseInitializer = []*protos.SparseTensorProto{{Values: &protos.TensorProto{Name: "thin"}}}
+		}, `tensor "thin": sparse: want all of its elements`},
 		{"external constant", func(m *protos.ModelProto) {
 			add(m, &protos.NodeProto{Name: "c", OpType: "Constant",
 				Attribute: []*protos.AttributeProto{{Name: "value", T: external()}}})
 		}, `node "c" (Constant): tensor "weights"`},
-		{"external sparse constant in a body", func(m *protos.ModelProto) {
-			add(m, inBody(&protos.NodeProto{Name: "c", OpType: "Constant", Attribute: []*protos.AttributeProto{{
-				SparseTensors: []*protos.SparseTensorProto{{Values: external()}}}}}, 2))
+		{"external constant in a body", func(m *protos.ModelProto) {
+			add(m, inBody(&protos.NodeProto{Name: "c", OpType: "Constant",
+				Attribute: []*protos.AttributeProto{{Name: "value", T: external()}}}, 2))
 		}, `tensor "weights"`},
+		{"sparse constant in a body", func(m *protos.ModelProto) {
+			add(m, inBody(&protos.NodeProto{Name: "c", OpType: "Constant", Attribute: []*protos.AttributeProto{{
+				Name: "sparse_value", SparseTensor: &protos.SparseTensorProto{}}}}, 2))
+		}, `node "c" (Constant): attribute "sparse_value": sparse`},
+		{"too few elements", func(m *protos.ModelProto) { m.Graph.Initializer[0].Dims = []int64{1 << 20} },
+			`tensor "one": it has too few elements for its shape [1048576]`},
+		{"too few bytes", func(m *protos.ModelProto) {
+			m.Graph.Initializer[0].Dims, m.Graph.Initializer[0].RawData = []int64{3}, make([]byte, 8)
+		}, `tensor "one": it has 8 bytes of data: want 12 for its shape [3]`},
+		{"weights of a petabyte", func(m *protos.ModelProto) {
+			m.Graph.Initializer[0].Dims = []int64{1 << 24, 1 << 24}
+		}, `tensor "one": shape is [16777216 16777216]`},
+		{"texts", func(m *protos.ModelProto) {
+			m.Graph.Initializer[0].DataType = int32(protos.TensorProto_STRING)
+		}, `tensor "one": type is STRING: want numbers`},
+		{"operator that no score network needs", func(m *protos.ModelProto) {
+			add(m, &protos.NodeProto{Name: "n", OpType: "NonZero", Input: []string{"x"}})
+		}, `node "n" (NonZero): score networks do not need operator NonZero: export without it, or name it in`},
+		{"loop", func(m *protos.ModelProto) { add(m, &protos.NodeProto{Name: "l", OpType: "Loop"}) },
+			`node "l" (Loop): score networks do not need operator Loop`},
+		{"operator of Microsoft's", func(m *protos.ModelProto) {
+			add(m, &protos.NodeProto{Name: "g", OpType: "Gelu", Domain: "com.microsoft"})
+		}, `node "g" (Gelu): score networks do not need operator com.microsoft.Gelu`},
+		{"integers divided by a sigma", func(m *protos.ModelProto) {
+			addNodes(m, shapeOf("x"), cast("sigma", protos.TensorProto_INT64), divide("Div", "sizes", "cast"))
+		}, `node "d" (Div): integers are divided, and the divisor may be 0 or -1`},
+		{"integers divided by a size", func(m *protos.ModelProto) {
+			addNodes(m, shapeOf("x"), divide("Mod", "sizes", "sizes"))
+		}, `node "d" (Mod): integers are divided`},
+		{"integers divided by -1", func(m *protos.ModelProto) {
+			addNodes(m, shapeOf("x"), divide("Div", "sizes", "minus"))
+			addIntegers(m, "minus", 2, -1)
+		}, `node "d" (Div): integers are divided`},
+		{"integers divided by a constant that is cut off", func(m *protos.ModelProto) {
+			addNodes(m, shapeOf("x"), cast("large", protos.TensorProto_INT8), divide("Div", "sizes", "cast"))
+			addIntegers(m, "large", 256)
+		}, `node "d" (Div): integers are divided`},
+		{"average of integers", func(m *protos.ModelProto) {
+			addNodes(m, shapeOf("x"), &protos.NodeProto{Name: "m", OpType: "ReduceMean", Input: []string{"sizes"}})
+		}, `node "m" (ReduceMean): integers are divided by their number, which may be 0`},
+		{"sizes of a sigma", func(m *protos.ModelProto) {
+			addNodes(m, cast("sigma", protos.TensorProto_INT64), resized("Expand", "x", "cast"))
+		}, `node "r" (Expand): the size of its result depends on input "cast", which is computed from x or sigma`},
+		{"sizes from nowhere", func(m *protos.ModelProto) { addNodes(m, resized("Tile", "x", "later")) },
+			`node "r" (Tile): the size of its result depends on input "later"`},
+		{"half a million nodes", func(m *protos.ModelProto) {
+			m.Graph.Node = slices.Repeat(m.Graph.Node[:1], 500_000)
+		}, `graph "gaussian": more than 32768 nodes`},
 		{"custom operator", func(m *protos.ModelProto) { add(m, custom) },
 			`node "evil" (Exec): operator domain is "acme"`},
 		{"custom operator in a body", func(m *protos.ModelProto) { add(m, inBody(custom, 3)) },
 			`node "evil" (Exec): operator domain`},
-		{"bottomless bodies", func(m *protos.ModelProto) { add(m, inBody(&protos.NodeProto{}, 17)) },
-			"nested more than 16 deep"},
+		{"bottomless bodies", func(m *protos.ModelProto) { add(m, inBody(&protos.NodeProto{OpType: "Neg"}, 4)) },
+			`graph "body": nested more than 3 deep`},
 		{"training graph", func(m *protos.ModelProto) { m.TrainingInfo = []*protos.TrainingInfoProto{{}} },
 			"training graphs"},
 		{"operator compiled elsewhere", func(m *protos.ModelProto) {
@@ -174,11 +263,68 @@ func TestCheckRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			model := modelstest.Gaussian(2)
 			tt.change(model)
-			err := models.Check(model, modelstest.Manifest("gauss", 2))
+			rules := models.Rules{Operators: []string{"If"}} // so that bodies are looked at
+			err := rules.Check(model, modelstest.Manifest("gauss", 2))
 			if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) ||
 				strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v: want one line with %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestRulesAllowOperators: what the rules name passes unlooked at, except what draws random numbers.
+func TestRulesAllowOperators(t *testing.T) {
+	nodes := func(m *protos.ModelProto) {
+		addNodes(m, cast("sigma", protos.TensorProto_INT64), divide("Mod", "cast", "cast"),
+			resized("Expand", "x", "cast"), inBody(&protos.NodeProto{OpType: "Neg"}, 2),
+			&protos.NodeProto{Name: "g", OpType: "Gelu", Domain: "com.microsoft"})
+	}
+	all := []string{"Mod", "Expand", "If", "com.microsoft.Gelu"}
+	for i := range len(all) + 1 {
+		model := modelstest.Gaussian(2)
+		nodes(model)
+		rules := models.Rules{Operators: slices.Concat(all[:i], all[min(i+1, len(all)):])}
+		err := rules.Check(model, modelstest.Manifest("gauss", 2))
+		if missing := i < len(all); missing != errors.Is(err, models.ErrInvalid) {
+			t.Errorf("with %q: %v", rules.Operators, err)
+		}
+	}
+	model := modelstest.Gaussian(2)
+	addNodes(model, &protos.NodeProto{OpType: "RandomNormal"})
+	rules := models.Rules{Operators: []string{"RandomNormal"}}
+	if err := rules.Check(model, modelstest.Manifest("gauss", 2)); !errors.Is(err, models.ErrInvalid) {
+		t.Errorf("random numbers that the rules name: %v", err)
+	}
+}
+
+func TestRulesValidate(t *testing.T) {
+	for _, tt := range []struct {
+		rules models.Rules
+		want  string
+	}{
+		{models.Rules{}, ""},
+		{models.Rules{MaxFileBytes: 1, Operators: []string{"Mod", "com.microsoft.Gelu"}}, ""},
+		{models.Rules{MaxFileBytes: -1}, "the largest model file has -1 bytes"},
+		{models.Rules{MaxFileBytes: 1 << 31}, "want 1 to 2147483647"},
+		{models.Rules{Operators: []string{"Mod", "mod"}}, `operator "mod": want ONNX's name`},
+		{models.Rules{Operators: []string{""}}, `operator ""`},
+		{models.Rules{Operators: []string{"*"}}, `operator "*"`},
+	} {
+		err := tt.rules.Validate()
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: %v: want %q", tt.rules, err, tt.want)
+		}
+	}
+}
+
+// TestParseBoundsMemory: two bytes of an empty node take a hundred times as many bytes in memory.
+func TestParseBoundsMemory(t *testing.T) {
+	model := modelstest.Gaussian(2)
+	model.Graph.Node = slices.Repeat([]*protos.NodeProto{{}}, 1<<20)
+	model.Graph.Initializer = nil
+	_, err := models.Parse(modelstest.Bytes(t, model))
+	if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), "would decode to 25") {
+		t.Errorf("got %v", err)
 	}
 }

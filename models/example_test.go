@@ -10,7 +10,7 @@ import (
 
 // The built-in repository has the models that are part of the program. A second argument adds a folder of models.
 func ExampleNewRepository() {
-	repository, err := models.NewRepository(models.Zoo(), "")
+	repository, err := models.NewRepository(models.Zoo(), "", models.Rules{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func ExampleNewRepository() {
 
 // Open returns the bytes of a model file and its manifest. Version 0 is the newest.
 func ExampleRepository_Open() {
-	repository, err := models.NewRepository(models.Zoo(), "")
+	repository, err := models.NewRepository(models.Zoo(), "", models.Rules{})
 	if err != nil {
 		log.Fatal(err)
 	}

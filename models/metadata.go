@@ -102,6 +102,17 @@ func entry(message []byte) (key string, value []byte, err error) {
 
 // eachField calls visit with each length-delimited field of a protocol buffer message, and skips the others.
 func eachField(message []byte, visit func(protowire.Number, []byte) error) error {
+	return eachValue(message, func(number protowire.Number, kind protowire.Type, value []byte) error {
+		if kind != protowire.BytesType {
+			return nil
+		}
+		return visit(number, value)
+	})
+}
+
+// eachValue calls visit with each field of a protocol buffer message. value is the content of a length-delimited field,
+// and the encoded form of any other.
+func eachValue(message []byte, visit func(number protowire.Number, kind protowire.Type, value []byte) error) error {
 	for len(message) > 0 {
 		number, kind, n := protowire.ConsumeTag(message)
 		if n < 0 {
@@ -111,11 +122,12 @@ func eachField(message []byte, visit func(protowire.Number, []byte) error) error
 		if n = protowire.ConsumeFieldValue(number, kind, message); n < 0 {
 			return protowire.ParseError(n)
 		}
+		value := message[:n]
 		if kind == protowire.BytesType {
-			field, _ := protowire.ConsumeBytes(message)
-			if err := visit(number, field); err != nil {
-				return err
-			}
+			value, _ = protowire.ConsumeBytes(message)
+		}
+		if err := visit(number, kind, value); err != nil {
+			return err
 		}
 		message = message[n:]
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -24,8 +23,7 @@ const (
 	// exists, a model file with another digest is refused.
 	DigestFileName = "model.sha256"
 
-	// MaxFileBytes is the largest size of a model file, a limit of protocol buffers.
-	MaxFileBytes = 1<<31 - 1
+	maxDigestBytes = 1 << 12
 )
 
 // Origin says where a model file was found.
@@ -68,14 +66,15 @@ func (p Problem) String() string { return fmt.Sprintf("%s (%s): %v", p.Path, p.O
 type Repository struct {
 	shelves []shelf // the first that has a version is used
 	root    *os.Root
+	rules   Rules
 }
 
 // NewRepository returns the repository of the models in zoo and, unless dir is empty, in the folder dir. Both have the
 // layout NAME/VERSION/model.onnx with VERSION 1, 2, 3... If both have a version of a model, the folder's is used.
 // Symbolic links cannot lead out of dir. Names that start with a dot are ignored, and so is everything that
-// [Repository.Foreign] returns.
-func NewRepository(zoo fs.FS, dir string) (*Repository, error) {
-	r := &Repository{}
+// [Repository.Foreign] returns. Files that break the rules are problems.
+func NewRepository(zoo fs.FS, dir string, rules Rules) (*Repository, error) {
+	r := &Repository{rules: rules}
 	if dir != "" {
 		root, err := os.OpenRoot(dir)
 		if err != nil {
@@ -104,7 +103,7 @@ func (r *Repository) List() ([]Entry, []Problem) {
 	for _, name := range slices.Sorted(maps.Keys(places)) {
 		for _, version := range slices.Sorted(maps.Keys(places[name])) {
 			p := places[name][version]
-			file, err := p.read()
+			file, err := p.read(r.rules)
 			if err != nil {
 				problems = append(problems, p.problem(err))
 				continue
@@ -121,14 +120,14 @@ func (r *Repository) Open(name string, version int) (File, error) {
 	places, _ := r.scan()
 	versions := places[name]
 	if p, ok := versions[version]; ok {
-		return p.read()
+		return p.read(r.rules)
 	}
 	if len(versions) == 0 || version != 0 {
 		return File{}, NotFound(name, version, slices.Collect(maps.Keys(places)), slices.Sorted(maps.Keys(versions)))
 	}
 	var newest error
 	for _, version := range slices.Backward(slices.Sorted(maps.Keys(versions))) {
-		file, err := versions[version].read()
+		file, err := versions[version].read(r.rules)
 		if err == nil {
 			return file, nil
 		}
@@ -151,8 +150,8 @@ func (p location) problem(err error) Problem {
 }
 
 // read returns the file if it is valid. Its errors name the path and wrap ErrInvalid.
-func (p location) read() (File, error) {
-	file, err := p.load()
+func (p location) read(rules Rules) (File, error) {
+	file, err := p.load(rules)
 	switch {
 	case err == nil:
 		return file, nil
@@ -163,8 +162,8 @@ func (p location) read() (File, error) {
 	}
 }
 
-func (p location) load() (File, error) {
-	graph, err := readCapped(p.shelf.files, p.path())
+func (p location) load(rules Rules) (File, error) {
+	graph, err := readCapped(p.shelf.files, p.path(), rules.maxFileBytes())
 	if err != nil {
 		return File{}, err
 	}
@@ -179,7 +178,7 @@ func (p location) load() (File, error) {
 	if manifest.Name != p.name {
 		return File{}, fmt.Errorf("the manifest names it %q: want the folder's name %q", manifest.Name, p.name)
 	}
-	if _, err := Decode(graph, manifest); err != nil {
+	if _, err := rules.Decode(graph, manifest); err != nil {
 		return File{}, err
 	}
 	return File{Graph: graph, Entry: Entry{
@@ -197,7 +196,7 @@ func (p location) digest(graph []byte) (string, error) {
 	sum := sha256.Sum256(graph)
 	found := hex.EncodeToString(sum[:])
 	name := path.Join(path.Dir(p.path()), DigestFileName)
-	text, err := readCapped(p.shelf.files, name)
+	text, err := readCapped(p.shelf.files, name, maxDigestBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return found, nil
 	}
@@ -209,38 +208,4 @@ func (p location) digest(graph []byte) (string, error) {
 		return "", fmt.Errorf("%s is %q: the file's SHA-256 is %s", DigestFileName, wanted, found)
 	}
 	return found, nil
-}
-
-// readCapped refuses anything but a regular file before it opens it, and a file that is too large before it reads it.
-// Its errors do not name the file.
-func readCapped(files fs.FS, name string) ([]byte, error) {
-	info, err := fs.Stat(files, name)
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("not a regular file")
-	}
-	if info.Size() > MaxFileBytes {
-		return nil, fmt.Errorf("file of %d bytes: want at most %d", info.Size(), MaxFileBytes)
-	}
-	f, err := files.Open(name)
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	defer f.Close()
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("file shrank while it was read: %w", withoutPath(err))
-	}
-	return data, nil
-}
-
-// withoutPath removes the path, and the name of the system call, from an error whose caller names the file.
-func withoutPath(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		return at.Err
-	}
-	return err
 }

@@ -37,7 +37,7 @@ func put(t *testing.T, dir, name string, data []byte) {
 
 func open(t *testing.T, zoo fstest.MapFS, dir string) *models.Repository {
 	t.Helper()
-	r, err := models.NewRepository(zoo, dir)
+	r, err := models.NewRepository(zoo, dir, models.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestForeignEntries(t *testing.T) {
 func TestUnreadableFolder(t *testing.T) {
 	zoo := zooOf(t, "ring")
 	zoo["lost+found/x"], zoo["mine/1/model.onnx"] = &fstest.MapFile{}, &fstest.MapFile{}
-	r, err := models.NewRepository(locked{zoo}, "")
+	r, err := models.NewRepository(locked{zoo}, "", models.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +357,7 @@ func TestNearNamesRead(t *testing.T) {
 }
 
 func TestNoFolder(t *testing.T) {
-	if _, err := models.NewRepository(zooOf(t), filepath.Join(t.TempDir(), "absent")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := models.NewRepository(zooOf(t), filepath.Join(t.TempDir(), "absent"), models.Rules{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent folder: %v", err)
 	}
 	entries, problems := open(t, zooOf(t, "ring"), "").List()
@@ -368,7 +368,7 @@ func TestNoFolder(t *testing.T) {
 
 // TestZooIsSound checks the embedded models as any other file.
 func TestZooIsSound(t *testing.T) {
-	r, err := models.NewRepository(models.Zoo(), "")
+	r, err := models.NewRepository(models.Zoo(), "", models.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}

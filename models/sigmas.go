@@ -106,7 +106,7 @@ func numbersOf(tensor *protos.TensorProto) []float64 {
 // selectedByLabels returns the values from which an integer input of the graph selects elements or rows.
 func selectedByLabels(graph *protos.GraphProto) (names []string) {
 	labels := map[string]bool{}
-	for _, v := range withoutInitializers(graph) {
+	for _, v := range inputsOf(graph) {
 		labels[v.GetName()] = isInteger(v)
 	}
 	for _, node := range graph.GetNode() {

@@ -23,7 +23,7 @@ func Diagnose(ctx context.Context, c Config) []ort.Check {
 		return d.checks
 	}
 	device, usable := d.device(ctx, c.Device, library)
-	repository, err := models.NewRepository(models.Zoo(), c.Models.Dir)
+	repository, err := models.NewRepository(models.Zoo(), c.Models.Dir, models.Rules{})
 	if err != nil {
 		d.fail("models", err, "give models.dir a folder that can be read")
 		return d.checks

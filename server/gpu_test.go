@@ -43,7 +43,7 @@ func needDevice(t *testing.T) (library, device string) {
 // gpuModels returns the built-in models and a convolutional network.
 func gpuModels(t *testing.T) (files []models.File) {
 	t.Helper()
-	repo, err := models.NewRepository(models.Zoo(), networks(t))
+	repo, err := models.NewRepository(models.Zoo(), networks(t), models.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	repo, err := models.NewRepository(models.Zoo(), c.Models.Dir)
+	repo, err := models.NewRepository(models.Zoo(), c.Models.Dir, models.Rules{})
 	if err != nil {
 		return nil, err
 	}

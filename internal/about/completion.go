@@ -111,7 +111,7 @@ func modelNames(p *cli.Program, o remote.Connection) []string {
 
 // builtIn returns the names and the descriptions of the built-in models.
 func builtIn() []string {
-	repo, err := models.NewRepository(models.Zoo(), "")
+	repo, err := models.NewRepository(models.Zoo(), "", models.Rules{})
 	if err != nil {
 		return nil
 	}

@@ -40,7 +40,7 @@ func newNetworkSource(ctx context.Context, p *cli.Program, o *command) (l *netwo
 	if l.runtime, missing = ort.OpenFound(o.library); missing != nil {
 		return nil, missing, nil
 	}
-	l.models, err = models.NewRepository(models.Zoo(), o.modelsDir)
+	l.models, err = models.NewRepository(models.Zoo(), o.modelsDir, models.Rules{})
 	return l, nil, err
 }
 

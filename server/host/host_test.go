@@ -98,7 +98,7 @@ func put(t *testing.T, dir, name string, version, dim int) {
 
 func newHost(t *testing.T, l *loader, files fstest.MapFS, dir, defaultModel string) *Host[*engine] {
 	t.Helper()
-	repository, err := models.NewRepository(files, dir)
+	repository, err := models.NewRepository(files, dir, models.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestDefaultModel(t *testing.T) {
 			t.Errorf("default %q: got %s, DefaultModel says %s", configured, loaded.Entry.Name, h.DefaultModel())
 		}
 	}
-	repository, err := models.NewRepository(zoo(t, "ring"), "")
+	repository, err := models.NewRepository(zoo(t, "ring"), "", models.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}

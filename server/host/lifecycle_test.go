@@ -80,7 +80,7 @@ func TestAliases(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "ring", 1, 2)
 	put(t, dir, "ring", 2, 3)
-	repository, err := models.NewRepository(zoo(t), dir)
+	repository, err := models.NewRepository(zoo(t), dir, models.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}

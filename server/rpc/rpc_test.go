@@ -110,7 +110,7 @@ func start(t *testing.T) *service {
 	}
 	zoo["points/3/model.onnx"] = zoo["points/1/model.onnx"]
 	zoo["torn/1/model.onnx"] = &fstest.MapFile{Data: zoo["points/1/model.onnx"].Data[:40]}
-	repo, err := models.NewRepository(zoo, "")
+	repo, err := models.NewRepository(zoo, "", models.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}
