@@ -107,7 +107,9 @@ func resized(op, value, sizes string) *protos.NodeProto {
 	return &protos.NodeProto{Name: "r", OpType: op, Input: []string{value, sizes}}
 }
 
-func addNodes(m *protos.ModelProto, nodes ...*protos.NodeProto) { m.Graph.Node = append(m.Graph.Node, nodes...) }
+func addNodes(m *protos.ModelProto, nodes ...*protos.NodeProto) {
+	m.Graph.Node = append(m.Graph.Node, nodes...)
+}
 
 func addIntegers(m *protos.ModelProto, name string, values ...int64) {
 	m.Graph.Initializer = append(m.Graph.Initializer, &protos.TensorProto{Name: name, Int64Data: values,

@@ -21,6 +21,12 @@ type Options struct {
 	Device  string // for [ParseDevice]; DeviceCPU if empty
 	TF32    bool   // let a GPU round the factors of products to 10 bits, for speed; no effect on a CPU
 
+	Rules models.Rules // of the check of the graph
+
+	// Grain is [Session.Grain] of an earlier session of the same graph, with the same library on the same type of CPU.
+	// It replaces the trial, except on a GPU. If 0, there is a trial.
+	Grain int
+
 	// Like is a session of the same graph on the same device. It replaces the trial: rows are padded as in it, and the
 	// results for a few of them are compared with its results.
 	Like *Session
@@ -35,7 +41,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Load opens a session from the bytes of an .onnx file and its manifest. It checks the graph with [models.Check] before
+// Load opens a session from the bytes of an .onnx file and its manifest. It checks the graph with [models.Rules] before
 // ONNX Runtime sees it, and rewrites its activations with [models.Rewrite]. Then a trial evaluates rows at sigmas from
 // the whole schedule. It refuses a graph that cannot be run, whose score is not finite, that gives different results
 // when repeated, or whose rows depend on the other rows. On a GPU it evaluates the graph once more to check that all of
@@ -53,7 +59,7 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	if err := manifest.Validate(); err != nil {
 		return nil, err
 	}
-	graph, multiples, err := prepare(graph, manifest)
+	graph, multiples, err := prepare(graph, manifest, options.Rules)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +75,12 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 	s := newSession(opened, manifest, device, r.identity(device))
 	// The first evaluations load more of a GPU's libraries.
 	err = device.Starting(func() error {
-		if options.Like != nil {
+		switch {
+		case options.Like != nil:
 			return s.match(ctx, options.Like, manifest)
+		case options.Grain > 0 && !s.buckets:
+			s.multiple = options.Grain
+			return nil
 		}
 		return s.try(ctx, manifest, multiples)
 	})
@@ -78,7 +88,7 @@ func (r *Runtime) load(ctx context.Context, graph []byte, manifest models.Manife
 		return nil, errors.Join(err, s.Close())
 	}
 	if device.CUDA { // on a GPU; otherwise everything runs on the CPU
-		if err := prove(graph, manifest, options, device); err != nil {
+		if err := checkPlacement(graph, manifest, options, device); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
@@ -93,8 +103,9 @@ func (r *Runtime) identity(device Device) string {
 
 // prepare returns the graph to load and the multiples to which its rows may have to be padded. The graph is the given
 // bytes unless an activation was rewritten.
-func prepare(graph []byte, manifest models.Manifest) (prepared []byte, multiples []int, err error) {
-	model, err := models.Decode(graph, manifest)
+func prepare(graph []byte, manifest models.Manifest, rules models.Rules) (prepared []byte, multiples []int,
+	err error) {
+	model, err := rules.Decode(graph, manifest)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -10,18 +10,12 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// ScoreScale loads a model as a server does, and returns the norm of its score on pure noise at its first sigma, in
-// units of 1/sigma: about 1 if the network computes a score. The error is why the model cannot be served; it wraps
-// [models.ErrInvalid] if that score is not finite.
-func (r *Runtime) ScoreScale(ctx context.Context, graph []byte, m models.Manifest) (scale float64, err error) {
-	session, err := r.Load(ctx, graph, m, Options{})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, session.Close()) }()
+// ScoreScale returns the norm of a model's score on pure noise at its first sigma, in units of 1/sigma: about 1 if the
+// network computes a score. The error wraps [models.ErrInvalid] if that score is not finite.
+func ScoreScale(ctx context.Context, model sampling.Model, m models.Manifest) (scale float64, err error) {
 	x, score := make([]float32, m.Dim()), make([]float32, m.Dim())
 	sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}.Draw(x, sampling.Noise{Seed: 1})
-	if err := session.Score(ctx, score, x, []float32{float32(m.Sigmas[0])}); err != nil {
+	if err := model.Score(ctx, score, x, []float32{float32(m.Sigmas[0])}); err != nil {
 		return 0, err
 	}
 	squares := 0.0
@@ -41,26 +35,14 @@ type ScoreError struct {
 	Error float64 `json:"error"`
 }
 
-// ScoreErrors loads two models with the same schedule and shape, and compares the scores of the second with those of
-// the first, at up to ten sigmas from all over the schedule.
-func (r *Runtime) ScoreErrors(
-	ctx context.Context, exact []byte, exactManifest models.Manifest, other []byte, otherManifest models.Manifest,
-) (found []ScoreError, err error) {
-	reference, err := r.Load(ctx, exact, exactManifest, Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, reference.Close()) }()
-	compared, err := r.Load(ctx, other, otherManifest, Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, compared.Close()) }()
+// ScoreErrors compares the scores of two models with the same shape, at up to ten sigmas from all over the schedule of
+// m, the manifest of the first.
+func ScoreErrors(ctx context.Context, exact, other sampling.Model, m models.Manifest) (found []ScoreError, err error) {
 	const most = 10
-	sigmas := exactManifest.Sigmas
+	sigmas := m.Sigmas
 	every := (len(sigmas) + most - 1) / most
 	for level := 0; level < len(sigmas); level += every {
-		e, err := scoreError(ctx, reference, compared, exactManifest, sigmas[level])
+		e, err := scoreError(ctx, exact, other, m, sigmas[level])
 		if err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/ort/proof"
 	"github.com/langevin-ml/langevin/server"
 )
 
@@ -18,6 +19,9 @@ import (
 var version string
 
 func main() {
+	if proof.Child() {
+		os.Exit(proof.RunChild())
+	}
 	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand { // first, since a child needs nothing of what follows
 		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
 			os.Exit(cli.ExitFailed)

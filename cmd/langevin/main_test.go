@@ -8,10 +8,14 @@ import (
 
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/ort/proof"
 )
 
 // TestMain lets this program be its own child, as main does.
 func TestMain(m *testing.M) {
+	if proof.Child() {
+		os.Exit(proof.RunChild())
+	}
 	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand {
 		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
 			os.Exit(cli.ExitFailed)

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -13,26 +12,29 @@ import (
 
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/phrase"
-	"github.com/langevin-ml/langevin/internal/wholefile"
 	"github.com/langevin-ml/langevin/models"
 )
 
 func checkCommand(p *cli.Program) *cobra.Command {
-	var library string
+	var o proving
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "check FILE.onnx...",
 		Short: "Check whether a server can serve model files",
-		Long: `Check examines each file as a server does that loads it: the manifest, the graph, and a trial of rows
-at sigmas from all over the schedule. Their scores must be finite, and must have the same bits
-whatever other rows are in the batch.`,
+		Long: `Check examines each file as a server does before it loads it: the manifest, the graph, and then, in a
+child process with limits of memory and time, evaluations at all sizes and at sigmas from all over
+the schedule. Scores must be finite, and must have the same bits whatever other rows are in the
+batch. See docs/model-file.md for the operators that a network may have.`,
 		Example: `  langevin models check out/models/ring/1/model.onnx
   langevin models check out/models/*/*/model.onnx --json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
 			bad := 0
 			for _, path := range args {
-				r := checkFile(c.Context(), library, path)
+				r := o.checkFile(c.Context(), path)
 				if !r.OK {
 					bad++
 				}
@@ -46,7 +48,7 @@ whatever other rows are in the batch.`,
 			return nil
 		},
 	}
-	cli.LibraryFlag(c.Flags(), &library)
+	o.register(c.Flags())
 	cli.JSONFlag(c.Flags(), &asJSON, " for each file, one a line")
 	return c
 }
@@ -63,11 +65,11 @@ type checkReport struct {
 }
 
 // checkFile checks the model file at path.
-func checkFile(ctx context.Context, library, path string) checkReport {
+func (o *proving) checkFile(ctx context.Context, path string) checkReport {
 	r := checkReport{Path: path}
-	data, err := os.ReadFile(path)
+	data, err := o.rules.ReadFile(path)
 	if err != nil {
-		r.Error = wholefile.Cause(err).Error()
+		r.Error = err.Error()
 		return r
 	}
 	r.Digest = digestOf(data)
@@ -77,7 +79,7 @@ func checkFile(ctx context.Context, library, path string) checkReport {
 		err = checkPlace(path, m.Name)
 	}
 	if err == nil {
-		r.Scale, err = scoreScale(ctx, library, data, m)
+		r.Scale, err = o.scoreScale(ctx, data, m)
 	}
 	if err != nil {
 		r.Error = phrase.OneLine(err)

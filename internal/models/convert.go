@@ -3,6 +3,7 @@ package models
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,10 +21,10 @@ import (
 
 // convertCommand has the flags of langevin models convert.
 type convertCommand struct {
+	proving
 	fp16      bool
 	name      string
 	out       string
-	library   string
 	json      bool
 	overwrite bool
 }
@@ -49,7 +50,7 @@ norm of the difference divided by the norm of the score.`,
 	c.Flags().BoolVar(&o.fp16, "fp16", false, "convert to half precision; there is no other conversion yet")
 	c.Flags().StringVar(&o.name, "name", "", "name of the copy (default NAME-fp16)")
 	c.Flags().StringVarP(&o.out, "out", "o", "out/models", "folder of models to write it to, as NAME/1/model.onnx")
-	cli.LibraryFlag(c.Flags(), &o.library)
+	o.register(c.Flags())
 	overwriteFlag(c.Flags(), &o.overwrite)
 	cli.JSONFlag(c.Flags(), &o.json, "")
 	return c
@@ -70,9 +71,12 @@ func convert(ctx context.Context, p *cli.Program, o *convertCommand, path string
 	if !o.fp16 {
 		return cli.Usagef("convert needs --fp16, which says to what")
 	}
-	file, err := os.ReadFile(path)
+	if err := o.check(); err != nil {
+		return err
+	}
+	file, err := o.rules.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path, wholefile.Cause(err))
+		return fmt.Errorf("read %s: %w", path, err)
 	}
 	whole, err := models.Read(file)
 	if err != nil {
@@ -93,11 +97,7 @@ func convert(ctx context.Context, p *cli.Program, o *convertCommand, path string
 		Path: target, Name: half.Name, Nodes: nodes,
 		Bytes: len(converted), BytesBefore: len(file),
 	}
-	runtime, err := ort.OpenFound(o.library)
-	if err != nil {
-		return err
-	}
-	if report.Errors, err = runtime.ScoreErrors(ctx, file, whole, converted, half); err != nil {
+	if report.Errors, err = o.scoreErrors(ctx, file, whole, converted, half); err != nil {
 		return err
 	}
 	for _, e := range report.Errors {
@@ -110,6 +110,23 @@ func convert(ctx context.Context, p *cli.Program, o *convertCommand, path string
 		return cli.WriteJSON(p.Stdout, report)
 	}
 	return printConversion(p, report)
+}
+
+// scoreErrors proves two model files and returns their [ort.ScoreErrors].
+func (o *proving) scoreErrors(
+	ctx context.Context, exact []byte, exactManifest models.Manifest, other []byte, otherManifest models.Manifest,
+) (found []ort.ScoreError, err error) {
+	reference, err := o.open(ctx, exact, exactManifest)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, reference.Close()) }()
+	compared, err := o.open(ctx, other, otherManifest)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, compared.Close()) }()
+	return ort.ScoreErrors(ctx, reference, compared, exactManifest)
 }
 
 // overwriteFlag is --overwrite of the commands that write a model.

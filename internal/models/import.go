@@ -17,12 +17,12 @@ import (
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/wholefile"
 	"github.com/langevin-ml/langevin/models"
-	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 )
 
 // importCommand has the flags of langevin models import.
 type importCommand struct {
+	proving
 	foreign   models.Foreign
 	condition string
 	output    string
@@ -30,7 +30,6 @@ type importCommand struct {
 	sigmas    string
 	values    string
 	out       string
-	library   string
 	version   int
 	json      bool
 	overwrite bool
@@ -76,7 +75,7 @@ finite at all sigmas. See docs/import.md for how to export.`,
 	f.BoolVar(&m.Sampler.Consistent, "consistent", false,
 		"give each step of the default sampler the noise that its level asks for")
 	f.StringVarP(&o.out, "out", "o", "out/models", "folder of models to write it to, as NAME/VERSION/model.onnx")
-	cli.LibraryFlag(f, &o.library)
+	o.register(f)
 	overwriteFlag(f, &o.overwrite)
 	cli.JSONFlag(f, &o.json, "")
 	return c
@@ -101,14 +100,18 @@ func importModel(ctx context.Context, p *cli.Program, o *importCommand, path str
 	if o.version < 1 || o.version > models.MaxVersion {
 		return cli.Usagef("--version is %d: want 1 to %d", o.version, models.MaxVersion)
 	}
-	data, err := os.ReadFile(path)
+	if err := o.check(); err != nil {
+		return err
+	}
+	data, err := o.rules.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path, wholefile.Cause(err))
+		return fmt.Errorf("read %s: %w", path, err)
 	}
-	model := &protos.ModelProto{}
-	if err := proto.Unmarshal(data, model); err != nil {
-		return fmt.Errorf("read %s: not an ONNX file, or a damaged one", path)
+	model, err := models.Parse(data)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
 	}
+	o.foreign.Rules = o.rules
 	if err := inlineBeside(path, model); err != nil {
 		return fmt.Errorf("import %s: %w", path, err)
 	}
@@ -130,7 +133,7 @@ func importModel(ctx context.Context, p *cli.Program, o *importCommand, path str
 	if err := checkFree(target, o.overwrite, "another --version or --name"); err != nil {
 		return err
 	}
-	scale, err := scoreScale(ctx, o.library, file, manifest)
+	scale, err := o.scoreScale(ctx, file, manifest)
 	if err != nil {
 		return fmt.Errorf("import %s: %w", path, err)
 	}
@@ -209,15 +212,6 @@ func parseSigmas(text string) ([]float64, error) {
 		}
 	}
 	return nil, cli.Usagef("--sigmas is %q: want first:last:levels, as 50:0.01:232, or a list, largest first", text)
-}
-
-// scoreScale is [ort.Runtime.ScoreScale] of the library at a path, or of the one that is found if the path is empty.
-func scoreScale(ctx context.Context, library string, file []byte, m models.Manifest) (float64, error) {
-	runtime, err := ort.OpenFound(library)
-	if err != nil {
-		return 0, err
-	}
-	return runtime.ScoreScale(ctx, file, m)
 }
 
 // scaleWarnings warns if the score of noise z is far from -z/sigma. The usual cause is that the network computes

@@ -20,12 +20,12 @@ const (
 	onCPU  = "CPUExecutionProvider"
 )
 
-// prove evaluates a graph once, in a separate session with ONNX Runtime's profile turned on. It returns an error unless
+// checkPlacement evaluates a graph once, in a separate session with ONNX Runtime's profile turned on. It returns an error unless
 // every node ran on the device: a session that is told to use a device may not use it.
-func prove(graph []byte, manifest models.Manifest, options Options, device Device) error {
+func checkPlacement(graph []byte, manifest models.Manifest, options Options, device Device) error {
 	nodes, err := profile(graph, manifest, options, device)
 	if err != nil {
-		return fmt.Errorf("prove that the network runs on %s: %w", device, err)
+		return fmt.Errorf("check that the network runs on %s: %w", device, err)
 	}
 	return nodes.allOn(device)
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/langevin-ml/langevin/models/modelstest"
 )
 
-// TestProve: ONNX Runtime's profile shows what ran a network, and a network that ran on another device is refused.
-func TestProve(t *testing.T) {
+// TestPlacement: ONNX Runtime's profile shows what ran a network, and a network that ran on another device is refused.
+func TestPlacement(t *testing.T) {
 	theRuntime(t)
 	scratch := t.TempDir()
 	t.Setenv("TMPDIR", scratch)
 	graph, manifest := modelstest.Bytes(t, modelstest.Conv("Relu", 6, 1)), modelstest.Manifest("conv", 1, 6, 6)
 	options := Options{}.withDefaults()
-	if err := prove(graph, manifest, options, Device{}); err != nil {
+	if err := checkPlacement(graph, manifest, options, Device{}); err != nil {
 		t.Errorf("on the CPU: %v", err)
 	}
 	nodes, err := profile(graph, manifest, options, Device{})
@@ -37,7 +37,7 @@ func TestProve(t *testing.T) {
 		t.Errorf("as if on a GPU: %v", err)
 	}
 	t.Setenv("TMPDIR", filepath.Join(scratch, "nowhere"))
-	if err := prove(graph, manifest, options, Device{}); !errors.Is(err, os.ErrNotExist) ||
+	if err := checkPlacement(graph, manifest, options, Device{}); !errors.Is(err, os.ErrNotExist) ||
 		!strings.Contains(err.Error(), "set TMPDIR") {
 		t.Errorf("without a folder for the profile: %v", err)
 	}

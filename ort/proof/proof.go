@@ -1,0 +1,139 @@
+// Package proof evaluates model files in child processes before this process opens them. A file that crashes, hangs or
+// takes too much memory ends its child only.
+package proof
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
+)
+
+// Limits are what one proof may take. The zero value of a field means its default.
+type Limits struct {
+	Memory int64         // bytes; DefaultMemory
+	Time   time.Duration // of a processor, in whole seconds; DefaultTime. A clock may show four times as much.
+}
+
+// The defaults of [Limits]. Networks of 100 million weights take some 2 GiB, and half a minute on one core.
+const (
+	DefaultMemory = 4 << 30
+	DefaultTime   = time.Minute
+
+	// LeastMemory is what ONNX Runtime and a network of a few weights need.
+	LeastMemory = 256 << 20
+)
+
+func (l Limits) withDefaults() Limits {
+	return Limits{Memory: cmp.Or(l.Memory, DefaultMemory), Time: cmp.Or(l.Time, DefaultTime)}
+}
+
+// clock is how long a proof may take by the clock: other work may take processors from it.
+func (l Limits) clock() time.Duration { return 4 * l.Time }
+
+// Prover proves model files. It keeps its verdicts as long as it lives. It is safe for concurrent use, and as many
+// proofs run at once as there are processors.
+type Prover struct {
+	runtime *ort.Runtime
+	rules   models.Rules
+	limits  Limits
+	trusted func(digest string) bool
+	cores   chan struct{}
+
+	mu       sync.Mutex
+	verdicts map[string]verdict // by digest; all have the same library, rules and limits
+}
+
+// verdict is what a proof found out about a file.
+type verdict struct {
+	grain   int   // [ort.Session.Grain]
+	refusal error // why the file cannot be served; nil if it can
+	passes  bool  // whether the refusal may be due to what else the machine does
+}
+
+// New returns a prover. Files for whose digests trusted returns true are opened without a proof, since they come from
+// this program; trusted may be nil.
+func New(r *ort.Runtime, rules models.Rules, limits Limits, trusted func(digest string) bool) *Prover {
+	if trusted == nil {
+		trusted = func(string) bool { return false }
+	}
+	return &Prover{
+		runtime: r, rules: rules, limits: limits.withDefaults(), trusted: trusted,
+		cores: make(chan struct{}, runtime.NumCPU()), verdicts: map[string]verdict{},
+	}
+}
+
+// Load proves a model file and then opens it with [ort.Runtime.Load], which skips its own trial on a CPU. Rules and
+// Grain of the options are set by Load. The error wraps [models.ErrInvalid] if the proof refuses the file, and its text
+// is then the reason.
+func (p *Prover) Load(ctx context.Context, graph []byte, m models.Manifest, options ort.Options) (*ort.Session, error) {
+	options.Rules = p.rules
+	var err error
+	if options.Grain, err = p.prove(ctx, graph, m); err != nil {
+		return nil, err
+	}
+	return p.runtime.Load(ctx, graph, m, options)
+}
+
+// Prove returns an error if a model file cannot be served. It wraps [models.ErrInvalid] if the file is the reason.
+func (p *Prover) Prove(ctx context.Context, graph []byte, m models.Manifest) error {
+	_, err := p.prove(ctx, graph, m)
+	return err
+}
+
+// prove returns the grain of a file's rows; 0 if it is trusted.
+func (p *Prover) prove(ctx context.Context, graph []byte, m models.Manifest) (grain int, err error) {
+	sum := sha256.Sum256(graph)
+	digest := hex.EncodeToString(sum[:])
+	if p.trusted(digest) {
+		return 0, nil
+	}
+	if _, err := p.rules.Decode(graph, m); err != nil {
+		return 0, err
+	}
+	v, known := p.known(digest)
+	if !known {
+		if v, err = p.tryAlone(ctx, graph); err != nil {
+			return 0, fmt.Errorf("prove %q: %w", m.Name, err)
+		}
+		p.keep(digest, v)
+	}
+	if v.refusal != nil {
+		return 0, fmt.Errorf("prove %q: %w", m.Name, v.refusal)
+	}
+	return v.grain, nil
+}
+
+func (p *Prover) known(digest string) (verdict, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v, known := p.verdicts[digest]
+	return v, known
+}
+
+// keep remembers a verdict, unless it depends on what else the machine does.
+func (p *Prover) keep(digest string, v verdict) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !v.passes {
+		p.verdicts[digest] = v
+	}
+}
+
+// tryAlone runs a child for a file when a processor is free for it.
+func (p *Prover) tryAlone(ctx context.Context, graph []byte) (verdict, error) {
+	select {
+	case p.cores <- struct{}{}:
+		defer func() { <-p.cores }()
+	case <-ctx.Done():
+		return verdict{}, context.Cause(ctx)
+	}
+	return try(ctx, task{Library: p.runtime.Path(), Rules: p.rules, Limits: p.limits}, graph)
+}
