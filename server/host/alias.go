@@ -30,13 +30,13 @@ func resolve(aliases []Alias, name string, version int) (string, int) {
 
 // Resolve replaces an alias by the model and version that it means.
 func (h *Host[T]) Resolve(name string, version int) (string, int) {
-	return resolve(h.aliases, name, version)
+	return resolve(h.options.Aliases, name, version)
 }
 
 // Aliases returns the aliases of a version of a model. newest says whether version 0 means this version.
 func (h *Host[T]) Aliases(entry models.Entry, newest bool) []string {
 	var names []string
-	for _, a := range h.aliases {
+	for _, a := range h.options.Aliases {
 		if a.Model == entry.Name && (a.Version == entry.Version || a.Version == 0 && newest) {
 			names = append(names, a.Name)
 		}

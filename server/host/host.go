@@ -1,6 +1,6 @@
 // Package host keeps the models of a repository loaded for its users. It loads each model once, whatever the number of
-// users that ask for it at the same time. It closes a model when it has been replaced and its last user has released
-// it.
+// users that ask for it at the same time, and several models side by side. It closes a model when it has been replaced
+// and its last user has released it.
 package host
 
 import (
@@ -11,6 +11,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/langevin-ml/langevin/models"
 )
@@ -20,6 +21,9 @@ var (
 	// loaded. The error also wraps the reason.
 	ErrFailed = errors.New("model failed to load")
 
+	// ErrLoading is wrapped by the error of [Host.Acquire] for a model whose load takes longer than callers wait.
+	ErrLoading = errors.New("model is still loading: try again soon")
+
 	// ErrClosed is returned after [Host.Close].
 	ErrClosed = errors.New("the server is stopping")
 )
@@ -27,51 +31,62 @@ var (
 // LoadFunc makes from a model file the value that its users share. It should stop when ctx ends.
 type LoadFunc[T io.Closer] func(ctx context.Context, file models.File) (T, error)
 
+// Options configures a [Host].
+type Options struct {
+	Default  string        // the model for requests without a name; empty for the first of the list
+	Aliases  []Alias       // other names of models
+	Parallel int           // the most loads at once; 1 if zero
+	Limit    time.Duration // how long one load may take, after it has begun; no limit if zero
+	Patience time.Duration // how long [Host.Acquire] waits for a load; no limit if zero
+	Ended    func(Status)  // called after each load of a listed version, by any goroutine; may be nil
+}
+
 // Host holds the models that the repository had when the Host was made or last reloaded. It is safe for concurrent use.
 type Host[T io.Closer] struct {
-	repository   *models.Repository
-	load         LoadFunc[T]
-	loading      context.Context // for all loads; ends at Close, not with the call that started a load
-	stopLoading  context.CancelFunc
-	defaultModel string // empty for the first of the list
-	aliases      []Alias
-
-	reload  sync.Mutex // held by reloads, which run one at a time; locked before mu
-	drained chan struct{}
+	repository  *models.Repository
+	load        LoadFunc[T]
+	options     Options
+	loading     context.Context // for all loads; ends at Close, not with the call that started a load
+	stopLoading context.CancelFunc
+	drained     chan struct{}
 
 	mu        sync.Mutex
 	slots     []*slot[T] // sorted by name and version, like the repository's list
 	problems  []models.Problem
 	withheld  map[version]bool // unloaded versions, which reloads leave out
+	changing  map[string]*turn // reloads that run, by the model's name
+	queue     []*slot[T]       // loads that wait for their turn
+	running   int              // number of loads that run
+	ended     chan struct{}    // closed and replaced whenever a load has ended
 	live      int              // number of slots that are loading or have an open value, listed or retired
 	closed    bool
 	closeErrs []error
 }
 
-// New lists the repository. It does not load anything yet. defaultModel is the model for requests without a name; empty
-// means the first of the list. New returns an error if the repository has no model with that name. If the model's file
-// is broken, New succeeds, and the requests that need the model fail. An alias must point to a model in the same way,
-// and must not have the name of a model.
-func New[T io.Closer](repository *models.Repository, load LoadFunc[T], defaultModel string, aliases ...Alias) (*Host[T],
-	error) {
+// New lists the repository. It does not load anything yet. It returns an error if the repository has no model with the
+// name of the default. If the model's file is broken, New succeeds, and the requests that need the model fail. An alias
+// must point to a model in the same way, and must not have the name of a model.
+func New[T io.Closer](repository *models.Repository, load LoadFunc[T], options Options) (*Host[T], error) {
 	entries, problems := repository.List()
-	if err := checkAliases(aliases, entries, problems); err != nil {
+	if err := checkAliases(options.Aliases, entries, problems); err != nil {
 		return nil, err
 	}
-	if defaultModel != "" {
-		name, version := resolve(aliases, defaultModel, 0)
+	if options.Default != "" {
+		name, version := resolve(options.Aliases, options.Default, 0)
 		if _, err := models.Find(entries, problems, name, version); errors.Is(err, models.ErrNotFound) {
 			return nil, fmt.Errorf("default model: %w", err)
 		}
 	}
+	options.Parallel = cmp.Or(options.Parallel, 1)
 	h := &Host[T]{
-		repository:   repository,
-		load:         load,
-		defaultModel: defaultModel,
-		aliases:      aliases,
-		withheld:     map[version]bool{},
-		problems:     problems,
-		drained:      make(chan struct{}),
+		repository: repository,
+		load:       load,
+		options:    options,
+		withheld:   map[version]bool{},
+		changing:   map[string]*turn{},
+		ended:      make(chan struct{}),
+		problems:   problems,
+		drained:    make(chan struct{}),
 	}
 	h.loading, h.stopLoading = context.WithCancel(context.Background())
 	for _, entry := range entries {
@@ -90,41 +105,55 @@ func (h *Host[T]) DefaultModel() string {
 
 // defaultName is like DefaultModel but does not resolve aliases. The caller holds mu.
 func (h *Host[T]) defaultName() string {
-	if h.defaultModel == "" && len(h.slots) > 0 {
+	if h.options.Default == "" && len(h.slots) > 0 {
 		return h.slots[0].entry.Name
 	}
-	return h.defaultModel
+	return h.options.Default
 }
 
 // Acquire returns a model and loads it if necessary. The caller must call [Loaded.Release]. An empty name means the
-// default model. Version 0 means the newest version that has not failed to load; [Host.List] reports the failed ones.
-// Errors wrap [models.ErrNotFound], [models.ErrInvalid], [ErrFailed] or [ErrClosed], or wrap ctx's error. A load
-// continues after ctx ends.
+// default model. Version 0 means the newest version that has not failed to load, or an older one that is ready while
+// that one loads; [Host.List] reports the failed ones. Errors wrap [models.ErrNotFound], [models.ErrInvalid],
+// [ErrFailed], [ErrLoading] or [ErrClosed], or wrap ctx's error. A load continues after Acquire has returned.
 func (h *Host[T]) Acquire(ctx context.Context, name string, version int) (*Loaded[T], error) {
+	if h.options.Patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, h.options.Patience, ErrLoading)
+		defer cancel()
+	}
+	return h.await(ctx, name, version)
+}
+
+// await is Acquire for callers that wait until ctx ends.
+func (h *Host[T]) await(ctx context.Context, name string, version int) (*Loaded[T], error) {
 	for {
-		s, err := h.join(name, version)
+		s, ended, err := h.join(name, version)
 		if err != nil {
 			return nil, err
 		}
 		h.start(s)
-		err = s.wait(ctx)
-		if err == nil && s.err == nil {
+		if s.ended() && s.err == nil {
 			return &Loaded[T]{Entry: s.entry, Value: s.value, host: h, slot: s}, nil
+		}
+		select {
+		case <-ended: // this load, or that of another version
+		case <-ctx.Done():
+			err = fmt.Errorf("wait for model %s version %d: %w", s.entry.Name, s.entry.Version, context.Cause(ctx))
 		}
 		h.leave(s)
 		if err != nil {
-			return nil, fmt.Errorf("wait for model %s version %d: %w", s.entry.Name, s.entry.Version, err)
+			return nil, err
 		}
-		// The load has failed, so join will now choose another version or return the failure.
 	}
 }
 
-// join makes the caller a user of the slot for a name and version.
-func (h *Host[T]) join(name string, version int) (*slot[T], error) {
+// join makes the caller a user of the slot for a name and version. The slot is idle, loading or ready. ended is closed
+// when the next load ends, of any model.
+func (h *Host[T]) join(name string, version int) (joined *slot[T], ended chan struct{}, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
 	name, version = h.Resolve(cmp.Or(name, h.defaultName()), version)
 	var failed *slot[T]
@@ -132,17 +161,25 @@ func (h *Host[T]) join(name string, version int) (*slot[T], error) {
 		if s.entry.Name != name || version != 0 && s.entry.Version != version {
 			continue
 		}
-		if !s.failed() {
-			s.users++
-			return s, nil
+		switch state := s.state(); {
+		case state == StateFailed:
+			failed = cmp.Or(failed, s)
+		case state == StateReady, joined == nil:
+			joined = s
 		}
-		failed = cmp.Or(failed, s)
+		if joined != nil && joined.state() != StateLoading {
+			break
+		}
 	}
-	if failed != nil {
-		return nil, failed.failure()
+	switch {
+	case joined != nil:
+		joined.users++
+		return joined, h.ended, nil
+	case failed != nil:
+		return nil, nil, failed.failure()
 	}
-	_, err := models.Find(h.entries(), h.problems, name, version)
-	return nil, err
+	_, err = models.Find(h.entries(), h.problems, name, version)
+	return nil, nil, err
 }
 
 func (h *Host[T]) leave(s *slot[T]) {
@@ -180,17 +217,40 @@ type Loaded[T io.Closer] struct {
 // Release ends the use of the model. Further calls do nothing.
 func (l *Loaded[T]) Release() { l.once.Do(func() { l.host.leave(l.slot) }) }
 
-// Preload loads every model, one after the other. A failure does not stop it: [Host.List] reports it with the model.
-// Preload returns ctx's error or [ErrClosed].
-func (h *Host[T]) Preload(ctx context.Context) error {
-	for _, status := range h.List() {
-		loaded, err := h.Acquire(ctx, status.Entry.Name, status.Entry.Version)
+// Start starts the loads of all models and does not wait for them. The default model's come first, and those in the
+// program before those in the folder.
+func (h *Host[T]) Start() {
+	h.mu.Lock()
+	all := slices.Clone(h.slots)
+	first, _ := h.Resolve(h.defaultName(), 0)
+	rank := func(s *slot[T]) int {
 		switch {
-		case err == nil:
-			loaded.Release()
-		case ctx.Err() != nil, errors.Is(err, ErrClosed):
+		case s.entry.Name == first:
+			return 0
+		case s.entry.Origin == models.OriginEmbedded:
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(all, func(a, b *slot[T]) int { return cmp.Compare(rank(a), rank(b)) })
+	h.mu.Unlock()
+	for _, s := range all {
+		h.start(s)
+	}
+}
+
+// Settle waits until all loads that [Host.Start] started have ended. It returns ctx's error or [ErrClosed].
+func (h *Host[T]) Settle(ctx context.Context) error {
+	h.mu.Lock()
+	all := slices.Clone(h.slots)
+	h.mu.Unlock()
+	for _, s := range all {
+		if err := s.wait(ctx); err != nil {
 			return err
 		}
+	}
+	if h.isClosed() {
+		return ErrClosed
 	}
 	return nil
 }
@@ -232,7 +292,7 @@ func (h *Host[T]) List() []Status {
 	defer h.mu.Unlock()
 	list := make([]Status, len(h.slots))
 	for i, s := range h.slots {
-		list[i] = Status{Entry: s.entry, State: s.state(), Err: s.err}
+		list[i] = s.status()
 	}
 	return list
 }

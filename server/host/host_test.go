@@ -102,7 +102,7 @@ func newHost(t *testing.T, l *loader, files fstest.MapFS, dir, defaultModel stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(repository, l.load, defaultModel)
+	h, err := New(repository, l.load, Options{Default: defaultModel, Parallel: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +126,15 @@ func acquire(t *testing.T, h *Host[*engine], name string, version int) *Loaded[*
 		t.Fatal(err)
 	}
 	return loaded
+}
+
+// settle loads all models.
+func settle(t *testing.T, h *Host[*engine]) {
+	t.Helper()
+	h.Start()
+	if err := h.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func states(h *Host[*engine]) (states []string) {
@@ -190,9 +199,7 @@ func TestFailureStaysWithItsModel(t *testing.T) {
 	}
 	l := &loader{fail: map[string]error{"bad/1": errDevice, "ring/2": errDevice}}
 	h := newHost(t, l, zoo(t, "ring"), dir, "ring")
-	if err := h.Preload(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	settle(t, h)
 	if want := []string{"bad/1 failed", "ring/1 ready", "ring/2 failed"}; !slices.Equal(states(h), want) {
 		t.Errorf("%v: want %v", states(h), want)
 	}
@@ -251,7 +258,7 @@ func TestDefaultModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = New(repository, (&loader{}).load, "rings")
+	_, err = New(repository, (&loader{}).load, Options{Default: "rings"})
 	if !errors.Is(err, models.ErrNotFound) || !strings.Contains(err.Error(), "default model") {
 		t.Errorf("unknown default: %v", err)
 	}
@@ -265,11 +272,12 @@ func TestDefaultModel(t *testing.T) {
 	}
 }
 
-func TestPreloadStops(t *testing.T) {
+func TestSettleStops(t *testing.T) {
 	h := newHost(t, &loader{gate: make(chan struct{})}, zoo(t, "ring"), "", "")
+	h.Start()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
-	if err := h.Preload(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if err := h.Settle(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }

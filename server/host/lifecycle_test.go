@@ -15,9 +15,7 @@ func TestUnloadAndLoad(t *testing.T) {
 	put(t, dir, "ring", 1, 2)
 	put(t, dir, "ring", 2, 2)
 	h := newHost(t, &loader{}, zoo(t, "2gauss"), dir, "")
-	if err := h.Preload(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	settle(t, h)
 	used := acquire(t, h, "ring", 2)
 	if err := h.Unload("ring", 2); err != nil {
 		t.Fatal(err)
@@ -59,9 +57,7 @@ func TestReloadAll(t *testing.T) {
 	put(t, dir, "ring", 1, 2)
 	put(t, dir, "gone", 1, 2)
 	h := newHost(t, &loader{}, zoo(t, "2gauss"), dir, "")
-	if err := h.Preload(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	settle(t, h)
 	put(t, dir, "new", 1, 2)
 	if err := errors.Join(os.RemoveAll(filepath.Join(dir, "gone")),
 		os.Truncate(filepath.Join(dir, "ring/1/model.onnx"), 20)); err != nil {
@@ -86,7 +82,7 @@ func TestAliases(t *testing.T) {
 	}
 	defer repository.Close()
 	aliases := []Alias{{Name: "stable", Model: "ring", Version: 1}, {Name: "latest", Model: "ring"}}
-	h, err := New(repository, (&loader{}).load, "stable", aliases...)
+	h, err := New(repository, (&loader{}).load, Options{Default: "stable", Aliases: aliases})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +105,7 @@ func TestAliases(t *testing.T) {
 	}
 	for _, bad := range []Alias{{Name: "stable", Model: "rings"}, {Name: "stable", Model: "ring", Version: 9},
 		{Name: "ring", Model: "ring"}} {
-		if _, err := New(repository, (&loader{}).load, "", bad); err == nil {
+		if _, err := New(repository, (&loader{}).load, Options{Aliases: []Alias{bad}}); err == nil {
 			t.Errorf("%+v was accepted", bad)
 		}
 	}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -17,7 +18,8 @@ type slot[T io.Closer] struct {
 	started bool
 	retired bool
 	closed  bool
-	done    chan struct{} // closed when the load has ended
+	stop    context.CancelFunc // ends the load; nil unless it runs
+	done    chan struct{}      // closed when the load has ended
 	value   T
 	err     error
 }
@@ -41,7 +43,7 @@ func (s *slot[T]) wait(ctx context.Context) error {
 	case <-s.done:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }
 
@@ -50,6 +52,10 @@ func (s *slot[T]) failed() bool { return s.ended() && s.err != nil }
 // failure returns the error for users of a slot that has failed.
 func (s *slot[T]) failure() error {
 	return fmt.Errorf("%w: %s version %d: %w", ErrFailed, s.entry.Name, s.entry.Version, s.err)
+}
+
+func (s *slot[T]) status() Status {
+	return Status{Entry: s.entry, State: s.state(), Err: s.err}
 }
 
 func (s *slot[T]) state() State {
@@ -64,7 +70,7 @@ func (s *slot[T]) state() State {
 	return StateReady
 }
 
-// start starts the load of a slot, once.
+// start starts the load of a slot, once, when its turn comes.
 func (h *Host[T]) start(s *slot[T]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -73,37 +79,78 @@ func (h *Host[T]) start(s *slot[T]) {
 	}
 	s.started = true
 	h.live++
-	go func() {
-		entry, value, err := h.read(s.entry)
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		s.value, s.err = value, err
-		if err == nil {
-			s.entry = entry
-		} else {
-			h.live--
+	h.queue = append(h.queue, s)
+	h.next()
+}
+
+// next runs loads of the queue, as many as may run at once. The caller holds mu.
+func (h *Host[T]) next() {
+	for len(h.queue) > 0 && h.running < h.options.Parallel {
+		s := h.queue[0]
+		h.queue = h.queue[1:]
+		h.running++
+		ctx, stop := context.WithCancel(h.loading)
+		if h.options.Limit > 0 {
+			ctx, stop = context.WithTimeout(h.loading, h.options.Limit)
 		}
-		close(s.done)
-		h.settle(s)
-		h.drain()
-	}()
+		s.stop = stop
+		if s.retired {
+			stop()
+		}
+		go h.run(ctx, s)
+	}
+}
+
+// run loads a slot.
+func (h *Host[T]) run(ctx context.Context, s *slot[T]) {
+	entry, value, err := h.read(ctx, s.entry)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		err = fmt.Errorf("it did not load within %v: %w", h.options.Limit, err)
+	}
+	h.mu.Lock()
+	s.stop()
+	s.stop = nil
+	s.value, s.err = value, err
+	if err == nil {
+		s.entry = entry
+	} else {
+		h.live--
+	}
+	close(s.done)
+	close(h.ended)
+	h.ended = make(chan struct{})
+	status, listed := s.status(), !s.retired
+	h.settle(s)
+	h.running--
+	h.next()
+	h.drain()
+	h.mu.Unlock()
+	if listed && h.options.Ended != nil {
+		h.options.Ended(status)
+	}
 }
 
 // read loads the file as it is now. It may have changed since it was listed.
-func (h *Host[T]) read(listed models.Entry) (models.Entry, T, error) {
-	file, err := h.repository.Open(listed.Name, listed.Version)
-	if err != nil {
-		var none T
+func (h *Host[T]) read(ctx context.Context, listed models.Entry) (models.Entry, T, error) {
+	var none T
+	if err := ctx.Err(); err != nil {
 		return listed, none, err
 	}
-	value, err := h.load(h.loading, file)
+	file, err := h.repository.Open(listed.Name, listed.Version)
+	if err != nil {
+		return listed, none, err
+	}
+	value, err := h.load(ctx, file)
 	return file.Entry, value, err
 }
 
-// retire removes slots from use. The caller holds mu.
+// retire removes slots from use, and stops their loads. The caller holds mu.
 func (h *Host[T]) retire(slots ...*slot[T]) {
 	for _, s := range slots {
 		s.retired = true
+		if s.stop != nil {
+			s.stop()
+		}
 		h.settle(s)
 	}
 }

@@ -115,7 +115,7 @@ func start(t *testing.T) *service {
 		t.Fatal(err)
 	}
 	s := &service{log: &safeBuffer{}}
-	h, err := host.New(repo, s.load, "points")
+	h, err := host.New(repo, s.load, host.Options{Default: "points"})
 	if err != nil {
 		t.Fatal(err)
 	}
