@@ -23,6 +23,7 @@ var (
 	ErrInvalid          = errors.New("invalid request")             // a field is out of range: see Violations
 	ErrModelNotFound    = errors.New("model not found")             // no such model or version
 	ErrModelFailed      = errors.New("model failed to load")        // the server has the model but cannot run it
+	ErrModelLoading     = errors.New("model is still loading")      // try again after RetryAfter
 	ErrDiverged         = errors.New("chain diverged")              // a chain is not finite: the step is too large
 	ErrTolerance        = errors.New("tolerance cannot be met")     // by Encode, Decode or LogLikelihood: ask for less
 	ErrQueueFull        = errors.New("queue full")                  // try again after RetryAfter
@@ -57,6 +58,7 @@ func sentinels() map[string]error {
 		langevinv1.ReasonInvalid:          ErrInvalid,
 		langevinv1.ReasonModelNotFound:    ErrModelNotFound,
 		langevinv1.ReasonModelFailed:      ErrModelFailed,
+		langevinv1.ReasonModelLoading:     ErrModelLoading,
 		langevinv1.ReasonDiverged:         ErrDiverged,
 		langevinv1.ReasonTolerance:        ErrTolerance,
 		langevinv1.ReasonQueueFull:        ErrQueueFull,

@@ -43,6 +43,8 @@ func TestErrorTravels(t *testing.T) {
 		{client.Error{Code: codes.DeadlineExceeded, Reason: langevinv1.ReasonDeadlineTooShort},
 			[]error{client.ErrDeadlineTooShort, context.DeadlineExceeded}},
 		{client.Error{Code: codes.Unavailable, Reason: langevinv1.ReasonDraining}, []error{client.ErrDraining}},
+		{client.Error{Code: codes.Unavailable, Reason: langevinv1.ReasonModelLoading, RetryAfter: time.Second},
+			[]error{client.ErrModelLoading}},
 		{client.Error{Code: codes.Internal, Reason: "FROM_THE_FUTURE", Message: "?"}, nil},
 	} {
 		c := serve(t, fake.Script{Sample: fake.Fail(fmt.Errorf("wrapped: %w", &tt.sent))}, once())

@@ -12,6 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/loopback"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/ort/proof"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
@@ -41,7 +42,12 @@ type ModelsConfig struct {
 	Dir     string  `mapstructure:"dir" help:"folder of models, NAME/VERSION/model.onnx, in addition to the built-in ones"`
 	Aliases Aliases `mapstructure:"aliases" help:"other names of models, as stable=ring@1,latest=ring; in the file, a list of name, model and version"`
 	Watch   bool    `mapstructure:"watch" help:"reload models when models.dir changes"`
-	Default string  `mapstructure:"default" help:"model for requests that name none"`
+	Default string  `mapstructure:"default" help:"model for requests that name none; the server is ready when it is"`
+
+	AllowOperators Operators     `mapstructure:"allow_operators" help:"operators that networks may have though score networks do not need them, as Mod,Loop; only for files that you trust"`
+	MaxFileBytes   int64         `mapstructure:"max_file_bytes" help:"size of a model file"`
+	ProofMemory    int64         `mapstructure:"proof_memory" help:"bytes of memory that a model may need in the process that proves it before it is loaded"`
+	ProofTime      time.Duration `mapstructure:"proof_time" help:"processor time that a model may need there"`
 }
 
 // ONNXRuntimeConfig configures ONNX Runtime.
@@ -125,7 +131,10 @@ type LogConfig struct {
 func Default() Config {
 	return Config{
 		Listen: "localhost:50051",
-		Models: ModelsConfig{Default: "ring"},
+		Models: ModelsConfig{
+			Default:      "ring",
+			MaxFileBytes: models.DefaultMaxFileBytes, ProofMemory: proof.DefaultMemory, ProofTime: proof.DefaultTime,
+		},
 		Device: "cpu",
 		Limits: LimitsConfig{
 			MaxChains:      1_000_000,
@@ -185,6 +194,12 @@ func (c Config) Validate() error {
 	}
 	require(!c.Models.Watch || c.Models.Dir != "", "models.watch", c.Models.Watch, "models.dir to be set")
 	errs = append(errs, c.Models.Aliases.validate())
+	err = models.Rules{Operators: c.Models.AllowOperators}.Validate()
+	require(err == nil, "models.allow_operators", fmt.Sprintf("%q", c.Models.AllowOperators),
+		"ONNX's names, such as Mod or com.microsoft.Gelu")
+	require(c.Models.ProofMemory >= proof.LeastMemory, "models.proof_memory", c.Models.ProofMemory,
+		fmt.Sprintf("%d or more", proof.LeastMemory))
+	require(c.Models.ProofTime >= time.Second, "models.proof_time", c.Models.ProofTime, "1s or more")
 	require(c.DrainDelay >= 0, "drain_delay", c.DrainDelay, "0s or more")
 	require(c.Drain >= 0, "drain_timeout", c.Drain, "0s or more")
 	require(c.Log.Format == "text" || c.Log.Format == "json", "log.format", fmt.Sprintf("%q", c.Log.Format),
@@ -216,6 +231,7 @@ type limit struct {
 
 func (c Config) limits() []limit {
 	return []limit{
+		{"models.max_file_bytes", c.Models.MaxFileBytes, models.MaxFileBytes},
 		{"limits.max_chains", int64(c.Limits.MaxChains), math.MaxInt32},
 		{"limits.max_steps", int64(c.Limits.MaxSteps), 10_000_000},
 		{"limits.max_score_rows", int64(c.Limits.MaxScoreRows), math.MaxInt32},

@@ -10,6 +10,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/ort/proof"
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
@@ -23,7 +24,7 @@ func Diagnose(ctx context.Context, c Config) []ort.Check {
 		return d.checks
 	}
 	device, usable := d.device(ctx, c.Device, library)
-	repository, err := models.NewRepository(models.Zoo(), c.Models.Dir, models.Rules{})
+	repository, err := models.NewRepository(models.Zoo(), c.Models.Dir, c.rules())
 	if err != nil {
 		d.fail("models", err, "give models.dir a folder that can be read")
 		return d.checks
@@ -31,7 +32,7 @@ func Diagnose(ctx context.Context, c Config) []ort.Check {
 	defer repository.Close()
 	d.models(repository)
 	if usable {
-		d.selfTest(ctx, runtime, device, repository, c.Models.Default)
+		d.selfTest(ctx, c.prover(runtime), device, repository, c.Models.Default)
 	}
 	return d.checks
 }
@@ -103,7 +104,7 @@ func (d *diagnosis) models(repository *models.Repository) {
 
 // selfTest loads a model and times its network.
 func (d *diagnosis) selfTest(
-	ctx context.Context, runtime *ort.Runtime, device string, repository *models.Repository, name string,
+	ctx context.Context, prover *proof.Prover, device string, repository *models.Repository, name string,
 ) {
 	const check = "self-test"
 	file, err := repository.Open(name, 0)
@@ -111,7 +112,7 @@ func (d *diagnosis) selfTest(
 		d.fail(check, err, "name a default model that is there with models.default")
 		return
 	}
-	text, err := timed(ctx, runtime, device, file)
+	text, err := timed(ctx, prover, device, file)
 	if err != nil {
 		d.fail(check, err, "")
 		return
@@ -119,10 +120,10 @@ func (d *diagnosis) selfTest(
 	d.pass(check, text)
 }
 
-// timed tells how long a model takes to load and to evaluate given numbers of chains.
-func timed(ctx context.Context, runtime *ort.Runtime, device string, file models.File) (text string, err error) {
+// timed tells how long a model takes to prove and load and to evaluate given numbers of chains.
+func timed(ctx context.Context, prover *proof.Prover, device string, file models.File) (text string, err error) {
 	start := time.Now()
-	session, err := runtime.Load(ctx, file.Graph, file.Manifest, ort.Options{Device: device})
+	session, err := prover.Load(ctx, file.Graph, file.Manifest, ort.Options{Device: device})
 	if err != nil {
 		return "", err
 	}

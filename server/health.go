@@ -58,8 +58,9 @@ func (b *healthBoard) List(context.Context, *healthv1.HealthListRequest) (*healt
 }
 
 // publish sets the health of all names from the models. model/NAME serves if any of its versions is ready,
-// model/NAME/VERSION if that version is ready, and the services if any model is ready. After stop it does nothing.
-func (b *healthBoard) publish(models []host.Status) {
+// model/NAME/VERSION if that version is ready, and the services if any model is ready and the default model does not
+// load any more. After stop it does nothing.
+func (b *healthBoard) publish(models []host.Status, settled bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopping {
@@ -77,7 +78,7 @@ func (b *healthBoard) publish(models []host.Status) {
 		names[name] = names[name] || ready
 		names[fmt.Sprintf("%s/%d", name, m.Entry.Version)] = ready
 		for _, service := range b.services {
-			names[service] = names[service] || ready
+			names[service] = names[service] || ready && settled
 		}
 	}
 	for name, serving := range names {

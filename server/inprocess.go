@@ -9,10 +9,10 @@ import (
 )
 
 // InProcess starts a server in this process and returns a function that connects to it in memory. The server gives the
-// same samples as any other. stop stops it and returns Serve's error.
+// same samples as any other. Calls wait for models that load. stop stops it and returns Serve's error.
 func InProcess(c Config, log *slog.Logger) (dial func(context.Context, string) (net.Conn, error), stop func() error,
 	err error) {
-	s, err := New(c, log)
+	s, err := newServer(c, log, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -25,7 +25,7 @@ func InProcess(c Config, log *slog.Logger) (dial func(context.Context, string) (
 // c does not count. stop stops the server and returns Serve's error.
 func OnFreePort(c Config, log *slog.Logger) (address string, stop func() error, err error) {
 	c.Listen = "127.0.0.1:0"
-	s, err := New(c, log)
+	s, err := newServer(c, log, 0)
 	if err != nil {
 		return "", nil, err
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/ort/proof"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server/auth"
@@ -31,6 +34,7 @@ type Server struct {
 	config   Config
 	log      *slog.Logger
 	runtime  *ort.Runtime
+	prover   *proof.Prover
 	device   ort.Found
 	repo     *models.Repository
 	host     *host.Host[*rpc.Engine]
@@ -43,25 +47,32 @@ type Server struct {
 	cores    batch.Semaphore
 	memory   *batch.Memory
 	workers  int
+	settled  atomic.Bool // whether the default model is ready or has failed
 }
+
+// patience is how long a call waits for a model that loads before it is refused. Most load in less time.
+const patience = 5 * time.Second
 
 // New opens ONNX Runtime and the models' folder and prepares everything except the models, which Serve loads. c must be
 // valid.
-func New(c Config, log *slog.Logger) (*Server, error) {
-	runtime, err := ort.OpenFound(c.ONNXRuntime.Library)
+func New(c Config, log *slog.Logger) (*Server, error) { return newServer(c, log, patience) }
+
+// newServer is like New for callers that wait for a model with the given patience; without a limit if it is 0.
+func newServer(c Config, log *slog.Logger, patience time.Duration) (*Server, error) {
+	library, err := ort.OpenFound(c.ONNXRuntime.Library)
 	if err != nil {
 		return nil, err
 	}
-	found, err := findDevice(c.Device, runtime.Path(), log)
+	found, err := findDevice(c.Device, library.Path(), log)
 	if err != nil {
 		return nil, err
 	}
-	repo, err := models.NewRepository(models.Zoo(), c.Models.Dir, models.Rules{})
+	repo, err := models.NewRepository(models.Zoo(), c.Models.Dir, c.rules())
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, log: log, runtime: runtime, repo: repo, device: found,
-		health: newHealthBoard(serviceNames()...)}
+	s := &Server{config: c, log: log, runtime: library, repo: repo, device: found,
+		prover: c.prover(library), health: newHealthBoard(serviceNames()...)}
 	s.memory = batch.NewMemory(s.config.Limits.MaxOpenBytes)
 	s.metrics = metrics.New(s.states, s.memory.Used)
 	if s.tracing, err = newTracing(c.Tracing); err != nil {
@@ -71,7 +82,7 @@ func New(c Config, log *slog.Logger) (*Server, error) {
 		s.workers = Workers(s.device.Device)
 	}
 	s.cores = batch.NewSemaphore(s.workers)
-	if s.host, err = host.New(repo, s.load, c.Models.Default, c.Models.Aliases...); err != nil {
+	if s.host, err = host.New(repo, s.load, s.hosting(patience)); err != nil {
 		return nil, errors.Join(err, repo.Close())
 	}
 	if s.guard, err = newGuard(c, log); err != nil {
@@ -118,9 +129,18 @@ func (s *Server) newGRPC(admin *rpc.Admin) (*grpc.Server, error) {
 	return g, nil
 }
 
+// hosting returns how models are loaded. A load has time for a proof and as much again.
+func (s *Server) hosting(patience time.Duration) host.Options {
+	return host.Options{
+		Default: s.config.Models.Default, Aliases: s.config.Models.Aliases, Parallel: runtime.NumCPU(),
+		Limit: 2 * s.config.limitsOfProofs().Clock(), Patience: patience, Ended: s.loadEnded,
+	}
+}
+
 // Serve loads the models and answers calls on lis until ctx ends. Then it refuses new calls, lets running calls finish
-// within the drain timeout, and closes the models. If a model does not load, Serve logs it and serves the others. It is
-// an error if no model loads.
+// within the drain timeout, and closes the models. Each model is served as soon as it is ready, and the server is ready
+// when the default model is. If a model does not load, Serve logs it and serves the others. It is an error if no model
+// loads.
 func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	admin, err := s.listenAdmin()
 	if err != nil {
@@ -132,64 +152,86 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	if s.frontend != nil {
 		go func() { served <- s.frontend.serve() }()
 	}
-	if err := s.preload(ctx); err != nil {
-		return errors.Join(err, s.drain(0))
-	}
-	if s.frontend != nil {
-		s.log.Info("page", "url", s.frontend.url())
-	}
 	var background sync.WaitGroup
 	defer background.Wait()
-	watching, stop := context.WithCancel(ctx)
+	working, stop := context.WithCancel(ctx)
 	defer stop()
-	background.Go(func() { s.heartbeat(watching) })
+	s.host.Start()
+	loaded := make(chan error, 1)
+	background.Go(func() { loaded <- s.awaitModels(working) })
+	background.Go(func() { s.heartbeat(working) })
 	if s.config.Models.Watch {
 		background.Go(func() {
-			if err := s.watchModels(watching); err != nil {
+			if err := s.watchModels(working); err != nil {
 				s.log.Error("the models' folder is not watched", "error", err)
 			}
 		})
 	}
-	s.log.Info("serving", "address", lis.Addr().String(), "onnxruntime", s.runtime.Version(), "device",
-		s.device.String(), "workers", s.workers)
-	select {
-	case err := <-served:
-		return errors.Join(fmt.Errorf("serve %s: %w", lis.Addr(), err), s.drain(0))
-	case <-ctx.Done():
-		return s.drain(s.config.Drain)
+	return s.until(ctx, lis, served, loaded)
+}
+
+// until returns when ctx has ended, and the server with it, or when it cannot serve.
+func (s *Server) until(ctx context.Context, lis net.Listener, served, loaded <-chan error) error {
+	for {
+		select {
+		case err := <-loaded:
+			switch {
+			case ctx.Err() != nil:
+			case err != nil:
+				return errors.Join(err, s.drain(0))
+			default:
+				s.announce(lis)
+			}
+		case err := <-served:
+			return errors.Join(fmt.Errorf("serve %s: %w", lis.Addr(), err), s.drain(0))
+		case <-ctx.Done():
+			return s.drain(s.config.Drain)
+		}
 	}
 }
 
-// preload loads every model and publishes the health of each.
-func (s *Server) preload(ctx context.Context) error {
-	if err := s.host.Preload(ctx); err != nil {
-		return err
+// announce logs where the server can be reached.
+func (s *Server) announce(lis net.Listener) {
+	if s.frontend != nil {
+		s.log.Info("page", "url", s.frontend.url())
 	}
+	s.log.Info("serving", "address", lis.Addr().String(), "onnxruntime", s.runtime.Version(), "device",
+		s.device.String(), "workers", s.workers)
+}
+
+// awaitModels waits until the default model is ready or, if it has failed, any other. Then it publishes the health of
+// the server.
+func (s *Server) awaitModels(ctx context.Context) error {
 	if foreign := s.repo.Foreign(); len(foreign) > 0 {
 		s.log.Debug("passed over in the models' folder: no models", "paths", foreign)
 	}
 	for _, p := range s.host.Problems() {
 		s.log.Error("model refused", "file", p.Path, "origin", p.Origin, "error", p.Err)
 	}
-	ready := 0
-	for _, status := range s.host.List() {
-		entry := status.Entry
-		log := s.log.With("model", entry.Name, "version", entry.Version, "origin", entry.Origin)
-		if status.State == host.StateReady {
-			ready++
-			log.Info("model ready", "default", entry.Name == s.host.DefaultModel(), "digest", entry.Digest)
-		} else {
-			log.Error("model failed", "error", status.Err)
-		}
-	}
-	if ready == 0 {
-		return errors.New("no model could be loaded")
+	if err := s.host.Await(ctx); err != nil {
+		return fmt.Errorf("no model could be loaded: %w", err)
 	}
 	if s.config.Device == ort.DeviceAuto {
 		s.health.fix(cudaHealth, s.device.CUDA)
 	}
+	s.settled.Store(true)
 	s.publishHealth()
 	return nil
+}
+
+// loadEnded logs how a load ended and publishes the health of the model.
+func (s *Server) loadEnded(status host.Status) {
+	entry := status.Entry
+	log := s.log.With("model", entry.Name, "version", entry.Version, "origin", entry.Origin)
+	switch {
+	case status.State == host.StateReady:
+		log.Info("model ready", "default", entry.Name == s.host.DefaultModel(), "digest", entry.Digest)
+	case errors.Is(status.Err, context.Canceled):
+		log.Debug("model not loaded: the server is stopping")
+	default:
+		log.Error("model failed", "error", status.Err)
+	}
+	s.publishHealth()
 }
 
 // serviceNames returns the services whose health depends on the models.
@@ -198,7 +240,7 @@ func serviceNames() []string {
 		inference.GRPCInferenceService_ServiceDesc.ServiceName}
 }
 
-func (s *Server) publishHealth() { s.health.publish(s.host.List()) }
+func (s *Server) publishHealth() { s.health.publish(s.host.List(), s.settled.Load()) }
 
 // load is the host's loader. It prepares a model for sampling and warms it up.
 func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error) {
@@ -231,6 +273,7 @@ func (s *Server) drain(timeout time.Duration) error {
 	start := time.Now()
 	s.log.Info("stopping", "drain_timeout", timeout)
 	s.health.stop()
+	s.host.StopLoading()
 	time.Sleep(s.drainDelay(timeout))
 	idle := make(chan struct{})
 	go func() {

@@ -25,11 +25,15 @@ import (
 
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/ort/proof"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
 )
 
 func TestMain(m *testing.M) {
+	if proof.Child() {
+		os.Exit(proof.RunChild())
+	}
 	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand {
 		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
 			os.Exit(1)
@@ -92,6 +96,14 @@ func start(t *testing.T, change func(*server.Config), options ...grpc.DialOption
 	if change != nil {
 		change(&c)
 	}
+	r := launch(t, c, options...)
+	r.waitHealthy(t, "")
+	return r
+}
+
+// launch starts a server and does not wait until it is ready.
+func launch(t *testing.T, c server.Config, options ...grpc.DialOption) *running {
+	t.Helper()
 	r := &running{done: make(chan error, 1), log: &safeBuffer{}}
 	s, err := server.New(c, slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: c.Log.Level})))
 	if err != nil {
@@ -123,7 +135,6 @@ func start(t *testing.T, change func(*server.Config), options ...grpc.DialOption
 		cancel()
 		<-r.done
 	})
-	r.waitHealthy(t, "")
 	return r
 }
 

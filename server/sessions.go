@@ -6,6 +6,7 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/ort/proof"
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
@@ -18,11 +19,21 @@ type sessions struct {
 // wideGain is the smallest speed-up (as a fraction of the time) for which a wide session is worth its memory.
 const wideGain = 0.15
 
+// open proves the file of a model, unless it is part of this program, and opens a session.
+func (s *Server) open(ctx context.Context, file models.File, options ort.Options) (*ort.Session, error) {
+	if file.Origin == models.OriginEmbedded {
+		return s.runtime.Load(ctx, file.Graph, file.Manifest, options)
+	}
+	return s.prover.Load(ctx, file.Graph, file.Manifest, options)
+}
+
 // openSessions opens the sessions of a model. A wide session can pay off if the network does not pad a single row and
 // its operators have enough work for several cores, so it is tried.
 func (s *Server) openSessions(ctx context.Context, file models.File) (sessions, error) {
-	options := ort.Options{Threads: 1, Device: s.device.String(), TF32: s.config.ONNXRuntime.TF32}
-	session, err := s.runtime.Load(ctx, file.Graph, file.Manifest, options)
+	options := ort.Options{
+		Threads: 1, Device: s.device.String(), TF32: s.config.ONNXRuntime.TF32, Rules: s.config.rules(),
+	}
+	session, err := s.open(ctx, file, options)
 	if err != nil {
 		return sessions{}, err
 	}
@@ -59,4 +70,18 @@ func (n sessions) Close() error {
 		err = errors.Join(err, n.wide.Close())
 	}
 	return err
+}
+
+// rules returns what model files may contain.
+func (c Config) rules() models.Rules {
+	return models.Rules{MaxFileBytes: c.Models.MaxFileBytes, Operators: c.Models.AllowOperators}
+}
+
+func (c Config) limitsOfProofs() proof.Limits {
+	return proof.Limits{Memory: c.Models.ProofMemory, Time: c.Models.ProofTime}
+}
+
+// prover returns a prover of model files.
+func (c Config) prover(r *ort.Runtime) *proof.Prover {
+	return proof.New(r, c.rules(), c.limitsOfProofs())
 }

@@ -47,7 +47,7 @@ func try(ctx context.Context, t task, graph []byte) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	timed, cancel := context.WithTimeout(ctx, t.Limits.clock())
+	timed, cancel := context.WithTimeout(ctx, t.Limits.Clock())
 	defer cancel()
 	child, err := newChild(timed, io.MultiReader(bytes.NewReader(header), strings.NewReader("\n"), bytes.NewReader(graph)))
 	if err != nil {
@@ -157,7 +157,7 @@ func (c *child) verdict(ended error, timed context.Context, l Limits) verdict {
 	signal := signalled.FindString(said)
 	switch {
 	case timed.Err() != nil:
-		return refuse("it did not finish within %v", l.clock()).passing()
+		return refuse("it did not finish within %v", l.Clock()).passing()
 	case state.UserTime()+state.SystemTime() > l.Time*3/4 && state.ExitCode() < 0: // the kernel counts more exactly
 		return refuse("it did not finish within %v of a processor's time", l.Time)
 	case shortOfMemory.MatchString(said):

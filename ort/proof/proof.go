@@ -35,8 +35,8 @@ func (l Limits) withDefaults() Limits {
 	return Limits{Memory: cmp.Or(l.Memory, DefaultMemory), Time: cmp.Or(l.Time, DefaultTime)}
 }
 
-// clock is how long a proof may take by the clock: other work may take processors from it.
-func (l Limits) clock() time.Duration { return 4 * l.Time }
+// Clock returns how long a proof may take by the clock: other work may take processors from it.
+func (l Limits) Clock() time.Duration { return 4 * l.withDefaults().Time }
 
 // Prover proves model files. It keeps its verdicts as long as it lives. It is safe for concurrent use, and as many
 // proofs run at once as there are processors.
@@ -44,7 +44,6 @@ type Prover struct {
 	runtime *ort.Runtime
 	rules   models.Rules
 	limits  Limits
-	trusted func(digest string) bool
 	cores   chan struct{}
 
 	mu       sync.Mutex
@@ -58,14 +57,10 @@ type verdict struct {
 	passes  bool  // whether the refusal may be due to what else the machine does
 }
 
-// New returns a prover. Files for whose digests trusted returns true are opened without a proof, since they come from
-// this program; trusted may be nil.
-func New(r *ort.Runtime, rules models.Rules, limits Limits, trusted func(digest string) bool) *Prover {
-	if trusted == nil {
-		trusted = func(string) bool { return false }
-	}
+// New returns a prover of files that obey the rules.
+func New(r *ort.Runtime, rules models.Rules, limits Limits) *Prover {
 	return &Prover{
-		runtime: r, rules: rules, limits: limits.withDefaults(), trusted: trusted,
+		runtime: r, rules: rules, limits: limits.withDefaults(),
 		cores: make(chan struct{}, runtime.NumCPU()), verdicts: map[string]verdict{},
 	}
 }
@@ -88,16 +83,13 @@ func (p *Prover) Prove(ctx context.Context, graph []byte, m models.Manifest) err
 	return err
 }
 
-// prove returns the grain of a file's rows; 0 if it is trusted.
+// prove returns the grain of a file's rows.
 func (p *Prover) prove(ctx context.Context, graph []byte, m models.Manifest) (grain int, err error) {
-	sum := sha256.Sum256(graph)
-	digest := hex.EncodeToString(sum[:])
-	if p.trusted(digest) {
-		return 0, nil
-	}
 	if _, err := p.rules.Decode(graph, m); err != nil {
 		return 0, err
 	}
+	sum := sha256.Sum256(graph)
+	digest := hex.EncodeToString(sum[:])
 	v, known := p.known(digest)
 	if !known {
 		if v, err = p.tryAlone(ctx, graph); err != nil {
@@ -105,10 +97,7 @@ func (p *Prover) prove(ctx context.Context, graph []byte, m models.Manifest) (gr
 		}
 		p.keep(digest, v)
 	}
-	if v.refusal != nil {
-		return 0, fmt.Errorf("prove %q: %w", m.Name, v.refusal)
-	}
-	return v.grain, nil
+	return v.grain, v.refusal
 }
 
 func (p *Prover) known(digest string) (verdict, bool) {

@@ -37,7 +37,7 @@ func newProver(t *testing.T, rules models.Rules, limits Limits) *Prover {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(runtime, rules, limits, nil)
+	return New(runtime, rules, limits)
 }
 
 // TestHostileModels proves every hostile model twice: with the rules of a server without settings, which refuse it by
@@ -107,20 +107,6 @@ func TestSoundModels(t *testing.T) {
 	}
 	if len(p.verdicts) != 3 {
 		t.Errorf("%d verdicts were kept: want 3", len(p.verdicts))
-	}
-}
-
-// TestTrustedFiles: what this program wrote itself is not proved again.
-func TestTrustedFiles(t *testing.T) {
-	p := newProver(t, models.Rules{}, Limits{})
-	p.trusted = func(string) bool { return true }
-	m := modelstest.Manifest("gauss", 2)
-	session, err := p.Load(t.Context(), modelstest.GaussianFile(t, "gauss", 2), m, ort.Options{})
-	if err != nil || len(p.verdicts) > 0 {
-		t.Fatalf("%d verdicts, %v", len(p.verdicts), err)
-	}
-	if err := session.Close(); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -229,7 +215,7 @@ func FuzzModelFile(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		p := New(runtime, models.Rules{}, small(), nil)
+		p := New(runtime, models.Rules{}, small())
 		if err := p.Prove(t.Context(), file, m); err != nil && !errors.Is(err, models.ErrInvalid) {
 			t.Errorf("no verdict: %v", err)
 		}

@@ -175,6 +175,8 @@ func (h *Host[T]) join(name string, version int) (joined *slot[T], ended chan st
 	case joined != nil:
 		joined.users++
 		return joined, h.ended, nil
+	case h.loading.Err() != nil:
+		return nil, nil, ErrClosed
 	case failed != nil:
 		return nil, nil, failed.failure()
 	}
@@ -236,6 +238,36 @@ func (h *Host[T]) Start() {
 	h.mu.Unlock()
 	for _, s := range all {
 		h.start(s)
+	}
+}
+
+// Await waits until a version of the default model is ready or, if all have failed, one of any other model that
+// [Host.Start] started. It returns the errors of [Host.Acquire] for the default model if there is none.
+func (h *Host[T]) Await(ctx context.Context) error {
+	loaded, failure := h.await(ctx, "", 0)
+	if failure == nil {
+		loaded.Release()
+		return nil
+	}
+	for {
+		h.mu.Lock()
+		ended := h.ended
+		in := func(state State) bool {
+			return slices.ContainsFunc(h.slots, func(s *slot[T]) bool { return s.state() == state })
+		}
+		ready, loading := in(StateReady), in(StateLoading)
+		h.mu.Unlock()
+		switch {
+		case ready:
+			return nil
+		case !loading:
+			return failure
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 
@@ -304,6 +336,9 @@ func (h *Host[T]) Problems() []models.Problem {
 	return slices.Clone(h.problems)
 }
 
+// StopLoading ends all loads, also those that wait for their turn, and lets none begin. Models that are ready stay.
+func (h *Host[T]) StopLoading() { h.stopLoading() }
+
 // Close refuses further calls, stops loads, waits until every model has been released, and closes the models. If ctx
 // ends first, Close returns its error, and the models still in use are closed when they are released. Otherwise the
 // error reports models that could not be closed. Close may be called again to wait longer.
@@ -314,7 +349,7 @@ func (h *Host[T]) Close(ctx context.Context) error {
 	h.slots = nil
 	h.drain()
 	h.mu.Unlock()
-	h.stopLoading()
+	h.StopLoading()
 	select {
 	case <-h.drained:
 	case <-ctx.Done():

@@ -35,6 +35,7 @@ func classes() []class {
 	return []class{
 		{models.ErrNotFound, codes.NotFound, langevinv1.ReasonModelNotFound, -1},
 		{models.ErrInvalid, codes.FailedPrecondition, langevinv1.ReasonModelFailed, -1},
+		{host.ErrLoading, codes.Unavailable, langevinv1.ReasonModelLoading, time.Second},
 		{host.ErrFailed, codes.FailedPrecondition, langevinv1.ReasonModelFailed, -1},
 		{host.ErrClosed, codes.Unavailable, langevinv1.ReasonDraining, 0},
 		{sampling.ErrDiverged, codes.FailedPrecondition, langevinv1.ReasonDiverged, -1},

@@ -119,7 +119,8 @@ func start(t *testing.T) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Preload(t.Context()); err != nil {
+	h.Start()
+	if err := h.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	server := grpc.NewServer(append(rpc.Interceptors(slog.New(slog.NewTextHandler(s.log, nil)), &s.seen,

@@ -13,6 +13,7 @@ const (
 	ReasonInvalid          = "INVALID"            // INVALID_ARGUMENT: a field is out of range; BadRequest names it
 	ReasonModelNotFound    = "MODEL_NOT_FOUND"    // NOT_FOUND: no such model or version
 	ReasonModelFailed      = "MODEL_FAILED"       // FAILED_PRECONDITION: the model is there but did not load
+	ReasonModelLoading     = "MODEL_LOADING"      // UNAVAILABLE: the model is still loading; see RetryInfo
 	ReasonDiverged         = "DIVERGED"           // FAILED_PRECONDITION: a chain left the finite numbers
 	ReasonTolerance        = "TOLERANCE"          // FAILED_PRECONDITION: a flow cannot be solved to the tolerance
 	ReasonQueueFull        = "QUEUE_FULL"         // RESOURCE_EXHAUSTED: too much work waits; see RetryInfo
