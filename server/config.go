@@ -48,6 +48,7 @@ type ModelsConfig struct {
 	MaxFileBytes   int64         `mapstructure:"max_file_bytes" help:"size of a model file"`
 	ProofMemory    int64         `mapstructure:"proof_memory" help:"bytes of memory that a model may need in the process that proves it before it is loaded"`
 	ProofTime      time.Duration `mapstructure:"proof_time" help:"processor time that a model may need there"`
+	KeepProofs     bool          `mapstructure:"keep_proofs" help:"remember in the user's cache folder which model files passed, so that a restart need not prove them again"`
 }
 
 // ONNXRuntimeConfig configures ONNX Runtime.
@@ -134,6 +135,7 @@ func Default() Config {
 		Models: ModelsConfig{
 			Default:      "ring",
 			MaxFileBytes: models.DefaultMaxFileBytes, ProofMemory: proof.DefaultMemory, ProofTime: proof.DefaultTime,
+			KeepProofs: true,
 		},
 		Device: "cpu",
 		Limits: LimitsConfig{

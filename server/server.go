@@ -47,7 +47,8 @@ type Server struct {
 	cores    batch.Semaphore
 	memory   *batch.Memory
 	workers  int
-	settled  atomic.Bool // whether the default model is ready or has failed
+	opening  chan struct{} // has an element while a model is opened
+	settled  atomic.Bool   // whether the default model is ready or has failed
 }
 
 // patience is how long a call waits for a model that loads before it is refused. Most load in less time.
@@ -72,7 +73,7 @@ func newServer(c Config, log *slog.Logger, patience time.Duration) (*Server, err
 		return nil, err
 	}
 	s := &Server{config: c, log: log, runtime: library, repo: repo, device: found,
-		prover: c.prover(library), health: newHealthBoard(serviceNames()...)}
+		prover: c.prover(library), opening: make(chan struct{}, 1), health: newHealthBoard(serviceNames()...)}
 	s.memory = batch.NewMemory(s.config.Limits.MaxOpenBytes)
 	s.metrics = metrics.New(s.states, s.memory.Used)
 	if s.tracing, err = newTracing(c.Tracing); err != nil {
@@ -244,8 +245,18 @@ func (s *Server) publishHealth() { s.health.publish(s.host.List(), s.settled.Loa
 
 // load is the host's loader. It prepares a model for sampling and warms it up.
 func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error) {
+	grain, err := s.prove(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	select { // one at a time, since sessions are timed
+	case s.opening <- struct{}{}:
+		defer func() { <-s.opening }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	start := time.Now()
-	sessions, err := s.openSessions(ctx, file)
+	sessions, err := s.openSessions(ctx, file, grain)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,14 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	server.AddCompression()
-	goleak.VerifyTestMain(m)
+	cache, err := os.MkdirTemp("", "langevin-cache-") // so that the same file is proved once, and this user's stays
+	if err = errors.Join(err, os.Setenv("XDG_CACHE_HOME", cache)); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(cache)
+		os.Exit(code)
+	}))
 }
 
 // safeBuffer is a log that a test may read while the server writes.

@@ -19,21 +19,22 @@ type sessions struct {
 // wideGain is the smallest speed-up (as a fraction of the time) for which a wide session is worth its memory.
 const wideGain = 0.15
 
-// open proves the file of a model, unless it is part of this program, and opens a session.
-func (s *Server) open(ctx context.Context, file models.File, options ort.Options) (*ort.Session, error) {
+// prove proves the file of a model, unless it is part of this program, and returns the grain that the proof found.
+func (s *Server) prove(ctx context.Context, file models.File) (grain int, err error) {
 	if file.Origin == models.OriginEmbedded {
-		return s.runtime.Load(ctx, file.Graph, file.Manifest, options)
+		return 0, nil
 	}
-	return s.prover.Load(ctx, file.Graph, file.Manifest, options)
+	return s.prover.Prove(ctx, file.Graph, file.Manifest)
 }
 
-// openSessions opens the sessions of a model. A wide session can pay off if the network does not pad a single row and
-// its operators have enough work for several cores, so it is tried.
-func (s *Server) openSessions(ctx context.Context, file models.File) (sessions, error) {
+// openSessions opens the sessions of a model whose grain is known or 0. A wide session can pay off if the network does
+// not pad a single row and its operators have enough work for several cores, so it is tried.
+func (s *Server) openSessions(ctx context.Context, file models.File, grain int) (sessions, error) {
 	options := ort.Options{
 		Threads: 1, Device: s.device.String(), TF32: s.config.ONNXRuntime.TF32, Rules: s.config.rules(),
+		Grain: grain,
 	}
-	session, err := s.open(ctx, file, options)
+	session, err := s.runtime.Load(ctx, file.Graph, file.Manifest, options)
 	if err != nil {
 		return sessions{}, err
 	}
@@ -41,7 +42,7 @@ func (s *Server) openSessions(ctx context.Context, file models.File) (sessions, 
 	if s.workers == 1 || session.Grain() > 1 || options.Device != ort.DeviceCPU {
 		return n, nil
 	}
-	options.Threads, options.Like = s.workers, session
+	options.Threads, options.Like = s.workers, session // which comes before the grain
 	n.wide, err = s.runtime.Load(ctx, file.Graph, file.Manifest, options)
 	switch {
 	case errors.Is(err, ort.ErrUnlike):
@@ -83,5 +84,9 @@ func (c Config) limitsOfProofs() proof.Limits {
 
 // prover returns a prover of model files.
 func (c Config) prover(r *ort.Runtime) *proof.Prover {
-	return proof.New(r, c.rules(), c.limitsOfProofs())
+	folder := ""
+	if c.Models.KeepProofs {
+		folder = proof.Folder()
+	}
+	return proof.New(r, c.rules(), c.limitsOfProofs(), folder)
 }

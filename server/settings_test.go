@@ -80,6 +80,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 		"admin.listen": "localhost:1236", "admin.allow_remote": "true",
 		"models.aliases": "stable=ring@1,latest=ring", "models.watch": "true",
 		"models.allow_operators": "Mod,com.microsoft.Gelu", "models.proof_memory": "1073741824",
+		"models.keep_proofs": "false",
 		"tracing.endpoint": "localhost:4317", "tracing.insecure": "true", "tracing.sample_ratio": "0.5",
 		"drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
 	}
@@ -154,6 +155,12 @@ func TestLoadRefuses(t *testing.T) {
 			`tls.cert and tls.key too, so that tokens do not cross the network of :1 in the clear`},
 		{"bad socket", "listen: unix://relative\n", "", `listen is "unix://relative": want host:port`},
 		{"bad keepalive", "grpc:\n  keepalive_time: 1ms\n", "", "grpc.keepalive_time is 1ms: want 1s or more"},
+		{"bad operator", "models: {allow_operators: [mod]}\n", "", `models.allow_operators is ["mod"]: want ONNX's names`},
+		{"too little memory", "models: {proof_memory: 1000}\n", "",
+			"models.proof_memory is 1000: want 268435456 or more"},
+		{"too little time", "models: {proof_time: 1ms}\n", "", "models.proof_time is 1ms: want 1s or more"},
+		{"too large files", "models: {max_file_bytes: 9999999999}\n", "",
+			"models.max_file_bytes is 9999999999: want 1 to 2147483647"},
 		{"bad duration", "drain_timeout: -1s\n", "", "drain_timeout is -1s: want 0s or more"},
 	}
 	for _, test := range tests {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -26,5 +27,12 @@ func TestMain(m *testing.M) {
 		os.Args = append(os.Args[:1], os.Args[2:]...)
 		main()
 	}
-	goleak.VerifyTestMain(m)
+	cache, err := os.MkdirTemp("", "langevin-cache-") // so that the same file is proved once, and this user's stays
+	if err = errors.Join(err, os.Setenv("XDG_CACHE_HOME", cache)); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(cache)
+		os.Exit(code)
+	}))
 }

@@ -51,7 +51,7 @@ func (o *proving) open(ctx context.Context, file []byte, m models.Manifest) (*or
 		if err != nil {
 			return nil, err
 		}
-		o.prover = proof.New(runtime, o.rules, o.limits)
+		o.prover = proof.New(runtime, o.rules, o.limits, "")
 	}
 	return o.prover.Load(ctx, file, m, ort.Options{})
 }

@@ -38,13 +38,14 @@ func (l Limits) withDefaults() Limits {
 // Clock returns how long a proof may take by the clock: other work may take processors from it.
 func (l Limits) Clock() time.Duration { return 4 * l.withDefaults().Time }
 
-// Prover proves model files. It keeps its verdicts as long as it lives. It is safe for concurrent use, and as many
-// proofs run at once as there are processors.
+// Prover proves model files. It remembers its verdicts as long as it lives, and those on files that passed also in a
+// folder, if it has one. It is safe for concurrent use, and as many proofs run at once as there are processors.
 type Prover struct {
 	runtime *ort.Runtime
 	rules   models.Rules
 	limits  Limits
 	cores   chan struct{}
+	kept    kept
 
 	mu       sync.Mutex
 	verdicts map[string]verdict // by digest; all have the same library, rules and limits
@@ -57,34 +58,31 @@ type verdict struct {
 	passes  bool  // whether the refusal may be due to what else the machine does
 }
 
-// New returns a prover of files that obey the rules.
-func New(r *ort.Runtime, rules models.Rules, limits Limits) *Prover {
+// New returns a prover of files that obey the rules. folder is where it keeps verdicts, as from [Folder]; if it is
+// empty, a prover keeps them in memory only.
+func New(r *ort.Runtime, rules models.Rules, limits Limits, folder string) *Prover {
+	limits = limits.withDefaults()
 	return &Prover{
-		runtime: r, rules: rules, limits: limits.withDefaults(),
-		cores: make(chan struct{}, runtime.NumCPU()), verdicts: map[string]verdict{},
+		runtime: r, rules: rules, limits: limits, cores: make(chan struct{}, runtime.NumCPU()),
+		kept: newKept(folder, r, rules, limits), verdicts: map[string]verdict{},
 	}
 }
 
-// Load proves a model file and then opens it with [ort.Runtime.Load], which skips its own trial on a CPU. Rules and
-// Grain of the options are set by Load. The error wraps [models.ErrInvalid] if the proof refuses the file, and its text
-// is then the reason.
+// Load proves a model file and then opens it with [ort.Runtime.Load], which skips its own trial on a CPU. Load sets the
+// options Rules and Grain. The error wraps [models.ErrInvalid] if the proof refuses the file, and its text is then the
+// reason.
 func (p *Prover) Load(ctx context.Context, graph []byte, m models.Manifest, options ort.Options) (*ort.Session, error) {
-	options.Rules = p.rules
-	var err error
-	if options.Grain, err = p.prove(ctx, graph, m); err != nil {
+	grain, err := p.Prove(ctx, graph, m)
+	if err != nil {
 		return nil, err
 	}
+	options.Rules, options.Grain = p.rules, grain
 	return p.runtime.Load(ctx, graph, m, options)
 }
 
-// Prove returns an error if a model file cannot be served. It wraps [models.ErrInvalid] if the file is the reason.
-func (p *Prover) Prove(ctx context.Context, graph []byte, m models.Manifest) error {
-	_, err := p.prove(ctx, graph, m)
-	return err
-}
-
-// prove returns the grain of a file's rows.
-func (p *Prover) prove(ctx context.Context, graph []byte, m models.Manifest) (grain int, err error) {
+// Prove returns an error if a model file cannot be served, and [ort.Session.Grain] of its sessions on a CPU if it can.
+// The error wraps [models.ErrInvalid] if the file is the reason.
+func (p *Prover) Prove(ctx context.Context, graph []byte, m models.Manifest) (grain int, err error) {
 	if _, err := p.rules.Decode(graph, m); err != nil {
 		return 0, err
 	}
@@ -103,8 +101,10 @@ func (p *Prover) prove(ctx context.Context, graph []byte, m models.Manifest) (gr
 func (p *Prover) known(digest string) (verdict, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v, known := p.verdicts[digest]
-	return v, known
+	if v, known := p.verdicts[digest]; known {
+		return v, true
+	}
+	return p.kept.get(digest)
 }
 
 // keep remembers a verdict, unless it depends on what else the machine does.
@@ -113,6 +113,7 @@ func (p *Prover) keep(digest string, v verdict) {
 	defer p.mu.Unlock()
 	if !v.passes {
 		p.verdicts[digest] = v
+		_ = p.kept.put(digest, v) // otherwise it is proved again after a restart
 	}
 }
 

@@ -37,7 +37,7 @@ func newProver(t *testing.T, rules models.Rules, limits Limits) *Prover {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(runtime, rules, limits)
+	return New(runtime, rules, limits, "")
 }
 
 // TestHostileModels proves every hostile model twice: with the rules of a server without settings, which refuse it by
@@ -50,12 +50,13 @@ func TestHostileModels(t *testing.T) {
 			file := modelstest.File(t, c.Model, c.Manifest)
 			if len(c.Allow) > 0 {
 				_, err := models.Decode(file, c.Manifest)
-				if refused := strict.Prove(t.Context(), file, c.Manifest); err == nil || refused.Error() != err.Error() {
+				_, refused := strict.Prove(t.Context(), file, c.Manifest)
+				if err == nil || refused == nil || refused.Error() != err.Error() {
 					t.Errorf("by the list: %v, %v", err, refused)
 				}
 			}
 			loose := newProver(t, models.Rules{Operators: c.Allow}, small())
-			err := loose.Prove(t.Context(), file, c.Manifest)
+			_, err := loose.Prove(t.Context(), file, c.Manifest)
 			if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), c.Refusal) ||
 				strings.Contains(err.Error(), "\n") {
 				t.Errorf("in a child: %v: want one line with %q", err, c.Refusal)
@@ -69,10 +70,50 @@ func TestVerdictsAreKept(t *testing.T) {
 	m := modelstest.Manifest("mixed", 2)
 	file := modelstest.File(t, modelstest.Dependent(false, 2)[0].Model, m)
 	p := newProver(t, models.Rules{}, Limits{})
-	first := p.Prove(t.Context(), file, m)
+	_, first := p.Prove(t.Context(), file, m)
 	t.Setenv(inside, "1") // with which a child could not be started
-	if second := p.Prove(t.Context(), file, m); first == nil || second == nil || first.Error() != second.Error() {
+	_, second := p.Prove(t.Context(), file, m)
+	if first == nil || second == nil || first.Error() != second.Error() {
 		t.Errorf("first %v, then %v", first, second)
+	}
+}
+
+// TestVerdictsOutliveAProver: another prover with the same rules and limits starts no child for a file that passed, and
+// one with other rules or limits does. A folder that others may write to is not believed.
+func TestVerdictsOutliveAProver(t *testing.T) {
+	m := modelstest.Manifest("gauss", 2)
+	sound, mixed := modelstest.GaussianFile(t, "gauss", 2), modelstest.File(t, modelstest.Dependent(false, 2)[0].Model, m)
+	folder := filepath.Join(t.TempDir(), "proofs")
+	prover := func(rules models.Rules, limits Limits) *Prover {
+		return New(newProver(t, rules, limits).runtime, rules, limits, folder)
+	}
+	first := prover(models.Rules{}, Limits{})
+	grain, err := first.Prove(t.Context(), sound, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Prove(t.Context(), mixed, m); !errors.Is(err, models.ErrInvalid) {
+		t.Fatal(err)
+	}
+	if files, err := os.ReadDir(folder); len(files) != 1 || err != nil {
+		t.Errorf("%d files are in the folder: %v: want the verdict on the sound file", len(files), err)
+	}
+	t.Setenv(inside, "1") // with which no child can be started
+	if again, err := prover(models.Rules{}, Limits{}).Prove(t.Context(), sound, m); err != nil || again != grain {
+		t.Errorf("a grain of %d, %v: want %d", again, err, grain)
+	}
+	for _, other := range []*Prover{
+		prover(models.Rules{Operators: []string{"Loop"}}, Limits{}), prover(models.Rules{}, small()),
+	} {
+		if _, err := other.Prove(t.Context(), sound, m); err == nil {
+			t.Error("the verdict of a prover with other rules or limits was taken over")
+		}
+	}
+	if err := os.Chmod(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := prover(models.Rules{}, Limits{}).Prove(t.Context(), sound, m); err == nil {
+		t.Error("a verdict from a folder that everybody may write to was believed")
 	}
 }
 
@@ -122,7 +163,7 @@ func TestProofCanBeStopped(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	err := p.Prove(ctx, modelstest.File(t, loop.Model, loop.Manifest), loop.Manifest)
+	_, err := p.Prove(ctx, modelstest.File(t, loop.Model, loop.Manifest), loop.Manifest)
 	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, models.ErrInvalid) || len(p.verdicts) > 0 {
 		t.Errorf("%v with %d verdicts", err, len(p.verdicts))
 	}
@@ -138,7 +179,7 @@ func TestProofCanBeStopped(t *testing.T) {
 func TestSlowMachine(t *testing.T) {
 	p := newProver(t, models.Rules{}, Limits{Time: time.Millisecond})
 	m := modelstest.Manifest("gauss", 2)
-	err := p.Prove(t.Context(), modelstest.GaussianFile(t, "gauss", 2), m)
+	_, err := p.Prove(t.Context(), modelstest.GaussianFile(t, "gauss", 2), m)
 	if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), "it did not finish within 4ms") ||
 		len(p.verdicts) > 0 {
 		t.Errorf("%v with %d verdicts", err, len(p.verdicts))
@@ -160,7 +201,7 @@ func TestProofWithinAProof(t *testing.T) {
 	t.Setenv(inside, "1")
 	p := newProver(t, models.Rules{}, Limits{})
 	m := modelstest.Manifest("gauss", 2)
-	err := p.Prove(t.Context(), modelstest.GaussianFile(t, "gauss", 2), m)
+	_, err := p.Prove(t.Context(), modelstest.GaussianFile(t, "gauss", 2), m)
 	if err == nil || errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), "its main does not call") {
 		t.Errorf("got %v", err)
 	}
@@ -177,7 +218,7 @@ func TestMutations(t *testing.T) {
 	for range count {
 		mutant := mutate(sound, rng)
 		children.Go(func() {
-			if err := p.Prove(t.Context(), mutant, m); err != nil && !errors.Is(err, models.ErrInvalid) {
+			if _, err := p.Prove(t.Context(), mutant, m); err != nil && !errors.Is(err, models.ErrInvalid) {
 				t.Errorf("no verdict: %v", err)
 			}
 		})
@@ -215,8 +256,8 @@ func FuzzModelFile(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		p := New(runtime, models.Rules{}, small())
-		if err := p.Prove(t.Context(), file, m); err != nil && !errors.Is(err, models.ErrInvalid) {
+		p := New(runtime, models.Rules{}, small(), "")
+		if _, err := p.Prove(t.Context(), file, m); err != nil && !errors.Is(err, models.ErrInvalid) {
 			t.Errorf("no verdict: %v", err)
 		}
 	})
