@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +44,9 @@ func listCommand(p *cli.Program) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return o.Use(c.Context(), p, func(ctx context.Context, client *client.Client) error {
+				if err := awaitLoads(ctx, client, o.Local); err != nil {
+					return err
+				}
 				return listModels(ctx, p, client, asJSON)
 			})
 		},
@@ -50,6 +54,23 @@ func listCommand(p *cli.Program) *cobra.Command {
 	o.Register(c.Flags())
 	registerModelsJSON(c, &asJSON)
 	return c
+}
+
+// awaitLoads waits until no model loads if the server is inside this process, where all have just begun to.
+func awaitLoads(ctx context.Context, c *client.Client, local bool) error {
+	for loading := local; loading; {
+		loading = false
+		for m, err := range c.Models(ctx) {
+			if err != nil {
+				return err
+			}
+			loading = loading || m.State == client.ModelLoading
+		}
+		if loading {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	return nil
 }
 
 func listModels(ctx context.Context, p *cli.Program, c *client.Client, asJSON bool) error {
@@ -98,6 +119,9 @@ func showCommand(p *cli.Program) *cobra.Command {
 				return err
 			}
 			return o.Use(c.Context(), p, func(ctx context.Context, client *client.Client) error {
+				if err := awaitLoads(ctx, client, o.Local); err != nil {
+					return err
+				}
 				return showModel(ctx, p, client, name, version, asJSON)
 			})
 		},

@@ -85,20 +85,24 @@ func (s *Models) GetModel(_ context.Context, req *langevinv1.GetModelRequest) (*
 	return nil, err
 }
 
-// find returns the given version. For version 0 it returns the newest one that has not failed, as the host does, or
-// else the newest.
+// find returns the given version. For version 0 it returns the newest one that is ready, as the host does, or else the
+// newest one that loads, or else the newest.
 func find(all []*langevinv1.Model, name string, version int32) *langevinv1.Model {
-	var failed *langevinv1.Model
+	var loading, failed *langevinv1.Model
 	for _, m := range all {
 		if m.GetName() != name || version != 0 && m.GetVersion() != version {
 			continue
 		}
-		if version != 0 || m.GetState() != langevinv1.ModelState_MODEL_STATE_FAILED {
+		switch m.GetState() {
+		case langevinv1.ModelState_MODEL_STATE_READY:
 			return m
+		case langevinv1.ModelState_MODEL_STATE_LOADING:
+			loading = cmp.Or(loading, m)
+		default:
+			failed = cmp.Or(failed, m)
 		}
-		failed = cmp.Or(failed, m)
 	}
-	return failed
+	return cmp.Or(loading, failed)
 }
 
 // all describes the host's models by name, and then from the newest version to the oldest. Invalid files are included
@@ -106,16 +110,11 @@ func find(all []*langevinv1.Model, name string, version int32) *langevinv1.Model
 func (s *Models) all() ([]*langevinv1.Model, error) {
 	var all []*langevinv1.Model
 	devices := s.devices()
-	list := s.host.List()
-	for i, status := range list {
+	for _, status := range s.host.List() {
 		m, err := s.describe(status, devices[status.Entry.Digest])
 		if err != nil {
 			return nil, err
 		}
-		newest := !slices.ContainsFunc(list[i+1:], func(later host.Status) bool {
-			return later.Entry.Name == m.GetName() && later.State != host.StateFailed
-		})
-		m.Aliases = s.host.Aliases(status.Entry, newest)
 		all = append(all, m)
 	}
 	for _, p := range s.host.Problems() {
@@ -129,6 +128,10 @@ func (s *Models) all() ([]*langevinv1.Model, error) {
 	slices.SortStableFunc(all, func(a, b *langevinv1.Model) int {
 		return cmp.Or(cmp.Compare(a.GetName(), b.GetName()), cmp.Compare(b.GetVersion(), a.GetVersion()))
 	})
+	for _, m := range all {
+		entry := models.Entry{Name: m.GetName(), Version: int(m.GetVersion())}
+		m.Aliases = s.host.Aliases(entry, find(all, m.GetName(), 0) == m)
+	}
 	return all, nil
 }
 
