@@ -397,3 +397,32 @@ func TestDigestFile(t *testing.T) {
 		}
 	}
 }
+
+// TestReadFile: what is too large, has holes or is no file is refused before it is read.
+func TestReadFile(t *testing.T) {
+	folder := t.TempDir()
+	whole, holes, pipe := filepath.Join(folder, "whole"), filepath.Join(folder, "holes"), filepath.Join(folder, "pipe")
+	if err := errors.Join(os.WriteFile(whole, []byte("1234"), 0o600), os.WriteFile(holes, []byte("1234"), 0o600),
+		os.Truncate(holes, models.DefaultMaxFileBytes), syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := (models.Rules{MaxFileBytes: 4}).ReadFile(whole); string(data) != "1234" || err != nil {
+		t.Errorf("%q, %v", data, err)
+	}
+	for _, tt := range []struct {
+		path  string
+		rules models.Rules
+		want  string
+	}{
+		{whole, models.Rules{MaxFileBytes: 3}, "file of 4 bytes: want at most 3"},
+		{holes, models.Rules{}, "file of 1073741824 bytes, of which less than half is on the disk"},
+		{pipe, models.Rules{}, "not a regular file"},
+		{folder, models.Rules{}, "not a regular file"},
+		{filepath.Join(folder, "absent"), models.Rules{}, "no such file or directory"},
+	} {
+		if _, err := tt.rules.ReadFile(tt.path); err == nil || err.Error() != tt.want &&
+			!strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%s: %v: want %q", tt.path, err, tt.want)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -129,6 +130,39 @@ func TestDependentRowsAreServedNowhere(t *testing.T) {
 		got := runAlone(t, args...)
 		if got.code == cli.ExitOK || !strings.Contains(got.stdout+got.stderr, want) {
 			t.Errorf("%v: %+v: want %q", args[:2], got, want)
+		}
+	}
+}
+
+// TestHostileFilesAreServedNowhere gives models that would end or hang the process to everything that opens models, once
+// with the rules that refuse their operators and once with rules that allow them.
+func TestHostileFilesAreServedNowhere(t *testing.T) {
+	folder := modelFolder(t)
+	wanted := []string{"divisor made from sigma", "loop without end", "tensor of 16 GiB", "half a million nodes"}
+	for _, c := range modelstest.Hostile() {
+		if !slices.Contains(wanted, c.Name) {
+			continue
+		}
+		addModel(t, folder, c.Manifest.Name, modelstest.File(t, c.Model, c.Manifest))
+		path := filepath.Join(folder, c.Manifest.Name, "1", models.FileName)
+		strict := []string{"--proof-memory", "1073741824", "--proof-time", "1s"}
+		loose := append(strict, "--allow-operators", strings.Join(append(c.Allow, "Mod"), ","))
+		for _, tt := range []struct {
+			args   []string
+			refuse string
+		}{
+			{append([]string{"models", "check", path}, strict...), "invalid model"},
+			{append([]string{"models", "check", path}, loose...), c.Refusal},
+			{append([]string{"models", "import", path, "--name", "again", "--sigmas", "10,1,0.1", "--overwrite",
+				"--out", t.TempDir()}, loose...), c.Refusal},
+			{append([]string{"sample", c.Manifest.Name, "-n", "1", "--local", "--out", folder + "/x.csv"},
+				inside(t, folder)...), "invalid model"},
+		} {
+			got := runAlone(t, tt.args...)
+			if said := got.stdout + got.stderr; got.code == cli.ExitOK || !strings.Contains(said, tt.refuse) &&
+				!strings.Contains(said, "it did not finish within") {
+				t.Errorf("%s: %v: %+v: want %q", c.Name, tt.args[:2], got, tt.refuse)
+			}
 		}
 	}
 }
