@@ -48,7 +48,7 @@ type SamplingServiceClient interface {
 	// Errors: INVALID_ARGUMENT (a field is out of range; the BadRequest details name it), NOT_FOUND (model or version),
 	// FAILED_PRECONDITION (the model failed to load, or a chain diverged), RESOURCE_EXHAUSTED (too much work waits;
 	// RetryInfo says when to try again), DEADLINE_EXCEEDED (as soon as it is known that the deadline cannot be met),
-	// UNAVAILABLE (the server is stopping).
+	// UNAVAILABLE (the server is stopping, or the model is still loading and RetryInfo says when to try again).
 	Sample(ctx context.Context, in *SampleRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SampleResponse], error)
 	// Score evaluates the model at given points. The result is the vector field that the samplers follow.
 	//
@@ -159,7 +159,7 @@ type SamplingServiceServer interface {
 	// Errors: INVALID_ARGUMENT (a field is out of range; the BadRequest details name it), NOT_FOUND (model or version),
 	// FAILED_PRECONDITION (the model failed to load, or a chain diverged), RESOURCE_EXHAUSTED (too much work waits;
 	// RetryInfo says when to try again), DEADLINE_EXCEEDED (as soon as it is known that the deadline cannot be met),
-	// UNAVAILABLE (the server is stopping).
+	// UNAVAILABLE (the server is stopping, or the model is still loading and RetryInfo says when to try again).
 	Sample(*SampleRequest, grpc.ServerStreamingServer[SampleResponse]) error
 	// Score evaluates the model at given points. The result is the vector field that the samplers follow.
 	//
