@@ -29,10 +29,10 @@ type Foreign struct {
 // adoptOpset is the first operator set that has the ArgMin, Cast and Reshape that are written here.
 const adoptOpset = 11
 
-// Adopt rewrites model, the graph of another program's network, to the contract of [Rules.Check] and attaches m. A network
-// that takes the index of a noise level gets the index of the sigma of m that is nearest by ratio. For the sigmas of m,
-// which samplers use, that is the level itself. m.Shape may be empty; the shape then comes from the input. Errors wrap
-// [ErrInvalid] and say what to export instead.
+// Adopt rewrites model, the graph of another program's network, to the contract of [Rules.Check] and attaches m. A
+// network that takes the index of a noise level gets the index of the sigma of m that is nearest by ratio. For the
+// sigmas of m, which samplers use, that is the level itself. m.Shape may be empty; the shape then comes from the input.
+// Errors wrap [ErrInvalid] and say what to export instead.
 func Adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	m, err := adopt(model, f, m)
 	if err != nil {

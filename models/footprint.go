@@ -31,8 +31,8 @@ func Parse(file []byte) (*protos.ModelProto, error) {
 	model := &protos.ModelProto{}
 	need, err := footprint(file, model.ProtoReflect().Descriptor(), 0)
 	if err == nil && need > 2*int64(len(file))+spareBytes {
-		return nil, fmt.Errorf("%w: %d bytes that would decode to %d MiB: want a network, whose bytes are mostly weights",
-			ErrInvalid, len(file), need>>20)
+		return nil, fmt.Errorf("%w: %d bytes that would decode to %d MiB: "+
+			"want a network, whose bytes are mostly weights", ErrInvalid, len(file), need>>20)
 	}
 	if err == nil {
 		err = proto.UnmarshalOptions{RecursionLimit: maxDepth}.Unmarshal(file, model)

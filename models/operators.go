@@ -47,8 +47,8 @@ func (o *operators) check(node *protos.NodeProto) error {
 	x, by := o.valueOf(in[0]), o.valueOf(in[1])
 	switch {
 	case operator.divides && !x.float && !by.float && !divides(by.stored):
-		return fmt.Errorf("integers are divided, and the divisor may be 0 or -1, which ends a process: want a division " +
-			"of floating-point numbers, or a stored divisor of at least 1")
+		return fmt.Errorf("integers are divided, and the divisor may be 0 or -1, which ends a process: " +
+			"want a division of floating-point numbers, or a stored divisor of at least 1")
 	case operator.counts && !x.float:
 		return fmt.Errorf("integers are divided by their number, which may be 0: want floating-point numbers")
 	}

@@ -357,7 +357,8 @@ func TestNearNamesRead(t *testing.T) {
 }
 
 func TestNoFolder(t *testing.T) {
-	if _, err := models.NewRepository(zooOf(t), filepath.Join(t.TempDir(), "absent"), models.Rules{}); !errors.Is(err, os.ErrNotExist) {
+	_, err := models.NewRepository(zooOf(t), filepath.Join(t.TempDir(), "absent"), models.Rules{})
+	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent folder: %v", err)
 	}
 	entries, problems := open(t, zooOf(t, "ring"), "").List()

@@ -20,8 +20,8 @@ const (
 	onCPU  = "CPUExecutionProvider"
 )
 
-// checkPlacement evaluates a graph once, in a separate session with ONNX Runtime's profile turned on. It returns an error unless
-// every node ran on the device: a session that is told to use a device may not use it.
+// checkPlacement evaluates a graph once, in a separate session with ONNX Runtime's profile turned on. It returns an
+// error unless every node ran on the device: a session that is told to use a device may not use it.
 func checkPlacement(graph []byte, manifest models.Manifest, options Options, device Device) error {
 	nodes, err := profile(graph, manifest, options, device)
 	if err != nil {

@@ -134,8 +134,8 @@ func TestDependentRowsAreServedNowhere(t *testing.T) {
 	}
 }
 
-// TestHostileFilesAreServedNowhere gives models that would end or hang the process to everything that opens models, once
-// with the rules that refuse their operators and once with rules that allow them.
+// TestHostileFilesAreServedNowhere gives models that would end or hang the process to everything that opens models,
+// once with the rules that refuse their operators and once with rules that allow them.
 func TestHostileFilesAreServedNowhere(t *testing.T) {
 	folder := modelFolder(t)
 	wanted := []string{"divisor made from sigma", "loop without end", "tensor of 16 GiB", "half a million nodes"}

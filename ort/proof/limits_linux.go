@@ -14,9 +14,10 @@ import (
 // gentle is the nice value of a proof: calls that a server answers meanwhile come first.
 const gentle = 10
 
-// lower sets the priority and the limits of this process. Memory is what the process may use beyond what it has now: for a build with
-// the race detector, that is terabytes of address space. Address space that is only reserved, of which Go has much, does
-// not count. A process that reaches the limit of processor time is killed. A process that crashes leaves no file.
+// lower sets the priority and the limits of this process. Memory is what the process may use beyond what it has now:
+// for a build with the race detector, that is terabytes of address space. Address space that is only reserved, of which
+// Go has much, does not count. A process that reaches the limit of processor time is killed. A process that crashes
+// leaves no file.
 func lower(l Limits) error {
 	used, err := dataBytes()
 	if err != nil {

@@ -39,7 +39,7 @@ type answer struct {
 
 // try runs a child for a file. The error says why there is no verdict.
 func try(ctx context.Context, t task, graph []byte) (verdict, error) {
-	if os.Getenv(inside) != "" {
+	if Child() {
 		return verdict{}, fmt.Errorf("this process is a proof itself: its main does not call proof.RunChild")
 	}
 	t.Bytes = len(graph)
@@ -49,7 +49,7 @@ func try(ctx context.Context, t task, graph []byte) (verdict, error) {
 	}
 	timed, cancel := context.WithTimeout(ctx, t.Limits.Clock())
 	defer cancel()
-	child, err := newChild(timed, io.MultiReader(bytes.NewReader(header), strings.NewReader("\n"), bytes.NewReader(graph)))
+	child, err := newChild(timed, io.MultiReader(bytes.NewReader(append(header, '\n')), bytes.NewReader(graph)))
 	if err != nil {
 		return verdict{}, err
 	}
@@ -81,9 +81,6 @@ func (a answer) verdict(l Limits) verdict {
 func refuse(format string, args ...any) verdict {
 	return verdict{refusal: fmt.Errorf("%w: %w", models.ErrInvalid, fmt.Errorf(format, args...))}
 }
-
-// inside is the variable that a child has in its environment.
-const inside = "LANGEVIN_MODEL_PROOF"
 
 // mostOutput is how much a parent reads of what a child writes.
 const mostOutput = 16 << 10
@@ -134,7 +131,7 @@ func (c *child) answer() (a answer) {
 
 // environment returns the variables of a child: those with which the system finds libraries, and nothing else.
 func environment() []string {
-	env := []string{inside + "=1", "GOTRACEBACK=none"}
+	env := []string{"GOTRACEBACK=none"}
 	for _, name := range []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "PATH"} {
 		if value, found := os.LookupEnv(name); found {
 			env = append(env, name+"="+value)
@@ -145,7 +142,8 @@ func environment() []string {
 
 var (
 	// shortOfMemory matches what the C library, ONNX Runtime and Go say if they get no memory.
-	shortOfMemory = regexp.MustCompile(`(?i)bad.?alloc|failed to allocate memory|out of memory|no memory for|cannot allocate memory`)
+	shortOfMemory = regexp.MustCompile(
+		`(?i)bad.?alloc|failed to allocate memory|out of memory|no memory for|cannot allocate memory`)
 
 	// signalled matches the signal in what Go writes before it ends the process.
 	signalled = regexp.MustCompile(`\b(SIG[A-Z]+)\b`)
@@ -158,7 +156,7 @@ func (c *child) verdict(ended error, timed context.Context, l Limits) verdict {
 	switch {
 	case timed.Err() != nil:
 		return refuse("it did not finish within %v", l.Clock()).passing()
-	case state.UserTime()+state.SystemTime() > l.Time*3/4 && state.ExitCode() < 0: // the kernel counts more exactly
+	case state.UserTime()+state.SystemTime() > l.Time*3/4 && state.ExitCode() < 0: // killed; the kernel rounds times
 		return refuse("it did not finish within %v of a processor's time", l.Time)
 	case shortOfMemory.MatchString(said):
 		return refuse("it needs more than %s of memory", size(l.Memory))

@@ -71,18 +71,19 @@ func TestVerdictsAreKept(t *testing.T) {
 	file := modelstest.File(t, modelstest.Dependent(false, 2)[0].Model, m)
 	p := newProver(t, models.Rules{}, Limits{})
 	_, first := p.Prove(t.Context(), file, m)
-	t.Setenv(inside, "1") // with which a child could not be started
+	asChild(t)
 	_, second := p.Prove(t.Context(), file, m)
 	if first == nil || second == nil || first.Error() != second.Error() {
 		t.Errorf("first %v, then %v", first, second)
 	}
 }
 
-// TestVerdictsOutliveAProver: another prover with the same rules and limits starts no child for a file that passed, and
-// one with other rules or limits does. A folder that others may write to is not believed.
+// TestVerdictsOutliveAProver: another prover with the same rules and limits starts no child for a file that passed,
+// and one with other rules or limits does. A folder that others may write to is not believed.
 func TestVerdictsOutliveAProver(t *testing.T) {
 	m := modelstest.Manifest("gauss", 2)
-	sound, mixed := modelstest.GaussianFile(t, "gauss", 2), modelstest.File(t, modelstest.Dependent(false, 2)[0].Model, m)
+	sound := modelstest.GaussianFile(t, "gauss", 2)
+	mixed := modelstest.File(t, modelstest.Dependent(false, 2)[0].Model, m)
 	folder := filepath.Join(t.TempDir(), "proofs")
 	prover := func(rules models.Rules, limits Limits) *Prover {
 		return New(newProver(t, rules, limits).runtime, rules, limits, folder)
@@ -98,7 +99,7 @@ func TestVerdictsOutliveAProver(t *testing.T) {
 	if files, err := os.ReadDir(folder); len(files) != 1 || err != nil {
 		t.Errorf("%d files are in the folder: %v: want the verdict on the sound file", len(files), err)
 	}
-	t.Setenv(inside, "1") // with which no child can be started
+	asChild(t)
 	if again, err := prover(models.Rules{}, Limits{}).Prove(t.Context(), sound, m); err != nil || again != grain {
 		t.Errorf("a grain of %d, %v: want %d", again, err, grain)
 	}
@@ -198,7 +199,7 @@ func TestChildKeepsNoSecrets(t *testing.T) {
 
 // TestProofWithinAProof: a program whose main does not know children must not start more and more of them.
 func TestProofWithinAProof(t *testing.T) {
-	t.Setenv(inside, "1")
+	asChild(t)
 	p := newProver(t, models.Rules{}, Limits{})
 	m := modelstest.Manifest("gauss", 2)
 	_, err := p.Prove(t.Context(), modelstest.GaussianFile(t, "gauss", 2), m)
@@ -261,6 +262,14 @@ func FuzzModelFile(f *testing.F) {
 			t.Errorf("no verdict: %v", err)
 		}
 	})
+}
+
+// asChild lets this process look like a child, which starts no others.
+func asChild(t *testing.T) {
+	t.Helper()
+	was := os.Args
+	os.Args = []string{was[0], Command}
+	t.Cleanup(func() { os.Args = was })
 }
 
 // children returns the processes whose parent is this one.
