@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/langevin-ml/langevin/models"
@@ -19,6 +20,7 @@ func Child() bool { return len(os.Args) > 1 && os.Args[1] == Command }
 
 // RunChild does what a child is started for. It returns the exit status.
 func RunChild() int {
+	runtime.LockOSThread() // on Linux, a thread has a priority and not a process
 	in := bufio.NewReader(os.Stdin)
 	a, err := prove(in)
 	if err != nil {
@@ -42,11 +44,11 @@ func prove(in *bufio.Reader) (answer, error) {
 		_, _ = in.ReadByte() // ends when the parent does
 		os.Exit(1)
 	}()
-	runtime, err := ort.Open(t.Library)
+	library, err := ort.Open(t.Library)
 	if err != nil {
 		return answer{}, err
 	}
-	grain, err := evaluate(context.Background(), runtime, t.Rules, graph)
+	grain, err := evaluate(context.Background(), library, t.Rules, graph)
 	if err != nil && !errors.Is(err, models.ErrInvalid) {
 		return answer{}, err
 	}

@@ -11,8 +11,10 @@ import (
 	"time"
 )
 
-// gentle is the nice value of a proof: calls that a server answers meanwhile come first.
-const gentle = 10
+const (
+	gentle    = 10     // the nice value of a proof: calls that a server answers meanwhile come first
+	dismissed = "1000" // when memory is short, the kernel ends a proof first
+)
 
 // lower sets the priority and the limits of this process. Memory is what the process may use beyond what it has now:
 // for a build with the race detector, that is terabytes of address space. Address space that is only reserved, of which
@@ -29,6 +31,7 @@ func lower(l Limits) error {
 		syscall.Setrlimit(syscall.RLIMIT_CPU, &syscall.Rlimit{Cur: seconds, Max: seconds}),
 		syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}),
 		syscall.Setpriority(syscall.PRIO_PROCESS, 0, gentle),
+		os.WriteFile("/proc/self/oom_score_adj", []byte(dismissed), 0),
 	)
 }
 

@@ -99,7 +99,7 @@ func newChild(ctx context.Context, stdin io.Reader) (*child, error) {
 		return nil, err
 	}
 	c := &child{command: exec.CommandContext(ctx, program, Command)}
-	c.command.Env = environment()
+	c.command.Env, c.command.Dir = environment(), "/"
 	c.command.WaitDelay = time.Second
 	c.command.Stdout, c.command.Stderr = &c.stdout, &c.stderr
 	c.command.SysProcAttr = attributes()
@@ -132,7 +132,7 @@ func (c *child) answer() (a answer) {
 // environment returns the variables of a child: those with which the system finds libraries, and nothing else.
 func environment() []string {
 	env := []string{"GOTRACEBACK=none"}
-	for _, name := range []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "PATH"} {
+	for _, name := range []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
 		if value, found := os.LookupEnv(name); found {
 			env = append(env, name+"="+value)
 		}
