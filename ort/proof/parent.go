@@ -64,7 +64,7 @@ func try(ctx context.Context, t task, graph []byte) (verdict, error) {
 	case !child.started:
 		return verdict{}, ended
 	default:
-		return child.verdict(ended, timed, t.Limits), nil
+		return child.verdict(ended, timed.Err() != nil, t.Limits), nil
 	}
 }
 
@@ -149,12 +149,12 @@ var (
 	signalled = regexp.MustCompile(`\b(SIG[A-Z]+)\b`)
 )
 
-// verdict says why a child ended without an answer.
-func (c *child) verdict(ended error, timed context.Context, l Limits) verdict {
+// verdict says why a child ended without an answer. late says whether the clock ended it.
+func (c *child) verdict(ended error, late bool, l Limits) verdict {
 	said, state := c.stderr.String(), c.command.ProcessState
 	signal := signalled.FindString(said)
 	switch {
-	case timed.Err() != nil:
+	case late:
 		return refuse("it did not finish within %v", l.Clock()).passing()
 	case state.UserTime()+state.SystemTime() > l.Time*3/4 && state.ExitCode() < 0: // killed; the kernel rounds times
 		return refuse("it did not finish within %v of a processor's time", l.Time)
