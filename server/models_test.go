@@ -33,7 +33,7 @@ func putHostile(t *testing.T, dir, prefix string, kinds ...string) (reasons map[
 		c.Manifest.Name = name
 		reasons[name] = c.Refusal
 		operators = append(operators, c.Allow...)
-		putModel(t, dir, name, modelstest.File(t, c.Model, c.Manifest))
+		putModel(t, dir, name, modelstest.File(t, c.Model(), c.Manifest))
 	}
 	slices.Sort(operators)
 	return reasons, slices.Compact(operators)
@@ -196,7 +196,7 @@ func putLoop(t *testing.T, dir string) {
 	for _, c := range modelstest.Hostile() {
 		if c.Name == "loop without end" {
 			c.Manifest.Name = "loop"
-			putModel(t, dir, "loop", modelstest.File(t, c.Model, c.Manifest))
+			putModel(t, dir, "loop", modelstest.File(t, c.Model(), c.Manifest))
 		}
 	}
 }

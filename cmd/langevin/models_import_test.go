@@ -143,7 +143,7 @@ func TestHostileFilesAreServedNowhere(t *testing.T) {
 		if !slices.Contains(wanted, c.Name) {
 			continue
 		}
-		addModel(t, folder, c.Manifest.Name, modelstest.File(t, c.Model, c.Manifest))
+		addModel(t, folder, c.Manifest.Name, modelstest.File(t, c.Model(), c.Manifest))
 		path := filepath.Join(folder, c.Manifest.Name, "1", models.FileName)
 		strict := []string{"--proof-memory", "1073741824", "--proof-time", "1s"}
 		loose := append(strict, "--allow-operators", strings.Join(append(c.Allow, "Mod"), ","))

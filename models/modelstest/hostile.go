@@ -12,7 +12,7 @@ import (
 // A HostileCase is a model that would end, hang or exhaust the process that opens it.
 type HostileCase struct {
 	Name     string
-	Model    *protos.ModelProto
+	Model    func() *protos.ModelProto
 	Manifest models.Manifest
 	Allow    []string // operators that rules must allow, so that a file is not refused before it is proved
 	Refusal  string   // a part of the reason, if those operators are allowed
@@ -35,12 +35,15 @@ const (
 	hangs    = "it did not finish within"
 )
 
-// hostile returns a graph whose samples pass change on their way.
-func hostile(change func(g rowGraph) (x string)) *protos.ModelProto {
-	g := rowGraph{newGraph("hostile", []int{2}), models.InputX}
-	x := change(g)
-	variance := g.add("Add", g.add("Mul", models.InputSigma, models.InputSigma), g.floats("one", nil, []float32{1}))
-	return g.finish("Div", g.add("Neg", x), g.perRow(variance))
+// hostile returns a function that makes a graph whose samples pass change on their way.
+func hostile(change func(g rowGraph) (x string)) func() *protos.ModelProto {
+	return func() *protos.ModelProto {
+		g := rowGraph{newGraph("hostile", []int{2}), models.InputX}
+		x := change(g)
+		variance := g.add("Add", g.add("Mul", models.InputSigma, models.InputSigma),
+			g.floats("one", nil, []float32{1}))
+		return g.finish("Div", g.add("Neg", x), g.perRow(variance))
+	}
 }
 
 // plus adds nothing to samples, in a way that a library that folds constants does not see.
@@ -100,7 +103,8 @@ func endless() []HostileCase {
 }
 
 func greedy() []HostileCase {
-	large := HostileCase{Name: "samples of 2^24 numbers", Refusal: takesAll, Model: Gaussian(1 << 24)}
+	large := HostileCase{Name: "samples of 2^24 numbers", Refusal: takesAll}
+	large.Model = func() *protos.ModelProto { return Gaussian(1 << 24) }
 	large.Manifest = Manifest("hostile", 1<<24)
 	return []HostileCase{
 		large,
@@ -129,10 +133,13 @@ func greedy() []HostileCase {
 }
 
 func unlawful() []HostileCase {
-	sparse := Gaussian(2)
-	sparse.Graph.SparseInitializer = []*protos.SparseTensorProto{{
-		Dims: []int64{1 << 32}, Values: &protos.TensorProto{Name: "thin"}, Indices: &protos.TensorProto{},
-	}}
+	sparse := func() *protos.ModelProto {
+		model := Gaussian(2)
+		model.Graph.SparseInitializer = []*protos.SparseTensorProto{{
+			Dims: []int64{1 << 32}, Values: &protos.TensorProto{Name: "thin"}, Indices: &protos.TensorProto{},
+		}}
+		return model
+	}
 	return []HostileCase{
 		{Name: "sparse tensor", Refusal: "sparse: want all of its elements", Model: sparse},
 		{Name: "random numbers of 16 GiB", Refusal: "draws random numbers", Model: hostile(func(g rowGraph) string {

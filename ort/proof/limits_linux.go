@@ -26,12 +26,12 @@ func lower(l Limits) error {
 		return err
 	}
 	memory, seconds := used+uint64(l.Memory), uint64(max(1, l.Time/time.Second))
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, gentle) // some containers forbid these two
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte(dismissed), 0)
 	return errors.Join(
 		syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: memory, Max: memory}),
 		syscall.Setrlimit(syscall.RLIMIT_CPU, &syscall.Rlimit{Cur: seconds, Max: seconds}),
 		syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}),
-		syscall.Setpriority(syscall.PRIO_PROCESS, 0, gentle),
-		os.WriteFile("/proc/self/oom_score_adj", []byte(dismissed), 0),
 	)
 }
 

@@ -156,6 +156,7 @@ func (c *child) verdict(ended error, late bool, l Limits) verdict {
 	switch {
 	case late:
 		return refuse("it did not finish within %v", l.Clock()).passing()
+	case state == nil:
 	case state.UserTime()+state.SystemTime() > l.Time*3/4 && state.ExitCode() < 0: // killed; the kernel rounds times
 		return refuse("it did not finish within %v of a processor's time", l.Time)
 	case shortOfMemory.MatchString(said):

@@ -51,7 +51,7 @@ func TestHostileModels(t *testing.T) {
 }
 
 func testHostile(t *testing.T, c modelstest.HostileCase) {
-	file := modelstest.File(t, c.Model, c.Manifest)
+	file := modelstest.File(t, c.Model(), c.Manifest)
 	if len(c.Allow) > 0 {
 		_, want := models.Decode(file, c.Manifest)
 		_, err := newProver(t, models.Rules{}, small()).Prove(t.Context(), file, c.Manifest)
@@ -166,7 +166,7 @@ func TestProofCanBeStopped(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, err := p.Prove(ctx, modelstest.File(t, loop.Model, loop.Manifest), loop.Manifest)
+	_, err := p.Prove(ctx, modelstest.File(t, loop.Model(), loop.Manifest), loop.Manifest)
 	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, models.ErrInvalid) || len(p.verdicts) > 0 {
 		t.Errorf("%v with %d verdicts", err, len(p.verdicts))
 	}
