@@ -156,7 +156,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"bad socket", "listen: unix://relative\n", "", `listen is "unix://relative": want host:port`},
 		{"bad keepalive", "grpc:\n  keepalive_time: 1ms\n", "", "grpc.keepalive_time is 1ms: want 1s or more"},
 		{"bad operator", "models: {allow_operators: [mod]}\n", "",
-			`models.allow_operators is ["mod"]: want ONNX's names`},
+			`models.allow_operators is "mod": want ONNX's names`},
 		{"too little memory", "models: {proof_memory: 1000}\n", "",
 			"models.proof_memory is 1000: want 268435456 or more"},
 		{"too little time", "models: {proof_time: 1ms}\n", "", "models.proof_time is 1ms: want 1s or more"},

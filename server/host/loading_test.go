@@ -42,6 +42,13 @@ func (l *hanging) load(ctx context.Context, file models.File) (*engine, error) {
 	return l.loader.load(ctx, file)
 }
 
+// atOnce returns the number of loads that run.
+func (l *hanging) atOnce() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now
+}
+
 func newHanging(t *testing.T, dir string, o Options, stuck ...string) (*Host[*engine], *hanging) {
 	t.Helper()
 	l := &hanging{stuck: map[string]chan struct{}{}}
@@ -167,6 +174,9 @@ func TestLoadsSideBySide(t *testing.T) {
 	}}, "a/1", "b/1", "c/1")
 	h.Start()
 	awaitStates(t, h, "2gauss/1 ready", "a/1 loading", "b/1 loading", "c/1 loading", "ring/1 ready")
+	for l.atOnce() < 2 {
+		time.Sleep(time.Millisecond)
+	}
 	for _, gate := range l.stuck {
 		close(gate)
 	}
