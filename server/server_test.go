@@ -25,15 +25,12 @@ import (
 
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/ort"
-	"github.com/langevin-ml/langevin/ort/proof"
+	"github.com/langevin-ml/langevin/ort/proof/prooftest"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
 )
 
 func TestMain(m *testing.M) {
-	if proof.Child() {
-		os.Exit(proof.RunChild())
-	}
 	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand {
 		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
 			os.Exit(1)
@@ -41,14 +38,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	server.AddCompression()
-	cache, err := os.MkdirTemp("", "langevin-cache-") // so that the same file is proved once, and this user's stays
-	if err = errors.Join(err, os.Setenv("XDG_CACHE_HOME", cache)); err != nil {
-		panic(err)
-	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(cache)
-		os.Exit(code)
-	}))
+	goleak.VerifyTestMain(m, goleak.Cleanup(prooftest.Start()))
 }
 
 // safeBuffer is a log that a test may read while the server writes.

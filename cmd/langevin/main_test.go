@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"testing"
 
@@ -9,14 +8,11 @@ import (
 
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/ort"
-	"github.com/langevin-ml/langevin/ort/proof"
+	"github.com/langevin-ml/langevin/ort/proof/prooftest"
 )
 
 // TestMain lets this program be its own child, as main does.
 func TestMain(m *testing.M) {
-	if proof.Child() {
-		os.Exit(proof.RunChild())
-	}
 	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand {
 		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
 			os.Exit(cli.ExitFailed)
@@ -27,12 +23,5 @@ func TestMain(m *testing.M) {
 		os.Args = append(os.Args[:1], os.Args[2:]...)
 		main()
 	}
-	cache, err := os.MkdirTemp("", "langevin-cache-") // so that the same file is proved once, and this user's stays
-	if err = errors.Join(err, os.Setenv("XDG_CACHE_HOME", cache)); err != nil {
-		panic(err)
-	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(cache)
-		os.Exit(code)
-	}))
+	goleak.VerifyTestMain(m, goleak.Cleanup(prooftest.Start()))
 }

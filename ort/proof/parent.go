@@ -2,6 +2,7 @@ package proof
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -165,7 +166,8 @@ func (c *child) verdict(ended error, late bool, l Limits) verdict {
 		return refuse("it ends the process that evaluates it (%s)", signal)
 	}
 	firstLine, _, _ := strings.Cut(said, "\n")
-	return refuse("the process that evaluates it ended early: %w: %s", ended, firstLine).passing()
+	return refuse("the process that evaluates it ended early: %w: %s", ended,
+		cmp.Or(firstLine, "it said nothing")).passing()
 }
 
 // passing says that another proof of the same file may have another verdict.

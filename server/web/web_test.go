@@ -26,13 +26,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/langevin-ml/langevin/models/modelstest"
+	"github.com/langevin-ml/langevin/ort/proof/prooftest"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
 )
 
 func TestMain(m *testing.M) {
 	server.AddCompression()
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(prooftest.Start()))
 }
 
 // site is a server with an HTTP listener.
@@ -150,6 +151,11 @@ type result struct {
 
 func TestModels(t *testing.T) {
 	s := open(t, nil)
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if _, text := s.get(t, "/v1/models"); !strings.Contains(text, `"loading"`) {
+			break
+		}
+	}
 	var names []string
 	for token := ""; ; {
 		_, text := s.get(t, "/v1/models?page_size=1&page_token="+token)
