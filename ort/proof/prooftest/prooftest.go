@@ -9,8 +9,8 @@ import (
 )
 
 // Start belongs into a TestMain, before the tests. A program that was started for a proof does that and exits. Other
-// programs get a cache folder of their own, so that they prove a file once and the user's verdicts stay as they are. The
-// function that Start returns removes the folder and exits with the given code.
+// programs get a cache folder of their own, so that they prove a file once and the user's verdicts stay as they are.
+// The function that Start returns removes the folder and exits with the given code.
 func Start() (exit func(code int)) {
 	if proof.Child() {
 		os.Exit(proof.RunChild())
