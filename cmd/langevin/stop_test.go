@@ -27,7 +27,8 @@ func TestStopEndsProofs(t *testing.T) {
 	}
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		server := exec.CommandContext(t.Context(), os.Args[0], asProgram, "serve", "--listen", "127.0.0.1:0",
-			"--http-listen", "", "--models-dir", folder, "--models-default", "hostile", "--models-allow-operators", "Loop")
+			"--http-listen", "", "--models-dir", folder, "--models-default", "hostile",
+			"--models-allow-operators", "Loop")
 		if err := server.Start(); err != nil {
 			t.Fatal(err)
 		}
