@@ -20,7 +20,7 @@ func TestHealthOfManyModels(t *testing.T) {
 			Entry: models.Entry{Name: fmt.Sprintf("m%d", i), Version: 2}, State: host.StateReady,
 		})
 	}
-	board.publish(all)
+	board.publish(all, true)
 	want := func(name string, serving bool) {
 		t.Helper()
 		resp, err := board.Check(t.Context(), &healthv1.HealthCheckRequest{Service: name})
@@ -36,7 +36,7 @@ func TestHealthOfManyModels(t *testing.T) {
 	if n := len(list.GetStatuses()); err != nil || n != 2*many+3 { // the server, a service and liveness too
 		t.Errorf("%d names are listed, %v", n, err)
 	}
-	board.publish(all[1:])
+	board.publish(all[1:], true)
 	want("model/m0", false)
 	want("service", true)
 	board.stop()

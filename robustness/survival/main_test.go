@@ -16,6 +16,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/serve"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/ort/proof/prooftest"
 	"github.com/langevin-ml/langevin/server"
 )
 
@@ -55,5 +56,5 @@ func TestMain(m *testing.M) {
 		p := cli.New(os.Stdout, os.Stderr)
 		os.Exit(p.Run(ctx, serve.Command(p), os.Args[2:]))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(prooftest.Start()))
 }

@@ -21,7 +21,7 @@ import (
 // call are further apart than promised.
 func TestWaiting(t *testing.T) {
 	zoo := fstest.MapFS{"points/1/model.onnx": {Data: modelstest.GaussianFile(t, "points", 2)}}
-	repo, err := models.NewRepository(zoo, "")
+	repo, err := models.NewRepository(zoo, "", models.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestWaiting(t *testing.T) {
 			h, err := host.New(repo, func(context.Context, models.File) (*rpc.Engine, error) {
 				time.Sleep(loading)
 				return &rpc.Engine{Scheduler: batch.New(&service{}, 2, batch.Config{}), Session: io.NopCloser(nil)}, nil
-			}, "points")
+			}, host.Options{Default: "points"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,14 +65,14 @@ func TestWaiting(t *testing.T) {
 func TestWaitingEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		zoo := fstest.MapFS{"points/1/model.onnx": {Data: modelstest.GaussianFile(t, "points", 2)}}
-		repo, err := models.NewRepository(zoo, "")
+		repo, err := models.NewRepository(zoo, "", models.Rules{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		h, err := host.New(repo, func(context.Context, models.File) (*rpc.Engine, error) {
 			time.Sleep(time.Second)
 			return nil, errors.New("no kernel for this operator")
-		}, "points")
+		}, host.Options{Default: "points"})
 		if err != nil {
 			t.Fatal(err)
 		}
