@@ -71,7 +71,8 @@ var rules = map[string]rule{
 
 	// What commands share.
 	"internal/phrase":     {ours: none, others: none},
-	"internal/wholefile":  {ours: none, others: none},
+	"internal/filelock":   {ours: none, others: none},
+	"internal/wholefile":  {ours: []string{"internal/filelock"}, others: none},
 	"internal/loopback":   {ours: none, others: none},
 	"internal/build":      {ours: []string{"ort"}, others: none},
 	"internal/loadtest":   {ours: []string{"client"}},
@@ -116,9 +117,8 @@ var rules = map[string]rule{
 	"internal/serve": {ours: []string{"internal/cli", "internal/remote", "server"}},
 	"internal/token": {ours: []string{"internal/cli", "server/auth"}},
 	"internal/train": {ours: []string{
-		"internal/build", "internal/cli", "internal/datafile", "internal/phrase", "internal/trainrun",
-		"internal/wholefile",
-		"ort", "sampling", "training"}},
+		"internal/build", "internal/cli", "internal/datafile", "internal/filelock", "internal/phrase",
+		"internal/trainrun", "internal/wholefile", "ort", "sampling", "training"}},
 
 	"models/onnxgraph": {ours: none},
 

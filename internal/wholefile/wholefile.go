@@ -1,4 +1,7 @@
 // Package wholefile writes files that appear under their name only when they are complete.
+//
+// Until then a file is called .NAME.NUMBER.part, in the same folder, and locked. A process that is killed leaves it
+// behind; the next one that writes the same file removes it.
 package wholefile
 
 import (
@@ -10,6 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+
+	"github.com/langevin-ml/langevin/internal/filelock"
 )
 
 // Pending is a file that is written under another name until it is complete. Create it before long work begins, so that
@@ -27,15 +33,35 @@ func createIn(folder, path string) (*Pending, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("write %s: it is a folder", path)
 	}
-	f, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*")
+	removeStale(folder, filepath.Base(path))
+	f, err := createPart(folder, path)
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, Cause(err))
 	}
 	return &Pending{path, f}, nil
 }
 
+// createPart makes the file in a folder that becomes path, and locks it.
+func createPart(folder, path string) (*os.File, error) {
+	for {
+		f, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*.part")
+		if err != nil {
+			return nil, err
+		}
+		ours, err := filelock.Try(f)
+		if ours {
+			return f, nil
+		}
+		// Another process may have taken it for a stale one, before it was locked.
+		_, _ = f.Close(), os.Remove(f.Name())
+		if err != nil && !errors.Is(err, filelock.ErrTaken) {
+			return nil, err
+		}
+	}
+}
+
 // Commit calls write for the content, brings it to the disk, and gives the file its name. An older file of that name is
-// replaced at once. After an error, which names the path, it is as it was.
+// replaced at once. After an error, which names the path, it is as it was, unless the disk itself is broken.
 func (f *Pending) Commit(write func(io.Writer) error) error {
 	buffered := bufio.NewWriter(f.file)
 	err := write(buffered)
@@ -43,13 +69,37 @@ func (f *Pending) Commit(write func(io.Writer) error) error {
 		err = buffered.Flush()
 	}
 	if err == nil {
-		err = errors.Join(f.file.Chmod(0o644), f.file.Sync(), f.file.Close())
+		err = f.name()
 	}
 	if err == nil {
-		err = os.Rename(f.file.Name(), f.path)
+		err = f.file.Close()
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", f.path, Cause(err))
+	}
+	return nil
+}
+
+// name brings the content and then the name to the disk.
+func (f *Pending) name() error {
+	if err := errors.Join(f.file.Chmod(0o644), f.file.Sync()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.file.Name(), f.path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(f.path))
+}
+
+// syncFolder brings the names in a folder to the disk. Not every file system can do that.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if err := folder.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
 	}
 	return nil
 }

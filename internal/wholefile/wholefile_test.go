@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -147,4 +148,88 @@ func TestPending(t *testing.T) {
 	}
 	f.Discard() // has nothing to remove
 	check(t, path, "new")
+}
+
+// names lists a folder.
+func names(t *testing.T, folder string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, entry := range entries {
+		all = append(all, entry.Name())
+	}
+	return all
+}
+
+// TestStale: what a killed process left of a file is removed by the next that writes it, and nothing else is.
+func TestStale(t *testing.T) {
+	folder := t.TempDir()
+	stay := []string{".other.txt.7.part", ".file.bak.part", ".file.7.part.old", "file.7.part", ".file.7", ".file.part"}
+	for _, name := range append([]string{".file.123.part", ".file.9.part"}, stay...) {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(folder, ".file.8.part"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Create(filepath.Join(folder, "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Discard()
+	written := filepath.Base(f.file.Name())
+	want := append([]string{".file.8.part", written}, stay...)
+	slices.Sort(want)
+	if got := names(t, folder); !slices.Equal(got, want) {
+		t.Errorf("the folder has %q, want %q", got, want)
+	}
+	second, err := Create(filepath.Join(folder, "file")) // does not touch what is being written
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(second.CommitBytes([]byte("b")), f.CommitBytes([]byte("a"))); err != nil {
+		t.Error(err)
+	}
+	RemoveStale(folder)
+	want = []string{".file.7", ".file.7.part.old", ".file.8.part", ".file.bak.part", ".file.part", "file",
+		"file.7.part"}
+	if got := names(t, folder); !slices.Equal(got, want) {
+		t.Errorf("after RemoveStale the folder has %q, want %q", got, want)
+	}
+}
+
+// TestGrowing: an older file stays until the first write, and a write that fails leaves nothing of itself.
+func TestGrowing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	if err := WriteBytes(path, []byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	g, err := Grow(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Discard()
+	check(t, path, "old")
+	if g, err = Grow(path); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"one\n", "two\n"} {
+		if got, err := os.ReadFile(path); err != nil || len(got) == 0 {
+			t.Errorf("before %q: %q, %v", line, got, err)
+		}
+		if _, err := io.WriteString(g, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(t, path, "one\ntwo\n")
+	g.Discard()
+	check(t, path, "one\ntwo\n")
+	if _, err := g.Write([]byte("three")); err == nil || !strings.Contains(err.Error(), "write "+path+": ") {
+		t.Errorf("after the end: error %v, want one that names the file", err)
+	}
+	check(t, path, "one\ntwo\n")
 }
