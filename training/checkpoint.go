@@ -8,11 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"go.yaml.in/yaml/v3"
 
@@ -58,35 +58,38 @@ func (c checkpoint) encode() ([]byte, error) {
 	return append(file, sum[:]...), nil
 }
 
-var errNoCheckpointFile = errors.New("it is damaged, or not a checkpoint")
+var errDamaged = errors.New("it is damaged, or not a checkpoint")
 
 // decodeCheckpoint reads a file that encode wrote. It returns an error for any other file.
 func decodeCheckpoint(file []byte) (c checkpoint, err error) {
 	body := len(file) - sha256.Size
 	start := len(checkpointMagic) + 8
 	if body < start || string(file[:len(checkpointMagic)]) != checkpointMagic {
-		return c, errNoCheckpointFile
+		return c, errDamaged
 	}
 	if sum := sha256.Sum256(file[:body]); !bytes.Equal(sum[:], file[body:]) {
-		return c, errNoCheckpointFile
+		return c, errDamaged
 	}
 	length := binary.LittleEndian.Uint64(file[len(checkpointMagic):])
 	if length > uint64(body-start) {
-		return c, errNoCheckpointFile
+		return c, errDamaged
 	}
 	if err := json.Unmarshal(file[start:start+int(length)], &c); err != nil {
-		return c, err
+		return c, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	values := file[start+int(length) : body]
 	for _, n := range c.Sizes {
 		if n < 0 || n > len(values)/4 {
-			return c, errNoCheckpointFile
+			return c, errDamaged
 		}
 		vector := make([]float32, n)
 		if _, err := binary.Decode(values, binary.LittleEndian, vector); err != nil {
 			return c, err
 		}
 		c.state, values = append(c.state, vector), values[4*n:]
+	}
+	if len(values) > 0 || c.Done < 0 {
+		return c, errDamaged
 	}
 	return c, nil
 }
@@ -147,29 +150,59 @@ func checkpoints(folder string) ([]string, error) {
 // ErrNoCheckpoint is wrapped by the error of a training that should resume but has no checkpoint.
 var ErrNoCheckpoint = errors.New("no checkpoint")
 
-// resume sets the training to its newest checkpoint.
-func (t *trainer) resume() error {
+// resume sets the training to its newest sound checkpoint. It returns the paths of damaged ones that are newer.
+func (t *trainer) resume() (damaged []string, err error) {
 	paths, err := checkpoints(t.options.Checkpoints)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(paths) == 0 {
-		return fmt.Errorf("%w in %s: nothing to resume", ErrNoCheckpoint, t.options.Checkpoints)
+		return nil, fmt.Errorf("%w in %s: nothing to resume", ErrNoCheckpoint, t.options.Checkpoints)
 	}
-	path := paths[len(paths)-1]
-	file, err := os.ReadFile(path)
-	if err != nil {
-		if at := (*fs.PathError)(nil); errors.As(err, &at) {
-			err = at.Err
+	for _, path := range slices.Backward(paths) {
+		c, err := readCheckpoint(path)
+		if err == nil {
+			err = t.restore(c)
 		}
-		return fmt.Errorf("read %s: %w", path, err)
+		switch {
+		case errors.Is(err, errDamaged):
+			damaged = append(damaged, path)
+		case err != nil:
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		default:
+			return damaged, nil
+		}
 	}
-	c, err := decodeCheckpoint(file)
-	if err == nil {
-		err = t.restore(c)
+	err = fmt.Errorf("read %s: %w", damaged[0], errDamaged)
+	if n := len(damaged); n > 1 {
+		err = fmt.Errorf("%w, and so are the %d older ones", err, n-1)
+	}
+	return nil, err
+}
+
+// readCheckpoint reads a file. A disk that cannot read it has damaged it.
+func readCheckpoint(path string) (checkpoint, error) {
+	file, err := os.ReadFile(path)
+	if errors.Is(err, syscall.EIO) {
+		err = errDamaged
 	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return checkpoint{}, wholefile.Cause(err)
+	}
+	return decodeCheckpoint(file)
+}
+
+// setAside gives damaged checkpoints another name, so that the training neither counts nor replaces them, and says so.
+func (t *trainer) setAside(damaged []string) error {
+	for _, path := range damaged {
+		aside := path + ".damaged"
+		if err := os.Rename(path, aside); err != nil {
+			return fmt.Errorf("set aside the damaged checkpoint %s: %w", path, err)
+		}
+		if t.options.Notice != nil {
+			t.options.Notice(fmt.Sprintf("%s is damaged, or not a checkpoint: it is now called %s, and the training "+
+				"goes on from the sound one of iteration %d", path, filepath.Base(aside), t.done))
+		}
 	}
 	return nil
 }
@@ -193,11 +226,11 @@ func (t *trainer) restore(c checkpoint) error {
 	}
 	levels := len(t.means.sum)
 	if len(c.state) != learner.Vectors(t.config.Optimizer) || len(c.Sums) != levels || len(c.Counts) != levels {
-		return errNoCheckpointFile
+		return errDamaged
 	}
 	for _, vector := range c.state {
 		if len(vector) != t.network.NumParams() {
-			return errNoCheckpointFile
+			return errDamaged
 		}
 	}
 	if c.Done > t.config.Training.Iterations {

@@ -102,7 +102,14 @@ func TestCheckpointsKept(t *testing.T) {
 	if _, err := Run(t.Context(), c, Options{Library: library(t), Checkpoints: folder}); err != nil {
 		t.Fatal(err)
 	}
-	var names []string
+	want := []string{"iteration_000000040.checkpoint", "iteration_000000050.checkpoint"}
+	if names := fileNames(t, folder); !slices.Equal(names, want) {
+		t.Errorf("kept %q, want %q", names, want)
+	}
+}
+
+func fileNames(t *testing.T, folder string) (names []string) {
+	t.Helper()
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		t.Fatal(err)
@@ -110,9 +117,61 @@ func TestCheckpointsKept(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	want := []string{"iteration_000000040.checkpoint", "iteration_000000050.checkpoint"}
-	if !slices.Equal(names, want) {
-		t.Errorf("kept %q, want %q", names, want)
+	return names
+}
+
+// TestResumeFromSound: a training whose newest checkpoints are damaged goes on from an older one, to the same bits. It
+// says so and keeps the damaged files.
+func TestResumeFromSound(t *testing.T) {
+	folder := t.TempDir()
+	c := short(t, "toy-ring", "training.iterations=30", "training.checkpoint_every=10", "training.checkpoints=3")
+	straight, err := Run(t.Context(), c, Options{Library: library(t), Checkpoints: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := filepath.Join(folder, "iteration_000000030.checkpoint")
+	damage := func(path string, change func([]byte) []byte) []byte {
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file = change(file)
+		if err := os.WriteFile(path, file, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	flipped := damage(newest, func(file []byte) []byte { file[len(file)/2] ^= 1; return file })
+	damage(filepath.Join(folder, "iteration_000000020.checkpoint"), func([]byte) []byte { return nil })
+
+	refused := errors.New("the folder is full")
+	var told []string
+	options := Options{Library: library(t), Checkpoints: folder, Resume: true,
+		Notice: func(text string) { told = append(told, text) }, Begin: func() error { return refused }}
+	if _, err := Run(t.Context(), c, options); !errors.Is(err, refused) || len(told) > 0 ||
+		len(fileNames(t, folder)) != 3 {
+		t.Errorf("a start that fails: %v, it says %q and leaves %q", err, told, fileNames(t, folder))
+	}
+	options.Begin = nil
+	again, err := Run(t.Context(), c, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(export(t, straight), export(t, again)) {
+		t.Error("from an older checkpoint the training ends with another file")
+	}
+	if len(told) != 2 || !strings.HasPrefix(told[0], newest+" is damaged") ||
+		!strings.HasSuffix(told[0], "goes on from the sound one of iteration 10") {
+		t.Errorf("it says %q", told)
+	}
+	want := []string{"iteration_000000010.checkpoint", "iteration_000000020.checkpoint",
+		"iteration_000000020.checkpoint.damaged", "iteration_000000030.checkpoint",
+		"iteration_000000030.checkpoint.damaged"}
+	if names := fileNames(t, folder); !slices.Equal(names, want) {
+		t.Errorf("the folder has %q, want %q", names, want)
+	}
+	if kept, err := os.ReadFile(newest + ".damaged"); err != nil || !bytes.Equal(kept, flipped) {
+		t.Errorf("the damaged file has changed, %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package training
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -80,14 +81,11 @@ func newReporter(o Options, total, done int, history []Record) (*reporter, error
 	if o.Events != nil {
 		r.events = &events{w: o.Events, first: done + 1}
 	}
-	for _, record := range history {
-		if err := r.line(record); err != nil {
-			return nil, err
-		}
-		r.last = record
-		r.start = time.Now().Add(-time.Duration(record.Seconds * float64(time.Second)))
+	if n := len(history); n > 0 {
+		r.last = history[n-1]
+		r.start = time.Now().Add(-time.Duration(r.last.Seconds * float64(time.Second)))
 	}
-	return r, nil
+	return r, r.lines(history)
 }
 
 // write adds the time to a record, and reports it.
@@ -103,19 +101,22 @@ func (r *reporter) write(record Record) (Record, error) {
 			return record, err
 		}
 	}
-	return record, r.line(record)
+	return record, r.lines([]Record{record})
 }
 
-// line adds a record to the log.
-func (r *reporter) line(record Record) error {
-	if r.log == nil {
+// lines adds records to the log, in one write.
+func (r *reporter) lines(records []Record) error {
+	if r.log == nil || len(records) == 0 {
 		return nil
 	}
-	line, err := json.Marshal(record)
-	if err == nil {
-		_, err = r.log.Write(append(line, '\n'))
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	for _, record := range records {
+		if err := encoder.Encode(record); err != nil {
+			return fmt.Errorf("write the training log: %w", err)
+		}
 	}
-	if err != nil {
+	if _, err := r.log.Write(text.Bytes()); err != nil {
 		return fmt.Errorf("write the training log: %w", err)
 	}
 	return nil

@@ -54,8 +54,11 @@ type Options struct {
 	// Checkpoints is the folder for checkpoints; if it is empty, none are written. They are written as Config.Training
 	// says, when the training is stopped, and at its end.
 	Checkpoints string
-	// Resume starts from the newest checkpoint. The result is the same as without the stop.
+	// Resume starts from the newest checkpoint that is sound. The result is the same as without the stop. Newer ones
+	// that are damaged get a name that ends in .damaged.
 	Resume bool
+	// Notice is called with one line for each damaged checkpoint; may be nil.
+	Notice func(text string)
 	// Reading reports what happens while the data are read.
 	Reading data.Reader
 }
@@ -78,8 +81,8 @@ func (o Options) foreign() string {
 //   - if c is not valid, the library cannot be opened, or the data cannot be read;
 //   - if the log or a checkpoint cannot be written;
 //   - if the loss becomes infinite or not a number ([ErrDiverged]);
-//   - if it should resume and there is no checkpoint ([ErrNoCheckpoint]), or the checkpoint is damaged or belongs to a
-//     training with another result.
+//   - if it should resume and there is no checkpoint ([ErrNoCheckpoint]), or all are damaged, or the newest sound one
+//     belongs to a training with another result.
 //
 // When ctx is done, Run stops before the next iteration and writes a checkpoint. It returns ctx's error and the result
 // so far, which can be exported.
@@ -92,15 +95,8 @@ func Run(ctx context.Context, c Config, o Options) (result *Result, err error) {
 		return nil, fmt.Errorf("train %s: %w", c.Name, err)
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	if o.Resume {
-		if err := t.resume(); err != nil {
-			return nil, fmt.Errorf("train %s: %w", c.Name, err)
-		}
-	}
-	if o.Begin != nil {
-		if err := o.Begin(); err != nil {
-			return nil, fmt.Errorf("train %s: %w", c.Name, err)
-		}
+	if err := t.begin(); err != nil {
+		return nil, fmt.Errorf("train %s: %w", c.Name, err)
 	}
 	if err := t.train(ctx); err != nil {
 		return nil, fmt.Errorf("train %s: iteration %d: %w", c.Name, t.done+1, err)
@@ -113,6 +109,22 @@ func Run(ctx context.Context, c Config, o Options) (result *Result, err error) {
 			c.Name, t.done, c.Training.Iterations, context.Cause(ctx))
 	}
 	return result, nil
+}
+
+// begin does what comes before the first iteration of this run.
+func (t *trainer) begin() (err error) {
+	var damaged []string
+	if t.options.Resume {
+		if damaged, err = t.resume(); err != nil {
+			return err
+		}
+	}
+	if t.options.Begin != nil {
+		if err := t.options.Begin(); err != nil {
+			return err
+		}
+	}
+	return t.setAside(damaged)
 }
 
 // trainer is a training in progress.

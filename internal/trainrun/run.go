@@ -33,6 +33,7 @@ func Run(ctx context.Context, p *cli.Program, config training.Config, o training
 	b := p.NewBar(config.Name)
 	var last training.Progress
 	o.Reading = Reading(p, b)
+	o.Notice = func(text string) { p.Tell(b, text) }
 	o.Progress = func(now training.Progress) {
 		b.Set(int64(now.Iteration), int64(now.Iterations), describeTraining(now, config))
 		last = now
