@@ -77,6 +77,12 @@ test: onnxruntime ## Run every test (with the race detector where goroutines run
 	go test -timeout 5m $$(go list ./... | grep -vE '$(CONCURRENT)') || status=1; \
 	exit $$status
 
+KILLS ?= 100
+
+.PHONY: test-kills
+test-kills: onnxruntime ## Kill a training KILLS times, 100 if not given, and compare what it ends with
+	go test -count=1 -v -timeout 1h -run TestTrainSurvives ./cmd/langevin -kills $(KILLS)
+
 .PHONY: test-web
 test-web: onnxruntime ## Test the page in headless Chromium; writes pictures to out/page
 	@mkdir -p $(OUT)/page

@@ -19,6 +19,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(cli.ExitOK)
 	}
+	if len(os.Args) > 2 && os.Args[1] == withFileLimit {
+		if err := limitFiles(); err != nil {
+			os.Exit(cli.ExitFailed)
+		}
+		main()
+	}
 	if len(os.Args) > 1 && os.Args[1] == asProgram {
 		os.Args = append(os.Args[:1], os.Args[2:]...)
 		main()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/filelock"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
 )
@@ -188,6 +189,14 @@ func TestTrainFailsCleanly(t *testing.T) {
 	before := contents(t, out)
 	fail("/nonexist", append(noData, "--overwrite")...)
 	fail("seed differ", "--set", "seed=2", "--resume")
+	lock, err := filelock.Take(filepath.Join(out, ".training_ring.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range []string{"--set=name=ring", "--resume", "--overwrite"} {
+		fail("another process trains ring into the folder "+out+": wait for its end, or choose another folder", flag)
+	}
+	lock.Release()
 	if after := contents(t, out); !maps.Equal(after, before) {
 		t.Errorf("a start that failed changed files: %q, before %q", slices.Sorted(maps.Keys(after)),
 			slices.Sorted(maps.Keys(before)))

@@ -74,7 +74,8 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
 	c.Flags().StringVarP(&o.file, "config", "c", "", "`FILE` of settings, in place of a preset")
 	c.Flags().StringVar(&o.runner, "runner", "",
 		"runner of the authors' code for their file: anneal, baseline, scorenet or ncsnv2 (default by its keys)")
-	c.Flags().BoolVar(&o.resume, "resume", false, "continue from the newest checkpoint in OUT/checkpoints/NAME")
+	c.Flags().BoolVar(&o.resume, "resume", false, "continue from the newest sound checkpoint in "+
+		"OUT/checkpoints/NAME")
 	c.Flags().BoolVar(&o.overwrite, "overwrite", false, "replace the files of an earlier training with that name")
 	c.MarkFlagsMutuallyExclusive("resume", "overwrite")
 	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
@@ -106,11 +107,11 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 		return err
 	}
 	files := newTrainingFiles(o, config.Name)
-	if err := files.free(); err != nil {
+	if err := files.reserve(); err != nil {
 		return err
 	}
 	defer files.close()
-	options.Begin, options.Log, options.Events = files.begin, &files.log, &files.events
+	options.Begin, options.Log, options.Events = files.begin, files, &files.events
 	options.Checkpoints, options.Resume, options.Commit = files.checkpoints, o.resume, build.Commit(p.Version)
 	options.Snapshot = study.Snapshots(o.folder, library, config.Training.SnapshotSamples)
 	result, err := trainrun.Run(ctx, p, config, options)
@@ -118,7 +119,7 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 		return cli.Interrupted(fmt.Sprintf("training %s stopped after %s of %s iterations; --resume goes on from "+
 			"there, %s has its losses",
 			config.Name, phrase.Grouped(int64(result.Iterations)), phrase.Grouped(int64(config.Training.Iterations)),
-			files.log.path), err)
+			files.logPath), err)
 	}
 	if err != nil {
 		files.undo()
@@ -129,9 +130,9 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 		return err
 	}
 	if err := files.pending.CommitBytes(onnx); err != nil {
-		return err
+		return fmt.Errorf("%w; the training is complete, and --resume writes its model", err)
 	}
-	err = showTraining(ctx, p, o, result, library, onnx, []string{files.model, files.log.path})
+	err = showTraining(ctx, p, o, result, library, onnx, []string{files.model, files.logPath})
 	if ctx.Err() != nil && err != nil {
 		return cli.Interrupted(fmt.Sprintf("%s is trained and written, its figures are not", files.model), err)
 	}

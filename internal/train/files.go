@@ -8,16 +8,21 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/langevin-ml/langevin/internal/filelock"
 	"github.com/langevin-ml/langevin/internal/wholefile"
 )
 
-// trainingFiles are the files that a training writes into its folder. None is touched before begin, which is called
+// trainingFiles are the files that a training writes into its folder. Only reserve and begin touch any. begin is called
 // when nothing can refuse the training any more.
 type trainingFiles struct {
+	folder, name       string
 	model, checkpoints string
-	log, events        lateFile
+	logPath            string
+	log                *wholefile.Growing // nil before begin
+	events             lateFile
 	resume, overwrite  bool
 
+	lock    *filelock.Lock     // nil before reserve
 	pending *wholefile.Pending // of model; nil before begin
 	made    []string           // folders, an outer one before those in it
 }
@@ -26,9 +31,11 @@ func newTrainingFiles(o *command, name string) *trainingFiles {
 	// TensorBoard recognises the file by its name; a training that goes on adds another.
 	events := fmt.Sprintf("events.out.tfevents.%d.langevin", time.Now().UnixNano())
 	return &trainingFiles{
+		folder:      o.folder,
+		name:        name,
 		model:       filepath.Join(o.folder, "models", name, "1", "model.onnx"),
 		checkpoints: filepath.Join(o.folder, "checkpoints", name),
-		log:         lateFile{path: filepath.Join(o.folder, "training_"+name+".jsonl")},
+		logPath:     filepath.Join(o.folder, "training_"+name+".jsonl"),
 		events:      lateFile{path: filepath.Join(o.folder, "tensorboard", name, events)},
 		resume:      o.resume,
 		overwrite:   o.overwrite,
@@ -37,7 +44,28 @@ func newTrainingFiles(o *command, name string) *trainingFiles {
 
 // earlier returns the files and folders in which an earlier training may have left something.
 func (f *trainingFiles) earlier() []string {
-	return []string{f.model, f.log.path, f.checkpoints, filepath.Dir(f.events.path)}
+	return []string{f.model, f.logPath, f.checkpoints, filepath.Dir(f.events.path)}
+}
+
+// reserve makes sure that no other process trains the same name into the folder, now and until close. It returns an
+// error if one does, or if an earlier training wrote something that this one may neither continue nor replace.
+func (f *trainingFiles) reserve() error {
+	err := f.makeFolder(f.folder)
+	if err == nil {
+		f.lock, err = filelock.Take(filepath.Join(f.folder, ".training_"+f.name+".lock"))
+	}
+	if errors.Is(err, filelock.ErrTaken) {
+		return fmt.Errorf("another process trains %s into the folder %s: "+
+			"wait for its end, or choose another folder with --out", f.name, f.folder)
+	}
+	if err == nil {
+		wholefile.RemoveStale(f.checkpoints)
+		err = f.free()
+	}
+	if err != nil {
+		f.undo()
+	}
+	return err
 }
 
 // free returns an error if an earlier training wrote something that this one may neither continue nor replace.
@@ -85,7 +113,7 @@ func (f *trainingFiles) begin() error {
 		f.pending, err = wholefile.Create(f.model)
 	}
 	if err == nil {
-		err = f.log.create()
+		f.log, err = wholefile.Grow(f.logPath)
 	}
 	if err == nil {
 		err = f.events.create()
@@ -97,7 +125,7 @@ func (f *trainingFiles) begin() error {
 }
 
 // replaceEarlier removes the folders of an earlier training, unless this one continues it. Its single files are
-// overwritten.
+// replaced when there is something to replace them with.
 func (f *trainingFiles) replaceEarlier() error {
 	if f.resume {
 		return nil
@@ -126,32 +154,39 @@ func (f *trainingFiles) makeFolder(path string) error {
 	return wholefile.MakeFolder(path)
 }
 
-// close closes all files and removes a model that was not written, with its folders if nothing else is in them.
+// close closes all files and removes a model that was not written, with its folders if nothing else is in them. Then
+// another process may train into the folder.
 func (f *trainingFiles) close() {
-	f.log.close()
-	f.events.close()
-	if f.pending == nil {
-		return
+	if f.log != nil {
+		f.log.Discard()
 	}
-	f.pending.Discard()
-	version := filepath.Dir(f.model)
-	if os.Remove(version) == nil {
-		_ = os.Remove(filepath.Dir(version))
+	f.events.close()
+	if f.pending != nil {
+		f.pending.Discard()
+		version := filepath.Dir(f.model)
+		if os.Remove(version) == nil {
+			_ = os.Remove(filepath.Dir(version))
+		}
+	}
+	if f.lock != nil {
+		f.lock.Release()
+		f.lock = nil
 	}
 }
 
 // undo is close of a training that failed. It also removes the empty files and folders that the training made.
 func (f *trainingFiles) undo() {
 	f.close()
-	for _, late := range []lateFile{f.log, f.events} {
-		if late.file != nil && !saysSomething(late.path) {
-			_ = os.Remove(late.path)
-		}
+	if f.events.file != nil && !saysSomething(f.events.path) {
+		_ = os.Remove(f.events.path)
 	}
 	for i := len(f.made) - 1; i >= 0; i-- {
 		_ = os.Remove(f.made[i]) // fails if something is in it, as it should
 	}
 }
+
+// Write appends to the log, after begin.
+func (f *trainingFiles) Write(b []byte) (int, error) { return f.log.Write(b) }
 
 // lateFile is a file whose name is known before it is created. Writes are not buffered.
 type lateFile struct {

@@ -75,10 +75,13 @@ func (f *Pending) Commit(write func(io.Writer) error) error {
 		err = f.file.Close()
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", f.path, Cause(err))
+		return f.failed(err)
 	}
 	return nil
 }
+
+// failed names the path in an error, and not the name that the file has until it is complete.
+func (f *Pending) failed(err error) error { return fmt.Errorf("write %s: %w", f.path, Cause(err)) }
 
 // name brings the content and then the name to the disk.
 func (f *Pending) name() error {
