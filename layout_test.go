@@ -50,7 +50,8 @@ var rules = map[string]rule{
 	"server/batch":   {ours: []string{"server/batch", "sampling"}},
 	"server/web":     {ours: []string{"server/web", "proto"}},
 
-	"training":           {ours: []string{"ort", "training", "models", "sampling", "internal/wholefile"}},
+	"training": {ours: []string{"ort", "training", "models", "sampling", "internal/memory", "internal/phrase",
+		"internal/wholefile"}},
 	"training/settings":  {ours: none, others: none},
 	"training/pool":      {ours: none, others: none},
 	"training/data":      {ours: []string{"training/data", "training/settings", "sampling"}},
@@ -72,6 +73,7 @@ var rules = map[string]rule{
 	// What commands share.
 	"internal/phrase":     {ours: none, others: none},
 	"internal/filelock":   {ours: none, others: none},
+	"internal/memory":     {ours: none},
 	"internal/wholefile":  {ours: []string{"internal/filelock"}, others: none},
 	"internal/loopback":   {ours: none, others: none},
 	"internal/build":      {ours: []string{"ort"}, others: none},
@@ -118,7 +120,7 @@ var rules = map[string]rule{
 	"internal/token": {ours: []string{"internal/cli", "server/auth"}},
 	"internal/train": {ours: []string{
 		"internal/build", "internal/cli", "internal/datafile", "internal/filelock", "internal/phrase",
-		"internal/trainrun", "internal/wholefile", "ort", "sampling", "training"}},
+		"internal/trainrun", "internal/wholefile", "models", "ort", "sampling", "training"}},
 
 	"models/onnxgraph": {ours: none},
 
@@ -143,10 +145,11 @@ var commands = []string{
 // onlyIn lists modules that only a few folders may import, so that they hide them from the others. If it lists no
 // folder, only tests may import the module.
 var onlyIn = map[string][]string{
-	"buf.build/go/protovalidate":          nil,
-	"github.com/yalue/onnxruntime_go":     {"ort"},
-	"github.com/prometheus/client_golang": {"server/metrics"},
-	"golang.org/x/image":                  {"internal/pictures", "training/data", "training/figure"},
+	"buf.build/go/protovalidate":            nil,
+	"github.com/yalue/onnxruntime_go":       {"ort"},
+	"github.com/prometheus/client_golang":   {"server/metrics"},
+	"github.com/KimMachineGun/automemlimit": {"internal/memory"},
+	"golang.org/x/image":                    {"internal/pictures", "training/data", "training/figure"},
 }
 
 // goPackage is the answer of `go list` for a package, without its tests.

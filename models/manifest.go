@@ -20,9 +20,13 @@ const (
 	// MaxDim is the largest number of elements of one sample.
 	MaxDim = 1 << 24
 
-	maxLevels = 1 << 16
-	maxAxes   = 4
-	maxSteps  = 1 << 20
+	// MaxLevels is the largest number of sigmas of a model.
+	MaxLevels = 1 << 16
+
+	// MaxSteps is the largest number of steps of a model's default sampler, over all levels.
+	MaxSteps = 1 << 20
+
+	maxAxes = 4
 )
 
 // ErrInvalid is wrapped by every error about a model that cannot be served: an invalid manifest, a graph that violates
@@ -179,8 +183,8 @@ func (bad *mistakes) checkShape(shape []int) {
 }
 
 func (bad *mistakes) checkSigmas(m Manifest) {
-	if n := len(m.Sigmas); n < 1 || n > maxLevels {
-		bad.add("sigmas has %d levels: want 1 to %d", n, maxLevels)
+	if n := len(m.Sigmas); n < 1 || n > MaxLevels {
+		bad.add("sigmas has %d levels: want 1 to %d", n, MaxLevels)
 		return
 	}
 	if _, err := m.Schedule(); err != nil {
@@ -192,9 +196,9 @@ func (bad *mistakes) checkSampler(s Sampler, levels int) {
 	if s.Kind != SamplerAnnealedLangevin {
 		bad.add("sampler kind is %q: want %q", s.Kind, SamplerAnnealedLangevin)
 	}
-	if s.StepsPerLevel < 1 || s.StepsPerLevel > maxSteps/max(levels, 1) {
+	if s.StepsPerLevel < 1 || s.StepsPerLevel > MaxSteps/max(levels, 1) {
 		bad.add("sampler steps_per_level is %d: want at least 1 and at most %d steps over all levels", s.StepsPerLevel,
-			maxSteps)
+			MaxSteps)
 	}
 	if !finite(s.StepLR) || s.StepLR <= 0 {
 		bad.add("sampler step_lr is %g: want finite and positive", s.StepLR)

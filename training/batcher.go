@@ -91,7 +91,8 @@ func (d batcher) ahead(ctx context.Context, first uint64, n int) iter.Seq2[*batc
 // many draws several batches at once, on all cores. It is for batches that take no longer to draw than to pass to
 // another goroutine.
 func (d batcher) many(ctx context.Context, first uint64, n int) iter.Seq2[*batch, error] {
-	batches := make([]*batch, min(n, 64))
+	const most, room = 64, 1 << 24 // batches, numbers
+	batches := make([]*batch, min(n, most, 1+room/(d.rows*d.dim*(2+d.projections))))
 	for i := range batches {
 		batches[i] = d.newBatch()
 	}

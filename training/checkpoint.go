@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,26 +42,35 @@ const checkpointMagic = "langevin checkpoint 1\n"
 
 const checkpointPattern = "iteration_*.checkpoint"
 
-// encode returns the bytes of c's file.
-func (c checkpoint) encode() ([]byte, error) {
+// writeTo writes c's file. vector returns the vectors of the state, one after the other, so that only one of them is
+// copied at a time.
+func (c checkpoint) writeTo(w io.Writer, vector func(i int) ([]float32, error)) error {
 	header, err := json.Marshal(c)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	file := binary.LittleEndian.AppendUint64([]byte(checkpointMagic), uint64(len(header)))
-	file = append(file, header...)
-	for _, vector := range c.state {
-		if file, err = binary.Append(file, binary.LittleEndian, vector); err != nil {
-			return nil, err
+	sum := sha256.New()
+	both := io.MultiWriter(w, sum)
+	start := binary.LittleEndian.AppendUint64([]byte(checkpointMagic), uint64(len(header)))
+	if _, err := both.Write(append(start, header...)); err != nil {
+		return err
+	}
+	for i := range c.Sizes {
+		values, err := vector(i)
+		if err == nil {
+			err = binary.Write(both, binary.LittleEndian, values)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	sum := sha256.Sum256(file)
-	return append(file, sum[:]...), nil
+	_, err = w.Write(sum.Sum(nil))
+	return err
 }
 
 var errDamaged = errors.New("it is damaged, or not a checkpoint")
 
-// decodeCheckpoint reads a file that encode wrote. It returns an error for any other file.
+// decodeCheckpoint reads a file that writeTo wrote. It returns an error for any other file.
 func decodeCheckpoint(file []byte) (c checkpoint, err error) {
 	body := len(file) - sha256.Size
 	start := len(checkpointMagic) + 8
@@ -101,9 +111,10 @@ func (t *trainer) save() error {
 	if folder == "" {
 		return nil
 	}
-	file, err := t.checkpoint()
+	path := filepath.Join(folder, fmt.Sprintf("iteration_%09d.checkpoint", t.done))
+	c, err := t.checkpoint()
 	if err == nil {
-		err = wholefile.WriteBytes(filepath.Join(folder, fmt.Sprintf("iteration_%09d.checkpoint", t.done)), file)
+		err = wholefile.Write(path, func(w io.Writer) error { return c.writeTo(w, t.learner.Read) })
 	}
 	if err == nil {
 		err = prune(folder, t.config.Training.Checkpoints)
@@ -114,21 +125,12 @@ func (t *trainer) save() error {
 	return nil
 }
 
-func (t *trainer) checkpoint() ([]byte, error) {
+// checkpoint returns what the training is now, without the vectors of the state.
+func (t *trainer) checkpoint() (checkpoint, error) {
 	config, err := yaml.Marshal(t.config)
-	if err != nil {
-		return nil, err
-	}
-	c := checkpoint{Config: string(config), Device: t.options.foreign(), Done: t.done, History: t.history,
-		Sums: t.means.sum, Counts: t.means.count}
-	for i := range learner.Vectors(t.config.Optimizer) {
-		vector, err := t.learner.Read(i)
-		if err != nil {
-			return nil, err
-		}
-		c.state, c.Sizes = append(c.state, vector), append(c.Sizes, len(vector))
-	}
-	return c.encode()
+	return checkpoint{Config: string(config), Device: t.options.foreign(), Done: t.done, History: t.history,
+		Sums: t.means.sum, Counts: t.means.count,
+		Sizes: slices.Repeat([]int{t.network.NumParams()}, learner.Vectors(t.config.Optimizer))}, err
 }
 
 // prune removes all but the newest keep checkpoints of a folder; it removes none if keep is 0.

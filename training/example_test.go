@@ -60,7 +60,7 @@ func ExampleConfig_Validate() {
 	c.Sampler.StepLR = -1
 	fmt.Println(c.Validate())
 	// Output:
-	// noise schedule: 0 levels: want at least 1
+	// noise.levels is 0: want 1 to 65536
 	// training.batch_size is 0: want 1 to 1048576
 	// sampler.step_lr is -1: want a finite number above 0
 }

@@ -146,7 +146,11 @@ func newTrainer(ctx context.Context, c Config, o Options) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.options, t.pool = o, pool.New(runtime.NumCPU())
+	t.options = o
+	if err := t.checkSize(); err != nil {
+		return nil, err
+	}
+	t.pool = pool.New(runtime.NumCPU())
 	t.batcher.pool, t.unseen.pool = t.pool, t.pool
 	if t.learner, err = learner.New(t.objective(), t.pool, o.learner()); err != nil {
 		t.pool.Close()

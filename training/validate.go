@@ -1,6 +1,7 @@
 package training
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/langevin-ml/langevin/models"
@@ -14,13 +15,18 @@ func (c Config) Validate() error {
 		"name is %q: want 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit", c.Name)
 	bad.Require(!strings.ContainsAny(c.Description, "\r\n"), "description has several lines: want one")
 	bad.Join(c.Data.Validate())
-	_, err := c.schedule()
-	bad.Join(err)
+	bad.Join(c.checkNoise())
 	bad.Join(c.Network.Validate())
 	bad.Join(c.Loss.Validate(c.Noise.Levels))
 	bad.Join(c.Training.validate(c.Noise.Levels))
 	bad.Join(c.Optimizer.Validate())
-	bad.Require(c.Sampler.StepsPerLevel >= 1, "sampler.steps_per_level is %d: want at least 1", c.Sampler.StepsPerLevel)
+	steps := models.MaxSteps
+	if levels := c.Noise.Levels; levels >= 1 && levels <= models.MaxLevels {
+		steps /= levels
+	}
+	bad.Require(c.Sampler.StepsPerLevel >= 1 && c.Sampler.StepsPerLevel <= steps,
+		"sampler.steps_per_level is %d: want 1 to %d, which makes %d with all levels", c.Sampler.StepsPerLevel, steps,
+		models.MaxSteps)
 	bad.Require(settings.Positive(c.Sampler.StepLR),
 		"sampler.step_lr is %g: want a finite number above 0", c.Sampler.StepLR)
 	bad.Join(c.Prior.Validate())
@@ -30,19 +36,35 @@ func (c Config) Validate() error {
 	return bad.Err()
 }
 
+// checkNoise counts the levels before it makes a schedule of them.
+func (c Config) checkNoise() error {
+	if n := c.Noise.Levels; n < 1 || n > models.MaxLevels {
+		return fmt.Errorf("noise.levels is %d: want 1 to %d", n, models.MaxLevels)
+	}
+	_, err := c.schedule()
+	return err
+}
+
+// most is the largest number of iterations, and of other things that a training may count.
+const most = 1_000_000_000
+
 // validate returns all mistakes in t, one per line, for a noise schedule of the given number of levels.
 func (t Training) validate(levels int) error {
 	var bad settings.Mistakes
-	bad.Require(t.Iterations >= 1, "training.iterations is %d: want at least 1", t.Iterations)
-	bad.Require(t.BatchSize >= 1 && t.BatchSize <= 1<<20, "training.batch_size is %d: want 1 to %d", t.BatchSize, 1<<20)
-	bad.Require(t.LogEvery >= 1, "training.log_every is %d: want at least 1", t.LogEvery)
-	bad.Require(t.EvalRows >= levels,
-		"training.eval_rows is %d: want at least one for each of %d levels", t.EvalRows, levels)
-	bad.Require(t.TestEvery >= 0 && t.TestEvery%max(t.LogEvery, 1) == 0,
-		"training.test_every is %d: want a multiple of log_every, %d", t.TestEvery, t.LogEvery)
-	bad.Require(t.CheckpointEvery >= 0, "training.checkpoint_every is %d: want at least 0", t.CheckpointEvery)
-	bad.Require(t.SnapshotSamples >= 0 && (t.SnapshotSamples == 0 || t.CheckpointEvery > 0),
-		"training.snapshot_samples is %d: want at least 0, and a checkpoint_every if above", t.SnapshotSamples)
-	bad.Require(t.Checkpoints >= 0, "training.checkpoints is %d: want at least 0", t.Checkpoints)
+	count := func(key string, value, least, most int) {
+		bad.Require(value >= least && value <= most, "training.%s is %d: want %d to %d", key, value, least, most)
+	}
+	count("iterations", t.Iterations, 1, most)
+	count("batch_size", t.BatchSize, 1, 1<<20)
+	count("log_every", t.LogEvery, 1, most)
+	bad.Require(t.EvalRows >= levels && t.EvalRows <= most,
+		"training.eval_rows is %d: want at least one for each of %d levels, and at most %d", t.EvalRows, levels, most)
+	bad.Require(t.TestEvery >= 0 && t.TestEvery <= most && t.TestEvery%max(t.LogEvery, 1) == 0,
+		"training.test_every is %d: want a multiple of log_every, %d, of at most %d", t.TestEvery, t.LogEvery, most)
+	count("checkpoint_every", t.CheckpointEvery, 0, most)
+	if count("snapshot_samples", t.SnapshotSamples, 0, 10_000); t.SnapshotSamples > 0 {
+		bad.Require(t.CheckpointEvery > 0, "training.snapshot_samples needs a training.checkpoint_every above 0")
+	}
+	count("checkpoints", t.Checkpoints, 0, most)
 	return bad.Err()
 }

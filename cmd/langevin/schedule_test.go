@@ -95,7 +95,12 @@ func TestScheduleOfData(t *testing.T) {
 		"--dim 784 --sigma1 5 --overlap 0":            "--overlap is 0: want a finite number above 0",
 		"--dim 9 --sigma1 5 --overlap 0.5 --levels 3": "--levels and --overlap: want one of them",
 		"--dim 0 --sigma1 5":                          "--dim is 0: want a whole number from 1",
-		"--dim 9 --sigma1 5 --levels 1":               "--levels is 1: want a whole number from 2",
+		"--dim 9 --sigma1 5 --levels 1":               "--levels is 1: want a whole number from 2 to 65536",
+		"--dim 9 --sigma1 5 --levels 2147483647":      "--levels is 2147483647: want a whole number from 2 to 65536",
+		"--dim 16777217 --sigma1 5":                   "--dim is 16777217: want a whole number from 1 to 16777216",
+		"--dim 16777216 --sigma1 1e30 --overlap 0.9":  "it needs 2.483e+05 levels, want at most 65536",
+		"--dim 9 --sigma1 5 --steps-per-level 1048577": "--steps-per-level is 1048577: " +
+			"want a whole number from 1 to 1048576",
 	} {
 		if got := langevin(t, fake.Script{},
 			append([]string{"schedule"}, strings.Fields(line)...)...); got.code != cli.ExitUsage ||

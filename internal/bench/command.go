@@ -35,8 +35,8 @@ type command struct {
 // Command returns the command bench.
 func Command(p *cli.Program) *cobra.Command {
 	o := &command{
-		chains: cli.NewCount(16, 1), clients: cli.NewCount(0, 1),
-		requests: cli.NewCount(1_000_000, 1), seeds: cli.NewCount(8, 1),
+		chains: cli.NewCount(16, 1), clients: cli.NewCount(0, 1).AtMost(10_000),
+		requests: cli.NewCount(1_000_000, 1).AtMost(100_000_000), seeds: cli.NewCount(8, 1).AtMost(1_000_000),
 	}
 	c := &cobra.Command{
 		Use:   "bench",

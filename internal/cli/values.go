@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -43,14 +44,15 @@ func (v *SeedValue) Set(text string) error {
 	return nil
 }
 
-// CountValue is the value of a flag that takes a whole number from a least one on. N is below that if none is given.
-type CountValue struct {
-	N     int
-	Least int
-}
+// CountValue is the value of a flag that takes a whole number from Least to Most. If Most is 0, any that fits 32 bits is
+// allowed. N is below Least if none is given.
+type CountValue struct{ N, Least, Most int }
 
 // NewCount returns a value with a default and the least number that the flag takes.
-func NewCount(n, least int) CountValue { return CountValue{n, least} }
+func NewCount(n, least int) CountValue { return CountValue{N: n, Least: least} }
+
+// AtMost returns v with another largest number.
+func (v CountValue) AtMost(most int) CountValue { v.Most = most; return v }
 
 func (v *CountValue) Type() string { return "int" }
 
@@ -58,8 +60,8 @@ func (v *CountValue) String() string { return strconv.Itoa(v.N) }
 
 func (v *CountValue) Set(text string) error {
 	n, err := strconv.Atoi(text)
-	if err != nil || n < v.Least || n > math.MaxInt32 {
-		return wantError(fmt.Sprintf("a whole number from %d to %d", v.Least, math.MaxInt32))
+	if most := cmp.Or(v.Most, math.MaxInt32); err != nil || n < v.Least || n > most {
+		return wantError(fmt.Sprintf("a whole number from %d to %d", v.Least, most))
 	}
 	v.N = n
 	return nil

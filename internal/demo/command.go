@@ -30,7 +30,7 @@ const (
 // Command returns the command demo.
 func Command(p *cli.Program) *cobra.Command {
 	var folder string
-	n := cli.NewCount(demoChains, 1)
+	n := cli.NewCount(demoChains, 1).AtMost(1_000_000)
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "See it work: serve the built-in models, sample them, draw pictures",

@@ -24,7 +24,7 @@ type classifierCommand struct {
 }
 
 func newClassifierCommand(p *cli.Program) *cobra.Command {
-	o := &classifierCommand{iterations: cli.NewCount(0, 1)}
+	o := &classifierCommand{iterations: cli.NewCount(0, 1).AtMost(1_000_000_000)}
 	c := &cobra.Command{
 		Use:   "classifier DATASET",
 		Short: "Train the classifier that images are judged by",

@@ -44,7 +44,7 @@ type command struct {
 
 // Command returns the command eval, with the command classifier below it.
 func Command(p *cli.Program) *cobra.Command {
-	o := &command{n: cli.NewCount(2000, 100)}
+	o := &command{n: cli.NewCount(2000, 100).AtMost(10_000_000)}
 	c := &cobra.Command{
 		Use:   "eval MODEL",
 		Short: "Measure how good a model's samples are",

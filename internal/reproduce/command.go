@@ -32,7 +32,7 @@ type command struct {
 
 // Command returns the command reproduce.
 func Command(p *cli.Program) *cobra.Command {
-	o := &command{chains: cli.NewCount(0, 100)}
+	o := &command{chains: cli.NewCount(0, 100).AtMost(10_000_000)}
 	c := &cobra.Command{
 		Use:   "reproduce",
 		Short: "Repeat the papers' experiments and write a page about them",

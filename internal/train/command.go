@@ -36,7 +36,7 @@ type command struct {
 
 // Command returns the command train.
 func Command(p *cli.Program) *cobra.Command {
-	o := &command{samples: cli.NewCount(study.Samples, 1), data: map[string]*string{}}
+	o := &command{samples: cli.NewCount(study.Samples, 1).AtMost(100_000), data: map[string]*string{}}
 	c := &cobra.Command{
 		Use:   "train PRESET | --config FILE",
 		Short: "Train a score network, export it to ONNX, draw what it learned",

@@ -12,6 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/datafile"
 	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 )
 
@@ -31,8 +32,9 @@ type scheduleCommand struct {
 // ScheduleCommand returns the command schedule.
 func ScheduleCommand(p *cli.Program) *cobra.Command {
 	o := &scheduleCommand{
-		dim: cli.NewCount(0, 1), last: 0.01, rows: cli.NewCount(10000, 0), overlap: 0.567,
-		levels: cli.NewCount(0, 2), stepsPerLevel: cli.NewCount(5, 1),
+		dim: cli.NewCount(0, 1).AtMost(models.MaxDim), last: 0.01, rows: cli.NewCount(10000, 0), overlap: 0.567,
+		levels:        cli.NewCount(0, 2).AtMost(models.MaxLevels),
+		stepsPerLevel: cli.NewCount(5, 1).AtMost(models.MaxSteps),
 	}
 	c := &cobra.Command{
 		Use:   "schedule",
@@ -174,6 +176,10 @@ func levelsFor(r ScheduleReport, overlap float64) (int, error) {
 		return 0, err
 	}
 	levels, err := sampling.LevelCount(r.First, r.Last, ratio)
+	if err == nil && levels > models.MaxLevels {
+		return 0, cli.Usagef("--overlap is %g: it needs %.4g levels, want at most %d: a smaller --overlap needs fewer",
+			overlap, levels, models.MaxLevels)
+	}
 	return max(2, int(math.Round(levels))), err
 }
 

@@ -79,7 +79,8 @@ func (c Config) Validate() error {
 		"optimizer.weight_decay is %g: want a finite number of at least 0", c.WeightDecay)
 	bad.Require(settings.Positive(c.LearningRate),
 		"optimizer.learning_rate is %g: want a finite number above 0", c.LearningRate)
-	bad.Require(c.Warmup >= 0, "optimizer.warmup is %d: want at least 0", c.Warmup)
+	const most = 1_000_000_000 // the largest number of iterations
+	bad.Require(c.Warmup >= 0 && c.Warmup <= most, "optimizer.warmup is %d: want 0 to %d", c.Warmup, most)
 	bad.Require(c.Decay == DecayNone || c.Decay == DecayCosine,
 		"optimizer.decay is %q: want %s or %s", c.Decay, DecayNone, DecayCosine)
 	for _, fraction := range []struct {
