@@ -40,7 +40,7 @@ var rules = map[string]rule{
 	"client": {ours: []string{"client", "proto"}, others: []string{"google.golang.org/grpc",
 		"google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}},
 	"server": {ours: []string{"ort", "server", "proto", "models", "sampling", "internal/loopback",
-		"internal/phrase"}},
+		"internal/memory", "internal/phrase"}},
 	"server/auth": {ours: []string{"server/auth"}},
 	"server/rpc": {ours: []string{"server/rpc", "server/auth", "server/host", "server/batch", "proto", "models",
 		"sampling"}},
@@ -71,6 +71,7 @@ var rules = map[string]rule{
 	"cmd": {ours: []string{"cmd", "internal", "ort", "server"}},
 
 	// What commands share.
+	"internal/alloctest":  {ours: none, others: none},
 	"internal/phrase":     {ours: none, others: none},
 	"internal/filelock":   {ours: none, others: none},
 	"internal/memory":     {ours: none},

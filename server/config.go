@@ -66,6 +66,7 @@ type LimitsConfig struct {
 	MaxOpenBytes   int64 `mapstructure:"max_open_bytes" help:"bytes of memory that all open calls hold; more calls are refused"`
 	MaxStreams     int   `mapstructure:"max_streams" help:"concurrent calls on one connection"`
 	MaxHeaderBytes int   `mapstructure:"max_header_bytes" help:"size of a call's metadata"`
+	Memory         int64 `mapstructure:"memory" help:"bytes of memory from which on the server collects garbage harder; 0 means 80% of the machine's or container's, or $GOMEMLIMIT"`
 
 	MaxWait               time.Duration `mapstructure:"max_wait" help:"how long the work before a call may take; a call that would wait longer is refused"`
 	MaxConnections        int           `mapstructure:"max_connections" help:"open connections of each listener; 0 means a quarter of the files that the process may open, and at most 4096"`
@@ -213,6 +214,8 @@ func (c Config) Validate() error {
 		"tracing.endpoint", fmt.Sprintf("%q", c.Tracing.Endpoint), "host:port, such as localhost:4317")
 	require(c.Tracing.SampleRatio >= 0 && c.Tracing.SampleRatio <= 1,
 		"tracing.sample_ratio", c.Tracing.SampleRatio, "0 to 1")
+	require(c.Limits.Memory == 0 || c.Limits.Memory >= leastMemory, "limits.memory", c.Limits.Memory,
+		fmt.Sprintf("0 or at least %d", leastMemory))
 	for _, limit := range c.limits() {
 		require(limit.value >= 1 && limit.value <= limit.most, limit.key, limit.value,
 			fmt.Sprintf("1 to %d", limit.most))

@@ -161,6 +161,7 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	loaded := make(chan error, 1)
 	background.Go(func() { loaded <- s.awaitModels(working) })
 	background.Go(func() { s.heartbeat(working) })
+	background.Go(func() { s.giveBackMemory(working) })
 	if s.config.Models.Watch {
 		background.Go(func() {
 			if err := s.watchModels(working); err != nil {

@@ -44,8 +44,8 @@ func (v *SeedValue) Set(text string) error {
 	return nil
 }
 
-// CountValue is the value of a flag that takes a whole number from Least to Most. If Most is 0, any that fits 32 bits is
-// allowed. N is below Least if none is given.
+// CountValue is the value of a flag that takes a whole number from Least to Most. If Most is 0, any that fits 32 bits
+// is allowed. N is below Least if none is given.
 type CountValue struct{ N, Least, Most int }
 
 // NewCount returns a value with a default and the least number that the flag takes.

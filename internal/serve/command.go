@@ -55,7 +55,9 @@ environment, then flags. Each flag is shown with its environment variable.`,
 }
 
 func run(ctx context.Context, p *cli.Program, config server.Config) error {
-	s, err := server.New(config, remote.NewLog(p.Stderr, config.Log.Format, config.Log.Level))
+	log := remote.NewLog(p.Stderr, config.Log.Format, config.Log.Level)
+	defer server.LimitMemory(config, log)()
+	s, err := server.New(config, log)
 	if err != nil {
 		return err
 	}
