@@ -83,6 +83,14 @@ KILLS ?= 100
 test-kills: onnxruntime ## Kill a training KILLS times, 100 if not given, and compare what it ends with
 	go test -count=1 -v -timeout 1h -run TestTrainSurvives ./cmd/langevin -kills $(KILLS)
 
+# How long `fuzz` runs each target, and which targets.
+FUZZTIME ?= 30s
+FUZZ     ?= .
+
+.PHONY: fuzz
+fuzz: onnxruntime ## Give every reader of foreign bytes random ones, for FUZZTIME each (30s); FUZZ=NPY chooses some
+	@tools/fuzz.sh $(FUZZTIME) '$(FUZZ)'
+
 .PHONY: test-web
 test-web: onnxruntime ## Test the page in headless Chromium; writes pictures to out/page
 	@mkdir -p $(OUT)/page

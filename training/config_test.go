@@ -220,7 +220,7 @@ func TestParseRefuses(t *testing.T) {
 		"nmae: x": "line 1: nmae is no setting: did you mean name?",
 		"name: a\ndata:\n  nam: csv\n  std: x": "line 3: data.nam is no setting: did you mean data.name?\n" +
 			`line 4: data.std is "x": want a number`,
-		"a: &a [*a]\nname: b": "a is no setting",
+		"a: &a [*a]\nname: b": "anchor 'a' value contains itself",
 		"training: &t {iterations: x}\noptimizer: {<<: *t}": "line 1: optimizer.iterations is no setting: " +
 			"did you mean training.iterations?",
 		"name: [":             "yaml",

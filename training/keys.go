@@ -32,6 +32,11 @@ func decode(text []byte, config any, where func(line int) string) error {
 	if err := decoder.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
 		return errors.New("more than one YAML document: want one")
 	}
+	// The YAML package refuses anchors that contain themselves, and small files that aliases make huge. What follows
+	// goes from aliases to what they stand for, as if it were written there.
+	if err := plain(document.Decode(new(any))); err != nil {
+		return err
+	}
 	root := reflect.ValueOf(config).Elem()
 	check := keyCheck{where: where, known: keyPaths("", root.Type())}
 	check.value("", document.Content[0], root)

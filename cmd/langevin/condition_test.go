@@ -15,8 +15,6 @@ import (
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
 	"github.com/langevin-ml/langevin/internal/cli"
-	"github.com/langevin-ml/langevin/internal/datafile"
-	"github.com/langevin-ml/langevin/training/data"
 )
 
 // npy is a file as numpy.save writes it, version 1.0, with the given elements. numpy.lib.format describes it.
@@ -125,15 +123,4 @@ func TestInpaintRefusesFiles(t *testing.T) {
 			t.Errorf("%s: %+v\nwant code 1 and %q", line, got, want)
 		}
 	}
-}
-
-func FuzzNPY(f *testing.F) {
-	f.Add(npy("<f4", "(2, 3)", []float32{1, 2, 3, 4, 5, 6}))
-	f.Add(npy("|b1", "()", true))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		a, err := data.DecodeNPY(bytes.NewReader(text))
-		if err == nil && len(a.Values) != datafile.Elements(a.Shape) {
-			t.Errorf("%d values of shape %v", len(a.Values), a.Shape)
-		}
-	})
 }

@@ -44,7 +44,7 @@ type site struct {
 }
 
 // open starts a server with a point model, "gauss", and an image model, "tiles".
-func open(t *testing.T, change func(*server.Config)) *site {
+func open(t testing.TB, change func(*server.Config)) *site {
 	t.Helper()
 	c := server.Default()
 	c.Listen, c.HTTP.Listen, c.Models.Dir, c.Models.Default = "localhost:0", "localhost:0", t.TempDir(), "gauss"
@@ -90,7 +90,7 @@ func open(t *testing.T, change func(*server.Config)) *site {
 }
 
 // do sends a request with headers given in pairs.
-func (s *site) do(ctx context.Context, t *testing.T, method, path, body string, headers ...string) *http.Response {
+func (s *site) do(ctx context.Context, t testing.TB, method, path, body string, headers ...string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *site) do(ctx context.Context, t *testing.T, method, path, body string, 
 	return resp
 }
 
-func read(t *testing.T, resp *http.Response) string {
+func read(t testing.TB, resp *http.Response) string {
 	t.Helper()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -119,7 +119,7 @@ func read(t *testing.T, resp *http.Response) string {
 	return string(data)
 }
 
-func (s *site) get(t *testing.T, path string, headers ...string) (int, string) {
+func (s *site) get(t testing.TB, path string, headers ...string) (int, string) {
 	t.Helper()
 	resp := s.do(t.Context(), t, http.MethodGet, path, "", headers...)
 	return resp.StatusCode, read(t, resp)

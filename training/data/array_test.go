@@ -262,29 +262,3 @@ func TestNPYClaims(t *testing.T) {
 		t.Errorf("%d bytes were taken", took)
 	}
 }
-
-func FuzzArray(f *testing.F) {
-	f.Add(npyOf("<f4", "(2, 3)", make([]byte, 24)))
-	f.Add([]byte("x;y\n1;2,5\n"))
-	f.Add([]byte(",0,1\n0,1,2\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		path := filepath.Join(t.TempDir(), "x")
-		writeFile(t, path, text)
-		a, err := ReadArray(path)
-		if err != nil {
-			return
-		}
-		elements := 1
-		for _, n := range a.Shape {
-			elements *= n
-		}
-		if len(a.Values) != elements {
-			t.Errorf("%d values of shape %v", len(a.Values), a.Shape)
-		}
-		for i, v := range a.Values {
-			if v-v != 0 {
-				t.Errorf("value %d is %g", i, v)
-			}
-		}
-	})
-}
