@@ -89,7 +89,8 @@ func (s SDE) Validate() error {
 		return fieldError(names[0], low)
 	}
 	if !finite(high) || high <= low {
-		return &FieldError{Field: names[1], Given: high, Want: "a finite number above " + names[0]}
+		want := fmt.Sprintf("a finite number above %s, %g", names[0], low)
+		return &FieldError{Field: names[1], Given: high, Want: want}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"reflect"
 	"slices"
@@ -141,11 +142,18 @@ func unreadable(v *viper.Viper, decode viper.DecoderConfigOption) error {
 	var errs []error
 	for _, s := range defaultSettings() {
 		if err := v.UnmarshalKey(s.key, reflect.New(s.value.Type()).Interface(), decode); err != nil {
-			errs = append(errs, fmt.Errorf("%s is %q: want a value like %v", s.key, fmt.Sprint(v.Get(s.key)),
-				s.value.Interface()))
+			errs = append(errs, fmt.Errorf("%s is %q: want %s", s.key, fmt.Sprint(v.Get(s.key)), s.wants()))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// wants says which values a setting takes.
+func (s setting) wants() string {
+	if _, ok := s.value.Interface().(slog.Level); ok {
+		return s.help
+	}
+	return fmt.Sprintf("a value like %v", s.value.Interface())
 }
 
 // unknownKeys reports keys of the file that are not settings.

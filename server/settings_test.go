@@ -189,6 +189,15 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+// TestLogLevel: a level that is not there is refused by the ones that are.
+func TestLogLevel(t *testing.T) {
+	clearEnv(t)
+	const want = `log.level is "foo": want debug, info, warn or error`
+	if _, err := Load(nil, writeFile(t, "log: {level: foo}\n")); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
 // FuzzLoad: every file gives a valid configuration, or an error about the configuration.
 func FuzzLoad(f *testing.F) {
 	f.Add("listen: :1\nworkers: 1\nlimits:\n  max_chains: 1\nlog:\n  level: warn\ndrain_timeout: 1m\n")

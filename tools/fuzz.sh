@@ -9,7 +9,7 @@ trap 'rm -f "$log"' EXIT
 printf '%-20s %-18s %12s %8s  %s\n' package target executions new result
 for file in $(git ls-files --cached --others --exclude-standard '*_test.go' | xargs grep -l '^func Fuzz' | sort); do
 	package=./$(dirname "$file")
-	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' "$file" | grep -- "$pattern"); do
+	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' "$file" | grep -E -- "$pattern"); do
 		result=ok
 		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -parallel 1 "$package" >"$log" 2>&1 || result=FAILED
 		last=$(grep '^fuzz: elapsed' "$log" | tail -1)

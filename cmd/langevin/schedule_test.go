@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"image"
+	"image/png"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -72,7 +77,6 @@ func TestScheduleOfData(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"--data nowhere.npy": "read nowhere.npy: no such file",
-		"--data bytes.npy":   "--data bytes.npy holds |u1: want numbers",
 		"--data flat.npy":    "--data flat.npy has shape [3]: want [rows, ...]",
 		"--data nan.npy":     "read nan.npy: element [1, 0], counted from 0, is NaN: want finite numbers",
 	} {
@@ -125,5 +129,53 @@ func TestScheduleText(t *testing.T) {
 	if err := sigmas.Set(strings.TrimSpace(ladder.stdout)); err != nil || len(sigmas) != 232 || sigmas[0] != 50 ||
 		sigmas[231] != 0.01 {
 		t.Errorf("%d sigmas, %v: %+v", len(sigmas), err, ladder)
+	}
+}
+
+// TestScheduleOfPictures: pictures are measured as training sees them, from a folder and as bytes.
+func TestScheduleOfPictures(t *testing.T) {
+	writeFiles(t, map[string][]byte{
+		"bytes.npy": npy("|u1", "(3, 4)", []uint8{0, 0, 0, 0, 255, 255, 255, 255, 51, 51, 51, 51}),
+		"bools.npy": npy("|b1", "(2, 4)", []uint8{0, 0, 0, 0, 1, 1, 1, 1}),
+	})
+	if err := os.Mkdir("pictures", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		grey := image.NewGray(image.Rect(0, 0, 4, 4))
+		if i == 0 {
+			for k := range grey.Pix {
+				grey.Pix[k] = 255
+			}
+		}
+		var picture bytes.Buffer
+		if err := png.Encode(&picture, grey); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(fmt.Sprintf("pictures/%d.png", i), picture.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for line, want := range map[string]struct {
+		dim   int
+		first float64
+	}{
+		"--data bytes.npy": {4, 2}, "--data bools.npy": {4, 2},
+		"--data pictures --image-size 2 --grey": {4, 2}, "--data pictures --image-size 2": {12, math.Sqrt(12)},
+	} {
+		if got := scheduleOf(t, line+" --levels 3"); got.Dim != want.dim || math.Abs(got.First-want.first) > 1e-6 {
+			t.Errorf("%s: %d dimensions, sigma1 %g: want %+v", line, got.Dim, got.First, want)
+		}
+	}
+	for line, want := range map[string]string{
+		"--data pictures":                   "--data pictures is a folder: want --image-size",
+		"--data bytes.npy --image-size 2":   "--image-size is for a folder of pictures: bytes.npy is none",
+		"--data bytes.npy --grey":           "--grey needs --image-size",
+		"--data pictures --image-size 1025": "--image-size is 1025: want a whole number from 1 to 1024",
+	} {
+		if got := langevin(t, fake.Script{}, append([]string{"schedule"}, strings.Fields(line)...)...); got.code !=
+			cli.ExitUsage || !oneLineWith(got.stderr, want) {
+			t.Errorf("schedule %s: %+v, want %q", line, got, want)
+		}
 	}
 }

@@ -4,6 +4,7 @@ package datafile
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/langevin-ml/langevin/training/data"
 )
@@ -18,12 +19,16 @@ func Elements(shape []int) int {
 }
 
 // ArrayFiles names the kinds of files that [ReadArray] reads, for the help of flags.
-const ArrayFiles = ".npy, .npz (file.npz:NAME for one of several arrays) or .csv"
+const ArrayFiles = ".npy, .npz (file.npz:NAME for one of several arrays) or .csv, - for .npy or CSV on standard input"
 
 // ReadArray reads the file of a flag. If its content is open to interpretation, it writes to warn what it was taken
 // for.
 func ReadArray(path string, warn io.Writer) (data.Array, error) {
-	a, err := data.ReadArray(path)
+	read := data.ReadArray
+	if path == "-" {
+		read = func(string) (data.Array, error) { return data.DecodeArray("standard input", os.Stdin) }
+	}
+	a, err := read(path)
 	if err == nil && a.Note != "" {
 		fmt.Fprintf(warn, "langevin: %s: %s\n", path, a.Note)
 	}

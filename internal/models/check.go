@@ -19,12 +19,13 @@ func checkCommand(p *cli.Program) *cobra.Command {
 	var o proving
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "check FILE.onnx...",
+		Use:   "check FILE.onnx|FOLDER...",
 		Short: "Check whether a server can serve model files",
 		Long: `Check examines each file as a server does before it loads it: the manifest, the graph, and then, in a
 child process with limits of memory and time, evaluations at all sizes and at sigmas from all over
 the schedule. Scores must be finite, and must have the same bits whatever other rows are in the
-batch. See docs/model-file.md for the operators that a network may have.`,
+batch. See docs/model-file.md for the operators that a network may have. Of a folder it checks all
+NAME/VERSION/model.onnx.`,
 		Example: `  langevin models check out/models/ring/1/model.onnx
   langevin models check out/models/*/*/model.onnx --json`,
 		Args: cobra.MinimumNArgs(1),
@@ -32,8 +33,12 @@ batch. See docs/model-file.md for the operators that a network may have.`,
 			if err := o.check(); err != nil {
 				return err
 			}
+			files, err := modelFiles(args)
+			if err != nil {
+				return err
+			}
 			bad := 0
-			for _, path := range args {
+			for _, path := range files {
 				r := o.checkFile(c.Context(), path)
 				if !r.OK {
 					bad++
@@ -43,7 +48,7 @@ batch. See docs/model-file.md for the operators that a network may have.`,
 				}
 			}
 			if bad > 0 {
-				return fmt.Errorf("%d of %s cannot be served", bad, phrase.Plural(len(args), "file"))
+				return fmt.Errorf("%d of %s cannot be served", bad, phrase.Plural(len(files), "file"))
 			}
 			return nil
 		},
@@ -51,6 +56,30 @@ batch. See docs/model-file.md for the operators that a network may have.`,
 	o.register(c.Flags())
 	cli.JSONFlag(c.Flags(), &asJSON, " for each file, one a line")
 	return c
+}
+
+// modelFiles replaces each folder of paths by the files in it that a server would load: of a version, of all versions
+// of a name, or of all names.
+func modelFiles(paths []string) (files []string, err error) {
+	for _, path := range paths {
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		before := len(files)
+		for _, below := range []string{"", "*", "*/*"} {
+			found, err := filepath.Glob(filepath.Join(path, below, models.FileName))
+			if err != nil {
+				return nil, fmt.Errorf("list %s: %w", path, err)
+			}
+			files = append(files, found...)
+		}
+		if len(files) == before {
+			return nil, cli.Usagef("%s is a folder without NAME/VERSION/%s, VERSION/%[2]s or %[2]s in it: "+
+				"want a model file, or a folder of them", path, models.FileName)
+		}
+	}
+	return files, nil
 }
 
 // checkReport is what models check --json writes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -187,7 +188,24 @@ func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, err
 		}
 	}
 	m.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}
-	return m, nil
+	return m, checkFloat32(m)
+}
+
+// checkFloat32 refuses a noise schedule and a step size that no chain could take, since the numbers of its updates have
+// no float32.
+func checkFloat32(m models.Manifest) error {
+	const least, most = 0x1p-126, math.MaxFloat32 // the least normal number
+	first, last := m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1]
+	if first > most || last < least {
+		return cli.Usagef("--sigmas goes from %g to %g: want %.2g to %.2g, which float32 can hold", first, last, most,
+			least)
+	}
+	step, grows := m.Sampler.StepLR, first/last*(first/last)
+	if step > 0 && (step < least || step*grows > most) {
+		return cli.Usagef("--step-lr is %g: want %.2g to %.2g, so that the steps at all levels fit float32", step,
+			least, most/grows)
+	}
+	return nil
 }
 
 // parseSigmas reads first:last:levels or a list. It returns nil for an empty text.
@@ -206,6 +224,9 @@ func parseSigmas(text string) ([]float64, error) {
 		first, err1 := strconv.ParseFloat(parts[0], 64)
 		last, err2 := strconv.ParseFloat(parts[1], 64)
 		levels, err3 := strconv.Atoi(parts[2])
+		if levels > models.MaxLevels {
+			return nil, cli.Usagef("--sigmas is %q: want at most %d levels", text, models.MaxLevels)
+		}
 		schedule, err := sampling.Geometric(first, last, levels)
 		if err := errors.Join(err1, err2, err3, err); err == nil {
 			return schedule.Sigmas(), nil

@@ -104,6 +104,10 @@ func (c Connection) useServer(
 			func(ctx context.Context, local *client.Client, _ string) error { return work(ctx, local) })
 	}
 	target := client.DefaultTarget(c.server)
+	if scheme, rest, ok := strings.Cut(target, "://"); ok && (scheme == "http" || scheme == "https") {
+		return cli.Usagef("the server is %s: want host:port of its gRPC listener, such as %s, without %s://; --tls "+
+			"encrypts", target, strings.TrimRight(rest, "/"), scheme)
+	}
 	options, err := c.access.options(target)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 
 // scheduleCommand has the flags of langevin schedule.
 type scheduleCommand struct {
+	context       context.Context
 	given         func(flag string) bool
 	dim           cli.CountValue
 	first, last   cli.PositiveValue
@@ -26,6 +28,8 @@ type scheduleCommand struct {
 	overlap       cli.PositiveValue
 	levels        cli.CountValue
 	stepsPerLevel cli.CountValue
+	imageSize     cli.CountValue
+	grey          bool
 	sigmas, json  bool
 }
 
@@ -35,6 +39,7 @@ func ScheduleCommand(p *cli.Program) *cobra.Command {
 		dim: cli.NewCount(0, 1).AtMost(models.MaxDim), last: 0.01, rows: cli.NewCount(10000, 0), overlap: 0.567,
 		levels:        cli.NewCount(0, 2).AtMost(models.MaxLevels),
 		stepsPerLevel: cli.NewCount(5, 1).AtMost(models.MaxSteps),
+		imageSize:     cli.NewCount(0, 1).AtMost(1024),
 	}
 	c := &cobra.Command{
 		Use:   "schedule",
@@ -52,7 +57,10 @@ ratio: choose their number, --levels.`,
   langevin schedule --dim 2 --sigma1 20 --sigma-last 0.1 --levels 20 --steps-per-level 100 --json
   langevin sample digits --sigmas "$(langevin schedule --dim 784 --sigma1 28 --sigmas)"`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return runSchedule(p, o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.context = c.Context()
+			return runSchedule(p, o)
+		},
 	}
 	o.given = c.Flags().Changed
 	cli.GroupFlags(c, o.groups()...)
@@ -61,8 +69,10 @@ ratio: choose their number, --levels.`,
 
 func (o *scheduleCommand) groups() []cli.FlagGroup {
 	data, choice, out := cli.NewFlagGroup("The data"), cli.NewFlagGroup("The choice"), cli.NewFlagGroup("The answer")
-	data.Flags.StringVar(&o.data, "data", "", "`FILE` of numbers, [rows, ...], in the range that "+
-		"training sees: "+datafile.ArrayFiles)
+	data.Flags.StringVar(&o.data, "data", "", "`FILE` of rows, in the range that training sees or as bytes, or a "+
+		"folder of pictures: "+datafile.ArrayFiles)
+	data.Flags.Var(&o.imageSize, "image-size", "of a folder of pictures: their height and width, as data.image_size")
+	data.Flags.BoolVar(&o.grey, "grey", false, "of a folder of pictures: one channel instead of three, as data.grey")
 	data.Flags.Var(&o.rows, "rows", "measure the distances between this many rows of --data, chosen at random; 0: all")
 	data.Flags.Var(&o.dim, "dim", "numbers in one sample: 3072 for 32x32 colour pictures")
 	data.Flags.Var(&o.first, "sigma1", "largest sigma")
@@ -150,16 +160,14 @@ func (o *scheduleCommand) measure(warn io.Writer) (dim int, first float64, err e
 		return 0, 0, cli.Usagef("want --data, or both --dim and --sigma1")
 	case o.data == "":
 		return o.dim.N, float64(o.first), nil
+	case o.given("grey") && o.imageSize.N == 0:
+		return 0, 0, cli.Usagef("--grey needs --image-size, for a folder of pictures")
 	}
-	a, err := datafile.ReadNumbers("data", o.data, warn)
+	values, dim, err := o.readData(warn)
 	if err != nil {
 		return 0, 0, err
 	}
-	if len(a.Shape) < 2 {
-		return 0, 0, fmt.Errorf("--data %s has shape %v: want [rows, ...]", o.data, a.Shape)
-	}
-	dim = datafile.Elements(a.Shape[1:])
-	if first, err = sampling.MaxDistance(a.Values, dim, o.rows.N, 0); err != nil {
+	if first, err = sampling.MaxDistance(values, dim, o.rows.N, 0); err != nil {
 		return 0, 0, fmt.Errorf("--data %s: %w", o.data, err)
 	}
 	if first == 0 {

@@ -131,6 +131,12 @@ func planPredictorCorrector(
 		CorrectorSteps: int(in.GetCorrectorSteps()), SNR: in.GetSnr(),
 		Epsilon: in.GetEpsilon(), Denoise: in.GetDenoise(),
 	}
+	if low, high := pc.SDE.SigmaMin, pc.SDE.SigmaMax; len(m.Sigmas) == 1 && low == high && low == m.Sigmas[0] {
+		*bad = nil
+		bad.add("sde.sigma_max", high,
+			"above sigma_min: the model has one noise level, so the defaults of both are equal")
+		return nil, sampling.Prior{}
+	}
 	checkPredictorCorrector(pc, maxSteps, bad)
 	if len(*bad) > 0 {
 		return nil, sampling.Prior{}

@@ -51,6 +51,35 @@ func ReadArray(path string) (Array, error) {
 	return a, nil
 }
 
+// DecodeArray is [ReadArray] of an input that can only be read from its beginning to its end, which excludes .npz. name
+// is what errors call it.
+func DecodeArray(name string, input io.Reader) (Array, error) {
+	r := bufio.NewReaderSize(input, 1<<16)
+	a, err := decodeUnsized(r)
+	if err != nil {
+		return Array{}, fmt.Errorf("read %s: %w", name, withoutPath(err))
+	}
+	return a, nil
+}
+
+// decodeUnsized reads .npy or text, which may be compressed, from an input of unknown size.
+func decodeUnsized(r *bufio.Reader) (Array, error) {
+	start, err := r.Peek(4)
+	switch {
+	case len(start) == 0 && errors.Is(err, io.EOF):
+		return Array{}, errors.New("it is empty")
+	case bytes.HasPrefix(start, []byte("PK\x03\x04")):
+		return Array{}, errors.New("it is a .npz file, which can only be read under its name")
+	case bytes.HasPrefix(start, gzipMagic):
+		unzipped, err := gunzip(r)
+		if err != nil {
+			return Array{}, err
+		}
+		return decodeArray(bufio.NewReaderSize(unzipped, 1<<16), unknownSize)
+	}
+	return decodeArray(r, unknownSize)
+}
+
 // splitMember splits "train.npz:x" into file and member. If a file has the whole name, it takes precedence.
 func splitMember(path string) (file, member string) {
 	const end = ".npz"
@@ -79,11 +108,7 @@ func readArray(path, member string) (Array, error) {
 	case member != "":
 		return Array{}, fmt.Errorf("it is not a .npz file, so it has no array %q", member)
 	case bytes.HasPrefix(start, gzipMagic):
-		unzipped, err := gunzip(r)
-		if err != nil {
-			return Array{}, err
-		}
-		return decodeArray(bufio.NewReaderSize(unzipped, 1<<16), unknownSize)
+		return decodeUnsized(r)
 	}
 	return decodeArray(r, size)
 }
