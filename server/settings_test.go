@@ -80,8 +80,8 @@ func TestEverySettingEverywhere(t *testing.T) {
 		"admin.listen": "localhost:1236", "admin.allow_remote": "true",
 		"models.aliases": "stable=ring@1,latest=ring", "models.watch": "true",
 		"models.allow_operators": "Mod,com.microsoft.Gelu", "models.proof_memory": "1073741824",
-		"models.keep_proofs": "false",
-		"tracing.endpoint":   "localhost:4317", "tracing.insecure": "true", "tracing.sample_ratio": "0.5",
+		"models.keep_proofs": "false", "limits.memory": "1073741824",
+		"tracing.endpoint": "localhost:4317", "tracing.insecure": "true", "tracing.sample_ratio": "0.5",
 		"drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
 	}
 	pem := writeFile(t, "")
