@@ -120,10 +120,19 @@ bench-train: onnxruntime data ## Compare training with PyTorch (dry run: BENCHFL
 test-triton: onnxruntime build ## Drive the server with the Python clients of Triton and KServe (from PyPI)
 	@bench/triton/run.sh bin/langevin
 
-# ROBUSTFLAGS="-seed 7" repeats a run.
+# ROBUSTFLAGS="-seed 7" repeats a run, and ROBUSTFLAGS="-test.run TestOverload" chooses a test.
 .PHONY: robustness
-robustness: onnxruntime build ## Attack servers and their clients' calls with faults; prints figures
-	go test -count=1 -timeout 1h -v ./robustness/survival -long -langevin $(abspath bin/langevin) $(ROBUSTFLAGS)
+robustness: onnxruntime build ## Attack servers with traffic, faults, overload and scale; prints figures (10 min)
+	go test -count=1 -timeout 1h -v ./robustness ./robustness/survival -long \
+		-langevin $(abspath bin/langevin) $(ROBUSTFLAGS)
+
+# How long the soak lasts.
+SOAKTIME ?= 30m
+
+.PHONY: soak
+soak: onnxruntime build ## Use a server for SOAKTIME, with a reload every 5 s, and judge what it holds on to
+	go test -count=1 -timeout 24h -v -run TestSoak ./robustness -soak $(SOAKTIME) -langevin $(abspath bin/langevin) \
+		$(ROBUSTFLAGS)
 
 .PHONY: test-docs
 test-docs: onnxruntime ## Run every command in docs as it is, including trainings

@@ -32,7 +32,7 @@ type Started struct {
 	Resumable bool      // whether a preview of any step is enough to resume from; see [Resume]
 }
 
-// Progress says how far the call is. It comes a few times a second.
+// Progress says how far the call is. It comes a few times a second, and once a second while the call waits.
 type Progress struct {
 	StepsDone  int64 // summed over all chains
 	StepsTotal int64

@@ -117,6 +117,7 @@ func (s *Session) Close() error {
 		errs = append(errs, l.destroy())
 	}
 	s.idle = nil
+	defer returnFreed()
 	return errors.Join(append(errs, s.copies.destroy())...)
 }
 

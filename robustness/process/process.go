@@ -4,6 +4,7 @@ package process
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,7 +42,8 @@ func Start(program, listen string, args ...string) (*Server, error) {
 	}
 	args = append([]string{"serve", "--listen", listen, "--admin-listen", "127.0.0.1:0", "--http-listen", "",
 		"--log-format", "json"}, args...)
-	s := &Server{command: exec.Command(program, args...), ended: make(chan struct{}),
+	ctx := context.Background() // the caller ends the process
+	s := &Server{command: exec.CommandContext(ctx, program, args...), ended: make(chan struct{}),
 		said: map[string]time.Time{}}
 	log, err := s.command.StderrPipe()
 	if err != nil {

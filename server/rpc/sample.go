@@ -25,13 +25,17 @@ import (
 // progressEvery is the time between two progress events of a Sample call.
 const progressEvery = langevinv1.EventEvery
 
+// waitingEvery is the same while the call waits in the queue. There may be many thousand such calls, and their events
+// must not take the processors from the calls that run.
+const waitingEvery = time.Second
+
 // untilProgress returns the time until the next progress event. All calls report at the same moments, so that the
 // events of many calls on one connection travel together. It is at least half a period, because a call that has just
 // begun would have nothing to report.
-func untilProgress() time.Duration {
-	left := progressEvery - time.Duration(time.Now().UnixNano())%progressEvery
-	if left < progressEvery/2 {
-		left += progressEvery
+func untilProgress(period time.Duration) time.Duration {
+	left := period - time.Duration(time.Now().UnixNano())%period
+	if left < period/2 {
+		left += period
 	}
 	return left
 }
@@ -230,7 +234,7 @@ func (o *order) attrs() []slog.Attr {
 
 // relay sends the events of a job until it ends. Only relay calls send.
 func (o *order) relay(ctx context.Context, chains *batch.Stream, send func(*langevinv1.SampleResponse) error) error {
-	due := time.NewTimer(untilProgress())
+	due := time.NewTimer(untilProgress(progressEvery))
 	defer due.Stop()
 	first := true
 	for {
@@ -257,12 +261,21 @@ func (o *order) relay(ctx context.Context, chains *batch.Stream, send func(*lang
 		select {
 		case <-chains.Ready():
 		case <-due.C:
-			if err := send(o.progress(chains.Progress())); err != nil {
+			p := chains.Progress()
+			if err := send(o.progress(p)); err != nil {
 				return err
 			}
-			due.Reset(untilProgress())
+			due.Reset(untilProgress(periodOf(p)))
 		}
 	}
+}
+
+// periodOf returns the time between two progress events of a call that is where p says.
+func periodOf(p batch.Progress) time.Duration {
+	if p.Steps == 0 {
+		return waitingEvery
+	}
+	return progressEvery
 }
 
 func (o *order) encode(event batch.Event) (*langevinv1.SampleResponse, error) {

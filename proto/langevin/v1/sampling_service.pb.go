@@ -1435,7 +1435,8 @@ func (*Started_Inpainting) isStarted_Condition() {}
 
 func (*Started_Colourisation) isStarted_Condition() {}
 
-// Progress reports how far the call is. It comes a few times a second, and only the newest is kept.
+// Progress reports how far the call is. It comes a few times a second, and once a second while the call waits in the
+// queue. Only the newest is kept.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Steps taken, summed over all chains.
