@@ -85,7 +85,12 @@ func (p *peer) train(repeat int) (time.Duration, error) {
 		return 0, fmt.Errorf("%d iterations: want a multiple of %d", repeat, p.running.every)
 	}
 	start := time.Now()
-	p.running.turns <- repeat / p.running.every
+	select {
+	case p.running.turns <- repeat / p.running.every:
+	case err := <-p.running.ended:
+		p.running.ended <- err // for stop, which reads it too
+		return 0, fmt.Errorf("the training has ended: %w", err)
+	}
 	end, err := p.running.wait()
 	return end.Sub(start), err
 }
@@ -114,12 +119,15 @@ type running struct {
 	ended  chan error     // receives Run's error
 }
 
-// startTraining starts a training without an end. It first pauses after its first line.
+// manyIterations are more than a comparison makes of the fastest network.
+const manyIterations = 5_000_000
+
+// startTraining starts a training that goes on until it is stopped. It first pauses after its first line.
 func startTraining(c training.Config, library string) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{every: c.Training.LogEvery, cancel: cancel, turns: make(chan int), idle: make(chan time.Time),
 		ended: make(chan error, 1)}
-	c.Training.Iterations = math.MaxInt32
+	c.Training.Iterations = manyIterations
 	left := 1
 	go func() {
 		_, err := training.Run(ctx, c, training.Options{Library: library, Progress: func(training.Progress) {
