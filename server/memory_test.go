@@ -1,7 +1,6 @@
 package server
 
 import (
-	"io"
 	"log/slog"
 	"runtime/debug"
 	"testing"
@@ -9,7 +8,7 @@ import (
 
 // TestLimitMemory: the setting comes before GOMEMLIMIT, and that before the machine.
 func TestLimitMemory(t *testing.T) {
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	old := debug.SetMemoryLimit(1 << 40)
 	defer debug.SetMemoryLimit(old)
 	limited := func(setting int64) int64 {
