@@ -53,6 +53,9 @@ func checkAnswer(t *testing.T, kind string, resp *http.Response) {
 	if err != nil || len(text) == 1<<20 {
 		t.Errorf("%s: an answer of %d bytes: %v", kind, len(text), err)
 	}
+	if resp.StatusCode >= http.StatusInternalServerError {
+		t.Errorf("%s: status %d, as if the server were at fault: %.300q", kind, resp.StatusCode, text)
+	}
 	if resp.StatusCode != http.StatusOK && len(text) > 0 && kind == "application/json" && !json.Valid(text) {
 		t.Errorf("%s: an error of %.300q", kind, text)
 	}

@@ -39,8 +39,8 @@ type SamplingServiceClient interface {
 	// one done event. Errors are the status of the call, never events. A cancelled call gives up its chains before the
 	// next step.
 	//
-	// From the started event on, an event comes several times a second, also while the call waits in the queue. So a call
-	// that is silent for some seconds is broken, and a client should go on with another server.
+	// From the started event on, an event comes several times a second, or once a second while the call waits in the
+	// queue. So a call that is silent for some seconds is broken, and a client should go on with another server.
 	//
 	// The empty request is valid: it draws one sample from the default model with a seed that the server picks and
 	// returns.
@@ -150,8 +150,8 @@ type SamplingServiceServer interface {
 	// one done event. Errors are the status of the call, never events. A cancelled call gives up its chains before the
 	// next step.
 	//
-	// From the started event on, an event comes several times a second, also while the call waits in the queue. So a call
-	// that is silent for some seconds is broken, and a client should go on with another server.
+	// From the started event on, an event comes several times a second, or once a second while the call waits in the
+	// queue. So a call that is silent for some seconds is broken, and a client should go on with another server.
 	//
 	// The empty request is valid: it draws one sample from the default model with a seed that the server picks and
 	// returns.
