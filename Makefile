@@ -116,6 +116,15 @@ bench-train: onnxruntime data ## Compare training with PyTorch (dry run: BENCHFL
 	bin/compare -trainer bin/trainer -networks $(OUT)/bench-train -torch $(TORCH) \
 		-out bench/RESULTS-TRAIN.md $(BENCHFLAGS)
 
+# Python with the packages of bench/requirements-quality.txt; "none" omits the samplers of diffusers.
+DIFFUSERS ?= bench/.venv-quality/bin/python
+
+.PHONY: bench-quality
+bench-quality: onnxruntime data build bench/.venv/ready ## Compare quality over cost; writes bench/RESULTS-QUALITY.md
+	@[ "$(DIFFUSERS)" != bench/.venv-quality/bin/python ] || tools/diffusers.sh bench/.venv-quality
+	go build -o bin/compare ./bench/compare
+	bin/compare -quality -networks $(OUT)/bench-quality -diffusers $(DIFFUSERS) $(BENCHFLAGS)
+
 .PHONY: test-triton
 test-triton: onnxruntime build ## Drive the server with the Python clients of Triton and KServe (from PyPI)
 	@bench/triton/run.sh bin/langevin

@@ -26,7 +26,7 @@ import (
 // expects a failure. `slow` is only for make test-docs, which also runs trainings at full length. Other words name the
 // needs of the commands.
 var runDocuments = []string{
-	"tutorial.md", "data.md", "operations.md", "model-file.md", "security.md", "import.md", "oip.md",
+	"tutorial.md", "data.md", "quality.md", "operations.md", "model-file.md", "security.md", "import.md", "oip.md",
 }
 
 // needs lists programs that not every machine has. The key is the word of a block. The probe is a command that succeeds

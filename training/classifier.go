@@ -87,24 +87,48 @@ func TrainClassifier(
 	if err != nil {
 		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
 	}
-	t := &classifierTrainer{config: c, network: network, classes: classes}
+	result, err = trainClassifier(ctx, c, network, labelledImages(train, classes), labelledImages(test, classes), o)
+	if err != nil {
+		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
+	}
+	return result, nil
+}
+
+// labelled is a set of rows, each with one of some classes.
+type labelled struct {
+	n       int // number of rows
+	classes int
+	label   func(i int) int
+	write   func(dst []float32, i, dx, dy int) // writes row i, which is an image if it is shifted by (dx, dy)
+}
+
+func labelledImages(m *data.Images, classes int) labelled {
+	return labelled{
+		n: m.Len(), classes: classes,
+		label: func(i int) int { return int(m.Labels[i]) },
+		write: func(dst []float32, i, dx, dy int) { moved(dst, m, i, dx, dy) },
+	}
+}
+
+// trainClassifier trains network on train and measures its accuracy on test.
+func trainClassifier(
+	ctx context.Context, c ClassifierConfig, network *nn.Graph, train, test labelled, o Options,
+) (result *Classifier, err error) {
+	t := &classifierTrainer{config: c, network: network, classes: train.classes}
 	workers := pool.New(runtime.NumCPU())
 	defer workers.Close()
 	if t.learner, err = learner.New(t.objective(), workers, o.learner()); err != nil {
-		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.learner.Close()) }()
 	if err := t.train(ctx, train, o.Progress); err != nil {
-		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
+		return nil, err
 	}
 	result = &Classifier{Config: c, Network: network}
 	if result.Params, err = t.learner.Read(learner.Average); err == nil {
 		result.Accuracy, err = t.accuracy(ctx, test)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("train classifier %s: %w", c.Name, err)
-	}
-	return result, nil
+	return result, err
 }
 
 func checkLabelled(c ClassifierConfig, train, test *data.Images) error {
@@ -133,7 +157,7 @@ type classifierTrainer struct {
 
 // objective is the cross entropy of flat images and their flat one-hot classes. It measures the logits.
 func (t *classifierTrainer) objective() learner.Objective {
-	image := learner.Columns{Copies: 1, Width: product(t.network.X.Shape[1:])}
+	image := learner.Columns{Copies: 1, Width: t.size()}
 	return learner.Objective{
 		Network: t.network, Seed: t.config.Seed, Optimizer: t.config.Optimizer, Rows: t.config.BatchSize,
 		Losses: func(weights, batch []*graph.Node) *graph.Node {
@@ -160,14 +184,14 @@ func crossEntropy(logits, targets *graph.Node) *graph.Node {
 }
 
 // train draws batches, updates the weights and reports the progress.
-func (t *classifierTrainer) train(ctx context.Context, images *data.Images, progress func(Progress)) error {
+func (t *classifierTrainer) train(ctx context.Context, rows labelled, progress func(Progress)) error {
 	const every = 50
 	begin, seconds := time.Now(), 0.
 	for i := range t.config.Iterations {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		x, targets := t.batch(images, i)
+		x, targets := t.batch(rows, i)
 		losses, err := t.learner.Step(t.config.Optimizer.Rates(i, t.config.Iterations), x, targets)
 		if err != nil {
 			return err
@@ -191,20 +215,22 @@ func (t *classifierTrainer) train(ctx context.Context, images *data.Images, prog
 	return nil
 }
 
-// batch draws shifted images and their one-hot classes. It is a pure function of the seed and the iteration.
-func (t *classifierTrainer) batch(m *data.Images, iteration int) (x, targets []float32) {
-	c := t.config
+// batch draws shifted rows and their one-hot classes. It is a pure function of the seed and the iteration.
+func (t *classifierTrainer) batch(rows labelled, iteration int) (x, targets []float32) {
+	c, size := t.config, t.size()
 	random := rand.New(rand.NewPCG(c.Seed, uint64(iteration)))
-	size := m.Channels * m.Height * m.Width
 	x, targets = make([]float32, c.BatchSize*size), make([]float32, c.BatchSize*t.classes)
 	for k := range c.BatchSize {
-		i := random.IntN(m.Len())
+		i := random.IntN(rows.n)
 		dx, dy := random.IntN(2*c.Shift+1)-c.Shift, random.IntN(2*c.Shift+1)-c.Shift
-		moved(x[k*size:(k+1)*size], m, i, dx, dy)
-		targets[k*t.classes+int(m.Labels[i])] = 1
+		rows.write(x[k*size:(k+1)*size], i, dx, dy)
+		targets[k*t.classes+rows.label(i)] = 1
 	}
 	return x, targets
 }
+
+// size returns the number of elements of a row.
+func (t *classifierTrainer) size() int { return product(t.network.X.Shape[1:]) }
 
 // moved writes image i, shifted by (dx, dy), in [0, 1].
 func moved(dst []float32, m *data.Images, i, dx, dy int) {
@@ -219,17 +245,17 @@ func moved(dst []float32, m *data.Images, i, dx, dy int) {
 	}
 }
 
-// accuracy returns the share of images whose most probable class is their label, for the averaged weights.
-func (t *classifierTrainer) accuracy(ctx context.Context, m *data.Images) (float64, error) {
-	size, right := m.Channels*m.Height*m.Width, 0
-	for first := 0; first < m.Len(); first += t.config.BatchSize {
+// accuracy returns the share of rows whose most probable class is their label, for the averaged weights.
+func (t *classifierTrainer) accuracy(ctx context.Context, rows labelled) (float64, error) {
+	size, right := t.size(), 0
+	for first := 0; first < rows.n; first += t.config.BatchSize {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		n := min(t.config.BatchSize, m.Len()-first)
-		x := make([]float32, t.config.BatchSize*size) // rows beyond the last image are not used
+		n := min(t.config.BatchSize, rows.n-first)
+		x := make([]float32, t.config.BatchSize*size) // rows beyond the last one are not used
 		for k := range n {
-			moved(x[k*size:(k+1)*size], m, first+k, 0, 0)
+			rows.write(x[k*size:(k+1)*size], first+k, 0, 0)
 		}
 		logits, err := t.learner.Measure(x)
 		if err != nil {
@@ -237,12 +263,12 @@ func (t *classifierTrainer) accuracy(ctx context.Context, m *data.Images) (float
 		}
 		for k := range n {
 			row := logits[k*t.classes : (k+1)*t.classes]
-			if slices.Index(row, slices.Max(row)) == int(m.Labels[first+k]) {
+			if slices.Index(row, slices.Max(row)) == rows.label(first+k) {
 				right++
 			}
 		}
 	}
-	return float64(right) / float64(m.Len()), nil
+	return float64(right) / float64(rows.n), nil
 }
 
 func product(shape []int) int {

@@ -24,14 +24,20 @@ import (
 
 // settings holds the flags.
 type settings struct {
-	networks string // folder that bench/networks wrote
-	langevin string // the langevin program
-	python   string // Python with onnxruntime and grpcio
-	torch    string // Python with PyTorch; "none" omits PyTorch
-	out      string
-	quick    bool
-	trainer  string // bench/trainer, to measure only training, for make bench-train; empty for make bench
-	device   string // to measure only this device, for make bench-gpu; empty for make bench
+	networks  string // folder that bench/networks wrote
+	langevin  string // the langevin program
+	python    string // Python with onnxruntime and grpcio
+	torch     string // Python with PyTorch; "none" omits PyTorch
+	out       string
+	quick     bool
+	trainer   string // bench/trainer, to measure only training, for make bench-train; empty for make bench
+	quality   bool   // whether to compare quality over cost, for make bench-quality
+	diffusers string // Python with the packages of bench/requirements-quality.txt; "none" omits diffusers
+	model     string // built-in model whose quality is compared
+	samplers  string // of ours that are compared
+	samples   int    // drawn for each seed
+	seeds     int
+	device    string // to measure only this device, for make bench-gpu; empty for make bench
 }
 
 // effort says how long to measure. A whole run takes about a hundred times least, plus the services.
@@ -64,6 +70,13 @@ func main() {
 		"compare this device with PyTorch on it, as make bench-gpu does: cuda, cuda:N, or cpu for a dry run")
 	flag.StringVar(&s.trainer, "trainer", "",
 		"compare the training steps of this program, bench/trainer, with PyTorch's, as make bench-train does")
+	flag.BoolVar(&s.quality, "quality", false, "compare what quality costs, as make bench-quality does")
+	flag.StringVar(&s.diffusers, "diffusers", "bench/.venv-quality/bin/python",
+		`Python with the packages of bench/requirements-quality.txt; "none" omits diffusers`)
+	flag.StringVar(&s.model, "model", "mnist", "built-in model whose quality is compared")
+	flag.StringVar(&s.samplers, "samplers", "default,annealed,pc,flow,edm", "our samplers whose quality is compared")
+	flag.IntVar(&s.samples, "samples", 1000, "samples for each seed, for quality")
+	flag.IntVar(&s.seeds, "seeds", 3, "seeds, for quality")
 	flag.Parse()
 	log.SetFlags(log.Ltime)
 	ort.AddProcessors() // as the program does
@@ -78,6 +91,9 @@ func main() {
 func run(ctx context.Context, s settings) (err error) {
 	if s.trainer != "" {
 		return runTrain(ctx, s)
+	}
+	if s.quality {
+		return runQuality(ctx, s)
 	}
 	if s.device != "" {
 		return runGPU(ctx, s)

@@ -33,6 +33,8 @@ type answer struct {
 	Score   []float32
 	Losses  []float64
 	Moved   float64
+
+	Evaluations float64 // of the network, for one sample
 }
 
 func startPeer(ctx context.Context, name, python string, script ...string) (*peer, error) {

@@ -36,6 +36,8 @@ def answer_to(peer, command):
             peer.threads(command.pop("threads"))
             repeat = command.pop("repeat")
             return timed(repeat, lambda: peer.anneal(**command))
+        case "draw":
+            return peer.draw(**command)
         case "begin":
             return peer.begin(**command)
         case "train":

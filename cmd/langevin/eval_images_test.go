@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,6 +114,11 @@ func TestEvalOfImages(t *testing.T) {
 	}
 	if good["recall"] < -0.15 || dark["recall"] > -0.3 {
 		t.Errorf("recall is off by %g of like images, %g of dark ones", good["recall"], dark["recall"])
+	}
+	for _, judge := range []string{"two-sample, pixels", "two-sample, features"} {
+		if math.Abs(good[judge]) > 0.15 || dark[judge] < 0.3 {
+			t.Errorf("%s is off by %g of like images, %g of dark ones", judge, good[judge], dark[judge])
+		}
 	}
 	memory := "nearest training image"
 	if good[memory] < -0.5 || copies[memory] > -3 {

@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
@@ -45,7 +49,7 @@ func TestEvalOfExactSamples(t *testing.T) {
 	}
 	tolerance := map[string]float64{
 		"modes covered": 0, "mode weight error": 0.02, "variance": 0.05, "stray share": 0.003,
-		"sliced Wasserstein": 0.5, "MMD²": 0.002,
+		"sliced Wasserstein": 0.5, "MMD²": 0.002, "mode χ²": 10, "two-sample accuracy": 0.045,
 	}
 	for _, m := range e.Metrics {
 		within, known := tolerance[m.Name]
@@ -58,6 +62,73 @@ func TestEvalOfExactSamples(t *testing.T) {
 	}
 	if want := len(tolerance) + 2*3; len(e.Metrics) != want || e.N != 2000 || e.Data != "2gauss, std 1" {
 		t.Errorf("%d measures of %d samples of %q, want %d", len(e.Metrics), e.N, e.Data, want)
+	}
+	if e.Shares == nil || e.Shares.Freedom != 1 || e.Guidance != nil {
+		t.Errorf("the test of shares is %+v, the guidance %+v", e.Shares, e.Guidance)
+	}
+}
+
+// The guide of a call is sent as sample sends it, and the report has what the server made of it.
+func TestEvalWithGuide(t *testing.T) {
+	script := gaussians(trainedOn2Gauss)
+	var asked *client.Guidance
+	draw := script.Sample
+	script.Sample = func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		asked = req.Guidance
+		return draw(ctx, req, emit)
+	}
+	got := langevin(t, script, "eval", "2gauss", "-n", "200", "--json", "--guide", "weak@2", "--guide-rule", "mix",
+		"--guide-weight", "-2")
+	var e evalcommands.Report
+	if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || got.code != cli.ExitOK {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	want := client.Guidance{Model: "weak", Version: 2, Rule: client.GuidanceMix, Weight: new(-2.0)}
+	if diff := cmp.Diff(&want, asked); diff != "" {
+		t.Errorf("guidance (-want +asked):\n%s", diff)
+	}
+	if e.Guidance == nil || e.Guidance.Weight != -2 || e.Guidance.Rule != client.GuidanceMix {
+		t.Errorf("the report has the guidance %+v", e.Guidance)
+	}
+}
+
+// Samples of a file are measured as drawn ones are.
+func TestEvalOfFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.npy")
+	script := gaussians(trainedOn2Gauss)
+	drawing := langevin(t, script, "sample", "2gauss", "-n", "300", "--seed", "1", "--out", path)
+	if drawing.code != cli.ExitOK {
+		t.Fatalf("%+v", drawing)
+	}
+	measure := func(arguments ...string) (e evalcommands.Report) {
+		got := langevin(t, script, append([]string{"eval", "2gauss", "--json"}, arguments...)...)
+		if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || got.code != cli.ExitOK {
+			t.Fatalf("%v: %+v", err, got)
+		}
+		return e
+	}
+	drawn, read := measure("-n", "300", "--seed", "1"), measure("--samples", path)
+	if diff := cmp.Diff(drawn.Metrics[:len(read.Metrics)], read.Metrics); diff != "" || len(read.Metrics) < 7 {
+		t.Errorf("%d measures (-drawn +read):\n%s", len(read.Metrics), diff)
+	}
+	if read.N != 300 || read.Samples != path || read.NFE != 0 {
+		t.Errorf("the report has %d samples of %q, %d evaluations", read.N, read.Samples, read.NFE)
+	}
+	for line, want := range map[string]string{
+		"-n 300 --sampler flow": "--samples measures a file and draws nothing: leave out -n and --sampler",
+		"--guide weak":          "leave out --guide",
+	} {
+		got := langevin(t, script, append([]string{"eval", "2gauss", "--samples", path}, strings.Fields(line)...)...)
+		if got.code != cli.ExitUsage || !oneLineWith(got.stderr, want) {
+			t.Errorf("%s: %+v, want one line that says %q", line, got, want)
+		}
+	}
+	if err := os.WriteFile(path, []byte("1,2,3\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := langevin(t, script, "eval", "2gauss", "--samples", path+"x")
+	if got.code == cli.ExitOK || !oneLineWith(got.stderr, path+"x") {
+		t.Errorf("%+v, want one line that names the file", got)
 	}
 }
 

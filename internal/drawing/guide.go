@@ -1,6 +1,8 @@
 package drawing
 
 import (
+	"fmt"
+
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/cli"
 )
@@ -36,4 +38,33 @@ func (f *GuideFlags) Guidance() (*client.Guidance, error) {
 	}
 	name, version, err := cli.SplitModel(f.model)
 	return &client.Guidance{Model: name, Version: version, Rule: f.rule.Word, Weight: f.weight.Given}, err
+}
+
+// GuidanceReport is the JSON form of guidance in reports.
+type GuidanceReport struct {
+	Model   string              `json:"model"`
+	Version int                 `json:"version"`
+	Digest  string              `json:"digest"`
+	Rule    client.GuidanceRule `json:"rule"`
+	Weight  float64             `json:"weight"`
+}
+
+// NewGuidanceReport returns the report of guidance, or nil if there is none. It fills in the defaults.
+func NewGuidanceReport(g *client.Guidance) *GuidanceReport {
+	if g == nil {
+		return nil
+	}
+	r := &GuidanceReport{Model: g.Model, Version: g.Version, Digest: g.Digest, Rule: g.Rule, Weight: 1}
+	if r.Rule == "" {
+		r.Rule = client.GuidanceAdd
+	}
+	if g.Weight != nil {
+		r.Weight = *g.Weight
+	}
+	return r
+}
+
+// String returns the guidance in words: "guided by small version 1 (mix, weight -2)".
+func (r *GuidanceReport) String() string {
+	return fmt.Sprintf("guided by %s version %d (%s, weight %.4g)", r.Model, r.Version, r.Rule, r.Weight)
 }

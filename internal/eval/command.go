@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/cli"
@@ -21,16 +23,17 @@ import (
 	"github.com/langevin-ml/langevin/internal/trainrun"
 	"github.com/langevin-ml/langevin/internal/wholefile"
 	"github.com/langevin-ml/langevin/models"
-	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/data"
-	"github.com/langevin-ml/langevin/training/eval"
 )
 
 // command holds the flags of langevin eval.
 type command struct {
 	remote.Connection
 	drawing.SamplerFlags
+	drawing.GuideFlags
+	frontierFlags
+	given  func(flag string) bool // whether the command line has it
 	n      cli.CountValue
 	seed   cli.SeedValue
 	preset string
@@ -40,11 +43,15 @@ type command struct {
 	dir        string // of images
 	classifier string
 	neighbours string
+	samples    string // file to measure instead of drawing
 }
+
+// leastSamples is the least number of samples that eval measures.
+const leastSamples = 100
 
 // Command returns the command eval, with the command classifier below it.
 func Command(p *cli.Program) *cobra.Command {
-	o := &command{n: cli.NewCount(2000, 100).AtMost(10_000_000)}
+	o := &command{n: cli.NewCount(2000, leastSamples).AtMost(10_000_000)}
 	c := &cobra.Command{
 		Use:   "eval MODEL",
 		Short: "Measure how good a model's samples are",
@@ -54,16 +61,21 @@ the test images of its dataset, as a classifier sees them. It has no measure yet
 own, from a table or an array.
 
 Each value is shown next to the one that an equal number of true samples scores; the difference is
-the model's fault. A model's file says which data it was trained on. If it does not, use --preset
+the model's fault. With --frontier it measures many settings of every sampler instead, and draws
+what quality costs. A model's file says which data it was trained on. If it does not, use --preset
 and --set.`,
 		Example: `  langevin eval ring --local
   langevin eval 2gauss -n 10000 --seed 1 --json
   langevin eval ring --sampler flow --flow-steps 30
   langevin eval five --preset toy-ring --set data.modes=5
-  langevin eval mnist --local -n 1000 --data data/mnist --neighbours near.png`,
+  langevin eval mnist --local -n 1000 --data data/mnist --neighbours near.png
+  langevin eval mnist --samples mine.npy
+  langevin eval mnist --guide weak --guide-rule mix --guide-weight -2
+  langevin eval mnist --frontier -n 1000 --seeds 3         quality over evaluations and seconds`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return run(c.Context(), p, o, args[0]) },
 	}
+	o.given = c.Flags().Changed
 	cli.GroupFlags(c, o.groups()...)
 	c.AddCommand(newClassifierCommand(p))
 	return c
@@ -82,13 +94,19 @@ func (o *command) groups() []cli.FlagGroup {
 		"an .onnx file with outputs features and probabilities, for images (default the built-in one)")
 	what.Flags.StringVar(&o.neighbours, "neighbours", "",
 		"file for a picture, .png, of samples next to their nearest training images")
+	what.Flags.StringVar(&o.samples, "samples", "",
+		"`FILE` with samples to measure instead of drawing some: "+datafile.ArrayFiles)
 	o.Connection.Register(where.Flags)
-	return append(append([]cli.FlagGroup{what}, o.SamplerFlags.Groups()...), where)
+	groups := append([]cli.FlagGroup{what}, o.SamplerFlags.Groups()...)
+	return append(groups, o.GuideFlags.Group(), o.frontierFlags.group(), where)
 }
 
 func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 	name, version, err := cli.SplitModel(model)
 	if err != nil {
+		return err
+	}
+	if err := errors.Join(o.checkSamples(), o.checkFrontier()); err != nil {
 		return err
 	}
 	sampler, err := o.Sampler()
@@ -100,6 +118,10 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 			return err
 		}
 	}
+	guidance, err := o.Guidance()
+	if err != nil {
+		return err
+	}
 	return o.Connection.Use(ctx, p, func(ctx context.Context, c *client.Client) error {
 		m, err := c.Model(ctx, name, version)
 		if err != nil {
@@ -110,7 +132,10 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 			return err
 		}
 		request := client.SampleRequest{Model: m.Name, Version: m.Version, N: o.n.N, Seed: o.seed.Seed,
-			Sampler: sampler}
+			Sampler: sampler, Guidance: guidance}
+		if o.frontier {
+			return drawFrontier(ctx, p, c, o, m, config, request)
+		}
 		report, err := evaluate(ctx, p, c, o, m, config, request)
 		if err != nil {
 			return fmt.Errorf("evaluate %s: %w", m.Name, err)
@@ -120,6 +145,34 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 		}
 		return cmp.Or(printReport(p, report), report.unwritten)
 	})
+}
+
+// checkSamples refuses flags about drawing if a file is measured.
+func (o *command) checkSamples() error {
+	if o.samples == "" {
+		return nil
+	}
+	var wrong []string
+	refuse := func(f *pflag.Flag) {
+		if o.given(f.Name) {
+			wrong = append(wrong, "--"+f.Name)
+		}
+	}
+	if o.given("n") {
+		wrong = append(wrong, "-n")
+	}
+	for _, g := range append(o.SamplerFlags.All(), o.GuideFlags.Flags) {
+		g.Flags.VisitAll(refuse)
+	}
+	for _, name := range []string{"seed", "neighbours"} {
+		if o.given(name) {
+			wrong = append(wrong, "--"+name)
+		}
+	}
+	if len(wrong) > 0 {
+		return cli.Usagef("--samples measures a file and draws nothing: leave out %s", phrase.All(wrong))
+	}
+	return nil
 }
 
 // config returns the settings of the training whose data m was trained on.
@@ -171,18 +224,18 @@ func sameData(description string, c data.Config) bool {
 
 // Report is what eval --json writes.
 type Report struct {
-	Model   string                 `json:"model"`
-	Version int                    `json:"version"`
-	Digest  string                 `json:"digest"`
-	Data    string                 `json:"data"`
-	Sampler *drawing.SamplerReport `json:"sampler,omitempty"`
-	Seed    uint64                 `json:"seed,string"`
-	N       int                    `json:"n"`
-	NFE     int64                  `json:"nfe"`
-	Seconds float64                `json:"seconds"` // of sampling
-	Metrics []eval.Metric          `json:"metrics"`
-	Modes   *modeTable             `json:"modes,omitempty"`
-	Classes []float64              `json:"classes,omitempty"` // share of the samples in each class
+	Model    string                  `json:"model"`
+	Version  int                     `json:"version"`
+	Digest   string                  `json:"digest"`
+	Data     string                  `json:"data"`
+	Sampler  *drawing.SamplerReport  `json:"sampler,omitempty"`
+	Guidance *drawing.GuidanceReport `json:"guidance,omitempty"`
+	Samples  string                  `json:"samples,omitempty"` // the file that was measured, if none were drawn
+	Seed     uint64                  `json:"seed,string"`
+	N        int                     `json:"n"`
+	NFE      int64                   `json:"nfe"`     // evaluations of the model, and as many of a guide
+	Seconds  float64                 `json:"seconds"` // of sampling
+	quality
 
 	origin    string
 	unwritten error // why --neighbours could not be written
@@ -193,75 +246,80 @@ type modeTable struct {
 	Expected []float64 `json:"expected"`
 }
 
-// evaluate draws what request asks for and measures the samples.
+// evaluate measures the samples of a file, or draws what request asks for and measures that.
 func evaluate(
 	ctx context.Context, p *cli.Program, c *client.Client, o *command, m client.Model, config training.Config,
 	request client.SampleRequest,
-) (Report, error) {
-	exact, err := config.Data.Mixture()
-	known := err == nil
-	if !known && !errors.Is(err, data.ErrNoMixture) {
-		return Report{}, err
+) (e Report, err error) {
+	var file client.Batch
+	if o.samples != "" {
+		if file, err = readSamples(p, o.samples, m.Shape); err != nil {
+			return Report{}, err
+		}
 	}
-	if !known && len(m.Shape) != 3 {
-		return Report{}, fmt.Errorf("%s is neither a mixture of Gaussians nor images: eval has no measure for it",
-			config.Data.String())
-	}
-	res, err := drawing.Draw(p, c.Stream(ctx, request), m.Name)
+	j, err := newJudge(ctx, p, o, m, config.Data)
 	if err != nil {
 		return Report{}, err
 	}
-	e := newReport(res, config)
-	if known {
-		err = evaluateMixture(ctx, c, m, exact, res, &e)
+	defer func() { err = errors.Join(err, j.close()) }()
+	if o.samples != "" {
+		e = Report{Model: m.Name, Version: m.Version, Digest: m.Digest, Data: config.Data.String(), Samples: o.samples,
+			N: file.N, origin: o.samples}
+		e.quality, err = j.measure(ctx, file)
 		return e, err
 	}
-	err = evaluateImages(ctx, p, o, config.Data, res, &e)
-	return e, err
-}
-
-func newReport(res *client.Result, config training.Config) Report {
-	return Report{
-		Model: res.Model, Version: res.Version, Digest: res.Digest, Data: config.Data.String(),
-		Sampler: drawing.NewSamplerReport(res.Sampler),
-		Seed:    res.Seed, N: res.N, NFE: res.NFE, Seconds: res.Elapsed.Seconds(), origin: drawing.Origin(res),
-	}
-}
-
-const scorePoints = 2000 // at which the score is compared, for each sigma
-
-func evaluateMixture(
-	ctx context.Context, c *client.Client, m client.Model, exact sampling.Mixture, res *client.Result,
-	e *Report,
-) error {
-	metrics, modes, err := eval.MixtureMetrics(exact, rowsOf(res.Batch))
+	res, guidance, err := draw(ctx, p, c, request, m.Name)
 	if err != nil {
-		return err
+		return Report{}, err
 	}
-	first, middle, last := m.Sigmas[0], m.Sigmas[len(m.Sigmas)/2], m.Sigmas[len(m.Sigmas)-1]
-	scores, err := eval.ScoreMetrics(ctx, remoteModel(c, m), exact, []float64{first, middle, last}, scorePoints, m.Low,
-		m.High)
-	if err != nil {
-		return err
+	e = newReport(res, guidance, config)
+	if e.quality, err = j.measure(ctx, res.Batch); err != nil {
+		return e, err
 	}
-	e.Metrics = append(metrics, scores...)
-	e.Modes = &modeTable{modes.Weights, modes.Expected}
-	return nil
+	return e, j.also(ctx, c, m, res.Batch, &e)
 }
 
-func rowsOf(b client.Batch) eval.Rows { return eval.Rows{X: b.X, Dim: datafile.Elements(b.Shape)} }
+// readSamples reads samples of a model from a file.
+func readSamples(p *cli.Program, path string, shape []int) (client.Batch, error) {
+	a, err := datafile.ReadNumbers("samples", path, p.Stderr)
+	if err != nil {
+		return client.Batch{}, err
+	}
+	if len(a.Shape) != len(shape)+1 || !slices.Equal(a.Shape[1:], shape) {
+		return client.Batch{}, cli.Usagef("--samples %s has shape %v: want rows of the model's shape %v", path, a.Shape,
+			shape)
+	}
+	if a.Shape[0] < leastSamples {
+		return client.Batch{}, cli.Usagef("--samples %s has %s: want at least %d", path,
+			phrase.Plural(a.Shape[0], "sample"), leastSamples)
+	}
+	return client.Batch{X: a.Values, Shape: shape, N: a.Shape[0]}, nil
+}
 
-// remoteModel returns a model of a server as a [sampling.Model].
-func remoteModel(c *client.Client, m client.Model) sampling.Model {
-	return sampling.ModelFunc(func(ctx context.Context, dst, x, sigma []float32) error {
-		scores, err := c.Score(ctx, client.ScoreRequest{Model: m.Name, Version: m.Version, X: x, Shape: m.Shape,
-			Sigma: sigma})
-		if err != nil {
-			return err
+// draw draws a request, and returns the guidance too, as the server filled it in.
+func draw(
+	ctx context.Context, p *cli.Program, c *client.Client, request client.SampleRequest, title string,
+) (*client.Result, *client.Guidance, error) {
+	var guidance *client.Guidance
+	see := func(e client.Event) {
+		if started, ok := e.(client.Started); ok {
+			guidance = started.Guidance
 		}
-		copy(dst, scores.X)
-		return nil
-	})
+	}
+	res, err := drawing.Draw(p, c.Stream(ctx, request), title, see)
+	return res, guidance, err
+}
+
+func newReport(res *client.Result, guidance *client.Guidance, config training.Config) Report {
+	e := Report{
+		Model: res.Model, Version: res.Version, Digest: res.Digest, Data: config.Data.String(),
+		Sampler: drawing.NewSamplerReport(res.Sampler), Guidance: drawing.NewGuidanceReport(guidance),
+		Seed: res.Seed, N: res.N, NFE: res.NFE, Seconds: res.Elapsed.Seconds(), origin: drawing.Origin(res),
+	}
+	if e.Guidance != nil {
+		e.origin += ", " + e.Guidance.String()
+	}
+	return e
 }
 
 // printReport writes a report for people.

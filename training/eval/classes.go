@@ -10,10 +10,12 @@ import (
 
 // ClassReport says how a classifier classifies samples.
 type ClassReport struct {
+	Counts    []int     // of the samples, by their most probable class
 	Shares    []float64 // of the samples, by their most probable class
 	Confident float64   // share of the samples whose most probable class has a probability above 0.9
 	Least     float64   // the smallest share over a uniform one: 1 if all are equally frequent, 0 if one is missing
 	Most      float64   // the largest share over a uniform one
+	Test      ChiSquare // of the counts with those of true images; from [TestImages.Measure]
 }
 
 // Classes counts the classes of samples, and how often the classifier is confident. The rows of p are the probabilities
@@ -22,11 +24,13 @@ func Classes(p Rows) (ClassReport, error) {
 	if err := checkProbabilities(p); err != nil {
 		return ClassReport{}, fmt.Errorf("classes: %w", err)
 	}
-	r := ClassReport{Shares: make([]float64, p.Dim)}
+	r := ClassReport{Counts: make([]int, p.Dim), Shares: make([]float64, p.Dim)}
 	for i := range p.Len() {
 		row := p.Row(i)
 		top := slices.Max(row)
-		r.Shares[slices.Index(row, top)] += 1 / float64(p.Len())
+		class := slices.Index(row, top)
+		r.Counts[class]++
+		r.Shares[class] += 1 / float64(p.Len())
 		if top > 0.9 {
 			r.Confident += 1 / float64(p.Len())
 		}

@@ -44,30 +44,87 @@ const (
 	scoreParts   = 10   // number of parts for the inception score
 )
 
-// ImageMetrics compares samples with the images of a test set, at least 200, by their features and classes. It compares
-// samples with every second image. The expected value compares the same number of the other images, or all of them if
-// there are fewer. It does not use the first and the second half, because different people wrote these in MNIST.
-func ImageMetrics(ctx context.Context, c Classifier, samples, test Rows) ([]Metric, ClassReport, error) {
-	first, second := alternate(test)
-	if second.Len() < 100 {
-		return nil, ClassReport{}, fmt.Errorf("%d test images: want at least 200", test.Len())
+// TestImages is the images of a test set, at least 200, with which samples are compared by their features and classes.
+// Samples are compared with every second image. The expected value compares the same number of the other images, or all
+// of them if there are fewer. It does not use the first and the second half, because different people wrote these in
+// MNIST. It is for one caller at a time.
+type TestImages struct {
+	classifier    Classifier
+	first, second Rows
+	reference     Rows  // the features of first
+	counts        []int // of the classes of first
+	ideals        map[int][]Metric
+}
+
+// NewTestImages classifies one half of the test set.
+func NewTestImages(ctx context.Context, c Classifier, test Rows) (*TestImages, error) {
+	t := &TestImages{classifier: c, ideals: map[int][]Metric{}}
+	t.first, t.second = alternate(test)
+	if t.second.Len() < 100 {
+		return nil, fmt.Errorf("%d test images: want at least 200", test.Len())
 	}
-	reference, _, err := c.Classify(ctx, first)
+	reference, probabilities, err := c.Classify(ctx, t.first)
+	if err != nil {
+		return nil, err
+	}
+	classes, err := Classes(probabilities)
+	t.reference, t.counts = reference, classes.Counts
+	return t, err
+}
+
+// Reference returns the images that samples are compared with.
+func (t *TestImages) Reference() Rows { return t.first }
+
+// ReferenceFeatures returns the features of these images.
+func (t *TestImages) ReferenceFeatures() Rows { return t.reference }
+
+// Measure compares samples with the reference.
+func (t *TestImages) Measure(ctx context.Context, samples Rows) ([]Metric, ClassReport, error) {
+	found, classes, err := t.compare(ctx, samples)
 	if err != nil {
 		return nil, ClassReport{}, err
 	}
-	found, classes, err := compareImages(ctx, c, samples, reference)
-	if err != nil {
-		return nil, ClassReport{}, err
-	}
-	ideal, _, err := compareImages(ctx, c, second.Slice(0, min(second.Len(), samples.Len())), reference)
+	ideal, err := t.ideal(ctx, min(t.second.Len(), samples.Len()))
 	if err != nil {
 		return nil, ClassReport{}, err
 	}
 	for i := range found {
 		found[i].Expected = ideal[i].Value
 	}
-	return found, classes, nil
+	if classes.Test, err = Homogeneity(classes.Counts, t.counts); err != nil {
+		return nil, ClassReport{}, err
+	}
+	return append(found, fidRatio(found), classes.Test.metric("class χ²", "the test images")), classes, nil
+}
+
+// ideal returns what a given number of true images measure.
+func (t *TestImages) ideal(ctx context.Context, n int) ([]Metric, error) {
+	if t.ideals[n] == nil {
+		measured, _, err := t.compare(ctx, t.second.Slice(0, n))
+		if err != nil {
+			return nil, err
+		}
+		t.ideals[n] = measured
+	}
+	return t.ideals[n], nil
+}
+
+// These are the names of measures that others are made of, and that a frontier shows.
+const (
+	Confident = "confident"
+	FIDName   = "FID"
+	FIDRatio  = "FID over true"
+)
+
+// fidRatio returns the FID over the one of true images. It is 1 if neither differs from the reference.
+func fidRatio(metrics []Metric) Metric {
+	m := Metric{Name: FIDRatio, Value: 1, Expected: 1, Meaning: "FID over the one that true images have: 1 is perfect"}
+	for _, fid := range metrics {
+		if fid.Name == FIDName && fid.Expected > 0 {
+			m.Value = fid.Value / fid.Expected
+		}
+	}
+	return m
 }
 
 // alternate assigns rows to first and second in turn.
@@ -83,9 +140,10 @@ func alternate(r Rows) (first, second Rows) {
 	return first, second
 }
 
-// compareImages compares images with reference features.
-func compareImages(ctx context.Context, c Classifier, images, reference Rows) ([]Metric, ClassReport, error) {
-	features, probabilities, err := c.Classify(ctx, images)
+// compare compares images with the reference features.
+func (t *TestImages) compare(ctx context.Context, images Rows) ([]Metric, ClassReport, error) {
+	reference := t.reference
+	features, probabilities, err := t.classifier.Classify(ctx, images)
 	if err != nil {
 		return nil, ClassReport{}, err
 	}
@@ -111,11 +169,11 @@ func compareImages(ctx context.Context, c Classifier, images, reference Rows) ([
 		return nil, ClassReport{}, err
 	}
 	return []Metric{
-		{Name: "confident", Value: classes.Confident,
+		{Name: Confident, Value: classes.Confident,
 			Meaning: "share of images whose class has a probability above 0.9"},
 		{Name: "rarest class", Value: classes.Least, Meaning: "its share over a uniform one"},
 		{Name: "commonest class", Value: classes.Most, Meaning: "its share over a uniform one"},
-		{Name: "FID", Value: fid, Meaning: "Fréchet distance of the classifier's features; less is better"},
+		{Name: FIDName, Value: fid, Meaning: "Fréchet distance of the classifier's features; less is better"},
 		{Name: "KID", Value: kid.Value,
 			Meaning: fmt.Sprintf("kernel distance of the features, ± %.2g; near 0 is best", kid.Error)},
 		{Name: "inception score", Value: score.Value,

@@ -24,10 +24,14 @@ func (thresholds) Classify(_ context.Context, images Rows) (features, probabilit
 	return images, probabilities, nil
 }
 
-func TestImageMetrics(t *testing.T) {
+func TestMeasureImages(t *testing.T) {
 	test := normals(2000, 3, 0, 1, 1)
+	reference, err := NewTestImages(t.Context(), thresholds{}, test)
+	if err != nil {
+		t.Fatal(err)
+	}
 	measure := func(samples Rows) map[string]Metric {
-		metrics, classes, err := ImageMetrics(t.Context(), thresholds{}, samples, test)
+		metrics, classes, err := reference.Measure(t.Context(), samples)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +55,16 @@ func TestImageMetrics(t *testing.T) {
 	if bad["rarest class"].Value > 0.2 || bad["recall"].Value > 0.7 {
 		t.Errorf("shifted images: rarest class %g, recall %g", bad["rarest class"].Value, bad["recall"].Value)
 	}
-	if _, _, err := ImageMetrics(t.Context(), thresholds{}, test, test.Slice(0, 100)); err == nil {
+	near(t, "FID over true", bad["FID over true"].Value, bad["FID"].Value/bad["FID"].Expected, 1e-12)
+	// The sign of the first pixel is negative for a half of the test images, and for Φ(-2) = 2.3 % of the shifted ones.
+	half, tail := 0.5, math.Erfc(math.Sqrt2)/2
+	both := (half + tail) / 2 // of 1,000 images each
+	want := 1000 * (half - tail) * (half - tail) / (2 * both * (1 - both))
+	near(t, "class χ²", bad["class χ²"].Value, want, 60)
+	if good["class χ²"].Value > 10.8 || good["class χ²"].Expected != 1 {
+		t.Errorf("class χ² of like images is %+v", good["class χ²"])
+	}
+	if _, err := NewTestImages(t.Context(), thresholds{}, test.Slice(0, 100)); err == nil {
 		t.Error("100 test images were not refused")
 	}
 }

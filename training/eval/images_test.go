@@ -97,6 +97,7 @@ func TestClasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	near(t, "share", r.Shares[0], 0.75, 1e-12)
+	near(t, "count", float64(r.Counts[0]), 3, 0)
 	near(t, "confident", r.Confident, 0.75, 1e-12)
 	near(t, "least", r.Least, 0.5, 1e-12)
 	near(t, "most", r.Most, 1.5, 1e-12)

@@ -22,6 +22,12 @@ const (
 	seedDirection = 0xd1ec
 )
 
+// These are the names of the measures of a mixture that a frontier shows.
+const (
+	ModeWeightError       = "mode weight error"
+	SlicedWassersteinName = "sliced Wasserstein"
+)
+
 const directions = 128 // of SlicedWasserstein in a report
 
 // MixtureMetrics compares samples with m. The expected values are the ones of an equal number of exact samples.
@@ -37,8 +43,9 @@ func MixtureMetrics(m sampling.Mixture, samples Rows) ([]Metric, ModeReport, err
 	}
 	metrics := []Metric{
 		{"modes covered", float64(found.Covered), float64(len(m.Means)), "modes with at least half of their weight"},
-		{"mode weight error", found.Distance, ideal.Distance,
+		{ModeWeightError, found.Distance, ideal.Distance,
 			"total variation between found and true weights: 0 is right, 1 is the worst"},
+		found.Test.metric("mode χ²", "the mixture"),
 		{"variance", found.Variance, ideal.Variance, "per axis about the nearest mean, over the true one"},
 		{"stray share", found.Stray, ideal.Stray, "samples farther from every mean than 99.9 % of a mode"},
 	}
@@ -59,7 +66,7 @@ func mixtureDistances(samples, truth, baseline Rows) ([]Metric, error) {
 		name, meaning string
 		measure       func(Rows) (float64, error)
 	}{
-		{"sliced Wasserstein", "mean distance of projections, in the data's units", wasserstein},
+		{SlicedWassersteinName, "mean distance of projections, in the data's units", wasserstein},
 		{"MMD²", "kernel distance, unbiased: near 0 if the distributions agree", discrepancy},
 	} {
 		value, err := d.measure(samples)

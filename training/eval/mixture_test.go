@@ -48,6 +48,7 @@ func TestModes(t *testing.T) {
 		t.Fatal(err)
 	}
 	near(t, "distance", one.Distance, 0.2, 1e-12)
+	near(t, "χ²", one.Test.Statistic, 0.8*0.8/3.2+0.8*0.8/0.8, 1e-12) // of 4 and 0 points, where 3.2 and 0.8 are due
 	near(t, "variance", one.Variance, 16./8, 1e-12)
 	near(t, "stray", one.Stray, 0.25, 1e-12)
 	if one.Covered != 1 {

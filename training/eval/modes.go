@@ -14,6 +14,7 @@ import (
 type ModeReport struct {
 	Weights  []float64 // share of the samples nearest to each mean
 	Expected []float64 // the mixture's weights, whose sum is 1
+	Test     ChiSquare // of the number of samples nearest to each mean with the mixture's weights
 	Distance float64   // total variation between the two: half the sum of the absolute differences, 0 to 1
 	Covered  int       // number of modes with at least half of their expected weight
 	Variance float64   // per axis, about the nearest mean, over the mixture's: 1 for exact samples of separate modes
@@ -32,8 +33,16 @@ func Modes(m sampling.Mixture, samples Rows) (ModeReport, error) {
 	}
 	r := ModeReport{Weights: m.Shares(samples.X), Expected: make([]float64, len(m.Weights))}
 	var total float64
-	for _, w := range m.Weights {
+	counts := make([]int, len(m.Weights))
+	for k, w := range m.Weights {
 		total += w
+		counts[k] = int(math.Round(r.Weights[k] * float64(samples.Len())))
+	}
+	if len(m.Weights) > 1 {
+		var err error
+		if r.Test, err = GoodnessOfFit(counts, m.Weights); err != nil {
+			return ModeReport{}, fmt.Errorf("modes: %w", err)
+		}
 	}
 	for k, w := range m.Weights {
 		r.Expected[k] = w / total

@@ -34,6 +34,15 @@ func (r Rows) Row(i int) []float32 { return r.X[i*r.Dim : (i+1)*r.Dim] }
 // Slice returns the points from index from up to, but not including, index to. It does not copy.
 func (r Rows) Slice(from, to int) Rows { return Rows{r.X[from*r.Dim : to*r.Dim], r.Dim} }
 
+// Evenly returns a copy of n of the points, evenly spread, in order. n is at most their number.
+func (r Rows) Evenly(n int) Rows {
+	some := Rows{X: make([]float32, 0, n*r.Dim), Dim: r.Dim}
+	for i := range n {
+		some.X = append(some.X, r.Row(i*r.Len()/n)...)
+	}
+	return some
+}
+
 // Clamped returns a copy of r with all numbers clamped to [low, high], as a picture shows them.
 func (r Rows) Clamped(low, high float32) Rows {
 	shown := Rows{X: make([]float32, len(r.X)), Dim: r.Dim}
@@ -42,6 +51,9 @@ func (r Rows) Clamped(low, high float32) Rows {
 	}
 	return shown
 }
+
+// Check returns an error unless r has whole rows, at least one, of finite numbers.
+func (r Rows) Check() error { return r.check(1) }
 
 // check returns an error unless r has at least the given number of whole, finite rows.
 func (r Rows) check(least int) error {

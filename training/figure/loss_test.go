@@ -77,7 +77,7 @@ func TestLossCurvesEndAtTheirMinima(t *testing.T) {
 }
 
 // dashesAt counts the dashes on the row of a loss.
-func dashesAt(img *image.RGBA, a *lossAxes, loss float64) int {
+func dashesAt(img *image.RGBA, a *plotAxes, loss float64) int {
 	n, inked := 0, false
 	y := floor(2 * a.at(1, loss).y)
 	for x := int(2*a.box.x) + 4; x < int(2*(a.box.x+a.box.w)); x++ {

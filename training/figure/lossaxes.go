@@ -7,47 +7,7 @@ import (
 	"slices"
 )
 
-// lossAxes is the coordinate system of a loss plot.
-type lossAxes struct {
-	*canvas
-	box  box
-	x, y scale
-}
-
-// scale maps values between its ends to [0,1].
-type scale struct {
-	Range
-	log bool
-}
-
-func (s scale) at(v float64) float64 {
-	if s.log {
-		return math.Log(v/s.Low) / math.Log(s.High/s.Low)
-	}
-	return (v - s.Low) / (s.High - s.Low)
-}
-
-// ticks returns round values between the ends.
-func (s scale) ticks() []float64 {
-	if !s.log {
-		return ticks(s.Range, 6)
-	}
-	steps := []float64{1, 2, 5}
-	if s.High/s.Low > 300 {
-		steps = steps[:1]
-	}
-	var out []float64
-	for k := math.Floor(math.Log10(s.Low)); k <= math.Log10(s.High); k++ {
-		for _, m := range steps {
-			if v := m * math.Pow(10, k); v >= s.Low && v <= s.High {
-				out = append(out, v)
-			}
-		}
-	}
-	return out
-}
-
-func (p LossPlot) axes(c *canvas, curves []lossPath) (*lossAxes, error) {
+func (p LossPlot) axes(c *canvas, curves []lossPath) (*plotAxes, error) {
 	x, y := Range{math.Inf(1), 0}, Range{math.Inf(1), math.Inf(-1)}
 	for _, curve := range curves {
 		for _, q := range curve.at {
@@ -61,7 +21,7 @@ func (p LossPlot) axes(c *canvas, curves []lossPath) (*lossAxes, error) {
 	if !finite(y.Low) || !finite(y.High) {
 		return nil, fmt.Errorf("loss plot: exact minima: want finite numbers, or 0 where not known")
 	}
-	a := &lossAxes{canvas: c, box: box{52, 40, 600, 352}, x: scale{x, p.LogX}, y: scale{y, y.Low > 0}}
+	a := &plotAxes{canvas: c, box: box{52, 40, 600, 352}, x: scale{x, p.LogX}, y: scale{y, y.Low > 0}}
 	if !p.LogX {
 		a.x.Low = 0
 	}
@@ -72,38 +32,12 @@ func (p LossPlot) axes(c *canvas, curves []lossPath) (*lossAxes, error) {
 	return a, nil
 }
 
-// pad adds some room above and below, also around a single value.
-func (s *scale) pad() {
-	if s.log {
-		s.Low, s.High = s.Low/1.12, s.High*1.12
-		return
-	}
-	room := max(0.04*(s.High-s.Low), 1e-6*math.Abs(s.High), 1e-9)
-	s.Low, s.High = s.Low-room, s.High+room
-}
-
-func (a *lossAxes) at(iteration, loss float64) point {
-	return point{a.box.x + a.box.w*a.x.at(iteration), a.box.y + a.box.h*(1-a.y.at(loss))}
-}
-
 // draw draws everything except the curves.
-func (a *lossAxes) draw(p LossPlot) error {
+func (a *plotAxes) draw(p LossPlot) error {
+	if err := a.grid(); err != nil {
+		return err
+	}
 	b := a.box
-	for _, v := range a.y.ticks() {
-		q := point{b.x, a.at(a.x.High, v).y}
-		a.rule(q, point{b.x + b.w, q.y}, 0.5, rule)
-		if err := a.write(tickText(v), point{b.x - 7, q.y + tickSize*0.36}, tickSize, caption, right); err != nil {
-			return err
-		}
-	}
-	for _, v := range a.x.ticks() {
-		q := point{a.at(v, a.y.High).x, b.y + b.h}
-		a.rule(point{q.x, b.y}, q, 0.5, rule)
-		if err := a.write(tickText(v), point{q.x, q.y + 16}, tickSize, caption, middle); err != nil {
-			return err
-		}
-	}
-	a.rule(point{b.x, b.y + b.h}, point{b.x + b.w, b.y + b.h}, 1, border)
 	note := fmt.Sprintf("mean of %d", p.Window*p.Every)
 	if slices.ContainsFunc(p.Curves, func(c LossCurve) bool { return c.Minimum != 0 }) {
 		note += ", exact minimum dashed"
@@ -117,7 +51,7 @@ func (a *lossAxes) draw(p LossPlot) error {
 	return a.write("iteration", point{b.x + b.w/2, b.y + b.h + 34}, titleSize-1, caption, middle)
 }
 
-func (a *lossAxes) drawCurves(curves []lossPath) error {
+func (a *plotAxes) drawCurves(curves []lossPath) error {
 	ends := make([]float64, len(curves))
 	for k, c := range curves {
 		if c.Minimum != 0 {
@@ -139,14 +73,6 @@ func (a *lossAxes) drawCurves(curves []lossPath) error {
 		}
 	}
 	return nil
-}
-
-// dash draws a dashed horizontal line from p.
-func (a *lossAxes) dash(p point, width float64, ink rgb) {
-	const on, period = 5.0, 9.0
-	for x := 0.0; x+on < width; x += period {
-		a.line(point{p.x + x, p.y}, point{p.x + x + on, p.y}, 0.9, ink, 0.75)
-	}
 }
 
 // spaceOut moves places so that neighbours are about gap apart or more. It keeps the order and moves as little as
