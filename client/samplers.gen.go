@@ -240,6 +240,58 @@ func readEDM(m *v1.EDM) EDM {
 	}
 }
 
+// ReverseSDE integrates the family of stochastic processes dx = (1 + eta) sigma s |dsigma| + sqrt(2 eta sigma |dsigma|)
+// dw, which have the densities of the data blurred by every sigma. Each step solves the process exactly for a constant
+// denoised estimate: with Euler's rule and eta = 1 that is ancestral sampling, and with the multistep rule
+// SDE-DPM-Solver++(2M) (Lu et al. 2022). With eta = 0 it is the probability flow. Chains start from N(0, sigma_max^2).
+// A field that is zero means its default.
+type ReverseSDE struct {
+	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps sigmas from the model's
+	// largest to its smallest, spaced as in Karras et al. (2022, equation 5).
+	Sigmas []float64
+	// Sigmas of the default spacing, at least 2. With denoise that is the number of evaluations. The default is 35.
+	Steps int
+	// How much noise is replaced: 0 for none, 1 as in the reverse of the process that turns data into noise; finite, at
+	// least 0. The default is 2.
+	// Nil means the default.
+	Eta *float64
+	// The rule for a step. The default is the multistep rule.
+	Method ReverseMethod
+	// The factor of the standard deviation of the noise that is added; finite, above 0. The default is 1.
+	Noise float64
+	// End with the step to sigma = 0, one more evaluation. The default is true.
+	// Nil means the default.
+	Denoise *bool
+	// The exponent of the default spacing; finite, above 0. The larger it is, the more sigmas are small. The default is
+	// 7.
+	Rho float64
+}
+
+func (s ReverseSDE) wire() (proto.Message, error) {
+	m := &v1.ReverseSDE{}
+	var c conversion
+	m.Sigmas = s.Sigmas
+	m.Steps = c.count("reverse_sde.steps", s.Steps)
+	m.Eta = s.Eta
+	m.Method = choose[v1.ReverseMethod](&c, "reverse_sde.method", reverseMethodWords(), s.Method)
+	m.Noise = optional(s.Noise)
+	m.Denoise = s.Denoise
+	m.Rho = optional(s.Rho)
+	return m, c.err
+}
+
+func readReverseSDE(m *v1.ReverseSDE) ReverseSDE {
+	return ReverseSDE{
+		Sigmas:  m.GetSigmas(),
+		Steps:   int(m.GetSteps()),
+		Eta:     m.Eta,
+		Method:  word(reverseMethodWords(), m.GetMethod()),
+		Noise:   m.GetNoise(),
+		Denoise: m.Denoise,
+		Rho:     m.GetRho(),
+	}
+}
+
 // Process names a diffusion process.
 type Process string
 
@@ -316,6 +368,22 @@ func flowMethodWords() []FlowMethod {
 	return []FlowMethod{"", FlowEuler, FlowHeun, FlowMultistep}
 }
 
+// ReverseMethod names a rule that integrates the reverse SDE, with one evaluation for each step.
+type ReverseMethod string
+
+// The values of [ReverseMethod].
+const (
+	// Euler's method, which is ancestral sampling: first order.
+	ReverseEuler ReverseMethod = "euler"
+	// Two-step method (SDE-DPM-Solver++ 2M): second order in the mean and the variance.
+	ReverseMultistep ReverseMethod = "multistep"
+)
+
+// reverseMethodWords returns the words of [ReverseMethod], each at the index of its value on the wire.
+func reverseMethodWords() []ReverseMethod {
+	return []ReverseMethod{"", ReverseEuler, ReverseMultistep}
+}
+
 // readSampler reads the message of a sampler; nil if this client does not know it.
 func readSampler(m proto.Message) Sampler {
 	switch m := m.(type) {
@@ -329,6 +397,8 @@ func readSampler(m proto.Message) Sampler {
 		return readProbabilityFlow(m)
 	case *v1.EDM:
 		return readEDM(m)
+	case *v1.ReverseSDE:
+		return readReverseSDE(m)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (p ProbabilityFlow) Plan() (Plan, error) {
 		case p.Method == FlowHeun:
 			plan = append(plan, heun(from, to, i)...)
 		case p.Method == FlowMultistep && i > 0:
-			plan = append(plan, multistep(p.Schedule.Sigma(i-1), from, to, i))
+			plan = append(plan, multistep(p.Schedule.Sigma(i-1), from, to, 0, i))
 		default:
 			plan = append(plan, euler(from, to, i))
 		}
@@ -83,16 +83,17 @@ func heun(from, to float64, level int) []Step {
 }
 
 // multistep returns a step of the two-step rule DPM-Solver++(2M) (Lu et al. 2022, arXiv 2211.01095, algorithm 2) in VE
-// coordinates. With the denoised estimate d = x + σ²·s the flow is d(x/σ) = d·d(1/σ). If d is constant from one σ to
-// the next, x' = r·x + (1 - r)·d with r = to/from, which is Euler's step. The second-order rule uses d at the middle of
-// the step in ln σ. It extrapolates the last two values linearly, d + c·(d - h), where h keeps the one before and
+// coordinates, or of SDE-DPM-Solver++(2M) without its noise. With the denoised estimate d = x + σ²·s the flow is
+// d(x/σ) = d·d(1/σ). If d is constant from one σ to the next, x' = q·x + (1 - q)·d with q = to/from, which is Euler's
+// step. [ReverseSDE] has q = (to/from)^(1+η). The second-order rule uses d at the middle of the step in ln σ. It
+// extrapolates the last two values linearly, d + c·(d - h), where h keeps the one before and
 // c = ln(from/to)/(2·ln(before/from)).
-func multistep(before, from, to float64, level int) Step {
+func multistep(before, from, to, eta float64, level int) Step {
 	c := math.Log(from/to) / (2 * math.Log(before/from))
-	weight := 1 - to/from
+	weight := 1 - math.Pow(to/from, 1+eta)
 	return Step{
 		Sigma: float32(from),
-		X:     float32(1 + weight*c), // r + (1 - r)(1 + c)
+		X:     float32(1 + weight*c), // q + (1 - q)(1 + c)
 		A:     float32(weight * (1 + c) * from * from),
 		G:     float32(-weight * c),
 		Level: int32(level),

@@ -211,15 +211,12 @@ func planFlow(
 		bad.add("steps", steps, "1 to %d (limits.max_steps)", maxSteps)
 		return nil, sampling.Prior{}
 	}
-	if rho := in.GetRho(); !(rho > 0) || math.IsInf(rho, 1) {
-		bad.add("rho", rho, "a finite number above 0")
-		return nil, sampling.Prior{}
-	}
+	checkRho(in.GetRho(), bad)
 	if len(*bad) == 0 && stepsFlow(in) > maxSteps {
 		bad.add("steps", steps, "at most %d evaluations in all (limits.max_steps)", maxSteps)
 		return nil, sampling.Prior{}
 	}
-	if len(in.GetSigmas()) == 0 {
+	if len(in.GetSigmas()) == 0 && len(*bad) == 0 {
 		in.Sigmas = karrasSigmas(m, steps+1, in.GetRho(), bad)
 	}
 	if len(*bad) > 0 {
@@ -273,6 +270,47 @@ func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) 
 	return plan, e.Prior()
 }
 
+func stepsReverse(in *langevinv1.ReverseSDE) int {
+	return cmp.Or(len(in.GetSigmas()), int(in.GetSteps())) - 1
+}
+
+func planReverse(
+	in *langevinv1.ReverseSDE, m models.Manifest, maxSteps int, bad *invalid,
+) (sampling.Plan, sampling.Prior) {
+	sigmas, steps := in.GetSigmas(), int(in.GetSteps())
+	if steps < 2 || steps > maxSteps {
+		bad.add("steps", steps, "2 to %d (limits.max_steps)", maxSteps)
+	}
+	if len(sigmas) > maxSteps {
+		bad.add("sigmas", len(sigmas), "at most %d (limits.max_steps)", maxSteps)
+	}
+	checkRho(in.GetRho(), bad)
+	if len(sigmas) == 0 && len(*bad) == 0 {
+		sigmas = karrasSigmas(m, steps, in.GetRho(), bad)
+	}
+	method := choice(reverseMethods(), in.GetMethod(), "method", bad)
+	if len(*bad) > 0 {
+		return nil, sampling.Prior{}
+	}
+	in.Sigmas, in.Steps, in.Rho = sigmas, nil, nil
+	schedule := scheduleOf(sigmas, bad)
+	if len(*bad) > 0 {
+		return nil, sampling.Prior{}
+	}
+	p := sampling.ReverseSDE{
+		Schedule: schedule, Method: method, Eta: in.GetEta(), Noise: in.GetNoise(), Denoise: in.GetDenoise(),
+	}
+	plan, err := p.Plan()
+	bad.join("", err)
+	return plan, p.Prior()
+}
+
+func checkRho(rho float64, bad *invalid) {
+	if !(rho > 0) || math.IsInf(rho, 1) {
+		bad.add("rho", rho, "a finite number above 0")
+	}
+}
+
 // karrasSigmas returns the given number of sigmas from the model's largest to its smallest.
 func karrasSigmas(m models.Manifest, levels int, rho float64, bad *invalid) []float64 {
 	if len(m.Sigmas) < 2 {
@@ -320,6 +358,13 @@ func flowMethods() []word[langevinv1.FlowMethod, sampling.FlowMethod] {
 		{langevinv1.FlowMethod_FLOW_METHOD_EULER, sampling.FlowEuler},
 		{langevinv1.FlowMethod_FLOW_METHOD_HEUN, sampling.FlowHeun},
 		{langevinv1.FlowMethod_FLOW_METHOD_MULTISTEP, sampling.FlowMultistep},
+	}
+}
+
+func reverseMethods() []word[langevinv1.ReverseMethod, sampling.ReverseMethod] {
+	return []word[langevinv1.ReverseMethod, sampling.ReverseMethod]{
+		{langevinv1.ReverseMethod_REVERSE_METHOD_EULER, sampling.ReverseEuler},
+		{langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP, sampling.ReverseMultistep},
 	}
 }
 

@@ -20,6 +20,10 @@ func flow(f *langevinv1.ProbabilityFlow) *langevinv1.SampleRequest {
 	return &langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_ProbabilityFlow{ProbabilityFlow: f}}
 }
 
+func reverse(r *langevinv1.ReverseSDE) *langevinv1.SampleRequest {
+	return &langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_ReverseSde{ReverseSde: r}}
+}
+
 // resolvedAs copies the sampler of a started event into a request.
 func resolvedAs(t *testing.T, s *langevinv1.Started) *langevinv1.SampleRequest {
 	t.Helper()
@@ -28,6 +32,8 @@ func resolvedAs(t *testing.T, s *langevinv1.Started) *langevinv1.SampleRequest {
 		return predictorCorrector(sampler.PredictorCorrector)
 	case *langevinv1.Started_ProbabilityFlow:
 		return flow(sampler.ProbabilityFlow)
+	case *langevinv1.Started_ReverseSde:
+		return reverse(sampler.ReverseSde)
 	}
 	t.Fatalf("started event without the sampler: %v", s)
 	return nil
@@ -63,6 +69,9 @@ func TestProcessSamplers(t *testing.T) {
 			Method: langevinv1.FlowMethod_FLOW_METHOD_MULTISTEP}),
 		"flow euler, no denoise": flow(&langevinv1.ProbabilityFlow{Steps: proto.Int32(400),
 			Method: langevinv1.FlowMethod_FLOW_METHOD_EULER, Denoise: proto.Bool(false)}),
+		"sde defaults": reverse(&langevinv1.ReverseSDE{Steps: proto.Int32(60)}),
+		"sde ancestral": reverse(&langevinv1.ReverseSDE{Steps: proto.Int32(200), Eta: proto.Float64(1),
+			Method: langevinv1.ReverseMethod_REVERSE_METHOD_EULER}),
 	} {
 		req.N, req.Seed, req.Format = proto.Int64(chains), proto.Uint64(1), langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS
 		got, err := s.sample(t, t.Context(), req)
@@ -93,7 +102,7 @@ func TestProcessSamplers(t *testing.T) {
 func TestBadDiffusionRequests(t *testing.T) {
 	s := start(t)
 	nan := math.NaN()
-	const pc, fl = "predictor_corrector.", "probability_flow."
+	const pc, fl, sde = "predictor_corrector.", "probability_flow.", "reverse_sde."
 	heun := flow(&langevinv1.ProbabilityFlow{})
 	got, err := s.sample(t, t.Context(), &langevinv1.SampleRequest{})
 	if err != nil {
@@ -123,7 +132,16 @@ func TestBadDiffusionRequests(t *testing.T) {
 		fl + "sigmas is 2 at element 1": flow(&langevinv1.ProbabilityFlow{Sigmas: []float64{1, 2}}),
 		fl + "sigmas is 1":              flow(&langevinv1.ProbabilityFlow{Sigmas: []float64{1}}),
 		fl + "method is 8":              flow(&langevinv1.ProbabilityFlow{Method: 8}),
-		"resume.step is 3":              heun,
+		fl + "rho is -1":                flow(&langevinv1.ProbabilityFlow{Rho: proto.Float64(-1)}),
+		sde + "steps is 1":              reverse(&langevinv1.ReverseSDE{Steps: proto.Int32(1)}),
+		sde + "steps is 3000":           reverse(&langevinv1.ReverseSDE{Steps: proto.Int32(3000)}),
+		sde + "sigmas is 2 at element 1": reverse(&langevinv1.ReverseSDE{
+			Sigmas: []float64{1, 2}}),
+		sde + "method is 3": reverse(&langevinv1.ReverseSDE{Method: 3}),
+		sde + "eta is -1":   reverse(&langevinv1.ReverseSDE{Eta: proto.Float64(-1)}),
+		sde + "noise is 0":  reverse(&langevinv1.ReverseSDE{Noise: proto.Float64(0)}),
+		sde + "rho is NaN":  reverse(&langevinv1.ReverseSDE{Rho: &nan}),
+		"resume.step is 3":  heun,
 	} {
 		if _, err := s.sample(t, t.Context(), req); status.Code(err) != codes.InvalidArgument ||
 			!strings.Contains(err.Error(), says) {

@@ -33,6 +33,7 @@ func kinds() map[string]kind {
 		"predictor_corrector": kindOf(completePredictorCorrector, stepsPredictorCorrector, planPredictorCorrector),
 		"probability_flow":    kindOf(valuesOnly, stepsFlow, planFlow),
 		"edm":                 kindOf(valuesOnly, stepsEDM, planEDM),
+		"reverse_sde":         kindOf(valuesOnly, stepsReverse, planReverse),
 	}
 }
 

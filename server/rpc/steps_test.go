@@ -21,6 +21,8 @@ func TestStepsOfEveryKind(t *testing.T) {
 		&langevinv1.ProbabilityFlow{Steps: proto.Int32(9), Method: heun},
 		&langevinv1.ProbabilityFlow{Sigmas: []float64{5, 3, 1}},
 		&langevinv1.EDM{Sigmas: []float64{5, 3, 1}},
+		&langevinv1.ReverseSDE{Sigmas: []float64{5, 3, 1}, Denoise: proto.Bool(false)},
+		&langevinv1.ReverseSDE{Steps: proto.Int32(9)},
 		&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(3)},
 	}
 	for _, d := range langevinv1.Samplers() {
@@ -56,6 +58,7 @@ func TestRefusalIsCheap(t *testing.T) {
 		&langevinv1.Langevin{Steps: proto.Int32(100_000)},
 		&langevinv1.ProbabilityFlow{Steps: proto.Int32(50_000)},
 		&langevinv1.EDM{Steps: proto.Int32(50_000)},
+		&langevinv1.ReverseSDE{Steps: proto.Int32(100_000)},
 		&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(10_000)},
 	} {
 		req := &langevinv1.SampleRequest{}

@@ -210,6 +210,7 @@ type SampleRequest struct {
 	//	*SampleRequest_PredictorCorrector
 	//	*SampleRequest_ProbabilityFlow
 	//	*SampleRequest_Edm
+	//	*SampleRequest_ReverseSde
 	Sampler isSampleRequest_Sampler `protobuf_oneof:"sampler"`
 	// Which intermediate states to stream. If it is left out, there are none.
 	Preview *PreviewOptions `protobuf:"bytes,8,opt,name=preview,proto3" json:"preview,omitempty"`
@@ -352,6 +353,15 @@ func (x *SampleRequest) GetEdm() *EDM {
 	return nil
 }
 
+func (x *SampleRequest) GetReverseSde() *ReverseSDE {
+	if x != nil {
+		if x, ok := x.Sampler.(*SampleRequest_ReverseSde); ok {
+			return x.ReverseSde
+		}
+	}
+	return nil
+}
+
 func (x *SampleRequest) GetPreview() *PreviewOptions {
 	if x != nil {
 		return x.Preview
@@ -443,6 +453,10 @@ type SampleRequest_Edm struct {
 	Edm *EDM `protobuf:"bytes,17,opt,name=edm,proto3,oneof"`
 }
 
+type SampleRequest_ReverseSde struct {
+	ReverseSde *ReverseSDE `protobuf:"bytes,22,opt,name=reverse_sde,json=reverseSde,proto3,oneof"`
+}
+
 func (*SampleRequest_AnnealedLangevin) isSampleRequest_Sampler() {}
 
 func (*SampleRequest_Langevin) isSampleRequest_Sampler() {}
@@ -452,6 +466,8 @@ func (*SampleRequest_PredictorCorrector) isSampleRequest_Sampler() {}
 func (*SampleRequest_ProbabilityFlow) isSampleRequest_Sampler() {}
 
 func (*SampleRequest_Edm) isSampleRequest_Sampler() {}
+
+func (*SampleRequest_ReverseSde) isSampleRequest_Sampler() {}
 
 type isSampleRequest_Condition interface {
 	isSampleRequest_Condition()
@@ -1154,6 +1170,7 @@ type Started struct {
 	//	*Started_PredictorCorrector
 	//	*Started_ProbabilityFlow
 	//	*Started_Edm
+	//	*Started_ReverseSde
 	Sampler isStarted_Sampler `protobuf_oneof:"sampler"`
 	// Score evaluations for each chain.
 	Steps int64 `protobuf:"varint,10,opt,name=steps,proto3" json:"steps,omitempty"`
@@ -1311,6 +1328,15 @@ func (x *Started) GetEdm() *EDM {
 	return nil
 }
 
+func (x *Started) GetReverseSde() *ReverseSDE {
+	if x != nil {
+		if x, ok := x.Sampler.(*Started_ReverseSde); ok {
+			return x.ReverseSde
+		}
+	}
+	return nil
+}
+
 func (x *Started) GetSteps() int64 {
 	if x != nil {
 		return x.Steps
@@ -1409,6 +1435,10 @@ type Started_Edm struct {
 	Edm *EDM `protobuf:"bytes,21,opt,name=edm,proto3,oneof"`
 }
 
+type Started_ReverseSde struct {
+	ReverseSde *ReverseSDE `protobuf:"bytes,24,opt,name=reverse_sde,json=reverseSde,proto3,oneof"`
+}
+
 func (*Started_AnnealedLangevin) isStarted_Sampler() {}
 
 func (*Started_Langevin) isStarted_Sampler() {}
@@ -1418,6 +1448,8 @@ func (*Started_PredictorCorrector) isStarted_Sampler() {}
 func (*Started_ProbabilityFlow) isStarted_Sampler() {}
 
 func (*Started_Edm) isStarted_Sampler() {}
+
+func (*Started_ReverseSde) isStarted_Sampler() {}
 
 type isStarted_Condition interface {
 	isStarted_Condition()
@@ -2550,7 +2582,7 @@ var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
-	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\x96\n" +
+	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\xd2\n" +
 	"\n" +
 	"\rSampleRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
@@ -2563,7 +2595,9 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\blangevin\x18\a \x01(\v2\x15.langevin.v1.LangevinH\x00R\blangevin\x12R\n" +
 	"\x13predictor_corrector\x18\x0e \x01(\v2\x1f.langevin.v1.PredictorCorrectorH\x00R\x12predictorCorrector\x12I\n" +
 	"\x10probability_flow\x18\x0f \x01(\v2\x1c.langevin.v1.ProbabilityFlowH\x00R\x0fprobabilityFlow\x12$\n" +
-	"\x03edm\x18\x11 \x01(\v2\x10.langevin.v1.EDMH\x00R\x03edm\x125\n" +
+	"\x03edm\x18\x11 \x01(\v2\x10.langevin.v1.EDMH\x00R\x03edm\x12:\n" +
+	"\vreverse_sde\x18\x16 \x01(\v2\x17.langevin.v1.ReverseSDEH\x00R\n" +
+	"reverseSde\x125\n" +
 	"\apreview\x18\b \x01(\v2\x1b.langevin.v1.PreviewOptionsR\apreview\x12;\n" +
 	"\x06format\x18\t \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x129\n" +
 	"\n" +
@@ -2623,7 +2657,7 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\awaiting\x18\x06 \x01(\v2\x14.langevin.v1.WaitingH\x00R\awaitingB\a\n" +
 	"\x05event\">\n" +
 	"\aWaiting\x123\n" +
-	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\x88\a\n" +
+	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\xc4\a\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2637,7 +2671,9 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\blangevin\x18\t \x01(\v2\x15.langevin.v1.LangevinH\x00R\blangevin\x12R\n" +
 	"\x13predictor_corrector\x18\r \x01(\v2\x1f.langevin.v1.PredictorCorrectorH\x00R\x12predictorCorrector\x12I\n" +
 	"\x10probability_flow\x18\x0e \x01(\v2\x1c.langevin.v1.ProbabilityFlowH\x00R\x0fprobabilityFlow\x12$\n" +
-	"\x03edm\x18\x15 \x01(\v2\x10.langevin.v1.EDMH\x00R\x03edm\x12\x14\n" +
+	"\x03edm\x18\x15 \x01(\v2\x10.langevin.v1.EDMH\x00R\x03edm\x12:\n" +
+	"\vreverse_sde\x18\x18 \x01(\v2\x17.langevin.v1.ReverseSDEH\x00R\n" +
+	"reverseSde\x12\x14\n" +
 	"\x05steps\x18\n" +
 	" \x01(\x03R\x05steps\x12\x16\n" +
 	"\x06engine\x18\v \x01(\tR\x06engine\x12\x1d\n" +
@@ -2817,9 +2853,10 @@ var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(*PredictorCorrector)(nil),    // 28: langevin.v1.PredictorCorrector
 	(*ProbabilityFlow)(nil),       // 29: langevin.v1.ProbabilityFlow
 	(*EDM)(nil),                   // 30: langevin.v1.EDM
-	(TensorFormat)(0),             // 31: langevin.v1.TensorFormat
-	(*Tensor)(nil),                // 32: langevin.v1.Tensor
-	(*durationpb.Duration)(nil),   // 33: google.protobuf.Duration
+	(*ReverseSDE)(nil),            // 31: langevin.v1.ReverseSDE
+	(TensorFormat)(0),             // 32: langevin.v1.TensorFormat
+	(*Tensor)(nil),                // 33: langevin.v1.Tensor
+	(*durationpb.Duration)(nil),   // 34: google.protobuf.Duration
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	26, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
@@ -2827,71 +2864,73 @@ var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	28, // 2: langevin.v1.SampleRequest.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
 	29, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
 	30, // 4: langevin.v1.SampleRequest.edm:type_name -> langevin.v1.EDM
-	9,  // 5: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
-	31, // 6: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
-	5,  // 7: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
-	6,  // 8: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
-	7,  // 9: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
-	8,  // 10: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
-	4,  // 11: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
-	0,  // 12: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
-	32, // 13: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
-	1,  // 14: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
-	32, // 15: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
-	1,  // 16: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
-	32, // 17: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
-	2,  // 18: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
-	12, // 19: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
-	13, // 20: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
-	14, // 21: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
-	15, // 22: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
-	16, // 23: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
-	11, // 24: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
-	33, // 25: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
-	26, // 26: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	27, // 27: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	28, // 28: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	29, // 29: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	30, // 30: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
-	5,  // 31: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
-	6,  // 32: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
-	7,  // 33: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
-	4,  // 34: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
-	33, // 35: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	33, // 36: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	2,  // 37: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	32, // 38: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	32, // 39: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	33, // 40: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	33, // 41: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	32, // 42: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	31, // 43: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	32, // 44: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	32, // 45: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
-	19, // 46: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	31, // 47: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
-	32, // 48: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
-	32, // 49: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
-	19, // 50: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	31, // 51: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
-	32, // 52: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
-	32, // 53: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
-	19, // 54: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
-	3,  // 55: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	17, // 56: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	20, // 57: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
-	22, // 58: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
-	24, // 59: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
-	10, // 60: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	18, // 61: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	21, // 62: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
-	23, // 63: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
-	25, // 64: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
-	60, // [60:65] is the sub-list for method output_type
-	55, // [55:60] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	31, // 5: langevin.v1.SampleRequest.reverse_sde:type_name -> langevin.v1.ReverseSDE
+	9,  // 6: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
+	32, // 7: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
+	5,  // 8: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 9: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 10: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
+	8,  // 11: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
+	4,  // 12: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
+	0,  // 13: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
+	33, // 14: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	1,  // 15: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
+	33, // 16: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	1,  // 17: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
+	33, // 18: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	2,  // 19: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
+	12, // 20: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
+	13, // 21: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
+	14, // 22: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
+	15, // 23: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
+	16, // 24: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
+	11, // 25: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
+	34, // 26: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
+	26, // 27: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	27, // 28: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	28, // 29: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	29, // 30: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	30, // 31: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
+	31, // 32: langevin.v1.Started.reverse_sde:type_name -> langevin.v1.ReverseSDE
+	5,  // 33: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 34: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 35: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
+	4,  // 36: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
+	34, // 37: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	34, // 38: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	2,  // 39: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
+	33, // 40: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	33, // 41: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	34, // 42: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	34, // 43: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	33, // 44: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	32, // 45: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	33, // 46: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	33, // 47: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
+	19, // 48: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	32, // 49: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
+	33, // 50: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
+	33, // 51: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
+	19, // 52: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	32, // 53: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
+	33, // 54: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
+	33, // 55: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
+	19, // 56: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
+	3,  // 57: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	17, // 58: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	20, // 59: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
+	22, // 60: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
+	24, // 61: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
+	10, // 62: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	18, // 63: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	21, // 64: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
+	23, // 65: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
+	25, // 66: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
+	62, // [62:67] is the sub-list for method output_type
+	57, // [57:62] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -2907,6 +2946,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*SampleRequest_PredictorCorrector)(nil),
 		(*SampleRequest_ProbabilityFlow)(nil),
 		(*SampleRequest_Edm)(nil),
+		(*SampleRequest_ReverseSde)(nil),
 		(*SampleRequest_Inpainting)(nil),
 		(*SampleRequest_Colourisation)(nil),
 	}
@@ -2931,6 +2971,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*Started_PredictorCorrector)(nil),
 		(*Started_ProbabilityFlow)(nil),
 		(*Started_Edm)(nil),
+		(*Started_ReverseSde)(nil),
 		(*Started_Inpainting)(nil),
 		(*Started_Colourisation)(nil),
 	}
