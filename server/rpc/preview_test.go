@@ -30,6 +30,12 @@ func TestMaxFrames(t *testing.T) {
 				Method: langevinv1.FlowMethod_FLOW_METHOD_EULER},
 			9, []int64{0, 1, 2}, true,
 		},
+		{
+			"ancestral", &langevinv1.ReverseSDE{Steps: proto.Int32(3),
+				Method: langevinv1.ReverseMethod_REVERSE_METHOD_EULER},
+			9, []int64{0, 1, 2, 3}, true,
+		},
+		{"multistep", &langevinv1.ReverseSDE{Steps: proto.Int32(3)}, 9, []int64{0, 1, 2, 3}, false},
 	} {
 		req := &langevinv1.SampleRequest{Preview: &langevinv1.PreviewOptions{
 			Cadence: &langevinv1.PreviewOptions_MaxFrames{MaxFrames: tt.max},
