@@ -79,16 +79,39 @@ func ddpmSigmas(n int) []float64 {
 
 type edmKind struct{ weighted }
 
-func (edmKind) Keys() []string { return []string{"data_std"} }
+func (edmKind) Keys() []string { return []string{"data_std", "log_mean", "log_std"} }
 
 func (edmKind) check(c Config, _ int, bad *settings.Mistakes) {
 	bad.Require(settings.Positive(c.DataStd), "loss.data_std is %g: want a finite number above 0", c.DataStd)
+	bad.Require(c.LogStd == 0 || c.LogStd >= 0.1 && settings.Finite(c.LogStd),
+		"loss.log_std is %g: want at least 0.1, or absent for rows on the levels", c.LogStd)
+	bad.Require(math.Abs(c.LogMean) <= 100 && (c.LogMean == 0 || c.LogStd != 0),
+		"loss.log_mean is %g: want -100 to 100, and absent without loss.log_std", c.LogMean)
 }
 
 func (edmKind) places(c Config, schedule sampling.Schedule) func(level int, u float64) Place {
-	return func(level int, _ float64) Place {
-		sigma := schedule.Sigma(level)
+	at := func(level int, _ float64) float64 { return schedule.Sigma(level) }
+	if c.LogStd != 0 {
+		at = c.logNormal(schedule)
+	}
+	return func(level int, u float64) Place {
+		sigma := at(level, u)
 		return Place{sigma, edmWeight(sigma, c.DataStd)}
+	}
+}
+
+// logNormal divides the log-normal distribution between the schedule's smallest and largest sigma into one part for
+// each level, all equally likely. Level 0 has the part with most noise.
+func (c Config) logNormal(schedule sampling.Schedule) func(level int, u float64) float64 {
+	cumulated := func(sigma float64) float64 {
+		return math.Erfc((c.LogMean-math.Log(sigma))/(c.LogStd*math.Sqrt2)) / 2
+	}
+	low, high := schedule.Last(), schedule.Sigma(0)
+	least, most := cumulated(low), cumulated(high)
+	return func(level int, u float64) float64 {
+		p := most + (least-most)*(float64(level)+u)/float64(schedule.Levels())
+		sigma := math.Exp(c.LogMean - c.LogStd*math.Sqrt2*math.Erfcinv(2*p))
+		return min(max(sigma, low), high)
 	}
 }
 

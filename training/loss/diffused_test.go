@@ -56,6 +56,47 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// TestLogNormalPlaces compares the quantiles of the places with those of the normal distribution, far from the ends of
+// the schedule: 15.87 % of the rows lie more than a standard deviation above the mean of ln σ, and as many below.
+func TestLogNormalPlaces(t *testing.T) {
+	schedule, err := sampling.Geometric(1e4, 1e-6, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Name: EDM, DataStd: 0.5, LogMean: -1.2, LogStd: 1.2}
+	if err := c.Validate(100); err != nil {
+		t.Fatal(err)
+	}
+	at := c.Places(schedule)
+	for _, test := range []struct{ rows, deviations float64 }{
+		{0.5, 0}, {0.158655254, 1}, {1 - 0.158655254, -1}, {0.022750132, 2}, {1 - 0.022750132, -2},
+	} {
+		level := math.Floor(test.rows * 100)
+		got := at(int(level), test.rows*100-level)
+		want := math.Exp(-1.2 + 1.2*test.deviations)
+		if math.Abs(got.Sigma/want-1) > 1e-6 || got.Weight != edmWeight(got.Sigma, 0.5) {
+			t.Errorf("%g of the rows have a larger sigma than %+v, want sigma %g", test.rows, got, want)
+		}
+	}
+	// A schedule that ends within the distribution holds all of it.
+	narrow, err := sampling.Geometric(0.5, 0.1, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at = c.Places(narrow)
+	if first, last := at(0, 0).Sigma, at(6, 1).Sigma; math.Abs(first-0.5) > 1e-9 || math.Abs(last-0.1) > 1e-9 {
+		t.Errorf("the places are between %g and %g, want the schedule's ends", last, first)
+	}
+	for _, bad := range []Config{
+		{Name: EDM, DataStd: 0.5, LogStd: -1}, {Name: EDM, DataStd: 0.5, LogMean: 1},
+		{Name: EDM, DataStd: 0.5, LogStd: math.NaN()}, {Name: DSM, LogStd: 1},
+	} {
+		if bad.Validate(100) == nil {
+			t.Errorf("%+v is valid", bad)
+		}
+	}
+}
+
 // TestEDMWeight: with the weight of Karras et al. (2022), a network with F = 0 ignores its input, and its loss is D/2
 // on N(0, data_std²) at every level: ½ E‖σs + z‖²·(1 + σ²/data_std²) for s = -x/(σ² + data_std²).
 func TestEDMWeight(t *testing.T) {
