@@ -96,7 +96,11 @@ func (s *callStream) RecvMsg(m any) error {
 	case err := <-done:
 		return cmp.Or(ofClient(err), request.err)
 	case <-s.ctx.Done():
-		return context.Cause(s.ctx)
+		if s.ServerStream.Context().Err() == nil {
+			return context.Cause(s.ctx)
+		}
+		// gRPC ends the receive too. The stream must not be in use when the handler has returned.
+		return cmp.Or(context.Cause(s.ctx), <-done)
 	}
 }
 
