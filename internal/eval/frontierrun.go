@@ -295,8 +295,12 @@ func (s *survey) print() error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.program.Stdout, "\n* no other has a better %s with as few evaluations; ± one standard deviation "+
-		"over seeds\n%s and %s\n", s.judge.shown()[0].name, s.path+".json", s.path+".png")
+	spread := ""
+	if s.seeds.N > 1 {
+		spread = "; ± one standard deviation over seeds"
+	}
+	fmt.Fprintf(s.program.Stdout, "\n* no other has a better %s with as few evaluations%s\n%s and %s\n",
+		s.judge.shown()[0].name, spread, s.path+".json", s.path+".png")
 	return nil
 }
 
@@ -309,7 +313,10 @@ func (s *survey) printPoint(w io.Writer, p Point) {
 		p.Seconds.Mean)
 	for _, m := range s.judge.shown() {
 		v := p.Measures[m.name]
-		fmt.Fprintf(w, "\t%.3f ± %.3f", v.Mean, v.Deviation)
+		fmt.Fprintf(w, "\t%.3f", v.Mean)
+		if len(p.Runs) > 1 {
+			fmt.Fprintf(w, " ± %.3f", v.Deviation)
+		}
 	}
 	fmt.Fprintln(w)
 }
