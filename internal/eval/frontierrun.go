@@ -107,7 +107,7 @@ func drawFrontier(
 	if err != nil {
 		return err
 	}
-	if err := wholefile.Writable(s.path + ".json"); err != nil {
+	if err := wholefile.Check(s.path + ".json"); err != nil {
 		return err
 	}
 	if s.judge, err = newJudge(ctx, p, o, m, config.Data); err != nil {

@@ -166,30 +166,15 @@ func Check(path string) error {
 
 // Write creates and commits a file. It makes the folder if there is none.
 func Write(path string, write func(io.Writer) error) error {
-	f, err := begin(path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	f, err := Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Discard()
 	return f.Commit(write)
-}
-
-// Writable returns the error that Write returns if a file of that name cannot be written. It makes the folder, and
-// leaves a file that is there as it is.
-func Writable(path string) error {
-	f, err := begin(path)
-	if err == nil {
-		f.Discard()
-	}
-	return err
-}
-
-// begin makes the folder of a file and creates the file.
-func begin(path string) (*Pending, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("write %s: %w", path, err)
-	}
-	return Create(path)
 }
 
 // WriteBytes is Write of a content that is in memory.
