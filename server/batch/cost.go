@@ -15,17 +15,17 @@ type Cost struct {
 	Row  time.Duration // time of one chain in a full block
 }
 
-// least returns the shortest possible time, in nanoseconds, for the given number of steps of the given number of
-// chains.
+// least is [pace.least].
 func (c Cost) least(steps, chains, workers int) float64 {
-	return float64(steps) * max(float64(c.Tick), float64(c.Row)*float64(chains)/float64(workers))
+	return pace{few: float64(c.Tick), full: float64(c.Row)}.least(steps, chains, 1, workers)
 }
 
 // pace is a [Cost] that ticks correct: the times in nanoseconds of a tick with few chains and of one with a full block.
 // Zero means unknown.
 type pace struct{ few, full float64 }
 
-// least is [Cost.least] for blocks of the given number of rows.
+// least returns the shortest possible time, in nanoseconds, for the given number of steps of the given number of
+// chains, in blocks of the given number of rows.
 func (p pace) least(steps, chains, rows, workers int) float64 {
 	return float64(steps) * max(p.few, p.full*float64(chains)/float64(rows)/float64(workers))
 }
