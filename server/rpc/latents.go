@@ -5,10 +5,10 @@ import (
 	"log/slog"
 	"math"
 
-	"github.com/langevin-ml/langevin/models"
-	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/langevin-ml/langevin/models"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server/auth"
 	"github.com/langevin-ml/langevin/server/batch"
