@@ -68,13 +68,16 @@ func (t *trainer) checkMemory(total float64) error {
 	if t.options.foreign() != "" {
 		n.row = 0 // the batches are on the GPU
 	}
-	sum := n.row*float64(t.config.Training.BatchSize) + n.network + n.log
+	sum := n.sum(t.config.Training.BatchSize)
 	if sum <= total && 2*sum > total && t.options.Notice != nil {
 		t.options.Notice(fmt.Sprintf("the training takes %.3g to %.3g GB of memory, and this machine has %.3g GB",
 			sum/1e9, 2*sum/1e9, total/1e9))
 	}
 	return n.check(t.config, total)
 }
+
+// sum returns what batches of the given number of rows need in all.
+func (n need) sum(rows int) float64 { return n.row*float64(rows) + n.network + n.log }
 
 // check returns an error if more is needed than total. The error names the setting that needs most.
 func (n need) check(c Config, total float64) error {
@@ -84,8 +87,8 @@ func (n need) check(c Config, total float64) error {
 		return fmt.Sprintf("take at least %.3g GB of memory, and this machine has %.3g GB", bytes/gigabyte,
 			total/gigabyte)
 	}
-	switch sum := batch + n.network + n.log; {
-	case sum <= total:
+	switch {
+	case n.sum(c.Training.BatchSize) <= total:
 		return nil
 	case n.network >= max(batch, n.log):
 		return fmt.Errorf("network: its parameters %s: want a smaller network", take(n.network))
