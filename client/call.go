@@ -225,13 +225,10 @@ func (s sampleCall) somewhere(
 			begun = true
 			return emit(e)
 		})
-		switch {
-		case err == nil || begun:
+		if err == nil || begun {
 			return begun, err
-		case s.route.turned:
-			continue
 		}
-		if err = s.disagreement(err); !errors.Is(err, ErrChanged) || !s.route.elsewhere() {
+		if err = s.disagreement(err); !s.route.passes(err) {
 			return false, err
 		}
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,12 @@ func (r *route) turn(c *connection) bool {
 		r.turns = 0
 	}
 	return r.turned
+}
+
+// passes reports whether a call that failed with err should be made again at once: it has turned away from a connection
+// to avoid, or its server has another model and there are others to try.
+func (r *route) passes(err error) bool {
+	return r.turned || errors.Is(err, ErrChanged) && r.elsewhere()
 }
 
 // elsewhere reports whether another server is left to try, after the last one could not go on with the call. If not, it

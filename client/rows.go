@@ -204,17 +204,11 @@ func fromOne[A rowsAnswer](
 		attempt := route.begin(ctx, func(error) {}) // nobody counts its silence: it has no events
 		answer, err := ask(context.WithValue(ctx, attemptKey{}, attempt))
 		attempt.end()
-		if route.turned {
-			continue
-		}
 		err = model.check(answer, err)
-		if !errors.Is(err, ErrChanged) {
-			return answer, err
-		}
-		if route.elsewhere() {
+		if route.passes(err) {
 			continue
 		}
-		if !c.again(ctx, tries, err) {
+		if !errors.Is(err, ErrChanged) || !c.again(ctx, tries, err) {
 			return answer, err
 		}
 		tries++
