@@ -160,24 +160,22 @@ func (*imageJudge) shown() []shownMeasure {
 
 func (j *imageJudge) measure(ctx context.Context, samples client.Batch) (quality, error) {
 	rows := rowsOf(samples).Clamped(0, 1)
-	metrics, classes, err := j.images.Measure(ctx, rows)
+	found, err := j.images.Measure(ctx, rows)
 	if err != nil {
 		return quality{}, err
 	}
-	tests, err := j.twoSample(ctx, rows)
-	return quality{Metrics: append(metrics, tests...), Classes: classes.Shares, Shares: &classes.Test}, err
+	tests, err := j.twoSample(ctx, rows, found.Features)
+	return quality{
+		Metrics: append(found.Metrics, tests...), Classes: found.Classes.Shares, Shares: &found.Classes.Test,
+	}, err
 }
 
 // twoSample tells samples from the reference images in two ways, because each sees what the other misses. A network
 // that learns from the pixels sees artefacts that the features of the classifier leave out. From few images it learns
-// less about shapes than the features already know.
-func (j *imageJudge) twoSample(ctx context.Context, rows eval.Rows) ([]eval.Metric, error) {
+// less about shapes than the features already know. found is the features of rows.
+func (j *imageJudge) twoSample(ctx context.Context, rows, found eval.Rows) ([]eval.Metric, error) {
 	pixels := training.TwoSampleTest{Shape: j.shape, Seed: seedJudge}
 	ofPixels, err := pixels.Run(ctx, j.images.Reference(), rows, j.options)
-	if err != nil {
-		return nil, err
-	}
-	found, _, err := j.classifier.Classify(ctx, rows)
 	if err != nil {
 		return nil, err
 	}

@@ -78,33 +78,43 @@ func (t *TestImages) Reference() Rows { return t.first }
 // ReferenceFeatures returns the features of these images.
 func (t *TestImages) ReferenceFeatures() Rows { return t.reference }
 
+// ImageReport is how samples compare with test images.
+type ImageReport struct {
+	Metrics  []Metric
+	Classes  ClassReport
+	Features Rows // of the samples
+}
+
 // Measure compares samples with the reference.
-func (t *TestImages) Measure(ctx context.Context, samples Rows) ([]Metric, ClassReport, error) {
-	found, classes, err := t.compare(ctx, samples)
+func (t *TestImages) Measure(ctx context.Context, samples Rows) (ImageReport, error) {
+	found, err := t.compare(ctx, samples)
 	if err != nil {
-		return nil, ClassReport{}, err
+		return ImageReport{}, err
 	}
 	ideal, err := t.ideal(ctx, min(t.second.Len(), samples.Len()))
 	if err != nil {
-		return nil, ClassReport{}, err
+		return ImageReport{}, err
 	}
-	for i := range found {
-		found[i].Expected = ideal[i].Value
+	for i := range found.Metrics {
+		found.Metrics[i].Expected = ideal[i].Value
 	}
-	if classes.Test, err = Homogeneity(classes.Counts, t.counts); err != nil {
-		return nil, ClassReport{}, err
+	test, err := Homogeneity(found.Classes.Counts, t.counts)
+	if err != nil {
+		return ImageReport{}, err
 	}
-	return append(found, fidRatio(found), classes.Test.metric("class χ²", "the test images")), classes, nil
+	found.Classes.Test = test
+	found.Metrics = append(found.Metrics, fidRatio(found.Metrics), test.metric("class χ²", "the test images"))
+	return found, nil
 }
 
 // ideal returns what a given number of true images measure.
 func (t *TestImages) ideal(ctx context.Context, n int) ([]Metric, error) {
 	if t.ideals[n] == nil {
-		measured, _, err := t.compare(ctx, t.second.Slice(0, n))
+		measured, err := t.compare(ctx, t.second.Slice(0, n))
 		if err != nil {
 			return nil, err
 		}
-		t.ideals[n] = measured
+		t.ideals[n] = measured.Metrics
 	}
 	return t.ideals[n], nil
 }
@@ -141,34 +151,34 @@ func alternate(r Rows) (first, second Rows) {
 }
 
 // compare compares images with the reference features.
-func (t *TestImages) compare(ctx context.Context, images Rows) ([]Metric, ClassReport, error) {
+func (t *TestImages) compare(ctx context.Context, images Rows) (ImageReport, error) {
 	reference := t.reference
 	features, probabilities, err := t.classifier.Classify(ctx, images)
 	if err != nil {
-		return nil, ClassReport{}, err
+		return ImageReport{}, err
 	}
 	classes, err := Classes(probabilities)
 	if err != nil {
-		return nil, ClassReport{}, err
+		return ImageReport{}, err
 	}
 	fid, err := FID(features, reference)
 	if err != nil {
-		return nil, ClassReport{}, err
+		return ImageReport{}, err
 	}
 	kid, err := KernelDistance(features, reference, kidBlock)
 	if err != nil {
-		return nil, ClassReport{}, err
+		return ImageReport{}, err
 	}
 	score, err := InceptionScore(probabilities, min(scoreParts, images.Len()))
 	if err != nil {
-		return nil, ClassReport{}, err
+		return ImageReport{}, err
 	}
 	few := func(r Rows) Rows { return r.Slice(0, min(manifoldRows, r.Len())) }
 	precision, recall, err := PrecisionRecall(few(features), few(reference), manifoldK)
 	if err != nil {
-		return nil, ClassReport{}, err
+		return ImageReport{}, err
 	}
-	return []Metric{
+	metrics := []Metric{
 		{Name: Confident, Value: classes.Confident,
 			Meaning: "share of images whose class has a probability above 0.9"},
 		{Name: "rarest class", Value: classes.Least, Meaning: "its share over a uniform one"},
@@ -180,7 +190,8 @@ func (t *TestImages) compare(ctx context.Context, images Rows) ([]Metric, ClassR
 			Meaning: fmt.Sprintf("sure of each and even over all: 1 to the number of classes, ± %.2g", score.Error)},
 		{Name: "precision", Value: precision, Meaning: "share of images that look like true ones"},
 		{Name: "recall", Value: recall, Meaning: "share of true images that these look like"},
-	}, classes, nil
+	}
+	return ImageReport{metrics, classes, features}, nil
 }
 
 // MemoryMetric shows whether samples were copied from the training images. The value is the mean distance, in pixels,

@@ -31,15 +31,15 @@ func TestMeasureImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	measure := func(samples Rows) map[string]Metric {
-		metrics, classes, err := reference.Measure(t.Context(), samples)
+		found, err := reference.Measure(t.Context(), samples)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(classes.Shares) != 2 {
-			t.Errorf("%d classes, want 2", len(classes.Shares))
+		if len(found.Classes.Shares) != 2 {
+			t.Errorf("%d classes, want 2", len(found.Classes.Shares))
 		}
 		named := map[string]Metric{}
-		for _, m := range metrics {
+		for _, m := range found.Metrics {
 			named[m.Name] = m
 		}
 		return named
