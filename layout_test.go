@@ -126,9 +126,10 @@ var rules = map[string]rule{
 	"models/onnxgraph": {ours: none},
 
 	// What tests attack a server with.
-	"robustness":         {ours: []string{"proto"}},
-	"robustness/proxy":   {ours: none, others: none},
-	"robustness/process": {ours: none, others: none},
+	"robustness":          {ours: []string{"proto"}},
+	"robustness/testmain": {ours: []string{"internal/cli", "ort", "server"}},
+	"robustness/proxy":    {ours: none, others: none},
+	"robustness/process":  {ours: none, others: none},
 
 	"docs/apidoc": {ours: []string{"proto"}, others: []string{"google.golang.org/protobuf", apiRules}},
 

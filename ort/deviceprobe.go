@@ -126,6 +126,18 @@ func RunProbe(args []string, w io.Writer) error {
 	return errors.Join(broken, err)
 }
 
+// ExitAfterProbe runs the probe for which [ProbeDevice] started this process, and ends it. In other processes it does
+// nothing. A program that calls ProbeDevice has to call it first in its main.
+func ExitAfterProbe() {
+	if len(os.Args) < 2 || os.Args[1] != ProbeCommand {
+		return
+	}
+	if err := RunProbe(os.Args[2:], os.Stdout); err != nil {
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
 // readChecks reads the output of a probe, as far as it goes.
 func readChecks(out []byte) (checks []Check, complete bool) {
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {

@@ -23,6 +23,7 @@ import (
 	"github.com/langevin-ml/langevin/robustness"
 	"github.com/langevin-ml/langevin/robustness/process"
 	"github.com/langevin-ml/langevin/robustness/proxy"
+	"github.com/langevin-ml/langevin/robustness/testmain"
 )
 
 // attacked is a server in a process of its own, behind a proxy. Its methods are for one goroutine.
@@ -220,7 +221,7 @@ func customersInto(t *testing.T, ctx context.Context, h *history, address string
 // and held back, and its models are replaced, well and badly, while clients use it. Every call keeps every promise, and
 // afterwards the server holds nothing.
 func TestServerFaults(t *testing.T) {
-	seed := seedOf(t)
+	seed := testmain.Seed(t, *seed, *long)
 	a := attack(t, "--grpc-keepalive-time", "1s", "--grpc-keepalive-timeout", "1s", "--drain-timeout",
 		drain.String())
 	a.remember(t)

@@ -19,6 +19,7 @@ import (
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/robustness"
 	"github.com/langevin-ml/langevin/robustness/process"
+	"github.com/langevin-ml/langevin/robustness/testmain"
 )
 
 var (
@@ -32,7 +33,7 @@ func TestSoak(t *testing.T) {
 	if *soak == 0 {
 		t.Skip("make soak")
 	}
-	seed := seedOf(t)
+	seed := testmain.Seed(t, *seed, *long)
 	a := attack(t)
 	digits := [2][]byte{digitsFile(t, 0), digitsFile(t, 1)}
 	a.remember(t)

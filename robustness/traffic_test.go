@@ -15,6 +15,7 @@ import (
 	"github.com/langevin-ml/langevin/models/modelstest"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/robustness"
+	"github.com/langevin-ml/langevin/robustness/testmain"
 )
 
 // modelFile returns a model of points whose file, and so whose digest, differs for every number.
@@ -29,7 +30,7 @@ func modelFile(t *testing.T, number int) []byte {
 // replaced. Every call keeps every promise, and afterwards nothing is left. It runs on a fake clock, in a
 // bubble that ends only when each of its goroutines has.
 func TestTraffic(t *testing.T) {
-	first, runs, length := seedOf(t), uint64(1), 6*time.Second
+	first, runs, length := testmain.Seed(t, *seed, *long), uint64(1), 6*time.Second
 	if *long {
 		runs, length = 30, 40*time.Second
 	}

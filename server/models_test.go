@@ -179,15 +179,7 @@ func TestStopWhileLoading(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	r.stop()
-	select {
-	case err := <-r.done:
-		if err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		r.done <- nil
-	case <-time.After(10 * time.Second):
-		t.Fatalf("the server did not stop:\n%s", r.log)
-	}
+	r.awaitEnd(t)
 }
 
 // putLoop writes a model that never ends to a folder.

@@ -31,12 +31,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand {
-		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
+	ort.ExitAfterProbe()
 	server.AddCompression()
 	goleak.VerifyTestMain(m, goleak.Cleanup(prooftest.Start()))
 }
@@ -145,6 +140,20 @@ func (r *running) health(t *testing.T, service string) healthv1.HealthCheckRespo
 		t.Fatal(err)
 	}
 	return resp.GetStatus()
+}
+
+// awaitEnd waits until a server that was stopped has ended, which must be without an error.
+func (r *running) awaitEnd(t *testing.T) {
+	t.Helper()
+	select {
+	case err := <-r.done:
+		if err != nil {
+			t.Errorf("serve: %v", err)
+		}
+		r.done <- nil
+	case <-time.After(10 * time.Second):
+		t.Fatalf("the server did not stop:\n%s", r.log)
+	}
 }
 
 func (r *running) waitHealthy(t *testing.T, service string) {
@@ -283,15 +292,7 @@ func TestDrainTimeout(t *testing.T) {
 	if err := finish(stream); status.Code(err) != codes.Unavailable {
 		t.Errorf("call that outlasts the drain: %v, want UNAVAILABLE", err)
 	}
-	select {
-	case err := <-r.done:
-		if err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		r.done <- nil
-	case <-time.After(10 * time.Second):
-		t.Fatal("the server did not stop")
-	}
+	r.awaitEnd(t)
 }
 
 // TestCancelledCallIsForgotten: a client that goes away leaves room for the next.

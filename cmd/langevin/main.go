@@ -22,12 +22,7 @@ func main() {
 	if proof.Child() {
 		os.Exit(proof.RunChild())
 	}
-	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand { // first, since a child needs nothing of what follows
-		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
-			os.Exit(cli.ExitFailed)
-		}
-		os.Exit(cli.ExitOK)
-	}
+	ort.ExitAfterProbe() // first, since a child needs nothing of what follows
 	ort.AddProcessors()
 	server.AddCompression()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

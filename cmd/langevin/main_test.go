@@ -13,12 +13,7 @@ import (
 
 // TestMain lets this program be its own child, as main does.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == ort.ProbeCommand {
-		if err := ort.RunProbe(os.Args[2:], os.Stdout); err != nil {
-			os.Exit(cli.ExitFailed)
-		}
-		os.Exit(cli.ExitOK)
-	}
+	ort.ExitAfterProbe()
 	if len(os.Args) > 2 && os.Args[1] == withFileLimit {
 		if err := limitFiles(); err != nil {
 			os.Exit(cli.ExitFailed)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/robustness/testmain"
 )
 
 // The sizes of a run. The steps make a call take some tenths of a second on one idle core.
@@ -57,7 +58,7 @@ func TestSurvival(t *testing.T) {
 		}
 		*program = self
 	}
-	s := &survival{t: t, seed: seedOf(t), stall: time.Second, steps: shortSteps, calls: 10}
+	s := &survival{t: t, seed: testmain.Seed(t, *seed, *long), stall: time.Second, steps: shortSteps, calls: 10}
 	if *long {
 		s.stall, s.steps, s.calls = 2*time.Second, longSteps, *calls
 	}
