@@ -249,10 +249,11 @@ type ReverseSDE struct {
 	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps sigmas from the model's
 	// largest to its smallest, spaced as in Karras et al. (2022, equation 5).
 	Sigmas []float64
-	// Sigmas of the default spacing, at least 2. With denoise that is the number of evaluations. The default is 35.
+	// Sigmas of the default spacing, at least 2. With denoise that is the number of evaluations. The default is the
+	// model's, or 35.
 	Steps int
 	// How much noise is replaced: 0 for none, 1 as in the reverse of the process that turns data into noise; finite, at
-	// least 0. The default is 2.
+	// least 0. The default is the model's, or 2.
 	// Nil means the default.
 	Eta *float64
 	// The rule for a step. The default is the multistep rule.

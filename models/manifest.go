@@ -51,16 +51,40 @@ type Range struct {
 // SamplerKind names an algorithm that a [Manifest] may choose as its default.
 type SamplerKind string
 
-// SamplerAnnealedLangevin is annealed Langevin dynamics, [sampling.AnnealedLangevin].
-const SamplerAnnealedLangevin SamplerKind = "annealed_langevin"
+const (
+	SamplerAnnealedLangevin SamplerKind = "annealed_langevin" // [sampling.AnnealedLangevin]
+	SamplerReverseSDE       SamplerKind = "reverse_sde"       // [sampling.ReverseSDE]
+)
 
-// Sampler is the default sampler of a model.
+// Sampler is the default sampler of a model. Every model has settings of annealed Langevin dynamics, whatever its
+// default is, because requests can ask for it.
 type Sampler struct {
 	Kind          SamplerKind `json:"kind"`
 	StepsPerLevel int         `json:"steps_per_level"`
 	StepLR        float64     `json:"step_lr"`              // ε of the step size ε·σ_i²/σ_L² in x + αs + √(2α)z
 	Denoise       bool        `json:"denoise"`              // end with the noise-free step x + σ_L²·s
 	Consistent    bool        `json:"consistent,omitempty"` // see sampling.AnnealedLangevin
+
+	// ReverseSDE has the settings of that kind. It is nil for another kind.
+	ReverseSDE *ReverseSDE `json:"reverse_sde,omitempty"`
+}
+
+// ReverseSDE has the settings of the default sampler [SamplerReverseSDE], from a model's largest sigma to its smallest.
+// The others have the defaults of the API.
+type ReverseSDE struct {
+	Steps int     `json:"steps"` // evaluations of the score, at least 2
+	Eta   float64 `json:"eta"`   // how much noise is replaced, see sampling.ReverseSDE
+}
+
+// Validate returns an error that names the field. It starts with a name of the settings.
+func (r ReverseSDE) Validate(name string) error {
+	if r.Steps < 2 || r.Steps > MaxSteps {
+		return fmt.Errorf("%s.steps is %d: want 2 to %d", name, r.Steps, MaxSteps)
+	}
+	if !finite(r.Eta) || r.Eta < 0 {
+		return fmt.Errorf("%s.eta is %g: want finite and not negative", name, r.Eta)
+	}
+	return nil
 }
 
 // Training records how a model was made. It contains no clock times, so the same training gives the same file.
@@ -108,11 +132,12 @@ func (m Manifest) Dim() int {
 // Schedule returns the noise schedule of Sigmas.
 func (m Manifest) Schedule() (sampling.Schedule, error) { return sampling.NewSchedule(m.Sigmas...) }
 
-// AnnealedLangevin returns the default sampler on the noise schedule of the training.
+// AnnealedLangevin returns annealed Langevin dynamics with the settings of the model, on the noise schedule of the
+// training.
 func (m Manifest) AnnealedLangevin() (sampling.AnnealedLangevin, error) {
 	schedule, err := m.Schedule()
 	if err != nil {
-		return sampling.AnnealedLangevin{}, fmt.Errorf("default sampler of %q: %w", m.Name, err)
+		return sampling.AnnealedLangevin{}, fmt.Errorf("annealed Langevin of %q: %w", m.Name, err)
 	}
 	return sampling.AnnealedLangevin{
 		Schedule:      schedule,
@@ -121,6 +146,28 @@ func (m Manifest) AnnealedLangevin() (sampling.AnnealedLangevin, error) {
 		Denoise:       m.Sampler.Denoise,
 		Consistent:    m.Sampler.Consistent,
 	}, nil
+}
+
+// Default returns the plan of the default sampler, and the distribution of its initial states.
+func (m Manifest) Default() (sampling.Plan, sampling.Prior, error) {
+	r := m.Sampler.ReverseSDE
+	if r == nil {
+		sampler, err := m.AnnealedLangevin()
+		if err != nil {
+			return nil, sampling.Prior{}, err
+		}
+		plan, err := sampler.Plan()
+		return plan, m.Prior, err
+	}
+	schedule, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], r.Steps, sampling.KarrasRho)
+	if err != nil {
+		return nil, sampling.Prior{}, fmt.Errorf("default sampler of %q: %w", m.Name, err)
+	}
+	sampler := sampling.ReverseSDE{
+		Schedule: schedule, Method: sampling.ReverseMultistep, Eta: r.Eta, Noise: 1, Denoise: true,
+	}
+	plan, err := sampler.Plan()
+	return plan, sampler.Prior(), err
 }
 
 // Validate reports every mistake in one error of one line, which wraps [ErrInvalid].
@@ -193,8 +240,15 @@ func (bad *mistakes) checkSigmas(m Manifest) {
 }
 
 func (bad *mistakes) checkSampler(s Sampler, levels int) {
-	if s.Kind != SamplerAnnealedLangevin {
-		bad.add("sampler kind is %q: want %q", s.Kind, SamplerAnnealedLangevin)
+	switch s.Kind {
+	case SamplerAnnealedLangevin:
+		if s.ReverseSDE != nil {
+			bad.add("sampler has reverse_sde: want it only if its kind is %q", SamplerReverseSDE)
+		}
+	case SamplerReverseSDE:
+		bad.checkReverseSDE(s.ReverseSDE, levels)
+	default:
+		bad.add("sampler kind is %q: want %q or %q", s.Kind, SamplerAnnealedLangevin, SamplerReverseSDE)
 	}
 	if s.StepsPerLevel < 1 || s.StepsPerLevel > MaxSteps/max(levels, 1) {
 		bad.add("sampler steps_per_level is %d: want at least 1 and at most %d steps over all levels", s.StepsPerLevel,
@@ -202,6 +256,19 @@ func (bad *mistakes) checkSampler(s Sampler, levels int) {
 	}
 	if !finite(s.StepLR) || s.StepLR <= 0 {
 		bad.add("sampler step_lr is %g: want finite and positive", s.StepLR)
+	}
+}
+
+func (bad *mistakes) checkReverseSDE(r *ReverseSDE, levels int) {
+	switch {
+	case r == nil:
+		bad.add("sampler has no reverse_sde: want its settings, because its kind is %q", SamplerReverseSDE)
+	case levels < 2:
+		bad.add("sampler kind is %q: want at least 2 sigmas, not %d", SamplerReverseSDE, levels)
+	default:
+		if err := r.Validate("sampler reverse_sde"); err != nil {
+			bad.add("%v", err)
+		}
 	}
 }
 

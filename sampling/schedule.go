@@ -38,8 +38,11 @@ func Linear(first, last float64, levels int) (Schedule, error) {
 	return spaced(levels, func(t float64) float64 { return first + t*(last-first) }, first, last)
 }
 
+// KarrasRho is the exponent of [Karras] in the paper (table 1).
+const KarrasRho = 7
+
 // Karras returns the schedule of Karras et al. (2022, arXiv 2206.00364, equation 5) with exponent rho: σ^(1/ρ)
-// decreases linearly. The paper uses rho = 7.
+// decreases linearly.
 func Karras(first, last float64, levels int, rho float64) (Schedule, error) {
 	if !(rho > 0) || math.IsInf(rho, 1) {
 		return Schedule{}, fmt.Errorf("noise schedule: rho is %g: want a finite number above 0", rho)

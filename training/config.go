@@ -30,8 +30,8 @@ type Config struct {
 	Loss        loss.Config      `yaml:"loss"`
 	Training    Training         `yaml:"training"`
 	Optimizer   optimizer.Config `yaml:"optimizer"`
-	Sampler     Sampler          `yaml:"sampler"` // the model's default; not used in training
-	Prior       sampling.Prior   `yaml:"prior"`   // where that sampler's chains start
+	Sampler     Sampler          `yaml:"sampler"` // of the model; not used in training
+	Prior       sampling.Prior   `yaml:"prior"`   // where the chains of annealed Langevin dynamics start
 	Range       models.Range     `yaml:"range"`   // of the data, for pictures
 }
 
@@ -65,12 +65,28 @@ type Training struct {
 	Checkpoints int `yaml:"checkpoints,omitempty"`
 }
 
-// Sampler is annealed Langevin dynamics on the noise schedule of the training, see sampling.AnnealedLangevin.
+// Sampler has the model's settings of annealed Langevin dynamics on the noise schedule of the training, see
+// sampling.AnnealedLangevin. It is the model's default sampler if there is no other.
 type Sampler struct {
 	StepsPerLevel int     `yaml:"steps_per_level"`
 	StepLR        float64 `yaml:"step_lr"`              // step size at the last level, in squared units of the data
 	Denoise       bool    `yaml:"denoise"`              // end with a step without noise
 	Consistent    bool    `yaml:"consistent,omitempty"` // give each step the noise that its level needs
+
+	// ReverseSDE, if not nil, is the model's default sampler.
+	ReverseSDE *models.ReverseSDE `yaml:"reverse_sde,omitempty"`
+}
+
+// manifest returns the samplers as a model file has them.
+func (s Sampler) manifest() models.Sampler {
+	kind := models.SamplerAnnealedLangevin
+	if s.ReverseSDE != nil {
+		kind = models.SamplerReverseSDE
+	}
+	return models.Sampler{
+		Kind: kind, StepsPerLevel: s.StepsPerLevel, StepLR: s.StepLR, Denoise: s.Denoise, Consistent: s.Consistent,
+		ReverseSDE: s.ReverseSDE,
+	}
 }
 
 // Parse reads a Config from YAML. It returns an error for an unknown key, for a second document, and for mistakes that

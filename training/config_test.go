@@ -285,6 +285,8 @@ func TestValidate(t *testing.T) {
 		{"optimizer.epsilon=0", "optimizer.epsilon is 0"},
 		{"sampler.steps_per_level=0", "sampler.steps_per_level is 0"},
 		{"sampler.step_lr=0", "sampler.step_lr is 0"},
+		{"sampler.reverse_sde={steps: 1, eta: 2}", "sampler.reverse_sde.steps is 1"},
+		{"sampler.reverse_sde={steps: 9, eta: -2}", "sampler.reverse_sde.eta is -2"},
 		{"prior.kind=cauchy", `kind "cauchy"`},
 		{"range.high=-8", "range is -8 to -8"},
 	} {

@@ -43,11 +43,7 @@ func (r *Result) Manifest() models.Manifest {
 		Sigmas:           r.schedule.Sigmas(),
 		Range:            c.Range,
 		Prior:            c.Prior,
-		Sampler: models.Sampler{
-			Kind: models.SamplerAnnealedLangevin, StepsPerLevel: c.Sampler.StepsPerLevel, StepLR: c.Sampler.StepLR,
-			Denoise:    c.Sampler.Denoise,
-			Consistent: c.Sampler.Consistent,
-		},
+		Sampler:          c.Sampler.manifest(),
 		Training: &models.Training{
 			Preset: c.Preset, Data: r.data, Commit: r.commit, Device: r.device,
 			Iterations: r.Iterations, BatchSize: c.Training.BatchSize, Seed: c.Seed,

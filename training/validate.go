@@ -29,6 +29,11 @@ func (c Config) Validate() error {
 		models.MaxSteps)
 	bad.Require(settings.Positive(c.Sampler.StepLR),
 		"sampler.step_lr is %g: want a finite number above 0", c.Sampler.StepLR)
+	if r := c.Sampler.ReverseSDE; r != nil {
+		bad.Join(r.Validate("sampler.reverse_sde"))
+		bad.Require(c.Noise.Levels >= 2, "sampler.reverse_sde is set: want at least 2 noise.levels, not %d",
+			c.Noise.Levels)
+	}
 	bad.Join(c.Prior.Validate())
 	r := c.Range
 	bad.Require(settings.Finite(r.Low) && settings.Finite(r.High) && r.Low < r.High,

@@ -12,8 +12,8 @@ import (
 // samplerParameter is the name of the parameter that chooses a kind of sampler by its word.
 const samplerParameter = "sampler"
 
-// defaultSampler is the word of the sampler whose settings the parameters set if no sampler is chosen.
-const defaultSampler = "annealed"
+// impliedSampler is the word of the sampler that its settings choose if no sampler is named.
+const impliedSampler = "annealed"
 
 // settingNames returns the keys of all settings of all samplers, in the order of the description.
 func settingNames() []string {
@@ -70,9 +70,9 @@ func words(samplers []langevinv1.SamplerDescription) []string {
 	return all
 }
 
-// setSetting sets a setting of the chosen sampler, or of the default one if none is chosen.
+// setSetting sets a setting of the chosen sampler. If none is chosen, it chooses the implied one.
 func (q *query) setSetting(name string, p *inference.InferParameter) error {
-	d, _ := langevinv1.SamplerByWord(defaultSampler)
+	d, _ := langevinv1.SamplerByWord(impliedSampler)
 	if own := langevinv1.SamplerIn(q.sample); own != nil {
 		d, _ = langevinv1.SamplerOf(own)
 	}

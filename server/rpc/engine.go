@@ -20,7 +20,9 @@ type Engine struct {
 	LoadTime  time.Duration // time from the start of loading until it was ready
 	WarmTime  time.Duration // the part of LoadTime that warming up took
 
-	usual atomic.Pointer[compiled] // the model's default sampler, which most requests use; nil until the first
+	// The samplers that most requests use; nil until the first: the model's default, and that of requests with guidance
+	// or a condition.
+	usual, bent atomic.Pointer[compiled]
 }
 
 // compile is [compile] for a request to the model of e, whose manifest is m. Plans are only read, so requests without a
@@ -31,16 +33,20 @@ func (e *Engine) compile(
 	if req.GetSampler() != nil {
 		return compile(req, m, maxSteps, admits, bad)
 	}
-	if usual := e.usual.Load(); usual != nil {
-		return *usual, nil
+	shared := &e.usual
+	if bent(req) {
+		shared = &e.bent
+	}
+	if ready := shared.Load(); ready != nil {
+		return *ready, nil
 	}
 	before := len(*bad)
-	usual, err := compile(req, m, maxSteps, admits, bad)
+	ready, err := compile(req, m, maxSteps, admits, bad)
 	if err == nil && len(*bad) == before {
-		usual.bytes = 0
-		e.usual.Store(&usual)
+		ready.bytes = 0
+		shared.Store(&ready)
 	}
-	return usual, err
+	return ready, err
 }
 
 // Close stops the scheduler at once and releases the network. The caller must have waited for the users of the Engine.

@@ -149,16 +149,16 @@ func (s *Models) devices() map[string]string {
 func (s *Models) describe(status host.Status, device string) (*langevinv1.Model, error) {
 	entry := status.Entry
 	m := entry.Manifest
-	sampler := &langevinv1.AnnealedLangevin{}
-	if err := completeAnnealed(sampler, m); err != nil {
+	sampler, _, err := complete(defaultSampler(m), m)
+	if err != nil {
 		return nil, err
 	}
 	out := &langevinv1.Model{
 		Name: entry.Name, Version: int32(entry.Version), Default: entry.Name == s.host.DefaultModel(),
 		State: stateProto(status.State), Description: m.Description, Digest: entry.Digest, Shape: shapeProto(m),
 		Sigmas: m.Sigmas, Low: m.Range.Low, High: m.Range.High, Device: device,
-		Sampler: &langevinv1.Model_AnnealedLangevin{AnnealedLangevin: sampler},
 	}
+	langevinv1.SetSampler(out, sampler)
 	if status.Err != nil {
 		out.Error = status.Err.Error()
 	}

@@ -11,8 +11,11 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// karrasRho is the spacing of the default sigmas of EDM (Karras et al. 2022, table 1).
-const karrasRho = 7
+// The settings of the reverse SDE for models that have none of their own.
+const (
+	reverseSteps = 35
+	reverseEta   = 2
+)
 
 func completeAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest) error {
 	a, err := m.AnnealedLangevin()
@@ -247,7 +250,7 @@ func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) 
 		return nil, sampling.Prior{}
 	}
 	if len(sigmas) == 0 {
-		sigmas = karrasSigmas(m, steps, karrasRho, bad)
+		sigmas = karrasSigmas(m, steps, sampling.KarrasRho, bad)
 	}
 	if len(*bad) > 0 {
 		return nil, sampling.Prior{}
@@ -268,6 +271,16 @@ func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) 
 		return nil, sampling.Prior{}
 	}
 	return plan, e.Prior()
+}
+
+func completeReverse(in *langevinv1.ReverseSDE, m models.Manifest) error {
+	own := models.ReverseSDE{Steps: reverseSteps, Eta: reverseEta}
+	if r := m.Sampler.ReverseSDE; r != nil {
+		own = *r
+	}
+	setDefault(&in.Steps, int32(own.Steps))
+	setDefault(&in.Eta, own.Eta)
+	return nil
 }
 
 func stepsReverse(in *langevinv1.ReverseSDE) int {

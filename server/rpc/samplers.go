@@ -33,7 +33,7 @@ func kinds() map[string]kind {
 		"predictor_corrector": kindOf(completePredictorCorrector, stepsPredictorCorrector, planPredictorCorrector),
 		"probability_flow":    kindOf(valuesOnly, stepsFlow, planFlow),
 		"edm":                 kindOf(valuesOnly, stepsEDM, planEDM),
-		"reverse_sde":         kindOf(valuesOnly, stepsReverse, planReverse),
+		"reverse_sde":         kindOf(completeReverse, stepsReverse, planReverse),
 	}
 }
 
@@ -56,23 +56,47 @@ func kindOf[M proto.Message](
 // is called before the plan is compiled, because compiling a long plan takes far longer than refusing it.
 type admission func(steps int) error
 
-// compile compiles the sampler of a request for a model; annealed Langevin dynamics if the request has none. Settings
-// that are out of range are added to bad. The only error is that of admits.
+// defaultSampler returns the sampler of requests to a model that have none.
+func defaultSampler(m models.Manifest) proto.Message {
+	if m.Sampler.Kind == models.SamplerReverseSDE {
+		return &langevinv1.ReverseSDE{}
+	}
+	return &langevinv1.AnnealedLangevin{}
+}
+
+// samplerFor returns the sampler of a request, without the settings that it leaves out.
+func samplerFor(req *langevinv1.SampleRequest, m models.Manifest) proto.Message {
+	if given := langevinv1.SamplerIn(req); given != nil {
+		return proto.Clone(given)
+	}
+	if bent(req) {
+		return &langevinv1.AnnealedLangevin{}
+	}
+	return defaultSampler(m)
+}
+
+// bent reports whether the chains of a request follow more than the model's score. Samplers of few steps are poor at
+// that.
+func bent(req *langevinv1.SampleRequest) bool {
+	return req.GetGuidance() != nil || req.GetCondition() != nil
+}
+
+// complete fills in the settings that a sampler leaves out. It returns the same message and its field in a request.
+func complete(sampler proto.Message, m models.Manifest) (_ proto.Message, field string, _ error) {
+	d, _ := langevinv1.SamplerOf(sampler)
+	d.Complete(sampler)
+	return sampler, d.Field, kinds()[d.Field].complete(sampler, m)
+}
+
+// compile compiles the sampler of a request for a model, or the one that such requests have by default. Settings that
+// are out of range are added to bad. The only error is that of admits.
 func compile(
 	req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, admits admission, bad *invalid,
 ) (compiled, error) {
-	given := langevinv1.SamplerIn(req)
-	if given == nil {
-		given = &langevinv1.AnnealedLangevin{}
-	}
-	message := proto.Clone(given)
-	d, _ := langevinv1.SamplerOf(message)
-	d.Complete(message)
 	var own invalid
-	kind := kinds()[d.Field]
-	if err := kind.complete(message, m); err != nil {
-		own.join("", err)
-	}
+	message, field, err := complete(samplerFor(req, m), m)
+	own.join("", err)
+	kind := kinds()[field]
 	result := compiled{message: message}
 	if steps := kind.steps(message); len(own)+len(*bad) == 0 && steps > 0 && steps <= maxSteps {
 		if err := admits(steps); err != nil {
@@ -84,7 +108,7 @@ func compile(
 		result.bytes = int64(len(result.plan)) * sampling.StepBytes
 	}
 	for _, mistake := range own {
-		bad.join(d.Field+".", mistake)
+		bad.join(field+".", mistake)
 	}
 	return result, nil
 }

@@ -3,10 +3,12 @@ package rpc
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
@@ -47,6 +49,54 @@ func TestStepsOfEveryKind(t *testing.T) {
 		got, err = compile(req, modelstest.Manifest("points", 2), 100_000, func(int) error { return refused }, &bad)
 		if !errors.Is(err, refused) || got.plan != nil {
 			t.Errorf("%T refused: %v with a plan of %d steps, want none", sampler, err, len(got.plan))
+		}
+	}
+}
+
+// TestSamplerOfRequests: a request without a sampler has the model's default, and annealed Langevin dynamics if its
+// chains follow more than the model. A request with one has its own settings, and the model's for the others.
+func TestSamplerOfRequests(t *testing.T) {
+	reverse := modelstest.Manifest("points", 2)
+	reverse.Sampler.Kind, reverse.Sampler.ReverseSDE = models.SamplerReverseSDE, &models.ReverseSDE{Steps: 12, Eta: 1.5}
+	annealed := reverse
+	annealed.Sampler.Kind, annealed.Sampler.ReverseSDE = models.SamplerAnnealedLangevin, nil
+	plain := &langevinv1.SampleRequest{}
+	guided := &langevinv1.SampleRequest{Guidance: &langevinv1.Guidance{Model: "guide"}}
+	inpainted := &langevinv1.SampleRequest{
+		Condition: &langevinv1.SampleRequest_Inpainting{Inpainting: &langevinv1.Inpainting{}},
+	}
+	own := &langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_ReverseSde{
+		ReverseSde: &langevinv1.ReverseSDE{Steps: proto.Int32(7)},
+	}}
+	for _, c := range []struct {
+		name  string
+		req   *langevinv1.SampleRequest
+		m     models.Manifest
+		same  models.Manifest // whose default is the plan
+		steps int
+		eta   float64
+	}{
+		{"default", plain, reverse, reverse, 12, 1.5},
+		{"annealed default", plain, annealed, annealed, 15, 0},
+		{"guided", guided, reverse, annealed, 15, 0},
+		{"inpainted", inpainted, reverse, annealed, 15, 0},
+		{"own steps", own, reverse, models.Manifest{}, 7, 1.5},
+		{"own steps, another default", own, annealed, models.Manifest{}, 7, 2},
+	} {
+		var bad invalid
+		got, err := compile(c.req, c.m, 1000, func(int) error { return nil }, &bad)
+		if err := errors.Join(err, bad.err()); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if sde, _ := got.message.(*langevinv1.ReverseSDE); got.plan.NFE() != c.steps || sde.GetEta() != c.eta {
+			t.Errorf("%s: %d evaluations of %v, want %d, eta %g", c.name, got.plan.NFE(), got.message, c.steps, c.eta)
+		}
+		if c.same.Name == "" {
+			continue
+		}
+		want, prior, err := c.same.Default()
+		if err != nil || !slices.Equal(got.plan, want) || got.prior != prior {
+			t.Errorf("%s: plan and prior differ from those of the manifest, error %v", c.name, err)
 		}
 	}
 }

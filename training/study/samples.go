@@ -73,12 +73,12 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 		return false, err
 	}
 	defer model.Close()
-	plan, err := defaultPlan(manifest)
+	plan, prior, err := manifest.Default()
 	if err != nil {
 		return false, err
 	}
 	x, err := sampling.Run(ctx, model, sampling.Request{
-		Plan: plan, Prior: r.Config.Prior, Dim: dim, Seed: r.Config.Seed, N: n,
+		Plan: plan, Prior: prior, Dim: dim, Seed: r.Config.Seed, N: n,
 	})
 	if err != nil {
 		return false, fmt.Errorf("sample %s: %w", r.Config.Name, err)

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/langevin-ml/langevin/internal/wholefile"
-	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training"
@@ -83,7 +82,11 @@ func (s *Study) sample(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	annealed, err := defaultPlan(s.Result.Manifest())
+	sampler, err := s.Result.Manifest().AnnealedLangevin()
+	if err != nil {
+		return err
+	}
+	annealed, err := sampler.Plan()
 	if err != nil {
 		return err
 	}
@@ -144,15 +147,6 @@ func (s *Study) WriteFigures(
 
 func (s *Study) drawLosses(_ context.Context, w io.Writer) error {
 	return drawLosses(w, s.Result, s.Least)
-}
-
-// defaultPlan returns the plan of a model's default sampler.
-func defaultPlan(m models.Manifest) (sampling.Plan, error) {
-	sampler, err := m.AnnealedLangevin()
-	if err != nil {
-		return sampling.Plan{}, err
-	}
-	return sampler.Plan()
 }
 
 func (s *Study) drawLangevin(ctx context.Context, w io.Writer) error {

@@ -864,10 +864,11 @@ type ReverseSDE struct {
 	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps sigmas from the model's
 	// largest to its smallest, spaced as in Karras et al. (2022, equation 5).
 	Sigmas []float64 `protobuf:"fixed64,1,rep,packed,name=sigmas,proto3" json:"sigmas,omitempty"`
-	// Sigmas of the default spacing, at least 2. With denoise that is the number of evaluations. The default is 35.
+	// Sigmas of the default spacing, at least 2. With denoise that is the number of evaluations. The default is the
+	// model's, or 35.
 	Steps *int32 `protobuf:"varint,2,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
 	// How much noise is replaced: 0 for none, 1 as in the reverse of the process that turns data into noise; finite, at
-	// least 0. The default is 2.
+	// least 0. The default is the model's, or 2.
 	Eta *float64 `protobuf:"fixed64,3,opt,name=eta,proto3,oneof" json:"eta,omitempty"`
 	// The rule for a step. The default is the multistep rule.
 	Method ReverseMethod `protobuf:"varint,4,opt,name=method,proto3,enum=langevin.v1.ReverseMethod" json:"method,omitempty"`
@@ -965,7 +966,7 @@ var File_langevin_v1_sampler_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\n" +
-	"\x19langevin/v1/sampler.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19langevin/v1/setting.proto\"\xa5\a\n" +
+	"\x19langevin/v1/sampler.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19langevin/v1/setting.proto\"\xd4\a\n" +
 	"\x10AnnealedLangevin\x12u\n" +
 	"\x06sigmas\x18\x01 \x03(\x01B]\xbaH\x14\x92\x01\x11\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18B\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\vthe model'sR\x06sigmas\x12u\n" +
 	"\x0fsteps_per_level\x18\x02 \x01(\x05BH\xbaH\x04\x1a\x02(\x01\xaa\xee\x18=\x1a\x0fSteps per level\"\x1bupdates at each noise level2\vthe model'sH\x01H\x00R\rstepsPerLevel\x88\x01\x01\x12\x7f\n" +
@@ -973,8 +974,8 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\adenoise\x18\x04 \x01(\bB6\xaa\xee\x182\x1a\aDenoise\"\x1aend with a noise-free step2\vthe model'sH\x02R\adenoise\x88\x01\x01\x12\x94\x01\n" +
 	"\n" +
 	"consistent\x18\x05 \x01(\bBo\xaa\xee\x18k\x1a\x10Consistent noise\"Jadd the noise that each level asks for, as Jolicoeur-Martineau et al. 20212\vthe model'sH\x03R\n" +
-	"consistent\x88\x01\x01:\xf8\x01\xaa\xee\x18\xf3\x01\n" +
-	"\bannealed\x12\x11Annealed Langevin\x1aLLangevin dynamics at every noise level, from the largest σ to the smallest.\"sThe default of most models. It needs many evaluations, and it follows guides and compositions of scores faithfully.*\x11Song & Ermon 2019B\x12\n" +
+	"consistent\x88\x01\x01:\xa7\x02\xaa\xee\x18\xa2\x02\n" +
+	"\bannealed\x12\x11Annealed Langevin\x1aLLangevin dynamics at every noise level, from the largest σ to the smallest.\"\xa1\x01The default of most models, and of requests with a guide or a known part. It needs many evaluations, and it follows guides and compositions of scores faithfully.*\x11Song & Ermon 2019B\x12\n" +
 	"\x10_steps_per_levelB\n" +
 	"\n" +
 	"\b_step_lrB\n" +
@@ -1062,12 +1063,12 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"_churn_maxB\b\n" +
 	"\x06_noiseB\n" +
 	"\n" +
-	"\b_denoise\"\xfb\b\n" +
+	"\b_denoise\"\x9d\t\n" +
 	"\n" +
 	"ReverseSDE\x12}\n" +
-	"\x06sigmas\x18\x01 \x03(\x01Be\xbaH\x19\xd8\x01\x01\x92\x01\x13\b\x02\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18E\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\x0ethose of stepsR\x06sigmas\x12~\n" +
-	"\x05steps\x18\x02 \x01(\x05Bc\xbaH\x04\x1a\x02(\x02\xaa\xee\x18X\x12\tsde-steps\x1a\x05Steps\"6evaluations, at sigmas spaced as in Karras et al. 2022*\x0235B\x06sigmasH\x01H\x00R\x05steps\x88\x01\x01\x12x\n" +
-	"\x03eta\x18\x03 \x01(\x01Ba\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18M\x1a\x02η\"Bhow much noise is replaced: 0 for none, 1 as in ancestral sampling*\x012H\x01H\x01R\x03eta\x88\x01\x01\x12p\n" +
+	"\x06sigmas\x18\x01 \x03(\x01Be\xbaH\x19\xd8\x01\x01\x92\x01\x13\b\x02\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18E\x1a\x06Sigmas\"+sigmas to visit, largest first, as 10,1,0.12\x0ethose of stepsR\x06sigmas\x12\x8e\x01\n" +
+	"\x05steps\x18\x02 \x01(\x05Bs\xbaH\x04\x1a\x02(\x02\xaa\xee\x18h\x12\tsde-steps\x1a\x05Steps\"6evaluations, at sigmas spaced as in Karras et al. 20222\x12the model's, or 35B\x06sigmasH\x01H\x00R\x05steps\x88\x01\x01\x12\x88\x01\n" +
+	"\x03eta\x18\x03 \x01(\x01Bq\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18]\x1a\x02η\"Bhow much noise is replaced: 0 for none, 1 as in ancestral sampling2\x11the model's, or 2H\x01H\x01R\x03eta\x88\x01\x01\x12p\n" +
 	"\x06method\x18\x04 \x01(\x0e2\x1a.langevin.v1.ReverseMethodB<\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x180\x12\n" +
 	"sde-method\x1a\x06Method\"\x0frule for a step*\tmultistepR\x06method\x12o\n" +
 	"\x05noise\x18\x05 \x01(\x01BT\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18@\x1a\fNoise factor\"-factor of the standard deviation of the noise*\x011H\x02R\x05noise\x88\x01\x01\x12P\n" +

@@ -201,7 +201,9 @@ type SampleRequest struct {
 	// The index of the first chain. Chains first_chain to first_chain + n - 1 are the same samples whether one request
 	// draws them or several, so a large job can be split.
 	FirstChain uint64 `protobuf:"varint,5,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
-	// The sampler. If it is left out, the model's default sampler is used.
+	// The sampler. If it is left out, the model's default sampler is used. A request with a condition or with guidance
+	// uses annealed Langevin dynamics with the model's settings instead, which follows them more faithfully than samplers
+	// of few steps.
 	//
 	// Types that are valid to be assigned to Sampler:
 	//

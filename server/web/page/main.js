@@ -1,7 +1,7 @@
 // The page: settings on one side, chains on the other, and a clock that plays the runs.
 
 import { models, setToken } from "./api.js";
-import { compared, firstSampler, loadSamplers, nameOf, plainLike, samplers } from "./samplers.js";
+import { compared, firstSampler, loadSamplers, nameOf, plainLike, samplers, usualSampler } from "./samplers.js";
 import { enableKnobs, makeKnobs } from "./knobs.js";
 import { readForm, fillForm, toFragment, fromFragment } from "./settings.js";
 import { Run, fingerprint } from "./run.js";
@@ -53,7 +53,7 @@ function newest(all) {
 
 // apply fills the form from a link.
 function apply(shared) {
-  fillForm(form, { sampler: shared.compare ? compared.annealed : (shared.sampler ?? firstSampler()) });
+  fillForm(form, { sampler: shared.compare ? compared.annealed : (shared.sampler ?? usualSampler(state.model)) });
   showSampler();
   fillForm(form, { ...shared, sampler: form.elements.sampler.value, model: state.model.name });
   $("#more").open = moreSet() > 0;
@@ -70,8 +70,10 @@ function apply(shared) {
 }
 
 function chooseModel() {
+  const before = state.model;
   state.model = state.models.find((m) => m.name === $("#model").value);
   const { model } = state;
+  if (before && form.elements.sampler.value === usualSampler(before)) fillForm(form, { sampler: usualSampler(model) });
   state.runs.forEach((run) => run.stop());
   state.runs = [];
   state.position = 0;

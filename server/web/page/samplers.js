@@ -10,8 +10,14 @@ export async function loadSamplers() {
   for (const kind of await describedSamplers()) samplers.set(kind.word, kind);
 }
 
-// firstSampler is the word of the kind that is used if none is chosen.
+// firstSampler is the word of the kind that a link to a sample leaves out.
 export const firstSampler = () => samplers.keys().next().value;
+
+// usualSampler is the word of a model's default kind.
+export function usualSampler(model) {
+  const inJSON = (field) => field.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+  return [...samplers.values()].find(({ field }) => model[inJSON(field)])?.word ?? firstSampler();
+}
 
 // compared are the two kinds that can run side by side. They show the effect of annealing.
 export const compared = { plain: "langevin", annealed: "annealed" };
