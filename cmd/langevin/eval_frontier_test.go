@@ -72,10 +72,10 @@ func TestFrontier(t *testing.T) {
 	}
 	draws = nil
 	got = langevin(t, counted(&draws, 99), line("--samplers", "default,annealed", "--seeds", "2", "--seed", "7")...)
-	if got.code != cli.ExitOK || len(draws) != 4 { // one that failed, and three with the second seed
+	if got.code != cli.ExitOK || len(draws) != 6 { // two of the first seed, and four with the second
 		t.Fatalf("%d draws, %+v", len(draws), got)
 	}
-	if *draws[0].Seed != 7 || *draws[1].Seed != 8 || draws[1].Sampler != nil {
+	if *draws[1].Seed != 7 || *draws[2].Seed != 8 || draws[2].Sampler != nil {
 		t.Errorf("drawn %+v", draws)
 	}
 	for _, want := range []string{"SLICED WASSERSTEIN", "annealed, steps per level 2", out + ".png"} {
@@ -94,10 +94,10 @@ func TestFrontier(t *testing.T) {
 	}
 }
 
-// checkPoints checks the summary of three points with two seeds each. All draw the same samples.
+// checkPoints checks the summary of four points with two seeds each. All draw the same samples.
 func checkPoints(t *testing.T, f evalcommands.Frontier) {
 	t.Helper()
-	if len(f.Points) != 3 || f.N != 100 {
+	if len(f.Points) != 4 || f.N != 100 {
 		t.Fatalf("%+v", f)
 	}
 	for i, p := range f.Points {

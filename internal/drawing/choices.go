@@ -38,7 +38,7 @@ type ladder struct {
 func ladders() []ladder {
 	steps := []int{3, 5, 9, 18, 36, 72}
 	return []ladder{
-		{word: "annealed", rung: "steps_per_level", values: []int{1, 2}},
+		{word: "annealed", rung: "steps_per_level", values: []int{1, 2, 4}},
 		{word: "langevin", rung: "steps", values: []int{50, 100, 200}, asked: true}, // a control: it finds no weights
 		{word: "pc", fixed: []string{"predictor", "ancestral"}, rung: "times", values: []int{5, 10, 20, 40, 60, 150}},
 		{word: "pc", fixed: []string{"predictor", "ancestral", "corrector", "annealed_langevin"},

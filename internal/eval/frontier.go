@@ -26,7 +26,7 @@ type Frontier struct {
 	Classifier  string                  `json:"classifier,omitempty"` // a file; empty for the built-in one
 	Guidance    *drawing.GuidanceReport `json:"guidance,omitempty"`
 	N           int                     `json:"n"`           // samples of each run
-	Evaluations int                     `json:"evaluations"` // of the model's default sampler, for one sample
+	Evaluations int                     `json:"evaluations"` // for one sample, the most that a point has
 	Points      []Point                 `json:"points"`
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"text/tabwriter"
 
@@ -32,8 +33,8 @@ func (f *frontierFlags) group() cli.FlagGroup {
 	f.seeds = cli.NewCount(3, 1)
 	g := cli.NewFlagGroup("Quality over cost")
 	g.Flags.BoolVar(&f.frontier, "frontier", false,
-		"measure many settings of every sampler, up to the evaluations of the model's default one, and draw quality "+
-			"over evaluations and over seconds")
+		"measure many settings of every sampler, up to the evaluations of the model's default one or its annealed "+
+			"Langevin, and draw quality over evaluations and over seconds")
 	g.Flags.Var(&f.seeds, "seeds", "how many seeds to measure each setting with, from --seed (default 1) on")
 	g.Flags.StringSliceVar(&f.samplers, "samplers", nil,
 		"only these samplers, as default,pc,edm; langevin is measured only if it is named")
@@ -100,9 +101,13 @@ func drawFrontier(
 	if err != nil {
 		return err
 	}
+	annealed, err := s.start(ctx, client.AnnealedLangevin{})
+	if err != nil {
+		return err
+	}
 	s.frontier, err = readFrontier(s.path+".json", Frontier{
 		Model: m.Name, Version: m.Version, Digest: m.Digest, Data: config.Data.String(), Classifier: o.classifier,
-		Guidance: drawing.NewGuidanceReport(started.Guidance), N: request.N, Evaluations: started.Steps,
+		Guidance: drawing.NewGuidanceReport(started.Guidance), N: request.N, Evaluations: max(started.Steps, annealed.Steps),
 	})
 	if err != nil {
 		return err
@@ -114,7 +119,7 @@ func drawFrontier(
 		return err
 	}
 	defer func() { err = errors.Join(err, s.judge.close()) }()
-	if choices, err = s.affordable(ctx, choices); err != nil {
+	if choices, err = s.affordable(ctx, choices, started.Sampler); err != nil {
 		return err
 	}
 	if err := s.measure(ctx, choices); err != nil {
@@ -141,9 +146,11 @@ func (s *survey) start(ctx context.Context, sampler client.Sampler) (client.Star
 	return client.Started{}, errors.New("the server does not say what it draws")
 }
 
-// affordable returns the choices that need no more evaluations than the model's default sampler. It says which settings
-// the server refuses for this model.
-func (s *survey) affordable(ctx context.Context, choices []drawing.Choice) ([]drawing.Choice, error) {
+// affordable returns the choices that the frontier has room for, usual, the model's default sampler, only as such. It
+// says which settings the server refuses for this model.
+func (s *survey) affordable(
+	ctx context.Context, choices []drawing.Choice, usual client.Sampler,
+) ([]drawing.Choice, error) {
 	var all []drawing.Choice
 	for _, choice := range choices {
 		started, err := s.start(ctx, choice.Sampler)
@@ -152,6 +159,7 @@ func (s *survey) affordable(ctx context.Context, choices []drawing.Choice) ([]dr
 			s.leaveOut(choice, err)
 		case err != nil:
 			return nil, err
+		case choice.Sampler != nil && reflect.DeepEqual(started.Sampler, usual):
 		case started.Steps <= s.frontier.Evaluations:
 			all = append(all, choice)
 		}
