@@ -21,6 +21,7 @@ func Presets() []string {
 	for i, entry := range entries {
 		names[i] = strings.TrimSuffix(entry.Name(), ".yaml")
 	}
+	slices.Sort(names) // files are in another order: "-" comes before "."
 	return names
 }
 
