@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
 	"github.com/langevin-ml/langevin/server/auth"
@@ -200,6 +202,29 @@ func (f listed) some(all []attempt) []attempt {
 	return some
 }
 
+// awaitModels waits until all built-in models are ready. One that gets ready later changes a metric.
+func (b *besieged) awaitModels(t *testing.T) {
+	t.Helper()
+	files, err := fs.Glob(models.Zoo(), "*/*/model.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		ready := 0
+		for series := range scrape(t, b.admin) {
+			if strings.HasPrefix(series, "langevin_model_info{") {
+				ready++
+			}
+		}
+		if ready > len(files) { // one is the test's own
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d models are ready, want more than %d", ready, len(files))
+		}
+	}
+}
+
 func besiege(t *testing.T) *besieged {
 	t.Helper()
 	b := &besieged{admin: freePort(t), token: map[auth.Scope]string{}}
@@ -218,6 +243,7 @@ func besiege(t *testing.T) *besieged {
 	b.running = start(t, func(c *server.Config) {
 		c.Admin.Listen, c.HTTP.Listen, c.Auth.Tokens = b.admin, "localhost:0", file
 	})
+	b.awaitModels(t)
 	write(lines[:2]...)
 	page, err := grpc.NewClient(b.http, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

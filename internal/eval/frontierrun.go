@@ -107,7 +107,8 @@ func drawFrontier(
 	}
 	s.frontier, err = readFrontier(s.path+".json", Frontier{
 		Model: m.Name, Version: m.Version, Digest: m.Digest, Data: config.Data.String(), Classifier: o.classifier,
-		Guidance: drawing.NewGuidanceReport(started.Guidance), N: request.N, Evaluations: max(started.Steps, annealed.Steps),
+		Guidance: drawing.NewGuidanceReport(started.Guidance), N: request.N,
+		Evaluations: max(started.Steps, annealed.Steps),
 	})
 	if err != nil {
 		return err
