@@ -59,10 +59,9 @@ func (s *Scheduler) admits(ctx context.Context, d Demand, now time.Time) error {
 	s.refresh(now)
 	deadline, limited := ctx.Deadline()
 	left := deadline.Sub(now)
-	if need := s.alone(d); limited && need > float64(left) {
+	if limited && s.alone(s.pace, d) > float64(left) {
 		s.doubt(now)
-		return fmt.Errorf("%w: %d chains of %d steps take at least %v here and %v is left", ErrDeadline,
-			d.Chains, d.Steps, inTime(need).Round(time.Millisecond), left.Round(time.Millisecond))
+		return s.tooShort(d, left)
 	}
 	wait, service := s.wait(d), s.service(d)
 	if most := float64(s.config.MaxWait); wait > most && !s.startsAtOnce(d.Caller) {
@@ -76,9 +75,22 @@ func (s *Scheduler) admits(ctx context.Context, d Demand, now time.Time) error {
 	return nil
 }
 
-// alone returns the time of a job on an idle machine, in nanoseconds.
-func (s *Scheduler) alone(d Demand) float64 {
-	return s.pace.least(d.Steps, d.Chains, s.config.Rows, s.config.Workers) +
+// tooShort returns the error of a job that takes longer than is left of its time, even with no work before it. The job
+// may try again if only other programs, or the refused callers themselves, slow the machine. The caller holds mu.
+func (s *Scheduler) tooShort(d Demand, left time.Duration) error {
+	left = left.Round(time.Millisecond)
+	now, quiet := s.alone(s.pace, d), s.alone(s.quiet, d)
+	if least := inTime(quiet).Round(time.Millisecond); quiet > float64(left) {
+		return fmt.Errorf("%w: %d chains of %d steps take at least %v here and %v is left", ErrDeadline, d.Chains, d.Steps,
+			least, left)
+	}
+	return busy(max(now-float64(left), float64(time.Second)), "%d chains of %d steps take %v, slowed by other work, "+
+		"and %v is left", d.Chains, d.Steps, inTime(now).Round(time.Millisecond), left)
+}
+
+// alone returns the time of a job at a pace, with no work before it, in nanoseconds.
+func (s *Scheduler) alone(p pace, d Demand) float64 {
+	return p.least(d.Steps, d.Chains, s.config.Rows, s.config.Workers) +
 		d.Guide.least(d.Steps, d.Chains, s.config.Workers)
 }
 

@@ -73,7 +73,7 @@ func (s *Scheduler) Warm(ctx context.Context, sigma float32) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pace, s.sigma, s.measured = p, sigma, time.Now()
+	s.pace, s.quiet, s.sigma, s.measured = p, p, sigma, time.Now()
 	return nil
 }
 
@@ -108,6 +108,7 @@ func (s *Scheduler) remeasure(ctx context.Context) {
 	s.mu.Lock()
 	if err == nil { // a model that fails says so to the next job
 		s.pace = p
+		s.quiet = pace{min(s.quiet.few, p.few), min(s.quiet.full, p.full)}
 	}
 }
 

@@ -231,6 +231,10 @@ func TestCostFollowsTicks(t *testing.T) {
 		if _, err := drain(stream); err != nil {
 			t.Error(err)
 		}
+		var busy *batch.BusyError
+		if err := try(); !errors.As(err, &busy) || busy.Retry < time.Second {
+			t.Errorf("a call that fits on a quiet machine only: %v, want a BusyError that says when to try again", err)
+		}
 		if now := s.Cost().Row * 64; now < full*9/10 || now > full*11/10 {
 			t.Errorf("one slow tick moved the estimate from %v to %v", full, now)
 		}
