@@ -73,6 +73,7 @@ type drawing struct {
 	dropped  int           // previews lost
 	elapsed  time.Duration // as the server last reported
 	state    *Preview      // the states of all chains of its call, to resume from; nil: draw them again
+	skipped  int           // chains of the whole request before the ones of state
 	index    int           // the index of state among the previews
 	begun    bool          // the current call has answered
 	advanced bool          // the current call has delivered something new
@@ -119,7 +120,7 @@ func (d *drawing) rest() SampleRequest {
 
 // resumeAt lets a request for the last chains go on from their newest states.
 func (d *drawing) resumeAt(req *SampleRequest) {
-	x := d.state.rows(int(req.FirstChain-d.state.FirstChain), d.state.N)
+	x := d.state.rows(d.shortBy-d.skipped, d.state.N)
 	req.Resume = &Resume{Digest: d.started.Digest, Step: d.state.Step, X: x}
 	if req.Preview.Frames > 0 {
 		req.Preview.Frames -= d.index // the frame to resume from is the first of the remaining ones
@@ -185,7 +186,7 @@ func (d *drawing) preview(p Preview) error {
 	d.advanced = true
 	d.seen, d.last, d.dropped = d.seen+1+p.Dropped, p.Step, d.dropped+p.Dropped
 	if !p.Denoised && p.N == d.started.N-d.shortBy && p.Step < d.started.Steps && d.started.Resumable {
-		d.state, d.index = &p, d.seen-1
+		d.state, d.skipped, d.index = &p, d.shortBy, d.seen-1
 	}
 	return d.emit(p)
 }

@@ -154,7 +154,7 @@ func start(t *testing.T) *service {
 type events struct {
 	started  *langevinv1.Started
 	previews []*langevinv1.Preview
-	chunks   []*langevinv1.Chunk
+	chunks   []*langevinv1.Chunk // joined, because the clock decides how the result is divided
 	progress []*langevinv1.Progress
 	done     *langevinv1.Done
 }
@@ -187,13 +187,29 @@ func (s *service) sample(t *testing.T, ctx context.Context, req *langevinv1.Samp
 		case *langevinv1.SampleResponse_Preview:
 			all.previews = append(all.previews, e.Preview)
 		case *langevinv1.SampleResponse_Chunk:
-			all.chunks = append(all.chunks, e.Chunk)
+			all.join(t, e.Chunk)
 		case *langevinv1.SampleResponse_Progress:
 			all.progress = append(all.progress, e.Progress)
 		case *langevinv1.SampleResponse_Done:
 			all.done = e.Done
 		}
 	}
+}
+
+// join adds a chunk to the ones before, of which there is at most one.
+func (e *events) join(t *testing.T, c *langevinv1.Chunk) {
+	t.Helper()
+	if len(e.chunks) == 0 {
+		e.chunks = []*langevinv1.Chunk{c}
+		return
+	}
+	all, next := e.chunks[0].GetTensor(), c.GetTensor()
+	if c.GetFirstChain() != e.chunks[0].GetFirstChain()+uint64(all.GetShape()[0]) {
+		t.Errorf("a chunk starts at chain %d after %v", c.GetFirstChain(), all.GetShape())
+	}
+	all.Shape[0] += next.GetShape()[0]
+	all.Data, all.Values = append(all.Data, next.GetData()...), append(all.Values, next.GetValues()...)
+	all.Png = append(all.Png, next.GetPng()...)
 }
 
 // TestEmptyRequest: {} draws one sample of the newest version of the default model, and the started event has the
