@@ -105,7 +105,8 @@ func (s state) text() string {
 	if s.begun() {
 		others = fmt.Sprintf("after step %d", s.Step)
 	}
-	return fmt.Sprintf("%d of %s finished, the others %s", s.Finished, phrase.Plural(s.N, "chain"), others)
+	return fmt.Sprintf("%s of %s finished, the others %s", phrase.Grouped(int64(s.Finished)),
+		phrase.Plural(s.N, "chain"), others)
 }
 
 func (s state) write(w io.Writer) error {

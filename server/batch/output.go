@@ -51,12 +51,17 @@ type output struct {
 type chunk struct {
 	Chunk
 	missing int
-	done    []uint64 // a bit for each row
-	read    int      // rows that have been read
+	done    []uint64  // a bit for each row
+	small   [1]uint64 // done of a small chunk, which needs no memory of its own
+	read    int       // rows that have been read
 }
 
 func newChunk(first, rows int, x []float32) *chunk {
-	return &chunk{Chunk: Chunk{First: first, X: x}, missing: rows, done: make([]uint64, (rows+63)/64)}
+	c := &chunk{Chunk: Chunk{First: first, X: x}, missing: rows}
+	if c.done = c.small[:]; rows > 64 {
+		c.done = make([]uint64, (rows+63)/64)
+	}
+	return c
 }
 
 // fill stores row i.
@@ -76,11 +81,17 @@ func (c *chunk) prefix() int {
 	return 64 * len(c.done)
 }
 
-// next returns the rows from the first unread one to the given one, and counts them as read.
-func (c *chunk) next(end, dim int) *Chunk {
+// part returns the rows from the first unread one to before the given one, and counts them as read.
+func (c *chunk) part(end, dim int) *Chunk {
 	part := &Chunk{First: c.First + c.read, X: c.X[c.read*dim : end*dim : end*dim]}
 	c.read = end
 	return part
+}
+
+// rest returns the unread rows of a chunk that nobody needs afterwards.
+func (c *chunk) rest(dim int) *Chunk {
+	c.First, c.X = c.First+c.read, c.X[c.read*dim:]
+	return &c.Chunk
 }
 
 // frame is a Frame that is being filled.
@@ -169,13 +180,13 @@ func (o *output) poll() (event Event, freed int, err error) {
 		o.chunks = o.chunks[1:]
 		o.taken++
 		rows := len(c.X) / o.dim
-		return c.next(rows, o.dim), rows, nil
+		return c.rest(o.dim), rows, nil
 	case o.taken*o.chunkRows >= o.n:
 		return nil, 0, io.EOF
 	case o.flushed && len(o.chunks) > 0:
 		o.flushed = false
 		if c := o.chunks[0]; c.prefix() > c.read {
-			return c.next(c.prefix(), o.dim), 0, nil
+			return c.part(c.prefix(), o.dim), 0, nil
 		}
 	}
 	return nil, 0, nil
