@@ -243,7 +243,7 @@ func TestBadStates(t *testing.T) {
 		"short": "read short: it is not in NumPy's array format", "flat": "its states have shape [2]",
 		"bytes": "its states have shape [2 1]",
 		"newer": `read newer: kind of sampler is "walk", which this program does not know`,
-		"few":   "read few: it has 3 rows for 5 chains, 2 of them finished: want one for each, or for each finished one",
+		"few":   "read few: it has 3 rows for 5 chains, 2 of them finished: want one for each, or for each finished",
 		"done":  "read done: it has 1 row for 1 chain, 1 of them finished",
 		"none":  "read none: it does not say which sampler its states are of",
 	} {

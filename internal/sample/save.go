@@ -162,7 +162,8 @@ func (s *stateSaver) goOn(from *state, e client.Started) {
 	s.state.FirstChain, s.state.N, s.state.Finished = from.FirstChain, from.N, from.Finished
 	s.state.x = client.Batch{X: rows(from.x, 0, from.Finished).X, N: from.Finished, Shape: e.Shape}
 	if from.begun() {
-		s.states = &client.Preview{Batch: rows(from.x, from.Finished, from.N), FirstChain: e.FirstChain, Step: from.Step}
+		rest := rows(from.x, from.Finished, from.N)
+		s.states = &client.Preview{Batch: rest, FirstChain: e.FirstChain, Step: from.Step}
 	}
 }
 

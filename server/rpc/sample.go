@@ -232,8 +232,8 @@ func (o *order) attrs() []slog.Attr {
 	}
 }
 
-// relay sends the events of a job until it ends. Only relay calls send. Finished chains do not wait until their chunk is
-// full: what has finished is sent with every progress event, so that a client that loses the call keeps it.
+// relay sends the events of a job until it ends. Only relay calls send. Finished chains do not wait until their chunk
+// is full: what has finished is sent with every progress event, so that a client that loses the call keeps it.
 func (o *order) relay(ctx context.Context, chains *batch.Stream, send func(*langevinv1.SampleResponse) error) error {
 	due := time.NewTimer(untilProgress(progressEvery))
 	defer due.Stop()
