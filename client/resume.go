@@ -1,12 +1,15 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"time"
 
 	"google.golang.org/grpc/codes"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
 // drawAll draws a request to its end: in one call, or with WithResume in as many calls as it takes.
@@ -69,7 +72,8 @@ type drawing struct {
 	last     int           // step of the last preview delivered
 	dropped  int           // previews lost
 	elapsed  time.Duration // as the server last reported
-	state    *Preview      // the states of all chains, to resume from; nil: draw them again
+	state    *Preview      // the states of all chains of its call, to resume from; nil: draw them again
+	skipped  int           // chains of the whole request before the ones of state
 	index    int           // the index of state among the previews
 	begun    bool          // the current call has answered
 	advanced bool          // the current call has delivered something new
@@ -93,22 +97,50 @@ func (d *drawing) rest() SampleRequest {
 	}
 	req.Guidance = d.started.Guidance // including its digest
 	req.Model, req.Version, req.Seed, req.N = d.started.Model, d.started.Version, &d.started.Seed, d.started.N
-	switch {
-	case d.state != nil:
-		req.Resume = &Resume{Digest: d.started.Digest, Step: d.state.Step, X: d.state.Batch}
-		req.Preview = new(*req.Preview)
-		if req.Preview.Frames > 0 {
-			req.Preview.Frames -= d.index // the frame to resume from is the first of the remaining ones
-		}
-		if req.Preview.MaxFrames > 0 {
-			req.Preview.MaxFrames -= d.index
-		}
-	case req.Preview == nil:
+	if !d.showsDelivered() {
 		d.shortBy = d.have
 		req = req.part(d.have, req.N-d.have)
 	}
+	if req.Preview == nil {
+		return req
+	}
+	if d.have >= d.shown() {
+		req.Preview = nil
+		return req
+	}
+	req.Preview = new(*req.Preview)
+	if req.Preview.Unfinished {
+		req.Preview.Chains = min(req.Preview.Chains, req.N)
+	}
+	if d.state != nil {
+		d.resumeAt(&req)
+	}
 	return req
 }
+
+// resumeAt lets a request for the last chains go on from their newest states.
+func (d *drawing) resumeAt(req *SampleRequest) {
+	x := d.state.rows(d.shortBy-d.skipped, d.state.N)
+	req.Resume = &Resume{Digest: d.started.Digest, Step: d.state.Step, X: x}
+	if req.Preview.Frames > 0 {
+		req.Preview.Frames -= d.index // the frame to resume from is the first of the remaining ones
+	}
+	if req.Preview.MaxFrames > 0 {
+		req.Preview.MaxFrames -= d.index
+	}
+}
+
+// shown returns how many chains the previews show.
+func (d *drawing) shown() int {
+	if d.request.Preview == nil {
+		return 0
+	}
+	return min(d.started.N, cmp.Or(d.request.Preview.Chains, langevinv1.DefaultPreviewChains))
+}
+
+// showsDelivered reports whether previews are still to come of chains whose results have been delivered. The server
+// sends the last preview before the last of the chains that it shows.
+func (d *drawing) showsDelivered() bool { return d.have < d.shown() && !d.request.Preview.Unfinished }
 
 // receive emits the new part of an event.
 func (d *drawing) receive(e Event) error {
@@ -153,8 +185,8 @@ func (d *drawing) preview(p Preview) error {
 	}
 	d.advanced = true
 	d.seen, d.last, d.dropped = d.seen+1+p.Dropped, p.Step, d.dropped+p.Dropped
-	if !p.Denoised && p.N == d.started.N && p.Step < d.started.Steps && d.started.Resumable {
-		d.state, d.index = &p, d.seen-1
+	if !p.Denoised && p.N == d.started.N-d.shortBy && p.Step < d.started.Steps && d.started.Resumable {
+		d.state, d.skipped, d.index = &p, d.shortBy, d.seen-1
 	}
 	return d.emit(p)
 }

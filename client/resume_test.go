@@ -81,6 +81,7 @@ func TestResume(t *testing.T) {
 		"frames":      {Frames: 6, Chains: 5},
 		"some chains": {EverySteps: 1, Chains: 3},
 		"denoised":    {EverySteps: 1, Chains: 5, Denoised: true},
+		"unfinished":  {EverySteps: 1, Chains: 5, Unfinished: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req := client.SampleRequest{Model: "walk", N: 5, Seed: new(uint64(9)), FirstChain: 7, Preview: preview}
@@ -129,6 +130,26 @@ func TestResumeFrom(t *testing.T) {
 				Resume: &client.Resume{Digest: "d", Step: 2, X: row(3, 103)}}, 2,
 			client.Progress{StepsDone: 4, StepsTotal: 20, Step: 2},
 		},
+		{
+			// started, 11 times preview and progress, two chunks: all previews have come
+			client.SampleRequest{N: 5, Preview: &client.PreviewOptions{EverySteps: 1, Chains: 3}}, 25,
+			client.SampleRequest{Model: "walk", Version: 1, N: 1, FirstChain: 4}, 0,
+			client.Progress{StepsDone: 40, StepsTotal: 50, ChainsDone: 4},
+		},
+		{
+			// the same and one chunk: the previews have come, and a chain that they show has not
+			client.SampleRequest{N: 5, Preview: &client.PreviewOptions{EverySteps: 1, Chains: 3}}, 24,
+			client.SampleRequest{Model: "walk", Version: 1, N: 5,
+				Preview: &client.PreviewOptions{EverySteps: 1, Chains: 3}}, 0,
+			client.Progress{StepsDone: 0, StepsTotal: 50},
+		},
+		{
+			client.SampleRequest{N: 5, Preview: &client.PreviewOptions{EverySteps: 1, Chains: 5, Unfinished: true}}, 24,
+			client.SampleRequest{Model: "walk", Version: 1, N: 3, FirstChain: 2,
+				Preview: &client.PreviewOptions{EverySteps: 1, Chains: 3},
+				Resume:  &client.Resume{Digest: "d", Step: 9, X: row(245, 345, 445)}}, 9,
+			client.Progress{StepsDone: 47, StepsTotal: 50, Step: 9, ChainsDone: 2},
+		},
 	} {
 		tt.req.Seed, tt.want.Seed = new(uint64(1)), new(uint64(1))
 		var asked requests
@@ -153,6 +174,9 @@ func TestResumeFrom(t *testing.T) {
 					resumed = false
 				}
 			}
+		}
+		if tt.req.Preview != nil { // the server does not hear of it
+			tt.req.Preview.Unfinished = false
 		}
 		if diff := cmp.Diff([]client.SampleRequest{tt.req, tt.want}, asked.all); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)

@@ -47,6 +47,11 @@ type PreviewOptions struct {
 
 	Chains   int  // how many chains to show, from the first; 0: 16
 	Denoised bool // show the denoised estimate x + σ²·s instead of the state x
+
+	// Unfinished leaves chains out of previews once their results have been delivered and the call is continued
+	// elsewhere, see [WithResume]. It is for callers who need states only to continue from them. Without it such chains
+	// are drawn again for the previews.
+	Unfinished bool
 }
 
 // Sample draws the chains of req and waits for all of them.

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,10 +20,10 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
-// interrupted is a server that shows one state of every chain and then fails.
-func interrupted(started client.Started, p client.Preview) fake.SampleFunc {
+// interrupted is a server that sends some events and then fails.
+func interrupted(events ...client.Event) fake.SampleFunc {
 	return func(_ context.Context, _ client.SampleRequest, emit func(client.Event) error) error {
-		for _, e := range []client.Event{started, p} {
+		for _, e := range events {
 			if err := emit(e); err != nil {
 				return err
 			}
@@ -55,17 +57,19 @@ func TestStateTravels(t *testing.T) {
 			Sampler: tt.Sampler, Condition: tt.Condition, Columns: tt.Columns, Guidance: tt.Guidance,
 		}
 		got := langevin(t,
-			fake.Script{Sample: interrupted(started, client.Preview{Batch: x, FirstChain: 4, Step: 3, Sigma: 1})},
+			fake.Script{Models: []client.Model{ring()}, Sample: interrupted(
+				started, client.Preview{Batch: x, FirstChain: 4, Step: 3, Sigma: 1})},
 			"sample", "ring", "-n", "2", "--save-state", "s")
-		if got.code != cli.ExitFailed ||
-			!strings.Contains(got.stderr, "after step 3 is saved: go on with --resume s\n") {
+		if got.code != cli.ExitFailed || !strings.Contains(got.stderr,
+			"saved (0 of 2 chains finished, the others after step 3): go on with --resume s\n") {
 			t.Fatalf("interrupted: %+v", got)
 		}
+		started.Engine = "fake"
 		var asked client.SampleRequest
 		if got := langevin(t, fake.Script{Sample: func(ctx context.Context, req client.SampleRequest,
 			emit func(client.Event) error) error {
 			asked = req
-			return points()(ctx, req, emit)
+			return fake.Events(started, client.Chunk{Batch: x, FirstChain: 4}, client.Done{N: 2})(ctx, req, emit)
 		}}, "sample", "--resume", "s"); got.code != cli.ExitOK ||
 			!strings.Contains(got.stderr, `comes from "e" and goes on with "fake"`) {
 			t.Fatalf("resumed: %+v", got)
@@ -86,7 +90,7 @@ func TestUnresumable(t *testing.T) {
 		Model: "ring", N: 1, Shape: []int{2}, Steps: 9,
 		Sampler: client.ProbabilityFlow{Sigmas: []float64{2, 1}, Method: client.FlowHeun},
 	}
-	script := fake.Script{Sample: func(ctx context.Context, _ client.SampleRequest,
+	script := fake.Script{Models: []client.Model{ring()}, Sample: func(ctx context.Context, _ client.SampleRequest,
 		emit func(client.Event) error) error {
 		if err := emit(started); err != nil {
 			return err
@@ -112,22 +116,109 @@ func TestResumedSamples(t *testing.T) {
 	}
 	whole := draw("gauss", "-n", "300", "--seed", "7", "--first-chain", "5", "--sigmas", "3,2,1", "--steps-per-level",
 		"5", "--save-state", path)
-	rest := draw("--resume", path)
-	if whole.code != cli.ExitOK || rest != whole {
-		t.Errorf("resumed: code %d and %s, want the same bytes", rest.code, rest.stderr)
-	}
 	file, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, states, _ := bytes.Cut(file, []byte("\n"))
-	var saved struct{ Step int }
-	if err := json.Unmarshal(head, &saved); err != nil {
-		t.Fatal(err)
+	head, rows, _ := bytes.Cut(file, []byte("\n"))
+	x, err := data.DecodeNPY(bytes.NewReader(rows))
+	if err != nil || x.Shape[0] != 300 || !bytes.Contains(head, []byte(`"n":300,"finished":299,`)) {
+		t.Fatalf("the last state has shape %v, or %v, and begins with %s", x.Shape, err, head)
 	}
-	if x, err := data.DecodeNPY(bytes.NewReader(states)); err != nil || saved.Step != 10 || x.Shape[0] != 300 {
-		t.Errorf("the state is of step %d with shape %v, or %v: want the end of the last level but one", saved.Step,
-			x.Shape, err)
+	for _, finished := range []int{299, 100, 0} { // without a state of the others
+		begin := bytes.Replace(head, []byte(`"finished":299,`), fmt.Appendf(nil, `"finished":%d,`, finished), 1)
+		kept := npy("<f4", fmt.Sprintf("(%d, 2)", finished), x.Values[:2*finished])
+		if finished == 0 {
+			kept = nil
+		}
+		if err := os.WriteFile(path, slices.Concat(begin, []byte("\n"), kept), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if rest := draw("--resume", path); whole.code != cli.ExitOK || rest != whole {
+			t.Errorf("resumed after %d chains: code %d and %s, want the same bytes", finished, rest.code, rest.stderr)
+		}
+	}
+}
+
+// TestStateGrows: a state is there from the start of a call. It has the chains that came and the states of all others,
+// and each interruption adds to it.
+func TestStateGrows(t *testing.T) {
+	t.Chdir(t.TempDir())
+	batch := func(x ...float32) client.Batch { return client.Batch{X: x, Shape: []int{2}, N: len(x) / 2} }
+	started := func(n int, first uint64) client.Started {
+		return client.Started{Model: "ring", Version: 2, Digest: "d", N: n, Seed: 7, FirstChain: first, Shape: []int{2},
+			Steps: 9, Engine: "e", Resumable: true,
+			Sampler: client.Langevin{Sigma: 1, Steps: 9, StepSize: 0.1, Denoise: new(false)}}
+	}
+	var asked *client.SampleRequest // the first of a command, which then tries again
+	draw := func(answer fake.SampleFunc, args ...string) outcome {
+		asked = nil
+		return langevin(t, fake.Script{Models: []client.Model{ring()}, Sample: func(ctx context.Context,
+			req client.SampleRequest, emit func(client.Event) error) error {
+			if asked == nil {
+				asked = &req
+			}
+			return answer(ctx, req, emit)
+		}}, append([]string{"sample"}, args...)...)
+	}
+	got := draw(func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		_ = emit(started(4, 8))
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			if _, err := os.Stat("s"); err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Error("there is no state 10 s after the start")
+				break
+			}
+		}
+		return interrupted(client.Chunk{Batch: batch(1, 2), FirstChain: 8})(ctx, req, emit)
+	}, "ring", "-n", "4", "--first-chain", "8", "--save-state", "s")
+	if got.code != cli.ExitFailed || !strings.Contains(got.stderr, "(1 of 4 chains finished, the others not begun)") {
+		t.Fatalf("the first: %+v", got)
+	}
+	got = draw(interrupted(started(3, 9),
+		client.Preview{Batch: batch(10, 10, 20, 20, 30, 30), FirstChain: 9, Step: 5, Sigma: 1},
+		client.Chunk{Batch: batch(3, 4), FirstChain: 9}), "--resume", "s", "--save-state", "s")
+	if got.code != cli.ExitFailed || asked.N != 3 || asked.FirstChain != 9 || asked.Resume != nil ||
+		!strings.Contains(got.stderr, "(2 of 4 chains finished, the others after step 5)") {
+		t.Fatalf("the second: %+v, asked %+v", got, asked)
+	}
+	got = draw(interrupted(started(2, 10)), "--resume", "s", "--save-state", "s") // which brings nothing
+	want := &client.Resume{Digest: "d", Step: 5, X: batch(20, 20, 30, 30)}
+	if diff := cmp.Diff(want, asked.Resume); diff != "" || asked.N != 2 || asked.FirstChain != 10 ||
+		!strings.Contains(got.stderr, "(2 of 4 chains finished, the others after step 5)") {
+		t.Fatalf("the third: %+v, resumes with (-want +got):\n%s", got, diff)
+	}
+	got = draw(fake.Events(started(2, 10), client.Chunk{Batch: batch(5, 6, 7, 8), FirstChain: 10}, client.Done{N: 2}),
+		"--resume", "s")
+	if got.code != cli.ExitOK || got.stdout != "1,2\n3,4\n5,6\n7,8\n" || cmp.Diff(want, asked.Resume) != "" {
+		t.Errorf("the last: %+v", got)
+	}
+	other := started(2, 10)
+	other.Digest = "x"
+	got = draw(interrupted(other), "--resume", "s", "--save-state", "new")
+	if got.code != cli.ExitFailed || !oneLineWith(got.stderr, "a model ring with digest d, and the server has x") {
+		t.Errorf("another model: %+v", got)
+	}
+	checkFiles(t, ".", "s")
+}
+
+// TestStatesOnTheWay: a call asks for the states of all chains if there are few, and for none otherwise.
+func TestStatesOnTheWay(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for n, want := range map[string]*client.PreviewOptions{
+		"1": {MaxFrames: 30, Chains: 1}, "4096": {MaxFrames: 30, Chains: 4096}, "4097": nil, "200000": nil,
+	} {
+		var asked client.SampleRequest
+		langevin(t, fake.Script{Models: []client.Model{ring()}, Sample: func(_ context.Context,
+			req client.SampleRequest, _ func(client.Event) error) error {
+			asked = req
+			return &client.Error{Code: 3, Message: "enough"}
+		}}, "sample", "ring", "-n", n, "--save-state", "s")
+		if diff := cmp.Diff(want, asked.Preview); diff != "" {
+			t.Errorf("-n %s (-want +got):\n%s", n, diff)
+		}
 	}
 }
 
@@ -141,6 +232,10 @@ func TestBadStates(t *testing.T) {
 		"bytes": append([]byte(head), npy("|u1", "(2, 1)", []uint8{1, 2})...),
 		"newer": []byte(`{"format":"langevin-state-1","sampler":{"kind":"walk"}}` + "\n"),
 		"none":  []byte(`{"format":"langevin-state-1","sampler":null}` + "\n"),
+		"few": append([]byte(`{"format":"langevin-state-2","n":5,"finished":2,"sampler":{"kind":"langevin"}}`+"\n"),
+			npy("<f4", "(3, 1)", []float32{1, 2, 3})...),
+		"done": append([]byte(`{"format":"langevin-state-2","n":1,"finished":1,"sampler":{"kind":"langevin"}}`+"\n"),
+			npy("<f4", "(1, 1)", []float32{1})...),
 	})
 	for name, want := range map[string]string{
 		"nowhere": "read nowhere: no such file", "npy": "read npy: it is no state", "other": "read other: " +
@@ -148,6 +243,8 @@ func TestBadStates(t *testing.T) {
 		"short": "read short: it is not in NumPy's array format", "flat": "its states have shape [2]",
 		"bytes": "its states have shape [2 1]",
 		"newer": `read newer: kind of sampler is "walk", which this program does not know`,
+		"few":   "read few: it has 3 rows for 5 chains, 2 of them finished: want one for each, or for each finished",
+		"done":  "read done: it has 1 row for 1 chain, 1 of them finished",
 		"none":  "read none: it does not say which sampler its states are of",
 	} {
 		if got := langevin(t, fake.Script{}, "sample", "--resume", name); got.code != cli.ExitFailed ||

@@ -188,7 +188,10 @@ func drawSaving(
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	saver := o.watch(&request, p.Stderr, stop)
+	saver, err := o.watch(ctx, c, &request, p.Stderr, stop)
+	if err != nil {
+		return err
+	}
 	draw := func(stream *client.Stream) (*client.Result, error) { return screen.draw(stream, saver.see) }
 	if screen == nil {
 		draw = func(stream *client.Stream) (*client.Result, error) {
@@ -196,7 +199,7 @@ func drawSaving(
 		}
 	}
 	res, err := draw(c.Stream(ctx, request))
-	if err := saver.end(err); err != nil {
+	if err := saver.end(res, err); err != nil {
 		return err
 	}
 	return both(write(res), saver.err)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/langevin-ml/langevin/client"
@@ -25,6 +26,8 @@ func FuzzState(f *testing.F) {
 	} {
 		head := `{"format":"langevin-state-1","model":"ring","seed":"7","first_chain":"0","step":4,"sampler":` + sampler
 		f.Add(append([]byte(head+"}\n"), npy.Bytes()...))
+		head2 := strings.Replace(head, "state-1", "state-2", 1) + `,"n":3,"finished":1}` + "\n"
+		f.Add(append([]byte(head2), npy.Bytes()...))
 		f.Add(append([]byte(head+`,"inpainting":{},"colourisation":{},"guidance":{}}`+"\n"), npy.Bytes()...))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
@@ -39,7 +42,8 @@ func FuzzState(f *testing.F) {
 				t.Fatalf("read, and cannot be written: %v", err)
 			}
 			again, err := decodeState(bufio.NewReader(&text))
-			if err != nil || !reflect.DeepEqual(s.x, again.x) || !reflect.DeepEqual(s.Sampler, again.Sampler) {
+			if err != nil || !reflect.DeepEqual(s.x, again.x) || s.N != again.N ||
+				!reflect.DeepEqual(s.Sampler, again.Sampler) {
 				t.Errorf("written and read again: %v\n%+v\n%+v", err, s, again)
 			}
 		})

@@ -3,12 +3,11 @@ package sample
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
-	"time"
+	"slices"
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/cli"
@@ -19,14 +18,14 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
-// stateFormat is the format in the first line of a state file.
-const stateFormat = "langevin-state-1"
+// The formats in the first line of a state file. A file of the first one has the states of all chains.
+const (
+	oldStateFormat = "langevin-state-1"
+	stateFormat    = "langevin-state-2"
+)
 
-// saveEvery is how often the state of a running call is written. The newest one is written when the call ends.
-const saveEvery = 5 * time.Second
-
-// state has the states of the chains of a Sample call, and everything else that is needed to continue it. Its file has
-// this as one line of JSON, and then the states in NumPy's array format.
+// state has what a Sample call has drawn, and everything else that is needed to continue it. Its file has this as one
+// line of JSON, and then x in NumPy's array format.
 type state struct {
 	Format        string                 `json:"format"`
 	Model         string                 `json:"model"`
@@ -35,21 +34,25 @@ type state struct {
 	Engine        string                 `json:"engine"`
 	Seed          uint64                 `json:"seed,string"`
 	FirstChain    uint64                 `json:"first_chain,string"`
-	Step          int                    `json:"step"`
+	N             int                    `json:"n"`
+	Finished      int                    `json:"finished"` // the first chains; less than N
+	Step          int                    `json:"step"`     // that the states of the other chains have taken
 	Sampler       *drawing.SamplerReport `json:"sampler"`
 	Inpainting    *client.Inpainting     `json:"inpainting,omitempty"`
 	Colourisation *client.Colourisation  `json:"colourisation,omitempty"`
 	Columns       int                    `json:"columns,omitempty"`
 	Guidance      *client.Guidance       `json:"guidance,omitempty"`
 
+	// x has a row for each finished chain, and then a row for each other chain or for none of them. Without these rows
+	// the other chains have not begun. A file without any rows ends after its line.
 	x client.Batch
 }
 
-func newState(s client.Started, p client.Preview) state {
+func newState(s client.Started) state {
 	saved := state{
 		Format: stateFormat, Model: s.Model, Version: s.Version, Digest: s.Digest, Engine: s.Engine,
-		Seed: s.Seed, FirstChain: s.FirstChain, Step: p.Step, Sampler: drawing.NewSamplerReport(s.Sampler),
-		Columns: s.Columns, Guidance: s.Guidance, x: p.Batch,
+		Seed: s.Seed, FirstChain: s.FirstChain, N: s.N, Sampler: drawing.NewSamplerReport(s.Sampler),
+		Columns: s.Columns, Guidance: s.Guidance, x: client.Batch{Shape: s.Shape},
 	}
 	switch c := s.Condition.(type) {
 	case client.Inpainting:
@@ -63,9 +66,12 @@ func newState(s client.Started, p client.Preview) state {
 // request returns a request for the rest of the call.
 func (s state) request() client.SampleRequest {
 	r := client.SampleRequest{
-		Model: s.Model, Version: s.Version, N: s.x.N, Seed: &s.Seed, FirstChain: s.FirstChain,
-		Sampler: s.Sampler.Sampler(), Columns: s.Columns, Guidance: s.Guidance,
-		Resume: &client.Resume{Digest: s.Digest, Step: s.Step, X: s.x},
+		Model: s.Model, Version: s.Version, N: s.N - s.Finished, Seed: &s.Seed,
+		FirstChain: s.FirstChain + uint64(s.Finished),
+		Sampler:    s.Sampler.Sampler(), Columns: s.Columns, Guidance: s.Guidance,
+	}
+	if s.begun() {
+		r.Resume = &client.Resume{Digest: s.Digest, Step: s.Step, X: rows(s.x, s.Finished, s.N)}
 	}
 	switch {
 	case s.Inpainting != nil:
@@ -76,8 +82,35 @@ func (s state) request() client.SampleRequest {
 	return r
 }
 
+// begun reports whether the state has a row for each chain that has not finished.
+func (s state) begun() bool { return s.x.N > s.Finished }
+
+// join puts the finished chains before those that the rest of the call has drawn.
+func (s state) join(res *client.Result) {
+	finished := rows(s.x, 0, s.Finished)
+	res.X = slices.Concat(finished.X, res.X)
+	res.N += finished.N
+	res.FirstChain = s.FirstChain
+}
+
+// rows returns the rows of a batch from index first to before index last.
+func rows(b client.Batch, first, last int) client.Batch {
+	width := datafile.Elements(b.Shape)
+	return client.Batch{X: b.X[first*width : last*width : last*width], N: last - first, Shape: b.Shape}
+}
+
+// text says in words how far the chains are.
+func (s state) text() string {
+	others := "not begun"
+	if s.begun() {
+		others = fmt.Sprintf("after step %d", s.Step)
+	}
+	return fmt.Sprintf("%s of %s finished, the others %s", phrase.Grouped(int64(s.Finished)),
+		phrase.Plural(s.N, "chain"), others)
+}
+
 func (s state) write(w io.Writer) error {
-	if err := cli.WriteJSON(w, s); err != nil {
+	if err := cli.WriteJSON(w, s); err != nil || s.x.N == 0 {
 		return err
 	}
 	return datafile.WriteNPY(w, s.x)
@@ -108,15 +141,32 @@ func decodeState(r *bufio.Reader) (state, error) {
 	if s.Sampler == nil {
 		return state{}, fmt.Errorf("it does not say which sampler its states are of")
 	}
-	a, err := data.DecodeNPY(r)
-	if err != nil {
+	if s.x, err = s.decodeRows(r); err != nil {
 		return state{}, err
 	}
-	if len(a.Shape) < 2 || !a.Numbers() {
-		return state{}, fmt.Errorf("its states have shape %v: want one row for each chain", a.Shape)
+	if s.Format == oldStateFormat {
+		s.Format, s.N, s.Finished = stateFormat, s.x.N, 0
 	}
-	s.x = client.Batch{X: a.Values, N: a.Shape[0], Shape: a.Shape[1:]}
+	if s.Finished < 0 || s.Finished >= s.N || s.x.N != s.Finished && s.x.N != s.N {
+		return state{}, fmt.Errorf("it has %s for %s, %d of them finished: want one for each, or for each finished one",
+			phrase.Plural(s.x.N, "row"), phrase.Plural(s.N, "chain"), s.Finished)
+	}
 	return s, nil
+}
+
+// decodeRows reads what follows the first line.
+func (s state) decodeRows(r *bufio.Reader) (client.Batch, error) {
+	if _, err := r.Peek(1); errors.Is(err, io.EOF) && s.Format == stateFormat {
+		return client.Batch{}, nil
+	}
+	a, err := data.DecodeNPY(r)
+	if err != nil {
+		return client.Batch{}, err
+	}
+	if len(a.Shape) < 2 || !a.Numbers() {
+		return client.Batch{}, fmt.Errorf("its states have shape %v: want one row for each chain", a.Shape)
+	}
+	return client.Batch{X: a.Values, N: a.Shape[0], Shape: a.Shape[1:]}, nil
 }
 
 // isState reports whether a line is the first one of a state file.
@@ -124,142 +174,5 @@ func isState(line []byte) bool {
 	var head struct {
 		Format string `json:"format"`
 	}
-	return json.Unmarshal(line, &head) == nil && head.Format == stateFormat
-}
-
-// stateFlags has the flags to save the state of chains and to continue from it.
-type stateFlags struct {
-	save, resume string
-	engine       string // that drew the state of --resume; empty without it
-}
-
-func (f *stateFlags) group() cli.FlagGroup {
-	g := cli.NewFlagGroup("Interruptions")
-	g.Flags.StringVar(&f.save, "save-state", "", "keep the newest state of all chains in `FILE`, for --resume")
-	g.Flags.StringVar(&f.resume, "resume", "",
-		"continue from the state in `FILE`, to the samples that the interrupted run would have drawn")
-	return g
-}
-
-// fromState returns the request that continues the call in the file of --resume. Flags that repeat what the file says
-// are refused.
-func (f *stateFlags) fromState(model string, given func(string) bool, others []string) (client.SampleRequest, error) {
-	if model != "" {
-		return client.SampleRequest{}, cli.Usagef("--resume takes the model from %s: leave out %s", f.resume,
-			phrase.Quoted(model))
-	}
-	for _, name := range others {
-		if given(name) {
-			return client.SampleRequest{}, cli.Usagef("--resume takes what to draw from %s: leave out --%s", f.resume,
-				name)
-		}
-	}
-	saved, err := readState(f.resume)
-	if err != nil {
-		return client.SampleRequest{}, err
-	}
-	f.engine = saved.Engine
-	return saved.request(), nil
-}
-
-// check refuses to save what --resume could not continue, or where nothing can be written.
-func (f *stateFlags) check(out string) error {
-	if f.save != "" && strings.HasSuffix(strings.ToLower(out), ".gif") {
-		return cli.Usagef("--save-state does not go with a .gif, which shows other states")
-	}
-	if f.save == "" {
-		return nil
-	}
-	file, err := wholefile.Create(f.save)
-	if err == nil {
-		file.Discard()
-	}
-	return err
-}
-
-// stateSaver writes the newest state of a call to a file.
-type stateSaver struct {
-	flags   stateFlags
-	warn    io.Writer
-	started client.Started
-	newest  *client.Preview // not written yet
-	written time.Time
-	step    int    // of the written state
-	saved   bool   // a state, at some time
-	err     error  // of the newest state: why it could not be written
-	stop    func() // ends the call
-	refused error  // why the call was ended
-}
-
-// watch adds to the request that the server sends the state of every chain at the end of every level, and returns what
-// saves them. stop has to end the call; it is called if the states cannot be used.
-func (f *stateFlags) watch(request *client.SampleRequest, warn io.Writer, stop func()) *stateSaver {
-	if f.save != "" {
-		request.Preview = &client.PreviewOptions{EveryLevel: true, Chains: request.N}
-	}
-	return &stateSaver{flags: *f, warn: warn, written: time.Now(), stop: stop}
-}
-
-func (s *stateSaver) see(e client.Event) {
-	switch e := e.(type) {
-	case client.Started:
-		s.begin(e)
-	case client.Preview:
-		if s.flags.save == "" || s.refused != nil || e.Step >= s.started.Steps {
-			return
-		}
-		s.newest = &e
-		if time.Since(s.written) >= saveEvery {
-			s.flush()
-		}
-	}
-}
-
-// begin ends the call if --resume could not continue from its states.
-func (s *stateSaver) begin(e client.Started) {
-	s.started = e
-	if was := s.flags.engine; was != "" && was != e.Engine {
-		fmt.Fprintf(s.warn, "langevin: the state comes from %s and goes on with %s: the last digits may differ\n",
-			strconv.Quote(was), strconv.Quote(e.Engine))
-	}
-	if s.flags.save != "" && (!e.Resumable || drawing.NewSamplerReport(e.Sampler) == nil) {
-		s.refused = cli.Usagef("--save-state does not go with %s: --resume could not go on from its states",
-			drawing.SamplerText(e.Sampler))
-		s.stop()
-	}
-}
-
-// flush writes the newest state, unless it is written already. If it cannot be written, the file keeps an earlier one.
-func (s *stateSaver) flush() {
-	if s.newest == nil {
-		return
-	}
-	file, err := wholefile.Create(s.flags.save)
-	if err == nil {
-		defer file.Discard()
-		err = file.Commit(newState(s.started, *s.newest).write)
-	}
-	if err == nil {
-		s.step, s.saved = s.newest.Step, true
-	}
-	s.newest, s.written, s.err = nil, time.Now(), err
-}
-
-// end writes the last state and returns why the call failed, if it did. It then says how to continue.
-func (s *stateSaver) end(err error) error {
-	if s.refused != nil {
-		return s.refused
-	}
-	s.flush()
-	if err == nil {
-		return nil
-	}
-	if s.err != nil {
-		fmt.Fprintf(s.warn, "langevin: %s\n", phrase.OneLine(s.err))
-	}
-	if s.saved {
-		fmt.Fprintf(s.warn, "langevin: the state after step %d is saved: go on with --resume %s\n", s.step,
-			s.flags.save)
-	}
-	return err
+	return json.Unmarshal(line, &head) == nil && (head.Format == stateFormat || head.Format == oldStateFormat)
 }

@@ -148,7 +148,7 @@ type job struct {
 
 	// Guarded by Scheduler.mu.
 	next    int      // chains started so far
-	read    int      // chains whose result has been read
+	read    int      // chains in chunks that have been read to their end
 	parked  []parked // chains taken back before their end, to resume first
 	queued  bool     // is in its caller's queue
 	started time.Time

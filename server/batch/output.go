@@ -2,6 +2,7 @@ package batch
 
 import (
 	"io"
+	"math/bits"
 	"sync"
 )
 
@@ -36,7 +37,8 @@ type output struct {
 
 	mu       sync.Mutex
 	chunks   []*chunk // starts with the first that is not yet read
-	taken    int      // number of chunks read
+	taken    int      // number of chunks read to their end
+	flushed  bool     // whether the reader also takes a part of a chunk
 	finished int      // number of finished chains
 	pending  map[int]*frame
 	frames   []*Frame
@@ -49,6 +51,47 @@ type output struct {
 type chunk struct {
 	Chunk
 	missing int
+	done    []uint64  // a bit for each row
+	small   [1]uint64 // done of a small chunk, which needs no memory of its own
+	read    int       // rows that have been read
+}
+
+func newChunk(first, rows int, x []float32) *chunk {
+	c := &chunk{Chunk: Chunk{First: first, X: x}, missing: rows}
+	if c.done = c.small[:]; rows > 64 {
+		c.done = make([]uint64, (rows+63)/64)
+	}
+	return c
+}
+
+// fill stores row i.
+func (c *chunk) fill(i int, x []float32) {
+	copy(c.X[i*len(x):], x)
+	c.done[i/64] |= 1 << (i % 64)
+	c.missing--
+}
+
+// prefix returns the number of rows before the first one that is missing.
+func (c *chunk) prefix() int {
+	for i, word := range c.done {
+		if n := bits.TrailingZeros64(^word); n < 64 {
+			return 64*i + n
+		}
+	}
+	return 64 * len(c.done)
+}
+
+// part returns the rows from the first unread one to before the given one, and counts them as read.
+func (c *chunk) part(end, dim int) *Chunk {
+	part := &Chunk{First: c.First + c.read, X: c.X[c.read*dim : end*dim : end*dim]}
+	c.read = end
+	return part
+}
+
+// rest returns the unread rows of a chunk that nobody needs afterwards.
+func (c *chunk) rest(dim int) *Chunk {
+	c.First, c.X = c.First+c.read, c.X[c.read*dim:]
+	return &c.Chunk
 }
 
 // frame is a Frame that is being filled.
@@ -65,8 +108,7 @@ func (o *output) finish(i int, x []float32) (all bool) {
 		return false
 	}
 	c := o.chunk(i / o.chunkRows)
-	copy(c.X[(i-c.First)*o.dim:], x)
-	c.missing--
+	c.fill(i-c.First, x)
 	o.finished++
 	if o.chunks[0].missing == 0 {
 		o.signal()
@@ -79,7 +121,7 @@ func (o *output) chunk(number int) *chunk {
 	for len(o.chunks) <= number-o.taken {
 		first := (o.taken + len(o.chunks)) * o.chunkRows
 		rows := min(o.chunkRows, o.n-first)
-		o.chunks = append(o.chunks, &chunk{Chunk{First: first, X: make([]float32, rows*o.dim)}, rows})
+		o.chunks = append(o.chunks, newChunk(first, rows, make([]float32, rows*o.dim)))
 	}
 	return o.chunks[number-o.taken]
 }
@@ -119,27 +161,43 @@ func (o *output) fail(err error) {
 }
 
 // poll removes and returns the next event, or nil if there is none yet. After the last event it returns io.EOF. If the
-// job has failed, it returns the failure at once.
-func (o *output) poll() (Event, error) {
+// job has failed, it returns the failure at once. freed is the number of chains whose memory the output gave up.
+//
+// Frames come before chunks. So once the reader has all previewed chains, it also has every frame that was not dropped.
+func (o *output) poll() (event Event, freed int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case o.err != nil:
-		return nil, o.err
+		return nil, 0, o.err
 	case len(o.frames) > 0:
 		f := o.frames[0]
 		o.frames = o.frames[1:]
 		f.Dropped, o.dropped = o.dropped, 0
-		return f, nil
+		return f, 0, nil
 	case len(o.chunks) > 0 && o.chunks[0].missing == 0:
 		c := o.chunks[0]
 		o.chunks = o.chunks[1:]
 		o.taken++
-		return &c.Chunk, nil
+		rows := len(c.X) / o.dim
+		return c.rest(o.dim), rows, nil
 	case o.taken*o.chunkRows >= o.n:
-		return nil, io.EOF
+		return nil, 0, io.EOF
+	case o.flushed && len(o.chunks) > 0:
+		o.flushed = false
+		if c := o.chunks[0]; c.prefix() > c.read {
+			return c.part(c.prefix(), o.dim), 0, nil
+		}
 	}
-	return nil, nil
+	return nil, 0, nil
+}
+
+// flush lets poll return the rows that come next in order though others of their chunk are missing. The chunk keeps its
+// memory until all of it has been read, so the window does not move.
+func (o *output) flush() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.flushed = true
 }
 
 // signal wakes the reader. The caller holds mu.

@@ -52,7 +52,7 @@ func (e *Evaluator) Score(ctx context.Context, dst, x, sigma []float32) error {
 		s.release(j)
 	}()
 	for {
-		event, err := j.out.poll()
+		event, _, err := j.out.poll()
 		if event != nil || errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -121,7 +121,7 @@ func (s *Scheduler) newPoints(call Call, dst, x, sigma []float32) *job {
 			dim:       s.dim,
 			n:         len(sigma),
 			chunkRows: len(sigma),
-			chunks:    []*chunk{{Chunk{X: dst}, len(sigma)}},
+			chunks:    []*chunk{newChunk(0, len(sigma), dst)},
 			ready:     make(chan struct{}, 1),
 			observer:  s.config.Observer,
 		},

@@ -264,10 +264,11 @@ func (s *Scheduler) weight(spec Job) float64 {
 const copies = 5
 
 // bytesOf returns the most memory that a job can take: what its caller holds for it, its states at the start, its
-// window of results, the chunk that is sent, and its frames.
+// window of results with a bit for each, the chunk that is sent, and its frames.
 func (s *Scheduler) bytesOf(j *job) int64 {
 	rowBytes := int64(4 * s.dim)
-	bytes := j.Held + 4*int64(len(j.Start)) + rowBytes*int64(min(j.N, j.window)+copies*j.out.chunkRows)
+	kept := int64(min(j.N, j.window))
+	bytes := j.Held + 4*int64(len(j.Start)) + rowBytes*(kept+int64(copies*j.out.chunkRows)) + kept/8
 	if p := j.Preview; p != nil {
 		bytes += rowBytes * int64(p.Chains) * int64(len(p.Steps))
 	}

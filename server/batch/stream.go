@@ -6,7 +6,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// Stream is the reader's side of a job. Only one goroutine may call Poll, Progress and Close.
+// Stream is the reader's side of a job. Only one goroutine may call Poll, Flush, Progress and Close.
 type Stream struct {
 	s      *Scheduler
 	job    *job
@@ -19,12 +19,16 @@ func (st *Stream) Ready() <-chan struct{} { return st.job.out.ready }
 // Poll returns the next event without waiting. It returns nil if there is none yet, io.EOF after the last, and the
 // job's failure as soon as there is one. The caller owns the event's memory.
 func (st *Stream) Poll() (Event, error) {
-	event, err := st.job.out.poll()
-	if c, ok := event.(*Chunk); ok {
-		st.s.delivered(st.job, len(c.X)/st.s.dim)
+	event, freed, err := st.job.out.poll()
+	if freed > 0 {
+		st.s.delivered(st.job, freed)
 	}
 	return event, err
 }
+
+// Flush lets the next polls return the finished chains that come next in order though their chunk is not full. Without
+// it a chunk waits until it is full or the job has finished.
+func (st *Stream) Flush() { st.job.out.flush() }
 
 // delivered makes room for the given number of chains in the job's window.
 func (s *Scheduler) delivered(j *job, chains int) {

@@ -232,7 +232,8 @@ func (o *order) attrs() []slog.Attr {
 	}
 }
 
-// relay sends the events of a job until it ends. Only relay calls send.
+// relay sends the events of a job until it ends. Only relay calls send. Finished chains do not wait until their chunk
+// is full: what has finished is sent with every progress event, so that a client that loses the call keeps it.
 func (o *order) relay(ctx context.Context, chains *batch.Stream, send func(*langevinv1.SampleResponse) error) error {
 	due := time.NewTimer(untilProgress(progressEvery))
 	defer due.Stop()
@@ -265,6 +266,7 @@ func (o *order) relay(ctx context.Context, chains *batch.Stream, send func(*lang
 			if err := send(o.progress(p)); err != nil {
 				return err
 			}
+			chains.Flush()
 			due.Reset(untilProgress(periodOf(p)))
 		}
 	}

@@ -237,3 +237,26 @@ func FuzzReadJSON(f *testing.F) {
 		}
 	})
 }
+
+// TestObjectJoinsChunks: however a result is divided into chunks, it is the same JSON object.
+func TestObjectJoinsChunks(t *testing.T) {
+	object := func(sizes ...int64) string {
+		o, next := &object{head: []byte("{}")}, byte(0)
+		for _, n := range sizes {
+			data := make([]byte, 4*n)
+			for i := range data {
+				data[i], next = next, next+1
+			}
+			tensor := &langevinv1.Tensor{Shape: []int64{n, 1}, Data: data}
+			event := &langevinv1.SampleResponse_Chunk{Chunk: &langevinv1.Chunk{Tensor: tensor}}
+			if err := o.event(&langevinv1.SampleResponse{Event: event}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o.finish(&langevinv1.Done{N: 5})
+		return string(o.head)
+	}
+	if one, three := object(5), object(1, 3, 1); one != three || !strings.Contains(one, `"shape":[5,1]`) {
+		t.Errorf("one chunk is %s\nthree are %s", one, three)
+	}
+}

@@ -135,7 +135,8 @@ func (s *stream) end(err error) {
 type object struct {
 	w       http.ResponseWriter
 	head    []byte
-	samples [][]byte
+	samples [][]byte           // the rows of each chunk
+	raw     *langevinv1.Tensor // all rows, if they come as bytes
 }
 
 func (o *object) prepare(req *langevinv1.SampleRequest) error {
@@ -160,19 +161,32 @@ func (o *object) event(resp *langevinv1.SampleResponse) error {
 		}
 		o.head = appendJSON(nil, e.Started)
 	case *langevinv1.SampleResponse_Chunk:
-		rows := appendJSON(nil, e.Chunk.GetTensor())
-		o.samples = append(o.samples, rows)
+		o.add(e.Chunk.GetTensor())
 	case *langevinv1.SampleResponse_Done:
 		o.finish(e.Done)
 	}
 	return nil
 }
 
+// add adds the rows of a chunk. Those that come as bytes become one tensor, so that the object does not depend on how
+// the rows were divided into chunks.
+func (o *object) add(t *langevinv1.Tensor) {
+	switch {
+	case len(t.GetData()) == 0:
+		o.samples = append(o.samples, appendJSON(nil, t))
+	case o.raw == nil:
+		o.raw = t
+	default:
+		o.raw.Data = append(o.raw.Data, t.GetData()...)
+		o.raw.Shape[0] += t.GetShape()[0]
+	}
+}
+
 // finish joins the started event, the rows of all chunks and the cost of the call.
 func (o *object) finish(done *langevinv1.Done) {
 	b := append(bytes.TrimSuffix(o.head, []byte("}")), `,"samples":`...)
-	if len(o.samples) > 0 && o.samples[0][0] == '{' { // raw bytes: one object for each chunk
-		b = append(append(append(b, '['), bytes.Join(o.samples, []byte(","))...), ']')
+	if o.raw != nil {
+		b = append(appendJSON(append(b, '['), o.raw), ']')
 	} else {
 		for i, rows := range o.samples {
 			if i > 0 {

@@ -1679,7 +1679,9 @@ func (x *Preview) GetDropped() int64 {
 	return 0
 }
 
-// Chunk is a part of the result. Chunks come in chain order, without gaps.
+// Chunk is a part of the result. Chunks come in chain order, without gaps. What has finished is sent with the progress
+// events, so a client that loses the call keeps it and needs to draw only the rest. The clock decides how the result is
+// divided into chunks.
 type Chunk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The index of the first chain in it.
