@@ -83,12 +83,11 @@ func TestStateTravels(t *testing.T) {
 	}
 }
 
-// TestUnresumable: a call from whose states none can go on ends at once and leaves no files.
-func TestUnresumable(t *testing.T) {
+// TestUnknownSampler: a call whose sampler --resume could not ask for ends at once and leaves no files.
+func TestUnknownSampler(t *testing.T) {
 	t.Chdir(t.TempDir())
 	started := client.Started{
 		Model: "ring", N: 1, Shape: []int{2}, Steps: 9,
-		Sampler: client.ProbabilityFlow{Sigmas: []float64{2, 1}, Method: client.FlowHeun},
 	}
 	script := fake.Script{Models: []client.Model{ring()}, Sample: func(ctx context.Context, _ client.SampleRequest,
 		emit func(client.Event) error) error {
@@ -99,10 +98,9 @@ func TestUnresumable(t *testing.T) {
 		return ctx.Err()
 	}}
 	got := langevin(t, script, "sample", "ring", "--save-state", "s", "--out", "x.npy", "--timeout", "10s")
-	const want = "--save-state does not go with probability flow (2 sigmas, method heun): " +
-		"--resume could not go on from its states"
-	if got.code != cli.ExitUsage || got.stdout != "" || !oneLineWith(got.stderr, want) {
-		t.Errorf("%+v\nwant code 2 and %q", got, want)
+	const want = "--save-state: this langevin does not know the sampler, so --resume could not go on"
+	if got.code != cli.ExitFailed || got.stdout != "" || !oneLineWith(got.stderr, want) {
+		t.Errorf("%+v\nwant code 1 and %q", got, want)
 	}
 	checkFiles(t, ".")
 }
@@ -195,13 +193,20 @@ func TestStateGrows(t *testing.T) {
 	if got.code != cli.ExitOK || got.stdout != "1,2\n3,4\n5,6\n7,8\n" || cmp.Diff(want, asked.Resume) != "" {
 		t.Errorf("the last: %+v", got)
 	}
+	heun := started(4, 8)
+	heun.Resumable, heun.Sampler = false, client.ProbabilityFlow{Sigmas: []float64{2, 1}, Method: client.FlowHeun}
+	got = draw(interrupted(heun, client.Preview{Batch: batch(1, 1, 2, 2, 3, 3, 4, 4), FirstChain: 8, Step: 5, Sigma: 1},
+		client.Chunk{Batch: batch(1, 2), FirstChain: 8}), "ring", "-n", "4", "--first-chain", "8", "--save-state", "h")
+	if !strings.Contains(got.stderr, "(1 of 4 chains finished, the others not begun)") {
+		t.Errorf("from whose states none can go on: %+v", got)
+	}
 	other := started(2, 10)
 	other.Digest = "x"
 	got = draw(interrupted(other), "--resume", "s", "--save-state", "new")
 	if got.code != cli.ExitFailed || !oneLineWith(got.stderr, "a model ring with digest d, and the server has x") {
 		t.Errorf("another model: %+v", got)
 	}
-	checkFiles(t, ".", "s")
+	checkFiles(t, ".", "h", "s")
 }
 
 // TestStatesOnTheWay: a call asks for the states of all chains if there are few, and for none otherwise.

@@ -2,6 +2,7 @@ package sample
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/cli"
-	"github.com/langevin-ml/langevin/internal/drawing"
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/pictures"
 	"github.com/langevin-ml/langevin/internal/wholefile"
@@ -83,17 +83,20 @@ func (f *stateFlags) check(out string) error {
 
 // stateSaver writes to a file how far a call is.
 type stateSaver struct {
-	flags   stateFlags
-	warn    io.Writer
-	steps   int // of each chain
-	state   state
-	states  *client.Preview // the newest states of all chains that had not finished; nil before they come
-	changed bool            // since the state was written
-	next    time.Time       // when it is written again
-	saved   string          // how far the written state is; empty if there is none
-	err     error           // of the newest state: why it could not be written
-	stop    func()          // ends the call
-	refused error           // why the call was ended
+	flags  stateFlags
+	warn   io.Writer
+	steps  int // of each chain
+	state  state
+	states *client.Preview // the newest states of all chains that had not finished; nil before they come
+
+	resumable bool // whether chains can go on from states; otherwise only finished ones are kept
+
+	changed bool      // since the state was written
+	next    time.Time // when it is written again
+	saved   string    // how far the written state is; empty if there is none
+	err     error     // of the newest state: why it could not be written
+	stop    func()    // ends the call
+	refused error     // why the call was ended
 }
 
 // watch returns what saves the states of a call. It adds to the request that the server sends states on the way, if all
@@ -131,10 +134,9 @@ func (s *stateSaver) see(e client.Event) {
 	}
 }
 
-// begin ends the call if it would not continue the state of --resume, or if --resume could not continue from its
-// states.
+// begin ends the call if it would not continue the state of --resume, or if --resume could not ask for its sampler.
 func (s *stateSaver) begin(e client.Started) {
-	s.steps, s.state = e.Steps, newState(e)
+	s.steps, s.resumable, s.state = e.Steps, e.Resumable, newState(e)
 	if from := s.flags.from; from != nil {
 		s.goOn(from, e)
 	}
@@ -142,9 +144,8 @@ func (s *stateSaver) begin(e client.Started) {
 		return
 	}
 	s.changed = true
-	if !e.Resumable || s.state.Sampler == nil {
-		s.refuse(cli.Usagef("--save-state does not go with %s: --resume could not go on from its states",
-			drawing.SamplerText(e.Sampler)))
+	if s.state.Sampler == nil {
+		s.refuse(errors.New("--save-state: this langevin does not know the sampler, so --resume could not go on"))
 	}
 }
 
@@ -186,7 +187,7 @@ func (s *stateSaver) finish(c client.Chunk) {
 func (s *stateSaver) show(p client.Preview) {
 	all := p.FirstChain <= s.state.FirstChain+uint64(s.state.x.N) &&
 		p.FirstChain+uint64(p.N) == s.state.FirstChain+uint64(s.state.N)
-	if s.flags.save == "" || s.refused != nil || !all || p.Denoised || p.Step >= s.steps {
+	if s.flags.save == "" || s.refused != nil || !s.resumable || !all || p.Denoised || p.Step >= s.steps {
 		return
 	}
 	s.states, s.changed = &p, true
