@@ -68,7 +68,7 @@ type LimitsConfig struct {
 	MaxHeaderBytes int   `mapstructure:"max_header_bytes" help:"size of a call's metadata"`
 	Memory         int64 `mapstructure:"memory" help:"bytes of memory from which on the server collects garbage harder; 0 means 80% of the machine's or container's, or $GOMEMLIMIT"`
 
-	MaxWait               time.Duration `mapstructure:"max_wait" help:"how long the work before a call may take; a call that would wait longer is refused"`
+	MaxWait               time.Duration `mapstructure:"max_wait" help:"how long a call may wait for the work before it; one that would wait longer is refused, one that starts at once is not"`
 	MaxConnections        int           `mapstructure:"max_connections" help:"open connections of each listener; 0 means a quarter of the files that the process may open, and at most 4096"`
 	MaxConnectionsPerHost int           `mapstructure:"max_connections_per_host" help:"open connections of one host to each listener (of one /64 network for IPv6); 0 means no bound of its own, as behind a proxy"`
 

@@ -81,8 +81,8 @@ func (s *Scheduler) tooShort(d Demand, left time.Duration) error {
 	left = left.Round(time.Millisecond)
 	now, quiet := s.alone(s.pace, d), s.alone(s.quiet, d)
 	if least := inTime(quiet).Round(time.Millisecond); quiet > float64(left) {
-		return fmt.Errorf("%w: %d chains of %d steps take at least %v here and %v is left", ErrDeadline, d.Chains, d.Steps,
-			least, left)
+		return fmt.Errorf("%w: %d chains of %d steps take at least %v here and %v is left", ErrDeadline,
+			d.Chains, d.Steps, least, left)
 	}
 	return busy(max(now-float64(left), float64(time.Second)), "%d chains of %d steps take %v, slowed by other work, "+
 		"and %v is left", d.Chains, d.Steps, inTime(now).Round(time.Millisecond), left)
