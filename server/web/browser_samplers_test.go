@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server"
 )
 
 // shownAs returns a possible value of a setting in the spelling of the page's form.
@@ -162,4 +164,33 @@ func setting(t *testing.T, word, key string) langevinv1.SettingDescription {
 		t.Fatalf("%s has no setting %s", word, key)
 	}
 	return s
+}
+
+// TestPageDefaultSampler: the page offers the default sampler of each model, and draws its samples.
+func TestPageDefaultSampler(t *testing.T) {
+	b := inChromium(t)
+	s := open(t, func(c *server.Config) { c.Models.Default = "mnist" })
+	b.size(1280, 900)
+	b.theme("dark")
+	b.do(chromedp.Navigate(s.url))
+	b.waitFor(ready)
+	const chosen = "document.querySelector('[name=sampler]:checked').value"
+	if got := b.value(chosen); got != "sde" {
+		t.Errorf("the sampler of mnist is %s, want sde", got)
+	}
+	b.do(chromedp.Evaluate(`const model = document.querySelector('#model');
+		model.value = 'ring'; model.dispatchEvent(new Event('input', {bubbles: true}))`, nil))
+	if got := b.value(chosen); got != "annealed" {
+		t.Errorf("the sampler of ring is %s, want annealed", got)
+	}
+	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.url+"/#model=mnist&n=64&seed=1"))
+	b.waitFor(isPlayed)
+	b.do(chromedp.Evaluate(`const scrub = document.querySelector('#scrub');
+		scrub.value = 27; scrub.dispatchEvent(new Event('input', {bubbles: true}))`, nil), chromedp.Sleep(time.Second))
+	b.picture("digits")
+	if got, want := b.value("document.body.dataset.fingerprint"), s.fingerprint(t, "mnist",
+		map[string]any{"n": 64, "seed": 1}); got != want {
+		t.Errorf("the page drew %s, the server %s", got, want)
+	}
+	b.noErrors()
 }
