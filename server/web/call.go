@@ -81,10 +81,11 @@ func (c caller) request(ctx context.Context, r *http.Request, method string, mes
 		return nil, fmt.Errorf("encode a call of %s: %w", method, err)
 	}
 	binary.BigEndian.PutUint32(body[1:], uint32(len(body)-5))
-	inner, err := http.NewRequestWithContext(ctx, http.MethodPost, method, bytes.NewReader(body))
+	inner, err := http.NewRequestWithContext(ctx, http.MethodPost, "/", bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("call %s: %w", method, err)
 	}
+	inner.URL.Path = method // as it is: a client may have sent what is no URL
 	inner.Proto, inner.ProtoMajor, inner.ProtoMinor = "HTTP/2.0", 2, 0
 	inner.Host, inner.RemoteAddr, inner.TLS = r.Host, r.RemoteAddr, r.TLS
 	inner.Header.Set("Content-Type", "application/grpc")
