@@ -38,12 +38,13 @@ func (s *Server) listenAdmin() (*admin, error) {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // gRPC
-	lis = s.bound(lis, "admin")
+	lis = s.bound(lis, "admin", true)
 	a := &admin{lis: lis, ended: make(chan error, 1), server: &http.Server{
-		Handler: s.adminHandler(), Protocols: protocols,
+		Handler: attended(web.Recorded(s.adminHandler(), s.arrive)), Protocols: protocols,
+		ConnContext: remember, ConnState: noteState,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: s.config.Limits.MaxStreams},
 		ReadHeaderTimeout: s.config.GRPC.HandshakeTimeout,
-		ReadTimeout:       time.Minute, // of a request; a profile may take longer
+		ReadTimeout:       requestTime, // a profile may take longer
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    s.config.Limits.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

@@ -24,6 +24,7 @@ type boundedListener struct {
 	net.Listener
 	most, perHost int           // perHost is 0 for no bound
 	unread        time.Duration // how long the network may leave sent bytes unconfirmed
+	byRequest     bool          // an HTTP server says when a connection is silent, see [boundedConn.change]
 	log           *slog.Logger
 	count         *metrics.Connections
 	closed        chan struct{}
@@ -34,11 +35,12 @@ type boundedListener struct {
 	turned int // connections refused, or closed to make room
 	told   rate.Sometimes
 	hosts  map[netip.Prefix]int
-	silent list.List // of *boundedConn that have sent nothing, the oldest first
+	silent list.List // of *boundedConn that owe the server something, the one that has been silent for longest first
 }
 
-// bound returns a listener with the configured bounds. name identifies it in the log and in metrics.
-func (s *Server) bound(lis net.Listener, name string) net.Listener {
+// bound returns a listener with the configured bounds. name identifies it in the log and in metrics. A connection is
+// silent until it has sent something; with byRequest, whenever the server waits for a request or its body.
+func (s *Server) bound(lis net.Listener, name string, byRequest bool) net.Listener {
 	limits := s.config.Limits
 	most := limits.MaxConnections
 	if most == 0 {
@@ -46,8 +48,9 @@ func (s *Server) bound(lis net.Listener, name string) net.Listener {
 	}
 	return &boundedListener{
 		Listener: lis, most: most, perHost: limits.MaxConnectionsPerHost, unread: s.config.GRPC.KeepaliveTimeout,
-		log:   s.log.With("listener", name, "address", lis.Addr().String()),
-		count: s.metrics.Connections(name), closed: make(chan struct{}),
+		byRequest: byRequest,
+		log:       s.log.With("listener", name, "address", lis.Addr().String()),
+		count:     s.metrics.Connections(name), closed: make(chan struct{}),
 		told: rate.Sometimes{First: 1, Interval: 10 * time.Second}, hosts: make(map[netip.Prefix]int),
 	}
 }
@@ -210,13 +213,17 @@ type boundedConn struct {
 	host  netip.Prefix
 	spoke atomic.Bool
 
-	silent *list.Element // its place among the silent ones; owner.mu guards it
-	left   bool          // owner.mu guards it
+	// owner.mu guards the rest.
+	silent   *list.Element // its place among the silent ones
+	left     bool
+	active   bool // an HTTP server has a request of it
+	requests int  // that are being answered
+	awaited  int  // of those, how many wait for their bodies
 }
 
 func (c *boundedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 && c.spoke.CompareAndSwap(false, true) {
+	if n > 0 && !c.owner.byRequest && c.spoke.CompareAndSwap(false, true) {
 		c.owner.heard(c)
 	}
 	return n, err

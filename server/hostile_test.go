@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -283,9 +284,32 @@ func TestMemoryOfOpenCalls(t *testing.T) {
 	}
 }
 
-// TestQuotaOfCalls: calls count whatever they cost, but health probes do not.
+// TestQuotaOfCalls: calls count whatever they cost, but health probes do not. A request over HTTP counts before its body
+// is read, and once: all of them share one account.
 func TestQuotaOfCalls(t *testing.T) {
-	r := start(t, func(c *server.Config) { c.Quota.CallsPerSecond, c.Quota.CallsBurst = 1, 3 })
+	r := start(t, func(c *server.Config) {
+		c.Quota.CallsPerSecond, c.Quota.CallsBurst, c.HTTP.Listen = 1, 30, "localhost:0"
+	})
+	answers := map[int]int{}
+	post := func(path, body string) {
+		resp, err := http.Post("http://"+r.http+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		answers[resp.StatusCode]++
+	}
+	for range 5 {
+		post("/v1/models/gauss:sample", `{"n": `)
+		post(langevinv1.SamplingService_Score_FullMethodName, `{"x": `)
+		post("/v1/models/gauss:sample?timeout=abc", `{}`)
+		post("/v1/models/gauss:sample", `{"n": 1, "langevin": {"steps": 1}}`)
+		post(langevinv1.ModelService_ListModels_FullMethodName, `{}`)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	if answers[http.StatusBadRequest] != 15 || answers[http.StatusOK] != 10 {
+		t.Errorf("answers within the quota: %v", answers)
+	}
 	client := langevinv1.NewModelServiceClient(r.conn)
 	served, refused := 0, 0
 	for range 20 {
@@ -296,8 +320,14 @@ func TestQuotaOfCalls(t *testing.T) {
 			served++
 		}
 	}
-	if served < 3 || refused == 0 || served+refused != 20 {
+	if served < 5 || served > 15 || served+refused != 20 { // 30, and one for each second since
 		t.Errorf("%d calls were served and %d refused for the quota, of 20 at once", served, refused)
+	}
+	for range 5 { // at most one of them has a new call
+		post("/v1/models/gauss:sample", `{"n": `)
+	}
+	if answers[http.StatusTooManyRequests] < 3 {
+		t.Errorf("answers beyond the quota: %v", answers)
 	}
 	r.waitHealthy(t, "")
 }

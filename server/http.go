@@ -12,9 +12,13 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 
 	"github.com/langevin-ml/langevin/internal/loopback"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/rpc"
 	"github.com/langevin-ml/langevin/server/web"
 )
 
@@ -51,7 +55,7 @@ func (s *Server) ListenHTTP() error {
 	if err != nil {
 		return fmt.Errorf("listen for HTTP on %s: %w", address, err)
 	}
-	if s.frontend, err = s.newHTTPFrontend(s.bound(unhurried{lis}, "http")); err != nil {
+	if s.frontend, err = s.newHTTPFrontend(s.bound(unhurried{lis}, "http", true)); err != nil {
 		return errors.Join(err, lis.Close())
 	}
 	return nil
@@ -90,7 +94,7 @@ func (s *Server) newHTTPFrontend(lis net.Listener) (*httpFrontend, error) {
 		return nil, err
 	}
 	handler, err := web.Handler(inner, web.Config{
-		Admits:       s.admits,
+		Admit: s.admit, Arrive: s.arrive,
 		MaxBodyBytes: c.HTTP.MaxBodyBytes, MaxOpenBodyBytes: c.HTTP.MaxOpenBodyBytes,
 		Stalled: c.Limits.SlowReaderTimeout, MaxMessageBytes: c.GRPC.MaxReceiveBytes,
 		Origins: strings.Fields(c.HTTP.Origins), Loopback: loopback.Only(lis.Addr().String()),
@@ -103,22 +107,43 @@ func (s *Server) newHTTPFrontend(lis net.Listener) (*httpFrontend, error) {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true) // for gRPC clients
 	return &httpFrontend{lis, secure != nil, &http.Server{
-		Handler:           handler,
+		Handler:           attended(handler),
+		ConnContext:       remember,
+		ConnState:         noteState,
 		TLSConfig:         secure,
 		Protocols:         protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: c.Limits.MaxStreams},
 		ReadHeaderTimeout: c.GRPC.HandshakeTimeout,
-		ReadTimeout:       time.Minute, // of a request; the answer may take longer
+		ReadTimeout:       requestTime, // the answer may take longer
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    c.Limits.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}, inner}, nil
 }
 
-// admits reports whether the guard would admit a request over HTTP to a method.
-func (s *Server) admits(r *http.Request, method string) bool {
+// admit asks the guard whether a request over HTTP may call a method. The guard does not decide again about the call
+// that is made with the request that is returned.
+func (s *Server) admit(r *http.Request, method string) (*http.Request, bool) {
+	caller := &peer.Peer{Addr: remote(r.RemoteAddr)}
+	if r.TLS != nil {
+		caller.AuthInfo = credentials.TLSInfo{State: *r.TLS}
+	}
 	headers := metadata.MD{"authorization": r.Header.Values("Authorization")}
-	return s.guard.Admits(metadata.NewIncomingContext(r.Context(), headers), method)
+	a := s.guard.Admit(metadata.NewIncomingContext(peer.NewContext(r.Context(), caller), headers), method)
+	return r.WithContext(a.In(r.Context())), a.Err() == nil
+}
+
+// remote is the address of a client, as an HTTP server writes it.
+type remote string
+
+// Network implements [net.Addr].
+func (remote) Network() string { return "tcp" }
+
+func (a remote) String() string { return string(a) }
+
+// arrive begins the visit of a request over HTTP.
+func (s *Server) arrive(r *http.Request) (context.Context, web.Visit) {
+	return rpc.Arrive(r.Context(), r.Header.Values(langevinv1.RequestIDHeader), s.log, s.metrics)
 }
 
 // url returns the address to open in a browser.

@@ -85,7 +85,7 @@ func (s *Server) Listen() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", s.config.Listen, err)
 	}
-	return s.bound(lis, "grpc"), nil
+	return s.bound(lis, "grpc", false), nil
 }
 
 // removeStaleSocket removes a socket on which nobody listens, and nothing else.

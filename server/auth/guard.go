@@ -83,15 +83,36 @@ type caller struct {
 
 type callerKey struct{}
 
-// Admits reports whether a call with the metadata of ctx may be made, whatever it asks for and whatever its caller's
-// quota. It costs nothing, and is for those who want to know before they read a call.
-func (g *Guard) Admits(ctx context.Context, method string) bool {
-	_, _, err := g.identify(ctx, method)
-	return err == nil
+// Admission is the guard's answer to one call of a method, before the call was read.
+type Admission struct {
+	method string
+	who    *caller
+	err    error
+}
+
+type admissionKey struct{}
+
+// Admit decides about a call with the metadata and the peer of ctx, and charges it to its caller's quota. It is for
+// those who want to know before they read the call.
+func (g *Guard) Admit(ctx context.Context, method string) Admission {
+	who, err := g.admit(ctx, method)
+	return Admission{method, who, err}
+}
+
+// Err returns why the call is turned away; nil if it may be made.
+func (a Admission) Err() error { return a.err }
+
+// In returns a context for the call that was decided about. The guard decides nothing a second time there, and charges
+// nothing.
+func (a Admission) In(ctx context.Context) context.Context {
+	return context.WithValue(ctx, admissionKey{}, a)
 }
 
 // admit says who calls, or why the call is turned away.
 func (g *Guard) admit(ctx context.Context, method string) (*caller, error) {
+	if a, ok := ctx.Value(admissionKey{}).(Admission); ok && a.method == method {
+		return a.who, a.err
+	}
 	who, asked, err := g.identify(ctx, method)
 	if err != nil || asked.open {
 		return who, err

@@ -156,7 +156,11 @@ type call struct {
 type callKey struct{}
 
 func begin(ctx context.Context, observer Observer, limits CallLimits) *call {
-	c := &call{id: requestID(ctx), start: time.Now(), observer: observer}
+	if v, ok := ctx.Value(visitKey{}).(*Visit); ok {
+		v.called.Store(true)
+	}
+	c := &call{id: requestID(metadata.ValueFromIncomingContext(ctx, langevinv1.RequestIDHeader)), start: time.Now(),
+		observer: observer}
 	if deadline, ok := ctx.Deadline(); !ok || deadline.After(c.start.Add(limits.Time)) {
 		c.own = limits.Time
 	}
@@ -187,10 +191,10 @@ func idOf(ctx context.Context) string {
 	return ""
 }
 
-// requestID returns the caller's id if it can be logged, or a new one.
-func requestID(ctx context.Context) string {
-	if ids := metadata.ValueFromIncomingContext(ctx, langevinv1.RequestIDHeader); len(ids) > 0 && printable(ids[0]) {
-		return ids[0]
+// requestID returns the first of a caller's ids if it can be logged, or a new one.
+func requestID(given []string) string {
+	if len(given) > 0 && printable(given[0]) {
+		return given[0]
 	}
 	return rand.Text()
 }

@@ -24,6 +24,7 @@ import (
 // and cancellation.
 type caller struct {
 	server          *grpc.Server
+	admit           func(r *http.Request, method string) (*http.Request, bool)
 	maxMessageBytes int
 }
 
@@ -45,8 +46,8 @@ func (c caller) call(r *http.Request, method string, request proto.Message, time
 	}
 	answer := &answer{header: make(http.Header), each: each, cancel: cancel, limit: max(c.maxMessageBytes, 64<<20)}
 	c.server.ServeHTTP(answer, inner)
-	if id := answer.header.Get("X-Request-Id"); id != "" {
-		header.Set("X-Request-Id", id)
+	if id := answer.header.Get(requestIDHeader); id != "" {
+		header.Set(requestIDHeader, id)
 	}
 	if answer.err != nil {
 		return answer.err
@@ -54,13 +55,16 @@ func (c caller) call(r *http.Request, method string, request proto.Message, time
 	return answer.status(r.Context())
 }
 
+// enter decides whether a request may call a method of the server, before its body is read. The call must be made
+// with the request that it returns.
+func (c caller) enter(r *http.Request, method string) (*http.Request, bool) {
+	noteOf(r).method = method
+	return c.admit(r, method)
+}
+
 // turnAway returns the error of a call that is not allowed. It makes the call with an empty message, so that the
-// interceptors count and log it. The connection is closed, because otherwise the HTTP server would wait for the rest of
-// the request before it answers.
+// interceptors count and log it.
 func (c caller) turnAway(r *http.Request, method string, header http.Header) error {
-	if r.ProtoMajor == 1 && r.ContentLength != 0 {
-		header.Set("Connection", "close")
-	}
 	err := c.call(r, method, &emptypb.Empty{}, 0, header, func([]byte) error { return nil })
 	if err == nil { // the tokens have changed since the call was refused
 		err = status.Error(codes.Unavailable, "the server's tokens have just changed: try again")
@@ -77,10 +81,11 @@ func (c caller) request(ctx context.Context, r *http.Request, method string, mes
 		return nil, fmt.Errorf("encode a call of %s: %w", method, err)
 	}
 	binary.BigEndian.PutUint32(body[1:], uint32(len(body)-5))
-	inner, err := http.NewRequestWithContext(ctx, http.MethodPost, method, bytes.NewReader(body))
+	inner, err := http.NewRequestWithContext(ctx, http.MethodPost, "/", bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("call %s: %w", method, err)
 	}
+	inner.URL.Path = method // as it is: a client may have sent what is no URL
 	inner.Proto, inner.ProtoMajor, inner.ProtoMinor = "HTTP/2.0", 2, 0
 	inner.Host, inner.RemoteAddr, inner.TLS = r.Host, r.RemoteAddr, r.TLS
 	inner.Header.Set("Content-Type", "application/grpc")

@@ -27,7 +27,6 @@ func (p *procedures) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	request := m.request.New().Interface()
 	if err := p.read(r, media, request); err != nil {
-		discard(r)
 		p.fail(w, r, err)
 		return
 	}

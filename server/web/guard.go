@@ -19,7 +19,7 @@ func guard(next http.Handler, c Config) (http.Handler, error) {
 		}
 	}
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, refused("a page of %s asked: this server answers its own page, and those of http.origins",
+		writeProblem(w, r, refused("a page of %s asked: this server answers its own page, and those of http.origins",
 			r.Header.Get("Origin")))
 	}))
 	protected := foreign.Handler(next)
@@ -27,7 +27,7 @@ func guard(next http.Handler, c Config) (http.Handler, error) {
 		SecurityHeaders(w.Header())
 		if c.Loopback && !namedWithoutDNS(r.Host) &&
 			!slices.ContainsFunc(c.Origins, func(o string) bool { return hostOf(o) == r.Host }) {
-			writeProblem(w, refused("asked for as %q: this server is for its own machine, as localhost or by address",
+			writeProblem(w, r, refused("asked for as %q: this server is for its own machine, as localhost or by address",
 				r.Host))
 			return
 		}
@@ -39,6 +39,9 @@ func guard(next http.Handler, c Config) (http.Handler, error) {
 			}
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, c.MaxBodyBytes)
+		if r.ContentLength > c.MaxBodyBytes {
+			r.Body = overlong{c.MaxBodyBytes}
+		}
 		protected.ServeHTTP(&patientWriter{w, c.Stalled}, r)
 	}), nil
 }

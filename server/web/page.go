@@ -78,11 +78,11 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, found := p.files[r.URL.Path]
 	switch {
 	case !found:
-		writeProblem(w, &problem{Code: "NOT_FOUND", Message: clipped(r.URL.Path) +
+		writeProblem(w, r, &problem{Code: "NOT_FOUND", Message: clipped(r.URL.Path) +
 			": there is no such page; the API is below /v1/models", status: http.StatusNotFound})
 		return
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		writeProblem(w, otherMethod(r, http.MethodGet))
+		writeProblem(w, r, otherMethod(r, http.MethodGet))
 		return
 	}
 	w.Header().Set("Content-Type", f.media)

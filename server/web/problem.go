@@ -53,8 +53,8 @@ func invalid(field, format string, args ...any) *problem {
 	return p
 }
 
-// rpc returns the problem as a status with its details.
-func (p *problem) rpc() *status.Status {
+// GRPCStatus returns the problem as a status with its details.
+func (p *problem) GRPCStatus() *status.Status {
 	s := status.New(codes.Code(code.Code_value[p.Code]), p.Message)
 	var details []protoadapt.MessageV1
 	if p.Reason != "" {
@@ -136,10 +136,12 @@ func statusCode(c codes.Code) int {
 	return http.StatusInternalServerError
 }
 
-// writeProblem answers with an error.
-func writeProblem(w http.ResponseWriter, err error) {
+// writeProblem answers a request with an error. The length is known, so that the answer is complete whatever becomes
+// of the rest of the request.
+func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+	failed(r, err)
 	p := *problemOf(err)
-	p.RequestID = w.Header().Get("X-Request-Id")
+	p.RequestID = w.Header().Get(requestIDHeader)
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter))))
 	}
@@ -149,10 +151,12 @@ func writeProblem(w http.ResponseWriter, err error) {
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", p.allow)
 	}
+	body := append(p.json(), '\n')
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(p.status)
 	// The write fails only if the client has left.
-	_, _ = w.Write(append(p.json(), '\n'))
+	_, _ = w.Write(body)
 }
 
 // json returns the problem in its envelope.

@@ -25,7 +25,6 @@ import (
 // procedures answers calls of the API in the protocols Connect, gRPC-Web and gRPC.
 type procedures struct {
 	calls   caller
-	admits  func(r *http.Request, method string) bool
 	room    *room
 	body    int64 // bytes of a body
 	json    *codec
@@ -57,7 +56,7 @@ func newProcedures(
 		return nil, err
 	}
 	p := &procedures{
-		calls: calls, admits: c.Admits, room: room, body: c.MaxBodyBytes, json: json, streams: transcoder,
+		calls: calls, room: room, body: c.MaxBodyBytes, json: json, streams: transcoder,
 		failure: connect.NewErrorWriter(),
 	}
 	p.unary = packed(http.HandlerFunc(p.answer))
@@ -110,12 +109,16 @@ func (p *procedures) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if slices.Contains(unaryMedia(), media) {
 		r.Header.Set("Connect-Protocol-Version", "1")
 	}
-	if !p.admits(r, r.URL.Path) {
+	r, allowed := p.calls.enter(r, r.URL.Path)
+	if _, known := p.methods[r.URL.Path]; !known {
+		noteOf(r).method = ""
+	}
+	if !allowed {
 		p.fail(w, r, p.calls.turnAway(r, r.URL.Path, w.Header()))
 		return
 	}
 	if err := p.check(r, media); err != nil {
-		writeProblem(w, err)
+		writeProblem(w, r, err)
 		return
 	}
 	if slices.Contains(unaryMedia(), media) {
@@ -150,8 +153,9 @@ func (p *procedures) check(r *http.Request, media string) error {
 
 // fail answers with an error in the protocol of a request.
 func (p *procedures) fail(w http.ResponseWriter, r *http.Request, err error) {
+	failed(r, err)
 	// The write fails only if the client has left.
-	_ = p.failure.Write(w, r, connectError(problemStatus(err)))
+	_ = p.failure.Write(w, r, connectError(err))
 }
 
 // stream answers a call whose messages have envelopes.
@@ -173,7 +177,6 @@ func (p *procedures) stream(w http.ResponseWriter, r *http.Request) {
 	} else {
 		first, err := envelope(body, p.calls.maxMessageBytes)
 		if err != nil {
-			discard(r)
 			p.fail(w, r, err)
 			return
 		}
@@ -183,6 +186,7 @@ func (p *procedures) stream(w http.ResponseWriter, r *http.Request) {
 		io.Reader
 		io.Closer
 	}{from, r.Body}
+	failed(r, invalid("", "the request is no call in its protocol")) // unless the server sees a call
 	p.streams.ServeHTTP(w, r)
 }
 
@@ -238,14 +242,6 @@ func (w *releasing) Flush() {
 }
 
 func (w *releasing) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// problemStatus returns a problem as a status with its details, and other errors as they are.
-func problemStatus(err error) error {
-	if p := (*problem)(nil); errors.As(err, &p) {
-		return p.rpc().Err()
-	}
-	return err
-}
 
 // connectError returns a status as an error of the Connect protocol, with its details.
 func connectError(err error) *connect.Error {

@@ -30,7 +30,6 @@ import (
 // A body may have the Content-Encoding gzip or deflate. It is not read if the call will be refused.
 type rest struct {
 	calls        caller
-	admits       func(r *http.Request, method string) bool
 	room         *room
 	maxBodyBytes int64
 }
@@ -43,13 +42,19 @@ func (s *rest) health(w http.ResponseWriter, r *http.Request) {
 		err = status.Error(codes.Unavailable, "not serving: models are being loaded, or the server is stopping")
 	}
 	if err != nil {
-		writeProblem(w, err)
+		writeProblem(w, r, err)
 		return
 	}
 	writeJSON(w, []byte(`{"status":"serving"}`))
 }
 
 func (s *rest) listModels(w http.ResponseWriter, r *http.Request) {
+	const method = langevinv1.ModelService_ListModels_FullMethodName
+	r, allowed := s.calls.enter(r, method)
+	if !allowed {
+		writeProblem(w, r, s.calls.turnAway(r, method, w.Header()))
+		return
+	}
 	req := &langevinv1.ListModelsRequest{}
 	timeout, err := timeoutOf(r, "page_size", "page_token")
 	if err == nil {
@@ -58,13 +63,19 @@ func (s *rest) listModels(w http.ResponseWriter, r *http.Request) {
 		err = readQuery(query, req)
 	}
 	if err != nil {
-		writeProblem(w, err)
+		writeProblem(w, r, err)
 		return
 	}
-	s.answer(w, r, langevinv1.ModelService_ListModels_FullMethodName, req, &langevinv1.ListModelsResponse{}, timeout)
+	s.answer(w, r, method, req, &langevinv1.ListModelsResponse{}, timeout)
 }
 
 func (s *rest) getModel(w http.ResponseWriter, r *http.Request) {
+	const method = langevinv1.ModelService_GetModel_FullMethodName
+	r, allowed := s.calls.enter(r, method)
+	if !allowed {
+		writeProblem(w, r, s.calls.turnAway(r, method, w.Header()))
+		return
+	}
 	name, version, err := modelOf(target(r, r.PathValue("target")))
 	timeout, timeoutErr := timeoutOf(r)
 	if err == nil {
@@ -72,11 +83,10 @@ func (s *rest) getModel(w http.ResponseWriter, r *http.Request) {
 	}
 	resp := &langevinv1.GetModelResponse{}
 	if err == nil {
-		err = s.unary(r, langevinv1.ModelService_GetModel_FullMethodName,
-			&langevinv1.GetModelRequest{Name: name, Version: version}, resp, timeout, w.Header())
+		err = s.unary(r, method, &langevinv1.GetModelRequest{Name: name, Version: version}, resp, timeout, w.Header())
 	}
 	if err != nil {
-		writeProblem(w, err)
+		writeProblem(w, r, err)
 		return
 	}
 	writeJSON(w, appendJSON(nil, resp.GetModel()))
@@ -120,14 +130,15 @@ func target(r *http.Request, last string) (model, version string) {
 func (s *rest) act(w http.ResponseWriter, r *http.Request) {
 	last, name, _ := strings.Cut(r.PathValue("target"), ":")
 	v, _ := verbOf(name)
-	if !s.admits(r, v.method) {
-		writeProblem(w, s.calls.turnAway(r, v.method, w.Header()))
+	r, allowed := s.calls.enter(r, v.method)
+	if !allowed {
+		writeProblem(w, r, s.calls.turnAway(r, v.method, w.Header()))
 		return
 	}
 	model, version := target(r, last)
 	timeout, err := s.read(r, v, model, version)
 	if err != nil {
-		writeProblem(w, err)
+		writeProblem(w, r, err)
 		return
 	}
 	if req, ok := v.req.(*langevinv1.SampleRequest); ok {
@@ -147,7 +158,6 @@ func (s *rest) read(r *http.Request, v verb, model, version string) (time.Durati
 	defer part.release()
 	text := &source{from: body, portion: part, ctx: r.Context()}
 	if err := readJSON(text, v.req, s.calls.maxMessageBytes); err != nil {
-		discard(r)
 		return 0, err
 	}
 	name, number, err := modelOf(model, version)
@@ -221,14 +231,14 @@ func (s *rest) unary(r *http.Request, method string, req, resp proto.Message, ti
 func (s *rest) answer(w http.ResponseWriter, r *http.Request, method string, req, resp proto.Message,
 	timeout time.Duration) {
 	if err := s.unary(r, method, req, resp, timeout, w.Header()); err != nil {
-		writeProblem(w, err)
+		writeProblem(w, r, err)
 		return
 	}
 	writeJSON(w, appendJSON(nil, resp))
 }
 
 func (s *rest) unknown(w http.ResponseWriter, r *http.Request) {
-	writeProblem(w, &problem{
+	writeProblem(w, r, &problem{
 		Code: "NOT_FOUND", status: http.StatusNotFound,
 		Message: clipped(r.Method) + " " + clipped(r.URL.Path) +
 			": there are GET /v1/models, GET /v1/models/NAME, GET /v1/samplers, and " +

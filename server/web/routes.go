@@ -20,7 +20,7 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		handle = m[http.MethodGet]
 	}
 	if handle == nil {
-		writeProblem(w, otherMethod(r, slices.Sorted(maps.Keys(m))...))
+		writeProblem(w, r, otherMethod(r, slices.Sorted(maps.Keys(m))...))
 		return
 	}
 	handle(w, r)
@@ -83,7 +83,7 @@ func onlyKeys(r *http.Request, known ...string) error {
 func keyless(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := onlyKeys(r); err != nil {
-			writeProblem(w, err)
+			writeProblem(w, r, err)
 			return
 		}
 		next(w, r)

@@ -30,7 +30,7 @@ type form interface {
 
 // sample answers in the first form that the request accepts.
 func (s *rest) sample(w http.ResponseWriter, r *http.Request, req *langevinv1.SampleRequest, timeout time.Duration) {
-	f := formOf(w, r.Header.Get("Accept"))
+	f := formOf(w, r)
 	if err := f.prepare(req); err != nil {
 		f.end(err)
 		return
@@ -46,29 +46,30 @@ func (s *rest) sample(w http.ResponseWriter, r *http.Request, req *langevinv1.Sa
 	f.end(err)
 }
 
-func formOf(w http.ResponseWriter, accept string) form {
-	for part := range strings.SplitSeq(accept, ",") {
+func formOf(w http.ResponseWriter, r *http.Request) form {
+	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
 		media, _, err := mime.ParseMediaType(part)
 		if err != nil {
 			continue
 		}
 		switch media {
 		case "text/event-stream":
-			return &stream{w: w, media: media, before: "event: ", between: "\ndata: ", after: "\n\n"}
+			return &stream{w: w, r: r, media: media, before: "event: ", between: "\ndata: ", after: "\n\n"}
 		case "application/x-ndjson", "application/jsonl":
-			return &stream{w: w, media: media, after: "\n"}
+			return &stream{w: w, r: r, media: media, after: "\n"}
 		case "text/csv":
-			return &table{w: w}
+			return &table{w: w, r: r}
 		case "image/png":
-			return &picture{w: w}
+			return &picture{w: w, r: r}
 		}
 	}
-	return &object{w: w}
+	return &object{w: w, r: r}
 }
 
 // stream sends every event at once: as a line of JSON or as an SSE event.
 type stream struct {
 	w                             http.ResponseWriter
+	r                             *http.Request
 	media, before, between, after string
 	started                       bool
 	buffer                        []byte
@@ -117,7 +118,7 @@ func (s *stream) end(err error) {
 		return
 	}
 	if !s.started {
-		writeProblem(s.w, err)
+		writeProblem(s.w, s.r, err)
 		return
 	}
 	s.buffer = s.buffer[:0]
@@ -125,7 +126,7 @@ func (s *stream) end(err error) {
 		s.buffer = append(append(append(s.buffer, s.before...), "error"...), s.between...)
 	}
 	p := *problemOf(err)
-	p.RequestID = s.w.Header().Get("X-Request-Id")
+	p.RequestID = s.w.Header().Get(requestIDHeader)
 	s.buffer = append(append(s.buffer, p.json()...), s.after...)
 	// The write fails only if the client has left.
 	_ = s.send()
@@ -134,6 +135,7 @@ func (s *stream) end(err error) {
 // object sends the whole result as one JSON object.
 type object struct {
 	w       http.ResponseWriter
+	r       *http.Request
 	head    []byte
 	samples [][]byte           // the rows of each chunk
 	raw     *langevinv1.Tensor // all rows, if they come as bytes
@@ -205,7 +207,7 @@ func (o *object) finish(done *langevinv1.Done) {
 
 func (o *object) end(err error) {
 	if err != nil {
-		writeProblem(o.w, err)
+		writeProblem(o.w, o.r, err)
 		return
 	}
 	writeJSON(o.w, o.head)
@@ -214,6 +216,7 @@ func (o *object) end(err error) {
 // table sends each chain as a line as it is drawn, with its elements separated by commas.
 type table struct {
 	w       http.ResponseWriter
+	r       *http.Request
 	started bool
 	buffer  []byte
 }
@@ -254,7 +257,7 @@ func (t *table) end(err error) {
 	switch {
 	case err == nil:
 	case !t.started:
-		writeProblem(t.w, err)
+		writeProblem(t.w, t.r, err)
 	default:
 		panic(http.ErrAbortHandler)
 	}
@@ -263,6 +266,7 @@ func (t *table) end(err error) {
 // picture sends one sample as a PNG file.
 type picture struct {
 	w    http.ResponseWriter
+	r    *http.Request
 	data []byte
 }
 
@@ -286,7 +290,7 @@ func (p *picture) end(err error) {
 		err = errors.New("no picture came")
 	}
 	if err != nil {
-		writeProblem(p.w, err)
+		writeProblem(p.w, p.r, err)
 		return
 	}
 	p.w.Header().Set("Content-Type", "image/png")

@@ -110,10 +110,3 @@ func unreadable(err error) error {
 	}
 	return invalid("", "read the request: %v", err)
 }
-
-// discard reads the rest of a body. A client that is still sending would not see the answer: the connection would be
-// reset.
-func discard(r *http.Request) {
-	// An error means that nothing more comes, or too much.
-	_, _ = io.Copy(io.Discard, r.Body)
-}

@@ -18,9 +18,13 @@ import (
 
 // Config configures a [Handler].
 type Config struct {
-	// Admits reports whether the headers of a request allow it to call a method, named /package.Service/Method.
-	// Otherwise the method is called without the body, to get its error. nil allows every request.
-	Admits func(r *http.Request, method string) bool
+	// Admit reports whether the headers of a request allow it to call a method, named /package.Service/Method, and
+	// charges the call to its caller. The call is made with the request that it returns. If it is not allowed, it is
+	// made without the body, to get its error. nil allows every request.
+	Admit func(r *http.Request, method string) (*http.Request, bool)
+	// Arrive begins the visit of each request. Without it, requests that are refused before they become a call have no
+	// id and are neither logged nor counted.
+	Arrive Arrive
 	// MaxBodyBytes bounds the body of one request, compressed and decompressed; at least 1.
 	MaxBodyBytes int64
 	// MaxOpenBodyBytes bounds the bodies that are being read at any time, all together, except for the first 64 KiB of
@@ -40,8 +44,8 @@ type Config struct {
 // Handler returns a handler in front of g, on which all services are registered. It is safe for concurrent use. To
 // stop, shut down the HTTP server first and g afterwards: a gRPC server that stops cuts off running calls.
 func Handler(g *grpc.Server, c Config) (http.Handler, error) {
-	if c.Admits == nil {
-		c.Admits = func(*http.Request, string) bool { return true }
+	if c.Admit == nil {
+		c.Admit = func(r *http.Request, _ string) (*http.Request, bool) { return r, true }
 	}
 	c.Stalled = cmp.Or(c.Stalled, time.Minute)
 	packed, err := gzhttp.NewWrapper(
@@ -49,7 +53,7 @@ func Handler(g *grpc.Server, c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: pack answers: %w", err)
 	}
-	calls := caller{server: g, maxMessageBytes: c.MaxMessageBytes}
+	calls := caller{server: g, admit: c.Admit, maxMessageBytes: c.MaxMessageBytes}
 	room := &room{most: c.MaxOpenBodyBytes}
 	procedures, err := newProcedures(g, calls, c, room, packed)
 	if err != nil {
@@ -59,7 +63,7 @@ func Handler(g *grpc.Server, c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: the page: %w", err)
 	}
-	rest := &rest{calls: calls, admits: c.Admits, room: room, maxBodyBytes: c.MaxBodyBytes}
+	rest := &rest{calls: calls, room: room, maxBodyBytes: c.MaxBodyBytes}
 	mux := http.NewServeMux()
 	for pattern, methods := range rest.routes(files) {
 		mux.Handle(pattern, packed(methods))
@@ -67,7 +71,11 @@ func Handler(g *grpc.Server, c Config) (http.Handler, error) {
 	for service := range g.GetServiceInfo() {
 		mux.Handle("/"+service+"/", procedures)
 	}
-	return guard(mux, c)
+	handler, err := guard(mux, c)
+	if err != nil || c.Arrive == nil {
+		return handler, err
+	}
+	return Recorded(handler, c.Arrive), nil
 }
 
 // worthPacking reports whether answers of a media type get smaller. Events are sent one by one and stay as they are,
