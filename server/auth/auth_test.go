@@ -63,6 +63,21 @@ func TestTokensReload(t *testing.T) {
 			t.Errorf("%q is a token", token)
 		}
 	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	clock = clock.Add(2 * checkEvery)
+	if _, ok := tokens.find(second); !ok {
+		t.Error("after the file is gone its tokens are no longer in force")
+	}
+	write(t, file, "# nobody\n")
+	clock = clock.Add(2 * checkEvery)
+	if _, ok := tokens.find(second); ok {
+		t.Error("the last token was removed from the file and still works")
+	}
+	if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "every call is refused") {
+		t.Errorf("the log does not say that nobody can call:\n%s", &log)
+	}
 }
 
 func TestTokensRefused(t *testing.T) {

@@ -46,11 +46,22 @@ type credential struct {
 	hash   [sha256.Size]byte
 }
 
-// OpenTokens reads a file of tokens.
+// OpenTokens reads a file of tokens, which must have one. If a later version of the file has none, every call is
+// refused: whoever removes the last token wants that. A file that is gone or broken leaves the tokens as they were.
 func OpenTokens(file string, log *slog.Logger) (*Tokens, error) {
 	r, err := newReloaded(log, func() ([]credential, error) { return readTokens(file) }, file)
+	if err == nil && len(r.value) == 0 {
+		err = fmt.Errorf("load tokens: %s has no tokens, so nobody could call", file)
+	}
 	if err != nil {
 		return nil, err
+	}
+	r.read = func() ([]credential, error) {
+		all, err := readTokens(file)
+		if err == nil && len(all) == 0 {
+			log.Warn("the file of tokens has none: every call is refused", "file", file)
+		}
+		return all, err
 	}
 	return &Tokens{r}, nil
 }
@@ -86,9 +97,6 @@ func readTokens(file string) ([]credential, error) {
 	}
 	if err := lines.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("load tokens: %s: %w", file, err))
-	}
-	if len(all) == 0 && len(errs) == 0 {
-		errs = append(errs, fmt.Errorf("load tokens: %s has no tokens, so nobody could call", file))
 	}
 	return all, errors.Join(errs...)
 }

@@ -27,8 +27,8 @@ func guard(next http.Handler, c Config) (http.Handler, error) {
 		SecurityHeaders(w.Header())
 		if c.Loopback && !namedWithoutDNS(r.Host) &&
 			!slices.ContainsFunc(c.Origins, func(o string) bool { return hostOf(o) == r.Host }) {
-			writeProblem(w, r, refused("asked for as %q: this server is for its own machine, as localhost or by address",
-				r.Host))
+			writeProblem(w, r, refused("asked for as %q: this server is for its own machine, as localhost or by "+
+				"address", r.Host))
 			return
 		}
 		if origin := r.Header.Get("Origin"); origin != "" && slices.Contains(c.Origins, origin) {
