@@ -83,6 +83,24 @@ func (a *attacked) start(t *testing.T, listen string) {
 	if a.Server, err = process.Start(executable(t), listen, a.args...); err != nil {
 		t.Fatal(err)
 	}
+	a.awaitModels(t)
+}
+
+// awaitModels waits until no model loads any more. A server is ready before that.
+func (a *attacked) awaitModels(t *testing.T) {
+	t.Helper()
+	c := newCaller(t, a.Address, "127.0.0.1", 1)
+	defer c.close()
+	models := langevinv1.NewModelServiceClient(c.conns[0])
+	waitFor(t, "a server that has loaded its models", func() bool {
+		list, err := models.ListModels(t.Context(), &langevinv1.ListModelsRequest{PageSize: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !slices.ContainsFunc(list.GetModels(), func(m *langevinv1.Model) bool {
+			return m.GetState() == langevinv1.ModelState_MODEL_STATE_LOADING
+		})
+	})
 }
 
 // variant returns one of several models whose samples differ.

@@ -42,7 +42,7 @@ func (l lifecycle) Unload(name string, version int) error {
 func (l lifecycle) ReloadAll(ctx context.Context) []host.Failure {
 	failures := l.host.ReloadAll(ctx)
 	for _, f := range failures {
-		l.log.Error("model not reloaded: the old version stays", "model", f.Name, "error", f.Err)
+		l.log.Error("model not loaded: a version that is in service stays", "model", f.Name, "error", f.Err)
 	}
 	var err error
 	if len(failures) > 0 {

@@ -39,7 +39,7 @@ func TestMutualTLS(t *testing.T) {
 		"--ca mallory.pem":                              "certificate signed by unknown authority",
 		"--ca alice.key":                                "--ca: alice.key has no certificate in PEM",
 		"--ca ca.pem --cert alice.pem --key server.key": "--cert and --key: tls: private key does not match public key",
-		"": "",
+		"": "if it encrypts, add --tls or --ca FILE",
 	} {
 		if got := ask(line); got.code != cli.ExitFailed || got.stdout != "" || !oneLineWith(got.stderr, part) {
 			t.Errorf("sample %s: %+v\nwant code 1 and %q", line, got, part)
