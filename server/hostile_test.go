@@ -284,8 +284,8 @@ func TestMemoryOfOpenCalls(t *testing.T) {
 	}
 }
 
-// TestQuotaOfCalls: calls count whatever they cost, but health probes do not. A request over HTTP counts before its body
-// is read, and once: all of them share one account.
+// TestQuotaOfCalls: calls count whatever they cost, but health probes do not. A request over HTTP counts before its
+// body is read, and once: all of them share one account.
 func TestQuotaOfCalls(t *testing.T) {
 	r := start(t, func(c *server.Config) {
 		c.Quota.CallsPerSecond, c.Quota.CallsBurst, c.HTTP.Listen = 1, 30, "localhost:0"

@@ -11,8 +11,8 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// TestRefusalsAreRecorded: every request over HTTP that is refused has its id in the answer, one line in the log and one
-// count in the metric, with the code that it would have over gRPC, whether it became a call or not.
+// TestRefusalsAreRecorded: every request over HTTP that is refused has its id in the answer, one line in the log and
+// one count in the metric, with the code that it would have over gRPC, whether it became a call or not.
 func TestRefusalsAreRecorded(t *testing.T) {
 	admin := freePort(t)
 	r := start(t, func(c *server.Config) {
@@ -96,7 +96,8 @@ func TestRefusalsAreRecorded(t *testing.T) {
 		}
 		if len(lines) != 1 || !strings.Contains(lines[0], "code="+c.code+" ") ||
 			!strings.Contains(lines[0], "method="+c.counted+" ") {
-			t.Errorf("%s %s %q: want one line of %s with %s, got %q", c.method, c.path, c.body, c.counted, c.code, lines)
+			t.Errorf("%s %s %q: want one line of %s with %s, got %q", c.method, c.path, c.body, c.counted, c.code,
+				lines)
 		}
 		after := requestsOf(t, admin)
 		more := 0.0

@@ -129,7 +129,8 @@ func explain(err error, target string) error {
 	var failed *client.Error
 	switch {
 	case errors.Is(err, client.ErrUnreachable) && lastCause(err) == io.EOF.Error():
-		return fmt.Errorf("the server at %s closes the connection at once: if it encrypts, add --tls or --ca FILE", target)
+		return fmt.Errorf("the server at %s closes the connection at once: if it encrypts, add --tls or --ca FILE",
+			target)
 	case errors.Is(err, client.ErrUnreachable):
 		return fmt.Errorf("no server answers at %s (%s): start one with \"langevin serve\", name another with "+
 			"--server, or use --local",

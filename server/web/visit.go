@@ -79,7 +79,8 @@ func codeOf(answer int) codes.Code {
 	return codes.InvalidArgument
 }
 
-// recorder remembers the status of an answer and gives it its id, once: the gRPC server adds its own, which is the same.
+// recorder remembers the status of an answer and gives it its id, once: the gRPC server adds its own, which is the
+// same.
 type recorder struct {
 	http.ResponseWriter
 	id     string
