@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -141,7 +143,9 @@ func TestOverload(t *testing.T) {
 	defer greedy.close()
 	defer modest.close()
 	greedy.closedLoop(ctx, 32, 3*time.Second)
+	own := processorTime(t)
 	peak := greedy.closedLoop(ctx, 64, 15*time.Second)
+	ownAtPeak := (processorTime(t) - own) / (15 * time.Second).Seconds()
 	before := a.usage(t)
 
 	const length = time.Minute
@@ -149,26 +153,31 @@ func TestOverload(t *testing.T) {
 	flooding, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() { polite <- modest.politely(flooding) }()
+	flooded := time.Now()
+	own = processorTime(t)
 	h, late := greedy.openLoop(ctx, 10*peak, length)
 	ended := time.Now()
+	ownInFlood := (processorTime(t) - own) / ended.Sub(flooded).Seconds()
 	stop()
 	lines := <-polite
 	after := a.usage(t)
 	recovery := recoveryOf(ctx, greedy, ended)
 
 	o, m := sorted(h.calls), sorted(lines)
-	throughput := float64(len(o.served)) / (length + jobDeadline).Seconds()
+	throughput := rate(o.served, flooded.Add(jobDeadline), flooded.Add(length))
 	missed := float64(len(o.late)) / float64(max(1, len(o.served)+len(o.late)))
 	t.Logf("overload of 10 times the capacity for %v, %d chains of %d steps, deadlines of %v\n"+
 		"peak before: %.1f calls/s; offered: %.0f calls/s; served: %.1f calls/s, %.0f %% of the peak\n"+
 		"%d served, %d refused, %d missed their deadline or were given up (%.1f %% of the accepted), %d others\n"+
 		"served in %s; refused in %s; this machine woke the client too late by %s\n"+
 		"modest caller: %d of %d served, in %s\nresident memory: %.0f MB before, %.0f MB at most\n"+
-		"recovery: %v after the last call",
+		"recovery: %v after the last call\n"+
+		"the client took %.2f processors at the peak and %.2f in the overload, of %d that it shares with the server",
 		length, jobChains, jobSteps, jobDeadline, peak, 10*peak, throughput, 100*throughput/peak,
 		len(o.served), len(o.refused), len(o.late), 100*missed, len(o.others), robustness.Spread(took(o.served)),
 		robustness.Spread(took(o.refused)), robustness.Spread(late), len(m.served), len(lines),
-		robustness.Spread(took(m.served)), before.Resident/1e6, after.Peak/1e6, recovery.Round(time.Millisecond))
+		robustness.Spread(took(m.served)), before.Resident/1e6, after.Peak/1e6, recovery.Round(time.Millisecond),
+		ownAtPeak, ownInFlood, runtime.NumCPU())
 
 	rules := robustness.Rules{Undisturbed: a.ringUndisturbed(t), Tardy: time.Second}
 	for i, v := range rules.Check(h.calls) {
@@ -190,6 +199,27 @@ func TestOverload(t *testing.T) {
 		judge(t, "recovery", recovery < 2*time.Second)
 	}
 	a.idle(t, process.Usage{})
+}
+
+// rate returns how many calls ended in a time, per second.
+func rate(calls []*robustness.Call, from, to time.Time) float64 {
+	n := 0
+	for _, c := range calls {
+		if c.Ended.After(from) && c.Ended.Before(to) {
+			n++
+		}
+	}
+	return float64(n) / to.Sub(from).Seconds()
+}
+
+// processorTime returns the processor time of this process in seconds.
+func processorTime(t *testing.T) float64 {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
 func judge(t *testing.T, what string, kept bool) {
