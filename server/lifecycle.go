@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,11 @@ func (l lifecycle) Unload(name string, version int) error {
 func (l lifecycle) ReloadAll(ctx context.Context) []host.Failure {
 	failures := l.host.ReloadAll(ctx)
 	for _, f := range failures {
-		l.log.Error("model not loaded: a version that is in service stays", "model", f.Name, "error", f.Err)
+		message := "model not loaded"
+		if l.serves(f.Name) {
+			message = "model not loaded: a version that is in service stays"
+		}
+		l.log.Error(message, "model", f.Name, "error", f.Err)
 	}
 	var err error
 	if len(failures) > 0 {
@@ -50,6 +55,13 @@ func (l lifecycle) ReloadAll(ctx context.Context) []host.Failure {
 	}
 	l.changed("reload", "", err)
 	return failures
+}
+
+// serves reports whether any version of a model is in service.
+func (l lifecycle) serves(name string) bool {
+	return slices.ContainsFunc(l.host.List(), func(s host.Status) bool {
+		return s.Entry.Name == name && s.State == host.StateReady
+	})
 }
 
 func (l lifecycle) changed(what, name string, err error) {

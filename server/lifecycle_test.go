@@ -89,6 +89,24 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("load %q %d: %v, want %v", tt.name, tt.version, err, tt.want)
 		}
 	}
+	tear(t, dir, "gauss")
+	if _, err := admin.ReloadModels(t.Context(), &langevinv1.ReloadModelsRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{`msg="model not loaded" model=foreign `,
+		`msg="model not loaded: a version that is in service stays" model=gauss `} {
+		if !strings.Contains(r.log.String(), line) {
+			t.Errorf("the log lacks %s:\n%s", line, r.log)
+		}
+	}
+}
+
+// tear replaces a published model by a file that is no model.
+func tear(t *testing.T, dir, name string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name, "1", "model.onnx"), []byte("torn"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestAdminIsPrivate: without tokens, AdminService is not served on an address that other machines reach. It is served
