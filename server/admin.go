@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -39,16 +38,8 @@ func (s *Server) listenAdmin() (*admin, error) {
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // gRPC
 	lis = s.bound(lis, "admin", true)
-	a := &admin{lis: lis, ended: make(chan error, 1), server: &http.Server{
-		Handler: attended(web.Recorded(s.adminHandler(), s.arrive)), Protocols: protocols,
-		ConnContext: remember, ConnState: noteState,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: s.config.Limits.MaxStreams},
-		ReadHeaderTimeout: s.config.GRPC.HandshakeTimeout,
-		ReadTimeout:       requestTime, // a profile may take longer
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    s.config.Limits.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}}
+	server := s.newHTTPServer(web.Recorded(s.adminHandler(), s.arrive), protocols)
+	a := &admin{lis: lis, ended: make(chan error, 1), server: server}
 	go func() { a.ended <- a.server.Serve(lis) }()
 	s.log.Info("admin listener", "address", lis.Addr().String())
 	return a, nil

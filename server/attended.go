@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -18,6 +19,22 @@ const (
 	// find its connection reset, and not the answer.
 	lingering = time.Second
 )
+
+// newHTTPServer returns a server for a listener that is bound by request. An answer may take longer than requestTime.
+func (s *Server) newHTTPServer(handler http.Handler, protocols *http.Protocols) *http.Server {
+	return &http.Server{
+		Handler:           attended(handler),
+		ConnContext:       remember,
+		ConnState:         noteState,
+		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: s.config.Limits.MaxStreams},
+		ReadHeaderTimeout: s.config.GRPC.HandshakeTimeout,
+		ReadTimeout:       requestTime,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    s.config.Limits.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
 
 type connKey struct{}
 

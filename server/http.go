@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"syscall"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -106,19 +104,9 @@ func (s *Server) newHTTPFrontend(lis net.Listener) (*httpFrontend, error) {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true) // for gRPC clients
-	return &httpFrontend{lis, secure != nil, &http.Server{
-		Handler:           attended(handler),
-		ConnContext:       remember,
-		ConnState:         noteState,
-		TLSConfig:         secure,
-		Protocols:         protocols,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: c.Limits.MaxStreams},
-		ReadHeaderTimeout: c.GRPC.HandshakeTimeout,
-		ReadTimeout:       requestTime, // the answer may take longer
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    c.Limits.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}, inner}, nil
+	server := s.newHTTPServer(handler, protocols)
+	server.TLSConfig = secure
+	return &httpFrontend{lis, secure != nil, server, inner}, nil
 }
 
 // admit asks the guard whether a request over HTTP may call a method. The guard does not decide again about the call
