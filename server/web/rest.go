@@ -48,11 +48,19 @@ func (s *rest) health(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, []byte(`{"status":"serving"}`))
 }
 
-func (s *rest) listModels(w http.ResponseWriter, r *http.Request) {
-	const method = langevinv1.ModelService_ListModels_FullMethodName
+// enter is [caller.enter]. It answers a request that is not allowed.
+func (s *rest) enter(w http.ResponseWriter, r *http.Request, method string) (*http.Request, bool) {
 	r, allowed := s.calls.enter(r, method)
 	if !allowed {
 		writeProblem(w, r, s.calls.turnAway(r, method, w.Header()))
+	}
+	return r, allowed
+}
+
+func (s *rest) listModels(w http.ResponseWriter, r *http.Request) {
+	const method = langevinv1.ModelService_ListModels_FullMethodName
+	r, allowed := s.enter(w, r, method)
+	if !allowed {
 		return
 	}
 	req := &langevinv1.ListModelsRequest{}
@@ -71,9 +79,8 @@ func (s *rest) listModels(w http.ResponseWriter, r *http.Request) {
 
 func (s *rest) getModel(w http.ResponseWriter, r *http.Request) {
 	const method = langevinv1.ModelService_GetModel_FullMethodName
-	r, allowed := s.calls.enter(r, method)
+	r, allowed := s.enter(w, r, method)
 	if !allowed {
-		writeProblem(w, r, s.calls.turnAway(r, method, w.Header()))
 		return
 	}
 	name, version, err := modelOf(target(r, r.PathValue("target")))
@@ -130,9 +137,8 @@ func target(r *http.Request, last string) (model, version string) {
 func (s *rest) act(w http.ResponseWriter, r *http.Request) {
 	last, name, _ := strings.Cut(r.PathValue("target"), ":")
 	v, _ := verbOf(name)
-	r, allowed := s.calls.enter(r, v.method)
+	r, allowed := s.enter(w, r, v.method)
 	if !allowed {
-		writeProblem(w, r, s.calls.turnAway(r, v.method, w.Header()))
 		return
 	}
 	model, version := target(r, last)

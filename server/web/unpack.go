@@ -147,7 +147,7 @@ func (u *messageUnpacker) Close() error { return nil }
 // connectProblem returns a problem as an error of the Connect protocol, with its details. It leaves other errors alone.
 func connectProblem(err error) error {
 	if p := (*problem)(nil); errors.As(err, &p) {
-		return connectError(p.GRPCStatus().Err())
+		return connectError(p)
 	}
 	return err
 }
