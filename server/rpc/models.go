@@ -149,8 +149,8 @@ func (s *Models) devices() map[string]string {
 func (s *Models) describe(status host.Status, device string) (*langevinv1.Model, error) {
 	entry := status.Entry
 	m := entry.Manifest
-	sampler, _, err := complete(defaultSampler(m), m)
-	if err != nil {
+	sampler := defaultSampler(m)
+	if _, err := complete(sampler, m); err != nil {
 		return nil, err
 	}
 	out := &langevinv1.Model{

@@ -81,11 +81,11 @@ func bent(req *langevinv1.SampleRequest) bool {
 	return req.GetGuidance() != nil || req.GetCondition() != nil
 }
 
-// complete fills in the settings that a sampler leaves out. It returns the same message and its field in a request.
-func complete(sampler proto.Message, m models.Manifest) (_ proto.Message, field string, _ error) {
+// complete fills in the settings that a sampler leaves out. It returns the sampler's field in a request.
+func complete(sampler proto.Message, m models.Manifest) (field string, _ error) {
 	d, _ := langevinv1.SamplerOf(sampler)
 	d.Complete(sampler)
-	return sampler, d.Field, kinds()[d.Field].complete(sampler, m)
+	return d.Field, kinds()[d.Field].complete(sampler, m)
 }
 
 // compile compiles the sampler of a request for a model, or the one that such requests have by default. Settings that
@@ -94,7 +94,8 @@ func compile(
 	req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, admits admission, bad *invalid,
 ) (compiled, error) {
 	var own invalid
-	message, field, err := complete(samplerFor(req, m), m)
+	message := samplerFor(req, m)
+	field, err := complete(message, m)
 	own.join("", err)
 	kind := kinds()[field]
 	result := compiled{message: message}
