@@ -38,7 +38,7 @@ func (s *SamplerFlags) Groups() []cli.FlagGroup {
 	common := cli.NewFlagGroup("Sampler")
 	common.Flags.Var(&s.kind, "sampler",
 		fmt.Sprintf("%s (default the model's; %s with its settings)", phrase.Alternatives(s.kind.Words),
-			impliedSampler().GetWord()))
+			langevinv1.ImpliedSampler().GetWord()))
 	s.shown = []cli.FlagGroup{common}
 	for _, d := range kinds {
 		own := cli.NewFlagGroup(fmt.Sprintf("%s, --sampler %s (%s)", d.GetTitle(), d.GetWord(), d.GetSource()))
@@ -96,14 +96,11 @@ func settingHelp(d langevinv1.SamplerDescription, s langevinv1.SettingDescriptio
 	return fmt.Sprintf("%s (default %s)", text, defaults)
 }
 
-// impliedSampler returns the kind whose settings choose it without --sampler.
-func impliedSampler() langevinv1.SamplerDescription { return langevinv1.Samplers()[0] }
-
 // Sampler returns what the flags ask for, or nil if none is given.
 func (s *SamplerFlags) Sampler() (client.Sampler, error) {
 	d, chosen := langevinv1.SamplerByWord(s.kind.Word)
 	if !chosen {
-		d = impliedSampler()
+		d = langevinv1.ImpliedSampler()
 	}
 	if err := s.checkTakers(d.GetWord()); err != nil {
 		return nil, err

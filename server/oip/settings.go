@@ -12,9 +12,6 @@ import (
 // samplerParameter is the name of the parameter that chooses a kind of sampler by its word.
 const samplerParameter = "sampler"
 
-// impliedSampler is the word of the sampler that its settings choose if no sampler is named.
-const impliedSampler = "annealed"
-
 // settingNames returns the keys of all settings of all samplers, in the order of the description.
 func settingNames() []string {
 	var names []string
@@ -72,7 +69,7 @@ func words(samplers []langevinv1.SamplerDescription) []string {
 
 // setSetting sets a setting of the chosen sampler. If none is chosen, it chooses the implied one.
 func (q *query) setSetting(name string, p *inference.InferParameter) error {
-	d, _ := langevinv1.SamplerByWord(impliedSampler)
+	d := langevinv1.ImpliedSampler()
 	if own := langevinv1.SamplerIn(q.sample); own != nil {
 		d, _ = langevinv1.SamplerOf(own)
 	}

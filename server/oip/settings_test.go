@@ -101,7 +101,7 @@ func TestDocumented(t *testing.T) {
 			t.Errorf("docs/oip.md lacks a row for %s", name)
 		}
 	}
-	for _, text := range []string{"`" + impliedSampler + "` if absent", "(samplers.md)"} {
+	for _, text := range []string{"`" + langevinv1.ImpliedSampler().GetWord() + "` if absent", "(samplers.md)"} {
 		if !strings.Contains(string(data), text) {
 			t.Errorf("docs/oip.md lacks %q", text)
 		}

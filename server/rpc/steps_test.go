@@ -68,6 +68,8 @@ func TestSamplerOfRequests(t *testing.T) {
 	own := &langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_ReverseSde{
 		ReverseSde: &langevinv1.ReverseSDE{Steps: proto.Int32(7)},
 	}}
+	bare := &langevinv1.SampleRequest{}
+	langevinv1.SetSampler(bare, &langevinv1.ReverseSDE{})
 	for _, c := range []struct {
 		name  string
 		req   *langevinv1.SampleRequest
@@ -81,6 +83,7 @@ func TestSamplerOfRequests(t *testing.T) {
 		{"guided", guided, reverse, annealed, 15, 0},
 		{"inpainted", inpainted, reverse, annealed, 15, 0},
 		{"own steps", own, reverse, models.Manifest{}, 7, 1.5},
+		{"no settings, another default", bare, annealed, models.Manifest{}, 35, 2},
 		{"own steps, another default", own, annealed, models.Manifest{}, 7, 2},
 	} {
 		var bad invalid

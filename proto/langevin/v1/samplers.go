@@ -82,6 +82,9 @@ func SamplerOf(sampler proto.Message) (SamplerDescription, bool) {
 	return findSampler(func(d SamplerDescription) bool { return d.message.Descriptor().FullName() == name })
 }
 
+// ImpliedSampler returns the kind that its settings choose where no sampler is named.
+func ImpliedSampler() SamplerDescription { return Samplers()[0] }
+
 func findSampler(is func(SamplerDescription) bool) (SamplerDescription, bool) {
 	all := Samplers()
 	if i := slices.IndexFunc(all, is); i >= 0 {
