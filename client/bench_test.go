@@ -1,11 +1,11 @@
 package client_test
 
 import (
-	"syscall"
 	"testing"
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/robustness/process"
 )
 
 // BenchmarkSample measures a short call, and an event of a long one. cpu-ns/op is the time of client and server on all
@@ -28,23 +28,14 @@ func BenchmarkSample(b *testing.B) {
 			}
 			defer c.Close()
 			b.ReportAllocs()
-			begin := processorTime()
+			begin := process.OwnTime(b)
 			b.ResetTimer()
 			for range calls {
 				if _, err := c.Sample(b.Context(), client.SampleRequest{Model: "g"}); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(processorTime()-begin)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(process.OwnTime(b)-begin)/float64(b.N), "cpu-ns/op")
 		})
 	}
-}
-
-// processorTime returns the time in nanoseconds that this process has spent on all cores.
-func processorTime() int64 {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		return 0
-	}
-	return used.Utime.Nano() + used.Stime.Nano()
 }

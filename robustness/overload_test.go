@@ -6,7 +6,6 @@ import (
 	"net"
 	"runtime"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -143,9 +142,8 @@ func TestOverload(t *testing.T) {
 	defer greedy.close()
 	defer modest.close()
 	greedy.closedLoop(ctx, 32, 3*time.Second)
-	own := processorTime(t)
-	peak := greedy.closedLoop(ctx, 64, 15*time.Second)
-	ownAtPeak := (processorTime(t) - own) / (15 * time.Second).Seconds()
+	var peak float64
+	ownAtPeak := processors(t, func() { peak = greedy.closedLoop(ctx, 64, 15*time.Second) })
 	before := a.usage(t)
 
 	const length = time.Minute
@@ -154,10 +152,10 @@ func TestOverload(t *testing.T) {
 	defer stop()
 	go func() { polite <- modest.politely(flooding) }()
 	flooded := time.Now()
-	own = processorTime(t)
-	h, late := greedy.openLoop(ctx, 10*peak, length)
+	var h *history
+	var late []time.Duration
+	ownInFlood := processors(t, func() { h, late = greedy.openLoop(ctx, 10*peak, length) })
 	ended := time.Now()
-	ownInFlood := (processorTime(t) - own) / ended.Sub(flooded).Seconds()
 	stop()
 	lines := <-polite
 	after := a.usage(t)
@@ -212,14 +210,12 @@ func rate(calls []*robustness.Call, from, to time.Time) float64 {
 	return float64(n) / to.Sub(from).Seconds()
 }
 
-// processorTime returns the processor time of this process in seconds.
-func processorTime(t *testing.T) float64 {
+// processors returns how many processors this process takes while it does some work.
+func processors(t *testing.T, work func()) float64 {
 	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+	begun, before := time.Now(), process.OwnTime(t)
+	work()
+	return (process.OwnTime(t) - before).Seconds() / time.Since(begun).Seconds()
 }
 
 func judge(t *testing.T, what string, kept bool) {

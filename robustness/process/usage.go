@@ -10,8 +10,20 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
+	"testing"
 	"time"
 )
+
+// OwnTime returns the time that this process has spent on all processors.
+func OwnTime(t testing.TB) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
 
 // Usage is what a server uses at a moment.
 type Usage struct {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"syscall"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/robustness/process"
 	"github.com/langevin-ml/langevin/server/rpc"
 )
 
@@ -59,9 +59,9 @@ func BenchmarkMessages(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			before := processTime(b)
+			before := process.OwnTime(b)
 			run(b)
-			b.ReportMetric(float64(processTime(b)-before)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(process.OwnTime(b)-before)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }
@@ -85,14 +85,4 @@ func talk(b *testing.B) langevinv1.SamplingServiceClient {
 		server.Stop()
 	})
 	return langevinv1.NewSamplingServiceClient(conn)
-}
-
-// processTime returns the CPU time of this process.
-func processTime(b *testing.B) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
