@@ -286,8 +286,7 @@ func TestPageHoldsALine(t *testing.T) {
 func TestPageConditionalDensity(t *testing.T) {
 	b := inChromium(t)
 	s := open(t, nil)
-	b.do(chromedp.Navigate(s.url))
-	b.waitFor(ready)
+	b.visit(s.url)
 	const moments = `(async () => {
 		const {Landscape} = await import("/landscape.js");
 		const l = new Landscape({low: -8, high: 8, sigmas: [1, 0.1]}, () => {});
@@ -364,8 +363,7 @@ func TestPageGuides(t *testing.T) {
 func TestPageBendsTheField(t *testing.T) {
 	b := inChromium(t)
 	s := open(t, nil)
-	b.do(chromedp.Navigate(s.url))
-	b.waitFor(ready)
+	b.visit(s.url)
 	var got []float64
 	b.do(chromedp.Evaluate(`(async () => {
 		const {Landscape} = await import("/landscape.js");

@@ -172,8 +172,7 @@ func TestPageDefaultSampler(t *testing.T) {
 	s := open(t, func(c *server.Config) { c.Models.Default = "mnist" })
 	b.size(1280, 900)
 	b.theme("dark")
-	b.do(chromedp.Navigate(s.url))
-	b.waitFor(ready)
+	b.visit(s.url)
 	const chosen = "document.querySelector('[name=sampler]:checked').value"
 	if got := b.value(chosen); got != "sde" {
 		t.Errorf("the sampler of mnist is %s, want sde", got)

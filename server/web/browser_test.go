@@ -124,6 +124,12 @@ func (b browser) size(width, height int64) {
 	b.do(chromedp.EmulateViewport(width, height))
 }
 
+// visit opens a page and waits until it shows its models.
+func (b browser) visit(url string) {
+	b.do(chromedp.Navigate(url))
+	b.waitFor(ready)
+}
+
 func (b browser) theme(name string) {
 	b.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme",
 		Value: name}}))
@@ -142,8 +148,7 @@ func TestPage(t *testing.T) {
 	s := open(t, func(c *server.Config) { c.Models.Default = "ring" })
 	b.size(1280, 860)
 	b.theme("light")
-	b.do(chromedp.Navigate(s.url))
-	b.waitFor(ready)
+	b.visit(s.url)
 	if got := b.value("document.querySelector('#model').value"); got != "ring" {
 		t.Errorf("the model is %s, want the server's default, ring", got)
 	}
