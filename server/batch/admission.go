@@ -78,14 +78,13 @@ func (s *Scheduler) admits(ctx context.Context, d Demand, now time.Time) error {
 // tooShort returns the error of a job that takes longer than is left of its time, even with no work before it. The job
 // may try again if only other programs, or the refused callers themselves, slow the machine. The caller holds mu.
 func (s *Scheduler) tooShort(d Demand, left time.Duration) error {
-	left = left.Round(time.Millisecond)
 	now, quiet := s.alone(s.pace, d), s.alone(s.quiet, d)
-	if least := inTime(quiet).Round(time.Millisecond); quiet > float64(left) {
+	if quiet > float64(left) {
 		return fmt.Errorf("%w: %d chains of %d steps take at least %v here and %v is left", ErrDeadline,
-			d.Chains, d.Steps, least, left)
+			d.Chains, d.Steps, inTime(quiet).Round(time.Millisecond), left.Round(time.Millisecond))
 	}
 	return busy(max(now-float64(left), float64(time.Second)), "%d chains of %d steps take %v, slowed by other work, "+
-		"and %v is left", d.Chains, d.Steps, inTime(now).Round(time.Millisecond), left)
+		"and %v is left", d.Chains, d.Steps, inTime(now).Round(time.Millisecond), left.Round(time.Millisecond))
 }
 
 // alone returns the time of a job at a pace, with no work before it, in nanoseconds.
