@@ -45,10 +45,12 @@ func (a access) check() error {
 	return nil
 }
 
+func (a access) encrypts() bool { return a.tls || a.ca != "" || a.cert != "" }
+
 // options returns what the flags mean for a client of target.
 func (a access) options(target string) ([]client.Option, error) {
 	var options []client.Option
-	if a.tls || a.ca != "" || a.cert != "" {
+	if a.encrypts() {
 		config, err := a.config()
 		if err != nil {
 			return nil, err

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -120,15 +122,15 @@ func (c Connection) useServer(
 		return err
 	}
 	defer remote.Close()
-	return explain(work(ctx, remote), target)
+	return explain(work(ctx, remote), target, c.access.encrypts())
 }
 
 // explain adds to an error what to do if no server answers, and which request to look for in the server's log if the
-// server failed.
-func explain(err error, target string) error {
+// server failed. encrypted is whether this client encrypts.
+func explain(err error, target string, encrypted bool) error {
 	var failed *client.Error
 	switch {
-	case errors.Is(err, client.ErrUnreachable) && lastCause(err) == io.EOF.Error():
+	case errors.Is(err, client.ErrUnreachable) && !encrypted && hungUp(lastCause(err)):
 		return fmt.Errorf("the server at %s closes the connection at once: if it encrypts, add --tls or --ca FILE",
 			target)
 	case errors.Is(err, client.ErrUnreachable):
@@ -145,6 +147,11 @@ func explain(err error, target string) error {
 
 func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// hungUp reports whether a cause says that the server took the connection and then closed it.
+func hungUp(cause string) bool {
+	return slices.Contains([]string{io.EOF.Error(), syscall.ECONNRESET.Error(), syscall.EPIPE.Error()}, cause)
 }
 
 // lastCause returns the end of a chain of causes: "connection refused".
