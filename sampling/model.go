@@ -23,6 +23,20 @@ func (f ModelFunc) Score(ctx context.Context, dst, x, sigma []float32) error {
 	return f(ctx, dst, x, sigma)
 }
 
+// Conditional is a [Model] of the distributions p(x|c): its network has a third input, the condition c.
+//
+// ScoreGiven is Score with a condition for each row. c is row-major with len(sigma) rows of Width elements each. Where
+// the condition is one of n classes, Width is 1 and the element is the index of the class, a whole number from 0 to
+// n-1, or n for none. Otherwise the elements are the numbers of the condition. A network that was also trained without
+// conditions has one more element, the last: 1 with a condition, and 0 without one, where all others are 0 too.
+//
+// Score is ScoreGiven without conditions. It returns an error if the network was trained with conditions alone.
+type Conditional interface {
+	Model
+	Width() int
+	ScoreGiven(ctx context.Context, dst, x, sigma, c []float32) error
+}
+
 // CheckRows returns an error unless dst, x and sigma fit a [Model] whose rows have dim elements.
 func CheckRows(dim int, dst, x, sigma []float32) error {
 	if len(x) != len(sigma)*dim || len(dst) != len(x) {
