@@ -65,7 +65,7 @@ func (s *Scheduler) admits(ctx context.Context, d Demand, now time.Time) error {
 	}
 	wait, service := s.wait(d), s.service(d)
 	if most := float64(s.config.MaxWait); wait > most && !s.startsAtOnce(d.Caller) {
-		return busy(wait-most, "the work before it takes %v, and the limit is %v",
+		return busy(wait-most, "it cannot start at once, and the work before it takes %v: then the limit is %v",
 			inTime(wait).Round(time.Millisecond), s.config.MaxWait)
 	}
 	if late := margin*(wait+service) - float64(left); limited && late > 0 && len(s.open) > 0 {

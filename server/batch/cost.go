@@ -97,7 +97,9 @@ func (s *Scheduler) doubt(now time.Time) {
 	}
 }
 
-// remeasure is what an idle worker does about doubt. The caller holds mu, which is free meanwhile.
+// remeasure is what an idle worker does about doubt. The refused callers themselves may slow the measurement. So the
+// estimate falls at least halfway to the least cost. If it is then too low, the ticks of the next job correct it. The
+// caller holds mu, which is free meanwhile.
 func (s *Scheduler) remeasure(ctx context.Context) {
 	s.doubted = false
 	sigma := s.sigma
@@ -107,10 +109,16 @@ func (s *Scheduler) remeasure(ctx context.Context) {
 	s.config.Cores.release()
 	s.mu.Lock()
 	if err == nil { // a model that fails says so to the next job
-		s.pace = p
-		s.quiet = pace{min(s.quiet.few, p.few), min(s.quiet.full, p.full)}
+		s.quiet = s.quiet.atMost(p)
+		s.pace = p.atMost(s.pace.halfwayTo(s.quiet))
 	}
 }
+
+// atMost returns the lower of two paces, for few chains and for a full block.
+func (p pace) atMost(q pace) pace { return pace{min(p.few, q.few), min(p.full, q.full)} }
+
+// halfwayTo returns the mean of two paces.
+func (p pace) halfwayTo(q pace) pace { return pace{(p.few + q.few) / 2, (p.full + q.full) / 2} }
 
 // longCall is the duration from which one measurement is enough.
 const longCall = 5 * time.Millisecond

@@ -28,7 +28,7 @@ type Config struct {
 	MaxRows       int           // most chains of all open jobs together; 4,000,000 if zero
 	Memory        *Memory       // counts what open jobs hold; an account of its own for 1 GiB if nil
 	MaxFrameBytes int           // memory for a job's unread frames, at least two frames; 8 MiB if zero
-	MaxWait       time.Duration // most time that the work before a job may take; a minute if zero
+	MaxWait       time.Duration // most time of the work before a job that cannot start at once; a minute if zero
 	Cores         Semaphore     // limits the ticks of all models on a machine; no limit if nil
 	Observer      Observer      // is told what happens; nil for none
 
