@@ -146,6 +146,7 @@ func Fastest(ctx context.Context, model sampling.Model, dim, rows int, sigma flo
 type clock struct {
 	pace   pace      // the worker's own, so that a tick writes to no memory that others read
 	joined pace      // the scheduler's when the two were last joined
+	quiet  pace      // the scheduler's least cost, or that of a faster tick
 	ticks  int       // measured since then
 	begun  time.Time // when the last tick began; zero if it is not to be measured
 	rows   int       // chains in it
@@ -154,10 +155,25 @@ type clock struct {
 // begin notes the beginning of a tick of n chains, and so the end of the last one.
 func (c *clock) begin(now time.Time, n, rows int) {
 	if !c.begun.IsZero() && c.pace.few > 0 && c.pace.full > 0 && now.After(c.begun) {
-		c.pace.correct(c.rows, rows, now.Sub(c.begun))
+		took := now.Sub(c.begun)
+		c.pace.correct(c.rows, rows, took)
+		c.quiet = c.quiet.atMost(fastest(c.rows, rows, took))
 		c.ticks++
 	}
 	c.begun, c.rows = now, n
+}
+
+// fastest returns what a tick with n chains says about the least cost: something only if it has as many chains as one
+// of the batches that [Scheduler.measure] calls the model with.
+func fastest(n, rows int, took time.Duration) pace {
+	p := pace{math.Inf(1), math.Inf(1)}
+	if n == min(quantum, rows) {
+		p.few = float64(took)
+	}
+	if n == rows {
+		p.full = float64(took)
+	}
+	return p
 }
 
 // join changes the scheduler's pace as the worker's has changed, and makes both the same. The caller holds mu.
@@ -166,11 +182,12 @@ func (w *worker) join() {
 	s, c := w.s, &w.clock
 	switch {
 	case c.pace.full == 0 || c.ticks == 0:
-		c.pace, c.joined = s.pace, s.pace
+		c.pace, c.joined, c.quiet = s.pace, s.pace, s.quiet
 	case c.ticks >= every || w.block.Len() == 0:
 		s.pace.few *= c.pace.few / c.joined.few
 		s.pace.full *= c.pace.full / c.joined.full
-		c.pace, c.joined, c.ticks = s.pace, s.pace, 0
+		s.quiet = s.quiet.atMost(c.quiet)
+		c.pace, c.joined, c.quiet, c.ticks = s.pace, s.pace, s.quiet, 0
 		if c.begun.After(s.measured) {
 			s.measured = c.begun
 		}

@@ -243,15 +243,17 @@ func TestCostFollowsTicks(t *testing.T) {
 }
 
 // TestEstimateFallsWhileAllIsRefused: callers who are all refused can slow the measurements of the cost themselves. So
-// the estimate falls towards the least cost until a job is admitted. Every refusal before it has a hint.
+// the estimate falls towards the least cost until a job is admitted. Every refusal before it has a hint. The least cost
+// is that of the fastest ticks if the machine was busy when the scheduler was warmed up.
 func TestEstimateFallsWhileAllIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := newPaced()
+		model.thousandths.Store(2000)
 		s := warmed(t, model, batch.Config{Workers: 1, Rows: 64})
 		defer closed(t, s)
 		job := batch.Job{Plan: annealed(t, 1, 300), Prior: prior, N: 16} // 0.84 s, and 4.2 s while it is slowed
-		model.thousandths.Store(5000)
-		for range 3 {
+		for _, thousandths := range []int64{1000, 5000, 5000, 5000} {
+			model.thousandths.Store(thousandths)
 			if _, err := read(t.Context(), s, job); err != nil {
 				t.Fatal(err)
 			}

@@ -89,7 +89,7 @@ type Scheduler struct {
 	stopped bool          // workers must return
 
 	pace      pace      // measured cost of a tick
-	quiet     pace      // the least cost that was measured without other work
+	quiet     pace      // the least cost of a measurement or a tick
 	sigma     float32   // at which it was measured
 	measured  time.Time // when it was last measured or corrected
 	doubted   bool      // an idle worker must measure it again
