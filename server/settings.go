@@ -95,7 +95,7 @@ func Load(flags *pflag.FlagSet, file string) (Config, error) {
 		}
 	}
 	decode := viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
-		mapstructure.StringToTimeDurationHookFunc(), textHook))
+		mapstructure.StringToTimeDurationHookFunc(), textHook, exactHook))
 	if err := errors.Join(unknownKeys(v), unknownVariables(os.Environ()), unreadable(v, decode)); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
@@ -137,6 +137,15 @@ func textHook(from, to reflect.Type, data any) (any, error) {
 	return out.Elem().Interface(), nil
 }
 
+// exactHook refuses a number of the file that a whole number cannot hold: a quota of 0.5 would become 0, which means no
+// bound.
+func exactHook(from, to reflect.Value) (any, error) {
+	if from.CanFloat() && to.CanInt() && from.Float() != float64(int64(from.Float())) {
+		return nil, fmt.Errorf("%v is not a whole number", from.Float())
+	}
+	return from.Interface(), nil
+}
+
 // unreadable reports values that do not have the type of their setting.
 func unreadable(v *viper.Viper, decode viper.DecoderConfigOption) error {
 	var errs []error
@@ -152,6 +161,9 @@ func unreadable(v *viper.Viper, decode viper.DecoderConfigOption) error {
 func (s setting) wants() string {
 	if _, ok := s.value.Interface().(slog.Level); ok {
 		return s.help
+	}
+	if _, ok := s.value.Interface().(time.Duration); !ok && s.value.CanInt() {
+		return "a whole number"
 	}
 	return fmt.Sprintf("a value like %v", s.value.Interface())
 }

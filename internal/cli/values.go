@@ -211,5 +211,8 @@ func cause(f *pflag.Flag, bad *pflag.InvalidValueError) error {
 	case "uint64":
 		return wantError(fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)))
 	}
+	if strings.HasPrefix(f.Value.Type(), "int") {
+		return wantError("a whole number")
+	}
 	return wantError("a number")
 }
