@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -140,7 +141,7 @@ func textHook(from, to reflect.Type, data any) (any, error) {
 // exactHook refuses a number of the file that a whole number cannot hold: a quota of 0.5 would become 0, which means no
 // bound.
 func exactHook(from, to reflect.Value) (any, error) {
-	if from.CanFloat() && to.CanInt() && from.Float() != float64(int64(from.Float())) {
+	if from.CanFloat() && to.CanInt() && (from.Float() != math.Trunc(from.Float()) || math.Abs(from.Float()) >= 1<<63) {
 		return nil, fmt.Errorf("%v is not a whole number", from.Float())
 	}
 	return from.Interface(), nil
