@@ -126,7 +126,7 @@ func (s *Scheduler) wait(d Demand) float64 {
 	case d.Chains > quantum:
 		own += c.left
 	default:
-		own += c.ahead(float64(s.queue.share(s.queue.busy)))
+		own += c.ahead(float64(s.queue.share()))
 	}
 	return s.rowTime() * (s.fair(c, own) - work)
 }
@@ -251,7 +251,7 @@ func (s *Scheduler) isTight(j *job, now time.Time) bool {
 func (s *Scheduler) prefer(j *job, tight bool) {
 	j.claim = quantum
 	if tight {
-		share := s.queue.share(s.queue.busy)
+		share := s.queue.share()
 		j.claim = max(share/2, min(share, 2*quantum))
 	}
 	s.queue.resize(j)

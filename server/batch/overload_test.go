@@ -184,6 +184,36 @@ func TestGreedyCaller(t *testing.T) {
 	}
 }
 
+// TestSmallCallerTakesOnlyItsRows: beside a caller that always has a few chains, another one with work for all other
+// rows gets them.
+func TestSmallCallerTakesOnlyItsRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rows, steps, length = 64, 50, 10 * time.Second
+		s := warmed(t, newPaced(), batch.Config{Workers: 1, Rows: rows})
+		defer closed(t, s)
+		greedy := batch.Job{Caller: "greedy", Plan: annealed(t, 1, steps), Prior: prior, N: 16}
+		small := greedy
+		small.Caller, small.N = "small", 4
+		ctx, cancel := context.WithTimeout(t.Context(), length)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := read(t.Context(), s, small); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		got := load(t, s, greedy, 6*time.Millisecond, length, 2*time.Second, 1)
+		wg.Wait()
+		full := 2*time.Millisecond + rows*50*time.Microsecond
+		want := float64(rows-4) / 16 * length.Seconds() / (steps * full.Seconds())
+		if served := float64(got.served.Load()); served < 0.9*want {
+			t.Errorf("greedy caller: %v, want at least 90 %% of %.0f served", got, want)
+		}
+	})
+}
+
 // TestCostFollowsTicks: a scheduler that was warmed up while its machine was busy learns the true cost, from its ticks
 // if it has any, and from a measurement of its own if it refuses everything. One slow tick changes nothing.
 func TestCostFollowsTicks(t *testing.T) {
