@@ -139,7 +139,7 @@ func (b *bench) startPeers(ctx context.Context) error {
 	return nil
 }
 
-// checkParity checks that all sides compute the same scores, and notes by how much the peers are off. A faster answer to
+// checkParity checks that all sides compute the same scores, and notes by how much peers are off. A faster answer to
 // another question does not count.
 func (b *bench) checkParity(ctx context.Context) error {
 	const rows = 5

@@ -60,15 +60,15 @@ func (r *results) writeMachine(p *page) {
 		"medians. Spread is the difference between our largest and smallest value, divided by the median. A " +
 		"measurement that other work disturbed was repeated, up to a time limit. Peers ran with one thread and with " +
 		"all cores. The better one counts, and its number of threads is given after it. Before anything was timed, " +
-		"all sides that use float32 agreed on the scores of random inputs to 1e-4.\n")
+		"the sides that use float32 agreed on the scores of random inputs to 1e-4.\n")
 	p.line("- **toy**: the network of the built-in toys, 2-128-128-2, SiLU, conditioned on sigma. **image**: a " +
 		"residual network for 28×28 images, 0.94 M parameters, 0.47 GFLOP, instance norm and SiLU. Random weights; " +
 		"see `bench/networks`.")
 	p.line("- **PyTorch**: eager, the loop of the official NCSN code. **Python ORT**: onnxruntime in a Python loop, " +
 		"noise by numpy. **JAX**: the whole sampler compiled, a scan over its steps, as in the code of Song et al. " +
 		"(2021); always on all cores. **OpenVINO**: in a Python loop like Python ORT, compiled for the number of " +
-		"rows, in float32 and in bfloat16. What a peer compiles, it compiles before it is timed. **one at a time**: a Python gRPC server on onnxruntime that serves one request after the " +
-		"other. See `bench/peers`.\n")
+		"rows, in float32 and in bfloat16. What a peer compiles, it compiles before it is timed. **one at a time**: a " +
+		"Python gRPC server on onnxruntime that serves one request after the other. See `bench/peers`.\n")
 }
 
 // circumstances writes when and on what something was measured.
