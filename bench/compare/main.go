@@ -3,8 +3,8 @@
 //
 // The peers are PyTorch in eager mode, Python with ONNX Runtime, JAX, OpenVINO, and a Python server that serves one
 // request at a time; see bench/peers. All of them run the networks that bench/networks writes. Nothing is timed before
-// their scores agree. The sides of a comparison are measured in turn and the median counts, so other work on the machine
-// slows them alike. A measurement that other work slowed much is repeated.
+// their scores agree. The sides of a comparison are measured in turn and the median counts, so other work on the
+// machine slows them alike. A measurement that other work slowed much is repeated.
 package main
 
 import (
