@@ -4,7 +4,11 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 OUT     ?= out
 
 # The ONNX Runtime library: the one that the environment names, or the pinned one, which `onnxruntime` downloads.
-export LANGEVIN_ONNXRUNTIME_LIBRARY := $(shell tools/onnxruntime.sh path 2>/dev/null)
+LOCK    := internal/onnxruntime/onnxruntime.lock
+PINNED  := $(abspath .onnxruntime)/$(shell awk -v library="$$(go env GOOS)-$$(go env GOARCH).library" \
+	'$$1 == "version" { version = $$3 } $$1 == library { print version "/" $$3 }' $(LOCK))
+LANGEVIN_ONNXRUNTIME_LIBRARY ?= $(PINNED)
+export LANGEVIN_ONNXRUNTIME_LIBRARY
 
 # Packages that start goroutines, whose tests run with the race detector. It would only slow down the others, which are
 # numerics.
@@ -16,7 +20,12 @@ help: ## List the targets
 
 .PHONY: onnxruntime
 onnxruntime: ## Download the pinned ONNX Runtime library (once; checked against onnxruntime.lock)
-	@tools/onnxruntime.sh
+	@if [ "$$LANGEVIN_ONNXRUNTIME_LIBRARY" = "$(PINNED)" ]; then \
+		[ -f "$(PINNED)" ] || go run ./internal/onnxruntime/fetch .onnxruntime >/dev/null; \
+	elif [ ! -f "$$LANGEVIN_ONNXRUNTIME_LIBRARY" ]; then \
+		echo "LANGEVIN_ONNXRUNTIME_LIBRARY names $$LANGEVIN_ONNXRUNTIME_LIBRARY, which is not there:" \
+			"correct it, or unset it to download the library" >&2; exit 1; \
+	fi
 
 .PHONY: data
 data: ## Download MNIST and Fashion-MNIST to data/ (once; checked against datasets.lock)
@@ -24,7 +33,7 @@ data: ## Download MNIST and Fashion-MNIST to data/ (once; checked against datase
 
 .PHONY: onnxruntime-gpu
 onnxruntime-gpu: ## Download the pinned ONNX Runtime with its CUDA provider (247 MB; needs Python with pip)
-	@tools/onnxruntime-gpu.sh
+	@go run ./internal/onnxruntime/fetch -cuda .onnxruntime
 
 .PHONY: build
 build: ## Build bin/langevin

@@ -23,7 +23,7 @@ const (
 
 // How to get what is missing.
 const (
-	fixProvider = "run \"make onnxruntime-gpu\", which gets ONNX Runtime " + Version +
+	fixProvider = "run \"langevin onnxruntime install --device cuda\", which gets ONNX Runtime " + Version +
 		" with its CUDA provider, and set " + EnvLibrary + " to what it prints"
 	fixDriver = "install the NVIDIA driver; start a container with --gpus all"
 )

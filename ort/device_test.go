@@ -179,7 +179,7 @@ func TestProbeNamesWhatIsMissing(t *testing.T) {
 		want   []string
 	}{
 		{"no provider", nil, 0, 0, nil, []string{"provider library", "libonnxruntime_providers_shared.so is not in",
-			"make onnxruntime-gpu"}},
+			"langevin onnxruntime install --device cuda"}},
 		{"half a provider", map[string]string{providerShared: fakeShared}, 0, 0, nil,
 			[]string{"libonnxruntime_providers_cuda.so is not in"}},
 		{"driver without device", map[string]string{providerShared: fakeShared, providerCUDA: emptyProvider,

@@ -29,6 +29,7 @@ var ErrLibraryNotFound = errors.New("ONNX Runtime library not found")
 //   - the folder of the executable, and the folder lib next to it;
 //   - .onnxruntime/[Version] in the folder of the executable, the working directory or a parent of either, where "make
 //     onnxruntime" puts it;
+//   - the folder [Version] in [CacheFolder], where "langevin onnxruntime install" puts it;
 //   - the folders of the system's loader.
 func FindLibrary(explicit string) (path string, searched []string, err error) {
 	return surroundings().find(explicit)
@@ -39,6 +40,7 @@ type environment struct {
 	variable   string // value of EnvLibrary
 	executable string // folder of the running program, empty if unknown
 	working    string // working directory, empty if unknown
+	cache      string // see CacheFolder, empty if unknown
 	loader     []string
 	names      []string // of the library file, in order of preference
 }
@@ -51,7 +53,19 @@ func surroundings() environment {
 	if path, err := os.Getwd(); err == nil {
 		e.working = path
 	}
+	if path, err := CacheFolder(); err == nil {
+		e.cache = path
+	}
 	return e
+}
+
+// CacheFolder returns the folder of the user in which libraries are installed, one folder for each version.
+func CacheFolder() (string, error) {
+	folder, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(folder, "langevin", "onnxruntime"), nil
 }
 
 func libraryNames(goos string) []string {
@@ -90,8 +104,8 @@ func (e environment) find(explicit string) (path string, searched []string, err 
 			}
 		}
 	}
-	return "", searched, fmt.Errorf("%w: no %s in %s: run \"make onnxruntime\", or set %s to its path",
-		ErrLibraryNotFound, e.names[0], strings.Join(searched, ", "), EnvLibrary)
+	return "", searched, fmt.Errorf("%w: no %s in %s: run \"langevin onnxruntime install\", or set %s to "+
+		"its path", ErrLibraryNotFound, e.names[0], strings.Join(searched, ", "), EnvLibrary)
 }
 
 // existing returns the absolute form of a path, as what is found and as all that was searched. The path must name a
@@ -124,6 +138,7 @@ func (e environment) folders() []string {
 			add(filepath.Join(folder, ".onnxruntime", Version))
 		}
 	}
+	add(filepath.Join(e.cache, Version))
 	for _, folder := range e.loader {
 		add(folder)
 	}

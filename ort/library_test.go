@@ -5,11 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/langevin-ml/langevin/internal/onnxruntime"
 )
 
 // theRuntime is shared by the tests of this process.
@@ -27,12 +28,7 @@ func theRuntime(t testing.TB) *Runtime {
 }
 
 func TestVersionIsTheLockedOne(t *testing.T) {
-	lock, err := os.ReadFile(filepath.Join("..", "onnxruntime.lock"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	locked := regexp.MustCompile(`(?m)^version *= *(\S+)$`).FindSubmatch(lock)
-	if locked == nil || string(locked[1]) != Version {
+	if locked := onnxruntime.Pinned().Version(); locked != Version {
 		t.Errorf("onnxruntime.lock says %q, Version is %q", locked, Version)
 	}
 	if r := theRuntime(t); r.Version() != Version {
@@ -54,6 +50,7 @@ func TestFindLibraryOrder(t *testing.T) {
 	e := environment{
 		executable: filepath.Join(root, "app", "bin"),
 		working:    filepath.Join(root, "work", "deep", "down"),
+		cache:      filepath.Join(root, "cache"),
 		loader:     []string{"", "relative", filepath.Join(root, "system")},
 		names:      []string{"libonnxruntime.so.1", "libonnxruntime.so"},
 	}
@@ -61,6 +58,7 @@ func TestFindLibraryOrder(t *testing.T) {
 	places := []string{
 		filepath.Join(root, "system", "libonnxruntime.so"),
 		filepath.Join(root, "system", "libonnxruntime.so.1"),
+		filepath.Join(root, "cache", Version, "libonnxruntime.so.1"),
 		filepath.Join(root, "work", ".onnxruntime", Version, "libonnxruntime.so.1"),
 		filepath.Join(root, "work", "deep", "down", ".onnxruntime", Version, "libonnxruntime.so.1"),
 		filepath.Join(root, "app", ".onnxruntime", Version, "libonnxruntime.so.1"),
@@ -92,7 +90,7 @@ func TestFindLibraryErrors(t *testing.T) {
 	if !errors.Is(err, ErrLibraryNotFound) || !slices.Contains(searched, filepath.Join(root, ".onnxruntime", Version)) {
 		t.Fatalf("searched %v: %v", searched, err)
 	}
-	for _, want := range append([]string{"make onnxruntime", EnvLibrary}, searched...) {
+	for _, want := range append([]string{"langevin onnxruntime install", EnvLibrary}, searched...) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}

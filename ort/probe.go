@@ -87,8 +87,8 @@ func probeLibrary(path string) (probe, error) {
 	}
 	p := probe{version: C.GoString(C.library_version(library.base))}
 	if minor := minorOf(p.version); minor < apiVersion {
-		return probe{}, fmt.Errorf("%s is ONNX Runtime %s: want %s, at least 1.%d: run \"make onnxruntime\"",
-			path, p.version, Version, apiVersion)
+		return probe{}, fmt.Errorf("%s is ONNX Runtime %s: want %s, at least 1.%d: "+
+			"run \"langevin onnxruntime install\"", path, p.version, Version, apiVersion)
 	}
 	api := C.library_api(library.base, apiVersion)
 	if api == nil {

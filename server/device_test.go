@@ -25,7 +25,7 @@ func TestCUDAOrNothing(t *testing.T) {
 		t.Skip("this machine has CUDA")
 	}
 	if !errors.Is(err, ort.ErrDeviceUnavailable) || !strings.Contains(err.Error(), "cuda:1: provider library") ||
-		!strings.Contains(err.Error(), "make onnxruntime-gpu") {
+		!strings.Contains(err.Error(), "langevin onnxruntime install --device cuda") {
 		t.Errorf("error is %v", err)
 	}
 }

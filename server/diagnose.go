@@ -56,7 +56,7 @@ func (d *diagnosis) library(explicit string) (runtime *ort.Runtime, path string)
 		runtime, err = ort.Open(path)
 	}
 	if err != nil {
-		d.fail("library", err, "run \"make onnxruntime\"")
+		d.fail("library", err, "run \"langevin onnxruntime install\"")
 		return nil, ""
 	}
 	d.pass("library", fmt.Sprintf("%s, found after looking in %s", path, phrase.Plural(len(searched), "place")))

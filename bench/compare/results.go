@@ -67,8 +67,8 @@ func (r *results) writeMachine(p *page) {
 	p.line("- **PyTorch**: eager, the loop of the official NCSN code. **Python ORT**: onnxruntime in a Python loop, " +
 		"noise by numpy. **JAX**: the whole sampler compiled, a scan over its steps, as in the code of Song et al. " +
 		"(2021); always on all cores. **OpenVINO**: in a Python loop like Python ORT, compiled for the number of " +
-		"rows, in float32 and in bfloat16. What a peer compiles, it compiles before it is timed. **one at a time**: a " +
-		"Python gRPC server on onnxruntime that serves one request after the other. See `bench/peers`.\n")
+		"rows, in float32 and in bfloat16. What a peer compiles, it compiles before it is timed. **one at a time**: " +
+		"a Python gRPC server on onnxruntime that serves one request after the other. See `bench/peers`.\n")
 }
 
 // circumstances writes when and on what something was measured.

@@ -39,7 +39,7 @@ func TestDoctor(t *testing.T) {
 		{"auto", append(inside(t, sound)[:4], "--device", "auto"), cli.ExitOK, []string{"device"}},
 		{"torn model", inside(t, torn)[:4], cli.ExitFailed, []string{"FAIL  model wide/1/model.onnx", "self-test"}},
 		{"no library", []string{"--onnxruntime-library", "/nowhere/libonnxruntime.so"}, cli.ExitFailed,
-			[]string{"FAIL  library", "make onnxruntime"}},
+			[]string{"FAIL  library", "langevin onnxruntime install"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := runAlone(t, append([]string{"doctor"}, tt.args...)...)

@@ -1,0 +1,189 @@
+package onnxruntime
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// npm takes the library from the npm package, of which it runs no script. It fails with one line if there is no npm or
+// the package cannot be downloaded.
+func (i Installation) npm(ctx context.Context, scratch, name string) error {
+	program, err := exec.LookPath("npm")
+	if err != nil {
+		return errors.New("npm is not installed")
+	}
+	f := i.Lock.pack(i.Platform)
+	i.Say("downloading %s, %s", f.what, f.megabytes())
+	folder := filepath.Join(scratch, "npm")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		return err
+	}
+	c := exec.CommandContext(ctx, program, "pack", i.Lock["npm.package"]+"@"+i.Lock.Version(), "--ignore-scripts",
+		"--loglevel=error", "--fetch-retries=1")
+	c.Dir = folder
+	if said, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm could not get %s (%s)", f.what, reason(said, err))
+	}
+	return i.unpackVerified(f, filepath.Join(folder, f.name), filepath.Join(scratch, libraries), name)
+}
+
+// npmCode is the line in which npm names the kind of an error.
+var npmCode = regexp.MustCompile(`(?m) code (\S+)$`)
+
+// reason returns why a program failed, in a few words.
+func reason(said []byte, err error) string {
+	if code := npmCode.FindSubmatch(said); code != nil {
+		return string(code[1])
+	}
+	if lines := strings.Split(strings.TrimSpace(string(said)), "\n"); lines[len(lines)-1] != "" {
+		return lines[len(lines)-1]
+	}
+	return err.Error()
+}
+
+// archive takes the library from the release archive.
+func (i Installation) archive(ctx context.Context, scratch, name string) error {
+	f := i.Lock.archive(i.Platform)
+	i.Say("downloading %s, %s", f.what, f.megabytes())
+	to := filepath.Join(scratch, f.name)
+	if err := download(ctx, f.url, to); err != nil {
+		return err
+	}
+	return i.unpackVerified(f, to, filepath.Join(scratch, libraries), name)
+}
+
+// download writes what an address has to a new file. It gives up if nothing comes for half a minute.
+func download(ctx context.Context, url, to string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone() // with the proxy of the environment
+	transport.DialContext = (&net.Dialer{Timeout: 20 * time.Second}).DialContext
+	transport.ResponseHeaderTimeout = 30 * time.Second
+	defer transport.CloseIdleConnections()
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, response.Status)
+	}
+	const patience = 30 * time.Second
+	watch := time.AfterFunc(patience, cancel)
+	defer watch.Stop()
+	return writeFile(to, readerFunc(func(p []byte) (int, error) {
+		n, err := response.Body.Read(p)
+		watch.Reset(patience)
+		return n, err
+	}))
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// wheel takes the libraries with the CUDA provider from the Python wheel, which pip downloads and does not install.
+func (i Installation) wheel(ctx context.Context, scratch string) error {
+	f := i.Lock.wheel(i.Platform)
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		return fmt.Errorf("python3 with pip is needed to download %s, or give the file with --from", f.name)
+	}
+	i.Say("downloading %s, %s", f.what, f.megabytes())
+	c := exec.CommandContext(ctx, python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+		"--no-deps", "--only-binary=:all:", "--python-version", "3.12", "--platform", "manylinux_2_28_x86_64", "--dest",
+		scratch, "onnxruntime-gpu=="+i.Lock.Version())
+	if said, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("pip could not get %s (%s)", f.name, reason(said, err))
+	}
+	return i.unpackVerified(f, filepath.Join(scratch, f.name), filepath.Join(scratch, libraries), "")
+}
+
+func (i Installation) unpackVerified(f file, path, folder, name string) error {
+	if err := verify(path, f.sha256, f.what); err != nil {
+		return err
+	}
+	return i.unpack(f, path, folder, name)
+}
+
+// unpack takes the library from a file of the lock: as name, or all libraries of a wheel with their own names.
+func (i Installation) unpack(f file, path, folder, name string) error {
+	if f.member == "" {
+		return unzip(path, folder)
+	}
+	library := filepath.Join(folder, name)
+	if err := untar(path, f.member, library); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	if f.member != i.Lock.of(i.Platform, "npm.member") {
+		return nil
+	}
+	return verify(library, i.Lock.of(i.Platform, "npm.member.sha256"), f.member)
+}
+
+// untar writes one member of a .tgz file to a new file.
+func untar(tarball, member, to string) error {
+	f, err := os.Open(tarball)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	unzipped, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	for r := tar.NewReader(unzipped); ; {
+		header, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("no %s in it", member)
+		case err != nil:
+			return err
+		case path.Clean(header.Name) == member:
+			return writeFile(to, r)
+		}
+	}
+}
+
+// unzip writes the libraries of a wheel, without that of TensorRT, to a folder.
+func unzip(wheel, folder string) error {
+	r, err := zip.OpenReader(wheel)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for _, f := range r.File {
+		name := path.Base(f.Name)
+		provider := strings.HasPrefix(name, "libonnxruntime_providers_") && !strings.Contains(name, "tensorrt")
+		if !provider && !strings.HasPrefix(name, "libonnxruntime.so") {
+			continue
+		}
+		content, err := f.Open()
+		if err != nil {
+			return err
+		}
+		err = writeFile(filepath.Join(folder, name), content)
+		if err := errors.Join(err, content.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
