@@ -34,13 +34,13 @@ var none = []string{}
 var rules = map[string]rule{
 	"sampling":  {ours: none, others: none},
 	"models":    {ours: []string{"models", "sampling"}},
-	"ort":       {ours: []string{"models", "sampling"}},
-	"ort/proof": {ours: []string{"ort", "models"}},
+	"ort":       {ours: []string{"models", "sampling", "internal/processors"}},
+	"ort/proof": {ours: []string{"ort", "models", "internal/processors"}},
 	"proto":     {ours: none, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", apiRules}},
 	"client": {ours: []string{"client", "proto"}, others: []string{"google.golang.org/grpc",
 		"google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}},
 	"server": {ours: []string{"ort", "server", "proto", "models", "sampling", "internal/loopback",
-		"internal/memory", "internal/phrase"}},
+		"internal/memory", "internal/phrase", "internal/processors"}},
 	"server/auth": {ours: []string{"server/auth"}},
 	"server/rpc": {ours: []string{"server/rpc", "server/auth", "server/host", "server/batch", "proto", "models",
 		"sampling"}},
@@ -51,7 +51,7 @@ var rules = map[string]rule{
 	"server/web":     {ours: []string{"server/web", "proto"}},
 
 	"training": {ours: []string{"ort", "training", "models", "sampling", "internal/memory", "internal/phrase",
-		"internal/wholefile"}},
+		"internal/processors", "internal/wholefile"}},
 	"training/settings":  {ours: none, others: none},
 	"training/pool":      {ours: none, others: none},
 	"training/data":      {ours: []string{"training/data", "training/settings", "sampling"}},
@@ -66,7 +66,8 @@ var rules = map[string]rule{
 	"training/study": {ours: []string{"training", "training/figure", "ort", "models", "sampling",
 		"internal/wholefile"}},
 	"training/paper": {ours: []string{
-		"training", "training/data", "training/eval", "training/figure", "models", "sampling", "internal/wholefile"}},
+		"training", "training/data", "training/eval", "training/figure", "models", "sampling", "internal/processors",
+		"internal/wholefile"}},
 
 	"cmd": {ours: []string{"cmd", "internal", "ort", "server"}},
 
@@ -75,6 +76,7 @@ var rules = map[string]rule{
 	"internal/phrase":      {ours: none, others: none},
 	"internal/filelock":    {ours: none, others: none},
 	"internal/memory":      {ours: none},
+	"internal/processors":  {ours: none},
 	"internal/wholefile":   {ours: []string{"internal/filelock"}, others: none},
 	"internal/loopback":    {ours: none, others: none},
 	"internal/onnxruntime": {ours: none, others: none},
@@ -137,14 +139,15 @@ var rules = map[string]rule{
 	"docs/apidoc": {ours: []string{"proto"}, others: []string{"google.golang.org/protobuf", apiRules}},
 
 	"bench/networks": {ours: []string{"training", "models", "sampling"}},
-	"bench/trainer":  {ours: []string{"ort", "training", "models", "sampling"}},
-	"bench/compare":  {ours: []string{"ort", "server", "client", "models", "sampling"}},
+	"bench/trainer":  {ours: []string{"ort", "training", "models", "sampling", "internal/processors"}},
+	"bench/compare":  {ours: []string{"ort", "server", "client", "models", "sampling", "internal/processors"}},
 }
 
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
 var commands = []string{
-	"internal/about", "internal/bench", "internal/demo", "internal/doctor", "internal/eval", "internal/latents",
-	"internal/models", "internal/reproduce", "internal/sample", "internal/serve", "internal/token", "internal/train",
+	"internal/about", "internal/bench", "internal/demo", "internal/doctor", "internal/eval", "internal/installer",
+	"internal/latents", "internal/models", "internal/reproduce", "internal/sample", "internal/serve",
+	"internal/token", "internal/train",
 }
 
 // onlyIn lists modules that only a few folders may import, so that they hide them from the others. If it lists no
@@ -154,6 +157,7 @@ var onlyIn = map[string][]string{
 	"github.com/yalue/onnxruntime_go":       {"ort"},
 	"github.com/prometheus/client_golang":   {"server/metrics"},
 	"github.com/KimMachineGun/automemlimit": {"internal/memory"},
+	"go.uber.org/automaxprocs":              {"internal/processors"},
 	"golang.org/x/image":                    {"internal/pictures", "training/data", "training/figure"},
 }
 

@@ -3,10 +3,10 @@ package ort
 import (
 	"errors"
 	"fmt"
-	"runtime"
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
 
+	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/models"
 )
 
@@ -44,7 +44,7 @@ func newCopies(graph []byte, manifest models.Manifest, options Options, device D
 		return loaded, nil
 	}}
 	if !device.CUDA && options.Threads == 1 && manifest.Dim() <= PointDim && len(graph) <= maxCopied {
-		c.limit = runtime.NumCPU()
+		c.limit = processors.Count()
 	}
 	first, err := c.open()
 	if err != nil {

@@ -3,8 +3,8 @@ package server
 import (
 	"context"
 	"log/slog"
-	"runtime"
 
+	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/server/batch"
 )
@@ -37,9 +37,9 @@ const workersCUDA = 4
 // Workers returns the default number of evaluations that run at once: one for each CPU, or a few on a GPU.
 func Workers(d ort.Device) int {
 	if d.CUDA {
-		return min(workersCUDA, runtime.NumCPU())
+		return min(workersCUDA, processors.Count())
 	}
-	return runtime.NumCPU()
+	return processors.Count()
 }
 
 // Blocks returns the scheduler settings that depend on the device and the network: block size, grain and the wide

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +15,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/ort/proof"
@@ -133,7 +133,7 @@ func (s *Server) newGRPC(admin *rpc.Admin) (*grpc.Server, error) {
 // hosting returns how models are loaded. A load has time for a proof and as much again.
 func (s *Server) hosting(patience time.Duration) host.Options {
 	return host.Options{
-		Default: s.config.Models.Default, Aliases: s.config.Models.Aliases, Parallel: runtime.NumCPU(),
+		Default: s.config.Models.Default, Aliases: s.config.Models.Aliases, Parallel: processors.Count(),
 		Limit: 2 * s.config.limitsOfProofs().Clock(), Patience: patience, Ended: s.loadEnded,
 	}
 }

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"time"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/learner"
 	"github.com/langevin-ml/langevin/training/nn"
@@ -115,7 +115,7 @@ func trainClassifier(
 	ctx context.Context, c ClassifierConfig, network *nn.Graph, train, test labelled, o Options,
 ) (result *Classifier, err error) {
 	t := &classifierTrainer{config: c, network: network, classes: train.classes}
-	workers := pool.New(runtime.NumCPU())
+	workers := pool.New(processors.Count())
 	defer workers.Close()
 	if t.learner, err = learner.New(t.objective(), workers, o.learner()); err != nil {
 		return nil, err

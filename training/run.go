@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/learner"
 	"github.com/langevin-ml/langevin/training/nn"
@@ -150,7 +151,7 @@ func newTrainer(ctx context.Context, c Config, o Options) (*trainer, error) {
 	if err := t.checkSize(); err != nil {
 		return nil, err
 	}
-	t.pool = pool.New(runtime.NumCPU())
+	t.pool = pool.New(processors.Count())
 	t.batcher.pool, t.unseen.pool = t.pool, t.pool
 	if t.learner, err = learner.New(t.objective(), t.pool, o.learner()); err != nil {
 		t.pool.Close()

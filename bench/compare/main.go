@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/ort"
 )
 
@@ -79,7 +80,7 @@ func main() {
 	flag.IntVar(&s.seeds, "seeds", 3, "seeds, for quality")
 	flag.Parse()
 	log.SetFlags(log.Ltime)
-	ort.AddProcessors() // as the program does
+	processors.Multiply() // as the program does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, s); err != nil {

@@ -14,13 +14,13 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/internal/processors"
 )
 
 func main() {
 	library := flag.String("library", "", "path of the ONNX Runtime library")
 	flag.Parse()
-	ort.AddProcessors() // as the program does
+	processors.Multiply() // as the program does
 	p := &peer{library: *library}
 	err := p.serve(os.Stdin, os.Stdout)
 	if err := errors.Join(err, p.stop()); err != nil {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/ort/proof"
 	"github.com/langevin-ml/langevin/server"
@@ -23,7 +24,7 @@ func main() {
 		os.Exit(proof.RunChild())
 	}
 	ort.ExitAfterProbe() // first, since a child needs nothing of what follows
-	ort.AddProcessors()
+	processors.Multiply()
 	server.AddCompression()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

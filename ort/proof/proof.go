@@ -8,10 +8,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
+	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
 )
@@ -63,7 +63,7 @@ type verdict struct {
 func New(r *ort.Runtime, rules models.Rules, limits Limits, folder string) *Prover {
 	limits = limits.withDefaults()
 	return &Prover{
-		runtime: r, rules: rules, limits: limits, cores: make(chan struct{}, runtime.NumCPU()),
+		runtime: r, rules: rules, limits: limits, cores: make(chan struct{}, processors.Count()),
 		kept: newKept(folder, r, rules, limits), verdicts: map[string]verdict{},
 	}
 }

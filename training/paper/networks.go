@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 
+	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training"
@@ -221,7 +221,7 @@ func (n Networks) imagesOf(ctx context.Context, file models.File) (m Images, err
 	if m.Sampler, err = file.Manifest.AnnealedLangevin(); err != nil {
 		return m, err
 	}
-	if m.Model, err = n.Laboratory.Load(ctx, file.Graph, file.Manifest, runtime.NumCPU()); err != nil {
+	if m.Model, err = n.Laboratory.Load(ctx, file.Graph, file.Manifest, processors.Count()); err != nil {
 		return m, err
 	}
 	if m.Classifier, err = n.Laboratory.Classifier(imagesModel); err != nil {
