@@ -69,10 +69,10 @@ type Repository struct {
 	rules   Rules
 }
 
-// NewRepository returns the repository of the models in zoo and, unless dir is empty, in the folder dir. Both have the
-// layout NAME/VERSION/model.onnx with VERSION 1, 2, 3... If both have a version of a model, the folder's is used.
-// Symbolic links cannot lead out of dir. Names that start with a dot are ignored, and so is everything that
-// [Repository.Foreign] returns. Files that break the rules are problems.
+// NewRepository returns the repository of the models in zoo, unless it is nil, and, unless dir is empty, in the folder
+// dir. Both have the layout NAME/VERSION/model.onnx with VERSION 1, 2, 3... If both have a version of a model, the
+// folder's is used. Symbolic links cannot lead out of dir. Names that start with a dot are ignored, and so is
+// everything that [Repository.Foreign] returns. Files that break the rules are problems.
 func NewRepository(zoo fs.FS, dir string, rules Rules) (*Repository, error) {
 	r := &Repository{rules: rules}
 	if dir != "" {
@@ -83,7 +83,9 @@ func NewRepository(zoo fs.FS, dir string, rules Rules) (*Repository, error) {
 		r.root = root
 		r.shelves = append(r.shelves, shelf{OriginDirectory, root.FS()})
 	}
-	r.shelves = append(r.shelves, shelf{OriginEmbedded, zoo})
+	if zoo != nil {
+		r.shelves = append(r.shelves, shelf{OriginEmbedded, zoo})
+	}
 	return r, nil
 }
 

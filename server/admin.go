@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,45 +17,6 @@ import (
 	"github.com/langevin-ml/langevin/server/web"
 )
 
-// admin is the second listener. It serves metrics, profiles, health and AdminService to operators.
-type admin struct {
-	lis    net.Listener
-	server *http.Server
-	ended  chan error
-}
-
-// listenAdmin opens the admin listener, or returns nil if there is no admin address.
-func (s *Server) listenAdmin() (*admin, error) {
-	if s.config.Admin.Listen == "" {
-		return nil, nil
-	}
-	lis, err := net.Listen("tcp", s.config.Admin.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("admin.listen: %w: choose another address, or an empty one for none", err)
-	}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true) // gRPC
-	lis = s.bound(lis, "admin", true)
-	server := s.newHTTPServer(web.Recorded(s.adminHandler(), s.arrive), protocols)
-	a := &admin{lis: lis, ended: make(chan error, 1), server: server}
-	go func() { a.ended <- a.server.Serve(lis) }()
-	s.log.Info("admin listener", "address", lis.Addr().String())
-	return a, nil
-}
-
-// close closes the listener at once, because its answers have no value without the server.
-func (a *admin) close() error {
-	if a == nil {
-		return nil
-	}
-	err := a.server.Close()
-	if ended := <-a.ended; !errors.Is(ended, http.ErrServerClosed) {
-		err = errors.Join(err, ended)
-	}
-	return err
-}
-
 // adminHandler routes gRPC to the admin services and other requests to the pages.
 func (s *Server) adminHandler() http.Handler {
 	services := s.adminServices()
@@ -66,15 +26,14 @@ func (s *Server) adminHandler() http.Handler {
 	mux.Handle("POST /grpc.health.v1.Health/", services)
 	mux.Handle("POST /grpc.reflection.v1.ServerReflection/", services)
 	mux.Handle("POST /grpc.reflection.v1alpha.ServerReflection/", services)
-	mux.Handle("GET /metrics", s.metrics.Handler())
-	mux.HandleFunc("GET /healthz", s.answerHealth(livenessService))
-	mux.HandleFunc("GET /readyz", s.answerHealth(""))
+	s.handleProbes(mux)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return s.guardAdmin(known(mux))
+	return s.guardAdmin(known(mux, "/metrics, /healthz, /readyz and /debug/pprof/, and for gRPC "+
+		"langevin.v1.AdminService, langevin.v1.ModelService and grpc.health.v1.Health"))
 }
 
 // adminServices answers gRPC. The client of a stream may wait for as long as it likes before its next message.
@@ -88,7 +47,7 @@ func (s *Server) adminServices() http.Handler {
 }
 
 // known answers requests for which mux has nothing: with the method that a path has, or with the paths that there are.
-func known(mux *http.ServeMux) http.Handler {
+func known(mux *http.ServeMux, paths string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern != "" {
 			mux.ServeHTTP(w, r)
@@ -102,24 +61,29 @@ func known(mux *http.ServeMux) http.Handler {
 				return
 			}
 		}
-		http.Error(w, fmt.Sprintf("%.80q is not here: there are /metrics, /healthz, /readyz and /debug/pprof/, and "+
-			"for gRPC langevin.v1.AdminService, langevin.v1.ModelService and grpc.health.v1.Health", r.URL.Path),
-			http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("%.80q is not here: there are %s", r.URL.Path, paths), http.StatusNotFound)
 	})
 }
 
 // guardAdmin refuses requests of web pages, and requests for other hosts unless they are allowed. Otherwise a page in a
 // browser could start profiles, or give its own name this machine's address and read the answers.
 func (s *Server) guardAdmin(next http.Handler) http.Handler {
+	return guardPages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := (&url.URL{Host: r.Host}).Hostname()
+		if !s.config.Admin.AllowRemote && !loopback.Only(net.JoinHostPort(host, "0")) {
+			http.Error(w, "this listener answers for localhost only", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+}
+
+// guardPages refuses requests of web pages of other origins.
+func guardPages(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		web.SecurityHeaders(w.Header())
 		if err := http.NewCrossOriginProtection().Check(asUnsafe(r)); err != nil {
 			http.Error(w, "this listener does not answer pages of other origins", http.StatusForbidden)
-			return
-		}
-		host := (&url.URL{Host: r.Host}).Hostname()
-		if !s.config.Admin.AllowRemote && !loopback.Only(net.JoinHostPort(host, "0")) {
-			http.Error(w, "this listener answers for localhost only", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -33,6 +33,7 @@ type Config struct {
 	DrainDelay  time.Duration     `mapstructure:"drain_delay" help:"how long to accept calls after SIGTERM while health is already down, so that load balancers notice"`
 	Drain       time.Duration     `mapstructure:"drain_timeout" help:"how long running calls may continue after SIGTERM"`
 	Admin       AdminConfig       `mapstructure:"admin"`
+	Metrics     MetricsConfig     `mapstructure:"metrics"`
 	Tracing     TracingConfig     `mapstructure:"tracing"`
 	Log         LogConfig         `mapstructure:"log"`
 }
@@ -40,6 +41,7 @@ type Config struct {
 // ModelsConfig says where models are and how they are named.
 type ModelsConfig struct {
 	Dir     string  `mapstructure:"dir" help:"folder of models, NAME/VERSION/model.onnx, in addition to the built-in ones"`
+	BuiltIn bool    `mapstructure:"builtin" help:"serve the built-in models"`
 	Aliases Aliases `mapstructure:"aliases" help:"other names of models, as stable=ring@1,latest=ring; in the file, a list of name, model and version"`
 	Watch   bool    `mapstructure:"watch" help:"reload models when models.dir changes"`
 	Default string  `mapstructure:"default" help:"model for requests that name none; the server is ready when it is"`
@@ -81,7 +83,7 @@ type GRPCConfig struct {
 	MaxReceiveBytes  int           `mapstructure:"max_receive_bytes" help:"size of one message from a client"`
 	MaxSendBytes     int           `mapstructure:"max_send_bytes" help:"size of one message to a client"`
 	Reflection       bool          `mapstructure:"reflection" help:"let tools such as grpcurl ask for the API"`
-	HandshakeTimeout time.Duration `mapstructure:"handshake_timeout" help:"how long a new connection may take to be set up, also on the HTTP and admin listeners"`
+	HandshakeTimeout time.Duration `mapstructure:"handshake_timeout" help:"how long a new connection may take to be set up, also on the HTTP, admin and metrics listeners"`
 	KeepaliveTime    time.Duration `mapstructure:"keepalive_time" help:"how long a connection may be silent before the server pings the client"`
 	KeepaliveTimeout time.Duration `mapstructure:"keepalive_timeout" help:"how long the client may take to answer the ping"`
 	KeepaliveMinTime time.Duration `mapstructure:"keepalive_min_time" help:"shortest time between pings of a client; a client that pings more often is disconnected"`
@@ -116,6 +118,11 @@ type AdminConfig struct {
 	AllowRemote bool   `mapstructure:"allow_remote" help:"allow other machines to reach admin.listen, which has no password"`
 }
 
+// MetricsConfig says where metrics and health are served to other machines.
+type MetricsConfig struct {
+	Listen string `mapstructure:"listen" help:"host:port for /metrics, /healthz and /readyz alone, for probes and Prometheus on other machines; empty means none"`
+}
+
 // TracingConfig says where OpenTelemetry traces are sent.
 type TracingConfig struct {
 	Endpoint    string  `mapstructure:"endpoint" help:"host:port of an OpenTelemetry collector (OTLP over gRPC); empty means none"`
@@ -134,7 +141,7 @@ func Default() Config {
 	return Config{
 		Listen: "localhost:50051",
 		Models: ModelsConfig{
-			Default:      "ring",
+			Default: "ring", BuiltIn: true,
 			MaxFileBytes: models.DefaultMaxFileBytes, ProofMemory: proof.DefaultMemory, ProofTime: proof.DefaultTime,
 			KeepProofs: true,
 		},
@@ -195,6 +202,7 @@ func (c Config) Validate() error {
 		info, err := os.Stat(dir)
 		require(err == nil && info.IsDir(), "models.dir", fmt.Sprintf("%q", dir), "an existing folder")
 	}
+	require(c.Models.BuiltIn || c.Models.Dir != "", "models.builtin", c.Models.BuiltIn, "true, or models.dir to be set")
 	require(!c.Models.Watch || c.Models.Dir != "", "models.watch", c.Models.Watch, "models.dir to be set")
 	errs = append(errs, c.Models.Aliases.validate())
 	err = models.Rules{Operators: c.Models.AllowOperators}.Validate()
@@ -210,6 +218,8 @@ func (c Config) Validate() error {
 	require(c.Admin.Listen == "" || c.Admin.AllowRemote || loopback.Only(c.Admin.Listen),
 		"admin.listen", fmt.Sprintf("%q", c.Admin.Listen),
 		"a loopback address, such as localhost:9090, unless admin.allow_remote is set")
+	require(c.Metrics.Listen == "" || isHostPort(c.Metrics.Listen), "metrics.listen",
+		fmt.Sprintf("%q", c.Metrics.Listen), "host:port, such as :9091, or nothing")
 	require(c.Tracing.Endpoint == "" || isHostPort(c.Tracing.Endpoint),
 		"tracing.endpoint", fmt.Sprintf("%q", c.Tracing.Endpoint), "host:port, such as localhost:4317")
 	require(c.Tracing.SampleRatio >= 0 && c.Tracing.SampleRatio <= 1,

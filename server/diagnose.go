@@ -24,7 +24,7 @@ func Diagnose(ctx context.Context, c Config) []ort.Check {
 		return d.checks
 	}
 	device, usable := d.device(ctx, c.Device, library)
-	repository, err := models.NewRepository(models.Zoo(), c.Models.Dir, c.rules())
+	repository, err := c.repository()
 	if err != nil {
 		d.fail("models", err, "give models.dir a folder that can be read")
 		return d.checks

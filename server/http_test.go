@@ -98,22 +98,24 @@ func testLongAnswer(t *testing.T, url string, atLeast time.Duration) {
 // TestListenersHaveTimeLimits: a client that sends nothing cannot keep a connection.
 func TestListenersHaveTimeLimits(t *testing.T) {
 	c := Default()
-	c.Listen, c.HTTP.Listen, c.Admin.Listen = "localhost:0", "localhost:0", "localhost:0"
+	c.Listen, c.HTTP.Listen = "localhost:0", "localhost:0"
+	c.Admin.Listen, c.Metrics.Listen = "localhost:0", "localhost:0"
 	s, err := New(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := s.listenAdmin()
+	sides, err := s.listenSides()
 	if err := errors.Join(err, s.ListenHTTP()); err != nil {
 		t.Fatal(err)
 	}
-	for name, h := range map[string]*http.Server{"http": s.frontend.http, "admin": a.server} {
+	for name, h := range map[string]*http.Server{"http": s.frontend.http, "admin": sides[0].server,
+		"metrics": sides[1].server} {
 		if h.IdleTimeout == 0 || h.ReadTimeout == 0 || h.ReadHeaderTimeout == 0 || h.MaxHeaderBytes == 0 {
 			t.Errorf("%s: idle %v, read %v, header %v, %d bytes of headers", name, h.IdleTimeout, h.ReadTimeout,
 				h.ReadHeaderTimeout, h.MaxHeaderBytes)
 		}
 	}
-	if err := errors.Join(a.close(), s.frontend.listener.Close(), s.drain(0)); err != nil {
+	if err := errors.Join(sides.close(), s.frontend.listener.Close(), s.drain(0)); err != nil {
 		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"io"
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
 )
@@ -206,6 +208,52 @@ func TestAdminListener(t *testing.T) {
 	c.Admin.Listen, c.Admin.AllowRemote = ":9090", true
 	if err := c.Validate(); err != nil {
 		t.Errorf("allowed: %v", err)
+	}
+}
+
+// TestMetricsListener: it has metrics and health for other machines, and nothing else.
+func TestMetricsListener(t *testing.T) {
+	address := freePort(t)
+	start(t, func(c *server.Config) { c.Metrics.Listen = address })
+	for path, want := range map[string]string{
+		"/healthz": "serving\n", "/readyz": "serving\n", "/metrics": `langevin_connections{listener="metrics"} 1`,
+	} {
+		if code, body := get(t, address, path); code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %.100q, want %q", path, code, body, want)
+		}
+	}
+	for _, path := range []string{"/", "/debug/pprof/cmdline", "/langevin.v1.AdminService/ReloadModels"} {
+		if code, body := get(t, address, path); code != http.StatusNotFound || !strings.Contains(body, "/readyz") {
+			t.Errorf("%s is %d %q, want 404 with the paths that there are", path, code, body)
+		}
+	}
+	c := server.Default()
+	for listen, ok := range map[string]bool{":9091": true, "0.0.0.0:9091": true, "": true, "nonsense": false} {
+		c.Metrics.Listen = listen
+		if err := c.Validate(); (err == nil) != ok {
+			t.Errorf("metrics.listen %s: %v", listen, err)
+		}
+	}
+}
+
+// TestWithoutBuiltInModels: only the folder's models are there, and no request reaches another.
+func TestWithoutBuiltInModels(t *testing.T) {
+	r := start(t, func(c *server.Config) { c.Models.BuiltIn = false })
+	list, err := langevinv1.NewModelServiceClient(r.conn).ListModels(t.Context(), &langevinv1.ListModelsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range list.GetModels() {
+		if _, err := fs.Stat(models.Zoo(), m.GetName()); err == nil {
+			t.Errorf("%s is there", m.GetName())
+		}
+	}
+	if len(list.GetModels()) == 0 {
+		t.Error("no models")
+	}
+	c := server.Default()
+	if c.Models.BuiltIn = false; c.Validate() == nil {
+		t.Error("no models at all: accepted")
 	}
 }
 

@@ -68,7 +68,7 @@ func newServer(c Config, log *slog.Logger, patience time.Duration) (*Server, err
 	if err != nil {
 		return nil, err
 	}
-	repo, err := models.NewRepository(models.Zoo(), c.Models.Dir, c.rules())
+	repo, err := c.repository()
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +143,11 @@ func (s *Server) hosting(patience time.Duration) host.Options {
 // when the default model is. If a model does not load, Serve logs it and serves the others. It is an error if no model
 // loads.
 func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
-	admin, err := s.listenAdmin()
+	sides, err := s.listenSides()
 	if err != nil {
 		return errors.Join(err, s.drain(0))
 	}
-	defer admin.close()
+	defer sides.close()
 	served := make(chan error, 2)
 	go func() { served <- s.grpc.Serve(lis) }()
 	if s.frontend != nil {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"io/fs"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
@@ -76,6 +77,15 @@ func (n sessions) Close() error {
 // rules returns what model files may contain.
 func (c Config) rules() models.Rules {
 	return models.Rules{MaxFileBytes: c.Models.MaxFileBytes, Operators: c.Models.AllowOperators}
+}
+
+// repository opens the models that c names. The caller has to close it.
+func (c Config) repository() (*models.Repository, error) {
+	var zoo fs.FS
+	if c.Models.BuiltIn {
+		zoo = models.Zoo()
+	}
+	return models.NewRepository(zoo, c.Models.Dir, c.rules())
 }
 
 func (c Config) limitsOfProofs() proof.Limits {

@@ -80,7 +80,8 @@ func TestEverySettingEverywhere(t *testing.T) {
 		"admin.listen": "localhost:1236", "admin.allow_remote": "true",
 		"models.aliases": "stable=ring@1,latest=ring", "models.watch": "true",
 		"models.allow_operators": "Mod,com.microsoft.Gelu", "models.proof_memory": "1073741824",
-		"models.keep_proofs": "false", "limits.memory": "1073741824",
+		"models.keep_proofs": "false",
+		"models.builtin":     "false", "metrics.listen": "localhost:1237", "limits.memory": "1073741824",
 		"tracing.endpoint": "localhost:4317", "tracing.insecure": "true", "tracing.sample_ratio": "0.5",
 		"drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
 		"limits.max_open_bytes": "1048576", "limits.max_header_bytes": "1048576", "http.max_body_bytes": "1048576",
@@ -89,7 +90,8 @@ func TestEverySettingEverywhere(t *testing.T) {
 	pem := writeFile(t, "")
 	needs := map[string][]string{"tls.cert": {"tls.key"}, "tls.key": {"tls.cert"},
 		"tls.client_ca": {"tls.cert",
-			"tls.key"}, "auth.tokens": nil, "models.watch": {"models.dir"}, "onnxruntime.tf32": {"device"}}
+			"tls.key"}, "auth.tokens": nil, "models.watch": {"models.dir"}, "models.builtin": {"models.dir"},
+		"onnxruntime.tf32": {"device"}}
 	for _, s := range defaultSettings() {
 		value := other[s.key]
 		needed, isFile := needs[s.key]
