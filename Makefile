@@ -39,6 +39,18 @@ onnxruntime-gpu: ## Download the pinned ONNX Runtime with its CUDA provider (247
 build: ## Build bin/langevin
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/langevin ./cmd/langevin
 
+# The image's program has no symbols and no paths of this machine.
+.PHONY: image
+image: onnxruntime ## Write a container image to out/langevin-image.tar, for docker load (no engine, no registry)
+	@mkdir -p $(OUT)
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(OUT)/image/langevin ./cmd/langevin
+	cd deploy/image && go run . -program $(abspath $(OUT))/image/langevin -library $(LANGEVIN_ONNXRUNTIME_LIBRARY) \
+		-version $(VERSION) -licence $(abspath LICENSE) -tag langevin:$(VERSION) $(abspath $(OUT))/langevin-image.tar
+
+.PHONY: test-image
+test-image: image ## Run the image without privileges and compare its samples (as root)
+	cd deploy/image && IMAGE_PROGRAM=$(abspath $(OUT))/image/langevin go test -count=1 -v .
+
 .PHONY: demo
 demo: onnxruntime build ## Serve the built-in models, sample them, draw out/ring.png and out/ring.gif
 	bin/langevin demo --out $(OUT)

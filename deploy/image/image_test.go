@@ -1,0 +1,154 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// programs returns the program and the library that make built, or skips the test.
+func programs(t *testing.T) (program, library string) {
+	t.Helper()
+	program, library = os.Getenv("IMAGE_PROGRAM"), os.Getenv("LANGEVIN_ONNXRUNTIME_LIBRARY")
+	if program == "" || library == "" {
+		t.Skip("run by make test-image, which builds the program")
+	}
+	return program, library
+}
+
+// unpacked returns a folder with the files of the image.
+func unpacked(t *testing.T, root tree) string {
+	t.Helper()
+	layer, err := root.layer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := layer.Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for r := tar.NewReader(content); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return folder
+		}
+		if err == nil {
+			err = unpack(filepath.Join(folder, h.Name), h, r)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func unpack(path string, h *tar.Header, content io.Reader) error {
+	if h.Typeflag == tar.TypeDir {
+		return errors.Join(os.MkdirAll(path, 0o755), os.Chmod(path, h.FileInfo().Mode()))
+	}
+	text, err := io.ReadAll(content)
+	return errors.Join(err, os.WriteFile(path, text, h.FileInfo().Mode()))
+}
+
+// contained runs a command in the image, in a shell outside it: as another user, without privileges, and without a
+// place to write to.
+const contained = `set -e
+mount --bind "$ROOT" "$ROOT"
+mkdir -p "$ROOT/proc"
+mount -t proc proc "$ROOT/proc"
+mount -o remount,bind,ro "$ROOT"
+setpriv=$(command -v setpriv)
+chroot=$(command -v chroot)
+exec env -i HOME=/home/nonroot PATH=/usr/local/bin "$setpriv" --no-new-privs \
+	--bounding-set=-all,+setuid,+setgid,+sys_chroot --inh-caps=-all \
+	"$chroot" --userspec=65532:65532 "$ROOT" langevin "$@"`
+
+// TestImageSamples: contained like that, the image draws the same bytes as the program on this machine, and it finds
+// nothing wrong. Its version is the program's.
+func TestImageSamples(t *testing.T) {
+	program, library := programs(t)
+	root, err := layOut(program, library, "/etc/ssl/certs/ca-certificates.crt", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := unpacked(t, root)
+	inside := func(args ...string) (string, error) {
+		unshare := append([]string{"--mount", "--pid", "--fork", "sh", "-c", contained, "sh"}, args...)
+		c := exec.CommandContext(t.Context(), "unshare", unshare...)
+		c.Env = append(os.Environ(), "ROOT="+folder)
+		var said bytes.Buffer
+		c.Stderr = &said
+		out, err := c.Output()
+		if err != nil && strings.Contains(said.String(), "unshare failed") {
+			t.Skipf("this user may not make a mount namespace: %s", said.String())
+		}
+		if err != nil {
+			t.Logf("%s", said.String())
+		}
+		return string(out), err
+	}
+	for _, args := range [][]string{
+		{"version"}, {"sample", "ring", "-n", "64", "--seed", "7", "--local"},
+		{"sample", "mnist", "-n", "2", "--seed", "7", "--local"},
+	} {
+		got, err := inside(args...)
+		if err != nil {
+			t.Fatalf("langevin %v in the image: %v", args, err)
+		}
+		want, err := exec.CommandContext(t.Context(), program, args...).Output()
+		var failed *exec.ExitError
+		if errors.As(err, &failed) {
+			t.Fatalf("langevin %v outside: %v: %s", args, err, failed.Stderr)
+		}
+		if err != nil || got != string(want) {
+			t.Errorf("langevin %v: %.200q in the image, %.200q outside, %v", args, got, want, err)
+		}
+	}
+	if said, err := inside("doctor"); err != nil || strings.Contains(said, "FAIL") {
+		t.Errorf("doctor: %v\n%s", err, said)
+	}
+}
+
+// TestImageHasNoMore: the image is the same bytes each time, under 100 MB, and has no shell.
+func TestImageHasNoMore(t *testing.T) {
+	program, library := programs(t)
+	var digests []string
+	for range 2 {
+		root, err := layOut(program, library, "/etc/ssl/certs/ca-certificates.crt", []string{"../../LICENSE"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if root.size() > 100e6 {
+			t.Errorf("%d bytes, want at most 100 MB", root.size())
+		}
+		for name, e := range root {
+			isProgram := e.mode&0o111 != 0 && e.mode&folder == 0 && !strings.Contains(name, ".so")
+			if isProgram && name != programPath {
+				t.Errorf("%s is a program", name)
+			}
+		}
+		image, err := build(root, "1.2.3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := image.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, digest.String())
+		config, err := image.ConfigFile()
+		if err != nil || config.Config.User != "65532:65532" || len(config.RootFS.DiffIDs) != 1 ||
+			config.Config.Labels["org.opencontainers.image.version"] != "1.2.3" {
+			t.Errorf("configuration %+v, %v", config, err)
+		}
+	}
+	if digests[0] != digests[1] {
+		t.Errorf("digests %v of the same files", digests)
+	}
+}
