@@ -51,6 +51,14 @@ image: onnxruntime ## Write a container image to out/langevin-image.tar, for doc
 test-image: image ## Run the image without privileges and compare its samples (as root)
 	cd deploy/image && IMAGE_PROGRAM=$(abspath $(OUT))/image/langevin go test -count=1 -v .
 
+.PHONY: release
+release: onnxruntime ## Write the files of a release to out/release, for this machine: make release VERSION=v1.2.3
+	tools/release.sh $(VERSION) $(LANGEVIN_ONNXRUNTIME_LIBRARY) $(OUT)/release
+
+.PHONY: test-release
+test-release: ## Try the files of make release where nothing else is (as root): make test-release VERSION=v1.2.3
+	tools/release-test.sh $(VERSION) $(OUT)/release
+
 .PHONY: demo
 demo: onnxruntime build ## Serve the built-in models, sample them, draw out/ring.png and out/ring.gif
 	bin/langevin demo --out $(OUT)
