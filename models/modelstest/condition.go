@@ -1,6 +1,7 @@
 package modelstest
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
@@ -39,6 +40,43 @@ func GaussianOfVector(size int, dropped bool) *protos.ModelProto {
 		mean = g.add("Mul", g.add("Slice", models.InputC, g.ints("start", 0), last, axes), flag)
 	}
 	return g.gaussianAround(mean)
+}
+
+// GivenMLP returns a network like [MLP] with SiLU that is also conditioned on a class, by a table of random rows, or on
+// a vector.
+func GivenMLP(c models.Condition, seed uint64) *protos.ModelProto {
+	const dim, width, embedded = 2, 64, 8
+	g := newGraph("given_mlp", []int{dim})
+	rng := rand.New(rand.NewPCG(seed, 0))
+	sigma := g.perRow(models.InputSigma)
+	h := g.add("Concat", models.InputX, g.add("Log", sigma), g.embed(c, embedded, rng))
+	g.set("axis", 1)
+	h = g.activate("SiLU", g.dense(h, dim+1+embedded, width, rng))
+	h = g.activate("SiLU", g.dense(h, width, width, rng))
+	return g.finish("Div", g.dense(h, width, dim, rng), sigma)
+}
+
+// GivenConv returns a network like [EmbeddedConv] with SiLU whose planes are also shifted by an embedding of a
+// condition.
+func GivenConv(c models.Condition, side int, seed uint64) *protos.ModelProto {
+	const channels = 16
+	g := newGraph("given_conv", []int{1, side, side})
+	rng := rand.New(rand.NewPCG(seed, 0))
+	shift := g.dense(g.activate("SiLU", g.embed(c, 2*channels, rng)), 2*channels, channels, rng)
+	h := g.add("Add", g.conv(models.InputX, 1, channels, rng),
+		g.add("Reshape", shift, g.ints("planes", -1, channels, 1, 1)))
+	return g.finish("Div", g.conv(g.activate("SiLU", h), channels, 1, rng), g.perRow(models.InputSigma))
+}
+
+// embed adds the input c and returns rows of its embedding.
+func (g *graph) embed(c models.Condition, size int, rng *rand.Rand) string {
+	if c.Classes > 0 {
+		g.input(&protos.ValueInfoProto{Name: models.InputC, Type: integersOfRows()})
+		kinds := c.Classes + 1
+		return g.add("Gather", g.floats("table", []int{kinds, size}, uniform(kinds*size, 1, rng)), models.InputC)
+	}
+	g.input(Value(models.InputC, c.Width()))
+	return g.dense(models.InputC, c.Width(), size, rng)
 }
 
 // gaussianAround finishes a graph with (mean - x)/(1+σ²).
