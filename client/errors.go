@@ -197,11 +197,15 @@ func (e *Error) read(detail any) {
 	}
 }
 
+// unsent is what gRPC writes before the error of [bearer.GetRequestMetadata].
+const unsent = "per-RPC creds failed due to error: "
+
 // explain sets the reason of errors that gRPC itself reports, which have no details.
 func (e *Error) explain() {
 	switch {
-	case e.Code == codes.Internal && strings.Contains(e.Message, "per-RPC creds failed"):
+	case e.Code == codes.Internal && strings.Contains(e.Message, unsent):
 		e.Code, e.status = codes.Unauthenticated, nil // nothing was sent: see WithTokenFunc
+		_, e.Message, _ = strings.Cut(e.Message, unsent)
 	case e.Code == codes.Unavailable && strings.Contains(e.Message, "health check failed"):
 		e.Reason = reasonUnreachable
 		e.Message = "the server still loads its models or is stopping: " + e.Message

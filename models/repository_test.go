@@ -207,7 +207,9 @@ func TestForeignEntries(t *testing.T) {
 		} else {
 			put(t, dir, tt.path, ring)
 		}
-		r := open(t, zooOf(t), dir)
+		zoo := zooOf(t)
+		zoo["README.md"] = &fstest.MapFile{} // not in the models' folder
+		r := open(t, zoo, dir)
 		entries, problems := r.List()
 		var paths []string
 		for _, p := range problems {

@@ -39,13 +39,15 @@ func (r *Repository) scan() (map[string]map[int]location, []Problem) {
 }
 
 // Foreign returns what is ignored because nothing suggests that it is meant to be a model, as paths below the models'
-// folder. These are files that do not end in .onnx, and folders whose names models or versions cannot have, unless they
-// have model files where a model would have them.
+// folder. Files of the program itself are not among them. These are files that do not end in .onnx, and folders whose
+// names models or versions cannot have, unless they have model files where a model would have them.
 // Empty folders are among them: a training creates the folder of its model before it has a file for it.
 func (r *Repository) Foreign() []string {
 	var all []string
 	for _, s := range r.shelves {
-		all = append(all, s.look().foreign...)
+		if s.origin == OriginDirectory {
+			all = append(all, s.look().foreign...)
+		}
 	}
 	return all
 }

@@ -217,8 +217,8 @@ func (c Config) Validate() error {
 	require(c.Limits.Memory == 0 || c.Limits.Memory >= leastMemory, "limits.memory", c.Limits.Memory,
 		fmt.Sprintf("0 or at least %d", leastMemory))
 	for _, limit := range c.limits() {
-		require(limit.value >= 1 && limit.value <= limit.most, limit.key, limit.value,
-			fmt.Sprintf("1 to %d", limit.most))
+		require(limit.value >= limit.least && limit.value <= limit.most, limit.key, limit.value,
+			fmt.Sprintf("%d to %d", limit.least, limit.most))
 	}
 	return errors.Join(errs...)
 }
@@ -228,27 +228,31 @@ func isHostPort(address string) bool {
 	return err == nil
 }
 
-// limit is a setting that must be at least 1.
+// Sizes below which nothing works: a message and its metadata must have room for a request of a few points, an answer
+// for a chunk of results, and the memory of open calls for a small one.
+const leastMessage, leastAnswer, leastOpen = 4 << 10, 512 << 10, 64 << 10
+
+// limit is a setting with the least and the largest value that it may have.
 type limit struct {
-	key         string
-	value, most int64
+	key                string
+	value, least, most int64
 }
 
 func (c Config) limits() []limit {
 	return []limit{
-		{"models.max_file_bytes", c.Models.MaxFileBytes, models.MaxFileBytes},
-		{"limits.max_chains", int64(c.Limits.MaxChains), math.MaxInt32},
-		{"limits.max_steps", int64(c.Limits.MaxSteps), 10_000_000},
-		{"limits.max_score_rows", int64(c.Limits.MaxScoreRows), math.MaxInt32},
-		{"limits.max_open_chains", int64(c.Limits.MaxOpenChains), math.MaxInt32},
-		{"limits.max_open_bytes", c.Limits.MaxOpenBytes, math.MaxInt64},
-		{"limits.max_streams", int64(c.Limits.MaxStreams), math.MaxInt32},
-		{"limits.max_header_bytes", int64(c.Limits.MaxHeaderBytes), 16 << 20},
-		{"grpc.max_receive_bytes", int64(c.GRPC.MaxReceiveBytes), math.MaxInt32},
-		{"http.max_body_bytes", c.HTTP.MaxBodyBytes, math.MaxInt32},
-		{"http.max_open_body_bytes", c.HTTP.MaxOpenBodyBytes, math.MaxInt64},
-		{"grpc.max_send_bytes", int64(c.GRPC.MaxSendBytes), math.MaxInt32},
-		{"quota.calls_burst", int64(c.Quota.CallsBurst), math.MaxInt32},
-		{"quota.row_steps_burst", c.Quota.RowStepsBurst, math.MaxInt64},
+		{"models.max_file_bytes", c.Models.MaxFileBytes, 1, models.MaxFileBytes},
+		{"limits.max_chains", int64(c.Limits.MaxChains), 1, math.MaxInt32},
+		{"limits.max_steps", int64(c.Limits.MaxSteps), 1, 10_000_000},
+		{"limits.max_score_rows", int64(c.Limits.MaxScoreRows), 1, math.MaxInt32},
+		{"limits.max_open_chains", int64(c.Limits.MaxOpenChains), 1, math.MaxInt32},
+		{"limits.max_open_bytes", c.Limits.MaxOpenBytes, leastOpen, math.MaxInt64},
+		{"limits.max_streams", int64(c.Limits.MaxStreams), 1, math.MaxInt32},
+		{"limits.max_header_bytes", int64(c.Limits.MaxHeaderBytes), leastMessage, 16 << 20},
+		{"grpc.max_receive_bytes", int64(c.GRPC.MaxReceiveBytes), leastMessage, math.MaxInt32},
+		{"http.max_body_bytes", c.HTTP.MaxBodyBytes, leastMessage, math.MaxInt32},
+		{"http.max_open_body_bytes", c.HTTP.MaxOpenBodyBytes, 1, math.MaxInt64},
+		{"grpc.max_send_bytes", int64(c.GRPC.MaxSendBytes), leastAnswer, math.MaxInt32},
+		{"quota.calls_burst", int64(c.Quota.CallsBurst), 1, math.MaxInt32},
+		{"quota.row_steps_burst", c.Quota.RowStepsBurst, 1, math.MaxInt64},
 	}
 }

@@ -83,6 +83,8 @@ func TestEverySettingEverywhere(t *testing.T) {
 		"models.keep_proofs": "false", "limits.memory": "1073741824",
 		"tracing.endpoint": "localhost:4317", "tracing.insecure": "true", "tracing.sample_ratio": "0.5",
 		"drain_timeout": "5s", "log.level": "debug", "log.format": "json", "grpc.reflection": "false",
+		"limits.max_open_bytes": "1048576", "limits.max_header_bytes": "1048576", "http.max_body_bytes": "1048576",
+		"grpc.max_receive_bytes": "1048576", "grpc.max_send_bytes": "1048576",
 	}
 	pem := writeFile(t, "")
 	needs := map[string][]string{"tls.cert": {"tls.key"}, "tls.key": {"tls.cert"},
@@ -154,6 +156,13 @@ func TestLoadRefuses(t *testing.T) {
 		{"no folder", "models:\n  dir: /does/not/exist\n", "",
 			`models.dir is "/does/not/exist": want an existing folder`},
 		{"bad limit", "", "LANGEVIN_LIMITS_MAX_CHAINS=0", "limits.max_chains is 0: want 1 to"},
+		{"messages that hold nothing", "grpc: {max_receive_bytes: 1}\n", "",
+			"grpc.max_receive_bytes is 1: want 4096 to"},
+		{"answers that hold nothing", "grpc: {max_send_bytes: 1}\n", "", "grpc.max_send_bytes is 1: want 524288 to"},
+		{"metadata that hold nothing", "limits: {max_header_bytes: 1}\n", "",
+			"limits.max_header_bytes is 1: want 4096 to"},
+		{"bodies that hold nothing", "http: {max_body_bytes: 1}\n", "", "http.max_body_bytes is 1: want 4096 to"},
+		{"memory for no call", "limits: {max_open_bytes: 1}\n", "", "limits.max_open_bytes is 1: want 65536 to"},
 		{"bad level", "log:\n  level: loud\n", "", "loud"},
 		{"no key", "tls:\n  cert: langevin.yaml\n", "", `tls.key is "": want a file if tls.cert names one`},
 		{"open tokens", "listen: :1\n", "LANGEVIN_AUTH_TOKENS=load_test.go",

@@ -18,12 +18,13 @@ import (
 
 // bench holds everything that is measured.
 type bench struct {
-	settings settings
-	effort   effort
-	referee  *referee
-	runtime  *ort.Runtime
-	networks map[string]*network
-	peers    []*peer // PyTorch, if it takes part, then ONNX Runtime in Python
+	settings   settings
+	effort     effort
+	referee    *referee
+	runtime    *ort.Runtime
+	networks   map[string]*network
+	peers      []*peer
+	multiplier *peer // the one that can multiply matrices
 }
 
 // network is a model of bench/networks and the cost of one evaluation of one sample.
@@ -33,6 +34,8 @@ type network struct {
 	flops    float64
 	session  *ort.Session
 	wide     *ort.Session // on all cores, for a single chain; nil where the server has none
+
+	off map[string]float64 // by how much a peer's scores differ, divided by the largest
 }
 
 func newBench(ctx context.Context, s settings) (b *bench, err error) {
@@ -68,7 +71,7 @@ func (b *bench) loadNetworks(ctx context.Context) error {
 	}
 	for _, name := range []string{"toy", "image"} {
 		n := &network{path: filepath.Join(b.settings.networks, "models", name, "1", models.FileName),
-			flops: costs[name].FLOPs}
+			flops: costs[name].FLOPs, off: map[string]float64{}}
 		file, err := os.ReadFile(n.path)
 		if err != nil {
 			return err
@@ -89,25 +92,57 @@ func (b *bench) loadNetworks(ctx context.Context) error {
 	return nil
 }
 
+// Names of the peers.
+const (
+	peerTorch    = "PyTorch"
+	peerORT      = "Python ORT"
+	peerJAX      = "JAX"
+	peerOpenVINO = "OpenVINO"
+	peerBfloat16 = "OpenVINO bf16"
+)
+
+// sameScores is how far the scores of sides that use float32 may differ, divided by the largest.
+const sameScores = 1e-4
+
 func (b *bench) startPeers(ctx context.Context) error {
-	if b.settings.torch != "none" {
-		p, err := startPeer(ctx, "PyTorch", b.settings.torch, "bench/peers/torch_eager.py")
-		if err != nil {
+	torch, python := b.settings.torch, b.settings.python
+	for _, p := range []struct {
+		name, python string
+		script       []string
+		allowed      float64
+		allCores     bool
+	}{
+		{name: peerTorch, python: torch, script: []string{"torch_eager.py"}, allowed: sameScores},
+		{name: peerORT, python: python, script: []string{"onnxruntime_loop.py"}, allowed: sameScores},
+		{name: peerJAX, python: python, script: []string{"jax_scan.py"}, allowed: sameScores, allCores: true},
+		{name: peerOpenVINO, python: python, script: []string{"openvino_loop.py", "f32"}, allowed: sameScores},
+		{name: peerBfloat16, python: python, script: []string{"openvino_loop.py", "bf16"}, allowed: math.Inf(1)},
+	} {
+		if p.python == "none" {
+			continue
+		}
+		started, err := startPeer(ctx, p.name, p.python, append([]string{"bench/peers/" + p.script[0]},
+			p.script[1:]...)...)
+		if err != nil && p.name == peerTorch {
 			return fmt.Errorf("%w: install PyTorch, onnx and OpenBLAS (Debian: python3-torch python3-onnx "+
 				"libopenblas0-openmp), or leave it out with TORCH=none", err)
 		}
-		b.peers = append(b.peers, p)
+		if err != nil {
+			return err
+		}
+		started.allowed, started.allCores = p.allowed, p.allCores
+		b.peers = append(b.peers, started)
+		if p.name == peerORT {
+			b.multiplier = started
+		}
 	}
-	p, err := startPeer(ctx, "Python ORT", b.settings.python, "bench/peers/onnxruntime_loop.py")
-	if err == nil {
-		b.peers = append(b.peers, p)
-	}
-	return err
+	return nil
 }
 
-// checkParity checks that all sides compute the same scores. A faster answer to another question does not count.
+// checkParity checks that all sides compute the same scores, and notes by how much the peers are off. A faster answer to
+// another question does not count.
 func (b *bench) checkParity(ctx context.Context) error {
-	const rows, tolerance = 5, 1e-4
+	const rows = 5
 	for name, n := range b.networks {
 		random := rand.New(rand.NewPCG(1, 0))
 		x, sigma := make([]float32, rows*n.manifest.Dim()), make([]float32, rows)
@@ -126,10 +161,12 @@ func (b *bench) checkParity(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if off := distance(got, want); !(off <= tolerance) {
-				return fmt.Errorf("%s: %s is off by %.2g of the largest score, %g is allowed",
-					name, p.name, off, tolerance)
+			off := distance(got, want)
+			if !(off <= p.allowed) {
+				return fmt.Errorf("%s: %s is off by %.2g of the largest score, %g is allowed", name, p.name, off,
+					p.allowed)
 			}
+			n.off[p.name] = off
 		}
 	}
 	return nil

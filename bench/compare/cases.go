@@ -16,8 +16,7 @@ const (
 	productSize = 1024 // size of the matrix of bench/networks
 )
 
-// drawCase is chains of one network, drawn by the scheduler without a service and compared with PyTorch and with Python
-// and ONNX Runtime.
+// drawCase is chains of one network, drawn by the scheduler without a service and compared with the peers.
 type drawCase struct {
 	network  string
 	chains   int
@@ -39,7 +38,8 @@ var drawCases = []drawCase{
 type drawResult struct {
 	drawCase
 	seen  map[string]series
-	flops float64 // operations for drawing all chains once
+	flops float64            // operations for drawing all chains once
+	off   map[string]float64 // see network
 }
 
 func (c drawCase) String() string {
@@ -90,13 +90,17 @@ func (b *bench) compareDraw(ctx context.Context, c drawCase) (drawResult, error)
 	if err != nil {
 		return drawResult{}, err
 	}
-	return drawResult{c, seen, n.flops * float64(c.chains*len(plan))}, e.close(ctx)
+	return drawResult{c, seen, n.flops * float64(c.chains*len(plan)), n.off}, e.close(ctx)
 }
 
 func (b *bench) peerSides(n *network, sampler sampling.AnnealedLangevin, chains int) []side {
 	var sides []side
 	for _, p := range b.peers {
-		for _, t := range threads() {
+		counts := threads()
+		if p.allCores {
+			counts = counts[len(counts)-1:]
+		}
+		for _, t := range counts {
 			sides = append(sides, side{sideName(p.name, t), func(_ context.Context, repeat int) (time.Duration, error) {
 				return p.anneal(n, sampler, chains, t, repeat)
 			}, p.name})
@@ -110,7 +114,7 @@ const product = "sgemm"
 // products returns the sides that multiply matrices with ONNX Runtime, each thread its own. They measure what the
 // machine can do.
 func (b *bench) products() []side {
-	p := b.peers[len(b.peers)-1]
+	p := b.multiplier
 	path := filepath.Join(b.settings.networks, "product.onnx")
 	var sides []side
 	for _, t := range threads() {

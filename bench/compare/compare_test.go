@@ -171,8 +171,9 @@ func TestAllocationsAreCounted(t *testing.T) {
 func TestResults(t *testing.T) {
 	seen := map[string]series{ours: {0.010}, product: {1}}
 	for _, n := range threads() {
-		seen[sideName("PyTorch", n)] = series{0.050}
-		seen[sideName("Python ORT", n)] = series{0.020}
+		seen[sideName(peerTorch, n)] = series{0.050}
+		seen[sideName(peerORT, n)] = series{0.020}
+		seen[sideName(peerBfloat16, n)] = series{0.005}
 		const operations = 2 * productSize * productSize * productSize
 		seen[sideName(product, n)] = series{float64(n) * operations / 100e9} // 100 GFLOP/s
 	}
@@ -180,7 +181,7 @@ func TestResults(t *testing.T) {
 	r := &results{
 		draws: []drawResult{{
 			drawCase: drawCase{network: "toy", chains: 10, steps: 100, ratio: 4,
-				fraction: 0.5}, seen: seen, flops: 0.6e9,
+				fraction: 0.5}, seen: seen, flops: 0.6e9, off: map[string]float64{peerBfloat16: 0.0092},
 		}},
 		throughput: map[string]series{ours: {900, 1000, 1100}, "one at a time": {100, 100, 100}},
 		inProcess:  series{1200, 1250, 1300},
@@ -195,6 +196,7 @@ func TestResults(t *testing.T) {
 	for _, want := range []string{
 		"| toy, 10 chains of 100 steps | 1,000 | 100 µs | 333 (1) | 500 (1) | 3x | 4x | **no** | 2x | 60 % | 60 % | " +
 			"50 % | yes | 0 % |",
+		"| toy, 10 chains of 100 steps | 1,000 | not run | 0x | 0 | not run | 0x | 0 | 2,000 (1) | 0.5x | 0.009 |",
 		"| samples per second, closed loop | 1,000 | 100 | 10x | 8x | yes | 20 % |",
 		"| samples per second | 1,250 | 1,000 | 20 % | below 5 % | **no** | 8 % |",
 		"| p99 | 20 ms | 40 ms | 2x | below 1.5x | **no** |",

@@ -1,8 +1,8 @@
 // Compare measures Langevin and its peers on this machine and writes the results to bench/RESULTS.md. `make bench`
 // prepares what it needs and runs it from the root of the repository.
 //
-// The peers are PyTorch in eager mode, Python with ONNX Runtime, and a Python server that serves one request at a time;
-// see bench/peers. All of them run the networks that bench/networks writes. Nothing is timed before their scores agree.
+// The peers are PyTorch in eager mode, Python with ONNX Runtime, JAX, OpenVINO, and a Python server that serves one
+// request at a time; see bench/peers. All of them run the networks that bench/networks writes. Nothing is timed before their scores agree.
 // The sides of a comparison are measured in turn and the median counts, so other work on the machine slows them alike.
 // A measurement that other work slowed much is repeated.
 package main

@@ -21,6 +21,9 @@ type peer struct {
 	in      io.WriteCloser
 	out     *bufio.Reader
 	loaded  string
+
+	allowed  float64 // how far its scores may be off
+	allCores bool    // it uses all cores, whatever number of threads it is told
 }
 
 type command map[string]any

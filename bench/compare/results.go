@@ -60,12 +60,14 @@ func (r *results) writeMachine(p *page) {
 		"medians. Spread is the difference between our largest and smallest value, divided by the median. A " +
 		"measurement that other work disturbed was repeated, up to a time limit. Peers ran with one thread and with " +
 		"all cores. The better one counts, and its number of threads is given after it. Before anything was timed, " +
-		"all sides agreed on the scores of random inputs to 1e-4.\n")
+		"all sides that use float32 agreed on the scores of random inputs to 1e-4.\n")
 	p.line("- **toy**: the network of the built-in toys, 2-128-128-2, SiLU, conditioned on sigma. **image**: a " +
 		"residual network for 28×28 images, 0.94 M parameters, 0.47 GFLOP, instance norm and SiLU. Random weights; " +
 		"see `bench/networks`.")
 	p.line("- **PyTorch**: eager, the loop of the official NCSN code. **Python ORT**: onnxruntime in a Python loop, " +
-		"noise by numpy. **one at a time**: a Python gRPC server on onnxruntime that serves one request after the " +
+		"noise by numpy. **JAX**: the whole sampler compiled, a scan over its steps, as in the code of Song et al. " +
+		"(2021); always on all cores. **OpenVINO**: in a Python loop like Python ORT, compiled for the number of " +
+		"rows, in float32 and in bfloat16. What a peer compiles, it compiles before it is timed. **one at a time**: a Python gRPC server on onnxruntime that serves one request after the " +
 		"other. See `bench/peers`.\n")
 }
 
@@ -90,8 +92,8 @@ func (r *results) writeDraws(p *page) {
 	for _, e := range r.draws {
 		ourTime := e.seen[ours].median()
 		cells := []string{e.String(), number(float64(e.chains) / ourTime), micros(ourTime / float64(e.steps))}
-		torch, torchRatio := e.beside("PyTorch")
-		python, pythonRatio := e.beside("Python ORT")
+		torch, torchRatio := e.beside(peerTorch)
+		python, pythonRatio := e.beside(peerORT)
 		cells = append(cells, torch, python, times(torchRatio), times(e.ratio),
 			met(torchRatio >= e.ratio, torchRatio > 0), times(pythonRatio))
 		cells = append(cells, e.fractions()...)
@@ -99,6 +101,28 @@ func (r *results) writeDraws(p *page) {
 	}
 	p.line("\nThe rate of sgemm was measured with products of %d×%d matrices in ONNX Runtime, one per thread: %s.\n",
 		productSize, productSize, r.productRates())
+	r.writeCompilers(p)
+}
+
+// writeCompilers compares with peers that compile a network for the machine.
+func (r *results) writeCompilers(p *page) {
+	peers := []string{peerJAX, peerOpenVINO, peerBfloat16}
+	p.line("Peers that compile. *Error* is the largest difference of a score from ours, divided by the largest " +
+		"score.\n")
+	head := []string{"case", ours}
+	for _, name := range peers {
+		head = append(head, name, "to it", "error")
+	}
+	p.head(head...)
+	for _, e := range r.draws {
+		cells := []string{e.String(), number(float64(e.chains) / e.seen[ours].median())}
+		for _, name := range peers {
+			rate, ratio := e.beside(name)
+			cells = append(cells, rate, times(ratio), fmt.Sprintf("%.1g", e.off[name]))
+		}
+		p.row(cells...)
+	}
+	p.line("")
 }
 
 // beside returns a peer's rate at its better number of threads, and how much longer the peer takes than we do, or 0 if

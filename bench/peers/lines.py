@@ -8,7 +8,9 @@ import numpy as np
 
 
 def serve(peer):
-    """Serves a peer: an object with load(path), threads(n), score(x, sigma), anneal(...) and describe()."""
+    """Serves a peer: an object with load(path), threads(n), score(x, sigma), anneal(...) and describe().
+
+    A peer that compiles for the arguments of anneal does so in warm(...), which is not timed."""
     answers = sys.stdout
     sys.stdout = sys.stderr  # so that nothing else writes to the answers
     for line in sys.stdin:
@@ -35,6 +37,8 @@ def answer_to(peer, command):
         case "anneal":
             peer.threads(command.pop("threads"))
             repeat = command.pop("repeat")
+            if hasattr(peer, "warm"):
+                peer.warm(**command)
             return timed(repeat, lambda: peer.anneal(**command))
         case "draw":
             return peer.draw(**command)

@@ -27,6 +27,25 @@ func busy(after float64, format string, args ...any) *BusyError {
 	return &BusyError{Retry: retry.Round(time.Millisecond), Cause: fmt.Sprintf(format, args...)}
 }
 
+// GivenUpError is the error of a job that was admitted and can no longer meet its deadline, because the machine became
+// slower or other callers came. It wraps [ErrDeadline].
+type GivenUpError struct {
+	Left  time.Duration // of the job's time
+	Retry time.Duration // after which the job may fit again
+}
+
+// Error implements error.
+func (e *GivenUpError) Error() string {
+	return fmt.Sprintf("%v: given up with %v left, because what remains takes longer", ErrDeadline,
+		e.Left.Round(time.Millisecond))
+}
+
+// Unwrap returns [ErrDeadline].
+func (e *GivenUpError) Unwrap() error { return ErrDeadline }
+
+// slowFor is how long a machine is expected to stay slow, at least.
+const slowFor = time.Second
+
 // inTime converts nanoseconds of any size.
 func inTime(ns float64) time.Duration { return time.Duration(min(ns, math.MaxInt64/2)) }
 
@@ -65,7 +84,7 @@ func (s *Scheduler) admits(ctx context.Context, d Demand, now time.Time) error {
 	}
 	wait, service := s.wait(d), s.service(d)
 	if most := float64(s.config.MaxWait); wait > most && !s.startsAtOnce(d.Caller) {
-		return busy(wait-most, "the work before it takes %v, and the limit is %v",
+		return busy(wait-most, "it cannot start at once, and the work before it takes %v: then the limit is %v",
 			inTime(wait).Round(time.Millisecond), s.config.MaxWait)
 	}
 	if late := margin*(wait+service) - float64(left); limited && late > 0 && len(s.open) > 0 {
@@ -83,7 +102,7 @@ func (s *Scheduler) tooShort(d Demand, left time.Duration) error {
 		return fmt.Errorf("%w: %d chains of %d steps take at least %v here and %v is left", ErrDeadline,
 			d.Chains, d.Steps, inTime(quiet).Round(time.Millisecond), left.Round(time.Millisecond))
 	}
-	return busy(max(now-float64(left), float64(time.Second)), "%d chains of %d steps take %v, slowed by other work, "+
+	return busy(max(now-float64(left), float64(slowFor)), "%d chains of %d steps take %v, slowed by other work, "+
 		"and %v is left", d.Chains, d.Steps, inTime(now).Round(time.Millisecond), left.Round(time.Millisecond))
 }
 
@@ -107,7 +126,7 @@ func (s *Scheduler) wait(d Demand) float64 {
 	case d.Chains > quantum:
 		own += c.left
 	default:
-		own += c.ahead(float64(s.queue.share(s.queue.busy)))
+		own += c.ahead(float64(s.queue.share()))
 	}
 	return s.rowTime() * (s.fair(c, own) - work)
 }
@@ -232,7 +251,7 @@ func (s *Scheduler) isTight(j *job, now time.Time) bool {
 func (s *Scheduler) prefer(j *job, tight bool) {
 	j.claim = quantum
 	if tight {
-		share := s.queue.share(s.queue.busy)
+		share := s.queue.share()
 		j.claim = max(share/2, min(share, 2*quantum))
 	}
 	s.queue.resize(j)
@@ -260,8 +279,7 @@ func (s *Scheduler) hopeless(j *job, now time.Time) bool {
 	return need > certainty*float64(j.deadline.Sub(now))
 }
 
-// abandon ends a hopeless job. The caller holds mu.
+// abandon ends a hopeless job with a [GivenUpError]. The caller holds mu.
 func (s *Scheduler) abandon(j *job, now time.Time) {
-	s.end(j, fmt.Errorf("%w: given up with %v left, because what remains takes longer", ErrDeadline,
-		j.deadline.Sub(now).Round(time.Millisecond)))
+	s.end(j, &GivenUpError{Left: j.deadline.Sub(now), Retry: slowFor})
 }

@@ -97,7 +97,9 @@ func (s *Scheduler) doubt(now time.Time) {
 	}
 }
 
-// remeasure is what an idle worker does about doubt. The caller holds mu, which is free meanwhile.
+// remeasure is what an idle worker does about doubt. The refused callers themselves may slow the measurement. So the
+// estimate falls at least halfway to the least cost. If it is then too low, the ticks of the next job correct it. The
+// caller holds mu, which is free meanwhile.
 func (s *Scheduler) remeasure(ctx context.Context) {
 	s.doubted = false
 	sigma := s.sigma
@@ -107,10 +109,16 @@ func (s *Scheduler) remeasure(ctx context.Context) {
 	s.config.Cores.release()
 	s.mu.Lock()
 	if err == nil { // a model that fails says so to the next job
-		s.pace = p
-		s.quiet = pace{min(s.quiet.few, p.few), min(s.quiet.full, p.full)}
+		s.quiet = s.quiet.atMost(p)
+		s.pace = p.atMost(s.pace.halfwayTo(s.quiet))
 	}
 }
+
+// atMost returns the lower of two paces, for few chains and for a full block.
+func (p pace) atMost(q pace) pace { return pace{min(p.few, q.few), min(p.full, q.full)} }
+
+// halfwayTo returns the mean of two paces.
+func (p pace) halfwayTo(q pace) pace { return pace{(p.few + q.few) / 2, (p.full + q.full) / 2} }
 
 // longCall is the duration from which one measurement is enough.
 const longCall = 5 * time.Millisecond
@@ -138,6 +146,7 @@ func Fastest(ctx context.Context, model sampling.Model, dim, rows int, sigma flo
 type clock struct {
 	pace   pace      // the worker's own, so that a tick writes to no memory that others read
 	joined pace      // the scheduler's when the two were last joined
+	quiet  pace      // the scheduler's least cost, or that of a faster tick
 	ticks  int       // measured since then
 	begun  time.Time // when the last tick began; zero if it is not to be measured
 	rows   int       // chains in it
@@ -146,10 +155,25 @@ type clock struct {
 // begin notes the beginning of a tick of n chains, and so the end of the last one.
 func (c *clock) begin(now time.Time, n, rows int) {
 	if !c.begun.IsZero() && c.pace.few > 0 && c.pace.full > 0 && now.After(c.begun) {
-		c.pace.correct(c.rows, rows, now.Sub(c.begun))
+		took := now.Sub(c.begun)
+		c.pace.correct(c.rows, rows, took)
+		c.quiet = c.quiet.atMost(fastest(c.rows, rows, took))
 		c.ticks++
 	}
 	c.begun, c.rows = now, n
+}
+
+// fastest returns what a tick with n chains says about the least cost: something only if it has as many chains as one
+// of the batches that [Scheduler.measure] calls the model with.
+func fastest(n, rows int, took time.Duration) pace {
+	p := pace{math.Inf(1), math.Inf(1)}
+	if n == min(quantum, rows) {
+		p.few = float64(took)
+	}
+	if n == rows {
+		p.full = float64(took)
+	}
+	return p
 }
 
 // join changes the scheduler's pace as the worker's has changed, and makes both the same. The caller holds mu.
@@ -158,11 +182,12 @@ func (w *worker) join() {
 	s, c := w.s, &w.clock
 	switch {
 	case c.pace.full == 0 || c.ticks == 0:
-		c.pace, c.joined = s.pace, s.pace
+		c.pace, c.joined, c.quiet = s.pace, s.pace, s.quiet
 	case c.ticks >= every || w.block.Len() == 0:
 		s.pace.few *= c.pace.few / c.joined.few
 		s.pace.full *= c.pace.full / c.joined.full
-		c.pace, c.joined, c.ticks = s.pace, s.pace, 0
+		s.quiet = s.quiet.atMost(c.quiet)
+		c.pace, c.joined, c.quiet, c.ticks = s.pace, s.pace, s.quiet, 0
 		if c.begun.After(s.measured) {
 			s.measured = c.begun
 		}

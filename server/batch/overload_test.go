@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -183,6 +184,36 @@ func TestGreedyCaller(t *testing.T) {
 	}
 }
 
+// TestSmallCallerTakesOnlyItsRows: beside a caller that always has a few chains, another one with work for all other
+// rows gets them.
+func TestSmallCallerTakesOnlyItsRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rows, steps, length = 64, 50, 10 * time.Second
+		s := warmed(t, newPaced(), batch.Config{Workers: 1, Rows: rows})
+		defer closed(t, s)
+		greedy := batch.Job{Caller: "greedy", Plan: annealed(t, 1, steps), Prior: prior, N: 16}
+		small := greedy
+		small.Caller, small.N = "small", 4
+		ctx, cancel := context.WithTimeout(t.Context(), length)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := read(t.Context(), s, small); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		got := load(t, s, greedy, 6*time.Millisecond, length, 2*time.Second, 1)
+		wg.Wait()
+		full := 2*time.Millisecond + rows*50*time.Microsecond
+		want := float64(rows-4) / 16 * length.Seconds() / (steps * full.Seconds())
+		if served := float64(got.served.Load()); served < 0.9*want {
+			t.Errorf("greedy caller: %v, want at least 90 %% of %.0f served", got, want)
+		}
+	})
+}
+
 // TestCostFollowsTicks: a scheduler that was warmed up while its machine was busy learns the true cost, from its ticks
 // if it has any, and from a measurement of its own if it refuses everything. One slow tick changes nothing.
 func TestCostFollowsTicks(t *testing.T) {
@@ -241,6 +272,53 @@ func TestCostFollowsTicks(t *testing.T) {
 	})
 }
 
+// TestEstimateFallsWhileAllIsRefused: callers who are all refused can slow the measurements of the cost themselves. So
+// the estimate falls towards the least cost until a job is admitted. Every refusal before it has a hint. The least cost
+// is that of the fastest ticks if the machine was busy when the scheduler was warmed up.
+func TestEstimateFallsWhileAllIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		model := newPaced()
+		model.thousandths.Store(2000)
+		s := warmed(t, model, batch.Config{Workers: 1, Rows: 64})
+		defer closed(t, s)
+		job := batch.Job{Plan: annealed(t, 1, 300), Prior: prior, N: 16} // 0.84 s, and 4.2 s while it is slowed
+		for _, thousandths := range []int64{1000, 5000, 5000, 5000} {
+			model.thousandths.Store(thousandths)
+			if _, err := read(t.Context(), s, job); err != nil {
+				t.Fatal(err)
+			}
+		}
+		try := func() (*batch.Stream, error) {
+			ctx, cancel := context.WithTimeout(t.Context(), 1200*time.Millisecond)
+			t.Cleanup(cancel)
+			return s.Submit(ctx, job)
+		}
+		begun := time.Now()
+		stream, err := try()
+		for ; err != nil && time.Since(begun) < 15*time.Second; stream, err = try() {
+			var busy *batch.BusyError
+			if !errors.As(err, &busy) || busy.Retry < time.Second {
+				t.Fatalf("a call that fits on a quiet machine: %v, want a BusyError that says when to try again", err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if err != nil {
+			t.Fatalf("after 15 s: %v, want a job admitted", err)
+		}
+		defer stream.Close()
+		model.thousandths.Store(1000)
+		if _, err := drain(stream); err != nil {
+			t.Error(err)
+		}
+		short, cancel := context.WithTimeout(t.Context(), 800*time.Millisecond)
+		defer cancel()
+		var busy *batch.BusyError
+		if _, err := s.Submit(short, job); !errors.Is(err, batch.ErrDeadline) || errors.As(err, &busy) {
+			t.Errorf("a call that never fits: %v, want ErrDeadline without a hint", err)
+		}
+	})
+}
+
 // TestHopelessJobEndsEarly: when the machine becomes slower, a running job that can no longer meet its deadline ends
 // long before it, and leaves its rows to others.
 func TestHopelessJobEndsEarly(t *testing.T) {
@@ -254,8 +332,10 @@ func TestHopelessJobEndsEarly(t *testing.T) {
 		begun := time.Now()
 		time.AfterFunc(time.Second, func() { model.thousandths.Store(5000) })
 		_, err := read(ctx, s, job)
-		if took := time.Since(begun); !errors.Is(err, batch.ErrDeadline) || took > 3*time.Second {
-			t.Errorf("%v after %v: want ErrDeadline within 3 s", err, took)
+		var given *batch.GivenUpError
+		took := time.Since(begun)
+		if !errors.Is(err, batch.ErrDeadline) || !errors.As(err, &given) || given.Retry <= 0 || took > 3*time.Second {
+			t.Errorf("%v after %v: want a GivenUpError that says when to try again, within 3 s", err, took)
 		}
 	})
 }
@@ -346,6 +426,9 @@ func TestQueueIsBoundedByTime(t *testing.T) {
 		var busy *batch.BusyError
 		if !errors.As(err, &busy) || admitted < 44 || admitted > 50 {
 			t.Fatalf("%v after %d jobs: want a BusyError after about 47, which take 3 s", err, admitted)
+		}
+		if !strings.HasPrefix(busy.Cause, "it cannot start at once") || !strings.HasSuffix(busy.Cause, "is 3s") {
+			t.Errorf("refused because %s: want why the bound of 3 s holds for it", busy.Cause)
 		}
 		if busy.Retry > 100*time.Millisecond {
 			t.Errorf("told to try again after %v: want when the next job ends", busy.Retry)

@@ -19,6 +19,9 @@ type queue struct {
 	callers map[string]*caller // every caller with an open job, or with a streak
 	busy    int                // callers whose width is above 0
 	width   int                // sum of the callers' widths
+
+	// hungry is the part of busy, and of width, of the callers with jobs that are not yet ready.
+	hungry struct{ busy, width int }
 }
 
 // caller is a source of jobs.
@@ -83,24 +86,50 @@ func (q *queue) age(passed time.Duration) {
 	}
 }
 
-// share returns how many rows one of the given number of callers may fill with ready jobs.
-func (q *queue) share(callers int) int { return max(quantum, q.rows/max(1, callers)) }
+// share returns how many rows a caller that wants more than its equal share may fill with ready jobs. Callers with few
+// jobs leave the rest of their shares to the hungry ones.
+func (q *queue) share() int {
+	equal, hungry := q.rows/max(1, q.busy), max(1, q.hungry.busy)
+	return max(quantum, equal, (q.rows-q.width+q.hungry.width)/hungry)
+}
 
 // hasRoom reports whether the caller's next job may become ready.
-func (q *queue) hasRoom(c *caller) bool { return c.width < q.share(q.busy) }
+func (q *queue) hasRoom(c *caller) bool { return c.width < q.share() }
 
 // add queues a new job behind its caller's older ones.
 func (q *queue) add(j *job) {
-	j.caller.line = append(j.caller.line, j)
+	q.recount(j.caller, func(c *caller) { c.line = append(c.line, j) })
 	q.advance(j.caller)
+}
+
+// recount counts a caller in the queue's sums as it is after a change of its width or its line.
+func (q *queue) recount(c *caller, change func(c *caller)) {
+	q.count(c, -1)
+	change(c)
+	q.count(c, 1)
+}
+
+// count adds a caller to the queue's sums, or takes it from them if times is -1.
+func (q *queue) count(c *caller, times int) {
+	if c.width == 0 {
+		return
+	}
+	q.busy += times
+	q.width += times * c.width
+	if len(c.line) > 0 {
+		q.hungry.busy += times
+		q.hungry.width += times * c.width
+	}
 }
 
 // advance makes the caller's oldest jobs ready while there is room for them.
 func (q *queue) advance(c *caller) {
 	for len(c.line) > 0 && q.hasRoom(c) {
 		j := c.line[0]
-		c.line[0] = nil
-		c.line = c.line[1:]
+		q.recount(c, func(c *caller) {
+			c.line[0] = nil
+			c.line = c.line[1:]
+		})
 		j.ready = true
 		c.begun = append(c.begun, j)
 		q.push(j)
@@ -128,17 +157,8 @@ func (q *queue) resize(j *job) {
 	if width == j.width {
 		return
 	}
-	c := j.caller
-	before := c.width
-	c.width += width - j.width
-	q.width += width - j.width
+	q.recount(j.caller, func(c *caller) { c.width += width - j.width })
 	j.width = width
-	switch {
-	case before == 0:
-		q.busy++
-	case c.width == 0:
-		q.busy--
-	}
 }
 
 // remove takes a job that has ended out of the queue.
@@ -151,7 +171,7 @@ func (q *queue) remove(j *job) {
 		c.jobs = slices.DeleteFunc(c.jobs, same)
 		q.prune(c)
 	case !j.ready:
-		c.line = slices.DeleteFunc(c.line, same)
+		q.recount(c, func(c *caller) { c.line = slices.DeleteFunc(c.line, same) })
 	}
 	if j.ready {
 		c.begun = slices.DeleteFunc(c.begun, same)

@@ -28,7 +28,7 @@ type Config struct {
 	MaxRows       int           // most chains of all open jobs together; 4,000,000 if zero
 	Memory        *Memory       // counts what open jobs hold; an account of its own for 1 GiB if nil
 	MaxFrameBytes int           // memory for a job's unread frames, at least two frames; 8 MiB if zero
-	MaxWait       time.Duration // most time that the work before a job may take; a minute if zero
+	MaxWait       time.Duration // most time of the work before a job that cannot start at once; a minute if zero
 	Cores         Semaphore     // limits the ticks of all models on a machine; no limit if nil
 	Observer      Observer      // is told what happens; nil for none
 
@@ -89,7 +89,7 @@ type Scheduler struct {
 	stopped bool          // workers must return
 
 	pace      pace      // measured cost of a tick
-	quiet     pace      // the least cost that was measured without other work
+	quiet     pace      // the least cost of a measurement or a tick
 	sigma     float32   // at which it was measured
 	measured  time.Time // when it was last measured or corrected
 	doubted   bool      // an idle worker must measure it again

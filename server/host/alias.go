@@ -33,6 +33,19 @@ func (h *Host[T]) Resolve(name string, version int) (string, int) {
 	return resolve(h.options.Aliases, name, version)
 }
 
+// Missing returns the error for a model, by its name or an alias, that is not among the given ones: that of
+// [models.Find], or that an alias of one version has no other.
+func (h *Host[T]) Missing(entries []models.Entry, problems []models.Problem, name string, version int) error {
+	for _, a := range h.options.Aliases {
+		if a.Name == name && a.Version != 0 && version != 0 && version != a.Version {
+			return models.NotFound(name, version, nil, []int{a.Version})
+		}
+	}
+	name, version = h.Resolve(name, version)
+	_, err := models.Find(entries, problems, name, version)
+	return err
+}
+
 // Aliases returns the aliases of a version of a model. newest says whether version 0 means this version.
 func (h *Host[T]) Aliases(entry models.Entry, newest bool) []string {
 	var names []string

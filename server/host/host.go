@@ -180,8 +180,7 @@ func (h *Host[T]) join(name string, version int) (joined *slot[T], ended chan st
 	case failed != nil:
 		return nil, nil, failed.failure()
 	}
-	_, err = models.Find(h.entries(), h.problems, name, version)
-	return nil, nil, err
+	return nil, nil, h.Missing(h.entries(), h.problems, name, version)
 }
 
 func (h *Host[T]) leave(s *slot[T]) {

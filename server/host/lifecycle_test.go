@@ -97,8 +97,9 @@ func TestAliases(t *testing.T) {
 		}
 		loaded.Release()
 	}
-	if _, err := h.Acquire(t.Context(), "stable", 2); !errors.Is(err, models.ErrNotFound) {
-		t.Errorf("a version that the alias does not mean: %v", err)
+	const want = `model "stable" has no version 2: want one of [1]`
+	if _, err := h.Acquire(t.Context(), "stable", 2); !errors.Is(err, models.ErrNotFound) || err.Error() != want {
+		t.Errorf("a version that the alias does not mean: %v, want %s", err, want)
 	}
 	if h.DefaultModel() != "ring" {
 		t.Errorf("the default model is %q", h.DefaultModel())

@@ -120,6 +120,10 @@ func (c class) status(err error) *status.Status {
 	if errors.As(err, &busy) {
 		c.retry = busy.Retry
 	}
+	var given *batch.GivenUpError
+	if errors.As(err, &given) {
+		c.retry = given.Retry
+	}
 	if c.retry >= 0 {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(c.retry)})
 	}

@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/batch"
+	"github.com/langevin-ml/langevin/server/rpc"
 )
 
 // TestBadRequests: each mistake has its code, its reason and a text that names the field, and the next call works.
@@ -157,6 +160,13 @@ func TestBusyAndInternal(t *testing.T) {
 	cancel()
 	if _, err := hold.Recv(); status.Code(err) != codes.Canceled {
 		t.Errorf("cancelled call: %v", err)
+	}
+	given := rpc.StatusOf(fmt.Errorf("call: %w", &batch.GivenUpError{Left: time.Second, Retry: 2 * time.Second}))
+	if given.Code() != codes.DeadlineExceeded || !slices.ContainsFunc(given.Details(), func(d any) bool {
+		r, ok := d.(*errdetails.RetryInfo)
+		return ok && r.GetRetryDelay().AsDuration() == 2*time.Second
+	}) {
+		t.Errorf("given up: %v with %v, want DEADLINE_EXCEEDED with a RetryInfo", given, given.Details())
 	}
 	s.slow.Store(0)
 	s.broken.Store(true)

@@ -81,8 +81,7 @@ func (s *Models) GetModel(_ context.Context, req *langevinv1.GetModelRequest) (*
 	for _, status := range s.host.List() {
 		entries = append(entries, status.Entry)
 	}
-	_, err = models.Find(entries, nil, name, version)
-	return nil, err
+	return nil, s.host.Missing(entries, nil, name, version)
 }
 
 // find returns the given version. For version 0 it returns the newest one that is ready, as the host does, or else the
