@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
@@ -12,27 +11,39 @@ import (
 type LevelKind string
 
 const (
-	LevelLabel LevelKind = "label" // the index of the level, an integer: NCSN, NCSNv2
-	LevelSigma LevelKind = "sigma" // sigma itself: the VE networks of Score SDE
+	LevelLabel    LevelKind = "label"      // the index of the level, an integer: NCSN, NCSNv2
+	LevelSigma    LevelKind = "sigma"      // sigma itself: the VE networks of Score SDE
+	LevelLogSigma LevelKind = "log_sigma"  // a multiple of its logarithm: EDM
+	LevelTime     LevelKind = "continuous" // the time of the process: Score SDE, rectified flow
+	LevelStep     LevelKind = "steps"      // the index of a step, 0 for the least noise: DDPM
 )
 
 // Foreign describes the inputs and the output of a network that another program exported. The zero Foreign lets [Adopt]
 // find out.
 type Foreign struct {
-	X         string    // name of the input for samples; if empty, types, shapes and names decide
-	Level     string    // name of the input for the noise level; if empty, the other one
-	Output    string    // name of the output; if empty, the only one
-	LevelKind LevelKind // if empty, label for an integer input and sigma for a float one
-	Rules     Rules     // of the check of the result
+	X        string   // name of the input for samples; if empty, types, shapes and names decide
+	Level    string   // name of the input for the noise level; if empty, the other one
+	Output   string   // name of the output; if empty, the only one
+	Process  Process  // of the training
+	Takes    Level    // for the noise level
+	Computes Computed // if empty, the manifest's parameterization for VE, and else what is usual for the process
+	Rules    Rules    // of the check of the result
 }
 
 // adoptOpset is the first operator set that has the ArgMin, Cast and Reshape that are written here.
 const adoptOpset = 11
 
-// Adopt rewrites model, the graph of another program's network, to the contract of [Rules.Check] and attaches m. A
-// network that takes the index of a noise level gets the index of the sigma of m that is nearest by ratio. For the
-// sigmas of m, which samplers use, that is the level itself. m.Shape may be empty; the shape then comes from the input.
-// Errors wrap [ErrInvalid] and say what to export instead.
+// Adopt rewrites model, the graph of another program's network, to the contract of [Rules.Check] and attaches m. Nodes
+// around the network scale its input, make what it takes for the noise level, and convert its output.
+//
+// A network that takes the index of a noise level gets the index of the sigma of m that is nearest by ratio. For the
+// sigmas of m, which samplers use, that is the level itself. A network that takes an integer step gets the step whose
+// sigma is nearest by ratio; one that takes the step as a floating-point number gets a number between two steps, linear
+// in the logarithm of sigma. Beyond the times or steps of the process it gets the last one.
+//
+// m.Shape may be empty; the shape then comes from the input. For a process other than VE, so may m.Sigmas, m.Prior and
+// m.Sampler.StepLR, which then come from the process. m.Parameterization is set for networks that compute something
+// else. Errors wrap [ErrInvalid] and say what to export instead, or which flag of the import to change.
 func Adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	m, err := adopt(model, f, m)
 	if err != nil {
@@ -66,23 +77,31 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if m.Shape, err = foreignShape(x, m.Shape); err != nil {
 		return m, err
 	}
-	kind, err := levelKind(level, f.LevelKind)
-	if err != nil {
+	if f, err = f.decide(level, m.Parameterization); err != nil {
 		return m, err
 	}
-	if kind == LevelLabel {
+	if f.Takes.Kind == LevelLabel {
 		if err := checkLabels(graph, len(m.Sigmas)); err != nil {
 			return m, err
 		}
+	}
+	if m, err = f.Process.schedule(m, f.Takes); err != nil {
+		return m, err
 	}
 	a := adoption{graph: graph, names: takenNames(graph)}
 	// The inputs x and level and the output are renamed too.
 	for _, name := range []string{InputX, InputSigma, OutputScore} {
 		a.free(name)
 	}
-	a.prepend("Identity", x.GetName(), a.cast(InputX, protos.TensorProto_FLOAT, elementType(x)))
-	a.level(level, kind, m.Sigmas)
-	a.expose(x, level, output, m.Shape)
+	axes := len(m.Shape)
+	a.write("Identity", x.GetName(), a.cast(a.scaled(f, axes), protos.TensorProto_FLOAT, elementType(x)))
+	a.level(level, f, m.Sigmas)
+	before := a.take()
+	score, parameterization := a.converted(f, a.cast(output.GetName(), elementType(output), protos.TensorProto_FLOAT), axes)
+	a.write("Identity", OutputScore, score)
+	graph.Node = slices.Concat(before, graph.GetNode(), a.take())
+	a.expose(x, level, m.Shape)
+	m.Parameterization = parameterization
 	return m, nil
 }
 
@@ -137,7 +156,14 @@ func foreignShape(x *protos.ValueInfoProto, shape []int) ([]int, error) {
 type adoption struct {
 	graph *protos.GraphProto
 	names taken
-	first []*protos.NodeProto
+	nodes []*protos.NodeProto // that were written since the last take
+}
+
+// take returns the nodes that were written since the last take.
+func (a *adoption) take() []*protos.NodeProto {
+	nodes := a.nodes
+	a.nodes = nil
+	return nodes
 }
 
 // free renames the value with the given name, so that the name can be used.
@@ -176,17 +202,17 @@ func (a *adoption) free(name string) {
 	}
 }
 
-// prepend adds a node before the graph.
-func (a *adoption) prepend(op, output string, inputs ...string) *protos.NodeProto {
+// write adds a node.
+func (a *adoption) write(op, output string, inputs ...string) *protos.NodeProto {
 	node := &protos.NodeProto{Name: a.names.fresh("adopt/" + op), OpType: op, Input: inputs, Output: []string{output}}
-	a.first = append(a.first, node)
+	a.nodes = append(a.nodes, node)
 	return node
 }
 
-// compute adds a node before the graph and returns its output, which has a new name.
+// compute adds a node and returns its output, which has a new name.
 func (a *adoption) compute(op string, inputs ...string) (output string, node *protos.NodeProto) {
 	output = a.names.fresh("adopt/" + op + "_value")
-	return output, a.prepend(op, output, inputs...)
+	return output, a.write(op, output, inputs...)
 }
 
 // cast returns a value converted to another type.
@@ -211,35 +237,14 @@ func (a *adoption) ints(name string, values ...int64) string {
 }
 
 // level computes the input for the level from sigma.
-func (a *adoption) level(level *protos.ValueInfoProto, kind LevelKind, sigmas []float64) {
-	value, is := InputSigma, protos.TensorProto_FLOAT
-	if kind == LevelLabel {
-		value, is = a.nearest(sigmas), protos.TensorProto_INT64
-	}
+func (a *adoption) level(level *protos.ValueInfoProto, f Foreign, sigmas []float64) {
+	value, is := a.levelOf(f, sigmas, isInteger(level))
 	value = a.cast(value, is, elementType(level))
 	if n := len(level.GetType().GetTensorType().GetShape().GetDim()); n > 1 { // [N, 1...]
 		axes := append([]int64{-1}, slices.Repeat([]int64{1}, n-1)...)
 		value, _ = a.compute("Reshape", value, a.ints("level_shape", axes...))
 	}
-	a.prepend("Identity", level.GetName(), value)
-}
-
-// nearest returns the index of the sigma whose logarithm is nearest to the input's.
-func (a *adoption) nearest(sigmas []float64) string {
-	logs := make([]float32, len(sigmas))
-	for i, sigma := range sigmas {
-		logs[i] = float32(math.Log(sigma))
-	}
-	table := a.constant("log_sigmas", &protos.TensorProto{
-		DataType: int32(protos.TensorProto_FLOAT), Dims: []int64{1, int64(len(logs))}, FloatData: logs,
-	})
-	log, _ := a.compute("Log", InputSigma)
-	column, _ := a.compute("Reshape", log, a.ints("column", -1, 1))
-	difference, _ := a.compute("Sub", column, table)
-	distance, _ := a.compute("Abs", difference)
-	label, node := a.compute("ArgMin", distance)
-	node.Attribute = []*protos.AttributeProto{integer("axis", 1), integer("keepdims", 0)}
-	return label
+	a.write("Identity", level.GetName(), value)
 }
 
 func integer(name string, value int64) *protos.AttributeProto {
@@ -247,17 +252,8 @@ func integer(name string, value int64) *protos.AttributeProto {
 }
 
 // expose gives the graph the inputs and the output of the contract.
-func (a *adoption) expose(x, level, output *protos.ValueInfoProto, shape []int) {
+func (a *adoption) expose(x, level *protos.ValueInfoProto, shape []int) {
 	graph := a.graph
-	score := &protos.NodeProto{
-		Name: a.names.fresh("adopt/score"), OpType: "Cast", Input: []string{output.GetName()},
-		Output:    []string{OutputScore},
-		Attribute: []*protos.AttributeProto{integer("to", int64(protos.TensorProto_FLOAT))},
-	}
-	if elementType(output) == protos.TensorProto_FLOAT {
-		score.OpType, score.Attribute = "Identity", nil
-	}
-	graph.Node = slices.Concat(a.first, graph.GetNode(), []*protos.NodeProto{score})
 	kept := slices.DeleteFunc(graph.GetInput(), func(v *protos.ValueInfoProto) bool { return v == x || v == level })
 	graph.Input = append([]*protos.ValueInfoProto{float32Value(InputX, shape), float32Value(InputSigma, nil)}, kept...)
 	graph.Output = []*protos.ValueInfoProto{float32Value(OutputScore, shape)}

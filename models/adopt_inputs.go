@@ -151,30 +151,54 @@ func checkPrecision(values ...*protos.ValueInfoProto) error {
 	return nil
 }
 
-// levelKind compares the input for the noise level with the kind that was given.
-func levelKind(level *protos.ValueInfoProto, asked LevelKind) (LevelKind, error) {
-	switch asked {
-	case "", LevelLabel, LevelSigma:
-	default:
-		return "", fmt.Errorf("condition is %q: want %s or %s", asked, LevelLabel, LevelSigma)
+// decide fills what f leaves open with what is usual for its process and for the type of the input for the noise level,
+// and compares the rest with them. asked is what a network of VE computes if f does not say it.
+func (f Foreign) decide(level *protos.ValueInfoProto, asked Parameterization) (Foreign, error) {
+	if err := f.Validate(); err != nil {
+		return f, err
 	}
-	found, kind := LevelSigma, elementType(level)
-	switch kind {
-	case protos.TensorProto_INT64, protos.TensorProto_INT32:
-		found = LevelLabel
-	case protos.TensorProto_FLOAT, protos.TensorProto_DOUBLE:
+	row, err := f.Process.row()
+	if err != nil {
+		return f, err
+	}
+	f.Process = f.Process.complete()
+	if f.Computes == "" && f.Process.Kind == ProcessVE {
+		f.Computes = Computed(asked)
+	}
+	if f.Computes == "" {
+		f.Computes = row.computed[0]
+	}
+	if f.Takes.Kind, err = levelKind(level, f.Takes.Kind, row); err != nil {
+		return f, err
+	}
+	return f, f.Validate()
+}
+
+// levelKind compares the input for the noise level with the kind that was given, and chooses one if it is empty.
+func levelKind(level *protos.ValueInfoProto, asked LevelKind, row processRow) (LevelKind, error) {
+	kind, whole := elementType(level), isInteger(level)
+	switch {
+	case whole, kind == protos.TensorProto_FLOAT, kind == protos.TensorProto_DOUBLE:
 	default:
-		return "", fmt.Errorf("%s: type is %s: want FLOAT or DOUBLE for sigma, so export net.float(), "+
+		return "", fmt.Errorf("%s: type is %s: want FLOAT or DOUBLE for sigma or a time, so export net.float(), "+
 			"or INT64 or INT32 for the index of a level", level.GetName(), kind)
-	}
-	if asked == LevelSigma && found == LevelLabel {
-		return "", fmt.Errorf("%s: type is %s, an index: want FLOAT for sigma", level.GetName(), kind)
 	}
 	if err := checkColumn(level); err != nil {
 		return "", err
 	}
-	if asked == "" {
-		return found, nil
+	switch {
+	case asked == "" && whole && row.kind == ProcessVE:
+		return LevelLabel, nil
+	case asked == "" && whole:
+		return "", fmt.Errorf("%s: type is %s, an index: say of how many steps with --time, as steps:1000",
+			level.GetName(), kind)
+	case asked == "" && row.levels[0] == LevelStep:
+		return "", fmt.Errorf("%s: say how many steps process %s has with --time, as steps:1000", level.GetName(),
+			row.kind)
+	case asked == "":
+		return row.levels[0], nil
+	case whole && asked != LevelLabel && asked != LevelStep:
+		return "", fmt.Errorf("%s: type is %s, an index: want FLOAT for --time %s", level.GetName(), kind, asked)
 	}
 	return asked, nil
 }
