@@ -83,6 +83,52 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// TestImportOfSteps imports a network of DDPM that takes integer steps, and reads what the model says of its origin.
+func TestImportOfSteps(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "ddpm.onnx")
+	sigmas, product := make([]float64, 1000), 1.0
+	for k := range sigmas {
+		product *= 1 - (0.0001*float64(999-k)+0.02*float64(k))/999
+		sigmas[k] = math.Sqrt((1 - product) / product)
+	}
+	network := modelstest.OfProcess(models.Foreign{
+		Process: models.Process{Kind: models.ProcessVP}, Takes: models.Level{Kind: models.LevelStep},
+		Computes: models.ComputesV,
+	}, true, sigmas, 1, 4, 4)
+	if err := os.WriteFile(path, modelstest.Bytes(t, network), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := modelFolder(t)
+	got := runAlone(t, "models", "import", path, "--name", "ddpm", "--process", "vp", "--betas", "0.0001:0.02",
+		"--time", "steps:1000", "--output", "v", "--range=-1,1", "--out", out, "--json")
+	var report modelcommands.ImportReport
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != cli.ExitOK {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	// Near the smallest sigma the steps are farther apart than the ratio 1.1 of the schedule, which then has fewer levels.
+	if most := 1 + math.Ceil(math.Log(sigmas[999]/sigmas[0])/math.Log(1.1)); len(report.Warnings) > 0 ||
+		report.Levels < 90 || float64(report.Levels) > most {
+		t.Errorf("report is %+v", report)
+	}
+	data, err := os.ReadFile(report.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Read(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const about = "imported from a network of process vp, betas 0.0001:0.02, output v, time steps:1000"
+	if m.Description != about || math.Abs(m.Prior.Std-sigmas[999]) > 1e-9 {
+		t.Errorf("description is %q, prior %+v", m.Description, m.Prior)
+	}
+	shown := runAlone(t, append([]string{"models", "show", "ddpm", "--local"}, inside(t, out)...)...)
+	if shown.code != cli.ExitOK || !strings.Contains(shown.stdout, about) {
+		t.Errorf("show: %+v", shown)
+	}
+}
+
 func TestImportTellsWhatIsWrong(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "theirs.onnx")
 	if err := os.WriteFile(path, modelstest.Bytes(t, modelstest.Foreign(10, 1, 0.1)), 0o644); err != nil {
@@ -102,7 +148,40 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 		{[]string{"--name", "a", "--sigmas", "10:0.1:3", "--step-lr", "1e35"}, cli.ExitUsage,
 			"--step-lr is 1e+35: want 1.2e-38 to 3.4e+34"},
 		{[]string{"--name", "a", "--range", "3"}, cli.ExitUsage, "--range"},
-		{[]string{"--name", "a", "--output", "energy"}, cli.ExitFailed, `parameterization is "energy"`},
+		{[]string{"--name", "a", "--output", "energy"}, cli.ExitUsage,
+			`--output is "energy": want score, noise or denoised for --process ve`},
+		{[]string{"--name", "a", "--output", "edm", "--process", "flow"}, cli.ExitUsage,
+			`--output is "edm": want v, minus_v, noise, denoised or score for --process flow`},
+		{[]string{"--name", "a", "--process", "heat"}, cli.ExitUsage,
+			`--process is "heat": want ve, vp, vp_scaled, sub_vp, cosine, flow or edm`},
+		{[]string{"--name", "a", "--process", "vp", "--betas", "20"}, cli.ExitUsage, `--betas is "20": want the first`},
+		{[]string{"--name", "a", "--process", "vp", "--betas", "20:0.1"}, cli.ExitUsage, "--betas is 20:0.1: want two"},
+		{[]string{"--name", "a", "--process", "vp", "--betas", "0:0"}, cli.ExitUsage, `--betas is "0:0": want two`},
+		{[]string{"--name", "a", "--process", "vp", "--betas", "0.0001:0.02"}, cli.ExitUsage,
+			"--betas is 0.0001:0.02, which are betas of steps: want --time steps:N"},
+		{[]string{"--name", "a", "--process", "vp_scaled", "--betas", "0.1:20", "--time", "steps:10"}, cli.ExitUsage,
+			"--betas is 0.1:20: want the betas of the first and the last step, below 1"},
+		{[]string{"--name", "a", "--betas", "0.1:20"}, cli.ExitUsage,
+			"--betas is for --process vp or vp_scaled or sub_vp, and the process is ve"},
+		{[]string{"--name", "a", "--process", "cosine", "--cosine-offset", "1"}, cli.ExitUsage,
+			"--cosine-offset is 1: want at least 0 and below 1"},
+		{[]string{"--name", "a", "--process", "edm", "--data-std", "-1"}, cli.ExitUsage, "--data-std is -1: want"},
+		{[]string{"--name", "a", "--process", "edm", "--data-std", "0"}, cli.ExitUsage, "--data-std is 0: want"},
+		{[]string{"--name", "a", "--time", "now"}, cli.ExitUsage, `--time is "now": want label, sigma, log_sigma`},
+		{[]string{"--name", "a", "--time", "continuous:1:1"}, cli.ExitUsage, `--time is "continuous:1:1": want`},
+		{[]string{"--name", "a", "--time", "log_sigma:x"}, cli.ExitUsage, `--time is "log_sigma:x": want`},
+		{[]string{"--name", "a", "--time", "steps", "--process", "vp"}, cli.ExitUsage, `--time is "steps": want`},
+		{[]string{"--name", "a", "--time", "steps:1", "--process", "vp"}, cli.ExitUsage, "--time has 1 steps: want 2"},
+		{[]string{"--name", "a", "--time", "steps:10"}, cli.ExitUsage,
+			`--time is "steps": want sigma, label, log_sigma or continuous for --process ve`},
+		{[]string{"--name", "a", "--process", "vp"}, cli.ExitFailed,
+			"labels: type is INT64, an index: say of how many steps with --time, as steps:1000"},
+		{[]string{"--name", "a", "--process", "vp", "--time", "continuous"}, cli.ExitFailed,
+			"labels: type is INT64, an index: want FLOAT for --time continuous"},
+		{[]string{"--name", "a", "--process", "vp", "--time", "steps:1000", "--sigmas", "200:0.01:9"}, cli.ExitFailed,
+			"--sigmas goes from 200 to 0.01: want 157.407 to 0.0100005, the noise of process vp"},
+		{[]string{"--name", "a", "--process", "vp", "--time", "steps:1000", "--step-lr", "0"}, cli.ExitUsage,
+			"--step-lr is 0"},
 		{[]string{"--name", "a", "--shape", "3"}, cli.ExitFailed, "samples: shape is [N 2]: want [N 3]"},
 		{[]string{"--name", "a", "--sigmas", "10:0.1:9"}, cli.ExitFailed, "the network knows the labels of 3 levels"},
 	} {
