@@ -28,6 +28,10 @@ type Foreign struct {
 	Takes    Level    // for the noise level
 	Computes Computed // if empty, the manifest's parameterization for VE, and else what is usual for the process
 	Rules    Rules    // of the check of the result
+
+	// LearnedVariance says that the output has twice the channels of a sample, and that the second half is a variance,
+	// which is left out (Nichol & Dhariwal 2021).
+	LearnedVariance bool
 }
 
 // adoptOpset is the first operator set that has the ArgMin, Cast and Reshape that are written here.
@@ -77,6 +81,9 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if m.Shape, err = foreignShape(x, m.Shape); err != nil {
 		return m, err
 	}
+	if err := f.checkChannels(output, m.Shape); err != nil {
+		return m, err
+	}
 	if f, err = f.decide(level, m.Parameterization); err != nil {
 		return m, err
 	}
@@ -97,7 +104,11 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	a.write("Identity", x.GetName(), a.cast(a.scaled(f, axes), protos.TensorProto_FLOAT, elementType(x)))
 	a.level(level, f, m.Sigmas)
 	before := a.take()
-	score, parameterization := a.converted(f, a.cast(output.GetName(), elementType(output), protos.TensorProto_FLOAT), axes)
+	out := a.cast(output.GetName(), elementType(output), protos.TensorProto_FLOAT)
+	if f.LearnedVariance {
+		out, _ = a.compute("Slice", out, a.ints("from", 0), a.ints("to", int64(m.Shape[0])), a.ints("channels", 1))
+	}
+	score, parameterization := a.converted(f, out, axes)
 	a.write("Identity", OutputScore, score)
 	graph.Node = slices.Concat(before, graph.GetNode(), a.take())
 	a.expose(x, level, m.Shape)

@@ -15,6 +15,9 @@ func (f Foreign) inputs(
 	if err := f.checkInputs(namesOf(inputs)); err != nil {
 		return nil, nil, err
 	}
+	if f.LearnedVariance {
+		output = &protos.ValueInfoProto{Name: output.GetName()} // whose shape is not that of samples
+	}
 	first, second := inputs[0], inputs[1]
 	straight, crossed := f.names(first, second), f.names(second, first)
 	if !straight && !crossed {
@@ -147,6 +150,24 @@ func checkPrecision(values ...*protos.ValueInfoProto) error {
 		default:
 			return fmt.Errorf("%s: type is %s: want FLOAT or DOUBLE", v.GetName(), kind)
 		}
+	}
+	return nil
+}
+
+// checkChannels compares the channels of the output with those of samples, as far as they are known.
+func (f Foreign) checkChannels(output *protos.ValueInfoProto, shape []int) error {
+	axes := output.GetType().GetTensorType().GetShape().GetDim()
+	if len(axes) != len(shape)+1 {
+		return nil
+	}
+	channels, fixed := fixedSize(axes[1])
+	switch twice := int64(2 * shape[0]); {
+	case fixed && f.LearnedVariance && channels != twice:
+		return fmt.Errorf("%s: shape is %s: want %d channels for --learned-variance, twice those of samples",
+			output.GetName(), describe(axes), twice)
+	case fixed && !f.LearnedVariance && channels == twice:
+		return fmt.Errorf("%s: shape is %s, twice the channels of samples: give --learned-variance if the second half "+
+			"is a variance", output.GetName(), describe(axes))
 	}
 	return nil
 }

@@ -62,6 +62,11 @@ func TestAdoptRefuses(t *testing.T) {
 			g.Output = append(g.Output, modelstest.Value("h", 2))
 		}, models.Foreign{},
 			`outputs are ["out" "h"]: want one, so say which of them with --output-name`},
+		{"twice the channels", func(g *protos.GraphProto) { g.Output[0] = modelstest.Value("out", 4) },
+			models.Foreign{X: "samples"},
+			"out: shape is [N 4], twice the channels of samples: give --learned-variance"},
+		{"no variance", nil, models.Foreign{LearnedVariance: true},
+			"out: shape is [N 2]: want 4 channels for --learned-variance"},
 		{"a noise level for all", func(g *protos.GraphProto) {
 			g.Input[0].GetType().GetTensorType().Shape = &protos.TensorShapeProto{}
 		}, models.Foreign{}, "labels: shape is [], one noise level for all rows: want [N]"},
@@ -86,8 +91,9 @@ func TestAdoptRefuses(t *testing.T) {
 			"out: type is INT8: want FLOAT or DOUBLE"},
 		{"half sigma", func(g *protos.GraphProto) { retype(g.Input[0], protos.TensorProto_FLOAT16) }, models.Foreign{},
 			"labels: type is FLOAT16"},
-		{"index for sigma", nil, models.Foreign{Takes: models.Level{Kind: models.LevelSigma}}, "labels: type is INT64, an index"},
-		{"unknown condition", nil, models.Foreign{Takes: models.Level{Kind: "time"}},
+		{"index for sigma", nil, models.Foreign{Takes: models.Level{Kind: models.LevelSigma}},
+			"labels: type is INT64, an index: want FLOAT for --time sigma"},
+		{"unknown time", nil, models.Foreign{Takes: models.Level{Kind: "time"}},
 			`--time is "time": want sigma, label, log_sigma or continuous for --process ve`},
 		{"custom operator", func(g *protos.GraphProto) { g.Node[0].Domain = "acme" }, models.Foreign{},
 			`operator domain is "acme"`},

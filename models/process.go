@@ -6,8 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"github.com/langevin-ml/langevin/sampling"
 )
 
 // ProcessKind names the way in which a foreign network's training mixed the data x₀ with noise ε, z = αx₀ + sε, where z
@@ -155,7 +153,9 @@ func (f Foreign) Validate() error {
 	if err := f.Takes.validate(); err != nil {
 		return err
 	}
-	return f.Process.complete().validate(cmp.Or(f.Takes.Kind, row.levels[0]))
+	level := f.Takes
+	level.Kind = cmp.Or(level.Kind, row.levels[0])
+	return f.Process.complete().validate(level)
 }
 
 func (l Level) validate() error {
@@ -170,20 +170,11 @@ func (l Level) validate() error {
 	return nil
 }
 
-// validate checks the parameters of a completed process whose networks take a kind of level.
-func (p Process) validate(level LevelKind) error {
-	betas := fmt.Sprintf("--betas is %g:%g", p.BetaMin, p.BetaMax)
+// validate checks the parameters of a completed process whose networks take the given level.
+func (p Process) validate(level Level) error {
 	switch p.Kind {
 	case ProcessVP, ProcessScaledVP, ProcessSubVP:
-		switch {
-		case !finite(p.BetaMin) || !finite(p.BetaMax) || p.BetaMin <= 0 || p.BetaMax <= p.BetaMin:
-			return fmt.Errorf("%s: want two numbers above 0, the smaller first", betas)
-		case p.Kind == ProcessScaledVP && p.BetaMax >= 1:
-			return fmt.Errorf("%s: want the betas of the first and the last step, below 1", betas)
-		case p.Kind != ProcessScaledVP && level != LevelStep && p.BetaMax < 1:
-			return fmt.Errorf("%s, which are betas of steps: want --time steps:N for the steps' number, "+
-				"or betas of a time from 0 to 1, as 0.1:20", betas)
-		}
+		return p.validateBetas(level)
 	case ProcessCosine:
 		if !(p.Offset >= 0 && p.Offset < 1) {
 			return fmt.Errorf("--cosine-offset is %g: want at least 0 and below 1", p.Offset)
@@ -196,137 +187,33 @@ func (p Process) validate(level LevelKind) error {
 	return nil
 }
 
-func (p Process) sde() sampling.SDE {
-	sde := sampling.SDE{Process: sampling.VP, BetaMin: p.BetaMin, BetaMax: p.BetaMax}
-	if p.Kind == ProcessSubVP {
-		sde.Process = sampling.SubVP
-	}
-	return sde
-}
-
-// The sigmas between which samplers work unless --sigmas says otherwise. Karras et al. (2022) sample from 80 to 0.002,
-// and the processes of DDPM and Score SDE end at 157 and 152.
-const (
-	smallestSigma = 0.002
-	largestSigma  = 160
-)
-
-// sigmaRange returns the largest and the smallest sigma that the network was trained for. VE has none of its own.
-func (p Process) sigmaRange(l Level) (first, last float64) {
+func (p Process) validateBetas(level Level) error {
+	betas, stepped := fmt.Sprintf("--betas is %g:%g", p.BetaMin, p.BetaMax), level.Kind == LevelStep && level.Steps > 1
 	switch {
-	case l.Kind == LevelStep:
-		table := p.steps(l.Steps)
-		return table[len(table)-1], table[0]
-	case p.Kind == ProcessVP || p.Kind == ProcessSubVP:
-		sde := p.sde()
-		return sde.Sigma(1), sde.Sigma(sde.SmallestTime())
+	case !finite(p.BetaMin) || !finite(p.BetaMax) || p.BetaMin <= 0 || p.BetaMax <= p.BetaMin:
+		return fmt.Errorf("%s: want two numbers above 0, the smaller first", betas)
+	case p.Kind == ProcessScaledVP && p.BetaMax >= 1:
+		return fmt.Errorf("%s: want the betas of the first and the last step, below 1", betas)
+	case p.Kind != ProcessScaledVP && level.Kind != LevelStep && p.BetaMax < 1:
+		return fmt.Errorf("%s, which are betas of steps: want --time steps:N for the steps' number, "+
+			"or betas of a time from 0 to 1, as 0.1:20", betas)
+	case stepped && p.stepBeta(level.Steps-1, level.Steps) >= 1:
+		return fmt.Errorf("%s: the last of %d steps would have the beta %g: want below 1", betas, level.Steps,
+			p.stepBeta(level.Steps-1, level.Steps))
 	}
-	return math.Inf(1), 0
+	if stepped {
+		return p.checkEnd(level, betas, "the last step")
+	}
+	if p.Kind != ProcessScaledVP { // which has no sigma without steps
+		return p.checkEnd(level, betas, "time 1")
+	}
+	return nil
 }
 
-// steps returns σ of each of n steps, which increases: √((1-ᾱ)/ᾱ) with the product ᾱ of 1 - β up to the step.
-func (p Process) steps(n int) []float64 {
-	sigmas, minusLog := make([]float64, n), 0.0
-	for k := range sigmas {
-		minusLog -= math.Log1p(-p.stepBeta(k, n))
-		sigmas[k] = math.Sqrt(math.Expm1(minusLog))
+// checkEnd returns an error if the largest sigma of the process is not finite. end is where it has that sigma.
+func (p Process) checkEnd(level Level, betas, end string) error {
+	if largest, _ := p.sigmaRange(level); !(largest <= math.MaxFloat32) {
+		return fmt.Errorf("%s: no float32 holds the sigma of %s: want smaller ones, as 0.1:20", betas, end)
 	}
-	return sigmas
-}
-
-// stepBeta returns β of step k of n.
-func (p Process) stepBeta(k, n int) float64 {
-	share := float64(k) / float64(n-1)
-	switch {
-	case p.Kind == ProcessCosine: // Nichol & Dhariwal 2021, section 3.2
-		signal := func(t float64) float64 {
-			c := math.Cos((t + p.Offset) / (1 + p.Offset) * math.Pi / 2)
-			return c * c
-		}
-		return min(1-signal(float64(k+1)/float64(n))/signal(float64(k)/float64(n)), 0.999)
-	case p.Kind == ProcessScaledVP:
-		root := math.Sqrt(p.BetaMin)*(1-share) + math.Sqrt(p.BetaMax)*share
-		return root * root
-	}
-	beta := p.BetaMin*(1-share) + p.BetaMax*share
-	if p.BetaMax >= 1 {
-		beta /= float64(n)
-	}
-	return beta
-}
-
-const (
-	// mostRatio bounds the ratio of neighbouring sigmas of a noise schedule that is made for a process.
-	mostRatio = 1.1
-
-	// overlap is that of the published schedules of NCSNv2, technique 2.
-	overlap = 0.567
-)
-
-// schedule fills what m leaves open with what the process says: the sigmas, in geometric steps by technique 2 of
-// NCSNv2, the prior, and the step size by technique 4. Steps of a network that takes steps have sigmas of their own, and
-// the schedule goes through these.
-func (p Process) schedule(m Manifest, l Level) (Manifest, error) {
-	if p.Kind == ProcessVE {
-		if n := len(m.Sigmas); n < 2 && l.Kind == LevelTime {
-			return m, fmt.Errorf("--sigmas has %d levels: want the largest and the smallest sigma of the process at least, "+
-				"for the times between them", n)
-		}
-		return m, nil
-	}
-	most, least := p.sigmaRange(l)
-	if len(m.Sigmas) == 0 {
-		var err error
-		if m.Sigmas, err = p.sigmas(l, m.Dim()); err != nil {
-			return m, err
-		}
-	}
-	first, last := m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1]
-	if first > most*1.001 || last < least*0.999 && l.Kind == LevelStep {
-		return m, fmt.Errorf("--sigmas goes from %g to %g: want %.6g to %.6g, the noise of process %s",
-			first, last, most, least, p.Kind)
-	}
-	if m.Prior == (sampling.Prior{}) {
-		m.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}
-	}
-	if m.Sampler.StepLR != 0 {
-		return m, nil
-	}
-	ratio := mostRatio
-	if n := len(m.Sigmas); n > 1 {
-		ratio = math.Pow(first/last, 1/float64(n-1))
-	}
-	var err error
-	m.Sampler.StepLR, err = sampling.BestStepLR(last, ratio, max(m.Sampler.StepsPerLevel, 1))
-	return m, err
-}
-
-// sigmas returns a schedule whose neighbours overlap as technique 2 of NCSNv2 wants in dim dimensions. The sigmas of a
-// network that takes steps are those of steps.
-func (p Process) sigmas(l Level, dim int) ([]float64, error) {
-	first, last := p.sigmaRange(l)
-	first, last = min(first, largestSigma), max(last, smallestSigma)
-	ratio, err := sampling.LevelRatio(dim, overlap)
-	if err != nil { // in a few dimensions levels overlap at any ratio
-		ratio = mostRatio
-	}
-	if first <= last {
-		return nil, fmt.Errorf("--process %s has sigmas up to %.3g only: give the range with --sigmas", p.Kind, first)
-	}
-	levels := 1 + math.Ceil(math.Log(first/last)/math.Log(min(ratio, mostRatio)))
-	schedule, err := sampling.Geometric(first, last, int(min(levels, MaxLevels)))
-	if err != nil || l.Kind != LevelStep {
-		return schedule.Sigmas(), err
-	}
-	table := p.steps(l.Steps)
-	slices.Reverse(table)
-	steps, err := sampling.NewSchedule(table...)
-	if err != nil {
-		return nil, err
-	}
-	var through []float64
-	for _, sigma := range schedule.Sigmas() {
-		through = append(through, steps.Sigma(steps.Nearest(sigma)))
-	}
-	return slices.Compact(through), nil
+	return nil
 }

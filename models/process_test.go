@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gomlx/compute-onnx/support/protos"
+
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/ort"
@@ -30,10 +32,12 @@ func kinds() []models.Foreign {
 	ddpm := models.Process{Kind: models.ProcessVP, BetaMin: 0.0001, BetaMax: 0.02}
 	latent := models.Process{Kind: models.ProcessScaledVP, BetaMin: 0.00085, BetaMax: 0.012}
 	sub := models.Process{Kind: models.ProcessSubVP, BetaMin: 0.1, BetaMax: 20}
-	cosine, plain := models.Process{Kind: models.ProcessCosine, Offset: 0.008}, models.Process{Kind: models.ProcessCosine}
+	cosine := models.Process{Kind: models.ProcessCosine, Offset: 0.008}
+	plain := models.Process{Kind: models.ProcessCosine}
 	flow, edm := models.Process{Kind: models.ProcessFlow}, models.Process{Kind: models.ProcessEDM, DataStd: 0.5}
 	ve := models.Process{Kind: models.ProcessVE}
-	return slices.Concat(
+	improved := models.Foreign{Process: cosine, Takes: steps, Computes: noise, LearnedVariance: true}
+	return slices.Concat([]models.Foreign{improved},
 		network(ve, sigma, score, noise, denoised), network(ve, time, noise), network(ve, snr, score),
 		network(ve, models.Level{Kind: models.LevelLabel}, score),
 		network(vp, time, score, noise, denoised, v, minusV), network(vp, steps, noise), network(vp, sigma, v),
@@ -45,7 +49,8 @@ func kinds() []models.Foreign {
 		network(flow, time, v, noise, denoised, score), network(flow, sigma, v),
 		network(flow, models.Level{Kind: models.LevelTime, First: 1}, minusV),
 		network(flow, models.Level{Kind: models.LevelTime, Last: 1000}, v),
-		network(edm, models.Level{Kind: models.LevelLogSigma, Factor: 0.25}, models.ComputesEDM, denoised, noise, score),
+		network(edm, models.Level{Kind: models.LevelLogSigma, Factor: 0.25},
+			models.ComputesEDM, denoised, noise, score),
 		network(edm, sigma, models.ComputesEDM),
 	)
 }
@@ -79,6 +84,12 @@ func compareWithExact(t *testing.T, engine *ort.Runtime, f models.Foreign, whole
 		table = stepSigmas(f)
 	}
 	model := modelstest.OfProcess(f, whole, table, dim)
+	if f.LearnedVariance {
+		both := &protos.NodeProto{OpType: "Concat", Input: []string{"out", "z"}, Output: []string{"both"},
+			Attribute: []*protos.AttributeProto{{Name: "axis", Type: protos.AttributeProto_INT, I: 1}}}
+		model.Graph.Node = append(model.Graph.Node, both)
+		model.Graph.Output[0] = modelstest.Value("both", 2*dim)
+	}
 	m, err := models.Adopt(model, f, m)
 	if err != nil {
 		t.Fatal(err)

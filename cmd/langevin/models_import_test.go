@@ -106,7 +106,7 @@ func TestImportOfSteps(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != cli.ExitOK {
 		t.Fatalf("%v: %+v", err, got)
 	}
-	// Near the smallest sigma the steps are farther apart than the ratio 1.1 of the schedule, which then has fewer levels.
+	// Near the smallest sigma, steps are farther apart than the ratio 1.1 of the schedule, so levels are fewer.
 	if most := 1 + math.Ceil(math.Log(sigmas[999]/sigmas[0])/math.Log(1.1)); len(report.Warnings) > 0 ||
 		report.Levels < 90 || float64(report.Levels) > most {
 		t.Errorf("report is %+v", report)
@@ -172,10 +172,17 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 		{[]string{"--name", "a", "--time", "log_sigma:x"}, cli.ExitUsage, `--time is "log_sigma:x": want`},
 		{[]string{"--name", "a", "--time", "steps", "--process", "vp"}, cli.ExitUsage, `--time is "steps": want`},
 		{[]string{"--name", "a", "--time", "steps:1", "--process", "vp"}, cli.ExitUsage, "--time has 1 steps: want 2"},
+		{[]string{"--name", "a", "--time", "steps:10", "--process", "vp"}, cli.ExitUsage,
+			"--betas is 0.1:20: the last of 10 steps would have the beta 2: want below 1"},
+		{[]string{"--name", "a", "--time", "steps:5000", "--process", "vp", "--betas", "0.1:2000"}, cli.ExitUsage,
+			"--betas is 0.1:2000: no float32 holds the sigma of the last step"},
+		{[]string{"--name", "a", "--time", "continuous", "--process", "vp", "--betas", "0.1:2000"}, cli.ExitUsage,
+			"--betas is 0.1:2000: no float32 holds the sigma of time 1"},
 		{[]string{"--name", "a", "--time", "steps:10"}, cli.ExitUsage,
 			`--time is "steps": want sigma, label, log_sigma or continuous for --process ve`},
 		{[]string{"--name", "a", "--process", "vp"}, cli.ExitFailed,
 			"labels: type is INT64, an index: say of how many steps with --time, as steps:1000"},
+		{[]string{"--name", "a", "--process", "vp_scaled"}, cli.ExitFailed, "labels: type is INT64, an index: say of"},
 		{[]string{"--name", "a", "--process", "vp", "--time", "continuous"}, cli.ExitFailed,
 			"labels: type is INT64, an index: want FLOAT for --time continuous"},
 		{[]string{"--name", "a", "--process", "vp", "--time", "steps:1000", "--sigmas", "200:0.01:9"}, cli.ExitFailed,

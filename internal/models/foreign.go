@@ -21,6 +21,8 @@ type origin struct {
 	dataStd float64
 	time    string
 	output  string
+
+	variance bool
 }
 
 func (o *origin) register(f *pflag.FlagSet) {
@@ -31,11 +33,13 @@ func (o *origin) register(f *pflag.FlagSet) {
 		"(default 0.1:20; vp_scaled 0.00085:0.012)")
 	f.Float64Var(&o.offset, "cosine-offset", 0.008, "s of the cosine schedule; 0 for a plain cosine")
 	f.Float64Var(&o.dataStd, "data-std", 0.5, "sigma_data of --process edm")
-	f.StringVar(&o.time, "time", "", "what the network takes for the noise level: label, the index in --sigmas; sigma; "+
-		"log_sigma or log_sigma:FACTOR; continuous, a time from 0 to 1, or continuous:LAST or continuous:FIRST:LAST "+
-		"for other ends; steps:N, the index of a step (default by the process and the input's type)")
+	f.StringVar(&o.time, "time", "", "what the network takes for the noise level: label, the index in --sigmas; "+
+		"sigma; log_sigma or log_sigma:FACTOR; continuous, a time from 0 to 1, or continuous:LAST or "+
+		"continuous:FIRST:LAST for other ends; steps:N, the index of a step (default by the process and the type)")
 	f.StringVar(&o.output, "output", "", "what the network computes: score, noise, denoised, v, minus_v or edm "+
 		"(default score for ve, v for flow, edm for edm, noise for others)")
+	f.BoolVar(&o.variance, "learned-variance", false, "the output has twice the channels of a sample: leave out the "+
+		"second half, a variance (improved and guided diffusion)")
 	f.StringVar(&o.time, "condition", "", "")
 	f.Lookup("condition").Deprecated = "use --time"
 }
@@ -55,7 +59,7 @@ func (o *origin) read(f *models.Foreign) error {
 		}
 	}
 	f.Process = models.Process{Kind: models.ProcessKind(o.process), Offset: o.offset, DataStd: o.dataStd}
-	f.Computes = models.Computed(o.output)
+	f.Computes, f.LearnedVariance = models.Computed(o.output), o.variance
 	if o.flags.Changed("data-std") && o.dataStd == 0 { // which the process would take for its default
 		return cli.Usagef("--data-std is 0: want above 0")
 	}

@@ -16,10 +16,11 @@ const (
 	ProcessStd  = 0.6
 )
 
-// OfProcess returns the best network that a training on N(ProcessMean, ProcessStd²·I) can give, for the inputs z and
-// level of f and what f computes. All fields of f that have defaults must be set. It computes in float64 by the formulas
-// of the process, from its time to its sigma. sigmas is the schedule of a network of VE that takes a label or a time,
-// and otherwise the sigmas of the steps. If whole, the level is an int64. shape is the shape of a sample.
+// OfProcess returns the best network that a training on N(ProcessMean, ProcessStd²·I) can give. Its inputs are z and
+// level. f says what the level is and what the network computes; its fields that have defaults must be set. The network
+// computes in float64, and gets sigma from the time by the formulas of the process. sigmas is the schedule of a network
+// of VE that takes a label or a time, and otherwise the sigmas of the steps. If whole, the level is an int64. shape is
+// the shape of a sample.
 func OfProcess(f models.Foreign, whole bool, sigmas []float64, shape ...int) *protos.ModelProto {
 	p := processGraph{newGraph("process", shape), f, sigmas}
 	level, z := Value("level"), Value("z", shape...)
