@@ -14,8 +14,8 @@ and run
 
     python3 docs/import_checkpoint.py cifar.py:network out/cifar.onnx --shape 3,32,32 --checkpoint checkpoint_26.pth
 
-The script finds the weights in checkpoints of these forms, with any prefix before the names, such as `module.`, and takes
-their running average if there is one:
+The script finds the weights in checkpoints of these forms, with any prefix before the names, such as `module.`, and
+takes their running average if there is one:
 
     NCSN                            [weights, optimizer]
     NCSNv2, DDIM                    [weights, optimizer, epoch, step, average by name]

@@ -33,6 +33,10 @@ type Process struct {
 	// steps only; 0.00085 and 0.012 if both are zero.
 	BetaMin, BetaMax float64
 
+	// Cumulative is ᾱ = α² of each step, the product of 1 - β up to it, for VP with other betas. It falls strictly, between
+	// 1 and 0. BetaMin and BetaMax are then ignored. The networks take LevelStep.
+	Cumulative []float64
+
 	// Offset is s of the cosine schedule (Nichol & Dhariwal 2021, equation 17), at least 0 and below 1. They use 0.008.
 	Offset float64
 
@@ -172,6 +176,9 @@ func (l Level) validate() error {
 
 // validate checks the parameters of a completed process whose networks take the given level.
 func (p Process) validate(level Level) error {
+	if p.Cumulative != nil {
+		return p.validateCumulative(level)
+	}
 	switch p.Kind {
 	case ProcessVP, ProcessScaledVP, ProcessSubVP:
 		return p.validateBetas(level)
@@ -183,6 +190,25 @@ func (p Process) validate(level Level) error {
 		if !finite(p.DataStd) || p.DataStd <= 0 {
 			return fmt.Errorf("--data-std is %g: want finite and above 0", p.DataStd)
 		}
+	}
+	return nil
+}
+
+func (p Process) validateCumulative(level Level) error {
+	n := len(p.Cumulative)
+	if p.Kind != ProcessVP {
+		return fmt.Errorf("--alphas-cumprod is for --process %s, and the process is %s", ProcessVP, p.Kind)
+	}
+	if level.Kind != LevelStep || level.Steps != n {
+		return fmt.Errorf("--alphas-cumprod has %d numbers: want --time steps:%d", n, n)
+	}
+	before := 1.0
+	for k, v := range p.Cumulative {
+		if !(v > 0x1p-100 && v < before) {
+			return fmt.Errorf("--alphas-cumprod has %g for step %d: want above 0 and below %g, that of the step before", v, k,
+				before)
+		}
+		before = v
 	}
 	return nil
 }

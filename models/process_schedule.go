@@ -40,6 +40,10 @@ func (p Process) sigmaRange(l Level) (first, last float64) {
 func (p Process) steps(n int) []float64 {
 	sigmas, minusLog := make([]float64, n), 0.0
 	for k := range sigmas {
+		if p.Cumulative != nil {
+			sigmas[k] = math.Sqrt((1 - p.Cumulative[k]) / p.Cumulative[k])
+			continue
+		}
 		minusLog -= math.Log1p(-p.stepBeta(k, n))
 		sigmas[k] = math.Sqrt(math.Expm1(minusLog))
 	}

@@ -37,7 +37,11 @@ func kinds() []models.Foreign {
 	flow, edm := models.Process{Kind: models.ProcessFlow}, models.Process{Kind: models.ProcessEDM, DataStd: 0.5}
 	ve := models.Process{Kind: models.ProcessVE}
 	improved := models.Foreign{Process: cosine, Takes: steps, Computes: noise, LearnedVariance: true}
-	return slices.Concat([]models.Foreign{improved},
+	table := models.Foreign{Process: vp, Takes: models.Level{Kind: models.LevelStep, Steps: 50}, Computes: v}
+	for k := range table.Takes.Steps {
+		table.Process.Cumulative = append(table.Process.Cumulative, 0.9999*math.Exp(-float64(k*k)/250))
+	}
+	return slices.Concat([]models.Foreign{improved, table},
 		network(ve, sigma, score, noise, denoised), network(ve, time, noise), network(ve, snr, score),
 		network(ve, models.Level{Kind: models.LevelLabel}, score),
 		network(vp, time, score, noise, denoised, v, minusV), network(vp, steps, noise), network(vp, sigma, v),
@@ -134,6 +138,12 @@ func compareWithExact(t *testing.T, engine *ort.Runtime, f models.Foreign, whole
 func stepSigmas(f models.Foreign) []float64 {
 	sigmas, product := make([]float64, f.Takes.Steps), 1.0
 	n, p := float64(len(sigmas)), f.Process
+	for k, cumulative := range p.Cumulative {
+		sigmas[k] = math.Sqrt(1/cumulative - 1)
+	}
+	if p.Cumulative != nil {
+		return sigmas
+	}
 	for k := range sigmas {
 		share := float64(k) / (n - 1)
 		beta := p.BetaMin + share*(p.BetaMax-p.BetaMin)

@@ -134,6 +134,10 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(path, modelstest.Bytes(t, modelstest.Foreign(10, 1, 0.1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	alphas := filepath.Join(t.TempDir(), "alphas.txt")
+	if err := os.WriteFile(alphas, []byte("0.9, 0.5\n0"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		args []string
 		code int
@@ -172,6 +176,18 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 		{[]string{"--name", "a", "--time", "log_sigma:x"}, cli.ExitUsage, `--time is "log_sigma:x": want`},
 		{[]string{"--name", "a", "--time", "steps", "--process", "vp"}, cli.ExitUsage, `--time is "steps": want`},
 		{[]string{"--name", "a", "--time", "steps:1", "--process", "vp"}, cli.ExitUsage, "--time has 1 steps: want 2"},
+		{[]string{"--name", "a", "--process", "vp", "--alphas-cumprod", alphas, "--betas", "0.1:20"}, cli.ExitUsage,
+			"--betas and --alphas-cumprod are both given"},
+		{[]string{"--name", "a", "--process", "vp", "--alphas-cumprod", path}, cli.ExitFailed,
+			"theirs.onnx: want numbers, one for each step"},
+		{[]string{"--name", "a", "--process", "vp", "--alphas-cumprod", path + "x"}, cli.ExitFailed,
+			"theirs.onnxx: no such file"},
+		{[]string{"--name", "a", "--process", "vp", "--alphas-cumprod", alphas}, cli.ExitUsage,
+			"--alphas-cumprod has 0 for step 2: want above 0 and below 0.5, that of the step before"},
+		{[]string{"--name", "a", "--process", "vp", "--alphas-cumprod", alphas, "--time", "steps:4"}, cli.ExitUsage,
+			"--alphas-cumprod has 3 numbers: want --time steps:3"},
+		{[]string{"--name", "a", "--process", "cosine", "--alphas-cumprod", alphas}, cli.ExitUsage,
+			"--alphas-cumprod is for --process vp, and the process is cosine"},
 		{[]string{"--name", "a", "--time", "steps:10", "--process", "vp"}, cli.ExitUsage,
 			"--betas is 0.1:20: the last of 10 steps would have the beta 2: want below 1"},
 		{[]string{"--name", "a", "--time", "steps:5000", "--process", "vp", "--betas", "0.1:2000"}, cli.ExitUsage,

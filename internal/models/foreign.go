@@ -3,12 +3,15 @@ package models
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 
 	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/wholefile"
 	"github.com/langevin-ml/langevin/models"
 )
 
@@ -17,6 +20,7 @@ type origin struct {
 	flags   *pflag.FlagSet // of the command, to know which were given
 	process string
 	betas   string
+	alphas  string
 	offset  float64
 	dataStd float64
 	time    string
@@ -31,6 +35,8 @@ func (o *origin) register(f *pflag.FlagSet) {
 		"vp_scaled (latent diffusion), sub_vp, cosine, flow (rectified flow) or edm")
 	f.StringVar(&o.betas, "betas", "", "first and last beta: below 1 of --time steps, otherwise of a time from 0 to 1 "+
 		"(default 0.1:20; vp_scaled 0.00085:0.012)")
+	f.StringVar(&o.alphas, "alphas-cumprod", "", "file with the product of 1 - beta up to each step, for --process vp "+
+		"with betas that --betas cannot say")
 	f.Float64Var(&o.offset, "cosine-offset", 0.008, "s of the cosine schedule; 0 for a plain cosine")
 	f.Float64Var(&o.dataStd, "data-std", 0.5, "sigma_data of --process edm")
 	f.StringVar(&o.time, "time", "", "what the network takes for the noise level: label, the index in --sigmas; "+
@@ -76,8 +82,33 @@ func (o *origin) read(f *models.Foreign) error {
 	if f.Takes, err = parseTime(o.time); err != nil {
 		return err
 	}
+	if err := o.readAlphas(f); err != nil {
+		return err
+	}
 	if err := f.Validate(); err != nil {
 		return cli.Usagef("%v", err)
+	}
+	return nil
+}
+
+// readAlphas reads the file of products of 1 - beta, if one is given. The network then takes as many steps.
+func (o *origin) readAlphas(f *models.Foreign) error {
+	switch {
+	case o.alphas == "":
+		return nil
+	case o.betas != "":
+		return cli.Usagef("--betas and --alphas-cumprod are both given: want one of them")
+	}
+	text, err := os.ReadFile(o.alphas)
+	if err != nil {
+		return fmt.Errorf("read --alphas-cumprod %s: %w", o.alphas, wholefile.Cause(err))
+	}
+	fields := strings.FieldsFunc(string(text), func(r rune) bool { return unicode.IsSpace(r) || r == ',' })
+	if f.Process.Cumulative, err = numbers(fields); err != nil || len(fields) == 0 {
+		return fmt.Errorf("read --alphas-cumprod %s: want numbers, one for each step", o.alphas)
+	}
+	if f.Takes.Kind == "" {
+		f.Takes = models.Level{Kind: models.LevelStep, Steps: len(fields)}
 	}
 	return nil
 }
@@ -145,7 +176,7 @@ func (o *origin) describe(f models.Foreign) string {
 	text := "imported from a network of process " + o.process
 	o.flags.Visit(func(flag *pflag.Flag) {
 		switch flag.Name {
-		case "betas", "cosine-offset", "data-std", "time", "output":
+		case "betas", "alphas-cumprod", "cosine-offset", "data-std", "time", "output":
 			text += fmt.Sprintf(", %s %s", flag.Name, flag.Value)
 		}
 	})

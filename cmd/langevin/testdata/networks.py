@@ -2,9 +2,9 @@
 
     python3 cmd/langevin/testdata/networks.py FOLDER
 
-FOLDER gets NAME.onnx and cases.json, a list of {"name", "args", "x", "sigma", "denoised"}: the flags of `langevin models
-import`, and rows of samples with noise of standard deviation sigma with their denoised samples. These are computed in the
-words of each kind's authors, in their own coordinates.
+FOLDER gets NAME.onnx and cases.json, a list of {"name", "args", "x", "sigma", "denoised"}: the flags of `langevin
+models import`, and rows of samples with noise of standard deviation sigma with their denoised samples. These are
+computed by the formulas of each kind's authors, in their own coordinates.
 """
 
 import importlib.util
@@ -141,7 +141,10 @@ def ve_time(net, x, sigma):
 
 
 def stepped(cumulative, computes):
-    """Returns the denoiser of a network that takes the steps of a table of products of 1 - beta, and some of its sigmas."""
+    """Returns the denoiser of a network that takes steps, and sigmas of some of them.
+
+    cumulative is the product of 1 - beta up to each step.
+    """
     sigmas = torch.sqrt((1 - cumulative) / cumulative)
     chosen = torch.linspace(len(sigmas) * 0.97, 0, ROWS).long()
 
@@ -232,7 +235,8 @@ def diffusers(cases):
             return self.net(x, step).sample
 
     net = Sample(UNet2DModel(
-        sample_size=8, in_channels=1, out_channels=1, layers_per_block=1, block_out_channels=(32, 32), norm_num_groups=8,
+        sample_size=8, in_channels=1, out_channels=1, layers_per_block=1, block_out_channels=(32, 32),
+        norm_num_groups=8,
         down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"),
     ).eval())
     for name, schedule, flags in (
