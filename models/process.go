@@ -33,8 +33,8 @@ type Process struct {
 	// steps only; 0.00085 and 0.012 if both are zero.
 	BetaMin, BetaMax float64
 
-	// Cumulative is ᾱ = α² of each step, the product of 1 - β up to it, for VP with other betas. It falls strictly, between
-	// 1 and 0. BetaMin and BetaMax are then ignored. The networks take LevelStep.
+	// Cumulative is ᾱ = α² of each step, the product of 1 - β up to it, for VP with other betas. It falls strictly,
+	// between 1 and 0. BetaMin and BetaMax are then ignored. The networks take LevelStep.
 	Cumulative []float64
 
 	// Offset is s of the cosine schedule (Nichol & Dhariwal 2021, equation 17), at least 0 and below 1. They use 0.008.
@@ -205,8 +205,8 @@ func (p Process) validateCumulative(level Level) error {
 	before := 1.0
 	for k, v := range p.Cumulative {
 		if !(v > 0x1p-100 && v < before) {
-			return fmt.Errorf("--alphas-cumprod has %g for step %d: want above 0 and below %g, that of the step before", v, k,
-				before)
+			return fmt.Errorf("--alphas-cumprod has %g for step %d: want above 0 and below %g, that of the step before",
+				v, k, before)
 		}
 		before = v
 	}
