@@ -34,7 +34,7 @@ func (r *Result) Schedule() sampling.Schedule { return r.schedule }
 // Manifest returns the manifest of the model file.
 func (r *Result) Manifest() models.Manifest {
 	c := r.Config
-	return models.Manifest{
+	m := models.Manifest{
 		Format:           models.Format,
 		Name:             c.Name,
 		Description:      c.Description,
@@ -50,6 +50,10 @@ func (r *Result) Manifest() models.Manifest {
 			Loss: rounded(r.Loss), LossPerLevel: roundedAll(r.LossPerLevel),
 		},
 	}
+	if m.Condition = conditionOf(c.Condition, r.Network.Condition); m.Condition != nil {
+		m.Format = models.FormatCondition
+	}
+	return m
 }
 
 // ONNX returns the bytes of the model file: the graph, the weights and the manifest. The same Config gives the same
