@@ -6,6 +6,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/nn"
 	"github.com/langevin-ml/langevin/training/settings"
@@ -102,6 +103,26 @@ func drop(c, raw, u []float32, given nn.Condition, dropped float64) {
 			}
 		}
 	}
+}
+
+// vectorsOfData returns vectors of conditions of the data, for figures; none without such a condition.
+func (d batcher) vectorsOfData() ([]float32, error) {
+	const rows = 64
+	if d.given.Size == 0 {
+		return nil, nil
+	}
+	vectors := make([]float32, rows*d.given.Size)
+	return vectors, d.source.(data.Conditional).ReadCondition(vectors, 0)
+}
+
+// Mixture returns the exact distribution of the model's samples without a condition. It returns an error that wraps
+// data.ErrNoMixture if the data are not a mixture of Gaussians, or if the model always has a condition.
+func (c Config) Mixture() (sampling.Mixture, error) {
+	if c.Condition != nil && c.Condition.Dropped == 0 {
+		return sampling.Mixture{}, fmt.Errorf("condition.dropped is 0, so the model always has a condition: %w",
+			data.ErrNoMixture)
+	}
+	return c.Data.Mixture()
 }
 
 // repeated returns the conditions c, one for each row of a batch, for the given number of rows: as many copies of the

@@ -298,6 +298,9 @@ func (t *trainer) result(ctx context.Context) (*Result, error) {
 		schedule: t.batcher.schedule, data: t.batcher.source.Name(),
 		commit: t.options.Commit, device: t.options.foreign(),
 	}
+	if r.known, err = t.unseen.vectorsOfData(); err != nil {
+		return nil, err
+	}
 	if t.done < t.config.Training.Iterations {
 		if n := len(t.history); n > 0 {
 			r.Loss, r.LossPerLevel = t.history[n-1].Loss, t.history[n-1].LossPerLevel
