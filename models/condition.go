@@ -114,7 +114,7 @@ func (c *Condition) tensor() (kind protos.TensorProto_DataType, shape []int) {
 func (c *Condition) String() string {
 	switch {
 	case c == nil:
-		return "none"
+		return "nothing"
 	case c.Dropped:
 		return c.what() + ", or none"
 	}

@@ -174,7 +174,7 @@ func TestBadConditionRows(t *testing.T) {
 
 func TestConditionInWords(t *testing.T) {
 	for want, c := range map[string]*models.Condition{
-		"10 classes, or none": digits, "3 classes": clothes, "2 numbers, or none": sides, "none": nil,
+		"10 classes, or none": digits, "3 classes": clothes, "2 numbers, or none": sides, "nothing": nil,
 		"1 class": {Classes: 1}, "1 number": {Size: 1},
 	} {
 		if got := c.String(); got != want {
