@@ -21,6 +21,7 @@ const (
 type Foreign struct {
 	X         string    // name of the input for samples; if empty, types, shapes and names decide
 	Level     string    // name of the input for the noise level; if empty, the other one
+	Given     string    // name of the input for the condition; if empty, types, shapes and names decide
 	Output    string    // name of the output; if empty, the only one
 	LevelKind LevelKind // if empty, label for an integer input and sigma for a float one
 	Rules     Rules     // of the check of the result
@@ -31,7 +32,8 @@ const adoptOpset = 11
 
 // Adopt rewrites model, the graph of another program's network, to the contract of [Rules.Check] and attaches m. A
 // network that takes the index of a noise level gets the index of the sigma of m that is nearest by ratio. For the
-// sigmas of m, which samplers use, that is the level itself. m.Shape may be empty; the shape then comes from the input.
+// sigmas of m, which samplers use, that is the level itself. If m has a condition, the network has a third input for
+// it: an integer or a row with a 1 at the class, or a vector. m.Shape may be empty; the shape then comes from the input.
 // Errors wrap [ErrInvalid] and say what to export instead.
 func Adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	m, err := adopt(model, f, m)
@@ -56,7 +58,14 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if err != nil {
 		return m, err
 	}
-	x, level, err := f.inputs(inputsOf(graph), output)
+	if err := m.Condition.Validate(); err != nil {
+		return m, err
+	}
+	given, others, err := f.split(inputsOf(graph), m.Condition)
+	if err != nil {
+		return m, err
+	}
+	x, level, err := f.inputs(others, output)
 	if err != nil {
 		return m, err
 	}
@@ -76,13 +85,19 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 		}
 	}
 	a := adoption{graph: graph, names: takenNames(graph)}
-	// The inputs x and level and the output are renamed too.
+	// The inputs and the output are renamed too.
 	for _, name := range []string{InputX, InputSigma, OutputScore} {
 		a.free(name)
 	}
 	a.prepend("Identity", x.GetName(), a.cast(InputX, protos.TensorProto_FLOAT, elementType(x)))
 	a.level(level, kind, m.Sigmas)
-	a.expose(x, level, output, m.Shape)
+	if given != nil {
+		a.free(InputC)
+		if err := a.given(given, m.Condition); err != nil {
+			return m, err
+		}
+	}
+	a.expose([]*protos.ValueInfoProto{x, level, given}, output, m)
 	return m, nil
 }
 
@@ -246,8 +261,8 @@ func integer(name string, value int64) *protos.AttributeProto {
 	return &protos.AttributeProto{Name: name, Type: protos.AttributeProto_INT, I: value}
 }
 
-// expose gives the graph the inputs and the output of the contract.
-func (a *adoption) expose(x, level, output *protos.ValueInfoProto, shape []int) {
+// expose gives the graph the inputs and the output of the contract, in place of foreign ones.
+func (a *adoption) expose(foreign []*protos.ValueInfoProto, output *protos.ValueInfoProto, m Manifest) {
 	graph := a.graph
 	score := &protos.NodeProto{
 		Name: a.names.fresh("adopt/score"), OpType: "Cast", Input: []string{output.GetName()},
@@ -258,9 +273,14 @@ func (a *adoption) expose(x, level, output *protos.ValueInfoProto, shape []int) 
 		score.OpType, score.Attribute = "Identity", nil
 	}
 	graph.Node = slices.Concat(a.first, graph.GetNode(), []*protos.NodeProto{score})
-	kept := slices.DeleteFunc(graph.GetInput(), func(v *protos.ValueInfoProto) bool { return v == x || v == level })
-	graph.Input = append([]*protos.ValueInfoProto{float32Value(InputX, shape), float32Value(InputSigma, nil)}, kept...)
-	graph.Output = []*protos.ValueInfoProto{float32Value(OutputScore, shape)}
+	kept := slices.DeleteFunc(graph.GetInput(),
+		func(v *protos.ValueInfoProto) bool { return slices.Contains(foreign, v) })
+	own := []*protos.ValueInfoProto{float32Value(InputX, m.Shape), float32Value(InputSigma, nil)}
+	if m.Condition != nil {
+		own = append(own, conditionValue(m.Condition))
+	}
+	graph.Input = append(own, kept...)
+	graph.Output = []*protos.ValueInfoProto{float32Value(OutputScore, m.Shape)}
 }
 
 // float32Value describes a tensor [N, shape...].
