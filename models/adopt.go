@@ -33,8 +33,8 @@ const adoptOpset = 11
 // Adopt rewrites model, the graph of another program's network, to the contract of [Rules.Check] and attaches m. A
 // network that takes the index of a noise level gets the index of the sigma of m that is nearest by ratio. For the
 // sigmas of m, which samplers use, that is the level itself. If m has a condition, the network has a third input for
-// it: an integer or a row with a 1 at the class, or a vector. m.Shape may be empty; the shape then comes from the input.
-// Errors wrap [ErrInvalid] and say what to export instead.
+// it: an integer, or a row with a 1 at the class, or a vector. m.Shape may be empty; the shape then comes from the
+// input. Errors wrap [ErrInvalid] and say what to export instead.
 func Adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	m, err := adopt(model, f, m)
 	if err != nil {

@@ -123,7 +123,8 @@ func (a *adoption) given(v *protos.ValueInfoProto, c *Condition) error {
 		is = protos.TensorProto_INT64
 	}
 	value = a.cast(value, is, elementType(v))
-	if n := len(v.GetType().GetTensorType().GetShape().GetDim()); form == formSame && c.Classes > 0 && n > 1 { // [N, 1...]
+	n := len(v.GetType().GetTensorType().GetShape().GetDim())
+	if form == formSame && c.Classes > 0 && n > 1 { // [N, 1...]
 		axes := append([]int64{-1}, slices.Repeat([]int64{1}, n-1)...)
 		value, _ = a.compute("Reshape", value, a.ints("class_shape", axes...))
 	}

@@ -60,8 +60,8 @@ func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 		return nil, err
 	}
 	if n := c.ConditionColumns; n > 0 && (len(a.Shape) != 2 || a.Bytes() || n >= a.Shape[1]) {
-		return nil, fmt.Errorf("its shape is %v, of %s, and data.condition_columns is %d: want [rows, columns] of numbers, "+
-			"with more columns than that", a.Shape, a.Kind, n)
+		return nil, fmt.Errorf("its shape is %v, of %s, and data.condition_columns is %d: want [rows, columns] of "+
+			"numbers, with more columns than that", a.Shape, a.Kind, n)
 	}
 	a = a.part(split)
 	if a.Bytes() {

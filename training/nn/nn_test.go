@@ -168,6 +168,10 @@ func TestBuildRefuses(t *testing.T) {
 		return err
 	}
 	second := func(_ *Graph, err error) error { return err }
+	given := func(define func(b *Builder, c *Node) *Node) error {
+		return second(BuildGiven([]int{2}, Condition{Size: 2},
+			func(b *Builder, _, _, c *Node) *Node { return define(b, c) }))
+	}
 	for name, c := range map[string]struct {
 		err  error
 		want string
@@ -198,11 +202,9 @@ func TestBuildRefuses(t *testing.T) {
 			"0 values"},
 		"embedding of x": {build(func(b *Builder, x, _ *Node) *Node { return b.Embedding("a", x, 2) }),
 			"want the result of Nearest"},
-		"embedding of a vector": {second(BuildGiven([]int{2}, Condition{Size: 2}, func(b *Builder, _, _, c *Node) *Node {
-			return b.Embedding("a", c, 2)
-		})), "or a class"},
-		"score is c": {second(BuildGiven([]int{2}, Condition{Size: 2}, func(_ *Builder, _, _, c *Node) *Node { return c })),
-			"score is an Input"},
+		"embedding of a vector": {given(func(b *Builder, c *Node) *Node { return b.Embedding("a", c, 2) }),
+			"or a class"},
+		"score is c": {given(func(_ *Builder, c *Node) *Node { return c }), "score is an Input"},
 		"two conditions": {second(BuildGiven([]int{2}, Condition{Classes: 1, Size: 1}, nil)), "want one of the two"},
 		"classes for NCSN": {second(Config{Name: NameNCSN, Channels: 8}.BuildFor(
 			Samples{Shape: []int{1, 8, 8}, Sigmas: []float64{1}, Condition: Condition{Classes: 2}})),
