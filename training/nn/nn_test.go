@@ -204,7 +204,7 @@ func TestBuildRefuses(t *testing.T) {
 			"want the result of Nearest"},
 		"embedding of a vector": {given(func(b *Builder, c *Node) *Node { return b.Embedding("a", c, 2) }),
 			"or a class"},
-		"score is c": {given(func(_ *Builder, c *Node) *Node { return c }), "score is an Input"},
+		"score is c":     {given(func(_ *Builder, c *Node) *Node { return c }), "score is an Input"},
 		"two conditions": {second(BuildGiven([]int{2}, Condition{Classes: 1, Size: 1}, nil)), "want one of the two"},
 		"classes for NCSN": {second(Config{Name: NameNCSN, Channels: 8}.BuildFor(
 			Samples{Shape: []int{1, 8, 8}, Sigmas: []float64{1}, Condition: Condition{Classes: 2}})),
