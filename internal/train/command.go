@@ -63,6 +63,7 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
   langevin train toy-ring --set name=quick --set training.iterations=2000
   langevin train toy-ring --set training.checkpoint_every=1000 --set training.checkpoints=3
   langevin train toy-ring --resume
+  langevin train toy-ring-class
   langevin train anneal-mnist --device cuda
   langevin train --config anneal.yml --set data.dir=data/mnist
   langevin train mnist-small --set data.name=images --set data.dir=photos --set data.image_size=28`,
