@@ -75,7 +75,8 @@ func TestValidateCondition(t *testing.T) {
 		{models.Condition{Classes: 2, Names: []string{"a", " b"}}, `names[1] is " b"`},
 		{models.Condition{Classes: 2, Names: []string{"a", "\xff"}}, `names[1] is "\xff"`},
 		{models.Condition{Classes: 1, Names: []string{strings.Repeat("a", 65)}}, "want 1 to 64 bytes"},
-		{models.Condition{Classes: 1 << 15, Names: longNames(1 << 15)}, "condition names have 1310720 bytes: want at most"},
+		{models.Condition{Classes: 1 << 15, Names: longNames(1 << 15)},
+			"condition names have 1310720 bytes: want at most"},
 		{models.Condition{Classes: 2, Names: []string{"1", "0"}}, `names[0] is "1", the index of another class`},
 	}
 	for _, tt := range tests {

@@ -2,12 +2,14 @@ package training
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/eval"
 	"github.com/langevin-ml/langevin/training/nn"
 	"github.com/langevin-ml/langevin/training/settings"
 )
@@ -65,7 +67,33 @@ func (c Config) given(train, test data.Source) (nn.Condition, error) {
 		return given, fmt.Errorf("condition.kind is %s: the test part of the data has class %d, "+
 			"and the part for training only classes below %d", ConditionClass, tested.Classes-1, known.Classes)
 	}
-	return given, conditionOf(c.Condition, given).Validate()
+	if err := conditionOf(c.Condition, given).Validate(); err != nil {
+		return given, err
+	}
+	if given.Size > 0 {
+		return standardize(given, train.(data.Conditional))
+	}
+	return given, nil
+}
+
+// standardize adds the mean and the standard deviation of each number of the vectors of a source. A number that is
+// always the same, as far as float32 can tell, gets the standard deviation 1.
+func standardize(given nn.Condition, source data.Conditional) (nn.Condition, error) {
+	const rows = 10_000
+	n := given.Size
+	vectors := make([]float32, rows*n)
+	if err := source.ReadCondition(vectors, 0); err != nil {
+		return given, fmt.Errorf("read the conditions of %s: %w", source.Name(), err)
+	}
+	s := newStandard(eval.Rows{X: vectors, Dim: n})
+	for i, mean := range s.mean {
+		const least, resolution = 1e-30, 1e-6
+		if s.std[i] < max(least, resolution*math.Abs(mean)) {
+			s.std[i] = 1
+		}
+	}
+	given.Mean, given.Std = s.mean, s.std
+	return given, nil
 }
 
 // dropped returns the part of the rows that are given nothing; 0 without conditions.

@@ -162,6 +162,32 @@ func TestVectorConditions(t *testing.T) {
 	}
 }
 
+// TestUnitsOfVectors: the network knows the mean and the standard deviation of each number, so their units do not
+// matter. A number that is always the same does no harm.
+func TestUnitsOfVectors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "units.csv")
+	var text strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&text, "%d,0.1,%d\n", 1000+100*(i%2), i%2)
+	}
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := short(t, "toy-ring", "data=null", "data.name=csv", "data.dir="+path, "data.condition_columns=2",
+		"condition.kind=vector")
+	trainer, err := prepare(t.Context(), c, data.Reader{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := trainer.network.Condition
+	for i, want := range []struct{ mean, std float64 }{{1050, 50}, {0.1, 1}} {
+		if math.Abs(got.Mean[i]-want.mean) > 0.02*want.mean || math.Abs(got.Std[i]-want.std) > 0.02*want.std {
+			t.Errorf("number %d: mean %g and standard deviation %g: want %+v", i, got.Mean[i], got.Std[i], want)
+		}
+	}
+	open(t, export(t, train(t, c)))
+}
+
 // TestSlicedObjectiveWithClasses: the copies of a batch have its conditions.
 func TestSlicedObjectiveWithClasses(t *testing.T) {
 	train(t, short(t, "toy-ring-class", "loss={name: annealed-ssm-vr, power: null, projections: 2}"))
