@@ -91,14 +91,16 @@ def load(net, saved, raw=False):
     return len(averages)
 
 
-def export(net, path, shape, whole):
-    """Writes net, whose forward takes samples and the noise level, as ONNX."""
-    level = torch.ones(2, dtype=torch.long if whole else torch.float32)
-    dynamic = {name: {0: "N"} for name in ("samples", "level", "out")}
+def export(net, path, shape, whole, classes=False):
+    """Writes net, whose forward takes samples, the noise level and perhaps a class, as ONNX."""
+    inputs = {"samples": torch.zeros(2, *shape), "level": torch.ones(2, dtype=torch.long if whole else torch.float32)}
+    if classes:
+        inputs["classes"] = torch.zeros(2, dtype=torch.long)
+    dynamic = {name: {0: "N"} for name in (*inputs, "out")}
     # The exporter that newer releases prefer needs another package.
     older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
-    torch.onnx.export(net.eval(), (torch.zeros(2, *shape), level), path, input_names=["samples", "level"],
-                      output_names=["out"], dynamic_axes=dynamic, **older)
+    torch.onnx.export(net.eval(), tuple(inputs.values()), path, input_names=list(inputs), output_names=["out"],
+                      dynamic_axes=dynamic, **older)
 
 
 def build(text):
@@ -118,13 +120,14 @@ def main(args=None):
     parser.add_argument("--checkpoint", help="of a form above; if none, the function loads the weights")
     parser.add_argument("--raw", action="store_true", help="take the weights, even if there is an average")
     parser.add_argument("--steps", action="store_true", help="the noise level is an index, int64")
+    parser.add_argument("--classes", action="store_true", help="the network also takes a class, int64")
     o = parser.parse_args(args)
     net = build(o.network)
     if o.checkpoint:
         saved = torch.load(o.checkpoint, map_location="cpu", weights_only=True)
         averaged = load(net, saved, o.raw)
         print(f"weights of {o.checkpoint}: {averaged} of {len(net.state_dict())} tensors are running averages")
-    export(net, o.out, [int(n) for n in o.shape.split(",")], o.steps)
+    export(net, o.out, [int(n) for n in o.shape.split(",")], o.steps, o.classes)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ const (
 type Foreign struct {
 	X        string   // name of the input for samples; if empty, types, shapes and names decide
 	Level    string   // name of the input for the noise level; if empty, the other one
+	Given    string   // name of the input for the condition; if empty, types, shapes and names decide
 	Output   string   // name of the output; if empty, the only one
 	Process  Process  // of the training
 	Takes    Level    // for the noise level
@@ -44,6 +45,8 @@ const adoptOpset = 11
 // sigmas of m, which samplers use, that is the level itself. A network that takes an integer step gets the step whose
 // sigma is nearest by ratio; one that takes the step as a floating-point number gets a number between two steps, linear
 // in the logarithm of sigma. Beyond the times or steps of the process it gets the last one.
+//
+// If m has a condition, the network has a third input for it: an integer, or a row with a 1 at the class, or a vector.
 //
 // m.Shape may be empty; the shape then comes from the input. For a process other than VE, so may m.Sigmas, m.Prior and
 // m.Sampler.StepLR, which then come from the process. m.Parameterization is set for networks that compute something
@@ -71,7 +74,14 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if err != nil {
 		return m, err
 	}
-	x, level, err := f.inputs(inputsOf(graph), output)
+	if err := m.Condition.Validate(); err != nil {
+		return m, err
+	}
+	given, others, err := f.split(inputsOf(graph), m.Condition)
+	if err != nil {
+		return m, err
+	}
+	x, level, err := f.inputs(others, output)
 	if err != nil {
 		return m, err
 	}
@@ -95,24 +105,39 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if m, err = f.Process.schedule(m, f.Takes); err != nil {
 		return m, err
 	}
+	return surround(graph, foreignValues{x, level, given, output}, f, m)
+}
+
+// foreignValues are the inputs and the output of a foreign graph. There is no condition if given is nil.
+type foreignValues struct{ x, level, given, output *protos.ValueInfoProto }
+
+// surround writes nodes before and after a graph, so that it has the inputs and the output of the contract. f and m are
+// complete except for the parameterization, which is set.
+func surround(graph *protos.GraphProto, theirs foreignValues, f Foreign, m Manifest) (Manifest, error) {
 	a := adoption{graph: graph, names: takenNames(graph)}
-	// The inputs x and level and the output are renamed too.
-	for _, name := range []string{InputX, InputSigma, OutputScore} {
+	// The inputs and the output are renamed too.
+	for _, name := range []string{InputX, InputSigma, InputC, OutputScore} {
 		a.free(name)
 	}
 	axes := len(m.Shape)
-	a.write("Identity", x.GetName(), a.cast(a.scaled(f, axes), protos.TensorProto_FLOAT, elementType(x)))
-	a.level(level, f, m.Sigmas)
+	scaled := a.cast(a.scaled(f, axes), protos.TensorProto_FLOAT, elementType(theirs.x))
+	a.write("Identity", theirs.x.GetName(), scaled)
+	a.level(theirs.level, f, m.Sigmas)
+	if theirs.given != nil {
+		if err := a.given(theirs.given, m.Condition); err != nil {
+			return m, err
+		}
+	}
 	before := a.take()
-	out := a.cast(output.GetName(), elementType(output), protos.TensorProto_FLOAT)
+	out := a.cast(theirs.output.GetName(), elementType(theirs.output), protos.TensorProto_FLOAT)
 	if f.LearnedVariance {
 		out, _ = a.compute("Slice", out, a.ints("from", 0), a.ints("to", int64(m.Shape[0])), a.ints("channels", 1))
 	}
 	score, parameterization := a.converted(f, out, axes)
 	a.write("Identity", OutputScore, score)
 	graph.Node = slices.Concat(before, graph.GetNode(), a.take())
-	a.expose(x, level, m.Shape)
 	m.Parameterization = parameterization
+	a.expose([]*protos.ValueInfoProto{theirs.x, theirs.level, theirs.given}, m)
 	return m, nil
 }
 
@@ -262,12 +287,17 @@ func integer(name string, value int64) *protos.AttributeProto {
 	return &protos.AttributeProto{Name: name, Type: protos.AttributeProto_INT, I: value}
 }
 
-// expose gives the graph the inputs and the output of the contract.
-func (a *adoption) expose(x, level *protos.ValueInfoProto, shape []int) {
+// expose gives the graph the inputs and the output of the contract, in place of foreign ones.
+func (a *adoption) expose(foreign []*protos.ValueInfoProto, m Manifest) {
 	graph := a.graph
-	kept := slices.DeleteFunc(graph.GetInput(), func(v *protos.ValueInfoProto) bool { return v == x || v == level })
-	graph.Input = append([]*protos.ValueInfoProto{float32Value(InputX, shape), float32Value(InputSigma, nil)}, kept...)
-	graph.Output = []*protos.ValueInfoProto{float32Value(OutputScore, shape)}
+	kept := slices.DeleteFunc(graph.GetInput(),
+		func(v *protos.ValueInfoProto) bool { return slices.Contains(foreign, v) })
+	own := []*protos.ValueInfoProto{float32Value(InputX, m.Shape), float32Value(InputSigma, nil)}
+	if m.Condition != nil {
+		own = append(own, conditionValue(m.Condition))
+	}
+	graph.Input = append(own, kept...)
+	graph.Output = []*protos.ValueInfoProto{float32Value(OutputScore, m.Shape)}
 }
 
 // float32Value describes a tensor [N, shape...].

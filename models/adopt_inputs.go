@@ -44,7 +44,7 @@ func (f Foreign) checkInputs(names []string) error {
 			"forward(x, sigma) takes both and returns net(x) / sigma, or whatever its score is", names[0])
 	case len(names) != 2:
 		return fmt.Errorf("inputs are %q: want two, samples and noise level, so export a module whose forward "+
-			"takes just these and fixes the rest, such as the label of a class", names)
+			"takes just these and fixes the rest, or say what the third is with --classes or --condition-vector", names)
 	case f.X != "" && f.X == f.Level:
 		return fmt.Errorf("input %q is said to be both: want one for samples and one for the noise level", f.X)
 	}

@@ -22,7 +22,8 @@ const (
 	// MaxConditionSize is the largest number of numbers of a model's condition.
 	MaxConditionSize = 1 << 16
 
-	maxConditionName = 64 // bytes
+	maxConditionName  = 64      // bytes
+	maxConditionNames = 1 << 20 // bytes of all names, which answers of servers contain
 )
 
 // Condition describes what samples of a model may be given: one of a number of classes, or a vector of numbers. All
@@ -63,6 +64,9 @@ func (bad *mistakes) checkConditionNames(c *Condition) {
 	if n := len(c.Names); n != 0 && n != c.Classes+c.Size {
 		bad.add("condition has %d names: want none or %d", n, c.Classes+c.Size)
 		return
+	}
+	if n := len(strings.Join(c.Names, "")); n > maxConditionNames {
+		bad.add("condition names have %d bytes: want at most %d in all", n, maxConditionNames)
 	}
 	seen := make(map[string]bool, len(c.Names))
 	for i, name := range c.Names {
@@ -114,7 +118,7 @@ func (c *Condition) tensor() (kind protos.TensorProto_DataType, shape []int) {
 func (c *Condition) String() string {
 	switch {
 	case c == nil:
-		return "none"
+		return "nothing"
 	case c.Dropped:
 		return c.what() + ", or none"
 	}

@@ -3,6 +3,7 @@ package models_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -74,6 +75,8 @@ func TestValidateCondition(t *testing.T) {
 		{models.Condition{Classes: 2, Names: []string{"a", " b"}}, `names[1] is " b"`},
 		{models.Condition{Classes: 2, Names: []string{"a", "\xff"}}, `names[1] is "\xff"`},
 		{models.Condition{Classes: 1, Names: []string{strings.Repeat("a", 65)}}, "want 1 to 64 bytes"},
+		{models.Condition{Classes: 1 << 15, Names: longNames(1 << 15)},
+			"condition names have 1310720 bytes: want at most"},
 		{models.Condition{Classes: 2, Names: []string{"1", "0"}}, `names[0] is "1", the index of another class`},
 	}
 	for _, tt := range tests {
@@ -91,6 +94,15 @@ func TestValidateCondition(t *testing.T) {
 			t.Errorf("%+v: %v", valid, err)
 		}
 	}
+}
+
+// longNames returns n different names of 40 bytes.
+func longNames(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("n%039d", i)
+	}
+	return names
 }
 
 func TestConditionRows(t *testing.T) {
@@ -174,7 +186,7 @@ func TestBadConditionRows(t *testing.T) {
 
 func TestConditionInWords(t *testing.T) {
 	for want, c := range map[string]*models.Condition{
-		"10 classes, or none": digits, "3 classes": clothes, "2 numbers, or none": sides, "none": nil,
+		"10 classes, or none": digits, "3 classes": clothes, "2 numbers, or none": sides, "nothing": nil,
 		"1 class": {Classes: 1}, "1 number": {Size: 1},
 	} {
 		if got := c.String(); got != want {

@@ -237,6 +237,8 @@ func TestTruncatedFiles(t *testing.T) {
 func FuzzFile(f *testing.F) {
 	f.Add(modelstest.File(f, modelstest.Gaussian(2), modelstest.Manifest("seed", 2)))
 	f.Add(modelstest.File(f, modelstest.Conv("Elu", 4, 1), modelstest.Manifest("seed", 1, 4, 4)))
+	f.Add(modelstest.File(f, modelstest.GaussianOfClass([][]float32{{1, 2}, {3, 4}, {0, 0}}, 2),
+		modelstest.Conditional(models.Condition{Classes: 2, Names: []string{"a", "b"}, Dropped: true}, "seed", 2)))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		m, err := models.Read(file)
 		if err != nil {

@@ -59,8 +59,8 @@ func checkNewest(manifest []byte) error {
 		Format int `json:"format"`
 	}
 	if err := json.Unmarshal(manifest, &is); err == nil && is.Format > FormatCondition {
-		return fmt.Errorf("%w: manifest: format is %d, of a newer program: want %d or %d", ErrInvalid, is.Format, Format,
-			FormatCondition)
+		return fmt.Errorf("%w: manifest: format is %d, of a newer program: want %d or %d", ErrInvalid, is.Format,
+			Format, FormatCondition)
 	}
 	return nil
 }

@@ -86,7 +86,8 @@ func TestScoreGivenIsExact(t *testing.T) {
 				v := 1 + float64(sigma[row])*float64(sigma[row])
 				want := (mean(given[row*width:(row+1)*width], i%s.dim) - float64(x[i])) / v
 				if math.Abs(float64(got)-want) > 2e-6*(1+math.Abs(want)) {
-					t.Fatalf("%d rows: score[%d] given %v is %g: want %g", n, i, given[row*width:(row+1)*width], got, want)
+					t.Fatalf("%d rows: score[%d] given %v is %g: want %g", n, i, given[row*width:(row+1)*width],
+						got, want)
 				}
 			}
 		}
@@ -130,7 +131,8 @@ func TestScoreWithoutCondition(t *testing.T) {
 }
 
 func TestBadConditions(t *testing.T) {
-	s := load(t, modelstest.GaussianOfClass(means(4, 2), 2), modelstest.Conditional(fourClasses, "classes", 2), Options{})
+	m := modelstest.Conditional(fourClasses, "classes", 2)
+	s := load(t, modelstest.GaussianOfClass(means(4, 2), 2), m, Options{})
 	x, sigma := rows(3, 2)
 	for _, tt := range []struct {
 		given []float32
@@ -193,7 +195,8 @@ func TestTrialRefusesRowsOfOtherConditions(t *testing.T) {
 			_, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, c.Model), m, Options{})
 			if !errors.Is(err, models.ErrInvalid) ||
 				!strings.Contains(err.Error(), "a row's output must depend on that row alone") {
-				t.Errorf("%s, %s: got %v: want an error that says that rows depend on each other", path.name, c.Name, err)
+				t.Errorf("%s, %s: got %v: want an error that says that rows depend on each other", path.name, c.Name,
+					err)
 			}
 		}
 	}
@@ -244,7 +247,8 @@ func TestOddVectors(t *testing.T) {
 				node.Input[i] = "odd"
 			}
 		}
-		to := []*protos.AttributeProto{{Name: "to", Type: protos.AttributeProto_INT, I: int64(protos.TensorProto_INT64)}}
+		to := []*protos.AttributeProto{{Name: "to", Type: protos.AttributeProto_INT,
+			I: int64(protos.TensorProto_INT64)}}
 		g.Node = append([]*protos.NodeProto{
 			{OpType: "Greater", Input: []string{models.InputC, "low"}, Output: []string{"above"}},
 			{OpType: "Less", Input: []string{models.InputC, "high"}, Output: []string{"below"}},

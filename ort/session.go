@@ -90,8 +90,8 @@ func (s *Session) scoreGiven(ctx context.Context, dst, x, sigma, c []float32) er
 	return nil
 }
 
-// evaluate runs one part through the lane's buffers, which have its conditions already. Copying takes under 1 % of the evaluation, and the buffers keep
-// the address that ONNX Runtime knows.
+// evaluate runs one part through the lane's buffers, which have its conditions already. Copying takes under 1 % of the
+// evaluation, and the buffers keep the address that ONNX Runtime knows.
 func (s *Session) evaluate(ctx context.Context, l *lane, dst, x, sigma []float32) error {
 	rows := len(sigma)
 	padded := s.padded(rows)

@@ -19,6 +19,7 @@ import (
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/sampling"
 )
 
 // TestImport takes a network with names of its own that wants the index of a level, and compares what comes out with
@@ -217,6 +218,78 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 	got := runAlone(t, "models", "import", path, "--name", "a", "--output", "noise", "--out", t.TempDir())
 	if got.code != cli.ExitOK || !strings.Contains(got.stderr, "warning") {
 		t.Errorf("score taken for noise: %+v", got)
+	}
+}
+
+// TestImportOfConditions imports networks that take a class as an integer or as a row of zeros with a 1, or a vector
+// with or without a flag, and compares what comes out with the exact scores.
+func TestImportOfConditions(t *testing.T) {
+	folder := t.TempDir()
+	means := [][]float32{{1, 2}, {-3, 0}, {0, 0}}
+	short := modelstest.GaussianOfVector(2, false)
+	for name, tt := range map[string]struct {
+		model *protos.ModelProto
+		flags []string
+		rows  [][]float32 // conditions, and the mean that each has
+		means [][]float32
+	}{
+		"classes": {modelstest.GaussianOfClass(means, 2), []string{"--classes", "2", "--condition-dropped"},
+			[][]float32{{0}, {1}, {2}}, means},
+		"rows": {modelstest.GaussianOfRow(means[:2]), []string{"--classes", "2", "--condition-dropped"},
+			[][]float32{{0}, {1}, {2}}, means},
+		"vector": {modelstest.GaussianOfVector(2, true), []string{"--condition-vector", "2", "--condition-dropped"},
+			[][]float32{{1, 2, 1}, {0, 0, 0}}, [][]float32{{1, 2}, {0, 0}}},
+		"vector without a flag": {short, []string{"--condition-vector", "2", "--condition-dropped"},
+			[][]float32{{1, 2, 1}, {0, 0, 0}}, [][]float32{{1, 2}, {0, 0}}},
+		"vector that is always there": {short, []string{"--condition-vector", "2"},
+			[][]float32{{1, 2}}, [][]float32{{1, 2}}},
+	} {
+		path := filepath.Join(folder, "theirs.onnx")
+		for _, v := range tt.model.Graph.Input {
+			if v.Name == models.InputC {
+				v.Name = "y"
+			}
+		}
+		for _, node := range tt.model.Graph.Node {
+			for i, in := range node.Input {
+				if in == models.InputC {
+					node.Input[i] = "y"
+				}
+			}
+		}
+		if err := os.WriteFile(path, modelstest.Bytes(t, tt.model), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got := runAlone(t, append([]string{"models", "import", path, "--name", "theirs", "--sigmas", "10,1,0.1",
+			"--out", folder, "--overwrite", "--json"}, tt.flags...)...)
+		var report modelcommands.ImportReport
+		if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != cli.ExitOK {
+			t.Fatalf("%s: %v: %+v", name, err, got)
+		}
+		data, err := os.ReadFile(report.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := models.Read(data)
+		if err != nil || m.Condition == nil || m.Condition.String() != report.Condition.String() {
+			t.Fatalf("%s: %v, condition %v, reported as %v", name, err, m.Condition, report.Condition)
+		}
+		model := openModel(t, data, m).Model().(sampling.Conditional)
+		for i, row := range tt.rows {
+			x, sigma, score := []float32{4, 5}, []float32{2}, make([]float32, 2)
+			if err := model.ScoreGiven(t.Context(), score, x, sigma, row); err != nil {
+				t.Fatal(err)
+			}
+			for j, s := range score {
+				if want := (tt.means[i][j] - x[j]) / 5; math.Abs(float64(s-want)) > 1e-6 {
+					t.Errorf("%s given %v: score %v: want %g at %d", name, row, score, want, j)
+				}
+			}
+		}
+	}
+	got := runAlone(t, "models", "import", filepath.Join(folder, "theirs.onnx"), "--name", "a", "--condition-dropped")
+	if got.code != cli.ExitUsage || !oneLineWith(got.stderr, "want --classes or --condition-vector with them") {
+		t.Errorf("dropped without a condition: %+v", got)
 	}
 }
 

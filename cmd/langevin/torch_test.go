@@ -12,6 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 	modelcommands "github.com/langevin-ml/langevin/internal/models"
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
 )
 
 var torch = flag.String("torch", "", "Python with PyTorch, for networks to import; if empty, one that is found")
@@ -66,6 +67,7 @@ type torchCase struct {
 	X        []float32
 	Sigma    []float32
 	Denoised []float64
+	Given    []float32 // classes; empty for a network without
 }
 
 func (c torchCase) compare(t *testing.T, folder string) {
@@ -85,7 +87,13 @@ func (c torchCase) compare(t *testing.T, folder string) {
 		t.Fatal(err)
 	}
 	score := make([]float32, len(c.X))
-	if err := openModel(t, file, m).Score(t.Context(), score, c.X, c.Sigma); err != nil {
+	session := openModel(t, file, m)
+	if len(c.Given) > 0 {
+		err = session.Model().(sampling.Conditional).ScoreGiven(t.Context(), score, c.X, c.Sigma, c.Given)
+	} else {
+		err = session.Score(t.Context(), score, c.X, c.Sigma)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	var worst float64

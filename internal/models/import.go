@@ -26,6 +26,7 @@ type importCommand struct {
 	proving
 	origin
 	foreign   models.Foreign
+	given     models.Condition
 	manifest  models.Manifest
 	sigmas    string
 	values    string
@@ -49,12 +50,13 @@ and names; where these leave it open, use --input-x and --input-level.
 The flags --process, --time and --output describe networks of DDPM, Score SDE, EDM, rectified flow
 and their like. Import then adds what makes the network's input, time and output of x and sigma. A
 network that takes the index of a level or of a step gets the one with the nearest sigma; one in
-float64 gets casts.
+float64 gets casts. --classes or --condition-vector says that there is a third input, a condition.
 
 Before it writes the copy, import runs it as a server does: rows must not depend on each other, and
 the score must be finite at all sigmas. See docs/import.md for how to export.`,
 		Example: `  langevin models import ncsn.onnx --name mnist --sigmas 1:0.01:10 --range 0,1 --step-lr 2e-5
   langevin models import ve.onnx --name cifar --sigmas 50:0.01:232 --output noise --shape 3,32,32
+  langevin models import digits.onnx --name digits --sigmas 50:0.01:90 --classes 10 --condition-dropped
   langevin models import ddpm.onnx --name cifar --process vp --betas 0.0001:0.02 --time steps:1000 --range=-1,1
   langevin models import flow.onnx --name cifar --process flow --time continuous:1000 --range=-1,1`,
 		Args: cobra.ExactArgs(1),
@@ -70,6 +72,13 @@ the score must be finite at all sigmas. See docs/import.md for how to export.`,
 	o.origin.register(f)
 	f.StringVar(&o.foreign.X, "input-x", "", "name of the input for samples (default by types, shapes and names)")
 	f.StringVar(&o.foreign.Level, "input-level", "", "name of the input for the noise level (default the other one)")
+	f.IntVar(&o.given.Classes, "classes", 0, "number of classes that a third input selects from")
+	f.StringSliceVar(&o.given.Names, "class-names", nil, "names of the classes, in order (or of the vector's numbers)")
+	f.IntVar(&o.given.Size, "condition-vector", 0, "size of the vector that a third input takes")
+	f.BoolVar(&o.given.Dropped, "condition-dropped", false,
+		"the network was also trained without the condition: its class is then --classes, or its vector zeros")
+	f.StringVar(&o.foreign.Given, "input-condition", "",
+		"name of the input for the condition (default by types, shapes and names)")
 	f.StringVar(&o.foreign.Output, "output-name", "", "name of the output (default the only one)")
 	f.IntSliceVar(&m.Shape, "shape", nil, "shape of one sample, where the input leaves it open")
 	f.StringVar(&o.values, "range", "0,1", "smallest and largest value of the data")
@@ -96,6 +105,8 @@ type ImportReport struct {
 	Levels   int      `json:"levels"`
 	Scale    float64  `json:"score_scale"` // of the score of pure noise, in units of 1/sigma: about 1
 	Warnings []string `json:"warnings,omitempty"`
+
+	Condition *models.Condition `json:"condition,omitempty"`
 }
 
 func importModel(ctx context.Context, p *cli.Program, o *importCommand, path string) error {
@@ -149,7 +160,7 @@ func importModel(ctx context.Context, p *cli.Program, o *importCommand, path str
 		Path: target, Name: manifest.Name,
 		Version: o.version,
 		Digest:  digestOf(file), Shape: manifest.Shape, Levels: len(manifest.Sigmas), Scale: scale,
-		Warnings: scaleWarnings(scale, manifest),
+		Warnings: scaleWarnings(scale, manifest), Condition: manifest.Condition,
 	}
 	if err := writeModel(report.Path, file); err != nil {
 		return err
@@ -173,6 +184,12 @@ func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, err
 	m := o.manifest
 	m.Format, m.Sampler.Kind = models.Format, models.SamplerAnnealedLangevin
 	m.Parameterization = models.ParameterizationScore
+	if o.given.Classes != 0 || o.given.Size != 0 {
+		m.Format, m.Condition = models.FormatCondition, &o.given
+	} else if o.given.Dropped || len(o.given.Names) > 0 || o.foreign.Given != "" {
+		return m, cli.Usagef("--condition-dropped, --class-names and --input-condition are for networks with a " +
+			"condition: want --classes or --condition-vector with them")
+	}
 	low, high, found := strings.Cut(o.values, ",")
 	var errs [2]error
 	m.Range.Low, errs[0] = strconv.ParseFloat(low, 64)
@@ -284,7 +301,12 @@ func printImport(p *cli.Program, r ImportReport, asJSON bool) error {
 	if asJSON {
 		return cli.WriteJSON(p.Stdout, r)
 	}
-	_, err := fmt.Fprintf(p.Stdout, "%s: %s, samples of %v, %s, score of noise %.3g/sigma\n",
-		p.Bold(fmt.Sprintf("%s@%d", r.Name, r.Version)), r.Path, r.Shape, phrase.Plural(r.Levels, "level"), r.Scale)
+	given := ""
+	if r.Condition != nil {
+		given = fmt.Sprintf(" given %v", r.Condition)
+	}
+	_, err := fmt.Fprintf(p.Stdout, "%s: %s, samples of %v%s, %s, score of noise %.3g/sigma\n",
+		p.Bold(fmt.Sprintf("%s@%d", r.Name, r.Version)), r.Path, r.Shape, given, phrase.Plural(r.Levels, "level"),
+		r.Scale)
 	return err
 }

@@ -26,6 +26,16 @@ func GaussianOfClass(means [][]float32, shape ...int) *protos.ModelProto {
 	return g.gaussianAround(g.add("Gather", table, models.InputC))
 }
 
+// GaussianOfRow returns a graph like [GaussianOfClass] on points that takes the class as a row of zeros with a 1 at it.
+// The mean of a row of zeros is 0.
+func GaussianOfRow(means [][]float32) *protos.ModelProto {
+	dim := len(means[0])
+	g := newGraph("row", []int{dim})
+	g.input(Value(models.InputC, len(means)))
+	table := g.floats("means", []int{len(means), dim}, slices.Concat(means...))
+	return g.gaussianAround(g.add("MatMul", models.InputC, table))
+}
+
 // GaussianOfVector returns a graph like [GaussianOfClass] whose mean is the vector of the condition. size is the size
 // of a sample and of the vector. If dropped, the condition has one more element, by which the mean is multiplied.
 func GaussianOfVector(size int, dropped bool) *protos.ModelProto {

@@ -45,6 +45,8 @@ func networks(t *testing.T) map[string]struct {
 		"toy of classes":  {must(ToyMLP(given(silu, Condition{Classes: 5, Dropped: true}), 2)), 17_282 + 6*128, 15},
 		"toy of a class":  {must(ToyMLP(given(softplus, Condition{Classes: 3}), 2)), 17_282 + 3*128, 20},
 		"toy of a vector": {must(ToyMLP(given(silu, Condition{Size: 3, Dropped: true}), 2)), 17_282 + 5*128, 15},
+		"toy of a vector in other units": {must(ToyMLP(given(silu, Condition{Size: 2, Dropped: true,
+			Mean: []float64{1, -2}, Std: []float64{0.5, 3}}), 2)), 17_282 + 4*128, 17},
 		"embedding of a vector": {must(EmbeddingMLP(given(softplus, Condition{Size: 1}), levels)),
 			39_938 + 2*128, 25},
 		"unconditional of classes": {must(UnconditionalMLP(given(softplus, Condition{Classes: 4}))),
@@ -168,6 +170,10 @@ func TestBuildRefuses(t *testing.T) {
 		return err
 	}
 	second := func(_ *Graph, err error) error { return err }
+	given := func(define func(b *Builder, c *Node) *Node) error {
+		return second(BuildGiven([]int{2}, Condition{Size: 2},
+			func(b *Builder, _, _, c *Node) *Node { return define(b, c) }))
+	}
 	for name, c := range map[string]struct {
 		err  error
 		want string
@@ -198,11 +204,12 @@ func TestBuildRefuses(t *testing.T) {
 			"0 values"},
 		"embedding of x": {build(func(b *Builder, x, _ *Node) *Node { return b.Embedding("a", x, 2) }),
 			"want the result of Nearest"},
-		"embedding of a vector": {second(BuildGiven([]int{2}, Condition{Size: 2}, func(b *Builder, _, _, c *Node) *Node {
-			return b.Embedding("a", c, 2)
-		})), "or a class"},
-		"score is c": {second(BuildGiven([]int{2}, Condition{Size: 2}, func(_ *Builder, _, _, c *Node) *Node { return c })),
-			"score is an Input"},
+		"embedding of a vector": {given(func(b *Builder, c *Node) *Node { return b.Embedding("a", c, 2) }),
+			"or a class"},
+		"score is c": {given(func(_ *Builder, c *Node) *Node { return c }), "score is an Input"},
+		"one mean for two": {second(BuildGiven([]int{2},
+			Condition{Size: 2, Mean: []float64{1}, Std: []float64{1}}, nil)),
+			"1 means and 1 standard deviations"},
 		"two conditions": {second(BuildGiven([]int{2}, Condition{Classes: 1, Size: 1}, nil)), "want one of the two"},
 		"classes for NCSN": {second(Config{Name: NameNCSN, Channels: 8}.BuildFor(
 			Samples{Shape: []int{1, 8, 8}, Sigmas: []float64{1}, Condition: Condition{Classes: 2}})),

@@ -2,9 +2,9 @@
 
     python3 cmd/langevin/testdata/networks.py FOLDER
 
-FOLDER gets NAME.onnx and cases.json, a list of {"name", "args", "x", "sigma", "denoised"}: the flags of `langevin
-models import`, and rows of samples with noise of standard deviation sigma with their denoised samples. These are
-computed by the formulas of each kind's authors, in their own coordinates.
+FOLDER gets NAME.onnx and cases.json, a list of {"name", "args", "x", "sigma", "denoised", "given"}: the flags of
+`langevin models import`, and rows of samples with noise of standard deviation sigma, perhaps with classes, and with
+their denoised samples. These are computed by the formulas of each kind's authors, in their own coordinates.
 """
 
 import importlib.util
@@ -50,6 +50,17 @@ class Net(nn.Module):
         angle = level.to(torch.float32)[:, None] * self.scale * self.frequencies
         shift = self.embed(nn.functional.silu(torch.cat([angle.sin(), angle.cos()], 1)))
         return self.last(nn.functional.silu(self.norm(self.first(x) + shift[:, :, None, None])))
+
+
+class ClassNet(nn.Module):
+    """A network of each of some classes, and one of none."""
+
+    def __init__(self, classes, scale):
+        super().__init__()
+        self.net, self.table = Net(scale), nn.Embedding(classes + 1, 1)
+
+    def forward(self, x, level, c):
+        return self.net(x + self.table(c)[:, :, None, None], level)
 
 
 class Denoiser(nn.Module):
@@ -180,19 +191,19 @@ class Cases:
         checkpoint.export(net, str(self.folder / f"{name}.onnx"), SHAPE, whole)
         self.expect(name, args, net, denoise, sigma)
 
-    def expect(self, name, args, net, denoise, sigma):
+    def expect(self, name, args, net, denoise, sigma, given=None):
         noise = torch.randn(ROWS, *SHAPE, dtype=torch.float64)
         x = (torch.rand(ROWS, *SHAPE, dtype=torch.float64) * 2 - 1 + rows(sigma) * noise).float().double()
         sigma = sigma.float().double()
 
         def evaluate(xt, level):
             level = level if level.dtype == torch.long else level.float()
-            return net(xt.float(), level).double()
+            return net(xt.float(), level, *([] if given is None else [given])).double()
 
         with torch.no_grad():
             denoised = denoise(evaluate, x, sigma)
         self.all.append({"name": name, "args": args, "x": x.flatten().tolist(), "sigma": sigma.tolist(),
-                         "denoised": denoised.flatten().tolist()})
+                         "denoised": denoised.flatten().tolist(), "given": [] if given is None else given.tolist()})
 
 
 def kinds(cases):
@@ -218,6 +229,14 @@ def kinds(cases):
         cases.add("ddpm-float-" + computes, args, Net(0.01), *stepped(ddpm_table(), computes))
     args = ["--process", "cosine", "--time", "steps:1000", "--learned-variance", range_]
     cases.add("improved-ddpm", args, Net(0.01, out=2), *stepped(cosine_table(), "noise"), whole)
+
+
+def classes(cases):
+    net = ClassNet(3, 0.01)
+    checkpoint.export(net, str(cases.folder / "classes.onnx"), SHAPE, True, True)
+    denoise, sigma = stepped(ddpm_table(), "noise")
+    cases.expect("classes", DDPM + ["--classes", "3", "--condition-dropped"], net, denoise, sigma,
+                 torch.arange(ROWS) % 4)
 
 
 def diffusers(cases):
@@ -295,6 +314,7 @@ def main(folder):
     torch.manual_seed(0)
     cases = Cases(folder)
     kinds(cases)
+    classes(cases)
     diffusers(cases)
     checkpoints(cases)
     (cases.folder / "cases.json").write_text(json.dumps(cases.all))
