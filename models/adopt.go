@@ -49,8 +49,9 @@ const adoptOpset = 11
 // If m has a condition, the network has a third input for it: an integer, or a row with a 1 at the class, or a vector.
 //
 // m.Shape may be empty; the shape then comes from the input. For a process other than VE, so may m.Sigmas, m.Prior and
-// m.Sampler.StepLR, which then come from the process. m.Parameterization is set for networks that compute something
-// else. Errors wrap [ErrInvalid] and say what to export instead, or which flag of the import to change.
+// m.Sampler.StepLR, which then come from the process, and m.Description, which then tells the process.
+// m.Parameterization is set for networks that compute something else. Errors wrap [ErrInvalid] and say what to export
+// instead, or which flag of the import to change.
 func Adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	m, err := adopt(model, f, m)
 	if err != nil {
@@ -104,6 +105,9 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	}
 	if m, err = f.Process.schedule(m, f.Takes); err != nil {
 		return m, err
+	}
+	if m.Description == "" && f.Process.Kind != ProcessVE {
+		m.Description = "imported network: " + f.origin()
 	}
 	return surround(graph, foreignValues{x, level, given, output}, f, m)
 }

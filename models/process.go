@@ -116,6 +116,32 @@ func (p Process) row() (processRow, error) {
 	return processRow{}, fmt.Errorf("--process is %q: want %s", p.Kind, oneOf(kinds))
 }
 
+// origin says in a few words what a network computes, and how it was trained. f is complete.
+func (f Foreign) origin() string {
+	p, text := f.Process, fmt.Sprintf("%s of process %s", f.Computes, f.Process.Kind)
+	switch p.Kind {
+	case ProcessVP, ProcessScaledVP, ProcessSubVP:
+		if p.Cumulative == nil {
+			text += fmt.Sprintf(", betas %g:%g", p.BetaMin, p.BetaMax)
+		}
+	case ProcessCosine:
+		text += fmt.Sprintf(", offset %g", p.Offset)
+	case ProcessEDM:
+		text += fmt.Sprintf(", data std %g", p.DataStd)
+	}
+	text += fmt.Sprintf(", takes %s", f.Takes.Kind)
+	first, last := f.Takes.ends()
+	switch f.Takes.Kind {
+	case LevelStep:
+		text += fmt.Sprintf(":%d", f.Takes.Steps)
+	case LevelTime:
+		text += fmt.Sprintf(":%g:%g", first, last)
+	case LevelLogSigma:
+		text += fmt.Sprintf(":%g", f.Takes.factor(p))
+	}
+	return text
+}
+
 // oneOf lists words: "a, b or c".
 func oneOf[S ~string](words []S) string {
 	texts := make([]string, len(words))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute-onnx/support/protos"
@@ -80,6 +81,7 @@ func TestAdoptEveryProcess(t *testing.T) {
 }
 
 func compareWithExact(t *testing.T, engine *ort.Runtime, f models.Foreign, whole bool) {
+	t.Helper()
 	const dim = 2
 	m := modelstest.Manifest("theirs", dim)
 	table := m.Sigmas
@@ -99,6 +101,10 @@ func compareWithExact(t *testing.T, engine *ort.Runtime, f models.Foreign, whole
 		t.Fatal(err)
 	}
 	first, last := m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1]
+	if kind := " of process " + string(f.Process.Kind); f.Process.Kind != models.ProcessVE &&
+		!strings.Contains(m.Description, kind) {
+		t.Errorf("description is %q: want one with %q", m.Description, kind)
+	}
 	want := sampling.Prior{Kind: sampling.PriorNormal, Std: first}
 	if m.Prior != want || m.Sampler.StepLR <= 0 || first < 9 || last > 0.11 {
 		t.Errorf("prior %+v, step %g, sigmas from %g to %g", m.Prior, m.Sampler.StepLR, first, last)

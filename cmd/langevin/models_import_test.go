@@ -120,7 +120,7 @@ func TestImportOfSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const about = "imported from a network of process vp, betas 0.0001:0.02, output v, time steps:1000"
+	const about = "imported network: v of process vp, betas 0.0001:0.02, takes steps:1000"
 	if m.Description != about || math.Abs(m.Prior.Std-sigmas[999]) > 1e-9 {
 		t.Errorf("description is %q, prior %+v", m.Description, m.Prior)
 	}

@@ -167,18 +167,3 @@ func numbers(texts []string) ([]float64, error) {
 	}
 	return values, errors.Join(errs...)
 }
-
-// describe says in a few words what was imported; nothing for a network of VE, which the manifest describes.
-func (o *origin) describe(f models.Foreign) string {
-	if f.Process.Kind == models.ProcessVE {
-		return ""
-	}
-	text := "imported from a network of process " + o.process
-	o.flags.Visit(func(flag *pflag.Flag) {
-		switch flag.Name {
-		case "betas", "alphas-cumprod", "cosine-offset", "data-std", "time", "output":
-			text += fmt.Sprintf(", %s %s", flag.Name, flag.Value)
-		}
-	})
-	return text
-}

@@ -225,9 +225,6 @@ func (o *importCommand) leaveOpen(m models.Manifest) (models.Manifest, error) {
 	} else if m.Sampler.StepLR == 0 {
 		return m, cli.Usagef("--step-lr is 0: want above 0")
 	}
-	if m.Description == "" {
-		m.Description = o.describe(o.foreign)
-	}
 	if m.Sigmas == nil {
 		return m, nil
 	}
