@@ -154,6 +154,11 @@ bench-quality: onnxruntime data build bench/.venv/ready ## Compare quality over 
 	go build -o bin/compare ./bench/compare
 	bin/compare -quality -networks $(OUT)/bench-quality -diffusers $(DIFFUSERS) $(BENCHFLAGS)
 
+.PHONY: test-torch
+test-torch: onnxruntime ## Import networks of PyTorch and diffusers, and compare denoised samples (Python in DIFFUSERS)
+	@[ "$(DIFFUSERS)" != bench/.venv-quality/bin/python ] || tools/diffusers.sh bench/.venv-quality
+	go test -count=1 -v -run TestTorch ./cmd/langevin -torch $(abspath $(DIFFUSERS))
+
 .PHONY: test-triton
 test-triton: onnxruntime build ## Drive the server with the Python clients of Triton and KServe (from PyPI)
 	@bench/triton/run.sh bin/langevin

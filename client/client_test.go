@@ -221,10 +221,11 @@ func TestModels(t *testing.T) {
 		{Name: "a", Version: 2, State: client.ModelReady, Default: true, Shape: []int{1, 28, 28},
 			Sigmas: []float64{1, 0.1}, Low: -1,
 			High: 1, Sampler: client.AnnealedLangevin{StepsPerLevel: 5, StepLR: 0.1,
-				Denoise: new(true)}, Device: "cpu", Training: `{"seed":1}`},
+				Denoise: new(true)}, Device: "cpu", Training: `{"seed":1}`,
+			Condition: &client.ModelCondition{Classes: 2, Names: []string{"cat", "dog"}, Dropped: true}},
 		{Name: "a", Version: 1, State: client.ModelFailed, Error: "truncated", Shape: []int{}},
 		{Name: "b", Version: 1, State: client.ModelLoading, Description: "last page", Digest: "d", Shape: []int{2},
-			Sampler: client.Langevin{Steps: 3}},
+			Sampler: client.Langevin{Steps: 3}, Condition: &client.ModelCondition{Size: 3}},
 	}
 	c := serve(t, fake.Script{Models: want})
 	var got []client.Model

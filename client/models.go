@@ -23,6 +23,17 @@ type Model struct {
 	Device      string    // what runs it: cpu or cuda
 	Training    string    // how it was trained, as JSON; empty if its file does not say
 	Aliases     []string  // other names that select it
+
+	Condition *ModelCondition // what samples may be given; nil for a model without conditions
+}
+
+// ModelCondition describes what the samples of a model may be given: one of a number of classes, or a vector of
+// numbers.
+type ModelCondition struct {
+	Classes int      // 0 for a vector
+	Size    int      // of the vector; 0 for classes
+	Names   []string // of the classes, or of the numbers; or none
+	Dropped bool     // whether the model was also trained without the condition
 }
 
 // ModelState says whether a model can be sampled.
@@ -97,7 +108,17 @@ func newModel(m *langevinv1.Model) (Model, error) {
 		Device:      m.GetDevice(),
 		Training:    m.GetTraining(),
 		Aliases:     m.GetAliases(),
+		Condition:   newModelCondition(m.GetCondition()),
 	}, err
+}
+
+func newModelCondition(c *langevinv1.ModelCondition) *ModelCondition {
+	if c == nil {
+		return nil
+	}
+	return &ModelCondition{
+		Classes: int(c.GetClasses()), Size: int(c.GetSize()), Names: c.GetNames(), Dropped: c.GetDropped(),
+	}
 }
 
 func newState(s langevinv1.ModelState) ModelState {

@@ -2,37 +2,56 @@ package models
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// Condition says in which form a foreign network takes the noise level.
-type Condition string
+// LevelKind says in which form a foreign network takes the noise level.
+type LevelKind string
 
 const (
-	ConditionLabel Condition = "label" // the index of the level, an integer: NCSN, NCSNv2
-	ConditionSigma Condition = "sigma" // sigma itself: the VE networks of Score SDE
+	LevelLabel    LevelKind = "label"      // the index of the level, an integer: NCSN, NCSNv2
+	LevelSigma    LevelKind = "sigma"      // sigma itself: the VE networks of Score SDE
+	LevelLogSigma LevelKind = "log_sigma"  // a multiple of its logarithm: EDM
+	LevelTime     LevelKind = "continuous" // the time of the process: Score SDE, rectified flow
+	LevelStep     LevelKind = "steps"      // the index of a step, 0 for the least noise: DDPM
 )
 
 // Foreign describes the inputs and the output of a network that another program exported. The zero Foreign lets [Adopt]
 // find out.
 type Foreign struct {
-	X         string    // name of the input for samples; if empty, types, shapes and names decide
-	Level     string    // name of the input for the noise level; if empty, the other one
-	Output    string    // name of the output; if empty, the only one
-	Condition Condition // if empty, label for an integer input and sigma for a float one
-	Rules     Rules     // of the check of the result
+	X        string   // name of the input for samples; if empty, types, shapes and names decide
+	Level    string   // name of the input for the noise level; if empty, the other one
+	Given    string   // name of the input for the condition; if empty, types, shapes and names decide
+	Output   string   // name of the output; if empty, the only one
+	Process  Process  // of the training
+	Takes    Level    // for the noise level
+	Computes Computed // if empty, the manifest's parameterization for VE, and else what is usual for the process
+	Rules    Rules    // of the check of the result
+
+	// LearnedVariance says that the output has twice the channels of a sample, and that the second half is a variance,
+	// which is left out (Nichol & Dhariwal 2021).
+	LearnedVariance bool
 }
 
 // adoptOpset is the first operator set that has the ArgMin, Cast and Reshape that are written here.
 const adoptOpset = 11
 
-// Adopt rewrites model, the graph of another program's network, to the contract of [Rules.Check] and attaches m. A
-// network that takes the index of a noise level gets the index of the sigma of m that is nearest by ratio. For the
-// sigmas of m, which samplers use, that is the level itself. m.Shape may be empty; the shape then comes from the input.
-// Errors wrap [ErrInvalid] and say what to export instead.
+// Adopt rewrites model, the graph of another program's network, to the contract of [Rules.Check] and attaches m. Nodes
+// around the network scale its input, make what it takes for the noise level, and convert its output.
+//
+// A network that takes the index of a noise level gets the index of the sigma of m that is nearest by ratio. For the
+// sigmas of m, which samplers use, that is the level itself. A network that takes an integer step gets the step whose
+// sigma is nearest by ratio; one that takes the step as a floating-point number gets a number between two steps, linear
+// in the logarithm of sigma. Beyond the times or steps of the process it gets the last one.
+//
+// If m has a condition, the network has a third input for it: an integer, or a row with a 1 at the class, or a vector.
+//
+// m.Shape may be empty; the shape then comes from the input. For a process other than VE, so may m.Sigmas, m.Prior and
+// m.Sampler.StepLR, which then come from the process, and m.Description, which then tells the process.
+// m.Parameterization is set for networks that compute something else. Errors wrap [ErrInvalid] and say what to export
+// instead, or which flag of the import to change.
 func Adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	m, err := adopt(model, f, m)
 	if err != nil {
@@ -56,7 +75,14 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if err != nil {
 		return m, err
 	}
-	x, level, err := f.inputs(inputsOf(graph), output)
+	if err := m.Condition.Validate(); err != nil {
+		return m, err
+	}
+	given, others, err := f.split(inputsOf(graph), m.Condition)
+	if err != nil {
+		return m, err
+	}
+	x, level, err := f.inputs(others, output)
 	if err != nil {
 		return m, err
 	}
@@ -66,23 +92,56 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if m.Shape, err = foreignShape(x, m.Shape); err != nil {
 		return m, err
 	}
-	condition, err := conditionOf(level, f.Condition)
-	if err != nil {
+	if err := f.checkChannels(output, m.Shape); err != nil {
 		return m, err
 	}
-	if condition == ConditionLabel {
+	if f, err = f.decide(level, m.Parameterization); err != nil {
+		return m, err
+	}
+	if f.Takes.Kind == LevelLabel {
 		if err := checkLabels(graph, len(m.Sigmas)); err != nil {
 			return m, err
 		}
 	}
+	if m, err = f.Process.schedule(m, f.Takes); err != nil {
+		return m, err
+	}
+	if m.Description == "" && f.Process.Kind != ProcessVE {
+		m.Description = "imported network: " + f.origin()
+	}
+	return surround(graph, foreignValues{x, level, given, output}, f, m)
+}
+
+// foreignValues are the inputs and the output of a foreign graph. There is no condition if given is nil.
+type foreignValues struct{ x, level, given, output *protos.ValueInfoProto }
+
+// surround writes nodes before and after a graph, so that it has the inputs and the output of the contract. f and m are
+// complete except for the parameterization, which is set.
+func surround(graph *protos.GraphProto, theirs foreignValues, f Foreign, m Manifest) (Manifest, error) {
 	a := adoption{graph: graph, names: takenNames(graph)}
-	// The inputs x and level and the output are renamed too.
-	for _, name := range []string{InputX, InputSigma, OutputScore} {
+	// The inputs and the output are renamed too.
+	for _, name := range []string{InputX, InputSigma, InputC, OutputScore} {
 		a.free(name)
 	}
-	a.prepend("Identity", x.GetName(), a.cast(InputX, protos.TensorProto_FLOAT, elementType(x)))
-	a.condition(level, condition, m.Sigmas)
-	a.expose(x, level, output, m.Shape)
+	axes := len(m.Shape)
+	scaled := a.cast(a.scaled(f, axes), protos.TensorProto_FLOAT, elementType(theirs.x))
+	a.write("Identity", theirs.x.GetName(), scaled)
+	a.level(theirs.level, f, m.Sigmas)
+	if theirs.given != nil {
+		if err := a.given(theirs.given, m.Condition); err != nil {
+			return m, err
+		}
+	}
+	before := a.take()
+	out := a.cast(theirs.output.GetName(), elementType(theirs.output), protos.TensorProto_FLOAT)
+	if f.LearnedVariance {
+		out, _ = a.compute("Slice", out, a.ints("from", 0), a.ints("to", int64(m.Shape[0])), a.ints("channels", 1))
+	}
+	score, parameterization := a.converted(f, out, axes)
+	a.write("Identity", OutputScore, score)
+	graph.Node = slices.Concat(before, graph.GetNode(), a.take())
+	m.Parameterization = parameterization
+	a.expose([]*protos.ValueInfoProto{theirs.x, theirs.level, theirs.given}, m)
 	return m, nil
 }
 
@@ -137,7 +196,14 @@ func foreignShape(x *protos.ValueInfoProto, shape []int) ([]int, error) {
 type adoption struct {
 	graph *protos.GraphProto
 	names taken
-	first []*protos.NodeProto
+	nodes []*protos.NodeProto // that were written since the last take
+}
+
+// take returns the nodes that were written since the last take.
+func (a *adoption) take() []*protos.NodeProto {
+	nodes := a.nodes
+	a.nodes = nil
+	return nodes
 }
 
 // free renames the value with the given name, so that the name can be used.
@@ -176,17 +242,17 @@ func (a *adoption) free(name string) {
 	}
 }
 
-// prepend adds a node before the graph.
-func (a *adoption) prepend(op, output string, inputs ...string) *protos.NodeProto {
+// write adds a node.
+func (a *adoption) write(op, output string, inputs ...string) *protos.NodeProto {
 	node := &protos.NodeProto{Name: a.names.fresh("adopt/" + op), OpType: op, Input: inputs, Output: []string{output}}
-	a.first = append(a.first, node)
+	a.nodes = append(a.nodes, node)
 	return node
 }
 
-// compute adds a node before the graph and returns its output, which has a new name.
+// compute adds a node and returns its output, which has a new name.
 func (a *adoption) compute(op string, inputs ...string) (output string, node *protos.NodeProto) {
 	output = a.names.fresh("adopt/" + op + "_value")
-	return output, a.prepend(op, output, inputs...)
+	return output, a.write(op, output, inputs...)
 }
 
 // cast returns a value converted to another type.
@@ -210,57 +276,32 @@ func (a *adoption) ints(name string, values ...int64) string {
 		Dims: []int64{int64(len(values))}, Int64Data: values})
 }
 
-// condition computes the input for the level from sigma.
-func (a *adoption) condition(level *protos.ValueInfoProto, condition Condition, sigmas []float64) {
-	value, is := InputSigma, protos.TensorProto_FLOAT
-	if condition == ConditionLabel {
-		value, is = a.nearest(sigmas), protos.TensorProto_INT64
-	}
+// level computes the input for the level from sigma.
+func (a *adoption) level(level *protos.ValueInfoProto, f Foreign, sigmas []float64) {
+	value, is := a.levelOf(f, sigmas, isInteger(level))
 	value = a.cast(value, is, elementType(level))
 	if n := len(level.GetType().GetTensorType().GetShape().GetDim()); n > 1 { // [N, 1...]
 		axes := append([]int64{-1}, slices.Repeat([]int64{1}, n-1)...)
 		value, _ = a.compute("Reshape", value, a.ints("level_shape", axes...))
 	}
-	a.prepend("Identity", level.GetName(), value)
-}
-
-// nearest returns the index of the sigma whose logarithm is nearest to the input's.
-func (a *adoption) nearest(sigmas []float64) string {
-	logs := make([]float32, len(sigmas))
-	for i, sigma := range sigmas {
-		logs[i] = float32(math.Log(sigma))
-	}
-	table := a.constant("log_sigmas", &protos.TensorProto{
-		DataType: int32(protos.TensorProto_FLOAT), Dims: []int64{1, int64(len(logs))}, FloatData: logs,
-	})
-	log, _ := a.compute("Log", InputSigma)
-	column, _ := a.compute("Reshape", log, a.ints("column", -1, 1))
-	difference, _ := a.compute("Sub", column, table)
-	distance, _ := a.compute("Abs", difference)
-	label, node := a.compute("ArgMin", distance)
-	node.Attribute = []*protos.AttributeProto{integer("axis", 1), integer("keepdims", 0)}
-	return label
+	a.write("Identity", level.GetName(), value)
 }
 
 func integer(name string, value int64) *protos.AttributeProto {
 	return &protos.AttributeProto{Name: name, Type: protos.AttributeProto_INT, I: value}
 }
 
-// expose gives the graph the inputs and the output of the contract.
-func (a *adoption) expose(x, level, output *protos.ValueInfoProto, shape []int) {
+// expose gives the graph the inputs and the output of the contract, in place of foreign ones.
+func (a *adoption) expose(foreign []*protos.ValueInfoProto, m Manifest) {
 	graph := a.graph
-	score := &protos.NodeProto{
-		Name: a.names.fresh("adopt/score"), OpType: "Cast", Input: []string{output.GetName()},
-		Output:    []string{OutputScore},
-		Attribute: []*protos.AttributeProto{integer("to", int64(protos.TensorProto_FLOAT))},
+	kept := slices.DeleteFunc(graph.GetInput(),
+		func(v *protos.ValueInfoProto) bool { return slices.Contains(foreign, v) })
+	own := []*protos.ValueInfoProto{float32Value(InputX, m.Shape), float32Value(InputSigma, nil)}
+	if m.Condition != nil {
+		own = append(own, conditionValue(m.Condition))
 	}
-	if elementType(output) == protos.TensorProto_FLOAT {
-		score.OpType, score.Attribute = "Identity", nil
-	}
-	graph.Node = slices.Concat(a.first, graph.GetNode(), []*protos.NodeProto{score})
-	kept := slices.DeleteFunc(graph.GetInput(), func(v *protos.ValueInfoProto) bool { return v == x || v == level })
-	graph.Input = append([]*protos.ValueInfoProto{float32Value(InputX, shape), float32Value(InputSigma, nil)}, kept...)
-	graph.Output = []*protos.ValueInfoProto{float32Value(OutputScore, shape)}
+	graph.Input = append(own, kept...)
+	graph.Output = []*protos.ValueInfoProto{float32Value(OutputScore, m.Shape)}
 }
 
 // float32Value describes a tensor [N, shape...].

@@ -15,6 +15,9 @@ func (f Foreign) inputs(
 	if err := f.checkInputs(namesOf(inputs)); err != nil {
 		return nil, nil, err
 	}
+	if f.LearnedVariance {
+		output = &protos.ValueInfoProto{Name: output.GetName()} // whose shape is not that of samples
+	}
 	first, second := inputs[0], inputs[1]
 	straight, crossed := f.names(first, second), f.names(second, first)
 	if !straight && !crossed {
@@ -41,7 +44,7 @@ func (f Foreign) checkInputs(names []string) error {
 			"forward(x, sigma) takes both and returns net(x) / sigma, or whatever its score is", names[0])
 	case len(names) != 2:
 		return fmt.Errorf("inputs are %q: want two, samples and noise level, so export a module whose forward "+
-			"takes just these and fixes the rest, such as the label of a class", names)
+			"takes just these and fixes the rest, or say what the third is with --classes or --condition-vector", names)
 	case f.X != "" && f.X == f.Level:
 		return fmt.Errorf("input %q is said to be both: want one for samples and one for the noise level", f.X)
 	}
@@ -151,32 +154,74 @@ func checkPrecision(values ...*protos.ValueInfoProto) error {
 	return nil
 }
 
-// conditionOf compares the input for the noise level with the condition that was given.
-func conditionOf(level *protos.ValueInfoProto, condition Condition) (Condition, error) {
-	switch condition {
-	case "", ConditionLabel, ConditionSigma:
-	default:
-		return "", fmt.Errorf("condition is %q: want %s or %s", condition, ConditionLabel, ConditionSigma)
+// checkChannels compares the channels of the output with those of samples, as far as they are known.
+func (f Foreign) checkChannels(output *protos.ValueInfoProto, shape []int) error {
+	axes := output.GetType().GetTensorType().GetShape().GetDim()
+	if len(axes) != len(shape)+1 {
+		return nil
 	}
-	found, kind := ConditionSigma, elementType(level)
-	switch kind {
-	case protos.TensorProto_INT64, protos.TensorProto_INT32:
-		found = ConditionLabel
-	case protos.TensorProto_FLOAT, protos.TensorProto_DOUBLE:
+	channels, fixed := fixedSize(axes[1])
+	switch twice := int64(2 * shape[0]); {
+	case fixed && f.LearnedVariance && channels != twice:
+		return fmt.Errorf("%s: shape is %s: want %d channels for --learned-variance, twice those of samples",
+			output.GetName(), describe(axes), twice)
+	case fixed && !f.LearnedVariance && channels == twice:
+		return fmt.Errorf("%s: shape is %s, twice the channels of samples: give --learned-variance if the second half "+
+			"is a variance", output.GetName(), describe(axes))
+	}
+	return nil
+}
+
+// decide fills what f leaves open with what is usual for its process and for the type of the input for the noise level,
+// and compares the rest with them. asked is what a network of VE computes if f does not say it.
+func (f Foreign) decide(level *protos.ValueInfoProto, asked Parameterization) (Foreign, error) {
+	if err := f.Validate(); err != nil {
+		return f, err
+	}
+	row, err := f.Process.row()
+	if err != nil {
+		return f, err
+	}
+	f.Process = f.Process.complete()
+	if f.Computes == "" && f.Process.Kind == ProcessVE {
+		f.Computes = Computed(asked)
+	}
+	if f.Computes == "" {
+		f.Computes = row.computed[0]
+	}
+	if f.Takes.Kind, err = levelKind(level, f.Takes.Kind, row); err != nil {
+		return f, err
+	}
+	return f, f.Validate()
+}
+
+// levelKind compares the input for the noise level with the kind that was given, and chooses one if it is empty.
+func levelKind(level *protos.ValueInfoProto, asked LevelKind, row processRow) (LevelKind, error) {
+	kind, whole := elementType(level), isInteger(level)
+	switch {
+	case whole, kind == protos.TensorProto_FLOAT, kind == protos.TensorProto_DOUBLE:
 	default:
-		return "", fmt.Errorf("%s: type is %s: want FLOAT or DOUBLE for sigma, so export net.float(), "+
+		return "", fmt.Errorf("%s: type is %s: want FLOAT or DOUBLE for sigma or a time, so export net.float(), "+
 			"or INT64 or INT32 for the index of a level", level.GetName(), kind)
-	}
-	if condition == ConditionSigma && found == ConditionLabel {
-		return "", fmt.Errorf("%s: type is %s, an index: want FLOAT for sigma", level.GetName(), kind)
 	}
 	if err := checkColumn(level); err != nil {
 		return "", err
 	}
-	if condition == "" {
-		return found, nil
+	switch {
+	case asked == "" && whole && row.kind == ProcessVE:
+		return LevelLabel, nil
+	case asked == "" && whole:
+		return "", fmt.Errorf("%s: type is %s, an index: say of how many steps with --time, as steps:1000",
+			level.GetName(), kind)
+	case asked == "" && row.levels[0] == LevelStep:
+		return "", fmt.Errorf("%s: say how many steps process %s has with --time, as steps:1000", level.GetName(),
+			row.kind)
+	case asked == "":
+		return row.levels[0], nil
+	case whole && asked != LevelLabel && asked != LevelStep:
+		return "", fmt.Errorf("%s: type is %s, an index: want FLOAT for --time %s", level.GetName(), kind, asked)
 	}
-	return condition, nil
+	return asked, nil
 }
 
 // checkColumn returns an error unless there is a noise level for each row.

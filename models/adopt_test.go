@@ -62,6 +62,11 @@ func TestAdoptRefuses(t *testing.T) {
 			g.Output = append(g.Output, modelstest.Value("h", 2))
 		}, models.Foreign{},
 			`outputs are ["out" "h"]: want one, so say which of them with --output-name`},
+		{"twice the channels", func(g *protos.GraphProto) { g.Output[0] = modelstest.Value("out", 4) },
+			models.Foreign{X: "samples"},
+			"out: shape is [N 4], twice the channels of samples: give --learned-variance"},
+		{"no variance", nil, models.Foreign{LearnedVariance: true},
+			"out: shape is [N 2]: want 4 channels for --learned-variance"},
 		{"a noise level for all", func(g *protos.GraphProto) {
 			g.Input[0].GetType().GetTensorType().Shape = &protos.TensorShapeProto{}
 		}, models.Foreign{}, "labels: shape is [], one noise level for all rows: want [N]"},
@@ -86,8 +91,10 @@ func TestAdoptRefuses(t *testing.T) {
 			"out: type is INT8: want FLOAT or DOUBLE"},
 		{"half sigma", func(g *protos.GraphProto) { retype(g.Input[0], protos.TensorProto_FLOAT16) }, models.Foreign{},
 			"labels: type is FLOAT16"},
-		{"index for sigma", nil, models.Foreign{Condition: models.ConditionSigma}, "labels: type is INT64, an index"},
-		{"unknown condition", nil, models.Foreign{Condition: "time"}, `condition is "time"`},
+		{"index for sigma", nil, models.Foreign{Takes: models.Level{Kind: models.LevelSigma}},
+			"labels: type is INT64, an index: want FLOAT for --time sigma"},
+		{"unknown time", nil, models.Foreign{Takes: models.Level{Kind: "time"}},
+			`--time is "time": want sigma, label, log_sigma or continuous for --process ve`},
 		{"custom operator", func(g *protos.GraphProto) { g.Node[0].Domain = "acme" }, models.Foreign{},
 			`operator domain is "acme"`},
 	} {
@@ -167,4 +174,83 @@ func TestAdoptTellsInputsApart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAdoptCondition gives Adopt networks with a third input, and expects it to find the condition.
+func TestAdoptCondition(t *testing.T) {
+	type input struct {
+		name  string
+		kind  protos.TensorProto_DataType
+		shape []int
+	}
+	const float, integer = protos.TensorProto_FLOAT, protos.TensorProto_INT64
+	x, sigma := input{"x", float, []int{2}}, input{"t", float, nil}
+	labels := input{"labels", integer, nil}
+	for _, tt := range []struct {
+		name      string
+		inputs    []input
+		condition *models.Condition
+		foreign   models.Foreign
+		want      string // the condition's input, or a part of an error
+	}{
+		{"class", []input{x, sigma, {"a", integer, nil}}, digits, models.Foreign{}, "a"},
+		{"class first", []input{{"a", integer, []int{1}}, x, sigma}, digits, models.Foreign{}, "a"},
+		{"class beside labels", []input{x, labels, {"y", integer, nil}}, digits, models.Foreign{}, "y"},
+		{"one class or the other", []input{x, labels, {"a", integer, nil}}, digits, models.Foreign{},
+			"do not tell which of them is the condition, 10 classes, or none: say it with --input-condition"},
+		{"class, said", []input{x, labels, {"a", integer, nil}}, digits, models.Foreign{Given: "a"}, "a"},
+		{"class, the level said", []input{x, labels, {"a", integer, nil}}, digits, models.Foreign{Level: "labels"},
+			"a"},
+		{"class as a row", []input{x, sigma, {"a", float, []int{10}}}, digits, models.Foreign{}, "a"},
+		{"vector", []input{x, sigma, {"a", float, []int{3}}}, triple, models.Foreign{}, "a"},
+		{"vector like samples", []input{x, sigma, {"cond", float, []int{2}}}, sides, models.Foreign{}, "cond"},
+		{"vector with the flag", []input{x, sigma, {"a", float, []int{3}}}, sides, models.Foreign{}, "a"},
+		{"no third input", []input{x, sigma}, digits, models.Foreign{},
+			`inputs are ["x" "t"]: want three, samples, noise level and condition, because the model is given 10 cl`},
+		{"no condition", []input{x, sigma, {"y", integer, nil}}, nil, models.Foreign{},
+			`want two, samples and noise level, so export a module whose forward takes just these and fixes the ` +
+				`rest, or say what the third is with --classes or --condition-vector`},
+		{"other name", []input{x, sigma, {"y", integer, nil}}, digits, models.Foreign{Given: "z"},
+			`want "z" among them`},
+		{"said, no class", []input{x, sigma, {"y", float, nil}}, digits, models.Foreign{Given: "y"},
+			`input "y" (FLOAT [N]): want the index of a class, INT64 or INT32 [N], or FLOAT [N 10]`},
+		{"said, other length", []input{x, sigma, {"y", float, []int{4}}}, triple, models.Foreign{Given: "y"},
+			`input "y" (FLOAT [N 4]): want the condition, FLOAT [N 3]`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			model := modelstest.Gaussian(2)
+			model.Graph.Input = nil
+			for _, in := range tt.inputs {
+				v := modelstest.Value(in.name, in.shape...)
+				v.GetType().GetTensorType().ElemType = int32(in.kind)
+				model.Graph.Input = append(model.Graph.Input, v)
+			}
+			m := modelstest.Manifest("theirs")
+			if m.Condition = tt.condition; m.Condition != nil {
+				m.Format = models.FormatCondition
+			}
+			_, err := models.Adopt(model, tt.foreign, m)
+			if err != nil {
+				if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v: want %q", err, tt.want)
+				}
+				return
+			}
+			if got := fedBy(model, models.InputC); !slices.Contains(got, "foreign/"+tt.want) &&
+				!slices.Contains(got, tt.want) {
+				t.Errorf("the condition goes to %q: want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// fedBy returns the names of the values that are computed from an input by the nodes that Adopt puts first.
+func fedBy(model *protos.ModelProto, input string) (values []string) {
+	values = []string{input}
+	for _, node := range model.Graph.Node {
+		if strings.HasPrefix(node.GetName(), "adopt/") && slices.Contains(values, node.GetInput()[0]) {
+			values = append(values, node.GetOutput()...)
+		}
+	}
+	return values
 }

@@ -15,7 +15,10 @@ import (
 
 // FuzzManifest: a manifest is refused or valid, and written and read again it is itself.
 func FuzzManifest(f *testing.F) {
-	for _, m := range []models.Manifest{modelstest.Manifest("seed", 2), modelstest.Manifest("seed", 1, 4, 4)} {
+	vector := models.Condition{Size: 2, Names: []string{"a", "b"}, Dropped: true}
+	for _, m := range []models.Manifest{
+		modelstest.Manifest("seed", 2), modelstest.Manifest("seed", 1, 4, 4), modelstest.Conditional(vector, "seed", 2),
+	} {
 		text, err := json.Marshal(m)
 		if err != nil {
 			f.Fatal(err)

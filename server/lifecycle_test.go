@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server"
@@ -137,6 +138,28 @@ func TestWatch(t *testing.T) {
 	r.waitHealthy(t, "model/fresh/1")
 	if strings.Contains(r.log.String(), "may be missed") {
 		t.Errorf("the watch logs a problem:\n%s", r.log)
+	}
+}
+
+// TestConditionOverTheWire: GetModel says what a model may be given.
+func TestConditionOverTheWire(t *testing.T) {
+	dir := folder(t)
+	given := models.Condition{Classes: 2, Names: []string{"cat", "dog"}, Dropped: true}
+	model := modelstest.GaussianOfClass([][]float32{{1, 2}, {3, 4}, {0, 0}}, 2)
+	file := filepath.Join(dir, "pets", "1", models.FileName)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755),
+		os.WriteFile(file, modelstest.File(t, model, modelstest.Conditional(given, "pets", 2)), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, func(c *server.Config) { c.Models.Dir = dir })
+	service := langevinv1.NewModelServiceClient(r.conn)
+	for name, want := range map[string]*langevinv1.ModelCondition{
+		"pets": {Classes: 2, Names: given.Names, Dropped: true}, "gauss": nil,
+	} {
+		got, err := service.GetModel(t.Context(), &langevinv1.GetModelRequest{Name: name})
+		if err != nil || !proto.Equal(got.GetModel().GetCondition(), want) {
+			t.Errorf("%s: condition %v, %v: want %v", name, got.GetModel().GetCondition(), err, want)
+		}
 	}
 }
 

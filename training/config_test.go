@@ -35,10 +35,13 @@ func TestPresets(t *testing.T) {
 		first, last float64
 		levels      int
 		shape       []int
-		parameters  int
+		parameters  int // without the tables of classes
 	}{
 		"toy-2gauss":       {20, 0.2, 50, []int{2}, 17_282},
 		"toy-ring":         {20, 0.2, 50, []int{2}, 17_282},
+		"toy-ring-class":   {20, 0.2, 50, []int{2}, 17_282},
+		"mnist-class":      {50, 0.01, 90, []int{1, 28, 28}, 1_233_796},
+		"fashion-class":    {10, 0.01, 90, []int{1, 28, 28}, 558_948},
 		"toy-ssm":          {1, 1, 1, []int{2}, 17_154},
 		"mnist":            {50, 0.01, 90, []int{1, 28, 28}, 1_233_796},
 		"mnist-small":      {10, 0.01, 90, []int{1, 28, 28}, 558_948},

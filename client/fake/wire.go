@@ -237,6 +237,11 @@ func model(m client.Model) *langevinv1.Model {
 		Training:    m.Training,
 		Aliases:     m.Aliases,
 	}
+	if c := m.Condition; c != nil {
+		w.Condition = &langevinv1.ModelCondition{
+			Classes: int32(c.Classes), Size: int32(c.Size), Names: c.Names, Dropped: c.Dropped,
+		}
+	}
 	setSampler(w, m.Sampler)
 	return w
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/sampling"
 )
 
 // TestImport takes a network with names of its own that wants the index of a level, and compares what comes out with
@@ -83,9 +84,59 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// TestImportOfSteps imports a network of DDPM that takes integer steps, and reads what the model says of its origin.
+func TestImportOfSteps(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "ddpm.onnx")
+	sigmas, product := make([]float64, 1000), 1.0
+	for k := range sigmas {
+		product *= 1 - (0.0001*float64(999-k)+0.02*float64(k))/999
+		sigmas[k] = math.Sqrt((1 - product) / product)
+	}
+	network := modelstest.OfProcess(models.Foreign{
+		Process: models.Process{Kind: models.ProcessVP}, Takes: models.Level{Kind: models.LevelStep},
+		Computes: models.ComputesV,
+	}, true, sigmas, 1, 4, 4)
+	if err := os.WriteFile(path, modelstest.Bytes(t, network), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := modelFolder(t)
+	got := runAlone(t, "models", "import", path, "--name", "ddpm", "--process", "vp", "--betas", "0.0001:0.02",
+		"--time", "steps:1000", "--output", "v", "--range=-1,1", "--out", out, "--json")
+	var report modelcommands.ImportReport
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != cli.ExitOK {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	// Near the smallest sigma, steps are farther apart than the ratio 1.1 of the schedule, so levels are fewer.
+	if most := 1 + math.Ceil(math.Log(sigmas[999]/sigmas[0])/math.Log(1.1)); len(report.Warnings) > 0 ||
+		report.Levels < 90 || float64(report.Levels) > most {
+		t.Errorf("report is %+v", report)
+	}
+	data, err := os.ReadFile(report.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Read(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const about = "imported network: v of process vp, betas 0.0001:0.02, takes steps:1000"
+	if m.Description != about || math.Abs(m.Prior.Std-sigmas[999]) > 1e-9 {
+		t.Errorf("description is %q, prior %+v", m.Description, m.Prior)
+	}
+	shown := runAlone(t, append([]string{"models", "show", "ddpm", "--local"}, inside(t, out)...)...)
+	if shown.code != cli.ExitOK || !strings.Contains(shown.stdout, about) {
+		t.Errorf("show: %+v", shown)
+	}
+}
+
 func TestImportTellsWhatIsWrong(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "theirs.onnx")
 	if err := os.WriteFile(path, modelstest.Bytes(t, modelstest.Foreign(10, 1, 0.1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	alphas := filepath.Join(t.TempDir(), "alphas.txt")
+	if err := os.WriteFile(alphas, []byte("0.9, 0.5\n0"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -102,7 +153,59 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 		{[]string{"--name", "a", "--sigmas", "10:0.1:3", "--step-lr", "1e35"}, cli.ExitUsage,
 			"--step-lr is 1e+35: want 1.2e-38 to 3.4e+34"},
 		{[]string{"--name", "a", "--range", "3"}, cli.ExitUsage, "--range"},
-		{[]string{"--name", "a", "--output", "energy"}, cli.ExitFailed, `parameterization is "energy"`},
+		{[]string{"--name", "a", "--output", "energy"}, cli.ExitUsage,
+			`--output is "energy": want score, noise or denoised for --process ve`},
+		{[]string{"--name", "a", "--output", "edm", "--process", "flow"}, cli.ExitUsage,
+			`--output is "edm": want v, minus_v, noise, denoised or score for --process flow`},
+		{[]string{"--name", "a", "--process", "heat"}, cli.ExitUsage,
+			`--process is "heat": want ve, vp, vp_scaled, sub_vp, cosine, flow or edm`},
+		{[]string{"--name", "a", "--process", "vp", "--betas", "20"}, cli.ExitUsage, `--betas is "20": want the first`},
+		{[]string{"--name", "a", "--process", "vp", "--betas", "20:0.1"}, cli.ExitUsage, "--betas is 20:0.1: want two"},
+		{[]string{"--name", "a", "--process", "vp", "--betas", "0:0"}, cli.ExitUsage, `--betas is "0:0": want two`},
+		{[]string{"--name", "a", "--process", "vp", "--betas", "0.0001:0.02"}, cli.ExitUsage,
+			"--betas is 0.0001:0.02, which are betas of steps: want --time steps:N"},
+		{[]string{"--name", "a", "--process", "vp_scaled", "--betas", "0.1:20", "--time", "steps:10"}, cli.ExitUsage,
+			"--betas is 0.1:20: want the betas of the first and the last step, below 1"},
+		{[]string{"--name", "a", "--betas", "0.1:20"}, cli.ExitUsage,
+			"--betas is for --process vp or vp_scaled or sub_vp, and the process is ve"},
+		{[]string{"--name", "a", "--process", "cosine", "--cosine-offset", "1"}, cli.ExitUsage,
+			"--cosine-offset is 1: want at least 0 and below 1"},
+		{[]string{"--name", "a", "--process", "edm", "--data-std", "-1"}, cli.ExitUsage, "--data-std is -1: want"},
+		{[]string{"--name", "a", "--process", "edm", "--data-std", "0"}, cli.ExitUsage, "--data-std is 0: want"},
+		{[]string{"--name", "a", "--time", "now"}, cli.ExitUsage, `--time is "now": want label, sigma, log_sigma`},
+		{[]string{"--name", "a", "--time", "continuous:1:1"}, cli.ExitUsage, `--time is "continuous:1:1": want`},
+		{[]string{"--name", "a", "--time", "log_sigma:x"}, cli.ExitUsage, `--time is "log_sigma:x": want`},
+		{[]string{"--name", "a", "--time", "steps", "--process", "vp"}, cli.ExitUsage, `--time is "steps": want`},
+		{[]string{"--name", "a", "--time", "steps:1", "--process", "vp"}, cli.ExitUsage, "--time has 1 steps: want 2"},
+		{[]string{"--name", "a", "--process", "vp", "--alphas-cumprod", alphas, "--betas", "0.1:20"}, cli.ExitUsage,
+			"--betas and --alphas-cumprod are both given"},
+		{[]string{"--name", "a", "--process", "vp", "--alphas-cumprod", path}, cli.ExitFailed,
+			"theirs.onnx: want numbers, one for each step"},
+		{[]string{"--name", "a", "--process", "vp", "--alphas-cumprod", path + "x"}, cli.ExitFailed,
+			"theirs.onnxx: no such file"},
+		{[]string{"--name", "a", "--process", "vp", "--alphas-cumprod", alphas}, cli.ExitUsage,
+			"--alphas-cumprod has 0 for step 2: want above 0 and below 0.5, that of the step before"},
+		{[]string{"--name", "a", "--process", "vp", "--alphas-cumprod", alphas, "--time", "steps:4"}, cli.ExitUsage,
+			"--alphas-cumprod has 3 numbers: want --time steps:3"},
+		{[]string{"--name", "a", "--process", "cosine", "--alphas-cumprod", alphas}, cli.ExitUsage,
+			"--alphas-cumprod is for --process vp, and the process is cosine"},
+		{[]string{"--name", "a", "--time", "steps:10", "--process", "vp"}, cli.ExitUsage,
+			"--betas is 0.1:20: the last of 10 steps would have the beta 2: want below 1"},
+		{[]string{"--name", "a", "--time", "steps:5000", "--process", "vp", "--betas", "0.1:2000"}, cli.ExitUsage,
+			"--betas is 0.1:2000: no float32 holds the sigma of the last step"},
+		{[]string{"--name", "a", "--time", "continuous", "--process", "vp", "--betas", "0.1:2000"}, cli.ExitUsage,
+			"--betas is 0.1:2000: no float32 holds the sigma of time 1"},
+		{[]string{"--name", "a", "--time", "steps:10"}, cli.ExitUsage,
+			`--time is "steps": want sigma, label, log_sigma or continuous for --process ve`},
+		{[]string{"--name", "a", "--process", "vp"}, cli.ExitFailed,
+			"labels: type is INT64, an index: say of how many steps with --time, as steps:1000"},
+		{[]string{"--name", "a", "--process", "vp_scaled"}, cli.ExitFailed, "labels: type is INT64, an index: say of"},
+		{[]string{"--name", "a", "--process", "vp", "--time", "continuous"}, cli.ExitFailed,
+			"labels: type is INT64, an index: want FLOAT for --time continuous"},
+		{[]string{"--name", "a", "--process", "vp", "--time", "steps:1000", "--sigmas", "200:0.01:9"}, cli.ExitFailed,
+			"--sigmas goes from 200 to 0.01: want 157.407 to 0.0100005, the noise of process vp"},
+		{[]string{"--name", "a", "--process", "vp", "--time", "steps:1000", "--step-lr", "0"}, cli.ExitUsage,
+			"--step-lr is 0"},
 		{[]string{"--name", "a", "--shape", "3"}, cli.ExitFailed, "samples: shape is [N 2]: want [N 3]"},
 		{[]string{"--name", "a", "--sigmas", "10:0.1:9"}, cli.ExitFailed, "the network knows the labels of 3 levels"},
 	} {
@@ -115,6 +218,78 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 	got := runAlone(t, "models", "import", path, "--name", "a", "--output", "noise", "--out", t.TempDir())
 	if got.code != cli.ExitOK || !strings.Contains(got.stderr, "warning") {
 		t.Errorf("score taken for noise: %+v", got)
+	}
+}
+
+// TestImportOfConditions imports networks that take a class as an integer or as a row of zeros with a 1, or a vector
+// with or without a flag, and compares what comes out with the exact scores.
+func TestImportOfConditions(t *testing.T) {
+	folder := t.TempDir()
+	means := [][]float32{{1, 2}, {-3, 0}, {0, 0}}
+	short := modelstest.GaussianOfVector(2, false)
+	for name, tt := range map[string]struct {
+		model *protos.ModelProto
+		flags []string
+		rows  [][]float32 // conditions, and the mean that each has
+		means [][]float32
+	}{
+		"classes": {modelstest.GaussianOfClass(means, 2), []string{"--classes", "2", "--condition-dropped"},
+			[][]float32{{0}, {1}, {2}}, means},
+		"rows": {modelstest.GaussianOfRow(means[:2]), []string{"--classes", "2", "--condition-dropped"},
+			[][]float32{{0}, {1}, {2}}, means},
+		"vector": {modelstest.GaussianOfVector(2, true), []string{"--condition-vector", "2", "--condition-dropped"},
+			[][]float32{{1, 2, 1}, {0, 0, 0}}, [][]float32{{1, 2}, {0, 0}}},
+		"vector without a flag": {short, []string{"--condition-vector", "2", "--condition-dropped"},
+			[][]float32{{1, 2, 1}, {0, 0, 0}}, [][]float32{{1, 2}, {0, 0}}},
+		"vector that is always there": {short, []string{"--condition-vector", "2"},
+			[][]float32{{1, 2}}, [][]float32{{1, 2}}},
+	} {
+		path := filepath.Join(folder, "theirs.onnx")
+		for _, v := range tt.model.Graph.Input {
+			if v.Name == models.InputC {
+				v.Name = "y"
+			}
+		}
+		for _, node := range tt.model.Graph.Node {
+			for i, in := range node.Input {
+				if in == models.InputC {
+					node.Input[i] = "y"
+				}
+			}
+		}
+		if err := os.WriteFile(path, modelstest.Bytes(t, tt.model), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got := runAlone(t, append([]string{"models", "import", path, "--name", "theirs", "--sigmas", "10,1,0.1",
+			"--out", folder, "--overwrite", "--json"}, tt.flags...)...)
+		var report modelcommands.ImportReport
+		if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != cli.ExitOK {
+			t.Fatalf("%s: %v: %+v", name, err, got)
+		}
+		data, err := os.ReadFile(report.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := models.Read(data)
+		if err != nil || m.Condition == nil || m.Condition.String() != report.Condition.String() {
+			t.Fatalf("%s: %v, condition %v, reported as %v", name, err, m.Condition, report.Condition)
+		}
+		model := openModel(t, data, m).Model().(sampling.Conditional)
+		for i, row := range tt.rows {
+			x, sigma, score := []float32{4, 5}, []float32{2}, make([]float32, 2)
+			if err := model.ScoreGiven(t.Context(), score, x, sigma, row); err != nil {
+				t.Fatal(err)
+			}
+			for j, s := range score {
+				if want := (tt.means[i][j] - x[j]) / 5; math.Abs(float64(s-want)) > 1e-6 {
+					t.Errorf("%s given %v: score %v: want %g at %d", name, row, score, want, j)
+				}
+			}
+		}
+	}
+	got := runAlone(t, "models", "import", filepath.Join(folder, "theirs.onnx"), "--name", "a", "--condition-dropped")
+	if got.code != cli.ExitUsage || !oneLineWith(got.stderr, "want --classes or --condition-vector with them") {
+		t.Errorf("dropped without a condition: %+v", got)
 	}
 }
 

@@ -16,16 +16,17 @@ func someModels() fake.Script {
 	return fake.Script{Models: []client.Model{
 		{Name: "broken", Version: 1, State: client.ModelFailed, Error: "the file is cut short", Shape: []int{2}},
 		ring(),
-		{Name: "words", Version: 1, State: client.ModelLoading, Shape: []int{3}, Training: "not JSON"},
+		{Name: "words", Version: 1, State: client.ModelLoading, Shape: []int{3}, Training: "not JSON",
+			Condition: &client.ModelCondition{Classes: 2, Names: []string{"cat", "dog"}, Dropped: true}},
 	}}
 }
 
 func TestModelsList(t *testing.T) {
 	got := langevin(t, someModels(), "models", "ls")
-	want := `NAME    VERSION  STATE    SHAPE  LEVELS  ABOUT
-broken  1        failed   [2]    0       the file is cut short
-ring    2        ready    [2]    3       eight modes (default)
-words   1        loading  [3]    0       
+	want := `NAME    VERSION  STATE    SHAPE  LEVELS  GIVEN               ABOUT
+broken  1        failed   [2]    0       nothing             the file is cut short
+ring    2        ready    [2]    3       nothing             eight modes (default)
+words   1        loading  [3]    0       2 classes, or none  
 `
 	if got != (outcome{cli.ExitOK, want, ""}) {
 		t.Errorf("got %+v\nwant %s", got, want)
@@ -65,6 +66,14 @@ func TestModelsShow(t *testing.T) {
 		if !strings.Contains(got.stdout, part) {
 			t.Errorf("no %q in %s", part, got.stdout)
 		}
+	}
+	given := langevin(t, someModels(), "models", "show", "words")
+	if !strings.Contains(given.stdout, "2 classes, or none") || !strings.Contains(given.stdout, "cat, dog") {
+		t.Errorf("no condition in %s", given.stdout)
+	}
+	given = langevin(t, someModels(), "models", "show", "words", "--json")
+	if !strings.Contains(given.stdout, `"condition":{"classes":2,"names":["cat","dog"],"dropped":true}`) {
+		t.Errorf("no condition in %s", given.stdout)
 	}
 	if got := langevin(t, someModels(), "models", "show", "broken"); !strings.Contains(
 		got.stdout, "the file is cut short") {

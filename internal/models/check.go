@@ -92,6 +92,8 @@ type checkReport struct {
 	Digest   string   `json:"digest,omitempty"`
 	Scale    float64  `json:"score_scale,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
+
+	Condition *models.Condition `json:"condition,omitempty"`
 }
 
 // checkFile checks the model file at path.
@@ -105,7 +107,7 @@ func (o *proving) checkFile(ctx context.Context, path string) checkReport {
 	r.Digest = digestOf(data)
 	m, err := models.Read(data)
 	if err == nil {
-		r.Name = m.Name
+		r.Name, r.Condition = m.Name, m.Condition
 		err = checkPlace(path, m.Name)
 	}
 	if err == nil {
@@ -144,7 +146,11 @@ func printCheck(p *cli.Program, r checkReport, asJSON bool) error {
 		_, err := fmt.Fprintf(p.Stdout, "FAIL  %s: %s\n", r.Path, r.Error)
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "ok    %s: %s, score of noise %.3g/sigma\n", r.Path, p.Bold(r.Name), r.Scale)
+	given := ""
+	if r.Condition != nil {
+		given = fmt.Sprintf(", given %v", r.Condition)
+	}
+	fmt.Fprintf(p.Stdout, "ok    %s: %s, score of noise %.3g/sigma%s\n", r.Path, p.Bold(r.Name), r.Scale, given)
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(p.Stdout, "      %s\n", warning)
 	}

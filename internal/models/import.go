@@ -24,9 +24,9 @@ import (
 // importCommand has the flags of langevin models import.
 type importCommand struct {
 	proving
+	origin
 	foreign   models.Foreign
-	condition string
-	output    string
+	given     models.Condition
 	manifest  models.Manifest
 	sigmas    string
 	values    string
@@ -45,12 +45,20 @@ func newImportCommand(p *cli.Program) *cobra.Command {
 noise level, and one output. It writes a copy that can be served: with the manifest that serving
 needs, with the names x, sigma and score, and with the weights that the original has in files next
 to the graph, which a server does not read. Import finds out which input is which from types, shapes
-and names; where these leave it open, use --input-x and --input-level. A network that takes the index
-of a level gets the level with the nearest sigma; one in float64 gets casts. Before it writes the
-copy, import runs it as a server does: rows must not depend on each other, and the score must be
-finite at all sigmas. See docs/import.md for how to export.`,
+and names; where these leave it open, use --input-x and --input-level.
+
+The flags --process, --time and --output describe networks of DDPM, Score SDE, EDM, rectified flow
+and their like. Import then adds what makes the network's input, time and output of x and sigma. A
+network that takes the index of a level or of a step gets the one with the nearest sigma; one in
+float64 gets casts. --classes or --condition-vector says that there is a third input, a condition.
+
+Before it writes the copy, import runs it as a server does: rows must not depend on each other, and
+the score must be finite at all sigmas. See docs/import.md for how to export.`,
 		Example: `  langevin models import ncsn.onnx --name mnist --sigmas 1:0.01:10 --range 0,1 --step-lr 2e-5
-  langevin models import ve.onnx --name cifar --sigmas 50:0.01:232 --output noise --shape 3,32,32`,
+  langevin models import ve.onnx --name cifar --sigmas 50:0.01:232 --output noise --shape 3,32,32
+  langevin models import digits.onnx --name digits --sigmas 50:0.01:90 --classes 10 --condition-dropped
+  langevin models import ddpm.onnx --name cifar --process vp --betas 0.0001:0.02 --time steps:1000 --range=-1,1
+  langevin models import flow.onnx --name cifar --process flow --time continuous:1000 --range=-1,1`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return importModel(c.Context(), p, o, args[0]) },
 	}
@@ -58,25 +66,30 @@ finite at all sigmas. See docs/import.md for how to export.`,
 	f.StringVar(&m.Name, "name", "", "name to serve it under (required)")
 	f.StringVar(&m.Description, "description", "", "one line about it")
 	f.IntVar(&o.version, "version", 1, "version to write it as")
-	f.StringVar(&o.sigmas, "sigmas", "", "noise schedule of the training: first:last:levels in geometric steps, "+
-		"or a list, largest first (default the graph's tensor called sigmas, or the list that its labels select from)")
-	f.StringVar(&o.output, "output", string(models.ParameterizationScore),
-		"what the network computes: score, noise or denoised")
-	f.StringVar(&o.condition, "condition", "",
-		"what it takes for the noise level: label, the index in --sigmas, or sigma (default by the input's type)")
+	f.StringVar(&o.sigmas, "sigmas", "", "noise schedule: first:last:levels in geometric steps, or a list, largest "+
+		"first (default for ve the graph's tensor called sigmas, or the list that its labels select from; for others "+
+		"the noise of the process, at most 160 to 0.002)")
+	o.origin.register(f)
 	f.StringVar(&o.foreign.X, "input-x", "", "name of the input for samples (default by types, shapes and names)")
 	f.StringVar(&o.foreign.Level, "input-level", "", "name of the input for the noise level (default the other one)")
+	f.IntVar(&o.given.Classes, "classes", 0, "number of classes that a third input selects from")
+	f.StringSliceVar(&o.given.Names, "class-names", nil, "names of the classes, in order (or of the vector's numbers)")
+	f.IntVar(&o.given.Size, "condition-vector", 0, "size of the vector that a third input takes")
+	f.BoolVar(&o.given.Dropped, "condition-dropped", false,
+		"the network was also trained without the condition: its class is then --classes, or its vector zeros")
+	f.StringVar(&o.foreign.Given, "input-condition", "",
+		"name of the input for the condition (default by types, shapes and names)")
 	f.StringVar(&o.foreign.Output, "output-name", "", "name of the output (default the only one)")
 	f.IntSliceVar(&m.Shape, "shape", nil, "shape of one sample, where the input leaves it open")
 	f.StringVar(&o.values, "range", "0,1", "smallest and largest value of the data")
 	f.IntVar(&m.Sampler.StepsPerLevel, "steps-per-level", 5, "steps of the default sampler at each level")
-	f.Float64Var(&m.Sampler.StepLR, "step-lr", 1e-5,
-		"step size of the default sampler at the last level, epsilon of x + a s + sqrt(2a) z")
+	f.Float64Var(&m.Sampler.StepLR, "step-lr", 1e-5, "step size of the default sampler at the last level, epsilon of "+
+		"x + a s + sqrt(2a) z; for processes other than ve the best for the schedule if not given")
 	f.BoolVar(&m.Sampler.Denoise, "denoise", true, "end with a noise-free step")
 	f.BoolVar(&m.Sampler.Consistent, "consistent", false,
 		"give each step of the default sampler the noise that its level asks for")
 	f.StringVarP(&o.out, "out", "o", "out/models", "folder of models to write it to, as NAME/VERSION/model.onnx")
-	o.register(f)
+	o.proving.register(f)
 	overwriteFlag(f, &o.overwrite)
 	cli.JSONFlag(f, &o.json, "")
 	return c
@@ -92,6 +105,8 @@ type ImportReport struct {
 	Levels   int      `json:"levels"`
 	Scale    float64  `json:"score_scale"` // of the score of pure noise, in units of 1/sigma: about 1
 	Warnings []string `json:"warnings,omitempty"`
+
+	Condition *models.Condition `json:"condition,omitempty"`
 }
 
 func importModel(ctx context.Context, p *cli.Program, o *importCommand, path string) error {
@@ -102,6 +117,9 @@ func importModel(ctx context.Context, p *cli.Program, o *importCommand, path str
 		return cli.Usagef("--version is %d: want 1 to %d", o.version, models.MaxVersion)
 	}
 	if err := o.check(); err != nil {
+		return err
+	}
+	if err := o.origin.read(&o.foreign); err != nil {
 		return err
 	}
 	data, err := o.rules.ReadFile(path)
@@ -142,7 +160,7 @@ func importModel(ctx context.Context, p *cli.Program, o *importCommand, path str
 		Path: target, Name: manifest.Name,
 		Version: o.version,
 		Digest:  digestOf(file), Shape: manifest.Shape, Levels: len(manifest.Sigmas), Scale: scale,
-		Warnings: scaleWarnings(scale, manifest),
+		Warnings: scaleWarnings(scale, manifest), Condition: manifest.Condition,
 	}
 	if err := writeModel(report.Path, file); err != nil {
 		return err
@@ -165,7 +183,13 @@ func inlineBeside(path string, model *protos.ModelProto) error {
 func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, error) {
 	m := o.manifest
 	m.Format, m.Sampler.Kind = models.Format, models.SamplerAnnealedLangevin
-	m.Parameterization, o.foreign.Condition = models.Parameterization(o.output), models.Condition(o.condition)
+	m.Parameterization = models.ParameterizationScore
+	if o.given.Classes != 0 || o.given.Size != 0 {
+		m.Format, m.Condition = models.FormatCondition, &o.given
+	} else if o.given.Dropped || len(o.given.Names) > 0 || o.foreign.Given != "" {
+		return m, cli.Usagef("--condition-dropped, --class-names and --input-condition are for networks with a " +
+			"condition: want --classes or --condition-vector with them")
+	}
 	low, high, found := strings.Cut(o.values, ",")
 	var errs [2]error
 	m.Range.Low, errs[0] = strconv.ParseFloat(low, 64)
@@ -176,6 +200,9 @@ func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, err
 	var err error
 	if m.Sigmas, err = parseSigmas(o.sigmas); err != nil {
 		return m, err
+	}
+	if o.foreign.Process.Kind != models.ProcessVE {
+		return o.leaveOpen(m)
 	}
 	if m.Sigmas == nil {
 		if m.Sigmas, err = models.FindSigmas(model); err != nil {
@@ -188,6 +215,19 @@ func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, err
 		}
 	}
 	m.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}
+	return m, checkFloat32(m)
+}
+
+// leaveOpen leaves to the process what no flag says.
+func (o *importCommand) leaveOpen(m models.Manifest) (models.Manifest, error) {
+	if !o.flags.Changed("step-lr") {
+		m.Sampler.StepLR = 0
+	} else if m.Sampler.StepLR == 0 {
+		return m, cli.Usagef("--step-lr is 0: want above 0")
+	}
+	if m.Sigmas == nil {
+		return m, nil
+	}
 	return m, checkFloat32(m)
 }
 
@@ -248,7 +288,7 @@ func scaleWarnings(scale float64, m models.Manifest) []string {
 			"seems to compute noise, so try --output noise", scale)}
 	}
 	return []string{fmt.Sprintf("the score of pure noise is %.3g/sigma and should be about 1/sigma: look at "+
-		"--output, --sigmas and --condition", scale)}
+		"--process, --output, --sigmas and --time", scale)}
 }
 
 func printImport(p *cli.Program, r ImportReport, asJSON bool) error {
@@ -258,7 +298,12 @@ func printImport(p *cli.Program, r ImportReport, asJSON bool) error {
 	if asJSON {
 		return cli.WriteJSON(p.Stdout, r)
 	}
-	_, err := fmt.Fprintf(p.Stdout, "%s: %s, samples of %v, %s, score of noise %.3g/sigma\n",
-		p.Bold(fmt.Sprintf("%s@%d", r.Name, r.Version)), r.Path, r.Shape, phrase.Plural(r.Levels, "level"), r.Scale)
+	given := ""
+	if r.Condition != nil {
+		given = fmt.Sprintf(" given %v", r.Condition)
+	}
+	_, err := fmt.Fprintf(p.Stdout, "%s: %s, samples of %v%s, %s, score of noise %.3g/sigma\n",
+		p.Bold(fmt.Sprintf("%s@%d", r.Name, r.Version)), r.Path, r.Shape, given, phrase.Plural(r.Levels, "level"),
+		r.Scale)
 	return err
 }

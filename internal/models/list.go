@@ -17,6 +17,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/drawing"
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/remote"
+	"github.com/langevin-ml/langevin/models"
 )
 
 // Command returns the command models, with its commands below it.
@@ -76,7 +77,7 @@ func awaitLoads(ctx context.Context, c *client.Client, local bool) error {
 func listModels(ctx context.Context, p *cli.Program, c *client.Client, asJSON bool) error {
 	t := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
 	if !asJSON {
-		fmt.Fprintln(t, "NAME\tVERSION\tSTATE\tSHAPE\tLEVELS\tABOUT")
+		fmt.Fprintln(t, "NAME\tVERSION\tSTATE\tSHAPE\tLEVELS\tGIVEN\tABOUT")
 	}
 	for m, err := range c.Models(ctx) {
 		if err != nil {
@@ -88,9 +89,30 @@ func listModels(ctx context.Context, p *cli.Program, c *client.Client, asJSON bo
 			}
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%v\t%d\t%s\n", m.Name, m.Version, m.State, m.Shape, len(m.Sigmas), about(m))
+		fmt.Fprintf(t, "%s\t%d\t%s\t%v\t%d\t%v\t%s\n", m.Name, m.Version, m.State, m.Shape, len(m.Sigmas),
+			conditionOf(m), about(m))
 	}
 	return t.Flush()
+}
+
+// conditionOf returns what samples of a model may be given; nil for nothing.
+func conditionOf(m client.Model) *models.Condition {
+	c := m.Condition
+	if c == nil {
+		return nil
+	}
+	return &models.Condition{Classes: c.Classes, Size: c.Size, Names: c.Names, Dropped: c.Dropped}
+}
+
+// mostNames is the number of names that are shown. --json has all of them.
+const mostNames = 20
+
+// namesText joins the names of a condition.
+func namesText(names []string) string {
+	if more := len(names) - mostNames; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:mostNames], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // about returns the last column: the description of a model, or what is wrong with it.
@@ -156,6 +178,12 @@ func showModel(ctx context.Context, p *cli.Program, c *client.Client, name strin
 	if n := len(m.Sigmas); n > 0 {
 		row("sigmas", fmt.Sprintf("%.4g to %.4g in %s", m.Sigmas[0], m.Sigmas[n-1], phrase.Plural(n, "level")))
 	}
+	if c := conditionOf(m); c != nil {
+		row("given", c)
+		if len(c.Names) > 0 {
+			row("names", namesText(c.Names))
+		}
+	}
 	if m.Sampler != nil {
 		row("sampler", drawing.SamplerText(m.Sampler))
 	}
@@ -184,6 +212,7 @@ type modelReport struct {
 	Device      string                 `json:"device,omitempty"`
 	Training    json.RawMessage        `json:"training,omitempty"`
 	Aliases     []string               `json:"aliases,omitempty"`
+	Condition   *models.Condition      `json:"condition,omitempty"`
 }
 
 func newModelReport(m client.Model) modelReport {
@@ -191,6 +220,7 @@ func newModelReport(m client.Model) modelReport {
 		Name: m.Name, Version: m.Version, State: string(m.State), Error: m.Error, Default: m.Default,
 		Description: m.Description, Digest: m.Digest, Shape: m.Shape, Sigmas: m.Sigmas, Low: m.Low, High: m.High,
 		Sampler: drawing.NewSamplerReport(m.Sampler), Device: m.Device, Aliases: m.Aliases,
+		Condition: conditionOf(m),
 	}
 	if json.Valid([]byte(m.Training)) {
 		r.Training = json.RawMessage(m.Training)

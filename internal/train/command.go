@@ -63,6 +63,7 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
   langevin train toy-ring --set name=quick --set training.iterations=2000
   langevin train toy-ring --set training.checkpoint_every=1000 --set training.checkpoints=3
   langevin train toy-ring --resume
+  langevin train toy-ring-class
   langevin train anneal-mnist --device cuda
   langevin train --config anneal.yml --set data.dir=data/mnist
   langevin train mnist-small --set data.name=images --set data.dir=photos --set data.image_size=28`,
@@ -144,7 +145,7 @@ func showTraining(
 	ctx context.Context, p *cli.Program, o *command, result *training.Result, library string, onnx []byte,
 	files []string,
 ) error {
-	if _, err := result.Config.Data.Mixture(); errors.Is(err, data.ErrNoMixture) {
+	if _, err := result.Config.Mixture(); errors.Is(err, data.ErrNoMixture) {
 		drawn, err := study.Unknown(ctx, result, library, o.folder)
 		if err != nil {
 			return err

@@ -158,6 +158,11 @@ func (s *Models) describe(status host.Status, device string) (*langevinv1.Model,
 		Sigmas: m.Sigmas, Low: m.Range.Low, High: m.Range.High, Device: device,
 	}
 	langevinv1.SetSampler(out, sampler)
+	if c := m.Condition; c != nil {
+		out.Condition = &langevinv1.ModelCondition{
+			Classes: int32(c.Classes), Size: int32(c.Size), Names: c.Names, Dropped: c.Dropped,
+		}
+	}
 	if status.Err != nil {
 		out.Error = status.Err.Error()
 	}

@@ -328,7 +328,9 @@ type Model struct {
 	// How it was trained, as JSON, if its file says so.
 	Training string `protobuf:"bytes,15,opt,name=training,proto3" json:"training,omitempty"`
 	// Other names that select it; see the server's setting models.aliases.
-	Aliases       []string `protobuf:"bytes,16,rep,name=aliases,proto3" json:"aliases,omitempty"`
+	Aliases []string `protobuf:"bytes,16,rep,name=aliases,proto3" json:"aliases,omitempty"`
+	// What samples may be given. Absent for a model without conditions.
+	Condition     *ModelCondition `protobuf:"bytes,18,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -495,6 +497,13 @@ func (x *Model) GetAliases() []string {
 	return nil
 }
 
+func (x *Model) GetCondition() *ModelCondition {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
 type isModel_Sampler interface {
 	isModel_Sampler()
 }
@@ -517,6 +526,80 @@ func (*Model_Langevin) isModel_Sampler() {}
 
 func (*Model_ReverseSde) isModel_Sampler() {}
 
+// ModelCondition describes what the samples of a model may be given: one of a number of classes, or a vector of
+// numbers.
+type ModelCondition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of classes. 0 for a vector.
+	Classes int32 `protobuf:"varint,1,opt,name=classes,proto3" json:"classes,omitempty"`
+	// The number of numbers of the vector. 0 for classes.
+	Size int32 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	// The names of the classes, or of the numbers. Empty if they have none.
+	Names []string `protobuf:"bytes,3,rep,name=names,proto3" json:"names,omitempty"`
+	// Whether the model was also trained without the condition. If not, every sample needs one.
+	Dropped       bool `protobuf:"varint,4,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelCondition) Reset() {
+	*x = ModelCondition{}
+	mi := &file_langevin_v1_model_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelCondition) ProtoMessage() {}
+
+func (x *ModelCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_model_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelCondition.ProtoReflect.Descriptor instead.
+func (*ModelCondition) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_model_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ModelCondition) GetClasses() int32 {
+	if x != nil {
+		return x.Classes
+	}
+	return 0
+}
+
+func (x *ModelCondition) GetSize() int32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *ModelCondition) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *ModelCondition) GetDropped() bool {
+	if x != nil {
+		return x.Dropped
+	}
+	return false
+}
+
 var File_langevin_v1_model_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_model_service_proto_rawDesc = "" +
@@ -534,7 +617,7 @@ const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x04name\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\"<\n" +
 	"\x10GetModelResponse\x12(\n" +
-	"\x05model\x18\x01 \x01(\v2\x12.langevin.v1.ModelR\x05model\"\xba\x04\n" +
+	"\x05model\x18\x01 \x01(\v2\x12.langevin.v1.ModelR\x05model\"\xf5\x04\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12-\n" +
@@ -554,8 +637,14 @@ const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"reverseSde\x12\x16\n" +
 	"\x06device\x18\x0e \x01(\tR\x06device\x12\x1a\n" +
 	"\btraining\x18\x0f \x01(\tR\btraining\x12\x18\n" +
-	"\aaliases\x18\x10 \x03(\tR\aaliasesB\t\n" +
-	"\asampler*q\n" +
+	"\aaliases\x18\x10 \x03(\tR\aaliases\x129\n" +
+	"\tcondition\x18\x12 \x01(\v2\x1b.langevin.v1.ModelConditionR\tconditionB\t\n" +
+	"\asampler\"n\n" +
+	"\x0eModelCondition\x12\x18\n" +
+	"\aclasses\x18\x01 \x01(\x05R\aclasses\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x05R\x04size\x12\x14\n" +
+	"\x05names\x18\x03 \x03(\tR\x05names\x12\x18\n" +
+	"\adropped\x18\x04 \x01(\bR\adropped*q\n" +
 	"\n" +
 	"ModelState\x12\x1b\n" +
 	"\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -580,7 +669,7 @@ func file_langevin_v1_model_service_proto_rawDescGZIP() []byte {
 }
 
 var file_langevin_v1_model_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_langevin_v1_model_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_langevin_v1_model_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_langevin_v1_model_service_proto_goTypes = []any{
 	(ModelState)(0),            // 0: langevin.v1.ModelState
 	(*ListModelsRequest)(nil),  // 1: langevin.v1.ListModelsRequest
@@ -588,26 +677,28 @@ var file_langevin_v1_model_service_proto_goTypes = []any{
 	(*GetModelRequest)(nil),    // 3: langevin.v1.GetModelRequest
 	(*GetModelResponse)(nil),   // 4: langevin.v1.GetModelResponse
 	(*Model)(nil),              // 5: langevin.v1.Model
-	(*AnnealedLangevin)(nil),   // 6: langevin.v1.AnnealedLangevin
-	(*Langevin)(nil),           // 7: langevin.v1.Langevin
-	(*ReverseSDE)(nil),         // 8: langevin.v1.ReverseSDE
+	(*ModelCondition)(nil),     // 6: langevin.v1.ModelCondition
+	(*AnnealedLangevin)(nil),   // 7: langevin.v1.AnnealedLangevin
+	(*Langevin)(nil),           // 8: langevin.v1.Langevin
+	(*ReverseSDE)(nil),         // 9: langevin.v1.ReverseSDE
 }
 var file_langevin_v1_model_service_proto_depIdxs = []int32{
 	5, // 0: langevin.v1.ListModelsResponse.models:type_name -> langevin.v1.Model
 	5, // 1: langevin.v1.GetModelResponse.model:type_name -> langevin.v1.Model
 	0, // 2: langevin.v1.Model.state:type_name -> langevin.v1.ModelState
-	6, // 3: langevin.v1.Model.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	7, // 4: langevin.v1.Model.langevin:type_name -> langevin.v1.Langevin
-	8, // 5: langevin.v1.Model.reverse_sde:type_name -> langevin.v1.ReverseSDE
-	1, // 6: langevin.v1.ModelService.ListModels:input_type -> langevin.v1.ListModelsRequest
-	3, // 7: langevin.v1.ModelService.GetModel:input_type -> langevin.v1.GetModelRequest
-	2, // 8: langevin.v1.ModelService.ListModels:output_type -> langevin.v1.ListModelsResponse
-	4, // 9: langevin.v1.ModelService.GetModel:output_type -> langevin.v1.GetModelResponse
-	8, // [8:10] is the sub-list for method output_type
-	6, // [6:8] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	7, // 3: langevin.v1.Model.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	8, // 4: langevin.v1.Model.langevin:type_name -> langevin.v1.Langevin
+	9, // 5: langevin.v1.Model.reverse_sde:type_name -> langevin.v1.ReverseSDE
+	6, // 6: langevin.v1.Model.condition:type_name -> langevin.v1.ModelCondition
+	1, // 7: langevin.v1.ModelService.ListModels:input_type -> langevin.v1.ListModelsRequest
+	3, // 8: langevin.v1.ModelService.GetModel:input_type -> langevin.v1.GetModelRequest
+	2, // 9: langevin.v1.ModelService.ListModels:output_type -> langevin.v1.ListModelsResponse
+	4, // 10: langevin.v1.ModelService.GetModel:output_type -> langevin.v1.GetModelResponse
+	9, // [9:11] is the sub-list for method output_type
+	7, // [7:9] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_model_service_proto_init() }
@@ -627,7 +718,7 @@ func file_langevin_v1_model_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_langevin_v1_model_service_proto_rawDesc), len(file_langevin_v1_model_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
