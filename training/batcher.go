@@ -24,6 +24,8 @@ type batch struct {
 	v      []float32 // standard normal, for each projection of the objective one vector of x's size
 	level  []int     // index of the row's sigma in the schedule
 	u      []float32 // uniform on [0, 1): the row's place in its level, see loss.Config.Places
+	// smaller is the smaller sigma of each row, see loss.Config.Smaller; empty if the objective has no pairs.
+	smaller []float32
 }
 
 // batcher draws batches. Each is a pure function of the batcher and the batch's index.
@@ -36,11 +38,16 @@ type batcher struct {
 
 	place       func(level int, u float64) loss.Place
 	projections int
-	pool        *pool.Pool // draws batches of points; batches of images need none
+	smaller     func(sigma float64, index uint64) float64 // nil if the objective has no pairs
+	pool        *pool.Pool                                // draws batches of points; batches of images need none
 }
 
 // newBatch allocates a batch.
 func (d batcher) newBatch() *batch {
+	pairs := 0
+	if d.smaller != nil {
+		pairs = d.rows
+	}
 	return &batch{
 		x:      make([]float32, d.rows*d.dim),
 		z:      make([]float32, d.rows*d.dim),
@@ -49,6 +56,8 @@ func (d batcher) newBatch() *batch {
 		weight: make([]float32, d.rows),
 		v:      make([]float32, d.projections*d.rows*d.dim),
 		u:      make([]float32, d.rows),
+
+		smaller: make([]float32, pairs),
 	}
 }
 
@@ -69,6 +78,9 @@ func (d batcher) fill(b *batch, index uint64) error {
 		b.level[i] = int((first + uint64(i)) % uint64(d.schedule.Levels()))
 		p := d.place(b.level[i], float64(b.u[i]))
 		b.sigma[i], b.weight[i] = float32(p.Sigma), float32(p.Weight)
+		if d.smaller != nil {
+			b.smaller[i] = float32(d.smaller(p.Sigma, index))
+		}
 	}
 	// Step 1: the initial weights use step 0 of the same seed.
 	noise.Normal(b.z, 1)
@@ -162,6 +174,9 @@ func (b *batch) vectors() [][]float32 {
 	if len(b.v) > 0 {
 		all = append(all, b.v)
 	}
+	if len(b.smaller) > 0 {
+		all = append(all, b.smaller)
+	}
 	return all
 }
 
@@ -172,15 +187,21 @@ func (d batcher) columns() []learner.Columns {
 	if d.projections > 0 {
 		all = append(all, learner.Columns{Copies: d.projections, Width: d.dim})
 	}
+	if d.smaller != nil {
+		all = append(all, rows)
+	}
 	return all
 }
 
 // lossBatch reshapes the tensors of a batch, in the order of vectors, to samples of the given shape.
-func lossBatch(in []*graph.Node, sample []int) loss.Batch {
+func (d batcher) lossBatch(in []*graph.Node, sample []int) loss.Batch {
 	shaped := func(n *graph.Node) *graph.Node { return graph.Reshape(n, append([]int{-1}, sample...)...) }
 	b := loss.Batch{X: shaped(in[0]), Z: shaped(in[1]), Sigma: in[2], Weight: in[3]}
-	if len(in) > 4 {
+	if d.projections > 0 {
 		b.V = shaped(in[4])
+	}
+	if d.smaller != nil {
+		b.Smaller = in[len(in)-1]
 	}
 	return b
 }

@@ -48,6 +48,10 @@ type Training struct {
 	BatchSize  int `yaml:"batch_size"` // rows of an update, spread evenly over the levels
 	LogEvery   int `yaml:"log_every"`  // number of iterations per line of the log and per report of progress
 
+	// Start is the model whose weights the training starts from: the name of a built-in model, or the path of a model
+	// file of the same network, NAME.onnx. If it is empty, Seed draws the weights.
+	Start string `yaml:"start,omitempty"`
+
 	// EvalRows is the number of rows of the test part, over all levels, that measure the loss of the finished model.
 	EvalRows int `yaml:"eval_rows"`
 

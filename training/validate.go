@@ -71,5 +71,6 @@ func (t Training) validate(levels int) error {
 		bad.Require(t.CheckpointEvery > 0, "training.snapshot_samples needs a training.checkpoint_every above 0")
 	}
 	count("checkpoints", t.Checkpoints, 0, most)
+	checkStart(t.Start, &bad)
 	return bad.Err()
 }
