@@ -77,19 +77,23 @@ type Sampler struct {
 	Denoise       bool    `yaml:"denoise"`              // end with a step without noise
 	Consistent    bool    `yaml:"consistent,omitempty"` // give each step the noise that its level needs
 
-	// ReverseSDE, if not nil, is the model's default sampler.
-	ReverseSDE *models.ReverseSDE `yaml:"reverse_sde,omitempty"`
+	// ReverseSDE and Consistency: the one that is not nil is the model's default sampler.
+	ReverseSDE  *models.ReverseSDE  `yaml:"reverse_sde,omitempty"`
+	Consistency *models.Consistency `yaml:"consistency,omitempty"`
 }
 
 // manifest returns the samplers as a model file has them.
 func (s Sampler) manifest() models.Sampler {
 	kind := models.SamplerAnnealedLangevin
-	if s.ReverseSDE != nil {
+	switch {
+	case s.ReverseSDE != nil:
 		kind = models.SamplerReverseSDE
+	case s.Consistency != nil:
+		kind = models.SamplerConsistency
 	}
 	return models.Sampler{
 		Kind: kind, StepsPerLevel: s.StepsPerLevel, StepLR: s.StepLR, Denoise: s.Denoise, Consistent: s.Consistent,
-		ReverseSDE: s.ReverseSDE,
+		ReverseSDE: s.ReverseSDE, Consistency: s.Consistency,
 	}
 }
 
