@@ -48,7 +48,9 @@ func (t Training) startFile() ([]byte, error) {
 	return file.Graph, err
 }
 
-func isModelPath(start string) bool { return strings.EqualFold(filepath.Ext(start), filepath.Ext(models.FileName)) }
+func isModelPath(start string) bool {
+	return strings.EqualFold(filepath.Ext(start), filepath.Ext(models.FileName))
+}
 
 // checkStart adds a mistake if a training cannot start from what start names, whatever is in the file.
 func checkStart(start string, bad *settings.Mistakes) {

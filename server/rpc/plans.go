@@ -327,7 +327,9 @@ func completeConsistency(in *langevinv1.Consistency, m models.Manifest) error {
 	return nil
 }
 
-func stepsConsistency(in *langevinv1.Consistency) int { return cmp.Or(len(in.GetSigmas()), int(in.GetSteps())) }
+func stepsConsistency(in *langevinv1.Consistency) int {
+	return cmp.Or(len(in.GetSigmas()), int(in.GetSteps()))
+}
 
 func planConsistency(
 	in *langevinv1.Consistency, m models.Manifest, maxSteps int, bad *invalid,
