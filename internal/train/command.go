@@ -144,7 +144,8 @@ func showTraining(
 	ctx context.Context, p *cli.Program, o *command, result *training.Result, library string, onnx []byte,
 	files []string,
 ) error {
-	if _, err := result.Config.Data.Mixture(); errors.Is(err, data.ErrNoMixture) {
+	_, err := result.Config.Data.Mixture()
+	if errors.Is(err, data.ErrNoMixture) || result.Config.Loss.Paired() { // without a score to compare
 		drawn, err := study.Unknown(ctx, result, library, o.folder)
 		if err != nil {
 			return err

@@ -63,7 +63,8 @@ func TestSamplerOfRequests(t *testing.T) {
 	annealed := reverse
 	annealed.Sampler.Kind, annealed.Sampler.ReverseSDE = models.SamplerAnnealedLangevin, nil
 	few := annealed
-	few.Sampler.Kind, few.Sampler.Consistency = models.SamplerConsistency, &models.Consistency{Sigmas: []float64{3, 2, 1}}
+	few.Sampler.Kind = models.SamplerConsistency
+	few.Sampler.Consistency = &models.Consistency{Sigmas: []float64{3, 2, 1}}
 	plain := &langevinv1.SampleRequest{}
 	guided := &langevinv1.SampleRequest{Guidance: &langevinv1.Guidance{Model: "guide"}}
 	inpainted := &langevinv1.SampleRequest{

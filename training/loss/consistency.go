@@ -29,7 +29,8 @@ func (consistencyKind) check(c Config, _ int, bad *settings.Mistakes) {
 	bad.Require(c.FirstStage >= 0 && c.FirstStage <= mostStages,
 		"loss.first_stage is %d: want 0 to %d", c.FirstStage, mostStages)
 	bad.Require(c.LastStage >= c.FirstStage && c.LastStage <= mostStages,
-		"loss.last_stage is %d: want at least loss.first_stage, %d, and at most %d", c.LastStage, c.FirstStage, mostStages)
+		"loss.last_stage is %d: want at least loss.first_stage, %d, and at most %d", c.LastStage, c.FirstStage,
+		mostStages)
 }
 
 func (consistencyKind) places(c Config, schedule sampling.Schedule) func(level int, u float64) Place {

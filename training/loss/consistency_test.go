@@ -14,7 +14,9 @@ import (
 
 // consistencyRows evaluates the loss and the gradient of its sum with respect to θ, for the network whose score is
 // -θx/(1 + σ²), so that D(x, σ) = x·(1 - θσ²/(1 + σ²)).
-func consistencyRows(t *testing.T, theta, huber float64, x, z, sigma, smaller []float32) (rows []float32, slope float64) {
+func consistencyRows(
+	t *testing.T, theta, huber float64, x, z, sigma, smaller []float32,
+) (rows []float32, slope float64) {
 	t.Helper()
 	path, _, err := ort.FindLibrary("")
 	if err != nil {
