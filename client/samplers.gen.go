@@ -293,6 +293,40 @@ func readReverseSDE(m *v1.ReverseSDE) ReverseSDE {
 	}
 }
 
+// Consistency draws with a consistency model, whose denoised estimate D(x, sigma) is the end of the probability flow
+// through x. A chain goes to D(x, sigma), and from there to D + sigma' z for each further sigma' (Song et al. 2023,
+// algorithm 1). Each sigma takes one evaluation, and after the last one no noise is added. Chains start from
+// N(0, sigma_max^2). A field that is zero means its default.
+type Consistency struct {
+	// The sigmas to visit: finite, positive, strictly decreasing. Empty means the model's if it has some and steps is
+	// left out, and otherwise steps sigmas: the model's largest, and then as in Karras et al. (2022, equation 5) towards
+	// its smallest, which is left out.
+	Sigmas []float64
+	// Sigmas of the default spacing, at least 1: the number of evaluations. The default is 2 if the model has no sigmas
+	// for this sampler.
+	Steps int
+	// The exponent of the default spacing; finite, above 0. The larger it is, the more sigmas are small. The default is
+	// 7.
+	Rho float64
+}
+
+func (s Consistency) wire() (proto.Message, error) {
+	m := &v1.Consistency{}
+	var c conversion
+	m.Sigmas = s.Sigmas
+	m.Steps = c.count("consistency.steps", s.Steps)
+	m.Rho = optional(s.Rho)
+	return m, c.err
+}
+
+func readConsistency(m *v1.Consistency) Consistency {
+	return Consistency{
+		Sigmas: m.GetSigmas(),
+		Steps:  int(m.GetSteps()),
+		Rho:    m.GetRho(),
+	}
+}
+
 // Process names a diffusion process.
 type Process string
 
@@ -400,6 +434,8 @@ func readSampler(m proto.Message) Sampler {
 		return readEDM(m)
 	case *v1.ReverseSDE:
 		return readReverseSDE(m)
+	case *v1.Consistency:
+		return readConsistency(m)
 	}
 	return nil
 }

@@ -57,6 +57,7 @@ type SamplerKind string
 const (
 	SamplerAnnealedLangevin SamplerKind = "annealed_langevin" // [sampling.AnnealedLangevin]
 	SamplerReverseSDE       SamplerKind = "reverse_sde"       // [sampling.ReverseSDE]
+	SamplerConsistency      SamplerKind = "consistency"       // [sampling.Consistency]
 )
 
 // Sampler is the default sampler of a model. Every model has settings of annealed Langevin dynamics, whatever its
@@ -68,8 +69,9 @@ type Sampler struct {
 	Denoise       bool        `json:"denoise"`              // end with the noise-free step x + σ_L²·s
 	Consistent    bool        `json:"consistent,omitempty"` // see sampling.AnnealedLangevin
 
-	// ReverseSDE has the settings of that kind. It is nil for another kind.
-	ReverseSDE *ReverseSDE `json:"reverse_sde,omitempty"`
+	// ReverseSDE and Consistency have the settings of these kinds. They are nil for another kind.
+	ReverseSDE  *ReverseSDE  `json:"reverse_sde,omitempty"`
+	Consistency *Consistency `json:"consistency,omitempty"`
 }
 
 // ReverseSDE has the settings of the default sampler [SamplerReverseSDE], from a model's largest sigma to its smallest.
@@ -86,6 +88,22 @@ func (r ReverseSDE) Validate(name string) error {
 	}
 	if !finite(r.Eta) || r.Eta < 0 {
 		return fmt.Errorf("%s.eta is %g: want finite and not negative", name, r.Eta)
+	}
+	return nil
+}
+
+// Consistency has the settings of the default sampler [SamplerConsistency].
+type Consistency struct {
+	Sigmas []float64 `json:"sigmas"` // one evaluation each, largest first
+}
+
+// Validate returns an error that names the field. It starts with a name of the settings.
+func (c Consistency) Validate(name string) error {
+	if n := len(c.Sigmas); n > MaxSteps {
+		return fmt.Errorf("%s.sigmas has %d numbers: want at most %d", name, n, MaxSteps)
+	}
+	if _, err := sampling.NewSchedule(c.Sigmas...); err != nil {
+		return fmt.Errorf("%s.sigmas: %w", name, err)
 	}
 	return nil
 }
@@ -154,21 +172,33 @@ func (m Manifest) AnnealedLangevin() (sampling.AnnealedLangevin, error) {
 
 // Default returns the plan of the default sampler, and the distribution of its initial states.
 func (m Manifest) Default() (sampling.Plan, sampling.Prior, error) {
-	r := m.Sampler.ReverseSDE
-	if r == nil {
-		sampler, err := m.AnnealedLangevin()
+	var sampler interface {
+		Plan() (sampling.Plan, error)
+		Prior() sampling.Prior
+	}
+	switch m.Sampler.Kind {
+	case SamplerReverseSDE:
+		r := m.Sampler.ReverseSDE
+		schedule, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], r.Steps, sampling.KarrasRho)
+		if err != nil {
+			return nil, sampling.Prior{}, fmt.Errorf("default sampler of %q: %w", m.Name, err)
+		}
+		sampler = sampling.ReverseSDE{
+			Schedule: schedule, Method: sampling.ReverseMultistep, Eta: r.Eta, Noise: 1, Denoise: true,
+		}
+	case SamplerConsistency:
+		schedule, err := sampling.NewSchedule(m.Sampler.Consistency.Sigmas...)
+		if err != nil {
+			return nil, sampling.Prior{}, fmt.Errorf("default sampler of %q: %w", m.Name, err)
+		}
+		sampler = sampling.Consistency{Schedule: schedule}
+	default:
+		annealed, err := m.AnnealedLangevin()
 		if err != nil {
 			return nil, sampling.Prior{}, err
 		}
-		plan, err := sampler.Plan()
+		plan, err := annealed.Plan()
 		return plan, m.Prior, err
-	}
-	schedule, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], r.Steps, sampling.KarrasRho)
-	if err != nil {
-		return nil, sampling.Prior{}, fmt.Errorf("default sampler of %q: %w", m.Name, err)
-	}
-	sampler := sampling.ReverseSDE{
-		Schedule: schedule, Method: sampling.ReverseMultistep, Eta: r.Eta, Noise: 1, Denoise: true,
 	}
 	plan, err := sampler.Plan()
 	return plan, sampler.Prior(), err
@@ -256,14 +286,18 @@ func (bad *mistakes) checkSigmas(m Manifest) {
 
 func (bad *mistakes) checkSampler(s Sampler, levels int) {
 	switch s.Kind {
-	case SamplerAnnealedLangevin:
-		if s.ReverseSDE != nil {
-			bad.add("sampler has reverse_sde: want it only if its kind is %q", SamplerReverseSDE)
-		}
-	case SamplerReverseSDE:
-		bad.checkReverseSDE(s.ReverseSDE, levels)
+	case SamplerAnnealedLangevin, SamplerReverseSDE, SamplerConsistency:
 	default:
-		bad.add("sampler kind is %q: want %q or %q", s.Kind, SamplerAnnealedLangevin, SamplerReverseSDE)
+		bad.add("sampler kind is %q: want %q, %q or %q", s.Kind, SamplerAnnealedLangevin, SamplerReverseSDE,
+			SamplerConsistency)
+	}
+	if bad.own(s, SamplerReverseSDE, s.ReverseSDE != nil) {
+		bad.checkReverseSDE(*s.ReverseSDE, levels)
+	}
+	if bad.own(s, SamplerConsistency, s.Consistency != nil) {
+		if err := s.Consistency.Validate("sampler consistency"); err != nil {
+			bad.add("%v", err)
+		}
 	}
 	if s.StepsPerLevel < 1 || s.StepsPerLevel > MaxSteps/max(levels, 1) {
 		bad.add("sampler steps_per_level is %d: want at least 1 and at most %d steps over all levels", s.StepsPerLevel,
@@ -274,16 +308,25 @@ func (bad *mistakes) checkSampler(s Sampler, levels int) {
 	}
 }
 
-func (bad *mistakes) checkReverseSDE(r *ReverseSDE, levels int) {
+// own adds a mistake unless the settings of a kind are there exactly if s has that kind. It reports whether they are to
+// be checked.
+func (bad *mistakes) own(s Sampler, kind SamplerKind, there bool) bool {
 	switch {
-	case r == nil:
-		bad.add("sampler has no reverse_sde: want its settings, because its kind is %q", SamplerReverseSDE)
-	case levels < 2:
+	case s.Kind == kind && !there:
+		bad.add("sampler has no %s: want its settings, because its kind is %q", kind, kind)
+	case s.Kind != kind && there:
+		bad.add("sampler has %s: want it only if its kind is %q", kind, kind)
+	}
+	return s.Kind == kind && there
+}
+
+func (bad *mistakes) checkReverseSDE(r ReverseSDE, levels int) {
+	if levels < 2 {
 		bad.add("sampler kind is %q: want at least 2 sigmas, not %d", SamplerReverseSDE, levels)
-	default:
-		if err := r.Validate("sampler reverse_sde"); err != nil {
-			bad.add("%v", err)
-		}
+		return
+	}
+	if err := r.Validate("sampler reverse_sde"); err != nil {
+		bad.add("%v", err)
 	}
 }
 

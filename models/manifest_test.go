@@ -76,6 +76,13 @@ func TestDefaultSampler(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkDefault(t, m, reverse, sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]})
+	m.Sampler.Kind, m.Sampler.ReverseSDE = models.SamplerConsistency, nil
+	m.Sampler.Consistency = &models.Consistency{Sigmas: []float64{3, 0.5}}
+	consistency, err := sampling.Consistency{Schedule: must(sampling.NewSchedule(3, 0.5))}.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkDefault(t, m, consistency, sampling.Prior{Kind: sampling.PriorNormal, Std: 3})
 }
 
 func reverse(m *models.Manifest, steps int, eta float64) {
@@ -150,6 +157,13 @@ func TestValidate(t *testing.T) {
 			"sampler has no reverse_sde"},
 		{"settings without kind", func(m *models.Manifest) { m.Sampler.ReverseSDE = &models.ReverseSDE{Steps: 5} },
 			"sampler has reverse_sde"},
+		{"consistency without sigmas", func(m *models.Manifest) {
+			m.Sampler.Kind, m.Sampler.Consistency = models.SamplerConsistency, &models.Consistency{}
+		}, "sampler consistency.sigmas: noise schedule: no sigmas"},
+		{"two kinds", func(m *models.Manifest) {
+			reverse(m, 5, 1)
+			m.Sampler.Consistency = &models.Consistency{Sigmas: []float64{1}}
+		}, "sampler has consistency: want it only if its kind"},
 		{"one step", func(m *models.Manifest) { reverse(m, 1, 1) }, "reverse_sde.steps is 1: want 2 to"},
 		{"negative eta", func(m *models.Manifest) { reverse(m, 5, -1) }, "reverse_sde.eta is -1"},
 		{"one level", func(m *models.Manifest) { reverse(m, 5, 1); m.Sigmas, m.Training = m.Sigmas[:1], nil },

@@ -28,6 +28,9 @@ type batch struct {
 	c      []float32 // conditions, rows as the network takes them; none without conditions
 
 	known, dropped []float32 // conditions of the data, and for each row whether it is dropped, see drop
+
+	// smaller is the smaller sigma of each row, see loss.Config.Smaller; empty if the objective has no pairs.
+	smaller []float32
 }
 
 // batcher draws batches. Each is a pure function of the batcher and the batch's index.
@@ -43,11 +46,16 @@ type batcher struct {
 
 	place       func(level int, u float64) loss.Place
 	projections int
-	pool        *pool.Pool // draws batches of points; batches of images need none
+	smaller     func(sigma float64, index uint64) float64 // nil if the objective has no pairs
+	pool        *pool.Pool                                // draws batches of points; batches of images need none
 }
 
 // newBatch allocates a batch.
 func (d batcher) newBatch() *batch {
+	pairs := 0
+	if d.smaller != nil {
+		pairs = d.rows
+	}
 	b := &batch{
 		x:      make([]float32, d.rows*d.dim),
 		z:      make([]float32, d.rows*d.dim),
@@ -56,6 +64,8 @@ func (d batcher) newBatch() *batch {
 		weight: make([]float32, d.rows),
 		v:      make([]float32, d.projections*d.rows*d.dim),
 		u:      make([]float32, d.rows),
+
+		smaller: make([]float32, pairs),
 	}
 	if width := d.given.Width(); width > 0 {
 		b.c, b.dropped = make([]float32, d.rows*width), make([]float32, d.rows)
@@ -81,6 +91,9 @@ func (d batcher) fill(b *batch, index uint64) error {
 		b.level[i] = int((first + uint64(i)) % uint64(d.schedule.Levels()))
 		p := d.place(b.level[i], float64(b.u[i]))
 		b.sigma[i], b.weight[i] = float32(p.Sigma), float32(p.Weight)
+		if d.smaller != nil {
+			b.smaller[i] = float32(d.smaller(p.Sigma, index))
+		}
 	}
 	// Step 1: the initial weights use step 0 of the same seed.
 	noise.Normal(b.z, 1)
@@ -182,6 +195,9 @@ func (b *batch) vectors() [][]float32 {
 			all = append(all, more)
 		}
 	}
+	if len(b.smaller) > 0 {
+		all = append(all, b.smaller)
+	}
 	return all
 }
 
@@ -195,12 +211,15 @@ func (d batcher) columns() []learner.Columns {
 	if d.projections > 0 {
 		all = append(all, learner.Columns{Copies: d.projections, Width: d.dim})
 	}
+	if d.smaller != nil {
+		all = append(all, rows)
+	}
 	return all
 }
 
 // lossBatch reshapes the tensors of a batch of a network, in the order of vectors, to samples. c is nil without
 // conditions.
-func lossBatch(in []*graph.Node, network *nn.Graph) (b loss.Batch, c *graph.Node) {
+func (d batcher) lossBatch(in []*graph.Node, network *nn.Graph) (b loss.Batch, c *graph.Node) {
 	sample := network.X.Shape[1:]
 	shaped := func(n *graph.Node) *graph.Node { return graph.Reshape(n, append([]int{-1}, sample...)...) }
 	b = loss.Batch{X: shaped(in[0]), Z: shaped(in[1]), Sigma: in[2], Weight: in[3]}
@@ -208,8 +227,11 @@ func lossBatch(in []*graph.Node, network *nn.Graph) (b loss.Batch, c *graph.Node
 	if network.C != nil {
 		c, in = in[0], in[1:]
 	}
-	if len(in) > 0 {
-		b.V = shaped(in[0])
+	if d.projections > 0 {
+		b.V, in = shaped(in[0]), in[1:]
+	}
+	if d.smaller != nil {
+		b.Smaller = in[0]
 	}
 	return b, c
 }

@@ -41,7 +41,7 @@ func Begin(c Config, iterations int) (*Beginning, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin %s: %w", c.Name, err)
 	}
-	b := &Beginning{Network: t.network, Params: t.network.NewParams(c.Seed)}
+	b := &Beginning{Network: t.network, Params: t.params}
 	for level := range t.batcher.schedule.Levels() {
 		b.Levels = append(b.Levels, t.batcher.place(level, 0.5))
 	}

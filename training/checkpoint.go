@@ -253,7 +253,7 @@ func changes(old, now Config) []string {
 	for _, c := range []*Config{&old, &now} {
 		iterations := c.Training.Iterations
 		c.Name, c.Description, c.Sampler, c.Prior, c.Range = "", "", now.Sampler, now.Prior, now.Range
-		c.Training = Training{BatchSize: c.Training.BatchSize}
+		c.Training = Training{BatchSize: c.Training.BatchSize, Start: c.Training.Start}
 		if c.Optimizer.Decay != optimizer.DecayNone {
 			c.Training.Iterations = iterations
 		}

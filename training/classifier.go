@@ -159,7 +159,8 @@ type classifierTrainer struct {
 func (t *classifierTrainer) objective() learner.Objective {
 	image := learner.Columns{Copies: 1, Width: t.size()}
 	return learner.Objective{
-		Network: t.network, Seed: t.config.Seed, Optimizer: t.config.Optimizer, Rows: t.config.BatchSize,
+		Network: t.network, Params: t.network.NewParams(t.config.Seed), Optimizer: t.config.Optimizer,
+		Rows: t.config.BatchSize,
 		Losses: func(weights, batch []*graph.Node) *graph.Node {
 			return crossEntropy(t.logits(weights, batch[0]), batch[1])
 		},

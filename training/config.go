@@ -49,6 +49,10 @@ type Training struct {
 	BatchSize  int `yaml:"batch_size"` // rows of an update, spread evenly over the levels
 	LogEvery   int `yaml:"log_every"`  // number of iterations per line of the log and per report of progress
 
+	// Start is the model whose weights the training starts from: the name of a built-in model, or the path of a model
+	// file of the same network, NAME.onnx. If it is empty, Seed draws the weights.
+	Start string `yaml:"start,omitempty"`
+
 	// EvalRows is the number of rows of the test part, over all levels, that measure the loss of the finished model.
 	EvalRows int `yaml:"eval_rows"`
 
@@ -74,19 +78,23 @@ type Sampler struct {
 	Denoise       bool    `yaml:"denoise"`              // end with a step without noise
 	Consistent    bool    `yaml:"consistent,omitempty"` // give each step the noise that its level needs
 
-	// ReverseSDE, if not nil, is the model's default sampler.
-	ReverseSDE *models.ReverseSDE `yaml:"reverse_sde,omitempty"`
+	// ReverseSDE and Consistency: the one that is not nil is the model's default sampler.
+	ReverseSDE  *models.ReverseSDE  `yaml:"reverse_sde,omitempty"`
+	Consistency *models.Consistency `yaml:"consistency,omitempty"`
 }
 
 // manifest returns the samplers as a model file has them.
 func (s Sampler) manifest() models.Sampler {
 	kind := models.SamplerAnnealedLangevin
-	if s.ReverseSDE != nil {
+	switch {
+	case s.ReverseSDE != nil:
 		kind = models.SamplerReverseSDE
+	case s.Consistency != nil:
+		kind = models.SamplerConsistency
 	}
 	return models.Sampler{
 		Kind: kind, StepsPerLevel: s.StepsPerLevel, StepLR: s.StepLR, Denoise: s.Denoise, Consistent: s.Consistent,
-		ReverseSDE: s.ReverseSDE,
+		ReverseSDE: s.ReverseSDE, Consistency: s.Consistency,
 	}
 }
 

@@ -10,8 +10,9 @@ import (
 const leastRows = 100000
 
 // LeastLosses returns, for each level, the loss of the exact score of the data with noise, as c describes them, given
-// the condition of each row that is not dropped. On average no network can have a smaller loss. It returns an error
-// that wraps data.ErrNoMixture if the exact score is not known.
+// the condition of each row that is not dropped. On average no network can have a smaller loss. The result is nil if
+// the objective compares pairs of noise levels, whose least loss is not known. LeastLosses returns an error that wraps
+// data.ErrNoMixture if the exact score is not known.
 func LeastLosses(ctx context.Context, c Config) ([]float64, error) {
 	exact, err := c.Data.Mixture()
 	if err != nil {
@@ -21,7 +22,7 @@ func LeastLosses(ctx context.Context, c Config) ([]float64, error) {
 		return nil, err
 	}
 	schedule, err := c.schedule()
-	if err != nil {
+	if err != nil || c.Loss.Paired() {
 		return nil, err
 	}
 	dim := exact.Dim()

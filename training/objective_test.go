@@ -17,6 +17,7 @@ func TestObjectives(t *testing.T) {
 		"{name: edm, power: 0, data_std: 2}",
 		"{name: diffusion, power: 0, process: sub_vp}",
 		"{name: ddpm, power: 0}",
+		"{name: consistency, power: 0, data_std: 2, stage: 1000, last_stage: 0}",
 	} {
 		c := short(t, "toy-2gauss", "loss="+l, "noise.levels=25", "training.iterations=100",
 			"optimizer.learning_rate=0.01", "optimizer.ema=0")
@@ -40,6 +41,7 @@ func TestLossRefuses(t *testing.T) {
 		"loss={name: edm, power: 0}":       "loss.data_std is 0",
 		"loss.data_std=1":                  "loss.data_std is 1",
 		"loss.likelihood_weighting=true":   "want it with diffusion only",
+		"loss.stage=5":                     "loss.stage is 5: dsm has none, want it with consistency only",
 		"optimizer.name=lion":              `optimizer.name is "lion"`,
 		"optimizer.clip=-1":                "optimizer.clip is -1",
 		"optimizer.weight_decay=-1":        "optimizer.weight_decay is -1",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -133,6 +134,7 @@ type trainer struct {
 	config  Config
 	options Options
 	network *nn.Graph
+	params  []float32 // of network, before the first update
 	batcher batcher
 	unseen  batcher // of data that the training does not use
 	pool    *pool.Pool
@@ -168,7 +170,7 @@ func (t *trainer) close() error {
 // objective is the loss that the weights minimize.
 func (t *trainer) objective() learner.Objective {
 	losses := func(weights, batch []*graph.Node) *graph.Node {
-		rows, c := lossBatch(batch, t.network)
+		rows, c := t.batcher.lossBatch(batch, t.network)
 		score := func(x, sigma *graph.Node) *graph.Node {
 			if c == nil {
 				return t.network.GoMLX(weights, x, sigma)
@@ -178,7 +180,7 @@ func (t *trainer) objective() learner.Objective {
 		return t.config.Loss.Rows(score, rows)
 	}
 	return learner.Objective{
-		Network: t.network, Seed: t.config.Seed, Optimizer: t.config.Optimizer, Rows: t.batcher.rows,
+		Network: t.network, Params: t.params, Optimizer: t.config.Optimizer, Rows: t.batcher.rows,
 		Losses: losses, Batch: t.batcher.columns(), Measure: losses, Measured: t.unseen.columns(),
 	}
 }
@@ -208,8 +210,19 @@ func prepare(ctx context.Context, c Config, r data.Reader) (*trainer, error) {
 	}
 	unseen := draws
 	unseen.source, unseen.seed = test, ^c.Seed
+	if c.Loss.Paired() {
+		at := func(sigma float64, index uint64) float64 { return c.Loss.Smaller(schedule, sigma, index) }
+		draws.smaller = at
+		unseen.smaller = func(sigma float64, _ uint64) float64 { return at(sigma, math.MaxUint64) } // the last stage
+	}
+	params, err := c.startParams(network)
+	if err != nil {
+		return nil, err
+	}
 	means := newLevelMeans(schedule.Levels())
-	return &trainer{config: c, network: network, batcher: draws, unseen: unseen, means: means}, nil
+	return &trainer{
+		config: c, network: network, params: params, batcher: draws, unseen: unseen, means: means,
+	}, nil
 }
 
 // train draws, updates, checks, reports and saves until the training ends.

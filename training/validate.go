@@ -21,24 +21,33 @@ func (c Config) Validate() error {
 	bad.Join(c.Loss.Validate(c.Noise.Levels))
 	bad.Join(c.Training.validate(c.Noise.Levels))
 	bad.Join(c.Optimizer.Validate())
-	steps := models.MaxSteps
-	if levels := c.Noise.Levels; levels >= 1 && levels <= models.MaxLevels {
-		steps /= levels
-	}
-	bad.Require(c.Sampler.StepsPerLevel >= 1 && c.Sampler.StepsPerLevel <= steps,
-		"sampler.steps_per_level is %d: want 1 to %d, which makes %d with all levels", c.Sampler.StepsPerLevel, steps,
-		models.MaxSteps)
-	bad.Require(settings.Positive(c.Sampler.StepLR),
-		"sampler.step_lr is %g: want a finite number above 0", c.Sampler.StepLR)
-	if r := c.Sampler.ReverseSDE; r != nil {
-		bad.Join(r.Validate("sampler.reverse_sde"))
-		bad.Require(c.Noise.Levels >= 2, "sampler.reverse_sde is set: want at least 2 noise.levels, not %d",
-			c.Noise.Levels)
-	}
+	bad.Join(c.Sampler.validate(c.Noise.Levels))
 	bad.Join(c.Prior.Validate())
 	r := c.Range
 	bad.Require(settings.Finite(r.Low) && settings.Finite(r.High) && r.Low < r.High,
 		"range is %g to %g: want finite bounds, low below high", r.Low, r.High)
+	return bad.Err()
+}
+
+// validate returns all mistakes in s, one per line, for a noise schedule of the given number of levels.
+func (s Sampler) validate(levels int) error {
+	var bad settings.Mistakes
+	steps := models.MaxSteps
+	if levels >= 1 && levels <= models.MaxLevels {
+		steps /= levels
+	}
+	bad.Require(s.StepsPerLevel >= 1 && s.StepsPerLevel <= steps,
+		"sampler.steps_per_level is %d: want 1 to %d, which makes %d with all levels", s.StepsPerLevel, steps,
+		models.MaxSteps)
+	bad.Require(settings.Positive(s.StepLR), "sampler.step_lr is %g: want a finite number above 0", s.StepLR)
+	if r := s.ReverseSDE; r != nil {
+		bad.Join(r.Validate("sampler.reverse_sde"))
+		bad.Require(levels >= 2, "sampler.reverse_sde is set: want at least 2 noise.levels, not %d", levels)
+	}
+	if c := s.Consistency; c != nil {
+		bad.Join(c.Validate("sampler.consistency"))
+		bad.Require(s.ReverseSDE == nil, "sampler.consistency is set: want it without sampler.reverse_sde")
+	}
 	return bad.Err()
 }
 
@@ -72,5 +81,6 @@ func (t Training) validate(levels int) error {
 		bad.Require(t.CheckpointEvery > 0, "training.snapshot_samples needs a training.checkpoint_every above 0")
 	}
 	count("checkpoints", t.Checkpoints, 0, most)
+	checkStart(t.Start, &bad)
 	return bad.Err()
 }

@@ -64,6 +64,9 @@ func TestSampleFlags(t *testing.T) {
 			N: 1, Sampler: client.ProbabilityFlow{Sigmas: []float64{3, 1}, Denoise: new(true)}},
 		"--sampler sde --sde-steps 9 --eta 0 --sde-method euler --noise 0.9 --rho 5": {
 			N: 1, Sampler: client.ReverseSDE{Steps: 9, Eta: new(0.0), Method: client.ReverseEuler, Noise: 0.9, Rho: 5}},
+		"--sampler consistency --consistency-steps 4 --rho 5": {N: 1, Sampler: client.Consistency{Steps: 4, Rho: 5}},
+		"--sampler consistency --sigmas 9,1": {
+			N: 1, Sampler: client.Consistency{Sigmas: []float64{9, 1}}},
 		"--interpolate 8": {N: 8, Columns: 8},
 		"--guide cats":    {N: 1, Guidance: &client.Guidance{Model: "cats"}},
 		"--guide cats@2 --guide-weight -1.5 --guide-rule mix": {N: 1, Guidance: &client.Guidance{

@@ -45,6 +45,7 @@ func ladders() []ladder {
 			rung: "times", values: []int{5, 10, 20, 40, 75}},
 		{word: "flow", each: "method", rung: "steps", values: steps},
 		{word: "edm", rung: "steps", values: steps},
+		{word: "consistency", rung: "steps", values: []int{1, 2, 4, 8}},
 	}
 }
 

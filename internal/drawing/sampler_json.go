@@ -12,7 +12,7 @@ import (
 )
 
 // SamplerReport is the JSON form of a sampler in reports and in state files: its kind, then its settings by their keys.
-// A setting without a value is left out. A switch that is off is left out too, except one that every sampler has.
+// A setting without a value is left out. A switch that is off is left out too, except one that several samplers have.
 type SamplerReport struct{ message proto.Message }
 
 // NewSamplerReport returns the report of a sampler, or nil if there is none or this program does not know it.
@@ -61,20 +61,21 @@ func switchReport(s langevinv1.SettingDescription, value any) any {
 	switch {
 	case value == true:
 		return true
-	case hasEverySampler(s.Key()):
+	case haveSeveralSamplers(s.Key()):
 		return false
 	}
 	return nil
 }
 
-// hasEverySampler reports whether every kind of sampler has a setting with the given key.
-func hasEverySampler(key string) bool {
+// haveSeveralSamplers reports whether more than one kind of sampler has a setting with the given key.
+func haveSeveralSamplers(key string) bool {
+	kinds := 0
 	for _, d := range langevinv1.Samplers() {
-		if _, found := d.Setting(key); !found {
-			return false
+		if _, found := d.Setting(key); found {
+			kinds++
 		}
 	}
-	return true
+	return kinds > 1
 }
 
 // UnmarshalJSON refuses a kind or a setting that this program does not know: without it, a sampler would draw other

@@ -145,7 +145,8 @@ func showTraining(
 	ctx context.Context, p *cli.Program, o *command, result *training.Result, library string, onnx []byte,
 	files []string,
 ) error {
-	if _, err := result.Config.Mixture(); errors.Is(err, data.ErrNoMixture) {
+	_, err := result.Config.Mixture()
+	if errors.Is(err, data.ErrNoMixture) || result.Config.Loss.Paired() { // without a score to compare
 		drawn, err := study.Unknown(ctx, result, library, o.folder)
 		if err != nil {
 			return err

@@ -11,10 +11,11 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// The settings of the reverse SDE for models that have none of their own.
+// The settings of samplers for models that have none of their own.
 const (
-	reverseSteps = 35
-	reverseEta   = 2
+	reverseSteps     = 35
+	reverseEta       = 2
+	consistencySteps = 2
 )
 
 func completeAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest) error {
@@ -316,6 +317,47 @@ func planReverse(
 	plan, err := p.Plan()
 	bad.join("", err)
 	return plan, p.Prior()
+}
+
+func completeConsistency(in *langevinv1.Consistency, m models.Manifest) error {
+	if own := m.Sampler.Consistency; own != nil && len(in.GetSigmas()) == 0 && in.Steps == nil {
+		in.Sigmas = slices.Clone(own.Sigmas)
+	}
+	setDefault(&in.Steps, consistencySteps)
+	return nil
+}
+
+func stepsConsistency(in *langevinv1.Consistency) int {
+	return cmp.Or(len(in.GetSigmas()), int(in.GetSteps()))
+}
+
+func planConsistency(
+	in *langevinv1.Consistency, m models.Manifest, maxSteps int, bad *invalid,
+) (sampling.Plan, sampling.Prior) {
+	sigmas, steps := in.GetSigmas(), int(in.GetSteps())
+	if steps < 1 || steps > maxSteps {
+		bad.add("steps", steps, "1 to %d (limits.max_steps)", maxSteps)
+	}
+	if len(sigmas) > maxSteps {
+		bad.add("sigmas", len(sigmas), "at most %d (limits.max_steps)", maxSteps)
+	}
+	checkRho(in.GetRho(), bad)
+	if len(sigmas) == 0 && len(*bad) == 0 {
+		if sigmas = karrasSigmas(m, steps+1, in.GetRho(), bad); len(*bad) == 0 {
+			sigmas = sigmas[:steps]
+		}
+	}
+	if len(*bad) > 0 {
+		return nil, sampling.Prior{}
+	}
+	in.Sigmas, in.Steps, in.Rho = sigmas, nil, nil
+	c := sampling.Consistency{Schedule: scheduleOf(sigmas, bad)}
+	if len(*bad) > 0 {
+		return nil, sampling.Prior{}
+	}
+	plan, err := c.Plan()
+	bad.join("", err)
+	return plan, c.Prior()
 }
 
 func checkRho(rho float64, bad *invalid) {

@@ -20,6 +20,23 @@ func flow(f *langevinv1.ProbabilityFlow) *langevinv1.SampleRequest {
 	return &langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_ProbabilityFlow{ProbabilityFlow: f}}
 }
 
+// stdOf returns the standard deviation of samples of N(0, 1). Consistency narrows them, because the model is a plain
+// denoiser, which multiplies by 1/(1 + σ²).
+func stdOf(req *langevinv1.SampleRequest) float64 {
+	if req.GetConsistency() == nil {
+		return 1
+	}
+	var v float64
+	for _, sigma := range req.GetConsistency().GetSigmas() {
+		v = (v + sigma*sigma) / math.Pow(1+sigma*sigma, 2)
+	}
+	return math.Sqrt(v)
+}
+
+func few(c *langevinv1.Consistency) *langevinv1.SampleRequest {
+	return &langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_Consistency{Consistency: c}}
+}
+
 func reverse(r *langevinv1.ReverseSDE) *langevinv1.SampleRequest {
 	return &langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_ReverseSde{ReverseSde: r}}
 }
@@ -34,6 +51,8 @@ func resolvedAs(t *testing.T, s *langevinv1.Started) *langevinv1.SampleRequest {
 		return flow(sampler.ProbabilityFlow)
 	case *langevinv1.Started_ReverseSde:
 		return reverse(sampler.ReverseSde)
+	case *langevinv1.Started_Consistency:
+		return few(sampler.Consistency)
 	}
 	t.Fatalf("started event without the sampler: %v", s)
 	return nil
@@ -70,6 +89,7 @@ func TestProcessSamplers(t *testing.T) {
 		"flow euler, no denoise": flow(&langevinv1.ProbabilityFlow{Steps: proto.Int32(400),
 			Method: langevinv1.FlowMethod_FLOW_METHOD_EULER, Denoise: proto.Bool(false)}),
 		"sde defaults": reverse(&langevinv1.ReverseSDE{Steps: proto.Int32(60)}),
+		"consistency":  few(&langevinv1.Consistency{Sigmas: []float64{2, 0.4}}),
 		"sde ancestral": reverse(&langevinv1.ReverseSDE{Steps: proto.Int32(200), Eta: proto.Float64(1),
 			Method: langevinv1.ReverseMethod_REVERSE_METHOD_EULER}),
 	} {
@@ -85,8 +105,8 @@ func TestProcessSamplers(t *testing.T) {
 			v += float64(e) * float64(e) / float64(len(x))
 		}
 		// The prior has finite width and sampling stops at a finite sigma, so the error is some percent.
-		if math.Abs(math.Sqrt(v)-1) > 0.12 {
-			t.Errorf("%s: std %.3f, want 1 ± 0.12", name, math.Sqrt(v))
+		if want := stdOf(req); math.Abs(math.Sqrt(v)/want-1) > 0.12 {
+			t.Errorf("%s: std %.3f, want %.3f ± 12 %%", name, math.Sqrt(v), want)
 		}
 		if got.done.GetNfe() != chains*got.started.GetSteps() {
 			t.Errorf("%s: %d evaluations, announced were %d a chain", name, got.done.GetNfe(), got.started.GetSteps())
@@ -137,11 +157,15 @@ func TestBadDiffusionRequests(t *testing.T) {
 		sde + "steps is 3000":           reverse(&langevinv1.ReverseSDE{Steps: proto.Int32(3000)}),
 		sde + "sigmas is 2 at element 1": reverse(&langevinv1.ReverseSDE{
 			Sigmas: []float64{1, 2}}),
-		sde + "method is 3": reverse(&langevinv1.ReverseSDE{Method: 3}),
-		sde + "eta is -1":   reverse(&langevinv1.ReverseSDE{Eta: proto.Float64(-1)}),
-		sde + "noise is 0":  reverse(&langevinv1.ReverseSDE{Noise: proto.Float64(0)}),
-		sde + "rho is NaN":  reverse(&langevinv1.ReverseSDE{Rho: &nan}),
-		"resume.step is 3":  heun,
+		sde + "method is 3":                    reverse(&langevinv1.ReverseSDE{Method: 3}),
+		sde + "eta is -1":                      reverse(&langevinv1.ReverseSDE{Eta: proto.Float64(-1)}),
+		sde + "noise is 0":                     reverse(&langevinv1.ReverseSDE{Noise: proto.Float64(0)}),
+		sde + "rho is NaN":                     reverse(&langevinv1.ReverseSDE{Rho: &nan}),
+		"consistency.steps is 0":               few(&langevinv1.Consistency{Steps: proto.Int32(0)}),
+		"consistency.steps is 3000":            few(&langevinv1.Consistency{Steps: proto.Int32(3000)}),
+		"consistency.sigmas is 2 at element 1": few(&langevinv1.Consistency{Sigmas: []float64{1, 2}}),
+		"consistency.rho is NaN":               few(&langevinv1.Consistency{Rho: &nan}),
+		"resume.step is 3":                     heun,
 	} {
 		if _, err := s.sample(t, t.Context(), req); status.Code(err) != codes.InvalidArgument ||
 			!strings.Contains(err.Error(), says) {

@@ -35,6 +35,7 @@ func TestMaxFrames(t *testing.T) {
 				Method: langevinv1.ReverseMethod_REVERSE_METHOD_EULER},
 			9, []int64{0, 1, 2, 3}, true,
 		},
+		{"consistency", &langevinv1.Consistency{Steps: proto.Int32(2)}, 9, []int64{0, 1, 2}, true},
 		{"multistep", &langevinv1.ReverseSDE{Steps: proto.Int32(3)}, 9, []int64{0, 1, 2, 3}, false},
 	} {
 		req := &langevinv1.SampleRequest{Preview: &langevinv1.PreviewOptions{

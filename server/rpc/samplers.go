@@ -34,6 +34,7 @@ func kinds() map[string]kind {
 		"probability_flow":    kindOf(valuesOnly, stepsFlow, planFlow),
 		"edm":                 kindOf(valuesOnly, stepsEDM, planEDM),
 		"reverse_sde":         kindOf(completeReverse, stepsReverse, planReverse),
+		"consistency":         kindOf(completeConsistency, stepsConsistency, planConsistency),
 	}
 }
 
@@ -58,8 +59,11 @@ type admission func(steps int) error
 
 // defaultSampler returns the sampler of requests to a model that have none.
 func defaultSampler(m models.Manifest) proto.Message {
-	if m.Sampler.Kind == models.SamplerReverseSDE {
+	switch m.Sampler.Kind {
+	case models.SamplerReverseSDE:
 		return &langevinv1.ReverseSDE{}
+	case models.SamplerConsistency:
+		return &langevinv1.Consistency{}
 	}
 	return &langevinv1.AnnealedLangevin{}
 }
@@ -69,7 +73,7 @@ func samplerFor(req *langevinv1.SampleRequest, m models.Manifest) proto.Message 
 	if given := langevinv1.SamplerIn(req); given != nil {
 		return proto.Clone(given)
 	}
-	if bent(req) {
+	if bent(req) && m.Sampler.Kind != models.SamplerConsistency { // a consistency model has no score to follow
 		return &langevinv1.AnnealedLangevin{}
 	}
 	return defaultSampler(m)

@@ -25,6 +25,8 @@ func TestStepsOfEveryKind(t *testing.T) {
 		&langevinv1.EDM{Sigmas: []float64{5, 3, 1}},
 		&langevinv1.ReverseSDE{Sigmas: []float64{5, 3, 1}, Denoise: proto.Bool(false)},
 		&langevinv1.ReverseSDE{Steps: proto.Int32(9)},
+		&langevinv1.Consistency{Steps: proto.Int32(3)},
+		&langevinv1.Consistency{Sigmas: []float64{5, 3, 1}},
 		&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(3)},
 	}
 	for _, d := range langevinv1.Samplers() {
@@ -60,6 +62,9 @@ func TestSamplerOfRequests(t *testing.T) {
 	reverse.Sampler.Kind, reverse.Sampler.ReverseSDE = models.SamplerReverseSDE, &models.ReverseSDE{Steps: 12, Eta: 1.5}
 	annealed := reverse
 	annealed.Sampler.Kind, annealed.Sampler.ReverseSDE = models.SamplerAnnealedLangevin, nil
+	few := annealed
+	few.Sampler.Kind = models.SamplerConsistency
+	few.Sampler.Consistency = &models.Consistency{Sigmas: []float64{3, 2, 1}}
 	plain := &langevinv1.SampleRequest{}
 	guided := &langevinv1.SampleRequest{Guidance: &langevinv1.Guidance{Model: "guide"}}
 	inpainted := &langevinv1.SampleRequest{
@@ -68,6 +73,9 @@ func TestSamplerOfRequests(t *testing.T) {
 	own := &langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_ReverseSde{
 		ReverseSde: &langevinv1.ReverseSDE{Steps: proto.Int32(7)},
 	}}
+	ownFew, bareFew := &langevinv1.SampleRequest{}, &langevinv1.SampleRequest{}
+	langevinv1.SetSampler(ownFew, &langevinv1.Consistency{Steps: proto.Int32(4)})
+	langevinv1.SetSampler(bareFew, &langevinv1.Consistency{})
 	bare := &langevinv1.SampleRequest{}
 	langevinv1.SetSampler(bare, &langevinv1.ReverseSDE{})
 	for _, c := range []struct {
@@ -82,9 +90,13 @@ func TestSamplerOfRequests(t *testing.T) {
 		{"annealed default", plain, annealed, annealed, 15, 0},
 		{"guided", guided, reverse, annealed, 15, 0},
 		{"inpainted", inpainted, reverse, annealed, 15, 0},
+		{"consistency default", plain, few, few, 3, 0},
+		{"inpainted, without a score", inpainted, few, few, 3, 0},
 		{"own steps", own, reverse, models.Manifest{}, 7, 1.5},
 		{"no settings, another default", bare, annealed, models.Manifest{}, 35, 2},
 		{"own steps, another default", own, annealed, models.Manifest{}, 7, 2},
+		{"own consistency steps", ownFew, few, models.Manifest{}, 4, 0},
+		{"consistency of another model", bareFew, annealed, models.Manifest{}, 2, 0},
 	} {
 		var bad invalid
 		got, err := compile(c.req, c.m, 1000, func(int) error { return nil }, &bad)
@@ -112,6 +124,7 @@ func TestRefusalIsCheap(t *testing.T) {
 		&langevinv1.ProbabilityFlow{Steps: proto.Int32(50_000)},
 		&langevinv1.EDM{Steps: proto.Int32(50_000)},
 		&langevinv1.ReverseSDE{Steps: proto.Int32(100_000)},
+		&langevinv1.Consistency{Steps: proto.Int32(100_000)},
 		&langevinv1.AnnealedLangevin{StepsPerLevel: proto.Int32(10_000)},
 	} {
 		req := &langevinv1.SampleRequest{}

@@ -64,7 +64,7 @@ func (e example) objective(t *testing.T) Objective {
 		columns = append(columns, Columns{e.projections, 2})
 	}
 	return Objective{
-		Network: network, Seed: 1, Optimizer: e.optimizer, Rows: e.rows,
+		Network: network, Params: network.NewParams(1), Optimizer: e.optimizer, Rows: e.rows,
 		Losses: losses, Batch: columns, Measure: losses, Measured: columns,
 	}
 }

@@ -11,7 +11,7 @@ import (
 // Objective is what the weights learn: a loss for each row of a batch.
 type Objective struct {
 	Network   *nn.Graph
-	Seed      uint64 // of the initial weights
+	Params    []float32 // of Network, before the first step
 	Optimizer optimizer.Config
 	Rows      int // number of rows in a batch
 
@@ -87,10 +87,9 @@ func New(o Objective, p *pool.Pool, options Options) (Learner, error) {
 
 // begin returns the state before the first update.
 func (o Objective) begin() [][]float32 {
-	params := o.Network.NewParams(o.Seed)
-	state := [][]float32{Params: params, Average: params}
+	state := [][]float32{Params: o.Params, Average: o.Params}
 	for range o.Optimizer.Moments() {
-		state = append(state, make([]float32, len(params)))
+		state = append(state, make([]float32, len(o.Params)))
 	}
 	return state
 }

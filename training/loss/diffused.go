@@ -81,7 +81,10 @@ type edmKind struct{ weighted }
 
 func (edmKind) Keys() []string { return []string{"data_std", "log_mean", "log_std"} }
 
-func (edmKind) check(c Config, _ int, bad *settings.Mistakes) {
+func (edmKind) check(c Config, _ int, bad *settings.Mistakes) { c.checkDistribution(bad) }
+
+// checkDistribution checks the settings of the data's standard deviation and of a log-normal distribution of noise.
+func (c Config) checkDistribution(bad *settings.Mistakes) {
 	bad.Require(settings.Positive(c.DataStd), "loss.data_std is %g: want a finite number above 0", c.DataStd)
 	bad.Require(c.LogStd == 0 || c.LogStd >= 0.1 && settings.Finite(c.LogStd),
 		"loss.log_std is %g: want at least 0.1, or absent for rows on the levels", c.LogStd)
@@ -90,14 +93,19 @@ func (edmKind) check(c Config, _ int, bad *settings.Mistakes) {
 }
 
 func (edmKind) places(c Config, schedule sampling.Schedule) func(level int, u float64) Place {
-	at := func(level int, _ float64) float64 { return schedule.Sigma(level) }
-	if c.LogStd != 0 {
-		at = c.logNormal(schedule)
-	}
+	at := c.distributed(schedule)
 	return func(level int, u float64) Place {
 		sigma := at(level, u)
 		return Place{sigma, edmWeight(sigma, c.DataStd)}
 	}
+}
+
+// distributed returns the sigma of a place: by the log-normal distribution if there is one, and else the level's.
+func (c Config) distributed(schedule sampling.Schedule) func(level int, u float64) float64 {
+	if c.LogStd != 0 {
+		return c.logNormal(schedule)
+	}
+	return func(level int, _ float64) float64 { return schedule.Sigma(level) }
 }
 
 // logNormal divides the log-normal distribution between the schedule's smallest and largest sigma into one part for

@@ -24,14 +24,23 @@ type Config struct {
 	Projections int `yaml:"projections,omitempty"`
 	// Process is for diffusion: ve, from noise.last to noise.first, vp or sub_vp.
 	Process *sampling.Process `yaml:"process,omitempty"`
-	// DataStd is for edm: the standard deviation of all data. The weight of a level is 1 + (sigma/data_std)².
+	// DataStd is for edm and consistency: the standard deviation of all data. With edm, the weight of a level is
+	// 1 + (sigma/data_std)².
 	DataStd float64 `yaml:"data_std,omitempty"`
-	// LogMean and LogStd are for edm. If LogStd is not 0, ln sigma is normal with this mean and standard deviation,
-	// between noise.last and noise.first, and each level has an equal part of the rows (Karras et al. 2022, table 1).
+	// LogMean and LogStd are for edm and consistency. If LogStd is not 0, ln sigma is normal with this mean and standard
+	// deviation, between noise.last and noise.first, and each level has an equal part of the rows (Karras et al. 2022,
+	// table 1).
 	LogMean float64 `yaml:"log_mean,omitempty"`
 	LogStd  float64 `yaml:"log_std,omitempty"`
 	// Likelihood is for diffusion: it sets the weight to g²/std².
 	Likelihood bool `yaml:"likelihood_weighting,omitempty"`
+	// Huber is for consistency: the constant c of the pseudo-Huber distance, √(‖d‖² + c²) - c; 0 for ½ ‖d‖².
+	Huber float64 `yaml:"huber,omitempty"`
+	// Stage, FirstStage and LastStage are for consistency: the number of iterations of a stage, and the first and the
+	// last stage, see [Config.Smaller]. Each stage halves the distance of the two sigmas of a row.
+	Stage      int `yaml:"stage,omitempty"`
+	FirstStage int `yaml:"first_stage,omitempty"`
+	LastStage  int `yaml:"last_stage,omitempty"`
 }
 
 // Place is the place of a row on the way from data to noise: the noise added to it, and the weight of its loss.
@@ -43,11 +52,12 @@ type Score func(x, sigma *graph.Node) *graph.Node
 
 // Batch has the tensors of a batch in a graph.
 type Batch struct {
-	X      *graph.Node // clean data, [N, ...]
-	Z      *graph.Node // standard normal, X's shape
-	Sigma  *graph.Node // [N]
-	Weight *graph.Node // of each row's loss, [N]
-	V      *graph.Node // standard normal, [P·N, ...]: P projections, each for the whole batch; nil if there are none
+	X       *graph.Node // clean data, [N, ...]
+	Z       *graph.Node // standard normal, X's shape
+	Sigma   *graph.Node // [N]
+	Weight  *graph.Node // of each row's loss, [N]
+	V       *graph.Node // standard normal, [P·N, ...]: P projections, each for the whole batch; nil if there are none
+	Smaller *graph.Node // [N], each row's [Config.Smaller]; nil if the objective has no pairs
 }
 
 // kind is one objective.
@@ -75,6 +85,7 @@ func table() settings.Table[kind] {
 		{Name: Diffusion, Kind: diffusionKind{}},
 		{Name: DDPM, Kind: ddpmKind{}},
 		{Name: EDM, Kind: edmKind{}},
+		{Name: Consistency, Kind: consistencyKind{}},
 	}
 }
 

@@ -322,6 +322,7 @@ type Model struct {
 	//	*Model_AnnealedLangevin
 	//	*Model_Langevin
 	//	*Model_ReverseSde
+	//	*Model_Consistency
 	Sampler isModel_Sampler `protobuf_oneof:"sampler"`
 	// The device that runs it: cpu or cuda:N. Empty until it is ready.
 	Device string `protobuf:"bytes,14,opt,name=device,proto3" json:"device,omitempty"`
@@ -476,6 +477,15 @@ func (x *Model) GetReverseSde() *ReverseSDE {
 	return nil
 }
 
+func (x *Model) GetConsistency() *Consistency {
+	if x != nil {
+		if x, ok := x.Sampler.(*Model_Consistency); ok {
+			return x.Consistency
+		}
+	}
+	return nil
+}
+
 func (x *Model) GetDevice() string {
 	if x != nil {
 		return x.Device
@@ -520,11 +530,17 @@ type Model_ReverseSde struct {
 	ReverseSde *ReverseSDE `protobuf:"bytes,17,opt,name=reverse_sde,json=reverseSde,proto3,oneof"`
 }
 
+type Model_Consistency struct {
+	Consistency *Consistency `protobuf:"bytes,40,opt,name=consistency,proto3,oneof"`
+}
+
 func (*Model_AnnealedLangevin) isModel_Sampler() {}
 
 func (*Model_Langevin) isModel_Sampler() {}
 
 func (*Model_ReverseSde) isModel_Sampler() {}
+
+func (*Model_Consistency) isModel_Sampler() {}
 
 // ModelCondition describes what the samples of a model may be given: one of a number of classes, or a vector of
 // numbers.
@@ -617,7 +633,7 @@ const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x04name\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\"<\n" +
 	"\x10GetModelResponse\x12(\n" +
-	"\x05model\x18\x01 \x01(\v2\x12.langevin.v1.ModelR\x05model\"\xf5\x04\n" +
+	"\x05model\x18\x01 \x01(\v2\x12.langevin.v1.ModelR\x05model\"\xb3\x05\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12-\n" +
@@ -634,7 +650,8 @@ const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"\x11annealed_langevin\x18\f \x01(\v2\x1d.langevin.v1.AnnealedLangevinH\x00R\x10annealedLangevin\x123\n" +
 	"\blangevin\x18\r \x01(\v2\x15.langevin.v1.LangevinH\x00R\blangevin\x12:\n" +
 	"\vreverse_sde\x18\x11 \x01(\v2\x17.langevin.v1.ReverseSDEH\x00R\n" +
-	"reverseSde\x12\x16\n" +
+	"reverseSde\x12<\n" +
+	"\vconsistency\x18( \x01(\v2\x18.langevin.v1.ConsistencyH\x00R\vconsistency\x12\x16\n" +
 	"\x06device\x18\x0e \x01(\tR\x06device\x12\x1a\n" +
 	"\btraining\x18\x0f \x01(\tR\btraining\x12\x18\n" +
 	"\aaliases\x18\x10 \x03(\tR\aaliases\x129\n" +
@@ -681,24 +698,26 @@ var file_langevin_v1_model_service_proto_goTypes = []any{
 	(*AnnealedLangevin)(nil),   // 7: langevin.v1.AnnealedLangevin
 	(*Langevin)(nil),           // 8: langevin.v1.Langevin
 	(*ReverseSDE)(nil),         // 9: langevin.v1.ReverseSDE
+	(*Consistency)(nil),        // 10: langevin.v1.Consistency
 }
 var file_langevin_v1_model_service_proto_depIdxs = []int32{
-	5, // 0: langevin.v1.ListModelsResponse.models:type_name -> langevin.v1.Model
-	5, // 1: langevin.v1.GetModelResponse.model:type_name -> langevin.v1.Model
-	0, // 2: langevin.v1.Model.state:type_name -> langevin.v1.ModelState
-	7, // 3: langevin.v1.Model.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	8, // 4: langevin.v1.Model.langevin:type_name -> langevin.v1.Langevin
-	9, // 5: langevin.v1.Model.reverse_sde:type_name -> langevin.v1.ReverseSDE
-	6, // 6: langevin.v1.Model.condition:type_name -> langevin.v1.ModelCondition
-	1, // 7: langevin.v1.ModelService.ListModels:input_type -> langevin.v1.ListModelsRequest
-	3, // 8: langevin.v1.ModelService.GetModel:input_type -> langevin.v1.GetModelRequest
-	2, // 9: langevin.v1.ModelService.ListModels:output_type -> langevin.v1.ListModelsResponse
-	4, // 10: langevin.v1.ModelService.GetModel:output_type -> langevin.v1.GetModelResponse
-	9, // [9:11] is the sub-list for method output_type
-	7, // [7:9] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	5,  // 0: langevin.v1.ListModelsResponse.models:type_name -> langevin.v1.Model
+	5,  // 1: langevin.v1.GetModelResponse.model:type_name -> langevin.v1.Model
+	0,  // 2: langevin.v1.Model.state:type_name -> langevin.v1.ModelState
+	7,  // 3: langevin.v1.Model.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	8,  // 4: langevin.v1.Model.langevin:type_name -> langevin.v1.Langevin
+	9,  // 5: langevin.v1.Model.reverse_sde:type_name -> langevin.v1.ReverseSDE
+	10, // 6: langevin.v1.Model.consistency:type_name -> langevin.v1.Consistency
+	6,  // 7: langevin.v1.Model.condition:type_name -> langevin.v1.ModelCondition
+	1,  // 8: langevin.v1.ModelService.ListModels:input_type -> langevin.v1.ListModelsRequest
+	3,  // 9: langevin.v1.ModelService.GetModel:input_type -> langevin.v1.GetModelRequest
+	2,  // 10: langevin.v1.ModelService.ListModels:output_type -> langevin.v1.ListModelsResponse
+	4,  // 11: langevin.v1.ModelService.GetModel:output_type -> langevin.v1.GetModelResponse
+	10, // [10:12] is the sub-list for method output_type
+	8,  // [8:10] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_model_service_proto_init() }
@@ -711,6 +730,7 @@ func file_langevin_v1_model_service_proto_init() {
 		(*Model_AnnealedLangevin)(nil),
 		(*Model_Langevin)(nil),
 		(*Model_ReverseSde)(nil),
+		(*Model_Consistency)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -203,7 +203,7 @@ type SampleRequest struct {
 	FirstChain uint64 `protobuf:"varint,5,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
 	// The sampler. If it is left out, the model's default sampler is used. A request with a condition or with guidance
 	// uses annealed Langevin dynamics with the model's settings instead, which follows them more faithfully than samplers
-	// of few steps.
+	// of few steps, unless the model's default is consistency: such a model has no score.
 	//
 	// Types that are valid to be assigned to Sampler:
 	//
@@ -213,6 +213,7 @@ type SampleRequest struct {
 	//	*SampleRequest_ProbabilityFlow
 	//	*SampleRequest_Edm
 	//	*SampleRequest_ReverseSde
+	//	*SampleRequest_Consistency
 	Sampler isSampleRequest_Sampler `protobuf_oneof:"sampler"`
 	// Which intermediate states to stream. If it is left out, there are none.
 	Preview *PreviewOptions `protobuf:"bytes,8,opt,name=preview,proto3" json:"preview,omitempty"`
@@ -364,6 +365,15 @@ func (x *SampleRequest) GetReverseSde() *ReverseSDE {
 	return nil
 }
 
+func (x *SampleRequest) GetConsistency() *Consistency {
+	if x != nil {
+		if x, ok := x.Sampler.(*SampleRequest_Consistency); ok {
+			return x.Consistency
+		}
+	}
+	return nil
+}
+
 func (x *SampleRequest) GetPreview() *PreviewOptions {
 	if x != nil {
 		return x.Preview
@@ -459,6 +469,10 @@ type SampleRequest_ReverseSde struct {
 	ReverseSde *ReverseSDE `protobuf:"bytes,22,opt,name=reverse_sde,json=reverseSde,proto3,oneof"`
 }
 
+type SampleRequest_Consistency struct {
+	Consistency *Consistency `protobuf:"bytes,40,opt,name=consistency,proto3,oneof"`
+}
+
 func (*SampleRequest_AnnealedLangevin) isSampleRequest_Sampler() {}
 
 func (*SampleRequest_Langevin) isSampleRequest_Sampler() {}
@@ -470,6 +484,8 @@ func (*SampleRequest_ProbabilityFlow) isSampleRequest_Sampler() {}
 func (*SampleRequest_Edm) isSampleRequest_Sampler() {}
 
 func (*SampleRequest_ReverseSde) isSampleRequest_Sampler() {}
+
+func (*SampleRequest_Consistency) isSampleRequest_Sampler() {}
 
 type isSampleRequest_Condition interface {
 	isSampleRequest_Condition()
@@ -1173,6 +1189,7 @@ type Started struct {
 	//	*Started_ProbabilityFlow
 	//	*Started_Edm
 	//	*Started_ReverseSde
+	//	*Started_Consistency
 	Sampler isStarted_Sampler `protobuf_oneof:"sampler"`
 	// Score evaluations for each chain.
 	Steps int64 `protobuf:"varint,10,opt,name=steps,proto3" json:"steps,omitempty"`
@@ -1339,6 +1356,15 @@ func (x *Started) GetReverseSde() *ReverseSDE {
 	return nil
 }
 
+func (x *Started) GetConsistency() *Consistency {
+	if x != nil {
+		if x, ok := x.Sampler.(*Started_Consistency); ok {
+			return x.Consistency
+		}
+	}
+	return nil
+}
+
 func (x *Started) GetSteps() int64 {
 	if x != nil {
 		return x.Steps
@@ -1441,6 +1467,10 @@ type Started_ReverseSde struct {
 	ReverseSde *ReverseSDE `protobuf:"bytes,24,opt,name=reverse_sde,json=reverseSde,proto3,oneof"`
 }
 
+type Started_Consistency struct {
+	Consistency *Consistency `protobuf:"bytes,40,opt,name=consistency,proto3,oneof"`
+}
+
 func (*Started_AnnealedLangevin) isStarted_Sampler() {}
 
 func (*Started_Langevin) isStarted_Sampler() {}
@@ -1452,6 +1482,8 @@ func (*Started_ProbabilityFlow) isStarted_Sampler() {}
 func (*Started_Edm) isStarted_Sampler() {}
 
 func (*Started_ReverseSde) isStarted_Sampler() {}
+
+func (*Started_Consistency) isStarted_Sampler() {}
 
 type isStarted_Condition interface {
 	isStarted_Condition()
@@ -2586,8 +2618,7 @@ var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
-	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\xd2\n" +
-	"\n" +
+	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\x90\v\n" +
 	"\rSampleRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12\x1a\n" +
@@ -2601,7 +2632,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x10probability_flow\x18\x0f \x01(\v2\x1c.langevin.v1.ProbabilityFlowH\x00R\x0fprobabilityFlow\x12$\n" +
 	"\x03edm\x18\x11 \x01(\v2\x10.langevin.v1.EDMH\x00R\x03edm\x12:\n" +
 	"\vreverse_sde\x18\x16 \x01(\v2\x17.langevin.v1.ReverseSDEH\x00R\n" +
-	"reverseSde\x125\n" +
+	"reverseSde\x12<\n" +
+	"\vconsistency\x18( \x01(\v2\x18.langevin.v1.ConsistencyH\x00R\vconsistency\x125\n" +
 	"\apreview\x18\b \x01(\v2\x1b.langevin.v1.PreviewOptionsR\apreview\x12;\n" +
 	"\x06format\x18\t \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x129\n" +
 	"\n" +
@@ -2661,7 +2693,7 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\awaiting\x18\x06 \x01(\v2\x14.langevin.v1.WaitingH\x00R\awaitingB\a\n" +
 	"\x05event\">\n" +
 	"\aWaiting\x123\n" +
-	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\xc4\a\n" +
+	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\x82\b\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2677,7 +2709,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x10probability_flow\x18\x0e \x01(\v2\x1c.langevin.v1.ProbabilityFlowH\x00R\x0fprobabilityFlow\x12$\n" +
 	"\x03edm\x18\x15 \x01(\v2\x10.langevin.v1.EDMH\x00R\x03edm\x12:\n" +
 	"\vreverse_sde\x18\x18 \x01(\v2\x17.langevin.v1.ReverseSDEH\x00R\n" +
-	"reverseSde\x12\x14\n" +
+	"reverseSde\x12<\n" +
+	"\vconsistency\x18( \x01(\v2\x18.langevin.v1.ConsistencyH\x00R\vconsistency\x12\x14\n" +
 	"\x05steps\x18\n" +
 	" \x01(\x03R\x05steps\x12\x16\n" +
 	"\x06engine\x18\v \x01(\tR\x06engine\x12\x1d\n" +
@@ -2858,9 +2891,10 @@ var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(*ProbabilityFlow)(nil),       // 29: langevin.v1.ProbabilityFlow
 	(*EDM)(nil),                   // 30: langevin.v1.EDM
 	(*ReverseSDE)(nil),            // 31: langevin.v1.ReverseSDE
-	(TensorFormat)(0),             // 32: langevin.v1.TensorFormat
-	(*Tensor)(nil),                // 33: langevin.v1.Tensor
-	(*durationpb.Duration)(nil),   // 34: google.protobuf.Duration
+	(*Consistency)(nil),           // 32: langevin.v1.Consistency
+	(TensorFormat)(0),             // 33: langevin.v1.TensorFormat
+	(*Tensor)(nil),                // 34: langevin.v1.Tensor
+	(*durationpb.Duration)(nil),   // 35: google.protobuf.Duration
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	26, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
@@ -2869,72 +2903,74 @@ var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	29, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
 	30, // 4: langevin.v1.SampleRequest.edm:type_name -> langevin.v1.EDM
 	31, // 5: langevin.v1.SampleRequest.reverse_sde:type_name -> langevin.v1.ReverseSDE
-	9,  // 6: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
-	32, // 7: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
-	5,  // 8: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
-	6,  // 9: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
-	7,  // 10: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
-	8,  // 11: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
-	4,  // 12: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
-	0,  // 13: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
-	33, // 14: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
-	1,  // 15: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
-	33, // 16: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
-	1,  // 17: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
-	33, // 18: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
-	2,  // 19: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
-	12, // 20: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
-	13, // 21: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
-	14, // 22: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
-	15, // 23: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
-	16, // 24: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
-	11, // 25: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
-	34, // 26: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
-	26, // 27: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	27, // 28: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	28, // 29: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	29, // 30: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	30, // 31: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
-	31, // 32: langevin.v1.Started.reverse_sde:type_name -> langevin.v1.ReverseSDE
-	5,  // 33: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
-	6,  // 34: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
-	7,  // 35: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
-	4,  // 36: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
-	34, // 37: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	34, // 38: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	2,  // 39: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	33, // 40: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	33, // 41: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	34, // 42: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	34, // 43: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	33, // 44: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	32, // 45: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	33, // 46: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	33, // 47: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
-	19, // 48: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	32, // 49: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
-	33, // 50: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
-	33, // 51: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
-	19, // 52: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	32, // 53: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
-	33, // 54: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
-	33, // 55: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
-	19, // 56: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
-	3,  // 57: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	17, // 58: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	20, // 59: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
-	22, // 60: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
-	24, // 61: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
-	10, // 62: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	18, // 63: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	21, // 64: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
-	23, // 65: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
-	25, // 66: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
-	62, // [62:67] is the sub-list for method output_type
-	57, // [57:62] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	32, // 6: langevin.v1.SampleRequest.consistency:type_name -> langevin.v1.Consistency
+	9,  // 7: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
+	33, // 8: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
+	5,  // 9: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 10: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 11: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
+	8,  // 12: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
+	4,  // 13: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
+	0,  // 14: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
+	34, // 15: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	1,  // 16: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
+	34, // 17: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	1,  // 18: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
+	34, // 19: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	2,  // 20: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
+	12, // 21: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
+	13, // 22: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
+	14, // 23: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
+	15, // 24: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
+	16, // 25: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
+	11, // 26: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
+	35, // 27: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
+	26, // 28: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	27, // 29: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	28, // 30: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	29, // 31: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	30, // 32: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
+	31, // 33: langevin.v1.Started.reverse_sde:type_name -> langevin.v1.ReverseSDE
+	32, // 34: langevin.v1.Started.consistency:type_name -> langevin.v1.Consistency
+	5,  // 35: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 36: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 37: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
+	4,  // 38: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
+	35, // 39: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	35, // 40: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	2,  // 41: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
+	34, // 42: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	34, // 43: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	35, // 44: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	35, // 45: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	34, // 46: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	33, // 47: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 48: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	34, // 49: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
+	19, // 50: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	33, // 51: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 52: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
+	34, // 53: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
+	19, // 54: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	33, // 55: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 56: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
+	34, // 57: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
+	19, // 58: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
+	3,  // 59: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	17, // 60: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	20, // 61: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
+	22, // 62: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
+	24, // 63: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
+	10, // 64: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	18, // 65: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	21, // 66: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
+	23, // 67: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
+	25, // 68: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
+	64, // [64:69] is the sub-list for method output_type
+	59, // [59:64] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -2951,6 +2987,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*SampleRequest_ProbabilityFlow)(nil),
 		(*SampleRequest_Edm)(nil),
 		(*SampleRequest_ReverseSde)(nil),
+		(*SampleRequest_Consistency)(nil),
 		(*SampleRequest_Inpainting)(nil),
 		(*SampleRequest_Colourisation)(nil),
 	}
@@ -2976,6 +3013,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*Started_ProbabilityFlow)(nil),
 		(*Started_Edm)(nil),
 		(*Started_ReverseSde)(nil),
+		(*Started_Consistency)(nil),
 		(*Started_Inpainting)(nil),
 		(*Started_Colourisation)(nil),
 	}
