@@ -59,23 +59,20 @@ func (g *guide) cost() batch.Cost {
 	return g.loaded.Value.Scheduler.Cost()
 }
 
-// bends returns how the guide changes the score of a model, and the message of the guide in use; nil without a guide.
-func (g *guide) bends(m models.Manifest, bad *invalid) (*sampling.Guide, *langevinv1.Guidance) {
+// sum returns the sum that chains of a model follow, and the message of the guide in use; nil without a guide.
+func (g *guide) sum(m models.Manifest, bad *invalid) (*sampling.Sum, *langevinv1.Guidance) {
 	if g == nil {
 		return nil, nil
 	}
 	const field = "guidance."
 	entry, weight := g.loaded.Entry, float64(defaultGuideWeight)
 	override(&weight, g.asked.Weight)
-	bends := &sampling.Guide{
-		Model: g.loaded.Value.Scheduler.Model(), Weight: float32(weight),
-		Rule: choice(guideRules(), g.asked.GetRule(), field+"rule", bad),
+	w, own := float32(weight), float32(1)
+	rule := choice(guideRules(), g.asked.GetRule(), field+"rule", bad)
+	if rule == langevinv1.GuidanceRule_GUIDANCE_RULE_MIX {
+		own = 1 - w
 	}
-	if math.Abs(weight) > math.MaxFloat32 && !math.IsInf(weight, 0) {
-		bad.add(field+"weight", weight, "a number that float32 can hold")
-	} else {
-		bad.join(field, bends.Validate())
-	}
+	checkWeight(field+"weight", weight, bad)
 	if !slices.Equal(entry.Manifest.Shape, m.Shape) {
 		bad.add(field+"model", entry.Name, "a model whose samples have shape %v, as %s has: its samples have shape %v",
 			m.Shape, m.Name, entry.Manifest.Shape)
@@ -84,16 +81,25 @@ func (g *guide) bends(m models.Manifest, bad *invalid) (*sampling.Guide, *langev
 		bad.add(field+"digest", quoted(digest), "the digest of %s version %d, %s, or none", entry.Name, entry.Version,
 			entry.Digest)
 	}
-	return bends, &langevinv1.Guidance{
+	sum := &sampling.Sum{Own: own, Terms: []sampling.Term{{Model: g.loaded.Value.Scheduler.Model(), Weight: w}}}
+	return sum, &langevinv1.Guidance{
 		Model: entry.Name, Version: int32(entry.Version), Digest: entry.Digest,
-		Rule: named(guideRules(), bends.Rule), Weight: proto.Float64(weight),
+		Rule: rule, Weight: proto.Float64(weight),
 	}
 }
 
-func guideRules() []word[langevinv1.GuidanceRule, sampling.GuideRule] {
-	return []word[langevinv1.GuidanceRule, sampling.GuideRule]{
-		{langevinv1.GuidanceRule_GUIDANCE_RULE_UNSPECIFIED, sampling.GuideAdd},
-		{langevinv1.GuidanceRule_GUIDANCE_RULE_ADD, sampling.GuideAdd},
-		{langevinv1.GuidanceRule_GUIDANCE_RULE_MIX, sampling.GuideMix},
+// checkWeight refuses a weight that is no number or that float32 cannot hold.
+func checkWeight(field string, weight float64, bad *invalid) {
+	if !(math.Abs(weight) <= math.MaxFloat32) {
+		bad.add(field, weight, "a finite number that float32 can hold")
+	}
+}
+
+// guideRules lists the rules with the one that a request without a rule has.
+func guideRules() []word[langevinv1.GuidanceRule, langevinv1.GuidanceRule] {
+	return []word[langevinv1.GuidanceRule, langevinv1.GuidanceRule]{
+		{langevinv1.GuidanceRule_GUIDANCE_RULE_UNSPECIFIED, langevinv1.GuidanceRule_GUIDANCE_RULE_ADD},
+		{langevinv1.GuidanceRule_GUIDANCE_RULE_ADD, langevinv1.GuidanceRule_GUIDANCE_RULE_ADD},
+		{langevinv1.GuidanceRule_GUIDANCE_RULE_MIX, langevinv1.GuidanceRule_GUIDANCE_RULE_MIX},
 	}
 }

@@ -145,10 +145,10 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	n := chainsOf(req, s.limits.Chains, &bad)
 	encoder := newEncoder(m, req.GetFormat(), &bad)
 	known, columns := knownOf(req, m, &bad), columnsOf(req, &bad)
-	guided, guidance := guide.bends(m, &bad)
+	sum, guidance := guide.sum(m, &bad)
 	sampler, err := loaded.Value.compile(req, m, s.limits.Steps, func(steps int) error {
 		return loaded.Value.Scheduler.Admits(ctx, batch.Demand{
-			Caller: auth.Caller(ctx), Chains: int(n), Guide: guide.cost(),
+			Caller: auth.Caller(ctx), Chains: int(n), Sum: sum, Terms: guide.cost(),
 			Steps: max(0, steps-int(min(max(0, req.GetResume().GetStep()), int64(steps)))),
 		})
 	}, &bad)
@@ -162,7 +162,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	o.job = batch.Job{
 		Caller: auth.Caller(ctx), Plan: sampler.plan, Prior: sampler.prior,
 		Seed: seedOf(req), First: req.GetFirstChain(), N: int(n),
-		Known: known, Columns: columns, Guide: guided, GuideCost: guide.cost(),
+		Known: known, Columns: columns, Sum: sum, TermCost: guide.cost(),
 		Held: sampler.bytes + 2*int64(proto.Size(req)), // the request, and the values in it
 	}
 	resume(&o.job, req.GetResume(), loaded.Entry, &bad)
@@ -216,13 +216,8 @@ func (o *order) chainSteps() int64 {
 	return int64(o.job.N) * int64(o.job.Plan.NFE()-o.job.StartStep)
 }
 
-// cost returns what an order costs its caller's quota: chains times evaluations, including the guide's.
-func (o *order) cost() int64 {
-	if o.job.Guide != nil {
-		return 2 * o.chainSteps()
-	}
-	return o.chainSteps()
-}
+// cost returns what an order costs its caller's quota: the evaluations of all chains, including those of further terms.
+func (o *order) cost() int64 { return o.chainSteps() * int64(o.job.Sum.Evaluations()) }
 
 func (o *order) attrs() []slog.Attr {
 	return []slog.Attr{
