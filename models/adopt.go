@@ -8,12 +8,12 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// Condition says in which form a foreign network takes the noise level.
-type Condition string
+// LevelKind says in which form a foreign network takes the noise level.
+type LevelKind string
 
 const (
-	ConditionLabel Condition = "label" // the index of the level, an integer: NCSN, NCSNv2
-	ConditionSigma Condition = "sigma" // sigma itself: the VE networks of Score SDE
+	LevelLabel LevelKind = "label" // the index of the level, an integer: NCSN, NCSNv2
+	LevelSigma LevelKind = "sigma" // sigma itself: the VE networks of Score SDE
 )
 
 // Foreign describes the inputs and the output of a network that another program exported. The zero Foreign lets [Adopt]
@@ -22,7 +22,7 @@ type Foreign struct {
 	X         string    // name of the input for samples; if empty, types, shapes and names decide
 	Level     string    // name of the input for the noise level; if empty, the other one
 	Output    string    // name of the output; if empty, the only one
-	Condition Condition // if empty, label for an integer input and sigma for a float one
+	LevelKind LevelKind // if empty, label for an integer input and sigma for a float one
 	Rules     Rules     // of the check of the result
 }
 
@@ -66,11 +66,11 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if m.Shape, err = foreignShape(x, m.Shape); err != nil {
 		return m, err
 	}
-	condition, err := conditionOf(level, f.Condition)
+	kind, err := levelKind(level, f.LevelKind)
 	if err != nil {
 		return m, err
 	}
-	if condition == ConditionLabel {
+	if kind == LevelLabel {
 		if err := checkLabels(graph, len(m.Sigmas)); err != nil {
 			return m, err
 		}
@@ -81,7 +81,7 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 		a.free(name)
 	}
 	a.prepend("Identity", x.GetName(), a.cast(InputX, protos.TensorProto_FLOAT, elementType(x)))
-	a.condition(level, condition, m.Sigmas)
+	a.level(level, kind, m.Sigmas)
 	a.expose(x, level, output, m.Shape)
 	return m, nil
 }
@@ -210,10 +210,10 @@ func (a *adoption) ints(name string, values ...int64) string {
 		Dims: []int64{int64(len(values))}, Int64Data: values})
 }
 
-// condition computes the input for the level from sigma.
-func (a *adoption) condition(level *protos.ValueInfoProto, condition Condition, sigmas []float64) {
+// level computes the input for the level from sigma.
+func (a *adoption) level(level *protos.ValueInfoProto, kind LevelKind, sigmas []float64) {
 	value, is := InputSigma, protos.TensorProto_FLOAT
-	if condition == ConditionLabel {
+	if kind == LevelLabel {
 		value, is = a.nearest(sigmas), protos.TensorProto_INT64
 	}
 	value = a.cast(value, is, elementType(level))

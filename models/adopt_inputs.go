@@ -151,32 +151,32 @@ func checkPrecision(values ...*protos.ValueInfoProto) error {
 	return nil
 }
 
-// conditionOf compares the input for the noise level with the condition that was given.
-func conditionOf(level *protos.ValueInfoProto, condition Condition) (Condition, error) {
-	switch condition {
-	case "", ConditionLabel, ConditionSigma:
+// levelKind compares the input for the noise level with the kind that was given.
+func levelKind(level *protos.ValueInfoProto, asked LevelKind) (LevelKind, error) {
+	switch asked {
+	case "", LevelLabel, LevelSigma:
 	default:
-		return "", fmt.Errorf("condition is %q: want %s or %s", condition, ConditionLabel, ConditionSigma)
+		return "", fmt.Errorf("condition is %q: want %s or %s", asked, LevelLabel, LevelSigma)
 	}
-	found, kind := ConditionSigma, elementType(level)
+	found, kind := LevelSigma, elementType(level)
 	switch kind {
 	case protos.TensorProto_INT64, protos.TensorProto_INT32:
-		found = ConditionLabel
+		found = LevelLabel
 	case protos.TensorProto_FLOAT, protos.TensorProto_DOUBLE:
 	default:
 		return "", fmt.Errorf("%s: type is %s: want FLOAT or DOUBLE for sigma, so export net.float(), "+
 			"or INT64 or INT32 for the index of a level", level.GetName(), kind)
 	}
-	if condition == ConditionSigma && found == ConditionLabel {
+	if asked == LevelSigma && found == LevelLabel {
 		return "", fmt.Errorf("%s: type is %s, an index: want FLOAT for sigma", level.GetName(), kind)
 	}
 	if err := checkColumn(level); err != nil {
 		return "", err
 	}
-	if condition == "" {
+	if asked == "" {
 		return found, nil
 	}
-	return condition, nil
+	return asked, nil
 }
 
 // checkColumn returns an error unless there is a noise level for each row.

@@ -86,8 +86,8 @@ func TestAdoptRefuses(t *testing.T) {
 			"out: type is INT8: want FLOAT or DOUBLE"},
 		{"half sigma", func(g *protos.GraphProto) { retype(g.Input[0], protos.TensorProto_FLOAT16) }, models.Foreign{},
 			"labels: type is FLOAT16"},
-		{"index for sigma", nil, models.Foreign{Condition: models.ConditionSigma}, "labels: type is INT64, an index"},
-		{"unknown condition", nil, models.Foreign{Condition: "time"}, `condition is "time"`},
+		{"index for sigma", nil, models.Foreign{LevelKind: models.LevelSigma}, "labels: type is INT64, an index"},
+		{"unknown condition", nil, models.Foreign{LevelKind: "time"}, `condition is "time"`},
 		{"custom operator", func(g *protos.GraphProto) { g.Node[0].Domain = "acme" }, models.Foreign{},
 			`operator domain is "acme"`},
 	} {

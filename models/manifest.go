@@ -14,8 +14,11 @@ const (
 	// MetadataKey is the ONNX metadata_props key whose value is the [Manifest] as JSON.
 	MetadataKey = "langevin.manifest"
 
-	// Format is the manifest format that this package reads and writes.
+	// Format is the format of a manifest without conditions.
 	Format = 1
+
+	// FormatCondition is the format of a manifest with a [Condition].
+	FormatCondition = 2
 
 	// MaxDim is the largest number of elements of one sample.
 	MaxDim = 1 << 24
@@ -102,7 +105,7 @@ type Training struct {
 
 // Manifest has everything that serving a model needs besides its graph. It is stored in the .onnx file.
 type Manifest struct {
-	Format           int              `json:"format"` // [Format]
+	Format           int              `json:"format"` // [Format], or [FormatCondition] with a Condition
 	Name             string           `json:"name"`   // see [ValidName]
 	Description      string           `json:"description,omitempty"`
 	Shape            []int            `json:"shape"` // of one sample: [2], [1,28,28]
@@ -111,6 +114,7 @@ type Manifest struct {
 	Range            Range            `json:"range"`
 	Prior            sampling.Prior   `json:"prior"` // distribution of the initial states
 	Sampler          Sampler          `json:"sampler"`
+	Condition        *Condition       `json:"condition,omitempty"` // nil for a graph without the input c
 	Training         *Training        `json:"training,omitempty"`
 }
 
@@ -173,9 +177,7 @@ func (m Manifest) Default() (sampling.Plan, sampling.Prior, error) {
 // Validate reports every mistake in one error of one line, which wraps [ErrInvalid].
 func (m Manifest) Validate() error {
 	var bad mistakes
-	if m.Format != Format {
-		bad.add("format is %d: want %d", m.Format, Format)
-	}
+	bad.checkFormat(m)
 	if !ValidName(m.Name) {
 		bad.add("name is %q: want %s", m.Name, namePattern)
 	}
@@ -194,6 +196,9 @@ func (m Manifest) Validate() error {
 		bad.add("%v", err)
 	}
 	bad.checkSampler(m.Sampler, len(m.Sigmas))
+	if err := m.Condition.Validate(); err != nil {
+		bad.add("%v", err)
+	}
 	if m.Training != nil {
 		bad.checkTraining(*m.Training, len(m.Sigmas))
 	}
@@ -212,6 +217,16 @@ func (bad mistakes) err(name string) error {
 		return nil
 	}
 	return fmt.Errorf("%w: manifest of %q: %s", ErrInvalid, name, strings.Join(bad, "; "))
+}
+
+func (bad *mistakes) checkFormat(m Manifest) {
+	with, want := "without", Format
+	if m.Condition != nil {
+		with, want = "with", FormatCondition
+	}
+	if m.Format != want {
+		bad.add("format is %d: want %d %s a condition", m.Format, want, with)
+	}
 }
 
 func (bad *mistakes) checkShape(shape []int) {

@@ -121,7 +121,7 @@ func TestValidate(t *testing.T) {
 		break_ func(*models.Manifest)
 		want   string
 	}{
-		{"format", func(m *models.Manifest) { m.Format = 2 }, "format is 2: want 1"},
+		{"format", func(m *models.Manifest) { m.Format = 2 }, "format is 2: want 1 without"},
 		{"no name", func(m *models.Manifest) { m.Name = "" }, `name is ""`},
 		{"name with a slash", func(m *models.Manifest) { m.Name = "../ring" }, `name is "../ring"`},
 		{"name in capitals", func(m *models.Manifest) { m.Name = "Ring" }, `name is "Ring"`},
@@ -190,12 +190,7 @@ func TestReadIsStrict(t *testing.T) {
 		t.Fatal(err)
 	}
 	with := func(values ...string) []byte {
-		model := modelstest.Gaussian(1, 4, 4)
-		for _, value := range values {
-			model.MetadataProps = append(model.MetadataProps, &protos.StringStringEntryProto{Key: models.MetadataKey,
-				Value: value})
-		}
-		return modelstest.Bytes(t, model)
+		return modelstest.WithManifest(t, modelstest.Gaussian(1, 4, 4), values...)
 	}
 	tests := []struct {
 		name string

@@ -38,6 +38,9 @@ func Read(model []byte) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, err
 	}
+	if err := checkNewest(value); err != nil {
+		return Manifest{}, err
+	}
 	var m Manifest
 	decoder := json.NewDecoder(bytes.NewReader(value))
 	decoder.DisallowUnknownFields()
@@ -48,6 +51,18 @@ func Read(model []byte) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("%w: manifest: text after its end", ErrInvalid)
 	}
 	return m, m.Validate()
+}
+
+// checkNewest refuses a format that this program does not know, before it complains about the keys of that format.
+func checkNewest(manifest []byte) error {
+	var is struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(manifest, &is); err == nil && is.Format > FormatCondition {
+		return fmt.Errorf("%w: manifest: format is %d, of a newer program: want %d or %d", ErrInvalid, is.Format, Format,
+			FormatCondition)
+	}
+	return nil
 }
 
 // Field numbers of onnx.proto.

@@ -111,7 +111,7 @@ func isNear(name, candidate string) bool {
 	if name == "" || len(name) > len(candidate)+maxSlips {
 		return false // and for a name of a megabyte the distance would take long
 	}
-	name = strings.ToLower(name)
+	name, candidate = strings.ToLower(name), strings.ToLower(candidate)
 	return strings.HasPrefix(candidate, name) || distance(name, candidate) <= min(maxSlips, len(name)-1)
 }
 

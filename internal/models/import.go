@@ -165,7 +165,7 @@ func inlineBeside(path string, model *protos.ModelProto) error {
 func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, error) {
 	m := o.manifest
 	m.Format, m.Sampler.Kind = models.Format, models.SamplerAnnealedLangevin
-	m.Parameterization, o.foreign.Condition = models.Parameterization(o.output), models.Condition(o.condition)
+	m.Parameterization, o.foreign.LevelKind = models.Parameterization(o.output), models.LevelKind(o.condition)
 	low, high, found := strings.Cut(o.values, ",")
 	var errs [2]error
 	m.Range.Low, errs[0] = strconv.ParseFloat(low, 64)

@@ -36,6 +36,16 @@ func File(t testing.TB, model *protos.ModelProto, m models.Manifest) []byte {
 	return Bytes(t, model)
 }
 
+// WithManifest returns the bytes of a graph with the given texts as manifests, whatever they are.
+func WithManifest(t testing.TB, model *protos.ModelProto, manifests ...string) []byte {
+	t.Helper()
+	for _, text := range manifests {
+		model.MetadataProps = append(model.MetadataProps,
+			&protos.StringStringEntryProto{Key: models.MetadataKey, Value: text})
+	}
+	return Bytes(t, model)
+}
+
 // Bytes returns the bytes of a graph without a manifest.
 func Bytes(t testing.TB, model *protos.ModelProto) []byte {
 	t.Helper()
