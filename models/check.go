@@ -39,26 +39,32 @@ func (r Rules) check(model *protos.ModelProto, m Manifest) error {
 	if functions := model.GetFunctions(); len(functions) > 0 {
 		return fmt.Errorf("function %q: want none, inlined by the exporter", brief(functions[0].GetName()))
 	}
-	if err := checkSurface(graph, m.Shape); err != nil {
+	if err := checkSurface(graph, m); err != nil {
 		return err
 	}
 	return newOperators(r, inputsOf(graph)).checkGraph(graph, 0)
 }
 
-func checkSurface(graph *protos.GraphProto, shape []int) error {
-	inputs := inputsOf(graph)
-	if err := checkNames("inputs", inputs, InputX, InputSigma); err != nil {
+func checkSurface(graph *protos.GraphProto, m Manifest) error {
+	inputs, names := inputsOf(graph), []string{InputX, InputSigma}
+	if m.Condition != nil {
+		names = append(names, InputC)
+	}
+	if err := checkNames("inputs", inputs, names...); err != nil {
 		return err
 	}
 	if err := checkNames("outputs", graph.GetOutput(), OutputScore); err != nil {
 		return err
 	}
 	for _, value := range slices.Concat(inputs, graph.GetOutput()) {
-		want := shape
-		if value.GetName() == InputSigma {
-			want = nil
+		kind, shape := protos.TensorProto_FLOAT, m.Shape
+		switch value.GetName() {
+		case InputSigma:
+			shape = nil
+		case InputC:
+			kind, shape = m.Condition.tensor()
 		}
-		if err := checkTensorType(value.GetType().GetTensorType(), want); err != nil {
+		if err := checkTensorType(value.GetType().GetTensorType(), kind, shape); err != nil {
 			return fmt.Errorf("%s: %w", value.GetName(), err)
 		}
 	}
@@ -91,11 +97,11 @@ func checkNames(what string, values []*protos.ValueInfoProto, want ...string) er
 	return nil
 }
 
-// checkTensorType returns an error unless a value is float32 [free, shape...]. An axis without a fixed size matches any
-// size.
-func checkTensorType(t *protos.TypeProto_Tensor, shape []int) error {
-	if elem := protos.TensorProto_DataType(t.GetElemType()); elem != protos.TensorProto_FLOAT {
-		return fmt.Errorf("type is %s: want FLOAT", elem)
+// checkTensorType returns an error unless a value is of the given type and [free, shape...]. An axis without a fixed
+// size matches any size.
+func checkTensorType(t *protos.TypeProto_Tensor, kind protos.TensorProto_DataType, shape []int) error {
+	if elem := protos.TensorProto_DataType(t.GetElemType()); elem != kind {
+		return fmt.Errorf("type is %s: want %s", elem, kind)
 	}
 	axes := t.GetShape().GetDim()
 	if len(axes) != 1+len(shape) {

@@ -189,7 +189,7 @@ func TestCheckRefuses(t *testing.T) {
 		}, `node "m" (ReduceMean): integers are divided by their number, which may be 0`},
 		{"sizes of a sigma", func(m *protos.ModelProto) {
 			addNodes(m, cast("sigma", protos.TensorProto_INT64), resized("Expand", "x", "cast"))
-		}, `node "r" (Expand): the size of its result depends on input "cast", which is computed from x or sigma`},
+		}, `node "r" (Expand): the size of its result depends on input "cast", which is computed from x, sigma or c`},
 		{"sizes from nowhere", func(m *protos.ModelProto) { addNodes(m, resized("Tile", "x", "later")) },
 			`node "r" (Tile): the size of its result depends on input "later"`},
 		{"half a million nodes", func(m *protos.ModelProto) {

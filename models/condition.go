@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/gomlx/compute-onnx/support/protos"
 )
 
 const (
@@ -98,6 +100,14 @@ func (c *Condition) Width() int {
 		return c.Size + 1
 	}
 	return c.Size
+}
+
+// tensor returns the type of the input c, and its shape without the first axis. The model has a condition.
+func (c *Condition) tensor() (kind protos.TensorProto_DataType, shape []int) {
+	if c.Classes > 0 {
+		return protos.TensorProto_INT64, nil
+	}
+	return protos.TensorProto_FLOAT, []int{c.Width()}
 }
 
 // String describes the condition in a few words: "10 classes", "3 numbers, or none".

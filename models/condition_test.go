@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/langevin-ml/langevin/models"
@@ -182,5 +183,42 @@ func TestConditionInWords(t *testing.T) {
 	}
 	if clothes.ClassName(1) != "Trouser" || digits.ClassName(7) != "7" {
 		t.Errorf("classes are %q and %q: want Trouser and 7", clothes.ClassName(1), digits.ClassName(7))
+	}
+}
+
+// TestCheckCondition checks graphs with the input c against manifests with a condition.
+func TestCheckCondition(t *testing.T) {
+	means := [][]float32{{0, 1}, {1, 0}, {0, 0}}
+	classes, vector := modelstest.GaussianOfClass(means, 2), modelstest.GaussianOfVector(2, true)
+	divided := modelstest.GaussianOfClass(means, 2)
+	addNodes(divided, divide("Div", "c", "c"))
+	resizing := modelstest.GaussianOfClass(means, 2)
+	addNodes(resizing, resized("Expand", "x", "c"))
+	tests := []struct {
+		name      string
+		model     *protos.ModelProto
+		condition *models.Condition
+		want      string
+	}{
+		{"classes", classes, &models.Condition{Classes: 3}, ""},
+		{"vector", vector, &models.Condition{Size: 2, Dropped: true}, ""},
+		{"longer vector that was not dropped", vector, &models.Condition{Size: 3}, ""},
+		{"no condition", classes, nil, `inputs are ["x" "sigma" "c"]: want ["x" "sigma"]`},
+		{"no input", modelstest.Gaussian(2), digits, `inputs are ["x" "sigma"]: want ["x" "sigma" "c"]`},
+		{"vector for classes", vector, digits, "c: type is FLOAT: want INT64"},
+		{"classes for a vector", classes, sides, "c: type is INT64: want FLOAT"},
+		{"vector without the flag", vector, &models.Condition{Size: 2}, "c: shape is [N 3]: want [N 2]"},
+		{"integers divided by the class", divided, digits, "integers are divided"},
+		{"size by the class", resizing, digits, `depends on input "c"`},
+	}
+	for _, tt := range tests {
+		m := modelstest.Manifest("given", 2)
+		if m.Condition = tt.condition; m.Condition != nil {
+			m.Format = models.FormatCondition
+		}
+		err := models.Check(tt.model, m)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v: want %q", tt.name, err, tt.want)
+		}
 	}
 }

@@ -7,9 +7,10 @@
 //
 // The inputs are x, float32 [N, shape...], and sigma, float32 [N], one noise level for each row. The output is score,
 // float32, with the shape of x. N is free. A row's output depends only on that row. The manifest's [Parameterization]
-// says what the output means; samplers always see a score. [Check] tests a graph against this contract, and refuses
-// what a file from a stranger should not contain: tensors stored in other files, and operators that need a custom
-// library. [Rewrite] replaces activations that ONNX Runtime computes slowly.
+// says what the output means; samplers always see a score. A model of p(x|c) has a third input, c, see
+// [Condition]. [Check] tests a graph against this contract, and refuses what a file from a stranger should not contain:
+// tensors stored in other files, and operators that need a custom library. [Rewrite] replaces activations that ONNX
+// Runtime computes slowly.
 //
 // # Words
 //

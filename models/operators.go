@@ -17,7 +17,7 @@ type operators struct {
 func newOperators(r Rules, inputs []*protos.ValueInfoProto) *operators {
 	o := &operators{allowed: r.Operators, values: map[string]value{}}
 	for _, input := range inputs {
-		o.define(input.GetName(), value{float: true, varies: true})
+		o.define(input.GetName(), value{float: !isInteger(input), varies: true})
 	}
 	return o
 }
@@ -39,7 +39,7 @@ func (o *operators) check(node *protos.NodeProto) error {
 	}
 	for _, i := range operator.sizes {
 		if in := node.GetInput(); i < len(in) && in[i] != "" && o.valueOf(in[i]).varies {
-			return fmt.Errorf("the size of its result depends on input %q, which is computed from x or sigma: want "+
+			return fmt.Errorf("the size of its result depends on input %q, which is computed from x, sigma or c: want "+
 				"sizes that depend on nothing but the number of rows", brief(in[i]))
 		}
 	}

@@ -60,12 +60,12 @@ func (r Rules) Decode(file []byte, m Manifest) (*protos.ModelProto, error) {
 func Decode(file []byte, m Manifest) (*protos.ModelProto, error) { return Rules{}.Decode(file, m) }
 
 // Check returns an error unless ONNX Runtime may open model as the graph of m. The contract: inputs x and sigma and
-// output score are float32, in the manifest's shape with a free first axis. All operators are among those that score
-// networks need, or allowed by r: none of them reads other files, draws random numbers, combines the rows of a batch or
-// contains a graph. The shapes of all values depend on nothing but the number of rows, and no integer is divided by one
-// that could be 0. No tensor is stored in another file, or sparse, and all have the number of elements that their
-// shapes say. There are no functions in the model and no training graphs. The error wraps [ErrInvalid] and names the
-// tensor or node.
+// output score are float32, in the manifest's shape with a free first axis. There is a third input, c, exactly if the
+// manifest has a [Condition], which says its type. All operators are among those that score networks need, or allowed
+// by r: none of them reads other files, draws random numbers, combines the rows of a batch or contains a graph. The
+// shapes of all values depend on nothing but the number of rows, and no integer is divided by one that could be 0. No
+// tensor is stored in another file, or sparse, and all have the number of elements that their shapes say. There are no
+// functions in the model and no training graphs. The error wraps [ErrInvalid] and names the tensor or node.
 func (r Rules) Check(model *protos.ModelProto, m Manifest) error {
 	if err := r.check(model, m); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)

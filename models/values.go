@@ -9,7 +9,7 @@ import (
 // value is what is known of a value in a graph before the graph is run.
 type value struct {
 	float  bool                // whether its elements are surely floating-point numbers
-	varies bool                // whether its elements may depend on x or sigma
+	varies bool                // whether its elements may depend on x, sigma or c
 	stored *protos.TensorProto // its elements, if the file has them; otherwise nil
 }
 

@@ -35,7 +35,7 @@ func newCopies(graph []byte, manifest models.Manifest, options Options, device D
 		defer settings.Destroy()
 		var loaded *onnxruntime.DynamicAdvancedSession
 		err = device.Starting(func() (err error) { // the settings also start the device, so they are outside
-			loaded, err = openScore(graph, settings)
+			loaded, err = openScore(graph, manifest, settings)
 			return err
 		})
 		if err != nil {
@@ -76,8 +76,13 @@ func (c *copies) destroy() error {
 }
 
 // openScore opens the session of a score model.
-func openScore(graph []byte, settings *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error) {
-	return openSession(graph, []string{models.InputX, models.InputSigma}, []string{models.OutputScore}, settings)
+func openScore(graph []byte, m models.Manifest,
+	settings *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error) {
+	inputs := []string{models.InputX, models.InputSigma}
+	if m.Condition != nil {
+		inputs = append(inputs, models.InputC)
+	}
+	return openSession(graph, inputs, []string{models.OutputScore}, settings)
 }
 
 func openSession(graph []byte, inputs, outputs []string,

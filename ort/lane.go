@@ -18,19 +18,21 @@ import (
 type lane struct {
 	loaded   *onnxruntime.DynamicAdvancedSession
 	shape    []int
-	x        buffer
-	sigma    buffer
-	score    buffer
+	x        buffer[float32]
+	sigma    buffer[float32]
+	c        given
+	score    buffer[float32]
 	bindings map[int]*binding
 }
 
-func newLane(loaded *onnxruntime.DynamicAdvancedSession, rows int, shape []int, dim int) *lane {
+func newLane(loaded *onnxruntime.DynamicAdvancedSession, rows int, m models.Manifest) *lane {
 	return &lane{
 		loaded:   loaded,
-		shape:    shape,
-		x:        newBuffer(rows * dim),
-		sigma:    newBuffer(rows),
-		score:    newBuffer(rows * dim),
+		shape:    m.Shape,
+		x:        newBuffer[float32](rows * m.Dim()),
+		sigma:    newBuffer[float32](rows),
+		c:        newGiven(m.Condition, rows),
+		score:    newBuffer[float32](rows * m.Dim()),
 		bindings: map[int]*binding{},
 	}
 }
@@ -63,11 +65,19 @@ func (l *lane) bind(rows int) (*binding, error) {
 	if b.sigma, err = onnxruntime.NewTensor(perRow, []float32(l.sigma)); err != nil {
 		return b, err
 	}
+	if b.c, err = l.c.tensor(rows); err != nil {
+		return b, err
+	}
 	if b.score, err = onnxruntime.NewTensor(sample, []float32(l.score)); err != nil {
 		return b, err
 	}
 	if b.io, err = l.loaded.CreateIoBinding(); err != nil {
 		return b, err
+	}
+	if b.c != nil {
+		if err := b.io.BindInput(models.InputC, b.c); err != nil {
+			return b, err
+		}
 	}
 	return b, errors.Join(
 		b.io.BindInput(models.InputX, b.x),
@@ -83,6 +93,7 @@ func (l *lane) destroy() error {
 	}
 	l.x.free()
 	l.sigma.free()
+	l.c.free()
 	l.score.free()
 	return errors.Join(errs...)
 }
@@ -91,6 +102,7 @@ func (l *lane) destroy() error {
 type binding struct {
 	loaded          *onnxruntime.DynamicAdvancedSession
 	x, sigma, score *onnxruntime.Tensor[float32]
+	c               onnxruntime.Value // nil for a graph without conditions
 	io              *onnxruntime.IoBinding
 	took            time.Duration // by the last run; 0 before the first
 	yielded         time.Time     // the last time that other goroutines could run
@@ -133,7 +145,11 @@ func (b *binding) runUntil(ctx context.Context) error {
 		defer close(terminated)
 		_ = options.Terminate() // the run returns the error
 	})
-	err = b.loaded.RunWithOptions([]onnxruntime.Value{b.x, b.sigma}, []onnxruntime.Value{b.score}, options)
+	inputs := []onnxruntime.Value{b.x, b.sigma}
+	if b.c != nil {
+		inputs = append(inputs, b.c)
+	}
+	err = b.loaded.RunWithOptions(inputs, []onnxruntime.Value{b.score}, options)
 	if !stop() {
 		<-terminated // options must not be destroyed before
 	}
@@ -149,6 +165,9 @@ func (b *binding) destroy() error {
 		if tensor != nil {
 			errs = append(errs, tensor.Destroy())
 		}
+	}
+	if b.c != nil {
+		errs = append(errs, b.c.Destroy())
 	}
 	return errors.Join(errs...)
 }

@@ -149,8 +149,7 @@ func sessionOptions(options Options, device Device) (*onnxruntime.SessionOptions
 func newSession(opened *copies, manifest models.Manifest, device Device, identity string) *Session {
 	s := &Session{
 		copies:   opened,
-		name:     manifest.Name,
-		shape:    manifest.Shape,
+		manifest: manifest,
 		dim:      manifest.Dim(),
 		multiple: productRows,
 		rows:     rowsPerRun(manifest.Dim(), device),

@@ -15,7 +15,7 @@ import (
 func ScoreScale(ctx context.Context, model sampling.Model, m models.Manifest) (scale float64, err error) {
 	x, score := make([]float32, m.Dim()), make([]float32, m.Dim())
 	sampling.Prior{Kind: sampling.PriorNormal, Std: m.Sigmas[0]}.Draw(x, sampling.Noise{Seed: 1})
-	if err := model.Score(ctx, score, x, []float32{float32(m.Sigmas[0])}); err != nil {
+	if err := scoreOf(ctx, model, m, score, x, []float32{float32(m.Sigmas[0])}); err != nil {
 		return 0, err
 	}
 	squares := 0.0
@@ -67,7 +67,8 @@ func scoreError(ctx context.Context, exact, other sampling.Model, m models.Manif
 		sigmas[i] = float32(sigma)
 	}
 	want, got := make([]float32, len(x)), make([]float32, len(x))
-	if err := errors.Join(exact.Score(ctx, want, x, sigmas), other.Score(ctx, got, x, sigmas)); err != nil {
+	if err := errors.Join(
+		scoreOf(ctx, exact, m, want, x, sigmas), scoreOf(ctx, other, m, got, x, sigmas)); err != nil {
 		return 0, err
 	}
 	var off, norm float64

@@ -87,12 +87,13 @@ func profile(graph []byte, manifest models.Manifest, options Options, device Dev
 
 // runOnce evaluates a graph in a separate session. The profile is written when the session ends.
 func runOnce(graph []byte, manifest models.Manifest, settings *onnxruntime.SessionOptions) error {
-	loaded, err := openScore(graph, settings)
+	loaded, err := openScore(graph, manifest, settings)
 	if err != nil {
 		return err
 	}
-	l := newLane(loaded, productRows, manifest.Shape, manifest.Dim())
+	l := newLane(loaded, productRows, manifest)
 	fill(l.x, l.sigma, manifest)
+	l.c.fill(productRows, anyGiven(productRows, manifest.Condition))
 	b, err := l.binding(productRows)
 	if err == nil {
 		err = loaded.RunWithBinding(b.io)

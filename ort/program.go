@@ -104,7 +104,7 @@ type Tensor struct {
 // NewTensor returns a tensor of zeros. Sizes must be at least 1.
 func (r *Runtime) NewTensor(shape ...int) (*Tensor, error) {
 	size, dims := dimensions(shape)
-	x := newBuffer(size)
+	x := newBuffer[float32](size)
 	value, err := onnxruntime.NewTensor(dims, []float32(x))
 	if err != nil {
 		x.free()
@@ -142,7 +142,7 @@ const PartStep = alignment / 4
 func (t *Tensor) Close() error {
 	err := t.value.Destroy()
 	if !t.part {
-		(*buffer)(&t.X).free()
+		(*buffer[float32])(&t.X).free()
 	}
 	t.X = nil
 	return err

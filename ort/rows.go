@@ -99,12 +99,14 @@ func (s *Session) match(ctx context.Context, other *Session, manifest models.Man
 	s.multiple = other.multiple
 	x, sigma := make([]float32, rows*s.dim), make([]float32, rows)
 	fill(x, sigma, manifest)
+	c, width := anyGiven(rows, manifest.Condition), manifest.Condition.Width()
 	var scores [2][]float32
 	for i, session := range []*Session{s, other} {
 		scores[i] = make([]float32, len(x))
 		for row := range rows {
 			from, to := row*s.dim, (row+1)*s.dim
-			if err := session.Score(ctx, scores[i][from:to], x[from:to], sigma[row:row+1]); err != nil {
+			err := session.scoreGiven(ctx, scores[i][from:to], x[from:to], sigma[row:row+1], c[row*width:(row+1)*width])
+			if err != nil {
 				return fmt.Errorf("trial evaluation: %w", err)
 			}
 		}

@@ -26,8 +26,7 @@ var _ sampling.Model = (*Session)(nil)
 
 // Session is a model loaded into ONNX Runtime. It is safe for concurrent use, and calls run concurrently.
 type Session struct {
-	name     string
-	shape    []int
+	manifest models.Manifest
 	dim      int
 	multiple int  // of the number of rows in one evaluation
 	buckets  bool // whether the number of rows in an evaluation is a power of two
@@ -53,7 +52,18 @@ func (s *Session) Grain() int { return s.multiple }
 // Score implements [sampling.Model]. It writes the score of each row, for every parameterization of the model. Calls
 // with more rows than one evaluation should take are split. It checks ctx before each part; when ctx ends, it
 // interrupts a long evaluation but not a short one. NaN in a row gives NaN in that row.
+//
+// The score is the one without a condition. It is an error if the model was trained with conditions alone.
 func (s *Session) Score(ctx context.Context, dst, x, sigma []float32) error {
+	none, err := s.manifest.Condition.NoneRow()
+	if err != nil {
+		return fmt.Errorf("score of %q: %w", s.manifest.Name, err)
+	}
+	return s.scoreGiven(ctx, dst, x, sigma, none)
+}
+
+// scoreGiven is Score with a condition for all rows, or with one for each of them.
+func (s *Session) scoreGiven(ctx context.Context, dst, x, sigma, c []float32) error {
 	if err := sampling.CheckRows(s.dim, dst, x, sigma); err != nil {
 		return err
 	}
@@ -68,14 +78,19 @@ func (s *Session) Score(ctx context.Context, dst, x, sigma []float32) error {
 		}
 		last := min(first+s.rows, len(sigma))
 		from, to := first*s.dim, last*s.dim
+		part := c
+		if width := l.c.width; len(c) > width {
+			part = c[first*width : last*width]
+		}
+		l.c.fill(last-first, part)
 		if err := s.evaluate(ctx, l, dst[from:to], x[from:to], sigma[first:last]); err != nil {
-			return fmt.Errorf("score of %q: %w", s.name, err)
+			return fmt.Errorf("score of %q: %w", s.manifest.Name, err)
 		}
 	}
 	return nil
 }
 
-// evaluate runs one part through the lane's buffers. Copying takes under 1 % of the evaluation, and the buffers keep
+// evaluate runs one part through the lane's buffers, which have its conditions already. Copying takes under 1 % of the evaluation, and the buffers keep
 // the address that ONNX Runtime knows.
 func (s *Session) evaluate(ctx context.Context, l *lane, dst, x, sigma []float32) error {
 	rows := len(sigma)
@@ -89,6 +104,7 @@ func (s *Session) evaluate(ctx context.Context, l *lane, dst, x, sigma []float32
 	copy(l.sigma, sigma)
 	for i := rows; i < padded; i++ {
 		l.sigma[i] = sigma[0] // a value in the network's range
+		l.c.copyRow(i, 0)
 	}
 	switch err := b.run(ctx); {
 	case err != nil && ctx.Err() != nil:
@@ -139,7 +155,7 @@ func (s *Session) acquire() (*lane, error) {
 		return nil, err
 	}
 	s.busy++
-	return newLane(loaded, s.rows, s.shape, s.dim), nil
+	return newLane(loaded, s.rows, s.manifest), nil
 }
 
 func (s *Session) release(l *lane) {

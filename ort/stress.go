@@ -9,14 +9,15 @@ import (
 )
 
 // Stress evaluates every number of rows up to the largest of one evaluation that is a power of two or one and a half
-// times as large. Among the rows are samples that are huge, tiny, zero, infinite and not numbers, and sigmas at the
-// ends of the schedule of m, between its levels and outside. Scores may be anything. The error says which evaluation
-// failed; it wraps [models.ErrInvalid] unless ctx has ended.
+// times as large. Among the rows are samples that are huge, tiny, zero, infinite and not numbers, sigmas at the ends
+// of the schedule of m, between its levels and outside, and conditions of all kinds. Scores may be anything. The error
+// says which evaluation failed; it wraps [models.ErrInvalid] unless ctx has ended.
 func (s *Session) Stress(ctx context.Context, m models.Manifest) error {
 	x, sigma, score := make([]float32, s.rows*s.dim), make([]float32, s.rows), make([]float32, s.rows*s.dim)
 	odd(x, sigma, m)
+	c := oddGiven(s.rows, m.Condition)
 	for _, rows := range stressed(s.rows) {
-		err := s.Score(ctx, score[:rows*s.dim], x[:rows*s.dim], sigma[:rows])
+		err := s.scoreGiven(ctx, score[:rows*s.dim], x[:rows*s.dim], sigma[:rows], c[:rows*m.Condition.Width()])
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -53,6 +54,18 @@ func odd(x, sigma []float32, m models.Manifest) {
 			fillWith(x[i*dim:(i+1)*dim], values[(i/3)%len(values)])
 		}
 	}
+}
+
+// oddGiven returns conditions for a number of rows: all classes, and vectors of numbers that a network may not expect.
+func oddGiven(rows int, c *models.Condition) []float32 {
+	given, width := anyGiven(rows, c), c.Width()
+	values := []float32{math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32, -1e9, 0}
+	for i := 0; i < rows && width > 0 && c.Classes == 0; i++ {
+		if i%3 == 1 {
+			copy(given[i*width:], filledGiven(values[i/3%len(values)], c))
+		}
+	}
+	return given
 }
 
 // oddSigmas returns sigmas at the ends of a schedule, twice and half as large, and between some of its levels.

@@ -30,6 +30,8 @@ type trial struct {
 	s        *Session
 	l        *lane
 	x, sigma []float32
+	c        []float32 // conditions
+	odd      []float32 // the condition of rows that are huge
 	output   []float32 // the graph's output for all rows in order
 }
 
@@ -41,28 +43,69 @@ func (s *Session) newTrial(ctx context.Context, l *lane, manifest models.Manifes
 	}
 	t.x, t.sigma = make([]float32, rows*s.dim), make([]float32, rows)
 	fill(t.x, t.sigma, manifest)
+	t.c, t.odd = anyGiven(rows, manifest.Condition), filledGiven(1e30, manifest.Condition)
+	if err := t.tryClasses(ctx, kindsOf(manifest.Condition)); err != nil {
+		return nil, err
+	}
 	output, err := t.inOrder(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("trial evaluation: %w", err)
 	}
 	t.output = slices.Clone(output)
-	return t, t.checkFinite()
+	return t, t.checkFinite(output)
 }
 
-// checkFinite returns an error if a row's score is not finite, and says where.
-func (t *trial) checkFinite() error {
+// maxClasses is the largest number of classes that a trial evaluates: so many that a mistake in a table shows, and so
+// few that it does not take long.
+const maxClasses = 256
+
+// tryClasses evaluates classes of all kinds, if there are more of them than rows in the trial.
+func (t *trial) tryClasses(ctx context.Context, kinds int) error {
+	rows, tried := len(t.sigma), min(kinds, maxClasses)
+	if kinds <= rows {
+		return nil
+	}
+	own := t.c
+	defer func() { t.c = own }()
+	for first := 0; first < tried; first += rows {
+		t.c = make([]float32, rows)
+		for i := range t.c {
+			t.c[i] = spreadClass(min(first+i, tried-1), tried, kinds)
+		}
+		output, err := t.inOrder(ctx)
+		if err != nil {
+			return fmt.Errorf("trial evaluation: %w", err)
+		}
+		if err := t.checkFinite(output); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkFinite returns an error if a row's score is not finite, and says where. output is that of all rows in order.
+func (t *trial) checkFinite(output []float32) error {
 	dim, score := t.s.dim, make([]float32, t.s.dim)
 	for row, sigma := range t.sigma {
 		x := t.x[row*dim : (row+1)*dim]
-		t.s.convert(score, t.output[row*dim:(row+1)*dim], x, t.sigma[row:row+1])
+		t.s.convert(score, output[row*dim:(row+1)*dim], x, t.sigma[row:row+1])
 		for _, v := range score {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return fmt.Errorf("the score is not finite at sigma %.6g: it is %g in row %d of %d, "+
-					"whose values are up to %.3g", sigma, v, row+1, len(t.sigma), largest(x))
+				return fmt.Errorf("the score is not finite at sigma %.6g%s: it is %g in row %d of %d, "+
+					"whose values are up to %.3g", sigma, t.class(row), v, row+1, len(t.sigma), largest(x))
 			}
 		}
 	}
 	return nil
+}
+
+// class says which class a row has; nothing if it has none.
+func (t *trial) class(row int) string {
+	c := t.s.manifest.Condition
+	if c == nil || c.Classes == 0 || int(t.c[row]) == c.Classes {
+		return ""
+	}
+	return fmt.Sprintf(" for class %s", c.ClassName(int(t.c[row])))
 }
 
 // inOrder evaluates the rows in order. The result belongs to the lane and is valid until the next evaluation.
@@ -92,26 +135,35 @@ func (t *trial) evaluate(ctx context.Context, c batch) ([]float32, error) {
 		return nil, err
 	}
 	for i, row := range c {
-		x := t.l.x[i*t.s.dim : (i+1)*t.s.dim]
-		switch row {
-		case padding:
-			clear(x)
-			t.l.sigma[i] = t.l.sigma[0]
-		case huge:
-			fillWith(x, 1e30)
-			t.l.sigma[i] = t.sigma[len(t.sigma)/2] / 2
-		case notANumber:
-			fillWith(x, float32(math.NaN()))
-			t.l.sigma[i] = t.sigma[len(t.sigma)/2] / 2
-		default:
-			copy(x, t.x[row*t.s.dim:])
-			t.l.sigma[i] = t.sigma[row]
-		}
+		t.write(i, row)
 	}
 	if err := b.runUntil(ctx); err != nil {
 		return nil, plain(err)
 	}
 	return t.l.score[:len(c)*t.s.dim], nil
+}
+
+// write writes a row of a batch, the i-th, into the lane.
+func (t *trial) write(i, row int) {
+	x, width := t.l.x[i*t.s.dim:(i+1)*t.s.dim], t.l.c.width
+	switch row {
+	case padding:
+		clear(x)
+		t.l.sigma[i] = t.l.sigma[0]
+		t.l.c.copyRow(i, 0)
+	case huge:
+		fillWith(x, 1e30)
+		t.l.sigma[i] = t.sigma[len(t.sigma)/2] / 2
+		t.l.c.set(i, t.odd)
+	case notANumber:
+		fillWith(x, float32(math.NaN()))
+		t.l.sigma[i] = t.sigma[len(t.sigma)/2] / 2
+		t.l.c.set(i, t.c[:width])
+	default:
+		copy(x, t.x[row*t.s.dim:])
+		t.l.sigma[i] = t.sigma[row]
+		t.l.c.set(i, t.c[row*width:(row+1)*width])
+	}
 }
 
 func fillWith(x []float32, v float32) {
@@ -274,11 +326,7 @@ func (t *trial) explain(ctx context.Context, d *dependence) error {
 // fill writes states and sigmas that use every bit: sigmas from the whole schedule of m, the largest first and the
 // smallest last, and a fixed sequence of states in the range of the data, widened by sigma.
 func fill(x, sigma []float32, m models.Manifest) {
-	state := uint32(1)
-	next := func() float64 {
-		state = state*1664525 + 1013904223 // Numerical Recipes' linear congruential generator
-		return float64(int32(state)) * (1.0 / (1 << 31))
-	}
+	next := uniforms()
 	middle, half := (m.Range.Low+m.Range.High)/2, (m.Range.High-m.Range.Low)/2
 	last, dim := len(m.Sigmas)-1, len(x)/len(sigma)
 	for i := range sigma {
@@ -287,5 +335,14 @@ func fill(x, sigma []float32, m models.Manifest) {
 		for j := range dim {
 			x[i*dim+j] = float32(middle + (half+s)*next())
 		}
+	}
+}
+
+// uniforms returns the fixed sequence of numbers between -1 and 1, from its beginning.
+func uniforms() func() float64 {
+	state := uint32(1)
+	return func() float64 {
+		state = state*1664525 + 1013904223 // Numerical Recipes' linear congruential generator
+		return float64(int32(state)) * (1.0 / (1 << 31))
 	}
 }

@@ -126,7 +126,7 @@ func (o *proving) scoreErrors(
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, compared.Close()) }()
-	return ort.ScoreErrors(ctx, reference, compared, exactManifest)
+	return ort.ScoreErrors(ctx, reference.Model(), compared.Model(), exactManifest)
 }
 
 // overwriteFlag is --overwrite of the commands that write a model.

@@ -63,5 +63,5 @@ func (o *proving) scoreScale(ctx context.Context, file []byte, m models.Manifest
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
-	return ort.ScoreScale(ctx, session, m)
+	return ort.ScoreScale(ctx, session.Model(), m)
 }
