@@ -94,7 +94,8 @@ func TestOneTermOfASum(t *testing.T) {
 }
 
 // TestSumsShareABlock: chains with different conditions and sums share a block. Each model is called once, for all of
-// its rows, and the score of a row is the weighted sum of the scores that its terms have alone, in float32 and in order.
+// its rows, and the score of a row is the weighted sum of the scores that its terms have alone, in float32 and in
+// order.
 func TestSumsShareABlock(t *testing.T) {
 	m := TwoGaussians()
 	own := &countingModes{Modes: m.Modes()}
@@ -205,7 +206,8 @@ func TestCompanyOfConditions(t *testing.T) {
 	for step := range plan {
 		switch {
 		case step%7 == 2:
-			block.Start(Chain{Plan: plan, Noise: Noise{Seed: 9, Chain: uint64(step)}, Given: given[step%3:][:1]}, square)
+			noise := Noise{Seed: 9, Chain: uint64(step)}
+			block.Start(Chain{Plan: plan, Noise: noise, Given: given[step%3:][:1]}, square)
 		case step%11 == 5 && block.Len() > 1:
 			block.Remove(block.Len() - 1)
 		}

@@ -127,7 +127,9 @@ func TestCompanyDoesNotMatter(t *testing.T) {
 	sums := []*sampling.Sum{
 		nil, nil, {Own: 0.5, Terms: []sampling.Term{{Model: other, Weight: 0.5}}},
 		{Own: 2, Terms: []sampling.Term{{Given: none, Weight: -1}}},
-		{Own: 1, Terms: []sampling.Term{{Model: other, Weight: 1}, {Given: none, Weight: 1}, {Weight: -1, Given: none}}},
+		{Own: 1, Terms: []sampling.Term{
+			{Model: other, Weight: 1}, {Given: none, Weight: 1}, {Weight: -1, Given: none},
+		}},
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	var wg sync.WaitGroup

@@ -109,8 +109,8 @@ func checkTerms(model sampling.Model, sum *sampling.Sum) error {
 	return nil
 }
 
-// checkGiven returns a FieldError unless given has conditions of the model for n rows. The rows of a block are evaluated
-// together, so a row without a condition would fail the others.
+// checkGiven returns a FieldError unless given has conditions of the model for n rows. The rows of a block are
+// evaluated together, so a row without a condition would fail the others.
 func checkGiven(model sampling.Model, given []float32, n int) error {
 	if sampling.WidthOf(model) > 0 && len(given) == 0 {
 		return &sampling.FieldError{Field: "given", Given: "nothing", Want: "a condition: the model needs one"}

@@ -47,9 +47,9 @@ func (e *Evaluator) Score(ctx context.Context, dst, x, sigma []float32) error {
 	return e.ScoreGiven(ctx, dst, x, sigma, nil)
 }
 
-// ScoreGiven implements [sampling.Conditional]. The first evaluation is admitted or refused as a job of Submit, of one step. Later
-// ones belong to the same call and are not refused because of other work. When ctx ends, Score returns its cause.
-// Otherwise its errors are those of [Stream.Poll].
+// ScoreGiven implements [sampling.Conditional]. The first evaluation is admitted or refused as a job of Submit, of one
+// step. Later ones belong to the same call and are not refused because of other work. When ctx ends, Score returns its
+// cause. Otherwise its errors are those of [Stream.Poll].
 func (e *Evaluator) ScoreGiven(ctx context.Context, dst, x, sigma, c []float32) error {
 	s := e.s
 	j := s.newPoints(e.call, dst, x, sigma, c)

@@ -10,9 +10,9 @@ import (
 const quantum = 16
 
 // queue holds, for each caller, the jobs with chains to start. It decides which chains come next: deficit round robin
-// between callers (Shreedhar & Varghese 1995; a chain costs its rows), and round robin between the ready jobs of a caller. A
-// caller's jobs become ready in the order of their arrival, and only as many as fill the caller's share of the blocks.
-// So under overload jobs finish one after the other and do not all end half done. Guarded by Scheduler.mu.
+// between callers (Shreedhar & Varghese 1995; a chain costs its rows), and round robin between the ready jobs of a
+// caller. A caller's jobs become ready in the order of their arrival, and only as many as fill the caller's share of
+// the blocks. So under overload jobs finish one after the other and do not all end half done. Guarded by Scheduler.mu.
 type queue struct {
 	rows    int                // rows of all blocks together
 	active  []*caller          // callers with ready jobs that are queued; the first is served next
@@ -207,9 +207,9 @@ func (q *queue) pop(n int) grant {
 	return g
 }
 
-// serve takes chains of at most n rows, and at least one chain, from the caller's next job. The job then moves to the end of the caller's queue, or
-// leaves it if it has no more chains to start. The caller of serve must start the chains before it uses the queue
-// again.
+// serve takes chains of at most n rows, and at least one chain, from the caller's next job. The job then moves to the
+// end of the caller's queue, or leaves it if it has no more chains to start. The caller of serve must start the chains
+// before it uses the queue again.
 func (q *queue) serve(c *caller, n int) grant {
 	j := c.jobs[0]
 	all := j.waiting()

@@ -287,9 +287,9 @@ func (w *worker) tick(ctx context.Context) {
 	}
 }
 
-// countSteps adds the steps of a tick to the jobs before the rows take them. So when a job is seen to be finished, all its
-// steps are counted. It writes once for neighbouring rows of one job, because every worker writes here and each write
-// takes the cache line from the others.
+// countSteps adds the steps of a tick to the jobs before the rows take them. So when a job is seen to be finished, all
+// its steps are counted. It writes once for neighbouring rows of one job, because every worker writes here and each
+// write takes the cache line from the others.
 func (w *worker) countSteps() {
 	for first := 0; first < len(w.rows); {
 		j, end := w.rows[first].job, first+1

@@ -201,9 +201,9 @@ type SampleRequest struct {
 	// The index of the first chain. Chains first_chain to first_chain + n - 1 are the same samples whether one request
 	// draws them or several, so a large job can be split.
 	FirstChain uint64 `protobuf:"varint,5,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
-	// The sampler. If it is left out, the model's default sampler is used. A request with a condition or with guidance
-	// uses annealed Langevin dynamics with the model's settings instead, which follows them more faithfully than samplers
-	// of few steps.
+	// The sampler. If it is left out, the model's default sampler is used. A request whose chains follow more than the
+	// model's score (a condition, guidance, a guidance_scale, an own_weight, terms) uses annealed Langevin dynamics with
+	// the model's settings instead, which follows them more faithfully than samplers of few steps.
 	//
 	// Types that are valid to be assigned to Sampler:
 	//
@@ -229,11 +229,27 @@ type SampleRequest struct {
 	Interpolation *Interpolation `protobuf:"bytes,12,opt,name=interpolation,proto3" json:"interpolation,omitempty"`
 	// Resume from the states of an earlier call.
 	Resume *Resume `protobuf:"bytes,13,opt,name=resume,proto3" json:"resume,omitempty"`
-	// Change the score with a second model.
+	// Change the score with a second model. It is a sum of two terms with rules for the weights, and must not be given
+	// together with terms or own_weight.
 	Guidance *Guidance `protobuf:"bytes,16,opt,name=guidance,proto3" json:"guidance,omitempty"`
 	// Send waiting events before the started event if that takes longer than usual, because a model loads. Without them a
 	// client cannot tell a server that loads a model from one that is frozen.
-	Waiting       bool `protobuf:"varint,18,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Waiting bool `protobuf:"varint,18,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// The condition of the model: one for all chains, or one for each of the n chains. A model that was never trained
+	// without a condition needs it.
+	Given []*Given `protobuf:"bytes,23,rep,name=given,proto3" json:"given,omitempty"`
+	// Classifier-free guidance (Ho & Salimans 2022): chains follow s_none + w (s_given - s_none), where s_given is the
+	// score with the condition, s_none the score without, and w this number, finite. 1, which is the default, is s_given
+	// alone. Larger values draw samples that are more typical of the condition. Another value than 1 needs given, and a
+	// model that was also trained without a condition. It costs a second evaluation for each step.
+	GuidanceScale *float64 `protobuf:"fixed64,24,opt,name=guidance_scale,json=guidanceScale,proto3,oneof" json:"guidance_scale,omitempty"`
+	// Further terms of the score, at most 8. Chains follow own_weight s(x | given) + sum of weight_i s_i(x | given_i), at
+	// every evaluation, where s(x | given) includes the guidance_scale. The sum is the score of the product of the terms'
+	// densities, each to the power of its weight: a negative weight divides by a density. Each term costs an evaluation
+	// for each step. The weights must not add up to 0.
+	Terms []*Term `protobuf:"bytes,25,rep,name=terms,proto3" json:"terms,omitempty"`
+	// The weight of the request's own model in the sum, finite. The default is 1.
+	OwnWeight     *float64 `protobuf:"fixed64,26,opt,name=own_weight,json=ownWeight,proto3,oneof" json:"own_weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -429,6 +445,34 @@ func (x *SampleRequest) GetWaiting() bool {
 		return x.Waiting
 	}
 	return false
+}
+
+func (x *SampleRequest) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetGuidanceScale() float64 {
+	if x != nil && x.GuidanceScale != nil {
+		return *x.GuidanceScale
+	}
+	return 0
+}
+
+func (x *SampleRequest) GetTerms() []*Term {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetOwnWeight() float64 {
+	if x != nil && x.OwnWeight != nil {
+		return *x.OwnWeight
+	}
+	return 0
 }
 
 type isSampleRequest_Sampler interface {
@@ -1194,7 +1238,21 @@ type Started struct {
 	// The step from which the call resumed; 0 for a call that started from noise.
 	ResumedAt int64 `protobuf:"varint,19,opt,name=resumed_at,json=resumedAt,proto3" json:"resumed_at,omitempty"`
 	// Whether the states after any step are enough to resume from. They are not if a step depends on earlier steps.
-	Resumable     bool `protobuf:"varint,20,opt,name=resumable,proto3" json:"resumable,omitempty"`
+	Resumable bool `protobuf:"varint,20,opt,name=resumable,proto3" json:"resumable,omitempty"`
+	// The conditions, as in the request.
+	Given []*Given `protobuf:"bytes,25,rep,name=given,proto3" json:"given,omitempty"`
+	// The guidance scale, if the request has one.
+	GuidanceScale *float64 `protobuf:"fixed64,26,opt,name=guidance_scale,json=guidanceScale,proto3,oneof" json:"guidance_scale,omitempty"`
+	// The further terms, with the models, versions, digests and weights in use.
+	Terms []*Term `protobuf:"bytes,27,rep,name=terms,proto3" json:"terms,omitempty"`
+	// The weight of the model's own term, if the request has an own_weight or terms.
+	OwnWeight *float64 `protobuf:"fixed64,28,opt,name=own_weight,json=ownWeight,proto3,oneof" json:"own_weight,omitempty"`
+	// Whether the samples only approximate the product that terms, an own_weight, or a guidance_scale or guidance with a
+	// weight other than 0 and 1 ask for. They do with samplers that follow a diffusion, because the sum of scores is not
+	// the score of the product with noise added (Du et al. 2023). Annealed Langevin without consistent noise, plain
+	// Langevin and predictor-corrector with a corrector only need the sum, so their samples are those of the product as
+	// far as their steps are small and many enough.
+	Approximate   bool `protobuf:"varint,29,opt,name=approximate,proto3" json:"approximate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1409,6 +1467,41 @@ func (x *Started) GetResumedAt() int64 {
 func (x *Started) GetResumable() bool {
 	if x != nil {
 		return x.Resumable
+	}
+	return false
+}
+
+func (x *Started) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
+}
+
+func (x *Started) GetGuidanceScale() float64 {
+	if x != nil && x.GuidanceScale != nil {
+		return *x.GuidanceScale
+	}
+	return 0
+}
+
+func (x *Started) GetTerms() []*Term {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+func (x *Started) GetOwnWeight() float64 {
+	if x != nil && x.OwnWeight != nil {
+		return *x.OwnWeight
+	}
+	return 0
+}
+
+func (x *Started) GetApproximate() bool {
+	if x != nil {
+		return x.Approximate
 	}
 	return false
 }
@@ -1833,7 +1926,11 @@ type ScoreRequest struct {
 	// The sigma of every row, or one for all: finite, above 0.
 	Sigma []float32 `protobuf:"fixed32,4,rep,packed,name=sigma,proto3" json:"sigma,omitempty"`
 	// How the response carries its elements.
-	Format        TensorFormat `protobuf:"varint,5,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	Format TensorFormat `protobuf:"varint,5,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	// The condition of the model: one for all rows, or one for each.
+	Given []*Given `protobuf:"bytes,6,rep,name=given,proto3" json:"given,omitempty"`
+	// As in SampleRequest: the score is s_none + w (s_given - s_none).
+	GuidanceScale *float64 `protobuf:"fixed64,7,opt,name=guidance_scale,json=guidanceScale,proto3,oneof" json:"guidance_scale,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1901,6 +1998,20 @@ func (x *ScoreRequest) GetFormat() TensorFormat {
 		return x.Format
 	}
 	return TensorFormat_TENSOR_FORMAT_UNSPECIFIED
+}
+
+func (x *ScoreRequest) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
+}
+
+func (x *ScoreRequest) GetGuidanceScale() float64 {
+	if x != nil && x.GuidanceScale != nil {
+		return *x.GuidanceScale
+	}
+	return 0
 }
 
 // ScoreResponse is the score at the points asked for.
@@ -2063,7 +2174,9 @@ type EncodeRequest struct {
 	// How to solve the flow.
 	Flow *FlowOptions `protobuf:"bytes,4,opt,name=flow,proto3" json:"flow,omitempty"`
 	// How the response carries its elements.
-	Format        TensorFormat `protobuf:"varint,5,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	Format TensorFormat `protobuf:"varint,5,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	// The condition of the model: one for all rows, or one for each.
+	Given         []*Given `protobuf:"bytes,6,rep,name=given,proto3" json:"given,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2131,6 +2244,13 @@ func (x *EncodeRequest) GetFormat() TensorFormat {
 		return x.Format
 	}
 	return TensorFormat_TENSOR_FORMAT_UNSPECIFIED
+}
+
+func (x *EncodeRequest) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
 }
 
 // EncodeResponse has the latents.
@@ -2229,7 +2349,9 @@ type DecodeRequest struct {
 	// End with the step to sigma = 0. Encode does not invert this step.
 	Denoise bool `protobuf:"varint,5,opt,name=denoise,proto3" json:"denoise,omitempty"`
 	// How the response carries its elements.
-	Format        TensorFormat `protobuf:"varint,6,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	Format TensorFormat `protobuf:"varint,6,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	// The condition of the model: one for all rows, or one for each.
+	Given         []*Given `protobuf:"bytes,7,rep,name=given,proto3" json:"given,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2304,6 +2426,13 @@ func (x *DecodeRequest) GetFormat() TensorFormat {
 		return x.Format
 	}
 	return TensorFormat_TENSOR_FORMAT_UNSPECIFIED
+}
+
+func (x *DecodeRequest) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
 }
 
 // DecodeResponse has the samples.
@@ -2407,7 +2536,9 @@ type LogLikelihoodRequest struct {
 	// The address of the first row's random vector; the next row has the next address. The densities do not depend on how
 	// rows are divided among requests, if each request has the first_chain of its first row. At most 2^64 minus the
 	// number of rows.
-	FirstChain    uint64 `protobuf:"varint,7,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
+	FirstChain uint64 `protobuf:"varint,7,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
+	// The condition of the model: one for all rows, or one for each.
+	Given         []*Given `protobuf:"bytes,8,rep,name=given,proto3" json:"given,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2489,6 +2620,13 @@ func (x *LogLikelihoodRequest) GetFirstChain() uint64 {
 		return x.FirstChain
 	}
 	return 0
+}
+
+func (x *LogLikelihoodRequest) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
 }
 
 // LogLikelihoodResponse has the log densities of the samples.
@@ -2586,8 +2724,7 @@ var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
-	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\xd2\n" +
-	"\n" +
+	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\x1a\x16langevin/v1/term.proto\"\xcc\r\n" +
 	"\rSampleRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12\x1a\n" +
@@ -2612,13 +2749,21 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\rinterpolation\x18\f \x01(\v2\x1a.langevin.v1.InterpolationR\rinterpolation\x12+\n" +
 	"\x06resume\x18\r \x01(\v2\x13.langevin.v1.ResumeR\x06resume\x121\n" +
 	"\bguidance\x18\x10 \x01(\v2\x15.langevin.v1.GuidanceR\bguidance\x12\x18\n" +
-	"\awaiting\x18\x12 \x01(\bR\awaiting:\xb0\x02\xbaH\xac\x02\x1a\xa4\x01\n" +
+	"\awaiting\x18\x12 \x01(\bR\awaiting\x12(\n" +
+	"\x05given\x18\x17 \x03(\v2\x12.langevin.v1.GivenR\x05given\x123\n" +
+	"\x0eguidance_scale\x18\x18 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x04R\rguidanceScale\x88\x01\x01\x121\n" +
+	"\x05terms\x18\x19 \x03(\v2\x11.langevin.v1.TermB\b\xbaH\x05\x92\x01\x02\x10\bR\x05terms\x12+\n" +
+	"\n" +
+	"own_weight\x18\x1a \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x05R\townWeight\x88\x01\x01:\xc9\x03\xbaH\xc5\x03\x1a\xa4\x01\n" +
 	"\rsample.chains\x127the last chain, first_chain + n - 1, must be below 2^64\x1aZ!has(this.n) || this.n < 1 || this.first_chain <= 18446744073709551615u - uint(this.n - 1)\x1a\x82\x01\n" +
-	"\x0esample.preview\x12 preview.chains must be at most n\x1aN!has(this.preview.chains) || this.preview.chains <= (has(this.n) ? this.n : 1)B\t\n" +
+	"\x0esample.preview\x12 preview.chains must be at most n\x1aN!has(this.preview.chains) || this.preview.chains <= (has(this.n) ? this.n : 1)\x1a\x96\x01\n" +
+	"\x0fsample.guidance\x12<guidance must not be given together with terms or own_weight\x1aE!has(this.guidance) || size(this.terms) == 0 && !has(this.own_weight)B\t\n" +
 	"\asamplerB\v\n" +
 	"\tconditionB\x04\n" +
 	"\x02_nB\a\n" +
-	"\x05_seed\"\x83\x02\n" +
+	"\x05_seedB\x11\n" +
+	"\x0f_guidance_scaleB\r\n" +
+	"\v_own_weight\"\x83\x02\n" +
 	"\bGuidance\x128\n" +
 	"\x05model\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x127\n" +
@@ -2661,7 +2806,7 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\awaiting\x18\x06 \x01(\v2\x14.langevin.v1.WaitingH\x00R\awaitingB\a\n" +
 	"\x05event\">\n" +
 	"\aWaiting\x123\n" +
-	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\xc4\a\n" +
+	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\xab\t\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2691,9 +2836,17 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\bguidance\x18\x12 \x01(\v2\x15.langevin.v1.GuidanceR\bguidance\x12\x1d\n" +
 	"\n" +
 	"resumed_at\x18\x13 \x01(\x03R\tresumedAt\x12\x1c\n" +
-	"\tresumable\x18\x14 \x01(\bR\tresumableB\t\n" +
+	"\tresumable\x18\x14 \x01(\bR\tresumable\x12(\n" +
+	"\x05given\x18\x19 \x03(\v2\x12.langevin.v1.GivenR\x05given\x12*\n" +
+	"\x0eguidance_scale\x18\x1a \x01(\x01H\x02R\rguidanceScale\x88\x01\x01\x12'\n" +
+	"\x05terms\x18\x1b \x03(\v2\x11.langevin.v1.TermR\x05terms\x12\"\n" +
+	"\n" +
+	"own_weight\x18\x1c \x01(\x01H\x03R\townWeight\x88\x01\x01\x12 \n" +
+	"\vapproximate\x18\x1d \x01(\bR\vapproximateB\t\n" +
 	"\asamplerB\v\n" +
-	"\tcondition\"\x99\x02\n" +
+	"\tconditionB\x11\n" +
+	"\x0f_guidance_scaleB\r\n" +
+	"\v_own_weight\"\x99\x02\n" +
 	"\bProgress\x12\x1d\n" +
 	"\n" +
 	"steps_done\x18\x01 \x01(\x03R\tstepsDone\x12\x1f\n" +
@@ -2724,14 +2877,17 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x03nfe\x18\x02 \x01(\x03R\x03nfe\x123\n" +
 	"\aelapsed\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\x121\n" +
 	"\x06queued\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06queued\x12)\n" +
-	"\x10previews_dropped\x18\x05 \x01(\x03R\x0fpreviewsDropped\"\x81\x02\n" +
+	"\x10previews_dropped\x18\x05 \x01(\x03R\x0fpreviewsDropped\"\xf3\x02\n" +
 	"\fScoreRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12)\n" +
 	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x01x\x12)\n" +
 	"\x05sigma\x18\x04 \x03(\x02B\x13\xbaH\x10\x92\x01\r\b\x01\"\t\n" +
 	"\a@\x01%\x00\x00\x00\x00R\x05sigma\x12;\n" +
-	"\x06format\x18\x05 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\"\x82\x01\n" +
+	"\x06format\x18\x05 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12(\n" +
+	"\x05given\x18\x06 \x03(\v2\x12.langevin.v1.GivenR\x05given\x123\n" +
+	"\x0eguidance_scale\x18\a \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\rguidanceScale\x88\x01\x01B\x11\n" +
+	"\x0f_guidance_scale\"\x82\x01\n" +
 	"\rScoreResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2749,32 +2905,34 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
 	"_sigma_minB\a\n" +
 	"\x05_rtolB\a\n" +
-	"\x05_atol\"\x85\x02\n" +
+	"\x05_atol\"\xaf\x02\n" +
 	"\rEncodeRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12)\n" +
 	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x01x\x12,\n" +
 	"\x04flow\x18\x04 \x01(\v2\x18.langevin.v1.FlowOptionsR\x04flow\x12;\n" +
-	"\x06format\x18\x05 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\"\x97\x01\n" +
+	"\x06format\x18\x05 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12(\n" +
+	"\x05given\x18\x06 \x03(\v2\x12.langevin.v1.GivenR\x05given\"\x97\x01\n" +
 	"\x0eEncodeResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12+\n" +
 	"\x06latent\x18\x04 \x01(\v2\x13.langevin.v1.TensorR\x06latent\x12\x10\n" +
-	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\xa9\x02\n" +
+	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\xd3\x02\n" +
 	"\rDecodeRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x123\n" +
 	"\x06latent\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x06latent\x12,\n" +
 	"\x04flow\x18\x04 \x01(\v2\x18.langevin.v1.FlowOptionsR\x04flow\x12\x18\n" +
 	"\adenoise\x18\x05 \x01(\bR\adenoise\x12;\n" +
-	"\x06format\x18\x06 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\"\x97\x01\n" +
+	"\x06format\x18\x06 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12(\n" +
+	"\x05given\x18\a \x03(\v2\x12.langevin.v1.GivenR\x05given\"\x97\x01\n" +
 	"\x0eDecodeResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12+\n" +
 	"\x06sample\x18\x04 \x01(\v2\x13.langevin.v1.TensorR\x06sample\x12\x10\n" +
-	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\x9a\x02\n" +
+	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\xc4\x02\n" +
 	"\x14LogLikelihoodRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12)\n" +
@@ -2783,7 +2941,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x05exact\x18\x05 \x01(\bR\x05exact\x12\x12\n" +
 	"\x04seed\x18\x06 \x01(\x04R\x04seed\x12\x1f\n" +
 	"\vfirst_chain\x18\a \x01(\x04R\n" +
-	"firstChain\"\xb9\x01\n" +
+	"firstChain\x12(\n" +
+	"\x05given\x18\b \x03(\v2\x12.langevin.v1.GivenR\x05given\"\xb9\x01\n" +
 	"\x15LogLikelihoodResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2859,8 +3018,10 @@ var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(*EDM)(nil),                   // 30: langevin.v1.EDM
 	(*ReverseSDE)(nil),            // 31: langevin.v1.ReverseSDE
 	(TensorFormat)(0),             // 32: langevin.v1.TensorFormat
-	(*Tensor)(nil),                // 33: langevin.v1.Tensor
-	(*durationpb.Duration)(nil),   // 34: google.protobuf.Duration
+	(*Given)(nil),                 // 33: langevin.v1.Given
+	(*Term)(nil),                  // 34: langevin.v1.Term
+	(*Tensor)(nil),                // 35: langevin.v1.Tensor
+	(*durationpb.Duration)(nil),   // 36: google.protobuf.Duration
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	26, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
@@ -2876,65 +3037,73 @@ var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	7,  // 10: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
 	8,  // 11: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
 	4,  // 12: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
-	0,  // 13: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
-	33, // 14: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
-	1,  // 15: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
-	33, // 16: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
-	1,  // 17: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
-	33, // 18: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
-	2,  // 19: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
-	12, // 20: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
-	13, // 21: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
-	14, // 22: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
-	15, // 23: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
-	16, // 24: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
-	11, // 25: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
-	34, // 26: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
-	26, // 27: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	27, // 28: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	28, // 29: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	29, // 30: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	30, // 31: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
-	31, // 32: langevin.v1.Started.reverse_sde:type_name -> langevin.v1.ReverseSDE
-	5,  // 33: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
-	6,  // 34: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
-	7,  // 35: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
-	4,  // 36: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
-	34, // 37: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	34, // 38: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	2,  // 39: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	33, // 40: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	33, // 41: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	34, // 42: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	34, // 43: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	33, // 44: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	32, // 45: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	33, // 46: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	33, // 47: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
-	19, // 48: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	32, // 49: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
-	33, // 50: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
-	33, // 51: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
-	19, // 52: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	32, // 53: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
-	33, // 54: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
-	33, // 55: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
-	19, // 56: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
-	3,  // 57: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	17, // 58: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	20, // 59: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
-	22, // 60: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
-	24, // 61: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
-	10, // 62: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	18, // 63: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	21, // 64: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
-	23, // 65: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
-	25, // 66: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
-	62, // [62:67] is the sub-list for method output_type
-	57, // [57:62] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	33, // 13: langevin.v1.SampleRequest.given:type_name -> langevin.v1.Given
+	34, // 14: langevin.v1.SampleRequest.terms:type_name -> langevin.v1.Term
+	0,  // 15: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
+	35, // 16: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	1,  // 17: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
+	35, // 18: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	1,  // 19: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
+	35, // 20: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	2,  // 21: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
+	12, // 22: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
+	13, // 23: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
+	14, // 24: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
+	15, // 25: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
+	16, // 26: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
+	11, // 27: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
+	36, // 28: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
+	26, // 29: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	27, // 30: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	28, // 31: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	29, // 32: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	30, // 33: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
+	31, // 34: langevin.v1.Started.reverse_sde:type_name -> langevin.v1.ReverseSDE
+	5,  // 35: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 36: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 37: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
+	4,  // 38: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
+	33, // 39: langevin.v1.Started.given:type_name -> langevin.v1.Given
+	34, // 40: langevin.v1.Started.terms:type_name -> langevin.v1.Term
+	36, // 41: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	36, // 42: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	2,  // 43: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
+	35, // 44: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	35, // 45: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	36, // 46: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	36, // 47: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	35, // 48: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	32, // 49: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	33, // 50: langevin.v1.ScoreRequest.given:type_name -> langevin.v1.Given
+	35, // 51: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	35, // 52: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
+	19, // 53: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	32, // 54: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
+	33, // 55: langevin.v1.EncodeRequest.given:type_name -> langevin.v1.Given
+	35, // 56: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
+	35, // 57: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
+	19, // 58: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	32, // 59: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
+	33, // 60: langevin.v1.DecodeRequest.given:type_name -> langevin.v1.Given
+	35, // 61: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
+	35, // 62: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
+	19, // 63: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
+	33, // 64: langevin.v1.LogLikelihoodRequest.given:type_name -> langevin.v1.Given
+	3,  // 65: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	17, // 66: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	20, // 67: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
+	22, // 68: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
+	24, // 69: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
+	10, // 70: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	18, // 71: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	21, // 72: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
+	23, // 73: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
+	25, // 74: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
+	70, // [70:75] is the sub-list for method output_type
+	65, // [65:70] is the sub-list for method input_type
+	65, // [65:65] is the sub-list for extension type_name
+	65, // [65:65] is the sub-list for extension extendee
+	0,  // [0:65] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -2944,6 +3113,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 	}
 	file_langevin_v1_sampler_proto_init()
 	file_langevin_v1_tensor_proto_init()
+	file_langevin_v1_term_proto_init()
 	file_langevin_v1_sampling_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*SampleRequest_AnnealedLangevin)(nil),
 		(*SampleRequest_Langevin)(nil),
@@ -2979,6 +3149,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*Started_Inpainting)(nil),
 		(*Started_Colourisation)(nil),
 	}
+	file_langevin_v1_sampling_service_proto_msgTypes[14].OneofWrappers = []any{}
 	file_langevin_v1_sampling_service_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
