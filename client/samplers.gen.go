@@ -194,14 +194,13 @@ func readProbabilityFlow(m *v1.ProbabilityFlow) ProbabilityFlow {
 // one step of Heun's rule along the probability flow. Chains start from N(0, sigma_max^2), with the noise of the first
 // step added.
 type EDM struct {
-	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps sigmas from the model's
-	// largest to its smallest, spaced as in Karras et al. (2022, equation 5) with rho = 7.
+	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps sigmas from the
+	// model's largest to its smallest, spaced as in Karras et al. (2022, equation 5) with rho = 7.
 	Sigmas []float64
 	// Sigmas of the default spacing, at least 2. The default is 18.
 	Steps int
-	// How much noise is added over all steps; finite, at least 0. Without noise this is the probability flow. The default
-	// is 40.
-	// Nil means the default.
+	// How much noise is added over all steps; finite, at least 0. Without noise this is the probability flow. The
+	// default is 40. Nil means the default.
 	Churn *float64
 	// Noise is added at sigmas from here; finite, at least 0. The default is 0.05.
 	// Nil means the default.
@@ -246,8 +245,8 @@ func readEDM(m *v1.EDM) EDM {
 // SDE-DPM-Solver++(2M) (Lu et al. 2022). With eta = 0 it is the probability flow. Chains start from N(0, sigma_max^2).
 // A field that is zero means its default.
 type ReverseSDE struct {
-	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps sigmas from the model's
-	// largest to its smallest, spaced as in Karras et al. (2022, equation 5).
+	// The sigmas to visit: finite, positive, strictly decreasing, at least two. Empty means steps sigmas from the
+	// model's largest to its smallest, spaced as in Karras et al. (2022, equation 5).
 	Sigmas []float64
 	// Sigmas of the default spacing, at least 2. With denoise that is the number of evaluations. The default is the
 	// model's, or 35.
@@ -339,8 +338,8 @@ type Corrector string
 const (
 	// None: the predictor does all the work.
 	CorrectorNone Corrector = "none"
-	// Langevin updates whose step depends on the norms of the chain's noise and score. Use it for samples of at least 64
-	// elements: in few dimensions the norm of the score varies so much that the samples are far too wide.
+	// Langevin updates whose step depends on the norms of the chain's noise and score. Use it for samples of at least
+	// 64 elements: in few dimensions the norm of the score varies so much that the samples are far too wide.
 	CorrectorLangevin Corrector = "langevin"
 	// Langevin updates whose step depends on the noise level only. Use it in any dimension.
 	CorrectorAnnealed Corrector = "annealed_langevin"
