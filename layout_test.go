@@ -63,7 +63,7 @@ var rules = map[string]rule{
 		"ort"}},
 	"training/eval":   {ours: []string{"training/data", "sampling"}},
 	"training/figure": {ours: []string{"sampling"}},
-	"training/study": {ours: []string{"training", "training/figure", "ort", "models", "sampling",
+	"training/study": {ours: []string{"training", "training/data", "training/figure", "ort", "models", "sampling",
 		"internal/wholefile"}},
 	"training/paper": {ours: []string{
 		"training", "training/data", "training/eval", "training/figure", "models", "sampling", "internal/wholefile"}},

@@ -145,11 +145,14 @@ func (m Mixture) posterior(r, logWeights []float64, x []float32, v float64) {
 // Sample draws a point from the mixture and writes it to dst. The point is a pure function of n.
 func (m Mixture) Sample(dst []float32, n Noise) {
 	n.normal(dst, 0, laneData)
-	mean := m.Means[m.pick(float64(n.uniformOne(1, laneData)))]
+	mean := m.Means[m.Component(n)]
 	for j, z := range dst {
 		dst[j] = float32(mean[j] + m.Std*float64(z))
 	}
 }
+
+// Component returns the index of the component from which [Mixture.Sample] draws its point.
+func (m Mixture) Component(n Noise) int { return m.pick(float64(n.uniformOne(1, laneData))) }
 
 // pick returns the component whose interval of the cumulative weights contains u in [0, 1).
 func (m Mixture) pick(u float64) int {

@@ -12,6 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/learner"
 	"github.com/langevin-ml/langevin/training/loss"
+	"github.com/langevin-ml/langevin/training/nn"
 	"github.com/langevin-ml/langevin/training/pool"
 )
 
@@ -24,6 +25,9 @@ type batch struct {
 	v      []float32 // standard normal, for each projection of the objective one vector of x's size
 	level  []int     // index of the row's sigma in the schedule
 	u      []float32 // uniform on [0, 1): the row's place in its level, see loss.Config.Places
+	c      []float32 // conditions, rows as the network takes them; none without conditions
+
+	known, dropped []float32 // conditions of the data, and for each row whether it is dropped, see drop
 }
 
 // batcher draws batches. Each is a pure function of the batcher and the batch's index.
@@ -34,6 +38,9 @@ type batcher struct {
 	dim      int // number of elements in a row
 	seed     uint64
 
+	given   nn.Condition
+	dropped float64 // part of the rows without their condition
+
 	place       func(level int, u float64) loss.Place
 	projections int
 	pool        *pool.Pool // draws batches of points; batches of images need none
@@ -41,7 +48,7 @@ type batcher struct {
 
 // newBatch allocates a batch.
 func (d batcher) newBatch() *batch {
-	return &batch{
+	b := &batch{
 		x:      make([]float32, d.rows*d.dim),
 		z:      make([]float32, d.rows*d.dim),
 		sigma:  make([]float32, d.rows),
@@ -50,6 +57,11 @@ func (d batcher) newBatch() *batch {
 		v:      make([]float32, d.projections*d.rows*d.dim),
 		u:      make([]float32, d.rows),
 	}
+	if width := d.given.Width(); width > 0 {
+		b.c, b.dropped = make([]float32, d.rows*width), make([]float32, d.rows)
+		b.known = make([]float32, d.rows*max(d.given.Size, 1))
+	}
+	return b
 }
 
 // draw returns batch index.
@@ -73,7 +85,13 @@ func (d batcher) fill(b *batch, index uint64) error {
 	// Step 1: the initial weights use step 0 of the same seed.
 	noise.Normal(b.z, 1)
 	noise.Normal(b.v, 2)
-	if err := d.source.Read(b.x, first); err != nil {
+	err := d.source.Read(b.x, first)
+	if err == nil && len(b.c) > 0 {
+		noise.Uniform(b.dropped, 2)
+		err = d.source.(data.Conditional).ReadCondition(b.known, first)
+		drop(b.c, b.known, b.dropped, d.given, d.dropped)
+	}
+	if err != nil {
 		return fmt.Errorf("read %s: %w", d.source.Name(), err)
 	}
 	return nil
@@ -159,8 +177,10 @@ func (d batcher) next(ctx context.Context, first uint64, n int) iter.Seq2[*batch
 // vectors returns the arguments of a computation, in the order in which lossBatch takes them.
 func (b *batch) vectors() [][]float32 {
 	all := [][]float32{b.x, b.z, b.sigma, b.weight}
-	if len(b.v) > 0 {
-		all = append(all, b.v)
+	for _, more := range [][]float32{b.c, b.v} {
+		if len(more) > 0 {
+			all = append(all, more)
+		}
 	}
 	return all
 }
@@ -169,18 +189,27 @@ func (b *batch) vectors() [][]float32 {
 func (d batcher) columns() []learner.Columns {
 	elements, rows := learner.Columns{Copies: 1, Width: d.dim}, learner.Columns{Copies: 1, Width: 1}
 	all := []learner.Columns{elements, elements, rows, rows}
+	if width := d.given.Width(); width > 0 {
+		all = append(all, learner.Columns{Copies: 1, Width: width})
+	}
 	if d.projections > 0 {
 		all = append(all, learner.Columns{Copies: d.projections, Width: d.dim})
 	}
 	return all
 }
 
-// lossBatch reshapes the tensors of a batch, in the order of vectors, to samples of the given shape.
-func lossBatch(in []*graph.Node, sample []int) loss.Batch {
+// lossBatch reshapes the tensors of a batch of a network, in the order of vectors, to samples. c is nil without
+// conditions.
+func lossBatch(in []*graph.Node, network *nn.Graph) (b loss.Batch, c *graph.Node) {
+	sample := network.X.Shape[1:]
 	shaped := func(n *graph.Node) *graph.Node { return graph.Reshape(n, append([]int{-1}, sample...)...) }
-	b := loss.Batch{X: shaped(in[0]), Z: shaped(in[1]), Sigma: in[2], Weight: in[3]}
-	if len(in) > 4 {
-		b.V = shaped(in[4])
+	b = loss.Batch{X: shaped(in[0]), Z: shaped(in[1]), Sigma: in[2], Weight: in[3]}
+	in = in[4:]
+	if network.C != nil {
+		c, in = in[0], in[1:]
 	}
-	return b
+	if len(in) > 0 {
+		b.V = shaped(in[0])
+	}
+	return b, c
 }

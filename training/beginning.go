@@ -22,11 +22,13 @@ type Beginning struct {
 //
 //	½ ‖σ s(x + σz, σ) + z‖² · weight
 //
-// For the sliced objectives, only X, Z and Sigma are meaningful: Batch does not have their projections.
+// where the score is also given C if there are conditions. For the sliced objectives, only X, Z, Sigma and C are
+// meaningful: Batch does not have their projections.
 type Batch struct {
 	X, Z          []float32
 	Sigma, Weight []float32
-	Level         []int // of each row, 0 for the largest sigma
+	Level         []int     // of each row, 0 for the largest sigma
+	C             []float32 // conditions, see nn.Condition.Width; none without conditions
 }
 
 // Begin returns the state from which Run starts with the same c, and the batches of the first iterations. It returns an
@@ -49,7 +51,7 @@ func Begin(c Config, iterations int) (*Beginning, error) {
 			return nil, fmt.Errorf("begin %s: %w", c.Name, err)
 		}
 		b.Batches = append(b.Batches,
-			Batch{X: drawn.x, Z: drawn.z, Sigma: drawn.sigma, Weight: drawn.weight, Level: drawn.level})
+			Batch{X: drawn.x, Z: drawn.z, Sigma: drawn.sigma, Weight: drawn.weight, Level: drawn.level, C: drawn.c})
 	}
 	return b, nil
 }

@@ -25,6 +25,7 @@ type Config struct {
 	Description string           `yaml:"description"` // of the model, one line
 	Seed        uint64           `yaml:"seed"`        // of the data, the noise and the initial weights
 	Data        data.Config      `yaml:"data"`
+	Condition   *Condition       `yaml:"condition,omitempty"` // what each sample is given; nil for nothing
 	Network     nn.Config        `yaml:"network"`
 	Noise       Noise            `yaml:"noise"`
 	Loss        loss.Config      `yaml:"loss"`

@@ -31,7 +31,7 @@ func open(t *testing.T, file []byte) (sampling.Model, models.Manifest) {
 			t.Error(err)
 		}
 	})
-	return session, manifest
+	return session.Model(), manifest
 }
 
 // noisy returns n rows of data at one sigma, x + σz, and z.

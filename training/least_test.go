@@ -21,17 +21,25 @@ func TestLeastLosses(t *testing.T) {
 		"{name: ssm-vr, power: 0, projections: 1}": func(float64) float64 { return -dim / 2 / (tau * tau) },
 		"{name: ssm, power: 0, projections: 1}":    func(float64) float64 { return -0.5 / (tau * tau) },
 	} {
-		c := preset(t, "toy-ring")
-		set(t, &c, "data={modes: 1, radius: 3, std: 1.5}", "noise={first: 10, last: 0.1, levels: 5}", "loss="+l)
-		least, err := LeastLosses(t.Context(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for level, got := range least {
-			sigma := mustSchedule(t, c).Sigma(level)
-			// The mean of 100,000 squares with relative deviation 1 is exact to 0.3 %.
-			if math.Abs(got/want(sigma)-1) > 0.02 {
-				t.Errorf("loss %s, sigma %g: %g, want %g", l, sigma, got, want(sigma))
+		// Given its class, each of several Gaussians is a single one.
+		for _, data := range []string{
+			"data={modes: 1, radius: 3, std: 1.5}", "data={modes: 5, radius: 3, std: 1.5}",
+		} {
+			c := preset(t, "toy-ring")
+			set(t, &c, data, "noise={first: 10, last: 0.1, levels: 5}", "loss="+l)
+			if c.Data.Modes > 1 {
+				set(t, &c, "condition={kind: class}")
+			}
+			least, err := LeastLosses(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for level, got := range least {
+				sigma := mustSchedule(t, c).Sigma(level)
+				// The mean of 100,000 squares with relative deviation 1 is exact to 0.3 %.
+				if math.Abs(got/want(sigma)-1) > 0.02 {
+					t.Errorf("loss %s, %s, sigma %g: %g, want %g", l, data, sigma, got, want(sigma))
+				}
 			}
 		}
 	}

@@ -23,6 +23,7 @@ type Result struct {
 	History      []Record  // the records of the log
 
 	schedule sampling.Schedule
+	known    []float32 // vectors of the data that the training does not use; none without such a condition
 	data     string
 	commit   string
 	device   string // empty for the CPU
@@ -34,7 +35,7 @@ func (r *Result) Schedule() sampling.Schedule { return r.schedule }
 // Manifest returns the manifest of the model file.
 func (r *Result) Manifest() models.Manifest {
 	c := r.Config
-	return models.Manifest{
+	m := models.Manifest{
 		Format:           models.Format,
 		Name:             c.Name,
 		Description:      c.Description,
@@ -50,6 +51,31 @@ func (r *Result) Manifest() models.Manifest {
 			Loss: rounded(r.Loss), LossPerLevel: roundedAll(r.LossPerLevel),
 		},
 	}
+	if m.Condition = conditionOf(c.Condition, r.Network.Condition); m.Condition != nil {
+		m.Format = models.FormatCondition
+	}
+	return m
+}
+
+// Conditions returns n rows of the network's input c for samples of a figure: each class in turn, or vectors from data
+// that the training does not use. It returns nil without a condition.
+func (r *Result) Conditions(n int) []float32 {
+	given := r.Network.Condition
+	if given.Width() == 0 {
+		return nil
+	}
+	raw := make([]float32, 0, n*max(given.Size, 1))
+	for i := range n {
+		if given.Classes > 0 {
+			raw = append(raw, float32(i%given.Classes))
+			continue
+		}
+		at := i * given.Size % len(r.known)
+		raw = append(raw, r.known[at:at+given.Size]...)
+	}
+	c := make([]float32, n*given.Width())
+	drop(c, raw, make([]float32, n), given, 0)
+	return c
 }
 
 // ONNX returns the bytes of the model file: the graph, the weights and the manifest. The same Config gives the same

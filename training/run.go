@@ -167,8 +167,14 @@ func (t *trainer) close() error {
 // objective is the loss that the weights minimize.
 func (t *trainer) objective() learner.Objective {
 	losses := func(weights, batch []*graph.Node) *graph.Node {
-		score := func(x, sigma *graph.Node) *graph.Node { return t.network.GoMLX(weights, x, sigma) }
-		return t.config.Loss.Rows(score, lossBatch(batch, t.network.X.Shape[1:]))
+		rows, c := lossBatch(batch, t.network)
+		score := func(x, sigma *graph.Node) *graph.Node {
+			if c == nil {
+				return t.network.GoMLX(weights, x, sigma)
+			}
+			return t.network.GoMLX(weights, x, sigma, repeated(c, t.network.Condition, sigma.Shape().Size()))
+		}
+		return t.config.Loss.Rows(score, rows)
 	}
 	return learner.Objective{
 		Network: t.network, Seed: t.config.Seed, Optimizer: t.config.Optimizer, Rows: t.batcher.rows,
@@ -186,11 +192,16 @@ func prepare(ctx context.Context, c Config, r data.Reader) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	network, err := c.Network.Build(source.Shape(), schedule.Sigmas())
+	given, err := c.given(source, test)
+	if err != nil {
+		return nil, err
+	}
+	network, err := c.Network.BuildFor(nn.Samples{Shape: source.Shape(), Sigmas: schedule.Sigmas(), Condition: given})
 	if err != nil {
 		return nil, err
 	}
 	draws := batcher{
+		given: given, dropped: c.dropped(),
 		source: source, schedule: schedule, rows: c.Training.BatchSize, dim: product(source.Shape()), seed: c.Seed,
 		place: c.Loss.Places(schedule), projections: c.Loss.Projections,
 	}
@@ -286,6 +297,9 @@ func (t *trainer) result(ctx context.Context) (*Result, error) {
 		Config: t.config, Network: t.network, Params: params, Iterations: t.done, History: t.history,
 		schedule: t.batcher.schedule, data: t.batcher.source.Name(),
 		commit: t.options.Commit, device: t.options.foreign(),
+	}
+	if r.known, err = t.unseen.vectorsOfData(); err != nil {
+		return nil, err
 	}
 	if t.done < t.config.Training.Iterations {
 		if n := len(t.history); n > 0 {

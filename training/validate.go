@@ -17,6 +17,7 @@ func (c Config) Validate() error {
 	bad.Join(c.Data.Validate())
 	bad.Join(c.checkNoise())
 	bad.Join(c.Network.Validate())
+	bad.Join(c.validateCondition())
 	bad.Join(c.Loss.Validate(c.Noise.Levels))
 	bad.Join(c.Training.validate(c.Noise.Levels))
 	bad.Join(c.Optimizer.Validate())

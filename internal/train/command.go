@@ -144,7 +144,7 @@ func showTraining(
 	ctx context.Context, p *cli.Program, o *command, result *training.Result, library string, onnx []byte,
 	files []string,
 ) error {
-	if _, err := result.Config.Data.Mixture(); errors.Is(err, data.ErrNoMixture) {
+	if _, err := result.Config.Mixture(); errors.Is(err, data.ErrNoMixture) {
 		drawn, err := study.Unknown(ctx, result, library, o.folder)
 		if err != nil {
 			return err

@@ -59,6 +59,9 @@ type Config struct {
 	RandomFlip bool           `yaml:"random_flip,omitempty"`    // mirror every other picture, left to right
 	Dequantize Dequantization `yaml:"dequantization,omitempty"` // of the 256 grey values; absent: none
 	Transform  Transform      `yaml:"transform,omitempty"`      // of the pictures after dequantization; absent: none
+
+	// ConditionColumns is for npy and csv: the first columns of each row are its condition, not part of the sample.
+	ConditionColumns int `yaml:"condition_columns,omitempty"`
 }
 
 // Dequantization maps the whole numbers in a picture's file to a continuous range.

@@ -14,3 +14,29 @@ type Source interface {
 	// Read is safe for concurrent use.
 	Read(x []float32, first uint64) error
 }
+
+// Conditional is a [Source] that may know more of its samples: the class of each, or a vector of numbers.
+type Conditional interface {
+	Source
+
+	// Condition says what is known.
+	Condition() Condition
+
+	// ReadCondition fills c with the conditions of the samples first, first+1 and so on: the index of the class, or the
+	// numbers of the vector. It is safe for concurrent use.
+	ReadCondition(c []float32, first uint64) error
+}
+
+// Condition describes what is known of each sample. The zero value is nothing.
+type Condition struct {
+	Classes int // number of classes; 0 for a vector
+	Size    int // of the vector; 0 for classes
+}
+
+// ConditionOf returns what is known of the samples of a source.
+func ConditionOf(s Source) Condition {
+	if c, ok := s.(Conditional); ok {
+		return c.Condition()
+	}
+	return Condition{}
+}

@@ -148,6 +148,31 @@ func (p *pictures) Read(x []float32, first uint64) error {
 	return nil
 }
 
+// Condition implements [Conditional]: the class of a picture is its label, if the dataset has labels.
+func (p *pictures) Condition() Condition {
+	if labels := p.labels(); len(labels) > 0 {
+		return Condition{Classes: 1 + int(slices.Max(labels))}
+	}
+	return Condition{}
+}
+
+// labels returns the label of each picture; nil if there are none.
+func (p *pictures) labels() []byte {
+	if all, ok := p.album.(*Images); ok {
+		return all.Labels
+	}
+	return nil
+}
+
+// ReadCondition implements [Conditional].
+func (p *pictures) ReadCondition(c []float32, first uint64) error {
+	labels := p.labels()
+	for i := range c {
+		c[i] = float32(labels[p.order.pick(first+uint64(i), p.album.Len())])
+	}
+	return nil
+}
+
 // These are the steps of the noise of a sample.
 const (
 	stepDequantize = iota

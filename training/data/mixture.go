@@ -108,6 +108,17 @@ func (m mixture) Name() string { return m.name }
 
 func (m mixture) Shape() []int { return []int{m.Dim()} }
 
+// Condition implements [Conditional]: the class of a sample is its component.
+func (m mixture) Condition() Condition { return Condition{Classes: len(m.Means)} }
+
+// ReadCondition implements [Conditional].
+func (m mixture) ReadCondition(c []float32, first uint64) error {
+	for i := range c {
+		c[i] = float32(m.Component(sampling.Noise{Seed: m.seed, Chain: first + uint64(i)}))
+	}
+	return nil
+}
+
 func (m mixture) Read(x []float32, first uint64) error {
 	for d := m.Dim(); len(x) > 0; x, first = x[d:], first+1 {
 		m.Sample(x[:d], sampling.Noise{Seed: m.seed, Chain: first})

@@ -11,17 +11,31 @@ import (
 type arrayKind struct{}
 
 func (arrayKind) keys(string) []string {
-	return []string{"dir", "layout", "random_flip", "dequantization", "transform"}
+	return []string{"dir", "layout", "random_flip", "dequantization", "transform", "condition_columns"}
 }
 
 func (arrayKind) check(c Config, bad *settings.Mistakes) {
 	bad.Require(c.Dir != "", "data.dir is empty: want the path of a .npy, .npz or .csv file")
 	layouts := []Layout{"", ChannelsFirst, ChannelsLast}
 	bad.Require(slices.Contains(layouts, c.Layout), "data.layout is %q: want one of %q", c.Layout, layouts[1:])
+	bad.Require(c.ConditionColumns >= 0 && c.ConditionColumns <= mostConditions,
+		"data.condition_columns is %d: want 0 to %d", c.ConditionColumns, mostConditions)
 	checkLevels(c, bad)
 }
 
-func (arrayKind) describe(c Config) string { return pictureKind{}.describe(c) }
+// mostConditions is the largest number of columns of a condition, which a model file has room for.
+const mostConditions = 1 << 16
+
+func (arrayKind) describe(c Config) string {
+	text := pictureKind{}.describe(c)
+	switch n := c.ConditionColumns; {
+	case n == 1:
+		text += ", given the first column"
+	case n > 1:
+		text += fmt.Sprintf(", given the first %d columns", n)
+	}
+	return text
+}
 
 // open reads the file. Every tenth row belongs to the test part.
 func (arrayKind) open(r Reader, c Config, split Split, seed uint64) (Source, error) {
@@ -45,6 +59,10 @@ func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 	if err := a.channelsFirst(c.Layout); err != nil {
 		return nil, err
 	}
+	if n := c.ConditionColumns; n > 0 && (len(a.Shape) != 2 || a.Bytes() || n >= a.Shape[1]) {
+		return nil, fmt.Errorf("its shape is %v, of %s, and data.condition_columns is %d: want [rows, columns] of numbers, "+
+			"with more columns than that", a.Shape, a.Kind, n)
+	}
 	a = a.part(split)
 	if a.Bytes() {
 		images, err := a.images()
@@ -63,7 +81,7 @@ func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	return &table{Array: a, name: c.String(), order: deal{seed: seed}}, nil
+	return &table{Array: a, given: c.ConditionColumns, name: c.String(), order: deal{seed: seed}}, nil
 }
 
 // part returns the rows of a split. They share the memory of a.
@@ -141,22 +159,43 @@ func (a Array) images() (*Images, error) {
 	return m, nil
 }
 
-// table is a Source of the unchanged rows of an array.
+// table is a Source of the unchanged rows of an array. The first given columns of a row are its condition, and the
+// others the sample.
 type table struct {
 	Array
+	given int
 	name  string
 	order deal
 }
 
 func (t *table) Name() string { return t.name }
 
-func (t *table) Shape() []int { return t.Array.Shape[1:] }
+func (t *table) Shape() []int {
+	shape := slices.Clone(t.Array.Shape[1:])
+	shape[0] -= t.given
+	return shape
+}
 
 func (t *table) Read(x []float32, first uint64) error {
-	size := t.size()
-	for ; len(x) > 0; x, first = x[size:], first+1 {
-		i := t.order.pick(first, t.Array.Shape[0])
-		copy(x, t.Values[i*size:(i+1)*size])
+	for size := t.size() - t.given; len(x) > 0; x, first = x[size:], first+1 {
+		copy(x, t.row(first)[t.given:])
 	}
 	return nil
+}
+
+// Condition implements [Conditional].
+func (t *table) Condition() Condition { return Condition{Size: t.given} }
+
+// ReadCondition implements [Conditional].
+func (t *table) ReadCondition(c []float32, first uint64) error {
+	for ; len(c) > 0; c, first = c[t.given:], first+1 {
+		copy(c, t.row(first)[:t.given])
+	}
+	return nil
+}
+
+// row returns the row of the array that sample i is made of.
+func (t *table) row(i uint64) []float32 {
+	size, k := t.size(), t.order.pick(i, t.Array.Shape[0])
+	return t.Values[k*size : (k+1)*size]
 }

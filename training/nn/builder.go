@@ -20,15 +20,7 @@ type mistake struct{ error }
 // Build records the network that define describes, for samples of the given shape. define gets the inputs x, of shape
 // [Batch, shape...], and sigma, of shape [Batch], and returns the score, of x's shape.
 func Build(shape []int, define func(b *Builder, x, sigma *Node) *Node) (*Graph, error) {
-	return record(shape, func(b *Builder, x *Node) *Graph {
-		sigma := b.add(&Node{Op: OpInput, Name: "sigma", Shape: []int{Batch}})
-		score := define(b, x, sigma)
-		if !slices.Equal(score.Shape, x.Shape) {
-			b.fail("score has shape %v: want x's shape, %v", score.Shape, x.Shape)
-		}
-		b.output("score", score)
-		return b.graph(&Graph{X: x, Sigma: sigma, Score: score, Outputs: []*Node{score}})
-	})
+	return BuildGiven(shape, Condition{}, func(b *Builder, x, sigma, _ *Node) *Node { return define(b, x, sigma) })
 }
 
 // BuildClassifier records a network of x alone, [Batch, shape...]. define returns its features, [Batch, n], and the
@@ -69,7 +61,7 @@ func record(shape []int, define func(b *Builder, x *Node) *Graph) (g *Graph, err
 
 // output gives n the name of a result.
 func (b *Builder) output(name string, n *Node) {
-	if n.Op == OpInput || n.Op == OpParameter {
+	if n.Op == OpInput || n.Op == OpClass || n.Op == OpParameter {
 		b.fail("%s is an %s: want the result of an operation", name, n.Op)
 	}
 	if n.Name != name && b.names[name] {
@@ -83,7 +75,7 @@ func (b *Builder) output(name string, n *Node) {
 func (b *Builder) graph(g *Graph) *Graph {
 	for _, n := range used(b.nodes, g.Outputs) {
 		switch n.Op {
-		case OpInput:
+		case OpInput, OpClass:
 		case OpParameter:
 			g.Params = append(g.Params, n)
 		default:
@@ -308,20 +300,20 @@ func (b *Builder) Nearest(name string, sigma *Node, values []float64) *Node {
 			name, len(values), sigma.Shape)
 	}
 	return b.add(&Node{Op: OpNearest, Name: name, Shape: sigma.Shape, Inputs: []*Node{sigma},
-		Values: slices.Clone(values)})
+		Values: slices.Clone(values), Choices: len(values)})
 }
 
-// Embedding returns row index of the parameter name.weight [len(index.Values), width], which is initialized from N(0,
-// 1). index must come from [Builder.Nearest].
+// Embedding returns row index of the parameter name.weight [index.Choices, width], which is initialized from N(0, 1).
+// index must come from [Builder.Nearest] or be the input c of classes.
 func (b *Builder) Embedding(name string, index *Node, width int) *Node {
 	return b.lookUp(name, name+".weight", index, Init{Std: 1}, width)
 }
 
-// lookUp returns row index of the parameter table, [len(index.Values), width].
+// lookUp returns row index of the parameter table, [index.Choices, width].
 func (b *Builder) lookUp(name, table string, index *Node, init Init, width int) *Node {
-	if index.Op != OpNearest {
-		b.fail("%s: embedding of %s: want the result of Nearest", name, index.Op)
+	if index.Choices == 0 {
+		b.fail("%s: embedding of %s: want the result of Nearest, or a class", name, index.Op)
 	}
-	rows := b.Parameter(table, init, len(index.Values), width)
+	rows := b.Parameter(table, init, index.Choices, width)
 	return b.add(&Node{Op: OpGather, Name: name, Shape: []int{index.Shape[0], width}, Inputs: []*Node{rows, index}})
 }

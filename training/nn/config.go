@@ -31,23 +31,41 @@ type Config struct {
 type kind interface {
 	settings.Keyed
 	check(c Config, bad *settings.Mistakes)
-	// build implements [Config.Build].
-	build(c Config, shape []int, sigmas []float64) (*Graph, error)
+	// given reports whether the network can be given a condition.
+	given() bool
+	// build implements [Config.BuildFor].
+	build(c Config, s Samples) (*Graph, error)
+}
+
+// conditional is shared by the kinds that can be given a condition, and unconditional by the others.
+type (
+	conditional   struct{}
+	unconditional struct{}
+)
+
+func (conditional) given() bool   { return true }
+func (unconditional) given() bool { return false }
+
+// Samples describes what a network is trained on.
+type Samples struct {
+	Shape     []int     // of one sample
+	Sigmas    []float64 // noise levels
+	Condition Condition // of each sample
 }
 
 // table lists all score networks.
 func table() settings.Table[kind] {
 	return settings.Table[kind]{
 		{Name: NameToy, Kind: toyKind{}},
-		{Name: NameUnconditional, Kind: mlpKind{unconditional}},
-		{Name: NameEmbedding, Kind: mlpKind{EmbeddingMLP}},
+		{Name: NameUnconditional, Kind: mlpKind{network: withoutSigma}},
+		{Name: NameEmbedding, Kind: mlpKind{network: EmbeddingMLP}},
 		{Name: NameUNet, Kind: unetKind{}},
 		{Name: NameResScore, Kind: resScoreKind{}},
-		{Name: NameNCSN, Kind: refineKind{NCSN}},
-		{Name: NameNCSNBaseline, Kind: refineKind{shared(NCSNBaseline)}},
-		{Name: NameNCSNv2, Kind: refineKind{shared(NCSNv2)}},
-		{Name: NameNCSNv2Deeper, Kind: refineKind{shared(NCSNv2Deeper)}},
-		{Name: NameNCSNv2Deepest, Kind: refineKind{shared(NCSNv2Deepest)}},
+		{Name: NameNCSN, Kind: refineKind{network: NCSN}},
+		{Name: NameNCSNBaseline, Kind: refineKind{network: shared(NCSNBaseline)}},
+		{Name: NameNCSNv2, Kind: refineKind{network: shared(NCSNv2)}},
+		{Name: NameNCSNv2Deeper, Kind: refineKind{network: shared(NCSNv2Deeper)}},
+		{Name: NameNCSNv2Deepest, Kind: refineKind{network: shared(NCSNv2Deepest)}},
 	}
 }
 
@@ -62,12 +80,35 @@ func (c Config) Validate() error {
 	return bad.Err()
 }
 
-// Build returns the network for samples of the given shape, trained on the noise levels sigmas. It returns an error if
-// c names no network or its network does not fit the shape.
+// Build is [Config.BuildFor] of samples without a condition.
 func (c Config) Build(shape []int, sigmas []float64) (*Graph, error) {
+	return c.BuildFor(Samples{Shape: shape, Sigmas: sigmas})
+}
+
+// BuildFor returns the network for samples. It returns an error if c names no network or its network does not fit them.
+func (c Config) BuildFor(s Samples) (*Graph, error) {
 	k, ok := table().Find(c.Name)
 	if !ok {
 		return nil, fmt.Errorf("network.name is %q: want one of %q", c.Name, table().Names())
 	}
-	return k.build(c, shape, sigmas)
+	if s.Condition.Width() > 0 {
+		if err := c.CheckGiven(); err != nil {
+			return nil, err
+		}
+	}
+	return k.build(c, s)
+}
+
+// CheckGiven returns an error unless the network that c names can be given a condition.
+func (c Config) CheckGiven() error {
+	if k, ok := table().Find(c.Name); ok && k.given() {
+		return nil
+	}
+	var able []string
+	for _, row := range table() {
+		if row.Kind.given() {
+			able = append(able, row.Name)
+		}
+	}
+	return fmt.Errorf("network.name is %q, which takes no condition: want one of %q", c.Name, able)
 }

@@ -3,14 +3,16 @@ package nn
 import (
 	"fmt"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
 // GoMLX builds the network in the GoMLX graph of its arguments and returns the score, with x's shape. params has one
-// node for each of g.Params, x is float32 [N, shape...], and sigma is float32 [N]. Like all functions that build GoMLX
-// graphs, it panics on nodes that do not fit. GoMLX's executor turns the panic into an error.
-func (g *Graph) GoMLX(params []*graph.Node, x, sigma *graph.Node) *graph.Node {
-	return g.goMLX(params, x, sigma)[0]
+// node for each of g.Params. The inputs are x, float32 [N, shape...], sigma, float32 [N], and c if there is a
+// condition, float32 [N] or [N, width]. Like all functions that build GoMLX graphs, it panics on nodes that do not fit.
+// GoMLX's executor turns the panic into an error.
+func (g *Graph) GoMLX(params []*graph.Node, inputs ...*graph.Node) *graph.Node {
+	return g.goMLX(params, inputs...)[0]
 }
 
 // ClassifyGoMLX is GoMLX for a classifier. It returns the features, [N, n], and the logits of the classes, [N, k].
@@ -24,6 +26,9 @@ func (g *Graph) goMLX(params []*graph.Node, inputs ...*graph.Node) []*graph.Node
 	values := make(map[*Node]*graph.Node)
 	for i, n := range g.inputs() {
 		values[n] = inputs[i]
+		if n.Op == OpClass {
+			values[n] = graph.ConvertDType(inputs[i], dtypes.Int32)
+		}
 	}
 	for i, p := range g.Params {
 		values[p] = params[i]

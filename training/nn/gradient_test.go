@@ -19,7 +19,8 @@ func TestGradient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			params := scattered(g)
 			x, sigma := inputs(g, 5)
-			gradient := gradientOfSquares(t, g, params, x, sigma)
+			c := conditions(g, 5)
+			gradient := gradientOfSquares(t, g, params, x, sigma, c)
 			for direction := range uint64(3) {
 				along := make([]float32, len(params))
 				sampling.Noise{Seed: 5, Chain: direction}.Normal(along, 0)
@@ -28,8 +29,8 @@ func TestGradient(t *testing.T) {
 					got += float64(v) * float64(along[i])
 				}
 				const h = 1e-4
-				up := meanSquare(evaluate(t, g, moved(params, along, h), x, sigma))
-				down := meanSquare(evaluate(t, g, moved(params, along, -h), x, sigma))
+				up := meanSquare(evaluate(t, g, moved(params, along, h), x, sigma, c))
+				down := meanSquare(evaluate(t, g, moved(params, along, -h), x, sigma, c))
 				want := (up - down) / (2 * h)
 				if !(math.Abs(got-want) <= 0.01*math.Abs(want)+1e-3*up) {
 					t.Errorf("derivative %g, want %g", got, want)
@@ -64,17 +65,17 @@ func meanSquare(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-func gradientOfSquares(t *testing.T, g *Graph, params, x, sigma []float32) []float32 {
+func gradientOfSquares(t *testing.T, g *Graph, params, x, sigma, c []float32) []float32 {
 	t.Helper()
-	exec, err := graph.NewExec(compile.NewBackend(onnxRuntime(t)), func(params, x, sigma *graph.Node) *graph.Node {
-		loss := graph.ReduceAllMean(graph.Square(g.GoMLX(g.SplitGoMLX(params), x, sigma)))
-		return graph.Gradient(loss, params)[0]
+	exec, err := graph.NewExec(compile.NewBackend(onnxRuntime(t)), func(in []*graph.Node) *graph.Node {
+		loss := graph.ReduceAllMean(graph.Square(g.GoMLX(g.SplitGoMLX(in[0]), in[1:]...)))
+		return graph.Gradient(loss, in[0])[0]
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Call1(params, tensors.FromFlatDataAndDimensions(x, append([]int{len(sigma)}, g.X.Shape[1:]...)...),
-		sigma)
+	rows := tensors.FromFlatDataAndDimensions(x, append([]int{len(sigma)}, g.X.Shape[1:]...)...)
+	out, err := exec.Call1(append([]any{params, rows, sigma}, shaped(g, len(sigma), c)...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

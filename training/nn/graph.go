@@ -14,7 +14,8 @@ type Op string
 
 // These are the operations. Elementwise ones broadcast axes of size 1, and scalars.
 const (
-	OpInput     Op = "Input"     // x or sigma
+	OpInput     Op = "Input"     // x, sigma or the vector c
+	OpClass     Op = "Class"     // the input c as the index of a class, below Choices
 	OpParameter Op = "Parameter" // trained
 	OpConstant  Op = "Constant"  // Values in Shape
 	OpUnsqueeze Op = "Unsqueeze" // insert axes of size 1 at Axes of the result
@@ -76,29 +77,38 @@ type Node struct {
 	Axes   []int     // of OpUnsqueeze, OpConcat and OpReduceMean
 	Values []float64 // of OpConstant, OpNearest and OpInstanceNorm
 	Window Window    // of the operations on images
-	Init   Init      // of OpParameter
+
+	// Choices is the number of values that an index can have: of OpClass and OpNearest.
+	Choices int
+	Init    Init // of OpParameter
 }
 
 // Size returns the number of elements of a node whose shape has no batch axis.
 func (n *Node) Size() int { return product(n.Shape) }
 
-// Graph is a recorded network: the score as a function of x, sigma and the parameters, or the results of a classifier
-// as a function of x and the parameters. It is immutable and safe for concurrent use.
+// Graph is a recorded network: the score as a function of x, sigma, the parameters and perhaps a condition, or the
+// results of a classifier as a function of x and the parameters. It is immutable and safe for concurrent use.
 type Graph struct {
 	X       *Node   // [Batch, shape of one sample...]
 	Sigma   *Node   // [Batch]; nil in a classifier
+	C       *Node   // condition, [Batch] or [Batch, width]; nil without one
 	Score   *Node   // has X's shape; nil in a classifier
 	Outputs []*Node // the score, or the outputs of BuildClassifier
 	Params  []*Node // in the order of the flat vector of parameters
 	Nodes   []*Node // everything that Outputs need, except inputs and parameters, each node after its inputs
+
+	Condition Condition // describes C
 }
 
-// inputs returns x and, unless g is a classifier, sigma.
+// inputs returns x and, as far as g has them, sigma and c.
 func (g *Graph) inputs() []*Node {
-	if g.Sigma == nil {
-		return []*Node{g.X}
+	all := []*Node{g.X}
+	for _, n := range []*Node{g.Sigma, g.C} {
+		if n != nil {
+			all = append(all, n)
+		}
 	}
-	return []*Node{g.X, g.Sigma}
+	return all
 }
 
 // NumParams returns the length of the flat vector of parameters.

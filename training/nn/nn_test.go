@@ -26,6 +26,7 @@ func networks(t *testing.T) map[string]struct {
 		}
 		return g
 	}
+	given := func(m MLP, c Condition) MLP { m.Condition = c; return m }
 	silu := MLP{Dim: 2, Hidden: 128, Activation: SiLU}
 	softplus := MLP{Dim: 2, Hidden: 128, Activation: Softplus}
 	levels := make([]float64, 50)
@@ -37,10 +38,21 @@ func networks(t *testing.T) map[string]struct {
 		params int
 		nodes  int
 	}{
-		"toy":           {must(ToyMLP(silu, 2)), 17_282, 13},
-		"toy softplus":  {must(ToyMLP(softplus, 2)), 17_282, 18},
-		"unconditional": {must(UnconditionalMLP(softplus)), 17_154, 17},
-		"embedding":     {must(EmbeddingMLP(softplus, levels)), 39_938, 23},
+		"toy":             {must(ToyMLP(silu, 2)), 17_282, 13},
+		"toy softplus":    {must(ToyMLP(softplus, 2)), 17_282, 18},
+		"unconditional":   {must(UnconditionalMLP(softplus)), 17_154, 17},
+		"embedding":       {must(EmbeddingMLP(softplus, levels)), 39_938, 23},
+		"toy of classes":  {must(ToyMLP(given(silu, Condition{Classes: 5, Dropped: true}), 2)), 17_282 + 6*128, 15},
+		"toy of a class":  {must(ToyMLP(given(softplus, Condition{Classes: 3}), 2)), 17_282 + 3*128, 20},
+		"toy of a vector": {must(ToyMLP(given(silu, Condition{Size: 3, Dropped: true}), 2)), 17_282 + 5*128, 15},
+		"embedding of a vector": {must(EmbeddingMLP(given(softplus, Condition{Size: 1}), levels)),
+			39_938 + 2*128, 25},
+		"unconditional of classes": {must(UnconditionalMLP(given(softplus, Condition{Classes: 4}))),
+			17_154 + 4*128, 19},
+		"unet of classes": {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2, Std: 0.4,
+			Condition: Condition{Classes: 10, Dropped: true}}.Build()), smallUNet + 11*16, 102},
+		"unet of a vector": {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2, Std: 0.4,
+			Condition: Condition{Size: 4}}.Build()), smallUNet + 5*16, 102},
 		"unet": {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2,
 			Std: 0.4}.Build()), smallUNet, 100},
 	}
@@ -186,6 +198,15 @@ func TestBuildRefuses(t *testing.T) {
 			"0 values"},
 		"embedding of x": {build(func(b *Builder, x, _ *Node) *Node { return b.Embedding("a", x, 2) }),
 			"want the result of Nearest"},
+		"embedding of a vector": {second(BuildGiven([]int{2}, Condition{Size: 2}, func(b *Builder, _, _, c *Node) *Node {
+			return b.Embedding("a", c, 2)
+		})), "or a class"},
+		"score is c": {second(BuildGiven([]int{2}, Condition{Size: 2}, func(_ *Builder, _, _, c *Node) *Node { return c })),
+			"score is an Input"},
+		"two conditions": {second(BuildGiven([]int{2}, Condition{Classes: 1, Size: 1}, nil)), "want one of the two"},
+		"classes for NCSN": {second(Config{Name: NameNCSN, Channels: 8}.BuildFor(
+			Samples{Shape: []int{1, 8, 8}, Sigmas: []float64{1}, Condition: Condition{Classes: 2}})),
+			`takes no condition: want one of ["toy" "unconditional" "embedding" "unet"]`},
 		"activation": {second(UnconditionalMLP(MLP{Dim: 2, Hidden: 4, Activation: "relu"})), `"relu"`},
 		"hidden 0":   {second(UnconditionalMLP(MLP{Dim: 2})), "0 hidden"},
 		"scale 0":    {second(ToyMLP(mlp, 0)), "scale is 0"},
@@ -248,8 +269,8 @@ func TestClassifier(t *testing.T) {
 	}
 	params := scattered(g)
 	x, none := inputs(g, 9)
-	probabilities := runGoMLX(t, g, params, x, none)
-	compare(t, "GoMLX", probabilities, evaluate(t, g, params, x, none), 1e-5)
+	probabilities := runGoMLX(t, g, params, x, none, nil)
+	compare(t, "GoMLX", probabilities, evaluate(t, g, params, x, none, nil), 1e-5)
 	model, err := g.ONNX("classifier", params)
 	if err != nil {
 		t.Fatal(err)

@@ -15,10 +15,11 @@ const (
 )
 
 // ONNX returns g with the given flat vector of parameters as an ONNX model. The inputs are x, float32 [N, shape...],
-// and sigma, float32 [N]. The output is score, with x's shape. N is free. A classifier has the input x and the outputs
-// features, logits and probabilities. Tensors have the names of g's nodes, and the parameters are raw little-endian
-// initializers. An operation is one ONNX node, with two exceptions: Softplus is the faster Relu(x) + Log(1 +
-// Exp(-Abs(x))), and Nearest is an ArgMin of distances.
+// and sigma, float32 [N]. If there is a condition, there is a third input c: int64 [N] for a class, float32 [N, width]
+// for a vector. The output is score, with x's shape. N is free. A classifier has the input x and the outputs features,
+// logits and probabilities. Tensors have the names of g's nodes, and the parameters are raw little-endian initializers.
+// An operation is one ONNX node, with two exceptions: Softplus is the faster Relu(x) + Log(1 + Exp(-Abs(x))), and
+// Nearest is an ArgMin of distances.
 func (g *Graph) ONNX(name string, params []float32) (*protos.ModelProto, error) {
 	if len(params) != g.NumParams() {
 		return nil, fmt.Errorf("nn: export %s: %d parameters given, the network has %d",
@@ -102,7 +103,7 @@ func valueInfos(nodes []*Node) []*protos.ValueInfoProto {
 	return infos
 }
 
-// valueInfo declares a float32 tensor whose first axis is called N.
+// valueInfo declares a tensor whose first axis is called N. It is float32, except for the index of a class.
 func valueInfo(n *Node) *protos.ValueInfoProto {
 	shape := &protos.TensorShapeProto{}
 	for _, size := range n.Shape {
@@ -113,7 +114,11 @@ func valueInfo(n *Node) *protos.ValueInfoProto {
 		}
 		shape.Dim = append(shape.Dim, axis)
 	}
-	tensor := &protos.TypeProto_Tensor{ElemType: int32(protos.TensorProto_FLOAT), Shape: shape}
+	kind := protos.TensorProto_FLOAT
+	if n.Op == OpClass {
+		kind = protos.TensorProto_INT64
+	}
+	tensor := &protos.TypeProto_Tensor{ElemType: int32(kind), Shape: shape}
 	return &protos.ValueInfoProto{Name: n.Name,
 		Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: tensor}}}
 }

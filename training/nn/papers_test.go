@@ -80,7 +80,7 @@ func TestInstanceNormPlus(t *testing.T) {
 	}
 	gamma, alpha, beta := []float32{1, 2, -1}, []float32{0.5, 1, 3}, []float32{0, 10, 0.25}
 	params := append(append(append([]float32{}, gamma...), alpha...), beta...)
-	got := evaluate(t, g, params, []float32{0, 2, 3, 1, 5, 7}, []float32{1})
+	got := evaluate(t, g, params, []float32{0, 2, 3, 1, 5, 7}, []float32{1}, nil)
 	h := 1 / math.Sqrt(1+1e-5)
 	root := math.Sqrt(7 + 1e-5)
 	for i, want := range []float64{
@@ -104,7 +104,7 @@ func TestConditionalInstanceNormPlus(t *testing.T) {
 	}
 	// With γ and α 0, the result is β, here of channels 1 and 2 at levels 1 and 2.
 	params := []float32{0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}
-	got := evaluate(t, g, params, []float32{1, 2, 3, 5, 1, 2, 3, 5}, []float32{0.9, 0.2})
+	got := evaluate(t, g, params, []float32{1, 2, 3, 5, 1, 2, 3, 5}, []float32{0.9, 0.2}, nil)
 	for i, want := range []float64{1, 1, 2, 2, 3, 3, 4, 4} {
 		if got[i] != want {
 			t.Errorf("element %d is %g, want %g", i, got[i], want)

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"context"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -13,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
@@ -84,7 +86,7 @@ func TestEveryOpIsUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	used := map[Op]bool{OpInput: true, OpParameter: true}
+	used := map[Op]bool{OpInput: true, OpClass: true, OpParameter: true}
 	for _, g := range []*Graph{everyOp(t), everyImageOp(t)} {
 		for _, n := range g.Nodes {
 			used[n.Op] = true
@@ -126,9 +128,10 @@ func compareInterpreters(t *testing.T, g *Graph, tolerance float64) {
 	}
 	params := scattered(g)
 	x, sigma := inputs(g, rows)
-	want := evaluate(t, g, params, x, sigma)
-	compare(t, "GoMLX", runGoMLX(t, g, params, x, sigma), want, tolerance)
-	compare(t, "ONNX", runONNX(t, g, params, x, sigma), want, tolerance)
+	c := conditions(g, rows)
+	want := evaluate(t, g, params, x, sigma, c)
+	compare(t, "GoMLX", runGoMLX(t, g, params, x, sigma, c), want, tolerance)
+	compare(t, "ONNX", runONNX(t, g, params, x, sigma, c), want, tolerance)
 }
 
 // scattered returns initial parameters none of which is 0 or 1, so that every branch of the network contributes.
@@ -170,7 +173,27 @@ func inputs(g *Graph, n int) (x, sigma []float32) {
 	return x, sigma
 }
 
-func evaluate(t *testing.T, g *Graph, params, x, sigma []float32) []float64 {
+// conditions returns n rows of conditions of g: all classes and none, or vectors and, in every fourth row, none.
+func conditions(g *Graph, n int) []float32 {
+	given := g.Condition
+	width := given.Width()
+	c := make([]float32, n*width)
+	sampling.Noise{Seed: 12}.Normal(c, 0)
+	for i := range n {
+		row := c[i*width : (i+1)*width]
+		switch {
+		case given.Classes > 0:
+			row[0] = float32(i % given.kinds())
+		case given.Dropped && i%4 == 3:
+			clear(row)
+		case given.Dropped:
+			row[given.Size] = 1
+		}
+	}
+	return c
+}
+
+func evaluate(t *testing.T, g *Graph, params, x, sigma, c []float32) []float64 {
 	t.Helper()
 	wide := func(values []float32) []float64 {
 		out := make([]float64, len(values))
@@ -179,7 +202,7 @@ func evaluate(t *testing.T, g *Graph, params, x, sigma []float32) []float64 {
 		}
 		return out
 	}
-	scores, err := g.Evaluate(params, wide(x), wide(sigma))
+	scores, err := g.Evaluate(params, wide(x), wide(sigma), wide(c)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,31 +218,43 @@ func library(t *testing.T) string {
 	return path
 }
 
-func runGoMLX(t *testing.T, g *Graph, params, x, sigma []float32) []float32 {
+// shaped returns the condition of a graph as a tensor, if it has one.
+func shaped(g *Graph, n int, c []float32) []any {
+	switch {
+	case g.C == nil:
+		return nil
+	case len(g.C.Shape) == 1:
+		return []any{c}
+	}
+	return []any{tensors.FromFlatDataAndDimensions(c, n, g.C.Shape[1])}
+}
+
+func runGoMLX(t *testing.T, g *Graph, params, x, sigma, c []float32) []float32 {
 	t.Helper()
 	backend, err := onnxbackend.New(library(t) + ",cpu")
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec, err := graph.NewExec(backend, func(params, x, sigma *graph.Node) *graph.Node {
+	exec, err := graph.NewExec(backend, func(in []*graph.Node) *graph.Node {
 		if g.Score == nil {
-			_, logits := g.ClassifyGoMLX(g.SplitGoMLX(params), x)
+			_, logits := g.ClassifyGoMLX(g.SplitGoMLX(in[0]), in[1])
 			return graph.Softmax(logits, -1)
 		}
-		return g.GoMLX(g.SplitGoMLX(params), x, sigma)
+		return g.GoMLX(g.SplitGoMLX(in[0]), in[1:]...)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	shape := append([]int{len(sigma)}, g.X.Shape[1:]...)
-	scores, err := exec.Call1(params, tensors.FromFlatDataAndDimensions(x, shape...), sigma)
+	args := append([]any{params, tensors.FromFlatDataAndDimensions(x, shape...), sigma}, shaped(g, len(sigma), c)...)
+	scores, err := exec.Call1(args...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tensors.MustCopyFlatData[float32](scores)
 }
 
-func runONNX(t *testing.T, g *Graph, params, x, sigma []float32) []float32 {
+func runONNX(t *testing.T, g *Graph, params, x, sigma, c []float32) []float32 {
 	t.Helper()
 	model, err := g.ONNX("parity", params)
 	if err != nil {
@@ -233,7 +268,12 @@ func runONNX(t *testing.T, g *Graph, params, x, sigma []float32) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := runtime.Load(t.Context(), file, modelstest.Manifest("parity", g.X.Shape[1:]...), ort.Options{})
+	m := modelstest.Manifest("parity", g.X.Shape[1:]...)
+	if given := g.Condition; given.Width() > 0 {
+		m = modelstest.Conditional(models.Condition{Classes: given.Classes, Size: given.Size, Dropped: given.Dropped},
+			"parity", g.X.Shape[1:]...)
+	}
+	session, err := runtime.Load(t.Context(), file, m, ort.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +283,13 @@ func runONNX(t *testing.T, g *Graph, params, x, sigma []float32) []float32 {
 		}
 	}()
 	scores := make([]float32, len(x))
-	if err := session.Score(t.Context(), scores, x, sigma); err != nil {
+	score := session.Score
+	if given, ok := session.Model().(sampling.Conditional); ok {
+		score = func(ctx context.Context, dst, x, sigma []float32) error {
+			return given.ScoreGiven(ctx, dst, x, sigma, c)
+		}
+	}
+	if err := score(t.Context(), scores, x, sigma); err != nil {
 		t.Fatal(err)
 	}
 	return scores

@@ -7,19 +7,24 @@ import (
 )
 
 // Evaluate computes the score in float64 without any library, slowly. x has len(sigma) rows of one sample each, and so
-// does the result. For a classifier, it computes the probabilities, and only the length of sigma matters. It is the
-// reference in tests of the other interpreters.
-func (g *Graph) Evaluate(params []float32, x, sigma []float64) ([]float64, error) {
-	row := product(g.X.Shape[1:])
-	if len(params) != g.NumParams() || len(x) != row*len(sigma) {
-		return nil, fmt.Errorf("nn: evaluate: %d parameters and %d elements of x for %d sigmas: want %d and %d",
-			len(params), len(x), len(sigma), g.NumParams(), row*len(sigma))
+// does the result. c has a row of Condition.Width() elements for each of them, or nothing without a condition. For a
+// classifier, it computes the probabilities, and only the length of sigma matters. It is the reference in tests of the
+// other interpreters.
+func (g *Graph) Evaluate(params []float32, x, sigma []float64, c ...float64) ([]float64, error) {
+	row, width := product(g.X.Shape[1:]), g.Condition.Width()
+	if len(params) != g.NumParams() || len(x) != row*len(sigma) || len(c) != width*len(sigma) {
+		return nil, fmt.Errorf("nn: evaluate: %d parameters, %d elements of x and %d of c for %d sigmas: "+
+			"want %d, %d and %d", len(params), len(x), len(c), len(sigma), g.NumParams(), row*len(sigma),
+			width*len(sigma))
 	}
 	values := map[*Node]tensor{
 		g.X: {rows(g.X.Shape, len(sigma)), x},
 	}
 	if g.Sigma != nil {
 		values[g.Sigma] = tensor{[]int{len(sigma)}, sigma}
+	}
+	if g.C != nil {
+		values[g.C] = tensor{rows(g.C.Shape, len(sigma)), c}
 	}
 	for i, piece := range g.Split(params) {
 		data := make([]float64, len(piece))

@@ -16,6 +16,7 @@ const (
 
 // refineKind is the kind of the networks of the family [RefineNet].
 type refineKind struct {
+	unconditional
 	network func(r RefineNet, sigmas []float64) (*Graph, error)
 }
 
@@ -25,8 +26,8 @@ func (refineKind) check(c Config, bad *settings.Mistakes) {
 	bad.Require(c.Channels >= 2 && c.Channels <= 1<<12, "network.ngf is %d: want 2 to %d", c.Channels, 1<<12)
 }
 
-func (k refineKind) build(c Config, shape []int, sigmas []float64) (*Graph, error) {
-	return k.network(RefineNet{Shape: shape, Channels: c.Channels, Centred: c.Centred}, sigmas)
+func (k refineKind) build(c Config, s Samples) (*Graph, error) {
+	return k.network(RefineNet{Shape: s.Shape, Channels: c.Channels, Centred: c.Centred}, s.Sigmas)
 }
 
 // shared adapts a network whose norms do not depend on the level. The result ignores the levels.

@@ -9,7 +9,7 @@ import (
 // NameResScore is the name of [ResScore].
 const NameResScore = "resscore"
 
-type resScoreKind struct{}
+type resScoreKind struct{ unconditional }
 
 func (resScoreKind) Keys() []string { return []string{"ngf"} }
 
@@ -18,8 +18,8 @@ func (resScoreKind) check(c Config, bad *settings.Mistakes) {
 		"network.ngf is %d: want a multiple of 8, 8 to %d", c.Channels, 1<<12)
 }
 
-func (resScoreKind) build(c Config, shape []int, _ []float64) (*Graph, error) {
-	return ResScore{Shape: shape, Channels: c.Channels}.Build()
+func (resScoreKind) build(c Config, s Samples) (*Graph, error) {
+	return ResScore{Shape: s.Shape, Channels: c.Channels}.Build()
 }
 
 // ResScore is the residual auto-encoder of figure 1 of Song & Ermon (2019), as in their code. Its blocks have group

@@ -11,7 +11,7 @@ import (
 // NameUNet is the name of [UNet].
 const NameUNet = "unet"
 
-type unetKind struct{}
+type unetKind struct{ conditional }
 
 func (unetKind) Keys() []string { return []string{"outer", "inner", "blocks", "mean", "std"} }
 
@@ -23,8 +23,9 @@ func (unetKind) check(c Config, bad *settings.Mistakes) {
 	bad.Require(settings.Positive(c.Std), "network.std is %g: want a finite number above 0", c.Std)
 }
 
-func (unetKind) build(c Config, shape []int, _ []float64) (*Graph, error) {
-	return UNet{Shape: shape, Outer: c.Outer, Inner: c.Inner, Blocks: c.Blocks, Mean: c.Mean, Std: c.Std}.Build()
+func (unetKind) build(c Config, s Samples) (*Graph, error) {
+	return UNet{Shape: s.Shape, Outer: c.Outer, Inner: c.Inner, Blocks: c.Blocks, Mean: c.Mean, Std: c.Std,
+		Condition: s.Condition}.Build()
 }
 
 // UNet is a small denoising network for images. It spends its operations where they help most on a CPU. It moves blocks
@@ -49,6 +50,8 @@ type UNet struct {
 	Blocks int     // at each of the three stages: half, quarter and half the resolution
 	Mean   float64 // of the pixels of all data
 	Std    float64 // standard deviation of the pixels of all data
+
+	Condition Condition // its embedding is added to the one of sigma
 }
 
 // Build records the network.
@@ -61,23 +64,23 @@ func (u UNet) Build() (*Graph, error) {
 		return nil, fmt.Errorf("nn: UNet of %d and %d channels, %d blocks and standard deviation %g: want all positive",
 			u.Outer, u.Inner, u.Blocks, u.Std)
 	}
-	return Build(u.Shape, u.score)
+	return BuildGiven(u.Shape, u.Condition, u.score)
 }
 
-func (u UNet) score(b *Builder, x, sigma *Node) *Node {
+func (u UNet) score(b *Builder, x, sigma, c *Node) *Node {
 	column := b.Unsqueeze("sigma_column", sigma, 1, 2, 3)
 	std := b.Constant("data_std", u.Std)
 	variance := b.Add("variance", b.Mul("sigma_squared", column, column), b.Constant("data_variance", u.Std*u.Std))
 	r := b.Sqrt("r", variance)
 	scaled := b.Div("scaled", b.Sub("centred", x, b.Constant("data_mean", u.Mean)), r)
-	f := u.layers(b, scaled, u.embedding(b, sigma))
+	f := u.layers(b, scaled, u.embedding(b, sigma, c))
 	gain := b.Div("gain", std, column)
 	return b.Div("unscaled", b.Sub("residual", b.Mul("learned", gain, f), scaled), r)
 }
 
 // embedding returns the input of the blocks from sigma, [Batch, 4·Outer]. It has sines and cosines of ln σ with periods
-// between 2 and 64, which is more than the range of ln σ, and a hidden layer.
-func (u UNet) embedding(b *Builder, sigma *Node) *Node {
+// between 2 and 64, which is more than the range of ln σ, and a hidden layer, to which the condition is added.
+func (u UNet) embedding(b *Builder, sigma, c *Node) *Node {
 	const periods = 16
 	frequencies := make([]float64, periods)
 	for i := range frequencies {
@@ -89,7 +92,7 @@ func (u UNet) embedding(b *Builder, sigma *Node) *Node {
 		b.Row("periods", slices.Repeat([]float64{1}, periods)...))
 	angle := b.Mul("angle", b.Log("log_sigma", row), b.Row("frequencies", frequencies...))
 	waves := b.Concat("waves", 1, b.Sin("sin", angle), b.Cos("cos", angle))
-	return b.SiLU("embedding", b.Dense("embed", waves, 4*u.Outer))
+	return b.SiLU("embedding", b.with("given", b.Dense("embed", waves, 4*u.Outer), c))
 }
 
 func (u UNet) layers(b *Builder, x, embedding *Node) *Node {

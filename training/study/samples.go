@@ -2,6 +2,7 @@ package study
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/figure"
 )
 
@@ -35,11 +37,15 @@ func drawLosses(w io.Writer, r *training.Result, least []float64) error {
 // gridSamples is the number of samples in the figure of a model whose data have an unknown distribution, as in NCSNv2.
 const gridSamples = 36
 
-// Unknown draws figures of a model whose data have an unknown distribution into a folder: its losses, and samples if
+// Unknown draws figures of a model whose samples have an unknown distribution into a folder: its losses, and samples if
 // their shape can be drawn. It returns the paths of the figures.
 func Unknown(ctx context.Context, r *training.Result, library, folder string) ([]string, error) {
 	losses := filepath.Join(folder, "losses_"+r.Config.Name+".png")
-	if err := wholefile.Write(losses, func(w io.Writer) error { return drawLosses(w, r, nil) }); err != nil {
+	least, err := training.LeastLosses(ctx, r.Config)
+	if err != nil && !errors.Is(err, data.ErrNoMixture) {
+		return nil, err
+	}
+	if err := wholefile.Write(losses, func(w io.Writer) error { return drawLosses(w, r, least) }); err != nil {
 		return nil, err
 	}
 	samples := filepath.Join(folder, "samples_"+r.Config.Name+".png")
@@ -50,7 +56,8 @@ func Unknown(ctx context.Context, r *training.Result, library, folder string) ([
 	return []string{losses, samples}, nil
 }
 
-// drawSamples draws n samples of a model with its default sampler; drawn is false if their shape cannot be drawn.
+// drawSamples draws n samples of a model with its default sampler, with the conditions of [training.Result.Conditions];
+// drawn is false if their shape cannot be drawn.
 func drawSamples(ctx context.Context, r *training.Result, library, path string, n int) (drawn bool, err error) {
 	manifest, bounds := r.Manifest(), figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
 	dim := 1
@@ -77,8 +84,9 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 	if err != nil {
 		return false, err
 	}
-	x, err := sampling.Run(ctx, model, sampling.Request{
+	x, err := sampling.Run(ctx, withConditions(model.Model(), r.Conditions(n)), sampling.Request{
 		Plan: plan, Prior: prior, Dim: dim, Seed: r.Config.Seed, N: n,
+		Observe: func(int, []float32) {}, // so that every evaluation has all chains
 	})
 	if err != nil {
 		return false, fmt.Errorf("sample %s: %w", r.Config.Name, err)
@@ -86,6 +94,17 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 	title := fmt.Sprintf("%s after %d iterations", r.Config.Name, r.Iterations)
 	return true, wholefile.Write(path, func(w io.Writer) error {
 		return figure.Still(w, manifest.Shape, bounds, x, title)
+	})
+}
+
+// withConditions returns m given c, which has one row for each row of every evaluation, or m itself if c is empty.
+func withConditions(m sampling.Model, c []float32) sampling.Model {
+	given, ok := m.(sampling.Conditional)
+	if !ok || len(c) == 0 {
+		return m
+	}
+	return sampling.ModelFunc(func(ctx context.Context, dst, x, sigma []float32) error {
+		return given.ScoreGiven(ctx, dst, x, sigma, c)
 	})
 }
 

@@ -47,7 +47,7 @@ type Study struct {
 // each kind. It returns an error that wraps data.ErrNoMixture if the distribution of the data is not known; use
 // [Unknown] for such data. The caller closes the study.
 func New(ctx context.Context, result *training.Result, library string, onnx []byte, n int) (*Study, error) {
-	exact, err := result.Config.Data.Mixture()
+	exact, err := result.Config.Mixture()
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,143 @@
+package training
+
+import (
+	"fmt"
+
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/nn"
+	"github.com/langevin-ml/langevin/training/settings"
+)
+
+// ConditionKind says what the samples of a training are given.
+type ConditionKind string
+
+const (
+	ConditionClass  ConditionKind = "class"  // the label of a picture, or the component of a mixture
+	ConditionVector ConditionKind = "vector" // the columns that data.condition_columns names
+)
+
+// Condition says what each sample of a training is given. The model then has the input c.
+type Condition struct {
+	Kind ConditionKind `yaml:"kind"`
+
+	// Dropped is the part of the rows that are given nothing. If it is above 0, the model also works without a
+	// condition, as classifier-free guidance needs it (Ho & Salimans 2022).
+	Dropped float64 `yaml:"dropped,omitempty"`
+
+	Names []string `yaml:"names,omitempty"` // of the classes, or of the numbers of the vector; absent: none
+}
+
+// validateCondition returns all mistakes in the condition of c, one per line.
+func (c Config) validateCondition() error {
+	var bad settings.Mistakes
+	kind := ConditionKind("")
+	if c.Condition != nil {
+		kind = c.Condition.Kind
+		bad.Require(kind == ConditionClass || kind == ConditionVector, "condition.kind is %q: want %s or %s", kind,
+			ConditionClass, ConditionVector)
+		bad.Require(c.Condition.Dropped >= 0 && c.Condition.Dropped < 1,
+			"condition.dropped is %g: want at least 0 and below 1", c.Condition.Dropped)
+		bad.Join(c.Network.CheckGiven())
+	}
+	columns := c.Data.ConditionColumns
+	bad.Require(kind != ConditionVector || columns > 0,
+		"condition.kind is %s: want data.condition_columns with it, of a file of rows", ConditionVector)
+	bad.Require(kind == ConditionVector || columns == 0,
+		"data.condition_columns is %d: want condition.kind %s with it", columns, ConditionVector)
+	return bad.Err()
+}
+
+// given returns the condition of the network for the two parts of the data.
+func (c Config) given(train, test data.Source) (nn.Condition, error) {
+	if c.Condition == nil {
+		return nn.Condition{}, nil
+	}
+	known, tested := data.ConditionOf(train), data.ConditionOf(test)
+	given := nn.Condition{Classes: known.Classes, Size: known.Size, Dropped: c.Condition.Dropped > 0}
+	switch {
+	case c.Condition.Kind == ConditionClass && (known.Classes == 0 || tested.Classes == 0):
+		return given, fmt.Errorf("condition.kind is %s: the data, %s, have no classes", ConditionClass, train.Name())
+	case tested.Classes > known.Classes:
+		return given, fmt.Errorf("condition.kind is %s: the test part of the data has class %d, "+
+			"and the part for training only classes below %d", ConditionClass, tested.Classes-1, known.Classes)
+	}
+	return given, conditionOf(c.Condition, given).Validate()
+}
+
+// dropped returns the part of the rows that are given nothing; 0 without conditions.
+func (c Config) dropped() float64 {
+	if c.Condition == nil {
+		return 0
+	}
+	return c.Condition.Dropped
+}
+
+// conditionOf returns the condition as a model file has it; nil if there is none.
+func conditionOf(c *Condition, given nn.Condition) *models.Condition {
+	if c == nil {
+		return nil
+	}
+	return &models.Condition{Classes: given.Classes, Size: given.Size, Names: c.Names, Dropped: given.Dropped}
+}
+
+// drop replaces the conditions of the rows for which u, uniform on [0, 1), is below dropped by none. raw has the
+// conditions of the data, and c gets rows for the network.
+func drop(c, raw, u []float32, given nn.Condition, dropped float64) {
+	width := given.Width()
+	for i := range u {
+		row, none := c[i*width:(i+1)*width], float64(u[i]) < dropped
+		switch {
+		case given.Classes > 0 && none:
+			row[0] = float32(given.Classes)
+		case given.Classes > 0:
+			row[0] = raw[i]
+		case none:
+			clear(row)
+		default:
+			if copy(row, raw[i*given.Size:(i+1)*given.Size]); given.Dropped {
+				row[given.Size] = 1
+			}
+		}
+	}
+}
+
+// vectorsOfData returns vectors of conditions of the data, for figures; none without such a condition.
+func (d batcher) vectorsOfData() ([]float32, error) {
+	const rows = 64
+	if d.given.Size == 0 {
+		return nil, nil
+	}
+	vectors := make([]float32, rows*d.given.Size)
+	return vectors, d.source.(data.Conditional).ReadCondition(vectors, 0)
+}
+
+// Mixture returns the exact distribution of the model's samples without a condition. It returns an error that wraps
+// data.ErrNoMixture if the data are not a mixture of Gaussians, or if the model always has a condition.
+func (c Config) Mixture() (sampling.Mixture, error) {
+	if c.Condition != nil && c.Condition.Dropped == 0 {
+		return sampling.Mixture{}, fmt.Errorf("condition.dropped is 0, so the model always has a condition: %w",
+			data.ErrNoMixture)
+	}
+	return c.Data.Mixture()
+}
+
+// repeated returns the conditions c, one for each row of a batch, for the given number of rows: as many copies of the
+// batch as it has, one after the other.
+func repeated(c *graph.Node, given nn.Condition, rows int) *graph.Node {
+	if given.Size > 0 {
+		c = graph.Reshape(c, -1, given.Width())
+	}
+	copies := rows / c.Shape().Dimensions[0]
+	if copies <= 1 {
+		return c
+	}
+	all := make([]*graph.Node, copies)
+	for i := range all {
+		all[i] = c
+	}
+	return graph.Concatenate(all, 0)
+}
