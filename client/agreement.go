@@ -42,6 +42,8 @@ func (s sampleCall) agree(b Started) error {
 		return s.changed("digest", a.Digest, b.Digest)
 	case !reflect.DeepEqual(a.Guidance, b.Guidance):
 		return s.changed("guide", a.Guidance, b.Guidance)
+	case !reflect.DeepEqual(a.Sum, b.Sum):
+		return s.changed("terms", a.Sum, b.Sum)
 	case a.Engine != b.Engine:
 		return s.changed("engine", a.Engine, b.Engine)
 	case a.Seed != b.Seed:

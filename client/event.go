@@ -28,8 +28,14 @@ type Started struct {
 	Condition Condition // the part that stays fixed; nil if there is none, or of a kind that this client does not know
 	Columns   int       // of an interpolation; 0 without one
 	Guidance  *Guidance // the guide in use; nil for none
-	ResumedAt int       // the step that the call resumed from; 0 for one that started at the beginning
-	Resumable bool      // whether a preview of any step is enough to resume from; see [Resume]
+
+	Given         Given    // as in the request; nil for none
+	GuidanceScale *float64 // as in the request; nil for none
+	Sum           *Sum     // in use, with every default filled in; nil for none
+	Approximate   bool     // the sampler only approximates the product that Sum, GuidanceScale or Guidance asks for
+
+	ResumedAt int  // the step that the call resumed from; 0 for one that started at the beginning
+	Resumable bool // whether a preview of any step is enough to resume from; see [Resume]
 }
 
 // Progress says how far the call is. It comes a few times a second, and once a second while the call waits.
@@ -122,8 +128,13 @@ func newStarted(s *langevinv1.Started) (Started, error) {
 		Condition:  condition,
 		Columns:    int(s.GetInterpolation().GetColumns()),
 		Guidance:   newGuidance(s.GetGuidance()),
+		Given:      GivenOf(s.GetGiven()),
+		Sum:        newSum(s),
 		ResumedAt:  int(s.GetResumedAt()),
 		Resumable:  s.GetResumable(),
+
+		GuidanceScale: s.GuidanceScale,
+		Approximate:   s.GetApproximate(),
 	}, err
 }
 

@@ -49,6 +49,56 @@ func ExampleWithRetry() {
 	// Output: [0 0 1 0.5]
 }
 
+// Draws sevens, and pushes them away from samples without a class.
+func ExampleClass() {
+	c, done := connect(fake.Script{Sample: ring()})
+	defer done()
+
+	res, err := c.Sample(context.Background(), client.SampleRequest{
+		Model: "mnist-class", N: 16, Given: client.Class(7), GuidanceScale: new(2.),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.N, "samples of class", res.Given)
+	// Output: 16 samples of class 7
+}
+
+// Draws one sample of each of three classes.
+func ExampleEach() {
+	c, done := connect(fake.Script{Sample: ring()})
+	defer done()
+
+	res, err := c.Sample(context.Background(), client.SampleRequest{
+		Model: "fashion-class", N: 3,
+		Given: client.Each{client.ClassName("Trouser"), client.ClassName("Bag"), client.Class(0)},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.N, "samples of", res.Given)
+	// Output: 3 samples of [Trouser Bag 0]
+}
+
+// Draws a parameter given two observations: the product of two posteriors, divided by the prior that both contain.
+func ExampleTerm() {
+	c, done := connect(fake.Script{Sample: ring()})
+	defer done()
+
+	res, err := c.Sample(context.Background(), client.SampleRequest{
+		Model: "posterior", N: 1000, Given: client.Vector{0.3, -1},
+		Sum: &client.Sum{Terms: []client.Term{
+			{Given: client.Vector{0.1, -0.8}},
+			{Given: client.Unconditional{}, Weight: new(-1.)},
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(res.Sum.Terms), "further terms; only approximate:", res.Approximate)
+	// Output: 2 further terms; only approximate: false
+}
+
 // The connection breaks after two events; the client continues on the next server that answers.
 func ExampleWithResume() {
 	c, done := connect(fake.Script{Sample: fake.Sequence(fake.Break(2, nil, ring()), ring())}, client.WithResume())

@@ -22,6 +22,7 @@ type EncodeRequest struct {
 	X       []float32 // the samples, one after the other
 	Shape   []int     // of one sample, for the client and the server to check; nil: as the model's samples
 	Flow    FlowOptions
+	Given   Given // the condition of the model, for all rows or [Each]; nil: none
 
 	// Progress, unless nil, receives the number of rows that are done of a request that is too large for one call. One
 	// goroutine at a time calls it, and it must return soon.
@@ -35,7 +36,8 @@ type DecodeRequest struct {
 	Latent  []float32 // the latents, one after the other
 	Shape   []int     // of one latent, for the client and the server to check; nil: as the model's samples
 	Flow    FlowOptions
-	Denoise bool // end with the step to σ = 0, which [Client.Encode] does not invert
+	Given   Given // the condition of the model, for all rows or [Each]; nil: none
+	Denoise bool  // end with the step to σ = 0, which [Client.Encode] does not invert
 
 	// Progress, unless nil, receives the number of rows that are done of a request that is too large for one call. One
 	// goroutine at a time calls it, and it must return soon.
@@ -49,6 +51,7 @@ type LogLikelihoodRequest struct {
 	X       []float32 // the samples, one after the other
 	Shape   []int     // of one sample, for the client and the server to check; nil: as the model's samples
 	Flow    FlowOptions
+	Given   Given // the condition of the model, for all rows or [Each]; nil: none
 
 	// Exact computes the divergence along every axis, which takes as many evaluations as there are dimensions.
 	// Otherwise the divergence is estimated along one random vector for each row (Hutchinson's estimator), drawn from
@@ -92,11 +95,15 @@ func (c *Client) Encode(ctx context.Context, req EncodeRequest) (*Flowed, error)
 	if err != nil {
 		return nil, during(op, err)
 	}
-	all := rows{op, req.Model, req.Version, "x", req.X, req.Shape, req.Progress}
-	ask := func(ctx context.Context, x *langevinv1.Tensor, _ part) (*langevinv1.EncodeResponse, error) {
+	all := rows{op, req.Model, req.Version, "x", req.X, req.Shape, req.Progress, req.Given}
+	ask := func(ctx context.Context, x *langevinv1.Tensor, p part) (*langevinv1.EncodeResponse, error) {
+		given, err := all.givenOf(p)
+		if err != nil {
+			return nil, err
+		}
 		return unary(ctx, c, op, &langevinv1.EncodeRequest{
 			Model: req.Model, Version: version, X: x, Flow: req.Flow.wire(),
-			Format: langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
+			Format: langevinv1.TensorFormat_TENSOR_FORMAT_RAW, Given: given,
 		}, c.sampling.Encode)
 	}
 	answers, err := inParts(ctx, c, all, ask)
@@ -114,11 +121,15 @@ func (c *Client) Decode(ctx context.Context, req DecodeRequest) (*Flowed, error)
 	if err != nil {
 		return nil, during(op, err)
 	}
-	all := rows{op, req.Model, req.Version, "latent", req.Latent, req.Shape, req.Progress}
-	ask := func(ctx context.Context, x *langevinv1.Tensor, _ part) (*langevinv1.DecodeResponse, error) {
+	all := rows{op, req.Model, req.Version, "latent", req.Latent, req.Shape, req.Progress, req.Given}
+	ask := func(ctx context.Context, x *langevinv1.Tensor, p part) (*langevinv1.DecodeResponse, error) {
+		given, err := all.givenOf(p)
+		if err != nil {
+			return nil, err
+		}
 		return unary(ctx, c, op, &langevinv1.DecodeRequest{
 			Model: req.Model, Version: version, Latent: x, Flow: req.Flow.wire(), Denoise: req.Denoise,
-			Format: langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
+			Format: langevinv1.TensorFormat_TENSOR_FORMAT_RAW, Given: given,
 		}, c.sampling.Decode)
 	}
 	answers, err := inParts(ctx, c, all, ask)
@@ -136,12 +147,16 @@ func (c *Client) LogLikelihood(ctx context.Context, req LogLikelihoodRequest) (*
 	if err != nil {
 		return nil, during(op, err)
 	}
-	all := rows{op, req.Model, req.Version, "x", req.X, req.Shape, req.Progress}
+	all := rows{op, req.Model, req.Version, "x", req.X, req.Shape, req.Progress, req.Given}
 	ask := func(ctx context.Context, x *langevinv1.Tensor, p part) (*langevinv1.LogLikelihoodResponse, error) {
+		given, err := all.givenOf(p)
+		if err != nil {
+			return nil, err
+		}
 		first := req.FirstChain + uint64(p.first)
 		r, err := unary(ctx, c, op, &langevinv1.LogLikelihoodRequest{
 			Model: req.Model, Version: version, X: x, Flow: req.Flow.wire(),
-			Exact: req.Exact, Seed: req.Seed, FirstChain: first,
+			Exact: req.Exact, Seed: req.Seed, FirstChain: first, Given: given,
 		}, c.sampling.LogLikelihood)
 		if err == nil && r.GetFirstChain() != first && !req.Exact {
 			err = during(op, malformed(

@@ -14,6 +14,11 @@ type Result struct {
 	Seed       uint64
 	FirstChain uint64 // the chain of row 0
 
+	Given         Given    // of the request; nil for none
+	GuidanceScale *float64 // of the request; nil for none
+	Sum           *Sum     // that the chains followed, with every default filled in; nil for none
+	Approximate   bool     // the sampler only approximates the product that was asked for, see [Started]
+
 	Previews        []Preview // in the order of steps; none unless the request asked for them
 	PreviewsDropped int       // lost because they were read too slowly
 
@@ -38,6 +43,11 @@ func (r *Result) collect(e Event) {
 			Seed:       e.Seed,
 			FirstChain: e.FirstChain,
 			RequestID:  e.RequestID,
+			Given:      e.Given,
+			Sum:        e.Sum,
+
+			GuidanceScale: e.GuidanceScale,
+			Approximate:   e.Approximate,
 		}
 	case Preview:
 		r.Previews = append(r.Previews, e)

@@ -95,7 +95,7 @@ func (d *drawing) rest() SampleRequest {
 	if d.started.N == 0 {
 		return req
 	}
-	req.Guidance = d.started.Guidance // including its digest
+	req.Guidance, req.Sum = d.started.Guidance, d.started.Sum // including their digests
 	req.Model, req.Version, req.Seed, req.N = d.started.Model, d.started.Version, &d.started.Seed, d.started.N
 	if !d.showsDelivered() {
 		d.shortBy = d.have

@@ -35,6 +35,20 @@ type rows struct {
 	x        []float32
 	shape    []int // of one row; nil if only the server knows
 	progress func(done, total int)
+	given    Given // for all rows, or for each
+}
+
+// givenOf returns the conditions of a part of the rows.
+func (r rows) givenOf(p part) ([]*langevinv1.Given, error) {
+	g := r.given
+	if p.n > 0 {
+		var err error
+		if g, err = eachGiven(g, len(r.x)/(len(p.x)/p.n), p.first, p.first+p.n); err != nil {
+			return nil, during(r.op, err)
+		}
+	}
+	list, err := GivenList(g)
+	return list, during(r.op, err)
 }
 
 // part is a range of the rows that starts at index first. The part of all rows may have n = 0, which means unknown.
@@ -160,7 +174,9 @@ func (r rows) concerns(e *Error) bool {
 	case codes.NotFound, codes.Unauthenticated, codes.PermissionDenied:
 		return false
 	case codes.InvalidArgument:
-		ours := func(v Violation) bool { return strings.HasPrefix(v.Field, r.field) }
+		ours := func(v Violation) bool {
+			return strings.HasPrefix(v.Field, r.field) || strings.HasPrefix(v.Field, "given[")
+		}
 		return slices.ContainsFunc(e.Violations, ours)
 	}
 	return true

@@ -27,7 +27,17 @@ type SampleRequest struct {
 	// column, to another, in the last.
 	Columns int
 
-	Guidance *Guidance // changes the score with a second model; nil: none
+	Guidance *Guidance // changes the score with a second model; nil: none; not together with Sum
+
+	// Given is the condition of the model, for all chains or [Each]; nil: none.
+	Given Given
+
+	// GuidanceScale is the w of classifier-free guidance: chains follow s₀ + w·(s - s₀), where s is the score with the
+	// condition and s₀ the score without. nil: 1, which is s alone. Other values need Given and a model that was also
+	// trained without a condition, and cost a second evaluation for each step.
+	GuidanceScale *float64
+
+	Sum *Sum // further scores that chains follow; nil: the model's score alone
 
 	Resume *Resume // states of an earlier call to resume from; nil: start from noise
 
@@ -83,6 +93,9 @@ func (r SampleRequest) wire() (*langevinv1.SampleRequest, error) {
 		return nil, err
 	}
 	if err := r.setConditions(w); err != nil {
+		return nil, err
+	}
+	if err := r.setGiven(w); err != nil {
 		return nil, err
 	}
 	if r.Preview != nil {

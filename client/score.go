@@ -13,6 +13,10 @@ type ScoreRequest struct {
 	X       []float32 // the points, one after the other
 	Shape   []int     // of one point; nil: the points are vectors of the model's size
 	Sigma   []float32 // for every point, or one for all: finite, above 0
+	Given   Given     // the condition of the model, for all points or [Each]; nil: none
+
+	// GuidanceScale is the w of classifier-free guidance, as in [SampleRequest]; nil: 1.
+	GuidanceScale *float64
 
 	// Progress, unless nil, receives the number of rows that are done of a request that is too large for one call. One
 	// goroutine at a time calls it, and it must return soon.
@@ -35,15 +39,19 @@ func (c *Client) Score(ctx context.Context, req ScoreRequest) (*Scores, error) {
 	if err != nil {
 		return nil, during(op, err)
 	}
-	all := rows{op, req.Model, req.Version, "x", req.X, req.Shape, req.Progress}
+	all := rows{op, req.Model, req.Version, "x", req.X, req.Shape, req.Progress, req.Given}
 	ask := func(ctx context.Context, x *langevinv1.Tensor, p part) (*langevinv1.ScoreResponse, error) {
 		sigma, err := req.sigmas(p)
 		if err != nil {
 			return nil, during(op, err)
 		}
+		given, err := all.givenOf(p)
+		if err != nil {
+			return nil, err
+		}
 		return unary(ctx, c, op, &langevinv1.ScoreRequest{
 			Model: req.Model, Version: version, X: x, Sigma: sigma,
-			Format: langevinv1.TensorFormat_TENSOR_FORMAT_RAW,
+			Format: langevinv1.TensorFormat_TENSOR_FORMAT_RAW, Given: given, GuidanceScale: req.GuidanceScale,
 		}, c.sampling.Score)
 	}
 	answers, err := inParts(ctx, c, all, ask)

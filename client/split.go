@@ -46,6 +46,9 @@ func (r SampleRequest) part(first, n int) SampleRequest {
 		}
 		r.Resume = &states
 	}
+	if each, ok := r.Given.(Each); ok && len(each) >= first+n {
+		r.Given = each[first : first+n : first+n]
+	}
 	r.FirstChain += uint64(first)
 	r.N = n
 	return r
@@ -152,10 +155,24 @@ func (j *merger) start(s Started) error {
 	for _, part := range j.parts {
 		j.started.N += part.N
 	}
+	j.started.Given = j.given()
 	for i, part := range j.parts {
 		j.reached[i].StepsTotal = int64(part.N) * int64(s.Steps)
 	}
 	return j.emit(j.started)
+}
+
+// given returns the conditions of all parts.
+func (j *merger) given() Given {
+	var all Each
+	for _, part := range j.parts {
+		each, ok := part.Given.(Each)
+		if !ok {
+			return j.started.Given
+		}
+		all = append(all, each...)
+	}
+	return all
 }
 
 // progress adds up the latest progress of all parts.

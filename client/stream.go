@@ -74,6 +74,10 @@ func (s *Stream) draw(emit sink) error {
 	ctx, id := named(s.ctx)
 	call := sampleCall{client: s.client, op: s.op(), id: id, agreed: &agreement{},
 		route: newRoute(s.client.connections)}
+	n := max(1, s.request.N)
+	if _, err := eachGiven(s.request.Given, n, 0, n); err != nil {
+		return during(call.op, err)
+	}
 	if parts := s.request.split(s.client.parts); len(parts) > 1 {
 		return call.drawParts(ctx, parts, emit)
 	}

@@ -18,6 +18,7 @@ type FlowRequest struct {
 	Dim      int       // elements in a chain
 	N        int       // number of chains
 	X        []float32 // N*Dim initial states, row-major; if nil, FlowDecode draws them from the prior
+	Given    []float32 // the model's condition: one row for all chains, or one for each; nil for none
 
 	// RTol and ATol bound the error of a step: the root mean square over a chain's elements of error/(ATol + RTol·|x|)
 	// stays below 1. Zero means 1e-5, as in Song et al. (2021). Values below 1e-7 gain little, because scores are
@@ -140,7 +141,7 @@ func (r FlowRequest) Validate() error {
 // solve integrates all chains from one sigma to another. If probe is not nil, it also puts the integral of the
 // divergence into LogP.
 func (r FlowRequest) solve(ctx context.Context, m Model, from, to float64, probe probes) (FlowResult, error) {
-	if err := r.Validate(); err != nil {
+	if err := cmp.Or(r.Validate(), CheckGiven(m, r.Given, r.N)); err != nil {
 		return FlowResult{}, err
 	}
 	r.RTol, r.ATol, r.MaxNFE = cmp.Or(r.RTol, 1e-5), cmp.Or(r.ATol, 1e-5), cmp.Or(r.MaxNFE, 100_000)
@@ -151,7 +152,9 @@ func (r FlowRequest) solve(ctx context.Context, m Model, from, to float64, probe
 	for first := 0; first < r.N; first += runRows {
 		s := solver{model: m, request: &r, result: &result}
 		for i := first; i < min(first+runRows, r.N); i++ {
-			s.live = append(s.live, newPath(&r, i, from, to, probe))
+			p := newPath(&r, i, from, to, probe)
+			p.given = GivenAt(WidthOf(m), r.Given, i)
+			s.live = append(s.live, p)
 		}
 		if err := s.run(ctx); err != nil {
 			return FlowResult{}, err
@@ -168,7 +171,7 @@ type solver struct {
 	result  *FlowResult
 	live    []*path
 
-	x, sigma, score []float32
+	x, sigma, score, given []float32
 }
 
 func (s *solver) run(ctx context.Context) error {
@@ -193,13 +196,16 @@ func (s *solver) evaluate(ctx context.Context, stage int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.x, s.sigma = s.x[:0], s.sigma[:0]
+	s.x, s.sigma, s.given = s.x[:0], s.sigma[:0], s.given[:0]
 	for _, p := range s.live {
 		p.move(stage)
 		s.x, s.sigma = p.appendRows(s.x, s.sigma, stage)
+		for range p.rows() {
+			s.given = append(s.given, p.given...)
+		}
 	}
 	s.score = slices.Grow(s.score[:0], len(s.x))[:len(s.x)]
-	if err := s.model.Score(ctx, s.score, s.x, s.sigma); err != nil {
+	if err := ScoreGiven(ctx, s.model, s.score, s.x, s.sigma, s.given); err != nil {
 		return fmt.Errorf("probability flow: %w", err)
 	}
 	x, score := s.x, s.score

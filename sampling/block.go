@@ -16,17 +16,21 @@ type Block struct {
 	sigma   []float32
 	scratch []float32 // one row
 	other   []float32 // one row, for blended noise
-
-	guidance guidance
+	given   []float32 // conditions of the rows, if they have any
+	terms   terms
 }
 
-// Chain describes a sample to draw. Its pointers refer to shared values that nobody changes.
+// Chain describes a sample to draw. Its pointers and slices refer to shared values that nobody changes.
 type Chain struct {
 	Plan  Plan
 	Noise Noise
 	Blend *Blend // mixes in the noise of another chain; nil for none
 	Known *Known // fixes a part of the sample; nil for none
-	Guide *Guide // adds a second model to the score; nil for none
+	Sum   *Sum   // is followed instead of the model's score; nil for none
+
+	// Given is the condition of the block's model, one row; nil for none. Either all chains of a block and all terms of
+	// the block's own model have a condition or none has.
+	Given []float32
 }
 
 type row struct {
@@ -105,22 +109,22 @@ func (b *Block) Score(i int) []float32 { return b.score[i*b.dim : (i+1)*b.dim] }
 func (b *Block) Step(i int) int { return b.rows[i].step }
 
 // Evaluate computes the scores of all rows, each at the sigma of its next step. It first sets the known parts. Then it
-// calls the model once, and each guide's model once for the rows with that guide. After an error it may be called
-// again. A [GuideError] concerns only the rows with that guide.
+// calls the model once, for the rows and their further terms, and each other model of a term once. After an error it
+// may be called again. A [TermError] concerns only the rows with a term of that model.
 func (b *Block) Evaluate(ctx context.Context, m Model) error {
-	guided := false
+	plain := true
 	for i := range b.rows {
 		r := &b.rows[i]
-		guided = guided || r.Guide != nil
+		plain = plain && r.Sum == nil && r.Given == nil
 		b.sigma[i] = r.Plan[r.step].Sigma
 		if r.Known != nil {
 			r.Known.before(b.X(i), b.scratch, r.Plan, r.step, r.Noise)
 		}
 	}
-	if err := m.Score(ctx, b.score, b.x, b.sigma); err != nil || !guided {
-		return err
+	if plain {
+		return m.Score(ctx, b.score, b.x, b.sigma)
 	}
-	return b.guide(ctx)
+	return b.evaluateSums(ctx, m)
 }
 
 // Outcome is the result of [Block.Advance] for a row.

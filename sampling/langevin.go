@@ -120,11 +120,18 @@ type FieldError struct {
 	Field string // the API's name of the setting, such as steps_per_level
 	Given any
 	Want  string
+	Cause error // says what is wrong, instead of Given and Want; nil for none
 }
+
+// Unwrap returns Cause.
+func (e *FieldError) Unwrap() error { return e.Cause }
 
 // Error repeats at most the first 200 bytes of Given.
 func (e *FieldError) Error() string {
 	const most = 200
+	if e.Cause != nil {
+		return fmt.Sprintf("%s: %v", e.Field, e.Cause)
+	}
 	given := fmt.Sprint(e.Given)
 	if len(given) > most {
 		given = strings.ToValidUTF8(given[:most], "") + "..."

@@ -37,7 +37,8 @@ const (
 
 // path is the state of one chain that moves along the flow.
 type path struct {
-	row     int // index in the request
+	row     int       // index in the request
+	given   []float32 // of the model; nil for none
 	noise   Noise
 	u, end  float64   // ln σ, now and at the end
 	h       float64   // the step in progress, with its sign

@@ -16,7 +16,8 @@ type Request struct {
 	N          int       // number of chains
 	Start      []float32 // N*Dim initial states, row-major; nil draws them from Prior
 	Known      *Known    // fixes a part of every chain; nil for none
-	Guide      *Guide    // adds a second model to the score of every chain; nil for none
+	Sum        *Sum      // is followed by every chain instead of the model's score; nil for none
+	Given      []float32 // the model's condition: one row for all chains, or one for each; nil for none
 	Columns    int       // if above 1, chains form rows of this many interpolated samples; see ChainAt
 
 	// Observe, if not nil, is called with the states of all N chains, row-major, before the first step (step 0) and
@@ -50,7 +51,7 @@ const runRows = 256
 // chain order. The bits do not depend on N or on how chains are grouped. On failure it returns no samples, and the
 // model's error, ctx's error or a [DivergedError].
 func Run(ctx context.Context, m Model, r Request) ([]float32, error) {
-	if err := r.check(); err != nil {
+	if err := r.check(m); err != nil {
 		return nil, err
 	}
 	out := make([]float32, r.N*r.Dim)
@@ -63,7 +64,8 @@ func Run(ctx context.Context, m Model, r Request) ([]float32, error) {
 		n := min(rows, r.N-first)
 		for i := range n {
 			chain := ChainAt(r.Seed, r.FirstChain+uint64(first+i), r.Columns)
-			chain.Plan, chain.Known, chain.Guide = r.Plan, r.Known, r.Guide
+			chain.Plan, chain.Known, chain.Sum = r.Plan, r.Known, r.Sum
+			chain.Given = GivenAt(WidthOf(m), r.Given, first+i)
 			if r.Start == nil {
 				block.Start(chain, r.Prior)
 			} else {
@@ -81,7 +83,7 @@ func Run(ctx context.Context, m Model, r Request) ([]float32, error) {
 	return out, nil
 }
 
-func (r Request) check() error {
+func (r Request) check(m Model) error {
 	if err := r.Plan.Validate(); err != nil {
 		return err
 	}
@@ -91,9 +93,12 @@ func (r Request) check() error {
 	if r.Known != nil && !r.Known.Fits(r.Dim) {
 		return fmt.Errorf("run: the known part does not fit samples of %d elements", r.Dim)
 	}
-	if r.Guide != nil {
-		if err := r.Guide.Validate(); err != nil {
-			return fmt.Errorf("run: guide: %w", err)
+	if err := CheckGiven(m, r.Given, r.N); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	if r.Sum != nil {
+		if err := r.Sum.Validate(); err != nil {
+			return fmt.Errorf("run: %w", err)
 		}
 	}
 	if r.Start != nil {

@@ -56,7 +56,7 @@ func Blocks(d ort.Device, workers, dim int, session, wide *ort.Session) batch.Co
 		c.Grain = session.Grain()
 	}
 	if wide != nil && workers > 1 {
-		c.Wide = wide
+		c.Wide = wide.Model()
 	}
 	return c
 }

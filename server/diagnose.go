@@ -130,7 +130,7 @@ func timed(ctx context.Context, prover *proof.Prover, device string, file models
 	defer func() { err = errors.Join(err, session.Close()) }()
 	text = fmt.Sprintf("%s loads in %s on %s", file.Name, time.Since(start).Round(100*time.Microsecond), device)
 	for _, rows := range []int{1, 16, 256} {
-		took, err := batch.Fastest(ctx, session, file.Manifest.Dim(), rows, float32(file.Manifest.Sigmas[0]))
+		took, err := batch.Fastest(ctx, session.Model(), file.Manifest.Dim(), rows, float32(file.Manifest.Sigmas[0]))
 		if err != nil {
 			return "", err
 		}

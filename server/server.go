@@ -267,7 +267,7 @@ func (s *Server) load(ctx context.Context, file models.File) (*rpc.Engine, error
 	schedule.MaxWait = s.config.Limits.MaxWait
 	schedule.MaxRows, schedule.Memory = s.config.Limits.MaxOpenChains, s.memory
 	engine := &rpc.Engine{
-		Scheduler: batch.New(sessions.narrow, dim, schedule),
+		Scheduler: batch.New(sessions.narrow.Model(), dim, schedule),
 		Identity:  sessions.narrow.Identity() + " " + sampling.NoiseVersion,
 		Device:    s.device.String(),
 		Session:   sessions,

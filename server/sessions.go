@@ -51,11 +51,11 @@ func (s *Server) openSessions(ctx context.Context, file models.File, grain int) 
 	case err != nil:
 		return sessions{}, errors.Join(err, n.Close())
 	}
-	narrow, err := batch.Fastest(ctx, n.narrow, file.Manifest.Dim(), 1, float32(file.Manifest.Sigmas[0]))
+	narrow, err := batch.Fastest(ctx, n.narrow.Model(), file.Manifest.Dim(), 1, float32(file.Manifest.Sigmas[0]))
 	if err != nil {
 		return sessions{}, errors.Join(err, n.Close())
 	}
-	wide, err := batch.Fastest(ctx, n.wide, file.Manifest.Dim(), 1, float32(file.Manifest.Sigmas[0]))
+	wide, err := batch.Fastest(ctx, n.wide.Model(), file.Manifest.Dim(), 1, float32(file.Manifest.Sigmas[0]))
 	if err != nil {
 		return sessions{}, errors.Join(err, n.Close())
 	}

@@ -83,6 +83,37 @@ func guidanceMessage(g *client.Guidance) *langevinv1.Guidance {
 	}
 }
 
+// sum returns the sum that a request asks for; nil if it asks for none.
+func sum(own *float64, terms []*langevinv1.Term) *client.Sum {
+	if own == nil && len(terms) == 0 {
+		return nil
+	}
+	s := &client.Sum{OwnWeight: own}
+	for _, t := range terms {
+		term := client.Term{Model: t.GetModel(), Version: int(t.GetVersion()), Weight: t.Weight, Digest: t.GetDigest()}
+		if t.GetGiven() != nil {
+			term.Given = client.GivenOf([]*langevinv1.Given{t.GetGiven()})
+		}
+		s.Terms = append(s.Terms, term)
+	}
+	return s
+}
+
+// setSum sets the sum of a started event.
+func setSum(w *langevinv1.Started, s *client.Sum) {
+	if s == nil {
+		return
+	}
+	w.OwnWeight = s.OwnWeight
+	for _, t := range s.Terms {
+		term := &langevinv1.Term{Model: t.Model, Version: int32(t.Version), Weight: t.Weight, Digest: t.Digest}
+		if list, err := client.GivenList(t.Given); err == nil && len(list) == 1 {
+			term.Given = list[0]
+		}
+		w.Terms = append(w.Terms, term)
+	}
+}
+
 func resume(w *langevinv1.Resume) *client.Resume {
 	if w == nil {
 		return nil

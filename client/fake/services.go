@@ -58,6 +58,7 @@ func (s samplingService) Encode(
 	r, err := s.script.Encode(ctx, client.EncodeRequest{
 		Model: w.GetModel(), Version: int(w.GetVersion()),
 		X: floats(w.GetX()), Shape: rowShape(w.GetX()), Flow: flow(w.GetFlow()),
+		Given: client.GivenOf(w.GetGiven()),
 	})
 	if err != nil {
 		return nil, err
@@ -77,6 +78,7 @@ func (s samplingService) Decode(
 		Model: w.GetModel(), Version: int(w.GetVersion()),
 		Latent: floats(w.GetLatent()), Shape: rowShape(w.GetLatent()),
 		Flow: flow(w.GetFlow()), Denoise: w.GetDenoise(),
+		Given: client.GivenOf(w.GetGiven()),
 	})
 	if err != nil {
 		return nil, err
@@ -95,6 +97,7 @@ func (s samplingService) LogLikelihood(
 	r, err := s.script.LogLikelihood(ctx, client.LogLikelihoodRequest{
 		Model: w.GetModel(), Version: int(w.GetVersion()), X: floats(w.GetX()), Shape: rowShape(w.GetX()),
 		Flow: flow(w.GetFlow()), Exact: w.GetExact(), Seed: w.GetSeed(), FirstChain: w.GetFirstChain(),
+		Given: client.GivenOf(w.GetGiven()),
 	})
 	if err != nil {
 		return nil, err

@@ -28,7 +28,11 @@ func sampleRequest(w *langevinv1.SampleRequest) client.SampleRequest {
 		Columns:    int(w.GetInterpolation().GetColumns()),
 		Resume:     resume(w.GetResume()),
 		Guidance:   guidance(w.GetGuidance()),
+		Given:      client.GivenOf(w.GetGiven()),
+		Sum:        sum(w.OwnWeight, w.GetTerms()),
 		PNG:        w.GetFormat() == langevinv1.TensorFormat_TENSOR_FORMAT_PNG,
+
+		GuidanceScale: w.GuidanceScale,
 	}
 }
 
@@ -50,6 +54,7 @@ func scoreRequest(w *langevinv1.ScoreRequest) client.ScoreRequest {
 	return client.ScoreRequest{
 		Model: w.GetModel(), Version: int(w.GetVersion()),
 		X: floats(w.GetX()), Shape: rowShape(w.GetX()), Sigma: w.GetSigma(),
+		Given: client.GivenOf(w.GetGiven()), GuidanceScale: w.GuidanceScale,
 	}
 }
 
@@ -131,7 +136,12 @@ func started(s client.Started) *langevinv1.Started {
 		Guidance:   guidanceMessage(s.Guidance),
 		ResumedAt:  int64(s.ResumedAt),
 		Resumable:  s.Resumable,
+
+		GuidanceScale: s.GuidanceScale,
+		Approximate:   s.Approximate,
 	}
+	w.Given, _ = client.GivenList(s.Given) // an Each in an Each is left out
+	setSum(w, s.Sum)
 	if s.Columns != 0 {
 		w.Interpolation = &langevinv1.Interpolation{Columns: int32(s.Columns)}
 	}

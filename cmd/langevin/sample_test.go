@@ -71,6 +71,16 @@ func TestSampleFlags(t *testing.T) {
 		"--guide cats":    {N: 1, Guidance: &client.Guidance{Model: "cats"}},
 		"--guide cats@2 --guide-weight -1.5 --guide-rule mix": {N: 1, Guidance: &client.Guidance{
 			Model: "cats", Version: 2, Weight: new(-1.5), Rule: client.GuidanceMix}},
+		"--class 7 --guidance-scale 2": {N: 1, Given: client.Class(7), GuidanceScale: new(2.0)},
+		"--class trouser -n 2":         {N: 2, Given: client.ClassName("trouser")},
+		"--class 0,1,cat -n 5 --first-chain 1": {N: 5, FirstChain: 1, Given: client.Each{
+			client.Class(1), client.ClassName("cat"), client.Class(0), client.Class(1), client.ClassName("cat")}},
+		"--class 8..9,0 -n 3":   {N: 3, Given: client.Each{client.Class(8), client.Class(9), client.Class(0)}},
+		"--given-vector 0.5,-2": {N: 1, Given: client.Vector{0.5, -2}},
+		"--term other --term other@2,class=7,weight=-0.5 --term vector=1:2 --term a=0.25,class=shoe --own-weight 2": {
+			N: 1, Sum: &client.Sum{OwnWeight: new(2.0), Terms: []client.Term{
+				{Model: "other"}, {Model: "other", Version: 2, Given: client.Class(7), Weight: new(-0.5)},
+				{Given: client.Vector{1, 2}}, {Model: "a", Given: client.ClassName("shoe"), Weight: new(0.25)}}}},
 		"--interpolate 8 -n 40 --first-chain 8": {N: 40, Columns: 8, FirstChain: 8},
 	} {
 		var got client.SampleRequest

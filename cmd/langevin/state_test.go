@@ -49,12 +49,18 @@ func TestStateTravels(t *testing.T) {
 			Refresh: client.RefreshLevel},
 			Guidance: &client.Guidance{Model: "cats", Version: 1, Rule: client.GuidanceAdd, Weight: new(2.0),
 				Digest: "g"}},
+		{Sampler: client.Langevin{Denoise: new(false)}, Given: client.Each{client.Class(3), client.Unconditional{}}},
+		{Sampler: client.Langevin{Denoise: new(false)}, Given: client.ClassName("shoe"), GuidanceScale: new(0.0),
+			Sum: &client.Sum{OwnWeight: new(2.0), Terms: []client.Term{
+				{Model: "cats", Version: 1, Digest: "g", Given: client.Vector{1, -2}, Weight: new(-0.5)},
+				{Model: "ring", Version: 2, Digest: "d", Weight: new(1.0)}}}},
 	} {
 		t.Chdir(t.TempDir())
 		started := client.Started{
 			Model: "ring", Version: 2, Digest: "d", N: 2, Seed: math.MaxUint64, FirstChain: 4, Shape: []int{2},
 			Steps: 9, Engine: "e", Resumable: true,
 			Sampler: tt.Sampler, Condition: tt.Condition, Columns: tt.Columns, Guidance: tt.Guidance,
+			Given: tt.Given, GuidanceScale: tt.GuidanceScale, Sum: tt.Sum,
 		}
 		got := langevin(t,
 			fake.Script{Models: []client.Model{ring()}, Sample: interrupted(

@@ -14,7 +14,11 @@ import (
 
 // Origin returns where samples come from, in words that suffice to draw them again.
 func Origin(res *client.Result) string {
-	return fmt.Sprintf("%s version %d, seed %d, %s", res.Model, res.Version, res.Seed, SamplerText(res.Sampler))
+	text := fmt.Sprintf("%s version %d, seed %d, %s", res.Model, res.Version, res.Seed, SamplerText(res.Sampler))
+	if followed := NewFollowedReport(res.Given, res.GuidanceScale, res.Sum, false).String(); followed != "" {
+		text += ", " + followed
+	}
+	return text
 }
 
 // SamplerText returns a sampler and its settings in words: "plain Langevin (σ 0.5, 9 steps, step size 0.1)". It leaves

@@ -26,6 +26,7 @@ type command struct {
 	remote.Connection
 	drawing.SamplerFlags
 	drawing.ConditionFlags
+	drawing.GivenFlags
 	drawing.GuideFlags
 	stateFlags
 	given      func(flag string) bool // whether the command line has it
@@ -62,6 +63,9 @@ is drawn. MODEL may say which version: ring@2. Without MODEL the server's defaul
   langevin sample digits -n 16 --inpaint half.npy --mask known.npy --denoise --out whole.npy
   langevin sample photos -n 16 --colourise grey.npy --out coloured.npy
   langevin sample digits -n 40 --interpolate 8 --out rows.png
+  langevin sample mnist-class -n 64 --class 7 --guidance-scale 2 --out sevens.png
+  langevin sample mnist-class -n 100 --class 0..9 --out rows.png
+  langevin sample ring -n 2000 --term 2gauss --out product.png
   langevin sample cifar -n 64 --guide cats --guide-weight 2 --out cats.png
   langevin sample ring -n 100000 --seed 1 --save-state ring.state --out ring.npy
   langevin sample --resume ring.state --out ring.npy`,
@@ -86,7 +90,8 @@ func (o *command) groups() []cli.FlagGroup {
 	o.Connection.Register(where.Flags)
 	o.Connection.RegisterSplit(where.Flags)
 	groups := append([]cli.FlagGroup{draw}, o.SamplerFlags.Groups()...)
-	return append(groups, o.ConditionFlags.Group(), o.GuideFlags.Group(), o.stateFlags.group(), where)
+	return append(groups, o.GivenFlags.Group(), o.ConditionFlags.Group(), o.GuideFlags.Group(), o.stateFlags.group(),
+		where)
 }
 
 // run checks what can be checked in advance, draws, and writes.
@@ -131,13 +136,22 @@ func (o *command) request(model string, warn io.Writer) (client.SampleRequest, e
 		return client.SampleRequest{}, err
 	}
 	guidance, err := o.Guidance()
+	if err != nil {
+		return client.SampleRequest{}, err
+	}
 	n := o.n.N
 	if o.Columns.N > 0 && !o.given("n") {
 		n = o.Columns.N // one row
 	}
+	given, err := o.Given(o.firstChain, n)
+	if err != nil {
+		return client.SampleRequest{}, err
+	}
+	sum, err := o.Sum()
 	return client.SampleRequest{
 		Model: name, Version: version, N: n, Seed: o.seed.Seed, FirstChain: o.firstChain,
 		Sampler: sampler, Condition: condition, Columns: o.Columns.N, Guidance: guidance,
+		Given: given, GuidanceScale: o.GuidanceScale(), Sum: sum,
 	}, err
 }
 
@@ -145,7 +159,7 @@ func (o *command) request(model string, warn io.Writer) (client.SampleRequest, e
 func (o *command) namesOfWhat() []string {
 	names := []string{"n", "seed", "first-chain"}
 	add := func(f *pflag.Flag) { names = append(names, f.Name) }
-	for _, g := range append(o.SamplerFlags.All(), o.ConditionFlags.Flags, o.GuideFlags.Flags) {
+	for _, g := range append(o.SamplerFlags.All(), o.GivenFlags.Flags, o.ConditionFlags.Flags, o.GuideFlags.Flags) {
 		g.Flags.VisitAll(add)
 	}
 	return names
@@ -201,6 +215,9 @@ func drawSaving(
 	res, err := draw(c.Stream(ctx, request))
 	if err := saver.end(res, err); err != nil {
 		return err
+	}
+	if res.Approximate {
+		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.ApproximateText)
 	}
 	return both(write(res), saver.err)
 }

@@ -20,6 +20,8 @@ type Report struct {
 	Seconds    float64                `json:"seconds"`
 	Out        string                 `json:"out,omitempty"`
 	Samples    [][]float32            `json:"samples,omitempty"`
+
+	drawing.FollowedReport
 }
 
 func newReport(res *client.Result, out string) Report {
@@ -28,6 +30,7 @@ func newReport(res *client.Result, out string) Report {
 		Sampler: drawing.NewSamplerReport(res.Sampler),
 		Seed:    res.Seed, FirstChain: res.FirstChain, N: res.N, Shape: res.Shape, NFE: res.NFE,
 		Seconds: res.Elapsed.Seconds(), Out: out,
+		FollowedReport: drawing.NewFollowedReport(res.Given, res.GuidanceScale, res.Sum, res.Approximate),
 	}
 	for i := range res.N {
 		if out == "" {

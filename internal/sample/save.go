@@ -161,6 +161,7 @@ func (s *stateSaver) goOn(from *state, e client.Started) {
 		return
 	}
 	s.state.FirstChain, s.state.N, s.state.Finished = from.FirstChain, from.N, from.Finished
+	s.state.Given = from.Given
 	s.state.x = client.Batch{X: rows(from.x, 0, from.Finished).X, N: from.Finished, Shape: e.Shape}
 	if from.begun() {
 		rest := rows(from.x, from.Finished, from.N)

@@ -42,6 +42,7 @@ type state struct {
 	Colourisation *client.Colourisation  `json:"colourisation,omitempty"`
 	Columns       int                    `json:"columns,omitempty"`
 	Guidance      *client.Guidance       `json:"guidance,omitempty"`
+	drawing.FollowedReport
 
 	// x has a row for each finished chain, and then a row for each other chain or for none of them. Without these rows
 	// the other chains have not begun. A file without any rows ends after its line.
@@ -53,6 +54,7 @@ func newState(s client.Started) state {
 		Format: stateFormat, Model: s.Model, Version: s.Version, Digest: s.Digest, Engine: s.Engine,
 		Seed: s.Seed, FirstChain: s.FirstChain, N: s.N, Sampler: drawing.NewSamplerReport(s.Sampler),
 		Columns: s.Columns, Guidance: s.Guidance, x: client.Batch{Shape: s.Shape},
+		FollowedReport: drawing.NewFollowedReport(s.Given, s.GuidanceScale, s.Sum, s.Approximate),
 	}
 	switch c := s.Condition.(type) {
 	case client.Inpainting:
@@ -70,6 +72,7 @@ func (s state) request() client.SampleRequest {
 		FirstChain: s.FirstChain + uint64(s.Finished),
 		Sampler:    s.Sampler.Sampler(), Columns: s.Columns, Guidance: s.Guidance,
 	}
+	s.Set(&r, s.Finished)
 	if s.begun() {
 		r.Resume = &client.Resume{Digest: s.Digest, Step: s.Step, X: rows(s.x, s.Finished, s.N)}
 	}
@@ -150,6 +153,10 @@ func decodeState(r *bufio.Reader) (state, error) {
 	if s.Finished < 0 || s.Finished >= s.N || s.x.N != s.Finished && s.x.N != s.N {
 		return state{}, fmt.Errorf("it has %s for %s, %d of them finished: want one for each, or for each finished one",
 			phrase.Plural(s.x.N, "row"), phrase.Plural(s.N, "chain"), s.Finished)
+	}
+	if n := len(s.Given); n > 1 && n != s.N {
+		return state{}, fmt.Errorf("it has %d conditions for %s: want one for each, or one for all", n,
+			phrase.Plural(s.N, "chain"))
 	}
 	return s, nil
 }

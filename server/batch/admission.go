@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/langevin-ml/langevin/sampling"
 )
 
 // BusyError is the error of a job that is refused because of the work before it. It wraps [ErrBusy].
@@ -53,12 +55,16 @@ func inTime(ns float64) time.Duration { return time.Duration(min(ns, math.MaxInt
 type Demand struct {
 	Caller string
 	Chains int
-	Steps  int  // of each chain
-	Guide  Cost // of the guide's model; zero for none
+	Steps  int           // of each chain
+	Sum    *sampling.Sum // as in Job
+	Terms  Cost          // TermCost of Job
 }
 
+// rows returns the rows of the scheduler's model in a step of all chains.
+func (d Demand) rows() int { return d.Chains * d.Sum.OwnEvaluations() }
+
 func (j *job) demand() Demand {
-	return Demand{Caller: j.Caller, Chains: j.N, Steps: j.path, Guide: j.GuideCost}
+	return Demand{Caller: j.Caller, Chains: j.N, Steps: j.path, Sum: j.Sum, Terms: j.TermCost}
 }
 
 // margin is the factor by which the estimate for a job must stay below its time, since what it waits for may take
@@ -108,8 +114,8 @@ func (s *Scheduler) tooShort(d Demand, left time.Duration) error {
 
 // alone returns the time of a job at a pace, with no work before it, in nanoseconds.
 func (s *Scheduler) alone(p pace, d Demand) float64 {
-	return p.least(d.Steps, d.Chains, s.config.Rows, s.config.Workers) +
-		d.Guide.least(d.Steps, d.Chains, s.config.Workers)
+	return p.least(d.Steps, d.rows(), s.config.Rows, s.config.Workers) +
+		d.Terms.least(d.Steps, d.Chains, s.config.Workers)
 }
 
 // wait returns how long the work before a job takes, in nanoseconds: the work of its own caller, and of each other
@@ -118,7 +124,7 @@ func (s *Scheduler) wait(d Demand) float64 {
 	if d.Chains <= quantum && s.startsAtOnce(d.Caller) {
 		return 0
 	}
-	work := float64(d.Chains) * float64(d.Steps)
+	work := float64(d.rows()) * float64(d.Steps)
 	own := work
 	c := s.queue.callers[d.Caller]
 	switch {
@@ -171,16 +177,16 @@ func (s *Scheduler) fair(c *caller, own float64) float64 {
 // service returns how long a job takes from its start, in nanoseconds. A job of more than a quantum of chains may have
 // to share the blocks with younger ones of its caller. The caller holds mu.
 func (s *Scheduler) service(d Demand) float64 {
-	rows := (max(s.running, s.queue.width) + d.Chains) / s.config.Workers
+	rows := (max(s.used, s.queue.width) + d.rows()) / s.config.Workers
 	if s.contended() {
 		rows = s.config.Rows
 	}
-	work := float64(d.Steps) * float64(d.Chains) * s.rowTime()
+	work := float64(d.Steps) * float64(d.rows()) * s.rowTime()
 	if s.running > 0 && d.Chains > quantum {
 		work *= 2
 	}
 	return max(float64(d.Steps)*s.pace.at(rows, s.config.Rows), work) +
-		d.Guide.least(d.Steps, d.Chains, s.config.Workers)
+		d.Terms.least(d.Steps, d.Chains, s.config.Workers)
 }
 
 // drains returns the time of a part of all work that is left, in nanoseconds. The caller holds mu.
@@ -192,8 +198,8 @@ func (s *Scheduler) drains(part float64) float64 {
 	return min(part, 1) * left * s.rowTime()
 }
 
-// contended reports whether there are chains for every row. The caller holds mu.
-func (s *Scheduler) contended() bool { return max(s.running, s.queue.width) >= s.queue.rows }
+// contended reports whether there is work for every row. The caller holds mu.
+func (s *Scheduler) contended() bool { return max(s.used, s.queue.width) >= s.queue.rows }
 
 // refreshEvery is how old the account of the work that is left may be.
 const refreshEvery = 5 * time.Millisecond
@@ -272,7 +278,7 @@ func (s *Scheduler) hopeless(j *job, now time.Time) bool {
 	}
 	rows := 0
 	if s.contended() {
-		rows = min(s.config.Rows, s.running/s.config.Workers)
+		rows = min(s.config.Rows, s.used/s.config.Workers)
 	}
 	chains := float64(j.placed + j.waiting())
 	need := max(j.left*s.rowTime(), j.left/j.weight/cmp.Or(chains, 1)*s.pace.at(rows, s.config.Rows))

@@ -104,7 +104,7 @@ func alone(t testing.TB, m sampling.Model, job batch.Job) []float32 {
 	t.Helper()
 	x, err := sampling.Run(context.Background(), m, sampling.Request{
 		Plan: job.Plan, Prior: job.Prior, Dim: 2, Seed: job.Seed, FirstChain: job.First, N: job.N,
-		Known: job.Known, Guide: job.Guide, Columns: job.Columns,
+		Known: job.Known, Given: job.Given, Sum: job.Sum, Columns: job.Columns,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -115,15 +115,22 @@ func alone(t testing.TB, m sampling.Model, job batch.Job) []float32 {
 // TestCompanyDoesNotMatter is the contract: every job gets the same bits as alone. The traffic is random, the blocks
 // are far too small for it, several workers take chains back and resume them, and other jobs are cancelled.
 func TestCompanyDoesNotMatter(t *testing.T) {
-	model := sampling.TwoGaussians()
+	model := sampling.TwoGaussians().Modes()
 	s := start(t, model, batch.Config{Workers: 3, Rows: 40})
 	plans := []sampling.Plan{annealed(t, 3, 7), annealed(t, 5, 30), annealed(t, 1, 1)}
 	known, err := sampling.Inpaint([]float32{5, 0}, []bool{true, false}, sampling.RefreshLevel)
 	if err != nil {
 		t.Fatal(err)
 	}
-	guide := &sampling.Guide{Model: &sampling.Mixture{Weights: []float64{1}, Means: [][]float64{{5, -5}}, Std: 1},
-		Weight: 0.5, Rule: sampling.GuideMix}
+	other := &sampling.Mixture{Weights: []float64{1}, Means: [][]float64{{5, -5}}, Std: 1}
+	none := []float32{2}
+	sums := []*sampling.Sum{
+		nil, nil, {Own: 0.5, Terms: []sampling.Term{{Model: other, Weight: 0.5}}},
+		{Own: 2, Terms: []sampling.Term{{Given: none, Weight: -1}}},
+		{Own: 1, Terms: []sampling.Term{
+			{Model: other, Weight: 1}, {Given: none, Weight: 1}, {Weight: -1, Given: none},
+		}},
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	var wg sync.WaitGroup
 	for i := range 60 {
@@ -134,8 +141,12 @@ func TestCompanyDoesNotMatter(t *testing.T) {
 		if random.IntN(3) == 0 {
 			job.Known = known
 		}
+		job.Sum, job.Given = sums[random.IntN(len(sums))], none
 		if random.IntN(3) == 0 {
-			job.Guide = guide
+			job.Given = make([]float32, job.N)
+			for i := range job.Given {
+				job.Given[i] = float32(random.IntN(3))
+			}
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		if cancelled := i%7 == 0; cancelled {
@@ -247,14 +258,17 @@ func TestSmallJobDoesNotWaitForLargeOne(t *testing.T) {
 	}
 }
 
-// TestSharesAreEqual: three callers that ask for more than there is get a third each, whatever the number of their
-// jobs.
+// TestSharesAreEqual: three callers that ask for more than there is get a third of the rows each, whatever the number
+// of their jobs, and of the evaluations that their chains need for a step.
 func TestSharesAreEqual(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := batch.New(slow(sampling.TwoGaussians(), time.Millisecond), 2, batch.Config{Workers: 1, Rows: 48})
 		var streams []*batch.Stream
 		submit := func(caller string, n int) {
 			job := batch.Job{Caller: caller, Plan: annealed(t, 1, 10_000), Prior: prior, N: n}
+			if caller == "c" {
+				job.Sum = &sampling.Sum{Own: 1, Terms: make([]sampling.Term, 3)}
+			}
 			stream, err := s.Submit(t.Context(), job)
 			if err != nil {
 				t.Fatal(err)
@@ -274,9 +288,10 @@ func TestSharesAreEqual(t *testing.T) {
 		for i := range streams {
 			steps[min(1, i)+max(0, i-9)] += after[i] - before[i]
 		}
+		steps[2] *= 4
 		for i, n := range steps {
 			if n < 1500 || n > 1700 {
-				t.Errorf("caller %d took %d steps in 100 ticks of 48 rows, want 1600 ± 100: %v", i, n, steps)
+				t.Errorf("caller %d had %d evaluations in 100 ticks of 48 rows, want 1600 ± 100: %v", i, n, steps)
 			}
 		}
 		for _, stream := range streams {

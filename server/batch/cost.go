@@ -127,13 +127,14 @@ const longCall = 5 * time.Millisecond
 // Several calls are needed because the first has to allocate. Errors wrap [ErrModel].
 func Fastest(ctx context.Context, model sampling.Model, dim, rows int, sigma float32) (time.Duration, error) {
 	x, score, sigmas := make([]float32, rows*dim), make([]float32, rows*dim), make([]float32, rows)
+	given := make([]float32, rows*sampling.WidthOf(model)) // class 0, or no condition: a model that has one takes it
 	for i := range sigmas {
 		sigmas[i] = sigma
 	}
 	fastest := time.Duration(math.MaxInt64)
 	for calls := 0; calls < 2 || calls < 4 && fastest < longCall; calls++ {
 		start := time.Now()
-		if err := model.Score(ctx, score, x, sigmas); err != nil {
+		if err := sampling.ScoreGiven(ctx, model, score, x, sigmas, given); err != nil {
 			return 0, fmt.Errorf("%w: warm-up with %d rows: %w", ErrModel, rows, err)
 		}
 		fastest = min(fastest, time.Since(start))
@@ -149,10 +150,10 @@ type clock struct {
 	quiet  pace      // the scheduler's least cost, or that of a faster tick
 	ticks  int       // measured since then
 	begun  time.Time // when the last tick began; zero if it is not to be measured
-	rows   int       // chains in it
+	rows   int       // of it
 }
 
-// begin notes the beginning of a tick of n chains, and so the end of the last one.
+// begin notes the beginning of a tick of n rows, and so the end of the last one.
 func (c *clock) begin(now time.Time, n, rows int) {
 	if !c.begun.IsZero() && c.pace.few > 0 && c.pace.full > 0 && now.After(c.begun) {
 		took := now.Sub(c.begun)

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -22,13 +23,17 @@ type Job struct {
 	Columns int             // if above 1, chains form rows of interpolated samples; see sampling.ChainAt
 	Known   *sampling.Known // fixes a part of every chain; nil for none
 
-	// Guide adds a second model to the score of every chain; nil for none. Its model must stay usable until the stream
-	// is closed.
-	Guide *sampling.Guide
+	// Given is the condition of the model: one row for all chains, or one for each. It is needed if the model is a
+	// [sampling.Conditional], and nil otherwise.
+	Given []float32
 
-	// GuideCost is the time that Guide's model adds to a tick: the [Scheduler.Cost] of the model's scheduler. Zero
-	// means unknown.
-	GuideCost Cost
+	// Sum is followed by every chain instead of the model's score; nil for none. The models of its terms must stay
+	// usable until the stream is closed.
+	Sum *sampling.Sum
+
+	// TermCost is the time that the terms of other models add to a tick: the sum of the [Scheduler.Cost] of the models'
+	// schedulers, the Tick once for each model and the Row once for each term. Zero means unknown.
+	TermCost Cost
 
 	// Start, if not nil, holds the states of the N chains after StartStep steps, row-major. The job resumes there. A
 	// plan whose steps use history can only be resumed at step 0.
@@ -54,7 +59,7 @@ type Preview struct {
 	Denoised bool  // return x + σ²·s(x, σ) before the last step instead of the state; step 0 returns the state
 }
 
-func (j *Job) validate(dim int) error {
+func (j *Job) validate(model sampling.Model, dim int) error {
 	if err := j.Plan.Validate(); err != nil {
 		return err
 	}
@@ -71,8 +76,14 @@ func (j *Job) validate(dim int) error {
 			Want:  fmt.Sprintf("a part of samples of %d elements", dim),
 		}
 	}
-	if j.Guide != nil {
-		if err := j.Guide.Validate(); err != nil {
+	if err := checkGiven(model, j.Given, j.N); err != nil {
+		return err
+	}
+	if j.Sum != nil {
+		if err := j.Sum.Validate(); err != nil {
+			return err
+		}
+		if err := checkTerms(model, j.Sum); err != nil {
 			return err
 		}
 	}
@@ -80,6 +91,31 @@ func (j *Job) validate(dim int) error {
 		return err
 	}
 	return j.validatePreview()
+}
+
+// checkTerms returns a FieldError for the first term whose condition does not fit its model.
+func checkTerms(model sampling.Model, sum *sampling.Sum) error {
+	for i, t := range sum.Terms {
+		of := model
+		if t.Model != nil {
+			of = t.Model
+		}
+		var bad *sampling.FieldError
+		if errors.As(checkGiven(of, t.Given, 1), &bad) {
+			bad.Field = fmt.Sprintf("terms[%d].given", i)
+			return bad
+		}
+	}
+	return nil
+}
+
+// checkGiven returns a FieldError unless given has conditions of the model for n rows. The rows of a block are
+// evaluated together, so a row without a condition would fail the others.
+func checkGiven(model sampling.Model, given []float32, n int) error {
+	if sampling.WidthOf(model) > 0 && len(given) == 0 {
+		return &sampling.FieldError{Field: "given", Given: "nothing", Want: "a condition: the model needs one"}
+	}
+	return sampling.CheckGiven(model, given, n)
 }
 
 func (j *Job) validateStart(dim int) error {
@@ -131,7 +167,9 @@ type job struct {
 	deadline  time.Time // zero for none
 	bytes     int64     // worst-case memory
 	path      int       // steps that each chain takes
-	weight    float64   // time of a step, where 1 is that of a step without a guide
+	each      int       // rows of a block that a chain takes: the evaluations of a step
+	given     int       // elements of a condition
+	weight    float64   // time of a step, where 1 is that of a step of one evaluation
 	points    bool      // chain i is a point to evaluate at the sigma of Plan[i]
 	submitted time.Time
 	window    int          // most chains that may be running, or finished and not yet read
@@ -152,8 +190,8 @@ type job struct {
 	parked  []parked // chains taken back before their end, to resume first
 	queued  bool     // is in its caller's queue
 	started time.Time
-	rows    []int     // chains in each worker's block
-	placed  int       // sum of rows
+	rows    []int     // rows in each worker's block
+	placed  int       // chains in all of them
 	givenUp time.Time // when it was ended before it finished
 	ready   bool      // its chains may start
 	width   int       // rows that it counts for among its caller's ready jobs
@@ -204,13 +242,14 @@ func (j *job) wants() int {
 	if !j.ready || j.stopped.Load() {
 		return 0
 	}
-	return min(j.claim, j.placed+j.waiting())
+	return min(j.claim, (j.placed+j.waiting())*j.each)
 }
 
 // chain returns chain i of the job.
 func (j *job) chain(i int) sampling.Chain {
 	c := sampling.ChainAt(j.Seed, j.First+uint64(i), j.Columns)
-	c.Plan, c.Known, c.Guide = j.Plan, j.Known, j.Guide
+	c.Plan, c.Known, c.Sum = j.Plan, j.Known, j.Sum
+	c.Given = sampling.GivenAt(j.given, j.Given, i)
 	if j.points {
 		c.Plan = j.Plan[i : i+1]
 	}

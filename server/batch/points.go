@@ -10,7 +10,8 @@ import (
 )
 
 // Evaluator is the model of a scheduler for one caller and one call. Its points wait in the same queue as the chains of
-// all callers, and share ticks with them. It implements [sampling.Model]. Only one goroutine may use it at a time.
+// all callers, and share ticks with them. It implements [sampling.Conditional], with a Width of 0 if the model has no
+// conditions. Only one goroutine may use it at a time.
 type Evaluator struct {
 	s        *Scheduler
 	call     Call
@@ -22,6 +23,9 @@ type Call struct {
 	Caller string                 // as in Job
 	Held   int64                  // bytes that the call holds until its Evaluator is closed, besides the points
 	Charge func(points int) error // as in Job, for every evaluation
+
+	Sum      *sampling.Sum // as in Job; nil for the model's score
+	TermCost Cost          // as in Job
 }
 
 // Evaluator returns the model for a call. The caller must close it.
@@ -35,12 +39,23 @@ func (e *Evaluator) Close() {
 	e.admitted = false
 }
 
-// Score implements [sampling.Model]. The first evaluation is admitted or refused as a job of Submit, of one step. Later
-// ones belong to the same call and are not refused because of other work. When ctx ends, Score returns its cause.
-// Otherwise its errors are those of [Stream.Poll].
+// Width returns the number of elements of a condition of the model; 0 if it has none.
+func (e *Evaluator) Width() int { return sampling.WidthOf(e.s.model) }
+
+// Score implements [sampling.Model].
 func (e *Evaluator) Score(ctx context.Context, dst, x, sigma []float32) error {
+	return e.ScoreGiven(ctx, dst, x, sigma, nil)
+}
+
+// ScoreGiven implements [sampling.Conditional]. The first evaluation is admitted or refused as a job of Submit, of one
+// step. Later ones belong to the same call and are not refused because of other work. When ctx ends, Score returns its
+// cause. Otherwise its errors are those of [Stream.Poll].
+func (e *Evaluator) ScoreGiven(ctx context.Context, dst, x, sigma, c []float32) error {
 	s := e.s
-	j := s.newPoints(e.call, dst, x, sigma)
+	j := s.newPoints(e.call, dst, x, sigma, c)
+	if err := checkGiven(s.model, c, j.N); err != nil {
+		return err
+	}
 	j.deadline, _ = ctx.Deadline()
 	if err := e.enter(ctx, j); err != nil {
 		return err
@@ -99,23 +114,29 @@ func (e *Evaluator) enterFirst(ctx context.Context, j *job) error {
 }
 
 // newPoints returns a job whose chains are the rows of x. Their scores go straight to dst.
-func (s *Scheduler) newPoints(call Call, dst, x, sigma []float32) *job {
+func (s *Scheduler) newPoints(call Call, dst, x, sigma, c []float32) *job {
 	plan := make(sampling.Plan, len(sigma))
 	for i, v := range sigma {
 		plan[i].Sigma = v
 	}
 	charge := func() error { return nil }
 	if call.Charge != nil {
-		charge = func() error { return call.Charge(len(sigma)) }
+		charge = func() error { return call.Charge(len(sigma) * call.Sum.Evaluations()) }
+	}
+	spec := Job{
+		Caller: call.Caller, Plan: plan, N: len(sigma), Start: x, Charge: charge,
+		Given: c, Sum: call.Sum, TermCost: call.TermCost,
 	}
 	j := &job{
-		Job:       Job{Caller: call.Caller, Plan: plan, N: len(sigma), Start: x, Charge: charge},
+		Job:       spec,
 		submitted: time.Now(),
 		points:    true,
 		window:    len(sigma),
 		rows:      make([]int, s.config.Workers),
 		path:      1,
-		weight:    1,
+		each:      call.Sum.Evaluations(),
+		given:     sampling.WidthOf(s.model),
+		weight:    s.weight(spec),
 		claim:     quantum,
 		out: &output{
 			dim:       s.dim,
@@ -126,6 +147,6 @@ func (s *Scheduler) newPoints(call Call, dst, x, sigma []float32) *job {
 			observer:  s.config.Observer,
 		},
 	}
-	j.bytes = 8*int64(len(x)) + sampling.StepBytes*int64(len(sigma))
+	j.bytes = 8*int64(len(x)) + 4*int64(len(c)) + sampling.StepBytes*int64(len(sigma))
 	return j
 }

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// quantum is the number of chains that a caller may place before the next caller is served. It is the number of rows to
+// quantum is the number of rows that a caller may place before the next caller is served. It is the number of rows to
 // which a model's batch is padded, so that no padding is wasted.
 const quantum = 16
 
 // queue holds, for each caller, the jobs with chains to start. It decides which chains come next: deficit round robin
-// between callers (Shreedhar & Varghese 1995; a chain costs one), and round robin between the ready jobs of a caller. A
-// caller's jobs become ready in the order of their arrival, and only as many as fill the caller's share of the blocks.
-// So under overload jobs finish one after the other and do not all end half done. Guarded by Scheduler.mu.
+// between callers (Shreedhar & Varghese 1995; a chain costs its rows), and round robin between the ready jobs of a
+// caller. A caller's jobs become ready in the order of their arrival, and only as many as fill the caller's share of
+// the blocks. So under overload jobs finish one after the other and do not all end half done. Guarded by Scheduler.mu.
 type queue struct {
 	rows    int                // rows of all blocks together
 	active  []*caller          // callers with ready jobs that are queued; the first is served next
@@ -30,9 +30,9 @@ type caller struct {
 	jobs    []*job  // ready and queued; the first is served next
 	line    []*job  // not yet ready, the oldest first
 	begun   []*job  // ready and not known to have ended
-	deficit int     // chains that it may still place before the next caller is served
+	deficit int     // rows that it may still place before the next caller is served
 	open    int     // jobs that are not yet closed
-	rows    []int   // chains in each worker's block
+	rows    []int   // rows in each worker's block
 	width   int     // sum of the widths of its ready jobs
 	left    float64 // work of its jobs that is not done yet, in row steps
 
@@ -182,12 +182,12 @@ func (q *queue) remove(j *job) {
 	q.advance(c)
 }
 
-// waiting returns the number of chains that could start now, but at most limit.
+// waiting returns the number of rows of the chains that could start now, but at most limit.
 func (q *queue) waiting(limit int) int {
 	n := 0
 	for _, c := range q.active {
 		for _, j := range c.jobs {
-			if n += j.waiting(); n >= limit {
+			if n += j.waiting() * j.each; n >= limit {
 				return limit
 			}
 		}
@@ -195,7 +195,7 @@ func (q *queue) waiting(limit int) int {
 	return n
 }
 
-// neediestFirst moves the queued job with the fewest chains in the worker's block to the front.
+// neediestFirst moves the queued job with the fewest rows in the worker's block to the front.
 func (c *caller) neediestFirst(worker int) {
 	best := 0
 	for i, j := range c.jobs {
@@ -212,25 +212,28 @@ type grant struct {
 	n   int
 }
 
-// pop decides which chains start next, at most n of them. The queue must not be empty.
+func (g grant) rows() int { return g.n * g.job.each }
+
+// pop decides which chains start next. They take at most n rows, unless a single chain takes more. The queue must not
+// be empty.
 func (q *queue) pop(n int) grant {
 	c := q.active[0]
 	g := q.serve(c, min(n, c.deficit))
-	if c.deficit -= g.n; c.deficit > 0 || len(c.jobs) == 0 {
+	if c.deficit -= g.rows(); c.deficit > 0 || len(c.jobs) == 0 {
 		return g
 	}
-	c.deficit = quantum
+	c.deficit += quantum
 	q.active = append(q.active[1:], c)
 	return g
 }
 
-// serve takes at most n chains from the caller's next job. The job then moves to the end of the caller's queue, or
-// leaves it if it has no more chains to start. The caller of serve must start the chains before it uses the queue
-// again.
+// serve takes chains of at most n rows, and at least one chain, from the caller's next job. The job then moves to the
+// end of the caller's queue, or leaves it if it has no more chains to start. The caller of serve must start the chains
+// before it uses the queue again.
 func (q *queue) serve(c *caller, n int) grant {
 	j := c.jobs[0]
 	all := j.waiting()
-	n = min(n, all)
+	n = min(max(1, n/j.each), all)
 	c.jobs = c.jobs[1:]
 	if n < all {
 		c.jobs = append(c.jobs, j)

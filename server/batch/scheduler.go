@@ -23,7 +23,7 @@ var (
 // Config bounds a scheduler. The zero Config consists entirely of default values.
 type Config struct {
 	Workers       int           // goroutines that call the model at the same time; the number of CPUs if zero
-	Rows          int           // most chains that a worker advances together; 256 if zero
+	Rows          int           // most rows that a worker advances together; 256 if zero (a chain takes one or more)
 	Grain         int           // chains are divided among workers in multiples of this; 16 if zero
 	MaxRows       int           // most chains of all open jobs together; 4,000,000 if zero
 	Memory        *Memory       // counts what open jobs hold; an account of its own for 1 GiB if nil
@@ -85,6 +85,7 @@ type Scheduler struct {
 	emptied chan struct{} // closed once closing is set and the last job has left
 	rows    int           // chains of open jobs
 	running int           // chains in the workers' blocks
+	used    int           // rows of the blocks that they take
 	closing bool          // new jobs are refused
 	stopped bool          // workers must return
 
@@ -128,7 +129,7 @@ func New(model sampling.Model, dim int, config Config) *Scheduler {
 // Submit admits a job or refuses it at once, with a [sampling.FieldError], ErrBusy, ErrDeadline or ErrClosed. When ctx
 // ends, the job fails with ctx's cause, and its chains are gone by the next tick. The caller must close the stream.
 func (s *Scheduler) Submit(ctx context.Context, spec Job) (*Stream, error) {
-	if err := spec.validate(s.dim); err != nil {
+	if err := spec.validate(s.model, s.dim); err != nil {
 		return nil, err
 	}
 	j := s.newJob(spec)
@@ -229,6 +230,8 @@ func (s *Scheduler) newJob(spec Job) *job {
 		window:    2*chunkRows + 2*s.config.Workers*s.config.Rows,
 		rows:      make([]int, s.config.Workers),
 		path:      len(spec.Plan) - spec.StartStep,
+		each:      spec.Sum.Evaluations(),
+		given:     sampling.WidthOf(s.model),
 		weight:    s.weight(spec),
 		claim:     quantum,
 		out: &output{
@@ -252,12 +255,13 @@ func (s *Scheduler) newJob(spec Job) *job {
 	return j
 }
 
-// weight returns how many steps without a guide take as long as a step of the job.
+// weight returns how many steps of one evaluation take as long as a step of the job.
 func (s *Scheduler) weight(spec Job) float64 {
+	own := float64(spec.Sum.OwnEvaluations())
 	if row := s.Cost().Row; row > 0 {
-		return 1 + float64(spec.GuideCost.Row)/float64(row)
+		return own + float64(spec.TermCost.Row)/float64(row)
 	}
-	return 1
+	return own
 }
 
 // copies is how many times the message of a chunk exists while it is sent: as a tensor, as a message, as text.
@@ -268,7 +272,7 @@ const copies = 5
 func (s *Scheduler) bytesOf(j *job) int64 {
 	rowBytes := int64(4 * s.dim)
 	kept := int64(min(j.N, j.window))
-	bytes := j.Held + 4*int64(len(j.Start)) + rowBytes*(kept+int64(copies*j.out.chunkRows)) + kept/8
+	bytes := j.Held + 4*int64(len(j.Start)+len(j.Given)) + rowBytes*(kept+int64(copies*j.out.chunkRows)) + kept/8
 	if p := j.Preview; p != nil {
 		bytes += rowBytes * int64(p.Chains) * int64(len(p.Steps))
 	}

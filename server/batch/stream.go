@@ -96,6 +96,6 @@ func (s *Scheduler) release(j *job) {
 	}
 }
 
-// Model returns the network itself, whose calls do not acquire the semaphore. It is for guides: the worker whose chains
-// it guides already holds the semaphore.
+// Model returns the network itself, whose calls do not acquire the semaphore. It is for terms of other models'
+// chains: the worker of such chains already holds the semaphore.
 func (s *Scheduler) Model() sampling.Model { return s.model }

@@ -16,6 +16,7 @@ type worker struct {
 	s     *Scheduler
 	block *sampling.Block
 	rows  []chain // the chain in each row of the block
+	used  int     // evaluations of a tick: one for each chain, and one for each of its further terms
 	shown []float32
 	alone bool // the scheduler has only one chain
 	clock clock
@@ -77,15 +78,14 @@ func (w *worker) fill() {
 		s.work.Broadcast()
 		return
 	}
-	if free := s.config.Rows - w.block.Len(); free > 0 {
+	if free := s.config.Rows - w.used; free > 0 {
 		workers := s.idle + 1
 		part := (s.queue.waiting(free*workers) + workers - 1) / workers
 		for n := min(free, roundUp(part, s.config.Grain)); n > 0 && len(s.queue.active) > 0; {
-			g := s.queue.pop(n)
-			n -= w.start(g)
+			n -= w.start(s.queue.pop(n))
 		}
 	}
-	if w.block.Len() >= s.config.Rows && len(s.queue.active) > 0 {
+	if w.used >= s.config.Rows && len(s.queue.active) > 0 {
 		w.rebalance()
 	}
 }
@@ -107,8 +107,8 @@ func (w *worker) share() {
 }
 
 // start puts g.n chains of a job into the block: first those that were taken back, then new ones. It starts none of a
-// job that has not begun and can no longer meet its deadline.
-func (w *worker) start(g grant) (started int) {
+// job that has not begun and can no longer meet its deadline. It returns the number of rows that it has used.
+func (w *worker) start(g grant) (rows int) {
 	j := g.job
 	if j.started.IsZero() && g.n > 0 {
 		now := time.Now()
@@ -127,12 +127,20 @@ func (w *worker) start(g grant) (started int) {
 		} else {
 			w.startNext(j)
 		}
-		j.rows[w.id]++
-		j.caller.rows[w.id]++
-		j.placed++
-		w.s.running++
+		w.count(j, 1)
 	}
-	return g.n
+	return g.rows()
+}
+
+// count adds n chains of a job to what is in the block. The caller holds Scheduler.mu.
+func (w *worker) count(j *job, n int) {
+	rows := n * j.each
+	j.placed += n
+	j.rows[w.id] += rows
+	j.caller.rows[w.id] += rows
+	w.used += rows
+	w.s.running += n
+	w.s.used += rows
 }
 
 // startNext puts the job's next chain into the block, at its start or at the step where the job resumes.
@@ -153,10 +161,7 @@ func (w *worker) startNext(j *job) {
 // remove removes row i from the block. The caller holds Scheduler.mu.
 func (w *worker) remove(i int) {
 	j := w.rows[i].job
-	j.rows[w.id]--
-	j.caller.rows[w.id]--
-	j.placed--
-	w.s.running--
+	w.count(j, -1)
 	w.s.freed(j)
 	w.s.queue.resize(j)
 	w.s.queue.advance(j.caller)
@@ -182,18 +187,29 @@ func (w *worker) rebalance() {
 	for _, c := range slices.Clone(w.s.queue.active) {
 		for len(c.jobs) > 0 {
 			c.neediestFirst(w.id)
-			victim := w.victim(c)
-			if victim < 0 {
+			if !w.makeRoom(c) {
 				break
 			}
-			w.park(victim)
 			w.start(w.s.queue.serve(c, 1))
 		}
 	}
 }
 
-// victim returns the row to take back for the first job of caller c, or -1 if no caller or job has enough more rows
-// than it.
+// makeRoom takes back chains until the block has room for a chain of caller c's first job. It reports false if nobody
+// has enough rows more than c or its job.
+func (w *worker) makeRoom(c *caller) bool {
+	for w.used+c.jobs[0].each > w.s.config.Rows {
+		victim := w.victim(c)
+		if victim < 0 {
+			return false
+		}
+		w.park(victim)
+	}
+	return true
+}
+
+// victim returns the row to take back for the first job of caller c, or -1 if no caller or job has more rows than it
+// would have with one more chain.
 func (w *worker) victim(c *caller) int {
 	most, first := c, c.jobs[0]
 	for _, r := range w.rows {
@@ -201,11 +217,11 @@ func (w *worker) victim(c *caller) int {
 			most = r.job.caller
 		}
 	}
-	if most != c && most.rows[w.id] > c.rows[w.id]+1 {
+	if most != c && most.rows[w.id] > c.rows[w.id]+first.each {
 		return w.leastAdvanced(func(j *job) bool { return j.caller == most })
 	}
 	return w.leastAdvanced(func(j *job) bool {
-		return j.caller == c && j.rows[w.id] > first.rows[w.id]+1 && !w.claims(j)
+		return j.caller == c && j.rows[w.id] > first.rows[w.id]+first.each && !w.claims(j)
 	})
 }
 
@@ -252,7 +268,7 @@ func (w *worker) tick(ctx context.Context) {
 	w.s.config.Cores.acquire()
 	defer w.s.config.Cores.release()
 	begun := time.Now()
-	w.clock.begin(begun, len(w.rows), w.s.config.Rows)
+	w.clock.begin(begun, w.used, w.s.config.Rows)
 	w.s.ticking[w.id].Store(begun.UnixNano())
 	defer w.s.ticking[w.id].Store(0)
 	model := w.s.model
@@ -264,20 +280,20 @@ func (w *worker) tick(ctx context.Context) {
 		w.fail(err)
 		return
 	}
-	w.count()
-	w.s.config.Observer.Ticked(len(w.rows), w.s.config.Rows, time.Since(begun))
+	w.countSteps()
+	w.s.config.Observer.Ticked(w.used, w.s.config.Rows, time.Since(begun))
 	for i := range w.rows {
 		w.advance(i, &w.rows[i])
 	}
 }
 
-// count adds the steps of a tick to the jobs before the rows take them. So when a job is seen to be finished, all its
-// steps are counted. It writes once for neighbouring rows of one job, because every worker writes here and each write
-// takes the cache line from the others.
-func (w *worker) count() {
+// countSteps adds the steps of a tick to the jobs before the rows take them. So when a job is seen to be finished, all
+// its steps are counted. It writes once for neighbouring rows of one job, because every worker writes here and each
+// write takes the cache line from the others.
+func (w *worker) countSteps() {
 	for first := 0; first < len(w.rows); {
 		j, end := w.rows[first].job, first+1
-		if j.Guide != nil { // the guide's cost is known by itself
+		if j.Sum.Evaluations() > j.Sum.OwnEvaluations() { // the cost of other models is known by itself
 			w.clock.begun = time.Time{}
 		}
 		for end < len(w.rows) && w.rows[end].job == j { // neighbouring rows mostly belong to one job
@@ -344,13 +360,13 @@ func (w *worker) denoise(i int, sigma float32) {
 	}
 }
 
-// fail ends the jobs that a failed evaluation concerns: the jobs of one guide, or all. Other jobs are evaluated again
-// in the next tick.
+// fail ends the jobs that a failed evaluation concerns: the jobs with a term of one model, or all. Other jobs are
+// evaluated again in the next tick.
 func (w *worker) fail(err error) {
-	var guide *sampling.GuideError
-	of := errors.As(err, &guide)
+	var term *sampling.TermError
+	of := errors.As(err, &term)
 	for _, r := range w.rows {
-		if !of || r.job.Guide != nil && r.job.Guide.Model == guide.Model {
+		if !of || r.job.Sum.Has(term.Model) {
 			r.job.fail(fmt.Errorf("%w: %w", ErrModel, err))
 		}
 	}

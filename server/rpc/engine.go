@@ -20,8 +20,8 @@ type Engine struct {
 	LoadTime  time.Duration // time from the start of loading until it was ready
 	WarmTime  time.Duration // the part of LoadTime that warming up took
 
-	// The samplers that most requests use; nil until the first: the model's default, and that of requests with guidance
-	// or a condition.
+	// The samplers that most requests use; nil until the first: the model's default, and that of requests whose
+	// chains follow more.
 	usual, bent atomic.Pointer[compiled]
 }
 

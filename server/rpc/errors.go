@@ -66,7 +66,7 @@ func (v *invalid) join(prefix string, err error) {
 	case err == nil:
 	case errors.As(err, &field):
 		path := strings.TrimSuffix(prefix+field.Field, ".") // the message itself has no name within it
-		*v = append(*v, &sampling.FieldError{Field: path, Given: field.Given, Want: field.Want})
+		*v = append(*v, &sampling.FieldError{Field: path, Given: field.Given, Want: field.Want, Cause: field.Cause})
 	default:
 		*v = append(*v, &sampling.FieldError{
 			Field: strings.TrimSuffix(prefix, "."), Given: fmt.Sprintf("out of range (%v)", err),

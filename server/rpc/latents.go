@@ -12,7 +12,6 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/server/auth"
 	"github.com/langevin-ml/langevin/server/batch"
-	"github.com/langevin-ml/langevin/server/host"
 )
 
 // minTolerance is the smallest useful tolerance, because scores are float32.
@@ -27,6 +26,7 @@ type flowCall struct {
 	version int32
 	field   string // of the request's tensor
 	rows    *langevinv1.Tensor
+	given   []*langevinv1.Given
 	options *langevinv1.FlowOptions
 	format  langevinv1.TensorFormat
 	change  func(*sampling.FlowRequest) // sets the fields that only this call has; nil for none
@@ -46,7 +46,7 @@ type flowAnswer struct {
 // Encode takes samples to latents.
 func (s *Sampling) Encode(ctx context.Context, req *langevinv1.EncodeRequest) (*langevinv1.EncodeResponse, error) {
 	a, err := s.flow(ctx, flowCall{
-		model: req.GetModel(), version: req.GetVersion(), field: "x", rows: req.GetX(),
+		model: req.GetModel(), version: req.GetVersion(), field: "x", rows: req.GetX(), given: req.GetGiven(),
 		options: req.GetFlow(), format: req.GetFormat(), solve: sampling.FlowEncode,
 	})
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Sampling) Encode(ctx context.Context, req *langevinv1.EncodeRequest) (*
 // Decode takes latents to samples.
 func (s *Sampling) Decode(ctx context.Context, req *langevinv1.DecodeRequest) (*langevinv1.DecodeResponse, error) {
 	a, err := s.flow(ctx, flowCall{
-		model: req.GetModel(), version: req.GetVersion(), field: "latent", rows: req.GetLatent(),
+		model: req.GetModel(), version: req.GetVersion(), field: "latent", rows: req.GetLatent(), given: req.GetGiven(),
 		options: req.GetFlow(), format: req.GetFormat(), solve: sampling.FlowDecode,
 		change: func(r *sampling.FlowRequest) { r.Denoise = req.GetDenoise() },
 	})
@@ -74,7 +74,7 @@ func (s *Sampling) Decode(ctx context.Context, req *langevinv1.DecodeRequest) (*
 func (s *Sampling) LogLikelihood(ctx context.Context,
 	req *langevinv1.LogLikelihoodRequest) (*langevinv1.LogLikelihoodResponse, error) {
 	a, err := s.flow(ctx, flowCall{
-		model: req.GetModel(), version: req.GetVersion(), field: "x", rows: req.GetX(),
+		model: req.GetModel(), version: req.GetVersion(), field: "x", rows: req.GetX(), given: req.GetGiven(),
 		options: req.GetFlow(), solve: sampling.FlowLogLikelihood,
 		change: func(r *sampling.FlowRequest) {
 			r.Exact, r.Seed, r.FirstChain = req.GetExact(), req.GetSeed(), req.GetFirstChain()
@@ -107,7 +107,7 @@ func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) 
 		return flowAnswer{}, err
 	}
 	annotate(ctx, slog.String("model", loaded.Entry.Name), slog.Int("rows", r.N))
-	model := evaluator(ctx, loaded, 2*int64(proto.Size(call.rows))+int64(len(r.X))*flowBytes)
+	model := evaluator(ctx, loaded, 2*int64(proto.Size(call.rows))+int64(len(r.X))*flowBytes, nil)
 	defer model.Close()
 	result, err := call.solve(ctx, model, r)
 	if err != nil {
@@ -127,16 +127,16 @@ func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) 
 	return a, nil
 }
 
-// evaluator returns a loaded model for one call that holds the given number of bytes. Every evaluation is charged to
-// the caller, because the cost of a flow is known only at its end.
-func evaluator(ctx context.Context, loaded *host.Loaded[*Engine], held int64) *batch.Evaluator {
+// evaluator returns a loaded model, or a sum of its scores, for one call that holds the given number of bytes. Every
+// evaluation is charged to the caller, because the cost of a flow is known only at its end.
+func evaluator(ctx context.Context, loaded *loadedModel, held int64, sum *sampling.Sum) *batch.Evaluator {
 	return loaded.Value.Scheduler.Evaluator(batch.Call{
-		Caller: auth.Caller(ctx), Held: held,
+		Caller: auth.Caller(ctx), Held: held, Sum: sum,
 		Charge: func(points int) error { return auth.Charge(ctx, int64(points)) },
 	})
 }
 
-func (s *Sampling) flowRequest(call flowCall, loaded *host.Loaded[*Engine], bad *invalid) sampling.FlowRequest {
+func (s *Sampling) flowRequest(call flowCall, loaded *loadedModel, bad *invalid) sampling.FlowRequest {
 	m := loaded.Entry.Manifest
 	r := sampling.FlowRequest{
 		SigmaMax: m.Sigmas[0], SigmaMin: m.Sigmas[len(m.Sigmas)-1], RTol: 1e-5, ATol: 1e-5,
@@ -156,6 +156,7 @@ func (s *Sampling) flowRequest(call flowCall, loaded *host.Loaded[*Engine], bad 
 	checkSigmas(r, m, bad)
 	r.X = decodeRows(call.rows, call.field, m, s.rowsFor(m), bad)
 	r.N = len(r.X) / r.Dim
+	r.Given = givenOf(call.given, m, r.N, bad)
 	if call.change != nil {
 		call.change(&r)
 	}

@@ -89,23 +89,69 @@ func (s *service) Score(_ context.Context, dst, x, sigma []float32) error {
 	return nil
 }
 
+// conditional is the exact score of N(mean, 1), where the condition chooses the mean: a class is its own mean, a vector
+// has it as its first number, and none has mean 0.
+type conditional struct {
+	*service
+	condition *models.Condition
+}
+
+func (c *conditional) Width() int { return c.condition.Width() }
+
+func (c *conditional) ScoreGiven(ctx context.Context, dst, x, sigma, given []float32) error {
+	if err := c.Score(ctx, dst, x, sigma); err != nil {
+		return err
+	}
+	dim := len(x) / len(sigma)
+	for i := range dst {
+		mean, s := given[i/dim*c.Width()], sigma[i/dim]
+		if int(mean) != c.condition.Classes || c.condition.Size > 0 {
+			dst[i] += mean / (1 + s*s)
+		}
+	}
+	return nil
+}
+
 // load replaces ONNX Runtime. The model called failed does not load.
 func (s *service) load(_ context.Context, file models.File) (*rpc.Engine, error) {
 	if file.Name == "failed" {
 		return nil, errors.New("no kernel for this operator")
 	}
 	config := batch.Config{Workers: 2, Rows: 64, MaxRows: 5000}
-	scheduler := batch.New(s, file.Manifest.Dim(), config)
+	var model sampling.Model = s
+	if c := file.Manifest.Condition; c != nil {
+		model = &conditional{s, c}
+	}
+	scheduler := batch.New(model, file.Manifest.Dim(), config)
 	s.loaded.Store(version{file.Name, file.Version}, scheduler)
 	return &rpc.Engine{Device: "cpu", Scheduler: scheduler, Identity: "exact", Session: io.NopCloser(nil)}, nil
+}
+
+// conditions returns the models with conditions. Their samples have shape [3, 2, 2], or [12] with a vector.
+func conditions() map[string]models.Condition {
+	return map[string]models.Condition{
+		"photos":  {Classes: 3, Names: []string{"red", "green", "blue"}, Dropped: true},
+		"sides":   {Size: 12, Dropped: true},
+		"clothes": {Classes: 2, Names: []string{"shirt", "shoe"}},
+	}
 }
 
 func start(t *testing.T) *service {
 	t.Helper()
 	zoo := fstest.MapFS{}
-	for name, shape := range map[string][]int{"points": {2}, "failed": {2}, "digits": {1, 4, 5}, "photos": {3, 2, 2}} {
+	for name, shape := range map[string][]int{"points": {2}, "failed": {2}, "digits": {1, 4, 5}} {
 		zoo[name+"/1/model.onnx"] = &fstest.MapFile{
 			Data: modelstest.File(t, modelstest.Gaussian(shape...), modelstest.Manifest(name, shape...)),
+		}
+	}
+	for name, c := range conditions() {
+		means, shape := slices.Repeat([][]float32{make([]float32, 12)}, c.Classes+1), []int{3, 2, 2}
+		graph := modelstest.GaussianOfClass(means, shape...)
+		if c.Size > 0 {
+			graph, shape = modelstest.GaussianOfVector(c.Size, c.Dropped), []int{c.Size}
+		}
+		zoo[name+"/1/model.onnx"] = &fstest.MapFile{
+			Data: modelstest.File(t, graph, modelstest.Conditional(c, name, shape...)),
 		}
 	}
 	zoo["points/3/model.onnx"] = zoo["points/1/model.onnx"]
@@ -436,7 +482,9 @@ func TestModels(t *testing.T) {
 			break
 		}
 	}
-	want := []string{"digits/1", "failed!/1", "photos/1", "points*/3", "points*/1", "torn!/1"}
+	want := []string{
+		"clothes/1", "digits/1", "failed!/1", "photos/1", "points*/3", "points*/1", "sides/1", "torn!/1",
+	}
 	if !slices.Equal(names, want) {
 		t.Errorf("models %v, want %v", names, want)
 	}

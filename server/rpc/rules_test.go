@@ -108,8 +108,13 @@ func (s *service) parts(t *testing.T) map[protoreflect.Name]proto.Message {
 		"Interpolation":   &langevinv1.Interpolation{Columns: 2},
 		"Resume":          &langevinv1.Resume{Digest: photos.GetModel().GetDigest(), X: points()},
 		"ProbabilityFlow": &langevinv1.ProbabilityFlow{Sigmas: []float64{2, 1}},
+		"Given":           &langevinv1.Given{Condition: &langevinv1.Given_Class{Class: 1}},
+		"Vector":          &langevinv1.Vector{Values: make([]float32, 12)},
 	}
 }
+
+// modelsFor has the models of requests that have a message of the given type, where it is not the usual one.
+func modelsFor() map[protoreflect.Name]string { return map[protoreflect.Name]string{"Vector": "sides"} }
 
 // place is the path of a message in a request.
 type place struct {
@@ -121,9 +126,21 @@ type place struct {
 func (p place) in(root proto.Message) protoreflect.Message {
 	m := root.ProtoReflect()
 	for _, f := range p.path {
-		m = m.Mutable(f).Message()
+		m = member(m, f)
 	}
 	return m
+}
+
+// member returns the message in a field, or the first one of a list.
+func member(m protoreflect.Message, f protoreflect.FieldDescriptor) protoreflect.Message {
+	if !f.IsList() {
+		return m.Mutable(f).Message()
+	}
+	list := m.Mutable(f).List()
+	if list.Len() == 0 {
+		list.AppendMutable()
+	}
+	return list.Get(0).Message()
 }
 
 // name returns the path of a field at the place, as in BadRequest. Without a field it returns the path of the place.
@@ -160,9 +177,13 @@ func (b *breaker) visit(p place) {
 			b.tried[string(f.FullName())] = true
 			b.refused(p, set, p.name(f.Name()), p.name(f.Name()))
 		}
-		if f.Message() != nil && !f.IsList() {
+		if f.Message() != nil {
 			root := proto.Clone(p.root)
-			field := p.in(root).Mutable(f).Message().Interface()
+			if model := modelsFor()[f.Message().Name()]; model != "" {
+				m := root.ProtoReflect()
+				m.Set(m.Descriptor().Fields().ByName("model"), protoreflect.ValueOfString(model))
+			}
+			field := member(p.in(root), f).Interface()
 			if part := b.parts[f.Message().Name()]; part != nil && proto.Size(field) == 0 {
 				proto.Merge(field, part)
 			}
@@ -245,6 +266,10 @@ func messageBreaks(d protoreflect.MessageDescriptor) []messageBreak {
 		"sample.preview": {field: "preview.chains", set: func(m protoreflect.Message) {
 			m.Interface().(*langevinv1.SampleRequest).Preview = &langevinv1.PreviewOptions{Chains: proto.Int64(2)}
 		}},
+		"sample.guidance": {field: "terms", set: func(m protoreflect.Message) {
+			sample := m.Interface().(*langevinv1.SampleRequest)
+			sample.Guidance, sample.Terms = &langevinv1.Guidance{Model: "photos"}, []*langevinv1.Term{{}}
+		}},
 		"flow.sigma": {field: "sigma_max", set: func(m protoreflect.Message) {
 			flow := m.Interface().(*langevinv1.FlowOptions)
 			flow.SigmaMin, flow.SigmaMax = proto.Float64(2), proto.Float64(1)
@@ -325,6 +350,13 @@ func fieldBreaks(f protoreflect.FieldDescriptor) []func(protoreflect.Message) {
 		if items.GetMinItems() > 0 {
 			breaks = append(breaks, func(m protoreflect.Message) {
 				list(m, slices.Repeat([]protoreflect.Value{one}, int(items.GetMinItems())-1)...)
+			})
+		}
+		if most := items.GetMaxItems(); most > 0 {
+			breaks = append(breaks, func(m protoreflect.Message) {
+				for range most + 1 {
+					m.Mutable(f).List().AppendMutable()
+				}
 			})
 		}
 		if items.GetUnique() {

@@ -70,12 +70,12 @@ func (s *Sampling) Draw(ctx context.Context, req *langevinv1.SampleRequest,
 		return err
 	}
 	defer loaded.Release()
-	guide, err := s.acquireGuide(ctx, req.GetGuidance())
+	composed, err := s.acquireComposition(ctx, req)
 	if err != nil {
 		return err
 	}
-	defer guide.release()
-	order, err := s.resolve(ctx, req, loaded, guide)
+	defer composed.release()
+	order, err := s.resolve(ctx, req, loaded, composed)
 	if err != nil {
 		return err
 	}
@@ -137,18 +137,18 @@ type order struct {
 	kind    langevinv1.PreviewKind
 }
 
-// resolve validates a request for its model and its guide, and fills in what it leaves out.
-func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, loaded *host.Loaded[*Engine],
-	guide *guide) (*order, error) {
+// resolve validates a request for its model and those of its terms, and fills in what it leaves out.
+func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, loaded *loadedModel,
+	composed *composition) (*order, error) {
 	var bad invalid
 	m := loaded.Entry.Manifest
 	n := chainsOf(req, s.limits.Chains, &bad)
 	encoder := newEncoder(m, req.GetFormat(), &bad)
 	known, columns := knownOf(req, m, &bad), columnsOf(req, &bad)
-	guided, guidance := guide.bends(m, &bad)
+	given, follows := givenOf(req.GetGiven(), m, int(n), &bad), composed.follow(req, loaded, &bad)
 	sampler, err := loaded.Value.compile(req, m, s.limits.Steps, func(steps int) error {
 		return loaded.Value.Scheduler.Admits(ctx, batch.Demand{
-			Caller: auth.Caller(ctx), Chains: int(n), Guide: guide.cost(),
+			Caller: auth.Caller(ctx), Chains: int(n), Sum: follows.sum, Terms: follows.cost,
 			Steps: max(0, steps-int(min(max(0, req.GetResume().GetStep()), int64(steps)))),
 		})
 	}, &bad)
@@ -162,9 +162,10 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	o.job = batch.Job{
 		Caller: auth.Caller(ctx), Plan: sampler.plan, Prior: sampler.prior,
 		Seed: seedOf(req), First: req.GetFirstChain(), N: int(n),
-		Known: known, Columns: columns, Guide: guided, GuideCost: guide.cost(),
+		Known: known, Columns: columns, Given: given, Sum: follows.sum, TermCost: follows.cost,
 		Held: sampler.bytes + 2*int64(proto.Size(req)), // the request, and the values in it
 	}
+	follows.checkSigmas(sampler.plan, &bad)
 	resume(&o.job, req.GetResume(), loaded.Entry, &bad)
 	o.job.Preview = previewOf(req.GetPreview(), o.job, m.Dim(), &bad)
 	if o.job.Columns > 0 && len(o.job.Plan) > 0 && !o.job.Plan.UsesNoise() {
@@ -173,16 +174,22 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
-	o.started = &langevinv1.Started{
-		Model: loaded.Entry.Name, Version: int32(loaded.Entry.Version), Digest: loaded.Entry.Digest,
-		N: n, Seed: o.job.Seed, FirstChain: o.job.First, Shape: shapeProto(m), Steps: int64(o.job.Plan.NFE()),
-		Engine: loaded.Value.Identity, RequestId: idOf(ctx),
-		Interpolation: req.GetInterpolation(), Guidance: guidance, ResumedAt: int64(o.job.StartStep),
-		Resumable: !o.job.Plan.UsesHistory(),
-	}
+	o.started = follows.started
+	o.started.Approximate = follows.approximate && !sampler.exact
+	o.describe(ctx, req, loaded)
 	langevinv1.SetSampler(o.started, sampler.message)
-	setCondition(o.started, req)
 	return o, nil
+}
+
+// describe fills in the started event of an order, except for the sampler and what chains follow.
+func (o *order) describe(ctx context.Context, req *langevinv1.SampleRequest, loaded *loadedModel) {
+	s := o.started
+	s.Model, s.Version, s.Digest = loaded.Entry.Name, int32(loaded.Entry.Version), loaded.Entry.Digest
+	s.N, s.Seed, s.FirstChain = int64(o.job.N), o.job.Seed, o.job.First
+	s.Shape, s.Steps = shapeProto(loaded.Entry.Manifest), int64(o.job.Plan.NFE())
+	s.Engine, s.RequestId, s.Interpolation = loaded.Value.Identity, idOf(ctx), req.GetInterpolation()
+	s.ResumedAt, s.Resumable = int64(o.job.StartStep), !o.job.Plan.UsesHistory()
+	setCondition(s, req)
 }
 
 // chainsOf returns the number of chains of a request, at most most. It also checks the index of the first.
@@ -216,13 +223,8 @@ func (o *order) chainSteps() int64 {
 	return int64(o.job.N) * int64(o.job.Plan.NFE()-o.job.StartStep)
 }
 
-// cost returns what an order costs its caller's quota: chains times evaluations, including the guide's.
-func (o *order) cost() int64 {
-	if o.job.Guide != nil {
-		return 2 * o.chainSteps()
-	}
-	return o.chainSteps()
-}
+// cost returns what an order costs its caller's quota: the evaluations of all chains, including those of further terms.
+func (o *order) cost() int64 { return o.chainSteps() * int64(o.job.Sum.Evaluations()) }
 
 func (o *order) attrs() []slog.Attr {
 	return []slog.Attr{

@@ -13,28 +13,33 @@ type compiled struct {
 	plan    sampling.Plan
 	prior   sampling.Prior
 	message proto.Message
+	exact   bool  // the sampler only needs a density at each sigma; see kind
 	bytes   int64 // of the plan; 0 if requests share it
 }
 
 // kind says how to run one kind of sampler. complete fills in the settings whose defaults depend on the model; the
 // other defaults are already set. steps returns how many evaluations of a chain the complete message stands for at
-// least; it does no other work. plan compiles the complete message. All use the message's field names in errors.
+// least; it does no other work. plan compiles the complete message. All use the message's field names in errors. exact
+// reports whether the sampler draws from any densities that it is given the scores of, one for each sigma. The others
+// follow a diffusion, and need the densities of one distribution with noise added.
 type kind struct {
 	complete func(proto.Message, models.Manifest) error
 	steps    func(proto.Message) int
 	plan     func(proto.Message, models.Manifest, int, *invalid) (sampling.Plan, sampling.Prior)
+	exact    func(proto.Message) bool
 }
 
 // kinds is the one table of samplers, by their fields in a request.
 func kinds() map[string]kind {
 	return map[string]kind{
-		"annealed_langevin":   kindOf(completeAnnealed, stepsAnnealed, planAnnealed),
-		"langevin":            kindOf(completeLangevin, stepsLangevin, planLangevin),
-		"predictor_corrector": kindOf(completePredictorCorrector, stepsPredictorCorrector, planPredictorCorrector),
-		"probability_flow":    kindOf(valuesOnly, stepsFlow, planFlow),
-		"edm":                 kindOf(valuesOnly, stepsEDM, planEDM),
-		"reverse_sde":         kindOf(completeReverse, stepsReverse, planReverse),
-		"consistency":         kindOf(completeConsistency, stepsConsistency, planConsistency),
+		"annealed_langevin": kindOf(completeAnnealed, stepsAnnealed, planAnnealed, exactAnnealed),
+		"langevin":          kindOf(completeLangevin, stepsLangevin, planLangevin, always),
+		"predictor_corrector": kindOf(completePredictorCorrector, stepsPredictorCorrector, planPredictorCorrector,
+			exactPredictorCorrector),
+		"probability_flow": kindOf(valuesOnly, stepsFlow, planFlow, never),
+		"edm":              kindOf(valuesOnly, stepsEDM, planEDM, never),
+		"reverse_sde":      kindOf(completeReverse, stepsReverse, planReverse, never),
+		"consistency":      kindOf(completeConsistency, stepsConsistency, planConsistency, never),
 	}
 }
 
@@ -43,6 +48,7 @@ func kindOf[M proto.Message](
 	complete func(M, models.Manifest) error,
 	steps func(M) int,
 	plan func(M, models.Manifest, int, *invalid) (sampling.Plan, sampling.Prior),
+	exact func(M) bool,
 ) kind {
 	return kind{
 		complete: func(in proto.Message, m models.Manifest) error { return complete(in.(M), m) },
@@ -50,6 +56,7 @@ func kindOf[M proto.Message](
 		plan: func(in proto.Message, m models.Manifest, maxSteps int, bad *invalid) (sampling.Plan, sampling.Prior) {
 			return plan(in.(M), m, maxSteps, bad)
 		},
+		exact: func(in proto.Message) bool { return exact(in.(M)) },
 	}
 }
 
@@ -82,7 +89,9 @@ func samplerFor(req *langevinv1.SampleRequest, m models.Manifest) proto.Message 
 // bent reports whether the chains of a request follow more than the model's score. Samplers of few steps are poor at
 // that.
 func bent(req *langevinv1.SampleRequest) bool {
-	return req.GetGuidance() != nil || req.GetCondition() != nil
+	scaled := req.GuidanceScale != nil && req.GetGuidanceScale() != 1
+	return req.GetGuidance() != nil || req.GetCondition() != nil || scaled || req.OwnWeight != nil ||
+		len(req.GetTerms()) > 0
 }
 
 // complete fills in the settings that a sampler leaves out. It returns the sampler's field in a request.
@@ -102,7 +111,7 @@ func compile(
 	field, err := complete(message, m)
 	own.join("", err)
 	kind := kinds()[field]
-	result := compiled{message: message}
+	result := compiled{message: message, exact: kind.exact(message)}
 	if steps := kind.steps(message); len(own)+len(*bad) == 0 && steps > 0 && steps <= maxSteps {
 		if err := admits(steps); err != nil {
 			return compiled{}, err
@@ -117,6 +126,18 @@ func compile(
 	}
 	return result, nil
 }
+
+// exactAnnealed is false with consistent noise, which assumes that the next level differs by added noise alone.
+func exactAnnealed(in *langevinv1.AnnealedLangevin) bool { return !in.GetConsistent() }
+
+// exactPredictorCorrector is true if a corrector draws from the density at each time.
+func exactPredictorCorrector(in *langevinv1.PredictorCorrector) bool {
+	return choice(correctors(), in.GetCorrector(), "", &invalid{}) != sampling.NoCorrector
+}
+
+func always[M proto.Message](M) bool { return true }
+
+func never[M proto.Message](M) bool { return false }
 
 // valuesOnly is the complete function of a kind without defaults that depend on the model.
 func valuesOnly[M proto.Message](M, models.Manifest) error { return nil }

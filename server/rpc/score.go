@@ -10,6 +10,7 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
 )
 
 // Score evaluates a model at the points of a request.
@@ -25,14 +26,18 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 	rows := len(x) / m.Dim()
 	sigma := sigmasOf(req, rows, &bad)
 	encoder := newEncoder(m, req.GetFormat(), &bad)
+	given, sum := givenOf(req.GetGiven(), m, rows, &bad), &sampling.Sum{Own: 1}
+	if !scaled(req.GetGiven(), req.GuidanceScale, m, sum, &bad) {
+		sum = nil
+	}
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
 	annotate(ctx, slog.String("model", loaded.Entry.Name), slog.Int("rows", rows))
 	score := make([]float32, len(x))
-	model := evaluator(ctx, loaded, int64(proto.Size(req))+int64(len(x))*scoreBytes)
+	model := evaluator(ctx, loaded, int64(proto.Size(req))+int64(len(x))*scoreBytes, sum)
 	defer model.Close()
-	if err := model.Score(ctx, score, x, sigma); err != nil {
+	if err := model.ScoreGiven(ctx, score, x, sigma, given); err != nil {
 		return nil, fmt.Errorf("score %d rows of %s: %w", rows, m.Name, err)
 	}
 	tensor, err := encoder.tensor(score)

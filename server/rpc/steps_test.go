@@ -11,6 +11,8 @@ import (
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/server/batch"
 )
 
 // TestStepsOfEveryKind compares the number of steps that a kind's settings stand for with the length of its plan, which
@@ -92,6 +94,11 @@ func TestSamplerOfRequests(t *testing.T) {
 		{"inpainted", inpainted, reverse, annealed, 15, 0},
 		{"consistency default", plain, few, few, 3, 0},
 		{"inpainted, without a score", inpainted, few, few, 3, 0},
+		{"scaled", &langevinv1.SampleRequest{GuidanceScale: proto.Float64(2)}, reverse, annealed, 15, 0},
+		{"scale of one", &langevinv1.SampleRequest{GuidanceScale: proto.Float64(1)}, reverse, reverse, 12, 1.5},
+		{"terms", &langevinv1.SampleRequest{Terms: []*langevinv1.Term{{}}}, reverse, annealed, 15, 0},
+		{"weighted", &langevinv1.SampleRequest{OwnWeight: proto.Float64(2)}, reverse, annealed, 15, 0},
+		{"given", &langevinv1.SampleRequest{Given: []*langevinv1.Given{{}}}, reverse, reverse, 12, 1.5},
 		{"own steps", own, reverse, models.Manifest{}, 7, 1.5},
 		{"no settings, another default", bare, annealed, models.Manifest{}, 35, 2},
 		{"own steps, another default", own, annealed, models.Manifest{}, 7, 2},
@@ -142,6 +149,17 @@ func TestRefusalIsCheap(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		if bytes := (after.TotalAlloc - before.TotalAlloc) / runs; bytes > 20_000 {
 			t.Errorf("%T: a refusal allocates %d bytes, want hardly any", sampler, bytes)
+		}
+	}
+}
+
+// TestCostOfTerms: a caller's quota pays for the evaluations of all terms.
+func TestCostOfTerms(t *testing.T) {
+	o := order{job: batch.Job{N: 3, Plan: make(sampling.Plan, 5), StartStep: 1}}
+	for terms, want := range []int64{12, 24, 36} {
+		o.job.Sum = &sampling.Sum{Terms: make([]sampling.Term, terms)}
+		if got := o.cost(); got != want {
+			t.Errorf("%d further terms: %d evaluations, want %d", terms, got, want)
 		}
 	}
 }

@@ -201,9 +201,10 @@ type SampleRequest struct {
 	// The index of the first chain. Chains first_chain to first_chain + n - 1 are the same samples whether one request
 	// draws them or several, so a large job can be split.
 	FirstChain uint64 `protobuf:"varint,5,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
-	// The sampler. If it is left out, the model's default sampler is used. A request with a condition or with guidance
-	// uses annealed Langevin dynamics with the model's settings instead, which follows them more faithfully than samplers
-	// of few steps, unless the model's default is consistency: such a model has no score.
+	// The sampler. If it is left out, the model's default sampler is used. A request whose chains follow more than the
+	// model's score (a condition, guidance, a guidance_scale, an own_weight, terms) uses annealed Langevin dynamics with
+	// the model's settings instead, which follows them more faithfully than samplers of few steps, unless the model's
+	// default is consistency: such a model has no score.
 	//
 	// Types that are valid to be assigned to Sampler:
 	//
@@ -230,11 +231,27 @@ type SampleRequest struct {
 	Interpolation *Interpolation `protobuf:"bytes,12,opt,name=interpolation,proto3" json:"interpolation,omitempty"`
 	// Resume from the states of an earlier call.
 	Resume *Resume `protobuf:"bytes,13,opt,name=resume,proto3" json:"resume,omitempty"`
-	// Change the score with a second model.
+	// Change the score with a second model. It is a sum of two terms with rules for the weights, and must not be given
+	// together with terms or own_weight.
 	Guidance *Guidance `protobuf:"bytes,16,opt,name=guidance,proto3" json:"guidance,omitempty"`
 	// Send waiting events before the started event if that takes longer than usual, because a model loads. Without them a
 	// client cannot tell a server that loads a model from one that is frozen.
-	Waiting       bool `protobuf:"varint,18,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Waiting bool `protobuf:"varint,18,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// The condition of the model: one for all chains, or one for each of the n chains. A model that was never trained
+	// without a condition needs it.
+	Given []*Given `protobuf:"bytes,23,rep,name=given,proto3" json:"given,omitempty"`
+	// Classifier-free guidance (Ho & Salimans 2022): chains follow s_none + w (s_given - s_none), where s_given is the
+	// score with the condition, s_none the score without, and w this number, finite. 1, which is the default, is s_given
+	// alone. Larger values draw samples that are more typical of the condition. Another value than 1 needs given, and a
+	// model that was also trained without a condition. It costs a second evaluation for each step.
+	GuidanceScale *float64 `protobuf:"fixed64,24,opt,name=guidance_scale,json=guidanceScale,proto3,oneof" json:"guidance_scale,omitempty"`
+	// Further terms of the score, at most 8. Chains follow own_weight s(x | given) + sum of weight_i s_i(x | given_i), at
+	// every evaluation, where s(x | given) includes the guidance_scale. The sum is the score of the product of the terms'
+	// densities, each to the power of its weight: a negative weight divides by a density. Each term costs an evaluation
+	// for each step. The weights must not add up to 0.
+	Terms []*Term `protobuf:"bytes,25,rep,name=terms,proto3" json:"terms,omitempty"`
+	// The weight of the request's own model in the sum, finite. The default is 1.
+	OwnWeight     *float64 `protobuf:"fixed64,26,opt,name=own_weight,json=ownWeight,proto3,oneof" json:"own_weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -439,6 +456,34 @@ func (x *SampleRequest) GetWaiting() bool {
 		return x.Waiting
 	}
 	return false
+}
+
+func (x *SampleRequest) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetGuidanceScale() float64 {
+	if x != nil && x.GuidanceScale != nil {
+		return *x.GuidanceScale
+	}
+	return 0
+}
+
+func (x *SampleRequest) GetTerms() []*Term {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetOwnWeight() float64 {
+	if x != nil && x.OwnWeight != nil {
+		return *x.OwnWeight
+	}
+	return 0
 }
 
 type isSampleRequest_Sampler interface {
@@ -1211,7 +1256,21 @@ type Started struct {
 	// The step from which the call resumed; 0 for a call that started from noise.
 	ResumedAt int64 `protobuf:"varint,19,opt,name=resumed_at,json=resumedAt,proto3" json:"resumed_at,omitempty"`
 	// Whether the states after any step are enough to resume from. They are not if a step depends on earlier steps.
-	Resumable     bool `protobuf:"varint,20,opt,name=resumable,proto3" json:"resumable,omitempty"`
+	Resumable bool `protobuf:"varint,20,opt,name=resumable,proto3" json:"resumable,omitempty"`
+	// The conditions, as in the request.
+	Given []*Given `protobuf:"bytes,25,rep,name=given,proto3" json:"given,omitempty"`
+	// The guidance scale, if the request has one.
+	GuidanceScale *float64 `protobuf:"fixed64,26,opt,name=guidance_scale,json=guidanceScale,proto3,oneof" json:"guidance_scale,omitempty"`
+	// The further terms, with the models, versions, digests and weights in use.
+	Terms []*Term `protobuf:"bytes,27,rep,name=terms,proto3" json:"terms,omitempty"`
+	// The weight of the model's own term, if the request has an own_weight or terms.
+	OwnWeight *float64 `protobuf:"fixed64,28,opt,name=own_weight,json=ownWeight,proto3,oneof" json:"own_weight,omitempty"`
+	// Whether the samples only approximate the product that terms, an own_weight, or a guidance_scale or guidance with a
+	// weight other than 0 and 1 ask for. They do with samplers that follow a diffusion, because the sum of scores is not
+	// the score of the product with noise added (Du et al. 2023). Annealed Langevin without consistent noise, plain
+	// Langevin and predictor-corrector with a corrector only need the sum, so their samples are those of the product as
+	// far as their steps are small and many enough.
+	Approximate   bool `protobuf:"varint,29,opt,name=approximate,proto3" json:"approximate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1435,6 +1494,41 @@ func (x *Started) GetResumedAt() int64 {
 func (x *Started) GetResumable() bool {
 	if x != nil {
 		return x.Resumable
+	}
+	return false
+}
+
+func (x *Started) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
+}
+
+func (x *Started) GetGuidanceScale() float64 {
+	if x != nil && x.GuidanceScale != nil {
+		return *x.GuidanceScale
+	}
+	return 0
+}
+
+func (x *Started) GetTerms() []*Term {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+func (x *Started) GetOwnWeight() float64 {
+	if x != nil && x.OwnWeight != nil {
+		return *x.OwnWeight
+	}
+	return 0
+}
+
+func (x *Started) GetApproximate() bool {
+	if x != nil {
+		return x.Approximate
 	}
 	return false
 }
@@ -1865,7 +1959,11 @@ type ScoreRequest struct {
 	// The sigma of every row, or one for all: finite, above 0.
 	Sigma []float32 `protobuf:"fixed32,4,rep,packed,name=sigma,proto3" json:"sigma,omitempty"`
 	// How the response carries its elements.
-	Format        TensorFormat `protobuf:"varint,5,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	Format TensorFormat `protobuf:"varint,5,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	// The condition of the model: one for all rows, or one for each.
+	Given []*Given `protobuf:"bytes,6,rep,name=given,proto3" json:"given,omitempty"`
+	// As in SampleRequest: the score is s_none + w (s_given - s_none).
+	GuidanceScale *float64 `protobuf:"fixed64,7,opt,name=guidance_scale,json=guidanceScale,proto3,oneof" json:"guidance_scale,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1933,6 +2031,20 @@ func (x *ScoreRequest) GetFormat() TensorFormat {
 		return x.Format
 	}
 	return TensorFormat_TENSOR_FORMAT_UNSPECIFIED
+}
+
+func (x *ScoreRequest) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
+}
+
+func (x *ScoreRequest) GetGuidanceScale() float64 {
+	if x != nil && x.GuidanceScale != nil {
+		return *x.GuidanceScale
+	}
+	return 0
 }
 
 // ScoreResponse is the score at the points asked for.
@@ -2095,7 +2207,9 @@ type EncodeRequest struct {
 	// How to solve the flow.
 	Flow *FlowOptions `protobuf:"bytes,4,opt,name=flow,proto3" json:"flow,omitempty"`
 	// How the response carries its elements.
-	Format        TensorFormat `protobuf:"varint,5,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	Format TensorFormat `protobuf:"varint,5,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	// The condition of the model: one for all rows, or one for each.
+	Given         []*Given `protobuf:"bytes,6,rep,name=given,proto3" json:"given,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2163,6 +2277,13 @@ func (x *EncodeRequest) GetFormat() TensorFormat {
 		return x.Format
 	}
 	return TensorFormat_TENSOR_FORMAT_UNSPECIFIED
+}
+
+func (x *EncodeRequest) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
 }
 
 // EncodeResponse has the latents.
@@ -2261,7 +2382,9 @@ type DecodeRequest struct {
 	// End with the step to sigma = 0. Encode does not invert this step.
 	Denoise bool `protobuf:"varint,5,opt,name=denoise,proto3" json:"denoise,omitempty"`
 	// How the response carries its elements.
-	Format        TensorFormat `protobuf:"varint,6,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	Format TensorFormat `protobuf:"varint,6,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
+	// The condition of the model: one for all rows, or one for each.
+	Given         []*Given `protobuf:"bytes,7,rep,name=given,proto3" json:"given,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2336,6 +2459,13 @@ func (x *DecodeRequest) GetFormat() TensorFormat {
 		return x.Format
 	}
 	return TensorFormat_TENSOR_FORMAT_UNSPECIFIED
+}
+
+func (x *DecodeRequest) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
 }
 
 // DecodeResponse has the samples.
@@ -2439,7 +2569,9 @@ type LogLikelihoodRequest struct {
 	// The address of the first row's random vector; the next row has the next address. The densities do not depend on how
 	// rows are divided among requests, if each request has the first_chain of its first row. At most 2^64 minus the
 	// number of rows.
-	FirstChain    uint64 `protobuf:"varint,7,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
+	FirstChain uint64 `protobuf:"varint,7,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
+	// The condition of the model: one for all rows, or one for each.
+	Given         []*Given `protobuf:"bytes,8,rep,name=given,proto3" json:"given,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2521,6 +2653,13 @@ func (x *LogLikelihoodRequest) GetFirstChain() uint64 {
 		return x.FirstChain
 	}
 	return 0
+}
+
+func (x *LogLikelihoodRequest) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
 }
 
 // LogLikelihoodResponse has the log densities of the samples.
@@ -2618,7 +2757,7 @@ var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
-	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\"\x90\v\n" +
+	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\x1a\x16langevin/v1/term.proto\"\x8a\x0e\n" +
 	"\rSampleRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12\x1a\n" +
@@ -2644,13 +2783,21 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\rinterpolation\x18\f \x01(\v2\x1a.langevin.v1.InterpolationR\rinterpolation\x12+\n" +
 	"\x06resume\x18\r \x01(\v2\x13.langevin.v1.ResumeR\x06resume\x121\n" +
 	"\bguidance\x18\x10 \x01(\v2\x15.langevin.v1.GuidanceR\bguidance\x12\x18\n" +
-	"\awaiting\x18\x12 \x01(\bR\awaiting:\xb0\x02\xbaH\xac\x02\x1a\xa4\x01\n" +
+	"\awaiting\x18\x12 \x01(\bR\awaiting\x12(\n" +
+	"\x05given\x18\x17 \x03(\v2\x12.langevin.v1.GivenR\x05given\x123\n" +
+	"\x0eguidance_scale\x18\x18 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x04R\rguidanceScale\x88\x01\x01\x121\n" +
+	"\x05terms\x18\x19 \x03(\v2\x11.langevin.v1.TermB\b\xbaH\x05\x92\x01\x02\x10\bR\x05terms\x12+\n" +
+	"\n" +
+	"own_weight\x18\x1a \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x05R\townWeight\x88\x01\x01:\xc9\x03\xbaH\xc5\x03\x1a\xa4\x01\n" +
 	"\rsample.chains\x127the last chain, first_chain + n - 1, must be below 2^64\x1aZ!has(this.n) || this.n < 1 || this.first_chain <= 18446744073709551615u - uint(this.n - 1)\x1a\x82\x01\n" +
-	"\x0esample.preview\x12 preview.chains must be at most n\x1aN!has(this.preview.chains) || this.preview.chains <= (has(this.n) ? this.n : 1)B\t\n" +
+	"\x0esample.preview\x12 preview.chains must be at most n\x1aN!has(this.preview.chains) || this.preview.chains <= (has(this.n) ? this.n : 1)\x1a\x96\x01\n" +
+	"\x0fsample.guidance\x12<guidance must not be given together with terms or own_weight\x1aE!has(this.guidance) || size(this.terms) == 0 && !has(this.own_weight)B\t\n" +
 	"\asamplerB\v\n" +
 	"\tconditionB\x04\n" +
 	"\x02_nB\a\n" +
-	"\x05_seed\"\x83\x02\n" +
+	"\x05_seedB\x11\n" +
+	"\x0f_guidance_scaleB\r\n" +
+	"\v_own_weight\"\x83\x02\n" +
 	"\bGuidance\x128\n" +
 	"\x05model\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x127\n" +
@@ -2693,7 +2840,7 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\awaiting\x18\x06 \x01(\v2\x14.langevin.v1.WaitingH\x00R\awaitingB\a\n" +
 	"\x05event\">\n" +
 	"\aWaiting\x123\n" +
-	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\x82\b\n" +
+	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\xe9\t\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2724,9 +2871,17 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\bguidance\x18\x12 \x01(\v2\x15.langevin.v1.GuidanceR\bguidance\x12\x1d\n" +
 	"\n" +
 	"resumed_at\x18\x13 \x01(\x03R\tresumedAt\x12\x1c\n" +
-	"\tresumable\x18\x14 \x01(\bR\tresumableB\t\n" +
+	"\tresumable\x18\x14 \x01(\bR\tresumable\x12(\n" +
+	"\x05given\x18\x19 \x03(\v2\x12.langevin.v1.GivenR\x05given\x12*\n" +
+	"\x0eguidance_scale\x18\x1a \x01(\x01H\x02R\rguidanceScale\x88\x01\x01\x12'\n" +
+	"\x05terms\x18\x1b \x03(\v2\x11.langevin.v1.TermR\x05terms\x12\"\n" +
+	"\n" +
+	"own_weight\x18\x1c \x01(\x01H\x03R\townWeight\x88\x01\x01\x12 \n" +
+	"\vapproximate\x18\x1d \x01(\bR\vapproximateB\t\n" +
 	"\asamplerB\v\n" +
-	"\tcondition\"\x99\x02\n" +
+	"\tconditionB\x11\n" +
+	"\x0f_guidance_scaleB\r\n" +
+	"\v_own_weight\"\x99\x02\n" +
 	"\bProgress\x12\x1d\n" +
 	"\n" +
 	"steps_done\x18\x01 \x01(\x03R\tstepsDone\x12\x1f\n" +
@@ -2757,14 +2912,17 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x03nfe\x18\x02 \x01(\x03R\x03nfe\x123\n" +
 	"\aelapsed\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\x121\n" +
 	"\x06queued\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06queued\x12)\n" +
-	"\x10previews_dropped\x18\x05 \x01(\x03R\x0fpreviewsDropped\"\x81\x02\n" +
+	"\x10previews_dropped\x18\x05 \x01(\x03R\x0fpreviewsDropped\"\xf3\x02\n" +
 	"\fScoreRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12)\n" +
 	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x01x\x12)\n" +
 	"\x05sigma\x18\x04 \x03(\x02B\x13\xbaH\x10\x92\x01\r\b\x01\"\t\n" +
 	"\a@\x01%\x00\x00\x00\x00R\x05sigma\x12;\n" +
-	"\x06format\x18\x05 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\"\x82\x01\n" +
+	"\x06format\x18\x05 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12(\n" +
+	"\x05given\x18\x06 \x03(\v2\x12.langevin.v1.GivenR\x05given\x123\n" +
+	"\x0eguidance_scale\x18\a \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\rguidanceScale\x88\x01\x01B\x11\n" +
+	"\x0f_guidance_scale\"\x82\x01\n" +
 	"\rScoreResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2782,32 +2940,34 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
 	"_sigma_minB\a\n" +
 	"\x05_rtolB\a\n" +
-	"\x05_atol\"\x85\x02\n" +
+	"\x05_atol\"\xaf\x02\n" +
 	"\rEncodeRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12)\n" +
 	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x01x\x12,\n" +
 	"\x04flow\x18\x04 \x01(\v2\x18.langevin.v1.FlowOptionsR\x04flow\x12;\n" +
-	"\x06format\x18\x05 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\"\x97\x01\n" +
+	"\x06format\x18\x05 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12(\n" +
+	"\x05given\x18\x06 \x03(\v2\x12.langevin.v1.GivenR\x05given\"\x97\x01\n" +
 	"\x0eEncodeResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12+\n" +
 	"\x06latent\x18\x04 \x01(\v2\x13.langevin.v1.TensorR\x06latent\x12\x10\n" +
-	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\xa9\x02\n" +
+	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\xd3\x02\n" +
 	"\rDecodeRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x123\n" +
 	"\x06latent\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x06latent\x12,\n" +
 	"\x04flow\x18\x04 \x01(\v2\x18.langevin.v1.FlowOptionsR\x04flow\x12\x18\n" +
 	"\adenoise\x18\x05 \x01(\bR\adenoise\x12;\n" +
-	"\x06format\x18\x06 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\"\x97\x01\n" +
+	"\x06format\x18\x06 \x01(\x0e2\x19.langevin.v1.TensorFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12(\n" +
+	"\x05given\x18\a \x03(\v2\x12.langevin.v1.GivenR\x05given\"\x97\x01\n" +
 	"\x0eDecodeResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x12+\n" +
 	"\x06sample\x18\x04 \x01(\v2\x13.langevin.v1.TensorR\x06sample\x12\x10\n" +
-	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\x9a\x02\n" +
+	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\"\xc4\x02\n" +
 	"\x14LogLikelihoodRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12)\n" +
@@ -2816,7 +2976,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x05exact\x18\x05 \x01(\bR\x05exact\x12\x12\n" +
 	"\x04seed\x18\x06 \x01(\x04R\x04seed\x12\x1f\n" +
 	"\vfirst_chain\x18\a \x01(\x04R\n" +
-	"firstChain\"\xb9\x01\n" +
+	"firstChain\x12(\n" +
+	"\x05given\x18\b \x03(\v2\x12.langevin.v1.GivenR\x05given\"\xb9\x01\n" +
 	"\x15LogLikelihoodResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2893,8 +3054,10 @@ var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(*ReverseSDE)(nil),            // 31: langevin.v1.ReverseSDE
 	(*Consistency)(nil),           // 32: langevin.v1.Consistency
 	(TensorFormat)(0),             // 33: langevin.v1.TensorFormat
-	(*Tensor)(nil),                // 34: langevin.v1.Tensor
-	(*durationpb.Duration)(nil),   // 35: google.protobuf.Duration
+	(*Given)(nil),                 // 34: langevin.v1.Given
+	(*Term)(nil),                  // 35: langevin.v1.Term
+	(*Tensor)(nil),                // 36: langevin.v1.Tensor
+	(*durationpb.Duration)(nil),   // 37: google.protobuf.Duration
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	26, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
@@ -2911,66 +3074,74 @@ var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	7,  // 11: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
 	8,  // 12: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
 	4,  // 13: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
-	0,  // 14: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
-	34, // 15: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
-	1,  // 16: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
-	34, // 17: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
-	1,  // 18: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
-	34, // 19: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
-	2,  // 20: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
-	12, // 21: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
-	13, // 22: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
-	14, // 23: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
-	15, // 24: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
-	16, // 25: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
-	11, // 26: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
-	35, // 27: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
-	26, // 28: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	27, // 29: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	28, // 30: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	29, // 31: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	30, // 32: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
-	31, // 33: langevin.v1.Started.reverse_sde:type_name -> langevin.v1.ReverseSDE
-	32, // 34: langevin.v1.Started.consistency:type_name -> langevin.v1.Consistency
-	5,  // 35: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
-	6,  // 36: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
-	7,  // 37: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
-	4,  // 38: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
-	35, // 39: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	35, // 40: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	2,  // 41: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	34, // 42: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	34, // 43: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	35, // 44: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	35, // 45: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	34, // 46: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	33, // 47: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 48: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	34, // 49: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
-	19, // 50: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	33, // 51: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 52: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
-	34, // 53: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
-	19, // 54: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	33, // 55: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 56: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
-	34, // 57: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
-	19, // 58: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
-	3,  // 59: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	17, // 60: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	20, // 61: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
-	22, // 62: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
-	24, // 63: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
-	10, // 64: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	18, // 65: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	21, // 66: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
-	23, // 67: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
-	25, // 68: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
-	64, // [64:69] is the sub-list for method output_type
-	59, // [59:64] is the sub-list for method input_type
-	59, // [59:59] is the sub-list for extension type_name
-	59, // [59:59] is the sub-list for extension extendee
-	0,  // [0:59] is the sub-list for field type_name
+	34, // 14: langevin.v1.SampleRequest.given:type_name -> langevin.v1.Given
+	35, // 15: langevin.v1.SampleRequest.terms:type_name -> langevin.v1.Term
+	0,  // 16: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
+	36, // 17: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	1,  // 18: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
+	36, // 19: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	1,  // 20: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
+	36, // 21: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	2,  // 22: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
+	12, // 23: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
+	13, // 24: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
+	14, // 25: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
+	15, // 26: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
+	16, // 27: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
+	11, // 28: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
+	37, // 29: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
+	26, // 30: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	27, // 31: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	28, // 32: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	29, // 33: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	30, // 34: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
+	31, // 35: langevin.v1.Started.reverse_sde:type_name -> langevin.v1.ReverseSDE
+	32, // 36: langevin.v1.Started.consistency:type_name -> langevin.v1.Consistency
+	5,  // 37: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 38: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 39: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
+	4,  // 40: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
+	34, // 41: langevin.v1.Started.given:type_name -> langevin.v1.Given
+	35, // 42: langevin.v1.Started.terms:type_name -> langevin.v1.Term
+	37, // 43: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	37, // 44: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	2,  // 45: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
+	36, // 46: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	36, // 47: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	37, // 48: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	37, // 49: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	36, // 50: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	33, // 51: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 52: langevin.v1.ScoreRequest.given:type_name -> langevin.v1.Given
+	36, // 53: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	36, // 54: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
+	19, // 55: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	33, // 56: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 57: langevin.v1.EncodeRequest.given:type_name -> langevin.v1.Given
+	36, // 58: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
+	36, // 59: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
+	19, // 60: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	33, // 61: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 62: langevin.v1.DecodeRequest.given:type_name -> langevin.v1.Given
+	36, // 63: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
+	36, // 64: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
+	19, // 65: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
+	34, // 66: langevin.v1.LogLikelihoodRequest.given:type_name -> langevin.v1.Given
+	3,  // 67: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	17, // 68: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	20, // 69: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
+	22, // 70: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
+	24, // 71: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
+	10, // 72: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	18, // 73: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	21, // 74: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
+	23, // 75: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
+	25, // 76: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
+	72, // [72:77] is the sub-list for method output_type
+	67, // [67:72] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -2980,6 +3151,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 	}
 	file_langevin_v1_sampler_proto_init()
 	file_langevin_v1_tensor_proto_init()
+	file_langevin_v1_term_proto_init()
 	file_langevin_v1_sampling_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*SampleRequest_AnnealedLangevin)(nil),
 		(*SampleRequest_Langevin)(nil),
@@ -3017,6 +3189,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*Started_Inpainting)(nil),
 		(*Started_Colourisation)(nil),
 	}
+	file_langevin_v1_sampling_service_proto_msgTypes[14].OneofWrappers = []any{}
 	file_langevin_v1_sampling_service_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

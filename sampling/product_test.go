@@ -1,0 +1,189 @@
+package sampling
+
+import (
+	"context"
+	"math"
+	"testing"
+)
+
+// product returns the normalised product of two mixtures of isotropic Gaussians:
+// N(m, v) N(m', v') = N(m; m', v + v') N((m v' + m' v)/(v + v'), v v'/(v + v')).
+func product(a, b Mixture) Mixture {
+	va, vb := a.Std*a.Std, b.Std*b.Std
+	p := Mixture{Std: math.Sqrt(va * vb / (va + vb))}
+	var total float64
+	for i, ma := range a.Means {
+		for j, mb := range b.Means {
+			w := a.Weights[i] * b.Weights[j] * math.Exp(-distance2(ma, mb)/(2*(va+vb)))
+			mean := make([]float64, len(ma))
+			for d := range mean {
+				mean[d] = (ma[d]*vb + mb[d]*va) / (va + vb)
+			}
+			p.Weights, p.Means, total = append(p.Weights, w), append(p.Means, mean), total+w
+		}
+	}
+	for k := range p.Weights {
+		p.Weights[k] /= total
+	}
+	return p
+}
+
+// modeWeights returns the mean of the posterior probabilities of each mode over the rows of x. For samples of m its
+// expectation is m's weight, also where modes overlap.
+func modeWeights(m Mixture, x []float32) []float64 {
+	logWeights, r := make([]float64, len(m.Weights)), make([]float64, len(m.Weights))
+	for k, w := range m.Weights {
+		logWeights[k] = math.Log(w)
+	}
+	means, d := make([]float64, len(m.Weights)), m.Dim()
+	for i := range len(x) / d {
+		m.posterior(r, logWeights, x[i*d:(i+1)*d], m.Std*m.Std)
+		for k := range r {
+			means[k] += r[k] / float64(len(x)/d)
+		}
+	}
+	return means
+}
+
+// largestError returns the largest difference of two weights.
+func largestError(a, b []float64) float64 {
+	var most float64
+	for k := range a {
+		most = max(most, math.Abs(a[k]-b[k]))
+	}
+	return most
+}
+
+// TestProduct: chains that follow the sum of two scores find the weights of all 16 modes of the product within 0.02. A
+// reverse diffusion of the same sum with as many evaluations does not (Du et al. 2023).
+func TestProduct(t *testing.T) {
+	ring, err := Ring(8, 5, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := &Mixture{Weights: []float64{0.6, 0.4}, Means: [][]float64{{3, 1}, {-2, -3}}, Std: 2}
+	exact := product(ring, *other)
+	request := Request{N: 4000, Seed: 1, Prior: Prior{Kind: PriorNormal, Std: 10},
+		Sum: &Sum{Own: 1, Terms: []Term{{Model: other, Weight: 1}}}}
+	const levels, steps = 20, 100
+	annealed, err := AnnealedLangevin{
+		Schedule: geometric(t, 10, 0.1, levels), StepsPerLevel: steps, StepLR: 0.001,
+	}.Plan()
+	x := mustRun(t, ring, annealed, err, request)
+	if off := largestError(modeWeights(exact, x), exact.Weights); off > 0.02 {
+		t.Errorf("annealed Langevin: a weight is %.4f off, want at most 0.02", off)
+	}
+	reverse, err := PredictorCorrector{
+		SDE: SDE{Process: VE, SigmaMin: 0.1, SigmaMax: 10}, N: levels * steps, Predictor: ReverseDiffusion,
+	}.Plan()
+	x = mustRun(t, ring, reverse, err, request)
+	if off := largestError(modeWeights(exact, x), exact.Weights); off < 0.03 {
+		t.Errorf("reverse diffusion: the largest error of a weight is %.4f, where 0.03 to 0.05 is known", off)
+	}
+}
+
+// normal is the model of N(m, v) in each coordinate.
+func normal(m, v float64) *countingModel {
+	return &countingModel{score: func(ctx context.Context, dst, x, sigma []float32) error {
+		dim := len(x) / len(sigma)
+		for i, xi := range x {
+			s := float64(sigma[i/dim])
+			dst[i] = float32((m - float64(xi)) / (v + s*s))
+		}
+		return ctx.Err()
+	}}
+}
+
+// linear is the conditional model of a parameter θ ~ N(0, 1) given one observation y = θ + N(0, noise). A condition has
+// the observation and 1, and none is two zeros.
+type linear struct{ noise float64 }
+
+func (linear) Width() int { return 2 }
+
+func (l linear) Score(ctx context.Context, dst, x, sigma []float32) error {
+	return normal(0, 1).Score(ctx, dst, x, sigma)
+}
+
+func (l linear) ScoreGiven(ctx context.Context, dst, x, sigma, c []float32) error {
+	dim := len(x) / len(sigma)
+	for i := range sigma {
+		model := normal(0, 1)
+		if c[2*i+1] != 0 {
+			model = normal(float64(c[2*i])/(1+l.noise), l.noise/(1+l.noise))
+		}
+		if err := model.Score(ctx, dst[i*dim:(i+1)*dim], x[i*dim:(i+1)*dim], sigma[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// weighted is a Gaussian factor N(m, v)^w.
+type weighted struct{ m, v, w float64 }
+
+// TestGaussianSums compares sums of Gaussian scores with their closed forms: the product of N(m, v)^w is the Gaussian
+// with precision Σ w/v and mean Σ w m/v over the precision.
+func TestGaussianSums(t *testing.T) {
+	const sigma, noise, step, dim, n = 0.05, 0.5, 0.02, 16, 1000
+	posterior := func(y float64) weighted { return weighted{y / (1 + noise), noise / (1 + noise), 1} }
+	given := func(y float32) []float32 { return []float32{y, 1} }
+	none := []float32{0, 0}
+	for name, c := range map[string]struct {
+		model   Model
+		given   []float32
+		sum     *Sum
+		factors []weighted
+	}{
+		"product": {normal(1, 1), nil, &Sum{Own: 1, Terms: []Term{{Model: normal(-2, 3), Weight: 1}}},
+			[]weighted{{1, 1, 1}, {-2, 3, 1}}},
+		"negation": {normal(1, 1), nil, &Sum{Own: 1, Terms: []Term{{Model: normal(-2, 2), Weight: -0.8}}},
+			[]weighted{{1, 1, 1}, {-2, 2, -0.8}}},
+		"tempering": {normal(1, 1), nil, &Sum{Own: 2}, []weighted{{1, 1, 2}}},
+		"classifier-free guidance": {linear{noise}, given(1.5), &Sum{Own: 3, Terms: []Term{{Given: none, Weight: -2}}},
+			[]weighted{{1, noise / (1 + noise), 3}, {0, 1, -2}}},
+		"four observations": {
+			linear{noise}, given(1.5),
+			&Sum{Own: 1, Terms: []Term{{Given: given(0.2), Weight: 1}, {Given: given(-1), Weight: 1},
+				{Given: given(0.9), Weight: 1}, {Given: none, Weight: -3}}},
+			[]weighted{posterior(1.5), posterior(0.2), posterior(-1), posterior(0.9), {0, 1, -3}},
+		},
+	} {
+		plan, err := AnnealedLangevin{
+			Schedule: geometric(t, 5, sigma, 12), StepsPerLevel: 40, StepLR: 0.0002,
+		}.Plan()
+		// One σ, so that steps are small beside the variance, and long enough to forget the levels before.
+		last, err2 := Langevin{Sigma: sigma, Steps: 400, StepSize: step}.Plan()
+		if err2 != nil {
+			t.Fatal(err2)
+		}
+		x := mustRun(t, c.model, append(plan, last...), err, Request{
+			Dim: dim, N: n, Seed: 1, Prior: Prior{Kind: PriorNormal, Std: 5}, Given: c.given, Sum: c.sum,
+		})
+		var precision, pull float64
+		for _, f := range c.factors {
+			precision += f.w / (f.v + sigma*sigma)
+			pull += f.w * f.m / (f.v + sigma*sigma)
+		}
+		// The variance of the discretised chain on N(m, v) with step a is v/(1 - a/(2v)).
+		mean, want := pull/precision, 1/precision/(1-step*precision/2)
+		m := meanOf(x)
+		for i := range x {
+			x[i] -= float32(mean)
+		}
+		v := variance(x)
+		if off := math.Abs(m - mean); off > 4*math.Sqrt(want/(dim*n)) {
+			t.Errorf("%s: mean %.4f, want %.4f", name, m, mean)
+		}
+		if off := math.Abs(v/want - 1); off > 4*math.Sqrt(2./(dim*n)) {
+			t.Errorf("%s: variance %.4f, want %.4f", name, v, want)
+		}
+	}
+}
+
+func meanOf(x []float32) float64 {
+	var sum float64
+	for _, v := range x {
+		sum += float64(v)
+	}
+	return sum / float64(len(x))
+}
