@@ -27,9 +27,9 @@ type Config struct {
 	// DataStd is for edm and consistency: the standard deviation of all data. With edm, the weight of a level is
 	// 1 + (sigma/data_std)².
 	DataStd float64 `yaml:"data_std,omitempty"`
-	// LogMean and LogStd are for edm and consistency. If LogStd is not 0, ln sigma is normal with this mean and standard
-	// deviation, between noise.last and noise.first, and each level has an equal part of the rows (Karras et al. 2022,
-	// table 1).
+	// LogMean and LogStd are for edm and consistency. If LogStd is not 0, ln sigma is normal with this mean and this
+	// standard deviation, between noise.last and noise.first, and each level has an equal part of the rows (Karras et
+	// al. 2022, table 1).
 	LogMean float64 `yaml:"log_mean,omitempty"`
 	LogStd  float64 `yaml:"log_std,omitempty"`
 	// Likelihood is for diffusion: it sets the weight to g²/std².
