@@ -93,7 +93,7 @@ func TestUsage(t *testing.T) {
 		"sample --given-vector 1e300":         "--given-vector is 1e300: want finite numbers",
 		"sample --guidance-scale x":           "--guidance-scale is x: want a finite number",
 		"sample --own-weight inf":             "--own-weight is inf: want a finite number",
-		"sample --term a,b":                   "--term is a,b: want a model, or none, and then class=, vector= or weight=",
+		"sample --term a,b":                   "--term is a,b: want a model, or none, and then class=",
 		"sample --term a=x":                   "--term is a=x: weight is \"x\": want a finite number",
 		"sample --term a=1,weight=2":          "--term is a=1,weight=2: want weight once",
 		"sample --term class=":                "--term is class=: want a class after class=",
