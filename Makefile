@@ -75,9 +75,9 @@ classifiers: onnxruntime build data ## Retrain the classifiers that judge images
 	done
 
 .PHONY: zoo
-zoo: onnxruntime data build ## Train mnist and fashion from scratch (3 h on two cores; resumes if stopped)
-	@for preset in mnist fashion-small; do \
-		resume=; [ ! -d $(OUT)/checkpoints/$${preset%-small} ] || resume=--resume; \
+zoo: onnxruntime data build ## Train mnist and fashion from scratch (5 h on two cores; resumes if stopped)
+	@for preset in mnist fashion; do \
+		resume=; [ ! -d $(OUT)/checkpoints/$$preset ] || resume=--resume; \
 		bin/langevin train $$preset $$resume --out $(OUT) || exit 1; \
 	done
 
