@@ -89,16 +89,22 @@ func download(ctx context.Context, url, to string) error {
 	const patience = 30 * time.Second
 	watch := time.AfterFunc(patience, cancel)
 	defer watch.Stop()
-	return writeFile(to, readerFunc(func(p []byte) (int, error) {
-		n, err := response.Body.Read(p)
-		watch.Reset(patience)
-		return n, err
-	}))
+	return writeFile(to, watched{response.Body, watch, patience})
 }
 
-type readerFunc func(p []byte) (int, error)
+// watched is a reader that puts off a timer with each read.
+type watched struct {
+	io.Reader
+	watch    *time.Timer
+	patience time.Duration
+}
 
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+// Read implements [io.Reader].
+func (w watched) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	w.watch.Reset(w.patience)
+	return n, err
+}
 
 // wheel takes the libraries with the CUDA provider from the Python wheel, which pip downloads and does not install.
 func (i Installation) wheel(ctx context.Context, scratch string) error {
