@@ -108,6 +108,8 @@ var rules = map[string]rule{
 		"training"}},
 	"internal/onnxruntime/fetch": {ours: []string{"internal/onnxruntime"}, others: none},
 	"internal/installer":         {ours: []string{"internal/cli", "internal/onnxruntime", "ort"}},
+	"internal/join": {ours: []string{
+		"internal/cli", "internal/datafile", "internal/phrase", "internal/wholefile", "client"}},
 	"internal/latents": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/phrase", "internal/remote", "internal/wholefile", "client"}},
 	"internal/models": {ours: []string{
@@ -145,9 +147,9 @@ var rules = map[string]rule{
 
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
 var commands = []string{
-	"internal/about", "internal/bench", "internal/demo", "internal/doctor", "internal/eval", "internal/installer",
-	"internal/latents", "internal/models", "internal/reproduce", "internal/sample", "internal/serve",
-	"internal/token", "internal/train",
+	"internal/about", "internal/bench", "internal/demo", "internal/doctor", "internal/eval",
+	"internal/installer", "internal/join", "internal/latents", "internal/models", "internal/reproduce",
+	"internal/sample", "internal/serve", "internal/token", "internal/train",
 }
 
 // onlyIn lists modules that only a few folders may import, so that they hide them from the others. If it lists no

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,9 @@ type command struct {
 	n          cli.CountValue
 	seed       cli.SeedValue
 	firstChain uint64
+	shard      shard
 	out        string
+	keep       bool // what --out names, if it is there
 	frames     cli.CountValue
 	json       bool
 	live       liveFlags
@@ -67,6 +70,7 @@ is drawn. MODEL may say which version: ring@2. Without MODEL the server's defaul
   langevin sample mnist-class -n 100 --class 0..9 --out rows.png
   langevin sample ring -n 2000 --term 2gauss --out product.png
   langevin sample cifar -n 64 --guide cats --guide-weight 2 --out cats.png
+  langevin sample ring -n 50000 --seed 1 --shard 3/8 --out part-3.npy     then: langevin join part-*.npy
   langevin sample ring -n 100000 --seed 1 --save-state ring.state --out ring.npy
   langevin sample --resume ring.state --out ring.npy`,
 		Args: cobra.MaximumNArgs(1),
@@ -83,7 +87,11 @@ func (o *command) groups() []cli.FlagGroup {
 	draw.Flags.VarP(&o.n, "n", "n", "how many chains to draw")
 	draw.Flags.Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and printed)")
 	draw.Flags.Uint64Var(&o.firstChain, "first-chain", 0, "index of the first chain, to draw a part of a larger job")
+	draw.Flags.Var(&o.shard, "shard", "draw part K of N of the -n chains, as `K/N` from 0/N to N-1/N, or job/N with "+
+		"the index that Kubernetes (JOB_COMPLETION_INDEX) or Slurm (SLURM_ARRAY_TASK_ID) gives; needs --seed")
 	draw.Flags.StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .csv, .npy, .png or .gif")
+	draw.Flags.BoolVar(&o.keep, "skip-existing", false, "draw nothing if the file of --out is there, for jobs that "+
+		"are started again")
 	draw.Flags.Var(&o.frames, "frames", "frames of a .gif")
 	cli.JSONFlag(draw.Flags, &o.json, ", the samples in it unless --out takes them")
 	o.live.register(draw.Flags)
@@ -98,6 +106,9 @@ func (o *command) groups() []cli.FlagGroup {
 func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 	request, err := o.request(model, p.Stderr)
 	if err != nil {
+		return err
+	}
+	if there, err := o.exists(p); there || err != nil {
 		return err
 	}
 	if err := o.stateFlags.check(o.out); err != nil {
@@ -143,21 +154,41 @@ func (o *command) request(model string, warn io.Writer) (client.SampleRequest, e
 	if o.Columns.N > 0 && !o.given("n") {
 		n = o.Columns.N // one row
 	}
-	given, err := o.Given(o.firstChain, n)
+	first, n, err := o.cut(o.firstChain, n)
+	if err != nil {
+		return client.SampleRequest{}, err
+	}
+	given, err := o.Given(first, n)
 	if err != nil {
 		return client.SampleRequest{}, err
 	}
 	sum, err := o.Sum()
 	return client.SampleRequest{
-		Model: name, Version: version, N: n, Seed: o.seed.Seed, FirstChain: o.firstChain,
+		Model: name, Version: version, N: n, Seed: o.seed.Seed, FirstChain: first,
 		Sampler: sampler, Condition: condition, Columns: o.Columns.N, Guidance: guidance,
 		Given: given, GuidanceScale: o.GuidanceScale(), Sum: sum,
 	}, err
 }
 
+// exists reports whether --skip-existing leaves nothing to do.
+func (o *command) exists(p *cli.Program) (bool, error) {
+	if !o.keep {
+		return false, nil
+	}
+	if o.out == "" {
+		return false, cli.Usagef("--skip-existing needs --out")
+	}
+	info, err := os.Stat(o.out)
+	if err != nil || !info.Mode().IsRegular() {
+		return false, nil // whether it can be written shows when it is created
+	}
+	fmt.Fprintf(p.Stderr, "langevin: %s is there: nothing to draw\n", o.out)
+	return true, nil
+}
+
 // namesOfWhat returns the names of the flags that say what to draw, and not how to deliver it.
 func (o *command) namesOfWhat() []string {
-	names := []string{"n", "seed", "first-chain"}
+	names := []string{"n", "seed", "first-chain", "shard"}
 	add := func(f *pflag.Flag) { names = append(names, f.Name) }
 	for _, g := range append(o.SamplerFlags.All(), o.GivenFlags.Flags, o.ConditionFlags.Flags, o.GuideFlags.Flags) {
 		g.Flags.VisitAll(add)

@@ -1,0 +1,90 @@
+package join
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/datafile"
+)
+
+// TestJoin: parts are put together by their numbers, not by the order of their names, and the result is the file of one
+// run, byte for byte.
+func TestJoin(t *testing.T) {
+	folder := t.TempDir()
+	whole := client.Batch{Shape: []int{2}}
+	var paths []string
+	for _, index := range []int{10, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9} {
+		paths = append(paths, filepath.Join(folder, fmt.Sprintf("part-%d.npy", index)))
+	}
+	for index := range 11 {
+		part := client.Batch{X: []float32{float32(index), -1, 0.5, float32(index)}, N: 2, Shape: []int{2}}
+		write(t, filepath.Join(folder, fmt.Sprintf("part-%d.npy", index)), part)
+		whole.X = append(whole.X, part.X...)
+		whole.N += part.N
+	}
+	out, want := filepath.Join(folder, "all.npy"), filepath.Join(folder, "want.npy")
+	write(t, want, whole)
+	var said strings.Builder
+	if err := run(cli.New(&said, &said), paths, out); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := content(t, out), content(t, want); a != b {
+		t.Errorf("%d bytes differ from the %d of one run", len(a), len(b))
+	}
+	if !strings.Contains(said.String(), "22 rows of 11 parts") {
+		t.Errorf("said %q", said.String())
+	}
+}
+
+func TestJoinRefuses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		paths []string
+		says  string
+	}{
+		"a gap":          {[]string{"p-0.npy", "p-2.npy"}, "part 1 is missing, between p-0.npy and p-2.npy"},
+		"no beginning":   {[]string{"p-2.npy", "p-3.npy"}, "part 0 is missing"},
+		"twice":          {[]string{"p-0.npy", "p-1.npy", "p-01.npy"}, "are the same part"},
+		"no number":      {[]string{"part.npy"}, "no number"},
+		"different jobs": {[]string{"p-0.npy", "q-1.npy"}, "differ by one number"},
+		"huge":           {[]string{"p-99999999999999999999.npy"}, "too large"},
+	} {
+		if _, err := order(tt.paths); err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %v, want %q", name, err, tt.says)
+		}
+	}
+	folder := t.TempDir()
+	in := func(name string) string { return filepath.Join(folder, name) }
+	first, second, out := in("p-0.npy"), in("p-1.npy"), in("all.npy")
+	write(t, first, client.Batch{X: []float32{1, 2}, N: 1, Shape: []int{2}})
+	write(t, second, client.Batch{X: []float32{1, 2, 3}, N: 1, Shape: []int{3}})
+	err := run(cli.New(os.Stderr, os.Stderr), []string{first, second}, out)
+	if _, there := os.Stat(out); err == nil || !strings.Contains(err.Error(), "parts of one job") || there == nil {
+		t.Errorf("other shapes: %v, file there: %v", err, there == nil)
+	}
+}
+
+func write(t *testing.T, path string, b client.Batch) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := datafile.WriteNPY(f, b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
