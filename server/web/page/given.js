@@ -6,7 +6,8 @@ export const givenKeys = ["class", "vector", "scale"];
 const number = "\\s*[+\\-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+\\-]?\\d+)?\\s*";
 const mostButtons = 200; // more classes than that are typed
 
-// offerGiven shows the controls for what a model takes. button makes a button of a choice from its name, value and text.
+// offerGiven shows the controls for what a model takes. button makes a button of a choice from its name, value and
+// text.
 export function offerGiven(form, model, button) {
   const { classes = 0, size = 0, names = [], dropped = false } = model.condition ?? {};
   const find = (id) => form.querySelector(`#${id}`);
@@ -29,7 +30,8 @@ export function offerGiven(form, model, button) {
 }
 
 function hint(classes, size, dropped) {
-  const what = size === 0 ? `a class from 0 to ${classes - 1}, or its name` : size === 1 ? "a number" : `${size} numbers, as 0.1,0.2`;
+  const vector = size === 1 ? "a number" : `${size} numbers, as 0.1,0.2`;
+  const what = size > 0 ? vector : `a class from 0 to ${classes - 1}, or its name`;
   return dropped ? `any, or ${what}` : what;
 }
 
@@ -50,6 +52,7 @@ export function fillGiven(form, settings) {
 
 // givenOf returns the fields of a request.
 export function givenOf({ class: name, vector, scale }) {
-  const given = vector ? { vector: { values: vector.split(",").map(Number) } } : name && (/^\d{1,9}$/.test(name) ? { class: Number(name) } : { class_name: name });
+  const ofClass = name && (/^\d{1,9}$/.test(name) ? { class: Number(name) } : { class_name: name });
+  const given = vector ? { vector: { values: vector.split(",").map(Number) } } : ofClass;
   return { ...(given && { given: [given] }), ...(scale && { guidance_scale: Number(scale) }) };
 }
