@@ -155,7 +155,8 @@ func start(t *testing.T) *service {
 		}
 	}
 	jumps := modelstest.Manifest("jumps", 2)
-	jumps.Sampler.Kind, jumps.Sampler.Consistency = models.SamplerConsistency, &models.Consistency{Sigmas: []float64{2, 1}}
+	jumps.Sampler.Kind = models.SamplerConsistency
+	jumps.Sampler.Consistency = &models.Consistency{Sigmas: []float64{2, 1}}
 	zoo["jumps/1/model.onnx"] = &fstest.MapFile{Data: modelstest.File(t, modelstest.Gaussian(2), jumps)}
 	zoo["points/3/model.onnx"] = zoo["points/1/model.onnx"]
 	zoo["torn/1/model.onnx"] = &fstest.MapFile{Data: zoo["points/1/model.onnx"].Data[:40]}
