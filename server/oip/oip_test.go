@@ -93,6 +93,15 @@ func str(v string) *inference.InferParameter {
 	return &inference.InferParameter{ParameterChoice: &inference.InferParameter_StringParam{StringParam: v}}
 }
 
+// classes returns conditions that are classes.
+func classes(indices ...int32) []*langevinv1.Given {
+	list := make([]*langevinv1.Given, len(indices))
+	for i, k := range indices {
+		list[i] = &langevinv1.Given{Condition: &langevinv1.Given_Class{Class: k}}
+	}
+	return list
+}
+
 // TestParameters checks the effect of each parameter, in every form in which a client may send it.
 func TestParameters(t *testing.T) {
 	s, e := newService()
@@ -124,6 +133,19 @@ func TestParameters(t *testing.T) {
 					StepLr: proto.Float64(1e-3), Denoise: proto.Bool(true),
 				}}},
 		},
+		{map[string]*inference.InferParameter{"class": intParam(3), "guidance_scale": doubleParam(2.5)},
+			&langevinv1.SampleRequest{GuidanceScale: proto.Float64(2.5), Given: classes(3)}},
+		{map[string]*inference.InferParameter{"class": uintParam(math.MaxInt32), "guidance_scale": intParam(-2)},
+			&langevinv1.SampleRequest{GuidanceScale: proto.Float64(-2), Given: classes(math.MaxInt32)}},
+		{
+			map[string]*inference.InferParameter{"class": str("red"), "guidance_scale": str("1e-1")},
+			&langevinv1.SampleRequest{GuidanceScale: proto.Float64(0.1), Given: []*langevinv1.Given{
+				{Condition: &langevinv1.Given_ClassName{ClassName: "red"}},
+			}},
+		},
+		{map[string]*inference.InferParameter{"guidance_scale": uintParam(2),
+			"request": str(`{"given": [{"class": 1}, {"class": 2}]}`)},
+			&langevinv1.SampleRequest{GuidanceScale: proto.Float64(2), Given: classes(1, 2)}},
 		{
 			map[string]*inference.InferParameter{"sampler": str("flow")},
 			&langevinv1.SampleRequest{Sampler: &langevinv1.SampleRequest_ProbabilityFlow{
@@ -254,6 +276,18 @@ func TestInferRefuses(t *testing.T) {
 		"two samplers": {&request{Parameters: map[string]*inference.InferParameter{
 			"request": str(`{"langevin": {}}`), "step_lr": doubleParam(1),
 		}}, "parameters.step_lr"},
+		"negative class":     {with("class", intParam(-1)), "parameters.class"},
+		"class of 2^31":      {with("class", uintParam(1<<31)), "parameters.class"},
+		"class in halves":    {with("class", doubleParam(0.5)), "parameters.class"},
+		"scale in words":     {with("guidance_scale", str("large")), "parameters.guidance_scale"},
+		"scale of no number": {with("guidance_scale", doubleParam(math.NaN())), "parameters.guidance_scale"},
+		"scale of a switch":  {with("guidance_scale", boolParam(true)), "parameters.guidance_scale"},
+		"two classes": {&request{Parameters: map[string]*inference.InferParameter{
+			"request": str(`{"given": [{"class": 1}]}`), "class": intParam(1),
+		}}, "parameters.class"},
+		"two scales": {&request{Parameters: map[string]*inference.InferParameter{
+			"request": str(`{"guidanceScale": 2}`), "guidance_scale": intParam(2),
+		}}, "parameters.guidance_scale"},
 		"unknown sampler":    {with("sampler", str("pcs")), "parameters.sampler"},
 		"sampler of no kind": {with("sampler", boolParam(true)), "parameters.sampler"},
 		"count in halves":    {with("steps_per_level", doubleParam(1.5)), "parameters.steps_per_level"},

@@ -27,6 +27,8 @@ func parameters() map[string]apply {
 		"first_chain": func(q *query, name string, p *inference.InferParameter) error {
 			return unsigned(p, name, func(v uint64) { q.sample.FirstChain = v })
 		},
+		"class":          readClass,
+		"guidance_scale": readGuidanceScale,
 		"stream_every": func(q *query, name string, p *inference.InferParameter) error {
 			if q.sample.Preview == nil {
 				q.sample.Preview = &langevinv1.PreviewOptions{}

@@ -138,6 +138,7 @@ func evaluator(ctx context.Context, loaded *loadedModel, held int64, sum *sampli
 
 func (s *Sampling) flowRequest(call flowCall, loaded *loadedModel, bad *invalid) sampling.FlowRequest {
 	m := loaded.Entry.Manifest
+	requireScore("model", loaded.Entry, bad)
 	r := sampling.FlowRequest{
 		SigmaMax: m.Sigmas[0], SigmaMin: m.Sigmas[len(m.Sigmas)-1], RTol: 1e-5, ATol: 1e-5,
 		Dim: m.Dim(), MaxNFE: s.limits.Steps,

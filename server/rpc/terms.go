@@ -99,6 +99,9 @@ type other struct {
 func (c *composition) follow(req *langevinv1.SampleRequest, own *loadedModel, bad *invalid) followed {
 	f := followed{started: &langevinv1.Started{Given: req.GetGiven(), GuidanceScale: req.GuidanceScale}}
 	sum := &sampling.Sum{Own: 1}
+	if c.guide != nil || len(c.terms) > 0 || req.OwnWeight != nil {
+		requireScore("model", own.Entry, bad)
+	}
 	if c.guide != nil {
 		f.guide(req.GetGuidance(), c.guide, own, sum, bad)
 	}
@@ -158,6 +161,7 @@ func (f *followed) term(t sampling.Term, field string, of, own *loadedModel, sum
 			m.Shape, m.Name, e.Manifest.Shape)
 	}
 	if of.Value != own.Value {
+		requireScore(field+"model", of.Entry, bad)
 		t.Model = of.Value.Scheduler.Model()
 		cost := of.Value.Scheduler.Cost()
 		if !sum.Has(t.Model) {
@@ -167,6 +171,13 @@ func (f *followed) term(t sampling.Term, field string, of, own *loadedModel, sum
 		f.cost.Row += cost.Row
 	}
 	sum.Terms = append(sum.Terms, t)
+}
+
+// requireScore refuses a consistency model, which is in the named field: the output of its network is no score.
+func requireScore(field string, e models.Entry, bad *invalid) {
+	if e.Manifest.Sampler.Kind == models.SamplerConsistency {
+		bad.add(field, e.Name, "a model with a score: %s is a consistency model, which has none", e.Name)
+	}
 }
 
 // checkRange refuses a model of a term whose data cannot be those of the request's own model: values that do not
@@ -215,6 +226,8 @@ func scaled(given []*langevinv1.Given, scale *float64, m models.Manifest, sum *s
 	switch c := m.Condition; {
 	case c == nil:
 		bad.add(field, *scale, "none: %s takes no condition", m.Name)
+	case m.Sampler.Kind == models.SamplerConsistency:
+		bad.add(field, *scale, "1 or none: %s is a consistency model, which has no score to weigh", m.Name)
 	case !c.Dropped:
 		bad.add(field, *scale, "1 or none: %s was not trained without its condition", m.Name)
 	case len(given) == 0:

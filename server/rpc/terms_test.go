@@ -203,6 +203,14 @@ func TestBadTerms(t *testing.T) {
 	wide.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Sigma: proto.Float64(1e6)}}
 	wide.Model, wide.Given = "clothes", []*langevinv1.Given{class(0)}
 	nan := float32(math.NaN())
+	toJumps := terms(&langevinv1.Term{Model: "jumps"})
+	toJumps.Model = "points"
+	ofJumps := func(change func(*langevinv1.SampleRequest)) *langevinv1.SampleRequest {
+		r := given("jumps")
+		change(r)
+		return r
+	}
+	const noScore = "model is jumps: want a model with a score: jumps is a consistency model, which has none"
 	for _, tt := range []struct {
 		says string
 		req  *langevinv1.SampleRequest
@@ -251,6 +259,11 @@ func TestBadTerms(t *testing.T) {
 			weight(guided(&langevinv1.Guidance{Model: "points"}), 1)},
 		{"guidance.model is clothes: want a model that needs no condition",
 			photos(func(r *langevinv1.SampleRequest) { r.Guidance = &langevinv1.Guidance{Model: "clothes"} })},
+		{"terms[0]." + noScore, toJumps},
+		{"guidance." + noScore, guided(&langevinv1.Guidance{Model: "jumps"})},
+		{noScore, ofJumps(func(r *langevinv1.SampleRequest) { r.Guidance = &langevinv1.Guidance{Model: "points"} })},
+		{noScore, ofJumps(func(r *langevinv1.SampleRequest) { r.Terms = []*langevinv1.Term{{Model: "points"}} })},
+		{noScore, weight(given("jumps"), 2)},
 	} {
 		_, err := s.sample(t, t.Context(), tt.req)
 		if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), tt.says) ||
@@ -261,6 +274,36 @@ func TestBadTerms(t *testing.T) {
 	_, err := s.sample(t, t.Context(), terms(&langevinv1.Term{Model: "fotos"}))
 	if status.Code(err) != codes.NotFound || !strings.Contains(err.Error(), "terms[0]: ") {
 		t.Errorf("unknown model of a term: %v, want NOT_FOUND", err)
+	}
+}
+
+// TestFlowsNeedScores: latents and densities of a consistency model are refused, because it has no score. Its samples
+// are not.
+func TestFlowsNeedScores(t *testing.T) {
+	s := start(t)
+	x := &langevinv1.Tensor{Values: []float32{1, 2}}
+	calls := map[string]func() error{
+		"encode": func() error {
+			_, err := s.sampling.Encode(t.Context(), &langevinv1.EncodeRequest{Model: "jumps", X: x})
+			return err
+		},
+		"decode": func() error {
+			_, err := s.sampling.Decode(t.Context(), &langevinv1.DecodeRequest{Model: "jumps", Latent: x})
+			return err
+		},
+		"likelihood": func() error {
+			_, err := s.sampling.LogLikelihood(t.Context(), &langevinv1.LogLikelihoodRequest{Model: "jumps", X: x})
+			return err
+		},
+	}
+	for name, call := range calls {
+		const want = "model is jumps: want a model with a score"
+		if err := call(); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want INVALID_ARGUMENT with %q", name, err, want)
+		}
+	}
+	if got := s.drawn(t, &langevinv1.SampleRequest{Model: "jumps", N: proto.Int64(3)}); len(got) != 6 {
+		t.Errorf("%d values of 3 samples, want 6", len(got))
 	}
 }
 

@@ -4,6 +4,7 @@ import { models, setToken } from "./api.js";
 import { compared, firstSampler, loadSamplers, nameOf, plainLike, samplers, usualSampler } from "./samplers.js";
 import { enableKnobs, makeKnobs } from "./knobs.js";
 import { readForm, fillForm, toFragment, fromFragment } from "./settings.js";
+import { givenKeys, offerGiven, fillGiven } from "./given.js";
 import { Run, fingerprint } from "./run.js";
 import { Landscape, isPlane } from "./landscape.js";
 import { isImage } from "./pictures.js";
@@ -56,6 +57,7 @@ function apply(shared) {
   fillForm(form, { sampler: shared.compare ? compared.annealed : (shared.sampler ?? usualSampler(state.model)) });
   showSampler();
   fillForm(form, { ...shared, sampler: form.elements.sampler.value, model: state.model.name });
+  fillGiven(form, shared);
   $("#more").open = moreSet() > 0;
   if (isImage(state.model)) editor.open(state.model);
   for (const [details, field] of [["#hold", "hold"], ["#guidance", "guide"], ["#interpolation", "columns"]]) {
@@ -106,6 +108,7 @@ function offer(model) {
   $("#holds").replaceChildren(legend, ...holds.map(([value, name]) => radio("hold", value, name)));
   fillForm(form, { hold: "", mask: "", known: "", at: format((model.low + model.high) / 2), refresh: "", columns: "", rule: "", weight: "" });
   if (isImage(model)) editor.open(model);
+  offerGiven(form, model, radio);
   const guides = state.models.filter((m) => m !== model && String(m.shape) === String(model.shape));
   $("#guidance").hidden = guides.length === 0;
   form.elements.guide.replaceChildren(new Option("none", ""), ...guides.map((m) => new Option(m.name)));
@@ -135,6 +138,7 @@ function about(model) {
 function notes(settings) {
   return [
     state.landscape && axisOf(settings) >= 0 && "The histogram compares the chains with the density on the line, with the noise of the current σ.",
+    state.landscape && givenKeys.some((key) => settings[key]) && "The density and the arrows are those without a condition.",
     state.landscape && settings.guide && `The arrows include the guide; the density belongs to ${settings.model} alone.`,
   ];
 }

@@ -1,6 +1,7 @@
 // The samplers as the server describes them, and the requests made from their settings.
 
 import { describedSamplers } from "./api.js";
+import { givenKeys, givenOf } from "./given.js";
 import { conditionOf } from "./held.js";
 
 // samplers has the kinds by their words in links, in the server's order. loadSamplers fills it.
@@ -75,6 +76,7 @@ export function requestOf(settings, inWords = false) {
     model: settings.model, n: settings.n, seed: settings.seed,
     ...samplerOf(settings, inWords),
     ...conditionOf(settings),
+    ...givenOf(settings),
     ...(settings.columns && { interpolation: { columns: Number(settings.columns) } }),
     ...guidanceOf(settings),
   };
@@ -90,7 +92,7 @@ function guidanceOf({ guide, rule, weight }) {
 // first one or has settings, they follow: 3_7_flow*steps*20.
 
 export function nameOf(settings, chain) {
-  if (settings.hold || settings.guide || settings.columns) return "";
+  if (settings.hold || settings.guide || settings.columns || givenKeys.some((key) => settings[key])) return "";
   const values = given(settings).flatMap(([{ key }, text]) => [key, text]);
   const name = `${settings.seed}_${chain}`;
   if (settings.sampler === firstSampler() && values.length === 0) return name;

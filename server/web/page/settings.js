@@ -1,5 +1,6 @@
 // Settings are in the form and in the URL's fragment: a link gives the same samples.
 
+import { givenKeys, readGiven } from "./given.js";
 import { compared, firstSampler, samplers } from "./samplers.js";
 
 // texts are the settings that a link leaves out if they are empty. The held part and the guide add others.
@@ -23,6 +24,7 @@ export function readForm(form) {
   texts.forEach(read);
   (companions[settings.hold] ?? []).forEach(read);
   if (settings.guide) ofGuide.forEach(read);
+  readGiven(form, data, settings);
   for (const name of switches) settings[name] = data.has(name);
   return settings;
 }
@@ -33,7 +35,7 @@ export function toFragment(settings, digest) {
   // A picture from a file does not fit into a link, so nothing is held there.
   const kept = "known" in settings && !settings.known ? { ...settings, hold: "" } : settings;
   const ofSampler = samplers.get(kept.sampler).settings.map(({ key }) => key);
-  const keys = [...ofSampler, ...texts, ...(companions[kept.hold] ?? []), ...ofGuide];
+  const keys = [...ofSampler, ...texts, ...(companions[kept.hold] ?? []), ...ofGuide, ...givenKeys];
   for (const key of keys) {
     if (kept[key]) query.set(key, kept[key]);
   }

@@ -6,12 +6,12 @@ const snake = (name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 const enums = /^(REFRESH|GUIDANCE_RULE)_/; // prefixes of the names of enums' values
 
 // short returns the short form of a message: fields have their names in the .proto, enums are the ends of their names,
-// tensors are arrays.
+// tensors are arrays. The vector that samples are given is none.
 function short(value) {
   if (Array.isArray(value)) return value;
   if (typeof value !== "object") return enums.test(value) ? value.replace(enums, "").toLowerCase() : value;
   if (Array.isArray(value.values)) return value.values;
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined).map(([k, v]) => [snake(k), short(v)]));
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined).map(([k, v]) => [snake(k), k === "vector" ? v : short(v)]));
 }
 
 // bodyOf returns the request as the JSON that curl sends.
@@ -75,15 +75,23 @@ function goValue({ type, words, go_pointer: pointer }, text) {
   }
 }
 
+// goGiven returns what samples are given in Go.
+function goGiven({ class: index, class_name: name, vector }) {
+  if (vector) return `client.Vector{${vector.values.join(", ")}}`;
+  return name === undefined ? `client.Class(${index})` : `client.ClassName(${JSON.stringify(name)})`;
+}
+
 // goConditions returns the fields of a Go request other than its sampler.
 function goConditions(s) {
-  const { inpainting, colourisation, interpolation, guidance } = requestOf(s);
+  const { inpainting, colourisation, interpolation, guidance, given, guidance_scale: scale } = requestOf(s);
   const list = (type, values) => `[]${type}{${values.join(", ")}}`;
   const refresh = s.refresh === "step" ? ", Refresh: client.RefreshStep" : "";
   const lines = [];
   if (inpainting && s.held) lines.push(`Condition: client.Inpainting{Values: known, Mask: mask${refresh}}, // ${s.held.values.length} values, ${s.held.mask.length} of the mask`);
   else if (inpainting) lines.push(`Condition: client.Inpainting{Values: ${list("float32", inpainting.values.values)}, Mask: ${list("bool", inpainting.mask)}${refresh}},`);
   if (colourisation) lines.push(`Condition: client.Colourisation{Grey: grey${refresh}}, // ${s.held.mask.length} values`);
+  if (given) lines.push(`Given: ${goGiven(given[0])},`);
+  if (scale !== undefined) lines.push(`GuidanceScale: new(float64(${scale})),`);
   if (interpolation) lines.push(`Columns: ${interpolation.columns},`);
   if (guidance) {
     const weight = guidance.weight === undefined ? "" : `, Weight: new(float64(${guidance.weight}))`;

@@ -1,0 +1,63 @@
+package oip
+
+import (
+	"math"
+	"strconv"
+
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/server/oip/inference"
+)
+
+// readClass reads the class of all chains: its index, or its name. An index in decimal is a name too.
+func readClass(q *query, name string, p *inference.InferParameter) error {
+	if len(q.sample.GetGiven()) > 0 {
+		return invalid(parameter(name), valueText(p), "none, because request has given")
+	}
+	given := &langevinv1.Given{}
+	if text, isText := p.GetParameterChoice().(*inference.InferParameter_StringParam); isText {
+		given.Condition = &langevinv1.Given_ClassName{ClassName: text.StringParam}
+	} else if k, isIndex := index(p); isIndex {
+		given.Condition = &langevinv1.Given_Class{Class: k}
+	} else {
+		return invalid(parameter(name), valueText(p), "the index of a class, from 0, or its name")
+	}
+	q.sample.Given = []*langevinv1.Given{given}
+	return nil
+}
+
+// index returns the value of an integer parameter if it may be an index.
+func index(p *inference.InferParameter) (int32, bool) {
+	var k uint64
+	switch c := p.GetParameterChoice().(type) {
+	case *inference.InferParameter_Int64Param:
+		k = uint64(c.Int64Param) // a negative one becomes too large
+	case *inference.InferParameter_Uint64Param:
+		k = c.Uint64Param
+	default:
+		return 0, false
+	}
+	return int32(k), k <= math.MaxInt32
+}
+
+// readGuidanceScale reads the w of classifier-free guidance, in any form in which clients can send a number.
+func readGuidanceScale(q *query, name string, p *inference.InferParameter) error {
+	if q.sample.GuidanceScale != nil {
+		return invalid(parameter(name), valueText(p), "none, because request has guidance_scale")
+	}
+	w, err := math.NaN(), error(nil)
+	switch c := p.GetParameterChoice().(type) {
+	case *inference.InferParameter_StringParam:
+		w, err = strconv.ParseFloat(c.StringParam, 64)
+	case *inference.InferParameter_DoubleParam:
+		w = c.DoubleParam
+	case *inference.InferParameter_Int64Param:
+		w = float64(c.Int64Param)
+	case *inference.InferParameter_Uint64Param:
+		w = float64(c.Uint64Param)
+	}
+	if err != nil || w-w != 0 {
+		return invalid(parameter(name), valueText(p), "a finite number")
+	}
+	q.sample.GuidanceScale = &w
+	return nil
+}
