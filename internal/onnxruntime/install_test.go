@@ -1,12 +1,8 @@
 package onnxruntime
 
 import (
-	"archive/tar"
 	"archive/zip"
 	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/langevin-ml/langevin/internal/tarballtest"
 )
 
 const (
@@ -38,7 +36,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{programs: t.TempDir()}
 	t.Setenv("PATH", w.programs)
-	npm, archive := tarball(t, "package/lib.so", libraryText), tarball(t, "./ort-9.9.9/lib/lib.so", libraryText)
+	npm := tarballtest.Pack(t, "package/lib.so", libraryText)
+	archive := tarballtest.Pack(t, "./ort-9.9.9/lib/lib.so", libraryText)
 	wheel := zipped(t, map[string]string{"x/capi/libonnxruntime.so.9.9.9": libraryText,
 		"x/capi/libonnxruntime_providers_cuda.so": "provider", "x/capi/libonnxruntime_providers_tensorrt.so": "other",
 		"x/__init__.py": ""})
@@ -71,7 +70,8 @@ linux-amd64.archive.member = ort-9.9.9/lib/lib.so
 linux-amd64.gpu.wheel = ort.whl
 linux-amd64.gpu.bytes = 3000000
 linux-amd64.gpu.sha256 = %s
-`, digest(npm), digest([]byte(libraryText)), server.URL, digest(archive), digest(wheel))),
+`, tarballtest.Digest(npm), tarballtest.Digest([]byte(libraryText)), server.URL, tarballtest.Digest(archive),
+			tarballtest.Digest(wheel))),
 	}
 	return w
 }
@@ -203,7 +203,7 @@ func TestInstallOnce(t *testing.T) {
 // TestInstallFrom: what was downloaded elsewhere is recognised by its digest, whatever its name, and nothing is
 // downloaded.
 func TestInstallFrom(t *testing.T) {
-	archive := tarball(t, "./ort-9.9.9/lib/lib.so", libraryText)
+	archive := tarballtest.Pack(t, "./ort-9.9.9/lib/lib.so", libraryText)
 	for name, content := range map[string][]byte{
 		"archive": archive, "library": []byte(libraryText), "other": []byte("something else"),
 	} {
@@ -261,22 +261,6 @@ func TestPinned(t *testing.T) {
 	}
 }
 
-func tarball(t *testing.T, name, text string) []byte {
-	t.Helper()
-	var buffer bytes.Buffer
-	zipped := gzip.NewWriter(&buffer)
-	w := tar.NewWriter(zipped)
-	header := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))}
-	err := w.WriteHeader(header)
-	if err == nil {
-		_, err = w.Write([]byte(text))
-	}
-	if err := errors.Join(err, w.Close(), zipped.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return buffer.Bytes()
-}
-
 func zipped(t *testing.T, files map[string]string) []byte {
 	t.Helper()
 	var buffer bytes.Buffer
@@ -294,11 +278,6 @@ func zipped(t *testing.T, files map[string]string) []byte {
 		t.Fatal(err)
 	}
 	return buffer.Bytes()
-}
-
-func digest(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }
 
 // write creates an executable file.
