@@ -39,11 +39,20 @@ func alternatives(names []string) string {
 	for i, name := range names {
 		quoted[i] = strconv.Quote(name)
 	}
-	last := len(quoted) - 1
-	if last == 0 {
-		return quoted[0]
+	return oneOf(quoted)
+}
+
+// oneOf lists words, of which there is at least one: a, b or c.
+func oneOf[S ~string](words []S) string {
+	texts := make([]string, len(words))
+	for i, word := range words {
+		texts[i] = string(word)
 	}
-	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
+	last := len(texts) - 1
+	if last == 0 {
+		return texts[0]
+	}
+	return strings.Join(texts[:last], ", ") + " or " + texts[last]
 }
 
 // Find returns the entry with a name and version, as [Repository.Open] does. Version 0 is the newest. If there is none,

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 )
 
 // ProcessKind names the way in which a foreign network's training mixed the data x₀ with noise ε, z = αx₀ + sε, where z
@@ -140,18 +139,6 @@ func (f Foreign) origin() string {
 		text += fmt.Sprintf(":%g", f.Takes.factor(p))
 	}
 	return text
-}
-
-// oneOf lists words: "a, b or c".
-func oneOf[S ~string](words []S) string {
-	texts := make([]string, len(words))
-	for i, word := range words {
-		texts[i] = string(word)
-	}
-	if last := len(texts) - 1; last > 0 {
-		return strings.Join(texts[:last], ", ") + " or " + texts[last]
-	}
-	return strings.Join(texts, "")
 }
 
 // complete sets the defaults of p.

@@ -28,15 +28,8 @@ func readClass(q *query, name string, p *inference.InferParameter) error {
 // index returns the value of an integer parameter if it may be an index.
 func index(p *inference.InferParameter) (int32, bool) {
 	var k uint64
-	switch c := p.GetParameterChoice().(type) {
-	case *inference.InferParameter_Int64Param:
-		k = uint64(c.Int64Param) // a negative one becomes too large
-	case *inference.InferParameter_Uint64Param:
-		k = c.Uint64Param
-	default:
-		return 0, false
-	}
-	return int32(k), k <= math.MaxInt32
+	err := unsigned(p, "", func(v uint64) { k = v })
+	return int32(k), err == nil && k <= math.MaxInt32
 }
 
 // readGuidanceScale reads the w of classifier-free guidance, in any form in which clients can send a number.

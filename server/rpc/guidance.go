@@ -13,10 +13,10 @@ import (
 
 const defaultGuideWeight = 1
 
-// acquireGuide sets guide to the model that guidance names, if there is one.
-func (s *Sampling) acquireGuide(ctx context.Context, in *langevinv1.Guidance, guide **loadedModel) error {
+// acquireGuide returns the model that guidance names; nil without guidance. The caller must release it.
+func (s *Sampling) acquireGuide(ctx context.Context, in *langevinv1.Guidance) (*loadedModel, error) {
 	if in == nil {
-		return nil
+		return nil, nil
 	}
 	var bad invalid
 	for _, err := range fieldErrors(checkModel(in.GetModel(), in.GetVersion(), "model")) {
@@ -26,14 +26,13 @@ func (s *Sampling) acquireGuide(ctx context.Context, in *langevinv1.Guidance, gu
 		bad.add("guidance.model", quoted(""), "the name of a model")
 	}
 	if err := bad.err(); err != nil {
-		return err
+		return nil, err
 	}
 	loaded, err := s.host.Acquire(ctx, in.GetModel(), int(in.GetVersion()))
 	if err != nil {
-		return fmt.Errorf("guidance: %w", err)
+		return nil, fmt.Errorf("guidance: %w", err)
 	}
-	*guide = loaded
-	return nil
+	return loaded, nil
 }
 
 // guide adds the guide of a request to a sum.

@@ -292,12 +292,7 @@ func planReverse(
 	in *langevinv1.ReverseSDE, m models.Manifest, maxSteps int, bad *invalid,
 ) (sampling.Plan, sampling.Prior) {
 	sigmas, steps := in.GetSigmas(), int(in.GetSteps())
-	if steps < 2 || steps > maxSteps {
-		bad.add("steps", steps, "2 to %d (limits.max_steps)", maxSteps)
-	}
-	if len(sigmas) > maxSteps {
-		bad.add("sigmas", len(sigmas), "at most %d (limits.max_steps)", maxSteps)
-	}
+	checkEvaluations(steps, 2, len(sigmas), maxSteps, bad)
 	checkRho(in.GetRho(), bad)
 	if len(sigmas) == 0 && len(*bad) == 0 {
 		sigmas = karrasSigmas(m, steps, in.GetRho(), bad)
@@ -335,12 +330,7 @@ func planConsistency(
 	in *langevinv1.Consistency, m models.Manifest, maxSteps int, bad *invalid,
 ) (sampling.Plan, sampling.Prior) {
 	sigmas, steps := in.GetSigmas(), int(in.GetSteps())
-	if steps < 1 || steps > maxSteps {
-		bad.add("steps", steps, "1 to %d (limits.max_steps)", maxSteps)
-	}
-	if len(sigmas) > maxSteps {
-		bad.add("sigmas", len(sigmas), "at most %d (limits.max_steps)", maxSteps)
-	}
+	checkEvaluations(steps, 1, len(sigmas), maxSteps, bad)
 	checkRho(in.GetRho(), bad)
 	if len(sigmas) == 0 && len(*bad) == 0 {
 		if sigmas = karrasSigmas(m, steps+1, in.GetRho(), bad); len(*bad) == 0 {
@@ -358,6 +348,16 @@ func planConsistency(
 	plan, err := c.Plan()
 	bad.join("", err)
 	return plan, c.Prior()
+}
+
+// checkEvaluations checks the numbers of steps and of sigmas of a sampler with one evaluation for each.
+func checkEvaluations(steps, least, sigmas, maxSteps int, bad *invalid) {
+	if steps < least || steps > maxSteps {
+		bad.add("steps", steps, "%d to %d (limits.max_steps)", least, maxSteps)
+	}
+	if sigmas > maxSteps {
+		bad.add("sigmas", sigmas, "at most %d (limits.max_steps)", maxSteps)
+	}
 }
 
 func checkRho(rho float64, bad *invalid) {

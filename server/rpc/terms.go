@@ -33,8 +33,8 @@ func (s *Sampling) acquireComposition(ctx context.Context, req *langevinv1.Sampl
 	if err := checkTogether(req); err != nil {
 		return nil, err
 	}
-	c := &composition{terms: make([]*loadedModel, len(req.GetTerms()))}
-	err := s.acquireGuide(ctx, req.GetGuidance(), &c.guide)
+	guide, err := s.acquireGuide(ctx, req.GetGuidance())
+	c := &composition{guide: guide, terms: make([]*loadedModel, len(req.GetTerms()))}
 	for i, t := range req.GetTerms() {
 		if err == nil && t.GetModel() != "" {
 			c.terms[i], err = s.host.Acquire(ctx, t.GetModel(), int(t.GetVersion()))
