@@ -99,7 +99,9 @@ bench/.venv/ready: bench/requirements.txt
 	bench/.venv/bin/pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
 	@touch $@
 
+# A program with the race detector sleeps for a second before it ends, unless told otherwise. The tests start hundreds.
 .PHONY: test
+test: export GORACE := atexit_sleep_ms=10
 test: onnxruntime ## Run every test (with the race detector where goroutines run)
 	@status=0; \
 	go test -timeout 5m -race $$(go list ./... | grep -E '$(CONCURRENT)') || status=1; \

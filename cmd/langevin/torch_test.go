@@ -15,35 +15,25 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-var torch = flag.String("torch", "", "Python with PyTorch, for networks to import; if empty, one that is found")
+var torch = flag.String("torch", "", "Python with PyTorch, whose networks TestTorch imports; if empty, it is skipped")
 
-// findTorch returns a Python that has PyTorch, or skips the test.
-func findTorch(t *testing.T) string {
+// needTorch returns a Python that has PyTorch, or skips the test.
+func needTorch(t *testing.T) string {
 	t.Helper()
-	candidates := []string{"python3", "/usr/bin/python3", "../../bench/.venv-quality/bin/python"}
-	if *torch != "" {
-		candidates = []string{*torch}
+	if *torch == "" {
+		t.Skip("no Python: make test-torch gives one that has PyTorch")
 	}
-	for _, python := range candidates {
-		if exec.CommandContext(t.Context(), python, "-c", "import torch").Run() == nil {
-			return python
-		}
+	if out, err := exec.CommandContext(t.Context(), *torch, "-c", "import torch").CombinedOutput(); err != nil {
+		t.Fatalf("%s has no PyTorch: %v\n%s", *torch, err, out)
 	}
-	if *torch != "" {
-		t.Fatalf("%s has no PyTorch", *torch)
-	}
-	t.Skipf("no PyTorch: none of %q imports torch", candidates)
-	return ""
+	return *torch
 }
 
 // TestTorch imports networks of PyTorch, of diffusers if it is there, and from checkpoints as the papers' repositories
 // write them, and compares their denoised samples with those that PyTorch computes.
 func TestTorch(t *testing.T) {
-	if testing.Short() {
-		t.Skip("exports thirty networks")
-	}
-	folder := t.TempDir()
-	export := exec.CommandContext(t.Context(), findTorch(t), "testdata/networks.py", folder)
+	python, folder := needTorch(t), t.TempDir()
+	export := exec.CommandContext(t.Context(), python, "testdata/networks.py", folder)
 	if out, err := export.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

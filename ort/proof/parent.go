@@ -130,10 +130,11 @@ func (c *child) answer() (a answer) {
 	return a
 }
 
-// environment returns the variables of a child: those with which the system finds libraries, and nothing else.
+// environment returns the variables of a child: those with which the system finds libraries, those of Go's race
+// detector, which only a program that is built with it reads, and nothing else.
 func environment() []string {
 	env := []string{"GOTRACEBACK=none"}
-	for _, name := range []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
+	for _, name := range []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "GORACE"} {
 		if value, found := os.LookupEnv(name); found {
 			env = append(env, name+"="+value)
 		}
