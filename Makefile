@@ -165,6 +165,16 @@ test-torch: onnxruntime ## Import networks of PyTorch and diffusers, and compare
 test-triton: onnxruntime build ## Drive the server with the Python clients of Triton and KServe (from PyPI)
 	@bench/triton/run.sh bin/langevin
 
+.PHONY: python
+python: ## Build the Python client's wheel to out/python
+	@rm -rf $(OUT)/python
+	python3 -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(OUT)/python ./python
+	@ls $(OUT)/python/*.whl
+
+.PHONY: test-python
+test-python: onnxruntime build python ## Test the Python client with a server (packages from PyPI)
+	@python/test.sh bin/langevin $(OUT)/python/langevin-*.whl
+
 # ROBUSTFLAGS="-seed 7" repeats a run, and ROBUSTFLAGS="-test.run TestOverload" chooses a test.
 .PHONY: robustness
 robustness: onnxruntime build ## Attack servers with traffic, faults, overload and scale; prints figures (10 min)
@@ -227,13 +237,18 @@ check-api: .tools/apidiff
 		echo "--  API of the Go packages: no client at $(BASE)"; \
 	fi
 
+# The descriptors of the API from which the Python client makes its messages.
+DESCRIPTORS = .tools/buf build proto --as-file-descriptor-set --exclude-source-info --output
+
 GENERATORS := .tools/buf .tools/protoc-gen-go .tools/protoc-gen-go-grpc
 
 .PHONY: check-generated
 check-generated: $(GENERATORS)
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && .tools/buf generate --output "$$fresh" && \
-	generated() { find proto server docs client -name '*.pb.go' -o -name '*.gen.go' \
-		-o -name api.md -o -name samplers.md; } && \
+	mkdir -p "$$fresh/python/langevin" && $(DESCRIPTORS) "$$fresh/python/langevin/api.binpb" && \
+	generated() { find proto server docs client python/langevin -name '*.pb.go' -o -name '*.gen.go' \
+		-o -name api.md -o -name samplers.md \
+		-o -name api.binpb; } && \
 	sums() { (cd "$$1" && generated | sort | xargs cksum); } && \
 	[ "$$(sums "$$fresh")" = "$$(sums .)" ] || { echo "generated code is stale: run make generate"; exit 1; }
 	@echo "ok  generated code"
@@ -248,7 +263,7 @@ check-vulnerabilities: .tools/govulncheck
 	@tools/vulnerabilities.sh
 
 POSIX_SCRIPTS := $(wildcard tools/*.sh)
-BASH_SCRIPTS  := .ci/run bench/triton/run.sh
+BASH_SCRIPTS  := .ci/run bench/triton/run.sh python/test.sh
 
 .PHONY: check-shell
 check-shell:
@@ -272,6 +287,7 @@ check-layout:
 .PHONY: generate
 generate: $(GENERATORS) ## Generate Go from proto/, and the table of docs/settings.md
 	.tools/buf generate
+	$(DESCRIPTORS) python/langevin/api.binpb
 	go test -run '^TestSettingsPage$$' . -args -update-settings
 
 .PHONY: tools

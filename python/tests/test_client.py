@@ -1,0 +1,204 @@
+"""Tests of the client: with the server at LANGEVIN_SERVER, and with one in this process that breaks calls."""
+
+import contextlib
+import io
+import os
+import unittest
+from collections.abc import Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+
+import langevin
+from langevin import api, arrays
+
+
+class WithServer(unittest.TestCase):
+    """What a server answers. Its built-in model ring is a mixture of 8 Gaussians around a circle of radius 5."""
+
+    def setUp(self) -> None:
+        self.client = langevin.Client()
+        self.addCleanup(self.client.close)
+
+    def test_samples_are_those_of_the_model(self) -> None:
+        samples = self.client.sample("ring", n=2000, seed=1, sampler={"probability_flow": {"steps": 30}})
+        self.assertEqual((samples.x.shape, samples.x.dtype, samples.seed), ((2000, 2), np.float32, 1))
+        radius = np.linalg.norm(np.asarray(samples), axis=1)
+        # E r^2 is 5^2 + 2 for a standard deviation of 1; its standard error here is 0.2, and the network errs too.
+        self.assertAlmostEqual(float(np.mean(radius**2)), 27, delta=1.5)
+
+    def test_bits_do_not_depend_on_how_chains_are_divided(self) -> None:
+        draw = lambda n, first: self.client.sample("ring", n=n, seed=7, sampler="edm", first_chain=first).x  # noqa: E731
+        np.testing.assert_array_equal(draw(10, 0), np.concatenate([draw(3, 0), draw(7, 3)]))
+
+    def test_settings_that_repeat_a_call(self) -> None:
+        first = self.client.sample("mnist", n=2, sampler={"edm": {"steps": 3}})
+        again = self.client.sample("mnist", n=2, seed=first.seed, sampler={"edm": first.started.settings["edm"]})
+        self.assertEqual(first.x.shape, (2, 1, 28, 28))
+        np.testing.assert_array_equal(first, again)
+
+    def test_stream(self) -> None:
+        events = list(self.client.stream("ring", n=4, seed=1, frames=3, sampler="edm"))
+        self.assertIsInstance(events[0], langevin.Started)
+        self.assertIsInstance(events[-1], langevin.Done)
+        previews = [e for e in events if isinstance(e, langevin.Preview)]
+        chunks = [e.x for e in events if isinstance(e, langevin.Chunk)]
+        self.assertEqual([p.x.shape for p in previews], [(4, 2)] * 3)
+        np.testing.assert_array_equal(np.concatenate(chunks), self.client.sample("ring", n=4, seed=1, sampler="edm"))
+
+    def test_stream_can_be_left(self) -> None:
+        events = self.client.stream("ring", n=100_000)
+        self.assertIsInstance(next(events), langevin.Started)
+        events.close()  # type: ignore[attr-defined]
+        self.assertEqual(len(self.client.sample("ring", sampler="edm")), 1)
+
+    def test_rows(self) -> None:
+        x = np.random.default_rng(1).normal(0, 5, (5000, 2)).astype(np.float32)  # more than one call takes
+        score = self.client.score("ring", x, 20)
+        # With noise of sigma = 20 the ring is close to a Gaussian of variance 20^2 + 27/2 an axis.
+        np.testing.assert_allclose(score, -x / (400 + 13.5), atol=2e-3)
+        self.assertEqual(self.client.score("ring", x, np.full(len(x), 20)).tobytes(), score.tobytes())
+        latent = self.client.encode("ring", x[:5], rtol=1e-6)
+        np.testing.assert_allclose(self.client.decode("ring", latent, rtol=1e-6), x[:5], atol=2e-3)
+
+    def test_density(self) -> None:
+        angles = np.arange(8) * np.pi / 4
+        modes = 5 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        got = self.client.log_likelihood("ring", [[5, 0], [6, 0]], exact=True)
+        want = [np.log(np.mean(np.exp(-((modes - p) ** 2).sum(1) / 2) / (2 * np.pi))) for p in ([5, 0], [6, 0])]
+        np.testing.assert_allclose(got, want, atol=0.2)  # the network errs a little
+
+    def test_models(self) -> None:
+        models = {m.name: m for m in self.client.models()}
+        self.assertLessEqual({"2gauss", "ring", "mnist", "fashion"}, set(models))
+        self.assertEqual(models["mnist"], self.client.model("mnist"))
+        self.assertEqual((models["mnist"].shape, models["mnist"].ready), ((1, 28, 28), True))
+
+    def test_readme(self) -> None:
+        text = (Path(__file__).parent.parent / "README.md").read_text()
+        first, second = (block.partition("```")[0] for block in text.split("```python\n")[1:])
+        address = os.environ["LANGEVIN_SERVER"]
+        names: dict[str, Any] = {}
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(first.replace("localhost:50051", address), names)
+            names["client"] = self.client
+            exec("\n".join(line for line in second.splitlines() if "mnist-class" not in line), names)
+        self.assertEqual(names["samples"].x.shape, (1000, 2))
+        self.assertIn("(16, 2)", printed.getvalue())
+
+    def test_errors_name_the_field(self) -> None:
+        for call, code, field in [
+            (lambda: self.client.sample("rong"), "NOT_FOUND", None),
+            (lambda: self.client.sample("ring", n=0), "INVALID_ARGUMENT", "n"),
+            (lambda: self.client.sample("ring", given=3), "INVALID_ARGUMENT", "given[0].class"),
+            (lambda: self.client.sample("ring", given="cat"), "INVALID_ARGUMENT", "given[0].class_name"),
+            (lambda: self.client.score("ring", [[1, 2]], -1), "INVALID_ARGUMENT", "sigma[0]"),
+        ]:
+            with self.subTest(field=field), self.assertRaises(langevin.LangevinError) as caught:
+                call()
+            self.assertEqual(caught.exception.code, code)
+            self.assertTrue(caught.exception.reason and caught.exception.request_id)
+            if field is not None:
+                self.assertIn(field, caught.exception.fields)
+
+    def test_requests_that_are_never_sent(self) -> None:
+        for call, text in [
+            (lambda: self.client.sample("ring", sampler="edn"), "edm"),
+            (lambda: self.client.sample("ring", stepz=3), "stepz"),
+            (lambda: self.client.sample("ring", sampler={"edm": {"steps": "many"}}), "steps"),
+            (lambda: self.client.sample("ring", given=[0.5, "cat"]), "class"),
+            (lambda: self.client.score("ring", [1, 2], 1), "2 axes"),
+        ]:
+            with self.subTest(text=text), self.assertRaisesRegex(ValueError, text):
+                call()
+
+
+class Broken:
+    """A server that returns chain i as the row [i, i], and ends calls after a number of rows."""
+
+    def __init__(self, rows: list[int], code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> None:
+        self.rows, self.code, self.requests, self.digests = rows, code, [], []
+        handler = grpc.unary_stream_rpc_method_handler(
+            self.sample,
+            request_deserializer=api.message("SampleRequest").FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+        self.server = grpc.server(futures.ThreadPoolExecutor(2))
+        self.server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler("langevin.v1.SamplingService", {"Sample": handler})]
+        )
+        self.address = f"localhost:{self.server.add_insecure_port('localhost:0')}"
+        self.server.start()
+
+    def sample(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        response = api.message("SampleResponse")
+        self.requests.append(request)
+        left = self.rows.pop(0) if self.rows else request.n
+        if left < 0:
+            context.abort(self.code, "before the first event")
+        digest = self.digests.pop(0) if self.digests else "aa"
+        yield response(started={"digest": digest, "seed": request.seed or 5, "version": 1, "shape": [2]})
+        for chain in range(request.first_chain, request.first_chain + request.n):
+            if left == 0:
+                context.abort(self.code, "broken")
+            left -= 1
+            yield response(chunk={"first_chain": chain, "tensor": arrays.tensor([[chain, chain]])})
+        yield response(done={"n": request.n})
+
+
+class WithBreaks(unittest.TestCase):
+    """Calls that break."""
+
+    def serve(self, *rows: int, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> tuple[Broken, langevin.Client]:
+        server = Broken(list(rows), code)
+        self.addCleanup(server.server.stop, 0)
+        client = langevin.Client(server.address)
+        self.addCleanup(client.close)
+        return server, client
+
+    def test_sample_goes_on_after_what_has_arrived(self) -> None:
+        server, client = self.serve(-1, 3, 0, 4)
+        samples = client.sample("m", n=10, first_chain=20, given=list(range(10)))
+        np.testing.assert_array_equal(samples.x[:, 0], np.arange(20, 30))
+        self.assertEqual([r.seed for r in server.requests], [0, 0, 5, 5, 5])
+        self.assertEqual([getattr(r.given[0], "class") for r in server.requests], [0, 0, 3, 3, 7])
+
+    def test_another_model_is_not_gone_on_with(self) -> None:
+        server, client = self.serve(3)
+        server.digests = ["aa", "bb"]
+        with self.assertRaisesRegex(langevin.LangevinError, "another file"):
+            client.sample("m", n=10)
+
+    def test_what_cannot_be_mended_is_not_tried_again(self) -> None:
+        server, client = self.serve(-1, -1, code=grpc.StatusCode.FAILED_PRECONDITION)
+        with self.assertRaises(langevin.LangevinError) as caught:
+            client.sample("m")
+        self.assertEqual((caught.exception.code, len(server.requests)), ("FAILED_PRECONDITION", 1))
+
+    def test_stream_does_not_repeat_events(self) -> None:
+        server, client = self.serve(-1, 2)
+        events = []
+        with self.assertRaises(langevin.LangevinError):
+            for event in client.stream("m", n=5):
+                events.append(event)
+        self.assertEqual((len(server.requests), len(events)), (2, 3))
+
+    def test_time_ends(self) -> None:
+        _, client = self.serve(*[-1] * 100)
+        patient = langevin.Client(client._address, retry_for=0.3)
+        with self.assertRaises(langevin.LangevinError) as caught:
+            patient.sample("m")
+        self.assertEqual(caught.exception.code, "UNAVAILABLE")
+
+    def test_tokens_stay_off_open_networks(self) -> None:
+        with self.assertRaisesRegex(ValueError, "tls=True"):
+            langevin.Client("example.com:443", token="secret")
+        for address in ("localhost:1", "127.0.0.1:1", "[::1]:1", "unix:/tmp/socket", "dns:///localhost:1"):
+            langevin.Client(address, token="secret").close()
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[os.path.basename(__file__)])
