@@ -51,7 +51,8 @@ func (g *Graph) DropFactors(row []float32) {
 	}
 }
 
-// GoMLXDropped is [Graph.GoMLX] within a training. factors has a row of [Graph.DropFactors] for each row of x.
+// GoMLXDropped is [Graph.GoMLX] within a training. factors has a row of [Graph.DropFactors] for each row of x. If it is
+// nil, nothing is dropped.
 func (g *Graph) GoMLXDropped(params []*graph.Node, factors *graph.Node, inputs ...*graph.Node) *graph.Node {
 	return g.goMLX(params, factors, inputs...)[0]
 }
