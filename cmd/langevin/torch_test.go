@@ -11,30 +11,12 @@ import (
 
 	"github.com/langevin-ml/langevin/internal/cli"
 	modelcommands "github.com/langevin-ml/langevin/internal/models"
+	"github.com/langevin-ml/langevin/internal/torchtest"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 )
 
 var torch = flag.String("torch", "", "Python with PyTorch, for networks to import; if empty, one that is found")
-
-// findTorch returns a Python that has PyTorch, or skips the test.
-func findTorch(t *testing.T) string {
-	t.Helper()
-	candidates := []string{"python3", "/usr/bin/python3", "../../bench/.venv-quality/bin/python"}
-	if *torch != "" {
-		candidates = []string{*torch}
-	}
-	for _, python := range candidates {
-		if exec.CommandContext(t.Context(), python, "-c", "import torch").Run() == nil {
-			return python
-		}
-	}
-	if *torch != "" {
-		t.Fatalf("%s has no PyTorch", *torch)
-	}
-	t.Skipf("no PyTorch: none of %q imports torch", candidates)
-	return ""
-}
 
 // TestTorch imports networks of PyTorch, of diffusers if it is there, and from checkpoints as the papers' repositories
 // write them, and compares their denoised samples with those that PyTorch computes.
@@ -43,7 +25,8 @@ func TestTorch(t *testing.T) {
 		t.Skip("exports thirty networks")
 	}
 	folder := t.TempDir()
-	export := exec.CommandContext(t.Context(), findTorch(t), "testdata/networks.py", folder)
+	python := torchtest.Python(t, *torch, "python3", "/usr/bin/python3", "../../bench/.venv-quality/bin/python")
+	export := exec.CommandContext(t.Context(), python, "testdata/networks.py", folder)
 	if out, err := export.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
