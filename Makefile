@@ -157,9 +157,9 @@ bench-quality: onnxruntime data build bench/.venv/ready ## Compare quality over 
 	bin/compare -quality -networks $(OUT)/bench-quality -diffusers $(DIFFUSERS) $(BENCHFLAGS)
 
 .PHONY: test-torch
-test-torch: onnxruntime ## Import networks of PyTorch and diffusers, and compare denoised samples (Python in DIFFUSERS)
+test-torch: onnxruntime ## Compare imported networks, and our own, with PyTorch and diffusers (Python in DIFFUSERS)
 	@[ "$(DIFFUSERS)" != bench/.venv-quality/bin/python ] || tools/diffusers.sh bench/.venv-quality
-	go test -count=1 -v -run TestTorch ./cmd/langevin -torch $(abspath $(DIFFUSERS))
+	go test -count=1 -v -run TestTorch ./cmd/langevin ./training/nn -torch $(abspath $(DIFFUSERS))
 
 .PHONY: test-triton
 test-triton: onnxruntime build ## Drive the server with the Python clients of Triton and KServe (from PyPI)

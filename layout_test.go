@@ -78,6 +78,7 @@ var rules = map[string]rule{
 	"internal/memory":      {ours: none},
 	"internal/processors":  {ours: none},
 	"internal/tarballtest": {ours: none, others: none},
+	"internal/torchtest":   {ours: none, others: none},
 	"internal/wholefile":   {ours: []string{"internal/filelock"}, others: none},
 	"internal/loopback":    {ours: none, others: none},
 	"internal/onnxruntime": {ours: none, others: none},

@@ -368,6 +368,17 @@ func TestSchedules(t *testing.T) {
 		t.Fatal(err)
 	}
 	near("Karras", karras, 80, math.Pow(math.Pow(80, 1./7)+(math.Pow(0.002, 1./7)-math.Pow(80, 1./7))/17, 7))
+	ddpm, err := DDPM(25) // whose first step keeps 1 - 0.1/25, and whose last one 1 - 20/25 of the rest
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, last := 1/(1+math.Pow(ddpm.Sigma(1), 2)), 1/(1+math.Pow(ddpm.Sigma(0), 2)); ddpm.Levels() != 25 ||
+		math.Abs(last/second-0.2) > 1e-12 || math.Abs(ddpm.Last()-math.Sqrt(0.004/0.996)) > 1e-12 {
+		t.Errorf("DDPM's sigmas are %v", ddpm.Sigmas())
+	}
+	if _, err := DDPM(20); err == nil {
+		t.Error("20 levels of DDPM are no error: nothing would be left of the data")
+	}
 	if karras.Last() != 0.002 || karras.Nearest(1e9) != 0 || linear.Nearest(2.1) != 2 {
 		t.Error("wrong end, or wrong nearest level")
 	}

@@ -38,6 +38,21 @@ func Linear(first, last float64, levels int) (Schedule, error) {
 	return spaced(levels, func(t float64) float64 { return first + t*(last-first) }, first, last)
 }
 
+// DDPM returns the ladder of Ho et al. (2020) as noise on the data, one sigma for each step, the last step first:
+// √(1-ᾱ_k)/√ᾱ_k, where ᾱ_k is the product of 1-β up to k, and β_k goes from 0.1/levels to 20/levels. There must be more
+// than 20 levels.
+func DDPM(levels int) (Schedule, error) {
+	if levels <= 20 {
+		return Schedule{}, fmt.Errorf("noise schedule: %d levels of DDPM: want more than 20", levels)
+	}
+	sigmas, kept := make([]float64, levels), 1.0
+	for k := range levels {
+		kept *= 1 - (0.1+19.9*float64(k)/float64(levels-1))/float64(levels)
+		sigmas[levels-1-k] = math.Sqrt((1 - kept) / kept)
+	}
+	return NewSchedule(sigmas...)
+}
+
 // KarrasRho is the exponent of [Karras] in the paper (table 1).
 const KarrasRho = 7
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
 
@@ -29,6 +30,8 @@ type batch struct {
 
 	known, dropped []float32 // conditions of the data, and for each row whether it is dropped, see drop
 
+	factors []float32 // rows of nn.Graph.DropFactors; none if nothing is dropped
+
 	// smaller is the smaller sigma of each row, see loss.Config.Smaller; empty if the objective has no pairs.
 	smaller []float32
 }
@@ -43,6 +46,8 @@ type batcher struct {
 
 	given   nn.Condition
 	dropped float64 // part of the rows without their condition
+
+	dropping *nn.Graph // a network that drops numbers of its layers; nil: none
 
 	place       func(level int, u float64) loss.Place
 	projections int
@@ -66,6 +71,9 @@ func (d batcher) newBatch() *batch {
 		u:      make([]float32, d.rows),
 
 		smaller: make([]float32, pairs),
+	}
+	if d.dropping != nil {
+		b.factors = make([]float32, d.rows*d.dropping.Dropped())
 	}
 	if width := d.given.Width(); width > 0 {
 		b.c, b.dropped = make([]float32, d.rows*width), make([]float32, d.rows)
@@ -98,6 +106,12 @@ func (d batcher) fill(b *batch, index uint64) error {
 	// Step 1: the initial weights use step 0 of the same seed.
 	noise.Normal(b.z, 1)
 	noise.Normal(b.v, 2)
+	for i := 0; len(b.factors) > 0 && i < d.rows; i++ {
+		row := len(b.factors) / d.rows
+		factors := b.factors[i*row : (i+1)*row]
+		noise.Uniform(factors, uint32(3+i))
+		d.dropping.DropFactors(factors)
+	}
 	err := d.source.Read(b.x, first)
 	if err == nil && len(b.c) > 0 {
 		noise.Uniform(b.dropped, 2)
@@ -195,8 +209,10 @@ func (b *batch) vectors() [][]float32 {
 			all = append(all, more)
 		}
 	}
-	if len(b.smaller) > 0 {
-		all = append(all, b.smaller)
+	for _, more := range [][]float32{b.smaller, b.factors} {
+		if len(more) > 0 {
+			all = append(all, more)
+		}
 	}
 	return all
 }
@@ -214,24 +230,41 @@ func (d batcher) columns() []learner.Columns {
 	if d.smaller != nil {
 		all = append(all, rows)
 	}
+	if d.dropping != nil {
+		all = append(all, learner.Columns{Copies: 1, Width: d.dropping.Dropped()})
+	}
 	return all
 }
 
 // lossBatch reshapes the tensors of a batch of a network, in the order of vectors, to samples. c is nil without
-// conditions.
-func (d batcher) lossBatch(in []*graph.Node, network *nn.Graph) (b loss.Batch, c *graph.Node) {
+// conditions, and factors if nothing is dropped.
+func (d batcher) lossBatch(in []*graph.Node, network *nn.Graph) (b loss.Batch, c, factors *graph.Node) {
 	sample := network.X.Shape[1:]
 	shaped := func(n *graph.Node) *graph.Node { return graph.Reshape(n, append([]int{-1}, sample...)...) }
 	b = loss.Batch{X: shaped(in[0]), Z: shaped(in[1]), Sigma: in[2], Weight: in[3]}
 	in = in[4:]
 	if network.C != nil {
-		c, in = in[0], in[1:]
+		if c, in = in[0], in[1:]; d.given.Size > 0 {
+			c = graph.Reshape(c, -1, d.given.Width())
+		}
 	}
 	if d.projections > 0 {
 		b.V, in = shaped(in[0]), in[1:]
 	}
 	if d.smaller != nil {
-		b.Smaller = in[0]
+		b.Smaller, in = in[0], in[1:]
 	}
-	return b, c
+	if d.dropping != nil {
+		factors = graph.Reshape(in[0], -1, d.dropping.Dropped())
+	}
+	return b, c, factors
+}
+
+// repeated returns something of each row of a batch, or nil, for the given number of rows: as many copies of the batch as
+// it has, one after the other.
+func repeated(of *graph.Node, rows int) *graph.Node {
+	if of == nil || rows <= of.Shape().Dimensions[0] {
+		return of
+	}
+	return graph.Concatenate(slices.Repeat([]*graph.Node{of}, rows/of.Shape().Dimensions[0]), 0)
 }

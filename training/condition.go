@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/gomlx/gomlx/core/graph"
-
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
@@ -151,21 +149,4 @@ func (c Config) Mixture() (sampling.Mixture, error) {
 			data.ErrNoMixture)
 	}
 	return c.Data.Mixture()
-}
-
-// repeated returns the conditions c, one for each row of a batch, for the given number of rows: as many copies of the
-// batch as it has, one after the other.
-func repeated(c *graph.Node, given nn.Condition, rows int) *graph.Node {
-	if given.Size > 0 {
-		c = graph.Reshape(c, -1, given.Width())
-	}
-	copies := rows / c.Shape().Dimensions[0]
-	if copies <= 1 {
-		return c
-	}
-	all := make([]*graph.Node, copies)
-	for i := range all {
-		all[i] = c
-	}
-	return graph.Concatenate(all, 0)
 }

@@ -62,6 +62,11 @@ func TestPresets(t *testing.T) {
 		"ncsnv2-bedroom":       {190, 0.01, 1086, []int{3, 128, 128}, 83_445_379},
 		"ncsnv2-tower":         {190, 0.01, 1086, []int{3, 128, 128}, 83_445_379},
 		"ncsnv2-ffhq":          {348, 0.01, 2311, []int{3, 256, 256}, 94_132_611},
+		"ncsnpp-cifar10":       {50, 0.01, 1000, []int{3, 32, 32}, 62_758_787},
+		"ddpmpp-cifar10":       {152.17, 0.0105, 1000, []int{3, 32, 32}, 61_804_419},
+		"ddpmpp-cifar10-subvp": {152.17, 0.00011, 1000, []int{3, 32, 32}, 61_804_419},
+		"ncsnpp-mnist":         {50, 0.01, 90, []int{1, 28, 28}, 1_282_305},
+		"ddpmpp-mnist":         {152.17, 0.0105, 100, []int{1, 28, 28}, 1_259_393},
 	}
 	if got, names := Presets(), slices.Sorted(maps.Keys(want)); !slices.Equal(got, names) {
 		t.Fatalf("presets %q, want %q", got, names)
@@ -264,7 +269,8 @@ func TestValidate(t *testing.T) {
 		{"noise.levels=1", "noise.first is 20 and noise.last 0.2"},
 		{"noise.last=30", "sigma 1 is"},
 		{"network.name=vnet", `network.name is "vnet"`},
-		{"network.blocks=2", "network.blocks is 2: network toy has none, want it with unet only"},
+		{"network.blocks=2", "network.blocks is 2: network toy has none, " +
+			"want it with unet, ncsnpp, ddpmpp only"},
 		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 8, inner: 8, blocks: 0, std: 1}`,
 			"network.blocks is 0"},
 		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 8, inner: 8, blocks: 1, std: 0}`,

@@ -28,10 +28,19 @@ func (t *trainer) need() need {
 	// projection.
 	passes := 1.5 * float64(1+2*t.batcher.projections)
 	return need{
-		row:     number * (passes*float64(rowSize(t.network)) + float64((2+t.batcher.projections)*t.batcher.dim)),
+		row:     number * (passes*float64(rowSize(t.network)) + float64(t.batcher.rowSize())),
 		network: number * vectors * float64(t.network.NumParams()),
 		log:     lines * (record + 2*number*float64(c.Noise.Levels)),
 	}
+}
+
+// rowSize returns the number of elements of a row of a batch.
+func (d batcher) rowSize() int {
+	size := (2 + d.projections) * d.dim
+	if d.dropping != nil {
+		size += d.dropping.Dropped()
+	}
+	return size
 }
 
 // rowSize returns the number of elements that a network computes for a row.

@@ -169,19 +169,25 @@ func (t *trainer) close() error {
 
 // objective is the loss that the weights minimize.
 func (t *trainer) objective() learner.Objective {
-	losses := func(weights, batch []*graph.Node) *graph.Node {
-		rows, c := t.batcher.lossBatch(batch, t.network)
-		score := func(x, sigma *graph.Node) *graph.Node {
-			if c == nil {
-				return t.network.GoMLX(weights, x, sigma)
-			}
-			return t.network.GoMLX(weights, x, sigma, repeated(c, t.network.Condition, sigma.Shape().Size()))
-		}
-		return t.config.Loss.Rows(score, rows)
-	}
 	return learner.Objective{
 		Network: t.network, Params: t.params, Optimizer: t.config.Optimizer, Rows: t.batcher.rows,
-		Losses: losses, Batch: t.batcher.columns(), Measure: losses, Measured: t.unseen.columns(),
+		Losses: t.losses(t.batcher), Batch: t.batcher.columns(),
+		Measure: t.losses(t.unseen), Measured: t.unseen.columns(),
+	}
+}
+
+// losses returns the function that computes the losses of the rows of d's batches.
+func (t *trainer) losses(d batcher) func(weights, batch []*graph.Node) *graph.Node {
+	return func(weights, batch []*graph.Node) *graph.Node {
+		b, c, factors := d.lossBatch(batch, t.network)
+		score := func(x, sigma *graph.Node) *graph.Node {
+			inputs, rows := []*graph.Node{x, sigma}, sigma.Shape().Size()
+			if c != nil {
+				inputs = append(inputs, repeated(c, rows))
+			}
+			return t.network.GoMLXDropped(weights, repeated(factors, rows), inputs...)
+		}
+		return t.config.Loss.Rows(score, b)
 	}
 }
 
@@ -209,6 +215,9 @@ func prepare(ctx context.Context, c Config, r data.Reader) (*trainer, error) {
 		place: c.Loss.Places(schedule), projections: c.Loss.Projections,
 	}
 	unseen := draws
+	if network.Dropped() > 0 {
+		draws.dropping = network
+	}
 	unseen.source, unseen.seed = test, ^c.Seed
 	if c.Loss.Paired() {
 		at := func(sigma float64, index uint64) float64 { return c.Loss.Smaller(schedule, sigma, index) }

@@ -69,7 +69,7 @@ func TestParseUpstream(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Network != c.network || got.Loss != c.loss || got.Noise != c.noise {
+			if !reflect.DeepEqual(got.Network, c.network) || got.Loss != c.loss || got.Noise != c.noise {
 				t.Errorf("network %+v, loss %+v, noise %+v", got.Network, got.Loss, got.Noise)
 			}
 			g, err := got.Network.Build(c.shape, mustSchedule(t, got).Sigmas())

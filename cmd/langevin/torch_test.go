@@ -11,28 +11,17 @@ import (
 
 	"github.com/langevin-ml/langevin/internal/cli"
 	modelcommands "github.com/langevin-ml/langevin/internal/models"
+	"github.com/langevin-ml/langevin/internal/torchtest"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
 )
 
 var torch = flag.String("torch", "", "Python with PyTorch, whose networks TestTorch imports; if empty, it is skipped")
 
-// needTorch returns a Python that has PyTorch, or skips the test.
-func needTorch(t *testing.T) string {
-	t.Helper()
-	if *torch == "" {
-		t.Skip("no Python: make test-torch gives one that has PyTorch")
-	}
-	if out, err := exec.CommandContext(t.Context(), *torch, "-c", "import torch").CombinedOutput(); err != nil {
-		t.Fatalf("%s has no PyTorch: %v\n%s", *torch, err, out)
-	}
-	return *torch
-}
-
 // TestTorch imports networks of PyTorch, of diffusers if it is there, and from checkpoints as the papers' repositories
 // write them, and compares their denoised samples with those that PyTorch computes.
 func TestTorch(t *testing.T) {
-	python, folder := needTorch(t), t.TempDir()
+	python, folder := torchtest.Need(t, *torch), t.TempDir()
 	export := exec.CommandContext(t.Context(), python, "testdata/networks.py", folder)
 	if out, err := export.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

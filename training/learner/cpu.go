@@ -9,6 +9,7 @@ import (
 
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/training/compile"
+	"github.com/langevin-ml/langevin/training/optimizer"
 	"github.com/langevin-ml/langevin/training/pool"
 )
 
@@ -54,7 +55,7 @@ func (c *cpu) prepare() (err error) {
 	if c.block, err = c.runtime.ChannelBlock(); err != nil {
 		return err
 	}
-	if c.rates, err = c.runtime.NewTensor(len([2]float32{})); err != nil {
+	if c.rates, err = c.runtime.NewTensor(len(optimizer.Rates{})); err != nil {
 		return err
 	}
 	state := c.objective.begin()
@@ -87,7 +88,7 @@ func (c *cpu) tensors(shapes [][]int) (tensors []*ort.Tensor, err error) {
 	return tensors, nil
 }
 
-func (c *cpu) Step(rates [2]float32, batch ...[]float32) ([]float32, error) {
+func (c *cpu) Step(rates optimizer.Rates, batch ...[]float32) ([]float32, error) {
 	if c.gradient == nil {
 		if err := c.starting(c.begin); err != nil {
 			return nil, err

@@ -106,7 +106,7 @@ func TestShards(t *testing.T) {
 			learner := started.(*cpu)
 			learner.shards = shards
 			measured, errMeasure := learner.Measure(e.batch(0)...)
-			losses, errStep := learner.Step([2]float32{0.01, 1}, e.batch(0)...)
+			losses, errStep := learner.Step(optimizer.Rates{0.01, 1}, e.batch(0)...)
 			if errMeasure != nil || errStep != nil {
 				t.Fatalf("%d shards: %v, %v", shards, errMeasure, errStep)
 			}

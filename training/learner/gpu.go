@@ -6,6 +6,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/langevin-ml/langevin/training/optimizer"
 )
 
 // gpu is a [Learner] on GoMLX's own ONNX Runtime. The state stays on the device between updates.
@@ -51,7 +52,7 @@ func (g *gpu) restore(state [][]float32) {
 	}
 }
 
-func (g *gpu) Step(rates [2]float32, batch ...[]float32) ([]float32, error) {
+func (g *gpu) Step(rates optimizer.Rates, batch ...[]float32) ([]float32, error) {
 	args := make([]any, 0, len(g.state)+1+len(batch))
 	for _, t := range g.state {
 		// The update writes new tensors. Donation frees the old memory at once, not at Go's next garbage collection.

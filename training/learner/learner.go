@@ -51,7 +51,7 @@ func Vectors(o optimizer.Config) int { return moments + o.Moments() }
 type Learner interface {
 	// Step updates the weights once, and returns the loss of each row before the update. rates are the
 	// optimizer.Config.Rates; batch has the vectors of Objective.Batch.
-	Step(rates [2]float32, batch ...[]float32) ([]float32, error)
+	Step(rates optimizer.Rates, batch ...[]float32) ([]float32, error)
 	// Measure returns the values of Objective.Measure for each row, for the averaged weights.
 	Measure(batch ...[]float32) ([]float32, error)
 	// Read returns a copy of one vector of the state. Replace sets all of them.
@@ -130,7 +130,7 @@ func (o Objective) applyGraph(in []*graph.Node) []*graph.Node {
 		g = graph.Add(g, part)
 	}
 	params, remembered = o.Optimizer.Move(params, g, rates, remembered)
-	average = optimizer.Averaged(average, params, o.Optimizer.EMA)
+	average = o.Optimizer.Average(average, params, rates)
 	return append([]*graph.Node{params, average}, remembered...)
 }
 

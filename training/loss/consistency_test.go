@@ -9,7 +9,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/langevin-ml/langevin/ort"
-	"github.com/langevin-ml/langevin/sampling"
 )
 
 // consistencyRows evaluates the loss and the gradient of its sum with respect to θ, for the network whose score is
@@ -86,10 +85,7 @@ func TestConsistency(t *testing.T) {
 // TestSmaller compares pairs of sigmas with the values of the paper's code for data of standard deviation ½. For a
 // small sigma its sigmoid is ½, and for a large one 0.
 func TestSmaller(t *testing.T) {
-	schedule, err := sampling.Geometric(80, 0.002, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
+	schedule := mustGeometric(t, 80, 0.002, 10)
 	c := Config{Name: Consistency, DataStd: 0.5, Stage: 100, LastStage: 4}
 	if err := c.Validate(10); err != nil {
 		t.Fatal(err)

@@ -62,19 +62,11 @@ func (ddpmKind) check(_ Config, levels int, bad *settings.Mistakes) {
 }
 
 func (ddpmKind) places(_ Config, schedule sampling.Schedule) func(level int, u float64) Place {
-	sigmas := ddpmSigmas(schedule.Levels())
-	return func(level int, _ float64) Place { return Place{sigmas[level], 1} }
-}
-
-// ddpmSigmas returns DDPM's ladder of n steps (Ho et al. 2020) as noise on the data, the largest first: √(1-ᾱ_k)/√ᾱ_k,
-// where ᾱ_k is the product of 1-β up to k, and β_k goes from 0.1/n to 20/n.
-func ddpmSigmas(n int) []float64 {
-	sigmas, kept := make([]float64, n), 1.0
-	for k := range n {
-		kept *= 1 - (0.1+19.9*float64(k)/float64(max(n-1, 1)))/float64(n)
-		sigmas[n-1-k] = math.Sqrt((1 - kept) / kept)
+	ladder, err := sampling.DDPM(schedule.Levels())
+	if err != nil {
+		panic(err) // check has counted the levels
 	}
-	return sigmas
+	return func(level int, _ float64) Place { return Place{ladder.Sigma(level), 1} }
 }
 
 type edmKind struct{ weighted }

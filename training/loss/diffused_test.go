@@ -7,13 +7,19 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// TestPlaces checks the places of the rows of a process: the standard deviations of Song et al. (2021), on the data,
-// and the weights of the bound on the likelihood, g²/std².
-func TestPlaces(t *testing.T) {
-	schedule, err := sampling.Geometric(50, 0.01, 10)
+func mustGeometric(t *testing.T, first, last float64, levels int) sampling.Schedule {
+	t.Helper()
+	schedule, err := sampling.Geometric(first, last, levels)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return schedule
+}
+
+// TestPlaces checks the places of the rows of a process: the standard deviations of Song et al. (2021), on the data,
+// and the weights of the bound on the likelihood, g²/std².
+func TestPlaces(t *testing.T) {
+	schedule := mustGeometric(t, 50, 0.01, 10)
 	const u = 0.25
 	integral := func(t float64) float64 { return 0.1*t + 9.95*t*t }
 	beta := func(t float64) float64 { return 0.1 + 19.9*t }
@@ -47,22 +53,19 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 	// With 1,000 steps, DDPM ends almost where the process VP ends: ᾱ is within a few per cent of e^(-B(1)).
-	sigmas := ddpmSigmas(1000)
-	if want := math.Sqrt(math.Exp(integral(1)) - 1); math.Abs(sigmas[0]/want-1) > 0.06 {
-		t.Errorf("DDPM's largest sigma is %g, want about %g", sigmas[0], want)
+	at := Config{Name: DDPM}.Places(mustGeometric(t, 50, 0.01, 1000))
+	if want := math.Sqrt(math.Exp(integral(1)) - 1); math.Abs(at(0, u).Sigma/want-1) > 0.06 {
+		t.Errorf("DDPM's largest sigma is %g, want about %g", at(0, u).Sigma, want)
 	}
-	if want := math.Sqrt(1e-4 / (1 - 1e-4)); math.Abs(sigmas[999]/want-1) > 1e-9 {
-		t.Errorf("DDPM's smallest sigma is %g, want %g", sigmas[999], want)
+	if want := math.Sqrt(1e-4 / (1 - 1e-4)); math.Abs(at(999, u).Sigma/want-1) > 1e-9 {
+		t.Errorf("DDPM's smallest sigma is %g, want %g", at(999, u).Sigma, want)
 	}
 }
 
 // TestLogNormalPlaces compares the quantiles of the places with those of the normal distribution, far from the ends of
 // the schedule: 15.87 % of the rows lie more than a standard deviation above the mean of ln σ, and as many below.
 func TestLogNormalPlaces(t *testing.T) {
-	schedule, err := sampling.Geometric(1e4, 1e-6, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
+	schedule := mustGeometric(t, 1e4, 1e-6, 100)
 	c := Config{Name: EDM, DataStd: 0.5, LogMean: -1.2, LogStd: 1.2}
 	if err := c.Validate(100); err != nil {
 		t.Fatal(err)
@@ -79,11 +82,7 @@ func TestLogNormalPlaces(t *testing.T) {
 		}
 	}
 	// A schedule that ends within the distribution holds all of it.
-	narrow, err := sampling.Geometric(0.5, 0.1, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at = c.Places(narrow)
+	at = c.Places(mustGeometric(t, 0.5, 0.1, 7))
 	if first, last := at(0, 0).Sigma, at(6, 1).Sigma; math.Abs(first-0.5) > 1e-9 || math.Abs(last-0.1) > 1e-9 {
 		t.Errorf("the places are between %g and %g, want the schedule's ends", last, first)
 	}

@@ -245,10 +245,10 @@ func (b *Builder) ReduceMean(name string, x *Node, axes ...int) *Node {
 	return b.add(&Node{Op: OpReduceMean, Name: name, Shape: shape, Inputs: []*Node{x}, Axes: axes})
 }
 
-// Softmax returns e^x divided by the sum of e^x along the last axis, for rows x [Batch, n].
+// Softmax returns e^x divided by the sum of e^x along the last axis, for rows x [Batch, n] or matrices [Batch, m, n].
 func (b *Builder) Softmax(name string, x *Node) *Node {
-	if len(x.Shape) != 2 {
-		b.fail("%s: softmax of shape %v: want rows, two axes", name, x.Shape)
+	if len(x.Shape) != 2 && len(x.Shape) != 3 {
+		b.fail("%s: softmax of shape %v: want rows or matrices, two or three axes", name, x.Shape)
 	}
 	return b.add(&Node{Op: OpSoftmax, Name: name, Shape: x.Shape, Inputs: []*Node{x}})
 }
@@ -282,13 +282,26 @@ func (b *Builder) Concat(name string, axis int, inputs ...*Node) *Node {
 // Dense returns x·W + b for rows x [Batch, in]. The parameters are name.weight [in, width] and name.bias [width], both
 // initialized in ±1/√in.
 func (b *Builder) Dense(name string, x *Node, width int) *Node {
+	b.wantRows(name, x)
+	init := Init{Bound: 1 / math.Sqrt(float64(x.Shape[1]))}
+	return b.dense(name, x, width, init, init)
+}
+
+// DenseScaled is [Builder.Dense] with the initial weights of [Scaled] and biases of 0.
+func (b *Builder) DenseScaled(name string, x *Node, width int) *Node {
+	b.wantRows(name, x)
+	return b.dense(name, x, width, Scaled(1, x.Shape[1], width), Init{})
+}
+
+func (b *Builder) wantRows(name string, x *Node) {
 	if len(x.Shape) != 2 {
 		b.fail("%s: Dense of shape %v: want rows, two axes", name, x.Shape)
 	}
-	in := x.Shape[1]
-	init := Init{Bound: 1 / math.Sqrt(float64(in))}
-	weight := b.Parameter(name+".weight", init, in, width)
-	bias := b.Parameter(name+".bias", init, width)
+}
+
+func (b *Builder) dense(name string, x *Node, width int, weights, biases Init) *Node {
+	weight := b.Parameter(name+".weight", weights, x.Shape[1], width)
+	bias := b.Parameter(name+".bias", biases, width)
 	return b.add(&Node{Op: OpDense, Name: name, Shape: []int{x.Shape[0], width}, Inputs: []*Node{x, weight, bias}})
 }
 

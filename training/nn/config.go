@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 
+	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/settings"
 )
 
@@ -18,13 +19,23 @@ type Config struct {
 	// These keys are for unet, see UNet.
 	Outer  int     `yaml:"outer,omitempty"`  // channels at half the resolution
 	Inner  int     `yaml:"inner,omitempty"`  // channels at a quarter of the resolution
-	Blocks int     `yaml:"blocks,omitempty"` // number of blocks in each stage
+	Blocks int     `yaml:"blocks,omitempty"` // number of blocks in each stage; also for ncsnpp and ddpmpp
 	Mean   float64 `yaml:"mean,omitempty"`   // of the pixels of all data
 	Std    float64 `yaml:"std,omitempty"`    // standard deviation of the pixels of all data
 
-	// These keys are for the papers' networks for images: resscore and all that begin with ncsn.
+	// These keys are for the papers' networks for images: resscore, ddpmpp and all that begin with ncsn.
 	Channels int  `yaml:"ngf,omitempty"`     // channels of the first stage
-	Centred  bool `yaml:"centred,omitempty"` // for names that begin with ncsn: the data are on [-1, 1], not on [0, 1]
+	Centred  bool `yaml:"centred,omitempty"` // not for resscore: the data are on [-1, 1], not on [0, 1]
+
+	// These keys are for ncsnpp and ddpmpp, see PlusPlus. The last two are for ncsnpp only.
+	Multipliers  []int             `yaml:"multipliers,omitempty"`       // of ngf, for each size of images
+	Attention    []int             `yaml:"attention,omitempty"`         // widths of images with attention
+	Dropout      float64           `yaml:"dropout,omitempty"`           // part of the numbers that a block drops
+	Process      *sampling.Process `yaml:"process,omitempty"`           // ve, vp or sub_vp
+	Discrete     bool              `yaml:"discrete,omitempty"`          // takes the number of a level, not the level
+	FourierScale float64           `yaml:"fourier_scale,omitempty"`     // of the frequencies of ln sigma; for ve
+	Input        Pyramid           `yaml:"progressive_input,omitempty"` // input_skip or residual
+	Progressive  string            `yaml:"progressive,omitempty"`       // output_skip
 }
 
 // kind is one kind of network.
@@ -66,6 +77,8 @@ func table() settings.Table[kind] {
 		{Name: NameNCSNv2, Kind: refineKind{network: shared(NCSNv2)}},
 		{Name: NameNCSNv2Deeper, Kind: refineKind{network: shared(NCSNv2Deeper)}},
 		{Name: NameNCSNv2Deepest, Kind: refineKind{network: shared(NCSNv2Deepest)}},
+		{Name: NameNCSNpp, Kind: plusKind{fir: true}},
+		{Name: NameDDPMpp, Kind: plusKind{}},
 	}
 }
 

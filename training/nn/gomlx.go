@@ -12,17 +12,17 @@ import (
 // condition, float32 [N] or [N, width]. Like all functions that build GoMLX graphs, it panics on nodes that do not fit.
 // GoMLX's executor turns the panic into an error.
 func (g *Graph) GoMLX(params []*graph.Node, inputs ...*graph.Node) *graph.Node {
-	return g.goMLX(params, inputs...)[0]
+	return g.goMLX(params, nil, inputs...)[0]
 }
 
 // ClassifyGoMLX is GoMLX for a classifier. It returns the features, [N, n], and the logits of the classes, [N, k].
 func (g *Graph) ClassifyGoMLX(params []*graph.Node, x *graph.Node) (features, logits *graph.Node) {
-	outputs := g.goMLX(params, x)
+	outputs := g.goMLX(params, nil, x)
 	return outputs[0], outputs[1]
 }
 
-// goMLX returns one node for each of g.Outputs.
-func (g *Graph) goMLX(params []*graph.Node, inputs ...*graph.Node) []*graph.Node {
+// goMLX returns one node for each of g.Outputs. factors are as of GoMLXDropped; nil outside of trainings.
+func (g *Graph) goMLX(params []*graph.Node, factors *graph.Node, inputs ...*graph.Node) []*graph.Node {
 	values := make(map[*Node]*graph.Node)
 	for i, n := range g.inputs() {
 		values[n] = inputs[i]
@@ -33,12 +33,21 @@ func (g *Graph) goMLX(params []*graph.Node, inputs ...*graph.Node) []*graph.Node
 	for i, p := range g.Params {
 		values[p] = params[i]
 	}
+	dropped := 0
 	for _, n := range g.Nodes {
 		in := make([]*graph.Node, len(n.Inputs))
 		for i, input := range n.Inputs {
 			in[i] = values[input]
 		}
-		values[n] = n.goMLX(inputs[0], in)
+		switch {
+		case n.Op != OpDropout:
+			values[n] = n.goMLX(inputs[0], in)
+		case factors == nil:
+			values[n] = in[0]
+		default:
+			values[n] = n.drop(in[0], factors, dropped)
+		}
+		dropped += n.dropped()
 	}
 	outputs := make([]*graph.Node, len(g.Outputs))
 	for i, n := range g.Outputs {
@@ -104,6 +113,10 @@ func (n *Node) goMLX(like *graph.Node, in []*graph.Node) *graph.Node {
 		return graph.ReduceAndKeep(in[0], graph.ReduceMean, n.Axes...)
 	case OpSoftmax:
 		return graph.Softmax(in[0], -1)
+	case OpTranspose:
+		return graph.Transpose(in[0], 1, 2)
+	case OpMatMul:
+		return graph.DotGeneral(in[0], []int{2}, []int{0}, in[1], []int{1}, []int{0})
 	case OpDense:
 		return graph.Add(graph.MatMul(in[0], in[1]), graph.ExpandAxes(in[2], 0))
 	case OpNearest:
@@ -126,6 +139,8 @@ func (n *Node) goMLXImage(in []*graph.Node) *graph.Node {
 		return y
 	case OpConvTranspose:
 		return shifted(n.Window.transposed(in[0], in[1]), in[2])
+	case OpFilter:
+		return n.filter(in[0])
 	case OpInstanceNorm:
 		return instanceNorm(in[0], n.Values[0])
 	case OpMeanPool:

@@ -19,8 +19,12 @@ func channelsFirst() compute.ConvolveAxesConfig {
 // convolve keeps every Stride-th place of a convolution without a stride, because GoMLX cannot differentiate one with a
 // stride on ONNX Runtime.
 func convolve(x, weight *graph.Node, w Window) *graph.Node {
-	y := graph.Convolve(x, weight).AxesConfig(channelsFirst()).Dilations(w.Dilation).
-		PaddingPerDim([][2]int{{w.Pad, w.Pad}, {w.Pad, w.Pad}}).Done()
+	padding := make([][2]int, 2)
+	for i, length := range x.Shape().Dimensions[2:] {
+		places := length + 2*w.Pad - w.Dilation*(w.Size-1)
+		padding[i] = [2]int{w.Pad, w.Pad + (w.Stride-places%w.Stride)%w.Stride} // so that tiles fit
+	}
+	y := graph.Convolve(x, weight).AxesConfig(channelsFirst()).Dilations(w.Dilation).PaddingPerDim(padding).Done()
 	if w.Stride == 1 {
 		return y
 	}
@@ -158,6 +162,28 @@ func depthToSpace(x *graph.Node, size int) *graph.Node {
 	channels := d[1] / (size * size)
 	blocks := graph.TransposeAllAxes(graph.Reshape(x, d[0], size, size, channels, d[2], d[3]), 0, 3, 4, 1, 5, 2)
 	return graph.Reshape(blocks, d[0], channels, d[2]*size, d[3]*size)
+}
+
+// filter convolves each channel with the taps of n. Where the result is larger than x, x gets zeros to be as large.
+func (n *Node) filter(x *graph.Node) *graph.Node {
+	w := n.Window
+	if more := 2*w.Pad - w.Size + 1; more > 0 {
+		end := compute.PadAxis{End: more}
+		x = graph.Pad(x, graph.ScalarZero(x.Graph(), x.DType()), compute.PadAxis{}, compute.PadAxis{}, end, end)
+	}
+	return filterSame(x, n.Values, w.Pad)
+}
+
+// filterSame convolves each channel with the taps in both directions, with the given number of zeros before the first
+// element and as many behind the last as keep the size. Its derivative convolves with the taps from behind, which are the
+// same. GoMLX's own derivative would convolve each channel in an operation of its own.
+func filterSame(x *graph.Node, taps []float64, before int) *graph.Node {
+	behind, channels := len(taps)-1-before, x.Shape().Dimensions[1]
+	kernel := graph.Reshape(graph.ConstAs(x, outer(taps)), 1, 1, len(taps), len(taps))
+	kernel = graph.BroadcastToDims(kernel, channels, 1, len(taps), len(taps))
+	y := graph.Convolve(x, kernel).AxesConfig(channelsFirst()).ChannelGroupCount(channels).
+		PaddingPerDim([][2]int{{before, behind}, {before, behind}}).Done()
+	return withGradient(x, y, func(v *graph.Node) *graph.Node { return filterSame(v, taps, behind) })
 }
 
 // instanceNorm returns y = (x - μ)·r over each channel of an image, where r is 1 over the standard deviation. It maps

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"math"
 	"slices"
 
 	"github.com/langevin-ml/langevin/sampling"
@@ -41,10 +42,14 @@ const (
 	OpReshape    Op = "Reshape"    // the same elements in Shape, row by row of the batch
 	OpReduceMean Op = "ReduceMean" // mean over Axes, which keep size 1
 	OpSoftmax    Op = "Softmax"    // over the last axis
+	OpTranspose  Op = "Transpose"  // matrices [Batch, n, m] -> [Batch, m, n]
+	OpMatMul     Op = "MatMul"     // matrices [Batch, n, k], [Batch, k, m] -> products [Batch, n, m]
+	OpDropout    Op = "Dropout"    // in a training, zeros with probability Values[0], and the rest grows to match
 
 	// These operations are for images [Batch, channels, height, width].
 	OpConv          Op = "Conv"          // input, weight [out, in, Size, Size], optional bias [out]; padded with zeros
 	OpConvTranspose Op = "ConvTranspose" // input, weight [in, out, Size, Size], bias [out]: to Stride times the size
+	OpFilter        Op = "Filter"        // convolve each channel with Values in both directions; padded with zeros
 	OpInstanceNorm  Op = "InstanceNorm"  // (x - mean)/√(variance + Values[0]) of each channel, over all places
 	OpMeanPool      Op = "MeanPool"      // padded with zeros, which count
 	OpMaxPool       Op = "MaxPool"       // padded with -∞
@@ -75,7 +80,7 @@ type Node struct {
 	Shape  []int     // an axis of size [Batch] has any number of rows
 	Inputs []*Node   // in the order that the operation documents
 	Axes   []int     // of OpUnsqueeze, OpConcat and OpReduceMean
-	Values []float64 // of OpConstant, OpNearest and OpInstanceNorm
+	Values []float64 // of OpConstant, OpNearest, OpInstanceNorm, OpFilter and OpDropout
 	Window Window    // of the operations on images
 
 	// Choices is the number of values that an index can have: of OpClass and OpNearest.
@@ -134,6 +139,13 @@ type Init struct {
 	Bound float64 // uniform on ±Bound if not 0
 	Mean  float64 // of the normal distribution
 	Std   float64 // of the normal distribution, used if Bound is 0; 0: all elements are Mean
+}
+
+// Scaled returns an initial distribution of weights that keeps the variance of what flows through them, and of the
+// gradient that flows back, times scale: uniform with the variance scale·2/(in + out), for the numbers of inputs and
+// outputs of each (Glorot & Bengio 2010, equation 16; "fan_avg" in other libraries).
+func Scaled(scale float64, in, out int) Init {
+	return Init{Bound: math.Sqrt(6 * scale / float64(in+out))}
 }
 
 // NewParams returns the initial flat vector of parameters. It is a pure function of g and seed.

@@ -11,17 +11,23 @@ type Conv struct {
 	Size     int   // of the kernel, odd; 0: 3
 	Stride   int   // 0: 1
 	Dilation int   // 0: 1
+	Valid    bool  // no padding: only the windows within the image
 	NoBias   bool  // no bias
 	Init     *Init // of weight and bias; nil: ±1/√(in·Size²), as in PyTorch
+
+	// Scale, if above 0, replaces Init: the weights are as of [Scaled], and the bias is 0.
+	Scale float64
 }
 
-// window returns the window whose padding keeps the size of the image if the stride is 1.
+// window returns the window whose padding keeps the size of the image if the stride is 1 and the padding is not absent.
 func (c Conv) window(b *Builder, name string) Window {
 	w := Window{Size: or(c.Size, 3), Stride: or(c.Stride, 1), Dilation: or(c.Dilation, 1)}
 	if w.Size < 1 || w.Size%2 == 0 || w.Stride < 1 || w.Dilation < 1 || c.Out < 1 {
 		b.fail("%s: convolution %+v: want an odd size, and stride, dilation and channels of at least 1", name, c)
 	}
-	w.Pad = w.Dilation * (w.Size - 1) / 2
+	if !c.Valid {
+		w.Pad = w.Dilation * (w.Size - 1) / 2
+	}
 	return w
 }
 
@@ -32,25 +38,36 @@ func or(value, standard int) int {
 	return value
 }
 
-func (c Conv) init(fanIn int) Init {
-	if c.Init != nil {
-		return *c.Init
+// init returns the initial distributions of the weights and of the bias, for the numbers of inputs and outputs of each
+// weight.
+func (c Conv) init(in, out int) (weights, biases Init) {
+	switch {
+	case c.Scale > 0:
+		return Scaled(c.Scale, in, out), Init{}
+	case c.Init != nil:
+		return *c.Init, *c.Init
 	}
-	return Init{Bound: 1 / math.Sqrt(float64(fanIn))}
+	standard := Init{Bound: 1 / math.Sqrt(float64(in))}
+	return standard, standard
 }
 
 // Conv returns the convolution c of images x [Batch, in, height, width], padded with zeros. Its parameters are
-// name.weight [out, in, size, size] and name.bias [out]. Its stride must divide height and width.
+// name.weight [out, in, size, size] and name.bias [out]. Its stride must divide height and width or, without padding,
+// the distance of the first window to the last that fits.
 func (b *Builder) Conv(name string, x *Node, c Conv) *Node {
 	b.wantImages(name, x)
 	w, in := c.window(b, name), x.Shape[1]
-	if x.Shape[2]%w.Stride != 0 || x.Shape[3]%w.Stride != 0 {
+	rest := 0 // that a stride may leave
+	if c.Valid {
+		rest = w.Dilation*(w.Size-1) + 1
+	}
+	if (x.Shape[2]-rest)%w.Stride != 0 || (x.Shape[3]-rest)%w.Stride != 0 {
 		b.fail("%s: convolution of %v with stride %d: want one that divides height and width", name, x.Shape, w.Stride)
 	}
-	init := c.init(in * w.Size * w.Size)
-	inputs := []*Node{x, b.Parameter(name+".weight", init, c.Out, in, w.Size, w.Size)}
+	weights, biases := c.init(in*w.Size*w.Size, c.Out*w.Size*w.Size)
+	inputs := []*Node{x, b.Parameter(name+".weight", weights, c.Out, in, w.Size, w.Size)}
 	if !c.NoBias {
-		inputs = append(inputs, b.Parameter(name+".bias", init, c.Out))
+		inputs = append(inputs, b.Parameter(name+".bias", biases, c.Out))
 	}
 	return b.add(&Node{
 		Op: OpConv, Name: name, Shape: b.windows(name, x, c.Out, w), Inputs: inputs, Window: w,
@@ -63,13 +80,13 @@ func (b *Builder) Conv(name string, x *Node, c Conv) *Node {
 func (b *Builder) ConvTranspose(name string, x *Node, c Conv) *Node {
 	b.wantImages(name, x)
 	w, in := c.window(b, name), x.Shape[1]
-	if w.Stride > 2 || w.Dilation != 1 || w.Size < w.Stride || c.NoBias {
-		b.fail("%s: transposed convolution %+v: want a stride of 1 or 2 below the size, no dilation and a bias",
+	if w.Stride > 2 || w.Dilation != 1 || w.Size < w.Stride || c.NoBias || c.Valid {
+		b.fail("%s: transposed convolution %+v: want a stride of 1 or 2 below the size, no dilation, padding and a bias",
 			name, c)
 	}
-	init := c.init(c.Out * w.Size * w.Size)
-	weight := b.Parameter(name+".weight", init, in, c.Out, w.Size, w.Size)
-	bias := b.Parameter(name+".bias", init, c.Out)
+	weights, biases := c.init(c.Out*w.Size*w.Size, in*w.Size*w.Size)
+	weight := b.Parameter(name+".weight", weights, in, c.Out, w.Size, w.Size)
+	bias := b.Parameter(name+".bias", biases, c.Out)
 	shape := []int{Batch, c.Out, x.Shape[2] * w.Stride, x.Shape[3] * w.Stride}
 	return b.add(&Node{Op: OpConvTranspose, Name: name, Shape: shape, Inputs: []*Node{x, weight, bias}, Window: w})
 }
@@ -144,22 +161,31 @@ func (b *Builder) DepthToSpace(name string, x *Node, size int) *Node {
 // InstanceNorm gives every channel of every image mean 0 and variance 1 over its places: (x - mean)/√(variance + 1e-5),
 // with the biased variance and no parameters.
 func (b *Builder) InstanceNorm(name string, x *Node) *Node {
+	return b.instanceNorm(name, x, InstanceNormEpsilon)
+}
+
+// instanceNorm is InstanceNorm with another number than 1e-5.
+func (b *Builder) instanceNorm(name string, x *Node, epsilon float64) *Node {
 	if len(x.Shape) < 3 {
 		b.fail("%s: instance norm of shape %v: want channels and places", name, x.Shape)
 	}
-	return b.add(&Node{Op: OpInstanceNorm, Name: name, Shape: x.Shape, Inputs: []*Node{x},
-		Values: []float64{InstanceNormEpsilon}})
+	return b.add(&Node{Op: OpInstanceNorm, Name: name, Shape: x.Shape, Inputs: []*Node{x}, Values: []float64{epsilon}})
 }
 
 // GroupNorm is instance norm over the given number of groups of neighbouring channels (Wu & He 2018), followed by a
 // trained scale name.weight and shift name.bias for each channel.
 func (b *Builder) GroupNorm(name string, x *Node, groups int) *Node {
+	return b.groupNorm(name, x, groups, InstanceNormEpsilon)
+}
+
+// groupNorm is GroupNorm with the given number added to the variances.
+func (b *Builder) groupNorm(name string, x *Node, groups int, epsilon float64) *Node {
 	b.wantImages(name, x)
 	c, h, w := x.Shape[1], x.Shape[2], x.Shape[3]
 	if groups < 1 || c%groups != 0 {
 		b.fail("%s: %d channels in %d groups: want a divisor", name, c, groups)
 	}
-	grouped := b.InstanceNorm(name+"/norm", b.Reshape(name+"/grouped", x, groups, c/groups*h*w))
+	grouped := b.instanceNorm(name+"/norm", b.Reshape(name+"/grouped", x, groups, c/groups*h*w), epsilon)
 	scale := b.Parameter(name+".weight", Init{Mean: 1}, 1, c, 1, 1)
 	shift := b.Parameter(name+".bias", Init{}, 1, c, 1, 1)
 	return b.Add(name, b.Mul(name+"/scaled", b.Reshape(name+"/images", grouped, c, h, w), scale), shift)

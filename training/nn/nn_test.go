@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/langevin-ml/langevin/sampling"
 )
 
 // smallUNet is the number of parameters of a UNet of 2-channel images with 4 and 8 channels and one block per stage. It
@@ -17,7 +19,7 @@ const smallUNet = (32+1)*16 + (8*9+1)*4 + (4*9+1)*8 + (8*9+1)*4 + (4*9+1)*8 +
 func networks(t *testing.T) map[string]struct {
 	graph  *Graph
 	params int
-	nodes  int // number of nodes in the ONNX file
+	nodes  int // number of nodes in the ONNX file; 0: any
 } {
 	t.Helper()
 	must := func(g *Graph, err error) *Graph {
@@ -55,8 +57,41 @@ func networks(t *testing.T) map[string]struct {
 			Condition: Condition{Classes: 10, Dropped: true}}.Build()), smallUNet + 11*16, 102},
 		"unet of a vector": {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2, Std: 0.4,
 			Condition: Condition{Size: 4}}.Build()), smallUNet + 5*16, 102},
+		"ncsn++ of classes": {must(smallPlusPlus(func(p *PlusPlus) {
+			p.Condition = Condition{Classes: 3, Dropped: true}
+		}).Build()), 12_606 + 4*16, 0},
+		"ncsn++, levels": {must(smallPlusPlus(func(p *PlusPlus) {
+			p.Levels, p.Input, p.Output, p.Attention = ladder(5), PyramidSkip, true, []int{8}
+		}).Build()), 12_208, 0},
+		"ddpm++": {must(smallPlusPlus(withoutPyramid(sampling.VP)).Build()), 12_466, 0},
+		"ddpm++ of a vector, sub-VP": {must(smallPlusPlus(withoutPyramid(sampling.SubVP), func(p *PlusPlus) {
+			p.Condition = Condition{Size: 2}
+		}).Build()), 12_466 + 3*16, 0},
+		"ddpm++, steps": {must(smallPlusPlus(withoutPyramid(sampling.VP), func(p *PlusPlus) {
+			p.Levels = []float64{0.1, 1, 10}
+		}).Build()), 12_466, 0},
 		"unet": {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2,
 			Std: 0.4}.Build()), smallUNet, 100},
+	}
+}
+
+// smallPlusPlus returns a small NCSN++ with some changes. Its numbers of parameters, 12,606 and with the changes in
+// networks 12,208 and 12,466, are those of the authors' code.
+func smallPlusPlus(changes ...func(p *PlusPlus)) PlusPlus {
+	p := PlusPlus{
+		Shape: []int{2, 4, 8}, Channels: 4, Multipliers: []int{1, 2}, Blocks: 1, Attention: []int{4}, Dropout: 0.25,
+		Process: sampling.VE, FourierScale: 0.3, FIR: true, Input: PyramidResidual,
+	}
+	for _, change := range changes {
+		change(&p)
+	}
+	return p
+}
+
+// withoutPyramid makes an NCSN++ a DDPM++ of the given process.
+func withoutPyramid(process sampling.Process) func(p *PlusPlus) {
+	return func(p *PlusPlus) {
+		p.Process, p.Centred, p.FIR, p.Input, p.FourierScale = process, true, false, NoPyramid, 0
 	}
 }
 
@@ -69,7 +104,7 @@ func TestNetworkSizes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := len(model.Graph.Node); got != c.nodes {
+		if got := len(model.Graph.Node); got != c.nodes && c.nodes > 0 {
 			t.Errorf("%s: %d ONNX nodes, want %d", name, got, c.nodes)
 		}
 	}
@@ -213,7 +248,7 @@ func TestBuildRefuses(t *testing.T) {
 		"two conditions": {second(BuildGiven([]int{2}, Condition{Classes: 1, Size: 1}, nil)), "want one of the two"},
 		"classes for NCSN": {second(Config{Name: NameNCSN, Channels: 8}.BuildFor(
 			Samples{Shape: []int{1, 8, 8}, Sigmas: []float64{1}, Condition: Condition{Classes: 2}})),
-			`takes no condition: want one of ["toy" "unconditional" "embedding" "unet"]`},
+			`takes no condition: want one of ["toy" "unconditional" "embedding" "unet" "ncsnpp" "ddpmpp"]`},
 		"activation": {second(UnconditionalMLP(MLP{Dim: 2, Hidden: 4, Activation: "relu"})), `"relu"`},
 		"hidden 0":   {second(UnconditionalMLP(MLP{Dim: 2})), "0 hidden"},
 		"scale 0":    {second(ToyMLP(mlp, 0)), "scale is 0"},
@@ -222,6 +257,17 @@ func TestBuildRefuses(t *testing.T) {
 			"shape [2]"},
 		"unet of std 0": {second(UNet{Shape: []int{1, 4, 4}, Outer: 4, Inner: 4, Blocks: 1}.Build()),
 			"standard deviation 0"},
+		"no stages":   {second(PlusPlus{Channels: 4, Blocks: 1}.Build()), "at least one multiplier"},
+		"6 channels":  {second(smallPlusPlus(func(p *PlusPlus) { p.Channels = 6 }).Build()), "a multiple of 4"},
+		"36 channels": {second(smallPlusPlus(func(p *PlusPlus) { p.Channels = 36 }).Build()), "144 in one block"},
+		"odd images": {second(smallPlusPlus(func(p *PlusPlus) { p.Shape = []int{1, 5, 8} }).Build()),
+			"the last two multiples of 2"},
+		"attention nowhere": {second(smallPlusPlus(func(p *PlusPlus) { p.Attention = []int{16} }).Build()),
+			"some of [8 4]"},
+		"no frequencies": {second(smallPlusPlus(func(p *PlusPlus) { p.FourierScale = 0 }).Build()),
+			"Fourier scale of 0"},
+		"few steps": {second(Config{Name: NameDDPMpp, Process: process(sampling.VP), Discrete: true}.Build(
+			[]int{1, 8, 8}, ladder(20))), "want more than 20"},
 		"odd classifier": {second(Classifier{Shape: []int{1, 6, 4}, Channels: 8, Features: 4, Classes: 2}.Build()),
 			"[1 6 4]"},
 		"one class": {second(Classifier{Shape: []int{1, 4, 4}, Channels: 8, Features: 4, Classes: 1}.Build()),
@@ -256,10 +302,22 @@ func TestImageOperationsRefuse(t *testing.T) {
 		"groups":         {func(b *Builder, x *Node) *Node { return b.GroupNorm("a", x, 4) }, "4 groups"},
 		"norm of rows": {func(b *Builder, x *Node) *Node { return b.InstanceNorm("a", b.Reshape("r", x, 96)) },
 			"channels and places"},
-		"reshape":          {func(b *Builder, x *Node) *Node { return b.Reshape("a", x, 95) }, "as many elements"},
-		"mean of rows":     {func(b *Builder, x *Node) *Node { return b.ReduceMean("a", x, 0) }, "after the first"},
-		"softmax of image": {func(b *Builder, x *Node) *Node { return b.Softmax("a", x) }, "want rows"},
-		"empty row":        {func(b *Builder, _ *Node) *Node { return b.Row("a") }, "no values"},
+		"reshape":           {func(b *Builder, x *Node) *Node { return b.Reshape("a", x, 95) }, "as many elements"},
+		"mean of rows":      {func(b *Builder, x *Node) *Node { return b.ReduceMean("a", x, 0) }, "after the first"},
+		"softmax of image":  {func(b *Builder, x *Node) *Node { return b.Softmax("a", x) }, "want rows"},
+		"product of images": {func(b *Builder, x *Node) *Node { return b.MatMul("a", x, x) }, "want matrices"},
+		"product of unlike": {func(b *Builder, x *Node) *Node {
+			m := b.Reshape("m", x, 6, 16)
+			return b.MatMul("a", m, m)
+		}, "as many columns as rows"},
+		"no taps":        {func(b *Builder, x *Node) *Node { return b.Filter("a", x, 0) }, "0 taps"},
+		"shrinking":      {func(b *Builder, x *Node) *Node { return b.Filter("a", x, 0, 1, 1) }, "padding 0"},
+		"lopsided taps":  {func(b *Builder, x *Node) *Node { return b.Filter("a", x, 1, 1, 2, 3) }, "same from behind"},
+		"all is dropped": {func(b *Builder, x *Node) *Node { return b.Dropout("a", x, 1) }, "rate 1"},
+		"odd stride": {func(b *Builder, x *Node) *Node {
+			return b.Conv("a", x, Conv{Out: 1, Stride: 2, Valid: true})
+		}, "divides height and width"},
+		"empty row": {func(b *Builder, _ *Node) *Node { return b.Row("a") }, "no values"},
 	} {
 		_, err := Build([]int{2, 4, 12}, func(b *Builder, x, _ *Node) *Node { return c.op(b, x) })
 		if err == nil || !strings.Contains(err.Error(), c.want) {

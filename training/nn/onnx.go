@@ -57,7 +57,8 @@ func (w onnxWriter) write(n *Node) {
 		w.Node("Unsqueeze", n.Name, in[0], w.Int64s("axes", n.Axes))
 	case OpConcat:
 		w.Node("Concat", n.Name, in...).Attribute = []*protos.AttributeProto{onnxgraph.Int("axis", n.Axes[0])}
-	case OpAdd, OpSub, OpMul, OpDiv, OpSigmoid, OpTanh, OpReLU, OpELU, OpExp, OpLog, OpSqrt, OpSin, OpCos, OpSoftmax:
+	case OpAdd, OpSub, OpMul, OpDiv, OpSigmoid, OpTanh, OpReLU, OpELU, OpExp, OpLog, OpSqrt, OpSin, OpCos, OpSoftmax,
+		OpMatMul:
 		w.Node(string(n.Op), n.Name, in...) // the names of these are ONNX's names
 	case OpSoftplus:
 		w.softplus(n.Name, in[0])
@@ -69,9 +70,13 @@ func (w onnxWriter) write(n *Node) {
 		w.Node("Gather", n.Name, in...)
 	case OpReshape:
 		w.Node("Reshape", n.Name, in[0], w.Int64s("shape", append([]int{0}, n.Shape[1:]...))) // 0: like the input
+	case OpTranspose:
+		w.Node("Transpose", n.Name, in...).Attribute = []*protos.AttributeProto{onnxgraph.Ints("perm", 0, 2, 1)}
+	case OpDropout: // of a training only
+		w.Node("Identity", n.Name, in...)
 	case OpReduceMean:
 		w.Node("ReduceMean", n.Name, in[0], w.Int64s("axes", n.Axes))
-	case OpConv, OpConvTranspose, OpInstanceNorm, OpMeanPool, OpMaxPool, OpUpsample, OpResize,
+	case OpConv, OpConvTranspose, OpFilter, OpInstanceNorm, OpMeanPool, OpMaxPool, OpUpsample, OpResize,
 		OpSpaceToDepth, OpDepthToSpace:
 		w.writeImage(n, in)
 	default:

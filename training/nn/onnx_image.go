@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute-onnx/support/protos"
 
 	"github.com/langevin-ml/langevin/models/onnxgraph"
@@ -16,6 +18,10 @@ func (w onnxWriter) writeImage(n *Node, in []string) {
 		more := v.Stride - 1 + (v.Size - 1) - 2*v.Pad // the part of the size that the formula leaves out
 		padding := onnxgraph.Ints("output_padding", more, more)
 		w.Node("ConvTranspose", n.Name, in...).Attribute = append(v.onnx(), padding)
+	case OpFilter:
+		taps, channels := n.Name+"/taps", n.Shape[1]
+		w.Float32s(taps, []int{channels, 1, v.Size, v.Size}, float32s(slices.Repeat(n.outer(), channels)))
+		w.Node("Conv", n.Name, in[0], taps).Attribute = append(v.onnx(), onnxgraph.Int("group", channels))
 	case OpInstanceNorm:
 		ones, zeros := w.Repeated("ones", 1, n.Shape[1]), w.Repeated("zeros", 0, n.Shape[1])
 		norm := w.Node("InstanceNormalization", n.Name, in[0], ones, zeros)

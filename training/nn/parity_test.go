@@ -49,7 +49,10 @@ func everyImageOp(t *testing.T) *Graph {
 		h := b.ELU("elu", b.Conv("conv", b.Tanh("bounded", x), Conv{Out: 6, Dilation: 2}))
 		h = b.GroupNorm("group", b.Conv("narrow", h, Conv{Out: 4, Size: 1, NoBias: true}), 2)
 		h = b.Add("context", b.MeanPool("near_mean", h, 5, 1, 2), b.MaxPool("near_max", h, 3, 1, 1))
+		h = b.Add("attended", h, b.Dropout("dropped", b.attention("attention", h, 1), 0.5))
 		half := b.ReLU("relu", b.Conv("strided", h, Conv{Out: 4, Stride: 2}))
+		half = b.Add("filters", half, b.Sub("two_filters", b.halved("halved", h), b.halvedConv("halved_conv", h, 4)))
+		h = b.Add("filtered", h, b.doubled("doubled", half))
 		half = b.Add("halves", half, b.Add("pools", b.MeanPool("mean", h, 2, 2, 0), b.MaxPool("max", h, 2, 2, 0)))
 		big := b.Concat("big", 1,
 			b.Resize("resize", half, 4, 8), b.Upsample("up", half, 2),

@@ -111,6 +111,12 @@ func (n *Node) evaluate(out tensor, in []tensor) tensor {
 		out.reduceMean(in[0])
 	case OpSoftmax:
 		out.softmax(in[0])
+	case OpTranspose:
+		out.transpose(in[0])
+	case OpMatMul:
+		out.matMul(in[0], in[1])
+	case OpDropout:
+		copy(out.data, in[0].data)
 	case OpDense:
 		out.dense(in[0], in[1], in[2])
 	case OpNearest:
@@ -133,6 +139,8 @@ func (n *Node) evaluateImage(out tensor, in []tensor) {
 		out.conv(n.Window, in)
 	case OpConvTranspose:
 		out.convTranspose(n.Window, in[0], in[1], in[2])
+	case OpFilter:
+		out.filter(n.Window, n.outer(), in[0])
 	case OpInstanceNorm:
 		out.instanceNorm(n.Values[0], in[0])
 	case OpMeanPool:
@@ -196,6 +204,24 @@ func (t tensor) softmax(x tensor) {
 		}
 		for i := range row {
 			t.data[at+i] /= sum
+		}
+	}
+}
+
+func (t tensor) transpose(x tensor) {
+	n, m := x.shape[1], x.shape[2]
+	for at := range x.data {
+		matrix, row, column := at/(n*m), at/m%n, at%m
+		t.data[(matrix*m+column)*n+row] = x.data[at]
+	}
+}
+
+func (t tensor) matMul(a, c tensor) {
+	n, k, m := a.shape[1], a.shape[2], c.shape[2]
+	for at := range t.data {
+		matrix, row, column := at/(n*m), at/m%n, at%m
+		for i := range k {
+			t.data[at] += a.data[(matrix*n+row)*k+i] * c.data[(matrix*k+i)*m+column]
 		}
 	}
 }

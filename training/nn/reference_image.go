@@ -51,6 +51,16 @@ func (t tensor) conv(w Window, in []tensor) {
 	})
 }
 
+// filter convolves each channel with the same kernel.
+func (t tensor) filter(w Window, kernel []float64, x tensor) {
+	t.eachImage(func(row, channel int, image []float64) {
+		source := x.image(row, channel)
+		t.slide(w, func(place, y, column int) {
+			w.under(y, column, x.shape[2], x.shape[3], func(i, from int) { image[place] += kernel[i] * source[from] })
+		})
+	})
+}
+
 // convTranspose scatters where convolution gathers.
 func (t tensor) convTranspose(w Window, x, weight, bias tensor) {
 	t.eachImage(func(row, out int, image []float64) {

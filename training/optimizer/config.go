@@ -23,6 +23,7 @@ type Config struct {
 	WeightDecay  float64   `yaml:"weight_decay,omitempty"` // times the weights, added to the gradient; 0: none
 	Clip         float64   `yaml:"clip,omitempty"`         // largest length of the gradient, before decay; 0: any
 	EMA          float64   `yaml:"ema"`                    // decay of the averaged weights, which are exported; 0: none
+	EMAWarmup    bool      `yaml:"ema_warmup,omitempty"`   // decay by less at first: at most (1+n)/(10+n) after n updates
 }
 
 // Decay is the course of the learning rate after the warm-up.
@@ -107,11 +108,18 @@ func (c Config) Rate(iteration, iterations int) float64 {
 	return rate
 }
 
-// Rates returns the numbers that the update of an iteration, counted from 0, needs: the learning rate and ε, with the
-// algorithm's corrections.
-func (c Config) Rates(iteration, iterations int) [2]float32 {
+// Rates has the numbers that one update needs: the learning rate and ε, with the algorithm's corrections, and the decay
+// of the averaged weights.
+type Rates [3]float32
+
+// Rates returns the numbers for the update of an iteration, counted from 0.
+func (c Config) Rates(iteration, iterations int) Rates {
 	rate, epsilon := c.kind().corrected(c, c.Rate(iteration, iterations), c.Epsilon, iteration+1)
-	return [2]float32{float32(rate), float32(epsilon)}
+	decay := c.EMA
+	if n := float64(iteration + 1); c.EMAWarmup {
+		decay = min(decay, (1+n)/(10+n))
+	}
+	return Rates{float32(rate), float32(epsilon), float32(decay)}
 }
 
 // Moments returns the number of vectors that the algorithm keeps of past gradients.
@@ -142,6 +150,15 @@ type step struct {
 // descend returns θ - rate·along/(√square + ε).
 func (s step) descend(along, square *graph.Node) *graph.Node {
 	return graph.Sub(s.params, graph.Mul(s.rate, graph.Div(along, graph.Add(graph.Sqrt(square), s.epsilon))))
+}
+
+// Average returns the averaged weights after an update to the latest ones. rates are [Config.Rates].
+func (c Config) Average(old, latest, rates *graph.Node) *graph.Node {
+	if !c.EMAWarmup {
+		return Averaged(old, latest, c.EMA)
+	}
+	decay := graph.Slice(rates, graph.AxisElem(2))
+	return graph.Add(graph.Mul(old, decay), graph.Mul(latest, graph.OneMinus(decay)))
 }
 
 // Averaged returns decay·old + (1 - decay)·latest.

@@ -25,26 +25,26 @@ func TestOptimizers(t *testing.T) {
 	gradients := [][]float32{{3, -4, 0.1}, {-0.2, 0.1, 0.3}, {0.5, 5, -0.4}, {0.1, 0.1, 0.1}}
 	for _, o := range []Config{
 		{Name: Adam}, {Name: Adam, Clip: 1}, {Name: Adam, WeightDecay: 0.1}, {Name: AMSGrad},
-		{Name: SGD}, {Name: SGD, Clip: 1, WeightDecay: 0.1}, {Name: RMSProp},
+		{Name: SGD}, {Name: SGD, Clip: 1, WeightDecay: 0.1}, {Name: RMSProp}, {Name: Adam, EMAWarmup: true},
 	} {
-		o.LearningRate, o.Beta1, o.Beta2, o.Epsilon, o.Decay = 0.1, 0.8, 0.6, 1e-3, DecayNone
+		o.LearningRate, o.Beta1, o.Beta2, o.Epsilon, o.Decay, o.EMA = 0.1, 0.8, 0.6, 1e-3, DecayNone, 0.3
 		exec, err := graph.NewExec(backend, func(in []*graph.Node) []*graph.Node {
-			params, moments := o.Move(in[0], in[1], in[2], in[3:])
-			return append([]*graph.Node{params}, moments...)
+			params, moments := o.Move(in[0], in[2], in[3], in[4:])
+			return append([]*graph.Node{params, o.Average(in[1], params, in[3])}, moments...)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		theta := []float32{1, -2, 0.5}
+		theta, average := []float32{1, -2, 0.5}, []float32{1, -2, 0.5}
 		moments := make([][]float32, o.Moments())
 		for i := range moments {
 			moments[i] = make([]float32, 3)
 		}
-		want := reference{theta: []float64{1, -2, 0.5}, m: make([]float64, 3), v: make([]float64, 3),
+		want := reference{theta: []float64{1, -2, 0.5}, average: []float64{1, -2, 0.5}, m: make([]float64, 3), v: make([]float64, 3),
 			top: make([]float64, 3)}
 		for iteration, g := range gradients {
 			rates := o.Rates(iteration, 100)
-			args := []any{theta, g, rates[:]}
+			args := []any{theta, average, g, rates[:]}
 			for _, m := range moments {
 				args = append(args, m)
 			}
@@ -55,15 +55,22 @@ func TestOptimizers(t *testing.T) {
 			if theta, err = tensors.CopyFlatData[float32](out[0]); err != nil {
 				t.Fatal(err)
 			}
+			if average, err = tensors.CopyFlatData[float32](out[1]); err != nil {
+				t.Fatal(err)
+			}
 			for i := range moments {
-				if moments[i], err = tensors.CopyFlatData[float32](out[1+i]); err != nil {
+				if moments[i], err = tensors.CopyFlatData[float32](out[2+i]); err != nil {
 					t.Fatal(err)
 				}
 			}
 			want.step(o, iteration, g)
+			want.averaged(o, iteration)
 			for i := range theta {
 				if math.Abs(float64(theta[i])-want.theta[i]) > 1e-5 {
 					t.Errorf("%+v, iteration %d: weights %v, want %v", o, iteration, theta, want.theta)
+				}
+				if math.Abs(float64(average[i])-want.average[i]) > 1e-5 {
+					t.Errorf("%+v, iteration %d: averages %v, want %v", o, iteration, average, want.average)
 				}
 			}
 		}
@@ -71,7 +78,7 @@ func TestOptimizers(t *testing.T) {
 }
 
 // reference is an optimizer in float64.
-type reference struct{ theta, m, v, top []float64 }
+type reference struct{ theta, average, m, v, top []float64 }
 
 func (r *reference) step(o Config, iteration int, gradient []float32) {
 	var norm float64
@@ -101,6 +108,17 @@ func (r *reference) step(o Config, iteration int, gradient []float32) {
 			square = r.top[i] / (1 - math.Pow(o.Beta2, k))
 		}
 		r.theta[i] -= o.LearningRate * along / (math.Sqrt(square) + o.Epsilon)
+	}
+}
+
+// averaged follows the average of Song et al. (2021), whose decay rises from 2/11 if it has a warm-up.
+func (r *reference) averaged(o Config, iteration int) {
+	decay, n := o.EMA, float64(iteration+1)
+	if o.EMAWarmup && (1+n)/(10+n) < decay {
+		decay = (1 + n) / (10 + n)
+	}
+	for i, v := range r.theta {
+		r.average[i] += (1 - decay) * (v - r.average[i])
 	}
 }
 
