@@ -102,6 +102,8 @@ var rules = map[string]rule{
 		"internal/cli", "internal/drawing", "internal/phrase", "internal/pictures", "internal/remote",
 		"internal/wholefile",
 		"client", "sampling"}},
+	"internal/compare": {ours: []string{
+		"internal/cli", "internal/datafile", "internal/phrase", "client", "training/data"}},
 	"internal/doctor": {ours: []string{"internal/build", "internal/cli", "internal/remote", "ort", "server"}},
 	"internal/eval": {ours: []string{
 		"internal/classifier", "internal/cli", "internal/datafile", "internal/drawing", "internal/phrase",
@@ -148,7 +150,7 @@ var rules = map[string]rule{
 
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
 var commands = []string{
-	"internal/about", "internal/bench", "internal/demo", "internal/doctor", "internal/eval",
+	"internal/about", "internal/bench", "internal/compare", "internal/demo", "internal/doctor", "internal/eval",
 	"internal/installer", "internal/join", "internal/latents", "internal/models", "internal/reproduce",
 	"internal/sample", "internal/serve", "internal/token", "internal/train",
 }
