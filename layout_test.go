@@ -48,7 +48,7 @@ var rules = map[string]rule{
 	"server/metrics": {ours: none},
 	"server/host":    {ours: []string{"server/host", "models"}},
 	"server/batch":   {ours: []string{"server/batch", "sampling"}},
-	"server/web":     {ours: []string{"server/web", "proto"}},
+	"server/web":     {ours: []string{"server/web", "server/oip/inference", "proto"}},
 
 	"training": {ours: []string{"ort", "training", "models", "sampling", "internal/memory", "internal/phrase",
 		"internal/processors", "internal/wholefile"}},

@@ -78,7 +78,8 @@ func sortCommands(root *cobra.Command) {
 		title    string
 		commands []string
 	}{
-		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "eval", "reproduce"}},
+		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "eval", "reproduce",
+			"join", "compare"}},
 		{"Serve", []string{"serve", "models", "token", "doctor", "bench"}},
 		{"Train", []string{"train", "schedule"}},
 	} {

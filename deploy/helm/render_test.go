@@ -84,22 +84,18 @@ func cases(t *testing.T) map[string]map[string]any {
 	return all
 }
 
-// join returns all files of a rendering as one, the notes last.
-func join(files map[string]string) []byte {
-	names := slices.SortedFunc(maps.Keys(files), func(a, b string) int {
-		return strings.Compare(path.Ext(b)+a, path.Ext(a)+b) // .yaml before .txt
-	})
+// objectsOf returns all objects of a rendering as one text.
+func objectsOf(files map[string]string) []byte {
 	var all bytes.Buffer
-	for _, name := range names {
-		fmt.Fprintf(&all, "# Source: %s\n%s\n", name, strings.Trim(files[name], "\n"))
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if path.Ext(name) == ".yaml" {
-			all.WriteString("---\n")
+			fmt.Fprintf(&all, "---\n# Source: %s\n%s\n", name, strings.Trim(files[name], "\n"))
 		}
 	}
 	return all.Bytes()
 }
 
-// TestRenderings: each set of values renders to the file beside it, whose objects Kubernetes would accept.
+// TestRenderings: each set of values renders to the files beside it, whose objects Kubernetes would accept.
 func TestRenderings(t *testing.T) {
 	c, schemas := load(t), readSchemas(t)
 	for name, values := range cases(t) {
@@ -113,7 +109,8 @@ func TestRenderings(t *testing.T) {
 					schemas.check(t, name, files[name])
 				}
 			}
-			golden(t, "testdata/"+name+".rendered.yaml", join(files))
+			golden(t, "testdata/"+name+".rendered.yaml", objectsOf(files))
+			golden(t, "testdata/"+name+".notes.txt", []byte(files[folder+"/templates/NOTES.txt"]))
 		})
 	}
 }
@@ -131,7 +128,7 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs from what the chart renders at %s: if that is right, run go test -update ./...", name,
+		t.Errorf("%s differs from what the chart renders at %s: if that is right, run make test-chart UPDATE=-update", name,
 			difference(want, got))
 	}
 }

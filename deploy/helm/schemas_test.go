@@ -46,7 +46,8 @@ type schemas struct {
 func readSchemas(t *testing.T) *schemas {
 	t.Helper()
 	options := objects.SerializerOptions{Strict: true}
-	own := objects.NewSerializerWithOptions(objects.DefaultMetaFactory, scheme.Scheme, scheme.Scheme, options)
+	known := scheme.Scheme
+	own := objects.NewSerializerWithOptions(objects.DefaultMetaFactory, known, known, options)
 	s := &schemas{own: own, custom: make(map[string]*jsonschema.Schema)}
 	for module, files := range definitions() {
 		for _, file := range files {
@@ -167,15 +168,16 @@ func (s *schemas) validate(document []byte) error {
 // TestSchemasRefuse: misspelt fields, wrong types and unknown kinds do not pass.
 func TestSchemasRefuse(t *testing.T) {
 	s := readSchemas(t)
+	const prometheus = "{apiVersion: monitoring.coreos.com/v1, kind: "
 	for text, want := range map[string]string{
-		"{apiVersion: v1, kind: Service, spec: {portz: []}}":                                                                            `unknown field "spec.portz"`,
-		"{apiVersion: v1, kind: Service, spec: {ports: 3}}":                                                                             "cannot unmarshal number",
-		"{apiVersion: v1, kind: Service, metadata: {name: a, name: b}}":                                                                 "already set",
-		"{apiVersion: v2, kind: Service}":                                                                                               "no kind",
-		"{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, spec: {}}":                                                                  "missing properties",
-		"{apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, spec: {selector: {}, endpoints: [{prt: a}]}}":                     "'prt' not allowed",
-		"{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, spec: {hostname: a}}":                                              "'hostname' not allowed",
-		"{apiVersion: monitoring.coreos.com/v1, kind: PrometheusRule, spec: {groups: [{name: a, rules: [{expr: a, for: 5 minutes}]}]}}": "does not match pattern",
+		"{apiVersion: v1, kind: Service, spec: {portz: []}}":                                   `unknown field "spec.portz"`,
+		"{apiVersion: v1, kind: Service, spec: {ports: 3}}":                                    "cannot unmarshal number",
+		"{apiVersion: v1, kind: Service, metadata: {name: a, name: b}}":                        "already set",
+		"{apiVersion: v2, kind: Service}":                                                      "no kind",
+		"{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, spec: {}}":                         "missing properties",
+		prometheus + "ServiceMonitor, spec: {selector: {}, endpoints: [{prt: a}]}}":            "'prt' not allowed",
+		prometheus + "PrometheusRule, spec: {groups: [{name: a, rules: [{for: 5 minutes}]}]}}": "not match pattern",
+		"{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, spec: {hostname: a}}":     "'hostname' not allowed",
 	} {
 		if err := s.validate([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
