@@ -10,7 +10,7 @@ import numpy as np
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
-N, SEED = 1000, 7
+N, SEED = 100, 7
 
 
 def tensor(name, value, datatype, binary=True):
@@ -76,7 +76,7 @@ def main():
     score(client, model, x[:10])
     assert not client.is_model_ready("nobody")
     refused(lambda: client.infer("nobody", [count(1)]), "nobody")
-    refused(lambda: client.infer(model, [count(1)], parameters={"steps": 3}), "steps", "stream_every")
+    refused(lambda: client.infer(model, [count(1)], parameters={"strides": 3}), "strides", "stream_every")
     refused(lambda: client.infer(model, [tensor("init", np.zeros((2, 99), np.float32), "FP32")]), "init", "99")
     refused(lambda: client.infer(model, [count(0)]), "1 to")
     client.close()

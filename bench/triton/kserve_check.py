@@ -15,7 +15,7 @@ from kserve import InferInput, InferRequest, InferenceGRPCClient, InferenceRESTC
 from kserve.inference_client import RESTConfig
 from kserve.protocol.infer_type import RequestedOutput
 
-N, SEED = 1000, 7
+N, SEED = 100, 7
 
 
 def tensor(name, value, datatype, binary=True):

@@ -128,8 +128,8 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs from what the chart renders at %s: if that is right, run make test-chart UPDATE=-update", name,
-			difference(want, got))
+		t.Errorf("%s differs from what the chart renders at %s: if that is right, run make test-chart UPDATE=-update",
+			name, difference(want, got))
 	}
 }
 

@@ -169,18 +169,18 @@ func (s *schemas) validate(document []byte) error {
 func TestSchemasRefuse(t *testing.T) {
 	s := readSchemas(t)
 	const prometheus = "{apiVersion: monitoring.coreos.com/v1, kind: "
-	for text, want := range map[string]string{
-		"{apiVersion: v1, kind: Service, spec: {portz: []}}":                                   `unknown field "spec.portz"`,
-		"{apiVersion: v1, kind: Service, spec: {ports: 3}}":                                    "cannot unmarshal number",
-		"{apiVersion: v1, kind: Service, metadata: {name: a, name: b}}":                        "already set",
-		"{apiVersion: v2, kind: Service}":                                                      "no kind",
-		"{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, spec: {}}":                         "missing properties",
-		prometheus + "ServiceMonitor, spec: {selector: {}, endpoints: [{prt: a}]}}":            "'prt' not allowed",
-		prometheus + "PrometheusRule, spec: {groups: [{name: a, rules: [{for: 5 minutes}]}]}}": "not match pattern",
-		"{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, spec: {hostname: a}}":     "'hostname' not allowed",
+	for _, c := range []struct{ text, want string }{
+		{"{apiVersion: v1, kind: Service, spec: {portz: []}}", `unknown field "spec.portz"`},
+		{"{apiVersion: v1, kind: Service, spec: {ports: 3}}", "cannot unmarshal number"},
+		{"{apiVersion: v1, kind: Service, metadata: {name: a, name: b}}", "already set"},
+		{"{apiVersion: v2, kind: Service}", "no kind"},
+		{"{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, spec: {}}", "missing properties"},
+		{prometheus + "ServiceMonitor, spec: {selector: {}, endpoints: [{prt: a}]}}", "'prt' not allowed"},
+		{prometheus + "PrometheusRule, spec: {groups: [{name: a, rules: [{for: 5 minutes}]}]}}", "not match pattern"},
+		{"{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, spec: {hostname: a}}", "'hostname' not allowed"},
 	} {
-		if err := s.validate([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", text, err, want)
+		if err := s.validate([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.text, err, c.want)
 		}
 	}
 }
