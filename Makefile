@@ -108,6 +108,11 @@ test: onnxruntime ## Run every test (with the race detector where goroutines run
 	go test -timeout 5m $$(go list ./... | grep -vE '$(CONCURRENT)') || status=1; \
 	exit $$status
 
+# The module of the chart's tests links Helm, so that nothing else does.
+.PHONY: test-chart
+test-chart: ## Render the Helm chart, compare it with testdata, check it against Kubernetes' schemas (UPDATE=-update)
+	cd deploy/helm && go test $(UPDATE) .
+
 KILLS ?= 100
 
 .PHONY: test-kills
@@ -285,10 +290,10 @@ check-layout:
 	@go test -count=1 -short .
 
 .PHONY: generate
-generate: $(GENERATORS) ## Generate Go from proto/, and the table of docs/settings.md
+generate: $(GENERATORS) ## Generate Go from proto/, the table of docs/settings.md and the schema of the chart
 	.tools/buf generate
 	$(DESCRIPTORS) python/langevin/api.binpb
-	go test -run '^TestSettingsPage$$' . -args -update-settings
+	go test -run '^Test(SettingsPage|ChartSettings)$$' . -args -update-settings
 
 .PHONY: tools
 tools: $(GENERATORS) .tools/golangci-lint .tools/apidiff .tools/grpcurl \

@@ -48,7 +48,7 @@ var rules = map[string]rule{
 	"server/metrics": {ours: none},
 	"server/host":    {ours: []string{"server/host", "models"}},
 	"server/batch":   {ours: []string{"server/batch", "sampling"}},
-	"server/web":     {ours: []string{"server/web", "proto"}},
+	"server/web":     {ours: []string{"server/web", "server/oip/inference", "proto"}},
 
 	"training": {ours: []string{"ort", "training", "models", "sampling", "internal/memory", "internal/phrase",
 		"internal/processors", "internal/wholefile"}},
@@ -103,6 +103,8 @@ var rules = map[string]rule{
 		"internal/cli", "internal/drawing", "internal/phrase", "internal/pictures", "internal/remote",
 		"internal/wholefile",
 		"client", "sampling"}},
+	"internal/compare": {ours: []string{
+		"internal/cli", "internal/datafile", "internal/phrase", "client", "training/data"}},
 	"internal/doctor": {ours: []string{"internal/build", "internal/cli", "internal/remote", "ort", "server"}},
 	"internal/eval": {ours: []string{
 		"internal/classifier", "internal/cli", "internal/datafile", "internal/drawing", "internal/phrase",
@@ -149,7 +151,7 @@ var rules = map[string]rule{
 
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
 var commands = []string{
-	"internal/about", "internal/bench", "internal/demo", "internal/doctor", "internal/eval",
+	"internal/about", "internal/bench", "internal/compare", "internal/demo", "internal/doctor", "internal/eval",
 	"internal/installer", "internal/join", "internal/latents", "internal/models", "internal/reproduce",
 	"internal/sample", "internal/serve", "internal/token", "internal/train",
 }

@@ -130,7 +130,11 @@ func requestsOfREST(t *testing.T) (all [][2]string) {
 	t.Helper()
 	for _, route := range routes(t, "web/routes.go", `(?m)^\t\t"(/[^"]*)": `) {
 		target := map[bool]string{true: "1", false: "gauss"}[strings.Contains(route, "/versions/")]
-		path := strings.NewReplacer("{name}", "gauss", "{target}", target).Replace(route)
+		path := strings.NewReplacer("{name}", "gauss", "{target}", target, "{version}", "1").Replace(route)
+		if strings.HasSuffix(path, "/infer") {
+			all = append(all, [2]string{http.MethodPost, path})
+			continue
+		}
 		all = append(all, [2]string{http.MethodGet, path})
 		if strings.Contains(route, "{target}") {
 			for _, verb := range []string{"sample", "score", "encode", "decode", "likelihood"} {
@@ -147,7 +151,9 @@ func TestBypassOfREST(t *testing.T) {
 	b := besiege(t)
 	client := webClients(nil)["HTTP/1.1"]
 	defer client.CloseIdleConnections()
-	open := []string{"/", "/healthz", "/v1/"} // the last answers NOT_FOUND
+	open := []string{ // some of them answer NOT_FOUND
+		"/", "/healthz", "/v1/", "/v2/", "/v2/health/live", "/v2/health/ready",
+	}
 	for _, request := range requestsOfREST(t) {
 		verb, path := request[0], request[1]
 		if slices.Contains(open, path) {

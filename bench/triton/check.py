@@ -101,7 +101,7 @@ def main():
     score(client, model, x[:10])
     previews = stream(client, model, x)
     refused(lambda: client.infer("nobody", [count(1)]), "nobody")
-    refused(lambda: client.infer(model, [count(1)], parameters={"steps": 3}), "steps", "stream_every")
+    refused(lambda: client.infer(model, [count(1)], parameters={"strides": 3}), "strides", "stream_every")
     refused(lambda: client.infer(model, [tensor("init", np.zeros((2, 99), np.float32), "FP32")]), "init", "99")
     done = client.get_inference_statistics(model).model_stats[0].inference_stats
     assert done.success.count >= 4 and done.fail.count >= 3, done

@@ -1,6 +1,6 @@
-"""Drive a running server with KServe's own Python client for gRPC: inspect, infer in both forms, and be refused.
+"""Drive a running server with KServe's own Python clients: inspect, infer in every form, and be refused.
 
-usage: kserve_check.py HOST:PORT MODEL
+usage: kserve_check.py HOST:PORT MODEL URL
 """
 
 import asyncio
@@ -9,11 +9,13 @@ import logging
 import sys
 
 import grpc
+import httpx
 import numpy as np
-from kserve import InferInput, InferRequest, InferenceGRPCClient
+from kserve import InferInput, InferRequest, InferenceGRPCClient, InferenceRESTClient
+from kserve.inference_client import RESTConfig
 from kserve.protocol.infer_type import RequestedOutput
 
-N, SEED = 1000, 7
+N, SEED = 100, 7
 
 
 def tensor(name, value, datatype, binary=True):
@@ -58,14 +60,40 @@ async def drive(client, model):
     await refused(ask([shared]), "inputs[0].parameters.shared_memory_region", "send the contents")
     await refused(ask([count(1)], parameters={"sequence_id": 4}), "sequence_id is 4", "there are no sequences")
     await refused(ask([count(0)]), "1 to")
+    return x
+
+
+async def drive_rest(client, url, model, x):
+    assert await client.is_server_live(url) and await client.is_server_ready(url)
+    assert await client.is_model_ready(url, model) and not await client.is_model_ready(url, "nobody")
+
+    def ask(inputs, name=model, **more):
+        return client.infer(url, InferRequest(name, inputs, **more), model_name=name)
+
+    for binary in (True, False):
+        for parameters in ({}, {"binary_data_output": True}):
+            answer = await ask([count(N, binary)], parameters={"seed": SEED, **parameters})
+            assert (answer.outputs[0].as_numpy() == x).all(), "REST gave other samples than gRPC"
+    sigma = np.full([N], 0.5, dtype=np.float32)
+    score = await ask([tensor("x", x, "FP32"), tensor("sigma", sigma, "FP32", False)], name=model + ".score")
+    assert score.outputs[0].as_numpy().shape == x.shape
+    try:
+        await ask([count(0)])
+    except httpx.HTTPStatusError as e:
+        assert e.response.status_code == 400 and "1 to" in str(e), e
+        return
+    raise AssertionError("not refused")
 
 
 async def main():
     logging.getLogger("kserve.trace").disabled = True  # it logs every refusal with its stack
-    address, model = sys.argv[1:]
+    address, model, url = sys.argv[1:]
     async with InferenceGRPCClient(address) as client:
-        await drive(client, model)
-    print(f"ok  kserve {importlib.metadata.version('kserve')}: {N} samples of {model}, typed and raw, 3 refusals")
+        x = await drive(client, model)
+    async with InferenceRESTClient(RESTConfig(protocol="v2")) as client:
+        await drive_rest(client, url, model, x)
+    print(f"ok  kserve {importlib.metadata.version('kserve')}: {N} samples of {model}, typed and raw, over gRPC and "
+          "REST, 4 refusals")
 
 
 if __name__ == "__main__":

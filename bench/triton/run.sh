@@ -23,19 +23,34 @@ install() {
 }
 
 checks=()
-if install requirements.txt; then checks+=(check.py); fi
-if install requirements-kserve.txt; then checks+=(kserve_check.py); fi
+if install requirements.txt; then checks+=(check.py http_check.py); fi
+if install requirements-kserve.txt; then checks+=(kserve_check.py kserve_manifest.py); fi
 [ ${#checks[@]} -gt 0 ] || exit 0
 scratch=$(mktemp -d)
 : >"$scratch/log"
-"$program" serve --listen "unix://$scratch/socket" --http-listen '' >"$scratch/log" 2>&1 &
+"$program" serve --listen "unix://$scratch/socket" --http-listen localhost:0 --log-format json >"$scratch/log" 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null; wait $server || true; rm -rf "$scratch"' EXIT
 for _ in $(seq 200); do
-	grep -q serving "$scratch/log" && break
+	grep -q '"msg":"serving"' "$scratch/log" && break
 	kill -0 $server 2>/dev/null || { cat "$scratch/log"; exit 1; }
 	sleep 0.1
 done
+web=$(sed -n 's|.*"url":"http://\([^"]*\)".*|\1|p' "$scratch/log")
+grpc="unix://$scratch/socket"
+
+# run CHECK ARGUMENT... shows the server's log if the check fails.
+run() {
+	local check=$1
+	shift
+	"$venv/bin/python" "$here/$check" "$@" || { cat "$scratch/log"; exit 1; }
+}
+
 for check in "${checks[@]}"; do
-	"$venv/bin/python" "$here/$check" "unix://$scratch/socket" ring || { cat "$scratch/log"; exit 1; }
+	case $check in
+	check.py) run $check "$grpc" ring ;;
+	http_check.py) run $check "$web" ring ;;
+	kserve_check.py) run $check "$grpc" ring "http://$web" ;;
+	kserve_manifest.py) run $check "$here/../../deploy/kserve.yaml" ;;
+	esac
 done

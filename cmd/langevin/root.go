@@ -11,6 +11,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/about"
 	"github.com/langevin-ml/langevin/internal/bench"
 	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/compare"
 	"github.com/langevin-ml/langevin/internal/demo"
 	"github.com/langevin-ml/langevin/internal/doctor"
 	evalcommands "github.com/langevin-ml/langevin/internal/eval"
@@ -49,8 +50,8 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
 	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p), train.Command(p),
 		evalcommands.Command(p), reproduce.Command(p), demo.Command(p), train.ScheduleCommand(p),
 		latents.EncodeCommand(p), latents.DecodeCommand(p), latents.LikelihoodCommand(p), latents.ScoreCommand(p),
-		bench.Command(p), join.Command(p), token.Command(p), doctor.Command(p), installer.Command(p),
-		about.ManCommand(p), about.VersionCommand(p))
+		bench.Command(p), join.Command(p), compare.Command(p), token.Command(p), doctor.Command(p),
+		installer.Command(p), about.ManCommand(p), about.VersionCommand(p))
 	sortCommands(root)
 	about.AddCompletion(p, root)
 	return root
@@ -77,7 +78,8 @@ func sortCommands(root *cobra.Command) {
 		title    string
 		commands []string
 	}{
-		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "eval", "reproduce"}},
+		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "eval", "reproduce",
+			"join", "compare"}},
 		{"Serve", []string{"serve", "models", "token", "doctor", "bench"}},
 		{"Train", []string{"train", "schedule"}},
 	} {

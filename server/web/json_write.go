@@ -3,7 +3,9 @@ package web
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/proto"
@@ -56,7 +58,10 @@ func written(m protoreflect.Message, field protoreflect.FieldDescriptor) bool {
 }
 
 func appendField(b []byte, field protoreflect.FieldDescriptor, v protoreflect.Value) []byte {
-	if !field.IsList() {
+	switch {
+	case field.IsMap():
+		return appendMap(b, field, v.Map())
+	case !field.IsList():
 		return appendScalar(b, field, v)
 	}
 	b = append(b, '[')
@@ -67,6 +72,22 @@ func appendField(b []byte, field protoreflect.FieldDescriptor, v protoreflect.Va
 		b = appendScalar(b, field, v.List().Get(i))
 	}
 	return append(b, ']')
+}
+
+// appendMap writes a map in the order of its keys.
+func appendMap(b []byte, field protoreflect.FieldDescriptor, entries protoreflect.Map) []byte {
+	values := make(map[string]protoreflect.Value, entries.Len())
+	for key, value := range entries.Range {
+		values[key.String()] = value
+	}
+	b = append(b, '{')
+	for i, key := range slices.Sorted(maps.Keys(values)) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendScalar(append(appendString(b, key), ':'), field.MapValue(), values[key])
+	}
+	return append(b, '}')
 }
 
 func appendScalar(b []byte, field protoreflect.FieldDescriptor, v protoreflect.Value) []byte {

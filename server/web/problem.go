@@ -152,6 +152,9 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Allow", p.allow)
 	}
 	body := append(p.json(), '\n')
+	if speaksOIP(r) {
+		body = append(p.oipJSON(), '\n')
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(p.status)
@@ -166,4 +169,11 @@ func (p *problem) json() []byte {
 		return []byte(`{"error":{"code":"INTERNAL","message":"an error that cannot be written as JSON"}}`)
 	}
 	return data
+}
+
+// oipJSON returns the problem in the form of the Open Inference Protocol, whose clients expect a text.
+func (p *problem) oipJSON() []byte {
+	b := appendString([]byte(`{"error":`), p.Message)
+	b = appendString(append(b, `,"code":`...), p.Code)
+	return append(appendString(append(b, `,"request_id":`...), p.RequestID), '}')
 }

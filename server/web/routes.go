@@ -28,6 +28,7 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // routes returns the handlers of all paths that do not belong to a service.
 func (s *rest) routes(files *page) map[string]http.Handler {
+	protocol := oip{s}
 	return map[string]http.Handler{
 		"/":                                   http.HandlerFunc(files.ServeHTTP),
 		samplersPath:                          methods{"GET": keyless(files.ServeHTTP)},
@@ -36,6 +37,17 @@ func (s *rest) routes(files *page) map[string]http.Handler {
 		"/v1/models":                          methods{"GET": s.listModels},
 		"/v1/models/{target}":                 http.HandlerFunc(s.model),
 		"/v1/models/{name}/versions/{target}": http.HandlerFunc(s.model),
+
+		"/v2":                                  methods{"GET": protocol.server},
+		"/v2/":                                 http.HandlerFunc(protocol.unknown),
+		"/v2/health/live":                      methods{"GET": protocol.live},
+		"/v2/health/ready":                     methods{"GET": protocol.ready},
+		"/v2/models/{name}":                    methods{"GET": protocol.model},
+		"/v2/models/{name}/ready":              methods{"GET": protocol.modelReady},
+		"/v2/models/{name}/infer":              methods{"POST": protocol.infer},
+		"/v2/models/{name}/versions/{version}": methods{"GET": protocol.model},
+		"/v2/models/{name}/versions/{version}/ready": methods{"GET": protocol.modelReady},
+		"/v2/models/{name}/versions/{version}/infer": methods{"POST": protocol.infer},
 	}
 }
 

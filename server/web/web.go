@@ -1,6 +1,6 @@
-// Package web serves HTTP in front of a gRPC server: a page that shows chains, JSON for curl, and the Connect and
-// gRPC-Web protocols for programs in a browser. Every request becomes a call of the gRPC server and passes its
-// interceptors, so request ids, limits and errors are the same as with gRPC.
+// Package web serves HTTP in front of a gRPC server: a page that shows chains, JSON for curl, the REST form of the Open
+// Inference Protocol, and the Connect and gRPC-Web protocols for programs in a browser. Every request becomes a call of
+// the gRPC server and passes its interceptors, so request ids, limits and errors are the same as with gRPC.
 package web
 
 import (
