@@ -97,8 +97,8 @@ func (c *Client) again(ctx context.Context, failures *outage, err error) bool {
 	}
 	c.log.LogAttrs(ctx, slog.LevelInfo, "call failed, trying again", slog.String("request_id", e.RequestID),
 		slog.String("error", e.Error()), slog.Int("tries", failures.tries), slog.Duration("wait", wait))
-	// An address may stand for several servers, as a Service of Kubernetes does. A new connection then leads to one that
-	// is ready, and the old one never does.
+	// An address may stand for several servers, as a Service of Kubernetes does. A new connection then leads to one
+	// that is ready, and the old one never does.
 	if e.notReady && c.conn.renew() != nil {
 		return false
 	}
