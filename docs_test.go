@@ -27,6 +27,7 @@ import (
 // needs of the commands.
 var runDocuments = []string{
 	"tutorial.md", "data.md", "quality.md", "operations.md", "model-file.md", "security.md", "import.md", "oip.md",
+	"batch.md",
 }
 
 // needs lists programs that not every machine has. The key is the word of a block. The probe is a command that succeeds
@@ -35,12 +36,13 @@ var needs = map[string]struct {
 	probe   string
 	folders []string
 }{
-	"python3": {"python3 --version", nil},
-	"grpcio":  {"python3 -c 'import grpc_tools'", []string{"bench/.venv/bin"}}, // by make bench
-	"torch":   {"python3 -c 'import torch'", []string{"/usr/bin"}},
-	"triton":  {"python3 -c 'import tritonclient.grpc'", []string{"bench/triton/.venv/bin"}}, // by make test-triton
-	"kserve":  {"python3 -c 'import kserve'", []string{"bench/triton/.venv/bin"}},
-	"grpcurl": {".tools/grpcurl -version", nil}, // by make tools
+	"python3":  {"python3 --version", nil},
+	"grpcio":   {"python3 -c 'import grpc_tools'", []string{"bench/.venv/bin"}}, // by make bench
+	"torch":    {"python3 -c 'import torch'", []string{"/usr/bin"}},
+	"triton":   {"python3 -c 'import tritonclient.grpc'", []string{"bench/triton/.venv/bin"}}, // by make test-triton
+	"kserve":   {"python3 -c 'import kserve'", []string{"bench/triton/.venv/bin"}},
+	"parallel": {"parallel --version | grep GNU", nil},
+	"grpcurl":  {".tools/grpcurl -version", nil}, // by make tools
 }
 
 var slowDocs = flag.Bool("docs-slow", false, "run the commands of docs as they are, long trainings too")

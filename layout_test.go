@@ -87,6 +87,7 @@ var rules = map[string]rule{
 	"internal/datafile":    {ours: []string{"client", "training/data"}},
 	"internal/cli":         {ours: []string{"internal/phrase", "client", "ort", "sampling"}},
 	"internal/classifier":  {ours: []string{"internal/cli", "internal/datafile", "ort", "training/eval"}},
+	"internal/parts":       {ours: []string{"internal/datafile", "client"}},
 	"internal/pictures": {ours: []string{"internal/datafile", "internal/phrase", "client", "proto",
 		"training/figure"}},
 	"internal/remote": {ours: []string{"internal/cli", "internal/loopback", "internal/phrase", "client", "server"}},
@@ -107,13 +108,14 @@ var rules = map[string]rule{
 		"internal/cli", "internal/datafile", "internal/phrase", "client", "training/data"}},
 	"internal/doctor": {ours: []string{"internal/build", "internal/cli", "internal/remote", "ort", "server"}},
 	"internal/eval": {ours: []string{
-		"internal/classifier", "internal/cli", "internal/datafile", "internal/drawing", "internal/phrase",
-		"internal/remote", "internal/trainrun", "internal/wholefile", "client", "models", "ort", "sampling",
+		"internal/classifier", "internal/cli", "internal/datafile", "internal/drawing", "internal/parts",
+		"internal/phrase", "internal/remote", "internal/trainrun", "internal/wholefile", "client", "models", "ort",
+		"sampling",
 		"training"}},
 	"internal/onnxruntime/fetch": {ours: []string{"internal/onnxruntime"}, others: none},
 	"internal/installer":         {ours: []string{"internal/cli", "internal/onnxruntime", "ort"}},
 	"internal/join": {ours: []string{
-		"internal/cli", "internal/datafile", "internal/phrase", "internal/wholefile", "client"}},
+		"internal/cli", "internal/datafile", "internal/parts", "internal/phrase", "internal/wholefile"}},
 	"internal/latents": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/phrase", "internal/remote", "internal/wholefile", "client"}},
 	"internal/models": {ours: []string{

@@ -5,10 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"log/slog"
-	"math"
-	mathrand "math/rand/v2"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -17,56 +13,6 @@ import (
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
-
-// RetryPolicy says how often to make a call that fails before its first answer. Only failures that another try may fix
-// are retried: a server that does not answer or is stopping, and a full queue or spent quota whose error says when to
-// try again. Every wait is drawn uniformly from 0 to its limit and added to the wait that the server asks for. If a
-// wait would exceed the context's deadline, the call is not retried. All tries of a call have one request id.
-type RetryPolicy struct {
-	Attempts  int           // tries in all, the first included; 1 never tries again; 0: 4
-	BaseDelay time.Duration // limit of the first wait, which doubles from try to try; 0: 100 ms
-	MaxDelay  time.Duration // where the limit stops doubling; 0: 5 s
-}
-
-const (
-	defaultAttempts  = 4
-	defaultBaseDelay = 100 * time.Millisecond
-	defaultMaxDelay  = 5 * time.Second
-)
-
-// limit returns the longest wait after the given number of tries, without the wait that the server asks for.
-func (p RetryPolicy) limit(tries int) time.Duration {
-	doubled := float64(p.BaseDelay) * math.Pow(2, float64(tries-1))
-	return time.Duration(min(doubled, float64(p.MaxDelay)))
-}
-
-// again reports whether to repeat a call that failed with err after the given number of tries. It has then waited.
-func (c *Client) again(ctx context.Context, tries int, err error) bool {
-	var e *Error
-	if tries >= c.retry.Attempts || !errors.As(err, &e) || !e.mendable() || ctx.Err() != nil {
-		return false
-	}
-	wait := e.RetryAfter + mathrand.N(c.retry.limit(tries)+1)
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
-		return false
-	}
-	c.log.LogAttrs(ctx, slog.LevelInfo, "call failed, trying again", slog.String("request_id", e.RequestID),
-		slog.String("error", e.Error()), slog.Int("tries", tries), slog.Duration("wait", wait))
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// mendable reports whether the same call may succeed later or on another server.
-func (e *Error) mendable() bool {
-	return e.Code == codes.Unavailable || e.Code == codes.ResourceExhausted && e.RetryAfter > 0 ||
-		e.Reason == reasonChanged
-}
 
 // named gives a call a request id, unless its context already has one.
 func named(ctx context.Context) (context.Context, string) {
@@ -84,14 +30,15 @@ func unary[Request, Response any](
 	method func(context.Context, *Request, ...grpc.CallOption) (*Response, error),
 ) (*Response, error) {
 	ctx, id := named(ctx)
-	for tries := 1; ; tries++ {
+	var failures outage
+	for {
 		var header metadata.MD
 		response, err := method(ctx, request, grpc.Header(&header))
 		if err == nil {
 			return response, nil
 		}
 		failed := fromRPC(op, id, err, header)
-		if turning(ctx) || !c.again(ctx, tries, failed) {
+		if turning(ctx) || !c.again(ctx, &failures, failed) {
 			return nil, failed
 		}
 	}
@@ -199,12 +146,13 @@ func (s sampleCall) retrying(ctx context.Context, req SampleRequest, emit sink) 
 	if err != nil {
 		return during(s.op, err)
 	}
-	for tries := 1; ; tries++ {
+	var failures outage
+	for {
 		begun, err := s.somewhere(ctx, request, emit)
 		if err == nil || begun {
 			return err
 		}
-		if !s.client.again(ctx, tries, err) {
+		if !s.client.again(ctx, &failures, err) {
 			return s.lastly(ctx, err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // Client talks to Langevin servers over one gRPC channel. It is safe for concurrent use; one is enough for a program.
 type Client struct {
 	target   string
-	conn     *grpc.ClientConn
+	conn     *channel
 	sampling langevinv1.SamplingServiceClient
 	models   langevinv1.ModelServiceClient
 
@@ -47,7 +47,8 @@ func newClient(target string, s settings) (*Client, error) {
 		return nil, err
 	}
 	connections := newConnections(max(0, s.stall))
-	conn, err := grpc.NewClient(name, append(resolve, s.dialOptions(target, connections)...)...)
+	options := append(resolve, s.dialOptions(target, connections)...)
+	conn, err := newChannel(func() (*grpc.ClientConn, error) { return grpc.NewClient(name, options...) })
 	if err != nil {
 		return nil, err
 	}
@@ -66,4 +67,4 @@ func newClient(target string, s settings) (*Client, error) {
 func (c *Client) Target() string { return c.target }
 
 // Close ends the calls that are still running and closes the connection.
-func (c *Client) Close() error { return c.conn.Close() }
+func (c *Client) Close() error { return c.conn.close() }

@@ -88,7 +88,8 @@ type Error struct {
 	// Metadata has details of Reason: the chain, step and sigma of a chain that diverged.
 	Metadata map[string]string
 
-	status *status.Status // as received; nil if the client made the error
+	status   *status.Status // as received; nil if the client made the error
+	notReady bool           // there are connections, and the server behind each says that it is not ready
 }
 
 // Violation says what is wrong with one field of a request.
@@ -207,7 +208,7 @@ func (e *Error) explain() {
 		e.Code, e.status = codes.Unauthenticated, nil // nothing was sent: see WithTokenFunc
 		_, e.Message, _ = strings.Cut(e.Message, unsent)
 	case e.Code == codes.Unavailable && strings.Contains(e.Message, "health check failed"):
-		e.Reason = reasonUnreachable
+		e.Reason, e.notReady = reasonUnreachable, true
 		e.Message = "the server still loads its models or is stopping: " + e.Message
 	case e.Code == codes.Unavailable:
 		e.Reason = reasonUnreachable

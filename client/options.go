@@ -75,6 +75,8 @@ func newSettings(opts []Option) settings {
 		Attempts:  cmp.Or(s.retry.Attempts, defaultAttempts),
 		BaseDelay: cmp.Or(s.retry.BaseDelay, defaultBaseDelay),
 		MaxDelay:  cmp.Or(s.retry.MaxDelay, defaultMaxDelay),
+		Outage:    s.retry.Outage,
+		Handover:  cmp.Or(s.retry.Handover, defaultHandover),
 	}
 	return s
 }
@@ -98,6 +100,7 @@ func (s settings) check(target string) error {
 	r := s.retry
 	require(r.Attempts >= 1 && r.BaseDelay > 0 && r.MaxDelay >= r.BaseDelay,
 		"WithRetry is %+v: want at least 1 attempt, and delays above 0, the largest last", r)
+	require(r.Outage >= 0, "WithRetry has an outage of %s: want 0 or more", r.Outage)
 	return errors.Join(append(errs, s.checkToken(target))...)
 }
 

@@ -18,20 +18,21 @@ func (s sampleCall) drawAll(ctx context.Context, req SampleRequest, emit sink) e
 		return s.retrying(ctx, req, emit)
 	}
 	d := drawing{sampleCall: s, request: req, emit: emit}
-	for tries := 1; ; tries++ {
+	var failures outage
+	for {
 		d.advanced, d.begun = false, false
 		err := d.retrying(ctx, d.rest(), d.receive)
 		if err == nil || !d.begun || !broken(err) {
 			return err
 		}
 		if d.advanced {
-			tries = 1
+			failures = outage{}
 		}
 		if d.have == d.started.N { // only the Done event is missing
 			return emit(Done{N: d.have, NFE: int64(d.have) * int64(d.started.Steps), Elapsed: d.elapsed,
 				PreviewsDropped: d.dropped})
 		}
-		if !s.client.again(ctx, tries, unavailable(err)) {
+		if !s.client.again(ctx, &failures, unavailable(err)) {
 			return s.lastly(ctx, err)
 		}
 		s.client.log.LogAttrs(ctx, slog.LevelWarn, "call broke, going on", slog.String("request_id", s.id),

@@ -18,7 +18,8 @@ import (
 
 // quick retries as often as a client does by default, without long waits.
 func quick() client.Option {
-	return client.WithRetry(client.RetryPolicy{BaseDelay: time.Millisecond, MaxDelay: 2 * time.Millisecond})
+	return client.WithRetry(client.RetryPolicy{
+		BaseDelay: time.Millisecond, MaxDelay: 2 * time.Millisecond, Handover: -1})
 }
 
 // callIDs collects the request ids of the calls that a fake server receives.

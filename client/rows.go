@@ -216,7 +216,8 @@ func fromOne[A rowsAnswer](
 	ctx context.Context, c *Client, model *oneModel, ask func(context.Context) (A, error),
 ) (A, error) {
 	route := newRoute(c.connections)
-	for tries := 1; ; {
+	var failures outage
+	for {
 		attempt := route.begin(ctx, func(error) {}) // nobody counts its silence: it has no events
 		answer, err := ask(context.WithValue(ctx, attemptKey{}, attempt))
 		attempt.end()
@@ -224,10 +225,9 @@ func fromOne[A rowsAnswer](
 		if route.passes(err) {
 			continue
 		}
-		if !errors.Is(err, ErrChanged) || !c.again(ctx, tries, err) {
+		if !errors.Is(err, ErrChanged) || !c.again(ctx, &failures, err) {
 			return answer, err
 		}
-		tries++
 	}
 }
 

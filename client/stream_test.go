@@ -197,8 +197,10 @@ func TestStreamContext(t *testing.T) {
 		},
 	} {
 		left := make(chan error, 1)
+		c := serve(t, fake.Script{Sample: endless(left)})
+		_, _ = c.Model(t.Context(), "", 0) // connects, whatever it answers: the call below has little time
 		ctx, cancel := end(t.Context())
-		_, err := serve(t, fake.Script{Sample: endless(left)}).Sample(ctx, client.SampleRequest{})
+		_, err := c.Sample(ctx, client.SampleRequest{})
 		if !errors.Is(err, want) {
 			t.Errorf("%v, want %v", err, want)
 		}

@@ -143,23 +143,23 @@ func start(req client.SampleRequest, shape []int) client.Started {
 
 // Server answers as its [Script] says. It is safe for concurrent use.
 type Server struct {
-	grpc *grpc.Server
-	pipe *bufconn.Listener
-	done chan struct{}
+	grpc   *grpc.Server
+	health *health.Server
+	pipe   *bufconn.Listener
+	done   chan struct{}
 }
 
 // New starts a server. Close it at the end of the test.
 func New(script Script) *Server {
 	patient := keepalive.EnforcementPolicy{MinTime: langevinv1.MinKeepalive, PermitWithoutStream: true}
 	s := &Server{
-		grpc: grpc.NewServer(grpc.KeepaliveEnforcementPolicy(patient)),
-		pipe: bufconn.Listen(1 << 20), done: make(chan struct{}),
+		grpc:   grpc.NewServer(grpc.KeepaliveEnforcementPolicy(patient)),
+		health: health.NewServer(), pipe: bufconn.Listen(1 << 20), done: make(chan struct{}),
 	}
 	langevinv1.RegisterSamplingServiceServer(s.grpc, samplingService{script: script})
 	langevinv1.RegisterModelServiceServer(s.grpc, modelService{models: script.Models})
-	healthy := health.NewServer()
-	healthy.SetServingStatus(langevinv1.SamplingService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
-	healthv1.RegisterHealthServer(s.grpc, healthy)
+	s.health.SetServingStatus(langevinv1.SamplingService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
+	healthv1.RegisterHealthServer(s.grpc, s.health)
 	go func() {
 		defer close(s.done)
 		_ = s.grpc.Serve(s.pipe) // returns only after Close
@@ -180,6 +180,9 @@ func (s *Server) Client(opts ...client.Option) (*client.Client, error) {
 func (s *Server) Dial(ctx context.Context, _ string) (net.Conn, error) {
 	return s.pipe.DialContext(ctx)
 }
+
+// Drain makes the server report that it does not serve, as one that is stopping does. It still answers calls.
+func (s *Server) Drain() { s.health.Shutdown() }
 
 // Close ends all calls and waits for the server to stop.
 func (s *Server) Close() {

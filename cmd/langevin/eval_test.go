@@ -114,6 +114,23 @@ func TestEvalOfFile(t *testing.T) {
 	if read.N != 300 || read.Samples != path || read.NFE != 0 {
 		t.Errorf("the report has %d samples of %q, %d evaluations", read.N, read.Samples, read.NFE)
 	}
+	var parts []string
+	for _, shard := range []string{"0/3", "1/3", "2/3"} {
+		part := filepath.Join(filepath.Dir(path), "part-"+shard[:1]+".npy")
+		if got := langevin(t, script, "sample", "2gauss", "-n", "300", "--seed", "1", "--shard", shard, "--out",
+			part); got.code != cli.ExitOK {
+			t.Fatalf("%+v", got)
+		}
+		parts = append(parts, part)
+	}
+	joined := measure(append([]string{"--samples"}, parts...)...)
+	if diff := cmp.Diff(read.Metrics, joined.Metrics); diff != "" || joined.N != 300 {
+		t.Errorf("%d samples of %s (-one file +parts):\n%s", joined.N, joined.Samples, diff)
+	}
+	gap := langevin(t, script, "eval", "2gauss", "--samples", parts[0], parts[2])
+	if gap.code != cli.ExitFailed || !oneLineWith(gap.stderr, "part 1 is missing, between "+parts[0]) {
+		t.Errorf("a part is missing: %+v", gap)
+	}
 	for line, want := range map[string]string{
 		"-n 300 --sampler flow": "--samples measures a file and draws nothing: leave out -n and --sampler",
 		"--guide weak":          "leave out --guide",
@@ -150,7 +167,7 @@ func TestEvalRefuses(t *testing.T) {
 		{trainedOn2Gauss, "eval 2gauss --set data.std=2", "and preset toy-2gauss means 2gauss, std 2"},
 		{trainedOn2Gauss, "eval 2gauss -n 5", "-n is 5: want a whole number from 100"},
 		{trainedOn2Gauss, "eval 2gauss --preset nothing", `preset is "nothing": want one of`},
-		{trainedOn2Gauss, "eval", "accepts 1 arg(s), received 0"},
+		{trainedOn2Gauss, "eval", "requires at least 1 arg(s), only received 0"},
 	} {
 		got := langevin(t, gaussians(c.training), strings.Fields(c.line)...)
 		if got.code != cli.ExitUsage || !oneLineWith(got.stderr, c.want) {

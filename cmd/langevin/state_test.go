@@ -215,6 +215,58 @@ func TestStateGrows(t *testing.T) {
 	checkFiles(t, ".", "h", "s")
 }
 
+// TestStateOfJob: the same command line, started again with --state, goes on where it was interrupted and removes the
+// state when its output is complete. Another command line is refused.
+func TestStateOfJob(t *testing.T) {
+	t.Chdir(t.TempDir())
+	batch := func(x ...float32) client.Batch { return client.Batch{X: x, Shape: []int{2}, N: len(x) / 2} }
+	started := func(n int, first uint64) client.Started {
+		return client.Started{Model: "ring", Version: 2, Digest: "d", N: n, Seed: 7, FirstChain: first, Shape: []int{2},
+			Steps: 9, Engine: "e", Resumable: true, Sampler: client.Langevin{Sigma: 1, Steps: 9, StepSize: 0.1}}
+	}
+	var asked *client.SampleRequest
+	draw := func(answer fake.SampleFunc, args ...string) outcome {
+		asked = nil
+		return langevin(t, fake.Script{Models: []client.Model{ring()}, Sample: func(ctx context.Context,
+			req client.SampleRequest, emit func(client.Event) error) error {
+			if asked == nil {
+				asked = &req
+			}
+			return answer(ctx, req, emit)
+		}}, append([]string{"sample", "ring", "--state", "s"}, args...)...)
+	}
+	job := []string{"-n", "3", "--seed", "7", "--out", "x.csv"}
+	half := interrupted(started(3, 0), client.Chunk{Batch: batch(1, 2), FirstChain: 0})
+	if got := draw(half, job...); got.code != cli.ExitFailed ||
+		!strings.Contains(got.stderr, "(1 of 3 chains finished, the others not begun): go on with --state s\n") {
+		t.Fatalf("the first: %+v", got)
+	}
+	for want, other := range map[string][]string{
+		"by a command with another n:":       {"-n", "4", "--seed", "7"},
+		"by a command with another seed:":    {"-n", "3", "--seed", "8"},
+		"by a command with another sampler:": {"-n", "3", "--seed", "7", "--sampler", "langevin"},
+		"leave these out":                    {"--save-state", "t"},
+	} {
+		if got := draw(half, other...); got.code == cli.ExitOK || asked != nil || !oneLineWith(got.stderr, want) {
+			t.Errorf("%v: %+v, want %q", other, got, want)
+		}
+	}
+	checkFiles(t, ".", "s")
+	rest := fake.Events(started(2, 1), client.Chunk{Batch: batch(3, 4, 5, 6), FirstChain: 1}, client.Done{N: 2})
+	got := draw(rest, job...)
+	whole, err := os.ReadFile("x.csv")
+	if got.code != cli.ExitOK || err != nil || string(whole) != "1,2\n3,4\n5,6\n" || asked.N != 2 ||
+		asked.FirstChain != 1 {
+		t.Errorf("the second: %+v, %q, asked %+v", got, whole, asked)
+	}
+	checkFiles(t, ".", "x.csv")
+	draw(half, "-n", "3", "--seed", "7") // a job that was killed after its output was complete leaves a state
+	if got := draw(half, append(job, "--skip-existing")...); got.code != cli.ExitOK || asked != nil {
+		t.Errorf("the third: %+v", got)
+	}
+	checkFiles(t, ".", "x.csv")
+}
+
 // TestStatesOnTheWay: a call asks for the states of all chains if there are few, and for none otherwise.
 func TestStatesOnTheWay(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -18,6 +18,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/datafile"
 	"github.com/langevin-ml/langevin/internal/drawing"
+	"github.com/langevin-ml/langevin/internal/parts"
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/remote"
 	"github.com/langevin-ml/langevin/internal/trainrun"
@@ -43,7 +44,7 @@ type command struct {
 	dir        string // of images
 	classifier string
 	neighbours string
-	samples    string // file to measure instead of drawing
+	samples    []string // files to measure instead of drawing: one, or the parts of a job
 }
 
 // leastSamples is the least number of samples that eval measures.
@@ -53,7 +54,7 @@ const leastSamples = 100
 func Command(p *cli.Program) *cobra.Command {
 	o := &command{n: cli.NewCount(2000, leastSamples).AtMost(10_000_000)}
 	c := &cobra.Command{
-		Use:   "eval MODEL",
+		Use:   "eval MODEL [--samples FILE...]",
 		Short: "Measure how good a model's samples are",
 		Long: `Eval draws samples of a model, on a server or (--local) in this process, and compares them with the
 data that it was trained on: with the distribution itself, if that is a mixture of Gaussians, or with
@@ -70,10 +71,16 @@ and --set.`,
   langevin eval five --preset toy-ring --set data.modes=5
   langevin eval mnist --local -n 1000 --data data/mnist --neighbours near.png
   langevin eval mnist --samples mine.npy
+  langevin eval ring --samples part-*.npy                  the parts of a job, put together
   langevin eval mnist --guide weak --guide-rule mix --guide-weight -2
   langevin eval mnist --frontier -n 1000 --seeds 3         quality over evaluations and seconds`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return run(c.Context(), p, o, args[0]) },
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.takeParts(args[1:]); err != nil {
+				return err
+			}
+			return run(c.Context(), p, o, args[0])
+		},
 	}
 	o.given = c.Flags().Changed
 	cli.GroupFlags(c, o.groups()...)
@@ -94,8 +101,9 @@ func (o *command) groups() []cli.FlagGroup {
 		"an .onnx file with outputs features and probabilities, for images (default the built-in one)")
 	what.Flags.StringVar(&o.neighbours, "neighbours", "",
 		"file for a picture, .png, of samples next to their nearest training images")
-	what.Flags.StringVar(&o.samples, "samples", "",
-		"`FILE` with samples to measure instead of drawing some: "+datafile.ArrayFiles)
+	what.Flags.StringArrayVar(&o.samples, "samples", nil,
+		"`FILE` with samples to measure instead of drawing some, or the parts that sample --shard drew: "+
+			datafile.ArrayFiles)
 	o.Connection.Register(where.Flags)
 	groups := append([]cli.FlagGroup{what}, o.SamplerFlags.Groups()...)
 	return append(groups, o.GuideFlags.Group(), o.frontierFlags.group(), where)
@@ -147,9 +155,18 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 	})
 }
 
+// takeParts adds the files that a shell has put in the place of a pattern after --samples.
+func (o *command) takeParts(others []string) error {
+	if len(others) > 0 && len(o.samples) == 0 {
+		return cli.Usagef("%s after the model: want one model, and files only after --samples", phrase.All(others))
+	}
+	o.samples = append(o.samples, others...)
+	return nil
+}
+
 // checkSamples refuses flags about drawing if a file is measured.
 func (o *command) checkSamples() error {
-	if o.samples == "" {
+	if len(o.samples) == 0 {
 		return nil
 	}
 	var wrong []string
@@ -251,8 +268,8 @@ func evaluate(
 	ctx context.Context, p *cli.Program, c *client.Client, o *command, m client.Model, config training.Config,
 	request client.SampleRequest,
 ) (e Report, err error) {
-	var file client.Batch
-	if o.samples != "" {
+	var file parts.Job
+	if len(o.samples) > 0 {
 		if file, err = readSamples(p, o.samples, m.Shape); err != nil {
 			return Report{}, err
 		}
@@ -262,10 +279,10 @@ func evaluate(
 		return Report{}, err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
-	if o.samples != "" {
-		e = Report{Model: m.Name, Version: m.Version, Digest: m.Digest, Data: config.Data.String(), Samples: o.samples,
-			N: file.N, origin: o.samples}
-		e.quality, err = j.measure(ctx, file)
+	if len(o.samples) > 0 {
+		e = Report{Model: m.Name, Version: m.Version, Digest: m.Digest, Data: config.Data.String(),
+			Samples: file.String(), N: file.N, origin: file.String()}
+		e.quality, err = j.measure(ctx, file.Batch)
 		return e, err
 	}
 	res, guidance, err := draw(ctx, p, c, request, m.Name)
@@ -279,21 +296,19 @@ func evaluate(
 	return e, j.also(ctx, c, m, res.Batch, &e)
 }
 
-// readSamples reads samples of a model from a file.
-func readSamples(p *cli.Program, path string, shape []int) (client.Batch, error) {
-	a, err := datafile.ReadNumbers("samples", path, p.Stderr)
-	if err != nil {
-		return client.Batch{}, err
+// readSamples reads samples of a model from a file, or from the files of a job's parts.
+func readSamples(p *cli.Program, paths []string, shape []int) (parts.Job, error) {
+	job, err := parts.ReadAny(paths, p.Stderr)
+	switch {
+	case err != nil:
+		return job, err
+	case !slices.Equal(job.Shape, shape):
+		return job, cli.Usagef("--samples %s has rows of shape %v: want the model's, %v", job, job.Shape, shape)
+	case job.N < leastSamples:
+		return job, cli.Usagef("--samples %s has %s: want at least %d", job, phrase.Plural(job.N, "sample"),
+			leastSamples)
 	}
-	if len(a.Shape) != len(shape)+1 || !slices.Equal(a.Shape[1:], shape) {
-		return client.Batch{}, cli.Usagef("--samples %s has shape %v: want rows of the model's shape %v", path, a.Shape,
-			shape)
-	}
-	if a.Shape[0] < leastSamples {
-		return client.Batch{}, cli.Usagef("--samples %s has %s: want at least %d", path,
-			phrase.Plural(a.Shape[0], "sample"), leastSamples)
-	}
-	return client.Batch{X: a.Values, Shape: shape, N: a.Shape[0]}, nil
+	return job, nil
 }
 
 // draw draws a request, and returns the guidance too, as the server filled it in.

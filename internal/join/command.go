@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/datafile"
+	"github.com/langevin-ml/langevin/internal/parts"
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/wholefile"
 )
@@ -25,7 +24,7 @@ func Command(p *cli.Program) *cobra.Command {
 		Short: "Put the parts of a sharded job together",
 		Long: `Join writes the rows of several files, .npy or .csv, into one. The files are the parts of a job that
 langevin sample --shard has drawn. Their names differ by one number, by which join orders them, and none
-may be missing. All must have rows of the same shape.`,
+may be missing. All must have rows of the same shape. Where no shell does it, join expands part-*.npy.`,
 		Example: `  for k in 0 1 2 3; do langevin sample ring -n 50000 --seed 1 --shard $k/4 --out part-$k.npy; done
   langevin join part-*.npy --out all.npy                the same bytes as one run of all 50000`,
 		Args: cobra.MinimumNArgs(1),
@@ -44,43 +43,19 @@ func run(p *cli.Program, paths []string, out string) error {
 	default:
 		return cli.Usagef("--out is %s: want a name that ends in .csv or .npy", phrase.Quoted(out))
 	}
-	parts, err := order(paths)
-	if err != nil {
-		return err
-	}
 	file, err := wholefile.Create(out)
 	if err != nil {
 		return err
 	}
 	defer file.Discard()
-	all, err := read(parts, p.Stderr)
+	all, err := parts.Read(paths, p.Stderr)
 	if err != nil {
 		return err
 	}
-	if err := file.Commit(func(w io.Writer) error { return write(w, all) }); err != nil {
+	if err := file.Commit(func(w io.Writer) error { return write(w, all.Batch) }); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Stderr, "langevin: %s: %s of %s\n", out, phrase.Plural(all.N, "row"),
-		phrase.Plural(len(parts), "part"))
+		phrase.Plural(len(all.Files), "part"))
 	return nil
-}
-
-// read returns the rows of all parts, in order.
-func read(parts []part, warn io.Writer) (all client.Batch, err error) {
-	for i, p := range parts {
-		a, err := datafile.ReadArray(p.path, warn)
-		switch {
-		case err != nil:
-			return all, err
-		case len(a.Shape) < 2:
-			return all, fmt.Errorf("%s has shape %v: want rows, [n, ...]", p.path, a.Shape)
-		case i > 0 && !slices.Equal(a.Shape[1:], all.Shape):
-			return all, fmt.Errorf("%s has rows of shape %v and %s of %v: want parts of one job", p.path, a.Shape[1:],
-				parts[0].path, all.Shape)
-		}
-		all.Shape = a.Shape[1:]
-		all.X = append(all.X, a.Values...)
-		all.N += a.Shape[0]
-	}
-	return all, nil
 }

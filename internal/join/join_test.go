@@ -42,27 +42,12 @@ func TestJoin(t *testing.T) {
 }
 
 func TestJoinRefuses(t *testing.T) {
-	for name, tt := range map[string]struct {
-		paths []string
-		says  string
-	}{
-		"a gap":          {[]string{"p-0.npy", "p-2.npy"}, "part 1 is missing, between p-0.npy and p-2.npy"},
-		"no beginning":   {[]string{"p-2.npy", "p-3.npy"}, "part 0 is missing"},
-		"twice":          {[]string{"p-0.npy", "p-1.npy", "p-01.npy"}, "are the same part"},
-		"no number":      {[]string{"part.npy"}, "no number"},
-		"different jobs": {[]string{"p-0.npy", "q-1.npy"}, "differ by one number"},
-		"huge":           {[]string{"p-99999999999999999999.npy"}, "too large"},
-	} {
-		if _, err := order(tt.paths); err == nil || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("%s: %v, want %q", name, err, tt.says)
-		}
-	}
 	folder := t.TempDir()
 	in := func(name string) string { return filepath.Join(folder, name) }
 	first, second, out := in("p-0.npy"), in("p-1.npy"), in("all.npy")
 	write(t, first, client.Batch{X: []float32{1, 2}, N: 1, Shape: []int{2}})
 	write(t, second, client.Batch{X: []float32{1, 2, 3}, N: 1, Shape: []int{3}})
-	err := run(cli.New(os.Stderr, os.Stderr), []string{first, second}, out)
+	err := run(cli.New(os.Stderr, os.Stderr), []string{in("p-*.npy")}, out)
 	if _, there := os.Stat(out); err == nil || !strings.Contains(err.Error(), "parts of one job") || there == nil {
 		t.Errorf("other shapes: %v, file there: %v", err, there == nil)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"syscall"
@@ -26,6 +27,7 @@ type Connection struct {
 	Local   bool
 	timeout time.Duration
 	stall   time.Duration
+	retry   time.Duration
 	split   int // parts of one request, for commands that draw
 }
 
@@ -37,6 +39,8 @@ func (c *Connection) Register(flags *pflag.FlagSet) {
 	flags.DurationVar(&c.timeout, "timeout", 0, "give up after this time, such as 30s (default never)")
 	flags.DurationVar(&c.stall, "stall-timeout", 0, "go on elsewhere if the server that draws is silent for this "+
 		"time; at least 1s, or -1s for never (default 10s)")
+	flags.DurationVar(&c.retry, "retry-for", 0, "try again for this time, such as 1h, while no server answers or has "+
+		"room (default 4 times, and 1m if one is stopping); what was drawn is kept")
 	c.access.register(flags)
 	flags.BoolVar(&c.Local, "local", false, "start a server inside this process instead: same code, same bytes")
 	RegisterLocal(flags)
@@ -65,6 +69,12 @@ func (c *Connection) check() error {
 	}
 	if c.Local && c.stall != 0 {
 		return cli.Usagef("--stall-timeout is for --server, not --local")
+	}
+	if c.Local && c.retry != 0 {
+		return cli.Usagef("--retry-for is for --server, not --local")
+	}
+	if c.retry < 0 {
+		return cli.Usagef("--retry-for is %s: want 0 or more", c.retry)
 	}
 	if c.stall > 0 && c.stall < client.MinStallTimeout {
 		return cli.Usagef("--stall-timeout is %s: want %s or more, or less than 0 for none", c.stall,
@@ -116,7 +126,10 @@ func (c Connection) useServer(
 		return err
 	}
 	options = append(options, client.WithResume(), client.WithSplit(max(1, c.split)),
-		client.WithStallTimeout(c.stall))
+		client.WithStallTimeout(c.stall), client.WithRetry(client.RetryPolicy{Outage: c.retry}))
+	if c.retry > 0 && !p.TerminalErr { // a bar would be disturbed
+		options = append(options, client.WithLogger(NewLog(p.Stderr, "text", slog.LevelInfo)))
+	}
 	remote, err := client.New(target, append(options, p.Connect...)...)
 	if err != nil {
 		return err

@@ -72,7 +72,8 @@ is drawn. MODEL may say which version: ring@2. Without MODEL the server's defaul
   langevin sample cifar -n 64 --guide cats --guide-weight 2 --out cats.png
   langevin sample ring -n 50000 --seed 1 --shard 3/8 --out part-3.npy     then: langevin join part-*.npy
   langevin sample ring -n 100000 --seed 1 --save-state ring.state --out ring.npy
-  langevin sample --resume ring.state --out ring.npy`,
+  langevin sample --resume ring.state --out ring.npy
+  langevin sample ring -n 100000 --seed 1 --state ring.state --retry-for 1h --out ring.npy`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return run(c.Context(), p, o, strings.Join(args, "")) },
 	}
@@ -109,6 +110,9 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 		return err
 	}
 	if there, err := o.exists(p); there || err != nil {
+		return cmp.Or(err, o.finished())
+	}
+	if request, err = o.continued(request); err != nil {
 		return err
 	}
 	if err := o.stateFlags.check(o.out); err != nil {
@@ -216,7 +220,7 @@ func toStdout(p *cli.Program, o *command) deliver {
 
 // tellSeed writes the seed that the server chose, without which nobody could draw the samples again.
 func (o *command) tellSeed(p *cli.Program, res *client.Result) {
-	if o.seed.Seed == nil && o.resume == "" {
+	if o.seed.Seed == nil && (o.resume == "" || o.whole != "") {
 		fmt.Fprintf(p.Stderr, "langevin: seed %d\n", res.Seed)
 	}
 }
@@ -250,7 +254,11 @@ func drawSaving(
 	if res.Approximate {
 		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.ApproximateText)
 	}
-	return both(write(res), saver.err)
+	err = write(res)
+	if err == nil {
+		err = o.finished()
+	}
+	return both(err, saver.err)
 }
 
 // both returns the given errors as one, in one line.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +35,8 @@ const (
 // stateFlags has the flags to save the state of chains and to continue from it.
 type stateFlags struct {
 	save, resume string
-	from         *state // that --resume has read; nil without it
+	whole        string // the file of --state, which is both
+	from         *state // that is continued; nil if chains start anew
 }
 
 func (f *stateFlags) group() cli.FlagGroup {
@@ -42,6 +45,9 @@ func (f *stateFlags) group() cli.FlagGroup {
 		"keep what has been drawn in `FILE`, for --resume; it is written at the start, every 5 s and at the end")
 	g.Flags.StringVar(&f.resume, "resume", "",
 		"continue from the state in `FILE`, to the samples that the interrupted run would have drawn")
+	g.Flags.StringVar(&f.whole, "state", "",
+		"for jobs that are started again: continue from the state in `FILE` if it is there, keep what is drawn in it, "+
+			"and remove it when the output is complete")
 	return g
 }
 
@@ -66,10 +72,53 @@ func (f *stateFlags) fromState(model string, given func(string) bool, others []s
 	return saved.request(), nil
 }
 
+// continued returns a request that continues the one that the command line asks for, if the file of --state is there,
+// and otherwise that one.
+func (f *stateFlags) continued(request client.SampleRequest) (client.SampleRequest, error) {
+	if f.whole == "" {
+		return request, nil
+	}
+	if f.save != "" || f.resume != "" {
+		return request, cli.Usagef("--state is --save-state and --resume in one: leave these out")
+	}
+	f.save = f.whole
+	saved, err := readState(f.whole)
+	if errors.Is(err, fs.ErrNotExist) {
+		return request, nil
+	}
+	if err != nil {
+		return request, err
+	}
+	if saved.Asked == nil {
+		return request, cli.Usagef("--state %s: it does not say which command began it: go on with --resume", f.whole)
+	}
+	asked, err := newAsked(request)
+	if err != nil {
+		return request, err
+	}
+	if field := saved.Asked.differs(asked); field != "" {
+		return request, fmt.Errorf("--state %s: it was begun by a command with another %s: draw what it began, or "+
+			"remove it", f.whole, field)
+	}
+	f.from, f.resume = &saved, f.whole
+	return saved.request(), nil
+}
+
+// finished removes the file of --state, once the output is complete.
+func (f *stateFlags) finished() error {
+	if f.whole == "" {
+		return nil
+	}
+	if err := os.Remove(f.whole); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the state: %w", err)
+	}
+	return nil
+}
+
 // check refuses to save what --resume could not continue, or where nothing can be written.
 func (f *stateFlags) check(out string) error {
 	if f.save != "" && strings.HasSuffix(strings.ToLower(out), ".gif") {
-		return cli.Usagef("--save-state does not go with a .gif, which shows other states")
+		return cli.Usagef("--%s does not go with a .gif, which shows other states", f.saving())
 	}
 	if f.save == "" {
 		return nil
@@ -81,9 +130,26 @@ func (f *stateFlags) check(out string) error {
 	return err
 }
 
+// saving returns the name of the flag that asks to save.
+func (f *stateFlags) saving() string {
+	if f.whole != "" {
+		return "state"
+	}
+	return "save-state"
+}
+
+// goingOn returns the name of the flag that says where to continue from.
+func (f *stateFlags) goingOn() string {
+	if f.whole != "" {
+		return "state"
+	}
+	return "resume"
+}
+
 // stateSaver writes to a file how far a call is.
 type stateSaver struct {
 	flags  stateFlags
+	asked  asked // what the command line asks for; nil if a state is continued
 	warn   io.Writer
 	steps  int // of each chain
 	state  state
@@ -107,6 +173,12 @@ func (f *stateFlags) watch(
 	s := &stateSaver{flags: *f, warn: warn, stop: stop}
 	if f.save == "" {
 		return s, nil
+	}
+	if f.from == nil {
+		var err error
+		if s.asked, err = newAsked(*request); err != nil {
+			return nil, err
+		}
 	}
 	m, err := c.Model(ctx, request.Model, request.Version)
 	if err != nil {
@@ -137,6 +209,7 @@ func (s *stateSaver) see(e client.Event) {
 // begin ends the call if it would not continue the state of --resume, or if --resume could not ask for its sampler.
 func (s *stateSaver) begin(e client.Started) {
 	s.steps, s.resumable, s.state = e.Steps, e.Resumable, newState(e)
+	s.state.Asked = s.asked
 	if from := s.flags.from; from != nil {
 		s.goOn(from, e)
 	}
@@ -145,7 +218,8 @@ func (s *stateSaver) begin(e client.Started) {
 	}
 	s.changed = true
 	if s.state.Sampler == nil {
-		s.refuse(errors.New("--save-state: this langevin does not know the sampler, so --resume could not go on"))
+		s.refuse(fmt.Errorf("--%s: this langevin does not know the sampler, so --%s could not go on",
+			s.flags.saving(), s.flags.goingOn()))
 	}
 }
 
@@ -156,12 +230,12 @@ func (s *stateSaver) goOn(from *state, e client.Started) {
 			strconv.Quote(from.Engine), strconv.Quote(e.Engine))
 	}
 	if from.Digest != e.Digest {
-		s.refuse(fmt.Errorf("--resume %s: its chains come from a model %s with digest %s, and the server has %s",
-			s.flags.resume, from.Model, from.Digest, e.Digest))
+		s.refuse(fmt.Errorf("--%s %s: its chains come from a model %s with digest %s, and the server has %s",
+			s.flags.goingOn(), s.flags.resume, from.Model, from.Digest, e.Digest))
 		return
 	}
 	s.state.FirstChain, s.state.N, s.state.Finished = from.FirstChain, from.N, from.Finished
-	s.state.Given = from.Given
+	s.state.Given, s.state.Asked = from.Given, from.Asked
 	s.state.x = client.Batch{X: rows(from.x, 0, from.Finished).X, N: from.Finished, Shape: e.Shape}
 	if from.begun() {
 		rest := rows(from.x, from.Finished, from.N)
@@ -244,7 +318,8 @@ func (s *stateSaver) end(res *client.Result, err error) error {
 		fmt.Fprintf(s.warn, "langevin: %s\n", phrase.OneLine(s.err))
 	}
 	if s.saved != "" {
-		fmt.Fprintf(s.warn, "langevin: the state is saved (%s): go on with --resume %s\n", s.saved, s.flags.save)
+		fmt.Fprintf(s.warn, "langevin: the state is saved (%s): go on with --%s %s\n", s.saved, s.flags.goingOn(),
+			s.flags.save)
 	}
 	return err
 }
