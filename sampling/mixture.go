@@ -191,6 +191,47 @@ func (m Mixture) Shares(x []float32) []float64 {
 	return shares
 }
 
+// PosteriorShares returns, for each component, the mean over the rows of x of the probability that the row came from it.
+// For samples of m its expectation is the component's weight, also where components overlap.
+func (m Mixture) PosteriorShares(x []float32) []float64 {
+	logWeights, r := make([]float64, len(m.Weights)), make([]float64, len(m.Weights))
+	for k, w := range m.Weights {
+		logWeights[k] = math.Log(w)
+	}
+	shares, d := make([]float64, len(m.Weights)), m.Dim()
+	for i := range len(x) / d {
+		m.posterior(r, logWeights, x[i*d:(i+1)*d], m.Std*m.Std)
+		for k := range r {
+			shares[k] += r[k] / float64(len(x)/d)
+		}
+	}
+	return shares
+}
+
+// Product returns the mixture whose density is proportional to the product of two densities. It has a component for
+// each pair of theirs, and its weights sum to 1. It follows from
+//
+//	N(m, v) N(m', v') = N(m; m', v + v') N((m v' + m' v)/(v + v'), v v'/(v + v'))
+func (m Mixture) Product(o Mixture) Mixture {
+	v, vo := m.Std*m.Std, o.Std*o.Std
+	p := Mixture{Std: math.Sqrt(v * vo / (v + vo))}
+	var total float64
+	for i, mean := range m.Means {
+		for j, other := range o.Means {
+			w := m.Weights[i] * o.Weights[j] * math.Exp(-distance2(mean, other)/(2*(v+vo)))
+			middle := make([]float64, len(mean))
+			for d := range middle {
+				middle[d] = (mean[d]*vo + other[d]*v) / (v + vo)
+			}
+			p.Weights, p.Means, total = append(p.Weights, w), append(p.Means, middle), total+w
+		}
+	}
+	for k := range p.Weights {
+		p.Weights[k] /= total
+	}
+	return p
+}
+
 // distance2 returns the squared Euclidean distance.
 func distance2[F float32 | float64](x []F, y []float64) float64 {
 	var q float64

@@ -6,45 +6,6 @@ import (
 	"testing"
 )
 
-// product returns the normalised product of two mixtures of isotropic Gaussians:
-// N(m, v) N(m', v') = N(m; m', v + v') N((m v' + m' v)/(v + v'), v v'/(v + v')).
-func product(a, b Mixture) Mixture {
-	va, vb := a.Std*a.Std, b.Std*b.Std
-	p := Mixture{Std: math.Sqrt(va * vb / (va + vb))}
-	var total float64
-	for i, ma := range a.Means {
-		for j, mb := range b.Means {
-			w := a.Weights[i] * b.Weights[j] * math.Exp(-distance2(ma, mb)/(2*(va+vb)))
-			mean := make([]float64, len(ma))
-			for d := range mean {
-				mean[d] = (ma[d]*vb + mb[d]*va) / (va + vb)
-			}
-			p.Weights, p.Means, total = append(p.Weights, w), append(p.Means, mean), total+w
-		}
-	}
-	for k := range p.Weights {
-		p.Weights[k] /= total
-	}
-	return p
-}
-
-// modeWeights returns the mean of the posterior probabilities of each mode over the rows of x. For samples of m its
-// expectation is m's weight, also where modes overlap.
-func modeWeights(m Mixture, x []float32) []float64 {
-	logWeights, r := make([]float64, len(m.Weights)), make([]float64, len(m.Weights))
-	for k, w := range m.Weights {
-		logWeights[k] = math.Log(w)
-	}
-	means, d := make([]float64, len(m.Weights)), m.Dim()
-	for i := range len(x) / d {
-		m.posterior(r, logWeights, x[i*d:(i+1)*d], m.Std*m.Std)
-		for k := range r {
-			means[k] += r[k] / float64(len(x)/d)
-		}
-	}
-	return means
-}
-
 // largestError returns the largest difference of two weights.
 func largestError(a, b []float64) float64 {
 	var most float64
@@ -63,7 +24,7 @@ func TestProduct(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := &Mixture{Weights: []float64{0.6, 0.4}, Means: [][]float64{{3, 1}, {-2, -3}}, Std: 2}
-	exact := product(ring, *other)
+	exact := ring.Product(*other)
 	const levels, steps = 20, 100
 	for _, tt := range []struct {
 		name    string
@@ -84,10 +45,23 @@ func TestProduct(t *testing.T) {
 			N: 4000, Seed: 1, Prior: Prior{Kind: PriorNormal, Std: 10},
 			Sum: &Sum{Own: 1, Terms: []Term{{Model: other, Weight: 1}}},
 		})
-		off := largestError(modeWeights(exact, x), exact.Weights)
+		off := largestError(exact.PosteriorShares(x), exact.Weights)
 		t.Logf("%s: the largest error of a weight is %.4f", tt.name, off)
 		if off < tt.least || off > tt.most {
 			t.Errorf("%s: the largest error of a weight is %.4f, want %g to %g", tt.name, off, tt.least, tt.most)
+		}
+	}
+}
+
+// TestMixtureProduct: the density of a product is that of the factors, up to a constant.
+func TestMixtureProduct(t *testing.T) {
+	a := Mixture{Weights: []float64{1, 3}, Means: [][]float64{{0, 1}, {2, -1}}, Std: 0.7}
+	b := Mixture{Weights: []float64{2, 1, 1}, Means: [][]float64{{1, 1}, {0, 0}, {-3, 2}}, Std: 1.5}
+	p := a.Product(b)
+	of := func(x []float64) float64 { return p.LogDensity(x, 0) - a.LogDensity(x, 0) - b.LogDensity(x, 0) }
+	for _, x := range [][]float64{{1, 0}, {-2, 3}, {4, 4}, {0.3, -5}} {
+		if off := of(x) - of([]float64{0, 0}); math.Abs(off) > 1e-12 {
+			t.Errorf("at %v: the logarithm is off by %g", x, off)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,11 +16,13 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 	evalcommands "github.com/langevin-ml/langevin/internal/eval"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/eval"
 )
 
 const pictureSide = 28 // of MNIST's pictures, which the built-in classifier sees
 
-// stroke is a picture like no other: a bar of random place, slope, width and brightness, in [0, 1].
+// stroke is a picture like no other: a bar of random place, slope, width and brightness, in [0, 1]. Those of odd chains
+// are dark.
 func stroke(chain uint64) []float32 {
 	var u [4]float32
 	sampling.Noise{Seed: 7, Chain: chain}.Uniform(u[:], 0)
@@ -28,7 +31,7 @@ func stroke(chain uint64) []float32 {
 		column, row := float32(i%pictureSide), float32(i/pictureSide)
 		distance := column - (6 + 16*u[0]) - (row-14)*(1.6*u[1]-0.8)
 		if width := 1 + 3*u[2]; distance < width && distance > -width && row > 3 && row < 25 {
-			x[i] = 0.3 + 0.7*u[3]
+			x[i] = (0.3 + 0.7*u[3]) / float32(1+2*(chain%2))
 		}
 	}
 	return x
@@ -59,17 +62,18 @@ func writeStrokes(t *testing.T, dir, name string, first, n int) {
 	}
 }
 
-// strokes is a fake model of mnist that answers with pictures of chains from first on, made darker by a factor.
-func strokes(first uint64, factor float32) fake.Script {
+// strokes is a fake model of mnist with two classes that answers with pictures of every step-th chain from first on,
+// made darker by a factor.
+func strokes(first, step uint64, factor float32) fake.Script {
 	shape := []int{1, pictureSide, pictureSide}
 	return fake.Script{
 		Models: []client.Model{{
 			Name: "mnist", Version: 1, State: client.ModelReady, Shape: shape, Sigmas: []float64{1, 0.1},
-			Low: 0, High: 1,
+			Low: 0, High: 1, Condition: &client.ModelCondition{Classes: 2, Names: []string{"bright", "dark"}},
 			Training: `{"preset": "mnist-small", "data": "mnist, dequantised uniform"}`,
 		}},
 		Sample: fake.Samples(shape, func(chain uint64) []float32 {
-			x := stroke(first + chain)
+			x := stroke(first + step*chain)
 			for i := range x {
 				x[i] *= factor
 			}
@@ -79,7 +83,8 @@ func strokes(first uint64, factor float32) fake.Script {
 }
 
 // Images are judged end to end by the built-in classifier: samples like the test images are as good as these, dark ones
-// are told apart from them, and copies of training images are found out.
+// are told apart from them, and copies of training images are found out. Samples of classes are compared with test images
+// of these classes.
 func TestEvalOfImages(t *testing.T) {
 	dir := t.TempDir()
 	writeStrokes(t, dir, "train", 0, 300)
@@ -96,21 +101,36 @@ func TestEvalOfImages(t *testing.T) {
 			t.Errorf("%d classes of %d samples, want 10 of 200", len(e.Classes), e.N)
 		}
 		excess := map[string]float64{}
-		for _, m := range e.Metrics {
-			excess[m.Name] = m.Value - m.Expected
-			if m.Name == "FID" {
-				excess["FID, times"] = m.Value / m.Expected
+		note := func(prefix string, metrics []eval.Metric) {
+			for _, m := range metrics {
+				excess[prefix+m.Name] = m.Value - m.Expected
+				if m.Name == "FID" {
+					excess[prefix+"FID, times"] = m.Value / m.Expected
+				}
 			}
+		}
+		note("", e.Metrics)
+		for _, q := range e.ByClass {
+			note(fmt.Sprintf("%d %s of %d: ", q.N, q.Name, q.Class), q.Metrics)
 		}
 		return excess
 	}
 	picture := filepath.Join(dir, "near.png")
-	good := measure(strokes(5000, 1), "--neighbours", picture)
-	dark := measure(strokes(5000, 0.3))
-	copies := measure(strokes(0, 1))
+	good := measure(strokes(5000, 1, 1), "--neighbours", picture, "--class", "bright,1")
+	dark := measure(strokes(5000, 2, 0.3), "--class", "0")
+	copies := measure(strokes(0, 1, 1))
 	if good["FID, times"] > 1.5 || dark["FID, times"] < 3 {
 		t.Errorf("FID is %g times what is expected of like images, %g of dark ones", good["FID, times"],
 			dark["FID, times"])
+	}
+	for _, class := range []string{"100 bright of 0: ", "100 dark of 1: "} {
+		if times := good[class+"FID, times"]; times == 0 || times > 2 || math.Abs(good[class+eval.AskedClass]) > 0.2 {
+			t.Errorf("%sFID is %g times what is expected of like images, the share off by %g", class, times,
+				good[class+eval.AskedClass])
+		}
+	}
+	if times := dark["200 bright of 0: FID, times"]; times < 3 {
+		t.Errorf("FID of dark images is %g times what is expected of bright ones", times)
 	}
 	if good["recall"] < -0.15 || dark["recall"] > -0.3 {
 		t.Errorf("recall is off by %g of like images, %g of dark ones", good["recall"], dark["recall"])
@@ -121,7 +141,7 @@ func TestEvalOfImages(t *testing.T) {
 		}
 	}
 	memory := "nearest training image"
-	if good[memory] < -0.5 || copies[memory] > -3 {
+	if good[memory] < -0.5 || copies[memory] > -2 {
 		t.Errorf("%s is off by %g of like images, %g of copies: %v", memory, good[memory], copies[memory], good)
 	}
 	if text, err := os.ReadFile(picture); err != nil || !strings.HasPrefix(string(text), "\x89PNG") {

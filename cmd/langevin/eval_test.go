@@ -16,6 +16,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 	evalcommands "github.com/langevin-ml/langevin/internal/eval"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/eval"
 )
 
 // gaussians is a fake model of 2gauss: it answers with the exact score and, as chains, exact samples.
@@ -89,6 +90,56 @@ func TestEvalWithGuide(t *testing.T) {
 	}
 	if e.Guidance == nil || e.Guidance.Weight != -2 || e.Guidance.Rule != client.GuidanceMix {
 		t.Errorf("the report has the guidance %+v", e.Guidance)
+	}
+}
+
+// Samples of classes are compared with the Gaussians of these classes, in the proportion that was asked for, and so is
+// the score given each class.
+func TestEvalOfClasses(t *testing.T) {
+	script := gaussians(trainedOn2Gauss)
+	script.Models[0].Condition = &client.ModelCondition{Classes: 2, Dropped: true, Names: []string{"up", "down"}}
+	exact := sampling.TwoGaussians()
+	of := func(class client.Given) sampling.Mixture { return eval.Component(exact, int(class.(client.Class))) }
+	var asked client.SampleRequest
+	script.Sample = func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		asked = req
+		return fake.Samples([]int{2}, func(chain uint64) []float32 {
+			x := make([]float32, 2)
+			of(req.Given.(client.Each)[chain]).Sample(x, sampling.Noise{Seed: 5, Chain: chain})
+			return x
+		})(ctx, req, emit)
+	}
+	script.Score = func(ctx context.Context, req client.ScoreRequest) (*client.Scores, error) {
+		scores := &client.Scores{Batch: client.Batch{X: make([]float32, len(req.X)), Shape: []int{2},
+			N: len(req.X) / 2}}
+		return scores, of(req.Given).Score(ctx, scores.X, req.X, req.Sigma)
+	}
+	got := langevin(t, script, "eval", "2gauss", "-n", "300", "--json", "--class", "down,0,1", "--guidance-scale", "1")
+	var e evalcommands.Report
+	if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || got.code != cli.ExitOK {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	if asked.GuidanceScale == nil || *asked.GuidanceScale != 1 || len(e.Given) != 3 || *e.Given[0].Class != 1 {
+		t.Errorf("asked for scale %v, the report has %v", asked.GuidanceScale, e.Given)
+	}
+	if want := []float64{1. / 3, 2. / 3}; len(e.Modes.Weights) != 2 ||
+		math.Abs(e.Modes.Weights[0]-want[0])+math.Abs(e.Modes.Expected[1]-want[1]) > 1e-9 {
+		t.Errorf("weights %v, expected %v, want %v", e.Modes.Weights, e.Modes.Expected, want)
+	}
+	share := func(metrics []eval.Metric) (value float64) {
+		for _, m := range metrics {
+			if m.Name == eval.AskedClass {
+				value = m.Value
+			}
+			if strings.HasPrefix(m.Name, "score error") && m.Value != 0 {
+				t.Errorf("%s is %g, want 0", m.Name, m.Value)
+			}
+		}
+		return value
+	}
+	if len(e.ByClass) != 2 || e.ByClass[0].N != 100 || e.ByClass[1].N != 200 || e.ByClass[1].Name != "down" ||
+		share(e.ByClass[0].Metrics) != 1 || share(e.ByClass[1].Metrics) != 1 || share(e.Metrics) != 1 {
+		t.Errorf("by class: %+v", e.ByClass)
 	}
 }
 
@@ -167,6 +218,7 @@ func TestEvalRefuses(t *testing.T) {
 		{trainedOn2Gauss, "eval 2gauss --set data.std=2", "and preset toy-2gauss means 2gauss, std 2"},
 		{trainedOn2Gauss, "eval 2gauss -n 5", "-n is 5: want a whole number from 100"},
 		{trainedOn2Gauss, "eval 2gauss --preset nothing", `preset is "nothing": want one of`},
+		{trainedOn2Gauss, "eval 2gauss --class 1", "--class of 2gauss: class is 1: want none, because the model has"},
 		{trainedOn2Gauss, "eval", "requires at least 1 arg(s), only received 0"},
 	} {
 		got := langevin(t, gaussians(c.training), strings.Fields(c.line)...)

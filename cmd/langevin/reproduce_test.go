@@ -34,8 +34,8 @@ func TestReproduceWithoutRuntime(t *testing.T) {
 			t.Errorf("%s: left out because %q", s.Name, s.Skipped)
 		}
 	}
-	if strings.Join(made, " ") != "figure-3 ring" || len(r.Sections) != 12 {
-		t.Errorf("made %v of %d sections, want figure-3 and ring of 12", made, len(r.Sections))
+	if strings.Join(made, " ") != "figure-3 ring product sums" || len(r.Sections) != 15 {
+		t.Errorf("made %v of %d sections, want figure-3, ring, product and sums of 15", made, len(r.Sections))
 	}
 }
 

@@ -32,6 +32,7 @@ import (
 type command struct {
 	remote.Connection
 	drawing.SamplerFlags
+	drawing.ClassFlags
 	drawing.GuideFlags
 	frontierFlags
 	given  func(flag string) bool // whether the command line has it
@@ -62,7 +63,8 @@ the test images of its dataset, as a classifier sees them. It has no measure yet
 own, from a table or an array.
 
 Each value is shown next to the one that an equal number of true samples scores; the difference is
-the model's fault. With --frontier it measures many settings of every sampler instead, and draws
+the model's fault. With --class it compares samples of some classes with the data of these classes,
+all together and each class alone, and says how many have the class that was asked for. With --frontier it measures many settings of every sampler instead, and draws
 what quality costs. A model's file says which data it was trained on. If it does not, use --preset
 and --set.`,
 		Example: `  langevin eval ring --local
@@ -73,6 +75,8 @@ and --set.`,
   langevin eval mnist --samples mine.npy
   langevin eval ring --samples part-*.npy                  the parts of a job, put together
   langevin eval mnist --guide weak --guide-rule mix --guide-weight -2
+  langevin eval mnist-class --class 7 -n 1000              how many of the samples are sevens
+  langevin eval mnist-class --class 0..9 -n 10000 --guidance-scale 2
   langevin eval mnist --frontier -n 1000 --seeds 3         quality over evaluations and seconds`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -106,7 +110,7 @@ func (o *command) groups() []cli.FlagGroup {
 			datafile.ArrayFiles)
 	o.Connection.Register(where.Flags)
 	groups := append([]cli.FlagGroup{what}, o.SamplerFlags.Groups()...)
-	return append(groups, o.GuideFlags.Group(), o.frontierFlags.group(), where)
+	return append(groups, o.ClassFlags.Group(), o.GuideFlags.Group(), o.frontierFlags.group(), where)
 }
 
 func run(ctx context.Context, p *cli.Program, o *command, model string) error {
@@ -139,12 +143,22 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 		if err != nil {
 			return err
 		}
-		request := client.SampleRequest{Model: m.Name, Version: m.Version, N: o.n.N, Seed: o.seed.Seed,
-			Sampler: sampler, Guidance: guidance}
-		if o.frontier {
-			return drawFrontier(ctx, p, c, o, m, config, request)
+		a, err := o.asked(m)
+		if err != nil {
+			return err
 		}
-		report, err := evaluate(ctx, p, c, o, m, config, request)
+		if len(o.samples) == 0 {
+			err = a.checkNumber(fmt.Sprintf("-n is %d", o.n.N), o.n.N)
+		}
+		if err != nil {
+			return err
+		}
+		request := client.SampleRequest{Model: m.Name, Version: m.Version, N: o.n.N, Seed: o.seed.Seed,
+			Sampler: sampler, Guidance: guidance, Given: a.given(o.n.N), GuidanceScale: o.GuidanceScale()}
+		if o.frontier {
+			return drawFrontier(ctx, p, c, o, m, config, a, request)
+		}
+		report, err := evaluate(ctx, p, c, o, m, config, a, request)
 		if err != nil {
 			return fmt.Errorf("evaluate %s: %w", m.Name, err)
 		}
@@ -181,7 +195,7 @@ func (o *command) checkSamples() error {
 	for _, g := range append(o.SamplerFlags.All(), o.GuideFlags.Flags) {
 		g.Flags.VisitAll(refuse)
 	}
-	for _, name := range []string{"seed", "neighbours"} {
+	for _, name := range []string{"seed", "neighbours", "guidance-scale"} {
 		if o.given(name) {
 			wrong = append(wrong, "--"+name)
 		}
@@ -252,6 +266,7 @@ type Report struct {
 	N        int                     `json:"n"`
 	NFE      int64                   `json:"nfe"`     // evaluations of the model, and as many of a guide
 	Seconds  float64                 `json:"seconds"` // of sampling
+	drawing.FollowedReport
 	quality
 
 	origin    string
@@ -266,22 +281,25 @@ type modeTable struct {
 // evaluate measures the samples of a file, or draws what request asks for and measures that.
 func evaluate(
 	ctx context.Context, p *cli.Program, c *client.Client, o *command, m client.Model, config training.Config,
-	request client.SampleRequest,
+	a asked, request client.SampleRequest,
 ) (e Report, err error) {
 	var file parts.Job
 	if len(o.samples) > 0 {
 		if file, err = readSamples(p, o.samples, m.Shape); err != nil {
 			return Report{}, err
 		}
+		if err := a.checkNumber("--samples "+file.String()+" has "+phrase.Plural(file.N, "sample"), file.N); err != nil {
+			return Report{}, err
+		}
 	}
-	j, err := newJudge(ctx, p, o, m, config.Data)
+	j, err := newJudge(ctx, p, o, m, config.Data, a)
 	if err != nil {
 		return Report{}, err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
 	if len(o.samples) > 0 {
 		e = Report{Model: m.Name, Version: m.Version, Digest: m.Digest, Data: config.Data.String(),
-			Samples: file.String(), N: file.N, origin: file.String()}
+			Samples: file.String(), N: file.N, origin: file.String(), FollowedReport: a.followed(nil, false)}
 		e.quality, err = j.measure(ctx, file.Batch)
 		return e, err
 	}
@@ -289,7 +307,7 @@ func evaluate(
 	if err != nil {
 		return Report{}, err
 	}
-	e = newReport(res, guidance, config)
+	e = newReport(res, guidance, config, a)
 	if e.quality, err = j.measure(ctx, res.Batch); err != nil {
 		return e, err
 	}
@@ -325,11 +343,12 @@ func draw(
 	return res, guidance, err
 }
 
-func newReport(res *client.Result, guidance *client.Guidance, config training.Config) Report {
+func newReport(res *client.Result, guidance *client.Guidance, config training.Config, a asked) Report {
 	e := Report{
 		Model: res.Model, Version: res.Version, Digest: res.Digest, Data: config.Data.String(),
 		Sampler: drawing.NewSamplerReport(res.Sampler), Guidance: drawing.NewGuidanceReport(guidance),
 		Seed: res.Seed, N: res.N, NFE: res.NFE, Seconds: res.Elapsed.Seconds(), origin: drawing.Origin(res),
+		FollowedReport: a.followed(res.GuidanceScale, res.Approximate),
 	}
 	if e.Guidance != nil {
 		e.origin += ", " + e.Guidance.String()
@@ -355,7 +374,7 @@ func printReport(p *cli.Program, e Report) error {
 	if e.Classes != nil {
 		fmt.Fprintf(p.Stdout, "\n  classes found  %s\n", shares(e.Classes))
 	}
-	return nil
+	return printClasses(p.Stdout, e.ByClass)
 }
 
 // measured formats a value for people to compare.

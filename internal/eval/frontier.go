@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
@@ -28,6 +29,7 @@ type Frontier struct {
 	N           int                     `json:"n"`           // samples of each run
 	Evaluations int                     `json:"evaluations"` // for one sample, the most that a point has
 	Points      []Point                 `json:"points"`
+	drawing.FollowedReport
 }
 
 // Point is one setting of a sampler.
@@ -96,6 +98,10 @@ func (f Frontier) differsFrom(other Frontier) string {
 		return "classifier"
 	case guide(f) != guide(other):
 		return "guide"
+	case !reflect.DeepEqual(f.Given, other.Given):
+		return "list of classes"
+	case !reflect.DeepEqual(f.GuidanceScale, other.GuidanceScale):
+		return "guidance scale"
 	}
 	return ""
 }

@@ -87,7 +87,7 @@ type survey struct {
 // drawFrontier measures what is not measured yet, and writes the points, the picture and a table.
 func drawFrontier(
 	ctx context.Context, p *cli.Program, c *client.Client, o *command, m client.Model, config training.Config,
-	request client.SampleRequest,
+	a asked, request client.SampleRequest,
 ) (err error) {
 	choices, err := drawing.Choices(o.samplers)
 	if err != nil {
@@ -108,7 +108,7 @@ func drawFrontier(
 	s.frontier, err = readFrontier(s.path+".json", Frontier{
 		Model: m.Name, Version: m.Version, Digest: m.Digest, Data: config.Data.String(), Classifier: o.classifier,
 		Guidance: drawing.NewGuidanceReport(started.Guidance), N: request.N,
-		Evaluations: max(started.Steps, annealed.Steps),
+		Evaluations: max(started.Steps, annealed.Steps), FollowedReport: a.followed(request.GuidanceScale, false),
 	})
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func drawFrontier(
 	if err := wholefile.Check(s.path + ".json"); err != nil {
 		return err
 	}
-	if s.judge, err = newJudge(ctx, p, o, m, config.Data); err != nil {
+	if s.judge, err = newJudge(ctx, p, o, m, config.Data, a); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.judge.close()) }()
@@ -136,6 +136,9 @@ func drawFrontier(
 func (s *survey) start(ctx context.Context, sampler client.Sampler) (client.Started, error) {
 	request := s.request
 	request.Sampler, request.N = sampler, 1
+	if each, ok := request.Given.(client.Each); ok {
+		request.Given = each[:1]
+	}
 	for event, err := range s.client.Stream(ctx, request).Events() {
 		if err != nil {
 			return client.Started{}, err

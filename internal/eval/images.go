@@ -12,15 +12,20 @@ import (
 	"github.com/langevin-ml/langevin/training/figure"
 )
 
-// pixels reads a part of a dataset, with values in [0, 1].
-func pixels(ctx context.Context, p *cli.Program, config data.Config, split data.Split) (eval.Rows, error) {
+// pixels reads a part of a dataset, with values in [0, 1], and the class of each image; nil if there are none.
+func pixels(
+	ctx context.Context, p *cli.Program, config data.Config, split data.Split,
+) (rows eval.Rows, labels []int, err error) {
 	b := p.NewBar(string(split) + " images")
 	defer b.Close(false, "")
 	images, err := trainrun.Reading(p, b).Images(ctx, config, split)
 	if err != nil {
-		return eval.Rows{}, err
+		return eval.Rows{}, nil, err
 	}
-	return eval.Pixels(images), nil
+	for _, label := range images.Labels {
+		labels = append(labels, int(label))
+	}
+	return eval.Pixels(images), labels, nil
 }
 
 // writeNeighbours writes a row for each of some samples: the sample, and then the training images nearest to it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/classifier"
@@ -33,6 +34,7 @@ type quality struct {
 	Modes   *modeTable      `json:"modes,omitempty"`
 	Classes []float64       `json:"classes,omitempty"`    // share of the samples in each class
 	Shares  *eval.ChiSquare `json:"share_test,omitempty"` // of the shares of classes or modes with the true ones
+	ByClass []classQuality  `json:"by_class,omitempty"`   // of each class that was asked for
 }
 
 // shownMeasure is a measure that a frontier draws.
@@ -52,7 +54,9 @@ const (
 )
 
 // newJudge returns the judge of samples of a model that was trained on the data of config.
-func newJudge(ctx context.Context, p *cli.Program, o *command, m client.Model, config data.Config) (judge, error) {
+func newJudge(
+	ctx context.Context, p *cli.Program, o *command, m client.Model, config data.Config, a asked,
+) (judge, error) {
 	exact, err := config.Mixture()
 	known := err == nil
 	if !known && !errors.Is(err, data.ErrNoMixture) {
@@ -68,19 +72,32 @@ func newJudge(ctx context.Context, p *cli.Program, o *command, m client.Model, c
 	}
 	judges := training.Options{Library: library}
 	if known {
-		return mixtureJudge{exact: exact, options: judges}, nil
+		return newMixtureJudge(exact, a, config, judges)
 	}
-	return newImageJudge(ctx, p, o, m, config, judges)
+	return newImageJudge(ctx, p, o, m, config, a, judges)
 }
 
 // mixtureJudge compares points with the mixture that they should come from.
 type mixtureJudge struct {
-	exact   sampling.Mixture
+	exact   sampling.Mixture // of the classes that are asked for
+	all     sampling.Mixture // a component for each class of the data
+	asked   asked
 	options training.Options
 }
 
+func newMixtureJudge(m sampling.Mixture, a asked, config data.Config, o training.Options) (judge, error) {
+	j := mixtureJudge{exact: m, all: m, asked: a, options: o}
+	if err := a.check(len(m.Means), config.String()); err != nil {
+		return nil, err
+	}
+	if len(a.list) > 0 {
+		j.exact = eval.Restricted(m, a.proportions())
+	}
+	return j, nil
+}
+
 func (j mixtureJudge) measure(ctx context.Context, samples client.Batch) (quality, error) {
-	rows := rowsOf(samples)
+	rows, classes := j.asked.order(rowsOf(samples))
 	metrics, modes, err := eval.MixtureMetrics(j.exact, rows)
 	if err != nil {
 		return quality{}, err
@@ -90,10 +107,18 @@ func (j mixtureJudge) measure(ctx context.Context, samples client.Batch) (qualit
 	if err != nil {
 		return quality{}, err
 	}
-	return quality{
+	q := quality{
 		Metrics: append(metrics, twoSampleMetric(twoSamplePoints, "a new classifier", found)),
 		Modes:   &modeTable{modes.Weights, modes.Expected}, Shares: &modes.Test,
-	}, nil
+	}
+	if classes == nil {
+		return q, nil
+	}
+	q.ByClass, err = j.asked.byClass(rows, classes, func(class int, x eval.Rows, _ []int) ([]eval.Metric, error) {
+		return eval.ComponentMetrics(j.all, class, x)
+	})
+	q.Metrics = append(q.Metrics, j.asked.whole(eval.Components(j.all, rows), classes, q.ByClass))
+	return q, err
 }
 
 func twoSampleMetric(name, judge string, t training.TwoSample) eval.Metric {
@@ -103,15 +128,41 @@ func twoSampleMetric(name, judge string, t training.TwoSample) eval.Metric {
 
 const scorePoints = 2000 // at which the score is compared, for each sigma
 
-// also compares the model's score with the exact one.
+// also compares the model's score with the exact one. If classes are asked for, it compares that of each, and the
+// report of all samples has the means over the classes.
 func (j mixtureJudge) also(
 	ctx context.Context, c *client.Client, m client.Model, _ client.Batch, e *Report,
 ) error {
+	if len(e.ByClass) == 0 {
+		scores, err := scoreMetrics(ctx, c, m, nil, j.exact)
+		e.Metrics = append(e.Metrics, scores...)
+		return err
+	}
+	var means []eval.Metric
+	for i, q := range e.ByClass {
+		scores, err := scoreMetrics(ctx, c, m, client.Class(q.Class), eval.Component(j.all, q.Class))
+		if err != nil {
+			return err
+		}
+		e.ByClass[i].Metrics = append(q.Metrics, scores...)
+		if i == 0 {
+			means = slices.Clone(scores)
+		}
+		for k, s := range scores {
+			means[k].Value += (s.Value - means[k].Value) / float64(i+1)
+		}
+	}
+	e.Metrics = append(e.Metrics, means...)
+	return nil
+}
+
+// scoreMetrics compares a model's score, given a condition, with the exact one.
+func scoreMetrics(
+	ctx context.Context, c *client.Client, m client.Model, given client.Given, exact sampling.Mixture,
+) ([]eval.Metric, error) {
 	first, middle, last := m.Sigmas[0], m.Sigmas[len(m.Sigmas)/2], m.Sigmas[len(m.Sigmas)-1]
 	sigmas := []float64{first, middle, last}
-	scores, err := eval.ScoreMetrics(ctx, remoteModel(c, m), j.exact, sigmas, scorePoints, m.Low, m.High)
-	e.Metrics = append(e.Metrics, scores...)
-	return err
+	return eval.ScoreMetrics(ctx, remoteModel(c, m, given), exact, sigmas, scorePoints, m.Low, m.High)
 }
 
 func (mixtureJudge) shown() []shownMeasure {
@@ -127,15 +178,18 @@ type imageJudge struct {
 	classifier classifier.Classifier
 	images     *eval.TestImages
 	test       eval.Rows
+	asked      asked
+	parts      map[int]*eval.TestImages // of each class that is asked for
 	shape      []int
 	options    training.Options
 	neighbours string // file for a picture of nearest training images; may be empty
 }
 
 func newImageJudge(
-	ctx context.Context, p *cli.Program, o *command, m client.Model, config data.Config, options training.Options,
+	ctx context.Context, p *cli.Program, o *command, m client.Model, config data.Config, a asked,
+	options training.Options,
 ) (judge, error) {
-	test, err := pixels(ctx, p, config, data.Test)
+	test, labels, err := pixels(ctx, p, config, data.Test)
 	if err != nil {
 		return nil, err
 	}
@@ -143,12 +197,46 @@ func newImageJudge(
 	if err != nil {
 		return nil, err
 	}
-	images, err := eval.NewTestImages(ctx, c, test)
-	if err != nil {
+	j := &imageJudge{program: p, config: config, classifier: c, test: test, asked: a, shape: m.Shape,
+		options: options, neighbours: o.neighbours}
+	if err := j.restrict(ctx, labels); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	return &imageJudge{program: p, config: config, classifier: c, images: images, test: test, shape: m.Shape,
-		options: options, neighbours: o.neighbours}, nil
+	return j, nil
+}
+
+// restrict chooses the test images to compare with: all, or those of the classes that are asked for.
+func (j *imageJudge) restrict(ctx context.Context, labels []int) (err error) {
+	if len(j.asked.list) == 0 {
+		j.images, err = eval.NewTestImages(ctx, j.classifier, j.test)
+		return err
+	}
+	known := 0
+	if len(labels) > 0 {
+		known = 1 + slices.Max(labels)
+	}
+	if err := j.asked.check(known, j.config.String()); err != nil {
+		return err
+	}
+	of := func(proportions []int) (*eval.TestImages, eval.Rows, error) {
+		chosen, err := eval.InProportion(labels, proportions)
+		if err != nil {
+			return nil, eval.Rows{}, fmt.Errorf("test images of %s: %w", j.config.String(), err)
+		}
+		test, _ := j.test.Pick(chosen).Shuffled() // which are halved by taking every second one
+		images, err := eval.NewTestImages(ctx, j.classifier, test)
+		return images, test, err
+	}
+	j.parts = map[int]*eval.TestImages{}
+	for _, k := range j.asked.classes() {
+		one := make([]int, known)
+		one[k] = 1
+		if j.parts[k], _, err = of(one); err != nil {
+			return err
+		}
+	}
+	j.images, j.test, err = of(j.asked.proportions())
+	return err
 }
 
 func (j *imageJudge) close() error { return j.classifier.Close() }
@@ -159,15 +247,41 @@ func (*imageJudge) shown() []shownMeasure {
 }
 
 func (j *imageJudge) measure(ctx context.Context, samples client.Batch) (quality, error) {
-	rows := rowsOf(samples).Clamped(0, 1)
+	rows, classes := j.asked.order(rowsOf(samples).Clamped(0, 1))
 	found, err := j.images.Measure(ctx, rows)
 	if err != nil {
 		return quality{}, err
 	}
 	tests, err := j.twoSample(ctx, rows, found.Features)
-	return quality{
+	q := quality{
 		Metrics: append(found.Metrics, tests...), Classes: found.Classes.Shares, Shares: &found.Classes.Test,
-	}, err
+	}
+	if classes == nil || err != nil {
+		return q, err
+	}
+	q.ByClass, err = j.asked.byClass(rows, classes, func(class int, x eval.Rows, indices []int) ([]eval.Metric, error) {
+		return j.ofClass(ctx, class, x, indices, found.Classes.Of)
+	})
+	q.Metrics = append(q.Metrics, j.asked.whole(found.Classes.Of, classes, q.ByClass))
+	return q, err
+}
+
+// ofClass compares samples of one class with test images of this class. The share that has the class is that of all
+// samples, and the other measures compare as many samples as there are test images to compare them with.
+func (j *imageJudge) ofClass(
+	ctx context.Context, class int, x eval.Rows, indices, found []int,
+) ([]eval.Metric, error) {
+	own := make([]int, len(indices))
+	for i, k := range indices {
+		own[i] = found[k]
+	}
+	images := j.parts[class]
+	report, err := images.Measure(ctx, x.Slice(0, min(x.Len(), images.True())))
+	if err != nil {
+		return nil, err
+	}
+	share := eval.AskedShare(own, slices.Repeat([]int{class}, len(own)))
+	return append([]eval.Metric{eval.AskedMetric(share, report.True[class])}, report.Metrics...), nil
 }
 
 // twoSample tells samples from the reference images in two ways, because each sees what the other misses. A network
@@ -191,7 +305,7 @@ func (j *imageJudge) twoSample(ctx context.Context, rows, found eval.Rows) ([]ev
 func (j *imageJudge) also(
 	ctx context.Context, _ *client.Client, _ client.Model, samples client.Batch, e *Report,
 ) error {
-	train, err := pixels(ctx, j.program, j.config, data.Train)
+	train, _, err := pixels(ctx, j.program, j.config, data.Train)
 	if err != nil {
 		return err
 	}
@@ -207,11 +321,11 @@ func (j *imageJudge) also(
 
 func rowsOf(b client.Batch) eval.Rows { return eval.Rows{X: b.X, Dim: datafile.Elements(b.Shape)} }
 
-// remoteModel returns a model of a server as a [sampling.Model].
-func remoteModel(c *client.Client, m client.Model) sampling.Model {
+// remoteModel returns a model of a server, given a condition, as a [sampling.Model].
+func remoteModel(c *client.Client, m client.Model, given client.Given) sampling.Model {
 	return sampling.ModelFunc(func(ctx context.Context, dst, x, sigma []float32) error {
 		scores, err := c.Score(ctx, client.ScoreRequest{Model: m.Name, Version: m.Version, X: x, Shape: m.Shape,
-			Sigma: sigma})
+			Sigma: sigma, Given: given})
 		if err != nil {
 			return err
 		}

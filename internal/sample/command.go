@@ -40,6 +40,8 @@ type command struct {
 	frames     cli.CountValue
 	json       bool
 	live       liveFlags
+
+	classColumn bool
 }
 
 // Command returns the command sample.
@@ -68,6 +70,7 @@ is drawn. MODEL may say which version: ring@2. Without MODEL the server's defaul
   langevin sample digits -n 40 --interpolate 8 --out rows.png
   langevin sample mnist-class -n 64 --class 7 --guidance-scale 2 --out sevens.png
   langevin sample mnist-class -n 100 --class 0..9 --out rows.png
+  langevin sample ring-class -n 800 --class 0..7 --class-column --out labelled.csv
   langevin sample ring -n 2000 --term 2gauss --out product.png
   langevin sample cifar -n 64 --guide cats --guide-weight 2 --out cats.png
   langevin sample ring -n 50000 --seed 1 --shard 3/8 --out part-3.npy     then: langevin join part-*.npy
@@ -95,6 +98,8 @@ func (o *command) groups() []cli.FlagGroup {
 		"are started again")
 	draw.Flags.Var(&o.frames, "frames", "frames of a .gif")
 	cli.JSONFlag(draw.Flags, &o.json, ", the samples in it unless --out takes them")
+	draw.Flags.BoolVar(&o.classColumn, "class-column", false, "write the index of the class of each sample as the first "+
+		"column of CSV")
 	o.live.register(draw.Flags)
 	o.Connection.Register(where.Flags)
 	o.Connection.RegisterSplit(where.Flags)
@@ -115,7 +120,7 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 	if request, err = o.continued(request); err != nil {
 		return err
 	}
-	if err := o.stateFlags.check(o.out); err != nil {
+	if err := cmp.Or(o.checkClassColumn(), o.stateFlags.check(o.out)); err != nil {
 		return err
 	}
 	write := toStdout(p, o)
@@ -213,6 +218,9 @@ func toStdout(p *cli.Program, o *command) deliver {
 				return writeSummary(p, res)
 			}
 			o.tellSeed(p, res)
+			if err := o.addClassColumn(ctx, c, res); err != nil {
+				return err
+			}
 			return datafile.WriteCSV(p.Stdout, res.Batch)
 		})
 	}
@@ -283,6 +291,9 @@ func toFile(p *cli.Program, o *command, out output, file *wholefile.Pending) del
 			request.Preview = o.gifPreviews(model, request.N)
 		}
 		return drawSaving(ctx, p, c, request, o, func(res *client.Result) error {
+			if err := o.addClassColumn(ctx, c, res); err != nil {
+				return err
+			}
 			err := file.CommitOrRescue(func(w io.Writer) error { return out.write(w, res, model) })
 			if err != nil {
 				o.tellSeed(p, res)

@@ -96,6 +96,9 @@ func (s state) join(res *client.Result) {
 	res.X = slices.Concat(finished.X, res.X)
 	res.N += finished.N
 	res.FirstChain = s.FirstChain
+	var whole client.SampleRequest
+	s.Set(&whole, 0)
+	res.Given = whole.Given
 }
 
 // rows returns the rows of a batch from index first to before index last.

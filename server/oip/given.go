@@ -8,9 +8,10 @@ import (
 	"github.com/langevin-ml/langevin/server/oip/inference"
 )
 
-// readClass reads the class of all chains: its index, or its name. An index in decimal is a name too.
+// readClass reads the class of all chains or points: its index, or its name. An index in decimal is a name too.
 func readClass(q *query, name string, p *inference.InferParameter) error {
-	if len(q.sample.GetGiven()) > 0 {
+	list, _ := q.followed()
+	if len(*list) > 0 {
 		return invalid(parameter(name), valueText(p), "none, because request has given")
 	}
 	given := &langevinv1.Given{}
@@ -21,8 +22,16 @@ func readClass(q *query, name string, p *inference.InferParameter) error {
 	} else {
 		return invalid(parameter(name), valueText(p), "the index of a class, from 0, or its name")
 	}
-	q.sample.Given = []*langevinv1.Given{given}
+	*list = []*langevinv1.Given{given}
 	return nil
+}
+
+// followed returns the fields about conditions of the request for samples or for scores.
+func (q *query) followed() (given *[]*langevinv1.Given, scale **float64) {
+	if q.target.score {
+		return &q.score.Given, &q.score.GuidanceScale
+	}
+	return &q.sample.Given, &q.sample.GuidanceScale
 }
 
 // index returns the value of an integer parameter if it may be an index.
@@ -34,7 +43,8 @@ func index(p *inference.InferParameter) (int32, bool) {
 
 // readGuidanceScale reads the w of classifier-free guidance, in any form in which clients can send a number.
 func readGuidanceScale(q *query, name string, p *inference.InferParameter) error {
-	if q.sample.GuidanceScale != nil {
+	_, scale := q.followed()
+	if *scale != nil {
 		return invalid(parameter(name), valueText(p), "none, because request has guidance_scale")
 	}
 	w, err := math.NaN(), error(nil)
@@ -51,6 +61,6 @@ func readGuidanceScale(q *query, name string, p *inference.InferParameter) error
 	if err != nil || w-w != 0 {
 		return invalid(parameter(name), valueText(p), "a finite number")
 	}
-	q.sample.GuidanceScale = &w
+	*scale = &w
 	return nil
 }

@@ -172,6 +172,45 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+// TestScoreConditions: the network takes a class, a scale, and conditions as JSON, and nothing that the protocol has its
+// own field for.
+func TestScoreConditions(t *testing.T) {
+	s, e := newService()
+	infer := func(given map[string]*inference.InferParameter) error {
+		_, err := s.ModelInfer(t.Context(), &inference.ModelInferRequest{ModelName: "digits.score", Parameters: given,
+			Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("x", 6, 1, 1, 2, 3),
+				input32("sigma", 1, 1)}})
+		return err
+	}
+	for _, c := range []struct {
+		given map[string]*inference.InferParameter
+		want  *langevinv1.ScoreRequest
+	}{
+		{nil, &langevinv1.ScoreRequest{}},
+		{map[string]*inference.InferParameter{"class": intParam(3), "guidance_scale": str("2")},
+			&langevinv1.ScoreRequest{Given: classes(3), GuidanceScale: proto.Float64(2)}},
+		{map[string]*inference.InferParameter{"request": str(`{"given": [{"vector": {"values": [0.5, 1]}}]}`)},
+			&langevinv1.ScoreRequest{Given: []*langevinv1.Given{{Condition: &langevinv1.Given_Vector{
+				Vector: &langevinv1.Vector{Values: []float32{0.5, 1}}}}}}},
+	} {
+		err := infer(c.given)
+		got := &langevinv1.ScoreRequest{Given: e.scored.GetGiven(), GuidanceScale: e.scored.GuidanceScale}
+		if err != nil || !proto.Equal(got, c.want) || len(e.scored.GetX().GetData()) != 24 {
+			t.Errorf("%v becomes %v, %v: want %v", c.given, e.scored, err, c.want)
+		}
+	}
+	for text, want := range map[string]string{
+		`{"x": {"shape": [1]}}`: "parameters.request.x",
+		`{"sigma": [1]}`:        "parameters.request.sigma",
+		`{"n": 1}`:              "parameters.request",
+	} {
+		err := infer(map[string]*inference.InferParameter{"request": str(text)})
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want an error about %s", text, err, want)
+		}
+	}
+}
+
 // TestPictures: in raw contents, BYTES elements have their length before them.
 func TestPictures(t *testing.T) {
 	s, _ := newService()

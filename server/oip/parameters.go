@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server/oip/inference"
@@ -17,18 +19,23 @@ import (
 // apply sets the field of a query for a parameter.
 type apply func(q *query, name string, p *inference.InferParameter) error
 
+// conditionParameters returns what a request for samples or for scores may set about conditions. For vectors and for
+// conditions of each row there is the parameter request, which is JSON.
+func conditionParameters() map[string]apply {
+	return map[string]apply{"class": readClass, "guidance_scale": readGuidanceScale}
+}
+
 // parameters returns what a request for samples may set in addition to its sampler. For everything else of langevin.v1
 // there is the parameter request, which is JSON.
 func parameters() map[string]apply {
-	return map[string]apply{
+	all := conditionParameters()
+	maps.Copy(all, map[string]apply{
 		"seed": func(q *query, name string, p *inference.InferParameter) error {
 			return unsigned(p, name, func(v uint64) { q.sample.Seed = &v })
 		},
 		"first_chain": func(q *query, name string, p *inference.InferParameter) error {
 			return unsigned(p, name, func(v uint64) { q.sample.FirstChain = v })
 		},
-		"class":          readClass,
-		"guidance_scale": readGuidanceScale,
 		"stream_every": func(q *query, name string, p *inference.InferParameter) error {
 			if q.sample.Preview == nil {
 				q.sample.Preview = &langevinv1.PreviewOptions{}
@@ -37,17 +44,18 @@ func parameters() map[string]apply {
 				q.sample.Preview.Cadence = &langevinv1.PreviewOptions_EverySteps{EverySteps: v}
 			})
 		},
-	}
+	})
+	return all
 }
 
 // readParameters applies the parameters of a request.
 func (q *query) readParameters(given map[string]*inference.InferParameter) error {
-	known, first := map[string]apply{}, []string(nil)
+	known, first := conditionParameters(), []string{"request"}
+	if err := q.readRequest(given["request"]); err != nil {
+		return err
+	}
 	if !q.target.score {
 		known, first = parameters(), append(settingNames(), samplerParameter, "request")
-		if err := q.readRequest(given["request"]); err != nil {
-			return err
-		}
 		if err := q.readSampler(given); err != nil {
 			return err
 		}
@@ -71,21 +79,30 @@ func (q *query) readParameters(given map[string]*inference.InferParameter) error
 	return nil
 }
 
-// readRequest reads the parameter that is a langevin.v1.SampleRequest as JSON.
+// readRequest reads the parameter that is a langevin.v1.SampleRequest, or a langevin.v1.ScoreRequest for scores, as JSON.
 func (q *query) readRequest(p *inference.InferParameter) error {
 	if p == nil {
 		return nil
 	}
-	if err := protojson.Unmarshal([]byte(p.GetStringParam()), q.sample); err != nil {
-		return invalid(parameter("request"), quoted(p.GetStringParam()),
-			fmt.Sprintf("JSON of a langevin.v1.SampleRequest: %.200s", err.Error()))
+	if q.target.score {
+		r := &langevinv1.ScoreRequest{}
+		err := readJSON(p, r, "model", "version", "x", "sigma", "format")
+		q.score.Given, q.score.GuidanceScale = r.GetGiven(), r.GuidanceScale
+		return err
 	}
-	for field, set := range map[string]bool{
-		"model": q.sample.GetModel() != "", "version": q.sample.GetVersion() != 0, "n": q.sample.N != nil,
-		"format": q.sample.GetFormat() != 0, "resume": q.sample.GetResume() != nil,
-	} {
-		if set {
-			return invalid(parameter("request."+field), "set", "nothing: the protocol has its own field for it")
+	return readJSON(p, q.sample, "model", "version", "n", "format", "resume")
+}
+
+// readJSON reads a message from a parameter. It refuses fields that the protocol has its own fields for.
+func readJSON(p *inference.InferParameter, m proto.Message, own ...protoreflect.Name) error {
+	name := m.ProtoReflect().Descriptor().FullName()
+	if err := protojson.Unmarshal([]byte(p.GetStringParam()), m); err != nil {
+		return invalid(parameter("request"), quoted(p.GetStringParam()),
+			fmt.Sprintf("JSON of a %s: %.200s", name, err.Error()))
+	}
+	for _, field := range own {
+		if r := m.ProtoReflect(); r.Has(r.Descriptor().Fields().ByName(field)) {
+			return invalid(parameter("request."+string(field)), "set", "nothing: the protocol has its own field for it")
 		}
 	}
 	return nil

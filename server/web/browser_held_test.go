@@ -393,6 +393,7 @@ func TestPageShowsGo(t *testing.T) {
 		"model=ring&n=5&sampler=pc&times=20&corrector=annealed_langevin&snr=0.2" +
 			"&predictor=euler_maruyama&seed=1&guide=2gauss",
 		"model=tiles&n=2&seed=3&sampler=flow&steps=5&method=multistep&hold=part",
+		"model=ring&n=5&seed=3&own=0.5&terms=2gauss%7C%7C0.5%3B%7C%7C-0.2",
 	} {
 		b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.url+"/#"+settings))
 		b.waitFor(isDone)

@@ -10,6 +10,7 @@ import (
 
 // ClassReport says how a classifier classifies samples.
 type ClassReport struct {
+	Of        []int     // the most probable class of each sample
 	Counts    []int     // of the samples, by their most probable class
 	Shares    []float64 // of the samples, by their most probable class
 	Confident float64   // share of the samples whose most probable class has a probability above 0.9
@@ -24,11 +25,12 @@ func Classes(p Rows) (ClassReport, error) {
 	if err := checkProbabilities(p); err != nil {
 		return ClassReport{}, fmt.Errorf("classes: %w", err)
 	}
-	r := ClassReport{Counts: make([]int, p.Dim), Shares: make([]float64, p.Dim)}
+	r := ClassReport{Of: make([]int, p.Len()), Counts: make([]int, p.Dim), Shares: make([]float64, p.Dim)}
 	for i := range p.Len() {
 		row := p.Row(i)
 		top := slices.Max(row)
 		class := slices.Index(row, top)
+		r.Of[i] = class
 		r.Counts[class]++
 		r.Shares[class] += 1 / float64(p.Len())
 		if top > 0.9 {

@@ -53,12 +53,12 @@ type TestImages struct {
 	first, second Rows
 	reference     Rows  // the features of first
 	counts        []int // of the classes of first
-	ideals        map[int][]Metric
+	ideals        map[int]ImageReport
 }
 
 // NewTestImages classifies one half of the test set.
 func NewTestImages(ctx context.Context, c Classifier, test Rows) (*TestImages, error) {
-	t := &TestImages{classifier: c, ideals: map[int][]Metric{}}
+	t := &TestImages{classifier: c, ideals: map[int]ImageReport{}}
 	t.first, t.second = alternate(test)
 	if t.second.Len() < 100 {
 		return nil, fmt.Errorf("%d test images: want at least 200", test.Len())
@@ -78,11 +78,15 @@ func (t *TestImages) Reference() Rows { return t.first }
 // ReferenceFeatures returns the features of these images.
 func (t *TestImages) ReferenceFeatures() Rows { return t.reference }
 
+// True returns how many true images the expected values are from, at most.
+func (t *TestImages) True() int { return t.second.Len() }
+
 // ImageReport is how samples compare with test images.
 type ImageReport struct {
 	Metrics  []Metric
 	Classes  ClassReport
-	Features Rows // of the samples
+	True     []float64 // shares of the classes of the true images that the expected values are from
+	Features Rows      // of the samples
 }
 
 // Measure compares samples with the reference.
@@ -96,8 +100,9 @@ func (t *TestImages) Measure(ctx context.Context, samples Rows) (ImageReport, er
 		return ImageReport{}, err
 	}
 	for i := range found.Metrics {
-		found.Metrics[i].Expected = ideal[i].Value
+		found.Metrics[i].Expected = ideal.Metrics[i].Value
 	}
+	found.True = ideal.Classes.Shares
 	test, err := Homogeneity(found.Classes.Counts, t.counts)
 	if err != nil {
 		return ImageReport{}, err
@@ -108,15 +113,15 @@ func (t *TestImages) Measure(ctx context.Context, samples Rows) (ImageReport, er
 }
 
 // ideal returns what a given number of true images measure.
-func (t *TestImages) ideal(ctx context.Context, n int) ([]Metric, error) {
-	if t.ideals[n] == nil {
-		measured, err := t.compare(ctx, t.second.Slice(0, n))
-		if err != nil {
-			return nil, err
-		}
-		t.ideals[n] = measured.Metrics
+func (t *TestImages) ideal(ctx context.Context, n int) (ImageReport, error) {
+	if known, ok := t.ideals[n]; ok {
+		return known, nil
 	}
-	return t.ideals[n], nil
+	measured, err := t.compare(ctx, t.second.Slice(0, n))
+	if err == nil {
+		t.ideals[n] = measured
+	}
+	return measured, err
 }
 
 // These are the names of measures that others are made of, and that a frontier shows.
@@ -191,7 +196,7 @@ func (t *TestImages) compare(ctx context.Context, images Rows) (ImageReport, err
 		{Name: "precision", Value: precision, Meaning: "share of images that look like true ones"},
 		{Name: "recall", Value: recall, Meaning: "share of true images that these look like"},
 	}
-	return ImageReport{metrics, classes, features}, nil
+	return ImageReport{Metrics: metrics, Classes: classes, Features: features}, nil
 }
 
 // MemoryMetric shows whether samples were copied from the training images. The value is the mean distance, in pixels,

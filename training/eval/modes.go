@@ -31,12 +31,13 @@ func Modes(m sampling.Mixture, samples Rows) (ModeReport, error) {
 		return ModeReport{}, fmt.Errorf("modes: samples of %d numbers, a mixture of %d: want equal",
 			samples.Dim, m.Dim())
 	}
-	r := ModeReport{Weights: m.Shares(samples.X), Expected: make([]float64, len(m.Weights))}
+	r := ModeReport{Weights: m.Shares(samples.X), Expected: make([]float64, len(m.Weights)), Test: newChiSquare(0, 0)}
 	var total float64
 	counts := make([]int, len(m.Weights))
 	for k, w := range m.Weights {
 		total += w
 		counts[k] = int(math.Round(r.Weights[k] * float64(samples.Len())))
+		r.Weights[k] = float64(counts[k]) / float64(samples.Len()) // without the rounding of a sum
 	}
 	if len(m.Weights) > 1 {
 		var err error

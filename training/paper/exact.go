@@ -18,6 +18,12 @@ type run struct {
 	corner  bool // start chains in [6, 8]² instead of all over the square
 	source  string
 
+	// These are for chains that follow a sum of scores. Then mixture is what they should draw from.
+	model sampling.Model // with the first score of the sum; nil: the mixture
+	sum   *sampling.Sum
+	start *sampling.Prior
+	seed  uint64 // added to the seed of the experiments
+
 	expected
 }
 
@@ -46,6 +52,9 @@ type outcome struct {
 const bound = 8
 
 func (r run) prior() sampling.Prior {
+	if r.start != nil {
+		return *r.start
+	}
 	if r.corner {
 		return sampling.Prior{Kind: sampling.PriorUniform, Low: 6, High: bound}
 	}
@@ -59,16 +68,20 @@ func (r run) draw(ctx context.Context, model sampling.Model, n int, seed uint64)
 		return eval.Rows{}, fmt.Errorf("%s: %w", r.name, err)
 	}
 	x, err := sampling.Run(ctx, model,
-		sampling.Request{Plan: plan, Prior: r.prior(), Dim: r.mixture.Dim(), Seed: seed, N: n})
+		sampling.Request{Plan: plan, Prior: r.prior(), Dim: r.mixture.Dim(), Seed: seed + r.seed, N: n,
+			Sum: r.sum})
 	if err != nil {
 		return eval.Rows{}, fmt.Errorf("%s: %w", r.name, err)
 	}
 	return eval.Rows{X: x, Dim: r.mixture.Dim()}, nil
 }
 
-// sample runs n chains with exact scores and measures their ends.
+// sample runs n chains with exact scores, or with those of its model, and measures their ends.
 func (r run) sample(ctx context.Context, n int, seed uint64) (outcome, error) {
-	if r.blurred {
+	switch {
+	case r.model != nil:
+		return r.sampleBy(ctx, r.model, n, seed)
+	case r.blurred:
 		return r.sampleBy(ctx, r.mixture, n, seed)
 	}
 	return r.sampleBy(ctx, r.mixture.Annealed(), n, seed)

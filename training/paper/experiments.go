@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -129,8 +130,8 @@ const (
 	ringAnnealed = 5
 )
 
-// ExactSections repeats every experiment that needs no network: figure 3 of the 2019 paper with its variations, and the
-// ring.
+// ExactSections repeats every experiment that needs no network: figure 3 of the 2019 paper with its variations, the
+// ring, products and other sums of scores.
 func ExactSections(ctx context.Context, o Options) ([]Section, error) {
 	gaussians := twoGaussianRuns()
 	rings, err := ringRuns()
@@ -140,7 +141,15 @@ func ExactSections(ctx context.Context, o Options) ([]Section, error) {
 	for i := range rings {
 		rings[i].source = fromExact
 	}
-	outcomes, err := sampleAll(ctx, append(gaussians, rings...), o)
+	first, second, err := productFactors()
+	if err != nil {
+		return nil, err
+	}
+	products, err := productRuns(first, &second, 0.1)
+	if err != nil {
+		return nil, err
+	}
+	outcomes, err := sampleAll(ctx, slices.Concat(gaussians, rings, products, sumRuns()), o)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +166,8 @@ func ExactSections(ctx context.Context, o Options) ([]Section, error) {
 		},
 		Findings: findingsOf(outcomes[:len(gaussians)]),
 	}
-	onRing := outcomes[len(gaussians):]
+	onRing := outcomes[len(gaussians):][:len(rings)]
+	ofSums := outcomes[len(gaussians)+len(rings):]
 	ring := Section{
 		Name: "ring", Title: "The ring of eight Gaussians",
 		Expected: "Modes of std 1 overlap, and even plain Langevin dynamics spreads over the ring. With std 0.5 and " +
@@ -168,7 +178,7 @@ func ExactSections(ctx context.Context, o Options) ([]Section, error) {
 		},
 		Findings: findingsOf(onRing),
 	}
-	return []Section{figure3, ring}, nil
+	return []Section{figure3, ring, productSection(o, ofSums[:len(products)]), sumsSection(ofSums[len(products):])}, nil
 }
 
 // sampleAll runs all runs, one per processor at the same time.

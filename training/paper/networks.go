@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/models"
@@ -86,13 +87,61 @@ func (n Networks) toys(ctx context.Context) ([]Section, error) {
 		}
 		single = append(single, u)
 	}
+	two, err := n.conditionalNetwork(ctx, "2gauss")
+	if err != nil {
+		return nil, err
+	}
+	ring, err := n.conditionalNetwork(ctx, "ring")
+	if err != nil {
+		return nil, err
+	}
 	var levels Section
 	err = n.Watch("noise-conditional toys", func(func(int, int, string)) (err error) {
-		levels, err = n.conditional(ctx)
+		levels, err = ConditionalSection(ctx, two, ring, n.Exact)
 		return err
 	})
-	return []Section{figure2, SingleLevelSection(single), levels}, err
+	if err != nil {
+		return nil, err
+	}
+	product, err := n.product(ctx, ring)
+	return []Section{figure2, SingleLevelSection(single), levels, product}, err
 }
+
+// product trains a network of the second factor and samples the product of both.
+func (n Networks) product(ctx context.Context, ring Conditional) (s Section, err error) {
+	other, err := n.factorNetwork(ctx)
+	if err != nil {
+		return s, err
+	}
+	err = n.Watch("product of networks", func(progress func(done, total int, now string)) (err error) {
+		o := n.Exact
+		o.Progress = progress
+		s, err = ProductSection(ctx, ring, other, o)
+		return err
+	})
+	return s, err
+}
+
+// factorNetwork trains a network of the second mixture of productFactors.
+func (n Networks) factorNetwork(ctx context.Context) (Conditional, error) {
+	_, mixture, err := productFactors()
+	if err != nil {
+		return Conditional{}, err
+	}
+	config, err := configured("toy-2gauss", "name=factor", "data.name=mixture", fmt.Sprintf("data.std=%g", mixture.Std),
+		"data.means="+yaml(mixture.Means), "data.weights="+yaml(mixture.Weights))
+	if err != nil {
+		return Conditional{}, err
+	}
+	graph, manifest, err := n.train(ctx, config)
+	if err != nil {
+		return Conditional{}, err
+	}
+	return n.load(ctx, config.Name, mixture, graph, manifest)
+}
+
+// yaml returns numbers as a value of a setting: "[[3, 1], [-2, -3]]".
+func yaml(numbers any) string { return strings.ReplaceAll(fmt.Sprint(numbers), " ", ", ") }
 
 // unconditional trains the network of figure 2, with some settings changed.
 func (n Networks) unconditional(ctx context.Context, settings ...string) (Unconditional, error) {
@@ -135,19 +184,7 @@ func losses(r *training.Result) []float64 {
 	return all
 }
 
-// conditional compares noise-conditional networks with the exact scores.
-func (n Networks) conditional(ctx context.Context) (Section, error) {
-	var networks [2]Conditional
-	for i, name := range []string{"2gauss", "ring"} {
-		c, err := n.conditionalNetwork(ctx, name)
-		if err != nil {
-			return Section{}, err
-		}
-		networks[i] = c
-	}
-	return ConditionalSection(ctx, networks[0], networks[1], n.Exact)
-}
-
+// conditionalNetwork returns the network of a preset's mixture.
 func (n Networks) conditionalNetwork(ctx context.Context, name string) (Conditional, error) {
 	config, err := configured("toy-" + name)
 	if err != nil {
@@ -161,12 +198,19 @@ func (n Networks) conditionalNetwork(ctx context.Context, name string) (Conditio
 	if err != nil {
 		return Conditional{}, err
 	}
+	return n.load(ctx, name, mixture, graph, manifest)
+}
+
+// load opens the file of a noise-conditional network.
+func (n Networks) load(
+	ctx context.Context, name string, m sampling.Mixture, graph []byte, manifest models.Manifest,
+) (Conditional, error) {
 	schedule, err := manifest.Schedule()
 	if err != nil {
 		return Conditional{}, err
 	}
 	model, err := n.Laboratory.Load(ctx, graph, manifest, 0)
-	return Conditional{Name: name, Mixture: mixture, Model: model, Schedule: schedule}, err
+	return Conditional{Name: name, Mixture: m, Model: model, Schedule: schedule}, err
 }
 
 // toyModel returns a model of the repository or, with Full, one that it trains.
@@ -175,13 +219,18 @@ func (n Networks) toyModel(ctx context.Context, name string, c training.Config) 
 		file, err := n.Models.Open(name, 0)
 		return file.Graph, file.Manifest, err
 	}
+	return n.train(ctx, c)
+}
+
+// train trains a network and exports it.
+func (n Networks) train(ctx context.Context, c training.Config) ([]byte, models.Manifest, error) {
 	r, err := n.Laboratory.Train(ctx, c, nil)
 	if err != nil {
 		return nil, models.Manifest{}, err
 	}
 	graph, err := r.ONNX()
 	if err != nil {
-		return nil, models.Manifest{}, fmt.Errorf("export %s: %w", name, err)
+		return nil, models.Manifest{}, fmt.Errorf("export %s: %w", c.Name, err)
 	}
 	return graph, r.Manifest(), nil
 }

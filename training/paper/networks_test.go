@@ -69,6 +69,29 @@ func TestPerfectNetworks(t *testing.T) {
 	}
 }
 
+// TestPerfectProduct: exact scores instead of networks find the product, and those of another mixture do not.
+func TestPerfectProduct(t *testing.T) {
+	schedule, err := sampling.Geometric(20, 0.2, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, other, err := productFactors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	two := sampling.TwoGaussians()
+	for _, second := range []*sampling.Mixture{&other, &two} {
+		s, err := ProductSection(t.Context(), Conditional{"ring", ring, ring, schedule},
+			Conditional{"other", other, second, schedule}, Options{Chains: 100, Shown: 100, Seed: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := s.Findings[0]; f.Pass != (second == &other) {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
 func TestSlicedSection(t *testing.T) {
 	two := sampling.TwoGaussians()
 	u := Unconditional{Name: "test", Mixture: two, Model: halved(two), Sigma: 1, History: []float64{-0.5, -0.6},

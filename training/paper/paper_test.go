@@ -7,9 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/eval"
 )
 
 func TestExactSections(t *testing.T) {
@@ -20,11 +24,11 @@ func TestExactSections(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := Report{Title: "test", Sections: sections}
-	if got := r.Totals(); got.All != 100 || got.Passed != got.All {
+	if got := r.Totals(); got.All != 108 || got.Passed != got.All {
 		t.Errorf("%d of %d numbers as expected: %+v", got.Passed, got.All, r.Failed())
 	}
-	if last.Load() != 20 {
-		t.Errorf("progress of %d runs, want 20", last.Load())
+	if last.Load() != 24 {
+		t.Errorf("progress of %d runs, want 24", last.Load())
 	}
 	folder := filepath.Join(t.TempDir(), "report")
 	if err := r.Write(folder); err != nil {
@@ -65,6 +69,33 @@ func checkReport(t *testing.T, folder string, r Report) {
 	}
 	if strings.Contains(string(page), "://") {
 		t.Error("the page names another host")
+	}
+}
+
+// TestProductRunsCanFail: exact samples of a product are not taken for those of a reverse diffusion, nor the reverse.
+func TestProductRunsCanFail(t *testing.T) {
+	ring, other, err := productFactors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	product := ring.Product(other)
+	draw := func(m sampling.Mixture) outcome {
+		return outcome{run: run{mixture: product}, samples: eval.Draw(m, 10_000, 1)}
+	}
+	wrong := sampling.Mixture{Weights: slices.Clone(product.Weights), Means: product.Means, Std: product.Std}
+	wrong.Weights[slices.Index(wrong.Weights, slices.Max(wrong.Weights))] *= 1.2 // off by 0.04
+	for i, f := range append(productFindings(draw(product), draw(wrong), 0.02),
+		productFindings(draw(wrong), draw(product), 0.02)...) {
+		if f.Pass != (i < 2) {
+			t.Errorf("finding %d: %+v", i, f)
+		}
+	}
+	runs := sumRuns()
+	bad := outcome{run: runs[1], samples: eval.Draw(runs[0].mixture, 1000, 1)}
+	for _, f := range sumsSection([]outcome{bad}).Findings {
+		if f.Pass {
+			t.Errorf("samples of another sum: %+v", f)
+		}
 	}
 }
 

@@ -2,10 +2,12 @@
 
 import { readPicture, writeSheet } from "./pictures.js";
 import { outlineOf, pack, unpack } from "./held.js";
-import { requestOfName } from "./samplers.js";
+import { firstSampler, nameOf, requestOfName } from "./samplers.js";
+import { anyGiven } from "./given.js";
+import { readForm } from "./settings.js";
 import { drawn } from "./run.js";
 
-const first = "1_0"; // the sample that is held until somebody chooses one
+const first = 1; // seed of the sample that is held until somebody chooses one
 
 // parts are the masks of the buttons: whether pixel (x, y) of a picture with unit sides is known.
 const parts = {
@@ -55,7 +57,7 @@ export class Editor {
 
   async load() {
     const { model, fields } = this;
-    const name = requestOfName(fields.known.value, model.name) ? fields.known.value : first;
+    const name = requestOfName(fields.known.value, model.name) ? fields.known.value : this.sampleOf(first);
     const request = requestOfName(name, model.name);
     const { signal } = (this.abort = new AbortController());
     this.say(`Drawing sample ${request.firstChain} of seed ${request.seed}…`);
@@ -65,6 +67,12 @@ export class Editor {
       if (!signal.aborted) this.say("No picture yet.");
       throw error;
     }
+  }
+
+  // sampleOf names the first sample of a seed, given what the form says.
+  sampleOf(seed) {
+    const settings = anyGiven(readForm(this.fields.mask.form), this.model);
+    return nameOf({ ...settings, sampler: firstSampler(), seed }, 0);
   }
 
   stop() {
@@ -86,7 +94,7 @@ export class Editor {
   async another(seed) {
     this.stop();
     this.values = this.loading = null;
-    this.fields.known.value = `${seed}_0`;
+    this.fields.known.value = this.sampleOf(seed);
     this.draw();
     await this.ready();
   }

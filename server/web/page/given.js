@@ -50,6 +50,23 @@ export function fillGiven(form, settings) {
   if (dataset.kind === "class" && settings.class) form.elements.vector.value = settings.class;
 }
 
+// anyGiven returns settings with what the samples of a model are given. Something is chosen if the model needs it and
+// the settings have nothing.
+export function anyGiven(settings, model) {
+  const { classes = 0, size = 0, dropped = false } = model.condition ?? {};
+  const chosen = Object.fromEntries(givenKeys.map((key) => [key, settings[key] ?? ""]));
+  if (dropped || chosen.class || chosen.vector) return chosen;
+  if (size > 0) return { ...chosen, vector: Array(size).fill(0).join(",") };
+  return classes > 0 ? { ...chosen, class: "0" } : chosen;
+}
+
+// settled reports whether settings say all that a model needs, in a form that is not being typed.
+export function settled({ class: name, vector }, model) {
+  const { classes = 0, size = 0, dropped = false } = model.condition ?? {};
+  if (size > 0 || classes > mostButtons) return !vector && !name && dropped;
+  return true;
+}
+
 // givenOf returns the fields of a request.
 export function givenOf({ class: name, vector, scale }) {
   const ofClass = name && (/^\d{1,9}$/.test(name) ? { class: Number(name) } : { class_name: name });

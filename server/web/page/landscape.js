@@ -3,6 +3,8 @@
 // are computed at a few sigmas and interpolated between them.
 
 import { unary, floats, rows } from "./api.js";
+import { givenOf } from "./given.js";
+import { sumOf } from "./terms.js";
 
 const cells = 64; // of the density, along each axis
 const arrows = 21; // of the field
@@ -18,16 +20,57 @@ export function isPlane(model) {
   return model.shape.length === 1 && model.shape[0] === 2;
 }
 
-export class Landscape {
+// Landscapes has the landscapes of a model: one for all that its samples can be given. It keeps those that are complete.
+export class Landscapes {
   constructor(model, onChange) {
+    Object.assign(this, { model, onChange, key: null, current: null });
+    this.complete = new Map();
+  }
+
+  // of returns the landscape of settings, and begins to load it if it is another one than before.
+  of(settings) {
+    const given = givenOf(settings);
+    const key = JSON.stringify(given);
+    if (key === this.key) return this.current;
+    if (this.current?.complete) this.complete.set(this.key, this.current);
+    else this.current?.stop();
+    this.key = key;
+    this.current = this.complete.get(key) ?? new Landscape(this.model, given, this.onChange);
+    this.current.load();
+    return this.current;
+  }
+
+  stop() {
+    this.current?.stop();
+  }
+}
+
+// addends returns what the arrows of settings add: the weight of the own score, and other scores with their weights.
+function addends(settings) {
+  const { guide, rule, weight } = settings;
+  if (guide) {
+    const w = weight ? Number(weight) : 1;
+    return { own: rule === "mix" ? 1 - w : 1, others: [{ request: { model: guide }, weight: w }] };
+  }
+  const { own_weight: own = 1, terms = [] } = sumOf(settings);
+  const others = terms.map(({ model, given, weight: w = 1 }) => ({
+    request: { ...(model && { model }), ...(given && { given: [given] }) }, weight: w,
+  }));
+  return { own, others };
+}
+
+export class Landscape {
+  // given has the fields of a request about what samples are given.
+  constructor(model, given, onChange) {
     this.model = model;
+    this.given = given;
     this.centre = (model.low + model.high) / 2;
     this.radius = 0.52 * (model.high - model.low);
     this.onChange = onChange;
     this.sigmas = this.spread(densityLevels); // rising
     this.density = this.sigmas.map(() => null); // {half, log, p, marginal, picture} once known, relative to the largest p
     this.field = null;
-    this.guides = new Map(); // by name, each guide's vectors on the grid, or null until they are there
+    this.guides = new Map(); // by request, the vectors of other scores on the grid, or null until they are there
     this.note = ""; // what is missing, and why
     this.loading = this.complete = false;
     this.abort = new AbortController();
@@ -99,7 +142,7 @@ export class Landscape {
     let seconds = Infinity;
     for (const sigma of sigmas) {
       const start = performance.now();
-      vectors.push(await this.score(this.model, sigma));
+      vectors.push(await this.score({}, sigma));
       seconds = Math.min(seconds, (performance.now() - start) / 1000);
     }
     return { sigmas, arrows, vectors, seconds };
@@ -107,38 +150,47 @@ export class Landscape {
 
   async secondsOfField() {
     const start = performance.now();
-    await this.score(this.model, this.sigmas[0]);
+    await this.score({}, this.sigmas[0]);
     return (performance.now() - start) / 1000;
   }
 
-  // bend returns the field under the guide of settings, or without the guide while its output is unknown.
-  bend({ guide, rule, weight }) {
-    const others = this.guides.get(guide);
-    if (!guide || !others) return this.field;
-    const w = weight ? Number(weight) : 1;
-    const own = rule === "mix" ? 1 - w : 1;
-    const vectors = this.field.vectors.map((s, i) => s.map((v, k) => own * v + w * others[i][k]));
+  // bend returns the field with the guide and the terms of settings, or without them while one of them is unknown.
+  bend(settings) {
+    const { own, others } = addends(settings);
+    const known = others.map(({ request, weight }) => ({ weight, vectors: this.guides.get(JSON.stringify(request)) }));
+    if (known.some(({ vectors }) => !vectors)) return this.field;
+    const vectors = this.field.vectors.map((s, i) => s.map((v, k) =>
+      known.reduce((sum, other) => sum + other.weight * other.vectors[i][k], own * v)));
     return { ...this.field, vectors };
   }
 
-  // follow loads the output of a guide once.
-  async follow(guide) {
-    if (!guide || !this.field || this.guides.has(guide)) return;
-    this.guides.set(guide, null);
+  // follow loads the scores that settings add, each once.
+  follow(settings) {
+    if (!this.field) return;
+    for (const { request } of addends(settings).others) this.addScore(request);
+  }
+
+  async addScore(request) {
+    const key = JSON.stringify(request);
+    if (this.guides.has(key)) return;
+    this.guides.set(key, null);
     try {
       const vectors = [];
-      for (const sigma of this.field.sigmas) vectors.push(await this.score({ name: guide }, sigma));
-      this.guides.set(guide, vectors);
+      for (const sigma of this.field.sigmas) vectors.push(await this.score({ model: this.model.name, given: [], ...request }, sigma));
+      this.guides.set(key, vectors);
     } catch (error) {
-      if (!this.abort.signal.aborted) this.note = `The score field lacks the guide: ${error.message}.`;
+      if (!this.abort.signal.aborted) this.note = `The score field lacks ${request.model ?? "a term"}: ${error.message}.`;
     }
     this.onChange();
   }
 
-  // score returns a model's output on the grid of arrows in the view of a sigma.
-  async score({ name, version }, sigma) {
+  // score returns a model's output on the grid of arrows in the view of a sigma: that of the landscape's own model, unless
+  // request names another one.
+  async score(request, sigma) {
     const x = rows(this.grid(arrows, this.half(sigma)));
-    const { score } = await unary("SamplingService/Score", { model: name, version, x, sigma: [sigma] }, this.abort.signal);
+    const { name: model, version } = this.model;
+    const own = { model, version, ...this.given };
+    const { score } = await unary("SamplingService/Score", { ...(request.model ? request : own), x, sigma: [sigma] }, this.abort.signal);
     return floats(score);
   }
 
@@ -147,7 +199,7 @@ export class Landscape {
     const { name, version } = this.model;
     const half = this.radius + reach * sigma;
     const answer = await unary("SamplingService/LogLikelihood", {
-      model: name, version, x: rows(this.grid(cells, half)), exact: true,
+      model: name, version, x: rows(this.grid(cells, half)), exact: true, given: this.given.given,
       flow: { sigmaMin: sigma, rtol: 1e-3, atol: 1e-3 },
     }, this.abort.signal);
     const given = answer.logLikelihood.map(Number);

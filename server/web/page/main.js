@@ -4,12 +4,13 @@ import { models, setToken } from "./api.js";
 import { compared, firstSampler, loadSamplers, nameOf, plainLike, samplers, usualSampler } from "./samplers.js";
 import { enableKnobs, makeKnobs } from "./knobs.js";
 import { readForm, fillForm, toFragment, fromFragment } from "./settings.js";
-import { givenKeys, offerGiven, fillGiven } from "./given.js";
+import { offerGiven, fillGiven, settled } from "./given.js";
 import { Run, fingerprint } from "./run.js";
-import { Landscape, isPlane } from "./landscape.js";
+import { Landscapes, isPlane } from "./landscape.js";
 import { isImage } from "./pictures.js";
 import { Stage } from "./stage.js";
 import { Editor } from "./editor.js";
+import { Terms } from "./terms.js";
 import { holdsOf, holdsPicture, axisOf } from "./held.js";
 import { snippet, requestFile } from "./snippets.js";
 import * as problems from "./problems.js";
@@ -18,11 +19,12 @@ const $ = (selector) => document.querySelector(selector);
 const form = $("#settings");
 const stages = [...document.querySelectorAll(".stage")].map((figure) => new Stage(figure));
 const editor = new Editor($("#held-picture"), form.elements, () => refresh());
+const terms = new Terms($("#sum"), form.elements.terms, () => refresh());
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const seconds = 7; // duration of a run at speed 1
 const whole = new Intl.NumberFormat("en");
 
-const state = { models: [], model: null, landscape: null, runs: [], position: 0, playing: false, last: 0, dirty: true, language: "curl" };
+const state = { models: [], model: null, landscapes: null, landscape: null, runs: [], position: 0, playing: false, last: 0, dirty: true, language: "curl" };
 
 // Models
 
@@ -60,7 +62,8 @@ function apply(shared) {
   fillGiven(form, shared);
   $("#more").open = moreSet() > 0;
   if (isImage(state.model)) editor.open(state.model);
-  for (const [details, field] of [["#hold", "hold"], ["#guidance", "guide"], ["#interpolation", "columns"]]) {
+  terms.open(state.model, state.models);
+  for (const [details, field] of [["#hold", "hold"], ["#guidance", "guide"], ["#sum", "own"], ["#interpolation", "columns"]]) {
     if (shared[field]) $(details).open = true;
   }
   showHold();
@@ -80,12 +83,9 @@ function chooseModel() {
   state.runs = [];
   state.position = 0;
   state.otherDigest = false;
-  state.landscape?.stop();
+  state.landscapes?.stop();
+  state.landscapes = isPlane(model) ? new Landscapes(model, touch) : null;
   state.landscape = null;
-  if (isPlane(model)) {
-    state.landscape = new Landscape(model, touch);
-    state.landscape.load();
-  }
   $("#description").textContent = model.description ?? "";
   const n = form.elements.n;
   n.max = isImage(model) ? 64 : 2000;
@@ -106,9 +106,10 @@ function offer(model) {
   $("#hold").open = false;
   const legend = $("#holds legend");
   $("#holds").replaceChildren(legend, ...holds.map(([value, name]) => radio("hold", value, name)));
-  fillForm(form, { hold: "", mask: "", known: "", at: format((model.low + model.high) / 2), refresh: "", columns: "", rule: "", weight: "" });
+  fillForm(form, { hold: "", mask: "", known: "", at: format((model.low + model.high) / 2), refresh: "", columns: "", rule: "", weight: "", own: "", terms: "" });
   if (isImage(model)) editor.open(model);
   offerGiven(form, model, radio);
+  terms.open(model, state.models);
   const guides = state.models.filter((m) => m !== model && String(m.shape) === String(model.shape));
   $("#guidance").hidden = guides.length === 0;
   form.elements.guide.replaceChildren(new Option("none", ""), ...guides.map((m) => new Option(m.name)));
@@ -135,10 +136,13 @@ function about(model) {
 }
 
 // notes describes the effect of a run's conditions on the picture.
-function notes(settings) {
+function notes(settings, run) {
   return [
+    run?.started?.approximate && "These samples only approximate the product: the sampler follows a diffusion, and the sum of the scores is not its score.",
+    isPlane(state.model) && !state.landscape && "The density and the arrows appear with the first samples.",
     state.landscape && axisOf(settings) >= 0 && "The histogram compares the chains with the density on the line, with the noise of the current σ.",
-    state.landscape && givenKeys.some((key) => settings[key]) && "The density and the arrows are those without a condition.",
+    state.landscape && settings.scale && "The arrows have the guidance scale; the density is that of the condition alone.",
+    state.landscape && (settings.own || settings.terms) && `The arrows are those of the sum; the density belongs to ${settings.model} alone.`,
     state.landscape && settings.guide && `The arrows include the guide; the density belongs to ${settings.model} alone.`,
   ];
 }
@@ -330,10 +334,18 @@ function tick(now) {
   requestAnimationFrame(tick);
 }
 
+// landscapeOf returns the landscape of what the samples of a run are given. Before the first run it is that of the form,
+// unless a condition has to be typed.
+function landscapeOf(ofRun, ofForm) {
+  if (state.landscapes && (ofRun || settled(ofForm, state.model))) state.landscape = state.landscapes.of(ofRun ?? ofForm);
+  return state.landscape;
+}
+
 function draw() {
-  const { model, landscape, runs } = state;
+  const { model, runs } = state;
   const settings = readForm(form);
-  landscape?.follow((runs[0]?.settings ?? settings).guide);
+  const landscape = landscapeOf(runs[0]?.settings, settings);
+  landscape?.follow(runs[0]?.settings ?? settings);
   const index = Math.floor(state.position);
   const total = Math.max(1, expected() - 1);
   stages.forEach((stage, i) => {
@@ -348,7 +360,7 @@ function draw() {
       : `${stage.name.textContent}: nothing sampled yet`);
   });
   const run = runs[runs.length - 1];
-  if (model) setText($("#about"), [about(model), landscape?.note, ...notes(run?.settings ?? settings)].filter(Boolean).join(" "));
+  if (model) setText($("#about"), [about(model), landscape?.note, ...notes(run?.settings ?? settings, run)].filter(Boolean).join(" "));
   drawTransport(run, index, total);
   drawReadout(run, run?.frames[Math.min(run.frames.length - 1, index)]);
 }

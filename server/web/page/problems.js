@@ -6,7 +6,7 @@ import { samplers } from "./samplers.js";
 const elements = {
   n: "n", seed: "seed", model: "model", "interpolation.columns": "columns",
   "guidance.model": "guide", "guidance.rule": "rule", "guidance.weight": "weight",
-  "given[0].class": "vector", "given[0].class_name": "vector", "given[0].vector.values": "vector", guidance_scale: "scale",
+  "given[0].class": "vector", "given[0].class_name": "vector", "given[0].vector.values": "vector", guidance_scale: "scale", own_weight: "own",
   "inpainting.values": "at", "inpainting.refresh": "refresh", "colourisation.refresh": "refresh",
 };
 

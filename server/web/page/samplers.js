@@ -3,6 +3,7 @@
 import { describedSamplers } from "./api.js";
 import { givenKeys, givenOf } from "./given.js";
 import { conditionOf } from "./held.js";
+import { sumOf, termKeys } from "./terms.js";
 
 // samplers has the kinds by their words in links, in the server's order. loadSamplers fills it.
 export const samplers = new Map();
@@ -79,6 +80,7 @@ export function requestOf(settings, inWords = false) {
     ...givenOf(settings),
     ...(settings.columns && { interpolation: { columns: Number(settings.columns) } }),
     ...guidanceOf(settings),
+    ...sumOf(settings),
   };
 }
 
@@ -88,12 +90,14 @@ function guidanceOf({ guide, rule, weight }) {
   return { guidance: { model: guide, rule: byRule, ...(weight && { weight: Number(weight) }) } };
 }
 
-// A link can name a sample by its seed and chain, as 3_7, if it depends only on the sampler. If the sampler is not the
-// first one or has settings, they follow: 3_7_flow*steps*20.
+// A link can name a sample by its seed and chain, as 3_7, if it depends only on the sampler and on what it is given. If
+// the sampler is not the first one or has settings, or something is given, they follow: 3_7_flow*steps*20*class*7.
 
 export function nameOf(settings, chain) {
-  if (settings.hold || settings.guide || settings.columns || givenKeys.some((key) => settings[key])) return "";
-  const values = given(settings).flatMap(([{ key }, text]) => [key, text]);
+  if (["hold", "guide", "columns", ...termKeys].some((key) => settings[key])) return "";
+  const values = [...given(settings).map(([{ key }, text]) => [key, text]), ...givenKeys.map((key) => [key, settings[key]])]
+    .filter(([, text]) => text).flat();
+  if (values.some((text) => text.includes("*"))) return "";
   const name = `${settings.seed}_${chain}`;
   if (settings.sampler === firstSampler() && values.length === 0) return name;
   return `${name}_${[settings.sampler, ...values].join("*")}`;
@@ -106,5 +110,5 @@ export function requestOfName(name, model) {
   if (!seed || !samplers.has(sampler)) return null;
   const settings = { sampler };
   for (let i = 0; i + 1 < values.length; i += 2) settings[values[i]] = values[i + 1];
-  return { model, n: 1, seed, firstChain: chain, ...samplerOf(settings) };
+  return { model, n: 1, seed, firstChain: chain, ...samplerOf(settings), ...givenOf(settings) };
 }

@@ -1,10 +1,11 @@
 // Settings are in the form and in the URL's fragment: a link gives the same samples.
 
 import { givenKeys, readGiven } from "./given.js";
+import { termKeys } from "./terms.js";
 import { compared, firstSampler, samplers } from "./samplers.js";
 
 // texts are the settings that a link leaves out if they are empty. The held part and the guide add others.
-const texts = ["columns", "hold", "guide"];
+const texts = ["columns", "hold", "guide", ...termKeys];
 const companions = { part: ["mask", "known", "refresh"], grey: ["known", "refresh"], x: ["at", "refresh"], y: ["at", "refresh"] };
 const ofGuide = ["rule", "weight"];
 const switches = ["compare", "density", "field", "trails", "denoised", "fresh"];

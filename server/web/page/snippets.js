@@ -81,9 +81,18 @@ function goGiven({ class: index, class_name: name, vector }) {
   return name === undefined ? `client.Class(${index})` : `client.ClassName(${JSON.stringify(name)})`;
 }
 
+// goSum returns the fields of a sum of scores in Go.
+function goSum(own, terms = []) {
+  const pointer = (name, v) => (v === undefined ? [] : [`${name}: new(float64(${v}))`]);
+  const each = terms.map(({ model, given, weight }) => `{${[
+    ...(model ? [`Model: "${model}"`] : []), ...(given ? [`Given: ${goGiven(given)}`] : []), ...pointer("Weight", weight),
+  ].join(", ")}}`);
+  return [...pointer("OwnWeight", own), ...(each.length > 0 ? [`Terms: []client.Term{${each.join(", ")}}`] : [])].join(", ");
+}
+
 // goConditions returns the fields of a Go request other than its sampler.
 function goConditions(s) {
-  const { inpainting, colourisation, interpolation, guidance, given, guidance_scale: scale } = requestOf(s);
+  const { inpainting, colourisation, interpolation, guidance, given, guidance_scale: scale, own_weight: own, terms } = requestOf(s);
   const list = (type, values) => `[]${type}{${values.join(", ")}}`;
   const refresh = s.refresh === "step" ? ", Refresh: client.RefreshStep" : "";
   const lines = [];
@@ -92,6 +101,7 @@ function goConditions(s) {
   if (colourisation) lines.push(`Condition: client.Colourisation{Grey: grey${refresh}}, // ${s.held.mask.length} values`);
   if (given) lines.push(`Given: ${goGiven(given[0])},`);
   if (scale !== undefined) lines.push(`GuidanceScale: new(float64(${scale})),`);
+  if (own !== undefined || terms) lines.push(`Sum: &client.Sum{${goSum(own, terms)}},`);
   if (interpolation) lines.push(`Columns: ${interpolation.columns},`);
   if (guidance) {
     const weight = guidance.weight === undefined ? "" : `, Weight: new(float64(${guidance.weight}))`;
