@@ -31,6 +31,8 @@ type command struct {
 	trainrun.DeviceFlags
 	set     []string
 	samples cli.CountValue
+	own     ownFlags
+	given   func(flag string) bool
 	data    map[string]*string // value by key of the configuration
 }
 
@@ -38,7 +40,7 @@ type command struct {
 func Command(p *cli.Program) *cobra.Command {
 	o := &command{samples: cli.NewCount(study.Samples, 1).AtMost(100_000), data: map[string]*string{}}
 	c := &cobra.Command{
-		Use:   "train PRESET | --config FILE",
+		Use:   "train FILE | FOLDER | PRESET | --config FILE",
 		Short: "Train a score network, export it to ONNX, draw what it learned",
 		Long: fmt.Sprintf(`Train trains the network of a preset by denoising score matching, writes
 OUT/models/NAME/1/model.onnx, which "langevin serve --models-dir OUT/models" serves as it is, and
@@ -80,6 +82,8 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
 	c.Flags().BoolVar(&o.overwrite, "overwrite", false, "replace the files of an earlier training with that name")
 	c.MarkFlagsMutuallyExclusive("resume", "overwrite")
 	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
+	o.own.register(c.Flags())
+	o.given = c.Flags().Changed
 	cli.LibraryFlag(c.Flags(), &o.library)
 	o.DeviceFlags.Register(c.Flags())
 	c.Flags().Var(&o.samples, "samples", "how many samples the figures show")
@@ -95,9 +99,12 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
 }
 
 func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
-	config, err := o.config(args)
+	config, err := o.config(ctx, p, args)
 	if err != nil {
 		return err
+	}
+	if o.own.dryRun {
+		return writeSettings(p, config)
 	}
 	library, _, err := ort.FindLibrary(o.library)
 	if err != nil {
@@ -153,6 +160,9 @@ func showTraining(
 		}
 		reportLosses(p, result, nil)
 		reportFiles(p, append(files, drawn...))
+		if result.Config.Data.Name == data.Tables {
+			return reportQuality(ctx, p, result, library, o)
+		}
 		return nil
 	}
 	s, err := study.New(ctx, result, library, onnx, o.samples.N)
@@ -179,8 +189,11 @@ func writeFigures(ctx context.Context, p *cli.Program, s *study.Study, folder st
 }
 
 // config returns the preset or the file, with the changes of the flags.
-func (o *command) config(args []string) (training.Config, error) {
+func (o *command) config(ctx context.Context, p *cli.Program, args []string) (training.Config, error) {
 	var settings []string
+	if o.own.name != "" {
+		settings = append(settings, "name="+o.own.name)
+	}
 	for _, key := range []string{"data.modes", "data.radius", "data.std"} {
 		if v := *o.data[key]; v != "" {
 			settings = append(settings, key+"="+v)
@@ -194,9 +207,20 @@ func (o *command) config(args []string) (training.Config, error) {
 	case len(args) == 1 && o.file != "":
 		return training.Config{}, cli.Usagef("preset %s and --config %s: want one of them", args[0], o.file)
 	case len(args) == 1:
-		return trainrun.Preset(args[0], settings)
+		own, err := isData(p, args[0])
+		if err != nil {
+			return training.Config{}, err
+		}
+		if !own {
+			return o.preset(args[0], settings)
+		}
+		config, err := o.propose(ctx, p, args[0])
+		if err != nil {
+			return config, err
+		}
+		return trainrun.With(config, settings)
 	case o.file == "":
-		return training.Config{}, cli.Usagef("want a preset, one of %s, or --config",
+		return training.Config{}, cli.Usagef("want a file or folder of data, a preset, one of %s, or --config",
 			strings.Join(training.Presets(), ", "))
 	}
 	config, err := readConfig(o.file, training.Runner(o.runner))
@@ -204,6 +228,13 @@ func (o *command) config(args []string) (training.Config, error) {
 		return config, cli.Usagef("%s: %v", o.file, err)
 	}
 	return trainrun.With(config, settings)
+}
+
+func (o *command) preset(name string, settings []string) (training.Config, error) {
+	if err := o.own.check(o.given); err != nil {
+		return training.Config{}, err
+	}
+	return trainrun.Preset(name, settings)
 }
 
 // readConfig reads a file of settings, in the format of this program or of the authors' code.

@@ -67,34 +67,45 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 	if figure.Still(io.Discard, manifest.Shape, bounds, make([]float32, dim), "") != nil {
 		return false, nil
 	}
-	onnx, err := r.ONNX()
+	x, err := Draw(ctx, r, library, n)
 	if err != nil {
 		return false, err
-	}
-	engine, err := ort.Open(library)
-	if err != nil {
-		return false, err
-	}
-	model, err := engine.Load(ctx, onnx, manifest, ort.Options{})
-	if err != nil {
-		return false, err
-	}
-	defer model.Close()
-	plan, prior, err := manifest.Default()
-	if err != nil {
-		return false, err
-	}
-	x, err := sampling.Run(ctx, withConditions(model.Model(), r.Conditions(n)), sampling.Request{
-		Plan: plan, Prior: prior, Dim: dim, Seed: r.Config.Seed, N: n,
-		Observe: func(int, []float32) {}, // so that every evaluation has all chains
-	})
-	if err != nil {
-		return false, fmt.Errorf("sample %s: %w", r.Config.Name, err)
 	}
 	title := fmt.Sprintf("%s after %d iterations", r.Config.Name, r.Iterations)
 	return true, wholefile.Write(path, func(w io.Writer) error {
 		return figure.Still(w, manifest.Shape, bounds, x, title)
 	})
+}
+
+// Draw draws n samples of a model with its default sampler, with the conditions of [training.Result.Conditions]. The
+// samples are what the network sees.
+func Draw(ctx context.Context, r *training.Result, library string, n int) ([]float32, error) {
+	onnx, err := r.ONNX()
+	if err != nil {
+		return nil, err
+	}
+	engine, err := ort.Open(library)
+	if err != nil {
+		return nil, err
+	}
+	manifest := r.Manifest()
+	model, err := engine.Load(ctx, onnx, manifest, ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer model.Close()
+	plan, prior, err := manifest.Default()
+	if err != nil {
+		return nil, err
+	}
+	x, err := sampling.Run(ctx, withConditions(model.Model(), r.Conditions(n)), sampling.Request{
+		Plan: plan, Prior: prior, Dim: manifest.Dim(), Seed: r.Config.Seed, N: n,
+		Observe: func(int, []float32) {}, // so that every evaluation has all chains
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sample %s: %w", r.Config.Name, err)
+	}
+	return x, nil
 }
 
 // withConditions returns m given c, which has one row for each row of every evaluation, or m itself if c is empty.
