@@ -85,7 +85,7 @@ var rules = map[string]rule{
 	"internal/onnxruntime": {ours: none, others: none},
 	"internal/build":       {ours: []string{"ort"}, others: none},
 	"internal/loadtest":    {ours: []string{"client"}},
-	"internal/datafile":    {ours: []string{"client", "training/data"}},
+	"internal/datafile":    {ours: []string{"client", "proto", "training/data"}},
 	"internal/cli":         {ours: []string{"internal/phrase", "client", "ort", "sampling"}},
 	"internal/classifier":  {ours: []string{"internal/cli", "internal/datafile", "ort", "training/eval"}},
 	"internal/pictures": {ours: []string{"internal/datafile", "internal/phrase", "client", "proto",

@@ -272,6 +272,14 @@ func (c Columns) Gradient(dst, gradient, row []float32) {
 	}
 }
 
+// Filler returns a valid value of the column, for places whose value does not matter.
+func (c Column) Filler() float32 {
+	if c.Choices() > 0 {
+		return float32(c.value(0))
+	}
+	return float32(c.Mean)
+}
+
 // Mask returns which of a network's numbers belong to the columns of a mask.
 func (c Columns) Mask(columns []bool) []bool {
 	mask := make([]bool, 0, c.Width())
@@ -279,6 +287,16 @@ func (c Columns) Mask(columns []bool) []bool {
 		mask = append(mask, slices.Repeat([]bool{columns[i]}, column.Width())...)
 	}
 	return mask
+}
+
+// Check returns an error unless row may be a row of the columns.
+func (c Columns) Check(row []float32) error {
+	for i, column := range c {
+		if err := column.Check(float64(row[i])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Check returns an error unless x may be a value of the column.
@@ -309,27 +327,4 @@ func (c Column) wanted() string {
 		return fmt.Sprintf("one of its %d values", len(texts))
 	}
 	return alternatives(texts)
-}
-
-// Text returns a value as a table shows it: the word of a category, or the number.
-func (c Column) Text(x float32) string {
-	if k := c.choice(float64(x)); len(c.Words) > 0 && k >= 0 {
-		return c.Words[k]
-	}
-	return strconv.FormatFloat(float64(x), 'g', -1, 32)
-}
-
-// Parse returns the value that a text of a table stands for.
-func (c Column) Parse(text string) (float32, error) {
-	if k := slices.Index(c.Words, text); k >= 0 {
-		return float32(k), nil
-	}
-	v, err := strconv.ParseFloat(text, 32)
-	if len(c.Words) > 0 {
-		return 0, fmt.Errorf("%s is %q: want %s", strconv.Quote(c.Name), brief(text), alternatives(c.Words))
-	}
-	if err != nil {
-		return 0, fmt.Errorf("%s is %q: want a number", strconv.Quote(c.Name), brief(text))
-	}
-	return float32(v), c.Check(v)
 }

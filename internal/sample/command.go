@@ -209,7 +209,7 @@ func toStdout(p *cli.Program, o *command) deliver {
 				return writeSummary(p, res)
 			}
 			o.tellSeed(p, res)
-			return datafile.WriteCSV(p.Stdout, res.Batch)
+			return datafile.WriteTable(p.Stdout, res.Table, res.Batch)
 		})
 	}
 }

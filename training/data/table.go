@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strconv"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
@@ -191,7 +192,7 @@ func (t *Table) fitChoices(c *models.Column, cells *Cells, rows []int) error {
 }
 
 // number returns the text of a number among words.
-func number(v float64) string { return models.Column{}.Text(float32(v)) }
+func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 32) }
 
 // value returns a value of a row as users see it: of a category of words, the index of the word.
 func (c *Cells) value(row int, column models.Column) float32 {

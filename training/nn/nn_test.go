@@ -217,7 +217,7 @@ func TestBuildRefuses(t *testing.T) {
 		"two conditions": {second(BuildGiven([]int{2}, Condition{Classes: 1, Size: 1}, nil)), "want one of the two"},
 		"classes for NCSN": {second(Config{Name: NameNCSN, Channels: 8}.BuildFor(
 			Samples{Shape: []int{1, 8, 8}, Sigmas: []float64{1}, Condition: Condition{Classes: 2}})),
-			`takes no condition: want one of ["toy" "unconditional" "embedding" "unet"]`},
+			`takes no condition: want one of ["toy" "unconditional" "embedding" "residual" "unet"]`},
 		"activation": {second(UnconditionalMLP(MLP{Dim: 2, Hidden: 4, Activation: "relu"})), `"relu"`},
 		"hidden 0":   {second(UnconditionalMLP(MLP{Dim: 2})), "0 hidden"},
 		"scale 0":    {second(ToyMLP(mlp, 0)), "scale is 0"},
