@@ -110,6 +110,9 @@ var rules = map[string]rule{
 		"internal/remote", "internal/trainrun", "internal/wholefile", "client", "models", "ort", "sampling",
 		"training"}},
 	"internal/onnxruntime/fetch": {ours: []string{"internal/onnxruntime"}, others: none},
+	"internal/impute": {ours: []string{
+		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/remote",
+		"internal/wholefile", "client"}},
 	"internal/installer":         {ours: []string{"internal/cli", "internal/onnxruntime", "ort"}},
 	"internal/join": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/phrase", "internal/wholefile", "client"}},
@@ -151,7 +154,7 @@ var rules = map[string]rule{
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
 var commands = []string{
 	"internal/about", "internal/bench", "internal/demo", "internal/doctor", "internal/eval",
-	"internal/installer", "internal/join", "internal/latents", "internal/models", "internal/reproduce",
+	"internal/impute", "internal/installer", "internal/join", "internal/latents", "internal/models", "internal/reproduce",
 	"internal/sample", "internal/serve", "internal/token", "internal/train",
 }
 

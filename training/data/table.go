@@ -128,7 +128,7 @@ func (t *Table) complete(columns []*Cells) (rows []int, note string) {
 		if j < 0 {
 			rows = append(rows, i)
 		} else if where == "" {
-			where = t.place(i, columns[j].Name)
+			where = t.Place(i, columns[j].Name)
 		}
 	}
 	if n := t.Rows - len(rows); n > 0 {
@@ -147,7 +147,7 @@ func (t *Table) fit(c Column, cells *Cells, rows []int) (models.Column, error) {
 	for i, row := range rows {
 		switch v := cells.Numbers[row]; {
 		case math.IsNaN(v):
-			return fitted, fmt.Errorf("%s is %q: want a number", t.place(row, c.Name), cut(cells.Word(row)))
+			return fitted, fmt.Errorf("%s is %q: want a number", t.Place(row, c.Name), cut(cells.Word(row)))
 		case inPart(i, Train):
 			numbers = append(numbers, float64(float32(v)))
 		}

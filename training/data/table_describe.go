@@ -97,7 +97,7 @@ func (t *Table) describe(i int) (Column, string, error) {
 		return column, fmt.Sprintf("%s is empty in %d of %d rows: left out", where, t.Rows-there, t.Rows), nil
 	case words > 0 && len(numbers) > words:
 		row := c.firstWord()
-		return column, "", fmt.Errorf("%s is %q: want a number, as in %d other rows", t.place(row, c.Name),
+		return column, "", fmt.Errorf("%s is %q: want a number, as in %d other rows", t.Place(row, c.Name),
 			cut(c.Word(row)), len(numbers))
 	case words > 0:
 		return t.describeWords(i, where, len(distinct))

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,23 @@ func ReadTable(path string, decimalComma bool) (*Table, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, withoutPath(err))
+	}
+	return t, nil
+}
+
+// DecodeTable is [ReadTable] of an input that can only be read from its beginning to its end, which excludes .npz. name
+// is what errors call it.
+func DecodeTable(name string, input io.Reader, decimalComma bool) (*Table, error) {
+	var t *Table
+	a, err := decodeUnsized(bufio.NewReaderSize(input, 1<<16), func(r io.Reader) (_ Array, err error) {
+		t, err = decodeTable(r, decimalComma)
+		return Array{}, err
+	})
+	if err == nil && t == nil {
+		t, err = tableOf(a)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, withoutPath(err))
 	}
 	return t, nil
 }
@@ -188,6 +206,14 @@ func (c *Cells) Word(row int) string {
 	return c.Words[c.word[row]-1]
 }
 
+// Text returns the word or the number of a row as text; the empty string if it is missing.
+func (c *Cells) Text(row int) string {
+	if word := c.Word(row); word != "" || math.IsNaN(c.Numbers[row]) {
+		return word
+	}
+	return strconv.FormatFloat(c.Numbers[row], 'g', -1, 64)
+}
+
 // Missing reports whether a row has neither a number nor a word.
 func (c *Cells) Missing(row int) bool {
 	return math.IsNaN(c.Numbers[row]) && (c.word == nil || c.word[row] == 0)
@@ -266,8 +292,8 @@ func (t *Table) name(names []string, left int) error {
 // mostName is the most bytes of a name or a word in a model file.
 const mostName = 64
 
-// place describes where a value of the column with a name is: "line 3, column 2 (x)".
-func (t *Table) place(row int, column string) string {
+// Place describes where a value of the column with a name is: "line 3, column 2 (x)".
+func (t *Table) Place(row int, column string) string {
 	where := fmt.Sprintf("row %d", row+1)
 	if t.lines != nil {
 		where = fmt.Sprintf("line %d", t.lines[row])

@@ -73,7 +73,7 @@ func kinds(columns models.Columns) string {
 func (p *Proposal) settings(x []float32, source data.Tabular, rows int) error {
 	c := &p.Config
 	dim := source.Columns().Width()
-	const last, steps = 0.02, 5
+	const last, steps = 0.02, 20
 	var stepLR float64
 	var err error
 	if c.Noise, stepLR, err = noise(x, dim, last, steps); err != nil {
