@@ -42,9 +42,13 @@ func Command(p *cli.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "train FILE | FOLDER | PRESET | --config FILE",
 		Short: "Train a score network, export it to ONNX, draw what it learned",
-		Long: fmt.Sprintf(`Train trains the network of a preset by denoising score matching, writes
-OUT/models/NAME/1/model.onnx, which "langevin serve --models-dir OUT/models" serves as it is, and
-draws its losses, its scores next to the exact ones, and its samples.
+		Long: fmt.Sprintf(`Train trains a score network on data of your own, or on those of a preset, by denoising score
+matching. It writes OUT/models/NAME/1/model.onnx, which "langevin serve OUT/models" serves as it is, and
+draws its losses, its scores next to the exact ones if these are known, and its samples.
+
+FILE is a table: CSV, TSV, .npy or .npz. Train finds what its columns are, says what it found and what
+it chose, and measures the samples at the end. --dry-run writes the complete settings instead, which
+--config takes. An argument that names a preset is the preset; write ./NAME for a file of that name.
 
 Ctrl-C stops a training. The same command with --resume continues it, to the same result as without
 the stop. Files of an earlier training are kept unless --resume or --overwrite is given.
@@ -53,14 +57,17 @@ Presets: %s. Every setting of a preset can be changed with --set. --config
 takes a file of settings instead: a copy of a preset, or a file of the authors' own code (ncsn and
 ncsnv2, such as anneal.yml), under their own keys.
 
-Data of your own are a file of rows (data.name=npy or csv: .npy, .npz, CSV) or a folder of pictures
-(data.name=images). Pictures are all decoded at the start; --set data.skip_broken=true leaves out those
+A preset can be trained on other data too: a file of rows (data.name=npy or csv: .npy, .npz, CSV) or a
+folder of pictures (data.name=images). Pictures are all decoded at the start; --set data.skip_broken=true leaves out those
 that cannot be read, data.background=white fills what is transparent, and data.layout=channels_last
 reads arrays of pictures as [N, H, W, C]. docs/data.md has all of it.
 
 OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (tensorboard/NAME).`,
 			strings.Join(training.Presets(), ", ")),
-		Example: `  langevin train toy-2gauss
+		Example: `  langevin train points.csv
+  langevin train people.csv --name people --drop id,date
+  langevin train points.csv --dry-run > points.yaml
+  langevin train toy-2gauss
   langevin train toy-ring --modes 5 --radius 6 --std 0.5 --out out
   langevin train toy-ring --set name=quick --set training.iterations=2000
   langevin train toy-ring --set training.checkpoint_every=1000 --set training.checkpoints=3
@@ -120,6 +127,12 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 	}
 	defer files.close()
 	options.Begin, options.Log, options.Events = files.begin, files, &files.events
+	if len(args) == 1 && o.own.found {
+		if err := expect(ctx, p, config, options); err != nil {
+			files.undo()
+			return err
+		}
+	}
 	options.Checkpoints, options.Resume, options.Commit = files.checkpoints, o.resume, build.Commit(p.Version)
 	options.Snapshot = study.Snapshots(o.folder, library, config.Training.SnapshotSamples)
 	result, err := trainrun.Run(ctx, p, config, options)
@@ -141,6 +154,9 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 		return fmt.Errorf("%w; the training is complete, and --resume writes its model", err)
 	}
 	err = showTraining(ctx, p, o, result, library, onnx, []string{files.model, files.logPath})
+	if err == nil && o.own.found {
+		reportNext(p, o.folder, config.Name)
+	}
 	if ctx.Err() != nil && err != nil {
 		return cli.Interrupted(fmt.Sprintf("%s is trained and written, its figures are not", files.model), err)
 	}
@@ -161,7 +177,9 @@ func showTraining(
 		reportLosses(p, result, nil)
 		reportFiles(p, append(files, drawn...))
 		if result.Config.Data.Name == data.Tables {
-			return reportQuality(ctx, p, result, library, o)
+			if err := reportQuality(ctx, p, result, library); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
@@ -214,6 +232,7 @@ func (o *command) config(ctx context.Context, p *cli.Program, args []string) (tr
 		if !own {
 			return o.preset(args[0], settings)
 		}
+		o.own.found = true
 		config, err := o.propose(ctx, p, args[0])
 		if err != nil {
 			return config, err

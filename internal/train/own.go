@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -26,6 +27,8 @@ type ownFlags struct {
 	drop         []string
 	decimalComma bool
 	dryRun       bool
+
+	found bool // whether there are such data
 }
 
 func (o *ownFlags) register(flags *pflag.FlagSet) {
@@ -101,9 +104,35 @@ func writeSettings(p *cli.Program, c training.Config) error {
 	return err
 }
 
+// trialIterations is how many iterations measure how long a training takes. The first third is not measured.
+const trialIterations = 30
+
+// expect trains for a moment, and says how long the training will take.
+func expect(ctx context.Context, p *cli.Program, c training.Config, o training.Options) error {
+	trial := c
+	trial.Training.Iterations, trial.Training.LogEvery = trialIterations, trialIterations/3
+	trial.Training.EvalRows, trial.Training.TestEvery = c.Noise.Levels, 0
+	trial.Training.CheckpointEvery, trial.Training.SnapshotSamples = 0, 0
+	var rate float64
+	o.Progress = func(now training.Progress) { rate = now.PerSecond }
+	if _, err := training.Run(ctx, trial, o); err != nil {
+		return err
+	}
+	seconds := float64(c.Training.Iterations) / rate
+	took := phrase.Tidy(time.Duration(seconds * float64(time.Second)))
+	fmt.Fprintf(p.Stderr, "  expected time: about %s\n", took)
+	return nil
+}
+
+// reportNext says what to do with the model.
+func reportNext(p *cli.Program, folder, name string) {
+	fmt.Fprintf(p.Stdout, "\nServe it:  langevin serve %s\nDraw:      langevin sample %s -n 1000 > %s.csv\n",
+		filepath.Join(folder, "models"), name, name)
+}
+
 // reportQuality measures a table's samples and prints how good they are.
-func reportQuality(ctx context.Context, p *cli.Program, result *training.Result, library string, o *command) error {
-	q, err := measureTable(ctx, result, library, o)
+func reportQuality(ctx context.Context, p *cli.Program, result *training.Result, library string) error {
+	q, err := measureTable(ctx, result, library)
 	if err != nil {
 		return err
 	}

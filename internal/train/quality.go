@@ -24,7 +24,7 @@ const (
 
 // measureTable draws as many samples as the training has rows, and compares them with the test part.
 func measureTable(
-	ctx context.Context, result *training.Result, library string, o *command,
+	ctx context.Context, result *training.Result, library string,
 ) (q tableQuality, err error) {
 	train, err := data.Reader{}.Table(ctx, result.Config.Data, data.Train, result.Config.Seed)
 	if err != nil {
@@ -36,13 +36,9 @@ func measureTable(
 	}
 	columns := train.Columns()
 	real, held := eval.TableRows(columns, train.Rows()), eval.TableRows(columns, test.Rows())
-	x, err := study.Draw(ctx, result, library, min(max(real.Len(), leastSamples), mostSamples))
+	rows, err := study.TableSamples(ctx, result, library, min(max(real.Len(), leastSamples), mostSamples))
 	if err != nil {
 		return q, err
-	}
-	rows := make([]float32, len(x)/columns.Width()*len(columns))
-	for i := range len(rows) / len(columns) {
-		columns.Decode(rows[i*len(columns):(i+1)*len(columns)], x[i*columns.Width():(i+1)*columns.Width()])
 	}
 	samples := eval.TableRows(columns, rows)
 	q.samples, q.test = samples.Len(), held.Len()

@@ -82,7 +82,7 @@ func (p *Proposal) settings(x []float32, source data.Tabular, rows int) error {
 	std := spread(x)
 	c.Network = nn.Config{Name: nn.NameResidual, Hidden: 256, Blocks: 3, Std: std}
 	c.Loss = loss.Config{Name: loss.EDM, DataStd: std, LogMean: -1, LogStd: 1.5}
-	c.Training = training.Training{Iterations: 10000, BatchSize: 256, LogEvery: 100, EvalRows: 100 * c.Noise.Levels}
+	c.Training = training.Training{Iterations: iterations(rows), BatchSize: 256, LogEvery: 100, EvalRows: 100 * c.Noise.Levels}
 	c.Optimizer = adam(0.001, c.Training.Iterations)
 	c.Sampler = training.Sampler{StepsPerLevel: steps, StepLR: stepLR, Denoise: true,
 		ReverseSDE: &models.ReverseSDE{Steps: 50, Eta: 1}}
@@ -94,8 +94,15 @@ func (p *Proposal) settings(x []float32, source data.Tabular, rows int) error {
 		fmt.Sprintf("%d noise levels from %g to %g standard deviations", c.Noise.Levels, c.Noise.First, c.Noise.Last),
 		fmt.Sprintf("%d iterations of %d rows", c.Training.Iterations, c.Training.BatchSize),
 	}
-	_ = rows
 	return c.Validate()
+}
+
+// iterations returns how long to train on a number of rows: 3,000 iterations up to a thousand rows, after which small
+// tables did not improve, and more for larger ones.
+func iterations(rows int) int {
+	const least, most = 3000, 15000
+	n := least * math.Cbrt(max(1, float64(rows)/1000))
+	return min(most, int(math.Round(n/100))*100)
 }
 
 // spread returns the standard deviation of all numbers about 0.

@@ -37,6 +37,9 @@ func drawLosses(w io.Writer, r *training.Result, least []float64) error {
 // gridSamples is the number of samples in the figure of a model whose data have an unknown distribution, as in NCSNv2.
 const gridSamples = 36
 
+// tableRows is the least number of rows in the figure of a table.
+const tableRows = 1000
+
 // Unknown draws figures of a model whose samples have an unknown distribution into a folder: its losses, and samples if
 // their shape can be drawn. It returns the paths of the figures.
 func Unknown(ctx context.Context, r *training.Result, library, folder string) ([]string, error) {
@@ -59,6 +62,9 @@ func Unknown(ctx context.Context, r *training.Result, library, folder string) ([
 // drawSamples draws n samples of a model with its default sampler, with the conditions of [training.Result.Conditions];
 // drawn is false if their shape cannot be drawn.
 func drawSamples(ctx context.Context, r *training.Result, library, path string, n int) (drawn bool, err error) {
+	if r.Manifest().Columns != nil {
+		return drawTable(ctx, r, library, path, max(n, tableRows))
+	}
 	manifest, bounds := r.Manifest(), figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
 	dim := 1
 	for _, size := range manifest.Shape {
