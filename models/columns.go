@@ -192,12 +192,21 @@ func (c Column) forward(x, u float64) float64 {
 		end := c.Knots[first-1]
 		return end[1] + (x-end[0])/c.Std
 	case first <= last: // at a knot, or in a jump
-		return c.Knots[first][1] + u*(c.Knots[last][1]-c.Knots[first][1])
+		return within(c.Knots[first][1], c.Knots[last][1], u)
 	case first == 0:
 		return c.Knots[0][1] + (x-c.Knots[0][0])/c.Std
 	}
 	a, b := c.Knots[first-1], c.Knots[first]
 	return a[1] + (x-a[0])/(b[0]-a[0])*(b[1]-a[1])
+}
+
+// within returns the number below which a standard normal number between low and high is with probability u.
+func within(low, high, u float64) float64 {
+	if low == high {
+		return low
+	}
+	z := math.Sqrt2 * math.Erfinv(math.Erf(low/math.Sqrt2)*(1-u)+math.Erf(high/math.Sqrt2)*u)
+	return min(max(z, low), high)
 }
 
 // backward is the inverse of forward.
@@ -216,8 +225,9 @@ func (c Column) backward(z float64) float64 {
 	return a[0] + (z-a[1])/(b[1]-a[1])*(b[0]-a[0])
 }
 
-// slope returns dz/dx at a number. In a jump, which has none, it returns the size of the jump for one step of the
-// values, so that the logarithm of the density is that of the value's probability per step.
+// slope returns dz/dx at a number. In a jump, which has none, it returns the probability of the jump under a standard
+// normal distribution, over the density in its middle and the step of the values. So the density becomes the
+// probability of the value per step.
 func (c Column) slope(x float64) float64 {
 	if len(c.Knots) == 0 {
 		return 1 / c.Std
@@ -230,7 +240,10 @@ func (c Column) slope(x float64) float64 {
 		if step == 0 {
 			step = 1
 		}
-		return (c.Knots[last][1] - c.Knots[first][1]) / step
+		low, high := c.Knots[first][1], c.Knots[last][1]
+		middle := within(low, high, 0.5)
+		mass := (math.Erf(high/math.Sqrt2) - math.Erf(low/math.Sqrt2)) / 2
+		return mass * math.Sqrt(2*math.Pi) * math.Exp(middle*middle/2) / step
 	case first == len(c.Knots) || x < c.Knots[0][0]:
 		return 1 / c.Std
 	}

@@ -87,8 +87,11 @@ func (t *Table) source(c Config, split Split, seed uint64) (_ Source, note strin
 	}
 	rows, note := t.complete(all)
 	if len(rows) < LeastRows {
-		return nil, note, fmt.Errorf("it has %s without empty places: want at least %d", plural(len(rows), "row"),
-			LeastRows)
+		has := plural(len(rows), "row")
+		if len(rows) < t.Rows {
+			has += " without empty places"
+		}
+		return nil, note, fmt.Errorf("it has %s: want at least %d", has, LeastRows)
 	}
 	for j, column := range c.Columns {
 		fitted, err := t.fit(column, all[j], rows)

@@ -67,6 +67,9 @@ func (t *Table) Describe(drop ...string) (Description, error) {
 	if len(left) > 0 {
 		return d, fmt.Errorf("it has no column %q: want one of %s", left[0], t.names())
 	}
+	if len(d.Columns) == 0 {
+		return d, fmt.Errorf("all columns are left out: %s", strings.Join(d.Notes, "; "))
+	}
 	d.Notes = append(d.Notes, t.twins(d.Columns)...)
 	return d, nil
 }

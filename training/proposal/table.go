@@ -69,6 +69,9 @@ func kinds(columns models.Columns) string {
 	return text
 }
 
+// fewRows is the number of rows below which the smaller network was better: a larger one remembers the rows.
+const fewRows = 2000
+
 // settings chooses everything but the data.
 func (p *Proposal) settings(x []float32, source data.Tabular, rows int) error {
 	c := &p.Config
@@ -81,6 +84,9 @@ func (p *Proposal) settings(x []float32, source data.Tabular, rows int) error {
 	}
 	std := spread(x)
 	c.Network = nn.Config{Name: nn.NameResidual, Hidden: 256, Blocks: 3, Std: std}
+	if rows < fewRows {
+		c.Network.Hidden, c.Network.Blocks = 128, 2
+	}
 	c.Loss = loss.Config{Name: loss.EDM, DataStd: std, LogMean: -1, LogStd: 1.5}
 	c.Training = training.Training{Iterations: iterations(rows), BatchSize: 256, LogEvery: 100, EvalRows: 100 * c.Noise.Levels}
 	c.Optimizer = adam(0.001, c.Training.Iterations)
