@@ -54,17 +54,19 @@ var rules = map[string]rule{
 		"internal/processors", "internal/wholefile"}},
 	"training/settings":  {ours: none, others: none},
 	"training/pool":      {ours: none, others: none},
-	"training/data":      {ours: []string{"training/data", "training/settings", "sampling"}},
+	"training/data":      {ours: []string{"training/data", "training/settings", "models", "sampling"}},
 	"training/nn":        {ours: []string{"training/settings", "models/onnxgraph", "sampling"}},
 	"training/loss":      {ours: []string{"training/settings", "sampling"}},
 	"training/optimizer": {ours: []string{"training/settings"}},
 	"training/compile":   {ours: []string{"models"}},
 	"training/learner": {ours: []string{"training/compile", "training/nn", "training/optimizer", "training/pool",
 		"ort"}},
-	"training/eval":   {ours: []string{"training/data", "sampling"}},
+	"training/eval":   {ours: []string{"training/data", "models", "sampling"}},
 	"training/figure": {ours: []string{"sampling"}},
 	"training/study": {ours: []string{"training", "training/data", "training/figure", "ort", "models", "sampling",
 		"internal/wholefile"}},
+	"training/proposal": {ours: []string{"training", "training/data", "training/loss", "training/nn",
+		"training/optimizer", "models", "sampling"}},
 	"training/paper": {ours: []string{
 		"training", "training/data", "training/eval", "training/figure", "models", "sampling", "internal/processors",
 		"internal/wholefile"}},
@@ -84,7 +86,7 @@ var rules = map[string]rule{
 	"internal/onnxruntime": {ours: none, others: none},
 	"internal/build":       {ours: []string{"ort"}, others: none},
 	"internal/loadtest":    {ours: []string{"client"}},
-	"internal/datafile":    {ours: []string{"client", "training/data"}},
+	"internal/datafile":    {ours: []string{"client", "proto", "training/data"}},
 	"internal/cli":         {ours: []string{"internal/phrase", "client", "ort", "sampling"}},
 	"internal/classifier":  {ours: []string{"internal/cli", "internal/datafile", "ort", "training/eval"}},
 	"internal/parts":       {ours: []string{"internal/datafile", "client"}},
@@ -113,6 +115,9 @@ var rules = map[string]rule{
 		"sampling",
 		"training"}},
 	"internal/onnxruntime/fetch": {ours: []string{"internal/onnxruntime"}, others: none},
+	"internal/impute": {ours: []string{
+		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/remote",
+		"internal/wholefile", "client"}},
 	"internal/installer":         {ours: []string{"internal/cli", "internal/onnxruntime", "ort"}},
 	"internal/join": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/parts", "internal/phrase", "internal/wholefile"}},
@@ -154,7 +159,7 @@ var rules = map[string]rule{
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
 var commands = []string{
 	"internal/about", "internal/bench", "internal/compare", "internal/demo", "internal/doctor", "internal/eval",
-	"internal/installer", "internal/join", "internal/latents", "internal/models", "internal/reproduce",
+	"internal/impute", "internal/installer", "internal/join", "internal/latents", "internal/models", "internal/reproduce",
 	"internal/sample", "internal/serve", "internal/token", "internal/train",
 }
 

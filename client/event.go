@@ -36,6 +36,8 @@ type Started struct {
 
 	ResumedAt int  // the step that the call resumed from; 0 for one that started at the beginning
 	Resumable bool // whether a preview of any step is enough to resume from; see [Resume]
+
+	Table []Column // the columns of a table, in order; nil for other models
 }
 
 // Progress says how far the call is. It comes a few times a second, and once a second while the call waits.
@@ -132,6 +134,7 @@ func newStarted(s *langevinv1.Started) (Started, error) {
 		Sum:        newSum(s),
 		ResumedAt:  int(s.GetResumedAt()),
 		Resumable:  s.GetResumable(),
+		Table:      newTable(s.GetColumns()),
 
 		GuidanceScale: s.GuidanceScale,
 		Approximate:   s.GetApproximate(),

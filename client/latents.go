@@ -193,12 +193,16 @@ type flowMessage interface {
 	GetNfe() []int64
 }
 
-// newFlowed joins the answers of all parts.
+// newFlowed joins the answers of all parts, of a request with a number of elements. The rows of an answer may have
+// another width: those of a table do, and its latents.
 func newFlowed[A flowMessage](op string, answers []A, tensor func(A) *langevinv1.Tensor, elements int) (*Flowed,
 	error) {
-	b, err := joined(op, tensorsOf(answers, tensor), elements)
+	b, err := joined(op, tensorsOf(answers, tensor), 0)
 	if err != nil {
 		return nil, err
+	}
+	if b.N == 0 || elements%b.N != 0 {
+		return nil, during(op, malformed("%d rows for %d numbers", b.N, elements))
 	}
 	a := answers[0]
 	flowed := &Flowed{Batch: b, Model: a.GetModel(), Version: int(a.GetVersion()), Digest: a.GetDigest()}

@@ -25,6 +25,7 @@ type Model struct {
 	Aliases     []string  // other names that select it
 
 	Condition *ModelCondition // what samples may be given; nil for a model without conditions
+	Table     []Column        // the columns of a table, in order; nil for other models
 }
 
 // ModelCondition describes what the samples of a model may be given: one of a number of classes, or a vector of
@@ -109,6 +110,7 @@ func newModel(m *langevinv1.Model) (Model, error) {
 		Training:    m.GetTraining(),
 		Aliases:     m.GetAliases(),
 		Condition:   newModelCondition(m.GetCondition()),
+		Table:       newTable(m.GetColumns()),
 	}, err
 }
 

@@ -19,6 +19,8 @@ type Result struct {
 	Sum           *Sum     // that the chains followed, with every default filled in; nil for none
 	Approximate   bool     // the sampler only approximates the product that was asked for, see [Started]
 
+	Table []Column // the columns of a table, in order; nil for other models
+
 	Previews        []Preview // in the order of steps; none unless the request asked for them
 	PreviewsDropped int       // lost because they were read too slowly
 
@@ -48,6 +50,7 @@ func (r *Result) collect(e Event) {
 
 			GuidanceScale: e.GuidanceScale,
 			Approximate:   e.Approximate,
+			Table:         e.Table,
 		}
 	case Preview:
 		r.Previews = append(r.Previews, e)

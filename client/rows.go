@@ -239,7 +239,7 @@ func tensorsOf[A any](answers []A, tensor func(A) *langevinv1.Tensor) []*langevi
 	return all
 }
 
-// joined concatenates the tensors of answers. Together they have as many elements as the rows of the request.
+// joined concatenates the tensors of answers. Together they have the given number of elements, unless it is 0.
 func joined(op string, tensors []*langevinv1.Tensor, elements int) (Batch, error) {
 	var all Batch
 	for _, t := range tensors {
@@ -252,7 +252,7 @@ func joined(op string, tensors []*langevinv1.Tensor, elements int) (Batch, error
 		}
 		all = Batch{X: append(all.X, b.X...), Shape: b.Shape, N: all.N + b.N}
 	}
-	if len(all.X) != elements {
+	if elements > 0 && len(all.X) != elements {
 		return Batch{}, during(op, malformed("%d numbers for %d", len(all.X), elements))
 	}
 	return all, nil

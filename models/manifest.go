@@ -20,6 +20,9 @@ const (
 	// FormatCondition is the format of a manifest with a [Condition].
 	FormatCondition = 2
 
+	// FormatColumns is the format of a manifest with [Columns], with or without a condition.
+	FormatColumns = 3
+
 	// MaxDim is the largest number of elements of one sample.
 	MaxDim = 1 << 24
 
@@ -123,7 +126,7 @@ type Training struct {
 
 // Manifest has everything that serving a model needs besides its graph. It is stored in the .onnx file.
 type Manifest struct {
-	Format           int              `json:"format"` // [Format], or [FormatCondition] with a Condition
+	Format           int              `json:"format"` // see [Manifest.WantFormat]
 	Name             string           `json:"name"`   // see [ValidName]
 	Description      string           `json:"description,omitempty"`
 	Shape            []int            `json:"shape"` // of one sample: [2], [1,28,28]
@@ -133,6 +136,7 @@ type Manifest struct {
 	Prior            sampling.Prior   `json:"prior"` // distribution of the initial states
 	Sampler          Sampler          `json:"sampler"`
 	Condition        *Condition       `json:"condition,omitempty"` // nil for a graph without the input c
+	Columns          Columns          `json:"columns,omitempty"`   // of a table; nil if users see what the network sees
 	Training         *Training        `json:"training,omitempty"`
 }
 
@@ -149,6 +153,33 @@ func (m Manifest) Dim() int {
 		dim *= n
 	}
 	return dim
+}
+
+// WantFormat returns the format of a manifest with the parts of m.
+func (m Manifest) WantFormat() int {
+	switch {
+	case m.Columns != nil:
+		return FormatColumns
+	case m.Condition != nil:
+		return FormatCondition
+	}
+	return Format
+}
+
+// RowShape returns the shape of one sample as users see it: a number for each column, or Shape without columns.
+func (m Manifest) RowShape() []int {
+	if m.Columns != nil {
+		return []int{len(m.Columns)}
+	}
+	return m.Shape
+}
+
+// RowDim returns the number of elements of one sample as users see it, the product of RowShape.
+func (m Manifest) RowDim() int {
+	if m.Columns != nil {
+		return len(m.Columns)
+	}
+	return m.Dim()
 }
 
 // Schedule returns the noise schedule of Sigmas.
@@ -229,6 +260,7 @@ func (m Manifest) Validate() error {
 	if err := m.Condition.Validate(); err != nil {
 		bad.add("%v", err)
 	}
+	bad.checkColumns(m)
 	if m.Training != nil {
 		bad.checkTraining(*m.Training, len(m.Sigmas))
 	}
@@ -250,12 +282,18 @@ func (bad mistakes) err(name string) error {
 }
 
 func (bad *mistakes) checkFormat(m Manifest) {
-	with, want := "without", Format
-	if m.Condition != nil {
-		with, want = "with", FormatCondition
+	with := func(there bool) string {
+		if there {
+			return "with"
+		}
+		return "without"
 	}
-	if m.Format != want {
-		bad.add("format is %d: want %d %s a condition", m.Format, want, with)
+	switch want := m.WantFormat(); {
+	case m.Format == want:
+	case m.Columns != nil || m.Format == FormatColumns:
+		bad.add("format is %d: want %d %s columns", m.Format, want, with(m.Columns != nil))
+	default:
+		bad.add("format is %d: want %d %s a condition", m.Format, want, with(m.Condition != nil))
 	}
 }
 

@@ -58,9 +58,9 @@ func checkNewest(manifest []byte) error {
 	var is struct {
 		Format int `json:"format"`
 	}
-	if err := json.Unmarshal(manifest, &is); err == nil && is.Format > FormatCondition {
-		return fmt.Errorf("%w: manifest: format is %d, of a newer program: want %d or %d", ErrInvalid, is.Format,
-			Format, FormatCondition)
+	if err := json.Unmarshal(manifest, &is); err == nil && is.Format > FormatColumns {
+		return fmt.Errorf("%w: manifest: format is %d, of a newer program: want %d to %d", ErrInvalid, is.Format,
+			Format, FormatColumns)
 	}
 	return nil
 }

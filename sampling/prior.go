@@ -16,10 +16,10 @@ const (
 
 // Prior is the distribution of a chain's initial state.
 type Prior struct {
-	Kind PriorKind `json:"kind"`
-	Low  float64   `json:"low,omitempty"`  // of a uniform prior
-	High float64   `json:"high,omitempty"` // of a uniform prior
-	Std  float64   `json:"std,omitempty"`  // of a normal prior
+	Kind PriorKind `json:"kind" yaml:"kind"`
+	Low  float64   `json:"low,omitempty" yaml:"low,omitempty"`   // of a uniform prior
+	High float64   `json:"high,omitempty" yaml:"high,omitempty"` // of a uniform prior
+	Std  float64   `json:"std,omitempty" yaml:"std,omitempty"`   // of a normal prior
 }
 
 // Validate returns an error if a field of p is out of range.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/data"
@@ -53,6 +54,14 @@ type batcher struct {
 	projections int
 	smaller     func(sigma float64, index uint64) float64 // nil if the objective has no pairs
 	pool        *pool.Pool                                // draws batches of points; batches of images need none
+}
+
+// columnsOfData returns the columns of a table; nil for other data.
+func (d batcher) columnsOfData() models.Columns {
+	if t, ok := d.source.(data.Tabular); ok {
+		return t.Columns()
+	}
+	return nil
 }
 
 // newBatch allocates a batch.

@@ -58,7 +58,8 @@ const mostParams = 1<<29 - 1<<20
 
 // checkSize refuses a training whose model could not be written, or that takes more memory than there is.
 func (t *trainer) checkSize() error {
-	begun := Result{Config: t.config, Network: t.network, schedule: t.batcher.schedule, data: t.batcher.source.Name()}
+	begun := Result{Config: t.config, Network: t.network, schedule: t.batcher.schedule, data: t.batcher.source.Name(),
+		columns: t.batcher.columnsOfData()}
 	if err := begun.Manifest().Validate(); err != nil {
 		return fmt.Errorf("no model could have these settings: %w", err)
 	}

@@ -23,7 +23,8 @@ type Result struct {
 	History      []Record  // the records of the log
 
 	schedule sampling.Schedule
-	known    []float32 // vectors of the data that the training does not use; none without such a condition
+	known    []float32      // vectors of the data that the training does not use; none without such a condition
+	columns  models.Columns // of a table; nil for other data
 	data     string
 	commit   string
 	device   string // empty for the CPU
@@ -36,7 +37,6 @@ func (r *Result) Schedule() sampling.Schedule { return r.schedule }
 func (r *Result) Manifest() models.Manifest {
 	c := r.Config
 	m := models.Manifest{
-		Format:           models.Format,
 		Name:             c.Name,
 		Description:      c.Description,
 		Shape:            slices.Clone(r.Network.X.Shape[1:]),
@@ -51,9 +51,8 @@ func (r *Result) Manifest() models.Manifest {
 			Loss: rounded(r.Loss), LossPerLevel: roundedAll(r.LossPerLevel),
 		},
 	}
-	if m.Condition = conditionOf(c.Condition, r.Network.Condition); m.Condition != nil {
-		m.Format = models.FormatCondition
-	}
+	m.Condition, m.Columns = conditionOf(c.Condition, r.Network.Condition), r.columns
+	m.Format = m.WantFormat()
 	return m
 }
 

@@ -136,6 +136,7 @@ func started(s client.Started) *langevinv1.Started {
 		Guidance:   guidanceMessage(s.Guidance),
 		ResumedAt:  int64(s.ResumedAt),
 		Resumable:  s.Resumable,
+		Columns:    client.TableMessage(s.Table),
 
 		GuidanceScale: s.GuidanceScale,
 		Approximate:   s.Approximate,
@@ -246,6 +247,7 @@ func model(m client.Model) *langevinv1.Model {
 		Device:      m.Device,
 		Training:    m.Training,
 		Aliases:     m.Aliases,
+		Columns:     client.TableMessage(m.Table),
 	}
 	if c := m.Condition; c != nil {
 		w.Condition = &langevinv1.ModelCondition{

@@ -15,6 +15,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/demo"
 	"github.com/langevin-ml/langevin/internal/doctor"
 	evalcommands "github.com/langevin-ml/langevin/internal/eval"
+	"github.com/langevin-ml/langevin/internal/impute"
 	"github.com/langevin-ml/langevin/internal/installer"
 	"github.com/langevin-ml/langevin/internal/join"
 	"github.com/langevin-ml/langevin/internal/latents"
@@ -50,7 +51,7 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
 	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p), train.Command(p),
 		evalcommands.Command(p), reproduce.Command(p), demo.Command(p), train.ScheduleCommand(p),
 		latents.EncodeCommand(p), latents.DecodeCommand(p), latents.LikelihoodCommand(p), latents.ScoreCommand(p),
-		bench.Command(p), join.Command(p), compare.Command(p), token.Command(p), doctor.Command(p),
+		bench.Command(p), impute.Command(p), join.Command(p), compare.Command(p), token.Command(p), doctor.Command(p),
 		installer.Command(p), about.ManCommand(p), about.VersionCommand(p))
 	sortCommands(root)
 	about.AddCompletion(p, root)

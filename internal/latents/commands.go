@@ -46,7 +46,7 @@ func EncodeCommand(p *cli.Program) *cobra.Command {
 
 // DecodeCommand returns the command decode.
 func DecodeCommand(p *cli.Program) *cobra.Command {
-	o := &command{}
+	o := &command{latents: true}
 	c := o.registerFlow(&cobra.Command{
 		Use: "decode", Short: "Map latents along the probability flow to samples: the inverse of encode",
 		Example: "  langevin decode ring --in latents.csv --out points.npy",
@@ -94,7 +94,7 @@ func LikelihoodCommand(p *cli.Program) *cobra.Command {
 
 // ScoreCommand returns the command score.
 func ScoreCommand(p *cli.Program) *cobra.Command {
-	o := &command{}
+	o := &command{gradient: true}
 	c := &cobra.Command{
 		Use: "score", Short: "Evaluate the score of a model at points",
 		Example: "  langevin score ring --in points.csv --sigma 0.5",

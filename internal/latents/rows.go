@@ -31,7 +31,14 @@ type command struct {
 	seed     uint64
 	first    uint64 // address of the first row's random vector
 	sigma    cli.Positive32Value
+
+	latents      bool // the rows of the file are latents
+	gradient     bool // the answer is a gradient along rows
+	decimalComma bool
 }
+
+// writer writes rows in the format of a file.
+type writer func(io.Writer, client.Batch) error
 
 // question is what a command asks a server about. show displays how many rows are done.
 type question struct {
@@ -51,15 +58,15 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 	c.Flags().StringVarP(&o.in, "in", "i", "", "`FILE` with the rows, in CSV one a line: "+datafile.ArrayFiles)
 	c.Flags().StringVarP(&o.out, "out", "o", "",
 		"file to write, by its ending: .npy or .csv (default CSV to standard output)")
+	c.Flags().BoolVar(&o.decimalComma, "decimal-comma", false, "of a table: a comma in a number is its decimal point")
 	o.Connection.Register(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
 		name, version, err := cli.SplitModel(strings.Join(args, ""))
 		if err != nil {
 			return err
 		}
-		rows, err := readRows(o.in, p.Stderr)
-		if err != nil {
-			return err
+		if o.in == "" {
+			return cli.Usagef(`--in is "": want a file, %s`, datafile.ArrayFiles)
 		}
 		write, err := o.writer()
 		if err != nil {
@@ -73,13 +80,21 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 			defer file.Discard()
 		}
 		return o.Connection.Use(c.Context(), p, func(ctx context.Context, c *client.Client) error {
+			m, err := c.Model(ctx, name, version)
+			if err != nil {
+				return err
+			}
+			rows, err := o.read(m, p.Stderr)
+			if err != nil {
+				return err
+			}
 			show, end := showRows(p, name)
 			result, err := ask(ctx, c, question{name, version, rows, show})
 			end(err == nil)
 			if err != nil {
 				return err
 			}
-			return deliverRows(p, file, write, result)
+			return deliverRows(p, file, o.named(m, result, write), result)
 		})
 	}
 	return c
@@ -103,7 +118,7 @@ func showRows(p *cli.Program, title string) (show func(done, total int), end fun
 }
 
 // writer returns the function that writes the format of --out.
-func (o *command) writer() (func(io.Writer, client.Batch) error, error) {
+func (o *command) writer() (writer, error) {
 	switch strings.ToLower(filepath.Ext(o.out)) {
 	case ".npy":
 		return datafile.WriteNPY, nil
@@ -118,7 +133,7 @@ func (o *command) writer() (func(io.Writer, client.Batch) error, error) {
 
 // deliverRows writes rows to a file, or to standard output if file is nil.
 func deliverRows(
-	p *cli.Program, file *wholefile.Pending, write func(io.Writer, client.Batch) error, rows client.Batch,
+	p *cli.Program, file *wholefile.Pending, write writer, rows client.Batch,
 ) error {
 	if file == nil {
 		return write(p.Stdout, rows)
@@ -126,11 +141,40 @@ func deliverRows(
 	return file.CommitOrRescue(func(w io.Writer) error { return write(w, rows) })
 }
 
+// read reads the rows that a model is asked about. Those of a table have names, and words for categories.
+func (o *command) read(m client.Model, warn io.Writer) (client.Batch, error) {
+	if m.Table == nil || o.latents {
+		return readRows(o.in, warn)
+	}
+	what := "--in " + o.in
+	rows, err := datafile.ReadTable(what, o.in, o.decimalComma, m.Table)
+	if err == nil {
+		err = rows.Whole(what, m.Table)
+	}
+	if err != nil {
+		return client.Batch{}, err
+	}
+	return client.Batch{X: rows.X, N: rows.Table.Rows, Shape: []int{len(m.Table)}}, nil
+}
+
+// named returns the function that writes an answer. The rows of a table get the names of its columns in CSV.
+func (o *command) named(m client.Model, answer client.Batch, write writer) writer {
+	named := m.Table != nil && (o.latents || o.gradient) && len(answer.Shape) == 1 && answer.Shape[0] == len(m.Table)
+	if !named || strings.EqualFold(filepath.Ext(o.out), ".npy") {
+		return write
+	}
+	columns := m.Table
+	if o.gradient { // numbers even of categories
+		columns = nil
+		for _, c := range m.Table {
+			columns = append(columns, client.Column{Name: c.Name, Kind: client.ColumnNumber})
+		}
+	}
+	return func(w io.Writer, b client.Batch) error { return datafile.WriteTable(w, columns, b) }
+}
+
 // readRows reads the rows of a file. Rows of a text file are flat, also those of images.
 func readRows(path string, warn io.Writer) (client.Batch, error) {
-	if path == "" {
-		return client.Batch{}, cli.Usagef(`--in is "": want a file, %s`, datafile.ArrayFiles)
-	}
 	a, err := datafile.ReadNumbers("in", path, warn)
 	if err == nil && len(a.Shape) < 2 {
 		err = fmt.Errorf("--in %s has shape %v: want rows, [n, ...]", path, a.Shape)

@@ -184,6 +184,13 @@ func showModel(ctx context.Context, p *cli.Program, c *client.Client, name strin
 			row("names", namesText(c.Names))
 		}
 	}
+	for i, c := range m.Table {
+		name := "columns"
+		if i > 0 {
+			name = ""
+		}
+		row(name, columnText(c))
+	}
 	if m.Sampler != nil {
 		row("sampler", drawing.SamplerText(m.Sampler))
 	}
@@ -213,6 +220,35 @@ type modelReport struct {
 	Training    json.RawMessage        `json:"training,omitempty"`
 	Aliases     []string               `json:"aliases,omitempty"`
 	Condition   *models.Condition      `json:"condition,omitempty"`
+	Columns     []columnReport         `json:"columns,omitempty"`
+}
+
+// columnReport is a column of a table in a modelReport.
+type columnReport struct {
+	Name     string    `json:"name"`
+	Kind     string    `json:"kind"`
+	Unit     string    `json:"unit,omitempty"`
+	Decimals int       `json:"decimals,omitempty"`
+	Words    []string  `json:"words,omitempty"`
+	Values   []float64 `json:"values,omitempty"`
+	Low      float64   `json:"low,omitempty"`
+	High     float64   `json:"high,omitempty"`
+}
+
+// columnText describes a column in a line: "petal width: number, 0.1 to 2.5 cm".
+func columnText(c client.Column) string {
+	text := fmt.Sprintf("%s: %s", c.Name, c.Kind)
+	var choices []string
+	for _, v := range c.Values {
+		choices = append(choices, c.Text(float32(v)))
+	}
+	switch {
+	case c.Kind == client.ColumnNumber || c.Kind == client.ColumnInteger:
+		text += fmt.Sprintf(", %s to %s", c.Text(float32(c.Low)), c.Text(float32(c.High)))
+	case len(c.Words)+len(choices) > 0:
+		text += ", " + namesText(append(choices, c.Words...))
+	}
+	return strings.TrimSpace(text + " " + c.Unit)
 }
 
 func newModelReport(m client.Model) modelReport {
@@ -221,6 +257,11 @@ func newModelReport(m client.Model) modelReport {
 		Description: m.Description, Digest: m.Digest, Shape: m.Shape, Sigmas: m.Sigmas, Low: m.Low, High: m.High,
 		Sampler: drawing.NewSamplerReport(m.Sampler), Device: m.Device, Aliases: m.Aliases,
 		Condition: conditionOf(m),
+	}
+	for _, c := range m.Table {
+		r.Columns = append(r.Columns, columnReport{
+			c.Name, string(c.Kind), c.Unit, c.Decimals, c.Words, c.Values, c.Low, c.High,
+		})
 	}
 	if json.Valid([]byte(m.Training)) {
 		r.Training = json.RawMessage(m.Training)

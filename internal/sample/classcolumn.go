@@ -38,6 +38,9 @@ func (o *command) addClassColumn(ctx context.Context, c *client.Client, res *cli
 	}
 	b.Shape = []int{len(b.X) / res.N}
 	res.Batch = b
+	if res.Table != nil {
+		res.Table = append([]client.Column{{Name: "class", Kind: client.ColumnInteger}}, res.Table...)
+	}
 	return nil
 }
 

@@ -221,7 +221,7 @@ func toStdout(p *cli.Program, o *command) deliver {
 			if err := o.addClassColumn(ctx, c, res); err != nil {
 				return err
 			}
-			return datafile.WriteCSV(p.Stdout, res.Batch)
+			return datafile.WriteTable(p.Stdout, res.Table, res.Batch)
 		})
 	}
 }

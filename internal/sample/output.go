@@ -24,7 +24,9 @@ func newOutput(path string) (output, error) {
 	o := output{path: path}
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".csv":
-		o.write = func(w io.Writer, r *client.Result, _ client.Model) error { return datafile.WriteCSV(w, r.Batch) }
+		o.write = func(w io.Writer, r *client.Result, _ client.Model) error {
+			return datafile.WriteTable(w, r.Table, r.Batch)
+		}
 	case ".npy":
 		o.write = func(w io.Writer, r *client.Result, _ client.Model) error { return datafile.WriteNPY(w, r.Batch) }
 	case ".png":

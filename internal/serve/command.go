@@ -24,7 +24,7 @@ func Command(p *cli.Program) *cobra.Command {
 	var file string
 	var printConfig bool
 	c := &cobra.Command{
-		Use:   "serve",
+		Use:   "serve [MODELS-DIR]",
 		Short: "Serve models over gRPC and HTTP",
 		Long: `Serve answers the langevin.v1 API, with reflection and health, until it gets SIGINT or SIGTERM. Then
 it lets running calls finish for --drain-timeout; a second signal ends it at once. SIGHUP makes it
@@ -33,11 +33,15 @@ read --models-dir again. --http-listen serves a page that shows chains, and JSON
 Settings come from the defaults, then the YAML file of --config or $` + server.EnvConfig + `, then the
 environment, then flags. Each flag is shown with its environment variable.`,
 		Example: `  langevin serve
+  langevin serve out/models
   langevin serve --listen :50051 --models-dir out/models --models-default ring
   langevin serve --config langevin.yaml --print-config
   LANGEVIN_LOG_FORMAT=json langevin serve`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := setFolder(c, args); err != nil {
+				return err
+			}
 			config, err := server.Load(c.Flags(), remote.ConfigFile(file))
 			if err != nil {
 				return err
@@ -52,6 +56,18 @@ environment, then flags. Each flag is shown with its environment variable.`,
 	c.Flags().BoolVar(&printConfig, "print-config", false, "print the settings as YAML, all sources resolved, and exit")
 	server.Flags(c.Flags())
 	return c
+}
+
+// setFolder makes an argument the folder of the models.
+func setFolder(c *cobra.Command, args []string) error {
+	const flag = "models-dir"
+	switch {
+	case len(args) == 0:
+		return nil
+	case c.Flags().Changed(flag):
+		return cli.Usagef("%s and --%s: want the folder of the models once", args[0], flag)
+	}
+	return c.Flags().Set(flag, args[0])
 }
 
 func run(ctx context.Context, p *cli.Program, config server.Config) error {

@@ -31,6 +31,8 @@ type command struct {
 	trainrun.DeviceFlags
 	set     []string
 	samples cli.CountValue
+	own     ownFlags
+	given   func(flag string) bool
 	data    map[string]*string // value by key of the configuration
 }
 
@@ -38,11 +40,15 @@ type command struct {
 func Command(p *cli.Program) *cobra.Command {
 	o := &command{samples: cli.NewCount(study.Samples, 1).AtMost(100_000), data: map[string]*string{}}
 	c := &cobra.Command{
-		Use:   "train PRESET | --config FILE",
+		Use:   "train FILE | FOLDER | PRESET | --config FILE",
 		Short: "Train a score network, export it to ONNX, draw what it learned",
-		Long: fmt.Sprintf(`Train trains the network of a preset by denoising score matching, writes
-OUT/models/NAME/1/model.onnx, which "langevin serve --models-dir OUT/models" serves as it is, and
-draws its losses, its scores next to the exact ones, and its samples.
+		Long: fmt.Sprintf(`Train trains a score network on data of your own, or on those of a preset, by denoising score
+matching. It writes OUT/models/NAME/1/model.onnx, which "langevin serve OUT/models" serves as it is, and
+draws its losses, its scores next to the exact ones if these are known, and its samples.
+
+FILE is a table: CSV, TSV, .npy or .npz. Train finds what its columns are, says what it found and what
+it chose, and measures the samples at the end. --dry-run writes the complete settings instead, which
+--config takes. An argument that names a preset is the preset; write ./NAME for a file of that name.
 
 Ctrl-C stops a training. The same command with --resume continues it, to the same result as without
 the stop. Files of an earlier training are kept unless --resume or --overwrite is given.
@@ -51,14 +57,17 @@ Presets: %s. Every setting of a preset can be changed with --set. --config
 takes a file of settings instead: a copy of a preset, or a file of the authors' own code (ncsn and
 ncsnv2, such as anneal.yml), under their own keys.
 
-Data of your own are a file of rows (data.name=npy or csv: .npy, .npz, CSV) or a folder of pictures
-(data.name=images). Pictures are all decoded at the start; --set data.skip_broken=true leaves out those
+A preset can be trained on other data too: a file of rows (data.name=npy or csv: .npy, .npz, CSV) or a
+folder of pictures (data.name=images). Pictures are all decoded at the start; --set data.skip_broken=true leaves out those
 that cannot be read, data.background=white fills what is transparent, and data.layout=channels_last
 reads arrays of pictures as [N, H, W, C]. docs/data.md has all of it.
 
 OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (tensorboard/NAME).`,
 			strings.Join(training.Presets(), ", ")),
-		Example: `  langevin train toy-2gauss
+		Example: `  langevin train points.csv
+  langevin train people.csv --name people --drop id,date
+  langevin train points.csv --dry-run > points.yaml
+  langevin train toy-2gauss
   langevin train toy-ring --modes 5 --radius 6 --std 0.5 --out out
   langevin train toy-ring --set name=quick --set training.iterations=2000
   langevin train toy-ring --set training.checkpoint_every=1000 --set training.checkpoints=3
@@ -80,6 +89,8 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
 	c.Flags().BoolVar(&o.overwrite, "overwrite", false, "replace the files of an earlier training with that name")
 	c.MarkFlagsMutuallyExclusive("resume", "overwrite")
 	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
+	o.own.register(c.Flags())
+	o.given = c.Flags().Changed
 	cli.LibraryFlag(c.Flags(), &o.library)
 	o.DeviceFlags.Register(c.Flags())
 	c.Flags().Var(&o.samples, "samples", "how many samples the figures show")
@@ -95,9 +106,12 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
 }
 
 func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
-	config, err := o.config(args)
+	config, err := o.config(ctx, p, args)
 	if err != nil {
 		return err
+	}
+	if o.own.dryRun {
+		return writeSettings(p, config)
 	}
 	library, _, err := ort.FindLibrary(o.library)
 	if err != nil {
@@ -113,6 +127,12 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 	}
 	defer files.close()
 	options.Begin, options.Log, options.Events = files.begin, files, &files.events
+	if len(args) == 1 && o.own.found {
+		if err := expect(ctx, p, config, options); err != nil {
+			files.undo()
+			return err
+		}
+	}
 	options.Checkpoints, options.Resume, options.Commit = files.checkpoints, o.resume, build.Commit(p.Version)
 	options.Snapshot = study.Snapshots(o.folder, library, config.Training.SnapshotSamples)
 	result, err := trainrun.Run(ctx, p, config, options)
@@ -134,6 +154,9 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 		return fmt.Errorf("%w; the training is complete, and --resume writes its model", err)
 	}
 	err = showTraining(ctx, p, o, result, library, onnx, []string{files.model, files.logPath})
+	if err == nil && o.own.found {
+		reportNext(p, o.folder, config.Name)
+	}
 	if ctx.Err() != nil && err != nil {
 		return cli.Interrupted(fmt.Sprintf("%s is trained and written, its figures are not", files.model), err)
 	}
@@ -153,6 +176,11 @@ func showTraining(
 		}
 		reportLosses(p, result, nil)
 		reportFiles(p, append(files, drawn...))
+		if result.Config.Data.Name == data.Tables {
+			if err := reportQuality(ctx, p, result, library); err != nil {
+				return err
+			}
+		}
 		return nil
 	}
 	s, err := study.New(ctx, result, library, onnx, o.samples.N)
@@ -179,8 +207,11 @@ func writeFigures(ctx context.Context, p *cli.Program, s *study.Study, folder st
 }
 
 // config returns the preset or the file, with the changes of the flags.
-func (o *command) config(args []string) (training.Config, error) {
+func (o *command) config(ctx context.Context, p *cli.Program, args []string) (training.Config, error) {
 	var settings []string
+	if o.own.name != "" {
+		settings = append(settings, "name="+o.own.name)
+	}
 	for _, key := range []string{"data.modes", "data.radius", "data.std"} {
 		if v := *o.data[key]; v != "" {
 			settings = append(settings, key+"="+v)
@@ -194,9 +225,21 @@ func (o *command) config(args []string) (training.Config, error) {
 	case len(args) == 1 && o.file != "":
 		return training.Config{}, cli.Usagef("preset %s and --config %s: want one of them", args[0], o.file)
 	case len(args) == 1:
-		return trainrun.Preset(args[0], settings)
+		own, err := isData(p, args[0])
+		if err != nil {
+			return training.Config{}, err
+		}
+		if !own {
+			return o.preset(args[0], settings)
+		}
+		o.own.found = true
+		config, err := o.propose(ctx, p, args[0])
+		if err != nil {
+			return config, err
+		}
+		return trainrun.With(config, settings)
 	case o.file == "":
-		return training.Config{}, cli.Usagef("want a preset, one of %s, or --config",
+		return training.Config{}, cli.Usagef("want a file or folder of data, a preset, one of %s, or --config",
 			strings.Join(training.Presets(), ", "))
 	}
 	config, err := readConfig(o.file, training.Runner(o.runner))
@@ -204,6 +247,13 @@ func (o *command) config(args []string) (training.Config, error) {
 		return config, cli.Usagef("%s: %v", o.file, err)
 	}
 	return trainrun.With(config, settings)
+}
+
+func (o *command) preset(name string, settings []string) (training.Config, error) {
+	if err := o.own.check(o.given); err != nil {
+		return training.Config{}, err
+	}
+	return trainrun.Preset(name, settings)
 }
 
 // readConfig reads a file of settings, in the format of this program or of the authors' code.

@@ -44,17 +44,39 @@ func refreshOf(given langevinv1.Refresh) langevinv1.Refresh {
 func inpainting(in *langevinv1.Inpainting, m models.Manifest, bad *invalid) *sampling.Known {
 	const field = "inpainting."
 	values := decodeElements(in.GetValues(), field+"values", bad)
-	if !ofShape(in.GetValues(), len(values), m.Shape) {
-		bad.add(field+"values", shapeOr(in.GetValues(), len(values)), "one sample, of shape %v", m.Shape)
+	if shape := m.RowShape(); !ofShape(in.GetValues(), len(values), shape) {
+		bad.add(field+"values", shapeOr(in.GetValues(), len(values)), "one sample, of shape %v", shape)
 		return nil
 	}
 	mask := in.GetMask()
+	if m.Columns != nil && len(mask) == len(values) {
+		var ok bool
+		if values, mask, ok = knownColumns(values, mask, m.Columns, bad); !ok {
+			return nil
+		}
+	}
 	if len(m.Shape) == 3 && len(mask) == m.Shape[1]*m.Shape[2] {
 		mask = slices.Repeat(mask, m.Shape[0])
 	}
 	known, err := sampling.Inpaint(values, mask, choice(refreshes(), in.GetRefresh(), field+"refresh", bad))
 	bad.join(field, err)
 	return known
+}
+
+// knownColumns returns what a network sees of the known columns of a row, and where.
+func knownColumns(row []float32, known []bool, columns models.Columns, bad *invalid) ([]float32, []bool, bool) {
+	row = slices.Clone(row)
+	for i, c := range columns {
+		if !known[i] {
+			row[i] = c.Filler()
+		} else if err := c.Check(float64(row[i])); err != nil {
+			*bad = append(*bad, &sampling.FieldError{Field: "inpainting.values", Cause: err})
+			return nil, nil, false
+		}
+	}
+	x := make([]float32, columns.Width())
+	columns.Encode(x, row, nil)
+	return x, columns.Mask(known), true
 }
 
 func colourisation(in *langevinv1.Colourisation, m models.Manifest, bad *invalid) *sampling.Known {
@@ -129,7 +151,11 @@ func resume(job *batch.Job, in *langevinv1.Resume, entry models.Entry, bad *inva
 			"0: the steps of this sampler remember earlier ones, which a state does not hold")
 	}
 	job.StartStep = int(in.GetStep())
-	job.Start = decodeRows(in.GetX(), "resume.x", entry.Manifest, job.N, bad)
+	if entry.Manifest.Columns != nil {
+		bad.add("resume", "set", "none: %s is a model of a table, whose states cannot be resumed", entry.Name)
+		return
+	}
+	job.Start = rowsOf(in.GetX(), "resume.x", entry.Manifest, job.N, bad).x
 	if rows := len(job.Start) / entry.Manifest.Dim(); rows < job.N {
 		bad.add("resume.x", fmt.Sprintf("%d rows", rows), "%d, one for each of n chains", job.N)
 	}

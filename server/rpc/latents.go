@@ -29,6 +29,7 @@ type flowCall struct {
 	given   []*langevinv1.Given
 	options *langevinv1.FlowOptions
 	format  langevinv1.TensorFormat
+	latents bool                        // whether the rows of the request are latents
 	change  func(*sampling.FlowRequest) // sets the fields that only this call has; nil for none
 	solve   flowFunc
 }
@@ -60,7 +61,7 @@ func (s *Sampling) Encode(ctx context.Context, req *langevinv1.EncodeRequest) (*
 func (s *Sampling) Decode(ctx context.Context, req *langevinv1.DecodeRequest) (*langevinv1.DecodeResponse, error) {
 	a, err := s.flow(ctx, flowCall{
 		model: req.GetModel(), version: req.GetVersion(), field: "latent", rows: req.GetLatent(), given: req.GetGiven(),
-		options: req.GetFlow(), format: req.GetFormat(), solve: sampling.FlowDecode,
+		options: req.GetFlow(), format: req.GetFormat(), latents: true, solve: sampling.FlowDecode,
 		change: func(r *sampling.FlowRequest) { r.Denoise = req.GetDenoise() },
 	})
 	if err != nil {
@@ -101,8 +102,9 @@ func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) 
 	}
 	defer loaded.Release()
 	var bad invalid
-	encoder := newEncoder(loaded.Entry.Manifest, call.format, &bad)
-	r := s.flowRequest(call, loaded, &bad)
+	m := loaded.Entry.Manifest
+	encoder := newEncoder(m, call.format, &bad)
+	r, rows := s.flowRequest(call, loaded, &bad)
 	if err := bad.err(); err != nil {
 		return flowAnswer{}, err
 	}
@@ -113,6 +115,12 @@ func (s *Sampling) flow(ctx context.Context, call flowCall) (flowAnswer, error) 
 	if err != nil {
 		return flowAnswer{}, err
 	}
+	if !call.latents {
+		encoder.shape = m.Shape // a latent's
+	} else {
+		result.X = decoded(m, result.X)
+	}
+	rows.volume(m, result.LogP, r.SigmaMin)
 	tensor, err := encoder.tensor(result.X)
 	if err != nil {
 		return flowAnswer{}, err
@@ -136,7 +144,20 @@ func evaluator(ctx context.Context, loaded *loadedModel, held int64, sum *sampli
 	})
 }
 
-func (s *Sampling) flowRequest(call flowCall, loaded *loadedModel, bad *invalid) sampling.FlowRequest {
+// volume makes the log densities of what the network sees of rows those of the rows as users see them.
+func (r userRows) volume(m models.Manifest, logP []float64, sigma float64) {
+	size := m.RowDim()
+	for i := range logP {
+		if m.Columns != nil {
+			logP[i] += m.Columns.LogVolume(r.given[i*size:(i+1)*size], sigma)
+		}
+	}
+}
+
+// flowRequest returns what to solve, and the rows of the call.
+func (s *Sampling) flowRequest(
+	call flowCall, loaded *loadedModel, bad *invalid,
+) (sampling.FlowRequest, userRows) {
 	m := loaded.Entry.Manifest
 	requireScore("model", loaded.Entry, bad)
 	r := sampling.FlowRequest{
@@ -155,7 +176,13 @@ func (s *Sampling) flowRequest(call flowCall, loaded *loadedModel, bad *invalid)
 		}
 	}
 	checkSigmas(r, m, bad)
-	r.X = decodeRows(call.rows, call.field, m, s.rowsFor(m), bad)
+	var rows userRows
+	if call.latents {
+		rows.x = decodeRows(call.rows, call.field, m.Name, m.Shape, s.rowsFor(m), bad)
+	} else {
+		rows = rowsOf(call.rows, call.field, m, s.rowsFor(m), bad)
+	}
+	r.X = rows.x
 	r.N = len(r.X) / r.Dim
 	r.Given = givenOf(call.given, m, r.N, bad)
 	if call.change != nil {
@@ -169,7 +196,7 @@ func (s *Sampling) flowRequest(call flowCall, loaded *loadedModel, bad *invalid)
 			bad.join("flow.", err)
 		}
 	}
-	return r
+	return r, rows
 }
 
 // checkSigmas refuses sigmas far from those at which the network was trained. A sigma_max that is somewhat larger is of

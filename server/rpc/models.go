@@ -155,7 +155,7 @@ func (s *Models) describe(status host.Status, device string) (*langevinv1.Model,
 	out := &langevinv1.Model{
 		Name: entry.Name, Version: int32(entry.Version), Default: entry.Name == s.host.DefaultModel(),
 		State: stateProto(status.State), Description: m.Description, Digest: entry.Digest, Shape: shapeProto(m),
-		Sigmas: m.Sigmas, Low: m.Range.Low, High: m.Range.High, Device: device,
+		Sigmas: m.Sigmas, Columns: columnsProto(m), Low: m.Range.Low, High: m.Range.High, Device: device,
 	}
 	langevinv1.SetSampler(out, sampler)
 	if c := m.Condition; c != nil {
@@ -174,6 +174,32 @@ func (s *Models) describe(status host.Status, device string) (*langevinv1.Model,
 		out.Training = string(training)
 	}
 	return out, nil
+}
+
+// columnsProto describes the columns of a model; nil without them.
+func columnsProto(m models.Manifest) []*langevinv1.Column {
+	var columns []*langevinv1.Column
+	for _, c := range m.Columns {
+		columns = append(columns, &langevinv1.Column{
+			Name: c.Name, Kind: kindProto(c.Kind), Unit: c.Unit, Decimals: int32(c.Decimals), Words: c.Words,
+			Values: c.Values, Low: c.Low, High: c.High,
+		})
+	}
+	return columns
+}
+
+func kindProto(kind models.ColumnKind) langevinv1.ColumnKind {
+	switch kind {
+	case models.ColumnNumber:
+		return langevinv1.ColumnKind_COLUMN_KIND_NUMBER
+	case models.ColumnInteger:
+		return langevinv1.ColumnKind_COLUMN_KIND_INTEGER
+	case models.ColumnCategory:
+		return langevinv1.ColumnKind_COLUMN_KIND_CATEGORY
+	case models.ColumnConstant:
+		return langevinv1.ColumnKind_COLUMN_KIND_CONSTANT
+	}
+	return langevinv1.ColumnKind_COLUMN_KIND_UNSPECIFIED
 }
 
 func stateProto(s host.State) langevinv1.ModelState {

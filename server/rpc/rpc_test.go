@@ -158,6 +158,7 @@ func start(t *testing.T) *service {
 	jumps.Sampler.Kind = models.SamplerConsistency
 	jumps.Sampler.Consistency = &models.Consistency{Sigmas: []float64{2, 1}}
 	zoo["jumps/1/model.onnx"] = &fstest.MapFile{Data: modelstest.File(t, modelstest.Gaussian(2), jumps)}
+	zoo["pets/1/model.onnx"] = &fstest.MapFile{Data: modelstest.File(t, modelstest.Gaussian(3), pets())}
 	zoo["points/3/model.onnx"] = zoo["points/1/model.onnx"]
 	zoo["torn/1/model.onnx"] = &fstest.MapFile{Data: zoo["points/1/model.onnx"].Data[:40]}
 	repo, err := models.NewRepository(zoo, "", models.Rules{})
@@ -487,7 +488,7 @@ func TestModels(t *testing.T) {
 		}
 	}
 	want := []string{
-		"clothes/1", "digits/1", "failed!/1", "jumps/1", "photos/1", "points*/3", "points*/1", "sides/1", "torn!/1",
+		"clothes/1", "digits/1", "failed!/1", "jumps/1", "pets/1", "photos/1", "points*/3", "points*/1", "sides/1", "torn!/1",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("models %v, want %v", names, want)

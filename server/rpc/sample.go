@@ -167,7 +167,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	}
 	follows.checkSigmas(sampler.plan, &bad)
 	resume(&o.job, req.GetResume(), loaded.Entry, &bad)
-	o.job.Preview = previewOf(req.GetPreview(), o.job, m.Dim(), &bad)
+	o.job.Preview = previewOf(req.GetPreview(), o.job, m.RowDim(), &bad)
 	if o.job.Columns > 0 && len(o.job.Plan) > 0 && !o.job.Plan.UsesNoise() {
 		bad.add("interpolation", "set", "a sampler that adds noise: the chains of a row differ only by their noise")
 	}
@@ -186,9 +186,12 @@ func (o *order) describe(ctx context.Context, req *langevinv1.SampleRequest, loa
 	s := o.started
 	s.Model, s.Version, s.Digest = loaded.Entry.Name, int32(loaded.Entry.Version), loaded.Entry.Digest
 	s.N, s.Seed, s.FirstChain = int64(o.job.N), o.job.Seed, o.job.First
+	s.Columns = columnsProto(loaded.Entry.Manifest)
 	s.Shape, s.Steps = shapeProto(loaded.Entry.Manifest), int64(o.job.Plan.NFE())
 	s.Engine, s.RequestId, s.Interpolation = loaded.Value.Identity, idOf(ctx), req.GetInterpolation()
-	s.ResumedAt, s.Resumable = int64(o.job.StartStep), !o.job.Plan.UsesHistory()
+	// The states of a table are not sent as the network sees them.
+	s.Resumable = !o.job.Plan.UsesHistory() && loaded.Entry.Manifest.Columns == nil
+	s.ResumedAt = int64(o.job.StartStep)
 	setCondition(s, req)
 }
 
@@ -285,7 +288,7 @@ func periodOf(p batch.Progress) time.Duration {
 func (o *order) encode(event batch.Event) (*langevinv1.SampleResponse, error) {
 	switch e := event.(type) {
 	case *batch.Frame:
-		tensor, err := o.encoder.tensor(e.X)
+		tensor, err := o.encoder.samples(e.X)
 		if err != nil {
 			return nil, err
 		}
@@ -295,7 +298,7 @@ func (o *order) encode(event batch.Event) (*langevinv1.SampleResponse, error) {
 			FirstChain: o.job.First, Tensor: tensor, Dropped: int64(e.Dropped),
 		}}}, nil
 	case *batch.Chunk:
-		tensor, err := o.encoder.tensor(e.X)
+		tensor, err := o.encoder.samples(e.X)
 		if err != nil {
 			return nil, err
 		}
@@ -336,10 +339,13 @@ func (o *order) finish(ctx context.Context, chains *batch.Stream, send func(*lan
 	}}})
 }
 
-func shapeProto(m models.Manifest) []int64 {
-	shape := make([]int64, len(m.Shape))
-	for i, n := range m.Shape {
-		shape[i] = int64(n)
+// shapeProto returns the shape of a model's samples as users see them.
+func shapeProto(m models.Manifest) []int64 { return int64s(m.RowShape()) }
+
+func int64s(shape []int) []int64 {
+	wide := make([]int64, len(shape))
+	for i, n := range shape {
+		wide[i] = int64(n)
 	}
-	return shape
+	return wide
 }

@@ -22,11 +22,12 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 	defer loaded.Release()
 	var bad invalid
 	m := loaded.Entry.Manifest
-	x := decodeRows(req.GetX(), "x", m, s.rowsFor(m), &bad)
+	given := rowsOf(req.GetX(), "x", m, s.rowsFor(m), &bad)
+	x := given.x
 	rows := len(x) / m.Dim()
 	sigma := sigmasOf(req, rows, &bad)
 	encoder := newEncoder(m, req.GetFormat(), &bad)
-	given, sum := givenOf(req.GetGiven(), m, rows, &bad), &sampling.Sum{Own: 1}
+	condition, sum := givenOf(req.GetGiven(), m, rows, &bad), &sampling.Sum{Own: 1}
 	if !scaled(req.GetGiven(), req.GuidanceScale, m, sum, &bad) {
 		sum = nil
 	}
@@ -37,16 +38,29 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 	score := make([]float32, len(x))
 	model := evaluator(ctx, loaded, int64(proto.Size(req))+int64(len(x))*scoreBytes, sum)
 	defer model.Close()
-	if err := model.ScoreGiven(ctx, score, x, sigma, given); err != nil {
+	if err := model.ScoreGiven(ctx, score, x, sigma, condition); err != nil {
 		return nil, fmt.Errorf("score %d rows of %s: %w", rows, m.Name, err)
 	}
-	tensor, err := encoder.tensor(score)
+	tensor, err := encoder.tensor(given.gradient(m, score))
 	if err != nil {
 		return nil, err
 	}
 	return &langevinv1.ScoreResponse{
 		Model: loaded.Entry.Name, Version: int32(loaded.Entry.Version), Digest: loaded.Entry.Digest, Score: tensor,
 	}, nil
+}
+
+// gradient returns the gradient along the rows as users see them, from the one along what the network sees.
+func (r userRows) gradient(m models.Manifest, score []float32) []float32 {
+	if m.Columns == nil {
+		return score
+	}
+	width, size := m.Dim(), m.RowDim()
+	along := make([]float32, len(r.given))
+	for i := range len(r.given) / size {
+		m.Columns.Gradient(along[i*size:(i+1)*size], score[i*width:(i+1)*width], r.given[i*size:(i+1)*size])
+	}
+	return along
 }
 
 // scoreBytes is the memory that the answer of a Score call takes for each element: as a tensor, a message and text.

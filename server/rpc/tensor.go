@@ -12,12 +12,14 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
 )
 
 // encoder writes rows of one model in the format of a request.
 type encoder struct {
 	manifest models.Manifest
 	format   langevinv1.TensorFormat
+	shape    []int // of a row
 }
 
 // newEncoder returns an error if the model's samples do not have the format.
@@ -35,13 +37,35 @@ func newEncoder(m models.Manifest, format langevinv1.TensorFormat, bad *invalid)
 	default:
 		bad.add("format", format, "a TensorFormat that this server knows")
 	}
-	return encoder{m, format}
+	return encoder{m, format, m.RowShape()}
 }
 
+// samples returns rows of what the network sees as users see them.
+func (e encoder) samples(x []float32) (*langevinv1.Tensor, error) {
+	return e.tensor(decoded(e.manifest, x))
+}
+
+// decoded returns rows of what the network sees as users see them.
+func decoded(m models.Manifest, x []float32) []float32 {
+	if m.Columns == nil {
+		return x
+	}
+	width, size := m.Dim(), m.RowDim()
+	rows := make([]float32, len(x)/width*size)
+	for i := range len(x) / width {
+		m.Columns.Decode(rows[i*size:(i+1)*size], x[i*width:(i+1)*width])
+	}
+	return rows
+}
+
+// tensor returns rows of the encoder's shape.
 func (e encoder) tensor(x []float32) (*langevinv1.Tensor, error) {
-	dim := e.manifest.Dim()
+	dim := 1
+	for _, n := range e.shape {
+		dim *= n
+	}
 	t := &langevinv1.Tensor{Shape: []int64{int64(len(x) / dim)}}
-	for _, n := range e.manifest.Shape {
+	for _, n := range e.shape {
 		t.Shape = append(t.Shape, int64(n))
 	}
 	switch e.format {
@@ -85,23 +109,51 @@ func (e encoder) png(x []float32) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// decodeRows returns the rows of a request's tensor. All are finite and have the model's size. field names the tensor.
-func decodeRows(t *langevinv1.Tensor, field string, m models.Manifest, maxRows int, bad *invalid) []float32 {
+// userRows are rows of a request. x is what the network sees of them, and given what the user sent: the same numbers
+// for a model without columns.
+type userRows struct{ x, given []float32 }
+
+// rowsOf returns the rows of a request's tensor. All are finite and have the model's size. field names the tensor.
+func rowsOf(t *langevinv1.Tensor, field string, m models.Manifest, maxRows int, bad *invalid) userRows {
+	before := len(*bad)
+	given := decodeRows(t, field, m.Name, m.RowShape(), maxRows, bad)
+	if m.Columns == nil || len(*bad) > before {
+		return userRows{given, given}
+	}
+	width, size := m.Dim(), m.RowDim()
+	r := userRows{make([]float32, len(given)/size*width), given}
+	for i := range len(given) / size {
+		row := given[i*size : (i+1)*size]
+		if err := m.Columns.Check(row); err != nil {
+			*bad = append(*bad, &sampling.FieldError{Field: field, Cause: fmt.Errorf("row %d: %w", i, err)})
+			return userRows{}
+		}
+		m.Columns.Encode(r.x[i*width:(i+1)*width], row, nil)
+	}
+	return r
+}
+
+// decodeRows returns the rows of a request's tensor, of the given shape. All are finite. field names the tensor, and
+// model the model.
+func decodeRows(t *langevinv1.Tensor, field, model string, want []int, maxRows int, bad *invalid) []float32 {
 	x := decodeElements(t, field, bad)
-	dim := m.Dim()
+	dim := 1
+	for _, n := range want {
+		dim *= n
+	}
 	rows := len(x) / dim
 	shape := t.GetShape()
 	switch {
-	case len(shape) > 1 && !shapeAgrees(shape[1:], m.Shape) && !shapeAgrees(shape[1:], []int{dim}): // rows may be flat
+	case len(shape) > 1 && !shapeAgrees(shape[1:], want) && !shapeAgrees(shape[1:], []int{dim}): // rows may be flat
 		bad.add(field+".shape", shape, "%v, for samples of %s have shape %v",
-			append([]int64{shape[0]}, shapeProto(m)...), m.Name, m.Shape)
+			append([]int64{shape[0]}, int64s(want)...), model, want)
 	case len(x) == 0 || len(x)%dim != 0:
 		bad.add(field, fmt.Sprintf("%d elements", len(x)), "rows of %d elements: samples of %s have shape %v", dim,
-			m.Name, m.Shape)
+			model, want)
 	case rows > maxRows:
 		bad.add(field, fmt.Sprintf("%d rows", rows), "at most %d", maxRows)
 	case len(shape) > 0 && (len(shape) < 2 || shape[0] != int64(rows)):
-		bad.add(field+".shape", shape, "%v, or none", append([]int{rows}, m.Shape...))
+		bad.add(field+".shape", shape, "%v, or none", append([]int{rows}, want...))
 	}
 	for i, v := range x {
 		if v-v != 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -159,6 +160,9 @@ func (f *followed) term(t sampling.Term, field string, of, own *loadedModel, sum
 	if e, m := of.Entry, own.Entry.Manifest; !slices.Equal(e.Manifest.Shape, m.Shape) {
 		bad.add(field+"model", e.Name, "a model whose samples have shape %v, as %s has: its samples have shape %v",
 			m.Shape, m.Name, e.Manifest.Shape)
+	}
+	if e, m := of.Entry, own.Entry.Manifest; !reflect.DeepEqual(e.Manifest.Columns, m.Columns) {
+		bad.add(field+"model", e.Name, "a model with the columns of %s, in the same units", m.Name)
 	}
 	if of.Value != own.Value {
 		requireScore(field+"model", of.Entry, bad)

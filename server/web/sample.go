@@ -213,10 +213,12 @@ func (o *object) end(err error) {
 	writeJSON(o.w, o.head)
 }
 
-// table sends each chain as a line as it is drawn, with its elements separated by commas.
+// table sends each chain as a line as it is drawn, with its elements separated by commas. The names of a table's
+// columns come first.
 type table struct {
 	w       http.ResponseWriter
 	r       *http.Request
+	columns []*langevinv1.Column
 	started bool
 	buffer  []byte
 }
@@ -227,18 +229,31 @@ func (t *table) prepare(req *langevinv1.SampleRequest) error {
 }
 
 func (t *table) event(resp *langevinv1.SampleResponse) error {
+	if s := resp.GetStarted(); s != nil {
+		t.columns = s.GetColumns()
+	}
 	tensor := resp.GetChunk().GetTensor()
 	if tensor == nil {
 		return nil
 	}
+	t.buffer = t.buffer[:0]
 	if !t.started {
 		t.started = true
 		t.w.Header().Set("Content-Type", "text/csv")
 		t.w.Header().Set("Trailer", "X-Error")
+		if t.columns != nil {
+			t.buffer = append(langevinv1.AppendCSV(t.buffer, t.columns), '\n')
+		}
 	}
-	t.buffer = t.buffer[:0]
 	x := tensor.GetValues()
 	dim := len(x) / max(1, int(tensor.GetShape()[0]))
+	if size := len(t.columns); size > 0 {
+		for ; len(x) >= size; x = x[size:] {
+			t.buffer = append(langevinv1.AppendCSVRow(t.buffer, t.columns, x[:size]), '\n')
+		}
+		_, err := t.w.Write(t.buffer)
+		return err
+	}
 	for i, v := range x {
 		if i > 0 && i%dim == 0 {
 			t.buffer = append(t.buffer, '\n')

@@ -44,7 +44,7 @@ func (a Array) size() int { return len(a.Values) / a.Shape[0] }
 // that names the place.
 func ReadArray(path string) (Array, error) {
 	file, member := splitMember(path)
-	a, err := readArray(file, member)
+	a, err := readArray(file, member, decodeText)
 	if err != nil {
 		return Array{}, fmt.Errorf("read %s: %w", path, withoutPath(err))
 	}
@@ -55,15 +55,18 @@ func ReadArray(path string) (Array, error) {
 // is what errors call it.
 func DecodeArray(name string, input io.Reader) (Array, error) {
 	r := bufio.NewReaderSize(input, 1<<16)
-	a, err := decodeUnsized(r)
+	a, err := decodeUnsized(r, decodeText)
 	if err != nil {
 		return Array{}, fmt.Errorf("read %s: %w", name, withoutPath(err))
 	}
 	return a, nil
 }
 
+// textDecoder reads a text file.
+type textDecoder func(r io.Reader) (Array, error)
+
 // decodeUnsized reads .npy or text, which may be compressed, from an input of unknown size.
-func decodeUnsized(r *bufio.Reader) (Array, error) {
+func decodeUnsized(r *bufio.Reader, text textDecoder) (Array, error) {
 	start, err := r.Peek(4)
 	switch {
 	case len(start) == 0 && errors.Is(err, io.EOF):
@@ -75,9 +78,9 @@ func decodeUnsized(r *bufio.Reader) (Array, error) {
 		if err != nil {
 			return Array{}, err
 		}
-		return decodeArray(bufio.NewReaderSize(unzipped, 1<<16), unknownSize)
+		return decodeArray(bufio.NewReaderSize(unzipped, 1<<16), unknownSize, text)
 	}
-	return decodeArray(r, unknownSize)
+	return decodeArray(r, unknownSize, text)
 }
 
 // splitMember splits "train.npz:x" into file and member. If a file has the whole name, it takes precedence.
@@ -90,7 +93,7 @@ func splitMember(path string) (file, member string) {
 	return path[:at+len(end)], path[at+len(end)+1:]
 }
 
-func readArray(path, member string) (Array, error) {
+func readArray(path, member string, text textDecoder) (Array, error) {
 	f, size, err := openRegular(path)
 	if err != nil {
 		return Array{}, err
@@ -108,13 +111,13 @@ func readArray(path, member string) (Array, error) {
 	case member != "":
 		return Array{}, fmt.Errorf("it is not a .npz file, so it has no array %q", member)
 	case bytes.HasPrefix(start, gzipMagic):
-		return decodeUnsized(r)
+		return decodeUnsized(r, text)
 	}
-	return decodeArray(r, size)
+	return decodeArray(r, size, text)
 }
 
 // decodeArray reads .npy or text from a file of size bytes.
-func decodeArray(r *bufio.Reader, size int64) (Array, error) {
+func decodeArray(r *bufio.Reader, size int64, text textDecoder) (Array, error) {
 	start, _ := r.Peek(512)
 	switch {
 	case bytes.HasPrefix(start, []byte(npyMagic)):
@@ -124,7 +127,7 @@ func decodeArray(r *bufio.Reader, size int64) (Array, error) {
 	case bytes.IndexByte(start, 0) >= 0 || bytes.HasPrefix(start, []byte("\x80")):
 		return Array{}, errors.New("it is neither NumPy's .npy or .npz nor numbers as text")
 	}
-	return decodeText(r)
+	return text(r)
 }
 
 // openRegular opens a file and returns its size. It refuses everything but regular files, because reading a pipe, for

@@ -27,12 +27,14 @@ const (
 	Pictures     = "images"        // all PNG, JPEG, WebP, BMP, TIFF and GIF files below dir; the middle square, resized
 	NPY          = "npy"           // a file of an array [rows, ...] of numbers or, as bytes, of pictures; see ReadArray
 	CSV          = "csv"           // a synonym of npy: the file's content decides its format
+	Tables       = "table"         // a file of rows with columns: numbers, which are standardized, and categories
 )
 
 // Names lists the datasets.
 func Names() []string {
 	return []string{
 		TwoGaussians, Ring, Mixture, Annulus, Square, Spirals, MNIST, FashionMNIST, CIFAR10, CelebA, Pictures, NPY, CSV,
+		Tables,
 	}
 }
 
@@ -62,6 +64,10 @@ type Config struct {
 
 	// ConditionColumns is for npy and csv: the first columns of each row are its condition, not part of the sample.
 	ConditionColumns int `yaml:"condition_columns,omitempty"`
+
+	// These keys are for table. Columns of the file that are not listed are left out.
+	Columns      []Column `yaml:"columns,omitempty"`
+	DecimalComma bool     `yaml:"decimal_comma,omitempty"` // a comma in a number is its decimal point
 }
 
 // Dequantization maps the whole numbers in a picture's file to a continuous range.
@@ -117,6 +123,8 @@ func (c Config) kind() kind {
 		return pictureKind{}
 	case NPY, CSV:
 		return arrayKind{}
+	case Tables:
+		return tableKind{}
 	}
 	return nil
 }

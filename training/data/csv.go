@@ -19,17 +19,25 @@ const blanks = ' '
 // mostLine is the largest length of a line of text, in bytes.
 const mostLine = 16 << 20
 
-// textTable is a text file being read, one row per line.
-type textTable struct {
+// textRows is a text file being read, one row per line. It knows what separates fields, which line has names, and
+// which column is an index. What the fields mean, only add knows.
+type textRows struct {
 	line      int  // number of the current line, from 1
 	first     int  // the line that sets the length of a row; 0 before it
 	separator rune // 0 before it is known
+	comma     bool // a comma is a decimal point, whatever separates
 	names     []string
 	left      int // number of columns to ignore: pandas' index
-	values    []float32
 	rows      int
 	width     int
 	note      string
+	add       func(fields []string) error // takes a row of width fields
+}
+
+// textTable is a text file of numbers.
+type textTable struct {
+	textRows
+	values []float32
 }
 
 // decodeText reads numbers in lines of equal length. Commas, semicolons, tabs or blanks separate them, and quotes
@@ -38,24 +46,33 @@ type textTable struct {
 // of whole numbers without a name.
 func decodeText(r io.Reader) (Array, error) {
 	var t textTable
+	t.add = t.numbers
+	if err := t.readAll(r); err != nil {
+		return Array{}, err
+	}
+	return Array{Shape: []int{t.rows, t.width}, Kind: kindText, Values: t.values, Note: t.note}, nil
+}
+
+// readAll reads a file to its end. It returns an error for a file without rows.
+func (t *textRows) readAll(r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, mostLine)
 	lines.Split(splitLines)
 	for lines.Scan() {
 		t.line++
 		if err := t.read(lines.Text()); err != nil {
-			return Array{}, err
+			return err
 		}
 	}
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return Array{}, fmt.Errorf("line %d has more than %d bytes", t.line+1, mostLine)
+		return fmt.Errorf("line %d has more than %d bytes", t.line+1, mostLine)
 	case err != nil:
-		return Array{}, err
+		return err
 	case t.rows == 0:
-		return Array{}, errors.New("it has no rows")
+		return errors.New("it has no rows")
 	}
-	return Array{Shape: []int{t.rows, t.width}, Kind: kindText, Values: t.values, Note: t.note}, nil
+	return nil
 }
 
 // splitLines is bufio.ScanLines that also accepts a single carriage return, the line end of old Macs.
@@ -72,7 +89,7 @@ func splitLines(text []byte, atEnd bool) (advance int, line []byte, err error) {
 	return end + 1, text[:end], nil
 }
 
-func (t *textTable) read(line string) error {
+func (t *textRows) read(line string) error {
 	if t.line == 1 {
 		line = strings.TrimPrefix(line, "\ufeff") // the byte order mark of Excel
 	}
@@ -84,7 +101,7 @@ func (t *textTable) read(line string) error {
 			t.separator = rune(rest[0])
 			return nil
 		}
-		t.separator = separatorOf(line)
+		t.separator = separatorOf(line, t.comma)
 	}
 	fields, err := t.split(line)
 	if err != nil {
@@ -104,13 +121,18 @@ func (t *textTable) read(line string) error {
 				t.line, strings.TrimSpace(line))
 		}
 	}
-	return t.add(fields)
+	return t.row(fields)
 }
 
-// separatorOf returns the separator of the fields in a line. It ignores text in quotes.
-func separatorOf(line string) rune {
+// separatorOf returns the separator of the fields in a line. It ignores text in quotes. If a comma is a decimal point,
+// one in a line of numbers without quotes separates nothing.
+func separatorOf(line string, decimalComma bool) rune {
 	outside := strings.Split(line, `"`)
-	for _, separator := range []rune{';', '\t', ','} {
+	separators := []rune{';', '\t', ','}
+	if decimalComma && len(outside) == 1 && strings.ContainsAny(line, "0123456789") {
+		separators = separators[:2]
+	}
+	for _, separator := range separators {
 		for i := 0; i < len(outside); i += 2 {
 			if strings.ContainsRune(outside[i], separator) {
 				return separator
@@ -121,7 +143,7 @@ func separatorOf(line string) rune {
 }
 
 // split returns the fields of a line without blanks and quotes around them.
-func (t *textTable) split(line string) ([]string, error) {
+func (t *textRows) split(line string) ([]string, error) {
 	if t.separator == blanks {
 		fields := strings.Fields(line)
 		for i, f := range fields {
@@ -146,7 +168,7 @@ func (t *textTable) split(line string) ([]string, error) {
 
 // isHeader reports whether the first line has names, which means that no field is a number. The first field may be
 // empty, above an index.
-func (t *textTable) isHeader(fields []string) bool {
+func (t *textRows) isHeader(fields []string) bool {
 	if fields[0] == "" && counting(fields[1:]) {
 		return true
 	}
@@ -167,15 +189,15 @@ func counting(fields []string) bool {
 }
 
 // point replaces a decimal comma by a point, unless commas separate the fields.
-func (t *textTable) point(field string) string {
-	if t.separator == ';' && strings.Count(field, ",") == 1 && !strings.Contains(field, ".") {
+func (t *textRows) point(field string) string {
+	if (t.comma || t.separator == ';') && strings.Count(field, ",") == 1 && !strings.Contains(field, ".") {
 		return strings.Replace(field, ",", ".", 1)
 	}
 	return field
 }
 
-// add reads a row of numbers.
-func (t *textTable) add(fields []string) error {
+// row passes the fields of a row to add, without those of an index.
+func (t *textRows) row(fields []string) error {
 	if len(fields) != t.width+t.left {
 		return fmt.Errorf("line %d has %s: want %d, as line %d", t.line, numbers(len(fields)), t.width+t.left, t.first)
 	}
@@ -185,16 +207,20 @@ func (t *textTable) add(fields []string) error {
 				t.line, field)
 		}
 	}
-	fields = fields[t.left:]
-	if len(t.values) > mostElements-len(fields) {
+	if t.rows+1 > mostElements/t.width {
 		return fmt.Errorf("it has more than %d numbers", mostElements)
 	}
+	t.rows++
+	return t.add(fields[t.left:])
+}
+
+// numbers adds a row of numbers.
+func (t *textTable) numbers(fields []string) error {
 	for i, field := range fields {
 		v, err := strconv.ParseFloat(t.point(field), 32)
 		switch {
 		case errors.Is(err, strconv.ErrRange):
-			return fmt.Errorf("%s is %s, which does not fit float32: want at most %.2g in size",
-				t.place(i), field, math.MaxFloat32)
+			return t.outOfRange(i, field)
 		case field == "":
 			return fmt.Errorf("%s is empty: want a number", t.place(i))
 		case err != nil:
@@ -204,12 +230,17 @@ func (t *textTable) add(fields []string) error {
 		}
 		t.values = append(t.values, float32(v))
 	}
-	t.rows++
 	return nil
 }
 
+// outOfRange returns the error for a number of column i that is too large.
+func (t *textRows) outOfRange(i int, field string) error {
+	return fmt.Errorf("%s is %s, which does not fit float32: want at most %.2g in size", t.place(i), field,
+		math.MaxFloat32)
+}
+
 // header stores the names of the columns.
-func (t *textTable) header(names []string) {
+func (t *textRows) header(names []string) {
 	t.names = names
 	if names[0] == "" && len(names) > 1 {
 		t.left, t.width = 1, len(names)-1
@@ -225,7 +256,7 @@ func numbers(n int) string {
 }
 
 // place describes where column i of the values is.
-func (t *textTable) place(i int) string {
+func (t *textRows) place(i int) string {
 	i += t.left
 	text := fmt.Sprintf("line %d, column %d", t.line, i+1)
 	if i < len(t.names) && t.names[i] != "" {

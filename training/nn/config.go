@@ -11,12 +11,12 @@ import (
 type Config struct {
 	Name string `yaml:"name"` // NameToy, NameUNet and so on
 
-	// These keys are for the networks for points: toy, unconditional and embedding.
+	// These keys are for the networks for points: toy, unconditional and embedding. Hidden is also for residual.
 	Hidden     int        `yaml:"hidden,omitempty"`     // width of the hidden layers
 	Activation Activation `yaml:"activation,omitempty"` // silu, softplus or tanh; for toy only after the first layer
 	Scale      float64    `yaml:"scale,omitempty"`      // for toy: length scale of the data, see ToyMLP
 
-	// These keys are for unet, see UNet.
+	// These keys are for unet, see UNet. Blocks and Std are also for residual, see Residual.
 	Outer  int     `yaml:"outer,omitempty"`  // channels at half the resolution
 	Inner  int     `yaml:"inner,omitempty"`  // channels at a quarter of the resolution
 	Blocks int     `yaml:"blocks,omitempty"` // number of blocks in each stage; also for ncsnpp and ddpmpp
@@ -70,6 +70,7 @@ func table() settings.Table[kind] {
 		{Name: NameToy, Kind: toyKind{}},
 		{Name: NameUnconditional, Kind: mlpKind{network: withoutSigma}},
 		{Name: NameEmbedding, Kind: mlpKind{network: EmbeddingMLP}},
+		{Name: NameResidual, Kind: residualKind{}},
 		{Name: NameUNet, Kind: unetKind{}},
 		{Name: NameResScore, Kind: resScoreKind{}},
 		{Name: NameNCSN, Kind: refineKind{network: NCSN}},

@@ -68,19 +68,26 @@ func (u UNet) Build() (*Graph, error) {
 }
 
 func (u UNet) score(b *Builder, x, sigma, c *Node) *Node {
-	column := b.Unsqueeze("sigma_column", sigma, 1, 2, 3)
-	std := b.Constant("data_std", u.Std)
-	variance := b.Add("variance", b.Mul("sigma_squared", column, column), b.Constant("data_variance", u.Std*u.Std))
+	return preconditioned(b, x, b.Unsqueeze("sigma_column", sigma, 1, 2, 3), u.Mean, u.Std, func(scaled *Node) *Node {
+		return u.layers(b, scaled, embedding(b, sigma, c, 4*u.Outer))
+	})
+}
+
+// preconditioned returns the score of layers with the preconditioning that [UNet] describes. column is sigma with the
+// rank of x.
+func preconditioned(b *Builder, x, column *Node, mean, dataStd float64, layers func(scaled *Node) *Node) *Node {
+	std := b.Constant("data_std", dataStd)
+	variance := b.Add("variance", b.Mul("sigma_squared", column, column), b.Constant("data_variance", dataStd*dataStd))
 	r := b.Sqrt("r", variance)
-	scaled := b.Div("scaled", b.Sub("centred", x, b.Constant("data_mean", u.Mean)), r)
-	f := u.layers(b, scaled, u.embedding(b, sigma, c))
+	scaled := b.Div("scaled", b.Sub("centred", x, b.Constant("data_mean", mean)), r)
+	f := layers(scaled)
 	gain := b.Div("gain", std, column)
 	return b.Div("unscaled", b.Sub("residual", b.Mul("learned", gain, f), scaled), r)
 }
 
-// embedding returns the input of the blocks from sigma, [Batch, 4·Outer]. It has sines and cosines of ln σ with periods
+// embedding returns the input of the blocks from sigma, [Batch, width]. It has sines and cosines of ln σ with periods
 // between 2 and 64, which is more than the range of ln σ, and a hidden layer, to which the condition is added.
-func (u UNet) embedding(b *Builder, sigma, c *Node) *Node {
+func embedding(b *Builder, sigma, c *Node, width int) *Node {
 	const periods = 16
 	frequencies := make([]float64, periods)
 	for i := range frequencies {
@@ -92,7 +99,7 @@ func (u UNet) embedding(b *Builder, sigma, c *Node) *Node {
 		b.Row("periods", slices.Repeat([]float64{1}, periods)...))
 	angle := b.Mul("angle", b.Log("log_sigma", row), b.Row("frequencies", frequencies...))
 	waves := b.Concat("waves", 1, b.Sin("sin", angle), b.Cos("cos", angle))
-	return b.SiLU("embedding", b.with("given", b.Dense("embed", waves, 4*u.Outer), c))
+	return b.SiLU("embedding", b.with("given", b.Dense("embed", waves, width), c))
 }
 
 func (u UNet) layers(b *Builder, x, embedding *Node) *Node {

@@ -37,6 +37,9 @@ func drawLosses(w io.Writer, r *training.Result, least []float64) error {
 // gridSamples is the number of samples in the figure of a model whose data have an unknown distribution, as in NCSNv2.
 const gridSamples = 36
 
+// tableRows is the least number of rows in the figure of a table.
+const tableRows = 1000
+
 // Unknown draws figures of a model whose samples have an unknown distribution into a folder: its losses, and samples if
 // their shape can be drawn. It returns the paths of the figures.
 func Unknown(ctx context.Context, r *training.Result, library, folder string) ([]string, error) {
@@ -59,6 +62,9 @@ func Unknown(ctx context.Context, r *training.Result, library, folder string) ([
 // drawSamples draws n samples of a model with its default sampler, with the conditions of [training.Result.Conditions];
 // drawn is false if their shape cannot be drawn.
 func drawSamples(ctx context.Context, r *training.Result, library, path string, n int) (drawn bool, err error) {
+	if r.Manifest().Columns != nil {
+		return drawTable(ctx, r, library, path, max(n, tableRows))
+	}
 	manifest, bounds := r.Manifest(), figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
 	dim := 1
 	for _, size := range manifest.Shape {
@@ -67,34 +73,45 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 	if figure.Still(io.Discard, manifest.Shape, bounds, make([]float32, dim), "") != nil {
 		return false, nil
 	}
-	onnx, err := r.ONNX()
+	x, err := Draw(ctx, r, library, n)
 	if err != nil {
 		return false, err
-	}
-	engine, err := ort.Open(library)
-	if err != nil {
-		return false, err
-	}
-	model, err := engine.Load(ctx, onnx, manifest, ort.Options{})
-	if err != nil {
-		return false, err
-	}
-	defer model.Close()
-	plan, prior, err := manifest.Default()
-	if err != nil {
-		return false, err
-	}
-	x, err := sampling.Run(ctx, withConditions(model.Model(), r.Conditions(n)), sampling.Request{
-		Plan: plan, Prior: prior, Dim: dim, Seed: r.Config.Seed, N: n,
-		Observe: func(int, []float32) {}, // so that every evaluation has all chains
-	})
-	if err != nil {
-		return false, fmt.Errorf("sample %s: %w", r.Config.Name, err)
 	}
 	title := fmt.Sprintf("%s after %d iterations", r.Config.Name, r.Iterations)
 	return true, wholefile.Write(path, func(w io.Writer) error {
 		return figure.Still(w, manifest.Shape, bounds, x, title)
 	})
+}
+
+// Draw draws n samples of a model with its default sampler, with the conditions of [training.Result.Conditions]. The
+// samples are what the network sees.
+func Draw(ctx context.Context, r *training.Result, library string, n int) ([]float32, error) {
+	onnx, err := r.ONNX()
+	if err != nil {
+		return nil, err
+	}
+	engine, err := ort.Open(library)
+	if err != nil {
+		return nil, err
+	}
+	manifest := r.Manifest()
+	model, err := engine.Load(ctx, onnx, manifest, ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer model.Close()
+	plan, prior, err := manifest.Default()
+	if err != nil {
+		return nil, err
+	}
+	x, err := sampling.Run(ctx, withConditions(model.Model(), r.Conditions(n)), sampling.Request{
+		Plan: plan, Prior: prior, Dim: manifest.Dim(), Seed: r.Config.Seed, N: n,
+		Observe: func(int, []float32) {}, // so that every evaluation has all chains
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sample %s: %w", r.Config.Name, err)
+	}
+	return x, nil
 }
 
 // withConditions returns m given c, which has one row for each row of every evaluation, or m itself if c is empty.

@@ -307,7 +307,7 @@ type Model struct {
 	Description string `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
 	// The SHA-256 of the model file, in hexadecimal.
 	Digest string `protobuf:"bytes,7,opt,name=digest,proto3" json:"digest,omitempty"`
-	// The shape of one sample: [2] for points, [1, 28, 28] for images.
+	// The shape of one sample: [2] for points, [1, 28, 28] for images, and the number of columns for tables.
 	Shape []int64 `protobuf:"varint,8,rep,packed,name=shape,proto3" json:"shape,omitempty"`
 	// The noise schedule that it was trained with, the largest sigma first.
 	Sigmas []float64 `protobuf:"fixed64,9,rep,packed,name=sigmas,proto3" json:"sigmas,omitempty"`
@@ -331,7 +331,10 @@ type Model struct {
 	// Other names that select it; see the server's setting models.aliases.
 	Aliases []string `protobuf:"bytes,16,rep,name=aliases,proto3" json:"aliases,omitempty"`
 	// What samples may be given. Absent for a model without conditions.
-	Condition     *ModelCondition `protobuf:"bytes,18,opt,name=condition,proto3" json:"condition,omitempty"`
+	Condition *ModelCondition `protobuf:"bytes,18,opt,name=condition,proto3" json:"condition,omitempty"`
+	// The columns of a table, in order. Empty for other models. Requests and answers have rows in the units of the
+	// columns; sigmas are in standard deviations of what the network sees of them.
+	Columns       []*Column `protobuf:"bytes,41,rep,name=columns,proto3" json:"columns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -514,6 +517,13 @@ func (x *Model) GetCondition() *ModelCondition {
 	return nil
 }
 
+func (x *Model) GetColumns() []*Column {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
 type isModel_Sampler interface {
 	isModel_Sampler()
 }
@@ -620,7 +630,7 @@ var File_langevin_v1_model_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1flangevin/v1/model_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19langevin/v1/sampler.proto\"[\n" +
+	"\x1flangevin/v1/model_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18langevin/v1/column.proto\x1a\x19langevin/v1/sampler.proto\"[\n" +
 	"\x11ListModelsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12\x1d\n" +
@@ -633,7 +643,7 @@ const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x04name\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\"<\n" +
 	"\x10GetModelResponse\x12(\n" +
-	"\x05model\x18\x01 \x01(\v2\x12.langevin.v1.ModelR\x05model\"\xb3\x05\n" +
+	"\x05model\x18\x01 \x01(\v2\x12.langevin.v1.ModelR\x05model\"\xe2\x05\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12-\n" +
@@ -655,7 +665,8 @@ const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"\x06device\x18\x0e \x01(\tR\x06device\x12\x1a\n" +
 	"\btraining\x18\x0f \x01(\tR\btraining\x12\x18\n" +
 	"\aaliases\x18\x10 \x03(\tR\aaliases\x129\n" +
-	"\tcondition\x18\x12 \x01(\v2\x1b.langevin.v1.ModelConditionR\tconditionB\t\n" +
+	"\tcondition\x18\x12 \x01(\v2\x1b.langevin.v1.ModelConditionR\tcondition\x12-\n" +
+	"\acolumns\x18) \x03(\v2\x13.langevin.v1.ColumnR\acolumnsB\t\n" +
 	"\asampler\"n\n" +
 	"\x0eModelCondition\x12\x18\n" +
 	"\aclasses\x18\x01 \x01(\x05R\aclasses\x12\x12\n" +
@@ -699,6 +710,7 @@ var file_langevin_v1_model_service_proto_goTypes = []any{
 	(*Langevin)(nil),           // 8: langevin.v1.Langevin
 	(*ReverseSDE)(nil),         // 9: langevin.v1.ReverseSDE
 	(*Consistency)(nil),        // 10: langevin.v1.Consistency
+	(*Column)(nil),             // 11: langevin.v1.Column
 }
 var file_langevin_v1_model_service_proto_depIdxs = []int32{
 	5,  // 0: langevin.v1.ListModelsResponse.models:type_name -> langevin.v1.Model
@@ -709,15 +721,16 @@ var file_langevin_v1_model_service_proto_depIdxs = []int32{
 	9,  // 5: langevin.v1.Model.reverse_sde:type_name -> langevin.v1.ReverseSDE
 	10, // 6: langevin.v1.Model.consistency:type_name -> langevin.v1.Consistency
 	6,  // 7: langevin.v1.Model.condition:type_name -> langevin.v1.ModelCondition
-	1,  // 8: langevin.v1.ModelService.ListModels:input_type -> langevin.v1.ListModelsRequest
-	3,  // 9: langevin.v1.ModelService.GetModel:input_type -> langevin.v1.GetModelRequest
-	2,  // 10: langevin.v1.ModelService.ListModels:output_type -> langevin.v1.ListModelsResponse
-	4,  // 11: langevin.v1.ModelService.GetModel:output_type -> langevin.v1.GetModelResponse
-	10, // [10:12] is the sub-list for method output_type
-	8,  // [8:10] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	11, // 8: langevin.v1.Model.columns:type_name -> langevin.v1.Column
+	1,  // 9: langevin.v1.ModelService.ListModels:input_type -> langevin.v1.ListModelsRequest
+	3,  // 10: langevin.v1.ModelService.GetModel:input_type -> langevin.v1.GetModelRequest
+	2,  // 11: langevin.v1.ModelService.ListModels:output_type -> langevin.v1.ListModelsResponse
+	4,  // 12: langevin.v1.ModelService.GetModel:output_type -> langevin.v1.GetModelResponse
+	11, // [11:13] is the sub-list for method output_type
+	9,  // [9:11] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_model_service_proto_init() }
@@ -725,6 +738,7 @@ func file_langevin_v1_model_service_proto_init() {
 	if File_langevin_v1_model_service_proto != nil {
 		return
 	}
+	file_langevin_v1_column_proto_init()
 	file_langevin_v1_sampler_proto_init()
 	file_langevin_v1_model_service_proto_msgTypes[4].OneofWrappers = []any{
 		(*Model_AnnealedLangevin)(nil),

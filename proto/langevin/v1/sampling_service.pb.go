@@ -1270,7 +1270,9 @@ type Started struct {
 	// the score of the product with noise added (Du et al. 2023). Annealed Langevin without consistent noise, plain
 	// Langevin and predictor-corrector with a corrector only need the sum, so their samples are those of the product as
 	// far as their steps are small and many enough.
-	Approximate   bool `protobuf:"varint,29,opt,name=approximate,proto3" json:"approximate,omitempty"`
+	Approximate bool `protobuf:"varint,29,opt,name=approximate,proto3" json:"approximate,omitempty"`
+	// The columns of a table, in order, as in Model. Empty for other models.
+	Columns       []*Column `protobuf:"bytes,41,rep,name=columns,proto3" json:"columns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1531,6 +1533,13 @@ func (x *Started) GetApproximate() bool {
 		return x.Approximate
 	}
 	return false
+}
+
+func (x *Started) GetColumns() []*Column {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
 }
 
 type isStarted_Sampler interface {
@@ -1956,7 +1965,8 @@ type ScoreRequest struct {
 	// Rows do not depend on each other, here and in Encode, Decode and LogLikelihood, so a larger request can be split.
 	// The Go client splits it.
 	X *Tensor `protobuf:"bytes,3,opt,name=x,proto3" json:"x,omitempty"`
-	// The sigma of every row, or one for all: finite, above 0.
+	// The sigma of every row, or one for all: finite, above 0. For a table it is in standard deviations of what the network
+	// sees.
 	Sigma []float32 `protobuf:"fixed32,4,rep,packed,name=sigma,proto3" json:"sigma,omitempty"`
 	// How the response carries its elements.
 	Format TensorFormat `protobuf:"varint,5,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`
@@ -2056,7 +2066,8 @@ type ScoreResponse struct {
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	// The SHA-256 of the model file, in hexadecimal.
 	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
-	// One row for each point.
+	// One row for each point. For a table it is the gradient along the numbers of the row, in the units of the columns,
+	// and 0 for categories and constants.
 	Score         *Tensor `protobuf:"bytes,4,opt,name=score,proto3" json:"score,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2295,7 +2306,8 @@ type EncodeResponse struct {
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	// The SHA-256 of the model file, in hexadecimal.
 	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
-	// One row for each sample.
+	// One row for each sample. The latents of a table have a number for each number that the network sees, of which a
+	// category has as many as values.
 	Latent *Tensor `protobuf:"bytes,4,opt,name=latent,proto3" json:"latent,omitempty"`
 	// Score evaluations spent on each row.
 	Nfe           []int64 `protobuf:"varint,5,rep,packed,name=nfe,proto3" json:"nfe,omitempty"`
@@ -2671,7 +2683,8 @@ type LogLikelihoodResponse struct {
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	// The SHA-256 of the model file, in hexadecimal.
 	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
-	// The natural logarithm of the density at each row.
+	// The natural logarithm of the density at each row. For a table it is the density of its numbers, in the units of the
+	// columns, times the probability of its categories. At a whole number it is about the probability of the number.
 	LogLikelihood []float64 `protobuf:"fixed64,4,rep,packed,name=log_likelihood,json=logLikelihood,proto3" json:"log_likelihood,omitempty"`
 	// Score evaluations spent on each row.
 	Nfe []int64 `protobuf:"varint,5,rep,packed,name=nfe,proto3" json:"nfe,omitempty"`
@@ -2757,7 +2770,7 @@ var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
-	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\x1a\x16langevin/v1/term.proto\"\x8a\x0e\n" +
+	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x18langevin/v1/column.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\x1a\x16langevin/v1/term.proto\"\x8a\x0e\n" +
 	"\rSampleRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12\x1a\n" +
@@ -2840,7 +2853,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\awaiting\x18\x06 \x01(\v2\x14.langevin.v1.WaitingH\x00R\awaitingB\a\n" +
 	"\x05event\">\n" +
 	"\aWaiting\x123\n" +
-	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\xe9\t\n" +
+	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\x98\n" +
+	"\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -2877,7 +2891,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x05terms\x18\x1b \x03(\v2\x11.langevin.v1.TermR\x05terms\x12\"\n" +
 	"\n" +
 	"own_weight\x18\x1c \x01(\x01H\x03R\townWeight\x88\x01\x01\x12 \n" +
-	"\vapproximate\x18\x1d \x01(\bR\vapproximateB\t\n" +
+	"\vapproximate\x18\x1d \x01(\bR\vapproximate\x12-\n" +
+	"\acolumns\x18) \x03(\v2\x13.langevin.v1.ColumnR\acolumnsB\t\n" +
 	"\asamplerB\v\n" +
 	"\tconditionB\x11\n" +
 	"\x0f_guidance_scaleB\r\n" +
@@ -3058,6 +3073,7 @@ var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(*Term)(nil),                  // 35: langevin.v1.Term
 	(*Tensor)(nil),                // 36: langevin.v1.Tensor
 	(*durationpb.Duration)(nil),   // 37: google.protobuf.Duration
+	(*Column)(nil),                // 38: langevin.v1.Column
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	26, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
@@ -3103,45 +3119,46 @@ var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	4,  // 40: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
 	34, // 41: langevin.v1.Started.given:type_name -> langevin.v1.Given
 	35, // 42: langevin.v1.Started.terms:type_name -> langevin.v1.Term
-	37, // 43: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	37, // 44: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	2,  // 45: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	36, // 46: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	36, // 47: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	37, // 48: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	37, // 49: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	36, // 50: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	33, // 51: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 52: langevin.v1.ScoreRequest.given:type_name -> langevin.v1.Given
-	36, // 53: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	36, // 54: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
-	19, // 55: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	33, // 56: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 57: langevin.v1.EncodeRequest.given:type_name -> langevin.v1.Given
-	36, // 58: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
-	36, // 59: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
-	19, // 60: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	33, // 61: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 62: langevin.v1.DecodeRequest.given:type_name -> langevin.v1.Given
-	36, // 63: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
-	36, // 64: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
-	19, // 65: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
-	34, // 66: langevin.v1.LogLikelihoodRequest.given:type_name -> langevin.v1.Given
-	3,  // 67: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	17, // 68: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	20, // 69: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
-	22, // 70: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
-	24, // 71: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
-	10, // 72: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	18, // 73: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	21, // 74: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
-	23, // 75: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
-	25, // 76: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
-	72, // [72:77] is the sub-list for method output_type
-	67, // [67:72] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	38, // 43: langevin.v1.Started.columns:type_name -> langevin.v1.Column
+	37, // 44: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	37, // 45: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	2,  // 46: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
+	36, // 47: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	36, // 48: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	37, // 49: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	37, // 50: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	36, // 51: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	33, // 52: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 53: langevin.v1.ScoreRequest.given:type_name -> langevin.v1.Given
+	36, // 54: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	36, // 55: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
+	19, // 56: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	33, // 57: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 58: langevin.v1.EncodeRequest.given:type_name -> langevin.v1.Given
+	36, // 59: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
+	36, // 60: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
+	19, // 61: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	33, // 62: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 63: langevin.v1.DecodeRequest.given:type_name -> langevin.v1.Given
+	36, // 64: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
+	36, // 65: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
+	19, // 66: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
+	34, // 67: langevin.v1.LogLikelihoodRequest.given:type_name -> langevin.v1.Given
+	3,  // 68: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	17, // 69: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	20, // 70: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
+	22, // 71: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
+	24, // 72: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
+	10, // 73: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	18, // 74: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	21, // 75: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
+	23, // 76: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
+	25, // 77: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
+	73, // [73:78] is the sub-list for method output_type
+	68, // [68:73] is the sub-list for method input_type
+	68, // [68:68] is the sub-list for extension type_name
+	68, // [68:68] is the sub-list for extension extendee
+	0,  // [0:68] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -3149,6 +3166,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 	if File_langevin_v1_sampling_service_proto != nil {
 		return
 	}
+	file_langevin_v1_column_proto_init()
 	file_langevin_v1_sampler_proto_init()
 	file_langevin_v1_tensor_proto_init()
 	file_langevin_v1_term_proto_init()

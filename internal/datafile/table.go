@@ -1,0 +1,89 @@
+package datafile
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/training/data"
+)
+
+// Rows are the rows of a file that a model of a table is asked about.
+type Rows struct {
+	Table *data.Table
+	X     []float32 // a number for each column of the model; 0 where the file has no value
+	Known []bool    // whether the file has the value
+	At    []int     // for each column of the model, its column in the file, or -1 if the file does not have it
+}
+
+// ReadTable reads a file of rows for a model with the given columns, which it finds by their names. The error names
+// the file as what calls it, such as "--in gaps.csv", and the place.
+func ReadTable(what, path string, decimalComma bool, columns []client.Column) (Rows, error) {
+	t, err := openTable(path, decimalComma)
+	if err != nil {
+		return Rows{}, err
+	}
+	r := Rows{Table: t, At: make([]int, len(columns))}
+	for j, column := range columns {
+		r.At[j] = slices.IndexFunc(t.Columns, func(c data.Cells) bool { return c.Name == column.Name })
+	}
+	if slices.Max(r.At) < 0 {
+		return Rows{}, fmt.Errorf("%s has none of the columns of the model: want %s", what, names(columns))
+	}
+	for i := range t.Rows {
+		for j, column := range columns {
+			v, known, err := r.value(i, j, column)
+			if err != nil {
+				return Rows{}, fmt.Errorf("%s: %s is %w", what, t.Place(i, column.Name), err)
+			}
+			r.X, r.Known = append(r.X, v), append(r.Known, known)
+		}
+	}
+	return r, nil
+}
+
+func openTable(path string, decimalComma bool) (*data.Table, error) {
+	if path == "-" {
+		return data.DecodeTable("standard input", os.Stdin, decimalComma)
+	}
+	return data.ReadTable(path, decimalComma)
+}
+
+// value returns a value of the model's column j in row i, and whether the file has it.
+func (r Rows) value(i, j int, column client.Column) (v float32, known bool, err error) {
+	if r.At[j] < 0 || r.Table.Columns[r.At[j]].Missing(i) {
+		return 0, false, nil
+	}
+	v, err = column.Parse(r.Table.Columns[r.At[j]].Text(i))
+	return v, true, err
+}
+
+// names lists the names of columns.
+func names(columns []client.Column) string {
+	const most = 20
+	var quoted []string
+	for _, c := range columns[:min(most, len(columns))] {
+		quoted = append(quoted, strconv.Quote(c.Name))
+	}
+	if more := len(columns) - most; more > 0 {
+		quoted = append(quoted, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// Whole returns an error that names the first value that is missing.
+func (r Rows) Whole(what string, columns []client.Column) error {
+	at := slices.Index(r.Known, false)
+	if at < 0 {
+		return nil
+	}
+	row, column := at/len(columns), columns[at%len(columns)]
+	if r.At[at%len(columns)] < 0 {
+		return fmt.Errorf("%s has no column %q: want %s", what, column.Name, names(columns))
+	}
+	return fmt.Errorf("%s: %s is empty: want a value; langevin impute fills it in", what,
+		r.Table.Place(row, column.Name))
+}

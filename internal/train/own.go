@@ -1,0 +1,147 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/internal/trainrun"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/proposal"
+)
+
+// ownFlags has the flags for data that no preset was made for.
+type ownFlags struct {
+	name         string
+	drop         []string
+	decimalComma bool
+	dryRun       bool
+
+	found bool // whether there are such data
+}
+
+func (o *ownFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&o.name, "name", "", "name of the model (default the preset's, or from the name of the data)")
+	flags.StringSliceVar(&o.drop, "drop", nil, "of a table of your own: `COLUMNS` to leave out, as id,date")
+	flags.BoolVar(&o.decimalComma, "decimal-comma", false,
+		"of a table of your own: a comma in a number is its decimal point")
+	flags.BoolVar(&o.dryRun, "dry-run", false,
+		"train nothing: write the complete settings as YAML, which --config takes")
+}
+
+// check refuses flags for data of one's own without such data.
+func (o *ownFlags) check(given func(string) bool) error {
+	for _, name := range []string{"drop", "decimal-comma"} {
+		if given(name) {
+			return cli.Usagef("--%s is for a table of your own: want a file in place of a preset", name)
+		}
+	}
+	return nil
+}
+
+// isData reports whether the argument of train is a file or a folder, and not the name of a preset. A preset's name
+// always is the preset.
+func isData(p *cli.Program, arg string) (bool, error) {
+	_, err := os.Stat(arg)
+	if err != nil {
+		if file, _, ok := strings.Cut(arg, ".npz:"); ok {
+			_, err = os.Stat(file + ".npz")
+		}
+	}
+	switch preset := slices.Contains(training.Presets(), arg); {
+	case preset && err == nil:
+		fmt.Fprintf(p.Stderr, "langevin: %s is a preset; ./%s is the file or folder\n", arg, arg)
+		return false, nil
+	case preset:
+		return false, nil
+	case err == nil:
+		return true, nil
+	case errors.Is(err, os.ErrNotExist):
+		return false, cli.Usagef("%s is neither a file or folder of data nor a preset, one of %s", arg,
+			strings.Join(training.Presets(), ", "))
+	}
+	return false, err
+}
+
+// propose looks at data and says what it found and what it chose.
+func (o *command) propose(ctx context.Context, p *cli.Program, path string) (training.Config, error) {
+	b := p.NewBar("reading " + filepath.Base(path))
+	made, err := proposal.New(ctx, proposal.Request{
+		Path: path, Name: o.own.name, Drop: o.own.drop, DecimalComma: o.own.decimalComma,
+		Reader: trainrun.Reading(p, b),
+	})
+	b.Close(false, "")
+	if err != nil {
+		return training.Config{}, err
+	}
+	for _, line := range made.Found {
+		fmt.Fprintf(p.Stderr, "%s\n", line)
+	}
+	for _, line := range made.Chosen {
+		fmt.Fprintf(p.Stderr, "  %s\n", line)
+	}
+	return made.Config, nil
+}
+
+// writeSettings writes a configuration as a file of settings.
+func writeSettings(p *cli.Program, c training.Config) error {
+	text, err := yaml.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("write the settings of %s: %w", c.Name, err)
+	}
+	_, err = p.Stdout.Write(text)
+	return err
+}
+
+// trialIterations is how many iterations measure how long a training takes. The first third is not measured.
+const trialIterations = 30
+
+// expect trains for a moment, and says how long the training will take.
+func expect(ctx context.Context, p *cli.Program, c training.Config, o training.Options) error {
+	trial := c
+	trial.Training.Iterations, trial.Training.LogEvery = trialIterations, trialIterations/3
+	trial.Training.EvalRows, trial.Training.TestEvery = c.Noise.Levels, 0
+	trial.Training.CheckpointEvery, trial.Training.SnapshotSamples = 0, 0
+	var rate float64
+	o.Progress = func(now training.Progress) { rate = now.PerSecond }
+	if _, err := training.Run(ctx, trial, o); err != nil {
+		return err
+	}
+	seconds := float64(c.Training.Iterations) / rate
+	took := phrase.Tidy(time.Duration(seconds * float64(time.Second)))
+	fmt.Fprintf(p.Stderr, "  expected time: about %s\n", took)
+	return nil
+}
+
+// reportNext says what to do with the model.
+func reportNext(p *cli.Program, folder, name string) {
+	fmt.Fprintf(p.Stdout, "\nServe it:  langevin serve %s\nDraw:      langevin sample %s -n 1000 > %s.csv\n",
+		filepath.Join(folder, "models"), name, name)
+}
+
+// reportQuality measures a table's samples and prints how good they are.
+func reportQuality(ctx context.Context, p *cli.Program, result *training.Result, library string) error {
+	q, err := measureTable(ctx, result, library)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Stdout, "\n%s against %s that the training did not use; expected: of the rows that it used\n\n",
+		phrase.Plural(q.samples, "sample"), phrase.Plural(q.test, "row"))
+	t := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  MEASURE\tVALUE\tEXPECTED\tWHAT IT MEANS")
+	for _, m := range q.metrics {
+		fmt.Fprintf(t, "  %s\t%.4g\t%.4g\t%s\n", m.Name, m.Value, m.Expected, m.Meaning)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,253 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/langevin-ml/langevin/models"
+)
+
+// mixed is a table with a column of each kind, of 40 rows.
+func mixed() string {
+	var b strings.Builder
+	b.WriteString("id,size,count,species,empty,same,income,level\n")
+	for i := range 40 {
+		species := []string{"cat", "dog", "eel"}[i%3]
+		fmt.Fprintf(&b, "%d,%.1f,%d,%s,,7,%g,%d\n", i+1, 10+3*math.Sin(float64(i)), 20+i*i%37, species,
+			math.Exp(float64(i)/4)+0.123456, i%4)
+	}
+	return b.String()
+}
+
+func tableOfText(t *testing.T, text string, comma bool) *Table {
+	t.Helper()
+	table, err := decodeTable(strings.NewReader(text), comma)
+	if err != nil {
+		t.Fatalf("%.40q: %v", text, err)
+	}
+	return table
+}
+
+// TestTablesOfAllForms reads the same two rows as several programs write them.
+func TestTablesOfAllForms(t *testing.T) {
+	for name, c := range map[string]struct {
+		text  string
+		comma bool
+	}{
+		"CSV":                {"x,kind,y\n1.5,cat,\n-2,dog,3\n", false},
+		"Excel in Germany":   {"\ufeffx;kind;y\r\n1,5;cat;NA\r\n-2;dog;3\r\n", false},
+		"TSV":                {"x\tkind\ty\n1.5\tcat\tnan\n-2\tdog\t3\n", false},
+		"quotes":             {"\"x\",\"kind\",\"y\"\n\"1.5\",\"cat\",\"\"\n\"-2\",\"dog\",\"3\"\n", false},
+		"pandas":             {",x,kind,y\n0,1.5,cat,\n1,-2.0,dog,3.0\n", false},
+		"commas in quotes":   {"\"x\",\"kind\",\"y\"\n\"1,5\",\"cat\",?\n\"-2\",\"dog\",\"3\"\n", true},
+		"blanks and a comma": {"x kind y\n1,5 cat NULL\n-2 dog 3\n", true},
+		"names over numbers": {"x,kind,5\n1.5,cat,NaN\n-2,dog,3\n", false},
+	} {
+		table := tableOfText(t, c.text, c.comma)
+		x, kind, y := &table.Columns[0], &table.Columns[1], &table.Columns[2]
+		if table.Rows != 2 || !slices.Equal(x.Numbers, []float64{1.5, -2}) || kind.Word(0) != "cat" ||
+			kind.Word(1) != "dog" || !y.Missing(0) || y.Numbers[1] != 3 {
+			t.Errorf("%s: %+v", name, table)
+		}
+		if x.Name != "x" || kind.Name != "kind" {
+			t.Errorf("%s: columns %q and %q", name, x.Name, kind.Name)
+		}
+	}
+	bare := tableOfText(t, "1,cat\n2,dog\n", false)
+	if bare.Rows != 2 || bare.Columns[1].Name != "x2" {
+		t.Errorf("without names: %+v", bare)
+	}
+	twice := tableOfText(t, "a,a\n1,2\n", false)
+	if twice.Columns[1].Name != "a_2" || len(twice.Notes) != 1 {
+		t.Errorf("a name twice: %q, %q", twice.Columns[1].Name, twice.Notes)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	table := tableOfText(t, mixed(), false)
+	d, err := table.Describe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Column{
+		{Name: "size", Kind: models.ColumnNumber, Transform: ColumnStandard, Decimals: 1},
+		{Name: "count", Kind: models.ColumnInteger, Transform: ColumnStandard},
+		{Name: "species", Kind: models.ColumnCategory},
+		{Name: "same", Kind: models.ColumnConstant},
+		{Name: "income", Kind: models.ColumnNumber, Transform: ColumnQuantile},
+		{Name: "level", Kind: models.ColumnCategory},
+	}
+	if !slices.Equal(d.Columns, want) {
+		t.Errorf("columns %+v\nwant %+v", d.Columns, want)
+	}
+	notes := strings.Join(d.Notes, "\n")
+	for _, part := range []string{
+		"column 1 (id) counts the rows: left out", "column 5 (empty) is empty in 40 of 40 rows: left out",
+		"column 6 (same) is 7 in all rows",
+	} {
+		if !strings.Contains(notes, part) {
+			t.Errorf("notes lack %q:\n%s", part, notes)
+		}
+	}
+	dropped, err := table.Describe("size", "level")
+	if err != nil || len(dropped.Columns) != 4 {
+		t.Errorf("without two columns: %+v, %v", dropped.Columns, err)
+	}
+	twins := tableOfText(t, "a,b,c\n1.5,1.5,x\n2.5,2.5,y\n1.5,1.5,x\n", false)
+	d, err = twins.Describe()
+	if err != nil || !slices.Contains(d.Notes, `columns "a" and "b" are equal in all rows`) ||
+		!slices.Contains(d.Notes, "1 of 3 rows are equal to an earlier one") {
+		t.Errorf("notes of twins %q, %v", d.Notes, err)
+	}
+}
+
+func TestBadTables(t *testing.T) {
+	numbers := "a,b\n" + strings.Repeat("1.5,2\n3,4\n", 10)
+	var wide, texts strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&wide, "%d,", i)
+	}
+	texts.WriteString("a,b\n")
+	for i := range 400 {
+		fmt.Fprintf(&texts, "%d.5,t%d\n", i, i%80)
+	}
+	for want, text := range map[string]string{
+		"it is empty":    "",
+		"it has no rows": "a,b\n",
+		"line 22, column 2 (b) is \"abc\": want a number, as in 20 other rows": numbers + "3,abc\n",
+		"line 3 has 1 number: want 2, as line 1":                               "a,b\n1,2\n3\n",
+		"line 3, column 2 (b) is -Inf: want finite numbers":                    "a,b\n1,2\n3,-inf\n",
+		"line 2, column 1 (a) is 1e39, which does not fit float32":             "a,b\n1e39,2\n",
+		"it has 2001 columns: want at most 1024":                               wide.String() + "1\n",
+		"it has 1 row: want at least 10":                                       "a,b\n1.5,2\n",
+		"it has 2 rows without empty places: want at least 10":                 "a,b\n1.5,2\n2.5,1\n,3\n",
+		"column 2 (b) has 80 different texts, the first \"t0\"":                texts.String(),
+		"all columns are left out":                                             "id\n" + lines(20),
+		"the name of column 1 has 70 bytes: want at most 64":                   strings.Repeat("n", 70) + ",b\n1,2\n",
+	} {
+		path := filepath.Join(t.TempDir(), "x.csv")
+		writeFile(t, path, []byte(text))
+		err := openTableFile(path)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%.30q: error %v, want one line with %q", text, err, want)
+		}
+	}
+}
+
+// lines returns the numbers from 1 to n, one a line.
+func lines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintln(&b, i+1)
+	}
+	return b.String()
+}
+
+// openTableFile reads, describes and opens a file, as a training on one's own data does.
+func openTableFile(path string) error {
+	table, err := ReadTable(path, false)
+	if err != nil {
+		return err
+	}
+	d, err := table.Describe()
+	if err != nil {
+		return err
+	}
+	_, err = Config{Name: Tables, Dir: path, Columns: d.Columns}.Open(Train, 1)
+	return err
+}
+
+// TestTableSource: the training part has nine tenths of the rows, which the network sees standardized, and both parts
+// have the same transform.
+func TestTableSource(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.csv")
+	writeFile(t, path, []byte(mixed()))
+	table, err := ReadTable(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := table.Describe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Name: Tables, Dir: path, Columns: d.Columns}
+	train, err := Reader{}.Table(context.Background(), c, Train, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	test, err := Reader{}.Table(context.Background(), c, Test, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	columns, size := train.Columns(), len(d.Columns)
+	if len(train.Rows()) != 36*size || len(test.Rows()) != 4*size {
+		t.Errorf("%d and %d numbers, want 36 and 4 rows of %d", len(train.Rows()), len(test.Rows()), size)
+	}
+	if fmt.Sprint(columns) != fmt.Sprint(test.Columns()) {
+		t.Error("the parts have different transforms")
+	}
+	if row := test.Rows()[:size]; row[1] != 20+81%37 || row[2] != 0 || row[3] != 7 || row[5] != 1 {
+		t.Errorf("row 10 is %v", row)
+	}
+	const samples = 36 * 200
+	width := columns.Width()
+	x := make([]float32, samples*width)
+	if err := train.Read(x, 0); err != nil {
+		t.Fatal(err)
+	}
+	for j, kind := range []string{"size", "count", "", "", "", "income"} {
+		if kind == "" {
+			continue
+		}
+		var numbers []float64
+		for i := range samples {
+			numbers = append(numbers, float64(x[i*width+j]))
+		}
+		// An integer is spread over its step, which adds 1/12 of it to the variance.
+		if mean, std := moments(numbers); math.Abs(mean) > 0.02 || math.Abs(std-1) > 0.05 {
+			t.Errorf("%s is seen with mean %g and std %g, want 0 and 1", kind, mean, std)
+		}
+	}
+	again := make([]float32, width)
+	if err := train.Read(again, 5); err != nil || !slices.Equal(again, x[5*width:6*width]) {
+		t.Errorf("sample 5 is %v on its own, and %v among others, %v", again, x[5*width:6*width], err)
+	}
+}
+
+// TestKnotsAreNormal: numbers that are far from normal, with one that a third of the rows have, become normal, and come
+// back.
+func TestKnotsAreNormal(t *testing.T) {
+	var numbers []float64
+	for i := range 2000 {
+		numbers = append(numbers, float64(float32(max(0, math.Exp(float64(i)/300)-9))))
+	}
+	slices.Sort(numbers)
+	c := models.Column{
+		Name: "a", Kind: models.ColumnNumber, Std: 1, Low: 0, High: numbers[1999], Knots: knots(numbers),
+	}
+	columns := models.Columns{c}
+	if err := columns.Validate(); err != nil || len(c.Knots) > 400 {
+		t.Fatalf("%d knots, %v", len(c.Knots), err)
+	}
+	var seen []float64
+	for i, v := range numbers {
+		z, back := []float32{0}, []float32{0}
+		columns.Encode(z, []float32{float32(v)}, []float32{float32(i%97) / 97})
+		if columns.Decode(back, z); math.Abs(float64(back[0])-v) > 1e-3*(1+v) {
+			t.Errorf("%g comes back as %g", v, back[0])
+		}
+		seen = append(seen, float64(z[0]))
+	}
+	slices.Sort(seen)
+	for _, q := range []float64{0.05, 0.25, 0.5, 0.9} {
+		want := math.Sqrt2 * math.Erfinv(2*q-1)
+		if got := seen[int(q*2000)]; math.Abs(got-want) > 0.05 {
+			t.Errorf("quantile %g is %g, want %g", q, got, want)
+		}
+	}
+}
