@@ -32,11 +32,12 @@ type rule struct {
 var none = []string{}
 
 var rules = map[string]rule{
-	"sampling":  {ours: none, others: none},
-	"models":    {ours: []string{"models", "sampling"}},
-	"ort":       {ours: []string{"models", "sampling", "internal/processors"}},
-	"ort/proof": {ours: []string{"ort", "models", "internal/processors"}},
-	"proto":     {ours: none, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", apiRules}},
+	"sampling":        {ours: none, others: none},
+	"sampling/linear": {ours: []string{"sampling"}, others: none},
+	"models":          {ours: []string{"models", "sampling"}},
+	"ort":             {ours: []string{"models", "sampling", "internal/processors"}},
+	"ort/proof":       {ours: []string{"ort", "models", "internal/processors"}},
+	"proto":           {ours: none, others: []string{"google.golang.org/grpc", "google.golang.org/protobuf", apiRules}},
 	"client": {ours: []string{"client", "proto"}, others: []string{"google.golang.org/grpc",
 		"google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}},
 	"server": {ours: []string{"ort", "server", "proto", "models", "sampling", "internal/loopback",

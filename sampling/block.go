@@ -1,6 +1,9 @@
 package sampling
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Block holds the states of chains that advance together, one row for each chain. All chains have the same dimension.
 // They may follow different plans and be at different steps. Rows are numbered from 0 without gaps: Remove moves the
@@ -18,6 +21,8 @@ type Block struct {
 	other   []float32 // one row, for blended noise
 	given   []float32 // conditions of the rows, if they have any
 	terms   terms
+
+	measuring measuring
 }
 
 // Chain describes a sample to draw. Its pointers and slices refer to shared values that nobody changes.
@@ -28,6 +33,9 @@ type Chain struct {
 	Known *Known // fixes a part of the sample; nil for none
 	Sum   *Sum   // is followed instead of the model's score; nil for none
 
+	// Measured is what was measured of the sample; nil for nothing. With it there is no Blend, Known or Sum.
+	Measured *Measured
+
 	// Given is the condition of the block's model, one row; nil for none. Either all chains of a block and all terms of
 	// the block's own model have a condition or none has.
 	Given []float32
@@ -35,7 +43,8 @@ type Chain struct {
 
 type row struct {
 	Chain
-	step int
+	step  int
+	cloud *cloud // further states of a chain that consists of several
 }
 
 // NewBlock returns an empty block for chains of dim elements, with room for capacity rows. Add grows the block when it
@@ -62,8 +71,65 @@ func (b *Block) Len() int { return len(b.rows) }
 
 // Start adds a chain at the beginning of its plan and draws its state from prior. It returns the chain's row.
 func (b *Block) Start(c Chain, prior Prior) int {
+	if c.Measured.Rows() > 1 {
+		return b.startCloud(c, prior)
+	}
 	prior.Draw(b.scratch, c.Noise)
+	if c.Measured != nil {
+		c.Measured.By.start(b.scratch, c.Measured.Measurement, prior.Std, &b.measuring)
+	}
 	return b.Add(c, 0, b.scratch, nil)
+}
+
+// startCloud is Start for a chain of several states. They are one draw from the prior, one after the other.
+func (b *Block) startCloud(c Chain, prior Prior) int {
+	count := c.Measured.Rows()
+	x := make([]float32, count*b.dim)
+	prior.Draw(x, c.Noise)
+	i := b.Add(c, 0, x[:b.dim], nil)
+	b.rows[i].cloud = newCloud(count, b.dim)
+	copy(b.rows[i].cloud.x, x[b.dim:])
+	return i
+}
+
+// Paused is a chain that has been taken out of a block before its end.
+type Paused struct {
+	row
+	x, h []float32
+}
+
+// Pause removes row i, as Remove does, and returns its chain for [Block.Continue].
+func (b *Block) Pause(i int) Paused {
+	p := Paused{row: b.rows[i], x: slices.Clone(b.X(i)), h: slices.Clone(b.History(i))}
+	b.Remove(i)
+	return p
+}
+
+// Continue adds a chain that was paused, in this block or in another one of the same dimension. It returns the chain's
+// row.
+func (b *Block) Continue(p Paused) int {
+	i := b.Add(p.Chain, p.step, p.x, p.h)
+	b.rows[i].cloud = p.cloud
+	return i
+}
+
+// Diagnosis returns how far the particles of row i can be trusted.
+func (b *Block) Diagnosis(i int) Diagnosis {
+	if c := b.rows[i].cloud; c != nil {
+		return c.Diagnosis
+	}
+	return Diagnosis{}
+}
+
+// Leading returns the state and the score of row i: those of the particle with the largest weight, if there are several.
+func (b *Block) Leading(i int) (x, score []float32) {
+	best, c := 0, b.rows[i].cloud
+	for k := 1; c != nil && k < len(c.weight); k++ {
+		if c.weight[k] > c.weight[best] {
+			best = k
+		}
+	}
+	return b.particle(i, best)
 }
 
 // Add adds a chain whose next step is Plan[step]. It copies the state x and the history h; a nil h means zero. The plan
@@ -115,7 +181,7 @@ func (b *Block) Evaluate(ctx context.Context, m Model) error {
 	plain := true
 	for i := range b.rows {
 		r := &b.rows[i]
-		plain = plain && r.Sum == nil && r.Given == nil
+		plain = plain && r.Sum == nil && r.Given == nil && r.cloud == nil
 		b.sigma[i] = r.Plan[r.step].Sigma
 		if r.Known != nil {
 			r.Known.before(b.X(i), b.scratch, r.Plan, r.step, r.Noise)
@@ -140,6 +206,9 @@ const (
 // Advance takes the next step of row i with the score that Evaluate computed for it.
 func (b *Block) Advance(i int) Outcome {
 	r := &b.rows[i]
+	if r.Measured != nil {
+		return r.took(r.Measured.By.advance(b, i))
+	}
 	step := &r.Plan[r.step]
 	if step.noisy() {
 		r.Noise.Normal(b.scratch, uint32(r.step))
@@ -151,6 +220,11 @@ func (b *Block) Advance(i int) Outcome {
 	if r.Known != nil {
 		r.Known.after(b.X(i), b.scratch, r.Plan, r.step, r.Noise)
 	}
+	return r.took(ok)
+}
+
+// took counts a step, after which the state is finite or not.
+func (r *row) took(ok bool) Outcome {
 	r.step++
 	switch {
 	case !ok:

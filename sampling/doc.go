@@ -18,6 +18,9 @@
 // [ProbabilityFlow]. [FlowDecode], [FlowEncode] and [FlowLogLikelihood] solve the probability flow with error control.
 // They decode latents, encode samples, and compute log likelihoods.
 //
+// A chain may know a [Measurement] of its sample. [Particles], [DDRM], [SNIPS] and [LikelihoodLangevin] draw from the
+// distribution of samples given the measurement. [MixturePosterior] is that distribution, exactly, for a [Mixture].
+//
 // Step sizes follow the full-step convention x + a·s + √(2a)·z of the papers' code. The text of the 2019 paper uses the
 // half-step convention x + (a/2)·s + √a·z: its a is twice the a of this package.
 //

@@ -22,6 +22,8 @@ const (
 	laneData  lane = 2 << 28 // draws from a known distribution such as a Mixture
 	laneKnown lane = 3 << 28 // noise on the fixed part of a sample
 	laneProbe lane = 4 << 28 // random signs for the probes of FlowLogLikelihood
+
+	laneResample lane = 5 << 28 // which particles of a chain survive, and which one is its sample
 )
 
 // Normal fills dst with independent N(0, 1) numbers for the update of the given step. dst may have at most 2^30

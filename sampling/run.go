@@ -16,9 +16,13 @@ type Request struct {
 	N          int       // number of chains
 	Start      []float32 // N*Dim initial states, row-major; nil draws them from Prior
 	Known      *Known    // fixes a part of every chain; nil for none
+	Measured   *Measured // is what was measured of every sample; nil for nothing
 	Sum        *Sum      // is followed by every chain instead of the model's score; nil for none
 	Given      []float32 // the model's condition: one row for all chains, or one for each; nil for none
 	Columns    int       // if above 1, chains form rows of this many interpolated samples; see ChainAt
+
+	// Diagnosed, if not nil, gets a [Diagnosis] for each of the N chains.
+	Diagnosed []Diagnosis
 
 	// Observe, if not nil, is called with the states of all N chains, row-major, before the first step (step 0) and
 	// after each step. It must not keep or change x. With Observe all chains share one block.
@@ -64,7 +68,7 @@ func Run(ctx context.Context, m Model, r Request) ([]float32, error) {
 		n := min(rows, r.N-first)
 		for i := range n {
 			chain := ChainAt(r.Seed, r.FirstChain+uint64(first+i), r.Columns)
-			chain.Plan, chain.Known, chain.Sum = r.Plan, r.Known, r.Sum
+			chain.Plan, chain.Known, chain.Sum, chain.Measured = r.Plan, r.Known, r.Sum, r.Measured
 			chain.Given = GivenAt(WidthOf(m), r.Given, first+i)
 			if r.Start == nil {
 				block.Start(chain, r.Prior)
@@ -76,6 +80,9 @@ func Run(ctx context.Context, m Model, r Request) ([]float32, error) {
 			return nil, err
 		}
 		copy(out[first*r.Dim:], block.x)
+		for i := range min(n, len(r.Diagnosed)-first) {
+			r.Diagnosed[first+i] = block.Diagnosis(i)
+		}
 		for block.Len() > 0 {
 			block.Remove(block.Len() - 1)
 		}
@@ -96,6 +103,9 @@ func (r Request) check(m Model) error {
 	if err := CheckGiven(m, r.Given, r.N); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
+	if err := r.checkMeasured(); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
 	if r.Sum != nil {
 		if err := r.Sum.Validate(); err != nil {
 			return fmt.Errorf("run: %w", err)
@@ -108,6 +118,17 @@ func (r Request) check(m Model) error {
 		return nil
 	}
 	return r.Prior.Validate()
+}
+
+// checkMeasured returns an error if the chains cannot follow the measurement.
+func (r Request) checkMeasured() error {
+	if r.Measured == nil {
+		return nil
+	}
+	if r.Known != nil || r.Sum != nil || r.Columns > 1 || r.Start != nil && r.Measured.Rows() > 1 {
+		return fmt.Errorf("a measurement together with a known part, a sum, columns, or one start for many particles")
+	}
+	return r.Measured.Validate(r.Dim)
 }
 
 // runBlock advances all rows to the end of the plan. All rows follow the same plan and are at the same step.

@@ -104,8 +104,8 @@ type otherTerm struct {
 	at   int // its row in terms.score; -1 before it has one
 }
 
-// evaluateSums is Evaluate for a block with conditions or sums. The rows of further terms of the block's own model come
-// after the rows of the block, in one evaluation.
+// evaluateSums is Evaluate for a block with conditions, sums or particles. The rows of further terms of the block's own
+// model, and of further particles, come after the rows of the block, in one evaluation.
 func (b *Block) evaluateSums(ctx context.Context, m Model) error {
 	n := len(b.rows)
 	defer func() { b.x, b.sigma, b.score = b.x[:n*b.dim], b.sigma[:n], b.score[:n*b.dim] }()
@@ -117,6 +117,7 @@ func (b *Block) evaluateSums(ctx context.Context, m Model) error {
 		if b.rows[i].Sum != nil {
 			b.appendTerms(i)
 		}
+		b.appendParticles(i)
 	}
 	b.score = slices.Grow(b.score, len(b.x)-len(b.score))[:len(b.x)]
 	if err := ScoreGiven(ctx, m, b.score, b.x, b.sigma, b.given); err != nil {
@@ -141,6 +142,19 @@ func (b *Block) appendTerms(i int) {
 		b.x = append(b.x, b.X(i)...)
 		b.sigma = append(b.sigma, b.sigma[i])
 		b.given = append(b.given, t.Given...)
+	}
+}
+
+// appendParticles puts the further particles of row i where they are evaluated.
+func (b *Block) appendParticles(i int) {
+	r := &b.rows[i]
+	if r.cloud == nil {
+		return
+	}
+	b.x = append(b.x, r.cloud.x...)
+	for range len(r.cloud.weight) - 1 {
+		b.sigma = append(b.sigma, b.sigma[i])
+		b.given = append(b.given, r.Given...)
 	}
 }
 
@@ -181,10 +195,14 @@ func (b *Block) gather(first int) {
 	}
 }
 
-// addUp replaces the score of each row with a sum by the sum. It takes the terms in the order of appendTerms.
+// addUp replaces the score of each row with a sum by the sum, and hands out the scores of particles. It takes both in
+// the order in which they were appended.
 func (b *Block) addUp() {
 	own, other := len(b.rows), 0
 	for i := range b.rows {
+		if c := b.rows[i].cloud; c != nil {
+			own += copy(c.score, b.score[own*b.dim:]) / b.dim
+		}
 		sum := b.rows[i].Sum
 		if sum == nil {
 			continue

@@ -1,0 +1,283 @@
+package sampling
+
+import (
+	"math"
+	"slices"
+)
+
+// Particles draws from a posterior by sequential Monte Carlo: Count states go down the noise levels together, each has
+// a weight, and those with small weights are replaced by copies of others. One of them, drawn by its weight, is the
+// sample. As Count grows, its distribution tends to the posterior of the model, whatever that is, where the other
+// methods keep an error. It needs the score alone, and no derivative of it. The method is that of Wu et al. (2023, arXiv
+// 2306.17775) and Cardoso et al. (2023, arXiv 2308.07983), with a proposal that takes the derivative of the denoised
+// estimate for the multiple r²/σ² of the identity.
+//
+// With d the denoised estimate, r² = σ²·Spread²/(σ² + Spread²) and e = y - A d, a state has the fit
+//
+//	f_σ(x) = N(y; A d, r²·A A' + Std²·I)
+//
+// The move from σ to σ' is ancestral sampling, x' = x + (σ² - σ'²)·s + τ·z with τ² = σ'²(σ² - σ'²)/σ². If Guided, the
+// move adds δ = (σ² - σ'²)(r²/σ²)·A'(r²·A A' + Std²·I)⁻¹·e. The weight is multiplied with f_σ'(x')/f_σ(x), and with the
+// ratio of the densities of the move without and with δ, exp(-(‖δ‖² + 2τ·δ·z)/(2τ²)). If the effective sample size
+// (Σw)²/Σw² falls below Threshold·Count, all states are resampled (systematic resampling, Kitagawa 1996).
+//
+// All states of a chain take their noise from the chain, so the sample remains a function of the settings, the seed and
+// the chain's index.
+type Particles struct {
+	Schedule  Schedule
+	Count     int     // K, at least 2
+	Threshold float64 // from 0 (never resample) to 1 (at every step)
+	Guided    bool
+	Spread    float64 // standard deviation of the data around a typical sample; finite, above 0
+}
+
+// Prior returns the distribution of the initial states. p must be valid.
+func (p Particles) Prior() Prior { return Prior{Kind: PriorNormal, Std: p.Schedule.Sigma(0)} }
+
+// Plan compiles p. The error names the field that is out of range.
+func (p Particles) Plan() (Plan, error) {
+	switch {
+	case p.Count < 2:
+		return nil, &FieldError{Field: "count", Given: p.Count, Want: "at least 2"}
+	case !(p.Threshold >= 0 && p.Threshold <= 1):
+		return nil, &FieldError{Field: "threshold", Given: p.Threshold, Want: "from 0 to 1"}
+	case !finite(p.Spread) || p.Spread <= 0:
+		return nil, fieldError("spread", p.Spread)
+	}
+	return p.Schedule.descend(func(from, to float64) (a, c float64) {
+		return from*from - to*to, to * math.Sqrt(1-to*to/(from*from))
+	})
+}
+
+// Rows implements [Method].
+func (p Particles) Rows() int { return p.Count }
+
+func (Particles) start([]float32, *Measurement, float64, *measuring) {}
+
+// Diagnosis says how far the particles of a chain can be trusted. It is zero for a chain without particles.
+type Diagnosis struct {
+	// EffectiveSize is the least effective sample size of all steps, from 1 to the number of particles. With a value
+	// near 1 a single particle decided: the sample agrees with the measurement, but says little about the others that
+	// would.
+	EffectiveSize float64
+
+	// LogEvidence is the natural logarithm of an estimate of the density of the measured values under the model. The
+	// estimate itself has no bias: average its exponential over chains.
+	LogEvidence float64
+}
+
+// cloud is the particles of a chain. The first one is the chain's row of the block.
+type cloud struct {
+	x, score []float32 // of particles 1 to K-1
+	weight   []float64 // logarithms
+	fit      []float64 // log f of each particle at its last level
+	move     []float64 // log of the ratio of densities of each particle's last move
+	Diagnosis
+}
+
+func newCloud(count, dim int) *cloud {
+	return &cloud{
+		x: make([]float32, (count-1)*dim), score: make([]float32, (count-1)*dim),
+		weight: make([]float64, count), fit: make([]float64, count), move: make([]float64, count),
+		Diagnosis: Diagnosis{EffectiveSize: float64(count)},
+	}
+}
+
+func (c *cloud) clone() *cloud {
+	if c == nil {
+		return nil
+	}
+	return &cloud{
+		x: slices.Clone(c.x), score: slices.Clone(c.score), weight: slices.Clone(c.weight), fit: slices.Clone(c.fit),
+		move: slices.Clone(c.move), Diagnosis: c.Diagnosis,
+	}
+}
+
+// cloudScratch is memory for the step of one cloud.
+type cloudScratch struct {
+	errors []float64 // y - A d of each particle, in coordinates
+	z      []float32 // noise of all particles
+	from   []int
+}
+
+func (s *cloudScratch) fit(count, dim, rank int) {
+	if len(s.from) != count || len(s.z) != count*dim || len(s.errors) != count*rank {
+		*s = cloudScratch{make([]float64, count*rank), make([]float32, count*dim), make([]int, count)}
+	}
+}
+
+// particle returns the state and the score of particle k of row i.
+func (b *Block) particle(i, k int) (x, score []float32) {
+	if k == 0 {
+		return b.X(i), b.Score(i)
+	}
+	c, at := b.rows[i].cloud, (k-1)*b.dim
+	return c.x[at : at+b.dim], c.score[at : at+b.dim]
+}
+
+func (p Particles) advance(b *Block, i int) bool {
+	r, m := &b.rows[i], &b.measuring
+	y, c := r.Measured.Measurement, r.cloud
+	m.fit(y)
+	m.cloud.fit(p.Count, b.dim, len(y.Singular))
+	p.weigh(b, i)
+	size := effectiveSize(c.weight)
+	if !(size >= 1-1e-9) { // no weight is a number
+		return false
+	}
+	c.EffectiveSize = min(c.EffectiveSize, size)
+	if r.step == len(r.Plan)-1 {
+		return p.choose(b, i)
+	}
+	if size < p.Threshold*float64(p.Count) {
+		c.LogEvidence += logSumExp(c.weight) - math.Log(float64(p.Count))
+		b.resample(i)
+	}
+	return p.propose(b, i)
+}
+
+// variance returns r² for a level.
+func (p Particles) variance(sigma float64) float64 {
+	s2, v := sigma*sigma, p.Spread*p.Spread
+	return s2 * v / (s2 + v)
+}
+
+// weigh multiplies the weights with what the last move changed, and keeps each particle's error.
+func (p Particles) weigh(b *Block, i int) {
+	r, m := &b.rows[i], &b.measuring
+	y, c, sigma := r.Measured.Measurement, r.cloud, r.Plan[r.step].Sigma
+	v, rank := p.variance(float64(sigma)), len(y.Singular)
+	for k := range p.Count {
+		x, score := b.particle(i, k)
+		for j, xj := range x {
+			m.wide[j] = float64(xj) + float64(sigma)*float64(sigma)*float64(score[j])
+		}
+		e, fit := m.cloud.errors[k*rank:(k+1)*rank], y.Outside
+		y.Rows.Coordinates(e, m.wide, &m.work)
+		for j, s := range y.Singular {
+			e[j] = y.Values[j] - s*e[j]
+			fit += logNormal(e[j], s*s*v+y.Std*y.Std)
+		}
+		c.weight[k] += fit - c.fit[k] + c.move[k]
+		c.fit[k] = fit
+	}
+}
+
+// effectiveSize returns (Σw)²/Σw² for the logarithms of w.
+func effectiveSize(logs []float64) float64 {
+	top := slices.Max(logs)
+	var sum, squares float64
+	for _, l := range logs {
+		w := math.Exp(l - top)
+		sum, squares = sum+w, squares+w*w
+	}
+	return sum * sum / squares
+}
+
+// resample replaces the particles of row i by copies, each as often as its weight says. All weights become equal.
+func (b *Block) resample(i int) {
+	r, m := &b.rows[i], &b.measuring
+	c, from := r.cloud, m.cloud.from
+	count := len(from)
+	ancestors(from, c.weight, float64(r.Noise.uniformOne(uint32(r.step), laneResample)))
+	rank := len(m.cloud.errors) / count
+	for k, a := range from {
+		if a == k {
+			continue
+		}
+		x, score := b.particle(i, k)
+		fromX, fromScore := b.particle(i, a)
+		copy(x, fromX)
+		copy(score, fromScore)
+		copy(m.cloud.errors[k*rank:(k+1)*rank], m.cloud.errors[a*rank:(a+1)*rank])
+		c.fit[k] = c.fit[a]
+	}
+	clear(c.weight)
+}
+
+// ancestors writes to from the particle that each place gets a copy of, by systematic resampling with the uniform
+// number u. A particle that survives keeps its own place, so no copy overwrites one that is still needed.
+func ancestors(from []int, weights []float64, u float64) {
+	n, total := len(from), logSumExp(weights)
+	extra, spare := make([]int, 0, n), make([]int, 0, n)
+	reached, next := 0.0, 0
+	for k, w := range weights {
+		reached += float64(n) * math.Exp(w-total)
+		copies := 0
+		for next < n && (float64(next)+u < reached || k == n-1) {
+			next++
+			copies++
+		}
+		if copies == 0 {
+			spare = append(spare, k)
+			continue
+		}
+		from[k] = k
+		for range copies - 1 {
+			extra = append(extra, k)
+		}
+	}
+	for j, k := range spare {
+		from[k] = extra[j]
+	}
+}
+
+// propose moves every particle to the next level. Particle k has elements k·dim and up of the chain's noise.
+func (p Particles) propose(b *Block, i int) (ok bool) {
+	r, m := &b.rows[i], &b.measuring
+	step := &r.Plan[r.step]
+	r.Noise.Normal(m.cloud.z, uint32(r.step))
+	ok = true
+	for k := range p.Count {
+		x, score := b.particle(i, k)
+		z := m.cloud.z[k*b.dim : (k+1)*b.dim]
+		ok = step.apply(x, nil, score, z) && ok
+		if r.cloud.move[k] = 0; p.Guided {
+			ok = p.guide(b, i, k, x, z) && ok
+		}
+	}
+	return ok
+}
+
+// guide adds δ to the state x of particle k, which has just moved with noise z.
+func (p Particles) guide(b *Block, i, k int, x, z []float32) bool {
+	r, m := &b.rows[i], &b.measuring
+	step, y := &r.Plan[r.step], r.Measured.Measurement
+	rank := len(y.Singular)
+	v, sigma2, tau := p.variance(float64(step.Sigma)), float64(step.Sigma)*float64(step.Sigma), float64(step.C)
+	e := m.cloud.errors[k*rank : (k+1)*rank]
+	m.coordinates(m.b, y, z)
+	var square, inner float64
+	for j, s := range y.Singular {
+		m.a[j] = float64(step.A) * v / sigma2 * s * e[j] / (s*s*v + y.Std*y.Std)
+		square += m.a[j] * m.a[j]
+		inner += m.a[j] * m.b[j]
+	}
+	r.cloud.move[k] = -(square + 2*tau*inner) / (2 * tau * tau)
+	return m.add(x, y, m.a)
+}
+
+// choose ends a chain: its sample is the denoised estimate of a particle that is drawn by its weight, moved to agree
+// with the measurement as far as the last level leaves it open.
+func (p Particles) choose(b *Block, i int) (ok bool) {
+	r, m := &b.rows[i], &b.measuring
+	step, y, c := &r.Plan[r.step], r.Measured.Measurement, r.cloud
+	total := logSumExp(c.weight)
+	c.LogEvidence += total - math.Log(float64(p.Count))
+	u, chosen := float64(r.Noise.uniformOne(uint32(r.step), laneResample)), 0
+	for k, w := range c.weight {
+		if chosen = k; u < math.Exp(w-total) {
+			break
+		}
+		u -= math.Exp(w - total)
+	}
+	x, score := b.particle(i, chosen)
+	ok = step.apply(x, nil, score, nil)
+	rank, v := len(y.Singular), p.variance(float64(step.Sigma))
+	for j, s := range y.Singular {
+		m.a[j] = v * s * m.cloud.errors[chosen*rank+j] / (s*s*v + y.Std*y.Std)
+	}
+	ok = m.add(x, y, m.a) && ok
+	copy(b.X(i), x)
+	return ok
+}
