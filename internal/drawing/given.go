@@ -12,28 +12,67 @@ import (
 	"github.com/langevin-ml/langevin/internal/phrase"
 )
 
+// ClassFlags choose classes of a model, and how strongly samples follow them.
+type ClassFlags struct {
+	classes string
+	scale   cli.FiniteValue
+	Flags   cli.FlagGroup
+}
+
+// Group makes the flags.
+func (f *ClassFlags) Group() cli.FlagGroup {
+	g := cli.NewFlagGroup("What samples are given")
+	g.Flags.StringVar(&f.classes, "class", "", "draw samples of this `CLASS`, an index or a name; a list as 0,1,cat "+
+		"or 0..9 is repeated over the chains, by their index")
+	g.Flags.Var(&f.scale, "guidance-scale", "w of classifier-free guidance: follow s0 + w (s - s0), where s0 is the "+
+		"score without the condition (default 1)")
+	f.Flags = g
+	return g
+}
+
+// Classes returns the list of classes that the flags ask for, or nil if they ask for none.
+func (f *ClassFlags) Classes() (client.Each, error) {
+	if f.classes == "" {
+		return nil, nil
+	}
+	list, err := classes(f.classes)
+	if err != nil {
+		return nil, cli.Usagef("--class is %s: %v", phrase.Quoted(f.classes), err)
+	}
+	return list, nil
+}
+
+// GuidanceScale returns the scale that the flags ask for; nil for none.
+func (f *ClassFlags) GuidanceScale() *float64 { return f.scale.Given }
+
+// Repeated repeats a list of conditions over n chains from index first on, by their index. A list of one is the
+// condition of all chains.
+func Repeated(list client.Each, first uint64, n int) client.Given {
+	if len(list) == 1 {
+		return list[0]
+	}
+	each := make(client.Each, n)
+	for i := range each {
+		each[i] = list[(first%uint64(len(list))+uint64(i))%uint64(len(list))]
+	}
+	return each
+}
+
 // GivenFlags choose the condition of a model, and further scores that chains follow.
 type GivenFlags struct {
-	classes   string
+	ClassFlags
 	vector    string
-	scale     cli.FiniteValue
 	terms     []string
 	ownWeight cli.FiniteValue
-	Flags     cli.FlagGroup
 }
 
 // Group makes the flags.
 func (f *GivenFlags) Group() cli.FlagGroup {
-	g := cli.NewFlagGroup("What samples are given")
-	g.Flags.StringVar(&f.classes, "class", "", "draw samples of this `CLASS`, an index or a name; a list as 0,1,cat "+
-		"or 0..9 is repeated over the chains, by their index")
+	g := f.ClassFlags.Group()
 	g.Flags.StringVar(&f.vector, "given-vector", "", "draw samples given these `NUMBERS`, as 0.1,0.2")
-	g.Flags.Var(&f.scale, "guidance-scale", "w of classifier-free guidance: follow s0 + w (s - s0), where s0 is the "+
-		"score without the condition (default 1)")
 	g.Flags.StringArrayVar(&f.terms, "term", nil, "add a `TERM` to the score: a model, or none for the drawn one, and "+
 		"class=, vector=1:2, weight=, as other@2,class=7,weight=-0.5 or other=0.5; can be given often")
 	g.Flags.Var(&f.ownWeight, "own-weight", "weight of the drawn model in the sum of scores (default 1)")
-	f.Flags = g
 	return g
 }
 
@@ -48,25 +87,13 @@ func (f *GivenFlags) Given(first uint64, n int) (client.Given, error) {
 			return nil, cli.Usagef("--given-vector is %s: %v", phrase.Quoted(f.vector), err)
 		}
 		return v, nil
-	case f.classes == "":
-		return nil, nil
 	}
-	list, err := classes(f.classes)
-	if err != nil {
-		return nil, cli.Usagef("--class is %s: %v", phrase.Quoted(f.classes), err)
+	list, err := f.Classes()
+	if list == nil || err != nil {
+		return nil, err
 	}
-	if len(list) == 1 {
-		return list[0], nil
-	}
-	each := make(client.Each, n)
-	for i := range each {
-		each[i] = list[(first%uint64(len(list))+uint64(i))%uint64(len(list))]
-	}
-	return each, nil
+	return Repeated(list, first, n), nil
 }
-
-// GuidanceScale returns the scale that the flags ask for; nil for none.
-func (f *GivenFlags) GuidanceScale() *float64 { return f.scale.Given }
 
 // Sum returns the further scores that the flags ask for, or nil if they ask for none.
 func (f *GivenFlags) Sum() (*client.Sum, error) {
