@@ -205,7 +205,7 @@ func TestBadConditionSettings(t *testing.T) {
 		{"toy-ring-class", []string{"condition.dropped=1"}, "condition.dropped is 1: want at least 0 and below 1"},
 		{"toy-ring-class", []string{"condition.drop=0.1"}, "condition.drop is no setting"},
 		{"toy-ring-class", []string{"condition.kind=vector"}, "condition.kind is vector: want data.condition_columns"},
-		{"toy-ring-class", []string{"condition.names=[a]"}, "condition has 1 names: want none or 8"},
+		{"toy-ring-class", []string{"condition.names=[a]"}, "condition.names has 1 name: want none or 8"},
 		{"toy-ring-class", []string{"data={name: annulus, modes: null}"}, "have no classes"},
 		{"anneal-mnist", []string{"condition={kind: class}"}, `network.name is "ncsn", which takes no condition`},
 		{"toy-ring", []string{"data=null", "data.name=csv", "data.dir=" + rows, "data.condition_columns=2"},

@@ -215,11 +215,11 @@ func TestBadTerms(t *testing.T) {
 		says string
 		req  *langevinv1.SampleRequest
 	}{
-		{"given[0].class: class is 0: want none, because the model has no conditions", given("digits", class(0))},
-		{"given[0].class: class is 3: want 0 to 2", given("photos", class(3))},
-		{"given[0].class: class is -1: want 0 to 2", given("photos", class(-1))},
-		{`given[0].class_name: class is "gren": did you mean "green" or`, given("photos", named("gren"))},
-		{"given[1].class: class is 7", given("photos", class(1), class(7), class(8))},
+		{"given[0].class is 0: want none, because the model has no conditions", given("digits", class(0))},
+		{"given[0].class is 3: want 0 to 2", given("photos", class(3))},
+		{"given[0].class is -1: want 0 to 2", given("photos", class(-1))},
+		{`given[0].class_name is "gren": want a class of the model: did you mean "green" or`, given("photos", named("gren"))},
+		{"given[1].class is 7", given("photos", class(1), class(7), class(8))},
 		{"given is 2 conditions: want one for all, or one for each of the 3", given("photos", class(1), class(2))},
 		{"given[0].vector.values: condition has 1 number: want one of 3 classes", given("photos", vector(1))},
 		{"given[0].vector.values: condition has 1 number: want 12", given("sides", vector(1))},
@@ -251,7 +251,7 @@ func TestBadTerms(t *testing.T) {
 		{"terms[0].version is 4: want 0 or the request's own, 1", terms(&langevinv1.Term{Version: 4})},
 		{"terms[0].version is -1: want a positive version", terms(&langevinv1.Term{Version: -1})},
 		{`terms[0].digest is "other": want the digest of photos version 1`, terms(&langevinv1.Term{Digest: "other"})},
-		{"terms[0].given.class: class is 3: want 0 to 2", terms(&langevinv1.Term{Given: class(3)})},
+		{"terms[0].given.class is 3: want 0 to 2", terms(&langevinv1.Term{Given: class(3)})},
 		{"terms[0].given is missing: want a class from 0 to 1 (shirt, shoe)",
 			terms(&langevinv1.Term{Model: "clothes"})},
 		{"guidance is set: want either guidance or terms: a term with a weight is a guide; terms is set", both},
