@@ -104,15 +104,15 @@ func eachGiven(g Given, n, first, last int) (Given, error) {
 	case !ok:
 		return g, nil
 	case len(each) != n:
-		return nil, invalid("given", "given has %d conditions: want one for all, or one for each of the %d", len(each),
-			n)
+		return nil, invalid("given", "given has a condition for %d chains or rows: want one for all, or one for each of the "+
+			"%d", len(each), n)
 	}
 	return each[first:last:last], nil
 }
 
 // Sum is the weighted sum of scores that chains follow: OwnWeight·s(x|Given), where s is the score of the request's
 // model, plus Weight·s(x|Given) of each term. It is the score of the product of the densities, each to the power of its
-// weight. A negative weight divides by a density. The weights must not add up to 0.
+// weight. A negative weight divides by a density. The weights must add up to more than 0.
 type Sum struct {
 	OwnWeight *float64 // finite; nil: 1
 	Terms     []Term   // at most 8

@@ -130,7 +130,7 @@ func TestBadGiven(t *testing.T) {
 	c, done := connect(fake.Script{Sample: labelled})
 	defer done()
 	for want, r := range map[string]client.SampleRequest{
-		"given has 2 conditions: want one for all, or one for each of the 3": {
+		"given has a condition for 2 chains or rows: want one for all, or one for each of the 3": {
 			N: 3, Given: client.Each{client.Class(1), client.Class(2)},
 		},
 		"given[1] is an Each":           {N: 2, Given: client.Each{client.Class(1), client.Each{}}},

@@ -30,6 +30,10 @@ type Foreign struct {
 	Computes Computed // if empty, the manifest's parameterization for VE, and else what is usual for the process
 	Rules    Rules    // of the check of the result
 
+	// Warn is called with one line for each oddity that [Adopt] finds, such as rows of a table that no class selects; may
+	// be nil.
+	Warn func(text string)
+
 	// LearnedVariance says that the output has twice the channels of a sample, and that the second half is a variance,
 	// which is left out (Nichol & Dhariwal 2021).
 	LearnedVariance bool
@@ -71,37 +75,27 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if opset := defaultOpset(model); opset < adoptOpset {
 		return m, fmt.Errorf("operator set is %d: export with opset_version=%d or newer", opset, adoptOpset)
 	}
-	output, err := f.output(graph.GetOutput())
-	if err != nil {
-		return m, err
-	}
 	if err := m.Condition.Validate(); err != nil {
 		return m, err
 	}
-	given, others, err := f.split(inputsOf(graph), m.Condition)
+	theirs, err := f.values(graph, m.Condition)
 	if err != nil {
 		return m, err
 	}
-	x, level, err := f.inputs(others, output)
-	if err != nil {
+	if err := checkPrecision(theirs.x, theirs.output); err != nil {
 		return m, err
 	}
-	if err := checkPrecision(x, output); err != nil {
+	if m.Shape, err = foreignShape(theirs.x, m.Shape); err != nil {
 		return m, err
 	}
-	if m.Shape, err = foreignShape(x, m.Shape); err != nil {
+	if err := f.checkChannels(theirs.output, m.Shape); err != nil {
 		return m, err
 	}
-	if err := f.checkChannels(output, m.Shape); err != nil {
+	if f, err = f.decide(theirs.level, m.Parameterization); err != nil {
 		return m, err
 	}
-	if f, err = f.decide(level, m.Parameterization); err != nil {
+	if err := f.checkTables(graph, theirs, m); err != nil {
 		return m, err
-	}
-	if f.Takes.Kind == LevelLabel {
-		if err := checkLabels(graph, len(m.Sigmas)); err != nil {
-			return m, err
-		}
 	}
 	if m, err = f.Process.schedule(m, f.Takes); err != nil {
 		return m, err
@@ -109,11 +103,25 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if m.Description == "" && f.Process.Kind != ProcessVE {
 		m.Description = "imported network: " + f.origin()
 	}
-	return surround(graph, foreignValues{x, level, given, output}, f, m)
+	return surround(graph, theirs, f, m)
 }
 
 // foreignValues are the inputs and the output of a foreign graph. There is no condition if given is nil.
 type foreignValues struct{ x, level, given, output *protos.ValueInfoProto }
+
+// values identifies the inputs and the output of a foreign graph with a valid condition, or none.
+func (f Foreign) values(graph *protos.GraphProto, c *Condition) (foreignValues, error) {
+	output, err := f.output(graph.GetOutput())
+	if err != nil {
+		return foreignValues{}, err
+	}
+	given, others, err := f.split(inputsOf(graph), output, c)
+	if err != nil {
+		return foreignValues{}, err
+	}
+	x, level, err := f.inputs(others, output)
+	return foreignValues{x, level, given, output}, err
+}
 
 // surround writes nodes before and after a graph, so that it has the inputs and the output of the contract. f and m are
 // complete except for the parameterization, which is set.

@@ -10,7 +10,7 @@ import (
 // split separates the input for the condition from the two others: the one that f names, else the only one whose type
 // and shape fit, and if those do not decide, the only one whose name is usual for it.
 func (f Foreign) split(
-	inputs []*protos.ValueInfoProto, c *Condition,
+	inputs []*protos.ValueInfoProto, output *protos.ValueInfoProto, c *Condition,
 ) (given *protos.ValueInfoProto, others []*protos.ValueInfoProto, err error) {
 	if c == nil {
 		return nil, inputs, nil
@@ -19,14 +19,15 @@ func (f Foreign) split(
 		return nil, nil, fmt.Errorf("inputs are %q: want three, samples, noise level and condition, because the model "+
 			"is given %v", namesOf(inputs), c)
 	}
-	if given, err = f.findGiven(inputs, c); err != nil {
+	if given, err = f.findGiven(inputs, output, c); err != nil {
 		return nil, nil, err
 	}
 	others = slices.DeleteFunc(slices.Clone(inputs), func(v *protos.ValueInfoProto) bool { return v == given })
 	return given, others, nil
 }
 
-func (f Foreign) findGiven(inputs []*protos.ValueInfoProto, c *Condition) (*protos.ValueInfoProto, error) {
+func (f Foreign) findGiven(inputs []*protos.ValueInfoProto, output *protos.ValueInfoProto, c *Condition,
+) (*protos.ValueInfoProto, error) {
 	if f.Given != "" {
 		i := slices.Index(namesOf(inputs), f.Given)
 		if i < 0 {
@@ -41,6 +42,11 @@ func (f Foreign) findGiven(inputs []*protos.ValueInfoProto, c *Condition) (*prot
 		_, err := c.formOf(v)
 		return err != nil || v.GetName() == f.X || v.GetName() == f.Level
 	})
+	if len(fits) == 0 {
+		if err := f.misfit(inputs, output, c); err != nil {
+			return nil, err
+		}
+	}
 	if len(fits) > 1 {
 		named := slices.DeleteFunc(slices.Clone(fits), func(v *protos.ValueInfoProto) bool { return !soundsGiven(v) })
 		if len(named) > 0 {
@@ -53,6 +59,24 @@ func (f Foreign) findGiven(inputs []*protos.ValueInfoProto, c *Condition) (*prot
 			describeValue(inputs[2]), c)
 	}
 	return fits[0], nil
+}
+
+// misfit returns why the only input that could be a condition does not fit this one; nil if there is no such input, or
+// more than one. It is the one with a usual name, or the one that can be neither samples nor the noise level.
+func (f Foreign) misfit(inputs []*protos.ValueInfoProto, output *protos.ValueInfoProto, c *Condition) error {
+	left := slices.DeleteFunc(slices.Clone(inputs), func(v *protos.ValueInfoProto) bool {
+		return v.GetName() == f.X || v.GetName() == f.Level
+	})
+	for _, rejected := range []func(v *protos.ValueInfoProto) bool{
+		func(v *protos.ValueInfoProto) bool { return !soundsGiven(v) },
+		func(v *protos.ValueInfoProto) bool { return isColumn(v) || sameSample(v, output) },
+	} {
+		if able := slices.DeleteFunc(slices.Clone(left), rejected); len(able) == 1 {
+			_, err := c.formOf(able[0])
+			return err
+		}
+	}
+	return nil
 }
 
 // soundsGiven reports whether the name of an input is usual for a condition.

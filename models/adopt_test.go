@@ -14,7 +14,7 @@ import (
 
 func TestAdopt(t *testing.T) {
 	model := modelstest.Foreign(10, 1, 0.1)
-	if got, err := models.FindSigmas(model); err != nil || len(got) != 3 || got[0] != 10 || got[1] != 1 {
+	if got, err := (models.Foreign{}).FindSigmas(model, nil); err != nil || len(got) != 3 || got[0] != 10 || got[1] != 1 {
 		t.Errorf("found sigmas %v", got)
 	}
 	m := modelstest.Manifest("theirs")
@@ -216,6 +216,10 @@ func TestAdoptCondition(t *testing.T) {
 			`input "y" (FLOAT [N]): want the index of a class, INT64 or INT32 [N], or FLOAT [N 10]`},
 		{"said, other length", []input{x, sigma, {"y", float, []int{4}}}, triple, models.Foreign{Given: "y"},
 			`input "y" (FLOAT [N 4]): want the condition, FLOAT [N 3]`},
+		{"named, other length", []input{x, sigma, {"cond", float, []int{2}}}, triple, models.Foreign{},
+			`input "cond" (FLOAT [N 2]): want the condition, FLOAT [N 3]`},
+		{"class as a row of another length", []input{x, sigma, {"a", float, []int{6}}}, digits, models.Foreign{},
+			`input "a" (FLOAT [N 6]): want the index of a class, INT64 or INT32 [N], or FLOAT [N 10] with a 1 at it`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			model := modelstest.Gaussian(2)

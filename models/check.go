@@ -42,7 +42,10 @@ func (r Rules) check(model *protos.ModelProto, m Manifest) error {
 	if err := checkSurface(graph, m); err != nil {
 		return err
 	}
-	return newOperators(r, inputsOf(graph)).checkGraph(graph, 0)
+	if err := newOperators(r, inputsOf(graph)).checkGraph(graph, 0); err != nil {
+		return err
+	}
+	return checkClassTables(graph, m.Condition)
 }
 
 func checkSurface(graph *protos.GraphProto, m Manifest) error {

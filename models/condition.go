@@ -1,6 +1,7 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gomlx/compute-onnx/support/protos"
+
+	"github.com/langevin-ml/langevin/sampling"
 )
 
 const (
@@ -41,44 +44,51 @@ type Condition struct {
 
 // Validate returns an error of one line that names every field with a mistake.
 func (c *Condition) Validate() error {
+	return c.ValidateAs("condition.classes", "condition.size", "condition.names")
+}
+
+// ValidateAs is [Condition.Validate] for fields that have other names, such as those of flags.
+func (c *Condition) ValidateAs(classes, size, names string) error {
 	if c == nil {
 		return nil
 	}
 	var bad mistakes
 	switch {
 	case (c.Classes == 0) == (c.Size == 0):
-		bad.add("condition has %d classes and size %d: want one of the two", c.Classes, c.Size)
+		bad.add("%s is %d and %s is %d: want one of the two", classes, c.Classes, size, c.Size)
 	case c.Classes < 0 || c.Classes > MaxClasses:
-		bad.add("condition classes is %d: want 1 to %d", c.Classes, MaxClasses)
+		bad.add("%s is %d: want 1 to %d", classes, c.Classes, MaxClasses)
 	case c.Size < 0 || c.Size > MaxConditionSize:
-		bad.add("condition size is %d: want 1 to %d", c.Size, MaxConditionSize)
+		bad.add("%s is %d: want 1 to %d", size, c.Size, MaxConditionSize)
+	default:
+		bad.checkConditionNames(c, names)
 	}
-	bad.checkConditionNames(c)
 	if len(bad) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s", strings.Join(bad, "; "))
+	return errors.New(strings.Join(bad, "; "))
 }
 
-func (bad *mistakes) checkConditionNames(c *Condition) {
+// checkConditionNames checks the names of a condition of a valid size. field is that of the names.
+func (bad *mistakes) checkConditionNames(c *Condition, field string) {
 	if n := len(c.Names); n != 0 && n != c.Classes+c.Size {
-		bad.add("condition has %d names: want none or %d", n, c.Classes+c.Size)
+		bad.add("%s has %s: want none or %d", field, count(n, "name", "names"), c.Classes+c.Size)
 		return
 	}
 	if n := len(strings.Join(c.Names, "")); n > maxConditionNames {
-		bad.add("condition names have %d bytes: want at most %d in all", n, maxConditionNames)
+		bad.add("%s has %d bytes: want at most %d in all", field, n, maxConditionNames)
 	}
 	seen := make(map[string]bool, len(c.Names))
 	for i, name := range c.Names {
 		index, err := strconv.Atoi(name)
 		switch {
 		case !validConditionName(name):
-			bad.add("condition names[%d] is %q: want 1 to %d bytes of printable text, no space at its ends", i, name,
+			bad.add("%s[%d] is %q: want 1 to %d bytes of printable text, no space at its ends", field, i, name,
 				maxConditionName)
 		case seen[name]:
-			bad.add("condition names[%d] is %q, like another: want different names", i, name)
+			bad.add("%s[%d] is %q, like another: want different names", field, i, name)
 		case c.Classes > 0 && err == nil && index != i:
-			bad.add("condition names[%d] is %q, the index of another class: want %d or a word", i, name, i)
+			bad.add("%s[%d] is %q, the index of another class: want %d or a word", field, i, name, i)
 		default:
 			seen[name] = true
 			continue
@@ -104,6 +114,25 @@ func (c *Condition) Width() int {
 		return c.Size + 1
 	}
 	return c.Size
+}
+
+// Kinds returns the number of values that the input c can have for classes, none included. Otherwise it is 0.
+func (c *Condition) Kinds() int {
+	switch {
+	case c == nil || c.Classes == 0:
+		return 0
+	case c.Dropped:
+		return c.Classes + 1
+	}
+	return c.Classes
+}
+
+// counted describes Kinds: "10", "10 and one for none".
+func (c *Condition) counted() string {
+	if c.Dropped {
+		return fmt.Sprintf("%d and one for none", c.Classes)
+	}
+	return strconv.Itoa(c.Classes)
 }
 
 // tensor returns the type of the input c, and its shape without the first axis. The model has a condition.
@@ -155,39 +184,46 @@ func (c *Condition) ClassName(class int) string {
 	return strconv.Itoa(class)
 }
 
-// ClassRow returns the row of c of a class, for [sampling.Conditional.ScoreGiven]. The error says which classes there
-// are.
+// ClassRow returns the row of c of a class, for [sampling.Conditional.ScoreGiven]. The error, a [sampling.FieldError] of
+// the field class, says which classes there are.
 func (c *Condition) ClassRow(class int64) ([]float32, error) {
-	given := fmt.Sprintf("class is %d", class)
-	if err := c.checkKind(given, true); err != nil {
-		return nil, err
+	return c.classRow(class, &sampling.FieldError{Field: "class", Given: class})
+}
+
+// classRow returns the row of c of a class. bad is the error for a mistake, without what is wanted.
+func (c *Condition) classRow(class int64, bad *sampling.FieldError) ([]float32, error) {
+	if bad.Want = c.wantsOther(true); bad.Want != "" {
+		return nil, bad
 	}
 	if class < 0 || class >= int64(c.Classes) {
-		return nil, fmt.Errorf("%s: want 0 to %d", given, c.Classes-1)
+		bad.Want = fmt.Sprintf("0 to %d", c.Classes-1)
+		return nil, bad
 	}
 	return []float32{float32(class)}, nil
 }
 
-// NamedRow returns the row of c of the class with a name. The index of a class, in decimal, names it too. The error
-// names similar names, or those that there are.
+// NamedRow returns the row of c of the class with a name. The index of a class, in decimal, names it too. The error, a
+// [sampling.FieldError] of the field class_name, names similar names, or those that there are.
 func (c *Condition) NamedRow(name string) ([]float32, error) {
-	given := fmt.Sprintf("class is %q", brief(name))
-	if err := c.checkKind(given, true); err != nil {
-		return nil, err
+	bad := &sampling.FieldError{Field: "class_name", Given: strconv.Quote(brief(name))}
+	if bad.Want = c.wantsOther(true); bad.Want != "" {
+		return nil, bad
 	}
 	if class := slices.Index(c.Names, name); class >= 0 {
-		return c.ClassRow(int64(class))
+		return c.classRow(int64(class), bad)
 	}
 	if class, err := strconv.ParseInt(name, 10, 64); err == nil {
-		return c.ClassRow(class)
+		return c.classRow(class, bad)
 	}
+	bad.Want = fmt.Sprintf("an index from 0 to %d", c.Classes-1)
 	if near := Near(name, c.Names); len(near) > 0 {
-		return nil, fmt.Errorf("%s: did you mean %s?", given, alternatives(near))
+		bad.Want = fmt.Sprintf("a class of the model: did you mean %s?", alternatives(near))
+	} else if n := len(c.Names); n > 0 && n <= maxListed {
+		bad.Want = fmt.Sprintf("%s, or %s", alternatives(c.Names), bad.Want)
+	} else if n > 0 {
+		bad.Want = "the name of a class, or " + bad.Want
 	}
-	if n := len(c.Names); n > 0 && n <= maxListed {
-		return nil, fmt.Errorf("%s: want %s", given, alternatives(c.Names))
-	}
-	return nil, fmt.Errorf("%s: want 0 to %d", given, c.Classes-1)
+	return nil, bad
 }
 
 // maxListed bounds the names that an error lists.
@@ -196,8 +232,8 @@ const maxListed = 20
 // VectorRow returns the row of c of a vector of numbers.
 func (c *Condition) VectorRow(vector []float32) ([]float32, error) {
 	given := "condition has " + count(len(vector), "number", "numbers")
-	if err := c.checkKind(given, false); err != nil {
-		return nil, err
+	if want := c.wantsOther(false); want != "" {
+		return nil, fmt.Errorf("%s: want %s", given, want)
 	}
 	if len(vector) != c.Size {
 		return nil, fmt.Errorf("%s: want %d", given, c.Size)
@@ -228,17 +264,17 @@ func (c *Condition) NoneRow() ([]float32, error) {
 	return make([]float32, c.Width()), nil
 }
 
-// checkKind returns an error unless the model has classes, or a vector.
-func (c *Condition) checkKind(given string, classes bool) error {
+// wantsOther returns what the model wants in place of a class, or of a vector; nothing if it wants that.
+func (c *Condition) wantsOther(classes bool) string {
 	switch {
 	case c == nil:
-		return fmt.Errorf("%s: want none, because the model has no conditions", given)
+		return "none, because the model has no conditions"
 	case classes && c.Classes == 0:
-		return fmt.Errorf("%s: want %s, because the model has no classes", given, c.what())
+		return c.what() + ", because the model has no classes"
 	case !classes && c.Classes > 0:
-		return fmt.Errorf("%s: want %s", given, c.wanted())
+		return c.wanted()
 	}
-	return nil
+	return ""
 }
 
 // CheckRow returns an error unless row is one that a method of c may have returned.
@@ -268,10 +304,7 @@ func (c *Condition) CheckRow(row []float32) error {
 }
 
 func (c *Condition) checkClassRow(class float32) error {
-	last := c.Classes - 1
-	if c.Dropped {
-		last = c.Classes
-	}
+	last := c.Kinds() - 1
 	if !(class >= 0 && class <= float32(last)) || class != float32(math.Trunc(float64(class))) {
 		return fmt.Errorf("class is %g: want a whole number from 0 to %d", class, last)
 	}

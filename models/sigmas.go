@@ -10,30 +10,26 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// FindSigmas returns the noise schedule in a foreign graph; nil if there is none. It is the tensor called sigmas, as in
-// NCSNv2's networks. Exporters rename tensors that they fold, so it may also be the list from which the input for
-// labels selects. It has positive, strictly decreasing elements. If several such tensors differ, the error names them.
-func FindSigmas(model *protos.ModelProto) ([]float64, error) {
+// FindSigmas returns the noise schedule in the graph of f, a network with the given condition; nil if there is none. It
+// is the tensor called sigmas, as in NCSNv2's networks. Exporters rename tensors that they fold, so it may also be the
+// list from which the input for labels selects. It has positive, strictly decreasing elements. If several such tensors
+// differ, the error names them.
+func (f Foreign) FindSigmas(model *protos.ModelProto, c *Condition) ([]float64, error) {
 	graph := model.GetGraph()
-	stored := slices.Clone(graph.GetInitializer())
-	for _, node := range graph.GetNode() {
-		if value := attributeOf(node, "value").GetT(); isConstant(node) && value != nil {
-			stored = append(stored, &protos.TensorProto{
-				Name: node.GetOutput()[0], DataType: value.GetDataType(), Dims: value.GetDims(),
-				RawData: value.GetRawData(), FloatData: value.GetFloatData(), DoubleData: value.GetDoubleData(),
-			})
-		}
-	}
+	stored := storedTensors(graph)
 	called := func(t *protos.TensorProto) bool { return isCalledSigmas(t.GetName()) }
 	if sigmas, err := onlySchedule(stored, called); sigmas != nil || err != nil {
 		return sigmas, err
 	}
-	selected := selectedByLabels(graph)
+	theirs, err := f.values(graph, c)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if !isInteger(theirs.level) {
+		return nil, nil
+	}
+	selected := selectedBy(graph, theirs.level.GetName())
 	return onlySchedule(stored, func(t *protos.TensorProto) bool { return slices.Contains(selected, t.GetName()) })
-}
-
-func isConstant(node *protos.NodeProto) bool {
-	return node.GetOpType() == "Constant" && len(node.GetOutput()) == 1
 }
 
 // onlySchedule returns the schedule among the given tensors.
@@ -46,8 +42,8 @@ func onlySchedule(tensors []*protos.TensorProto, wanted func(*protos.TensorProto
 		}
 		sigmas := scheduleOf(tensor)
 		if found != nil && sigmas != nil && !slices.Equal(sigmas, found) {
-			return nil, fmt.Errorf("%w: tensors %q and %q could both be the noise schedule", ErrInvalid, name,
-				tensor.GetName())
+			return nil, fmt.Errorf("%w: tensors %q and %q could both be the noise schedule: give the training's with "+
+				"--sigmas", ErrInvalid, name, tensor.GetName())
 		}
 		if sigmas != nil {
 			found, name = sigmas, tensor.GetName()
@@ -101,39 +97,4 @@ func numbersOf(tensor *protos.TensorProto) []float64 {
 		}
 	}
 	return values
-}
-
-// selectedByLabels returns the values from which an integer input of the graph selects elements or rows.
-func selectedByLabels(graph *protos.GraphProto) (names []string) {
-	labels := map[string]bool{}
-	for _, v := range inputsOf(graph) {
-		labels[v.GetName()] = isInteger(v)
-	}
-	for _, node := range graph.GetNode() {
-		in := node.GetInput()
-		switch node.GetOpType() {
-		case "Cast", "Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Expand":
-			if len(in) > 0 && labels[in[0]] {
-				mark(labels, node.GetOutput())
-			}
-		case "Gather", "GatherND":
-			if len(in) == 2 && labels[in[1]] && attributeOf(node, "axis").GetI() == 0 {
-				names = append(names, in[0])
-			}
-		}
-	}
-	return names
-}
-
-// checkLabels returns an error if there are more levels than the network has rows for labels.
-func checkLabels(graph *protos.GraphProto, levels int) error {
-	for _, name := range selectedByLabels(graph) {
-		dims := stored(graph, name).GetDims()
-		if len(dims) > 0 && dims[0] < int64(levels) {
-			return fmt.Errorf("the network knows the labels of %d levels, the rows of its tensor %q, "+
-				"and the schedule has %d: "+
-				"give the training's with --sigmas", dims[0], name, levels)
-		}
-	}
-	return nil
 }

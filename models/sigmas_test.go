@@ -66,7 +66,7 @@ func TestFindSigmas(t *testing.T) {
 	} {
 		model := modelstest.Foreign(10, 1, 0.1)
 		tt.change(model)
-		got, err := models.FindSigmas(model)
+		got, err := models.Foreign{}.FindSigmas(model, nil)
 		if !slices.Equal(got, tt.want) || (err != nil) != (tt.err != "") {
 			t.Errorf("%s: %v, %v: want %v", tt.name, got, err, tt.want)
 		}

@@ -108,17 +108,6 @@ func (g *given) free() {
 	}
 }
 
-// kindsOf returns the number of values that the input c can have, none included; 0 unless it is a class.
-func kindsOf(c *models.Condition) int {
-	switch {
-	case c == nil || c.Classes == 0:
-		return 0
-	case c.Dropped:
-		return c.Classes + 1
-	}
-	return c.Classes
-}
-
 // spreadClass returns the i-th of n classes that are spread over all kinds, from the first to the last. If there are
 // fewer kinds than n, it repeats them, each time from another one on, so that rows in equal distances differ.
 func spreadClass(i, n, kinds int) float32 {
@@ -134,7 +123,7 @@ func anyGiven(rows int, c *models.Condition) []float32 {
 	given, next := make([]float32, rows*c.Width()), uniforms()
 	for i := range rows {
 		row := given[i*c.Width() : (i+1)*c.Width()]
-		switch kinds := kindsOf(c); {
+		switch kinds := c.Kinds(); {
 		case kinds > 0:
 			row[0] = spreadClass(i, rows, kinds)
 		case c != nil && c.Dropped && i%4 == 3:
@@ -158,7 +147,7 @@ func flag(row []float32, c *models.Condition) {
 // filledGiven returns a row of conditions: the last class, or a vector whose elements are all v.
 func filledGiven(v float32, c *models.Condition) []float32 {
 	row := make([]float32, c.Width())
-	switch kinds := kindsOf(c); {
+	switch kinds := c.Kinds(); {
 	case kinds > 0:
 		row[0] = float32(kinds - 1)
 	case c != nil:

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,7 +57,7 @@ func randomGiven(n int, c *models.Condition) []float32 {
 	rng := rand.New(rand.NewPCG(uint64(n), 7))
 	given := make([]float32, 0, n*c.Width())
 	for range n {
-		switch kinds := kindsOf(c); {
+		switch kinds := c.Kinds(); {
 		case kinds > 0:
 			given = append(given, float32(rng.IntN(kinds)))
 		case c.Dropped && rng.IntN(4) == 0:
@@ -211,17 +212,21 @@ func TestTrialTriesClasses(t *testing.T) {
 			m := modelstest.Conditional(c, "classes", path.shape...)
 			table := means(classes, m.Dim())
 			load(t, modelstest.GaussianOfClass(table, path.shape...), m, Options{})
-			refuse := func(table [][]float32, want string) {
-				model := modelstest.Bytes(t, modelstest.GaussianOfClass(table, path.shape...))
-				_, err := theRuntime(t).Load(t.Context(), model, m, Options{})
+			refuse := func(table [][]float32, index, want string) {
+				model := modelstest.GaussianOfClass(table, path.shape...)
+				model.Graph.Node[0].Input[1] = index
+				model.Graph.Node = slices.Insert(model.Graph.Node, 0, &protos.NodeProto{Name: "size", OpType: "Abs",
+					Input: []string{models.InputC}, Output: []string{"size"}})
+				_, err := theRuntime(t).Load(t.Context(), modelstest.Bytes(t, model), m, Options{})
 				if !errors.Is(err, models.ErrInvalid) || !strings.Contains(err.Error(), want) {
 					t.Errorf("%s, %d classes: got %v: want %q", path.name, classes, err, want)
 				}
 			}
-			refuse(table[:classes], "indices element out of data bounds")
+			refuse(table[:classes], models.InputC, "the network has "+strconv.Itoa(classes)+", the rows of its tensor")
+			refuse(table[:classes], "size", "indices element out of data bounds") // which only an evaluation shows
 			table[classes-1][0] = float32(math.NaN())
 			c.Names = nil
-			refuse(table, " for class "+c.ClassName(classes-1)+": it is NaN")
+			refuse(table, models.InputC, " for class "+c.ClassName(classes-1)+": it is NaN")
 		}
 	}
 	c := models.Condition{Classes: 60000}

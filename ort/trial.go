@@ -44,7 +44,7 @@ func (s *Session) newTrial(ctx context.Context, l *lane, manifest models.Manifes
 	t.x, t.sigma = make([]float32, rows*s.dim), make([]float32, rows)
 	fill(t.x, t.sigma, manifest)
 	t.c, t.odd = anyGiven(rows, manifest.Condition), filledGiven(1e30, manifest.Condition)
-	if err := t.tryClasses(ctx, kindsOf(manifest.Condition)); err != nil {
+	if err := t.tryClasses(ctx, manifest.Condition.Kinds()); err != nil {
 		return nil, err
 	}
 	output, err := t.inOrder(ctx)

@@ -42,6 +42,7 @@ func (c Config) validateCondition() error {
 		bad.Require(c.Condition.Dropped >= 0 && c.Condition.Dropped < 1,
 			"condition.dropped is %g: want at least 0 and below 1", c.Condition.Dropped)
 		bad.Join(c.Network.CheckGiven())
+		bad.Join(c.checkNames())
 	}
 	columns := c.Data.ConditionColumns
 	bad.Require(kind != ConditionVector || columns > 0,
@@ -49,6 +50,25 @@ func (c Config) validateCondition() error {
 	bad.Require(kind == ConditionVector || columns == 0,
 		"data.condition_columns is %d: want condition.kind %s with it", columns, ConditionVector)
 	return bad.Err()
+}
+
+// checkNames checks the names of the classes or numbers, as far as the settings tell how many there are.
+func (c Config) checkNames() error {
+	named := models.Condition{Names: c.Condition.Names}
+	switch mixture, err := c.Data.Mixture(); {
+	case len(named.Names) == 0:
+		return nil
+	case c.Condition.Kind == ConditionVector:
+		named.Size = c.Data.ConditionColumns
+	case err == nil:
+		named.Classes = len(mixture.Means)
+	default:
+		named.Classes = len(named.Names) // the labels of pictures are known when they have been read
+	}
+	if named.Classes+named.Size < 1 {
+		return nil // another mistake
+	}
+	return named.Validate()
 }
 
 // given returns the condition of the network for the two parts of the data.

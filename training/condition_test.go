@@ -205,13 +205,13 @@ func TestBadConditionSettings(t *testing.T) {
 		{"toy-ring-class", []string{"condition.dropped=1"}, "condition.dropped is 1: want at least 0 and below 1"},
 		{"toy-ring-class", []string{"condition.drop=0.1"}, "condition.drop is no setting"},
 		{"toy-ring-class", []string{"condition.kind=vector"}, "condition.kind is vector: want data.condition_columns"},
-		{"toy-ring-class", []string{"condition.names=[a]"}, "condition has 1 names: want none or 8"},
+		{"toy-ring-class", []string{"condition.names=[a]"}, "condition.names has 1 name: want none or 8"},
 		{"toy-ring-class", []string{"data={name: annulus, modes: null}"}, "have no classes"},
 		{"anneal-mnist", []string{"condition={kind: class}"}, `network.name is "ncsn", which takes no condition`},
 		{"toy-ring", []string{"data=null", "data.name=csv", "data.dir=" + rows, "data.condition_columns=2"},
 			"data.condition_columns is 2: want condition.kind vector"},
 		{"toy-ring", []string{"data=null", "data.name=csv", "data.dir=" + rows, "data.condition_columns=4",
-			"condition.kind=vector"}, "want [rows, columns] of numbers, with more columns than that"},
+			"condition.kind=vector"}, "it has 4 columns, and data.condition_columns is 4: want fewer"},
 	} {
 		c := preset(t, tt.preset)
 		err := func() error {
@@ -228,6 +228,22 @@ func TestBadConditionSettings(t *testing.T) {
 		}()
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s with %q: got %v: want %q", tt.preset, tt.settings, err, tt.want)
+		}
+	}
+}
+
+// TestOneMistakeOnce: names are refused before the data are read, and an unknown network is one mistake.
+func TestOneMistakeOnce(t *testing.T) {
+	for setting, want := range map[string]string{
+		"condition.names=[a, b]":                   "condition.names has 2 names: want none or 8",
+		"condition.names=[a, b, c, d, e, f, g, a]": `condition.names[7] is "a", like another: want different names`,
+		"network.name=x":                           `network.name is "x": want one of `,
+	} {
+		c := preset(t, "toy-ring-class")
+		set(t, &c, setting)
+		err := c.Validate()
+		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: got %v: want one mistake, %q", setting, err, want)
 		}
 	}
 }

@@ -201,6 +201,20 @@ func TestSetNull(t *testing.T) {
 		c.Range.High != 0 || c.Data.Name == "" {
 		t.Errorf("configuration is %+v: want the five settings absent, and no others", c)
 	}
+	// The same in a group that may itself be absent. A copy of the configuration keeps its own.
+	grouped := preset(t, "toy-ring-class")
+	given := *grouped.Condition
+	before := grouped
+	set(t, &grouped, "condition.kind=null", "condition={dropped: null}")
+	if !reflect.DeepEqual(*grouped.Condition, Condition{}) {
+		t.Errorf("condition is %+v: want its settings absent", *grouped.Condition)
+	}
+	if !reflect.DeepEqual(*before.Condition, given) {
+		t.Errorf("condition of a copy became %+v: want it unchanged, %+v", *before.Condition, given)
+	}
+	if err := grouped.Validate(); err == nil || !strings.Contains(err.Error(), `condition.kind is ""`) {
+		t.Errorf("without a kind: %v", err)
+	}
 }
 
 // TestWithDescribes: a model of other data than the preset's does not keep the preset's description.

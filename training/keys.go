@@ -110,10 +110,7 @@ func (c *keyCheck) value(path string, n *yaml.Node, v reflect.Value) {
 	case n.Tag == "!!null":
 		v.SetZero() // the YAML package keeps the old value
 	case kind == reflect.Struct && n.Kind == yaml.MappingNode:
-		if v.Kind() == reflect.Pointer {
-			v = reflect.New(v.Type().Elem()).Elem()
-		}
-		c.group(path, n, v)
+		c.group(path, n, owned(v))
 	case kind == reflect.Slice && n.Kind == yaml.SequenceNode:
 		for i, element := range n.Content {
 			c.value(fmt.Sprintf("%s[%d]", path, i), element, reflect.New(v.Type().Elem()).Elem())
@@ -123,6 +120,19 @@ func (c *keyCheck) value(path string, n *yaml.Node, v reflect.Value) {
 			c.mistake(n, "%s is %s: want %s", cmp.Or(path, "the configuration"), written(n), want)
 		}
 	}
+}
+
+// owned returns the struct that v is or points to. A pointer gets a copy of its own, because others may have it too.
+func owned(v reflect.Value) reflect.Value {
+	if v.Kind() != reflect.Pointer {
+		return v
+	}
+	own := reflect.New(v.Type().Elem())
+	if !v.IsNil() {
+		own.Elem().Set(v.Elem())
+	}
+	v.Set(own)
+	return own.Elem()
 }
 
 // group checks the keys of a mapping.

@@ -134,6 +134,8 @@ func importModel(ctx context.Context, p *cli.Program, o *importCommand, path str
 	if err := inlineBeside(path, model); err != nil {
 		return fmt.Errorf("import %s: %w", path, err)
 	}
+	var warnings []string
+	o.foreign.Warn = func(text string) { warnings = append(warnings, text) }
 	manifest, err := o.complete(model)
 	if errors.Is(err, models.ErrInvalid) {
 		return fmt.Errorf("import %s: %w", path, err)
@@ -160,7 +162,7 @@ func importModel(ctx context.Context, p *cli.Program, o *importCommand, path str
 		Path: target, Name: manifest.Name,
 		Version: o.version,
 		Digest:  digestOf(file), Shape: manifest.Shape, Levels: len(manifest.Sigmas), Scale: scale,
-		Warnings: scaleWarnings(scale, manifest), Condition: manifest.Condition,
+		Warnings: append(warnings, scaleWarnings(scale, manifest)...), Condition: manifest.Condition,
 	}
 	if err := writeModel(report.Path, file); err != nil {
 		return err
@@ -186,6 +188,9 @@ func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, err
 	m.Parameterization = models.ParameterizationScore
 	if o.given.Classes != 0 || o.given.Size != 0 {
 		m.Format, m.Condition = models.FormatCondition, &o.given
+		if err := o.given.ValidateAs("--classes", "--condition-vector", "--class-names"); err != nil {
+			return m, cli.Usagef("%v", err)
+		}
 	} else if o.given.Dropped || len(o.given.Names) > 0 || o.foreign.Given != "" {
 		return m, cli.Usagef("--condition-dropped, --class-names and --input-condition are for networks with a " +
 			"condition: want --classes or --condition-vector with them")
@@ -205,8 +210,8 @@ func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, err
 		return o.leaveOpen(m)
 	}
 	if m.Sigmas == nil {
-		if m.Sigmas, err = models.FindSigmas(model); err != nil {
-			return m, fmt.Errorf("%w: give the training's with --sigmas", err)
+		if m.Sigmas, err = o.foreign.FindSigmas(model, m.Condition); err != nil {
+			return m, err
 		}
 		if m.Sigmas == nil {
 			return m, cli.Usagef("the graph has no noise schedule, a tensor called sigmas of positive numbers, " +

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -43,10 +44,8 @@ func givenRow(g *langevinv1.Given, m models.Manifest, field string, bad *invalid
 	var err error
 	switch c := g.GetCondition().(type) {
 	case *langevinv1.Given_Class:
-		field += ".class"
 		row, err = m.Condition.ClassRow(int64(c.Class))
 	case *langevinv1.Given_ClassName:
-		field += ".class_name"
 		row, err = m.Condition.NamedRow(c.ClassName)
 	case *langevinv1.Given_Vector:
 		field += ".vector.values"
@@ -57,7 +56,9 @@ func givenRow(g *langevinv1.Given, m models.Manifest, field string, bad *invalid
 			return nil
 		}
 	}
-	if err != nil {
+	if wrong := (*sampling.FieldError)(nil); errors.As(err, &wrong) {
+		bad.join(field+".", wrong)
+	} else if err != nil {
 		*bad = append(*bad, &sampling.FieldError{Field: field, Cause: err})
 	}
 	return row

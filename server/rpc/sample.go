@@ -165,7 +165,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 		Known: known, Columns: columns, Given: given, Sum: follows.sum, TermCost: follows.cost,
 		Held: sampler.bytes + 2*int64(proto.Size(req)), // the request, and the values in it
 	}
-	follows.checkSigmas(sampler.plan, &bad)
+	follows.checkSigmas(sampler.plan, m, &bad)
 	resume(&o.job, req.GetResume(), loaded.Entry, &bad)
 	o.job.Preview = previewOf(req.GetPreview(), o.job, m.RowDim(), &bad)
 	if o.job.Columns > 0 && len(o.job.Plan) > 0 && !o.job.Plan.UsesNoise() {

@@ -56,14 +56,12 @@ func checkTogether(req *langevinv1.SampleRequest) error {
 	var bad invalid
 	if req.GetGuidance() != nil && len(req.GetTerms()) > 0 {
 		bad.add("guidance", "set", "either guidance or terms: a term with a weight is a guide")
-		bad.add("terms", "set", "either terms or guidance")
 	}
 	if req.GetGuidance() != nil && req.OwnWeight != nil {
-		bad.add("guidance", "set", "either guidance or own_weight")
 		bad.add("own_weight", req.GetOwnWeight(), "none with guidance, whose rule says the weight")
 	}
 	if n := len(req.GetTerms()); n > maxTerms {
-		bad.add("terms", n, "at most %d", maxTerms)
+		bad.add("terms", fmt.Sprintf("%d terms", n), "at most %d", maxTerms)
 	}
 	for i, t := range req.GetTerms() {
 		for _, err := range fieldErrors(checkModel(t.GetModel(), t.GetVersion(), "model")) {
@@ -127,7 +125,6 @@ func (f *followed) add(req *langevinv1.SampleRequest, terms []*loadedModel, own 
 	override(&weight, req.OwnWeight)
 	checkWeight("own_weight", weight, bad)
 	sum.Own, f.started.OwnWeight, f.approximate = float32(weight), &weight, true
-	total, size := weight, math.Abs(weight)
 	for i, t := range req.GetTerms() {
 		field := fmt.Sprintf("terms[%d].", i)
 		of := own
@@ -147,11 +144,27 @@ func (f *followed) add(req *langevinv1.SampleRequest, terms []*loadedModel, own 
 			Model: of.Entry.Name, Version: int32(of.Entry.Version), Digest: of.Entry.Digest, Given: t.GetGiven(),
 			Weight: proto.Float64(w),
 		})
+	}
+	checkTotal(req, weight, f.started.GetTerms(), bad)
+}
+
+// checkTotal refuses weights that do not add up to more than 0. At a large sigma the sum of the scores is about
+// -total·x/sigma², which drives chains away from the data unless the total is positive. The error names a field that the
+// request has.
+func checkTotal(req *langevinv1.SampleRequest, own float64, terms []*langevinv1.Term, bad *invalid) {
+	field, least := "own_weight", own
+	total, size := own, math.Abs(own)
+	for i, t := range terms {
+		w := t.GetWeight()
 		total, size = total+w, size+math.Abs(w)
+		if req.OwnWeight == nil && w < least {
+			field, least = fmt.Sprintf("terms[%d].weight", i), w
+		}
 	}
 	const rounding = 1e-9
-	if math.Abs(total) <= rounding*size {
-		bad.add("own_weight", weight, "a weight whose sum with the weights of terms is not 0: such terms cancel")
+	if total <= rounding*size && size <= math.MaxFloat32 { // checkWeight refuses larger weights
+		bad.add(field, least, "weights that add up to more than 0: own_weight, %.6g, and those of terms add up to %.6g",
+			own, total)
 	}
 }
 
@@ -202,20 +215,23 @@ func checkDigest(field, digest string, entry models.Entry, bad *invalid) {
 	}
 }
 
-// checkSigmas refuses other models that were not trained at all sigmas of a plan, for a request with terms.
-func (f *followed) checkSigmas(plan sampling.Plan, bad *invalid) {
-	if len(f.started.GetTerms()) == 0 || len(plan) == 0 {
+// checkSigmas refuses a guide and models of terms that were not trained at the sigmas of a plan. A plan may leave the
+// sigmas of the request's own model, as EDM does when it raises the noise; the others need not follow it there.
+func (f *followed) checkSigmas(plan sampling.Plan, own models.Manifest, bad *invalid) {
+	if len(plan) == 0 {
 		return
 	}
 	const rounding = 1e-3
 	by := func(a, b sampling.Step) int { return cmp.Compare(a.Sigma, b.Sigma) }
-	low, high := float64(slices.MinFunc(plan, by).Sigma), float64(slices.MaxFunc(plan, by).Sigma)
+	most, least := own.Sigmas[0], own.Sigmas[len(own.Sigmas)-1]
+	high := max(least, min(most, float64(slices.MaxFunc(plan, by).Sigma)))
+	low := min(most, max(least, float64(slices.MinFunc(plan, by).Sigma)))
 	for _, o := range f.others {
 		sigmas := o.entry.Manifest.Sigmas
 		first, last := sigmas[0], sigmas[len(sigmas)-1]
 		if high > first*(1+rounding) || low < last*(1-rounding) {
-			bad.add(o.field, o.entry.Name, "a model for the sampler's sigmas, %g to %g: it was trained at %g to %g",
-				high, low, first, last)
+			bad.add(o.field, o.entry.Name, "a model for the sampler's sigmas, %.4g to %.4g: it was trained at %.4g to "+
+				"%.4g", high, low, first, last)
 		}
 	}
 }

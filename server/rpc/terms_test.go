@@ -180,6 +180,34 @@ func TestApproximate(t *testing.T) {
 	}
 }
 
+// TestSigmasOfTerms: models of terms and guides need the sigmas of the request's own model, also with a sampler that
+// raises the noise further.
+func TestSigmasOfTerms(t *testing.T) {
+	s := start(t)
+	other := func(change func(*langevinv1.SampleRequest)) *langevinv1.SampleRequest {
+		r := &langevinv1.SampleRequest{Model: "points", N: proto.Int64(1)}
+		langevinv1.SetSampler(r, &langevinv1.EDM{})
+		change(r)
+		return r
+	}
+	for name, r := range map[string]*langevinv1.SampleRequest{
+		"term": other(func(r *langevinv1.SampleRequest) {
+			r.Terms = []*langevinv1.Term{{Model: "points", Version: 1}}
+		}),
+		"guide": other(func(r *langevinv1.SampleRequest) {
+			r.Guidance = &langevinv1.Guidance{Model: "points", Version: 1}
+		}),
+		"noise of Langevin dynamics": other(func(r *langevinv1.SampleRequest) {
+			r.Terms = []*langevinv1.Term{{Model: "points", Version: 1}}
+			langevinv1.SetSampler(r, &langevinv1.Langevin{Sigma: proto.Float64(1e6), Steps: proto.Int32(1)})
+		}),
+	} {
+		if _, err := s.sample(t, t.Context(), r); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestBadTerms: every mistake is refused with one line that names the field and what is allowed.
 func TestBadTerms(t *testing.T) {
 	s := start(t)
@@ -199,9 +227,6 @@ func TestBadTerms(t *testing.T) {
 	}
 	both := terms(&langevinv1.Term{})
 	both.Guidance = &langevinv1.Guidance{Model: "photos"}
-	wide := terms(&langevinv1.Term{Model: "photos", Given: class(1)})
-	wide.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Sigma: proto.Float64(1e6)}}
-	wide.Model, wide.Given = "clothes", []*langevinv1.Given{class(0)}
 	nan := float32(math.NaN())
 	toJumps := terms(&langevinv1.Term{Model: "jumps"})
 	toJumps.Model = "points"
@@ -215,11 +240,11 @@ func TestBadTerms(t *testing.T) {
 		says string
 		req  *langevinv1.SampleRequest
 	}{
-		{"given[0].class: class is 0: want none, because the model has no conditions", given("digits", class(0))},
-		{"given[0].class: class is 3: want 0 to 2", given("photos", class(3))},
-		{"given[0].class: class is -1: want 0 to 2", given("photos", class(-1))},
-		{`given[0].class_name: class is "gren": did you mean "green" or`, given("photos", named("gren"))},
-		{"given[1].class: class is 7", given("photos", class(1), class(7), class(8))},
+		{"given[0].class is 0: want none, because the model has no conditions", given("digits", class(0))},
+		{"given[0].class is 3: want 0 to 2", given("photos", class(3))},
+		{"given[0].class is -1: want 0 to 2", given("photos", class(-1))},
+		{`given[0].class_name is "gren": want a class of the model: did you mean "green" or`, given("photos", named("gren"))},
+		{"given[1].class is 7", given("photos", class(1), class(7), class(8))},
 		{"given is 2 conditions: want one for all, or one for each of the 3", given("photos", class(1), class(2))},
 		{"given[0].vector.values: condition has 1 number: want one of 3 classes", given("photos", vector(1))},
 		{"given[0].vector.values: condition has 1 number: want 12", given("sides", vector(1))},
@@ -236,25 +261,29 @@ func TestBadTerms(t *testing.T) {
 		{"guidance_scale is NaN", scale(given("photos", class(1)), math.NaN())},
 		{"guidance_scale is 1e+300: want a finite number that float32 can hold",
 			scale(given("photos", class(1)), 1e300)},
-		{"own_weight is 1: want a weight whose sum with the weights of terms is not 0",
+		{"terms[0].weight is -1: want weights that add up to more than 0: own_weight, 1, and those of terms add up to 0",
 			terms(&langevinv1.Term{Weight: proto.Float64(-1)})},
-		{"own_weight is 0.1: want a weight whose sum", weight(terms(
+		{"terms[1].weight is -2.5: want weights that add up to more than 0: own_weight, 1, and those of terms add up " +
+			"to -1", terms(&langevinv1.Term{Weight: proto.Float64(0.5)}, &langevinv1.Term{Weight: proto.Float64(-2.5)})},
+		{"own_weight is 0.1: want weights that add up to more than 0", weight(terms(
 			&langevinv1.Term{Weight: proto.Float64(0.2)}, &langevinv1.Term{Weight: proto.Float64(-0.3)}), 0.1)},
-		{"own_weight is 0: want a weight whose sum", weight(given("photos"), 0)},
+		{"own_weight is 0: want weights that add up", weight(given("photos"), 0)},
+		{"own_weight is -1: want weights that add up", weight(given("photos"), -1)},
 		{"own_weight is +Inf", weight(given("photos"), math.Inf(1))},
-		{"terms is 9: want at most 8", terms(slices.Repeat([]*langevinv1.Term{{}}, 9)...)},
+		{"terms is 9 terms: want at most 8", terms(slices.Repeat([]*langevinv1.Term{{}}, 9)...)},
 		{"terms[0].weight is NaN", terms(&langevinv1.Term{Weight: proto.Float64(math.NaN())})},
 		{`terms[1].model is "A/B"`, terms(&langevinv1.Term{}, &langevinv1.Term{Model: "A/B"})},
 		{"terms[0].model is points: want a model whose samples have shape [3 2 2], as photos has",
 			terms(&langevinv1.Term{Model: "points"})},
-		{"terms[0].model is photos: want a model for the sampler's sigmas, 1e+06 to 1e+06", wide},
+		{"terms[0].model is clothes: want a model for the sampler's sigmas, 10 to 0.1: it was trained at 1 to 0.1",
+			terms(&langevinv1.Term{Model: "clothes", Given: class(1)})},
 		{"terms[0].version is 4: want 0 or the request's own, 1", terms(&langevinv1.Term{Version: 4})},
 		{"terms[0].version is -1: want a positive version", terms(&langevinv1.Term{Version: -1})},
 		{`terms[0].digest is "other": want the digest of photos version 1`, terms(&langevinv1.Term{Digest: "other"})},
-		{"terms[0].given.class: class is 3: want 0 to 2", terms(&langevinv1.Term{Given: class(3)})},
+		{"terms[0].given.class is 3: want 0 to 2", terms(&langevinv1.Term{Given: class(3)})},
 		{"terms[0].given is missing: want a class from 0 to 1 (shirt, shoe)",
 			terms(&langevinv1.Term{Model: "clothes"})},
-		{"guidance is set: want either guidance or terms: a term with a weight is a guide; terms is set", both},
+		{"guidance is set: want either guidance or terms: a term with a weight is a guide", both},
 		{"own_weight is 1: want none with guidance",
 			weight(guided(&langevinv1.Guidance{Model: "points"}), 1)},
 		{"guidance.model is clothes: want a model that needs no condition",
@@ -269,6 +298,12 @@ func TestBadTerms(t *testing.T) {
 		if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), tt.says) ||
 			strings.Contains(err.Error(), "\n") {
 			t.Errorf("got %v, want one line of INVALID_ARGUMENT with %q", err, tt.says)
+		}
+	}
+	infinite := terms(&langevinv1.Term{Weight: proto.Float64(math.Inf(-1))})
+	for _, req := range []*langevinv1.SampleRequest{both, infinite} {
+		if _, err := s.sample(t, t.Context(), req); err == nil || strings.Contains(err.Error(), ";") {
+			t.Errorf("got %v, want one mistake", err)
 		}
 	}
 	_, err := s.sample(t, t.Context(), terms(&langevinv1.Term{Model: "fotos"}))

@@ -59,9 +59,8 @@ func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 	if err := a.channelsFirst(c.Layout); err != nil {
 		return nil, err
 	}
-	if n := c.ConditionColumns; n > 0 && (len(a.Shape) != 2 || a.Bytes() || n >= a.Shape[1]) {
-		return nil, fmt.Errorf("its shape is %v, of %s, and data.condition_columns is %d: want [rows, columns] of "+
-			"numbers, with more columns than that", a.Shape, a.Kind, n)
+	if err := a.checkGiven(c.ConditionColumns); err != nil {
+		return nil, err
 	}
 	a = a.part(split)
 	if a.Bytes() {
@@ -82,6 +81,21 @@ func (a Array) source(c Config, split Split, seed uint64) (Source, error) {
 		return nil, err
 	}
 	return &table{Array: a, given: c.ConditionColumns, name: c.String(), order: deal{seed: seed}}, nil
+}
+
+// checkGiven returns an error unless the first n columns can be a condition and the others a sample.
+func (a Array) checkGiven(n int) error {
+	given := fmt.Sprintf("and data.condition_columns is %d", n)
+	switch {
+	case n == 0:
+	case len(a.Shape) != 2:
+		return fmt.Errorf("its shape is %v, %s: want [rows, columns]", a.Shape, given)
+	case a.Bytes():
+		return fmt.Errorf("it has %s, %s: want numbers of another type", a.Kind, given)
+	case n >= a.Shape[1]:
+		return fmt.Errorf("it has %d columns, %s: want fewer, so that the others are the sample", a.Shape[1], given)
+	}
+	return nil
 }
 
 // part returns the rows of a split. They share the memory of a.
