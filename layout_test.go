@@ -119,7 +119,7 @@ var rules = map[string]rule{
 	"internal/impute": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/remote",
 		"internal/wholefile", "client"}},
-	"internal/installer":         {ours: []string{"internal/cli", "internal/onnxruntime", "ort"}},
+	"internal/installer": {ours: []string{"internal/cli", "internal/onnxruntime", "ort"}},
 	"internal/join": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/parts", "internal/phrase", "internal/wholefile"}},
 	"internal/latents": {ours: []string{
