@@ -125,6 +125,10 @@ test-web: onnxruntime ## Test the page in headless Chromium; writes pictures to 
 	@mkdir -p $(OUT)/page
 	go test -count=1 -run TestPage ./server/web -browser -screenshots $(abspath $(OUT))/page
 
+.PHONY: test-openapi
+test-openapi: onnxruntime ## Make a TypeScript client of /openapi.json, compile it strictly, and call a server (npm)
+	go test -count=1 -v -run 'TestOpenAPI|TestTypeScript' ./server/web -typescript
+
 # The device of the GPU targets. DEVICE=cpu is a dry run of everything that a CPU can do.
 DEVICE ?= cuda
 
@@ -231,7 +235,7 @@ GENERATORS := .tools/buf .tools/protoc-gen-go .tools/protoc-gen-go-grpc
 check-generated: $(GENERATORS)
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && .tools/buf generate --output "$$fresh" && \
 	generated() { find proto server docs client -name '*.pb.go' -o -name '*.gen.go' \
-		-o -name api.md -o -name samplers.md; } && \
+		-o -name api.md -o -name samplers.md -o -name openapi.json; } && \
 	sums() { (cd "$$1" && generated | sort | xargs cksum); } && \
 	[ "$$(sums "$$fresh")" = "$$(sums .)" ] || { echo "generated code is stale: run make generate"; exit 1; }
 	@echo "ok  generated code"
@@ -268,7 +272,7 @@ check-layout:
 	@go test -count=1 -short .
 
 .PHONY: generate
-generate: $(GENERATORS) ## Generate Go from proto/, and the table of docs/settings.md
+generate: $(GENERATORS) ## Generate Go and openapi.json from proto/, and the table of docs/settings.md
 	.tools/buf generate
 	go test -run '^TestSettingsPage$$' . -args -update-settings
 
