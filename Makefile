@@ -132,6 +132,10 @@ test-web: onnxruntime ## Test the page in headless Chromium; writes pictures to 
 	@mkdir -p $(OUT)/page
 	go test -count=1 -run TestPage ./server/web -browser -screenshots $(abspath $(OUT))/page
 
+.PHONY: test-openapi
+test-openapi: onnxruntime ## Make a TypeScript client of /openapi.json, compile it strictly, and call a server (npm)
+	go test -count=1 -v -run 'TestOpenAPI|TestTypeScript' ./server/web -typescript
+
 # The device of the GPU targets. DEVICE=cpu is a dry run of everything that a CPU can do.
 DEVICE ?= cuda
 
@@ -252,8 +256,7 @@ check-generated: $(GENERATORS)
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && .tools/buf generate --output "$$fresh" && \
 	mkdir -p "$$fresh/python/langevin" && $(DESCRIPTORS) "$$fresh/python/langevin/api.binpb" && \
 	generated() { find proto server docs client python/langevin -name '*.pb.go' -o -name '*.gen.go' \
-		-o -name api.md -o -name samplers.md \
-		-o -name api.binpb; } && \
+		-o -name api.md -o -name samplers.md -o -name openapi.json -o -name api.binpb; } && \
 	sums() { (cd "$$1" && generated | sort | xargs cksum); } && \
 	[ "$$(sums "$$fresh")" = "$$(sums .)" ] || { echo "generated code is stale: run make generate"; exit 1; }
 	@echo "ok  generated code"
@@ -290,7 +293,7 @@ check-layout:
 	@go test -count=1 -short .
 
 .PHONY: generate
-generate: $(GENERATORS) ## Generate Go from proto/, the table of docs/settings.md and the schema of the chart
+generate: $(GENERATORS) ## Generate from proto/ (Go, openapi.json) and from the settings (their page, the chart's schema)
 	.tools/buf generate
 	$(DESCRIPTORS) python/langevin/api.binpb
 	go test -run '^Test(SettingsPage|ChartSettings)$$' . -args -update-settings

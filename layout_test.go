@@ -168,6 +168,7 @@ var commands = []string{
 // folder, only tests may import the module.
 var onlyIn = map[string][]string{
 	"buf.build/go/protovalidate":            nil,
+	"github.com/getkin/kin-openapi":         nil,
 	"github.com/yalue/onnxruntime_go":       {"ort"},
 	"github.com/prometheus/client_golang":   {"server/metrics"},
 	"github.com/KimMachineGun/automemlimit": {"internal/memory"},

@@ -1,8 +1,10 @@
 // Command apidoc is a plugin of protoc and buf. It writes the reference of an API, docs/api.md, and the page of its
-// samplers, docs/samplers.md, from the comments and options of its .proto files.
+// samplers, docs/samplers.md, from the comments and options of its .proto files. With the option openapi it writes
+// instead the OpenAPI document of the HTTP face, openapi.json.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,9 +15,15 @@ import (
 )
 
 func main() {
-	protogen.Options{}.Run(func(plugin *protogen.Plugin) error {
+	var flags flag.FlagSet
+	json := flags.Bool("openapi", false, "write openapi.json instead")
+	protogen.Options{ParamFunc: flags.Set}.Run(func(plugin *protogen.Plugin) error {
 		plugin.SupportedFeatures = uint64(pluginpb.CodeGeneratorResponse_FEATURE_PROTO3_OPTIONAL)
-		if files := ours(plugin.Files); len(files) > 0 {
+		files := ours(plugin.Files)
+		if len(files) > 0 && *json {
+			return writeOpenAPI(plugin, files)
+		}
+		if len(files) > 0 {
 			d := document{plugin.NewGeneratedFile("api.md", "")}
 			d.write(files)
 			document{plugin.NewGeneratedFile("samplers.md", "")}.samplers(files)

@@ -52,7 +52,7 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, func(c *server.Config) { c.Auth.Tokens = file })
-	for _, path := range []string{"/", "/main.js", "/healthz", "/v1/samplers"} {
+	for _, path := range []string{"/", "/main.js", "/healthz", "/v1/samplers", "/openapi.json"} {
 		if status, text := s.get(t, path); status != http.StatusOK {
 			t.Errorf("%s without a token: %d %.100s", path, status, text)
 		}

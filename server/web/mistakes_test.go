@@ -88,7 +88,9 @@ func TestOtherMethods(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, text)
 		}
 	}
-	for _, path := range []string{"/v1/models?pagesize=3", "/v1/models/gauss?x=1", "/v1/samplers?x"} {
+	for _, path := range []string{
+		"/v1/models?pagesize=3", "/v1/models/gauss?x=1", "/v1/samplers?x", "/openapi.json?x",
+	} {
 		if status, text := s.get(t, path); status != http.StatusBadRequest ||
 			!strings.Contains(text, "is in the query") {
 			t.Errorf("%s: %d %s", path, status, text)

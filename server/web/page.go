@@ -13,13 +13,16 @@ import (
 	"time"
 )
 
-//go:embed page
+//go:embed page openapi.json
 var embedded embed.FS
 
-// samplersPath is the path of the description of the samplers.
-const samplersPath = "/v1/samplers"
+// The paths of the description of the samplers, and of the OpenAPI document.
+const (
+	samplersPath = "/v1/samplers"
+	openAPIPath  = "/openapi.json"
+)
 
-// page serves the embedded files, and the description of the samplers.
+// page serves the embedded files, the description of the samplers, and the OpenAPI document.
 type page struct {
 	files map[string]file
 }
@@ -48,6 +51,11 @@ func newPage() (*page, error) {
 		return nil, err
 	}
 	p.files["/"] = p.files["/index.html"]
+	document, err := embedded.ReadFile(strings.TrimPrefix(openAPIPath, "/"))
+	if err != nil {
+		return nil, err
+	}
+	p.files[openAPIPath] = newFile(document, "application/json")
 	p.files[samplersPath], err = samplersFile()
 	return p, err
 }

@@ -32,6 +32,7 @@ func (s *rest) routes(files *page) map[string]http.Handler {
 	return map[string]http.Handler{
 		"/":                                   http.HandlerFunc(files.ServeHTTP),
 		samplersPath:                          methods{"GET": keyless(files.ServeHTTP)},
+		openAPIPath:                           methods{"GET": keyless(files.ServeHTTP)},
 		"/healthz":                            methods{"GET": s.health},
 		"/v1/":                                http.HandlerFunc(s.unknown),
 		"/v1/models":                          methods{"GET": s.listModels},
