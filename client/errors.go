@@ -25,6 +25,7 @@ var (
 	ErrModelFailed      = errors.New("model failed to load")        // the server has the model but cannot run it
 	ErrModelLoading     = errors.New("model is still loading")      // try again after RetryAfter
 	ErrDiverged         = errors.New("chain diverged")              // a chain is not finite: the step is too large
+	ErrCollapsed        = errors.New("weights collapsed")           // of particles: see Measurement.RefuseCollapsed
 	ErrTolerance        = errors.New("tolerance cannot be met")     // by Encode, Decode or LogLikelihood: ask for less
 	ErrQueueFull        = errors.New("queue full")                  // try again after RetryAfter
 	ErrQuota            = errors.New("quota exceeded")              // of the caller; try again after RetryAfter, if set
@@ -60,6 +61,7 @@ func sentinels() map[string]error {
 		langevinv1.ReasonModelFailed:      ErrModelFailed,
 		langevinv1.ReasonModelLoading:     ErrModelLoading,
 		langevinv1.ReasonDiverged:         ErrDiverged,
+		langevinv1.ReasonCollapsed:        ErrCollapsed,
 		langevinv1.ReasonTolerance:        ErrTolerance,
 		langevinv1.ReasonQueueFull:        ErrQueueFull,
 		langevinv1.ReasonQuota:            ErrQuota,
@@ -85,7 +87,8 @@ type Error struct {
 	RequestID  string        // names the call in the server's log; empty if nothing was sent
 	Violations []Violation   // the fields that are wrong, if the request was
 
-	// Metadata has details of Reason: the chain, step and sigma of a chain that diverged.
+	// Metadata has details of Reason: the chain, step and sigma of a chain that diverged, or the chain and
+	// effective_size of one whose weights collapsed.
 	Metadata map[string]string
 
 	status   *status.Status // as received; nil if the client made the error

@@ -32,7 +32,11 @@ type Started struct {
 	Given         Given    // as in the request; nil for none
 	GuidanceScale *float64 // as in the request; nil for none
 	Sum           *Sum     // in use, with every default filled in; nil for none
-	Approximate   bool     // the sampler only approximates the product that Sum, GuidanceScale or Guidance asks for
+	// Approximate says that the sampler only approximates the product that Sum, GuidanceScale or Guidance asks for, or
+	// that the method only approximates the posterior given Measurement.
+	Approximate bool
+
+	Measurement *Measurement // with the method in use and its settings; nil for none
 
 	ResumedAt int  // the step that the call resumed from; 0 for one that started at the beginning
 	Resumable bool // whether a preview of any step is enough to resume from; see [Resume]
@@ -67,6 +71,10 @@ type Preview struct {
 type Chunk struct {
 	Batch             // a row for each chain
 	FirstChain uint64 // the chain of row 0
+
+	// With [Particles], for each chain: the least effective size of its particles, and the logarithm of its estimate of
+	// the density of the measured values. The estimate itself has no bias.
+	EffectiveSizes, LogEvidences []float64
 }
 
 // Done says that all chains have been drawn, and at what cost.
@@ -76,6 +84,13 @@ type Done struct {
 	Elapsed         time.Duration // since the server accepted the call
 	Queued          time.Duration // how long the call waited before the first chain started
 	PreviewsDropped int           // previews lost because they were read too slowly
+
+	// With [Particles]: the least effective size of all chains, the logarithm of the mean of their estimates of the
+	// measured values' density, and how many chains have an effective size below Measurement.LeastEffectiveSize. If
+	// Collapsed is above 0, the samples do not represent the posterior. EffectiveSize is 0 without particles.
+	EffectiveSize float64
+	LogEvidence   float64
+	Collapsed     int
 }
 
 // Resumed says that the call broke and that another one continues it, see [WithResume].
@@ -101,8 +116,7 @@ func newEvent(r *langevinv1.SampleResponse) (Event, error) {
 	case *langevinv1.SampleResponse_Preview:
 		return newPreview(e.Preview)
 	case *langevinv1.SampleResponse_Chunk:
-		b, err := newBatch(e.Chunk.GetTensor())
-		return Chunk{b, e.Chunk.GetFirstChain()}, err
+		return newChunk(e.Chunk)
 	case *langevinv1.SampleResponse_Done:
 		return newDone(e.Done), nil
 	}
@@ -115,6 +129,10 @@ func newStarted(s *langevinv1.Started) (Started, error) {
 		return Started{}, err
 	}
 	condition, err := newCondition(s)
+	if err != nil {
+		return Started{}, err
+	}
+	measurement, err := MeasurementOf(s.GetMeasurement())
 	return Started{
 		Model:      s.GetModel(),
 		Version:    int(s.GetVersion()),
@@ -138,6 +156,7 @@ func newStarted(s *langevinv1.Started) (Started, error) {
 
 		GuidanceScale: s.GuidanceScale,
 		Approximate:   s.GetApproximate(),
+		Measurement:   measurement,
 	}, err
 }
 
@@ -167,6 +186,24 @@ func newPreview(p *langevinv1.Preview) (Preview, error) {
 	}, err
 }
 
+func newChunk(c *langevinv1.Chunk) (Chunk, error) {
+	b, err := newBatch(c.GetTensor())
+	sizes, evidences := c.GetEffectiveSize(), c.GetLogEvidence()
+	if err == nil && (len(sizes) != len(evidences) || len(sizes) > 0 && len(sizes) != b.N) {
+		err = malformed("chunk of %d chains with %d effective sizes and %d evidences", b.N, len(sizes), len(evidences))
+	}
+	return Chunk{Batch: b, FirstChain: c.GetFirstChain(), EffectiveSizes: sizes, LogEvidences: evidences}, err
+}
+
+// after returns the chunk without its first rows.
+func (c Chunk) after(rows int) Chunk {
+	c.Batch, c.FirstChain = c.rows(rows, c.N), c.FirstChain+uint64(rows)
+	if len(c.EffectiveSizes) > 0 {
+		c.EffectiveSizes, c.LogEvidences = c.EffectiveSizes[rows:], c.LogEvidences[rows:]
+	}
+	return c
+}
+
 func newDone(d *langevinv1.Done) Done {
 	return Done{
 		N:               int(d.GetN()),
@@ -174,5 +211,8 @@ func newDone(d *langevinv1.Done) Done {
 		Elapsed:         d.GetElapsed().AsDuration(),
 		Queued:          d.GetQueued().AsDuration(),
 		PreviewsDropped: int(d.GetPreviewsDropped()),
+		EffectiveSize:   d.GetEffectiveSize(),
+		LogEvidence:     d.GetLogEvidence(),
+		Collapsed:       int(d.GetCollapsed()),
 	}
 }

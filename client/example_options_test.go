@@ -204,6 +204,26 @@ func ExampleBatch_Images() {
 	// Output: (2,2) {255}
 }
 
+// Draws digits that a small, noisy picture may have been made from, and refuses an answer that does not represent them.
+func ExampleMeasurement() {
+	c, done := connect(fake.Script{Sample: fake.Samples([]int{1, 2, 2},
+		func(chain uint64) []float32 { return []float32{0, 1, 1, float32(chain)} })})
+	defer done()
+
+	res, err := c.Sample(context.Background(), client.SampleRequest{
+		Model: "mnist", N: 2,
+		Measurement: &client.Measurement{
+			Operator: client.Pool(2), Values: []float32{0.6}, NoiseStd: 0.05,
+			Method: client.Particles{Count: 64}, RefuseCollapsed: true,
+		},
+	})
+	if err != nil { // errors.Is(err, client.ErrCollapsed): try more particles
+		log.Fatal(err)
+	}
+	fmt.Println(res.Row(0), res.Row(1))
+	// Output: [0 1 1 0] [0 1 1 1]
+}
+
 // Takes samples to latents and back.
 func ExampleClient_Encode() {
 	const stretch = 10 // this fake flow moves points away from each other

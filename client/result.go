@@ -17,7 +17,12 @@ type Result struct {
 	Given         Given    // of the request; nil for none
 	GuidanceScale *float64 // of the request; nil for none
 	Sum           *Sum     // that the chains followed, with every default filled in; nil for none
-	Approximate   bool     // the sampler only approximates the product that was asked for, see [Started]
+	Approximate   bool     // what was asked for is only approximated, see [Started]
+
+	Measurement    *Measurement // with the method that was used; nil for none
+	EffectiveSizes []float64    // of the particles of each chain, see [Chunk]; nil without particles
+	LogEvidence    float64      // of all chains, see [Done]
+	Collapsed      int          // a warning if above 0, see [Done]
 
 	Table []Column // the columns of a table, in order; nil for other models
 
@@ -51,6 +56,7 @@ func (r *Result) collect(e Event) {
 			GuidanceScale: e.GuidanceScale,
 			Approximate:   e.Approximate,
 			Table:         e.Table,
+			Measurement:   e.Measurement,
 		}
 	case Preview:
 		r.Previews = append(r.Previews, e)
@@ -60,7 +66,9 @@ func (r *Result) collect(e Event) {
 		r.X = append(r.X, e.X...)
 		r.PNG = append(r.PNG, e.PNG...)
 		r.N += e.N
+		r.EffectiveSizes = append(r.EffectiveSizes, e.EffectiveSizes...)
 	case Done:
 		r.NFE, r.Elapsed, r.Queued, r.PreviewsDropped = e.NFE, e.Elapsed, e.Queued, e.PreviewsDropped
+		r.LogEvidence, r.Collapsed = e.LogEvidence, e.Collapsed
 	}
 }

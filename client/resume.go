@@ -29,8 +29,10 @@ func (s sampleCall) drawAll(ctx context.Context, req SampleRequest, emit sink) e
 			failures = outage{}
 		}
 		if d.have == d.started.N { // only the Done event is missing
-			return emit(Done{N: d.have, NFE: int64(d.have) * int64(d.started.Steps), Elapsed: d.elapsed,
-				PreviewsDropped: d.dropped})
+			nfe := int64(d.have) * int64(d.started.Steps) * d.started.Measurement.particles()
+			done := Done{N: d.have, NFE: nfe, Elapsed: d.elapsed, PreviewsDropped: d.dropped}
+			d.trust.describe(&done)
+			return emit(done)
 		}
 		if !s.client.again(ctx, &failures, unavailable(err)) {
 			return s.lastly(ctx, err)
@@ -78,6 +80,7 @@ type drawing struct {
 	index    int           // the index of state among the previews
 	begun    bool          // the current call has answered
 	advanced bool          // the current call has delivered something new
+	trust    trust         // in the particles of the chains delivered
 	shortBy  int           // chains of the whole request that the current call leaves out
 }
 
@@ -97,6 +100,9 @@ func (d *drawing) rest() SampleRequest {
 		return req
 	}
 	req.Guidance, req.Sum = d.started.Guidance, d.started.Sum // including their digests
+	if req.Measurement != nil {
+		req.Measurement = d.started.Measurement
+	}
 	req.Model, req.Version, req.Seed, req.N = d.started.Model, d.started.Version, &d.started.Seed, d.started.N
 	if !d.showsDelivered() {
 		d.shortBy = d.have
@@ -156,6 +162,7 @@ func (d *drawing) receive(e Event) error {
 		return d.chunk(e)
 	case Done:
 		e.N, e.PreviewsDropped = d.started.N, max(d.dropped, e.PreviewsDropped)
+		d.trust.describe(&e)
 		return d.emit(e)
 	}
 	return d.emit(e)
@@ -199,9 +206,10 @@ func (d *drawing) chunk(c Chunk) error {
 		if skip >= uint64(c.N) {
 			return nil
 		}
-		c.Batch, c.FirstChain = c.rows(int(skip), c.N), next
+		c = c.after(int(skip))
 	}
 	d.advanced = true
 	d.have += c.N
+	d.trust.add(c, d.started.Measurement)
 	return d.emit(c)
 }

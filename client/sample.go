@@ -39,6 +39,8 @@ type SampleRequest struct {
 
 	Sum *Sum // further scores that chains follow; nil: the model's score alone
 
+	Measurement *Measurement // is what was measured of the samples; nil: nothing
+
 	Resume *Resume // states of an earlier call to resume from; nil: start from noise
 
 	// PNG requests pictures instead of numbers, for models whose samples are images of 1 or 3 channels. They are a
@@ -96,6 +98,9 @@ func (r SampleRequest) wire() (*langevinv1.SampleRequest, error) {
 		return nil, err
 	}
 	if err := r.setGiven(w); err != nil {
+		return nil, err
+	}
+	if w.Measurement, err = MeasurementMessage(r.Measurement); err != nil {
 		return nil, err
 	}
 	if r.Preview != nil {

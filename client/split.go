@@ -118,6 +118,7 @@ type merger struct {
 	ended   []bool
 	next    int // the part whose chunks come next
 	done    Done
+	trust   trust
 }
 
 func newMerger(s sampleCall, parts []SampleRequest, emit sink) *merger {
@@ -138,6 +139,7 @@ func (j *merger) receive(n partEvent) error {
 		return j.progress(n.part, e)
 	case Chunk:
 		j.waiting[n.part] = append(j.waiting[n.part], e)
+		j.trust.add(e, j.started.Measurement)
 		return j.pass()
 	case Done:
 		j.add(e)
@@ -217,4 +219,7 @@ func (j *merger) add(d Done) {
 	j.done.Queued = min(j.done.Queued, d.Queued)
 }
 
-func (j *merger) finish() error { return j.emit(j.done) }
+func (j *merger) finish() error {
+	j.trust.describe(&j.done)
+	return j.emit(j.done)
+}

@@ -64,6 +64,7 @@ type LimitsConfig struct {
 	MaxChains      int   `mapstructure:"max_chains" help:"chains of one Sample call"`
 	MaxSteps       int   `mapstructure:"max_steps" help:"score evaluations of one chain"`
 	MaxScoreRows   int   `mapstructure:"max_score_rows" help:"points of one Score call"`
+	MaxParticles   int   `mapstructure:"max_particles" help:"particles of one chain that is drawn given a measurement"`
 	MaxOpenChains  int   `mapstructure:"max_open_chains" help:"chains of all open calls to one model; more calls are refused"`
 	MaxOpenBytes   int64 `mapstructure:"max_open_bytes" help:"bytes of memory that all open calls hold; more calls are refused"`
 	MaxStreams     int   `mapstructure:"max_streams" help:"concurrent calls on one connection"`
@@ -150,6 +151,7 @@ func Default() Config {
 			MaxChains:      1_000_000,
 			MaxSteps:       100_000,
 			MaxScoreRows:   65_536,
+			MaxParticles:   256,
 			MaxOpenChains:  4_000_000,
 			MaxOpenBytes:   1 << 30,
 			MaxStreams:     128,
@@ -254,6 +256,7 @@ func (c Config) limits() []limit {
 		{"limits.max_chains", int64(c.Limits.MaxChains), 1, math.MaxInt32},
 		{"limits.max_steps", int64(c.Limits.MaxSteps), 1, 10_000_000},
 		{"limits.max_score_rows", int64(c.Limits.MaxScoreRows), 1, math.MaxInt32},
+		{"limits.max_particles", int64(c.Limits.MaxParticles), 2, 65_536},
 		{"limits.max_open_chains", int64(c.Limits.MaxOpenChains), 1, math.MaxInt32},
 		{"limits.max_open_bytes", c.Limits.MaxOpenBytes, leastOpen, math.MaxInt64},
 		{"limits.max_streams", int64(c.Limits.MaxStreams), 1, math.MaxInt32},

@@ -115,6 +115,7 @@ func (s *Server) newGRPC(admin *rpc.Admin) (*grpc.Server, error) {
 	r := rpc.Registrar(g)
 	draw := rpc.NewSampling(s.host, rpc.Limits{
 		Chains: c.Limits.MaxChains, Steps: c.Limits.MaxSteps, ScoreRows: c.Limits.MaxScoreRows,
+		Particles: c.Limits.MaxParticles,
 	})
 	langevinv1.RegisterSamplingServiceServer(r, draw)
 	catalogue := rpc.NewModels(s.host)

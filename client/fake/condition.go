@@ -41,6 +41,15 @@ func condition(w *langevinv1.SampleRequest) client.Condition {
 	return nil
 }
 
+// measurement returns a request's measurement, or nil if there is none or it cannot be read.
+func measurement(w *langevinv1.Measurement) *client.Measurement {
+	m, err := client.MeasurementOf(w)
+	if err != nil {
+		return nil
+	}
+	return m
+}
+
 // setCondition sets the condition of a started event.
 func setCondition(w *langevinv1.Started, c client.Condition) {
 	switch c := c.(type) {

@@ -128,6 +128,7 @@ func start(req client.SampleRequest, shape []int) client.Started {
 		N: max(1, req.N), Seed: 1, FirstChain: req.FirstChain, Shape: shape, Sampler: req.Sampler, Steps: 2,
 		Condition: req.Condition, Columns: req.Columns, Guidance: req.Guidance, Resumable: true,
 		Given: req.Given, GuidanceScale: req.GuidanceScale, Sum: req.Sum,
+		Measurement: req.Measurement,
 	}
 	if req.Resume != nil {
 		s.ResumedAt = req.Resume.Step

@@ -33,6 +33,7 @@ func sampleRequest(w *langevinv1.SampleRequest) client.SampleRequest {
 		PNG:        w.GetFormat() == langevinv1.TensorFormat_TENSOR_FORMAT_PNG,
 
 		GuidanceScale: w.GuidanceScale,
+		Measurement:   measurement(w.GetMeasurement()),
 	}
 }
 
@@ -113,7 +114,10 @@ func response(e client.Event) *langevinv1.SampleResponse {
 		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Preview{Preview: preview(e)}}
 	case client.Chunk:
 		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Chunk{
-			Chunk: &langevinv1.Chunk{FirstChain: e.FirstChain, Tensor: tensor(e.Batch)},
+			Chunk: &langevinv1.Chunk{
+				FirstChain: e.FirstChain, Tensor: tensor(e.Batch),
+				EffectiveSize: e.EffectiveSizes, LogEvidence: e.LogEvidences,
+			},
 		}}
 	case client.Done:
 		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Done{Done: done(e)}}
@@ -143,6 +147,7 @@ func started(s client.Started) *langevinv1.Started {
 	}
 	w.Given, _ = client.GivenList(s.Given) // an Each in an Each is left out
 	setSum(w, s.Sum)
+	w.Measurement, _ = client.MeasurementMessage(s.Measurement) // one that the API cannot state is left out
 	if s.Columns != 0 {
 		w.Interpolation = &langevinv1.Interpolation{Columns: int32(s.Columns)}
 	}
@@ -195,13 +200,18 @@ func preview(p client.Preview) *langevinv1.Preview {
 }
 
 func done(d client.Done) *langevinv1.Done {
-	return &langevinv1.Done{
+	w := &langevinv1.Done{
 		N:               int64(d.N),
 		Nfe:             d.NFE,
 		Elapsed:         durationpb.New(d.Elapsed),
 		Queued:          durationpb.New(d.Queued),
 		PreviewsDropped: int64(d.PreviewsDropped),
+		Collapsed:       int64(d.Collapsed),
 	}
+	if d.EffectiveSize > 0 {
+		w.EffectiveSize, w.LogEvidence = &d.EffectiveSize, &d.LogEvidence
+	}
+	return w
 }
 
 func tensor(b client.Batch) *langevinv1.Tensor {

@@ -44,6 +44,15 @@ func Blur(of Shape, kernel Kernel) (*Operator, error) {
 	if err := kernel.check(of); err != nil {
 		return nil, err
 	}
+	if err := of.checkFourier("blur"); err != nil {
+		return nil, err
+	}
+	if work := float64(of.Height*of.Width) * float64(len(kernel.Values)); work > MaxBlurWork {
+		return nil, &sampling.FieldError{
+			Field: "blur.kernel", Given: fmt.Sprintf("%d elements for %d × %d", len(kernel.Values), of.Height, of.Width),
+			Want: fmt.Sprintf("elements of kernel times picture of at most %d", MaxBlurWork),
+		}
+	}
 	spectrum := newFourier(of)
 	gains := spectrum.response(kernel)
 	top := 0.0
@@ -96,6 +105,12 @@ func mod(a, n int) int { return (a%n + n) % n }
 func SeparableBlur(of Shape, kernel Kernel) (*Operator, error) {
 	if err := kernel.check(of); err != nil {
 		return nil, err
+	}
+	if of.Height > MaxBlurAxis || of.Width > MaxBlurAxis {
+		return nil, &sampling.FieldError{
+			Field: "blur", Given: fmt.Sprintf("samples of %d × %d", of.Height, of.Width),
+			Want: fmt.Sprintf("at most %d × %d beyond whose edges is 0, or an edge of WRAP", MaxBlurAxis, MaxBlurAxis),
+		}
 	}
 	column, row, ok := kernel.factors()
 	if !ok {

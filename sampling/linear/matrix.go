@@ -49,23 +49,29 @@ func dot(a, b []float64) (sum float64) {
 func Matrix(data []float32, dim int) (*Operator, error) {
 	if dim < 1 || len(data) == 0 || len(data)%dim != 0 {
 		return nil, &sampling.FieldError{
-			Field: "matrix", Given: fmt.Sprintf("%d elements", len(data)),
+			Field: "matrix.rows", Given: fmt.Sprintf("%d elements", len(data)),
 			Want: fmt.Sprintf("rows of %d elements, at least one", dim),
 		}
 	}
 	rows := len(data) / dim
+	if work := float64(rows) * float64(rows) * float64(dim); work > MaxMatrixWork {
+		return nil, &sampling.FieldError{
+			Field: "matrix.rows", Given: fmt.Sprintf("%d rows of %d elements", rows, dim),
+			Want: fmt.Sprintf("rows squared times elements of at most %d", MaxMatrixWork),
+		}
+	}
 	a := &dense{dim, make([]float64, len(data))}
 	for i, v := range data {
 		if v-v != 0 {
 			return nil, &sampling.FieldError{
-				Field: "matrix", Given: fmt.Sprintf("%g at row %d, column %d", v, i/dim, i%dim), Want: "finite numbers",
+				Field: "matrix.rows", Given: fmt.Sprintf("%g at row %d, column %d", v, i/dim, i%dim), Want: "finite numbers",
 			}
 		}
 		a.data[i] = float64(v)
 	}
 	u, s, v := decompose(a)
 	if len(s) == 0 {
-		return nil, &sampling.FieldError{Field: "matrix", Given: "all 0", Want: "a matrix of rank 1 or more"}
+		return nil, &sampling.FieldError{Field: "matrix.rows", Given: "all 0", Want: "a matrix of rank 1 or more"}
 	}
 	return &Operator{dim: dim, size: rows, singular: s, right: v, left: u}, nil
 }

@@ -21,6 +21,16 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
+// Bounds on the work of operators, beyond which the constructors refuse: the decomposition of a matrix takes rows²·dim
+// operations several times, a Fourier transform height·width·(height + width), and a separable blur decomposes a matrix
+// for each axis.
+const (
+	MaxMatrixWork  = 1 << 24
+	MaxFourierWork = 1 << 22
+	MaxBlurWork    = 1 << 26 // of the frequencies times the elements of a kernel
+	MaxBlurAxis    = 256
+)
+
 // Operator is a linear map A from samples to measured values. It is never changed after it is made, and safe for
 // concurrent use.
 type Operator struct {

@@ -62,7 +62,21 @@ func choose(t transform, dim int, slots []int, field string) (*Operator, error) 
 // conjugates, the one that comes first stands for √2·Re X(u, v), and the other for √2·Im X(u, v). A frequency that is
 // its own negative stands for X, which is real.
 func Fourier(of Shape, coefficients []int) (*Operator, error) {
+	if err := of.checkFourier("fourier"); err != nil {
+		return nil, err
+	}
 	return choose(newFourier(of), of.Dim(), coefficients, "fourier.coefficients")
+}
+
+// checkFourier returns an error if a transform of the shape takes too long.
+func (s Shape) checkFourier(field string) error {
+	if work := float64(s.Height) * float64(s.Width) * float64(s.Height+s.Width); work > MaxFourierWork {
+		return &sampling.FieldError{
+			Field: field, Given: fmt.Sprintf("samples of %d × %d", s.Height, s.Width),
+			Want: fmt.Sprintf("height times width times their sum of at most %d", MaxFourierWork),
+		}
+	}
+	return nil
 }
 
 // fourier is the real form of the Fourier transform. Every slot times its phase is rotated in the plane of its pair.

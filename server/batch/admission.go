@@ -58,13 +58,16 @@ type Demand struct {
 	Steps  int           // of each chain
 	Sum    *sampling.Sum // as in Job
 	Terms  Cost          // TermCost of Job
+	States int           // states of each chain; 0: 1
 }
 
 // rows returns the rows of the scheduler's model in a step of all chains.
-func (d Demand) rows() int { return d.Chains * d.Sum.OwnEvaluations() }
+func (d Demand) rows() int { return d.Chains * d.Sum.OwnEvaluations() * max(1, d.States) }
 
 func (j *job) demand() Demand {
-	return Demand{Caller: j.Caller, Chains: j.N, Steps: j.path, Sum: j.Sum, Terms: j.TermCost}
+	return Demand{
+		Caller: j.Caller, Chains: j.N, Steps: j.path, Sum: j.Sum, Terms: j.TermCost, States: j.Measured.Rows(),
+	}
 }
 
 // margin is the factor by which the estimate for a job must stay below its time, since what it waits for may take

@@ -31,6 +31,14 @@ type Job struct {
 	// usable until the stream is closed.
 	Sum *sampling.Sum
 
+	// Measured is what was measured of every sample; nil for nothing. With it there is no Known, Sum or Columns, and
+	// a Start only where a chain has one state.
+	Measured *sampling.Measured
+
+	// LeastSize, if above 0, fails the job with a [CollapsedError] at the first chain with a smaller effective size of
+	// its particles.
+	LeastSize float64
+
 	// TermCost is the time that the terms of other models add to a tick: the sum of the [Scheduler.Cost] of the models'
 	// schedulers, the Tick once for each model and the Row once for each term. Zero means unknown.
 	TermCost Cost
@@ -79,6 +87,9 @@ func (j *Job) validate(model sampling.Model, dim int) error {
 	if err := checkGiven(model, j.Given, j.N); err != nil {
 		return err
 	}
+	if err := j.validateMeasured(dim); err != nil {
+		return err
+	}
 	if j.Sum != nil {
 		if err := j.Sum.Validate(); err != nil {
 			return err
@@ -92,6 +103,23 @@ func (j *Job) validate(model sampling.Model, dim int) error {
 	}
 	return j.validatePreview()
 }
+
+func (j *Job) validateMeasured(dim int) error {
+	if j.Measured == nil {
+		return nil
+	}
+	if j.Known != nil || j.Sum != nil || j.Columns > 1 || j.Start != nil && j.Measured.Rows() > 1 {
+		return &sampling.FieldError{
+			Field: "measured",
+			Given: "together with known, sum, columns, or start for several particles",
+			Want:  "a measurement alone",
+		}
+	}
+	return j.Measured.Validate(dim)
+}
+
+// evaluations returns how many rows a chain takes in a step, of all models.
+func (j *Job) evaluations() int { return j.Sum.Evaluations() * j.Measured.Rows() }
 
 // checkTerms returns a FieldError for the first term whose condition does not fit its model.
 func checkTerms(model sampling.Model, sum *sampling.Sum) error {
@@ -225,8 +253,8 @@ func (j *job) charge() error {
 
 // parked is a chain that was taken back before its end.
 type parked struct {
-	chain, step int
-	x, h        []float32
+	chain int
+	sampling.Paused
 }
 
 // waiting returns the number of chains that a worker could get now.
@@ -248,7 +276,7 @@ func (j *job) wants() int {
 // chain returns chain i of the job.
 func (j *job) chain(i int) sampling.Chain {
 	c := sampling.ChainAt(j.Seed, j.First+uint64(i), j.Columns)
-	c.Plan, c.Known, c.Sum = j.Plan, j.Known, j.Sum
+	c.Plan, c.Known, c.Sum, c.Measured = j.Plan, j.Known, j.Sum, j.Measured
 	c.Given = sampling.GivenAt(j.given, j.Given, i)
 	if j.points {
 		c.Plan = j.Plan[i : i+1]

@@ -4,6 +4,8 @@ import (
 	"io"
 	"math/bits"
 	"sync"
+
+	"github.com/langevin-ml/langevin/sampling"
 )
 
 // Event is a message of a [Stream]: a *[Frame] or a *[Chunk].
@@ -20,6 +22,9 @@ type Frame struct {
 type Chunk struct {
 	First int // index of its first chain in the job
 	X     []float32
+
+	// Diagnoses has one for each chain if chains have particles, and is nil otherwise.
+	Diagnoses []sampling.Diagnosis
 }
 
 func (*Frame) event() {}
@@ -29,6 +34,7 @@ func (*Chunk) event() {}
 // than frameLimit frames, it drops the oldest. So a slow reader delays nobody and loses only previews.
 type output struct {
 	dim, n     int
+	diagnosed  bool // chains have particles
 	chunkRows  int
 	frameRows  int
 	frameLimit int
@@ -65,8 +71,11 @@ func newChunk(first, rows int, x []float32) *chunk {
 }
 
 // fill stores row i.
-func (c *chunk) fill(i int, x []float32) {
+func (c *chunk) fill(i int, x []float32, d sampling.Diagnosis) {
 	copy(c.X[i*len(x):], x)
+	if c.Diagnoses != nil {
+		c.Diagnoses[i] = d
+	}
 	c.done[i/64] |= 1 << (i % 64)
 	c.missing--
 }
@@ -84,6 +93,9 @@ func (c *chunk) prefix() int {
 // part returns the rows from the first unread one to before the given one, and counts them as read.
 func (c *chunk) part(end, dim int) *Chunk {
 	part := &Chunk{First: c.First + c.read, X: c.X[c.read*dim : end*dim : end*dim]}
+	if c.Diagnoses != nil {
+		part.Diagnoses = c.Diagnoses[c.read:end:end]
+	}
 	c.read = end
 	return part
 }
@@ -91,6 +103,9 @@ func (c *chunk) part(end, dim int) *Chunk {
 // rest returns the unread rows of a chunk that nobody needs afterwards.
 func (c *chunk) rest(dim int) *Chunk {
 	c.First, c.X = c.First+c.read, c.X[c.read*dim:]
+	if c.Diagnoses != nil {
+		c.Diagnoses = c.Diagnoses[c.read:]
+	}
 	return &c.Chunk
 }
 
@@ -101,14 +116,14 @@ type frame struct {
 }
 
 // finish stores the sample of chain i. It reports whether all chains have finished.
-func (o *output) finish(i int, x []float32) (all bool) {
+func (o *output) finish(i int, x []float32, d sampling.Diagnosis) (all bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err != nil { // the reader of points may be gone, with the memory that they are written to
 		return false
 	}
 	c := o.chunk(i / o.chunkRows)
-	c.fill(i-c.First, x)
+	c.fill(i-c.First, x, d)
 	o.finished++
 	if o.chunks[0].missing == 0 {
 		o.signal()
@@ -121,7 +136,11 @@ func (o *output) chunk(number int) *chunk {
 	for len(o.chunks) <= number-o.taken {
 		first := (o.taken + len(o.chunks)) * o.chunkRows
 		rows := min(o.chunkRows, o.n-first)
-		o.chunks = append(o.chunks, newChunk(first, rows, make([]float32, rows*o.dim)))
+		c := newChunk(first, rows, make([]float32, rows*o.dim))
+		if o.diagnosed {
+			c.Diagnoses = make([]sampling.Diagnosis, rows)
+		}
+		o.chunks = append(o.chunks, c)
 	}
 	return o.chunks[number-o.taken]
 }

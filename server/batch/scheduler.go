@@ -18,6 +18,9 @@ var (
 	ErrDeadline = errors.New("the deadline cannot be met") // Submit, and Poll of a job that comes too late
 	ErrClosed   = errors.New("the server is stopping")     // Submit, and Poll of a job that Close ended
 	ErrModel    = errors.New("the model failed")           // Poll: the network's runtime returned an error
+
+	// ErrCollapsed is wrapped by the CollapsedError of Poll.
+	ErrCollapsed = errors.New("the weights of a chain's particles collapsed")
 )
 
 // Config bounds a scheduler. The zero Config consists entirely of default values.
@@ -230,13 +233,14 @@ func (s *Scheduler) newJob(spec Job) *job {
 		window:    2*chunkRows + 2*s.config.Workers*s.config.Rows,
 		rows:      make([]int, s.config.Workers),
 		path:      len(spec.Plan) - spec.StartStep,
-		each:      spec.Sum.Evaluations(),
+		each:      spec.evaluations(),
 		given:     sampling.WidthOf(s.model),
 		weight:    s.weight(spec),
 		claim:     quantum,
 		out: &output{
 			dim:       s.dim,
 			n:         spec.N,
+			diagnosed: spec.Measured.Rows() > 1,
 			chunkRows: chunkRows,
 			ready:     make(chan struct{}, 1),
 			observer:  s.config.Observer,
@@ -257,7 +261,7 @@ func (s *Scheduler) newJob(spec Job) *job {
 
 // weight returns how many steps of one evaluation take as long as a step of the job.
 func (s *Scheduler) weight(spec Job) float64 {
-	own := float64(spec.Sum.OwnEvaluations())
+	own := float64(spec.Sum.OwnEvaluations() * spec.Measured.Rows())
 	if row := s.Cost().Row; row > 0 {
 		return own + float64(spec.TermCost.Row)/float64(row)
 	}
@@ -272,11 +276,23 @@ const copies = 5
 func (s *Scheduler) bytesOf(j *job) int64 {
 	rowBytes := int64(4 * s.dim)
 	kept := int64(min(j.N, j.window))
+	kept += s.statesOf(j)
 	bytes := j.Held + 4*int64(len(j.Start)+len(j.Given)) + rowBytes*(kept+int64(copies*j.out.chunkRows)) + kept/8
 	if p := j.Preview; p != nil {
 		bytes += rowBytes * int64(p.Chains) * int64(len(p.Steps))
 	}
 	return bytes
+}
+
+// statesOf returns the most rows that the chains of a job have for their particles: those in blocks, or taken back.
+func (s *Scheduler) statesOf(j *job) int64 {
+	states := j.Measured.Rows()
+	if states == 1 {
+		return 0
+	}
+	const copies = 4 // state and score, of the chain and in the evaluation
+	running := min(j.N, s.config.Workers*(1+s.config.Rows/states))
+	return int64(copies) * int64(states) * int64(running)
 }
 
 // Stats describes how busy a scheduler is.

@@ -122,7 +122,7 @@ func (w *worker) start(g grant) (rows int) {
 		if last := len(j.parked) - 1; last >= 0 {
 			p := j.parked[last]
 			j.parked = j.parked[:last]
-			w.block.Add(j.chain(p.chain), p.step, p.x, p.h)
+			w.block.Continue(p.Paused)
 			w.rows = append(w.rows, chain{j, p.chain})
 		} else {
 			w.startNext(j)
@@ -160,12 +160,22 @@ func (w *worker) startNext(j *job) {
 
 // remove removes row i from the block. The caller holds Scheduler.mu.
 func (w *worker) remove(i int) {
+	w.release(i)
+	w.block.Remove(i)
+	w.forget(i)
+}
+
+// release gives the room of row i to others. The caller holds Scheduler.mu.
+func (w *worker) release(i int) {
 	j := w.rows[i].job
 	w.count(j, -1)
 	w.s.freed(j)
 	w.s.queue.resize(j)
 	w.s.queue.advance(j.caller)
-	w.block.Remove(i)
+}
+
+// forget removes the chain of row i, which the block no longer has, as [sampling.Block.Remove] does.
+func (w *worker) forget(i int) {
 	last := len(w.rows) - 1
 	w.rows[i] = w.rows[last]
 	w.rows[last] = chain{}
@@ -253,13 +263,9 @@ func (w *worker) leastAdvanced(wanted func(*job) bool) int {
 // park takes row i back before its end and queues its job again.
 func (w *worker) park(i int) {
 	r := w.rows[i]
-	r.job.parked = append(r.job.parked, parked{
-		chain: r.index,
-		step:  w.block.Step(i),
-		x:     slices.Clone(w.block.X(i)),
-		h:     slices.Clone(w.block.History(i)),
-	})
-	w.remove(i)
+	w.release(i)
+	r.job.parked = append(r.job.parked, parked{chain: r.index, Paused: w.block.Pause(i)})
+	w.forget(i)
 	w.s.queue.push(r.job)
 }
 
@@ -330,23 +336,31 @@ func (w *worker) advance(i int, r *chain) {
 		return
 	}
 	if shows {
-		x := w.block.X(i)
+		x, _ := w.block.Leading(i)
 		if j.Preview.Denoised {
 			x = w.shown
 		}
 		j.out.preview(r.index, step, x)
 	}
 	if outcome == sampling.Done {
-		if j.out.finish(r.index, w.block.X(i)) {
-			j.stopped.Store(true)
-		}
-		r.index = -1
+		w.finish(i, r)
 	}
+}
+
+// finish ends a row whose sample is complete.
+func (w *worker) finish(i int, r *chain) {
+	j, d := r.job, w.block.Diagnosis(i)
+	if d.EffectiveSize < j.LeastSize {
+		j.fail(&CollapsedError{Chain: j.First + uint64(r.index), Size: d.EffectiveSize, Least: j.LeastSize})
+	} else if j.out.finish(r.index, w.block.X(i), d) {
+		j.stopped.Store(true)
+	}
+	r.index = -1
 }
 
 // deliver ends a row that is a point, with its score.
 func (w *worker) deliver(i int, r *chain) {
-	if r.job.out.finish(r.index, w.block.Score(i)) {
+	if r.job.out.finish(r.index, w.block.Score(i), sampling.Diagnosis{}) {
 		r.job.stopped.Store(true)
 	}
 	r.index = -1
@@ -354,7 +368,7 @@ func (w *worker) deliver(i int, r *chain) {
 
 // denoise writes x + σ²·s of row i to w.shown (Tweedie).
 func (w *worker) denoise(i int, sigma float32) {
-	x, score := w.block.X(i), w.block.Score(i)
+	x, score := w.block.Leading(i)
 	for k := range w.shown {
 		w.shown[k] = x[k] + float32(float32(sigma*sigma)*score[k])
 	}

@@ -141,6 +141,10 @@ func resume(job *batch.Job, in *langevinv1.Resume, entry models.Entry, bad *inva
 			"the digest of %s version %d, %s: states of another model cannot be resumed",
 			entry.Name, entry.Version, entry.Digest)
 	}
+	if job.Measured.Rows() > 1 {
+		bad.add("resume", "set", "none with particles, whose states are not enough to go on from")
+		return
+	}
 	last := len(job.Plan) - 1
 	if step := in.GetStep(); step < 0 || step > int64(last) {
 		bad.add("resume.step", step, "0 to %d", last)

@@ -30,7 +30,7 @@ type Engine struct {
 func (e *Engine) compile(
 	req *langevinv1.SampleRequest, m models.Manifest, maxSteps int, admits admission, bad *invalid,
 ) (compiled, error) {
-	if req.GetSampler() != nil {
+	if req.GetSampler() != nil || req.GetMeasurement() != nil {
 		return compile(req, m, maxSteps, admits, bad)
 	}
 	shared := &e.usual
@@ -64,4 +64,5 @@ type Limits struct {
 	Chains    int // of one Sample call
 	Steps     int // score evaluations of one chain
 	ScoreRows int // of one Score call
+	Particles int // of one chain
 }

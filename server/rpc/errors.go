@@ -39,6 +39,7 @@ func classes() []class {
 		{host.ErrFailed, codes.FailedPrecondition, langevinv1.ReasonModelFailed, -1},
 		{host.ErrClosed, codes.Unavailable, langevinv1.ReasonDraining, 0},
 		{sampling.ErrDiverged, codes.FailedPrecondition, langevinv1.ReasonDiverged, -1},
+		{batch.ErrCollapsed, codes.FailedPrecondition, langevinv1.ReasonCollapsed, -1},
 		{sampling.ErrTolerance, codes.FailedPrecondition, langevinv1.ReasonTolerance, -1},
 		{batch.ErrBusy, codes.ResourceExhausted, langevinv1.ReasonQueueFull, time.Second},
 		{batch.ErrDeadline, codes.DeadlineExceeded, langevinv1.ReasonDeadlineTooShort, -1},
@@ -137,6 +138,13 @@ func (c class) status(err error) *status.Status {
 
 // facts returns what a program may want to know about an error without reading its text.
 func facts(err error) map[string]string {
+	var collapsed *batch.CollapsedError
+	if errors.As(err, &collapsed) {
+		return map[string]string{
+			"chain":          strconv.FormatUint(collapsed.Chain, 10),
+			"effective_size": strconv.FormatFloat(collapsed.Size, 'g', -1, 64),
+		}
+	}
 	var diverged *sampling.DivergedError
 	if !errors.As(err, &diverged) {
 		return nil

@@ -180,7 +180,7 @@ func start(t *testing.T) *service {
 		rpc.CallLimits{Time: time.Hour, Unread: time.Minute}), grpc.WaitForHandlers(true))...)
 	services := rpc.Registrar(server)
 	langevinv1.RegisterSamplingServiceServer(services,
-		rpc.NewSampling(h, rpc.Limits{Chains: 4000, Steps: 2000, ScoreRows: 100}))
+		rpc.NewSampling(h, rpc.Limits{Chains: 4000, Steps: 2000, ScoreRows: 100, Particles: 32}))
 	langevinv1.RegisterModelServiceServer(services, rpc.NewModels(h))
 	langevinv1.RegisterAdminServiceServer(services, rpc.NewAdmin(idle{}, rpc.NewModels(h)))
 	lis := bufconn.Listen(1 << 20)

@@ -101,12 +101,22 @@ func (s *service) parts(t *testing.T) map[protoreflect.Name]proto.Message {
 		t.Fatal(err)
 	}
 	return map[protoreflect.Name]proto.Message{
-		"Tensor":          points(),
-		"Guidance":        &langevinv1.Guidance{Model: "photos"},
-		"Inpainting":      &langevinv1.Inpainting{Values: points(), Mask: []bool{true, false, false, true}},
-		"Colourisation":   &langevinv1.Colourisation{Grey: &langevinv1.Tensor{Values: make([]float32, 4)}},
-		"Interpolation":   &langevinv1.Interpolation{Columns: 2},
-		"Resume":          &langevinv1.Resume{Digest: photos.GetModel().GetDigest(), X: points()},
+		"Tensor":        points(),
+		"Guidance":      &langevinv1.Guidance{Model: "photos"},
+		"Inpainting":    &langevinv1.Inpainting{Values: points(), Mask: []bool{true, false, false, true}},
+		"Colourisation": &langevinv1.Colourisation{Grey: &langevinv1.Tensor{Values: make([]float32, 4)}},
+		"Interpolation": &langevinv1.Interpolation{Columns: 2},
+		"Resume":        &langevinv1.Resume{Digest: photos.GetModel().GetDigest(), X: points()},
+		"Measurement": &langevinv1.Measurement{
+			Operator: &langevinv1.Measurement_Grey{}, Values: &langevinv1.Tensor{Values: make([]float32, 4)}, NoiseStd: 1,
+		},
+		"Mask":            &langevinv1.Mask{Seen: []bool{true, false, false, false}},
+		"AveragePool":     &langevinv1.AveragePool{Factor: 2},
+		"Blur":            &langevinv1.Blur{Kernel: &langevinv1.Tensor{Shape: []int64{1, 1}, Values: []float32{1}}},
+		"Matrix":          &langevinv1.Matrix{Rows: &langevinv1.Tensor{Values: []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2}}},
+		"Fourier":         &langevinv1.Fourier{Coefficients: []int32{1}},
+		"Hadamard":        &langevinv1.Hadamard{Coefficients: []int32{1}},
+		"Particles":       &langevinv1.Particles{Count: proto.Int32(4)},
 		"ProbabilityFlow": &langevinv1.ProbabilityFlow{Sigmas: []float64{2, 1}},
 		"Given":           &langevinv1.Given{Condition: &langevinv1.Given_Class{Class: 1}},
 		"Vector":          &langevinv1.Vector{Values: make([]float32, 12)},
@@ -187,8 +197,22 @@ func (b *breaker) visit(p place) {
 			if part := b.parts[f.Message().Name()]; part != nil && proto.Size(field) == 0 {
 				proto.Merge(field, part)
 			}
+			measureEnough(root)
 			b.visit(place{root, append(slices.Clone(p.path), f)})
 		}
+	}
+}
+
+// measureEnough gives a measurement of photos as many values as its operator measures.
+func measureEnough(root proto.Message) {
+	r, ok := root.(*langevinv1.SampleRequest)
+	if !ok || r.GetMeasurement() == nil {
+		return
+	}
+	y := r.GetMeasurement().ProtoReflect()
+	if f := y.WhichOneof(y.Descriptor().Oneofs().ByName("operator")); f != nil {
+		n := map[protoreflect.Name]int{"mask": 3, "pool": 3, "grey": 4, "blur": 12}[f.Name()]
+		r.Measurement.Values = &langevinv1.Tensor{Values: make([]float32, max(1, n))}
 	}
 }
 

@@ -133,6 +133,7 @@ func quoted(text string) string {
 type order struct {
 	job     batch.Job
 	started *langevinv1.Started
+	trust   trust
 	encoder encoder
 	kind    langevinv1.PreviewKind
 }
@@ -142,6 +143,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	composed *composition) (*order, error) {
 	var bad invalid
 	m := loaded.Entry.Manifest
+	req = withMeasurement(req, m, s.limits, &bad)
 	n := chainsOf(req, s.limits.Chains, &bad)
 	encoder := newEncoder(m, req.GetFormat(), &bad)
 	known, columns := knownOf(req, m, &bad), columnsOf(req, &bad)
@@ -149,22 +151,26 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	sampler, err := loaded.Value.compile(req, m, s.limits.Steps, func(steps int) error {
 		return loaded.Value.Scheduler.Admits(ctx, batch.Demand{
 			Caller: auth.Caller(ctx), Chains: int(n), Sum: follows.sum, Terms: follows.cost,
-			Steps: max(0, steps-int(min(max(0, req.GetResume().GetStep()), int64(steps)))),
+			States: int(req.GetMeasurement().GetParticles().GetCount()),
+			Steps:  max(0, steps-int(min(max(0, req.GetResume().GetStep()), int64(steps)))),
 		})
 	}, &bad)
 	if err != nil {
 		return nil, err
 	}
+	measured, plan := measuredBy(req, sampler, m, &bad)
 	o := &order{
 		encoder: encoder,
 		kind:    max(req.GetPreview().GetKind(), langevinv1.PreviewKind_PREVIEW_KIND_STATE),
 	}
 	o.job = batch.Job{
-		Caller: auth.Caller(ctx), Plan: sampler.plan, Prior: sampler.prior,
+		Caller: auth.Caller(ctx), Plan: plan, Prior: sampler.prior,
 		Seed: seedOf(req), First: req.GetFirstChain(), N: int(n),
-		Known: known, Columns: columns, Given: given, Sum: follows.sum, TermCost: follows.cost,
-		Held: sampler.bytes + 2*int64(proto.Size(req)), // the request, and the values in it
+		Known: known, Columns: columns, Given: given, Sum: follows.sum, TermCost: follows.cost, Measured: measured,
+		Held: sampler.bytes + 2*int64(proto.Size(req)) + // the request, and the values in it
+			heldByMeasurement(req.GetMeasurement(), m.Dim()),
 	}
+	o.trustFrom(req.GetMeasurement())
 	follows.checkSigmas(sampler.plan, m, &bad)
 	resume(&o.job, req.GetResume(), loaded.Entry, &bad)
 	o.job.Preview = previewOf(req.GetPreview(), o.job, m.RowDim(), &bad)
@@ -175,7 +181,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 		return nil, err
 	}
 	o.started = follows.started
-	o.started.Approximate = follows.approximate && !sampler.exact
+	o.started.Approximate = follows.approximate && !sampler.exact || approximates(req.GetMeasurement())
 	o.describe(ctx, req, loaded)
 	langevinv1.SetSampler(o.started, sampler.message)
 	return o, nil
@@ -190,8 +196,8 @@ func (o *order) describe(ctx context.Context, req *langevinv1.SampleRequest, loa
 	s.Shape, s.Steps = shapeProto(loaded.Entry.Manifest), int64(o.job.Plan.NFE())
 	s.Engine, s.RequestId, s.Interpolation = loaded.Value.Identity, idOf(ctx), req.GetInterpolation()
 	// The states of a table are not sent as the network sees them.
-	s.Resumable = !o.job.Plan.UsesHistory() && loaded.Entry.Manifest.Columns == nil
-	s.ResumedAt = int64(o.job.StartStep)
+	s.Resumable = !o.job.Plan.UsesHistory() && o.job.Measured.Rows() == 1 && loaded.Entry.Manifest.Columns == nil
+	s.ResumedAt, s.Measurement = int64(o.job.StartStep), req.GetMeasurement()
 	setCondition(s, req)
 }
 
@@ -227,7 +233,17 @@ func (o *order) chainSteps() int64 {
 }
 
 // cost returns what an order costs its caller's quota: the evaluations of all chains, including those of further terms.
-func (o *order) cost() int64 { return o.chainSteps() * int64(o.job.Sum.Evaluations()) }
+func (o *order) cost() int64 {
+	return o.chainSteps() * int64(o.job.Sum.Evaluations()) * int64(o.job.Measured.Rows())
+}
+
+// trustFrom sets what is said and done about chains whose weights collapse.
+func (o *order) trustFrom(y *langevinv1.Measurement) {
+	o.trust.below = y.GetLeastEffectiveSize()
+	if y.GetRefuseCollapsed() && o.job.Measured.Rows() > 1 {
+		o.job.LeastSize = o.trust.below
+	}
+}
 
 func (o *order) attrs() []slog.Attr {
 	return []slog.Attr{
@@ -302,9 +318,9 @@ func (o *order) encode(event batch.Event) (*langevinv1.SampleResponse, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Chunk{Chunk: &langevinv1.Chunk{
-			FirstChain: o.job.First + uint64(e.First), Tensor: tensor,
-		}}}, nil
+		chunk := &langevinv1.Chunk{FirstChain: o.job.First + uint64(e.First), Tensor: tensor}
+		o.trust.add(chunk, e.Diagnoses)
+		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Chunk{Chunk: chunk}}, nil
 	}
 	return nil, errors.New("unknown event of the scheduler")
 }
@@ -333,10 +349,12 @@ func (o *order) progress(p batch.Progress) *langevinv1.SampleResponse {
 func (o *order) finish(ctx context.Context, chains *batch.Stream, send func(*langevinv1.SampleResponse) error) error {
 	p := chains.Progress()
 	annotate(ctx, slog.Duration("queued", p.Queued), slog.Int("previews_dropped", p.DroppedFrames))
-	return send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Done{Done: &langevinv1.Done{
-		N: int64(o.job.N), Nfe: p.Steps, Elapsed: durationpb.New(p.Elapsed),
+	done := &langevinv1.Done{
+		N: int64(o.job.N), Nfe: p.Steps * int64(o.job.Measured.Rows()), Elapsed: durationpb.New(p.Elapsed),
 		Queued: durationpb.New(p.Queued), PreviewsDropped: int64(p.DroppedFrames),
-	}}})
+	}
+	o.trust.describe(done)
+	return send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Done{Done: done}})
 }
 
 // shapeProto returns the shape of a model's samples as users see them.

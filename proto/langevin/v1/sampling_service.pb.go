@@ -251,7 +251,10 @@ type SampleRequest struct {
 	// for each step. The weights must not add up to 0.
 	Terms []*Term `protobuf:"bytes,25,rep,name=terms,proto3" json:"terms,omitempty"`
 	// The weight of the request's own model in the sum, finite. The default is 1.
-	OwnWeight     *float64 `protobuf:"fixed64,26,opt,name=own_weight,json=ownWeight,proto3,oneof" json:"own_weight,omitempty"`
+	OwnWeight *float64 `protobuf:"fixed64,26,opt,name=own_weight,json=ownWeight,proto3,oneof" json:"own_weight,omitempty"`
+	// What was measured of the samples. The method of the measurement decides the sampler: reverse_sde for particles and
+	// ddrm, annealed_langevin for snips and langevin. A request may set its noise levels and steps.
+	Measurement   *Measurement `protobuf:"bytes,27,opt,name=measurement,proto3" json:"measurement,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -484,6 +487,13 @@ func (x *SampleRequest) GetOwnWeight() float64 {
 		return *x.OwnWeight
 	}
 	return 0
+}
+
+func (x *SampleRequest) GetMeasurement() *Measurement {
+	if x != nil {
+		return x.Measurement
+	}
+	return nil
 }
 
 type isSampleRequest_Sampler interface {
@@ -1236,7 +1246,7 @@ type Started struct {
 	//	*Started_ReverseSde
 	//	*Started_Consistency
 	Sampler isStarted_Sampler `protobuf_oneof:"sampler"`
-	// Score evaluations for each chain.
+	// Score evaluations for each chain; for each particle of a chain, if it has particles.
 	Steps int64 `protobuf:"varint,10,opt,name=steps,proto3" json:"steps,omitempty"`
 	// What else decides the bits: the noise generator, and the runtime's version and settings.
 	Engine string `protobuf:"bytes,11,opt,name=engine,proto3" json:"engine,omitempty"`
@@ -1269,8 +1279,11 @@ type Started struct {
 	// weight other than 0 and 1 ask for. They do with samplers that follow a diffusion, because the sum of scores is not
 	// the score of the product with noise added (Du et al. 2023). Annealed Langevin without consistent noise, plain
 	// Langevin and predictor-corrector with a corrector only need the sum, so their samples are those of the product as
-	// far as their steps are small and many enough.
+	// far as their steps are small and many enough. Samples with a measurement are also approximate, unless the method is
+	// particles.
 	Approximate bool `protobuf:"varint,29,opt,name=approximate,proto3" json:"approximate,omitempty"`
+	// The measurement, with the method in use and its settings, if the request has one.
+	Measurement *Measurement `protobuf:"bytes,30,opt,name=measurement,proto3" json:"measurement,omitempty"`
 	// The columns of a table, in order, as in Model. Empty for other models.
 	Columns       []*Column `protobuf:"bytes,41,rep,name=columns,proto3" json:"columns,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1533,6 +1546,13 @@ func (x *Started) GetApproximate() bool {
 		return x.Approximate
 	}
 	return false
+}
+
+func (x *Started) GetMeasurement() *Measurement {
+	if x != nil {
+		return x.Measurement
+	}
+	return nil
 }
 
 func (x *Started) GetColumns() []*Column {
@@ -1822,7 +1842,13 @@ type Chunk struct {
 	// The index of the first chain in it.
 	FirstChain uint64 `protobuf:"varint,1,opt,name=first_chain,json=firstChain,proto3" json:"first_chain,omitempty"`
 	// One row for each chain.
-	Tensor        *Tensor `protobuf:"bytes,2,opt,name=tensor,proto3" json:"tensor,omitempty"`
+	Tensor *Tensor `protobuf:"bytes,2,opt,name=tensor,proto3" json:"tensor,omitempty"`
+	// With particles: the least effective size of all steps, for each chain, from 1 to the number of particles. With a
+	// value near 1 a single particle decided: the sample agrees with the measurement, but says little about others.
+	EffectiveSize []float64 `protobuf:"fixed64,3,rep,packed,name=effective_size,json=effectiveSize,proto3" json:"effective_size,omitempty"`
+	// With particles: the natural logarithm of an estimate of the density of the measured values under the model, for each
+	// chain. The estimate itself has no bias, so average its exponential.
+	LogEvidence   []float64 `protobuf:"fixed64,4,rep,packed,name=log_evidence,json=logEvidence,proto3" json:"log_evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1871,6 +1897,20 @@ func (x *Chunk) GetTensor() *Tensor {
 	return nil
 }
 
+func (x *Chunk) GetEffectiveSize() []float64 {
+	if x != nil {
+		return x.EffectiveSize
+	}
+	return nil
+}
+
+func (x *Chunk) GetLogEvidence() []float64 {
+	if x != nil {
+		return x.LogEvidence
+	}
+	return nil
+}
+
 // Done is the last event of a call that succeeded.
 type Done struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1884,8 +1924,15 @@ type Done struct {
 	Queued *durationpb.Duration `protobuf:"bytes,4,opt,name=queued,proto3" json:"queued,omitempty"`
 	// Previews lost because the client read too slowly.
 	PreviewsDropped int64 `protobuf:"varint,5,opt,name=previews_dropped,json=previewsDropped,proto3" json:"previews_dropped,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// With particles: the least effective size of all chains.
+	EffectiveSize *float64 `protobuf:"fixed64,6,opt,name=effective_size,json=effectiveSize,proto3,oneof" json:"effective_size,omitempty"`
+	// With particles: the natural logarithm of the mean over chains of the estimates of the measured values' density.
+	LogEvidence *float64 `protobuf:"fixed64,7,opt,name=log_evidence,json=logEvidence,proto3,oneof" json:"log_evidence,omitempty"`
+	// A warning, if above 0: how many chains have an effective size below the measurement's least_effective_size. Their
+	// weights collapsed, and together they do not represent the posterior.
+	Collapsed     int64 `protobuf:"varint,8,opt,name=collapsed,proto3" json:"collapsed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Done) Reset() {
@@ -1949,6 +1996,27 @@ func (x *Done) GetQueued() *durationpb.Duration {
 func (x *Done) GetPreviewsDropped() int64 {
 	if x != nil {
 		return x.PreviewsDropped
+	}
+	return 0
+}
+
+func (x *Done) GetEffectiveSize() float64 {
+	if x != nil && x.EffectiveSize != nil {
+		return *x.EffectiveSize
+	}
+	return 0
+}
+
+func (x *Done) GetLogEvidence() float64 {
+	if x != nil && x.LogEvidence != nil {
+		return *x.LogEvidence
+	}
+	return 0
+}
+
+func (x *Done) GetCollapsed() int64 {
+	if x != nil {
+		return x.Collapsed
 	}
 	return 0
 }
@@ -2770,7 +2838,7 @@ var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
-	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x18langevin/v1/column.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\x1a\x16langevin/v1/term.proto\"\x8a\x0e\n" +
+	"\"langevin/v1/sampling_service.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x18langevin/v1/column.proto\x1a\x1dlangevin/v1/measurement.proto\x1a\x19langevin/v1/sampler.proto\x1a\x18langevin/v1/tensor.proto\x1a\x16langevin/v1/term.proto\"\xc6\x0e\n" +
 	"\rSampleRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12\x1a\n" +
@@ -2801,7 +2869,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x0eguidance_scale\x18\x18 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x04R\rguidanceScale\x88\x01\x01\x121\n" +
 	"\x05terms\x18\x19 \x03(\v2\x11.langevin.v1.TermB\b\xbaH\x05\x92\x01\x02\x10\bR\x05terms\x12+\n" +
 	"\n" +
-	"own_weight\x18\x1a \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x05R\townWeight\x88\x01\x01:\xc9\x03\xbaH\xc5\x03\x1a\xa4\x01\n" +
+	"own_weight\x18\x1a \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x05R\townWeight\x88\x01\x01\x12:\n" +
+	"\vmeasurement\x18\x1b \x01(\v2\x18.langevin.v1.MeasurementR\vmeasurement:\xc9\x03\xbaH\xc5\x03\x1a\xa4\x01\n" +
 	"\rsample.chains\x127the last chain, first_chain + n - 1, must be below 2^64\x1aZ!has(this.n) || this.n < 1 || this.first_chain <= 18446744073709551615u - uint(this.n - 1)\x1a\x82\x01\n" +
 	"\x0esample.preview\x12 preview.chains must be at most n\x1aN!has(this.preview.chains) || this.preview.chains <= (has(this.n) ? this.n : 1)\x1a\x96\x01\n" +
 	"\x0fsample.guidance\x12<guidance must not be given together with terms or own_weight\x1aE!has(this.guidance) || size(this.terms) == 0 && !has(this.own_weight)B\t\n" +
@@ -2853,7 +2922,7 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\awaiting\x18\x06 \x01(\v2\x14.langevin.v1.WaitingH\x00R\awaitingB\a\n" +
 	"\x05event\">\n" +
 	"\aWaiting\x123\n" +
-	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\x98\n" +
+	"\aelapsed\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\"\xd4\n" +
 	"\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
@@ -2891,7 +2960,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x05terms\x18\x1b \x03(\v2\x11.langevin.v1.TermR\x05terms\x12\"\n" +
 	"\n" +
 	"own_weight\x18\x1c \x01(\x01H\x03R\townWeight\x88\x01\x01\x12 \n" +
-	"\vapproximate\x18\x1d \x01(\bR\vapproximate\x12-\n" +
+	"\vapproximate\x18\x1d \x01(\bR\vapproximate\x12:\n" +
+	"\vmeasurement\x18\x1e \x01(\v2\x18.langevin.v1.MeasurementR\vmeasurement\x12-\n" +
 	"\acolumns\x18) \x03(\v2\x13.langevin.v1.ColumnR\acolumnsB\t\n" +
 	"\asamplerB\v\n" +
 	"\tconditionB\x11\n" +
@@ -2917,17 +2987,24 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\vfirst_chain\x18\x05 \x01(\x04R\n" +
 	"firstChain\x12+\n" +
 	"\x06tensor\x18\x06 \x01(\v2\x13.langevin.v1.TensorR\x06tensor\x12\x18\n" +
-	"\adropped\x18\a \x01(\x03R\adropped\"U\n" +
+	"\adropped\x18\a \x01(\x03R\adropped\"\x9f\x01\n" +
 	"\x05Chunk\x12\x1f\n" +
 	"\vfirst_chain\x18\x01 \x01(\x04R\n" +
 	"firstChain\x12+\n" +
-	"\x06tensor\x18\x02 \x01(\v2\x13.langevin.v1.TensorR\x06tensor\"\xb9\x01\n" +
+	"\x06tensor\x18\x02 \x01(\v2\x13.langevin.v1.TensorR\x06tensor\x12%\n" +
+	"\x0eeffective_size\x18\x03 \x03(\x01R\reffectiveSize\x12!\n" +
+	"\flog_evidence\x18\x04 \x03(\x01R\vlogEvidence\"\xcf\x02\n" +
 	"\x04Done\x12\f\n" +
 	"\x01n\x18\x01 \x01(\x03R\x01n\x12\x10\n" +
 	"\x03nfe\x18\x02 \x01(\x03R\x03nfe\x123\n" +
 	"\aelapsed\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\x121\n" +
 	"\x06queued\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06queued\x12)\n" +
-	"\x10previews_dropped\x18\x05 \x01(\x03R\x0fpreviewsDropped\"\xf3\x02\n" +
+	"\x10previews_dropped\x18\x05 \x01(\x03R\x0fpreviewsDropped\x12*\n" +
+	"\x0eeffective_size\x18\x06 \x01(\x01H\x00R\reffectiveSize\x88\x01\x01\x12&\n" +
+	"\flog_evidence\x18\a \x01(\x01H\x01R\vlogEvidence\x88\x01\x01\x12\x1c\n" +
+	"\tcollapsed\x18\b \x01(\x03R\tcollapsedB\x11\n" +
+	"\x0f_effective_sizeB\x0f\n" +
+	"\r_log_evidence\"\xf3\x02\n" +
 	"\fScoreRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12)\n" +
@@ -3071,9 +3148,10 @@ var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(TensorFormat)(0),             // 33: langevin.v1.TensorFormat
 	(*Given)(nil),                 // 34: langevin.v1.Given
 	(*Term)(nil),                  // 35: langevin.v1.Term
-	(*Tensor)(nil),                // 36: langevin.v1.Tensor
-	(*durationpb.Duration)(nil),   // 37: google.protobuf.Duration
-	(*Column)(nil),                // 38: langevin.v1.Column
+	(*Measurement)(nil),           // 36: langevin.v1.Measurement
+	(*Tensor)(nil),                // 37: langevin.v1.Tensor
+	(*durationpb.Duration)(nil),   // 38: google.protobuf.Duration
+	(*Column)(nil),                // 39: langevin.v1.Column
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	26, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
@@ -3092,73 +3170,75 @@ var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	4,  // 13: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
 	34, // 14: langevin.v1.SampleRequest.given:type_name -> langevin.v1.Given
 	35, // 15: langevin.v1.SampleRequest.terms:type_name -> langevin.v1.Term
-	0,  // 16: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
-	36, // 17: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
-	1,  // 18: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
-	36, // 19: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
-	1,  // 20: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
-	36, // 21: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
-	2,  // 22: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
-	12, // 23: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
-	13, // 24: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
-	14, // 25: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
-	15, // 26: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
-	16, // 27: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
-	11, // 28: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
-	37, // 29: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
-	26, // 30: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	27, // 31: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	28, // 32: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	29, // 33: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	30, // 34: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
-	31, // 35: langevin.v1.Started.reverse_sde:type_name -> langevin.v1.ReverseSDE
-	32, // 36: langevin.v1.Started.consistency:type_name -> langevin.v1.Consistency
-	5,  // 37: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
-	6,  // 38: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
-	7,  // 39: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
-	4,  // 40: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
-	34, // 41: langevin.v1.Started.given:type_name -> langevin.v1.Given
-	35, // 42: langevin.v1.Started.terms:type_name -> langevin.v1.Term
-	38, // 43: langevin.v1.Started.columns:type_name -> langevin.v1.Column
-	37, // 44: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	37, // 45: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
-	2,  // 46: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	36, // 47: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	36, // 48: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	37, // 49: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	37, // 50: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	36, // 51: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	33, // 52: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 53: langevin.v1.ScoreRequest.given:type_name -> langevin.v1.Given
-	36, // 54: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	36, // 55: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
-	19, // 56: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	33, // 57: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 58: langevin.v1.EncodeRequest.given:type_name -> langevin.v1.Given
-	36, // 59: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
-	36, // 60: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
-	19, // 61: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	33, // 62: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 63: langevin.v1.DecodeRequest.given:type_name -> langevin.v1.Given
-	36, // 64: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
-	36, // 65: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
-	19, // 66: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
-	34, // 67: langevin.v1.LogLikelihoodRequest.given:type_name -> langevin.v1.Given
-	3,  // 68: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	17, // 69: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	20, // 70: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
-	22, // 71: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
-	24, // 72: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
-	10, // 73: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	18, // 74: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	21, // 75: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
-	23, // 76: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
-	25, // 77: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
-	73, // [73:78] is the sub-list for method output_type
-	68, // [68:73] is the sub-list for method input_type
-	68, // [68:68] is the sub-list for extension type_name
-	68, // [68:68] is the sub-list for extension extendee
-	0,  // [0:68] is the sub-list for field type_name
+	36, // 16: langevin.v1.SampleRequest.measurement:type_name -> langevin.v1.Measurement
+	0,  // 17: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
+	37, // 18: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	1,  // 19: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
+	37, // 20: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	1,  // 21: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
+	37, // 22: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	2,  // 23: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
+	12, // 24: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
+	13, // 25: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
+	14, // 26: langevin.v1.SampleResponse.preview:type_name -> langevin.v1.Preview
+	15, // 27: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
+	16, // 28: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
+	11, // 29: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
+	38, // 30: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
+	26, // 31: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	27, // 32: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	28, // 33: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	29, // 34: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	30, // 35: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
+	31, // 36: langevin.v1.Started.reverse_sde:type_name -> langevin.v1.ReverseSDE
+	32, // 37: langevin.v1.Started.consistency:type_name -> langevin.v1.Consistency
+	5,  // 38: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
+	6,  // 39: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
+	7,  // 40: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
+	4,  // 41: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
+	34, // 42: langevin.v1.Started.given:type_name -> langevin.v1.Given
+	35, // 43: langevin.v1.Started.terms:type_name -> langevin.v1.Term
+	36, // 44: langevin.v1.Started.measurement:type_name -> langevin.v1.Measurement
+	39, // 45: langevin.v1.Started.columns:type_name -> langevin.v1.Column
+	38, // 46: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	38, // 47: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	2,  // 48: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
+	37, // 49: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	37, // 50: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	38, // 51: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	38, // 52: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	37, // 53: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	33, // 54: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 55: langevin.v1.ScoreRequest.given:type_name -> langevin.v1.Given
+	37, // 56: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	37, // 57: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
+	19, // 58: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	33, // 59: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 60: langevin.v1.EncodeRequest.given:type_name -> langevin.v1.Given
+	37, // 61: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
+	37, // 62: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
+	19, // 63: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
+	33, // 64: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
+	34, // 65: langevin.v1.DecodeRequest.given:type_name -> langevin.v1.Given
+	37, // 66: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
+	37, // 67: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
+	19, // 68: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
+	34, // 69: langevin.v1.LogLikelihoodRequest.given:type_name -> langevin.v1.Given
+	3,  // 70: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	17, // 71: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	20, // 72: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
+	22, // 73: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
+	24, // 74: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
+	10, // 75: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	18, // 76: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	21, // 77: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
+	23, // 78: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
+	25, // 79: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
+	75, // [75:80] is the sub-list for method output_type
+	70, // [70:75] is the sub-list for method input_type
+	70, // [70:70] is the sub-list for extension type_name
+	70, // [70:70] is the sub-list for extension extendee
+	0,  // [0:70] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -3167,6 +3247,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 		return
 	}
 	file_langevin_v1_column_proto_init()
+	file_langevin_v1_measurement_proto_init()
 	file_langevin_v1_sampler_proto_init()
 	file_langevin_v1_tensor_proto_init()
 	file_langevin_v1_term_proto_init()
@@ -3207,6 +3288,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 		(*Started_Inpainting)(nil),
 		(*Started_Colourisation)(nil),
 	}
+	file_langevin_v1_sampling_service_proto_msgTypes[13].OneofWrappers = []any{}
 	file_langevin_v1_sampling_service_proto_msgTypes[14].OneofWrappers = []any{}
 	file_langevin_v1_sampling_service_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}

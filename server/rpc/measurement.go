@@ -1,0 +1,293 @@
+package rpc
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/models"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/sampling/linear"
+)
+
+// The defaults of measurements.
+const (
+	particlesMost      = 16 // measured values up to which particles are the default: their weights hold for so many
+	particlesCount     = 64
+	particlesThreshold = 0.5
+	particlesSteps     = 50
+	ddrmSteps          = 20
+	ddrmEta            = 0.85
+	ddrmEtaB           = 1
+	leastSize          = 2
+)
+
+// withMeasurement returns a request whose measurement has a method, and whose sampler is the one of this method. It
+// returns other requests as they are.
+func withMeasurement(req *langevinv1.SampleRequest, m models.Manifest, limits Limits, bad *invalid,
+) *langevinv1.SampleRequest {
+	if req.GetMeasurement() == nil {
+		return req
+	}
+	checkMeasuredAlone(req, m, bad)
+	req = proto.CloneOf(req)
+	y := req.GetMeasurement()
+	if y.GetMethod() == nil {
+		values := y.GetValues()
+		if max(len(values.GetValues()), len(values.GetData())/4) <= particlesMost {
+			y.Method = &langevinv1.Measurement_Particles{}
+		} else {
+			y.Method = &langevinv1.Measurement_Ddrm{}
+		}
+	}
+	setDefault(&y.LeastEffectiveSize, leastSize)
+	completeMethod(y, m, limits, bad)
+	setMeasuredSampler(req, bad)
+	return req
+}
+
+// checkMeasuredAlone checks that nothing else changes what chains follow.
+func checkMeasuredAlone(req *langevinv1.SampleRequest, m models.Manifest, bad *invalid) {
+	for _, other := range []struct {
+		field string
+		set   bool
+	}{
+		{"guidance", req.GetGuidance() != nil},
+		{"terms", len(req.GetTerms()) > 0},
+		{"own_weight", req.OwnWeight != nil},
+		{"guidance_scale", req.GuidanceScale != nil && req.GetGuidanceScale() != 1},
+		{"condition", req.GetCondition() != nil},
+		{"interpolation", req.GetInterpolation() != nil},
+	} {
+		if other.set {
+			bad.add("measurement", "set together with "+other.field, "either of the two")
+		}
+	}
+	if m.Sampler.Kind == models.SamplerConsistency {
+		bad.add("measurement", "set", "none: %s is a consistency model, which has no score", m.Name)
+	}
+}
+
+// completeMethod fills in the settings of a measurement's method.
+func completeMethod(y *langevinv1.Measurement, m models.Manifest, limits Limits, bad *invalid) {
+	switch method := y.GetMethod().(type) {
+	case *langevinv1.Measurement_Particles:
+		method.Particles = cmp.Or(method.Particles, &langevinv1.Particles{})
+		p := method.Particles
+		setDefault(&p.Count, int32(min(particlesCount, max(2, limits.Particles))))
+		setDefault(&p.Threshold, particlesThreshold)
+		setDefault(&p.Guided, true)
+		setDefault(&p.Spread, (m.Range.High-m.Range.Low)/4)
+		if p.GetCount() < 2 || int(p.GetCount()) > limits.Particles {
+			bad.add("measurement.particles.count", p.GetCount(), "2 to %d (limits.max_particles)", limits.Particles)
+		} else if size := y.GetLeastEffectiveSize(); !(size >= 1 && size <= float64(p.GetCount())) {
+			bad.add("measurement.least_effective_size", size, "from 1 to the number of particles, %d", p.GetCount())
+		}
+	case *langevinv1.Measurement_Ddrm:
+		method.Ddrm = cmp.Or(method.Ddrm, &langevinv1.DDRM{})
+		setDefault(&method.Ddrm.Eta, ddrmEta)
+		setDefault(&method.Ddrm.EtaB, ddrmEtaB)
+	case *langevinv1.Measurement_Snips:
+		method.Snips = cmp.Or(method.Snips, &langevinv1.SNIPS{})
+	case *langevinv1.Measurement_Langevin:
+		method.Langevin = cmp.Or(method.Langevin, &langevinv1.LikelihoodLangevin{})
+		setDefault(&method.Langevin.Weight, 0)
+	}
+}
+
+// setMeasuredSampler sets the sampler of a request to the one that the measurement's method needs, with the settings
+// that the method decides.
+func setMeasuredSampler(req *langevinv1.SampleRequest, bad *invalid) {
+	method, steps := "particles", int32(particlesSteps)
+	switch req.GetMeasurement().GetMethod().(type) {
+	case *langevinv1.Measurement_Snips, *langevinv1.Measurement_Langevin:
+		setAnnealed(req, bad)
+		return
+	case *langevinv1.Measurement_Ddrm:
+		method, steps = "ddrm", ddrmSteps
+	}
+	if req.GetSampler() != nil && req.GetReverseSde() == nil {
+		bad.add("sampler", "another", "reverse_sde, whose noise levels %s follows, or none", method)
+		return
+	}
+	r := cmp.Or(req.GetReverseSde(), &langevinv1.ReverseSDE{})
+	setDefault(&r.Steps, steps)
+	setDefault(&r.Eta, 1)
+	setDefault(&r.Noise, 1)
+	setDefault(&r.Denoise, true)
+	if r.GetEta() != 1 {
+		bad.add("reverse_sde.eta", r.GetEta(), "1 with %s", method)
+	}
+	if r.GetNoise() != 1 {
+		bad.add("reverse_sde.noise", r.GetNoise(), "1 with %s", method)
+	}
+	if !r.GetDenoise() {
+		bad.add("reverse_sde.denoise", false, "true with %s, whose samples are denoised", method)
+	}
+	if r.GetMethod() == langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP {
+		bad.add("reverse_sde.method", r.GetMethod(), "euler with %s", method)
+	}
+	r.Method = langevinv1.ReverseMethod_REVERSE_METHOD_EULER
+	req.Sampler = &langevinv1.SampleRequest_ReverseSde{ReverseSde: r}
+}
+
+func setAnnealed(req *langevinv1.SampleRequest, bad *invalid) {
+	if req.GetSampler() != nil && req.GetAnnealedLangevin() == nil {
+		bad.add("sampler", "another", "annealed_langevin, whose steps snips and langevin follow, or none")
+		return
+	}
+	a := cmp.Or(req.GetAnnealedLangevin(), &langevinv1.AnnealedLangevin{})
+	setDefault(&a.Consistent, false)
+	if a.GetConsistent() {
+		bad.add("annealed_langevin.consistent", true, "false with snips and langevin, which need the noise of Langevin")
+	}
+	req.Sampler = &langevinv1.SampleRequest_AnnealedLangevin{AnnealedLangevin: a}
+}
+
+// measuredBy returns what a complete request says that was measured, with its method, and the plan that the method
+// makes of the sampler's. It returns nil if nothing was measured, or something is wrong.
+func measuredBy(
+	req *langevinv1.SampleRequest, sampler compiled, m models.Manifest, bad *invalid,
+) (*sampling.Measured, sampling.Plan) {
+	y := req.GetMeasurement()
+	if y == nil || len(*bad) > 0 {
+		return nil, sampler.plan
+	}
+	op, field := operatorOf(y, m, bad)
+	values := decodeElements(y.GetValues(), "measurement.values", bad)
+	if len(*bad) > 0 {
+		return nil, sampler.plan
+	}
+	of, err := op.Measurement(values, y.GetNoiseStd())
+	bad.join("measurement.", err)
+	method, plan, err := methodOf(y, sampler)
+	bad.join(field, err)
+	if len(*bad) > 0 {
+		return nil, sampler.plan
+	}
+	return &sampling.Measured{Measurement: of, By: method}, plan
+}
+
+// methodOf returns the method of a complete measurement, and its plan.
+func methodOf(y *langevinv1.Measurement, sampler compiled) (sampling.Method, sampling.Plan, error) {
+	switch in := y.GetMethod().(type) {
+	case *langevinv1.Measurement_Particles:
+		p := sampling.Particles{
+			Schedule: levelsOf(sampler), Count: int(in.Particles.GetCount()), Threshold: in.Particles.GetThreshold(),
+			Guided: in.Particles.GetGuided(), Spread: in.Particles.GetSpread(),
+		}
+		plan, err := p.Plan()
+		return p, plan, err
+	case *langevinv1.Measurement_Ddrm:
+		d := sampling.DDRM{Schedule: levelsOf(sampler), Eta: in.Ddrm.GetEta(), EtaB: in.Ddrm.GetEtaB()}
+		plan, err := d.Plan()
+		return d, plan, err
+	case *langevinv1.Measurement_Snips:
+		return sampling.SNIPS{}, sampler.plan, nil
+	}
+	l := sampling.LikelihoodLangevin{Weight: y.GetLangevin().GetWeight()}
+	return l, sampler.plan, l.Validate()
+}
+
+// levelsOf returns the noise levels of a compiled reverse_sde.
+func levelsOf(sampler compiled) sampling.Schedule {
+	r, _ := sampler.message.(*langevinv1.ReverseSDE)
+	return scheduleOf(r.GetSigmas(), &invalid{})
+}
+
+// operatorOf returns the operator of a measurement, and the field that its method is in.
+func operatorOf(y *langevinv1.Measurement, m models.Manifest, bad *invalid) (op *linear.Operator, method string) {
+	const field = "measurement."
+	method = field + string(y.ProtoReflect().WhichOneof(
+		y.ProtoReflect().Descriptor().Oneofs().ByName("method")).Name()) + "."
+	if m.Columns != nil {
+		bad.add("measurement", "of a table", "inpainting of columns: a table's units are not linear in the network's")
+		return nil, method
+	}
+	shape, ok := linear.ShapeOf(m.Shape)
+	if !ok {
+		bad.add("measurement", fmt.Sprintf("of samples of shape %v", m.Shape),
+			"a model whose samples are vectors or pictures")
+		return nil, method
+	}
+	op, err := buildOperator(y, m, shape, bad)
+	bad.join(field, err)
+	return op, method
+}
+
+func buildOperator(
+	y *langevinv1.Measurement, m models.Manifest, shape linear.Shape, bad *invalid,
+) (*linear.Operator, error) {
+	switch in := y.GetOperator().(type) {
+	case *langevinv1.Measurement_Mask:
+		return maskOf(in.Mask.GetSeen(), m)
+	case *langevinv1.Measurement_Pool:
+		return linear.Pool(shape, int(in.Pool.GetFactor()))
+	case *langevinv1.Measurement_Blur:
+		return blurOf(in.Blur, shape, bad)
+	case *langevinv1.Measurement_Grey:
+		return linear.Grey(shape)
+	case *langevinv1.Measurement_Matrix:
+		return linear.Matrix(decodeElements(in.Matrix.GetRows(), "measurement.matrix.rows", bad), m.Dim())
+	case *langevinv1.Measurement_Fourier:
+		return linear.Fourier(shape, ints(in.Fourier.GetCoefficients()))
+	case *langevinv1.Measurement_Hadamard:
+		return linear.Hadamard(m.Dim(), ints(in.Hadamard.GetCoefficients()))
+	}
+	return nil, &sampling.FieldError{Field: "operator", Given: "missing",
+		Want: "one of mask, pool, blur, grey, matrix, fourier and hadamard"}
+}
+
+func ints(in []int32) []int {
+	out := make([]int, len(in))
+	for i, v := range in {
+		out[i] = int(v)
+	}
+	return out
+}
+
+func maskOf(seen []bool, m models.Manifest) (*linear.Operator, error) {
+	if len(m.Shape) == 3 && len(seen) == m.Shape[1]*m.Shape[2] {
+		seen = slices.Repeat(seen, m.Shape[0])
+	}
+	if len(seen) != m.Dim() {
+		return nil, &sampling.FieldError{Field: "mask.seen", Given: fmt.Sprintf("%d entries", len(seen)),
+			Want: fmt.Sprintf("one for each element of a sample, of shape %v, or for each pixel", m.Shape)}
+	}
+	return linear.Mask(seen)
+}
+
+func blurOf(in *langevinv1.Blur, shape linear.Shape, bad *invalid) (*linear.Operator, error) {
+	elements := decodeElements(in.GetKernel(), "measurement.blur.kernel", bad)
+	axes := in.GetKernel().GetShape()
+	if len(axes) != 2 || axes[0] < 1 || axes[1] < 1 || axes[0] > int64(len(elements)) ||
+		axes[0]*axes[1] != int64(len(elements)) {
+		return nil, &sampling.FieldError{Field: "blur.kernel", Given: shapeOr(in.GetKernel(), len(elements)),
+			Want: "a kernel with its shape, [rows, columns]"}
+	}
+	kernel := linear.Kernel{Height: int(axes[0]), Width: int(axes[1])}
+	for _, v := range elements {
+		kernel.Values = append(kernel.Values, float64(v))
+	}
+	switch in.GetEdge() {
+	case langevinv1.Edge_EDGE_UNSPECIFIED, langevinv1.Edge_EDGE_WRAP:
+		return linear.Blur(shape, kernel)
+	case langevinv1.Edge_EDGE_ZERO:
+		return linear.SeparableBlur(shape, kernel)
+	}
+	return nil, &sampling.FieldError{Field: "blur.edge", Given: in.GetEdge(), Want: "a value that this server knows"}
+}
+
+// heldByMeasurement returns the bytes that a measurement takes besides its message.
+func heldByMeasurement(y *langevinv1.Measurement, dim int) int64 {
+	if y == nil {
+		return 0
+	}
+	return 4*int64(proto.Size(y)) + 64*int64(dim)
+}
+
+// approximates reports whether the samples of a measurement are not drawn from the posterior however many there are.
+func approximates(y *langevinv1.Measurement) bool { return y != nil && y.GetParticles() == nil }
