@@ -181,3 +181,22 @@ func TestRowsGiven(t *testing.T) {
 		t.Errorf("Encode is given %s, want shoe", given)
 	}
 }
+
+// TestEvaluationsOfAStep counts what a server evaluates for what a call follows.
+func TestEvaluationsOfAStep(t *testing.T) {
+	for _, tt := range []struct {
+		started client.Started
+		want    int
+	}{
+		{client.Started{}, 1},
+		{client.Started{GuidanceScale: new(1.)}, 1},
+		{client.Started{GuidanceScale: new(0.)}, 2},
+		{client.Started{Guidance: &client.Guidance{}}, 2},
+		{client.Started{Sum: &client.Sum{OwnWeight: new(2.)}}, 1},
+		{client.Started{Sum: &client.Sum{Terms: make([]client.Term, 2)}, GuidanceScale: new(3.)}, 4},
+	} {
+		if got := tt.started.Evaluations(); got != tt.want {
+			t.Errorf("%+v: %d evaluations of a step, want %d", tt.started, got, tt.want)
+		}
+	}
+}

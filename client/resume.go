@@ -28,8 +28,8 @@ func (s sampleCall) drawAll(ctx context.Context, req SampleRequest, emit sink) e
 			tries = 1
 		}
 		if d.have == d.started.N { // only the Done event is missing
-			return emit(Done{N: d.have, NFE: int64(d.have) * int64(d.started.Steps), Elapsed: d.elapsed,
-				PreviewsDropped: d.dropped})
+			return emit(Done{N: d.have, NFE: int64(d.have) * int64(d.started.Steps*d.started.Evaluations()),
+				Elapsed: d.elapsed, PreviewsDropped: d.dropped})
 		}
 		if !s.client.again(ctx, tries, unavailable(err)) {
 			return s.lastly(ctx, err)

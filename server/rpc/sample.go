@@ -331,7 +331,7 @@ func (o *order) finish(ctx context.Context, chains *batch.Stream, send func(*lan
 	p := chains.Progress()
 	annotate(ctx, slog.Duration("queued", p.Queued), slog.Int("previews_dropped", p.DroppedFrames))
 	return send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Done{Done: &langevinv1.Done{
-		N: int64(o.job.N), Nfe: p.Steps, Elapsed: durationpb.New(p.Elapsed),
+		N: int64(o.job.N), Nfe: p.Steps * int64(o.job.Sum.Evaluations()), Elapsed: durationpb.New(p.Elapsed),
 		Queued: durationpb.New(p.Queued), PreviewsDropped: int64(p.DroppedFrames),
 	}}})
 }
