@@ -13,6 +13,7 @@ import (
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/datafile"
+	"github.com/langevin-ml/langevin/internal/drawing"
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/remote"
 	"github.com/langevin-ml/langevin/internal/wholefile"
@@ -21,6 +22,7 @@ import (
 // command has the flags of the commands that ask a model about rows of a file.
 type command struct {
 	remote.Connection
+	drawing.RowFlags
 	in, out  string
 	sigmaMax cli.PositiveValue
 	sigmaMin cli.PositiveValue
@@ -38,6 +40,7 @@ type question struct {
 	model   string
 	version int
 	rows    client.Batch
+	given   client.Given // of the model; nil for none
 	show    func(done, total int)
 }
 
@@ -51,6 +54,7 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 	c.Flags().StringVarP(&o.in, "in", "i", "", "`FILE` with the rows, in CSV one a line: "+datafile.ArrayFiles)
 	c.Flags().StringVarP(&o.out, "out", "o", "",
 		"file to write, by its ending: .npy or .csv (default CSV to standard output)")
+	o.RowFlags.Register(c.Flags())
 	o.Connection.Register(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
 		name, version, err := cli.SplitModel(strings.Join(args, ""))
@@ -58,6 +62,10 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 			return err
 		}
 		rows, err := readRows(o.in, p.Stderr)
+		if err != nil {
+			return err
+		}
+		given, err := o.Given(o.first, rows.N)
 		if err != nil {
 			return err
 		}
@@ -74,7 +82,7 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 		}
 		return o.Connection.Use(c.Context(), p, func(ctx context.Context, c *client.Client) error {
 			show, end := showRows(p, name)
-			result, err := ask(ctx, c, question{name, version, rows, show})
+			result, err := ask(ctx, c, question{name, version, rows, given, show})
 			end(err == nil)
 			if err != nil {
 				return err
