@@ -133,10 +133,11 @@ func TestBadGiven(t *testing.T) {
 		"given has a condition for 2 chains or rows: want one for all, or one for each of the 3": {
 			N: 3, Given: client.Each{client.Class(1), client.Class(2)},
 		},
-		"given[1] is an Each":           {N: 2, Given: client.Each{client.Class(1), client.Each{}}},
-		"given.class is 4294967296":     {Given: client.Class(1 << 32)},
-		"terms[0].given is an Each":     {Sum: &client.Sum{Terms: []client.Term{{Given: client.Each{}}}}},
-		"terms[1].version is 429496729": {Sum: &client.Sum{Terms: []client.Term{{}, {Version: 1 << 32}}}},
+		"given[1] is an Each":                    {N: 2, Given: client.Each{client.Class(1), client.Each{}}},
+		`given.class_name is "\xff": want UTF-8`: {Given: client.ClassName("\xff")},
+		"given.class is 4294967296":              {Given: client.Class(1 << 32)},
+		"terms[0].given is an Each":              {Sum: &client.Sum{Terms: []client.Term{{Given: client.Each{}}}}},
+		"terms[1].version is 429496729":          {Sum: &client.Sum{Terms: []client.Term{{}, {Version: 1 << 32}}}},
 	} {
 		if _, err := c.Sample(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

@@ -252,7 +252,7 @@ func drawSaving(
 		return err
 	}
 	if res.Approximate {
-		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.ApproximateText)
+		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.ApproximateText(res))
 	}
 	return both(write(res), saver.err)
 }
