@@ -64,7 +64,7 @@ func TestSample(t *testing.T) {
 	}
 	want := &client.Result{
 		Batch: client.Batch{X: []float32{5, -5, 6, -6, 7, -7}, Shape: []int{2}, N: 3},
-		Model: "ring", Version: 1, Digest: "fake", Engine: "fake", Seed: 7, FirstChain: 5, NFE: 6,
+		Model: "ring", Version: 1, Digest: "fake", Engine: "fake", Seed: 7, FirstChain: 5, Steps: 2, NFE: 6,
 		Sampler: client.AnnealedLangevin{Sigmas: []float64{1}, StepsPerLevel: 2, StepLR: 0.1},
 	}
 	if diff := cmp.Diff(want, res); diff != "" {

@@ -21,7 +21,7 @@ type Started struct {
 	FirstChain uint64
 	Shape      []int   // of one sample
 	Sampler    Sampler // nil if this client does not know the sampler
-	Steps      int     // score evaluations for each chain
+	Steps      int     // of each chain; see Evaluations
 	Engine     string  // what else decides the bits: the noise generator, and the runtime and its settings
 	RequestID  string  // names the call in the server's log
 
@@ -42,6 +42,22 @@ type Started struct {
 	Resumable bool // whether a preview of any step is enough to resume from; see [Resume]
 
 	Table []Column // the columns of a table, in order; nil for other models
+}
+
+// Evaluations returns how many evaluations of networks a step of a chain takes: one, and one more for a guide, for a
+// guidance scale other than 1, and for each term.
+func (s Started) Evaluations() int {
+	n := 1
+	if s.Guidance != nil {
+		n++
+	}
+	if s.GuidanceScale != nil && *s.GuidanceScale != 1 {
+		n++
+	}
+	if s.Sum != nil {
+		n += len(s.Sum.Terms)
+	}
+	return n
 }
 
 // Progress says how far the call is. It comes a few times a second, and once a second while the call waits.
@@ -80,7 +96,7 @@ type Chunk struct {
 // Done says that all chains have been drawn, and at what cost.
 type Done struct {
 	N               int
-	NFE             int64         // score evaluations, summed over all chains
+	NFE             int64         // evaluations of networks, summed over all chains; see Started.Evaluations
 	Elapsed         time.Duration // since the server accepted the call
 	Queued          time.Duration // how long the call waited before the first chain started
 	PreviewsDropped int           // previews lost because they were read too slowly

@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
@@ -87,6 +88,9 @@ func givenMessage(field string, g Given) (*langevinv1.Given, error) {
 		w.Condition = &langevinv1.Given_Class{Class: class}
 		return w, err
 	case ClassName:
+		if !utf8.ValidString(string(g)) {
+			return nil, invalid(field+".class_name", "%s.class_name is %q: want UTF-8", field, string(g))
+		}
 		w.Condition = &langevinv1.Given_ClassName{ClassName: string(g)}
 	case Vector:
 		w.Condition = &langevinv1.Given_Vector{Vector: &langevinv1.Vector{Values: g}}

@@ -133,10 +133,11 @@ func TestBadGiven(t *testing.T) {
 		"given has a condition for 2 chains or rows: want one for all, or one for each of the 3": {
 			N: 3, Given: client.Each{client.Class(1), client.Class(2)},
 		},
-		"given[1] is an Each":           {N: 2, Given: client.Each{client.Class(1), client.Each{}}},
-		"given.class is 4294967296":     {Given: client.Class(1 << 32)},
-		"terms[0].given is an Each":     {Sum: &client.Sum{Terms: []client.Term{{Given: client.Each{}}}}},
-		"terms[1].version is 429496729": {Sum: &client.Sum{Terms: []client.Term{{}, {Version: 1 << 32}}}},
+		"given[1] is an Each":                    {N: 2, Given: client.Each{client.Class(1), client.Each{}}},
+		`given.class_name is "\xff": want UTF-8`: {Given: client.ClassName("\xff")},
+		"given.class is 4294967296":              {Given: client.Class(1 << 32)},
+		"terms[0].given is an Each":              {Sum: &client.Sum{Terms: []client.Term{{Given: client.Each{}}}}},
+		"terms[1].version is 429496729":          {Sum: &client.Sum{Terms: []client.Term{{}, {Version: 1 << 32}}}},
 	} {
 		if _, err := c.Sample(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -179,5 +180,24 @@ func TestRowsGiven(t *testing.T) {
 	_, _ = c.Encode(t.Context(), client.EncodeRequest{Model: "m", X: []float32{1}, Given: client.ClassName("shoe")})
 	if given := <-firsts; given != "shoe" {
 		t.Errorf("Encode is given %s, want shoe", given)
+	}
+}
+
+// TestEvaluationsOfAStep counts what a server evaluates for what a call follows.
+func TestEvaluationsOfAStep(t *testing.T) {
+	for _, tt := range []struct {
+		started client.Started
+		want    int
+	}{
+		{client.Started{}, 1},
+		{client.Started{GuidanceScale: new(1.)}, 1},
+		{client.Started{GuidanceScale: new(0.)}, 2},
+		{client.Started{Guidance: &client.Guidance{}}, 2},
+		{client.Started{Sum: &client.Sum{OwnWeight: new(2.)}}, 1},
+		{client.Started{Sum: &client.Sum{Terms: make([]client.Term, 2)}, GuidanceScale: new(3.)}, 4},
+	} {
+		if got := tt.started.Evaluations(); got != tt.want {
+			t.Errorf("%+v: %d evaluations of a step, want %d", tt.started, got, tt.want)
+		}
 	}
 }

@@ -29,7 +29,8 @@ type Result struct {
 	Previews        []Preview // in the order of steps; none unless the request asked for them
 	PreviewsDropped int       // lost because they were read too slowly
 
-	NFE       int64         // score evaluations, summed over all chains
+	Steps     int           // of each chain
+	NFE       int64         // evaluations of networks, summed over all chains; see Started.Evaluations
 	Elapsed   time.Duration // since the server accepted the call
 	Queued    time.Duration // how long the call waited before the first chain started
 	Resumed   int           // how often the call broke and was resumed, see [WithResume]
@@ -47,6 +48,7 @@ func (r *Result) collect(e Event) {
 			Digest:     e.Digest,
 			Engine:     e.Engine,
 			Sampler:    e.Sampler,
+			Steps:      e.Steps,
 			Seed:       e.Seed,
 			FirstChain: e.FirstChain,
 			RequestID:  e.RequestID,

@@ -29,7 +29,7 @@ func (s sampleCall) drawAll(ctx context.Context, req SampleRequest, emit sink) e
 			failures = outage{}
 		}
 		if d.have == d.started.N { // only the Done event is missing
-			nfe := int64(d.have) * int64(d.started.Steps) * d.started.Measurement.particles()
+			nfe := int64(d.have) * int64(d.started.Steps*d.started.Evaluations()) * d.started.Measurement.particles()
 			done := Done{N: d.have, NFE: nfe, Elapsed: d.elapsed, PreviewsDropped: d.dropped}
 			d.trust.describe(&done)
 			return emit(done)

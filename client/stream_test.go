@@ -60,7 +60,7 @@ func TestStreamEvents(t *testing.T) {
 		Batch: row(1, 2, 3), Model: "g", Version: 2, Digest: "d", Engine: "e", Seed: 4, FirstChain: 10, RequestID: "r",
 		Sampler:  client.Langevin{Sigma: 1, Steps: 5, StepSize: 0.1, Denoise: new(false)},
 		Previews: []client.Preview{got[1].(client.Preview), got[4].(client.Preview)}, PreviewsDropped: 2,
-		NFE: 15, Elapsed: 2 * time.Second, Queued: time.Millisecond,
+		Steps: 5, NFE: 15, Elapsed: 2 * time.Second, Queued: time.Millisecond,
 	}
 	if diff := cmp.Diff(want, res); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)

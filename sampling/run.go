@@ -37,11 +37,18 @@ type DivergedError struct {
 	Chain uint64  // index of the chain
 	Step  int     // the step that made it diverge, counted from 0
 	Sigma float32 // sigma of that step
+
+	// Weight is the largest size of a weight of the scores that the chain follows; 0 if it follows the model's alone.
+	Weight float32
 }
 
 func (e *DivergedError) Error() string {
-	return fmt.Sprintf("chain %d diverged at step %d (sigma %g): its state is not finite; try a smaller step size",
-		e.Chain, e.Step, e.Sigma)
+	text := fmt.Sprintf("chain %d diverged at step %d (sigma %.4g): its state is not finite; try ", e.Chain, e.Step,
+		e.Sigma)
+	if e.Weight > 1 {
+		text += fmt.Sprintf("a smaller guidance scale or smaller weights, of which the largest is %.4g, or ", e.Weight)
+	}
+	return text + "a smaller step size"
 }
 
 // Unwrap makes errors.Is(err, ErrDiverged) true.
@@ -145,7 +152,10 @@ func runBlock(ctx context.Context, m Model, b *Block, r Request, first int) erro
 		}
 		for i := range b.Len() {
 			if b.Advance(i) == Diverged {
-				return &DivergedError{Chain: r.FirstChain + uint64(first+i), Step: step, Sigma: r.Plan[step].Sigma}
+				return &DivergedError{
+					Chain: r.FirstChain + uint64(first+i), Step: step, Sigma: r.Plan[step].Sigma,
+					Weight: r.Sum.LargestWeight(),
+				}
 			}
 		}
 		if r.Observe != nil {

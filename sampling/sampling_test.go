@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -287,8 +288,13 @@ func TestDivergence(t *testing.T) {
 	}
 	_, err = Run(t.Context(), explode, Request{Plan: plan, Prior: square, Dim: 2, FirstChain: 7, N: 3})
 	var diverged *DivergedError
-	if !errors.As(err, &diverged) || !errors.Is(err, ErrDiverged) || *diverged != (DivergedError{7, 1, 2}) {
+	if !errors.As(err, &diverged) || !errors.Is(err, ErrDiverged) || *diverged != (DivergedError{7, 1, 2, 0}) {
 		t.Errorf("got %v, want chain 7 to diverge at step 1, sigma 2", err)
+	}
+	heavy := &Sum{Own: 1, Terms: []Term{{Weight: -1e30}}}
+	_, err = Run(t.Context(), gaussian(1), Request{Plan: plan, Prior: square, Dim: 2, N: 1, Sum: heavy})
+	if !errors.As(err, &diverged) || diverged.Weight != 1e30 || !strings.Contains(err.Error(), "largest is 1e+30") {
+		t.Errorf("got %v, want an error that blames the weight", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -68,6 +68,18 @@ func (s *Sum) Evaluations() int {
 	return 1 + len(s.Terms)
 }
 
+// LargestWeight returns the largest size of a weight. A nil Sum has 0.
+func (s *Sum) LargestWeight() float32 {
+	if s == nil {
+		return 0
+	}
+	largest := max(s.Own, -s.Own)
+	for _, t := range s.Terms {
+		largest = max(largest, t.Weight, -t.Weight)
+	}
+	return largest
+}
+
 // OwnEvaluations returns how many of the evaluations are of the chain's own model.
 func (s *Sum) OwnEvaluations() int {
 	n := s.Evaluations()

@@ -19,6 +19,7 @@ import (
 type command struct {
 	remote.Connection
 	drawing.SamplerFlags
+	drawing.GivenFlags
 	model    string
 	chains   cli.CountValue
 	clients  cli.CountValue
@@ -55,6 +56,7 @@ if one differs.`,
 		Example: `  langevin bench --model ring --clients 8
   langevin bench --model ring --rate 50 --chains 16 --duration 30s --json
   langevin bench --model mnist --clients 4 --sampler flow --flow-steps 20
+  langevin bench --model ring-class --clients 4 --class 0..7
   langevin bench --local --clients 64 --steps-per-level 10 --cancel 0.1`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), p, o) },
@@ -79,7 +81,7 @@ func (o *command) groups() []cli.FlagGroup {
 	load.Flags.Var(&o.seeds, "seeds", "requests take turns with this many seeds")
 	cli.JSONFlag(load.Flags, &o.json, "")
 	o.Connection.Register(where.Flags)
-	return append(append([]cli.FlagGroup{load}, o.SamplerFlags.Groups()...), where)
+	return append(append([]cli.FlagGroup{load}, o.SamplerFlags.Groups()...), o.GivenFlags.Group(), where)
 }
 
 func run(ctx context.Context, p *cli.Program, o *command) error {
@@ -95,9 +97,19 @@ func run(ctx context.Context, p *cli.Program, o *command) error {
 	if err != nil {
 		return err
 	}
-	request := client.SampleRequest{Model: name, Version: version, N: o.chains.N, Sampler: sampler}
+	given, err := o.Given(0, o.chains.N)
+	if err != nil {
+		return err
+	}
+	request := client.SampleRequest{
+		Model: name, Version: version, N: o.chains.N, Sampler: sampler,
+		Given: given, GuidanceScale: o.GuidanceScale(), Sum: o.Sum(),
+	}
 	return o.Connection.Use(ctx, p, func(ctx context.Context, c *client.Client) error {
-		return benchServer(ctx, p, c, *l, request, o.json)
+		if err := o.CheckSpare(ctx, c, request.Model, request.Version, request.N); err != nil {
+			return err
+		}
+		return o.Explain(benchServer(ctx, p, c, *l, request, o.json))
 	})
 }
 

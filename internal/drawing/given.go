@@ -1,11 +1,14 @@
 package drawing
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/cli"
@@ -14,7 +17,7 @@ import (
 
 // ClassFlags choose classes of a model, and how strongly samples follow them.
 type ClassFlags struct {
-	classes string
+	classes classesValue
 	scale   cli.FiniteValue
 	Flags   cli.FlagGroup
 }
@@ -22,28 +25,64 @@ type ClassFlags struct {
 // Group makes the flags.
 func (f *ClassFlags) Group() cli.FlagGroup {
 	g := cli.NewFlagGroup("What samples are given")
-	g.Flags.StringVar(&f.classes, "class", "", "draw samples of this `CLASS`, an index or a name; a list as 0,1,cat "+
-		"or 0..9 is repeated over the chains, by their index")
-	g.Flags.Var(&f.scale, "guidance-scale", "w of classifier-free guidance: follow s0 + w (s - s0), where s0 is the "+
-		"score without the condition (default 1)")
+	f.classes.register(g.Flags, "chains")
+	g.Flags.Var(&f.scale, "guidance-scale", scaleHelp)
 	f.Flags = g
 	return g
 }
 
+const scaleHelp = "w of classifier-free guidance: follow s0 + w (s - s0), where s0 is the score without the condition " +
+	"(default 1)"
+
 // Classes returns the list of classes that the flags ask for, or nil if they ask for none.
-func (f *ClassFlags) Classes() (client.Each, error) {
-	if f.classes == "" {
-		return nil, nil
-	}
-	list, err := classes(f.classes)
-	if err != nil {
-		return nil, cli.Usagef("--class is %s: %v", phrase.Quoted(f.classes), err)
-	}
-	return list, nil
-}
+func (f *ClassFlags) Classes() (client.Each, error) { return f.classes.list, nil }
 
 // GuidanceScale returns the scale that the flags ask for; nil for none.
 func (f *ClassFlags) GuidanceScale() *float64 { return f.scale.Given }
+
+// CheckSpare returns an error if a model lacks one of the classes that n chains leave unused. A server sees only the
+// classes that chains use.
+func (f *ClassFlags) CheckSpare(ctx context.Context, c *client.Client, model string, version, n int) error {
+	if len(f.classes.list) <= n {
+		return nil
+	}
+	m, err := c.Model(ctx, model, version)
+	if err != nil || m.Condition == nil { // drawing says what is wrong
+		return nil
+	}
+	for _, g := range f.classes.list {
+		if !hasClass(m.Condition, g) {
+			return cli.Usagef("--class is %s: %s has no class %v: want %s", phrase.Quoted(f.classes.text), m.Name, g,
+				classesOf(m.Condition))
+		}
+	}
+	return nil
+}
+
+func hasClass(c *client.ModelCondition, g client.Given) bool {
+	switch g := g.(type) {
+	case client.Class:
+		return g >= 0 && int(g) < c.Classes
+	case client.ClassName:
+		return slices.Contains(c.Names, string(g))
+	}
+	return false
+}
+
+// classesOf says which classes a model has.
+func classesOf(c *client.ModelCondition) string {
+	const most = 20
+	index := fmt.Sprintf("an index from 0 to %d", c.Classes-1)
+	switch n := len(c.Names); {
+	case c.Classes == 0:
+		return "no class, because it takes none"
+	case n == 0:
+		return index
+	case n > most:
+		return index + " or the name of a class"
+	}
+	return index + " or one of " + strings.Join(c.Names, ", ")
+}
 
 // Repeated repeats a list of conditions over n chains from index first on, by their index. A list of one is the
 // condition of all chains.
@@ -61,16 +100,16 @@ func Repeated(list client.Each, first uint64, n int) client.Given {
 // GivenFlags choose the condition of a model, and further scores that chains follow.
 type GivenFlags struct {
 	ClassFlags
-	vector    string
-	terms     []string
+	vector    vectorValue
+	terms     termsValue
 	ownWeight cli.FiniteValue
 }
 
 // Group makes the flags.
 func (f *GivenFlags) Group() cli.FlagGroup {
 	g := f.ClassFlags.Group()
-	g.Flags.StringVar(&f.vector, "given-vector", "", "draw samples given these `NUMBERS`, as 0.1,0.2")
-	g.Flags.StringArrayVar(&f.terms, "term", nil, "add a `TERM` to the score: a model, or none for the drawn one, and "+
+	f.vector.register(g.Flags, "draw samples given these")
+	g.Flags.Var(&f.terms, "term", "add a `TERM` to the score: a model, or none for the drawn one, and "+
 		"class=, vector=1:2, weight=, as other@2,class=7,weight=-0.5 or other=0.5; can be given often")
 	g.Flags.Var(&f.ownWeight, "own-weight", "weight of the drawn model in the sum of scores (default 1)")
 	return g
@@ -78,141 +117,65 @@ func (f *GivenFlags) Group() cli.FlagGroup {
 
 // Given returns the condition that the flags ask for, or nil if they ask for none. The chains are n from index first.
 func (f *GivenFlags) Given(first uint64, n int) (client.Given, error) {
+	return given(f.classes.list, f.vector.numbers, first, n)
+}
+
+// RowFlags choose the condition of a model for rows of a file.
+type RowFlags struct {
+	classes classesValue
+	vector  vectorValue
+	scale   cli.FiniteValue
+}
+
+// Register adds the flags to a set.
+func (f *RowFlags) Register(flags *pflag.FlagSet) {
+	f.classes.register(flags, "rows")
+	f.vector.register(flags, "condition of all rows, as")
+}
+
+// RegisterScale adds the flag of the guidance scale to a set.
+func (f *RowFlags) RegisterScale(flags *pflag.FlagSet) {
+	flags.Var(&f.scale, "guidance-scale", scaleHelp)
+}
+
+// GuidanceScale returns the scale that the flags ask for; nil for none.
+func (f *RowFlags) GuidanceScale() *float64 { return f.scale.Given }
+
+// Given returns the condition that the flags ask for, or nil if they ask for none. The rows are n from index first.
+func (f *RowFlags) Given(first uint64, n int) (client.Given, error) {
+	return given(f.classes.list, f.vector.numbers, first, n)
+}
+
+// given returns the condition of n chains or rows from index first; nil for none.
+func given(classes client.Each, vector client.Vector, first uint64, n int) (client.Given, error) {
 	switch {
-	case f.classes != "" && f.vector != "":
+	case classes != nil && vector != nil:
 		return nil, cli.Usagef("--class and --given-vector: want one of them")
-	case f.vector != "":
-		v, err := numbers(f.vector, ",")
-		if err != nil {
-			return nil, cli.Usagef("--given-vector is %s: %v", phrase.Quoted(f.vector), err)
-		}
-		return v, nil
+	case vector != nil:
+		return vector, nil
+	case classes != nil:
+		return Repeated(classes, first, n), nil
 	}
-	list, err := f.Classes()
-	if list == nil || err != nil {
-		return nil, err
-	}
-	return Repeated(list, first, n), nil
+	return nil, nil
 }
 
 // Sum returns the further scores that the flags ask for, or nil if they ask for none.
-func (f *GivenFlags) Sum() (*client.Sum, error) {
+func (f *GivenFlags) Sum() *client.Sum {
 	if len(f.terms) == 0 && f.ownWeight.Given == nil {
-		return nil, nil
+		return nil
 	}
-	sum := &client.Sum{OwnWeight: f.ownWeight.Given}
-	for _, text := range f.terms {
-		t, err := term(text)
-		if err != nil {
-			return nil, cli.Usagef("--term is %s: %v", phrase.Quoted(text), err)
-		}
-		sum.Terms = append(sum.Terms, t)
-	}
-	return sum, nil
+	return &client.Sum{OwnWeight: f.ownWeight.Given, Terms: f.terms}
 }
 
-// mostClasses bounds a list of classes.
-const mostClasses = 1 << 16
-
-// classes reads "7", "cat", "0,1,cat" and "0..9".
-func classes(text string) (client.Each, error) {
-	var all client.Each
-	for part := range strings.SplitSeq(text, ",") {
-		part = strings.TrimSpace(part)
-		from, to, isRange := strings.Cut(part, "..")
-		first, err1 := strconv.ParseUint(from, 10, 31)
-		last, err2 := strconv.ParseUint(to, 10, 31)
-		switch {
-		case part == "":
-			return nil, fmt.Errorf("want classes between the commas")
-		case !isRange || err1 != nil || err2 != nil:
-			all = append(all, class(part))
-		case last < first || last-first >= mostClasses:
-			return nil, fmt.Errorf("want a range as 0..9, of at most %d classes", mostClasses)
-		default:
-			for k := first; k <= last; k++ {
-				all = append(all, client.Class(k))
-			}
+// Explain adds the keys of a term to the error of a call if the model of a term is not found, as with clas=1.
+func (f *GivenFlags) Explain(err error) error {
+	if !errors.Is(err, client.ErrModelNotFound) {
+		return err
+	}
+	for _, t := range f.terms {
+		if t.Model != "" && strings.Contains(err.Error(), strconv.Quote(t.Model)) {
+			return fmt.Errorf("%w; the keys of --term are class=, vector= and weight=", err)
 		}
 	}
-	return all, nil
-}
-
-// class reads an index or a name.
-func class(text string) client.Given {
-	if k, err := strconv.ParseInt(text, 10, 32); err == nil {
-		return client.Class(k)
-	}
-	return client.ClassName(text)
-}
-
-// numbers reads finite numbers with a separator between them.
-func numbers(text, separator string) (client.Vector, error) {
-	var v client.Vector
-	for part := range strings.SplitSeq(text, separator) {
-		f, err := strconv.ParseFloat(strings.TrimSpace(part), 32)
-		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-			return nil, fmt.Errorf("want finite numbers as 0.1%s0.2, which float32 can hold", separator)
-		}
-		v = append(v, float32(f))
-	}
-	return v, nil
-}
-
-// term reads "other", "other@2", "other=0.5" and "other@2,class=7,vector=1:2,weight=-0.5", in which the model may be
-// missing.
-func term(text string) (client.Term, error) {
-	var t client.Term
-	keys := []string{"class", "vector", "weight"}
-	seen := map[string]bool{}
-	for i, part := range strings.Split(text, ",") {
-		key, value, found := strings.Cut(part, "=")
-		if i == 0 && !slices.Contains(keys, key) {
-			var err error
-			if t.Model, t.Version, err = cli.SplitModel(key); err != nil {
-				return t, err
-			}
-			if key, part = "weight", ""; !found {
-				continue
-			}
-		}
-		if !slices.Contains(keys, key) || !found && part != "" {
-			return t, fmt.Errorf("want a model, or none, and then class=, vector= or weight=; %q is neither", part)
-		}
-		if seen[key] {
-			return t, fmt.Errorf("want %s once", key)
-		}
-		seen[key] = true
-		if err := setTerm(&t, key, value); err != nil {
-			return t, err
-		}
-	}
-	if seen["class"] && seen["vector"] {
-		return t, fmt.Errorf("want a class or a vector")
-	}
-	return t, nil
-}
-
-// setTerm sets what a key of a term stands for.
-func setTerm(t *client.Term, key, value string) error {
-	switch key {
-	case "class":
-		if value == "" {
-			return fmt.Errorf("want a class after class=")
-		}
-		t.Given = class(value)
-	case "vector":
-		v, err := numbers(value, ":")
-		if err != nil {
-			return err
-		}
-		t.Given = v
-	case "weight":
-		var weight cli.FiniteValue
-		if err := weight.Set(value); err != nil {
-			return fmt.Errorf("weight is %q: %w", value, err)
-		}
-		t.Weight = weight.Given
-	}
-	return nil
+	return err
 }

@@ -156,6 +156,22 @@ func (r GivenReport) String() string {
 	return "no condition"
 }
 
-// ApproximateText says why samples only approximate the product that a request asks for.
-const ApproximateText = "these samples only approximate the product: the sampler follows a diffusion, and the sum of " +
-	"the scores is not its score; annealed Langevin without consistent noise draws from the product"
+// ApproximateText says why the samples of a result that is approximate only approximate what was asked for, and which
+// flag draws from it.
+func ApproximateText(res *client.Result) string {
+	what := "the product of the terms"
+	switch {
+	case res.Sum == nil && res.GuidanceScale != nil && *res.GuidanceScale != 1:
+		what = fmt.Sprintf("what a guidance scale of %.4g asks for", *res.GuidanceScale)
+	case res.Sum == nil:
+		what = "what the guide's weight asks for"
+	case len(res.Sum.Terms) == 0:
+		what = "the power of the density that the weight asks for"
+	}
+	flags := "--sampler annealed --consistent=false"
+	if _, ok := res.Sampler.(client.AnnealedLangevin); ok {
+		flags = "--consistent=false"
+	}
+	return fmt.Sprintf("these samples only approximate %s, because the sampler follows a diffusion; %s does not, and "+
+		"takes small steps", what, flags)
+}

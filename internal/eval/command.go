@@ -264,7 +264,7 @@ type Report struct {
 	Samples  string                  `json:"samples,omitempty"` // the file that was measured, if none were drawn
 	Seed     uint64                  `json:"seed,string"`
 	N        int                     `json:"n"`
-	NFE      int64                   `json:"nfe"`     // evaluations of the model, and as many of a guide
+	NFE      int64                   `json:"nfe"`     // evaluations of networks, also of a guide
 	Seconds  float64                 `json:"seconds"` // of sampling
 	drawing.FollowedReport
 	quality

@@ -37,7 +37,7 @@ type Point struct {
 	Curve       string                 `json:"curve"`             // what it shares with others that spend more or less
 	Setting     string                 `json:"setting,omitempty"` // what it spends
 	Sampler     *drawing.SamplerReport `json:"sampler,omitempty"`
-	Evaluations float64                `json:"evaluations"` // for one sample, those of a guide not counted
+	Evaluations float64                `json:"evaluations"` // of networks for one sample
 	Seconds     Spread                 `json:"seconds"`     // for one sample, among the n of a run
 	Measures    map[string]Spread      `json:"measures"`
 	Best        bool                   `json:"best"` // no point with as few evaluations has a better first measure

@@ -34,7 +34,7 @@ func EncodeCommand(p *cli.Program) *cobra.Command {
 	})
 	return rowsOf(p, o, c, func(ctx context.Context, c *client.Client, q question) (client.Batch, error) {
 		r, err := c.Encode(ctx, client.EncodeRequest{
-			Model: q.model, Version: q.version, X: q.rows.X, Shape: q.rows.Shape, Progress: q.show,
+			Model: q.model, Version: q.version, X: q.rows.X, Shape: q.rows.Shape, Progress: q.show, Given: q.given,
 			Flow: o.flow(),
 		})
 		if err != nil {
@@ -54,7 +54,7 @@ func DecodeCommand(p *cli.Program) *cobra.Command {
 	c.Flags().BoolVar(&o.denoise, "denoise", false, "end with the step to sigma = 0, which encode does not undo")
 	return rowsOf(p, o, c, func(ctx context.Context, c *client.Client, q question) (client.Batch, error) {
 		r, err := c.Decode(ctx, client.DecodeRequest{
-			Model: q.model, Version: q.version, Latent: q.rows.X, Shape: q.rows.Shape, Progress: q.show,
+			Model: q.model, Version: q.version, Latent: q.rows.X, Shape: q.rows.Shape, Progress: q.show, Given: q.given,
 			Flow: o.flow(), Denoise: o.denoise,
 		})
 		if err != nil {
@@ -68,9 +68,10 @@ func DecodeCommand(p *cli.Program) *cobra.Command {
 func LikelihoodCommand(p *cli.Program) *cobra.Command {
 	o := &command{}
 	c := o.registerFlow(&cobra.Command{
-		Use:     "likelihood",
-		Short:   "Report how likely samples are: the natural logarithm of the density, a line for each",
-		Example: "  langevin likelihood ring --in points.csv --exact",
+		Use:   "likelihood",
+		Short: "Report how likely samples are: the natural logarithm of the density, a line for each",
+		Example: `  langevin likelihood ring --in points.csv --exact
+  langevin likelihood ring-class --in points.csv --exact --class 2`,
 	})
 	c.Flags().BoolVar(&o.exact, "exact", false, "measure the divergence along every axis, not along one random vector")
 	c.Flags().Uint64Var(&o.seed, "seed", 0, "seed of the random vectors")
@@ -78,7 +79,7 @@ func LikelihoodCommand(p *cli.Program) *cobra.Command {
 		"address of the first row's random vector, so that a file can be split")
 	return rowsOf(p, o, c, func(ctx context.Context, c *client.Client, q question) (client.Batch, error) {
 		r, err := c.LogLikelihood(ctx, client.LogLikelihoodRequest{
-			Model: q.model, Version: q.version, X: q.rows.X, Shape: q.rows.Shape, Progress: q.show,
+			Model: q.model, Version: q.version, X: q.rows.X, Shape: q.rows.Shape, Progress: q.show, Given: q.given,
 			Flow: o.flow(), Exact: o.exact, Seed: o.seed, FirstChain: o.first,
 		})
 		if err != nil {
@@ -97,16 +98,18 @@ func ScoreCommand(p *cli.Program) *cobra.Command {
 	o := &command{gradient: true}
 	c := &cobra.Command{
 		Use: "score", Short: "Evaluate the score of a model at points",
-		Example: "  langevin score ring --in points.csv --sigma 0.5",
+		Example: `  langevin score ring --in points.csv --sigma 0.5
+  langevin score ring-class --in points.csv --sigma 0.5 --class 2 --guidance-scale 3`,
 	}
 	c.Flags().Var(&o.sigma, "sigma", "noise level of all rows")
+	o.RegisterScale(c.Flags())
 	return rowsOf(p, o, c, func(ctx context.Context, c *client.Client, q question) (client.Batch, error) {
 		if o.sigma == 0 {
 			return client.Batch{}, cli.Usagef("score needs --sigma, the noise level")
 		}
 		r, err := c.Score(ctx, client.ScoreRequest{
-			Model: q.model, Version: q.version, X: q.rows.X, Shape: q.rows.Shape, Progress: q.show,
-			Sigma: []float32{float32(o.sigma)},
+			Model: q.model, Version: q.version, X: q.rows.X, Shape: q.rows.Shape, Progress: q.show, Given: q.given,
+			Sigma: []float32{float32(o.sigma)}, GuidanceScale: o.GuidanceScale(),
 		})
 		if err != nil {
 			return client.Batch{}, err

@@ -13,6 +13,7 @@ import (
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/datafile"
+	"github.com/langevin-ml/langevin/internal/drawing"
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/remote"
 	"github.com/langevin-ml/langevin/internal/wholefile"
@@ -21,6 +22,7 @@ import (
 // command has the flags of the commands that ask a model about rows of a file.
 type command struct {
 	remote.Connection
+	drawing.RowFlags
 	in, out  string
 	sigmaMax cli.PositiveValue
 	sigmaMin cli.PositiveValue
@@ -45,6 +47,7 @@ type question struct {
 	model   string
 	version int
 	rows    client.Batch
+	given   client.Given // of the model; nil for none
 	show    func(done, total int)
 }
 
@@ -59,6 +62,7 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 	c.Flags().StringVarP(&o.out, "out", "o", "",
 		"file to write, by its ending: .npy or .csv (default CSV to standard output)")
 	c.Flags().BoolVar(&o.decimalComma, "decimal-comma", false, "of a table: a comma in a number is its decimal point")
+	o.RowFlags.Register(c.Flags())
 	o.Connection.Register(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
 		name, version, err := cli.SplitModel(strings.Join(args, ""))
@@ -88,8 +92,12 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 			if err != nil {
 				return err
 			}
+			given, err := o.Given(o.first, rows.N)
+			if err != nil {
+				return err
+			}
 			show, end := showRows(p, name)
-			result, err := ask(ctx, c, question{name, version, rows, show})
+			result, err := ask(ctx, c, question{name, version, rows, given, show})
 			end(err == nil)
 			if err != nil {
 				return err

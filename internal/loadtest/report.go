@@ -40,7 +40,7 @@ type Rates struct {
 func NewReport(l Load, first *client.Result, m *Measurement) *Report {
 	r := &Report{
 		Model: first.Model, Version: first.Version, Digest: first.Digest, Engine: first.Engine, Chains: first.N,
-		Steps: first.NFE / int64(first.N), Clients: l.Clients, Rate: l.Rate,
+		Steps: int64(first.Steps), Clients: l.Clients, Rate: l.Rate,
 		Warmup: l.Warmup.Seconds(), Duration: m.measured.Seconds(),
 		Errors: map[string]int{}, Compared: m.compared, Differing: m.differing, SeedsInTurn: l.Seeds,
 	}

@@ -136,7 +136,12 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 		defer file.Discard()
 		write = toFile(p, o, out, file)
 	}
-	return o.Connection.Use(ctx, p, func(ctx context.Context, c *client.Client) error { return write(ctx, c, request) })
+	return o.Connection.Use(ctx, p, func(ctx context.Context, c *client.Client) error {
+		if err := o.CheckSpare(ctx, c, request.Model, request.Version, request.N); err != nil {
+			return err
+		}
+		return o.Explain(write(ctx, c, request))
+	})
 }
 
 func (o *command) request(model string, warn io.Writer) (client.SampleRequest, error) {
@@ -171,12 +176,11 @@ func (o *command) request(model string, warn io.Writer) (client.SampleRequest, e
 	if err != nil {
 		return client.SampleRequest{}, err
 	}
-	sum, err := o.Sum()
 	return client.SampleRequest{
 		Model: name, Version: version, N: n, Seed: o.seed.Seed, FirstChain: first,
 		Sampler: sampler, Condition: condition, Columns: o.Columns.N, Guidance: guidance,
-		Given: given, GuidanceScale: o.GuidanceScale(), Sum: sum,
-	}, err
+		Given: given, GuidanceScale: o.GuidanceScale(), Sum: o.Sum(),
+	}, nil
 }
 
 // exists reports whether --skip-existing leaves nothing to do.
@@ -260,7 +264,7 @@ func drawSaving(
 		return err
 	}
 	if res.Approximate {
-		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.ApproximateText)
+		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.ApproximateText(res))
 	}
 	err = write(res)
 	if err == nil {

@@ -331,6 +331,7 @@ func (w *worker) advance(i int, r *chain) {
 	if outcome == sampling.Diverged {
 		j.fail(&sampling.DivergedError{
 			Chain: j.First + uint64(r.index), Step: step - 1, Sigma: j.Plan[step-1].Sigma,
+			Weight: j.Sum.LargestWeight(),
 		})
 		r.index = -1
 		return

@@ -350,7 +350,8 @@ func (o *order) finish(ctx context.Context, chains *batch.Stream, send func(*lan
 	p := chains.Progress()
 	annotate(ctx, slog.Duration("queued", p.Queued), slog.Int("previews_dropped", p.DroppedFrames))
 	done := &langevinv1.Done{
-		N: int64(o.job.N), Nfe: p.Steps * int64(o.job.Measured.Rows()), Elapsed: durationpb.New(p.Elapsed),
+		N: int64(o.job.N), Nfe: p.Steps * int64(o.job.Sum.Evaluations()*o.job.Measured.Rows()),
+		Elapsed: durationpb.New(p.Elapsed),
 		Queued: durationpb.New(p.Queued), PreviewsDropped: int64(p.DroppedFrames),
 	}
 	o.trust.describe(done)

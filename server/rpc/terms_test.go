@@ -180,6 +180,39 @@ func TestApproximate(t *testing.T) {
 	}
 }
 
+// TestEvaluations: what a call cost counts every network, and its steps do not.
+func TestEvaluations(t *testing.T) {
+	s := start(t)
+	given := []*langevinv1.Given{class(1)}
+	for name, tt := range map[string]struct {
+		evaluations int64 // of a step
+		change      func(*langevinv1.SampleRequest)
+	}{
+		"none":       {1, func(*langevinv1.SampleRequest) {}},
+		"own weight": {1, func(r *langevinv1.SampleRequest) { r.OwnWeight = proto.Float64(2) }},
+		"term":       {2, func(r *langevinv1.SampleRequest) { r.Terms = []*langevinv1.Term{{}} }},
+		"two terms":  {3, func(r *langevinv1.SampleRequest) { r.Terms = []*langevinv1.Term{{}, {Given: class(2)}} }},
+		"guide":      {2, func(r *langevinv1.SampleRequest) { r.Guidance = &langevinv1.Guidance{Model: "photos"} }},
+		"scale":      {2, func(r *langevinv1.SampleRequest) { r.Given, r.GuidanceScale = given, proto.Float64(2) }},
+		"scale of 0": {2, func(r *langevinv1.SampleRequest) { r.Given, r.GuidanceScale = given, proto.Float64(0) }},
+		"scale of 1": {1, func(r *langevinv1.SampleRequest) { r.Given, r.GuidanceScale = given, proto.Float64(1) }},
+		"scale and a term": {3, func(r *langevinv1.SampleRequest) {
+			r.Given, r.GuidanceScale, r.Terms = given, proto.Float64(2), []*langevinv1.Term{{}}
+		}},
+	} {
+		r := photos(tt.change)
+		langevinv1.SetSampler(r, &langevinv1.Langevin{Steps: proto.Int32(4)})
+		got, err := s.sample(t, t.Context(), r)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got.started.GetSteps() != 4 || got.done.GetNfe() != 3*4*tt.evaluations {
+			t.Errorf("%s: %d steps and %d evaluations of 3 chains, want 4 and %d", name, got.started.GetSteps(),
+				got.done.GetNfe(), 3*4*tt.evaluations)
+		}
+	}
+}
+
 // TestSigmasOfTerms: models of terms and guides need the sigmas of the request's own model, also with a sampler that
 // raises the noise further.
 func TestSigmasOfTerms(t *testing.T) {

@@ -1246,7 +1246,8 @@ type Started struct {
 	//	*Started_ReverseSde
 	//	*Started_Consistency
 	Sampler isStarted_Sampler `protobuf_oneof:"sampler"`
-	// Score evaluations for each chain; for each particle of a chain, if it has particles.
+	// Steps of each chain, or of each particle of a chain, if it has particles. A step evaluates the model's network once.
+	// A guide, a guidance_scale other than 1 and each of the terms take one more evaluation.
 	Steps int64 `protobuf:"varint,10,opt,name=steps,proto3" json:"steps,omitempty"`
 	// What else decides the bits: the noise generator, and the runtime's version and settings.
 	Engine string `protobuf:"bytes,11,opt,name=engine,proto3" json:"engine,omitempty"`
@@ -1916,7 +1917,7 @@ type Done struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chains drawn.
 	N int64 `protobuf:"varint,1,opt,name=n,proto3" json:"n,omitempty"`
-	// Score evaluations spent, summed over all chains.
+	// Evaluations of networks, summed over all chains. Those of a guide, of a guidance_scale and of terms count too.
 	Nfe int64 `protobuf:"varint,2,opt,name=nfe,proto3" json:"nfe,omitempty"`
 	// Time since the server accepted the call.
 	Elapsed *durationpb.Duration `protobuf:"bytes,3,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
