@@ -113,7 +113,7 @@ var rules = map[string]rule{
 	"internal/impute": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/remote",
 		"internal/wholefile", "client"}},
-	"internal/installer":         {ours: []string{"internal/cli", "internal/onnxruntime", "ort"}},
+	"internal/installer": {ours: []string{"internal/cli", "internal/onnxruntime", "ort"}},
 	"internal/join": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/phrase", "internal/wholefile", "client"}},
 	"internal/latents": {ours: []string{
@@ -154,7 +154,8 @@ var rules = map[string]rule{
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
 var commands = []string{
 	"internal/about", "internal/bench", "internal/demo", "internal/doctor", "internal/eval",
-	"internal/impute", "internal/installer", "internal/join", "internal/latents", "internal/models", "internal/reproduce",
+	"internal/impute", "internal/installer", "internal/join", "internal/latents", "internal/models",
+	"internal/reproduce",
 	"internal/sample", "internal/serve", "internal/token", "internal/train",
 }
 

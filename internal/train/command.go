@@ -58,9 +58,9 @@ takes a file of settings instead: a copy of a preset, or a file of the authors' 
 ncsnv2, such as anneal.yml), under their own keys.
 
 A preset can be trained on other data too: a file of rows (data.name=npy or csv: .npy, .npz, CSV) or a
-folder of pictures (data.name=images). Pictures are all decoded at the start; --set data.skip_broken=true leaves out those
-that cannot be read, data.background=white fills what is transparent, and data.layout=channels_last
-reads arrays of pictures as [N, H, W, C]. docs/data.md has all of it.
+folder of pictures (data.name=images). Pictures are all decoded at the start; --set data.skip_broken=true
+leaves out those that cannot be read, data.background=white fills what is transparent, and
+data.layout=channels_last reads arrays of pictures as [N, H, W, C]. docs/data.md has all of it.
 
 OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (tensorboard/NAME).`,
 			strings.Join(training.Presets(), ", ")),

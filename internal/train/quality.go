@@ -17,7 +17,7 @@ type tableQuality struct {
 }
 
 const (
-	mostSamples  = 10_000
+	mostRows     = 2000 // of samples and of the test part, because comparing takes the square of the time
 	leastSamples = 1000
 	leastTested  = 100 // rows of the test part for a two-sample test
 )
@@ -36,11 +36,12 @@ func measureTable(
 	}
 	columns := train.Columns()
 	real, held := eval.TableRows(columns, train.Rows()), eval.TableRows(columns, test.Rows())
-	rows, err := study.TableSamples(ctx, result, library, min(max(real.Len(), leastSamples), mostSamples))
+	rows, err := study.TableSamples(ctx, result, library, min(max(real.Len(), leastSamples), mostRows))
 	if err != nil {
 		return q, err
 	}
 	samples := eval.TableRows(columns, rows)
+	held = held.Evenly(min(held.Len(), mostRows))
 	q.samples, q.test = samples.Len(), held.Len()
 	if q.metrics, err = eval.TableMetrics(columns, held, real, samples); err != nil || held.Len() < leastTested {
 		return q, err
