@@ -208,6 +208,7 @@ func (w *workplace) port(written string) string {
 var (
 	writtenPort = regexp.MustCompile(`localhost:(\d{4,5})`)
 	iterations  = regexp.MustCompile(`training\.iterations=\d+`)
+	ownData     = regexp.MustCompile(`langevin train \S+\.(csv|npy)`)
 )
 
 func (w *workplace) command(ctx context.Context, text string) *exec.Cmd {
@@ -215,6 +216,7 @@ func (w *workplace) command(ctx context.Context, text string) *exec.Cmd {
 		return "localhost:" + w.port(strings.TrimPrefix(s, "localhost:"))
 	})
 	if !*slowDocs {
+		text = ownData.ReplaceAllString(text, "$0 --set training.iterations=100")
 		text = iterations.ReplaceAllString(text, "training.iterations=100 --set training.eval_rows=5000 --samples 64")
 	}
 	c := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", text)

@@ -160,7 +160,8 @@ var rules = map[string]rule{
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
 var commands = []string{
 	"internal/about", "internal/bench", "internal/compare", "internal/demo", "internal/doctor", "internal/eval",
-	"internal/impute", "internal/installer", "internal/join", "internal/latents", "internal/models", "internal/reproduce",
+	"internal/impute", "internal/installer", "internal/join", "internal/latents", "internal/models",
+	"internal/reproduce",
 	"internal/sample", "internal/serve", "internal/token", "internal/train",
 }
 

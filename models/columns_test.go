@@ -14,11 +14,13 @@ import (
 // table has a column of each kind.
 func table() models.Columns {
 	return models.Columns{
-		{Name: "height", Kind: models.ColumnNumber, Decimals: 1, Mean: 170, Std: 10, Low: 150, High: 200, Unit: "cm"},
+		{Name: "height", Kind: models.ColumnNumber, Decimals: 1, Mean: 170, Std: 10, Low: 150, High: 200,
+			Unit: "cm"},
 		{Name: "children", Kind: models.ColumnInteger, Mean: 2, Std: 2, Low: 0, High: 9},
 		{Name: "species", Kind: models.ColumnCategory, Words: []string{"cat", "dog", "eel"}},
 		{Name: "planet", Kind: models.ColumnConstant, Values: []float64{3}},
-		{Name: "rain", Kind: models.ColumnNumber, Std: 4, High: 8, Knots: [][2]float64{{0, -2}, {0, 0}, {2, 1}, {8, 2}}},
+		{Name: "rain", Kind: models.ColumnNumber, Std: 4, High: 8,
+			Knots: [][2]float64{{0, -2}, {0, 0}, {2, 1}, {8, 2}}},
 		{Name: "flag", Kind: models.ColumnCategory, Values: []float64{-1, 0.5}},
 	}
 }
@@ -139,10 +141,12 @@ func TestBadColumns(t *testing.T) {
 
 func TestBadRows(t *testing.T) {
 	for want, change := range map[string]func(row []float32){
-		`column "height" is NaN: want a finite number`:                              func(row []float32) { row[0] = float32(math.NaN()) },
-		`column "species" is 3: want 0 to 2, which stand for "cat", "dog" or "eel"`: func(row []float32) { row[2] = 3 },
-		`column "species" is 0.5`:                                                   func(row []float32) { row[2] = 0.5 },
-		`column "flag" is 1: want "-1" or "0.5"`:                                    func(row []float32) { row[5] = 1 },
+		`column "height" is NaN: want a finite number`: func(row []float32) { row[0] = float32(math.NaN()) },
+		`column "species" is 3: want 0 to 2, which stand for "cat", "dog" or "eel"`: func(row []float32) {
+			row[2] = 3
+		},
+		`column "species" is 0.5`:                func(row []float32) { row[2] = 0.5 },
+		`column "flag" is 1: want "-1" or "0.5"`: func(row []float32) { row[5] = 1 },
 	} {
 		row := []float32{180.5, 4, 1, 3, 2, -1}
 		change(row)

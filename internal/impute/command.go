@@ -105,7 +105,9 @@ func run(ctx context.Context, p *cli.Program, o *command, path string) error {
 		if err != nil {
 			return err
 		}
-		f := filling{program: p, client: c, model: m, rows: rows, sampler: sampler, draws: o.draws.N, seed: o.seedFor(p)}
+		f := filling{
+			program: p, client: c, model: m, rows: rows, sampler: sampler, draws: o.draws.N, seed: o.seedFor(p),
+		}
 		if err := f.draw(ctx); err != nil {
 			return err
 		}

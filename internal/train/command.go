@@ -38,7 +38,9 @@ type command struct {
 
 // Command returns the command train.
 func Command(p *cli.Program) *cobra.Command {
-	o := &command{samples: cli.NewCount(study.Samples, 1).AtMost(100_000), data: map[string]*string{}}
+	o := &command{
+		samples: cli.NewCount(study.Samples, 1).AtMost(100_000), own: newOwnFlags(), data: map[string]*string{},
+	}
 	c := &cobra.Command{
 		Use:   "train FILE | FOLDER | PRESET | --config FILE",
 		Short: "Train a score network, export it to ONNX, draw what it learned",
@@ -46,9 +48,10 @@ func Command(p *cli.Program) *cobra.Command {
 matching. It writes OUT/models/NAME/1/model.onnx, which "langevin serve OUT/models" serves as it is, and
 draws its losses, its scores next to the exact ones if these are known, and its samples.
 
-FILE is a table: CSV, TSV, .npy or .npz. Train finds what its columns are, says what it found and what
-it chose, and measures the samples at the end. --dry-run writes the complete settings instead, which
---config takes. An argument that names a preset is the preset; write ./NAME for a file of that name.
+FILE is a table (CSV, TSV, .npy or .npz) or an array of pictures as bytes, FOLDER has pictures. Train
+says what it found and what it chose, and measures the samples at the end. --dry-run writes the complete
+settings instead, which --config takes. An argument that names a preset is the preset; write ./NAME for
+a file of that name.
 
 Ctrl-C stops a training. The same command with --resume continues it, to the same result as without
 the stop. Files of an earlier training are kept unless --resume or --overwrite is given.
@@ -58,14 +61,15 @@ takes a file of settings instead: a copy of a preset, or a file of the authors' 
 ncsnv2, such as anneal.yml), under their own keys.
 
 A preset can be trained on other data too: a file of rows (data.name=npy or csv: .npy, .npz, CSV) or a
-folder of pictures (data.name=images). Pictures are all decoded at the start; --set data.skip_broken=true leaves out those
-that cannot be read, data.background=white fills what is transparent, and data.layout=channels_last
-reads arrays of pictures as [N, H, W, C]. docs/data.md has all of it.
+folder of pictures (data.name=images). Pictures are all decoded at the start; --set data.skip_broken=true
+leaves out those that cannot be read, data.background=white fills what is transparent, and
+data.layout=channels_last reads arrays of pictures as [N, H, W, C]. docs/data.md has all of it.
 
 OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (tensorboard/NAME).`,
 			strings.Join(training.Presets(), ", ")),
 		Example: `  langevin train points.csv
   langevin train people.csv --name people --drop id,date
+  langevin train photos --size 32 --flip
   langevin train points.csv --dry-run > points.yaml
   langevin train toy-2gauss
   langevin train toy-ring --modes 5 --radius 6 --std 0.5 --out out
@@ -155,7 +159,7 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 	}
 	err = showTraining(ctx, p, o, result, library, onnx, []string{files.model, files.logPath})
 	if err == nil && o.own.found {
-		reportNext(p, o.folder, config.Name)
+		reportNext(p, o.folder, config.Name, result.Manifest().Shape)
 	}
 	if ctx.Err() != nil && err != nil {
 		return cli.Interrupted(fmt.Sprintf("%s is trained and written, its figures are not", files.model), err)
@@ -176,7 +180,7 @@ func showTraining(
 		}
 		reportLosses(p, result, nil)
 		reportFiles(p, append(files, drawn...))
-		if result.Config.Data.Name == data.Tables {
+		if o.own.found || result.Config.Data.Name == data.Tables {
 			if err := reportQuality(ctx, p, result, library); err != nil {
 				return err
 			}

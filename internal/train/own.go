@@ -26,25 +26,32 @@ type ownFlags struct {
 	name         string
 	drop         []string
 	decimalComma bool
+	size         cli.CountValue
+	flip         bool
 	dryRun       bool
 
 	found bool // whether there are such data
 }
+
+func newOwnFlags() ownFlags { return ownFlags{size: cli.NewCount(0, 4).AtMost(1024)} }
 
 func (o *ownFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.name, "name", "", "name of the model (default the preset's, or from the name of the data)")
 	flags.StringSliceVar(&o.drop, "drop", nil, "of a table of your own: `COLUMNS` to leave out, as id,date")
 	flags.BoolVar(&o.decimalComma, "decimal-comma", false,
 		"of a table of your own: a comma in a number is its decimal point")
+	flags.Var(&o.size, "size", "of a folder of pictures of your own: height and width, a multiple of 4 (default at "+
+		"most 32)")
+	flags.BoolVar(&o.flip, "flip", false, "of pictures of your own: their mirror images are as good, as of most photos")
 	flags.BoolVar(&o.dryRun, "dry-run", false,
 		"train nothing: write the complete settings as YAML, which --config takes")
 }
 
 // check refuses flags for data of one's own without such data.
 func (o *ownFlags) check(given func(string) bool) error {
-	for _, name := range []string{"drop", "decimal-comma"} {
+	for _, name := range []string{"drop", "decimal-comma", "size", "flip"} {
 		if given(name) {
-			return cli.Usagef("--%s is for a table of your own: want a file in place of a preset", name)
+			return cli.Usagef("--%s is for data of your own: want a file or folder in place of a preset", name)
 		}
 	}
 	return nil
@@ -79,6 +86,7 @@ func (o *command) propose(ctx context.Context, p *cli.Program, path string) (tra
 	b := p.NewBar("reading " + filepath.Base(path))
 	made, err := proposal.New(ctx, proposal.Request{
 		Path: path, Name: o.own.name, Drop: o.own.drop, DecimalComma: o.own.decimalComma,
+		ImageSize: o.own.size.N, Flip: o.own.flip,
 		Reader: trainrun.Reading(p, b),
 	})
 	b.Close(false, "")
@@ -125,14 +133,18 @@ func expect(ctx context.Context, p *cli.Program, c training.Config, o training.O
 }
 
 // reportNext says what to do with the model.
-func reportNext(p *cli.Program, folder, name string) {
-	fmt.Fprintf(p.Stdout, "\nServe it:  langevin serve %s\nDraw:      langevin sample %s -n 1000 > %s.csv\n",
-		filepath.Join(folder, "models"), name, name)
+func reportNext(p *cli.Program, folder, name string, shape []int) {
+	samples := "samples.csv"
+	if len(shape) == 3 {
+		samples = "samples.png"
+	}
+	fmt.Fprintf(p.Stdout, "\nServe it:  langevin serve %s\nDraw:      langevin sample %s -n 100 --out %s\n",
+		filepath.Join(folder, "models"), name, samples)
 }
 
-// reportQuality measures a table's samples and prints how good they are.
+// reportQuality measures samples and prints how good they are.
 func reportQuality(ctx context.Context, p *cli.Program, result *training.Result, library string) error {
-	q, err := measureTable(ctx, result, library)
+	q, err := measure(ctx, p, result, library)
 	if err != nil {
 		return err
 	}

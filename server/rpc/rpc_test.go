@@ -490,7 +490,8 @@ func TestModels(t *testing.T) {
 		}
 	}
 	want := []string{
-		"clothes/1", "digits/1", "failed!/1", "jumps/1", "pets/1", "photos/1", "points*/3", "points*/1", "sides/1", "torn!/1",
+		"clothes/1", "digits/1", "failed!/1", "jumps/1", "pets/1", "photos/1", "points*/3", "points*/1", "sides/1",
+		"torn!/1",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("models %v, want %v", names, want)

@@ -352,7 +352,7 @@ func (o *order) finish(ctx context.Context, chains *batch.Stream, send func(*lan
 	done := &langevinv1.Done{
 		N: int64(o.job.N), Nfe: p.Steps * int64(o.job.Sum.Evaluations()*o.job.Measured.Rows()),
 		Elapsed: durationpb.New(p.Elapsed),
-		Queued: durationpb.New(p.Queued), PreviewsDropped: int64(p.DroppedFrames),
+		Queued:  durationpb.New(p.Queued), PreviewsDropped: int64(p.DroppedFrames),
 	}
 	o.trust.describe(done)
 	return send(&langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Done{Done: done}})

@@ -22,6 +22,26 @@ type album interface {
 	// fetch returns the pictures with the given indices, [Channels, Height, Width] each. The caller must not change
 	// them.
 	fetch(indices []int) ([][]byte, error)
+
+	// classes returns the number of classes of the pictures; 0 if they have none. label returns the class of one.
+	classes() int
+	label(i int) int
+}
+
+func (m *Images) classes() int {
+	if len(m.Labels) == 0 {
+		return 0
+	}
+	return 1 + int(slices.Max(m.Labels))
+}
+
+func (m *Images) label(i int) int { return int(m.Labels[i]) }
+
+func (f *files) classes() int { return len(f.names) }
+
+func (f *files) label(i int) int {
+	at, _ := slices.BinarySearch(f.names, classOf(f.dir, f.paths[i]))
+	return at
 }
 
 func (m *Images) frame() Images {
@@ -48,7 +68,8 @@ type files struct {
 	paths      []string
 	crop       int
 	background color.RGBA
-	skip       bool // skip broken files
+	skip       bool     // skip broken files
+	names      []string // of the classes, sorted; nil for none
 
 	mu   sync.Mutex
 	kept map[string][]byte // by path
@@ -70,7 +91,7 @@ func (r Reader) pictureFiles(c Config, split Split) (*files, error) {
 		f.crop = celebaCrop
 		f.paths, err = listCelebA(c, split)
 	} else {
-		f.paths, err = r.listFolder(c, split)
+		f.paths, f.names, err = r.listFolder(c, split)
 	}
 	return f, err
 }

@@ -65,6 +65,9 @@ type Config struct {
 	// ConditionColumns is for npy and csv: the first columns of each row are its condition, not part of the sample.
 	ConditionColumns int `yaml:"condition_columns,omitempty"`
 
+	// ClassFolders is for images: the class of a picture is the folder in dir, or in dir/test, that it is in.
+	ClassFolders bool `yaml:"class_folders,omitempty"`
+
 	// These keys are for table. Columns of the file that are not listed are left out.
 	Columns      []Column `yaml:"columns,omitempty"`
 	DecimalComma bool     `yaml:"decimal_comma,omitempty"` // a comma in a number is its decimal point

@@ -74,18 +74,18 @@ func listCelebA(c Config, split Split) (paths []string, err error) {
 }
 
 // listFolder lists all pictures below a folder, sorted by path. The test part is everything below the subfolder test,
-// and training has the rest. Without this subfolder, the test part is every tenth picture.
-func (r Reader) listFolder(c Config, split Split) ([]string, error) {
+// and training has the rest. Without this subfolder, the test part is every tenth picture. With ClassFolders, it also
+// returns the names of the classes in both parts.
+func (r Reader) listFolder(c Config, split Split) (part, classes []string, err error) {
 	found, err := listPictures(c.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", c.Dir, withoutPath(err))
+		return nil, nil, fmt.Errorf("read %s: %w", c.Dir, withoutPath(err))
 	}
 	r.notice(c.Dir, found.notice())
 	isTest := func(i int) bool { return below(c.Dir, "test", found.pictures[i]) }
 	if !slices.ContainsFunc(found.pictures, func(path string) bool { return below(c.Dir, "test", path) }) {
 		isTest = func(i int) bool { return i%10 == 9 }
 	}
-	var part []string
 	for i, path := range found.pictures {
 		if isTest(i) == (split == Test) {
 			part = append(part, path)
@@ -93,14 +93,20 @@ func (r Reader) listFolder(c Config, split Split) ([]string, error) {
 	}
 	switch all := len(found.pictures); {
 	case all == 0:
-		return nil, fmt.Errorf("read %s: it has no pictures: want files that end in %s",
+		return nil, nil, fmt.Errorf("read %s: it has no pictures: want files that end in %s",
 			c.Dir, strings.Join(endings(), ", "))
 	case len(part) == 0 && split == Test:
-		return nil, fmt.Errorf("read %s: it has %d pictures, and every tenth is of the test part: "+
+		return nil, nil, fmt.Errorf("read %s: it has %d pictures, and every tenth is of the test part: "+
 			"want at least 10, or a folder test in it with the pictures of that part", c.Dir, all)
 	case len(part) == 0:
-		return nil, fmt.Errorf("read %s: all its %d pictures are in its folder test: want others for training",
+		return nil, nil, fmt.Errorf("read %s: all its %d pictures are in its folder test: want others for training",
 			c.Dir, all)
 	}
-	return part, nil
+	if c.ClassFolders {
+		if classes = classNames(c.Dir, found.pictures); classes == nil {
+			return nil, nil, fmt.Errorf("read %s: data.class_folders is true: want each picture in one of at least "+
+				"two folders in it", c.Dir)
+		}
+	}
+	return part, classes, nil
 }

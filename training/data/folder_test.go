@@ -3,6 +3,7 @@ package data
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -14,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/image/draw"
 )
 
 // flat returns a picture of one colour with a border of another.
@@ -322,5 +325,57 @@ func TestTransforms(t *testing.T) {
 		if math.Abs(back-float64(plain[i])) > 1e-6 {
 			t.Fatalf("logit of %g is %g, whose inverse is %g", plain[i], v, back)
 		}
+	}
+}
+
+// TestClassFolders: the class of a picture is its folder, in both parts, and a folder says what it has.
+func TestClassFolders(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 12 {
+		for k, class := range []string{"cats", "dogs"} {
+			c := color.NRGBA{R: uint8(100 * k), G: 50, B: uint8(10 * i), A: 255}
+			m := image.NewNRGBA(image.Rect(0, 0, 20+i, 30))
+			draw.Draw(m, m.Rect, image.NewUniform(c), image.Point{}, draw.Src)
+			var text bytes.Buffer
+			if err := png.Encode(&text, m); err != nil {
+				t.Fatal(err)
+			}
+			folder := filepath.Join(dir, class, "more")
+			if i > 9 {
+				folder = filepath.Join(dir, "test", class)
+			}
+			if err := os.MkdirAll(folder, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, filepath.Join(folder, fmt.Sprintf("%d.PNG", i)), text.Bytes())
+		}
+	}
+	c := Config{Name: Pictures, Dir: dir, ImageSize: 8, ClassFolders: true}
+	s, err := Reader{}.Survey(t.Context(), c)
+	if err != nil || s.Pictures != 24 || s.Least != 20 || s.Grey || s.Clear ||
+		!slices.Equal(s.Classes, []string{"cats", "dogs"}) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for _, split := range []Split{Train, Test} {
+		source, err := c.Open(split, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k := ConditionOf(source); k.Classes != 2 {
+			t.Errorf("%s: %d classes, want 2", split, k.Classes)
+		}
+		x, classes := make([]float32, 20*3*8*8), make([]float32, 20)
+		if err := errors.Join(source.Read(x, 0), source.(Conditional).ReadCondition(classes, 0)); err != nil {
+			t.Fatal(err)
+		}
+		for i, class := range classes {
+			if red := x[i*3*8*8] * 255; math.Round(float64(red)) != 100*float64(class) {
+				t.Errorf("%s: picture %d with red %g has class %g", split, i, red, class)
+			}
+		}
+	}
+	c.Dir = filepath.Join(dir, "cats")
+	if _, err := c.Open(Train, 1); err == nil || !strings.Contains(err.Error(), "at least two folders") {
+		t.Errorf("one folder: %v", err)
 	}
 }

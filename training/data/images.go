@@ -57,6 +57,9 @@ func (pictureKind) keys(name string) []string {
 	if anySize(name) {
 		keys = append(keys, "grey", "background", "skip_broken")
 	}
+	if name == Pictures {
+		keys = append(keys, "class_folders")
+	}
 	return keys
 }
 
@@ -99,6 +102,9 @@ func (pictureKind) describe(c Config) string {
 	}
 	if c.Background != "" {
 		text += " on " + c.Background
+	}
+	if c.ClassFolders {
+		text += ", with the classes of folders"
 	}
 	if c.RandomFlip {
 		text += ", flipped at random"
@@ -150,25 +156,13 @@ func (p *pictures) Read(x []float32, first uint64) error {
 
 // Condition implements [Conditional]: the class of a picture is its label, if the dataset has labels.
 func (p *pictures) Condition() Condition {
-	if labels := p.labels(); len(labels) > 0 {
-		return Condition{Classes: 1 + int(slices.Max(labels))}
-	}
-	return Condition{}
-}
-
-// labels returns the label of each picture; nil if there are none.
-func (p *pictures) labels() []byte {
-	if all, ok := p.album.(*Images); ok {
-		return all.Labels
-	}
-	return nil
+	return Condition{Classes: p.album.classes()}
 }
 
 // ReadCondition implements [Conditional].
 func (p *pictures) ReadCondition(c []float32, first uint64) error {
-	labels := p.labels()
 	for i := range c {
-		c[i] = float32(labels[p.order.pick(first+uint64(i), p.album.Len())])
+		c[i] = float32(p.album.label(p.order.pick(first+uint64(i), p.album.Len())))
 	}
 	return nil
 }

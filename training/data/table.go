@@ -272,8 +272,8 @@ func (s *tableRows) Read(x []float32, first uint64) error {
 	return nil
 }
 
-// errNoTable is the error for data that are no table.
-var errNoTable = errors.New("no table")
+// ErrNoTable is wrapped by the error for data that are no table: pictures, or arrays with more axes.
+var ErrNoTable = errors.New("no table")
 
 // Table opens a part of a table, like [Reader.Open].
 func (r Reader) Table(ctx context.Context, c Config, split Split, seed uint64) (Tabular, error) {
@@ -283,7 +283,7 @@ func (r Reader) Table(ctx context.Context, c Config, split Split, seed uint64) (
 	}
 	t, ok := source.(Tabular)
 	if !ok {
-		return nil, fmt.Errorf("data.name is %q: %w", c.Name, errNoTable)
+		return nil, fmt.Errorf("data.name is %q: %w", c.Name, ErrNoTable)
 	}
 	return t, nil
 }

@@ -74,7 +74,8 @@ func DecodeTable(name string, input io.Reader, decimalComma bool) (*Table, error
 // tableOf returns the rows of an array as a table.
 func tableOf(a Array) (*Table, error) {
 	if len(a.Shape) != 2 || a.Bytes() {
-		return nil, fmt.Errorf("it has %s of shape %v: want a table of numbers, [rows, columns]", a.Kind, a.Shape)
+		return nil, fmt.Errorf("it is %w: it has %s of shape %v, and not numbers as [rows, columns]", ErrNoTable,
+			a.Kind, a.Shape)
 	}
 	rows, width := a.Shape[0], a.Shape[1]
 	if width > MostColumns {

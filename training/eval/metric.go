@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/langevin-ml/langevin/sampling"
@@ -51,6 +52,16 @@ func MixtureMetrics(m sampling.Mixture, samples Rows) ([]Metric, ModeReport, err
 	}
 	distances, err := mixtureDistances(samples, truth, baseline)
 	return append(metrics, distances...), found, err
+}
+
+// Distances compares samples with rows that the training did not use. The expected values are those of equally many
+// rows of the training.
+func Distances(test, train, samples Rows) ([]Metric, error) {
+	if err := errors.Join(checkPair(samples, test, 2), checkPair(train, test, 2)); err != nil {
+		return nil, fmt.Errorf("distances: %w", err)
+	}
+	n := min(samples.Len(), train.Len())
+	return mixtureDistances(samples.Evenly(n), test, train.Evenly(n))
 }
 
 // mixtureDistances measures the distances of samples, and of a baseline, to truth.

@@ -3,7 +3,6 @@ package proposal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -23,6 +22,8 @@ type Request struct {
 	Path         string   // of a file or a folder
 	Name         string   // of the model; empty: from the path
 	Drop         []string // columns of a table to leave out
+	ImageSize    int      // of pictures: height and width; 0: from the pictures
+	Flip         bool     // of pictures: whether they may be mirrored
 	DecimalComma bool     // whether a comma in a number of a text file is its decimal point
 	Reader       data.Reader
 }
@@ -44,9 +45,17 @@ func New(ctx context.Context, r Request) (Proposal, error) {
 		return Proposal{}, err
 	}
 	if err == nil && info.IsDir() {
-		return Proposal{}, fmt.Errorf("read %s: is a directory", r.Path)
+		return r.folder(ctx)
 	}
-	return r.table(ctx)
+	p, err := r.table(ctx)
+	if !errors.Is(err, data.ErrNoTable) {
+		return p, err
+	}
+	a, readErr := data.ReadArray(r.Path)
+	if readErr != nil || !a.Bytes() {
+		return p, err
+	}
+	return r.array(ctx, a)
 }
 
 var unnamed = regexp.MustCompile(`[^a-z0-9_.-]+`)

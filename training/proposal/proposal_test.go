@@ -1,7 +1,10 @@
 package proposal
 
 import (
+	"bytes"
 	"fmt"
+	"image"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -59,5 +62,50 @@ func TestNameOf(t *testing.T) {
 		if got := nameOf(path); got != want {
 			t.Errorf("%q: %q, want %q", path, got, want)
 		}
+	}
+}
+
+// TestPictures: a folder of pictures in folders gets classes, the grey of its pictures, and a size that the network
+// takes.
+func TestPictures(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shapes")
+	for i := range 40 {
+		m := image.NewGray(image.Rect(0, 0, 19, 23))
+		for j := range m.Pix {
+			m.Pix[j] = uint8(i * j % 251)
+		}
+		var text bytes.Buffer
+		if err := png.Encode(&text, m); err != nil {
+			t.Fatal(err)
+		}
+		folder := filepath.Join(dir, []string{"round", "square"}[i%2])
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprint(i, ".png")), text.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := New(t.Context(), Request{Path: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, k := p.Config.Data, p.Config.Condition
+	if d.ImageSize != 16 || !d.Grey || !d.ClassFolders || k == nil || len(k.Names) != 2 || p.Config.Name != "shapes" {
+		t.Errorf("data %+v, condition %+v", d, k)
+	}
+	if p, err = New(t.Context(), Request{Path: dir, ImageSize: 12, Flip: true}); err != nil ||
+		p.Config.Data.ImageSize != 12 || !p.Config.Data.RandomFlip {
+		t.Errorf("--size 12 --flip: %+v, %v", p.Config.Data, err)
+	}
+	for size, want := range map[int]string{14: "want multiples of 4"} {
+		if _, err := New(t.Context(), Request{Path: dir, ImageSize: size}); err == nil ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("size %d: %v, want %q", size, err, want)
+		}
+	}
+	if _, err := New(t.Context(), Request{Path: t.TempDir()}); err == nil ||
+		!strings.Contains(err.Error(), "it has no pictures") {
+		t.Errorf("an empty folder: %v", err)
 	}
 }

@@ -88,7 +88,9 @@ func (p *Proposal) settings(x []float32, source data.Tabular, rows int) error {
 		c.Network.Hidden, c.Network.Blocks = 128, 2
 	}
 	c.Loss = loss.Config{Name: loss.EDM, DataStd: std, LogMean: -1, LogStd: 1.5}
-	c.Training = training.Training{Iterations: iterations(rows), BatchSize: 256, LogEvery: 100, EvalRows: 100 * c.Noise.Levels}
+	c.Training = training.Training{
+		Iterations: iterations(rows), BatchSize: 256, LogEvery: 100, EvalRows: 100 * c.Noise.Levels,
+	}
 	c.Optimizer = adam(0.001, c.Training.Iterations)
 	c.Sampler = training.Sampler{StepsPerLevel: steps, StepLR: stepLR, Denoise: true,
 		ReverseSDE: &models.ReverseSDE{Steps: 50, Eta: 1}}

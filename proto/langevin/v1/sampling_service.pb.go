@@ -2034,8 +2034,8 @@ type ScoreRequest struct {
 	// Rows do not depend on each other, here and in Encode, Decode and LogLikelihood, so a larger request can be split.
 	// The Go client splits it.
 	X *Tensor `protobuf:"bytes,3,opt,name=x,proto3" json:"x,omitempty"`
-	// The sigma of every row, or one for all: finite, above 0. For a table it is in standard deviations of what the network
-	// sees.
+	// The sigma of every row, or one for all: finite, above 0. For a table it is in standard deviations of what the
+	// network sees.
 	Sigma []float32 `protobuf:"fixed32,4,rep,packed,name=sigma,proto3" json:"sigma,omitempty"`
 	// How the response carries its elements.
 	Format TensorFormat `protobuf:"varint,5,opt,name=format,proto3,enum=langevin.v1.TensorFormat" json:"format,omitempty"`

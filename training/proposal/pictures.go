@@ -1,0 +1,157 @@
+package proposal
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"path/filepath"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/loss"
+	"github.com/langevin-ml/langevin/training/nn"
+)
+
+// Limits of what is proposed for pictures, so that a training takes minutes on two cores.
+const (
+	mostSide      = 32 // pixels; more if the user asks for them
+	leastSide     = 8
+	leastOfClass  = 10 // pictures of each class, on average
+	mostClasses   = 100
+	mostSurveyed  = 2000 // pictures from which the noise levels follow
+	fewPictures   = 1000
+	pictureRounds = 6000 // iterations
+)
+
+// pictureProposal begins a proposal for a kind of pictures.
+func (r Request) pictureProposal(kind string) Proposal {
+	return Proposal{Config: training.Config{
+		Name: r.Name, Seed: seed, Description: "Trained on " + filepath.Base(r.Path),
+		Data: data.Config{Name: kind, Dir: r.Path, RandomFlip: r.Flip, Dequantize: data.DequantizeUniform},
+	}}
+}
+
+// folder proposes a training on a folder: of pictures, or of a dataset in LeCun's format.
+func (r Request) folder(ctx context.Context) (Proposal, error) {
+	p := r.pictureProposal(data.Pictures)
+	if data.IDX(r.Path) {
+		p.Config.Data.Name, p.Config.Data.ImageSize = data.MNIST, r.ImageSize
+		p.Found = append(p.Found, r.Path+": a dataset in LeCun's format")
+		return p, p.pictures(ctx, r)
+	}
+	s, err := r.Reader.Survey(ctx, p.Config.Data)
+	if err != nil {
+		return p, err
+	}
+	colours := "colour"
+	if p.Config.Data.Grey = s.Grey; s.Grey {
+		colours = "grey"
+	}
+	p.Found = append(p.Found, fmt.Sprintf("%s: %d %s pictures, shortest side %d pixels and more, mostly %d", r.Path,
+		s.Pictures, colours, s.Least, s.Middle))
+	if s.Clear {
+		p.Config.Data.Background = "white"
+		p.Found = append(p.Found, "some are transparent: white is behind them (--set data.background=black)")
+	}
+	if n := len(s.Classes); n >= 2 && n <= mostClasses && s.Pictures >= leastOfClass*n {
+		p.Config.Data.ClassFolders = true
+		p.Config.Condition = &training.Condition{Kind: training.ConditionClass, Dropped: 0.1, Names: s.Classes}
+		p.Found = append(p.Found, fmt.Sprintf("%d folders are taken for classes", n))
+	}
+	p.Config.Data.ImageSize = r.ImageSize
+	if r.ImageSize == 0 {
+		p.Config.Data.ImageSize = min(mostSide, max(leastSide, s.Middle/4*4))
+		p.Chosen = append(p.Chosen, fmt.Sprintf("the middle square of each, at %d x %[1]d pixels (--size)",
+			p.Config.Data.ImageSize))
+	}
+	return p, p.pictures(ctx, r)
+}
+
+// array proposes a training on an array of pictures of bytes.
+func (r Request) array(ctx context.Context, a data.Array) (Proposal, error) {
+	p := r.pictureProposal(data.NPY)
+	isColour := func(n int) bool { return n == 1 || n == 3 }
+	if len(a.Shape) == 4 && isColour(a.Shape[3]) && !isColour(a.Shape[1]) {
+		p.Config.Data.Layout = data.ChannelsLast
+	}
+	p.Found = append(p.Found, fmt.Sprintf("%s: pictures as bytes, of shape %v", r.Path, a.Shape))
+	return p, p.pictures(ctx, r)
+}
+
+// pictures chooses everything but the data.
+func (p *Proposal) pictures(ctx context.Context, r Request) error {
+	c := &p.Config
+	source, err := r.Reader.Open(ctx, c.Data, data.Train, seed)
+	if err != nil {
+		return err
+	}
+	shape := source.Shape()
+	if shape[1]%4 != 0 || shape[2]%4 != 0 {
+		return fmt.Errorf("read %s: its pictures have %d x %d pixels: want multiples of 4 each way, as --size gives "+
+			"those of a folder", r.Path, shape[1], shape[2])
+	}
+	count, err := r.count(ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	dim := shape[0] * shape[1] * shape[2]
+	x, err := encoded(source, count, mostSurveyed)
+	if err != nil {
+		return err
+	}
+	const last, steps = 0.01, 4
+	var stepLR float64
+	if c.Noise, stepLR, err = noise(x, dim, last, steps); err != nil {
+		return fmt.Errorf("read %s: %w", r.Path, err)
+	}
+	mean, std := moments(x)
+	c.Network = nn.Config{Name: nn.NameUNet, Outer: 32, Inner: 96, Blocks: 2, Mean: mean, Std: std}
+	c.Loss = loss.Config{Name: loss.EDM, DataStd: std, LogMean: -1.2, LogStd: 1.4}
+	c.Training = training.Training{
+		Iterations: pictureRounds, BatchSize: 64, LogEvery: 50, EvalRows: max(2000, c.Noise.Levels),
+		CheckpointEvery: 1000, Checkpoints: 2,
+	}
+	if count < fewPictures {
+		c.Training.Iterations = pictureRounds / 2
+		p.Found = append(p.Found, fmt.Sprintf("%d pictures for training are few: the model will remember many of them",
+			count))
+	}
+	c.Optimizer = adam(0.001, c.Training.Iterations)
+	c.Sampler = training.Sampler{StepsPerLevel: steps, StepLR: stepLR, Consistent: true, Denoise: true,
+		ReverseSDE: &models.ReverseSDE{Steps: 35, Eta: 2}}
+	c.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: c.Noise.First}
+	c.Range = models.Range{Low: 0, High: 1}
+	p.Chosen = append(p.Chosen,
+		fmt.Sprintf("network %s of %d and %d channels, for %d x %d pixels", c.Network.Name, c.Network.Outer,
+			c.Network.Inner, shape[1], shape[2]),
+		fmt.Sprintf("%d noise levels from %g to %g, where black is 0 and white 1", c.Noise.Levels, c.Noise.First,
+			c.Noise.Last),
+		fmt.Sprintf("%d iterations of %d pictures", c.Training.Iterations, c.Training.BatchSize))
+	return c.Validate()
+}
+
+// count returns the number of pictures for training.
+func (r Request) count(ctx context.Context, c data.Config) (int, error) {
+	if c.Name == data.NPY {
+		a, err := data.ReadArray(c.Dir)
+		return a.Shape[0] - a.Shape[0]/10, err
+	}
+	all, err := r.Reader.Images(ctx, c, data.Train)
+	if err != nil {
+		return 0, err
+	}
+	return all.Len(), nil
+}
+
+// moments returns the mean and the standard deviation of all numbers.
+func moments(x []float32) (mean, std float64) {
+	for _, v := range x {
+		mean += float64(v) / float64(len(x))
+	}
+	for _, v := range x {
+		std += math.Pow(float64(v)-mean, 2) / float64(len(x))
+	}
+	return short(mean), short(math.Sqrt(std))
+}
