@@ -191,8 +191,8 @@ func (m Mixture) Shares(x []float32) []float64 {
 	return shares
 }
 
-// PosteriorShares returns, for each component, the mean over the rows of x of the probability that the row came from it.
-// For samples of m its expectation is the component's weight, also where components overlap.
+// PosteriorShares returns, for each component, the mean over the rows of x of the probability that the row came from
+// it. For samples of m its expectation is the component's weight, also where components overlap.
 func (m Mixture) PosteriorShares(x []float32) []float64 {
 	logWeights, r := make([]float64, len(m.Weights)), make([]float64, len(m.Weights))
 	for k, w := range m.Weights {

@@ -83,8 +83,8 @@ func strokes(first, step uint64, factor float32) fake.Script {
 }
 
 // Images are judged end to end by the built-in classifier: samples like the test images are as good as these, dark ones
-// are told apart from them, and copies of training images are found out. Samples of classes are compared with test images
-// of these classes.
+// are told apart from them, and copies of training images are found out. Samples of classes are compared with test
+// images of these classes.
 func TestEvalOfImages(t *testing.T) {
 	dir := t.TempDir()
 	writeStrokes(t, dir, "train", 0, 300)

@@ -64,9 +64,9 @@ own, from a table or an array.
 
 Each value is shown next to the one that an equal number of true samples scores; the difference is
 the model's fault. With --class it compares samples of some classes with the data of these classes,
-all together and each class alone, and says how many have the class that was asked for. With --frontier it measures many settings of every sampler instead, and draws
-what quality costs. A model's file says which data it was trained on. If it does not, use --preset
-and --set.`,
+all together and each class alone, and says how many have the class that was asked for. With
+--frontier it measures many settings of every sampler instead, and draws what quality costs. A
+model's file says which data it was trained on. If it does not, use --preset and --set.`,
 		Example: `  langevin eval ring --local
   langevin eval 2gauss -n 10000 --seed 1 --json
   langevin eval ring --sampler flow --flow-steps 30

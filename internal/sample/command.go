@@ -98,8 +98,8 @@ func (o *command) groups() []cli.FlagGroup {
 		"are started again")
 	draw.Flags.Var(&o.frames, "frames", "frames of a .gif")
 	cli.JSONFlag(draw.Flags, &o.json, ", the samples in it unless --out takes them")
-	draw.Flags.BoolVar(&o.classColumn, "class-column", false, "write the index of the class of each sample as the first "+
-		"column of CSV")
+	draw.Flags.BoolVar(&o.classColumn, "class-column", false, "write the index of the class of each sample as the "+
+		"first column of CSV")
 	o.live.register(draw.Flags)
 	o.Connection.Register(where.Flags)
 	o.Connection.RegisterSplit(where.Flags)

@@ -172,8 +172,8 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// TestScoreConditions: the network takes a class, a scale, and conditions as JSON, and nothing that the protocol has its
-// own field for.
+// TestScoreConditions: the network takes a class, a scale, and conditions as JSON, and nothing that the protocol has
+// its own field for.
 func TestScoreConditions(t *testing.T) {
 	s, e := newService()
 	infer := func(given map[string]*inference.InferParameter) error {

@@ -79,7 +79,8 @@ func (q *query) readParameters(given map[string]*inference.InferParameter) error
 	return nil
 }
 
-// readRequest reads the parameter that is a langevin.v1.SampleRequest, or a langevin.v1.ScoreRequest for scores, as JSON.
+// readRequest reads the parameter that is a langevin.v1.SampleRequest, or for scores a langevin.v1.ScoreRequest, as
+// JSON.
 func (q *query) readRequest(p *inference.InferParameter) error {
 	if p == nil {
 		return nil

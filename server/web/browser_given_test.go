@@ -86,11 +86,13 @@ func TestPageTerms(t *testing.T) {
 		"n": 50, "seed": 3, "annealed_langevin": map[string]any{}, "given": []any{map[string]any{"class": 1}},
 		"terms": []any{
 			map[string]any{"given": map[string]any{"class": 2}, "weight": 0.5},
-			map[string]any{"model": "sides", "given": map[string]any{"vector": map[string]any{"values": []float64{1, -2}}}},
+			map[string]any{"model": "sides",
+				"given": map[string]any{"vector": map[string]any{"values": []float64{1, -2}}}},
 		},
 	})
 	b.size(1280, 1400)
-	b.do(chromedp.Navigate(s.url + "/#model=colours&n=50&seed=3&sampler=annealed&class=1&terms=%7Cc2%7C0.5%3Bsides%7Cv1%2C-2%7C"))
+	b.do(chromedp.Navigate(s.url + "/#model=colours&n=50&seed=3&sampler=annealed&class=1" +
+		"&terms=%7Cc2%7C0.5%3Bsides%7Cv1%2C-2%7C"))
 	b.waitFor(`document.querySelector("#fingerprint").textContent.length > 3`)
 	if got := b.value(`document.querySelector("#fingerprint").textContent`); got != want {
 		t.Errorf("terms: fingerprint %s, want %s", got, want)
@@ -163,8 +165,10 @@ func TestPageLandscapeGiven(t *testing.T) {
 			while (!shown.complete && !shown.note) await new Promise((done) => setTimeout(done, 20));
 			const wait = performance.now() + 20000;
 			let field = shown.bend(settings);
-			for (shown.follow(settings); terms.length > 0 && field === shown.field && performance.now() < wait; field = shown.bend(settings)) {
+			shown.follow(settings);
+			while (terms.length > 0 && field === shown.field && performance.now() < wait) {
 				await new Promise((done) => setTimeout(done, 20));
+				field = shown.bend(settings);
 			}
 			const k = 5; // of the sigmas
 			const grid = shown.grid(21, shown.half(field.sigmas[k]));
@@ -194,8 +198,8 @@ func TestPageLandscapeGiven(t *testing.T) {
 	b.noErrors()
 }
 
-// TestPageHoldsGiven: the picture that is held first is one of a class, for a model that always has a class. A link with
-// its name gives the same samples.
+// TestPageHoldsGiven: the picture that is held first is one of a class, for a model that always has a class. A link
+// with its name gives the same samples.
 func TestPageHoldsGiven(t *testing.T) {
 	b := inChromium(t)
 	s := open(t, func(c *server.Config) {

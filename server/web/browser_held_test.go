@@ -367,15 +367,15 @@ func TestPageBendsTheField(t *testing.T) {
 	var got []float64
 	b.do(chromedp.Evaluate(`(async () => {
 		const {Landscape} = await import("/landscape.js");
-		const l = new Landscape({low: -8, high: 8, sigmas: [1, 0.1]}, () => {});
+		const l = new Landscape({low: -8, high: 8, sigmas: [1, 0.1]}, {}, () => {});
 		l.field = {vectors: [[1, 2]]};
-		l.guides.set("g", [[10, 30]]);
-		return [{}, {guide: "g"}, {guide: "g", weight: "2"}, {guide: "g", rule: "mix", weight: "0.5"}, {guide: "other"}]
-			.flatMap((s) => l.bend(s).vectors[0]);
+		l.guides.set('{"model":"g"}', [[10, 30]]);
+		return [{}, {guide: "g"}, {guide: "g", weight: "2"}, {guide: "g", rule: "mix", weight: "0.5"}, {guide: "other"},
+			{own: "3", terms: "g||-0.1;g||"}].flatMap((s) => l.bend(s).vectors[0]);
 	})()`, &got, awaited))
-	if want := []float64{1, 2, 11, 32, 21, 62, 5.5, 16, 1, 2}; !slices.Equal(got, want) {
-		t.Errorf("the field without a guide, with s + g, s + 2g, (s + g) / 2 and an unknown guide is %v, want %v", got,
-			want)
+	if want := []float64{1, 2, 11, 32, 21, 62, 5.5, 16, 1, 2, 12, 33}; !slices.Equal(got, want) {
+		t.Errorf("the field without a guide, with s + g, s + 2g, (s + g) / 2, an unknown guide and 3s + 0.9g is %v, "+
+			"want %v", got, want)
 	}
 	b.noErrors()
 }

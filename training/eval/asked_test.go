@@ -65,7 +65,8 @@ func TestShuffled(t *testing.T) {
 			t.Errorf("row %d is not row %d", i, k)
 		}
 	}
-	if sorted := slices.Sorted(slices.Values(order)); slices.Equal(sorted, order) || sorted[49] != 49 || sorted[0] != 0 {
+	sorted := slices.Sorted(slices.Values(order))
+	if slices.Equal(sorted, order) || sorted[49] != 49 || sorted[0] != 0 {
 		t.Errorf("order %v", order)
 	}
 }

@@ -48,8 +48,8 @@ func conditional() Section {
 func product() Section {
 	return Section{
 		Name: "product", Title: "A product of two densities: annealed Langevin draws it, a reverse diffusion does not",
-		Expected: "Chains that follow the sum of the scores of the ring and of another mixture find the weights of all " +
-			"sixteen modes of the exact product within 0.02. A reverse diffusion of the same sum with as many " +
+		Expected: "Chains that follow the sum of the scores of the ring and of another mixture find the weights of " +
+			"all sixteen modes of the exact product within 0.02. A reverse diffusion of the same sum with as many " +
 			"evaluations is off by more, because the sum is not the score of the product with noise (Du et al. 2023).",
 		Note: "The other mixture is 0.6 N((3, 1), 4I) + 0.4 N((−2, −3), 4I). Modes overlap, so a weight is the mean " +
 			"probability of its mode.",
@@ -68,8 +68,8 @@ func sums() Section {
 	return Section{
 		Name: "sums", Title: "Negation, and several observations of one parameter",
 		Expected: "A sum of weighted Gaussian scores has a Gaussian as its closed form: N((1, 1), I) without 0.8 of " +
-			"N((−2, 0), 2I), and the posterior of a parameter given four observations, which is the prior to the power " +
-			"of 1 − 4 times the four posteriors (Geffner et al. 2023).",
+			"N((−2, 0), 2I), and the posterior of a parameter given four observations, which is the prior to the " +
+			"power of 1 − 4 times the four posteriors (Geffner et al. 2023).",
 		Note: "Tolerances are four standard errors. The closed forms contain the noise at the last sigma, 0.05, and " +
 			"the step size.",
 	}

@@ -88,7 +88,8 @@ func productFindings(langevin, reverse outcome, within float64) []Finding {
 func productSection(o Options, outcomes []outcome) Section {
 	s := product()
 	s.Findings = productFindings(outcomes[0], outcomes[1], 0.02)
-	s.Pictures = []Picture{NewPicture("product.png", "The exact product, and chains that follow the sum of exact scores.",
+	s.Pictures = []Picture{NewPicture("product.png",
+		"The exact product, and chains that follow the sum of exact scores.",
 		drawRuns(o, outcomes[0].mixture, outcomes[0], outcomes[1])).Broad()}
 	return s
 }
@@ -178,8 +179,8 @@ func discretised(factors []factor) sampling.Mixture {
 	return sampling.Mixture{Weights: []float64{1}, Means: [][]float64{mean}, Std: math.Sqrt(variance)}
 }
 
-// sumPlan returns annealed Langevin dynamics, and then Langevin dynamics at the last sigma that is long enough to forget
-// the levels before.
+// sumPlan returns annealed Langevin dynamics, and then Langevin dynamics at the last sigma that is long enough to
+// forget the levels before.
 func sumPlan() (sampling.Plan, error) {
 	plan, err := annealed(geometric(5, sumSigma, 12), 40, 0.0004, false)()
 	if err != nil {
