@@ -112,7 +112,8 @@ var rules = map[string]rule{
 	"internal/join": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/phrase", "internal/wholefile", "client"}},
 	"internal/latents": {ours: []string{
-		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/remote", "internal/wholefile", "client"}},
+		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/remote",
+		"internal/wholefile", "client"}},
 	"internal/models": {ours: []string{
 		"internal/cli", "internal/drawing", "internal/phrase", "internal/remote", "internal/wholefile", "client",
 		"models",
