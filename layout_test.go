@@ -123,7 +123,8 @@ var rules = map[string]rule{
 	"internal/join": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/parts", "internal/phrase", "internal/wholefile"}},
 	"internal/latents": {ours: []string{
-		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/remote", "internal/wholefile", "client"}},
+		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/remote",
+		"internal/wholefile", "client"}},
 	"internal/models": {ours: []string{
 		"internal/cli", "internal/drawing", "internal/phrase", "internal/remote", "internal/wholefile", "client",
 		"models",

@@ -108,8 +108,8 @@ func eachGiven(g Given, n, first, last int) (Given, error) {
 	case !ok:
 		return g, nil
 	case len(each) != n:
-		return nil, invalid("given", "given has a condition for %d chains or rows: want one for all, or one for each of the "+
-			"%d", len(each), n)
+		return nil, invalid("given", "given has a condition for %d chains or rows: want one for all, or one for "+
+			"each of the %d", len(each), n)
 	}
 	return each[first:last:last], nil
 }

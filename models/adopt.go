@@ -30,8 +30,8 @@ type Foreign struct {
 	Computes Computed // if empty, the manifest's parameterization for VE, and else what is usual for the process
 	Rules    Rules    // of the check of the result
 
-	// Warn is called with one line for each oddity that [Adopt] finds, such as rows of a table that no class selects; may
-	// be nil.
+	// Warn is called with one line for each oddity that [Adopt] finds, such as rows of a table that no class selects;
+	// may be nil.
 	Warn func(text string)
 
 	// LearnedVariance says that the output has twice the channels of a sample, and that the second half is a variance,

@@ -14,11 +14,12 @@ import (
 
 func TestAdopt(t *testing.T) {
 	model := modelstest.Foreign(10, 1, 0.1)
-	if got, err := (models.Foreign{}).FindSigmas(model, nil); err != nil || len(got) != 3 || got[0] != 10 || got[1] != 1 {
-		t.Errorf("found sigmas %v", got)
+	found, err := models.Foreign{}.FindSigmas(model, nil)
+	if err != nil || len(found) != 3 || found[0] != 10 || found[1] != 1 {
+		t.Errorf("found sigmas %v, %v", found, err)
 	}
 	m := modelstest.Manifest("theirs")
-	m, err := models.Adopt(model, models.Foreign{}, m)
+	m, err = models.Adopt(model, models.Foreign{}, m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -184,8 +184,8 @@ func (c *Condition) ClassName(class int) string {
 	return strconv.Itoa(class)
 }
 
-// ClassRow returns the row of c of a class, for [sampling.Conditional.ScoreGiven]. The error, a [sampling.FieldError] of
-// the field class, says which classes there are.
+// ClassRow returns the row of c of a class, for [sampling.Conditional.ScoreGiven]. The error, a [sampling.FieldError]
+// of the field class, says which classes there are.
 func (c *Condition) ClassRow(class int64) ([]float32, error) {
 	return c.classRow(class, &sampling.FieldError{Field: "class", Given: class})
 }

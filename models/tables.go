@@ -76,8 +76,8 @@ func checkClassTables(graph *protos.GraphProto, c *Condition) error {
 	return nil
 }
 
-// checkTables compares the tables of a foreign network, from which its labels or steps and its classes select, with what
-// the flags say. Too few rows are an error. Rows that nothing can select are a warning.
+// checkTables compares the tables of a foreign network, from which its labels or steps and its classes select, with
+// what the flags say. Too few rows are an error. Rows that nothing can select are a warning.
 func (f Foreign) checkTables(graph *protos.GraphProto, theirs foreignValues, m Manifest) error {
 	level := theirs.level.GetName()
 	if n := len(m.Sigmas); f.Takes.Kind == LevelLabel {

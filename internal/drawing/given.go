@@ -31,8 +31,8 @@ func (f *ClassFlags) Group() cli.FlagGroup {
 	return g
 }
 
-const scaleHelp = "w of classifier-free guidance: follow s0 + w (s - s0), where s0 is the score without the condition " +
-	"(default 1)"
+const scaleHelp = "w of classifier-free guidance: follow s0 + w (s - s0), where s0 is the score without the " +
+	"condition (default 1)"
 
 // Classes returns the list of classes that the flags ask for, or nil if they ask for none.
 func (f *ClassFlags) Classes() (client.Each, error) { return f.classes.list, nil }

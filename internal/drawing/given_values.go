@@ -14,8 +14,8 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 )
 
-// The flag values below refuse mistakes while the command line is read. An empty text is one, because it is usually that
-// of a variable without a value.
+// The flag values below refuse mistakes while the command line is read. An empty text is one, because it is usually
+// that of a variable without a value.
 
 // mostClasses bounds a list of classes.
 const mostClasses = 1 << 16
@@ -29,8 +29,8 @@ type classesValue struct {
 
 // register adds the flag --class to a set. what is the plural of what has the classes.
 func (v *classesValue) register(flags *pflag.FlagSet, what string) {
-	flags.Var(v, "class", fmt.Sprintf("the `CLASS` of all %s, an index or a name; a list as 0,1,cat or 0..9 is repeated "+
-		"over the %s, by their index", what, what))
+	flags.Var(v, "class", fmt.Sprintf("the `CLASS` of all %s, an index or a name; a list as 0,1,cat or 0..9 is "+
+		"repeated over the %s, by their index", what, what))
 }
 
 func (v *classesValue) Type() string { return "CLASS" }

@@ -149,8 +149,8 @@ func (f *followed) add(req *langevinv1.SampleRequest, terms []*loadedModel, own 
 }
 
 // checkTotal refuses weights that do not add up to more than 0. At a large sigma the sum of the scores is about
-// -total·x/sigma², which drives chains away from the data unless the total is positive. The error names a field that the
-// request has.
+// -total·x/sigma², which drives chains away from the data unless the total is positive. The error names a field that
+// the request has.
 func checkTotal(req *langevinv1.SampleRequest, own float64, terms []*langevinv1.Term, bad *invalid) {
 	field, least := "own_weight", own
 	total, size := own, math.Abs(own)

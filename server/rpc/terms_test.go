@@ -276,7 +276,8 @@ func TestBadTerms(t *testing.T) {
 		{"given[0].class is 0: want none, because the model has no conditions", given("digits", class(0))},
 		{"given[0].class is 3: want 0 to 2", given("photos", class(3))},
 		{"given[0].class is -1: want 0 to 2", given("photos", class(-1))},
-		{`given[0].class_name is "gren": want a class of the model: did you mean "green" or`, given("photos", named("gren"))},
+		{`given[0].class_name is "gren": want a class of the model: did you mean "green" or`,
+			given("photos", named("gren"))},
 		{"given[1].class is 7", given("photos", class(1), class(7), class(8))},
 		{"given is 2 conditions: want one for all, or one for each of the 3", given("photos", class(1), class(2))},
 		{"given[0].vector.values: condition has 1 number: want one of 3 classes", given("photos", vector(1))},
@@ -294,10 +295,11 @@ func TestBadTerms(t *testing.T) {
 		{"guidance_scale is NaN", scale(given("photos", class(1)), math.NaN())},
 		{"guidance_scale is 1e+300: want a finite number that float32 can hold",
 			scale(given("photos", class(1)), 1e300)},
-		{"terms[0].weight is -1: want weights that add up to more than 0: own_weight, 1, and those of terms add up to 0",
-			terms(&langevinv1.Term{Weight: proto.Float64(-1)})},
+		{"terms[0].weight is -1: want weights that add up to more than 0: own_weight, 1, and those of terms add up " +
+			"to 0", terms(&langevinv1.Term{Weight: proto.Float64(-1)})},
 		{"terms[1].weight is -2.5: want weights that add up to more than 0: own_weight, 1, and those of terms add up " +
-			"to -1", terms(&langevinv1.Term{Weight: proto.Float64(0.5)}, &langevinv1.Term{Weight: proto.Float64(-2.5)})},
+			"to -1", terms(&langevinv1.Term{Weight: proto.Float64(0.5)},
+			&langevinv1.Term{Weight: proto.Float64(-2.5)})},
 		{"own_weight is 0.1: want weights that add up to more than 0", weight(terms(
 			&langevinv1.Term{Weight: proto.Float64(0.2)}, &langevinv1.Term{Weight: proto.Float64(-0.3)}), 0.1)},
 		{"own_weight is 0: want weights that add up", weight(given("photos"), 0)},

@@ -113,7 +113,8 @@ func (c Config) BuildFor(s Samples) (*Graph, error) {
 	return k.build(c, s)
 }
 
-// CheckGiven returns an error if the network that c names cannot be given a condition. Validate reports an unknown name.
+// CheckGiven returns an error if the network that c names cannot be given a condition. Validate reports an unknown
+// name.
 func (c Config) CheckGiven() error {
 	if k, ok := table().Find(c.Name); !ok || k.given() {
 		return nil
