@@ -14,6 +14,7 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/nn"
 	"github.com/langevin-ml/langevin/training/pool"
 )
 
@@ -178,7 +179,11 @@ func testBatches(t *testing.T, dim int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := batcher{source: source, schedule: mustSchedule(t, c), rows: 30, dim: dim, seed: c.Seed,
+	dropping, err := nn.Build([]int{dim}, func(b *nn.Builder, x, _ *nn.Node) *nn.Node { return b.Dropout("drop", x, 0.5) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := batcher{source: source, dropping: dropping, schedule: mustSchedule(t, c), rows: 30, dim: dim, seed: c.Seed,
 		place: c.Loss.Places(mustSchedule(t, c)), pool: pool.New(3)}
 	defer d.pool.Close()
 	const batches = 150 // more than are drawn at once
@@ -193,10 +198,12 @@ func testBatches(t *testing.T, dim int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(b.x, alone.x) || !slices.Equal(b.z, alone.z) || !slices.Equal(b.level, alone.level) {
+		if !slices.Equal(b.x, alone.x) || !slices.Equal(b.z, alone.z) || !slices.Equal(b.level, alone.level) ||
+			!slices.Equal(b.factors, alone.factors) {
 			t.Errorf("batch %d differs when it is drawn alone", index)
 		}
-		if last != nil && (slices.Equal(b.x, last.x) || slices.Equal(b.z, last.z)) {
+		if last != nil && (slices.Equal(b.x, last.x) || slices.Equal(b.z, last.z) ||
+			slices.Equal(b.factors, last.factors)) {
 			t.Errorf("batch %d repeats the one before it", index)
 		}
 		last = b
