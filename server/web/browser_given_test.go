@@ -26,7 +26,6 @@ func TestPageGiven(t *testing.T) {
 		place(t, c, "sides", modelstest.File(t, modelstest.GaussianOfVector(2, false),
 			modelstest.Conditional(sides, "sides", 2)))
 	})
-	// A call waits until its model is loaded, and a page does not.
 	want := s.fingerprint(t, "colours", map[string]any{
 		"n": 50, "seed": 3, "annealed_langevin": map[string]any{}, "given": []any{map[string]any{"class": 1}},
 		"guidance_scale": 2,
@@ -145,7 +144,6 @@ func TestPageLandscapeGiven(t *testing.T) {
 		place(t, c, "sides", modelstest.File(t, modelstest.GaussianOfVector(2, true),
 			modelstest.Conditional(sides, "sides", 2)))
 	})
-	s.fingerprint(t, "sides", map[string]any{"n": 1, "seed": 1}) // waits until the model is loaded
 	b.do(chromedp.Navigate(s.url + "/#model=sides"))
 	b.waitFor(`document.querySelector("#vector").offsetParent !== null`)
 	var off []float64
@@ -210,7 +208,6 @@ func TestPageHoldsGiven(t *testing.T) {
 		place(t, c, "pairs", modelstest.File(t, modelstest.GaussianOfClass(means, 1, 4, 6),
 			modelstest.Conditional(models.Condition{Classes: 2}, "pairs", 1, 4, 6)))
 	})
-	s.fingerprint(t, "pairs", map[string]any{"n": 1, "seed": 1, "given": []any{map[string]any{"class": 0}}})
 	b.do(chromedp.Navigate(s.url + "/#model=pairs&n=4&seed=3&class=1&hold=part"))
 	b.waitFor(isDone)
 	drawn, link := b.samples(), b.value("location.href")

@@ -43,7 +43,8 @@ type site struct {
 	done chan error
 }
 
-// open starts a server with a point model, "gauss", and an image model, "tiles".
+// open starts a server with a point model, "gauss", and an image model, "tiles". The page offers the models that are
+// ready when it loads, so a browser waits for all of them.
 func open(t testing.TB, change func(*server.Config)) *site {
 	t.Helper()
 	c := server.Default()
@@ -79,14 +80,20 @@ func open(t testing.TB, change func(*server.Config)) *site {
 		cancel()
 		<-s.done
 	})
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if status, _ := s.get(t, "/healthz"); status == http.StatusOK {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		if status, _ := s.get(t, "/healthz"); status == http.StatusOK && (!*inBrowser || s.loaded(t)) {
 			return s
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("not serving after 20 s")
+			t.Fatal("not serving after a minute")
 		}
 	}
+}
+
+// loaded reports whether no model is still loading.
+func (s *site) loaded(t testing.TB) bool {
+	_, models := s.get(t, "/v1/models")
+	return !strings.Contains(strings.ToLower(models), "loading")
 }
 
 // do sends a request with headers given in pairs.
