@@ -94,10 +94,10 @@ func adopt(model *protos.ModelProto, f Foreign, m Manifest) (Manifest, error) {
 	if f, err = f.decide(theirs.level, m.Parameterization); err != nil {
 		return m, err
 	}
-	if err := f.checkTables(graph, theirs, m); err != nil {
+	if m, err = f.Process.schedule(m, f.Takes); err != nil {
 		return m, err
 	}
-	if m, err = f.Process.schedule(m, f.Takes); err != nil {
+	if err := f.checkTables(graph, theirs, m); err != nil {
 		return m, err
 	}
 	if m.Description == "" && f.Process.Kind != ProcessVE {

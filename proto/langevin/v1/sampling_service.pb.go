@@ -248,7 +248,7 @@ type SampleRequest struct {
 	// Further terms of the score, at most 8. Chains follow own_weight s(x | given) + sum of weight_i s_i(x | given_i), at
 	// every evaluation, where s(x | given) includes the guidance_scale. The sum is the score of the product of the terms'
 	// densities, each to the power of its weight: a negative weight divides by a density. Each term costs an evaluation
-	// for each step. The weights must not add up to 0.
+	// for each step. The weights must add up to more than 0.
 	Terms []*Term `protobuf:"bytes,25,rep,name=terms,proto3" json:"terms,omitempty"`
 	// The weight of the request's own model in the sum, finite. The default is 1.
 	OwnWeight *float64 `protobuf:"fixed64,26,opt,name=own_weight,json=ownWeight,proto3,oneof" json:"own_weight,omitempty"`
@@ -562,7 +562,8 @@ func (*SampleRequest_Colourisation) isSampleRequest_Condition() {}
 // guide's output at the same x and sigma, and w the weight. Chains follow s + w g or (1 - w) s + w g.
 type Guidance struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The guide: the name of a model whose samples have the same shape.
+	// The guide: the name of a model whose samples have the same shape. It must have been trained at the sampler's sigmas,
+	// as far as the request's own model was.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The guide's version. 0 means the newest.
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`

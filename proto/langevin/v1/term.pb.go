@@ -177,7 +177,8 @@ func (x *Vector) GetValues() []float32 {
 // Term is a further score in the sum that chains follow.
 type Term struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The model: one whose samples have the same shape. Empty means the request's own model.
+	// The model: one whose samples have the same shape, and that was trained at the sampler's sigmas, as far as the
+	// request's own model was. Empty means the request's own model.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The model's version. 0 means the newest, or that of the request's own model.
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
