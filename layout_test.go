@@ -114,6 +114,9 @@ var rules = map[string]rule{
 		"internal/cli", "internal/datafile", "internal/phrase", "internal/wholefile", "client"}},
 	"internal/latents": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/phrase", "internal/remote", "internal/wholefile", "client"}},
+	"internal/measure": {ours: []string{
+		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/wholefile", "client",
+		"sampling"}},
 	"internal/models": {ours: []string{
 		"internal/cli", "internal/drawing", "internal/phrase", "internal/remote", "internal/wholefile", "client",
 		"models",
@@ -150,7 +153,7 @@ var rules = map[string]rule{
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
 var commands = []string{
 	"internal/about", "internal/bench", "internal/demo", "internal/doctor", "internal/eval",
-	"internal/installer", "internal/join", "internal/latents", "internal/models", "internal/reproduce",
+	"internal/installer", "internal/join", "internal/latents", "internal/measure", "internal/models", "internal/reproduce",
 	"internal/sample", "internal/serve", "internal/token", "internal/train",
 }
 
