@@ -125,6 +125,9 @@ var rules = map[string]rule{
 	"internal/latents": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/remote",
 		"internal/wholefile", "client"}},
+	"internal/measure": {ours: []string{
+		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/wholefile", "client",
+		"sampling"}},
 	"internal/models": {ours: []string{
 		"internal/cli", "internal/drawing", "internal/phrase", "internal/remote", "internal/wholefile", "client",
 		"models",
@@ -161,7 +164,7 @@ var rules = map[string]rule{
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
 var commands = []string{
 	"internal/about", "internal/bench", "internal/compare", "internal/demo", "internal/doctor", "internal/eval",
-	"internal/impute", "internal/installer", "internal/join", "internal/latents", "internal/models",
+	"internal/impute", "internal/installer", "internal/join", "internal/latents", "internal/measure", "internal/models",
 	"internal/reproduce",
 	"internal/sample", "internal/serve", "internal/token", "internal/train",
 }

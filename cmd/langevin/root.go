@@ -19,6 +19,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/installer"
 	"github.com/langevin-ml/langevin/internal/join"
 	"github.com/langevin-ml/langevin/internal/latents"
+	"github.com/langevin-ml/langevin/internal/measure"
 	modelcommands "github.com/langevin-ml/langevin/internal/models"
 	"github.com/langevin-ml/langevin/internal/reproduce"
 	"github.com/langevin-ml/langevin/internal/sample"
@@ -51,8 +52,8 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
 	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p), train.Command(p),
 		evalcommands.Command(p), reproduce.Command(p), demo.Command(p), train.ScheduleCommand(p),
 		latents.EncodeCommand(p), latents.DecodeCommand(p), latents.LikelihoodCommand(p), latents.ScoreCommand(p),
-		bench.Command(p), impute.Command(p), join.Command(p), compare.Command(p), token.Command(p), doctor.Command(p),
-		installer.Command(p), about.ManCommand(p), about.VersionCommand(p))
+		bench.Command(p), impute.Command(p), join.Command(p), measure.Command(p), compare.Command(p), token.Command(p),
+		doctor.Command(p), installer.Command(p), about.ManCommand(p), about.VersionCommand(p))
 	sortCommands(root)
 	about.AddCompletion(p, root)
 	return root
@@ -79,8 +80,8 @@ func sortCommands(root *cobra.Command) {
 		title    string
 		commands []string
 	}{
-		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "eval", "reproduce",
-			"join", "compare"}},
+		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "measure", "eval", "reproduce",
+			"impute", "join", "compare"}},
 		{"Serve", []string{"serve", "models", "token", "doctor", "bench"}},
 		{"Train", []string{"train", "schedule"}},
 	} {

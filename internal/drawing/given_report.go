@@ -16,6 +16,8 @@ type FollowedReport struct {
 	OwnWeight     *float64      `json:"own_weight,omitempty"`
 	Terms         []TermReport  `json:"terms,omitempty"`
 	Approximate   bool          `json:"approximate,omitempty"`
+
+	Measurement *MeasurementReport `json:"measurement,omitempty"`
 }
 
 // GivenReport is the JSON form of a condition. Without any field it is none.
@@ -32,6 +34,14 @@ type TermReport struct {
 	Digest  string       `json:"digest"`
 	Given   *GivenReport `json:"given,omitempty"`
 	Weight  *float64     `json:"weight,omitempty"`
+}
+
+// Measuring adds a measurement to a report, if there is one.
+func (r FollowedReport) Measuring(m *client.Measurement) FollowedReport {
+	if m != nil {
+		r.Measurement = &MeasurementReport{m}
+	}
+	return r
 }
 
 // NewFollowedReport returns the report of what chains follow.
@@ -73,6 +83,9 @@ func newGivenReport(g client.Given) GivenReport {
 // Set puts what the report says into a request for the chains from index first on, of those that the report is about.
 func (r FollowedReport) Set(request *client.SampleRequest, first int) {
 	request.GuidanceScale = r.GuidanceScale
+	if r.Measurement != nil {
+		request.Measurement = r.Measurement.Measurement
+	}
 	switch {
 	case len(r.Given) == 1:
 		request.Given = r.Given[0].given()
@@ -127,6 +140,9 @@ func (r FollowedReport) String() string {
 	for _, t := range r.Terms {
 		parts = append(parts, "plus "+t.String())
 	}
+	if r.Measurement != nil {
+		parts = append(parts, r.Measurement.String())
+	}
 	return strings.Join(parts, ", ")
 }
 
@@ -175,3 +191,7 @@ func ApproximateText(res *client.Result) string {
 	return fmt.Sprintf("these samples only approximate %s, because the sampler follows a diffusion; %s does not, and "+
 		"takes small steps", what, flags)
 }
+
+// ApproximatePosteriorText says why samples only approximate the posterior.
+const ApproximatePosteriorText = "these samples agree with what was measured, but only approximate the posterior: " +
+	"--posterior particles draws from it"

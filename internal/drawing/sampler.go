@@ -165,6 +165,7 @@ type settingValue struct {
 	settings []langevinv1.SettingDescription
 	text     string
 	given    bool
+	shared   bool // with another group, which takes texts that no sampler takes
 }
 
 func (v *settingValue) add(word string, s langevinv1.SettingDescription) {
@@ -221,6 +222,10 @@ func (v *settingValue) Choices() []string { return v.settings[0].Words() }
 func (v *settingValue) Set(text string) error {
 	if v.settings[0].Type() == langevinv1.SettingWord {
 		text = strings.ReplaceAll(text, "-", "_")
+	}
+	if v.shared {
+		v.text, v.given = text, true // Sampler checks it
+		return nil
 	}
 	var refused error
 	for i, s := range v.settings {

@@ -15,7 +15,8 @@ import (
 // Origin returns where samples come from, in words that suffice to draw them again.
 func Origin(res *client.Result) string {
 	text := fmt.Sprintf("%s version %d, seed %d, %s", res.Model, res.Version, res.Seed, SamplerText(res.Sampler))
-	if followed := NewFollowedReport(res.Given, res.GuidanceScale, res.Sum, false).String(); followed != "" {
+	if followed := NewFollowedReport(res.Given, res.GuidanceScale, res.Sum, false).
+		Measuring(res.Measurement).String(); followed != "" {
 		text += ", " + followed
 	}
 	return text

@@ -29,6 +29,7 @@ type command struct {
 	drawing.ConditionFlags
 	drawing.GivenFlags
 	drawing.GuideFlags
+	drawing.MeasurementFlags
 	stateFlags
 	given      func(flag string) bool // whether the command line has it
 	n          cli.CountValue
@@ -73,6 +74,7 @@ is drawn. MODEL may say which version: ring@2. Without MODEL the server's defaul
   langevin sample ring-class -n 800 --class 0..7 --class-column --out labelled.csv
   langevin sample ring -n 2000 --term 2gauss --out product.png
   langevin sample cifar -n 64 --guide cats --guide-weight 2 --out cats.png
+  langevin sample mnist -n 16 --measure pool:4 --observed small.png --noise 0.05 --out large.png
   langevin sample ring -n 50000 --seed 1 --shard 3/8 --out part-3.npy     then: langevin join part-*.npy
   langevin sample ring -n 100000 --seed 1 --save-state ring.state --out ring.npy
   langevin sample --resume ring.state --out ring.npy
@@ -104,8 +106,9 @@ func (o *command) groups() []cli.FlagGroup {
 	o.Connection.Register(where.Flags)
 	o.Connection.RegisterSplit(where.Flags)
 	groups := append([]cli.FlagGroup{draw}, o.SamplerFlags.Groups()...)
-	return append(groups, o.GivenFlags.Group(), o.ConditionFlags.Group(), o.GuideFlags.Group(), o.stateFlags.group(),
-		where)
+	o.ShareNoise(&o.SamplerFlags)
+	return append(groups, o.GivenFlags.Group(), o.ConditionFlags.Group(), o.MeasurementFlags.Group(), o.GuideFlags.Group(),
+		o.stateFlags.group(), where)
 }
 
 // run checks what can be checked in advance, draws, and writes.
@@ -140,6 +143,9 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 		if err := o.CheckSpare(ctx, c, request.Model, request.Version, request.N); err != nil {
 			return err
 		}
+		if err := o.InRange(ctx, c, &request); err != nil {
+			return err
+		}
 		return o.Explain(write(ctx, c, request))
 	})
 }
@@ -150,6 +156,9 @@ func (o *command) request(model string, warn io.Writer) (client.SampleRequest, e
 	}
 	name, version, err := cli.SplitModel(model)
 	if err != nil {
+		return client.SampleRequest{}, err
+	}
+	if err := o.Share(&o.SamplerFlags); err != nil {
 		return client.SampleRequest{}, err
 	}
 	sampler, err := o.Sampler()
@@ -176,11 +185,12 @@ func (o *command) request(model string, warn io.Writer) (client.SampleRequest, e
 	if err != nil {
 		return client.SampleRequest{}, err
 	}
+	measurement, err := o.Measurement(warn)
 	return client.SampleRequest{
 		Model: name, Version: version, N: n, Seed: o.seed.Seed, FirstChain: first,
 		Sampler: sampler, Condition: condition, Columns: o.Columns.N, Guidance: guidance,
-		Given: given, GuidanceScale: o.GuidanceScale(), Sum: o.Sum(),
-	}, nil
+		Given: given, GuidanceScale: o.GuidanceScale(), Sum: o.Sum(), Measurement: measurement,
+	}, err
 }
 
 // exists reports whether --skip-existing leaves nothing to do.
@@ -203,7 +213,8 @@ func (o *command) exists(p *cli.Program) (bool, error) {
 func (o *command) namesOfWhat() []string {
 	names := []string{"n", "seed", "first-chain", "shard"}
 	add := func(f *pflag.Flag) { names = append(names, f.Name) }
-	for _, g := range append(o.SamplerFlags.All(), o.GivenFlags.Flags, o.ConditionFlags.Flags, o.GuideFlags.Flags) {
+	for _, g := range append(o.SamplerFlags.All(), o.GivenFlags.Flags, o.ConditionFlags.Flags, o.GuideFlags.Flags,
+		o.MeasurementFlags.Flags) {
 		g.Flags.VisitAll(add)
 	}
 	return names
@@ -263,14 +274,24 @@ func drawSaving(
 	if err := saver.end(res, err); err != nil {
 		return err
 	}
-	if res.Approximate {
-		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.ApproximateText(res))
-	}
+	warnOf(p, res)
 	err = write(res)
 	if err == nil {
 		err = o.finished()
 	}
 	return both(err, saver.err)
+}
+
+// warnOf says in what way a result is not what was asked for.
+func warnOf(p *cli.Program, res *client.Result) {
+	switch {
+	case res.Approximate && res.Measurement != nil:
+		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.ApproximatePosteriorText)
+	case res.Approximate:
+		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.ApproximateText(res))
+	case res.Collapsed > 0:
+		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.CollapsedText(res))
+	}
 }
 
 // both returns the given errors as one, in one line.

@@ -21,6 +21,10 @@ type Report struct {
 	Out        string                 `json:"out,omitempty"`
 	Samples    [][]float32            `json:"samples,omitempty"`
 
+	EffectiveSizes []float64 `json:"effective_size,omitempty"` // of the particles of each chain
+	LogEvidence    *float64  `json:"log_evidence,omitempty"`
+	Collapsed      int       `json:"collapsed,omitempty"` // chains
+
 	drawing.FollowedReport
 }
 
@@ -30,7 +34,12 @@ func newReport(res *client.Result, out string) Report {
 		Sampler: drawing.NewSamplerReport(res.Sampler),
 		Seed:    res.Seed, FirstChain: res.FirstChain, N: res.N, Shape: res.Shape, NFE: res.NFE,
 		Seconds: res.Elapsed.Seconds(), Out: out,
-		FollowedReport: drawing.NewFollowedReport(res.Given, res.GuidanceScale, res.Sum, res.Approximate),
+		FollowedReport: drawing.NewFollowedReport(res.Given, res.GuidanceScale, res.Sum, res.Approximate).
+			Measuring(res.Measurement),
+		EffectiveSizes: res.EffectiveSizes, Collapsed: res.Collapsed,
+	}
+	if len(res.EffectiveSizes) > 0 {
+		r.LogEvidence = &res.LogEvidence
 	}
 	for i := range res.N {
 		if out == "" {

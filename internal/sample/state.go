@@ -56,7 +56,8 @@ func newState(s client.Started) state {
 		Format: stateFormat, Model: s.Model, Version: s.Version, Digest: s.Digest, Engine: s.Engine,
 		Seed: s.Seed, FirstChain: s.FirstChain, N: s.N, Sampler: drawing.NewSamplerReport(s.Sampler),
 		Columns: s.Columns, Guidance: s.Guidance, x: client.Batch{Shape: s.Shape},
-		FollowedReport: drawing.NewFollowedReport(s.Given, s.GuidanceScale, s.Sum, s.Approximate),
+		FollowedReport: drawing.NewFollowedReport(s.Given, s.GuidanceScale, s.Sum, s.Approximate).
+			Measuring(s.Measurement),
 	}
 	switch c := s.Condition.(type) {
 	case client.Inpainting:

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/client/fake"
+	"github.com/langevin-ml/langevin/internal/cli"
+)
+
+// TestMeasureFlags: what the flags and files say is what the server is asked for.
+func TestMeasureFlags(t *testing.T) {
+	writeFiles(t, map[string][]byte{
+		"y.npy":     npy("<f4", "(2,)", []float32{3, 4}),
+		"mask.npy":  npy("|b1", "(2,)", []bool{true, false}),
+		"pick.npy":  npy("<i4", "(2,)", []int32{5, 0}),
+		"rows.npy":  npy("<f4", "(1, 2)", []float32{1, 2}),
+		"image.npy": npy("<f4", "(1, 2, 4)", []float32{0, 0.5, 1, 0, 0, 0.5, 1, 0}),
+	})
+	if got := langevin(t, fake.Script{}, "measure", "image.npy", "--measure", "pool:2", "--out", "y.png"); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	y := []float32{3, 4}
+	particles := client.Particles{Count: 9, Spread: new(2.0)}
+	for line, want := range map[string]client.SampleRequest{
+		"--measure pool:4 --observed y.npy --noise 0.05": {
+			Measurement: &client.Measurement{Operator: client.Pool(4), Values: y, NoiseStd: 0.05},
+		},
+		"--measure mask:mask.npy --observed y.npy --particles 9 --spread 2 --refuse-collapsed": {
+			Measurement: &client.Measurement{Operator: client.Mask{true, false}, Values: y, Method: particles,
+				RefuseCollapsed: true},
+		},
+		"--measure fourier:pick.npy --observed y.npy --posterior ddrm": {
+			Measurement: &client.Measurement{Operator: client.Fourier{5, 0}, Values: y, Method: client.DDRM{}},
+		},
+		"--measure hadamard:pick.npy --observed y.npy --noise 0": {
+			Measurement: &client.Measurement{Operator: client.Hadamard{5, 0}, Values: y},
+		},
+		"--measure matrix:rows.npy --observed y.npy --posterior snips": {
+			Measurement: &client.Measurement{Operator: client.Matrix{1, 2}, Values: y, Method: client.SNIPS{}},
+			Sampler:     client.AnnealedLangevin{},
+		},
+		"--measure blur:rows.npy --observed y.npy --posterior langevin": {
+			Measurement: &client.Measurement{Operator: client.Blur{Kernel: []float32{1, 2}, Rows: 1}, Values: y,
+				Method: client.LikelihoodLangevin{}},
+			Sampler: client.AnnealedLangevin{},
+		},
+		"--measure grey --observed y.png --sde-steps 30": { // of a model whose range is -1 to 1
+			Measurement: &client.Measurement{Operator: client.Grey{}, Values: []float32{-0.5, 0}},
+			Sampler:     client.ReverseSDE{Steps: 30},
+		},
+	} {
+		var got client.SampleRequest
+		script := fake.Script{
+			Models: []client.Model{{Version: 1, State: client.ModelReady, Low: -1, High: 1}},
+			Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+				got = req
+				return points()(ctx, req, emit)
+			},
+		}
+		if out := langevin(t, script, append([]string{"sample"}, strings.Fields(line)...)...); out.code != cli.ExitOK {
+			t.Errorf("sample %s: %+v", line, out)
+			continue
+		}
+		if want.N = 1; want.Sampler == nil {
+			want.Sampler = client.ReverseSDE{}
+		}
+		near := cmp.Comparer(func(a, b float32) bool { return math.Abs(float64(a-b)) < 1e-4 })
+		if diff := cmp.Diff(want, got, near); diff != "" {
+			t.Errorf("sample %s (-want +got):\n%s", line, diff)
+		}
+	}
+}
+
+// TestMeasureRefuses: mistakes of both commands are one line.
+func TestMeasureRefuses(t *testing.T) {
+	writeFiles(t, map[string][]byte{
+		"y.npy":    npy("<f4", "(2,)", []float32{3, 4.5}),
+		"cube.npy": npy("<f4", "(1, 1, 1, 1, 1)", []float32{3}),
+		"torn.png": []byte("\x89PNG"),
+	})
+	for line, want := range map[string]string{
+		"sample --measure pool:4":                                            "--measure needs --observed",
+		"sample --observed y.npy":                                            "need --measure",
+		"sample --measure pool --observed y.npy":                             "--measure is pool: want pool:N",
+		"sample --measure pool:x --observed y.npy":                           "--measure is pool:x: want pool:N",
+		"sample --measure grey:3 --observed y.npy":                           "--measure is grey:3: want",
+		"sample --measure box:3 --observed y.npy":                            "--measure is box:3: want",
+		"sample --measure blur:99 --observed y.npy":                          "--measure is blur:99: want",
+		"sample --measure blur:y.npy --observed y.npy":                       "it has shape [2]: want a kernel",
+		"sample --measure fourier:y.npy --observed y.npy":                    "element 1 is 4.5: want whole numbers",
+		"sample --measure mask:no.npy --observed y.npy":                      "read no.npy: no such file",
+		"sample --measure grey --observed torn.png":                          "read torn.png: ",
+		"sample --measure grey --observed y.npy --posterior pc":              "--posterior",
+		"sample --measure grey --observed y.npy --posterior ddrm --spread 1": "--particles and --spread are for",
+		"measure y.npy --measure pool:2":                                     "--out is \"\": want",
+		"measure y.npy --out z.npy":                                          "measure needs --measure",
+		"measure y.npy --measure pool:3 --out z.npy":                         "pool.factor is 3: want",
+		"measure y.npy --measure hadamard:y.npy --out z.png":                 "element 1 is 4.5",
+		"measure y.npy --measure pool:1 --row 4 --out z.npy":                 "--row is 4: y.npy has 1 sample",
+		"measure cube.npy --measure pool:1 --out z.npy":                      "the sample has shape [1 1 1 1 1]",
+		"measure y.npy --measure pool:1 --noise -1 --out z.npy":              "--noise is -1: want at least 0",
+	} {
+		got := langevin(t, fake.Script{}, strings.Fields(line)...)
+		if got.code == cli.ExitOK || got.stdout != "" || !oneLineWith(got.stderr, want) {
+			t.Errorf("%s: %+v\nwant %q", line, got, want)
+		}
+	}
+	if _, err := os.Stat("z.npy"); err == nil {
+		t.Error("a refused command has written its file")
+	}
+}

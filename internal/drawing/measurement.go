@@ -1,0 +1,351 @@
+package drawing
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/datafile"
+	"github.com/langevin-ml/langevin/internal/phrase"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+)
+
+// OperatorHelp describes the words of [ParseOperator].
+const OperatorHelp = "pool:N, mask:FILE, blur:STD or blur:FILE, grey, matrix:FILE, fourier:FILE or hadamard:FILE"
+
+// ParseOperator reads a word such as pool:4, and the file that it names. It writes to warn what the file was taken for.
+func ParseOperator(text string, warn io.Writer) (client.Operator, error) {
+	kind, argument, _ := strings.Cut(text, ":")
+	wrong := cli.Usagef("--measure is %s: want %s", phrase.Quoted(text), OperatorHelp)
+	if (kind == "grey") != (argument == "") {
+		return nil, wrong
+	}
+	switch kind {
+	case "grey":
+		return client.Grey{}, nil
+	case "pool":
+		factor, err := strconv.Atoi(argument)
+		if err != nil || factor < 1 {
+			return nil, wrong
+		}
+		return client.Pool(factor), nil
+	case "blur":
+		if std, err := strconv.ParseFloat(argument, 64); err == nil {
+			return gaussianBlur(std)
+		}
+	case "mask", "matrix", "fourier", "hadamard":
+	default:
+		return nil, wrong
+	}
+	return operatorFromFile(kind, argument, warn)
+}
+
+func operatorFromFile(kind, path string, warn io.Writer) (client.Operator, error) {
+	a, err := datafile.ReadArray(path, warn)
+	if err != nil {
+		return nil, fmt.Errorf("--measure %s: %w", kind, err)
+	}
+	switch kind {
+	case "mask":
+		seen, err := marks(a)
+		if err != nil {
+			return nil, fmt.Errorf("--measure mask:%s: %w", path, err)
+		}
+		return client.Mask(seen), nil
+	case "blur":
+		if len(a.Shape) != 2 {
+			return nil, fmt.Errorf("--measure blur:%s: it has shape %v: want a kernel of [rows, columns]", path, a.Shape)
+		}
+		return client.Blur{Kernel: a.Values, Rows: a.Shape[0]}, nil
+	case "matrix":
+		return client.Matrix(a.Values), nil
+	}
+	coefficients := make([]int, len(a.Values))
+	for i, v := range a.Values {
+		if coefficients[i] = int(v); v < 0 || float32(coefficients[i]) != v {
+			return nil, fmt.Errorf("--measure %s:%s: element %d is %g: want whole numbers from 0 on", kind, path, i, v)
+		}
+	}
+	if kind == "fourier" {
+		return client.Fourier(coefficients), nil
+	}
+	return client.Hadamard(coefficients), nil
+}
+
+// gaussianBlur returns the blur by a Gaussian with a standard deviation in pixels, cut off at three of them.
+func gaussianBlur(std float64) (client.Operator, error) {
+	const widest = 20
+	if !(std > 0 && std <= widest) {
+		return nil, cli.Usagef("--measure is blur:%g: want a standard deviation above 0 and at most %d", std, widest)
+	}
+	reach := int(math.Ceil(3 * std))
+	side := 2*reach + 1
+	b := client.Blur{Kernel: make([]float32, side*side), Rows: side}
+	total := 0.0
+	for i := range b.Kernel {
+		down, across := float64(i/side-reach), float64(i%side-reach)
+		w := math.Exp(-(down*down + across*across) / (2 * std * std))
+		b.Kernel[i], total = float32(w), total+w
+	}
+	for i := range b.Kernel {
+		b.Kernel[i] /= float32(total)
+	}
+	return b, nil
+}
+
+// MeasurementFlags say what was measured of the samples.
+type MeasurementFlags struct {
+	operator, observed string
+	noise              cli.FiniteValue
+	method             cli.WordValue[methodWord]
+	particles          cli.CountValue
+	spread             cli.PositiveValue
+	refuse             bool
+	Flags              cli.FlagGroup
+}
+
+type methodWord string
+
+// Group makes the flags.
+func (m *MeasurementFlags) Group() cli.FlagGroup {
+	m.method.Words = []methodWord{"particles", "ddrm", "snips", "langevin"}
+	m.particles.Least = 2
+	g := cli.NewFlagGroup("Measurements")
+	g.Flags.StringVar(&m.operator, "measure", "", "draw samples that agree with what `OPERATOR` measured of them: "+
+		OperatorHelp)
+	g.Flags.StringVar(&m.observed, "observed", "", "`FILE` with the measured values (.npy, .npz, .csv, or .png for a "+
+		"picture in the model's range)")
+	g.Flags.Var(&m.noise, noiseFlag, "standard deviation of the noise of each measured value (default 0)")
+	g.Flags.Var(&m.method, "posterior", "how to draw: particles, ddrm, snips or langevin (default particles for at "+
+		"most 16 values, else ddrm)")
+	g.Flags.Var(&m.particles, "particles", "particles of a chain; means --posterior particles (default 64)")
+	g.Flags.Var(&m.spread, "spread", "standard deviation of an element of the data, for particles (default a quarter "+
+		"of the model's range)")
+	g.Flags.BoolVar(&m.refuse, "refuse-collapsed", false, "fail if the weights of a chain's particles collapse, "+
+		"instead of a warning")
+	m.Flags = g
+	return g
+}
+
+// noiseFlag is a flag of samplers too. With a measurement it is the noise of the measured values.
+const noiseFlag = "noise"
+
+// ShareNoise lets --noise of the samplers take what is a measurement's noise alone, such as 0. Both flags must be made.
+func (m *MeasurementFlags) ShareNoise(s *SamplerFlags) { s.value(noiseFlag).shared = true }
+
+// Share takes --noise from the flags of samplers, and lets them mean the sampler that the method follows. It does
+// nothing without a measurement.
+func (m *MeasurementFlags) Share(s *SamplerFlags) error {
+	if m.operator == "" {
+		return nil
+	}
+	if s.kind.Word == "" {
+		var follows proto.Message = &langevinv1.ReverseSDE{}
+		if m.method.Word == "snips" || m.method.Word == "langevin" {
+			follows = &langevinv1.AnnealedLangevin{}
+		}
+		d, _ := langevinv1.SamplerOf(follows)
+		s.kind.Word = d.GetWord()
+	}
+	v := s.values[noiseFlag]
+	if v == nil || !v.given {
+		return nil
+	}
+	v.given = false
+	if err := m.noise.Set(v.text); err != nil {
+		return cli.Usagef("--noise is %s: want a number", phrase.Quoted(v.text))
+	}
+	return nil
+}
+
+// Measurement returns what the flags say, or nil if they say nothing. The values of a picture are levels from 0 to 1:
+// [InRange] takes them to the range of a model.
+func (m *MeasurementFlags) Measurement(warn io.Writer) (*client.Measurement, error) {
+	switch others := m.observed != "" || m.noise.Given != nil || m.method.Word != "" || m.particles.N > 0 ||
+		m.spread > 0 || m.refuse; {
+	case m.operator == "" && others:
+		return nil, cli.Usagef("--observed, --noise, --posterior, --particles, --spread and --refuse-collapsed need --measure")
+	case m.operator == "":
+		return nil, nil
+	case m.observed == "":
+		return nil, cli.Usagef("--measure needs --observed, the file with the measured values")
+	case m.noise.Given != nil && *m.noise.Given < 0:
+		return nil, cli.Usagef("--noise is %g: want at least 0", *m.noise.Given)
+	}
+	method, err := m.chosen()
+	if err != nil {
+		return nil, err
+	}
+	operator, err := ParseOperator(m.operator, warn)
+	if err != nil {
+		return nil, err
+	}
+	y := &client.Measurement{Operator: operator, Method: method, RefuseCollapsed: m.refuse}
+	if m.noise.Given != nil {
+		y.NoiseStd = *m.noise.Given
+	}
+	if m.IsPicture() {
+		y.Values, _, err = ReadPicture(m.observed)
+		return y, err
+	}
+	values, err := datafile.ReadNumbers("observed", m.observed, warn)
+	y.Values = values.Values
+	return y, err
+}
+
+// chosen returns the method that the flags choose; nil for the server's choice.
+func (m *MeasurementFlags) chosen() (client.Method, error) {
+	particles := m.particles.N > 0 || m.spread > 0
+	if particles && m.method.Word != "" && m.method.Word != "particles" {
+		return nil, cli.Usagef("--particles and --spread are for --posterior particles, not %s", m.method.Word)
+	}
+	switch {
+	case particles || m.method.Word == "particles":
+		p := client.Particles{Count: m.particles.N}
+		if m.spread > 0 {
+			p.Spread = new(float64(m.spread))
+		}
+		return p, nil
+	case m.method.Word == "ddrm":
+		return client.DDRM{}, nil
+	case m.method.Word == "snips":
+		return client.SNIPS{}, nil
+	case m.method.Word == "langevin":
+		return client.LikelihoodLangevin{}, nil
+	}
+	return nil, nil
+}
+
+// IsPicture reports whether the measured values come from a picture.
+func (m *MeasurementFlags) IsPicture() bool {
+	return strings.EqualFold(filepath.Ext(m.observed), ".png")
+}
+
+// InRange takes the values of a picture to the range of the model, if there is a picture.
+func (m *MeasurementFlags) InRange(ctx context.Context, c *client.Client, r *client.SampleRequest) error {
+	if r.Measurement == nil || !m.IsPicture() {
+		return nil
+	}
+	model, err := c.Model(ctx, r.Model, r.Version)
+	if err != nil {
+		return err
+	}
+	y := *r.Measurement
+	y.Values = slices.Clone(y.Values)
+	for i, v := range y.Values {
+		y.Values[i] = float32(model.Low + float64(v)*(model.High-model.Low))
+	}
+	r.Measurement = &y
+	return nil
+}
+
+// ReadPicture returns the levels of a .png, from 0 to 1, and its shape: [1, height, width] for a grey picture and [3,
+// height, width] for another.
+func ReadPicture(path string) (levels []float32, shape []int, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	picture, err := png.Decode(f)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	size, channels := picture.Bounds().Size(), 3
+	switch picture.ColorModel() {
+	case color.GrayModel, color.Gray16Model:
+		channels = 1
+	}
+	for c := range channels {
+		for y := range size.Y {
+			for x := range size.X {
+				r, g, b, _ := picture.At(picture.Bounds().Min.X+x, picture.Bounds().Min.Y+y).RGBA()
+				levels = append(levels, float32([]uint32{r, g, b}[c])/math.MaxUint16)
+			}
+		}
+	}
+	return levels, []int{channels, size.Y, size.X}, nil
+}
+
+// WritePicture writes levels from 0 to 1 of the given shape, [1, height, width] or [3, height, width], as a .png of 16
+// bits. Levels beyond are cut off.
+func WritePicture(w io.Writer, levels []float32, shape []int) error {
+	area, width := shape[1]*shape[2], shape[2]
+	level := func(v float32) uint16 { return uint16(math.Round(min(max(float64(v), 0), 1) * math.MaxUint16)) }
+	if shape[0] == 1 {
+		picture := image.NewGray16(image.Rect(0, 0, width, shape[1]))
+		for i, v := range levels {
+			picture.SetGray16(i%width, i/width, color.Gray16{Y: level(v)})
+		}
+		return png.Encode(w, picture)
+	}
+	picture := image.NewNRGBA64(image.Rect(0, 0, width, shape[1]))
+	for i := range area {
+		picture.SetNRGBA64(i%width, i/width, color.NRGBA64{
+			R: level(levels[i]), G: level(levels[area+i]), B: level(levels[2*area+i]), A: math.MaxUint16,
+		})
+	}
+	return png.Encode(w, picture)
+}
+
+// MeasurementReport is the JSON form of a measurement: that of the API.
+type MeasurementReport struct{ *client.Measurement }
+
+// MarshalJSON implements [json.Marshaler].
+func (m MeasurementReport) MarshalJSON() ([]byte, error) {
+	w, err := client.MeasurementMessage(m.Measurement)
+	if err != nil {
+		return nil, err
+	}
+	return protojson.MarshalOptions{UseProtoNames: true}.Marshal(w)
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (m *MeasurementReport) UnmarshalJSON(text []byte) error {
+	w := &langevinv1.Measurement{}
+	if err := protojson.Unmarshal(text, w); err != nil {
+		return fmt.Errorf("measurement: %w", err)
+	}
+	var err error
+	if m.Measurement, err = client.MeasurementOf(w); err == nil {
+		_, err = client.MeasurementMessage(m.Measurement)
+	}
+	return err
+}
+
+// String returns a measurement in words: "given 49 measured values, by particles".
+func (m MeasurementReport) String() string {
+	method := ""
+	switch by := m.Method.(type) {
+	case client.Particles:
+		method = fmt.Sprintf(", by %s", phrase.Plural(by.Count, "particle"))
+	case client.DDRM:
+		method = ", by DDRM"
+	case client.SNIPS:
+		method = ", by SNIPS"
+	case client.LikelihoodLangevin:
+		method = ", by Langevin with the likelihood"
+	}
+	return fmt.Sprintf("given %s%s", phrase.Plural(len(m.Values), "measured value"), method)
+}
+
+// CollapsedText warns of chains whose weights collapsed.
+func CollapsedText(res *client.Result) string {
+	return fmt.Sprintf("the weights of %s collapsed (effective size %.2f): together the samples do not represent the "+
+		"posterior; try more --particles, or more noise", phrase.Plural(res.Collapsed, "chain"),
+		slices.Min(res.EffectiveSizes))
+}
