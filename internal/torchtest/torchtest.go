@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Python returns a Python that has PyTorch: chosen unless it is empty, and otherwise the first of the candidates that has
-// it. It skips the test if none has, and fails it if chosen has not.
+// Python returns a Python that has PyTorch: chosen unless it is empty, and otherwise the first of the candidates that
+// has it. It skips the test if none has, and fails it if chosen has not.
 func Python(t *testing.T, chosen string, candidates ...string) string {
 	t.Helper()
 	if chosen != "" {
