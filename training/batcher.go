@@ -269,8 +269,8 @@ func (d batcher) lossBatch(in []*graph.Node, network *nn.Graph) (b loss.Batch, c
 	return b, c, factors
 }
 
-// repeated returns something of each row of a batch, or nil, for the given number of rows: as many copies of the batch as
-// it has, one after the other.
+// repeated returns something of each row of a batch, or nil, for the given number of rows: as many copies of the batch
+// as it has, one after the other.
 func repeated(of *graph.Node, rows int) *graph.Node {
 	if of == nil || rows <= of.Shape().Dimensions[0] {
 		return of

@@ -95,6 +95,31 @@ func TestPresets(t *testing.T) {
 	}
 }
 
+// TestDiscreteForms: with the settings in docs/networks.md, NCSN++ and DDPM++ have their discrete forms and the
+// authors' numbers of parameters.
+func TestDiscreteForms(t *testing.T) {
+	for name, c := range map[string]struct {
+		settings   []string
+		parameters int
+	}{
+		"ncsnpp-cifar10": {[]string{"network.discrete=true", "network.fourier_scale=null",
+			"loss={name: dsm, process: null, power: 2}"}, 62_693_251},
+		"ddpmpp-cifar10": {[]string{"network.discrete=true", "loss={name: ddpm, process: null}"}, 61_804_419},
+	} {
+		config, err := preset(t, name).With(c.settings...)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		g, err := config.Network.Build([]int{3, 32, 32}, mustSchedule(t, config).Sigmas())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := g.NumParams(); got != c.parameters {
+			t.Errorf("%s: %d parameters, want %d", name, got, c.parameters)
+		}
+	}
+}
+
 // TestPresetsAreComplete: a preset has every setting, so no default is hidden.
 func TestPresetsAreComplete(t *testing.T) {
 	for _, name := range Presets() {

@@ -179,7 +179,8 @@ func testBatches(t *testing.T, dim int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dropping, err := nn.Build([]int{dim}, func(b *nn.Builder, x, _ *nn.Node) *nn.Node { return b.Dropout("drop", x, 0.5) })
+	drop := func(b *nn.Builder, x, _ *nn.Node) *nn.Node { return b.Dropout("drop", x, 0.5) }
+	dropping, err := nn.Build([]int{dim}, drop)
 	if err != nil {
 		t.Fatal(err)
 	}

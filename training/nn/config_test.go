@@ -88,7 +88,8 @@ func TestPlusPlusRefuses(t *testing.T) {
 	} {
 		c := plusPlus(NameNCSNpp, sampling.VE, 4)
 		change(&c)
-		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		err := c.Validate()
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("error %v, want the one line %q", err, want)
 		}
 	}

@@ -4,8 +4,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// Dropout returns x outside of trainings. In a training, it sets each number to 0 with probability rate, and divides the
-// others by 1 - rate (Srivastava et al. 2014). It returns x itself if rate is 0.
+// Dropout returns x outside of trainings. In a training, it sets each number to 0 with probability rate, and divides
+// the others by 1 - rate (Srivastava et al. 2014). It returns x itself if rate is 0.
 func (b *Builder) Dropout(name string, x *Node, rate float64) *Node {
 	switch {
 	case rate == 0:

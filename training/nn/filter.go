@@ -1,14 +1,14 @@
 package nn
 
-// Filter convolves each channel of images with the same taps in both directions, padded with pad zeros on each side. The
-// taps are not trained, and are the same from behind. The size of the images may grow, by 2·pad + 1 - len(taps), and may
-// not shrink.
+// Filter convolves each channel of images with the same taps in both directions, padded with pad zeros on each side.
+// The taps are not trained, and are the same from behind. The size of the images may grow, by 2·pad + 1 - len(taps),
+// and may not shrink.
 func (b *Builder) Filter(name string, x *Node, pad int, taps ...float64) *Node {
 	b.wantImages(name, x)
 	w := Window{Size: len(taps), Stride: 1, Dilation: 1, Pad: pad}
 	if len(taps) == 0 || pad < 0 || pad >= len(taps) || 2*pad+1 < len(taps) {
-		b.fail("%s: filter of %d taps with padding %d: want at least one tap, and a padding from half of the others to "+
-			"all of them", name, len(taps), pad)
+		b.fail("%s: filter of %d taps with padding %d: want at least one tap, and a padding from half of the others "+
+			"to all of them", name, len(taps), pad)
 	}
 	for i, tap := range taps {
 		if tap != taps[len(taps)-1-i] {

@@ -175,8 +175,8 @@ func (n *Node) filter(x *graph.Node) *graph.Node {
 }
 
 // filterSame convolves each channel with the taps in both directions, with the given number of zeros before the first
-// element and as many behind the last as keep the size. Its derivative convolves with the taps from behind, which are the
-// same. GoMLX's own derivative would convolve each channel in an operation of its own.
+// element and as many behind the last as keep the size. Its derivative convolves with the taps from behind, which are
+// the same. GoMLX's own derivative would convolve each channel in an operation of its own.
 func filterSame(x *graph.Node, taps []float64, before int) *graph.Node {
 	behind, channels := len(taps)-1-before, x.Shape().Dimensions[1]
 	kernel := graph.Reshape(graph.ConstAs(x, outer(taps)), 1, 1, len(taps), len(taps))

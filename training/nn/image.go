@@ -81,8 +81,8 @@ func (b *Builder) ConvTranspose(name string, x *Node, c Conv) *Node {
 	b.wantImages(name, x)
 	w, in := c.window(b, name), x.Shape[1]
 	if w.Stride > 2 || w.Dilation != 1 || w.Size < w.Stride || c.NoBias || c.Valid {
-		b.fail("%s: transposed convolution %+v: want a stride of 1 or 2 below the size, no dilation, padding and a bias",
-			name, c)
+		b.fail("%s: transposed convolution %+v: "+
+			"want a stride of 1 or 2 below the size, no dilation, padding and a bias", name, c)
 	}
 	weights, biases := c.init(c.Out*w.Size*w.Size, in*w.Size*w.Size)
 	weight := b.Parameter(name+".weight", weights, in, c.Out, w.Size, w.Size)

@@ -16,10 +16,10 @@ func (p PlusPlus) continuousVE() bool { return p.Process == sampling.VE && p.Lev
 
 // level returns the embedding that the blocks take for the noise level and the condition, [Batch, 4·Channels].
 //
-// For VE, it is computed from sines and cosines of 2πf·ln σ, with random frequencies f. For VP and sub-VP, it is computed
-// from the positional embedding (Vaswani et al. 2017) of 999·t, with the time t at which the process has this σ. Networks
-// of discrete levels have the positional embedding of a whole number instead, the one of the level whose sigma is
-// nearest: the index of a level of VE, and DDPM's step of VP.
+// For VE, it is computed from sines and cosines of 2πf·ln σ, with random frequencies f. For VP and sub-VP, it is
+// computed from the positional embedding (Vaswani et al. 2017) of 999·t, with the time t at which the process has this
+// σ. Networks of discrete levels have the positional embedding of a whole number instead, the one of the level whose
+// sigma is nearest: the index of a level of VE, and DDPM's step of VP.
 func (w plusWriter) level(sigma, c *Node) *Node {
 	angle := w.angle(sigma)
 	waves := w.Concat("waves", 1, w.Sin("sin", angle), w.Cos("cos", angle))
@@ -79,8 +79,8 @@ func (w plusWriter) index(sigma *Node) *Node {
 	return w.add(&Node{Op: OpGather, Name: "level_number", Shape: []int{Batch, 1}, Inputs: []*Node{table, nearest}})
 }
 
-// time returns 999·t at which the process of the paper has the given sigmas. With the integral B of β from 0 to t, VP has
-// B = ln(1 + σ²), and sub-VP has B = 2 asinh(σ/2) = 2 ln(1 + y + y²/(1 + √(1 + y²))) with y = σ/2. The time solves
+// time returns 999·t at which the process of the paper has the given sigmas. With the integral B of β from 0 to t, VP
+// has B = ln(1 + σ²), and sub-VP has B = 2 asinh(σ/2) = 2 ln(1 + y + y²/(1 + √(1 + y²))) with y = σ/2. The time solves
 // B = t·(β(0) + t/2·(β(1) - β(0))), in a form without a difference of near numbers.
 func (w plusWriter) time(sigma *Node) *Node {
 	var integral *Node
@@ -101,8 +101,8 @@ func (w plusWriter) time(sigma *Node) *Node {
 	return w.Div("time", w.Mul("scaled_integral", integral, w.Constant("twice_last", 2*lastTime)), slow)
 }
 
-// log1p returns ln(1 + x) for x ≥ 0, as exact for small x as for large x. With u = 1 + x as it is rounded, it is ln(u) and
-// the first term of the series of what the rounding lost, (x - (u - 1))/u.
+// log1p returns ln(1 + x) for x ≥ 0, as exact for small x as for large x. With u = 1 + x as it is rounded, it is ln(u)
+// and the first term of the series of what the rounding lost, (x - (u - 1))/u.
 func (w plusWriter) log1p(name string, x *Node) *Node {
 	one := w.Constant(name+"/one", 1)
 	u := w.Add(name+"/u", x, one)
@@ -114,8 +114,8 @@ func (w plusWriter) rootOfOnePlusSquare(name string, x *Node) *Node {
 	return w.Sqrt(name, w.Add(name+"/sum", w.Mul(name+"/square", x, x), w.Constant(name+"/one", 1)))
 }
 
-// shrunk returns z = α·x for samples x with noise of standard deviation σ: 1/α is √(1 + σ²) for VP, and σ/2 + √(1 + σ²/4)
-// for sub-VP.
+// shrunk returns z = α·x for samples x with noise of standard deviation σ: 1/α is √(1 + σ²) for VP, and σ/2 + √(1 +
+// σ²/4) for sub-VP.
 func (w plusWriter) shrunk(x, sigma *Node) *Node {
 	switch w.Process {
 	case sampling.VP:

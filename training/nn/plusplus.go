@@ -8,9 +8,10 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// PlusPlus is the family of the networks NCSN++ and DDPM++ of Song et al. (2021, appendix H): a U-Net of residual blocks
-// as in BigGAN, with group norms, SiLU, and self-attention at some sizes. The shapes, the connections, the initial
-// weights and the numbers of parameters are the ones of the authors' code, and so is the order of the parameters.
+// PlusPlus is the family of the networks NCSN++ and DDPM++ of Song et al. (2021, appendix H): a U-Net of residual
+// blocks as in BigGAN, with group norms, SiLU, and self-attention at some sizes. The shapes, the connections, the
+// initial weights and the numbers of parameters are the ones of the authors' code, and so is the order of the
+// parameters.
 //
 // The layers F take the sample as the process has it, z = α·x at noise level σ, and their noise level, see level. Score
 // and layers belong together as in the authors' code:
@@ -34,12 +35,13 @@ type PlusPlus struct {
 
 	FIR    bool    // sizes change with the filter of StyleGAN2, not by means and repetition
 	Input  Pyramid // how smaller copies of the input join the stages on the way down
-	Output bool    // the result is the sum of results of every stage on the way up, each doubled in size ("output_skip")
+	Output bool    // the result is the sum of images of every stage on the way up, doubled in size ("output_skip")
 
 	Condition Condition // its embedding is added to the one of the noise level
 }
 
-// Pyramid names how smaller copies of an image join the stages of a network. The words are the ones of the authors' code.
+// Pyramid names how smaller copies of an image join the stages of a network. The words are the ones of the authors'
+// code.
 type Pyramid string
 
 const (
@@ -69,8 +71,8 @@ func (p PlusPlus) check() error {
 	}
 	// Group norms have 32 groups, or one for every 4 channels. A block on the way up gets the channels of two.
 	if most := 2 * p.Channels * slices.Max(p.Multipliers); most > 128 && p.Channels%32 != 0 {
-		return fmt.Errorf("nn: NCSN++ of %d channels, and %d in one block: want a multiple of 32, or of 4 up to 128 in "+
-			"each block", p.Channels, most)
+		return fmt.Errorf("nn: NCSN++ of %d channels, and %d in one block: want a multiple of 32, or of 4 up to 128 "+
+			"in each block", p.Channels, most)
 	}
 	if d := 1 << (len(p.Multipliers) - 1); len(p.Shape) != 3 || p.Shape[1]%d != 0 || p.Shape[2]%d != 0 {
 		return fmt.Errorf("nn: NCSN++ of %d stages for images of shape %v: "+

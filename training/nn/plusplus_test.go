@@ -12,8 +12,8 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// resampled is the definition of StyleGAN2's filter for one image: put up-1 zeros behind each element, pad, convolve with
-// the outer product of 1, 3, 3, 1 divided by 64, and keep every down-th element. gain multiplies the kernel.
+// resampled is the definition of StyleGAN2's filter for one image: put up-1 zeros behind each element, pad, convolve
+// with the outer product of 1, 3, 3, 1 divided by 64, and keep every down-th element. gain multiplies the kernel.
 func resampled(x []float64, height, width, up, down, before, behind int, gain float64) []float64 {
 	taps := [4]float64{1, 3, 3, 1}
 	at := func(row, column int) float64 { // of the image with zeros
@@ -172,8 +172,8 @@ func TestDropout(t *testing.T) {
 	}
 }
 
-// TestPlusTimes: networks of VP and sub-VP take 999 times the time at which the process has the sigma, and the sample as
-// the process has it then, also where float32 has few digits of 1 + sigma².
+// TestPlusTimes: networks of VP and sub-VP take 999 times the time at which the process has the sigma, and the sample
+// as the process has it then, also where float32 has few digits of 1 + sigma².
 func TestPlusTimes(t *testing.T) {
 	for _, process := range []sampling.Process{sampling.VP, sampling.SubVP} {
 		sde := sampling.PaperSDE(process)
@@ -193,7 +193,8 @@ func TestPlusTimes(t *testing.T) {
 		} {
 			g, err := Build([]int{1}, func(b *Builder, x, sigma *Node) *Node {
 				w := plusWriter{Builder: b, PlusPlus: PlusPlus{Process: process}}
-				return b.Mul("whole", b.Parameter("one", Init{Mean: 1}, 1, 1), c.define(w, x, b.Unsqueeze("column", sigma, 1)))
+				y := c.define(w, x, b.Unsqueeze("column", sigma, 1))
+				return b.Mul("whole", b.Parameter("one", Init{Mean: 1}, 1, 1), y)
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -237,7 +238,8 @@ func TestPlusPlusStart(t *testing.T) {
 		}
 		inner, outer := product(p.Shape[1:]), p.Shape[0]*product(p.Shape[2:]) // inputs and outputs of a weight
 		bound := math.Sqrt(6 * scale / float64(inner+outer))
-		if float64(most) > bound || float64(least) < -bound || float64(most) < 0.5*bound || float64(least) > -0.5*bound {
+		up, down := float64(most)/bound, -float64(least)/bound
+		if max(up, down) > 1 || min(up, down) < 0.5 {
 			t.Errorf("%s is in %g to %g, want nearly ±%g", p.Name, least, most, bound)
 		}
 	}

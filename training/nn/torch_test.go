@@ -44,8 +44,8 @@ type torchWeight struct {
 	Values []float32 `json:"values"`
 }
 
-// TestTorch compares the scores of every form of NCSN++ and DDPM++ with a second implementation in PyTorch. Both compute
-// in float64, so almost no difference is allowed. ONNX Runtime computes in float32.
+// TestTorch compares the scores of every form of NCSN++ and DDPM++ with a second implementation in PyTorch. Both
+// compute in float64, so almost no difference is allowed. ONNX Runtime computes in float32.
 func TestTorch(t *testing.T) {
 	python := torchtest.Need(t, *torch)
 	classes := func(p *PlusPlus) { p.Condition = Condition{Classes: 3, Dropped: true} }
@@ -59,7 +59,9 @@ func TestTorch(t *testing.T) {
 		"ncsn++, skips, levels": smallPlusPlus(func(p *PlusPlus) {
 			p.Levels, p.Input, p.Output, p.Attention = ladder(5), PyramidSkip, true, []int{4, 8}
 		}),
-		"ncsn++, vp":     smallPlusPlus(func(p *PlusPlus) { p.Process, p.Centred, p.FourierScale = sampling.VP, true, 0 }),
+		"ncsn++, vp": smallPlusPlus(func(p *PlusPlus) {
+			p.Process, p.Centred, p.FourierScale = sampling.VP, true, 0
+		}),
 		"ddpm++, vp":     smallPlusPlus(withoutPyramid(sampling.VP), classes, deeper),
 		"ddpm++, sub-vp": smallPlusPlus(withoutPyramid(sampling.SubVP)),
 		"ddpm++, steps": smallPlusPlus(withoutPyramid(sampling.VP),

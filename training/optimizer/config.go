@@ -23,7 +23,7 @@ type Config struct {
 	WeightDecay  float64   `yaml:"weight_decay,omitempty"` // times the weights, added to the gradient; 0: none
 	Clip         float64   `yaml:"clip,omitempty"`         // largest length of the gradient, before decay; 0: any
 	EMA          float64   `yaml:"ema"`                    // decay of the averaged weights, which are exported; 0: none
-	EMAWarmup    bool      `yaml:"ema_warmup,omitempty"`   // decay by less at first: at most (1+n)/(10+n) after n updates
+	EMAWarmup    bool      `yaml:"ema_warmup,omitempty"`   // decay by at most (1+n)/(10+n) after n updates
 }
 
 // Decay is the course of the learning rate after the warm-up.

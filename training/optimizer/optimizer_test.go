@@ -40,8 +40,8 @@ func TestOptimizers(t *testing.T) {
 		for i := range moments {
 			moments[i] = make([]float32, 3)
 		}
-		want := reference{theta: []float64{1, -2, 0.5}, average: []float64{1, -2, 0.5}, m: make([]float64, 3), v: make([]float64, 3),
-			top: make([]float64, 3)}
+		want := reference{theta: []float64{1, -2, 0.5}, average: []float64{1, -2, 0.5},
+			m: make([]float64, 3), v: make([]float64, 3), top: make([]float64, 3)}
 		for iteration, g := range gradients {
 			rates := o.Rates(iteration, 100)
 			args := []any{theta, average, g, rates[:]}
