@@ -167,7 +167,7 @@ func (f *GivenFlags) Sum() *client.Sum {
 	return &client.Sum{OwnWeight: f.ownWeight.Given, Terms: f.terms}
 }
 
-// Explain adds the keys of a term to the error of a call if the model of a term is not found, as with clas=1.
+// Explain adds the keys of a term to the error of a call if the model of a term is not found.
 func (f *GivenFlags) Explain(err error) error {
 	if !errors.Is(err, client.ErrModelNotFound) {
 		return err

@@ -562,8 +562,8 @@ func (*SampleRequest_Colourisation) isSampleRequest_Condition() {}
 // guide's output at the same x and sigma, and w the weight. Chains follow s + w g or (1 - w) s + w g.
 type Guidance struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The guide: the name of a model whose samples have the same shape. It must have been trained at the sampler's sigmas,
-	// as far as the request's own model was.
+	// The guide: the name of a model whose samples have the same shape. It must have been trained at the sampler's
+	// sigmas, as far as the request's own model was.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The guide's version. 0 means the newest.
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
