@@ -19,8 +19,9 @@ func channelsFirst() compute.ConvolveAxesConfig {
 // convolve keeps every Stride-th place of a convolution without a stride, because GoMLX cannot differentiate one with a
 // stride on ONNX Runtime.
 func convolve(x, weight *graph.Node, w Window) *graph.Node {
+	_, above := w.height()
 	y := graph.Convolve(x, weight).AxesConfig(channelsFirst()).Dilations(w.Dilation).
-		PaddingPerDim([][2]int{{w.Pad, w.Pad}, {w.Pad, w.Pad}}).Done()
+		PaddingPerDim([][2]int{{above, above}, {w.Pad, w.Pad}}).Done()
 	if w.Stride == 1 {
 		return y
 	}
