@@ -307,7 +307,7 @@ func toFile(p *cli.Program, o *command, out output, file *wholefile.Pending) del
 		var model client.Model
 		if out.picture {
 			var err error
-			if model, err = drawableModel(ctx, c, request); err != nil {
+			if model, err = drawableModel(ctx, c, request, out.moving); err != nil {
 				return err
 			}
 			request.Model, request.Version = model.Name, model.Version
@@ -339,12 +339,14 @@ func (o *command) gifPreviews(m client.Model, n int) *client.PreviewOptions {
 	return p
 }
 
-func drawableModel(ctx context.Context, c *client.Client, request client.SampleRequest) (client.Model, error) {
+func drawableModel(
+	ctx context.Context, c *client.Client, request client.SampleRequest, moving bool,
+) (client.Model, error) {
 	m, err := c.Model(ctx, request.Model, request.Version)
 	if err != nil || m.State == client.ModelFailed { // the error of sampling says why
 		return m, err
 	}
-	return m, pictures.Check(m)
+	return m, pictures.Check(m, moving)
 }
 
 // reportFile writes what is in the file, as JSON if --json is given, else for people if there is a terminal.

@@ -72,7 +72,7 @@ func newScreen(
 	if !p.TerminalErr {
 		return nil, cli.Usagef("--show and --watch draw on standard error: want a terminal there")
 	}
-	model, err := drawableModel(ctx, c, *request)
+	model, err := drawableModel(ctx, c, *request, true)
 	if err != nil {
 		return nil, err
 	}

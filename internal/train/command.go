@@ -48,7 +48,8 @@ func Command(p *cli.Program) *cobra.Command {
 matching. It writes OUT/models/NAME/1/model.onnx, which "langevin serve OUT/models" serves as it is, and
 draws its losses, its scores next to the exact ones if these are known, and its samples.
 
-FILE is a table (CSV, TSV, .npy or .npz) or an array of pictures as bytes, FOLDER has pictures. Train
+FILE is a table (CSV, TSV, .npy or .npz), an array of series, or one of pictures as bytes; FOLDER has
+pictures. Train
 says what it found and what it chose, and measures the samples at the end. --dry-run writes the complete
 settings instead, which --config takes. An argument that names a preset is the preset; write ./NAME for
 a file of that name.

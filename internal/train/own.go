@@ -27,19 +27,26 @@ type ownFlags struct {
 	drop         []string
 	decimalComma bool
 	size         cli.CountValue
+	as           cli.WordValue[proposal.As]
 	flip         bool
 	dryRun       bool
 
 	found bool // whether there are such data
 }
 
-func newOwnFlags() ownFlags { return ownFlags{size: cli.NewCount(0, 4).AtMost(1024)} }
+func newOwnFlags() ownFlags {
+	return ownFlags{
+		size: cli.NewCount(0, 4).AtMost(1024),
+		as:   cli.WordValue[proposal.As]{Words: []proposal.As{proposal.AsTable, proposal.AsSeries}},
+	}
+}
 
 func (o *ownFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.name, "name", "", "name of the model (default the preset's, or from the name of the data)")
 	flags.StringSliceVar(&o.drop, "drop", nil, "of a table of your own: `COLUMNS` to leave out, as id,date")
 	flags.BoolVar(&o.decimalComma, "decimal-comma", false,
 		"of a table of your own: a comma in a number is its decimal point")
+	flags.Var(&o.as, "as", "what the rows of an array of numbers are: table or series (default as they look)")
 	flags.Var(&o.size, "size", "of a folder of pictures of your own: height and width, a multiple of 4 (default at "+
 		"most 32)")
 	flags.BoolVar(&o.flip, "flip", false, "of pictures of your own: their mirror images are as good, as of most photos")
@@ -49,7 +56,7 @@ func (o *ownFlags) register(flags *pflag.FlagSet) {
 
 // check refuses flags for data of one's own without such data.
 func (o *ownFlags) check(given func(string) bool) error {
-	for _, name := range []string{"drop", "decimal-comma", "size", "flip"} {
+	for _, name := range []string{"drop", "decimal-comma", "size", "flip", "as"} {
 		if given(name) {
 			return cli.Usagef("--%s is for data of your own: want a file or folder in place of a preset", name)
 		}
@@ -86,7 +93,7 @@ func (o *command) propose(ctx context.Context, p *cli.Program, path string) (tra
 	b := p.NewBar("reading " + filepath.Base(path))
 	made, err := proposal.New(ctx, proposal.Request{
 		Path: path, Name: o.own.name, Drop: o.own.drop, DecimalComma: o.own.decimalComma,
-		ImageSize: o.own.size.N, Flip: o.own.flip,
+		As: o.own.as.Word, ImageSize: o.own.size.N, Flip: o.own.flip,
 		Reader: trainrun.Reading(p, b),
 	})
 	b.Close(false, "")

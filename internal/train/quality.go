@@ -72,7 +72,7 @@ func tables(ctx context.Context, c training.Config) (train, test data.Tabular, e
 	return train, test, errors.Join(trainErr, testErr)
 }
 
-// pictureDistances is distances for pictures.
+// pictureDistances is distances for pictures and series.
 func pictureDistances(
 	ctx context.Context, p *cli.Program, result *training.Result, library string,
 ) (q quality, test, samples eval.Rows, err error) {
@@ -88,18 +88,24 @@ func pictureDistances(
 	if err != nil {
 		return q, test, samples, err
 	}
-	samples = eval.Rows{X: x, Dim: result.Manifest().Dim()}.Clamped(0, 1)
+	samples = eval.Rows{X: x, Dim: result.Manifest().Dim()}
+	if len(result.Manifest().Shape) == 3 {
+		samples = samples.Clamped(0, 1)
+	}
 	test = parts[data.Test].Evenly(min(parts[data.Test].Len(), mostRows))
 	q.samples, q.test = samples.Len(), test.Len()
 	if q.metrics, err = eval.Distances(test, parts[data.Train], samples); err != nil {
 		return q, test, samples, err
+	}
+	if len(result.Manifest().Shape) != 3 {
+		return q, test, samples, nil
 	}
 	memory, err := eval.MemoryMetric(samples, test, parts[data.Train])
 	q.metrics = append(q.metrics, memory)
 	return q, test, samples, err
 }
 
-// rows returns a part of pictures, as the network is trained on them but for noise and mirrors.
+// rows returns a part of pictures or series, as the network is trained on them but for noise and mirrors.
 func rows(ctx context.Context, r data.Reader, c training.Config, split data.Split) (eval.Rows, error) {
 	if c.Data.Name == data.NPY {
 		return arrayRows(ctx, r, c, split)

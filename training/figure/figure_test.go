@@ -342,3 +342,33 @@ func TestBadFigures(t *testing.T) {
 		t.Errorf("error %v does not wrap the model's", err)
 	}
 }
+
+// TestSeries: a series is drawn from left to right, high numbers above low ones, and bad series are refused.
+func TestSeries(t *testing.T) {
+	rising := []float32{-1, -0.7, -0.4, -0.1, 0.2, 0.5, 0.8, 1}
+	var picture bytes.Buffer
+	if err := Series(&picture, len(rising), Range{-1, 1}, rising, "rising"); err != nil {
+		t.Fatal(err)
+	}
+	img, err := png.Decode(&picture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inked := func(x, y float64) bool { // in the box of the first series, from 0 to 1
+		px, py := 2*(marginEdge+x*seriesWidth), 2*(headingRow+y*seriesHeight)
+		_, g, _, _ := img.At(int(px), int(py)).RGBA()
+		return g < 0xc000
+	}
+	if !inked(0.5, 0.5) || inked(0.2, 0.2) || inked(0.8, 0.8) {
+		t.Error("a rising series does not go from the lower left to the upper right")
+	}
+	for want, err := range map[string]error{
+		"range":              Series(io.Discard, 8, Range{1, 1}, rising, ""),
+		"at least one whole": Series(io.Discard, 16, Range{0, 1}, rising, ""),
+		"of at least 8":      Series(io.Discard, 4, Range{0, 1}, rising, ""),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one that says %q", err, want)
+		}
+	}
+}

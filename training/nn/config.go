@@ -16,14 +16,15 @@ type Config struct {
 	Activation Activation `yaml:"activation,omitempty"` // silu, softplus or tanh; for toy only after the first layer
 	Scale      float64    `yaml:"scale,omitempty"`      // for toy: length scale of the data, see ToyMLP
 
-	// These keys are for unet, see UNet. Blocks and Std are also for residual, see Residual.
+	// These keys are for unet, see UNet. Blocks and Std are also for residual and series, and Mean for series.
 	Outer  int     `yaml:"outer,omitempty"`  // channels at half the resolution
 	Inner  int     `yaml:"inner,omitempty"`  // channels at a quarter of the resolution
 	Blocks int     `yaml:"blocks,omitempty"` // number of blocks in each stage; also for ncsnpp and ddpmpp
 	Mean   float64 `yaml:"mean,omitempty"`   // of the pixels of all data
 	Std    float64 `yaml:"std,omitempty"`    // standard deviation of the pixels of all data
 
-	// These keys are for the papers' networks for images: resscore, ddpmpp and all that begin with ncsn.
+	// These keys are for the papers' networks for images: resscore, ddpmpp and all that begin with ncsn. Channels is also
+	// for series.
 	Channels int  `yaml:"ngf,omitempty"`     // channels of the first stage
 	Centred  bool `yaml:"centred,omitempty"` // not for resscore: the data are on [-1, 1], not on [0, 1]
 
@@ -71,6 +72,7 @@ func table() settings.Table[kind] {
 		{Name: NameUnconditional, Kind: mlpKind{network: withoutSigma}},
 		{Name: NameEmbedding, Kind: mlpKind{network: EmbeddingMLP}},
 		{Name: NameResidual, Kind: residualKind{}},
+		{Name: NameSeries, Kind: seriesKind{}},
 		{Name: NameUNet, Kind: unetKind{}},
 		{Name: NameResScore, Kind: resScoreKind{}},
 		{Name: NameNCSN, Kind: refineKind{network: NCSN}},

@@ -19,10 +19,11 @@ func channelsFirst() compute.ConvolveAxesConfig {
 // convolve keeps every Stride-th place of a convolution without a stride, because GoMLX cannot differentiate one with a
 // stride on ONNX Runtime.
 func convolve(x, weight *graph.Node, w Window) *graph.Node {
-	padding := make([][2]int, 2)
+	height, above := w.height()
+	sizes, pads, padding := []int{height, w.Size}, []int{above, w.Pad}, make([][2]int, 2)
 	for i, length := range x.Shape().Dimensions[2:] {
-		places := length + 2*w.Pad - w.Dilation*(w.Size-1)
-		padding[i] = [2]int{w.Pad, w.Pad + (w.Stride-places%w.Stride)%w.Stride} // so that tiles fit
+		places := length + 2*pads[i] - w.Dilation*(sizes[i]-1)
+		padding[i] = [2]int{pads[i], pads[i] + (w.Stride-places%w.Stride)%w.Stride} // so that tiles fit
 	}
 	y := graph.Convolve(x, weight).AxesConfig(channelsFirst()).Dilations(w.Dilation).PaddingPerDim(padding).Done()
 	if w.Stride == 1 {

@@ -65,6 +65,17 @@ type Window struct {
 	Stride   int // distance of two windows
 	Dilation int // distance of two elements of a window
 	Pad      int // number of elements added on each side
+
+	// Flat says that the window is one element high, and Pad only on the left and the right. Stride is then 1.
+	Flat bool
+}
+
+// height returns the size of the window and the padding along the first axis of images.
+func (w Window) height() (size, pad int) {
+	if w.Flat {
+		return 1, 0
+	}
+	return w.Size, w.Pad
 }
 
 // places returns the number of windows along an axis of the given length.

@@ -12,6 +12,7 @@ type Conv struct {
 	Stride   int   // 0: 1
 	Dilation int   // 0: 1
 	Valid    bool  // no padding: only the windows within the image
+	Flat     bool  // a kernel of 1×Size, for series: images of height 1; without a stride
 	NoBias   bool  // no bias
 	Init     *Init // of weight and bias; nil: ±1/√(in·Size²), as in PyTorch
 
@@ -21,7 +22,10 @@ type Conv struct {
 
 // window returns the window whose padding keeps the size of the image if the stride is 1 and the padding is not absent.
 func (c Conv) window(b *Builder, name string) Window {
-	w := Window{Size: or(c.Size, 3), Stride: or(c.Stride, 1), Dilation: or(c.Dilation, 1)}
+	w := Window{Size: or(c.Size, 3), Stride: or(c.Stride, 1), Dilation: or(c.Dilation, 1), Flat: c.Flat}
+	if w.Flat && w.Stride != 1 {
+		b.fail("%s: flat convolution with stride %d: want 1", name, w.Stride)
+	}
 	if w.Size < 1 || w.Size%2 == 0 || w.Stride < 1 || w.Dilation < 1 || c.Out < 1 {
 		b.fail("%s: convolution %+v: want an odd size, and stride, dilation and channels of at least 1", name, c)
 	}
@@ -64,8 +68,9 @@ func (b *Builder) Conv(name string, x *Node, c Conv) *Node {
 	if (x.Shape[2]-rest)%w.Stride != 0 || (x.Shape[3]-rest)%w.Stride != 0 {
 		b.fail("%s: convolution of %v with stride %d: want one that divides height and width", name, x.Shape, w.Stride)
 	}
-	weights, biases := c.init(in*w.Size*w.Size, c.Out*w.Size*w.Size)
-	inputs := []*Node{x, b.Parameter(name+".weight", weights, c.Out, in, w.Size, w.Size)}
+	height, _ := w.height()
+	weights, biases := c.init(in*height*w.Size, c.Out*height*w.Size)
+	inputs := []*Node{x, b.Parameter(name+".weight", weights, c.Out, in, height, w.Size)}
 	if !c.NoBias {
 		inputs = append(inputs, b.Parameter(name+".bias", biases, c.Out))
 	}
@@ -80,7 +85,7 @@ func (b *Builder) Conv(name string, x *Node, c Conv) *Node {
 func (b *Builder) ConvTranspose(name string, x *Node, c Conv) *Node {
 	b.wantImages(name, x)
 	w, in := c.window(b, name), x.Shape[1]
-	if w.Stride > 2 || w.Dilation != 1 || w.Size < w.Stride || c.NoBias || c.Valid {
+	if w.Flat || w.Stride > 2 || w.Dilation != 1 || w.Size < w.Stride || c.NoBias || c.Valid {
 		b.fail("%s: transposed convolution %+v: "+
 			"want a stride of 1 or 2 below the size, no dilation, padding and a bias", name, c)
 	}
@@ -200,6 +205,9 @@ func (b *Builder) wantImages(name string, x *Node) {
 // windows returns the shape of the result of w on images x.
 func (b *Builder) windows(name string, x *Node, channels int, w Window) []int {
 	shape := []int{Batch, channels, w.places(x.Shape[2]), w.places(x.Shape[3])}
+	if w.Flat {
+		shape[2] = x.Shape[2]
+	}
 	if shape[2] < 1 || shape[3] < 1 {
 		b.fail("%s: windows %+v do not fit into %v", name, w, x.Shape)
 	}

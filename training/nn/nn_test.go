@@ -55,6 +55,8 @@ func networks(t *testing.T) map[string]struct {
 			17_154 + 4*128, 19},
 		"residual": {must(Residual{Dim: 3, Hidden: 8, Blocks: 2, Std: 0.9}.Build()),
 			33*8 + 4*8 + 2*3*9*8 + 9*3, 42},
+		"series": {must(Series{Length: 12, Channels: 4, Blocks: 2, Mean: 0.5, Std: 2}.Build()),
+			4*5 + 4 + 33*16 + 2*(17*4+(4*3+1)*4+5*4) + 5, 56},
 		"residual of classes": {must(Residual{Dim: 3, Hidden: 8, Blocks: 1, Std: 1,
 			Condition: Condition{Classes: 4, Dropped: true}}.Build()), 33*8 + 4*8 + 3*9*8 + 9*3 + 5*8, 35},
 		"unet of classes": {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2, Std: 0.4,
@@ -252,7 +254,7 @@ func TestBuildRefuses(t *testing.T) {
 		"two conditions": {second(BuildGiven([]int{2}, Condition{Classes: 1, Size: 1}, nil)), "want one of the two"},
 		"classes for NCSN": {second(Config{Name: NameNCSN, Channels: 8}.BuildFor(
 			Samples{Shape: []int{1, 8, 8}, Sigmas: []float64{1}, Condition: Condition{Classes: 2}})),
-			`takes no condition: want one of ["toy" "unconditional" "embedding" "residual" "unet" "ncsnpp" "ddpmpp"]`},
+			`want one of ["toy" "unconditional" "embedding" "residual" "series" "unet" "ncsnpp" "ddpmpp"]`},
 		"activation": {second(UnconditionalMLP(MLP{Dim: 2, Hidden: 4, Activation: "relu"})), `"relu"`},
 		"hidden 0":   {second(UnconditionalMLP(MLP{Dim: 2})), "0 hidden"},
 		"scale 0":    {second(ToyMLP(mlp, 0)), "scale is 0"},

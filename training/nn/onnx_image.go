@@ -43,9 +43,10 @@ func (w onnxWriter) writeImage(n *Node, in []string) {
 
 // onnx returns the attributes that convolutions and pools share.
 func (w Window) onnx() []*protos.AttributeProto {
+	height, above := w.height()
 	return []*protos.AttributeProto{
-		onnxgraph.Ints("kernel_shape", w.Size, w.Size), onnxgraph.Ints("strides", w.Stride, w.Stride),
-		onnxgraph.Ints("pads", w.Pad, w.Pad, w.Pad, w.Pad),
+		onnxgraph.Ints("kernel_shape", height, w.Size), onnxgraph.Ints("strides", w.Stride, w.Stride),
+		onnxgraph.Ints("pads", above, w.Pad, above, w.Pad),
 	}
 }
 

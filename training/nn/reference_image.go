@@ -20,8 +20,9 @@ func (t tensor) eachImage(do func(row, channel int, image []float64)) {
 // under calls do for the places of a height×width image below the window whose first element is at (y, x) of the padded
 // image. i counts the elements of the window.
 func (w Window) under(y, x, height, width int, do func(i, place int)) {
-	for i := range w.Size * w.Size {
-		row, column := y-w.Pad+i/w.Size*w.Dilation, x-w.Pad+i%w.Size*w.Dilation
+	rows, above := w.height()
+	for i := range rows * w.Size {
+		row, column := y-above+i/w.Size*w.Dilation, x-w.Pad+i%w.Size*w.Dilation
 		if row >= 0 && row < height && column >= 0 && column < width {
 			do(i, row*width+column)
 		}

@@ -3,6 +3,7 @@ package proposal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -21,12 +22,22 @@ import (
 type Request struct {
 	Path         string   // of a file or a folder
 	Name         string   // of the model; empty: from the path
+	As           As       // what an array of numbers is; empty: as it looks
 	Drop         []string // columns of a table to leave out
 	ImageSize    int      // of pictures: height and width; 0: from the pictures
 	Flip         bool     // of pictures: whether they may be mirrored
 	DecimalComma bool     // whether a comma in a number of a text file is its decimal point
 	Reader       data.Reader
 }
+
+// As says what the rows of an array of numbers are.
+type As string
+
+// The words of [As].
+const (
+	AsTable  As = "table"
+	AsSeries As = "series"
+)
 
 // Proposal is a configuration, and why.
 type Proposal struct {
@@ -47,15 +58,23 @@ func New(ctx context.Context, r Request) (Proposal, error) {
 	if err == nil && info.IsDir() {
 		return r.folder(ctx)
 	}
-	p, err := r.table(ctx)
-	if !errors.Is(err, data.ErrNoTable) {
-		return p, err
+	return r.file(ctx)
+}
+
+// file proposes a training on a file: an array of pictures or of series, or a table.
+func (r Request) file(ctx context.Context) (Proposal, error) {
+	a, err := data.ReadArray(r.Path)
+	switch {
+	case err != nil || a.Text(): // words and empty places are errors of arrays, and not of tables
+	case a.Bytes() && len(a.Shape) > 2:
+		return r.array(ctx, a)
+	case r.As == AsSeries && len(a.Shape) == 2 && a.Numbers() || r.As == "" && isSeries(a):
+		return r.series(ctx, a)
 	}
-	a, readErr := data.ReadArray(r.Path)
-	if readErr != nil || !a.Bytes() {
-		return p, err
+	if r.As == AsSeries {
+		return Proposal{}, fmt.Errorf("read %s: want an array of numbers [series, time] for series", r.Path)
 	}
-	return r.array(ctx, a)
+	return r.table(ctx)
 }
 
 var unnamed = regexp.MustCompile(`[^a-z0-9_.-]+`)

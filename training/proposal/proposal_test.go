@@ -2,10 +2,12 @@ package proposal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"image"
 	"image/png"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
@@ -107,5 +110,54 @@ func TestPictures(t *testing.T) {
 	if _, err := New(t.Context(), Request{Path: t.TempDir()}); err == nil ||
 		!strings.Contains(err.Error(), "it has no pictures") {
 		t.Errorf("an empty folder: %v", err)
+	}
+}
+
+// TestSeries: rows of waves are taken for series, and rows of noise or of one number with noise for tables.
+func TestSeries(t *testing.T) {
+	const rows, length = 60, 32
+	r := rand.New(rand.NewPCG(1, 2))
+	fill := func(value func(phase float64, time int) float64) data.Array {
+		a := data.Array{Shape: []int{rows, length}, Kind: "<f4"}
+		for range rows {
+			phase := 2 * math.Pi * r.Float64()
+			for time := range length {
+				a.Values = append(a.Values, float32(value(phase, time)))
+			}
+		}
+		return a
+	}
+	wave := func(phase float64, time int) float64 { return math.Sin(phase + 0.3*float64(time)) }
+	waves := fill(wave)
+	for name, c := range map[string]struct {
+		array data.Array
+		want  bool
+	}{
+		"waves":         {waves, true},
+		"noise":         {fill(func(float64, int) float64 { return r.NormFloat64() }), false},
+		"one number":    {fill(func(phase float64, _ int) float64 { return phase + 0.01*r.NormFloat64() }), false},
+		"text":          {data.Array{Shape: waves.Shape, Kind: "text", Values: waves.Values}, false},
+		"few":           {data.Array{Shape: []int{5, length}, Kind: "<f4", Values: waves.Values[:5*length]}, false},
+		"another shape": {data.Array{Shape: []int{rows, 4, 8}, Kind: "<f4", Values: waves.Values}, false},
+	} {
+		if got := isSeries(c.array); got != c.want {
+			t.Errorf("%s: series %v, want %v", name, got, c.want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "waves.npy")
+	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }\n", rows, length)
+	text := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
+	text = append(text, header...)
+	for _, v := range waves.Values {
+		text = binary.LittleEndian.AppendUint32(text, math.Float32bits(v))
+	}
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for as, want := range map[As]string{"": nn.NameSeries, AsSeries: nn.NameSeries, AsTable: nn.NameResidual} {
+		p, err := New(t.Context(), Request{Path: path, As: as})
+		if err != nil || p.Config.Network.Name != want {
+			t.Errorf("as %q: network %q, %v, want %q", as, p.Config.Network.Name, err, want)
+		}
 	}
 }

@@ -65,6 +65,9 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 	if r.Manifest().Columns != nil {
 		return drawTable(ctx, r, library, path, max(n, tableRows))
 	}
+	if shape := r.Manifest().Shape; len(shape) == 1 && shape[0] >= figure.LeastSeries {
+		return drawSeries(ctx, r, library, path, n)
+	}
 	manifest, bounds := r.Manifest(), figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
 	dim := 1
 	for _, size := range manifest.Shape {
@@ -80,6 +83,18 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 	title := fmt.Sprintf("%s after %d iterations", r.Config.Name, r.Iterations)
 	return true, wholefile.Write(path, func(w io.Writer) error {
 		return figure.Still(w, manifest.Shape, bounds, x, title)
+	})
+}
+
+// drawSeries draws samples as lines over time.
+func drawSeries(ctx context.Context, r *training.Result, library, path string, n int) (drawn bool, err error) {
+	x, err := Draw(ctx, r, library, n)
+	if err != nil {
+		return false, err
+	}
+	bounds := figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
+	return true, wholefile.Write(path, func(w io.Writer) error {
+		return figure.Series(w, r.Manifest().Shape[0], bounds, x, r.Config.Name)
 	})
 }
 

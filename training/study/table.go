@@ -3,7 +3,6 @@ package study
 import (
 	"context"
 	"fmt"
-	"io"
 	"math"
 
 	"github.com/langevin-ml/langevin/internal/wholefile"
@@ -72,7 +71,7 @@ func drawTable(ctx context.Context, r *training.Result, library, path string, n 
 			f.Panels = append(f.Panels, figure.Panel{Title: title, Note: note, Layers: []figure.Layer{layer}})
 		}
 	}
-	return true, wholefile.Write(path, func(w io.Writer) error { return f.PNG(w) })
+	return true, wholefile.Write(path, f.PNG)
 }
 
 // pairOf returns two columns of rows, in standard deviations if scaled.

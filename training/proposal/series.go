@@ -1,0 +1,107 @@
+package proposal
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"path/filepath"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/loss"
+	"github.com/langevin-ml/langevin/training/nn"
+)
+
+// leastLength is the least length of what is taken for a series.
+const leastLength = 16
+
+// isSeries reports whether the rows of an array are taken for series: neighbouring numbers are nearly equal, far more
+// than numbers half a row apart are.
+func isSeries(a data.Array) bool {
+	const near, apart = 0.8, 0.95
+	if len(a.Shape) != 2 || a.Shape[1] < leastLength || a.Bytes() || a.Text() || a.Shape[0] < data.LeastRows {
+		return false
+	}
+	length := a.Shape[1]
+	close := meanCorrelation(a.Values, length, 1)
+	return close >= near && meanCorrelation(a.Values, length, length/2) <= apart*close
+}
+
+// meanCorrelation returns the mean correlation of numbers a distance apart in rows of a length.
+func meanCorrelation(x []float32, length, distance int) float64 {
+	n := float64(len(x) / length)
+	mean, std := make([]float64, length), make([]float64, length)
+	for i, v := range x {
+		mean[i%length] += float64(v) / n
+	}
+	for i, v := range x {
+		std[i%length] += math.Pow(float64(v)-mean[i%length], 2) / n
+	}
+	var sum float64
+	for i := range x {
+		t := i % length
+		if u := t + distance; u < length && std[t] > 0 && std[u] > 0 {
+			sum += (float64(x[i]) - mean[t]) * (float64(x[i+distance]) - mean[u]) / math.Sqrt(std[t]*std[u]) / n
+		}
+	}
+	return sum / float64(length-distance)
+}
+
+// series proposes a training on an array of series.
+func (r Request) series(ctx context.Context, a data.Array) (Proposal, error) {
+	c := training.Config{Name: r.Name, Seed: seed, Description: "Trained on " + filepath.Base(r.Path)}
+	c.Data = data.Config{Name: data.NPY, Dir: r.Path}
+	p := Proposal{Config: c}
+	source, err := r.Reader.Open(ctx, c.Data, data.Train, seed)
+	if err != nil {
+		return p, err
+	}
+	length := a.Shape[1]
+	p.Found = []string{fmt.Sprintf("%s: %d series of %d numbers", r.Path, a.Shape[0], length),
+		"neighbouring numbers are alike: rows are taken for series, not for a table (--as table)"}
+	x, err := encoded(source, a.Shape[0], 10000)
+	if err != nil {
+		return p, err
+	}
+	return p, p.seriesSettings(x, length, r.Path)
+}
+
+// seriesSettings chooses everything but the data.
+func (p *Proposal) seriesSettings(x []float32, length int, path string) error {
+	c := &p.Config
+	const lastPart, steps, iterations = 0.02, 5, 4000
+	mean, std := moments(x)
+	if std == 0 {
+		return fmt.Errorf("read %s: all its numbers are equal: want series that differ", path)
+	}
+	var stepLR float64
+	var err error
+	if c.Noise, stepLR, err = noise(x, length, short(lastPart*std), steps); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	c.Network = nn.Config{Name: nn.NameSeries, Channels: 48, Blocks: 8, Mean: mean, Std: std}
+	c.Loss = loss.Config{Name: loss.EDM, DataStd: std, LogMean: short(math.Log(std) - 1), LogStd: 1.5}
+	c.Training = training.Training{
+		Iterations: iterations, BatchSize: 64, LogEvery: 50, EvalRows: 20 * c.Noise.Levels, CheckpointEvery: 1000,
+		Checkpoints: 2,
+	}
+	c.Optimizer = adam(0.002, iterations)
+	c.Sampler = training.Sampler{StepsPerLevel: steps, StepLR: stepLR, Denoise: true,
+		ReverseSDE: &models.ReverseSDE{Steps: 50, Eta: 1}}
+	c.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: c.Noise.First}
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, v := range x {
+		low, high = min(low, float64(v)), max(high, float64(v))
+	}
+	c.Range = models.Range{Low: short(low - 0.1*(high-low)), High: short(high + 0.1*(high-low))}
+	p.Chosen = []string{
+		fmt.Sprintf("network %s of %d convolutions with %d channels", c.Network.Name, c.Network.Blocks,
+			c.Network.Channels),
+		fmt.Sprintf("%d noise levels from %g to %g, the data have a standard deviation of %g", c.Noise.Levels,
+			c.Noise.First, c.Noise.Last, std),
+		fmt.Sprintf("%d iterations of %d series", c.Training.Iterations, c.Training.BatchSize),
+	}
+	return c.Validate()
+}
