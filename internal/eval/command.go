@@ -186,7 +186,7 @@ func (o *command) config(m client.Model) (training.Config, error) {
 	name, _, _ := strings.Cut(made.Data, ",")
 	if rows := name == data.CSV || name == data.NPY || m.Table != nil; rows && len(m.Shape) != 3 {
 		return training.Config{}, cli.Usagef("%s was trained on %s: eval measures samples of mixtures of Gaussians "+
-			"and of images, and not of other points; train measures those of your own data", m.Name, made.Data)
+			"and of images, and not of other points", m.Name, made.Data)
 	}
 	preset := o.preset
 	if preset == "" {
