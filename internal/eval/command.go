@@ -59,8 +59,8 @@ func Command(p *cli.Program) *cobra.Command {
 		Short: "Measure how good a model's samples are",
 		Long: `Eval draws samples of a model, on a server or (--local) in this process, and compares them with the
 data that it was trained on: with the distribution itself, if that is a mixture of Gaussians, or with
-the test images of its dataset, as a classifier sees them. It has no measure yet for points of your
-own, from a table or an array.
+the test images of its dataset, as a classifier sees them. It has no measure for data of your own:
+langevin train measures those at the end of a training.
 
 Each value is shown next to the one that an equal number of true samples scores; the difference is
 the model's fault. With --class it compares samples of some classes with the data of these classes,
@@ -214,7 +214,8 @@ func (o *command) config(m client.Model) (training.Config, error) {
 			return training.Config{}, fmt.Errorf("read how %s was trained: %w", m.Name, err)
 		}
 	}
-	if name, _, _ := strings.Cut(made.Data, ","); len(m.Shape) != 3 && (name == data.CSV || name == data.NPY) {
+	name, _, _ := strings.Cut(made.Data, ",")
+	if rows := name == data.CSV || name == data.NPY || m.Table != nil; rows && len(m.Shape) != 3 {
 		return training.Config{}, cli.Usagef("%s was trained on %s: eval measures samples of mixtures of Gaussians "+
 			"and of images, and not of other points", m.Name, made.Data)
 	}

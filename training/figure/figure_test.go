@@ -345,7 +345,7 @@ func TestBadFigures(t *testing.T) {
 
 // TestSeries: a series is drawn from left to right, high numbers above low ones, and bad series are refused.
 func TestSeries(t *testing.T) {
-	rising := []float32{-1, -0.7, -0.4, -0.1, 0.2, 0.5, 0.8, 1}
+	rising := []float32{-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1}
 	var picture bytes.Buffer
 	if err := Series(&picture, len(rising), Range{-1, 1}, rising, "rising"); err != nil {
 		t.Fatal(err)
@@ -359,13 +359,13 @@ func TestSeries(t *testing.T) {
 		_, g, _, _ := img.At(int(px), int(py)).RGBA()
 		return g < 0xc000
 	}
-	if !inked(0.5, 0.5) || inked(0.2, 0.2) || inked(0.8, 0.8) {
+	if !inked(0.3, 0.7) || !inked(0.7, 0.3) || inked(0.2, 0.2) || inked(0.8, 0.8) {
 		t.Error("a rising series does not go from the lower left to the upper right")
 	}
 	for want, err := range map[string]error{
-		"range":              Series(io.Discard, 8, Range{1, 1}, rising, ""),
+		"range":              Series(io.Discard, 9, Range{1, 1}, rising, ""),
 		"at least one whole": Series(io.Discard, 16, Range{0, 1}, rising, ""),
-		"of at least 8":      Series(io.Discard, 4, Range{0, 1}, rising, ""),
+		"of at least 8":      Series(io.Discard, 3, Range{0, 1}, rising, ""),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one that says %q", err, want)

@@ -25,8 +25,8 @@ func isSeries(a data.Array) bool {
 		return false
 	}
 	length := a.Shape[1]
-	close := meanCorrelation(a.Values, length, 1)
-	return close >= near && meanCorrelation(a.Values, length, length/2) <= apart*close
+	alike := meanCorrelation(a.Values, length, 1)
+	return alike >= near && meanCorrelation(a.Values, length, length/2) <= apart*alike
 }
 
 // meanCorrelation returns the mean correlation of numbers a distance apart in rows of a length.
