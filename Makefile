@@ -113,6 +113,15 @@ test: onnxruntime ## Run every test (with the race detector where goroutines run
 test-chart: ## Render the Helm chart, compare it with testdata, check it against Kubernetes' schemas (UPDATE=-update)
 	cd deploy/helm && go test $(UPDATE) .
 
+# Kubernetes is built once, into a folder that outlives the checkout.
+K8S_CACHE ?= $(HOME)/.cache/langevin/k8s
+
+.PHONY: test-k8s
+test-k8s: image ## Build Kubernetes (15 min, once), run the chart on two nodes: rolls, jobs, lost nodes (as root)
+	deploy/cluster/build.sh $(K8S_CACHE)
+	cd deploy/cluster && go test -count=1 -v -timeout 1h . -args -programs $(K8S_CACHE) -tag $(VERSION) \
+		-image $(abspath $(OUT))/langevin-image.tar -langevin $(abspath $(OUT))/image/langevin
+
 KILLS ?= 100
 
 .PHONY: test-kills
