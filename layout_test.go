@@ -41,7 +41,7 @@ var rules = map[string]rule{
 	"client": {ours: []string{"client", "proto"}, others: []string{"google.golang.org/grpc",
 		"google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"}},
 	"server": {ours: []string{"ort", "server", "proto", "models", "sampling", "internal/loopback",
-		"internal/memory", "internal/phrase", "internal/processors"}},
+		"internal/memory", "internal/modelstore", "internal/phrase", "internal/processors"}},
 	"server/auth": {ours: []string{"server/auth"}},
 	"server/rpc": {ours: []string{"server/rpc", "server/auth", "server/host", "server/batch", "proto", "models",
 		"sampling"}},
@@ -90,6 +90,7 @@ var rules = map[string]rule{
 	"internal/datafile":    {ours: []string{"client", "proto", "training/data"}},
 	"internal/cli":         {ours: []string{"internal/phrase", "client", "ort", "sampling"}},
 	"internal/classifier":  {ours: []string{"internal/cli", "internal/datafile", "ort", "training/eval"}},
+	"internal/modelstore":  {ours: []string{"internal/wholefile", "models"}},
 	"internal/parts":       {ours: []string{"internal/datafile", "client"}},
 	"internal/pictures": {ours: []string{"internal/datafile", "internal/phrase", "client", "proto",
 		"training/figure"}},
@@ -129,9 +130,8 @@ var rules = map[string]rule{
 		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/wholefile", "client",
 		"sampling"}},
 	"internal/models": {ours: []string{
-		"internal/cli", "internal/drawing", "internal/phrase", "internal/remote", "internal/wholefile", "client",
-		"models",
-		"ort", "sampling"}},
+		"internal/cli", "internal/drawing", "internal/modelstore", "internal/phrase", "internal/remote",
+		"internal/wholefile", "client", "models", "ort", "sampling"}},
 	"internal/reproduce": {ours: []string{
 		"internal/classifier", "internal/cli", "internal/phrase", "internal/trainrun", "internal/wholefile", "models",
 		"ort",
@@ -172,13 +172,17 @@ var commands = []string{
 // onlyIn lists modules that only a few folders may import, so that they hide them from the others. If it lists no
 // folder, only tests may import the module.
 var onlyIn = map[string][]string{
-	"buf.build/go/protovalidate":            nil,
-	"github.com/getkin/kin-openapi":         nil,
-	"github.com/yalue/onnxruntime_go":       {"ort"},
-	"github.com/prometheus/client_golang":   {"server/metrics"},
-	"github.com/KimMachineGun/automemlimit": {"internal/memory"},
-	"go.uber.org/automaxprocs":              {"internal/processors"},
-	"golang.org/x/image":                    {"internal/pictures", "training/data", "training/figure"},
+	"buf.build/go/protovalidate":             nil,
+	"github.com/getkin/kin-openapi":          nil,
+	"github.com/google/go-containerregistry": nil,
+	"github.com/johannesboyne/gofakes3":      nil,
+	"github.com/minio/minio-go/v7":           {"internal/modelstore"},
+	"oras.land/oras-go/v2":                   {"internal/modelstore"},
+	"github.com/yalue/onnxruntime_go":        {"ort"},
+	"github.com/prometheus/client_golang":    {"server/metrics"},
+	"github.com/KimMachineGun/automemlimit":  {"internal/memory"},
+	"go.uber.org/automaxprocs":               {"internal/processors"},
+	"golang.org/x/image":                     {"internal/pictures", "training/data", "training/figure"},
 }
 
 // goPackage is the answer of `go list` for a package, without its tests.

@@ -40,11 +40,14 @@ type Config struct {
 
 // ModelsConfig says where models are and how they are named.
 type ModelsConfig struct {
-	Dir     string  `mapstructure:"dir" help:"folder of models, NAME/VERSION/model.onnx, in addition to the built-in ones"`
-	BuiltIn bool    `mapstructure:"builtin" help:"serve the built-in models"`
-	Aliases Aliases `mapstructure:"aliases" help:"other names of models, as stable=ring@1,latest=ring; in the file, a list of name, model and version"`
-	Watch   bool    `mapstructure:"watch" help:"reload models when models.dir changes"`
-	Default string  `mapstructure:"default" help:"model for requests that name none; the server is ready when it is"`
+	Dir     string        `mapstructure:"dir" help:"folder of models, NAME/VERSION/model.onnx, in addition to the built-in ones"`
+	BuiltIn bool          `mapstructure:"builtin" help:"serve the built-in models"`
+	Aliases Aliases       `mapstructure:"aliases" help:"other names of models, as stable=ring@1,latest=ring; in the file, a list of name, model and version"`
+	Watch   bool          `mapstructure:"watch" help:"reload models when models.dir changes"`
+	Source  string        `mapstructure:"source" help:"where models come from instead of models.dir: oci://REGISTRY/REPOSITORY:TAG, s3://BUCKET/PREFIX or file:///FOLDER, each perhaps with @sha256:DIGEST"`
+	Poll    time.Duration `mapstructure:"poll" help:"how often to look for changes in models.source; 0 means never, and then a reload looks"`
+	Cache   string        `mapstructure:"cache" help:"folder in which models.source is kept; empty means langevin/sources in the user's cache folder"`
+	Default string        `mapstructure:"default" help:"model for requests that name none; the server is ready when it is"`
 
 	AllowOperators Operators     `mapstructure:"allow_operators" help:"operators that networks may have though score networks do not need them, as Mod,Loop; only for files that you trust"`
 	MaxFileBytes   int64         `mapstructure:"max_file_bytes" help:"size of a model file"`
@@ -204,7 +207,9 @@ func (c Config) Validate() error {
 		info, err := os.Stat(dir)
 		require(err == nil && info.IsDir(), "models.dir", fmt.Sprintf("%q", dir), "an existing folder")
 	}
-	require(c.Models.BuiltIn || c.Models.Dir != "", "models.builtin", c.Models.BuiltIn, "true, or models.dir to be set")
+	c.Models.validateSource(require)
+	require(c.Models.BuiltIn || c.Models.Dir != "" || c.Models.Source != "", "models.builtin", c.Models.BuiltIn,
+		"true, or models.dir or models.source to be set")
 	require(!c.Models.Watch || c.Models.Dir != "", "models.watch", c.Models.Watch, "models.dir to be set")
 	errs = append(errs, c.Models.Aliases.validate())
 	err = models.Rules{Operators: c.Models.AllowOperators}.Validate()

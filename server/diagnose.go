@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -24,6 +25,10 @@ func Diagnose(ctx context.Context, c Config) []ort.Check {
 		return d.checks
 	}
 	device, usable := d.device(ctx, c.Device, library)
+	if _, err := c.mirror(ctx, slog.New(slog.DiscardHandler)); err != nil {
+		d.fail("models", err, "")
+		return d.checks
+	}
 	repository, err := c.repository()
 	if err != nil {
 		d.fail("models", err, "give models.dir a folder that can be read")

@@ -12,7 +12,7 @@ import (
 // same samples as any other. Calls wait for models that load. stop stops it and returns Serve's error.
 func InProcess(c Config, log *slog.Logger) (dial func(context.Context, string) (net.Conn, error), stop func() error,
 	err error) {
-	s, err := newServer(c, log, 0)
+	s, err := newServer(context.Background(), c, log, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -25,7 +25,7 @@ func InProcess(c Config, log *slog.Logger) (dial func(context.Context, string) (
 // c does not count. stop stops the server and returns Serve's error.
 func OnFreePort(c Config, log *slog.Logger) (address string, stop func() error, err error) {
 	c.Listen = "127.0.0.1:0"
-	s, err := newServer(c, log, 0)
+	s, err := newServer(context.Background(), c, log, 0)
 	if err != nil {
 		return "", nil, err
 	}

@@ -41,6 +41,11 @@ func (l lifecycle) Unload(name string, version int) error {
 
 // ReloadAll implements [rpc.Reloader].
 func (l lifecycle) ReloadAll(ctx context.Context) []host.Failure {
+	return append(l.look(ctx), l.reloadFolder(ctx)...)
+}
+
+// reloadFolder reads the models' folder again.
+func (l lifecycle) reloadFolder(ctx context.Context) []host.Failure {
 	failures := l.host.ReloadAll(ctx)
 	for _, f := range failures {
 		message := "model not loaded"

@@ -15,6 +15,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/langevin-ml/langevin/internal/modelstore"
 	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
@@ -36,6 +37,7 @@ type Server struct {
 	runtime  *ort.Runtime
 	prover   *proof.Prover
 	device   ort.Found
+	source   *modelstore.Mirror // nil without one
 	repo     *models.Repository
 	host     *host.Host[*rpc.Engine]
 	health   *healthBoard
@@ -55,11 +57,18 @@ type Server struct {
 const patience = 5 * time.Second
 
 // New opens ONNX Runtime and the models' folder and prepares everything except the models, which Serve loads. c must be
-// valid.
-func New(c Config, log *slog.Logger) (*Server, error) { return newServer(c, log, patience) }
+// valid. It is [NewContext] without an end.
+func New(c Config, log *slog.Logger) (*Server, error) {
+	return NewContext(context.Background(), c, log)
+}
+
+// NewContext is New with a context that ends the download from models.source.
+func NewContext(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
+	return newServer(ctx, c, log, patience)
+}
 
 // newServer is like New for callers that wait for a model with the given patience; without a limit if it is 0.
-func newServer(c Config, log *slog.Logger, patience time.Duration) (*Server, error) {
+func newServer(ctx context.Context, c Config, log *slog.Logger, patience time.Duration) (*Server, error) {
 	library, err := ort.OpenFound(c.ONNXRuntime.Library)
 	if err != nil {
 		return nil, err
@@ -68,11 +77,15 @@ func newServer(c Config, log *slog.Logger, patience time.Duration) (*Server, err
 	if err != nil {
 		return nil, err
 	}
+	source, err := c.mirror(ctx, log)
+	if err != nil {
+		return nil, err
+	}
 	repo, err := c.repository()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, log: log, runtime: library, repo: repo, device: found,
+	s := &Server{config: c, log: log, runtime: library, source: source, repo: repo, device: found,
 		prover: c.prover(library), opening: make(chan struct{}, 1), health: newHealthBoard(serviceNames()...)}
 	s.memory = batch.NewMemory(s.config.Limits.MaxOpenBytes)
 	s.metrics = metrics.New(s.states, s.memory.Used)
@@ -163,6 +176,9 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	background.Go(func() { loaded <- s.awaitModels(working) })
 	background.Go(func() { s.heartbeat(working) })
 	background.Go(func() { s.giveBackMemory(working) })
+	if s.config.Models.Poll > 0 {
+		background.Go(func() { s.poll(working) })
+	}
 	if s.config.Models.Watch {
 		background.Go(func() {
 			if err := s.watchModels(working); err != nil {

@@ -29,7 +29,7 @@ func Command(p *cli.Program) *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(listCommand(p), showCommand(p), loadCommand(p), unloadCommand(p), reloadCommand(p), checkCommand(p),
-		newImportCommand(p), newConvertCommand(p))
+		newImportCommand(p), newConvertCommand(p), newPushCommand(p), newPullCommand(p))
 	return c
 }
 

@@ -73,7 +73,7 @@ func setFolder(c *cobra.Command, args []string) error {
 func run(ctx context.Context, p *cli.Program, config server.Config) error {
 	log := remote.NewLog(p.Stderr, config.Log.Format, config.Log.Level)
 	defer server.LimitMemory(config, log)()
-	s, err := server.New(config, log)
+	s, err := server.NewContext(ctx, config, log)
 	if err != nil {
 		return err
 	}
