@@ -177,7 +177,8 @@ func drawMeasured(
 	return x, found
 }
 
-// TestParticlesAlone: a chain has the same bits alone, in company, and after it was paused and went on in another block.
+// TestParticlesAlone: a chain has the same bits alone, in company, and after it was paused and went on in another
+// block.
 func TestParticlesAlone(t *testing.T) {
 	m := modes()
 	y := measured(t, []float32{2, -1}, 2, []float32{1}, 0.8)

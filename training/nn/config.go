@@ -23,8 +23,8 @@ type Config struct {
 	Mean   float64 `yaml:"mean,omitempty"`   // of the pixels of all data
 	Std    float64 `yaml:"std,omitempty"`    // standard deviation of the pixels of all data
 
-	// These keys are for the papers' networks for images: resscore, ddpmpp and all that begin with ncsn. Channels is also
-	// for series.
+	// These keys are for the papers' networks for images: resscore, ddpmpp and all that begin with ncsn. Channels is
+	// also for series.
 	Channels int  `yaml:"ngf,omitempty"`     // channels of the first stage
 	Centred  bool `yaml:"centred,omitempty"` // not for resscore: the data are on [-1, 1], not on [0, 1]
 
