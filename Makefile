@@ -302,7 +302,7 @@ check-layout:
 	@go test -count=1 -short .
 
 .PHONY: generate
-generate: $(GENERATORS) ## Generate from proto/ (Go, openapi.json) and from the settings (their page, the chart's schema)
+generate: $(GENERATORS) ## Generate code and openapi.json from proto/, and what describes the settings
 	.tools/buf generate
 	$(DESCRIPTORS) python/langevin/api.binpb
 	go test -run '^Test(SettingsPage|ChartSettings)$$' . -args -update-settings

@@ -147,8 +147,8 @@ func setOperator(w *langevinv1.Measurement, o Operator) error {
 
 func (b Blur) wire() (*langevinv1.Measurement_Blur, error) {
 	if b.Rows < 1 || len(b.Kernel)%b.Rows != 0 {
-		return nil, invalid("measurement.blur.kernel", "measurement.blur.kernel has %d elements in %d rows: want a rectangle",
-			len(b.Kernel), b.Rows)
+		return nil, invalid("measurement.blur.kernel",
+			"measurement.blur.kernel has %d elements in %d rows: want a rectangle", len(b.Kernel), b.Rows)
 	}
 	w := &langevinv1.Blur{Kernel: shapedTensor(b.Kernel, []int{b.Rows, len(b.Kernel) / b.Rows})}
 	if b.ZeroEdge {

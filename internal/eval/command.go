@@ -289,7 +289,8 @@ func evaluate(
 		if file, err = readSamples(p, o.samples, m.Shape); err != nil {
 			return Report{}, err
 		}
-		if err := a.checkNumber("--samples "+file.String()+" has "+phrase.Plural(file.N, "sample"), file.N); err != nil {
+		what := "--samples " + file.String() + " has " + phrase.Plural(file.N, "sample")
+		if err := a.checkNumber(what, file.N); err != nil {
 			return Report{}, err
 		}
 	}

@@ -1247,8 +1247,8 @@ type Started struct {
 	//	*Started_ReverseSde
 	//	*Started_Consistency
 	Sampler isStarted_Sampler `protobuf_oneof:"sampler"`
-	// Steps of each chain, or of each particle of a chain, if it has particles. A step evaluates the model's network once.
-	// A guide, a guidance_scale other than 1 and each of the terms take one more evaluation.
+	// Steps of each chain, or of each particle of a chain, if it has particles. A step evaluates the model's network
+	// once. A guide, a guidance_scale other than 1 and each of the terms take one more evaluation.
 	Steps int64 `protobuf:"varint,10,opt,name=steps,proto3" json:"steps,omitempty"`
 	// What else decides the bits: the noise generator, and the runtime's version and settings.
 	Engine string `protobuf:"bytes,11,opt,name=engine,proto3" json:"engine,omitempty"`
@@ -1848,8 +1848,8 @@ type Chunk struct {
 	// With particles: the least effective size of all steps, for each chain, from 1 to the number of particles. With a
 	// value near 1 a single particle decided: the sample agrees with the measurement, but says little about others.
 	EffectiveSize []float64 `protobuf:"fixed64,3,rep,packed,name=effective_size,json=effectiveSize,proto3" json:"effective_size,omitempty"`
-	// With particles: the natural logarithm of an estimate of the density of the measured values under the model, for each
-	// chain. The estimate itself has no bias, so average its exponential.
+	// With particles: the natural logarithm of an estimate of the density of the measured values under the model, for
+	// each chain. The estimate itself has no bias, so average its exponential.
 	LogEvidence   []float64 `protobuf:"fixed64,4,rep,packed,name=log_evidence,json=logEvidence,proto3" json:"log_evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
