@@ -105,8 +105,7 @@ func parseS3(place string) (func() (store, error), error) {
 	case b.name == "":
 		return nil, fmt.Errorf("it names no bucket: want s3://BUCKET/PREFIX")
 	case len(query) > 0:
-		return nil, fmt.Errorf("?%s=: want no key but endpoint and region",
-			slices.Min(slices.Collect(maps.Keys(query))))
+		return nil, fmt.Errorf("?%s=: want no key but endpoint and region", slices.Sorted(maps.Keys(query))[0])
 	case err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" || at.User != nil ||
 		strings.Trim(at.Path, "/") != "":
 		return nil, fmt.Errorf("the endpoint is wrong: want https://HOST or https://HOST:PORT")
