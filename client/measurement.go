@@ -72,8 +72,8 @@ func (Hadamard) operator() {}
 // Method draws samples that agree with a measurement: [Particles], [DDRM], [SNIPS] or [LikelihoodLangevin].
 type Method interface{ method() }
 
-// Particles is sequential Monte Carlo. As the count grows, samples have the distribution of the posterior. The sampler is
-// nil or a [ReverseSDE] with noise levels or steps; the default is 50 steps.
+// Particles is sequential Monte Carlo. As the count grows, samples have the distribution of the posterior. The sampler
+// is nil or a [ReverseSDE] with noise levels or steps; the default is 50 steps.
 type Particles struct {
 	Count     int      // of a chain; 0: 64
 	Threshold *float64 // resample below this part of the count, from 0 to 1; nil: 0.5
@@ -92,8 +92,8 @@ type DDRM struct {
 // sampler is nil or an [AnnealedLangevin].
 type SNIPS struct{}
 
-// LikelihoodLangevin adds a gradient of the likelihood to the score (Jalal et al. 2021). The weights of modes are wrong.
-// The sampler is nil or an [AnnealedLangevin].
+// LikelihoodLangevin adds a gradient of the likelihood to the score (Jalal et al. 2021). The weights of modes are
+// wrong. The sampler is nil or an [AnnealedLangevin].
 type LikelihoodLangevin struct {
 	Weight *float64 // length of the gradient in units of the score's; nil or 0: the gradient itself
 }
@@ -147,8 +147,8 @@ func setOperator(w *langevinv1.Measurement, o Operator) error {
 
 func (b Blur) wire() (*langevinv1.Measurement_Blur, error) {
 	if b.Rows < 1 || len(b.Kernel)%b.Rows != 0 {
-		return nil, invalid("measurement.blur.kernel", "measurement.blur.kernel has %d elements in %d rows: want a rectangle",
-			len(b.Kernel), b.Rows)
+		return nil, invalid("measurement.blur.kernel",
+			"measurement.blur.kernel has %d elements in %d rows: want a rectangle", len(b.Kernel), b.Rows)
 	}
 	w := &langevinv1.Blur{Kernel: shapedTensor(b.Kernel, []int{b.Rows, len(b.Kernel) / b.Rows})}
 	if b.ZeroEdge {

@@ -121,7 +121,8 @@ func (b *Block) Diagnosis(i int) Diagnosis {
 	return Diagnosis{}
 }
 
-// Leading returns the state and the score of row i: those of the particle with the largest weight, if there are several.
+// Leading returns the state and the score of row i: those of the particle with the largest weight, if there are
+// several.
 func (b *Block) Leading(i int) (x, score []float32) {
 	best, c := 0, b.rows[i].cloud
 	for k := 1; c != nil && k < len(c.weight); k++ {

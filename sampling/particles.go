@@ -8,9 +8,9 @@ import (
 // Particles draws from a posterior by sequential Monte Carlo: Count states go down the noise levels together, each has
 // a weight, and those with small weights are replaced by copies of others. One of them, drawn by its weight, is the
 // sample. As Count grows, its distribution tends to the posterior of the model, whatever that is, where the other
-// methods keep an error. It needs the score alone, and no derivative of it. The method is that of Wu et al. (2023, arXiv
-// 2306.17775) and Cardoso et al. (2023, arXiv 2308.07983), with a proposal that takes the derivative of the denoised
-// estimate for the multiple r²/σ² of the identity.
+// methods keep an error. It needs the score alone, and no derivative of it. The method is that of Wu et al. (2023,
+// arXiv 2306.17775) and Cardoso et al. (2023, arXiv 2308.07983), with a proposal that takes the derivative of the
+// denoised estimate for the multiple r²/σ² of the identity.
 //
 // With d the denoised estimate, r² = σ²·Spread²/(σ² + Spread²) and e = y - A d, a state has the fit
 //

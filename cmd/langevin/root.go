@@ -50,8 +50,8 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
 	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p), train.Command(p),
 		evalcommands.Command(p), reproduce.Command(p), demo.Command(p), train.ScheduleCommand(p),
 		latents.EncodeCommand(p), latents.DecodeCommand(p), latents.LikelihoodCommand(p), latents.ScoreCommand(p),
-		bench.Command(p), join.Command(p), measure.Command(p), token.Command(p), doctor.Command(p), installer.Command(p),
-		about.ManCommand(p), about.VersionCommand(p))
+		bench.Command(p), join.Command(p), measure.Command(p), token.Command(p), doctor.Command(p),
+		installer.Command(p), about.ManCommand(p), about.VersionCommand(p))
 	sortCommands(root)
 	about.AddCompletion(p, root)
 	return root

@@ -68,7 +68,8 @@ func operatorFromFile(kind, path string, warn io.Writer) (client.Operator, error
 		return client.Mask(seen), nil
 	case "blur":
 		if len(a.Shape) != 2 {
-			return nil, fmt.Errorf("--measure blur:%s: it has shape %v: want a kernel of [rows, columns]", path, a.Shape)
+			return nil, fmt.Errorf("--measure blur:%s: it has shape %v: want a kernel of [rows, columns]", path,
+				a.Shape)
 		}
 		return client.Blur{Kernel: a.Values, Rows: a.Shape[0]}, nil
 	case "matrix":
@@ -178,7 +179,8 @@ func (m *MeasurementFlags) Measurement(warn io.Writer) (*client.Measurement, err
 	switch others := m.observed != "" || m.noise.Given != nil || m.method.Word != "" || m.particles.N > 0 ||
 		m.spread > 0 || m.refuse; {
 	case m.operator == "" && others:
-		return nil, cli.Usagef("--observed, --noise, --posterior, --particles, --spread and --refuse-collapsed need --measure")
+		return nil, cli.Usagef("--observed, --noise, --posterior, --particles, --spread and --refuse-collapsed need " +
+			"--measure")
 	case m.operator == "":
 		return nil, nil
 	case m.observed == "":

@@ -101,8 +101,8 @@ func (o *command) groups() []cli.FlagGroup {
 	o.Connection.RegisterSplit(where.Flags)
 	groups := append([]cli.FlagGroup{draw}, o.SamplerFlags.Groups()...)
 	o.ShareNoise(&o.SamplerFlags)
-	return append(groups, o.GivenFlags.Group(), o.ConditionFlags.Group(), o.MeasurementFlags.Group(), o.GuideFlags.Group(),
-		o.stateFlags.group(), where)
+	return append(groups, o.GivenFlags.Group(), o.ConditionFlags.Group(), o.MeasurementFlags.Group(),
+		o.GuideFlags.Group(), o.stateFlags.group(), where)
 }
 
 // run checks what can be checked in advance, draws, and writes.

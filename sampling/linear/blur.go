@@ -49,8 +49,9 @@ func Blur(of Shape, kernel Kernel) (*Operator, error) {
 	}
 	if work := float64(of.Height*of.Width) * float64(len(kernel.Values)); work > MaxBlurWork {
 		return nil, &sampling.FieldError{
-			Field: "blur.kernel", Given: fmt.Sprintf("%d elements for %d × %d", len(kernel.Values), of.Height, of.Width),
-			Want: fmt.Sprintf("elements of kernel times picture of at most %d", MaxBlurWork),
+			Field: "blur.kernel",
+			Given: fmt.Sprintf("%d elements for %d × %d", len(kernel.Values), of.Height, of.Width),
+			Want:  fmt.Sprintf("elements of kernel times picture of at most %d", MaxBlurWork),
 		}
 	}
 	spectrum := newFourier(of)

@@ -64,7 +64,8 @@ func Matrix(data []float32, dim int) (*Operator, error) {
 	for i, v := range data {
 		if v-v != 0 {
 			return nil, &sampling.FieldError{
-				Field: "matrix.rows", Given: fmt.Sprintf("%g at row %d, column %d", v, i/dim, i%dim), Want: "finite numbers",
+				Field: "matrix.rows", Given: fmt.Sprintf("%g at row %d, column %d", v, i/dim, i%dim),
+				Want: "finite numbers",
 			}
 		}
 		a.data[i] = float64(v)

@@ -123,7 +123,8 @@ func Pool(of Shape, factor int) (*Operator, error) {
 func Grey(of Shape) (*Operator, error) {
 	if of.Channels < 2 {
 		return nil, &sampling.FieldError{
-			Field: "grey", Given: fmt.Sprintf("samples of %d channel", of.Channels), Want: "samples of at least 2 channels",
+			Field: "grey", Given: fmt.Sprintf("samples of %d channel", of.Channels),
+			Want: "samples of at least 2 channels",
 		}
 	}
 	s, unit, pixels := newSparse(), inverseRoot(of.Channels), of.Height*of.Width

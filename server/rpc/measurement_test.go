@@ -145,22 +145,42 @@ func TestBadMeasurements(t *testing.T) {
 		return func(r *langevinv1.SampleRequest) { change(r.GetMeasurement()) }
 	}
 	for says, change := range map[string]func(*langevinv1.SampleRequest){
-		"measurement.operator is missing": measurement(func(y *langevinv1.Measurement) { y.Operator = nil }),
+		"measurement.operator is missing": measurement(func(y *langevinv1.Measurement) {
+			y.Operator = nil
+		}),
 		"measurement.values is 2 elements: want 3": measurement(func(y *langevinv1.Measurement) {
 			y.Values = floats(1, 2)
 		}),
 		"measurement.values is NaN at element 1": measurement(func(y *langevinv1.Measurement) {
 			y.Values = floats(1, nan, 3)
 		}),
-		"measurement.noise_std is -1":          measurement(func(y *langevinv1.Measurement) { y.NoiseStd = -1 }),
-		"measurement.mask.seen is 5":           measurement(func(y *langevinv1.Measurement) { y.GetMask().Seen = make([]bool, 5) }),
-		"measurement.mask is all unset":        measurement(func(y *langevinv1.Measurement) { y.GetMask().Seen = make([]bool, 4) }),
-		"measurement.pool.factor is 3":         measurement(func(y *langevinv1.Measurement) { y.Operator = pool(3) }),
-		"measurement.blur.kernel is 4":         measurement(func(y *langevinv1.Measurement) { y.Operator = blur(floats(1, 2, 3, 4)) }),
-		"measurement.matrix.rows is all 0":     measurement(func(y *langevinv1.Measurement) { y.Operator = matrix(make([]float32, 12)) }),
-		"measurement.matrix.rows is NaN":       measurement(func(y *langevinv1.Measurement) { y.Operator = matrix(append(make([]float32, 11), nan)) }),
-		"measurement.matrix.rows is 5 element": measurement(func(y *langevinv1.Measurement) { y.Operator = matrix(make([]float32, 5)) }),
-		"measurement.matrix.rows is 2000 rows": measurement(func(y *langevinv1.Measurement) { y.Operator = matrix(make([]float32, 24000)) }),
+		"measurement.noise_std is -1": measurement(func(y *langevinv1.Measurement) {
+			y.NoiseStd = -1
+		}),
+		"measurement.mask.seen is 5": measurement(func(y *langevinv1.Measurement) {
+			y.GetMask().Seen = make([]bool, 5)
+		}),
+		"measurement.mask is all unset": measurement(func(y *langevinv1.Measurement) {
+			y.GetMask().Seen = make([]bool, 4)
+		}),
+		"measurement.pool.factor is 3": measurement(func(y *langevinv1.Measurement) {
+			y.Operator = pool(3)
+		}),
+		"measurement.blur.kernel is 4": measurement(func(y *langevinv1.Measurement) {
+			y.Operator = blur(floats(1, 2, 3, 4))
+		}),
+		"measurement.matrix.rows is all 0": measurement(func(y *langevinv1.Measurement) {
+			y.Operator = matrix(make([]float32, 12))
+		}),
+		"measurement.matrix.rows is NaN": measurement(func(y *langevinv1.Measurement) {
+			y.Operator = matrix(append(make([]float32, 11), nan))
+		}),
+		"measurement.matrix.rows is 5 element": measurement(func(y *langevinv1.Measurement) {
+			y.Operator = matrix(make([]float32, 5))
+		}),
+		"measurement.matrix.rows is 2000 rows": measurement(func(y *langevinv1.Measurement) {
+			y.Operator = matrix(make([]float32, 24000))
+		}),
 		"measurement.particles.count is 33: want 2 to 32 (limits.max_particles)": measurement(
 			func(y *langevinv1.Measurement) { y.GetParticles().Count = proto.Int32(33) }),
 		"measurement.particles.count is 1": measurement(func(y *langevinv1.Measurement) {

@@ -600,9 +600,9 @@ func (x *Matrix) GetRows() *Tensor {
 }
 
 // Fourier measures coefficients of the orthonormal discrete Fourier transform X of every channel, in real form. They
-// are numbered like the elements of a sample. Of the frequencies (u, v) and (-u, -v), whose coefficients are conjugates,
-// the one that comes first stands for sqrt(2) Re X(u, v), and the other for sqrt(2) Im X(u, v). A frequency that is its
-// own negative stands for X, which is real.
+// are numbered like the elements of a sample. Of the frequencies (u, v) and (-u, -v), whose coefficients are
+// conjugates, the one that comes first stands for sqrt(2) Re X(u, v), and the other for sqrt(2) Im X(u, v). A frequency
+// that is its own negative stands for X, which is real.
 type Fourier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Different numbers from 0 to the elements of a sample less one.
@@ -648,9 +648,9 @@ func (x *Fourier) GetCoefficients() []int32 {
 	return nil
 }
 
-// Hadamard measures coefficients of the orthonormal Walsh-Hadamard transform. Its length is the largest power of two that
-// divides the number n of elements of a sample, at least 2. With n/length above 1 there are as many interleaved blocks:
-// block i has the elements i, i + n/length, i + 2 n/length, and so on. Coefficients are numbered like elements.
+// Hadamard measures coefficients of the orthonormal Walsh-Hadamard transform. Its length is the largest power of two
+// that divides the number n of elements of a sample, at least 2. With n/length above 1 there are as many interleaved
+// blocks: block i has the elements i, i + n/length, i + 2 n/length, and so on. Coefficients are numbered like elements.
 type Hadamard struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Different numbers from 0 to the elements of a sample less one.
@@ -702,8 +702,8 @@ func (x *Hadamard) GetCoefficients() []int32 {
 // evaluation for each step. The states cannot be resumed from.
 type Particles struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The number of particles of a chain, from 2 to the server's limit (limits.max_particles, 256 by default). The default
-	// is 64.
+	// The number of particles of a chain, from 2 to the server's limit (limits.max_particles, 256 by default). The
+	// default is 64.
 	Count *int32 `protobuf:"varint,1,opt,name=count,proto3,oneof" json:"count,omitempty"`
 	// The particles are resampled when their effective size falls below this part of the count, from 0 to 1. The default
 	// is 0.5.
@@ -711,8 +711,8 @@ type Particles struct {
 	// Move particles towards the measurement, as far as the estimate of their noise-free state is known. Without it they
 	// only follow the model. The default is true.
 	Guided *bool `protobuf:"varint,3,opt,name=guided,proto3,oneof" json:"guided,omitempty"`
-	// The standard deviation of an element of the data, above 0. A value that is much too small makes the weights of modes
-	// wrong with few particles. The default is a quarter of the model's range.
+	// The standard deviation of an element of the data, above 0. A value that is much too small makes the weights of
+	// modes wrong with few particles. The default is a quarter of the model's range.
 	Spread        *float64 `protobuf:"fixed64,4,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -776,9 +776,9 @@ func (x *Particles) GetSpread() float64 {
 	return 0
 }
 
-// DDRM is the denoising diffusion restoration model (Kawar et al. 2022). Its samples agree with the measurement, but the
-// weights of modes are wrong. The noise levels are those of reverse_sde, whose eta and noise must be 1 and whose method
-// must be euler; the default is 20 steps.
+// DDRM is the denoising diffusion restoration model (Kawar et al. 2022). Its samples agree with the measurement, but
+// the weights of modes are wrong. The noise levels are those of reverse_sde, whose eta and noise must be 1 and whose
+// method must be euler; the default is 20 steps.
 type DDRM struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The part of new noise, from 0 to 1. The default is 0.85.
@@ -833,8 +833,8 @@ func (x *DDRM) GetEtaB() float64 {
 	return 0
 }
 
-// SNIPS is Langevin dynamics whose noise and step sizes follow the measurement (Kawar et al. 2021). Its steps are those of
-// annealed_langevin, without consistent noise. The weights of modes are wrong.
+// SNIPS is Langevin dynamics whose noise and step sizes follow the measurement (Kawar et al. 2021). Its steps are those
+// of annealed_langevin, without consistent noise. The weights of modes are wrong.
 type SNIPS struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -871,8 +871,8 @@ func (*SNIPS) Descriptor() ([]byte, []int) {
 	return file_langevin_v1_measurement_proto_rawDescGZIP(), []int{10}
 }
 
-// LikelihoodLangevin adds a gradient of the likelihood to the score of annealed_langevin (Jalal et al. 2021). The weights
-// of modes are wrong.
+// LikelihoodLangevin adds a gradient of the likelihood to the score of annealed_langevin (Jalal et al. 2021). The
+// weights of modes are wrong.
 type LikelihoodLangevin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The length of the gradient in units of the score's length: finite, at least 0. With 0 the gradient is A'(y - Ax) /

@@ -1837,8 +1837,8 @@ type Chunk struct {
 	// With particles: the least effective size of all steps, for each chain, from 1 to the number of particles. With a
 	// value near 1 a single particle decided: the sample agrees with the measurement, but says little about others.
 	EffectiveSize []float64 `protobuf:"fixed64,3,rep,packed,name=effective_size,json=effectiveSize,proto3" json:"effective_size,omitempty"`
-	// With particles: the natural logarithm of an estimate of the density of the measured values under the model, for each
-	// chain. The estimate itself has no bias, so average its exponential.
+	// With particles: the natural logarithm of an estimate of the density of the measured values under the model, for
+	// each chain. The estimate itself has no bias, so average its exponential.
 	LogEvidence   []float64 `protobuf:"fixed64,4,rep,packed,name=log_evidence,json=logEvidence,proto3" json:"log_evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
