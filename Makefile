@@ -174,6 +174,11 @@ bench-quality: onnxruntime data build bench/.venv/ready ## Compare quality over 
 	go build -o bin/compare ./bench/compare
 	bin/compare -quality -networks $(OUT)/bench-quality -diffusers $(DIFFUSERS) $(BENCHFLAGS)
 
+.PHONY: bench-posterior
+bench-posterior: onnxruntime data ## Compare posterior samplers; writes bench/RESULTS-POSTERIOR.md (dry run: BENCHFLAGS)
+	go build -o bin/posterior ./bench/posterior
+	bin/posterior $(BENCHFLAGS)
+
 .PHONY: test-torch
 test-torch: onnxruntime ## Compare imported networks, and our own, with PyTorch and diffusers (Python in DIFFUSERS)
 	@[ "$(DIFFUSERS)" != bench/.venv-quality/bin/python ] || tools/diffusers.sh bench/.venv-quality

@@ -156,9 +156,10 @@ var rules = map[string]rule{
 
 	"docs/apidoc": {ours: []string{"proto"}, others: []string{"google.golang.org/protobuf", apiRules}},
 
-	"bench/networks": {ours: []string{"training", "models", "sampling"}},
-	"bench/trainer":  {ours: []string{"ort", "training", "models", "sampling", "internal/processors"}},
-	"bench/compare":  {ours: []string{"ort", "server", "client", "models", "sampling", "internal/processors"}},
+	"bench/networks":  {ours: []string{"training", "models", "sampling"}},
+	"bench/posterior": {ours: []string{"models", "ort", "sampling"}},
+	"bench/trainer":   {ours: []string{"ort", "training", "models", "sampling", "internal/processors"}},
+	"bench/compare":   {ours: []string{"ort", "server", "client", "models", "sampling", "internal/processors"}},
 }
 
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.

@@ -90,8 +90,7 @@ func checkScore(t *testing.T, m sampling.Mixture, p *sampling.MixturePosterior, 
 		mass += w
 		mean[0], mean[1] = mean[0]+w*from[0], mean[1]+w*from[1]
 	})
-	got := make([]float32, 2)
-	at := []float32{float32(x[0]), float32(x[1])}
+	got, at := make([]float32, 2), []float32{float32(x[0]), float32(x[1])}
 	if err := p.Score(t.Context(), got, at, []float32{float32(sigma)}); err != nil {
 		t.Fatal(err)
 	}
@@ -230,27 +229,26 @@ func TestMethods(t *testing.T) {
 	v := basisOf(y)
 	schedule := geometric(t, 20, 0.1, 9)
 	annealed := sampling.AnnealedLangevin{Schedule: schedule, StepsPerLevel: 3, StepLR: 0.003, Denoise: true}
+	prior := sampling.Prior{Kind: sampling.PriorNormal, Std: 20}
 	for name, test := range map[string]struct {
 		by    planned
 		prior sampling.Prior
 		want  func(x []float64, z func(step int) []float64) []float64
 	}{
 		"ddrm": {
-			sampling.DDRM{Schedule: schedule, Eta: 0.85, EtaB: 0.9},
-			sampling.Prior{Kind: sampling.PriorNormal, Std: 20},
+			sampling.DDRM{Schedule: schedule, Eta: 0.85, EtaB: 0.9}, prior,
 			func(x []float64, z func(int) []float64) []float64 { return ddrm(m, y, v, schedule, x, z) },
 		},
 		"snips": {
-			sampling.SNIPS{Annealed: annealed}, sampling.Prior{Kind: sampling.PriorNormal, Std: 20},
+			sampling.SNIPS{Annealed: annealed}, prior,
 			func(x []float64, z func(int) []float64) []float64 { return snips(m, y, v, annealed, x, z) },
 		},
 		"langevin": {
-			jalalPlan{sampling.LikelihoodLangevin{Weight: 2}, annealed},
-			sampling.Prior{Kind: sampling.PriorNormal, Std: 20},
+			jalalPlan{sampling.LikelihoodLangevin{Weight: 2}, annealed}, prior,
 			func(x []float64, z func(int) []float64) []float64 { return jalal(m, y, v, annealed, 2, x, z) },
 		},
 		"langevin with the likelihood": {
-			jalalPlan{sampling.LikelihoodLangevin{}, annealed}, sampling.Prior{Kind: sampling.PriorNormal, Std: 20},
+			jalalPlan{sampling.LikelihoodLangevin{}, annealed}, prior,
 			func(x []float64, z func(int) []float64) []float64 { return jalal(m, y, v, annealed, 0, x, z) },
 		},
 	} {

@@ -51,8 +51,7 @@ func (m *Measurement) Validate() error {
 		return &FieldError{
 			Field: "values",
 			Given: fmt.Sprintf("%d coordinates", len(m.Values)),
-			Want: fmt.Sprintf("one for each of the %d singular values, of which there is at least one",
-				len(m.Singular)),
+			Want:  fmt.Sprintf("one for each of the %d singular values, at least one", len(m.Singular)),
 		}
 	}
 	for j, s := range m.Singular {

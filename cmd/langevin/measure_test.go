@@ -23,9 +23,9 @@ func TestMeasureFlags(t *testing.T) {
 		"rows.npy":  npy("<f4", "(1, 2)", []float32{1, 2}),
 		"image.npy": npy("<f4", "(1, 2, 4)", []float32{0, 0.5, 1, 0, 0, 0.5, 1, 0}),
 	})
-	got := langevin(t, fake.Script{}, "measure", "image.npy", "--measure", "pool:2", "--out", "y.png")
-	if got.code != 0 {
-		t.Fatalf("%+v", got)
+	made := langevin(t, fake.Script{}, "measure", "image.npy", "--measure", "pool:2", "--out", "y.png")
+	if made.code != cli.ExitOK {
+		t.Fatalf("%+v", made)
 	}
 	y := []float32{3, 4}
 	particles := client.Particles{Count: 9, Spread: new(2.0)}

@@ -179,8 +179,8 @@ func (m *MeasurementFlags) Measurement(warn io.Writer) (*client.Measurement, err
 	switch others := m.observed != "" || m.noise.Given != nil || m.method.Word != "" || m.particles.N > 0 ||
 		m.spread > 0 || m.refuse; {
 	case m.operator == "" && others:
-		return nil, cli.Usagef(
-			"--observed, --noise, --posterior, --particles, --spread and --refuse-collapsed need --measure")
+		return nil, cli.Usagef("--observed, --noise, --posterior, --particles, --spread and --refuse-collapsed need " +
+			"--measure")
 	case m.operator == "":
 		return nil, nil
 	case m.observed == "":

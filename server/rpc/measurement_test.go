@@ -143,21 +143,27 @@ func TestBadMeasurements(t *testing.T) {
 		return func(r *langevinv1.SampleRequest) { change(r.GetMeasurement()) }
 	}
 	for says, change := range map[string]func(*langevinv1.SampleRequest){
-		"measurement.operator is missing": measurement(func(y *langevinv1.Measurement) { y.Operator = nil }),
+		"measurement.operator is missing": measurement(func(y *langevinv1.Measurement) {
+			y.Operator = nil
+		}),
 		"measurement.values is 2 elements: want 3": measurement(func(y *langevinv1.Measurement) {
 			y.Values = floats(1, 2)
 		}),
 		"measurement.values is NaN at element 1": measurement(func(y *langevinv1.Measurement) {
 			y.Values = floats(1, nan, 3)
 		}),
-		"measurement.noise_std is -1": measurement(func(y *langevinv1.Measurement) { y.NoiseStd = -1 }),
+		"measurement.noise_std is -1": measurement(func(y *langevinv1.Measurement) {
+			y.NoiseStd = -1
+		}),
 		"measurement.mask.seen is 5": measurement(func(y *langevinv1.Measurement) {
 			y.GetMask().Seen = make([]bool, 5)
 		}),
 		"measurement.mask is all unset": measurement(func(y *langevinv1.Measurement) {
 			y.GetMask().Seen = make([]bool, 4)
 		}),
-		"measurement.pool.factor is 3": measurement(func(y *langevinv1.Measurement) { y.Operator = pool(3) }),
+		"measurement.pool.factor is 3": measurement(func(y *langevinv1.Measurement) {
+			y.Operator = pool(3)
+		}),
 		"measurement.blur.kernel is 4": measurement(func(y *langevinv1.Measurement) {
 			y.Operator = blur(floats(1, 2, 3, 4))
 		}),

@@ -114,7 +114,7 @@ func (s *service) parts(t *testing.T) map[protoreflect.Name]proto.Message {
 		"Mask":            &langevinv1.Mask{Seen: []bool{true, false, false, false}},
 		"AveragePool":     &langevinv1.AveragePool{Factor: 2},
 		"Blur":            &langevinv1.Blur{Kernel: &langevinv1.Tensor{Shape: []int64{1, 1}, Values: []float32{1}}},
-		"Matrix":          &langevinv1.Matrix{Rows: &langevinv1.Tensor{Values: make([]float32, 12)}},
+		"Matrix":          &langevinv1.Matrix{Rows: floats(1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2)},
 		"Fourier":         &langevinv1.Fourier{Coefficients: []int32{1}},
 		"Hadamard":        &langevinv1.Hadamard{Coefficients: []int32{1}},
 		"Particles":       &langevinv1.Particles{Count: proto.Int32(4)},
@@ -291,7 +291,7 @@ func messageBreaks(d protoreflect.MessageDescriptor) []messageBreak {
 		"sample.preview": {field: "preview.chains", set: func(m protoreflect.Message) {
 			m.Interface().(*langevinv1.SampleRequest).Preview = &langevinv1.PreviewOptions{Chains: proto.Int64(2)}
 		}},
-		"sample.guidance": {field: "guidance", set: func(m protoreflect.Message) {
+		"sample.guidance": {field: "terms", set: func(m protoreflect.Message) {
 			sample := m.Interface().(*langevinv1.SampleRequest)
 			sample.Guidance, sample.Terms = &langevinv1.Guidance{Model: "photos"}, []*langevinv1.Term{{}}
 		}},
