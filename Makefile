@@ -284,8 +284,8 @@ check-modules:
 check-vulnerabilities: .tools/govulncheck
 	@tools/vulnerabilities.sh
 
-POSIX_SCRIPTS := $(wildcard tools/*.sh)
-BASH_SCRIPTS  := .ci/run bench/triton/run.sh python/test.sh
+POSIX_SCRIPTS := $(wildcard tools/*.sh) deploy/cluster/build.sh
+BASH_SCRIPTS  := .ci/run bench/triton/run.sh python/test.sh deploy/cluster/node.sh
 
 .PHONY: check-shell
 check-shell:

@@ -56,7 +56,10 @@ func TestVariables(t *testing.T) {
 		known = append(known, v.Name)
 	}
 	files := sources(t)
-	for _, pattern := range []string{"*.md", "Makefile", "docs/*.md", "tools/*.sh", "deploy/*.yaml", "bench/*/*.sh"} {
+	for _, pattern := range []string{
+		"*.md", "Makefile", "docs/*.md", "tools/*.sh", "deploy/*.yaml", "deploy/helm/langevin/templates/*.*",
+		"deploy/helm/langevin/*.yaml", "bench/*/*.sh",
+	} {
 		names, err := filepath.Glob(pattern)
 		if err != nil || len(names) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, names, err)

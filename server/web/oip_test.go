@@ -62,10 +62,18 @@ func firstOutput(t *testing.T, answer map[string]any) map[string]any {
 	return outputs[0].(map[string]any)
 }
 
-// TestOIPBytes: the same request draws the same numbers as JSON and as bytes, with inputs in either form, and the same
+// TestOIP asks one server in the REST form of the Open Inference Protocol.
+func TestOIP(t *testing.T) {
+	s := open(t, func(c *server.Config) { c.GRPC.MaxReceiveBytes = 1 << 16 })
+	t.Run("bytes", func(t *testing.T) { testOIPBytes(t, s) })
+	t.Run("pictures", func(t *testing.T) { testOIPPictures(t, s) })
+	t.Run("descriptions", func(t *testing.T) { testOIPDescribes(t, s) })
+	t.Run("mistakes", func(t *testing.T) { testOIPMistakes(t, s) })
+}
+
+// testOIPBytes: the same request draws the same numbers as JSON and as bytes, with inputs in either form, and the same
 // as JSON over HTTP in our own form.
-func TestOIPBytes(t *testing.T) {
-	s := open(t, nil)
+func testOIPBytes(t *testing.T, s *site) {
 	url := s.url + "/v2/models/gauss/infer"
 	count := binary.LittleEndian.AppendUint64(nil, 3)
 	const head = `{"id": "a", "inputs": [{"name": "num_samples", "datatype": "INT64", "shape": [1], `
@@ -89,9 +97,8 @@ func TestOIPBytes(t *testing.T) {
 	}
 }
 
-// TestOIPPictures: byte strings are in base64, or as bytes with their length.
-func TestOIPPictures(t *testing.T) {
-	s := open(t, nil)
+// testOIPPictures: byte strings are in base64, or as bytes with their length.
+func testOIPPictures(t *testing.T, s *site) {
 	url := s.url + "/v2/models/tiles/versions/1/infer"
 	_, answer, _ := infer(t, url, `{"outputs": [{"name": "png"}], "parameters": {"seed": 1}}`, nil)
 	out := firstOutput(t, answer)
@@ -104,9 +111,8 @@ func TestOIPPictures(t *testing.T) {
 	}
 }
 
-// TestOIPDescribes: the paths without a body answer in the protocol's form.
-func TestOIPDescribes(t *testing.T) {
-	s := open(t, nil)
+// testOIPDescribes: the paths without a body answer in the protocol's form.
+func testOIPDescribes(t *testing.T, s *site) {
 	for path, want := range map[string]string{
 		"/v2":                                 `"name":"langevin"`,
 		"/v2/health/live":                     `{"live":true}`,
@@ -129,9 +135,8 @@ func TestOIPDescribes(t *testing.T) {
 	}
 }
 
-// TestOIPMistakes: wrong requests are refused with one line that says what is wrong.
-func TestOIPMistakes(t *testing.T) {
-	s := open(t, func(c *server.Config) { c.GRPC.MaxReceiveBytes = 1 << 16 })
+// testOIPMistakes: wrong requests are refused with one line that says what is wrong.
+func testOIPMistakes(t *testing.T, s *site) {
 	url := s.url + "/v2/models/gauss/infer"
 	count := func(rest string) string {
 		return `{"inputs": [{"name": "num_samples", "shape": [1], "datatype": "INT64"` + rest + `}]}`
