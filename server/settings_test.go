@@ -75,7 +75,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 	clearEnv(t)
 	other := map[string]string{
 		"listen": "localhost:1234", "http.listen": "localhost:1235", "http.origins": "https://example.com",
-		"models.dir": t.TempDir(), "models.default": "other", "device": "cuda",
+		"models.dir": t.TempDir(), "models.source": "file:///models", "models.default": "other", "device": "cuda",
 		"auth.allow_plaintext": "true", "onnxruntime.tf32": "true",
 		"admin.listen": "localhost:1236", "admin.allow_remote": "true",
 		"models.aliases": "stable=ring@1,latest=ring", "models.watch": "true",
@@ -91,6 +91,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 	needs := map[string][]string{"tls.cert": {"tls.key"}, "tls.key": {"tls.cert"},
 		"tls.client_ca": {"tls.cert",
 			"tls.key"}, "auth.tokens": nil, "models.watch": {"models.dir"}, "models.builtin": {"models.dir"},
+		"models.poll": {"models.source"}, "models.cache": {"models.source"},
 		"onnxruntime.tf32": {"device"}}
 	for _, s := range defaultSettings() {
 		value := other[s.key]

@@ -309,7 +309,7 @@ func TestValidate(t *testing.T) {
 		{"noise.last=30", "sigma 1 is"},
 		{"network.name=vnet", `network.name is "vnet"`},
 		{"network.blocks=2", "network.blocks is 2: network toy has none, " +
-			"want it with unet, ncsnpp, ddpmpp only"},
+			"want it with residual, series, unet, ncsnpp, ddpmpp only"},
 		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 8, inner: 8, blocks: 0, std: 1}`,
 			"network.blocks is 0"},
 		{`network={name: unet, hidden: 0, activation: "", scale: 0, outer: 8, inner: 8, blocks: 1, std: 0}`,

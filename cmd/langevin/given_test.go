@@ -22,6 +22,7 @@ func TestGivenOfRows(t *testing.T) {
 			Model: "m", Version: 1, Digest: "d"}
 	}
 	script := fake.Script{
+		Models: []client.Model{{Name: "m", Version: 1, State: client.ModelReady, Default: true, Shape: []int{1}}},
 		Score: func(_ context.Context, r client.ScoreRequest) (*client.Scores, error) {
 			got, scale = r.Given, r.GuidanceScale
 			return &client.Scores{Batch: client.Batch{X: r.X, N: len(r.X), Shape: []int{1}}, Model: "m", Version: 1,

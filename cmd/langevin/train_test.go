@@ -319,12 +319,12 @@ func TestTrainRefuses(t *testing.T) {
 		code int
 		text string
 	}{
-		"train": {cli.ExitUsage, "want a preset, one of anneal-"},
+		"train": {cli.ExitUsage, "want a file or folder of data, a preset, one of anneal-"},
 		"train toy-ring --config x.yaml": {
 			cli.ExitUsage, "preset toy-ring and --config x.yaml: want one of them"},
 		"train --config /nowhere.yaml": {cli.ExitUsage, "/nowhere.yaml: no such file"},
 		"train toy-spiral": {
-			cli.ExitUsage, `preset is "toy-spiral": want one of anneal-`},
+			cli.ExitUsage, "toy-spiral is neither a file or folder of data nor a preset, one of anneal-"},
 		"train toy-ring --std -1": {
 			cli.ExitUsage, "data.std is -1: want a number above 0, at most 1e37"},
 		"train toy-ring --std wide": {cli.ExitUsage, `data.std is "wide": want a number`},

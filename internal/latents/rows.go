@@ -1,9 +1,13 @@
 package latents
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,12 +87,22 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 			}
 			defer file.Discard()
 		}
+		var notes bytes.Buffer
+		numbers, unread := readRows(o.in, &notes) // what cannot be read is said before a server is asked
+		if errors.Is(unread, fs.ErrNotExist) || unread != nil && o.latents {
+			return unread
+		}
 		return o.Connection.Use(c.Context(), p, func(ctx context.Context, c *client.Client) error {
 			m, err := c.Model(ctx, name, version)
 			if err != nil {
-				return err
+				return cmp.Or(unread, err)
 			}
-			rows, err := o.read(m, p.Stderr)
+			rows, err := numbers, unread
+			if m.Table != nil && !o.latents {
+				rows, err = o.readTable(m.Table)
+			} else {
+				_, _ = notes.WriteTo(p.Stderr)
+			}
 			if err != nil {
 				return err
 			}
@@ -149,20 +163,17 @@ func deliverRows(
 	return file.CommitOrRescue(func(w io.Writer) error { return write(w, rows) })
 }
 
-// read reads the rows that a model is asked about. Those of a table have names, and words for categories.
-func (o *command) read(m client.Model, warn io.Writer) (client.Batch, error) {
-	if m.Table == nil || o.latents {
-		return readRows(o.in, warn)
-	}
+// readTable reads rows of a table with the given columns, which have names, and words for categories.
+func (o *command) readTable(columns []client.Column) (client.Batch, error) {
 	what := "--in " + o.in
-	rows, err := datafile.ReadTable(what, o.in, o.decimalComma, m.Table)
+	rows, err := datafile.ReadTable(what, o.in, o.decimalComma, columns)
 	if err == nil {
-		err = rows.Whole(what, m.Table)
+		err = rows.Whole(what, columns)
 	}
 	if err != nil {
 		return client.Batch{}, err
 	}
-	return client.Batch{X: rows.X, N: rows.Table.Rows, Shape: []int{len(m.Table)}}, nil
+	return client.Batch{X: rows.X, N: rows.Table.Rows, Shape: []int{len(columns)}}, nil
 }
 
 // named returns the function that writes an answer. The rows of a table get the names of its columns in CSV.

@@ -291,7 +291,7 @@ func messageBreaks(d protoreflect.MessageDescriptor) []messageBreak {
 		"sample.preview": {field: "preview.chains", set: func(m protoreflect.Message) {
 			m.Interface().(*langevinv1.SampleRequest).Preview = &langevinv1.PreviewOptions{Chains: proto.Int64(2)}
 		}},
-		"sample.guidance": {field: "terms", set: func(m protoreflect.Message) {
+		"sample.guidance": {field: "guidance", set: func(m protoreflect.Message) {
 			sample := m.Interface().(*langevinv1.SampleRequest)
 			sample.Guidance, sample.Terms = &langevinv1.Guidance{Model: "photos"}, []*langevinv1.Term{{}}
 		}},

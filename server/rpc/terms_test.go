@@ -213,7 +213,7 @@ func TestEvaluations(t *testing.T) {
 	}
 }
 
-// TestSigmasOfTerms: models of terms and guides need the sigmas of the request's own model, also with a sampler that
+// TestSigmasOfTerms: models of terms need the sigmas of the request's own model, also with a sampler that
 // raises the noise further.
 func TestSigmasOfTerms(t *testing.T) {
 	s := start(t)
