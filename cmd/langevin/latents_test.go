@@ -58,7 +58,9 @@ func TestManyRows(t *testing.T) {
 	writeFiles(t, map[string][]byte{"x.npy": npy("<f4", "(1000, 28, 28)", x)})
 	var calls atomic.Int64
 	script := fake.Script{
-		Models: []client.Model{{Name: "m", Version: 1, State: client.ModelReady, Default: true, Shape: []int{1, 28, 28}}},
+		Models: []client.Model{{
+			Name: "m", Version: 1, State: client.ModelReady, Default: true, Shape: []int{1, 28, 28},
+		}},
 		LogLikelihood: func(_ context.Context, r client.LogLikelihoodRequest) (*client.LogLikelihoods, error) {
 			calls.Add(1)
 			answer := &client.LogLikelihoods{Model: "m", Version: 1, Digest: "d", NFE: make([]int64, len(r.X)/784)}

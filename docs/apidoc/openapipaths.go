@@ -9,7 +9,8 @@ and the infinities. Lists, texts and messages that are empty are left out.
 
 Not described here: the calls in the protocols Connect, gRPC-Web and gRPC below /langevin.v1.* and
 /inference.GRPCInferenceService, whose description is the .proto files; the Open Inference Protocol below /v2,
-which has its own; the files of the page, which only browsers read; and the listeners for administration and metrics, which have other ports.`
+which has its own; the files of the page, which only browsers read; and the listeners for administration and
+metrics, which have other ports.`
 
 const problemText = "What is wrong. The status is that of the code in google/rpc/code.proto."
 

@@ -216,8 +216,8 @@ func checkDigest(field, digest string, entry models.Entry, bad *invalid) {
 }
 
 // checkSigmas refuses models of terms that were not trained at the sigmas of a plan. A plan may leave the sigmas of the
-// request's own model, as EDM does when it raises the noise; the others need not follow it there. A guide may know fewer
-// levels, as it always could.
+// request's own model, as EDM does when it raises the noise; the others need not follow it there. A guide may know
+// fewer levels, as it always could.
 func (f *followed) checkSigmas(plan sampling.Plan, own models.Manifest, bad *invalid) {
 	if len(f.started.GetTerms()) == 0 || len(plan) == 0 {
 		return
