@@ -83,16 +83,6 @@ func newCloud(count, dim int) *cloud {
 	}
 }
 
-func (c *cloud) clone() *cloud {
-	if c == nil {
-		return nil
-	}
-	return &cloud{
-		x: slices.Clone(c.x), score: slices.Clone(c.score), weight: slices.Clone(c.weight), fit: slices.Clone(c.fit),
-		move: slices.Clone(c.move), Diagnosis: c.Diagnosis,
-	}
-}
-
 // cloudScratch is memory for the step of one cloud.
 type cloudScratch struct {
 	errors []float64 // y - A d of each particle, in coordinates

@@ -93,7 +93,7 @@ func (b *bench) load(ctx context.Context) error {
 func (b *bench) printf(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	b.page.WriteString(text)
-	fmt.Print(text)
+	fmt.Fprint(os.Stdout, text)
 }
 
 // planned is a method with its plan and the prior of its chains.

@@ -17,7 +17,7 @@ import (
 // Command returns the command compare.
 func Command(p *cli.Program) *cobra.Command {
 	return &cobra.Command{
-		Use:   "compare FILE FILE",
+		Use:   "compare FILE OTHER",
 		Short: "Say whether two files have the same samples, bit for bit",
 		Long: `Compare reads two files of samples, .npy or .csv. It succeeds if they have the same shape and the same
 numbers, bit for bit, and says how many. Otherwise it fails and says where they differ first.

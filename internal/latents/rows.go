@@ -87,22 +87,16 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 			}
 			defer file.Discard()
 		}
-		var notes bytes.Buffer
-		numbers, unread := readRows(o.in, &notes) // what cannot be read is said before a server is asked
-		if errors.Is(unread, fs.ErrNotExist) || unread != nil && o.latents {
-			return unread
+		of := o.early()
+		if errors.Is(of.err, fs.ErrNotExist) || of.err != nil && o.latents {
+			return of.err
 		}
 		return o.Connection.Use(c.Context(), p, func(ctx context.Context, c *client.Client) error {
 			m, err := c.Model(ctx, name, version)
 			if err != nil {
-				return cmp.Or(unread, err)
+				return cmp.Or(of.err, err)
 			}
-			rows, err := numbers, unread
-			if m.Table != nil && !o.latents {
-				rows, err = o.readTable(m.Table)
-			} else {
-				_, _ = notes.WriteTo(p.Stderr)
-			}
+			rows, err := o.late(of, m, p.Stderr)
 			if err != nil {
 				return err
 			}
@@ -161,6 +155,29 @@ func deliverRows(
 		return write(p.Stdout, rows)
 	}
 	return file.CommitOrRescue(func(w io.Writer) error { return write(w, rows) })
+}
+
+// numbers is what a file is if it is no table.
+type numbers struct {
+	rows  client.Batch
+	err   error
+	notes bytes.Buffer // for the user
+}
+
+// early reads the file before a server is asked, so that what cannot be read is said at once.
+func (o *command) early() *numbers {
+	n := &numbers{}
+	n.rows, n.err = readRows(o.in, &n.notes)
+	return n
+}
+
+// late returns the rows that a model is asked about.
+func (o *command) late(n *numbers, m client.Model, warn io.Writer) (client.Batch, error) {
+	if m.Table != nil && !o.latents {
+		return o.readTable(m.Table)
+	}
+	_, _ = n.notes.WriteTo(warn)
+	return n.rows, n.err
 }
 
 // readTable reads rows of a table with the given columns, which have names, and words for categories.

@@ -55,7 +55,7 @@ func (b bucket) list(ctx context.Context) ([]object, error) {
 			return nil, reasonOf(o.Err)
 		}
 		name := strings.TrimPrefix(o.Key, prefix)
-		if _, _, ok := placeOf(name); ok && (only == "" || name == only) {
+		if isPlace(name) && (only == "" || name == only) {
 			all = append(all, object{path: name, size: o.Size, tag: o.ETag, key: o.Key})
 		}
 	}

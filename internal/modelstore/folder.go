@@ -34,7 +34,7 @@ func (f folder) list(context.Context) ([]object, error) {
 			return err
 		}
 		name := filepath.ToSlash(below)
-		if _, _, ok := placeOf(name); !ok || only != "" && name != only {
+		if !isPlace(name) || only != "" && name != only {
 			return nil
 		}
 		info, err := os.Stat(path) // what a link leads to

@@ -116,14 +116,14 @@ func parseS3(place string) (func() (store, error), error) {
 // placed matches the path of a model file.
 var placed = regexp.MustCompile(`^([^/]+)/([1-9][0-9]*)/` + regexp.QuoteMeta(models.FileName) + `$`)
 
-// placeOf returns the name and the version that a path in the layout of models has.
-func placeOf(path string) (name string, version int, ok bool) {
+// isPlace reports whether a path is one in the layout of models, with a name and a version.
+func isPlace(path string) bool {
 	m := placed.FindStringSubmatch(path)
 	if m == nil || !models.ValidName(m[1]) {
-		return "", 0, false
+		return false
 	}
-	version, err := strconv.Atoi(m[2])
-	return m[1], version, err == nil
+	_, err := strconv.Atoi(m[2])
+	return err == nil
 }
 
 // lastThree returns the end of a path that names a model file, NAME/VERSION/model.onnx, and what is before it.
@@ -134,8 +134,7 @@ func lastThree(at string) (before, file string, ok bool) {
 	}
 	cut := len(parts) - 3
 	file = strings.Join(parts[cut:], "/")
-	_, _, ok = placeOf(file)
-	return strings.Join(parts[:cut], "/"), file, ok
+	return strings.Join(parts[:cut], "/"), file, isPlace(file)
 }
 
 // local reports whether a host is this machine, so that a registry on it may be asked without TLS, as Docker does.

@@ -95,7 +95,7 @@ func layers(manifest ocispec.Manifest) ([]object, error) {
 	var all []object
 	for _, l := range manifest.Layers {
 		name := l.Annotations[ocispec.AnnotationTitle]
-		if _, _, ok := placeOf(name); !ok || l.MediaType != layerType || l.Digest.Algorithm() != digest.SHA256 {
+		if !isPlace(name) || l.MediaType != layerType || l.Digest.Algorithm() != digest.SHA256 {
 			return nil, fmt.Errorf("it has a file %q of type %q: want NAME/VERSION/model.onnx of type %s",
 				name, l.MediaType, layerType)
 		}

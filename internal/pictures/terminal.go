@@ -84,7 +84,7 @@ func (g Graphics) writePixels(w io.Writer, picture image.Image, columns, rows in
 	switch g {
 	case GraphicsKitty:
 		return kitty.EncodeGraphics(w, picture, &kitty.Options{
-			Action: kitty.TransmitAndPut, Format: kitty.PNG, Transmission: kitty.Direct, Chunk: true, Quite: 2,
+			Action: kitty.TransmitAndPut, Format: kitty.PNG, Transmission: kitty.Direct, Chunk: true, Quiet: 2,
 			ID: 1, PlacementID: 1, Columns: columns, Rows: rows,
 		})
 	case GraphicsITerm:

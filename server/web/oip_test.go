@@ -104,9 +104,12 @@ func testOIPPictures(t *testing.T, s *site) {
 	out := firstOutput(t, answer)
 	_, _, data := infer(t, url,
 		`{"outputs": [{"name": "png", "parameters": {"binary_data": true}}], "parameters": {"seed": 1}}`, []byte{})
-	pictures, _ := json.Marshal([][]byte{data[4:]})
-	text, _ := json.Marshal(out["data"])
-	if string(text) != string(pictures) || !bytes.HasPrefix(data[4:], []byte("\x89PNG")) {
+	pictures, err := json.Marshal([][]byte{data[4:]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(out["data"])
+	if err != nil || string(text) != string(pictures) || !bytes.HasPrefix(data[4:], []byte("\x89PNG")) {
 		t.Errorf("%s as JSON, %s as bytes", text, pictures)
 	}
 }
