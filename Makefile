@@ -150,14 +150,24 @@ DIFFUSERS ?= bench/.venv-quality/bin/python
 
 .PHONY: bench-quality
 bench-quality: onnxruntime data build bench/.venv/ready ## Compare quality over cost; writes bench/RESULTS-QUALITY.md
-	@[ "$(DIFFUSERS)" != bench/.venv-quality/bin/python ] || tools/diffusers.sh bench/.venv-quality
+	@[ "$(DIFFUSERS)" != bench/.venv-quality/bin/python ] || \
+		tools/venv.sh bench/.venv-quality bench/requirements-quality.txt
 	go build -o bin/compare ./bench/compare
 	bin/compare -quality -networks $(OUT)/bench-quality -diffusers $(DIFFUSERS) $(BENCHFLAGS)
 
 .PHONY: test-torch
 test-torch: onnxruntime ## Import networks of PyTorch and diffusers, and compare denoised samples (Python in DIFFUSERS)
-	@[ "$(DIFFUSERS)" != bench/.venv-quality/bin/python ] || tools/diffusers.sh bench/.venv-quality
+	@[ "$(DIFFUSERS)" != bench/.venv-quality/bin/python ] || \
+		tools/venv.sh bench/.venv-quality bench/requirements-quality.txt
 	go test -count=1 -v -run TestTorch ./cmd/langevin -torch $(abspath $(DIFFUSERS))
+
+# Python with the packages of bench/requirements-sbi.txt.
+SBI ?= bench/.venv-sbi/bin/python
+
+.PHONY: test-sbi
+test-sbi: onnxruntime ## Train and import posteriors of sbi, and compare samples with exact ones (Python in SBI)
+	@[ "$(SBI)" != bench/.venv-sbi/bin/python ] || tools/venv.sh bench/.venv-sbi bench/requirements-sbi.txt
+	go test -count=1 -v -timeout 1h -run TestSBI ./cmd/langevin -sbi $(abspath $(SBI))
 
 .PHONY: test-triton
 test-triton: onnxruntime build ## Drive the server with the Python clients of Triton and KServe (from PyPI)

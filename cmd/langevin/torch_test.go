@@ -67,7 +67,7 @@ type torchCase struct {
 	X        []float32
 	Sigma    []float32
 	Denoised []float64
-	Given    []float32 // classes; empty for a network without
+	Given    []float32 // classes or vectors; empty for a network without
 }
 
 func (c torchCase) compare(t *testing.T, folder string) {
