@@ -114,7 +114,7 @@ def flags(estimator, last=None):
             "--input-x", "theta", "--input-level", "time", "--input-condition", "x",
             "--sigmas", f"{first:.9g}:{last:.9g}:{levels}",
             f"--range={(center - 3 * spread).min():.4g},{(center + 3 * spread).max():.4g}",
-            "--steps-per-level", "10", "--step-lr", f"{0.05 * last**2:.4g}", "--denoise"]
+            "--sampler", "sde", "--sde-steps", "60", "--steps-per-level", "10", "--step-lr", f"{0.05 * last**2:.4g}"]
     if type(estimator).__name__ == "VEScoreEstimator":
         return [*args, "--process", "ve", "--time", f"continuous:{time_of(estimator, last):.9g}:{estimator.t_max:.9g}"]
     process = "vp" if type(estimator).__name__ == "VPScoreEstimator" else "sub_vp"

@@ -84,6 +84,9 @@ type ReverseSDE struct {
 	Eta   float64 `json:"eta"`   // how much noise is replaced, see sampling.ReverseSDE
 }
 
+// DefaultReverseSDE returns the settings for models that have none of their own.
+func DefaultReverseSDE() ReverseSDE { return ReverseSDE{Steps: 35, Eta: 2} }
+
 // Validate returns an error that names the field. It starts with a name of the settings.
 func (r ReverseSDE) Validate(name string) error {
 	if r.Steps < 2 || r.Steps > MaxSteps {

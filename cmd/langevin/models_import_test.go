@@ -102,7 +102,8 @@ func TestImportOfSteps(t *testing.T) {
 	}
 	out := modelFolder(t)
 	got := runAlone(t, "models", "import", path, "--name", "ddpm", "--process", "vp", "--betas", "0.0001:0.02",
-		"--time", "steps:1000", "--output", "v", "--range=-1,1", "--out", out, "--json")
+		"--time", "steps:1000", "--output", "v", "--range=-1,1", "--sampler", "sde", "--sde-steps", "9", "--eta", "0",
+		"--out", out, "--json")
 	var report modelcommands.ImportReport
 	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != cli.ExitOK {
 		t.Fatalf("%v: %+v", err, got)
@@ -123,6 +124,9 @@ func TestImportOfSteps(t *testing.T) {
 	const about = "imported network: v of process vp, betas 0.0001:0.02, takes steps:1000"
 	if m.Description != about || math.Abs(m.Prior.Std-sigmas[999]) > 1e-9 {
 		t.Errorf("description is %q, prior %+v", m.Description, m.Prior)
+	}
+	if s := m.Sampler; s.Kind != models.SamplerReverseSDE || *s.ReverseSDE != (models.ReverseSDE{Steps: 9, Eta: 0}) {
+		t.Errorf("sampler is %+v", s)
 	}
 	shown := runAlone(t, append([]string{"models", "show", "ddpm", "--local"}, inside(t, out)...)...)
 	if shown.code != cli.ExitOK || !strings.Contains(shown.stdout, about) {
@@ -207,6 +211,11 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 		{[]string{"--name", "a", "--process", "vp", "--time", "steps:1000", "--step-lr", "0"}, cli.ExitUsage,
 			"--step-lr is 0"},
 		{[]string{"--name", "a", "--shape", "3"}, cli.ExitFailed, "samples: shape is [N 2]: want [N 3]"},
+		{[]string{"--name", "a", "--sampler", "pc"}, cli.ExitUsage, `--sampler is "pc": want annealed or sde`},
+		{[]string{"--name", "a", "--eta", "1"}, cli.ExitUsage, "--eta is for the reverse SDE: want --sampler sde"},
+		{[]string{"--name", "a", "--sampler", "sde", "--sde-steps", "1"}, cli.ExitFailed,
+			"sampler reverse_sde.steps is 1: want 2"},
+		{[]string{"--name", "a", "--sampler", "sde", "--eta=-1"}, cli.ExitFailed, "sampler reverse_sde.eta is -1: want"},
 		{[]string{"--name", "a", "--sigmas", "10:0.1:9"}, cli.ExitFailed, "the network knows the labels of 3 levels"},
 	} {
 		got := runAlone(t, append([]string{"models", "import", path, "--out", t.TempDir()}, tt.args...)...)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/langevin-ml/langevin/internal/cli"
@@ -30,6 +31,8 @@ type importCommand struct {
 	manifest  models.Manifest
 	sigmas    string
 	values    string
+	sampler   string
+	reverse   models.ReverseSDE
 	out       string
 	version   int
 	json      bool
@@ -82,17 +85,45 @@ the score must be finite at all sigmas. See docs/import.md for how to export.`,
 	f.StringVar(&o.foreign.Output, "output-name", "", "name of the output (default the only one)")
 	f.IntSliceVar(&m.Shape, "shape", nil, "shape of one sample, where the input leaves it open")
 	f.StringVar(&o.values, "range", "0,1", "smallest and largest value of the data")
-	f.IntVar(&m.Sampler.StepsPerLevel, "steps-per-level", 5, "steps of the default sampler at each level")
-	f.Float64Var(&m.Sampler.StepLR, "step-lr", 1e-5, "step size of the default sampler at the last level, epsilon of "+
-		"x + a s + sqrt(2a) z; for processes other than ve the best for the schedule if not given")
-	f.BoolVar(&m.Sampler.Denoise, "denoise", true, "end with a noise-free step")
-	f.BoolVar(&m.Sampler.Consistent, "consistent", false,
-		"give each step of the default sampler the noise that its level asks for")
+	o.samplers(f)
 	f.StringVarP(&o.out, "out", "o", "out/models", "folder of models to write it to, as NAME/VERSION/model.onnx")
 	o.proving.register(f)
 	overwriteFlag(f, &o.overwrite)
 	cli.JSONFlag(f, &o.json, "")
 	return c
+}
+
+// samplers adds the flags of the default sampler. Every model has the settings of annealed Langevin dynamics, because
+// requests can ask for it.
+func (o *importCommand) samplers(f *pflag.FlagSet) {
+	s, own := &o.manifest.Sampler, models.DefaultReverseSDE()
+	f.StringVar(&o.sampler, "sampler", "annealed",
+		"default sampler: annealed, for annealed Langevin dynamics, or sde, for the reverse SDE")
+	f.IntVar(&s.StepsPerLevel, "steps-per-level", 5, "steps of annealed at each level")
+	f.Float64Var(&s.StepLR, "step-lr", 1e-5, "step size of annealed at the last level, epsilon of "+
+		"x + a s + sqrt(2a) z; for processes other than ve the best for the schedule if not given")
+	f.BoolVar(&s.Denoise, "denoise", true, "end annealed with a noise-free step")
+	f.BoolVar(&s.Consistent, "consistent", false, "give each step of annealed the noise that its level asks for")
+	f.IntVar(&o.reverse.Steps, "sde-steps", own.Steps, "evaluations of sde")
+	f.Float64Var(&o.reverse.Eta, "eta", own.Eta, "how much noise sde replaces: 0 for none, 1 as in ancestral sampling")
+}
+
+// setSampler sets the default sampler.
+func (o *importCommand) setSampler(s *models.Sampler) error {
+	switch o.sampler {
+	case "annealed":
+		s.Kind = models.SamplerAnnealedLangevin
+		for _, name := range []string{"sde-steps", "eta"} {
+			if o.flags.Changed(name) {
+				return cli.Usagef("--%s is for the reverse SDE: want --sampler sde with it", name)
+			}
+		}
+		return nil
+	case "sde":
+		s.Kind, s.ReverseSDE = models.SamplerReverseSDE, &o.reverse
+		return nil
+	}
+	return cli.Usagef("--sampler is %q: want annealed or sde", o.sampler)
 }
 
 // ImportReport is what models import --json writes.
@@ -184,7 +215,10 @@ func inlineBeside(path string, model *protos.ModelProto) error {
 // complete returns the manifest that the flags and the graph describe.
 func (o *importCommand) complete(model *protos.ModelProto) (models.Manifest, error) {
 	m := o.manifest
-	m.Format, m.Sampler.Kind = models.Format, models.SamplerAnnealedLangevin
+	if err := o.setSampler(&m.Sampler); err != nil {
+		return m, err
+	}
+	m.Format = models.Format
 	m.Parameterization = models.ParameterizationScore
 	if o.given.Classes != 0 || o.given.Size != 0 {
 		m.Format, m.Condition = models.FormatCondition, &o.given

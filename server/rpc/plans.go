@@ -11,12 +11,8 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 )
 
-// The settings of samplers for models that have none of their own.
-const (
-	reverseSteps     = 35
-	reverseEta       = 2
-	consistencySteps = 2
-)
+// consistencySteps is the number of evaluations for models that have no sigmas of their own.
+const consistencySteps = 2
 
 func completeAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest) error {
 	a, err := m.AnnealedLangevin()
@@ -275,7 +271,7 @@ func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) 
 }
 
 func completeReverse(in *langevinv1.ReverseSDE, m models.Manifest) error {
-	own := models.ReverseSDE{Steps: reverseSteps, Eta: reverseEta}
+	own := models.DefaultReverseSDE()
 	if r := m.Sampler.ReverseSDE; r != nil {
 		own = *r
 	}
