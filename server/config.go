@@ -211,7 +211,7 @@ func (c Config) Validate() error {
 	require(c.Models.BuiltIn || c.Models.Dir != "" || c.Models.Source != "", "models.builtin", c.Models.BuiltIn,
 		"true, or models.dir or models.source to be set")
 	require(!c.Models.Watch || c.Models.Dir != "", "models.watch", c.Models.Watch, "models.dir to be set")
-	errs = append(errs, c.Models.Aliases.validate())
+	errs = append(errs, c.Models.checkSource(), c.Models.Aliases.validate())
 	err = models.Rules{Operators: c.Models.AllowOperators}.Validate()
 	require(err == nil, "models.allow_operators", fmt.Sprintf("%q", c.Models.AllowOperators),
 		"ONNX's names, such as Mod or com.microsoft.Gelu")

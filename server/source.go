@@ -16,17 +16,24 @@ import (
 // leastPoll is the shortest time of models.poll: each look is a request to somebody else's service.
 const leastPoll = time.Second
 
-// validateSource checks the settings of models.source.
+// validateSource checks the settings that go with models.source.
 func (c ModelsConfig) validateSource(require func(ok bool, key string, given any, want string)) {
-	if c.Source != "" {
-		_, err := modelstore.Parse(c.Source)
-		require(err == nil, "models.source", "no reference", fmt.Sprint(err)) // and may have a secret in it
-	}
 	require(c.Source == "" || c.Dir == "", "models.dir", fmt.Sprintf("%q", c.Dir),
 		"nothing, since models.source is set")
 	require(c.Poll == 0 || c.Poll >= leastPoll, "models.poll", c.Poll, "0s, or 1s or more")
 	require(c.Poll == 0 || c.Source != "", "models.poll", c.Poll, "models.source to be set")
 	require(c.Cache == "" || c.Source != "", "models.cache", fmt.Sprintf("%q", c.Cache), "models.source to be set")
+}
+
+// checkSource returns an error if models.source is no reference. The error has no secret that is in it.
+func (c ModelsConfig) checkSource() error {
+	if c.Source == "" {
+		return nil
+	}
+	if _, err := modelstore.Parse(c.Source); err != nil {
+		return fmt.Errorf("models.source: %w", err)
+	}
+	return nil
 }
 
 // firstLook bounds how long a server looks for its models before it starts with those that it has.

@@ -60,7 +60,7 @@ func TestModelSource(t *testing.T) {
 
 func TestModelSourceSettings(t *testing.T) {
 	for want, change := range map[string]func(*server.ModelsConfig){
-		`models.source is no reference: want "ring" names no`: func(c *server.ModelsConfig) { c.Source = "ring" },
+		`models.source: "ring" names no models: want oci://`: func(c *server.ModelsConfig) { c.Source = "ring" },
 		"want nothing, since models.source is set": func(c *server.ModelsConfig) {
 			c.Source, c.Dir = "s3://zoo", t.TempDir()
 		},
