@@ -75,8 +75,8 @@ classifiers: onnxruntime build data ## Retrain the classifiers that judge images
 	done
 
 .PHONY: zoo
-zoo: onnxruntime data build ## Train mnist and fashion from scratch (5 h on two cores; resumes if stopped)
-	@for preset in mnist fashion; do \
+zoo: onnxruntime data build ## Train the models of pictures from scratch (8 h on two cores; resumes if stopped)
+	@for preset in mnist mnist-class fashion; do \
 		resume=; [ ! -d $(OUT)/checkpoints/$$preset ] || resume=--resume; \
 		bin/langevin train $$preset $$resume --out $(OUT) || exit 1; \
 	done

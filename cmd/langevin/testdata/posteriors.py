@@ -4,9 +4,9 @@
     python3 cmd/langevin/testdata/posteriors.py judge FOLDER
 
 export writes NAME.onnx of every kind of network and of noise, and cases.json as networks.py does: with random weights,
-and trained ones for two tasks of SBIBM (Lueckmann et al. 2021). tasks.json has observations of these tasks. judge reads
-FOLDER/NAME-OBSERVATION.npy, samples given an observation of a task, and prints the accuracy of the two-sample test of
-sbi with exact samples of the posterior, as JSON by file.
+and trained ones for two tasks of SBIBM (Lueckmann et al. 2021). tasks.json has observations of these tasks, and
+FOLDER/NAME-sbi-OBSERVATION.npy samples of sbi itself given each. judge reads FOLDER/NAME-SAMPLER-OBSERVATION.npy and
+prints the accuracy of the two-sample test of sbi with exact samples of the posterior, as JSON by file.
 """
 
 import copy
@@ -28,7 +28,8 @@ from sbi.neural_nets import posterior_score_nn
 from sbi.utils import BoxUniform
 from sbi.utils.metrics import c2st
 
-SIMULATIONS = 10_000
+SIMULATIONS = 100_000  # the largest budget of SBIBM
+BATCH = 1000
 OBSERVATIONS = 5
 JUDGED = 2000  # samples
 ROWS = 16
@@ -123,12 +124,13 @@ def random(net, sde):
 
 
 def train(task):
+    """Returns the trained estimator, and the posterior with the sampler of sbi."""
     theta = task.prior.sample((SIMULATIONS,))
     begin = time.time()
-    estimator = NPSE(prior=task.prior, show_progress_bars=False).append_simulations(
-        theta, task.simulate(theta)).train(max_num_epochs=150)
+    inference = NPSE(prior=task.prior, show_progress_bars=False).append_simulations(theta, task.simulate(theta))
+    estimator = inference.train(training_batch_size=BATCH, max_num_epochs=150)
     print(f"\n{task.name}: {SIMULATIONS} simulations, trained in {time.time() - begin:.0f} s")
-    return estimator
+    return estimator, inference.build_posterior(estimator)
 
 
 def export(folder):
@@ -137,8 +139,13 @@ def export(folder):
              for net in ("mlp", "ada_mlp", "transformer") for sde in ("ve", "vp", "subvp")]
     tasks = []
     for task in TASKS:
-        cases.append(case(train(task), task.name, folder))
-        tasks.append({"name": task.name, "observations": task.simulate(task.prior.sample((OBSERVATIONS,))).tolist()})
+        estimator, posterior = train(task)
+        cases.append(case(estimator, task.name, folder))
+        observations = task.simulate(task.prior.sample((OBSERVATIONS,)))
+        for i, x in enumerate(observations):
+            own = posterior.sample((JUDGED,), x=x, show_progress_bars=False)
+            numpy.save(folder / f"{task.name}-sbi-{i}.npy", own.numpy())
+        tasks.append({"name": task.name, "observations": observations.tolist()})
     (folder / "cases.json").write_text(json.dumps(cases))
     (folder / "tasks.json").write_text(json.dumps(tasks))
 
