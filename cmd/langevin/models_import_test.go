@@ -215,7 +215,8 @@ func TestImportTellsWhatIsWrong(t *testing.T) {
 		{[]string{"--name", "a", "--eta", "1"}, cli.ExitUsage, "--eta is for the reverse SDE: want --sampler sde"},
 		{[]string{"--name", "a", "--sampler", "sde", "--sde-steps", "1"}, cli.ExitFailed,
 			"sampler reverse_sde.steps is 1: want 2"},
-		{[]string{"--name", "a", "--sampler", "sde", "--eta=-1"}, cli.ExitFailed, "sampler reverse_sde.eta is -1: want"},
+		{[]string{"--name", "a", "--sampler", "sde", "--eta=-1"}, cli.ExitFailed,
+			"sampler reverse_sde.eta is -1: want"},
 		{[]string{"--name", "a", "--sigmas", "10:0.1:9"}, cli.ExitFailed, "the network knows the labels of 3 levels"},
 	} {
 		got := runAlone(t, append([]string{"models", "import", path, "--out", t.TempDir()}, tt.args...)...)
