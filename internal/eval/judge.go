@@ -62,17 +62,16 @@ func newJudge(
 	if !known && !errors.Is(err, data.ErrNoMixture) {
 		return nil, err
 	}
-	if !known && len(m.Shape) != 3 {
-		return nil, fmt.Errorf("%s is neither a mixture of Gaussians nor images: eval has no measure for it",
-			config.String())
-	}
 	library, _, err := ort.FindLibrary(o.Connection.Library())
 	if err != nil {
 		return nil, err
 	}
 	judges := training.Options{Library: library}
-	if known {
+	switch {
+	case known:
 		return newMixtureJudge(exact, a, config, judges)
+	case len(m.Shape) != 3:
+		return newRowJudge(ctx, p, o, m, config, judges)
 	}
 	return newImageJudge(ctx, p, o, m, config, a, judges)
 }

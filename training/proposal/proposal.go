@@ -68,11 +68,14 @@ func (r Request) file(ctx context.Context) (Proposal, error) {
 	case err != nil || a.Text(): // words and empty places are errors of arrays, and not of tables
 	case a.Bytes() && len(a.Shape) > 2:
 		return r.array(ctx, a)
+	case r.As != AsTable && len(a.Shape) == 3 && a.Numbers():
+		return r.series(ctx, a)
 	case r.As == AsSeries && len(a.Shape) == 2 && a.Numbers() || r.As == "" && isSeries(a):
 		return r.series(ctx, a)
 	}
 	if r.As == AsSeries {
-		return Proposal{}, fmt.Errorf("read %s: want an array of numbers [series, time] for series", r.Path)
+		return Proposal{}, fmt.Errorf("read %s: want an array of numbers [series, time] or [series, time, numbers] "+
+			"for series", r.Path)
 	}
 	return r.table(ctx)
 }
@@ -100,11 +103,7 @@ const seed = 1
 
 // encoded returns at most a number of samples of a source, as the network sees them.
 func encoded(s data.Source, rows, most int) ([]float32, error) {
-	dim := 1
-	for _, n := range s.Shape() {
-		dim *= n
-	}
-	x := make([]float32, min(rows, most)*dim)
+	x := make([]float32, min(rows, most)*elements(s.Shape()))
 	return x, s.Read(x, 0)
 }
 

@@ -65,7 +65,7 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 	if r.Manifest().Columns != nil {
 		return drawTable(ctx, r, library, path, max(n, tableRows))
 	}
-	if shape := r.Manifest().Shape; len(shape) == 1 && shape[0] >= figure.LeastSeries {
+	if figure.IsSeries(r.Manifest().Shape) {
 		return drawSeries(ctx, r, library, path, n)
 	}
 	manifest, bounds := r.Manifest(), figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
@@ -94,7 +94,7 @@ func drawSeries(ctx context.Context, r *training.Result, library, path string, n
 	}
 	bounds := figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
 	return true, wholefile.Write(path, func(w io.Writer) error {
-		return figure.Series(w, r.Manifest().Shape[0], bounds, x, r.Config.Name)
+		return figure.Series(w, r.Manifest().Shape, bounds, x, r.Config.Name)
 	})
 }
 
