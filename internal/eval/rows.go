@@ -33,9 +33,12 @@ func (o *command) rowsConfig(m client.Model, trained string) (training.Config, e
 	return training.Config{Data: data.Config{Name: data.NPY, Dir: o.dir}}, nil
 }
 
+// ofRows reports whether data are the rows of a file, as rowsConfig returns them.
+func ofRows(c data.Config) bool { return c.Name == data.Tables || c.Name == data.NPY }
+
 // comparedWith says in words what samples are compared with.
 func comparedWith(c data.Config) string {
-	if c.Name == data.Tables || c.Name == data.NPY {
+	if ofRows(c) {
 		return "every tenth row of " + filepath.Base(c.Dir)
 	}
 	return c.String()

@@ -139,14 +139,20 @@ func expect(ctx context.Context, p *cli.Program, c training.Config, o training.O
 	return nil
 }
 
-// reportNext says what to do with the model.
-func reportNext(p *cli.Program, folder, name string, shape []int) {
+// reportNext says what to do with the model, which is served at once if served.
+func reportNext(p *cli.Program, folder, name string, shape []int, served bool) {
 	samples := "samples.csv"
-	if len(shape) == 3 {
+	switch len(shape) {
+	case 2:
+		samples = "samples.npy"
+	case 3:
 		samples = "samples.png"
 	}
-	fmt.Fprintf(p.Stdout, "\nServe it:  langevin serve %s\nDraw:      langevin sample %s -n 100 --out %s\n",
-		filepath.Join(folder, "models"), name, samples)
+	fmt.Fprintln(p.Stdout)
+	if !served {
+		fmt.Fprintf(p.Stdout, "Serve it:  langevin serve %s\n", filepath.Join(folder, "models"))
+	}
+	fmt.Fprintf(p.Stdout, "Draw:      langevin sample %s -n 100 --out %s\n", name, samples)
 }
 
 // reportQuality measures samples and prints how good they are.

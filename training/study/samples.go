@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/langevin-ml/langevin/internal/wholefile"
@@ -147,8 +149,27 @@ func Snapshots(folder, library string, n int) func(context.Context, *training.Re
 		return nil
 	}
 	return func(ctx context.Context, r *training.Result) error {
-		path := filepath.Join(folder, "samples", r.Config.Name, fmt.Sprintf("iteration_%09d.png", r.Iterations))
-		_, err := drawSamples(ctx, r, library, path, n)
+		_, err := drawSamples(ctx, r, library, snapshotPath(folder, r), n)
 		return err
 	}
+}
+
+func snapshotPath(folder string, r *training.Result) string {
+	return filepath.Join(folder, "samples", r.Config.Name, fmt.Sprintf("iteration_%09d.png", r.Iterations))
+}
+
+// Newest copies the picture that [Snapshots] has drawn of r into the same folder to a path. There is none if the
+// samples cannot be drawn.
+func Newest(folder string, r *training.Result, path string) error {
+	picture, err := os.ReadFile(snapshotPath(folder, r))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return wholefile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(picture)
+		return err
+	})
 }
