@@ -147,10 +147,12 @@ func short(v float64) float64 {
 	return v
 }
 
-// adam returns the settings of the optimizer that all proposals share.
+// adam returns the settings of the optimizer that all proposals share. The mean of the weights forgets the first ones: a
+// short training has a shorter mean.
 func adam(rate float64, iterations int) optimizer.Config {
+	const longest, times = 0.999, 3 // how often the length of the mean must fit into the training
 	return optimizer.Config{
 		LearningRate: rate, Warmup: min(500, iterations/10), Decay: optimizer.DecayCosine,
-		Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8, EMA: 0.999,
+		Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8, EMA: short(min(longest, 1-times/float64(iterations))),
 	}
 }
