@@ -26,8 +26,8 @@ func TestLogLikelihoodGaussian(t *testing.T) {
 	}
 }
 
-// TestLogLikelihoodFar compares with the density of N(0, v + σ_min²) from where the data are to where float32 ends: σ is
-// then far below the rounding of the points. Rows near the data keep their bits beside such rows.
+// TestLogLikelihoodFar compares with the density of N(0, v + σ_min²) from where the data are to where σ is far below
+// the rounding of the points. Rows near the data keep their bits beside such rows.
 func TestLogLikelihoodFar(t *testing.T) {
 	const v, sigma = 1, 0.02
 	distances := []float32{0.5, 1e2, 1e3, 1e4, 1e6, 1e8, 1e12, 1e16}

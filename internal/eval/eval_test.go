@@ -69,7 +69,7 @@ func TestOwnRows(t *testing.T) {
 	}
 }
 
-// TestTableParts: the categories of a file become those of the model, in the model's order, and an unknown one is named.
+// TestTableParts: the categories of a file become those of the model, in the model's order. An unknown one is named.
 func TestTableParts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pets.csv")
 	text := "kind,weight\n"

@@ -138,7 +138,8 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 			return err
 		}
 	}
-	if err := o.train(ctx, p, config, library, len(args) == 1 && o.own.found, serve != nil); err != nil || serve == nil {
+	err = o.train(ctx, p, config, library, len(args) == 1 && o.own.found, serve != nil)
+	if err != nil || serve == nil {
 		return err
 	}
 	return serve(ctx, filepath.Join(o.folder, "models"), config.Name)

@@ -40,9 +40,10 @@ func (seriesKind) build(c Config, s Samples) (*Graph, error) {
 	return m.Build()
 }
 
-// Series is a denoising network for series at equal steps of time, of one number or of several. It is a stack of dilated convolutions
-// along time, as in DiffWave (Kong et al. 2021): block i sees elements that are 2^(i mod 5) apart, so that five blocks
-// see 63 elements. Its layers have the preconditioning of [UNet], and learn sigma as it does. A block is
+// Series is a denoising network for series at equal steps of time, of one number or of several. It is a stack of
+// dilated convolutions along time, as in DiffWave (Kong et al. 2021): block i sees elements that are 2^(i mod 5) apart,
+// so that five blocks see 63 elements. Its layers have the preconditioning of [UNet], and learn sigma as it does. A
+// block is
 //
 //	x + W conv(SiLU(x + shift(σ)))
 //

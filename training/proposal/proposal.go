@@ -147,8 +147,8 @@ func short(v float64) float64 {
 	return v
 }
 
-// adam returns the settings of the optimizer that all proposals share. The mean of the weights forgets the first ones: a
-// short training has a shorter mean.
+// adam returns the settings of the optimizer that all proposals share. The mean of the weights forgets the first ones:
+// a short training has a shorter mean.
 func adam(rate float64, iterations int) optimizer.Config {
 	const longest, times = 0.999, 3 // how often the length of the mean must fit into the training
 	return optimizer.Config{
