@@ -2,6 +2,7 @@ package study
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/langevin-ml/langevin/models"
@@ -13,6 +14,9 @@ import (
 // MostCompared is the most samples, and rows of the test part, that a [Comparison] should have. Comparing takes the
 // square of the time.
 const MostCompared = 2000
+
+// ErrFewRows is wrapped by the error for a test part with too few rows to compare with.
+var ErrFewRows = errors.New("too few rows that the training did not use")
 
 // Comparison has samples of a model, and the two parts of the data that it was trained on. Rows of tables are as
 // [eval.TableRows] returns them.
@@ -27,8 +31,11 @@ type Comparison struct {
 // the train part. Pictures, with values in [0, 1], are also compared with the nearest ones of the train part. If the
 // test part is large enough, a new network tells samples from it. It uses the library and the device of o.
 func (c Comparison) Measure(ctx context.Context, o training.Options) ([]eval.Metric, error) {
+	const least, leastTested = 2, 100 // rows of the test part: to compare with, and for a two-sample test
+	if n := c.Test.Len(); n < least {
+		return nil, fmt.Errorf("%w: %d, want at least %d", ErrFewRows, n, least)
+	}
 	metrics, err := c.distances()
-	const leastTested = 100 // rows of the test part for a two-sample test
 	if err != nil || c.Test.Len() < leastTested {
 		return metrics, err
 	}
