@@ -349,7 +349,7 @@ func TestTrainRefuses(t *testing.T) {
 		"train toy-ring --serve=nonsense":          {cli.ExitFailed, `--serve: configuration: listen is "nonsense": want`},
 		"train toy-ring --serve=" + taken.Addr().String(): {
 			cli.ExitFailed, "the port is in use: stop what uses it, or choose another with --serve=ADDR"},
-		"train toy-ring --serve --dry-run":                     {cli.ExitUsage, "[serve dry-run]"},
+		"train toy-ring --serve --dry-run":                     {cli.ExitUsage, "--dry-run trains no model"},
 		"train toy-ring --out " + file:                         {cli.ExitFailed, "make folder " + file},
 		"train toy-ring --onnxruntime-library /nowhere/lib.so": {cli.ExitFailed, "/nowhere/lib.so"},
 	} {

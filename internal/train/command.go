@@ -101,7 +101,6 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
 	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
 	o.own.register(c.Flags())
 	o.follow.register(c.Flags())
-	c.MarkFlagsMutuallyExclusive("serve", "dry-run")
 	o.given = c.Flags().Changed
 	cli.LibraryFlag(c.Flags(), &o.library)
 	o.DeviceFlags.Register(c.Flags())
@@ -118,6 +117,9 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
 }
 
 func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
+	if o.own.dryRun && o.follow.serve.on {
+		return cli.Usagef("--dry-run trains no model, so there is none for --serve: want one of them")
+	}
 	config, err := o.config(ctx, p, args)
 	if err != nil {
 		return err
