@@ -8,8 +8,8 @@ import (
 	"github.com/langevin-ml/langevin/training"
 )
 
-// TestWatched: --watch draws some twenty times, keeps few checkpoints where none were asked for, and keeps settings that
-// draw more often.
+// TestWatched: --watch draws some twenty times, keeps few checkpoints where none were asked for, and keeps settings
+// that draw more often.
 func TestWatched(t *testing.T) {
 	for name, c := range map[string]struct{ is, want training.Training }{
 		"no checkpoints": {training.Training{Iterations: 3000},
