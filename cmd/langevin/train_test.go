@@ -247,7 +247,7 @@ func TestTrainPictures(t *testing.T) {
 		"sampler.steps_per_level=2", "--watch")...)
 	if got.code != cli.ExitOK || !strings.Contains(got.stdout, "black: 4 iterations, loss ") ||
 		strings.Contains(got.stdout, "least") ||
-		!oneLineWith(got.stderr, "samples are drawn into "+filepath.Join(out, "samples_black.png")+" after every 1 iter") {
+		!oneLineWith(got.stderr, filepath.Join(out, "samples_black.png")+" after every 1 iterations") {
 		t.Fatalf("%+v", got)
 	}
 	checkFiles(t, out, "checkpoints", "losses_black.png", "models", "samples", "samples_black.png", "tensorboard",
@@ -346,7 +346,8 @@ func TestTrainRefuses(t *testing.T) {
 		"train toy-ring --set noise.sigma=1":       {cli.ExitUsage, "noise.sigma is no setting"},
 		"train toy-ring --set std":                 {cli.ExitUsage, `setting "std": want key=value`},
 		"train toy-ring --std 1 --set data.std=-2": {cli.ExitUsage, "data.std is -2"},
-		"train toy-ring --serve=nonsense":          {cli.ExitFailed, `--serve: configuration: listen is "nonsense": want`},
+		"train toy-ring --serve=nonsense": {
+			cli.ExitFailed, `--serve: configuration: listen is "nonsense": want`},
 		"train toy-ring --serve=" + taken.Addr().String(): {
 			cli.ExitFailed, "the port is in use: stop what uses it, or choose another with --serve=ADDR"},
 		"train toy-ring --serve --dry-run":                     {cli.ExitUsage, "--dry-run trains no model"},

@@ -43,8 +43,9 @@ func TestPageTable(t *testing.T) {
 	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.url+"/#model=pets&n=150&seed=3&sampler=annealed"))
 	b.waitFor(isPlayed)
 	b.picture("table")
+	const texts = `.map((c) => c.textContent).join("|")`
 	for expression, want := range map[string]string{
-		`[...document.querySelectorAll("#rows th")].map((c) => c.textContent).join("|")`: "kind|height (cm)|age|legs",
+		`[...document.querySelectorAll("#rows th")]` + texts:                             "kind|height (cm)|age|legs",
 		`document.querySelectorAll("#rows tbody tr").length`:                             "100",
 		`document.querySelector("#rows-title").textContent`:                              "The first 100 of 150 rows",
 		`document.querySelector("#about").textContent.includes("height across, age up")`: "true",
