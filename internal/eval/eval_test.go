@@ -90,7 +90,7 @@ func TestTableParts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		j, err := newRowJudge(t.Context(), cli.New(io.Discard, io.Discard), o, m, config.Data, training.Options{})
+		j, err := newRowJudge(t.Context(), cli.New(io.Discard, io.Discard), m, config.Data, training.Options{})
 		if err != nil {
 			return nil, err
 		}

@@ -63,7 +63,7 @@ func newJudge(
 	}
 	judges := training.Options{Library: library}
 	if ofRows(config) {
-		return newRowJudge(ctx, p, o, m, config, judges)
+		return newRowJudge(ctx, p, m, config, judges)
 	}
 	exact, err := config.Mixture()
 	switch {

@@ -53,7 +53,7 @@ type rowJudge struct {
 }
 
 func newRowJudge(
-	ctx context.Context, p *cli.Program, o *command, m client.Model, config data.Config, options training.Options,
+	ctx context.Context, p *cli.Program, m client.Model, config data.Config, options training.Options,
 ) (judge, error) {
 	j := &rowJudge{shape: m.Shape, options: options}
 	b := p.NewBar(filepath.Base(config.Dir))
@@ -141,12 +141,7 @@ func (j *rowJudge) add(split data.Split, part data.Tabular, table []client.Colum
 		}
 		values := map[float32]float32{}
 		for i := range c.Choices() {
-			text, at := "", float32(i)
-			if len(c.Words) > 0 {
-				text = c.Words[i]
-			} else {
-				text, at = strconv.FormatFloat(c.Values[i], 'g', -1, 32), float32(c.Values[i])
-			}
+			text, at := wordOf(*c, i)
 			v, err := table[k].Parse(text)
 			if err != nil {
 				return fmt.Errorf("column %q is %w", c.Name, err)
@@ -164,6 +159,14 @@ func (j *rowJudge) add(split data.Split, part data.Tabular, table []client.Colum
 		j.test = eval.TableRows(columns, rows)
 	}
 	return nil
+}
+
+// wordOf returns the text of a choice of a category or a constant, and the number that stands for it in rows.
+func wordOf(c models.Column, choice int) (text string, at float32) {
+	if len(c.Words) > 0 {
+		return c.Words[choice], float32(choice)
+	}
+	return strconv.FormatFloat(c.Values[choice], 'g', -1, 32), float32(c.Values[choice])
 }
 
 func (j *rowJudge) measure(ctx context.Context, samples client.Batch) (quality, error) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/langevin-ml/langevin/internal/build"
 	"github.com/langevin-ml/langevin/internal/cli"
@@ -105,15 +106,20 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
 	cli.LibraryFlag(c.Flags(), &o.library)
 	o.DeviceFlags.Register(c.Flags())
 	c.Flags().Var(&o.samples, "samples", "how many samples the figures show")
+	o.registerData(c.Flags())
+	return c
+}
+
+// registerData adds the flags of the toys' data.
+func (o *command) registerData(flags *pflag.FlagSet) {
 	for _, f := range []struct{ name, key, help string }{
 		{"std", "data.std", "standard deviation of each mode of the data"},
 		{"radius", "data.radius", "radius of the ring"},
 		{"modes", "data.modes", "how many modes the ring has"},
 		{"weights", "data.weights", "weights of the modes, as 3,1,1; of any sum"},
 	} {
-		o.data[f.key] = c.Flags().String(f.name, "", f.help+" (default the preset's)")
+		o.data[f.key] = flags.String(f.name, "", f.help+" (default the preset's)")
 	}
-	return c
 }
 
 func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
