@@ -91,7 +91,7 @@ var rules = map[string]rule{
 	"internal/cli":         {ours: []string{"internal/phrase", "client", "ort", "sampling"}},
 	"internal/classifier":  {ours: []string{"internal/cli", "internal/datafile", "ort", "training/eval"}},
 	"internal/modelstore":  {ours: []string{"internal/wholefile", "models"}},
-	"internal/parts":       {ours: []string{"internal/datafile", "client"}},
+	"internal/parts":       {ours: []string{"internal/datafile", "internal/phrase", "internal/wholefile", "client"}},
 	"internal/pictures": {ours: []string{"internal/datafile", "internal/phrase", "client", "proto",
 		"training/figure"}},
 	"internal/remote": {ours: []string{"internal/cli", "internal/loopback", "internal/phrase", "client", "server"}},

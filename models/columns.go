@@ -61,6 +61,16 @@ type Columns []Column
 // Choices returns the number of values of a category or a constant, and 0 for numbers.
 func (c Column) Choices() int { return len(c.Words) + len(c.Values) }
 
+// Shortest returns the number with the fewest digits that is the same float32 as v: 4.3 for 4.300000190734863. Bounds
+// and values of columns are float32, as all rows are, and people see them.
+func Shortest(v float64) float64 {
+	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', -1, 32), 64)
+	if err != nil || float32(short) != float32(v) {
+		return v
+	}
+	return short
+}
+
 // Width returns how many numbers a network sees of the column.
 func (c Column) Width() int {
 	switch c.Kind {

@@ -1,9 +1,16 @@
 package sampling
 
+import "math"
+
 // probeLength is the length of a probe along each of its axes, in units of σ. It must be long enough that float32
 // scores differ by more than their rounding, and short enough that a density with noise σ is almost linear over it.
 // Half the length divides the error from curvature by 4 and doubles the error from rounding.
 const probeLength = 1. / 64
+
+// leastProbe is the least length of a probe along each of its axes, in units of the largest element of the point. Far
+// from the data σ/64 is less than the rounding of float32, and the two points of a pair would be one. There the score
+// is almost linear over longer probes.
+const leastProbe = 1. / (1 << 16)
 
 // probes returns the vectors e along which a chain's divergence Σ eᵀ(∂s/∂x)e is measured. A nil probes measures none.
 type probes func(n Noise, dim int) [][]float32
@@ -45,11 +52,12 @@ func (p *path) rows() int { return 1 + 2*len(p.probes) }
 // appendRows appends the points at which the path needs scores: the point of the stage, and for every probe a pair of
 // points around it.
 func (p *path) appendRows(x, sigma []float32, stage int) ([]float32, []float32) {
-	s := p.sigma(stage)
+	s, largest := p.sigma(stage), 0.0
 	for _, v := range p.y {
 		x = append(x, float32(v))
+		largest = max(largest, math.Abs(v))
 	}
-	length := probeLength * float64(s)
+	length := max(probeLength*float64(s), leastProbe*largest)
 	for _, e := range p.probes {
 		for _, h := range [2]float64{length, -length} {
 			for i, v := range p.y {

@@ -26,6 +26,33 @@ func TestLogLikelihoodGaussian(t *testing.T) {
 	}
 }
 
+// TestLogLikelihoodFar compares with the density of N(0, v + σ_min²) from where the data are to where σ is far below
+// the rounding of the points. Rows near the data keep their bits beside such rows.
+func TestLogLikelihoodFar(t *testing.T) {
+	const v, sigma = 1, 0.02
+	distances := []float32{0.5, 1e2, 1e3, 1e4, 1e6, 1e8, 1e12, 1e16}
+	r := FlowRequest{SigmaMax: 10, SigmaMin: sigma, Dim: 3, MaxNFE: 10_000}
+	for _, x := range distances {
+		r.X, r.N = append(r.X, x, 0.25, -0.5), r.N+1
+	}
+	near := r
+	near.X, near.N = r.X[:3], 1
+	for _, r.Exact = range []bool{true, false} {
+		got := solved(t)(FlowLogLikelihood(t.Context(), gaussian(v), r))
+		for i, p := range got.LogP {
+			q, total := norm(r.X[3*i:3*i+3]), v+sigma*sigma
+			want := -q*q/(2*total) - 1.5*math.Log(2*math.Pi*total)
+			if off := math.Abs(p - want); !(off < 0.01*math.Abs(want)+0.02) {
+				t.Errorf("exact %v: log likelihood at %g is %.8g, want %.8g", r.Exact, distances[i], p, want)
+			}
+		}
+		near.Exact = r.Exact
+		if alone := solved(t)(FlowLogLikelihood(t.Context(), gaussian(v), near)); alone.LogP[0] != got.LogP[0] {
+			t.Errorf("exact %v: %v beside far rows, %v alone", r.Exact, got.LogP[0], alone.LogP[0])
+		}
+	}
+}
+
 // TestLogLikelihoodMixture compares with the mixture's own log density: chain by chain if all axes are probed, and on
 // average over chains and seeds with Hutchinson's probe.
 func TestLogLikelihoodMixture(t *testing.T) {

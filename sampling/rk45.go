@@ -143,9 +143,13 @@ func (p *path) growth(excess float64) float64 {
 
 // excess returns the error of the step as a multiple of the allowed error. It is the root mean square over the elements
 // or, if greater, the error of the log density per dimension. It is NaN or infinite if the path is no longer finite.
+//
+// A log density is the integral of the divergence less |x|²/2σ_max² at the end. Far from the data the latter is so
+// large that the rounding of the former does not count.
 func (p *path) excess(r *FlowRequest) float64 {
-	var sum, rate float64
+	var sum, rate, square float64
 	for i, x := range p.x {
+		square += float64(x * x)
 		e := p.h * p.sum(dormandPrince.e[:], i) / (r.ATol + float64(r.RTol*max(math.Abs(x), math.Abs(p.y[i]))))
 		sum += float64(e * e)
 	}
@@ -153,7 +157,9 @@ func (p *path) excess(r *FlowRequest) float64 {
 		rate += float64(w * p.rate[j])
 	}
 	dim := float64(len(p.x))
-	return max(math.Sqrt(sum/dim), math.Abs(p.h*rate)/(float64(r.ATol*dim)+float64(r.RTol*math.Abs(p.log))))
+	far := float64(r.RTol*square) / float64(2*r.SigmaMax*r.SigmaMax)
+	allowed := max(float64(r.ATol*dim)+float64(r.RTol*math.Abs(p.log)), far)
+	return max(math.Sqrt(sum/dim), math.Abs(p.h*rate)/allowed)
 }
 
 // accept moves the path to the end of the step.

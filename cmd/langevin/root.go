@@ -49,7 +49,8 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
 		Args:          cli.KnownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p), train.Command(p),
+	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p),
+		train.Command(p, laterServer(p)),
 		evalcommands.Command(p), reproduce.Command(p), demo.Command(p), train.ScheduleCommand(p),
 		latents.EncodeCommand(p), latents.DecodeCommand(p), latents.LikelihoodCommand(p), latents.ScoreCommand(p),
 		bench.Command(p), impute.Command(p), join.Command(p), measure.Command(p), compare.Command(p), token.Command(p),
@@ -57,6 +58,15 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
 	sortCommands(root)
 	about.AddCompletion(p, root)
 	return root
+}
+
+// laterServer returns what the command train serves a new model with.
+func laterServer(p *cli.Program) train.Serving {
+	prepare := serve.Later(p)
+	return func(address, library string) (train.Serve, error) {
+		start, err := prepare(address, library)
+		return start, err
+	}
 }
 
 // environmentHelp returns the part of the help that lists environment variables.

@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -221,7 +222,8 @@ func contents(t *testing.T, folder string) map[string]string {
 	return files
 }
 
-// TestTrainPictures: data without a known distribution get their losses and a grid of samples, along the way too.
+// TestTrainPictures: data without a known distribution get their losses and a grid of samples, along the way too, which
+// --watch asks for often and copies to one path.
 func TestTrainPictures(t *testing.T) {
 	library, _, err := ort.FindLibrary("")
 	if err != nil {
@@ -242,16 +244,18 @@ func TestTrainPictures(t *testing.T) {
 		"--set", "noise.levels=2", "--set", "training.iterations=4", "--set", "training.batch_size=2", "--set",
 		"training.log_every=2", "--set", "training.eval_rows=2",
 		"--set", "training.checkpoint_every=2", "--set", "training.snapshot_samples=4", "--set",
-		"sampler.steps_per_level=2")...)
+		"sampler.steps_per_level=2", "--watch")...)
 	if got.code != cli.ExitOK || !strings.Contains(got.stdout, "black: 4 iterations, loss ") ||
-		strings.Contains(got.stdout, "least") {
+		strings.Contains(got.stdout, "least") ||
+		!oneLineWith(got.stderr, filepath.Join(out, "samples_black.png")+" after every 1 iterations") {
 		t.Fatalf("%+v", got)
 	}
 	checkFiles(t, out, "checkpoints", "losses_black.png", "models", "samples", "samples_black.png", "tensorboard",
 		"training_black.jsonl")
-	checkFiles(t, filepath.Join(out, "samples", "black"), "iteration_000000002.png")
-	checkFiles(t, filepath.Join(out, "checkpoints", "black"), "iteration_000000002.checkpoint",
-		"iteration_000000004.checkpoint")
+	checkFiles(t, filepath.Join(out, "samples", "black"), "iteration_000000001.png", "iteration_000000002.png",
+		"iteration_000000003.png")
+	checkFiles(t, filepath.Join(out, "checkpoints", "black"), "iteration_000000001.checkpoint",
+		"iteration_000000002.checkpoint", "iteration_000000003.checkpoint", "iteration_000000004.checkpoint")
 }
 
 // smallPictures are settings of a convolutional network and of pictures, which it writes.
@@ -315,6 +319,11 @@ func TestTrainRefuses(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	taken, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
 	for line, want := range map[string]struct {
 		code int
 		text string
@@ -333,10 +342,15 @@ func TestTrainRefuses(t *testing.T) {
 			cli.ExitUsage, "data.weights has 2 values: want one for each of 8 modes"},
 		"train toy-ring --std -1 --modes 0": {
 			cli.ExitUsage, "data.modes is 0: want 1 to 1024; data.std is -1: "},
-		"train toy-2gauss --radius 3":                          {cli.ExitUsage, "data.radius: 2gauss has no such key"},
-		"train toy-ring --set noise.sigma=1":                   {cli.ExitUsage, "noise.sigma is no setting"},
-		"train toy-ring --set std":                             {cli.ExitUsage, `setting "std": want key=value`},
-		"train toy-ring --std 1 --set data.std=-2":             {cli.ExitUsage, "data.std is -2"},
+		"train toy-2gauss --radius 3":              {cli.ExitUsage, "data.radius: 2gauss has no such key"},
+		"train toy-ring --set noise.sigma=1":       {cli.ExitUsage, "noise.sigma is no setting"},
+		"train toy-ring --set std":                 {cli.ExitUsage, `setting "std": want key=value`},
+		"train toy-ring --std 1 --set data.std=-2": {cli.ExitUsage, "data.std is -2"},
+		"train toy-ring --serve=nonsense": {
+			cli.ExitFailed, `--serve: configuration: listen is "nonsense": want`},
+		"train toy-ring --serve=" + taken.Addr().String(): {
+			cli.ExitFailed, "the port is in use: stop what uses it, or choose another with --serve=ADDR"},
+		"train toy-ring --serve --dry-run":                     {cli.ExitUsage, "--dry-run trains no model"},
 		"train toy-ring --out " + file:                         {cli.ExitFailed, "make folder " + file},
 		"train toy-ring --onnxruntime-library /nowhere/lib.so": {cli.ExitFailed, "/nowhere/lib.so"},
 	} {

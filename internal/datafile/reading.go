@@ -2,6 +2,7 @@
 package datafile
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -21,26 +22,74 @@ func Elements(shape []int) int {
 // ArrayFiles names the kinds of files that [ReadArray] reads, for the help of flags.
 const ArrayFiles = ".npy, .npz (file.npz:NAME for one of several arrays) or .csv, - for .npy or CSV on standard input"
 
+// Input is a file of rows that can be read as numbers and as a table, one after the other.
+type Input struct {
+	path    string
+	content []byte // of standard input, which can be read only once
+}
+
+// Open returns the file of a flag, or standard input for -, which it reads.
+func Open(path string) (Input, error) {
+	in := Input{path: path}
+	if path != "-" {
+		return in, nil
+	}
+	var err error
+	if in.content, err = io.ReadAll(os.Stdin); err != nil {
+		err = fmt.Errorf("read %s: %w", standardInput, err)
+	}
+	return in, err
+}
+
+const standardInput = "standard input"
+
+func (in Input) array() (data.Array, error) {
+	if in.path == "-" {
+		return data.DecodeArray(standardInput, bytes.NewReader(in.content))
+	}
+	return data.ReadArray(in.path)
+}
+
+func (in Input) table(decimalComma bool) (*data.Table, error) {
+	if in.path == "-" {
+		return data.DecodeTable(standardInput, bytes.NewReader(in.content), decimalComma)
+	}
+	return data.ReadTable(in.path, decimalComma)
+}
+
 // ReadArray reads the file of a flag. If its content is open to interpretation, it writes to warn what it was taken
 // for.
 func ReadArray(path string, warn io.Writer) (data.Array, error) {
-	read := data.ReadArray
-	if path == "-" {
-		read = func(string) (data.Array, error) { return data.DecodeArray("standard input", os.Stdin) }
+	in, err := Open(path)
+	if err != nil {
+		return data.Array{}, err
 	}
-	a, err := read(path)
+	return in.read(warn)
+}
+
+func (in Input) read(warn io.Writer) (data.Array, error) {
+	a, err := in.array()
 	if err == nil && a.Note != "" {
-		fmt.Fprintf(warn, "langevin: %s: %s\n", path, a.Note)
+		fmt.Fprintf(warn, "langevin: %s: %s\n", in.path, a.Note)
 	}
 	return a, err
 }
 
-// ReadNumbers is [ReadArray] of numbers in the range of the model's data. The error names the flag.
+// ReadNumbers is [Input.Numbers] of the file of a flag.
 func ReadNumbers(flag, path string, warn io.Writer) (data.Array, error) {
-	a, err := ReadArray(path, warn)
+	in, err := Open(path)
+	if err != nil {
+		return data.Array{}, err
+	}
+	return in.Numbers(flag, warn)
+}
+
+// Numbers is [ReadArray] of numbers in the range of the model's data. The error names the flag.
+func (in Input) Numbers(flag string, warn io.Writer) (data.Array, error) {
+	a, err := in.read(warn)
 	if err == nil && !a.Numbers() {
 		err = fmt.Errorf("--%s %s holds %s: want numbers in the range of the model's data, not bytes or bools",
-			flag, path, a.Kind)
+			flag, in.path, a.Kind)
 	}
 	return a, err
 }

@@ -2,7 +2,6 @@ package datafile
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +21,16 @@ type Rows struct {
 // ReadTable reads a file of rows for a model with the given columns, which it finds by their names. The error names
 // the file as what calls it, such as "--in gaps.csv", and the place.
 func ReadTable(what, path string, decimalComma bool, columns []client.Column) (Rows, error) {
-	t, err := openTable(path, decimalComma)
+	in, err := Open(path)
+	if err != nil {
+		return Rows{}, err
+	}
+	return in.Rows(what, decimalComma, columns)
+}
+
+// Rows is [ReadTable] of a file that is open.
+func (in Input) Rows(what string, decimalComma bool, columns []client.Column) (Rows, error) {
+	t, err := in.table(decimalComma)
 	if err != nil {
 		return Rows{}, err
 	}
@@ -43,13 +51,6 @@ func ReadTable(what, path string, decimalComma bool, columns []client.Column) (R
 		}
 	}
 	return r, nil
-}
-
-func openTable(path string, decimalComma bool) (*data.Table, error) {
-	if path == "-" {
-		return data.DecodeTable("standard input", os.Stdin, decimalComma)
-	}
-	return data.ReadTable(path, decimalComma)
 }
 
 // value returns a value of the model's column j in row i, and whether the file has it.

@@ -42,7 +42,8 @@ type command struct {
 	set    []string
 	json   bool
 
-	dir        string // of images
+	dir        string // of images, or the file of a table, an array or series
+	comma      bool   // of the file: a comma in a number is its decimal point
 	classifier string
 	neighbours string
 	samples    []string // files to measure instead of drawing: one, or the parts of a job
@@ -59,8 +60,9 @@ func Command(p *cli.Program) *cobra.Command {
 		Short: "Measure how good a model's samples are",
 		Long: `Eval draws samples of a model, on a server or (--local) in this process, and compares them with the
 data that it was trained on: with the distribution itself, if that is a mixture of Gaussians, or with
-the test images of its dataset, as a classifier sees them. It has no measure for data of your own:
-langevin train measures those at the end of a training.
+the test images of its dataset, as a classifier sees them. For a model of a table, an array or series
+of your own, --data names the file: eval compares with every tenth row, which the training did not use,
+as langevin train does at its end. Pictures of your own are only measured there.
 
 Each value is shown next to the one that an equal number of true samples scores; the difference is
 the model's fault. With --class it compares samples of some classes with the data of these classes,
@@ -73,6 +75,7 @@ model's file says which data it was trained on. If it does not, use --preset and
   langevin eval five --preset toy-ring --set data.modes=5
   langevin eval mnist --local -n 1000 --data data/mnist --neighbours near.png
   langevin eval mnist --samples mine.npy
+  langevin eval iris --data iris.csv --local --models-dir out/models
   langevin eval ring --samples part-*.npy                  the parts of a job, put together
   langevin eval mnist --guide weak --guide-rule mix --guide-weight -2
   langevin eval mnist-class --class 7 -n 1000              how many of the samples are sevens
@@ -100,7 +103,9 @@ func (o *command) groups() []cli.FlagGroup {
 		"the preset whose data the model was trained on (default as the model says)")
 	what.Flags.StringArrayVar(&o.set, "set", nil, "change a setting of the preset, as data.modes=5; can be given often")
 	cli.JSONFlag(what.Flags, &o.json, "")
-	what.Flags.StringVar(&o.dir, "data", "", "folder of the images (default the preset's)")
+	what.Flags.StringVar(&o.dir, "data", "",
+		"folder of the images (default the preset's), or the file on which a model of rows was trained")
+	what.Flags.BoolVar(&o.comma, "decimal-comma", false, "of a table: a comma in a number is its decimal point")
 	what.Flags.StringVar(&o.classifier, "classifier", "",
 		"an .onnx file with outputs features and probabilities, for images (default the built-in one)")
 	what.Flags.StringVar(&o.neighbours, "neighbours", "",
@@ -216,8 +221,10 @@ func (o *command) config(m client.Model) (training.Config, error) {
 	}
 	name, _, _ := strings.Cut(made.Data, ",")
 	if rows := name == data.CSV || name == data.NPY || m.Table != nil; rows && len(m.Shape) != 3 {
-		return training.Config{}, cli.Usagef("%s was trained on %s: eval measures samples of mixtures of Gaussians "+
-			"and of images, and not of other points", m.Name, made.Data)
+		return o.rowsConfig(m, made.Data)
+	}
+	if o.comma {
+		return training.Config{}, cli.Usagef("--decimal-comma is for models of tables, and %s is none", m.Name)
 	}
 	preset := o.preset
 	if preset == "" {
@@ -286,7 +293,7 @@ func evaluate(
 ) (e Report, err error) {
 	var file parts.Job
 	if len(o.samples) > 0 {
-		if file, err = readSamples(p, o.samples, m.Shape); err != nil {
+		if file, err = o.readSamples(p, m); err != nil {
 			return Report{}, err
 		}
 		what := "--samples " + file.String() + " has " + phrase.Plural(file.N, "sample")
@@ -300,7 +307,7 @@ func evaluate(
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
 	if len(o.samples) > 0 {
-		e = Report{Model: m.Name, Version: m.Version, Digest: m.Digest, Data: config.Data.String(),
+		e = Report{Model: m.Name, Version: m.Version, Digest: m.Digest, Data: comparedWith(config.Data),
 			Samples: file.String(), N: file.N, origin: file.String(), FollowedReport: a.followed(nil, false)}
 		e.quality, err = j.measure(ctx, file.Batch)
 		return e, err
@@ -317,13 +324,17 @@ func evaluate(
 }
 
 // readSamples reads samples of a model from a file, or from the files of a job's parts.
-func readSamples(p *cli.Program, paths []string, shape []int) (parts.Job, error) {
-	job, err := parts.ReadAny(paths, p.Stderr)
+func (o *command) readSamples(p *cli.Program, m client.Model) (parts.Job, error) {
+	read := func() (parts.Job, error) { return parts.ReadAny(o.samples, p.Stderr) }
+	if m.Table != nil {
+		read = func() (parts.Job, error) { return parts.ReadTables("--samples", o.samples, o.comma, m.Table) }
+	}
+	job, err := read()
 	switch {
 	case err != nil:
 		return job, err
-	case !slices.Equal(job.Shape, shape):
-		return job, cli.Usagef("--samples %s has rows of shape %v: want the model's, %v", job, job.Shape, shape)
+	case !slices.Equal(job.Shape, m.Shape):
+		return job, cli.Usagef("--samples %s has rows of shape %v: want the model's, %v", job, job.Shape, m.Shape)
 	case job.N < leastSamples:
 		return job, cli.Usagef("--samples %s has %s: want at least %d", job, phrase.Plural(job.N, "sample"),
 			leastSamples)
@@ -347,7 +358,7 @@ func draw(
 
 func newReport(res *client.Result, guidance *client.Guidance, config training.Config, a asked) Report {
 	e := Report{
-		Model: res.Model, Version: res.Version, Digest: res.Digest, Data: config.Data.String(),
+		Model: res.Model, Version: res.Version, Digest: res.Digest, Data: comparedWith(config.Data),
 		Sampler: drawing.NewSamplerReport(res.Sampler), Guidance: drawing.NewGuidanceReport(guidance),
 		Seed: res.Seed, N: res.N, NFE: res.NFE, Seconds: res.Elapsed.Seconds(), origin: drawing.Origin(res),
 		FollowedReport: a.followed(res.GuidanceScale, res.Approximate),

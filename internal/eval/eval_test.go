@@ -2,12 +2,17 @@ package eval
 
 import (
 	"fmt"
+	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/drawing"
+	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/eval"
 )
@@ -36,18 +41,81 @@ func TestSameData(t *testing.T) {
 	}
 }
 
-// TestOwnPoints: a model of points from a file is refused at once, with what eval can measure.
-func TestOwnPoints(t *testing.T) {
-	for name, want := range map[string]string{
-		`{"preset":"toy-ring","data":"csv"}`: "mine was trained on csv: eval measures samples of mixtures of " +
-			"Gaussians and of images, and not of other points",
-		`{"preset":"toy-ring","data":"ring, 8 modes, radius 5, std 1"}`: "",
+// TestOwnRows: a model of rows of a file needs the file, and no preset.
+func TestOwnRows(t *testing.T) {
+	const csv = `{"preset":"toy-ring","data":"csv"}`
+	table := []client.Column{{Name: "x", Kind: client.ColumnNumber}}
+	for name, c := range map[string]struct {
+		o        command
+		training string
+		table    []client.Column
+		want     string
+	}{
+		"no file":  {command{}, csv, nil, "mine was trained on csv: want --data FILE, the file of these rows"},
+		"no table": {command{}, `{"data":"table of 1 columns"}`, table, "want --data FILE"},
+		"preset":   {command{dir: "x.csv", preset: "toy-ring"}, csv, nil, "want no --preset and no --set"},
+		"comma":    {command{dir: "x.npy", comma: true}, csv, nil, "--decimal-comma is for models of tables"},
+		"comma of a ring": {command{comma: true}, `{"preset":"toy-ring","data":"ring, 8 modes, radius 5, std 1"}`, nil,
+			"--decimal-comma is for models of tables"},
+		"a file":  {command{dir: "x.npy"}, csv, nil, ""},
+		"a table": {command{dir: "x.csv", comma: true}, "", table, ""},
+		"a ring":  {command{}, `{"preset":"toy-ring","data":"ring, 8 modes, radius 5, std 1"}`, nil, ""},
 	} {
-		m := client.Model{Name: "mine", Shape: []int{2}, Training: name}
-		_, err := (&command{}).config(m)
-		if got := fmt.Sprint(err); want != "" && got != want || want == "" && strings.Contains(got, "other points") {
-			t.Errorf("%s: %v, want %q", name, err, want)
+		m := client.Model{Name: "mine", Shape: []int{2}, Training: c.training, Table: c.table}
+		_, err := c.o.config(m)
+		if c.want == "" && err != nil || c.want != "" && !strings.Contains(fmt.Sprint(err), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+// TestTableParts: the categories of a file become those of the model, in the model's order. An unknown one is named.
+func TestTableParts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pets.csv")
+	text := "kind,weight\n"
+	for i := range 60 {
+		text += fmt.Sprintf("%s,%d.5\n", []string{"dog", "cat"}[i%2], i*i%17)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	table := []client.Column{
+		{Name: "weight", Kind: client.ColumnNumber, Decimals: 1},
+		{Name: "kind", Kind: client.ColumnCategory, Words: []string{"newt", "dog", "cat"}},
+	}
+	o := &command{dir: path}
+	judge := func() (*rowJudge, error) {
+		m := client.Model{Name: "pets", Shape: []int{2}, Table: table}
+		config, err := o.config(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := newRowJudge(t.Context(), cli.New(io.Discard, io.Discard), m, config.Data, training.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return j.(*rowJudge), nil
+	}
+	j, err := judge()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j.train.Len() != 54 || j.test.Len() != 6 || j.columns.Width() != 4 {
+		t.Fatalf("%d and %d rows of %d numbers, want 54, 6, 4", j.train.Len(), j.test.Len(), j.columns.Width())
+	}
+	for i := range j.train.Len() { // without the rows 9, 19, ..., row i is a dog if i is even
+		row := j.train.Row(i)
+		if dog := (i+i/9)%2 == 0; (row[2] > row[1]) != dog || (row[3] > row[1]) == dog {
+			t.Errorf("row %d is %v, a dog: %v", i, row, dog)
+		}
+	}
+	table[1].Words = []string{"dog", "newt"}
+	if _, err := judge(); err == nil || !strings.Contains(err.Error(), `column "kind" is "cat": want`) {
+		t.Errorf("an unknown category: %v", err)
+	}
+	table[1].Name = "sort"
+	if _, err := judge(); err == nil || !strings.Contains(err.Error(), `no column "sort"`) {
+		t.Errorf("an unknown column: %v", err)
 	}
 }
 

@@ -57,22 +57,23 @@ const (
 func newJudge(
 	ctx context.Context, p *cli.Program, o *command, m client.Model, config data.Config, a asked,
 ) (judge, error) {
-	exact, err := config.Mixture()
-	known := err == nil
-	if !known && !errors.Is(err, data.ErrNoMixture) {
-		return nil, err
-	}
-	if !known && len(m.Shape) != 3 {
-		return nil, fmt.Errorf("%s is neither a mixture of Gaussians nor images: eval has no measure for it",
-			config.String())
-	}
 	library, _, err := ort.FindLibrary(o.Connection.Library())
 	if err != nil {
 		return nil, err
 	}
 	judges := training.Options{Library: library}
-	if known {
+	if ofRows(config) {
+		return newRowJudge(ctx, p, m, config, judges)
+	}
+	exact, err := config.Mixture()
+	switch {
+	case err == nil:
 		return newMixtureJudge(exact, a, config, judges)
+	case !errors.Is(err, data.ErrNoMixture):
+		return nil, err
+	case len(m.Shape) != 3:
+		return nil, fmt.Errorf("%s is neither a mixture of Gaussians nor images: eval has no measure for it",
+			config.String())
 	}
 	return newImageJudge(ctx, p, o, m, config, a, judges)
 }

@@ -24,7 +24,8 @@ func Command(p *cli.Program) *cobra.Command {
 		Short: "Put the parts of a sharded job together",
 		Long: `Join writes the rows of several files, .npy or .csv, into one. The files are the parts of a job that
 langevin sample --shard has drawn. Their names differ by one number, by which join orders them, and none
-may be missing. All must have rows of the same shape. Where no shell does it, join expands part-*.npy.`,
+may be missing. All must have rows of the same shape. The line with the names of columns, which parts of
+a table begin with, is written once; it must be the same in all. Where no shell does it, join expands part-*.npy.`,
 		Example: `  for k in 0 1 2 3; do langevin sample ring -n 50000 --seed 1 --shard $k/4 --out part-$k.npy; done
   langevin join part-*.npy --out all.npy                the same bytes as one run of all 50000`,
 		Args: cobra.MinimumNArgs(1),
@@ -48,6 +49,15 @@ func run(p *cli.Program, paths []string, out string) error {
 		return err
 	}
 	defer file.Discard()
+	if strings.EqualFold(filepath.Ext(out), ".csv") {
+		text, err := parts.OpenText(paths)
+		if err != nil {
+			return err
+		}
+		if text != nil {
+			return joinText(p, file, text, out)
+		}
+	}
 	all, err := parts.Read(paths, p.Stderr)
 	if err != nil {
 		return err
@@ -55,7 +65,23 @@ func run(p *cli.Program, paths []string, out string) error {
 	if err := file.Commit(func(w io.Writer) error { return write(w, all.Batch) }); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stderr, "langevin: %s: %s of %s\n", out, phrase.Plural(all.N, "row"),
-		phrase.Plural(len(all.Files), "part"))
+	report(p, out, all.N, len(all.Files))
 	return nil
+}
+
+// joinText joins parts that have names of columns.
+func joinText(p *cli.Program, file *wholefile.Pending, text *parts.Text, out string) error {
+	rows := 0
+	err := file.Commit(func(w io.Writer) (err error) {
+		rows, err = text.Write(w)
+		return err
+	})
+	if err == nil {
+		report(p, out, rows, len(text.Files))
+	}
+	return err
+}
+
+func report(p *cli.Program, out string, rows, files int) {
+	fmt.Fprintf(p.Stderr, "langevin: %s: %s of %s\n", out, phrase.Plural(rows, "row"), phrase.Plural(files, "part"))
 }

@@ -41,6 +41,44 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// TestJoinNames: parts with names of columns and words are put together as they are, with the names once, and parts of
+// other columns or with ragged rows are refused.
+func TestJoinNames(t *testing.T) {
+	folder := t.TempDir()
+	out := filepath.Join(folder, "all.csv")
+	join := func(contents ...string) (string, error) {
+		for i, text := range contents {
+			path := filepath.Join(folder, fmt.Sprintf("part-%d.csv", i))
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var said strings.Builder
+		os.Remove(out)
+		err := run(cli.New(&said, &said), []string{filepath.Join(folder, "part-*.csv")}, out)
+		return said.String(), err
+	}
+	const names = "width,kind\n"
+	said, err := join(names+"1.50,\"a, b\"\n", names, names+"2,c\n3,d")
+	if want := names + "1.50,\"a, b\"\n2,c\n3,d\n"; err != nil || content(t, out) != want {
+		t.Fatalf("%v, %q, want %q", err, content(t, out), want)
+	}
+	if !strings.Contains(said, "3 rows of 3 parts") {
+		t.Errorf("said %q", said)
+	}
+	for second, want := range map[string]string{
+		"width,sort\n2,c\n":   "want the same names of columns",
+		"2,c\n":               "want the same names of columns",
+		names + "2,c\n3\n":    "line 3 has 1 fields: want the 2",
+		names + "2,c\n\x00\n": "line 3 has",
+	} {
+		_, err := join(names+"1,a\n", second, names)
+		if _, there := os.Stat(out); err == nil || !strings.Contains(err.Error(), want) || there == nil {
+			t.Errorf("%q: %v, want %q; a file is there: %v", second, err, want, there == nil)
+		}
+	}
+}
+
 func TestJoinRefuses(t *testing.T) {
 	folder := t.TempDir()
 	in := func(name string) string { return filepath.Join(folder, name) }

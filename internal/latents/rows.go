@@ -159,6 +159,7 @@ func deliverRows(
 
 // numbers is what a file is if it is no table.
 type numbers struct {
+	input datafile.Input
 	rows  client.Batch
 	err   error
 	notes bytes.Buffer // for the user
@@ -167,23 +168,25 @@ type numbers struct {
 // early reads the file before a server is asked, so that what cannot be read is said at once.
 func (o *command) early() *numbers {
 	n := &numbers{}
-	n.rows, n.err = readRows(o.in, &n.notes)
+	if n.input, n.err = datafile.Open(o.in); n.err == nil {
+		n.rows, n.err = readRows(n.input, o.in, &n.notes)
+	}
 	return n
 }
 
 // late returns the rows that a model is asked about.
 func (o *command) late(n *numbers, m client.Model, warn io.Writer) (client.Batch, error) {
 	if m.Table != nil && !o.latents {
-		return o.readTable(m.Table)
+		return o.readTable(n.input, m.Table)
 	}
 	_, _ = n.notes.WriteTo(warn)
 	return n.rows, n.err
 }
 
 // readTable reads rows of a table with the given columns, which have names, and words for categories.
-func (o *command) readTable(columns []client.Column) (client.Batch, error) {
+func (o *command) readTable(input datafile.Input, columns []client.Column) (client.Batch, error) {
 	what := "--in " + o.in
-	rows, err := datafile.ReadTable(what, o.in, o.decimalComma, columns)
+	rows, err := input.Rows(what, o.decimalComma, columns)
 	if err == nil {
 		err = rows.Whole(what, columns)
 	}
@@ -209,9 +212,9 @@ func (o *command) named(m client.Model, answer client.Batch, write writer) write
 	return func(w io.Writer, b client.Batch) error { return datafile.WriteTable(w, columns, b) }
 }
 
-// readRows reads the rows of a file. Rows of a text file are flat, also those of images.
-func readRows(path string, warn io.Writer) (client.Batch, error) {
-	a, err := datafile.ReadNumbers("in", path, warn)
+// readRows reads the rows of the file path. Rows of a text file are flat, also those of images.
+func readRows(input datafile.Input, path string, warn io.Writer) (client.Batch, error) {
+	a, err := input.Numbers("in", warn)
 	if err == nil && len(a.Shape) < 2 {
 		err = fmt.Errorf("--in %s has shape %v: want rows, [n, ...]", path, a.Shape)
 	}

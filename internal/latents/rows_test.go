@@ -23,7 +23,11 @@ func TestReadingOfTables(t *testing.T) {
 		t.Errorf("%v, %v", a, err)
 	}
 	var told bytes.Buffer
-	b, err := readRows("points.csv", &told)
+	input, err := datafile.Open("points.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := readRows(input, "points.csv", &told)
 	if err != nil || b.N != 2 || !slices.Equal(b.Shape, []int{2}) || !slices.Equal(b.X, a.Values) {
 		t.Errorf("rows %v, %v", b, err)
 	}

@@ -44,13 +44,48 @@ func ReadAny(paths []string, warn io.Writer) (all Job, err error) {
 }
 
 func join(paths []string, warn io.Writer) (all Job, err error) {
-	parts, err := order(paths)
-	for _, p := range parts {
+	found, err := ordered(paths)
+	for _, path := range found {
 		if err == nil {
-			err = all.add(p.path, warn)
+			err = all.add(path, warn)
 		}
 	}
 	return all, err
+}
+
+// ordered returns the paths of parts in their order.
+func ordered(paths []string) (sorted []string, err error) {
+	parts, err := order(paths)
+	for _, p := range parts {
+		sorted = append(sorted, p.path)
+	}
+	return sorted, err
+}
+
+// ReadTables is [ReadAny] of rows of a table with the given columns, which each file has by name. Errors call the
+// files as the flag.
+func ReadTables(flag string, paths []string, decimalComma bool, columns []client.Column) (all Job, err error) {
+	found, err := expand(paths)
+	if err == nil && len(found) > 1 {
+		found, err = ordered(found)
+	}
+	if err != nil {
+		return all, err
+	}
+	for _, path := range found {
+		what := flag + " " + path
+		rows, err := datafile.ReadTable(what, path, decimalComma, columns)
+		if err == nil {
+			err = rows.Whole(what, columns)
+		}
+		if err != nil {
+			return all, err
+		}
+		all.X, all.N = append(all.X, rows.X...), all.N+rows.Table.Rows
+		all.Files = append(all.Files, path)
+	}
+	all.Shape = []int{len(columns)}
+	return all, nil
 }
 
 // add reads the next part.

@@ -17,7 +17,7 @@ func axes(m client.Model) figure.Range { return figure.Range{Low: m.Low, High: m
 
 // Check returns an error if samples of m cannot be drawn, as a moving picture if moving.
 func Check(m client.Model, moving bool) error {
-	if isSeries(m.Shape) && m.Table == nil && !moving {
+	if figure.IsSeries(m.Shape) && m.Table == nil && !moving {
 		return nil
 	}
 	one := make([]float32, datafile.Elements(m.Shape))
@@ -33,13 +33,10 @@ func Previews(m client.Model, n, frames int) *client.PreviewOptions {
 	return &client.PreviewOptions{MaxFrames: frames, Chains: min(n, max(1, fit))}
 }
 
-// isSeries reports whether samples of a shape are drawn as lines over time.
-func isSeries(shape []int) bool { return len(shape) == 1 && shape[0] >= figure.LeastSeries }
-
 // WritePNG draws samples.
 func WritePNG(w io.Writer, r *client.Result, m client.Model) error {
-	if isSeries(r.Shape) && r.Table == nil {
-		return figure.Series(w, r.Shape[0], axes(m), r.X, r.Model)
+	if figure.IsSeries(r.Shape) && r.Table == nil {
+		return figure.Series(w, r.Shape, axes(m), r.X, r.Model)
 	}
 	return figure.Still(w, r.Shape, axes(m), r.X, fmt.Sprintf("%s: %s", r.Model, phrase.Plural(r.N, "sample")))
 }

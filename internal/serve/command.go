@@ -79,8 +79,7 @@ func run(ctx context.Context, p *cli.Program, config server.Config) error {
 	}
 	lis, err := s.Listen()
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listen on %s: the port is in use: stop what uses it, or choose another with --listen",
-			config.Listen)
+		return inUse(config.Listen, "another with --listen")
 	}
 	if err != nil {
 		return err

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/langevin-ml/langevin/internal/build"
 	"github.com/langevin-ml/langevin/internal/cli"
@@ -32,14 +34,17 @@ type command struct {
 	set     []string
 	samples cli.CountValue
 	own     ownFlags
+	follow  followFlags
+	serving Serving
 	given   func(flag string) bool
 	data    map[string]*string // value by key of the configuration
 }
 
-// Command returns the command train.
-func Command(p *cli.Program) *cobra.Command {
+// Command returns the command train. serving is what --serve uses.
+func Command(p *cli.Program, serving Serving) *cobra.Command {
 	o := &command{
 		samples: cli.NewCount(study.Samples, 1).AtMost(100_000), own: newOwnFlags(), data: map[string]*string{},
+		serving: serving,
 	}
 	c := &cobra.Command{
 		Use:   "train FILE | FOLDER | PRESET | --config FILE",
@@ -71,6 +76,7 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
 		Example: `  langevin train points.csv
   langevin train people.csv --name people --drop id,date
   langevin train photos --size 32 --flip
+  langevin train points.csv --serve --watch
   langevin train points.csv --dry-run > points.yaml
   langevin train toy-2gauss
   langevin train toy-ring --modes 5 --radius 6 --std 0.5 --out out
@@ -95,25 +101,37 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
 	c.MarkFlagsMutuallyExclusive("resume", "overwrite")
 	c.Flags().StringArrayVar(&o.set, "set", nil, "change a setting, as training.iterations=2000; can be given often")
 	o.own.register(c.Flags())
+	o.follow.register(c.Flags())
 	o.given = c.Flags().Changed
 	cli.LibraryFlag(c.Flags(), &o.library)
 	o.DeviceFlags.Register(c.Flags())
 	c.Flags().Var(&o.samples, "samples", "how many samples the figures show")
+	o.registerData(c.Flags())
+	return c
+}
+
+// registerData adds the flags of the toys' data.
+func (o *command) registerData(flags *pflag.FlagSet) {
 	for _, f := range []struct{ name, key, help string }{
 		{"std", "data.std", "standard deviation of each mode of the data"},
 		{"radius", "data.radius", "radius of the ring"},
 		{"modes", "data.modes", "how many modes the ring has"},
 		{"weights", "data.weights", "weights of the modes, as 3,1,1; of any sum"},
 	} {
-		o.data[f.key] = c.Flags().String(f.name, "", f.help+" (default the preset's)")
+		o.data[f.key] = flags.String(f.name, "", f.help+" (default the preset's)")
 	}
-	return c
 }
 
 func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
+	if o.own.dryRun && o.follow.serve.on {
+		return cli.Usagef("--dry-run trains no model, so there is none for --serve: want one of them")
+	}
 	config, err := o.config(ctx, p, args)
 	if err != nil {
 		return err
+	}
+	if o.follow.watch {
+		config = watched(config)
 	}
 	if o.own.dryRun {
 		return writeSettings(p, config)
@@ -122,6 +140,24 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 	if err != nil {
 		return err
 	}
+	var serve Serve
+	if o.follow.serve.on {
+		if serve, err = o.serving(o.follow.serve.address, o.library); err != nil {
+			return err
+		}
+	}
+	err = o.train(ctx, p, config, library, len(args) == 1 && o.own.found, serve != nil)
+	if err != nil || serve == nil {
+		return err
+	}
+	return serve(ctx, filepath.Join(o.folder, "models"), config.Name)
+}
+
+// train trains and reports. own says whether the settings were proposed for data, and served whether the model will be
+// served at once.
+func (o *command) train(
+	ctx context.Context, p *cli.Program, config training.Config, library string, own, served bool,
+) error {
 	options, err := trainrun.Options(ctx, p, library, o.DeviceFlags)
 	if err != nil {
 		return err
@@ -132,14 +168,14 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 	}
 	defer files.close()
 	options.Begin, options.Log, options.Events = files.begin, files, &files.events
-	if len(args) == 1 && o.own.found {
+	if own {
 		if err := expect(ctx, p, config, options); err != nil {
 			files.undo()
 			return err
 		}
 	}
 	options.Checkpoints, options.Resume, options.Commit = files.checkpoints, o.resume, build.Commit(p.Version)
-	options.Snapshot = study.Snapshots(o.folder, library, config.Training.SnapshotSamples)
+	options.Snapshot = o.follow.snapshots(p, config, o.folder, library)
 	result, err := trainrun.Run(ctx, p, config, options)
 	if result != nil && err != nil {
 		return cli.Interrupted(fmt.Sprintf("training %s stopped after %s of %s iterations; --resume goes on from "+
@@ -159,8 +195,8 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 		return fmt.Errorf("%w; the training is complete, and --resume writes its model", err)
 	}
 	err = showTraining(ctx, p, o, result, library, onnx, []string{files.model, files.logPath})
-	if err == nil && o.own.found {
-		reportNext(p, o.folder, config.Name, result.Manifest().Shape)
+	if err == nil && own {
+		reportNext(p, o.folder, config.Name, result.Manifest().Shape, served)
 	}
 	if ctx.Err() != nil && err != nil {
 		return cli.Interrupted(fmt.Sprintf("%s is trained and written, its figures are not", files.model), err)

@@ -19,6 +19,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/trainrun"
 	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/proposal"
+	"github.com/langevin-ml/langevin/training/study"
 )
 
 // ownFlags has the flags for data that no preset was made for.
@@ -139,24 +140,38 @@ func expect(ctx context.Context, p *cli.Program, c training.Config, o training.O
 	return nil
 }
 
-// reportNext says what to do with the model.
-func reportNext(p *cli.Program, folder, name string, shape []int) {
+// reportNext says what to do with the model, which is served at once if served.
+func reportNext(p *cli.Program, folder, name string, shape []int, served bool) {
 	samples := "samples.csv"
-	if len(shape) == 3 {
+	switch len(shape) {
+	case 2:
+		samples = "samples.npy"
+	case 3:
 		samples = "samples.png"
 	}
-	fmt.Fprintf(p.Stdout, "\nServe it:  langevin serve %s\nDraw:      langevin sample %s -n 100 --out %s\n",
-		filepath.Join(folder, "models"), name, samples)
+	fmt.Fprintln(p.Stdout)
+	if !served {
+		fmt.Fprintf(p.Stdout, "Serve it:  langevin serve %s\n", filepath.Join(folder, "models"))
+	}
+	fmt.Fprintf(p.Stdout, "Draw:      langevin sample %s -n 100 --out %s\n", name, samples)
 }
 
 // reportQuality measures samples and prints how good they are.
 func reportQuality(ctx context.Context, p *cli.Program, result *training.Result, library string) error {
 	q, err := measure(ctx, p, result, library)
+	if errors.Is(err, study.ErrFewRows) {
+		fmt.Fprintf(p.Stdout, "\nThe quality of the samples is not measured: %v\n", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stdout, "\n%s against %s that the training did not use; expected: of the rows that it used\n\n",
-		phrase.Plural(q.samples, "sample"), phrase.Plural(q.test, "row"))
+	kind := "row"
+	if len(result.Manifest().Shape) == 3 {
+		kind = "picture"
+	}
+	fmt.Fprintf(p.Stdout, "\n%s against %s that the training did not use; expected: of the %ss that it used\n\n",
+		phrase.Plural(q.samples, "sample"), phrase.Plural(q.test, kind), kind)
 	t := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "  MEASURE\tVALUE\tEXPECTED\tWHAT IT MEANS")
 	for _, m := range q.metrics {

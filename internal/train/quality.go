@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/trainrun"
@@ -20,49 +19,43 @@ type quality struct {
 }
 
 const (
-	mostRows     = 2000 // of samples and of the test part, because comparing takes the square of the time
-	mostPictures = 500  // the same of pictures, which take longer to draw
+	mostPictures = 500 // to compare, because they take longer to draw
 	leastSamples = 1000
-	leastTested  = 100 // rows of the test part for a two-sample test
 )
 
 // measure draws samples and compares them with the test part.
 func measure(ctx context.Context, p *cli.Program, result *training.Result, library string) (quality, error) {
-	q, test, samples, err := distances(ctx, p, result, library)
-	if err != nil || test.Len() < leastTested {
-		return q, err
+	compare := rowComparison
+	if result.Manifest().Columns != nil {
+		compare = tableComparison
 	}
-	judge := training.TwoSampleTest{Shape: result.Manifest().Shape, Seed: result.Config.Seed}
-	found, err := judge.Run(ctx, test, samples, training.Options{Library: library})
+	c, err := compare(ctx, p, result, library)
 	if err != nil {
-		return q, err
+		return quality{}, err
 	}
-	q.metrics = append(q.metrics, eval.Metric{Name: "two-sample accuracy", Value: found.Accuracy, Expected: 0.5,
-		Meaning: fmt.Sprintf("how often a new network tells samples from the others, ± %.2g", found.Error)})
-	return q, nil
+	q := quality{samples: c.Samples.Len(), test: c.Test.Len()}
+	q.metrics, err = c.Measure(ctx, training.Options{Library: library})
+	return q, err
 }
 
-// distances measures what needs no training. It also returns what it compared.
-func distances(
-	ctx context.Context, p *cli.Program, result *training.Result, library string,
-) (q quality, test, samples eval.Rows, err error) {
-	if result.Manifest().Columns == nil {
-		return pictureDistances(ctx, p, result, library)
-	}
+// tableComparison draws rows of a table.
+func tableComparison(
+	ctx context.Context, _ *cli.Program, result *training.Result, library string,
+) (study.Comparison, error) {
+	c := study.Comparison{Shape: result.Manifest().Shape, Seed: result.Config.Seed}
 	used, unused, err := tables(ctx, result.Config)
 	if err != nil {
-		return q, test, samples, err
+		return c, err
 	}
-	columns := used.Columns()
-	train, test := eval.TableRows(columns, used.Rows()), eval.TableRows(columns, unused.Rows())
-	rows, err := study.TableSamples(ctx, result, library, min(max(train.Len(), leastSamples), mostRows))
+	c.Columns = used.Columns()
+	c.Train, c.Test = eval.TableRows(c.Columns, used.Rows()), eval.TableRows(c.Columns, unused.Rows())
+	n := min(max(c.Train.Len(), leastSamples), study.MostCompared)
+	rows, err := study.TableSamples(ctx, result, library, n)
 	if err != nil {
-		return q, test, samples, err
+		return c, err
 	}
-	samples, test = eval.TableRows(columns, rows), test.Evenly(min(test.Len(), mostRows))
-	q.samples, q.test = samples.Len(), test.Len()
-	q.metrics, err = eval.TableMetrics(columns, test, train, samples)
-	return q, test, samples, err
+	c.Samples, c.Test = eval.TableRows(c.Columns, rows), c.Test.Evenly(min(c.Test.Len(), study.MostCompared))
+	return c, nil
 }
 
 // tables opens both parts of a table.
@@ -72,61 +65,44 @@ func tables(ctx context.Context, c training.Config) (train, test data.Tabular, e
 	return train, test, errors.Join(trainErr, testErr)
 }
 
-// pictureDistances is distances for pictures and series.
-func pictureDistances(
+// rowComparison draws pictures or series.
+func rowComparison(
 	ctx context.Context, p *cli.Program, result *training.Result, library string,
-) (q quality, test, samples eval.Rows, err error) {
+) (c study.Comparison, err error) {
 	b := p.NewBar("measuring")
 	defer b.Close(false, "")
+	c = study.Comparison{Shape: result.Manifest().Shape, Seed: result.Config.Seed}
 	parts := map[data.Split]eval.Rows{}
 	for _, split := range []data.Split{data.Train, data.Test} {
 		if parts[split], err = rows(ctx, trainrun.Reading(p, b), result.Config, split); err != nil {
-			return q, test, samples, err
+			return c, err
 		}
 	}
 	x, err := study.Draw(ctx, result, library, mostPictures)
 	if err != nil {
-		return q, test, samples, err
+		return c, err
 	}
-	samples = eval.Rows{X: x, Dim: result.Manifest().Dim()}
-	if len(result.Manifest().Shape) == 3 {
-		samples = samples.Clamped(0, 1)
+	c.Samples = eval.Rows{X: x, Dim: result.Manifest().Dim()}
+	if len(c.Shape) == 3 {
+		c.Samples = c.Samples.Clamped(0, 1)
 	}
-	test = parts[data.Test].Evenly(min(parts[data.Test].Len(), mostRows))
-	q.samples, q.test = samples.Len(), test.Len()
-	if q.metrics, err = eval.Distances(test, parts[data.Train], samples); err != nil {
-		return q, test, samples, err
-	}
-	if len(result.Manifest().Shape) != 3 {
-		return q, test, samples, nil
-	}
-	memory, err := eval.MemoryMetric(samples, test, parts[data.Train])
-	q.metrics = append(q.metrics, memory)
-	return q, test, samples, err
+	c.Train, c.Test = parts[data.Train], parts[data.Test]
+	c.Test = c.Test.Evenly(min(c.Test.Len(), study.MostCompared))
+	return c, nil
 }
 
 // rows returns a part of pictures or series, as the network is trained on them but for noise and mirrors.
 func rows(ctx context.Context, r data.Reader, c training.Config, split data.Split) (eval.Rows, error) {
 	if c.Data.Name == data.NPY {
-		return arrayRows(ctx, r, c, split)
+		source, err := r.Open(ctx, c.Data, split, c.Seed)
+		if err != nil {
+			return eval.Rows{}, err
+		}
+		return study.FirstRows(source)
 	}
 	images, err := r.Images(ctx, c.Data, split)
 	if err != nil {
 		return eval.Rows{}, err
 	}
 	return eval.Pixels(images), nil
-}
-
-// arrayRows returns draws from a part of an array.
-func arrayRows(ctx context.Context, r data.Reader, c training.Config, split data.Split) (eval.Rows, error) {
-	source, err := r.Open(ctx, c.Data, split, c.Seed)
-	if err != nil {
-		return eval.Rows{}, err
-	}
-	dim := 1
-	for _, n := range source.Shape() {
-		dim *= n
-	}
-	x := make([]float32, mostRows*dim)
-	return eval.Rows{X: x, Dim: dim}, source.Read(x, 0)
 }

@@ -180,10 +180,14 @@ func (s *Models) describe(status host.Status, device string) (*langevinv1.Model,
 func columnsProto(m models.Manifest) []*langevinv1.Column {
 	var columns []*langevinv1.Column
 	for _, c := range m.Columns {
-		columns = append(columns, &langevinv1.Column{
+		column := &langevinv1.Column{
 			Name: c.Name, Kind: kindProto(c.Kind), Unit: c.Unit, Decimals: int32(c.Decimals), Words: c.Words,
-			Values: c.Values, Low: c.Low, High: c.High,
-		})
+			Low: models.Shortest(c.Low), High: models.Shortest(c.High),
+		}
+		for _, v := range c.Values {
+			column.Values = append(column.Values, models.Shortest(v))
+		}
+		columns = append(columns, column)
 	}
 	return columns
 }

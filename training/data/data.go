@@ -15,6 +15,14 @@ type Source interface {
 	Read(x []float32, first uint64) error
 }
 
+// Finite is a [Source] of the rows of a file. When each has come once, they come again in another order.
+type Finite interface {
+	Source
+
+	// Len returns the number of rows.
+	Len() int
+}
+
 // Conditional is a [Source] that may know more of its samples: the class of each, or a vector of numbers.
 type Conditional interface {
 	Source

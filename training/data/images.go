@@ -136,6 +136,9 @@ func newPictures(all album, c Config, seed uint64) *pictures {
 
 func (p *pictures) Name() string { return p.name }
 
+// Len implements [Finite].
+func (p *pictures) Len() int { return p.album.Len() }
+
 func (p *pictures) Shape() []int { return []int{p.size.Channels, p.size.Height, p.size.Width} }
 
 func (p *pictures) Read(x []float32, first uint64) error {

@@ -275,7 +275,11 @@ func (t *Table) twins(columns []Column) (notes []string) {
 		seen[content.Sum64()] = true
 	}
 	if repeated > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %d rows are equal to an earlier one", repeated, t.Rows))
+		are := "are"
+		if repeated == 1 {
+			are = "is"
+		}
+		notes = append(notes, fmt.Sprintf("%d of %d rows %s equal to an earlier one", repeated, t.Rows, are))
 	}
 	return notes
 }

@@ -101,7 +101,7 @@ func TestDescribe(t *testing.T) {
 	twins := tableOfText(t, "a,b,c\n1.5,1.5,x\n2.5,2.5,y\n1.5,1.5,x\n", false)
 	d, err = twins.Describe()
 	if err != nil || !slices.Contains(d.Notes, `columns "a" and "b" are equal in all rows`) ||
-		!slices.Contains(d.Notes, "1 of 3 rows are equal to an earlier one") {
+		!slices.Contains(d.Notes, "1 of 3 rows is equal to an earlier one") {
 		t.Errorf("notes of twins %q, %v", d.Notes, err)
 	}
 }

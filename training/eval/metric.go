@@ -23,10 +23,11 @@ const (
 	seedDirection = 0xd1ec
 )
 
-// These are the names of the measures of a mixture that a frontier shows.
+// These are the names of the measures that a frontier shows.
 const (
 	ModeWeightError       = "mode weight error"
 	SlicedWassersteinName = "sliced Wasserstein"
+	MMDName               = "MMD²"
 )
 
 const directions = 128 // of SlicedWasserstein in a report
@@ -50,7 +51,7 @@ func MixtureMetrics(m sampling.Mixture, samples Rows) ([]Metric, ModeReport, err
 		{"variance", found.Variance, ideal.Variance, "per axis about the nearest mean, over the true one"},
 		{"stray share", found.Stray, ideal.Stray, "samples farther from every mean than 99.9 % of a mode"},
 	}
-	distances, err := mixtureDistances(samples, truth, baseline)
+	distances, err := mixtureDistances(samples, truth, baseline, ownUnits)
 	return append(metrics, distances...), found, err
 }
 
@@ -61,11 +62,14 @@ func Distances(test, train, samples Rows) ([]Metric, error) {
 		return nil, fmt.Errorf("distances: %w", err)
 	}
 	n := min(samples.Len(), train.Len())
-	return mixtureDistances(samples.Evenly(n), test, train.Evenly(n))
+	return mixtureDistances(samples.Evenly(n), test, train.Evenly(n), ownUnits)
 }
 
-// mixtureDistances measures the distances of samples, and of a baseline, to truth.
-func mixtureDistances(samples, truth, baseline Rows) ([]Metric, error) {
+// ownUnits says in which units the distances of rows are that were not scaled.
+const ownUnits = "in the data's units"
+
+// mixtureDistances measures the distances of samples, and of a baseline, to truth. unit says in words in which units.
+func mixtureDistances(samples, truth, baseline Rows, unit string) ([]Metric, error) {
 	width, err := MedianWidth(truth)
 	if err != nil {
 		return nil, err
@@ -77,8 +81,8 @@ func mixtureDistances(samples, truth, baseline Rows) ([]Metric, error) {
 		name, meaning string
 		measure       func(Rows) (float64, error)
 	}{
-		{SlicedWassersteinName, "mean distance of projections, in the data's units", wasserstein},
-		{"MMD²", "kernel distance, unbiased: near 0 if the distributions agree", discrepancy},
+		{SlicedWassersteinName, "mean distance of projections, " + unit, wasserstein},
+		{MMDName, "kernel distance, unbiased: near 0 if the distributions agree", discrepancy},
 	} {
 		value, err := d.measure(samples)
 		if err != nil {

@@ -38,7 +38,7 @@ func TableMetrics(columns models.Columns, test, train, samples Rows) ([]Metric, 
 	}
 	n := min(samples.Len(), train.Len())
 	samples, train = samples.Evenly(n), train.Evenly(n)
-	metrics, err := mixtureDistances(samples, test, train)
+	metrics, err := mixtureDistances(samples, test, train, "in standard deviations")
 	if err != nil {
 		return nil, err
 	}

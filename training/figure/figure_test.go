@@ -347,13 +347,18 @@ func TestBadFigures(t *testing.T) {
 func TestSeries(t *testing.T) {
 	rising := []float32{-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1}
 	var picture bytes.Buffer
-	if err := Series(&picture, len(rising), Range{-1, 1}, rising, "rising"); err != nil {
-		t.Fatal(err)
+	draw := func(shape []int, x []float32) image.Image {
+		picture.Reset()
+		if err := Series(&picture, shape, Range{-1, 1}, x, "rising"); err != nil {
+			t.Fatal(err)
+		}
+		img, err := png.Decode(&picture)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img
 	}
-	img, err := png.Decode(&picture)
-	if err != nil {
-		t.Fatal(err)
-	}
+	img := draw([]int{len(rising)}, rising)
 	inked := func(x, y float64) bool { // in the box of the first series, from 0 to 1
 		px, py := 2*(marginEdge+x*seriesWidth), 2*(headingRow+y*seriesHeight)
 		_, g, _, _ := img.At(int(px), int(py)).RGBA()
@@ -362,10 +367,20 @@ func TestSeries(t *testing.T) {
 	if !inked(0.3, 0.7) || !inked(0.7, 0.3) || inked(0.2, 0.2) || inked(0.8, 0.8) {
 		t.Error("a rising series does not go from the lower left to the upper right")
 	}
+	var pairs []float32 // a rising number, and one of another size that falls
+	for i, v := range rising {
+		pairs = append(pairs, v, 1000+rising[len(rising)-1-i])
+	}
+	img = draw([]int{len(rising), 2}, pairs)
+	if !inked(0.3, 0.7) || !inked(0.7, 0.3) || !inked(0.3, 0.3) || !inked(0.7, 0.7) || inked(0.5, 0.2) {
+		t.Error("series of two numbers do not cross")
+	}
 	for want, err := range map[string]error{
-		"range":              Series(io.Discard, 9, Range{1, 1}, rising, ""),
-		"at least one whole": Series(io.Discard, 16, Range{0, 1}, rising, ""),
-		"of at least 8":      Series(io.Discard, 3, Range{0, 1}, rising, ""),
+		"range":              Series(io.Discard, []int{9}, Range{1, 1}, rising, ""),
+		"at least one whole": Series(io.Discard, []int{16}, Range{0, 1}, rising, ""),
+		"at least 8":         Series(io.Discard, []int{3}, Range{0, 1}, rising, ""),
+		"series of 18":       Series(io.Discard, []int{9, 2}, Range{0, 1}, rising, ""),
+		"shape [9,1,1]":      Series(io.Discard, []int{9, 1, 1}, Range{0, 1}, rising, ""),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one that says %q", err, want)

@@ -23,6 +23,9 @@ type Config struct {
 	Mean   float64 `yaml:"mean,omitempty"`   // of the pixels of all data
 	Std    float64 `yaml:"std,omitempty"`    // standard deviation of the pixels of all data
 
+	// Means is for series of several numbers, in place of Mean: the mean of each number.
+	Means []float64 `yaml:"means,omitempty"`
+
 	// These keys are for the papers' networks for images: resscore, ddpmpp and all that begin with ncsn. Channels is
 	// also for series.
 	Channels int  `yaml:"ngf,omitempty"`     // channels of the first stage

@@ -57,6 +57,8 @@ func networks(t *testing.T) map[string]struct {
 			33*8 + 4*8 + 2*3*9*8 + 9*3, 42},
 		"series": {must(Series{Length: 12, Channels: 4, Blocks: 2, Mean: 0.5, Std: 2}.Build()),
 			4*5 + 4 + 33*16 + 2*(17*4+(4*3+1)*4+5*4) + 5, 0},
+		"series of vectors": {must(Series{Length: 12, Width: 3, Means: []float64{10, -2, 0}, Channels: 4, Blocks: 1,
+			Std: 2}.Build()), 4*5*3 + 4 + 33*16 + 17*4 + (4*3+1)*4 + 5*4 + 5*3, 0},
 		"residual of classes": {must(Residual{Dim: 3, Hidden: 8, Blocks: 1, Std: 1,
 			Condition: Condition{Classes: 4, Dropped: true}}.Build()), 33*8 + 4*8 + 3*9*8 + 9*3 + 5*8, 35},
 		"unet of classes": {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2, Std: 0.4,

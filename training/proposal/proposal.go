@@ -68,11 +68,14 @@ func (r Request) file(ctx context.Context) (Proposal, error) {
 	case err != nil || a.Text(): // words and empty places are errors of arrays, and not of tables
 	case a.Bytes() && len(a.Shape) > 2:
 		return r.array(ctx, a)
+	case r.As != AsTable && len(a.Shape) == 3 && a.Numbers():
+		return r.series(ctx, a)
 	case r.As == AsSeries && len(a.Shape) == 2 && a.Numbers() || r.As == "" && isSeries(a):
 		return r.series(ctx, a)
 	}
 	if r.As == AsSeries {
-		return Proposal{}, fmt.Errorf("read %s: want an array of numbers [series, time] for series", r.Path)
+		return Proposal{}, fmt.Errorf("read %s: want an array of numbers [series, time] or [series, time, numbers] "+
+			"for series", r.Path)
 	}
 	return r.table(ctx)
 }
@@ -100,11 +103,7 @@ const seed = 1
 
 // encoded returns at most a number of samples of a source, as the network sees them.
 func encoded(s data.Source, rows, most int) ([]float32, error) {
-	dim := 1
-	for _, n := range s.Shape() {
-		dim *= n
-	}
-	x := make([]float32, min(rows, most)*dim)
+	x := make([]float32, min(rows, most)*elements(s.Shape()))
 	return x, s.Read(x, 0)
 }
 
@@ -148,10 +147,12 @@ func short(v float64) float64 {
 	return v
 }
 
-// adam returns the settings of the optimizer that all proposals share.
+// adam returns the settings of the optimizer that all proposals share. The mean of the weights forgets the first ones:
+// a short training has a shorter mean.
 func adam(rate float64, iterations int) optimizer.Config {
+	const longest, times = 0.999, 3 // how often the length of the mean must fit into the training
 	return optimizer.Config{
 		LearningRate: rate, Warmup: min(500, iterations/10), Decay: optimizer.DecayCosine,
-		Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8, EMA: 0.999,
+		Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8, EMA: short(min(longest, 1-times/float64(iterations))),
 	}
 }

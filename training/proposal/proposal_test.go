@@ -145,19 +145,62 @@ func TestSeries(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "waves.npy")
-	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }\n", rows, length)
-	text := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
-	text = append(text, header...)
-	for _, v := range waves.Values {
-		text = binary.LittleEndian.AppendUint32(text, math.Float32bits(v))
-	}
-	if err := os.WriteFile(path, text, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	writeNPY(t, path, []int{rows, length}, waves.Values)
 	for as, want := range map[As]string{"": nn.NameSeries, AsSeries: nn.NameSeries, AsTable: nn.NameResidual} {
 		p, err := New(t.Context(), Request{Path: path, As: as})
 		if err != nil || p.Config.Network.Name != want {
 			t.Errorf("as %q: network %q, %v, want %q", as, p.Config.Network.Name, err, want)
 		}
+	}
+}
+
+// TestSeriesOfVectors: an array [series, time, numbers] is series, each number has its own mean, and numbers of far
+// apart sizes are noted.
+func TestSeriesOfVectors(t *testing.T) {
+	const rows, length = 40, 16
+	path := filepath.Join(t.TempDir(), "weather.npy")
+	for _, small := range []float64{1, 0.01} {
+		var x []float32
+		for i := range rows {
+			for time := range length {
+				angle := float64(i) + 0.3*float64(time)
+				x = append(x, float32(1000+math.Sin(angle)), float32(-20+small*math.Cos(angle)))
+			}
+		}
+		writeNPY(t, path, []int{rows, length, 2}, x)
+		p, err := New(t.Context(), Request{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := p.Config.Network
+		if n.Name != nn.NameSeries || len(n.Means) != 2 || math.Abs(n.Means[0]-1000) > 1 ||
+			math.Abs(n.Means[1]+20) > 1 || n.Std > 1 {
+			t.Errorf("network %+v, want means of 1000 and -20, and a standard deviation below 1", n)
+		}
+		if noted := strings.Contains(strings.Join(p.Found, "\n"), "standard deviations from"); noted != (small < 1) {
+			t.Errorf("one of size %g: found %q", small, p.Found)
+		}
+		if _, err := n.Build([]int{length, 2}, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := New(t.Context(), Request{Path: path, As: AsTable})
+	if err == nil || !strings.Contains(err.Error(), "[rows, columns]") {
+		t.Errorf("as a table: %v", err)
+	}
+}
+
+// writeNPY writes an array of float32.
+func writeNPY(t *testing.T, path string, shape []int, x []float32) {
+	t.Helper()
+	axes := strings.ReplaceAll(strings.Trim(fmt.Sprint(shape), "[]"), " ", ", ")
+	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }\n", axes)
+	text := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
+	text = append(text, header...)
+	for _, v := range x {
+		text = binary.LittleEndian.AppendUint32(text, math.Float32bits(v))
+	}
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -58,36 +58,48 @@ func (r Request) series(ctx context.Context, a data.Array) (Proposal, error) {
 	if err != nil {
 		return p, err
 	}
-	length := a.Shape[1]
-	p.Found = []string{fmt.Sprintf("%s: %d series of %d numbers", r.Path, a.Shape[0], length),
-		"neighbouring numbers are alike: rows are taken for series, not for a table (--as table)"}
+	length, numbers := a.Shape[1], 1
+	if len(a.Shape) == 3 {
+		numbers = a.Shape[2]
+		p.Found = []string{fmt.Sprintf("%s: %d series of %d times %d numbers", r.Path, a.Shape[0], length, numbers)}
+	} else {
+		p.Found = []string{fmt.Sprintf("%s: %d series of %d numbers", r.Path, a.Shape[0], length),
+			"neighbouring numbers are alike: rows are taken for series, not for a table (--as table)"}
+	}
+	if length < 2 || length*numbers > mostOfSeries {
+		return p, fmt.Errorf("read %s: its series have %d times %d numbers: want at least 2 times, and at most %d "+
+			"numbers in all", r.Path, length, numbers, mostOfSeries)
+	}
 	x, err := encoded(source, a.Shape[0], 10000)
 	if err != nil {
 		return p, err
 	}
-	return p, p.seriesSettings(x, length, r.Path)
+	return p, p.seriesSettings(x, a.Shape[1:], r.Path)
 }
 
-// seriesSettings chooses everything but the data.
-func (p *Proposal) seriesSettings(x []float32, length int, path string) error {
+// mostOfSeries is the most numbers of a series for which a training is proposed.
+const mostOfSeries = 1 << 16
+
+// seriesSettings chooses everything but the data. shape is that of a series.
+func (p *Proposal) seriesSettings(x []float32, shape []int, path string) error {
 	c := &p.Config
-	const lastPart, steps, iterations = 0.02, 5, 4000
-	mean, std := moments(x)
+	const lastPart, steps = 0.02, 5
+	c.Network = nn.Config{Name: nn.NameSeries, Channels: 48, Blocks: 8}
+	std := p.scale(x, shape)
 	if std == 0 {
 		return fmt.Errorf("read %s: all its numbers are equal: want series that differ", path)
 	}
 	var stepLR float64
 	var err error
-	if c.Noise, stepLR, err = noise(x, length, short(lastPart*std), steps); err != nil {
+	if c.Noise, stepLR, err = noise(x, elements(shape), short(lastPart*std), steps); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
-	c.Network = nn.Config{Name: nn.NameSeries, Channels: 48, Blocks: 8, Mean: mean, Std: std}
 	c.Loss = loss.Config{Name: loss.EDM, DataStd: std, LogMean: short(math.Log(std) - 1), LogStd: 1.5}
 	c.Training = training.Training{
-		Iterations: iterations, BatchSize: 64, LogEvery: 50, EvalRows: 20 * c.Noise.Levels, CheckpointEvery: 1000,
-		Checkpoints: 2,
+		Iterations: seriesRounds(shape[0]), BatchSize: 64, LogEvery: 50, EvalRows: 20 * c.Noise.Levels,
+		CheckpointEvery: 1000, Checkpoints: 2,
 	}
-	c.Optimizer = adam(0.002, iterations)
+	c.Optimizer = adam(0.002, c.Training.Iterations)
 	c.Sampler = training.Sampler{StepsPerLevel: steps, StepLR: stepLR, Denoise: true,
 		ReverseSDE: &models.ReverseSDE{Steps: 50, Eta: 1}}
 	c.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: c.Noise.First}
@@ -104,4 +116,47 @@ func (p *Proposal) seriesSettings(x []float32, length int, path string) error {
 		fmt.Sprintf("%d iterations of %d series", c.Training.Iterations, c.Training.BatchSize),
 	}
 	return c.Validate()
+}
+
+// scale sets the means of the network and returns the standard deviation of all numbers about them. It notes numbers of
+// series whose sizes are far apart.
+func (p *Proposal) scale(x []float32, shape []int) float64 {
+	const farApart = 5
+	n := &p.Config.Network
+	if len(shape) == 1 {
+		n.Mean, n.Std = moments(x)
+		return n.Std
+	}
+	numbers := shape[1]
+	column := make([]float32, len(x)/numbers)
+	var square float64
+	least, most := math.Inf(1), 0.0
+	for k := range numbers {
+		for i := range column {
+			column[i] = x[i*numbers+k]
+		}
+		mean, std := moments(column)
+		n.Means, square = append(n.Means, mean), square+std*std/float64(numbers)
+		least, most = min(least, std), max(most, std)
+	}
+	n.Std = short(math.Sqrt(square))
+	if most > farApart*least {
+		p.Found = append(p.Found, fmt.Sprintf("its numbers have standard deviations from %g to %g, and one scale of "+
+			"noise: divide each number by its own before, or the small ones are learned badly", least, most))
+	}
+	return n.Std
+}
+
+// seriesRounds returns the iterations for series of a length: fewer for long ones, whose iterations take longer.
+func seriesRounds(length int) int {
+	const most, least, full = 4000, 1000, 256 // full is the longest for which there is time for all
+	return min(most, max(least, most*full/length/100*100))
+}
+
+func elements(shape []int) int {
+	product := 1
+	for _, n := range shape {
+		product *= n
+	}
+	return product
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/langevin-ml/langevin/internal/wholefile"
@@ -65,7 +67,7 @@ func drawSamples(ctx context.Context, r *training.Result, library, path string, 
 	if r.Manifest().Columns != nil {
 		return drawTable(ctx, r, library, path, max(n, tableRows))
 	}
-	if shape := r.Manifest().Shape; len(shape) == 1 && shape[0] >= figure.LeastSeries {
+	if figure.IsSeries(r.Manifest().Shape) {
 		return drawSeries(ctx, r, library, path, n)
 	}
 	manifest, bounds := r.Manifest(), figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
@@ -94,7 +96,7 @@ func drawSeries(ctx context.Context, r *training.Result, library, path string, n
 	}
 	bounds := figure.Range{Low: r.Config.Range.Low, High: r.Config.Range.High}
 	return true, wholefile.Write(path, func(w io.Writer) error {
-		return figure.Series(w, r.Manifest().Shape[0], bounds, x, r.Config.Name)
+		return figure.Series(w, r.Manifest().Shape, bounds, x, r.Config.Name)
 	})
 }
 
@@ -147,8 +149,27 @@ func Snapshots(folder, library string, n int) func(context.Context, *training.Re
 		return nil
 	}
 	return func(ctx context.Context, r *training.Result) error {
-		path := filepath.Join(folder, "samples", r.Config.Name, fmt.Sprintf("iteration_%09d.png", r.Iterations))
-		_, err := drawSamples(ctx, r, library, path, n)
+		_, err := drawSamples(ctx, r, library, snapshotPath(folder, r), n)
 		return err
 	}
+}
+
+func snapshotPath(folder string, r *training.Result) string {
+	return filepath.Join(folder, "samples", r.Config.Name, fmt.Sprintf("iteration_%09d.png", r.Iterations))
+}
+
+// Newest copies the picture that [Snapshots] has drawn of r into the same folder to a path. There is none if the
+// samples cannot be drawn.
+func Newest(folder string, r *training.Result, path string) error {
+	picture, err := os.ReadFile(snapshotPath(folder, r))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return wholefile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(picture)
+		return err
+	})
 }

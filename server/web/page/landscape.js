@@ -17,7 +17,8 @@ const reach = 3.2; // sigmas around the data for which the density is computed; 
 const spread = [-3, -2.25, -1.5, -0.75, 0, 0.75, 1.5, 2.25, 3]; // sigmas around a held value, for the noise on it
 
 export function isPlane(model) {
-  return model.shape.length === 1 && model.shape[0] === 2;
+  const numbers = (model.columns ?? []).every(({ kind }) => /NUMBER|INTEGER/.test(kind)); // also without columns
+  return model.shape.length === 1 && model.shape[0] === 2 && numbers;
 }
 
 // Landscapes has the landscapes of a model: one for all that its samples can be given. It keeps those that are complete.

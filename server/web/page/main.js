@@ -8,6 +8,7 @@ import { offerGiven, fillGiven, settled } from "./given.js";
 import { Run, fingerprint } from "./run.js";
 import { Landscapes, isPlane } from "./landscape.js";
 import { isImage } from "./pictures.js";
+import { axesOf, csvOf, download, fillTable, isTable } from "./table.js";
 import { Stage } from "./stage.js";
 import { Editor } from "./editor.js";
 import { Terms } from "./terms.js";
@@ -87,6 +88,7 @@ function chooseModel() {
   state.landscapes = isPlane(model) ? new Landscapes(model, touch) : null;
   state.landscape = null;
   $("#description").textContent = model.description ?? "";
+  $("#rows").hidden = true;
   const n = form.elements.n;
   n.max = isImage(model) ? 64 : 2000;
   n.value = isImage(model) ? (size(model) <= 1024 ? 64 : 16) : 500;
@@ -131,6 +133,10 @@ function about(model) {
     return "Behind the chains, both from the model alone and blurred by the σ of the moment: its density, integrated along the probability flow "
       + "(colour, as the square root), and its score (arrows, as long as σ‖s‖ up to a limit). At the bottom, the horizontal axis: chains (bars) "
       + "against that density (line). The view moves in as σ falls.";
+  }
+  if (isTable(model)) {
+    const [across, up] = axesOf(model);
+    return `Each point is one row: ${across.name} across, ${up.name} up.`;
   }
   return "The first two coordinates of every chain.";
 }
@@ -239,6 +245,7 @@ function sample() {
   state.position = 0;
   state.playing = true;
   document.body.dataset.state = "running";
+  $("#rows").hidden = true;
   refresh();
   say(`Sampling ${settings.model} from seed ${settings.seed}.`);
   const runs = state.runs;
@@ -258,12 +265,30 @@ function finished() {
     const prints = state.runs.map((run) => fingerprint(run.samples));
     document.body.dataset.fingerprint = prints.join(" ");
     $("#fingerprint").textContent = prints.join(" · ");
+    showRows();
     const other = state.otherDigest ? " The link was made with another version of the model." : "";
     say(`Done: ${whole.format(settings.n)} ${settings.n === 1 ? "chain" : "chains"} from seed ${settings.seed}, in ${secondsOf(state.runs)}.${other}`, state.otherDigest);
   }
   if (still.matches) state.position = frameCount() - 1;
   state.landscape?.load();
   touch();
+}
+
+// lastRun returns the run whose rows are shown: the one on the right.
+const lastRun = () => state.runs[state.runs.length - 1];
+
+// showRows shows the samples of a table.
+function showRows() {
+  const { model, samples, settings } = lastRun();
+  $("#rows").hidden = !isTable(model);
+  if (!isTable(model)) return;
+  const count = fillTable($("#rows table"), model, samples);
+  $("#rows-title").textContent = count < settings.n ? `The first ${count} of ${whole.format(settings.n)} rows` : `${whole.format(count)} ${count === 1 ? "row" : "rows"}`;
+}
+
+function saveRows() {
+  const { model, samples, settings } = lastRun();
+  download(`${model.name}-${settings.seed}.csv`, "text/csv", csvOf(model, samples));
 }
 
 function secondsOf(runs) {
@@ -438,11 +463,7 @@ async function upload(file) {
 }
 
 function save() {
-  const link = document.createElement("a");
-  const url = URL.createObjectURL(new Blob([requestFile(current())], { type: "application/json" }));
-  Object.assign(link, { href: url, download: "request.json" });
-  link.click();
-  URL.revokeObjectURL(url);
+  download("request.json", "application/json", requestFile(current()));
 }
 
 function seek(to) {
@@ -520,7 +541,8 @@ function listen() {
   });
   $("#another").addEventListener("click", () => editor.another(Math.floor(Math.random() * 1e6)).catch(report));
   $("#upload").addEventListener("change", (event) => upload(event.target.files[0]));
-  $("#save").addEventListener("click", save);
+  $("#save-rows").addEventListener("click", saveRows);
+$("#save").addEventListener("click", save);
   $("#stop").addEventListener("click", stop);
   $("#play").addEventListener("click", togglePlay);
   $("#scrub").addEventListener("input", (event) => seek(Number(event.target.value)));

@@ -2,6 +2,7 @@
 
 import { Landscape } from "./landscape.js";
 import { isImage, writeSheet } from "./pictures.js";
+import { axesOf, isTable } from "./table.js";
 import { axisOf, outlineOf } from "./held.js";
 
 const trail = 5; // frames
@@ -53,7 +54,8 @@ export class Stage {
       this.drawPoints(frame.x, view);
       if (landscape) this.drawShares(frame.x, view, landscape, around, run.settings);
     }
-    this.drawScale(view);
+    if (view.names) this.drawAxes(view);
+    else this.drawScale(view);
   }
 
   drawLandscape(landscape, sigma, layers, settings, view) {
@@ -127,7 +129,8 @@ export class Stage {
       c.globalAlpha = 0.32 * (1 - age / (trail + 1));
       c.beginPath();
       for (let k = 0; k + 1 < to.length; k += view.dim) {
-        const [x0, y0, x1, y1] = [view.x(from[k]), view.y(from[k + view.second]), view.x(to[k]), view.y(to[k + view.second])];
+        const [a, b] = [k + view.first, k + view.second];
+        const [x0, y0, x1, y1] = [view.x(from[a]), view.y(from[b]), view.x(to[a]), view.y(to[b])];
         if (Math.abs(x1 - x0) + Math.abs(y1 - y0) > leap * view.side) continue;
         c.moveTo(x0, y0);
         c.lineTo(x1, y1);
@@ -145,7 +148,7 @@ export class Stage {
     c.globalAlpha = 0.85;
     c.beginPath();
     for (let k = 0; k < x.length; k += view.dim) {
-      const px = view.x(x[k]);
+      const px = view.x(x[k + view.first]);
       const py = view.y(x[k + view.second]);
       c.moveTo(px + radius, py);
       c.arc(px, py, radius, 0, 2 * Math.PI);
@@ -227,6 +230,28 @@ export class Stage {
     c.globalAlpha = 1;
     c.fillStyle = this.colours.soft;
     c.fillText(text, view.side - 6 * this.ratio, 15.5 * this.ratio);
+  }
+
+  // drawAxes writes the ranges of both columns of a table at the edges, with their names.
+  drawAxes({ side, names: [across, up] }) {
+    const c = this.context;
+    const margin = 8 * this.ratio;
+    c.font = `${12 * this.ratio}px system-ui, sans-serif`;
+    c.fillStyle = this.colours.soft;
+    const write = (text, x, y, align) => {
+      c.textAlign = align;
+      c.fillText(text, x, y);
+    };
+    write(short(across.low), margin, side - margin, "left");
+    write(across.name, side / 2, side - margin, "center");
+    write(short(across.high), side - margin, side - margin, "right");
+    c.save();
+    c.transform(0, -1, 1, 0, 0, side);
+    const top = 14 * this.ratio;
+    write(short(up.low), 3 * margin, top, "left");
+    write(up.name, side / 2, top, "center");
+    write(short(up.high), side - margin, top, "right");
+    c.restore();
   }
 
   // drawImages puts every picture on a sheet, with one pixel for each of theirs, and enlarges them. They form nearly a
@@ -321,13 +346,22 @@ function arrow(c, x0, y0, x1, y1, head) {
   c.lineTo(x1 - head * Math.cos(angle + 0.5), y1 - head * Math.sin(angle + 0.5));
 }
 
-// viewOf maps the first two coordinates of a chain to pixels.
+// viewOf maps the first two coordinates of a chain to pixels. Two columns of a table have a scale each, unless their
+// landscape is drawn.
 function viewOf(model, landscape, sigma, side) {
+  if (isTable(model) && !landscape) return tableView(model, side);
   const dim = model.shape.reduce((a, b) => a * b, 1);
   const half = landscape ? landscape.half(sigma) : 0.55 * (model.high - model.low);
   const low = (model.low + model.high) / 2 - half;
   const scale = side / (2 * half);
-  return { side, dim, half, low, second: Math.min(1, dim - 1), x: (v) => (v - low) * scale, y: (v) => side - (v - low) * scale };
+  return { side, dim, half, low, first: 0, second: Math.min(1, dim - 1), x: (v) => (v - low) * scale, y: (v) => side - (v - low) * scale };
+}
+
+function tableView(model, side) {
+  const [across, up] = axesOf(model);
+  const along = ({ low, high }) => (v) => (side * (v - low)) / (high - low);
+  const [x, y] = [along(across), along(up)];
+  return { side, dim: model.columns.length, first: across.index, second: up.index, names: [across, up], x, y: (v) => side - y(v) };
 }
 
 // smoothSigma returns the sigma near a frame. Its logarithm is averaged over the length of a noise level, so that the
