@@ -36,7 +36,7 @@ tree=$scratch/$name
 
 # The program finds the library in the folder lib next to its own.
 mkdir -p "$tree/bin" "$tree/lib" "$tree/share/man/man1" "$tree/share/bash-completion/completions" \
-	"$tree/share/zsh/site-functions" "$tree/share/fish/vendor_completions.d" "$tree/licences"
+	"$tree/share/zsh/site-functions" "$tree/share/fish/vendor_completions.d"
 go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$tree/bin/langevin" ./cmd/langevin
 cp "$library" "$tree/lib/"
 "$tree/bin/langevin" man --out "$tree/share/man/man1"
@@ -46,28 +46,8 @@ cp "$library" "$tree/lib/"
 cp README.md CHANGELOG.md LICENSE "$tree/"
 mkdir -p "$tree/share/langevin" && cp deploy/systemd/langevin.service "$tree/share/langevin/"
 
-# The licences of the modules in the program, and of ONNX Runtime, which are in its Python package.
-go version -m "$tree/bin/langevin" | awk '$1 == "dep" { print $2 "@" $3 }' | while read -r module; do
-	from=$(go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-	to=$tree/licences/${module%@*}
-	found=$(find "$from" -maxdepth 1 -type f \( -iname '*LICEN[CS]E*' -o -iname 'COPYING*' -o -iname 'NOTICE*' \))
-	[ -n "$found" ] || {
-		echo "release: $module has no file with its licence" >&2
-		continue
-	}
-	mkdir -p "$to"
-	echo "$found" | while read -r file; do install -m 644 "$file" "$to/"; done
-done
+tools/licences.sh "$tree/bin/langevin" "$tree/licences"
 ort=$(sed -n 's/^version = //p' internal/onnxruntime/onnxruntime.lock)
-python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$scratch/wheel" \
-	"onnxruntime==$ort" || fail "the licence of ONNX Runtime is in the Python package onnxruntime==$ort"
-mkdir -p "$tree/licences/onnxruntime"
-python3 - "$scratch"/wheel/*.whl "$tree/licences/onnxruntime" <<-'PYTHON'
-	import pathlib, sys, zipfile
-	with zipfile.ZipFile(sys.argv[1]) as wheel:
-	    for name in ("LICENSE", "ThirdPartyNotices.txt"):
-	        (pathlib.Path(sys.argv[2]) / name).write_bytes(wheel.read("onnxruntime/" + name))
-PYTHON
 
 # pack FOLDER NAME FILE writes a folder as an archive whose bytes depend on nothing but its files.
 pack() {
