@@ -297,7 +297,7 @@ check-modules:
 check-vulnerabilities: .tools/govulncheck
 	@tools/vulnerabilities.sh
 
-POSIX_SCRIPTS := $(wildcard tools/*.sh) deploy/cluster/build.sh
+POSIX_SCRIPTS := $(wildcard tools/*.sh deploy/debian/*) deploy/cluster/build.sh
 BASH_SCRIPTS  := .ci/run bench/triton/run.sh python/test.sh deploy/cluster/node.sh
 
 .PHONY: check-shell

@@ -43,7 +43,12 @@ cp "$library" "$tree/lib/"
 "$tree/bin/langevin" completion bash >"$tree/share/bash-completion/completions/langevin"
 "$tree/bin/langevin" completion zsh >"$tree/share/zsh/site-functions/_langevin"
 "$tree/bin/langevin" completion fish >"$tree/share/fish/vendor_completions.d/langevin.fish"
-cp README.md CHANGELOG.md LICENSE "$tree/"
+cp LICENSE "$tree/"
+# The archive has no other documents, so links lead to those of this version.
+for page in README.md CHANGELOG.md; do
+	sed -E "s#\]\(([^):\#]+)(\#[^)]*)?\)#](https://github.com/langevin-ml/langevin/blob/$version/\1\2)#g" \
+		"$page" >"$tree/$page"
+done
 mkdir -p "$tree/share/langevin" && cp deploy/systemd/langevin.service "$tree/share/langevin/"
 
 tools/licences.sh "$tree/bin/langevin" "$tree/licences"
@@ -85,6 +90,7 @@ if command -v dpkg-deb >/dev/null; then
 	cp -r "$tree/share/man" "$tree/share/bash-completion" "$tree/share/zsh" "$tree/share/fish" "$debian/usr/share/"
 	cp -r "$tree/licences" "$tree/LICENSE" "$tree/CHANGELOG.md" "$debian/usr/share/doc/langevin/"
 	cp deploy/systemd/langevin.service "$debian/usr/lib/systemd/system/"
+	install -m 755 deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm "$debian/DEBIAN/"
 	libc=$(objdump -T "$tree/bin/langevin" "$tree/lib/"* | sed -n 's/.*(GLIBC_\([0-9.]*\)).*/\1/p' |
 		sort -V | tail -n 1)
 	cat >"$debian/DEBIAN/control" <<-EOF
