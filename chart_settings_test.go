@@ -53,6 +53,36 @@ func TestChartSettings(t *testing.T) {
 	}
 }
 
+// TestImageTag: documents name the image by the tag that the chart takes, its appVersion.
+func TestImageTag(t *testing.T) {
+	chart, err := os.ReadFile("deploy/helm/langevin/Chart.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tag := regexp.MustCompile(`(?m)^appVersion: (\S+)$`).FindSubmatch(chart)
+	if tag == nil {
+		t.Fatal("the chart has no appVersion")
+	}
+	named := regexp.MustCompile(`(?:langevin:|image\.tag=|make image VERSION=)(v\d[\w.-]*)`)
+	for _, page := range []string{
+		"docs/install.md", "docs/batch.md", "docs/kubernetes.md", "deploy/helm/langevin/README.md",
+	} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := named.FindAllSubmatch(text, -1)
+		if len(all) < 2 {
+			t.Errorf("%s: %d names of the image", page, len(all))
+		}
+		for _, match := range all {
+			if !bytes.Equal(match[1], tag[1]) && !bytes.Contains(match[1], []byte("-g")) {
+				t.Errorf("%s has %s, want %s", page, match[0], tag[1])
+			}
+		}
+	}
+}
+
 // closed returns the schema of an object that has these properties alone.
 func closed(description string) (object, properties map[string]any) {
 	properties = make(map[string]any)
@@ -81,8 +111,8 @@ func configSchema() map[string]any {
 	return config
 }
 
-// schemaOf describes the values of a setting in the YAML file. A least duration above 0 becomes "not 0", since a regular
-// expression cannot compare.
+// schemaOf describes the values of a setting in the YAML file. A least duration above 0 becomes "not 0", since a
+// regular expression cannot compare.
 func schemaOf(v server.Variable) map[string]any {
 	schema := map[string]any{"description": v.Help, "type": v.Values.Type}
 	switch v.Values.Type {
@@ -114,7 +144,7 @@ func schemaOf(v server.Variable) map[string]any {
 // duration is a regular expression of the durations that Go reads, from 0 on.
 const duration = `^\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
 
-// combined lists the settings whose values are also refused for other reasons: other settings, or files that are missing.
+// combined lists the settings whose values are also refused for other reasons: other settings, or missing files.
 var combined = []string{
 	"models.dir", "models.builtin", "models.watch", "models.source", "models.poll", "models.cache", "onnxruntime.tf32",
 	"admin.listen",

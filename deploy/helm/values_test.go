@@ -51,10 +51,14 @@ func TestRefusals(t *testing.T) {
 		"{server: {enabled: false}, tls: {secretName: a}}": {"tls.secretName is a and server.enabled is false"},
 		"{server: {enabled: false}, autoscaling: {by: hpa}}": {
 			"autoscaling.by is hpa and server.enabled is false"},
-		"{autoscaling: {queueRows: 5}}":                                   {"autoscaling.queueRows is set and autoscaling.by is none"},
-		"{autoscaling: {behavior: {scaleDown: {}}}}":                      {"autoscaling.behavior is set and autoscaling.by"},
-		"{autoscaling: {by: hpa, keda: {serverAddress: 'http://a'}}}":     {"autoscaling.keda.serverAddress is set"},
-		"{autoscaling: {by: keda, keda: {authenticationRef: {name: a}}}}": {"autoscaling.keda.authenticationRef is set"},
+		"{autoscaling: {queueRows: 5}}": {
+			"autoscaling.queueRows is set and autoscaling.by is none"},
+		"{autoscaling: {behavior: {scaleDown: {}}}}": {
+			"autoscaling.behavior is set and autoscaling.by"},
+		"{autoscaling: {by: hpa, keda: {serverAddress: 'http://a'}}}": {
+			"autoscaling.keda.serverAddress is set"},
+		"{autoscaling: {by: keda, keda: {authenticationRef: {name: a}}}}": {
+			"autoscaling.keda.authenticationRef is set"},
 		"{config: {models: {source: 's3://a/b'}}, networkPolicy: {enabled: true}}": {
 			`config.models.source is "s3://a/b" and networkPolicy.egress is empty`},
 		"{config: {tracing: {endpoint: 'a:1'}}, networkPolicy: {enabled: true}}": {
@@ -67,10 +71,13 @@ func TestRefusals(t *testing.T) {
 			`config.models.source is "oci://a.b/c:d" and models.source is set too: want one`},
 		"{config: {models: {source: 's3://a/b', dir: /c}}}": {
 			`config.models.dir is "/c" and config.models.source is "s3://a/b": want one`},
-		"{config: {models: {builtin: false}}}": {"config.models.builtin is false and there are no other models"},
-		"{config: {models: {watch: true}}}":    {"config.models.watch is true and there is no folder to watch"},
-		"{config: {models: {poll: 1m}}}":       {`config.models.poll is "1m" and config.models.source is empty`},
-		"{config: {models: {cache: /tmp/a}}}":  {`config.models.cache is "/tmp/a" and config.models.source is empty`},
+		"{config: {models: {builtin: false}}}": {
+			"config.models.builtin is false and there are no other models"},
+		"{config: {models: {watch: true}}}": {"config.models.watch is true and there is no folder to watch"},
+		"{config: {models: {poll: 1m}}}": {
+			`config.models.poll is "1m" and config.models.source is empty`},
+		"{config: {models: {cache: /tmp/a}}}": {
+			`config.models.cache is "/tmp/a" and config.models.source is empty`},
 		"{config: {onnxruntime: {tf32: true}}}": {
 			`config.onnxruntime.tf32 is true and the device is "cpu"`},
 		"{config: {admin: {listen: ':9090'}}}": {`config.admin.listen is ":9090": want a loopback address`},
@@ -80,19 +87,27 @@ func TestRefusals(t *testing.T) {
 		"{autoscaling: {by: hpa}, server: {resources: {requests: {cpu: null}, limits: {cpu: null}}}}": {
 			"autoscaling.cpuPercent is 80 and server.resources has no cpu"},
 		"{job: {enabled: true, chains: 2, output: {claim: a}}}": {"job.chains is 2 and job.shards is 4"},
-		"{config: {workers: -1}}":                               {"'/config/workers'", "minimum: got -1, want 0"},
-		"{config: {quota: {calls_per_second: -1}}}":             {"'/config/quota/calls_per_second'", "minimum"},
-		"{config: {quota: {calls_per_second: 0.5}}}":            {"'/config/quota/calls_per_second'", "want integer"},
-		"{config: {log: {format: xml}}}":                        {"'/config/log/format'", "does not match pattern"},
-		"{config: {grpc: {max_connection_age: -5m}}}":           {"'/config/grpc/max_connection_age'", "pattern"},
-		"{config: {limits: {max_wait: 20minutes}}}":             {"'/config/limits/max_wait'", "does not match pattern"},
-		"{config: {limits: {max_wait: 0s}}}":                    {"'/config/limits/max_wait'", "does not match pattern"},
-		"{config: {limits: {memory: 5}}}":                       {"'/config/limits/memory'", "minimum: got 5"},
-		"{job: {args: ['--shard=0/2']}}":                        {"'/job/args/0'", "'not' failed"},
-		"{job: {args: ['-n5']}}":                                {"'/job/args/0'", "'not' failed"},
-		"{job: {output: {path: ../../etc}}}":                    {"'/job/output/path'", "'not' failed"},
-		"{models: {path: ../../x}}":                             {"'/models/path'", "'not' failed"},
-		"{server: {resources: {limits: {cpu: abc}}}}":           {"'/server/resources/limits/cpu'", "does not match pattern"},
+		"{config: {workers: -1}}": {
+			"'/config/workers'", "minimum: got -1, want 0"},
+		"{config: {quota: {calls_per_second: -1}}}": {
+			"'/config/quota/calls_per_second'", "minimum"},
+		"{config: {quota: {calls_per_second: 0.5}}}": {
+			"'/config/quota/calls_per_second'", "want integer"},
+		"{config: {log: {format: xml}}}": {
+			"'/config/log/format'", "does not match pattern"},
+		"{config: {grpc: {max_connection_age: -5m}}}": {
+			"'/config/grpc/max_connection_age'", "pattern"},
+		"{config: {limits: {max_wait: 20minutes}}}": {
+			"'/config/limits/max_wait'", "does not match pattern"},
+		"{config: {limits: {max_wait: 0s}}}": {
+			"'/config/limits/max_wait'", "does not match pattern"},
+		"{config: {limits: {memory: 5}}}":    {"'/config/limits/memory'", "minimum: got 5"},
+		"{job: {args: ['--shard=0/2']}}":     {"'/job/args/0'", "'not' failed"},
+		"{job: {args: ['-n5']}}":             {"'/job/args/0'", "'not' failed"},
+		"{job: {output: {path: ../../etc}}}": {"'/job/output/path'", "'not' failed"},
+		"{models: {path: ../../x}}":          {"'/models/path'", "'not' failed"},
+		"{server: {resources: {limits: {cpu: abc}}}}": {
+			"'/server/resources/limits/cpu'", "does not match pattern"},
 	} {
 		given := make(map[string]any)
 		if err := kubernetesyaml.Unmarshal([]byte(values), &given); err != nil {
