@@ -41,15 +41,18 @@ build: ## Build bin/langevin
 
 # The image's program has no symbols and no paths of this machine.
 .PHONY: image
-image: onnxruntime ## Write a container image to out/langevin-image.tar, for docker load (no engine, no registry)
+image: onnxruntime ## Write a container image to out/langevin-image.tar, for docker load: make image VERSION=v1.2.3
 	@mkdir -p $(OUT)
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(OUT)/image/langevin ./cmd/langevin
+	rm -rf $(OUT)/image/licences && tools/licences.sh $(OUT)/image/langevin $(OUT)/image/licences
 	cd deploy/image && go run . -program $(abspath $(OUT))/image/langevin -library $(LANGEVIN_ONNXRUNTIME_LIBRARY) \
-		-version $(VERSION) -licence $(abspath LICENSE) -tag langevin:$(VERSION) $(abspath $(OUT))/langevin-image.tar
+		-licences $(abspath $(OUT))/image/licences -version $(VERSION) -tag langevin:$(VERSION) \
+		$(abspath $(OUT))/langevin-image.tar
 
 .PHONY: test-image
 test-image: image ## Run the image without privileges and compare its samples (as root)
-	cd deploy/image && IMAGE_PROGRAM=$(abspath $(OUT))/image/langevin go test -count=1 -v .
+	cd deploy/image && IMAGE_PROGRAM=$(abspath $(OUT))/image/langevin \
+		IMAGE_LICENCES=$(abspath $(OUT))/image/licences go test -count=1 -v .
 
 .PHONY: release
 release: onnxruntime ## Write the files of a release to out/release, for this machine: make release VERSION=v1.2.3
@@ -294,7 +297,7 @@ check-modules:
 check-vulnerabilities: .tools/govulncheck
 	@tools/vulnerabilities.sh
 
-POSIX_SCRIPTS := $(wildcard tools/*.sh) deploy/cluster/build.sh
+POSIX_SCRIPTS := $(wildcard tools/*.sh deploy/debian/*) deploy/cluster/build.sh
 BASH_SCRIPTS  := .ci/run bench/triton/run.sh python/test.sh deploy/cluster/node.sh
 
 .PHONY: check-shell

@@ -3,9 +3,12 @@ package langevin_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"math"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -50,6 +53,36 @@ func TestChartSettings(t *testing.T) {
 	}
 }
 
+// TestImageTag: documents name the image by the tag that the chart takes, its appVersion.
+func TestImageTag(t *testing.T) {
+	chart, err := os.ReadFile("deploy/helm/langevin/Chart.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tag := regexp.MustCompile(`(?m)^appVersion: (\S+)$`).FindSubmatch(chart)
+	if tag == nil {
+		t.Fatal("the chart has no appVersion")
+	}
+	named := regexp.MustCompile(`(?:langevin:|image\.tag=|make image VERSION=)(v\d[\w.-]*)`)
+	for _, page := range []string{
+		"docs/install.md", "docs/batch.md", "docs/kubernetes.md", "deploy/helm/langevin/README.md",
+	} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := named.FindAllSubmatch(text, -1)
+		if len(all) < 2 {
+			t.Errorf("%s: %d names of the image", page, len(all))
+		}
+		for _, match := range all {
+			if !bytes.Equal(match[1], tag[1]) && !bytes.Contains(match[1], []byte("-g")) {
+				t.Errorf("%s has %s, want %s", page, match[0], tag[1])
+			}
+		}
+	}
+}
+
 // closed returns the schema of an object that has these properties alone.
 func closed(description string) (object, properties map[string]any) {
 	properties = make(map[string]any)
@@ -73,21 +106,161 @@ func configSchema() map[string]any {
 			}
 			place = top[section].(map[string]any)["properties"].(map[string]any)
 		}
-		place[name] = map[string]any{"type": typeOf(v), "description": v.Help}
+		place[name] = schemaOf(v)
 	}
 	return config
 }
 
-// typeOf returns the type of a setting in the YAML file, by its default.
-func typeOf(v server.Variable) any {
-	if v.Setting == "models.aliases" {
-		return []any{"string", "array"}
+// schemaOf describes the values of a setting in the YAML file. A least duration above 0 becomes "not 0", since a
+// regular expression cannot compare.
+func schemaOf(v server.Variable) map[string]any {
+	schema := map[string]any{"description": v.Help, "type": v.Values.Type}
+	switch v.Values.Type {
+	case "text":
+		schema["type"] = "string"
+	case "list":
+		schema["type"] = []any{"string", "array"}
+	case "duration":
+		schema["type"], schema["pattern"] = "string", duration
+		if v.Values.Least > 0 && !v.Values.Zero {
+			schema["allOf"] = []any{map[string]any{"pattern": "[1-9]"}}
+		}
+		return schema
 	}
-	if _, err := strconv.ParseFloat(v.Default, 64); err == nil {
-		return "number"
+	if v.Values.Zero {
+		schema["anyOf"] = []any{map[string]any{"const": 0}, map[string]any{"minimum": v.Values.Least}}
+	} else if !math.IsInf(v.Values.Least, -1) {
+		schema["minimum"] = v.Values.Least
 	}
-	if v.Default == "true" || v.Default == "false" {
-		return "boolean"
+	if !math.IsInf(v.Values.Most, 1) {
+		schema["maximum"] = v.Values.Most
 	}
-	return "string"
+	if v.Values.Pattern != "" {
+		schema["pattern"] = v.Values.Pattern
+	}
+	return schema
+}
+
+// duration is a regular expression of the durations that Go reads, from 0 on.
+const duration = `^\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
+
+// combined lists the settings whose values are also refused for other reasons: other settings, or missing files.
+var combined = []string{
+	"models.dir", "models.builtin", "models.watch", "models.source", "models.poll", "models.cache", "onnxruntime.tf32",
+	"admin.listen",
+}
+
+// TestChartAgrees: the chart refuses a value of a setting alone if the server does.
+func TestChartAgrees(t *testing.T) {
+	for _, e := range os.Environ() {
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, "LANGEVIN_") {
+			t.Setenv(name, "") // restores it afterwards
+			os.Unsetenv(name)
+		}
+	}
+	for i, more := 0, true; more; i++ {
+		given := make(map[string]any)
+		for _, v := range server.Variables() {
+			if all := tried(v); i < len(all) && !slices.Contains(setByChart, v.Setting) {
+				given[v.Setting] = all[i]
+			}
+		}
+		more = len(given) > 0
+		refused := refusals(t, given)
+		for _, v := range server.Variables() {
+			value, there := given[v.Setting]
+			takes := there && allows(schemaOf(v), value)
+			if there && takes == refused[v.Setting] && !(takes && slices.Contains(combined, v.Setting)) {
+				t.Errorf("%s: %v: the chart takes it: %v; the server: %v", v.Setting, value, takes, !takes)
+			}
+		}
+	}
+}
+
+// refusals returns the settings that a server refuses. It reports values of another type first, and then only those.
+func refusals(t *testing.T, given map[string]any) map[string]bool {
+	t.Helper()
+	file, left, refused := filepath.Join(t.TempDir(), "langevin.yaml"), maps.Clone(given), make(map[string]bool)
+	for range 2 {
+		text := make(map[string]any)
+		for key, value := range left {
+			place := text
+			if section, name, ok := strings.Cut(key, "."); ok {
+				if text[section] == nil {
+					text[section] = make(map[string]any)
+				}
+				place, key = text[section].(map[string]any), name
+			}
+			place[key] = value
+		}
+		encoded, err := json.Marshal(text)
+		if err == nil {
+			err = os.WriteFile(file, encoded, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = server.Load(nil, file); err == nil {
+			break
+		}
+		for line := range strings.Lines(err.Error()) {
+			key, _, _ := strings.Cut(strings.TrimPrefix(line, "configuration: "), " ")
+			refused[strings.TrimSuffix(key, ":")] = true
+			delete(left, strings.TrimSuffix(key, ":"))
+		}
+	}
+	return refused
+}
+
+// tried returns values of a setting's type, some of them wrong.
+func tried(v server.Variable) []any {
+	switch v.Values.Type {
+	case "": // a variable of commands and clients
+		return nil
+	case "boolean":
+		return []any{true, false}
+	case "duration":
+		return []any{"", "0s", "0.0s", "1h", "1h30m", "1.5s", "+2s", "-5m", "20minutes", "s", "1"}
+	case "integer", "number":
+		all := []any{-1.0, 0.0, 0.5, 1.0, 2.0, 5e3}
+		for _, bound := range []float64{v.Values.Least, v.Values.Most} {
+			if !math.IsInf(bound, 0) {
+				all = append(all, bound-1, bound, bound+1)
+			}
+		}
+		return all
+	}
+	if v.Values.Pattern == "" {
+		return nil
+	}
+	return []any{"", "text", "json", "xml", "cpu", "cuda", "cuda:1", "cuda:128", "auto", "ring", "Ring", "info",
+		"Warn+1", "loud", "localhost:9090", ":9090", "[::1]:1", "::1:1", "localhost", "oci://a.b/c:d", "ftp://a"}
+}
+
+// allows reports whether a value is right by those words of a schema that schemaOf writes.
+func allows(schema map[string]any, value any) bool {
+	for word, bound := range schema {
+		ok := true
+		switch word {
+		case "type":
+			number, numeric := value.(float64)
+			ok = bound != "integer" || numeric && number == math.Trunc(number)
+		case "minimum":
+			ok = value.(float64) >= bound.(float64)
+		case "maximum":
+			ok = value.(float64) <= bound.(float64)
+		case "const":
+			ok = value == float64(bound.(int))
+		case "pattern":
+			ok = regexp.MustCompile(bound.(string)).MatchString(value.(string))
+		case "allOf":
+			ok = !slices.ContainsFunc(bound.([]any), func(s any) bool { return !allows(s.(map[string]any), value) })
+		case "anyOf":
+			ok = slices.ContainsFunc(bound.([]any), func(s any) bool { return allows(s.(map[string]any), value) })
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
 }

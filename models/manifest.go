@@ -143,7 +143,10 @@ type Manifest struct {
 	Training         *Training        `json:"training,omitempty"`
 }
 
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)
+// NamePattern is a regular expression of all names of models.
+const NamePattern = `^[a-z0-9][a-z0-9_.-]{0,63}$`
+
+var namePattern = regexp.MustCompile(NamePattern)
 
 // ValidName reports whether name can name a model: 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or
 // digit.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"os"
 	"time"
@@ -201,7 +200,6 @@ func (c Config) Validate() error {
 		"cpu, cuda, cuda:N or auto")
 	require(!c.ONNXRuntime.TF32 || c.Device != ort.DeviceCPU, "onnxruntime.tf32", c.ONNXRuntime.TF32,
 		"device to be cuda, cuda:N or auto")
-	require(c.Workers >= 0 && c.Workers <= 1024, "workers", c.Workers, "0 to 1024")
 	require(models.ValidName(c.Models.Default), "models.default", fmt.Sprintf("%q", c.Models.Default), "a model's name")
 	if dir := c.Models.Dir; dir != "" {
 		info, err := os.Stat(dir)
@@ -215,11 +213,6 @@ func (c Config) Validate() error {
 	err = models.Rules{Operators: c.Models.AllowOperators}.Validate()
 	require(err == nil, "models.allow_operators", fmt.Sprintf("%q", c.Models.AllowOperators),
 		"ONNX's names, such as Mod or com.microsoft.Gelu")
-	require(c.Models.ProofMemory >= proof.LeastMemory, "models.proof_memory", c.Models.ProofMemory,
-		fmt.Sprintf("%d or more", proof.LeastMemory))
-	require(c.Models.ProofTime >= time.Second, "models.proof_time", c.Models.ProofTime, "1s or more")
-	require(c.DrainDelay >= 0, "drain_delay", c.DrainDelay, "0s or more")
-	require(c.Drain >= 0, "drain_timeout", c.Drain, "0s or more")
 	require(c.Log.Format == "text" || c.Log.Format == "json", "log.format", fmt.Sprintf("%q", c.Log.Format),
 		"text or json")
 	require(c.Admin.Listen == "" || c.Admin.AllowRemote || loopback.Only(c.Admin.Listen),
@@ -234,8 +227,10 @@ func (c Config) Validate() error {
 	require(c.Limits.Memory == 0 || c.Limits.Memory >= leastMemory, "limits.memory", c.Limits.Memory,
 		fmt.Sprintf("0 or at least %d", leastMemory))
 	for _, limit := range c.limits() {
-		require(limit.value >= limit.least && limit.value <= limit.most, limit.key, limit.value,
-			fmt.Sprintf("%d to %d", limit.least, limit.most))
+		require(limit.value >= limit.least && limit.value <= limit.most, limit.key, limit.value, limit.wants())
+	}
+	for _, t := range c.times() {
+		require(t.value >= t.least, t.key, t.value, fmt.Sprintf("%v or more", t.least))
 	}
 	return errors.Join(errs...)
 }
@@ -243,34 +238,4 @@ func (c Config) Validate() error {
 func isHostPort(address string) bool {
 	_, _, err := net.SplitHostPort(address)
 	return err == nil
-}
-
-// Sizes below which nothing works: a message and its metadata must have room for a request of a few points, an answer
-// for a chunk of results, and the memory of open calls for a small one.
-const leastMessage, leastAnswer, leastOpen = 4 << 10, 512 << 10, 64 << 10
-
-// limit is a setting with the least and the largest value that it may have.
-type limit struct {
-	key                string
-	value, least, most int64
-}
-
-func (c Config) limits() []limit {
-	return []limit{
-		{"models.max_file_bytes", c.Models.MaxFileBytes, 1, models.MaxFileBytes},
-		{"limits.max_chains", int64(c.Limits.MaxChains), 1, math.MaxInt32},
-		{"limits.max_steps", int64(c.Limits.MaxSteps), 1, 10_000_000},
-		{"limits.max_score_rows", int64(c.Limits.MaxScoreRows), 1, math.MaxInt32},
-		{"limits.max_particles", int64(c.Limits.MaxParticles), 2, 65_536},
-		{"limits.max_open_chains", int64(c.Limits.MaxOpenChains), 1, math.MaxInt32},
-		{"limits.max_open_bytes", c.Limits.MaxOpenBytes, leastOpen, math.MaxInt64},
-		{"limits.max_streams", int64(c.Limits.MaxStreams), 1, math.MaxInt32},
-		{"limits.max_header_bytes", int64(c.Limits.MaxHeaderBytes), leastMessage, 16 << 20},
-		{"grpc.max_receive_bytes", int64(c.GRPC.MaxReceiveBytes), leastMessage, math.MaxInt32},
-		{"http.max_body_bytes", c.HTTP.MaxBodyBytes, leastMessage, math.MaxInt32},
-		{"http.max_open_body_bytes", c.HTTP.MaxOpenBodyBytes, 1, math.MaxInt64},
-		{"grpc.max_send_bytes", int64(c.GRPC.MaxSendBytes), leastAnswer, math.MaxInt32},
-		{"quota.calls_burst", int64(c.Quota.CallsBurst), 1, math.MaxInt32},
-		{"quota.row_steps_burst", c.Quota.RowStepsBurst, 1, math.MaxInt64},
-	}
 }

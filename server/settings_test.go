@@ -165,7 +165,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"metadata that hold nothing", "limits: {max_header_bytes: 1}\n", "",
 			"limits.max_header_bytes is 1: want 4096 to"},
 		{"bodies that hold nothing", "http: {max_body_bytes: 1}\n", "", "http.max_body_bytes is 1: want 4096 to"},
-		{"memory for no call", "limits: {max_open_bytes: 1}\n", "", "limits.max_open_bytes is 1: want 65536 to"},
+		{"memory for no call", "limits: {max_open_bytes: 1}\n", "", "limits.max_open_bytes is 1: want 65536 or more"},
 		{"bad level", "log:\n  level: loud\n", "", "loud"},
 		{"no key", "tls:\n  cert: langevin.yaml\n", "", `tls.key is "": want a file if tls.cert names one`},
 		{"open tokens", "listen: :1\n", "LANGEVIN_AUTH_TOKENS=load_test.go",

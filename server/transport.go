@@ -123,7 +123,7 @@ func local(address string) bool {
 	return strings.HasPrefix(address, socketScheme) || loopback.Only(address)
 }
 
-// validateSecurity reports mistakes in TLS, tokens, quotas and times.
+// validateSecurity reports mistakes in TLS, tokens and connections.
 func (c Config) validateSecurity(require func(ok bool, key string, given any, want string)) {
 	require((c.TLS.Cert == "") == (c.TLS.Key == ""), "tls.key", fmt.Sprintf("%q", c.TLS.Key),
 		"a file if tls.cert names one, and none without")
@@ -146,23 +146,4 @@ func (c Config) validateSecurity(require func(ok bool, key string, given any, wa
 	require(c.Limits.MaxConnections >= 0 && c.Limits.MaxConnections <= most, "limits.max_connections",
 		c.Limits.MaxConnections, fmt.Sprintf("0 to %d, a quarter of the files that this process may open (ulimit -n)",
 			most))
-	require(c.Limits.MaxConnectionsPerHost >= 0, "limits.max_connections_per_host", c.Limits.MaxConnectionsPerHost,
-		"0 or more")
-	require(c.Quota.CallsPerSecond >= 0, "quota.calls_per_second", c.Quota.CallsPerSecond, "0 or more")
-	require(c.Quota.RowStepsPerSecond >= 0, "quota.row_steps_per_second", c.Quota.RowStepsPerSecond, "0 or more")
-	for _, t := range []struct {
-		key          string
-		value, least time.Duration
-	}{
-		{"limits.max_wait", c.Limits.MaxWait, time.Millisecond},
-		{"limits.max_call_time", c.Limits.MaxCallTime, time.Millisecond},
-		{"limits.slow_reader_timeout", c.Limits.SlowReaderTimeout, time.Millisecond},
-		{"grpc.handshake_timeout", c.GRPC.HandshakeTimeout, time.Millisecond},
-		{"grpc.keepalive_time", c.GRPC.KeepaliveTime, time.Second}, // the least that grpc-go accepts
-		{"grpc.keepalive_timeout", c.GRPC.KeepaliveTimeout, time.Millisecond},
-		{"grpc.keepalive_min_time", c.GRPC.KeepaliveMinTime, time.Millisecond},
-		{"grpc.max_connection_age", c.GRPC.MaxConnectionAge, time.Millisecond},
-	} {
-		require(t.value >= t.least, t.key, t.value, fmt.Sprintf("%v or more", t.least))
-	}
 }

@@ -21,6 +21,7 @@ type Variable struct {
 	Setting string // the setting, limits.max_chains; empty for a variable of commands and clients
 	Default string // the value without it; empty for nothing
 	Help    string
+	Values  Values // which the setting takes
 }
 
 // Variables returns all environment variables that begin with LANGEVIN_: first the variables of commands and clients,
@@ -33,7 +34,7 @@ func Variables() []Variable {
 		{Name: EnvToken, Help: "bearer token that commands send (not the name of a file; see --token-file)"},
 	}
 	for _, s := range defaultSettings() {
-		all = append(all, Variable{s.env(), s.key, s.text(), s.help})
+		all = append(all, Variable{s.env(), s.key, s.text(), s.help, s.values()})
 	}
 	return all
 }

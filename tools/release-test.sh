@@ -29,6 +29,8 @@ ldd "$root/opt/langevin/bin/langevin" "$root"/opt/langevin/lib/* |
 		cp -L "$library" "$root$library"
 	done
 
+! grep -nE '\]\([^):#]+' "$root/opt/langevin/README.md" "$root/opt/langevin/CHANGELOG.md" | grep -v '](https:' ||
+	{ echo "release: links to files that the archive does not have" >&2; exit 1; }
 inside langevin version
 inside langevin demo --out /tmp/demo
 [ -s "$root/tmp/demo/ring.png" ]

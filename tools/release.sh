@@ -36,38 +36,23 @@ tree=$scratch/$name
 
 # The program finds the library in the folder lib next to its own.
 mkdir -p "$tree/bin" "$tree/lib" "$tree/share/man/man1" "$tree/share/bash-completion/completions" \
-	"$tree/share/zsh/site-functions" "$tree/share/fish/vendor_completions.d" "$tree/licences"
+	"$tree/share/zsh/site-functions" "$tree/share/fish/vendor_completions.d"
 go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$tree/bin/langevin" ./cmd/langevin
 cp "$library" "$tree/lib/"
 "$tree/bin/langevin" man --out "$tree/share/man/man1"
 "$tree/bin/langevin" completion bash >"$tree/share/bash-completion/completions/langevin"
 "$tree/bin/langevin" completion zsh >"$tree/share/zsh/site-functions/_langevin"
 "$tree/bin/langevin" completion fish >"$tree/share/fish/vendor_completions.d/langevin.fish"
-cp README.md CHANGELOG.md LICENSE "$tree/"
+cp LICENSE "$tree/"
+# The archive has no other documents, so links lead to those of this version.
+for page in README.md CHANGELOG.md; do
+	sed -E "s#\]\(([^):\#]+)(\#[^)]*)?\)#](https://github.com/langevin-ml/langevin/blob/$version/\1\2)#g" \
+		"$page" >"$tree/$page"
+done
 mkdir -p "$tree/share/langevin" && cp deploy/systemd/langevin.service "$tree/share/langevin/"
 
-# The licences of the modules in the program, and of ONNX Runtime, which are in its Python package.
-go version -m "$tree/bin/langevin" | awk '$1 == "dep" { print $2 "@" $3 }' | while read -r module; do
-	from=$(go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-	to=$tree/licences/${module%@*}
-	found=$(find "$from" -maxdepth 1 -type f \( -iname '*LICEN[CS]E*' -o -iname 'COPYING*' -o -iname 'NOTICE*' \))
-	[ -n "$found" ] || {
-		echo "release: $module has no file with its licence" >&2
-		continue
-	}
-	mkdir -p "$to"
-	echo "$found" | while read -r file; do install -m 644 "$file" "$to/"; done
-done
+tools/licences.sh "$tree/bin/langevin" "$tree/licences"
 ort=$(sed -n 's/^version = //p' internal/onnxruntime/onnxruntime.lock)
-python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$scratch/wheel" \
-	"onnxruntime==$ort" || fail "the licence of ONNX Runtime is in the Python package onnxruntime==$ort"
-mkdir -p "$tree/licences/onnxruntime"
-python3 - "$scratch"/wheel/*.whl "$tree/licences/onnxruntime" <<-'PYTHON'
-	import pathlib, sys, zipfile
-	with zipfile.ZipFile(sys.argv[1]) as wheel:
-	    for name in ("LICENSE", "ThirdPartyNotices.txt"):
-	        (pathlib.Path(sys.argv[2]) / name).write_bytes(wheel.read("onnxruntime/" + name))
-PYTHON
 
 # pack FOLDER NAME FILE writes a folder as an archive whose bytes depend on nothing but its files.
 pack() {
@@ -105,6 +90,7 @@ if command -v dpkg-deb >/dev/null; then
 	cp -r "$tree/share/man" "$tree/share/bash-completion" "$tree/share/zsh" "$tree/share/fish" "$debian/usr/share/"
 	cp -r "$tree/licences" "$tree/LICENSE" "$tree/CHANGELOG.md" "$debian/usr/share/doc/langevin/"
 	cp deploy/systemd/langevin.service "$debian/usr/lib/systemd/system/"
+	install -m 755 deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm "$debian/DEBIAN/"
 	libc=$(objdump -T "$tree/bin/langevin" "$tree/lib/"* | sed -n 's/.*(GLIBC_\([0-9.]*\)).*/\1/p' |
 		sort -V | tail -n 1)
 	cat >"$debian/DEBIAN/control" <<-EOF

@@ -2,6 +2,7 @@ package helm
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path"
 	"slices"
@@ -49,7 +50,7 @@ func (s series) check(t *testing.T, where, expression string) {
 		t.Errorf("%s: %s: %v", where, expression, err)
 		return
 	}
-	known := []string{"namespace", "service", "pod"}
+	known := []string{"namespace", "service", "pod", "instance"}
 	parser.Inspect(parsed, func(node parser.Node, _ []parser.Node) error {
 		if selector, ok := node.(*parser.VectorSelector); ok {
 			own, exists := s[selector.Name]
@@ -84,7 +85,7 @@ func (s series) matchers(t *testing.T, where string, selector *parser.VectorSele
 
 // TestDashboard: everything that the dashboard asks for exists, and it shows every series of ours.
 func TestDashboard(t *testing.T) {
-	text, err := os.ReadFile("../grafana/langevin.json")
+	text, err := os.ReadFile(folder + "/dashboards/langevin.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,11 +173,16 @@ func TestAlerts(t *testing.T) {
 	}
 	read("rules.yaml", &rules)
 	read("autoscaling.yaml", &scaler)
-	asked := 0
+	asked, plain := 0, rulesFile(t)
 	for _, group := range rules.Spec.Groups {
 		for _, rule := range group.Rules {
 			asked++
 			all.check(t, rule.Alert, rule.Expr)
+			all.check(t, rule.Alert, plain[rule.Alert])
+			own := `{namespace="lab",service="sampler-headless"`
+			if strings.Count(rule.Expr, own) != strings.Count(rule.Expr, "langevin_") {
+				t.Errorf("%s: %s asks for series of others", rule.Alert, rule.Expr)
+			}
 		}
 	}
 	for _, trigger := range scaler.Spec.Triggers {
@@ -185,7 +191,40 @@ func TestAlerts(t *testing.T) {
 			all.check(t, "the ScaledObject", trigger.Metadata.Query)
 		}
 	}
-	if asked < 9 {
+	if asked != len(plain)+1 {
 		t.Errorf("%d expressions: are the renderings of another form?", asked)
 	}
+}
+
+// rulesFile returns the expressions of the file of alerts, which Prometheus reads, by the names of the alerts. Its
+// thresholds are those of values.yaml.
+func rulesFile(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(folder + "/rules/langevin.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parsed struct {
+		Groups []struct {
+			Rules []struct{ Alert, Expr string }
+		}
+	}
+	if err := yaml.Unmarshal(text, &parsed); err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string]string)
+	for _, group := range parsed.Groups {
+		for _, rule := range group.Rules {
+			all[rule.Alert] = rule.Expr
+		}
+	}
+	values := load(t).Values["metrics"].(map[string]any)["rules"].(map[string]any)
+	for alert, value := range map[string]string{
+		"LangevinFails": "errorRatio", "LangevinRefuses": "refusedRatio", "LangevinQueueIsLong": "queueWaitSeconds",
+	} {
+		if threshold := fmt.Sprintf("> %v", values[value]); !strings.HasSuffix(all[alert], threshold) {
+			t.Errorf("%s is %s, want %s as in values.yaml", alert, all[alert], threshold)
+		}
+	}
+	return all
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -37,8 +38,76 @@ func TestRefusals(t *testing.T) {
 			"ingress.enabled is true and server.http is false"},
 		"{server: {http: false}, httpRoute: {enabled: true, parentRefs: [{name: a}]}}": {
 			"httpRoute.enabled is true and server.http is false"},
+
+		// Values that another one would make the chart ignore.
+		"{tls: {clientCA: {secretName: ca}}}": {`tls.clientCA.secretName is "ca" and tls.secretName is empty`},
+		"{serviceAccount: {annotations: {a: b}}}": {
+			"serviceAccount.annotations are set and serviceAccount.create is false"},
+		"{models: {path: a}}": {`models.path is "a" and models.source is empty`},
+		"{gpu: {enabled: true}, config: {device: cpu}}": {
+			`gpu.enabled is true and config.device is "cpu"`},
+		"{server: {enabled: false}, networkPolicy: {enabled: true}}": {
+			"networkPolicy.enabled is true and server.enabled is false"},
+		"{server: {enabled: false}, tls: {secretName: a}}": {"tls.secretName is a and server.enabled is false"},
+		"{server: {enabled: false}, autoscaling: {by: hpa}}": {
+			"autoscaling.by is hpa and server.enabled is false"},
+		"{autoscaling: {queueRows: 5}}": {
+			"autoscaling.queueRows is set and autoscaling.by is none"},
+		"{autoscaling: {behavior: {scaleDown: {}}}}": {
+			"autoscaling.behavior is set and autoscaling.by"},
+		"{autoscaling: {by: hpa, keda: {serverAddress: 'http://a'}}}": {
+			"autoscaling.keda.serverAddress is set"},
+		"{autoscaling: {by: keda, keda: {authenticationRef: {name: a}}}}": {
+			"autoscaling.keda.authenticationRef is set"},
+		"{config: {models: {source: 's3://a/b'}}, networkPolicy: {enabled: true}}": {
+			`config.models.source is "s3://a/b" and networkPolicy.egress is empty`},
+		"{config: {tracing: {endpoint: 'a:1'}}, networkPolicy: {enabled: true}}": {
+			`config.tracing.endpoint is "a:1" and networkPolicy.egress is empty`},
+
+		// Values with which nothing starts.
 		"{config: {models: {dir: /a}}, models: {source: {claim: {name: a}}}}": {
-			"config.models.dir and models.source are both set"},
+			`config.models.dir is "/a" and models.source is set too: want one`},
+		"{config: {models: {source: 'oci://a.b/c:d'}}, models: {source: {claim: {name: a}}}}": {
+			`config.models.source is "oci://a.b/c:d" and models.source is set too: want one`},
+		"{config: {models: {source: 's3://a/b', dir: /c}}}": {
+			`config.models.dir is "/c" and config.models.source is "s3://a/b": want one`},
+		"{config: {models: {builtin: false}}}": {
+			"config.models.builtin is false and there are no other models"},
+		"{config: {models: {watch: true}}}": {"config.models.watch is true and there is no folder to watch"},
+		"{config: {models: {poll: 1m}}}": {
+			`config.models.poll is "1m" and config.models.source is empty`},
+		"{config: {models: {cache: /tmp/a}}}": {
+			`config.models.cache is "/tmp/a" and config.models.source is empty`},
+		"{config: {onnxruntime: {tf32: true}}}": {
+			`config.onnxruntime.tf32 is true and the device is "cpu"`},
+		"{config: {admin: {listen: ':9090'}}}": {`config.admin.listen is ":9090": want a loopback address`},
+		"{auth: {tokens: {secretName: t}}}":    {`auth.tokens.secretName is "t" and tls.secretName is empty`},
+		"{autoscaling: {by: hpa, minReplicas: 20}}": {
+			"autoscaling.minReplicas is 20 and autoscaling.maxReplicas is 10"},
+		"{autoscaling: {by: hpa}, server: {resources: {requests: {cpu: null}, limits: {cpu: null}}}}": {
+			"autoscaling.cpuPercent is 80 and server.resources has no cpu"},
+		"{job: {enabled: true, chains: 2, output: {claim: a}}}": {"job.chains is 2 and job.shards is 4"},
+		"{config: {workers: -1}}": {
+			"'/config/workers'", "minimum: got -1, want 0"},
+		"{config: {quota: {calls_per_second: -1}}}": {
+			"'/config/quota/calls_per_second'", "minimum"},
+		"{config: {quota: {calls_per_second: 0.5}}}": {
+			"'/config/quota/calls_per_second'", "want integer"},
+		"{config: {log: {format: xml}}}": {
+			"'/config/log/format'", "does not match pattern"},
+		"{config: {grpc: {max_connection_age: -5m}}}": {
+			"'/config/grpc/max_connection_age'", "pattern"},
+		"{config: {limits: {max_wait: 20minutes}}}": {
+			"'/config/limits/max_wait'", "does not match pattern"},
+		"{config: {limits: {max_wait: 0s}}}": {
+			"'/config/limits/max_wait'", "does not match pattern"},
+		"{config: {limits: {memory: 5}}}":    {"'/config/limits/memory'", "minimum: got 5"},
+		"{job: {args: ['--shard=0/2']}}":     {"'/job/args/0'", "'not' failed"},
+		"{job: {args: ['-n5']}}":             {"'/job/args/0'", "'not' failed"},
+		"{job: {output: {path: ../../etc}}}": {"'/job/output/path'", "'not' failed"},
+		"{models: {path: ../../x}}":          {"'/models/path'", "'not' failed"},
+		"{server: {resources: {limits: {cpu: abc}}}}": {
+			"'/server/resources/limits/cpu'", "does not match pattern"},
 	} {
 		given := make(map[string]any)
 		if err := kubernetesyaml.Unmarshal([]byte(values), &given); err != nil {
@@ -74,6 +143,36 @@ func TestConfigRolls(t *testing.T) {
 		if one[name] == "" || one[name] == other[name] {
 			t.Errorf("%s is the same with other settings", name)
 		}
+	}
+}
+
+// TestRegistryExample: docs/kubernetes.md shows the set of values registry, which TestRenderings renders.
+func TestRegistryExample(t *testing.T) {
+	page, err := os.ReadFile("../../docs/kubernetes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(page), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	shown := make(map[string]any)
+	if err := kubernetesyaml.UnmarshalStrict([]byte(example), &shown); err != nil {
+		t.Fatal(err)
+	}
+	if want := cases(t)["registry"]; !reflect.DeepEqual(shown, want) {
+		t.Errorf("the page shows %v, want %v", shown, want)
+	}
+}
+
+// TestRecreate: the strategy Recreate has no rollingUpdate, which Kubernetes would refuse.
+func TestRecreate(t *testing.T) {
+	values := map[string]any{"server": map[string]any{"strategy": map[string]any{"type": "Recreate"}}}
+	files, err := render(load(t), values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := files["langevin/templates/deployment.yaml"]; !strings.Contains(text, "type: Recreate") ||
+		strings.Contains(text, "rollingUpdate") {
+		t.Errorf("want Recreate alone:\n%.600s", text)
 	}
 }
 

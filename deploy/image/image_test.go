@@ -3,23 +3,30 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"debug/buildinfo"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// programs returns the program and the library that make built, or skips the test.
-func programs(t *testing.T) (program, library string) {
+// laidOut returns the program that make built and the files of its image, or skips the test.
+func laidOut(t *testing.T) (program string, root tree) {
 	t.Helper()
-	program, library = os.Getenv("IMAGE_PROGRAM"), os.Getenv("LANGEVIN_ONNXRUNTIME_LIBRARY")
-	if program == "" || library == "" {
+	program, library := os.Getenv("IMAGE_PROGRAM"), os.Getenv("LANGEVIN_ONNXRUNTIME_LIBRARY")
+	licences := os.Getenv("IMAGE_LICENCES")
+	if program == "" || library == "" || licences == "" {
 		t.Skip("run by make test-image, which builds the program")
 	}
-	return program, library
+	root, err := layOut(program, library, "/etc/ssl/certs/ca-certificates.crt", licences)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program, root
 }
 
 // unpacked returns a folder with the files of the image.
@@ -72,11 +79,7 @@ exec env -i HOME=/home/nonroot PATH=/usr/local/bin "$setpriv" --no-new-privs \
 // TestImageSamples: contained like that, the image draws the same bytes as the program on this machine, and it finds
 // nothing wrong. Its version is the program's.
 func TestImageSamples(t *testing.T) {
-	program, library := programs(t)
-	root, err := layOut(program, library, "/etc/ssl/certs/ca-certificates.crt", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	program, root := laidOut(t)
 	folder := unpacked(t, root)
 	inside := func(args ...string) (string, error) {
 		unshare := append([]string{"--mount", "--pid", "--fork", "sh", "-c", contained, "sh"}, args...)
@@ -117,13 +120,9 @@ func TestImageSamples(t *testing.T) {
 
 // TestImageHasNoMore: the image is the same bytes each time, at most 110 MB, and has no shell.
 func TestImageHasNoMore(t *testing.T) {
-	program, library := programs(t)
 	var digests []string
 	for range 2 {
-		root, err := layOut(program, library, "/etc/ssl/certs/ca-certificates.crt", []string{"../../LICENSE"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, root := laidOut(t)
 		if root.size() > 110e6 {
 			t.Errorf("%d bytes, want at most 110 MB", root.size())
 		}
@@ -150,5 +149,34 @@ func TestImageHasNoMore(t *testing.T) {
 	}
 	if digests[0] != digests[1] {
 		t.Errorf("digests %v of the same files", digests)
+	}
+}
+
+// TestImageLicences: the image has a licence for everything that is in it, and the texts that those refer to.
+func TestImageLicences(t *testing.T) {
+	program, root := laidOut(t)
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"LICENSE", "onnxruntime/LICENSE", "onnxruntime/ThirdPartyNotices.txt", "libc6/copyright",
+		"libgcc-s1/copyright", "libstdc++6/copyright", "common-licenses/GPL-3", "common-licenses/LGPL-2.1"}
+	for _, module := range info.Deps {
+		want = append(want, module.Path+"/")
+	}
+	text := 0
+	for name, e := range root {
+		if inside, ok := strings.CutPrefix(name, licenceFolder+"/"); ok {
+			text += len(e.content)
+			want = slices.DeleteFunc(want, func(w string) bool {
+				return inside == w || strings.HasSuffix(w, "/") && strings.HasPrefix(inside, w)
+			})
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("no licences for %q", want)
+	}
+	if text > 3e6 {
+		t.Errorf("%d bytes of licences", text)
 	}
 }

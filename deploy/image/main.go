@@ -1,8 +1,8 @@
 // Image writes a container image of Langevin: the program, ONNX Runtime, the system libraries that they need, and
 // nothing else, not even a shell. It needs no base image, no registry, no container engine and no privileges. The
-// system libraries are those of the machine that it runs on.
+// system libraries are those of the machine that it runs on, and their licences those of its Debian packages.
 //
-//	image -program bin/langevin -library libonnxruntime.so.1 [-licence FILE]... OUT.tar
+//	image -program bin/langevin -library libonnxruntime.so.1 -licences FOLDER OUT.tar
 //
 // docker load, podman load and ctr images import read the file. The same inputs give the same bytes.
 package main
@@ -35,17 +35,16 @@ func run() error {
 	authorities := flag.String("authorities", "/etc/ssl/certs/ca-certificates.crt", "certificate authorities, for TLS")
 	version := flag.String("version", "unknown", "version of the program")
 	tag := flag.String("tag", "langevin:latest", "name of the image")
-	var licences list
-	flag.Var(&licences, "licence", "a licence to include; may be repeated")
+	licences := flag.String("licences", "", "folder of licences, made by tools/licences.sh")
 	flag.Parse()
-	if *library == "" || flag.NArg() != 1 {
-		return errors.New("want -library FILE and the file to write")
+	if *library == "" || *licences == "" || flag.NArg() != 1 {
+		return errors.New("want -library FILE, -licences FOLDER and the file to write")
 	}
 	named, err := name.NewTag(*tag)
 	if err != nil {
 		return fmt.Errorf("-tag: %w", err)
 	}
-	root, err := layOut(*program, *library, *authorities, licences)
+	root, err := layOut(*program, *library, *authorities, *licences)
 	if err != nil {
 		return err
 	}
@@ -57,16 +56,6 @@ func run() error {
 		return fmt.Errorf("write %s: %w", flag.Arg(0), err)
 	}
 	fmt.Printf("%s: %s, %d files, %.0f MB\n", flag.Arg(0), named, len(root), float64(root.size())/1e6)
-	return nil
-}
-
-// list is a flag that may be repeated.
-type list []string
-
-func (l *list) String() string { return fmt.Sprint(*l) }
-
-func (l *list) Set(path string) error {
-	*l = append(*l, path)
 	return nil
 }
 

@@ -34,8 +34,9 @@ type entry struct {
 
 const folder = 1 << 20 // the bit of a folder in mode, which permissions do not use
 
-// layOut returns the files of an image.
-func layOut(program, library, authorities string, licences []string) (tree, error) {
+// layOut returns the files of an image. licences is a folder with the licences of the program and of the library; those
+// of the system's files are Debian's.
+func layOut(program, library, authorities, licences string) (tree, error) {
 	t := tree{
 		"/tmp": {mode: 0o1777 | folder}, home: {mode: 0o750 | folder, owner: nonroot},
 		"/models": {mode: 0o755 | folder},
@@ -53,10 +54,8 @@ func layOut(program, library, authorities string, licences []string) (tree, erro
 			return nil, err
 		}
 	}
-	for _, licence := range licences {
-		if err := t.copy(licence, path.Join(licenceFolder, path.Base(licence))); err != nil {
-			return nil, err
-		}
+	if err := t.addFolder(licences); err != nil {
+		return nil, err
 	}
 	needed, err := librariesOf(program, library)
 	if err != nil {
@@ -67,7 +66,7 @@ func layOut(program, library, authorities string, licences []string) (tree, erro
 			return nil, err
 		}
 	}
-	return t, nil
+	return t, t.addCopyrights(slices.Sorted(maps.Values(needed))...)
 }
 
 // copy reads a file of this machine into the tree.

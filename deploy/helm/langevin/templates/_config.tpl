@@ -2,9 +2,6 @@
 {{- define "langevin.config.common" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- if .Values.models.source -}}
-{{- if dig "models" "dir" "" $config -}}
-{{- fail "config.models.dir and models.source are both set: want one, since the chart sets the folder of its source" -}}
-{{- end -}}
 {{- $config = mergeOverwrite $config (dict "models" (dict "dir" (include "langevin.models.dir" .))) -}}
 {{- end -}}
 {{- if .Values.gpu.enabled -}}
