@@ -34,6 +34,7 @@ var none = []string{}
 var rules = map[string]rule{
 	"sampling":        {ours: none, others: none},
 	"sampling/linear": {ours: []string{"sampling"}, others: none},
+	"sampling/detect": {ours: none, others: none},
 	"models":          {ours: []string{"models", "sampling"}},
 	"ort":             {ours: []string{"models", "sampling", "internal/processors"}},
 	"ort/proof":       {ours: []string{"ort", "models", "internal/processors"}},
