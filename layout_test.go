@@ -158,6 +158,7 @@ var rules = map[string]rule{
 	"docs/apidoc": {ours: []string{"proto"}, others: []string{"google.golang.org/protobuf", apiRules}},
 
 	"bench/networks":  {ours: []string{"training", "models", "sampling"}},
+	"bench/detect":    {ours: []string{"models", "ort", "sampling", "training/data"}},
 	"bench/posterior": {ours: []string{"models", "ort", "sampling"}},
 	"bench/trainer":   {ours: []string{"ort", "training", "models", "sampling", "internal/processors"}},
 	"bench/compare":   {ours: []string{"ort", "server", "client", "models", "sampling", "internal/processors"}},

@@ -385,8 +385,11 @@ func (bad *mistakes) checkDetector(m Manifest) {
 	if err := m.Detector.Validate(); err != nil {
 		bad.add("detector %v", err)
 	}
-	if m.Detector.Given && m.Condition == nil {
-		bad.add("detector is for samples given a condition: want a model with one")
+	switch c := m.Condition; {
+	case m.Detector.Given && c == nil:
+		bad.add("detector is for samples with a condition: want a model with one")
+	case !m.Detector.Given && c != nil && !c.Dropped:
+		bad.add("detector is for samples without a condition: want a model that was trained without it too")
 	}
 	if m.Sampler.Kind == SamplerConsistency {
 		bad.add("detector of a consistency model: want none, because it has no score")

@@ -66,8 +66,8 @@ func Sigmas(largest, smallest float64) []float64 {
 // than [MostRows] samples.
 func Fit(sigmas, norms []float64) (*Detector, error) {
 	rows := len(norms) / max(1, len(sigmas))
-	if rows < LeastRows || rows > MostRows {
-		return nil, fmt.Errorf("fit a detector: %d rows: want %d to %d", rows, LeastRows, MostRows)
+	if err := CheckRows(rows); err != nil {
+		return nil, err
 	}
 	logs := make([][]float64, rows)
 	for i, at := range rand.New(rand.NewPCG(0, 0)).Perm(rows) {
@@ -80,6 +80,14 @@ func Fit(sigmas, norms []float64) (*Detector, error) {
 	}
 	slices.Sort(d.Calibration)
 	return d, d.Validate()
+}
+
+// CheckRows returns an error unless a detector can be fitted to n samples.
+func CheckRows(n int) error {
+	if n < LeastRows || n > MostRows {
+		return fmt.Errorf("fit a detector: %d rows: want %d to %d", n, LeastRows, MostRows)
+	}
+	return nil
 }
 
 // logarithms returns the logarithms of norms. A norm of 0 counts as the smallest float32.
