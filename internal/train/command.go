@@ -155,6 +155,9 @@ func run(ctx context.Context, p *cli.Program, o *command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if onnx, err = withDetector(ctx, p, result, library, onnx); err != nil {
+		return err
+	}
 	if err := files.pending.CommitBytes(onnx); err != nil {
 		return fmt.Errorf("%w; the training is complete, and --resume writes its model", err)
 	}
