@@ -22,7 +22,7 @@ func (d *Detector) fit(rows [][]float64) {
 	}
 }
 
-// moments returns the mean and the standard deviation of each column, the latter at least [leastSpread].
+// moments returns the mean and the standard deviation of each column, the latter at least [leastSpread] times the mean.
 func moments(rows [][]float64) (mean, spread []float64) {
 	n, width := float64(len(rows)), len(rows[0])
 	mean, spread = make([]float64, width), make([]float64, width)
@@ -37,7 +37,7 @@ func moments(rows [][]float64) (mean, spread []float64) {
 		}
 	}
 	for j, v := range spread {
-		spread[j] = max(math.Sqrt(v), leastSpread)
+		spread[j] = max(math.Sqrt(v), leastSpread*mean[j], math.SmallestNonzeroFloat32)
 	}
 	return mean, spread
 }

@@ -2,9 +2,9 @@
 //
 // A score network knows more than a direction: the norms σ·‖s(x, σ)‖ at several noise levels are larger or smaller for
 // samples unlike those it was trained on (multiscale score matching analysis, Mahmood et al. 2021, arXiv 2010.13132).
-// [sampling.ScoreNorms] computes them. A [Detector] has a density of their logarithms, fitted to samples of the training
-// data's distribution that the training did not use. How unlikely the norms of a sample are is its distance. Other
-// such samples calibrate the distances: the p-value of a sample is the share of them with at least its distance
+// ScoreNorms of package sampling computes them. A [Detector] has a normal distribution of them, fitted to samples of the
+// training data's distribution that the training did not use. How unlikely the norms of a sample are is its distance.
+// Other such samples calibrate the distances: the p-value of a sample is the share of them with at least its distance
 // (conformal p-values, Vovk et al. 2005; Bates et al. 2023, arXiv 2104.08279). So of samples from the distribution, a
 // threshold of 1 % on p-values alarms on 1 %, whatever the network, the density and the data are.
 package detect
@@ -32,9 +32,9 @@ const (
 	// maxLevels bounds the levels of a detector in a file.
 	maxLevels = 64
 
-	// leastSpread is the least standard deviation of the logarithm of a norm. Scores are rounded to float32, so smaller
-	// differences mean nothing.
-	leastSpread = 1e-4
+	// leastSpread is the least standard deviation of norms in units of their mean. Scores are rounded to float32, so
+	// smaller differences mean nothing.
+	leastSpread = 1e-5
 )
 
 // Detector says how unlike the data that it was fitted to a sample is. It is only read after it is made, so it is safe
@@ -42,7 +42,7 @@ const (
 type Detector struct {
 	Sigmas      []float64   `json:"sigmas"`          // the noise levels of the norms
 	Given       bool        `json:"given,omitempty"` // whether samples were given a condition of the model
-	Mean        []float64   `json:"mean"`            // of the logarithms of the norms
+	Mean        []float64   `json:"mean"`            // of the norms
 	Factor      [][]float64 `json:"factor"`          // lower triangle L of their covariance L·Lᵀ, a row for each level
 	Calibration []float64   `json:"calibration"`     // distances of the samples that calibrate, ascending
 }
@@ -69,14 +69,14 @@ func Fit(sigmas, norms []float64) (*Detector, error) {
 	if err := CheckRows(rows); err != nil {
 		return nil, err
 	}
-	logs := make([][]float64, rows)
+	shuffled := make([][]float64, rows)
 	for i, at := range rand.New(rand.NewPCG(0, 0)).Perm(rows) {
-		logs[i] = logarithms(norms[at*len(sigmas) : (at+1)*len(sigmas)])
+		shuffled[i] = norms[at*len(sigmas) : (at+1)*len(sigmas)]
 	}
 	d := &Detector{Sigmas: slices.Clone(sigmas)}
-	d.fit(logs[:rows/2])
-	for _, v := range logs[rows/2:] {
-		d.Calibration = append(d.Calibration, d.distance(v))
+	d.fit(shuffled[:rows/2])
+	for _, v := range shuffled[rows/2:] {
+		d.Calibration = append(d.Calibration, d.Distance(v))
 	}
 	slices.Sort(d.Calibration)
 	return d, d.Validate()
@@ -90,22 +90,11 @@ func CheckRows(n int) error {
 	return nil
 }
 
-// logarithms returns the logarithms of norms. A norm of 0 counts as the smallest float32.
-func logarithms(norms []float64) []float64 {
-	logs := make([]float64, len(norms))
+// Distance returns how unlikely the norms of a sample at the levels Sigmas are: the length of their difference from the
+// mean, in standard deviations along every direction (Mahalanobis 1936).
+func (d *Detector) Distance(norms []float64) float64 {
+	z, sum := make([]float64, len(norms)), 0.0
 	for i, v := range norms {
-		logs[i] = math.Log(max(v, math.SmallestNonzeroFloat32))
-	}
-	return logs
-}
-
-// Distance returns how unlikely the norms of a sample at the levels Sigmas are: the length of the difference of their
-// logarithms from the mean, in standard deviations along every direction (Mahalanobis 1936).
-func (d *Detector) Distance(norms []float64) float64 { return d.distance(logarithms(norms)) }
-
-func (d *Detector) distance(logs []float64) float64 {
-	z, sum := make([]float64, len(logs)), 0.0
-	for i, v := range logs {
 		z[i] = v - d.Mean[i]
 		for j, l := range d.Factor[i][:i] {
 			z[i] -= l * z[j]
