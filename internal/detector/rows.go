@@ -12,6 +12,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/datafile"
 	"github.com/langevin-ml/langevin/internal/trainrun"
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/sampling/detect"
 	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/data"
 )
@@ -24,16 +25,18 @@ func (o *command) heldOut(ctx context.Context, p *cli.Program, m models.Manifest
 	if err != nil {
 		return models.HeldOut{}, err
 	}
-	if bad := slices.IndexFunc(rows, func(v float32) bool { return v-v != 0 }); bad >= 0 {
-		return models.HeldOut{}, fmt.Errorf("--data %s: row %d, element %d is %g: want finite numbers", o.data,
-			bad/m.RowDim(), bad%m.RowDim(), rows[bad])
-	}
+	rows, given, err := o.some(p, m, rows)
+	return models.HeldOut{Rows: rows, Given: slices.Concat(given...)}, err
+}
+
+// some returns as many of the rows as a detector is fitted to, with their conditions.
+func (o *command) some(p *cli.Program, m models.Manifest, rows []float32) ([]float32, [][]float32, error) {
 	given, err := o.conditions(m, len(rows)/m.RowDim(), p.Stderr)
 	if err != nil {
-		return models.HeldOut{}, err
+		return nil, nil, err
 	}
 	rows, given = trainrun.Some(rows, m.RowDim(), given, o.rows.N)
-	return models.HeldOut{Rows: rows, Given: slices.Concat(given...)}, nil
+	return rows, given, detect.CheckRows(len(rows) / m.RowDim())
 }
 
 // conditions returns the condition of each of n rows, as the network takes it; nil for none.
