@@ -43,8 +43,8 @@ func FitCommand(p *cli.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "fit MODEL [--data FILE|FOLDER]",
 		Short: "Add a detector to a model file, from data that the training did not use",
-		Long: fmt.Sprintf(`Fit adds a detector to the file of a model, so that detect can say how unlike its training data samples
-are. MODEL is a file, or the name of a model in --models-dir or built in. One half of the rows of --data
+		Long: fmt.Sprintf(`Fit adds a detector to the file of a model, so that detect can say how unlike its training
+data samples are. MODEL is a file, or the name of a model in --models-dir or built in. One half of the rows of --data
 fits the detector and the other half calibrates it. They must be like the training data and not have
 been used to train: p-values of a detector that was fitted to the training data alarm too often. There
 must be at least %d rows, and of more than --rows some are chosen at random. Without --data, they are

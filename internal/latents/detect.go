@@ -219,8 +219,8 @@ func (o *detectCommand) report(found *client.Detected) (detectReport, error) {
 	}
 	r.Alarms = &alarms
 	if least := 1 / float64(found.Calibrated+1); *r.Threshold < least {
-		return r, cli.Usagef("--threshold is %g: the smallest p-value of %s is %.4g, because %s calibrate its detector: "+
-			"want more, or fit it to more rows", *r.Threshold, found.Model, least,
+		return r, cli.Usagef("--threshold is %g: the smallest p-value of %s is %.4g, because %s calibrate its "+
+			"detector: want more, or fit it to more rows", *r.Threshold, found.Model, least,
 			phrase.Plural(found.Calibrated, "row"))
 	}
 	return r, nil

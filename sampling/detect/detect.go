@@ -2,9 +2,9 @@
 //
 // A score network knows more than a direction: the norms σ·‖s(x, σ)‖ at several noise levels are larger or smaller for
 // samples unlike those it was trained on (multiscale score matching analysis, Mahmood et al. 2021, arXiv 2010.13132).
-// ScoreNorms of package sampling computes them. A [Detector] has a normal distribution of them, fitted to samples of the
-// training data's distribution that the training did not use. How unlikely the norms of a sample are is its distance.
-// Other such samples calibrate the distances: the p-value of a sample is the share of them with at least its distance
+// ScoreNorms of package sampling computes them. A [Detector] has a normal distribution of them, fitted to samples of
+// the training data's distribution that the training did not use. How unlikely the norms of a sample are is its
+// distance. Other such samples calibrate the distances: the p-value of a sample is the share of them with at least its distance
 // (conformal p-values, Vovk et al. 2005; Bates et al. 2023, arXiv 2104.08279). So of samples from the distribution, a
 // threshold of 1 % on p-values alarms on 1 %, whatever the network, the density and the data are.
 package detect
@@ -123,7 +123,8 @@ func (d *Detector) Validate() error {
 		return fmt.Errorf("sigmas has %d levels: want 1 to %d", n, maxLevels)
 	}
 	if len(d.Mean) != n || len(d.Factor) != n {
-		return fmt.Errorf("mean has %d and factor %d rows: want one for each of %d sigmas", len(d.Mean), len(d.Factor), n)
+		return fmt.Errorf("mean has %d and factor %d rows: want one for each of %d sigmas", len(d.Mean), len(d.Factor),
+			n)
 	}
 	if c := len(d.Calibration); c < 1 || c > MostRows {
 		return fmt.Errorf("calibration has %d distances: want 1 to %d", c, MostRows)

@@ -163,7 +163,8 @@ func start(t *testing.T) *service {
 	jumps.Sampler.Kind = models.SamplerConsistency
 	jumps.Sampler.Consistency = &models.Consistency{Sigmas: []float64{2, 1}}
 	zoo["jumps/1/model.onnx"] = &fstest.MapFile{Data: modelstest.File(t, modelstest.Gaussian(2), jumps)}
-	zoo["pets/1/model.onnx"] = &fstest.MapFile{Data: modelstest.File(t, modelstest.Gaussian(3), withDetector(t, pets()))}
+	file := modelstest.File(t, modelstest.Gaussian(3), withDetector(t, pets()))
+	zoo["pets/1/model.onnx"] = &fstest.MapFile{Data: file}
 	zoo["points/3/model.onnx"] = zoo["points/1/model.onnx"]
 	zoo["torn/1/model.onnx"] = &fstest.MapFile{Data: zoo["points/1/model.onnx"].Data[:40]}
 	repo, err := models.NewRepository(zoo, "", models.Rules{})
