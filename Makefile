@@ -176,7 +176,7 @@ bench-quality: onnxruntime data build bench/.venv/ready ## Compare quality over 
 	bin/compare -quality -networks $(OUT)/bench-quality -diffusers $(DIFFUSERS) $(BENCHFLAGS)
 
 .PHONY: bench-detect
-bench-detect: onnxruntime data ## Measure detectors of unlike pictures; writes bench/RESULTS-DETECT.md (dry run: BENCHFLAGS)
+bench-detect: onnxruntime data ## Measure detectors; writes bench/RESULTS-DETECT.md (dry run: BENCHFLAGS)
 	go build -o bin/detect ./bench/detect
 	bin/detect $(BENCHFLAGS)
 

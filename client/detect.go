@@ -30,8 +30,8 @@ type Detected struct {
 }
 
 // Detect says how unlike the training data of a model samples are (Mahmood et al. 2021). Among independent samples of
-// the training data's distribution, the share with a PValue of at most a is a, up to 1/(Calibrated+1). So a program that
-// raises an alarm at PValue <= 0.01 raises it for 1 % of them. That says nothing of how many others it finds.
+// the training data's distribution, the share with a PValue of at most a is a, up to 1/(Calibrated+1). So a program
+// that raises an alarm at PValue <= 0.01 raises it for 1 % of them. That says nothing of how many others it finds.
 //
 // The result of a row does not depend on the other rows. Detect takes any number of rows, as [Client.Score] does. It
 // returns [ErrNoDetector] if the model has no detector; the command langevin detect fit adds one to its file.

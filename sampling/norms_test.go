@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestScoreNormsOfGaussian: the score of N(0, v) with noise σ is -x/(v + σ²). So the norm of every sample is known. Over
-// samples it is σ√v/(v + σ²) times a number of the chi distribution.
+// TestScoreNormsOfGaussian: the score of N(0, v) with noise σ is -x/(v + σ²). So every norm is known. Over samples it
+// is σ√v/(v + σ²) times a number of the chi distribution.
 func TestScoreNormsOfGaussian(t *testing.T) {
 	const dim, n, v = 16, 20_000, 0.49
 	r := NormRequest{Sigmas: []float64{5, 0.5, 0.01}, Dim: dim, N: n, X: make([]float32, dim*n)}

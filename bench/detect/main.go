@@ -80,10 +80,10 @@ func (b *bench) run(ctx context.Context) (err error) {
 			return fmt.Errorf("%s: %w", c.model, err)
 		}
 	}
-	b.printf("\n## False alarms at 1 %%\n\nThe share of the %d like pictures with a p-value of at most 1 %%: for the "+
-		"detector above, with the standard deviation that a part for the test and one for the calibration give, and "+
-		"for %d detectors that were fitted to other parts of the test set.\n\n| model | this detector | mean of %[2]d | "+
-		"standard deviation of one | expected |\n|---|---|---|---|---|\n%[3]s", b.test, splits, b.alarms.String())
+	b.printf("\n## False alarms at 1 %%\n\nThe share of the %d like pictures with a p-value of at most 1 %%: for "+
+		"the detector above, with the standard deviation that a part for the test and one for the calibration give, "+
+		"and for %d detectors that were fitted to other parts of the test set.\n\n| model | this detector | mean "+
+		"of %[2]d | standard deviation of one | expected |\n|---|---|---|---|---|\n%[3]s", b.test, splits, b.alarms.String())
 	return os.WriteFile(b.out, []byte(b.page.String()), 0o644)
 }
 
@@ -175,7 +175,8 @@ func (b *bench) compareLikelihood(ctx context.Context, name string, of network, 
 	for i, x := range [][]float32{levels(like, b.fit, b.likelihood, false), levels(unlike, 0, b.likelihood, false)} {
 		s := of.manifest.Sigmas
 		r, err := sampling.FlowLogLikelihood(ctx, of.model, sampling.FlowRequest{
-			SigmaMax: s[0], SigmaMin: s[len(s)-1], Dim: of.manifest.Dim(), N: b.likelihood, X: x, RTol: 1e-3, ATol: 1e-3,
+			SigmaMax: s[0], SigmaMin: s[len(s)-1], Dim: of.manifest.Dim(), N: b.likelihood, X: x,
+			RTol: 1e-3, ATol: 1e-3,
 		})
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"math"
 	"os"
@@ -20,6 +21,23 @@ func normal(seed uint64, n int) []float32 {
 	x := make([]float32, 2*n)
 	sampling.Noise{Seed: seed}.Normal(x, 0)
 	return x
+}
+
+// judged returns the manifest of a model of N(0, 1) with a detector.
+func judged(t *testing.T) models.Manifest {
+	t.Helper()
+	exact := sampling.ModelFunc(func(_ context.Context, dst, x, sigma []float32) error {
+		for i, v := range x {
+			s := sigma[i*len(sigma)/len(x)]
+			dst[i] = -v / (1 + s*s)
+		}
+		return nil
+	})
+	m, err := modelstest.Manifest("judged", 2).FitDetector(t.Context(), exact, models.HeldOut{Rows: normal(3, 200)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // TestDetect fits a detector to a file of the data, asks it about others, and compares the samples of the model with
@@ -106,7 +124,8 @@ func TestDetectRefuses(t *testing.T) {
 	writeFiles(t, map[string][]byte{
 		"few.npy": npy("<f4", "(199, 2)", normal(1, 199)), "broken.npy": npy("<f4", "(200, 2)", broken),
 		"wide.npy": npy("<f4", "(2, 3)", make([]float32, 6)), "held.npy": npy("<f4", "(200, 2)", normal(1, 200)),
-		"classes.npy": npy("<i4", "(3,)", []int32{0, 1, 0}), "third.npy": npy("<i4", "(200,)", append(make([]int32, 199), 3)),
+		"classes.npy": npy("<i4", "(3,)", []int32{0, 1, 0}),
+		"third.npy":   npy("<i4", "(200,)", append(make([]int32, 199), 3)),
 	})
 	for _, c := range []struct {
 		line, want string
@@ -140,7 +159,8 @@ func TestDetectRefuses(t *testing.T) {
 		"gauss":                        "requires at least 2 arg",
 		"gauss@0 held.npy":             "gauss@0",
 	} {
-		if got := runAlone(t, append([]string{"detect"}, strings.Fields(line)...)...); got.code != cli.ExitUsage || !strings.Contains(got.stderr, want) {
+		got := runAlone(t, append([]string{"detect"}, strings.Fields(line)...)...)
+		if got.code != cli.ExitUsage || !strings.Contains(got.stderr, want) {
 			t.Errorf("%s: %+v, want %q", line, got, want)
 		}
 	}

@@ -84,8 +84,8 @@ func sortCommands(root *cobra.Command) {
 		title    string
 		commands []string
 	}{
-		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "detect", "measure", "eval", "reproduce",
-			"impute", "join", "compare"}},
+		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "detect", "measure", "eval",
+			"reproduce", "impute", "join", "compare"}},
 		{"Serve", []string{"serve", "models", "token", "doctor", "bench"}},
 		{"Train", []string{"train", "schedule"}},
 	} {

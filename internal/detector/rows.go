@@ -43,7 +43,8 @@ func (o *command) some(p *cli.Program, m models.Manifest, rows []float32) ([]flo
 func (o *command) conditions(m models.Manifest, n int, warn io.Writer) ([][]float32, error) {
 	if o.given == "" {
 		if _, err := m.Condition.NoneRow(); err != nil {
-			return nil, cli.Usagef("%s was not trained without a condition: want --given, with that of each row", m.Name)
+			return nil, cli.Usagef("%s was not trained without a condition: want --given, with that of each row",
+				m.Name)
 		}
 		return nil, nil
 	}

@@ -30,9 +30,15 @@ type detectCommand struct {
 	json      bool
 }
 
+// askedRows are the rows of the files of detect.
+type askedRows struct {
+	numbers
+	scaled bool // they are pictures whose levels go from 0 to 1, whatever the model's do
+}
+
 // DetectCommand returns the command detect.
 func DetectCommand(p *cli.Program) *cobra.Command {
-	o := &detectCommand{}
+	o := &detectCommand{command: command{argument: true}}
 	c := &cobra.Command{
 		Use:   "detect MODEL FILE...",
 		Short: "Say how unlike a model's training data samples are, with a p-value for each",
@@ -41,7 +47,7 @@ that a sample like the training data is at least as unlike it. Of such samples, 
 alarms on 1 %. The distance is that from which the p-value is computed.
 
 FILE has a row for each sample: ` + datafile.ArrayFiles + `.
-Pictures may be several .png files, with levels from 0 to 1. The rows of a table are in its units. The model
+Pictures may also be an array of bytes, or several .png files. The rows of a table are in its units. The model
 needs a detector: langevin detect fit adds one to its file, and langevin train FILE makes one.
 
 With --threshold the exit code is 3 if a p-value is at most the threshold.`,
@@ -104,7 +110,7 @@ func (o *detectCommand) run(ctx context.Context, p *cli.Program, model string, f
 }
 
 // open reads the files: several pictures, or one file of rows.
-func (o *detectCommand) open(files []string) (*numbers, error) {
+func (o *detectCommand) open(files []string) (*askedRows, error) {
 	pictures := 0
 	for _, path := range files {
 		if strings.EqualFold(filepath.Ext(path), ".png") {
@@ -114,15 +120,11 @@ func (o *detectCommand) open(files []string) (*numbers, error) {
 	switch {
 	case pictures == 0 && len(files) == 1:
 		o.in = files[0]
-		of := o.early()
-		if errors.Is(of.err, fs.ErrNotExist) {
-			return nil, of.err
-		}
-		return of, nil
+		return o.array()
 	case pictures < len(files):
 		return nil, cli.Usagef("%s: want one file of rows, or .png files", strings.Join(files, " "))
 	}
-	of := &numbers{}
+	of := &askedRows{scaled: true}
 	for _, path := range files {
 		levels, shape, err := drawing.ReadPicture(path)
 		if err != nil {
@@ -137,14 +139,46 @@ func (o *detectCommand) open(files []string) (*numbers, error) {
 	return of, nil
 }
 
+// array reads a file of rows. That it cannot be read as numbers is no error yet, because it may be a table.
+func (o *detectCommand) array() (*askedRows, error) {
+	of := &askedRows{}
+	a, err := datafile.ReadArray(o.in, &of.notes)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case err == nil && len(a.Shape) < 2:
+		err = fmt.Errorf("%s has shape %v: want rows, [n, ...]", o.in, a.Shape)
+	case err == nil:
+		of.rows = client.Batch{X: a.Values, N: a.Shape[0], Shape: slices.Clone(a.Shape[1:])}
+	}
+	if of.err = err; a.Bytes() {
+		for i := range a.Values {
+			a.Values[i] /= 255
+		}
+		of.scaled = true
+	}
+	return of, nil
+}
+
+// of returns the rows in the units of a model's samples. The levels of its pictures go from its Low to its High.
+func (o *detectCommand) of(m client.Model, r *askedRows, warn io.Writer) (client.Batch, error) {
+	rows, err := o.late(&r.numbers, m, warn)
+	if err == nil && r.scaled && m.Table == nil {
+		for i, v := range rows.X {
+			rows.X[i] = float32(m.Low) + float32(m.High-m.Low)*v
+		}
+	}
+	return rows, err
+}
+
 func (o *detectCommand) ask(
-	ctx context.Context, p *cli.Program, c *client.Client, name string, version int, of *numbers,
+	ctx context.Context, p *cli.Program, c *client.Client, name string, version int, of *askedRows,
 ) (*client.Detected, error) {
 	m, err := c.Model(ctx, name, version)
 	if err != nil {
 		return nil, cmp.Or(of.err, err)
 	}
-	rows, err := o.late(of, m, p.Stderr)
+	rows, err := o.of(m, of, p.Stderr)
 	if err != nil {
 		return nil, err
 	}

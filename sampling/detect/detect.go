@@ -4,9 +4,9 @@
 // samples unlike those it was trained on (multiscale score matching analysis, Mahmood et al. 2021, arXiv 2010.13132).
 // ScoreNorms of package sampling computes them. A [Detector] has a normal distribution of them, fitted to samples of
 // the training data's distribution that the training did not use. How unlikely the norms of a sample are is its
-// distance. Other such samples calibrate the distances: the p-value of a sample is the share of them with at least its distance
-// (conformal p-values, Vovk et al. 2005; Bates et al. 2023, arXiv 2104.08279). So of samples from the distribution, a
-// threshold of 1 % on p-values alarms on 1 %, whatever the network, the density and the data are.
+// distance. Other such samples calibrate the distances: the p-value of a sample is the share of them with at least its
+// distance (conformal p-values, Vovk et al. 2005; Bates et al. 2023, arXiv 2104.08279). So of samples from the
+// distribution, a threshold of 1 % on p-values alarms on 1 %, whatever the network, the density and the data are.
 package detect
 
 import (
