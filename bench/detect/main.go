@@ -83,7 +83,8 @@ func (b *bench) run(ctx context.Context) (err error) {
 	b.printf("\n## False alarms at 1 %%\n\nThe share of the %d like pictures with a p-value of at most 1 %%: for "+
 		"the detector above, with the standard deviation that a part for the test and one for the calibration give, "+
 		"and for %d detectors that were fitted to other parts of the test set.\n\n| model | this detector | mean "+
-		"of %[2]d | standard deviation of one | expected |\n|---|---|---|---|---|\n%[3]s", b.test, splits, b.alarms.String())
+		"of %[2]d | standard deviation of one | expected |\n|---|---|---|---|---|\n%[3]s", b.test, splits,
+		b.alarms.String())
 	return os.WriteFile(b.out, []byte(b.page.String()), 0o644)
 }
 
