@@ -107,8 +107,8 @@ func TestDetectRefuses(t *testing.T) {
 	}{
 		"langevin detect fit points --data FILE": {&langevinv1.DetectRequest{X: floats(1, 2)},
 			codes.FailedPrecondition},
-		"x is 0 elements":                        {&langevinv1.DetectRequest{Model: "digits"}, codes.InvalidArgument},
-		"x is 3 elements: want rows of 20":       {&langevinv1.DetectRequest{Model: "digits",
+		"x is 0 elements": {&langevinv1.DetectRequest{Model: "digits"}, codes.InvalidArgument},
+		"x is 3 elements: want rows of 20": {&langevinv1.DetectRequest{Model: "digits",
 			X: floats(1, 2, 3)}, codes.InvalidArgument},
 		"x is NaN at element 1": {&langevinv1.DetectRequest{Model: "pets",
 			X: floats(170, float32(math.NaN()), 3)}, codes.InvalidArgument},
