@@ -178,6 +178,11 @@ bench-quality: onnxruntime data build bench/.venv/ready ## Compare quality over 
 	go build -o bin/compare ./bench/compare
 	bin/compare -quality -networks $(OUT)/bench-quality -diffusers $(DIFFUSERS) $(BENCHFLAGS)
 
+.PHONY: bench-detect
+bench-detect: onnxruntime data ## Measure detectors; writes bench/RESULTS-DETECT.md (dry run: BENCHFLAGS)
+	go build -o bin/detect ./bench/detect
+	bin/detect $(BENCHFLAGS)
+
 .PHONY: bench-posterior
 bench-posterior: onnxruntime data ## Compare posterior samplers; writes bench/RESULTS-POSTERIOR.md (dry run: BENCHFLAGS)
 	go build -o bin/posterior ./bench/posterior

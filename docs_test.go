@@ -27,7 +27,7 @@ import (
 // needs of the commands.
 var runDocuments = []string{
 	"tutorial.md", "data.md", "quality.md", "operations.md", "model-file.md", "security.md", "import.md", "oip.md",
-	"batch.md", "measurements.md",
+	"batch.md", "measurements.md", "detect.md",
 }
 
 // needs lists programs that not every machine has. The key is the word of a block. The probe is a command that succeeds

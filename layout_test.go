@@ -34,6 +34,7 @@ var none = []string{}
 var rules = map[string]rule{
 	"sampling":        {ours: none, others: none},
 	"sampling/linear": {ours: []string{"sampling"}, others: none},
+	"sampling/detect": {ours: none, others: none},
 	"models":          {ours: []string{"models", "sampling"}},
 	"ort":             {ours: []string{"models", "sampling", "internal/processors"}},
 	"ort/proof":       {ours: []string{"ort", "models", "internal/processors"}},
@@ -97,13 +98,16 @@ var rules = map[string]rule{
 	"internal/remote": {ours: []string{"internal/cli", "internal/loopback", "internal/phrase", "client", "server"}},
 	"internal/drawing": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/phrase", "client", "proto", "training/data"}},
-	"internal/trainrun": {ours: []string{"internal/cli", "internal/phrase", "ort", "training"}},
+	"internal/trainrun": {ours: []string{"internal/cli", "internal/phrase", "models", "ort", "training"}},
 
 	// Commands.
 	"internal/about": {ours: []string{"internal/build", "internal/cli", "internal/remote", "client", "models",
 		"training"}},
 	"internal/bench": {ours: []string{
 		"internal/cli", "internal/drawing", "internal/loadtest", "internal/phrase", "internal/remote", "client"}},
+	"internal/detector": {ours: []string{
+		"internal/cli", "internal/datafile", "internal/phrase", "internal/trainrun", "internal/wholefile", "client",
+		"models", "ort", "sampling", "training"}},
 	"internal/demo": {ours: []string{
 		"internal/cli", "internal/drawing", "internal/phrase", "internal/pictures", "internal/remote",
 		"internal/wholefile",
@@ -157,6 +161,7 @@ var rules = map[string]rule{
 	"docs/apidoc": {ours: []string{"proto"}, others: []string{"google.golang.org/protobuf", apiRules}},
 
 	"bench/networks":  {ours: []string{"training", "models", "sampling"}},
+	"bench/detect":    {ours: []string{"models", "ort", "sampling", "training/data"}},
 	"bench/posterior": {ours: []string{"models", "ort", "sampling"}},
 	"bench/trainer":   {ours: []string{"ort", "training", "models", "sampling", "internal/processors"}},
 	"bench/compare":   {ours: []string{"ort", "server", "client", "models", "sampling", "internal/processors"}},
@@ -164,7 +169,8 @@ var rules = map[string]rule{
 
 // commands is the packages with the commands of langevin. None of them imports another: only main brings them together.
 var commands = []string{
-	"internal/about", "internal/bench", "internal/compare", "internal/demo", "internal/doctor", "internal/eval",
+	"internal/about", "internal/bench", "internal/compare", "internal/demo", "internal/detector", "internal/doctor",
+	"internal/eval",
 	"internal/impute", "internal/installer", "internal/join", "internal/latents", "internal/measure", "internal/models",
 	"internal/reproduce",
 	"internal/sample", "internal/serve", "internal/token", "internal/train",

@@ -26,6 +26,7 @@ var (
 	ErrModelLoading     = errors.New("model is still loading")      // try again after RetryAfter
 	ErrDiverged         = errors.New("chain diverged")              // a chain is not finite: the step is too large
 	ErrCollapsed        = errors.New("weights collapsed")           // of particles: see Measurement.RefuseCollapsed
+	ErrNoDetector       = errors.New("model has no detector")       // see Client.Detect
 	ErrTolerance        = errors.New("tolerance cannot be met")     // by Encode, Decode or LogLikelihood: ask for less
 	ErrQueueFull        = errors.New("queue full")                  // try again after RetryAfter
 	ErrQuota            = errors.New("quota exceeded")              // of the caller; try again after RetryAfter, if set
@@ -62,6 +63,7 @@ func sentinels() map[string]error {
 		langevinv1.ReasonModelLoading:     ErrModelLoading,
 		langevinv1.ReasonDiverged:         ErrDiverged,
 		langevinv1.ReasonCollapsed:        ErrCollapsed,
+		langevinv1.ReasonNoDetector:       ErrNoDetector,
 		langevinv1.ReasonTolerance:        ErrTolerance,
 		langevinv1.ReasonQueueFull:        ErrQueueFull,
 		langevinv1.ReasonQuota:            ErrQuota,

@@ -224,6 +224,34 @@ func ExampleMeasurement() {
 	// Output: [0 1 1 0] [0 1 1 1]
 }
 
+// Raises an alarm for 1 % of the samples that are like the training data, and for as many of the others as it can tell.
+func ExampleClient_Detect() {
+	c, done := connect(fake.Script{
+		Detect: func(_ context.Context, r client.DetectRequest) (*client.Detected, error) {
+			d := &client.Detected{Calibrated: 999}
+			for _, v := range r.X { // this fake knows numbers from 0 to 1
+				d.Distance = append(d.Distance, float64(max(0, v-1)))
+				d.PValue = append(d.PValue, map[bool]float64{false: 0.4, true: 0.001}[v > 1])
+			}
+			return d, nil
+		},
+	})
+	defer done()
+
+	found, err := c.Detect(context.Background(), client.DetectRequest{
+		Model: "digits", X: []float32{0.3, 7, 0.9}, Shape: []int{1},
+	})
+	if err != nil { // errors.Is(err, client.ErrNoDetector): run langevin detect fit
+		log.Fatal(err)
+	}
+	for i, p := range found.PValue {
+		if p <= 0.01 {
+			fmt.Printf("row %d is unlike the training data: p = %g\n", i, p)
+		}
+	}
+	// Output: row 1 is unlike the training data: p = 0.001
+}
+
 // Takes samples to latents and back.
 func ExampleClient_Encode() {
 	const stretch = 10 // this fake flow moves points away from each other

@@ -26,6 +26,7 @@ type Model struct {
 
 	Condition *ModelCondition // what samples may be given; nil for a model without conditions
 	Table     []Column        // the columns of a table, in order; nil for other models
+	Detector  *ModelDetector  // what Detect computes with; nil for a model without a detector
 }
 
 // ModelCondition describes what the samples of a model may be given: one of a number of classes, or a vector of
@@ -35,6 +36,13 @@ type ModelCondition struct {
 	Size    int      // of the vector; 0 for classes
 	Names   []string // of the classes, or of the numbers; or none
 	Dropped bool     // whether the model was also trained without the condition
+}
+
+// ModelDetector describes the detector of a model, which [Client.Detect] needs.
+type ModelDetector struct {
+	Sigmas     []float64 // the noise levels at which it evaluates the network, the largest first
+	Calibrated int       // samples that calibrate it; its smallest p-value is 1/(Calibrated+1)
+	Given      bool      // whether rows need a condition of the model
 }
 
 // ModelState says whether a model can be sampled.
@@ -111,6 +119,7 @@ func newModel(m *langevinv1.Model) (Model, error) {
 		Aliases:     m.GetAliases(),
 		Condition:   newModelCondition(m.GetCondition()),
 		Table:       newTable(m.GetColumns()),
+		Detector:    newModelDetector(m.GetDetector()),
 	}, err
 }
 
@@ -121,6 +130,13 @@ func newModelCondition(c *langevinv1.ModelCondition) *ModelCondition {
 	return &ModelCondition{
 		Classes: int(c.GetClasses()), Size: int(c.GetSize()), Names: c.GetNames(), Dropped: c.GetDropped(),
 	}
+}
+
+func newModelDetector(d *langevinv1.ModelDetector) *ModelDetector {
+	if d == nil {
+		return nil
+	}
+	return &ModelDetector{Sigmas: d.GetSigmas(), Calibrated: int(d.GetCalibrated()), Given: d.GetGiven()}
 }
 
 func newState(s langevinv1.ModelState) ModelState {

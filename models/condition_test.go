@@ -45,7 +45,7 @@ func TestConditionOfAManifest(t *testing.T) {
 // TestNewerFormat expects the version of the format to be the complaint, not a key that this version does not know.
 func TestNewerFormat(t *testing.T) {
 	for manifest, want := range map[string]string{
-		`{"format": 4, "terms": []}`:             "format is 4, of a newer program: want 1 to 3",
+		`{"format": 5, "terms": []}`:             "format is 5, of a newer program: want 1 to 4",
 		`{"format": 2, "name": "a"}`:             "format is 2: want 1 without a condition",
 		`{"format": 1, "condition": {"size":1}}`: "format is 1: want 2 with a condition",
 	} {

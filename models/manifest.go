@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/sampling/detect"
 )
 
 const (
@@ -22,6 +23,9 @@ const (
 
 	// FormatColumns is the format of a manifest with [Columns], with or without a condition.
 	FormatColumns = 3
+
+	// FormatDetector is the format of a manifest with a detector, with or without the others.
+	FormatDetector = 4
 
 	// MaxDim is the largest number of elements of one sample.
 	MaxDim = 1 << 24
@@ -140,6 +144,7 @@ type Manifest struct {
 	Sampler          Sampler          `json:"sampler"`
 	Condition        *Condition       `json:"condition,omitempty"` // nil for a graph without the input c
 	Columns          Columns          `json:"columns,omitempty"`   // of a table; nil if users see what the network sees
+	Detector         *detect.Detector `json:"detector,omitempty"`  // says how unlike its data a sample is; nil for none
 	Training         *Training        `json:"training,omitempty"`
 }
 
@@ -164,6 +169,8 @@ func (m Manifest) Dim() int {
 // WantFormat returns the format of a manifest with the parts of m.
 func (m Manifest) WantFormat() int {
 	switch {
+	case m.Detector != nil:
+		return FormatDetector
 	case m.Columns != nil:
 		return FormatColumns
 	case m.Condition != nil:
@@ -267,6 +274,7 @@ func (m Manifest) Validate() error {
 		bad.add("%v", err)
 	}
 	bad.checkColumns(m)
+	bad.checkDetector(m)
 	if m.Training != nil {
 		bad.checkTraining(*m.Training, len(m.Sigmas))
 	}
@@ -296,6 +304,8 @@ func (bad *mistakes) checkFormat(m Manifest) {
 	}
 	switch want := m.WantFormat(); {
 	case m.Format == want:
+	case m.Detector != nil || m.Format == FormatDetector:
+		bad.add("format is %d: want %d %s a detector", m.Format, want, with(m.Detector != nil))
 	case m.Columns != nil || m.Format == FormatColumns:
 		bad.add("format is %d: want %d %s columns", m.Format, want, with(m.Columns != nil))
 	default:
@@ -371,6 +381,24 @@ func (bad *mistakes) checkReverseSDE(r ReverseSDE, levels int) {
 	}
 	if err := r.Validate("sampler reverse_sde"); err != nil {
 		bad.add("%v", err)
+	}
+}
+
+func (bad *mistakes) checkDetector(m Manifest) {
+	if m.Detector == nil {
+		return
+	}
+	if err := m.Detector.Validate(); err != nil {
+		bad.add("detector %v", err)
+	}
+	switch c := m.Condition; {
+	case m.Detector.Given && c == nil:
+		bad.add("detector is for samples with a condition: want a model with one")
+	case !m.Detector.Given && c != nil && !c.Dropped:
+		bad.add("detector is for samples without a condition: want a model that was trained without it too")
+	}
+	if m.Sampler.Kind == SamplerConsistency {
+		bad.add("detector of a consistency model: want none, because it has no score")
 	}
 }
 

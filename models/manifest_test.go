@@ -14,6 +14,7 @@ import (
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/sampling/detect"
 )
 
 func trained() models.Manifest {
@@ -50,6 +51,55 @@ func TestManifestRoundTrip(t *testing.T) {
 	}
 	if !slices.Equal(file, modelstest.File(t, model, want)) {
 		t.Error("attaching the same manifest again changed the file")
+	}
+}
+
+// detector returns a detector for two levels.
+func detector(t *testing.T) *detect.Detector {
+	t.Helper()
+	norms := make([]float64, 2*detect.LeastRows)
+	for i := range norms {
+		norms[i] = 1 + math.Mod(float64(i)*math.Phi, 1)
+	}
+	d, err := detect.Fit([]float64{1, 0.1}, norms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestWithManifest: a file gets a detector, and everything else in it keeps its bytes.
+func TestWithManifest(t *testing.T) {
+	model := modelstest.Gaussian(1, 4, 4)
+	model.MetadataProps = []*protos.StringStringEntryProto{{Key: "author", Value: "a"}}
+	bare := trained()
+	file := modelstest.File(t, model, bare)
+	want := bare
+	want.Format, want.Detector = models.FormatDetector, detector(t)
+	with, err := models.WithManifest(file, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := models.Read(with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("manifest differs (-given +read):\n%s", diff)
+	}
+	if _, err := models.Decode(with, got); err != nil {
+		t.Error(err)
+	}
+	back, err := models.WithManifest(with, bare)
+	if err != nil || !slices.Equal(back, file) {
+		t.Errorf("with its first manifest again the file differs: %v", err)
+	}
+	want.Detector.Mean = nil
+	if _, err := models.WithManifest(file, want); !errors.Is(err, models.ErrInvalid) {
+		t.Errorf("a bad manifest: %v", err)
+	}
+	if _, err := models.WithManifest(file[:len(file)/2], bare); !errors.Is(err, models.ErrInvalid) {
+		t.Errorf("half a file: %v", err)
 	}
 }
 
@@ -168,6 +218,20 @@ func TestValidate(t *testing.T) {
 		{"negative eta", func(m *models.Manifest) { reverse(m, 5, -1) }, "reverse_sde.eta is -1"},
 		{"one level", func(m *models.Manifest) { reverse(m, 5, 1); m.Sigmas, m.Training = m.Sigmas[:1], nil },
 			"want at least 2 sigmas, not 1"},
+		{"format of a detector", func(m *models.Manifest) { m.Detector = detector(t) },
+			"format is 1: want 4 with a detector"},
+		{"no detector", func(m *models.Manifest) { m.Format = models.FormatDetector },
+			"format is 4: want 1 without a detector"},
+		{"bad detector", func(m *models.Manifest) { m.Detector = detector(t); m.Detector.Mean = nil },
+			"detector mean has 0"},
+		{"detector of conditions", func(m *models.Manifest) { m.Detector = detector(t); m.Detector.Given = true },
+			"want a model with one"},
+		{"detector without the condition", func(m *models.Manifest) {
+			m.Detector, m.Condition = detector(t), &models.Condition{Classes: 2}
+		}, "want a model that was trained without it too"},
+		{"detector of a consistency model", func(m *models.Manifest) {
+			m.Detector, m.Sampler.Kind = detector(t), models.SamplerConsistency
+		}, "because it has no score"},
 		{"iterations", func(m *models.Manifest) { m.Training.Iterations = -1 }, "-1 iterations"},
 		{"loss", func(m *models.Manifest) { m.Training.Loss = inf }, "loss is +Inf"},
 		{"losses of other levels", func(m *models.Manifest) { m.Training.LossPerLevel = []float64{1} },

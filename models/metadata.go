@@ -14,12 +14,9 @@ const maxManifestBytes = 4 << 20
 
 // Attach validates m and stores it in the model's metadata. It replaces an existing manifest.
 func Attach(model *protos.ModelProto, m Manifest) error {
-	if err := m.Validate(); err != nil {
-		return err
-	}
-	value, err := json.Marshal(m)
+	value, err := encode(m)
 	if err != nil {
-		return fmt.Errorf("encode manifest of %q: %w", m.Name, err)
+		return err
 	}
 	kept := model.MetadataProps[:0]
 	for _, entry := range model.MetadataProps {
@@ -29,6 +26,52 @@ func Attach(model *protos.ModelProto, m Manifest) error {
 	}
 	model.MetadataProps = append(kept, &protos.StringStringEntryProto{Key: MetadataKey, Value: string(value)})
 	return nil
+}
+
+// encode validates m and returns its text.
+func encode(m Manifest) ([]byte, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	value, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode manifest of %q: %w", m.Name, err)
+	}
+	return value, nil
+}
+
+// WithManifest validates m and returns a copy of the bytes of an .onnx file with m in place of its manifest. All other
+// bytes are kept, so the graph computes the same.
+func WithManifest(model []byte, m Manifest) ([]byte, error) {
+	value, err := encode(m)
+	if err != nil {
+		return nil, err
+	}
+	var property []byte
+	for i, text := range [][]byte{[]byte(MetadataKey), value} {
+		property = protowire.AppendTag(property, entryKey+protowire.Number(i), protowire.BytesType)
+		property = protowire.AppendBytes(property, text)
+	}
+	with := make([]byte, 0, len(model)+len(property))
+	err = eachValue(model, func(number protowire.Number, kind protowire.Type, field []byte) error {
+		if number == modelMetadataProps && kind == protowire.BytesType {
+			if key, _, err := entry(field); err != nil || key == MetadataKey {
+				return err
+			}
+		}
+		with = protowire.AppendTag(with, number, kind)
+		if kind == protowire.BytesType {
+			with = protowire.AppendBytes(with, field)
+		} else {
+			with = append(with, field...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: not an ONNX file, or a damaged one: %w", ErrInvalid, err)
+	}
+	with = protowire.AppendTag(with, modelMetadataProps, protowire.BytesType)
+	return protowire.AppendBytes(with, property), nil
 }
 
 // Read returns the manifest in the bytes of an .onnx file. It does not read the graph; [Check] does. The error wraps
@@ -58,9 +101,9 @@ func checkNewest(manifest []byte) error {
 	var is struct {
 		Format int `json:"format"`
 	}
-	if err := json.Unmarshal(manifest, &is); err == nil && is.Format > FormatColumns {
+	if err := json.Unmarshal(manifest, &is); err == nil && is.Format > FormatDetector {
 		return fmt.Errorf("%w: manifest: format is %d, of a newer program: want %d to %d", ErrInvalid, is.Format,
-			Format, FormatColumns)
+			Format, FormatDetector)
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ func (w *watch) Started(time.Duration)                    {}
 func (w *watch) Ticked(int, int, time.Duration)           {}
 func (w *watch) PreviewDropped()                          { w.add(func() { w.dropped++ }) }
 func (w *watch) CallEnded(_, _, _ string)                 {}
+func (w *watch) Detected(string, []float64)               {}
 func (w *watch) SampleEnded(string, time.Duration)        {}
 func (w *watch) FirstEvent(string, time.Duration)         {}
 func (w *watch) Enabled(context.Context, slog.Level) bool { return true }

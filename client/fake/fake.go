@@ -28,6 +28,7 @@ type Script struct {
 	Encode        func(context.Context, client.EncodeRequest) (*client.Flowed, error)
 	Decode        func(context.Context, client.DecodeRequest) (*client.Flowed, error)
 	LogLikelihood func(context.Context, client.LogLikelihoodRequest) (*client.LogLikelihoods, error)
+	Detect        func(context.Context, client.DetectRequest) (*client.Detected, error)
 }
 
 // SampleFunc answers one Sample call by emitting events. The context ends when the client leaves; emit then returns an

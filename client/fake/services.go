@@ -108,6 +108,25 @@ func (s samplingService) LogLikelihood(
 	}, nil
 }
 
+func (s samplingService) Detect(
+	ctx context.Context, w *langevinv1.DetectRequest,
+) (*langevinv1.DetectResponse, error) {
+	if s.script.Detect == nil {
+		return s.UnimplementedSamplingServiceServer.Detect(ctx, w)
+	}
+	r, err := s.script.Detect(ctx, client.DetectRequest{
+		Model: w.GetModel(), Version: int(w.GetVersion()), X: floats(w.GetX()), Shape: rowShape(w.GetX()),
+		Given: client.GivenOf(w.GetGiven()),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &langevinv1.DetectResponse{
+		Model: r.Model, Version: int32(r.Version), Digest: r.Digest, PValue: r.PValue, Distance: r.Distance,
+		Calibrated: int64(r.Calibrated),
+	}, nil
+}
+
 type modelService struct {
 	langevinv1.UnimplementedModelServiceServer
 	models []client.Model

@@ -259,6 +259,11 @@ func model(m client.Model) *langevinv1.Model {
 		Aliases:     m.Aliases,
 		Columns:     client.TableMessage(m.Table),
 	}
+	if d := m.Detector; d != nil {
+		w.Detector = &langevinv1.ModelDetector{
+			Sigmas: d.Sigmas, Calibrated: int64(d.Calibrated), Given: d.Given,
+		}
+	}
 	if c := m.Condition; c != nil {
 		w.Condition = &langevinv1.ModelCondition{
 			Classes: int32(c.Classes), Size: int32(c.Size), Names: c.Names, Dropped: c.Dropped,

@@ -14,11 +14,13 @@ import (
 // TestJSON: what every command with --json writes to standard output is JSON and nothing else.
 func TestJSON(t *testing.T) {
 	folder := modelFolder(t)
+	addModel(t, folder, "judged", modelstest.File(t, modelstest.Gaussian(2), judged(t)))
 	own := inside(t, folder)
 	library := strings.Join(own[2:4], " ")
 	server := "--server " + serving(t, own)
 	writeFiles(t, map[string][]byte{
 		"theirs.onnx": modelstest.Bytes(t, modelstest.Foreign(10, 1, 0.1)),
+		"held.npy":    npy("<f4", "(200, 2)", normal(1, 200)),
 		"deep.onnx":   modelstest.File(t, modelstest.DeepConv("SiLU", 8, 1), modelstest.Manifest("deep", 1, 8, 8)),
 	})
 	lines := map[string]string{
@@ -32,6 +34,8 @@ func TestJSON(t *testing.T) {
 		"langevin models import":  "theirs.onnx --name theirs --range=-3,3 --out models " + library,
 		"langevin models check":   "deep.onnx " + library,
 		"langevin models convert": "deep.onnx --fp16 --out models " + library,
+		"langevin detect":         "judged held.npy " + server,
+		"langevin detect fit":     "gauss --data held.npy --out models --models-dir " + folder + " " + library,
 		"langevin schedule":       "--dim 3072 --sigma1 50",
 		"langevin doctor":         strings.Join(own, " "),
 		"langevin version":        "",

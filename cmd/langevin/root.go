@@ -13,6 +13,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/compare"
 	"github.com/langevin-ml/langevin/internal/demo"
+	"github.com/langevin-ml/langevin/internal/detector"
 	"github.com/langevin-ml/langevin/internal/doctor"
 	evalcommands "github.com/langevin-ml/langevin/internal/eval"
 	"github.com/langevin-ml/langevin/internal/impute"
@@ -37,7 +38,7 @@ func root(p *cli.Program) *cobra.Command {
 		Long: `Langevin trains noise-conditional score networks, serves them over gRPC and draws
 samples from them by annealed Langevin dynamics.
 
-Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 detect raised an alarm, 130 interrupted.
 
 ` + environmentHelp(),
 		Example: `  langevin demo                                  see it work: serves, samples, draws out/ring.gif
@@ -49,10 +50,13 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
 		Args:          cli.KnownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	detect := latents.DetectCommand(p)
+	detect.AddCommand(detector.FitCommand(p))
 	root.AddCommand(serve.Command(p), sample.Command(p), modelcommands.Command(p),
 		train.Command(p, laterServer(p)),
 		evalcommands.Command(p), reproduce.Command(p), demo.Command(p), train.ScheduleCommand(p),
 		latents.EncodeCommand(p), latents.DecodeCommand(p), latents.LikelihoodCommand(p), latents.ScoreCommand(p),
+		detect,
 		bench.Command(p), impute.Command(p), join.Command(p), measure.Command(p), compare.Command(p), token.Command(p),
 		doctor.Command(p), installer.Command(p), about.ManCommand(p), about.VersionCommand(p))
 	sortCommands(root)
@@ -90,8 +94,8 @@ func sortCommands(root *cobra.Command) {
 		title    string
 		commands []string
 	}{
-		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "measure", "eval", "reproduce",
-			"impute", "join", "compare"}},
+		{"Draw", []string{"demo", "sample", "score", "encode", "decode", "likelihood", "detect", "measure", "eval",
+			"reproduce", "impute", "join", "compare"}},
 		{"Serve", []string{"serve", "models", "token", "doctor", "bench"}},
 		{"Train", []string{"train", "schedule"}},
 	} {

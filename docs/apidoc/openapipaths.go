@@ -19,7 +19,7 @@ type verb struct{ name, method string }
 
 func verbs() []verb {
 	return []verb{{"sample", "Sample"}, {"score", "Score"}, {"encode", "Encode"}, {"decode", "Decode"},
-		{"likelihood", "LogLikelihood"}}
+		{"likelihood", "LogLikelihood"}, {"detect", "Detect"}}
 }
 
 // paths describes every path. For an operation on a model there are two: for the newest version, and for a given one.

@@ -23,6 +23,7 @@ const (
 	ExitOK          = 0
 	ExitFailed      = 1
 	ExitUsage       = 2 // the command line is wrong
+	ExitAlarm       = 3 // detect found samples below its threshold
 	ExitInterrupted = 130
 )
 
@@ -72,6 +73,9 @@ func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) i
 		err = fmt.Errorf("%w; --%s gives its path", err, libraryFlag)
 	}
 	fmt.Fprintf(p.Stderr, "langevin: %s\n", phrase.OneLine(err))
+	if found := (*alarm)(nil); errors.As(err, &found) {
+		return ExitAlarm
+	}
 	return ExitFailed
 }
 
@@ -95,6 +99,14 @@ func (e *usageError) Error() string { return e.message }
 
 // Usagef returns an error that ends the program with [ExitUsage].
 func Usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// alarm is what a command found that did all it was asked to.
+type alarm struct{ message string }
+
+func (a *alarm) Error() string { return a.message }
+
+// Alarmf returns an error that ends the program with [ExitAlarm].
+func Alarmf(format string, args ...any) error { return &alarm{fmt.Sprintf(format, args...)} }
 
 // interruption is the error of interrupted work that left something behind.
 type interruption struct {

@@ -40,6 +40,7 @@ type command struct {
 
 	latents      bool // the rows of the file are latents
 	gradient     bool // the answer is a gradient along rows
+	argument     bool // the file is an argument, not the value of --in
 	decimalComma bool
 }
 
@@ -186,6 +187,9 @@ func (o *command) late(n *numbers, m client.Model, warn io.Writer) (client.Batch
 // readTable reads rows of a table with the given columns, which have names, and words for categories.
 func (o *command) readTable(input datafile.Input, columns []client.Column) (client.Batch, error) {
 	what := "--in " + o.in
+	if o.argument {
+		what = o.in
+	}
 	rows, err := input.Rows(what, o.decimalComma, columns)
 	if err == nil {
 		err = rows.Whole(what, columns)

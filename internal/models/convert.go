@@ -39,7 +39,8 @@ float16. It has half the size, and on a GPU with tensor cores it may be twice as
 first and the last products, the input of sigma and the division by it stay float32. A CPU gains
 nothing.
 
-The copy is a separate model, NAME-fp16, and draws other samples. Its scores are compared with the
+The copy is a separate model, NAME-fp16, and draws other samples. It has no detector; langevin detect fit
+adds one. Its scores are compared with the
 original's on this CPU, at points like data from every tenth of the noise schedule. The error is the
 norm of the difference divided by the norm of the score.`,
 		Example: `  langevin models convert out/models/cifar/1/model.onnx --fp16 --out out/models
@@ -85,6 +86,8 @@ func convert(ctx context.Context, p *cli.Program, o *convertCommand, path string
 	half := whole
 	half.Name = cmp.Or(o.name, whole.Name+"-fp16")
 	half.Description += " (float16)"
+	half.Detector = nil // it was fitted to the scores of the other network
+	half.Format = half.WantFormat()
 	target := filepath.Join(o.out, half.Name, "1", models.FileName)
 	if err := checkFree(target, o.overwrite, "another --name"); err != nil {
 		return err

@@ -191,6 +191,10 @@ func showModel(ctx context.Context, p *cli.Program, c *client.Client, name strin
 		}
 		row(name, columnText(c))
 	}
+	if d := m.Detector; d != nil {
+		row("detector", fmt.Sprintf("%s, calibrated by %s", phrase.Plural(len(d.Sigmas), "level"),
+			phrase.Plural(d.Calibrated, "row")))
+	}
 	if m.Sampler != nil {
 		row("sampler", drawing.SamplerText(m.Sampler))
 	}
@@ -221,6 +225,14 @@ type modelReport struct {
 	Aliases     []string               `json:"aliases,omitempty"`
 	Condition   *models.Condition      `json:"condition,omitempty"`
 	Columns     []columnReport         `json:"columns,omitempty"`
+	Detector    *detectorReport        `json:"detector,omitempty"`
+}
+
+// detectorReport is the detector of a model in a modelReport.
+type detectorReport struct {
+	Sigmas     []float64 `json:"sigmas"`
+	Calibrated int       `json:"calibrated"`
+	Given      bool      `json:"given,omitempty"`
 }
 
 // columnReport is a column of a table in a modelReport.
@@ -262,6 +274,9 @@ func newModelReport(m client.Model) modelReport {
 		r.Columns = append(r.Columns, columnReport{
 			c.Name, string(c.Kind), c.Unit, c.Decimals, c.Words, c.Values, c.Low, c.High,
 		})
+	}
+	if d := m.Detector; d != nil {
+		r.Detector = &detectorReport{d.Sigmas, d.Calibrated, d.Given}
 	}
 	if json.Valid([]byte(m.Training)) {
 		r.Training = json.RawMessage(m.Training)

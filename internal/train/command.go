@@ -191,6 +191,9 @@ func (o *command) train(
 	if err != nil {
 		return err
 	}
+	if onnx, err = withDetector(ctx, p, result, library, onnx); err != nil {
+		return err
+	}
 	if err := files.pending.CommitBytes(onnx); err != nil {
 		return fmt.Errorf("%w; the training is complete, and --resume writes its model", err)
 	}

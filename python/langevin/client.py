@@ -21,7 +21,7 @@ from langevin.errors import LangevinError
 from langevin.events import Chunk, Done, Event, Model, Preview, Progress, Samples, Started
 
 _MAX_MESSAGE = 16 << 20
-_MAX_ROWS_BYTES = 1 << 20  # what one call of score, encode, decode or log_likelihood takes
+_MAX_ROWS_BYTES = 1 << 20  # what one call of score, encode, decode, log_likelihood or detect takes
 _MAX_ROWS = 4096
 _LONGEST_WAIT = 5.0
 _KEEPALIVE_MS = 35_000  # servers close connections that ask more often
@@ -206,6 +206,20 @@ class Client:
 
         answers = self._rows("LogLikelihood", model, version, "x", x, given, part)
         return np.concatenate([np.asarray(answer.log_likelihood) for answer in answers])
+
+    def detect(
+        self, model: str, x: npt.ArrayLike, *, given: Any = None, version: int = 0
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Returns a p-value and a distance for each row of x: how unlike the model's training data it is.
+
+        Of samples like the training data, a fraction a has a p-value of at most a. The model needs a detector,
+        which ``langevin detect fit`` adds to its file.
+        """
+        answers = list(self._rows("Detect", model, version, "x", x, given, lambda rows, message: None))
+        return (
+            np.concatenate([np.asarray(answer.p_value) for answer in answers]),
+            np.concatenate([np.asarray(answer.distance) for answer in answers]),
+        )
 
     def models(self) -> list[Model]:
         """Returns the models of the server, also those that failed to load."""

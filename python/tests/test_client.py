@@ -71,6 +71,10 @@ class WithServer(unittest.TestCase):
         want = [np.log(np.mean(np.exp(-((modes - p) ** 2).sum(1) / 2) / (2 * np.pi))) for p in ([5, 0], [6, 0])]
         np.testing.assert_allclose(got, want, atol=0.2)  # the network errs a little
 
+    def test_detect(self) -> None:
+        with self.assertRaisesRegex(langevin.LangevinError, "langevin detect fit ring"):  # it has no detector
+            self.client.detect("ring", [[5, 0]])
+
     def test_models(self) -> None:
         models = {m.name: m for m in self.client.models()}
         self.assertLessEqual({"2gauss", "ring", "mnist", "fashion"}, set(models))

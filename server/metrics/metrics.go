@@ -23,6 +23,7 @@ type Metrics struct {
 	previewsDropped *prometheus.CounterVec
 	cancelLatency   *prometheus.HistogramVec
 	reloads         *prometheus.CounterVec
+	pValues         *prometheus.HistogramVec
 
 	connections        *prometheus.GaugeVec
 	connectionsRefused *prometheus.CounterVec
@@ -60,6 +61,9 @@ func New(states func() []State, openBytes func() int64) *Metrics {
 			Name: "langevin_reloads_total",
 			Help: "Checks of the models' folder after the start, by whether all succeeded.",
 		}, []string{"outcome"}),
+		pValues: histogram("langevin_detect_p_value",
+			"P-values of Detect's rows. Of samples like the training data, a fraction a is at most a.",
+			[]float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1}),
 		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "langevin_connections", Help: "Open connections, by listener.",
 		}, []string{"listener"}),
@@ -74,7 +78,7 @@ func New(states func() []State, openBytes func() int64) *Metrics {
 	}
 	m.registry.MustRegister(
 		m.requests, m.sampleDuration, m.firstEvent, m.queueWait, m.stepDuration, m.fill, m.rows, m.previewsDropped,
-		m.cancelLatency, m.reloads, m.connections, m.connectionsRefused, m.acceptFailures, newModels(states),
+		m.cancelLatency, m.reloads, m.pValues, m.connections, m.connectionsRefused, m.acceptFailures, newModels(states),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "langevin_open_bytes", Help: "Bytes that open calls may hold; see limits.max_open_bytes.",
 		}, func() float64 { return float64(openBytes()) }),
@@ -110,6 +114,13 @@ func (m *Metrics) SampleEnded(model string, elapsed time.Duration) {
 // FirstEvent records the time until the first preview or result of a Sample call.
 func (m *Metrics) FirstEvent(model string, elapsed time.Duration) {
 	m.firstEvent.WithLabelValues(model).Observe(elapsed.Seconds())
+}
+
+// Detected records the p-values of rows of a Detect call.
+func (m *Metrics) Detected(model string, p []float64) {
+	for _, v := range p {
+		m.pValues.WithLabelValues(model).Observe(v)
+	}
 }
 
 // Reloaded counts a check of the models' folder.

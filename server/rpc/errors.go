@@ -40,6 +40,7 @@ func classes() []class {
 		{host.ErrClosed, codes.Unavailable, langevinv1.ReasonDraining, 0},
 		{sampling.ErrDiverged, codes.FailedPrecondition, langevinv1.ReasonDiverged, -1},
 		{batch.ErrCollapsed, codes.FailedPrecondition, langevinv1.ReasonCollapsed, -1},
+		{errNoDetector, codes.FailedPrecondition, langevinv1.ReasonNoDetector, -1},
 		{sampling.ErrTolerance, codes.FailedPrecondition, langevinv1.ReasonTolerance, -1},
 		{batch.ErrBusy, codes.ResourceExhausted, langevinv1.ReasonQueueFull, time.Second},
 		{batch.ErrDeadline, codes.DeadlineExceeded, langevinv1.ReasonDeadlineTooShort, -1},

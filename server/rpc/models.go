@@ -163,6 +163,11 @@ func (s *Models) describe(status host.Status, device string) (*langevinv1.Model,
 			Classes: int32(c.Classes), Size: int32(c.Size), Names: c.Names, Dropped: c.Dropped,
 		}
 	}
+	if d := m.Detector; d != nil {
+		out.Detector = &langevinv1.ModelDetector{
+			Sigmas: d.Sigmas, Calibrated: int64(len(d.Calibration)), Given: d.Given,
+		}
+	}
 	if status.Err != nil {
 		out.Error = status.Err.Error()
 	}

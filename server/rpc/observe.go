@@ -28,6 +28,9 @@ type Observer interface {
 
 	// FirstEvent reports how long a Sample call waited for its first preview or result.
 	FirstEvent(model string, elapsed time.Duration)
+
+	// Detected reports the p-values of the rows of a Detect call.
+	Detected(model string, p []float64)
 }
 
 // OtherModel replaces the name of a model that the host does not have, so that a client cannot make up names.
@@ -94,6 +97,13 @@ func (c *call) observe(method string, result *status.Status) {
 func firstEvent(ctx context.Context) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		c.observer.FirstEvent(c.model, time.Since(c.start))
+	}
+}
+
+// detected reports to the observer the p-values that the call of ctx found.
+func detected(ctx context.Context, p []float64) {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		c.observer.Detected(c.model, p)
 	}
 }
 

@@ -18,6 +18,7 @@ type recorder struct {
 	calls       map[string]int // by method, model and outcome
 	samples     int
 	firstEvents int
+	pValues     int
 }
 
 func (r *recorder) CallEnded(method, model, outcome string) {
@@ -39,6 +40,12 @@ func (r *recorder) FirstEvent(string, time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.firstEvents++
+}
+
+func (r *recorder) Detected(_ string, p []float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pValues += len(p)
 }
 
 // TestOutcomes: every call ends in one of the outcomes, under a model that the host has.

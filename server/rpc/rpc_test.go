@@ -140,9 +140,11 @@ func start(t *testing.T) *service {
 	t.Helper()
 	zoo := fstest.MapFS{}
 	for name, shape := range map[string][]int{"points": {2}, "failed": {2}, "digits": {1, 4, 5}} {
-		zoo[name+"/1/model.onnx"] = &fstest.MapFile{
-			Data: modelstest.File(t, modelstest.Gaussian(shape...), modelstest.Manifest(name, shape...)),
+		m := modelstest.Manifest(name, shape...)
+		if name == "digits" {
+			m = withDetector(t, m)
 		}
+		zoo[name+"/1/model.onnx"] = &fstest.MapFile{Data: modelstest.File(t, modelstest.Gaussian(shape...), m)}
 	}
 	for name, c := range conditions() {
 		means, shape := slices.Repeat([][]float32{make([]float32, 12)}, c.Classes+1), []int{3, 2, 2}
@@ -154,13 +156,15 @@ func start(t *testing.T) *service {
 		if name == "clothes" { // of less noise than the others
 			m.Sigmas = m.Sigmas[1:]
 		}
+		m = withDetector(t, m)
 		zoo[name+"/1/model.onnx"] = &fstest.MapFile{Data: modelstest.File(t, graph, m)}
 	}
 	jumps := modelstest.Manifest("jumps", 2)
 	jumps.Sampler.Kind = models.SamplerConsistency
 	jumps.Sampler.Consistency = &models.Consistency{Sigmas: []float64{2, 1}}
 	zoo["jumps/1/model.onnx"] = &fstest.MapFile{Data: modelstest.File(t, modelstest.Gaussian(2), jumps)}
-	zoo["pets/1/model.onnx"] = &fstest.MapFile{Data: modelstest.File(t, modelstest.Gaussian(3), pets())}
+	file := modelstest.File(t, modelstest.Gaussian(3), withDetector(t, pets()))
+	zoo["pets/1/model.onnx"] = &fstest.MapFile{Data: file}
 	zoo["points/3/model.onnx"] = zoo["points/1/model.onnx"]
 	zoo["torn/1/model.onnx"] = &fstest.MapFile{Data: zoo["points/1/model.onnx"].Data[:40]}
 	repo, err := models.NewRepository(zoo, "", models.Rules{})

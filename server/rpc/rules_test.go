@@ -85,6 +85,8 @@ func (s *service) calls() []call {
 		unary(&langevinv1.EncodeRequest{Model: "photos", X: points()}, s.sampling.Encode),
 		unary(&langevinv1.DecodeRequest{Model: "photos", Latent: points()}, s.sampling.Decode),
 		unary(&langevinv1.LogLikelihoodRequest{Model: "photos", X: points()}, s.sampling.LogLikelihood),
+		unary(&langevinv1.DetectRequest{Model: "photos", X: points(), Given: []*langevinv1.Given{class(1)}},
+			s.sampling.Detect),
 		unary(&langevinv1.ListModelsRequest{}, s.models.ListModels),
 		unary(&langevinv1.GetModelRequest{Name: "points"}, s.models.GetModel),
 		unary(&langevinv1.LoadModelRequest{Name: "points"}, s.admin.LoadModel),

@@ -117,20 +117,15 @@ type userRows struct{ x, given []float32 }
 func rowsOf(t *langevinv1.Tensor, field string, m models.Manifest, maxRows int, bad *invalid) userRows {
 	before := len(*bad)
 	given := decodeRows(t, field, m.Name, m.RowShape(), maxRows, bad)
-	if m.Columns == nil || len(*bad) > before {
+	if len(*bad) > before {
 		return userRows{given, given}
 	}
-	width, size := m.Dim(), m.RowDim()
-	r := userRows{make([]float32, len(given)/size*width), given}
-	for i := range len(given) / size {
-		row := given[i*size : (i+1)*size]
-		if err := m.Columns.Check(row); err != nil {
-			*bad = append(*bad, &sampling.FieldError{Field: field, Cause: fmt.Errorf("row %d: %w", i, err)})
-			return userRows{}
-		}
-		m.Columns.Encode(r.x[i*width:(i+1)*width], row, nil)
+	x, err := m.Encode(given)
+	if err != nil {
+		*bad = append(*bad, &sampling.FieldError{Field: field, Cause: err})
+		return userRows{}
 	}
-	return r
+	return userRows{x, given}
 }
 
 // decodeRows returns the rows of a request's tensor, of the given shape. All are finite. field names the tensor, and

@@ -22,7 +22,7 @@ import (
 //	GET  /v1/models/NAME               or /v1/models/NAME/versions/VERSION, also below
 //	GET  /v1/samplers                  a file, see [samplersFile]
 //	POST /v1/models/NAME:sample        by Accept: one JSON object, events (NDJSON or SSE), CSV, PNG
-//	POST /v1/models/NAME:score         also :encode, :decode, :likelihood
+//	POST /v1/models/NAME:score         also :encode, :decode, :likelihood, :detect
 //
 // The bodies are the requests of the langevin.v1 API without model and version; [readJSON] describes their form.
 // ?timeout=10s is the deadline of a call.
@@ -121,6 +121,9 @@ func verbOf(name string) (verb, bool) {
 	case "likelihood":
 		return verb{langevinv1.SamplingService_LogLikelihood_FullMethodName, &langevinv1.LogLikelihoodRequest{},
 			&langevinv1.LogLikelihoodResponse{}}, true
+	case "detect":
+		return verb{langevinv1.SamplingService_Detect_FullMethodName, &langevinv1.DetectRequest{},
+			&langevinv1.DetectResponse{}}, true
 	}
 	return verb{}, false
 }

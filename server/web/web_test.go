@@ -299,6 +299,11 @@ func TestScoreAndFlow(t *testing.T) {
 	}](t, text).L; len(got) != 1 || got[0] < -1.86 || got[0] > -1.82 {
 		t.Errorf("log likelihood %v, want about -1.84", got)
 	}
+	var status int
+	status, text = s.post(t, "/v1/models/gauss:detect", `{"x": [[0, 0]]}`)
+	if status != http.StatusBadRequest || !strings.Contains(text, "NO_DETECTOR") {
+		t.Errorf("detect without a detector: %d %s", status, text)
+	}
 }
 
 func TestRequestID(t *testing.T) {

@@ -16,6 +16,7 @@ const (
 	ReasonModelLoading     = "MODEL_LOADING"      // UNAVAILABLE: the model is still loading; see RetryInfo
 	ReasonDiverged         = "DIVERGED"           // FAILED_PRECONDITION: a chain left the finite numbers
 	ReasonCollapsed        = "WEIGHTS_COLLAPSED"  // FAILED_PRECONDITION: particles of a chain; see refuse_collapsed
+	ReasonNoDetector       = "NO_DETECTOR"        // FAILED_PRECONDITION: langevin detect fit adds one
 	ReasonTolerance        = "TOLERANCE"          // FAILED_PRECONDITION: a flow cannot be solved to the tolerance
 	ReasonQueueFull        = "QUEUE_FULL"         // RESOURCE_EXHAUSTED: too much work waits; see RetryInfo
 	ReasonDeadlineTooShort = "DEADLINE_TOO_SHORT" // DEADLINE_EXCEEDED: refused or ended early: it cannot be met

@@ -332,6 +332,8 @@ type Model struct {
 	Aliases []string `protobuf:"bytes,16,rep,name=aliases,proto3" json:"aliases,omitempty"`
 	// What samples may be given. Absent for a model without conditions.
 	Condition *ModelCondition `protobuf:"bytes,18,opt,name=condition,proto3" json:"condition,omitempty"`
+	// The detector, which Detect needs. Absent for a model without one.
+	Detector *ModelDetector `protobuf:"bytes,19,opt,name=detector,proto3" json:"detector,omitempty"`
 	// The columns of a table, in order. Empty for other models. Requests and answers have rows in the units of the
 	// columns; sigmas are in standard deviations of what the network sees of them.
 	Columns       []*Column `protobuf:"bytes,41,rep,name=columns,proto3" json:"columns,omitempty"`
@@ -517,6 +519,13 @@ func (x *Model) GetCondition() *ModelCondition {
 	return nil
 }
 
+func (x *Model) GetDetector() *ModelDetector {
+	if x != nil {
+		return x.Detector
+	}
+	return nil
+}
+
 func (x *Model) GetColumns() []*Column {
 	if x != nil {
 		return x.Columns
@@ -626,6 +635,70 @@ func (x *ModelCondition) GetDropped() bool {
 	return false
 }
 
+// ModelDetector describes what a model's Detect call computes with.
+type ModelDetector struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The noise levels at which it evaluates the network, the largest first.
+	Sigmas []float64 `protobuf:"fixed64,1,rep,packed,name=sigmas,proto3" json:"sigmas,omitempty"`
+	// The number of samples that calibrate it. The smallest p-value is 1/(calibrated + 1).
+	Calibrated int64 `protobuf:"varint,2,opt,name=calibrated,proto3" json:"calibrated,omitempty"`
+	// Whether it was fitted to samples with their conditions. If so, Detect needs a condition for every row.
+	Given         bool `protobuf:"varint,3,opt,name=given,proto3" json:"given,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelDetector) Reset() {
+	*x = ModelDetector{}
+	mi := &file_langevin_v1_model_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelDetector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelDetector) ProtoMessage() {}
+
+func (x *ModelDetector) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_model_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelDetector.ProtoReflect.Descriptor instead.
+func (*ModelDetector) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_model_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ModelDetector) GetSigmas() []float64 {
+	if x != nil {
+		return x.Sigmas
+	}
+	return nil
+}
+
+func (x *ModelDetector) GetCalibrated() int64 {
+	if x != nil {
+		return x.Calibrated
+	}
+	return 0
+}
+
+func (x *ModelDetector) GetGiven() bool {
+	if x != nil {
+		return x.Given
+	}
+	return false
+}
+
 var File_langevin_v1_model_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_model_service_proto_rawDesc = "" +
@@ -643,7 +716,7 @@ const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x04name\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\"<\n" +
 	"\x10GetModelResponse\x12(\n" +
-	"\x05model\x18\x01 \x01(\v2\x12.langevin.v1.ModelR\x05model\"\xe2\x05\n" +
+	"\x05model\x18\x01 \x01(\v2\x12.langevin.v1.ModelR\x05model\"\x9a\x06\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12-\n" +
@@ -665,14 +738,21 @@ const file_langevin_v1_model_service_proto_rawDesc = "" +
 	"\x06device\x18\x0e \x01(\tR\x06device\x12\x1a\n" +
 	"\btraining\x18\x0f \x01(\tR\btraining\x12\x18\n" +
 	"\aaliases\x18\x10 \x03(\tR\aaliases\x129\n" +
-	"\tcondition\x18\x12 \x01(\v2\x1b.langevin.v1.ModelConditionR\tcondition\x12-\n" +
+	"\tcondition\x18\x12 \x01(\v2\x1b.langevin.v1.ModelConditionR\tcondition\x126\n" +
+	"\bdetector\x18\x13 \x01(\v2\x1a.langevin.v1.ModelDetectorR\bdetector\x12-\n" +
 	"\acolumns\x18) \x03(\v2\x13.langevin.v1.ColumnR\acolumnsB\t\n" +
 	"\asampler\"n\n" +
 	"\x0eModelCondition\x12\x18\n" +
 	"\aclasses\x18\x01 \x01(\x05R\aclasses\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x05R\x04size\x12\x14\n" +
 	"\x05names\x18\x03 \x03(\tR\x05names\x12\x18\n" +
-	"\adropped\x18\x04 \x01(\bR\adropped*q\n" +
+	"\adropped\x18\x04 \x01(\bR\adropped\"]\n" +
+	"\rModelDetector\x12\x16\n" +
+	"\x06sigmas\x18\x01 \x03(\x01R\x06sigmas\x12\x1e\n" +
+	"\n" +
+	"calibrated\x18\x02 \x01(\x03R\n" +
+	"calibrated\x12\x14\n" +
+	"\x05given\x18\x03 \x01(\bR\x05given*q\n" +
 	"\n" +
 	"ModelState\x12\x1b\n" +
 	"\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -697,7 +777,7 @@ func file_langevin_v1_model_service_proto_rawDescGZIP() []byte {
 }
 
 var file_langevin_v1_model_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_langevin_v1_model_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_langevin_v1_model_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_langevin_v1_model_service_proto_goTypes = []any{
 	(ModelState)(0),            // 0: langevin.v1.ModelState
 	(*ListModelsRequest)(nil),  // 1: langevin.v1.ListModelsRequest
@@ -706,31 +786,33 @@ var file_langevin_v1_model_service_proto_goTypes = []any{
 	(*GetModelResponse)(nil),   // 4: langevin.v1.GetModelResponse
 	(*Model)(nil),              // 5: langevin.v1.Model
 	(*ModelCondition)(nil),     // 6: langevin.v1.ModelCondition
-	(*AnnealedLangevin)(nil),   // 7: langevin.v1.AnnealedLangevin
-	(*Langevin)(nil),           // 8: langevin.v1.Langevin
-	(*ReverseSDE)(nil),         // 9: langevin.v1.ReverseSDE
-	(*Consistency)(nil),        // 10: langevin.v1.Consistency
-	(*Column)(nil),             // 11: langevin.v1.Column
+	(*ModelDetector)(nil),      // 7: langevin.v1.ModelDetector
+	(*AnnealedLangevin)(nil),   // 8: langevin.v1.AnnealedLangevin
+	(*Langevin)(nil),           // 9: langevin.v1.Langevin
+	(*ReverseSDE)(nil),         // 10: langevin.v1.ReverseSDE
+	(*Consistency)(nil),        // 11: langevin.v1.Consistency
+	(*Column)(nil),             // 12: langevin.v1.Column
 }
 var file_langevin_v1_model_service_proto_depIdxs = []int32{
 	5,  // 0: langevin.v1.ListModelsResponse.models:type_name -> langevin.v1.Model
 	5,  // 1: langevin.v1.GetModelResponse.model:type_name -> langevin.v1.Model
 	0,  // 2: langevin.v1.Model.state:type_name -> langevin.v1.ModelState
-	7,  // 3: langevin.v1.Model.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	8,  // 4: langevin.v1.Model.langevin:type_name -> langevin.v1.Langevin
-	9,  // 5: langevin.v1.Model.reverse_sde:type_name -> langevin.v1.ReverseSDE
-	10, // 6: langevin.v1.Model.consistency:type_name -> langevin.v1.Consistency
+	8,  // 3: langevin.v1.Model.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	9,  // 4: langevin.v1.Model.langevin:type_name -> langevin.v1.Langevin
+	10, // 5: langevin.v1.Model.reverse_sde:type_name -> langevin.v1.ReverseSDE
+	11, // 6: langevin.v1.Model.consistency:type_name -> langevin.v1.Consistency
 	6,  // 7: langevin.v1.Model.condition:type_name -> langevin.v1.ModelCondition
-	11, // 8: langevin.v1.Model.columns:type_name -> langevin.v1.Column
-	1,  // 9: langevin.v1.ModelService.ListModels:input_type -> langevin.v1.ListModelsRequest
-	3,  // 10: langevin.v1.ModelService.GetModel:input_type -> langevin.v1.GetModelRequest
-	2,  // 11: langevin.v1.ModelService.ListModels:output_type -> langevin.v1.ListModelsResponse
-	4,  // 12: langevin.v1.ModelService.GetModel:output_type -> langevin.v1.GetModelResponse
-	11, // [11:13] is the sub-list for method output_type
-	9,  // [9:11] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	7,  // 8: langevin.v1.Model.detector:type_name -> langevin.v1.ModelDetector
+	12, // 9: langevin.v1.Model.columns:type_name -> langevin.v1.Column
+	1,  // 10: langevin.v1.ModelService.ListModels:input_type -> langevin.v1.ListModelsRequest
+	3,  // 11: langevin.v1.ModelService.GetModel:input_type -> langevin.v1.GetModelRequest
+	2,  // 12: langevin.v1.ModelService.ListModels:output_type -> langevin.v1.ListModelsResponse
+	4,  // 13: langevin.v1.ModelService.GetModel:output_type -> langevin.v1.GetModelResponse
+	12, // [12:14] is the sub-list for method output_type
+	10, // [10:12] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_model_service_proto_init() }
@@ -752,7 +834,7 @@ func file_langevin_v1_model_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_langevin_v1_model_service_proto_rawDesc), len(file_langevin_v1_model_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -2836,6 +2836,175 @@ func (x *LogLikelihoodResponse) GetFirstChain() uint64 {
 	return 0
 }
 
+// DetectRequest has the samples to compare with the training data.
+type DetectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name. Empty means the server's default model.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The model's version. 0 means the newest.
+	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The samples, one row each, as data or values. The shape may be left out. The limits are those of Score, and rows do
+	// not depend on each other.
+	X *Tensor `protobuf:"bytes,3,opt,name=x,proto3" json:"x,omitempty"`
+	// The condition of the model: one for all rows, or one for each. It is needed if the detector was fitted with
+	// conditions (see ModelDetector), and must be left out otherwise.
+	Given         []*Given `protobuf:"bytes,4,rep,name=given,proto3" json:"given,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DetectRequest) Reset() {
+	*x = DetectRequest{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetectRequest) ProtoMessage() {}
+
+func (x *DetectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetectRequest.ProtoReflect.Descriptor instead.
+func (*DetectRequest) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *DetectRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *DetectRequest) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *DetectRequest) GetX() *Tensor {
+	if x != nil {
+		return x.X
+	}
+	return nil
+}
+
+func (x *DetectRequest) GetGiven() []*Given {
+	if x != nil {
+		return x.Given
+	}
+	return nil
+}
+
+// DetectResponse says how unlike the training data the samples are.
+type DetectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The model's version.
+	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The SHA-256 of the model file, in hexadecimal.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// For each row, the probability that a sample of the training data's distribution is at least as unlike it: above 0,
+	// at most 1. It is exact: among such samples, the share with a p_value of at most a is a, up to 1/(calibrated + 1).
+	// The smallest p_value is 1/(calibrated + 1).
+	PValue []float64 `protobuf:"fixed64,4,rep,packed,name=p_value,json=pValue,proto3" json:"p_value,omitempty"`
+	// For each row, the distance from which p_value is computed, at least 0. It tells samples with the smallest p_value
+	// apart.
+	Distance []float64 `protobuf:"fixed64,5,rep,packed,name=distance,proto3" json:"distance,omitempty"`
+	// The number of samples that calibrate the detector.
+	Calibrated    int64 `protobuf:"varint,6,opt,name=calibrated,proto3" json:"calibrated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DetectResponse) Reset() {
+	*x = DetectResponse{}
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetectResponse) ProtoMessage() {}
+
+func (x *DetectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_langevin_v1_sampling_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetectResponse.ProtoReflect.Descriptor instead.
+func (*DetectResponse) Descriptor() ([]byte, []int) {
+	return file_langevin_v1_sampling_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *DetectResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *DetectResponse) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *DetectResponse) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *DetectResponse) GetPValue() []float64 {
+	if x != nil {
+		return x.PValue
+	}
+	return nil
+}
+
+func (x *DetectResponse) GetDistance() []float64 {
+	if x != nil {
+		return x.Distance
+	}
+	return nil
+}
+
+func (x *DetectResponse) GetCalibrated() int64 {
+	if x != nil {
+		return x.Calibrated
+	}
+	return 0
+}
+
 var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_sampling_service_proto_rawDesc = "" +
@@ -3079,7 +3248,21 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x0elog_likelihood\x18\x04 \x03(\x01R\rlogLikelihood\x12\x10\n" +
 	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\x12\x1f\n" +
 	"\vfirst_chain\x18\x06 \x01(\x04R\n" +
-	"firstChain*[\n" +
+	"firstChain\"\xc4\x01\n" +
+	"\rDetectRequest\x12;\n" +
+	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
+	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12)\n" +
+	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x01x\x12(\n" +
+	"\x05given\x18\x04 \x03(\v2\x12.langevin.v1.GivenR\x05given\"\xad\x01\n" +
+	"\x0eDetectResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x12\x17\n" +
+	"\ap_value\x18\x04 \x03(\x01R\x06pValue\x12\x1a\n" +
+	"\bdistance\x18\x05 \x03(\x01R\bdistance\x12\x1e\n" +
+	"\n" +
+	"calibrated\x18\x06 \x01(\x03R\n" +
+	"calibrated*[\n" +
 	"\fGuidanceRule\x12\x1d\n" +
 	"\x19GUIDANCE_RULE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11GUIDANCE_RULE_ADD\x10\x01\x12\x15\n" +
@@ -3091,13 +3274,14 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\vPreviewKind\x12\x1c\n" +
 	"\x18PREVIEW_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12PREVIEW_KIND_STATE\x10\x01\x12\x19\n" +
-	"\x15PREVIEW_KIND_DENOISED\x10\x022\xf4\x02\n" +
+	"\x15PREVIEW_KIND_DENOISED\x10\x022\xb7\x03\n" +
 	"\x0fSamplingService\x12C\n" +
 	"\x06Sample\x12\x1a.langevin.v1.SampleRequest\x1a\x1b.langevin.v1.SampleResponse0\x01\x12>\n" +
 	"\x05Score\x12\x19.langevin.v1.ScoreRequest\x1a\x1a.langevin.v1.ScoreResponse\x12A\n" +
 	"\x06Encode\x12\x1a.langevin.v1.EncodeRequest\x1a\x1b.langevin.v1.EncodeResponse\x12A\n" +
 	"\x06Decode\x12\x1a.langevin.v1.DecodeRequest\x1a\x1b.langevin.v1.DecodeResponse\x12V\n" +
-	"\rLogLikelihood\x12!.langevin.v1.LogLikelihoodRequest\x1a\".langevin.v1.LogLikelihoodResponseB>Z<github.com/langevin-ml/langevin/proto/langevin/v1;langevinv1b\x06proto3"
+	"\rLogLikelihood\x12!.langevin.v1.LogLikelihoodRequest\x1a\".langevin.v1.LogLikelihoodResponse\x12A\n" +
+	"\x06Detect\x12\x1a.langevin.v1.DetectRequest\x1a\x1b.langevin.v1.DetectResponseB>Z<github.com/langevin-ml/langevin/proto/langevin/v1;langevinv1b\x06proto3"
 
 var (
 	file_langevin_v1_sampling_service_proto_rawDescOnce sync.Once
@@ -3112,7 +3296,7 @@ func file_langevin_v1_sampling_service_proto_rawDescGZIP() []byte {
 }
 
 var file_langevin_v1_sampling_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_langevin_v1_sampling_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_langevin_v1_sampling_service_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(GuidanceRule)(0),             // 0: langevin.v1.GuidanceRule
 	(Refresh)(0),                  // 1: langevin.v1.Refresh
@@ -3140,45 +3324,47 @@ var file_langevin_v1_sampling_service_proto_goTypes = []any{
 	(*DecodeResponse)(nil),        // 23: langevin.v1.DecodeResponse
 	(*LogLikelihoodRequest)(nil),  // 24: langevin.v1.LogLikelihoodRequest
 	(*LogLikelihoodResponse)(nil), // 25: langevin.v1.LogLikelihoodResponse
-	(*AnnealedLangevin)(nil),      // 26: langevin.v1.AnnealedLangevin
-	(*Langevin)(nil),              // 27: langevin.v1.Langevin
-	(*PredictorCorrector)(nil),    // 28: langevin.v1.PredictorCorrector
-	(*ProbabilityFlow)(nil),       // 29: langevin.v1.ProbabilityFlow
-	(*EDM)(nil),                   // 30: langevin.v1.EDM
-	(*ReverseSDE)(nil),            // 31: langevin.v1.ReverseSDE
-	(*Consistency)(nil),           // 32: langevin.v1.Consistency
-	(TensorFormat)(0),             // 33: langevin.v1.TensorFormat
-	(*Given)(nil),                 // 34: langevin.v1.Given
-	(*Term)(nil),                  // 35: langevin.v1.Term
-	(*Measurement)(nil),           // 36: langevin.v1.Measurement
-	(*Tensor)(nil),                // 37: langevin.v1.Tensor
-	(*durationpb.Duration)(nil),   // 38: google.protobuf.Duration
-	(*Column)(nil),                // 39: langevin.v1.Column
+	(*DetectRequest)(nil),         // 26: langevin.v1.DetectRequest
+	(*DetectResponse)(nil),        // 27: langevin.v1.DetectResponse
+	(*AnnealedLangevin)(nil),      // 28: langevin.v1.AnnealedLangevin
+	(*Langevin)(nil),              // 29: langevin.v1.Langevin
+	(*PredictorCorrector)(nil),    // 30: langevin.v1.PredictorCorrector
+	(*ProbabilityFlow)(nil),       // 31: langevin.v1.ProbabilityFlow
+	(*EDM)(nil),                   // 32: langevin.v1.EDM
+	(*ReverseSDE)(nil),            // 33: langevin.v1.ReverseSDE
+	(*Consistency)(nil),           // 34: langevin.v1.Consistency
+	(TensorFormat)(0),             // 35: langevin.v1.TensorFormat
+	(*Given)(nil),                 // 36: langevin.v1.Given
+	(*Term)(nil),                  // 37: langevin.v1.Term
+	(*Measurement)(nil),           // 38: langevin.v1.Measurement
+	(*Tensor)(nil),                // 39: langevin.v1.Tensor
+	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
+	(*Column)(nil),                // 41: langevin.v1.Column
 }
 var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
-	26, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	27, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
-	28, // 2: langevin.v1.SampleRequest.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	29, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	30, // 4: langevin.v1.SampleRequest.edm:type_name -> langevin.v1.EDM
-	31, // 5: langevin.v1.SampleRequest.reverse_sde:type_name -> langevin.v1.ReverseSDE
-	32, // 6: langevin.v1.SampleRequest.consistency:type_name -> langevin.v1.Consistency
+	28, // 0: langevin.v1.SampleRequest.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	29, // 1: langevin.v1.SampleRequest.langevin:type_name -> langevin.v1.Langevin
+	30, // 2: langevin.v1.SampleRequest.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	31, // 3: langevin.v1.SampleRequest.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	32, // 4: langevin.v1.SampleRequest.edm:type_name -> langevin.v1.EDM
+	33, // 5: langevin.v1.SampleRequest.reverse_sde:type_name -> langevin.v1.ReverseSDE
+	34, // 6: langevin.v1.SampleRequest.consistency:type_name -> langevin.v1.Consistency
 	9,  // 7: langevin.v1.SampleRequest.preview:type_name -> langevin.v1.PreviewOptions
-	33, // 8: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
+	35, // 8: langevin.v1.SampleRequest.format:type_name -> langevin.v1.TensorFormat
 	5,  // 9: langevin.v1.SampleRequest.inpainting:type_name -> langevin.v1.Inpainting
 	6,  // 10: langevin.v1.SampleRequest.colourisation:type_name -> langevin.v1.Colourisation
 	7,  // 11: langevin.v1.SampleRequest.interpolation:type_name -> langevin.v1.Interpolation
 	8,  // 12: langevin.v1.SampleRequest.resume:type_name -> langevin.v1.Resume
 	4,  // 13: langevin.v1.SampleRequest.guidance:type_name -> langevin.v1.Guidance
-	34, // 14: langevin.v1.SampleRequest.given:type_name -> langevin.v1.Given
-	35, // 15: langevin.v1.SampleRequest.terms:type_name -> langevin.v1.Term
-	36, // 16: langevin.v1.SampleRequest.measurement:type_name -> langevin.v1.Measurement
+	36, // 14: langevin.v1.SampleRequest.given:type_name -> langevin.v1.Given
+	37, // 15: langevin.v1.SampleRequest.terms:type_name -> langevin.v1.Term
+	38, // 16: langevin.v1.SampleRequest.measurement:type_name -> langevin.v1.Measurement
 	0,  // 17: langevin.v1.Guidance.rule:type_name -> langevin.v1.GuidanceRule
-	37, // 18: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
+	39, // 18: langevin.v1.Inpainting.values:type_name -> langevin.v1.Tensor
 	1,  // 19: langevin.v1.Inpainting.refresh:type_name -> langevin.v1.Refresh
-	37, // 20: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
+	39, // 20: langevin.v1.Colourisation.grey:type_name -> langevin.v1.Tensor
 	1,  // 21: langevin.v1.Colourisation.refresh:type_name -> langevin.v1.Refresh
-	37, // 22: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
+	39, // 22: langevin.v1.Resume.x:type_name -> langevin.v1.Tensor
 	2,  // 23: langevin.v1.PreviewOptions.kind:type_name -> langevin.v1.PreviewKind
 	12, // 24: langevin.v1.SampleResponse.started:type_name -> langevin.v1.Started
 	13, // 25: langevin.v1.SampleResponse.progress:type_name -> langevin.v1.Progress
@@ -3186,61 +3372,65 @@ var file_langevin_v1_sampling_service_proto_depIdxs = []int32{
 	15, // 27: langevin.v1.SampleResponse.chunk:type_name -> langevin.v1.Chunk
 	16, // 28: langevin.v1.SampleResponse.done:type_name -> langevin.v1.Done
 	11, // 29: langevin.v1.SampleResponse.waiting:type_name -> langevin.v1.Waiting
-	38, // 30: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
-	26, // 31: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
-	27, // 32: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
-	28, // 33: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
-	29, // 34: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
-	30, // 35: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
-	31, // 36: langevin.v1.Started.reverse_sde:type_name -> langevin.v1.ReverseSDE
-	32, // 37: langevin.v1.Started.consistency:type_name -> langevin.v1.Consistency
+	40, // 30: langevin.v1.Waiting.elapsed:type_name -> google.protobuf.Duration
+	28, // 31: langevin.v1.Started.annealed_langevin:type_name -> langevin.v1.AnnealedLangevin
+	29, // 32: langevin.v1.Started.langevin:type_name -> langevin.v1.Langevin
+	30, // 33: langevin.v1.Started.predictor_corrector:type_name -> langevin.v1.PredictorCorrector
+	31, // 34: langevin.v1.Started.probability_flow:type_name -> langevin.v1.ProbabilityFlow
+	32, // 35: langevin.v1.Started.edm:type_name -> langevin.v1.EDM
+	33, // 36: langevin.v1.Started.reverse_sde:type_name -> langevin.v1.ReverseSDE
+	34, // 37: langevin.v1.Started.consistency:type_name -> langevin.v1.Consistency
 	5,  // 38: langevin.v1.Started.inpainting:type_name -> langevin.v1.Inpainting
 	6,  // 39: langevin.v1.Started.colourisation:type_name -> langevin.v1.Colourisation
 	7,  // 40: langevin.v1.Started.interpolation:type_name -> langevin.v1.Interpolation
 	4,  // 41: langevin.v1.Started.guidance:type_name -> langevin.v1.Guidance
-	34, // 42: langevin.v1.Started.given:type_name -> langevin.v1.Given
-	35, // 43: langevin.v1.Started.terms:type_name -> langevin.v1.Term
-	36, // 44: langevin.v1.Started.measurement:type_name -> langevin.v1.Measurement
-	39, // 45: langevin.v1.Started.columns:type_name -> langevin.v1.Column
-	38, // 46: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	38, // 47: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
+	36, // 42: langevin.v1.Started.given:type_name -> langevin.v1.Given
+	37, // 43: langevin.v1.Started.terms:type_name -> langevin.v1.Term
+	38, // 44: langevin.v1.Started.measurement:type_name -> langevin.v1.Measurement
+	41, // 45: langevin.v1.Started.columns:type_name -> langevin.v1.Column
+	40, // 46: langevin.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	40, // 47: langevin.v1.Progress.remaining:type_name -> google.protobuf.Duration
 	2,  // 48: langevin.v1.Preview.kind:type_name -> langevin.v1.PreviewKind
-	37, // 49: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
-	37, // 50: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
-	38, // 51: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
-	38, // 52: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
-	37, // 53: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
-	33, // 54: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 55: langevin.v1.ScoreRequest.given:type_name -> langevin.v1.Given
-	37, // 56: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
-	37, // 57: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
+	39, // 49: langevin.v1.Preview.tensor:type_name -> langevin.v1.Tensor
+	39, // 50: langevin.v1.Chunk.tensor:type_name -> langevin.v1.Tensor
+	40, // 51: langevin.v1.Done.elapsed:type_name -> google.protobuf.Duration
+	40, // 52: langevin.v1.Done.queued:type_name -> google.protobuf.Duration
+	39, // 53: langevin.v1.ScoreRequest.x:type_name -> langevin.v1.Tensor
+	35, // 54: langevin.v1.ScoreRequest.format:type_name -> langevin.v1.TensorFormat
+	36, // 55: langevin.v1.ScoreRequest.given:type_name -> langevin.v1.Given
+	39, // 56: langevin.v1.ScoreResponse.score:type_name -> langevin.v1.Tensor
+	39, // 57: langevin.v1.EncodeRequest.x:type_name -> langevin.v1.Tensor
 	19, // 58: langevin.v1.EncodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	33, // 59: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 60: langevin.v1.EncodeRequest.given:type_name -> langevin.v1.Given
-	37, // 61: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
-	37, // 62: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
+	35, // 59: langevin.v1.EncodeRequest.format:type_name -> langevin.v1.TensorFormat
+	36, // 60: langevin.v1.EncodeRequest.given:type_name -> langevin.v1.Given
+	39, // 61: langevin.v1.EncodeResponse.latent:type_name -> langevin.v1.Tensor
+	39, // 62: langevin.v1.DecodeRequest.latent:type_name -> langevin.v1.Tensor
 	19, // 63: langevin.v1.DecodeRequest.flow:type_name -> langevin.v1.FlowOptions
-	33, // 64: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
-	34, // 65: langevin.v1.DecodeRequest.given:type_name -> langevin.v1.Given
-	37, // 66: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
-	37, // 67: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
+	35, // 64: langevin.v1.DecodeRequest.format:type_name -> langevin.v1.TensorFormat
+	36, // 65: langevin.v1.DecodeRequest.given:type_name -> langevin.v1.Given
+	39, // 66: langevin.v1.DecodeResponse.sample:type_name -> langevin.v1.Tensor
+	39, // 67: langevin.v1.LogLikelihoodRequest.x:type_name -> langevin.v1.Tensor
 	19, // 68: langevin.v1.LogLikelihoodRequest.flow:type_name -> langevin.v1.FlowOptions
-	34, // 69: langevin.v1.LogLikelihoodRequest.given:type_name -> langevin.v1.Given
-	3,  // 70: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
-	17, // 71: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
-	20, // 72: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
-	22, // 73: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
-	24, // 74: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
-	10, // 75: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
-	18, // 76: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
-	21, // 77: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
-	23, // 78: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
-	25, // 79: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
-	75, // [75:80] is the sub-list for method output_type
-	70, // [70:75] is the sub-list for method input_type
-	70, // [70:70] is the sub-list for extension type_name
-	70, // [70:70] is the sub-list for extension extendee
-	0,  // [0:70] is the sub-list for field type_name
+	36, // 69: langevin.v1.LogLikelihoodRequest.given:type_name -> langevin.v1.Given
+	39, // 70: langevin.v1.DetectRequest.x:type_name -> langevin.v1.Tensor
+	36, // 71: langevin.v1.DetectRequest.given:type_name -> langevin.v1.Given
+	3,  // 72: langevin.v1.SamplingService.Sample:input_type -> langevin.v1.SampleRequest
+	17, // 73: langevin.v1.SamplingService.Score:input_type -> langevin.v1.ScoreRequest
+	20, // 74: langevin.v1.SamplingService.Encode:input_type -> langevin.v1.EncodeRequest
+	22, // 75: langevin.v1.SamplingService.Decode:input_type -> langevin.v1.DecodeRequest
+	24, // 76: langevin.v1.SamplingService.LogLikelihood:input_type -> langevin.v1.LogLikelihoodRequest
+	26, // 77: langevin.v1.SamplingService.Detect:input_type -> langevin.v1.DetectRequest
+	10, // 78: langevin.v1.SamplingService.Sample:output_type -> langevin.v1.SampleResponse
+	18, // 79: langevin.v1.SamplingService.Score:output_type -> langevin.v1.ScoreResponse
+	21, // 80: langevin.v1.SamplingService.Encode:output_type -> langevin.v1.EncodeResponse
+	23, // 81: langevin.v1.SamplingService.Decode:output_type -> langevin.v1.DecodeResponse
+	25, // 82: langevin.v1.SamplingService.LogLikelihood:output_type -> langevin.v1.LogLikelihoodResponse
+	27, // 83: langevin.v1.SamplingService.Detect:output_type -> langevin.v1.DetectResponse
+	78, // [78:84] is the sub-list for method output_type
+	72, // [72:78] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_langevin_v1_sampling_service_proto_init() }
@@ -3299,7 +3489,7 @@ func file_langevin_v1_sampling_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_langevin_v1_sampling_service_proto_rawDesc), len(file_langevin_v1_sampling_service_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const (
 	SamplingService_Encode_FullMethodName        = "/langevin.v1.SamplingService/Encode"
 	SamplingService_Decode_FullMethodName        = "/langevin.v1.SamplingService/Decode"
 	SamplingService_LogLikelihood_FullMethodName = "/langevin.v1.SamplingService/LogLikelihood"
+	SamplingService_Detect_FullMethodName        = "/langevin.v1.SamplingService/Detect"
 )
 
 // SamplingServiceClient is the client API for SamplingService service.
@@ -68,6 +69,11 @@ type SamplingServiceClient interface {
 	//
 	// Errors: as for Encode.
 	LogLikelihood(ctx context.Context, in *LogLikelihoodRequest, opts ...grpc.CallOption) (*LogLikelihoodResponse, error)
+	// Detect says how unlike the training data samples are. The model needs a detector, which langevin detect fit adds to
+	// its file. Each sample takes one evaluation of the network for each noise level of the detector.
+	//
+	// Errors: as for Score; also FAILED_PRECONDITION (reason NO_DETECTOR) if the model has no detector.
+	Detect(ctx context.Context, in *DetectRequest, opts ...grpc.CallOption) (*DetectResponse, error)
 }
 
 type samplingServiceClient struct {
@@ -137,6 +143,16 @@ func (c *samplingServiceClient) LogLikelihood(ctx context.Context, in *LogLikeli
 	return out, nil
 }
 
+func (c *samplingServiceClient) Detect(ctx context.Context, in *DetectRequest, opts ...grpc.CallOption) (*DetectResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DetectResponse)
+	err := c.cc.Invoke(ctx, SamplingService_Detect_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SamplingServiceServer is the server API for SamplingService service.
 // All implementations must embed UnimplementedSamplingServiceServer
 // for forward compatibility.
@@ -179,6 +195,11 @@ type SamplingServiceServer interface {
 	//
 	// Errors: as for Encode.
 	LogLikelihood(context.Context, *LogLikelihoodRequest) (*LogLikelihoodResponse, error)
+	// Detect says how unlike the training data samples are. The model needs a detector, which langevin detect fit adds to
+	// its file. Each sample takes one evaluation of the network for each noise level of the detector.
+	//
+	// Errors: as for Score; also FAILED_PRECONDITION (reason NO_DETECTOR) if the model has no detector.
+	Detect(context.Context, *DetectRequest) (*DetectResponse, error)
 	mustEmbedUnimplementedSamplingServiceServer()
 }
 
@@ -203,6 +224,9 @@ func (UnimplementedSamplingServiceServer) Decode(context.Context, *DecodeRequest
 }
 func (UnimplementedSamplingServiceServer) LogLikelihood(context.Context, *LogLikelihoodRequest) (*LogLikelihoodResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method LogLikelihood not implemented")
+}
+func (UnimplementedSamplingServiceServer) Detect(context.Context, *DetectRequest) (*DetectResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Detect not implemented")
 }
 func (UnimplementedSamplingServiceServer) mustEmbedUnimplementedSamplingServiceServer() {}
 func (UnimplementedSamplingServiceServer) testEmbeddedByValue()                         {}
@@ -308,6 +332,24 @@ func _SamplingService_LogLikelihood_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SamplingService_Detect_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DetectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SamplingServiceServer).Detect(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SamplingService_Detect_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SamplingServiceServer).Detect(ctx, req.(*DetectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SamplingService_ServiceDesc is the grpc.ServiceDesc for SamplingService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -330,6 +372,10 @@ var SamplingService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "LogLikelihood",
 			Handler:    _SamplingService_LogLikelihood_Handler,
+		},
+		{
+			MethodName: "Detect",
+			Handler:    _SamplingService_Detect_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

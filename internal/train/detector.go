@@ -1,0 +1,64 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/trainrun"
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/sampling/detect"
+	"github.com/langevin-ml/langevin/training"
+	"github.com/langevin-ml/langevin/training/data"
+)
+
+// withDetector returns a model file with a detector that is fitted to the rows of a user's data that the training does
+// not use, or the file as it is if that cannot be done, and says so.
+func withDetector(
+	ctx context.Context, p *cli.Program, result *training.Result, library string, onnx []byte,
+) (_ []byte, err error) {
+	m := result.Manifest()
+	if !hasOwnData(result.Config.Data) || result.Config.Loss.Paired() {
+		return onnx, nil
+	}
+	if _, err := m.Condition.NoneRow(); err != nil { // every row needs a condition
+		return onnx, nil
+	}
+	rows, err := trainrun.HeldOut(ctx, data.Reader{}, result.Config.Data, result.Config.Seed)
+	if err != nil {
+		return nil, err
+	}
+	n := len(rows) / m.RowDim()
+	if n < detect.LeastRows {
+		fmt.Fprintf(p.Stderr, "langevin: %s: no detector, which needs %d rows that the training does not use: it left "+
+			"out %d\n", m.Name, detect.LeastRows, n)
+		return onnx, nil
+	}
+	engine, err := ort.Open(library)
+	if err != nil {
+		return nil, err
+	}
+	session, err := engine.Load(ctx, onnx, m, ort.Options{Threads: runtime.NumCPU()})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	rows, _ = trainrun.Some(rows, m.RowDim(), nil, trainrun.DetectorRows)
+	fitted, err := trainrun.FitDetector(ctx, p, session, m, models.HeldOut{Rows: rows})
+	if err != nil {
+		return nil, err
+	}
+	return models.WithManifest(onnx, fitted)
+}
+
+// hasOwnData reports whether data come from files of the user, and not from a well-known dataset or distribution.
+func hasOwnData(c data.Config) bool {
+	switch c.Name {
+	case data.Tables, data.NPY, data.CSV, data.Pictures:
+		return true
+	}
+	return false
+}
