@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 )
 
 // NormRequest asks for the norms of scores of samples at several noise levels.
@@ -61,36 +60,46 @@ func ScoreNorms(ctx context.Context, m Model, r NormRequest) ([]float64, error) 
 	if err := cmp.Or(r.Validate(), CheckGiven(m, r.Given, r.N)); err != nil {
 		return nil, err
 	}
-	var (
-		levels, total = len(r.Sigmas), r.N * len(r.Sigmas)
-		most          = r.points()
-		x, score      = make([]float32, 0, most*r.Dim), make([]float32, most*r.Dim)
-		sigma, given  = make([]float32, 0, most), []float32(nil)
-		norms         = make([]float64, total)
-	)
-	for first := 0; first < total; first += most {
+	most := r.points()
+	e := normEvaluation{NormRequest: r, model: m, score: make([]float32, most*r.Dim)}
+	norms := make([]float64, r.N*len(r.Sigmas))
+	for first := 0; first < len(norms); first += most {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		last := min(first+most, total)
-		x, sigma, given = x[:0], sigma[:0], given[:0]
-		for p := first; p < last; p++ {
-			row := p / levels
-			x = append(x, r.X[row*r.Dim:(row+1)*r.Dim]...)
-			sigma = append(sigma, float32(r.Sigmas[p%levels]))
-			given = append(given, GivenAt(WidthOf(m), r.Given, row)...)
-		}
-		if err := ScoreGiven(ctx, m, score[:len(x)], x, sigma, given); err != nil {
-			return nil, fmt.Errorf("norms of scores: %w", err)
-		}
-		for p := first; p < last; p++ {
-			s := score[(p-first)*r.Dim : (p-first+1)*r.Dim]
-			norms[p] = r.Sigmas[p%levels] * norm(s)
-			if math.IsNaN(norms[p]) || math.IsInf(norms[p], 0) {
-				return nil, fmt.Errorf("row %d at sigma %.4g: the score is not finite: %w", p/levels,
-					r.Sigmas[p%levels], ErrDiverged)
-			}
+		if err := e.evaluate(ctx, norms[first:min(first+most, len(norms))], first); err != nil {
+			return nil, err
 		}
 	}
 	return norms, nil
+}
+
+// normEvaluation evaluates the rows of a NormRequest in parts. A row is a sample at a level.
+type normEvaluation struct {
+	NormRequest
+	model                  Model
+	x, score, sigma, given []float32
+}
+
+// evaluate computes the norms of the rows from the given index on.
+func (e *normEvaluation) evaluate(ctx context.Context, norms []float64, first int) error {
+	levels := len(e.Sigmas)
+	e.x, e.sigma, e.given = e.x[:0], e.sigma[:0], e.given[:0]
+	for i := range norms {
+		sample := (first + i) / levels
+		e.x = append(e.x, e.X[sample*e.Dim:(sample+1)*e.Dim]...)
+		e.sigma = append(e.sigma, float32(e.Sigmas[(first+i)%levels]))
+		e.given = append(e.given, GivenAt(WidthOf(e.model), e.Given, sample)...)
+	}
+	if err := ScoreGiven(ctx, e.model, e.score[:len(e.x)], e.x, e.sigma, e.given); err != nil {
+		return fmt.Errorf("norms of scores: %w", err)
+	}
+	for i := range norms {
+		sigma := e.Sigmas[(first+i)%levels]
+		norms[i] = sigma * norm(e.score[i*e.Dim:(i+1)*e.Dim])
+		if !finite(norms[i]) {
+			return fmt.Errorf("row %d at sigma %.4g: the score is not finite: %w", (first+i)/levels, sigma, ErrDiverged)
+		}
+	}
+	return nil
 }
