@@ -396,7 +396,7 @@ func TestPageShowsGo(t *testing.T) {
 		"model=ring&n=5&seed=3&own=0.5&terms=2gauss%7C%7C0.5%3B%7C%7C-0.2",
 		"model=ring&n=5&seed=3&measure=matrix&row=1,-0.5&observed=2&noise_std=0.3&posterior=particles&particles=8",
 		"model=tiles&n=2&seed=3&measure=pool&factor=2&noise_std=0.3&posterior=ddrm",
-		"model=tiles&n=2&seed=3&measure=blur&blur_std=0.5&noise_std=0.3&posterior=snips",
+		"model=tiles&n=2&seed=3&measure=blur&blur_std=0.3&noise_std=0.3&posterior=snips",
 		"model=tiles&n=2&seed=3&measure=mask&noise_std=0.3&posterior=langevin",
 	} {
 		b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.url+"/#"+settings))

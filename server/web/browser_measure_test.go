@@ -22,6 +22,9 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
+// atTheEnd is true when the last frame of a finished run is shown.
+const atTheEnd = isDone + " && ((s) => s.max > 1 && s.value === s.max)(document.querySelector('#scrub'))"
+
 // saved returns the request that the page saves as a file.
 func (b browser) saved() json.RawMessage {
 	b.t.Helper()
@@ -140,7 +143,7 @@ func TestPageMeasuresPictures(t *testing.T) {
 	link := s.url + "/#model=tiles&n=9&seed=3&measure=pool&factor=2&noise_std=0.25&posterior=particles" +
 		"&particles=2&whole=5_2"
 	b.do(chromedp.Navigate(link))
-	b.waitFor(isPlayed)
+	b.waitFor(atTheEnd)
 	got, request := b.value("document.body.dataset.fingerprint"), b.saved()
 	if saved := s.fingerprint(t, "tiles", request); saved != got {
 		t.Errorf("the page drew %s, its request.json draws %s", got, saved)
@@ -167,8 +170,8 @@ func TestPageMeasuresPictures(t *testing.T) {
 	b.comparesMoments(s.elements(t, "tiles", string(request)), dim, n)
 	status, answer := s.post(t, "/v1/models/tiles:sample", string(request))
 	done := decode[struct {
-		EffectiveSize []float64 `json:"effective_size"`
-		LogEvidence   float64   `json:"log_evidence"`
+		EffectiveSize float64 `json:"effective_size"`
+		LogEvidence   float64 `json:"log_evidence"`
 		Collapsed     int
 	}](t, answer)
 	if status != 200 || done.Collapsed == 0 {
@@ -178,8 +181,9 @@ func TestPageMeasuresPictures(t *testing.T) {
 	if math.Abs(shown-done.LogEvidence) > 0.01*math.Abs(done.LogEvidence) {
 		t.Errorf("the page shows the log evidence %g, the server says %g", shown, done.LogEvidence)
 	}
-	if size := b.value("document.querySelector('#effective').textContent"); !strings.HasSuffix(size, " of 2") {
-		t.Errorf("the page shows the effective size %q", size)
+	size := b.value("document.querySelector('#effective').textContent")
+	if want := strings.TrimRight(fmt.Sprintf("%.3g", done.EffectiveSize), "0") + " of 2"; size != want {
+		t.Errorf("the page shows the effective size %q, want %q", size, want)
 	}
 	warning := b.value("document.querySelector('#warning').textContent")
 	if want := fmt.Sprintf("%d of 9 chains collapsed", done.Collapsed); !strings.HasPrefix(warning, want) {
@@ -204,7 +208,7 @@ func TestPageMeasuresPictures(t *testing.T) {
 	}
 	b.set("measure", "")
 	b.samples()
-	b.waitFor(isPlayed)
+	b.waitFor(atTheEnd)
 	if left := b.value("document.querySelector('#warning').textContent + " +
 		"document.querySelector('#posterior').hidden"); left != "true" {
 		t.Errorf("without a measurement the page shows %s", left)
@@ -286,7 +290,7 @@ func TestPageMeasuresWhatIsDrawn(t *testing.T) {
 	}
 	asks("mask", "tiles", map[string]any{"mask": map[string]any{"seen": seen}, "ddrm": map[string]any{},
 		"values": values})
-	b.waitFor(isPlayed)
+	b.waitFor(atTheEnd)
 	b.picture("measured-mask")
 
 	b.do(chromedp.Navigate("about:blank"),
@@ -309,7 +313,7 @@ func TestPageMeasuresPoints(t *testing.T) {
 	b.size(1280, 860)
 	b.do(chromedp.Navigate(s.url +
 		"/#model=ring&n=200&seed=3&measure=matrix&row=1,0.5&observed=2&noise_std=0.4"))
-	b.waitFor(isPlayed)
+	b.waitFor(atTheEnd)
 	b.picture("measured-line")
 	got := b.value("document.body.dataset.fingerprint")
 	request := map[string]any{"n": 200, "seed": 3, "measurement": map[string]any{
