@@ -403,8 +403,8 @@ func TestPageShowsGo(t *testing.T) {
 		b.waitFor(isDone)
 		b.do(chromedp.Evaluate("document.querySelector('[data-language=go]').click()", nil))
 		code := b.value("document.querySelector('#snippet').textContent")
-		source += fmt.Sprintf("\nfunc _%d(ctx context.Context, known, observed, kernel []float32, mask, seen []bool) {\n%s\n}\n",
-			i, code)
+		source += fmt.Sprintf("\nfunc _%d(ctx context.Context, known, observed, kernel []float32, mask, seen []bool) "+
+			"{\n%s\n}\n", i, code)
 	}
 	file, overlay := filepath.Join(t.TempDir(), "main.go"), filepath.Join(t.TempDir(), "overlay.json")
 	here, err := os.Getwd()

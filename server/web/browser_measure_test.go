@@ -46,8 +46,8 @@ func (b browser) set(name, value string) {
 func (b browser) pixels(selector string) []float64 {
 	b.t.Helper()
 	var grey []float64
-	b.do(chromedp.Evaluate(fmt.Sprintf("(() => { const c = document.querySelector(%q); "+
-		"return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i %% 4 === 0); })()",
+	b.do(chromedp.Evaluate(fmt.Sprintf("(() => { const c = document.querySelector(%q); const {data} = "+
+		"c.getContext('2d').getImageData(0, 0, c.width, c.height); return [...data].filter((_, i) => i %% 4 === 0); })()",
 		selector), &grey))
 	return grey
 }
@@ -177,7 +177,8 @@ func TestPageMeasuresPictures(t *testing.T) {
 	if status != 200 || done.Collapsed == 0 {
 		t.Fatalf("status %d, %d chains collapsed: the test needs some", status, done.Collapsed)
 	}
-	shown := decode[float64](t, strings.Replace(b.value("document.querySelector('#evidence').textContent"), "−", "-", 1))
+	evidence := b.value("document.querySelector('#evidence').textContent")
+	shown := decode[float64](t, strings.Replace(evidence, "−", "-", 1))
 	if math.Abs(shown-done.LogEvidence) > 0.01*math.Abs(done.LogEvidence) {
 		t.Errorf("the page shows the log evidence %g, the server says %g", shown, done.LogEvidence)
 	}

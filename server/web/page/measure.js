@@ -75,7 +75,13 @@ export class Measure {
     this.model = model;
     this.given = null;
     if (isImage(model)) this.whole.open(model);
+    this.takeBrush();
     this.show();
+  }
+
+  takeBrush() {
+    const { measure, stroke } = this.form.elements;
+    stroke.value = measure.value === "mask" ? "hide" : "light";
   }
 
   settings() {
@@ -84,8 +90,8 @@ export class Measure {
 
   // begin chooses a brush when something else is measured, and limits the number of chains of pictures.
   begin() {
-    const { n, measure, stroke } = this.form.elements;
-    stroke.value = measure.value === "mask" ? "hide" : "light";
+    this.takeBrush();
+    const { n } = this.form.elements;
     if (measuresPicture(this.settings()) && Number(n.value) > most) n.value = most;
   }
 
