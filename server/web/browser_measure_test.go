@@ -47,8 +47,8 @@ func (b browser) pixels(selector string) []float64 {
 	b.t.Helper()
 	var grey []float64
 	b.do(chromedp.Evaluate(fmt.Sprintf("(() => { const c = document.querySelector(%q); const {data} = "+
-		"c.getContext('2d').getImageData(0, 0, c.width, c.height); return [...data].filter((_, i) => i %% 4 === 0); })()",
-		selector), &grey))
+		"c.getContext('2d').getImageData(0, 0, c.width, c.height); "+
+		"return [...data].filter((_, i) => i %% 4 === 0); })()", selector), &grey))
 	return grey
 }
 
