@@ -209,6 +209,7 @@ var (
 	writtenPort = regexp.MustCompile(`localhost:(\d{4,5})`)
 	iterations  = regexp.MustCompile(`training\.iterations=\d+`)
 	ownData     = regexp.MustCompile(`langevin train \S+\.(csv|npy)`)
+	particles   = regexp.MustCompile(`-n \d+ --particles \d+`)
 )
 
 func (w *workplace) command(ctx context.Context, text string) *exec.Cmd {
@@ -217,6 +218,7 @@ func (w *workplace) command(ctx context.Context, text string) *exec.Cmd {
 	})
 	if !*slowDocs {
 		text = ownData.ReplaceAllString(text, "$0 --set training.iterations=100")
+		text = particles.ReplaceAllString(text, "-n 2 --particles 2 --sde-steps 10")
 		text = iterations.ReplaceAllString(text, "training.iterations=100 --set training.eval_rows=5000 --samples 64")
 	}
 	c := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", text)

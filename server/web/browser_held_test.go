@@ -394,12 +394,17 @@ func TestPageShowsGo(t *testing.T) {
 			"&predictor=euler_maruyama&seed=1&guide=2gauss",
 		"model=tiles&n=2&seed=3&sampler=flow&steps=5&method=multistep&hold=part",
 		"model=ring&n=5&seed=3&own=0.5&terms=2gauss%7C%7C0.5%3B%7C%7C-0.2",
+		"model=ring&n=5&seed=3&measure=matrix&row=1,-0.5&observed=2&noise_std=0.3&posterior=particles&particles=8",
+		"model=tiles&n=2&seed=3&measure=pool&factor=2&noise_std=0.3&posterior=ddrm",
+		"model=tiles&n=2&seed=3&measure=blur&blur_std=0.3&noise_std=0.3&posterior=snips",
+		"model=tiles&n=2&seed=3&measure=mask&noise_std=0.3&posterior=langevin",
 	} {
 		b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.url+"/#"+settings))
 		b.waitFor(isDone)
 		b.do(chromedp.Evaluate("document.querySelector('[data-language=go]').click()", nil))
 		code := b.value("document.querySelector('#snippet').textContent")
-		source += fmt.Sprintf("\nfunc _%d(ctx context.Context, known []float32, mask []bool) {\n%s\n}\n", i, code)
+		source += fmt.Sprintf("\nfunc _%d(ctx context.Context, known, observed, kernel []float32, mask, seen []bool) "+
+			"{\n%s\n}\n", i, code)
 	}
 	file, overlay := filepath.Join(t.TempDir(), "main.go"), filepath.Join(t.TempDir(), "overlay.json")
 	here, err := os.Getwd()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -202,7 +203,17 @@ func (o *object) finish(done *langevinv1.Done) {
 		protoreflect.ValueOfInt64(done.GetNfe()))
 	b = append(b, `,"elapsed":`...)
 	b = appendFloat(b, done.GetElapsed().AsDuration().Seconds(), 64)
-	o.head = append(b, '}')
+	o.head = append(appendWeights(b, done), '}')
+}
+
+// appendWeights appends what the weights of particles say: without it, collapsed weights would pass in silence.
+func appendWeights(b []byte, done *langevinv1.Done) []byte {
+	if done.EffectiveSize == nil {
+		return b
+	}
+	b = appendFloat(append(b, `,"effective_size":`...), done.GetEffectiveSize(), 64)
+	b = appendFloat(append(b, `,"log_evidence":`...), done.GetLogEvidence(), 64)
+	return strconv.AppendInt(append(b, `,"collapsed":`...), done.GetCollapsed(), 10)
 }
 
 func (o *object) end(err error) {

@@ -194,6 +194,29 @@ func TestModels(t *testing.T) {
 	}
 }
 
+// TestSampleSaysWhatCollapsed: one JSON object says of particles what the last event of a stream says.
+func TestSampleSaysWhatCollapsed(t *testing.T) {
+	type weights struct {
+		EffectiveSize float64 `json:"effective_size"`
+		LogEvidence   float64 `json:"log_evidence"`
+		Collapsed     int
+	}
+	s := open(t, nil)
+	const order = `{"n": 9, "seed": 1, "measurement": {"matrix": {"rows": [[1, 0.5]]}, "values": [1], ` +
+		`"noise_std": 0.1, "particles": {"count": 2}}}`
+	_, text := s.post(t, "/v1/models/gauss:sample", order)
+	got := decode[weights](t, text)
+	_, events := s.post(t, "/v1/models/gauss:sample", order, "Accept", "application/x-ndjson")
+	lines := strings.Split(strings.TrimSpace(events), "\n")
+	want := decode[struct{ Done weights }](t, lines[len(lines)-1]).Done
+	if got != want || want.Collapsed == 0 || want.LogEvidence == 0 {
+		t.Errorf("the object has %+v, the last event %+v, of which all are above 0", got, want)
+	}
+	if _, text := s.post(t, "/v1/models/gauss:sample", `{"seed": 1}`); strings.Contains(text, "collapsed") {
+		t.Errorf("without a measurement the object is %s", text)
+	}
+}
+
 // TestSampleForms: the samples are the same as one object, as lines, as SSE and as CSV.
 func TestSampleForms(t *testing.T) {
 	s := open(t, nil)

@@ -1,8 +1,8 @@
-// The editor of a held picture. It keeps the picture and which of its pixels are known.
+// The editor of a picture, held or measured. It keeps the picture and which of its pixels are known.
 
-import { readPicture, writeSheet } from "./pictures.js";
+import { pixelsOf, writeSheet } from "./pictures.js";
 import { outlineOf, pack, unpack } from "./held.js";
-import { firstSampler, nameOf, requestOfName } from "./samplers.js";
+import { usualSampler, nameOf, requestOfName } from "./samplers.js";
 import { anyGiven } from "./given.js";
 import { readForm } from "./settings.js";
 import { drawn } from "./run.js";
@@ -72,7 +72,7 @@ export class Editor {
   // sampleOf names the first sample of a seed, given what the form says.
   sampleOf(seed) {
     const settings = anyGiven(readForm(this.fields.mask.form), this.model);
-    return nameOf({ ...settings, sampler: firstSampler(), seed }, 0);
+    return nameOf({ ...settings, sampler: usualSampler(this.model), seed }, 0);
   }
 
   stop() {
@@ -100,7 +100,7 @@ export class Editor {
   }
 
   async upload(file) {
-    const values = await readPicture(file, this.model);
+    const values = pixelsOf(await createImageBitmap(file), this.model);
     this.take(values, "", file.name);
   }
 
@@ -126,7 +126,27 @@ export class Editor {
     this.panel.querySelector(".what").textContent = text;
   }
 
-  // paint sets the pixels near a pointer, and on the line from its last position.
+  // veiled reports whether a part of the picture is unknown.
+  veiled() {
+    return this.fields.hold.value === "part";
+  }
+
+  // paintable reports whether a pointer changes the picture.
+  paintable() {
+    return this.veiled();
+  }
+
+  // mark changes a pixel under the brush.
+  mark(p) {
+    this.mask[p] = this.fields.paint.value === "keep";
+  }
+
+  // stroked is called at the end of a stroke of the brush.
+  stroked() {
+    this.keep();
+  }
+
+  // paint marks the pixels near a pointer, and on the line from its last position.
   paint(event) {
     const [, height, width] = this.model.shape;
     const zoom = width / this.canvas.clientWidth;
@@ -134,12 +154,11 @@ export class Editor {
     const [x0, y0] = this.stroke ?? to;
     this.stroke = to;
     const radius = (Number(this.fields.brush.value) / 100) * width;
-    const known = this.fields.paint.value === "keep";
     const length = Math.hypot(to[0] - x0, to[1] - y0);
     for (let p = 0; p < this.mask.length; p++) {
       const [x, y] = [(p % width) + 0.5 - x0, Math.floor(p / width) + 0.5 - y0];
       const along = length ? Math.max(0, Math.min(1, (x * (to[0] - x0) + y * (to[1] - y0)) / length ** 2)) : 0;
-      if (Math.hypot(x - along * (to[0] - x0), y - along * (to[1] - y0)) <= radius) this.mask[p] = known;
+      if (Math.hypot(x - along * (to[0] - x0), y - along * (to[1] - y0)) <= radius) this.mark(p);
     }
     this.draw();
   }
@@ -157,7 +176,7 @@ export class Editor {
       writeSheet(this.sheet, this.values, this.model);
       c.drawImage(this.sheet, 0, 0, this.canvas.width, this.canvas.height);
     }
-    if (this.fields.hold.value !== "part") return;
+    if (!this.veiled()) return;
     const style = getComputedStyle(this.canvas);
     c.scale(zoom, zoom);
     c.fillStyle = style.getPropertyValue("--accent");
@@ -172,7 +191,7 @@ export class Editor {
   listen() {
     const { canvas } = this;
     canvas.addEventListener("pointerdown", (event) => {
-      if (this.fields.hold.value !== "part") return;
+      if (!this.paintable()) return;
       canvas.setPointerCapture(event.pointerId);
       this.stroke = null;
       this.paint(event);
@@ -180,7 +199,7 @@ export class Editor {
     canvas.addEventListener("pointermove", (event) => {
       if (canvas.hasPointerCapture(event.pointerId)) this.paint(event);
     });
-    canvas.addEventListener("lostpointercapture", () => this.keep());
+    canvas.addEventListener("lostpointercapture", () => this.stroked());
     this.panel.querySelectorAll("[data-part]").forEach((button) => button.addEventListener("click", () => this.cut(button.dataset.part)));
     this.panel.querySelector(".invert").addEventListener("click", () => this.invert());
     new ResizeObserver(() => this.draw()).observe(canvas.parentElement);

@@ -27,14 +27,13 @@ export function conditionOf(settings) {
   }
   if (!holdsPicture(settings) || !held) return {};
   if (hold === "part") return { inpainting: { values: { values: Array.from(held.values) }, mask: held.mask, ...refresh } };
-  return { colourisation: { grey: { values: greyOf(held) }, ...refresh } };
+  return { colourisation: { grey: { values: greyOf(held.values, held.mask.length) }, ...refresh } };
 }
 
 // greyOf returns the mean of the channels at every pixel.
-function greyOf({ values, mask }) {
-  const pixels = mask.length;
+export function greyOf(values, pixels) {
   const channels = values.length / pixels;
-  return mask.map((_, p) => {
+  return Array.from({ length: pixels }, (_, p) => {
     let sum = 0;
     for (let c = 0; c < channels; c++) sum += values[c * pixels + p];
     return sum / channels;

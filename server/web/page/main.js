@@ -7,19 +7,24 @@ import { readForm, fillForm, toFragment, fromFragment } from "./settings.js";
 import { offerGiven, fillGiven, settled } from "./given.js";
 import { Run, fingerprint } from "./run.js";
 import { Landscapes, isPlane } from "./landscape.js";
-import { isImage } from "./pictures.js";
+import { acceptFiles, isImage } from "./pictures.js";
 import { axesOf, csvOf, download, fillTable, isTable } from "./table.js";
 import { Stage } from "./stage.js";
 import { Editor } from "./editor.js";
+import { Measure } from "./measure.js";
+import { measuresPicture } from "./measured.js";
+import { Posterior } from "./posterior.js";
 import { Terms } from "./terms.js";
 import { holdsOf, holdsPicture, axisOf } from "./held.js";
-import { snippet, requestFile } from "./snippets.js";
+import { inFile, snippet, requestFile } from "./snippets.js";
 import * as problems from "./problems.js";
 
 const $ = (selector) => document.querySelector(selector);
 const form = $("#settings");
 const stages = [...document.querySelectorAll(".stage")].map((figure) => new Stage(figure));
 const editor = new Editor($("#held-picture"), form.elements, () => refresh());
+const measure = new Measure($("#measurement"), form, () => refresh(), (load, file) => upload(load, file));
+const posterior = new Posterior($("#posterior"), $("#readout"), $("#warning"));
 const terms = new Terms($("#sum"), form.elements.terms, () => refresh());
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const seconds = 7; // duration of a run at speed 1
@@ -63,11 +68,14 @@ function apply(shared) {
   fillGiven(form, shared);
   $("#more").open = moreSet() > 0;
   if (isImage(state.model)) editor.open(state.model);
+  measure.open(state.model);
   terms.open(state.model, state.models);
-  for (const [details, field] of [["#hold", "hold"], ["#guidance", "guide"], ["#sum", "own"], ["#interpolation", "columns"]]) {
+  const panels = { hold: "#hold", measure: "#measurement", guide: "#guidance", own: "#sum", columns: "#interpolation" };
+  for (const [field, details] of Object.entries(panels)) {
     if (shared[field]) $(details).open = true;
   }
   showHold();
+  showMeasure();
   if (shared.seed) form.elements.fresh.checked = false;
   if (shared.digest && !state.model.digest.startsWith(shared.digest)) {
     state.otherDigest = true;
@@ -97,6 +105,7 @@ function chooseModel() {
   offer(model);
   showSampler();
   showHold();
+  showMeasure();
 }
 
 const size = (model) => model.shape.reduce((a, b) => a * b, 1);
@@ -110,6 +119,7 @@ function offer(model) {
   $("#holds").replaceChildren(legend, ...holds.map(([value, name]) => radio("hold", value, name)));
   fillForm(form, { hold: "", mask: "", known: "", at: format((model.low + model.high) / 2), refresh: "", columns: "", rule: "", weight: "", own: "", terms: "" });
   if (isImage(model)) editor.open(model);
+  measure.offer(model);
   offerGiven(form, model, radio);
   terms.open(model, state.models);
   const guides = state.models.filter((m) => m !== model && String(m.shape) === String(model.shape));
@@ -129,6 +139,10 @@ function radio(name, value, text) {
 
 function about(model) {
   if (isImage(model)) return "Each tile is one chain. The denoised estimate is x + σ²s(x, σ), the mean of the data given x.";
+  if (isPlane(model) && readForm(form).measure) {
+    return "Behind the chains: the density and the score of the model alone, as before the measurement. The line has "
+      + "the points that agree with the measurement, and the band its noise. The view moves in as σ falls.";
+  }
   if (isPlane(model)) {
     return "Behind the chains, both from the model alone and blurred by the σ of the moment: its density, integrated along the probability flow "
       + "(colour, as the square root), and its score (arrows, as long as σ‖s‖ up to a limit). At the bottom, the horizontal axis: chains (bars) "
@@ -144,7 +158,10 @@ function about(model) {
 // notes describes the effect of a run's conditions on the picture.
 function notes(settings, run) {
   return [
-    run?.started?.approximate && "These samples only approximate the product: the sampler follows a diffusion, and the sum of the scores is not its score.",
+    measuresPicture(settings) && "Mean and spread are of the chains at this step. The spread is the standard deviation "
+      + "of every pixel: dark where the measurement decides, light where samples differ.",
+    run?.started?.approximate && !settings.measure && "These samples only approximate the product: the sampler follows "
+      + "a diffusion, and the sum of the scores is not its score.",
     isPlane(state.model) && !state.landscape && "The density and the arrows appear with the first samples.",
     state.landscape && axisOf(settings) >= 0 && "The histogram compares the chains with the density on the line, with the noise of the current σ.",
     state.landscape && settings.scale && "The arrows have the guidance scale; the density is that of the condition alone.",
@@ -163,12 +180,16 @@ function offerSamplers() {
   form.elements.sampler.value = firstSampler();
 }
 
+// measuring reports whether the controls are those of a measurement, whose method brings its own sampler.
+const measuring = () => form.classList.contains("measuring");
+
 // showSampler shows the chosen sampler: its description and its settings.
 function showSampler() {
   const kind = samplers.get(form.elements.sampler.value);
   $("#explain").textContent = `${kind.summary} ${kind.use}`;
   $("#source").textContent = kind.source;
-  const [usual, more] = [true, false].map((first) => kind.settings.filter((setting) => setting.usual === first));
+  const settings = measuring() ? [] : kind.settings;
+  const [usual, more] = [true, false].map((first) => settings.filter((setting) => setting.usual === first));
   $("#knobs").replaceChildren(...makeKnobs(kind, usual, state.model));
   $("#more").hidden = more.length === 0;
   $("#more .knobs").replaceChildren(...makeKnobs(kind, more, state.model));
@@ -207,15 +228,29 @@ function showHold() {
   refresh();
 }
 
-// current returns the settings of the form and the held picture.
+// showMeasure shows the controls of a measurement instead of those of samplers.
+function showMeasure() {
+  measure.show();
+  if (Boolean(readForm(form).measure) !== measuring()) {
+    form.classList.toggle("measuring");
+    showSampler();
+  }
+  if (measuring()) form.elements.compare.checked = false;
+  refresh();
+  if (measure.waits(readForm(form))) measure.ready().catch(report);
+}
+
+// current returns the settings of the form, and the held or measured picture.
 function current() {
   const settings = readForm(form);
+  const measured = measure.measured(settings);
+  if (measured) return { ...settings, measured };
   return holdsPicture(settings) ? { ...settings, held: editor.held() } : settings;
 }
 
 // refresh updates what depends on the settings.
 function refresh() {
-  enableKnobs(form, samplers.get(form.elements.sampler.value));
+  if (!measuring()) enableKnobs(form, samplers.get(form.elements.sampler.value));
   $("#more summary").textContent = moreSet() > 0 ? `More settings (${moreSet()} set)` : "More settings";
   const settings = current();
   const comparing = settings.compare;
@@ -223,9 +258,11 @@ function refresh() {
   $("#stages").classList.toggle("two", comparing);
   $("#samplers").disabled = comparing;
   const words = comparing ? [compared.plain, compared.annealed] : [settings.sampler];
-  stages.forEach((stage, i) => (stage.name.textContent = samplers.get(words[i])?.title ?? ""));
+  const titles = settings.measure ? ["Samples"] : words.map((word) => samplers.get(word)?.title);
+  stages.forEach((stage, i) => (stage.name.textContent = titles[i] ?? ""));
+  measure.draw();
   $("#snippet").textContent = snippet(state.language, settings);
-  $("#save").hidden = !settings.held || state.language === "go";
+  $("#save").hidden = !inFile(settings) || state.language === "go";
   touch();
 }
 
@@ -235,6 +272,7 @@ function sample() {
   if (!state.model || !form.reportValidity()) return;
   problems.clearAll(form);
   if (holdsPicture(readForm(form)) && !editor.held()) return void editor.ready().then(sample, report);
+  if (measure.waits(readForm(form))) return void measure.ready().then(sample, report);
   const fields = form.elements;
   if (fields.seed.value === "" || fields.fresh.checked) fields.seed.value = Math.floor(Math.random() * 1e6);
   const settings = current();
@@ -297,6 +335,7 @@ function secondsOf(runs) {
 
 function stop() {
   editor.stop();
+  measure.whole.stop();
   state.runs.forEach((run) => run.stop());
 }
 
@@ -386,6 +425,8 @@ function draw() {
   });
   const run = runs[runs.length - 1];
   if (model) setText($("#about"), [about(model), landscape?.note, ...notes(run?.settings ?? settings, run)].filter(Boolean).join(" "));
+  posterior.draw(run, Math.min((run?.frames.length ?? 0) - 1, index));
+  $("#stages").classList.toggle("measured", !$("#posterior").hidden);
   drawTransport(run, index, total);
   drawReadout(run, run?.frames[Math.min(run.frames.length - 1, index)]);
 }
@@ -445,18 +486,21 @@ function aim(stage, event) {
   refresh();
 }
 
-// pick holds the sample under the pointer.
+// pick holds or measures the sample under the pointer.
 function pick(stage, run, event) {
   const chain = stage.tileAt(event);
-  if (chain < 0 || run?.state !== "done" || !holdsPicture(readForm(form))) return;
+  const settings = readForm(form);
+  const easel = holdsPicture(settings) ? editor : measuresPicture(settings) && measure.whole;
+  if (chain < 0 || run?.state !== "done" || !easel) return;
   const values = run.samples.slice(chain * size(run.model), (chain + 1) * size(run.model));
-  editor.take(values, nameOf(run.settings, chain), `Sample ${chain} of this run`);
+  easel.take(values, nameOf(run.settings, chain), `Sample ${chain} of this run`);
 }
 
-async function upload(file) {
+// upload loads a picture file.
+async function upload(load, file) {
   if (!file) return;
   try {
-    await editor.upload(file);
+    await load(file);
   } catch {
     say(`${file.name} is not a picture that this browser can read.`, true);
   }
@@ -524,6 +568,8 @@ function listen() {
     if (event.target.name === "compare" && event.target.checked) compareOnly();
     if (event.target.name === "model") chooseModel();
     if (event.target.name === "hold") showHold();
+    if (event.target.name === "measure") measure.begin();
+    if (["measure", "posterior"].includes(event.target.name)) showMeasure();
     problems.clear(event.target);
     refresh();
   });
@@ -540,9 +586,12 @@ function listen() {
     stage.canvas.addEventListener("click", (event) => pick(stage, state.runs[i], event));
   });
   $("#another").addEventListener("click", () => editor.another(Math.floor(Math.random() * 1e6)).catch(report));
-  $("#upload").addEventListener("change", (event) => upload(event.target.files[0]));
+  const hold = (file) => upload((f) => editor.upload(f), file);
+  $("#upload").addEventListener("change", (event) => hold(event.target.files[0]));
+  acceptFiles(editor.canvas, hold);
+  $("#measure-another").addEventListener("click", () => measure.another(Math.floor(Math.random() * 1e6)).catch(report));
   $("#save-rows").addEventListener("click", saveRows);
-$("#save").addEventListener("click", save);
+  $("#save").addEventListener("click", save);
   $("#stop").addEventListener("click", stop);
   $("#play").addEventListener("click", togglePlay);
   $("#scrub").addEventListener("input", (event) => seek(Number(event.target.value)));
@@ -551,7 +600,8 @@ $("#save").addEventListener("click", save);
   $("#share").addEventListener("click", (event) => {
     const settings = readForm(form);
     history.replaceState(null, "", toFragment(settings, state.model?.digest));
-    if (holdsPicture(settings) && !settings.known) say("The link does not contain the held picture, because your own picture does not fit into a link.", true);
+    const lost = holdsPicture(settings) ? !settings.known : measuresPicture(settings) && !settings.whole;
+    if (lost) say("The link leaves the picture out, because your own picture does not fit into a link.", true);
     copy(event.target, location.href);
   });
   $("#copy").addEventListener("click", (event) => copy(event.target, $("#snippet").textContent));

@@ -29,10 +29,9 @@ export function writeSheet(sheet, x, model) {
   return count;
 }
 
-// readPicture returns the middle of a picture file as one sample of a model.
-export async function readPicture(file, model) {
+// pixelsOf returns the middle of a picture as one sample of a model.
+export function pixelsOf(picture, model) {
   const [channels, height, width] = model.shape;
-  const picture = await createImageBitmap(file);
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
@@ -51,4 +50,18 @@ export async function readPicture(file, model) {
     colours.forEach((v, channel) => (x[channel * pixels + p] = value(v)));
   }
   return x;
+}
+
+// acceptFiles calls onFile with a file that is dropped on an element.
+export function acceptFiles(element, onFile) {
+  element.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    element.classList.add("over");
+  });
+  element.addEventListener("dragleave", () => element.classList.remove("over"));
+  element.addEventListener("drop", (event) => {
+    event.preventDefault();
+    element.classList.remove("over");
+    onFile(event.dataTransfer.files[0]);
+  });
 }

@@ -7,16 +7,20 @@ const elements = {
   n: "n", seed: "seed", model: "model", "interpolation.columns": "columns",
   "guidance.model": "guide", "guidance.rule": "rule", "guidance.weight": "weight",
   "given[0].class": "vector", "given[0].class_name": "vector", "given[0].vector.values": "vector", guidance_scale: "scale", own_weight: "own",
+  "measurement.pool.factor": "factor", "measurement.blur.kernel": "blur_std", "measurement.matrix.rows": "row",
+  "measurement.values": "observed", "measurement.noise_std": "noise_std", "measurement.particles.count": "particles",
+  "measurement.least_effective_size": "particles",
   "inpainting.values": "at", "inpainting.refresh": "refresh", "colourisation.refresh": "refresh",
 };
 
 function elementOf(form, field, sampler) {
   const kind = samplers.get(sampler);
   const setting = kind.settings.find((s) => `${kind.field}.${s.field}` === field);
-  const element = form.elements.namedItem(setting?.key ?? elements[field] ?? "");
-  if (!(element instanceof HTMLElement)) return null;
-  if (setting) element.closest("details")?.setAttribute("open", "");
-  return element.offsetParent ? element : null;
+  const measured = field.startsWith("measurement");
+  const names = [setting?.key ?? elements[field], measured && "measure"].filter(Boolean);
+  const all = names.map((name) => form.elements.namedItem(name)).filter((element) => element instanceof HTMLElement);
+  if (setting || measured) all[0]?.closest("details")?.setAttribute("open", "");
+  return all.find((element) => element.offsetParent) ?? null;
 }
 
 // show puts every violation at its element and returns the violations that have none.

@@ -3,6 +3,7 @@
 import { describedSamplers } from "./api.js";
 import { givenKeys, givenOf } from "./given.js";
 import { conditionOf } from "./held.js";
+import { measurementOf } from "./measured.js";
 import { sumOf, termKeys } from "./terms.js";
 
 // samplers has the kinds by their words in links, in the server's order. loadSamplers fills it.
@@ -75,8 +76,9 @@ function samplerOf(settings, inWords = false) {
 export function requestOf(settings, inWords = false) {
   return {
     model: settings.model, n: settings.n, seed: settings.seed,
-    ...samplerOf(settings, inWords),
+    ...(settings.measure ? {} : samplerOf(settings, inWords)), // a measurement's method brings its own
     ...conditionOf(settings),
+    ...measurementOf(settings),
     ...givenOf(settings),
     ...(settings.columns && { interpolation: { columns: Number(settings.columns) } }),
     ...guidanceOf(settings),
@@ -94,7 +96,7 @@ function guidanceOf({ guide, rule, weight }) {
 // the sampler is not the first one or has settings, or something is given, they follow: 3_7_flow*steps*20*class*7.
 
 export function nameOf(settings, chain) {
-  if (["hold", "guide", "columns", ...termKeys].some((key) => settings[key])) return "";
+  if (["hold", "measure", "guide", "columns", ...termKeys].some((key) => settings[key])) return "";
   const values = [...given(settings).map(([{ key }, text]) => [key, text]), ...givenKeys.map((key) => [key, settings[key]])]
     .filter(([, text]) => text).flat();
   if (values.some((text) => text.includes("*"))) return "";

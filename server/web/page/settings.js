@@ -1,11 +1,12 @@
 // Settings are in the form and in the URL's fragment: a link gives the same samples.
 
 import { givenKeys, readGiven } from "./given.js";
+import { measureCompanions } from "./measured.js";
 import { termKeys } from "./terms.js";
 import { compared, firstSampler, samplers } from "./samplers.js";
 
 // texts are the settings that a link leaves out if they are empty. The held part and the guide add others.
-const texts = ["columns", "hold", "guide", ...termKeys];
+const texts = ["columns", "hold", "measure", "guide", ...termKeys];
 const companions = { part: ["mask", "known", "refresh"], grey: ["known", "refresh"], x: ["at", "refresh"], y: ["at", "refresh"] };
 const ofGuide = ["rule", "weight"];
 const switches = ["compare", "density", "field", "trails", "denoised", "fresh"];
@@ -24,6 +25,7 @@ export function readForm(form) {
   samplers.get(settings.sampler).settings.forEach(({ key }) => read(key));
   texts.forEach(read);
   (companions[settings.hold] ?? []).forEach(read);
+  measureCompanions(settings.measure).forEach(read);
   if (settings.guide) ofGuide.forEach(read);
   readGiven(form, data, settings);
   for (const name of switches) settings[name] = data.has(name);
@@ -33,10 +35,12 @@ export function readForm(form) {
 // toFragment writes settings without the defaults. digest identifies the model for which they were made.
 export function toFragment(settings, digest) {
   const query = new URLSearchParams({ model: settings.model, sampler: settings.sampler, n: settings.n, seed: settings.seed });
-  // A picture from a file does not fit into a link, so nothing is held there.
-  const kept = "known" in settings && !settings.known ? { ...settings, hold: "" } : settings;
+  // A picture from a file does not fit into a link, so nothing is held or measured there.
+  const lost = (name) => name in settings && !settings[name];
+  const kept = { ...settings, ...(lost("known") && { hold: "" }), ...(lost("whole") && { measure: "" }) };
   const ofSampler = samplers.get(kept.sampler).settings.map(({ key }) => key);
-  const keys = [...ofSampler, ...texts, ...(companions[kept.hold] ?? []), ...ofGuide, ...givenKeys];
+  const ofParts = [...(companions[kept.hold] ?? []), ...measureCompanions(kept.measure)];
+  const keys = [...ofSampler, ...texts, ...ofParts, ...ofGuide, ...givenKeys];
   for (const key of keys) {
     if (kept[key]) query.set(key, kept[key]);
   }

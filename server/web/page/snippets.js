@@ -6,13 +6,20 @@ const snake = (name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 const enums = /^(REFRESH|GUIDANCE_RULE)_/; // prefixes of the names of enums' values
 
 // short returns the short form of a message: fields have their names in the .proto, enums are the ends of their names,
-// tensors are arrays. The vector that samples are given is none.
+// tensors are arrays, in rows if they have a shape of rows. The vector that samples are given is none.
 function short(value) {
   if (Array.isArray(value)) return value;
   if (typeof value !== "object") return enums.test(value) ? value.replace(enums, "").toLowerCase() : value;
-  if (Array.isArray(value.values)) return value.values;
+  if (Array.isArray(value.values)) return value.shape ? inRows(value.values, value.shape[1]) : value.values;
   return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined).map(([k, v]) => [snake(k), k === "vector" ? v : short(v)]));
 }
+
+function inRows(values, columns) {
+  return Array.from({ length: values.length / columns }, (_, i) => values.slice(i * columns, (i + 1) * columns));
+}
+
+// inFile reports whether the request is too long for a line, because a picture belongs to it.
+export const inFile = (s) => Boolean(s.held || s.measured);
 
 // bodyOf returns the request as the JSON that curl sends.
 function bodyOf(settings) {
@@ -31,13 +38,14 @@ export function requestFile(settings) {
 }
 
 const writers = {
-  curl: (s) => `curl -H 'Accept: text/csv' ${location.origin}/v1/models/${s.model}:sample \\\n  -d ${s.held ? "@request.json" : `'${body(s)}'`}`,
+  curl: (s) => `curl -H 'Accept: text/csv' ${location.origin}/v1/models/${s.model}:sample \\
+  -d ${inFile(s) ? "@request.json" : `'${body(s)}'`}`,
 
   python: (s) => `import json, urllib.request
 
 request = urllib.request.Request(
     "${location.origin}/v1/models/${s.model}:sample",
-    data=${s.held ? 'open("request.json", "rb").read()' : `b'${body(s)}'`})
+    data=${inFile(s) ? 'open("request.json", "rb").read()' : `b'${body(s)}'`})
 with urllib.request.urlopen(request) as answer:
     samples = json.load(answer)["samples"]
 print(len(samples), samples[0])`,
@@ -45,6 +53,7 @@ print(len(samples), samples[0])`,
   go: (s) => {
     const fields = given(s).map(([setting, text]) => `${setting.go}: ${goValue(setting, text)}`);
     const seed = s.seed ? `, Seed: new(uint64(${s.seed}))` : "";
+    const sampler = `Sampler: client.${samplers.get(s.sampler).go}{${fields.join(", ")}},`;
     return `c, err := client.New("localhost:50051")
 if err != nil {
 	log.Fatal(err)
@@ -52,7 +61,7 @@ if err != nil {
 defer c.Close()
 res, err := c.Sample(ctx, client.SampleRequest{
 	Model: "${s.model}", N: ${s.n}${seed},
-	Sampler: client.${samplers.get(s.sampler).go}{${fields.join(", ")}},${goConditions(s)}
+	${s.measure ? goMeasurement(s) : sampler}${goConditions(s)}
 })
 if err != nil {
 	log.Fatal(err)
@@ -88,6 +97,30 @@ function goSum(own, terms = []) {
     ...(model ? [`Model: "${model}"`] : []), ...(given ? [`Given: ${goGiven(given)}`] : []), ...pointer("Weight", weight),
   ].join(", ")}}`);
   return [...pointer("OwnWeight", own), ...(each.length > 0 ? [`Terms: []client.Term{${each.join(", ")}}`] : [])].join(", ");
+}
+
+// goMeasurement returns the field of a measurement in Go.
+function goMeasurement(s) {
+  const { measurement } = requestOf(s);
+  if (!measurement) return "";
+  const { values, particles } = measurement;
+  const floats = (list) => `[]float32{${list.join(", ")}}`;
+  const operator = {
+    pool: () => `client.Pool(${Number(s.factor)})`,
+    blur: () => `client.Blur{Kernel: kernel, Rows: ${measurement.blur.kernel.shape[0]}}`,
+    mask: () => "client.Mask(seen)",
+    grey: () => "client.Grey{}",
+    matrix: () => `client.Matrix{${measurement.matrix.rows.values.join(", ")}}`,
+  }[s.measure]();
+  const method = {
+    particles: () => `, Method: client.Particles{${particles.count === undefined ? "" : `Count: ${particles.count}`}}`,
+    ddrm: () => ", Method: client.DDRM{}", snips: () => ", Method: client.SNIPS{}",
+    langevin: () => ", Method: client.LikelihoodLangevin{}",
+  }[s.posterior]?.() ?? "";
+  return `Measurement: &client.Measurement{
+		Operator: ${operator},
+		Values: ${s.measured ? "observed" : floats(values.values)}, NoiseStd: ${measurement.noise_std}${method},
+	},${s.measured ? ` // ${values.values.length} values` : ""}`;
 }
 
 // goConditions returns the fields of a Go request other than its sampler.

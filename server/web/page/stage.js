@@ -4,6 +4,7 @@ import { Landscape } from "./landscape.js";
 import { isImage, writeSheet } from "./pictures.js";
 import { axesOf, isTable } from "./table.js";
 import { axisOf, outlineOf } from "./held.js";
+import { numbersOf } from "./measured.js";
 
 const trail = 5; // frames
 const leap = 0.09; // of the side
@@ -48,11 +49,12 @@ export class Stage {
     const around = frame ? smoothSigma(run.frames, index, model.sigmas.length) : sigma;
     const view = (this.view = viewOf(model, landscape, around, side));
     if (landscape) this.drawLandscape(landscape, around, settings, run?.settings ?? settings, view);
+    if (settings.measure === "matrix") this.drawMeasured(settings, view);
     if (axisOf(settings) >= 0) this.drawHeld(axisOf(settings), Number(settings.at), view);
     if (frame) {
       if (settings.trails) this.drawTrails(run.frames, index, view);
       this.drawPoints(frame.x, view);
-      if (landscape) this.drawShares(frame.x, view, landscape, around, run.settings);
+      if (landscape && !run.settings.measure) this.drawShares(frame.x, view, landscape, around, run.settings);
     }
     if (view.names) this.drawAxes(view);
     else this.drawScale(view);
@@ -175,6 +177,28 @@ export class Stage {
       c.arc(...end(along), 7 * this.ratio, 0, 2 * Math.PI);
       c.fill();
     }
+  }
+
+  // drawMeasured draws the line of the points that agree with a measurement, and a band of its noise: one standard
+  // deviation to each side.
+  drawMeasured({ row, observed, noise_std: std }, view) {
+    const [a, b] = numbersOf(row);
+    const norm = Math.hypot(a, b);
+    if (!(norm > 0)) return;
+    const c = this.context;
+    const [x, y] = [(a * Number(observed)) / norm ** 2, (b * Number(observed)) / norm ** 2];
+    const reach = 3 * view.half + Math.hypot(x, y);
+    const across = (2 * Number(std) * view.side) / (2 * view.half * norm);
+    c.strokeStyle = this.colours.line;
+    for (const [width, alpha] of [[across, 0.15], [1.5 * this.ratio, 1]]) {
+      c.globalAlpha = alpha;
+      c.lineWidth = Math.max(width, 1);
+      c.beginPath();
+      c.moveTo(view.x(x - (reach * b) / norm), view.y(y + (reach * a) / norm));
+      c.lineTo(view.x(x + (reach * b) / norm), view.y(y - (reach * a) / norm));
+      c.stroke();
+    }
+    c.globalAlpha = 1;
   }
 
   // drawShares compares the positions of the chains with the model's density at this sigma: horizontally, or vertically
