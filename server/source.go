@@ -61,10 +61,7 @@ func (c *Config) mirror(ctx context.Context, log *slog.Logger) (*modelstore.Mirr
 	if most == 0 {
 		most = models.DefaultMaxFileBytes
 	}
-	m, err := modelstore.NewMirror(from, cache, most)
-	if err != nil {
-		return nil, fmt.Errorf("models.source: %w", err)
-	}
+	m := modelstore.NewMirror(from, cache, most, log)
 	ctx, cancel := context.WithTimeout(ctx, firstLook)
 	defer cancel()
 	if _, err := m.Sync(ctx); err != nil {

@@ -28,6 +28,7 @@ type Reference struct {
 	text   string
 	open   func() (store, error)
 	digest string // the SHA-256 that is pinned, in hexadecimal; empty: none
+	file   string // digest if it is that of the one model file, and not of an artifact
 }
 
 // String returns the reference as it was written. It never has credentials.
@@ -63,6 +64,9 @@ func Parse(text string) (Reference, error) {
 		err = fmt.Errorf("want s3://%s?endpoint=https://storage.googleapis.com, with an HMAC key", place)
 	default:
 		err = fmt.Errorf("want %s", Forms)
+	}
+	if scheme != "oci" {
+		r.file = r.digest
 	}
 	if err == nil && pinned && scheme != "oci" && path.Base(pathOf(place)) != models.FileName {
 		err = fmt.Errorf("a digest pins one file: want a path that ends in NAME/VERSION/%s before it", models.FileName)
