@@ -137,8 +137,8 @@ var rules = map[string]rule{
 		"ort",
 		"sampling", "training"}},
 	"internal/sample": {ours: []string{
-		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/pictures",
-		"internal/remote",
+		"internal/cli", "internal/datafile", "internal/drawing", "internal/parts", "internal/phrase",
+		"internal/pictures", "internal/remote",
 		"internal/wholefile", "client", "training/data"}},
 	"internal/serve": {ours: []string{"internal/cli", "internal/remote", "server"}},
 	"internal/token": {ours: []string{"internal/cli", "server/auth"}},

@@ -73,7 +73,7 @@ model's file says which data it was trained on. If it does not, use --preset and
   langevin eval five --preset toy-ring --set data.modes=5
   langevin eval mnist --local -n 1000 --data data/mnist --neighbours near.png
   langevin eval mnist --samples mine.npy
-  langevin eval ring --samples part-*.npy                  the parts of a job, put together
+  langevin eval ring --samples part-*.npy -n 50000         the parts of a job of 50000, put together
   langevin eval mnist --guide weak --guide-rule mix --guide-weight -2
   langevin eval mnist-class --class 7 -n 1000              how many of the samples are sevens
   langevin eval mnist-class --class 0..9 -n 10000 --guidance-scale 2
@@ -94,7 +94,7 @@ model's file says which data it was trained on. If it does not, use --preset and
 
 func (o *command) groups() []cli.FlagGroup {
 	what, where := cli.NewFlagGroup("What to measure"), cli.NewFlagGroup("Who draws")
-	what.Flags.VarP(&o.n, "n", "n", "how many samples to draw")
+	what.Flags.VarP(&o.n, "n", "n", "how many samples to draw, or the parts of --samples have together")
 	what.Flags.Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and printed)")
 	what.Flags.StringVar(&o.preset, "preset", "",
 		"the preset whose data the model was trained on (default as the model says)")
@@ -189,7 +189,10 @@ func (o *command) checkSamples() error {
 			wrong = append(wrong, "--"+f.Name)
 		}
 	}
-	if o.given("n") {
+	switch several := len(o.samples) > 1; {
+	case several && !o.given("n"):
+		return cli.Usagef("--samples has the parts of a job: want -n, its rows, so that a missing part shows")
+	case !several && o.given("n"):
 		wrong = append(wrong, "-n")
 	}
 	for _, g := range append(o.SamplerFlags.All(), o.GuideFlags.Flags) {
@@ -286,7 +289,7 @@ func evaluate(
 ) (e Report, err error) {
 	var file parts.Job
 	if len(o.samples) > 0 {
-		if file, err = readSamples(p, o.samples, m.Shape); err != nil {
+		if file, err = readSamples(p, o.samples, o.n.N, m.Shape); err != nil {
 			return Report{}, err
 		}
 		what := "--samples " + file.String() + " has " + phrase.Plural(file.N, "sample")
@@ -316,9 +319,9 @@ func evaluate(
 	return e, j.also(ctx, c, m, res.Batch, &e)
 }
 
-// readSamples reads samples of a model from a file, or from the files of a job's parts.
-func readSamples(p *cli.Program, paths []string, shape []int) (parts.Job, error) {
-	job, err := parts.ReadAny(paths, p.Stderr)
+// readSamples reads samples of a model from a file, or from the files of the parts of a job of n.
+func readSamples(p *cli.Program, paths []string, n int, shape []int) (parts.Job, error) {
+	job, err := parts.ReadAny(paths, n, p.Stderr)
 	switch {
 	case err != nil:
 		return job, err
