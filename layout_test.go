@@ -84,7 +84,7 @@ var rules = map[string]rule{
 	"internal/torchtest":   {ours: none, others: none},
 	"internal/wholefile":   {ours: []string{"internal/filelock"}, others: none},
 	"internal/loopback":    {ours: none, others: none},
-	"internal/onnxruntime": {ours: none, others: none},
+	"internal/onnxruntime": {ours: []string{"internal/filelock"}, others: none},
 	"internal/build":       {ours: []string{"ort"}, others: none},
 	"internal/loadtest":    {ours: []string{"client"}},
 	"internal/datafile":    {ours: []string{"client", "proto", "training/data"}},

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/langevin-ml/langevin/internal/modelstore"
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/server/host"
 )
 
@@ -51,11 +51,11 @@ func (c *Config) mirror(ctx context.Context, log *slog.Logger) (*modelstore.Mirr
 	}
 	cache := c.Models.Cache
 	if cache == "" {
-		user, err := os.UserCacheDir()
+		user, err := ort.UserFolder()
 		if err != nil {
 			return nil, fmt.Errorf("models.source: %w: set models.cache", err)
 		}
-		cache = filepath.Join(user, "langevin", "sources")
+		cache = filepath.Join(user, "sources")
 	}
 	most := c.Models.MaxFileBytes
 	if most == 0 {
