@@ -23,6 +23,7 @@ type Metrics struct {
 	previewsDropped *prometheus.CounterVec
 	cancelLatency   *prometheus.HistogramVec
 	reloads         *prometheus.CounterVec
+	sourceLooks     *prometheus.CounterVec
 
 	connections        *prometheus.GaugeVec
 	connectionsRefused *prometheus.CounterVec
@@ -60,6 +61,10 @@ func New(states func() []State, openBytes func() int64) *Metrics {
 			Name: "langevin_reloads_total",
 			Help: "Checks of the models' folder after the start, by whether all succeeded.",
 		}, []string{"outcome"}),
+		sourceLooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "langevin_source_looks_total",
+			Help: "Looks for changes in models.source, by whether they succeeded.",
+		}, []string{"outcome"}),
 		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "langevin_connections", Help: "Open connections, by listener.",
 		}, []string{"listener"}),
@@ -74,7 +79,8 @@ func New(states func() []State, openBytes func() int64) *Metrics {
 	}
 	m.registry.MustRegister(
 		m.requests, m.sampleDuration, m.firstEvent, m.queueWait, m.stepDuration, m.fill, m.rows, m.previewsDropped,
-		m.cancelLatency, m.reloads, m.connections, m.connectionsRefused, m.acceptFailures, newModels(states),
+		m.cancelLatency, m.reloads, m.sourceLooks, m.connections, m.connectionsRefused, m.acceptFailures,
+		newModels(states),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "langevin_open_bytes", Help: "Bytes that open calls may hold; see limits.max_open_bytes.",
 		}, func() float64 { return float64(openBytes()) }),
@@ -113,10 +119,14 @@ func (m *Metrics) FirstEvent(model string, elapsed time.Duration) {
 }
 
 // Reloaded counts a check of the models' folder.
-func (m *Metrics) Reloaded(err error) {
-	outcome := "ok"
+func (m *Metrics) Reloaded(err error) { m.reloads.WithLabelValues(outcomeOf(err)).Inc() }
+
+// LookedAtSource counts a look for changes in models.source.
+func (m *Metrics) LookedAtSource(err error) { m.sourceLooks.WithLabelValues(outcomeOf(err)).Inc() }
+
+func outcomeOf(err error) string {
 	if err != nil {
-		outcome = "failed"
+		return "failed"
 	}
-	m.reloads.WithLabelValues(outcome).Inc()
+	return "ok"
 }

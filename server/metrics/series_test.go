@@ -62,6 +62,7 @@ func happen(m *Metrics) {
 	m.SampleEnded("ring", time.Second)
 	m.FirstEvent("ring", time.Second)
 	m.Reloaded(nil)
+	m.LookedAtSource(nil)
 	s := m.Scheduler("ring")
 	s.Started(time.Second)
 	s.Ticked(1, 2, time.Second)
