@@ -40,7 +40,11 @@ func settings(v reflect.Value, prefix string) []setting {
 	var all []setting
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
-		key := prefix + field.Tag.Get("mapstructure")
+		name := field.Tag.Get("mapstructure")
+		if name == "-" {
+			continue
+		}
+		key := prefix + name
 		if help, leaf := field.Tag.Lookup("help"); leaf {
 			all = append(all, setting{key, help, v.Field(i)})
 			continue

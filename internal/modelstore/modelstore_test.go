@@ -372,7 +372,7 @@ func TestParseRefuses(t *testing.T) {
 		"gs://zoo/a":                             "want s3://zoo/a?endpoint=https://storage.googleapis.com",
 		"oci://host":                             "want oci://REGISTRY/REPOSITORY:TAG",
 		"oci://host/zoo":                         "it has no tag",
-		"oci://host/zoo@sha256:12":               "want sha256: and 64 hexadecimal digits",
+		"oci://host/zoo@sha256:12":               "oci://host/zoo@sha256: has 2 characters after it: want 64 hex",
 		"s3://":                                  "names no bucket",
 		"s3://ada:secret@zoo/a":                  "s3://: want sha256: and 64 hexadecimal digits after @",
 		"s3://zoo/a?x=1":                         "?x=: want no key but endpoint and region",
@@ -390,7 +390,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 	var good []string
 	for _, text := range []string{"oci://localhost:5000/a/b:v1", "oci://ghcr.io/a/b:v1" + digest, "oci://h/r" + digest,
-		"s3://zoo", "s3://zoo/a/ring/1/model.onnx" + digest, "file:///m/ring/1/model.onnx" + digest} {
+		"s3://zoo", "s3://zoo/a/ring/1/model.onnx" + digest,
+		"s3://zoo/a/ring/1/model.onnx" + digest + "?endpoint=http://x", "file:///m/ring/1/model.onnx" + digest} {
 		if _, err := Parse(text); err != nil {
 			good = append(good, err.Error())
 		}

@@ -45,12 +45,20 @@ func Parse(text string) (Reference, error) {
 	r := Reference{text: text}
 	place, pin, pinned := strings.Cut(rest, "@")
 	if pinned {
+		pin, query, asks := strings.Cut(pin, "?") // the digest may come before the query too
 		digest, sha := strings.CutPrefix(pin, "sha256:")
-		if !sha || !hexDigest.MatchString(digest) { // what is there instead may be a secret
+		switch {
+		case !sha: // what is there instead may be a secret, and so may what is before it
 			return Reference{}, fmt.Errorf("%s://: want sha256: and 64 hexadecimal digits after @, and no "+
 				"credentials: they come from the environment and the usual files", scheme)
+		case !hexDigest.MatchString(digest):
+			return Reference{}, fmt.Errorf("%s://%s@sha256: has %d characters after it: want 64 hexadecimal digits",
+				scheme, pathOf(place), len(digest))
 		}
 		r.digest = digest
+		if asks {
+			place += "?" + query
+		}
 	}
 	var err error
 	switch scheme {
