@@ -151,7 +151,8 @@ func exactHook(from, to reflect.Value) (any, error) {
 	_, given := from.Interface().(time.Duration)
 	_, wanted := to.Interface().(time.Duration)
 	switch {
-	case from.CanFloat() && to.CanInt() && (from.Float() != math.Trunc(from.Float()) || math.Abs(from.Float()) >= 1<<63):
+	case from.CanFloat() && to.CanInt() &&
+		(from.Float() != math.Trunc(from.Float()) || math.Abs(from.Float()) >= 1<<63):
 		return nil, fmt.Errorf("%v is not a whole number", from.Float())
 	case wanted && !given && isNumber(from) && !from.IsZero():
 		return nil, fmt.Errorf("%v has no unit", from.Interface())

@@ -38,7 +38,8 @@ func TestModelSource(t *testing.T) {
 	}
 	reloaded, err := langevinv1.NewAdminServiceClient(r.conn).ReloadModels(t.Context(),
 		&langevinv1.ReloadModelsRequest{})
-	if err != nil || len(reloaded.GetFailures()) == 0 || !strings.Contains(reloaded.GetFailures()[0].GetError(), from) ||
+	if err != nil || len(reloaded.GetFailures()) == 0 ||
+		!strings.Contains(reloaded.GetFailures()[0].GetError(), from) ||
 		reloaded.GetFailures()[0].GetName() != "models.source" {
 		t.Errorf("a reload without the source: %v, %v", reloaded.GetFailures(), err)
 	}

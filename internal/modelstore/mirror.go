@@ -36,8 +36,8 @@ type copied struct {
 	Digest string `json:"digest"`
 }
 
-// NewMirror returns the mirror of a reference in a folder below cache, which the first file makes. No file may have more
-// bytes than given. The log has a warning for each file of the mirror that somebody else has changed.
+// NewMirror returns the mirror of a reference in a folder below cache, which the first file makes. No file may have
+// more bytes than given. The log has a warning for each file of the mirror that somebody else has changed.
 func NewMirror(from Reference, cache string, most int64, log *slog.Logger) *Mirror {
 	sum := sha256.Sum256([]byte(from.text))
 	return &Mirror{from: from, folder: filepath.Join(cache, hex.EncodeToString(sum[:8])), most: most, log: log,

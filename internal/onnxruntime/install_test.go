@@ -171,7 +171,8 @@ func (w *world) checkNothingElse(t *testing.T, installed bool) {
 	var want []string
 	switch {
 	case installed && w.CUDA:
-		want = []string{"9.9.9-cuda/SHA256SUMS", "9.9.9-cuda/libonnxruntime.so.9.9.9", "9.9.9-cuda/libonnxruntime_providers_cuda.so"}
+		want = []string{"9.9.9-cuda/SHA256SUMS", "9.9.9-cuda/libonnxruntime.so.9.9.9",
+			"9.9.9-cuda/libonnxruntime_providers_cuda.so"}
 	case installed:
 		want = []string{"9.9.9/SHA256SUMS", "9.9.9/lib.so"}
 	}
