@@ -144,7 +144,7 @@ func pull(ctx context.Context, p *cli.Program, o *pullCommand, reference string)
 	if err != nil {
 		return err
 	}
-	defer undo() // which leaves a folder with models
+	defer undo()                                   // which leaves a folder with models
 	staging, err := os.MkdirTemp(o.out, ".pull-*") // servers pass over names that begin with a dot
 	if err != nil {
 		return err
