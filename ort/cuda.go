@@ -72,6 +72,9 @@ func checkProviderFiles(folder string) Check {
 		if _, err := os.Stat(filepath.Join(folder, file)); err != nil {
 			return failed(name, fixProvider, "%s is not in %s: this build of ONNX Runtime is for the CPU", file, folder)
 		}
+		if err := checkWhole(filepath.Join(folder, file)); err != nil {
+			return failed(name, fixProvider, "%v", err)
+		}
 	}
 	return passed(name, "%s", filepath.Join(folder, providerCUDA))
 }

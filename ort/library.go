@@ -61,11 +61,23 @@ func surroundings() environment {
 
 // CacheFolder returns the folder of the user in which libraries are installed, one folder for each version.
 func CacheFolder() (string, error) {
+	folder, err := UserFolder()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(folder, "onnxruntime"), nil
+}
+
+// UserFolder returns the folder of Langevin in the user's cache. It is an absolute path, wherever the command runs.
+func UserFolder() (string, error) {
 	folder, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(folder, "langevin", "onnxruntime"), nil
+	if !filepath.IsAbs(folder) {
+		return "", fmt.Errorf("the user's cache folder is %s: want HOME to be an absolute path", folder)
+	}
+	return filepath.Join(folder, "langevin"), nil
 }
 
 func libraryNames(goos string) []string {
@@ -155,8 +167,13 @@ func parent(folder string) string {
 
 func isFile(path string) error {
 	info, err := os.Stat(path)
-	if err == nil && info.IsDir() {
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
 		return fmt.Errorf("%s: is a folder: want the library file", path)
+	case !info.Mode().IsRegular(): // to open a pipe may take for ever
+		return fmt.Errorf("%s: is no plain file: want the library file", path)
 	}
-	return err
+	return nil
 }

@@ -154,6 +154,28 @@ func compile(t *testing.T, source string) string {
 	return library
 }
 
+// truncated takes bytes from the end of a library.
+func truncated(t *testing.T, path string, bytes int64) string {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err == nil {
+		err = os.Truncate(path, info.Size()-bytes)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestCacheFolderIsAbsolute: with a relative HOME the library would go into the working directory.
+func TestCacheFolderIsAbsolute(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("HOME", "relative")
+	if path, err := CacheFolder(); err == nil || !strings.Contains(err.Error(), "want HOME to be an absolute path") {
+		t.Errorf("%q, %v", path, err)
+	}
+}
+
 func TestProbeRefuses(t *testing.T) {
 	runtimeOf := func(version string) string {
 		return compile(t, `
@@ -169,6 +191,8 @@ func TestProbeRefuses(t *testing.T) {
 		{"other library", compile(t, "int answer(void) { return 42; }"), "it has no OrtGetApiBase"},
 		{"too old", runtimeOf("1.24.3"), "is ONNX Runtime 1.24.3: want " + Version + ", at least 1.29"},
 		{"another major version", runtimeOf("2.40.0"), "is ONNX Runtime 2.40.0"},
+		{"truncated", truncated(t, runtimeOf(Version), 100), "truncated: "},
+		{"truncated to half", truncated(t, runtimeOf(Version), 4000), "truncated: "},
 		{"no version", runtimeOf("nightly"), "is ONNX Runtime nightly"},
 		{"new, without our interface", runtimeOf("1.31.0"), "1.31.0 without version 29"},
 	}

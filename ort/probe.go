@@ -79,6 +79,9 @@ type probe struct {
 // probeLibrary opens the library at path, which is absolute. It returns an error for a file that is not ONNX Runtime
 // and for a version that is too old for the binding.
 func probeLibrary(path string) (probe, error) {
+	if err := checkWhole(path); err != nil {
+		return probe{}, err
+	}
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	library := C.open_library(name)

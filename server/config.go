@@ -18,6 +18,9 @@ import (
 // Config has all settings of a server. The tags are the keys of the YAML file. The setting limits.max_chains has the
 // environment variable LANGEVIN_LIMITS_MAX_CHAINS and the flag --limits-max-chains. [Default] has the defaults.
 type Config struct {
+	// Version is the program's, if the linker has set it, for who asks a server what it is. It is no setting.
+	Version string `mapstructure:"-"`
+
 	Listen      string            `mapstructure:"listen" help:"address for gRPC: host:port (port 0 picks a free one), or unix:///path of a socket"`
 	Models      ModelsConfig      `mapstructure:"models"`
 	ONNXRuntime ONNXRuntimeConfig `mapstructure:"onnxruntime"`

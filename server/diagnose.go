@@ -1,10 +1,12 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -61,7 +63,7 @@ func (d *diagnosis) library(explicit string) (runtime *ort.Runtime, path string)
 		runtime, err = ort.Open(path)
 	}
 	if err != nil {
-		d.fail("library", err, "run \"langevin onnxruntime install\"")
+		d.fail("library", err, mendLibrary(explicit, path))
 		return nil, ""
 	}
 	d.pass("library", fmt.Sprintf("%s, found after looking in %s", path, phrase.Plural(len(searched), "place")))
@@ -74,6 +76,20 @@ func (d *diagnosis) library(explicit string) (runtime *ort.Runtime, path string)
 	d.checks = append(d.checks, version)
 	d.pass("providers", strings.Join(runtime.Providers(), ", "))
 	return runtime, path
+}
+
+// mendLibrary says how to get a library if the one at path, or none if that is empty, cannot be opened. The program
+// that installs one writes to the user's cache folder, and does not change a library elsewhere.
+func mendLibrary(explicit, path string) string {
+	const install = "run \"langevin onnxruntime install\""
+	cache, err := ort.CacheFolder()
+	switch named := cmp.Or(explicit, os.Getenv(ort.EnvLibrary)); {
+	case named != "":
+		return install + ", and name its library or none instead of " + named
+	case path != "" && (err != nil || !strings.HasPrefix(path, cache)):
+		return "remove " + path + ", and " + install
+	}
+	return install
 }
 
 // device returns the device that the setting names, and whether it can be used. A missing GPU is no fault if the

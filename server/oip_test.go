@@ -218,3 +218,14 @@ func TestInferenceRepository(t *testing.T) {
 		t.Errorf("anybody may unload: %v", err)
 	}
 }
+
+// TestServerVersion: the program's version is the one that its server reports, and not the module's of a build from a
+// checkout.
+func TestServerVersion(t *testing.T) {
+	r := start(t, func(c *server.Config) { c.Version = "v1.2.3" })
+	m, err := inference.NewGRPCInferenceServiceClient(r.conn).ServerMetadata(t.Context(),
+		&inference.ServerMetadataRequest{})
+	if err != nil || m.GetVersion() != "v1.2.3" {
+		t.Errorf("version %q, %v", m.GetVersion(), err)
+	}
+}

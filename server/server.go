@@ -15,7 +15,6 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 
-	"github.com/langevin-ml/langevin/internal/modelstore"
 	"github.com/langevin-ml/langevin/internal/processors"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
@@ -37,7 +36,7 @@ type Server struct {
 	runtime  *ort.Runtime
 	prover   *proof.Prover
 	device   ort.Found
-	source   *modelstore.Mirror // nil without one
+	source   *source // nil without one
 	repo     *models.Repository
 	host     *host.Host[*rpc.Engine]
 	health   *healthBoard
@@ -89,6 +88,9 @@ func newServer(ctx context.Context, c Config, log *slog.Logger, patience time.Du
 		prover: c.prover(library), opening: make(chan struct{}, 1), health: newHealthBoard(serviceNames()...)}
 	s.memory = batch.NewMemory(s.config.Limits.MaxOpenBytes)
 	s.metrics = metrics.New(s.states, s.memory.Used)
+	if source != nil {
+		source.counted(s.metrics.LookedAtSource)
+	}
 	if s.tracing, err = newTracing(c.Tracing); err != nil {
 		return nil, errors.Join(err, repo.Close())
 	}

@@ -40,7 +40,11 @@ func settings(v reflect.Value, prefix string) []setting {
 	var all []setting
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
-		key := prefix + field.Tag.Get("mapstructure")
+		name := field.Tag.Get("mapstructure")
+		if name == "-" {
+			continue
+		}
+		key := prefix + name
 		if help, leaf := field.Tag.Lookup("help"); leaf {
 			all = append(all, setting{key, help, v.Field(i)})
 			continue
@@ -138,11 +142,24 @@ func textHook(from, to reflect.Type, data any) (any, error) {
 	return out.Elem().Interface(), nil
 }
 
-// exactHook refuses a number of the file that a whole number cannot hold: a quota of 0.5 would become 0, which means no
-// bound.
+// exactHook refuses values of the file that would become another one without a word: a fraction where a whole number
+// belongs (a quota of 0.5 would become 0, which means no bound), a bare number for a duration (30 would be 30 ns), true
+// or nothing for a number, and a number or nothing for true or false.
 func exactHook(from, to reflect.Value) (any, error) {
-	if from.CanFloat() && to.CanInt() && (from.Float() != math.Trunc(from.Float()) || math.Abs(from.Float()) >= 1<<63) {
+	isNumber := func(v reflect.Value) bool { return v.CanInt() || v.CanUint() || v.CanFloat() }
+	isBool := func(v reflect.Value) bool { return v.Kind() == reflect.Bool }
+	_, given := from.Interface().(time.Duration)
+	_, wanted := to.Interface().(time.Duration)
+	switch {
+	case from.CanFloat() && to.CanInt() &&
+		(from.Float() != math.Trunc(from.Float()) || math.Abs(from.Float()) >= 1<<63):
 		return nil, fmt.Errorf("%v is not a whole number", from.Float())
+	case wanted && !given && isNumber(from) && !from.IsZero():
+		return nil, fmt.Errorf("%v has no unit", from.Interface())
+	case isBool(from) && isNumber(to), isNumber(from) && isBool(to):
+		return nil, fmt.Errorf("%v has another type", from.Interface())
+	case from.Kind() == reflect.String && from.Len() == 0 && (isNumber(to) || isBool(to)):
+		return nil, errors.New("it is empty")
 	}
 	return from.Interface(), nil
 }
@@ -171,13 +188,21 @@ func (s setting) wants() string {
 
 // unknownKeys reports keys of the file that are not settings.
 func unknownKeys(v *viper.Viper) error {
-	known := map[string]bool{}
+	known, groups := map[string]bool{}, map[string]string{}
 	for _, s := range defaultSettings() {
 		known[s.key] = true
+		if group, _, below := strings.Cut(s.key, "."); below && groups[group] == "" {
+			groups[group] = s.key
+		}
 	}
 	var errs []error
 	for _, key := range slices.Sorted(slices.Values(v.AllKeys())) {
-		if !known[key] {
+		switch first := groups[key]; {
+		case known[key]:
+		case first != "":
+			errs = append(errs, fmt.Errorf("%s is %q: want settings below it, such as %s", key, fmt.Sprint(v.Get(key)),
+				first))
+		default:
 			errs = append(errs, fmt.Errorf("%s is not a setting", key))
 		}
 	}

@@ -2,14 +2,16 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/langevin-ml/langevin/internal/modelstore"
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/server/host"
 )
 
@@ -39,9 +41,19 @@ func (c ModelsConfig) checkSource() error {
 // firstLook bounds how long a server looks for its models before it starts with those that it has.
 const firstLook = 5 * time.Minute
 
+// source is the mirror of models.source in a running server. It is safe for concurrent use.
+type source struct {
+	*modelstore.Mirror
+	log   *slog.Logger
+	count func(error) // counts looks; nil before the server has metrics
+
+	mu   sync.Mutex
+	said string // the last failure that was logged; empty after a success
+}
+
 // mirror brings the models of models.source and makes their folder the one that c names; nil without a source. If the
 // source cannot be reached, a server starts with what an earlier one brought.
-func (c *Config) mirror(ctx context.Context, log *slog.Logger) (*modelstore.Mirror, error) {
+func (c *Config) mirror(ctx context.Context, log *slog.Logger) (*source, error) {
 	if c.Models.Source == "" {
 		return nil, nil
 	}
@@ -51,30 +63,61 @@ func (c *Config) mirror(ctx context.Context, log *slog.Logger) (*modelstore.Mirr
 	}
 	cache := c.Models.Cache
 	if cache == "" {
-		user, err := os.UserCacheDir()
+		user, err := ort.UserFolder()
 		if err != nil {
 			return nil, fmt.Errorf("models.source: %w: set models.cache", err)
 		}
-		cache = filepath.Join(user, "langevin", "sources")
+		cache = filepath.Join(user, "sources")
 	}
 	most := c.Models.MaxFileBytes
 	if most == 0 {
 		most = models.DefaultMaxFileBytes
 	}
-	m, err := modelstore.NewMirror(from, cache, most)
-	if err != nil {
-		return nil, fmt.Errorf("models.source: %w", err)
-	}
+	s := &source{Mirror: modelstore.NewMirror(from, cache, most, log), log: log}
 	ctx, cancel := context.WithTimeout(ctx, firstLook)
 	defer cancel()
-	if _, err := m.Sync(ctx); err != nil {
-		if !m.Complete() {
-			return nil, fmt.Errorf("models.source: %w", err)
-		}
-		log.Warn("models.source cannot be read: serving what it had", "error", err)
+	if _, err := s.look(ctx, false); err != nil && !s.Complete() {
+		return nil, fmt.Errorf("models.source: %w", err)
 	}
-	c.Models.Dir = m.Folder()
-	return m, nil
+	c.Models.Dir = s.Folder()
+	return s, nil
+}
+
+// look brings what has changed, and counts and logs how that ended. A failure like the one before is logged again only
+// if it was asked for.
+func (s *source) look(ctx context.Context, asked bool) (changed bool, err error) {
+	changed, err = s.Sync(ctx)
+	if ctx.Err() != nil && err != nil { // the server stops, or the caller has gone
+		return changed, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.count != nil {
+		s.count(err)
+	}
+	before := s.said
+	switch {
+	case err != nil:
+		if s.said = err.Error(); s.said != before || asked {
+			s.log.Warn("models.source cannot be read: serving what it had", "error", err)
+		}
+	case before != "":
+		s.said = ""
+		s.log.Info("models.source can be read again")
+	}
+	return changed, err
+}
+
+// counted makes the metrics count looks, and the one at the start.
+func (s *source) counted(count func(error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count = count
+	if s.said == "" {
+		count(nil)
+		return
+	}
+	count(errors.New(s.said))
 }
 
 // poll looks for changes in the source at every interval, until ctx ends.
@@ -87,24 +130,19 @@ func (s *Server) poll(ctx context.Context) {
 			return
 		case <-ticks.C:
 		}
-		changed, err := s.source.Sync(ctx)
-		if err != nil && ctx.Err() == nil {
-			s.log.Warn("models.source cannot be read: serving what it had", "error", err)
-		}
-		if changed {
+		if changed, _ := s.source.look(ctx, false); changed {
 			lifecycle{s}.reloadFolder(ctx)
 		}
 	}
 }
 
-// look brings what has changed in the source before a reload.
+// look brings what has changed in the source before a reload. A failure has the place for a name.
 func (l lifecycle) look(ctx context.Context) []host.Failure {
 	if l.source == nil {
 		return nil
 	}
-	if _, err := l.source.Sync(ctx); err != nil {
-		l.log.Error("models.source cannot be read", "error", err)
-		return []host.Failure{{Err: err}}
+	if _, err := l.source.look(ctx, true); err != nil {
+		return []host.Failure{{Name: "models.source", Err: err}}
 	}
 	return nil
 }

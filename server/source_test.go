@@ -38,7 +38,9 @@ func TestModelSource(t *testing.T) {
 	}
 	reloaded, err := langevinv1.NewAdminServiceClient(r.conn).ReloadModels(t.Context(),
 		&langevinv1.ReloadModelsRequest{})
-	if err != nil || len(reloaded.GetFailures()) == 0 || !strings.Contains(reloaded.GetFailures()[0].GetError(), from) {
+	if err != nil || len(reloaded.GetFailures()) == 0 ||
+		!strings.Contains(reloaded.GetFailures()[0].GetError(), from) ||
+		reloaded.GetFailures()[0].GetName() != "models.source" {
 		t.Errorf("a reload without the source: %v, %v", reloaded.GetFailures(), err)
 	}
 	r.samplesUntil(t, func() bool { return true })
@@ -48,6 +50,10 @@ func TestModelSource(t *testing.T) {
 	again.waitHealthy(t, "model/later")
 	if !strings.Contains(again.log.String(), "models.source cannot be read: serving what it had") {
 		t.Errorf("no warning in the log:\n%s", again.log)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if n := strings.Count(again.log.String(), "models.source cannot be read"); n != 1 {
+		t.Errorf("%d warnings of one failure:\n%s", n, again.log)
 	}
 	c := server.Default()
 	settings(&c)

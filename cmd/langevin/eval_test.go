@@ -174,13 +174,21 @@ func TestEvalOfFile(t *testing.T) {
 		}
 		parts = append(parts, part)
 	}
-	joined := measure(append([]string{"--samples"}, parts...)...)
+	joined := measure(append([]string{"-n", "300", "--samples"}, parts...)...)
 	if diff := cmp.Diff(read.Metrics, joined.Metrics); diff != "" || joined.N != 300 {
 		t.Errorf("%d samples of %s (-one file +parts):\n%s", joined.N, joined.Samples, diff)
 	}
-	gap := langevin(t, script, "eval", "2gauss", "--samples", parts[0], parts[2])
+	gap := langevin(t, script, "eval", "2gauss", "-n", "300", "--samples", parts[0], parts[2])
 	if gap.code != cli.ExitFailed || !oneLineWith(gap.stderr, "part 1 is missing, between "+parts[0]) {
 		t.Errorf("a part is missing: %+v", gap)
+	}
+	last := langevin(t, script, "eval", "2gauss", "-n", "300", "--samples", parts[0], parts[1])
+	if last.code != cli.ExitFailed || !oneLineWith(last.stderr, "have 200 rows: want the 300 of -n") {
+		t.Errorf("the last part is missing: %+v", last)
+	}
+	unsaid := langevin(t, script, "eval", "2gauss", "--samples", parts[0], parts[1])
+	if unsaid.code != cli.ExitUsage || !oneLineWith(unsaid.stderr, "want -n, its rows") {
+		t.Errorf("parts without -n: %+v", unsaid)
 	}
 	for line, want := range map[string]string{
 		"-n 300 --sampler flow": "--samples measures a file and draws nothing: leave out -n and --sampler",

@@ -71,12 +71,13 @@ func TestAccess(t *testing.T) {
 // TestCompletion: a shell is offered the server's models, or the built-in ones where none answers.
 func TestCompletion(t *testing.T) {
 	for line, want := range map[string]string{
-		"models show ":      "ring\teight modes\nwords\n:4\n",
-		"sample --sampler ": strings.Join(everySampler(), "\n") + "\n:4\n",
-		"sample --out ":     "csv\nnpy\npng\ngif\n:8\n",
-		"sample --guide ":   "ring\teight modes\nwords\n:4\n",
-		"train toy-":        "toy-2gauss\ntoy-ring\n",
-		"sample --seed ":    ":4\n",
+		"models show ":        "ring\teight modes\nwords\n:4\n",
+		"sample --sampler ":   strings.Join(everySampler(), "\n") + "\n:4\n",
+		"sample --out ":       "csv\nnpy\npng\ngif\n:8\n",
+		"sample --guide ":     "ring\teight modes\nwords\n:4\n",
+		"train toy-":          "toy-2gauss\ntoy-ring\n",
+		"sample --seed ":      ":4\n",
+		"serve --log-format ": "text\njson\n:4\n",
 	} {
 		got := langevin(t, someModels(), append([]string{"__complete"}, strings.Split(line, " ")...)...)
 		if got.code != cli.ExitOK || !strings.Contains(got.stdout, want) {

@@ -56,12 +56,11 @@ func TestModelsTravel(t *testing.T) {
 		!oneLineWith(got.stderr, bad+" cannot be served: ") {
 		t.Errorf("a broken file: %+v", got)
 	}
-	empty := t.TempDir()
+	empty := filepath.Join(t.TempDir(), "new")
 	if got := runAlone(t, "models", "pull", "file://"+from, "--out", empty); got.code != cli.ExitFailed ||
 		!oneLineWith(got.stderr, "gauss/1/model.onnx cannot be served: ") {
 		t.Errorf("a broken file in a folder: %+v", got)
 	}
-	checkFiles(t, empty)
 	for want, args := range map[string][]string{
 		"zoo has no v9":                       {"models", "pull", zoo + ":v9", "--out", empty},
 		`"ring" names no models: want oci://`: {"models", "pull", "ring"},
@@ -72,4 +71,5 @@ func TestModelsTravel(t *testing.T) {
 			t.Errorf("%v: %+v, want %q", args, got, want)
 		}
 	}
+	checkFiles(t, filepath.Dir(empty))
 }

@@ -64,6 +64,7 @@ func TestUsage(t *testing.T) {
 	for line, want := range map[string]string{
 		"smaple":           `no command is called "smaple": did you mean sample?`,
 		"xyzzy":            `no command is called "xyzzy"`,
+		"completion ksh":   `no command is called "ksh"`,
 		"models lss":       `no command is called "lss": did you mean ls?`,
 		"models ls ring":   `unknown command "ring"`,
 		"version now":      `unknown command "now"`,

@@ -38,7 +38,7 @@ func root(p *cli.Program) *cobra.Command {
 		Long: `Langevin trains noise-conditional score networks, serves them over gRPC and draws
 samples from them by annealed Langevin dynamics.
 
-Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 detect raised an alarm, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong, 3 detect raised an alarm, 130 interrupted.
 
 ` + environmentHelp(),
 		Example: `  langevin demo                                  see it work: serves, samples, draws out/ring.gif

@@ -345,7 +345,7 @@ func same(t *testing.T, l *lab, folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.run(append([]string{"join", "--out", joined}, parts...)...); err != nil {
+	if _, err := l.run(append([]string{"join", "-n", "6000", "--out", joined}, parts...)...); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.run("sample", "ring", "-n", "6000", "--seed", "7", "--local", "--out", whole); err != nil {

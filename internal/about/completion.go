@@ -50,6 +50,11 @@ func completeFlag(p *cli.Program, c *cobra.Command, f *pflag.Flag) {
 		switch kind, usage := pflag.UnquoteUsage(f); {
 		case f.Name == "guide":
 			complete = modelCompletion(p)
+		case f.Name == "log-format":
+			complete = cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)
+		case f.Name == "log-level":
+			complete = cobra.FixedCompletions([]string{"debug", "info", "warn", "error"},
+				cobra.ShellCompDirectiveNoFileComp)
 		case f.Name == "device":
 			complete = cobra.FixedCompletions([]string{"cpu", "cuda", "auto"}, cobra.ShellCompDirectiveNoFileComp)
 		case f.Name == "out" && strings.Contains(usage, ".csv"):

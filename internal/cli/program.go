@@ -22,7 +22,7 @@ import (
 const (
 	ExitOK          = 0
 	ExitFailed      = 1
-	ExitUsage       = 2 // the command line is wrong
+	ExitUsage       = 2 // the command line or a setting is wrong
 	ExitAlarm       = 3 // detect found samples below its threshold
 	ExitInterrupted = 130
 )
@@ -57,6 +57,7 @@ func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) i
 	root.SetArgs(args)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
+	refuseUnknown(root)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return ExitOK
@@ -77,6 +78,17 @@ func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) i
 		return ExitAlarm
 	}
 	return ExitFailed
+}
+
+// refuseUnknown makes every group of commands below root, also the one that cobra adds, refuse a command that it does
+// not have. By itself a group shows its help and succeeds.
+func refuseUnknown(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range AllCommands(root) {
+		if c.HasSubCommands() && !c.Runnable() {
+			c.Args, c.RunE = KnownCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 }
 
 // KnownCommand refuses a command that does not exist, and names one that looks like it.

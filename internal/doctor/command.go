@@ -42,7 +42,7 @@ The exit code is 1 if anything is wrong.`,
   langevin doctor --models-dir out/models --json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			config, err := server.Load(c.Flags(), remote.ConfigFile(file))
+			config, err := remote.LoadConfig(c.Flags(), file)
 			if err != nil {
 				return err
 			}

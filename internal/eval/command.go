@@ -76,7 +76,7 @@ model's file says which data it was trained on. If it does not, use --preset and
   langevin eval mnist --local -n 1000 --data data/mnist --neighbours near.png
   langevin eval mnist --samples mine.npy
   langevin eval iris --data iris.csv --local --models-dir out/models
-  langevin eval ring --samples part-*.npy                  the parts of a job, put together
+  langevin eval ring --samples part-*.npy -n 50000         the parts of a job of 50000, put together
   langevin eval mnist --guide weak --guide-rule mix --guide-weight -2
   langevin eval mnist-class --class 7 -n 1000              how many of the samples are sevens
   langevin eval mnist-class --class 0..9 -n 10000 --guidance-scale 2
@@ -97,7 +97,7 @@ model's file says which data it was trained on. If it does not, use --preset and
 
 func (o *command) groups() []cli.FlagGroup {
 	what, where := cli.NewFlagGroup("What to measure"), cli.NewFlagGroup("Who draws")
-	what.Flags.VarP(&o.n, "n", "n", "how many samples to draw")
+	what.Flags.VarP(&o.n, "n", "n", "how many samples to draw, or the parts of --samples have together")
 	what.Flags.Var(&o.seed, "seed", "seed of all noise (default drawn by the server, and printed)")
 	what.Flags.StringVar(&o.preset, "preset", "",
 		"the preset whose data the model was trained on (default as the model says)")
@@ -194,7 +194,10 @@ func (o *command) checkSamples() error {
 			wrong = append(wrong, "--"+f.Name)
 		}
 	}
-	if o.given("n") {
+	switch several := len(o.samples) > 1; {
+	case several && !o.given("n"):
+		return cli.Usagef("--samples has the parts of a job: want -n, its rows, so that a missing part shows")
+	case !several && o.given("n"):
 		wrong = append(wrong, "-n")
 	}
 	for _, g := range append(o.SamplerFlags.All(), o.GuideFlags.Flags) {
@@ -325,9 +328,9 @@ func evaluate(
 
 // readSamples reads samples of a model from a file, or from the files of a job's parts.
 func (o *command) readSamples(p *cli.Program, m client.Model) (parts.Job, error) {
-	read := func() (parts.Job, error) { return parts.ReadAny(o.samples, p.Stderr) }
+	read := func() (parts.Job, error) { return parts.ReadAny(o.samples, o.n.N, p.Stderr) }
 	if m.Table != nil {
-		read = func() (parts.Job, error) { return parts.ReadTables("--samples", o.samples, o.comma, m.Table) }
+		read = func() (parts.Job, error) { return parts.ReadTables("--samples", o.samples, o.n.N, o.comma, m.Table) }
 	}
 	job, err := read()
 	switch {

@@ -34,7 +34,7 @@ func install(p *cli.Program) *cobra.Command {
 		Short: "Download ONNX Runtime and check it",
 		Long: `Install downloads ONNX Runtime ` + ort.Version + ` into the user's cache folder, where every command
 finds it. It refuses any file whose SHA-256 is not the one that Langevin was released with. If the
-library is there, it downloads nothing. It prints the path.
+library is there and whole, it downloads nothing; a damaged one is replaced. It prints the path.
 
 The library comes from the npm package if npm is installed, and else from the release archive. Without
 a network, download one of them elsewhere and give it with --from.
@@ -53,6 +53,11 @@ Commands use it only where LANGEVIN_ONNXRUNTIME_LIBRARY or --onnxruntime-library
 				i.CUDA = true
 			default:
 				return cli.Usagef("--device is %q: want cpu or cuda", device)
+			}
+			for _, name := range []string{"from", "folder"} {
+				if f := c.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+					return cli.Usagef("--%s is empty: want a path", name)
+				}
 			}
 			if i.Folder == "" {
 				folder, err := ort.CacheFolder()

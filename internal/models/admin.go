@@ -91,8 +91,8 @@ func reloadCommand(p *cli.Program) *cobra.Command {
 			fmt.Fprintf(p.Stderr, "langevin: %s: %s\n", f.Name, f.Error)
 		}
 		if len(failures) > 0 {
-			return fmt.Errorf("%s could not be loaded: what was loaded before stays in service",
-				phrase.Plural(len(failures), "model"))
+			return fmt.Errorf("%s: what was loaded before stays in service",
+				phrase.Plural(len(failures), "failure"))
 		}
 		return nil
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/modelstore"
 	"github.com/langevin-ml/langevin/internal/phrase"
+	"github.com/langevin-ml/langevin/internal/wholefile"
 	"github.com/langevin-ml/langevin/models"
 )
 
@@ -136,9 +137,14 @@ func pull(ctx context.Context, p *cli.Program, o *pullCommand, reference string)
 	if err != nil {
 		return cli.Usagef("%v", err)
 	}
-	if err := errors.Join(o.check(), os.MkdirAll(o.out, 0o755)); err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
+	undo, err := wholefile.MakeFolderUndoably(o.out)
+	if err != nil {
+		return err
+	}
+	defer undo()                                   // which leaves a folder with models
 	staging, err := os.MkdirTemp(o.out, ".pull-*") // servers pass over names that begin with a dot
 	if err != nil {
 		return err

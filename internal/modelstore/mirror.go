@@ -2,16 +2,17 @@ package modelstore
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
-
-	"crypto/sha256"
-	"encoding/hex"
 
 	"github.com/langevin-ml/langevin/internal/wholefile"
 )
@@ -22,8 +23,11 @@ type Mirror struct {
 	from   Reference
 	folder string
 	most   int64
+	log    *slog.Logger
 
-	mu sync.Mutex // one Sync at a time
+	mu     sync.Mutex       // one Sync at a time
+	read   map[string]stamp // the files whose digest this process knows, by their places; of mu
+	unsafe bool             // whether a file has another content and could not be removed; of mu
 }
 
 // copied is what a mirror knows about a file of its own.
@@ -32,72 +36,108 @@ type copied struct {
 	Digest string `json:"digest"`
 }
 
-// NewMirror returns the mirror of a reference in a folder below cache. No file may have more bytes than given.
-func NewMirror(from Reference, cache string, most int64) (*Mirror, error) {
+// NewMirror returns the mirror of a reference in a folder below cache, which the first file makes. No file may have
+// more bytes than given. The log has a warning for each file of the mirror that somebody else has changed.
+func NewMirror(from Reference, cache string, most int64, log *slog.Logger) *Mirror {
 	sum := sha256.Sum256([]byte(from.text))
-	m := &Mirror{from: from, folder: filepath.Join(cache, hex.EncodeToString(sum[:8])), most: most}
-	if err := os.MkdirAll(m.Folder(), 0o755); err != nil {
-		return nil, fmt.Errorf("mirror %s: %w", from, wholefile.Cause(err))
-	}
-	return m, nil
+	return &Mirror{from: from, folder: filepath.Join(cache, hex.EncodeToString(sum[:8])), most: most, log: log,
+		read: map[string]stamp{}}
 }
 
-// Folder returns the folder with the models.
+// Folder returns the folder with the models. It is there after a Sync without an error, and if the mirror is complete.
 func (m *Mirror) Folder() string { return filepath.Join(m.folder, "models") }
 
-// Complete reports whether the mirror has once had all files of its reference.
+// Complete reports whether the mirror has once had all files of its reference, and after the first Sync also that no
+// file has another content than the one that came.
 func (m *Mirror) Complete() bool {
-	_, err := os.Stat(m.index())
-	return err == nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.complete() && !m.unsafe
+}
+
+func (m *Mirror) complete() bool {
+	_, index := os.Stat(m.index())
+	_, folder := os.Stat(m.Folder())
+	return index == nil && folder == nil
 }
 
 func (m *Mirror) index() string { return filepath.Join(m.folder, "source.json") }
 
 // Sync brings what is new or changed, and removes what is gone. It reports whether anything did change. After an error
-// the files that came before it are there, and a file is never half there.
+// the files that came before it are there, and a file is never half there. A file whose content is not the one that
+// came is removed first, whether the place can be reached or not.
 func (m *Mirror) Sync(ctx context.Context) (changed bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	before, err := m.sound()
+	if m.unsafe = err != nil; m.unsafe {
+		return false, m.failed(err)
+	}
 	s, err := look(ctx, m.from, m.most)
 	if err != nil {
 		return false, fmt.Errorf("mirror %s: %w", m.from, err)
 	}
-	before, now := m.known(), map[string]copied{}
+	now, changed, err := m.update(ctx, s, before)
+	if err != nil && !m.complete() {
+		return changed, err
+	}
+	return changed, errors.Join(err, m.failed(m.remember(now)))
+}
+
+// update makes the folder what a source has, and returns what is in it then. before is what was in it.
+func (m *Mirror) update(ctx context.Context, s source, before map[string]copied) (
+	now map[string]copied, changed bool, err error,
+) {
+	now = map[string]copied{}
 	for _, o := range s.files {
-		old, known := before[o.path]
-		now[o.path] = old
-		if known && old.Tag == o.tag && m.has(o) {
+		if old, known := before[o.path]; known && old.Tag == o.tag && s.admits(o, old.Digest) {
+			now[o.path] = old
 			continue
 		}
 		changed = true
-		if now[o.path], err = m.bring(ctx, s, o); err != nil {
-			return changed, fmt.Errorf("mirror %s: %w", m.from, err)
+		c, err := m.bring(ctx, s, o)
+		if err != nil {
+			all := maps.Clone(before)
+			maps.Copy(all, now)
+			return all, changed, err
+		}
+		now[o.path] = c
+	}
+	for place, old := range before {
+		if _, stays := now[place]; stays {
+			continue
+		}
+		changed = true
+		if failed := m.remove(place); failed != nil {
+			now[place], err = old, errors.Join(err, m.failed(failed))
 		}
 	}
-	for place := range before {
-		if _, stays := now[place]; !stays {
-			changed = true
-			err = errors.Join(err, m.remove(place))
-		}
-	}
-	return changed, errors.Join(err, m.remember(now))
+	return now, changed, err
 }
 
-// has reports whether a file is in the folder, whole as far as its size says.
-func (m *Mirror) has(o object) bool {
-	info, err := os.Stat(m.at(o.path))
-	return err == nil && info.Size() == o.size
+// failed returns an error of the mirror's own folder, for which the place is not to blame; nil for nil.
+func (m *Mirror) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("keep the models of %s in the cache: %w", m.from, err)
 }
 
 func (m *Mirror) at(place string) string { return filepath.Join(m.Folder(), filepath.FromSlash(place)) }
 
 func (m *Mirror) bring(ctx context.Context, s source, o object) (copied, error) {
 	to := m.at(o.path)
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return copied{}, err
+	undo, err := wholefile.MakeFolderUndoably(filepath.Dir(to))
+	if err != nil {
+		return copied{}, m.failed(err)
 	}
 	digest, err := s.fetch(ctx, o, to)
-	return copied{Tag: o.tag, Digest: digest}, err
+	if err != nil {
+		undo()
+		return copied{}, fmt.Errorf("mirror %s: %w", m.from, err)
+	}
+	m.note(o.path, digest)
+	return copied{Tag: o.tag, Digest: digest}, nil
 }
 
 // remove removes a file, and the folders of its version and name if they are empty then.

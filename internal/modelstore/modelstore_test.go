@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -154,14 +155,17 @@ func TestMirror(t *testing.T) {
 				}
 				return pinned
 			}
+			var err error
 			pinned := push(ring, digits)
-			m, err := NewMirror(at, t.TempDir(), most)
-			if err != nil || m.Complete() {
-				t.Fatalf("%v, complete %v", err, m.Complete())
+			cache := filepath.Join(t.TempDir(), "new")
+			m := NewMirror(at, cache, most, slog.New(slog.DiscardHandler))
+			if m.Complete() {
+				t.Fatal("a new mirror is complete")
 			}
 			sync := func(changes bool, want map[string]string) {
 				t.Helper()
-				changed, err := m.Sync(t.Context())
+				var changed bool
+				changed, err = m.Sync(t.Context())
 				if diff := cmp.Diff(want, tree(t, m.Folder())); err != nil || changed != changes || diff != "" {
 					t.Errorf("%v, changed %v (-want +got):\n%s", err, changed, diff)
 				}
@@ -181,6 +185,7 @@ func TestMirror(t *testing.T) {
 			push(aFile(t, "ring", 1, "second"), aFile(t, "ring", 3, "third"), digits)
 			sync(true, map[string]string{"ring/1/model.onnx": "second", "ring/3/model.onnx": "third",
 				"digits/2/model.onnx": "numbers"})
+			testDamaged(t, m, p)
 			if name == "registry" {
 				testPinned(t, pinned, both)
 				push(ring)
@@ -195,6 +200,64 @@ func TestMirror(t *testing.T) {
 				t.Error("the place was asked without credentials")
 			}
 		})
+	}
+}
+
+// testDamaged: a new process notices what was changed in the folder of a mirror, also in its own index and while the
+// place is away, and so does one that runs. Nothing of it stays.
+func testDamaged(t *testing.T, old *Mirror, p place) {
+	t.Helper()
+	want := tree(t, old.Folder())
+	ring := filepath.Join(old.Folder(), "ring", "1", "model.onnx")
+	for name, damage := range map[string]func(){
+		"same size": func() { write(t, ring, "SECOND") },
+		"index too": func() {
+			write(t, ring, "SECOND")
+			sum := sha256.Sum256([]byte("second"))
+			other := sha256.Sum256([]byte("SECOND"))
+			text, err := os.ReadFile(old.index())
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The tag of a registry is the digest, and stays: it is what the place says.
+			write(t, old.index(), strings.Replace(string(text), `"digest": "`+hex.EncodeToString(sum[:]),
+				`"digest": "`+hex.EncodeToString(other[:]), 1))
+		},
+		"no index":   func() { write(t, old.index(), "junk") },
+		"a stranger": func() { write(t, filepath.Join(old.Folder(), "evil", "1", "model.onnx"), "x") },
+		"a link": func() {
+			if err := os.Symlink(filepath.Join(old.Folder(), "ring"), filepath.Join(old.Folder(), "evil")); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		if name == "index too" && !strings.HasPrefix(p.begin, "oci") {
+			continue // the places say no digest of their own
+		}
+		for _, running := range []bool{false, true} {
+			m := NewMirror(old.from, filepath.Dir(old.folder), most, slog.New(slog.DiscardHandler))
+			if running {
+				m = old
+			}
+			damage()
+			_, err := m.Sync(t.Context())
+			if diff := cmp.Diff(want, tree(t, m.Folder())); err != nil || diff != "" {
+				t.Errorf("%s, running %v: %v (-want +got):\n%s", name, running, err, diff)
+			}
+		}
+	}
+	var log strings.Builder
+	again := NewMirror(old.from, filepath.Dir(old.folder), most, slog.New(slog.NewTextHandler(&log, nil)))
+	write(t, ring, "SECOND")
+	p.away.Store(true)
+	_, err := again.Sync(t.Context())
+	p.away.Store(false)
+	if got := tree(t, again.Folder())["ring/1/model.onnx"]; got == "SECOND" || !again.Complete() ||
+		!strings.Contains(log.String(), ring) {
+		t.Errorf("away: %q, %v, complete %v, log %s", got, err, again.Complete(), log.String())
+	}
+	if _, err := again.Sync(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -239,6 +302,13 @@ func TestPinnedFile(t *testing.T) {
 			want := "ring/1/model.onnx: refused: its SHA-256 is " + ring.Digest
 			if err == nil || !strings.Contains(err.Error(), want) || len(tree(t, folder)) > 0 {
 				t.Errorf("another digest: %v, left %v", err, tree(t, folder))
+			}
+			cache := filepath.Join(t.TempDir(), "new")
+			m := NewMirror(parse(t, one+"@sha256:"+strings.Repeat("0", 64)), cache, most,
+				slog.New(slog.DiscardHandler))
+			_, err = m.Sync(t.Context())
+			if _, left := os.Stat(cache); err == nil || left == nil {
+				t.Errorf("a mirror of another digest: %v, left a folder: %v", err, left == nil)
 			}
 		})
 	}
@@ -302,7 +372,7 @@ func TestParseRefuses(t *testing.T) {
 		"gs://zoo/a":                             "want s3://zoo/a?endpoint=https://storage.googleapis.com",
 		"oci://host":                             "want oci://REGISTRY/REPOSITORY:TAG",
 		"oci://host/zoo":                         "it has no tag",
-		"oci://host/zoo@sha256:12":               "want sha256: and 64 hexadecimal digits",
+		"oci://host/zoo@sha256:12":               "oci://host/zoo@sha256: has 2 characters after it: want 64 hex",
 		"s3://":                                  "names no bucket",
 		"s3://ada:secret@zoo/a":                  "s3://: want sha256: and 64 hexadecimal digits after @",
 		"s3://zoo/a?x=1":                         "?x=: want no key but endpoint and region",
@@ -320,7 +390,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 	var good []string
 	for _, text := range []string{"oci://localhost:5000/a/b:v1", "oci://ghcr.io/a/b:v1" + digest, "oci://h/r" + digest,
-		"s3://zoo", "s3://zoo/a/ring/1/model.onnx" + digest, "file:///m/ring/1/model.onnx" + digest} {
+		"s3://zoo", "s3://zoo/a/ring/1/model.onnx" + digest,
+		"s3://zoo/a/ring/1/model.onnx" + digest + "?endpoint=http://x", "file:///m/ring/1/model.onnx" + digest} {
 		if _, err := Parse(text); err != nil {
 			good = append(good, err.Error())
 		}

@@ -28,6 +28,7 @@ type Reference struct {
 	text   string
 	open   func() (store, error)
 	digest string // the SHA-256 that is pinned, in hexadecimal; empty: none
+	file   string // digest if it is that of the one model file, and not of an artifact
 }
 
 // String returns the reference as it was written. It never has credentials.
@@ -44,12 +45,20 @@ func Parse(text string) (Reference, error) {
 	r := Reference{text: text}
 	place, pin, pinned := strings.Cut(rest, "@")
 	if pinned {
+		pin, query, asks := strings.Cut(pin, "?") // the digest may come before the query too
 		digest, sha := strings.CutPrefix(pin, "sha256:")
-		if !sha || !hexDigest.MatchString(digest) { // what is there instead may be a secret
+		switch {
+		case !sha: // what is there instead may be a secret, and so may what is before it
 			return Reference{}, fmt.Errorf("%s://: want sha256: and 64 hexadecimal digits after @, and no "+
 				"credentials: they come from the environment and the usual files", scheme)
+		case !hexDigest.MatchString(digest):
+			return Reference{}, fmt.Errorf("%s://%s@sha256: has %d characters after it: want 64 hexadecimal digits",
+				scheme, pathOf(place), len(digest))
 		}
 		r.digest = digest
+		if asks {
+			place += "?" + query
+		}
 	}
 	var err error
 	switch scheme {
@@ -63,6 +72,9 @@ func Parse(text string) (Reference, error) {
 		err = fmt.Errorf("want s3://%s?endpoint=https://storage.googleapis.com, with an HMAC key", place)
 	default:
 		err = fmt.Errorf("want %s", Forms)
+	}
+	if scheme != "oci" {
+		r.file = r.digest
 	}
 	if err == nil && pinned && scheme != "oci" && path.Base(pathOf(place)) != models.FileName {
 		err = fmt.Errorf("a digest pins one file: want a path that ends in NAME/VERSION/%s before it", models.FileName)

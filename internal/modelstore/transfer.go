@@ -102,17 +102,19 @@ func (s source) fetch(ctx context.Context, o object, to string) (digest string, 
 
 // verify compares the digest and the size of what came with what was promised.
 func (s source) verify(o object, digest string, n int64) error {
-	want := o.digest
-	if _, isArtifact := s.store.(artifact); !isArtifact && s.digest != "" {
-		want = s.digest
-	}
 	switch {
 	case n != o.size:
 		return fmt.Errorf("%d of %d bytes came", n, o.size)
-	case want != "" && digest != want:
-		return fmt.Errorf("refused: its SHA-256 is %s, and %s was asked for", digest, want)
+	case !s.admits(o, digest):
+		return fmt.Errorf("refused: its SHA-256 is %s, and %s was asked for", digest, cmp.Or(s.file, o.digest))
 	}
 	return nil
+}
+
+// admits reports whether a file of a store may have a digest, by what the reference pins and the store says.
+func (r Reference) admits(o object, digest string) bool {
+	want := cmp.Or(r.file, o.digest)
+	return want == "" || digest == want
 }
 
 // Pulled is a model file that [Pull] has brought.

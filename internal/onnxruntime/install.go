@@ -37,34 +37,53 @@ func (i Installation) Path() (string, error) {
 	return filepath.Join(i.Folder, folder, name), nil
 }
 
-// Install downloads the library, unless it is there, and returns its path. The library becomes visible only after its
-// digest matches the lock, and then by one rename. So an installation may be interrupted at any point, and two may
-// race.
+// Install downloads the library, unless it is there whole and no file is given, and returns its path. The library
+// becomes visible only after its digest matches the lock, and then by one rename. So an installation may be interrupted
+// at any point, and two may race. What an interrupted one has left is removed.
 func (i Installation) Install(ctx context.Context) (string, error) {
 	path, err := i.Path()
 	if err != nil {
 		return "", err
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-		i.Say("ONNX Runtime %s is at %s", i.Lock.Version(), path)
-		return path, nil
-	}
-	if err := os.MkdirAll(i.Folder, 0o755); err != nil {
-		return "", fmt.Errorf("install ONNX Runtime: %w", err)
-	}
-	scratch, err := os.MkdirTemp(i.Folder, "fetch.")
-	if err != nil {
-		return "", fmt.Errorf("install ONNX Runtime: %w", err)
-	}
-	defer os.RemoveAll(scratch)
-	if err := i.fill(ctx, scratch, filepath.Base(path)); err != nil {
+	if err := i.install(ctx, path); err != nil {
+		if ctx.Err() != nil { // a program that the end of ctx has killed says something else
+			err = ctx.Err()
+		}
 		return "", fmt.Errorf("install ONNX Runtime %s: %w", i.Lock.Version(), err)
 	}
-	if err := publish(filepath.Join(scratch, libraries), filepath.Dir(path)); err != nil {
-		return "", fmt.Errorf("install ONNX Runtime: %w", err)
+	return path, nil
+}
+
+func (i Installation) install(ctx context.Context, path string) error {
+	removeStale(i.Folder)
+	if _, err := os.Stat(path); err == nil && i.From == "" {
+		err := i.whole(ctx, path)
+		if err == nil {
+			i.Say("ONNX Runtime %s is at %s", i.Lock.Version(), path)
+			return nil
+		}
+		i.Say("installing again: %v", err)
+	}
+	if err := os.MkdirAll(i.Folder, 0o755); err != nil {
+		return err
+	}
+	scratch, discard, err := makeScratch(i.Folder)
+	if err != nil {
+		return err
+	}
+	defer discard()
+	if err := i.fill(ctx, scratch, filepath.Base(path)); err != nil {
+		return err
+	}
+	folder := filepath.Join(scratch, libraries)
+	if err := stamp(ctx, folder); err != nil {
+		return err
+	}
+	if err := publish(folder, filepath.Dir(path)); err != nil {
+		return err
 	}
 	i.Say("ONNX Runtime %s is now at %s", i.Lock.Version(), path)
-	return path, nil
+	return nil
 }
 
 // libraries is the folder in a scratch folder that is published.
@@ -78,7 +97,7 @@ func (i Installation) fill(ctx context.Context, scratch, name string) error {
 	}
 	switch {
 	case i.From != "":
-		return i.given(folder, name)
+		return i.given(ctx, folder, name)
 	case i.CUDA:
 		return i.wheel(ctx, scratch)
 	}
@@ -96,22 +115,25 @@ func (i Installation) fill(ctx context.Context, scratch, name string) error {
 }
 
 // given takes the library from the file From: one of the files of the lock, or the library itself.
-func (i Installation) given(folder, name string) error {
-	digest, err := digestOf(i.From)
-	if err != nil {
-		return err
-	}
+func (i Installation) given(ctx context.Context, folder, name string) error {
 	files := []file{i.Lock.pack(i.Platform), i.Lock.archive(i.Platform)}
 	if i.CUDA {
 		files = []file{i.Lock.wheel(i.Platform)}
 	}
+	if err := plain(i.From, files); err != nil {
+		return err
+	}
+	digest, err := digestOf(ctx, i.From)
+	if err != nil {
+		return err
+	}
 	for _, f := range files {
 		if digest == f.sha256 {
-			return i.unpack(f, i.From, folder, name)
+			return i.unpack(ctx, f, i.From, folder, name)
 		}
 	}
 	if !i.CUDA && digest == i.Lock.of(i.Platform, "npm.member.sha256") {
-		return copyFile(i.From, filepath.Join(folder, name))
+		return copyFile(ctx, i.From, filepath.Join(folder, name))
 	}
 	want := files[0].name
 	for _, f := range files[1:] {
@@ -120,8 +142,28 @@ func (i Installation) given(folder, name string) error {
 	return fmt.Errorf("%s %w: its SHA-256 is %s; want %s", i.From, ErrOther, digest, want)
 }
 
+// plain returns an error unless a path names a plain file that is not larger than all files of the lock. A library is
+// smaller than what it is packed in.
+func plain(path string, files []file) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no plain file: want one that was downloaded", path)
+	}
+	most := int64(0)
+	for _, f := range files {
+		most = max(most, f.size())
+	}
+	if info.Size() > most {
+		return fmt.Errorf("%s %w: it has %d bytes, want at most %d", path, ErrOther, info.Size(), most)
+	}
+	return nil
+}
+
 // publish moves the files of a folder into another one, which is made if it is not there, each by one rename. The
-// library itself comes last, because its presence means that all is there.
+// library itself comes after what belongs to it, because its presence means that all is there, and the digests last.
 func publish(from, to string) error {
 	if err := os.Rename(from, to); err == nil {
 		return nil
@@ -143,42 +185,56 @@ func publish(from, to string) error {
 }
 
 // verify returns an error that wraps ErrOther unless a file has the digest of the lock.
-func verify(path, digest, what string) error {
-	found, err := digestOf(path)
+func verify(ctx context.Context, path, digest, what string) error {
+	found, err := digestOf(ctx, path)
 	if err == nil && found != digest {
 		err = fmt.Errorf("%s %w: its SHA-256 is %s, want %s", what, ErrOther, found, digest)
 	}
 	return err
 }
 
-func digestOf(path string) (string, error) {
+func digestOf(ctx context.Context, path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
+	if _, err := io.Copy(sum, stoppable{ctx, f}); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func copyFile(from, to string) error {
+// stoppable is a reader that fails when ctx has ended.
+type stoppable struct {
+	ctx context.Context //nolint:containedctx // it lives as long as one copy
+	io.Reader
+}
+
+// Read implements [io.Reader].
+func (s stoppable) Read(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.Reader.Read(p)
+}
+
+func copyFile(ctx context.Context, from, to string) error {
 	f, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return writeFile(to, f)
+	return writeFile(ctx, to, f)
 }
 
 // writeFile writes a new file and brings it to the disk.
-func writeFile(path string, content io.Reader) error {
+func writeFile(ctx context.Context, path string, content io.Reader) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, content)
+	_, err = io.Copy(f, stoppable{ctx, content})
 	return errors.Join(err, f.Sync(), f.Close())
 }

@@ -3,6 +3,7 @@ package onnxruntime
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/langevin-ml/langevin/internal/tarballtest"
@@ -169,9 +171,10 @@ func (w *world) checkNothingElse(t *testing.T, installed bool) {
 	var want []string
 	switch {
 	case installed && w.CUDA:
-		want = []string{"9.9.9-cuda/libonnxruntime.so.9.9.9", "9.9.9-cuda/libonnxruntime_providers_cuda.so"}
+		want = []string{"9.9.9-cuda/SHA256SUMS", "9.9.9-cuda/libonnxruntime.so.9.9.9",
+			"9.9.9-cuda/libonnxruntime_providers_cuda.so"}
 	case installed:
-		want = []string{"9.9.9/lib.so"}
+		want = []string{"9.9.9/SHA256SUMS", "9.9.9/lib.so"}
 	}
 	var got []string
 	_ = fs.WalkDir(os.DirFS(w.Folder), ".", func(path string, entry fs.DirEntry, _ error) error {
@@ -197,6 +200,68 @@ func TestInstallOnce(t *testing.T) {
 	path, calls, err := w.install(t)
 	if err != nil || len(calls) > 0 || w.said[len(w.said)-1] != "ONNX Runtime 9.9.9 is at "+path {
 		t.Errorf("second time: called %v, %v, said %q", calls, err, w.said)
+	}
+}
+
+// TestInstallAgain: a damaged library is installed again, whatever its source, and what killed installations have left
+// is removed.
+func TestInstallAgain(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, w *world){
+		"npm":     func(*testing.T, *world) {},
+		"archive": func(t *testing.T, w *world) { w.without(t, "npm") },
+		"wheel":   func(_ *testing.T, w *world) { w.CUDA = true },
+	} {
+		for _, stamped := range []bool{true, false} {
+			w := newWorld(t)
+			change(t, w)
+			path, _, err := w.install(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !stamped {
+				if err := os.Remove(filepath.Join(filepath.Dir(path), digests)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(t, path, []byte("junk\n"))
+			write(t, filepath.Join(w.Folder, "fetch.12", "half.tgz"), []byte("half"))
+			again, calls, err := w.install(t)
+			text, _ := os.ReadFile(path)
+			if err != nil || again != path || string(text) != libraryText || len(calls) == 0 {
+				t.Errorf("%s, digests %v: %q, called %v, %v", name, stamped, text, calls, err)
+			}
+			w.checkNothingElse(t, true)
+		}
+	}
+}
+
+// TestInstallFromOdd: what is no plain file or too large is refused unread, also where a library is there already.
+func TestInstallFromOdd(t *testing.T) {
+	w := newWorld(t)
+	if _, _, err := w.install(t); err != nil {
+		t.Fatal(err)
+	}
+	pipe, large := filepath.Join(t.TempDir(), "pipe"), filepath.Join(t.TempDir(), "large")
+	write(t, large, nil)
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Truncate(large, 1<<40)); err != nil {
+		t.Fatal(err)
+	}
+	for from, want := range map[string]string{
+		pipe: "is no plain file", "/dev/zero": "is no plain file", t.TempDir(): "is no plain file",
+		large: "want at most 2000000", filepath.Join(w.programs, "npm"): "is not the file of onnxruntime.lock",
+	} {
+		w.From = from
+		if _, _, err := w.install(t); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", from, err, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	w.From = ""
+	w.script(t, "npm", "kill -9 $$")
+	write(t, filepath.Join(w.Folder, "9.9.9", "lib.so"), []byte("junk"))
+	cancel()
+	if _, err := w.Install(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
 	}
 }
 
@@ -283,7 +348,7 @@ func zipped(t *testing.T, files map[string]string) []byte {
 // write creates an executable file.
 func write(t *testing.T, path string, data []byte) {
 	t.Helper()
-	if err := os.WriteFile(path, data, 0o755); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 }

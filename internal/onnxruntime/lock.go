@@ -84,11 +84,19 @@ func (l Lock) wheel(p Platform) file {
 	return file{what: name, name: name, sha256: l.of(p, "gpu.sha256"), bytes: l.of(p, "gpu.bytes")}
 }
 
+// size returns the number of bytes of a file; 0 if the lock does not say.
+func (f file) size() int64 {
+	n, err := strconv.ParseInt(f.bytes, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // megabytes returns the size of a file for messages.
 func (f file) megabytes() string {
-	n, err := strconv.ParseFloat(f.bytes, 64)
-	if err != nil {
+	if f.size() == 0 {
 		return "of unknown size"
 	}
-	return fmt.Sprintf("%.0f MB", n/1e6)
+	return fmt.Sprintf("%.0f MB", float64(f.size())/1e6)
 }

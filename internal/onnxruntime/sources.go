@@ -38,7 +38,7 @@ func (i Installation) npm(ctx context.Context, scratch, name string) error {
 	if said, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("npm could not get %s (%s)", f.what, reason(said, err))
 	}
-	return i.unpackVerified(f, filepath.Join(folder, f.name), filepath.Join(scratch, libraries), name)
+	return i.unpackVerified(ctx, f, filepath.Join(folder, f.name), filepath.Join(scratch, libraries), name)
 }
 
 // npmCode is the line in which npm names the kind of an error.
@@ -63,7 +63,7 @@ func (i Installation) archive(ctx context.Context, scratch, name string) error {
 	if err := download(ctx, f.url, to); err != nil {
 		return err
 	}
-	return i.unpackVerified(f, to, filepath.Join(scratch, libraries), name)
+	return i.unpackVerified(ctx, f, to, filepath.Join(scratch, libraries), name)
 }
 
 // download writes what an address has to a new file. It gives up if nothing comes for half a minute.
@@ -89,7 +89,7 @@ func download(ctx context.Context, url, to string) error {
 	const patience = 30 * time.Second
 	watch := time.AfterFunc(patience, cancel)
 	defer watch.Stop()
-	return writeFile(to, watched{response.Body, watch, patience})
+	return writeFile(ctx, to, watched{response.Body, watch, patience})
 }
 
 // watched is a reader that puts off a timer with each read.
@@ -120,33 +120,33 @@ func (i Installation) wheel(ctx context.Context, scratch string) error {
 	if said, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("pip could not get %s (%s)", f.name, reason(said, err))
 	}
-	return i.unpackVerified(f, filepath.Join(scratch, f.name), filepath.Join(scratch, libraries), "")
+	return i.unpackVerified(ctx, f, filepath.Join(scratch, f.name), filepath.Join(scratch, libraries), "")
 }
 
-func (i Installation) unpackVerified(f file, path, folder, name string) error {
-	if err := verify(path, f.sha256, f.what); err != nil {
+func (i Installation) unpackVerified(ctx context.Context, f file, path, folder, name string) error {
+	if err := verify(ctx, path, f.sha256, f.what); err != nil {
 		return err
 	}
-	return i.unpack(f, path, folder, name)
+	return i.unpack(ctx, f, path, folder, name)
 }
 
 // unpack takes the library from a file of the lock: as name, or all libraries of a wheel with their own names.
-func (i Installation) unpack(f file, path, folder, name string) error {
+func (i Installation) unpack(ctx context.Context, f file, path, folder, name string) error {
 	if f.member == "" {
-		return unzip(path, folder)
+		return unzip(ctx, path, folder)
 	}
 	library := filepath.Join(folder, name)
-	if err := untar(path, f.member, library); err != nil {
+	if err := untar(ctx, path, f.member, library); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	if f.member != i.Lock.of(i.Platform, "npm.member") {
 		return nil
 	}
-	return verify(library, i.Lock.of(i.Platform, "npm.member.sha256"), f.member)
+	return verify(ctx, library, i.Lock.of(i.Platform, "npm.member.sha256"), f.member)
 }
 
 // untar writes one member of a .tgz file to a new file.
-func untar(tarball, member, to string) error {
+func untar(ctx context.Context, tarball, member, to string) error {
 	f, err := os.Open(tarball)
 	if err != nil {
 		return err
@@ -164,13 +164,13 @@ func untar(tarball, member, to string) error {
 		case err != nil:
 			return err
 		case path.Clean(header.Name) == member:
-			return writeFile(to, r)
+			return writeFile(ctx, to, r)
 		}
 	}
 }
 
 // unzip writes the libraries of a wheel, without that of TensorRT, to a folder.
-func unzip(wheel, folder string) error {
+func unzip(ctx context.Context, wheel, folder string) error {
 	r, err := zip.OpenReader(wheel)
 	if err != nil {
 		return err
@@ -186,7 +186,7 @@ func unzip(wheel, folder string) error {
 		if err != nil {
 			return err
 		}
-		err = writeFile(filepath.Join(folder, name), content)
+		err = writeFile(ctx, filepath.Join(folder, name), content)
 		if err := errors.Join(err, content.Close()); err != nil {
 			return err
 		}

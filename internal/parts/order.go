@@ -3,6 +3,7 @@ package parts
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 type part struct {
 	path  string
 	index int
+	rows  int
 }
 
 // lastNumber matches the last number in a name and what is before and after it.
@@ -37,7 +39,7 @@ func order(paths []string) ([]part, error) {
 		if m[1] != before || m[3] != after {
 			return nil, fmt.Errorf("%s and %s: want names that differ by one number", paths[0], path)
 		}
-		parts = append(parts, part{path, index})
+		parts = append(parts, part{path: path, index: index})
 	}
 	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.index, b.index) })
 	return parts, complete(parts)
@@ -54,6 +56,39 @@ func complete(parts []part) error {
 			return fmt.Errorf("%s and %s are the same part", before.path, p.path)
 		case p.index != before.index+1:
 			return fmt.Errorf("part %d is missing, between %s and %s", before.index+1, before.path, p.path)
+		}
+	}
+	return nil
+}
+
+// Span returns the chains of a part of a job of n chains, as an offset and a number. The parts follow each other and
+// their sizes differ by at most one.
+func Span(n, index, count int) (offset uint64, size int) {
+	at := func(index int) int {
+		high, low := bits.Mul64(uint64(n), uint64(index))
+		quotient, _ := bits.Div64(high, low, uint64(count))
+		return int(quotient)
+	}
+	return uint64(at(index)), at(index+1) - at(index)
+}
+
+// fit returns an error unless the parts have the rows of a job of n.
+func fit(parts []part, n int) error {
+	total := 0
+	for _, p := range parts {
+		total += p.rows
+	}
+	first, last := parts[0].path, parts[len(parts)-1].path
+	switch {
+	case total < n:
+		return fmt.Errorf("%s to %s have %d rows: want the %d of -n, so parts are missing", first, last, total, n)
+	case total > n:
+		return fmt.Errorf("%s to %s have %d rows: want the %d of -n, so some are of another job", first, last, total, n)
+	}
+	for i, p := range parts {
+		if _, want := Span(n, i, len(parts)); p.rows != want {
+			return fmt.Errorf("%s has %d rows: want %d, as part %d of %d of a job of %d", p.path, p.rows, want, i,
+				len(parts), n)
 		}
 	}
 	return nil

@@ -19,22 +19,24 @@ import (
 
 // Text is the parts of a job whose rows have names of columns: CSV files that begin with the same line.
 type Text struct {
-	Files []string // in order
-	names string   // the first line
-	width int      // columns
+	parts []part // in order
+	rows  int    // of all parts, as they must be
+	names string // the first line
+	width int    // columns
 }
 
-// OpenText returns the parts as text, in the order of the numbers in their names, or nil if the first of them does not
-// begin with the names of columns. A path may be a pattern.
-func OpenText(paths []string) (*Text, error) {
-	found, err := expand(paths)
-	if err == nil {
-		found, err = ordered(found)
-	}
+// OpenText returns the parts of a job of n rows as text, in the order of the numbers in their names, or nil if the
+// first of them does not begin with the names of columns. A path may be a pattern.
+func OpenText(paths []string, n int) (*Text, error) {
+	found, err := Expand(paths)
 	if err != nil {
 		return nil, err
 	}
-	first := found[0]
+	parts, err := order(found)
+	if err != nil {
+		return nil, err
+	}
+	first := parts[0].path
 	if !strings.EqualFold(filepath.Ext(first), ".csv") {
 		return nil, nil
 	}
@@ -46,7 +48,7 @@ func OpenText(paths []string) (*Text, error) {
 	if err != nil || !slices.ContainsFunc(fields, isWord) {
 		return nil, nil
 	}
-	return &Text{Files: found, names: string(line), width: len(fields)}, nil
+	return &Text{parts: parts, rows: n, names: string(line), width: len(fields)}, nil
 }
 
 func isWord(field string) bool {
@@ -75,20 +77,24 @@ func fieldsOf(line []byte) ([]string, error) {
 	return csv.NewReader(bytes.NewReader(line)).Read()
 }
 
-// Write writes the line with the names once, and then the rows of all parts as they are. It returns the number of
-// rows. An error says which part is not one of the job: it begins with other names, or a row has more or fewer fields.
+// Len returns the number of parts.
+func (t *Text) Len() int { return len(t.parts) }
+
+// Write writes the line with the names once, and then the rows of all parts as they are. It returns the number of rows.
+// An error says which part is not one of the job: it begins with other names, a row has more or fewer fields, or it has
+// another number of rows.
 func (t *Text) Write(w io.Writer) (rows int, err error) {
 	if _, err := fmt.Fprintf(w, "%s\n", t.names); err != nil {
 		return 0, err
 	}
-	for _, path := range t.Files {
-		n, err := t.copyRows(w, path)
+	for i, p := range t.parts {
+		n, err := t.copyRows(w, p.path)
 		if err != nil {
 			return 0, err
 		}
-		rows += n
+		t.parts[i].rows = n
 	}
-	return rows, nil
+	return t.rows, fit(t.parts, t.rows)
 }
 
 func (t *Text) copyRows(w io.Writer, path string) (rows int, err error) {
@@ -108,7 +114,7 @@ func (t *Text) copyRows(w io.Writer, path string) (rows int, err error) {
 		switch {
 		case number == 1 && string(line) != t.names:
 			return 0, fmt.Errorf("%s begins with %s, and %s with %s: want the same names of columns, as parts of one "+
-				"job have them", path, phrase.Quoted(string(line)), t.Files[0], phrase.Quoted(t.names))
+				"job have them", path, phrase.Quoted(string(line)), t.parts[0].path, phrase.Quoted(t.names))
 		case number > 1 && len(line) > 0:
 			if fields, err := fieldsOf(line); err != nil || len(fields) != t.width {
 				return 0, fmt.Errorf("%s, line %d has %d fields: want the %d of its columns", path, number, len(fields),

@@ -65,7 +65,7 @@ func useInside(
 	ctx context.Context, p *cli.Program, flags *pflag.FlagSet,
 	start func(server.Config, *slog.Logger) (inside, error), work func(context.Context, *client.Client, string) error,
 ) error {
-	config, err := server.Load(flags, ConfigFile(""))
+	config, err := LoadConfig(flags, "")
 	if err != nil {
 		return err
 	}
@@ -115,6 +115,16 @@ func endOf(err, stopped error) error {
 		return err
 	}
 	return fmt.Errorf("the server inside: %w", stopped)
+}
+
+// LoadConfig is [server.Load] of the settings of a command, with the file that a flag or the environment names. Its
+// errors are mistakes of who calls the command, wherever the setting comes from.
+func LoadConfig(flags *pflag.FlagSet, file string) (server.Config, error) {
+	config, err := server.Load(flags, ConfigFile(file))
+	if err != nil {
+		return server.Config{}, cli.Usagef("%v", err)
+	}
+	return config, nil
 }
 
 // ConfigFile returns the path of the file with a server's settings: that of a flag, or of the environment if the flag

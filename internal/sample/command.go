@@ -75,7 +75,7 @@ is drawn. MODEL may say which version: ring@2. Without MODEL the server's defaul
   langevin sample ring -n 2000 --term 2gauss --out product.png
   langevin sample cifar -n 64 --guide cats --guide-weight 2 --out cats.png
   langevin sample mnist -n 16 --measure pool:4 --observed small.png --noise 0.05 --out large.png
-  langevin sample ring -n 50000 --seed 1 --shard 3/8 --out part-3.npy     then: langevin join part-*.npy
+  langevin sample ring -n 50000 --seed 1 --shard 3/8 --out part-3.npy     then: langevin join part-*.npy -n 50000
   langevin sample ring -n 100000 --seed 1 --save-state ring.state --out ring.npy
   langevin sample --resume ring.state --out ring.npy
   langevin sample ring -n 100000 --seed 1 --state ring.state --retry-for 1h --out ring.npy`,
@@ -202,7 +202,7 @@ func (o *command) exists(p *cli.Program) (bool, error) {
 		return false, cli.Usagef("--skip-existing needs --out")
 	}
 	info, err := os.Stat(o.out)
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 { // empty: somebody else's, such as of mktemp
 		return false, nil // whether it can be written shows when it is created
 	}
 	fmt.Fprintf(p.Stderr, "langevin: %s is there: nothing to draw\n", o.out)

@@ -3,12 +3,12 @@ package sample
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"os"
 	"strconv"
 	"strings"
 
 	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/parts"
 )
 
 // shard is the value of the flag that chooses a part of a job: part index of count parts. The zero shard is the whole.
@@ -76,17 +76,6 @@ func indexOfJob(variable func(name string) string) (int, error) {
 	return index - first, nil
 }
 
-// chains returns the part's chains of a job of n chains, as an offset and a number. The parts follow each other and
-// their sizes differ by at most one.
-func (s *shard) chains(n int) (offset uint64, part int) {
-	at := func(index int) int {
-		high, low := bits.Mul64(uint64(n), uint64(index))
-		quotient, _ := bits.Div64(high, low, uint64(s.count))
-		return int(quotient)
-	}
-	return uint64(at(s.index)), at(s.index+1) - at(s.index)
-}
-
 // cut returns the first chain and the number of chains that the command draws of a job that begins at first.
 func (o *command) cut(first uint64, n int) (uint64, int, error) {
 	switch {
@@ -98,6 +87,6 @@ func (o *command) cut(first uint64, n int) (uint64, int, error) {
 		return 0, 0, cli.Usagef("--shard is %s and -n is %d: want -n, the chains of all shards together, to be at "+
 			"least %d", &o.shard, n, o.shard.count)
 	}
-	offset, part := o.shard.chains(n)
+	offset, part := parts.Span(n, o.shard.index, o.shard.count)
 	return first + offset, part, nil
 }

@@ -1,34 +1,9 @@
 package sample
 
 import (
-	"math"
 	"strings"
 	"testing"
 )
-
-// TestShardsAreTheWhole: the parts of a job follow each other without gaps, and their sizes differ by at most one.
-func TestShardsAreTheWhole(t *testing.T) {
-	for _, n := range []int{1, 7, 8, 50_000, 999_983, math.MaxInt32} {
-		for _, count := range []int{1, 3, 7, 8, 1000} {
-			if n < count {
-				continue
-			}
-			next := uint64(0)
-			for index := range count {
-				s := shard{index, count}
-				offset, part := s.chains(n)
-				if offset != next || part < n/count || part > (n+count-1)/count {
-					t.Fatalf("part %v of %d: %d chains from %d, want about %d from %d", &s, n, part, offset, n/count,
-						next)
-				}
-				next += uint64(part)
-			}
-			if next != uint64(n) {
-				t.Errorf("%d parts of %d have %d chains", count, n, next)
-			}
-		}
-	}
-}
 
 func TestShardFlag(t *testing.T) {
 	t.Setenv("JOB_COMPLETION_INDEX", "")

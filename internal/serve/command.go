@@ -42,13 +42,14 @@ environment, then flags. Each flag is shown with its environment variable.`,
 			if err := setFolder(c, args); err != nil {
 				return err
 			}
-			config, err := server.Load(c.Flags(), remote.ConfigFile(file))
+			config, err := remote.LoadConfig(c.Flags(), file)
 			if err != nil {
 				return err
 			}
 			if printConfig {
 				return writeConfig(p.Stdout, config)
 			}
+			config.Version = p.Version
 			return run(c.Context(), p, config)
 		},
 	}

@@ -152,10 +152,8 @@ func (f *Pending) Discard() {
 // folder need not be there, but it must be possible to make it.
 func Check(path string) error {
 	folder := filepath.Dir(path)
-	for parent := filepath.Dir(folder); parent != folder; folder, parent = parent, filepath.Dir(parent) {
-		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
+	if above := missing(folder); len(above) > 0 {
+		folder = filepath.Dir(above[len(above)-1])
 	}
 	f, err := createIn(folder, path)
 	if err == nil {
@@ -188,6 +186,33 @@ func MakeFolder(path string) error {
 		return fmt.Errorf("make folder %s: %w", path, Cause(err))
 	}
 	return nil
+}
+
+// MakeFolderUndoably is [MakeFolder] for work that may come to nothing: undo removes those of the folders that it made
+// which are empty.
+func MakeFolderUndoably(path string) (undo func(), err error) {
+	made := missing(path)
+	undo = func() {
+		for _, folder := range made {
+			_ = os.Remove(folder) // fails if something is in it
+		}
+	}
+	if err := MakeFolder(path); err != nil {
+		undo()
+		return nil, err
+	}
+	return undo, nil
+}
+
+// missing returns a folder and those above it, as far as they are not there, the deepest first.
+func missing(path string) []string {
+	var all []string
+	for folder := filepath.Clean(path); ; folder = filepath.Dir(folder) {
+		if _, err := os.Lstat(folder); !errors.Is(err, fs.ErrNotExist) {
+			return all
+		}
+		all = append(all, folder)
+	}
 }
 
 // Cause returns why a file operation failed, without the name of the file, which may be a temporary one.

@@ -27,11 +27,11 @@ type kept struct {
 
 // Folder returns the folder in the user's cache in which verdicts are kept; empty if the user has no cache.
 func Folder() string {
-	cache, err := os.UserCacheDir()
+	cache, err := ort.UserFolder()
 	if err != nil {
 		return ""
 	}
-	return filepath.Join(cache, "langevin", "proofs")
+	return filepath.Join(cache, "proofs")
 }
 
 // newKept keeps nothing if folder is empty or if it cannot be told on what type of processor a proof runs.

@@ -259,7 +259,7 @@ func TestDefaultModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = New(repository, (&loader{}).load, Options{Default: "rings"})
-	if !errors.Is(err, models.ErrNotFound) || !strings.Contains(err.Error(), "default model") {
+	if !errors.Is(err, models.ErrNotFound) || !strings.HasSuffix(err.Error(), "there are ring") {
 		t.Errorf("unknown default: %v", err)
 	}
 	broken := newHost(t, &loader{}, fstest.MapFS{"ring/1/model.onnx": {Data: []byte("broken")}}, "", "ring")

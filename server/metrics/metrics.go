@@ -24,6 +24,7 @@ type Metrics struct {
 	cancelLatency   *prometheus.HistogramVec
 	reloads         *prometheus.CounterVec
 	pValues         *prometheus.HistogramVec
+	sourceLooks     *prometheus.CounterVec
 
 	connections        *prometheus.GaugeVec
 	connectionsRefused *prometheus.CounterVec
@@ -64,6 +65,10 @@ func New(states func() []State, openBytes func() int64) *Metrics {
 		pValues: histogram("langevin_detect_p_value",
 			"P-values of Detect's rows. Of samples like the training data, a fraction a is at most a.",
 			[]float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1}),
+		sourceLooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "langevin_source_looks_total",
+			Help: "Looks for changes in models.source, by whether they succeeded.",
+		}, []string{"outcome"}),
 		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "langevin_connections", Help: "Open connections, by listener.",
 		}, []string{"listener"}),
@@ -78,7 +83,8 @@ func New(states func() []State, openBytes func() int64) *Metrics {
 	}
 	m.registry.MustRegister(
 		m.requests, m.sampleDuration, m.firstEvent, m.queueWait, m.stepDuration, m.fill, m.rows, m.previewsDropped,
-		m.cancelLatency, m.reloads, m.pValues, m.connections, m.connectionsRefused, m.acceptFailures, newModels(states),
+		m.cancelLatency, m.reloads, m.sourceLooks, m.pValues, m.connections, m.connectionsRefused, m.acceptFailures,
+		newModels(states),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "langevin_open_bytes", Help: "Bytes that open calls may hold; see limits.max_open_bytes.",
 		}, func() float64 { return float64(openBytes()) }),
@@ -124,10 +130,14 @@ func (m *Metrics) Detected(model string, p []float64) {
 }
 
 // Reloaded counts a check of the models' folder.
-func (m *Metrics) Reloaded(err error) {
-	outcome := "ok"
+func (m *Metrics) Reloaded(err error) { m.reloads.WithLabelValues(outcomeOf(err)).Inc() }
+
+// LookedAtSource counts a look for changes in models.source.
+func (m *Metrics) LookedAtSource(err error) { m.sourceLooks.WithLabelValues(outcomeOf(err)).Inc() }
+
+func outcomeOf(err error) string {
 	if err != nil {
-		outcome = "failed"
+		return "failed"
 	}
-	m.reloads.WithLabelValues(outcome).Inc()
+	return "ok"
 }

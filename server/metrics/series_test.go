@@ -63,6 +63,7 @@ func happen(m *Metrics) {
 	m.FirstEvent("ring", time.Second)
 	m.Reloaded(nil)
 	m.Detected("ring", []float64{0.5})
+	m.LookedAtSource(nil)
 	s := m.Scheduler("ring")
 	s.Started(time.Second)
 	s.Ticked(1, 2, time.Second)
