@@ -98,7 +98,10 @@ func TestPageOperators(t *testing.T) {
 		}
 		want := make([]float64, op.Size())
 		op.Apply(want, x)
-		given, _ := json.Marshal([]any{x, seen})
+		given, err := json.Marshal([]any{x, seen})
+		if err != nil {
+			t.Fatal(err)
+		}
 		var got []float64
 		b.do(chromedp.Evaluate(fmt.Sprintf(`(async () => {
 			const {measureOf} = await import("/measured.js");
