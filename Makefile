@@ -78,8 +78,8 @@ classifiers: onnxruntime build data ## Retrain the classifiers that judge images
 	done
 
 .PHONY: zoo
-zoo: onnxruntime data build ## Train the models of pictures from scratch (8 h on two cores; resumes if stopped)
-	@for preset in mnist mnist-class fashion; do \
+zoo: onnxruntime data build ## Train the models of pictures from scratch (9 h on two cores; resumes if stopped)
+	@for preset in mnist mnist-class mnist-class-consistency fashion; do \
 		resume=; [ ! -d $(OUT)/checkpoints/$$preset ] || resume=--resume; \
 		bin/langevin train $$preset $$resume --out $(OUT) || exit 1; \
 	done

@@ -26,6 +26,7 @@ func ExampleNewRepository() {
 	// fashion, version 1, shape [1 28 28]
 	// mnist, version 1, shape [1 28 28]
 	// mnist-class, version 1, shape [1 28 28]
+	// mnist-class-consistency, version 1, shape [1 28 28]
 	// ring, version 1, shape [2]
 	// 0 problems
 }
