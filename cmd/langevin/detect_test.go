@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"math"
 	"os"
@@ -21,23 +20,6 @@ func normal(seed uint64, n int) []float32 {
 	x := make([]float32, 2*n)
 	sampling.Noise{Seed: seed}.Normal(x, 0)
 	return x
-}
-
-// judged returns the manifest of a model of N(0, 1) with a detector.
-func judged(t *testing.T) models.Manifest {
-	t.Helper()
-	exact := sampling.ModelFunc(func(_ context.Context, dst, x, sigma []float32) error {
-		for i, v := range x {
-			s := sigma[i*len(sigma)/len(x)]
-			dst[i] = -v / (1 + s*s)
-		}
-		return nil
-	})
-	m, err := modelstest.Manifest("judged", 2).FitDetector(t.Context(), exact, models.HeldOut{Rows: normal(3, 200)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
 }
 
 // TestDetect fits a detector to a file of the data, asks it about others, and compares the samples of the model with

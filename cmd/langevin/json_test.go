@@ -14,7 +14,8 @@ import (
 // TestJSON: what every command with --json writes to standard output is JSON and nothing else.
 func TestJSON(t *testing.T) {
 	folder := modelFolder(t)
-	addModel(t, folder, "judged", modelstest.File(t, modelstest.Gaussian(2), judged(t)))
+	addModel(t, folder, "judged", modelstest.File(t, modelstest.Gaussian(2),
+		modelstest.WithDetector(t, modelstest.Manifest("judged", 2))))
 	own := inside(t, folder)
 	library := strings.Join(own[2:4], " ")
 	server := "--server " + serving(t, own)

@@ -68,8 +68,11 @@ func trials() map[string][]trial {
 		"encode":     {{path: "/v1/models/gauss:encode", body: `{"x": [[1, 0]], "flow": {"rtol": 0.001}}`}},
 		"decode":     {{path: "/v1/models/gauss:decode", body: `{"latent": [[1, 0]], "denoise": true}`}},
 		"likelihood": {{path: "/v1/models/gauss:likelihood", body: points}},
+		"detect": {
+			{path: "/v1/models/tiles:detect", body: `{"x": [[` + strings.Repeat("9,", 23) + `9]]}`},
+		},
 	}
-	for _, verb := range []string{"sample", "score", "encode", "decode", "likelihood"} {
+	for _, verb := range []string{"sample", "score", "encode", "decode", "likelihood", "detect"} {
 		first := tries[verb][0]
 		first.path = strings.Replace(first.path, ":", "/versions/1:", 1)
 		tries[verb+"Version"] = []trial{first}

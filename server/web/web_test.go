@@ -51,7 +51,8 @@ func open(t testing.TB, change func(*server.Config)) *site {
 	c.Listen, c.HTTP.Listen, c.Models.Dir, c.Models.Default = "localhost:0", "localhost:0", t.TempDir(), "gauss"
 	for name, data := range map[string][]byte{
 		"gauss": modelstest.GaussianFile(t, "gauss", 2),
-		"tiles": modelstest.File(t, modelstest.Gaussian(1, 4, 6), modelstest.Manifest("tiles", 1, 4, 6)),
+		"tiles": modelstest.File(t, modelstest.Gaussian(1, 4, 6),
+			modelstest.WithDetector(t, modelstest.Manifest("tiles", 1, 4, 6))),
 	} {
 		path := filepath.Join(c.Models.Dir, name, "1", "model.onnx")
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
@@ -326,6 +327,13 @@ func TestScoreAndFlow(t *testing.T) {
 	status, text = s.post(t, "/v1/models/gauss:detect", `{"x": [[0, 0]]}`)
 	if status != http.StatusBadRequest || !strings.Contains(text, "NO_DETECTOR") {
 		t.Errorf("detect without a detector: %d %s", status, text)
+	}
+	_, text = s.post(t, "/v1/models/tiles:detect", `{"x": [[`+strings.Repeat("9,", 23)+`9]]}`)
+	if got := decode[struct {
+		P        []float64 `json:"p_value"`
+		Distance []float64
+	}](t, text); len(got.P) != 1 || got.P[0] != 1./101 || got.Distance[0] < 10 {
+		t.Errorf("what is far away is %s", text)
 	}
 }
 
