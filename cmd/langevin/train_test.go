@@ -258,6 +258,34 @@ func TestTrainPictures(t *testing.T) {
 		"iteration_000000002.checkpoint", "iteration_000000003.checkpoint", "iteration_000000004.checkpoint")
 }
 
+// TestTrainRows: rows of one's own become a model in one command, and the trial that measures the time leaves nothing.
+func TestTrainRows(t *testing.T) {
+	library, _, err := ort.FindLibrary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	rows := "width,kind\n"
+	for i := range 30 {
+		rows += fmt.Sprintf("%d.5,%s\n", i*i%7, []string{"a", "b", "c"}[i%3])
+	}
+	file, out := filepath.Join(folder, "rows.csv"), filepath.Join(folder, "out")
+	if err := os.WriteFile(file, []byte(rows), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := runAlone(t, "train", file, "--out", out, "--onnxruntime-library", library, "--set", "training.iterations=3",
+		"--set", "training.log_every=1", "--set", "training.eval_rows=50")
+	if got.code != cli.ExitOK || !strings.Contains(got.stderr, "30 rows, 2 columns") ||
+		!strings.Contains(got.stderr, "expected time: about ") || !strings.Contains(got.stdout, "langevin serve") {
+		t.Fatalf("%+v", got)
+	}
+	checkFiles(t, filepath.Join(out, "models", "rows", "1"), "model.onnx")
+	log, err := os.ReadFile(filepath.Join(out, "training_rows.jsonl"))
+	if lines := strings.Count(string(log), "\n"); err != nil || lines != 3 {
+		t.Errorf("%d lines of the log, want 3, those of the training: %v", lines, err)
+	}
+}
+
 // smallPictures are settings of a convolutional network and of pictures, which it writes.
 func smallPictures(t *testing.T) []string {
 	t.Helper()

@@ -167,13 +167,13 @@ func (o *command) train(
 		return err
 	}
 	defer files.close()
-	options.Begin, options.Log, options.Events = files.begin, files, &files.events
 	if own {
 		if err := expect(ctx, p, config, options); err != nil {
 			files.undo()
 			return err
 		}
 	}
+	options.Begin, options.Log, options.Events = files.begin, files, &files.events
 	options.Checkpoints, options.Resume, options.Commit = files.checkpoints, o.resume, build.Commit(p.Version)
 	options.Snapshot = o.follow.snapshots(p, config, o.folder, library)
 	result, err := trainrun.Run(ctx, p, config, options)
@@ -191,7 +191,7 @@ func (o *command) train(
 	if err != nil {
 		return err
 	}
-	if onnx, err = withDetector(ctx, p, result, library, onnx); err != nil {
+	if onnx, err = withDetector(ctx, p, result, library, own, onnx); err != nil {
 		return err
 	}
 	if err := files.pending.CommitBytes(onnx); err != nil {

@@ -16,9 +16,9 @@ import (
 )
 
 // withDetector returns a model file with a detector that is fitted to the rows of a user's data that the training does
-// not use, or the file as it is if that cannot be done, and says so.
+// not use, or the file as it is if that cannot be done. It says so if the settings were proposed for the data (own).
 func withDetector(
-	ctx context.Context, p *cli.Program, result *training.Result, library string, onnx []byte,
+	ctx context.Context, p *cli.Program, result *training.Result, library string, own bool, onnx []byte,
 ) (_ []byte, err error) {
 	m := result.Manifest()
 	if !hasOwnData(result.Config.Data) || result.Config.Loss.Paired() {
@@ -32,6 +32,9 @@ func withDetector(
 		return nil, err
 	}
 	n := len(rows) / m.RowDim()
+	if n < detect.LeastRows && !own { // who wrote a preset did not ask for one
+		return onnx, nil
+	}
 	if n < detect.LeastRows {
 		fmt.Fprintf(p.Stderr, "langevin: %s: no detector, which needs %d rows that the training does not use: it left "+
 			"out %d\n", m.Name, detect.LeastRows, n)
