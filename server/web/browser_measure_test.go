@@ -205,6 +205,7 @@ func TestPageMeasuresPictures(t *testing.T) {
 	b.set("posterior", "")
 	b.set("factor", "1") // 24 values, for which the server chooses DDRM
 	b.samples()
+	b.waitFor(atTheEnd)
 	warning = b.value("document.querySelector('#warning').textContent")
 	method := b.value("document.querySelector('#posterior-method').textContent")
 	if !strings.HasPrefix(warning, "DDRM only approximates") || method != "DDRM, the server's choice" {
