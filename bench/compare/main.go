@@ -75,7 +75,8 @@ func main() {
 	flag.StringVar(&s.diffusers, "diffusers", "bench/.venv-quality/bin/python",
 		`Python with the packages of bench/requirements-quality.txt; "none" omits diffusers`)
 	flag.StringVar(&s.model, "model", "mnist", "built-in model whose quality is compared")
-	flag.StringVar(&s.samplers, "samplers", "default,annealed,pc,flow,edm,sde", "our samplers whose quality is compared")
+	flag.StringVar(&s.samplers, "samplers", "default,annealed,pc,flow,edm,sde",
+		"our samplers whose quality is compared")
 	flag.IntVar(&s.samples, "samples", 1000, "samples for each seed, for quality")
 	flag.IntVar(&s.seeds, "seeds", 3, "seeds, for quality")
 	flag.Parse()
