@@ -29,71 +29,76 @@ func Read(paths []string, n int, warn io.Writer) (all Job, err error) {
 	if err != nil {
 		return all, err
 	}
-	return join(found, n, warn)
+	return join(found, n, arrays(warn))
 }
 
 // ReadAny is [Read] that also takes a single file of any name, or - for standard input, with any number of rows.
-func ReadAny(paths []string, n int, warn io.Writer) (all Job, err error) {
+func ReadAny(paths []string, n int, warn io.Writer) (Job, error) {
+	return readAny(paths, n, arrays(warn))
+}
+
+// ReadTables is [ReadAny] of rows of a table with the given columns, which each file has by name. Errors call the
+// files as the flag.
+func ReadTables(flag string, paths []string, n int, decimalComma bool, columns []client.Column) (Job, error) {
+	return readAny(paths, n, func(path string) (client.Batch, error) {
+		what := flag + " " + path
+		rows, err := datafile.ReadTable(what, path, decimalComma, columns)
+		if err == nil {
+			err = rows.Whole(what, columns)
+		}
+		if err != nil {
+			return client.Batch{}, err
+		}
+		return client.Batch{X: rows.X, N: rows.Table.Rows, Shape: []int{len(columns)}}, nil
+	})
+}
+
+// reader returns the rows of a file.
+type reader func(path string) (client.Batch, error)
+
+// arrays returns the reader of arrays of numbers.
+func arrays(warn io.Writer) reader {
+	return func(path string) (client.Batch, error) {
+		a, err := datafile.ReadArray(path, warn)
+		switch {
+		case err != nil:
+			return client.Batch{}, err
+		case len(a.Shape) < 2:
+			return client.Batch{}, fmt.Errorf("%s has shape %v: want rows, [n, ...]", path, a.Shape)
+		case !a.Numbers():
+			return client.Batch{}, fmt.Errorf("%s holds %s: want numbers, as sample writes them", path, a.Kind)
+		}
+		return client.Batch{X: a.Values, N: a.Shape[0], Shape: a.Shape[1:]}, nil
+	}
+}
+
+func readAny(paths []string, n int, read reader) (all Job, err error) {
 	found, err := Expand(paths)
 	if err == nil && len(found) == 1 {
-		_, err = all.add(found[0], warn)
+		_, err = all.add(found[0], read)
 		return all, err
 	}
 	if err != nil {
 		return all, err
 	}
-	return join(found, n, warn)
+	return join(found, n, read)
 }
 
-func join(paths []string, n int, warn io.Writer) (all Job, err error) {
+func join(paths []string, n int, read reader) (all Job, err error) {
 	parts, err := order(paths)
 	if err != nil {
 		return all, err
 	}
 	seen := map[[sha256.Size]byte]string{}
 	for i := range parts {
-		before := all.N
-		rows, err := all.add(parts[i].path, warn)
+		rows, err := all.add(parts[i].path, read)
 		if err != nil {
 			return all, err
 		}
-		parts[i].rows = all.N - before
-		if err := another(seen, parts[i], rows); err != nil {
+		parts[i].rows = rows.N
+		if err := another(seen, parts[i], rows.X); err != nil {
 			return all, err
 		}
-	}
-	return all, fit(parts, n)
-}
-
-// ReadTables is [ReadAny] of rows of a table with the given columns, which each file has by name. Errors call the
-// files as the flag.
-func ReadTables(flag string, paths []string, n int, decimalComma bool, columns []client.Column) (all Job, err error) {
-	found, err := Expand(paths)
-	if err != nil {
-		return all, err
-	}
-	parts := []part{{path: found[0]}}
-	if len(found) > 1 {
-		if parts, err = order(found); err != nil {
-			return all, err
-		}
-	}
-	for i, p := range parts {
-		what := flag + " " + p.path
-		rows, err := datafile.ReadTable(what, p.path, decimalComma, columns)
-		if err == nil {
-			err = rows.Whole(what, columns)
-		}
-		if err != nil {
-			return all, err
-		}
-		parts[i].rows = rows.Table.Rows
-		all.X, all.N = append(all.X, rows.X...), all.N+rows.Table.Rows
-		all.Files = append(all.Files, p.path)
-	}
-	all.Shape = []int{len(columns)}
-	if len(parts) == 1 {
-		return all, nil
 	}
 	return all, fit(parts, n)
 }
@@ -118,25 +123,21 @@ func another(seen map[[sha256.Size]byte]string, p part, rows []float32) error {
 	return nil
 }
 
-// add reads the next part, and returns its numbers.
-func (j *Job) add(path string, warn io.Writer) ([]float32, error) {
-	a, err := datafile.ReadArray(path, warn)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(a.Shape) < 2:
-		return nil, fmt.Errorf("%s has shape %v: want rows, [n, ...]", path, a.Shape)
-	case !a.Numbers():
-		return nil, fmt.Errorf("%s holds %s: want numbers, as sample writes them", path, a.Kind)
-	case len(j.Files) > 0 && !slices.Equal(a.Shape[1:], j.Shape):
-		return nil, fmt.Errorf("%s has rows of shape %v and %s of %v: want parts of one job", path, a.Shape[1:],
+// add reads the next part, and returns its rows.
+func (j *Job) add(path string, read reader) (client.Batch, error) {
+	rows, err := read(path)
+	if err != nil {
+		return rows, err
+	}
+	if len(j.Files) > 0 && !slices.Equal(rows.Shape, j.Shape) {
+		return rows, fmt.Errorf("%s has rows of shape %v and %s of %v: want parts of one job", path, rows.Shape,
 			j.Files[0], j.Shape)
 	}
-	j.Shape = a.Shape[1:]
-	j.X = append(j.X, a.Values...)
-	j.N += a.Shape[0]
+	j.Shape = rows.Shape
+	j.X = append(j.X, rows.X...)
+	j.N += rows.N
 	j.Files = append(j.Files, path)
-	return a.Values, nil
+	return rows, nil
 }
 
 // String names the parts: "part-0.npy to part-7.npy".

@@ -31,13 +31,11 @@ func withDetector(
 	if err != nil {
 		return nil, err
 	}
-	n := len(rows) / m.RowDim()
-	if n < detect.LeastRows && !own { // who wrote a preset did not ask for one
-		return onnx, nil
-	}
-	if n < detect.LeastRows {
-		fmt.Fprintf(p.Stderr, "langevin: %s: no detector, which needs %d rows that the training does not use: it left "+
-			"out %d\n", m.Name, detect.LeastRows, n)
+	if n := len(rows) / m.RowDim(); n < detect.LeastRows {
+		if own { // who wrote a preset did not ask for one
+			fmt.Fprintf(p.Stderr, "langevin: %s: no detector, which needs %d rows that the training does not use: it "+
+				"left out %d\n", m.Name, detect.LeastRows, n)
+		}
 		return onnx, nil
 	}
 	engine, err := ort.Open(library)
