@@ -50,7 +50,8 @@ type Training struct {
 	LogEvery   int `yaml:"log_every"`  // number of iterations per line of the log and per report of progress
 
 	// Start is the model whose weights the training starts from: the name of a built-in model, or the path of a model
-	// file of the same network, NAME.onnx. If it is empty, Seed draws the weights.
+	// file of the same network, NAME.onnx. A model without a condition may start one that has one. If Start is empty,
+	// Seed draws the weights.
 	Start string `yaml:"start,omitempty"`
 
 	// EvalRows is the number of rows of the test part, over all levels, that measure the loss of the finished model.

@@ -41,7 +41,7 @@ func TestPresets(t *testing.T) {
 		"toy-ring":                {20, 0.2, 50, []int{2}, 17_282},
 		"toy-ring-class":          {20, 0.2, 50, []int{2}, 17_282},
 		"mnist-class":             {50, 0.01, 90, []int{1, 28, 28}, 1_233_796},
-		"fashion-class":           {10, 0.01, 90, []int{1, 28, 28}, 558_948},
+		"fashion-class":           {50, 0.01, 90, []int{1, 28, 28}, 1_233_796},
 		"toy-ring-consistency":    {20, 0.2, 50, []int{2}, 17_282},
 		"mnist-consistency":       {50, 0.01, 90, []int{1, 28, 28}, 1_233_796},
 		"mnist-class-consistency": {50, 0.01, 90, []int{1, 28, 28}, 1_233_796},

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/training/nn"
 )
 
 // TestStart: a training starts from the weights of the built-in model, or of the file, that it names. Written again,
@@ -64,6 +65,47 @@ func TestStart(t *testing.T) {
 	c.Training.Start = "ring"
 	if begun, err := Begin(c, 0); err != nil || slices.Equal(begun.Params, drawn.Params) {
 		t.Errorf("the training starts from new weights, error %v", err)
+	}
+}
+
+// TestStartWithCondition: a training with classes starts from a model without them. All its weights are the model's,
+// except those of the classes, which are 0, so that they have no effect yet.
+func TestStartWithCondition(t *testing.T) {
+	c := preset(t, "fashion-class")
+	plain, err := c.Network.Build([]int{1, 28, 28}, mustSchedule(t, c).Sigmas())
+	if err != nil {
+		t.Fatal(err)
+	}
+	classes := nn.Condition{Classes: 10, Dropped: true}
+	given, err := c.Network.BuildFor(nn.Samples{Shape: []int{1, 28, 28}, Condition: classes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Training.Start = "fashion"
+	want, err := c.startParams(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.startParams(given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := given.NumParams() - plain.NumParams()
+	for i, p := range given.Params {
+		piece := given.Split(got)[i]
+		if p.OfCondition {
+			if slices.ContainsFunc(piece, func(v float32) bool { return v != 0 }) || len(piece) != table {
+				t.Errorf("%s has %d numbers, not all 0: want %d", p.Name, len(piece), table)
+			}
+			continue
+		}
+		if !slices.Equal(piece, want[:len(piece)]) {
+			t.Errorf("%s differs from the model's", p.Name)
+		}
+		want = want[len(piece):]
+	}
+	if table == 0 || len(want) != 0 {
+		t.Errorf("table of %d numbers, %d of the model not compared", table, len(want))
 	}
 }
 

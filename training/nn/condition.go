@@ -93,5 +93,9 @@ func (b *Builder) with(name string, h, c *Node) *Node {
 	if c == nil {
 		return h
 	}
-	return b.Add(name, h, b.embedded(name+"_embedding", c, h.Shape[1]))
+	embedded := b.embedded(name+"_embedding", c, h.Shape[1])
+	for _, input := range embedded.Inputs {
+		input.OfCondition = input.Op == OpParameter
+	}
+	return b.Add(name, h, embedded)
 }

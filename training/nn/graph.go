@@ -97,6 +97,10 @@ type Node struct {
 	// Choices is the number of values that an index can have: of OpClass and OpNearest.
 	Choices int
 	Init    Init // of OpParameter
+
+	// OfCondition is whether the network has this parameter only because its samples are given a condition. If it is
+	// 0, the condition has no effect.
+	OfCondition bool
 }
 
 // Size returns the number of elements of a node whose shape has no batch axis.

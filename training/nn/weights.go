@@ -8,7 +8,8 @@ import (
 )
 
 // ReadONNX returns the flat vector of g's parameters in an ONNX model that [Graph.ONNX] wrote for the same network. It
-// returns an error that names the first parameter that the model does not have in its shape, as float32.
+// returns an error that names the first parameter that the model does not have in its shape, as float32. A model of the
+// network without a condition is enough: the parameters of the condition are 0 then, so that the score is the model's.
 func (g *Graph) ReadONNX(model *protos.ModelProto) ([]float32, error) {
 	stored := make(map[string]*protos.TensorProto)
 	for _, tensor := range model.GetGraph().GetInitializer() {
@@ -17,6 +18,10 @@ func (g *Graph) ReadONNX(model *protos.ModelProto) ([]float32, error) {
 	params := make([]float32, g.NumParams())
 	rest := params
 	for _, p := range g.Params {
+		if tensor := stored[p.Name]; tensor == nil && p.OfCondition {
+			rest = rest[p.Size():]
+			continue
+		}
 		if err := readTensor(rest[:p.Size()], p, stored[p.Name]); err != nil {
 			return nil, fmt.Errorf("parameter %s: %w", p.Name, err)
 		}
