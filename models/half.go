@@ -52,6 +52,7 @@ func ToHalf(file []byte, m Manifest) (converted []byte, nodes int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	WidenStored(model)
 	if nodes, err = HalfPrecision(model); err != nil {
 		return nil, 0, err
 	}

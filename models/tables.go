@@ -44,10 +44,17 @@ func tablesOf(graph *protos.GraphProto, input string) (tables []table) {
 	return tables
 }
 
-// storedTensors returns the tensors that a graph has under a name: as initializers, or as constants.
+// storedTensors returns the tensors that a graph has under a name: as initializers, as constants, or as initializers of
+// float16 that are cast to float32.
 func storedTensors(graph *protos.GraphProto) []*protos.TensorProto {
 	stored := slices.Clone(graph.GetInitializer())
+	halves := halfTensors(graph)
 	for _, node := range graph.GetNode() {
+		if isCastToFloat32(node) {
+			if half, ok := halves[node.GetInput()[0]]; ok {
+				stored = append(stored, widen32(graph.GetInitializer()[half], node.GetOutput()[0]))
+			}
+		}
 		if value := attributeOf(node, "value").GetT(); isConstant(node) && value != nil {
 			stored = append(stored, &protos.TensorProto{
 				Name: node.GetOutput()[0], DataType: value.GetDataType(), Dims: value.GetDims(),

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute-onnx/support/protos"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
@@ -105,9 +106,29 @@ func TestCheckClassTable(t *testing.T) {
 		{models.Condition{Classes: 3, Dropped: true}, "condition.classes is 3 and one for none: the network has 3"},
 	} {
 		m := modelstest.Conditional(tt.condition, "classes", 2)
-		err := models.Rules{}.Check(modelstest.GaussianOfClass(means, 2), m)
-		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%v: got %v: want %q", &tt.condition, err, tt.want)
+		whole := modelstest.GaussianOfClass(means, 2)
+		for _, graph := range []*protos.ModelProto{whole, castTable(whole, "means")} {
+			err := models.Rules{}.Check(graph, m)
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v: got %v: want %q", &tt.condition, err, tt.want)
+			}
 		}
 	}
+}
+
+// castTable returns a copy of a model that has a tensor in float16, which it casts to float32.
+func castTable(model *protos.ModelProto, name string) *protos.ModelProto {
+	graph := proto.CloneOf(model)
+	for _, tensor := range graph.Graph.Initializer {
+		if tensor.GetName() == name {
+			tensor.Name, tensor.DataType = name+"/half", int32(protos.TensorProto_FLOAT16)
+			tensor.RawData, tensor.FloatData = make([]byte, 2*len(floats(tensor))), nil
+		}
+	}
+	cast := &protos.NodeProto{OpType: "Cast", Input: []string{name + "/half"}, Output: []string{name},
+		Attribute: []*protos.AttributeProto{
+			{Name: "to", Type: protos.AttributeProto_INT, I: int64(protos.TensorProto_FLOAT)},
+		}}
+	graph.Graph.Node = slices.Insert(graph.Graph.Node, 0, cast)
+	return graph
 }

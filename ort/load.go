@@ -102,15 +102,16 @@ func (r *Runtime) identity(device Device) string {
 }
 
 // prepare returns the graph to load and the multiples to which its rows may have to be padded. The graph is the given
-// bytes unless an activation was rewritten.
+// bytes unless stored weights were widened or nodes rewritten.
 func prepare(graph []byte, manifest models.Manifest, rules models.Rules) (prepared []byte, multiples []int,
 	err error) {
 	model, err := rules.Decode(graph, manifest)
 	if err != nil {
 		return nil, nil, err
 	}
+	widened := models.WidenStored(model)
 	multiples = rowMultiplesOf(model.GetGraph(), manifest.Dim())
-	if models.Rewrite(model) == 0 {
+	if models.Rewrite(model)+widened == 0 {
 		return graph, multiples, nil
 	}
 	rewritten, err := proto.MarshalOptions{Deterministic: true}.Marshal(model)

@@ -43,7 +43,7 @@ type Noise struct {
 	Levels int     `yaml:"levels"` // number of sigmas; 1 if First equals Last
 }
 
-// Training has the length of a training, its batches, and what it reports.
+// Training has the length of a training, its batches, and what it reports and writes.
 type Training struct {
 	Iterations int `yaml:"iterations"` // optimiser updates
 	BatchSize  int `yaml:"batch_size"` // rows of an update, spread evenly over the levels
@@ -69,6 +69,9 @@ type Training struct {
 
 	// Checkpoints is the number of checkpoints to keep, 0 for all.
 	Checkpoints int `yaml:"checkpoints,omitempty"`
+
+	// HalfWeights is whether the model file stores the weights as float16, see models.StoreHalf. This halves the file.
+	HalfWeights bool `yaml:"half_weights,omitempty"`
 }
 
 // Sampler has the model's settings of annealed Langevin dynamics on the noise schedule of the training, see

@@ -3,6 +3,8 @@ package training
 import (
 	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -108,15 +110,49 @@ func TestExport(t *testing.T) {
 			x64[j] = float64(x[j])
 		}
 	}
-	want, err := result.Network.Evaluate(result.Params, x64, sigma64)
+	agrees := func(model sampling.Model, params []float32) {
+		t.Helper()
+		want, err := result.Network.Evaluate(params, x64, sigma64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range scores(t, model, x, sigma) {
+			if math.Abs(float64(s)-want[i]) > 1e-5*max(1, math.Abs(want[i])) {
+				t.Fatalf("element %d at sigma %g: the file gives %g, the network %g", i, sigma[i/2], s, want[i])
+			}
+		}
+	}
+	agrees(model, result.Params)
+
+	whole := export(t, result)
+	result.Config.Training.HalfWeights = true
+	half := export(t, result)
+	stored := paramsOf(t, result, half)
+	if len(half) >= len(whole) || slices.Equal(stored, result.Params) {
+		t.Errorf("half weights make %d of %d bytes, and no weight is rounded", len(half), len(whole))
+	}
+	for i, p := range result.Params {
+		if math.Abs(float64(stored[i]-p)) > math.Abs(float64(p))/2048+1.0/(1<<25) {
+			t.Errorf("parameter %d is %g, and %g in the file", i, p, stored[i])
+		}
+	}
+	model, _ = open(t, half)
+	agrees(model, stored)
+}
+
+// paramsOf returns the parameters with which a training would start from a model file.
+func paramsOf(t *testing.T, r *Result, file []byte) []float32 {
+	t.Helper()
+	c := r.Config
+	c.Training.Start = filepath.Join(t.TempDir(), "start.onnx")
+	if err := os.WriteFile(c.Training.Start, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	params, err := c.startParams(r.Network)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, s := range scores(t, model, x, sigma) {
-		if math.Abs(float64(s)-want[i]) > 1e-5*max(1, math.Abs(want[i])) {
-			t.Fatalf("element %d at sigma %g: the file gives %g, the network %g", i, sigma[i/2], s, want[i])
-		}
-	}
+	return params
 }
 
 // TestTrainingLearns: a few seconds of training come close to the exact minima.

@@ -84,6 +84,11 @@ func (r *Result) ONNX() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Config.Training.HalfWeights {
+		if err := models.StoreHalf(model); err != nil {
+			return nil, fmt.Errorf("export %s: %w", r.Config.Name, err)
+		}
+	}
 	if err := models.Attach(model, r.Manifest()); err != nil {
 		return nil, fmt.Errorf("export %s: %w", r.Config.Name, err)
 	}

@@ -32,6 +32,7 @@ func (t Training) startFrom(network *nn.Graph) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
+	models.WidenStored(model)
 	return network.ReadONNX(model)
 }
 
