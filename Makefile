@@ -78,8 +78,8 @@ classifiers: onnxruntime build data ## Retrain the classifiers that judge images
 	done
 
 .PHONY: zoo
-zoo: onnxruntime data build ## Train the models of pictures from scratch (9 h on two cores; resumes if stopped)
-	@for preset in mnist mnist-class mnist-class-consistency fashion; do \
+zoo: onnxruntime data build ## Train the models of pictures from scratch (11 h on two cores; resumes if stopped)
+	@for preset in mnist mnist-class mnist-class-consistency fashion fashion-class fashion-class-consistency; do \
 		resume=; [ ! -d $(OUT)/checkpoints/$$preset ] || resume=--resume; \
 		bin/langevin train $$preset $$resume --out $(OUT) || exit 1; \
 	done
@@ -200,7 +200,7 @@ SBI ?= bench/.venv-sbi/bin/python
 .PHONY: test-sbi
 test-sbi: onnxruntime ## Train and import posteriors of sbi, and compare samples with exact ones (Python in SBI)
 	@[ "$(SBI)" != bench/.venv-sbi/bin/python ] || tools/venv.sh bench/.venv-sbi bench/requirements-sbi.txt
-	go test -count=1 -v -timeout 1h -run TestSBI ./cmd/langevin -sbi $(abspath $(SBI))
+	go test -count=1 -v -timeout 2h -run TestSBI ./cmd/langevin -sbi $(abspath $(SBI)) -sbi-folder $(abspath $(OUT)/sbi)
 
 .PHONY: test-triton
 test-triton: onnxruntime build ## Drive the server with the Python clients of Triton and KServe (from PyPI)

@@ -18,7 +18,10 @@ import (
 	"github.com/langevin-ml/langevin/internal/cli"
 )
 
-var sbi = flag.String("sbi", "", "Python with the package sbi, for posteriors to train and import")
+var (
+	sbi       = flag.String("sbi", "", "Python with the package sbi, for posteriors to train and import")
+	sbiFolder = flag.String("sbi-folder", "", "folder for the posteriors; those that are there are not trained again")
+)
 
 // posteriorTask is a task of testdata/posteriors.py.
 type posteriorTask struct {
@@ -34,8 +37,7 @@ func TestSBI(t *testing.T) {
 	if *sbi == "" {
 		t.Skip("trains for minutes: make test-sbi")
 	}
-	folder := t.TempDir()
-	t.Log(posteriors(t, "export", folder))
+	folder := exported(t)
 	for _, c := range readJSON[[]torchCase](t, folder, "cases.json") {
 		t.Run(c.Name, func(t *testing.T) { c.compare(t, folder) })
 	}
@@ -74,6 +76,22 @@ func TestSBI(t *testing.T) {
 				task, mean, means[task+"-sbi"])
 		}
 	}
+}
+
+// exported returns a folder with networks, cases.json and tasks.json.
+func exported(t *testing.T) (folder string) {
+	t.Helper()
+	if folder = *sbiFolder; folder == "" {
+		folder = t.TempDir()
+	}
+	if _, err := os.Stat(filepath.Join(folder, "tasks.json")); err == nil {
+		return folder // it is written last
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(posteriors(t, "export", folder))
+	return folder
 }
 
 // posteriors runs testdata/posteriors.py and returns its output.
