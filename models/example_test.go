@@ -25,6 +25,7 @@ func ExampleNewRepository() {
 	// 2gauss, version 1, shape [2]
 	// fashion, version 1, shape [1 28 28]
 	// fashion-class, version 1, shape [1 28 28]
+	// fashion-class-consistency, version 1, shape [1 28 28]
 	// mnist, version 1, shape [1 28 28]
 	// mnist-class, version 1, shape [1 28 28]
 	// mnist-class-consistency, version 1, shape [1 28 28]
