@@ -33,7 +33,8 @@ func newPushCommand(p *cli.Program) *cobra.Command {
 
 It prints the reference. In a registry that ends in the digest of the artifact, which pins it: the same
 files give the same digest. Credentials come from where docker login (registries) and Amazon's tools
-(buckets) keep them. ?endpoint=https://HOST after a bucket names a service other than Amazon's.`,
+(buckets) keep them; for gs:// they are an HMAC key. ?endpoint=https://HOST after a bucket names a
+service other than Amazon's or Google's.`,
 		Example: `  langevin models push out/models/ring oci://ghcr.io/me/ring:v2
   langevin models push out/models s3://models/production
   langevin models push net.onnx --version 3 's3://models/production?endpoint=https://minio.example'`,
