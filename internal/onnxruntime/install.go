@@ -2,13 +2,13 @@ package onnxruntime
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/langevin-ml/langevin/internal/checksums"
 )
 
 // Installation says which library goes where.
@@ -123,7 +123,7 @@ func (i Installation) given(ctx context.Context, folder, name string) error {
 	if err := plain(i.From, files); err != nil {
 		return err
 	}
-	digest, err := digestOf(ctx, i.From)
+	digest, err := checksums.Digest(ctx, i.From)
 	if err != nil {
 		return err
 	}
@@ -186,38 +186,11 @@ func publish(from, to string) error {
 
 // verify returns an error that wraps ErrOther unless a file has the digest of the lock.
 func verify(ctx context.Context, path, digest, what string) error {
-	found, err := digestOf(ctx, path)
+	found, err := checksums.Digest(ctx, path)
 	if err == nil && found != digest {
 		err = fmt.Errorf("%s %w: its SHA-256 is %s, want %s", what, ErrOther, found, digest)
 	}
 	return err
-}
-
-func digestOf(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, stoppable{ctx, f}); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-// stoppable is a reader that fails when ctx has ended.
-type stoppable struct {
-	ctx context.Context //nolint:containedctx // it lives as long as one copy
-	io.Reader
-}
-
-// Read implements [io.Reader].
-func (s stoppable) Read(p []byte) (int, error) {
-	if err := s.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return s.Reader.Read(p)
 }
 
 func copyFile(ctx context.Context, from, to string) error {
@@ -235,6 +208,6 @@ func writeFile(ctx context.Context, path string, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, stoppable{ctx, content})
+	_, err = io.Copy(f, checksums.Stoppable(ctx, content))
 	return errors.Join(err, f.Sync(), f.Close())
 }

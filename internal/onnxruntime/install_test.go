@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/checksums"
 	"github.com/langevin-ml/langevin/internal/tarballtest"
 )
 
@@ -219,7 +220,7 @@ func TestInstallAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !stamped {
-				if err := os.Remove(filepath.Join(filepath.Dir(path), digests)); err != nil {
+				if err := os.Remove(filepath.Join(filepath.Dir(path), checksums.Name)); err != nil {
 					t.Fatal(err)
 				}
 			}
