@@ -31,7 +31,7 @@ onnxruntime: ## Download the pinned ONNX Runtime library (once; checked against 
 
 .PHONY: data
 data: ## Download MNIST and Fashion-MNIST to data/ (once; checked against datasets.lock)
-	@tools/datasets.sh
+	@go run ./internal/datasets/fetch
 
 .PHONY: onnxruntime-gpu
 onnxruntime-gpu: ## Download the pinned ONNX Runtime with its CUDA provider (247 MB; needs Python with pip)

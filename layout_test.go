@@ -86,7 +86,9 @@ var rules = map[string]rule{
 	"internal/wholefile":   {ours: []string{"internal/filelock"}, others: none},
 	"internal/loopback":    {ours: none, others: none},
 	"internal/checksums":   {ours: none, others: none},
-	"internal/onnxruntime": {ours: []string{"internal/checksums", "internal/filelock"}, others: none},
+	"internal/pinned":      {ours: []string{"internal/checksums", "internal/filelock"}, others: none},
+	"internal/datasets":    {ours: []string{"internal/datasets", "internal/pinned"}, others: none},
+	"internal/onnxruntime": {ours: []string{"internal/checksums", "internal/pinned"}, others: none},
 	"internal/build":       {ours: []string{"ort"}, others: none},
 	"internal/loadtest":    {ours: []string{"client"}},
 	"internal/datafile":    {ours: []string{"client", "proto", "training/data"}},
@@ -121,6 +123,7 @@ var rules = map[string]rule{
 		"internal/phrase", "internal/remote", "internal/trainrun", "internal/wholefile", "client", "models", "ort",
 		"sampling",
 		"training"}},
+	"internal/datasets/fetch":    {ours: []string{"internal/datasets", "internal/pinned"}, others: none},
 	"internal/onnxruntime/fetch": {ours: []string{"internal/onnxruntime"}, others: none},
 	"internal/impute": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/remote",
