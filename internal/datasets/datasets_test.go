@@ -143,7 +143,8 @@ func TestObtainOnce(t *testing.T) {
 	for _, program := range []string{"npm", "apt-get", "dpkg-deb"} {
 		w.without(t, program)
 	}
-	if err := w.Obtain(t.Context(), w.Names()...); err != nil || !strings.HasPrefix(w.said[len(w.said)-1], "mnist is in ") {
+	err := w.Obtain(t.Context(), w.Names()...)
+	if last := w.said[len(w.said)-1]; err != nil || !strings.HasPrefix(last, "mnist is in ") {
 		t.Errorf("again: %v, said %q", err, w.said)
 	}
 }

@@ -283,7 +283,8 @@ func TestInstallFrom(t *testing.T) {
 		case len(calls) > 0:
 			t.Errorf("%s: called %v", name, calls)
 		case name == "other":
-			if !errors.Is(err, pinned.ErrOther) || !strings.Contains(err.Error(), "want ort-node-9.9.9.tgz or ort-9.9.9.tgz") {
+			const want = "want ort-node-9.9.9.tgz or ort-9.9.9.tgz"
+			if !errors.Is(err, pinned.ErrOther) || !strings.Contains(err.Error(), want) {
 				t.Errorf("another file: %v", err)
 			}
 		case err != nil || string(got) != libraryText:

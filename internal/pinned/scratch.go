@@ -12,8 +12,8 @@ import (
 // scratchName begins the name of a folder to work in.
 const scratchName = "fetch."
 
-// MakeScratch makes a folder below another one to work in. It is locked until discard removes it, so that others can tell it from one
-// that a killed process has left.
+// MakeScratch makes a folder below another one to work in. It is locked until discard removes it, so that others can
+// tell it from one that a killed process has left.
 func MakeScratch(in string) (path string, discard func(), err error) {
 	for {
 		path, err := os.MkdirTemp(in, scratchName)
@@ -38,8 +38,8 @@ func MakeScratch(in string) (path string, discard func(), err error) {
 	}
 }
 
-// RemoveStale removes the folders of [MakeScratch] in which killed processes worked. One that cannot be removed disturbs
-// nobody.
+// RemoveStale removes the folders of [MakeScratch] in which killed processes worked. One that cannot be removed
+// disturbs nobody.
 func RemoveStale(in string) {
 	left, err := filepath.Glob(filepath.Join(in, scratchName+"*"))
 	if err != nil { // for a name with brackets

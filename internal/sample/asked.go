@@ -74,5 +74,8 @@ func (a asked) value(name string) (value, bool) {
 		return value{text: "not set"}, true
 	}
 	digest, text, known := strings.Cut(a[name], " ")
+	if text == "null" {
+		text = "not set"
+	}
 	return value{digest, text}, known
 }

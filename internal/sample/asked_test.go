@@ -1,20 +1,29 @@
 package sample
 
-import "testing"
+import (
+	"maps"
+	"testing"
+)
 
 // TestDiffers: both values are named if the states have them.
 func TestDiffers(t *testing.T) {
-	first := asked{"n": "aa 3", "seed": "bb 7", "sampler": "cc"}
-	for want, other := range map[string]asked{
-		"":                                    {"n": "aa 3", "seed": "bb 7", "sampler": "cc"},
-		"with n 3, and now it is 4":           {"n": "ab 4", "seed": "bb 7", "sampler": "cc"},
-		"by a command with another sampler":   {"n": "aa 3", "seed": "bb 7", "sampler": "cd"},
-		"with seed 7, and now it is not set":  {"n": "aa 3", "sampler": "cc"},
-		"with class not set, and now it is 1": {"class": "dd 1", "n": "aa 3", "seed": "bb 7", "sampler": "cc"},
-		"by a command with another seed":      {"n": "aa", "seed": "be", "sampler": "cc"}, // of an older program
+	first := asked{"n": "aa 3", "seed": "bb 7", "sampler": "cc", "sum": "ff null"}
+	for _, c := range []struct{ field, value, want string }{
+		{"n", "aa 3", ""},
+		{"n", "aa", ""}, // of an older program
+		{"n", "ab 4", "with n 3, and now it is 4"},
+		{"n", "ab", "by a command with another n"},
+		{"seed", "", "with seed 7, and now it is not set"},
+		{"sampler", "cd", "by a command with another sampler"},
+		{"sum", "fe [1]", "with sum not set, and now it is [1]"},
+		{"class", "dd 1", "with class not set, and now it is 1"},
 	} {
-		if got := first.differs(other); got != want {
-			t.Errorf("%v: %q, want %q", other, got, want)
+		other := maps.Clone(first)
+		if other[c.field] = c.value; c.value == "" {
+			delete(other, c.field)
+		}
+		if got := first.differs(other); got != c.want {
+			t.Errorf("%s %q: %q, want %q", c.field, c.value, got, c.want)
 		}
 	}
 }
