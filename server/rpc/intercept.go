@@ -220,10 +220,10 @@ func levelOf(method string) slog.Level {
 	return slog.LevelInfo
 }
 
-// ownDeadline is the error of work that its request had bounded, rather than the call.
-type ownDeadline struct{ error }
+// ownDeadlineError is the error of work that its request had bounded, rather than the call.
+type ownDeadlineError struct{ error }
 
-func (e *ownDeadline) Unwrap() error { return e.error }
+func (e *ownDeadlineError) Unwrap() error { return e.error }
 
 // Within does the work of one request of a call that may bound its own time, in a field of a protocol; 0 is no bound.
 func Within(ctx context.Context, bound time.Duration, work func(context.Context) error) error {
@@ -234,14 +234,14 @@ func Within(ctx context.Context, bound time.Duration, work func(context.Context)
 	defer cancel()
 	err := work(ctx)
 	if errors.Is(err, batch.ErrDeadline) || errors.Is(err, context.DeadlineExceeded) {
-		return &ownDeadline{err}
+		return &ownDeadlineError{err}
 	}
 	return err
 }
 
 // whose says of an error which deadline it means: the client's, or the one that this server sets.
 func (c *call) whose(err error) error {
-	var own *ownDeadline
+	var own *ownDeadlineError
 	switch {
 	case errors.Is(err, errCallTime) || err == nil:
 		return err
