@@ -1,6 +1,8 @@
 # Langevin. `make` lists the targets.
 
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LINKED  := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 OUT     ?= out
 
 # The ONNX Runtime library: the one that the environment names, or the pinned one, which `onnxruntime` downloads.
@@ -29,7 +31,7 @@ onnxruntime: ## Download the pinned ONNX Runtime library (once; checked against 
 
 .PHONY: data
 data: ## Download MNIST and Fashion-MNIST to data/ (once; checked against datasets.lock)
-	@tools/datasets.sh
+	@go run ./internal/datasets/fetch
 
 .PHONY: onnxruntime-gpu
 onnxruntime-gpu: ## Download the pinned ONNX Runtime with its CUDA provider (247 MB; needs Python with pip)
@@ -37,13 +39,13 @@ onnxruntime-gpu: ## Download the pinned ONNX Runtime with its CUDA provider (247
 
 .PHONY: build
 build: ## Build bin/langevin
-	go build -ldflags '-X main.version=$(VERSION)' -o bin/langevin ./cmd/langevin
+	go build -ldflags '$(LINKED)' -o bin/langevin ./cmd/langevin
 
 # The image's program has no symbols and no paths of this machine.
 .PHONY: image
 image: onnxruntime ## Write a container image to out/langevin-image.tar, for docker load: make image VERSION=v1.2.3
 	@mkdir -p $(OUT)
-	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(OUT)/image/langevin ./cmd/langevin
+	go build -trimpath -ldflags '-s -w $(LINKED)' -o $(OUT)/image/langevin ./cmd/langevin
 	rm -rf $(OUT)/image/licences && tools/licences.sh $(OUT)/image/langevin $(OUT)/image/licences
 	cd deploy/image && go run . -program $(abspath $(OUT))/image/langevin -library $(LANGEVIN_ONNXRUNTIME_LIBRARY) \
 		-licences $(abspath $(OUT))/image/licences -version $(VERSION) -tag langevin:$(VERSION) \

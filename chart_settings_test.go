@@ -3,6 +3,7 @@ package langevin_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/langevin-ml/langevin/server"
 )
@@ -111,8 +113,7 @@ func configSchema() map[string]any {
 	return config
 }
 
-// schemaOf describes the values of a setting in the YAML file. A least duration above 0 becomes "not 0", since a
-// regular expression cannot compare.
+// schemaOf describes the values of a setting in the YAML file.
 func schemaOf(v server.Variable) map[string]any {
 	schema := map[string]any{"description": v.Help, "type": v.Values.Type}
 	switch v.Values.Type {
@@ -122,8 +123,12 @@ func schemaOf(v server.Variable) map[string]any {
 		schema["type"] = []any{"string", "array"}
 	case "duration":
 		schema["type"], schema["pattern"] = "string", duration
-		if v.Values.Least > 0 && !v.Values.Zero {
-			schema["allOf"] = []any{map[string]any{"pattern": "[1-9]"}}
+		if v.Values.Least > 0 {
+			pattern := atLeast(time.Duration(v.Values.Least))
+			if v.Values.Zero {
+				pattern += "|^[^1-9]*$"
+			}
+			schema["allOf"] = []any{map[string]any{"pattern": pattern}}
 		}
 		return schema
 	}
@@ -143,6 +148,29 @@ func schemaOf(v server.Variable) map[string]any {
 
 // duration is a regular expression of the durations that Go reads, from 0 on.
 const duration = `^\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
+
+// atLeast returns a regular expression of durations in which one number with its unit is enough. A regular expression
+// cannot add, so it refuses what is enough only in all, as 0.5s500ms, and some fractions, as 0.01m: never too little.
+func atLeast(least time.Duration) string {
+	var enough []string
+	for _, unit := range []struct {
+		name string
+		time.Duration
+	}{
+		{"ns", time.Nanosecond}, {"[uµμ]s", time.Microsecond}, {"ms", time.Millisecond}, {"s", time.Second},
+		{"m", time.Minute}, {"h", time.Hour},
+	} {
+		places, times := 0, math.Log10(float64(least)/float64(unit.Duration))
+		if times > 0 {
+			places = int(math.Ceil(times))
+		}
+		enough = append(enough, fmt.Sprintf(`[0-9]*[1-9][0-9]{%d,}(\.[0-9]*)?%s`, places, unit.name))
+		if fraction := int(math.Floor(-times)); fraction > 0 {
+			enough = append(enough, fmt.Sprintf(`[0-9]*\.0{0,%d}[1-9][0-9]*%s`, fraction-1, unit.name))
+		}
+	}
+	return `(^|[+a-zµμ])(` + strings.Join(enough, "|") + `)([0-9.]|$)`
+}
 
 // combined lists the settings whose values are also refused for other reasons: other settings, or missing files.
 var combined = []string{
@@ -220,7 +248,9 @@ func tried(v server.Variable) []any {
 	case "boolean":
 		return []any{true, false}
 	case "duration":
-		return []any{"", "0s", "0.0s", "1h", "1h30m", "1.5s", "+2s", "-5m", "20minutes", "s", "1"}
+		return []any{"", "0s", "0.0s", "1h", "1h30m", "1.5s", "+2s", "-5m", "20minutes", "s", "1", "500ms", "999ms",
+			"1000ms", "1500ms", "00999ms", "999us", "1000us", "0.0001s", "0.001s", "999999ns", "1000000000ns",
+			"0.00001m", "0.5h", "1ms0s", "0h0m0.9s", "0h1s", "0.9s", "1s"}
 	case "integer", "number":
 		all := []any{-1.0, 0.0, 0.5, 1.0, 2.0, 5e3}
 		for _, bound := range []float64{v.Values.Least, v.Values.Most} {

@@ -16,6 +16,7 @@ type NotFoundError struct {
 	Name     string
 	Version  int      // 0 for the newest
 	Near     []string // at most 3 similar names of models, the nearest first
+	Names    []string // the names of all models, in alphabetical order
 	Versions []int    // the versions that the model has, oldest first
 }
 
@@ -29,8 +30,21 @@ func (e *NotFoundError) Error() string {
 	case len(e.Near) > 0:
 		return fmt.Sprintf("model %q not found: did you mean %s?", e.Name, alternatives(e.Near))
 	default:
-		return fmt.Sprintf("model %q not found", e.Name)
+		return fmt.Sprintf("model %q not found: there are %s", e.Name, listed(e.Names))
 	}
+}
+
+// listed returns at most twenty names, and how many more there are.
+func listed(names []string) string {
+	const most = 20
+	if len(names) == 0 {
+		return "none"
+	}
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		text += fmt.Sprintf(", %d more", more)
+	}
+	return text
 }
 
 // alternatives returns `"a", "b" or "c"`.
@@ -96,7 +110,7 @@ func NotFound(name string, version int, names []string, versions []int) *NotFoun
 	if len(versions) > 0 {
 		return e
 	}
-	e.Near = Near(name, names)
+	e.Near, e.Names = Near(name, names), slices.Compact(slices.Sorted(slices.Values(names)))
 	return e
 }
 

@@ -347,14 +347,22 @@ func TestNearNames(t *testing.T) {
 
 func TestNearNamesRead(t *testing.T) {
 	for want, near := range map[string][]string{
-		`model "rin" not found`:                                           nil,
+		`model "rin" not found: there are a1, b1`:                         nil,
 		`model "rin" not found: did you mean "ring"?`:                     {"ring"},
 		`model "rin" not found: did you mean "ring" or "ring4"?`:          {"ring", "ring4"},
 		`model "rin" not found: did you mean "ring", "ring4" or "ring8"?`: {"ring", "ring4", "ring8"},
 	} {
-		if got := (&models.NotFoundError{Name: "rin", Near: near}).Error(); got != want {
+		if got := (&models.NotFoundError{Name: "rin", Near: near, Names: []string{"a1", "b1"}}).Error(); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
+	}
+	none, many := models.NotFound("x", 0, nil, nil).Error(), slices.Repeat([]string{"same"}, 3)
+	for i := range 22 {
+		many = append(many, fmt.Sprintf("other%02d", i))
+	}
+	if got := models.NotFound("x", 0, many, nil).Error(); none != `model "x" not found: there are none` ||
+		!strings.HasSuffix(got, " other18, other19, 3 more") {
+		t.Errorf("%s; %s", none, got)
 	}
 }
 

@@ -145,7 +145,7 @@ func checkDriver(index int) Check {
 // checkProvider opens a session on the device in the same way as serving does.
 func checkProvider(library string, index int) Check {
 	const name = "provider"
-	runtime, err := Open(library)
+	runtime, err := OpenChecked(library)
 	if err == nil {
 		err = runtime.tryDevice(Device{CUDA: true, Index: index})
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/checksums"
 	"github.com/langevin-ml/langevin/internal/onnxruntime"
 )
 
@@ -165,6 +166,29 @@ func truncated(t *testing.T, path string, bytes int64) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestInstalledIsCompared: a library of the right size is refused if it differs from what was installed.
+func TestInstalledIsCompared(t *testing.T) {
+	path := touch(t, t.TempDir(), "libonnxruntime.so.1")
+	list := filepath.Join(filepath.Dir(path), checksums.Name)
+	text, err := checksums.Of(t.Context(), filepath.Dir(path))
+	if err == nil {
+		err = os.WriteFile(list, []byte(text), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checkInstalled(path); err != nil {
+		t.Errorf("as it was installed: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkInstalled(path); err == nil || !strings.Contains(err.Error(), path+" is altered: ") ||
+		!strings.Contains(err.Error(), `remove it, and run "langevin onnxruntime install"`) {
+		t.Errorf("altered: %v", err)
+	}
 }
 
 // TestCacheFolderIsAbsolute: with a relative HOME the library would go into the working directory.

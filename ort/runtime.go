@@ -1,12 +1,14 @@
 package ort
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"sync"
 
+	"github.com/langevin-ml/langevin/internal/checksums"
 	onnxruntime "github.com/yalue/onnxruntime_go"
 )
 
@@ -29,7 +31,24 @@ var process struct {
 
 // Open loads the library at path, as found by [FindLibrary]. Opening the same file again returns the same Runtime;
 // opening another one is an error. A library older than 1.29 is refused, with the version found and the version wanted.
-func Open(path string) (*Runtime, error) {
+// So is one whose SHA-256 is not the one that its installation has written next to it: an altered library may crash,
+// or compute something else. To read it takes 0.1 s for each process.
+func Open(path string) (*Runtime, error) { return open(path, checkInstalled) }
+
+// OpenChecked is [Open] for a child of a process that has opened the same library: it does not read the file again.
+func OpenChecked(path string) (*Runtime, error) {
+	return open(path, func(string) error { return nil })
+}
+
+// checkInstalled compares a library with its digest, if it has one.
+func checkInstalled(path string) error {
+	if _, err := checksums.Check(context.Background(), path); err != nil {
+		return fmt.Errorf("%w: remove it, and run \"langevin onnxruntime install\"", err)
+	}
+	return nil
+}
+
+func open(path string, check func(path string) error) (*Runtime, error) {
 	resolved, err := filepath.EvalSymlinks(path)
 	if err == nil {
 		resolved, err = filepath.Abs(resolved)
@@ -44,6 +63,9 @@ func Open(path string) (*Runtime, error) {
 			return nil, fmt.Errorf("open ONNX Runtime %s: %w: it runs on %s", resolved, ErrAnotherLibrary, r.path)
 		}
 		return r, nil
+	}
+	if err := check(resolved); err != nil {
+		return nil, fmt.Errorf("open ONNX Runtime: %w", err)
 	}
 	r, err := start(resolved)
 	if err != nil {

@@ -46,7 +46,7 @@ type ModelsConfig struct {
 	BuiltIn bool          `mapstructure:"builtin" help:"serve the built-in models"`
 	Aliases Aliases       `mapstructure:"aliases" help:"other names of models, as stable=ring@1,latest=ring; in the file, a list of name, model and version"`
 	Watch   bool          `mapstructure:"watch" help:"reload models when models.dir changes"`
-	Source  string        `mapstructure:"source" help:"where models come from instead of models.dir: oci://REGISTRY/REPOSITORY:TAG, s3://BUCKET/PREFIX or file:///FOLDER, each perhaps with @sha256:DIGEST"`
+	Source  string        `mapstructure:"source" help:"where models come from instead of models.dir: oci://REGISTRY/REPOSITORY:TAG, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or file:///FOLDER, each perhaps with @sha256:DIGEST"`
 	Poll    time.Duration `mapstructure:"poll" help:"how often to look for changes in models.source; 0 means never, and then a reload looks"`
 	Cache   string        `mapstructure:"cache" help:"folder in which models.source is kept; empty means langevin/sources in the user's cache folder"`
 	Default string        `mapstructure:"default" help:"model for requests that name none; the server is ready when it is"`

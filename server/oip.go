@@ -14,7 +14,7 @@ import (
 func (s *Server) newOIP(draw *rpc.Sampling, catalogue *rpc.Models, admin *rpc.Admin) *oip.Service {
 	const frame = 64 << 10 // bytes of an answer in addition to its tensors
 	config := oip.Config{
-		Version:         build.Of(s.config.Version).Version,
+		Version:         build.Of(s.config.Version, "").Version,
 		MaxMessageBytes: max(1, s.config.GRPC.MaxSendBytes-frame),
 		Ready: func() bool {
 			status, err := s.health.Check(context.Background(), &healthv1.HealthCheckRequest{})

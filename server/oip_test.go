@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -77,6 +78,12 @@ func TestInference(t *testing.T) {
 		!bytes.Equal(resp.GetRawOutputContents()[0], want) {
 		t.Errorf("raw: others, %v", err)
 	}
+	req.Parameters["timeout"] = whole(1)
+	if _, err := client.ModelInfer(t.Context(), req); status.Code(err) != codes.DeadlineExceeded ||
+		!strings.Contains(err.Error(), "the deadline is the client's") {
+		t.Errorf("a timeout of 1 us: %v", err)
+	}
+	delete(req.Parameters, "timeout")
 	req.Parameters["stream_every"] = whole(2)
 	got, previews := r.stream(t, client, req)
 	if !bytes.Equal(got, want) || previews != 3 {

@@ -69,7 +69,7 @@ func patterns() map[string]string {
 	return map[string]string{
 		"device":           `^(auto|cpu|cuda(:([0-9]|[1-9][0-9]|1[01][0-9]|12[0-7]))?)$`,
 		"models.default":   models.NamePattern,
-		"models.source":    `^$|^(oci|s3|file)://.`,
+		"models.source":    `^$|^(oci|s3|gs|file)://.`,
 		"http.listen":      hostPort,
 		"admin.listen":     hostPort,
 		"metrics.listen":   hostPort,

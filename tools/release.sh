@@ -37,7 +37,8 @@ tree=$scratch/$name
 # The program finds the library in the folder lib next to its own.
 mkdir -p "$tree/bin" "$tree/lib" "$tree/share/man/man1" "$tree/share/bash-completion/completions" \
 	"$tree/share/zsh/site-functions" "$tree/share/fish/vendor_completions.d"
-go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$tree/bin/langevin" ./cmd/langevin
+linked="-X main.version=$version -X main.commit=$(git rev-parse HEAD)"
+go build -trimpath -ldflags "-s -w $linked" -o "$tree/bin/langevin" ./cmd/langevin
 cp "$library" "$tree/lib/"
 "$tree/bin/langevin" man --out "$tree/share/man/man1"
 "$tree/bin/langevin" completion bash >"$tree/share/bash-completion/completions/langevin"

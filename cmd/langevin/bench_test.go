@@ -52,7 +52,7 @@ func TestBenchUsage(t *testing.T) {
 		"--duration 0s":        "--duration is 0s: want more than 0s",
 		"--warmup=-1s":         "--warmup is -1s: want 0s or more",
 		"--model ring@x":       "model is ring@x: want a name",
-		"ring":                 "unknown command",
+		"ring":                 `"ring" is one argument too many: want none`,
 	} {
 		got := langevin(t, fake.Script{}, append([]string{"bench"}, strings.Fields(line)...)...)
 		if got.code != cli.ExitUsage || !oneLineWith(got.stderr, want) {

@@ -138,7 +138,7 @@ func TestDetectRefuses(t *testing.T) {
 		"gauss held.npy --threshold 2": "--threshold is 2: want above 0 and below 1",
 		"gauss held.npy --out p.txt":   "--out is p.txt",
 		"gauss held.npy wide.npy":      "want one file of rows, or .png files",
-		"gauss":                        "requires at least 2 arg",
+		"gauss":                        "only 1 argument: want MODEL FILE...",
 		"gauss@0 held.npy":             "gauss@0",
 	} {
 		got := runAlone(t, append([]string{"detect"}, strings.Fields(line)...)...)

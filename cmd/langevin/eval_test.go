@@ -227,7 +227,7 @@ func TestEvalRefuses(t *testing.T) {
 		{trainedOn2Gauss, "eval 2gauss -n 5", "-n is 5: want a whole number from 100"},
 		{trainedOn2Gauss, "eval 2gauss --preset nothing", `preset is "nothing": want one of`},
 		{trainedOn2Gauss, "eval 2gauss --class 1", "--class of 2gauss: class is 1: want none, because the model has"},
-		{trainedOn2Gauss, "eval", "requires at least 1 arg(s), only received 0"},
+		{trainedOn2Gauss, "eval", "no argument is given: want MODEL"},
 	} {
 		got := langevin(t, gaussians(c.training), strings.Fields(c.line)...)
 		if got.code != cli.ExitUsage || !oneLineWith(got.stderr, c.want) {

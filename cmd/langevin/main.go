@@ -16,8 +16,8 @@ import (
 	"github.com/langevin-ml/langevin/server"
 )
 
-// version is set by make build.
-var version string
+// version and commit are set by make build.
+var version, commit string
 
 func main() {
 	if proof.Child() {
@@ -34,7 +34,7 @@ func main() {
 // run is the program. It returns the exit code. If that is not 0, it has written the reason to stderr, in one line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	p := cli.New(stdout, stderr)
-	p.Version = version
+	p.Version, p.Commit = version, commit
 	return execute(ctx, p, args)
 }
 

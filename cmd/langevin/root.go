@@ -38,7 +38,8 @@ func root(p *cli.Program) *cobra.Command {
 		Long: `Langevin trains noise-conditional score networks, serves them over gRPC and draws
 samples from them by annealed Langevin dynamics.
 
-Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong, 3 detect raised an alarm, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong (or compare
+cannot read a file), 3 detect raised an alarm, 130 interrupted.
 
 ` + environmentHelp(),
 		Example: `  langevin demo                                  see it work: serves, samples, draws out/ring.gif
@@ -47,7 +48,6 @@ Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong, 3 detect
   langevin sample ring -n 2000 --local           the same points without a server, as CSV when piped`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cli.KnownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	detect := latents.DetectCommand(p)

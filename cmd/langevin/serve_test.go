@@ -181,6 +181,7 @@ func TestServerTellsBadRequests(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"sample gaus":                            "did you mean",
+		"sample nothing":                         `model "nothing" not found: there are `,
 		"sample gauss@9":                         "version 9",
 		"sample broken":                          "sample broken: ",
 		"sample Gauss":                           "model is \"Gauss\": want",

@@ -242,10 +242,10 @@ func TestStateOfJob(t *testing.T) {
 		t.Fatalf("the first: %+v", got)
 	}
 	for want, other := range map[string][]string{
-		"by a command with another n:":       {"-n", "4", "--seed", "7"},
-		"by a command with another seed:":    {"-n", "3", "--seed", "8"},
-		"by a command with another sampler:": {"-n", "3", "--seed", "7", "--sampler", "langevin"},
-		"leave these out":                    {"--save-state", "t"},
+		"begun with n 3, and now it is 4:":      {"-n", "4", "--seed", "7"},
+		"begun with seed 7, and now it is 8:":   {"-n", "3", "--seed", "8"},
+		`sampler not set, and now it is {"kind`: {"-n", "3", "--seed", "7", "--sampler", "langevin"},
+		"leave these out":                       {"--save-state", "t"},
 	} {
 		if got := draw(half, other...); got.code == cli.ExitOK || asked != nil || !oneLineWith(got.stderr, want) {
 			t.Errorf("%v: %+v, want %q", other, got, want)

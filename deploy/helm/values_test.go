@@ -69,8 +69,8 @@ func TestRefusals(t *testing.T) {
 			`config.models.dir is "/a" and models.source is set too: want one`},
 		"{config: {models: {source: 'oci://a.b/c:d'}}, models: {source: {claim: {name: a}}}}": {
 			`config.models.source is "oci://a.b/c:d" and models.source is set too: want one`},
-		"{config: {models: {source: 's3://a/b', dir: /c}}}": {
-			`config.models.dir is "/c" and config.models.source is "s3://a/b": want one`},
+		"{config: {models: {source: 'gs://a/b', dir: /c}}}": {
+			`config.models.dir is "/c" and config.models.source is "gs://a/b": want one`},
 		"{config: {models: {builtin: false}}}": {
 			"config.models.builtin is false and there are no other models"},
 		"{config: {models: {watch: true}}}": {"config.models.watch is true and there is no folder to watch"},

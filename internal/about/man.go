@@ -21,7 +21,6 @@ func ManCommand(p *cli.Program) *cobra.Command {
 SOURCE_DATE_EPOCH, if it is set, is their date.`,
 		Example: `  langevin man --out ~/.local/share/man/man1
   man langevin-sample`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if dir == "" {
 				return cli.Usagef("--out is empty: want a folder")
@@ -42,6 +41,6 @@ func writeManual(root *cobra.Command, dir, version string) error {
 		return err
 	}
 	root.DisableAutoGenTag = true // or each page would say what wrote it, and when
-	source := "langevin " + build.Of(version).Version
+	source := "langevin " + build.Of(version, "").Version
 	return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: source, Manual: "Langevin"}, dir)
 }

@@ -17,9 +17,8 @@ func VersionCommand(p *cli.Program) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  langevin version --json",
-		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			r := build.Of(p.Version)
+			r := build.Of(p.Version, p.Commit)
 			if asJSON {
 				return cli.WriteJSON(p.Stdout, r)
 			}

@@ -58,7 +58,6 @@ if one differs.`,
   langevin bench --model mnist --clients 4 --sampler flow --flow-steps 20
   langevin bench --model ring-class --clients 4 --class 0..7
   langevin bench --local --clients 64 --steps-per-level 10 --cancel 0.1`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), p, o) },
 	}
 	cli.GroupFlags(c, o.groups()...)

@@ -2,6 +2,7 @@
 package build
 
 import (
+	"cmp"
 	"runtime"
 	"runtime/debug"
 
@@ -20,27 +21,25 @@ type Info struct {
 	ONNXRuntime string `json:"onnxruntime"` // the release that results are tested with
 }
 
-// Of returns what is known of this build. set is the version that the linker has set, or "".
-func Of(set string) Info {
+// Of returns what is known of this build. The arguments are the version and the commit that the linker has set, or "".
+func Of(setVersion, setCommit string) Info {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	built, commit := from(set, info)
+	built, commit := from(setVersion, setCommit, info)
 	return Info{
 		Version: built, Commit: commit, Go: runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH, ONNXRuntime: ort.Version,
 	}
 }
 
-// from returns the version and the commit of a build, each [unknown] if the build does not say. The version that the
-// linker set comes first. Without one it is the module's, which go install takes from the tag or the commit that it was
-// given, and go build from the checkout. Only a build from a checkout has a commit.
-func from(set string, info *debug.BuildInfo) (version, commit string) {
-	version, commit = set, unknown
-	if version == "" {
-		version = info.Main.Version
-	}
+// from returns the version and the commit of a build, each [unknown] if the build does not say. What the linker set
+// comes first. Else the version is the module's, which go install takes from the tag or the commit that it was given,
+// and go build from the checkout. Only a build from a checkout has a commit, and go build finds none in a worktree of
+// git.
+func from(setVersion, setCommit string, info *debug.BuildInfo) (version, commit string) {
+	version = cmp.Or(setVersion, info.Main.Version)
 	if version == "" || version == "(devel)" {
 		version = unknown
 	}
@@ -49,13 +48,13 @@ func from(set string, info *debug.BuildInfo) (version, commit string) {
 			commit = s.Value
 		}
 	}
-	return version, commit
+	return version, cmp.Or(setCommit, commit, unknown)
 }
 
 // Commit returns the source that the manifest of a trained model names: the commit or else the version, or "" if
 // neither is known.
-func Commit(version string) string {
-	switch built := Of(version); {
+func Commit(setVersion, setCommit string) string {
+	switch built := Of(setVersion, setCommit); {
 	case built.Commit != unknown:
 		return built.Commit
 	case built.Version != unknown:

@@ -23,6 +23,7 @@ const (
 	ExitOK          = 0
 	ExitFailed      = 1
 	ExitUsage       = 2 // the command line or a setting is wrong
+	ExitTrouble     = 2 // compare could not compare, as with cmp and diff
 	ExitAlarm       = 3 // detect found samples below its threshold
 	ExitInterrupted = 130
 )
@@ -33,7 +34,7 @@ type Program struct {
 	TerminalOut, TerminalErr bool            // whether they are terminals
 	color                    bool            // whether Stdout shows colours
 	Connect                  []client.Option // added to those of every client
-	Version                  string          // that the linker has set; may be empty
+	Version, Commit          string          // that the linker has set; may be empty
 	running                  bool            // whether a command has begun, so that an error is not one of usage
 }
 
@@ -57,7 +58,7 @@ func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) i
 	root.SetArgs(args)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
-	refuseUnknown(root)
+	checkArguments(root)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return ExitOK
@@ -74,25 +75,32 @@ func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) i
 		err = fmt.Errorf("%w; --%s gives its path", err, libraryFlag)
 	}
 	fmt.Fprintf(p.Stderr, "langevin: %s\n", phrase.OneLine(err))
-	if found := (*alarm)(nil); errors.As(err, &found) {
-		return ExitAlarm
+	if found := (*coded)(nil); errors.As(err, &found) {
+		return found.code
 	}
 	return ExitFailed
 }
 
-// refuseUnknown makes every group of commands below root, also the one that cobra adds, refuse a command that it does
-// not have. By itself a group shows its help and succeeds.
-func refuseUnknown(root *cobra.Command) {
+// checkArguments makes every command below root, also those that cobra adds, refuse arguments that it does not take. A
+// group of commands refuses a command that it does not have. By itself a group shows its help and succeeds.
+func checkArguments(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, c := range AllCommands(root) {
-		if c.HasSubCommands() && !c.Runnable() {
-			c.Args, c.RunE = KnownCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
+		switch added := c.HasParent() && c.Parent().Name() == "completion"; {
+		case c.Args != nil && !added && c.Runnable():
+		case c.HasSubCommands():
+			c.Args = knownCommand
+			if !c.Runnable() {
+				c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+			}
+		default:
+			c.Args = Arguments(0, 0)
 		}
 	}
 }
 
-// KnownCommand refuses a command that does not exist, and names one that looks like it.
-func KnownCommand(root *cobra.Command, args []string) error {
+// knownCommand refuses a command that does not exist, and names one that looks like it.
+func knownCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
@@ -112,13 +120,24 @@ func (e *usageError) Error() string { return e.message }
 // Usagef returns an error that ends the program with [ExitUsage].
 func Usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// alarm is what a command found that did all it was asked to.
-type alarm struct{ message string }
+// coded is an error that ends the program with an exit code of its own.
+type coded struct {
+	error
+	code int
+}
 
-func (a *alarm) Error() string { return a.message }
+func (c *coded) Unwrap() error { return c.error }
 
 // Alarmf returns an error that ends the program with [ExitAlarm].
-func Alarmf(format string, args ...any) error { return &alarm{fmt.Sprintf(format, args...)} }
+func Alarmf(format string, args ...any) error { return &coded{fmt.Errorf(format, args...), ExitAlarm} }
+
+// Trouble returns err, so that it ends the program with [ExitTrouble]; nil for nil.
+func Trouble(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &coded{err, ExitTrouble}
+}
 
 // interruption is the error of interrupted work that left something behind.
 type interruption struct {

@@ -20,13 +20,14 @@ func Command(p *cli.Program) *cobra.Command {
 		Use:   "compare FILE OTHER",
 		Short: "Say whether two files have the same samples, bit for bit",
 		Long: `Compare reads two files of samples, .npy or .csv. It succeeds if they have the same shape and the same
-numbers, bit for bit, and says how many. Otherwise it fails and says where they differ first.
+numbers, bit for bit, and says how many. Otherwise it says where they differ first. The exit code is 0
+if they are the same, 1 if they differ, and 2 if they could not be compared.
 
 The same model, sampler, seed and chain give the same bits, wherever they are drawn: this tries it.`,
 		Example: `  langevin sample ring -n 64 --seed 7 --out service.npy
   langevin sample ring -n 64 --seed 7 --local --out here.npy
   langevin compare service.npy here.npy`,
-		Args: cobra.ExactArgs(2),
+		Args: cli.Arguments(2, 2),
 		RunE: func(_ *cobra.Command, paths []string) error { return run(p, paths[0], paths[1]) },
 	}
 }
@@ -34,11 +35,11 @@ The same model, sampler, seed and chain give the same bits, wherever they are dr
 func run(p *cli.Program, first, second string) error {
 	a, err := datafile.ReadArray(first, p.Stderr)
 	if err != nil {
-		return err
+		return cli.Trouble(err)
 	}
 	b, err := datafile.ReadArray(second, p.Stderr)
 	if err != nil {
-		return err
+		return cli.Trouble(err)
 	}
 	if !slices.Equal(a.Shape, b.Shape) {
 		return fmt.Errorf("%s has shape %v and %s has %v", first, a.Shape, second, b.Shape)

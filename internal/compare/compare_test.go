@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -44,6 +45,21 @@ func TestCompare(t *testing.T) {
 		if (err == nil) != (tt.fails == "") || err != nil && !strings.Contains(err.Error(), tt.fails) ||
 			!strings.Contains(said.String(), tt.says) {
 			t.Errorf("%s: said %q, %v; want %q, %q", filepath.Base(tt.other), said.String(), err, tt.says, tt.fails)
+		}
+	}
+	for _, tt := range []struct {
+		code int
+		args []string
+	}{
+		{cli.ExitOK, []string{same, same}},
+		{cli.ExitFailed, []string{same, filepath.Join(folder, "b.npy")}},
+		{cli.ExitTrouble, []string{same, filepath.Join(folder, "none.npy")}},
+		{cli.ExitTrouble, []string{filepath.Join(folder, "none.npy"), same}},
+		{cli.ExitUsage, []string{same}},
+	} {
+		p := cli.New(io.Discard, io.Discard)
+		if code := p.Run(t.Context(), Command(p), tt.args); code != tt.code {
+			t.Errorf("%v: exit code %d, want %d", tt.args, code, tt.code)
 		}
 	}
 	zero, minus := write("zero.npy", 1, 0), write("minus.npy", 1, negative)

@@ -39,7 +39,6 @@ through the Go client, writes pictures of them, prints the weight that it found 
 stops the server.`,
 		Example: `  langevin demo
   langevin demo --out /tmp/langevin`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			work := func(ctx context.Context, c *client.Client, address string) error {
 				return run(ctx, p, c, address, folder, n.N)

@@ -56,7 +56,7 @@ that name the old one cannot be continued with it.`, detect.LeastRows),
 		Example: `  langevin detect fit out/models/flowers/1/model.onnx --data held-out.csv
   langevin detect fit digits --models-dir out/models --data held-out.npy
   langevin detect fit mnist --out out/models`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), p, args[0]) },
 	}
 	c.Flags().StringVar(&o.data, "data", "", "`FILE` of rows (.npy, .npz, .csv), as in the units of the model's "+

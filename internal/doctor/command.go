@@ -40,14 +40,13 @@ The exit code is 1 if anything is wrong.`,
 		Example: `  langevin doctor
   langevin doctor --device cuda
   langevin doctor --models-dir out/models --json`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			config, err := remote.LoadConfig(c.Flags(), file)
 			if err != nil {
 				return err
 			}
 			r := &Report{
-				Version: build.Of(p.Version), Settings: settingSources(c, remote.ConfigFile(file)),
+				Version: build.Of(p.Version, p.Commit), Settings: settingSources(c, remote.ConfigFile(file)),
 				Checks: server.Diagnose(c.Context(), config),
 			}
 			r.OK = !slices.ContainsFunc(r.Checks, func(c ort.Check) bool { return !c.OK })

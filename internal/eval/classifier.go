@@ -32,7 +32,7 @@ func newClassifierCommand(p *cli.Program) *cobra.Command {
 says how many of the test images it gets right, and writes it as an .onnx file for eval --classifier.`,
 		Example: `  langevin eval classifier mnist --data data/mnist --out mnist.onnx
   langevin eval classifier fashion-mnist --device cuda`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error { return trainClassifier(c.Context(), p, o, args[0]) },
 	}
 	c.Flags().StringVar(&o.dir, "data", "", "folder of the images (default data/DATASET)")

@@ -81,7 +81,7 @@ model's file says which data it was trained on. If it does not, use --preset and
   langevin eval mnist-class --class 7 -n 1000              how many of the samples are sevens
   langevin eval mnist-class --class 0..9 -n 10000 --guidance-scale 2
   langevin eval mnist --frontier -n 1000 --seeds 3         quality over evaluations and seconds`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cli.Arguments(1, cli.AnyNumber),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.takeParts(args[1:]); err != nil {
 				return err

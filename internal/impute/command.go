@@ -51,7 +51,7 @@ better around known values than others.`,
 		Example: `  langevin impute gaps.csv --model iris --out filled.csv
   langevin impute gaps.csv --model iris --draws 20 --seed 1 > draws.csv
   langevin impute gaps.csv --model iris --local --models-dir out/models`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error { return run(c.Context(), p, o, args[0]) },
 	}
 	cli.GroupFlags(c, o.groups()...)

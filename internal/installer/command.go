@@ -16,7 +16,6 @@ func Command(p *cli.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "onnxruntime",
 		Short: "Install the library that evaluates networks",
-		Args:  cli.KnownCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(install(p))
@@ -45,7 +44,6 @@ Commands use it only where LANGEVIN_ONNXRUNTIME_LIBRARY or --onnxruntime-library
 		Example: `  langevin onnxruntime install
   langevin onnxruntime install --from onnxruntime-linux-x64-` + ort.Version + `.tgz     without a network
   export LANGEVIN_ONNXRUNTIME_LIBRARY=$(langevin onnxruntime install --device cuda)`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch device {
 			case ort.DeviceCPU:

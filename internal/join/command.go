@@ -33,7 +33,7 @@ table begin with, is written once; it must be the same in all. Where no shell do
 part-*.npy.`,
 		Example: `  for k in 0 1 2 3; do langevin sample ring -n 50000 --seed 1 --shard $k/4 --out part-$k.npy; done
   langevin join part-*.npy -n 50000 --out all.npy       the same bytes as one run of all 50000`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cli.Arguments(1, cli.AnyNumber),
 		RunE: func(_ *cobra.Command, args []string) error { return run(p, args, n.N, out) },
 	}
 	c.Flags().VarP(&n, "n", "n", "how many rows the job has, all parts together")

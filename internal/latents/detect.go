@@ -54,7 +54,7 @@ With --threshold the exit code is 3 if a p-value is at most the threshold.`,
 		Example: `  langevin detect digits new.npy
   langevin detect flowers new.csv --threshold 0.01
   langevin detect digits scan1.png scan2.png --json`,
-		Args: cobra.MinimumNArgs(2),
+		Args: cli.Arguments(2, cli.AnyNumber),
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), p, args[0], args[1:]) },
 	}
 	c.Flags().StringVarP(&o.out, "out", "o", "", "file for p-values and distances, by its ending: .npy or .csv")

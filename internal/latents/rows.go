@@ -62,7 +62,7 @@ type answer func(context.Context, *client.Client, question) (client.Batch, error
 // rowsOf makes a command that reads rows, asks, and writes a row for each.
 func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Command {
 	c.Use += " [MODEL] --in FILE"
-	c.Args = cobra.MaximumNArgs(1)
+	c.Args = cli.Arguments(0, 1)
 	c.Flags().StringVarP(&o.in, "in", "i", "", "`FILE` with the rows, in CSV one a line: "+datafile.ArrayFiles)
 	c.Flags().StringVarP(&o.out, "out", "o", "",
 		"file to write, by its ending: .npy or .csv (default CSV to standard output)")

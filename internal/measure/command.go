@@ -39,7 +39,7 @@ which cuts off what the noise takes beyond. langevin sample --measure draws samp
 		Example: `  langevin sample mnist --seed 7 --out digit.npy
   langevin measure digit.npy --measure pool:4 --noise 0.05 --out small.png
   langevin sample mnist -n 16 --measure pool:4 --observed small.png --noise 0.05 --out large.png`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error { return run(p, o, args[0]) },
 	}
 	c.Flags().StringVar(&o.operator, "measure", "", "`OPERATOR` to measure with: "+drawing.OperatorHelp)

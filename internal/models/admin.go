@@ -40,7 +40,7 @@ func loadCommand(p *cli.Program) *cobra.Command {
 		Short: "Make a server load a model of its folder: new, changed or unloaded before",
 		Example: `  langevin models load ring
   langevin models load ring@2 --server localhost:9090`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments(1, 1),
 	}, func(ctx context.Context, c *client.Client, args []string) error {
 		name, version, err := cli.SplitModel(args[0])
 		if err != nil {
@@ -61,7 +61,7 @@ func unloadCommand(p *cli.Program) *cobra.Command {
 		Use:     "unload NAME[@VERSION]",
 		Short:   "Make a server stop serving a model; running calls finish",
 		Example: "  langevin models unload ring@1",
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.Arguments(1, 1),
 	}, func(ctx context.Context, c *client.Client, args []string) error {
 		name, version, err := cli.SplitModel(args[0])
 		if err != nil {
@@ -78,7 +78,6 @@ func reloadCommand(p *cli.Program) *cobra.Command {
 		Short: "Make a server read its models' folder again, as SIGHUP does",
 		Example: `  langevin models reload
   kill -HUP $(pidof langevin)                       the same`,
-		Args: cobra.NoArgs,
 	}, func(ctx context.Context, c *client.Client, _ []string) error {
 		all, failures, err := c.ReloadModels(ctx)
 		if err != nil {

@@ -29,7 +29,7 @@ batch. See docs/model-file.md for the operators that a network may have. Of a fo
 NAME/VERSION/model.onnx.`,
 		Example: `  langevin models check out/models/ring/1/model.onnx
   langevin models check out/models/*/*/model.onnx --json`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cli.Arguments(1, cli.AnyNumber),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
 				return err

@@ -45,7 +45,7 @@ original's on this CPU, at points like data from every tenth of the noise schedu
 norm of the difference divided by the norm of the score.`,
 		Example: `  langevin models convert out/models/cifar/1/model.onnx --fp16 --out out/models
   langevin models convert model.onnx --fp16 --name cifar-half --out out/models --json`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error { return convert(c.Context(), p, o, args[0]) },
 	}
 	c.Flags().BoolVar(&o.fp16, "fp16", false, "convert to half precision; there is no other conversion yet")

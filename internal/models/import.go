@@ -62,7 +62,7 @@ the score must be finite at all sigmas. See docs/import.md for how to export.`,
   langevin models import digits.onnx --name digits --sigmas 50:0.01:90 --classes 10 --condition-dropped
   langevin models import ddpm.onnx --name cifar --process vp --betas 0.0001:0.02 --time steps:1000 --range=-1,1
   langevin models import flow.onnx --name cifar --process flow --time continuous:1000 --range=-1,1`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error { return importModel(c.Context(), p, o, args[0]) },
 	}
 	f, m := c.Flags(), &o.manifest

@@ -25,7 +25,6 @@ func Command(p *cli.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "models",
 		Short: "List and change the models of a server, and make model files",
-		Args:  cli.KnownCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(listCommand(p), showCommand(p), loadCommand(p), unloadCommand(p), reloadCommand(p), checkCommand(p),
@@ -42,7 +41,6 @@ func listCommand(p *cli.Program) *cobra.Command {
 		Example: `  langevin models ls
   langevin models ls --local
   langevin models ls --server gpu1:50051 --json`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return o.Use(c.Context(), p, func(ctx context.Context, client *client.Client) error {
 				if err := awaitLoads(ctx, client, o.Local); err != nil {
@@ -134,7 +132,7 @@ func showCommand(p *cli.Program) *cobra.Command {
 		Short: "Show one model in full",
 		Example: `  langevin models show ring
   langevin models show ring@1 --local --json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.Arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			name, version, err := cli.SplitModel(append(args, "")[0])
 			if err != nil {

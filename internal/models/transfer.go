@@ -33,11 +33,12 @@ func newPushCommand(p *cli.Program) *cobra.Command {
 
 It prints the reference. In a registry that ends in the digest of the artifact, which pins it: the same
 files give the same digest. Credentials come from where docker login (registries) and Amazon's tools
-(buckets) keep them. ?endpoint=https://HOST after a bucket names a service other than Amazon's.`,
+(buckets) keep them; for gs:// they are an HMAC key. ?endpoint=https://HOST after a bucket names a
+service other than Amazon's or Google's.`,
 		Example: `  langevin models push out/models/ring oci://ghcr.io/me/ring:v2
   langevin models push out/models s3://models/production
   langevin models push net.onnx --version 3 's3://models/production?endpoint=https://minio.example'`,
-		Args: cobra.MinimumNArgs(2),
+		Args: cli.Arguments(2, cli.AnyNumber),
 		RunE: func(c *cobra.Command, args []string) error {
 			last := len(args) - 1
 			return push(c.Context(), p, o, args[:last], args[last])
@@ -123,7 +124,7 @@ A reference may end in @sha256:DIGEST, which pins an artifact of a registry, or 
 or folder that it names. Any other content is refused.`,
 		Example: `  langevin models pull oci://ghcr.io/me/ring:v2 --out models
   langevin models pull s3://models/production/ring/2/model.onnx --out models`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error { return pull(c.Context(), p, o, args[0]) },
 	}
 	c.Flags().StringVarP(&o.out, "out", "o", "out/models", "folder of models to write to, as NAME/VERSION/model.onnx")

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -32,6 +33,19 @@ type place struct {
 	end   string // after it
 	away  *atomic.Bool
 	seen  *atomic.Value // the last Authorization header
+	heads *requests
+}
+
+// requests is the requests that a place had. It is safe for concurrent use.
+type requests struct {
+	mu  sync.Mutex
+	all []*http.Request
+}
+
+func (r *requests) add(next *http.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, next)
 }
 
 // serve makes the handler of a place reachable, unless it is away.
@@ -43,13 +57,16 @@ func (p place) serve(t *testing.T, next http.Handler) string {
 			return
 		}
 		p.seen.Store(r.Header.Get("Authorization"))
+		p.heads.add(r)
 		next.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-func newPlace() place { return place{away: new(atomic.Bool), seen: new(atomic.Value)} }
+func newPlace() place {
+	return place{away: new(atomic.Bool), seen: new(atomic.Value), heads: new(requests)}
+}
 
 // aRegistry runs an OCI registry that wants the password of Docker's configuration.
 func aRegistry(t *testing.T) place {
@@ -86,6 +103,15 @@ func aBucket(t *testing.T) place {
 	return p
 }
 
+// aGoogleBucket runs the same service for references to Google's, which ignore what names another than Google's.
+func aGoogleBucket(t *testing.T) place {
+	t.Helper()
+	p := aBucket(t)
+	t.Setenv("AWS_ENDPOINT_URL", "http://localhost:1")
+	p.begin = "gs://zoo/"
+	return p
+}
+
 func aFolder(t *testing.T) place {
 	t.Helper()
 	p := newPlace()
@@ -94,7 +120,8 @@ func aFolder(t *testing.T) place {
 }
 
 func places() map[string]func(*testing.T) place {
-	return map[string]func(*testing.T) place{"registry": aRegistry, "bucket": aBucket, "folder": aFolder}
+	return map[string]func(*testing.T) place{"registry": aRegistry, "bucket": aBucket, "Google": aGoogleBucket,
+		"folder": aFolder}
 }
 
 func write(t *testing.T, path, text string) {
@@ -284,7 +311,7 @@ func testPinned(t *testing.T, pinned string, want map[string]string) {
 
 // TestPinnedFile: a digest after the path of one file in a bucket or a folder admits only that content.
 func TestPinnedFile(t *testing.T) {
-	for _, name := range []string{"bucket", "folder"} {
+	for _, name := range []string{"bucket", "Google", "folder"} {
 		t.Run(name, func(t *testing.T) {
 			p := places()[name](t)
 			ring := aFile(t, "ring", 1, "first")
@@ -317,6 +344,7 @@ func TestPinnedFile(t *testing.T) {
 // TestPullRefuses: mistakes are named in one line, and nothing is left behind.
 func TestPullRefuses(t *testing.T) {
 	r, b, f := aRegistry(t), aBucket(t), aFolder(t)
+	g := strings.Replace(b.begin, "s3:", "gs:", 1)
 	big := aFile(t, "big", 1, strings.Repeat("x", most+1))
 	for _, at := range []string{r.begin + "big", b.begin + "big" + b.end, f.begin + "big"} {
 		if _, err := Push(t.Context(), parse(t, at), []File{big}); err != nil {
@@ -324,12 +352,15 @@ func TestPullRefuses(t *testing.T) {
 		}
 	}
 	for at, want := range map[string]string{
-		r.begin + "none":         "zoo has no none",
-		r.begin + "big":          "big/1/model.onnx has 1048577 bytes: want at most 1048576",
-		b.begin + "big" + b.end:  "big/1/model.onnx has 1048577 bytes",
-		b.begin + "none" + b.end: "it has no NAME/VERSION/model.onnx",
+		r.begin + "none":                                    "zoo has no none",
+		r.begin + "big":                                     "big/1/model.onnx has 1048577 bytes: want at most 1048576",
+		b.begin + "big" + b.end:                             "big/1/model.onnx has 1048577 bytes",
+		b.begin + "none" + b.end:                            "it has no NAME/VERSION/model.onnx",
+		g + "big" + b.end:                                   "big/1/model.onnx has 1048577 bytes",
+		g + "none" + b.end:                                  "it has no NAME/VERSION/model.onnx",
+		strings.Replace(g, "zoo", "other", 1) + b.end:       "there is no such bucket",
 		strings.Replace(b.begin, "zoo", "other", 1) + b.end: "there is no such bucket",
-		f.begin + "none": "is no folder",
+		f.begin + "none":                                    "is no folder",
 	} {
 		folder := t.TempDir()
 		_, err := Pull(t.Context(), parse(t, at), folder, most)
@@ -346,6 +377,45 @@ func TestPullRefuses(t *testing.T) {
 	cancel()
 	if _, err := Pull(ctx, parse(t, b.begin+"big"+b.end), t.TempDir(), most); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
+	}
+}
+
+// TestGoogle: requests are of the kind that Google's service accepts, also for a file of more than one part.
+func TestGoogle(t *testing.T) {
+	p := aGoogleBucket(t)
+	long := strings.Repeat("x", 17<<20)
+	if _, err := Push(t.Context(), parse(t, p.begin+"a"+p.end), []File{aFile(t, "ring", 1, long)}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := Pull(t.Context(), parse(t, p.begin+"a"+p.end), t.TempDir(), int64(len(long)))
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	p.heads.mu.Lock()
+	defer p.heads.mu.Unlock()
+	if len(p.heads.all) != 3 {
+		t.Errorf("%d requests, want one each to write, list and read", len(p.heads.all))
+	}
+	for _, r := range p.heads.all {
+		var foreign []string
+		for name := range r.Header {
+			if name := strings.ToLower(name); strings.HasPrefix(name, "x-amz-") && !slices.Contains(
+				[]string{"x-amz-date", "x-amz-content-sha256", "x-amz-meta-sha256"}, name) {
+				foreign = append(foreign, name)
+			}
+		}
+		signed := r.Header.Get("Authorization")
+		content := r.Header.Get("X-Amz-Content-Sha256")
+		if !strings.Contains(signed, "AWS4-HMAC-SHA256 Credential=ada/") ||
+			!strings.Contains(signed, "/auto/s3/aws4_request") || strings.Contains(signed, "accept-encoding") ||
+			content != "UNSIGNED-PAYLOAD" && len(content) != sha256.Size*2 || len(foreign) > 0 ||
+			r.Header.Get("Content-Encoding") != "" || !strings.HasPrefix(r.URL.Path, "/zoo") {
+			t.Errorf("%s %s: %v", r.Method, r.URL, r.Header)
+		}
+	}
+	at, err := parse(t, "gs://my.zoo/a").open()
+	if err != nil || at.(bucket).client.EndpointURL().String() != "https://storage.googleapis.com" {
+		t.Errorf("without an endpoint: %v, %v", at, err)
 	}
 }
 
@@ -367,21 +437,25 @@ func TestPlaces(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	digest := "@sha256:" + strings.Repeat("a", 64)
 	for text, want := range map[string]string{
-		"ring":                                   "names no models: want oci://",
-		"http://x/y":                             "want oci://REGISTRY",
-		"gs://zoo/a":                             "want s3://zoo/a?endpoint=https://storage.googleapis.com",
-		"oci://host":                             "want oci://REGISTRY/REPOSITORY:TAG",
-		"oci://host/zoo":                         "it has no tag",
-		"oci://host/zoo@sha256:12":               "oci://host/zoo@sha256: has 2 characters after it: want 64 hex",
-		"s3://":                                  "names no bucket",
-		"s3://ada:secret@zoo/a":                  "s3://: want sha256: and 64 hexadecimal digits after @",
-		"s3://zoo/a?x=1":                         "?x=: want no key but endpoint and region",
-		"s3://zoo?endpoint=https://ada:secret@x": "s3://: want sha256:",
-		"s3://zoo/a?endpoint=ftp://x":            "the endpoint is wrong",
-		"s3://zoo/a" + digest:                    "a digest pins one file",
+		"ring":                                    "names no models: want oci://",
+		"http://x/y":                              "want oci://REGISTRY",
+		"gs://":                                   "names no bucket: want gs://BUCKET/PREFIX",
+		"gs://ada:secret@zoo/a":                   "gs://: want sha256: and 64 hexadecimal digits after @",
+		"gs://zoo/a?region=x":                     "?region=: want no key but endpoint",
+		"gs://zoo/a?endpoint=ftp://x":             "the endpoint is wrong",
+		"gs://zoo/a" + digest:                     "a digest pins one file",
+		"oci://host":                              "want oci://REGISTRY/REPOSITORY:TAG",
+		"oci://host/zoo":                          "it has no tag",
+		"oci://host/zoo@sha256:12":                "oci://host/zoo@sha256: has 2 characters after it: want 64 hex",
+		"s3://":                                   "names no bucket",
+		"s3://ada:secret@zoo/a":                   "s3://: want sha256: and 64 hexadecimal digits after @",
+		"s3://zoo/a?x=1":                          "?x=: want no key but endpoint and region",
+		"s3://zoo?endpoint=https://ada:secret@x":  "s3://: want sha256:",
+		"s3://zoo/a?endpoint=ftp://x":             "the endpoint is wrong",
+		"s3://zoo/a" + digest:                     "a digest pins one file",
 		"s3://zoo/ring/x/model.onnx" + digest[:9]: "64 hexadecimal digits",
-		"file://models":           "an absolute path",
-		"file:///models" + digest: "a digest pins one file",
+		"file://models":                           "an absolute path",
+		"file:///models" + digest:                 "a digest pins one file",
 	} {
 		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) ||
 			strings.Contains(err.Error(), "secret") {
@@ -390,7 +464,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 	var good []string
 	for _, text := range []string{"oci://localhost:5000/a/b:v1", "oci://ghcr.io/a/b:v1" + digest, "oci://h/r" + digest,
-		"s3://zoo", "s3://zoo/a/ring/1/model.onnx" + digest,
+		"gs://zoo", "gs://zoo/a/ring/1/model.onnx" + digest, "s3://zoo", "s3://zoo/a/ring/1/model.onnx" + digest,
 		"s3://zoo/a/ring/1/model.onnx" + digest + "?endpoint=http://x", "file:///m/ring/1/model.onnx" + digest} {
 		if _, err := Parse(text); err != nil {
 			good = append(good, err.Error())

@@ -1,5 +1,5 @@
 // Package modelstore moves model files between this machine and the places where others keep them: OCI registries,
-// buckets with the API of S3, and folders. In each, models have the layout of a server's folder,
+// buckets with the API of S3 (Google's too), and folders. In each, models have the layout of a server's folder,
 // NAME/VERSION/model.onnx.
 package modelstore
 
@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net"
 	"net/url"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -21,7 +20,7 @@ import (
 )
 
 // Forms is the forms of references, for help and errors.
-const Forms = "oci://REGISTRY/REPOSITORY:TAG, s3://BUCKET/PREFIX or file:///FOLDER"
+const Forms = "oci://REGISTRY/REPOSITORY:TAG, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or file:///FOLDER"
 
 // A Reference names models in a place. The zero Reference names nothing.
 type Reference struct {
@@ -34,9 +33,9 @@ type Reference struct {
 // String returns the reference as it was written. It never has credentials.
 func (r Reference) String() string { return r.text }
 
-// Parse reads a reference: oci://REGISTRY/REPOSITORY:TAG, s3://BUCKET/PREFIX or file:///FOLDER. All may end in
-// @sha256:DIGEST. In a registry that pins the artifact, and elsewhere the one model file that the reference names.
-// A bucket may have an ?endpoint= with the address of a service other than Amazon's.
+// Parse reads a reference in one of the Forms. All may end in @sha256:DIGEST. In a registry that pins the artifact, and
+// elsewhere the one model file that the reference names. A bucket may have an ?endpoint= with the address of a service
+// other than Amazon's or Google's.
 func Parse(text string) (Reference, error) {
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
@@ -65,11 +64,11 @@ func Parse(text string) (Reference, error) {
 	case "oci":
 		r.open, err = parseOCI(place, r.digest)
 	case "s3":
-		r.open, err = parseS3(place)
+		r.open, err = parseBucket(place, amazon())
+	case "gs":
+		r.open, err = parseBucket(place, google())
 	case "file":
 		r.open, err = parseFolder(place)
-	case "gs":
-		err = fmt.Errorf("want s3://%s?endpoint=https://storage.googleapis.com, with an HMAC key", place)
 	default:
 		err = fmt.Errorf("want %s", Forms)
 	}
@@ -100,28 +99,28 @@ func parseFolder(place string) (func() (store, error), error) {
 	return func() (store, error) { return folder{filepath.FromSlash(place)}, nil }, nil
 }
 
-func parseS3(place string) (func() (store, error), error) {
-	u, err := url.Parse("s3://" + place)
+func parseBucket(place string, s service) (func() (store, error), error) {
+	u, err := url.Parse(s.scheme + "://" + place)
 	if err != nil {
-		return nil, fmt.Errorf("want s3://BUCKET/PREFIX")
+		return nil, fmt.Errorf("want %s://BUCKET/PREFIX", s.scheme)
 	}
-	b := bucket{name: u.Host, prefix: strings.Trim(u.Path, "/")}
 	query := u.Query()
-	b.endpoint = cmp.Or(query.Get("endpoint"), os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"),
-		"https://s3.amazonaws.com")
-	b.region = cmp.Or(query.Get("region"), os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))
-	query.Del("endpoint")
-	query.Del("region")
-	at, err := url.Parse(b.endpoint)
+	for _, key := range slices.Sorted(maps.Keys(query)) {
+		if !slices.Contains(s.keys, key) {
+			return nil, fmt.Errorf("?%s=: want no key but %s", key, strings.Join(s.keys, " and "))
+		}
+	}
+	s.endpoint = cmp.Or(query.Get("endpoint"), s.endpoint)
+	s.region = cmp.Or(query.Get("region"), s.region)
+	at, err := url.Parse(s.endpoint)
 	switch {
-	case b.name == "":
-		return nil, fmt.Errorf("it names no bucket: want s3://BUCKET/PREFIX")
-	case len(query) > 0:
-		return nil, fmt.Errorf("?%s=: want no key but endpoint and region", slices.Sorted(maps.Keys(query))[0])
+	case u.Host == "":
+		return nil, fmt.Errorf("it names no bucket: want %s://BUCKET/PREFIX", s.scheme)
 	case err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" || at.User != nil ||
 		strings.Trim(at.Path, "/") != "":
 		return nil, fmt.Errorf("the endpoint is wrong: want https://HOST or https://HOST:PORT")
 	}
+	b := bucket{service: s, name: u.Host, prefix: strings.Trim(u.Path, "/")}
 	return func() (store, error) { return b.connect(at) }, nil
 }
 

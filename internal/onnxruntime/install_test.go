@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/langevin-ml/langevin/internal/checksums"
+	"github.com/langevin-ml/langevin/internal/pinned"
 	"github.com/langevin-ml/langevin/internal/tarballtest"
 )
 
@@ -57,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	w.Installation = Installation{
 		Platform: platform, Folder: filepath.Join(t.TempDir(), "libraries"),
 		Say: func(format string, args ...any) { w.said = append(w.said, fmt.Sprintf(format, args...)) },
-		Lock: parse(fmt.Sprintf(`# a comment = with a sign
+		Lock: pinned.Parse(fmt.Sprintf(`# a comment = with a sign
 version = 9.9.9
 npm.package = ort-node
 npm.bytes = 1000000
@@ -126,13 +128,13 @@ func TestInstall(t *testing.T) {
 		{"offline", func(t *testing.T, w *world) { w.without(t, "npm"); w.missing = true }, []string{"archive"},
 			"404 Not Found: download http://"},
 		{"another package", func(_ *testing.T, w *world) { w.Lock["npm.sha256"] = wrong }, []string{"npm"},
-			"npm package ort-node@9.9.9 is not the file of onnxruntime.lock: its SHA-256 is"},
+			"npm package ort-node@9.9.9 is not the pinned file: its SHA-256 is"},
 		{"another library", func(_ *testing.T, w *world) { w.Lock["linux-amd64.npm.member.sha256"] = wrong },
-			[]string{"npm"}, "package/lib.so is not the file"},
+			[]string{"npm"}, "package/lib.so is not the pinned file"},
 		{"another archive", func(t *testing.T, w *world) {
 			w.without(t, "npm")
 			w.Lock["linux-amd64.archive.sha256"] = wrong
-		}, []string{"archive"}, "ort-9.9.9.tgz is not the file"},
+		}, []string{"archive"}, "ort-9.9.9.tgz is not the pinned file"},
 		{"no such member", func(t *testing.T, w *world) {
 			w.without(t, "npm")
 			w.Lock["linux-amd64.archive.member"] = "gone.so"
@@ -141,7 +143,7 @@ func TestInstall(t *testing.T) {
 			"no pinned library for plan9-386"},
 		{"wheel", func(_ *testing.T, w *world) { w.CUDA = true }, []string{"python3"}, ""},
 		{"another wheel", func(_ *testing.T, w *world) { w.CUDA, w.Lock["linux-amd64.gpu.sha256"] = true, wrong },
-			[]string{"python3"}, "ort.whl is not the file"},
+			[]string{"python3"}, "ort.whl is not the pinned file"},
 		{"no python", func(t *testing.T, w *world) { w.CUDA = true; w.without(t, "python3") }, nil, "--from"},
 		{"no CUDA there", func(_ *testing.T, w *world) { w.CUDA, w.Platform = true, "darwin-arm64" }, nil,
 			"there is no build with CUDA for darwin-arm64"},
@@ -219,7 +221,7 @@ func TestInstallAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !stamped {
-				if err := os.Remove(filepath.Join(filepath.Dir(path), digests)); err != nil {
+				if err := os.Remove(filepath.Join(filepath.Dir(path), checksums.Name)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -248,7 +250,7 @@ func TestInstallFromOdd(t *testing.T) {
 	}
 	for from, want := range map[string]string{
 		pipe: "is no plain file", "/dev/zero": "is no plain file", t.TempDir(): "is no plain file",
-		large: "want at most 2000000", filepath.Join(w.programs, "npm"): "is not the file of onnxruntime.lock",
+		large: "want at most 2000000", filepath.Join(w.programs, "npm"): "is not the pinned file",
 	} {
 		w.From = from
 		if _, _, err := w.install(t); err == nil || !strings.Contains(err.Error(), want) {
@@ -281,7 +283,8 @@ func TestInstallFrom(t *testing.T) {
 		case len(calls) > 0:
 			t.Errorf("%s: called %v", name, calls)
 		case name == "other":
-			if !errors.Is(err, ErrOther) || !strings.Contains(err.Error(), "want ort-node-9.9.9.tgz or ort-9.9.9.tgz") {
+			const want = "want ort-node-9.9.9.tgz or ort-9.9.9.tgz"
+			if !errors.Is(err, pinned.ErrOther) || !strings.Contains(err.Error(), want) {
 				t.Errorf("another file: %v", err)
 			}
 		case err != nil || string(got) != libraryText:

@@ -6,7 +6,8 @@ import (
 	"path"
 	"runtime"
 	"strconv"
-	"strings"
+
+	"github.com/langevin-ml/langevin/internal/pinned"
 )
 
 //go:embed onnxruntime.lock
@@ -16,18 +17,7 @@ var locked string
 type Lock map[string]string
 
 // Pinned returns the lock of this version of Langevin.
-func Pinned() Lock { return parse(locked) }
-
-// parse reads lines "key = value". Other lines are comments.
-func parse(text string) Lock {
-	l := Lock{}
-	for line := range strings.Lines(text) {
-		if key, value, ok := strings.Cut(strings.TrimSpace(line), " = "); ok && !strings.HasPrefix(key, "#") {
-			l[key] = value
-		}
-	}
-	return l
-}
+func Pinned() Lock { return pinned.Parse(locked) }
 
 // Version returns the version of the library.
 func (l Lock) Version() string { return l["version"] }

@@ -1,9 +1,7 @@
 package onnxruntime
 
 import (
-	"archive/tar"
 	"archive/zip"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -14,16 +12,16 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/langevin-ml/langevin/internal/pinned"
 )
 
 // npm takes the library from the npm package, of which it runs no script. It fails with one line if there is no npm or
 // the package cannot be downloaded.
 func (i Installation) npm(ctx context.Context, scratch, name string) error {
-	program, err := exec.LookPath("npm")
-	if err != nil {
+	if _, err := exec.LookPath("npm"); err != nil {
 		return errors.New("npm is not installed")
 	}
 	f := i.Lock.pack(i.Platform)
@@ -32,27 +30,10 @@ func (i Installation) npm(ctx context.Context, scratch, name string) error {
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		return err
 	}
-	c := exec.CommandContext(ctx, program, "pack", i.Lock["npm.package"]+"@"+i.Lock.Version(), "--ignore-scripts",
-		"--loglevel=error", "--fetch-retries=1")
-	c.Dir = folder
-	if said, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm could not get %s (%s)", f.what, reason(said, err))
+	if err := pinned.PackNPM(ctx, i.Lock["npm.package"]+"@"+i.Lock.Version(), folder); err != nil {
+		return err
 	}
 	return i.unpackVerified(ctx, f, filepath.Join(folder, f.name), filepath.Join(scratch, libraries), name)
-}
-
-// npmCode is the line in which npm names the kind of an error.
-var npmCode = regexp.MustCompile(`(?m) code (\S+)$`)
-
-// reason returns why a program failed, in a few words.
-func reason(said []byte, err error) string {
-	if code := npmCode.FindSubmatch(said); code != nil {
-		return string(code[1])
-	}
-	if lines := strings.Split(strings.TrimSpace(string(said)), "\n"); lines[len(lines)-1] != "" {
-		return lines[len(lines)-1]
-	}
-	return err.Error()
 }
 
 // archive takes the library from the release archive.
@@ -89,7 +70,7 @@ func download(ctx context.Context, url, to string) error {
 	const patience = 30 * time.Second
 	watch := time.AfterFunc(patience, cancel)
 	defer watch.Stop()
-	return writeFile(ctx, to, watched{response.Body, watch, patience})
+	return pinned.WriteFile(ctx, to, watched{response.Body, watch, patience})
 }
 
 // watched is a reader that puts off a timer with each read.
@@ -117,14 +98,14 @@ func (i Installation) wheel(ctx context.Context, scratch string) error {
 	c := exec.CommandContext(ctx, python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
 		"--no-deps", "--only-binary=:all:", "--python-version", "3.12", "--platform", "manylinux_2_28_x86_64", "--dest",
 		scratch, "onnxruntime-gpu=="+i.Lock.Version())
-	if said, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("pip could not get %s (%s)", f.name, reason(said, err))
+	if err := pinned.Run(c); err != nil {
+		return fmt.Errorf("pip could not get %s (%w)", f.name, err)
 	}
 	return i.unpackVerified(ctx, f, filepath.Join(scratch, f.name), filepath.Join(scratch, libraries), "")
 }
 
 func (i Installation) unpackVerified(ctx context.Context, f file, path, folder, name string) error {
-	if err := verify(ctx, path, f.sha256, f.what); err != nil {
+	if err := pinned.Verify(ctx, path, f.sha256, f.what); err != nil {
 		return err
 	}
 	return i.unpack(ctx, f, path, folder, name)
@@ -136,37 +117,13 @@ func (i Installation) unpack(ctx context.Context, f file, path, folder, name str
 		return unzip(ctx, path, folder)
 	}
 	library := filepath.Join(folder, name)
-	if err := untar(ctx, path, f.member, library); err != nil {
+	if err := pinned.Untar(ctx, path, f.member, library); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	if f.member != i.Lock.of(i.Platform, "npm.member") {
 		return nil
 	}
-	return verify(ctx, library, i.Lock.of(i.Platform, "npm.member.sha256"), f.member)
-}
-
-// untar writes one member of a .tgz file to a new file.
-func untar(ctx context.Context, tarball, member, to string) error {
-	f, err := os.Open(tarball)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	unzipped, err := gzip.NewReader(f)
-	if err != nil {
-		return err
-	}
-	for r := tar.NewReader(unzipped); ; {
-		header, err := r.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return fmt.Errorf("no %s in it", member)
-		case err != nil:
-			return err
-		case path.Clean(header.Name) == member:
-			return writeFile(ctx, to, r)
-		}
-	}
+	return pinned.Verify(ctx, library, i.Lock.of(i.Platform, "npm.member.sha256"), f.member)
 }
 
 // unzip writes the libraries of a wheel, without that of TensorRT, to a folder.
@@ -186,7 +143,7 @@ func unzip(ctx context.Context, wheel, folder string) error {
 		if err != nil {
 			return err
 		}
-		err = writeFile(ctx, filepath.Join(folder, name), content)
+		err = pinned.WriteFile(ctx, filepath.Join(folder, name), content)
 		if err := errors.Join(err, content.Close()); err != nil {
 			return err
 		}

@@ -45,7 +45,6 @@ toy networks again, and trains the network of figure 1 on CIFAR-10, which needs 
 the model or the data of an experiment are missing, its section says so.`,
 		Example: `  langevin reproduce
   langevin reproduce --out out/report --full --device cuda`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), p, o) },
 	}
 	c.Flags().StringVarP(&o.folder, "out", "o", filepath.Join("out", "report"), "folder for the page, made if needed")

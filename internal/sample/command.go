@@ -79,7 +79,7 @@ is drawn. MODEL may say which version: ring@2. Without MODEL the server's defaul
   langevin sample ring -n 100000 --seed 1 --save-state ring.state --out ring.npy
   langevin sample --resume ring.state --out ring.npy
   langevin sample ring -n 100000 --seed 1 --state ring.state --retry-for 1h --out ring.npy`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.Arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error { return run(c.Context(), p, o, strings.Join(args, "")) },
 	}
 	o.given = c.Flags().Changed

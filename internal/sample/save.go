@@ -96,9 +96,8 @@ func (f *stateFlags) continued(request client.SampleRequest) (client.SampleReque
 	if err != nil {
 		return request, err
 	}
-	if field := saved.Asked.differs(asked); field != "" {
-		return request, fmt.Errorf("--state %s: it was begun by a command with another %s: draw what it began, or "+
-			"remove it", f.whole, field)
+	if how := saved.Asked.differs(asked); how != "" {
+		return request, fmt.Errorf("--state %s: it was begun %s: draw what it began, or remove it", f.whole, how)
 	}
 	f.from, f.resume = &saved, f.whole
 	return saved.request(), nil

@@ -37,7 +37,7 @@ environment, then flags. Each flag is shown with its environment variable.`,
   langevin serve --listen :50051 --models-dir out/models --models-default ring
   langevin serve --config langevin.yaml --print-config
   LANGEVIN_LOG_FORMAT=json langevin serve`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cli.Arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := setFolder(c, args); err != nil {
 				return err

@@ -27,7 +27,7 @@ Without --file the line goes to the standard error, to be put where the server's
 		Example: `  langevin token alice --file tokens                       may sample
   langevin token operator --scope sample,admin --file tokens   may load models too
   langevin serve --auth-tokens tokens`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error { return run(p, args[0], scopes, file) },
 	}
 	c.Flags().StringSliceVar(&scopes, "scope", []string{string(auth.ScopeSample)}, "what it allows: sample, admin")

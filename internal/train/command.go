@@ -87,7 +87,7 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
   langevin train anneal-mnist --device cuda
   langevin train --config anneal.yml --set data.dir=data/mnist
   langevin train mnist-small --set data.name=images --set data.dir=photos --set data.image_size=28`,
-		Args:      cobra.MaximumNArgs(1),
+		Args:      cli.Arguments(0, 1),
 		ValidArgs: training.Presets(),
 		RunE:      func(c *cobra.Command, args []string) error { return run(c.Context(), p, o, args) },
 	}
@@ -174,7 +174,7 @@ func (o *command) train(
 		}
 	}
 	options.Begin, options.Log, options.Events = files.begin, files, &files.events
-	options.Checkpoints, options.Resume, options.Commit = files.checkpoints, o.resume, build.Commit(p.Version)
+	options.Checkpoints, options.Resume, options.Commit = files.checkpoints, o.resume, build.Commit(p.Version, p.Commit)
 	options.Snapshot = o.follow.snapshots(p, config, o.folder, library)
 	result, err := trainrun.Run(ctx, p, config, options)
 	if result != nil && err != nil {

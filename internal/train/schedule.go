@@ -56,7 +56,6 @@ ratio: choose their number, --levels.`,
   langevin schedule --dim 3072 --sigma1 50 --overlap 0.567 --steps-per-level 5
   langevin schedule --dim 2 --sigma1 20 --sigma-last 0.1 --levels 20 --steps-per-level 100 --json
   langevin sample digits --sigmas "$(langevin schedule --dim 784 --sigma1 28 --sigmas)"`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.context = c.Context()
 			return runSchedule(p, o)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -75,7 +74,7 @@ func New[T io.Closer](repository *models.Repository, load LoadFunc[T], options O
 	if options.Default != "" {
 		name, version := resolve(options.Aliases, options.Default, 0)
 		if _, err := models.Find(entries, problems, name, version); errors.Is(err, models.ErrNotFound) {
-			return nil, fmt.Errorf("models.default: %w; there are %s", err, named(entries))
+			return nil, fmt.Errorf("models.default: %w", err)
 		}
 	}
 	options.Parallel = cmp.Or(options.Parallel, 1)
@@ -94,24 +93,6 @@ func New[T io.Closer](repository *models.Repository, load LoadFunc[T], options O
 		h.slots = append(h.slots, newSlot[T](entry))
 	}
 	return h, nil
-}
-
-// named lists the names of models for a message, at most twenty.
-func named(entries []models.Entry) string {
-	const most = 20
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name)
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	if more := len(names) - most; more > 0 {
-		names = append(names[:most], fmt.Sprintf("%d more", more))
-	}
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
 }
 
 // DefaultModel returns the name that an empty name means. It is never an alias, and is empty if there are no models.

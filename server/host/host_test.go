@@ -258,9 +258,12 @@ func TestDefaultModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = New(repository, (&loader{}).load, Options{Default: "rings"})
-	if !errors.Is(err, models.ErrNotFound) || !strings.HasSuffix(err.Error(), "there are ring") {
-		t.Errorf("unknown default: %v", err)
+	for name, want := range map[string]string{"rings": `did you mean "ring"?`, "nobody": "there are ring"} {
+		_, err = New(repository, (&loader{}).load, Options{Default: name})
+		if !errors.Is(err, models.ErrNotFound) || !strings.HasPrefix(err.Error(), "models.default: ") ||
+			!strings.HasSuffix(err.Error(), want) {
+			t.Errorf("unknown default: %v", err)
+		}
 	}
 	broken := newHost(t, &loader{}, fstest.MapFS{"ring/1/model.onnx": {Data: []byte("broken")}}, "", "ring")
 	if _, err := broken.Acquire(t.Context(), "", 0); !errors.Is(err, models.ErrInvalid) {

@@ -13,6 +13,7 @@ import (
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server/oip/inference"
+	"github.com/langevin-ml/langevin/server/rpc"
 )
 
 // query is a request in terms of langevin.v1.
@@ -149,12 +150,12 @@ func (q *query) readOutputs(req *inference.ModelInferRequest) error {
 	return nil
 }
 
-// bound returns ctx with the timeout of the request, if it has one.
-func (q *query) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	if q.timeout == 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, q.timeout)
+// within does the work of the request within its timeout. Mistakes are named as this protocol does.
+func (q *query) within(ctx context.Context, work func(context.Context) error) error {
+	return rpc.RenameFields(rpc.Within(ctx, q.timeout, work), map[string]string{
+		"n": "inputs.num_samples", "resume.x": "inputs.init", "x": "inputs.x", "sigma": "inputs.sigma",
+		"first_chain": parameter("first_chain"), "preview.every_steps": parameter("stream_every"),
+	})
 }
 
 // ModelInfer runs a model and returns all output in one message.
@@ -176,8 +177,6 @@ func (s *Service) infer(ctx context.Context, t target, req *inference.ModelInfer
 	if err != nil {
 		return nil, 0, err
 	}
-	ctx, cancel := q.bound(ctx)
-	defer cancel()
 	if t.score {
 		resp, err := s.inferScore(ctx, q)
 		return resp, q.rows, err
@@ -191,14 +190,19 @@ func (s *Service) infer(ctx context.Context, t target, req *inference.ModelInfer
 			fmt.Sprintf("at most %d, so that the answer fits in one message: ModelStreamInfer has no such limit", most))
 	}
 	c := &collector{query: q, most: s.config.MaxMessageBytes}
-	if err := s.sampler.Draw(ctx, q.sample, c.take); err != nil {
+	draw := func(ctx context.Context) error { return s.sampler.Draw(ctx, q.sample, c.take) }
+	if err := q.within(ctx, draw); err != nil {
 		return nil, 0, err
 	}
 	return q.response(c.started, c.out), q.rows, nil
 }
 
 func (s *Service) inferScore(ctx context.Context, q *query) (*inference.ModelInferResponse, error) {
-	score, err := s.sampler.Score(ctx, q.score)
+	var score *langevinv1.ScoreResponse
+	err := q.within(ctx, func(ctx context.Context) (err error) {
+		score, err = s.sampler.Score(ctx, q.score)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -277,7 +277,7 @@ func TestInferRefuses(t *testing.T) {
 		req   *request
 		field string
 	}{
-		"no rows":            {inputs(input64(0)), "n"},
+		"no rows":            {inputs(input64(0)), "inputs.num_samples"},
 		"more rows than fit": {inputs(input64(51)), "inputs.num_samples"},
 		"two numbers":        {inputs(input64(1, 2)), "inputs.num_samples.shape"},
 		"no number":          {inputs(input64()), "inputs.num_samples.shape"},

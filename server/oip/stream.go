@@ -79,8 +79,6 @@ func (s *Service) stream(ctx context.Context, t target, req *inference.ModelInfe
 	if err != nil {
 		return 0, err
 	}
-	ctx, cancel := q.bound(ctx)
-	defer cancel()
 	if t.score {
 		resp, err := s.inferScore(ctx, q)
 		if err != nil {
@@ -90,7 +88,7 @@ func (s *Service) stream(ctx context.Context, t target, req *inference.ModelInfe
 		return q.rows, send(resp)
 	}
 	r := &relay{query: q, send: send}
-	return q.rows, s.sampler.Draw(ctx, q.sample, r.take)
+	return q.rows, q.within(ctx, func(ctx context.Context) error { return s.sampler.Draw(ctx, q.sample, r.take) })
 }
 
 // relay turns the events of a request into answers. It keeps a chunk until it knows whether it is the last.

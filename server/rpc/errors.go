@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,6 +87,17 @@ func (v invalid) err() error {
 		errs[i] = e
 	}
 	return errors.Join(errs...)
+}
+
+// RenameFields returns err with other names of fields, for a protocol that does not have those of langevin.v1.
+func RenameFields(err error, names map[string]string) error {
+	var renamed invalid
+	for _, mistake := range fieldErrors(err) {
+		other := *mistake
+		other.Field = cmp.Or(names[mistake.Field], mistake.Field)
+		renamed = append(renamed, &other)
+	}
+	return cmp.Or(renamed.err(), err)
 }
 
 // StatusOf turns a handler's error into a status with details.

@@ -220,12 +220,32 @@ func levelOf(method string) slog.Level {
 	return slog.LevelInfo
 }
 
+// ownDeadlineError is the error of work that its request had bounded, rather than the call.
+type ownDeadlineError struct{ error }
+
+func (e *ownDeadlineError) Unwrap() error { return e.error }
+
+// Within does the work of one request of a call that may bound its own time, in a field of a protocol; 0 is no bound.
+func Within(ctx context.Context, bound time.Duration, work func(context.Context) error) error {
+	if deadline, ok := ctx.Deadline(); bound == 0 || ok && time.Until(deadline) < bound {
+		return work(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	err := work(ctx)
+	if errors.Is(err, batch.ErrDeadline) || errors.Is(err, context.DeadlineExceeded) {
+		return &ownDeadlineError{err}
+	}
+	return err
+}
+
 // whose says of an error which deadline it means: the client's, or the one that this server sets.
 func (c *call) whose(err error) error {
+	var own *ownDeadlineError
 	switch {
 	case errors.Is(err, errCallTime) || err == nil:
 		return err
-	case errors.Is(err, batch.ErrDeadline) && c.own > 0:
+	case errors.Is(err, batch.ErrDeadline) && c.own > 0 && !errors.As(err, &own):
 		return fmt.Errorf("%w (the deadline is this server's: limits.max_call_time is %v)", err, c.own)
 	case errors.Is(err, batch.ErrDeadline):
 		return fmt.Errorf("%w (the deadline is the client's)", err)

@@ -22,19 +22,25 @@ const jsonLengthHeader = "Inference-Header-Content-Length"
 func readInfer(body io.Reader, r *http.Request, part *portion, req *inference.ModelInferRequest, most int) error {
 	text := &source{from: body, portion: part, ctx: r.Context(), most: most}
 	given := r.Header.Get(jsonLengthHeader)
+	head := &io.LimitedReader{R: body} // what is not read of it is missing
 	if given != "" {
 		length, err := strconv.ParseInt(given, 10, 32)
 		if err != nil || length < 1 {
 			return invalid(jsonLengthHeader, "%s is %s: want the number of bytes of the JSON", jsonLengthHeader,
 				clipped(given))
 		}
-		text.from = io.LimitReader(body, length)
+		head.N = length
+		text.from = head
 	}
 	in := &inferReader{
 		reader: &reader{source: text, json: jsontext.NewDecoder(text), most: most, left: most}, req: req,
 	}
 	if err := in.whole(); err != nil {
 		return err
+	}
+	if head.N > 0 {
+		return invalid(jsonLengthHeader, "%s is %s, and the request ends %d bytes before that: want the number of "+
+			"bytes of the JSON", jsonLengthHeader, clipped(given), head.N)
 	}
 	return in.rest(&source{from: body, portion: part, ctx: r.Context()}, given != "")
 }

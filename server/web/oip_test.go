@@ -69,6 +69,7 @@ func TestOIP(t *testing.T) {
 	t.Run("pictures", func(t *testing.T) { testOIPPictures(t, s) })
 	t.Run("descriptions", func(t *testing.T) { testOIPDescribes(t, s) })
 	t.Run("mistakes", func(t *testing.T) { testOIPMistakes(t, s) })
+	t.Run("short", func(t *testing.T) { testShortOIP(t, s) })
 }
 
 // testOIPBytes: the same request draws the same numbers as JSON and as bytes, with inputs in either form, and the same
@@ -125,7 +126,7 @@ func testOIPDescribes(t *testing.T, s *site) {
 		"/v2/models/gauss/ready":              `{"ready":true}`,
 		"/v2/models/gauss/versions/1":         `"versions":["1"]`,
 		"/v2/models/gauss/versions/1/ready":   `{"ready":true}`,
-		"/v2/models/nobody":                   `{"error":"model \"nobody\" not found","code":"NOT_FOUND"`,
+		"/v2/models/nobody":                   `{"error":"model \"nobody\" not found: there are 2gauss, `,
 		"/v2/models/gauss/versions/2/ready":   `"code":"NOT_FOUND"`,
 		"/v2/models/gauss/versions/two/ready": `{"error":"model_version is \"two\": want a whole number`,
 		"/v2/models/gauss/infer":              `{"error":"GET /v2/models/gauss/infer: want POST"`,
@@ -135,6 +136,26 @@ func testOIPDescribes(t *testing.T, s *site) {
 		if _, body := s.get(t, path); !strings.Contains(body, want) {
 			t.Errorf("GET %s: %s, want %s", path, body, want)
 		}
+	}
+}
+
+// testShortOIP: a request that ends before the JSON whose length it gives is refused.
+func testShortOIP(t *testing.T, s *site) {
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v2/models/gauss/infer",
+		strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set(jsonLength, "5")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusBadRequest ||
+		!strings.Contains(string(text), jsonLength+" is 5, and the request ends 3 bytes before that") {
+		t.Errorf("%d %s, %v", resp.StatusCode, text, err)
 	}
 }
 
