@@ -32,8 +32,9 @@ type Detected struct {
 	Version    int
 	Digest     string // SHA-256 of the model file, in hexadecimal
 
-	// Deviations has, for each row and each noise level of [ModelDetector].Sigmas, how far the norm of the score is from
-	// its mean for samples like the training data, in standard deviations. It is nil unless the request asks for it.
+	// Deviations has, for each row and each noise level of [ModelDetector].Sigmas, how far the norm of the score is
+	// from its mean for samples like the training data, in standard deviations. It is nil unless the request asks for
+	// it.
 	Deviations [][]float64
 }
 

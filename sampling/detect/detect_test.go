@@ -48,8 +48,8 @@ func (d *Detector) judge(norms []float64) (distances, p []float64) {
 	return distances, p
 }
 
-// TestDeviations: of samples like those fitted, the deviations of every level have mean 0 and variance 1, and norms that
-// are all larger by a tenth deviate by a tenth of their mean.
+// TestDeviations: of samples like those fitted, the deviations of every level have mean 0 and variance 1, and norms
+// that are all larger by a tenth deviate by a tenth of their mean.
 func TestDeviations(t *testing.T) {
 	const n = 4000
 	r := rand.New(rand.NewPCG(5, 6))
