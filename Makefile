@@ -186,7 +186,7 @@ bench-detect: onnxruntime data ## Measure detectors; writes bench/RESULTS-DETECT
 	bin/detect $(BENCHFLAGS)
 
 .PHONY: bench-posterior
-bench-posterior: onnxruntime data ## Compare posterior samplers; writes bench/RESULTS-POSTERIOR.md (dry run: BENCHFLAGS)
+bench-posterior: onnxruntime data bench/.venv/ready ## Compare posterior samplers; writes bench/RESULTS-POSTERIOR.md
 	go build -o bin/posterior ./bench/posterior
 	bin/posterior $(BENCHFLAGS)
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
@@ -13,6 +14,9 @@ type DetectRequest struct {
 	X       []float32 // the samples, one after the other; of a table, in the units of its columns
 	Shape   []int     // of one sample, for the client and the server to check; nil: as the model's samples
 	Given   Given     // the condition, for all rows or [Each], if [ModelDetector].Given; otherwise nil
+
+	// Deviations asks for [Detected].Deviations.
+	Deviations bool
 
 	// Progress, unless nil, receives the number of rows that are done of a request that is too large for one call. One
 	// goroutine at a time calls it, and it must return soon.
@@ -27,6 +31,11 @@ type Detected struct {
 	Model      string    // that answered
 	Version    int
 	Digest     string // SHA-256 of the model file, in hexadecimal
+
+	// Deviations has, for each row and each noise level of [ModelDetector].Sigmas, how far the norm of the score is
+	// from its mean for samples like the training data, in standard deviations. It is nil unless the request asks for
+	// it.
+	Deviations [][]float64
 }
 
 // Detect says how unlike the training data of a model samples are (Mahmood et al. 2021). Among independent samples of
@@ -48,7 +57,7 @@ func (c *Client) Detect(ctx context.Context, req DetectRequest) (*Detected, erro
 			return nil, err
 		}
 		r, err := unary(ctx, c, op, &langevinv1.DetectRequest{
-			Model: req.Model, Version: version, X: x, Given: given,
+			Model: req.Model, Version: version, X: x, Given: given, Deviations: req.Deviations,
 		}, c.sampling.Detect)
 		if err != nil {
 			return nil, err
@@ -56,6 +65,9 @@ func (c *Client) Detect(ctx context.Context, req DetectRequest) (*Detected, erro
 		n := len(r.GetPValue())
 		if len(r.GetDistance()) != n || p.n > 0 && n != p.n {
 			return nil, during(op, malformed("%d p-values and %d distances for %d rows", n, len(r.GetDistance()), p.n))
+		}
+		if d := len(r.GetDeviation()); req.Deviations && (n == 0 || d == 0 || d%n != 0) {
+			return nil, during(op, malformed("%d deviations for %d rows", d, n))
 		}
 		return r, nil
 	}
@@ -70,6 +82,10 @@ func (c *Client) Detect(ctx context.Context, req DetectRequest) (*Detected, erro
 	for _, r := range answers {
 		found.PValue = append(found.PValue, r.GetPValue()...)
 		found.Distance = append(found.Distance, r.GetDistance()...)
+		if req.Deviations {
+			levels := len(r.GetDeviation()) / len(r.GetPValue())
+			found.Deviations = slices.AppendSeq(found.Deviations, slices.Chunk(r.GetDeviation(), levels))
+		}
 	}
 	return found, nil
 }

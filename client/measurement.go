@@ -73,7 +73,7 @@ func (Hadamard) operator() {}
 type Method interface{ method() }
 
 // Particles is sequential Monte Carlo. As the count grows, samples have the distribution of the posterior. The sampler
-// is nil or a [ReverseSDE] with noise levels or steps; the default is 50 steps.
+// is nil or a [ReverseSDE] with noise levels or steps; the default is 50 steps by [ReverseMultistep].
 type Particles struct {
 	Count     int      // of a chain; 0: 64
 	Threshold *float64 // resample below this part of the count, from 0 to 1; nil: 0.5

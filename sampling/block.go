@@ -130,7 +130,8 @@ func (b *Block) Leading(i int) (x, score []float32) {
 			best = k
 		}
 	}
-	return b.particle(i, best)
+	x, _, score = b.particle(i, best)
+	return x, score
 }
 
 // Add adds a chain whose next step is Plan[step]. It copies the state x and the history h; a nil h means zero. The plan

@@ -12,19 +12,29 @@ import (
 // arXiv 2306.17775) and Cardoso et al. (2023, arXiv 2308.07983), with a proposal that takes the derivative of the
 // denoised estimate for the multiple r²/σ² of the identity.
 //
-// With d the denoised estimate, r² = σ²·Spread²/(σ² + Spread²) and e = y - A d, a state has the fit
+// With d the denoised estimate and e = y - A d, a state has the fit
 //
 //	f_σ(x) = N(y; A d, r²·A A' + Std²·I)
 //
-// The move from σ to σ' is ancestral sampling, x' = x + (σ² - σ'²)·s + τ·z with τ² = σ'²(σ² - σ'²)/σ². If Guided, the
-// move adds δ = (σ² - σ'²)(r²/σ²)·A'(r²·A A' + Std²·I)⁻¹·e. The weight is multiplied with f_σ'(x')/f_σ(x), and with the
-// ratio of the densities of the move without and with δ, exp(-(‖δ‖² + 2τ·δ·z)/(2τ²)). If the effective sample size
-// (Σw)²/Σw² falls below Threshold·Count, all states are resampled (systematic resampling, Kitagawa 1996).
+// where r² is how far d may be wrong. Before the chain has particles at σ, σ²·Spread²/(σ² + Spread²) is expected. Then
+// r² is fitted to their errors e, of which the expectation counts as ten. So f is as flat as the network is wrong, also
+// at large σ, where a network errs more than the data vary. Any r² keeps the estimate of the evidence without bias, but
+// for the last level, where f decides what the samples are. There r² is the expectation.
+//
+// The move from σ to σ' is a step of [ReverseSDE] by Method with Eta 1, which adds noise of the standard deviation τ
+// with τ² = σ'²(σ² - σ'²)/σ². If Guided, the move also adds δ = (1 - σ'²/σ²)·r²·A'(r²·A A' + Std²·I)⁻¹·e. The weight is
+// multiplied with f_σ'(x')/f_σ(x), and with the ratio of the densities of the move without and with δ,
+// exp(-(‖δ‖² + 2τ·δ·z)/(2τ²)). If the effective sample size (Σw)²/Σw² falls below Threshold·Count, all states are
+// resampled (systematic resampling, Kitagawa 1996).
+//
+// What remains is the error of the moves: with few levels samples are too narrow, or too wide, and the evidence is that
+// of such samples. By ReverseMultistep it is of second order.
 //
 // All states of a chain take their noise from the chain, so the sample remains a function of the settings, the seed and
 // the chain's index.
 type Particles struct {
 	Schedule  Schedule
+	Method    ReverseMethod
 	Count     int     // K, at least 2
 	Threshold float64 // from 0 (never resample) to 1 (at every step)
 	Guided    bool
@@ -44,9 +54,7 @@ func (p Particles) Plan() (Plan, error) {
 	case !finite(p.Spread) || p.Spread <= 0:
 		return nil, fieldError("spread", p.Spread)
 	}
-	return p.Schedule.descend(func(from, to float64) (a, c float64) {
-		return from*from - to*to, to * math.Sqrt(1-to*to/(from*from))
-	})
+	return ReverseSDE{Schedule: p.Schedule, Method: p.Method, Eta: 1, Noise: 1, Denoise: true}.Plan()
 }
 
 // Rows implements [Method].
@@ -68,16 +76,17 @@ type Diagnosis struct {
 
 // cloud is the particles of a chain. The first one is the chain's row of the block.
 type cloud struct {
-	x, score []float32 // of particles 1 to K-1
-	weight   []float64 // logarithms
-	fit      []float64 // log f of each particle at its last level
-	move     []float64 // log of the ratio of densities of each particle's last move
+	x, h, score []float32 // of particles 1 to K-1
+	weight      []float64 // logarithms
+	fit         []float64 // log f of each particle at its last level
+	move        []float64 // log of the ratio of densities of each particle's last move
+	variance    float64   // r² of the last level
 	Diagnosis
 }
 
 func newCloud(count, dim int) *cloud {
 	return &cloud{
-		x: make([]float32, (count-1)*dim), score: make([]float32, (count-1)*dim),
+		x: make([]float32, (count-1)*dim), h: make([]float32, (count-1)*dim), score: make([]float32, (count-1)*dim),
 		weight: make([]float64, count), fit: make([]float64, count), move: make([]float64, count),
 		Diagnosis: Diagnosis{EffectiveSize: float64(count)},
 	}
@@ -96,13 +105,13 @@ func (s *cloudScratch) fit(count, dim, rank int) {
 	}
 }
 
-// particle returns the state and the score of particle k of row i.
-func (b *Block) particle(i, k int) (x, score []float32) {
+// particle returns the state, the history and the score of particle k of row i.
+func (b *Block) particle(i, k int) (x, h, score []float32) {
 	if k == 0 {
-		return b.X(i), b.Score(i)
+		return b.X(i), b.History(i), b.Score(i)
 	}
 	c, at := b.rows[i].cloud, (k-1)*b.dim
-	return c.x[at : at+b.dim], c.score[at : at+b.dim]
+	return c.x[at : at+b.dim], c.h[at : at+b.dim], c.score[at : at+b.dim]
 }
 
 func (p Particles) advance(b *Block, i int) bool {
@@ -126,31 +135,74 @@ func (p Particles) advance(b *Block, i int) bool {
 	return p.propose(b, i)
 }
 
-// variance returns r² for a level.
-func (p Particles) variance(sigma float64) float64 {
-	s2, v := sigma*sigma, p.Spread*p.Spread
-	return s2 * v / (s2 + v)
-}
-
 // weigh multiplies the weights with what the last move changed, and keeps each particle's error.
 func (p Particles) weigh(b *Block, i int) {
 	r, m := &b.rows[i], &b.measuring
-	y, c, sigma := r.Measured.Measurement, r.cloud, r.Plan[r.step].Sigma
-	v, rank := p.variance(float64(sigma)), len(y.Singular)
+	y, c, rank := r.Measured.Measurement, r.cloud, len(r.Measured.Singular)
+	b.denoisedErrors(i)
+	v := p.variance(b, i)
 	for k := range p.Count {
-		x, score := b.particle(i, k)
-		for j, xj := range x {
-			m.wide[j] = float64(xj) + float64(sigma)*float64(sigma)*float64(score[j])
-		}
-		e, fit := m.cloud.errors[k*rank:(k+1)*rank], y.Outside
-		y.Rows.Coordinates(e, m.wide, &m.work)
+		fit := y.Outside
 		for j, s := range y.Singular {
-			e[j] = y.Values[j] - s*e[j]
-			fit += logNormal(e[j], s*s*v+y.Std*y.Std)
+			fit += logNormal(m.cloud.errors[k*rank+j], s*s*v+y.Std*y.Std)
 		}
 		c.weight[k] += fit - c.fit[k] + c.move[k]
 		c.fit[k] = fit
 	}
+	c.variance = v
+}
+
+// denoisedErrors computes y - A d of every particle of row i.
+func (b *Block) denoisedErrors(i int) {
+	r, m := &b.rows[i], &b.measuring
+	y, sigma, rank := r.Measured.Measurement, float64(r.Plan[r.step].Sigma), len(r.Measured.Singular)
+	for k := range r.cloud.weight {
+		x, _, score := b.particle(i, k)
+		for j, xj := range x {
+			m.wide[j] = float64(xj) + sigma*sigma*float64(score[j])
+		}
+		e := m.cloud.errors[k*rank : (k+1)*rank]
+		y.Rows.Coordinates(e, m.wide, &m.work)
+		for j, s := range y.Singular {
+			e[j] = y.Values[j] - s*e[j]
+		}
+	}
+}
+
+// variance returns r² for the level that row i has reached.
+func (p Particles) variance(b *Block, i int) float64 {
+	r, m := &b.rows[i], &b.measuring
+	sigma2, spread2 := float64(r.Plan[r.step].Sigma)*float64(r.Plan[r.step].Sigma), p.Spread*p.Spread
+	expected := sigma2 * spread2 / (sigma2 + spread2)
+	if r.step == len(r.Plan)-1 {
+		return expected
+	}
+	squares, total := m.c, logSumExp(r.cloud.weight)
+	clear(squares)
+	for k, w := range r.cloud.weight {
+		share := math.Exp(w - total)
+		for j, e := range m.cloud.errors[k*len(squares) : (k+1)*len(squares)] {
+			squares[j] += share * e * e
+		}
+	}
+	return fitVariance(expected, r.Measured.Measurement, squares)
+}
+
+// fitVariance returns the v with which errors of the given mean squares are the most likely, if those of column j are
+// N(0, s_j²·v + Std²), and 10 more with a mean square of expected are N(0, v). Each round of the EM algorithm (Dempster
+// et al. 1977) makes them more likely.
+func fitVariance(expected float64, y *Measurement, squares []float64) float64 {
+	const counts, rounds = 10, 30
+	v := expected
+	for range rounds {
+		sum := counts * expected
+		for j, s := range y.Singular {
+			part := v / (s*s*v + y.Std*y.Std)
+			sum += part * (part*s*s*squares[j] + y.Std*y.Std)
+		}
+		v = sum / (counts + float64(len(squares)))
+	}
+	return v
 }
 
 // effectiveSize returns (Σw)²/Σw² for the logarithms of w.
@@ -175,9 +227,10 @@ func (b *Block) resample(i int) {
 		if a == k {
 			continue
 		}
-		x, score := b.particle(i, k)
-		fromX, fromScore := b.particle(i, a)
+		x, h, score := b.particle(i, k)
+		fromX, fromH, fromScore := b.particle(i, a)
 		copy(x, fromX)
+		copy(h, fromH)
 		copy(score, fromScore)
 		copy(m.cloud.errors[k*rank:(k+1)*rank], m.cloud.errors[a*rank:(a+1)*rank])
 		c.fit[k] = c.fit[a]
@@ -219,9 +272,9 @@ func (p Particles) propose(b *Block, i int) (ok bool) {
 	r.Noise.Normal(m.cloud.z, uint32(r.step))
 	ok = true
 	for k := range p.Count {
-		x, score := b.particle(i, k)
+		x, h, score := b.particle(i, k)
 		z := m.cloud.z[k*b.dim : (k+1)*b.dim]
-		ok = step.apply(x, nil, score, z) && ok
+		ok = step.apply(x, h, score, z) && ok
 		if r.cloud.move[k] = 0; p.Guided {
 			ok = p.guide(b, i, k, x, z) && ok
 		}
@@ -234,12 +287,12 @@ func (p Particles) guide(b *Block, i, k int, x, z []float32) bool {
 	r, m := &b.rows[i], &b.measuring
 	step, y := &r.Plan[r.step], r.Measured.Measurement
 	rank := len(y.Singular)
-	v, sigma2, tau := p.variance(float64(step.Sigma)), float64(step.Sigma)*float64(step.Sigma), float64(step.C)
+	from, to, tau, v := float64(step.Sigma), r.Plan.next(r.step), float64(step.C), r.cloud.variance
 	e := m.cloud.errors[k*rank : (k+1)*rank]
 	m.coordinates(m.b, y, z)
 	var square, inner float64
 	for j, s := range y.Singular {
-		m.a[j] = float64(step.A) * v / sigma2 * s * e[j] / (s*s*v + y.Std*y.Std)
+		m.a[j] = (1 - to*to/(from*from)) * v * s * e[j] / (s*s*v + y.Std*y.Std)
 		square += m.a[j] * m.a[j]
 		inner += m.a[j] * m.b[j]
 	}
@@ -261,9 +314,9 @@ func (p Particles) choose(b *Block, i int) (ok bool) {
 		}
 		u -= math.Exp(w - total)
 	}
-	x, score := b.particle(i, chosen)
+	x, _, score := b.particle(i, chosen)
 	ok = step.apply(x, nil, score, nil)
-	rank, v := len(y.Singular), p.variance(float64(step.Sigma))
+	rank, v := len(y.Singular), c.variance
 	for j, s := range y.Singular {
 		m.a[j] = v * s * m.cloud.errors[chosen*rank+j] / (s*s*v + y.Std*y.Std)
 	}

@@ -43,9 +43,6 @@ func statistics() []statistic {
 // calibrate is simulation-based calibration (Talts et al. 2018): digits of the model's own, measured, and drawn again.
 // The rank of a statistic of the true digit among its posterior samples is uniform if the sampler is right.
 func (b *bench) calibrate(ctx context.Context) error {
-	if b.problems == 0 {
-		return nil
-	}
 	b.printf("## Calibration\n\n%d digits that the model drew were measured, and %d posterior samples drawn of each, "+
 		"by %d particles with 50 steps. If the sampler is right, the rank of every statistic of the true digit is "+
 		"uniform: p is that of a χ² test.\n\n"+

@@ -105,9 +105,6 @@ func observe(op *linear.Operator, x []float64, n sampling.Noise) []float32 {
 
 // compareDigits reconstructs digits of the test set from small, noisy pictures.
 func (b *bench) compareDigits(ctx context.Context) error {
-	if b.digits == 0 {
-		return nil
-	}
 	train, err := b.pictures("train-images-idx3-ubyte", 0, 20_000)
 	if err != nil {
 		return err
@@ -196,7 +193,8 @@ func (b *bench) digitMethods() ([]planned, error) {
 func (b *bench) digitRow(
 	ctx context.Context, factor int, op *linear.Operator, m planned, test [][]float64,
 ) error {
-	var ofMean, ofOne, agreement, size, seconds float64
+	var agreement, size, seconds float64
+	var found quality
 	part := 1 / float64(len(test))
 	for i, x := range test {
 		values := observe(op, x, sampling.Noise{Seed: 1, Chain: uint64(i)})
@@ -208,17 +206,11 @@ func (b *bench) digitRow(
 		if err != nil {
 			return err
 		}
-		middle := make([]float64, pixels)
 		for k := range averaged {
-			one := widened(d.x[k*pixels : (k+1)*pixels])
-			for j, v := range one {
-				middle[j] += v / averaged
-			}
-			ofOne += part / averaged * squareError(one, x)
-			agreement += part / averaged * agrees(op, one, values)
+			agreement += part / averaged * agrees(op, widened(d.x[k*pixels:(k+1)*pixels]), values)
 			size += part / averaged * d.diagnoses[k].EffectiveSize
 		}
-		ofMean += part * squareError(middle, x)
+		found.add(d.x, x, len(test))
 		seconds += part / averaged * d.seconds
 	}
 	sizeText := ""
@@ -226,8 +218,25 @@ func (b *bench) digitRow(
 		sizeText = fmt.Sprintf("%.2f", size)
 	}
 	b.printf("| %d × %d | %s | %d | %.2f | %.2f | %.2f | %s | %.2f |\n", factor, factor, m.name,
-		m.plan.NFE()*m.by.Rows(), psnr(ofMean), psnr(ofOne), agreement, sizeText, seconds)
+		m.plan.NFE()*m.by.Rows(), psnr(found.ofMean), psnr(found.ofOne), agreement, sizeText, seconds)
 	return nil
+}
+
+// quality is the mean square of the errors of reconstructions.
+type quality struct{ ofMean, ofOne float64 }
+
+// add adds the samples of one of n pictures.
+func (q *quality) add(samples []float32, truth []float64, n int) {
+	count := len(samples) / len(truth)
+	middle := make([]float64, len(truth))
+	for k := range count {
+		one := widened(samples[k*len(truth) : (k+1)*len(truth)])
+		for j, v := range one {
+			middle[j] += v / float64(count)
+		}
+		q.ofOne += squareError(one, truth) / float64(n*count)
+	}
+	q.ofMean += squareError(middle, truth) / float64(n)
 }
 
 func widened(x []float32) []float64 {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,12 +24,15 @@ type bench struct {
 	model    string // path of the network for digits
 	data     string // folder of MNIST
 	out      string
-	samples  int // of each mixture problem
-	mixtures int // problems
-	digits   int // pictures
-	problems int // of the calibration; 0 for none
-	draws    int // posterior samples of each
-	count    int // particles of the calibration
+	parts    string // of the page, separated by commas
+	ring     string // path of the network of the ring
+	python   string // that runs the loops of the published algorithms
+	samples  int    // of each mixture problem
+	mixtures int    // problems
+	digits   int    // pictures
+	problems int    // of the calibration
+	draws    int    // posterior samples of each
+	count    int    // particles of the calibration
 
 	network  *ort.Session
 	manifest models.Manifest
@@ -40,11 +44,14 @@ func main() {
 	b := &bench{started: time.Now()}
 	flag.StringVar(&b.model, "model", "models/zoo/mnist/1/model.onnx", "the network for digits")
 	flag.StringVar(&b.data, "data", "data/mnist", "the folder of MNIST")
+	flag.StringVar(&b.parts, "parts", "mixtures,digits,peers,calibration", "parts of the page")
+	flag.StringVar(&b.ring, "ring", "models/zoo/ring/1/model.onnx", "the network of the ring")
+	flag.StringVar(&b.python, "python", "bench/.venv/bin/python", "runs the published algorithms")
 	flag.StringVar(&b.out, "out", "bench/RESULTS-POSTERIOR.md", "the page to write")
 	flag.IntVar(&b.mixtures, "mixtures", 20, "random mixture problems")
 	flag.IntVar(&b.samples, "samples", 200, "samples of each")
 	flag.IntVar(&b.digits, "digits", 10, "digits to reconstruct")
-	flag.IntVar(&b.problems, "problems", 300, "problems of the calibration, 0 for none")
+	flag.IntVar(&b.problems, "problems", 300, "problems of the calibration")
 	flag.IntVar(&b.draws, "draws", 9, "posterior samples of each problem of the calibration")
 	flag.IntVar(&b.count, "particles", 64, "particles of the calibration")
 	flag.Parse()
@@ -64,9 +71,18 @@ func (b *bench) run(ctx context.Context) error {
 		return err
 	}
 	defer b.network.Close()
-	for _, part := range []func(context.Context) error{b.compareMixtures, b.compareDigits, b.calibrate} {
-		if err := part(ctx); err != nil {
-			return err
+	for _, part := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"mixtures", b.compareMixtures}, {"digits", b.compareDigits},
+		{"peers", b.comparePeers}, {"calibration", b.calibrate},
+	} {
+		if !slices.Contains(strings.Split(b.parts, ","), part.name) {
+			continue
+		}
+		if err := part.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
 	b.printf("The run took %s.\n", time.Since(b.started).Round(time.Second))
@@ -128,7 +144,9 @@ func (p planned) draw(
 
 // particles returns sequential Monte Carlo on a schedule.
 func particles(s sampling.Schedule, count int, spread float64, guided bool) (planned, error) {
-	p := sampling.Particles{Schedule: s, Count: count, Threshold: 0.5, Guided: guided, Spread: spread}
+	p := sampling.Particles{
+		Schedule: s, Method: sampling.ReverseMultistep, Count: count, Threshold: 0.5, Guided: guided, Spread: spread,
+	}
 	plan, err := p.Plan()
 	name := fmt.Sprintf("particles, %d", count)
 	if !guided {

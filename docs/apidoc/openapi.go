@@ -69,9 +69,15 @@ type requestBody struct {
 }
 
 type answer struct {
-	Ref         string         `json:"$ref,omitempty"`
-	Description string         `json:"description,omitempty"`
-	Content     ordered[media] `json:"content,omitempty"`
+	Ref         string          `json:"$ref,omitempty"`
+	Description string          `json:"description,omitempty"`
+	Headers     ordered[header] `json:"headers,omitempty"`
+	Content     ordered[media]  `json:"content,omitempty"`
+}
+
+type header struct {
+	Description string  `json:"description"`
+	Schema      *schema `json:"schema"`
 }
 
 type media struct {

@@ -116,7 +116,26 @@ func (a *api) act(v verb, id string, target []parameter) *operation {
 		content = sampleForms()
 	}
 	o.Responses = answers("The result.", content, "400", "404")
+	if v.method == "Sample" {
+		o.Responses[0].value.Headers = weightHeaders()
+	}
 	return o
+}
+
+// weightHeaders describes what says with a PNG file or a CSV file whether the weights of particles collapsed.
+func weightHeaders() ordered[header] {
+	one := func(name, description string, s *schema) member[header] {
+		return member[header]{name, header{
+			description + " With particles, if the answer is image/png; a trailer if it is text/csv.", s,
+		}}
+	}
+	return ordered[header]{
+		one("X-Effective-Size", "The least effective size of all chains.", &schema{Type: "number"}),
+		one("X-Log-Evidence", "The natural logarithm of the estimate of the measured values' density.",
+			&schema{Type: "number"}),
+		one("X-Collapsed", "How many chains have an effective size below measurement.least_effective_size.",
+			&schema{Type: "integer"}),
+	}
 }
 
 // operation describes a call of the API.

@@ -105,6 +105,20 @@ func (d *Detector) Distance(norms []float64) float64 {
 	return math.Sqrt(sum)
 }
 
+// Deviations returns how far norms are from their means, level by level, in standard deviations. They show where a
+// sample is unlike the data. [Detector.Distance] also counts norms that do not fit together.
+func (d *Detector) Deviations(norms []float64) []float64 {
+	z := make([]float64, len(norms))
+	for i, v := range norms {
+		var variance float64
+		for _, l := range d.Factor[i] {
+			variance += l * l
+		}
+		z[i] = (v - d.Mean[i]) / math.Sqrt(variance)
+	}
+	return z
+}
+
 // PValue returns the probability that a sample of the data's distribution has at least the given distance, estimated
 // from n samples that calibrate: 1 + the number of those with at least that distance, over 1 + n. If a sample comes
 // from that distribution, the probability that its p-value is at most a is at most a, and more than a - 1/(1+n).

@@ -48,6 +48,36 @@ func (d *Detector) judge(norms []float64) (distances, p []float64) {
 	return distances, p
 }
 
+// TestDeviations: of samples like those fitted, the deviations of every level have mean 0 and variance 1, and norms
+// that are all larger by a tenth deviate by a tenth of their mean.
+func TestDeviations(t *testing.T) {
+	const n = 4000
+	r := rand.New(rand.NewPCG(5, 6))
+	d := fitted(t, chi(r, n, 1))
+	var mean, square, larger [3]float64
+	var moments, squares [3]float64 // of the norms themselves
+	for row := range slices.Chunk(chi(r, n, 1), 3) {
+		scaled := make([]float64, 3)
+		for j, v := range row {
+			scaled[j] = 1.1 * v
+			moments[j], squares[j] = moments[j]+v/n, squares[j]+v*v/n
+		}
+		for j, z := range d.Deviations(row) {
+			mean[j], square[j] = mean[j]+z/n, square[j]+z*z/n
+		}
+		for j, z := range d.Deviations(scaled) {
+			larger[j] += z / n
+		}
+	}
+	for j := range mean {
+		want := 0.1 * moments[j] / math.Sqrt(squares[j]-moments[j]*moments[j])
+		if math.Abs(mean[j]) > 0.1 || math.Abs(square[j]-1) > 0.1 || math.Abs(larger[j]-want) > 0.15 {
+			t.Errorf("level %d: mean %.3f, mean square %.3f, of larger norms %.3f; want 0, 1, %.3f", j, mean[j],
+				square[j], larger[j], want)
+		}
+	}
+}
+
 // TestPValuesAreUniform: over many fits, the share of samples of the same distribution whose p-value is at most a is a,
 // also with the smallest calibration that is allowed.
 func TestPValuesAreUniform(t *testing.T) {

@@ -53,6 +53,9 @@ func (s *Sampling) Detect(ctx context.Context, req *langevinv1.DetectRequest) (*
 		distance := m.Detector.Distance(norms[:levels])
 		answer.Distance = append(answer.Distance, distance)
 		answer.PValue = append(answer.PValue, m.Detector.PValue(distance))
+		if req.GetDeviations() {
+			answer.Deviation = append(answer.Deviation, m.Detector.Deviations(norms[:levels])...)
+		}
 	}
 	detected(ctx, answer.GetPValue())
 	return answer, nil

@@ -67,7 +67,7 @@ func TestDetect(t *testing.T) {
 			seen: [][]float32{near[:12], {2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2}}},
 	} {
 		answer, err := s.sampling.Detect(t.Context(),
-			&langevinv1.DetectRequest{Model: c.model, X: c.x, Given: c.given})
+			&langevinv1.DetectRequest{Model: c.model, X: c.x, Given: c.given, Deviations: c.given == nil})
 		if err != nil {
 			t.Errorf("%s: %v", c.model, err)
 			continue
@@ -81,11 +81,23 @@ func TestDetect(t *testing.T) {
 			about.GetGiven() != (c.given != nil) || len(about.GetSigmas()) != 2 {
 			t.Errorf("%s: detector %v, answer %v", c.model, about, answer)
 		}
+		if levels := 2 * len(c.seen); c.given == nil && len(answer.GetDeviation()) != levels ||
+			c.given != nil && len(answer.GetDeviation()) != 0 {
+			t.Errorf("%s: %d deviations, want %d if asked for", c.model, len(answer.GetDeviation()), levels)
+			continue
+		}
 		m := withDetector(t, models.Manifest{Shape: []int{len(c.seen[0])}})
 		for i, x := range c.seen {
 			want := m.Detector.Distance([]float64{normOf(x, 2), normOf(x, 0.5)})
 			if got := answer.GetDistance()[i]; math.Abs(got-want) > 1e-2*(1+want) {
 				t.Errorf("%s: distance of row %d is %g, want %g", c.model, i, got, want)
+			}
+			if wanted := m.Detector.Deviations([]float64{normOf(x, 2), normOf(x, 0.5)}); c.given == nil {
+				for j, z := range answer.GetDeviation()[2*i : 2*i+2] {
+					if math.Abs(z-wanted[j]) > 1e-2*(1+math.Abs(wanted[j])) {
+						t.Errorf("%s: deviation %d of row %d is %g, want %g", c.model, j, i, z, wanted[j])
+					}
+				}
 			}
 			p := answer.GetPValue()[i]
 			if alarm := p <= 0.01; alarm != (i == 1) || p != m.Detector.PValue(answer.GetDistance()[i]) {

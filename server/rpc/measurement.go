@@ -101,13 +101,13 @@ func completeMethod(y *langevinv1.Measurement, m models.Manifest, limits Limits,
 // setMeasuredSampler sets the sampler of a request to the one that the measurement's method needs, with the settings
 // that the method decides.
 func setMeasuredSampler(req *langevinv1.SampleRequest, bad *invalid) {
-	method, steps := "particles", int32(particlesSteps)
+	method, steps, rule := "particles", int32(particlesSteps), langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP
 	switch req.GetMeasurement().GetMethod().(type) {
 	case *langevinv1.Measurement_Snips, *langevinv1.Measurement_Langevin:
 		setAnnealed(req, bad)
 		return
 	case *langevinv1.Measurement_Ddrm:
-		method, steps = "ddrm", ddrmSteps
+		method, steps, rule = "ddrm", ddrmSteps, langevinv1.ReverseMethod_REVERSE_METHOD_EULER
 	}
 	if req.GetSampler() != nil && req.GetReverseSde() == nil {
 		bad.add("sampler", "another", "reverse_sde, whose noise levels %s follows, or none", method)
@@ -127,10 +127,10 @@ func setMeasuredSampler(req *langevinv1.SampleRequest, bad *invalid) {
 	if !r.GetDenoise() {
 		bad.add("reverse_sde.denoise", false, "true with %s, whose samples are denoised", method)
 	}
-	if r.GetMethod() == langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP {
+	if method == "ddrm" && r.GetMethod() == langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP {
 		bad.add("reverse_sde.method", r.GetMethod(), "euler with %s", method)
 	}
-	r.Method = langevinv1.ReverseMethod_REVERSE_METHOD_EULER
+	r.Method = cmp.Or(r.GetMethod(), rule)
 	req.Sampler = &langevinv1.SampleRequest_ReverseSde{ReverseSde: r}
 }
 
@@ -176,7 +176,8 @@ func methodOf(y *langevinv1.Measurement, sampler compiled) (sampling.Method, sam
 	switch in := y.GetMethod().(type) {
 	case *langevinv1.Measurement_Particles:
 		p := sampling.Particles{
-			Schedule: levelsOf(sampler), Count: int(in.Particles.GetCount()), Threshold: in.Particles.GetThreshold(),
+			Schedule: levelsOf(sampler), Method: ruleOf(sampler),
+			Count: int(in.Particles.GetCount()), Threshold: in.Particles.GetThreshold(),
 			Guided: in.Particles.GetGuided(), Spread: in.Particles.GetSpread(),
 		}
 		plan, err := p.Plan()
@@ -196,6 +197,12 @@ func methodOf(y *langevinv1.Measurement, sampler compiled) (sampling.Method, sam
 func levelsOf(sampler compiled) sampling.Schedule {
 	r, _ := sampler.message.(*langevinv1.ReverseSDE)
 	return scheduleOf(r.GetSigmas(), &invalid{})
+}
+
+// ruleOf returns the rule of a compiled reverse_sde.
+func ruleOf(sampler compiled) sampling.ReverseMethod {
+	r, _ := sampler.message.(*langevinv1.ReverseSDE)
+	return choice(reverseMethods(), r.GetMethod(), "method", &invalid{})
 }
 
 // operatorOf returns the operator of a measurement, and the field that its method is in.

@@ -51,7 +51,7 @@ func TestMeasurement(t *testing.T) {
 		}
 		evidence -= math.Log(2*math.Pi*1.25)/2 + v*v/2.5
 	}
-	if e := got.done.GetLogEvidence(); math.Abs(e-evidence) > 0.2 {
+	if e := got.done.GetLogEvidence(); math.Abs(e-evidence) > 0.1 {
 		t.Errorf("log evidence %.3f, want %.3f", e, evidence)
 	}
 	if size := got.done.GetEffectiveSize(); !(size > 1 && size < 16) || len(got.chunks[0].GetEffectiveSize()) == 0 {
@@ -66,6 +66,14 @@ func TestMeasurement(t *testing.T) {
 	same, err := s.sample(t, t.Context(), again)
 	if err != nil || !proto.Equal(same.chunks[0].GetTensor(), got.chunks[0].GetTensor()) {
 		t.Errorf("made from the started event: other samples, or %v", err)
+	}
+	if rule := got.started.GetReverseSde().GetMethod(); rule != langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP {
+		t.Errorf("particles move by %v, want the multistep method", rule)
+	}
+	again.GetReverseSde().Method = langevinv1.ReverseMethod_REVERSE_METHOD_EULER
+	other, err := s.sample(t, t.Context(), again)
+	if err != nil || proto.Equal(other.chunks[0].GetTensor(), got.chunks[0].GetTensor()) {
+		t.Errorf("by Euler's method: the same samples, or %v", err)
 	}
 }
 

@@ -66,7 +66,8 @@ func share(h http.Header, origin string) {
 		"Accept, Authorization, Content-Encoding, Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms, "+
 			"Grpc-Timeout, X-Grpc-Web, X-User-Agent, X-Request-Id")
 	h.Set("Access-Control-Expose-Headers",
-		"Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Retry-After, X-Request-Id")
+		"Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Retry-After, X-Request-Id, "+
+			"X-Effective-Size, X-Log-Evidence, X-Collapsed")
 	h.Set("Access-Control-Max-Age", "7200")
 }
 

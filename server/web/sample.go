@@ -224,12 +224,23 @@ func (o *object) end(err error) {
 	writeJSON(o.w, o.head)
 }
 
+// setWeights sets the headers with what [appendWeights] appends to JSON, for the forms that have no other place for it.
+func setWeights(h http.Header, done *langevinv1.Done) {
+	if done == nil || done.EffectiveSize == nil {
+		return
+	}
+	h.Set("X-Effective-Size", string(appendFloat(nil, done.GetEffectiveSize(), 64)))
+	h.Set("X-Log-Evidence", string(appendFloat(nil, done.GetLogEvidence(), 64)))
+	h.Set("X-Collapsed", strconv.FormatInt(done.GetCollapsed(), 10))
+}
+
 // table sends each chain as a line as it is drawn, with its elements separated by commas. The names of a table's
-// columns come first.
+// columns come first. What the weights of particles say is known after the last line, so it comes in trailers.
 type table struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	columns []*langevinv1.Column
+	weighed bool // the chains have particles
 	started bool
 	buffer  []byte
 }
@@ -240,8 +251,11 @@ func (t *table) prepare(req *langevinv1.SampleRequest) error {
 }
 
 func (t *table) event(resp *langevinv1.SampleResponse) error {
-	if s := resp.GetStarted(); s != nil {
-		t.columns = s.GetColumns()
+	switch e := resp.GetEvent().(type) {
+	case *langevinv1.SampleResponse_Started:
+		t.columns, t.weighed = e.Started.GetColumns(), e.Started.GetMeasurement().GetParticles() != nil
+	case *langevinv1.SampleResponse_Done:
+		setWeights(t.w.Header(), e.Done)
 	}
 	tensor := resp.GetChunk().GetTensor()
 	if tensor == nil {
@@ -251,7 +265,9 @@ func (t *table) event(resp *langevinv1.SampleResponse) error {
 	if !t.started {
 		t.started = true
 		t.w.Header().Set("Content-Type", "text/csv")
-		t.w.Header().Set("Trailer", "X-Error")
+		if t.weighed {
+			t.w.Header().Set("Trailer", "X-Effective-Size, X-Log-Evidence, X-Collapsed")
+		}
 		if t.columns != nil {
 			t.buffer = append(langevinv1.AppendCSV(t.buffer, t.columns), '\n')
 		}
@@ -289,7 +305,7 @@ func (t *table) end(err error) {
 	}
 }
 
-// picture sends one sample as a PNG file.
+// picture sends one sample as a PNG file. What the weights of particles say comes in headers.
 type picture struct {
 	w    http.ResponseWriter
 	r    *http.Request
@@ -308,6 +324,7 @@ func (p *picture) event(resp *langevinv1.SampleResponse) error {
 	if pictures := resp.GetChunk().GetTensor().GetPng(); len(pictures) > 0 {
 		p.data = bytes.Clone(pictures[0])
 	}
+	setWeights(p.w.Header(), resp.GetDone())
 	return nil
 }
 

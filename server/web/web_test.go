@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image/png"
 	"io"
 	"log/slog"
@@ -195,7 +196,8 @@ func TestModels(t *testing.T) {
 	}
 }
 
-// TestSampleSaysWhatCollapsed: one JSON object says of particles what the last event of a stream says.
+// TestSampleSaysWhatCollapsed: with particles every form says what the last event of a stream says of their weights: a
+// JSON object in fields, CSV in trailers, a PNG file in headers.
 func TestSampleSaysWhatCollapsed(t *testing.T) {
 	type weights struct {
 		EffectiveSize float64 `json:"effective_size"`
@@ -215,6 +217,36 @@ func TestSampleSaysWhatCollapsed(t *testing.T) {
 	}
 	if _, text := s.post(t, "/v1/models/gauss:sample", `{"seed": 1}`); strings.Contains(text, "collapsed") {
 		t.Errorf("without a measurement the object is %s", text)
+	}
+	csv, picture := "/v1/models/gauss:sample text/csv", "/v1/models/tiles:sample image/png"
+	one := `{"seed": 1, "measurement": {"matrix": {"rows": [[1` + strings.Repeat(",0", 23) + `]]}, "values": [1], ` +
+		`"noise_std": 0.1, "particles": {"count": 2}}}`
+	await(t, "the models", func() bool { return s.loaded(t) })
+	_, text = s.post(t, "/v1/models/tiles:sample", one)
+	for _, try := range []struct {
+		form, order string
+		want        *weights // nil for none
+		in          func(*http.Response) http.Header
+	}{
+		{csv, order, &want, func(r *http.Response) http.Header { return r.Trailer }},
+		{csv, `{"seed": 1}`, nil, func(r *http.Response) http.Header { return r.Trailer }},
+		{picture, one, new(decode[weights](t, text)), func(r *http.Response) http.Header { return r.Header }},
+		{picture, `{"seed": 1}`, nil, func(r *http.Response) http.Header { return r.Header }},
+	} {
+		path, media, _ := strings.Cut(try.form, " ")
+		resp := s.do(t.Context(), t, http.MethodPost, path, try.order, "Accept", media)
+		read(t, resp) // trailers come after the body
+		got, want := try.in(resp), []string{"", "", ""}
+		if try.want != nil {
+			want = []string{fmt.Sprint(try.want.EffectiveSize), fmt.Sprint(try.want.LogEvidence),
+				fmt.Sprint(try.want.Collapsed)}
+		}
+		for i, name := range []string{"X-Effective-Size", "X-Log-Evidence", "X-Collapsed"} {
+			if resp.StatusCode != http.StatusOK || got.Get(name) != want[i] {
+				t.Errorf("%s %s: status %d, %s is %q, want %q", try.form, try.order, resp.StatusCode, name,
+					got.Get(name), want[i])
+			}
+		}
 	}
 }
 

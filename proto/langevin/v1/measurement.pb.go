@@ -698,8 +698,8 @@ func (x *Hadamard) GetCoefficients() []int32 {
 
 // Particles is sequential Monte Carlo: a chain has many states, each with a weight, and its sample is one of them. As
 // the count grows, samples have the distribution of the model's posterior. The noise levels are those of reverse_sde,
-// whose eta and noise must be 1 and whose method must be euler; the default is 50 steps. Each particle costs an
-// evaluation for each step. The states cannot be resumed from.
+// whose eta and noise must be 1; the default is 50 steps of the multistep method. Each particle costs an evaluation for
+// each step. The states cannot be resumed from.
 type Particles struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The number of particles of a chain, from 2 to the server's limit (limits.max_particles, 256 by default). The
@@ -711,8 +711,9 @@ type Particles struct {
 	// Move particles towards the measurement, as far as the estimate of their noise-free state is known. Without it they
 	// only follow the model. The default is true.
 	Guided *bool `protobuf:"varint,3,opt,name=guided,proto3,oneof" json:"guided,omitempty"`
-	// The standard deviation of an element of the data, above 0. A value that is much too small makes the weights of
-	// modes wrong with few particles. The default is a quarter of the model's range.
+	// The standard deviation of an element of the data, above 0: how far the estimate of a noise-free state is expected
+	// to be wrong, until the particles show how far it is. A value that is much too small makes the weights of modes
+	// wrong with few particles and few measured values. The default is a quarter of the model's range.
 	Spread        *float64 `protobuf:"fixed64,4,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

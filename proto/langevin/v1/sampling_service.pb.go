@@ -2848,7 +2848,9 @@ type DetectRequest struct {
 	X *Tensor `protobuf:"bytes,3,opt,name=x,proto3" json:"x,omitempty"`
 	// The condition of the model: one for all rows, or one for each. It is needed if the detector was fitted with
 	// conditions (see ModelDetector), and must be left out otherwise.
-	Given         []*Given `protobuf:"bytes,4,rep,name=given,proto3" json:"given,omitempty"`
+	Given []*Given `protobuf:"bytes,4,rep,name=given,proto3" json:"given,omitempty"`
+	// Answer with deviations, too.
+	Deviations    bool `protobuf:"varint,5,opt,name=deviations,proto3" json:"deviations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2911,6 +2913,13 @@ func (x *DetectRequest) GetGiven() []*Given {
 	return nil
 }
 
+func (x *DetectRequest) GetDeviations() bool {
+	if x != nil {
+		return x.Deviations
+	}
+	return false
+}
+
 // DetectResponse says how unlike the training data the samples are.
 type DetectResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2928,7 +2937,11 @@ type DetectResponse struct {
 	// apart.
 	Distance []float64 `protobuf:"fixed64,5,rep,packed,name=distance,proto3" json:"distance,omitempty"`
 	// The number of samples that calibrate the detector.
-	Calibrated    int64 `protobuf:"varint,6,opt,name=calibrated,proto3" json:"calibrated,omitempty"`
+	Calibrated int64 `protobuf:"varint,6,opt,name=calibrated,proto3" json:"calibrated,omitempty"`
+	// With deviations: for each row and each noise level of the detector (ModelDetector.sigmas), how far the norm of the
+	// score is from its mean for samples like the training data, in standard deviations. The levels of a row come one
+	// after the other.
+	Deviation     []float64 `protobuf:"fixed64,7,rep,packed,name=deviation,proto3" json:"deviation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3003,6 +3016,13 @@ func (x *DetectResponse) GetCalibrated() int64 {
 		return x.Calibrated
 	}
 	return 0
+}
+
+func (x *DetectResponse) GetDeviation() []float64 {
+	if x != nil {
+		return x.Deviation
+	}
+	return nil
 }
 
 var File_langevin_v1_sampling_service_proto protoreflect.FileDescriptor
@@ -3248,12 +3268,15 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x0elog_likelihood\x18\x04 \x03(\x01R\rlogLikelihood\x12\x10\n" +
 	"\x03nfe\x18\x05 \x03(\x03R\x03nfe\x12\x1f\n" +
 	"\vfirst_chain\x18\x06 \x01(\x04R\n" +
-	"firstChain\"\xc4\x01\n" +
+	"firstChain\"\xe4\x01\n" +
 	"\rDetectRequest\x12;\n" +
 	"\x05model\x18\x01 \x01(\tB%\xbaH\"\xd8\x01\x01r\x1d2\x1b^[a-z0-9][a-z0-9_.-]{0,63}$R\x05model\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12)\n" +
 	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x01x\x12(\n" +
-	"\x05given\x18\x04 \x03(\v2\x12.langevin.v1.GivenR\x05given\"\xad\x01\n" +
+	"\x05given\x18\x04 \x03(\v2\x12.langevin.v1.GivenR\x05given\x12\x1e\n" +
+	"\n" +
+	"deviations\x18\x05 \x01(\bR\n" +
+	"deviations\"\xcb\x01\n" +
 	"\x0eDetectResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x16\n" +
@@ -3262,7 +3285,8 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\bdistance\x18\x05 \x03(\x01R\bdistance\x12\x1e\n" +
 	"\n" +
 	"calibrated\x18\x06 \x01(\x03R\n" +
-	"calibrated*[\n" +
+	"calibrated\x12\x1c\n" +
+	"\tdeviation\x18\a \x03(\x01R\tdeviation*[\n" +
 	"\fGuidanceRule\x12\x1d\n" +
 	"\x19GUIDANCE_RULE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11GUIDANCE_RULE_ADD\x10\x01\x12\x15\n" +

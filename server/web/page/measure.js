@@ -3,39 +3,14 @@
 import { acceptFiles, isImage, pixelsOf, writeSheet } from "./pictures.js";
 import { fillForm, readForm } from "./settings.js";
 import { measureOf, measuresOf, measuresPicture, normal, shapeOfMeasured } from "./measured.js";
-import { Editor } from "./editor.js";
+import { Drawing } from "./drawing.js";
 
 const most = 16; // chains when a measurement of pictures begins: each may have many particles
 
-// Whole is the editor of the picture that is measured. Its brush also draws.
-class Whole extends Editor {
+// Whole is the editor of the picture that is measured, or of which a part is.
+class Whole extends Drawing {
   veiled() {
     return this.fields.measure.value === "mask";
-  }
-
-  paintable() {
-    return this.values !== null;
-  }
-
-  pen() {
-    return ["light", "dark"].includes(this.fields.paint.value) ? this.fields.paint.value : "";
-  }
-
-  mark(p) {
-    if (!this.pen()) return super.mark(p);
-    const [, height, width] = this.model.shape;
-    const value = this.pen() === "light" ? this.model.high : this.model.low;
-    for (let i = p; i < this.values.length; i += height * width) this.values[i] = value;
-  }
-
-  stroked() {
-    if (this.pen()) this.take(this.values, "", "Your drawing");
-    else this.keep();
-  }
-
-  blank() {
-    const elements = this.model.shape.reduce((a, b) => a * b, 1);
-    this.take(new Float32Array(elements).fill(this.model.low), "", "Your drawing");
   }
 }
 

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/langevin-ml/langevin/models"
+	"github.com/langevin-ml/langevin/ort"
+	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/sampling/linear"
+)
+
+// peer is a running bench/peers/posterior.py, which draws by the algorithms that the authors published.
+type peer struct {
+	command *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+}
+
+func startPeer(ctx context.Context, python string) (*peer, error) {
+	p := &peer{command: exec.CommandContext(ctx, python, filepath.Join("bench", "peers", "posterior.py"))}
+	p.command.Stderr = os.Stderr
+	out, err := p.command.StdoutPipe()
+	if err == nil {
+		p.out = bufio.NewReader(out)
+		p.in, err = p.command.StdinPipe()
+	}
+	if err == nil {
+		err = p.command.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start %s (make bench-posterior makes it): %w", python, err)
+	}
+	return p, nil
+}
+
+func (p *peer) close() error { return errors.Join(p.in.Close(), p.command.Wait()) }
+
+// do sends a command and returns the samples of its answer, if it has some.
+func (p *peer) do(command map[string]any) ([]float32, error) {
+	line, err := json.Marshal(command)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.in.Write(append(line, '\n')); err != nil {
+		return nil, err
+	}
+	text, err := p.out.ReadBytes('\n')
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of posterior.py: %w", err)
+	}
+	var answer struct {
+		X     []float32
+		Error string
+	}
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&answer); err != nil {
+		return nil, err
+	}
+	if answer.Error != "" {
+		return nil, fmt.Errorf("posterior.py: %s", answer.Error)
+	}
+	return answer.X, nil
+}
+
+// rival is a method of ours with the settings of its loop in Python.
+type rival struct {
+	planned
+	word     string
+	settings map[string]any
+}
+
+// rivals returns DDRM and SNIPS as the server runs them by default with the network of a manifest.
+func rivals(m models.Manifest) ([]rival, error) {
+	twenty, err := sampling.Karras(m.Sigmas[0], m.Sigmas[len(m.Sigmas)-1], 20, sampling.KarrasRho)
+	if err != nil {
+		return nil, err
+	}
+	annealed, err := m.AnnealedLangevin()
+	if err != nil {
+		return nil, err
+	}
+	annealed.Consistent = false
+	first, err := ddrm(twenty)
+	if err != nil {
+		return nil, err
+	}
+	second, err := snips(annealed)
+	return []rival{
+		{first, "ddrm", map[string]any{"sigmas": levelsIn(twenty), "eta": 0.85, "eta_b": 1}},
+		{second, "snips", map[string]any{"sigmas": levelsIn(annealed.Schedule), "step_lr": annealed.StepLR,
+			"steps_per_level": annealed.StepsPerLevel}},
+	}, err
+}
+
+func levelsIn(s sampling.Schedule) []float64 {
+	all := make([]float64, s.Levels())
+	for i := range all {
+		all[i] = s.Sigma(i)
+	}
+	return all
+}
+
+// dense returns the rows of the matrix of an operator.
+func dense(op *linear.Operator, dim int) [][]float64 {
+	rows := make([][]float64, op.Size())
+	for i := range rows {
+		rows[i] = make([]float64, dim)
+	}
+	unit, column := make([]float64, dim), make([]float64, op.Size())
+	for j := range dim {
+		unit[j] = 1
+		op.Apply(column, unit)
+		unit[j] = 0
+		for i, v := range column {
+			rows[i][j] = v
+		}
+	}
+	return rows
+}
+
+// question is a measurement as the loop in Python gets it, and as ours do.
+type question struct {
+	op     *linear.Operator
+	values []float32
+	std    float64
+	shape  []int
+	n      int
+}
+
+func (p *peer) draw(r rival, q question, seed int) ([]float32, error) {
+	dim := 1
+	for _, v := range q.shape {
+		dim *= v
+	}
+	return p.do(map[string]any{
+		"do": "draw", "method": r.word, "rows": dense(q.op, dim), "values": q.values, "std": q.std, "shape": q.shape,
+		"chains": q.n, "seed": seed, "threads": 2, "settings": r.settings,
+	})
+}
+
+// comparePeers compares DDRM and SNIPS with the authors' algorithms: the reconstructions of digits, and the weights of
+// the modes of the ring, each on one exported network.
+func (b *bench) comparePeers(ctx context.Context) (err error) {
+	p, err := startPeer(ctx, b.python)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	b.printf("## Beside the published algorithms\n\nThe authors' DDRM and SNIPS, as loops in Python (see "+
+		"`bench/peers/posterior.py`) with their own noise and the same networks and noise levels. The first %d digits "+
+		"of the test set were pooled 4 × 4, with noise of %g, and %d samples drawn of each. PSNR is that of their "+
+		"mean, and of one.\n\n| method | PSNR of the mean, ours | the loop's | of one, ours | the loop's |\n"+
+		"|---|---|---|---|---|\n", b.digits, noise, averaged)
+	if err := b.peersOnDigits(ctx, p); err != nil {
+		return err
+	}
+	b.printf("\nThe ring's network, given that the first coordinate is 3 with noise of 0.5, %d samples. An error bar "+
+		"is the standard deviation of the difference of two such shares.\n\n"+
+		"| method | weights of the eight modes, ours | the loop's | largest difference, in error bars |\n"+
+		"|---|---|---|---|\n", ringSamples)
+	if err := b.peersOnRing(ctx, p); err != nil {
+		return err
+	}
+	b.printf("\n")
+	return nil
+}
+
+func (b *bench) peersOnDigits(ctx context.Context, p *peer) error {
+	test, err := b.pictures("t10k-images-idx3-ubyte", 0, b.digits)
+	if err != nil {
+		return err
+	}
+	if _, err := p.do(map[string]any{"do": "load", "path": b.model}); err != nil {
+		return err
+	}
+	op, err := linear.Pool(linear.Shape{Channels: 1, Height: side, Width: side}, 4)
+	if err != nil {
+		return err
+	}
+	all, err := rivals(b.manifest)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		var ours, theirs quality
+		for i, x := range test {
+			q := question{op, observe(op, x, sampling.Noise{Seed: 1, Chain: uint64(i)}), noise, []int{1, side, side},
+				averaged}
+			y, err := op.Measurement(q.values, noise)
+			if err != nil {
+				return err
+			}
+			own, err := r.planned.draw(ctx, b.network, y, averaged, uint64(i))
+			if err != nil {
+				return fmt.Errorf("%s: %w", r.name, err)
+			}
+			other, err := p.draw(r, q, i)
+			if err != nil {
+				return err
+			}
+			ours.add(own.x, x, len(test))
+			theirs.add(other, x, len(test))
+		}
+		b.printf("| %s | %.2f | %.2f | %.2f | %.2f |\n", r.name, psnr(ours.ofMean), psnr(theirs.ofMean),
+			psnr(ours.ofOne), psnr(theirs.ofOne))
+	}
+	return nil
+}
+
+const ringSamples = 1000
+
+func (b *bench) peersOnRing(ctx context.Context, p *peer) error {
+	file, err := os.ReadFile(b.ring)
+	if err != nil {
+		return err
+	}
+	m, err := models.Read(file)
+	if err != nil {
+		return err
+	}
+	runtime, err := ort.OpenFound("")
+	if err != nil {
+		return err
+	}
+	network, err := runtime.Load(ctx, file, m, ort.Options{})
+	if err != nil {
+		return err
+	}
+	defer network.Close()
+	if _, err := p.do(map[string]any{"do": "load", "path": b.ring}); err != nil {
+		return err
+	}
+	op, err := linear.Matrix([]float32{1, 0}, 2)
+	if err != nil {
+		return err
+	}
+	q := question{op, []float32{3}, 0.5, []int{2}, ringSamples}
+	y, err := op.Measurement(q.values, q.std)
+	if err != nil {
+		return err
+	}
+	all, err := rivals(m)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		own, err := r.planned.draw(ctx, network, y, q.n, 1)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		other, err := p.draw(r, q, 1)
+		if err != nil {
+			return err
+		}
+		if err := b.ringRow(r.name, own.x, other); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) ringRow(name string, own, other []float32) error {
+	ring, err := sampling.Ring(8, 5, 1, nil)
+	if err != nil {
+		return err
+	}
+	ours, theirs, largest := ring.Shares(own), ring.Shares(other), 0.0
+	for k, w := range ours {
+		middle := (w + theirs[k]) / 2
+		if bar := math.Sqrt(2 * middle * (1 - middle) / ringSamples); bar > 0 {
+			largest = max(largest, math.Abs(w-theirs[k])/bar)
+		}
+	}
+	b.printf("| %s | %.3f | %.3f | %.1f |\n", name, ours, theirs, largest)
+	return nil
+}
