@@ -277,11 +277,7 @@ func (o *command) config(ctx context.Context, p *cli.Program, args []string) (tr
 			return o.preset(args[0], settings)
 		}
 		o.own.found = true
-		config, err := o.propose(ctx, p, args[0])
-		if err != nil {
-			return config, err
-		}
-		return trainrun.With(config, settings)
+		return o.propose(ctx, p, args[0], settings)
 	case o.file == "":
 		return training.Config{}, cli.Usagef("want a file or folder of data, a preset, one of %s, or --config",
 			strings.Join(training.Presets(), ", "))

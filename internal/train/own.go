@@ -89,8 +89,10 @@ func isData(p *cli.Program, arg string) (bool, error) {
 	return false, err
 }
 
-// propose looks at data and says what it found and what it chose.
-func (o *command) propose(ctx context.Context, p *cli.Program, path string) (training.Config, error) {
+// propose looks at data, and says what it found and what it chose, with the changes of the given settings.
+func (o *command) propose(
+	ctx context.Context, p *cli.Program, path string, settings []string,
+) (training.Config, error) {
 	b := p.NewBar("reading " + filepath.Base(path))
 	made, err := proposal.New(ctx, proposal.Request{
 		Path: path, Name: o.own.name, Drop: o.own.drop, DecimalComma: o.own.decimalComma,
@@ -104,10 +106,14 @@ func (o *command) propose(ctx context.Context, p *cli.Program, path string) (tra
 	for _, line := range made.Found {
 		fmt.Fprintf(p.Stderr, "%s\n", line)
 	}
-	for _, line := range made.Chosen {
+	config, err := trainrun.With(made.Config, settings)
+	if err != nil {
+		return config, err
+	}
+	for _, line := range made.Chosen(config) {
 		fmt.Fprintf(p.Stderr, "  %s\n", line)
 	}
-	return made.Config, nil
+	return config, nil
 }
 
 // writeSettings writes a configuration as a file of settings.

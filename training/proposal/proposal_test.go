@@ -47,6 +47,12 @@ func TestTable(t *testing.T) {
 	if f := c.Noise.First; f < 2 || f > 6 || c.Noise.Levels < 2 || c.Prior.Std != f {
 		t.Errorf("noise %+v, prior %+v", c.Noise, c.Prior)
 	}
+	changed := c
+	changed.Training.Iterations = 77
+	if got := strings.Join(p.Chosen(changed), "\n"); !strings.Contains(got, "77 iterations of 256 rows") ||
+		!strings.Contains(got, "network residual of 2 blocks of 128 units\n") {
+		t.Errorf("chosen with 77 iterations: %q", got)
+	}
 	text, err := yaml.Marshal(c)
 	if err != nil {
 		t.Fatal(err)

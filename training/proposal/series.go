@@ -108,13 +108,7 @@ func (p *Proposal) seriesSettings(x []float32, shape []int, path string) error {
 		low, high = min(low, float64(v)), max(high, float64(v))
 	}
 	c.Range = models.Range{Low: short(low - 0.1*(high-low)), High: short(high + 0.1*(high-low))}
-	p.Chosen = []string{
-		fmt.Sprintf("network %s of %d convolutions with %d channels", c.Network.Name, c.Network.Blocks,
-			c.Network.Channels),
-		fmt.Sprintf("%d noise levels from %g to %g, the data have a standard deviation of %g", c.Noise.Levels,
-			c.Noise.First, c.Noise.Last, std),
-		fmt.Sprintf("%d iterations of %d series", c.Training.Iterations, c.Training.BatchSize),
-	}
+	p.each, p.units = "series", fmt.Sprintf(", the data have a standard deviation of %g", std)
 	return c.Validate()
 }
 

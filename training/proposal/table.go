@@ -96,12 +96,7 @@ func (p *Proposal) settings(x []float32, source data.Tabular, rows int) error {
 		ReverseSDE: &models.ReverseSDE{Steps: 50, Eta: 1}}
 	c.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: c.Noise.First}
 	c.Range.Low, c.Range.High = bounds(source)
-	p.Chosen = []string{
-		fmt.Sprintf("network %s of %d blocks of %d units, for %d numbers a row", c.Network.Name, c.Network.Blocks,
-			c.Network.Hidden, dim),
-		fmt.Sprintf("%d noise levels from %g to %g standard deviations", c.Noise.Levels, c.Noise.First, c.Noise.Last),
-		fmt.Sprintf("%d iterations of %d rows", c.Training.Iterations, c.Training.BatchSize),
-	}
+	p.each, p.units = "rows", " standard deviations"
 	return c.Validate()
 }
 
