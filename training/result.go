@@ -18,6 +18,7 @@ type Result struct {
 	Network      *nn.Graph
 	Params       []float32 // of Network: the moving average of the weights
 	Iterations   int       // number done; less than in Config if the training was stopped
+	Best         int       // the iteration after which Params were the best; 0: they are the last
 	Loss         float64   // mean of LossPerLevel
 	LossPerLevel []float64 // of Params on new draws; for a stopped training, of the last record
 	History      []Record  // the records of the log

@@ -133,7 +133,7 @@ const trialIterations = 30
 func expect(ctx context.Context, p *cli.Program, c training.Config, o training.Options) error {
 	trial := c
 	trial.Training.Iterations, trial.Training.LogEvery = trialIterations, trialIterations/3
-	trial.Training.EvalRows, trial.Training.TestEvery = c.Noise.Levels, 0
+	trial.Training.EvalRows, trial.Training.TestEvery, trial.Training.KeepBest = c.Noise.Levels, 0, false
 	trial.Training.CheckpointEvery, trial.Training.SnapshotSamples = 0, 0
 	var rate float64
 	o.Progress = func(now training.Progress) { rate = now.PerSecond }

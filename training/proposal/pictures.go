@@ -113,8 +113,9 @@ func (p *Proposal) pictures(ctx context.Context, r Request) error {
 	}
 	if count < fewPictures {
 		c.Training.Iterations = pictureRounds / 2
-		p.Found = append(p.Found, fmt.Sprintf("%d pictures for training are few: the model will remember many of them",
-			count))
+		c.Training.TestEvery, c.Training.KeepBest = 5*c.Training.LogEvery, true
+		p.Found = append(p.Found, fmt.Sprintf("%d pictures for training are few: the weights are kept that do best on "+
+			"held-out ones, before the model remembers many of them", count))
 	}
 	c.Optimizer = adam(0.001, c.Training.Iterations)
 	c.Sampler = training.Sampler{StepsPerLevel: steps, StepLR: stepLR, Consistent: true, Denoise: true,

@@ -47,6 +47,9 @@ func TestTable(t *testing.T) {
 	if f := c.Noise.First; f < 2 || f > 6 || c.Noise.Levels < 2 || c.Prior.Std != f {
 		t.Errorf("noise %+v, prior %+v", c.Noise, c.Prior)
 	}
+	if !c.Training.KeepBest || c.Training.TestEvery == 0 {
+		t.Errorf("few rows: training %+v, want that the best weights are kept", c.Training)
+	}
 	changed := c
 	changed.Training.Iterations = 77
 	if got := strings.Join(p.Chosen(changed), "\n"); !strings.Contains(got, "77 iterations of 256 rows") ||

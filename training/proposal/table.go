@@ -91,6 +91,9 @@ func (p *Proposal) settings(x []float32, source data.Tabular, rows int) error {
 	c.Training = training.Training{
 		Iterations: iterations(rows), BatchSize: 256, LogEvery: 100, EvalRows: 100 * c.Noise.Levels,
 	}
+	if rows < fewRows {
+		c.Training.TestEvery, c.Training.KeepBest = c.Training.LogEvery, true
+	}
 	c.Optimizer = adam(0.001, c.Training.Iterations)
 	c.Sampler = training.Sampler{StepsPerLevel: steps, StepLR: stepLR, Denoise: true,
 		ReverseSDE: &models.ReverseSDE{Steps: 50, Eta: 1}}
