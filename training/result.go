@@ -9,6 +9,7 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
@@ -26,6 +27,7 @@ type Result struct {
 	schedule sampling.Schedule
 	known    []float32      // vectors of the data that the training does not use; none without such a condition
 	columns  models.Columns // of a table; nil for other data
+	parts    map[data.Split]data.Source
 	data     string
 	commit   string
 	device   string // empty for the CPU
@@ -33,6 +35,9 @@ type Result struct {
 
 // Schedule returns the noise schedule of the training.
 func (r *Result) Schedule() sampling.Schedule { return r.schedule }
+
+// Part returns a part of the data as the training read it, which draws the same rows as one that is opened again.
+func (r *Result) Part(split data.Split) data.Source { return r.parts[split] }
 
 // Manifest returns the manifest of the model file.
 func (r *Result) Manifest() models.Manifest {

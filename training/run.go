@@ -320,6 +320,7 @@ func (t *trainer) result(ctx context.Context) (*Result, error) {
 	r := &Result{
 		Config: t.config, Network: t.network, Params: params, Iterations: t.done, History: t.history,
 		schedule: t.batcher.schedule, data: t.batcher.source.Name(),
+		parts:   map[data.Split]data.Source{data.Train: t.batcher.source, data.Test: t.unseen.source},
 		columns: t.batcher.columnsOfData(), commit: t.options.Commit, device: t.options.foreign(),
 	}
 	if r.known, err = t.unseen.vectorsOfData(); err != nil {

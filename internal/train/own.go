@@ -164,7 +164,7 @@ func reportNext(p *cli.Program, folder, name string, shape []int, served bool) {
 
 // reportQuality measures samples and prints how good they are.
 func reportQuality(ctx context.Context, p *cli.Program, result *training.Result, library string) error {
-	q, err := measure(ctx, p, result, library)
+	q, err := measure(ctx, result, library)
 	if errors.Is(err, study.ErrFewRows) {
 		fmt.Fprintf(p.Stdout, "\nThe quality of the samples is not measured: %v\n", err)
 		return nil
