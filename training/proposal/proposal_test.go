@@ -163,6 +163,18 @@ func TestSeries(t *testing.T) {
 	}
 }
 
+// TestPatch: patches divide the length and leave 16 elements, and blocks have channels of about the same work.
+func TestPatch(t *testing.T) {
+	for length, want := range map[int][2]int{
+		16: {1, 48}, 31: {1, 48}, 32: {2, 64}, 63: {1, 48}, 64: {4, 96}, 66: {2, 64}, 1024: {4, 96},
+	} {
+		n := patch(length)
+		if got := [2]int{n, channels(n)}; got != want {
+			t.Errorf("length %d: patch and channels %v, want %v", length, got, want)
+		}
+	}
+}
+
 // TestSeriesOfVectors: an array [series, time, numbers] is series, each number has its own mean, and numbers of far
 // apart sizes are noted.
 func TestSeriesOfVectors(t *testing.T) {
