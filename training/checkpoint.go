@@ -28,10 +28,11 @@ type checkpoint struct {
 	Config  string    `json:"config"`           // YAML
 	Device  string    `json:"device,omitempty"` // empty for the CPU
 	Done    int       `json:"done"`             // number of iterations
-	Sizes   []int     `json:"sizes"`            // lengths of the vectors in the device's state
+	Sizes   []int     `json:"sizes"`            // lengths of the vectors behind the JSON
 	History []Record  `json:"history"`          // the log so far
 	Sums    []float64 `json:"sums"`             // of the losses by level, since the last line of the log
 	Counts  []int     `json:"counts"`           // of the rows by level, since the last line of the log
+	Best    *best     `json:"best,omitempty"`   // its weights are the vector after the device's state
 
 	state [][]float32
 }
@@ -43,7 +44,7 @@ const checkpointMagic = "langevin checkpoint 1\n"
 const checkpointPattern = "iteration_*.checkpoint"
 
 // writeTo writes c's file. vector returns the vectors of the state, one after the other, so that only one of them is
-// copied at a time.
+// copied at a time. The weights of c.Best follow them.
 func (c checkpoint) writeTo(w io.Writer, vector func(i int) ([]float32, error)) error {
 	header, err := json.Marshal(c)
 	if err != nil {
@@ -56,7 +57,7 @@ func (c checkpoint) writeTo(w io.Writer, vector func(i int) ([]float32, error)) 
 		return err
 	}
 	for i := range c.Sizes {
-		values, err := vector(i)
+		values, err := c.vector(i, vector)
 		if err == nil {
 			err = binary.Write(both, binary.LittleEndian, values)
 		}
@@ -66,6 +67,14 @@ func (c checkpoint) writeTo(w io.Writer, vector func(i int) ([]float32, error)) 
 	}
 	_, err = w.Write(sum.Sum(nil))
 	return err
+}
+
+// vector returns vector i of the file.
+func (c checkpoint) vector(i int, state func(i int) ([]float32, error)) ([]float32, error) {
+	if c.Best != nil && i == len(c.Sizes)-1 {
+		return c.Best.params, nil
+	}
+	return state(i)
 }
 
 var errDamaged = errors.New("it is damaged, or not a checkpoint")
@@ -128,9 +137,13 @@ func (t *trainer) save() error {
 // checkpoint returns what the training is now, without the vectors of the state.
 func (t *trainer) checkpoint() (checkpoint, error) {
 	config, err := yaml.Marshal(t.config)
+	vectors := learner.Vectors(t.config.Optimizer)
+	if t.best != nil {
+		vectors++
+	}
 	return checkpoint{Config: string(config), Device: t.options.foreign(), Done: t.done, History: t.history,
-		Sums: t.means.sum, Counts: t.means.count,
-		Sizes: slices.Repeat([]int{t.network.NumParams()}, learner.Vectors(t.config.Optimizer))}, err
+		Sums: t.means.sum, Counts: t.means.count, Best: t.best,
+		Sizes: slices.Repeat([]int{t.network.NumParams()}, vectors)}, err
 }
 
 // prune removes all but the newest keep checkpoints of a folder; it removes none if keep is 0.
@@ -227,7 +240,12 @@ func (t *trainer) restore(c checkpoint) error {
 			cmp.Or(c.Device, CPU), cmp.Or(t.options.Device, CPU))
 	}
 	levels := len(t.means.sum)
-	if len(c.state) != learner.Vectors(t.config.Optimizer) || len(c.Sums) != levels || len(c.Counts) != levels {
+	vectors := learner.Vectors(t.config.Optimizer)
+	wanted := vectors
+	if c.Best != nil {
+		wanted++
+	}
+	if len(c.state) != wanted || len(c.Sums) != levels || len(c.Counts) != levels {
 		return errDamaged
 	}
 	for _, vector := range c.state {
@@ -238,8 +256,11 @@ func (t *trainer) restore(c checkpoint) error {
 	if c.Done > t.config.Training.Iterations {
 		return fmt.Errorf("it has done %d iterations, training.iterations is %d", c.Done, t.config.Training.Iterations)
 	}
-	if err := t.learner.Replace(c.state); err != nil {
+	if err := t.learner.Replace(c.state[:vectors]); err != nil {
 		return err
+	}
+	if t.best = c.Best; t.best != nil {
+		t.best.params = c.state[vectors]
 	}
 	t.done, t.history = c.Done, c.History
 	copy(t.means.sum, c.Sums)
@@ -253,7 +274,11 @@ func changes(old, now Config) []string {
 	for _, c := range []*Config{&old, &now} {
 		iterations := c.Training.Iterations
 		c.Name, c.Description, c.Sampler, c.Prior, c.Range = "", "", now.Sampler, now.Prior, now.Range
-		c.Training = Training{BatchSize: c.Training.BatchSize, Start: c.Training.Start}
+		kept := Training{BatchSize: c.Training.BatchSize, Start: c.Training.Start}
+		if c.Training.KeepBest {
+			kept.KeepBest, kept.TestEvery, kept.EvalRows = true, c.Training.TestEvery, c.Training.EvalRows
+		}
+		c.Training = kept
 		if c.Optimizer.Decay != optimizer.DecayNone {
 			c.Training.Iterations = iterations
 		}

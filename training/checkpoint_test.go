@@ -35,7 +35,7 @@ func TestResumeIsExact(t *testing.T) {
 	for _, assignment := range []string{
 		"optimizer.name=adam", "optimizer.name=amsgrad", "optimizer={name: sgd, learning_rate: 0.01}",
 		"optimizer.name=rmsprop", "loss={name: ssm-vr, power: 0, projections: 2}",
-		"condition={kind: class, dropped: 0.3}",
+		"condition={kind: class, dropped: 0.3}", "training.keep_best=true",
 	} {
 		c := short(t, "toy-ring", "training.iterations=200", "training.log_every=50",
 			"training.test_every=100", assignment)

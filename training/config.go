@@ -61,6 +61,11 @@ type Training struct {
 	// for none.
 	TestEvery int `yaml:"test_every,omitempty"`
 
+	// KeepBest keeps the averaged weights with the least loss on the test part. Each test then has EvalRows rows,
+	// always the same with the same noise, and the finished model has the best weights. It is for few data, which a
+	// long training remembers.
+	KeepBest bool `yaml:"keep_best,omitempty"`
+
 	// CheckpointEvery is the number of iterations between checkpoints. If it is 0, only a stopped training writes one.
 	CheckpointEvery int `yaml:"checkpoint_every,omitempty"`
 

@@ -329,6 +329,7 @@ func TestValidate(t *testing.T) {
 		{"training.iterations=0", "training.iterations is 0"},
 		{"training.batch_size=0", "training.batch_size is 0"},
 		{"training.log_every=0", "training.log_every is 0"},
+		{"training.keep_best=true", "training.keep_best needs a training.test_every above 0"},
 		{"training.eval_rows=49", "training.eval_rows is 49"},
 		{"optimizer.learning_rate=.inf", "optimizer.learning_rate is +Inf"},
 		{"optimizer.warmup=-1", "optimizer.warmup is -1"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
+	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/nn"
 )
 
@@ -18,6 +19,7 @@ type Result struct {
 	Network      *nn.Graph
 	Params       []float32 // of Network: the moving average of the weights
 	Iterations   int       // number done; less than in Config if the training was stopped
+	Best         int       // the iteration after which Params were the best; 0: they are the last
 	Loss         float64   // mean of LossPerLevel
 	LossPerLevel []float64 // of Params on new draws; for a stopped training, of the last record
 	History      []Record  // the records of the log
@@ -25,6 +27,7 @@ type Result struct {
 	schedule sampling.Schedule
 	known    []float32      // vectors of the data that the training does not use; none without such a condition
 	columns  models.Columns // of a table; nil for other data
+	parts    map[data.Split]data.Source
 	data     string
 	commit   string
 	device   string // empty for the CPU
@@ -32,6 +35,9 @@ type Result struct {
 
 // Schedule returns the noise schedule of the training.
 func (r *Result) Schedule() sampling.Schedule { return r.schedule }
+
+// Part returns a part of the data as the training read it, which draws the same rows as one that is opened again.
+func (r *Result) Part(split data.Split) data.Source { return r.parts[split] }
 
 // Manifest returns the manifest of the model file.
 func (r *Result) Manifest() models.Manifest {

@@ -141,7 +141,8 @@ type trainer struct {
 	learner learner.Learner
 	means   *levelMeans // since the last line of the log
 	history []Record
-	done    int // number of iterations
+	done    int   // number of iterations
+	best    *best // nil before the first test, and if the last weights are kept
 }
 
 func newTrainer(ctx context.Context, c Config, o Options) (*trainer, error) {
@@ -292,7 +293,7 @@ func (t *trainer) log(report *reporter, iteration int) error {
 	record := Record{Iteration: iteration, LearningRate: t.config.Optimizer.Rate(iteration-1, c.Iterations)}
 	record.Loss, record.LossPerLevel = t.means.flush()
 	if c.TestEvery > 0 && iteration%c.TestEvery == 0 {
-		test, _, err := t.evaluate(context.Background(), firstTest+uint64(iteration), 1)
+		test, err := t.test(iteration)
 		if err != nil {
 			return err
 		}
@@ -319,6 +320,7 @@ func (t *trainer) result(ctx context.Context) (*Result, error) {
 	r := &Result{
 		Config: t.config, Network: t.network, Params: params, Iterations: t.done, History: t.history,
 		schedule: t.batcher.schedule, data: t.batcher.source.Name(),
+		parts:   map[data.Split]data.Source{data.Train: t.batcher.source, data.Test: t.unseen.source},
 		columns: t.batcher.columnsOfData(), commit: t.options.Commit, device: t.options.foreign(),
 	}
 	if r.known, err = t.unseen.vectorsOfData(); err != nil {
@@ -330,9 +332,17 @@ func (t *trainer) result(ctx context.Context) (*Result, error) {
 		}
 		return r, nil
 	}
-	batches := (t.config.Training.EvalRows + t.batcher.rows - 1) / t.batcher.rows
-	r.Loss, r.LossPerLevel, err = t.evaluate(context.WithoutCancel(ctx), 0, batches)
+	if b := t.best; b != nil {
+		r.Params, r.Best, r.Loss, r.LossPerLevel = b.params, b.Iteration, b.Loss, b.LossPerLevel
+		return r, nil
+	}
+	r.Loss, r.LossPerLevel, err = t.evaluate(context.WithoutCancel(ctx), 0, t.evalBatches())
 	return r, err
+}
+
+// evalBatches returns the number of batches that measure the loss of the finished model.
+func (t *trainer) evalBatches() int {
+	return (t.config.Training.EvalRows + t.batcher.rows - 1) / t.batcher.rows
 }
 
 // evaluate returns the loss of the averaged weights on data and noise that the training does not use.

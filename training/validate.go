@@ -76,6 +76,7 @@ func (t Training) validate(levels int) error {
 		"training.eval_rows is %d: want at least one for each of %d levels, and at most %d", t.EvalRows, levels, most)
 	bad.Require(t.TestEvery >= 0 && t.TestEvery <= most && t.TestEvery%max(t.LogEvery, 1) == 0,
 		"training.test_every is %d: want a multiple of log_every, %d, of at most %d", t.TestEvery, t.LogEvery, most)
+	bad.Require(!t.KeepBest || t.TestEvery > 0, "training.keep_best needs a training.test_every above 0")
 	count("checkpoint_every", t.CheckpointEvery, 0, most)
 	if count("snapshot_samples", t.SnapshotSamples, 0, 10_000); t.SnapshotSamples > 0 {
 		bad.Require(t.CheckpointEvery > 0, "training.snapshot_samples needs a training.checkpoint_every above 0")

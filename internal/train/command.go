@@ -277,11 +277,7 @@ func (o *command) config(ctx context.Context, p *cli.Program, args []string) (tr
 			return o.preset(args[0], settings)
 		}
 		o.own.found = true
-		config, err := o.propose(ctx, p, args[0])
-		if err != nil {
-			return config, err
-		}
-		return trainrun.With(config, settings)
+		return o.propose(ctx, p, args[0], settings)
 	case o.file == "":
 		return training.Config{}, cli.Usagef("want a file or folder of data, a preset, one of %s, or --config",
 			strings.Join(training.Presets(), ", "))
@@ -325,8 +321,13 @@ func reportTraining(p *cli.Program, s *study.Study, files []string) {
 
 // reportLosses prints the losses of some levels, next to the least possible ones if these are known.
 func reportLosses(p *cli.Program, r *training.Result, least []float64) {
-	fmt.Fprintf(p.Stdout, "%s: %s iterations, loss %.4f\n\n  %8s %8s", p.Bold(r.Config.Name),
-		phrase.Grouped(int64(r.Iterations)), r.Loss, "sigma", "loss")
+	fmt.Fprintf(p.Stdout, "%s: %s iterations, loss %.4f\n", p.Bold(r.Config.Name),
+		phrase.Grouped(int64(r.Iterations)), r.Loss)
+	if r.Best > 0 {
+		fmt.Fprintf(p.Stdout, "  the weights after %s iterations are kept: their loss on held-out data is the least\n",
+			phrase.Grouped(int64(r.Best)))
+	}
+	fmt.Fprintf(p.Stdout, "\n  %8s %8s", "sigma", "loss")
 	if least != nil {
 		fmt.Fprintf(p.Stdout, " %8s", "least")
 	}

@@ -27,7 +27,7 @@ func withDetector(
 	if _, err := m.Condition.NoneRow(); err != nil { // every row needs a condition
 		return onnx, nil
 	}
-	rows, err := trainrun.HeldOut(ctx, data.Reader{}, result.Config.Data, result.Config.Seed)
+	rows, err := heldOut(ctx, result)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +53,14 @@ func withDetector(
 		return nil, err
 	}
 	return models.WithManifest(onnx, fitted)
+}
+
+// heldOut returns the rows that the training does not use, without reading a table again.
+func heldOut(ctx context.Context, result *training.Result) ([]float32, error) {
+	if t, ok := result.Part(data.Test).(data.Tabular); ok {
+		return t.Rows(), nil
+	}
+	return trainrun.HeldOut(ctx, data.Reader{}, result.Config.Data, result.Config.Seed)
 }
 
 // hasOwnData reports whether data come from files of the user, and not from a well-known dataset or distribution.

@@ -89,8 +89,10 @@ func isData(p *cli.Program, arg string) (bool, error) {
 	return false, err
 }
 
-// propose looks at data and says what it found and what it chose.
-func (o *command) propose(ctx context.Context, p *cli.Program, path string) (training.Config, error) {
+// propose looks at data, and says what it found and what it chose, with the changes of the given settings.
+func (o *command) propose(
+	ctx context.Context, p *cli.Program, path string, settings []string,
+) (training.Config, error) {
 	b := p.NewBar("reading " + filepath.Base(path))
 	made, err := proposal.New(ctx, proposal.Request{
 		Path: path, Name: o.own.name, Drop: o.own.drop, DecimalComma: o.own.decimalComma,
@@ -104,10 +106,14 @@ func (o *command) propose(ctx context.Context, p *cli.Program, path string) (tra
 	for _, line := range made.Found {
 		fmt.Fprintf(p.Stderr, "%s\n", line)
 	}
-	for _, line := range made.Chosen {
+	config, err := trainrun.With(made.Config, settings)
+	if err != nil {
+		return config, err
+	}
+	for _, line := range made.Chosen(config) {
 		fmt.Fprintf(p.Stderr, "  %s\n", line)
 	}
-	return made.Config, nil
+	return config, nil
 }
 
 // writeSettings writes a configuration as a file of settings.
@@ -127,7 +133,7 @@ const trialIterations = 30
 func expect(ctx context.Context, p *cli.Program, c training.Config, o training.Options) error {
 	trial := c
 	trial.Training.Iterations, trial.Training.LogEvery = trialIterations, trialIterations/3
-	trial.Training.EvalRows, trial.Training.TestEvery = c.Noise.Levels, 0
+	trial.Training.EvalRows, trial.Training.TestEvery, trial.Training.KeepBest = c.Noise.Levels, 0, false
 	trial.Training.CheckpointEvery, trial.Training.SnapshotSamples = 0, 0
 	var rate float64
 	o.Progress = func(now training.Progress) { rate = now.PerSecond }
@@ -158,7 +164,7 @@ func reportNext(p *cli.Program, folder, name string, shape []int, served bool) {
 
 // reportQuality measures samples and prints how good they are.
 func reportQuality(ctx context.Context, p *cli.Program, result *training.Result, library string) error {
-	q, err := measure(ctx, p, result, library)
+	q, err := measure(ctx, result, library)
 	if errors.Is(err, study.ErrFewRows) {
 		fmt.Fprintf(p.Stdout, "\nThe quality of the samples is not measured: %v\n", err)
 		return nil

@@ -2,10 +2,7 @@ package train
 
 import (
 	"context"
-	"errors"
 
-	"github.com/langevin-ml/langevin/internal/cli"
-	"github.com/langevin-ml/langevin/internal/trainrun"
 	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/eval"
@@ -24,12 +21,12 @@ const (
 )
 
 // measure draws samples and compares them with the test part.
-func measure(ctx context.Context, p *cli.Program, result *training.Result, library string) (quality, error) {
+func measure(ctx context.Context, result *training.Result, library string) (quality, error) {
 	compare := rowComparison
 	if result.Manifest().Columns != nil {
 		compare = tableComparison
 	}
-	c, err := compare(ctx, p, result, library)
+	c, err := compare(ctx, result, library)
 	if err != nil {
 		return quality{}, err
 	}
@@ -39,14 +36,9 @@ func measure(ctx context.Context, p *cli.Program, result *training.Result, libra
 }
 
 // tableComparison draws rows of a table.
-func tableComparison(
-	ctx context.Context, _ *cli.Program, result *training.Result, library string,
-) (study.Comparison, error) {
+func tableComparison(ctx context.Context, result *training.Result, library string) (study.Comparison, error) {
 	c := study.Comparison{Shape: result.Manifest().Shape, Seed: result.Config.Seed}
-	used, unused, err := tables(ctx, result.Config)
-	if err != nil {
-		return c, err
-	}
+	used, unused := result.Part(data.Train).(data.Tabular), result.Part(data.Test).(data.Tabular)
 	c.Columns = used.Columns()
 	c.Train, c.Test = eval.TableRows(c.Columns, used.Rows()), eval.TableRows(c.Columns, unused.Rows())
 	n := min(max(c.Train.Len(), leastSamples), study.MostCompared)
@@ -58,25 +50,14 @@ func tableComparison(
 	return c, nil
 }
 
-// tables opens both parts of a table.
-func tables(ctx context.Context, c training.Config) (train, test data.Tabular, err error) {
-	train, trainErr := data.Reader{}.Table(ctx, c.Data, data.Train, c.Seed)
-	test, testErr := data.Reader{}.Table(ctx, c.Data, data.Test, c.Seed)
-	return train, test, errors.Join(trainErr, testErr)
-}
-
 // rowComparison draws pictures or series.
-func rowComparison(
-	ctx context.Context, p *cli.Program, result *training.Result, library string,
-) (c study.Comparison, err error) {
-	b := p.NewBar("measuring")
-	defer b.Close(false, "")
+func rowComparison(ctx context.Context, result *training.Result, library string) (c study.Comparison, err error) {
 	c = study.Comparison{Shape: result.Manifest().Shape, Seed: result.Config.Seed}
-	parts := map[data.Split]eval.Rows{}
-	for _, split := range []data.Split{data.Train, data.Test} {
-		if parts[split], err = rows(ctx, trainrun.Reading(p, b), result.Config, split); err != nil {
-			return c, err
-		}
+	if c.Train, err = rows(result, data.Train); err != nil {
+		return c, err
+	}
+	if c.Test, err = rows(result, data.Test); err != nil {
+		return c, err
 	}
 	x, err := study.Draw(ctx, result, library, mostPictures)
 	if err != nil {
@@ -86,21 +67,17 @@ func rowComparison(
 	if len(c.Shape) == 3 {
 		c.Samples = c.Samples.Clamped(0, 1)
 	}
-	c.Train, c.Test = parts[data.Train], parts[data.Test]
 	c.Test = c.Test.Evenly(min(c.Test.Len(), study.MostCompared))
 	return c, nil
 }
 
 // rows returns a part of pictures or series, as the network is trained on them but for noise and mirrors.
-func rows(ctx context.Context, r data.Reader, c training.Config, split data.Split) (eval.Rows, error) {
-	if c.Data.Name == data.NPY {
-		source, err := r.Open(ctx, c.Data, split, c.Seed)
-		if err != nil {
-			return eval.Rows{}, err
-		}
-		return study.FirstRows(source)
+func rows(result *training.Result, split data.Split) (eval.Rows, error) {
+	pictures, ok := result.Part(split).(data.Pictured)
+	if !ok || result.Config.Data.Name == data.NPY {
+		return study.FirstRows(result.Part(split))
 	}
-	images, err := r.Images(ctx, c.Data, split)
+	images, err := pictures.Images()
 	if err != nil {
 		return eval.Rows{}, err
 	}

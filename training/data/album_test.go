@@ -43,6 +43,9 @@ func TestFilesAreReadWhenDrawn(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%d files kept: the samples differ from the samples of images in memory", kept)
 		}
+		if all, err := source.Images(); err != nil || !slices.Equal(all.Pixels, images.Pixels) {
+			t.Errorf("%d files kept: the pictures of the source differ, %v", kept, err)
+		}
 		if len(f.kept) != kept {
 			t.Errorf("%d files are kept, want %d", len(f.kept), kept)
 		}

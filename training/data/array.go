@@ -124,6 +124,9 @@ func decodeArray(r *bufio.Reader, size int64, text textDecoder) (Array, error) {
 		return decodeNPY(r, size)
 	case bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")):
 		return Array{}, errors.New("it is text in UTF-16: save it as UTF-8")
+	case bytes.HasPrefix(start, []byte("PAR1")):
+		return Array{}, errors.New("it is a Parquet file: save it as CSV, as pandas.read_parquet(FILE).to_csv(OTHER, " +
+			"index=False) does")
 	case bytes.IndexByte(start, 0) >= 0 || bytes.HasPrefix(start, []byte("\x80")):
 		return Array{}, errors.New("it is neither NumPy's .npy or .npz nor numbers as text")
 	}

@@ -231,6 +231,7 @@ func TestTextRefuses(t *testing.T) {
 		"# nothing\n\n":             "it has no rows",
 		"1,\"2\n3,4\n":              "line 1 has quotes that do not match",
 		"\xff\xfe1\x00,\x002\x00":   "it is text in UTF-16: save it as UTF-8",
+		"PAR1\x15\x04\x15\x10":      "it is a Parquet file: save it as CSV",
 		"\x7fELF\x02\x01\x00\x00":   "it is neither NumPy's .npy or .npz nor numbers as text",
 		strings.Repeat("1 ", 1<<23): "line 1 has more than 16777216 bytes",
 	} {

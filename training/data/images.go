@@ -136,6 +136,28 @@ func newPictures(all album, c Config, seed uint64) *pictures {
 
 func (p *pictures) Name() string { return p.name }
 
+// Pictured is a [Source] of pictures.
+type Pictured interface {
+	Source
+
+	// Images returns all its pictures, without noise and mirrors. The caller must not change them.
+	Images() (*Images, error)
+}
+
+func (p *pictures) Images() (*Images, error) {
+	if m, ok := p.album.(*Images); ok {
+		return m, nil
+	}
+	m := p.size
+	indices := make([]int, p.album.Len())
+	for i := range indices {
+		indices[i] = i
+	}
+	all, err := p.album.fetch(indices)
+	m.Pixels = slices.Concat(all...)
+	return &m, err
+}
+
 // Len implements [Finite].
 func (p *pictures) Len() int { return p.album.Len() }
 

@@ -198,27 +198,3 @@ func (t *TestImages) compare(ctx context.Context, images Rows) (ImageReport, err
 	}
 	return ImageReport{Metrics: metrics, Classes: classes, Features: features}, nil
 }
-
-// MemoryMetric shows whether samples were copied from the training images. The value is the mean distance, in pixels,
-// of a sample to its nearest training image. The expected value is the same for test images. A value far below the
-// expected one means copies.
-func MemoryMetric(samples, test, train Rows) (Metric, error) {
-	const most = 200 // number of images of each kind, because the search is through all of train
-	mean := func(x Rows) (float64, error) {
-		near, err := Neighbours(x.Slice(0, min(most, x.Len())), Rows{}, train, 1)
-		if err != nil {
-			return 0, err
-		}
-		var sum float64
-		for _, n := range near {
-			sum += n[0].Distance / float64(len(near))
-		}
-		return sum, nil
-	}
-	m := Metric{Name: "nearest training image", Meaning: "mean distance in pixels; far below expected would be copies"}
-	var err error
-	if m.Value, err = mean(samples); err == nil {
-		m.Expected, err = mean(test)
-	}
-	return m, err
-}

@@ -80,6 +80,27 @@ func TestMemoryMetric(t *testing.T) {
 	}
 }
 
+// TestCopiesMetric: all copies are near copies, and as many other rows of the same distribution as there should be.
+func TestCopiesMetric(t *testing.T) {
+	train, test := normals(500, 3, 0, 1, 1), normals(200, 3, 0, 1, 2)
+	mixed := Rows{X: append(train.Slice(0, 50).X[:150:150], normals(150, 3, 0, 1, 3).X...), Dim: 3}
+	for name, c := range map[string]struct {
+		samples   Rows
+		want, off float64
+	}{
+		"copies": {train.Slice(0, 200), 1, 0}, "a quarter": {mixed, 0.25 + 0.75*0.1, 0.06},
+		"others": {normals(200, 3, 0, 1, 4), 0.1, 0.07},
+	} {
+		m, ok, err := CopiesMetric("row", c.samples, test, train)
+		if err != nil || !ok || m.Expected != 0.1 || math.Abs(m.Value-c.want) > c.off {
+			t.Errorf("%s: %+v, %v, %v, want %g", name, m, ok, err, c.want)
+		}
+	}
+	if _, ok, err := CopiesMetric("row", test, test.Slice(0, 9), train); ok || err != nil {
+		t.Errorf("with 9 test rows: %v, %v", ok, err)
+	}
+}
+
 func TestClassifierFile(t *testing.T) {
 	for _, name := range []string{"mnist", "fashion-mnist"} {
 		if file, err := ClassifierFile(name); err != nil || len(file) > 1<<20 {

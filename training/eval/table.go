@@ -36,6 +36,10 @@ func TableMetrics(columns models.Columns, test, train, samples Rows) ([]Metric, 
 	if n := columns.Width(); n != test.Dim {
 		return nil, fmt.Errorf("table: rows of %d numbers: want %d, as the columns have", test.Dim, n)
 	}
+	copies, measured, err := CopiesMetric("row", samples, test, train)
+	if err != nil {
+		return nil, err
+	}
 	n := min(samples.Len(), train.Len())
 	samples, train = samples.Evenly(n), train.Evenly(n)
 	metrics, err := mixtureDistances(samples, test, train, "in standard deviations")
@@ -49,6 +53,9 @@ func TableMetrics(columns models.Columns, test, train, samples Rows) ([]Metric, 
 	if test.Dim > 1 {
 		metrics = append(metrics, Metric{CorrelationsName, correlations(samples, test), correlations(train, test),
 			"mean difference of the correlations of all pairs"})
+	}
+	if measured {
+		metrics = append(metrics, copies)
 	}
 	return metrics, nil
 }

@@ -23,8 +23,10 @@ type Config struct {
 	Mean   float64 `yaml:"mean,omitempty"`   // of the pixels of all data
 	Std    float64 `yaml:"std,omitempty"`    // standard deviation of the pixels of all data
 
-	// Means is for series of several numbers, in place of Mean: the mean of each number.
-	Means []float64 `yaml:"means,omitempty"`
+	// These keys are for series. Means is for several numbers, in place of Mean: the mean of each number.
+	Means     []float64 `yaml:"means,omitempty"`
+	Patch     int       `yaml:"patch,omitempty"`     // neighbouring times that are one element of the blocks
+	Modulated bool      `yaml:"modulated,omitempty"` // sigma also scales the channels of the blocks
 
 	// These keys are for the papers' networks for images: resscore, ddpmpp and all that begin with ncsn. Channels is
 	// also for series.

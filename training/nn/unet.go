@@ -109,7 +109,7 @@ func (u UNet) layers(b *Builder, x, embedding *Node) *Node {
 	h = u.blocks(b, "coarse", h, embedding)
 	h = b.Upsample("doubled", b.Conv("up", h, Conv{Out: u.Outer}), 2)
 	h = u.blocks(b, "merged", b.Add("merge", outer, h), embedding)
-	h = b.SiLU("last", u.modulated(b, "out", h, embedding))
+	h = b.SiLU("last", modulated(b, "out", h, embedding))
 	return b.DepthToSpace("pixels", b.Conv("out", h, Conv{Out: 4 * x.Shape[1], Init: &Init{}}), 2)
 }
 
@@ -122,13 +122,13 @@ func (u UNet) blocks(b *Builder, stage string, h, embedding *Node) *Node {
 
 func (u UNet) block(b *Builder, name string, x, embedding *Node) *Node {
 	channels := x.Shape[1]
-	h := b.SiLU(name+"/act1", u.modulated(b, name, x, embedding))
+	h := b.SiLU(name+"/act1", modulated(b, name, x, embedding))
 	h = b.SiLU(name+"/act2", b.Conv(name+".conv1", h, Conv{Out: channels}))
 	return b.Add(name, x, b.Conv(name+".conv2", h, Conv{Out: channels, Init: &Init{}}))
 }
 
 // modulated returns scale(σ)·x/rms(x) + shift(σ), where scale starts near 1.
-func (u UNet) modulated(b *Builder, name string, x, embedding *Node) *Node {
+func modulated(b *Builder, name string, x, embedding *Node) *Node {
 	channels := x.Shape[1]
 	square := b.ReduceMean(name+"/mean_square", b.Mul(name+"/square", x, x), 1, 2, 3)
 	rms := b.Sqrt(name+"/rms", b.Add(name+"/above_zero", square, b.Constant(name+"/epsilon", InstanceNormEpsilon)))

@@ -63,8 +63,6 @@ func (r Request) folder(ctx context.Context) (Proposal, error) {
 	p.Config.Data.ImageSize = r.ImageSize
 	if r.ImageSize == 0 {
 		p.Config.Data.ImageSize = min(mostSide, max(leastSide, s.Middle/4*4))
-		p.Chosen = append(p.Chosen, fmt.Sprintf("the middle square of each, at %d x %[1]d pixels (--size)",
-			p.Config.Data.ImageSize))
 	}
 	return p, p.pictures(ctx, r)
 }
@@ -115,20 +113,16 @@ func (p *Proposal) pictures(ctx context.Context, r Request) error {
 	}
 	if count < fewPictures {
 		c.Training.Iterations = pictureRounds / 2
-		p.Found = append(p.Found, fmt.Sprintf("%d pictures for training are few: the model will remember many of them",
-			count))
+		c.Training.TestEvery, c.Training.KeepBest = 5*c.Training.LogEvery, true
+		p.Found = append(p.Found, fmt.Sprintf("%d pictures for training are few: the weights are kept that do best on "+
+			"held-out ones, before the model remembers many of them", count))
 	}
 	c.Optimizer = adam(0.001, c.Training.Iterations)
 	c.Sampler = training.Sampler{StepsPerLevel: steps, StepLR: stepLR, Consistent: true, Denoise: true,
 		ReverseSDE: &models.ReverseSDE{Steps: 35, Eta: 2}}
 	c.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: c.Noise.First}
 	c.Range = models.Range{Low: 0, High: 1}
-	p.Chosen = append(p.Chosen,
-		fmt.Sprintf("network %s of %d and %d channels, for %d x %d pixels", c.Network.Name, c.Network.Outer,
-			c.Network.Inner, shape[1], shape[2]),
-		fmt.Sprintf("%d noise levels from %g to %g, where black is 0 and white 1", c.Noise.Levels, c.Noise.First,
-			c.Noise.Last),
-		fmt.Sprintf("%d iterations of %d pictures", c.Training.Iterations, c.Training.BatchSize))
+	p.each, p.units = "pictures", ", where black is 0 and white 1"
 	return c.Validate()
 }
 

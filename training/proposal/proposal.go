@@ -15,6 +15,7 @@ import (
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/data"
+	"github.com/langevin-ml/langevin/training/nn"
 	"github.com/langevin-ml/langevin/training/optimizer"
 )
 
@@ -43,7 +44,33 @@ const (
 type Proposal struct {
 	Config training.Config
 	Found  []string // what the data are, in lines for the user
-	Chosen []string // what was chosen
+
+	each  string // what the rows of the data are called
+	units string // what the noise levels are measured in, and compared with
+}
+
+// Chosen says in lines for the user what a configuration has, which is the proposed one or that one with changes.
+func (p Proposal) Chosen(c training.Config) (lines []string) {
+	if n := c.Data.ImageSize; n > 0 {
+		lines = append(lines, fmt.Sprintf("the middle square of each, at %d x %[1]d pixels (--size)", n))
+	}
+	return append(lines, "network "+layers(c.Network),
+		fmt.Sprintf("%d noise levels from %g to %g%s", c.Noise.Levels, c.Noise.First, c.Noise.Last, p.units),
+		fmt.Sprintf("%d iterations of %d %s", c.Training.Iterations, c.Training.BatchSize, p.each))
+}
+
+// layers describes a network in words.
+func layers(n nn.Config) string {
+	switch n.Name {
+	case nn.NameResidual:
+		return fmt.Sprintf("%s of %d blocks of %d units", n.Name, n.Blocks, n.Hidden)
+	case nn.NameUNet:
+		return fmt.Sprintf("%s of %d and %d channels", n.Name, n.Outer, n.Inner)
+	case nn.NameSeries:
+		return fmt.Sprintf("%s of %d convolutions with %d channels, of %d times at once", n.Name, n.Blocks, n.Channels,
+			max(1, n.Patch))
+	}
+	return n.Name
 }
 
 // New looks at data and proposes how to train on them. It reads them whole.

@@ -47,6 +47,15 @@ func TestTable(t *testing.T) {
 	if f := c.Noise.First; f < 2 || f > 6 || c.Noise.Levels < 2 || c.Prior.Std != f {
 		t.Errorf("noise %+v, prior %+v", c.Noise, c.Prior)
 	}
+	if !c.Training.KeepBest || c.Training.TestEvery == 0 {
+		t.Errorf("few rows: training %+v, want that the best weights are kept", c.Training)
+	}
+	changed := c
+	changed.Training.Iterations = 77
+	if got := strings.Join(p.Chosen(changed), "\n"); !strings.Contains(got, "77 iterations of 256 rows") ||
+		!strings.Contains(got, "network residual of 2 blocks of 128 units\n") {
+		t.Errorf("chosen with 77 iterations: %q", got)
+	}
 	text, err := yaml.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
@@ -150,6 +159,18 @@ func TestSeries(t *testing.T) {
 		p, err := New(t.Context(), Request{Path: path, As: as})
 		if err != nil || p.Config.Network.Name != want {
 			t.Errorf("as %q: network %q, %v, want %q", as, p.Config.Network.Name, err, want)
+		}
+	}
+}
+
+// TestPatch: patches divide the length and leave 16 elements, and blocks have channels of about the same work.
+func TestPatch(t *testing.T) {
+	for length, want := range map[int][2]int{
+		16: {1, 48}, 31: {1, 48}, 32: {2, 64}, 63: {1, 48}, 64: {4, 96}, 66: {2, 64}, 1024: {4, 96},
+	} {
+		n := patch(length)
+		if got := [2]int{n, channels(n)}; got != want {
+			t.Errorf("length %d: patch and channels %v, want %v", length, got, want)
 		}
 	}
 }

@@ -77,6 +77,9 @@ func (r Request) series(ctx context.Context, a data.Array) (Proposal, error) {
 	return p, p.seriesSettings(x, a.Shape[1:], r.Path)
 }
 
+// mostEMA is the longest mean of the weights of series, which are still learning when the training ends.
+const mostEMA = 0.997
+
 // mostOfSeries is the most numbers of a series for which a training is proposed.
 const mostOfSeries = 1 << 16
 
@@ -84,7 +87,8 @@ const mostOfSeries = 1 << 16
 func (p *Proposal) seriesSettings(x []float32, shape []int, path string) error {
 	c := &p.Config
 	const lastPart, steps = 0.02, 5
-	c.Network = nn.Config{Name: nn.NameSeries, Channels: 48, Blocks: 8}
+	c.Network = nn.Config{Name: nn.NameSeries, Blocks: 8, Patch: patch(shape[0]), Modulated: true}
+	c.Network.Channels = channels(c.Network.Patch)
 	std := p.scale(x, shape)
 	if std == 0 {
 		return fmt.Errorf("read %s: all its numbers are equal: want series that differ", path)
@@ -94,12 +98,13 @@ func (p *Proposal) seriesSettings(x []float32, shape []int, path string) error {
 	if c.Noise, stepLR, err = noise(x, elements(shape), short(lastPart*std), steps); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
-	c.Loss = loss.Config{Name: loss.EDM, DataStd: std, LogMean: short(math.Log(std) - 1), LogStd: 1.5}
+	c.Loss = loss.Config{Name: loss.EDM, DataStd: std, LogMean: short(math.Log(std)), LogStd: 1.5}
 	c.Training = training.Training{
 		Iterations: seriesRounds(shape[0]), BatchSize: 64, LogEvery: 50, EvalRows: 20 * c.Noise.Levels,
 		CheckpointEvery: 1000, Checkpoints: 2,
 	}
-	c.Optimizer = adam(0.002, c.Training.Iterations)
+	c.Optimizer = adam(0.003, c.Training.Iterations)
+	c.Optimizer.EMA = min(c.Optimizer.EMA, mostEMA)
 	c.Sampler = training.Sampler{StepsPerLevel: steps, StepLR: stepLR, Denoise: true,
 		ReverseSDE: &models.ReverseSDE{Steps: 50, Eta: 1}}
 	c.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: c.Noise.First}
@@ -108,14 +113,25 @@ func (p *Proposal) seriesSettings(x []float32, shape []int, path string) error {
 		low, high = min(low, float64(v)), max(high, float64(v))
 	}
 	c.Range = models.Range{Low: short(low - 0.1*(high-low)), High: short(high + 0.1*(high-low))}
-	p.Chosen = []string{
-		fmt.Sprintf("network %s of %d convolutions with %d channels", c.Network.Name, c.Network.Blocks,
-			c.Network.Channels),
-		fmt.Sprintf("%d noise levels from %g to %g, the data have a standard deviation of %g", c.Noise.Levels,
-			c.Noise.First, c.Noise.Last, std),
-		fmt.Sprintf("%d iterations of %d series", c.Training.Iterations, c.Training.BatchSize),
-	}
+	p.each, p.units = "series", fmt.Sprintf(", the data have a standard deviation of %g", std)
 	return c.Validate()
+}
+
+// patch returns how many neighbouring times are one element of the blocks, for series of a length.
+func patch(length int) int {
+	const most, elements = 4, 16 // elements is the least number that is left
+	for n := most; n > 1; n /= 2 {
+		if length%n == 0 && length/n >= elements {
+			return n
+		}
+	}
+	return 1
+}
+
+// channels returns the channels of blocks whose work for each series is the same with any patch.
+func channels(patch int) int {
+	const one = 48 // with a patch of 1
+	return int(one*math.Sqrt(float64(patch))/8) * 8
 }
 
 // scale sets the means of the network and returns the standard deviation of all numbers about them. It notes numbers of

@@ -91,17 +91,15 @@ func (p *Proposal) settings(x []float32, source data.Tabular, rows int) error {
 	c.Training = training.Training{
 		Iterations: iterations(rows), BatchSize: 256, LogEvery: 100, EvalRows: 100 * c.Noise.Levels,
 	}
+	if rows < fewRows {
+		c.Training.TestEvery, c.Training.KeepBest = c.Training.LogEvery, true
+	}
 	c.Optimizer = adam(0.001, c.Training.Iterations)
 	c.Sampler = training.Sampler{StepsPerLevel: steps, StepLR: stepLR, Denoise: true,
 		ReverseSDE: &models.ReverseSDE{Steps: 50, Eta: 1}}
 	c.Prior = sampling.Prior{Kind: sampling.PriorNormal, Std: c.Noise.First}
 	c.Range.Low, c.Range.High = bounds(source)
-	p.Chosen = []string{
-		fmt.Sprintf("network %s of %d blocks of %d units, for %d numbers a row", c.Network.Name, c.Network.Blocks,
-			c.Network.Hidden, dim),
-		fmt.Sprintf("%d noise levels from %g to %g standard deviations", c.Noise.Levels, c.Noise.First, c.Noise.Last),
-		fmt.Sprintf("%d iterations of %d rows", c.Training.Iterations, c.Training.BatchSize),
-	}
+	p.each, p.units = "rows", " standard deviations"
 	return c.Validate()
 }
 

@@ -57,7 +57,14 @@ func (c Comparison) distances() ([]eval.Metric, error) {
 		return metrics, err
 	}
 	memory, err := eval.MemoryMetric(c.Samples, c.Test, c.Train)
-	return append(metrics, memory), err
+	if err != nil {
+		return nil, err
+	}
+	copies, measured, err := eval.CopiesMetric("picture", c.Samples, c.Test, c.Train)
+	if metrics = append(metrics, memory); measured {
+		metrics = append(metrics, copies)
+	}
+	return metrics, err
 }
 
 // FirstRows returns the first rows of a source, at most [MostCompared], and no row of a file twice.
