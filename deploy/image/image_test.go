@@ -73,8 +73,10 @@ func unpack(path string, h *tar.Header, content io.Reader) error {
 // privileges, and without a place to write to.
 const contained = `set -e
 mount --bind "$ROOT" "$ROOT"
-mkdir -p "$ROOT/proc"
+mkdir -p "$ROOT/proc" "$ROOT/dev"
 mount -t proc proc "$ROOT/proc"
+touch "$ROOT/dev/null"
+mount --bind /dev/null "$ROOT/dev/null"
 mount -o remount,bind,ro "$ROOT"
 setpriv=$(command -v setpriv)
 chroot=$(command -v chroot)
