@@ -14,8 +14,8 @@ const driver = "libcuda.so"
 
 // librariesOf returns the shared libraries that some files need, directly or through others, and the program that loads
 // them: where each is in the image, and on this machine. They are those given and, if none of these has the name, those
-// of the system. A given one is also needed if a file has its name in its text, since cuDNN and others load more as they
-// run. The files themselves are not among them, and neither is the driver.
+// of the system. A given one is also needed if a file has its name in its text, since cuDNN and others load more while
+// they run. The files themselves are not among them, and neither is the driver.
 func librariesOf(given libraries, files ...string) (map[string]string, error) {
 	found := map[string]string{}
 	for waiting := files; len(waiting) > 0; waiting = waiting[1:] {
