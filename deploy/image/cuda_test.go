@@ -67,7 +67,8 @@ func cudaMachine(t *testing.T) string {
 		{file: "ort/libonnxruntime_providers_shared.so"},
 		{file: "ort/libonnxruntime_providers_cuda.so", needs: []string{"libcublas.so.13", "libcuda.so.1"},
 			text: "load libcudnn.so or libcudart.so.12"},
-		{file: "site/nvidia/cu13/lib/libcublas.so.13.4.1", name: "libcublas.so.13", needs: []string{"libcublasLt.so.13"}},
+		{file: "site/nvidia/cu13/lib/libcublas.so.13.4.1", name: "libcublas.so.13",
+			needs: []string{"libcublasLt.so.13"}},
 		{file: "site/nvidia/cu13/lib/libcublasLt.so.13", needs: []string{"libpthread.so.0"}, text: "libnvrtc.so.13."},
 		{file: "site/nvidia/cu13/lib/libnvrtc.so.13", text: "libnvrtc-builtins.so.13.2"},
 		{file: "site/nvidia/cu13/lib/libnvrtc-builtins.so.13.2"},
@@ -106,8 +107,8 @@ func cudaTree(t *testing.T, folder string) (tree, error) {
 		authorities: filepath.Join(folder, "licences", "LICENSE"), licences: filepath.Join(folder, "licences")})
 }
 
-// TestCUDALayout: an image for CUDA has what the provider needs, also what is named only in a text, under the names that
-// the loader looks for, each with its licence. It has neither the driver nor what nothing needs.
+// TestCUDALayout: an image for CUDA has what the provider needs, also what is named only in a text, under the names
+// that the loader looks for, each with its licence. It has neither the driver nor what nothing needs.
 func TestCUDALayout(t *testing.T) {
 	root, err := cudaTree(t, cudaMachine(t))
 	if err != nil {
@@ -184,6 +185,7 @@ func TestCUDARefusals(t *testing.T) {
 	folder, away := cudaMachine(t), filepath.Join(t.TempDir(), "away")
 	for _, c := range []struct{ without, want string }{
 		{"site/nvidia/cu13/lib/libcublasLt.so.13", "it needs libcublasLt.so.13, which is in none of "},
+		{"site/nvidia/cudnn/lib/libcudnn.so.9", "-libraries: the CUDA provider needs libcudnn.so.9, which is in none of "},
 		{"site/nvidia_cu-13.2.dist-info/RECORD", "no Debian package has it"},
 		{"site/nvidia_cudnn_cu13-9.26.dist-info/licenses/License.txt", "there is none in "},
 		{"ort/libonnxruntime_providers_cuda.so", "-library has to be the build for CUDA: "},

@@ -41,10 +41,11 @@ func run() error {
 	flag.StringVar(&from.authorities, "authorities", "/etc/ssl/certs/ca-certificates.crt",
 		"certificate authorities, for TLS")
 	flag.StringVar(&from.licences, "licences", "", "folder of licences, made by tools/licences.sh")
-	flag.Func("libraries", "folder of NVIDIA's libraries, for an image for CUDA (can be repeated)", func(f string) error {
-		folders = append(folders, f)
-		return nil
-	})
+	flag.Func("libraries", "folder of NVIDIA's libraries, for an image for CUDA (can be repeated)",
+		func(folder string) error {
+			folders = append(folders, folder)
+			return nil
+		})
 	version := flag.String("version", "unknown", "version of the program")
 	tag := flag.String("tag", "langevin:latest", "name of the image")
 	flag.Parse()

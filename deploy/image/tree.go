@@ -93,6 +93,13 @@ func (t tree) addProviders(s source) (files []string, err error) {
 	if len(s.given.at) == 0 {
 		return nil, nil
 	}
+	// The provider is not linked to these. It loads cuDNN, and this a compiler of kernels.
+	for _, name := range []string{"libcudnn.so.9", "libnvrtc.so.13"} {
+		if s.given.at[name] == "" {
+			return nil, fmt.Errorf("-libraries: the CUDA provider needs %s, which is in none of %s", name,
+				strings.Join(s.given.folders, ", "))
+		}
+	}
 	for _, name := range []string{"libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"} {
 		file := path.Join(path.Dir(s.library), name)
 		if err := t.refer(file, path.Join(libraryFolder, name)); err != nil {
