@@ -185,7 +185,7 @@ func TestCUDARefusals(t *testing.T) {
 	folder, away := cudaMachine(t), filepath.Join(t.TempDir(), "away")
 	for _, c := range []struct{ without, want string }{
 		{"site/nvidia/cu13/lib/libcublasLt.so.13", "it needs libcublasLt.so.13, which is in none of "},
-		{"site/nvidia/cudnn/lib/libcudnn.so.9", "-libraries: the CUDA provider needs libcudnn.so.9, which is in none of "},
+		{"site/nvidia/cudnn/lib/libcudnn.so.9", "the CUDA provider needs libcudnn.so.9, which is in none of "},
 		{"site/nvidia_cu-13.2.dist-info/RECORD", "no Debian package has it"},
 		{"site/nvidia_cudnn_cu13-9.26.dist-info/licenses/License.txt", "there is none in "},
 		{"ort/libonnxruntime_providers_cuda.so", "-library has to be the build for CUDA: "},
