@@ -42,19 +42,42 @@ build: ## Build bin/langevin
 	go build -ldflags '$(LINKED)' -o bin/langevin ./cmd/langevin
 
 # The image's program has no symbols and no paths of this machine.
-.PHONY: image
-image: onnxruntime ## Write a container image to out/langevin-image.tar, for docker load: make image VERSION=v1.2.3
+.PHONY: image-program
+image-program:
 	@mkdir -p $(OUT)
 	go build -trimpath -ldflags '-s -w $(LINKED)' -o $(OUT)/image/langevin ./cmd/langevin
 	rm -rf $(OUT)/image/licences && tools/licences.sh $(OUT)/image/langevin $(OUT)/image/licences
-	cd deploy/image && go run . -program $(abspath $(OUT))/image/langevin -library $(LANGEVIN_ONNXRUNTIME_LIBRARY) \
-		-licences $(abspath $(OUT))/image/licences -version $(VERSION) -tag langevin:$(VERSION) \
-		$(abspath $(OUT))/langevin-image.tar
+
+IMAGE = cd deploy/image && go run . -program $(abspath $(OUT))/image/langevin \
+	-licences $(abspath $(OUT))/image/licences -version $(VERSION)
+
+.PHONY: image
+image: onnxruntime image-program ## Write a container image to out/langevin-image.tar: make image VERSION=v1.2.3
+	$(IMAGE) -library $(LANGEVIN_ONNXRUNTIME_LIBRARY) -tag langevin:$(VERSION) $(abspath $(OUT))/langevin-image.tar
 
 .PHONY: test-image
 test-image: image ## Run the image without privileges and compare its samples (as root)
 	cd deploy/image && IMAGE_PROGRAM=$(abspath $(OUT))/image/langevin \
 		IMAGE_LICENCES=$(abspath $(OUT))/image/licences go test -count=1 -v .
+
+# ONNX Runtime with its CUDA provider, and the folders of NVIDIA's libraries. The default one is made from Python
+# packages.
+ONNXRUNTIME    := $(shell awk '$$1 == "version" { print $$3 }' $(LOCK))
+CUDA_LIBRARY   := $(abspath .onnxruntime)/$(ONNXRUNTIME)-cuda/libonnxruntime.so.$(ONNXRUNTIME)
+CUDA_PACKAGES  := deploy/image/.venv
+CUDA_LIBRARIES ?= $(CUDA_PACKAGES)
+
+.PHONY: image-cuda
+image-cuda: onnxruntime-gpu image-program ## Write an image for CUDA (2 GB) to out/langevin-image-cuda.tar
+	@[ "$(CUDA_LIBRARIES)" != $(CUDA_PACKAGES) ] || tools/venv.sh $(CUDA_PACKAGES) deploy/image/requirements.txt
+	$(IMAGE) -library $(CUDA_LIBRARY) $(foreach folder,$(CUDA_LIBRARIES),-libraries $(abspath $(folder))) \
+		-tag langevin:$(VERSION)-cuda $(abspath $(OUT))/langevin-image-cuda.tar
+
+.PHONY: test-image-cuda
+test-image-cuda: image-cuda ## Run the image for CUDA: only the driver may be missing (as root)
+	cd deploy/image && IMAGE_PROGRAM=$(abspath $(OUT))/image/langevin \
+		IMAGE_LICENCES=$(abspath $(OUT))/image/licences IMAGE_LIBRARIES="$(abspath $(CUDA_LIBRARIES))" \
+		LANGEVIN_ONNXRUNTIME_LIBRARY=$(CUDA_LIBRARY) go test -count=1 -v -run CUDA .
 
 .PHONY: release
 release: onnxruntime ## Write the files of a release to out/release, for this machine: make release VERSION=v1.2.3

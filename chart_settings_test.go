@@ -55,7 +55,7 @@ func TestChartSettings(t *testing.T) {
 	}
 }
 
-// TestImageTag: documents name the image by the tag that the chart takes, its appVersion.
+// TestImageTag: documents name the image by the tag that the chart takes, its appVersion, with -cuda for a GPU.
 func TestImageTag(t *testing.T) {
 	chart, err := os.ReadFile("deploy/helm/langevin/Chart.yaml")
 	if err != nil {
@@ -78,7 +78,8 @@ func TestImageTag(t *testing.T) {
 			t.Errorf("%s: %d names of the image", page, len(all))
 		}
 		for _, match := range all {
-			if !bytes.Equal(match[1], tag[1]) && !bytes.Contains(match[1], []byte("-g")) {
+			version := bytes.TrimSuffix(match[1], []byte("-cuda"))
+			if !bytes.Equal(version, tag[1]) && !bytes.Contains(match[1], []byte("-g")) {
 				t.Errorf("%s has %s, want %s", page, match[0], tag[1])
 			}
 		}

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // laidOut returns the program that make built and the files of its image, or skips the test.
@@ -22,7 +24,12 @@ func laidOut(t *testing.T) (program string, root tree) {
 	if program == "" || library == "" || licences == "" {
 		t.Skip("run by make test-image, which builds the program")
 	}
-	root, err := layOut(program, library, "/etc/ssl/certs/ca-certificates.crt", licences)
+	given, err := readLibraries(strings.Fields(os.Getenv("IMAGE_LIBRARIES")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err = layOut(source{program: program, library: library, licences: licences, given: given,
+		authorities: "/etc/ssl/certs/ca-certificates.crt"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,14 +39,9 @@ func laidOut(t *testing.T) (program string, root tree) {
 // unpacked returns a folder with the files of the image.
 func unpacked(t *testing.T, root tree) string {
 	t.Helper()
-	layer, err := root.layer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := layer.Uncompressed()
-	if err != nil {
-		t.Fatal(err)
-	}
+	content, w := io.Pipe()
+	defer content.Close()
+	go func() { w.CloseWithError(root.archive(w)) }()
 	folder := t.TempDir()
 	for r := tar.NewReader(content); ; {
 		h, err := r.Next()
@@ -59,32 +61,36 @@ func unpack(path string, h *tar.Header, content io.Reader) error {
 	if h.Typeflag == tar.TypeDir {
 		return errors.Join(os.MkdirAll(path, 0o755), os.Chmod(path, h.FileInfo().Mode()))
 	}
-	text, err := io.ReadAll(content)
-	return errors.Join(err, os.WriteFile(path, text, h.FileInfo().Mode()))
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, h.FileInfo().Mode())
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	return errors.Join(err, f.Close())
 }
 
-// contained runs a command in the image, in a shell outside it: as another user, without privileges, and without a
-// place to write to.
+// contained runs a command in the image, in a shell outside it: with the image's variables, as another user, without
+// privileges, and without a place to write to.
 const contained = `set -e
 mount --bind "$ROOT" "$ROOT"
-mkdir -p "$ROOT/proc"
+mkdir -p "$ROOT/proc" "$ROOT/dev"
 mount -t proc proc "$ROOT/proc"
+touch "$ROOT/dev/null"
+mount --bind /dev/null "$ROOT/dev/null"
 mount -o remount,bind,ro "$ROOT"
 setpriv=$(command -v setpriv)
 chroot=$(command -v chroot)
-exec env -i HOME=/home/nonroot PATH=/usr/local/bin "$setpriv" --no-new-privs \
+exec env -i $VARIABLES "$setpriv" --no-new-privs \
 	--bounding-set=-all,+setuid,+setgid,+sys_chroot --inh-caps=-all \
 	"$chroot" --userspec=65532:65532 "$ROOT" langevin "$@"`
 
-// TestImageSamples: contained like that, the image draws the same bytes as the program on this machine, and it finds
-// nothing wrong. Its version is the program's.
-func TestImageSamples(t *testing.T) {
-	program, root := laidOut(t)
-	folder := unpacked(t, root)
-	inside := func(args ...string) (string, error) {
+// inside returns a function that runs the image's program contained, in a folder with the image's files, and returns
+// what it prints.
+func inside(t *testing.T, folder string, config v1.Config) func(args ...string) (string, error) {
+	return func(args ...string) (string, error) {
 		unshare := append([]string{"--mount", "--pid", "--fork", "sh", "-c", contained, "sh"}, args...)
 		c := exec.CommandContext(t.Context(), "unshare", unshare...)
-		c.Env = append(os.Environ(), "ROOT="+folder)
+		c.Env = append(os.Environ(), "ROOT="+folder, "VARIABLES="+strings.Join(config.Env, " "))
 		var said bytes.Buffer
 		c.Stderr = &said
 		out, err := c.Output()
@@ -96,6 +102,13 @@ func TestImageSamples(t *testing.T) {
 		}
 		return string(out), err
 	}
+}
+
+// TestImageSamples: contained like that, the image draws the same bytes as the program on this machine, and it finds
+// nothing wrong. Its version is the program's.
+func TestImageSamples(t *testing.T) {
+	program, root := laidOut(t)
+	inside := inside(t, unpacked(t, root), configuration("1.2.3"))
 	for _, args := range [][]string{
 		{"version"}, {"sample", "ring", "-n", "64", "--seed", "7", "--local"},
 		{"sample", "mnist", "-n", "2", "--seed", "7", "--local"},
@@ -132,7 +145,7 @@ func TestImageHasNoMore(t *testing.T) {
 				t.Errorf("%s is a program", name)
 			}
 		}
-		image, err := build(root, "1.2.3")
+		image, err := build(root, "1.2.3", false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,11 +27,16 @@ func (t tree) addFolder(licences string) error {
 	})
 }
 
-// addCopyrights adds the copyright of the Debian package of each file of this system, and the licences that they refer
-// to.
+// addCopyrights adds the licences of the Python package of each file. If it is of none, these are the copyright of its
+// Debian package, and the licences that this refers to.
 func (t tree) addCopyrights(files ...string) error {
 	referred := regexp.MustCompile(common + `/([A-Za-z0-9][A-Za-z0-9.+-]*[A-Za-z0-9])`)
 	for _, file := range files {
+		if found, err := t.addWheel(file); err != nil {
+			return fmt.Errorf("licence of %s: %w", file, err)
+		} else if found {
+			continue
+		}
 		owner, err := packageOf(file)
 		if err != nil {
 			return err

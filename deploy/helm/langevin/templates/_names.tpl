@@ -35,9 +35,11 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end }}
 
 {{- define "langevin.image" -}}
+{{- $tag := $.Chart.AppVersion -}}
+{{- if .Values.gpu.enabled }}{{ $tag = printf "%s-cuda" $tag }}{{ end -}}
 {{- with .Values.image -}}
 {{ .repository }}
-{{- if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $tag }}{{ end }}
 {{- end -}}
 {{- end }}
 
