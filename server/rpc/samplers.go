@@ -75,6 +75,18 @@ func defaultSampler(m models.Manifest) proto.Message {
 	return &langevinv1.AnnealedLangevin{}
 }
 
+// checkGivenSampler refuses the sampler of a request if the model has no score for it.
+func checkGivenSampler(req *langevinv1.SampleRequest, m models.Manifest, bad *invalid) {
+	given := langevinv1.SamplerIn(req)
+	if given == nil {
+		return
+	}
+	d, _ := langevinv1.SamplerOf(given)
+	if _, jumps := given.(*langevinv1.Consistency); !jumps {
+		checkScore(d.Field, "set", "consistency or no sampler", m, bad)
+	}
+}
+
 // samplerFor returns the sampler of a request, without the settings that it leaves out.
 func samplerFor(req *langevinv1.SampleRequest, m models.Manifest) proto.Message {
 	if given := langevinv1.SamplerIn(req); given != nil {
