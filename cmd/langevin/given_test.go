@@ -72,11 +72,14 @@ func TestSpareClasses(t *testing.T) {
 		Models: []client.Model{{Name: "m", Version: 1, Shape: []int{2}, Condition: named}}, Sample: points(),
 	}
 	for list, want := range map[string]string{
-		"0..2":        "",
-		"cat,2,dog":   "",
-		"0,1,3":       "--class is 0,1,3: m has no class 3: want an index from 0 to 2 or one of cat, dog, eel",
-		"0,1,hen":     "--class is 0,1,hen: m has no class hen: want an index",
-		`0,1,"cat,0"`: `m has no class cat,0: want an index`,
+		"0..2":           "",
+		"cat,2,dog":      "",
+		"0,1,3":          "--class is 0,1,3: m has no class 3: want an index from 0 to 2 or one of cat, dog, eel",
+		"0,1,hen":        "--class is 0,1,hen: m has no class hen: want an index",
+		"cat..eel":       `--class is cat..eel: want a range of indices as 0..9, or the name in quotes: '"cat..eel"'`,
+		"0..99999999999": `want a range of indices as 0..9, or the name in quotes: '"0..99999999999"'`,
+		"0..2..1":        `want a range of indices as 0..9`,
+		`0,1,"cat,0"`:    `m has no class cat,0: want an index`,
 	} {
 		got := langevin(t, script, "sample", "m", "-n", "2", "--class", list)
 		if want == "" && got.code != cli.ExitOK ||
