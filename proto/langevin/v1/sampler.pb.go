@@ -1064,11 +1064,11 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\n" +
 	"_step_sizeB\n" +
 	"\n" +
-	"\b_denoise\"\x8a\f\n" +
+	"\b_denoise\"\xb0\f\n" +
 	"\x12PredictorCorrector\x12\"\n" +
-	"\x03sde\x18\x01 \x01(\v2\x10.langevin.v1.SdeR\x03sde\x12D\n" +
-	"\x01n\x18\x02 \x01(\x05B1\xbaH\x04\x1a\x02(\x02\xaa\xee\x18&\n" +
-	"\x05times\x1a\x05Times\"\x0etimes to visit*\x041000H\x01H\x00R\x01n\x88\x01\x01\x12\x95\x01\n" +
+	"\x03sde\x18\x01 \x01(\v2\x10.langevin.v1.SdeR\x03sde\x12j\n" +
+	"\x01n\x18\x02 \x01(\x05BW\xbaH\x04\x1a\x02(\x02\xaa\xee\x18L\n" +
+	"\x05times\x1a\x05Times\"4times to visit; for vp and sub_vp more than beta_max*\x041000H\x01H\x00R\x01n\x88\x01\x01\x12\x95\x01\n" +
 	"\tpredictor\x18\x03 \x01(\x0e2\x16.langevin.v1.PredictorB_\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18S\x1a\tPredictor\"1rule that takes a chain from one time to the next*\x11reverse_diffusionH\x01R\tpredictor\x12\xaf\x01\n" +
 	"\tcorrector\x18\x04 \x01(\x0e2\x16.langevin.v1.CorrectorBy\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18m\x1a\tCorrector\"Xrule that corrects a chain at each time; langevin is for samples of at least 64 elements*\x04noneH\x01R\tcorrector\x12\x97\x01\n" +
 	"\x0fcorrector_steps\x18\x05 \x01(\x05Bi\xbaH\x04\x1a\x02(\x01\xaa\xee\x18^\x1a\x0fCorrector steps\"\x1ecorrector updates at each time*\x011:(\n" +
