@@ -82,9 +82,16 @@ func TestSpareClasses(t *testing.T) {
 		`0,1,"cat,0"`:    `m has no class cat,0: want an index`,
 	} {
 		got := langevin(t, script, "sample", "m", "-n", "2", "--class", list)
-		if want == "" && got.code != cli.ExitOK ||
+		const note = "langevin: 2 chains: only the first 2 of the 3 classes of --class are drawn\n"
+		if want == "" && (got.code != cli.ExitOK || !strings.Contains(got.stderr, note)) ||
 			want != "" && (got.code != cli.ExitUsage || !oneLineWith(got.stderr, want)) {
 			t.Errorf("%s: %+v, want %q", list, got, want)
+		}
+	}
+	for _, line := range []string{"-n 3", "-n 2 --first-chain 0", "-n 4 --seed 1 --shard 0/4"} {
+		got := langevin(t, script, append([]string{"sample", "m", "--class", "0..2"}, strings.Fields(line)...)...)
+		if got.code != cli.ExitOK || strings.Contains(got.stderr, "only the first") {
+			t.Errorf("%s: %+v, want no note", line, got)
 		}
 	}
 }
