@@ -62,8 +62,8 @@ func met(setting langevinv1.SettingDescription, sampler proto.Message) bool {
 	return unmet == nil
 }
 
-// TestSettingsThatExclude: a request with two settings of which the API says that one excludes the other is refused, and
-// the answer names both. No setting is dropped without a word.
+// TestSettingsThatExclude: a request with two settings of which the API says that one excludes the other is refused,
+// and the answer names both. No setting is dropped without a word.
 func TestSettingsThatExclude(t *testing.T) {
 	s := start(t)
 	pairs := 0
