@@ -38,9 +38,9 @@ func (d document) samplers(files []*protogen.File) {
 		"annealed Langevin if it is among them.")
 	d.out.P()
 	d.out.P("With `--sigmas`, annealed Langevin and consistency need one σ, and the others need two. With the ",
-		"processes VP and sub-VP, `--times` must be above `--beta-max`. No chain takes more evaluations than the server's ",
-		"`limits.max_steps`, which is 100,000 by [default](operations.md). `--frames` can be at most one more than ",
-		"the number of steps.")
+		"processes VP and sub-VP, `--times` must be above `--beta-max`. No chain takes more evaluations than the ",
+		"server's `limits.max_steps`, which is 100,000 by [default](operations.md). `--frames` can be at most one ",
+		"more than the number of steps.")
 	d.out.P()
 	d.out.P("| sampler | `--sampler` | message | |")
 	d.out.P("|---|---|---|---|")
