@@ -66,7 +66,7 @@ func (e EDM) added(i int) float64 {
 func (e EDM) validate() error {
 	switch {
 	case e.Schedule.Levels() < 2:
-		return &FieldError{Field: "sigmas", Given: e.Schedule.Levels(), Want: "at least two"}
+		return e.Schedule.tooFew()
 	case !finite(e.Churn) || e.Churn < 0:
 		return &FieldError{Field: "churn", Given: e.Churn, Want: "a finite number, at least 0"}
 	case !finite(e.ChurnMin) || e.ChurnMin < 0:

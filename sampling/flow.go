@@ -45,7 +45,7 @@ func (p ProbabilityFlow) Plan() (Plan, error) {
 	}
 	levels := p.Schedule.Levels()
 	if levels < 2 {
-		return nil, &FieldError{Field: "sigmas", Given: levels, Want: "at least two"}
+		return nil, p.Schedule.tooFew()
 	}
 	plan := make(Plan, 0, 2*levels)
 	for i := range levels - 1 {

@@ -156,7 +156,7 @@ func (d DDRM) Plan() (Plan, error) {
 // descend returns the plan with a step x + a·s + c·z from each level to the next, and the denoising step at the end.
 func (s Schedule) descend(step func(from, to float64) (a, c float64)) (Plan, error) {
 	if s.Levels() < 2 {
-		return nil, &FieldError{Field: "sigmas", Given: s.Levels(), Want: "at least two"}
+		return nil, s.tooFew()
 	}
 	last := s.Levels() - 1
 	plan := make(Plan, 0, last+1)

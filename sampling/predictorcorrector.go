@@ -98,7 +98,8 @@ func (p PredictorCorrector) Validate() error {
 	case p.N < 2:
 		return &FieldError{Field: "n", Given: p.N, Want: "at least 2"}
 	case p.SDE.Process != VE && float64(p.N) <= p.SDE.BetaMax:
-		return &FieldError{Field: "n", Given: p.N, Want: "above beta_max, so that no step removes all of x"}
+		want := fmt.Sprintf("times above beta_max, %g, so that no step removes all of x", p.SDE.BetaMax)
+		return &FieldError{Field: "n", Given: p.N, Want: want}
 	case p.Predictor == NoPredictor && p.Corrector == NoCorrector:
 		return &FieldError{Field: "predictor", Given: p.Predictor, Want: "a predictor if corrector is none"}
 	case p.Predictor == Ancestral && p.SDE.Process == SubVP:

@@ -69,7 +69,7 @@ func (p ReverseSDE) validate() error {
 	}
 	switch {
 	case p.Schedule.Levels() < 2:
-		return &FieldError{Field: "sigmas", Given: p.Schedule.Levels(), Want: "at least two"}
+		return p.Schedule.tooFew()
 	case !finite(p.Eta) || p.Eta < 0:
 		return &FieldError{Field: "eta", Given: p.Eta, Want: "a finite number, at least 0"}
 	case !finite(p.Noise) || p.Noise <= 0:

@@ -90,6 +90,15 @@ func spaced(levels int, sigma func(t float64) float64, first, last float64) (Sch
 // Levels returns the number of sigmas.
 func (s Schedule) Levels() int { return len(s.sigmas) }
 
+// tooFew is the error for a schedule with fewer sigmas than a sampler needs, which goes from each sigma to the next.
+func (s Schedule) tooFew() error {
+	given := "empty"
+	if len(s.sigmas) > 0 {
+		given = fmt.Sprintf("%g alone", s.sigmas[0])
+	}
+	return &FieldError{Field: "sigmas", Given: given, Want: "at least two"}
+}
+
 // Sigma returns the sigma of a level. Level 0 has the largest.
 func (s Schedule) Sigma(level int) float64 { return s.sigmas[level] }
 

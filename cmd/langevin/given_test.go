@@ -72,16 +72,26 @@ func TestSpareClasses(t *testing.T) {
 		Models: []client.Model{{Name: "m", Version: 1, Shape: []int{2}, Condition: named}}, Sample: points(),
 	}
 	for list, want := range map[string]string{
-		"0..2":        "",
-		"cat,2,dog":   "",
-		"0,1,3":       "--class is 0,1,3: m has no class 3: want an index from 0 to 2 or one of cat, dog, eel",
-		"0,1,hen":     "--class is 0,1,hen: m has no class hen: want an index",
-		`0,1,"cat,0"`: `m has no class cat,0: want an index`,
+		"0..2":           "",
+		"cat,2,dog":      "",
+		"0,1,3":          "--class is 0,1,3: m has no class 3: want an index from 0 to 2 or one of cat, dog, eel",
+		"0,1,hen":        "--class is 0,1,hen: m has no class hen: want an index",
+		"cat..eel":       `--class is cat..eel: want a range of indices as 0..9, or the name in quotes: '"cat..eel"'`,
+		"0..99999999999": `want a range of indices as 0..9, or the name in quotes: '"0..99999999999"'`,
+		"0..2..1":        `want a range of indices as 0..9`,
+		`0,1,"cat,0"`:    `m has no class cat,0: want an index`,
 	} {
 		got := langevin(t, script, "sample", "m", "-n", "2", "--class", list)
-		if want == "" && got.code != cli.ExitOK ||
+		const note = "langevin: 2 chains: only the first 2 of the 3 classes of --class are drawn\n"
+		if want == "" && (got.code != cli.ExitOK || !strings.Contains(got.stderr, note)) ||
 			want != "" && (got.code != cli.ExitUsage || !oneLineWith(got.stderr, want)) {
 			t.Errorf("%s: %+v, want %q", list, got, want)
+		}
+	}
+	for _, line := range []string{"-n 3", "-n 2 --first-chain 0", "-n 4 --seed 1 --shard 0/4"} {
+		got := langevin(t, script, append([]string{"sample", "m", "--class", "0..2"}, strings.Fields(line)...)...)
+		if got.code != cli.ExitOK || strings.Contains(got.stderr, "only the first") {
+			t.Errorf("%s: %+v, want no note", line, got)
 		}
 	}
 }

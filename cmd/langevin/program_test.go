@@ -144,7 +144,8 @@ func TestUsage(t *testing.T) {
 		"sample --steps 5":                  "--steps needs --sampler langevin",
 		"sample --sampler langevin --sigmas 2,1": "--sigmas is for --sampler " +
 			phrase.Alternatives(samplersWith("sigmas")) + ", not langevin",
-		"sample --method heun":              "--method needs --sampler flow",
+		"sample --rho 3":                    "--rho needs --sampler " + phrase.Alternatives(samplersWith("rho")),
+		"sample --flow-steps 3 --eta 1":     "--flow-steps needs --sampler flow",
 		"sample --sampler flow --step-lr 1": "--step-lr is for --sampler annealed, not flow",
 		"sample --sampler pc --sigmas 2,1": "--sigmas is for --sampler " +
 			phrase.Alternatives(samplersWith("sigmas")) + ", not pc",
@@ -160,7 +161,7 @@ func TestUsage(t *testing.T) {
 			"want a finite number above 0 and below 1",
 		"sample --sampler pc --times 1": "--times is 1: " +
 			"want a whole number from 2 to 2147483647",
-		"bench --snr 0.1": "--snr needs --sampler pc",
+		"bench --snr 0.1": "--snr needs --corrector langevin or annealed_langevin",
 		"sample --interpolate 1": "--interpolate is 1: " +
 			"want a whole number from 2 to 2147483647",
 		"sample --mask m.npy":                                 "--mask needs --inpaint",

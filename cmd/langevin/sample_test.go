@@ -67,6 +67,10 @@ func TestSampleFlags(t *testing.T) {
 		"--sampler consistency --consistency-steps 4 --rho 5": {N: 1, Sampler: client.Consistency{Steps: 4, Rho: 5}},
 		"--sampler consistency --sigmas 9,1": {
 			N: 1, Sampler: client.Consistency{Sigmas: []float64{9, 1}}},
+		"--sde-steps 60":                {N: 1, Sampler: client.ReverseSDE{Steps: 60}},
+		"--consistency-steps 4 --rho 5": {N: 1, Sampler: client.Consistency{Steps: 4, Rho: 5}},
+		"--method heun --denoise": {
+			N: 1, Sampler: client.ProbabilityFlow{Method: client.FlowHeun, Denoise: new(true)}},
 		"--interpolate 8": {N: 8, Columns: 8},
 		"--guide cats":    {N: 1, Guidance: &client.Guidance{Model: "cats"}},
 		"--guide cats@2 --guide-weight -1.5 --guide-rule mix": {N: 1, Guidance: &client.Guidance{

@@ -191,7 +191,7 @@ func TestServerTellsBadRequests(t *testing.T) {
 		"sample wide --out x.png":                           "samples of shape [7] cannot be drawn",
 		"sample broken --out x.gif":                         "sample broken: ",
 		"models show nothing":                               "nothing",
-		"sample gauss --sampler pc --process vp --times 15": "n is 15: want above beta_max",
+		"sample gauss --sampler pc --process vp --times 15": "n is 15: want times above beta_max, 20, so",
 		"sample gauss --sampler flow --sigmas 1":            "at least two",
 		"sample wide --inpaint " + values + " --mask " + mask: "inpainting.values is 2 elements of shape [2]: " +
 			"want one sample, of shape [7]",

@@ -33,6 +33,15 @@ func (d document) samplers(files []*protogen.File) {
 		"field is for the [API](api.md) and for JSON. The key is for links to the page and for parameters of the ",
 		"[Open Inference Protocol](oip.md). [Design](design.md) explains how the samplers share one update.")
 	d.out.P()
+	d.out.P("On the command line, settings that only one sampler takes choose it, as `--sde-steps 60` does. Plain ",
+		"Langevin must be named, because it is a control. Settings that several samplers take, as `--sigmas`, mean ",
+		"annealed Langevin if it is among them.")
+	d.out.P()
+	d.out.P("With `--sigmas`, annealed Langevin and consistency need one σ, and the others need two. With the ",
+		"processes VP and sub-VP, `--times` must be above `--beta-max`. No chain takes more evaluations than the ",
+		"server's `limits.max_steps`, which is 100,000 by [default](operations.md). `--frames` can be at most one ",
+		"more than the number of steps.")
+	d.out.P()
 	d.out.P("| sampler | `--sampler` | message | |")
 	d.out.P("|---|---|---|---|")
 	for _, k := range kinds {

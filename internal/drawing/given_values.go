@@ -64,8 +64,10 @@ func classes(text string) (client.Each, error) {
 			return nil, errors.New("want classes between the commas")
 		case quoted:
 			all = append(all, client.ClassName(name))
-		case !isRange || err1 != nil || err2 != nil:
+		case !isRange:
 			all = append(all, class(name))
+		case err1 != nil || err2 != nil:
+			return nil, fmt.Errorf(`want a range of indices as 0..9, or the name in quotes: '"%s"'`, name)
 		case last < first || last-first >= mostClasses:
 			return nil, fmt.Errorf("want a range as 0..9, of at most %d classes", mostClasses)
 		default:

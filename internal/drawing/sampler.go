@@ -37,8 +37,8 @@ func (s *SamplerFlags) Groups() []cli.FlagGroup {
 	}
 	common := cli.NewFlagGroup("Sampler")
 	common.Flags.Var(&s.kind, "sampler",
-		fmt.Sprintf("%s (default the model's; %s with its settings)", phrase.Alternatives(s.kind.Words),
-			langevinv1.ImpliedSampler().GetWord()))
+		fmt.Sprintf("%s (default the one whose settings are given, or else the model's)",
+			phrase.Alternatives(s.kind.Words)))
 	s.shown = []cli.FlagGroup{common}
 	for _, d := range kinds {
 		own := cli.NewFlagGroup(fmt.Sprintf("%s, --sampler %s (%s)", d.GetTitle(), d.GetWord(), d.GetSource()))
@@ -100,7 +100,7 @@ func settingHelp(d langevinv1.SamplerDescription, s langevinv1.SettingDescriptio
 func (s *SamplerFlags) Sampler() (client.Sampler, error) {
 	d, chosen := langevinv1.SamplerByWord(s.kind.Word)
 	if !chosen {
-		d = langevinv1.ImpliedSampler()
+		d = s.implied()
 	}
 	if err := s.checkTakers(d.GetWord()); err != nil {
 		return nil, err
@@ -125,6 +125,31 @@ func (s *SamplerFlags) Sampler() (client.Sampler, error) {
 		}
 	}
 	return client.SamplerOf(message), nil
+}
+
+// implied returns the only kind that takes all given settings, and the usual one if there are several. Plain Langevin
+// dynamics is a control, which draws poor samples: it must be named.
+func (s *SamplerFlags) implied() langevinv1.SamplerDescription {
+	var taking []langevinv1.SamplerDescription
+	for _, d := range langevinv1.Samplers() {
+		if _, control := d.New().(*langevinv1.Langevin); !control && s.takes(d.GetWord()) {
+			taking = append(taking, d)
+		}
+	}
+	if len(taking) == 1 {
+		return taking[0]
+	}
+	return langevinv1.ImpliedSampler()
+}
+
+// takes reports whether the sampler with the given word has all given settings.
+func (s *SamplerFlags) takes(word string) bool {
+	for _, v := range s.values {
+		if v.given && !v.takes(word) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkTakers refuses flags that are for other samplers than the one with the given word.

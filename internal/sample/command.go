@@ -275,6 +275,7 @@ func drawSaving(
 		return err
 	}
 	warnOf(p, res)
+	o.tellSpare(p, res.N)
 	err = write(res)
 	if err == nil {
 		err = o.finished()
@@ -291,6 +292,16 @@ func warnOf(p *cli.Program, res *client.Result) {
 		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.ApproximateText(res))
 	case res.Collapsed > 0:
 		fmt.Fprintf(p.Stderr, "langevin: %s\n", drawing.CollapsedText(res))
+	}
+}
+
+// tellSpare says that n chains have only the first of the classes that are given. A part of a larger job is silent,
+// because its other parts have the others.
+func (o *command) tellSpare(p *cli.Program, n int) {
+	list, _ := o.Classes() // fails only as Given did before
+	if len(list) > n && !o.given("first-chain") && !o.given("shard") {
+		fmt.Fprintf(p.Stderr, "langevin: %s: only the first %d of the %d classes of --class are drawn\n",
+			phrase.Plural(n, "chain"), n, len(list))
 	}
 }
 

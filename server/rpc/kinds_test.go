@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
@@ -58,4 +60,39 @@ func (s *service) rows(t *testing.T, sampler proto.Message, first uint64, n int6
 func met(setting langevinv1.SettingDescription, sampler proto.Message) bool {
 	_, unmet := setting.Unmet(sampler)
 	return unmet == nil
+}
+
+// TestSettingsThatExclude: a request with two settings of which the API says that one excludes the other is refused,
+// and the answer names both. No setting is dropped without a word.
+func TestSettingsThatExclude(t *testing.T) {
+	s := start(t)
+	pairs := 0
+	for _, d := range langevinv1.Samplers() {
+		for _, setting := range d.Settings {
+			other, found := d.Setting(setting.GetExcludes())
+			if !found {
+				continue
+			}
+			pairs++
+			sampler := d.New()
+			for _, given := range []langevinv1.SettingDescription{setting, other} {
+				if err := given.SetText(sampler, map[langevinv1.SettingType]string{
+					langevinv1.SettingCount: "3", langevinv1.SettingNumber: "2", langevinv1.SettingNumbers: "2,1",
+				}[given.Type()]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			req := &langevinv1.SampleRequest{}
+			langevinv1.SetSampler(req, sampler)
+			_, err := s.sample(t, t.Context(), req)
+			want := d.Field + "." + setting.Field() + " is set together with " + d.Field + "." + other.Field() +
+				": want either of the two"
+			if got := status.Convert(err); got.Code() != codes.InvalidArgument || got.Message() != want {
+				t.Errorf("%s %q, want INVALID_ARGUMENT %q", got.Code(), got.Message(), want)
+			}
+		}
+	}
+	if pairs < 7 {
+		t.Errorf("the API has %d pairs of settings that exclude each other, want at least 7", pairs)
+	}
 }

@@ -66,9 +66,7 @@ func checkMeasuredAlone(req *langevinv1.SampleRequest, m models.Manifest, bad *i
 			bad.add("measurement", "set together with "+other.field, "either of the two")
 		}
 	}
-	if m.Sampler.Kind == models.SamplerConsistency {
-		bad.add("measurement", "set", "none: %s is a consistency model, which has no score", m.Name)
-	}
+	checkScore("measurement", "set", "none", m, bad)
 }
 
 // completeMethod fills in the settings of a measurement's method.

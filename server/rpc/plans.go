@@ -258,7 +258,8 @@ func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) 
 		Noise: in.GetNoise(), Denoise: in.GetDenoise(),
 	}
 	if len(sigmas) > maxSteps/2 {
-		bad.add("sigmas", len(sigmas), "at most %d, two evaluations each (limits.max_steps)", maxSteps/2)
+		bad.add("sigmas", fmt.Sprintf("%d numbers", len(sigmas)), "at most %d, two evaluations each (limits.max_steps)",
+			maxSteps/2)
 	}
 	if len(*bad) > 0 {
 		return nil, sampling.Prior{}
@@ -352,7 +353,7 @@ func checkEvaluations(steps, least, sigmas, maxSteps int, bad *invalid) {
 		bad.add("steps", steps, "%d to %d (limits.max_steps)", least, maxSteps)
 	}
 	if sigmas > maxSteps {
-		bad.add("sigmas", sigmas, "at most %d (limits.max_steps)", maxSteps)
+		bad.add("sigmas", fmt.Sprintf("%d numbers", sigmas), "at most %d (limits.max_steps)", maxSteps)
 	}
 }
 

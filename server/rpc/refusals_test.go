@@ -31,6 +31,10 @@ func TestRefusalsReadWell(t *testing.T) {
 				"want values that float32 can hold"},
 		"rho": {flow(&langevinv1.ProbabilityFlow{Rho: proto.Float64(1e300)}),
 			"probability_flow.rho is 1e+300: want a value for which the 51 sigmas differ"},
+		"sigmas, steps and rho": {flow(&langevinv1.ProbabilityFlow{
+			Sigmas: []float64{10, 1}, Steps: proto.Int32(3), Rho: proto.Float64(2)}),
+			"probability_flow.steps is set together with probability_flow.sigmas: want either of the two; " +
+				"probability_flow.rho is set together with probability_flow.sigmas: want either of the two"},
 		"order of sigmas": {flow(&langevinv1.ProbabilityFlow{Sigmas: []float64{3, 1, 2}}),
 			"probability_flow.sigmas is 2 at element 2: want finite, positive, strictly decreasing numbers"},
 		"NaN among sigmas": {flow(&langevinv1.ProbabilityFlow{Sigmas: []float64{3, math.NaN()}}),

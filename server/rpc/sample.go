@@ -143,6 +143,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	composed *composition) (*order, error) {
 	var bad invalid
 	m := loaded.Entry.Manifest
+	checkGivenSampler(req, m, &bad)
 	req = withMeasurement(req, m, s.limits, &bad)
 	n := chainsOf(req, s.limits.Chains, &bad)
 	encoder := newEncoder(m, req.GetFormat(), &bad)

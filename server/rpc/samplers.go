@@ -75,6 +75,24 @@ func defaultSampler(m models.Manifest) proto.Message {
 	return &langevinv1.AnnealedLangevin{}
 }
 
+// checkGivenSampler refuses the sampler of a request if the model has no score for it, and settings that exclude each
+// other. The message of a started event has no such settings.
+func checkGivenSampler(req *langevinv1.SampleRequest, m models.Manifest, bad *invalid) {
+	given := langevinv1.SamplerIn(req)
+	if given == nil {
+		return
+	}
+	d, _ := langevinv1.SamplerOf(given)
+	if _, jumps := given.(*langevinv1.Consistency); !jumps {
+		checkScore(d.Field, "set", "consistency or no sampler", m, bad)
+	}
+	for _, setting := range d.Settings {
+		if other, found := d.Setting(setting.GetExcludes()); found && setting.Has(given) && other.Has(given) {
+			bad.add(d.Field+"."+setting.Field(), "set together with "+d.Field+"."+other.Field(), "either of the two")
+		}
+	}
+}
+
 // samplerFor returns the sampler of a request, without the settings that it leaves out.
 func samplerFor(req *langevinv1.SampleRequest, m models.Manifest) proto.Message {
 	if given := langevinv1.SamplerIn(req); given != nil {

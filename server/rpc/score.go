@@ -22,6 +22,7 @@ func (s *Sampling) Score(ctx context.Context, req *langevinv1.ScoreRequest) (*la
 	defer loaded.Release()
 	var bad invalid
 	m := loaded.Entry.Manifest
+	requireScore("model", loaded.Entry, &bad)
 	given := rowsOf(req.GetX(), "x", m, s.rowsFor(m), &bad)
 	x := given.x
 	rows := len(x) / m.Dim()

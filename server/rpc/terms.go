@@ -98,11 +98,15 @@ type other struct {
 func (c *composition) follow(req *langevinv1.SampleRequest, own *loadedModel, bad *invalid) followed {
 	f := followed{started: &langevinv1.Started{Given: req.GetGiven(), GuidanceScale: req.GuidanceScale}}
 	sum := &sampling.Sum{Own: 1}
-	if c.guide != nil || len(c.terms) > 0 || req.OwnWeight != nil {
-		requireScore("model", own.Entry, bad)
-	}
 	if c.guide != nil {
+		checkScore("guidance", "set", "none", own.Entry.Manifest, bad)
 		f.guide(req.GetGuidance(), c.guide, own, sum, bad)
+	}
+	if len(c.terms) > 0 {
+		checkScore("terms", "set", "none", own.Entry.Manifest, bad)
+	}
+	if req.OwnWeight != nil {
+		checkScore("own_weight", req.GetOwnWeight(), "none", own.Entry.Manifest, bad)
 	}
 	if len(c.terms) > 0 || req.OwnWeight != nil {
 		f.add(req, c.terms, own, sum, bad)
@@ -190,10 +194,18 @@ func (f *followed) term(t sampling.Term, field string, of, own *loadedModel, sum
 	sum.Terms = append(sum.Terms, t)
 }
 
-// requireScore refuses a consistency model, which is in the named field: the output of its network is no score.
+// requireScore refuses a consistency model, which is in the named field.
 func requireScore(field string, e models.Entry, bad *invalid) {
 	if e.Manifest.Sampler.Kind == models.SamplerConsistency {
-		bad.add(field, e.Name, "a model with a score: %s is a consistency model, which has none", e.Name)
+		bad.add(field, e.Name, "a model with a score, which a consistency model does not have")
+	}
+}
+
+// checkScore refuses the given value of a field that needs the score of m. The output of a consistency model's network
+// is no score. want says what such a model allows in the field.
+func checkScore(field string, given any, want string, m models.Manifest, bad *invalid) {
+	if m.Sampler.Kind == models.SamplerConsistency {
+		bad.add(field, given, "%s: %s is a consistency model, which has no score", want, m.Name)
 	}
 }
 
@@ -248,7 +260,7 @@ func scaled(given []*langevinv1.Given, scale *float64, m models.Manifest, sum *s
 	case c == nil:
 		bad.add(field, *scale, "none: %s takes no condition", m.Name)
 	case m.Sampler.Kind == models.SamplerConsistency:
-		bad.add(field, *scale, "1 or none: %s is a consistency model, which has no score to weigh", m.Name)
+		checkScore(field, *scale, "1 or none", m, bad)
 	case !c.Dropped:
 		bad.add(field, *scale, "1 or none: %s was not trained without its condition", m.Name)
 	case len(given) == 0:

@@ -268,7 +268,8 @@ func TestBadTerms(t *testing.T) {
 		change(r)
 		return r
 	}
-	const noScore = "model is jumps: want a model with a score: jumps is a consistency model, which has none"
+	const noScore = "model is jumps: want a model with a score, which a consistency model does not have"
+	const jumps = "want none: jumps is a consistency model, which has no score"
 	for _, tt := range []struct {
 		says string
 		req  *langevinv1.SampleRequest
@@ -325,9 +326,11 @@ func TestBadTerms(t *testing.T) {
 			photos(func(r *langevinv1.SampleRequest) { r.Guidance = &langevinv1.Guidance{Model: "clothes"} })},
 		{"terms[0]." + noScore, toJumps},
 		{"guidance." + noScore, guided(&langevinv1.Guidance{Model: "jumps"})},
-		{noScore, ofJumps(func(r *langevinv1.SampleRequest) { r.Guidance = &langevinv1.Guidance{Model: "points"} })},
-		{noScore, ofJumps(func(r *langevinv1.SampleRequest) { r.Terms = []*langevinv1.Term{{Model: "points"}} })},
-		{noScore, weight(given("jumps"), 2)},
+		{"desc = guidance is set: " + jumps,
+			ofJumps(func(r *langevinv1.SampleRequest) { r.Guidance = &langevinv1.Guidance{Model: "points"} })},
+		{"desc = terms is set: " + jumps,
+			ofJumps(func(r *langevinv1.SampleRequest) { r.Terms = []*langevinv1.Term{{Model: "points"}} })},
+		{"desc = own_weight is 2: " + jumps, weight(given("jumps"), 2)},
 	} {
 		_, err := s.sample(t, t.Context(), tt.req)
 		if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), tt.says) ||
@@ -347,12 +350,16 @@ func TestBadTerms(t *testing.T) {
 	}
 }
 
-// TestFlowsNeedScores: latents and densities of a consistency model are refused, because it has no score. Its samples
-// are not.
-func TestFlowsNeedScores(t *testing.T) {
+// TestConsistencyHasNoScore: scores, latents and densities of a consistency model are refused, and all samplers but its
+// own. Its samples are not.
+func TestConsistencyHasNoScore(t *testing.T) {
 	s := start(t)
 	x := &langevinv1.Tensor{Values: []float32{1, 2}}
 	calls := map[string]func() error{
+		"score": func() error {
+			_, err := s.sampling.Score(t.Context(), &langevinv1.ScoreRequest{Model: "jumps", X: x, Sigma: []float32{1}})
+			return err
+		},
 		"encode": func() error {
 			_, err := s.sampling.Encode(t.Context(), &langevinv1.EncodeRequest{Model: "jumps", X: x})
 			return err
@@ -374,6 +381,18 @@ func TestFlowsNeedScores(t *testing.T) {
 	}
 	if got := s.drawn(t, &langevinv1.SampleRequest{Model: "jumps", N: proto.Int64(3)}); len(got) != 6 {
 		t.Errorf("%d values of 3 samples, want 6", len(got))
+	}
+	for _, d := range langevinv1.Samplers() {
+		req := &langevinv1.SampleRequest{Model: "jumps", N: proto.Int64(3)}
+		langevinv1.SetSampler(req, d.New())
+		_, err := s.sample(t, t.Context(), req)
+		want := d.Field + " is set: want consistency or no sampler: jumps is a consistency model, which has no score"
+		if d.Field == "consistency" {
+			want = ""
+		}
+		if status.Convert(err).Message() != want {
+			t.Errorf("sampler %s: %v, want %q", d.Field, err, want)
+		}
 	}
 }
 

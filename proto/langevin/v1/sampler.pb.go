@@ -1064,11 +1064,11 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\n" +
 	"_step_sizeB\n" +
 	"\n" +
-	"\b_denoise\"\x8a\f\n" +
+	"\b_denoise\"\xb0\f\n" +
 	"\x12PredictorCorrector\x12\"\n" +
-	"\x03sde\x18\x01 \x01(\v2\x10.langevin.v1.SdeR\x03sde\x12D\n" +
-	"\x01n\x18\x02 \x01(\x05B1\xbaH\x04\x1a\x02(\x02\xaa\xee\x18&\n" +
-	"\x05times\x1a\x05Times\"\x0etimes to visit*\x041000H\x01H\x00R\x01n\x88\x01\x01\x12\x95\x01\n" +
+	"\x03sde\x18\x01 \x01(\v2\x10.langevin.v1.SdeR\x03sde\x12j\n" +
+	"\x01n\x18\x02 \x01(\x05BW\xbaH\x04\x1a\x02(\x02\xaa\xee\x18L\n" +
+	"\x05times\x1a\x05Times\"4times to visit; for vp and sub_vp more than beta_max*\x041000H\x01H\x00R\x01n\x88\x01\x01\x12\x95\x01\n" +
 	"\tpredictor\x18\x03 \x01(\x0e2\x16.langevin.v1.PredictorB_\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18S\x1a\tPredictor\"1rule that takes a chain from one time to the next*\x11reverse_diffusionH\x01R\tpredictor\x12\xaf\x01\n" +
 	"\tcorrector\x18\x04 \x01(\x0e2\x16.langevin.v1.CorrectorBy\xbaH\x05\x82\x01\x02\x10\x01\xaa\xee\x18m\x1a\tCorrector\"Xrule that corrects a chain at each time; langevin is for samples of at least 64 elements*\x04noneH\x01R\tcorrector\x12\x97\x01\n" +
 	"\x0fcorrector_steps\x18\x05 \x01(\x05Bi\xbaH\x04\x1a\x02(\x01\xaa\xee\x18^\x1a\x0fCorrector steps\"\x1ecorrector updates at each time*\x011:(\n" +
@@ -1151,12 +1151,12 @@ const file_langevin_v1_sampler_proto_rawDesc = "" +
 	"\x06_noiseB\n" +
 	"\n" +
 	"\b_denoiseB\x06\n" +
-	"\x04_rho\"\xdf\x05\n" +
+	"\x04_rho\"\x96\x06\n" +
 	"\vConsistency\x12\x84\x01\n" +
 	"\x06sigmas\x18\x01 \x03(\x01Bl\xbaH\x14\x92\x01\x11\x18\x01\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x18Q\x1a\x06Sigmas\"'sigmas to visit, largest first, as 50,12\x1ethe model's, or those of stepsR\x06sigmas\x12\x95\x01\n" +
 	"\x05steps\x18\x02 \x01(\x05Bz\xbaH\x04\x1a\x02(\x01\xaa\xee\x18o\x12\x11consistency-steps\x1a\x05Steps\"6evaluations, at sigmas spaced as in Karras et al. 20222\x11the model's, or 2B\x06sigmasH\x01H\x00R\x05steps\x88\x01\x01\x12\\\n" +
-	"\x03rho\x18\x03 \x01(\x01BE\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x181\x1a\x02ρ\" exponent of the spacing of steps*\x017B\x06sigmasH\x01R\x03rho\x88\x01\x01:\xc0\x02\xaa\xee\x18\xbb\x02\n" +
-	"\vconsistency\x12\vConsistency\x1a`Jumps from noise to data in one evaluation, with new noise and another jump for each further σ.\"\x98\x01For models that were trained for it, whose default it is: samples in two to four evaluations. With other models, samples of few evaluations are blurred.*\"Song et al. 2023, Geng et al. 2024B\b\n" +
+	"\x03rho\x18\x03 \x01(\x01BE\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00\xaa\xee\x181\x1a\x02ρ\" exponent of the spacing of steps*\x017B\x06sigmasH\x01R\x03rho\x88\x01\x01:\xf7\x02\xaa\xee\x18\xf2\x02\n" +
+	"\vconsistency\x12\vConsistency\x1a`Jumps from noise to data in one evaluation, with new noise and another jump for each further σ.\"\xcf\x01For models that were trained for it, whose default it is: samples in two to four evaluations. They have no score, so they refuse the other samplers. With other models, samples of few evaluations are blurred.*\"Song et al. 2023, Geng et al. 2024B\b\n" +
 	"\x06_stepsB\x06\n" +
 	"\x04_rho*V\n" +
 	"\aProcess\x12\x17\n" +

@@ -204,7 +204,7 @@ type SampleRequest struct {
 	// The sampler. If it is left out, the model's default sampler is used. A request whose chains follow more than the
 	// model's score (a condition, guidance, a guidance_scale, an own_weight, terms) uses annealed Langevin dynamics with
 	// the model's settings instead, which follows them more faithfully than samplers of few steps, unless the model's
-	// default is consistency: such a model has no score.
+	// default is consistency: such a model has no score, and refuses the other samplers.
 	//
 	// Types that are valid to be assigned to Sampler:
 	//

@@ -51,7 +51,8 @@ type SamplingServiceClient interface {
 	// RetryInfo says when to try again), DEADLINE_EXCEEDED (as soon as it is known that the deadline cannot be met),
 	// UNAVAILABLE (the server is stopping, or the model is still loading and RetryInfo says when to try again).
 	Sample(ctx context.Context, in *SampleRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SampleResponse], error)
-	// Score evaluates the model at given points. The result is the vector field that the samplers follow.
+	// Score evaluates the model at given points. The result is the vector field that the samplers follow. Models whose
+	// default sampler is consistency have none.
 	//
 	// Errors: INVALID_ARGUMENT, NOT_FOUND and FAILED_PRECONDITION as for Sample.
 	Score(ctx context.Context, in *ScoreRequest, opts ...grpc.CallOption) (*ScoreResponse, error)
@@ -177,7 +178,8 @@ type SamplingServiceServer interface {
 	// RetryInfo says when to try again), DEADLINE_EXCEEDED (as soon as it is known that the deadline cannot be met),
 	// UNAVAILABLE (the server is stopping, or the model is still loading and RetryInfo says when to try again).
 	Sample(*SampleRequest, grpc.ServerStreamingServer[SampleResponse]) error
-	// Score evaluates the model at given points. The result is the vector field that the samplers follow.
+	// Score evaluates the model at given points. The result is the vector field that the samplers follow. Models whose
+	// default sampler is consistency have none.
 	//
 	// Errors: INVALID_ARGUMENT, NOT_FOUND and FAILED_PRECONDITION as for Sample.
 	Score(context.Context, *ScoreRequest) (*ScoreResponse, error)

@@ -125,7 +125,7 @@ type Setting struct {
 	ModelDefault string `protobuf:"bytes,6,opt,name=model_default,json=modelDefault,proto3" json:"model_default,omitempty"`
 	// Another setting that must have one of some values, otherwise this one has no effect.
 	Needs *SettingCondition `protobuf:"bytes,7,opt,name=needs,proto3" json:"needs,omitempty"`
-	// The name of a setting that must not be given with this one.
+	// The name of a setting that must not be given with this one. The server refuses a request with both.
 	Excludes string `protobuf:"bytes,8,opt,name=excludes,proto3" json:"excludes,omitempty"`
 	// Whether it is one of the one to three settings that most people change. A page shows these first.
 	Usual         bool `protobuf:"varint,9,opt,name=usual,proto3" json:"usual,omitempty"`
