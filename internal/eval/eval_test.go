@@ -156,3 +156,27 @@ func TestFrontierSummary(t *testing.T) {
 		t.Errorf("the curve is %+v", curves)
 	}
 }
+
+// TestFrontierOfSeeds: a table of some seeds has their runs alone, and only the points that have all of them.
+func TestFrontierOfSeeds(t *testing.T) {
+	f := Frontier{N: 10}
+	for _, r := range []struct {
+		setting string
+		seed    uint64
+		fid     float64
+	}{{"a", 1, 4}, {"a", 2, 8}, {"a", 7, 1}, {"b", 1, 5}, {"b", 2, 3}, {"c", 2, 1}} {
+		run := Run{Seed: r.seed, NFE: 10, quality: quality{Metrics: []eval.Metric{{Name: "FID", Value: r.fid}}}}
+		f.add(drawing.Choice{Curve: "c", Setting: r.setting}, client.EDM{}, run, "FID")
+	}
+	some, missing := f.of([]uint64{1, 2}, "FID")
+	if missing != 1 || len(some.Points) != 2 {
+		t.Fatalf("%d points, and %d that lack a seed: want 2 and 1", len(some.Points), missing)
+	}
+	a, b := some.Points[0], some.Points[1]
+	if a.Measures["FID"].Mean != 6 || a.Best || b.Measures["FID"].Mean != 4 || !b.Best {
+		t.Errorf("%+v and %+v: want 6, and the better 4", a, b)
+	}
+	if len(f.Points) != 3 || len(f.Points[0].Runs) != 3 || math.Abs(f.Points[0].Measures["FID"].Mean-13./3) > 1e-12 {
+		t.Errorf("the whole frontier has changed: %+v", f)
+	}
+}

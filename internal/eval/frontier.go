@@ -139,6 +139,25 @@ func (f *Frontier) add(c drawing.Choice, sampler client.Sampler, r Run, primary 
 	f.markBest(primary)
 }
 
+// of returns the frontier of some seeds alone. It has the points that were measured with all of them, and missing is the
+// number of points that were measured with some.
+func (f Frontier) of(seeds []uint64, primary string) (some Frontier, missing int) {
+	some = f
+	some.Points = nil
+	for _, p := range f.Points {
+		p.Runs = slices.DeleteFunc(slices.Clone(p.Runs), func(r Run) bool { return !slices.Contains(seeds, r.Seed) })
+		switch {
+		case len(p.Runs) == len(seeds):
+			p.summarize(f.N)
+			some.Points = append(some.Points, p)
+		case len(p.Runs) > 0:
+			missing++
+		}
+	}
+	some.markBest(primary)
+	return some, missing
+}
+
 func (p *Point) summarize(n int) {
 	var evaluations, seconds []float64
 	values, expected := map[string][]float64{}, map[string][]float64{}

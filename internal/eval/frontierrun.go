@@ -184,16 +184,13 @@ func (s *survey) tell(format string, args ...any) {
 // measure measures all choices with the first seed, then with the next, so that an early end leaves whole curves. It
 // writes the points after each of them, and the picture after each seed.
 func (s *survey) measure(ctx context.Context, choices []drawing.Choice) error {
-	first := uint64(1)
-	if s.seed.Seed != nil {
-		first = *s.seed.Seed
-	}
-	for k := range uint64(s.seeds.N) {
+	all := s.allSeeds()
+	for k, seed := range all {
 		for i, choice := range choices {
-			if s.frontier.has(choice, first+k) {
+			if s.frontier.has(choice, seed) {
 				continue
 			}
-			err := s.measureOne(ctx, choice, first+k)
+			err := s.measureOne(ctx, choice, seed)
 			if errors.Is(err, client.ErrDiverged) {
 				s.leaveOut(choice, err)
 				continue
@@ -202,14 +199,30 @@ func (s *survey) measure(ctx context.Context, choices []drawing.Choice) error {
 				return fmt.Errorf("%s: %w", title(choice), err)
 			}
 			last := s.frontier.Points[s.frontier.find(choice)]
-			s.tell("seed %d, %d of %d: %s: %s", first+k, i+1, len(choices), title(choice), s.describe(last.Runs))
+			s.tell("seed %d, %d of %d: %s: %s", seed, i+1, len(choices), title(choice), s.describe(last.Runs))
 		}
-		if err := s.write(); err != nil {
+		if err := s.write(all[:k+1]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// allSeeds returns the seeds that the command line asks for.
+func (s *survey) allSeeds() []uint64 {
+	first := uint64(1)
+	if s.seed.Seed != nil {
+		first = *s.seed.Seed
+	}
+	all := make([]uint64, s.seeds.N)
+	for k := range all {
+		all[k] = first + uint64(k)
+	}
+	return all
+}
+
+// common returns the points that were measured with all of some seeds.
+func (s *survey) common(seeds []uint64) (Frontier, int) { return s.frontier.of(seeds, s.judge.shown()[0].name) }
 
 func (s *survey) measureOne(ctx context.Context, choice drawing.Choice, seed uint64) error {
 	request := s.request
@@ -241,12 +254,13 @@ func (s *survey) describe(runs []Run) string {
 	return text
 }
 
-// write writes the picture of what the file of points has.
-func (s *survey) write() error {
-	if len(s.frontier.Points) == 0 {
+// write writes the picture of the points that were measured with all of some seeds.
+func (s *survey) write(seeds []uint64) error {
+	some, _ := s.common(seeds)
+	if len(some.Points) == 0 {
 		return errors.New("no setting could be measured")
 	}
-	picture := s.frontier.picture(s.judge.shown())
+	picture := some.picture(s.judge.shown())
 	return wholefile.Write(s.path+".png", picture.PNG)
 }
 
@@ -289,17 +303,22 @@ func (f Frontier) picture(shown []shownMeasure) figure.Tradeoff {
 	return t
 }
 
-// print writes the points as a table for people.
+// print writes the points that were measured with all seeds of the command line as a table for people.
 func (s *survey) print() error {
-	fmt.Fprintf(s.program.Stdout, "%s: %s a seed, %s, against %s\n\n", s.program.Bold(s.frontier.Model),
-		phrase.Plural(s.frontier.N, "sample"), phrase.Plural(s.seeds.N, "seed"), s.frontier.Data)
+	seeds := s.allSeeds()
+	some, missing := s.common(seeds)
+	if missing > 0 {
+		s.tell("%s of %s lack a seed of this command and are not shown", phrase.Plural(missing, "setting"), s.path+".json")
+	}
+	fmt.Fprintf(s.program.Stdout, "%s: %s a seed, %s from %d on, against %s\n\n", s.program.Bold(s.frontier.Model),
+		phrase.Plural(s.frontier.N, "sample"), phrase.Plural(len(seeds), "seed"), seeds[0], s.frontier.Data)
 	t := tabwriter.NewWriter(s.program.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "  \tSAMPLER\tEVALUATIONS\tSECONDS")
 	for _, m := range s.judge.shown() {
 		fmt.Fprint(t, "\t"+strings.ToUpper(m.name))
 	}
 	fmt.Fprintln(t)
-	for _, curve := range s.frontier.curves() {
+	for _, curve := range some.curves() {
 		for _, p := range curve {
 			s.printPoint(t, p)
 		}
