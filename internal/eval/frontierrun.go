@@ -101,14 +101,14 @@ func drawFrontier(
 	if err != nil {
 		return err
 	}
-	annealed, err := s.start(ctx, client.AnnealedLangevin{})
+	most, err := s.budget(ctx, m, started.Steps)
 	if err != nil {
 		return err
 	}
 	s.frontier, err = readFrontier(s.path+".json", Frontier{
 		Model: m.Name, Version: m.Version, Digest: m.Digest, Data: config.Data.String(), Classifier: o.classifier,
 		Guidance: drawing.NewGuidanceReport(started.Guidance), N: request.N,
-		Evaluations: max(started.Steps, annealed.Steps), FollowedReport: a.followed(request.GuidanceScale, false),
+		Evaluations: most, FollowedReport: a.followed(request.GuidanceScale, false),
 	})
 	if err != nil {
 		return err
@@ -130,6 +130,19 @@ func drawFrontier(
 		return cli.WriteJSON(p.Stdout, s.frontier)
 	}
 	return s.print()
+}
+
+// fewEvaluations is the least budget of a consistency model, which refuses annealed Langevin dynamics.
+const fewEvaluations = 8
+
+// budget returns the most evaluations that a point may take: those of the model's default sampler or of its annealed
+// Langevin dynamics, whichever takes more.
+func (s *survey) budget(ctx context.Context, m client.Model, byDefault int) (int, error) {
+	if _, jumps := m.Sampler.(client.Consistency); jumps {
+		return max(byDefault, fewEvaluations), nil
+	}
+	annealed, err := s.start(ctx, client.AnnealedLangevin{})
+	return max(byDefault, annealed.Steps), err
 }
 
 // start asks what a request with a sampler would draw, and draws nothing.

@@ -134,6 +134,9 @@ const scorePoints = 2000 // at which the score is compared, for each sigma
 func (j mixtureJudge) also(
 	ctx context.Context, c *client.Client, m client.Model, _ client.Batch, e *Report,
 ) error {
+	if _, jumps := m.Sampler.(client.Consistency); jumps {
+		return nil // it has no score
+	}
 	if len(e.ByClass) == 0 {
 		scores, err := scoreMetrics(ctx, c, m, nil, j.exact)
 		e.Metrics = append(e.Metrics, scores...)
