@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -76,7 +78,8 @@ func Check(ctx context.Context, path string) (named bool, err error) {
 	if _, named = sums[file]; err != nil || !named {
 		return false, err
 	}
-	for name, want := range sums {
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		want := sums[name]
 		digest, err := Digest(ctx, filepath.Join(folder, name))
 		if err == nil && digest != want {
 			err = fmt.Errorf("%s is altered: its SHA-256 is %s, want %s", filepath.Join(folder, name), digest, want)
