@@ -235,7 +235,9 @@ func (s *survey) allSeeds() []uint64 {
 }
 
 // common returns the points that were measured with all of some seeds.
-func (s *survey) common(seeds []uint64) (Frontier, int) { return s.frontier.of(seeds, s.judge.shown()[0].name) }
+func (s *survey) common(seeds []uint64) (Frontier, int) {
+	return s.frontier.of(seeds, s.judge.shown()[0].name)
+}
 
 func (s *survey) measureOne(ctx context.Context, choice drawing.Choice, seed uint64) error {
 	request := s.request
