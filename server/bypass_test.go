@@ -241,6 +241,7 @@ func besiege(t *testing.T) *besieged {
 	}
 	write(lines[:]...)
 	b.running = start(t, func(c *server.Config) {
+		withBuiltIn(c)
 		c.Admin.Listen, c.HTTP.Listen, c.Auth.Tokens = b.admin, "localhost:0", file
 	})
 	b.awaitModels(t)

@@ -248,7 +248,10 @@ func TestQuotaOfCancelledCalls(t *testing.T) {
 
 // TestMemoryOfOpenCalls: every kind of call counts at what it holds: its request, states, plan and answer.
 func TestMemoryOfOpenCalls(t *testing.T) {
-	r := start(t, func(c *server.Config) { c.Limits.MaxOpenBytes = 100_000 })
+	r := start(t, func(c *server.Config) {
+		withBuiltIn(c)
+		c.Limits.MaxOpenBytes = 100_000
+	})
 	many := &langevinv1.Tensor{Shape: []int64{2000, 2}, Data: make([]byte, 16_000)}
 	one := &langevinv1.Tensor{Shape: []int64{1, 2}, Data: make([]byte, 8)}
 	client := langevinv1.NewSamplingServiceClient(r.conn)

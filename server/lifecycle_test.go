@@ -165,6 +165,7 @@ func TestConditionOverTheWire(t *testing.T) {
 
 func TestAliasOverTheWire(t *testing.T) {
 	r := start(t, func(c *server.Config) {
+		withBuiltIn(c)
 		if err := c.Models.Aliases.UnmarshalText([]byte("stable=gauss@1, latest=ring")); err != nil {
 			t.Fatal(err)
 		}

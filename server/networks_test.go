@@ -42,7 +42,10 @@ func serving(t *testing.T, files map[string][]byte) *running {
 			t.Fatal(err)
 		}
 	}
-	return start(t, func(c *server.Config) { c.Models.Dir, c.Models.Default = dir, "2gauss" })
+	return start(t, func(c *server.Config) {
+		withBuiltIn(c)
+		c.Models.Dir, c.Models.Default = dir, "2gauss"
+	})
 }
 
 // TestGuidedNetwork: the shipped network of two Gaussians is guided by the gradient of a classifier. Nearly every chain

@@ -85,6 +85,7 @@ func start(t *testing.T, change func(*server.Config), options ...grpc.DialOption
 	t.Helper()
 	c := server.Default()
 	c.Listen, c.HTTP.Listen, c.Models.Dir, c.Models.Default = "localhost:0", "", folder(t), "gauss"
+	c.Models.BuiltIn = false // loading them takes longer than most tests; see withBuiltIn
 	if change != nil {
 		change(&c)
 	}
@@ -92,6 +93,9 @@ func start(t *testing.T, change func(*server.Config), options ...grpc.DialOption
 	r.waitHealthy(t, "")
 	return r
 }
+
+// withBuiltIn is a change for start: the server also has the built-in models.
+func withBuiltIn(c *server.Config) { c.Models.BuiltIn = true }
 
 // launch starts a server and does not wait until it is ready.
 func launch(t *testing.T, c server.Config, options ...grpc.DialOption) *running {
