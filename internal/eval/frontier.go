@@ -139,7 +139,7 @@ func (f *Frontier) add(c drawing.Choice, sampler client.Sampler, r Run, primary 
 	f.markBest(primary)
 }
 
-// of returns the frontier of some seeds alone. It has the points that were measured with all of them, and missing is the
+// of returns the frontier of some seeds alone. It has the points that were measured with all of them. missing is the
 // number of points that were measured with some.
 func (f Frontier) of(seeds []uint64, primary string) (some Frontier, missing int) {
 	some = f

@@ -323,7 +323,8 @@ func (s *survey) print() error {
 	seeds := s.allSeeds()
 	some, missing := s.common(seeds)
 	if missing > 0 {
-		s.tell("%s of %s lack a seed of this command and are not shown", phrase.Plural(missing, "setting"), s.path+".json")
+		s.tell("%s of %s lack a seed of this command and are not shown", phrase.Plural(missing, "setting"),
+			s.path+".json")
 	}
 	fmt.Fprintf(s.program.Stdout, "%s: %s a seed, %s from %d on, against %s\n\n", s.program.Bold(s.frontier.Model),
 		phrase.Plural(s.frontier.N, "sample"), phrase.Plural(len(seeds), "seed"), seeds[0], s.frontier.Data)
