@@ -143,7 +143,7 @@ func (b browser) comparesRows(s *site) {
 			const panel = document.querySelector("#detection");
 			panel.open = true;
 			panel.querySelector(".result").hidden = true;
-			panel.querySelector(".problem").textContent = "";
+			panel.querySelector(".refusal").textContent = "";
 			panel.querySelector("[name=detect_row]").value = %q;
 			panel.querySelector(".check").click();
 		})()`, row), nil))
@@ -165,8 +165,8 @@ func (b browser) comparesRows(s *site) {
 		"dog,1000000,8,4": "",
 	} {
 		paste(row)
-		b.waitFor(compared + " || document.querySelector('#detection .problem').textContent !== ''")
-		if got := b.value("document.querySelector('#detection .problem').textContent"); want != "" && got != want {
+		b.waitFor(compared + " || document.querySelector('#detection .refusal').textContent !== ''")
+		if got := b.value("document.querySelector('#detection .refusal').textContent"); want != "" && got != want {
 			b.t.Errorf("%q: the page says %q, want %q", row, got, want)
 		}
 	}

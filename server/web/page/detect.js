@@ -4,13 +4,12 @@ import { rows, unary } from "./api.js";
 import { Drawing } from "./drawing.js";
 import { givenOf } from "./given.js";
 import { acceptFiles, isImage } from "./pictures.js";
+import { rounded } from "./numbers.js";
 import { isTable } from "./table.js";
 import { readForm } from "./settings.js";
 
 const alarm = 0.01; // p-values up to this one are unlike the training data
 const clear = 4; // standard deviations that the chart shows at least
-
-const rounded = (v) => String(Number(v.toPrecision(3))).replace("-", "−");
 
 // cellsOf splits a line at tabs, or else at commas outside quotes.
 function cellsOf(line) {
@@ -115,7 +114,7 @@ export class Detection {
   }
 
   say(text) {
-    this.panel.querySelector(".problem").textContent = text;
+    this.panel.querySelector(".refusal").textContent = text;
   }
 
   checkRow() {

@@ -3,13 +3,12 @@
 
 import { writeSheet } from "./pictures.js";
 import { measuresPicture, momentsOf } from "./measured.js";
+import { rounded } from "./numbers.js";
 
 const methods = { particles: "Particles", ddrm: "DDRM", snips: "SNIPS", langevin: "Langevin" };
 
 // methodOf returns the word of the method in use; undefined before the server has said it.
 const methodOf = (run) => Object.keys(methods).find((word) => run?.started?.measurement?.[word]);
-
-const rounded = (v) => String(Number(v.toPrecision(3))).replace("-", "−");
 
 // warnings says in words why samples of a run may not be the posterior's.
 export function warnings(run) {

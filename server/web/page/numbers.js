@@ -1,0 +1,4 @@
+// Numbers in text.
+
+// rounded returns three digits of a number.
+export const rounded = (v) => String(Number(v.toPrecision(3))).replace("-", "−");
