@@ -71,11 +71,7 @@ func TestInline(t *testing.T) {
 	}
 	first := model.Graph.Initializer[len(model.Graph.Initializer)-1]
 	for tensor, want := range map[*protos.TensorProto][]float32{first: {2, 3}, constant: {0, 1}} {
-		var got []float32
-		for raw := tensor.GetRawData(); len(raw) > 0; raw = raw[4:] {
-			got = append(got, math.Float32frombits(binary.LittleEndian.Uint32(raw)))
-		}
-		if !slices.Equal(got, want) {
+		if got := floats(tensor); !slices.Equal(got, want) {
 			t.Errorf("a tensor holds %v: want %v", got, want)
 		}
 	}

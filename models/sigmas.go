@@ -16,9 +16,7 @@ import (
 // differ, the error names them.
 func (f Foreign) FindSigmas(model *protos.ModelProto, c *Condition) ([]float64, error) {
 	graph := model.GetGraph()
-	stored := storedTensors(graph)
-	called := func(t *protos.TensorProto) bool { return isCalledSigmas(t.GetName()) }
-	if sigmas, err := onlySchedule(stored, called); sigmas != nil || err != nil {
+	if sigmas, err := onlySchedule(storedTensors(graph, isCalledSigmas)); sigmas != nil || err != nil {
 		return sigmas, err
 	}
 	theirs, err := f.values(graph, c)
@@ -28,18 +26,14 @@ func (f Foreign) FindSigmas(model *protos.ModelProto, c *Condition) ([]float64, 
 	if !isInteger(theirs.level) {
 		return nil, nil
 	}
-	selected := selectedBy(graph, theirs.level.GetName())
-	return onlySchedule(stored, func(t *protos.TensorProto) bool { return slices.Contains(selected, t.GetName()) })
+	return onlySchedule(storedTensors(graph, among(selectedBy(graph, theirs.level.GetName()))))
 }
 
 // onlySchedule returns the schedule among the given tensors.
-func onlySchedule(tensors []*protos.TensorProto, wanted func(*protos.TensorProto) bool) ([]float64, error) {
+func onlySchedule(tensors []*protos.TensorProto) ([]float64, error) {
 	var found []float64
 	var name string
 	for _, tensor := range tensors {
-		if !wanted(tensor) {
-			continue
-		}
 		sigmas := scheduleOf(tensor)
 		if found != nil && sigmas != nil && !slices.Equal(sigmas, found) {
 			return nil, fmt.Errorf("%w: tensors %q and %q could both be the noise schedule: give the training's with "+

@@ -2,6 +2,7 @@ package models
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 
@@ -9,8 +10,8 @@ import (
 	"github.com/x448/float16"
 )
 
-// leastHalf is the least number of elements of a tensor that [StoreHalf] stores as float16.
-const leastHalf = 256
+// leastHalf is the least size in bytes of a tensor that [StoreHalf] stores as float16.
+const leastHalf = 1024
 
 // StoreHalf stores the float32 tensors of a model as float16, rounded to nearest, which halves its file. A Cast after
 // each of them gives the value in float32 again, so everything is computed in float32. It leaves small tensors alone,
@@ -19,7 +20,11 @@ func StoreHalf(model *protos.ModelProto) error {
 	graph := model.GetGraph()
 	h := newHalving(graph)
 	for i, tensor := range graph.GetInitializer() {
-		if tensor.GetDataType() != int32(protos.TensorProto_FLOAT) || elements(tensor) < leastHalf {
+		size, err := sizeOf(tensor)
+		if err != nil {
+			return fmt.Errorf("tensor %q: %w", tensor.GetName(), err)
+		}
+		if tensor.GetDataType() != int32(protos.TensorProto_FLOAT) || size < leastHalf {
 			continue
 		}
 		data, err := halfData(tensor)
@@ -34,14 +39,6 @@ func StoreHalf(model *protos.ModelProto) error {
 	}
 	graph.Node = append(h.nodes, graph.GetNode()...)
 	return nil
-}
-
-func elements(tensor *protos.TensorProto) int64 {
-	n := int64(1)
-	for _, size := range tensor.GetDims() {
-		n *= size
-	}
-	return n
 }
 
 // WidenStored undoes [StoreHalf]: it stores as float32 what is stored as float16 and only cast to float32. It returns

@@ -35,21 +35,27 @@ func selectedBy(graph *protos.GraphProto, input string) (names []string) {
 
 // tablesOf returns the stored tensors from which an input selects, in their order in the graph.
 func tablesOf(graph *protos.GraphProto, input string) (tables []table) {
-	selected := selectedBy(graph, input)
-	for _, tensor := range storedTensors(graph) {
-		if dims := tensor.GetDims(); len(dims) > 0 && slices.Contains(selected, tensor.GetName()) {
+	for _, tensor := range storedTensors(graph, among(selectedBy(graph, input))) {
+		if dims := tensor.GetDims(); len(dims) > 0 {
 			tables = append(tables, table{tensor.GetName(), dims[0]})
 		}
 	}
 	return tables
 }
 
-// storedTensors returns the tensors that a graph has under a name: as initializers, as constants, or as initializers of
-// float16 that are cast to float32.
-func storedTensors(graph *protos.GraphProto) []*protos.TensorProto {
-	stored := slices.Clone(graph.GetInitializer())
+// storedTensors returns the tensors that a graph has under a wanted name: as initializers, as constants, or as
+// initializers of float16 that are cast to float32.
+func storedTensors(graph *protos.GraphProto, wanted func(name string) bool) (stored []*protos.TensorProto) {
+	for _, tensor := range graph.GetInitializer() {
+		if wanted(tensor.GetName()) {
+			stored = append(stored, tensor)
+		}
+	}
 	halves := halfTensors(graph)
 	for _, node := range graph.GetNode() {
+		if !slices.ContainsFunc(node.GetOutput(), wanted) {
+			continue
+		}
 		if isCastToFloat32(node) {
 			if half, ok := halves[node.GetInput()[0]]; ok {
 				stored = append(stored, widen32(graph.GetInitializer()[half], node.GetOutput()[0]))
@@ -63,6 +69,11 @@ func storedTensors(graph *protos.GraphProto) []*protos.TensorProto {
 		}
 	}
 	return stored
+}
+
+// among returns whether a name is one of some.
+func among(names []string) func(name string) bool {
+	return func(name string) bool { return slices.Contains(names, name) }
 }
 
 func isConstant(node *protos.NodeProto) bool {
