@@ -10,52 +10,72 @@ import (
 // of a sample to its nearest training image. The expected value is the same for test images. A value far below the
 // expected one means copies.
 func MemoryMetric(samples, test, train Rows) (Metric, error) {
-	m := Metric{Name: "nearest training image", Meaning: "mean distance in pixels; far below expected would be copies"}
-	found, held, err := nearestOfTrain(samples, test, train)
-	if err == nil {
-		m.Value, m.Expected = meanOf(found), meanOf(held)
+	m, err := nearestOfTrain(samples, test, train)
+	return m.distance(), err
+}
+
+// CopiesMetric shows how many samples are near copies of rows of the training: those nearer to one than nine of ten
+// test rows are. The expected value is the share of the test rows that are so near. It is not measured, and ok is
+// false, with fewer than 10 test rows.
+func CopiesMetric(what string, samples, test, train Rows) (found Metric, ok bool, err error) {
+	if test.Len() < leastHeld {
+		return Metric{}, false, nil
 	}
-	return m, err
+	m, err := nearestOfTrain(samples, test, train)
+	if err != nil {
+		return Metric{}, false, err
+	}
+	return m.copies(what), true, nil
+}
+
+// PictureMemory returns [MemoryMetric] and, if it can be measured, [CopiesMetric]. It searches the training once.
+func PictureMemory(samples, test, train Rows) ([]Metric, error) {
+	m, err := nearestOfTrain(samples, test, train)
+	if err != nil {
+		return nil, err
+	}
+	metrics := []Metric{m.distance()}
+	if test.Len() >= leastHeld {
+		metrics = append(metrics, m.copies("picture"))
+	}
+	return metrics, nil
 }
 
 // leastHeld is the least number of test rows of which a tenth is a number.
 const leastHeld = 10
 
-// CopiesMetric shows how many samples are near copies of rows of the training: those nearer to one than nine of ten
-// test rows are. The expected value is the share of the test rows that are so near. It is not measured, and ok is
-// false, with fewer than 10 test rows.
-func CopiesMetric(what string, samples, test, train Rows) (m Metric, ok bool, err error) {
-	m = Metric{Name: "near copies", Meaning: fmt.Sprintf("share of samples nearer to a training %s than nine of ten "+
-		"held-out ones; more than expected are copies", what)}
-	if test.Len() < leastHeld {
-		return m, false, nil
-	}
-	found, held, err := nearestOfTrain(samples, test, train)
-	if err != nil {
-		return m, false, err
-	}
-	slices.Sort(held)
-	near := held[len(held)/10]
-	m.Value, m.Expected = shareBelow(found, near), shareBelow(held, near)
-	return m, true, nil
-}
+// memory has the distances of samples, and of test rows, to their nearest rows of the training.
+type memory struct{ found, held []float64 }
 
-// nearestOfTrain returns the distances of the first samples, and of the first test rows, to their nearest row of train.
-func nearestOfTrain(samples, test, train Rows) (found, held []float64, err error) {
+// nearestOfTrain measures the first samples and the first test rows.
+func nearestOfTrain(samples, test, train Rows) (m memory, err error) {
 	const most = 200 // rows of each kind, because the search is through all of train
 	for _, of := range []struct {
 		rows Rows
 		to   *[]float64
-	}{{samples, &found}, {test, &held}} {
+	}{{samples, &m.found}, {test, &m.held}} {
 		near, err := Neighbours(of.rows.Slice(0, min(most, of.rows.Len())), Rows{}, train, 1)
 		if err != nil {
-			return nil, nil, err
+			return memory{}, err
 		}
 		for _, n := range near {
 			*of.to = append(*of.to, n[0].Distance)
 		}
 	}
-	return found, held, nil
+	return m, nil
+}
+
+func (m memory) distance() Metric {
+	return Metric{Name: "nearest training image", Value: meanOf(m.found), Expected: meanOf(m.held),
+		Meaning: "mean distance in pixels; far below expected would be copies"}
+}
+
+func (m memory) copies(what string) Metric {
+	held := slices.Sorted(slices.Values(m.held))
+	near := held[len(held)/10]
+	return Metric{Name: "near copies", Value: shareBelow(m.found, near), Expected: shareBelow(held, near),
+		Meaning: fmt.Sprintf("share of samples nearer to a training %s than nine of ten held-out ones; more than "+
+			"expected are copies", what)}
 }
 
 func meanOf(x []float64) (mean float64) {

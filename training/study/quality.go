@@ -56,15 +56,8 @@ func (c Comparison) distances() ([]eval.Metric, error) {
 	if err != nil || len(c.Shape) != 3 {
 		return metrics, err
 	}
-	memory, err := eval.MemoryMetric(c.Samples, c.Test, c.Train)
-	if err != nil {
-		return nil, err
-	}
-	copies, measured, err := eval.CopiesMetric("picture", c.Samples, c.Test, c.Train)
-	if metrics = append(metrics, memory); measured {
-		metrics = append(metrics, copies)
-	}
-	return metrics, err
+	memory, err := eval.PictureMemory(c.Samples, c.Test, c.Train)
+	return append(metrics, memory...), err
 }
 
 // FirstRows returns the first rows of a source, at most [MostCompared], and no row of a file twice.
