@@ -138,11 +138,17 @@ const fewEvaluations = 8
 // budget returns the most evaluations that a point may take: those of the model's default sampler or of its annealed
 // Langevin dynamics, whichever takes more.
 func (s *survey) budget(ctx context.Context, m client.Model, byDefault int) (int, error) {
-	if _, jumps := m.Sampler.(client.Consistency); jumps {
+	if jumps(m) {
 		return max(byDefault, fewEvaluations), nil
 	}
 	annealed, err := s.start(ctx, client.AnnealedLangevin{})
 	return max(byDefault, annealed.Steps), err
+}
+
+// jumps reports whether a model is a consistency model, which has no score.
+func jumps(m client.Model) bool {
+	_, is := m.Sampler.(client.Consistency)
+	return is
 }
 
 // start asks what a request with a sampler would draw, and draws nothing.

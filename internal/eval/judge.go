@@ -134,7 +134,7 @@ const scorePoints = 2000 // at which the score is compared, for each sigma
 func (j mixtureJudge) also(
 	ctx context.Context, c *client.Client, m client.Model, _ client.Batch, e *Report,
 ) error {
-	if _, jumps := m.Sampler.(client.Consistency); jumps {
+	if jumps(m) {
 		return nil // it has no score
 	}
 	if len(e.ByClass) == 0 {
