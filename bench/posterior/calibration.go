@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -40,45 +42,36 @@ func statistics() []statistic {
 	}
 }
 
-// calibrate is simulation-based calibration (Talts et al. 2018): digits of the model's own, measured, and drawn again.
-// The rank of a statistic of the true digit among its posterior samples is uniform if the sampler is right.
-func (b *bench) calibrate(ctx context.Context) error {
-	b.printf("## Calibration\n\n%d digits that the model drew were measured, and %d posterior samples drawn of each, "+
-		"by %d particles with 50 steps. If the sampler is right, the rank of every statistic of the true digit is "+
-		"uniform: p is that of a χ² test.\n\n"+
-		"| measurement | effective size, mean | below 2 | statistic | p |\n|---|---|---|---|---|\n",
-		b.problems, b.draws, b.count)
-	shape := linear.Shape{Channels: 1, Height: side, Width: side}
-	pool, err := linear.Pool(shape, 7)
+// calibratePooling calibrates on pictures of 4 by 4 pixels.
+func (b *bench) calibratePooling(ctx context.Context) error {
+	op, err := linear.Pool(linear.Shape{Channels: 1, Height: side, Width: side}, 7)
 	if err != nil {
 		return err
 	}
+	return b.calibrate(ctx, "pooling 7 × 7", op, 64)
+}
+
+// calibratePixels calibrates on a handful of pixels.
+func (b *bench) calibratePixels(ctx context.Context) error {
 	seen := make([]bool, pixels)
 	for _, at := range []int{9*side + 14, 14*side + 10, 14*side + 18, 19*side + 14} {
 		seen[at] = true
 	}
-	few, err := linear.Mask(seen)
+	op, err := linear.Mask(seen)
 	if err != nil {
 		return err
 	}
-	for _, m := range []struct {
-		name string
-		op   *linear.Operator
-	}{{"pooling 7 × 7", pool}, {"4 pixels", few}} {
-		if err := b.calibrateOne(ctx, m.name, m.op); err != nil {
-			return err
-		}
-	}
-	b.printf("\n")
-	return nil
+	return b.calibrate(ctx, "4 pixels", op, 16)
 }
 
-func (b *bench) calibrateOne(ctx context.Context, name string, op *linear.Operator) error {
+// calibrate is simulation-based calibration (Talts et al. 2018): digits of the model's own, measured, and drawn again.
+// The rank of a statistic of the true digit among its posterior samples is uniform if the sampler is right.
+func (b *bench) calibrate(ctx context.Context, name string, op *linear.Operator, count int) error {
 	levels, err := b.levels(50)
 	if err != nil {
 		return err
 	}
-	method, err := particles(levels, b.count, b.spread(), true)
+	method, err := particles(levels, count, b.spread(), true)
 	if err != nil {
 		return err
 	}
@@ -89,34 +82,43 @@ func (b *bench) calibrateOne(ctx context.Context, name string, op *linear.Operat
 		return err
 	}
 	all := statistics()
-	ranks := make([][]int, len(all))
-	for i := range ranks {
-		ranks[i] = make([]int, b.draws+1)
-	}
-	size, below := 0.0, 0
-	for i := range b.problems {
+	ranks, sizes := make([][]int, b.problems), make([]float64, b.problems*b.draws)
+	err = each(ctx, b.problems, func(ctx context.Context, i int) error {
 		x := truth[i*pixels : (i+1)*pixels]
 		y, err := op.Measurement(observe(op, widened(x), sampling.Noise{Seed: 78, Chain: uint64(i)}), noise)
 		if err != nil {
 			return err
 		}
 		d, err := method.draw(ctx, b.network, y, b.draws, uint64(1000+i))
-		if err != nil {
-			return err
+		for _, s := range all {
+			ranks[i] = append(ranks[i], rank(s, x, d.x))
 		}
-		for k, s := range all {
-			ranks[k][rank(s, x, d.x)]++
+		for k, e := range d.diagnoses {
+			sizes[i*b.draws+k] = e.EffectiveSize
 		}
-		for _, e := range d.diagnoses {
-			size += e.EffectiveSize / float64(b.problems*b.draws)
-			if e.EffectiveSize < 2 {
-				below++
-			}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	below := 0
+	for _, e := range sizes {
+		if e < 2 {
+			below++
 		}
 	}
+	b.printf("## Calibration: %s\n\n%d digits that the model drew were measured with noise of %g, and %d posterior "+
+		"samples drawn of each, by %d particles with 50 steps. The effective size is %.2f in the mean, and below 2 in "+
+		"%.0f %% of the chains. If the sampler is right, the rank of every statistic of the true digit among its "+
+		"samples is uniform: p is that of a χ² test.\n\n"+
+		"| statistic | digits of each rank | p |\n|---|---|---|\n",
+		name, b.problems, noise, b.draws, count, mean(sizes), 100*float64(below)/float64(len(sizes)))
 	for k, s := range all {
-		b.printf("| %s | %.2f | %.0f %% | %s | %.3f |\n", name, size,
-			100*float64(below)/float64(b.problems*b.draws), s.name, uniformity(ranks[k]))
+		counts := make([]int, b.draws+1)
+		for _, r := range ranks {
+			counts[r[k]]++
+		}
+		b.printf("| %s | %s | %.3f |\n", s.name, strings.Trim(fmt.Sprint(counts), "[]"), uniformity(counts))
 	}
 	return nil
 }

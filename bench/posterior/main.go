@@ -1,5 +1,6 @@
 // Command posterior compares posterior samplers with exact posteriors of mixtures and with the Wiener filter on digits,
-// checks their calibration, and writes bench/RESULTS-POSTERIOR.md. make bench-posterior runs it.
+// checks their calibration, and writes bench/RESULTS-POSTERIOR.md. make bench-posterior runs it. Every part of the page
+// is kept in a folder, so that a run that was stopped goes on with the parts that are missing.
 package main
 
 import (
@@ -9,10 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
@@ -24,36 +27,37 @@ type bench struct {
 	model    string // path of the network for digits
 	data     string // folder of MNIST
 	out      string
+	kept     string // folder of the parts that are done
 	parts    string // of the page, separated by commas
 	ring     string // path of the network of the ring
 	python   string // that runs the loops of the published algorithms
 	samples  int    // of each mixture problem
 	mixtures int    // problems
 	digits   int    // pictures
+	rivalled int    // pictures beside the published algorithms
 	problems int    // of the calibration
 	draws    int    // posterior samples of each
-	count    int    // particles of the calibration
 
 	network  *ort.Session
 	manifest models.Manifest
-	started  time.Time
 	page     strings.Builder
 }
 
 func main() {
-	b := &bench{started: time.Now()}
+	b := &bench{}
 	flag.StringVar(&b.model, "model", "models/zoo/mnist/1/model.onnx", "the network for digits")
 	flag.StringVar(&b.data, "data", "data/mnist", "the folder of MNIST")
-	flag.StringVar(&b.parts, "parts", "mixtures,digits,peers,calibration", "parts of the page")
+	flag.StringVar(&b.parts, "parts", strings.Join(partNames, ","), "parts of the page")
+	flag.StringVar(&b.kept, "kept", "out/bench-posterior", "the folder of finished parts, which are not run again")
 	flag.StringVar(&b.ring, "ring", "models/zoo/ring/1/model.onnx", "the network of the ring")
 	flag.StringVar(&b.python, "python", "bench/.venv/bin/python", "runs the published algorithms")
 	flag.StringVar(&b.out, "out", "bench/RESULTS-POSTERIOR.md", "the page to write")
 	flag.IntVar(&b.mixtures, "mixtures", 20, "random mixture problems")
 	flag.IntVar(&b.samples, "samples", 200, "samples of each")
 	flag.IntVar(&b.digits, "digits", 10, "digits to reconstruct")
+	flag.IntVar(&b.rivalled, "rivalled", 30, "digits to reconstruct beside the published algorithms")
 	flag.IntVar(&b.problems, "problems", 300, "problems of the calibration")
-	flag.IntVar(&b.draws, "draws", 9, "posterior samples of each problem of the calibration")
-	flag.IntVar(&b.count, "particles", 64, "particles of the calibration")
+	flag.IntVar(&b.draws, "draws", 4, "posterior samples of each problem of the calibration")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -63,30 +67,61 @@ func main() {
 	}
 }
 
+// partNames is the parts of the page in their order.
+var partNames = []string{"mixtures", "digits", "peers", "pixels", "pooling"}
+
 func (b *bench) run(ctx context.Context) error {
-	b.printf("# Posterior samplers\n\nWritten by `make bench-posterior`; do not edit. All methods are those of " +
-		"`sampling`, with the settings that the server has by default unless the table says otherwise.\n\n")
-	b.printf("- %s\n- Langevin at commit %s, %s\n\n", machine(), commit(), runtime.Version())
 	if err := b.load(ctx); err != nil {
 		return err
 	}
 	defer b.network.Close()
-	for _, part := range []struct {
-		name string
-		run  func(context.Context) error
-	}{
-		{"mixtures", b.compareMixtures}, {"digits", b.compareDigits},
-		{"peers", b.comparePeers}, {"calibration", b.calibrate},
-	} {
-		if !slices.Contains(strings.Split(b.parts, ","), part.name) {
-			continue
-		}
-		if err := part.run(ctx); err != nil {
-			return fmt.Errorf("%s: %w", part.name, err)
-		}
+	if err := os.MkdirAll(b.kept, 0o755); err != nil {
+		return err
 	}
-	b.printf("The run took %s.\n", time.Since(b.started).Round(time.Second))
-	return os.WriteFile(b.out, []byte(b.page.String()), 0o644)
+	page := fmt.Sprintf("# Posterior samplers\n\nWritten by `make bench-posterior`; do not edit. All methods are those "+
+		"of `sampling`, with the settings that the server has by default unless the table says otherwise.\n\n"+
+		"%s, %s\n", machine(), runtime.Version())
+	for _, name := range strings.Split(b.parts, ",") {
+		text, err := b.part(ctx, name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		page += "\n" + text
+	}
+	return os.WriteFile(b.out, []byte(page), 0o644)
+}
+
+// part returns the text of a part of the page: the one that is kept, or that of a new run.
+func (b *bench) part(ctx context.Context, name string) (string, error) {
+	run, known := map[string]func(context.Context) error{
+		"mixtures": b.compareMixtures, "digits": b.compareDigits, "peers": b.comparePeers,
+		"pixels": b.calibratePixels, "pooling": b.calibratePooling,
+	}[name]
+	if !known {
+		return "", fmt.Errorf("no such part: want some of %s", strings.Join(partNames, ","))
+	}
+	path := filepath.Join(b.kept, name+".md")
+	if text, err := os.ReadFile(path); err == nil {
+		fmt.Printf("%s is kept in %s\n", name, path)
+		return string(text), nil
+	}
+	b.page.Reset()
+	start := time.Now()
+	if err := run(ctx); err != nil {
+		return "", err
+	}
+	b.printf("\nThis part took %s at commit %s.\n", time.Since(start).Round(time.Second), commit())
+	return b.page.String(), os.WriteFile(path, []byte(b.page.String()), 0o644)
+}
+
+// each calls do for 0 to n-1, as many at once as there are processors.
+func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.NumCPU())
+	for i := range n {
+		group.Go(func() error { return do(ctx, i) })
+	}
+	return group.Wait()
 }
 
 func (b *bench) load(ctx context.Context) error {
@@ -120,11 +155,10 @@ type planned struct {
 	prior sampling.Prior
 }
 
-// drawn is the samples of a problem with their diagnoses, and what they took.
+// drawn is the samples of a problem with their diagnoses.
 type drawn struct {
 	x         []float32
 	diagnoses []sampling.Diagnosis
-	seconds   float64
 }
 
 // draw draws n samples given a measurement.
@@ -132,13 +166,11 @@ func (p planned) draw(
 	ctx context.Context, m sampling.Model, y *sampling.Measurement, n int, seed uint64,
 ) (drawn, error) {
 	d := drawn{diagnoses: make([]sampling.Diagnosis, n)}
-	start := time.Now()
 	var err error
 	d.x, err = sampling.Run(ctx, m, sampling.Request{
 		Plan: p.plan, Prior: p.prior, Dim: y.Dim, Seed: seed, N: n,
 		Measured: &sampling.Measured{Measurement: y, By: p.by}, Diagnosed: d.diagnoses,
 	})
-	d.seconds = time.Since(start).Seconds()
 	return d, err
 }
 

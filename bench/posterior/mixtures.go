@@ -94,10 +94,11 @@ func (b *bench) compareMixtures(ctx context.Context) error {
 	}
 	b.printf("## Mixtures\n\n%d problems of 25 Gaussians in 2, 8, 20 and 80 dimensions with 1 to 4 measured values, "+
 		"%d samples each. TV is the total variation between the weights of modes of the samples and the exact "+
-		"ones. The evidence is the mean over all samples of its estimate, which has a standard error.\n\n",
+		"ones. The evidence is the mean over all samples of its estimate, which has a standard error; χ² is the "+
+		"sum over problems of the square of its error, in standard errors.\n\n",
 		b.mixtures, b.samples)
-	b.printf("| method | evaluations a sample | TV mean | median | largest | log evidence off by |\n" +
-		"|---|---|---|---|---|---|\n")
+	b.printf("| method | evaluations a sample | TV mean | median | largest | log evidence off by | largest | χ² |\n" +
+		"|---|---|---|---|---|---|---|---|\n")
 	if err := b.exactRow(problems); err != nil {
 		return err
 	}
@@ -110,7 +111,6 @@ func (b *bench) compareMixtures(ctx context.Context) error {
 			return err
 		}
 	}
-	b.printf("\n")
 	return nil
 }
 
@@ -153,27 +153,32 @@ func (b *bench) exactRow(problems []mixtureProblem) error {
 		}
 		off = append(off, distance(p.exact.Shares(x, 0), p.exact.Weights))
 	}
-	b.printf("| exact draws | | %s | |\n", spreadText(off))
+	b.printf("| exact draws | | %s | | | |\n", spreadText(off))
 	return nil
 }
 
 func (b *bench) mixtureRow(ctx context.Context, method planned, problems []mixtureProblem) error {
-	var off, evidence []float64
-	var largest, bar float64
-	for i, p := range problems {
+	off, evidence, bars := make([]float64, len(problems)), make([]float64, len(problems)), make([]float64, len(problems))
+	err := each(ctx, len(problems), func(ctx context.Context, i int) error {
+		p := problems[i]
 		d, err := method.draw(ctx, p.data, p.y, b.samples, uint64(i))
-		if err != nil {
-			return fmt.Errorf("%s: %w", method.name, err)
-		}
-		off = append(off, distance(p.exact.Shares(d.x, 0), p.exact.Weights))
-		wrong := math.Abs(meanEvidence(d.diagnoses) - p.exact.LogEvidence)
-		if evidence = append(evidence, wrong); wrong >= largest {
-			largest, bar = wrong, evidenceError(d.diagnoses)
-		}
+		off[i] = distance(p.exact.Shares(d.x, 0), p.exact.Weights)
+		evidence[i], bars[i] = math.Abs(meanEvidence(d.diagnoses)-p.exact.LogEvidence), evidenceError(d.diagnoses)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", method.name, err)
 	}
 	text := ""
 	if method.by.Rows() > 1 {
-		text = fmt.Sprintf("%.3f (largest %.3f ± %.3f)", mean(evidence), largest, bar)
+		worst := slices.Index(evidence, slices.Max(evidence))
+		squares := 0.0
+		for i, e := range evidence {
+			squares += e * e / (bars[i] * bars[i])
+		}
+		text = fmt.Sprintf("%.3f | %.3f ± %.3f | %.1f", mean(evidence), evidence[worst], bars[worst], squares)
+	} else {
+		text = "| |"
 	}
 	b.printf("| %s | %d | %s | %s |\n", method.name, method.plan.NFE()*method.by.Rows(), spreadText(off), text)
 	return nil

@@ -12,6 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
@@ -158,24 +161,19 @@ func (b *bench) comparePeers(ctx context.Context) (err error) {
 	b.printf("## Beside the published algorithms\n\nThe authors' DDRM and SNIPS, as loops in Python (see "+
 		"`bench/peers/posterior.py`) with their own noise and the same networks and noise levels. The first %d digits "+
 		"of the test set were pooled 4 × 4, with noise of %g, and %d samples drawn of each. PSNR is that of their "+
-		"mean, and of one.\n\n| method | PSNR of the mean, ours | the loop's | of one, ours | the loop's |\n"+
-		"|---|---|---|---|---|\n", b.digits, noise, averaged)
+		"mean, and of one. The difference has its standard error over digits, from the jackknife.\n\n"+
+		"| method | PSNR | ours | the loop's | difference |\n|---|---|---|---|---|\n", b.rivalled, noise, averaged)
 	if err := b.peersOnDigits(ctx, p); err != nil {
 		return err
 	}
-	b.printf("\nThe ring's network, given that the first coordinate is 3 with noise of 0.5, %d samples. An error bar "+
-		"is the standard deviation of the difference of two such shares.\n\n"+
-		"| method | weights of the eight modes, ours | the loop's | largest difference, in error bars |\n"+
+	b.printf("\nThe ring's network, given that the first coordinate is 3 with noise of 0.5, %d samples. p is that of a "+
+		"χ² test for the same weights.\n\n| method | weights of the eight modes, ours | the loop's | p |\n"+
 		"|---|---|---|---|\n", ringSamples)
-	if err := b.peersOnRing(ctx, p); err != nil {
-		return err
-	}
-	b.printf("\n")
-	return nil
+	return b.peersOnRing(ctx, p)
 }
 
 func (b *bench) peersOnDigits(ctx context.Context, p *peer) error {
-	test, err := b.pictures("t10k-images-idx3-ubyte", 0, b.digits)
+	test, err := b.pictures("t10k-images-idx3-ubyte", 0, b.rivalled)
 	if err != nil {
 		return err
 	}
@@ -191,7 +189,7 @@ func (b *bench) peersOnDigits(ctx context.Context, p *peer) error {
 		return err
 	}
 	for _, r := range all {
-		var ours, theirs quality
+		var ours, theirs []quality
 		for i, x := range test {
 			q := question{op, observe(op, x, sampling.Noise{Seed: 1, Chain: uint64(i)}), noise, []int{1, side, side},
 				averaged}
@@ -207,16 +205,36 @@ func (b *bench) peersOnDigits(ctx context.Context, p *peer) error {
 			if err != nil {
 				return err
 			}
-			ours.add(own.x, x, len(test))
-			theirs.add(other, x, len(test))
+			ours, theirs = append(ours, qualityOf(own.x, x)), append(theirs, qualityOf(other, x))
 		}
-		b.printf("| %s | %.2f | %.2f | %.2f | %.2f |\n", r.name, psnr(ours.ofMean), psnr(theirs.ofMean),
-			psnr(ours.ofOne), psnr(theirs.ofOne))
+		b.rivalRow(r.name, "of the mean", ours, theirs, ofMean)
+		b.rivalRow(r.name, "of one", ours, theirs, ofOne)
 	}
 	return nil
 }
 
-const ringSamples = 1000
+// rivalRow compares the PSNR of the same pictures by two samplers.
+func (b *bench) rivalRow(method, what string, ours, theirs []quality, of func(quality) float64) {
+	difference := func(without int) float64 {
+		own := slices.Delete(slices.Clone(ours), without, without+1)
+		other := slices.Delete(slices.Clone(theirs), without, without+1)
+		return psnrOf(own, of) - psnrOf(other, of)
+	}
+	n := float64(len(ours))
+	all := make([]float64, len(ours))
+	for i := range all {
+		all[i] = difference(i)
+	}
+	variance := 0.0
+	for _, d := range all {
+		variance += (d - mean(all)) * (d - mean(all)) * (n - 1) / n
+	}
+	own, other := psnrOf(ours, of), psnrOf(theirs, of)
+	b.printf("| %s | %s | %.2f | %.2f | %+.2f ± %.2f (%+.1f %%) |\n", method, what, own, other, own-other,
+		math.Sqrt(variance), 100*(own-other)/other)
+}
+
+const ringSamples = 4000
 
 func (b *bench) peersOnRing(ctx context.Context, p *peer) error {
 	file, err := os.ReadFile(b.ring)
@@ -273,13 +291,19 @@ func (b *bench) ringRow(name string, own, other []float32) error {
 	if err != nil {
 		return err
 	}
-	ours, theirs, largest := ring.Shares(own), ring.Shares(other), 0.0
-	for k, w := range ours {
-		middle := (w + theirs[k]) / 2
-		if bar := math.Sqrt(2 * middle * (1 - middle) / ringSamples); bar > 0 {
-			largest = max(largest, math.Abs(w-theirs[k])/bar)
+	ours, theirs := ring.Shares(own), ring.Shares(other)
+	b.printf("| %s | %.3f | %.3f | %.3f |\n", name, ours, theirs, sameShares(ours, theirs, ringSamples))
+	return nil
+}
+
+// sameShares returns the p-value of a χ² test for the same weights behind two shares of n samples each.
+func sameShares(a, b []float64, n float64) float64 {
+	sum, seen := 0.0, 0
+	for k, v := range a {
+		if all := v + b[k]; all > 0 {
+			sum += n * (v - b[k]) * (v - b[k]) / all
+			seen++
 		}
 	}
-	b.printf("| %s | %.3f | %.3f | %.1f |\n", name, ours, theirs, largest)
-	return nil
+	return distuv.ChiSquared{K: float64(seen - 1)}.Survival(sum)
 }
