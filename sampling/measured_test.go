@@ -176,6 +176,40 @@ func TestParticlesEvidence(t *testing.T) {
 	}
 }
 
+// TestParticlesWidth: what was measured has the mean and the variance of the exact posterior, also with less noise than
+// the last level, which leaves it open.
+func TestParticlesWidth(t *testing.T) {
+	const n, last = 2000, 0.4
+	m := sampling.Mixture{Weights: []float64{1}, Means: [][]float64{{1, -2, 0.5}}, Std: 1}
+	for _, noise := range []float64{0.1, 0.5} {
+		y := measured(t, []float32{0.6, 0, 0.8, 0, 2, 0}, 3, []float32{1.5, -3}, noise)
+		p := sampling.Particles{Schedule: geometric(t, 60, last, 40), Method: sampling.ReverseMultistep, Count: 16,
+			Threshold: 0.5, Guided: true, Spread: 1}
+		x, _ := drawMeasured(t, m, p, p.Prior(), y, n)
+		for j, v := range basisOf(y) {
+			var sum, squares float64
+			for i := range n {
+				c := 0.0
+				for k := range 3 {
+					c += v[k] * float64(x[3*i+k])
+				}
+				sum, squares = sum+c/n, squares+c*c/n
+			}
+			prior := 0.0
+			for k := range 3 {
+				prior += v[k] * m.Means[0][k]
+			}
+			s := y.Singular[j]
+			variance := noise * noise / (noise*noise + s*s)
+			mean := prior + s/(noise*noise+s*s)*(y.Values[j]-s*prior)
+			if got := squares - sum*sum; math.Abs(got/variance-1) > 0.15 || math.Abs(sum-mean) > 0.05 {
+				t.Errorf("noise %g, coordinate %d: mean %.3f and variance %.4f, want %.3f and %.4f", noise, j, sum, got,
+					mean, variance)
+			}
+		}
+	}
+}
+
 func geometric(t *testing.T, first, last float64, levels int) sampling.Schedule {
 	t.Helper()
 	s, err := sampling.Geometric(first, last, levels)

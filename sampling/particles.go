@@ -27,6 +27,9 @@ import (
 // exp(-(‖δ‖² + 2τ·δ·z)/(2τ²)). If the effective sample size (Σw)²/Σw² falls below Threshold·Count, all states are
 // resampled (systematic resampling, Kitagawa 1996).
 //
+// The last level leaves what was measured open within r², also where the noise of the measurement is smaller. So the
+// sample is drawn from N(d, r²·I) given y along what was measured, and is d along everything else.
+//
 // What remains is the error of the moves: with few levels samples are too narrow, or too wide, and the evidence is that
 // of such samples. By ReverseMultistep it is of second order.
 //
@@ -300,8 +303,8 @@ func (p Particles) guide(b *Block, i, k int, x, z []float32) bool {
 	return m.add(x, y, m.a)
 }
 
-// choose ends a chain: its sample is the denoised estimate of a particle that is drawn by its weight, moved to agree
-// with the measurement as far as the last level leaves it open.
+// choose ends a chain: its sample is the denoised estimate of a particle that is drawn by its weight, and along what
+// was measured a draw around it, given the measured values.
 func (p Particles) choose(b *Block, i int) (ok bool) {
 	r, m := &b.rows[i], &b.measuring
 	step, y, c := &r.Plan[r.step], r.Measured.Measurement, r.cloud
@@ -317,8 +320,11 @@ func (p Particles) choose(b *Block, i int) (ok bool) {
 	x, _, score := b.particle(i, chosen)
 	ok = step.apply(x, nil, score, nil)
 	rank, v := len(y.Singular), c.variance
+	z := m.cloud.z[:rank]
+	r.Noise.Normal(z, uint32(r.step))
 	for j, s := range y.Singular {
-		m.a[j] = v * s * m.cloud.errors[chosen*rank+j] / (s*s*v + y.Std*y.Std)
+		gain := v / (s*s*v + y.Std*y.Std)
+		m.a[j] = gain*s*m.cloud.errors[chosen*rank+j] + math.Sqrt(gain)*y.Std*float64(z[j])
 	}
 	ok = m.add(x, y, m.a) && ok
 	copy(b.X(i), x)
