@@ -78,8 +78,8 @@ func (b *bench) run(ctx context.Context) error {
 	if err := os.MkdirAll(b.kept, 0o755); err != nil {
 		return err
 	}
-	page := fmt.Sprintf("# Posterior samplers\n\nWritten by `make bench-posterior`; do not edit. All methods are those "+
-		"of `sampling`, with the settings that the server has by default unless the table says otherwise.\n\n"+
+	page := fmt.Sprintf("# Posterior samplers\n\nWritten by `make bench-posterior`; do not edit. All methods are "+
+		"those of `sampling`, with the settings that the server has by default unless the table says otherwise.\n\n"+
 		"%s, %s\n", machine(), runtime.Version())
 	for _, name := range strings.Split(b.parts, ",") {
 		text, err := b.part(ctx, name)

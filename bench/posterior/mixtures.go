@@ -158,8 +158,9 @@ func (b *bench) exactRow(problems []mixtureProblem) error {
 }
 
 func (b *bench) mixtureRow(ctx context.Context, method planned, problems []mixtureProblem) error {
-	off, evidence, bars := make([]float64, len(problems)), make([]float64, len(problems)), make([]float64, len(problems))
-	err := each(ctx, len(problems), func(ctx context.Context, i int) error {
+	n := len(problems)
+	off, evidence, bars := make([]float64, n), make([]float64, n), make([]float64, n)
+	err := each(ctx, n, func(ctx context.Context, i int) error {
 		p := problems[i]
 		d, err := method.draw(ctx, p.data, p.y, b.samples, uint64(i))
 		off[i] = distance(p.exact.Shares(d.x, 0), p.exact.Weights)

@@ -166,8 +166,8 @@ func (b *bench) comparePeers(ctx context.Context) (err error) {
 	if err := b.peersOnDigits(ctx, p); err != nil {
 		return err
 	}
-	b.printf("\nThe ring's network, given that the first coordinate is 3 with noise of 0.5, %d samples. p is that of a "+
-		"χ² test for the same weights.\n\n| method | weights of the eight modes, ours | the loop's | p |\n"+
+	b.printf("\nThe ring's network, given that the first coordinate is 3 with noise of 0.5, %d samples. p is that of "+
+		"a χ² test for the same weights.\n\n| method | weights of the eight modes, ours | the loop's | p |\n"+
 		"|---|---|---|---|\n", ringSamples)
 	return b.peersOnRing(ctx, p)
 }
