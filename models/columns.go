@@ -24,9 +24,9 @@ const MaxColumns = 4096
 // MaxCategories is the largest number of values of a category.
 const MaxCategories = 1024
 
-// categoryScale is the size of the one number of a category's code that stands for its value. It makes two categories
+// CategoryScale is the size of the one number of a category's code that stands for its value. It makes two categories
 // as far apart as typical rows of standardized numbers.
-const categoryScale = 2
+const CategoryScale = 2
 
 // Column describes a column of a model's rows: what users see, and how a network sees it. A network sees a number as
 // one number of about unit variance, a category as a number for each value, and a constant not at all.
@@ -110,9 +110,9 @@ func (c Column) encode(z []float32, x, u float64) {
 	case ColumnConstant:
 	case ColumnCategory:
 		for k := range z {
-			z[k] = -categoryScale / float32(len(z))
+			z[k] = -CategoryScale / float32(len(z))
 		}
-		z[c.choice(x)] += categoryScale
+		z[c.choice(x)] += CategoryScale
 	default:
 		z[0] = float32(c.forward(x, u))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/langevin-ml/langevin/internal/processors"
+	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/learner"
 	"github.com/langevin-ml/langevin/training/nn"
@@ -192,6 +193,28 @@ func (t *trainer) losses(d batcher) func(weights, batch []*graph.Node) *graph.No
 	}
 }
 
+// choices returns the categories of a table's rows as the network sees them.
+func choices(source data.Source) (all []nn.Choices) {
+	table, ok := source.(data.Tabular)
+	if !ok {
+		return nil
+	}
+	at := 0
+	for _, c := range table.Columns() {
+		width := c.Width()
+		if c.Kind == models.ColumnCategory {
+			last := len(all) - 1
+			if last >= 0 && all[last].Size == width && all[last].First+all[last].Count*width == at {
+				all[last].Count++
+			} else {
+				all = append(all, nn.Choices{First: at, Count: 1, Size: width, Scale: models.CategoryScale})
+			}
+		}
+		at += width
+	}
+	return all
+}
+
 // prepare returns a trainer without a device. It cannot compute anything.
 func prepare(ctx context.Context, c Config, r data.Reader) (*trainer, error) {
 	source, test, err := r.Parts(ctx, c.Data, c.Seed)
@@ -206,7 +229,9 @@ func prepare(ctx context.Context, c Config, r data.Reader) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	network, err := c.Network.BuildFor(nn.Samples{Shape: source.Shape(), Sigmas: schedule.Sigmas(), Condition: given})
+	network, err := c.Network.BuildFor(nn.Samples{
+		Shape: source.Shape(), Sigmas: schedule.Sigmas(), Condition: given, Choices: choices(source),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -11,10 +11,12 @@ import (
 type Config struct {
 	Name string `yaml:"name"` // NameToy, NameUNet and so on
 
-	// These keys are for the networks for points: toy, unconditional and embedding. Hidden is also for residual.
+	// These keys are for the networks for rows: toy, unconditional and embedding. Hidden is also for residual.
 	Hidden     int        `yaml:"hidden,omitempty"`     // width of the hidden layers
 	Activation Activation `yaml:"activation,omitempty"` // silu, softplus or tanh; for toy only after the first layer
 	Scale      float64    `yaml:"scale,omitempty"`      // for toy: length scale of the data, see ToyMLP
+
+	Softmax bool `yaml:"softmax,omitempty"` // for residual: categories are a softmax, see Choices
 
 	// These keys are for unet, see UNet. Blocks and Std are also for residual and series, and Mean for series.
 	Outer  int     `yaml:"outer,omitempty"`  // channels at half the resolution
@@ -68,6 +70,7 @@ type Samples struct {
 	Shape     []int     // of one sample
 	Sigmas    []float64 // noise levels
 	Condition Condition // of each sample
+	Choices   []Choices // categories of a row, in its order
 }
 
 // table lists all score networks.

@@ -67,6 +67,9 @@ func networks(t *testing.T) map[string]struct {
 			Std: 2}.Build()), 4*5*3 + 4 + 33*16 + 17*4 + (4*3+1)*4 + 5*4 + 5*3, 0},
 		"residual of classes": {must(Residual{Dim: 3, Hidden: 8, Blocks: 1, Std: 1,
 			Condition: Condition{Classes: 4, Dropped: true}}.Build()), 33*8 + 4*8 + 3*9*8 + 9*3 + 5*8, 35},
+		"residual of categories": {must(Residual{Dim: 9, Hidden: 8, Blocks: 1, Std: 1, Choices: []Choices{
+			{First: 1, Count: 2, Size: 2, Scale: 2}, {First: 6, Count: 1, Size: 3, Scale: 1.5},
+		}}.Build()), 33*8 + 10*8 + 3*9*8 + 9*9, 0},
 		"unet of classes": {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2, Std: 0.4,
 			Condition: Condition{Classes: 10, Dropped: true}}.Build()), smallUNet + 11*16, 102},
 		"unet of a vector": {must(UNet{Shape: []int{2, 8, 12}, Outer: 4, Inner: 8, Blocks: 1, Mean: 0.2, Std: 0.4,

@@ -11,7 +11,7 @@ const NameResidual = "residual"
 
 type residualKind struct{ conditional }
 
-func (residualKind) Keys() []string { return []string{"hidden", "blocks", "std"} }
+func (residualKind) Keys() []string { return []string{"hidden", "blocks", "std", "softmax"} }
 
 func (residualKind) check(c Config, bad *settings.Mistakes) {
 	bad.Require(c.Hidden >= 1 && c.Hidden <= 1<<14, "network.hidden is %d: want 1 to %d", c.Hidden, 1<<14)
@@ -23,7 +23,11 @@ func (residualKind) build(c Config, s Samples) (*Graph, error) {
 	if len(s.Shape) != 1 {
 		return nil, fmt.Errorf("network %s on samples of shape %v: want one axis", c.Name, s.Shape)
 	}
-	return Residual{Dim: s.Shape[0], Hidden: c.Hidden, Blocks: c.Blocks, Std: c.Std, Condition: s.Condition}.Build()
+	m := Residual{Dim: s.Shape[0], Hidden: c.Hidden, Blocks: c.Blocks, Std: c.Std, Condition: s.Condition}
+	if c.Softmax {
+		m.Choices = s.Choices
+	}
+	return m.Build()
 }
 
 // Residual is a denoising network for rows of numbers that are standardized, such as those of tables. Its layers have
@@ -38,6 +42,7 @@ type Residual struct {
 	Std    float64 // standard deviation of all numbers of the data
 
 	Condition Condition // its embedding is added to the one of sigma
+	Choices   []Choices // categories, in the order of a row; their denoised estimate is a softmax
 }
 
 // Build records the network.
@@ -47,9 +52,13 @@ func (m Residual) Build() (*Graph, error) {
 			"want all positive", m.Dim, m.Hidden, m.Blocks, m.Std)
 	}
 	return BuildGiven([]int{m.Dim}, m.Condition, func(b *Builder, x, sigma, c *Node) *Node {
-		return preconditioned(b, x, b.Unsqueeze("sigma_column", sigma, 1), 0, m.Std, func(scaled *Node) *Node {
-			return m.layers(b, scaled, embedding(b, sigma, c, m.Hidden))
+		var f *Node
+		column := b.Unsqueeze("sigma_column", sigma, 1)
+		score := preconditioned(b, x, column, 0, m.Std, func(scaled *Node) *Node {
+			f = m.layers(b, scaled, embedding(b, sigma, c, m.Hidden))
+			return f
 		})
+		return decided(b, x, column, f, score, m.Choices)
 	})
 }
 

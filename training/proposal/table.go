@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
@@ -87,6 +88,9 @@ func (p *Proposal) settings(x []float32, source data.Tabular, rows int) error {
 	if rows < fewRows {
 		c.Network.Hidden, c.Network.Blocks = 128, 2
 	}
+	c.Network.Softmax = slices.ContainsFunc(source.Columns(), func(c models.Column) bool {
+		return c.Kind == models.ColumnCategory
+	})
 	c.Loss = loss.Config{Name: loss.EDM, DataStd: std, LogMean: -1, LogStd: 1.5}
 	c.Training = training.Training{
 		Iterations: iterations(rows), BatchSize: 256, LogEvery: 100, EvalRows: 100 * c.Noise.Levels,
