@@ -12,7 +12,7 @@ import (
 type Measurement struct {
 	Operator Operator  // A
 	Values   []float32 // one for each row of A
-	NoiseStd float64   // in the units of Values; finite, at least 0
+	NoiseStd float64   // in the units of Values, or in standard deviations of a table's columns; finite, at least 0
 
 	// Method says how to draw. nil: [Particles] for at most 16 values, [DDRM] for more. [Started] says which.
 	Method Method
@@ -31,7 +31,7 @@ type Measurement struct {
 type Operator interface{ operator() }
 
 // Mask measures the elements for which it is true. It has one entry for each element, or one for each pixel of samples
-// of shape [channels, height, width].
+// of shape [channels, height, width]. Of a table it has one for each column; other operators cannot measure a table.
 type Mask []bool
 
 // Pool measures the means of blocks of the given number of elements down and across every channel: a smaller picture.

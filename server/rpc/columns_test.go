@@ -159,3 +159,56 @@ func TestKnownColumns(t *testing.T) {
 		t.Errorf("got %v, want %q", err, want)
 	}
 }
+
+// TestMeasuredColumns: columns are measured in their units. The heights of pets are N(170, 10²), so the evidence of a
+// height is known, and the density of a category's code, whose numbers are N(0, 1), as well.
+func TestMeasuredColumns(t *testing.T) {
+	s := start(t)
+	request := func(values []float32, seen ...bool) *langevinv1.SampleRequest {
+		return &langevinv1.SampleRequest{
+			Model: "pets", N: proto.Int64(200), Seed: proto.Uint64(1),
+			Format: langevinv1.TensorFormat_TENSOR_FORMAT_FLOATS,
+			Measurement: &langevinv1.Measurement{
+				Operator: &langevinv1.Measurement_Mask{Mask: &langevinv1.Mask{Seen: seen}}, Values: floats(values...),
+				Method: &langevinv1.Measurement_Particles{Particles: &langevinv1.Particles{Count: proto.Int32(16)}},
+			},
+		}
+	}
+	normal := func(z float64) float64 { return -z*z/2 - math.Log(2*math.Pi)/2 }
+	for name, test := range map[string]struct {
+		request  *langevinv1.SampleRequest
+		evidence float64 // of what the network sees
+		row      []float32
+	}{
+		"a number":   {request([]float32{185}, true, false, false), normal(1.5), []float32{185, -1, 3}},
+		"a category": {request([]float32{1}, false, true, false), 2 * normal(1), []float32{-1, 1, 3}},
+	} {
+		all, err := s.sample(t, t.Context(), test.request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for x := all.chunks[0].GetTensor().GetValues(); len(x) > 0; x = x[3:] {
+			for j, want := range test.row {
+				if want >= 0 && math.Abs(float64(x[j]-want)) > 1e-3 {
+					t.Fatalf("%s: row %v, want %v", name, x[:3], test.row)
+				}
+			}
+		}
+		if got := all.done.GetLogEvidence(); math.Abs(got-test.evidence) > 0.1 {
+			t.Errorf("%s: log evidence %.3f, want %.3f", name, got, test.evidence)
+		}
+	}
+	other := request([]float32{185}, true, false, false)
+	other.Measurement.Operator = &langevinv1.Measurement_Matrix{Matrix: &langevinv1.Matrix{Rows: floats(1, 0, 0)}}
+	for want, req := range map[string]*langevinv1.SampleRequest{
+		"measurement.values is 2 elements: want 1, one":  request([]float32{1, 2}, true, false, false),
+		"measurement.mask.seen is 2 entries: want 3":     request([]float32{1}, true, false),
+		`measurement.values: column "kind" is 7: want 0`: request([]float32{7}, false, true, false),
+		"measurement is matrix: want mask":               other,
+	} {
+		_, err := s.sample(t, t.Context(), req)
+		if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}

@@ -51,7 +51,7 @@ func inpainting(in *langevinv1.Inpainting, m models.Manifest, bad *invalid) *sam
 	mask := in.GetMask()
 	if m.Columns != nil && len(mask) == len(values) {
 		var ok bool
-		if values, mask, ok = knownColumns(values, mask, m.Columns, bad); !ok {
+		if values, mask, ok = knownColumns(field+"values", values, mask, m.Columns, bad); !ok {
 			return nil
 		}
 	}
@@ -64,13 +64,15 @@ func inpainting(in *langevinv1.Inpainting, m models.Manifest, bad *invalid) *sam
 }
 
 // knownColumns returns what a network sees of the known columns of a row, and where.
-func knownColumns(row []float32, known []bool, columns models.Columns, bad *invalid) ([]float32, []bool, bool) {
+func knownColumns(
+	field string, row []float32, known []bool, columns models.Columns, bad *invalid,
+) ([]float32, []bool, bool) {
 	row = slices.Clone(row)
 	for i, c := range columns {
 		if !known[i] {
 			row[i] = c.Filler()
 		} else if err := c.Check(float64(row[i])); err != nil {
-			*bad = append(*bad, &sampling.FieldError{Field: "inpainting.values", Cause: err})
+			*bad = append(*bad, &sampling.FieldError{Field: field, Cause: err})
 			return nil, nil, false
 		}
 	}

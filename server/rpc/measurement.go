@@ -78,7 +78,7 @@ func completeMethod(y *langevinv1.Measurement, m models.Manifest, limits Limits,
 		setDefault(&p.Count, int32(min(particlesCount, max(2, limits.Particles))))
 		setDefault(&p.Threshold, particlesThreshold)
 		setDefault(&p.Guided, true)
-		setDefault(&p.Spread, (m.Range.High-m.Range.Low)/4)
+		setDefault(&p.Spread, spreadOf(m))
 		if p.GetCount() < 2 || int(p.GetCount()) > limits.Particles {
 			bad.add("measurement.particles.count", p.GetCount(), "2 to %d (limits.max_particles)", limits.Particles)
 		} else if size := y.GetLeastEffectiveSize(); !(size >= 1 && size <= float64(p.GetCount())) {
@@ -94,6 +94,14 @@ func completeMethod(y *langevinv1.Measurement, m models.Manifest, limits Limits,
 		method.Langevin = cmp.Or(method.Langevin, &langevinv1.LikelihoodLangevin{})
 		setDefault(&method.Langevin.Weight, 0)
 	}
+}
+
+// spreadOf returns the default spread of a model's data: of a table it is that of a standardized column.
+func spreadOf(m models.Manifest) float64 {
+	if m.Columns != nil {
+		return 1
+	}
+	return (m.Range.High - m.Range.Low) / 4
 }
 
 // setMeasuredSampler sets the sampler of a request to the one that the measurement's method needs, with the settings
@@ -156,6 +164,9 @@ func measuredBy(
 	}
 	op, field := operatorOf(y, m, bad)
 	values := decodeElements(y.GetValues(), "measurement.values", bad)
+	if m.Columns != nil && len(*bad) == 0 {
+		values = encodeMeasured(values, y.GetMask().GetSeen(), m.Columns, bad)
+	}
 	if len(*bad) > 0 {
 		return nil, sampler.plan
 	}
@@ -208,8 +219,10 @@ func operatorOf(y *langevinv1.Measurement, m models.Manifest, bad *invalid) (op 
 	const field = "measurement."
 	method = field + string(y.ProtoReflect().WhichOneof(
 		y.ProtoReflect().Descriptor().Oneofs().ByName("method")).Name()) + "."
-	if m.Columns != nil {
-		bad.add("measurement", "of a table", "inpainting of columns: a table's units are not linear in the network's")
+	given := y.ProtoReflect().WhichOneof(y.ProtoReflect().Descriptor().Oneofs().ByName("operator"))
+	if m.Columns != nil && given != nil && y.GetMask() == nil {
+		bad.add("measurement", given.Name(),
+			"mask: the units of a table's columns are not linear in what the network sees")
 		return nil, method
 	}
 	shape, ok := linear.ShapeOf(m.Shape)
@@ -254,7 +267,43 @@ func ints(in []int32) []int {
 	return out
 }
 
+// encodeMeasured returns what a network sees of the values of the columns that were measured, in their order.
+func encodeMeasured(values []float32, seen []bool, columns models.Columns, bad *invalid) []float32 {
+	row, next := make([]float32, len(columns)), 0
+	for i := range columns {
+		if seen[i] {
+			if next < len(values) {
+				row[i] = values[next]
+			}
+			next++
+		}
+	}
+	if next != len(values) {
+		bad.add("measurement.values", fmt.Sprintf("%d elements", len(values)),
+			"%d, one for each column that the mask has", next)
+		return nil
+	}
+	x, mask, ok := knownColumns("measurement.values", row, seen, columns, bad)
+	if !ok {
+		return nil
+	}
+	var measured []float32
+	for i, v := range x {
+		if mask[i] {
+			measured = append(measured, v)
+		}
+	}
+	return measured
+}
+
 func maskOf(seen []bool, m models.Manifest) (*linear.Operator, error) {
+	if m.Columns != nil {
+		if len(seen) != len(m.Columns) {
+			return nil, &sampling.FieldError{Field: "mask.seen", Given: fmt.Sprintf("%d entries", len(seen)),
+				Want: fmt.Sprintf("%d, one for each column", len(m.Columns))}
+		}
+		return linear.Mask(m.Columns.Mask(seen))
+	}
 	if len(m.Shape) == 3 && len(seen) == m.Shape[1]*m.Shape[2] {
 		seen = slices.Repeat(seen, m.Shape[0])
 	}

@@ -81,7 +81,7 @@ func (Edge) EnumDescriptor() ([]byte, []int) {
 // A measurement must not be given together with guidance, terms, an own_weight, a guidance_scale other than 1, a
 // condition (inpainting, colourisation) or an interpolation. With a mask, or grey, and without noise, a measurement is
 // the same question as inpainting or colourisation. Those set the known part at every step, which is faster and gets
-// the weights of modes wrong.
+// the weights of modes wrong. Of a table only a mask is allowed: it measures columns, in their units.
 type Measurement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The operator A.
@@ -98,7 +98,8 @@ type Measurement struct {
 	Operator isMeasurement_Operator `protobuf_oneof:"operator"`
 	// y: one number for each row of A, as data or values. The shape may be left out.
 	Values *Tensor `protobuf:"bytes,8,opt,name=values,proto3" json:"values,omitempty"`
-	// The standard deviation of the noise of each measured value, in the units of y: finite, at least 0.
+	// The standard deviation of the noise of each measured value, in the units of y: finite, at least 0. Of a table it is
+	// in units of the columns' standard deviations.
 	NoiseStd float64 `protobuf:"fixed64,9,opt,name=noise_std,json=noiseStd,proto3" json:"noise_std,omitempty"`
 	// How to draw. If it is left out, particles are used for at most 16 measured values, and ddrm for more. The started
 	// event says which.
@@ -369,7 +370,7 @@ func (*Measurement_Langevin) isMeasurement_Method() {}
 type Mask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which elements are measured (true): one entry for each element of a sample, or one for each pixel of samples of
-	// shape [channels, height, width]. Values come in the order of elements.
+	// shape [channels, height, width]. Of a table, one for each column. Values come in the order of elements.
 	Seen          []bool `protobuf:"varint,1,rep,packed,name=seen,proto3" json:"seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
