@@ -110,8 +110,8 @@ func run(ctx context.Context, p *cli.Program, o *command, path string) error {
 			return err
 		}
 		if n := f.collapsed.Load(); n > 0 {
-			fmt.Fprintf(p.Stderr, "langevin: %s of rows that the model finds unlikely, by too few particles: their shares "+
-				"may be wrong\n", phrase.Plural(int(n), "draw"))
+			fmt.Fprintf(p.Stderr, "langevin: %s of rows that the model finds unlikely, by too few particles: their "+
+				"shares may be wrong\n", phrase.Plural(int(n), "draw"))
 		}
 		if file == nil {
 			return f.write(p.Stdout)
