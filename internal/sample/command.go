@@ -143,8 +143,10 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 		if err := o.CheckSpare(ctx, c, request.Model, request.Version, request.N); err != nil {
 			return err
 		}
-		if err := o.InRange(ctx, c, &request); err != nil {
-			return err
+		if o.from == nil { // a state has the values in the model's range
+			if err := o.InRange(ctx, c, &request); err != nil {
+				return err
+			}
 		}
 		return o.Explain(write(ctx, c, request))
 	})

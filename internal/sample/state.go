@@ -44,7 +44,7 @@ type state struct {
 	Guidance      *client.Guidance       `json:"guidance,omitempty"`
 	drawing.FollowedReport
 
-	Asked asked `json:"asked,omitempty"` // nil in the files of older programs
+	Asked asked `json:"command,omitempty"` // nil in the files of older programs
 
 	// x has a row for each finished chain, and then a row for each other chain or for none of them. Without these rows
 	// the other chains have not begun. A file without any rows ends after its line.
