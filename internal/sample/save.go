@@ -229,7 +229,7 @@ func (s *stateSaver) goOn(from *state, e client.Started) {
 		return
 	}
 	s.state.FirstChain, s.state.N, s.state.Finished = from.FirstChain, from.N, from.Finished
-	s.state.Given, s.state.Asked = from.Given, from.Asked
+	s.state.Given, s.state.Asked, s.state.trust = from.Given, from.Asked, from.trust.first(from.Finished)
 	s.state.x = client.Batch{X: rows(from.x, 0, from.Finished).X, N: from.Finished, Shape: e.Shape}
 	if from.begun() {
 		rest := rows(from.x, from.Finished, from.N)
@@ -247,6 +247,7 @@ func (s *stateSaver) finish(c client.Chunk) {
 	if s.flags.save == "" || s.refused != nil {
 		return
 	}
+	s.state.trust.add(c)
 	s.state.x.X = append(s.state.x.X, c.X...)
 	s.state.x.N += c.N
 	s.changed = true
@@ -266,7 +267,7 @@ func (s *stateSaver) show(p client.Preview) {
 func (s *stateSaver) now() state {
 	n := s.state
 	n.Finished = min(n.x.N, n.N-1)
-	n.x = rows(n.x, 0, n.Finished)
+	n.x, n.trust = rows(n.x, 0, n.Finished), n.trust.first(n.Finished)
 	if s.states == nil {
 		return n
 	}
