@@ -147,7 +147,7 @@ var rules = map[string]rule{
 	"internal/sample": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/drawing", "internal/parts", "internal/phrase",
 		"internal/pictures", "internal/remote",
-		"internal/wholefile", "client", "training/data"}},
+		"internal/wholefile", "client", "proto", "training/data"}},
 	"internal/serve": {ours: []string{"internal/cli", "internal/remote", "server"}},
 	"internal/token": {ours: []string{"internal/cli", "server/auth"}},
 	"internal/train": {ours: []string{

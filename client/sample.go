@@ -74,6 +74,10 @@ func (c *Client) Sample(ctx context.Context, req SampleRequest) (*Result, error)
 // operation says what was tried on what, for errors.
 func operation(verb, model string) string { return strings.TrimSpace(verb + " " + model) }
 
+// SampleRequestMessage returns the message of r in the API, but for Resume, for programs that build or compare requests
+// themselves. Errors are those of [SamplerMessage] and [MeasurementMessage].
+func SampleRequestMessage(r SampleRequest) (*langevinv1.SampleRequest, error) { return r.wire() }
+
 func (r SampleRequest) wire() (*langevinv1.SampleRequest, error) {
 	version, err := toInt32("version", r.Version)
 	if err != nil {

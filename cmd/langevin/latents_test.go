@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -63,6 +64,9 @@ func TestManyRows(t *testing.T) {
 		}},
 		LogLikelihood: func(_ context.Context, r client.LogLikelihoodRequest) (*client.LogLikelihoods, error) {
 			calls.Add(1)
+			if !slices.Equal(r.Shape, []int{1, 28, 28}) {
+				t.Errorf("rows of shape %v", r.Shape)
+			}
 			answer := &client.LogLikelihoods{Model: "m", Version: 1, Digest: "d", NFE: make([]int64, len(r.X)/784)}
 			for i := range answer.NFE {
 				answer.LogP = append(answer.LogP, float64(r.X[784*i])+float64(r.FirstChain)+float64(i))
@@ -71,6 +75,10 @@ func TestManyRows(t *testing.T) {
 		},
 	}
 	got := langevin(t, script, "likelihood", "m", "--in", "x.npy", "--first-chain", "7")
+	if short := langevin(t, script, "likelihood", "m", "x.npy", "--first-chain", "7"); short.stdout != got.stdout {
+		t.Errorf("with the file as an argument: %.80q, want %.80q", short.stdout, got.stdout)
+	}
+	calls.Store(calls.Load() / 2)
 	lines := strings.Fields(got.stdout)
 	if got.code != cli.ExitOK || len(lines) != n || calls.Load() != 3 {
 		t.Fatalf("%d lines of %d calls, code %d: %s", len(lines), calls.Load(), got.code, got.stderr)
@@ -110,6 +118,8 @@ func TestBadRows(t *testing.T) {
 		"decode --in nowhere.csv":         "read nowhere.csv: no such file",
 		"likelihood --in huge.txt":        "read huge.txt: line 1, column 2 is 1e40, which does not fit float32",
 		"encode ring":                     `--in is "": want a file`,
+		"score ring x.csv --in y.csv":     "x.csv and --in y.csv: want one file",
+		"likelihood ring nowhere.csv":     "read nowhere.csv: no such file",
 		"encode --in x.csv --rtol -1":     "--rtol is -1: want a finite number above 0",
 	} {
 		if got := runAlone(t, strings.Fields(line)...); got.code == cli.ExitOK || got.stdout != "" ||

@@ -84,11 +84,25 @@ func TestMeasureRefuses(t *testing.T) {
 	writeFiles(t, map[string][]byte{
 		"y.npy":    npy("<f4", "(2,)", []float32{3, 4.5}),
 		"cube.npy": npy("<f4", "(1, 1, 1, 1, 1)", []float32{3}),
-		"torn.png": []byte("\x89PNG"),
+		"torn.png": []byte("\x89PNG"), "rgb.npy": npy("<f4", "(3, 1, 1)", []float32{0, 0.5, 2}),
 	})
+	made := langevin(t, fake.Script{}, "measure", "rgb.npy", "--measure", "pool:1", "--out", "rgb.png")
+	if made.code != cli.ExitOK || !strings.Contains(made.stderr, "1 of them was cut off, at 0 or 1") {
+		t.Fatalf("%+v", made)
+	}
+	grey := client.Model{Name: "grey", Version: 1, State: client.ModelReady, Shape: []int{1, 1, 1}, High: 1}
 	for line, want := range map[string]string{
-		"sample --measure pool:4":                                            "--measure needs --observed",
-		"sample --observed y.npy":                                            "need --measure",
+		"sample --measure pool:4": "--measure needs --observed",
+		"sample --observed y.npy": "need --measure",
+		"sample --noise 0.1":      "--noise needs --sampler edm or sde, or --measure",
+		"sample --measure grey --observed y.npy --steps-per-level 3": "--steps-per-level is for --sampler annealed: " +
+			"with --measure, --posterior particles and ddrm follow sde, and snips and langevin follow annealed",
+		"sample --measure grey --observed y.npy --posterior snips --sde-steps 3": "is for --sampler sde: with",
+		"sample --measure grey --observed y.npy --posterior ddrm --refuse-collapsed": "--refuse-collapsed is for " +
+			"--posterior particles, not ddrm",
+		"sample --measure pool:1 --observed y.jpg": "--observed is y.jpg: want .npy, .npz, .csv, or .png for a picture",
+		"sample grey --measure pool:1 --observed rgb.png": "--observed rgb.png has 3 channels: want 1, as what " +
+			"--measure pool:1 makes of samples of grey",
 		"sample --measure pool --observed y.npy":                             "--measure is pool: want pool:N",
 		"sample --measure pool:x --observed y.npy":                           "--measure is pool:x: want pool:N",
 		"sample --measure grey:3 --observed y.npy":                           "--measure is grey:3: want",
@@ -108,7 +122,7 @@ func TestMeasureRefuses(t *testing.T) {
 		"measure cube.npy --measure pool:1 --out z.npy":                      "the sample has shape [1 1 1 1 1]",
 		"measure y.npy --measure pool:1 --noise -1 --out z.npy":              "--noise is -1: want at least 0",
 	} {
-		got := langevin(t, fake.Script{}, strings.Fields(line)...)
+		got := langevin(t, fake.Script{Models: []client.Model{grey}}, strings.Fields(line)...)
 		if got.code == cli.ExitOK || got.stdout != "" || !oneLineWith(got.stderr, want) {
 			t.Errorf("%s: %+v\nwant %q", line, got, want)
 		}

@@ -173,6 +173,20 @@ func TestSampleToTerminal(t *testing.T) {
 	if !strings.Contains(got.stderr, "100 %") || !strings.Contains(got.stderr, "score evaluations") {
 		t.Errorf("progress: %q", got.stderr)
 	}
+	measured := fake.Events(
+		client.Started{Model: "ring", Version: 1, N: 2, Shape: []int{1}, Steps: 1, Sampler: client.ReverseSDE{}},
+		client.Chunk{Batch: client.Batch{X: []float32{1, 2}, N: 2, Shape: []int{1}}, EffectiveSizes: []float64{3, 6},
+			LogEvidences: []float64{-2, -2}},
+		client.Done{N: 2, EffectiveSize: 3, LogEvidence: -2})
+	const trust = "effective size 3.0 at least and 4.5 on average, log evidence -2\n"
+	if got := langevinOn(t, p, fake.Script{Sample: measured}, "sample", "ring"); !strings.Contains(got.stdout, trust) {
+		t.Errorf("with particles: %+v", got)
+	}
+	to := filepath.Join(t.TempDir(), "x.npy")
+	if got := langevinOn(t, p, fake.Script{Sample: measured}, "sample", "ring", "--out", to); !strings.Contains(
+		got.stderr, trust) {
+		t.Errorf("with particles, to a file: %+v", got)
+	}
 	if strings.Contains(got.stdout, "\x1b[") {
 		t.Errorf("colours that nobody asked for: %q", got.stdout)
 	}

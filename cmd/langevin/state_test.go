@@ -54,13 +54,16 @@ func TestStateTravels(t *testing.T) {
 			Sum: &client.Sum{OwnWeight: new(2.0), Terms: []client.Term{
 				{Model: "cats", Version: 1, Digest: "g", Given: client.Vector{1, -2}, Weight: new(-0.5)},
 				{Model: "ring", Version: 2, Digest: "d", Weight: new(1.0)}}}},
+		{Sampler: client.ReverseSDE{Steps: 9, Denoise: new(true)}, Measurement: &client.Measurement{
+			Operator: client.Matrix{1, 1}, Values: []float32{3}, NoiseStd: 0.1,
+			Method: client.Particles{Count: 9, Threshold: new(0.5), Guided: new(true), Spread: new(2.0)}}},
 	} {
 		t.Chdir(t.TempDir())
 		started := client.Started{
 			Model: "ring", Version: 2, Digest: "d", N: 2, Seed: math.MaxUint64, FirstChain: 4, Shape: []int{2},
 			Steps: 9, Engine: "e", Resumable: true,
 			Sampler: tt.Sampler, Condition: tt.Condition, Columns: tt.Columns, Guidance: tt.Guidance,
-			Given: tt.Given, GuidanceScale: tt.GuidanceScale, Sum: tt.Sum,
+			Given: tt.Given, GuidanceScale: tt.GuidanceScale, Sum: tt.Sum, Measurement: tt.Measurement,
 		}
 		got := langevin(t,
 			fake.Script{Models: []client.Model{ring()}, Sample: interrupted(
@@ -242,10 +245,10 @@ func TestStateOfJob(t *testing.T) {
 		t.Fatalf("the first: %+v", got)
 	}
 	for want, other := range map[string][]string{
-		"begun with n 3, and now it is 4:":      {"-n", "4", "--seed", "7"},
-		"begun with seed 7, and now it is 8:":   {"-n", "3", "--seed", "8"},
-		`sampler not set, and now it is {"kind`: {"-n", "3", "--seed", "7", "--sampler", "langevin"},
-		"leave these out":                       {"--save-state", "t"},
+		"begun with n 3, and now it is 4:":     {"-n", "4", "--seed", "7"},
+		"begun with seed 7, and now it is 8:":  {"-n", "3", "--seed", "8"},
+		"langevin not set, and now it is set:": {"-n", "3", "--seed", "7", "--sampler", "langevin"},
+		"leave these out":                      {"--save-state", "t"},
 	} {
 		if got := draw(half, other...); got.code == cli.ExitOK || asked != nil || !oneLineWith(got.stderr, want) {
 			t.Errorf("%v: %+v, want %q", other, got, want)
@@ -265,6 +268,47 @@ func TestStateOfJob(t *testing.T) {
 		t.Errorf("the third: %+v", got)
 	}
 	checkFiles(t, ".", "x.csv")
+}
+
+// TestStateOfMeasurement: a job goes on with the measurement that began it, whose picture is in the model's range by
+// then. A command with another measurement is refused, and told what differs.
+func TestStateOfMeasurement(t *testing.T) {
+	writeFiles(t, map[string][]byte{
+		"image.npy": npy("<f4", "(1, 1, 2)", []float32{0.25, 1}), "other.npy": npy("<f4", "(1, 1, 2)", []float32{0, 1}),
+	})
+	for _, name := range []string{"image", "other"} {
+		made := langevin(t, fake.Script{}, "measure", name+".npy", "--measure", "pool:1", "--out", name+".png")
+		if made.code != cli.ExitOK {
+			t.Fatalf("%+v", made)
+		}
+	}
+	m := client.Model{Name: "flat", Version: 3, State: client.ModelReady, Shape: []int{1, 1, 2}, Low: -1, High: 1}
+	var asked *client.SampleRequest
+	draw := func(args ...string) outcome {
+		asked = nil
+		return langevin(t, fake.Script{Models: []client.Model{m}, Sample: func(ctx context.Context,
+			req client.SampleRequest, emit func(client.Event) error) error {
+			asked = &req
+			return interrupted(client.Started{Model: "flat", Version: 3, Digest: "d", N: 1, Seed: 7, Shape: m.Shape,
+				Steps: 9, Sampler: client.ReverseSDE{Steps: 9}, Measurement: req.Measurement})(ctx, req, emit)
+		}}, append(strings.Fields("sample flat --seed 7 --state s --measure pool:1 --out x.png"), args...)...)
+	}
+	job := []string{"--observed", "image.png", "--noise", "0.5"}
+	draw(job...)
+	first := asked.Measurement
+	if got := draw(job...); asked == nil || cmp.Diff(first, asked.Measurement) != "" ||
+		math.Abs(float64(first.Values[0])+0.5) > 1e-4 {
+		t.Errorf("the second: %+v asks for %+v, and the first asked for %+v", got, asked, first)
+	}
+	for want, other := range map[string][]string{
+		"by a command with another measurement.values:":      {"--observed", "other.png", "--noise", "0.5"},
+		"with measurement.noise_std 0.5, and now it is 0.2:": {"--observed", "image.png", "--noise", "0.2"},
+		"with measurement.particles not set, and now it is":  append(job, "--particles", "9"),
+	} {
+		if got := draw(other...); got.code == cli.ExitOK || asked != nil || !oneLineWith(got.stderr, want) {
+			t.Errorf("%v: %+v, want %q", other, got, want)
+		}
+	}
 }
 
 // TestStatesOnTheWay: a call asks for the states of all chains if there are few, and for none otherwise.

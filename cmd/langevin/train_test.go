@@ -259,6 +259,7 @@ func TestTrainPictures(t *testing.T) {
 }
 
 // TestTrainRows: rows of one's own become a model in one command, and the trial that measures the time leaves nothing.
+// The model has a detector, which the command says, and which takes rows as the table has them.
 func TestTrainRows(t *testing.T) {
 	library, _, err := ort.FindLibrary("")
 	if err != nil {
@@ -266,7 +267,7 @@ func TestTrainRows(t *testing.T) {
 	}
 	folder := t.TempDir()
 	rows := "width,kind\n"
-	for i := range 30 {
+	for i := range 2200 {
 		rows += fmt.Sprintf("%d.5,%s\n", i*i%7, []string{"a", "b", "c"}[i%3])
 	}
 	file, out := filepath.Join(folder, "rows.csv"), filepath.Join(folder, "out")
@@ -275,14 +276,27 @@ func TestTrainRows(t *testing.T) {
 	}
 	got := runAlone(t, "train", file, "--out", out, "--onnxruntime-library", library, "--set", "training.iterations=3",
 		"--set", "training.log_every=1", "--set", "training.eval_rows=50")
-	if got.code != cli.ExitOK || !strings.Contains(got.stderr, "30 rows, 2 columns") ||
-		!strings.Contains(got.stderr, "expected time: about ") || !strings.Contains(got.stdout, "langevin serve") {
+	if got.code != cli.ExitOK || !strings.Contains(got.stderr, "2200 rows, 2 columns") ||
+		!strings.Contains(got.stderr, "expected time: about ") || !strings.Contains(got.stdout, "langevin serve") ||
+		!strings.Contains(got.stderr, ": a detector, fitted to 220 rows") {
 		t.Fatalf("%+v", got)
 	}
 	checkFiles(t, filepath.Join(out, "models", "rows", "1"), "model.onnx")
 	log, err := os.ReadFile(filepath.Join(out, "training_rows.jsonl"))
 	if lines := strings.Count(string(log), "\n"); err != nil || lines != 3 {
 		t.Errorf("%d lines of the log, want 3, those of the training: %v", lines, err)
+	}
+	local := append([]string{"--local"}, inside(t, filepath.Join(out, "models"))...)
+	t.Setenv("LANGEVIN_MODELS_DEFAULT", "rows")
+	writeFiles(t, map[string][]byte{
+		"new.csv": []byte("kind,width\nb,2.5\n"), "bad.csv": []byte("kind,width\nz,2.5\n"),
+		"new.png": onePixel(t),
+	})
+	for name, want := range map[string]string{"new.csv": "0    0.", "bad.csv": `"z"`, "new.png": "model of a table"} {
+		got = runAlone(t, append([]string{"detect", "rows", name}, local...)...)
+		if (got.code == cli.ExitOK) != (name == "new.csv") || !strings.Contains(got.stdout+got.stderr, want) {
+			t.Errorf("detect of %s: %+v, want %q", name, got, want)
+		}
 	}
 }
 
@@ -387,4 +401,14 @@ func TestTrainRefuses(t *testing.T) {
 			t.Errorf("langevin %s: %+v\nwant code %d and %q", line, got, want.code, want.text)
 		}
 	}
+}
+
+// onePixel is a picture.
+func onePixel(t *testing.T) []byte {
+	t.Helper()
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	return picture.Bytes()
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
+	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/training/data"
 )
 
@@ -21,6 +23,14 @@ func Elements(shape []int) int {
 
 // ArrayFiles names the kinds of files that [ReadArray] reads, for the help of flags.
 const ArrayFiles = ".npy, .npz (file.npz:NAME for one of several arrays) or .csv, - for .npy or CSV on standard input"
+
+// BatchOf returns an array whose first axis counts rows. The error names the file as what calls it.
+func BatchOf(a data.Array, what string) (client.Batch, error) {
+	if len(a.Shape) < 2 {
+		return client.Batch{}, fmt.Errorf("%s has shape %v: want rows, [n, ...]", what, a.Shape)
+	}
+	return client.Batch{X: a.Values, N: a.Shape[0], Shape: slices.Clone(a.Shape[1:])}, nil
+}
 
 // Input is a file of rows that can be read as numbers and as a table, one after the other.
 type Input struct {
@@ -64,10 +74,11 @@ func ReadArray(path string, warn io.Writer) (data.Array, error) {
 	if err != nil {
 		return data.Array{}, err
 	}
-	return in.read(warn)
+	return in.Array(warn)
 }
 
-func (in Input) read(warn io.Writer) (data.Array, error) {
+// Array is [ReadArray] of a file that is open.
+func (in Input) Array(warn io.Writer) (data.Array, error) {
 	a, err := in.array()
 	if err == nil && a.Note != "" {
 		fmt.Fprintf(warn, "langevin: %s: %s\n", in.path, a.Note)
@@ -75,21 +86,20 @@ func (in Input) read(warn io.Writer) (data.Array, error) {
 	return a, err
 }
 
-// ReadNumbers is [Input.Numbers] of the file of a flag.
+// ReadNumbers is [Input.Numbers] of the file of a flag, whose name it takes.
 func ReadNumbers(flag, path string, warn io.Writer) (data.Array, error) {
 	in, err := Open(path)
 	if err != nil {
 		return data.Array{}, err
 	}
-	return in.Numbers(flag, warn)
+	return in.Numbers("--"+flag+" "+path, warn)
 }
 
-// Numbers is [ReadArray] of numbers in the range of the model's data. The error names the flag.
-func (in Input) Numbers(flag string, warn io.Writer) (data.Array, error) {
-	a, err := in.read(warn)
+// Numbers is [ReadArray] of numbers in the range of the model's data. The error names the file as what calls it.
+func (in Input) Numbers(what string, warn io.Writer) (data.Array, error) {
+	a, err := in.Array(warn)
 	if err == nil && !a.Numbers() {
-		err = fmt.Errorf("--%s %s holds %s: want numbers in the range of the model's data, not bytes or bools",
-			flag, in.path, a.Kind)
+		err = fmt.Errorf("%s holds %s: want numbers in the range of the model's data, not bytes or bools", what, a.Kind)
 	}
 	return a, err
 }

@@ -116,6 +116,7 @@ type MeasurementFlags struct {
 	particles          cli.CountValue
 	spread             cli.PositiveValue
 	refuse             bool
+	picture            []int // shape of the picture with the measured values; nil without one
 	Flags              cli.FlagGroup
 }
 
@@ -161,6 +162,7 @@ func (m *MeasurementFlags) Share(s *SamplerFlags) error {
 		}
 		d, _ := langevinv1.SamplerOf(follows)
 		s.kind.Word = d.GetWord()
+		s.why = "with --measure, --posterior particles and ddrm follow sde, and snips and langevin follow annealed"
 	}
 	v := s.values[noiseFlag]
 	if v == nil || !v.given {
@@ -201,8 +203,11 @@ func (m *MeasurementFlags) Measurement(warn io.Writer) (*client.Measurement, err
 		y.NoiseStd = *m.noise.Given
 	}
 	if m.IsPicture() {
-		y.Values, _, err = ReadPicture(m.observed)
+		y.Values, m.picture, err = ReadPicture(m.observed)
 		return y, err
+	}
+	if foreignPicture(m.observed) {
+		return nil, cli.Usagef("--observed is %s: want .npy, .npz, .csv, or .png for a picture", m.observed)
 	}
 	values, err := datafile.ReadNumbers("observed", m.observed, warn)
 	y.Values = values.Values
@@ -214,6 +219,10 @@ func (m *MeasurementFlags) chosen() (client.Method, error) {
 	particles := m.particles.N > 0 || m.spread > 0
 	if particles && m.method.Word != "" && m.method.Word != "particles" {
 		return nil, cli.Usagef("--particles and --spread are for --posterior particles, not %s", m.method.Word)
+	}
+	if m.refuse && m.method.Word != "" && m.method.Word != "particles" {
+		return nil, cli.Usagef("--refuse-collapsed is for --posterior particles, not %s, which has no weights",
+			m.method.Word)
 	}
 	switch {
 	case particles || m.method.Word == "particles":
@@ -237,6 +246,32 @@ func (m *MeasurementFlags) IsPicture() bool {
 	return strings.EqualFold(filepath.Ext(m.observed), ".png")
 }
 
+// foreignPicture reports whether a file is a picture in a format that is not read.
+func foreignPicture(path string) bool {
+	return slices.Contains([]string{".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"},
+		strings.ToLower(filepath.Ext(path)))
+}
+
+// checkChannels refuses a picture that has other channels than what the operator measures of the model's samples.
+func (m *MeasurementFlags) checkChannels(operator client.Operator, model client.Model) error {
+	if len(model.Shape) != 3 {
+		return nil
+	}
+	channels := model.Shape[0]
+	switch operator.(type) {
+	case client.Grey:
+		channels = 1
+	case client.Pool, client.Blur:
+	default: // its result is no picture
+		return nil
+	}
+	if m.picture[0] != channels {
+		return fmt.Errorf("--observed %s has %s: want %d, as what --measure %s makes of samples of %s", m.observed,
+			phrase.Plural(m.picture[0], "channel"), channels, m.operator, model.Name)
+	}
+	return nil
+}
+
 // InRange takes the values of a picture to the range of the model, if there is a picture.
 func (m *MeasurementFlags) InRange(ctx context.Context, c *client.Client, r *client.SampleRequest) error {
 	if r.Measurement == nil || !m.IsPicture() {
@@ -244,6 +279,9 @@ func (m *MeasurementFlags) InRange(ctx context.Context, c *client.Client, r *cli
 	}
 	model, err := c.Model(ctx, r.Model, r.Version)
 	if err != nil {
+		return err
+	}
+	if err := m.checkChannels(r.Measurement.Operator, model); err != nil {
 		return err
 	}
 	y := *r.Measurement
@@ -343,6 +381,21 @@ func (m MeasurementReport) String() string {
 		method = ", by Langevin with the likelihood"
 	}
 	return fmt.Sprintf("given %s%s", phrase.Plural(len(m.Values), "measured value"), method)
+}
+
+// TrustText says in words how far the particles of a result can be believed: "effective size 3.1 at least and 9.4 on
+// average, log evidence -2.5". It is empty without particles.
+func TrustText(res *client.Result) string {
+	n := len(res.EffectiveSizes)
+	if n == 0 {
+		return ""
+	}
+	total := 0.0
+	for _, size := range res.EffectiveSizes {
+		total += size
+	}
+	return fmt.Sprintf("effective size %.1f at least and %.1f on average, log evidence %.4g",
+		slices.Min(res.EffectiveSizes), total/float64(n), res.LogEvidence)
 }
 
 // CollapsedText warns of chains whose weights collapsed.

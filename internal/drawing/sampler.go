@@ -21,6 +21,7 @@ import (
 // given has the default of the model or the sampler.
 type SamplerFlags struct {
 	kind   cli.WordValue[string]
+	why    string                   // a measurement chose the kind; empty if it did not
 	values map[string]*settingValue // by the names of their flags
 	shown  []cli.FlagGroup
 }
@@ -161,9 +162,11 @@ func (s *SamplerFlags) checkTakers(word string) error {
 			switch {
 			case !v.given || v.takes(word):
 			case s.kind.Word == "":
-				return cli.Usagef("--%s needs --sampler %s", name, phrase.Alternatives(v.words))
+				return cli.Usagef("--%s needs --sampler %s", name, v.takers())
+			case s.why != "":
+				return cli.Usagef("--%s is for --sampler %s: %s", name, v.takers(), s.why)
 			default:
-				return cli.Usagef("--%s is for --sampler %s, not %s", name, phrase.Alternatives(v.words), word)
+				return cli.Usagef("--%s is for --sampler %s, not %s", name, v.takers(), word)
 			}
 		}
 	}
@@ -199,6 +202,15 @@ func (v *settingValue) add(word string, s langevinv1.SettingDescription) {
 
 // takes reports whether the sampler that a word chooses has the setting.
 func (v *settingValue) takes(word string) bool { return slices.Contains(v.words, word) }
+
+// takers says with which words of --sampler, or with what else, the flag can be given.
+func (v *settingValue) takers() string {
+	text := phrase.Alternatives(v.words)
+	if v.shared {
+		text += ", or --measure"
+	}
+	return text
+}
 
 // common reports whether every sampler has the setting.
 func (v *settingValue) common() bool { return len(v.words) == len(langevinv1.Samplers()) }

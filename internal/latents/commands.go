@@ -70,7 +70,7 @@ func LikelihoodCommand(p *cli.Program) *cobra.Command {
 	c := o.registerFlow(&cobra.Command{
 		Use:   "likelihood",
 		Short: "Report how likely samples are: the natural logarithm of the density, a line for each",
-		Example: `  langevin likelihood ring --in points.csv --exact
+		Example: `  langevin likelihood ring points.csv --exact
   langevin likelihood ring-class --in points.csv --exact --class 2`,
 	})
 	c.Flags().BoolVar(&o.exact, "exact", false, "measure the divergence along every axis, not along one random vector")

@@ -32,7 +32,7 @@ type detectCommand struct {
 
 // askedRows are the rows of the files of detect.
 type askedRows struct {
-	numbers
+	*numbers
 	scaled bool // they are pictures whose levels go from 0 to 1, whatever the model's do
 }
 
@@ -124,7 +124,7 @@ func (o *detectCommand) open(files []string) (*askedRows, error) {
 	case pictures < len(files):
 		return nil, cli.Usagef("%s: want one file of rows, or .png files", strings.Join(files, " "))
 	}
-	of := &askedRows{scaled: true}
+	of := &askedRows{numbers: &numbers{}, scaled: true}
 	for _, path := range files {
 		levels, shape, err := drawing.ReadPicture(path)
 		if err != nil {
@@ -139,30 +139,33 @@ func (o *detectCommand) open(files []string) (*askedRows, error) {
 	return of, nil
 }
 
-// array reads a file of rows. That it cannot be read as numbers is no error yet, because it may be a table.
+// array reads a file of rows, which may also be bytes.
 func (o *detectCommand) array() (*askedRows, error) {
 	of := &askedRows{}
-	a, err := datafile.ReadArray(o.in, &of.notes)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	case err == nil && len(a.Shape) < 2:
-		err = fmt.Errorf("%s has shape %v: want rows, [n, ...]", o.in, a.Shape)
-	case err == nil:
-		of.rows = client.Batch{X: a.Values, N: a.Shape[0], Shape: slices.Clone(a.Shape[1:])}
-	}
-	if of.err = err; a.Bytes() {
-		for i := range a.Values {
-			a.Values[i] /= 255
+	of.numbers = o.early(func(input datafile.Input, what string, warn io.Writer) (client.Batch, error) {
+		a, err := input.Array(warn)
+		if err != nil {
+			return client.Batch{}, err
 		}
-		of.scaled = true
+		if of.scaled = a.Bytes(); of.scaled {
+			for i := range a.Values {
+				a.Values[i] /= 255
+			}
+		}
+		return datafile.BatchOf(a, what)
+	})
+	if errors.Is(of.err, fs.ErrNotExist) {
+		return nil, of.err
 	}
 	return of, nil
 }
 
 // of returns the rows in the units of a model's samples. The levels of its pictures go from its Low to its High.
 func (o *detectCommand) of(m client.Model, r *askedRows, warn io.Writer) (client.Batch, error) {
-	rows, err := o.late(&r.numbers, m, warn)
+	if m.Table != nil && o.in == "" {
+		return client.Batch{}, cli.Usagef("%s is a model of a table: want a file with rows of it, not pictures", m.Name)
+	}
+	rows, err := o.late(r.numbers, m, warn)
 	if err == nil && r.scaled && m.Table == nil {
 		for i, v := range rows.X {
 			rows.X[i] = float32(m.Low) + float32(m.High-m.Low)*v

@@ -61,21 +61,23 @@ type answer func(context.Context, *client.Client, question) (client.Batch, error
 
 // rowsOf makes a command that reads rows, asks, and writes a row for each.
 func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Command {
-	c.Use += " [MODEL] --in FILE"
-	c.Args = cli.Arguments(0, 1)
-	c.Flags().StringVarP(&o.in, "in", "i", "", "`FILE` with the rows, in CSV one a line: "+datafile.ArrayFiles)
+	c.Use += " [MODEL [FILE]] [--in FILE]"
+	c.Args = cli.Arguments(0, 2)
+	c.Flags().StringVarP(&o.in, "in", "i", "", "`FILE` with the rows, if no argument says it, in CSV one a line: "+
+		datafile.ArrayFiles)
 	c.Flags().StringVarP(&o.out, "out", "o", "",
 		"file to write, by its ending: .npy or .csv (default CSV to standard output)")
 	c.Flags().BoolVar(&o.decimalComma, "decimal-comma", false, "of a table: a comma in a number is its decimal point")
 	o.RowFlags.Register(c.Flags())
 	o.Connection.Register(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
-		name, version, err := cli.SplitModel(strings.Join(args, ""))
+		model, err := o.take(args)
 		if err != nil {
 			return err
 		}
-		if o.in == "" {
-			return cli.Usagef(`--in is "": want a file, %s`, datafile.ArrayFiles)
+		name, version, err := cli.SplitModel(model)
+		if err != nil {
+			return err
 		}
 		write, err := o.writer()
 		if err != nil {
@@ -88,7 +90,7 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 			}
 			defer file.Discard()
 		}
-		of := o.early()
+		of := o.early(readRows)
 		if errors.Is(of.err, fs.ErrNotExist) || of.err != nil && o.latents {
 			return of.err
 		}
@@ -115,6 +117,20 @@ func rowsOf(p *cli.Program, o *command, c *cobra.Command, ask answer) *cobra.Com
 		})
 	}
 	return c
+}
+
+// take takes the file from the arguments, or from --in, and returns the model.
+func (o *command) take(args []string) (model string, err error) {
+	if len(args) > 1 {
+		if o.in != "" {
+			return "", cli.Usagef("%s and --in %s: want one file", args[1], o.in)
+		}
+		o.in, o.argument = args[1], true
+	}
+	if o.in == "" {
+		return "", cli.Usagef(`--in is "": want a file, %s`, datafile.ArrayFiles)
+	}
+	return strings.Join(args[:min(1, len(args))], ""), nil
 }
 
 // showRows returns a function that shows how many rows of a request are done, and one to call when the request has
@@ -166,13 +182,25 @@ type numbers struct {
 	notes bytes.Buffer // for the user
 }
 
-// early reads the file before a server is asked, so that what cannot be read is said at once.
-func (o *command) early() *numbers {
+// reader reads an open file of rows. Its errors name the file as what calls it.
+type reader func(input datafile.Input, what string, warn io.Writer) (client.Batch, error)
+
+// early reads the file before a server is asked, so that what cannot be read is said at once. That it cannot be read as
+// numbers is no error yet, because it may be a table.
+func (o *command) early(read reader) *numbers {
 	n := &numbers{}
 	if n.input, n.err = datafile.Open(o.in); n.err == nil {
-		n.rows, n.err = readRows(n.input, o.in, &n.notes)
+		n.rows, n.err = read(n.input, o.what(), &n.notes)
 	}
 	return n
+}
+
+// what names the file in errors as the command line does.
+func (o *command) what() string {
+	if o.argument {
+		return o.in
+	}
+	return "--in " + o.in
 }
 
 // late returns the rows that a model is asked about.
@@ -181,15 +209,20 @@ func (o *command) late(n *numbers, m client.Model, warn io.Writer) (client.Batch
 		return o.readTable(n.input, m.Table)
 	}
 	_, _ = n.notes.WriteTo(warn)
-	return n.rows, n.err
+	return withChannel(n.rows, m.Shape), n.err
+}
+
+// withChannel gives rows without an axis of channels, such as MNIST's, the one channel that a model's samples have.
+func withChannel(rows client.Batch, shape []int) client.Batch {
+	if len(shape) == 3 && shape[0] == 1 && slices.Equal(rows.Shape, shape[1:]) {
+		rows.Shape = shape
+	}
+	return rows
 }
 
 // readTable reads rows of a table with the given columns, which have names, and words for categories.
 func (o *command) readTable(input datafile.Input, columns []client.Column) (client.Batch, error) {
-	what := "--in " + o.in
-	if o.argument {
-		what = o.in
-	}
+	what := o.what()
 	rows, err := input.Rows(what, o.decimalComma, columns)
 	if err == nil {
 		err = rows.Whole(what, columns)
@@ -216,14 +249,11 @@ func (o *command) named(m client.Model, answer client.Batch, write writer) write
 	return func(w io.Writer, b client.Batch) error { return datafile.WriteTable(w, columns, b) }
 }
 
-// readRows reads the rows of the file path. Rows of a text file are flat, also those of images.
-func readRows(input datafile.Input, path string, warn io.Writer) (client.Batch, error) {
-	a, err := input.Numbers("in", warn)
-	if err == nil && len(a.Shape) < 2 {
-		err = fmt.Errorf("--in %s has shape %v: want rows, [n, ...]", path, a.Shape)
-	}
+// readRows reads rows of numbers. Rows of a text file are flat, also those of images.
+func readRows(input datafile.Input, what string, warn io.Writer) (client.Batch, error) {
+	a, err := input.Numbers(what, warn)
 	if err != nil {
 		return client.Batch{}, err
 	}
-	return client.Batch{X: a.Values, N: a.Shape[0], Shape: slices.Clone(a.Shape[1:])}, nil
+	return datafile.BatchOf(a, what)
 }

@@ -37,8 +37,8 @@ func Command(p *cli.Program) *cobra.Command {
 the measured values to --out: .npy or .csv, or .png if they are a picture with levels from 0 to 1,
 which cuts off what the noise takes beyond. langevin sample --measure draws samples that agree.`,
 		Example: `  langevin sample mnist --seed 7 --out digit.npy
-  langevin measure digit.npy --measure pool:4 --noise 0.05 --out small.png
-  langevin sample mnist -n 16 --measure pool:4 --observed small.png --noise 0.05 --out large.png`,
+  langevin measure digit.npy --measure pool:4 --noise 0.05 --out small.npy
+  langevin sample mnist -n 16 --measure pool:4 --observed small.npy --noise 0.05 --out large.png`,
 		Args: cli.Arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error { return run(p, o, args[0]) },
 	}
@@ -83,9 +83,27 @@ func run(p *cli.Program, o *command, path string) error {
 	defer file.Discard()
 	err = file.Commit(func(w io.Writer) error { return write(w, ending, y, shape) })
 	if err == nil {
-		fmt.Fprintf(p.Stderr, "langevin: %s: %s of shape %v\n", o.out, phrase.Plural(len(y), "value"), shape)
+		fmt.Fprintf(p.Stderr, "langevin: %s: %s of shape %v%s\n", o.out, phrase.Plural(len(y), "value"), shape,
+			cutOff(ending, y))
 	}
 	return err
+}
+
+// cutOff says how many values a picture could not hold, if any.
+func cutOff(ending string, y []float32) string {
+	n := 0
+	for _, v := range y {
+		if v < 0 || v > 1 {
+			n++
+		}
+	}
+	switch {
+	case ending != ".png" || n == 0:
+		return ""
+	case n == 1:
+		return "; 1 of them was cut off, at 0 or 1: .npy keeps it"
+	}
+	return fmt.Sprintf("; %d of them were cut off, at 0 or 1: .npy keeps them", n)
 }
 
 func write(w io.Writer, ending string, y []float32, shape []int) error {

@@ -60,15 +60,13 @@ type reader func(path string) (client.Batch, error)
 func arrays(warn io.Writer) reader {
 	return func(path string) (client.Batch, error) {
 		a, err := datafile.ReadArray(path, warn)
-		switch {
-		case err != nil:
-			return client.Batch{}, err
-		case len(a.Shape) < 2:
-			return client.Batch{}, fmt.Errorf("%s has shape %v: want rows, [n, ...]", path, a.Shape)
-		case !a.Numbers():
-			return client.Batch{}, fmt.Errorf("%s holds %s: want numbers, as sample writes them", path, a.Kind)
+		if err == nil && !a.Numbers() {
+			err = fmt.Errorf("%s holds %s: want numbers, as sample writes them", path, a.Kind)
 		}
-		return client.Batch{X: a.Values, N: a.Shape[0], Shape: a.Shape[1:]}, nil
+		if err != nil {
+			return client.Batch{}, err
+		}
+		return datafile.BatchOf(a, path)
 	}
 }
 

@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,43 +10,88 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/langevin-ml/langevin/client"
+	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 )
 
-// asked has a digest of each field of what a command line asked for, before the server filled in its defaults. After
-// it, separated by a space, is the value of a short field. A state keeps it, so that --state does not go on with the
-// chains of another command.
+// asked has a digest of each field of the request that a command line made, before defaults were filled in, such as
+// measurement.noise_std. After it, separated by a space, is the value of a short field. A state keeps it, so that
+// --state does not go on with the chains of another command.
 type asked map[string]string
 
 // short is the most bytes of a value that is kept.
 const short = 60
 
+// delivery has the fields of a request that say how samples come, and not which. All others are compared, so that a
+// field that is new is not forgotten.
+func delivery() []protoreflect.Name {
+	return []protoreflect.Name{"preview", "format", "waiting", "resume"}
+}
+
 func newAsked(r client.SampleRequest) (asked, error) {
-	text, err := json.Marshal(newState(client.Started{
-		Model: r.Model, Version: r.Version, N: r.N, FirstChain: r.FirstChain, Sampler: r.Sampler,
-		Condition: r.Condition, Columns: r.Columns, Guidance: r.Guidance, Given: r.Given,
-		GuidanceScale: r.GuidanceScale, Sum: r.Sum,
-	}))
+	w, err := client.SampleRequestMessage(r)
 	if err != nil {
 		return nil, err
 	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(text, &fields); err != nil {
-		return nil, err
-	}
-	delete(fields, "seed")
-	if r.Seed != nil {
-		fields["seed"] = fmt.Append(nil, *r.Seed)
+	for _, name := range delivery() {
+		w.ProtoReflect().Clear(w.ProtoReflect().Descriptor().Fields().ByName(name))
 	}
 	a := asked{}
-	for name, value := range fields {
-		sum := sha256.Sum256(value)
-		a[name] = hex.EncodeToString(sum[:8])
-		if len(value) <= short {
-			a[name] += " " + string(value)
+	return a, a.add("", w.ProtoReflect())
+}
+
+// add adds the fields of a message. The fields of a message in it follow its own name.
+func (a asked) add(prefix string, m protoreflect.Message) (err error) {
+	m.Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		name := prefix + string(field.Name())
+		if field.Message() == nil || field.IsList() || v.Message().Descriptor() == tensor() {
+			err = a.addValue(name, m, field)
+		} else {
+			a.keep(name, "set")
+			err = a.add(name+".", v.Message())
 		}
+		return err == nil
+	})
+	return err
+}
+
+// tensor is the message of arrays, whose bytes say nothing to people.
+func tensor() protoreflect.MessageDescriptor {
+	return (&langevinv1.Tensor{}).ProtoReflect().Descriptor()
+}
+
+// addValue adds one field of a message as its JSON form has it.
+func (a asked) addValue(name string, m protoreflect.Message, field protoreflect.FieldDescriptor) error {
+	only := m.New()
+	only.Set(field, m.Get(field))
+	text, err := protojson.Marshal(only.Interface())
+	if err != nil {
+		return err
 	}
-	return a, nil
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return err
+	}
+	var value bytes.Buffer
+	if err := json.Compact(&value, fields[field.JSONName()]); err != nil { // protojson varies its spaces
+		return err
+	}
+	a.keep(name, strings.Trim(value.String(), `"`))
+	if field.Message() == tensor() {
+		a[name], _, _ = strings.Cut(a[name], " ")
+	}
+	return nil
+}
+
+func (a asked) keep(name, value string) {
+	sum := sha256.Sum256([]byte(value))
+	a[name] = hex.EncodeToString(sum[:8])
+	if len(value) <= short {
+		a[name] += " " + value
+	}
 }
 
 // differs says how the first field differs that two commands do not have in common; "" if there is none.
@@ -58,7 +104,7 @@ func (a asked) differs(b asked) string {
 		case was.digest == is.digest:
 		case had && has:
 			return fmt.Sprintf("with %s %s, and now it is %s", name, was.text, is.text)
-		default: // an older state has digests only
+		default: // one of them is long
 			return "by a command with another " + name
 		}
 	}
@@ -74,8 +120,5 @@ func (a asked) value(name string) (value, bool) {
 		return value{text: "not set"}, true
 	}
 	digest, text, known := strings.Cut(a[name], " ")
-	if text == "null" {
-		text = "not set"
-	}
 	return value{digest, text}, known
 }

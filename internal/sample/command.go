@@ -74,7 +74,7 @@ is drawn. MODEL may say which version: ring@2. Without MODEL the server's defaul
   langevin sample ring-class -n 800 --class 0..7 --class-column --out labelled.csv
   langevin sample ring -n 2000 --term 2gauss --out product.png
   langevin sample cifar -n 64 --guide cats --guide-weight 2 --out cats.png
-  langevin sample mnist -n 16 --measure pool:4 --observed small.png --noise 0.05 --out large.png
+  langevin sample mnist -n 16 --measure pool:4 --observed small.npy --noise 0.05 --out large.png
   langevin sample ring -n 50000 --seed 1 --shard 3/8 --out part-3.npy     then: langevin join part-*.npy -n 50000
   langevin sample ring -n 100000 --seed 1 --save-state ring.state --out ring.npy
   langevin sample --resume ring.state --out ring.npy
@@ -143,8 +143,10 @@ func run(ctx context.Context, p *cli.Program, o *command, model string) error {
 		if err := o.CheckSpare(ctx, c, request.Model, request.Version, request.N); err != nil {
 			return err
 		}
-		if err := o.InRange(ctx, c, &request); err != nil {
-			return err
+		if o.from == nil { // a state has the values in the model's range
+			if err := o.InRange(ctx, c, &request); err != nil {
+				return err
+			}
 		}
 		return o.Explain(write(ctx, c, request))
 	})
@@ -370,6 +372,9 @@ func reportFile(p *cli.Program, o *command, res *client.Result) error {
 	}
 	if p.TerminalErr {
 		fmt.Fprintf(p.Stderr, "%s: %s, %s\n", o.out, phrase.Plural(res.N, "chain"), drawing.Origin(res))
+		if trust := drawing.TrustText(res); trust != "" {
+			fmt.Fprintln(p.Stderr, trust)
+		}
 		return nil
 	}
 	o.tellSeed(p, res)

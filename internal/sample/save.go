@@ -37,6 +37,7 @@ type stateFlags struct {
 	save, resume string
 	whole        string // the file of --state, which is both
 	from         *state // that is continued; nil if chains start anew
+	asked        asked  // what the command line asks for; nil if nothing is saved, or a state is continued
 }
 
 func (f *stateFlags) group() cli.FlagGroup {
@@ -73,8 +74,13 @@ func (f *stateFlags) fromState(model string, given func(string) bool, others []s
 }
 
 // continued returns a request that continues the one that the command line asks for, if the file of --state is there,
-// and otherwise that one.
-func (f *stateFlags) continued(request client.SampleRequest) (client.SampleRequest, error) {
+// and otherwise that one. It keeps what the command line asks for, before anything else changes the request.
+func (f *stateFlags) continued(request client.SampleRequest) (_ client.SampleRequest, err error) {
+	if f.from == nil && (f.save != "" || f.whole != "") {
+		if f.asked, err = newAsked(request); err != nil {
+			return request, err
+		}
+	}
 	if f.whole == "" {
 		return request, nil
 	}
@@ -92,14 +98,10 @@ func (f *stateFlags) continued(request client.SampleRequest) (client.SampleReque
 	if saved.Asked == nil {
 		return request, cli.Usagef("--state %s: it does not say which command began it: go on with --resume", f.whole)
 	}
-	asked, err := newAsked(request)
-	if err != nil {
-		return request, err
-	}
-	if how := saved.Asked.differs(asked); how != "" {
+	if how := saved.Asked.differs(f.asked); how != "" {
 		return request, fmt.Errorf("--state %s: it was begun %s: draw what it began, or remove it", f.whole, how)
 	}
-	f.from, f.resume = &saved, f.whole
+	f.from, f.resume, f.asked = &saved, f.whole, nil
 	return saved.request(), nil
 }
 
@@ -148,7 +150,6 @@ func (f *stateFlags) goingOn() string {
 // stateSaver writes to a file how far a call is.
 type stateSaver struct {
 	flags  stateFlags
-	asked  asked // what the command line asks for; nil if a state is continued
 	warn   io.Writer
 	steps  int // of each chain
 	state  state
@@ -172,12 +173,6 @@ func (f *stateFlags) watch(
 	s := &stateSaver{flags: *f, warn: warn, stop: stop}
 	if f.save == "" {
 		return s, nil
-	}
-	if f.from == nil {
-		var err error
-		if s.asked, err = newAsked(*request); err != nil {
-			return nil, err
-		}
 	}
 	m, err := c.Model(ctx, request.Model, request.Version)
 	if err != nil {
@@ -208,7 +203,7 @@ func (s *stateSaver) see(e client.Event) {
 // begin ends the call if it would not continue the state of --resume, or if --resume could not ask for its sampler.
 func (s *stateSaver) begin(e client.Started) {
 	s.steps, s.resumable, s.state = e.Steps, e.Resumable, newState(e)
-	s.state.Asked = s.asked
+	s.state.Asked = s.flags.asked
 	if from := s.flags.from; from != nil {
 		s.goOn(from, e)
 	}
@@ -234,7 +229,7 @@ func (s *stateSaver) goOn(from *state, e client.Started) {
 		return
 	}
 	s.state.FirstChain, s.state.N, s.state.Finished = from.FirstChain, from.N, from.Finished
-	s.state.Given, s.state.Asked = from.Given, from.Asked
+	s.state.Given, s.state.Asked, s.state.trust = from.Given, from.Asked, from.trust.first(from.Finished)
 	s.state.x = client.Batch{X: rows(from.x, 0, from.Finished).X, N: from.Finished, Shape: e.Shape}
 	if from.begun() {
 		rest := rows(from.x, from.Finished, from.N)
@@ -252,6 +247,7 @@ func (s *stateSaver) finish(c client.Chunk) {
 	if s.flags.save == "" || s.refused != nil {
 		return
 	}
+	s.state.trust.add(c)
 	s.state.x.X = append(s.state.x.X, c.X...)
 	s.state.x.N += c.N
 	s.changed = true
@@ -271,7 +267,7 @@ func (s *stateSaver) show(p client.Preview) {
 func (s *stateSaver) now() state {
 	n := s.state
 	n.Finished = min(n.x.N, n.N-1)
-	n.x = rows(n.x, 0, n.Finished)
+	n.x, n.trust = rows(n.x, 0, n.Finished), n.trust.first(n.Finished)
 	if s.states == nil {
 		return n
 	}

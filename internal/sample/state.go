@@ -43,8 +43,9 @@ type state struct {
 	Columns       int                    `json:"columns,omitempty"`
 	Guidance      *client.Guidance       `json:"guidance,omitempty"`
 	drawing.FollowedReport
+	trust // in the particles of the finished chains
 
-	Asked asked `json:"asked,omitempty"` // nil in the files of older programs
+	Asked asked `json:"command,omitempty"` // nil in the files of older programs
 
 	// x has a row for each finished chain, and then a row for each other chain or for none of them. Without these rows
 	// the other chains have not begun. A file without any rows ends after its line.
@@ -100,6 +101,7 @@ func (s state) join(res *client.Result) {
 	var whole client.SampleRequest
 	s.Set(&whole, 0)
 	res.Given = whole.Given
+	s.trust.join(res)
 }
 
 // rows returns the rows of a batch from index first to before index last.

@@ -20,8 +20,12 @@ const (
 
 // writeSummary writes, for people, the first rows of a result, and the mean and the standard deviation of all.
 func writeSummary(p *cli.Program, res *client.Result) error {
-	fmt.Fprintf(p.Stdout, "%s, %s, %s\n\n", p.Bold(phrase.Plural(res.N, "chain")), drawing.Origin(res),
+	fmt.Fprintf(p.Stdout, "%s, %s, %s\n", p.Bold(phrase.Plural(res.N, "chain")), drawing.Origin(res),
 		phrase.Tidy(res.Elapsed))
+	if trust := drawing.TrustText(res); trust != "" {
+		fmt.Fprintln(p.Stdout, trust)
+	}
+	fmt.Fprintln(p.Stdout)
 	columns := min(summaryColumns, datafile.Elements(res.Shape))
 	t := tabwriter.NewWriter(p.Stdout, 8, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "chain\t")

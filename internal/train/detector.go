@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/trainrun"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
@@ -52,6 +53,9 @@ func withDetector(
 	if err != nil {
 		return nil, err
 	}
+	n := len(rows) / m.RowDim()
+	fmt.Fprintf(p.Stderr, "langevin: %s: a detector, fitted to %s that the training does not use: langevin detect %s "+
+		"FILE\n", m.Name, phrase.Plural(n, "row"), m.Name)
 	return models.WithManifest(onnx, fitted)
 }
 

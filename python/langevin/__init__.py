@@ -10,11 +10,13 @@
 
 from langevin.client import Client
 from langevin.errors import LangevinError
-from langevin.events import Chunk, Done, Event, Model, Preview, Progress, Samples, Started
+from langevin.events import Chunk, CollapsedWarning, Column, Done, Event, Model, Preview, Progress, Samples, Started
 
 __all__ = [
     "Chunk",
     "Client",
+    "CollapsedWarning",
+    "Column",
     "Done",
     "Event",
     "LangevinError",

@@ -30,3 +30,9 @@ def samplers() -> list[str]:
     """Returns the names of the samplers, as fields of SampleRequest."""
     request = _POOL.FindMessageTypeByName("langevin.v1.SampleRequest")
     return [field.name for field in request.oneofs_by_name["sampler"].fields]
+
+
+def word(enum: str, prefix: str, number: int) -> str:
+    """Returns a value of the enum langevin.v1.ENUM in small letters and without its prefix; its number if unknown."""
+    value = _POOL.FindEnumTypeByName("langevin.v1." + enum).values_by_number.get(number)
+    return value.name.removeprefix(prefix).lower() if value is not None else str(number)

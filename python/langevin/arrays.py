@@ -1,5 +1,8 @@
 """Conversion between numpy arrays and the tensors of the API."""
 
+import base64
+import math
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +22,33 @@ def tensor(rows: npt.ArrayLike) -> Any:
     if values.ndim < 2:
         raise ValueError(f"rows must have at least 2 axes, the first of which counts them: the shape is {values.shape}")
     return _Tensor(shape=values.shape, data=values.tobytes())
+
+
+def plain(value: Any, of: Any) -> Any:
+    """Returns a value of a field in the JSON form of the API, in which arrays may be lists or numpy arrays.
+
+    ``of`` is the descriptor of the field's message, or None. Numbers that are not finite become words, so that it is
+    the server that judges them.
+    """
+    if of is not None and of.full_name == _Tensor.DESCRIPTOR.full_name and not isinstance(value, Mapping):
+        numbers = np.asarray(value, dtype="<f4")
+        data = base64.b64encode(numbers.tobytes()).decode()
+        return {"data": data, "shape": list(numbers.shape)} if numbers.ndim > 1 else {"data": data}
+    if isinstance(value, Mapping):
+        return {key: plain(v, _message_of(of, key)) for key, v in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [plain(v, of) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
+    return value
+
+
+def _message_of(message: Any, name: str) -> Any:
+    """Returns the descriptor of the message in a field; None if the field has none, or there is no such field."""
+    fields = () if message is None else message.fields
+    return next((f.message_type for f in fields if name in (f.name, f.json_name)), None)
 
 
 def array(tensor: Any) -> Floats:

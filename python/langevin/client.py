@@ -5,6 +5,7 @@ import os
 import random
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from google.protobuf import json_format
 from langevin import api, arrays, errors
 from langevin.arrays import Floats
 from langevin.errors import LangevinError
-from langevin.events import Chunk, Done, Event, Model, Preview, Progress, Samples, Started
+from langevin.events import Chunk, CollapsedWarning, Column, Done, Event, Model, Preview, Progress, Samples, Started
 
 _MAX_MESSAGE = 16 << 20
 _MAX_ROWS_BYTES = 1 << 20  # what one call of score, encode, decode, log_likelihood or detect takes
@@ -103,14 +104,18 @@ class Client:
             guidance_scale: how strongly samples follow the condition; 1 is as trained.
             version: the model's version. 0 means the newest.
             progress: is called several times a second.
-            fields: other fields of langevin.v1.SampleRequest, in the JSON form of the API.
+            fields: other fields of langevin.v1.SampleRequest, in the JSON form of the API. Arrays in them may be lists
+                or numpy arrays: ``measurement={"matrix": {"rows": [[1, 0]]}, "values": [3], "noise_std": 0.5}``.
+
+        Warns:
+            CollapsedWarning: the weights of particles collapsed; see Samples.collapsed.
 
         Raises:
             LangevinError: the server refused the request, or it failed.
             ValueError: the API has no such field, or a value has the wrong type.
         """
         request = _request(model, n, seed, sampler, given, guidance_scale, version, fields)
-        whole, parts, started = len(request.given) > 1, [], None
+        whole, chunks, started = len(request.given) > 1, list[Chunk](), None
         conditions, first, have = list(request.given), request.first_chain, 0
         for attempt in self._attempts():
             with attempt:
@@ -119,7 +124,7 @@ class Client:
                         started = _same(started, event)
                         request.seed, request.version = event.seed, event.version
                     elif isinstance(event, Chunk):
-                        parts.append(event.x)
+                        chunks.append(event)
                         have += len(event.x)
                         attempt.moved()
                     elif isinstance(event, Progress) and progress is not None:
@@ -131,7 +136,14 @@ class Client:
                 del request.given[:]
                 request.given.extend(conditions[have:])
         assert started is not None
-        return Samples(np.concatenate(parts), started)
+        samples = Samples(
+            np.concatenate([c.x for c in chunks]),
+            started,
+            np.concatenate([c.effective_sizes for c in chunks]),
+            np.concatenate([c.log_evidences for c in chunks]),
+        )
+        _warn(samples.collapsed, samples.effective_size)
+        return samples
 
     def stream(
         self,
@@ -158,6 +170,8 @@ class Client:
             with attempt:
                 for event in self._events(request, attempt):
                     attempt.final = True
+                    if isinstance(event, Done):
+                        _warn(event.collapsed, event.effective_size)
                     yield event
             if attempt.succeeded:
                 return
@@ -396,7 +410,7 @@ def _complete(message: Any, fields: Mapping[str, Any]) -> None:
     if unknown := sorted(set(fields) - known):
         raise ValueError(f"{message.DESCRIPTOR.full_name} has no field {unknown[0]}")
     try:
-        json_format.ParseDict(dict(fields), message)
+        json_format.ParseDict(arrays.plain(fields, message.DESCRIPTOR), message)
     except json_format.ParseError as error:
         raise ValueError(str(error).partition("\n")[0]) from None
 
@@ -422,9 +436,21 @@ def _event(response: Any) -> Event | None:
         case "preview":
             return Preview(event.step, event.sigma, event.first_chain, arrays.array(event.tensor))
         case "chunk":
-            return Chunk(event.first_chain, arrays.array(event.tensor))
+            return Chunk(
+                event.first_chain,
+                arrays.array(event.tensor),
+                np.asarray(event.effective_size, dtype=float),
+                np.asarray(event.log_evidence, dtype=float),
+            )
         case "done":
-            return Done(event.n, event.nfe, _seconds(event.elapsed))
+            return Done(
+                event.n,
+                event.nfe,
+                _seconds(event.elapsed),
+                event.effective_size if event.HasField("effective_size") else None,
+                event.log_evidence if event.HasField("log_evidence") else None,
+                event.collapsed,
+            )
     return None
 
 
@@ -440,7 +466,27 @@ def _started(event: Any) -> Started:
         event.steps,
         event.approximate,
         _json(event),
+        tuple(
+            Column(
+                c.name,
+                api.word("ColumnKind", "COLUMN_KIND_", c.kind),
+                c.unit,
+                c.decimals,
+                tuple(c.words),
+                tuple(c.values),
+            )
+            for c in event.columns
+        ),
     )
+
+
+def _warn(collapsed: int, least: float | None) -> None:
+    if collapsed and least is not None:
+        text = (
+            f"the weights of {collapsed} {'chain' if collapsed == 1 else 'chains'} collapsed (effective size "
+            f"{least:.2f}): together the samples do not represent the posterior; try more particles, or more noise"
+        )
+        warnings.warn(text, CollapsedWarning, stacklevel=3)
 
 
 def _same(before: Started | None, now: Started) -> Started:

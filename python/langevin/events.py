@@ -1,7 +1,7 @@
 """What calls return."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,12 +9,45 @@ import numpy.typing as npt
 
 from langevin.arrays import Floats
 
+Doubles: TypeAlias = npt.NDArray[np.float64]
+
+
+def _none() -> Doubles:
+    return np.empty(0)
+
+
+class CollapsedWarning(UserWarning):
+    """The weights of particles collapsed: together the samples do not represent the posterior."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table. ``kind`` is number, integer, category or constant.
+
+    Samples have the indices of the ``words`` of a category or a constant, and numbers of ``values`` if it has none.
+    """
+
+    name: str
+    kind: str
+    unit: str
+    decimals: int
+    words: tuple[str, ...]
+    values: tuple[float, ...]
+
+    def value(self, x: float) -> str | int | float:
+        """Returns what a number of a sample stands for: a word, or the shortest number with the same float32."""
+        if self.words and 0 <= x < len(self.words):
+            return self.words[int(x)]
+        number = float(str(np.float32(x)))
+        return int(number) if self.kind == "integer" and number.is_integer() else number
+
 
 @dataclass(frozen=True)
 class Started:
     """The first event of a call: what will be drawn, with every default filled in.
 
-    ``settings`` is the event in the JSON form of the API. It has all that repeats the samples.
+    ``settings`` is the event in the JSON form of the API. It has all that repeats the samples. ``approximate`` says
+    that samples only approximate what was asked for, such as the posterior. ``columns`` are those of a table.
     """
 
     model: str
@@ -27,6 +60,7 @@ class Started:
     steps: int
     approximate: bool
     settings: Mapping[str, Any]
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,19 +87,30 @@ class Preview:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Samples, one row each, of the chains from ``first_chain`` on. Chunks come in order and without gaps."""
+    """Samples, one row each, of the chains from ``first_chain`` on. Chunks come in order and without gaps.
+
+    ``effective_sizes`` and ``log_evidences`` have a number for each of them if they have particles, as in Samples.
+    """
 
     first_chain: int
     x: Floats
+    effective_sizes: Doubles = field(default_factory=_none)
+    log_evidences: Doubles = field(default_factory=_none)
 
 
 @dataclass(frozen=True)
 class Done:
-    """The last event: the evaluations of the network, over all chains, and the seconds that the call took."""
+    """The last event: the evaluations of the network, over all chains, and the seconds that the call took.
+
+    With particles it has the least effective size, the log evidence, and how many chains collapsed, as in Samples.
+    """
 
     n: int
     evaluations: int
     elapsed: float
+    effective_size: float | None = None
+    log_evidence: float | None = None
+    collapsed: int = 0
 
 
 Event: TypeAlias = Started | Progress | Preview | Chunk | Done
@@ -73,10 +118,56 @@ Event: TypeAlias = Started | Progress | Preview | Chunk | Done
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples, one row each, and what repeats them. numpy takes it as an array."""
+    """Samples, one row each, and what repeats them. numpy takes it as an array.
+
+    With particles, each chain has an effective size, from 1 to the number of particles, and the logarithm of an
+    estimate of the density of the measured values. Without, ``effective_sizes`` and ``log_evidences`` are empty.
+    """
 
     x: Floats
     started: Started
+    effective_sizes: Doubles = field(default_factory=_none)
+    log_evidences: Doubles = field(default_factory=_none)
+
+    @property
+    def effective_size(self) -> float | None:
+        """The least effective size of all chains, or None without particles. Near 1 a single particle decided."""
+        return float(self.effective_sizes.min()) if len(self.effective_sizes) else None
+
+    @property
+    def log_evidence(self) -> float | None:
+        """The logarithm of the mean of the chains' estimates of the measured values' density, or None."""
+        if not len(self.log_evidences):
+            return None
+        return float(np.logaddexp.reduce(self.log_evidences) - np.log(len(self.log_evidences)))
+
+    @property
+    def collapsed(self) -> int:
+        """How many chains collapsed: their effective size is below least_effective_size of the measurement."""
+        least = self.started.settings.get("measurement", {}).get("least_effective_size", 0)
+        return int((self.effective_sizes < least).sum())
+
+    @property
+    def approximate(self) -> bool:
+        """Whether samples only approximate what was asked for, such as a posterior without particles."""
+        return self.started.approximate
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns of a table. Empty for other models."""
+        return tuple(column.name for column in self.started.columns)
+
+    def rows(self) -> list[dict[str, str | int | float]]:
+        """Returns the rows of a table: a value for the name of each column, with words for categories."""
+        columns = self.started.columns
+        if not columns:
+            raise ValueError(f"{self.started.model} is no model of a table: see x")
+        return [{c.name: c.value(v) for c, v in zip(columns, row, strict=True)} for row in self.x]
+
+    def to_dict(self) -> dict[str, list[str | int | float]]:
+        """Returns the columns of a table by their names, as pandas.DataFrame takes them."""
+        rows = self.rows()
+        return {name: [row[name] for row in rows] for name in self.columns}
 
     @property
     def seed(self) -> int:

@@ -76,6 +76,7 @@ class WithServer(unittest.TestCase):
             self.client.detect("ring", [[5, 0]])
 
     def test_models(self) -> None:
+        self.client.sample("mnist", sampler={"edm": {"steps": 2}})  # which waits until it is loaded
         models = {m.name: m for m in self.client.models()}
         self.assertLessEqual({"2gauss", "ring", "mnist", "fashion"}, set(models))
         self.assertEqual(models["mnist"], self.client.model("mnist"))
@@ -83,23 +84,61 @@ class WithServer(unittest.TestCase):
 
     def test_readme(self) -> None:
         text = (Path(__file__).parent.parent / "README.md").read_text()
-        first, second = (block.partition("```")[0] for block in text.split("```python\n")[1:])
+        first, second, third = (block.partition("```")[0] for block in text.split("```python\n")[1:])
         address = os.environ["LANGEVIN_SERVER"]
         names: dict[str, Any] = {}
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(first.replace("localhost:50051", address), names)
             names["client"] = self.client
-            exec("\n".join(line for line in second.splitlines() if "mnist-class" not in line), names)
-        self.assertEqual(names["samples"].x.shape, (1000, 2))
+            exec("\n".join(x for x in second.splitlines() if "mnist-class" not in x and "flowers" not in x), names)
+            self.assertEqual(names["samples"].x.shape, (1000, 2))
+            exec(third, names)
         self.assertIn("(16, 2)", printed.getvalue())
+        self.assertTrue(printed.getvalue().endswith("\n0 False\n"), printed.getvalue())
+
+    def test_measurement(self) -> None:
+        rows = [[1.0, 0.0]]
+        m = {"matrix": {"rows": rows}, "values": [3.0], "noise_std": 0.1, "particles": {"count": 16}}
+        settings: dict[str, Any] = {"n": 5, "seed": 1, "sampler": {"reverse_sde": {"steps": 9}}}
+        samples = self.client.sample("ring", measurement=m, **settings)
+        self.assertEqual((samples.effective_sizes.shape, samples.log_evidences.shape), ((5,), (5,)))
+        self.assertEqual(samples.effective_size, min(samples.effective_sizes))
+        arrays_too = {**m, "matrix": {"rows": np.array(rows)}, "values": np.array([3]), "noise_std": np.float32(0.5)}
+        echoed = samples.started.settings["measurement"]
+        for same in ({**m, "values": {"values": [3]}}, {**arrays_too, "noise_std": 0.1}, echoed):
+            again = self.client.sample("ring", measurement=same, **settings)
+            np.testing.assert_array_equal(again, samples)
+        for seen in ([True, False], np.array([True, False])):
+            self.client.sample("ring", measurement={"mask": {"seen": seen}, "values": [3], "noise_std": 1}, **settings)
+
+    def test_collapse_is_seen(self) -> None:
+        m = {"matrix": {"rows": [[1, 0]]}, "values": [3], "particles": {"count": 8}, "least_effective_size": 8}
+        with self.assertWarnsRegex(langevin.CollapsedWarning, "3 chains collapsed") as caught:
+            samples = self.client.sample("ring", n=3, seed=1, measurement=m)
+        self.assertEqual(Path(caught.filename).name, Path(__file__).name)
+        self.assertEqual((samples.collapsed, samples.approximate), (3, False))
+        with self.assertWarns(langevin.CollapsedWarning):
+            done = list(self.client.stream("ring", n=3, seed=1, measurement=m))[-1]
+        assert isinstance(done, langevin.Done) and done.log_evidence is not None
+        self.assertEqual((done.collapsed, done.effective_size), (3, samples.effective_size))
+        self.assertAlmostEqual(done.log_evidence, samples.log_evidence or 0, places=9)
+        plain = self.client.sample("ring", n=2, sampler="edm")
+        self.assertEqual((plain.effective_size, plain.log_evidence, plain.collapsed), (None, None, 0))
 
     def test_errors_name_the_field(self) -> None:
+        def measured(**changed: Any) -> None:
+            m = {"matrix": {"rows": [[1, 0]]}, "values": [3], "noise_std": 1, **changed}
+            self.client.sample("ring", measurement=m)
+
         for call, code, field in [
             (lambda: self.client.sample("rong"), "NOT_FOUND", None),
             (lambda: self.client.sample("ring", n=0), "INVALID_ARGUMENT", "n"),
             (lambda: self.client.sample("ring", given=3), "INVALID_ARGUMENT", "given[0].class"),
             (lambda: self.client.sample("ring", given="cat"), "INVALID_ARGUMENT", "given[0].class_name"),
             (lambda: self.client.score("ring", [[1, 2]], -1), "INVALID_ARGUMENT", "sigma[0]"),
+            (lambda: measured(values=[float("nan")]), "INVALID_ARGUMENT", "measurement.values"),
+            (lambda: measured(noise_std=float("nan")), "INVALID_ARGUMENT", "measurement.noise_std"),
+            (lambda: measured(matrix={"rows": [[np.inf, 0]]}), "INVALID_ARGUMENT", "measurement.matrix.rows"),
         ]:
             with self.subTest(field=field), self.assertRaises(langevin.LangevinError) as caught:
                 call()
@@ -125,6 +164,7 @@ class Broken:
 
     def __init__(self, rows: list[int], code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> None:
         self.rows, self.code, self.requests, self.digests = rows, code, [], []
+        self.columns: list[dict[str, Any]] = []
         handler = grpc.unary_stream_rpc_method_handler(
             self.sample,
             request_deserializer=api.message("SampleRequest").FromString,
@@ -144,7 +184,8 @@ class Broken:
         if left < 0:
             context.abort(self.code, "before the first event")
         digest = self.digests.pop(0) if self.digests else "aa"
-        yield response(started={"digest": digest, "seed": request.seed or 5, "version": 1, "shape": [2]})
+        started = {"digest": digest, "seed": request.seed or 5, "version": 1, "shape": [2], "columns": self.columns}
+        yield response(started=started)
         for chain in range(request.first_chain, request.first_chain + request.n):
             if left == 0:
                 context.abort(self.code, "broken")
@@ -169,6 +210,21 @@ class WithBreaks(unittest.TestCase):
         np.testing.assert_array_equal(samples.x[:, 0], np.arange(20, 30))
         self.assertEqual([r.seed for r in server.requests], [0, 0, 5, 5, 5])
         self.assertEqual([getattr(r.given[0], "class") for r in server.requests], [0, 0, 3, 3, 7])
+
+    def test_samples_of_a_table(self) -> None:
+        server, client = self.serve()
+        server.columns = [
+            {"name": "kind", "kind": "COLUMN_KIND_CATEGORY", "words": ["cat", "dog"]},
+            {"name": "age", "kind": "COLUMN_KIND_INTEGER"},
+        ]
+        samples = client.sample("m", n=2)
+        self.assertEqual(samples.columns, ("kind", "age"))
+        self.assertEqual(samples.rows(), [{"kind": "cat", "age": 0}, {"kind": "dog", "age": 1}])
+        self.assertEqual(samples.to_dict(), {"kind": ["cat", "dog"], "age": [0, 1]})
+        self.assertEqual(langevin.Column("x", "number", "", 1, (), ()).value(np.float32(5.1)), 5.1)
+        server.columns = []
+        with self.assertRaisesRegex(ValueError, "no model of a table"):
+            client.sample("m").rows()
 
     def test_another_model_is_not_gone_on_with(self) -> None:
         server, client = self.serve(3)
