@@ -32,6 +32,22 @@ func TestNPYThereAndBack(t *testing.T) {
 	}
 }
 
+// TestTableHasNoExponents: counts and prices are written as people write them, also large ones.
+func TestTableHasNoExponents(t *testing.T) {
+	columns := []client.Column{
+		{Name: "price", Kind: client.ColumnNumber, Decimals: 2}, {Name: "count", Kind: client.ColumnInteger},
+		{Name: "size", Kind: client.ColumnNumber},
+	}
+	var text strings.Builder
+	err := WriteTable(&text, columns, client.Batch{
+		X: []float32{41318.93, 1234567, 1e-7, 2500000.5, -16777216, 1e30}, Shape: []int{3}, N: 2,
+	})
+	const want = "price,count,size\n41318.93,1234567,1e-07\n2500000.5,-16777216,1e+30\n"
+	if err != nil || text.String() != want {
+		t.Errorf("%v, written %q, want %q", err, text.String(), want)
+	}
+}
+
 func TestCSVKeepsBits(t *testing.T) {
 	values := []float32{0, float32(math.Copysign(0, -1)), 0.1, 1e-10, 16777217, 1 << 24, math.Pi, math.MaxFloat32,
 		math.SmallestNonzeroFloat32}

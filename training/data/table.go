@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-	"strconv"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
@@ -195,7 +194,7 @@ func (t *Table) fitChoices(c *models.Column, cells *Cells, rows []int) error {
 }
 
 // number returns the text of a number among words.
-func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 32) }
+func number(v float64) string { return textOf(v, 32) }
 
 // value returns a value of a row as users see it: of a category of words, the index of the word.
 func (c *Cells) value(row int, column models.Column) float32 {

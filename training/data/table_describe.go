@@ -119,7 +119,7 @@ func (t *Table) describe(i int) (Column, string, error) {
 		column.Kind = models.ColumnInteger
 	default:
 		column.Kind = models.ColumnNumber
-		column.Decimals = decimalsFor(c.decimals, numbers)
+		column.Decimals = decimalsFor(c.decimals)
 	}
 	column.Transform = transformFor(numbers, len(distinct))
 	return column, "", nil
@@ -190,12 +190,11 @@ func counts(numbers []float64) bool {
 	return len(numbers) >= 10
 }
 
-// decimalsFor returns the decimals to which samples are rounded, 0 for none: those of the data, unless rounding would
-// hardly be seen.
-func decimalsFor(decimals int, numbers []float64) int {
-	const most, seen = 4, 1e-3 // in units of the standard deviation
-	_, std := moments(numbers)
-	if decimals > most || math.Pow(10, -float64(decimals)) < seen*std {
+// decimalsFor returns the decimals to which samples are rounded, 0 for none. The texts of the file decide, and not the
+// numbers: people see that 41318.926 is no price, however small the rounding is beside the spread of the column.
+func decimalsFor(decimals int) int {
+	const most = 4
+	if decimals > most {
 		return 0
 	}
 	return decimals

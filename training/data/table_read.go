@@ -169,13 +169,13 @@ func missing(field string) bool {
 	return false
 }
 
-// decimalsOf returns the number of digits behind the point of a number.
+// decimalsOf returns the number of digits behind the point of a number, without zeros at its end.
 func decimalsOf(text string) int {
 	if strings.ContainsAny(text, "eExXpP") {
 		return unknownDecimals
 	}
 	_, behind, _ := strings.Cut(text, ".")
-	return len(behind)
+	return len(strings.TrimRight(behind, "0"))
 }
 
 // add adds the value of a row: a word unless it is empty, or else a number.
@@ -212,7 +212,18 @@ func (c *Cells) Text(row int) string {
 	if word := c.Word(row); word != "" || math.IsNaN(c.Numbers[row]) {
 		return word
 	}
-	return strconv.FormatFloat(c.Numbers[row], 'g', -1, 64)
+	return textOf(c.Numbers[row], 64)
+}
+
+// textOf returns the shortest text of a number that has some bits, without an exponent for the sizes of counts and
+// prices.
+func textOf(v float64, bits int) string {
+	const most = 1e15
+	format := byte('g')
+	if size := math.Abs(v); size >= 1 && size < most {
+		format = 'f'
+	}
+	return strconv.FormatFloat(v, format, -1, bits)
 }
 
 // Missing reports whether a row has neither a number nor a word.

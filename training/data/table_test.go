@@ -106,6 +106,31 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+// TestDecimals: the texts of a column decide its decimals, whatever the size of its numbers.
+func TestDecimals(t *testing.T) {
+	for format, want := range map[string]int{
+		"%.2f": 2, "%.4f": 4, "%.5f": 0, "%.1f0": 1, "%.2e": 0, "%.2f000": 2,
+	} {
+		for _, size := range []float64{3, 100, 400_000} {
+			var b strings.Builder
+			b.WriteString("a,b\n")
+			for i := range 60 {
+				fmt.Fprintf(&b, format+",x\n", size*math.Sin(float64(i+1)))
+			}
+			d, err := tableOfText(t, b.String(), false).Describe()
+			if err != nil || d.Columns[0].Decimals != want {
+				t.Errorf("%s of up to %g: %+v, %v, want %d decimals", format, size, d.Columns, err, want)
+			}
+		}
+	}
+	large := tableOfText(t, "a\n1234567.89\n1e-7\n41318.93\n", false)
+	for row, want := range []string{"1234567.89", "1e-07", "41318.93"} {
+		if got := large.Columns[0].Text(row); got != want {
+			t.Errorf("row %d is %s, want %s", row, got, want)
+		}
+	}
+}
+
 func TestBadTables(t *testing.T) {
 	numbers := "a,b\n" + strings.Repeat("1.5,2\n3,4\n", 10)
 	var wide, texts strings.Builder

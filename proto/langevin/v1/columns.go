@@ -2,18 +2,24 @@ package langevinv1
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 )
 
 // TextOf returns a value of a column as a table shows it: a word, or the shortest number that reads back as the same
-// float32.
+// float32, without an exponent for the sizes of counts and prices.
 func (x *Column) TextOf(v float32) string {
 	if words := x.GetWords(); len(words) > 0 && v >= 0 && int(v) < len(words) {
 		return words[int(v)]
 	}
-	return strconv.FormatFloat(float64(v), 'g', -1, 32)
+	const most = 1e15
+	format := byte('g')
+	if size := math.Abs(float64(v)); size >= 1 && size < most {
+		format = 'f'
+	}
+	return strconv.FormatFloat(float64(v), format, -1, 32)
 }
 
 // ValueOf returns the value that the text of a table stands for. The error says what the column wants.
