@@ -274,7 +274,7 @@ func (t *Table) dropFirst() {
 }
 
 // name gives the columns the names of a line, which has left fields before them, or x1, x2 and so on. A name that is
-// given twice is numbered.
+// given twice is numbered. A line break in a name, which spreadsheets have in narrow columns, becomes a blank.
 func (t *Table) name(names []string, left int) error {
 	if len(names) > left {
 		names = names[left:]
@@ -283,7 +283,7 @@ func (t *Table) name(names []string, left int) error {
 	for i := range t.Columns {
 		name := unnamed(i)
 		if i < len(names) && names[i] != "" {
-			name = names[i]
+			name = strings.ReplaceAll(names[i], "\n", " ")
 		}
 		unique := name
 		for n := 2; taken[unique]; n++ {

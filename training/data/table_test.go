@@ -58,6 +58,11 @@ func TestTablesOfAllForms(t *testing.T) {
 			t.Errorf("%s: columns %q and %q", name, x.Name, kind.Name)
 		}
 	}
+	broken := tableOfText(t, "\"x\n(m)\",kind\r\n1.5,\"a \"\"b\"\"\r\n\r\n# c\"\r\n# d \"\r\n-2,dog\n", false)
+	if kind := &broken.Columns[1]; broken.Rows != 2 || broken.Columns[0].Name != "x (m)" ||
+		kind.Word(0) != "a \"b\"\n\n# c" || broken.Place(1, "kind") != "line 7, column 2 (kind)" {
+		t.Errorf("line breaks in quotes: %+v", broken)
+	}
 	bare := tableOfText(t, "1,cat\n2,dog\n", false)
 	if bare.Rows != 2 || bare.Columns[1].Name != "x2" {
 		t.Errorf("without names: %+v", bare)
