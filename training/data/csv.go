@@ -255,9 +255,12 @@ func counting(fields []string) bool {
 	return len(fields) > 1
 }
 
-// point replaces a decimal comma by a point, unless commas separate the fields.
+// decimalComma reports whether a comma in a number is its decimal point.
+func (t *textRows) decimalComma() bool { return t.comma || t.separator == ';' }
+
+// point replaces a decimal comma by a point.
 func (t *textRows) point(field string) string {
-	if (t.comma || t.separator == ';') && strings.Count(field, ",") == 1 && !strings.Contains(field, ".") {
+	if t.decimalComma() && strings.Count(field, ",") == 1 && !strings.Contains(field, ".") {
 		return strings.Replace(field, ",", ".", 1)
 	}
 	return field

@@ -20,6 +20,8 @@ type Table struct {
 	Columns []Cells
 	Notes   []string // lines that tell the user how the file was read
 	lines   []int32  // of a text file, the line of each row
+
+	comma bool // of a text file: a comma in a number is its decimal point
 }
 
 // Cells are the values of one column of a table. A row has a number, a word, or nothing.
@@ -30,7 +32,8 @@ type Cells struct {
 
 	word     []int32 // of each row, the index of its word plus 1; 0 for none; nil without words
 	index    map[string]int32
-	decimals int // the most that a number has in a text; unknownDecimals if one has an exponent
+	pointed  bool // whether a number has a decimal point, in a text whose decimal point is a comma
+	decimals int  // the most that a number has in a text; unknownDecimals if one has an exponent
 }
 
 // unknownDecimals is above the number of decimals that count.
@@ -124,6 +127,10 @@ func decodeTable(r io.Reader, decimalComma bool) (*Table, error) {
 	if t.table.Rows == 0 {
 		return nil, errors.New("it has no rows")
 	}
+	t.table.comma = t.decimalComma()
+	for i := range t.table.Columns {
+		t.table.Columns[i].readGroups(t.table.comma)
+	}
 	return &t.table, t.table.name(names, t.left)
 }
 
@@ -155,6 +162,7 @@ func (t *textCells) cells(fields []string) error {
 			continue
 		}
 		c.decimals = max(c.decimals, decimalsOf(text))
+		c.pointed = c.pointed || t.decimalComma() && strings.Contains(field, ".")
 		c.add(v, "")
 	}
 	return nil
