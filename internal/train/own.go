@@ -38,7 +38,9 @@ type ownFlags struct {
 func newOwnFlags() ownFlags {
 	return ownFlags{
 		size: cli.NewCount(0, 4).AtMost(1024),
-		as:   cli.WordValue[proposal.As]{Words: []proposal.As{proposal.AsTable, proposal.AsSeries}},
+		as: cli.WordValue[proposal.As]{
+			Words: []proposal.As{proposal.AsTable, proposal.AsSeries, proposal.AsPictures},
+		},
 	}
 }
 
@@ -47,7 +49,8 @@ func (o *ownFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.drop, "drop", nil, "of a table of your own: `COLUMNS` to leave out, as id,date")
 	flags.BoolVar(&o.decimalComma, "decimal-comma", false,
 		"of a table of your own: a comma in a number is its decimal point")
-	flags.Var(&o.as, "as", "what the rows of an array of numbers are: table or series (default as they look)")
+	flags.Var(&o.as, "as", "what the rows of an array of numbers are: table, series or pictures (default as they "+
+		"look)")
 	flags.Var(&o.size, "size", "of a folder of pictures of your own: height and width, a multiple of 4 (default at "+
 		"most 32)")
 	flags.BoolVar(&o.flip, "flip", false, "of pictures of your own: their mirror images are as good, as of most photos")

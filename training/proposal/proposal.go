@@ -36,8 +36,9 @@ type As string
 
 // The words of [As].
 const (
-	AsTable  As = "table"
-	AsSeries As = "series"
+	AsTable    As = "table"
+	AsSeries   As = "series"
+	AsPictures As = "pictures"
 )
 
 // Proposal is a configuration, and why.
@@ -95,12 +96,24 @@ func (r Request) file(ctx context.Context) (Proposal, error) {
 	case err != nil || a.Text(): // words and empty places are errors of arrays, and not of tables
 	case a.Bytes() && len(a.Shape) > 2:
 		return r.array(ctx, a)
+	case r.As == AsPictures && a.Numbers() && len(a.Shape) > 2 || r.As == "" && isPictures(a):
+		return r.numbers(ctx, a)
 	case r.As != AsTable && len(a.Shape) == 3 && a.Numbers():
 		return r.series(ctx, a)
 	case r.As == AsSeries && len(a.Shape) == 2 && a.Numbers() || r.As == "" && isSeries(a):
 		return r.series(ctx, a)
 	}
-	if r.As == AsSeries {
+	switch {
+	case err != nil && (r.As == AsPictures || r.As == AsSeries):
+		return Proposal{}, err
+	case r.As == AsPictures:
+		return Proposal{}, fmt.Errorf("read %s: want an array of numbers or bytes [N, H, W], [N, C, H, W] or "+
+			"[N, H, W, C] for pictures", r.Path)
+	case r.As == "" && err == nil && len(a.Shape) > 3:
+		return Proposal{}, fmt.Errorf("read %s: it has %s of shape %v: want a table [rows, columns], series "+
+			"[series, time, numbers], or pictures of bytes, or of numbers from 0 to 1, with 1 or 3 channels", r.Path,
+			a.Kind, a.Shape)
+	case r.As == AsSeries:
 		return Proposal{}, fmt.Errorf("read %s: want an array of numbers [series, time] or [series, time, numbers] "+
 			"for series", r.Path)
 	}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -208,6 +209,59 @@ func TestSeriesOfVectors(t *testing.T) {
 	_, err := New(t.Context(), Request{Path: path, As: AsTable})
 	if err == nil || !strings.Contains(err.Error(), "[rows, columns]") {
 		t.Errorf("as a table: %v", err)
+	}
+}
+
+// TestPicturesOfNumbers: numbers from 0 to 1 that are alike in both directions are taken for pictures, and others only
+// if the user says so.
+func TestPicturesOfNumbers(t *testing.T) {
+	const rows = 40
+	r := rand.New(rand.NewPCG(1, 2))
+	smooth := func(i, y, x int) float64 { return 0.5 + 0.5*math.Sin(float64(i*i)+0.3*float64(y)+0.2*float64(x)) }
+	noise := func(int, int, int) float64 { return r.Float64() }
+	along := func(i, y, x int) float64 { return 0.5 + 0.5*math.Sin(float64(i*i)+0.3*float64(y)+float64(x*x)) }
+	wide := func(i, y, x int) float64 { return 255 * smooth(i, y, x) }
+	for name, c := range map[string]struct {
+		value func(i, y, x int) float64
+		shape []int // without the rows
+		as    As
+		want  []int  // the shape of a picture; nil for none
+		found string // or the error
+	}{
+		"smooth":         {smooth, []int{8, 12}, "", []int{1, 8, 12}, "they are taken for pictures (--as series)"},
+		"said series":    {smooth, []int{8, 12}, AsSeries, nil, "40 series of 8 times 12 numbers"},
+		"said pictures":  {noise, []int{8, 12}, AsPictures, []int{1, 8, 12}, "numbers from 0 to 1 of shape [40 8 12]"},
+		"noise":          {noise, []int{8, 12}, "", nil, "if they are pictures, train with --as pictures"},
+		"several":        {along, []int{8, 12}, "", nil, "if they are pictures, train with --as pictures"},
+		"of an odd size": {smooth, []int{9, 12}, "", nil, "40 series of 9 times 12 numbers"},
+		"colours last":   {noise, []int{8, 12, 3}, "", []int{3, 8, 12}, "they are taken for pictures"},
+		"colours first":  {noise, []int{3, 8, 12}, "", []int{3, 8, 12}, "they are taken for pictures"},
+		"two channels":   {noise, []int{8, 12, 2}, "", nil, "with 1 or 3 channels"},
+		"of 255":         {wide, []int{8, 12}, AsPictures, nil, "want 0 to 1 for pictures, or bytes"},
+		"rows":           {noise, []int{8}, AsPictures, nil, "want an array of numbers or bytes [N, H, W]"},
+	} {
+		var x []float32
+		width := c.shape[min(1, len(c.shape)-1)]
+		for k := range rows * elements(c.shape) {
+			at := k % elements(c.shape)
+			x = append(x, float32(c.value(k/elements(c.shape), at/width, at%width)))
+		}
+		path := filepath.Join(t.TempDir(), "x.npy")
+		writeNPY(t, path, append([]int{rows}, c.shape...), x)
+		p, err := New(t.Context(), Request{Path: path, As: c.as})
+		if found := fmt.Sprint(p.Found, err); !strings.Contains(found, c.found) {
+			t.Errorf("%s: found %q, want %q", name, found, c.found)
+		}
+		if isPicture := p.Config.Network.Name == nn.NameUNet; isPicture != (c.want != nil) {
+			t.Errorf("%s: network %q", name, p.Config.Network.Name)
+		}
+		if c.want == nil {
+			continue
+		}
+		source, err := p.Config.Data.Open(data.Train, 1)
+		if err != nil || !slices.Equal(source.Shape(), c.want) {
+			t.Errorf("%s: %v, %v, want samples of shape %v", name, source, err, c.want)
+		}
 	}
 }
 
