@@ -192,6 +192,12 @@ type table struct {
 
 func (t *table) Name() string { return t.name }
 
+// Len implements [Finite].
+func (t *table) Len() int { return t.Array.Shape[0] }
+
+// Rows returns the rows of the source, with their conditions, one after the other. The caller must not change them.
+func (t *table) Rows() []float32 { return t.Values }
+
 func (t *table) Shape() []int {
 	shape := slices.Clone(t.Array.Shape[1:])
 	shape[0] -= t.given
