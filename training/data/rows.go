@@ -41,12 +41,12 @@ func (arrayKind) describe(c Config) string {
 func (arrayKind) open(r Reader, c Config, split Split, seed uint64) (Source, error) {
 	a, err := ReadArray(c.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("data.dir: %w", err)
+		return nil, atDir(err)
 	}
 	r.notice(c.Dir, a.Note)
 	source, err := a.source(c, split, seed)
 	if err != nil {
-		return nil, fmt.Errorf("data.dir: read %s: %w", c.Dir, err)
+		return nil, atDir(fmt.Errorf("read %s: %w", c.Dir, err))
 	}
 	return source, nil
 }

@@ -64,7 +64,7 @@ func (tableKind) describe(c Config) string {
 func (tableKind) open(r Reader, c Config, split Split, seed uint64) (Source, error) {
 	t, err := ReadTable(c.Dir, c.DecimalComma)
 	if err != nil {
-		return nil, fmt.Errorf("data.dir: %w", err)
+		return nil, atDir(err)
 	}
 	for _, note := range t.Notes {
 		r.notice(c.Dir, note)
@@ -72,7 +72,7 @@ func (tableKind) open(r Reader, c Config, split Split, seed uint64) (Source, err
 	s, note, err := t.source(c, split, seed)
 	r.notice(c.Dir, note)
 	if err != nil {
-		return nil, fmt.Errorf("data.dir: read %s: %w", c.Dir, err)
+		return nil, atDir(fmt.Errorf("read %s: %w", c.Dir, err))
 	}
 	return s, nil
 }

@@ -37,6 +37,7 @@ func (r Request) pictureProposal(kind string) Proposal {
 // folder proposes a training on a folder: of pictures, or of a dataset in LeCun's format.
 func (r Request) folder(ctx context.Context) (Proposal, error) {
 	p := r.pictureProposal(data.Pictures)
+	p.Config.Data.SkipBroken = r.SkipBroken
 	if data.IDX(r.Path) {
 		p.Config.Data.Name, p.Config.Data.ImageSize = data.MNIST, r.ImageSize
 		p.Found = append(p.Found, r.Path+": a dataset in LeCun's format")
@@ -137,7 +138,7 @@ func isPictures(a data.Array) bool {
 // pictures chooses everything but the data.
 func (p *Proposal) pictures(ctx context.Context, r Request) error {
 	c := &p.Config
-	source, err := r.Reader.Open(ctx, c.Data, data.Train, seed)
+	source, _, err := r.Reader.Parts(ctx, c.Data, seed) // of both parts, so that all broken pictures are named at once
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type Request struct {
 	As           As       // what an array of numbers is; empty: as it looks
 	Drop         []string // columns of a table to leave out
 	ImageSize    int      // of pictures: height and width; 0: from the pictures
+	SkipBroken   bool     // of pictures: whether those that cannot be read are left out
 	Flip         bool     // of pictures: whether they may be mirrored
 	DecimalComma bool     // whether a comma in a number of a text file is its decimal point
 	Reader       data.Reader
@@ -76,6 +77,11 @@ func layers(n nn.Config) string {
 
 // New looks at data and proposes how to train on them. It reads them whole.
 func New(ctx context.Context, r Request) (Proposal, error) {
+	p, err := r.propose(ctx)
+	return p, data.WithoutKey(err)
+}
+
+func (r Request) propose(ctx context.Context) (Proposal, error) {
 	if r.Name == "" {
 		r.Name = nameOf(r.Path)
 	}

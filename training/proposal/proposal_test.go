@@ -117,6 +117,20 @@ func TestPictures(t *testing.T) {
 			t.Errorf("size %d: %v, want %q", size, err, want)
 		}
 	}
+	first, held := filepath.Join(dir, "round", "0.png"), filepath.Join(dir, "round", "24.png") // of each part
+	for _, path := range []string{first, held} {
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := fmt.Sprintf("2 of 40 pictures cannot be read; --set data.skip_broken=true leaves them out: %s (it is "+
+		"not a PNG, JPEG, WebP, BMP, TIFF or GIF file), %s (", first, held)
+	if _, err := New(t.Context(), Request{Path: dir}); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("two broken pictures: %v", err)
+	}
+	if p, err = New(t.Context(), Request{Path: dir, SkipBroken: true}); err != nil || !p.Config.Data.SkipBroken {
+		t.Errorf("broken pictures that may be skipped: %+v, %v", p.Config.Data, err)
+	}
 	if _, err := New(t.Context(), Request{Path: t.TempDir()}); err == nil ||
 		!strings.Contains(err.Error(), "it has no pictures") {
 		t.Errorf("an empty folder: %v", err)
