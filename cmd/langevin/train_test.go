@@ -347,6 +347,9 @@ func TestTrainRefuses(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(file+".yaml", []byte("name: x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	taken, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
@@ -359,7 +362,12 @@ func TestTrainRefuses(t *testing.T) {
 		"train": {cli.ExitUsage, "want a file or folder of data, a preset, one of anneal-"},
 		"train toy-ring --config x.yaml": {
 			cli.ExitUsage, "preset toy-ring and --config x.yaml: want one of them"},
-		"train --config /nowhere.yaml": {cli.ExitUsage, "/nowhere.yaml: no such file"},
+		"train " + file + ".yaml": {
+			cli.ExitUsage, file + ".yaml is a file of settings: want --config " + file + ".yaml, or"},
+		"train --config x.yaml --drop a": {cli.ExitUsage, "--drop is for data of your own"},
+		"train " + file + " --name a/b":  {cli.ExitUsage, `name is "a/b": want 1 to 64 of a-z`},
+		"train " + file:                  {cli.ExitFailed, "read " + file + ": it is empty"},
+		"train --config /nowhere.yaml":   {cli.ExitUsage, "/nowhere.yaml: no such file"},
 		"train toy-spiral": {
 			cli.ExitUsage, "toy-spiral is neither a file or folder of data nor a preset, one of anneal-"},
 		"train toy-ring --std -1": {

@@ -72,8 +72,8 @@ func TestRowsOfAModel(t *testing.T) {
 		},
 		"-5,true,S\n200,,S\n": {
 			x: []float32{-5, 1, 0, 200, 0, 0},
-			outside: "line 2, column 1 (age) is -5, and the data of the model have 18 to 79; another value is outside of " +
-				"what the model knows",
+			outside: "line 2, column 1 (age) is -5, and the data of the model have 18 to 79; another value is " +
+				"outside of what the model knows",
 		},
 		"18,tru,S\n20,,S\n": {err: `line 2, column 2 (member) is "tru": want "false" or "true"`},
 	} {

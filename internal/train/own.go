@@ -96,10 +96,14 @@ func isData(p *cli.Program, arg string) (bool, error) {
 func (o *command) propose(
 	ctx context.Context, p *cli.Program, path string, settings []string,
 ) (training.Config, error) {
+	given, err := changes(settings)
+	if err != nil {
+		return given, err
+	}
 	b := p.NewBar("reading " + filepath.Base(path))
 	made, err := proposal.New(ctx, proposal.Request{
 		Path: path, Name: o.own.name, Drop: o.own.drop, DecimalComma: o.own.decimalComma,
-		As: o.own.as.Word, ImageSize: o.own.size.N, Flip: o.own.flip,
+		As: o.own.as.Word, ImageSize: o.own.size.N, Flip: o.own.flip, SkipBroken: given.Data.SkipBroken,
 		Reader: trainrun.Reading(p, b),
 	})
 	b.Close(false, "")
@@ -117,6 +121,28 @@ func (o *command) propose(
 		fmt.Fprintf(p.Stderr, "  %s\n", line)
 	}
 	return config, nil
+}
+
+// changes returns the settings that a user gave, and nothing else. It returns an error for those that are wrong
+// whatever the data are, before the data are read.
+func changes(settings []string) (given training.Config, err error) {
+	for _, s := range settings {
+		if err := given.Set(s); err != nil {
+			return given, cli.Usagef("%v", err)
+		}
+	}
+	if given.Name != "" {
+		if err := training.CheckName(given.Name); err != nil {
+			return given, cli.Usagef("%v", err)
+		}
+	}
+	return given, nil
+}
+
+// isSettings reports whether a file is one of settings, by its name.
+func isSettings(path string) bool {
+	ext := strings.ToLower(filepath.Ext(path))
+	return ext == ".yaml" || ext == ".yml"
 }
 
 // writeSettings writes a configuration as a file of settings.
@@ -145,7 +171,7 @@ func expect(ctx context.Context, p *cli.Program, c training.Config, o training.O
 	}
 	seconds := float64(c.Training.Iterations) / rate
 	took := phrase.Tidy(time.Duration(seconds * float64(time.Second)))
-	fmt.Fprintf(p.Stderr, "  expected time: about %s\n", took)
+	fmt.Fprintf(p.Stderr, "  expected time: about %s, and then the figures and the measures of quality\n", took)
 	return nil
 }
 
