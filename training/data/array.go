@@ -149,7 +149,7 @@ func isPicture(start []byte) bool {
 func isJSON(start []byte) bool {
 	rest, isArray := bytes.CutPrefix(bytes.TrimSpace(start), []byte("["))
 	rest = bytes.TrimSpace(rest)
-	return len(rest) > 0 && (rest[0] == '{' || isArray && bytes.IndexByte([]byte(`["-0123456789`), rest[0]) >= 0)
+	return len(rest) > 0 && (rest[0] == '{' || isArray && strings.IndexByte(`["-0123456789`, rest[0]) >= 0)
 }
 
 // openRegular opens a file and returns its size. It refuses everything but regular files, because reading a pipe, for
