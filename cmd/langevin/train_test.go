@@ -276,7 +276,9 @@ func TestTrainRows(t *testing.T) {
 	got := runAlone(t, "train", file, "--out", out, "--onnxruntime-library", library, "--set", "training.iterations=3",
 		"--set", "training.log_every=1", "--set", "training.eval_rows=50")
 	if got.code != cli.ExitOK || !strings.Contains(got.stderr, "30 rows, 2 columns") ||
-		!strings.Contains(got.stderr, "expected time: about ") || !strings.Contains(got.stdout, "langevin serve") {
+		!strings.Contains(got.stderr, ", and then the figures and the measures of quality\n") ||
+		!strings.Contains(got.stderr, "  no detector: langevin detect needs 200 rows") ||
+		!strings.Contains(got.stdout, "langevin serve") {
 		t.Fatalf("%+v", got)
 	}
 	checkFiles(t, filepath.Join(out, "models", "rows", "1"), "model.onnx")

@@ -270,8 +270,9 @@ func TestLayout(t *testing.T) {
 	}
 	c = npy(t, "<f4", "(20, 6, 4)", floats)
 	c.Layout = ChannelsFirst
-	if source, err := c.Open(Train, 1); err != nil || !slices.Equal(source.Shape(), []int{1, 6, 4}) {
-		t.Errorf("%v, %v: want samples of shape [1 6 4]", source, err)
+	if source, err := c.Open(Train, 1); err != nil || !slices.Equal(source.Shape(), []int{1, 6, 4}) ||
+		source.(Finite).Len() != 18 {
+		t.Errorf("%v, %v: want 18 samples of shape [1 6 4]", source, err)
 	}
 	c = npy(t, "|i1", "(20, 4, 3, 2)", last) // for example the output of a network
 	c.Layout = ChannelsFirst

@@ -67,6 +67,26 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestTableNotes: what is found is said once, and in the singular where there is one.
+func TestTableNotes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.csv")
+	var b strings.Builder
+	b.WriteString("a,a\n")
+	for i := range 40 {
+		fmt.Fprintf(&b, "%.5f,%.5f\n", math.Sin(float64(i)), math.Cos(float64(3*i)))
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]int{}
+	request := Request{Path: path, Drop: []string{"a"}, Reader: data.Reader{Notice: func(text string) { told[text]++ }}}
+	p, err := New(t.Context(), request)
+	if err != nil || len(p.Found) != 1 || !strings.Contains(p.Found[0], "40 rows, 1 column: 1 number") ||
+		told[path+`: two columns are named "a": column 2 is called "a_2"`] != 1 {
+		t.Errorf("found %q, told %v, %v", p.Found, told, err)
+	}
+}
+
 func TestNameOf(t *testing.T) {
 	for path, want := range map[string]string{
 		"moons.csv": "moons", "data/Titanic.CSV": "titanic", "x.csv.gz": "x", "a.npz:x": "a", "photos/": "photos",
