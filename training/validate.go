@@ -11,8 +11,7 @@ import (
 // Validate returns all mistakes at once, one per line, each with its key in the YAML.
 func (c Config) Validate() error {
 	var bad settings.Mistakes
-	bad.Require(models.ValidName(c.Name),
-		"name is %q: want 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit", c.Name)
+	bad.Join(CheckName(c.Name))
 	bad.Require(!strings.ContainsAny(c.Description, "\r\n"), "description has several lines: want one")
 	bad.Join(c.Data.Validate())
 	bad.Join(c.checkNoise())
@@ -27,6 +26,15 @@ func (c Config) Validate() error {
 	bad.Require(settings.Finite(r.Low) && settings.Finite(r.High) && r.Low < r.High,
 		"range is %g to %g: want finite bounds, low below high", r.Low, r.High)
 	return bad.Err()
+}
+
+// CheckName returns an error unless a model may have a name.
+func CheckName(name string) error {
+	if models.ValidName(name) {
+		return nil
+	}
+	return fmt.Errorf("name is %q: want 1 to 64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit",
+		name)
 }
 
 // validate returns all mistakes in s, one per line, for a noise schedule of the given number of levels.

@@ -39,7 +39,7 @@ func TestReadingIsTold(t *testing.T) {
 		"1 link to a folder that was already read (folder/folder)\n" +
 		"langevin: train mnist: data.dir: read folder/b.png: the file is cut short: png: invalid format: unexpected " +
 		"EOF; " +
-		"data.skip_broken: true leaves it out\n"
+		"--set data.skip_broken=true leaves it out\n"
 	if got.code != cli.ExitFailed || got.stdout != "" || got.stderr != want {
 		t.Errorf("%+v\nwant code 1 and %s", got, want)
 	}

@@ -277,8 +277,9 @@ func TestTrainRows(t *testing.T) {
 	got := runAlone(t, "train", file, "--out", out, "--onnxruntime-library", library, "--set", "training.iterations=3",
 		"--set", "training.log_every=1", "--set", "training.eval_rows=50")
 	if got.code != cli.ExitOK || !strings.Contains(got.stderr, "2200 rows, 2 columns") ||
-		!strings.Contains(got.stderr, "expected time: about ") || !strings.Contains(got.stdout, "langevin serve") ||
-		!strings.Contains(got.stderr, ": a detector, fitted to 220 rows") {
+		!strings.Contains(got.stderr, ", and then the figures and the measures of quality\n") ||
+		!strings.Contains(got.stderr, ": a detector, fitted to 220 rows") ||
+		!strings.Contains(got.stdout, "langevin serve") {
 		t.Fatalf("%+v", got)
 	}
 	checkFiles(t, filepath.Join(out, "models", "rows", "1"), "model.onnx")
@@ -361,6 +362,9 @@ func TestTrainRefuses(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(file+".yaml", []byte("name: x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	taken, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
@@ -373,7 +377,12 @@ func TestTrainRefuses(t *testing.T) {
 		"train": {cli.ExitUsage, "want a file or folder of data, a preset, one of anneal-"},
 		"train toy-ring --config x.yaml": {
 			cli.ExitUsage, "preset toy-ring and --config x.yaml: want one of them"},
-		"train --config /nowhere.yaml": {cli.ExitUsage, "/nowhere.yaml: no such file"},
+		"train " + file + ".yaml": {
+			cli.ExitUsage, file + ".yaml is a file of settings: want --config " + file + ".yaml, or"},
+		"train --config x.yaml --drop a": {cli.ExitUsage, "--drop is for data of your own"},
+		"train " + file + " --name a/b":  {cli.ExitUsage, `name is "a/b": want 1 to 64 of a-z`},
+		"train " + file:                  {cli.ExitFailed, "read " + file + ": it is empty"},
+		"train --config /nowhere.yaml":   {cli.ExitUsage, "/nowhere.yaml: no such file"},
 		"train toy-spiral": {
 			cli.ExitUsage, "toy-spiral is neither a file or folder of data nor a preset, one of anneal-"},
 		"train toy-ring --std -1": {

@@ -3,6 +3,9 @@ package datafile
 import (
 	"bytes"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,6 +32,71 @@ func TestNPYThereAndBack(t *testing.T) {
 			err != nil {
 			t.Errorf("%v (-written +read):\n%s", err, diff)
 		}
+	}
+}
+
+// TestTableHasNoExponents: counts and prices are written as people write them, also large ones.
+func TestTableHasNoExponents(t *testing.T) {
+	columns := []client.Column{
+		{Name: "price", Kind: client.ColumnNumber, Decimals: 2}, {Name: "count", Kind: client.ColumnInteger},
+		{Name: "size", Kind: client.ColumnNumber},
+	}
+	var text strings.Builder
+	err := WriteTable(&text, columns, client.Batch{
+		X: []float32{41318.93, 1234567, 1e-7, 2500000.5, -16777216, 1e30}, Shape: []int{3}, N: 2,
+	})
+	const want = "price,count,size\n41318.93,1234567,1e-07\n2500000.5,-16777216,1e+30\n"
+	if err != nil || text.String() != want {
+		t.Errorf("%v, written %q, want %q", err, text.String(), want)
+	}
+}
+
+// TestRowsOfAModel: words may differ in their case where that is clear, and values that the model has not seen are
+// counted.
+func TestRowsOfAModel(t *testing.T) {
+	columns := []client.Column{
+		{Name: "age", Kind: client.ColumnInteger, Low: 18, High: 79},
+		{Name: "member", Kind: client.ColumnCategory, Words: []string{"false", "true"}},
+		{Name: "size", Kind: client.ColumnCategory, Words: []string{"S", "l", "s"}},
+	}
+	path := filepath.Join(t.TempDir(), "x.csv")
+	for text, c := range map[string]struct {
+		x       []float32
+		outside string
+		err     string
+	}{
+		"18,True,s\n79,FALSE,L\n": {x: []float32{18, 1, 2, 79, 0, 1}},
+		"18,true,S\n200,,\n": {
+			x:       []float32{18, 1, 0, 200, 0, 0},
+			outside: "line 3, column 1 (age) is 200, and the data of the model have 18 to 79",
+		},
+		"-5,true,S\n200,,S\n": {
+			x: []float32{-5, 1, 0, 200, 0, 0},
+			outside: "line 2, column 1 (age) is -5, and the data of the model have 18 to 79; another value is " +
+				"outside of what the model knows",
+		},
+		"18,tru,S\n20,,S\n": {err: `line 2, column 2 (member) is "tru": want "false" or "true"`},
+	} {
+		if err := os.WriteFile(path, []byte("age,member,size\n"+text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := ReadTable("--in", path, false, columns)
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%q: error %v, want %q", text, err, c.err)
+			}
+			continue
+		}
+		if err != nil || !slices.Equal(rows.X, c.x) || rows.Outside(columns) != c.outside {
+			t.Errorf("%q: %v, %q, %v", text, rows.X, rows.Outside(columns), err)
+		}
+	}
+	if _, err := columns[2].Parse("L"); err != nil {
+		t.Error(err)
+	}
+	twice := client.Column{Kind: client.ColumnCategory, Words: []string{"Ab", "aB"}}
+	if _, err := twice.Parse("AB"); err == nil {
+		t.Error("a word that may be two was accepted")
 	}
 }
 

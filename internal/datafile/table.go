@@ -75,6 +75,29 @@ func names(columns []client.Column) string {
 	return strings.Join(quoted, ", ")
 }
 
+// Outside says in a line how many values are outside of the range of the model's data, and names the first; empty if
+// none is.
+func (r Rows) Outside(columns []client.Column) (line string) {
+	count := 0
+	for at, x := range r.X {
+		c := columns[at%len(columns)]
+		if !r.Known[at] || c.Low >= c.High || x >= float32(c.Low) && x <= float32(c.High) {
+			continue
+		}
+		if count++; count == 1 {
+			line = fmt.Sprintf("%s is %s, and the data of the model have %s to %s",
+				r.Table.Place(at/len(columns), c.Name), c.Text(x), c.Text(float32(c.Low)), c.Text(float32(c.High)))
+		}
+	}
+	switch {
+	case count == 2:
+		line += "; another value is outside of what the model knows"
+	case count > 2:
+		line += fmt.Sprintf("; %d others are outside of what the model knows", count-1)
+	}
+	return line
+}
+
 // Whole returns an error that names the first value that is missing.
 func (r Rows) Whole(what string, columns []client.Column) error {
 	at := slices.Index(r.Known, false)

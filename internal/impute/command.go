@@ -103,6 +103,9 @@ func run(ctx context.Context, p *cli.Program, o *command, path string) error {
 		if err != nil {
 			return err
 		}
+		if line := rows.Outside(m.Table); line != "" {
+			fmt.Fprintf(p.Stderr, "langevin: %s: %s\n", path, line)
+		}
 		f := &filling{
 			program: p, client: c, model: m, rows: rows, sampler: sampler, draws: o.draws.N, seed: o.seedFor(p),
 		}

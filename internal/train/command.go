@@ -276,11 +276,18 @@ func (o *command) config(ctx context.Context, p *cli.Program, args []string) (tr
 		if !own {
 			return o.preset(args[0], settings)
 		}
+		if isSettings(args[0]) {
+			return training.Config{}, cli.Usagef("%s is a file of settings: want --config %[1]s, or a file or folder "+
+				"of data", args[0])
+		}
 		o.own.found = true
 		return o.propose(ctx, p, args[0], settings)
 	case o.file == "":
 		return training.Config{}, cli.Usagef("want a file or folder of data, a preset, one of %s, or --config",
 			strings.Join(training.Presets(), ", "))
+	}
+	if err := o.own.check(o.given); err != nil {
+		return training.Config{}, err
 	}
 	config, err := readConfig(o.file, training.Runner(o.runner))
 	if err != nil {

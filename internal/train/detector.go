@@ -34,8 +34,8 @@ func withDetector(
 	}
 	if n := len(rows) / m.RowDim(); n < detect.LeastRows {
 		if own { // who wrote a preset did not ask for one
-			fmt.Fprintf(p.Stderr, "langevin: %s: no detector, which needs %d rows that the training does not use: it "+
-				"left out %d\n", m.Name, detect.LeastRows, n)
+			fmt.Fprintf(p.Stderr, "  no detector: langevin detect needs %d rows that the training does not use, "+
+				"a tenth of %d, and there are %d\n", detect.LeastRows, 10*detect.LeastRows, n)
 		}
 		return onnx, nil
 	}

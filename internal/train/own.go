@@ -38,7 +38,9 @@ type ownFlags struct {
 func newOwnFlags() ownFlags {
 	return ownFlags{
 		size: cli.NewCount(0, 4).AtMost(1024),
-		as:   cli.WordValue[proposal.As]{Words: []proposal.As{proposal.AsTable, proposal.AsSeries}},
+		as: cli.WordValue[proposal.As]{
+			Words: []proposal.As{proposal.AsTable, proposal.AsSeries, proposal.AsPictures},
+		},
 	}
 }
 
@@ -47,7 +49,8 @@ func (o *ownFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.drop, "drop", nil, "of a table of your own: `COLUMNS` to leave out, as id,date")
 	flags.BoolVar(&o.decimalComma, "decimal-comma", false,
 		"of a table of your own: a comma in a number is its decimal point")
-	flags.Var(&o.as, "as", "what the rows of an array of numbers are: table or series (default as they look)")
+	flags.Var(&o.as, "as", "what the rows of an array of numbers are: table, series or pictures (default as they "+
+		"look)")
 	flags.Var(&o.size, "size", "of a folder of pictures of your own: height and width, a multiple of 4 (default at "+
 		"most 32)")
 	flags.BoolVar(&o.flip, "flip", false, "of pictures of your own: their mirror images are as good, as of most photos")
@@ -93,10 +96,14 @@ func isData(p *cli.Program, arg string) (bool, error) {
 func (o *command) propose(
 	ctx context.Context, p *cli.Program, path string, settings []string,
 ) (training.Config, error) {
+	given, err := changes(settings)
+	if err != nil {
+		return given, err
+	}
 	b := p.NewBar("reading " + filepath.Base(path))
 	made, err := proposal.New(ctx, proposal.Request{
 		Path: path, Name: o.own.name, Drop: o.own.drop, DecimalComma: o.own.decimalComma,
-		As: o.own.as.Word, ImageSize: o.own.size.N, Flip: o.own.flip,
+		As: o.own.as.Word, ImageSize: o.own.size.N, Flip: o.own.flip, SkipBroken: given.Data.SkipBroken,
 		Reader: trainrun.Reading(p, b),
 	})
 	b.Close(false, "")
@@ -114,6 +121,28 @@ func (o *command) propose(
 		fmt.Fprintf(p.Stderr, "  %s\n", line)
 	}
 	return config, nil
+}
+
+// changes returns the settings that a user gave, and nothing else. It returns an error for those that are wrong
+// whatever the data are, before the data are read.
+func changes(settings []string) (given training.Config, err error) {
+	for _, s := range settings {
+		if err := given.Set(s); err != nil {
+			return given, cli.Usagef("%v", err)
+		}
+	}
+	if given.Name != "" {
+		if err := training.CheckName(given.Name); err != nil {
+			return given, cli.Usagef("%v", err)
+		}
+	}
+	return given, nil
+}
+
+// isSettings reports whether a file is one of settings, by its name.
+func isSettings(path string) bool {
+	ext := strings.ToLower(filepath.Ext(path))
+	return ext == ".yaml" || ext == ".yml"
 }
 
 // writeSettings writes a configuration as a file of settings.
@@ -142,7 +171,7 @@ func expect(ctx context.Context, p *cli.Program, c training.Config, o training.O
 	}
 	seconds := float64(c.Training.Iterations) / rate
 	took := phrase.Tidy(time.Duration(seconds * float64(time.Second)))
-	fmt.Fprintf(p.Stderr, "  expected time: about %s\n", took)
+	fmt.Fprintf(p.Stderr, "  expected time: about %s, and then the figures and the measures of quality\n", took)
 	return nil
 }
 

@@ -18,41 +18,28 @@ const DetectorRows = 4000
 // for draws of a known distribution, and for files that it cannot read row by row.
 func HeldOut(ctx context.Context, r data.Reader, c data.Config, seed uint64) ([]float32, error) {
 	switch c.Name {
-	case data.Tables:
-		t, err := r.Table(ctx, c, data.Test, seed)
-		if err != nil {
-			return nil, err
-		}
-		return t.Rows(), nil
-	case data.MNIST, data.FashionMNIST, data.CIFAR10, data.CelebA, data.Pictures:
-		return heldPictures(ctx, r, c)
-	case data.NPY, data.CSV:
-		if c.ConditionColumns > 0 || c.Layout != "" {
+	case data.Tables, data.NPY, data.CSV:
+		if c.ConditionColumns > 0 {
 			return nil, nil
 		}
-		a, err := data.ReadArray(c.Dir)
+		source, err := r.Open(ctx, c, data.Test, seed)
 		if err != nil {
 			return nil, err
 		}
-		if a.Bytes() {
-			return heldPictures(ctx, r, c)
+		switch s := source.(type) {
+		case interface{ Rows() []float32 }:
+			return s.Rows(), nil
+		case data.Pictured:
+			return heldPictures(c, s.Images)
 		}
-		return everyTenth(a), nil
+	case data.MNIST, data.FashionMNIST, data.CIFAR10, data.CelebA, data.Pictures:
+		return heldPictures(c, func() (*data.Images, error) { return r.Images(ctx, c, data.Test) })
 	}
 	return nil, nil
 }
 
-// everyTenth returns the rows of an array that trainings leave out.
-func everyTenth(a data.Array) (rows []float32) {
-	size := len(a.Values) / max(1, a.Shape[0])
-	for i := 9; i < a.Shape[0]; i += 10 {
-		rows = append(rows, a.Values[i*size:(i+1)*size]...)
-	}
-	return rows
-}
-
-// heldPictures returns the pictures that a training does not use, on the scale on which it sees them.
-func heldPictures(ctx context.Context, r data.Reader, c data.Config) ([]float32, error) {
+// heldPictures returns the pictures that read reads as rows, on the scale on which the training sees them.
+func heldPictures(c data.Config, read func() (*data.Images, error)) ([]float32, error) {
 	low, high := float32(0), float32(1)
 	switch c.Transform {
 	case data.TransformRescaled:
@@ -60,7 +47,7 @@ func heldPictures(ctx context.Context, r data.Reader, c data.Config) ([]float32,
 	case data.TransformLogit:
 		return nil, nil
 	}
-	images, err := r.Images(ctx, c, data.Test)
+	images, err := read()
 	if err != nil {
 		return nil, err
 	}

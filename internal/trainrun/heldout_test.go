@@ -1,6 +1,7 @@
 package trainrun
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,6 +57,46 @@ func TestHeldOut(t *testing.T) {
 	if held, err := HeldOut(t.Context(), data.Reader{}, data.Config{Name: data.Ring}, 1); held != nil ||
 		err != nil {
 		t.Errorf("of a known distribution: %v, %v", held, err)
+	}
+}
+
+// TestHeldOutOfArrays: the held-out rows of arrays have the scale and the order of the axes of the training.
+func TestHeldOutOfArrays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.npy")
+	for name, c := range map[string]struct {
+		kind, shape string
+		config      data.Config
+		want        []float32
+	}{
+		"bytes":    {"|u1", "(10, 2, 3)", data.Config{}, []float32{54, 55, 56, 57, 58, 59}},
+		"last":     {"|u1", "(10, 1, 2, 3)", data.Config{Layout: data.ChannelsLast}, []float32{54, 57, 55, 58, 56, 59}},
+		"rescaled": {"|u1", "(20, 1, 3)", data.Config{Transform: data.TransformRescaled}, nil},
+		"integers": {"|i1", "(10, 2, 3)", data.Config{Layout: data.ChannelsFirst}, []float32{54, 55, 56, 57, 58, 59}},
+	} {
+		header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n", c.kind, c.shape)
+		text := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
+		text = append(text, header...)
+		for i := range 60 {
+			text = append(text, byte(i))
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		c.config.Name, c.config.Dir = data.NPY, path
+		held, err := HeldOut(t.Context(), data.Reader{}, c.config, 1)
+		if c.kind == "|u1" {
+			for i := range c.want {
+				c.want[i] /= 255
+			}
+		}
+		if c.want == nil {
+			for _, level := range []float32{27, 28, 29, 57, 58, 59} {
+				c.want = append(c.want, -1+2*level/255)
+			}
+		}
+		if err != nil || !slices.Equal(held, c.want) {
+			t.Errorf("%s: %v, %v, want %v", name, held, err, c.want)
+		}
 	}
 }
 

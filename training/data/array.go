@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"math"
 	"os"
@@ -124,6 +125,11 @@ func decodeArray(r *bufio.Reader, size int64, text textDecoder) (Array, error) {
 		return decodeNPY(r, size)
 	case bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")):
 		return Array{}, errors.New("it is text in UTF-16: save it as UTF-8")
+	case isPicture(start):
+		return Array{}, errors.New("it is a single picture: want a folder of pictures, or an array of rows")
+	case isJSON(start):
+		return Array{}, errors.New("it is JSON: save it as CSV, as pandas.read_json(FILE).to_csv(OTHER, index=False) " +
+			"does, with lines=True for an object a line")
 	case bytes.HasPrefix(start, []byte("PAR1")):
 		return Array{}, errors.New("it is a Parquet file: save it as CSV, as pandas.read_parquet(FILE).to_csv(OTHER, " +
 			"index=False) does")
@@ -131,6 +137,19 @@ func decodeArray(r *bufio.Reader, size int64, text textDecoder) (Array, error) {
 		return Array{}, errors.New("it is neither NumPy's .npy or .npz nor numbers as text")
 	}
 	return text(r)
+}
+
+// isPicture reports whether a file begins like a picture.
+func isPicture(start []byte) bool {
+	_, _, err := image.DecodeConfig(bytes.NewReader(start))
+	return !errors.Is(err, image.ErrFormat)
+}
+
+// isJSON reports whether a text begins like JSON: with an object, or with an array of objects, arrays or texts.
+func isJSON(start []byte) bool {
+	rest, isArray := bytes.CutPrefix(bytes.TrimSpace(start), []byte("["))
+	rest = bytes.TrimSpace(rest)
+	return len(rest) > 0 && (rest[0] == '{' || isArray && strings.IndexByte(`["-0123456789`, rest[0]) >= 0)
 }
 
 // openRegular opens a file and returns its size. It refuses everything but regular files, because reading a pipe, for

@@ -145,7 +145,8 @@ func TestNPZ(t *testing.T) {
 	writeFile(t, path("one.npz"), archive(t, zip.Deflate, "__MACOSX/._x.npy", []byte("?"), "x.npy", x))
 	writeFile(t, path("two.npz"), archive(t, zip.Store, "x.npy", x, "y.npy", y))
 	writeFile(t, path("broken.npz"), archive(t, zip.Deflate, "x.npy", x[:len(x)-1]))
-	writeFile(t, path("none.npz"), archive(t, zip.Deflate, "xl/workbook.xml", []byte("<workbook/>")))
+	writeFile(t, path("none.npz"), archive(t, zip.Deflate, "x.txt", []byte("1")))
+	writeFile(t, path("book.npz"), archive(t, zip.Deflate, "xl/workbook.xml", []byte("<workbook/>")))
 	writeFile(t, path("x.npy.gz"), zipped(t, x))
 	writeFile(t, path("odd.npz:x"), x)
 	for file, want := range map[string][]float32{
@@ -160,6 +161,7 @@ func TestNPZ(t *testing.T) {
 		"two.npz:z":  `it has no array "z": want one of x, y`,
 		"broken.npz": "array x: the file is cut short: 7 bytes where shape [2 1] needs 8",
 		"none.npz":   "it is a zip file without an array",
+		"book.npz":   "it is a workbook of Excel: save its sheet as CSV",
 	} {
 		if _, err := ReadArray(path(file)); err == nil || !strings.Contains(err.Error(), "read "+path(file)+": "+want) {
 			t.Errorf("%s: error %v, want %q", file, err, want)
@@ -230,8 +232,20 @@ func TestTextRefuses(t *testing.T) {
 		"x,y\n":                     "it has no rows",
 		"# nothing\n\n":             "it has no rows",
 		"1,\"2\n3,4\n":              "line 1 has quotes that do not match",
+		"1,2\n3,\"4\n5\",6\n7,8\n":  "line 2 has 3 numbers: want 2, as line 1",
+		"1,2\n\"3\n\",4\n7,8,9\n":   "line 4 has 3 numbers: want 2, as line 1",
+		"x,gr\xf6\xdfe\n1,2\n":      `line 1, column 2 is "gr\xf6\xdfe", which is not UTF-8: save the file as UTF-8`,
+		"x,y\n1,2\n3,k\xf6ln\n":     `line 3, column 2 is "k\xf6ln", which is not UTF-8`,
 		"\xff\xfe1\x00,\x002\x00":   "it is text in UTF-16: save it as UTF-8",
 		"PAR1\x15\x04\x15\x10":      "it is a Parquet file: save it as CSV",
+		"[{\"a\": 1},\n{\"a\": 2}]": "it is JSON: save it as CSV, as pandas.read_json(FILE)",
+		"{\"a\": 1}\n{\"a\": 2}\n":  "it is JSON: save it as CSV",
+		"[ [1, 2], [3, 4]]":         "it is JSON: save it as CSV",
+		"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff": "it is a single picture: want a folder",
+		string(npyOf("|O", "(2,)", nil)): "its elements are |O: want whole numbers, " +
+			"bools, or floats of 16, 32 or 64 bits; these are Python objects, which x.astype(float) may convert",
+		string(npyOf("<U5", "(2,)", nil)): "its elements are <U5: want whole numbers, bools, or floats of 16, 32 or " +
+			"64 bits; these are texts",
 		"\x7fELF\x02\x01\x00\x00":   "it is neither NumPy's .npy or .npz nor numbers as text",
 		strings.Repeat("1 ", 1<<23): "line 1 has more than 16777216 bytes",
 	} {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // blanks separate numbers if nothing else does. Any number of blanks separates two fields.
@@ -22,7 +23,8 @@ const mostLine = 16 << 20
 // textRows is a text file being read, one row per line. It knows what separates fields, which line has names, and
 // which column is an index. What the fields mean, only add knows.
 type textRows struct {
-	line      int  // number of the current line, from 1
+	read      int  // number of lines that were read
+	line      int  // number of the current line, from 1; of a row of several lines, the first
 	first     int  // the line that sets the length of a row; 0 before it
 	separator rune // 0 before it is known
 	comma     bool // a comma is a decimal point, whatever separates
@@ -31,6 +33,8 @@ type textRows struct {
 	rows      int
 	width     int
 	note      string
+	begun     strings.Builder // the lines of a row whose quotes are open
+	quotes    quotes
 	add       func(fields []string) error // takes a row of width fields
 }
 
@@ -59,16 +63,17 @@ func (t *textRows) readAll(r io.Reader) error {
 	lines.Buffer(nil, mostLine)
 	lines.Split(splitLines)
 	for lines.Scan() {
-		t.line++
-		if err := t.read(lines.Text()); err != nil {
+		if err := t.take(lines.Text()); err != nil {
 			return err
 		}
 	}
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return fmt.Errorf("line %d has more than %d bytes", t.line+1, mostLine)
+		return fmt.Errorf("line %d has more than %d bytes", t.read+1, mostLine)
 	case err != nil:
 		return err
+	case t.quotes.open:
+		return t.unmatched()
 	case t.rows == 0:
 		return errors.New("it has no rows")
 	}
@@ -89,13 +94,38 @@ func splitLines(text []byte, atEnd bool) (advance int, line []byte, err error) {
 	return end + 1, text[:end], nil
 }
 
-func (t *textRows) read(line string) error {
-	if t.line == 1 {
+// take reads a line, which may begin a row, or go on with one whose field in quotes has a line break.
+func (t *textRows) take(line string) error {
+	t.read++
+	if t.read == 1 {
 		line = strings.TrimPrefix(line, "\ufeff") // the byte order mark of Excel
 	}
-	if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
+	if !t.quotes.open {
+		t.line = t.read
+		if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
+			return nil
+		}
+		t.quotes = quotes{separator: t.separator}
+	}
+	if t.quotes.pass(line); t.quotes.open && t.separator != blanks {
+		if t.begun.Len()+len(line) > mostLine {
+			return t.unmatched()
+		}
+		t.begun.WriteString(line)
+		t.begun.WriteByte('\n')
 		return nil
 	}
+	line, t.quotes.open = t.begun.String()+line, false
+	t.begun.Reset()
+	return t.whole(line)
+}
+
+func (t *textRows) unmatched() error {
+	return fmt.Errorf("line %d has quotes that do not match", t.line)
+}
+
+// whole reads a row that is complete.
+func (t *textRows) whole(line string) error {
 	if t.separator == 0 {
 		if rest, ok := strings.CutPrefix(line, "sep="); ok && len(rest) == 1 { // Excel writes this line
 			t.separator = rune(rest[0])
@@ -104,6 +134,9 @@ func (t *textRows) read(line string) error {
 		t.separator = separatorOf(line, t.comma)
 	}
 	fields, err := t.split(line)
+	if err == nil && !utf8.ValidString(line) {
+		err = t.notUTF8(fields)
+	}
 	if err != nil {
 		return err
 	}
@@ -122,6 +155,40 @@ func (t *textRows) read(line string) error {
 		}
 	}
 	return t.row(fields)
+}
+
+// notUTF8 returns the error for a row with other bytes than those of UTF-8.
+func (t *textRows) notUTF8(fields []string) error {
+	i := slices.IndexFunc(fields, func(f string) bool { return !utf8.ValidString(f) })
+	return fmt.Errorf("line %d, column %d is %q, which is not UTF-8: save the file as UTF-8, as "+
+		"pandas.read_csv(FILE, encoding=%q).to_csv(OTHER, index=False) does for Latin-1", t.line, i+1, cut(fields[i]),
+		"latin-1")
+}
+
+// quotes follows the quotes around fields from line to line.
+type quotes struct {
+	separator rune // 0 if it is not known
+	open      bool // a field goes on in the next line
+}
+
+// pass follows a line to its end. A quote opens a field at its beginning only, behind blanks; two quotes in a field are
+// one of its text.
+func (q *quotes) pass(line string) {
+	if strings.IndexByte(line, '"') < 0 {
+		return
+	}
+	start, closed := !q.open, false // at the beginning of a field; behind its last quote
+	for _, c := range line {
+		switch {
+		case c == '"' && (q.open || start || closed):
+			q.open, start, closed = !q.open, false, q.open
+		case q.open:
+		case c == q.separator, q.separator == 0 && strings.ContainsRune(";\t,", c):
+			start, closed = true, false
+		case c != ' ':
+			start, closed = false, false
+		}
+	}
 }
 
 // separatorOf returns the separator of the fields in a line. It ignores text in quotes. If a comma is a decimal point,
@@ -157,7 +224,7 @@ func (t *textRows) split(line string) ([]string, error) {
 		r.Comma, r.TrimLeadingSpace = t.separator, t.separator != '\t'
 		var err error
 		if fields, err = r.Read(); err != nil {
-			return nil, fmt.Errorf("line %d has quotes that do not match", t.line)
+			return nil, t.unmatched()
 		}
 	}
 	for i, f := range fields {
@@ -188,9 +255,12 @@ func counting(fields []string) bool {
 	return len(fields) > 1
 }
 
-// point replaces a decimal comma by a point, unless commas separate the fields.
+// decimalComma reports whether a comma in a number is its decimal point.
+func (t *textRows) decimalComma() bool { return t.comma || t.separator == ';' }
+
+// point replaces a decimal comma by a point.
 func (t *textRows) point(field string) string {
-	if (t.comma || t.separator == ';') && strings.Count(field, ",") == 1 && !strings.Contains(field, ".") {
+	if t.decimalComma() && strings.Count(field, ",") == 1 && !strings.Contains(field, ".") {
 		return strings.Replace(field, ",", ".", 1)
 	}
 	return field

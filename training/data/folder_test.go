@@ -250,12 +250,13 @@ func TestLayout(t *testing.T) {
 		want        string
 	}{
 		{"|u1", "(20, 2, 4, 3)", "",
-			"which has 2 channels as [N, C, H, W]: want 1 or 3; data.layout: channels_last reads"},
+			"which has 2 channels as [N, C, H, W]: want 1 or 3; --set data.layout=channels_last reads"},
 		{"|u1", "(20, 2, 4, 3)", ChannelsFirst,
 			"which has 2 channels as [N, C, H, W]: want 1 or 3, without one for opacity"},
 		{"|u1", "(20, 3, 2, 4)", ChannelsLast,
 			"4 channels as [N, H, W, C]: want 1 or 3; without data.layout it is read"},
-		{"|i1", "(20, 4, 2, 3)", "", "which has 4 channels as [N, C, H, W]: want 1 or 3; data.layout: channels_last"},
+		{"|i1", "(20, 4, 2, 3)", "", "4 channels as [N, C, H, W]: want 1 or 3; --set data.layout=channels_last"},
+		{"|u1", "(10, 6, 2, 4)", "", "the 4 of [N, H, W, C] have one for opacity: save it without, as x[..., :3]"},
 		{"|i1", "(20, 4, 3, 2)", "", "want 1 or 3, or data.layout, which says where they are"},
 		{"|i1", "(20, 24)", ChannelsLast, "its shape is [20 24], and data.layout is channels_last: want pictures"},
 	} {
@@ -266,6 +267,12 @@ func TestLayout(t *testing.T) {
 			!strings.Contains(err.Error(), bad.want) {
 			t.Errorf("%s, %s: error %v, want %q", bad.shape, bad.layout, err, bad.want)
 		}
+	}
+	c = npy(t, "<f4", "(20, 6, 4)", floats)
+	c.Layout = ChannelsFirst
+	if source, err := c.Open(Train, 1); err != nil || !slices.Equal(source.Shape(), []int{1, 6, 4}) ||
+		source.(Finite).Len() != 18 {
+		t.Errorf("%v, %v: want 18 samples of shape [1 6 4]", source, err)
 	}
 	c = npy(t, "|i1", "(20, 4, 3, 2)", last) // for example the output of a network
 	c.Layout = ChannelsFirst

@@ -87,7 +87,7 @@ func checkLevels(c Config, bad *settings.Mistakes) {
 func (pictureKind) open(r Reader, c Config, split Split, seed uint64) (Source, error) {
 	all, err := r.album(c, split)
 	if err != nil {
-		return nil, fmt.Errorf("data.dir: %w", err)
+		return nil, atDir(err)
 	}
 	return newPictures(all, c, seed), nil
 }

@@ -109,8 +109,8 @@ func parseHeader(header string) (npyFile, error) {
 	}
 	h := npyFile{kind: field["descr"], fortran: field["fortran_order"] == "True", elements: 1}
 	if h.element = elementOf(h.kind); h.element.size == 0 {
-		return npyFile{}, fmt.Errorf("its elements are %s: want whole numbers, bools, or floats of 16, 32 or 64 bits",
-			h.kind)
+		return npyFile{}, fmt.Errorf("its elements are %s: want whole numbers, bools, or floats of 16, 32 or 64 bits%s",
+			h.kind, elementHint(h.kind))
 	}
 	isSeparator := func(r rune) bool { return r == ',' || r == ' ' }
 	for _, text := range strings.FieldsFunc(field["shape"], isSeparator) {
@@ -123,6 +123,17 @@ func parseHeader(header string) (npyFile, error) {
 		h.elements *= n
 	}
 	return h, nil
+}
+
+// elementHint says what elements are that no number can be read from, and how to save them.
+func elementHint(kind string) string {
+	switch strings.Trim(kind, "<>|=0123456789") {
+	case "O":
+		return "; these are Python objects, which x.astype(float) may convert"
+	case "U", "S":
+		return "; these are texts, which a table in CSV may have"
+	}
+	return ""
 }
 
 // fits returns an error unless the file has the bytes that its elements need.

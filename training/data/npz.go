@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,8 @@ func readNPZ(f io.ReaderAt, size int64, name string) (Array, error) {
 		}
 	}
 	switch {
+	case slices.ContainsFunc(archive.File, func(f *zip.File) bool { return f.Name == "xl/workbook.xml" }):
+		return Array{}, errors.New("it is a workbook of Excel: save its sheet as CSV")
 	case len(names) == 0:
 		return Array{}, errors.New("it is a zip file without an array, as numpy.savez puts into it")
 	case found == nil:

@@ -372,7 +372,7 @@ func TestBrokenPictures(t *testing.T) {
 	c := Config{Name: Pictures, Dir: dir, ImageSize: 4, Grey: true}
 	list := fmt.Sprintf("%s (the file is cut short: png: invalid format: unexpected EOF), "+
 		"%s (it is not a PNG, JPEG, WebP, BMP, TIFF or GIF file), %s (no such file or directory)", cut, heic, gone)
-	want := "data.dir: 3 of 20 pictures cannot be read; data.skip_broken: true leaves them out: " + list
+	want := "data.dir: 3 of 20 pictures cannot be read; --set data.skip_broken=true leaves them out: " + list
 	if _, err := c.Open(Train, 1); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
@@ -434,7 +434,7 @@ func testPartsTogether(t *testing.T, c Config, list string) {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	c.SkipBroken = false
-	want = "data.dir: 4 of 21 pictures cannot be read; data.skip_broken: true leaves them out: " + list
+	want = "data.dir: 4 of 21 pictures cannot be read; --set data.skip_broken=true leaves them out: " + list
 	if _, _, err := r.Parts(t.Context(), c, 1); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ func (r Reader) open(ctx context.Context, c Config, seed uint64, splits ...Split
 		return sources, nil
 	}
 	if err := r.check(ctx, folders); err != nil {
-		return nil, fmt.Errorf("data.dir: %w", err)
+		return nil, atDir(err)
 	}
 	return sources, nil
 }
@@ -78,9 +79,26 @@ func (r Reader) Images(ctx context.Context, c Config, split Split) (*Images, err
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("data.dir: %w", err)
+		return nil, atDir(err)
 	}
 	return all.(*Images), nil
+}
+
+// dirError is an error about the files at data.dir.
+type dirError struct{ error }
+
+func atDir(err error) error { return dirError{fmt.Errorf("data.dir: %w", err)} }
+
+func (e dirError) Unwrap() error { return errors.Unwrap(e.error) }
+
+// WithoutKey returns an error of [Reader.Open] without the name of the setting data.dir in front, for users who gave
+// the path and no setting.
+func WithoutKey(err error) error {
+	var e dirError
+	if errors.As(err, &e) {
+		return e.Unwrap()
+	}
+	return err
 }
 
 func (r Reader) notice(path, text string) {
@@ -121,10 +139,10 @@ func (r Reader) settle(parts []*files, b broken) error {
 	if !first.skip {
 		if len(b) == 1 {
 			for path, err := range b {
-				return fmt.Errorf("read %s: %w; data.skip_broken: true leaves it out", path, withoutPath(err))
+				return fmt.Errorf("read %s: %w; --set data.skip_broken=true leaves it out", path, withoutPath(err))
 			}
 		}
-		return fmt.Errorf("%d of %d pictures cannot be read; data.skip_broken: true leaves them out: %s",
+		return fmt.Errorf("%d of %d pictures cannot be read; --set data.skip_broken=true leaves them out: %s",
 			len(b), len(paths), b.list(paths))
 	}
 	for _, f := range parts {

@@ -41,12 +41,12 @@ func (arrayKind) describe(c Config) string {
 func (arrayKind) open(r Reader, c Config, split Split, seed uint64) (Source, error) {
 	a, err := ReadArray(c.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("data.dir: %w", err)
+		return nil, atDir(err)
 	}
 	r.notice(c.Dir, a.Note)
 	source, err := a.source(c, split, seed)
 	if err != nil {
-		return nil, fmt.Errorf("data.dir: read %s: %w", c.Dir, err)
+		return nil, atDir(fmt.Errorf("read %s: %w", c.Dir, err))
 	}
 	return source, nil
 }
@@ -115,15 +115,20 @@ func (a Array) part(split Split) Array {
 	return a
 }
 
-// channelsFirst converts pictures [N, H, W, C], if layout says so, to [N, C, H, W]. Without a layout, and always for
-// bytes, pictures must have 1 or 3 channels. Another number means that the axes have another order.
+// channelsFirst converts pictures [N, H, W, C], if layout says so, to [N, C, H, W]. With any layout, [N, H, W] has one
+// channel. Without a layout, and always for bytes, pictures must have 1 or 3 channels. Another number means that the
+// axes have another order.
 func (a *Array) channelsFirst(layout Layout) error {
-	if len(a.Shape) != 4 {
-		if layout != "" && !(a.Bytes() && len(a.Shape) == 3) {
-			return fmt.Errorf("its shape is %v, and data.layout is %s: want pictures, as [N, C, H, W] or [N, H, W, C]",
-				a.Shape, layout)
-		}
+	switch {
+	case len(a.Shape) == 4:
+	case layout == "":
 		return nil
+	case len(a.Shape) == 3:
+		a.Shape = slices.Insert(slices.Clone(a.Shape), 1, 1)
+		return nil
+	default:
+		return fmt.Errorf("its shape is %v, and data.layout is %s: want pictures, as [N, C, H, W], [N, H, W, C] or "+
+			"[N, H, W]", a.Shape, layout)
 	}
 	channels, order := a.Shape[1], "[N, C, H, W]"
 	if layout == ChannelsLast {
@@ -145,7 +150,10 @@ func (a Array) layoutHint(layout Layout, channels int) string {
 	isColour := func(n int) bool { return n == 1 || n == 3 }
 	switch {
 	case layout == "" && isColour(a.Shape[3]):
-		return "; data.layout: channels_last reads [N, H, W, C]"
+		return "; --set data.layout=channels_last reads [N, H, W, C]"
+	case layout == "" && channels > 4 && isColour(a.Shape[3]-1):
+		return fmt.Sprintf("; the %d of [N, H, W, C] have one for opacity: save it without, as x[..., :%d]", a.Shape[3],
+			a.Shape[3]-1)
 	case layout == ChannelsLast && isColour(a.Shape[1]):
 		return "; without data.layout it is read as [N, C, H, W]"
 	case layout == "" && !a.Bytes():
@@ -183,6 +191,12 @@ type table struct {
 }
 
 func (t *table) Name() string { return t.name }
+
+// Len implements [Finite].
+func (t *table) Len() int { return t.Array.Shape[0] }
+
+// Rows returns the rows of the source, with their conditions, one after the other. The caller must not change them.
+func (t *table) Rows() []float32 { return t.Values }
 
 func (t *table) Shape() []int {
 	shape := slices.Clone(t.Array.Shape[1:])

@@ -19,8 +19,8 @@ type Survey struct {
 	Classes  []string // the names of the folders, if each picture is in one of at least two
 }
 
-// Survey looks at a folder: at its names, and at some of its pictures, evenly spread. It returns an error for a folder
-// without pictures, and names a picture that it cannot read, unless SkipBroken.
+// Survey looks at a folder: at its names, and at some of its pictures, evenly spread. It passes over pictures that it
+// cannot read: [Reader.Parts] names all of them. It returns an error for a folder without pictures.
 func (r Reader) Survey(ctx context.Context, c Config) (Survey, error) {
 	const most = 200
 	found, err := listPictures(c.Dir)
@@ -34,21 +34,21 @@ func (r Reader) Survey(ctx context.Context, c Config) (Survey, error) {
 	}
 	s := Survey{Pictures: len(all), Grey: true, Classes: classNames(c.Dir, all)}
 	var sides []int
+	var first error // of a picture
 	for i := range min(most, len(all)) {
 		if ctx.Err() != nil {
 			return s, ctx.Err()
 		}
 		path := all[i*len(all)/min(most, len(all))]
 		side, err := s.look(path)
-		switch {
-		case err != nil && !c.SkipBroken:
-			return s, fmt.Errorf("read %s: %w; data.skip_broken: true leaves it out", path, withoutPath(err))
-		case err == nil:
+		if err == nil {
 			sides = append(sides, side)
+		} else if first == nil {
+			first = fmt.Errorf("read %s: %w", path, withoutPath(err))
 		}
 	}
 	if len(sides) == 0 {
-		return s, fmt.Errorf("read %s: none of its pictures can be read", c.Dir)
+		return s, fmt.Errorf("none of its pictures can be read: %w", first)
 	}
 	slices.Sort(sides)
 	s.Least, s.Middle = sides[0], sides[len(sides)/2]

@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-	"strconv"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
@@ -65,7 +64,7 @@ func (tableKind) describe(c Config) string {
 func (tableKind) open(r Reader, c Config, split Split, seed uint64) (Source, error) {
 	t, err := ReadTable(c.Dir, c.DecimalComma)
 	if err != nil {
-		return nil, fmt.Errorf("data.dir: %w", err)
+		return nil, atDir(err)
 	}
 	for _, note := range t.Notes {
 		r.notice(c.Dir, note)
@@ -73,7 +72,7 @@ func (tableKind) open(r Reader, c Config, split Split, seed uint64) (Source, err
 	s, note, err := t.source(c, split, seed)
 	r.notice(c.Dir, note)
 	if err != nil {
-		return nil, fmt.Errorf("data.dir: read %s: %w", c.Dir, err)
+		return nil, atDir(fmt.Errorf("read %s: %w", c.Dir, err))
 	}
 	return s, nil
 }
@@ -195,7 +194,7 @@ func (t *Table) fitChoices(c *models.Column, cells *Cells, rows []int) error {
 }
 
 // number returns the text of a number among words.
-func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 32) }
+func number(v float64) string { return textOf(v, 32) }
 
 // value returns a value of a row as users see it: of a category of words, the index of the word.
 func (c *Cells) value(row int, column models.Column) float32 {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/langevin-ml/langevin/models"
 )
@@ -98,6 +99,8 @@ func (t *Table) describe(i int) (Column, string, error) {
 	switch {
 	case 2*there < t.Rows:
 		return column, fmt.Sprintf("%s is empty in %d of %d rows: left out", where, t.Rows-there, t.Rows), nil
+	case words > 0 && c.separated():
+		return column, "", t.wrongSeparators(c)
 	case words > 0 && len(numbers) > words:
 		row := c.firstWord()
 		return column, "", fmt.Errorf("%s is %q: want a number, as in %d other rows", t.Place(row, c.Name),
@@ -119,7 +122,7 @@ func (t *Table) describe(i int) (Column, string, error) {
 		column.Kind = models.ColumnInteger
 	default:
 		column.Kind = models.ColumnNumber
-		column.Decimals = decimalsFor(c.decimals, numbers)
+		column.Decimals = decimalsFor(c.decimals)
 	}
 	column.Transform = transformFor(numbers, len(distinct))
 	return column, "", nil
@@ -128,24 +131,36 @@ func (t *Table) describe(i int) (Column, string, error) {
 // describeWords is describe for a column with words and a number of different numbers.
 func (t *Table) describeWords(i int, where string, numbers int) (Column, string, error) {
 	c := &t.Columns[i]
-	seen := map[int32]bool{}
-	for _, w := range c.word {
-		if w != 0 {
-			seen[w] = true
+	seen, unfit := map[int32]bool{}, -1 // unfit is the first row whose word no model file has room for
+	for row, w := range c.word {
+		if w == 0 {
+			continue
+		}
+		if seen[w] = true; unfit < 0 && !isLabel(c.Words[w-1]) {
+			unfit = row
 		}
 	}
 	column := Column{Name: c.Name, Kind: models.ColumnCategory}
 	switch n := len(seen) + numbers; {
-	case n == 1:
+	case n == 1 && unfit < 0:
 		column.Kind = models.ColumnConstant
 		return column, fmt.Sprintf("%s is %q in all rows", where, cut(c.Word(c.firstWord()))), nil
 	case 2*n > t.Rows && n > mostLevels:
 		return Column{}, fmt.Sprintf("%s has %d different texts in %d rows: left out", where, n, t.Rows), nil
 	case n > mostWords:
-		return column, "", fmt.Errorf("%s has %d different texts, the first %q: want numbers, or at most %d categories",
-			where, n, cut(c.Word(c.firstWord())), mostWords)
+		return Column{}, fmt.Sprintf("%s has %d different texts, and a category at most %d: left out", where, n,
+			mostWords), nil
+	case unfit >= 0:
+		return Column{}, fmt.Sprintf("%s is %q, and a category has at most %d printable bytes: column left out",
+			t.Place(unfit, c.Name), cut(c.Word(unfit)), mostName), nil
 	}
 	return column, "", nil
+}
+
+// isLabel reports whether a model file has room for a word.
+func isLabel(word string) bool {
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	return len(word) <= mostName && !strings.ContainsFunc(word, unprintable)
 }
 
 func (c *Cells) numbers() []float64 {
@@ -190,12 +205,11 @@ func counts(numbers []float64) bool {
 	return len(numbers) >= 10
 }
 
-// decimalsFor returns the decimals to which samples are rounded, 0 for none: those of the data, unless rounding would
-// hardly be seen.
-func decimalsFor(decimals int, numbers []float64) int {
-	const most, seen = 4, 1e-3 // in units of the standard deviation
-	_, std := moments(numbers)
-	if decimals > most || math.Pow(10, -float64(decimals)) < seen*std {
+// decimalsFor returns the decimals to which samples are rounded, 0 for none. The texts of the file decide, and not the
+// numbers: people see that 41318.926 is no price, however small the rounding is beside the spread of the column.
+func decimalsFor(decimals int) int {
+	const most = 4
+	if decimals > most {
 		return 0
 	}
 	return decimals

@@ -20,6 +20,8 @@ type Table struct {
 	Columns []Cells
 	Notes   []string // lines that tell the user how the file was read
 	lines   []int32  // of a text file, the line of each row
+
+	comma bool // of a text file: a comma in a number is its decimal point
 }
 
 // Cells are the values of one column of a table. A row has a number, a word, or nothing.
@@ -30,7 +32,8 @@ type Cells struct {
 
 	word     []int32 // of each row, the index of its word plus 1; 0 for none; nil without words
 	index    map[string]int32
-	decimals int // the most that a number has in a text; unknownDecimals if one has an exponent
+	pointed  bool // whether a number has a decimal point, in a text whose decimal point is a comma
+	decimals int  // the most that a number has in a text; unknownDecimals if one has an exponent
 }
 
 // unknownDecimals is above the number of decimals that count.
@@ -124,6 +127,10 @@ func decodeTable(r io.Reader, decimalComma bool) (*Table, error) {
 	if t.table.Rows == 0 {
 		return nil, errors.New("it has no rows")
 	}
+	t.table.comma = t.decimalComma()
+	for i := range t.table.Columns {
+		t.table.Columns[i].readGroups(t.table.comma)
+	}
 	return &t.table, t.table.name(names, t.left)
 }
 
@@ -155,6 +162,7 @@ func (t *textCells) cells(fields []string) error {
 			continue
 		}
 		c.decimals = max(c.decimals, decimalsOf(text))
+		c.pointed = c.pointed || t.decimalComma() && strings.Contains(field, ".")
 		c.add(v, "")
 	}
 	return nil
@@ -169,13 +177,13 @@ func missing(field string) bool {
 	return false
 }
 
-// decimalsOf returns the number of digits behind the point of a number.
+// decimalsOf returns the number of digits behind the point of a number, without zeros at its end.
 func decimalsOf(text string) int {
 	if strings.ContainsAny(text, "eExXpP") {
 		return unknownDecimals
 	}
 	_, behind, _ := strings.Cut(text, ".")
-	return len(behind)
+	return len(strings.TrimRight(behind, "0"))
 }
 
 // add adds the value of a row: a word unless it is empty, or else a number.
@@ -212,7 +220,18 @@ func (c *Cells) Text(row int) string {
 	if word := c.Word(row); word != "" || math.IsNaN(c.Numbers[row]) {
 		return word
 	}
-	return strconv.FormatFloat(c.Numbers[row], 'g', -1, 64)
+	return textOf(c.Numbers[row], 64)
+}
+
+// textOf returns the shortest text of a number that has some bits, without an exponent for the sizes of counts and
+// prices.
+func textOf(v float64, bits int) string {
+	const most = 1e15
+	format := byte('g')
+	if size := math.Abs(v); size >= 1 && size < most {
+		format = 'f'
+	}
+	return strconv.FormatFloat(v, format, -1, bits)
 }
 
 // Missing reports whether a row has neither a number nor a word.
@@ -263,7 +282,7 @@ func (t *Table) dropFirst() {
 }
 
 // name gives the columns the names of a line, which has left fields before them, or x1, x2 and so on. A name that is
-// given twice is numbered.
+// given twice is numbered. A line break in a name, which spreadsheets have in narrow columns, becomes a blank.
 func (t *Table) name(names []string, left int) error {
 	if len(names) > left {
 		names = names[left:]
@@ -272,7 +291,7 @@ func (t *Table) name(names []string, left int) error {
 	for i := range t.Columns {
 		name := unnamed(i)
 		if i < len(names) && names[i] != "" {
-			name = names[i]
+			name = strings.ReplaceAll(names[i], "\n", " ")
 		}
 		unique := name
 		for n := 2; taken[unique]; n++ {

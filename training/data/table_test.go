@@ -58,6 +58,11 @@ func TestTablesOfAllForms(t *testing.T) {
 			t.Errorf("%s: columns %q and %q", name, x.Name, kind.Name)
 		}
 	}
+	broken := tableOfText(t, "\"x\n(m)\",kind\r\n1.5,\"a \"\"b\"\"\r\n\r\n# c\"\r\n# d \"\r\n-2,dog\n", false)
+	if kind := &broken.Columns[1]; broken.Rows != 2 || broken.Columns[0].Name != "x (m)" ||
+		kind.Word(0) != "a \"b\"\n\n# c" || broken.Place(1, "kind") != "line 7, column 2 (kind)" {
+		t.Errorf("line breaks in quotes: %+v", broken)
+	}
 	bare := tableOfText(t, "1,cat\n2,dog\n", false)
 	if bare.Rows != 2 || bare.Columns[1].Name != "x2" {
 		t.Errorf("without names: %+v", bare)
@@ -98,6 +103,17 @@ func TestDescribe(t *testing.T) {
 	if err != nil || len(dropped.Columns) != 4 {
 		t.Errorf("without two columns: %+v, %v", dropped.Columns, err)
 	}
+	var texts strings.Builder
+	texts.WriteString("date,long,x\n")
+	for i := range 400 {
+		fmt.Fprintf(&texts, "t%d,%s,%d.5\n", i%80, strings.Repeat("n", 60+i%7), i)
+	}
+	d, err = tableOfText(t, texts.String(), false).Describe()
+	if err != nil || len(d.Columns) != 1 ||
+		!slices.Contains(d.Notes, "column 1 (date) has 80 different texts, and a category at most 64: left out") ||
+		!strings.Contains(d.Notes[1], "line 7, column 2 (long) is \"nnn") {
+		t.Errorf("texts that are no categories: %+v, notes %q, %v", d.Columns, d.Notes, err)
+	}
 	twins := tableOfText(t, "a,b,c\n1.5,1.5,x\n2.5,2.5,y\n1.5,1.5,x\n", false)
 	d, err = twins.Describe()
 	if err != nil || !slices.Contains(d.Notes, `columns "a" and "b" are equal in all rows`) ||
@@ -106,15 +122,37 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+// TestDecimals: the texts of a column decide its decimals, whatever the size of its numbers.
+func TestDecimals(t *testing.T) {
+	for format, want := range map[string]int{
+		"%.2f": 2, "%.4f": 4, "%.5f": 0, "%.1f0": 1, "%.2e": 0, "%.2f000": 2,
+	} {
+		for _, size := range []float64{3, 100, 400_000} {
+			var b strings.Builder
+			b.WriteString("a,b\n")
+			for i := range 60 {
+				fmt.Fprintf(&b, format+",x\n", size*math.Sin(float64(i+1)))
+			}
+			d, err := tableOfText(t, b.String(), false).Describe()
+			if err != nil || d.Columns[0].Decimals != want {
+				t.Errorf("%s of up to %g: %+v, %v, want %d decimals", format, size, d.Columns, err, want)
+			}
+		}
+	}
+	large := tableOfText(t, "a\n1234567.89\n1e-7\n41318.93\n", false)
+	for row, want := range []string{"1234567.89", "1e-07", "41318.93"} {
+		if got := large.Columns[0].Text(row); got != want {
+			t.Errorf("row %d is %s, want %s", row, got, want)
+		}
+	}
+}
+
 func TestBadTables(t *testing.T) {
 	numbers := "a,b\n" + strings.Repeat("1.5,2\n3,4\n", 10)
-	var wide, texts strings.Builder
+	pointed := strings.NewReplacer(`",`, ";", `"`, "", "a,b", "a;b").Replace(columnOf("1.5", "1.234,5"))
+	var wide strings.Builder
 	for i := range 2000 {
 		fmt.Fprintf(&wide, "%d,", i)
-	}
-	texts.WriteString("a,b\n")
-	for i := range 400 {
-		fmt.Fprintf(&texts, "%d.5,t%d\n", i, i%80)
 	}
 	for want, text := range map[string]string{
 		"it is empty":    "",
@@ -126,7 +164,10 @@ func TestBadTables(t *testing.T) {
 		"it has 2001 columns: want at most 1024":                               wide.String() + "1\n",
 		"it has 1 row: want at least 10":                                       "a,b\n1.5,2\n",
 		"it has 2 rows without empty places: want at least 10":                 "a,b\n1.5,2\n2.5,1\n,3\n",
-		"column 2 (b) has 80 different texts, the first \"t0\"":                texts.String(),
+		"line 2, column 1 (a) is \"1.234,5\": want numbers without":            columnOf("1.234,5", "1234.5"),
+		"line 3, column 1 (a) is \"1,234\": want numbers without":              columnOf("17", "1,234"),
+		"separators of thousands, or --decimal-comma if a comma":               columnOf("1,5", "2,75"),
+		"or a decimal comma and no decimal point in all":                       pointed,
 		"all columns are left out":                                             "id\n" + lines(20),
 		"the name of column 1 has 70 bytes: want at most 64":                   strings.Repeat("n", 70) + ",b\n1,2\n",
 	} {
@@ -135,6 +176,43 @@ func TestBadTables(t *testing.T) {
 		err := openTableFile(path)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.30q: error %v, want one line with %q", text, err, want)
+		}
+	}
+}
+
+// columnOf returns a table of 20 rows whose first column has texts in turn.
+func columnOf(texts ...string) string {
+	var b strings.Builder
+	b.WriteString("a,b\n")
+	for i := range 20 {
+		fmt.Fprintf(&b, "\"%s\",%d\n", texts[i%len(texts)], i*i)
+	}
+	return b.String()
+}
+
+// TestSeparators reads numbers with separators of thousands that can be nothing else, and keeps texts as they are.
+func TestSeparators(t *testing.T) {
+	for name, c := range map[string]struct {
+		texts []string
+		comma bool
+		want  []float64 // of the first rows; nil for texts
+	}{
+		"commas":        {[]string{"1,234.50", "-12,345", "999"}, false, []float64{1234.5, -12345, 999}},
+		"millions":      {[]string{"1,234,567", "12,345"}, false, []float64{1234567, 12345}},
+		"points":        {[]string{"1.234,5", "12,25", "-7"}, true, []float64{1234.5, 12.25, -7}},
+		"many points":   {[]string{"1.234.567", "8"}, true, []float64{1234567, 8}},
+		"in a text":     {[]string{"1,234.5", "see above", "none"}, false, nil},
+		"addresses":     {[]string{"192.168.100.200", "10.0.0.1"}, true, nil},
+		"contradictory": {[]string{"1,234,567", "1.234,5"}, false, nil},
+	} {
+		column := &tableOfText(t, columnOf(c.texts...), c.comma).Columns[0]
+		for i, want := range c.want {
+			if column.Numbers[i] != want || column.Word(i) != "" {
+				t.Errorf("%s: row %d is %g %q, want %g", name, i, column.Numbers[i], column.Word(i), want)
+			}
+		}
+		if c.want == nil && column.Text(0) != c.texts[0] {
+			t.Errorf("%s: row 0 is %q, want %q", name, column.Text(0), c.texts[0])
 		}
 	}
 }

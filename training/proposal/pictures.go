@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/sampling"
@@ -36,6 +37,7 @@ func (r Request) pictureProposal(kind string) Proposal {
 // folder proposes a training on a folder: of pictures, or of a dataset in LeCun's format.
 func (r Request) folder(ctx context.Context) (Proposal, error) {
 	p := r.pictureProposal(data.Pictures)
+	p.Config.Data.SkipBroken = r.SkipBroken
 	if data.IDX(r.Path) {
 		p.Config.Data.Name, p.Config.Data.ImageSize = data.MNIST, r.ImageSize
 		p.Found = append(p.Found, r.Path+": a dataset in LeCun's format")
@@ -70,18 +72,73 @@ func (r Request) folder(ctx context.Context) (Proposal, error) {
 // array proposes a training on an array of pictures of bytes.
 func (r Request) array(ctx context.Context, a data.Array) (Proposal, error) {
 	p := r.pictureProposal(data.NPY)
-	isColour := func(n int) bool { return n == 1 || n == 3 }
-	if len(a.Shape) == 4 && isColour(a.Shape[3]) && !isColour(a.Shape[1]) {
-		p.Config.Data.Layout = data.ChannelsLast
-	}
+	p.Config.Data.Layout, _, _ = layout(a.Shape)
 	p.Found = append(p.Found, fmt.Sprintf("%s: pictures as bytes, of shape %v", r.Path, a.Shape))
 	return p, p.pictures(ctx, r)
+}
+
+// numbers is array for pictures of numbers.
+func (r Request) numbers(ctx context.Context, a data.Array) (Proposal, error) {
+	p := r.pictureProposal(data.NPY)
+	if low, high := slices.Min(a.Values), slices.Max(a.Values); low < 0 || high > 1 {
+		return p, fmt.Errorf("read %s: its numbers go from %g to %g: want 0 to 1 for pictures, or bytes", r.Path, low,
+			high)
+	}
+	p.Config.Data.Dequantize = "" // the numbers are used as they are
+	if p.Config.Data.Layout, _, _ = layout(a.Shape); p.Config.Data.Layout == "" {
+		p.Config.Data.Layout = data.ChannelsFirst
+	}
+	p.Found = append(p.Found, fmt.Sprintf("%s: numbers from 0 to 1 of shape %v", r.Path, a.Shape))
+	if r.As == "" {
+		found := "neighbouring numbers are alike in both directions: they are taken for pictures (--as series)"
+		if len(a.Shape) == 4 {
+			found = "they are taken for pictures"
+		}
+		p.Found = append(p.Found, found)
+	}
+	return p, p.pictures(ctx, r)
+}
+
+// layout returns the order of the axes of an array of pictures, empty for the usual one, and their height and width.
+func layout(shape []int) (order data.Layout, height, width int) {
+	isColour := func(n int) bool { return n == 1 || n == 3 }
+	switch {
+	case len(shape) == 3:
+		return "", shape[1], shape[2]
+	case len(shape) == 4 && isColour(shape[3]) && !isColour(shape[1]):
+		return data.ChannelsLast, shape[1], shape[2]
+	case len(shape) == 4 && isColour(shape[1]):
+		return "", shape[2], shape[3]
+	}
+	return "", 0, 0
+}
+
+// mayBePictures reports whether an array of numbers has the shape of pictures on which a training is proposed.
+func mayBePictures(a data.Array) bool {
+	_, height, width := layout(a.Shape)
+	return a.Numbers() && !a.Text() && a.Shape[0] >= data.LeastRows && min(height, width) >= leastSide &&
+		height%4 == 0 && width%4 == 0
+}
+
+// isPictures reports whether an array of numbers is taken for pictures: they go from 0 to 1, and if no axis has the
+// channels, neighbouring ones are alike in both directions.
+func isPictures(a data.Array) bool {
+	const alike = 0.5
+	if !mayBePictures(a) || slices.Min(a.Values) < 0 || slices.Max(a.Values) > 1 {
+		return false
+	}
+	if len(a.Shape) == 4 {
+		return true
+	}
+	size, width := a.Shape[1]*a.Shape[2], a.Shape[2]
+	x := a.Values[:min(a.Shape[0], mostSurveyed)*size]
+	return meanCorrelation(x, size, 1) >= alike && meanCorrelation(x, size, width) >= alike
 }
 
 // pictures chooses everything but the data.
 func (p *Proposal) pictures(ctx context.Context, r Request) error {
 	c := &p.Config
-	source, err := r.Reader.Open(ctx, c.Data, data.Train, seed)
+	source, _, err := r.Reader.Parts(ctx, c.Data, seed) // of both parts, so that all broken pictures are named at once
 	if err != nil {
 		return err
 	}

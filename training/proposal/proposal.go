@@ -26,6 +26,7 @@ type Request struct {
 	As           As       // what an array of numbers is; empty: as it looks
 	Drop         []string // columns of a table to leave out
 	ImageSize    int      // of pictures: height and width; 0: from the pictures
+	SkipBroken   bool     // of pictures: whether those that cannot be read are left out
 	Flip         bool     // of pictures: whether they may be mirrored
 	DecimalComma bool     // whether a comma in a number of a text file is its decimal point
 	Reader       data.Reader
@@ -36,8 +37,9 @@ type As string
 
 // The words of [As].
 const (
-	AsTable  As = "table"
-	AsSeries As = "series"
+	AsTable    As = "table"
+	AsSeries   As = "series"
+	AsPictures As = "pictures"
 )
 
 // Proposal is a configuration, and why.
@@ -75,6 +77,11 @@ func layers(n nn.Config) string {
 
 // New looks at data and proposes how to train on them. It reads them whole.
 func New(ctx context.Context, r Request) (Proposal, error) {
+	p, err := r.propose(ctx)
+	return p, data.WithoutKey(err)
+}
+
+func (r Request) propose(ctx context.Context) (Proposal, error) {
 	if r.Name == "" {
 		r.Name = nameOf(r.Path)
 	}
@@ -95,12 +102,24 @@ func (r Request) file(ctx context.Context) (Proposal, error) {
 	case err != nil || a.Text(): // words and empty places are errors of arrays, and not of tables
 	case a.Bytes() && len(a.Shape) > 2:
 		return r.array(ctx, a)
+	case r.As == AsPictures && a.Numbers() && len(a.Shape) > 2 || r.As == "" && isPictures(a):
+		return r.numbers(ctx, a)
 	case r.As != AsTable && len(a.Shape) == 3 && a.Numbers():
 		return r.series(ctx, a)
 	case r.As == AsSeries && len(a.Shape) == 2 && a.Numbers() || r.As == "" && isSeries(a):
 		return r.series(ctx, a)
 	}
-	if r.As == AsSeries {
+	switch {
+	case err != nil && (r.As == AsPictures || r.As == AsSeries):
+		return Proposal{}, err
+	case r.As == AsPictures:
+		return Proposal{}, fmt.Errorf("read %s: want an array of numbers or bytes [N, H, W], [N, C, H, W] or "+
+			"[N, H, W, C] for pictures", r.Path)
+	case r.As == "" && err == nil && len(a.Shape) > 3:
+		return Proposal{}, fmt.Errorf("read %s: it has %s of shape %v: want a table [rows, columns], series "+
+			"[series, time, numbers], or pictures of bytes, or of numbers from 0 to 1, with 1 or 3 channels", r.Path,
+			a.Kind, a.Shape)
+	case r.As == AsSeries:
 		return Proposal{}, fmt.Errorf("read %s: want an array of numbers [series, time] or [series, time, numbers] "+
 			"for series", r.Path)
 	}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,26 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestTableNotes: what is found is said once, and in the singular where there is one.
+func TestTableNotes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.csv")
+	var b strings.Builder
+	b.WriteString("a,a\n")
+	for i := range 40 {
+		fmt.Fprintf(&b, "%.5f,%.5f\n", math.Sin(float64(i)), math.Cos(float64(3*i)))
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]int{}
+	request := Request{Path: path, Drop: []string{"a"}, Reader: data.Reader{Notice: func(text string) { told[text]++ }}}
+	p, err := New(t.Context(), request)
+	if err != nil || len(p.Found) != 1 || !strings.Contains(p.Found[0], "40 rows, 1 column: 1 number") ||
+		told[path+`: two columns are named "a": column 2 is called "a_2"`] != 1 {
+		t.Errorf("found %q, told %v, %v", p.Found, told, err)
+	}
+}
+
 func TestNameOf(t *testing.T) {
 	for path, want := range map[string]string{
 		"moons.csv": "moons", "data/Titanic.CSV": "titanic", "x.csv.gz": "x", "a.npz:x": "a", "photos/": "photos",
@@ -115,6 +136,20 @@ func TestPictures(t *testing.T) {
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("size %d: %v, want %q", size, err, want)
 		}
+	}
+	first, held := filepath.Join(dir, "round", "0.png"), filepath.Join(dir, "round", "24.png") // of each part
+	for _, path := range []string{first, held} {
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := fmt.Sprintf("2 of 40 pictures cannot be read; --set data.skip_broken=true leaves them out: %s (it is "+
+		"not a PNG, JPEG, WebP, BMP, TIFF or GIF file), %s (", first, held)
+	if _, err := New(t.Context(), Request{Path: dir}); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("two broken pictures: %v", err)
+	}
+	if p, err = New(t.Context(), Request{Path: dir, SkipBroken: true}); err != nil || !p.Config.Data.SkipBroken {
+		t.Errorf("broken pictures that may be skipped: %+v, %v", p.Config.Data, err)
 	}
 	if _, err := New(t.Context(), Request{Path: t.TempDir()}); err == nil ||
 		!strings.Contains(err.Error(), "it has no pictures") {
@@ -208,6 +243,59 @@ func TestSeriesOfVectors(t *testing.T) {
 	_, err := New(t.Context(), Request{Path: path, As: AsTable})
 	if err == nil || !strings.Contains(err.Error(), "[rows, columns]") {
 		t.Errorf("as a table: %v", err)
+	}
+}
+
+// TestPicturesOfNumbers: numbers from 0 to 1 that are alike in both directions are taken for pictures, and others only
+// if the user says so.
+func TestPicturesOfNumbers(t *testing.T) {
+	const rows = 40
+	r := rand.New(rand.NewPCG(1, 2))
+	smooth := func(i, y, x int) float64 { return 0.5 + 0.5*math.Sin(float64(i*i)+0.3*float64(y)+0.2*float64(x)) }
+	noise := func(int, int, int) float64 { return r.Float64() }
+	along := func(i, y, x int) float64 { return 0.5 + 0.5*math.Sin(float64(i*i)+0.3*float64(y)+float64(x*x)) }
+	wide := func(i, y, x int) float64 { return 255 * smooth(i, y, x) }
+	for name, c := range map[string]struct {
+		value func(i, y, x int) float64
+		shape []int // without the rows
+		as    As
+		want  []int  // the shape of a picture; nil for none
+		found string // or the error
+	}{
+		"smooth":         {smooth, []int{8, 12}, "", []int{1, 8, 12}, "they are taken for pictures (--as series)"},
+		"said series":    {smooth, []int{8, 12}, AsSeries, nil, "40 series of 8 times 12 numbers"},
+		"said pictures":  {noise, []int{8, 12}, AsPictures, []int{1, 8, 12}, "numbers from 0 to 1 of shape [40 8 12]"},
+		"noise":          {noise, []int{8, 12}, "", nil, "if they are pictures, train with --as pictures"},
+		"several":        {along, []int{8, 12}, "", nil, "if they are pictures, train with --as pictures"},
+		"of an odd size": {smooth, []int{9, 12}, "", nil, "40 series of 9 times 12 numbers"},
+		"colours last":   {noise, []int{8, 12, 3}, "", []int{3, 8, 12}, "they are taken for pictures"},
+		"colours first":  {noise, []int{3, 8, 12}, "", []int{3, 8, 12}, "they are taken for pictures"},
+		"two channels":   {noise, []int{8, 12, 2}, "", nil, "with 1 or 3 channels"},
+		"of 255":         {wide, []int{8, 12}, AsPictures, nil, "want 0 to 1 for pictures, or bytes"},
+		"rows":           {noise, []int{8}, AsPictures, nil, "want an array of numbers or bytes [N, H, W]"},
+	} {
+		var x []float32
+		width := c.shape[min(1, len(c.shape)-1)]
+		for k := range rows * elements(c.shape) {
+			at := k % elements(c.shape)
+			x = append(x, float32(c.value(k/elements(c.shape), at/width, at%width)))
+		}
+		path := filepath.Join(t.TempDir(), "x.npy")
+		writeNPY(t, path, append([]int{rows}, c.shape...), x)
+		p, err := New(t.Context(), Request{Path: path, As: c.as})
+		if found := fmt.Sprint(p.Found, err); !strings.Contains(found, c.found) {
+			t.Errorf("%s: found %q, want %q", name, found, c.found)
+		}
+		if isPicture := p.Config.Network.Name == nn.NameUNet; isPicture != (c.want != nil) {
+			t.Errorf("%s: network %q", name, p.Config.Network.Name)
+		}
+		if c.want == nil {
+			continue
+		}
+		source, err := p.Config.Data.Open(data.Train, 1)
+		if err != nil || !slices.Equal(source.Shape(), c.want) {
+			t.Errorf("%s: %v, %v, want samples of shape %v", name, source, err, c.want)
+		}
 	}
 }
 

@@ -62,6 +62,9 @@ func (r Request) series(ctx context.Context, a data.Array) (Proposal, error) {
 	if len(a.Shape) == 3 {
 		numbers = a.Shape[2]
 		p.Found = []string{fmt.Sprintf("%s: %d series of %d times %d numbers", r.Path, a.Shape[0], length, numbers)}
+		if r.As == "" && mayBePictures(a) {
+			p.Found = append(p.Found, "if they are pictures, train with --as pictures on numbers from 0 to 1")
+		}
 	} else {
 		p.Found = []string{fmt.Sprintf("%s: %d series of %d numbers", r.Path, a.Shape[0], length),
 			"neighbouring numbers are alike: rows are taken for series, not for a table (--as table)"}

@@ -35,8 +35,8 @@ func (r Request) table(ctx context.Context) (Proposal, error) {
 	}
 	rows := len(source.Rows()) / len(source.Columns())
 	p := Proposal{Config: c}
-	p.Found = append([]string{fmt.Sprintf("%s: %d rows, %s", r.Path, t.Rows, kinds(source.Columns()))}, t.Notes...)
-	p.Found = append(p.Found, description.Notes...)
+	p.Found = append([]string{fmt.Sprintf("%s: %d rows, %s", r.Path, t.Rows, kinds(source.Columns()))},
+		description.Notes...) // the reader has told the notes of the table
 	x, err := encoded(source, rows, 10000)
 	if err != nil {
 		return Proposal{}, err
@@ -55,6 +55,9 @@ func kinds(columns models.Columns) string {
 		}
 	}
 	text := fmt.Sprintf("%d columns", len(columns))
+	if len(columns) == 1 {
+		text = "1 column"
+	}
 	separator := ": "
 	for _, kind := range []models.ColumnKind{
 		models.ColumnNumber, models.ColumnInteger, models.ColumnCategory, models.ColumnConstant,

@@ -2,24 +2,31 @@ package langevinv1
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 )
 
 // TextOf returns a value of a column as a table shows it: a word, or the shortest number that reads back as the same
-// float32.
+// float32, without an exponent for the sizes of counts and prices.
 func (x *Column) TextOf(v float32) string {
 	if words := x.GetWords(); len(words) > 0 && v >= 0 && int(v) < len(words) {
 		return words[int(v)]
 	}
-	return strconv.FormatFloat(float64(v), 'g', -1, 32)
+	const most = 1e15
+	format := byte('g')
+	if size := math.Abs(float64(v)); size >= 1 && size < most {
+		format = 'f'
+	}
+	return strconv.FormatFloat(float64(v), format, -1, 32)
 }
 
-// ValueOf returns the value that the text of a table stands for. The error says what the column wants.
+// ValueOf returns the value that the text of a table stands for. The case of a word may differ if only one word is like
+// it: pandas writes True for true. The error says what the column wants.
 func (x *Column) ValueOf(text string) (float32, error) {
 	if words := x.GetWords(); len(words) > 0 {
-		if k := slices.Index(words, text); k >= 0 {
+		if k := wordIndex(words, text); k >= 0 {
 			return float32(k), nil
 		}
 		return 0, fmt.Errorf("%q: want %s", text, x.wanted())
@@ -33,6 +40,19 @@ func (x *Column) ValueOf(text string) (float32, error) {
 		return 0, fmt.Errorf("%s: want %s", text, x.wanted())
 	}
 	return float32(v), nil
+}
+
+// wordIndex returns the index of a word, or of the only one that differs from it in its case; -1 for none.
+func wordIndex(words []string, text string) int {
+	if k := slices.Index(words, text); k >= 0 {
+		return k
+	}
+	alike := func(word string) bool { return strings.EqualFold(word, text) }
+	k := slices.IndexFunc(words, alike)
+	if k >= 0 && slices.ContainsFunc(words[k+1:], alike) {
+		return -1
+	}
+	return k
 }
 
 // wanted lists the first values of a category or a constant.
