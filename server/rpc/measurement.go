@@ -3,6 +3,7 @@ package rpc
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -236,7 +237,12 @@ func buildOperator(
 	case *langevinv1.Measurement_Grey:
 		return linear.Grey(shape)
 	case *langevinv1.Measurement_Matrix:
-		return linear.Matrix(decodeElements(in.Matrix.GetRows(), "measurement.matrix.rows", bad), m.Dim())
+		before := len(*bad)
+		rows := decodeRows(in.Matrix.GetRows(), "measurement.matrix.rows", m.Name, m.Shape, math.MaxInt, bad)
+		if len(*bad) > before {
+			return nil, nil
+		}
+		return linear.Matrix(rows, m.Dim())
 	case *langevinv1.Measurement_Fourier:
 		return linear.Fourier(shape, ints(in.Fourier.GetCoefficients()))
 	case *langevinv1.Measurement_Hadamard:
@@ -266,12 +272,18 @@ func maskOf(seen []bool, m models.Manifest) (*linear.Operator, error) {
 }
 
 func blurOf(in *langevinv1.Blur, shape linear.Shape, bad *invalid) (*linear.Operator, error) {
+	before := len(*bad)
 	elements := decodeElements(in.GetKernel(), "measurement.blur.kernel", bad)
+	if len(*bad) > before {
+		return nil, nil
+	}
 	axes := in.GetKernel().GetShape()
-	if len(axes) != 2 || axes[0] < 1 || axes[1] < 1 || axes[0] > int64(len(elements)) ||
-		axes[0]*axes[1] != int64(len(elements)) {
-		return nil, &sampling.FieldError{Field: "blur.kernel", Given: shapeOr(in.GetKernel(), len(elements)),
+	if len(axes) == 0 {
+		return nil, &sampling.FieldError{Field: "blur.kernel", Given: fmt.Sprintf("%d elements", len(elements)),
 			Want: "a kernel with its shape, [rows, columns]"}
+	}
+	if len(axes) != 2 || len(elements) == 0 {
+		return nil, &sampling.FieldError{Field: "blur.kernel.shape", Given: axes, Want: "[rows, columns]"}
 	}
 	kernel := linear.Kernel{Height: int(axes[0]), Width: int(axes[1])}
 	for _, v := range elements {

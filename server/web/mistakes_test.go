@@ -43,6 +43,8 @@ func TestMistakes(t *testing.T) {
 		{"gauss:sample", `{"terms": [{"given": {"class": 3}}]}`, 400, `"field":"terms[0].given.class"`},
 		{"gauss:sample", `{"terms": [{"weight": "a"}]}`, 400, `"field":"terms[0].weight"`},
 		{"gauss:sample", `{"own_weight": 0}`, 400, `"field":"own_weight"`},
+		{"gauss:sample", `{"measurement": {"matrix": {"rows": [[1, 0]]}, "values": {"shape": 2, "values": 3}}}`, 400,
+			`"field":"measurement.values.shape"`},
 		{"gauss:train", `{}`, 404, `verbs sample`},
 		{"gauss", `{}`, 405, `want GET`},
 		{"gauss:sample?timout=3s", `{}`, 400, `"field":"timout"`},
