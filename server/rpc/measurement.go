@@ -26,6 +26,12 @@ const (
 	leastSize          = 2
 )
 
+// The range of the spread of particles. Its squares, and the squares' products with those of an operator, are numbers.
+const (
+	leastSpread = 1 / mostSpread
+	mostSpread  = sampling.MaxStd
+)
+
 // withMeasurement returns a request whose measurement has a method, and whose sampler is the one of this method. It
 // returns other requests as they are.
 func withMeasurement(req *langevinv1.SampleRequest, m models.Manifest, limits Limits, bad *invalid,
@@ -80,6 +86,9 @@ func completeMethod(y *langevinv1.Measurement, m models.Manifest, limits Limits,
 		setDefault(&p.Threshold, particlesThreshold)
 		setDefault(&p.Guided, true)
 		setDefault(&p.Spread, (m.Range.High-m.Range.Low)/4)
+		if !(p.GetSpread() >= leastSpread && p.GetSpread() <= mostSpread) {
+			bad.add("measurement.particles.spread", p.GetSpread(), "from %g to %g", leastSpread, mostSpread)
+		}
 		if p.GetCount() < 2 || int(p.GetCount()) > limits.Particles {
 			bad.add("measurement.particles.count", p.GetCount(), "2 to %d (limits.max_particles)", limits.Particles)
 		} else if size := y.GetLeastEffectiveSize(); !(size >= 1 && size <= float64(p.GetCount())) {
@@ -160,6 +169,7 @@ func measuredBy(
 	if len(*bad) > 0 {
 		return nil, sampler.plan
 	}
+	checkPlausible(values, op, m, bad)
 	of, err := op.Measurement(values, y.GetNoiseStd())
 	bad.join("measurement.", err)
 	method, plan, err := methodOf(y, sampler)
@@ -168,6 +178,26 @@ func measuredBy(
 		return nil, sampler.plan
 	}
 	return &sampling.Measured{Measurement: of, By: method}, plan
+}
+
+// farRange is how many times the width of a model's range elements may be away from its middle. Chains that should
+// reach values from elements farther away would say nothing of the model.
+const farRange = 1000
+
+// checkPlausible refuses measured values that no sample near a model's data gives: |A x| is at most the largest
+// singular value times the length of x.
+func checkPlausible(values []float32, op *linear.Operator, m models.Manifest, bad *invalid) {
+	low, high := m.Range.Low, m.Range.High
+	element := math.Abs(low+high)/2 + farRange*(high-low)
+	most := slices.Max(op.Singular()) * math.Sqrt(float64(op.Dim())) * element
+	for i, v := range values {
+		if math.Abs(float64(v)) > most { // false for NaN
+			bad.add("measurement.values", fmt.Sprintf("%g at element %d", v, i), "from %.3g to %.3g, which the "+
+				"operator can give for samples %d times as wide as the range of %s, %g to %g", -most, most, farRange,
+				m.Name, low, high)
+			return
+		}
+	}
 }
 
 // methodOf returns the method of a complete measurement, and its plan.

@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,7 +86,8 @@ func TestMeasurementMethods(t *testing.T) {
 		change      func(*langevinv1.SampleRequest)
 		approximate bool
 	}{
-		"particles": {func(r *langevinv1.SampleRequest) { r.Measurement.Method = nil }, false},
+		"default":   {func(r *langevinv1.SampleRequest) { r.Measurement.Method = nil }, false},
+		"particles": {func(*langevinv1.SampleRequest) {}, false},
 		"ddrm": {func(r *langevinv1.SampleRequest) {
 			r.Measurement.Method = &langevinv1.Measurement_Ddrm{}
 		}, true},
@@ -112,6 +114,18 @@ func TestMeasurementMethods(t *testing.T) {
 		}
 		if math.Abs(mean+2) > 0.4 {
 			t.Errorf("%s: mean of what was measured as -2 is %.3f", name, mean)
+		}
+		req.N = proto.Int64(1)
+		for _, extreme := range []struct{ std, spread float64 }{
+			{1e18, 1e18}, {1e18, 1e-18}, {0, 1e18}, {1e-200, 1e-18},
+		} {
+			req.Measurement.NoiseStd = extreme.std
+			if p := req.Measurement.GetParticles(); p != nil {
+				p.Spread = &extreme.spread
+			}
+			if _, err := s.sample(t, t.Context(), req); err != nil {
+				t.Errorf("%s with %v: %v", name, extreme, err)
+			}
 		}
 	}
 	many := &langevinv1.SampleRequest{Model: "digits", Measurement: &langevinv1.Measurement{
@@ -160,6 +174,18 @@ func TestBadMeasurements(t *testing.T) {
 		"measurement.values is NaN at element 1": measurement(func(y *langevinv1.Measurement) {
 			y.Values = floats(1, nan, 3)
 		}),
+		"measurement.values is 0.707 away from all that the operator measures of samples": measurement(
+			func(y *langevinv1.Measurement) {
+				y.Operator, y.Values, y.NoiseStd = matrix(slices.Repeat([]float32{1}, 24)), floats(1, 2), 0
+			}),
+		"measurement.values is 1e+30 at element 1: want from -": measurement(func(y *langevinv1.Measurement) {
+			y.Values = floats(1, 1e30, 0)
+		}),
+		"measurement.noise_std is 1e+300: want from 0 to 1e+18": measurement(func(y *langevinv1.Measurement) {
+			y.NoiseStd = 1e300
+		}),
+		"measurement.particles.spread is 1e+300: want from 1e-18 to 1e+18": measurement(
+			func(y *langevinv1.Measurement) { y.GetParticles().Spread = proto.Float64(1e300) }),
 		"measurement.noise_std is -1": measurement(func(y *langevinv1.Measurement) {
 			y.NoiseStd = -1
 		}),

@@ -431,11 +431,11 @@ func brokenValues(f protoreflect.FieldDescriptor, rules *validate.FieldRules) []
 }
 
 func brokenBy(f protoreflect.FieldDescriptor, rule protoreflect.Name, limit protoreflect.Value) []protoreflect.Value {
-	below := func(v float64) float64 { // the next smaller value of the field's type
+	next := func(v, step float64) float64 { // the next value of the field's type
 		if f.Kind() == protoreflect.DoubleKind {
-			return math.Nextafter(v, math.Inf(-1))
+			return math.Nextafter(v, math.Inf(int(step)))
 		}
-		return v - 1
+		return v + step
 	}
 	switch rule {
 	case "finite":
@@ -448,9 +448,9 @@ func brokenBy(f protoreflect.FieldDescriptor, rule protoreflect.Name, limit prot
 	case "gt", "lt":
 		return []protoreflect.Value{number(f, float(limit))}
 	case "gte":
-		return []protoreflect.Value{number(f, below(float(limit)))}
+		return []protoreflect.Value{number(f, next(float(limit), -1))}
 	case "lte":
-		return []protoreflect.Value{number(f, float(limit)+1)}
+		return []protoreflect.Value{number(f, next(float(limit), 1))}
 	}
 	panic("how to break " + string(rule) + "?")
 }
