@@ -23,7 +23,10 @@ const (
 	ddrmSteps          = 20
 	ddrmEta            = 0.85
 	ddrmEtaB           = 1
-	leastSize          = 2
+
+	// The least effective size is below leastSize with few particles, of which one decides sooner.
+	leastSize      = 2
+	leastSizeCount = 16
 )
 
 // The range of the spread of particles. Its squares, and the squares' products with those of an operator, are numbers.
@@ -42,18 +45,45 @@ func withMeasurement(req *langevinv1.SampleRequest, m models.Manifest, limits Li
 	checkMeasuredAlone(req, m, bad)
 	req = proto.CloneOf(req)
 	y := req.GetMeasurement()
-	if y.GetMethod() == nil {
-		values := y.GetValues()
-		if max(len(values.GetValues()), len(values.GetData())/4) <= particlesMost {
-			y.Method = &langevinv1.Measurement_Particles{}
-		} else {
-			y.Method = &langevinv1.Measurement_Ddrm{}
-		}
-	}
-	setDefault(&y.LeastEffectiveSize, leastSize)
+	why := chooseMethod(y)
+	checkTrust(y, why, bad)
 	completeMethod(y, m, limits, bad)
-	setMeasuredSampler(req, bad)
+	setMeasuredSampler(req, why, bad)
 	return req
+}
+
+// chooseMethod sets the method of a measurement without one. It returns what to add to the method's name in an error,
+// so that a client that named none learns where it comes from.
+func chooseMethod(y *langevinv1.Measurement) (why string) {
+	if y.GetMethod() != nil {
+		return ""
+	}
+	if max(len(y.GetValues().GetValues()), len(y.GetValues().GetData())/4) <= particlesMost {
+		y.Method = &langevinv1.Measurement_Particles{}
+		return fmt.Sprintf(", which the server chose for at most %d measured values", particlesMost)
+	}
+	y.Method = &langevinv1.Measurement_Ddrm{}
+	return fmt.Sprintf(", which the server chose for more than %d measured values", particlesMost)
+}
+
+// methodName returns the field of a measurement's method.
+func methodName(y *langevinv1.Measurement) string {
+	r := y.ProtoReflect()
+	return string(r.WhichOneof(r.Descriptor().Oneofs().ByName("method")).Name())
+}
+
+// checkTrust refuses what is asked about the effective size of particles with a method that has none.
+func checkTrust(y *langevinv1.Measurement, why string, bad *invalid) {
+	if _, ok := y.GetMethod().(*langevinv1.Measurement_Particles); ok {
+		return
+	}
+	if y.LeastEffectiveSize != nil {
+		bad.add("measurement.least_effective_size", y.GetLeastEffectiveSize(),
+			"none with %s%s: only particles have one", methodName(y), why)
+	}
+	if y.GetRefuseCollapsed() {
+		bad.add("measurement.refuse_collapsed", true, "false with %s%s: only particles collapse", methodName(y), why)
+	}
 }
 
 // checkMeasuredAlone checks that nothing else changes what chains follow.
@@ -86,6 +116,7 @@ func completeMethod(y *langevinv1.Measurement, m models.Manifest, limits Limits,
 		setDefault(&p.Threshold, particlesThreshold)
 		setDefault(&p.Guided, true)
 		setDefault(&p.Spread, (m.Range.High-m.Range.Low)/4)
+		setDefault(&y.LeastEffectiveSize, min(leastSize, 1+float64(max(0, p.GetCount()))/leastSizeCount))
 		if !(p.GetSpread() >= leastSpread && p.GetSpread() <= mostSpread) {
 			bad.add("measurement.particles.spread", p.GetSpread(), "from %g to %g", leastSpread, mostSpread)
 		}
@@ -107,8 +138,8 @@ func completeMethod(y *langevinv1.Measurement, m models.Manifest, limits Limits,
 }
 
 // setMeasuredSampler sets the sampler of a request to the one that the measurement's method needs, with the settings
-// that the method decides.
-func setMeasuredSampler(req *langevinv1.SampleRequest, bad *invalid) {
+// that the method decides. why is that of [chooseMethod].
+func setMeasuredSampler(req *langevinv1.SampleRequest, why string, bad *invalid) {
 	method, steps, rule := "particles", int32(particlesSteps), langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP
 	switch req.GetMeasurement().GetMethod().(type) {
 	case *langevinv1.Measurement_Snips, *langevinv1.Measurement_Langevin:
@@ -118,9 +149,10 @@ func setMeasuredSampler(req *langevinv1.SampleRequest, bad *invalid) {
 		method, steps, rule = "ddrm", ddrmSteps, langevinv1.ReverseMethod_REVERSE_METHOD_EULER
 	}
 	if req.GetSampler() != nil && req.GetReverseSde() == nil {
-		bad.add("sampler", "another", "reverse_sde, whose noise levels %s follows, or none", method)
+		refuseSampler(req, "reverse_sde", why, bad)
 		return
 	}
+	method += why
 	r := cmp.Or(req.GetReverseSde(), &langevinv1.ReverseSDE{})
 	setDefault(&r.Steps, steps)
 	setDefault(&r.Eta, 1)
@@ -135,16 +167,24 @@ func setMeasuredSampler(req *langevinv1.SampleRequest, bad *invalid) {
 	if !r.GetDenoise() {
 		bad.add("reverse_sde.denoise", false, "true with %s, whose samples are denoised", method)
 	}
-	if method == "ddrm" && r.GetMethod() == langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP {
+	_, ddrm := req.GetMeasurement().GetMethod().(*langevinv1.Measurement_Ddrm)
+	if ddrm && r.GetMethod() == langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP {
 		bad.add("reverse_sde.method", r.GetMethod(), "euler with %s", method)
 	}
 	r.Method = cmp.Or(r.GetMethod(), rule)
 	req.Sampler = &langevinv1.SampleRequest_ReverseSde{ReverseSde: r}
 }
 
+// refuseSampler refuses a sampler that the measurement's method does not follow.
+func refuseSampler(req *langevinv1.SampleRequest, want, why string, bad *invalid) {
+	given, _ := langevinv1.SamplerOf(langevinv1.SamplerIn(req))
+	bad.add("sampler", given.Field, "%s or none with %s%s: particles and ddrm follow reverse_sde, and snips and "+
+		"langevin follow annealed_langevin", want, methodName(req.GetMeasurement()), why)
+}
+
 func setAnnealed(req *langevinv1.SampleRequest, bad *invalid) {
 	if req.GetSampler() != nil && req.GetAnnealedLangevin() == nil {
-		bad.add("sampler", "another", "annealed_langevin, whose steps snips and langevin follow, or none")
+		refuseSampler(req, "annealed_langevin", "", bad)
 		return
 	}
 	a := cmp.Or(req.GetAnnealedLangevin(), &langevinv1.AnnealedLangevin{})
@@ -237,8 +277,7 @@ func ruleOf(sampler compiled) sampling.ReverseMethod {
 // operatorOf returns the operator of a measurement, and the field that its method is in.
 func operatorOf(y *langevinv1.Measurement, m models.Manifest, bad *invalid) (op *linear.Operator, method string) {
 	const field = "measurement."
-	method = field + string(y.ProtoReflect().WhichOneof(
-		y.ProtoReflect().Descriptor().Oneofs().ByName("method")).Name()) + "."
+	method = field + methodName(y) + "."
 	if m.Columns != nil {
 		bad.add("measurement", "of a table", "inpainting of columns: a table's units are not linear in the network's")
 		return nil, method

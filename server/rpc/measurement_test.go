@@ -149,6 +149,13 @@ func TestCollapse(t *testing.T) {
 	if err != nil || got.done.GetCollapsed() != 3 || got.done.GetEffectiveSize() >= 2 {
 		t.Errorf("done says %v, %v; want 3 collapsed chains", got.done, err)
 	}
+	few := measuring()
+	few.Measurement.GetParticles().Count = proto.Int32(2)
+	got, err = s.sample(t, t.Context(), few)
+	if err != nil || got.started.GetMeasurement().GetLeastEffectiveSize() != 1.125 || got.done.GetCollapsed() > 150 {
+		t.Errorf("with 2 particles %v, %v, %v; want some of 200 chains that did not collapse", got.started, got.done,
+			err)
+	}
 	req.Measurement.RefuseCollapsed = true
 	_, err = s.sample(t, t.Context(), req)
 	if code, reason := status.Code(err), reasonOf(status.Convert(err)); code != codes.FailedPrecondition ||
@@ -225,9 +232,21 @@ func TestBadMeasurements(t *testing.T) {
 			y.LeastEffectiveSize = proto.Float64(17)
 		}),
 		"reverse_sde.eta is 2": func(r *langevinv1.SampleRequest) { r.GetReverseSde().Eta = proto.Float64(2) },
-		"sampler is another": func(r *langevinv1.SampleRequest) {
-			r.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(5)}}
+		"sampler is edm: want reverse_sde or none with particles, which the server chose for at most " +
+			"16 measured values: particles and ddrm follow reverse_sde, and snips and langevin follow " +
+			"annealed_langevin": func(r *langevinv1.SampleRequest) {
+			r.Sampler, r.Measurement.Method = &langevinv1.SampleRequest_Edm{Edm: &langevinv1.EDM{}}, nil
 		},
+		"sampler is reverse_sde: want annealed_langevin or none with snips: ": measurement(
+			func(y *langevinv1.Measurement) { y.Method = &langevinv1.Measurement_Snips{} }),
+		"measurement.least_effective_size is 2: want none with ddrm: ": measurement(
+			func(y *langevinv1.Measurement) {
+				y.Method, y.LeastEffectiveSize = &langevinv1.Measurement_Ddrm{}, proto.Float64(2)
+			}),
+		"measurement.refuse_collapsed is true: want false with ddrm, which the server chose for more": measurement(
+			func(y *langevinv1.Measurement) {
+				y.Method, y.RefuseCollapsed, y.Values = nil, true, floats(make([]float32, 17)...)
+			}),
 		"annealed_langevin.consistent is true": func(r *langevinv1.SampleRequest) {
 			r.Measurement.Method = &langevinv1.Measurement_Snips{}
 			r.Sampler = &langevinv1.SampleRequest_AnnealedLangevin{

@@ -206,7 +206,7 @@ func TestSampleSaysWhatCollapsed(t *testing.T) {
 	}
 	s := open(t, nil)
 	const order = `{"n": 9, "seed": 1, "measurement": {"matrix": {"rows": [[1, 0.5]]}, "values": [1], ` +
-		`"noise_std": 0.1, "particles": {"count": 2}}}`
+		`"noise_std": 0.1, "particles": {"count": 2}, "least_effective_size": 2}}`
 	_, text := s.post(t, "/v1/models/gauss:sample", order)
 	got := decode[weights](t, text)
 	_, events := s.post(t, "/v1/models/gauss:sample", order, "Accept", "application/x-ndjson")

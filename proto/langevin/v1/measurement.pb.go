@@ -113,10 +113,11 @@ type Measurement struct {
 	//	*Measurement_Langevin
 	Method isMeasurement_Method `protobuf_oneof:"method"`
 	// The least effective size of a chain's particles that is not reported as collapsed: at least 1, and at most the
-	// number of particles. The default is 2. It has no meaning for other methods.
+	// number of particles. The default is 2, and 1 + count/16 with fewer than 16 particles. Other methods take none.
 	LeastEffectiveSize *float64 `protobuf:"fixed64,14,opt,name=least_effective_size,json=leastEffectiveSize,proto3,oneof" json:"least_effective_size,omitempty"`
 	// End the call with FAILED_PRECONDITION (reason WEIGHTS_COLLAPSED) at the first chain whose effective size is below
-	// least_effective_size. Without it such samples are sent, and the done event counts them.
+	// least_effective_size. Without it such samples are sent, and the done event counts them. Other methods than
+	// particles do not take it.
 	RefuseCollapsed bool `protobuf:"varint,15,opt,name=refuse_collapsed,json=refuseCollapsed,proto3" json:"refuse_collapsed,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
