@@ -96,7 +96,8 @@ func checkMeasuredAlone(req *langevinv1.SampleRequest, m models.Manifest, bad *i
 		{"terms", len(req.GetTerms()) > 0},
 		{"own_weight", req.OwnWeight != nil},
 		{"guidance_scale", req.GuidanceScale != nil && req.GetGuidanceScale() != 1},
-		{"condition", req.GetCondition() != nil},
+		{"inpainting", req.GetInpainting() != nil},
+		{"colourisation", req.GetColourisation() != nil},
 		{"interpolation", req.GetInterpolation() != nil},
 	} {
 		if other.set {

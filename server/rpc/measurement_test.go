@@ -159,7 +159,8 @@ func TestCollapse(t *testing.T) {
 	req.Measurement.RefuseCollapsed = true
 	_, err = s.sample(t, t.Context(), req)
 	if code, reason := status.Code(err), reasonOf(status.Convert(err)); code != codes.FailedPrecondition ||
-		reason != langevinv1.ReasonCollapsed {
+		reason != langevinv1.ReasonCollapsed ||
+		!strings.Contains(err.Error(), "more particles, fewer values or more noise") {
 		t.Errorf("refused with %v (%s)", err, reason)
 	}
 }
@@ -202,6 +203,10 @@ func TestBadMeasurements(t *testing.T) {
 		"measurement.mask is all unset": measurement(func(y *langevinv1.Measurement) {
 			y.GetMask().Seen = make([]bool, 4)
 		}),
+		"measurement.grey is set for samples of 1 channel: want samples of at least 2 channels": func(
+			r *langevinv1.SampleRequest) {
+			r.Model, r.Measurement.Operator = "digits", &langevinv1.Measurement_Grey{}
+		},
 		"measurement.pool.factor is 3": measurement(func(y *langevinv1.Measurement) {
 			y.Operator = pool(3)
 		}),
@@ -258,8 +263,12 @@ func TestBadMeasurements(t *testing.T) {
 		"measurement is set together with terms": func(r *langevinv1.SampleRequest) {
 			r.Terms = []*langevinv1.Term{{Given: &langevinv1.Given{Condition: &langevinv1.Given_Class{Class: 1}}}}
 		},
-		"measurement is set together with condition": func(r *langevinv1.SampleRequest) {
+		"measurement is set together with inpainting": func(r *langevinv1.SampleRequest) {
 			r.Condition = inpainting(12, true, true, true, true)
+		},
+		"measurement is set together with colourisation": func(r *langevinv1.SampleRequest) {
+			r.Condition = &langevinv1.SampleRequest_Colourisation{Colourisation: &langevinv1.Colourisation{
+				Grey: floats(1, 2, 3, 4)}}
 		},
 		"measurement is set together with interpolation": func(r *langevinv1.SampleRequest) {
 			r.Interpolation = &langevinv1.Interpolation{Columns: 2}
