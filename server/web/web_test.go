@@ -357,7 +357,8 @@ func TestScoreAndFlow(t *testing.T) {
 	}
 	var status int
 	status, text = s.post(t, "/v1/models/gauss:detect", `{"x": [[0, 0]]}`)
-	if status != http.StatusBadRequest || !strings.Contains(text, "NO_DETECTOR") {
+	if status != http.StatusBadRequest || !strings.Contains(text, "NO_DETECTOR") ||
+		!strings.Contains(text, "langevin detect fit gauss --models-dir FOLDER --data FILE adds one to its file") {
 		t.Errorf("detect without a detector: %d %s", status, text)
 	}
 	_, text = s.post(t, "/v1/models/tiles:detect", `{"x": [[`+strings.Repeat("9,", 23)+`9]]}`)
