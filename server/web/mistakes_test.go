@@ -13,6 +13,7 @@ import (
 // TestMistakes: each mistake has its status, and the answer names the field.
 func TestMistakes(t *testing.T) {
 	s := open(t, func(c *server.Config) { c.HTTP.MaxBodyBytes = 1 << 12 })
+	await(t, "the models", func() bool { return s.loaded(t) })
 	for _, c := range []struct {
 		path, body string
 		status     int

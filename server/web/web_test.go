@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -228,6 +229,10 @@ func TestSampleSaysWhatCollapsed(t *testing.T) {
 		want        *weights // nil for none
 		in          func(*http.Response) http.Header
 	}{
+		{csv, `{"seed": 1, "measurement": {"matrix": {"rows": [[1, 0]]}, "values": [1], "ddrm": {}}}`, nil,
+			func(r *http.Response) http.Header { return r.Trailer }},
+		{picture, strings.Replace(one, `"particles": {"count": 2}`, `"ddrm": {}`, 1), nil,
+			func(r *http.Response) http.Header { return r.Header }},
 		{csv, order, &want, func(r *http.Response) http.Header { return r.Trailer }},
 		{csv, `{"seed": 1}`, nil, func(r *http.Response) http.Header { return r.Trailer }},
 		{picture, one, new(decode[weights](t, text)), func(r *http.Response) http.Header { return r.Header }},
@@ -240,6 +245,9 @@ func TestSampleSaysWhatCollapsed(t *testing.T) {
 		if try.want != nil {
 			want = []string{fmt.Sprint(try.want.EffectiveSize), fmt.Sprint(try.want.LogEvidence),
 				fmt.Sprint(try.want.Collapsed)}
+		}
+		if a := resp.Header.Get("X-Approximate"); a != strconv.FormatBool(strings.Contains(try.order, "ddrm")) {
+			t.Errorf("%s %s: X-Approximate is %q", try.form, try.order, a)
 		}
 		for i, name := range []string{"X-Effective-Size", "X-Log-Evidence", "X-Collapsed"} {
 			if resp.StatusCode != http.StatusOK || got.Get(name) != want[i] {
