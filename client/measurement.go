@@ -12,17 +12,17 @@ import (
 type Measurement struct {
 	Operator Operator  // A
 	Values   []float32 // one for each row of A
-	NoiseStd float64   // in the units of Values, or in standard deviations of a table's columns; finite, at least 0
+	NoiseStd float64   // in the units of Values, or in standard deviations of a table's columns; from 0 to 1e18
 
 	// Method says how to draw. nil: [Particles] for at most 16 values, [DDRM] for more. [Started] says which.
 	Method Method
 
 	// LeastEffectiveSize is the least effective size of a chain's particles that does not count as collapsed, from 1 to
-	// their number. nil: 2.
+	// their number. nil: 2, and less with fewer than 16 particles. Other methods take none.
 	LeastEffectiveSize *float64
 
 	// RefuseCollapsed ends the call with [ErrCollapsed] at the first chain with a smaller effective size. Without it
-	// [Done] and [Result] count such chains.
+	// [Done] and [Result] count such chains. Other methods than particles do not take it.
 	RefuseCollapsed bool
 }
 
@@ -78,7 +78,7 @@ type Particles struct {
 	Count     int      // of a chain; 0: 64
 	Threshold *float64 // resample below this part of the count, from 0 to 1; nil: 0.5
 	Guided    *bool    // move particles towards the measurement; nil: true
-	Spread    *float64 // standard deviation of an element of the data, above 0; nil: a quarter of the model's range
+	Spread    *float64 // standard deviation of an element of the data; nil: a quarter of the model's range
 }
 
 // DDRM is the denoising diffusion restoration model (Kawar et al. 2022). The weights of modes are wrong. The sampler is

@@ -70,7 +70,7 @@ func Colourise(grey []float32, channels int, refresh Refresh) (*Known, error) {
 	if channels < 2 {
 		return nil, &FieldError{
 			Field: "grey",
-			Given: fmt.Sprintf("samples of %d channels", channels),
+			Given: fmt.Sprintf("set for samples of %d channel", channels),
 			Want:  "samples of at least 2 channels",
 		}
 	}

@@ -12,12 +12,16 @@ type Measurement struct {
 	Dim      int       // elements in a sample
 	Singular []float64 // the diagonal of S: the singular values, all finite and above 0
 	Values   []float64 // U'y: one for each singular value
-	Std      float64   // standard deviation of the noise of every measured value; finite, at least 0
+	Std      float64   // standard deviation of the noise of every measured value; from 0 to [MaxStd]
 
 	// Outside is the log density of the part of y that no x can reach. Only the noise decides it. It is 0 if there is
 	// no such part, or no noise.
 	Outside float64
 }
+
+// MaxStd is the largest standard deviation of the noise of a measurement. Its square is a float32 that can still be
+// multiplied.
+const MaxStd = 1e18
 
 // RowSpace is the space of all A'y, the part of a sample that measurements with A depend on. It has an orthonormal
 // basis, the columns of V. Its methods are safe for concurrent calls with different work.
@@ -44,8 +48,8 @@ func (m *Measurement) Fits(dim int) bool { return m.Dim == dim }
 
 // Validate returns a [FieldError] for the first field that is out of range.
 func (m *Measurement) Validate() error {
-	if !finite(m.Std) || m.Std < 0 {
-		return &FieldError{Field: "noise_std", Given: m.Std, Want: "a finite number, at least 0"}
+	if !(m.Std >= 0 && m.Std <= MaxStd) {
+		return &FieldError{Field: "noise_std", Given: m.Std, Want: fmt.Sprintf("from 0 to %g", MaxStd)}
 	}
 	if len(m.Singular) == 0 || len(m.Values) != len(m.Singular) {
 		return &FieldError{

@@ -117,7 +117,10 @@ func (a *api) act(v verb, id string, target []parameter) *operation {
 	}
 	o.Responses = answers("The result.", content, "400", "404")
 	if v.method == "Sample" {
-		o.Responses[0].value.Headers = weightHeaders()
+		o.Responses[0].value.Headers = append(ordered[header]{{"X-Approximate", header{
+			"The approximate of the started event, true or false, if the answer is image/png or text/csv.",
+			&schema{Type: "boolean"},
+		}}}, weightHeaders()...)
 	}
 	return o
 }

@@ -401,6 +401,6 @@ func TrustText(res *client.Result) string {
 // CollapsedText warns of chains whose weights collapsed.
 func CollapsedText(res *client.Result) string {
 	return fmt.Sprintf("the weights of %s collapsed (effective size %.2f): together the samples do not represent the "+
-		"posterior; try more --particles, or more noise", phrase.Plural(res.Collapsed, "chain"),
+		"posterior; try more --particles, fewer values or more noise", phrase.Plural(res.Collapsed, "chain"),
 		slices.Min(res.EffectiveSizes))
 }

@@ -109,15 +109,16 @@ func SeparableBlur(of Shape, kernel Kernel) (*Operator, error) {
 	}
 	if of.Height > MaxBlurAxis || of.Width > MaxBlurAxis {
 		return nil, &sampling.FieldError{
-			Field: "blur", Given: fmt.Sprintf("samples of %d × %d", of.Height, of.Width),
-			Want: fmt.Sprintf("at most %d × %d beyond whose edges is 0, or an edge of WRAP", MaxBlurAxis, MaxBlurAxis),
+			Field: "blur", Given: fmt.Sprintf("set for samples of %d × %d", of.Height, of.Width),
+			Want: fmt.Sprintf("at most %d × %d with the edge EDGE_ZERO, or the edge EDGE_WRAP", MaxBlurAxis,
+				MaxBlurAxis),
 		}
 	}
 	column, row, ok := kernel.factors()
 	if !ok {
 		return nil, &sampling.FieldError{
 			Field: "blur.kernel", Given: "not the product of a column and a row",
-			Want: "such a product, or an edge of WRAP",
+			Want: "such a product, or the edge EDGE_WRAP",
 		}
 	}
 	downU, downS, downV := decompose(banded(column, of.Height))

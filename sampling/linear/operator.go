@@ -104,7 +104,8 @@ func (o *Operator) Coordinates(dst, x []float64, work *sampling.Work) {
 func (o *Operator) Spread(dst, c []float64, work *sampling.Work) { o.right.spread(dst, c, work) }
 
 // Measurement returns the measurement of the given values, which must be finite, with noise of the given standard
-// deviation. The error is a [sampling.FieldError].
+// deviation. Without noise there must be a sample of which the operator measures the values. The
+// error is a [sampling.FieldError].
 func (o *Operator) Measurement(values []float32, std float64) (*sampling.Measurement, error) {
 	if len(values) != o.size {
 		return nil, &sampling.FieldError{
@@ -129,17 +130,46 @@ func (o *Operator) Measurement(values []float32, std float64) (*sampling.Measure
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
-	m.Outside = o.outside(y, m.Values, std)
+	if free := o.size - len(o.singular); free > 0 {
+		return m, o.addOutside(m, y, free)
+	}
 	return m, nil
 }
 
-// outside returns the log density of the part of y that is in no A x.
-func (o *Operator) outside(y, c []float64, std float64) float64 {
-	free := o.size - len(o.singular)
-	if free == 0 || std == 0 {
-		return 0
+// rounding is how far measured values may be from every A x without noise, as a part of their length. They are float32,
+// and come from sums that may have been float32 too.
+const rounding = 1e-5
+
+// addOutside sets the log density of the part of y that is in no A x, of the given dimension. It returns an error if
+// the noise cannot be the reason for the part.
+func (o *Operator) addOutside(m *sampling.Measurement, y []float64, free int) error {
+	off, variance := o.off(y, m.Values), m.Std*m.Std
+	if variance > 0 {
+		m.Outside = -float64(free)/2*math.Log(2*math.Pi*variance) - off*off/(2*variance)
 	}
-	return -float64(free)/2*math.Log(2*math.Pi*std*std) - max(0, sumSquares(y)-sumSquares(c))/(2*std*std)
+	if variance == 0 && off > rounding*math.Sqrt(sumSquares(y)) || math.IsInf(m.Outside, 0) {
+		each := off / math.Sqrt(float64(free))
+		return &sampling.FieldError{
+			Field: "values",
+			Given: fmt.Sprintf("%.3g away from all that the operator measures of samples", off),
+			Want:  fmt.Sprintf("values that depend on each other as its rows do, or a noise_std of some %.2g", each),
+		}
+	}
+	return nil
+}
+
+// off returns the distance of y, whose coordinates are c, from the nearest A x.
+func (o *Operator) off(y, c []float64) float64 {
+	near := append([]float64(nil), c...)
+	if o.left != nil {
+		near = make([]float64, o.size)
+		var work sampling.Work
+		o.left.spread(near, c, &work)
+	}
+	for i, v := range y {
+		near[i] -= v
+	}
+	return math.Sqrt(sumSquares(near))
 }
 
 func sumSquares(v []float64) (sum float64) {

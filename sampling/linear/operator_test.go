@@ -239,6 +239,19 @@ func TestRefusals(t *testing.T) {
 	gauss := Kernel{2, 2, []float64{1, 2, 3, 4}}
 	mask, _ := Mask([]bool{true, false})
 	measure := func(values []float32, std float64) error { _, err := mask.Measurement(values, std); return err }
+	of := func(rows []float32, std float64, values ...float32) error {
+		op, err := Matrix(rows, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = op.Measurement(values, std)
+		return err
+	}
+	for std, third := range map[float64]float32{0: 0.3, 1e-200: 0.3, 0.01: 9} { // 0.1, 0.2 and 0.3 are float32
+		if err := of([]float32{1, 0, 0, 1, 1, 1}, std, 0.1, 0.2, third); err != nil {
+			t.Errorf("values of a sample with noise of %g: %v", std, err)
+		}
+	}
 	for name, test := range map[string]struct {
 		err   error
 		field string
@@ -258,14 +271,22 @@ func TestRefusals(t *testing.T) {
 		"no coefficients":       {second(Fourier(picture, nil)), "fourier.coefficients"},
 		"a coefficient twice":   {second(Fourier(picture, []int{3, 3})), "fourier.coefficients"},
 		"coefficient too large": {second(Hadamard(8, []int{8})), "hadamard.coefficients"},
+		"long edge":             {second(SeparableBlur(Shape{1, 1, 300}, Kernel{1, 1, []float64{1}})), "blur"},
+		"large fourier":         {second(Fourier(Shape{1, 1000, 1000}, []int{1})), "fourier"},
 		"odd hadamard":          {second(Hadamard(7, []int{1})), "hadamard"},
 		"wrong number":          {measure([]float32{1, 2}, 1), "values"},
 		"value of NaN":          {measure([]float32{nan}, 1), "values"},
 		"negative noise":        {measure([]float32{1}, -1), "noise_std"},
 		"infinite noise":        {measure([]float32{1}, math.Inf(1)), "noise_std"},
+		"too much noise":        {measure([]float32{1}, 1e300), "noise_std"},
+		"a row of 0":            {of([]float32{0, 0, 1, 1}, 0, 0.5, 1), "values"},
+		"two values of one sum": {of([]float32{1, 1, 1, 1}, 0, 1, 2), "values"},
+		"noise that is no more": {of([]float32{1, 1, 1, 1}, 1e-200, 1, 2), "values"},
+		"noise of no use":       {of([]float32{1, 1, 1, 1}, 1e-160, 1, 2), "values"},
 	} {
 		var field *sampling.FieldError
-		if !errors.As(test.err, &field) || field.Field != test.field || strings.Contains(test.err.Error(), "\n") {
+		if !errors.As(test.err, &field) || field.Field != test.field || strings.Contains(test.err.Error(), "\n") ||
+			strings.Contains(test.err.Error(), "is samples") {
 			t.Errorf("%s: %v, want one line about %s", name, test.err, test.field)
 		}
 	}

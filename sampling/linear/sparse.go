@@ -123,7 +123,7 @@ func Pool(of Shape, factor int) (*Operator, error) {
 func Grey(of Shape) (*Operator, error) {
 	if of.Channels < 2 {
 		return nil, &sampling.FieldError{
-			Field: "grey", Given: fmt.Sprintf("samples of %d channel", of.Channels),
+			Field: "grey", Given: fmt.Sprintf("set for samples of %d channel", of.Channels),
 			Want: "samples of at least 2 channels",
 		}
 	}

@@ -72,7 +72,7 @@ func Fourier(of Shape, coefficients []int) (*Operator, error) {
 func (s Shape) checkFourier(field string) error {
 	if work := float64(s.Height) * float64(s.Width) * float64(s.Height+s.Width); work > MaxFourierWork {
 		return &sampling.FieldError{
-			Field: field, Given: fmt.Sprintf("samples of %d × %d", s.Height, s.Width),
+			Field: field, Given: fmt.Sprintf("set for samples of %d × %d", s.Height, s.Width),
 			Want: fmt.Sprintf("height times width times their sum of at most %d", MaxFourierWork),
 		}
 	}
@@ -203,7 +203,8 @@ func Hadamard(dim int, coefficients []int) (*Operator, error) {
 	length := dim & -dim
 	if length < 2 {
 		return nil, &sampling.FieldError{
-			Field: "hadamard", Given: fmt.Sprintf("samples of %d elements", dim), Want: "an even number of elements",
+			Field: "hadamard", Given: fmt.Sprintf("set for samples of %d elements", dim),
+			Want: "an even number of elements",
 		}
 	}
 	return choose(hadamard{length, dim / length}, dim, coefficients, "hadamard.coefficients")

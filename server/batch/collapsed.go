@@ -12,8 +12,8 @@ type CollapsedError struct {
 
 // Error implements error.
 func (e *CollapsedError) Error() string {
-	return fmt.Sprintf("%v: chain %d has an effective size of %.2f, below %g: try more particles, or more steps",
-		ErrCollapsed, e.Chain, e.Size, e.Least)
+	return fmt.Sprintf("%v: chain %d has an effective size of %.2f, below %g: try more particles, fewer "+
+		"values or more noise", ErrCollapsed, e.Chain, e.Size, e.Least)
 }
 
 // Unwrap returns [ErrCollapsed].

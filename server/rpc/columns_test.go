@@ -204,6 +204,7 @@ func TestMeasuredColumns(t *testing.T) {
 		"measurement.values is 2 elements: want 1, one":  request([]float32{1, 2}, true, false, false),
 		"measurement.mask.seen is 2 entries: want 3":     request([]float32{1}, true, false),
 		`measurement.values: column "kind" is 7: want 0`: request([]float32{7}, false, true, false),
+		`1e+06 for column "height": want at most 1000`:   request([]float32{1e6}, true, false, false),
 		"measurement is matrix: want mask":               other,
 	} {
 		_, err := s.sample(t, t.Context(), req)

@@ -43,14 +43,12 @@ func refreshOf(given langevinv1.Refresh) langevinv1.Refresh {
 
 func inpainting(in *langevinv1.Inpainting, m models.Manifest, bad *invalid) *sampling.Known {
 	const field = "inpainting."
-	values := decodeElements(in.GetValues(), field+"values", bad)
-	if shape := m.RowShape(); !ofShape(in.GetValues(), len(values), shape) {
-		bad.add(field+"values", shapeOr(in.GetValues(), len(values)), "one sample, of shape %v", shape)
+	values, ok := decodeOne(in.GetValues(), field+"values", "one sample", m.RowShape(), bad)
+	if !ok {
 		return nil
 	}
 	mask := in.GetMask()
 	if m.Columns != nil && len(mask) == len(values) {
-		var ok bool
 		if values, mask, ok = knownColumns(field+"values", values, mask, m.Columns, bad); !ok {
 			return nil
 		}
@@ -83,37 +81,18 @@ func knownColumns(
 
 func colourisation(in *langevinv1.Colourisation, m models.Manifest, bad *invalid) *sampling.Known {
 	const field = "colourisation."
-	grey := decodeElements(in.GetGrey(), field+"grey", bad)
 	if len(m.Shape) != 3 {
 		bad.add("colourisation", m.Name,
 			"a model whose samples have shape [channels, height, width]: %s has samples of shape %v", m.Name, m.Shape)
 		return nil
 	}
-	if !ofShape(in.GetGrey(), len(grey), m.Shape[1:]) {
-		bad.add(field+"grey", shapeOr(in.GetGrey(), len(grey)), "one value for each pixel, of shape %v", m.Shape[1:])
+	grey, ok := decodeOne(in.GetGrey(), field+"grey", "one value for each pixel", m.Shape[1:], bad)
+	if !ok {
 		return nil
 	}
 	known, err := sampling.Colourise(grey, m.Shape[0], choice(refreshes(), in.GetRefresh(), field+"refresh", bad))
 	bad.join(field, err)
 	return known
-}
-
-// ofShape reports whether a tensor with the given number of elements has the given shape, with or without a leading 1.
-func ofShape(t *langevinv1.Tensor, elements int, shape []int) bool {
-	want := 1
-	for _, n := range shape {
-		want *= n
-	}
-	return elements == want &&
-		(shapeAgrees(t.GetShape(), shape) || shapeAgrees(t.GetShape(), append([]int{1}, shape...)))
-}
-
-// shapeOr describes a tensor by its number of elements, and by its shape if it has one.
-func shapeOr(t *langevinv1.Tensor, elements int) string {
-	if len(t.GetShape()) > 0 {
-		return fmt.Sprintf("%d elements of shape %v", elements, t.GetShape())
-	}
-	return fmt.Sprintf("%d elements", elements)
 }
 
 func refreshes() []word[langevinv1.Refresh, sampling.Refresh] {

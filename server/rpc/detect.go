@@ -25,8 +25,7 @@ func (s *Sampling) Detect(ctx context.Context, req *langevinv1.DetectRequest) (*
 	defer loaded.Release()
 	m := loaded.Entry.Manifest
 	if m.Detector == nil {
-		return nil, fmt.Errorf("%w: langevin detect fit %s --data FILE adds one to its file, from rows that the "+
-			"training did not use", errNoDetector, m.Name)
+		return nil, fmt.Errorf("%w: %s, from rows that the training did not use", errNoDetector, fitting(loaded.Entry))
 	}
 	var bad invalid
 	r := sampling.NormRequest{
@@ -59,6 +58,16 @@ func (s *Sampling) Detect(ctx context.Context, req *langevinv1.DetectRequest) (*
 	}
 	detected(ctx, answer.GetPValue())
 	return answer, nil
+}
+
+// fitting says how a model gets a detector. The file of a built-in model cannot be changed.
+func fitting(e models.Entry) string {
+	if e.Origin == models.OriginEmbedded {
+		return fmt.Sprintf("it is built in, and langevin detect fit %s --data FILE --out FOLDER puts a copy with "+
+			"one into a folder for models.dir", e.Name)
+	}
+	return fmt.Sprintf("langevin detect fit %s --models-dir FOLDER --data FILE adds one to its file in the folder of "+
+		"models.dir", e.Name)
 }
 
 // detectGiven returns the conditions of rows. They must be there exactly if the detector was fitted with conditions,

@@ -117,7 +117,7 @@ func TestDetectRefuses(t *testing.T) {
 		req  *langevinv1.DetectRequest
 		code codes.Code
 	}{
-		"langevin detect fit points --data FILE": {&langevinv1.DetectRequest{X: floats(1, 2)},
+		"langevin detect fit points --data FILE --out FOLDER puts a copy": {&langevinv1.DetectRequest{X: floats(1, 2)},
 			codes.FailedPrecondition},
 		"x is 0 elements": {&langevinv1.DetectRequest{Model: "digits"}, codes.InvalidArgument},
 		"x is 3 elements: want rows of 20": {&langevinv1.DetectRequest{Model: "digits",

@@ -3,6 +3,7 @@ package rpc
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -22,7 +23,16 @@ const (
 	ddrmSteps          = 20
 	ddrmEta            = 0.85
 	ddrmEtaB           = 1
-	leastSize          = 2
+
+	// The least effective size is below leastSize with few particles, of which one decides sooner.
+	leastSize      = 2
+	leastSizeCount = 16
+)
+
+// The range of the spread of particles. Its squares, and the squares' products with those of an operator, are numbers.
+const (
+	leastSpread = 1 / mostSpread
+	mostSpread  = sampling.MaxStd
 )
 
 // withMeasurement returns a request whose measurement has a method, and whose sampler is the one of this method. It
@@ -35,18 +45,45 @@ func withMeasurement(req *langevinv1.SampleRequest, m models.Manifest, limits Li
 	checkMeasuredAlone(req, m, bad)
 	req = proto.CloneOf(req)
 	y := req.GetMeasurement()
-	if y.GetMethod() == nil {
-		values := y.GetValues()
-		if max(len(values.GetValues()), len(values.GetData())/4) <= particlesMost {
-			y.Method = &langevinv1.Measurement_Particles{}
-		} else {
-			y.Method = &langevinv1.Measurement_Ddrm{}
-		}
-	}
-	setDefault(&y.LeastEffectiveSize, leastSize)
+	why := chooseMethod(y)
+	checkTrust(y, why, bad)
 	completeMethod(y, m, limits, bad)
-	setMeasuredSampler(req, bad)
+	setMeasuredSampler(req, why, bad)
 	return req
+}
+
+// chooseMethod sets the method of a measurement without one. It returns what to add to the method's name in an error,
+// so that a client that named none learns where it comes from.
+func chooseMethod(y *langevinv1.Measurement) (why string) {
+	if y.GetMethod() != nil {
+		return ""
+	}
+	if max(len(y.GetValues().GetValues()), len(y.GetValues().GetData())/4) <= particlesMost {
+		y.Method = &langevinv1.Measurement_Particles{}
+		return fmt.Sprintf(", which the server chose for at most %d measured values", particlesMost)
+	}
+	y.Method = &langevinv1.Measurement_Ddrm{}
+	return fmt.Sprintf(", which the server chose for more than %d measured values", particlesMost)
+}
+
+// methodName returns the field of a measurement's method.
+func methodName(y *langevinv1.Measurement) string {
+	r := y.ProtoReflect()
+	return string(r.WhichOneof(r.Descriptor().Oneofs().ByName("method")).Name())
+}
+
+// checkTrust refuses what is asked about the effective size of particles with a method that has none.
+func checkTrust(y *langevinv1.Measurement, why string, bad *invalid) {
+	if _, ok := y.GetMethod().(*langevinv1.Measurement_Particles); ok {
+		return
+	}
+	if y.LeastEffectiveSize != nil {
+		bad.add("measurement.least_effective_size", y.GetLeastEffectiveSize(),
+			"none with %s%s: only particles have one", methodName(y), why)
+	}
+	if y.GetRefuseCollapsed() {
+		bad.add("measurement.refuse_collapsed", true, "false with %s%s: only particles collapse", methodName(y), why)
+	}
 }
 
 // checkMeasuredAlone checks that nothing else changes what chains follow.
@@ -59,7 +96,8 @@ func checkMeasuredAlone(req *langevinv1.SampleRequest, m models.Manifest, bad *i
 		{"terms", len(req.GetTerms()) > 0},
 		{"own_weight", req.OwnWeight != nil},
 		{"guidance_scale", req.GuidanceScale != nil && req.GetGuidanceScale() != 1},
-		{"condition", req.GetCondition() != nil},
+		{"inpainting", req.GetInpainting() != nil},
+		{"colourisation", req.GetColourisation() != nil},
 		{"interpolation", req.GetInterpolation() != nil},
 	} {
 		if other.set {
@@ -79,6 +117,10 @@ func completeMethod(y *langevinv1.Measurement, m models.Manifest, limits Limits,
 		setDefault(&p.Threshold, particlesThreshold)
 		setDefault(&p.Guided, true)
 		setDefault(&p.Spread, spreadOf(m))
+		setDefault(&y.LeastEffectiveSize, min(leastSize, 1+float64(max(0, p.GetCount()))/leastSizeCount))
+		if !(p.GetSpread() >= leastSpread && p.GetSpread() <= mostSpread) {
+			bad.add("measurement.particles.spread", p.GetSpread(), "from %g to %g", leastSpread, mostSpread)
+		}
 		if p.GetCount() < 2 || int(p.GetCount()) > limits.Particles {
 			bad.add("measurement.particles.count", p.GetCount(), "2 to %d (limits.max_particles)", limits.Particles)
 		} else if size := y.GetLeastEffectiveSize(); !(size >= 1 && size <= float64(p.GetCount())) {
@@ -105,8 +147,8 @@ func spreadOf(m models.Manifest) float64 {
 }
 
 // setMeasuredSampler sets the sampler of a request to the one that the measurement's method needs, with the settings
-// that the method decides.
-func setMeasuredSampler(req *langevinv1.SampleRequest, bad *invalid) {
+// that the method decides. why is that of [chooseMethod].
+func setMeasuredSampler(req *langevinv1.SampleRequest, why string, bad *invalid) {
 	method, steps, rule := "particles", int32(particlesSteps), langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP
 	switch req.GetMeasurement().GetMethod().(type) {
 	case *langevinv1.Measurement_Snips, *langevinv1.Measurement_Langevin:
@@ -116,9 +158,10 @@ func setMeasuredSampler(req *langevinv1.SampleRequest, bad *invalid) {
 		method, steps, rule = "ddrm", ddrmSteps, langevinv1.ReverseMethod_REVERSE_METHOD_EULER
 	}
 	if req.GetSampler() != nil && req.GetReverseSde() == nil {
-		bad.add("sampler", "another", "reverse_sde, whose noise levels %s follows, or none", method)
+		refuseSampler(req, "reverse_sde", why, bad)
 		return
 	}
+	method += why
 	r := cmp.Or(req.GetReverseSde(), &langevinv1.ReverseSDE{})
 	setDefault(&r.Steps, steps)
 	setDefault(&r.Eta, 1)
@@ -133,16 +176,24 @@ func setMeasuredSampler(req *langevinv1.SampleRequest, bad *invalid) {
 	if !r.GetDenoise() {
 		bad.add("reverse_sde.denoise", false, "true with %s, whose samples are denoised", method)
 	}
-	if method == "ddrm" && r.GetMethod() == langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP {
+	_, ddrm := req.GetMeasurement().GetMethod().(*langevinv1.Measurement_Ddrm)
+	if ddrm && r.GetMethod() == langevinv1.ReverseMethod_REVERSE_METHOD_MULTISTEP {
 		bad.add("reverse_sde.method", r.GetMethod(), "euler with %s", method)
 	}
 	r.Method = cmp.Or(r.GetMethod(), rule)
 	req.Sampler = &langevinv1.SampleRequest_ReverseSde{ReverseSde: r}
 }
 
+// refuseSampler refuses a sampler that the measurement's method does not follow.
+func refuseSampler(req *langevinv1.SampleRequest, want, why string, bad *invalid) {
+	given, _ := langevinv1.SamplerOf(langevinv1.SamplerIn(req))
+	bad.add("sampler", given.Field, "%s or none with %s%s: particles and ddrm follow reverse_sde, and snips and "+
+		"langevin follow annealed_langevin", want, methodName(req.GetMeasurement()), why)
+}
+
 func setAnnealed(req *langevinv1.SampleRequest, bad *invalid) {
 	if req.GetSampler() != nil && req.GetAnnealedLangevin() == nil {
-		bad.add("sampler", "another", "annealed_langevin, whose steps snips and langevin follow, or none")
+		refuseSampler(req, "annealed_langevin", "", bad)
 		return
 	}
 	a := cmp.Or(req.GetAnnealedLangevin(), &langevinv1.AnnealedLangevin{})
@@ -170,6 +221,9 @@ func measuredBy(
 	if len(*bad) > 0 {
 		return nil, sampler.plan
 	}
+	if m.Columns == nil {
+		checkPlausible(values, op, m, bad)
+	}
 	of, err := op.Measurement(values, y.GetNoiseStd())
 	bad.join("measurement.", err)
 	method, plan, err := methodOf(y, sampler)
@@ -178,6 +232,26 @@ func measuredBy(
 		return nil, sampler.plan
 	}
 	return &sampling.Measured{Measurement: of, By: method}, plan
+}
+
+// farRange is how many times the width of a model's range, or standard deviations of a column, elements may be away
+// from its middle. Chains that should reach values from elements farther away would say nothing of the model.
+const farRange = 1000
+
+// checkPlausible refuses measured values that no sample near a model's data gives: |A x| is at most the largest
+// singular value times the length of x.
+func checkPlausible(values []float32, op *linear.Operator, m models.Manifest, bad *invalid) {
+	low, high := m.Range.Low, m.Range.High
+	element := math.Abs(low+high)/2 + farRange*(high-low)
+	most := slices.Max(op.Singular()) * math.Sqrt(float64(op.Dim())) * element
+	for i, v := range values {
+		if math.Abs(float64(v)) > most { // false for NaN
+			bad.add("measurement.values", fmt.Sprintf("%g at element %d", v, i), "from %.3g to %.3g, which the "+
+				"operator can give for samples %d times as wide as the range of %s, %g to %g", -most, most, farRange,
+				m.Name, low, high)
+			return
+		}
+	}
 }
 
 // methodOf returns the method of a complete measurement, and its plan.
@@ -217,8 +291,7 @@ func ruleOf(sampler compiled) sampling.ReverseMethod {
 // operatorOf returns the operator of a measurement, and the field that its method is in.
 func operatorOf(y *langevinv1.Measurement, m models.Manifest, bad *invalid) (op *linear.Operator, method string) {
 	const field = "measurement."
-	method = field + string(y.ProtoReflect().WhichOneof(
-		y.ProtoReflect().Descriptor().Oneofs().ByName("method")).Name()) + "."
+	method = field + methodName(y) + "."
 	given := y.ProtoReflect().WhichOneof(y.ProtoReflect().Descriptor().Oneofs().ByName("operator"))
 	if m.Columns != nil && given != nil && y.GetMask() == nil {
 		bad.add("measurement", given.Name(),
@@ -249,7 +322,12 @@ func buildOperator(
 	case *langevinv1.Measurement_Grey:
 		return linear.Grey(shape)
 	case *langevinv1.Measurement_Matrix:
-		return linear.Matrix(decodeElements(in.Matrix.GetRows(), "measurement.matrix.rows", bad), m.Dim())
+		before := len(*bad)
+		rows := decodeRows(in.Matrix.GetRows(), "measurement.matrix.rows", m.Name, m.Shape, math.MaxInt, bad)
+		if len(*bad) > before {
+			return nil, nil
+		}
+		return linear.Matrix(rows, m.Dim())
 	case *langevinv1.Measurement_Fourier:
 		return linear.Fourier(shape, ints(in.Fourier.GetCoefficients()))
 	case *langevinv1.Measurement_Hadamard:
@@ -288,9 +366,17 @@ func encodeMeasured(values []float32, seen []bool, columns models.Columns, bad *
 		return nil
 	}
 	var measured []float32
-	for i, v := range x {
-		if mask[i] {
-			measured = append(measured, v)
+	at := 0
+	for i, c := range columns {
+		for range c.Width() {
+			if mask[at] {
+				measured = append(measured, x[at])
+			}
+			if mask[at] && math.Abs(float64(x[at])) > farRange {
+				bad.add("measurement.values", fmt.Sprintf("%g for column %q", row[i], c.Name),
+					"at most %d standard deviations from its mean", farRange)
+			}
+			at++
 		}
 	}
 	return measured
@@ -315,12 +401,18 @@ func maskOf(seen []bool, m models.Manifest) (*linear.Operator, error) {
 }
 
 func blurOf(in *langevinv1.Blur, shape linear.Shape, bad *invalid) (*linear.Operator, error) {
+	before := len(*bad)
 	elements := decodeElements(in.GetKernel(), "measurement.blur.kernel", bad)
+	if len(*bad) > before {
+		return nil, nil
+	}
 	axes := in.GetKernel().GetShape()
-	if len(axes) != 2 || axes[0] < 1 || axes[1] < 1 || axes[0] > int64(len(elements)) ||
-		axes[0]*axes[1] != int64(len(elements)) {
-		return nil, &sampling.FieldError{Field: "blur.kernel", Given: shapeOr(in.GetKernel(), len(elements)),
+	if len(axes) == 0 {
+		return nil, &sampling.FieldError{Field: "blur.kernel", Given: fmt.Sprintf("%d elements", len(elements)),
 			Want: "a kernel with its shape, [rows, columns]"}
+	}
+	if len(axes) != 2 || len(elements) == 0 {
+		return nil, &sampling.FieldError{Field: "blur.kernel.shape", Given: axes, Want: "[rows, columns]"}
 	}
 	kernel := linear.Kernel{Height: int(axes[0]), Width: int(axes[1])}
 	for _, v := range elements {

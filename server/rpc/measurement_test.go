@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,7 +86,8 @@ func TestMeasurementMethods(t *testing.T) {
 		change      func(*langevinv1.SampleRequest)
 		approximate bool
 	}{
-		"particles": {func(r *langevinv1.SampleRequest) { r.Measurement.Method = nil }, false},
+		"default":   {func(r *langevinv1.SampleRequest) { r.Measurement.Method = nil }, false},
+		"particles": {func(*langevinv1.SampleRequest) {}, false},
 		"ddrm": {func(r *langevinv1.SampleRequest) {
 			r.Measurement.Method = &langevinv1.Measurement_Ddrm{}
 		}, true},
@@ -113,6 +115,18 @@ func TestMeasurementMethods(t *testing.T) {
 		if math.Abs(mean+2) > 0.4 {
 			t.Errorf("%s: mean of what was measured as -2 is %.3f", name, mean)
 		}
+		req.N = proto.Int64(1)
+		for _, extreme := range []struct{ std, spread float64 }{
+			{1e18, 1e18}, {1e18, 1e-18}, {0, 1e18}, {1e-200, 1e-18},
+		} {
+			req.Measurement.NoiseStd = extreme.std
+			if p := req.Measurement.GetParticles(); p != nil {
+				p.Spread = &extreme.spread
+			}
+			if _, err := s.sample(t, t.Context(), req); err != nil {
+				t.Errorf("%s with %v: %v", name, extreme, err)
+			}
+		}
 	}
 	many := &langevinv1.SampleRequest{Model: "digits", Measurement: &langevinv1.Measurement{
 		Operator: &langevinv1.Measurement_Pool{Pool: &langevinv1.AveragePool{Factor: 1}},
@@ -135,10 +149,18 @@ func TestCollapse(t *testing.T) {
 	if err != nil || got.done.GetCollapsed() != 3 || got.done.GetEffectiveSize() >= 2 {
 		t.Errorf("done says %v, %v; want 3 collapsed chains", got.done, err)
 	}
+	few := measuring()
+	few.Measurement.GetParticles().Count = proto.Int32(2)
+	got, err = s.sample(t, t.Context(), few)
+	if err != nil || got.started.GetMeasurement().GetLeastEffectiveSize() != 1.125 || got.done.GetCollapsed() > 150 {
+		t.Errorf("with 2 particles %v, %v, %v; want some of 200 chains that did not collapse", got.started, got.done,
+			err)
+	}
 	req.Measurement.RefuseCollapsed = true
 	_, err = s.sample(t, t.Context(), req)
 	if code, reason := status.Code(err), reasonOf(status.Convert(err)); code != codes.FailedPrecondition ||
-		reason != langevinv1.ReasonCollapsed {
+		reason != langevinv1.ReasonCollapsed ||
+		!strings.Contains(err.Error(), "more particles, fewer values or more noise") {
 		t.Errorf("refused with %v (%s)", err, reason)
 	}
 }
@@ -160,6 +182,18 @@ func TestBadMeasurements(t *testing.T) {
 		"measurement.values is NaN at element 1": measurement(func(y *langevinv1.Measurement) {
 			y.Values = floats(1, nan, 3)
 		}),
+		"measurement.values is 0.707 away from all that the operator measures of samples": measurement(
+			func(y *langevinv1.Measurement) {
+				y.Operator, y.Values, y.NoiseStd = matrix(slices.Repeat([]float32{1}, 24)), floats(1, 2), 0
+			}),
+		"measurement.values is 1e+30 at element 1: want from -": measurement(func(y *langevinv1.Measurement) {
+			y.Values = floats(1, 1e30, 0)
+		}),
+		"measurement.noise_std is 1e+300: want from 0 to 1e+18": measurement(func(y *langevinv1.Measurement) {
+			y.NoiseStd = 1e300
+		}),
+		"measurement.particles.spread is 1e+300: want from 1e-18 to 1e+18": measurement(
+			func(y *langevinv1.Measurement) { y.GetParticles().Spread = proto.Float64(1e300) }),
 		"measurement.noise_std is -1": measurement(func(y *langevinv1.Measurement) {
 			y.NoiseStd = -1
 		}),
@@ -169,6 +203,10 @@ func TestBadMeasurements(t *testing.T) {
 		"measurement.mask is all unset": measurement(func(y *langevinv1.Measurement) {
 			y.GetMask().Seen = make([]bool, 4)
 		}),
+		"measurement.grey is set for samples of 1 channel: want samples of at least 2 channels": func(
+			r *langevinv1.SampleRequest) {
+			r.Model, r.Measurement.Operator = "digits", &langevinv1.Measurement_Grey{}
+		},
 		"measurement.pool.factor is 3": measurement(func(y *langevinv1.Measurement) {
 			y.Operator = pool(3)
 		}),
@@ -199,9 +237,21 @@ func TestBadMeasurements(t *testing.T) {
 			y.LeastEffectiveSize = proto.Float64(17)
 		}),
 		"reverse_sde.eta is 2": func(r *langevinv1.SampleRequest) { r.GetReverseSde().Eta = proto.Float64(2) },
-		"sampler is another": func(r *langevinv1.SampleRequest) {
-			r.Sampler = &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(5)}}
+		"sampler is edm: want reverse_sde or none with particles, which the server chose for at most " +
+			"16 measured values: particles and ddrm follow reverse_sde, and snips and langevin follow " +
+			"annealed_langevin": func(r *langevinv1.SampleRequest) {
+			r.Sampler, r.Measurement.Method = &langevinv1.SampleRequest_Edm{Edm: &langevinv1.EDM{}}, nil
 		},
+		"sampler is reverse_sde: want annealed_langevin or none with snips: ": measurement(
+			func(y *langevinv1.Measurement) { y.Method = &langevinv1.Measurement_Snips{} }),
+		"measurement.least_effective_size is 2: want none with ddrm: ": measurement(
+			func(y *langevinv1.Measurement) {
+				y.Method, y.LeastEffectiveSize = &langevinv1.Measurement_Ddrm{}, proto.Float64(2)
+			}),
+		"measurement.refuse_collapsed is true: want false with ddrm, which the server chose for more": measurement(
+			func(y *langevinv1.Measurement) {
+				y.Method, y.RefuseCollapsed, y.Values = nil, true, floats(make([]float32, 17)...)
+			}),
 		"annealed_langevin.consistent is true": func(r *langevinv1.SampleRequest) {
 			r.Measurement.Method = &langevinv1.Measurement_Snips{}
 			r.Sampler = &langevinv1.SampleRequest_AnnealedLangevin{
@@ -213,8 +263,12 @@ func TestBadMeasurements(t *testing.T) {
 		"measurement is set together with terms": func(r *langevinv1.SampleRequest) {
 			r.Terms = []*langevinv1.Term{{Given: &langevinv1.Given{Condition: &langevinv1.Given_Class{Class: 1}}}}
 		},
-		"measurement is set together with condition": func(r *langevinv1.SampleRequest) {
+		"measurement is set together with inpainting": func(r *langevinv1.SampleRequest) {
 			r.Condition = inpainting(12, true, true, true, true)
+		},
+		"measurement is set together with colourisation": func(r *langevinv1.SampleRequest) {
+			r.Condition = &langevinv1.SampleRequest_Colourisation{Colourisation: &langevinv1.Colourisation{
+				Grey: floats(1, 2, 3, 4)}}
 		},
 		"measurement is set together with interpolation": func(r *langevinv1.SampleRequest) {
 			r.Interpolation = &langevinv1.Interpolation{Columns: 2}

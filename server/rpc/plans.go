@@ -29,8 +29,16 @@ func completeAnnealed(in *langevinv1.AnnealedLangevin, m models.Manifest) error 
 	return nil
 }
 
+// lastStep returns the evaluations of the denoising step at the end of a plan.
+func lastStep(wanted bool) int {
+	if wanted {
+		return 1
+	}
+	return 0
+}
+
 func stepsAnnealed(in *langevinv1.AnnealedLangevin) int {
-	return len(in.GetSigmas()) * int(in.GetStepsPerLevel())
+	return len(in.GetSigmas())*int(in.GetStepsPerLevel()) + lastStep(in.GetDenoise())
 }
 
 func planAnnealed(
@@ -63,7 +71,9 @@ func completeLangevin(in *langevinv1.Langevin, m models.Manifest) error {
 	return nil
 }
 
-func stepsLangevin(in *langevinv1.Langevin) int { return int(in.GetSteps()) }
+func stepsLangevin(in *langevinv1.Langevin) int {
+	return int(in.GetSteps()) + lastStep(in.GetDenoise())
+}
 
 func planLangevin(
 	in *langevinv1.Langevin, m models.Manifest, maxSteps int, bad *invalid,
@@ -118,7 +128,9 @@ func stepsPredictorCorrector(in *langevinv1.PredictorCorrector) int {
 	if in.GetCorrector() != langevinv1.Corrector_CORRECTOR_NONE {
 		steps += int(in.GetCorrectorSteps())
 	}
-	return int(in.GetN()) * steps
+	// A predictor's own last step denoises.
+	denoised := in.GetDenoise() && in.GetPredictor() == langevinv1.Predictor_PREDICTOR_NONE
+	return int(in.GetN())*steps + lastStep(denoised)
 }
 
 func planPredictorCorrector(
@@ -196,9 +208,9 @@ func stepsFlow(in *langevinv1.ProbabilityFlow) int {
 		steps = sigmas - 1
 	}
 	if in.GetMethod() == langevinv1.FlowMethod_FLOW_METHOD_HEUN {
-		return 2 * steps
+		steps *= 2
 	}
-	return steps
+	return steps + lastStep(in.GetDenoise())
 }
 
 // planFlow also replaces the number of steps by its sigmas, after checking that it is small.
@@ -237,7 +249,7 @@ func planFlow(
 }
 
 func stepsEDM(in *langevinv1.EDM) int {
-	return 2*cmp.Or(len(in.GetSigmas()), int(in.GetSteps())) - 2
+	return 2*cmp.Or(len(in.GetSigmas()), int(in.GetSteps())) - 2 + lastStep(in.GetDenoise())
 }
 
 func planEDM(in *langevinv1.EDM, m models.Manifest, maxSteps int, bad *invalid) (sampling.Plan, sampling.Prior) {
@@ -282,7 +294,7 @@ func completeReverse(in *langevinv1.ReverseSDE, m models.Manifest) error {
 }
 
 func stepsReverse(in *langevinv1.ReverseSDE) int {
-	return cmp.Or(len(in.GetSigmas()), int(in.GetSteps())) - 1
+	return cmp.Or(len(in.GetSigmas()), int(in.GetSteps())) - 1 + lastStep(in.GetDenoise())
 }
 
 func planReverse(

@@ -178,6 +178,11 @@ type breaker struct {
 
 // visit violates every rule at a place and below.
 func (b *breaker) visit(p place) {
+	b.walk(p, b.violate)
+}
+
+// violate violates every rule at a place.
+func (b *breaker) violate(p place) {
 	b.accepted(p)
 	d := p.in(proto.Clone(p.root)).Descriptor()
 	for _, rule := range messageBreaks(d) {
@@ -190,6 +195,15 @@ func (b *breaker) visit(p place) {
 			b.tried[string(f.FullName())] = true
 			b.refused(p, set, p.name(f.Name()), p.name(f.Name()))
 		}
+	}
+}
+
+// walk calls do at a place and below, with a request that has a message at every place.
+func (b *breaker) walk(p place, do func(place)) {
+	do(p)
+	d := p.in(proto.Clone(p.root)).Descriptor()
+	for i := range d.Fields().Len() {
+		f := d.Fields().Get(i)
 		if f.Message() != nil {
 			root := proto.Clone(p.root)
 			if model := modelsFor()[f.Message().Name()]; model != "" {
@@ -201,7 +215,7 @@ func (b *breaker) visit(p place) {
 				proto.Merge(field, part)
 			}
 			measureEnough(root)
-			b.visit(place{root, append(slices.Clone(p.path), f)})
+			b.walk(place{root, append(slices.Clone(p.path), f)}, do)
 		}
 	}
 }
@@ -417,11 +431,11 @@ func brokenValues(f protoreflect.FieldDescriptor, rules *validate.FieldRules) []
 }
 
 func brokenBy(f protoreflect.FieldDescriptor, rule protoreflect.Name, limit protoreflect.Value) []protoreflect.Value {
-	below := func(v float64) float64 { // the next smaller value of the field's type
+	next := func(v, step float64) float64 { // the next value of the field's type
 		if f.Kind() == protoreflect.DoubleKind {
-			return math.Nextafter(v, math.Inf(-1))
+			return math.Nextafter(v, math.Inf(int(step)))
 		}
-		return v - 1
+		return v + step
 	}
 	switch rule {
 	case "finite":
@@ -434,9 +448,9 @@ func brokenBy(f protoreflect.FieldDescriptor, rule protoreflect.Name, limit prot
 	case "gt", "lt":
 		return []protoreflect.Value{number(f, float(limit))}
 	case "gte":
-		return []protoreflect.Value{number(f, below(float(limit)))}
+		return []protoreflect.Value{number(f, next(float(limit), -1))}
 	case "lte":
-		return []protoreflect.Value{number(f, float(limit)+1)}
+		return []protoreflect.Value{number(f, next(float(limit), 1))}
 	}
 	panic("how to break " + string(rule) + "?")
 }

@@ -18,10 +18,10 @@ type compiled struct {
 }
 
 // kind says how to run one kind of sampler. complete fills in the settings whose defaults depend on the model; the
-// other defaults are already set. steps returns how many evaluations of a chain the complete message stands for at
-// least; it does no other work. plan compiles the complete message. All use the message's field names in errors. exact
-// reports whether the sampler draws from any densities that it is given the scores of, one for each sigma. The others
-// follow a diffusion, and need the densities of one distribution with noise added.
+// other defaults are already set. steps returns how many evaluations of a chain the complete message stands for; it
+// does no other work. plan compiles the complete message. All use the message's field names in errors. exact reports
+// whether the sampler draws from any densities that it is given the scores of, one for each sigma. The others follow a
+// diffusion, and need the densities of one distribution with noise added.
 type kind struct {
 	complete func(proto.Message, models.Manifest) error
 	steps    func(proto.Message) int
@@ -60,8 +60,8 @@ func kindOf[M proto.Message](
 	}
 }
 
-// admission returns an error if a request that evaluates each chain at least the given number of times is refused. It
-// is called before the plan is compiled, because compiling a long plan takes far longer than refusing it.
+// admission returns an error if a request that evaluates each chain the given number of times is refused. It is
+// called before the plan is compiled, because compiling a long plan takes far longer than refusing it.
 type admission func(steps int) error
 
 // defaultSampler returns the sampler of requests to a model that have none.
@@ -130,7 +130,7 @@ func compile(
 	own.join("", err)
 	kind := kinds()[field]
 	result := compiled{message: message, exact: kind.exact(message)}
-	if steps := kind.steps(message); len(own)+len(*bad) == 0 && steps > 0 && steps <= maxSteps {
+	if steps := kind.steps(message); len(own)+len(*bad) == 0 && steps > 0 && steps <= maxSteps+lastStep(true) {
 		if err := admits(steps); err != nil {
 			return compiled{}, err
 		}

@@ -60,10 +60,7 @@ func decoded(m models.Manifest, x []float32) []float32 {
 
 // tensor returns rows of the encoder's shape.
 func (e encoder) tensor(x []float32) (*langevinv1.Tensor, error) {
-	dim := 1
-	for _, n := range e.shape {
-		dim *= n
-	}
+	dim := sizeOf(e.shape)
 	t := &langevinv1.Tensor{Shape: []int64{int64(len(x) / dim)}}
 	for _, n := range e.shape {
 		t.Shape = append(t.Shape, int64(n))
@@ -131,11 +128,8 @@ func rowsOf(t *langevinv1.Tensor, field string, m models.Manifest, maxRows int, 
 // decodeRows returns the rows of a request's tensor, of the given shape. All are finite. field names the tensor, and
 // model the model.
 func decodeRows(t *langevinv1.Tensor, field, model string, want []int, maxRows int, bad *invalid) []float32 {
-	x := decodeElements(t, field, bad)
-	dim := 1
-	for _, n := range want {
-		dim *= n
-	}
+	x := elementsOf(t, field, bad)
+	dim := sizeOf(want)
 	rows := len(x) / dim
 	shape := t.GetShape()
 	switch {
@@ -159,8 +153,44 @@ func decodeRows(t *langevinv1.Tensor, field, model string, want []int, maxRows i
 	return x
 }
 
-// decodeElements returns the elements of a request's tensor, in either form.
+// decodeElements returns the elements of a request's tensor, whose shape may be any that has as many. field names the
+// tensor. No later reader of a request compares the two again.
 func decodeElements(t *langevinv1.Tensor, field string, bad *invalid) []float32 {
+	x := elementsOf(t, field, bad)
+	if shape := t.GetShape(); len(shape) > 0 && len(x) > 0 && !holds(shape, len(x)) {
+		bad.add(field+".shape", shape, "[%d], another shape of as many elements, or none", len(x))
+	}
+	return x
+}
+
+// holds reports whether a shape is one of the given number of elements.
+func holds(shape []int64, elements int) bool {
+	left := int64(elements)
+	for _, n := range shape {
+		if n < 1 || left%n != 0 {
+			return false
+		}
+		left /= n
+	}
+	return left == 1
+}
+
+// decodeOne returns the elements of a tensor of the given shape, with or without a leading 1. what says what it is.
+func decodeOne(t *langevinv1.Tensor, field, what string, want []int, bad *invalid) (x []float32, ok bool) {
+	before := len(*bad)
+	x = elementsOf(t, field, bad)
+	switch shape := t.GetShape(); {
+	case len(*bad) > before:
+	case len(x) != sizeOf(want):
+		bad.add(field, fmt.Sprintf("%d elements", len(x)), "%s, of shape %v", what, want)
+	case !shapeAgrees(shape, want) && !shapeAgrees(shape, append([]int{1}, want...)):
+		bad.add(field+".shape", shape, "%v, or none", want)
+	}
+	return x, len(*bad) == before
+}
+
+// elementsOf returns the elements of a request's tensor, in either form. It does not look at the shape.
+func elementsOf(t *langevinv1.Tensor, field string, bad *invalid) []float32 {
 	if len(t.GetPng()) > 0 || len(t.GetData()) > 0 && len(t.GetValues()) > 0 {
 		bad.add(field, "more than one of data, values and png", "data or values")
 		return nil
@@ -178,6 +208,15 @@ func decodeElements(t *langevinv1.Tensor, field string, bad *invalid) []float32 
 		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 	}
 	return x
+}
+
+// sizeOf returns the number of elements of a shape.
+func sizeOf(shape []int) int {
+	size := 1
+	for _, n := range shape {
+		size *= n
+	}
+	return size
 }
 
 // shapeAgrees reports whether a tensor's shape is absent or as wanted.

@@ -46,3 +46,11 @@ func (v *Visit) Refused(method string, err error) {
 	c := &call{ctx: v.ctx, id: v.id, start: v.start, observer: v.observer, done: func() {}}
 	_ = c.end(v.log, cmp.Or(method, OtherMethod), nil, err) // the request was answered already
 }
+
+// Broke logs an error of this program that left a request of the method without its answer, also after its call, which
+// has been counted. It returns the status for the client.
+func (v *Visit) Broke(method string, err error) error {
+	v.log.LogAttrs(v.ctx, slog.LevelError, "no answer", slog.String("request_id", v.id),
+		slog.String("method", cmp.Or(method, OtherMethod)), slog.String("error", err.Error()))
+	return StatusOf(err).Err()
+}

@@ -67,7 +67,7 @@ func share(h http.Header, origin string) {
 			"Grpc-Timeout, X-Grpc-Web, X-User-Agent, X-Request-Id")
 	h.Set("Access-Control-Expose-Headers",
 		"Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, Retry-After, X-Request-Id, "+
-			"X-Effective-Size, X-Log-Evidence, X-Collapsed")
+			"X-Approximate, X-Effective-Size, X-Log-Evidence, X-Collapsed")
 	h.Set("Access-Control-Max-Age", "7200")
 }
 

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"strconv"
+
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
@@ -36,57 +38,59 @@ const mostDepth = 16
 // array reads the array at a depth.
 func (a *arrays) array(depth int) error {
 	if depth == len(a.sizes) {
-		if a.deep || depth == mostDepth {
-			return a.uneven()
+		if depth == mostDepth {
+			return a.wrong("at most 16 axes")
 		}
 		a.sizes = append(a.sizes, -1)
 	}
 	if err := a.token(); err != nil {
 		return err
 	}
-	n := int64(0)
+	n, size := int64(0), a.sizes[depth]
 	for ; a.peek() != ']'; n++ {
-		if a.sizes[depth] == n {
-			return a.uneven()
+		if n == size {
+			return a.uneven("more than "+strconv.FormatInt(n, 10), size)
 		}
-		if err := a.element(depth, n); err != nil {
+		err := a.within(segment{index: int(n)}, func() error { return a.element(depth, n) })
+		if err != nil {
 			return err
 		}
 	}
-	switch {
-	case a.sizes[depth] < 0:
-		a.sizes[depth] = n
-	case a.sizes[depth] != n:
-		return a.uneven()
+	if size >= 0 && n != size {
+		return a.uneven(strconv.FormatInt(n, 10), size)
 	}
+	a.sizes[depth] = n
 	a.deep = a.deep || depth == len(a.sizes)-1 // an empty array
 	return a.token()
 }
 
 // element reads an element of the array at a depth.
 func (a *arrays) element(depth int, index int64) error {
+	deepest := depth == len(a.sizes)-1
 	switch kind := a.peek(); {
-	case kind == '[' && len(a.tensor.GetPng()) == 0:
-		return a.array(depth + 1)
-	case kind == '"' && depth == 0 && len(a.sizes) == 1 && len(a.tensor.GetPng()) == int(index):
+	case len(a.tensor.GetPng()) > 0 && kind != '"':
+		return a.wrong("a picture, as the first")
+	case kind == '"' && depth == 0 && deepest && len(a.tensor.GetPng()) == int(index):
 		picture, err := a.bytes()
 		a.tensor.Png = append(a.tensor.Png, picture)
 		return err
-	case kind != '0' || depth != len(a.sizes)-1 || len(a.tensor.GetPng()) > 0:
-		return a.uneven()
+	case kind == '[' && !(deepest && a.deep):
+		return a.array(depth + 1)
+	case !deepest:
+		return a.wrong("an array, as the first")
 	}
 	a.deep = true
-	v, err := a.float(32)
+	v, err := a.floatOr(32, "a number; a category is the index of its word, from 0, in the columns that "+
+		"GET /v1/models/NAME lists")
 	a.tensor.Values = append(a.tensor.Values, float32(v))
 	return err
 }
 
-// uneven refuses the arrays, unless they are not JSON.
-func (a *arrays) uneven() error {
+// uneven refuses an array of another size than the first of its depth, unless it is not JSON.
+func (a *arrays) uneven(n string, size int64) error {
 	if a.peek() == 0 {
 		_, err := a.raw() // which says what is wrong
 		return err
 	}
-	place := a.place()
-	return invalid(place, "%s: want rows of numbers, all of one length", nameOr(place, "the request"))
+	return a.refuse("an array of "+n, "%d, as the first", size)
 }

@@ -131,8 +131,14 @@ func isNumber(text string) bool {
 }
 
 // float reads a number of the given size in bits.
-func (r *reader) float(bits int) (float64, error) {
-	text, err := r.number("a number")
+func (r *reader) float(bits int) (float64, error) { return r.floatOr(bits, "a number") }
+
+// floatOr is float with other words for what is wanted of a text.
+func (r *reader) floatOr(bits int, want string) (float64, error) {
+	if r.peek() != '"' {
+		want = "a number"
+	}
+	text, err := r.number(want)
 	if err == nil {
 		err = r.take(bits / 8)
 	}

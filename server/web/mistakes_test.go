@@ -13,6 +13,7 @@ import (
 // TestMistakes: each mistake has its status, and the answer names the field.
 func TestMistakes(t *testing.T) {
 	s := open(t, func(c *server.Config) { c.HTTP.MaxBodyBytes = 1 << 12 })
+	await(t, "the models", func() bool { return s.loaded(t) })
 	for _, c := range []struct {
 		path, body string
 		status     int
@@ -30,8 +31,9 @@ func TestMistakes(t *testing.T) {
 		{"gauss:sample", `{"model": "ring"}`, 400, `"field":"model"`},
 		{"tiles:sample", `{"n": 200000}`, 400, `ndjson`},
 		{"gauss:sample?timeout=soon", `{}`, 400, `"field":"timeout"`},
-		{"gauss:score", `{"x": [[1, 2], [3]], "sigma": 1}`, 400, `"field":"x"`},
-		{"gauss:score", `{"x": [[1, "a"]], "sigma": 1}`, 400, `"field":"x"`},
+		{"gauss:score", `{"x": [[1, 2], [3]], "sigma": 1}`, 400, `"field":"x[1]"`},
+		{"gauss:score", `{"x": [[1, "a"]], "sigma": 1}`, 400, `"field":"x[0][1]"`},
+		{"tiles:detect", `{"x": [["NaN", 1]]}`, 400, `x is NaN at element 0: want finite numbers`},
 		{"gauss:score", `{"x": [], "sigma": 1}`, 400, `"field":"x"`},
 		{"gauss:score", `{"x": [[1, 2]], "sigma": [1, -1]}`, 400, `"field":"sigma"`},
 		{"gauss:sample", `{"given": [{"class": 3}]}`, 400, `"field":"given[0].class"`},
@@ -43,7 +45,9 @@ func TestMistakes(t *testing.T) {
 		{"gauss:sample", `{"terms": [{"given": {"class": 3}}]}`, 400, `"field":"terms[0].given.class"`},
 		{"gauss:sample", `{"terms": [{"weight": "a"}]}`, 400, `"field":"terms[0].weight"`},
 		{"gauss:sample", `{"own_weight": 0}`, 400, `"field":"own_weight"`},
-		{"gauss:train", `{}`, 404, `verbs sample`},
+		{"gauss:sample", `{"measurement": {"matrix": {"rows": [[1, 0]]}, "values": {"shape": 2, "values": 3}}}`, 400,
+			`"field":"measurement.values.shape"`},
+		{"gauss:train", `{}`, 404, `verbs sample, score, encode, decode, likelihood, detect`},
 		{"gauss", `{}`, 405, `want GET`},
 		{"gauss:sample?timout=3s", `{}`, 400, `"field":"timout"`},
 		{"gauss:sample?timeout=3s&timeout=4s", `{}`, 400, `given 2 times`},

@@ -3,6 +3,7 @@ package web
 import (
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,29 +102,31 @@ func (s *rest) getModel(w http.ResponseWriter, r *http.Request) {
 
 // verb is an operation on a model.
 type verb struct {
-	method    string
-	req, resp proto.Message
+	name, method string
+	req, resp    proto.Message
+}
+
+// verbs returns all operations, with new messages.
+func verbs() []verb {
+	return []verb{
+		{"sample", langevinv1.SamplingService_Sample_FullMethodName, &langevinv1.SampleRequest{}, nil},
+		{"score", langevinv1.SamplingService_Score_FullMethodName, &langevinv1.ScoreRequest{},
+			&langevinv1.ScoreResponse{}},
+		{"encode", langevinv1.SamplingService_Encode_FullMethodName, &langevinv1.EncodeRequest{},
+			&langevinv1.EncodeResponse{}},
+		{"decode", langevinv1.SamplingService_Decode_FullMethodName, &langevinv1.DecodeRequest{},
+			&langevinv1.DecodeResponse{}},
+		{"likelihood", langevinv1.SamplingService_LogLikelihood_FullMethodName, &langevinv1.LogLikelihoodRequest{},
+			&langevinv1.LogLikelihoodResponse{}},
+		{"detect", langevinv1.SamplingService_Detect_FullMethodName, &langevinv1.DetectRequest{},
+			&langevinv1.DetectResponse{}},
+	}
 }
 
 func verbOf(name string) (verb, bool) {
-	switch name {
-	case "sample":
-		return verb{langevinv1.SamplingService_Sample_FullMethodName, &langevinv1.SampleRequest{}, nil}, true
-	case "score":
-		return verb{langevinv1.SamplingService_Score_FullMethodName, &langevinv1.ScoreRequest{},
-			&langevinv1.ScoreResponse{}}, true
-	case "encode":
-		return verb{langevinv1.SamplingService_Encode_FullMethodName, &langevinv1.EncodeRequest{},
-			&langevinv1.EncodeResponse{}}, true
-	case "decode":
-		return verb{langevinv1.SamplingService_Decode_FullMethodName, &langevinv1.DecodeRequest{},
-			&langevinv1.DecodeResponse{}}, true
-	case "likelihood":
-		return verb{langevinv1.SamplingService_LogLikelihood_FullMethodName, &langevinv1.LogLikelihoodRequest{},
-			&langevinv1.LogLikelihoodResponse{}}, true
-	case "detect":
-		return verb{langevinv1.SamplingService_Detect_FullMethodName, &langevinv1.DetectRequest{},
-			&langevinv1.DetectResponse{}}, true
+	all := verbs()
+	if i := slices.IndexFunc(all, func(v verb) bool { return v.name == name }); i >= 0 {
+		return all[i], true
 	}
 	return verb{}, false
 }
@@ -247,11 +250,15 @@ func (s *rest) answer(w http.ResponseWriter, r *http.Request, method string, req
 }
 
 func (s *rest) unknown(w http.ResponseWriter, r *http.Request) {
+	var names []string
+	for _, v := range verbs() {
+		names = append(names, v.name)
+	}
 	writeProblem(w, r, &problem{
 		Code: "NOT_FOUND", status: http.StatusNotFound,
 		Message: clipped(r.Method) + " " + clipped(r.URL.Path) +
 			": there are GET /v1/models, GET /v1/models/NAME, GET /v1/samplers, and " +
-			"POST /v1/models/NAME:VERB with the verbs sample, score, encode, decode and likelihood",
+			"POST /v1/models/NAME:VERB with the verbs " + strings.Join(names, ", "),
 	})
 }
 

@@ -224,6 +224,14 @@ func (o *object) end(err error) {
 	writeJSON(o.w, o.head)
 }
 
+// setApproximate sets the header with the approximate of the started event, for the forms that have no other place for
+// it. A nil event sets none.
+func setApproximate(h http.Header, started *langevinv1.Started) {
+	if started != nil {
+		h.Set("X-Approximate", strconv.FormatBool(started.GetApproximate()))
+	}
+}
+
 // setWeights sets the headers with what [appendWeights] appends to JSON, for the forms that have no other place for it.
 func setWeights(h http.Header, done *langevinv1.Done) {
 	if done == nil || done.EffectiveSize == nil {
@@ -253,6 +261,7 @@ func (t *table) prepare(req *langevinv1.SampleRequest) error {
 func (t *table) event(resp *langevinv1.SampleResponse) error {
 	switch e := resp.GetEvent().(type) {
 	case *langevinv1.SampleResponse_Started:
+		setApproximate(t.w.Header(), e.Started)
 		t.columns, t.weighed = e.Started.GetColumns(), e.Started.GetMeasurement().GetParticles() != nil
 	case *langevinv1.SampleResponse_Done:
 		setWeights(t.w.Header(), e.Done)
@@ -324,6 +333,7 @@ func (p *picture) event(resp *langevinv1.SampleResponse) error {
 	if pictures := resp.GetChunk().GetTensor().GetPng(); len(pictures) > 0 {
 		p.data = bytes.Clone(pictures[0])
 	}
+	setApproximate(p.w.Header(), resp.GetStarted())
 	setWeights(p.w.Header(), resp.GetDone())
 	return nil
 }

@@ -2,7 +2,10 @@ package web
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -15,6 +18,9 @@ type Visit interface {
 	// Refused logs and counts a request that err ended, unless it became a call. method is /package.Service/Method, or
 	// empty for a request that names no method of the server.
 	Refused(method string, err error)
+	// Broke logs an error of this program that left a request without its answer, also after its call. It returns the
+	// status for the client.
+	Broke(method string, err error) error
 }
 
 // Arrive begins a visit. The calls of a visit are made with the context that it returns.
@@ -23,7 +29,8 @@ type Arrive func(r *http.Request) (context.Context, Visit)
 const requestIDHeader = "X-Request-Id"
 
 // Recorded gives every answer of next the id of its request, and has every request logged and counted that is refused
-// before it becomes a call.
+// before it becomes a call. A panic of next is logged. Its request gets an error as its answer, or if the answer has
+// begun, an end that no client takes for a complete one.
 func Recorded(next http.Handler, arrive Arrive) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, visit := arrive(r)
@@ -32,7 +39,13 @@ func Recorded(next http.Handler, arrive Arrive) http.Handler {
 		r.Header.Set(requestIDHeader, visit.ID())
 		w.Header().Set(requestIDHeader, visit.ID())
 		recorded := &recorder{ResponseWriter: w, id: visit.ID()}
-		next.ServeHTTP(recorded, r)
+		if err := survived(next, recorded, r); err != nil {
+			answer := visit.Broke(n.method, err)
+			if recorded.status != 0 {
+				panic(http.ErrAbortHandler)
+			}
+			writeProblem(recorded, r, answer)
+		}
 		if n.err == nil && recorded.status >= 400 && recorded.status < 500 {
 			n.err = status.Errorf(codeOf(recorded.status), "%s %s: %s", clipped(r.Method), clipped(r.URL.Path),
 				http.StatusText(recorded.status))
@@ -41,6 +54,27 @@ func Recorded(next http.Handler, arrive Arrive) http.Handler {
 			visit.Refused(n.method, n.err)
 		}
 	})
+}
+
+// survived has next answer a request, and returns a panic of it as an error. The panic with which a handler asks for
+// the end of the connection goes on.
+func survived(next http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		switch p := recover(); {
+		case p == nil:
+		case errors.Is(asError(p), http.ErrAbortHandler):
+			panic(http.ErrAbortHandler)
+		default:
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	next.ServeHTTP(w, r)
+	return nil
+}
+
+func asError(panicked any) error {
+	err, _ := panicked.(error)
+	return err
 }
 
 // note is what is known about a request while it is answered.

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -206,7 +207,7 @@ func TestSampleSaysWhatCollapsed(t *testing.T) {
 	}
 	s := open(t, nil)
 	const order = `{"n": 9, "seed": 1, "measurement": {"matrix": {"rows": [[1, 0.5]]}, "values": [1], ` +
-		`"noise_std": 0.1, "particles": {"count": 2}}}`
+		`"noise_std": 0.1, "particles": {"count": 2}, "least_effective_size": 2}}`
 	_, text := s.post(t, "/v1/models/gauss:sample", order)
 	got := decode[weights](t, text)
 	_, events := s.post(t, "/v1/models/gauss:sample", order, "Accept", "application/x-ndjson")
@@ -228,6 +229,10 @@ func TestSampleSaysWhatCollapsed(t *testing.T) {
 		want        *weights // nil for none
 		in          func(*http.Response) http.Header
 	}{
+		{csv, `{"seed": 1, "measurement": {"matrix": {"rows": [[1, 0]]}, "values": [1], "ddrm": {}}}`, nil,
+			func(r *http.Response) http.Header { return r.Trailer }},
+		{picture, strings.Replace(one, `"particles": {"count": 2}`, `"ddrm": {}`, 1), nil,
+			func(r *http.Response) http.Header { return r.Header }},
 		{csv, order, &want, func(r *http.Response) http.Header { return r.Trailer }},
 		{csv, `{"seed": 1}`, nil, func(r *http.Response) http.Header { return r.Trailer }},
 		{picture, one, new(decode[weights](t, text)), func(r *http.Response) http.Header { return r.Header }},
@@ -240,6 +245,9 @@ func TestSampleSaysWhatCollapsed(t *testing.T) {
 		if try.want != nil {
 			want = []string{fmt.Sprint(try.want.EffectiveSize), fmt.Sprint(try.want.LogEvidence),
 				fmt.Sprint(try.want.Collapsed)}
+		}
+		if a := resp.Header.Get("X-Approximate"); a != strconv.FormatBool(strings.Contains(try.order, "ddrm")) {
+			t.Errorf("%s %s: X-Approximate is %q", try.form, try.order, a)
 		}
 		for i, name := range []string{"X-Effective-Size", "X-Log-Evidence", "X-Collapsed"} {
 			if resp.StatusCode != http.StatusOK || got.Get(name) != want[i] {
@@ -357,7 +365,8 @@ func TestScoreAndFlow(t *testing.T) {
 	}
 	var status int
 	status, text = s.post(t, "/v1/models/gauss:detect", `{"x": [[0, 0]]}`)
-	if status != http.StatusBadRequest || !strings.Contains(text, "NO_DETECTOR") {
+	if status != http.StatusBadRequest || !strings.Contains(text, "NO_DETECTOR") ||
+		!strings.Contains(text, "langevin detect fit gauss --models-dir FOLDER --data FILE adds one to its file") {
 		t.Errorf("detect without a detector: %d %s", status, text)
 	}
 	_, text = s.post(t, "/v1/models/tiles:detect", `{"x": [[`+strings.Repeat("9,", 23)+`9]]}`)

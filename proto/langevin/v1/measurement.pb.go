@@ -96,10 +96,12 @@ type Measurement struct {
 	//	*Measurement_Fourier
 	//	*Measurement_Hadamard
 	Operator isMeasurement_Operator `protobuf_oneof:"operator"`
-	// y: one number for each row of A, as data or values. The shape may be left out.
+	// y: one number for each row of A, as data or values. The shape may be left out. No value may be larger than what the
+	// operator gives for samples 1000 times as wide as the model's range.
 	Values *Tensor `protobuf:"bytes,8,opt,name=values,proto3" json:"values,omitempty"`
-	// The standard deviation of the noise of each measured value, in the units of y: finite, at least 0. Of a table it is
-	// in units of the columns' standard deviations.
+	// The standard deviation of the noise of each measured value, in the units of y: from 0 to 1e18. With 0 there must be
+	// a sample of which the operator measures the values. Of a table it is in units of the columns' standard
+	// deviations.
 	NoiseStd float64 `protobuf:"fixed64,9,opt,name=noise_std,json=noiseStd,proto3" json:"noise_std,omitempty"`
 	// How to draw. If it is left out, particles are used for at most 16 measured values, and ddrm for more. The started
 	// event says which.
@@ -112,10 +114,11 @@ type Measurement struct {
 	//	*Measurement_Langevin
 	Method isMeasurement_Method `protobuf_oneof:"method"`
 	// The least effective size of a chain's particles that is not reported as collapsed: at least 1, and at most the
-	// number of particles. The default is 2. It has no meaning for other methods.
+	// number of particles. The default is 2, and 1 + count/16 with fewer than 16 particles. Other methods take none.
 	LeastEffectiveSize *float64 `protobuf:"fixed64,14,opt,name=least_effective_size,json=leastEffectiveSize,proto3,oneof" json:"least_effective_size,omitempty"`
 	// End the call with FAILED_PRECONDITION (reason WEIGHTS_COLLAPSED) at the first chain whose effective size is below
-	// least_effective_size. Without it such samples are sent, and the done event counts them.
+	// least_effective_size. Without it such samples are sent, and the done event counts them. Other methods than
+	// particles do not take it.
 	RefuseCollapsed bool `protobuf:"varint,15,opt,name=refuse_collapsed,json=refuseCollapsed,proto3" json:"refuse_collapsed,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -712,9 +715,9 @@ type Particles struct {
 	// Move particles towards the measurement, as far as the estimate of their noise-free state is known. Without it they
 	// only follow the model. The default is true.
 	Guided *bool `protobuf:"varint,3,opt,name=guided,proto3,oneof" json:"guided,omitempty"`
-	// The standard deviation of an element of the data, above 0: how far the estimate of a noise-free state is expected
-	// to be wrong, until the particles show how far it is. A value that is much too small makes the weights of modes
-	// wrong with few particles and few measured values. The default is a quarter of the model's range.
+	// The standard deviation of an element of the data, from 1e-18 to 1e18: how far the estimate of a noise-free state
+	// is expected to be wrong, until the particles show how far it is. A value that is much too small makes the weights
+	// of modes wrong with few particles and few measured values. The default is a quarter of the model's range.
 	Spread        *float64 `protobuf:"fixed64,4,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -926,7 +929,7 @@ var File_langevin_v1_measurement_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_measurement_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlangevin/v1/measurement.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18langevin/v1/tensor.proto\"\xa1\x06\n" +
+	"\x1dlangevin/v1/measurement.proto\x12\vlangevin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18langevin/v1/tensor.proto\"\xa8\x06\n" +
 	"\vMeasurement\x12'\n" +
 	"\x04mask\x18\x01 \x01(\v2\x11.langevin.v1.MaskH\x00R\x04mask\x12.\n" +
 	"\x04pool\x18\x02 \x01(\v2\x18.langevin.v1.AveragePoolH\x00R\x04pool\x12'\n" +
@@ -935,8 +938,8 @@ const file_langevin_v1_measurement_proto_rawDesc = "" +
 	"\x06matrix\x18\x05 \x01(\v2\x13.langevin.v1.MatrixH\x00R\x06matrix\x120\n" +
 	"\afourier\x18\x06 \x01(\v2\x14.langevin.v1.FourierH\x00R\afourier\x123\n" +
 	"\bhadamard\x18\a \x01(\v2\x15.langevin.v1.HadamardH\x00R\bhadamard\x123\n" +
-	"\x06values\x18\b \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x06values\x12-\n" +
-	"\tnoise_std\x18\t \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00R\bnoiseStd\x126\n" +
+	"\x06values\x18\b \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x06values\x124\n" +
+	"\tnoise_std\x18\t \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\xc8Ngm\xc1\xabC)\x00\x00\x00\x00\x00\x00\x00\x00R\bnoiseStd\x126\n" +
 	"\tparticles\x18\n" +
 	" \x01(\v2\x16.langevin.v1.ParticlesH\x01R\tparticles\x12'\n" +
 	"\x04ddrm\x18\v \x01(\v2\x11.langevin.v1.DDRMH\x01R\x04ddrm\x12*\n" +
@@ -961,12 +964,12 @@ const file_langevin_v1_measurement_proto_rawDesc = "" +
 	"\aFourier\x122\n" +
 	"\fcoefficients\x18\x01 \x03(\x05B\x0e\xbaH\v\x92\x01\b\b\x01\"\x04\x1a\x02(\x00R\fcoefficients\">\n" +
 	"\bHadamard\x122\n" +
-	"\fcoefficients\x18\x01 \x03(\x05B\x0e\xbaH\v\x92\x01\b\b\x01\"\x04\x1a\x02(\x00R\fcoefficients\"\xe5\x01\n" +
+	"\fcoefficients\x18\x01 \x03(\x05B\x0e\xbaH\v\x92\x01\b\b\x01\"\x04\x1a\x02(\x00R\fcoefficients\"\xec\x01\n" +
 	"\tParticles\x12\"\n" +
 	"\x05count\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x02H\x00R\x05count\x88\x01\x01\x12:\n" +
 	"\tthreshold\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\tthreshold\x88\x01\x01\x12\x1b\n" +
-	"\x06guided\x18\x03 \x01(\bH\x02R\x06guided\x88\x01\x01\x12-\n" +
-	"\x06spread\x18\x04 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\x06spread\x88\x01\x01B\b\n" +
+	"\x06guided\x18\x03 \x01(\bH\x02R\x06guided\x88\x01\x01\x124\n" +
+	"\x06spread\x18\x04 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\xc8Ngm\xc1\xabC)\xacC\xd2\xd1]r2<H\x03R\x06spread\x88\x01\x01B\b\n" +
 	"\x06_countB\f\n" +
 	"\n" +
 	"_thresholdB\t\n" +
