@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/eval"
@@ -34,8 +35,8 @@ type TwoSampleTest struct {
 // twoSampleLeast is the least number of rows of each set. A classifier learns nothing from fewer.
 const twoSampleLeast = 50
 
-// Run takes equally many rows of both sets, evenly spread, at least 50 of each. It trains on every second one and tests
-// the others. The result is a function of the arguments and, as that of every training, of the number of cores. It uses
+// Run takes equally many rows of both sets, evenly spread, at least 50 of each. It trains on a random half of each and
+// tests the other. The result is a function of the arguments and, as that of every training, of the number of cores. It uses
 // the library, the device and its start of o.
 func (t TwoSampleTest) Run(ctx context.Context, truth, samples eval.Rows, o Options) (TwoSample, error) {
 	r, err := t.run(ctx, truth, samples, o)
@@ -50,7 +51,7 @@ func (t TwoSampleTest) run(ctx context.Context, truth, samples eval.Rows, o Opti
 		return TwoSample{}, err
 	}
 	n := min(truth.Len(), samples.Len())
-	train, test := halve(truth.Evenly(n), samples.Evenly(n))
+	train, test := halve(truth.Evenly(n), samples.Evenly(n), t.Seed)
 	judge := t.judgePoints
 	if len(t.Shape) == 3 {
 		judge = t.judgeImages
@@ -86,14 +87,15 @@ type mixed struct{ eval.Rows }
 
 func (m mixed) class(i int) int { return i / (m.Len() / 2) }
 
-// halve assigns the rows of each of two sets of one size to train and test in turn. If the number is odd, the last row
-// is left out.
-func halve(truth, samples eval.Rows) (train, test mixed) {
+// halve deals the rows of each of two sets of one size to train and test. If the number is odd, a row is left out. The
+// order is random: samples of classes come in turn, and every second one would have half of the classes.
+func halve(truth, samples eval.Rows, seed uint64) (train, test mixed) {
 	train.Dim, test.Dim = truth.Dim, truth.Dim
-	for _, set := range []eval.Rows{truth, samples} {
+	for k, set := range []eval.Rows{truth, samples} {
+		order := rand.New(rand.NewPCG(seed, uint64(k))).Perm(set.Len())
 		for i := 0; i+1 < set.Len(); i += 2 {
-			train.X = append(train.X, set.Row(i)...)
-			test.X = append(test.X, set.Row(i+1)...)
+			train.X = append(train.X, set.Row(order[i])...)
+			test.X = append(test.X, set.Row(order[i+1])...)
 		}
 	}
 	return train, test

@@ -42,6 +42,7 @@ func TestTwoSampleOfPoints(t *testing.T) {
 		{"equal", normalRows(2000, 2, 0, 1), normalRows(2000, 2, 0, 2), 0.5, 0},
 		{"shifted", normalRows(2000, 2, 0, 1), normalRows(2000, 2, math.Sqrt2, 2), phi(1), 0.02},
 		{"far", normalRows(300, 5, 0, 1), normalRows(500, 5, 4, 2), 1, 0.01},
+		{"classes in turn", inTurn(2000, 1), sorted(inTurn(2000, 2)), 0.5, 0},
 		{"rings", rings(2000, 10, 1), rings(2000, 13, 2), phi(1.5), 0.03},
 	} {
 		test := TwoSampleTest{Shape: []int{c.truth.Dim}, Seed: 1}
@@ -54,6 +55,24 @@ func TestTwoSampleOfPoints(t *testing.T) {
 			t.Errorf("%s: accuracy %g ± %g, the best classifier has %g", c.name, got.Accuracy, got.Error, c.best)
 		}
 	}
+}
+
+// inTurn returns n points of two groups in turn, whose first numbers are around -5 and 5.
+func inTurn(n int, seed uint64) eval.Rows {
+	r := normalRows(n, 2, 0, seed)
+	for i := range n {
+		r.X[2*i] += float32(10*(i%2) - 5)
+	}
+	return r
+}
+
+// sorted returns points with those of the first group before the others.
+func sorted(r eval.Rows) eval.Rows {
+	groups := [2][]float32{}
+	for i := range r.Len() {
+		groups[i%2] = append(groups[i%2], r.Row(i)...)
+	}
+	return eval.Rows{X: append(groups[0], groups[1]...), Dim: r.Dim}
 }
 
 // brightened returns images with values in [0, 1] of sides that are not multiples of 4. A part of the second row is
