@@ -36,8 +36,8 @@ type TwoSampleTest struct {
 const twoSampleLeast = 50
 
 // Run takes equally many rows of both sets, evenly spread, at least 50 of each. It trains on a random half of each and
-// tests the other. The result is a function of the arguments and, as that of every training, of the number of cores. It uses
-// the library, the device and its start of o.
+// tests the other. The result is a function of the arguments and, as that of every training, of the number of cores. It
+// uses the library, the device and its start of o.
 func (t TwoSampleTest) Run(ctx context.Context, truth, samples eval.Rows, o Options) (TwoSample, error) {
 	r, err := t.run(ctx, truth, samples, o)
 	if err != nil {

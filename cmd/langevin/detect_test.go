@@ -42,7 +42,7 @@ func TestDetect(t *testing.T) {
 	}
 	before := sample()
 	if got := runAlone(t, append([]string{"detect", "gauss", "new.npy"}, flags...)...); got.code != cli.ExitFailed ||
-		!strings.Contains(got.stderr, "langevin detect fit gauss --data FILE") {
+		!strings.Contains(got.stderr, "langevin detect fit gauss --models-dir FOLDER --data FILE") {
 		t.Errorf("without a detector: %+v", got)
 	}
 	got := runAlone(t, append([]string{"detect", "fit", "gauss", "--data", "held.npy", "--json"}, flags[1:5]...)...)

@@ -193,7 +193,7 @@ func TestServerTellsBadRequests(t *testing.T) {
 		"models show nothing":                               "nothing",
 		"sample gauss --sampler pc --process vp --times 15": "n is 15: want times above beta_max, 20, so",
 		"sample gauss --sampler flow --sigmas 1":            "at least two",
-		"sample wide --inpaint " + values + " --mask " + mask: "inpainting.values is 2 elements of shape [2]: " +
+		"sample wide --inpaint " + values + " --mask " + mask: "inpainting.values is 2 elements: " +
 			"want one sample, of shape [7]",
 	} {
 		t.Chdir(t.TempDir())
