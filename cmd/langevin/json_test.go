@@ -17,6 +17,7 @@ func TestJSON(t *testing.T) {
 	addModel(t, folder, "judged", modelstest.File(t, modelstest.Gaussian(2),
 		modelstest.WithDetector(t, modelstest.Manifest("judged", 2))))
 	own := inside(t, folder)
+	t.Setenv(envBuiltIn, "true")
 	library := strings.Join(own[2:4], " ")
 	server := "--server " + serving(t, own)
 	writeFiles(t, map[string][]byte{

@@ -41,7 +41,11 @@ func addModel(t *testing.T, folder, name string, file []byte) {
 	}
 }
 
-// inside is the part of a command line that has it run on a server of its own with the models in a folder.
+// envBuiltIn decides about the built-in models. A test that needs them sets it to true after [inside].
+const envBuiltIn = "LANGEVIN_MODELS_BUILTIN"
+
+// inside is the part of a command line that has it run on a server of its own with the models in a folder, without the
+// built-in ones, which take longer to load than most tests.
 func inside(t *testing.T, models string) []string {
 	t.Helper()
 	library, _, err := ort.FindLibrary("")
@@ -49,6 +53,7 @@ func inside(t *testing.T, models string) []string {
 		t.Fatal(err)
 	}
 	t.Setenv("LANGEVIN_MODELS_DEFAULT", "gauss")
+	t.Setenv(envBuiltIn, "false")
 	return []string{"--models-dir", models, "--onnxruntime-library", library, "--workers", "2"}
 }
 
@@ -231,6 +236,7 @@ func TestServeRefuses(t *testing.T) {
 	}
 	defer taken.Close()
 	flags := strings.Join(inside(t, modelFolder(t)), " ")
+	t.Setenv(envBuiltIn, "true")
 	config := filepath.Join(t.TempDir(), "langevin.yaml")
 	if err := os.WriteFile(config, []byte("listen: :0\nmodels: {dri: x}\n"), 0o644); err != nil {
 		t.Fatal(err)

@@ -126,7 +126,7 @@ func testOIPDescribes(t *testing.T, s *site) {
 		"/v2/models/gauss/ready":              `{"ready":true}`,
 		"/v2/models/gauss/versions/1":         `"versions":["1"]`,
 		"/v2/models/gauss/versions/1/ready":   `{"ready":true}`,
-		"/v2/models/nobody":                   `{"error":"model \"nobody\" not found: there are 2gauss, `,
+		"/v2/models/nobody":                   `{"error":"model \"nobody\" not found: there are gauss, tiles`,
 		"/v2/models/gauss/versions/2/ready":   `"code":"NOT_FOUND"`,
 		"/v2/models/gauss/versions/two/ready": `{"error":"model_version is \"two\": want a whole number`,
 		"/v2/models/gauss/infer":              `{"error":"GET /v2/models/gauss/infer: want POST"`,

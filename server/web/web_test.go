@@ -51,6 +51,7 @@ func open(t testing.TB, change func(*server.Config)) *site {
 	t.Helper()
 	c := server.Default()
 	c.Listen, c.HTTP.Listen, c.Models.Dir, c.Models.Default = "localhost:0", "localhost:0", t.TempDir(), "gauss"
+	c.Models.BuiltIn = false // they take longer to load than most tests
 	for name, data := range map[string][]byte{
 		"gauss": modelstest.GaussianFile(t, "gauss", 2),
 		"tiles": modelstest.File(t, modelstest.Gaussian(1, 4, 6),
