@@ -102,7 +102,7 @@ func (b *bench) part(ctx context.Context, name string) (string, error) {
 	}
 	path := filepath.Join(b.kept, name+".md")
 	if text, err := os.ReadFile(path); err == nil {
-		fmt.Printf("%s is kept in %s\n", name, path)
+		fmt.Fprintf(os.Stdout, "%s is kept in %s\n", name, path)
 		return string(text), nil
 	}
 	b.page.Reset()

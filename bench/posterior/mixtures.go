@@ -170,7 +170,7 @@ func (b *bench) mixtureRow(ctx context.Context, method planned, problems []mixtu
 	if err != nil {
 		return fmt.Errorf("%s: %w", method.name, err)
 	}
-	text := ""
+	text := "| |"
 	if method.by.Rows() > 1 {
 		worst := slices.Index(evidence, slices.Max(evidence))
 		squares := 0.0
@@ -178,8 +178,6 @@ func (b *bench) mixtureRow(ctx context.Context, method planned, problems []mixtu
 			squares += e * e / (bars[i] * bars[i])
 		}
 		text = fmt.Sprintf("%.3f | %.3f ± %.3f | %.1f", mean(evidence), evidence[worst], bars[worst], squares)
-	} else {
-		text = "| |"
 	}
 	b.printf("| %s | %d | %s | %s |\n", method.name, method.plan.NFE()*method.by.Rows(), spreadText(off), text)
 	return nil

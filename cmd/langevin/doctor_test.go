@@ -35,7 +35,8 @@ func TestDoctor(t *testing.T) {
 		{"sound", inside(t, sound)[:4], cli.ExitOK, []string{"library", "tested with " + ort.Version,
 			"CPUExecutionProvider", "gauss@1", "256 chains"}},
 		{"variables", inside(t, sound)[:4], cli.ExitOK,
-			[]string{"settings: environment LANGEVIN_MODELS_BUILTIN, environment LANGEVIN_MODELS_DEFAULT, flag --models-dir, flag --onnxruntime-library"}},
+			[]string{"settings: environment LANGEVIN_MODELS_BUILTIN, environment LANGEVIN_MODELS_DEFAULT, " +
+				"flag --models-dir, flag --onnxruntime-library"}},
 		{"auto", append(inside(t, sound)[:4], "--device", "auto"), cli.ExitOK, []string{"device"}},
 		{"torn model", inside(t, torn)[:4], cli.ExitFailed, []string{"FAIL  model wide/1/model.onnx", "self-test"}},
 		{"no library", []string{"--onnxruntime-library", "/nowhere/libonnxruntime.so"}, cli.ExitFailed,
