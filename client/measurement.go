@@ -78,7 +78,10 @@ type Particles struct {
 	Count     int      // of a chain; 0: 64
 	Threshold *float64 // resample below this part of the count, from 0 to 1; nil: 0.5
 	Guided    *bool    // move particles towards the measurement; nil: true
-	Spread    *float64 // standard deviation of an element of the data; nil: a quarter of the model's range
+
+	// Spread is the standard deviation of an element of the data, from 1e-18 to 1e18. nil: a quarter of the model's
+	// range, or for a table 1, in standard deviations of its columns.
+	Spread *float64
 }
 
 // DDRM is the denoising diffusion restoration model (Kawar et al. 2022). The weights of modes are wrong. The sampler is

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/langevin-ml/langevin/client"
 )
 
@@ -35,7 +37,7 @@ func (t trust) join(res *client.Result) {
 	}
 	logs := append(slices.Clone(t.LogEvidences), res.LogEvidence+math.Log(float64(rest))) // the rest's as one
 	res.EffectiveSizes = slices.Concat(t.EffectiveSizes, res.EffectiveSizes)
-	res.LogEvidence = logSum(logs) - math.Log(float64(len(res.EffectiveSizes)))
+	res.LogEvidence = floats.LogSumExp(logs) - math.Log(float64(len(res.EffectiveSizes)))
 	if m := res.Measurement; m != nil && m.LeastEffectiveSize != nil {
 		for _, size := range t.EffectiveSizes {
 			if size < *m.LeastEffectiveSize {
@@ -43,13 +45,4 @@ func (t trust) join(res *client.Result) {
 			}
 		}
 	}
-}
-
-// logSum returns the logarithm of the sum of exponentials.
-func logSum(logs []float64) float64 {
-	top, sum := slices.Max(logs), 0.0
-	for _, v := range logs {
-		sum += math.Exp(v - top)
-	}
-	return top + math.Log(sum)
 }

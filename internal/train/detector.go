@@ -32,7 +32,8 @@ func withDetector(
 	if err != nil {
 		return nil, err
 	}
-	if n := len(rows) / m.RowDim(); n < detect.LeastRows {
+	n := len(rows) / m.RowDim()
+	if n < detect.LeastRows {
 		if own { // who wrote a preset did not ask for one
 			fmt.Fprintf(p.Stderr, "  no detector: langevin detect needs %d rows that the training does not use, "+
 				"a tenth of %d, and there are %d\n", detect.LeastRows, 10*detect.LeastRows, n)
@@ -53,7 +54,6 @@ func withDetector(
 	if err != nil {
 		return nil, err
 	}
-	n := len(rows) / m.RowDim()
 	fmt.Fprintf(p.Stderr, "langevin: %s: a detector, fitted to %s that the training does not use: langevin detect %s "+
 		"FILE\n", m.Name, phrase.Plural(n, "row"), m.Name)
 	return models.WithManifest(onnx, fitted)

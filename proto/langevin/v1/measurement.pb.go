@@ -717,7 +717,8 @@ type Particles struct {
 	Guided *bool `protobuf:"varint,3,opt,name=guided,proto3,oneof" json:"guided,omitempty"`
 	// The standard deviation of an element of the data, from 1e-18 to 1e18: how far the estimate of a noise-free state
 	// is expected to be wrong, until the particles show how far it is. A value that is much too small makes the weights
-	// of modes wrong with few particles and few measured values. The default is a quarter of the model's range.
+	// of modes wrong with few particles and few measured values. The default is a quarter of the model's range, or
+	// for a table 1, in standard deviations of its columns.
 	Spread        *float64 `protobuf:"fixed64,4,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
