@@ -100,7 +100,7 @@ var rules = map[string]rule{
 		"training/figure"}},
 	"internal/remote": {ours: []string{"internal/cli", "internal/loopback", "internal/phrase", "client", "server"}},
 	"internal/drawing": {ours: []string{
-		"internal/cli", "internal/datafile", "internal/phrase", "client", "proto", "training/data"}},
+		"internal/cli", "internal/datafile", "internal/phrase", "client", "proto", "sampling/linear", "training/data"}},
 	"internal/trainrun": {ours: []string{"internal/cli", "internal/phrase", "models", "ort", "training"}},
 
 	// Commands.

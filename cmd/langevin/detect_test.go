@@ -2,13 +2,20 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"image"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/langevin-ml/langevin/client"
+	"github.com/langevin-ml/langevin/client/fake"
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/models/modelstest"
@@ -90,6 +97,41 @@ func TestDetect(t *testing.T) {
 	}
 }
 
+// TestDetectPictures: pictures in files of their own have the channels and the range of the model.
+func TestDetectPictures(t *testing.T) {
+	writeFiles(t, map[string][]byte{"colour.jpg": photo(t), "grey.png": twoGreys(t)})
+	for channels, want := range map[int][]float32{
+		1: {-0.6, -0.6, -1, 1}, 3: {-0.6, -0.6, -0.6, -0.6, -0.6, -0.6, -1, 1, -1, 1, -1, 1},
+	} {
+		var asked client.DetectRequest
+		script := fake.Script{
+			Models: []client.Model{{
+				Name: "photos", Version: 1, State: client.ModelReady, Low: -1, High: 1, Shape: []int{channels, 1, 2},
+			}},
+			Detect: func(_ context.Context, r client.DetectRequest) (*client.Detected, error) {
+				asked = r
+				return &client.Detected{PValue: []float64{1, 1}, Distance: []float64{0, 0}}, nil
+			},
+		}
+		got := langevin(t, script, "detect", "photos", "colour.jpg", "grey.png")
+		near := cmp.Comparer(func(a, b float32) bool { return math.Abs(float64(a-b)) < 1e-4 })
+		if diff := cmp.Diff(want, asked.X, near); diff != "" || got.code != cli.ExitOK {
+			t.Errorf("%d channels: %+v (-want +got):\n%s", channels, got, diff)
+		}
+	}
+}
+
+// twoGreys returns a grey picture of 1 × 2 pixels, black and white.
+func twoGreys(t *testing.T) []byte {
+	picture := image.NewGray(image.Rect(0, 0, 2, 1))
+	picture.Pix[1] = 255
+	var file bytes.Buffer
+	if err := png.Encode(&file, picture); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
 // TestDetectRefuses: mistakes name the flag or the file, and leave the model file as it is.
 func TestDetectRefuses(t *testing.T) {
 	folder := modelFolder(t)
@@ -137,7 +179,7 @@ func TestDetectRefuses(t *testing.T) {
 	for line, want := range map[string]string{
 		"gauss held.npy --threshold 2": "--threshold is 2: want above 0 and below 1",
 		"gauss held.npy --out p.txt":   "--out is p.txt",
-		"gauss held.npy wide.npy":      "want one file of rows, or .png files",
+		"gauss held.npy wide.npy":      "want one file of rows, or pictures",
 		"gauss":                        "only 1 argument: want MODEL FILE...",
 		"gauss@0 held.npy":             "gauss@0",
 	} {

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
 	"math"
 	"os"
 	"strings"
@@ -22,6 +27,7 @@ func TestMeasureFlags(t *testing.T) {
 		"pick.npy":  npy("<i4", "(2,)", []int32{5, 0}),
 		"rows.npy":  npy("<f4", "(1, 2)", []float32{1, 2}),
 		"image.npy": npy("<f4", "(1, 2, 4)", []float32{0, 0.5, 1, 0, 0, 0.5, 1, 0}),
+		"photo.JPG": photo(t),
 	})
 	made := langevin(t, fake.Script{}, "measure", "image.npy", "--measure", "pool:2", "--out", "y.png")
 	if made.code != cli.ExitOK {
@@ -56,10 +62,13 @@ func TestMeasureFlags(t *testing.T) {
 			Measurement: &client.Measurement{Operator: client.Grey{}, Values: []float32{-0.5, 0}},
 			Sampler:     client.ReverseSDE{Steps: 30},
 		},
+		"--measure pool:1 --observed photo.JPG": { // its three channels are equal
+			Measurement: &client.Measurement{Operator: client.Pool(1), Values: []float32{-0.6, -0.6}},
+		},
 	} {
 		var got client.SampleRequest
 		script := fake.Script{
-			Models: []client.Model{{Version: 1, State: client.ModelReady, Low: -1, High: 1}},
+			Models: []client.Model{{Version: 1, State: client.ModelReady, Low: -1, High: 1, Shape: []int{1, 1, 2}}},
 			Sample: func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
 				got = req
 				return points()(ctx, req, emit)
@@ -79,18 +88,30 @@ func TestMeasureFlags(t *testing.T) {
 	}
 }
 
+// photo returns a colour photo of 1 × 2 pixels of grey, at a level of 0.2.
+func photo(t *testing.T) []byte {
+	picture := image.NewRGBA(image.Rect(0, 0, 2, 1))
+	draw.Draw(picture, picture.Rect, image.NewUniform(color.Gray{Y: 51}), image.Point{}, draw.Src)
+	var file bytes.Buffer
+	if err := jpeg.Encode(&file, picture, nil); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
 // TestMeasureRefuses: mistakes of both commands are one line.
 func TestMeasureRefuses(t *testing.T) {
 	writeFiles(t, map[string][]byte{
 		"y.npy":    npy("<f4", "(2,)", []float32{3, 4.5}),
 		"cube.npy": npy("<f4", "(1, 1, 1, 1, 1)", []float32{3}),
+		"pair.npy": npy("<f4", "(1, 2)", []float32{3, 4.5}),
 		"torn.png": []byte("\x89PNG"), "rgb.npy": npy("<f4", "(3, 1, 1)", []float32{0, 0.5, 2}),
 	})
 	made := langevin(t, fake.Script{}, "measure", "rgb.npy", "--measure", "pool:1", "--out", "rgb.png")
 	if made.code != cli.ExitOK || !strings.Contains(made.stderr, "1 of them was cut off, at 0 or 1") {
 		t.Fatalf("%+v", made)
 	}
-	grey := client.Model{Name: "grey", Version: 1, State: client.ModelReady, Shape: []int{1, 1, 1}, High: 1}
+	grey := client.Model{Name: "grey", Version: 1, State: client.ModelReady, Shape: []int{1, 14, 9}, High: 1}
 	for line, want := range map[string]string{
 		"sample --measure pool:4": "--measure needs --observed",
 		"sample --observed y.npy": "need --measure",
@@ -100,9 +121,13 @@ func TestMeasureRefuses(t *testing.T) {
 		"sample --measure grey --observed y.npy --posterior snips --sde-steps 3": "is for --sampler sde: with",
 		"sample --measure grey --observed y.npy --posterior ddrm --refuse-collapsed": "--refuse-collapsed is for " +
 			"--posterior particles, not ddrm",
-		"sample --measure pool:1 --observed y.jpg": "--observed is y.jpg: want .npy, .npz, .csv, or .png for a picture",
-		"sample grey --measure pool:1 --observed rgb.png": "--observed rgb.png has 3 channels: want 1, as what " +
+		"sample --measure pool:1 --observed y.jpg": "read y.jpg: no such file",
+		"sample grey --measure pool:1 --observed rgb.png": "--observed rgb.png has colours: want grey, as what " +
 			"--measure pool:1 makes of samples of grey",
+		"sample grey --measure blur:1.4 --observed y.npy": "--measure is blur:1.4: want a standard deviation of at " +
+			"most 1.33 for 14 × 9 pixels",
+		"measure pair.npy --measure blur:0.1 --out z.npy": "--measure is blur:0.1: want pictures, or blur:FILE with " +
+			"a kernel of one row for 2 numbers",
 		"sample --measure pool --observed y.npy":                             "--measure is pool: want pool:N",
 		"sample --measure pool:x --observed y.npy":                           "--measure is pool:x: want pool:N",
 		"sample --measure grey:3 --observed y.npy":                           "--measure is grey:3: want",

@@ -8,8 +8,6 @@ import (
 	"image/png"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +20,8 @@ import (
 	"github.com/langevin-ml/langevin/internal/datafile"
 	"github.com/langevin-ml/langevin/internal/phrase"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
+	"github.com/langevin-ml/langevin/sampling/linear"
+	"github.com/langevin-ml/langevin/training/data"
 )
 
 // OperatorHelp describes the words of [ParseOperator].
@@ -44,7 +44,7 @@ func ParseOperator(text string, warn io.Writer) (client.Operator, error) {
 		}
 		return client.Pool(factor), nil
 	case "blur":
-		if std, err := strconv.ParseFloat(argument, 64); err == nil {
+		if std, ok := blurStd(text); ok {
 			return gaussianBlur(std)
 		}
 	case "mask", "matrix", "fourier", "hadamard":
@@ -87,13 +87,16 @@ func operatorFromFile(kind, path string, warn io.Writer) (client.Operator, error
 	return client.Hadamard(coefficients), nil
 }
 
-// gaussianBlur returns the blur by a Gaussian with a standard deviation in pixels, cut off at three of them.
+// reaches is the number of standard deviations at which the kernel of a Gaussian is cut off.
+const reaches = 3
+
+// gaussianBlur returns the blur by a Gaussian with a standard deviation in pixels.
 func gaussianBlur(std float64) (client.Operator, error) {
 	const widest = 20
 	if !(std > 0 && std <= widest) {
 		return nil, cli.Usagef("--measure is blur:%g: want a standard deviation above 0 and at most %d", std, widest)
 	}
-	reach := int(math.Ceil(3 * std))
+	reach := int(math.Ceil(reaches * std))
 	side := 2*reach + 1
 	b := client.Blur{Kernel: make([]float32, side*side), Rows: side}
 	total := 0.0
@@ -106,6 +109,29 @@ func gaussianBlur(std float64) (client.Operator, error) {
 		b.Kernel[i] /= float32(total)
 	}
 	return b, nil
+}
+
+// blurStd returns the standard deviation of an operator's word, if it is a blur by one.
+func blurStd(text string) (std float64, ok bool) {
+	kind, argument, _ := strings.Cut(text, ":")
+	std, err := strconv.ParseFloat(argument, 64)
+	return std, kind == "blur" && err == nil
+}
+
+// CheckBlur returns an error if an operator's word is a blur by a standard deviation, and its kernel is larger than
+// samples of the given shape.
+func CheckBlur(text string, of linear.Shape) error {
+	std, ok := blurStd(text)
+	fits := (min(of.Height, of.Width) - 1) / 2
+	if !ok || int(math.Ceil(reaches*std)) <= fits {
+		return nil
+	}
+	if of.Height == 1 {
+		return cli.Usagef("--measure is blur:%g: want pictures, or blur:FILE with a kernel of one row for %s", std,
+			phrase.Plural(of.Width, "number"))
+	}
+	return cli.Usagef("--measure is blur:%g: want a standard deviation of at most %.2f for %d × %d pixels", std,
+		math.Floor(100*float64(fits)/reaches)/100, of.Height, of.Width)
 }
 
 // MeasurementFlags say what was measured of the samples.
@@ -129,8 +155,8 @@ func (m *MeasurementFlags) Group() cli.FlagGroup {
 	g := cli.NewFlagGroup("Measurements")
 	g.Flags.StringVar(&m.operator, "measure", "", "draw samples that agree with what `OPERATOR` measured of them: "+
 		OperatorHelp)
-	g.Flags.StringVar(&m.observed, "observed", "", "`FILE` with the measured values (.npy, .npz, .csv, or .png for a "+
-		"picture in the model's range)")
+	g.Flags.StringVar(&m.observed, "observed", "", "`FILE` with the measured values (.npy, .npz, .csv, or a picture: "+
+		"its levels go from the least to the largest value of the model's range)")
 	g.Flags.Var(&m.noise, noiseFlag, "standard deviation of the noise of each measured value (default 0)")
 	g.Flags.Var(&m.method, "posterior", "how to draw: particles, ddrm, snips or langevin (default particles for at "+
 		"most 16 values, else ddrm)")
@@ -206,9 +232,6 @@ func (m *MeasurementFlags) Measurement(warn io.Writer) (*client.Measurement, err
 		y.Values, m.picture, err = ReadPicture(m.observed)
 		return y, err
 	}
-	if foreignPicture(m.observed) {
-		return nil, cli.Usagef("--observed is %s: want .npy, .npz, .csv, or .png for a picture", m.observed)
-	}
 	values, err := datafile.ReadNumbers("observed", m.observed, warn)
 	y.Values = values.Values
 	return y, err
@@ -242,49 +265,56 @@ func (m *MeasurementFlags) chosen() (client.Method, error) {
 }
 
 // IsPicture reports whether the measured values come from a picture.
-func (m *MeasurementFlags) IsPicture() bool {
-	return strings.EqualFold(filepath.Ext(m.observed), ".png")
-}
+func (m *MeasurementFlags) IsPicture() bool { return IsPicture(m.observed) }
 
-// foreignPicture reports whether a file is a picture in a format that is not read.
-func foreignPicture(path string) bool {
-	return slices.Contains([]string{".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"},
-		strings.ToLower(filepath.Ext(path)))
-}
-
-// checkChannels refuses a picture that has other channels than what the operator measures of the model's samples.
-func (m *MeasurementFlags) checkChannels(operator client.Operator, model client.Model) error {
+// fit gives the picture the channels of what the operator measures of the model's samples, see [Channels].
+func (m *MeasurementFlags) fit(y *client.Measurement, model client.Model) error {
 	if len(model.Shape) != 3 {
 		return nil
 	}
 	channels := model.Shape[0]
-	switch operator.(type) {
+	switch y.Operator.(type) {
 	case client.Grey:
 		channels = 1
 	case client.Pool, client.Blur:
 	default: // its result is no picture
 		return nil
 	}
-	if m.picture[0] != channels {
-		return fmt.Errorf("--observed %s has %s: want %d, as what --measure %s makes of samples of %s", m.observed,
-			phrase.Plural(m.picture[0], "channel"), channels, m.operator, model.Name)
+	levels, ok := Channels(y.Values, m.picture[0], channels)
+	if !ok {
+		return fmt.Errorf("--observed %s has colours: want grey, as what --measure %s makes of samples of %s",
+			m.observed, m.operator, model.Name)
+	}
+	y.Values = levels
+	return nil
+}
+
+// checkBlur refuses a standard deviation whose kernel is larger than the model's samples.
+func (m *MeasurementFlags) checkBlur(model client.Model) error {
+	if shape, ok := linear.ShapeOf(model.Shape); ok {
+		return CheckBlur(m.operator, shape)
 	}
 	return nil
 }
 
-// InRange takes the values of a picture to the range of the model, if there is a picture.
+// InRange takes the values of a picture to the range and the channels of the model, if there is a picture. It refuses a
+// blur that is too wide for the model.
 func (m *MeasurementFlags) InRange(ctx context.Context, c *client.Client, r *client.SampleRequest) error {
-	if r.Measurement == nil || !m.IsPicture() {
+	_, blur := blurStd(m.operator)
+	if r.Measurement == nil || !m.IsPicture() && !blur {
 		return nil
 	}
 	model, err := c.Model(ctx, r.Model, r.Version)
 	if err != nil {
 		return err
 	}
-	if err := m.checkChannels(r.Measurement.Operator, model); err != nil {
+	if err := m.checkBlur(model); err != nil || !m.IsPicture() {
 		return err
 	}
 	y := *r.Measurement
+	if err := m.fit(&y, model); err != nil {
+		return err
+	}
 	y.Values = slices.Clone(y.Values)
 	for i, v := range y.Values {
 		y.Values[i] = float32(model.Low + float64(v)*(model.High-model.Low))
@@ -293,17 +323,15 @@ func (m *MeasurementFlags) InRange(ctx context.Context, c *client.Client, r *cli
 	return nil
 }
 
-// ReadPicture returns the levels of a .png, from 0 to 1, and its shape: [1, height, width] for a grey picture and [3,
-// height, width] for another.
+// IsPicture reports whether a file's name ends like a picture's.
+func IsPicture(path string) bool { return data.IsPictureName(path) }
+
+// ReadPicture returns the levels of a picture in any format of [data.ReadPicture], from 0 to 1, and its shape: [1,
+// height, width] for a grey picture and [3, height, width] for another. Black is behind transparent pixels.
 func ReadPicture(path string) (levels []float32, shape []int, err error) {
-	f, err := os.Open(path)
+	picture, err := data.ReadPicture(path)
 	if err != nil {
 		return nil, nil, err
-	}
-	defer f.Close()
-	picture, err := png.Decode(f)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	size, channels := picture.Bounds().Size(), 3
 	switch picture.ColorModel() {
@@ -319,6 +347,22 @@ func ReadPicture(path string) (levels []float32, shape []int, err error) {
 		}
 	}
 	return levels, []int{channels, size.Y, size.X}, nil
+}
+
+// Channels returns levels of a picture that has one number of channels in another: a grey picture in three equal ones,
+// and one of three equal ones as grey. It reports whether that can be done.
+func Channels(levels []float32, has, want int) (_ []float32, ok bool) {
+	area := len(levels) / has
+	switch {
+	case has == want:
+		return levels, true
+	case has == 1 && want == 3:
+		return slices.Repeat(levels, 3), true
+	case has != 3 || want != 1:
+		return nil, false
+	}
+	grey := levels[:area]
+	return grey, slices.Equal(grey, levels[area:2*area]) && slices.Equal(grey, levels[2*area:])
 }
 
 // WritePicture writes levels from 0 to 1 of the given shape, [1, height, width] or [3, height, width], as a .png of 16

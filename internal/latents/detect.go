@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -33,7 +32,8 @@ type detectCommand struct {
 // askedRows are the rows of the files of detect.
 type askedRows struct {
 	*numbers
-	scaled bool // they are pictures whose levels go from 0 to 1, whatever the model's do
+	scaled   bool     // they are pictures whose levels go from 0 to 1, whatever the model's do
+	pictures []string // files with one each, with three channels; nil for a file of rows
 }
 
 // DetectCommand returns the command detect.
@@ -47,7 +47,7 @@ that a sample like the training data is at least as unlike it. Of such samples, 
 alarms on 1 %. The distance is that from which the p-value is computed.
 
 FILE has a row for each sample: ` + datafile.ArrayFiles + `.
-Pictures may also be an array of bytes, or several .png files. The rows of a table are in its units. The model
+Pictures may also be an array of bytes, or files of one each. The rows of a table are in its units. The model
 needs a detector: langevin detect fit adds one to its file, and langevin train FILE makes one.
 
 With --threshold the exit code is 3 if a p-value is at most the threshold.`,
@@ -113,7 +113,7 @@ func (o *detectCommand) run(ctx context.Context, p *cli.Program, model string, f
 func (o *detectCommand) open(files []string) (*askedRows, error) {
 	pictures := 0
 	for _, path := range files {
-		if strings.EqualFold(filepath.Ext(path), ".png") {
+		if drawing.IsPicture(path) {
 			pictures++
 		}
 	}
@@ -122,21 +122,40 @@ func (o *detectCommand) open(files []string) (*askedRows, error) {
 		o.in = files[0]
 		return o.array()
 	case pictures < len(files):
-		return nil, cli.Usagef("%s: want one file of rows, or .png files", strings.Join(files, " "))
+		return nil, cli.Usagef("%s: want one file of rows, or pictures", strings.Join(files, " "))
 	}
-	of := &askedRows{numbers: &numbers{}, scaled: true}
+	of := &askedRows{numbers: &numbers{}, scaled: true, pictures: files}
 	for _, path := range files {
 		levels, shape, err := drawing.ReadPicture(path)
 		if err != nil {
 			return nil, err
 		}
+		levels, _ = drawing.Channels(levels, shape[0], 3)
+		shape[0] = 3
 		if of.rows.N > 0 && !slices.Equal(shape, of.rows.Shape) {
-			return nil, fmt.Errorf("%s has shape %v, and %s %v: want pictures of one size", path, shape, files[0],
-				of.rows.Shape)
+			return nil, fmt.Errorf("%s has %d × %d pixels, and %s %d × %d: want pictures of one size", path, shape[1],
+				shape[2], files[0], of.rows.Shape[1], of.rows.Shape[2])
 		}
 		of.rows = client.Batch{X: append(of.rows.X, levels...), N: of.rows.N + 1, Shape: shape}
 	}
 	return of, nil
+}
+
+// withChannels gives the pictures the channels of a model.
+func (r *askedRows) withChannels(m client.Model) error {
+	if len(m.Shape) != 3 {
+		return nil // the server says what it wants
+	}
+	to := client.Batch{N: r.rows.N, Shape: []int{m.Shape[0], r.rows.Shape[1], r.rows.Shape[2]}}
+	for i, path := range r.pictures {
+		levels, ok := drawing.Channels(r.rows.Row(i), r.rows.Shape[0], m.Shape[0])
+		if !ok {
+			return fmt.Errorf("%s has colours: want grey, as samples of %s", path, m.Name)
+		}
+		to.X = append(to.X, levels...)
+	}
+	r.rows = to
+	return nil
 }
 
 // array reads a file of rows, which may also be bytes.
@@ -164,6 +183,11 @@ func (o *detectCommand) array() (*askedRows, error) {
 func (o *detectCommand) of(m client.Model, r *askedRows, warn io.Writer) (client.Batch, error) {
 	if m.Table != nil && o.in == "" {
 		return client.Batch{}, cli.Usagef("%s is a model of a table: want a file with rows of it, not pictures", m.Name)
+	}
+	if r.pictures != nil {
+		if err := r.withChannels(m); err != nil {
+			return client.Batch{}, err
+		}
 	}
 	rows, err := o.late(r.numbers, m, warn)
 	if err == nil && r.scaled && m.Table == nil {

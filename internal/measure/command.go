@@ -33,7 +33,7 @@ func Command(p *cli.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "measure FILE --measure OPERATOR --out FILE",
 		Short: "Make an observation of a sample, to try sample --measure with",
-		Long: `Measure applies an operator to one sample in FILE (.npy, .npz, .csv or .png), adds noise, and writes
+		Long: `Measure applies an operator to one sample in FILE (.npy, .npz, .csv or a picture), adds noise, and writes
 the measured values to --out: .npy or .csv, or .png if they are a picture with levels from 0 to 1,
 which cuts off what the noise takes beyond. langevin sample --measure draws samples that agree.`,
 		Example: `  langevin sample mnist --seed 7 --out digit.npy
@@ -119,7 +119,7 @@ func write(w io.Writer, ending string, y []float32, shape []int) error {
 
 // read returns one sample and its axes. Files of 2 or 4 axes have a row for each sample.
 func (o *command) read(path string, warn io.Writer) (x []float32, axes []int, err error) {
-	if strings.EqualFold(filepath.Ext(path), ".png") {
+	if drawing.IsPicture(path) {
 		return drawing.ReadPicture(path)
 	}
 	a, err := datafile.ReadArray(path, warn)
@@ -145,6 +145,9 @@ func (o *command) measure(of client.Operator, x []float32, axes []int) (y []floa
 	picture, ok := linear.ShapeOf(axes)
 	if !ok {
 		return nil, nil, fmt.Errorf("the sample has shape %v: want a vector or a picture", axes)
+	}
+	if err := drawing.CheckBlur(o.operator, picture); err != nil {
+		return nil, nil, err
 	}
 	op, shape, err := build(of, picture)
 	if err != nil {

@@ -42,6 +42,20 @@ func readPicture(dst []byte, m *Images, path string, crop int, background color.
 	return nil
 }
 
+// ReadPicture returns the upright picture in a file: a PNG, JPEG, WebP, BMP or TIFF file, or the first frame of a GIF.
+// The content decides the format. The error names the file.
+func ReadPicture(path string) (image.Image, error) {
+	text, err := readPictureFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, withoutPath(err))
+	}
+	picture, err := decodePicture(text, 0)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return picture, nil
+}
+
 func readPictureFile(path string) ([]byte, error) {
 	const most = 1 << 30
 	f, size, err := openRegular(path)

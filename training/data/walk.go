@@ -15,6 +15,11 @@ func endings() []string {
 	return []string{".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 }
 
+// IsPictureName reports whether a file's name ends like a picture's, in upper or lower case.
+func IsPictureName(name string) bool {
+	return slices.Contains(endings(), strings.ToLower(filepath.Ext(name)))
+}
+
 // hidden reports whether a file or folder is hidden, or was made by a system for its own use.
 func hidden(name string) bool {
 	made := []string{
@@ -100,7 +105,7 @@ func (l *listing) follow(link string) error {
 }
 
 func (l *listing) add(name string) {
-	if slices.Contains(endings(), strings.ToLower(filepath.Ext(name))) {
+	if IsPictureName(name) {
 		l.pictures = append(l.pictures, name)
 	} else {
 		l.others = append(l.others, name)
