@@ -54,10 +54,9 @@ matching. It writes OUT/models/NAME/1/model.onnx, which "langevin serve OUT/mode
 draws its losses, its scores next to the exact ones if these are known, and its samples.
 
 FILE is a table (CSV, TSV, .npy or .npz), an array of series, or one of pictures as bytes; FOLDER has
-pictures. Train
-says what it found and what it chose, and measures the samples at the end. --dry-run writes the complete
-settings instead, which --config takes. An argument that names a preset is the preset; write ./NAME for
-a file of that name.
+pictures. Train says what it found and what it chose, and measures the samples at the end. --dry-run
+writes the complete settings instead, which --config takes. An argument that names a preset is the
+preset; write ./NAME for a file of that name.
 
 Ctrl-C stops a training. The same command with --resume continues it, to the same result as without
 the stop. Files of an earlier training are kept unless --resume or --overwrite is given.
