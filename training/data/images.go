@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/settings"
@@ -116,6 +118,28 @@ func (pictureKind) describe(c Config) string {
 		text += ", " + string(c.Transform)
 	}
 	return text
+}
+
+// Described returns what a description of pictures, as [Config.String] gives it, says of how their files are read: not
+// where they are, nor what a training makes of them.
+func Described(text string) Config {
+	files, _, _ := strings.Cut(text, ", ")
+	name, words, _ := strings.Cut(files, " ")
+	c := Config{Name: name, ClassFolders: strings.Contains(text, ", with the classes of folders")}
+	for words != "" {
+		var word, value string
+		word, words, _ = strings.Cut(words, " ")
+		value, _, _ = strings.Cut(words, " ")
+		switch word {
+		case "at":
+			c.ImageSize, _ = strconv.Atoi(value) // 0, and so no valid Config, for what String does not give
+		case "in":
+			c.Grey = value == "grey"
+		case "on":
+			c.Background = value
+		}
+	}
+	return c
 }
 
 // pictures is a Source of pictures. They come in epochs. Each epoch has every picture once, in its own order.
