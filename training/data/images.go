@@ -16,7 +16,7 @@ import (
 type Images struct {
 	Channels, Height, Width int
 	Pixels                  []byte // [N, Channels, Height, Width]
-	Labels                  []byte // the class of each picture; nil if the dataset has none
+	Labels                  []byte // the class of each picture; nil if the dataset has none, or more than 256
 }
 
 // Len returns the number of pictures.
@@ -178,7 +178,7 @@ func (p *pictures) Images() (*Images, error) {
 		indices[i] = i
 	}
 	all, err := p.album.fetch(indices)
-	m.Pixels = slices.Concat(all...)
+	m.Pixels, m.Labels = slices.Concat(all...), labels(p.album)
 	return &m, err
 }
 
