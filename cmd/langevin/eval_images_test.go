@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -63,19 +66,20 @@ func writeStrokes(t *testing.T, dir, name string, first, n int) {
 }
 
 // strokes is a fake model of mnist with two classes that answers with pictures of every step-th chain from first on,
-// made darker by a factor.
-func strokes(first, step uint64, factor float32) fake.Script {
+// made darker by a factor. Its black is low, and its white 1.
+func strokes(first, step uint64, factor, low float32) fake.Script {
 	shape := []int{1, pictureSide, pictureSide}
 	return fake.Script{
 		Models: []client.Model{{
 			Name: "mnist", Version: 1, State: client.ModelReady, Shape: shape, Sigmas: []float64{1, 0.1},
-			Low: 0, High: 1, Condition: &client.ModelCondition{Classes: 2, Names: []string{"bright", "dark"}},
-			Training: `{"preset": "mnist-small", "data": "mnist, dequantised uniform"}`,
+			Low: float64(low), High: 1,
+			Condition: &client.ModelCondition{Classes: 2, Names: []string{"bright", "dark"}},
+			Training:  `{"preset": "mnist-small", "data": "mnist, dequantised uniform"}`,
 		}},
 		Sample: fake.Samples(shape, func(chain uint64) []float32 {
 			x := stroke(first + step*chain)
 			for i := range x {
-				x[i] *= factor
+				x[i] = low + (1-low)*factor*x[i]
 			}
 			return x
 		}),
@@ -116,9 +120,9 @@ func TestEvalOfImages(t *testing.T) {
 		return excess
 	}
 	picture := filepath.Join(dir, "near.png")
-	good := measure(strokes(5000, 1, 1), "--neighbours", picture, "--class", "bright,1")
-	dark := measure(strokes(5000, 2, 0.3), "--class", "0")
-	copies := measure(strokes(0, 1, 1))
+	good := measure(strokes(5000, 1, 1, 0), "--neighbours", picture, "--class", "bright,1")
+	dark := measure(strokes(5000, 2, 0.3, 0), "--class", "0")
+	copies := measure(strokes(0, 1, 1, -1))
 	if good["FID, times"] > 1.5 || dark["FID, times"] < 3 {
 		t.Errorf("FID is %g times what is expected of like images, %g of dark ones", good["FID, times"],
 			dark["FID, times"])
@@ -146,6 +150,73 @@ func TestEvalOfImages(t *testing.T) {
 	}
 	if text, err := os.ReadFile(picture); err != nil || !strings.HasPrefix(string(text), "\x89PNG") {
 		t.Errorf("%s: %d bytes, %v", picture, len(text), err)
+	}
+}
+
+// writeFolder writes n pictures from chain first on as .png files, in a folder for each class.
+func writeFolder(t *testing.T, dir string, first, n int) {
+	t.Helper()
+	for i := range n {
+		m := image.NewGray(image.Rect(0, 0, pictureSide, pictureSide))
+		for k, v := range stroke(uint64(first + i)) {
+			m.Pix[k] = byte(255 * v)
+		}
+		var text bytes.Buffer
+		if err := png.Encode(&text, m); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, []string{"bright", "dark"}[i%2], fmt.Sprintf("%d.png", i))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Pictures of one's own, which no classifier knows, are compared as train does it, also those of classes alone. What is
+// missing is said.
+func TestEvalOfOwnPictures(t *testing.T) {
+	dir := t.TempDir()
+	writeFolder(t, dir, 0, 60)
+	writeFolder(t, filepath.Join(dir, "test"), 60, 30) // too few for a two-sample test, which takes long
+	picture := filepath.Join(t.TempDir(), "near.png")
+	measure := func(first uint64, arguments ...string) (e evalcommands.Report, found map[string]float64) {
+		t.Helper()
+		script := strokes(first, 1, 1, -1)
+		script.Models[0].Training = `{"data": "images at 28 x 28 in grey, with the classes of folders"}`
+		got := langevin(t, script, append([]string{"eval", "mnist", "-n", "200", "--data", dir, "--json",
+			"--neighbours", picture}, arguments...)...)
+		if err := json.Unmarshal([]byte(got.stdout), &e); err != nil || got.code != cli.ExitOK ||
+			!oneLineWith(got.stderr, "without a classifier of these pictures (--classifier), FID, KID") {
+			t.Fatalf("%v: %+v", err, got)
+		}
+		found = map[string]float64{}
+		for _, m := range e.Metrics {
+			found[m.Name] = m.Value
+		}
+		return e, found
+	}
+	others, good := measure(5000)
+	_, copies := measure(0)
+	if len(good) != 4 || good["near copies"] > 0.2 || copies["near copies"] < 0.2 || others.Classes != nil ||
+		others.Data != "the test part of "+filepath.Base(dir) {
+		t.Errorf("%+v, of copies %v", others, copies)
+	}
+	if text, err := os.ReadFile(picture); err != nil || !strings.HasPrefix(string(text), "\x89PNG") {
+		t.Errorf("the picture of neighbours has %d bytes, %v", len(text), err)
+	}
+	right, _ := measure(5000, "--class", "bright,1")
+	wrong, _ := measure(5000, "--class", "1,bright")
+	if len(right.ByClass) != 2 || right.ByClass[1].Name != "dark" || right.ByClass[1].N != 100 {
+		t.Fatalf("by class: %+v", right.ByClass)
+	}
+	for k, q := range right.ByClass {
+		if m, other := q.Metrics[0], wrong.ByClass[k].Metrics[0]; m.Name != eval.SlicedWassersteinName ||
+			m.Value >= other.Value {
+			t.Errorf("class %d: %+v, of the other class's samples %+v", k, m, other)
+		}
 	}
 }
 

@@ -2,6 +2,8 @@ package datafile
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -97,6 +99,32 @@ func TestRowsOfAModel(t *testing.T) {
 	twice := client.Column{Kind: client.ColumnCategory, Words: []string{"Ab", "aB"}}
 	if _, err := twice.Parse("AB"); err == nil {
 		t.Error("a word that may be two was accepted")
+	}
+}
+
+// TestPipe: a file that can be read only once is numbers and a table too, as a regular one is.
+func TestPipe(t *testing.T) {
+	columns := []client.Column{{Name: "b", Kind: client.ColumnNumber}, {Name: "a", Kind: client.ColumnNumber}}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := w.WriteString("a,b\n1,2\n3,4\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in, err := Open(fmt.Sprintf("/dev/fd/%d", r.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := in.Numbers("x", io.Discard); err != nil || !slices.Equal(a.Values, []float32{1, 2, 3, 4}) {
+		t.Errorf("numbers %v, %v", a.Values, err)
+	}
+	if rows, err := in.Rows("x", false, columns); err != nil || !slices.Equal(rows.X, []float32{2, 1, 4, 3}) {
+		t.Errorf("a table %v, %v", rows.X, err)
 	}
 }
 

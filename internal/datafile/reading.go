@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -32,37 +33,53 @@ func BatchOf(a data.Array, what string) (client.Batch, error) {
 	return client.Batch{X: a.Values, N: a.Shape[0], Shape: slices.Clone(a.Shape[1:])}, nil
 }
 
-// Input is a file of rows that can be read as numbers and as a table, one after the other.
+// Input is a file of rows that can be read as numbers and as a table, one after the other. The model decides which it
+// is, and what cannot be read at all should be said before a server is asked for the model.
 type Input struct {
 	path    string
-	content []byte // of standard input, which can be read only once
+	name    string // in errors
+	once    bool   // it can be read only once, so content has it
+	content []byte
 }
 
-// Open returns the file of a flag, or standard input for -, which it reads.
+// Open returns the file of a flag, or standard input for -. It reads that, and a pipe.
 func Open(path string) (Input, error) {
-	in := Input{path: path}
-	if path != "-" {
-		return in, nil
+	in := Input{path: path, name: path}
+	if path == "-" {
+		in.name = "standard input"
+		return in.keep(os.Stdin)
 	}
+	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		return in, nil // reading it says what is wrong, if anything is
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return in, err
+	}
+	defer f.Close()
+	return in.keep(f)
+}
+
+// keep returns an input with the content of a reader.
+func (in Input) keep(r io.Reader) (Input, error) {
 	var err error
-	if in.content, err = io.ReadAll(os.Stdin); err != nil {
-		err = fmt.Errorf("read %s: %w", standardInput, err)
+	if in.content, err = io.ReadAll(r); err != nil {
+		err = fmt.Errorf("read %s: %w", in.name, err)
 	}
+	in.once = true
 	return in, err
 }
 
-const standardInput = "standard input"
-
 func (in Input) array() (data.Array, error) {
-	if in.path == "-" {
-		return data.DecodeArray(standardInput, bytes.NewReader(in.content))
+	if in.once {
+		return data.DecodeArray(in.name, bytes.NewReader(in.content))
 	}
 	return data.ReadArray(in.path)
 }
 
 func (in Input) table(decimalComma bool) (*data.Table, error) {
-	if in.path == "-" {
-		return data.DecodeTable(standardInput, bytes.NewReader(in.content), decimalComma)
+	if in.once {
+		return data.DecodeTable(in.name, bytes.NewReader(in.content), decimalComma)
 	}
 	return data.ReadTable(in.path, decimalComma)
 }

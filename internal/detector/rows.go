@@ -108,6 +108,9 @@ func (o *command) pictures(ctx context.Context, r data.Reader, m models.Manifest
 			m.RowShape(), m.Name)
 	}
 	c := data.Config{Name: data.Pictures, Dir: o.data, ImageSize: m.Shape[1], Grey: m.Shape[0] == 1}
+	if m.Training != nil {
+		c.Background = data.Described(m.Training.Data).Background
+	}
 	var rows []float32
 	for _, split := range []data.Split{data.Train, data.Test} {
 		images, err := r.Images(ctx, c, split)

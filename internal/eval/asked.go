@@ -104,6 +104,13 @@ func (a asked) check(known int, data string) error {
 	return nil
 }
 
+// only returns the proportions of one class alone.
+func only(class, known int) []int {
+	one := make([]int, known)
+	one[class] = 1
+	return one
+}
+
 // order returns samples and the class that each was asked to have; nil for none. It mixes samples of several classes,
 // because some measures take every second sample, or samples in blocks.
 func (a asked) order(x eval.Rows) (eval.Rows, []int) {

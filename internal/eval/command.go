@@ -60,9 +60,9 @@ func Command(p *cli.Program) *cobra.Command {
 		Short: "Measure how good a model's samples are",
 		Long: `Eval draws samples of a model, on a server or (--local) in this process, and compares them with the
 data that it was trained on: with the distribution itself, if that is a mixture of Gaussians, or with
-the test images of its dataset, as a classifier sees them. For a model of a table, an array or series
-of your own, --data names the file: eval compares with every tenth row, which the training did not use,
-as langevin train does at its end. Pictures of your own are only measured there.
+the test images of its dataset, as a classifier sees them. For a model of data of your own, --data names
+the file or the folder: eval compares with what the training did not use, every tenth row or picture, as
+langevin train does at its end. Pictures of your own have no classifier unless --classifier names one.
 
 Each value is shown next to the one that an equal number of true samples scores; the difference is
 the model's fault. With --class it compares samples of some classes with the data of these classes,
@@ -76,6 +76,7 @@ model's file says which data it was trained on. If it does not, use --preset and
   langevin eval mnist --local -n 1000 --data data/mnist --neighbours near.png
   langevin eval mnist --samples mine.npy
   langevin eval iris --data iris.csv --local --models-dir out/models
+  langevin eval photos --data photos --local --models-dir out/models
   langevin eval ring --samples part-*.npy -n 50000         the parts of a job of 50000, put together
   langevin eval mnist --guide weak --guide-rule mix --guide-weight -2
   langevin eval mnist-class --class 7 -n 1000              how many of the samples are sevens
@@ -104,10 +105,11 @@ func (o *command) groups() []cli.FlagGroup {
 	what.Flags.StringArrayVar(&o.set, "set", nil, "change a setting of the preset, as data.modes=5; can be given often")
 	cli.JSONFlag(what.Flags, &o.json, "")
 	what.Flags.StringVar(&o.dir, "data", "",
-		"folder of the images (default the preset's), or the file on which a model of rows was trained")
+		"folder of the images (default the preset's), or file or folder of the data of your own on which the model "+
+			"was trained")
 	what.Flags.BoolVar(&o.comma, "decimal-comma", false, "of a table: a comma in a number is its decimal point")
 	what.Flags.StringVar(&o.classifier, "classifier", "",
-		"an .onnx file with outputs features and probabilities, for images (default the built-in one)")
+		"an .onnx file with outputs features and probabilities, for images (default the built-in one, if there is one)")
 	what.Flags.StringVar(&o.neighbours, "neighbours", "",
 		"file for a picture, .png, of samples next to their nearest training images")
 	what.Flags.StringArrayVar(&o.samples, "samples", nil,
@@ -222,12 +224,17 @@ func (o *command) config(m client.Model) (training.Config, error) {
 			return training.Config{}, fmt.Errorf("read how %s was trained: %w", m.Name, err)
 		}
 	}
-	name, _, _ := strings.Cut(made.Data, ",")
-	if rows := name == data.CSV || name == data.NPY || m.Table != nil; rows && len(m.Shape) != 3 {
-		return o.rowsConfig(m, made.Data)
-	}
-	if o.comma {
+	described, pictures := data.Described(made.Data), len(m.Shape) == 3
+	switch {
+	case o.comma && m.Table == nil:
 		return training.Config{}, cli.Usagef("--decimal-comma is for models of tables, and %s is none", m.Name)
+	case !pictures && (o.classifier != "" || o.neighbours != ""):
+		return training.Config{}, cli.Usagef("--classifier and --neighbours are for models of pictures, and %s is none",
+			m.Name)
+	case !pictures && (m.Table != nil || ofRows(described)):
+		return o.rowsConfig(m, made.Data)
+	case pictures && o.ownPictures(made, described):
+		return o.picturesConfig(m, made.Data)
 	}
 	preset := o.preset
 	if preset == "" {
@@ -304,13 +311,13 @@ func evaluate(
 			return Report{}, err
 		}
 	}
-	j, err := newJudge(ctx, p, o, m, config.Data, a)
+	j, err := newJudge(ctx, p, o, m, config, a)
 	if err != nil {
 		return Report{}, err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
 	if len(o.samples) > 0 {
-		e = Report{Model: m.Name, Version: m.Version, Digest: m.Digest, Data: comparedWith(config.Data),
+		e = Report{Model: m.Name, Version: m.Version, Digest: m.Digest, Data: comparedWith(config),
 			Samples: file.String(), N: file.N, origin: file.String(), FollowedReport: a.followed(nil, false)}
 		e.quality, err = j.measure(ctx, file.Batch)
 		return e, err
@@ -361,7 +368,7 @@ func draw(
 
 func newReport(res *client.Result, guidance *client.Guidance, config training.Config, a asked) Report {
 	e := Report{
-		Model: res.Model, Version: res.Version, Digest: res.Digest, Data: comparedWith(config.Data),
+		Model: res.Model, Version: res.Version, Digest: res.Digest, Data: comparedWith(config),
 		Sampler: drawing.NewSamplerReport(res.Sampler), Guidance: drawing.NewGuidanceReport(guidance),
 		Seed: res.Seed, N: res.N, NFE: res.NFE, Seconds: res.Elapsed.Seconds(), origin: drawing.Origin(res),
 		FollowedReport: a.followed(res.GuidanceScale, res.Approximate),

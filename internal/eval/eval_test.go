@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -9,9 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/cli"
+	"github.com/langevin-ml/langevin/internal/datafile"
 	"github.com/langevin-ml/langevin/internal/drawing"
+	"github.com/langevin-ml/langevin/internal/wholefile"
+	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/eval"
@@ -57,6 +63,8 @@ func TestOwnRows(t *testing.T) {
 		"comma":    {command{dir: "x.npy", comma: true}, csv, nil, "--decimal-comma is for models of tables"},
 		"comma of a ring": {command{comma: true}, `{"preset":"toy-ring","data":"ring, 8 modes, radius 5, std 1"}`, nil,
 			"--decimal-comma is for models of tables"},
+		"classifier": {command{dir: "x.npy", classifier: "c.onnx"}, csv, nil,
+			"--classifier and --neighbours are for models of pictures, and mine is none"},
 		"a file":  {command{dir: "x.npy"}, csv, nil, ""},
 		"a table": {command{dir: "x.csv", comma: true}, "", table, ""},
 		"a ring":  {command{}, `{"preset":"toy-ring","data":"ring, 8 modes, radius 5, std 1"}`, nil, ""},
@@ -65,6 +73,61 @@ func TestOwnRows(t *testing.T) {
 		_, err := c.o.config(m)
 		if c.want == "" && err != nil || c.want != "" && !strings.Contains(fmt.Sprint(err), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestOwnPictures: a model of pictures that no preset has needs their folder or file, which is read as it was trained.
+func TestOwnPictures(t *testing.T) {
+	const described = "images at 8 x 8 in grey on white, with the classes of folders, dequantised uniform"
+	file := filepath.Join(t.TempDir(), "x.npy")
+	batch := client.Batch{X: make([]float32, 8*8), Shape: []int{8, 8, 1}, N: 1}
+	if err := wholefile.Write(file, func(w io.Writer) error { return datafile.WriteNPY(w, batch) }); err != nil {
+		t.Fatal(err)
+	}
+	folder := data.Config{Name: data.Pictures, ImageSize: 8, Grey: true, Background: "white", ClassFolders: true,
+		Dir: "photos"}
+	skipping := folder
+	skipping.SkipBroken = true
+	for name, c := range map[string]struct {
+		o      command
+		made   models.Training
+		want   data.Config
+		preset string // that the settings are of
+		err    string
+	}{
+		"a folder": {command{dir: "photos"}, models.Training{Data: described}, folder, "", ""},
+		"a preset with a folder": {command{dir: "photos"}, models.Training{Data: described, Preset: "toy-ring"}, folder,
+			"", ""},
+		"a setting": {command{dir: "photos", set: []string{"data.skip_broken=true"}}, models.Training{Data: described},
+			skipping, "", ""},
+		"an array": {command{dir: file}, models.Training{Data: "npy, dequantised uniform"},
+			data.Config{Name: data.NPY, Dir: file, Layout: data.ChannelsLast}, "", ""},
+		"nothing": {command{}, models.Training{Data: described}, data.Config{}, "",
+			"mine was trained on " + described + ": want --data"},
+		"digits": {command{dir: "x"}, models.Training{Data: "mnist"}, data.Config{Name: data.MNIST, Dir: "x"}, "", ""},
+		"digits of a preset": {command{dir: "x"}, models.Training{Data: "mnist, dequantised uniform", Preset: "mnist"},
+			data.Config{Name: data.MNIST, Dir: "x", Dequantize: data.DequantizeUniform}, "mnist", ""},
+		"a preset that is named": {command{dir: "x", preset: "mnist"}, models.Training{Data: described}, data.Config{},
+			"mnist", "and preset mnist means mnist"},
+	} {
+		made, err := json.Marshal(c.made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := client.Model{Name: "mine", Shape: []int{1, 8, 8}, Training: string(made)}
+		got, err := c.o.config(m)
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: %v, want %q", name, err, c.err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(c.want, got.Data); diff != "" || err != nil || got.Preset != c.preset {
+			t.Errorf("%s: %v, preset %q (-want +got):\n%s", name, err, got.Preset, diff)
+		}
+		if hasClassifier(got) != (c.preset != "") {
+			t.Errorf("%s has a classifier: %t", name, hasClassifier(got))
 		}
 	}
 }
@@ -90,7 +153,8 @@ func TestTableParts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		j, err := newRowJudge(t.Context(), cli.New(io.Discard, io.Discard), m, config.Data, training.Options{})
+		j, err := newRowJudge(t.Context(), cli.New(io.Discard, io.Discard), o, m, config.Data, asked{},
+			training.Options{})
 		if err != nil {
 			return nil, err
 		}

@@ -116,7 +116,7 @@ func drawFrontier(
 	if err := wholefile.Check(s.path + ".json"); err != nil {
 		return err
 	}
-	if s.judge, err = newJudge(ctx, p, o, m, config.Data, a); err != nil {
+	if s.judge, err = newJudge(ctx, p, o, m, config, a); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.judge.close()) }()

@@ -10,11 +10,13 @@ import (
 	"github.com/langevin-ml/langevin/internal/classifier"
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/datafile"
+	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/ort"
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training"
 	"github.com/langevin-ml/langevin/training/data"
 	"github.com/langevin-ml/langevin/training/eval"
+	"github.com/langevin-ml/langevin/training/study"
 )
 
 // judge compares samples with the data of a model. It is for one caller at a time.
@@ -55,15 +57,16 @@ const (
 
 // newJudge returns the judge of samples of a model that was trained on the data of config.
 func newJudge(
-	ctx context.Context, p *cli.Program, o *command, m client.Model, config data.Config, a asked,
+	ctx context.Context, p *cli.Program, o *command, m client.Model, of training.Config, a asked,
 ) (judge, error) {
 	library, _, err := ort.FindLibrary(o.Connection.Library())
 	if err != nil {
 		return nil, err
 	}
-	judges := training.Options{Library: library}
-	if ofRows(config) {
-		return newRowJudge(ctx, p, m, config, judges)
+	judges, config := training.Options{Library: library}, of.Data
+	pictures := len(m.Shape) == 3
+	if ofRows(config) && !pictures {
+		return newRowJudge(ctx, p, o, m, config, a, judges)
 	}
 	exact, err := config.Mixture()
 	switch {
@@ -71,9 +74,11 @@ func newJudge(
 		return newMixtureJudge(exact, a, config, judges)
 	case !errors.Is(err, data.ErrNoMixture):
 		return nil, err
-	case len(m.Shape) != 3:
+	case !pictures:
 		return nil, fmt.Errorf("%s is neither a mixture of Gaussians nor images: eval has no measure for it",
 			config.String())
+	case o.classifier == "" && !hasClassifier(of):
+		return newPictureJudge(ctx, p, o, m, config, a, judges)
 	}
 	return newImageJudge(ctx, p, o, m, config, a, judges)
 }
@@ -185,6 +190,7 @@ type imageJudge struct {
 	asked      asked
 	parts      map[int]*eval.TestImages // of each class that is asked for
 	shape      []int
+	scale      models.Range // of the model's data
 	options    training.Options
 	neighbours string // file for a picture of nearest training images; may be empty
 }
@@ -193,18 +199,18 @@ func newImageJudge(
 	ctx context.Context, p *cli.Program, o *command, m client.Model, config data.Config, a asked,
 	options training.Options,
 ) (judge, error) {
-	test, labels, err := pixels(ctx, p, config, data.Test)
-	if err != nil {
+	j := &imageJudge{program: p, config: config, asked: a, shape: m.Shape, scale: rangeOf(m), options: options,
+		neighbours: o.neighbours}
+	var labels []int
+	var err error
+	if j.test, labels, err = j.pixels(ctx, data.Test); err != nil {
 		return nil, err
 	}
-	c, err := classifier.Open(o.Connection.Library(), o.classifier, config.Name)
-	if err != nil {
+	if j.classifier, err = classifier.Open(o.Connection.Library(), o.classifier, config.Name); err != nil {
 		return nil, err
 	}
-	j := &imageJudge{program: p, config: config, classifier: c, test: test, asked: a, shape: m.Shape,
-		options: options, neighbours: o.neighbours}
 	if err := j.restrict(ctx, labels); err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, errors.Join(err, j.classifier.Close())
 	}
 	return j, nil
 }
@@ -233,9 +239,7 @@ func (j *imageJudge) restrict(ctx context.Context, labels []int) (err error) {
 	}
 	j.parts = map[int]*eval.TestImages{}
 	for _, k := range j.asked.classes() {
-		one := make([]int, known)
-		one[k] = 1
-		if j.parts[k], _, err = of(one); err != nil {
+		if j.parts[k], _, err = of(only(k, known)); err != nil {
 			return err
 		}
 	}
@@ -251,7 +255,7 @@ func (*imageJudge) shown() []shownMeasure {
 }
 
 func (j *imageJudge) measure(ctx context.Context, samples client.Batch) (quality, error) {
-	rows, classes := j.asked.order(rowsOf(samples).Clamped(0, 1))
+	rows, classes := j.asked.order(study.Shown(rowsOf(samples), j.shape, j.scale))
 	found, err := j.images.Measure(ctx, rows)
 	if err != nil {
 		return quality{}, err
@@ -309,19 +313,22 @@ func (j *imageJudge) twoSample(ctx context.Context, rows, found eval.Rows) ([]ev
 func (j *imageJudge) also(
 	ctx context.Context, _ *client.Client, _ client.Model, samples client.Batch, e *Report,
 ) error {
-	train, _, err := pixels(ctx, j.program, j.config, data.Train)
+	train, _, err := j.pixels(ctx, data.Train)
 	if err != nil {
 		return err
 	}
-	rows := rowsOf(samples).Clamped(0, 1)
+	rows := study.Shown(rowsOf(samples), j.shape, j.scale)
 	memory, err := eval.MemoryMetric(rows, j.test, train)
 	if err != nil {
 		return err
 	}
 	e.Metrics = append(e.Metrics, memory)
-	e.unwritten = j.writeNeighbours(rows, train)
+	e.unwritten = writeNeighbours(j.neighbours, j.shape, rows, train)
 	return nil
 }
+
+// rangeOf returns the range of a model's data.
+func rangeOf(m client.Model) models.Range { return models.Range{Low: m.Low, High: m.High} }
 
 func rowsOf(b client.Batch) eval.Rows { return eval.Rows{X: b.X, Dim: datafile.Elements(b.Shape)} }
 

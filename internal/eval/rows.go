@@ -25,78 +25,143 @@ func (o *command) rowsConfig(m client.Model, trained string) (training.Config, e
 			trained)
 	case o.preset != "" || len(o.set) > 0:
 		return training.Config{}, cli.Usagef("%s was trained on a file: want no --preset and no --set", m.Name)
-	case o.comma && m.Table == nil:
-		return training.Config{}, cli.Usagef("--decimal-comma is for models of tables, and %s is none", m.Name)
 	case m.Table != nil:
 		return training.Config{Data: data.Config{Name: data.Tables, Dir: o.dir, DecimalComma: o.comma}}, nil
 	}
 	return training.Config{Data: data.Config{Name: data.NPY, Dir: o.dir}}, nil
 }
 
-// ofRows reports whether data are the rows of a file, as rowsConfig returns them.
-func ofRows(c data.Config) bool { return c.Name == data.Tables || c.Name == data.NPY }
-
-// comparedWith says in words what samples are compared with.
-func comparedWith(c data.Config) string {
-	if ofRows(c) {
-		return "every tenth row of " + filepath.Base(c.Dir)
-	}
-	return c.String()
+// ofRows reports whether data are the rows of a file.
+func ofRows(c data.Config) bool {
+	return c.Name == data.Tables || c.Name == data.NPY || c.Name == data.CSV
 }
 
-// rowJudge compares rows with those of a file that the training did not use.
+// comparedWith says in words what samples are compared with.
+func comparedWith(c training.Config) string {
+	switch {
+	case ofRows(c.Data):
+		return "every tenth row of " + filepath.Base(c.Data.Dir)
+	case c.Preset == "":
+		return "the test part of " + filepath.Base(c.Data.Dir)
+	}
+	return c.Data.String()
+}
+
+// rowJudge compares rows, or pictures without a classifier, with those of files that the training did not use.
 type rowJudge struct {
 	columns     models.Columns // of a table, whose numbers are scaled as the file says; nil for others
 	test, train eval.Rows
+	asked       asked
+	parts       map[int]classParts // of each class that is asked for
 	shape       []int
+	scale       models.Range // of the model's data
 	options     training.Options
+	neighbours  string // of pictures; see imageJudge
 }
 
+// classParts are the rows of a class.
+type classParts struct{ test, train eval.Rows }
+
 func newRowJudge(
-	ctx context.Context, p *cli.Program, m client.Model, config data.Config, options training.Options,
+	ctx context.Context, p *cli.Program, o *command, m client.Model, config data.Config, a asked,
+	options training.Options,
 ) (judge, error) {
-	j := &rowJudge{shape: m.Shape, options: options}
+	j := &rowJudge{asked: a, shape: m.Shape, scale: rangeOf(m), options: options, neighbours: o.neighbours}
 	b := p.NewBar(filepath.Base(config.Dir))
 	defer b.Close(false, "")
-	r := trainrun.Reading(p, b)
-	if m.Table == nil {
-		return j, j.readArray(ctx, r, m, config)
+	read := j.read
+	if m.Table != nil {
+		read = j.readTable
 	}
+	if err := read(ctx, trainrun.Reading(p, b), m, config); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// readTable reads the rows of a table.
+func (j *rowJudge) readTable(ctx context.Context, r data.Reader, m client.Model, config data.Config) error {
 	columns, err := tableColumns(config, m.Table)
 	if err != nil {
-		return nil, fmt.Errorf("--data: %w", err)
+		return fmt.Errorf("--data: %w", err)
 	}
 	config.Columns = columns
 	for _, split := range []data.Split{data.Train, data.Test} {
 		part, err := r.Table(ctx, config, split, 0)
 		if err != nil {
-			return nil, fmt.Errorf("--data: %w", err)
+			return fmt.Errorf("--data: %w", data.WithoutKey(err))
 		}
 		if err := j.add(split, part, m.Table); err != nil {
-			return nil, fmt.Errorf("--data %s: %w", config.Dir, err)
+			return fmt.Errorf("--data %s: %w", config.Dir, err)
 		}
 	}
 	j.shape = []int{j.columns.Width()}
-	j.test = j.test.Evenly(min(j.test.Len(), study.MostCompared))
-	return j, nil
+	return nil
 }
 
-// readArray reads the rows of an array.
-func (j *rowJudge) readArray(ctx context.Context, r data.Reader, m client.Model, config data.Config) error {
-	for split, rows := range map[data.Split]*eval.Rows{data.Train: &j.train, data.Test: &j.test} {
-		source, err := r.Open(ctx, config, split, 0)
+// read reads the rows of an array, or pictures.
+func (j *rowJudge) read(ctx context.Context, r data.Reader, m client.Model, config data.Config) error {
+	train, test, err := r.Parts(ctx, config, 0)
+	if err != nil {
+		return fmt.Errorf("--data: %w", data.WithoutKey(err))
+	}
+	if !slices.Equal(test.Shape(), m.Shape) {
+		return cli.Usagef("--data %s has rows of shape %v: want those of %s, %v", config.Dir, test.Shape(), m.Name,
+			m.Shape)
+	}
+	if j.train, err = study.PartRows(train, j.scale); err != nil {
+		return err
+	}
+	if j.test, err = study.PartRows(test, j.scale); err != nil || len(j.asked.list) == 0 {
+		return err
+	}
+	return j.restrict(test, train, config)
+}
+
+// restrict chooses the pictures of the classes that are asked for.
+func (j *rowJudge) restrict(test, train data.Source, config data.Config) error {
+	known := data.ConditionOf(train).Classes
+	if err := j.asked.check(known, config.String()); err != nil {
+		return err
+	}
+	ofTest, err := labels(test)
+	if err != nil {
+		return err
+	}
+	ofTrain, err := labels(train)
+	if err != nil {
+		return err
+	}
+	of := func(proportions []int) (c classParts, err error) {
+		inTest, err := eval.InProportion(ofTest, proportions)
 		if err != nil {
-			return fmt.Errorf("--data: %w", err)
+			return c, fmt.Errorf("the test part of --data %s: %w", config.Dir, err)
 		}
-		if !slices.Equal(source.Shape(), m.Shape) {
-			return cli.Usagef("--data %s has rows of shape %v: want those of %s, %v", config.Dir, source.Shape(),
-				m.Name, m.Shape)
-		}
-		if *rows, err = study.FirstRows(source); err != nil {
+		inTrain, err := eval.InProportion(ofTrain, proportions)
+		return classParts{j.test.Pick(inTest), j.train.Pick(inTrain)}, err
+	}
+	j.parts = map[int]classParts{}
+	for _, k := range j.asked.classes() {
+		if j.parts[k], err = of(only(k, known)); err != nil {
 			return err
 		}
 	}
-	return nil
+	all, err := of(j.asked.proportions())
+	j.test, j.train = all.test, all.train
+	return err
+}
+
+// labels returns the class of each picture of a source; nil if there are none.
+func labels(s data.Source) ([]int, error) {
+	pictures, ok := s.(data.Pictured)
+	if !ok {
+		return nil, nil
+	}
+	images, err := pictures.Images()
+	if err != nil {
+		return nil, err
+	}
+	return labelsOf(images), nil
 }
 
 // tableColumns returns how the file of a table is read for a model: its columns and their kinds are the model's, and
@@ -170,18 +235,35 @@ func wordOf(c models.Column, choice int) (text string, at float32) {
 }
 
 func (j *rowJudge) measure(ctx context.Context, samples client.Batch) (quality, error) {
-	rows := rowsOf(samples)
+	rows := study.Shown(rowsOf(samples), samples.Shape, j.scale)
 	if j.columns != nil {
 		rows = eval.TableRows(j.columns, samples.X)
 	}
-	metrics, err := study.Comparison{
-		Columns: j.columns, Shape: j.shape, Test: j.test, Train: j.train,
-		Samples: rows.Evenly(min(rows.Len(), study.MostCompared)), Seed: seedJudge,
-	}.Measure(ctx, j.options)
-	return quality{Metrics: metrics}, err
+	rows, classes := j.asked.order(rows)
+	metrics, err := j.compare(ctx, classParts{j.test, j.train}, rows)
+	q := quality{Metrics: metrics}
+	if classes == nil || err != nil {
+		return q, err
+	}
+	q.ByClass, err = j.asked.byClass(rows, classes, func(class int, x eval.Rows, _ []int) ([]eval.Metric, error) {
+		return j.compare(ctx, j.parts[class], x)
+	})
+	return q, err
 }
 
-func (*rowJudge) also(context.Context, *client.Client, client.Model, client.Batch, *Report) error {
+func (j *rowJudge) compare(ctx context.Context, with classParts, samples eval.Rows) ([]eval.Metric, error) {
+	return study.Comparison{
+		Columns: j.columns, Shape: j.shape, Train: with.train,
+		Test:    with.test.Evenly(min(with.test.Len(), study.MostCompared)),
+		Samples: samples.Evenly(min(samples.Len(), study.MostCompared)), Seed: seedJudge,
+	}.Measure(ctx, j.options)
+}
+
+// also draws the training pictures nearest to samples, if it is asked to.
+func (j *rowJudge) also(
+	_ context.Context, _ *client.Client, _ client.Model, samples client.Batch, e *Report,
+) error {
+	e.unwritten = writeNeighbours(j.neighbours, j.shape, study.Shown(rowsOf(samples), j.shape, j.scale), j.train)
 	return nil
 }
 

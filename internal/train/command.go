@@ -186,15 +186,9 @@ func (o *command) train(
 		files.undo()
 		return err
 	}
-	onnx, err := result.ONNX()
+	onnx, err := files.write(ctx, p, result, library, own)
 	if err != nil {
 		return err
-	}
-	if onnx, err = withDetector(ctx, p, result, library, own, onnx); err != nil {
-		return err
-	}
-	if err := files.pending.CommitBytes(onnx); err != nil {
-		return fmt.Errorf("%w; the training is complete, and --resume writes its model", err)
 	}
 	err = showTraining(ctx, p, o, result, library, onnx, []string{files.model, files.logPath})
 	if err == nil && own {

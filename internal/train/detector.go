@@ -16,11 +16,37 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
+// write writes the file of a trained model, and returns its bytes. It has a detector if its data have rows for one. A
+// detector that cannot be fitted is no reason to lose the training.
+func (f *trainingFiles) write(
+	ctx context.Context, p *cli.Program, result *training.Result, library string, own bool,
+) ([]byte, error) {
+	onnx, err := result.ONNX()
+	if err != nil {
+		return nil, err
+	}
+	onnx, unfit := withDetector(ctx, p, result, library, own, onnx)
+	if err := f.pending.CommitBytes(onnx); err != nil {
+		return nil, fmt.Errorf("%w; the training is complete, and --resume writes its model", err)
+	}
+	switch {
+	case unfit == nil:
+	case ctx.Err() != nil:
+		return nil, cli.Interrupted(fmt.Sprintf("%s is trained and written, its detector and its figures are not; "+
+			"--resume makes them", f.model), unfit)
+	default:
+		fmt.Fprintf(p.Stderr, "langevin: %s: no detector: %s; langevin detect fit %s --data FILE adds one, from rows "+
+			"that the training did not use\n", result.Config.Name, phrase.OneLine(unfit), f.model)
+	}
+	return onnx, nil
+}
+
 // withDetector returns a model file with a detector that is fitted to the rows of a user's data that the training does
-// not use, or the file as it is if that cannot be done. It says so if the settings were proposed for the data (own).
+// not use, or the file as it is if there are too few or there is an error. It says that there are too few only if the
+// settings were proposed for the data (own).
 func withDetector(
 	ctx context.Context, p *cli.Program, result *training.Result, library string, own bool, onnx []byte,
-) (_ []byte, err error) {
+) ([]byte, error) {
 	m := result.Manifest()
 	if !hasOwnData(result.Config.Data) || result.Config.Loss.Paired() {
 		return onnx, nil
@@ -30,7 +56,7 @@ func withDetector(
 	}
 	rows, err := heldOut(ctx, result)
 	if err != nil {
-		return nil, err
+		return onnx, err
 	}
 	n := len(rows) / m.RowDim()
 	if n < detect.LeastRows {
@@ -40,6 +66,19 @@ func withDetector(
 		}
 		return onnx, nil
 	}
+	fitted, err := fitDetector(ctx, p, m, library, rows, onnx)
+	if err != nil {
+		return onnx, err
+	}
+	fmt.Fprintf(p.Stderr, "langevin: %s: a detector, fitted to %s that the training does not use: langevin detect %s "+
+		"FILE\n", m.Name, phrase.Plural(n, "row"), m.Name)
+	return fitted, nil
+}
+
+// fitDetector returns a model file with a detector that is fitted to some of the rows.
+func fitDetector(
+	ctx context.Context, p *cli.Program, m models.Manifest, library string, rows []float32, onnx []byte,
+) (_ []byte, err error) {
 	engine, err := ort.Open(library)
 	if err != nil {
 		return nil, err
@@ -54,8 +93,6 @@ func withDetector(
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(p.Stderr, "langevin: %s: a detector, fitted to %s that the training does not use: langevin detect %s "+
-		"FILE\n", m.Name, phrase.Plural(n, "row"), m.Name)
 	return models.WithManifest(onnx, fitted)
 }
 

@@ -52,34 +52,19 @@ func tableComparison(ctx context.Context, result *training.Result, library strin
 
 // rowComparison draws pictures or series.
 func rowComparison(ctx context.Context, result *training.Result, library string) (c study.Comparison, err error) {
-	c = study.Comparison{Shape: result.Manifest().Shape, Seed: result.Config.Seed}
-	if c.Train, err = rows(result, data.Train); err != nil {
+	m := result.Manifest()
+	c = study.Comparison{Shape: m.Shape, Seed: result.Config.Seed}
+	if c.Train, err = study.PartRows(result.Part(data.Train), m.Range); err != nil {
 		return c, err
 	}
-	if c.Test, err = rows(result, data.Test); err != nil {
+	if c.Test, err = study.PartRows(result.Part(data.Test), m.Range); err != nil {
 		return c, err
 	}
 	x, err := study.Draw(ctx, result, library, mostPictures)
 	if err != nil {
 		return c, err
 	}
-	c.Samples = eval.Rows{X: x, Dim: result.Manifest().Dim()}
-	if len(c.Shape) == 3 {
-		c.Samples = c.Samples.Clamped(0, 1)
-	}
+	c.Samples = study.Shown(eval.Rows{X: x, Dim: m.Dim()}, m.Shape, m.Range)
 	c.Test = c.Test.Evenly(min(c.Test.Len(), study.MostCompared))
 	return c, nil
-}
-
-// rows returns a part of pictures or series, as the network is trained on them but for noise and mirrors.
-func rows(result *training.Result, split data.Split) (eval.Rows, error) {
-	pictures, ok := result.Part(split).(data.Pictured)
-	if !ok || result.Config.Data.Name == data.NPY {
-		return study.FirstRows(result.Part(split))
-	}
-	images, err := pictures.Images()
-	if err != nil {
-		return eval.Rows{}, err
-	}
-	return eval.Pixels(images), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image/color"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -130,7 +131,20 @@ func (f *files) all(ctx context.Context, r Reader) (*Images, error) {
 		}
 	}
 	m.Pixels = m.Pixels[:n*m.size()]
-	return &m, r.settle([]*files{f}, bad)
+	err = r.settle([]*files{f}, bad)
+	m.Labels = labels(f)
+	return &m, err
+}
+
+// labels returns the labels of [Images] with the pictures of an album.
+func labels(a album) (all []byte) {
+	if n := a.classes(); n == 0 || n > math.MaxUint8+1 {
+		return nil
+	}
+	for i := range a.Len() {
+		all = append(all, byte(a.label(i)))
+	}
+	return all
 }
 
 func (f *files) fetch(indices []int) ([][]byte, error) {

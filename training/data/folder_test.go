@@ -380,6 +380,19 @@ func TestClassFolders(t *testing.T) {
 				t.Errorf("%s: picture %d with red %g has class %g", split, i, red, class)
 			}
 		}
+		all, err := c.Images(split)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts, err := source.(Pictured).Images()
+		if err != nil || !slices.Equal(parts.Labels, all.Labels) || len(all.Labels) != all.Len() {
+			t.Errorf("%s: labels %v and %v, %v", split, parts.Labels, all.Labels, err)
+		}
+		for i, label := range all.Labels {
+			if red := all.At(i)[0]; red != 100*label {
+				t.Errorf("%s: picture %d with red %d has label %d", split, i, red, label)
+			}
+		}
 	}
 	c.Dir = filepath.Join(dir, "cats")
 	if _, err := c.Open(Train, 1); err == nil || !strings.Contains(err.Error(), "at least two folders") {

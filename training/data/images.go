@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/langevin-ml/langevin/sampling"
 	"github.com/langevin-ml/langevin/training/settings"
@@ -14,7 +16,7 @@ import (
 type Images struct {
 	Channels, Height, Width int
 	Pixels                  []byte // [N, Channels, Height, Width]
-	Labels                  []byte // the class of each picture; nil if the dataset has none
+	Labels                  []byte // the class of each picture; nil if the dataset has none, or more than 256
 }
 
 // Len returns the number of pictures.
@@ -118,6 +120,28 @@ func (pictureKind) describe(c Config) string {
 	return text
 }
 
+// Described returns what a description of pictures, as [Config.String] gives it, says of how their files are read: not
+// where they are, nor what a training makes of them.
+func Described(text string) Config {
+	files, _, _ := strings.Cut(text, ", ")
+	name, words, _ := strings.Cut(files, " ")
+	c := Config{Name: name, ClassFolders: strings.Contains(text, ", with the classes of folders")}
+	for words != "" {
+		var word, value string
+		word, words, _ = strings.Cut(words, " ")
+		value, _, _ = strings.Cut(words, " ")
+		switch word {
+		case "at":
+			c.ImageSize, _ = strconv.Atoi(value) // 0, and so no valid Config, for what String does not give
+		case "in":
+			c.Grey = value == "grey"
+		case "on":
+			c.Background = value
+		}
+	}
+	return c
+}
+
 // pictures is a Source of pictures. They come in epochs. Each epoch has every picture once, in its own order.
 type pictures struct {
 	album  album
@@ -154,7 +178,7 @@ func (p *pictures) Images() (*Images, error) {
 		indices[i] = i
 	}
 	all, err := p.album.fetch(indices)
-	m.Pixels = slices.Concat(all...)
+	m.Pixels, m.Labels = slices.Concat(all...), labels(p.album)
 	return &m, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -244,5 +245,23 @@ func TestIDXNames(t *testing.T) {
 	want := "it could be any of emnist-digits-train-images-idx3-ubyte, emnist-letters-train-images-idx3-ubyte: keep"
 	if _, err := (Config{Name: MNIST, Dir: dir}).Open(Train, 1); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("two datasets: error %v, want %q", err, want)
+	}
+}
+
+// TestDescribed: a description says how files are read, and not what a training makes of them.
+func TestDescribed(t *testing.T) {
+	for _, c := range []Config{
+		{Name: Pictures, ImageSize: 8},
+		{Name: Pictures, ImageSize: 12, Grey: true, Background: "#ff8000", ClassFolders: true},
+		{Name: CelebA, ImageSize: 64, Background: "white"},
+		{Name: MNIST},
+		{Name: NPY},
+	} {
+		varied := c
+		varied.Dir, varied.RandomFlip, varied.Dequantize, varied.Transform = "x", true, DequantizeUniform,
+			TransformRescaled
+		if got := Described(varied.String()); !reflect.DeepEqual(got, c) {
+			t.Errorf("%q describes %+v, want %+v", varied.String(), got, c)
+		}
 	}
 }

@@ -60,6 +60,34 @@ func (c Comparison) distances() ([]eval.Metric, error) {
 	return append(metrics, memory...), err
 }
 
+// PartRows returns a part of data whose range is given, as it is compared: all its pictures, without noise and mirrors,
+// or the first rows of other data, as [FirstRows].
+func PartRows(s data.Source, r models.Range) (eval.Rows, error) {
+	if pictures, ok := s.(data.Pictured); ok {
+		images, err := pictures.Images()
+		if err != nil {
+			return eval.Rows{}, err
+		}
+		return eval.Pixels(images), nil
+	}
+	rows, err := FirstRows(s)
+	return Shown(rows, s.Shape(), r), err
+}
+
+// Shown returns samples of a shape, and of a model of data whose range is given, as they are compared: pictures with
+// levels from 0 to 1, and others as they are.
+func Shown(x eval.Rows, shape []int, r models.Range) eval.Rows {
+	if len(shape) != 3 {
+		return x
+	}
+	low, high := float32(r.Low), float32(r.High)
+	levels := x.Clamped(low, high)
+	for i, v := range levels.X {
+		levels.X[i] = (v - low) / (high - low)
+	}
+	return levels
+}
+
 // FirstRows returns the first rows of a source, at most [MostCompared], and no row of a file twice.
 func FirstRows(s data.Source) (eval.Rows, error) {
 	n, dim := MostCompared, 1
