@@ -14,8 +14,8 @@ import (
 func pets() client.Model {
 	return client.Model{
 		Name: "pets", Version: 1, State: client.ModelReady, Shape: []int{2}, Table: []client.Column{
-			{Name: "height", Kind: client.ColumnNumber},
-			{Name: "kind", Kind: client.ColumnCategory, Words: []string{"cat", "dog"}},
+			{Name: "height", Kind: client.ColumnNumber, Width: 1},
+			{Name: "kind", Kind: client.ColumnCategory, Words: []string{"cat", "dog"}, Width: 2},
 		},
 	}
 }
