@@ -25,6 +25,7 @@ type Column struct {
 	Words     []string  // of a category or a constant
 	Values    []float64 // of a category or a constant without words
 	Low, High float64   // the smallest and the largest number of the data, for numbers and integers
+	Width     int       // how many numbers the network sees of it; all are 0 from a server that does not say so
 }
 
 // Text returns a value as a table shows it: a word, or the shortest number that reads back as the same float32.
@@ -36,8 +37,21 @@ func (c Column) Parse(text string) (float32, error) { return c.wire().ValueOf(te
 func (c Column) wire() *langevinv1.Column {
 	return &langevinv1.Column{
 		Name: c.Name, Kind: columnKinds()[c.Kind], Unit: c.Unit, Decimals: int32(c.Decimals), Words: c.Words,
-		Values: c.Values, Low: c.Low, High: c.High,
+		Values: c.Values, Low: c.Low, High: c.High, Width: int32(c.Width),
 	}
+}
+
+// stateShape returns the shape of a state for [Resume] of a model whose samples have a shape, and columns if it is one
+// of a table. It is the same shape without columns, and with those of a server that does not say how wide they are.
+func stateShape(shape []int, columns []Column) []int {
+	width := 0
+	for _, c := range columns {
+		width += c.Width
+	}
+	if width == 0 {
+		return shape
+	}
+	return []int{width}
 }
 
 // TableMessage returns the messages of columns in the API.
@@ -55,6 +69,7 @@ func newTable(columns []*langevinv1.Column) []Column {
 		all = append(all, Column{
 			Name: c.GetName(), Kind: newColumnKind(c.GetKind()), Unit: c.GetUnit(), Decimals: int(c.GetDecimals()),
 			Words: c.GetWords(), Values: c.GetValues(), Low: c.GetLow(), High: c.GetHigh(),
+			Width: int(c.GetWidth()),
 		})
 	}
 	return all

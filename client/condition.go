@@ -45,7 +45,8 @@ func refreshes() []Refresh { return []Refresh{"", RefreshLevel, RefreshStep} }
 
 // Resume continues from states that an earlier call showed in a [Preview] of all its chains. With the same Seed,
 // FirstChain, N and Sampler the samples are identical to the ones that the earlier call would have returned. A sampler
-// whose steps depend on earlier steps (Heun's and the multistep [ProbabilityFlow]) can be resumed only at step 0.
+// whose steps depend on earlier steps (Heun's and the multistep [ProbabilityFlow]) can be resumed only at step 0, and a
+// model of a table only from previews that say ForResume.
 type Resume struct {
 	Digest string // of the model that made the states, from its [Started] or [Result]
 	Step   int    // the number of steps that they have taken: Preview.Step

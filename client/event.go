@@ -39,7 +39,7 @@ type Started struct {
 	Measurement *Measurement // with the method in use and its settings; nil for none
 
 	ResumedAt int  // the step that the call resumed from; 0 for one that started at the beginning
-	Resumable bool // whether a preview of any step is enough to resume from; see [Resume]
+	Resumable bool // whether previews of any step are enough to resume from; see [Resume]
 
 	Table []Column // the columns of a table, in order; nil for other models
 }
@@ -58,6 +58,12 @@ func (s Started) Evaluations() int {
 		n += len(s.Sum.Terms)
 	}
 	return n
+}
+
+// GoesOnFrom reports whether a preview of the call has states to go on from. Those of a server that is older than the
+// one that answered first may not, see [PreviewOptions].Unfinished.
+func (s Started) GoesOnFrom(p Preview) bool {
+	return s.Resumable && !p.Denoised && p.Step < s.Steps && (s.Table == nil || p.ForResume)
 }
 
 // Progress says how far the call is. It comes a few times a second, and once a second while the call waits.
@@ -81,6 +87,10 @@ type Preview struct {
 	Sigma      float64 // of that level
 	Denoised   bool    // the rows are denoised estimates, not states
 	Dropped    int     // previews lost since the previous one because they were read too slowly
+
+	// ForResume says that the rows are what the network sees of the rows of a table, for [Resume]: with as many numbers
+	// as the widths of its columns add up to, and not values in their units. See [PreviewOptions].Unfinished.
+	ForResume bool
 }
 
 // Chunk is a part of the result. Chunks come in chain order, without gaps.
@@ -199,6 +209,7 @@ func newPreview(p *langevinv1.Preview) (Preview, error) {
 		Sigma:      p.GetSigma(),
 		Denoised:   p.GetKind() == langevinv1.PreviewKind_PREVIEW_KIND_DENOISED,
 		Dropped:    int(p.GetDropped()),
+		ForResume:  p.GetForResume(),
 	}, err
 }
 

@@ -29,6 +29,10 @@ type Model struct {
 	Detector  *ModelDetector  // what Detect computes with; nil for a model without a detector
 }
 
+// StateShape returns the shape of one state in [Resume], and in a [Preview] that says ForResume: of a table what the
+// network sees of a row, and otherwise Shape.
+func (m Model) StateShape() []int { return stateShape(m.Shape, m.Table) }
+
 // ModelCondition describes what the samples of a model may be given: one of a number of classes, or a vector of
 // numbers.
 type ModelCondition struct {

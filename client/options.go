@@ -148,9 +148,9 @@ func WithRetry(p RetryPolicy) Option {
 // WithResume lets a Sample call survive its server. If the connection breaks after the first event, the client makes
 // another call, to any server that answers, and continues. It keeps the chains that were delivered: a server sends what
 // has finished several times a second. It resumes the others from the last preview if that showed the state of every
-// chain (PreviewOptions.Chains equal to N), and otherwise draws them from the start. If previews of chains that were
-// delivered are still to come, those chains are drawn again too. Nothing is delivered twice. A server that is silent
-// counts as broken, see [WithStallTimeout].
+// chain (PreviewOptions.Chains equal to N, and for a model of a table also Unfinished), and otherwise draws them from
+// the start. If previews of chains that were delivered are still to come, those chains are drawn again too. Nothing is
+// delivered twice. A server that is silent counts as broken, see [WithStallTimeout].
 //
 // The samples are bit for bit the samples of an unbroken call. Servers that have another model file or engine, such as
 // the new ones of a rolling update, are passed over. If no other is found, the call fails with [ErrChanged]. An event

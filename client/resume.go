@@ -193,7 +193,7 @@ func (d *drawing) preview(p Preview) error {
 	}
 	d.advanced = true
 	d.seen, d.last, d.dropped = d.seen+1+p.Dropped, p.Step, d.dropped+p.Dropped
-	if !p.Denoised && p.N == d.started.N-d.shortBy && p.Step < d.started.Steps && d.started.Resumable {
+	if d.started.GoesOnFrom(p) && p.N == d.started.N-d.shortBy {
 		d.state, d.skipped, d.index = &p, d.shortBy, d.seen-1
 	}
 	return d.emit(p)

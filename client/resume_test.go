@@ -146,7 +146,7 @@ func TestResumeFrom(t *testing.T) {
 		{
 			client.SampleRequest{N: 5, Preview: &client.PreviewOptions{EverySteps: 1, Chains: 5, Unfinished: true}}, 24,
 			client.SampleRequest{Model: "walk", Version: 1, N: 3, FirstChain: 2,
-				Preview: &client.PreviewOptions{EverySteps: 1, Chains: 3},
+				Preview: &client.PreviewOptions{EverySteps: 1, Chains: 3, Unfinished: true},
 				Resume:  &client.Resume{Digest: "d", Step: 9, X: row(245, 345, 445)}}, 9,
 			client.Progress{StepsDone: 47, StepsTotal: 50, Step: 9, ChainsDone: 2},
 		},
@@ -175,11 +175,30 @@ func TestResumeFrom(t *testing.T) {
 				}
 			}
 		}
-		if tt.req.Preview != nil { // the server does not hear of it
-			tt.req.Preview.Unfinished = false
-		}
 		if diff := cmp.Diff([]client.SampleRequest{tt.req, tt.want}, asked.all); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestGoesOnFrom: no call goes on from the values of a table's columns, which a server shows that does not know better.
+func TestGoesOnFrom(t *testing.T) {
+	table := []client.Column{{Name: "kind", Kind: client.ColumnCategory, Words: []string{"cat", "dog"}, Width: 2}}
+	resumable := client.Preview{Step: 1, ForResume: true}
+	for name, tt := range map[string]struct {
+		started client.Started
+		preview client.Preview
+		want    bool
+	}{
+		"a point":   {client.Started{Steps: 2, Resumable: true}, client.Preview{Step: 1}, true},
+		"remembers": {client.Started{Steps: 2}, client.Preview{Step: 1}, false},
+		"the end":   {client.Started{Steps: 2, Resumable: true}, client.Preview{Step: 2}, false},
+		"denoised":  {client.Started{Steps: 2, Resumable: true}, client.Preview{Step: 1, Denoised: true}, false},
+		"a row":     {client.Started{Steps: 2, Resumable: true, Table: table}, client.Preview{Step: 1}, false},
+		"its state": {client.Started{Steps: 2, Resumable: true, Table: table}, resumable, true},
+	} {
+		if got := tt.started.GoesOnFrom(tt.preview); got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
 	}
 }

@@ -62,7 +62,8 @@ type PreviewOptions struct {
 
 	// Unfinished leaves chains out of previews once their results have been delivered and the call is continued
 	// elsewhere, see [WithResume]. It is for callers who need states only to continue from them. Without it such chains
-	// are drawn again for the previews.
+	// are drawn again for the previews, and a call to a model of a table begins again. With it the states of a table
+	// come as the network sees them, see [Preview].
 	Unfinished bool
 }
 
@@ -114,7 +115,10 @@ func (r SampleRequest) wire() (*langevinv1.SampleRequest, error) {
 }
 
 func (p PreviewOptions) wire() (*langevinv1.PreviewOptions, error) {
-	w := &langevinv1.PreviewOptions{Chains: optional(int64(p.Chains)), Kind: langevinv1.PreviewKind_PREVIEW_KIND_STATE}
+	w := &langevinv1.PreviewOptions{
+		Chains: optional(int64(p.Chains)), Kind: langevinv1.PreviewKind_PREVIEW_KIND_STATE,
+		ForResume: p.Unfinished && !p.Denoised,
+	}
 	if p.Denoised {
 		w.Kind = langevinv1.PreviewKind_PREVIEW_KIND_DENOISED
 	}

@@ -8,6 +8,7 @@ type sequence struct {
 	have  int    // chains delivered
 	first uint64 // the first chain's index
 	shape []int  // of one sample
+	state []int  // of one state for Resume
 	done  Done   // the last event; its N is 0 before that
 }
 
@@ -22,8 +23,12 @@ func (s *sequence) check(e Event) error {
 	case Started:
 		return s.start(e)
 	case Preview:
-		if !slices.Equal(e.Shape, s.shape) {
-			return malformed("preview of shape %v: want %v", e.Shape, s.shape)
+		want := s.shape
+		if e.ForResume {
+			want = s.state
+		}
+		if !slices.Equal(e.Shape, want) {
+			return malformed("preview of shape %v: want %v", e.Shape, want)
 		}
 	case Chunk:
 		return s.chunk(e)
@@ -38,6 +43,7 @@ func (s *sequence) start(e Started) error {
 		return malformed("started %d chains of shape %v", e.N, e.Shape)
 	}
 	s.want, s.first, s.shape = e.N, e.FirstChain, e.Shape
+	s.state = stateShape(e.Shape, e.Table)
 	return nil
 }
 

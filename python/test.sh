@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test.sh PROGRAM WHEEL: installs the wheel, checks its types, and tests it with a server. Without Python or PyPI it
-# says so and skips.
+# test.sh PROGRAM WHEEL: installs the wheel, checks its types, and tests it with a server, which also has a small model
+# of a table. Without Python or PyPI it says so and skips.
 set -euo pipefail
 here=$(dirname "$0")
 program=${1:?usage: test.sh PROGRAM WHEEL}
@@ -22,7 +22,14 @@ python3 -c 'import venv, ensurepip' 2>/dev/null || {
 
 scratch=$(mktemp -d)
 : >"$scratch/log"
-"$program" serve --listen "unix://$scratch/socket" --http-listen '' >"$scratch/log" 2>&1 &
+(echo kind,weight,age && for i in $(seq 60); do
+	echo "$([ $((i % 3)) = 0 ] && echo dog || echo cat),$((i % 7)).$((i % 10)),$((i * i % 13))"
+done) >"$scratch/pets.csv"
+"$program" train "$scratch/pets.csv" --set training.iterations=30 --out "$scratch" >"$scratch/log" 2>&1 || {
+	cat "$scratch/log"
+	exit 1
+}
+"$program" serve "$scratch/models" --listen "unix://$scratch/socket" --http-listen '' >"$scratch/log" 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null; wait $server || true; rm -rf "$scratch"' EXIT
 for _ in $(seq 200); do
@@ -30,4 +37,4 @@ for _ in $(seq 200); do
 	kill -0 $server 2>/dev/null || { cat "$scratch/log"; exit 1; }
 	sleep 0.1
 done
-LANGEVIN_SERVER="unix://$scratch/socket" "$venv/bin/python" "$here/tests/test_client.py"
+LANGEVIN_PROGRAM=$program LANGEVIN_SERVER="unix://$scratch/socket" "$venv/bin/python" "$here/tests/test_client.py"

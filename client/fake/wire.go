@@ -48,6 +48,7 @@ func previewOptions(w *langevinv1.PreviewOptions) *client.PreviewOptions {
 		MaxFrames:  int(w.GetMaxFrames()),
 		Chains:     int(w.GetChains()),
 		Denoised:   w.GetKind() == langevinv1.PreviewKind_PREVIEW_KIND_DENOISED,
+		Unfinished: w.GetForResume(),
 	}
 }
 
@@ -192,6 +193,7 @@ func preview(p client.Preview) *langevinv1.Preview {
 		FirstChain: p.FirstChain,
 		Tensor:     tensor(p.Batch),
 		Dropped:    int64(p.Dropped),
+		ForResume:  p.ForResume,
 	}
 	if p.Denoised {
 		w.Kind = langevinv1.PreviewKind_PREVIEW_KIND_DENOISED

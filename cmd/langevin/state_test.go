@@ -218,6 +218,52 @@ func TestStateGrows(t *testing.T) {
 	checkFiles(t, ".", "h", "s")
 }
 
+// TestStateOfTable: the state of a table keeps finished rows as they came, and of the others what the network sees. It
+// goes on from there. A server that is older than the one before shows values of columns, from which nothing goes on.
+func TestStateOfTable(t *testing.T) {
+	t.Chdir(t.TempDir())
+	batch := func(width int, x ...float32) client.Batch {
+		return client.Batch{X: x, Shape: []int{width}, N: len(x) / width}
+	}
+	started := func(n int, first uint64) client.Started {
+		return client.Started{Model: "pets", Version: 1, Digest: "d", N: n, Seed: 7, FirstChain: first, Shape: []int{2},
+			Steps: 9, Engine: "e", Resumable: true, Table: pets().Table,
+			Sampler: client.Langevin{Sigma: 1, Steps: 9, StepSize: 0.1, Denoise: new(false)}}
+	}
+	var asked *client.SampleRequest
+	draw := func(answer fake.SampleFunc) outcome {
+		asked = nil
+		return langevin(t, fake.Script{Models: []client.Model{pets()}, Sample: func(ctx context.Context,
+			req client.SampleRequest, emit func(client.Event) error) error {
+			if asked == nil {
+				asked = &req
+			}
+			return answer(ctx, req, emit)
+		}}, "sample", "pets", "-n", "3", "--seed", "7", "--state", "s", "--out", "x.csv")
+	}
+	got := draw(interrupted(started(3, 0),
+		client.Preview{Batch: batch(3, 0, 0, 0, .1, -1, 1, .2, 1, -1), Step: 4, Sigma: 1, ForResume: true},
+		client.Chunk{Batch: batch(2, 170, 1)}))
+	if got.code != cli.ExitFailed || asked.Resume != nil || asked.Preview == nil || !asked.Preview.Unfinished ||
+		!strings.Contains(got.stderr, "(1 of 3 chains finished, the others after step 4)") {
+		t.Fatalf("the first: %+v, asked %+v", got, asked)
+	}
+	want := &client.Resume{Digest: "d", Step: 4, X: batch(3, .1, -1, 1, .2, 1, -1)}
+	got = draw(interrupted(started(2, 1), // an older server
+		client.Preview{Batch: batch(2, 180, 0, 190, 1), FirstChain: 1, Step: 8, Sigma: 1}))
+	if diff := cmp.Diff(want, asked.Resume); diff != "" || !strings.Contains(got.stderr, "the others after step 4)") {
+		t.Fatalf("the second: %+v, resumes with (-want +got):\n%s", got, diff)
+	}
+	got = draw(fake.Events(started(2, 1), client.Chunk{Batch: batch(2, 180, 0, 190, 1), FirstChain: 1},
+		client.Done{N: 2}))
+	whole, err := os.ReadFile("x.csv")
+	if diff := cmp.Diff(want, asked.Resume); diff != "" || got.code != cli.ExitOK || err != nil ||
+		string(whole) != "height,kind\n170,dog\n180,cat\n190,dog\n" {
+		t.Errorf("the third: %+v, %q, %v, resumes with (-want +got):\n%s", got, whole, err, diff)
+	}
+	checkFiles(t, ".", "x.csv")
+}
+
 // TestStateOfJob: the same command line, started again with --state, goes on where it was interrupted and removes the
 // state when its output is complete. Another command line is refused.
 func TestStateOfJob(t *testing.T) {
@@ -311,20 +357,28 @@ func TestStateOfMeasurement(t *testing.T) {
 	}
 }
 
-// TestStatesOnTheWay: a call asks for the states of all chains if there are few, and for none otherwise.
+// TestStatesOnTheWay: a call asks for the states of all chains if there are few that fit into an event, and for none
+// otherwise. Those of a table are as wide as the network sees them.
 func TestStatesOnTheWay(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for n, want := range map[string]*client.PreviewOptions{
-		"1": {MaxFrames: 30, Chains: 1}, "4096": {MaxFrames: 30, Chains: 4096}, "4097": nil, "200000": nil,
+	wide := pets()
+	wide.Table[1].Width = 255
+	few := func(chains int) *client.PreviewOptions {
+		return &client.PreviewOptions{MaxFrames: 30, Chains: chains, Unfinished: true}
+	}
+	for of, want := range map[string]*client.PreviewOptions{
+		"ring 1": few(1), "ring 4096": few(4096), "ring 4097": nil, "ring 200000": nil,
+		"pets 1024": few(1024), "pets 1025": nil,
 	} {
 		var asked client.SampleRequest
-		langevin(t, fake.Script{Models: []client.Model{ring()}, Sample: func(_ context.Context,
+		model, n, _ := strings.Cut(of, " ")
+		langevin(t, fake.Script{Models: []client.Model{ring(), wide}, Sample: func(_ context.Context,
 			req client.SampleRequest, _ func(client.Event) error) error {
 			asked = req
 			return &client.Error{Code: 3, Message: "enough"}
-		}}, "sample", "ring", "-n", n, "--save-state", "s")
+		}}, "sample", model, "-n", n, "--save-state", "s")
 		if diff := cmp.Diff(want, asked.Preview); diff != "" {
-			t.Errorf("-n %s (-want +got):\n%s", n, diff)
+			t.Errorf("%s (-want +got):\n%s", of, diff)
 		}
 	}
 }
@@ -341,6 +395,8 @@ func TestBadStates(t *testing.T) {
 		"none":  []byte(`{"format":"langevin-state-1","sampler":null}` + "\n"),
 		"few": append([]byte(`{"format":"langevin-state-2","n":5,"finished":2,"sampler":{"kind":"langevin"}}`+"\n"),
 			npy("<f4", "(3, 1)", []float32{1, 2, 3})...),
+		"seen": []byte(`{"format":"langevin-state-2","n":2,"seen":{"X":[1,2,3],"N":2,"Shape":[2]},` +
+			`"sampler":{"kind":"langevin"}}` + "\n"),
 		"done": append([]byte(`{"format":"langevin-state-2","n":1,"finished":1,"sampler":{"kind":"langevin"}}`+"\n"),
 			npy("<f4", "(1, 1)", []float32{1})...),
 	})
@@ -352,6 +408,7 @@ func TestBadStates(t *testing.T) {
 		"newer": `read newer: kind of sampler is "walk", which this program does not know`,
 		"few":   "read few: it has 3 rows for 5 chains, 2 of them finished: want one for each, or for each finished",
 		"done":  "read done: it has 1 row for 1 chain, 1 of them finished",
+		"seen":  "read seen: it has 2 rows of shape [2] in 3 numbers for 2 chains that have not finished",
 		"none":  "read none: it does not say which sampler its states are of",
 	} {
 		if got := langevin(t, fake.Script{}, "sample", "--resume", name); got.code != cli.ExitFailed ||

@@ -77,11 +77,11 @@ func (in Input) array() (data.Array, error) {
 	return data.ReadArray(in.path)
 }
 
-func (in Input) table(decimalComma bool) (*data.Table, error) {
+func (in Input) table(form data.TextForm) (*data.Table, error) {
 	if in.once {
-		return data.DecodeTable(in.name, bytes.NewReader(in.content), decimalComma)
+		return data.DecodeTable(in.name, bytes.NewReader(in.content), form)
 	}
-	return data.ReadTable(in.path, decimalComma)
+	return data.ReadTable(in.path, form)
 }
 
 // ReadArray reads the file of a flag. If its content is open to interpretation, it writes to warn what it was taken

@@ -28,9 +28,22 @@ func ReadTable(what, path string, decimalComma bool, columns []client.Column) (R
 	return in.Rows(what, decimalComma, columns)
 }
 
+// ReadGaps is [ReadTable] of a file whose gaps are to be filled: rows whose fields are all empty are rows too.
+func ReadGaps(path string, decimalComma bool, columns []client.Column) (Rows, error) {
+	in, err := Open(path)
+	if err != nil {
+		return Rows{}, err
+	}
+	return in.rows(path, data.TextForm{DecimalComma: decimalComma, EmptyRows: true}, columns)
+}
+
 // Rows is [ReadTable] of a file that is open.
 func (in Input) Rows(what string, decimalComma bool, columns []client.Column) (Rows, error) {
-	t, err := in.table(decimalComma)
+	return in.rows(what, data.TextForm{DecimalComma: decimalComma}, columns)
+}
+
+func (in Input) rows(what string, form data.TextForm, columns []client.Column) (Rows, error) {
+	t, err := in.table(form)
 	if err != nil {
 		return Rows{}, err
 	}

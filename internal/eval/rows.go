@@ -167,7 +167,7 @@ func labels(s data.Source) ([]int, error) {
 // tableColumns returns how the file of a table is read for a model: its columns and their kinds are the model's, and
 // the transforms are those that a training would choose.
 func tableColumns(config data.Config, table []client.Column) ([]data.Column, error) {
-	t, err := data.ReadTable(config.Dir, config.DecimalComma)
+	t, err := data.ReadTable(config.Dir, data.TextForm{DecimalComma: config.DecimalComma})
 	if err != nil {
 		return nil, err
 	}

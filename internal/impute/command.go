@@ -43,7 +43,8 @@ func Command(p *cli.Program) *cobra.Command {
 		Short: "Fill in what is missing in a table",
 		Long: `Impute draws a value for every empty place of a table, given the other values of its row, by a model
 of such a table. It writes the table as CSV. It finds columns by their names, keeps those that the
-model does not know as they are, and adds those that the file does not have.
+model does not know as they are, and adds those that the file does not have. Each row of the file is one
+of the output, in order, also a row without any value.
 
 The values are draws, not averages: they vary as the data do. --draws 5 writes the whole table five
 times, with the number of the draw in the first column, so that you see how sure a value is. The known
@@ -99,7 +100,7 @@ func run(ctx context.Context, p *cli.Program, o *command, path string) error {
 			return cli.Usagef("%s has samples of shape %v: want a model of a table, as langevin train FILE makes it",
 				m.Name, m.Shape)
 		}
-		rows, err := datafile.ReadTable(path, path, o.decimalComma, m.Table)
+		rows, err := datafile.ReadGaps(path, o.decimalComma, m.Table)
 		if err != nil {
 			return err
 		}

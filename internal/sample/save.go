@@ -151,11 +151,9 @@ func (f *stateFlags) goingOn() string {
 type stateSaver struct {
 	flags  stateFlags
 	warn   io.Writer
-	steps  int // of each chain
+	call   client.Started
 	state  state
 	states *client.Preview // the newest states of all chains that had not finished; nil before they come
-
-	resumable bool // whether chains can go on from states; otherwise only finished ones are kept
 
 	changed bool      // since the state was written
 	next    time.Time // when it is written again
@@ -178,6 +176,7 @@ func (f *stateFlags) watch(
 	if err != nil {
 		return nil, err
 	}
+	m.Shape = m.StateShape()
 	p := pictures.Previews(m, request.N, stateFrames)
 	if p.Chains == request.N && p.Chains <= stateChains {
 		p.Unfinished = true
@@ -202,7 +201,7 @@ func (s *stateSaver) see(e client.Event) {
 
 // begin ends the call if it would not continue the state of --resume, or if --resume could not ask for its sampler.
 func (s *stateSaver) begin(e client.Started) {
-	s.steps, s.resumable, s.state = e.Steps, e.Resumable, newState(e)
+	s.call, s.state = e, newState(e)
 	s.state.Asked = s.flags.asked
 	if from := s.flags.from; from != nil {
 		s.goOn(from, e)
@@ -232,8 +231,9 @@ func (s *stateSaver) goOn(from *state, e client.Started) {
 	s.state.Given, s.state.Asked, s.state.trust = from.Given, from.Asked, from.trust.first(from.Finished)
 	s.state.x = client.Batch{X: rows(from.x, 0, from.Finished).X, N: from.Finished, Shape: e.Shape}
 	if from.begun() {
-		rest := rows(from.x, from.Finished, from.N)
-		s.states = &client.Preview{Batch: rest, FirstChain: e.FirstChain, Step: from.Step}
+		s.states = &client.Preview{
+			Batch: from.rest(), FirstChain: e.FirstChain, Step: from.Step, ForResume: from.Seen != nil,
+		}
 	}
 }
 
@@ -257,7 +257,7 @@ func (s *stateSaver) finish(c client.Chunk) {
 func (s *stateSaver) show(p client.Preview) {
 	all := p.FirstChain <= s.state.FirstChain+uint64(s.state.x.N) &&
 		p.FirstChain+uint64(p.N) == s.state.FirstChain+uint64(s.state.N)
-	if s.flags.save == "" || s.refused != nil || !s.resumable || !all || p.Denoised || p.Step >= s.steps {
+	if s.flags.save == "" || s.refused != nil || !all || !s.call.GoesOnFrom(p) {
 		return
 	}
 	s.states, s.changed = &p, true
@@ -274,6 +274,10 @@ func (s *stateSaver) now() state {
 	first := int(n.FirstChain + uint64(n.Finished) - s.states.FirstChain)
 	rest := rows(s.states.Batch, first, s.states.N)
 	n.Step = s.states.Step
+	if s.states.ForResume {
+		n.Seen = &rest
+		return n
+	}
 	n.x.X, n.x.N = append(n.x.X, rest.X...), n.N // to a copy: the capacity ends at the finished rows
 	return n
 }

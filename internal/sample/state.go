@@ -47,8 +47,12 @@ type state struct {
 
 	Asked asked `json:"command,omitempty"` // nil in the files of older programs
 
+	// Seen has a row for each chain of a table that has not finished: what the network sees of it. x then has no rows
+	// for these chains, so that older programs draw them again.
+	Seen *client.Batch `json:"seen,omitempty"`
+
 	// x has a row for each finished chain, and then a row for each other chain or for none of them. Without these rows
-	// the other chains have not begun. A file without any rows ends after its line.
+	// and Seen the other chains have not begun. A file without any rows ends after its line.
 	x client.Batch
 }
 
@@ -78,7 +82,7 @@ func (s state) request() client.SampleRequest {
 	}
 	s.Set(&r, s.Finished)
 	if s.begun() {
-		r.Resume = &client.Resume{Digest: s.Digest, Step: s.Step, X: rows(s.x, s.Finished, s.N)}
+		r.Resume = &client.Resume{Digest: s.Digest, Step: s.Step, X: s.rest()}
 	}
 	switch {
 	case s.Inpainting != nil:
@@ -90,7 +94,15 @@ func (s state) request() client.SampleRequest {
 }
 
 // begun reports whether the state has a row for each chain that has not finished.
-func (s state) begun() bool { return s.x.N > s.Finished }
+func (s state) begun() bool { return s.Seen != nil || s.x.N > s.Finished }
+
+// rest returns these rows.
+func (s state) rest() client.Batch {
+	if s.Seen != nil {
+		return *s.Seen
+	}
+	return rows(s.x, s.Finished, s.N)
+}
 
 // join puts the finished chains before those that the rest of the call has drawn.
 func (s state) join(res *client.Result) {
@@ -161,6 +173,12 @@ func decodeState(r *bufio.Reader) (state, error) {
 	if s.Finished < 0 || s.Finished >= s.N || s.x.N != s.Finished && s.x.N != s.N {
 		return state{}, fmt.Errorf("it has %s for %s, %d of them finished: want one for each, or for each finished one",
 			phrase.Plural(s.x.N, "row"), phrase.Plural(s.N, "chain"), s.Finished)
+	}
+	if b := s.Seen; b != nil &&
+		(b.N != s.N-s.Finished || s.x.N != s.Finished || len(b.X) != b.N*datafile.Elements(b.Shape)) {
+		return state{}, fmt.Errorf("it has %s of shape %v in %s for %s that have not finished",
+			phrase.Plural(b.N, "row"), b.Shape, phrase.Plural(len(b.X), "number"),
+			phrase.Plural(s.N-s.Finished, "chain"))
 	}
 	if n := len(s.Given); n > 1 && n != s.N {
 		return state{}, fmt.Errorf("it has %d conditions for %s: want one for each, or one for all", n,

@@ -10,7 +10,19 @@
 
 from langevin.client import Client
 from langevin.errors import LangevinError
-from langevin.events import Chunk, CollapsedWarning, Column, Done, Event, Model, Preview, Progress, Samples, Started
+from langevin.events import (
+    Chunk,
+    CollapsedWarning,
+    Done,
+    Event,
+    Imputed,
+    Model,
+    Preview,
+    Progress,
+    Samples,
+    Started,
+)
+from langevin.tables import Column
 
 __all__ = [
     "Chunk",
@@ -19,6 +31,7 @@ __all__ = [
     "Column",
     "Done",
     "Event",
+    "Imputed",
     "LangevinError",
     "Model",
     "Preview",

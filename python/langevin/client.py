@@ -16,10 +16,23 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf import json_format
 
-from langevin import api, arrays, errors
+from langevin import api, arrays, errors, imputation, tables
 from langevin.arrays import Floats
 from langevin.errors import LangevinError
-from langevin.events import Chunk, CollapsedWarning, Column, Done, Event, Model, Preview, Progress, Samples, Started
+from langevin.events import (
+    Chunk,
+    CollapsedWarning,
+    Done,
+    Event,
+    Imputed,
+    Model,
+    Preview,
+    Progress,
+    Samples,
+    Started,
+    same_call,
+)
+from langevin.tables import Column
 
 _MAX_MESSAGE = 16 << 20
 _MAX_ROWS_BYTES = 1 << 20  # what one call of score, encode, decode, log_likelihood or detect takes
@@ -115,13 +128,19 @@ class Client:
             ValueError: the API has no such field, or a value has the wrong type.
         """
         request = _request(model, n, seed, sampler, given, guidance_scale, version, fields)
-        whole, chunks, started = len(request.given) > 1, list[Chunk](), None
+        samples = self._sample(request, progress)
+        _warn(samples.collapsed, samples.effective_size)
+        return samples
+
+    def _sample(self, request: Any, progress: Callable[[Progress], None] | None = None) -> Samples:
+        """Returns the samples of a request, which it changes."""
+        n, whole, chunks, started = request.n, len(request.given) > 1, list[Chunk](), None
         conditions, first, have = list(request.given), request.first_chain, 0
         for attempt in self._attempts():
             with attempt:
                 for event in self._events(request, attempt):
                     if isinstance(event, Started):
-                        started = _same(started, event)
+                        started = same_call(started, event)
                         request.seed, request.version = event.seed, event.version
                     elif isinstance(event, Chunk):
                         chunks.append(event)
@@ -136,14 +155,48 @@ class Client:
                 del request.given[:]
                 request.given.extend(conditions[have:])
         assert started is not None
-        samples = Samples(
+        return Samples(
             np.concatenate([c.x for c in chunks]),
             started,
             np.concatenate([c.effective_sizes for c in chunks]),
             np.concatenate([c.log_evidences for c in chunks]),
         )
-        _warn(samples.collapsed, samples.effective_size)
-        return samples
+
+    def impute(
+        self,
+        model: str,
+        rows: tables.Rows,
+        draws: int = 1,
+        *,
+        seed: int | None = None,
+        particles: int = 16,
+        version: int = 0,
+    ) -> Imputed:
+        """Returns rows of a table with draws where values are missing, given the other values of the same row.
+
+        The bits are those of ``langevin impute``; docs/data.md says how it draws.
+
+        Args:
+            model: the name of a model of a table.
+            rows: a value for each column of the model, or dictionaries with values for some. Missing are None, NaN
+                and what a dictionary does not have. Categories have words, or the numbers that samples have.
+            draws: how often each row is filled.
+            seed: the seed of all noise; see Imputed.seed.
+            particles: how many draw a value.
+            version: the model's version. 0 means the newest.
+
+        Warns:
+            CollapsedWarning: some rows have too few particles; see Imputed.collapsed.
+
+        Raises:
+            LangevinError: the server refused a request, or it failed.
+            ValueError: the model is not one of a table, or a row does not fit it.
+        """
+        filled = imputation.impute(self._sample, self.model(model, version=version), rows, draws, seed, particles)
+        if n := filled.collapsed:
+            text = f"{n} {'draw' if n == 1 else 'draws'} of rows that the model finds unlikely, by too few particles"
+            warnings.warn(text + ": their shares may be wrong", CollapsedWarning, stacklevel=2)
+        return filled
 
     def stream(
         self,
@@ -466,17 +519,21 @@ def _started(event: Any) -> Started:
         event.steps,
         event.approximate,
         _json(event),
-        tuple(
-            Column(
-                c.name,
-                api.word("ColumnKind", "COLUMN_KIND_", c.kind),
-                c.unit,
-                c.decimals,
-                tuple(c.words),
-                tuple(c.values),
-            )
-            for c in event.columns
-        ),
+        _columns(event.columns),
+    )
+
+
+def _columns(messages: Any) -> tuple[Column, ...]:
+    return tuple(
+        Column(
+            c.name,
+            api.word("ColumnKind", "COLUMN_KIND_", c.kind),
+            c.unit,
+            c.decimals,
+            tuple(c.words),
+            tuple(c.values),
+        )
+        for c in messages
     )
 
 
@@ -487,17 +544,6 @@ def _warn(collapsed: int, least: float | None) -> None:
             f"{least:.2f}): together the samples do not represent the posterior; try more particles, or more noise"
         )
         warnings.warn(text, CollapsedWarning, stacklevel=3)
-
-
-def _same(before: Started | None, now: Started) -> Started:
-    """Returns the first event of a call that may go on after a break. Its samples must be of one model file."""
-    if before is None:
-        return now
-    if (before.digest, before.settings.get("engine")) != (now.digest, now.settings.get("engine")):
-        raise LangevinError(
-            f"the call broke, and the server has another file or engine of {before.model} now", code="ABORTED"
-        )
-    return before
 
 
 def _model(message: Any) -> Model:
@@ -513,6 +559,7 @@ def _model(message: Any) -> Model:
         tuple(message.sigmas),
         tuple(condition.names or map(str, range(condition.classes))) if condition.classes else (),
         _json(message),
+        _columns(message.columns),
     )
 
 

@@ -7,7 +7,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from langevin import tables
 from langevin.arrays import Floats
+from langevin.errors import LangevinError
+from langevin.tables import Column, Value
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 
@@ -18,28 +21,6 @@ def _none() -> Doubles:
 
 class CollapsedWarning(UserWarning):
     """The weights of particles collapsed: together the samples do not represent the posterior."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table. ``kind`` is number, integer, category or constant.
-
-    Samples have the indices of the ``words`` of a category or a constant, and numbers of ``values`` if it has none.
-    """
-
-    name: str
-    kind: str
-    unit: str
-    decimals: int
-    words: tuple[str, ...]
-    values: tuple[float, ...]
-
-    def value(self, x: float) -> str | int | float:
-        """Returns what a number of a sample stands for: a word, or the shortest number with the same float32."""
-        if self.words and 0 <= x < len(self.words):
-            return self.words[int(x)]
-        number = float(str(np.float32(x)))
-        return int(number) if self.kind == "integer" and number.is_integer() else number
 
 
 @dataclass(frozen=True)
@@ -61,6 +42,15 @@ class Started:
     approximate: bool
     settings: Mapping[str, Any]
     columns: tuple[Column, ...] = ()
+
+
+def same_call(before: Started | None, now: Started) -> Started:
+    """Returns the first event of what takes several calls. All samples must be of one model file and engine."""
+    if before is None:
+        return now
+    if (before.digest, before.settings.get("engine")) != (now.digest, now.settings.get("engine")):
+        raise LangevinError(f"the server has another file or engine of {before.model} now", code="ABORTED")
+    return before
 
 
 @dataclass(frozen=True)
@@ -157,17 +147,18 @@ class Samples:
         """The names of the columns of a table. Empty for other models."""
         return tuple(column.name for column in self.started.columns)
 
-    def rows(self) -> list[dict[str, str | int | float]]:
+    def rows(self) -> list[dict[str, Value]]:
         """Returns the rows of a table: a value for the name of each column, with words for categories."""
-        columns = self.started.columns
-        if not columns:
-            raise ValueError(f"{self.started.model} is no model of a table: see x")
-        return [{c.name: c.value(v) for c, v in zip(columns, row, strict=True)} for row in self.x]
+        return tables.in_words(self._table(), self.x)
 
-    def to_dict(self) -> dict[str, list[str | int | float]]:
+    def to_dict(self) -> dict[str, list[Value]]:
         """Returns the columns of a table by their names, as pandas.DataFrame takes them."""
-        rows = self.rows()
-        return {name: [row[name] for row in rows] for name in self.columns}
+        return tables.by_column(self._table(), self.x)
+
+    def _table(self) -> tuple[Column, ...]:
+        if not self.started.columns:
+            raise ValueError(f"{self.started.model} is no model of a table: see x")
+        return self.started.columns
 
     @property
     def seed(self) -> int:
@@ -182,10 +173,31 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class Imputed:
+    """Rows whose gaps were filled: ``x`` has the shape [draws, rows, columns], in the units of the ``columns``.
+
+    ``seed`` repeats the draws. ``collapsed`` counts those of them that had too few particles, as in Samples.
+    """
+
+    x: Floats
+    columns: tuple[Column, ...]
+    seed: int
+    collapsed: int
+
+    def rows(self, draw: int = 0) -> list[dict[str, Value]]:
+        """Returns the rows of a draw, as Samples does."""
+        return tables.in_words(self.columns, self.x[draw])
+
+    def to_dict(self, draw: int = 0) -> dict[str, list[Value]]:
+        """Returns the columns of a draw, as Samples does."""
+        return tables.by_column(self.columns, self.x[draw])
+
+
+@dataclass(frozen=True)
 class Model:
     """A model of the server. ``classes`` are the names or numbers of the classes that samples may be given.
 
-    ``description`` is the model in the JSON form of the API.
+    ``columns`` are those of a table. ``description`` is the model in the JSON form of the API.
     """
 
     name: str
@@ -197,3 +209,4 @@ class Model:
     sigmas: tuple[float, ...]
     classes: tuple[str, ...]
     description: Mapping[str, Any]
+    columns: tuple[Column, ...] = ()

@@ -1,8 +1,10 @@
 """Tests of the client: with the server at LANGEVIN_SERVER, and with one in this process that breaks calls."""
 
 import contextlib
+import csv
 import io
 import os
+import subprocess
 import unittest
 from collections.abc import Iterator
 from concurrent import futures
@@ -84,7 +86,7 @@ class WithServer(unittest.TestCase):
 
     def test_readme(self) -> None:
         text = (Path(__file__).parent.parent / "README.md").read_text()
-        first, second, third = (block.partition("```")[0] for block in text.split("```python\n")[1:])
+        first, second, third, table = (block.partition("```")[0] for block in text.split("```python\n")[1:])
         address = os.environ["LANGEVIN_SERVER"]
         names: dict[str, Any] = {}
         with contextlib.redirect_stdout(io.StringIO()) as printed:
@@ -93,6 +95,7 @@ class WithServer(unittest.TestCase):
             exec("\n".join(x for x in second.splitlines() if "mnist-class" not in x and "flowers" not in x), names)
             self.assertEqual(names["samples"].x.shape, (1000, 2))
             exec(third, names)
+            exec("\n".join(x for x in table.splitlines() if "frame" not in x), names)
         self.assertIn("(16, 2)", printed.getvalue())
         self.assertTrue(printed.getvalue().endswith("\n0 False\n"), printed.getvalue())
 
@@ -125,6 +128,40 @@ class WithServer(unittest.TestCase):
         plain = self.client.sample("ring", n=2, sampler="edm")
         self.assertEqual((plain.effective_size, plain.log_evidence, plain.collapsed), (None, None, 0))
 
+    def test_impute_draws_as_the_command_does(self) -> None:
+        rows = [{"kind": "cat", "age": 3}, {}, {"kind": "Dog", "weight": 2.5, "age": 4}, {"weight": 1.5, "age": None}]
+        filled = self.client.impute("pets", rows, draws=2, seed=1)
+        self.assertEqual((filled.x.shape, filled.seed), ((2, 4, 3), 1))
+        text = "kind,weight,age\ncat,,3\n,,\nDog,2.5,4\n,1.5,\n"
+        command = [os.environ["LANGEVIN_PROGRAM"], "impute", "-", "--model", "pets", "--draws", "2", "--seed", "1"]
+        out = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+        want = [
+            {"kind": row["kind"].lower(), "weight": float(row["weight"]), "age": int(row["age"])}
+            for row in csv.DictReader(io.StringIO(out))
+        ]
+        self.assertEqual(filled.rows(0) + filled.rows(1), want)
+        self.assertEqual(filled.to_dict(1)["kind"], [row["kind"] for row in want[4:]])
+        self.assertNotEqual(filled.rows(0), filled.rows(1))
+        columns = self.client.model("pets").columns
+        order = ["kind", "weight", "age"]
+        self.assertEqual([c.name for c in columns], order)
+        lists = [[row.get(name) for name in order] for row in rows]
+        numbers = np.full((4, 3), np.nan)
+        for i, row in enumerate(rows):
+            for name, value in row.items():
+                if value is not None:
+                    j = order.index(name)
+                    numbers[i, j] = columns[j].number(value)
+        for same in (lists, numbers):
+            again = self.client.impute("pets", same, draws=2, seed=filled.seed)
+            np.testing.assert_array_equal(again.x, filled.x)
+        self.assertEqual(self.client.impute("pets", []).x.shape, (1, 0, 3))
+
+    def test_impute_warns_of_collapse(self) -> None:
+        with self.assertWarnsRegex(langevin.CollapsedWarning, "draws? of rows that the model finds unlikely") as caught:
+            filled = self.client.impute("pets", [{"kind": "dog", "weight": 60}], seed=1, draws=3, particles=2)
+        self.assertEqual((Path(caught.filename).name, filled.collapsed > 0), (Path(__file__).name, True))
+
     def test_errors_name_the_field(self) -> None:
         def measured(**changed: Any) -> None:
             m = {"matrix": {"rows": [[1, 0]]}, "values": [3], "noise_std": 1, **changed}
@@ -154,6 +191,15 @@ class WithServer(unittest.TestCase):
             (lambda: self.client.sample("ring", sampler={"edm": {"steps": "many"}}), "steps"),
             (lambda: self.client.sample("ring", given=[0.5, "cat"]), "class"),
             (lambda: self.client.score("ring", [1, 2], 1), "2 axes"),
+            (lambda: self.client.impute("ring", [[None, 1]]), "ring is no model of a table"),
+            (lambda: self.client.impute("pets", [{"kidn": "cat"}]), "row 0 has a column 'kidn': want 'kind', 'weight'"),
+            (lambda: self.client.impute("pets", [[None] * 3, ["cat", 1]]), "row 1 has 2 values: want 3, for 'kind'"),
+            (
+                lambda: self.client.impute("pets", [{"kind": "cow"}]),
+                "row 0: column 'kind' is 'cow': want 'cat' or 'dog'",
+            ),
+            (lambda: self.client.impute("pets", [{"age": "old"}]), "row 0: column 'age' is 'old': want a number"),
+            (lambda: self.client.impute("pets", [{}], draws=0), "draws is 0: want at least 1"),
         ]:
             with self.subTest(text=text), self.assertRaisesRegex(ValueError, text):
                 call()

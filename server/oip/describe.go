@@ -54,7 +54,11 @@ func (t target) inputs() []tensor {
 	if t.score {
 		return []tensor{fp32("x", rows, false), fp32("sigma", []int64{-1}, false)}
 	}
-	return []tensor{{"num_samples", "INT64", inference.DataType_TYPE_INT64, []int64{1}, true}, fp32("init", rows, true)}
+	count := tensor{"num_samples", "INT64", inference.DataType_TYPE_INT64, []int64{1}, true}
+	if len(t.GetColumns()) > 0 { // its states are not rows
+		return []tensor{count}
+	}
+	return []tensor{count, fp32("init", rows, true)}
 }
 
 func (t target) outputs() []tensor {

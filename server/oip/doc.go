@@ -4,7 +4,7 @@
 // Every score model appears as two models of the protocol. NAME draws samples:
 //
 //	inputs      num_samples  INT64 [1]          number of chains; 1 if absent
-//	            init         FP32  [n, shape]   where the chains start; num_samples may then be absent
+//	            init         FP32  [n, shape]   where the chains start, not for tables; num_samples may then be absent
 //	outputs     samples      FP32  [n, shape]   returned if the request names no output
 //	            png          BYTES [n]          pictures, if the samples are images
 //

@@ -69,6 +69,10 @@ func (q *query) readSample(inputs map[string]input) error {
 	}
 	init, hasInit := inputs["init"]
 	if hasInit {
+		if len(q.target.GetColumns()) > 0 {
+			return invalid("inputs.init", "set", "none: "+q.target.GetName()+" is a model of a table, whose rows are "+
+				"no states")
+		}
 		if err := init.check("init", "FP32", 4, withRows(-1, q.target.GetShape())); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ type requestedOutput = inference.ModelInferRequest_InferRequestedOutputTensor
 
 // fakeModels has one model, digits, whose samples are pictures of 2x3. It records the requests.
 type fakeModels struct {
+	columns []*langevinv1.Column
 	sampled *langevinv1.SampleRequest
 	scored  *langevinv1.ScoreRequest
 }
@@ -53,7 +54,7 @@ func (e *fakeModels) Score(_ context.Context, req *langevinv1.ScoreRequest) (*la
 func (e *fakeModels) digits() *langevinv1.Model {
 	return &langevinv1.Model{
 		Name: "digits", Version: 2, Shape: []int64{1, 2,
-			3}, Digest: "sha256:1", State: langevinv1.ModelState_MODEL_STATE_READY,
+			3}, Digest: "sha256:1", State: langevinv1.ModelState_MODEL_STATE_READY, Columns: e.columns,
 	}
 }
 
@@ -227,6 +228,21 @@ func TestPictures(t *testing.T) {
 	if got, want := string(resp.GetRawOutputContents()[0]), "\a\x00\x00\x00picture\a\x00\x00\x00picture"; got != want ||
 		out.GetDatatype() != "BYTES" || len(out.GetShape()) != 1 || out.GetShape()[0] != 2 {
 		t.Errorf("%v with %q: want BYTES [2] with %q", out, got, want)
+	}
+}
+
+// TestTablesHaveNoStates: rows of a table are no states in which chains could start.
+func TestTablesHaveNoStates(t *testing.T) {
+	s, e := newService()
+	e.columns = []*langevinv1.Column{{Name: "age"}}
+	_, err := s.ModelInfer(t.Context(), &inference.ModelInferRequest{ModelName: "digits",
+		Inputs: []*inference.ModelInferRequest_InferInputTensor{input32("init", 6, 1, 1, 2, 3)}})
+	if err == nil || !strings.HasPrefix(err.Error(), "inputs.init is set: want none: digits is a model of a table") {
+		t.Errorf("init: %v", err)
+	}
+	m, err := s.ModelMetadata(t.Context(), &inference.ModelMetadataRequest{Name: "digits"})
+	if err != nil || len(m.GetInputs()) != 1 || m.GetInputs()[0].GetName() != "num_samples" {
+		t.Errorf("metadata %v, %v: want num_samples alone", m, err)
 	}
 }
 

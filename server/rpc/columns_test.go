@@ -1,6 +1,8 @@
 package rpc_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math"
 	"strings"
 	"testing"
@@ -36,6 +38,7 @@ func TestTablesAreInTheUsersUnits(t *testing.T) {
 	}
 	columns := m.GetModel().GetColumns()
 	if shape := m.GetModel().GetShape(); len(shape) != 1 || shape[0] != 3 || len(columns) != 3 ||
+		columns[0].GetWidth() != 1 || columns[1].GetWidth() != 2 || columns[2].GetWidth() != 0 ||
 		columns[0].GetUnit() != "cm" || columns[1].GetKind() != langevinv1.ColumnKind_COLUMN_KIND_CATEGORY ||
 		columns[1].TextOf(1) != "dog" || columns[2].GetValues()[0] != 3 {
 		t.Errorf("shape %v, columns %v", shape, columns)
@@ -143,8 +146,11 @@ func TestKnownColumns(t *testing.T) {
 		"inpainting.values": request([]float32{1, 2}, true, true),
 	}
 	resumed := request([]float32{200, 0, 3}, true, true, true)
-	resumed.Resume = &langevinv1.Resume{X: floats(1, 1, 3), Step: 1}
-	bad["resume is set: want none: pets is a model of a table"] = resumed
+	resumed.Resume = &langevinv1.Resume{X: floats(1, 1, 3, 3, 3), Step: 1}
+	bad["resume.x is 5 elements: want rows of 3 elements: states of pets have shape [3]"] = resumed
+	denoised := request([]float32{200, 0, 3}, true, true, true)
+	denoised.Preview = &langevinv1.PreviewOptions{Kind: langevinv1.PreviewKind_PREVIEW_KIND_DENOISED, ForResume: true}
+	bad["preview.for_resume is true: want false with denoised estimates"] = denoised
 	for want, req := range bad {
 		_, err := s.sample(t, t.Context(), req)
 		if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), want) {
@@ -157,6 +163,51 @@ func TestKnownColumns(t *testing.T) {
 	if want := `x: row 1: column "kind" is 0.5`; status.Code(err) != codes.InvalidArgument ||
 		!strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %q", err, want)
+	}
+}
+
+// TestTablesGoOn: a call that goes on from the states of a table has the bits of one that was not broken. They are sent
+// as the network sees them only if they are asked for so.
+func TestTablesGoOn(t *testing.T) {
+	s := start(t)
+	request := func(forResume bool) *langevinv1.SampleRequest {
+		return &langevinv1.SampleRequest{
+			Model: "pets", N: proto.Int64(5), Seed: proto.Uint64(7), FirstChain: 3,
+			Sampler: &langevinv1.SampleRequest_Langevin{Langevin: &langevinv1.Langevin{Steps: proto.Int32(4)}},
+			Condition: &langevinv1.SampleRequest_Inpainting{Inpainting: &langevinv1.Inpainting{
+				Values: floats(0, 1, 0), Mask: []bool{false, true, false},
+			}},
+			Preview: &langevinv1.PreviewOptions{
+				Cadence: &langevinv1.PreviewOptions_EverySteps{EverySteps: 1}, ForResume: forResume,
+			},
+		}
+	}
+	shown, err := s.sample(t, t.Context(), request(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := s.sample(t, t.Context(), request(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	height := math.Float32frombits(binary.LittleEndian.Uint32(shown.previews[1].GetTensor().GetData()))
+	if !whole.started.GetResumable() || !whole.previews[1].GetForResume() || shown.started.GetResumable() ||
+		shown.previews[1].GetForResume() || height < 50 {
+		t.Errorf("for resume: %v, %v; to be shown: %v, %v, with a height of %g", whole.started.GetResumable(),
+			whole.previews[1].GetForResume(), shown.started.GetResumable(), shown.previews[1].GetForResume(), height)
+	}
+	for _, p := range whole.previews[:4] {
+		req := request(true)
+		req.Resume = &langevinv1.Resume{Digest: whole.started.GetDigest(), Step: p.GetStep(), X: p.GetTensor()}
+		rest, err := s.sample(t, t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := rest.chunks[0].GetTensor().GetData(), whole.chunks[0].GetTensor().GetData()
+		if !bytes.Equal(got, want) || !bytes.Equal(got, shown.chunks[0].GetTensor().GetData()) ||
+			!proto.Equal(rest.previews[1], whole.previews[p.GetStep()+1]) {
+			t.Errorf("from step %d: other samples or other states", p.GetStep())
+		}
 	}
 }
 

@@ -136,11 +136,8 @@ func resume(job *batch.Job, in *langevinv1.Resume, entry models.Entry, bad *inva
 			"0: the steps of this sampler remember earlier ones, which a state does not hold")
 	}
 	job.StartStep = int(in.GetStep())
-	if entry.Manifest.Columns != nil {
-		bad.add("resume", "set", "none: %s is a model of a table, whose states cannot be resumed", entry.Name)
-		return
-	}
-	job.Start = rowsOf(in.GetX(), "resume.x", entry.Manifest, job.N, bad).x
+	// A state is what the network sees, also of a table: the values of columns do not say where between them it was.
+	job.Start = decodeRows(in.GetX(), "resume.x", "states of "+entry.Name, entry.Manifest.Shape, job.N, bad)
 	if rows := len(job.Start) / entry.Manifest.Dim(); rows < job.N {
 		bad.add("resume.x", fmt.Sprintf("%d rows", rows), "%d, one for each of n chains", job.N)
 	}

@@ -178,7 +178,7 @@ func (s *Sampling) flowRequest(
 	checkSigmas(r, m, bad)
 	var rows userRows
 	if call.latents {
-		rows.x = decodeRows(call.rows, call.field, m.Name, m.Shape, s.rowsFor(m), bad)
+		rows.x = decodeRows(call.rows, call.field, "latents of "+m.Name, m.Shape, s.rowsFor(m), bad)
 	} else {
 		rows = rowsOf(call.rows, call.field, m, s.rowsFor(m), bad)
 	}

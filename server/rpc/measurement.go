@@ -323,7 +323,8 @@ func buildOperator(
 		return linear.Grey(shape)
 	case *langevinv1.Measurement_Matrix:
 		before := len(*bad)
-		rows := decodeRows(in.Matrix.GetRows(), "measurement.matrix.rows", m.Name, m.Shape, math.MaxInt, bad)
+		rows := decodeRows(in.Matrix.GetRows(), "measurement.matrix.rows", "samples of "+m.Name, m.Shape,
+			math.MaxInt, bad)
 		if len(*bad) > before {
 			return nil, nil
 		}

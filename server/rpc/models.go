@@ -187,7 +187,7 @@ func columnsProto(m models.Manifest) []*langevinv1.Column {
 	for _, c := range m.Columns {
 		column := &langevinv1.Column{
 			Name: c.Name, Kind: kindProto(c.Kind), Unit: c.Unit, Decimals: int32(c.Decimals), Words: c.Words,
-			Low: models.Shortest(c.Low), High: models.Shortest(c.High),
+			Low: models.Shortest(c.Low), High: models.Shortest(c.High), Width: int32(c.Width()),
 		}
 		for _, v := range c.Values {
 			column.Values = append(column.Values, models.Shortest(v))

@@ -1,12 +1,13 @@
 package rpc
 
 import (
+	"github.com/langevin-ml/langevin/models"
 	langevinv1 "github.com/langevin-ml/langevin/proto/langevin/v1"
 	"github.com/langevin-ml/langevin/server/batch"
 )
 
 // previewOf compiles the preview options of a request for a job that is otherwise complete.
-func previewOf(in *langevinv1.PreviewOptions, job batch.Job, dim int, bad *invalid) *batch.Preview {
+func previewOf(in *langevinv1.PreviewOptions, job batch.Job, m models.Manifest, bad *invalid) *batch.Preview {
 	if in == nil || len(job.Plan) == 0 {
 		return nil
 	}
@@ -25,6 +26,13 @@ func previewOf(in *langevinv1.PreviewOptions, job batch.Job, dim int, bad *inval
 	}
 	if _, known := langevinv1.PreviewKind_name[int32(in.GetKind())]; !known {
 		bad.add("preview.kind", in.GetKind(), "a PreviewKind that this server knows")
+	}
+	dim := m.RowDim()
+	if in.GetForResume() {
+		dim = m.Dim()
+	}
+	if in.GetForResume() && p.Denoised {
+		bad.add("preview.for_resume", true, "false with denoised estimates, from which no chain can go on")
 	}
 	frame := 4 * dim * p.Chains
 	if p.Chains > 1 && frame > langevinv1.MaxEventBytes {

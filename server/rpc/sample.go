@@ -136,6 +136,7 @@ type order struct {
 	trust   trust
 	encoder encoder
 	kind    langevinv1.PreviewKind
+	asSeen  bool // previews show what the network sees of a table, and not the values of its columns
 }
 
 // resolve validates a request for its model and those of its terms, and fills in what it leaves out.
@@ -163,6 +164,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	o := &order{
 		encoder: encoder,
 		kind:    max(req.GetPreview().GetKind(), langevinv1.PreviewKind_PREVIEW_KIND_STATE),
+		asSeen:  m.Columns != nil && req.GetPreview().GetForResume(),
 	}
 	o.job = batch.Job{
 		Caller: auth.Caller(ctx), Plan: plan, Prior: sampler.prior,
@@ -174,7 +176,7 @@ func (s *Sampling) resolve(ctx context.Context, req *langevinv1.SampleRequest, l
 	o.trustFrom(req.GetMeasurement())
 	follows.checkSigmas(sampler.plan, m, &bad)
 	resume(&o.job, req.GetResume(), loaded.Entry, &bad)
-	o.job.Preview = previewOf(req.GetPreview(), o.job, m.RowDim(), &bad)
+	o.job.Preview = previewOf(req.GetPreview(), o.job, m, &bad)
 	if o.job.Columns > 0 && len(o.job.Plan) > 0 && !o.job.Plan.UsesNoise() {
 		bad.add("interpolation", "set", "a sampler that adds noise: the chains of a row differ only by their noise")
 	}
@@ -196,8 +198,8 @@ func (o *order) describe(ctx context.Context, req *langevinv1.SampleRequest, loa
 	s.Columns = columnsProto(loaded.Entry.Manifest)
 	s.Shape, s.Steps = shapeProto(loaded.Entry.Manifest), int64(o.job.Plan.NFE())
 	s.Engine, s.RequestId, s.Interpolation = loaded.Value.Identity, idOf(ctx), req.GetInterpolation()
-	// The states of a table are not sent as the network sees them.
-	s.Resumable = !o.job.Plan.UsesHistory() && o.job.Measured.Rows() == 1 && loaded.Entry.Manifest.Columns == nil
+	s.Resumable = !o.job.Plan.UsesHistory() && o.job.Measured.Rows() == 1 &&
+		(loaded.Entry.Manifest.Columns == nil || o.asSeen)
 	s.ResumedAt, s.Measurement = int64(o.job.StartStep), req.GetMeasurement()
 	setCondition(s, req)
 }
@@ -305,14 +307,14 @@ func periodOf(p batch.Progress) time.Duration {
 func (o *order) encode(event batch.Event) (*langevinv1.SampleResponse, error) {
 	switch e := event.(type) {
 	case *batch.Frame:
-		tensor, err := o.encoder.samples(e.X)
+		tensor, err := o.states(e.X)
 		if err != nil {
 			return nil, err
 		}
 		level, sigma := o.at(e.Step)
 		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Preview{Preview: &langevinv1.Preview{
 			Step: int64(e.Step), Level: level, Sigma: sigma, Kind: o.kind,
-			FirstChain: o.job.First, Tensor: tensor, Dropped: int64(e.Dropped),
+			FirstChain: o.job.First, Tensor: tensor, Dropped: int64(e.Dropped), ForResume: o.asSeen,
 		}}}, nil
 	case *batch.Chunk:
 		tensor, err := o.encoder.samples(e.X)
@@ -324,6 +326,16 @@ func (o *order) encode(event batch.Event) (*langevinv1.SampleResponse, error) {
 		return &langevinv1.SampleResponse{Event: &langevinv1.SampleResponse_Chunk{Chunk: chunk}}, nil
 	}
 	return nil, errors.New("unknown event of the scheduler")
+}
+
+// states returns the rows of a preview.
+func (o *order) states(x []float32) (*langevinv1.Tensor, error) {
+	if !o.asSeen {
+		return o.encoder.samples(x)
+	}
+	seen := o.encoder
+	seen.shape = seen.manifest.Shape
+	return seen.tensor(x)
 }
 
 // at returns the level and sigma of the last of the given number of steps. For 0 it returns those of the first step.

@@ -113,7 +113,7 @@ type userRows struct{ x, given []float32 }
 // rowsOf returns the rows of a request's tensor. All are finite and have the model's size. field names the tensor.
 func rowsOf(t *langevinv1.Tensor, field string, m models.Manifest, maxRows int, bad *invalid) userRows {
 	before := len(*bad)
-	given := decodeRows(t, field, m.Name, m.RowShape(), maxRows, bad)
+	given := decodeRows(t, field, "samples of "+m.Name, m.RowShape(), maxRows, bad)
 	if len(*bad) > before {
 		return userRows{given, given}
 	}
@@ -126,19 +126,19 @@ func rowsOf(t *langevinv1.Tensor, field string, m models.Manifest, maxRows int, 
 }
 
 // decodeRows returns the rows of a request's tensor, of the given shape. All are finite. field names the tensor, and
-// model the model.
-func decodeRows(t *langevinv1.Tensor, field, model string, want []int, maxRows int, bad *invalid) []float32 {
+// what says what has this shape: "samples of ring".
+func decodeRows(t *langevinv1.Tensor, field, what string, want []int, maxRows int, bad *invalid) []float32 {
 	x := elementsOf(t, field, bad)
 	dim := sizeOf(want)
 	rows := len(x) / dim
 	shape := t.GetShape()
 	switch {
 	case len(shape) > 1 && !shapeAgrees(shape[1:], want) && !shapeAgrees(shape[1:], []int{dim}): // rows may be flat
-		bad.add(field+".shape", shape, "%v, for samples of %s have shape %v",
-			append([]int64{shape[0]}, int64s(want)...), model, want)
+		bad.add(field+".shape", shape, "%v, for %s have shape %v",
+			append([]int64{shape[0]}, int64s(want)...), what, want)
 	case len(x) == 0 || len(x)%dim != 0:
-		bad.add(field, fmt.Sprintf("%d elements", len(x)), "rows of %d elements: samples of %s have shape %v", dim,
-			model, want)
+		bad.add(field, fmt.Sprintf("%d elements", len(x)), "rows of %d elements: %s have shape %v", dim,
+			what, want)
 	case rows > maxRows:
 		bad.add(field, fmt.Sprintf("%d rows", rows), "at most %d", maxRows)
 	case len(shape) > 0 && (len(shape) < 2 || shape[0] != int64(rows)):

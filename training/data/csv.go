@@ -23,11 +23,13 @@ const mostLine = 16 << 20
 // textRows is a text file being read, one row per line. It knows what separates fields, which line has names, and
 // which column is an index. What the fields mean, only add knows.
 type textRows struct {
-	read      int  // number of lines that were read
-	line      int  // number of the current line, from 1; of a row of several lines, the first
-	first     int  // the line that sets the length of a row; 0 before it
-	separator rune // 0 before it is known
-	comma     bool // a comma is a decimal point, whatever separates
+	read      int     // number of lines that were read
+	line      int     // number of the current line, from 1; of a row of several lines, the first
+	first     int     // the line that sets the length of a row; 0 before it
+	separator rune    // 0 before it is known
+	comma     bool    // a comma is a decimal point, whatever separates
+	emptyRows bool    // rows whose fields are all empty are rows
+	above     []int32 // the lines of such rows before the first row or the names
 	names     []string
 	left      int // number of columns to ignore: pandas' index
 	rows      int
@@ -102,7 +104,7 @@ func (t *textRows) take(line string) error {
 	}
 	if !t.quotes.open {
 		t.line = t.read
-		if trimmed := strings.TrimSpace(line); trimmed == "" || trimmed[0] == '#' {
+		if t.ignores(line) {
 			return nil
 		}
 		t.quotes = quotes{separator: t.separator}
@@ -118,6 +120,15 @@ func (t *textRows) take(line string) error {
 	line, t.quotes.open = t.begun.String()+line, false
 	t.begun.Reset()
 	return t.whole(line)
+}
+
+// ignores reports whether a line is blank or a comment. Tabs are blank, unless they separate empty fields of a row.
+func (t *textRows) ignores(line string) bool {
+	trimmed := strings.TrimSpace(line)
+	if trimmed != "" {
+		return trimmed[0] == '#'
+	}
+	return !t.emptyRows || t.separator != '\t' || !strings.Contains(line, "\t")
 }
 
 func (t *textRows) unmatched() error {
@@ -141,7 +152,7 @@ func (t *textRows) whole(line string) error {
 		return err
 	}
 	if !slices.ContainsFunc(fields, func(f string) bool { return f != "" }) {
-		return nil // Excel writes empty rows like this
+		return t.empty()
 	}
 	if t.first == 0 {
 		t.first, t.width = t.line, len(fields)
@@ -155,6 +166,18 @@ func (t *textRows) whole(line string) error {
 		}
 	}
 	return t.row(fields)
+}
+
+// empty reads a row whose fields are all empty. Excel also writes such rows around a table, with any number of fields.
+func (t *textRows) empty() error {
+	switch {
+	case !t.emptyRows:
+		return nil
+	case t.first == 0:
+		t.above = append(t.above, int32(t.line))
+		return nil
+	}
+	return t.append(make([]string, t.width))
 }
 
 // notUTF8 returns the error for a row with other bytes than those of UTF-8.
@@ -277,11 +300,16 @@ func (t *textRows) row(fields []string) error {
 				t.line, field)
 		}
 	}
+	return t.append(fields[t.left:])
+}
+
+// append adds a row of width fields.
+func (t *textRows) append(fields []string) error {
 	if t.rows+1 > mostElements/t.width {
 		return fmt.Errorf("it has more than %d numbers", mostElements)
 	}
 	t.rows++
-	return t.add(fields[t.left:])
+	return t.add(fields)
 }
 
 // numbers adds a row of numbers.

@@ -62,7 +62,7 @@ func (tableKind) describe(c Config) string {
 }
 
 func (tableKind) open(r Reader, c Config, split Split, seed uint64) (Source, error) {
-	t, err := ReadTable(c.Dir, c.DecimalComma)
+	t, err := ReadTable(c.Dir, TextForm{DecimalComma: c.DecimalComma})
 	if err != nil {
 		return nil, atDir(err)
 	}

@@ -39,13 +39,22 @@ type Cells struct {
 // unknownDecimals is above the number of decimals that count.
 const unknownDecimals = 99
 
+// TextForm says what the text of a table means.
+type TextForm struct {
+	DecimalComma bool // a comma in a number is its decimal point, whatever separates
+
+	// EmptyRows keeps rows whose fields are all empty, but for those above the names. Lines without a separator are no
+	// rows either way; the one field of a row is empty if it is "" in quotes.
+	EmptyRows bool
+}
+
 // ReadTable reads a file of rows. Its content decides its format, as with [ReadArray], but text may have words and
-// empty places. decimalComma says that a comma in a number is its decimal point.
-func ReadTable(path string, decimalComma bool) (*Table, error) {
+// empty places.
+func ReadTable(path string, form TextForm) (*Table, error) {
 	file, member := splitMember(path)
 	var t *Table
 	a, err := readArray(file, member, func(r io.Reader) (_ Array, err error) {
-		t, err = decodeTable(r, decimalComma)
+		t, err = decodeTable(r, form)
 		return Array{}, err
 	})
 	if err == nil && t == nil {
@@ -59,10 +68,10 @@ func ReadTable(path string, decimalComma bool) (*Table, error) {
 
 // DecodeTable is [ReadTable] of an input that can only be read from its beginning to its end, which excludes .npz. name
 // is what errors call it.
-func DecodeTable(name string, input io.Reader, decimalComma bool) (*Table, error) {
+func DecodeTable(name string, input io.Reader, form TextForm) (*Table, error) {
 	var t *Table
 	a, err := decodeUnsized(bufio.NewReaderSize(input, 1<<16), func(r io.Reader) (_ Array, err error) {
-		t, err = decodeTable(r, decimalComma)
+		t, err = decodeTable(r, form)
 		return Array{}, err
 	})
 	if err == nil && t == nil {
@@ -109,8 +118,8 @@ type textCells struct {
 	start []string // the first row
 }
 
-func decodeTable(r io.Reader, decimalComma bool) (*Table, error) {
-	t := textCells{textRows: textRows{comma: decimalComma}}
+func decodeTable(r io.Reader, form TextForm) (*Table, error) {
+	t := textCells{textRows: textRows{comma: form.DecimalComma, emptyRows: form.EmptyRows}}
 	t.add = t.cells
 	if err := t.readAll(r); err != nil {
 		return nil, err
@@ -123,6 +132,9 @@ func decodeTable(r io.Reader, decimalComma bool) (*Table, error) {
 	if names == nil && t.table.startsWithNames() {
 		names = t.start
 		t.table.dropFirst()
+	}
+	if names == nil {
+		t.table.putEmpty(t.above)
 	}
 	if t.table.Rows == 0 {
 		return nil, errors.New("it has no rows")
@@ -277,6 +289,19 @@ func (t *Table) dropFirst() {
 		c.word = c.word[1:]
 		if len(c.Words) == 1 { // the name
 			c.word, c.Words, c.index = nil, nil, nil
+		}
+	}
+}
+
+// putEmpty puts rows without values before the others. lines has the line of each.
+func (t *Table) putEmpty(lines []int32) {
+	t.Rows += len(lines)
+	t.lines = slices.Concat(lines, t.lines)
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		c.Numbers = slices.Concat(slices.Repeat([]float64{math.NaN()}, len(lines)), c.Numbers)
+		if c.word != nil {
+			c.word = slices.Concat(make([]int32, len(lines)), c.word)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func mixed() string {
 
 func tableOfText(t *testing.T, text string, comma bool) *Table {
 	t.Helper()
-	table, err := decodeTable(strings.NewReader(text), comma)
+	table, err := decodeTable(strings.NewReader(text), TextForm{DecimalComma: comma})
 	if err != nil {
 		t.Fatalf("%.40q: %v", text, err)
 	}
@@ -70,6 +70,44 @@ func TestTablesOfAllForms(t *testing.T) {
 	twice := tableOfText(t, "a,a\n1,2\n", false)
 	if twice.Columns[1].Name != "a_2" || len(twice.Notes) != 1 {
 		t.Errorf("a name twice: %q, %q", twice.Columns[1].Name, twice.Notes)
+	}
+}
+
+// TestEmptyRows: rows without values are rows for those who ask for them, and are passed over otherwise. Blank lines
+// are never rows, nor is what is above the names.
+func TestEmptyRows(t *testing.T) {
+	for name, c := range map[string]struct {
+		text  string
+		lines []int32 // of the rows
+		empty string  // which of them are
+		whole int     // rows for others
+	}{
+		"CSV":                {"x,k\n,\n1,a\n\n,,,\n2,b\n\"\",\"\"\n", []int32{2, 3, 5, 6, 7}, "y-y-y", 2},
+		"TSV":                {"x\tk\n1\ta\n\t\n \n2\tb\n\t\n", []int32{2, 3, 5, 6}, "-y-y", 2},
+		"Excel in Germany":   {"sep=;\r\n;\r\nx;k\r\n1;a\r\n;\r\n", []int32{4, 5}, "-y", 1},
+		"pandas":             {",x,k\n0,1,a\n,,\n1,,\n", []int32{2, 3, 4}, "-yy", 2},
+		"names over numbers": {",\nx,5\n1,3\n,\n", []int32{3, 4}, "-y", 1},
+		"without names":      {",\n,\n1,a\n,\n2,b\n", []int32{1, 2, 3, 4, 5}, "yy-y-", 2},
+		"one column":         {"x\n1\n\n\"\"\n", []int32{2, 4}, "-y", 1},
+	} {
+		table, err := decodeTable(strings.NewReader(c.text), TextForm{EmptyRows: true})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		empty := []byte(strings.Repeat("y", table.Rows))
+		for i := range empty {
+			for j := range table.Columns {
+				if !table.Columns[j].Missing(i) {
+					empty[i] = '-'
+				}
+			}
+		}
+		if !slices.Equal(table.lines, c.lines) || string(empty) != c.empty {
+			t.Errorf("%s: lines %v, empty %s: want %v, %s", name, table.lines, empty, c.lines, c.empty)
+		}
+		if whole := tableOfText(t, c.text, false); whole.Rows != c.whole {
+			t.Errorf("%s: %d rows for others, want %d", name, whole.Rows, c.whole)
+		}
 	}
 }
 
@@ -228,7 +266,7 @@ func lines(n int) string {
 
 // openTableFile reads, describes and opens a file, as a training on one's own data does.
 func openTableFile(path string) error {
-	table, err := ReadTable(path, false)
+	table, err := ReadTable(path, TextForm{})
 	if err != nil {
 		return err
 	}
@@ -245,7 +283,7 @@ func openTableFile(path string) error {
 func TestTableSource(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.csv")
 	writeFile(t, path, []byte(mixed()))
-	table, err := ReadTable(path, false)
+	table, err := ReadTable(path, TextForm{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 
 // table proposes a training on a table.
 func (r Request) table(ctx context.Context) (Proposal, error) {
-	t, err := data.ReadTable(r.Path, r.DecimalComma)
+	t, err := data.ReadTable(r.Path, data.TextForm{DecimalComma: r.DecimalComma})
 	if err != nil {
 		return Proposal{}, err
 	}

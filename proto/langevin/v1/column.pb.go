@@ -100,7 +100,10 @@ type Column struct {
 	// The smallest number of the data, for numbers and integers.
 	Low float64 `protobuf:"fixed64,7,opt,name=low,proto3" json:"low,omitempty"`
 	// The largest number of the data.
-	High          float64 `protobuf:"fixed64,8,opt,name=high,proto3" json:"high,omitempty"`
+	High float64 `protobuf:"fixed64,8,opt,name=high,proto3" json:"high,omitempty"`
+	// How many numbers the network sees of it: one for a number or an integer, one for each value of a category, none for
+	// a constant.
+	Width         int32 `protobuf:"varint,9,opt,name=width,proto3" json:"width,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -191,11 +194,18 @@ func (x *Column) GetHigh() float64 {
 	return 0
 }
 
+func (x *Column) GetWidth() int32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
 var File_langevin_v1_column_proto protoreflect.FileDescriptor
 
 const file_langevin_v1_column_proto_rawDesc = "" +
 	"\n" +
-	"\x18langevin/v1/column.proto\x12\vlangevin.v1\"\xcd\x01\n" +
+	"\x18langevin/v1/column.proto\x12\vlangevin.v1\"\xe3\x01\n" +
 	"\x06Column\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.langevin.v1.ColumnKindR\x04kind\x12\x12\n" +
@@ -204,7 +214,8 @@ const file_langevin_v1_column_proto_rawDesc = "" +
 	"\x05words\x18\x05 \x03(\tR\x05words\x12\x16\n" +
 	"\x06values\x18\x06 \x03(\x01R\x06values\x12\x10\n" +
 	"\x03low\x18\a \x01(\x01R\x03low\x12\x12\n" +
-	"\x04high\x18\b \x01(\x01R\x04high*\x8e\x01\n" +
+	"\x04high\x18\b \x01(\x01R\x04high\x12\x14\n" +
+	"\x05width\x18\t \x01(\x05R\x05width*\x8e\x01\n" +
 	"\n" +
 	"ColumnKind\x12\x1b\n" +
 	"\x17COLUMN_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +

@@ -815,7 +815,8 @@ func (x *Interpolation) GetColumns() int32 {
 
 // Resume continues from states that an earlier call showed in a preview of all its chains. With the same seed,
 // first_chain and sampler the samples are identical to the ones that the earlier call would have returned. A sampler
-// whose steps depend on earlier steps (Heun's, multistep) can be resumed only at step 0.
+// whose steps depend on earlier steps (Heun's, multistep) can be resumed only at step 0. Of a model of a table, only
+// previews that were asked for with for_resume have such states.
 type Resume struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The digest of the model that made the states, from its started event.
@@ -896,7 +897,11 @@ type PreviewOptions struct {
 	// How many chains to show, from the first; at most n. The default is 16.
 	Chains *int64 `protobuf:"varint,4,opt,name=chains,proto3,oneof" json:"chains,omitempty"`
 	// What to show of each chain.
-	Kind          PreviewKind `protobuf:"varint,5,opt,name=kind,proto3,enum=langevin.v1.PreviewKind" json:"kind,omitempty"`
+	Kind PreviewKind `protobuf:"varint,5,opt,name=kind,proto3,enum=langevin.v1.PreviewKind" json:"kind,omitempty"`
+	// Show states as Resume takes them. Those of a table are then what the network sees of a row, with as many numbers as
+	// the widths of the columns add up to, and not values in the units of the columns, from which no chain could go on.
+	// States of other models are the same either way. It must not be given with a kind other than the state.
+	ForResume     bool `protobuf:"varint,7,opt,name=for_resume,json=forResume,proto3" json:"for_resume,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -986,6 +991,13 @@ func (x *PreviewOptions) GetKind() PreviewKind {
 		return x.Kind
 	}
 	return PreviewKind_PREVIEW_KIND_UNSPECIFIED
+}
+
+func (x *PreviewOptions) GetForResume() bool {
+	if x != nil {
+		return x.ForResume
+	}
+	return false
 }
 
 type isPreviewOptions_Cadence interface {
@@ -1267,7 +1279,8 @@ type Started struct {
 	Guidance *Guidance `protobuf:"bytes,18,opt,name=guidance,proto3" json:"guidance,omitempty"`
 	// The step from which the call resumed; 0 for a call that started from noise.
 	ResumedAt int64 `protobuf:"varint,19,opt,name=resumed_at,json=resumedAt,proto3" json:"resumed_at,omitempty"`
-	// Whether the states after any step are enough to resume from. They are not if a step depends on earlier steps.
+	// Whether the states after any step, as previews show them, are enough to resume from. They are not if a step depends
+	// on earlier steps, nor those of a table in the units of its columns.
 	Resumable bool `protobuf:"varint,20,opt,name=resumable,proto3" json:"resumable,omitempty"`
 	// The conditions, as in the request.
 	Given []*Given `protobuf:"bytes,25,rep,name=given,proto3" json:"given,omitempty"`
@@ -1752,7 +1765,9 @@ type Preview struct {
 	// One row for each chain shown.
 	Tensor *Tensor `protobuf:"bytes,6,opt,name=tensor,proto3" json:"tensor,omitempty"`
 	// Previews lost since the previous one because the client read too slowly.
-	Dropped       int64 `protobuf:"varint,7,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	Dropped int64 `protobuf:"varint,7,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// Whether the rows are what the network sees of the rows of a table, as for_resume asks for.
+	ForResume     bool `protobuf:"varint,8,opt,name=for_resume,json=forResume,proto3" json:"for_resume,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1834,6 +1849,13 @@ func (x *Preview) GetDropped() int64 {
 		return x.Dropped
 	}
 	return 0
+}
+
+func (x *Preview) GetForResume() bool {
+	if x != nil {
+		return x.ForResume
+	}
+	return false
 }
 
 // Chunk is a part of the result. Chunks come in chain order, without gaps. What has finished is sent with the progress
@@ -3091,7 +3113,7 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x06Resume\x12-\n" +
 	"\x06digest\x18\x01 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9a-f]{64}$R\x06digest\x12\x1b\n" +
 	"\x04step\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x04step\x12)\n" +
-	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x01x\"\xa0\x02\n" +
+	"\x01x\x18\x03 \x01(\v2\x13.langevin.v1.TensorB\x06\xbaH\x03\xc8\x01\x01R\x01x\"\xbf\x02\n" +
 	"\x0ePreviewOptions\x12*\n" +
 	"\vevery_steps\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x00R\n" +
 	"everySteps\x12!\n" +
@@ -3101,7 +3123,9 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\n" +
 	"max_frames\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x02H\x00R\tmaxFrames\x12$\n" +
 	"\x06chains\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x01H\x01R\x06chains\x88\x01\x01\x126\n" +
-	"\x04kind\x18\x05 \x01(\x0e2\x18.langevin.v1.PreviewKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kindB\t\n" +
+	"\x04kind\x18\x05 \x01(\x0e2\x18.langevin.v1.PreviewKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x1d\n" +
+	"\n" +
+	"for_resume\x18\a \x01(\bR\tforResumeB\t\n" +
 	"\acadenceB\t\n" +
 	"\a_chains\"\xb9\x02\n" +
 	"\x0eSampleResponse\x120\n" +
@@ -3169,7 +3193,7 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\x05level\x18\x05 \x01(\x05R\x05level\x12\x14\n" +
 	"\x05sigma\x18\x06 \x01(\x01R\x05sigma\x123\n" +
 	"\aelapsed\x18\a \x01(\v2\x19.google.protobuf.DurationR\aelapsed\x127\n" +
-	"\tremaining\x18\b \x01(\v2\x19.google.protobuf.DurationR\tremaining\"\xdf\x01\n" +
+	"\tremaining\x18\b \x01(\v2\x19.google.protobuf.DurationR\tremaining\"\xfe\x01\n" +
 	"\aPreview\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\x05R\x05level\x12\x14\n" +
@@ -3178,7 +3202,9 @@ const file_langevin_v1_sampling_service_proto_rawDesc = "" +
 	"\vfirst_chain\x18\x05 \x01(\x04R\n" +
 	"firstChain\x12+\n" +
 	"\x06tensor\x18\x06 \x01(\v2\x13.langevin.v1.TensorR\x06tensor\x12\x18\n" +
-	"\adropped\x18\a \x01(\x03R\adropped\"\x9f\x01\n" +
+	"\adropped\x18\a \x01(\x03R\adropped\x12\x1d\n" +
+	"\n" +
+	"for_resume\x18\b \x01(\bR\tforResume\"\x9f\x01\n" +
 	"\x05Chunk\x12\x1f\n" +
 	"\vfirst_chain\x18\x01 \x01(\x04R\n" +
 	"firstChain\x12+\n" +
