@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -81,25 +83,53 @@ func (b *bench) calibrate(ctx context.Context, name string, op *linear.Operator,
 	if err != nil {
 		return err
 	}
-	all := statistics()
-	ranks, sizes := make([][]int, b.problems), make([]float64, b.problems*b.draws)
+	kept, err := keepProblems(filepath.Join(b.kept, fmt.Sprintf("problems-%d.jsonl", count)), b.draws)
+	if err != nil {
+		return err
+	}
 	err = each(ctx, b.problems, func(ctx context.Context, i int) error {
-		x := truth[i*pixels : (i+1)*pixels]
-		y, err := op.Measurement(observe(op, widened(x), sampling.Noise{Seed: 78, Chain: uint64(i)}), noise)
+		if _, done := kept.problem(i); done {
+			return nil
+		}
+		p, err := b.calibrated(ctx, method, op, i, truth[i*pixels:(i+1)*pixels])
 		if err != nil {
 			return err
 		}
-		d, err := method.draw(ctx, b.network, y, b.draws, uint64(1000+i))
-		for _, s := range all {
-			ranks[i] = append(ranks[i], rank(s, x, d.x))
-		}
-		for k, e := range d.diagnoses {
-			sizes[i*b.draws+k] = e.EffectiveSize
-		}
-		return err
+		return kept.add(p)
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, kept.close())
+	}
+	b.printCalibration(name, count, kept)
+	return kept.remove()
+}
+
+// calibrated draws posterior samples of a problem, whose true digit is x.
+func (b *bench) calibrated(
+	ctx context.Context, method planned, op *linear.Operator, i int, x []float32,
+) (problem, error) {
+	y, err := op.Measurement(observe(op, widened(x), sampling.Noise{Seed: 78, Chain: uint64(i)}), noise)
+	if err != nil {
+		return problem{}, err
+	}
+	d, err := method.draw(ctx, b.network, y, b.draws, uint64(1000+i))
+	if err != nil {
+		return problem{}, err
+	}
+	p := problem{Index: i}
+	for _, s := range statistics() {
+		p.Ranks = append(p.Ranks, rank(s, x, d.x))
+	}
+	for _, e := range d.diagnoses {
+		p.Sizes = append(p.Sizes, e.EffectiveSize)
+	}
+	return p, nil
+}
+
+func (b *bench) printCalibration(name string, count int, kept *keptProblems) {
+	var sizes []float64
+	for i := range b.problems {
+		sizes = append(sizes, kept.done[i].Sizes...)
 	}
 	below := 0
 	for _, e := range sizes {
@@ -108,19 +138,18 @@ func (b *bench) calibrate(ctx context.Context, name string, op *linear.Operator,
 		}
 	}
 	b.printf("## Calibration: %s\n\n%d digits that the model drew were measured with noise of %g, and %d posterior "+
-		"samples drawn of each, by %d particles with 50 steps. The effective size is %.2f in the mean, and below 2 in "+
+		"samples drawn of each, by %d particles with 50 steps. The effective size is %.2f on average, and below 2 in "+
 		"%.0f %% of the chains. If the sampler is right, the rank of every statistic of the true digit among its "+
 		"samples is uniform: p is that of a χ² test.\n\n"+
 		"| statistic | digits of each rank | p |\n|---|---|---|\n",
 		name, b.problems, noise, b.draws, count, mean(sizes), 100*float64(below)/float64(len(sizes)))
-	for k, s := range all {
+	for k, s := range statistics() {
 		counts := make([]int, b.draws+1)
-		for _, r := range ranks {
-			counts[r[k]]++
+		for i := range b.problems {
+			counts[kept.done[i].Ranks[k]]++
 		}
 		b.printf("| %s | %s | %.3f |\n", s.name, strings.Trim(fmt.Sprint(counts), "[]"), uniformity(counts))
 	}
-	return nil
 }
 
 // rank returns how many samples have a smaller statistic than x.

@@ -110,7 +110,7 @@ func (b *bench) part(ctx context.Context, name string) (string, error) {
 	if err := run(ctx); err != nil {
 		return "", err
 	}
-	b.printf("\nThis part took %s at commit %s.\n", time.Since(start).Round(time.Second), commit())
+	b.printf("\nThis part, or its last run, took %s at commit %s.\n", time.Since(start).Round(time.Second), commit())
 	return b.page.String(), os.WriteFile(path, []byte(b.page.String()), 0o644)
 }
 
