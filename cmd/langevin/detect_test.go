@@ -156,7 +156,7 @@ func TestDetectRefuses(t *testing.T) {
 		code       int
 	}{
 		{"fit gauss", "gauss was not trained with a preset: want --data", cli.ExitUsage},
-		{"fit gauss --data few.npy", "199 rows: want 200 to 20000", cli.ExitFailed},
+		{"fit gauss --data few.npy", "want 200 to 20000 rows, not 199", cli.ExitFailed},
 		{"fit gauss --data broken.npy", "broken.npy: element [3, 1], counted from 0, is NaN", cli.ExitFailed},
 		{"fit gauss --data wide.npy", "--data wide.npy has shape [2 3]: want rows of shape [2]", cli.ExitFailed},
 		{"fit gauss --data none.npy", "none.npy", cli.ExitFailed},

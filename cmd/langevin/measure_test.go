@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"image/draw"
 	"image/jpeg"
+	"image/png"
 	"math"
 	"os"
 	"strings"
@@ -27,8 +28,13 @@ func TestMeasureFlags(t *testing.T) {
 		"pick.npy":  npy("<i4", "(2,)", []int32{5, 0}),
 		"rows.npy":  npy("<f4", "(1, 2)", []float32{1, 2}),
 		"image.npy": npy("<f4", "(1, 2, 4)", []float32{0, 0.5, 1, 0, 0, 0.5, 1, 0}),
-		"photo.JPG": photo(t),
+		"photo.JPG": photo(t), "grey.png": twoGreys(t),
+		"many.npy": npy("<f4", "(2, 3)", []float32{1, 2, 3, 4, 5, 6}),
 	})
+	several := langevin(t, fake.Script{}, "measure", "many.npy", "--measure", "pool:3", "--out", "mean.npy")
+	if several.code != cli.ExitOK || !strings.Contains(several.stderr, "2 samples of shape [3]: this is sample 0") {
+		t.Errorf("%+v", several)
+	}
 	made := langevin(t, fake.Script{}, "measure", "image.npy", "--measure", "pool:2", "--out", "y.png")
 	if made.code != cli.ExitOK {
 		t.Fatalf("%+v", made)
@@ -42,6 +48,9 @@ func TestMeasureFlags(t *testing.T) {
 		"--measure mask:mask.npy --observed y.npy --particles 9 --spread 2 --refuse-collapsed": {
 			Measurement: &client.Measurement{Operator: client.Mask{true, false}, Values: y, Method: particles,
 				RefuseCollapsed: true},
+		},
+		"--measure mask:grey.png --observed y.npy": {
+			Measurement: &client.Measurement{Operator: client.Mask{false, true}, Values: y},
 		},
 		"--measure fourier:pick.npy --observed y.npy --posterior ddrm": {
 			Measurement: &client.Measurement{Operator: client.Fourier{5, 0}, Values: y, Method: client.DDRM{}},
@@ -88,6 +97,15 @@ func TestMeasureFlags(t *testing.T) {
 	}
 }
 
+// blackPicture returns a grey picture.
+func blackPicture(t *testing.T, width, height int) []byte {
+	var file bytes.Buffer
+	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, width, height))); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
 // photo returns a colour photo of 1 × 2 pixels of grey, at a level of 0.2.
 func photo(t *testing.T) []byte {
 	picture := image.NewRGBA(image.Rect(0, 0, 2, 1))
@@ -105,7 +123,12 @@ func TestMeasureRefuses(t *testing.T) {
 		"y.npy":    npy("<f4", "(2,)", []float32{3, 4.5}),
 		"cube.npy": npy("<f4", "(1, 1, 1, 1, 1)", []float32{3}),
 		"pair.npy": npy("<f4", "(1, 2)", []float32{3, 4.5}),
-		"torn.png": []byte("\x89PNG"), "rgb.npy": npy("<f4", "(3, 1, 1)", []float32{0, 0.5, 2}),
+		"big.npy":  npy("<f4", "(2,)", []float32{3e38, 3e38}),
+		"ones.npy": npy("<f4", "(1, 2)", []float32{1, 1}),
+		"m3.npy":   npy("|b1", "(3,)", []bool{true, false, true}),
+		"m1.npy":   npy("|b1", "(1,)", []bool{true}),
+		"torn.png": []byte("\x89PNG"), "black.png": blackPicture(t, 9, 14), "turned.png": blackPicture(t, 14, 9),
+		"rgb.npy": npy("<f4", "(3, 1, 1)", []float32{0, 0.5, 2}),
 	})
 	made := langevin(t, fake.Script{}, "measure", "rgb.npy", "--measure", "pool:1", "--out", "rgb.png")
 	if made.code != cli.ExitOK || !strings.Contains(made.stderr, "1 of them was cut off, at 0 or 1") {
@@ -145,7 +168,16 @@ func TestMeasureRefuses(t *testing.T) {
 		"measure y.npy --measure hadamard:y.npy --out z.png":                 "element 1 is 4.5",
 		"measure y.npy --measure pool:1 --row 4 --out z.npy":                 "--row is 4: y.npy has 1 sample",
 		"measure cube.npy --measure pool:1 --out z.npy":                      "the sample has shape [1 1 1 1 1]",
-		"measure y.npy --measure pool:1 --noise -1 --out z.npy":              "--noise is -1: want at least 0",
+		"measure y.npy --measure pool:1 --noise -1 --out z.npy":              "--noise is -1: want 0 to 1e+18",
+		"measure y.npy --measure pool:1 --noise 1e19 --out z.npy":            "--noise is 1e+19: want 0 to 1e+18",
+		"measure y.npy --measure pool:1 --row -1 --out z.npy":                "want a whole number from 0",
+		"measure big.npy --measure matrix:ones.npy --out z.npy":              "value 0 is 6e+38: want one that",
+		"measure pair.npy --measure mask:m3.npy --out z.npy":                 "the mask has 3 elements: want one",
+		"measure pair.npy --measure mask:m1.npy --out z.npy":                 "the mask has 1 element: want one",
+		"measure pair.npy --measure mask:rgb.png --out z.npy":                "it has colours: want black and white",
+		"sample grey --measure pool:1 --observed turned.png":                 "has 9 × 14 pixels: want 14 × 9, as what",
+		"sample grey --measure blur:1.3 --observed black.png": "--noise is 0: --measure blur:1.3 hides so much that " +
+			"the rounding of the levels of black.png would decide: want at least 0.0011",
 	} {
 		got := langevin(t, fake.Script{Models: []client.Model{grey}}, strings.Fields(line)...)
 		if got.code == cli.ExitOK || got.stdout != "" || !oneLineWith(got.stderr, want) {

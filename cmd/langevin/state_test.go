@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -314,6 +315,14 @@ func TestStateOfJob(t *testing.T) {
 		t.Errorf("the third: %+v", got)
 	}
 	checkFiles(t, ".", "x.csv")
+	collapsed := func(ctx context.Context, req client.SampleRequest, emit func(client.Event) error) error {
+		return errors.Join(fake.Events(started(3, 0), client.Chunk{Batch: batch(1, 2)})(ctx, req, emit),
+			&client.Error{Code: 9, Reason: "WEIGHTS_COLLAPSED"})
+	}
+	if got := draw(collapsed, "-n", "3", "--seed", "7"); got.code != cli.ExitFailed ||
+		strings.Contains(got.stderr, "go on with") { // the chain would collapse again
+		t.Errorf("collapsed: %+v", got)
+	}
 }
 
 // TestStateOfMeasurement: a job goes on with the measurement that began it, whose picture is in the model's range by

@@ -55,6 +55,12 @@ func ParseOperator(text string, warn io.Writer) (client.Operator, error) {
 }
 
 func operatorFromFile(kind, path string, warn io.Writer) (client.Operator, error) {
+	if kind == "mask" && IsPicture(path) {
+		return maskFromPicture(path)
+	}
+	if kind == "fourier" || kind == "hadamard" {
+		warn = io.Discard // a line of numbers is no doubtful header here
+	}
 	a, err := datafile.ReadArray(path, warn)
 	if err != nil {
 		return nil, fmt.Errorf("--measure %s: %w", kind, err)
@@ -85,6 +91,23 @@ func operatorFromFile(kind, path string, warn io.Writer) (client.Operator, error
 		return client.Fourier(coefficients), nil
 	}
 	return client.Hadamard(coefficients), nil
+}
+
+// maskFromPicture returns the mask that a picture draws: what is white is measured, and what is black is not.
+func maskFromPicture(path string) (client.Operator, error) {
+	levels, shape, err := ReadPicture(path)
+	if err != nil {
+		return nil, fmt.Errorf("--measure mask: %w", err)
+	}
+	levels, ok := Channels(levels, shape[0], 1)
+	if !ok {
+		return nil, fmt.Errorf("--measure mask:%s: it has colours: want black and white", path)
+	}
+	seen := make(client.Mask, len(levels))
+	for i, v := range levels {
+		seen[i] = v >= 0.5
+	}
+	return seen, nil
 }
 
 // reaches is the number of standard deviations at which the kernel of a Gaussian is cut off.
@@ -267,26 +290,50 @@ func (m *MeasurementFlags) chosen() (client.Method, error) {
 // IsPicture reports whether the measured values come from a picture.
 func (m *MeasurementFlags) IsPicture() bool { return IsPicture(m.observed) }
 
-// fit gives the picture the channels of what the operator measures of the model's samples, see [Channels].
+// fit gives the picture the channels of what the operator measures of the model's samples, see [Channels]. It refuses a
+// picture of another size, and one whose rounded levels do not determine a sample.
 func (m *MeasurementFlags) fit(y *client.Measurement, model client.Model) error {
-	if len(model.Shape) != 3 {
+	shape, ok := linear.ShapeOf(model.Shape)
+	if !ok {
 		return nil
 	}
-	channels := model.Shape[0]
-	switch y.Operator.(type) {
-	case client.Grey:
-		channels = 1
-	case client.Pool, client.Blur:
-	default: // its result is no picture
-		return nil
+	op, measured, err := BuildOperator(y.Operator, shape)
+	if err != nil || len(measured) != 3 {
+		return nil // the server says what it wants, or the result is no picture
 	}
-	levels, ok := Channels(y.Values, m.picture[0], channels)
+	levels, ok := Channels(y.Values, m.picture[0], measured[0])
 	if !ok {
 		return fmt.Errorf("--observed %s has colours: want grey, as what --measure %s makes of samples of %s",
 			m.observed, m.operator, model.Name)
 	}
+	if !slices.Equal(m.picture[1:], measured[1:]) {
+		return fmt.Errorf("--observed %s has %d × %d pixels: want %d × %d, as what --measure %s makes of samples of %s",
+			m.observed, m.picture[1], m.picture[2], measured[1], measured[2], m.operator, model.Name)
+	}
 	y.Values = levels
-	return nil
+	return m.checkRounding(op, y, model)
+}
+
+// checkRounding refuses a picture without noise if the operator hides so much of a sample that the rounding of the
+// picture's levels decides what is found of it.
+func (m *MeasurementFlags) checkRounding(op *linear.Operator, y *client.Measurement, model client.Model) error {
+	const most = 0.05 // of the range, in one direction
+	rounding := levelStep(y.Values) / math.Sqrt(12)
+	if y.NoiseStd > 0 || rounding/slices.Min(op.Singular()) <= most {
+		return nil
+	}
+	return cli.Usagef("--noise is 0: --measure %s hides so much that the rounding of the levels of %s would decide: "+
+		"want at least %.2g", m.operator, m.observed, rounding*(model.High-model.Low))
+}
+
+// levelStep returns the difference between two neighbours of the levels that a picture can have.
+func levelStep(levels []float32) float64 {
+	for _, v := range levels {
+		if v := 255 * float64(v); math.Abs(v-math.Round(v)) > 0.001 {
+			return 1. / math.MaxUint16
+		}
+	}
+	return 1. / 255
 }
 
 // checkBlur refuses a standard deviation whose kernel is larger than the model's samples.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -309,9 +310,18 @@ func (o *detectCommand) print(p *cli.Program, r detectReport) error {
 		if row.Alarm {
 			mark = "alarm"
 		}
-		fmt.Fprintf(t, "%d\t%.4f\t%.3f\t%s\n", i, row.PValue, row.Distance, mark)
+		fmt.Fprintf(t, "%d\t%.4f\t%s\t%s\n", i, row.PValue, distance(row.Distance), mark)
 	}
 	return t.Flush()
+}
+
+// distance writes a distance in at most as many digits as are read.
+func distance(d float64) string {
+	const many = 1e6
+	if d >= many {
+		return strconv.FormatFloat(d, 'g', 3, 64)
+	}
+	return strconv.FormatFloat(d, 'f', 3, 64)
 }
 
 // detectedRows returns a row of p-value and distance for each row.

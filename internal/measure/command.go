@@ -24,7 +24,8 @@ type command struct {
 	operator, out string
 	noise         cli.FiniteValue
 	seed          uint64
-	row           int
+	row           cli.CountValue
+	chosen        bool // --row is given
 }
 
 // Command returns the command measure.
@@ -40,12 +41,15 @@ which cuts off what the noise takes beyond. langevin sample --measure draws samp
   langevin measure digit.npy --measure pool:4 --noise 0.05 --out small.npy
   langevin sample mnist -n 16 --measure pool:4 --observed small.npy --noise 0.05 --out large.png`,
 		Args: cli.Arguments(1, 1),
-		RunE: func(_ *cobra.Command, args []string) error { return run(p, o, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			o.chosen = c.Flags().Changed("row")
+			return run(p, o, args[0])
+		},
 	}
 	c.Flags().StringVar(&o.operator, "measure", "", "`OPERATOR` to measure with: "+drawing.OperatorHelp)
 	c.Flags().Var(&o.noise, "noise", "standard deviation of the noise of each measured value (default 0)")
 	c.Flags().Uint64Var(&o.seed, "seed", 1, "seed of the noise")
-	c.Flags().IntVar(&o.row, "row", 0, "which sample of a file with several, from 0")
+	c.Flags().Var(&o.row, "row", "which sample of a file with several, from 0")
 	c.Flags().StringVarP(&o.out, "out", "o", "", "file to write, by its ending: .npy, .csv or .png")
 	return c
 }
@@ -55,8 +59,8 @@ func run(p *cli.Program, o *command, path string) error {
 	switch {
 	case o.operator == "":
 		return cli.Usagef("measure needs --measure, the operator")
-	case o.noise.Given != nil && *o.noise.Given < 0:
-		return cli.Usagef("--noise is %g: want at least 0", *o.noise.Given)
+	case o.noise.Given != nil && !(*o.noise.Given >= 0 && *o.noise.Given <= sampling.MaxStd):
+		return cli.Usagef("--noise is %g: want 0 to %g", *o.noise.Given, float64(sampling.MaxStd))
 	case ending != ".npy" && ending != ".csv" && ending != ".png":
 		return cli.Usagef("--out is %s: want a name that ends in .npy, .csv or .png", phrase.Quoted(o.out))
 	}
@@ -133,11 +137,16 @@ func (o *command) read(path string, warn io.Writer) (x []float32, axes []int, er
 	if len(axes)%2 == 0 {
 		rows, axes = axes[0], axes[1:]
 	}
-	if o.row < 0 || o.row >= rows {
-		return nil, nil, cli.Usagef("--row is %d: %s has %s", o.row, path, phrase.Plural(rows, "sample"))
+	row := o.row.N
+	switch {
+	case row >= rows:
+		return nil, nil, cli.Usagef("--row is %d: %s has %s, counted from 0", row, path, phrase.Plural(rows, "sample"))
+	case rows > 1 && !o.chosen:
+		fmt.Fprintf(warn, "langevin: %s has %d samples of shape %v: this is sample 0; --row takes another\n", path,
+			rows, axes)
 	}
 	size := datafile.Elements(axes)
-	return a.Values[o.row*size : (o.row+1)*size], axes, nil
+	return a.Values[row*size : (row+1)*size], axes, nil
 }
 
 // measure returns what the operator measures of a sample, with noise, and its shape.
@@ -149,7 +158,7 @@ func (o *command) measure(of client.Operator, x []float32, axes []int) (y []floa
 	if err := drawing.CheckBlur(o.operator, picture); err != nil {
 		return nil, nil, err
 	}
-	op, shape, err := build(of, picture)
+	op, shape, err := drawing.BuildOperator(of, picture)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--measure %s: %w", o.operator, err)
 	}
@@ -165,57 +174,10 @@ func (o *command) measure(of client.Operator, x []float32, axes []int) (y []floa
 		if o.noise.Given != nil {
 			noise = *o.noise.Given * float64(y[i])
 		}
-		y[i] = float32(v + noise)
+		if y[i] = float32(v + noise); y[i]-y[i] != 0 {
+			return nil, nil, fmt.Errorf("--measure %s: value %d is %.3g: want one that fits float32", o.operator,
+				i, v+noise)
+		}
 	}
 	return y, shape, nil
-}
-
-// build returns an operator on samples of a shape, and the shape of what it measures.
-func build(of client.Operator, shape linear.Shape) (op *linear.Operator, measured []int, err error) {
-	measured = []int{shape.Channels, shape.Height, shape.Width}
-	flat := func(op *linear.Operator, err error) (*linear.Operator, []int, error) {
-		if err != nil {
-			return nil, nil, err
-		}
-		return op, []int{op.Size()}, nil
-	}
-	switch of := of.(type) {
-	case client.Pool:
-		op, err = linear.Pool(shape, int(of))
-		if err == nil {
-			measured = []int{shape.Channels, max(1, shape.Height/int(of)), shape.Width / int(of)}
-		}
-		return op, measured, err
-	case client.Grey:
-		op, err = linear.Grey(shape)
-		return op, []int{1, shape.Height, shape.Width}, err
-	case client.Blur:
-		kernel := linear.Kernel{Height: of.Rows, Width: len(of.Kernel) / of.Rows}
-		for _, v := range of.Kernel {
-			kernel.Values = append(kernel.Values, float64(v))
-		}
-		op, err = linear.Blur(shape, kernel)
-		return op, measured, err
-	case client.Mask:
-		return flat(linear.Mask(maskFor(of, shape)))
-	case client.Matrix:
-		return flat(linear.Matrix(of, shape.Dim()))
-	case client.Fourier:
-		return flat(linear.Fourier(shape, of))
-	case client.Hadamard:
-		return flat(linear.Hadamard(shape.Dim(), of))
-	}
-	return nil, nil, fmt.Errorf("an operator that this command does not know")
-}
-
-// maskFor repeats a mask of pixels for every channel.
-func maskFor(mask []bool, shape linear.Shape) []bool {
-	if len(mask)*shape.Channels != shape.Dim() {
-		return mask
-	}
-	all := make([]bool, 0, shape.Dim())
-	for range shape.Channels {
-		all = append(all, mask...)
-	}
-	return all
 }

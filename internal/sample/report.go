@@ -23,7 +23,7 @@ type Report struct {
 
 	EffectiveSizes []float64 `json:"effective_size,omitempty"` // of the particles of each chain
 	LogEvidence    *float64  `json:"log_evidence,omitempty"`
-	Collapsed      int       `json:"collapsed,omitempty"` // chains
+	Collapsed      *int      `json:"collapsed,omitempty"` // chains
 
 	drawing.FollowedReport
 }
@@ -36,10 +36,10 @@ func newReport(res *client.Result, out string) Report {
 		Seconds: res.Elapsed.Seconds(), Out: out,
 		FollowedReport: drawing.NewFollowedReport(res.Given, res.GuidanceScale, res.Sum, res.Approximate).
 			Measuring(res.Measurement),
-		EffectiveSizes: res.EffectiveSizes, Collapsed: res.Collapsed,
+		EffectiveSizes: res.EffectiveSizes,
 	}
 	if len(res.EffectiveSizes) > 0 {
-		r.LogEvidence = &res.LogEvidence
+		r.LogEvidence, r.Collapsed = &res.LogEvidence, &res.Collapsed
 	}
 	for i := range res.N {
 		if out == "" {

@@ -316,7 +316,7 @@ func (s *stateSaver) end(res *client.Result, err error) error {
 	if s.err != nil {
 		fmt.Fprintf(s.warn, "langevin: %s\n", phrase.OneLine(s.err))
 	}
-	if s.saved != "" {
+	if s.saved != "" && !errors.Is(err, client.ErrCollapsed) { // the same chain would collapse again
 		fmt.Fprintf(s.warn, "langevin: the state is saved (%s): go on with --%s %s\n", s.saved, s.flags.goingOn(),
 			s.flags.save)
 	}

@@ -85,7 +85,7 @@ func Fit(sigmas, norms []float64) (*Detector, error) {
 // CheckRows returns an error unless a detector can be fitted to n samples.
 func CheckRows(n int) error {
 	if n < LeastRows || n > MostRows {
-		return fmt.Errorf("fit a detector: %d rows: want %d to %d", n, LeastRows, MostRows)
+		return fmt.Errorf("fit a detector: want %d to %d rows, not %d", LeastRows, MostRows, n)
 	}
 	return nil
 }

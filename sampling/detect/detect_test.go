@@ -195,7 +195,7 @@ func TestFitOfPoorData(t *testing.T) {
 
 func TestFitRefuses(t *testing.T) {
 	for _, rows := range []int{0, LeastRows - 1, MostRows + 1} {
-		want := fmt.Sprintf("fit a detector: %d rows: want %d to %d", rows, LeastRows, MostRows)
+		want := fmt.Sprintf("fit a detector: want %d to %d rows, not %d", LeastRows, MostRows, rows)
 		if _, err := Fit(sigmas(), make([]float64, 3*rows)); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
