@@ -68,7 +68,7 @@ func main() {
 }
 
 // partNames is the parts of the page in their order.
-var partNames = []string{"mixtures", "digits", "peers", "pixels", "pooling"}
+var partNames = []string{"mixtures", "digits", "peers", "ring", "pixels", "pooling"}
 
 func (b *bench) run(ctx context.Context) error {
 	if err := b.load(ctx); err != nil {
@@ -94,7 +94,7 @@ func (b *bench) run(ctx context.Context) error {
 // part returns the text of a part of the page: the one that is kept, or that of a new run.
 func (b *bench) part(ctx context.Context, name string) (string, error) {
 	run, known := map[string]func(context.Context) error{
-		"mixtures": b.compareMixtures, "digits": b.compareDigits, "peers": b.comparePeers,
+		"mixtures": b.compareMixtures, "digits": b.compareDigits, "peers": b.comparePeers, "ring": b.compareRing,
 		"pixels": b.calibratePixels, "pooling": b.calibratePooling,
 	}[name]
 	if !known {
