@@ -84,7 +84,8 @@ func TestDamagedState(t *testing.T) {
 	for i := range file.Len() {
 		damaged := slices.Clone(file.Bytes())
 		damaged[i] ^= 1
-		if got, err := decodeState(bufio.NewReader(bytes.NewReader(damaged))); err == nil && !reflect.DeepEqual(got, want) {
+		got, err := decodeState(bufio.NewReader(bytes.NewReader(damaged)))
+		if err == nil && !reflect.DeepEqual(got, want) {
 			t.Errorf("byte %d flipped, %q: no error", i, damaged[max(0, i-20):i+1])
 		}
 	}

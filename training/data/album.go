@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"image/color"
 	"math"
 	"runtime"
@@ -27,6 +28,8 @@ type album interface {
 	// classes returns the number of classes of the pictures; 0 if they have none. label returns the class of one.
 	classes() int
 	label(i int) int
+
+	digest(sum hash.Hash)
 }
 
 func (m *Images) classes() int {
@@ -66,7 +69,8 @@ type files struct {
 	Images     // their size; no pixels
 	dir        string
 	split      Split
-	paths      []string
+	listed     []string // all files
+	paths      []string // of those that can be read
 	crop       int
 	background color.RGBA
 	skip       bool     // skip broken files
@@ -90,10 +94,11 @@ func (r Reader) pictureFiles(c Config, split Split) (*files, error) {
 	var err error
 	if c.Name == CelebA {
 		f.crop = celebaCrop
-		f.paths, err = listCelebA(c, split)
+		f.listed, err = listCelebA(c, split)
 	} else {
-		f.paths, f.names, err = r.listFolder(c, split)
+		f.listed, f.names, err = r.listFolder(c, split)
 	}
+	f.paths = f.listed
 	return f, err
 }
 
