@@ -81,8 +81,8 @@ type files struct {
 	room int               // number of bytes that may still be kept
 }
 
-// pictureFiles lists the files of a part of a dataset with one picture per file.
-func (r Reader) pictureFiles(c Config, split Split) (*files, error) {
+// newFiles returns an album without files, which reads them as c says.
+func newFiles(c Config, split Split) *files {
 	f := &files{
 		Images: Images{Channels: 3, Height: c.ImageSize, Width: c.ImageSize},
 		dir:    c.Dir, split: split, skip: c.SkipBroken, kept: map[string][]byte{}, room: keptBytes,
@@ -91,9 +91,16 @@ func (r Reader) pictureFiles(c Config, split Split) (*files, error) {
 	if c.Grey {
 		f.Channels = 1
 	}
-	var err error
 	if c.Name == CelebA {
 		f.crop = celebaCrop
+	}
+	return f
+}
+
+// pictureFiles lists the files of a part of a dataset with one picture per file.
+func (r Reader) pictureFiles(c Config, split Split) (_ *files, err error) {
+	f := newFiles(c, split)
+	if c.Name == CelebA {
 		f.listed, err = listCelebA(c, split)
 	} else {
 		f.listed, f.names, err = r.listFolder(c, split)
@@ -118,6 +125,21 @@ func (r Reader) check(ctx context.Context, parts []*files) error {
 		return err
 	}
 	return r.settle(parts, bad)
+}
+
+// Files reads the pictures in files, in their order, as a dataset with the settings c reads those of its folder: the
+// middle square, resized, in grey or in colours, over its background. The error names a file that cannot be read.
+func (r Reader) Files(ctx context.Context, c Config, paths []string) (*Images, error) {
+	f := newFiles(c, Test)
+	m := f.Images
+	m.Pixels = make([]byte, len(paths)*m.size())
+	bad, err := r.each(ctx, paths, func(i int) error { return f.read(m.At(i), paths[i]) })
+	for _, path := range paths {
+		if cause := bad[path]; cause != nil && err == nil {
+			err = fmt.Errorf("read %s: %w", path, withoutPath(cause))
+		}
+	}
+	return &m, err
 }
 
 // all reads every file.
