@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test.sh PROGRAM WHEEL: installs the wheel, checks its types, and tests it with a server, which also has a small model
-# of a table. Without Python or PyPI it says so and skips.
+# of a table with a detector. Without Python or PyPI it says so and skips.
 set -euo pipefail
 here=$(dirname "$0")
 program=${1:?usage: test.sh PROGRAM WHEEL}
@@ -22,10 +22,18 @@ python3 -c 'import venv, ensurepip' 2>/dev/null || {
 
 scratch=$(mktemp -d)
 : >"$scratch/log"
-(echo kind,weight,age && for i in $(seq 60); do
-	echo "$([ $((i % 3)) = 0 ] && echo dog || echo cat),$((i % 7)).$((i % 10)),$((i * i % 13))"
-done) >"$scratch/pets.csv"
-"$program" train "$scratch/pets.csv" --set training.iterations=30 --out "$scratch" >"$scratch/log" 2>&1 || {
+pets() { # N: the names of the columns and N rows
+	echo kind,weight,age
+	for i in $(seq "$1"); do
+		echo "$([ $((i % 3)) = 0 ] && echo dog || echo cat),$((i % 7)).$((i % 10)),$((i * i % 13))"
+	done
+}
+pets 60 >"$scratch/pets.csv"
+pets 200 >"$scratch/more.csv" # which a detector needs
+{
+	"$program" train "$scratch/pets.csv" --set training.iterations=30 --out "$scratch" &&
+		"$program" detect fit pets --models-dir "$scratch/models" --data "$scratch/more.csv"
+} >"$scratch/log" 2>&1 || {
 	cat "$scratch/log"
 	exit 1
 }

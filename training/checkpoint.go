@@ -26,6 +26,7 @@ import (
 // iteration.
 type checkpoint struct {
 	Config  string    `json:"config"`           // YAML
+	Data    string    `json:"data,omitempty"`   // digest of the data; empty for known distributions and older programs
 	Device  string    `json:"device,omitempty"` // empty for the CPU
 	Done    int       `json:"done"`             // number of iterations
 	Sizes   []int     `json:"sizes"`            // lengths of the vectors behind the JSON
@@ -141,8 +142,8 @@ func (t *trainer) checkpoint() (checkpoint, error) {
 	if t.best != nil {
 		vectors++
 	}
-	return checkpoint{Config: string(config), Device: t.options.foreign(), Done: t.done, History: t.history,
-		Sums: t.means.sum, Counts: t.means.count, Best: t.best,
+	return checkpoint{Config: string(config), Data: t.digest, Device: t.options.foreign(), Done: t.done,
+		History: t.history, Sums: t.means.sum, Counts: t.means.count, Best: t.best,
 		Sizes: slices.Repeat([]int{t.network.NumParams()}, vectors)}, err
 }
 
@@ -228,7 +229,11 @@ func (t *trainer) restore(c checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if keys := changes(old, t.config); len(keys) > 0 {
+	keys := changes(old, t.config)
+	if t.dataChanged(c, old, keys) {
+		return fmt.Errorf("the data at %s changed since the checkpoint", old.Data.Dir)
+	}
+	if len(keys) > 0 {
 		verb := "differ"
 		if len(keys) == 1 {
 			verb = "differs"
@@ -266,6 +271,23 @@ func (t *trainer) restore(c checkpoint) error {
 	copy(t.means.sum, c.Sums)
 	copy(t.means.count, c.Counts)
 	return nil
+}
+
+// dataChanged reports whether a checkpoint was trained on data that have changed where they are. keys are the settings
+// that differ. Settings that were proposed for the data differ when these change, and others read them differently. So
+// data are compared as the checkpoint's settings read them.
+func (t *trainer) dataChanged(c checkpoint, old Config, keys []string) bool {
+	if c.Data == "" || slices.Contains(keys, "data.dir") {
+		return false
+	}
+	digest := t.digest
+	if slices.ContainsFunc(keys, func(key string) bool { return strings.HasPrefix(key, "data.") }) {
+		var err error
+		if digest, err = old.Data.Digest(); err != nil {
+			return true // they could be read
+		}
+	}
+	return c.Data != digest
 }
 
 // changes lists the keys in which two configurations differ. It ignores the keys that a resumed training may change:

@@ -231,3 +231,66 @@ func TestResumeRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestResumeRefusesOtherData: a training does not go on with data that have changed since its checkpoint, and says so
+// also where the settings that were proposed for the data have changed with them.
+func TestResumeRefusesOtherData(t *testing.T) {
+	file, folder := filepath.Join(t.TempDir(), "few.csv"), t.TempDir()
+	write := func(rows int, first string) {
+		text := first + "\n" + strings.Repeat("1,2.5\n2,1\n-1,0\n", rows)
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(10, "3,4")
+	c := short(t, "toy-ring", "data={name: csv, dir: "+file+", modes: null, radius: null, std: null}",
+		"training.iterations=10", "optimizer.decay=none")
+	resume := func(c Config) error {
+		_, err := Run(t.Context(), c, Options{Library: library(t), Checkpoints: folder, Resume: true})
+		return err
+	}
+	if _, err := Run(t.Context(), c, Options{Library: library(t), Checkpoints: folder}); err != nil {
+		t.Fatal(err)
+	}
+	proposed, read := c, c
+	set(t, &proposed, "noise.first=19")
+	set(t, &read, "data.condition_columns=1", "condition={kind: vector}")
+	const changed = "few.csv changed since the checkpoint"
+	for _, tt := range []struct {
+		name, first string
+		rows        int
+		config      Config
+		want        string // in the error; empty for none
+	}{
+		{"nothing", "3,4", 10, c, ""},
+		{"the settings", "3,4", 10, proposed, "another training: noise.first differs"},
+		{"how data are read", "3,4", 10, read, "data.condition_columns"},
+		{"a value", "3,4.5", 10, c, changed},
+		{"the rows", "3,4", 5, c, changed},
+		{"the rows and the settings", "3,4", 5, proposed, changed},
+		{"the rows and how they are read", "3,4", 5, read, changed},
+	} {
+		write(tt.rows, tt.first)
+		err := resume(tt.config)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s changed: error %v, want %q", tt.name, err, tt.want)
+		}
+	}
+
+	path := filepath.Join(folder, "iteration_000000010.checkpoint") // as older programs wrote it
+	old, err := readCheckpoint(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Data = ""
+	var text bytes.Buffer
+	if err := old.writeTo(&text, func(i int) ([]float32, error) { return old.state[i], nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := resume(c); err != nil {
+		t.Errorf("without a digest: %v", err)
+	}
+}

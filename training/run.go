@@ -85,7 +85,7 @@ func (o Options) foreign() string {
 //   - if the log or a checkpoint cannot be written;
 //   - if the loss becomes infinite or not a number ([ErrDiverged]);
 //   - if it should resume and there is no checkpoint ([ErrNoCheckpoint]), or all are damaged, or the newest sound one
-//     belongs to a training with another result.
+//     belongs to a training with another result, or of data that have changed since.
 //
 // When ctx is done, Run stops before the next iteration and writes a checkpoint. It returns ctx's error and the result
 // so far, which can be exported.
@@ -142,8 +142,9 @@ type trainer struct {
 	learner learner.Learner
 	means   *levelMeans // since the last line of the log
 	history []Record
-	done    int   // number of iterations
-	best    *best // nil before the first test, and if the last weights are kept
+	done    int    // number of iterations
+	best    *best  // nil before the first test, and if the last weights are kept
+	digest  string // of the data, if there are checkpoints
 }
 
 func newTrainer(ctx context.Context, c Config, o Options) (*trainer, error) {
@@ -152,6 +153,9 @@ func newTrainer(ctx context.Context, c Config, o Options) (*trainer, error) {
 		return nil, err
 	}
 	t.options = o
+	if o.Checkpoints != "" {
+		t.digest = data.Digest(t.batcher.source, t.unseen.source)
+	}
 	if err := t.checkSize(); err != nil {
 		return nil, err
 	}

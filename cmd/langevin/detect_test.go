@@ -9,6 +9,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -121,10 +123,74 @@ func TestDetectPictures(t *testing.T) {
 	}
 }
 
+// TestDetectFolders: pictures of any size are read as the model's training read those of its folder, and folders have
+// all pictures in them. The output has their names. A model of other pictures takes them as they are.
+func TestDetectFolders(t *testing.T) {
+	wide := image.NewGray(image.Rect(0, 0, 6, 4))
+	for i := range wide.Pix {
+		wide.Pix[i] = 255
+	}
+	writeFiles(t, map[string][]byte{
+		"new/colour.jpg": photo(t), "new/deep/grey.png": twoGreys(t), "new/wide.png": encoded(t, wide),
+		"new/notes.txt": {}, "empty/notes.txt": {},
+		"broken.png": []byte("no picture"), "rows.npy": npy("<f4", "(1, 2)", make([]float32, 2)),
+	})
+	var asked client.DetectRequest
+	of := func(record string) fake.Script {
+		return fake.Script{
+			Models: []client.Model{{
+				Name: "photos", Version: 1, State: client.ModelReady, Low: -1, High: 1, Shape: []int{1, 2, 2},
+				Training: record,
+			}},
+			Detect: func(_ context.Context, r client.DetectRequest) (*client.Detected, error) {
+				asked = r
+				return &client.Detected{PValue: make([]float64, len(r.X)/4), Distance: make([]float64, len(r.X)/4)}, nil
+			},
+		}
+	}
+	const own = `{"data": "images at 2 x 2 in grey on white, flipped at random"}`
+	got := langevin(t, of(own), "detect", "photos", "new", "new/deep/grey.png")
+	colour, grey := filepath.Join("new", "colour.jpg"), filepath.Join("new", "deep", "grey.png")
+	near := cmp.Comparer(func(a, b float32) bool { return math.Abs(float64(a-b)) < 1e-2 })
+	want := slices.Concat(slices.Repeat([]float32{-0.6}, 4), slices.Repeat([]float32{-1}, 4), // its left pixel
+		slices.Repeat([]float32{1}, 4), slices.Repeat([]float32{-1}, 4))
+	if diff := cmp.Diff(want, asked.X, near); diff != "" || !slices.Equal(asked.Shape, []int{1, 2, 2}) ||
+		!strings.Contains(got.stderr, "left out 1 file without the ending of a picture") {
+		t.Errorf("%+v of shape %v (-want +got):\n%s", got, asked.Shape, diff)
+	}
+	if lines := strings.Split(got.stdout, "\n"); !strings.HasSuffix(strings.TrimSpace(lines[0]), "FILE") ||
+		!strings.Contains(lines[1], colour) || !strings.Contains(lines[2], grey) {
+		t.Errorf("the names are in\n%s", got.stdout)
+	}
+	got = langevin(t, of(own), "detect", "photos", "new", "--json")
+	if !strings.Contains(got.stdout, `{"file":`+strconv.Quote(colour)+`,"p_value":0`) {
+		t.Errorf("the names are in %s", got.stdout)
+	}
+	for _, tt := range []struct{ record, files, want string }{
+		{own, "empty", "read empty: it has no pictures: want files that end in .png"},
+		{own, "new broken.png", "read broken.png: it is not a PNG"},
+		{own, "new none.png", "read none.png: no such file"},
+		{own, "new rows.npy", "rows.npy: want one file of rows, or pictures and folders of them"},
+		{`{"data": "mnist"}`, "new", "want pictures of one size"},
+		{"", "new/colour.jpg new/wide.png", "want pictures of one size"},
+	} {
+		got := langevin(t, of(tt.record), append([]string{"detect", "photos"}, strings.Fields(tt.files)...)...)
+		if got.code == cli.ExitOK || !strings.Contains(got.stderr, tt.want) {
+			t.Errorf("%s: %+v, want %q", tt.files, got, tt.want)
+		}
+	}
+}
+
 // twoGreys returns a grey picture of 1 × 2 pixels, black and white.
 func twoGreys(t *testing.T) []byte {
 	picture := image.NewGray(image.Rect(0, 0, 2, 1))
 	picture.Pix[1] = 255
+	return encoded(t, picture)
+}
+
+// encoded returns a picture as PNG.
+func encoded(t *testing.T, picture image.Image) []byte {
+	t.Helper()
 	var file bytes.Buffer
 	if err := png.Encode(&file, picture); err != nil {
 		t.Fatal(err)

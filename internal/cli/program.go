@@ -36,6 +36,7 @@ type Program struct {
 	Connect                  []client.Option // added to those of every client
 	Version, Commit          string          // that the linker has set; may be empty
 	running                  bool            // whether a command has begun, so that an error is not one of usage
+	told                     map[string]bool // the lines of TellOnce
 }
 
 // New returns a program that writes to stdout and stderr. It finds out whether these are terminals.

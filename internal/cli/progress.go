@@ -65,3 +65,16 @@ func (p *Program) Tell(b *Bar, text string) {
 	}
 	fmt.Fprintln(out, "langevin: "+text)
 }
+
+// TellOnce is [Program.Tell] for a line that may come again, when a command looks at the same thing again: only the
+// first one is written. It must not be called concurrently.
+func (p *Program) TellOnce(b *Bar, text string) {
+	if p.told[text] {
+		return
+	}
+	if p.told == nil {
+		p.told = map[string]bool{}
+	}
+	p.told[text] = true
+	p.Tell(b, text)
+}

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -17,7 +15,6 @@ import (
 	"github.com/langevin-ml/langevin/client"
 	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/datafile"
-	"github.com/langevin-ml/langevin/internal/drawing"
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/wholefile"
 )
@@ -34,7 +31,7 @@ type detectCommand struct {
 type askedRows struct {
 	*numbers
 	scaled   bool     // they are pictures whose levels go from 0 to 1, whatever the model's do
-	pictures []string // files with one each, with three channels; nil for a file of rows
+	pictures []string // files with one each, which are not read yet; nil for a file of rows
 }
 
 // DetectCommand returns the command detect.
@@ -48,13 +45,16 @@ that a sample like the training data is at least as unlike it. Of such samples, 
 alarms on 1 %. The distance is that from which the p-value is computed.
 
 FILE has a row for each sample: ` + datafile.ArrayFiles + `.
-Pictures may also be an array of bytes, or files of one each. The rows of a table are in its units. The model
-needs a detector: langevin detect fit adds one to its file, and langevin train FILE makes one.
+Pictures may also be an array of bytes, files of one each, or folders, of which all pictures are meant. If
+the model was trained on a folder of pictures, they are read as those: the middle square, resized. Others
+have the size of the model's. The rows of a table are in its units. The model needs a detector: langevin
+detect fit adds one to its file, and langevin train FILE makes one.
 
 With --threshold the exit code is 3 if a p-value is at most the threshold.`,
 		Example: `  langevin detect digits new.npy
   langevin detect flowers new.csv --threshold 0.01
-  langevin detect digits scan1.png scan2.png --json`,
+  langevin detect digits scan1.png scan2.png --json
+  langevin detect photos new/ --threshold 0.01`,
 		Args: cli.Arguments(2, cli.AnyNumber),
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), p, args[0], args[1:]) },
 	}
@@ -87,7 +87,7 @@ func (o *detectCommand) run(ctx context.Context, p *cli.Program, model string, f
 		}
 		defer file.Discard()
 	}
-	of, err := o.open(files)
+	of, err := o.open(p, files)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (o *detectCommand) run(ctx context.Context, p *cli.Program, model string, f
 		if err != nil {
 			return err
 		}
-		report, err := o.report(found)
+		report, err := o.report(found, of.pictures)
 		if err != nil {
 			return err
 		}
@@ -110,53 +110,17 @@ func (o *detectCommand) run(ctx context.Context, p *cli.Program, model string, f
 	})
 }
 
-// open reads the files: several pictures, or one file of rows.
-func (o *detectCommand) open(files []string) (*askedRows, error) {
-	pictures := 0
-	for _, path := range files {
-		if drawing.IsPicture(path) {
-			pictures++
-		}
-	}
+// open reads one file of rows, or finds the files of pictures, which are read as the model's were.
+func (o *detectCommand) open(p *cli.Program, files []string) (*askedRows, error) {
+	pictures, err := pictureFiles(p, files)
 	switch {
-	case pictures == 0 && len(files) == 1:
+	case err != nil:
+		return nil, err
+	case pictures == nil:
 		o.in = files[0]
 		return o.array()
-	case pictures < len(files):
-		return nil, cli.Usagef("%s: want one file of rows, or pictures", strings.Join(files, " "))
 	}
-	of := &askedRows{numbers: &numbers{}, scaled: true, pictures: files}
-	for _, path := range files {
-		levels, shape, err := drawing.ReadPicture(path)
-		if err != nil {
-			return nil, err
-		}
-		levels, _ = drawing.Channels(levels, shape[0], 3)
-		shape[0] = 3
-		if of.rows.N > 0 && !slices.Equal(shape, of.rows.Shape) {
-			return nil, fmt.Errorf("%s has %d × %d pixels, and %s %d × %d: want pictures of one size", path, shape[1],
-				shape[2], files[0], of.rows.Shape[1], of.rows.Shape[2])
-		}
-		of.rows = client.Batch{X: append(of.rows.X, levels...), N: of.rows.N + 1, Shape: shape}
-	}
-	return of, nil
-}
-
-// withChannels gives the pictures the channels of a model.
-func (r *askedRows) withChannels(m client.Model) error {
-	if len(m.Shape) != 3 {
-		return nil // the server says what it wants
-	}
-	to := client.Batch{N: r.rows.N, Shape: []int{m.Shape[0], r.rows.Shape[1], r.rows.Shape[2]}}
-	for i, path := range r.pictures {
-		levels, ok := drawing.Channels(r.rows.Row(i), r.rows.Shape[0], m.Shape[0])
-		if !ok {
-			return fmt.Errorf("%s has colours: want grey, as samples of %s", path, m.Name)
-		}
-		to.X = append(to.X, levels...)
-	}
-	r.rows = to
-	return nil
+	return &askedRows{numbers: &numbers{}, scaled: true, pictures: pictures}, nil
 }
 
 // array reads a file of rows, which may also be bytes.
@@ -181,16 +145,17 @@ func (o *detectCommand) array() (*askedRows, error) {
 }
 
 // of returns the rows in the units of a model's samples. The levels of its pictures go from its Low to its High.
-func (o *detectCommand) of(m client.Model, r *askedRows, warn io.Writer) (client.Batch, error) {
-	if m.Table != nil && o.in == "" {
+func (o *detectCommand) of(ctx context.Context, p *cli.Program, m client.Model, r *askedRows) (client.Batch, error) {
+	if m.Table != nil && r.pictures != nil {
 		return client.Batch{}, cli.Usagef("%s is a model of a table: want a file with rows of it, not pictures", m.Name)
 	}
+	var rows client.Batch
+	var err error
 	if r.pictures != nil {
-		if err := r.withChannels(m); err != nil {
-			return client.Batch{}, err
-		}
+		rows, err = picturesOf(ctx, p, m, r.pictures)
+	} else {
+		rows, err = o.late(r.numbers, m, p.Stderr)
 	}
-	rows, err := o.late(r.numbers, m, warn)
 	if err == nil && r.scaled && m.Table == nil {
 		for i, v := range rows.X {
 			rows.X[i] = float32(m.Low) + float32(m.High-m.Low)*v
@@ -206,7 +171,7 @@ func (o *detectCommand) ask(
 	if err != nil {
 		return nil, cmp.Or(of.err, err)
 	}
-	rows, err := o.of(m, of, p.Stderr)
+	rows, err := o.of(ctx, p, m, of)
 	if err != nil {
 		return nil, err
 	}
@@ -256,13 +221,15 @@ type detectReport struct {
 }
 
 type detectedRow struct {
+	File     string  `json:"file,omitempty"` // of a picture
 	PValue   float64 `json:"p_value"`
 	Distance float64 `json:"distance"`
 	Alarm    bool    `json:"alarm,omitempty"`
 }
 
-// report compares p-values with the threshold. It refuses one below which no p-value can be.
-func (o *detectCommand) report(found *client.Detected) (detectReport, error) {
+// report compares p-values with the threshold. It refuses one below which no p-value can be. files has the file of each
+// row; nil if all are in one.
+func (o *detectCommand) report(found *client.Detected, files []string) (detectReport, error) {
 	r := detectReport{
 		Model: found.Model, Version: found.Version, Digest: found.Digest, Calibrated: found.Calibrated,
 		Threshold: o.threshold.Given,
@@ -270,6 +237,9 @@ func (o *detectCommand) report(found *client.Detected) (detectReport, error) {
 	alarms := 0
 	for i, v := range found.PValue {
 		row := detectedRow{PValue: v, Distance: found.Distance[i]}
+		if files != nil {
+			row.File = files[i]
+		}
 		if r.Threshold != nil && v <= *r.Threshold {
 			row.Alarm = true
 			alarms++
@@ -304,13 +274,20 @@ func (o *detectCommand) print(p *cli.Program, r detectReport) error {
 		return nil
 	}
 	t := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ROW\tP-VALUE\tDISTANCE\t")
+	head := "ROW\tP-VALUE\tDISTANCE\t"
+	if len(r.Rows) > 0 && r.Rows[0].File != "" {
+		head += "FILE\t"
+	}
+	fmt.Fprintln(t, head)
 	for i, row := range r.Rows {
-		mark := ""
-		if row.Alarm {
-			mark = "alarm"
+		fmt.Fprintf(t, "%d\t%.4f\t%s\t", i, row.PValue, distance(row.Distance))
+		if row.File != "" {
+			fmt.Fprintf(t, "%s\t", row.File)
 		}
-		fmt.Fprintf(t, "%d\t%.4f\t%s\t%s\n", i, row.PValue, distance(row.Distance), mark)
+		if row.Alarm {
+			fmt.Fprint(t, "alarm")
+		}
+		fmt.Fprintln(t)
 	}
 	return t.Flush()
 }

@@ -2,15 +2,18 @@ package sample
 
 import (
 	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/langevin-ml/langevin/client"
-	"github.com/langevin-ml/langevin/internal/cli"
 	"github.com/langevin-ml/langevin/internal/datafile"
 	"github.com/langevin-ml/langevin/internal/drawing"
 	"github.com/langevin-ml/langevin/internal/phrase"
@@ -25,7 +28,7 @@ const (
 )
 
 // state has what a Sample call has drawn, and everything else that is needed to continue it. Its file has this as one
-// line of JSON, and then x in NumPy's array format.
+// line of JSON, and then x in NumPy's array format. The line ends with a digest of the file; see [sealed].
 type state struct {
 	Format        string                 `json:"format"`
 	Model         string                 `json:"model"`
@@ -133,10 +136,45 @@ func (s state) text() string {
 }
 
 func (s state) write(w io.Writer) error {
-	if err := cli.WriteJSON(w, s); err != nil || s.x.N == 0 {
+	line, err := json.Marshal(s)
+	if err != nil {
 		return err
 	}
+	sum := sha256.New()
+	sum.Write(line)
+	if err := s.writeRows(sum); err != nil {
+		return err
+	}
+	if _, err := w.Write(append(sealed(line, sum.Sum(nil)), '\n')); err != nil {
+		return err
+	}
+	return s.writeRows(w)
+}
+
+func (s state) writeRows(w io.Writer) error {
+	if s.x.N == 0 {
+		return nil
+	}
 	return datafile.WriteNPY(w, s.x)
+}
+
+// sealMark is what the digest of a file follows in its line.
+const sealMark = `,"sha256":"`
+
+// sealed returns the line of a state file with the digest of the file: the SHA-256 of the line without it, and of all
+// that follows the line.
+func sealed(line, sum []byte) []byte {
+	return fmt.Appendf(nil, `%s%s%x"}`, bytes.TrimSuffix(line, []byte("}")), sealMark, sum)
+}
+
+// unsealed returns the line without the digest, and the digest; "" in the files of older programs.
+func unsealed(line []byte) (bare []byte, sum string) {
+	at := bytes.LastIndex(line, []byte(sealMark))
+	if at < 0 {
+		return line, ""
+	}
+	sum = string(line[at+len(sealMark):])
+	return append(slices.Clone(line[:at]), '}'), strings.TrimSuffix(sum, `"}`)
 }
 
 func readState(path string) (state, error) {
@@ -153,11 +191,28 @@ func readState(path string) (state, error) {
 }
 
 func decodeState(r *bufio.Reader) (state, error) {
-	var s state
 	line, err := r.ReadBytes('\n')
 	if err != nil || !isState(line) {
 		return state{}, fmt.Errorf("it is no state that sample --save-state has written")
 	}
+	line, want := unsealed(bytes.TrimSuffix(line, []byte("\n")))
+	sum := sha256.New()
+	sum.Write(line)
+	s, err := decodeParts(line, bufio.NewReader(io.TeeReader(r, sum)))
+	if err != nil {
+		return state{}, err
+	}
+	if _, err := io.Copy(sum, r); err != nil {
+		return state{}, err
+	}
+	if want != "" && want != hex.EncodeToString(sum.Sum(nil)) {
+		return state{}, errors.New("it is damaged: its SHA-256 is not the one in its first line")
+	}
+	return s, s.check()
+}
+
+// decodeParts reads the line and what follows it.
+func decodeParts(line []byte, r *bufio.Reader) (s state, err error) {
 	if err := json.Unmarshal(line, &s); err != nil {
 		return state{}, err
 	}
@@ -170,21 +225,26 @@ func decodeState(r *bufio.Reader) (state, error) {
 	if s.Format == oldStateFormat {
 		s.Format, s.N, s.Finished = stateFormat, s.x.N, 0
 	}
+	return s, nil
+}
+
+// check returns an error unless the parts of a state fit each other.
+func (s state) check() error {
 	if s.Finished < 0 || s.Finished >= s.N || s.x.N != s.Finished && s.x.N != s.N {
-		return state{}, fmt.Errorf("it has %s for %s, %d of them finished: want one for each, or for each finished one",
+		return fmt.Errorf("it has %s for %s, %d of them finished: want one for each, or for each finished one",
 			phrase.Plural(s.x.N, "row"), phrase.Plural(s.N, "chain"), s.Finished)
 	}
 	if b := s.Seen; b != nil &&
 		(b.N != s.N-s.Finished || s.x.N != s.Finished || len(b.X) != b.N*datafile.Elements(b.Shape)) {
-		return state{}, fmt.Errorf("it has %s of shape %v in %s for %s that have not finished",
+		return fmt.Errorf("it has %s of shape %v in %s for %s that have not finished",
 			phrase.Plural(b.N, "row"), b.Shape, phrase.Plural(len(b.X), "number"),
 			phrase.Plural(s.N-s.Finished, "chain"))
 	}
 	if n := len(s.Given); n > 1 && n != s.N {
-		return state{}, fmt.Errorf("it has %d conditions for %s: want one for each, or one for all", n,
+		return fmt.Errorf("it has %d conditions for %s: want one for each, or one for all", n,
 			phrase.Plural(s.N, "chain"))
 	}
-	return s, nil
+	return nil
 }
 
 // decodeRows reads what follows the first line.

@@ -3,6 +3,8 @@ package sample
 import (
 	"bufio"
 	"bytes"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,5 +65,39 @@ func TestOldStates(t *testing.T) {
 		if diff := cmp.Diff(want, s.request()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.sampler, diff)
 		}
+	}
+}
+
+// TestDamagedState: a state file in which any byte has changed is refused, or is the same state. One without a digest
+// is that of an older program.
+func TestDamagedState(t *testing.T) {
+	saved := newState(client.Started{Model: "ring", N: 3, Shape: []int{2}, Sampler: client.Langevin{Steps: 9}})
+	saved.Finished, saved.x = 2, client.Batch{X: []float32{1, 2, 3, 4}, N: 2, Shape: []int{2}}
+	var file bytes.Buffer
+	if err := saved.write(&file); err != nil {
+		t.Fatal(err)
+	}
+	want, err := decodeState(bufio.NewReader(bytes.NewReader(file.Bytes())))
+	if err != nil || !slices.Equal(want.x.X, saved.x.X) {
+		t.Fatalf("the whole file: %v, %v", want.x, err)
+	}
+	for i := range file.Len() {
+		damaged := slices.Clone(file.Bytes())
+		damaged[i] ^= 1
+		got, err := decodeState(bufio.NewReader(bytes.NewReader(damaged)))
+		if err == nil && !reflect.DeepEqual(got, want) {
+			t.Errorf("byte %d flipped, %q: no error", i, damaged[max(0, i-20):i+1])
+		}
+	}
+	last := slices.Clone(file.Bytes())
+	last[len(last)-1] ^= 1
+	const damage = "it is damaged: its SHA-256 is not the one in its first line"
+	if _, err := decodeState(bufio.NewReader(bytes.NewReader(last))); err == nil || err.Error() != damage {
+		t.Errorf("the last byte flipped: %v, want %q", err, damage)
+	}
+	line, rows, _ := bytes.Cut(last, []byte("\n"))
+	line, _ = unsealed(line)
+	if _, err := decodeState(bufio.NewReader(bytes.NewReader(slices.Concat(line, []byte("\n"), rows)))); err != nil {
+		t.Errorf("without a digest: %v", err)
 	}
 }

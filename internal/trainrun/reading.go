@@ -8,19 +8,14 @@ import (
 	"github.com/langevin-ml/langevin/training/data"
 )
 
-// Reading returns a reader of datasets that shows its progress by a bar, and says what was left out, each thing once.
+// Reading returns a reader of datasets that shows its progress by a bar, and says what was left out. A command that
+// reads the same data again does not say it again.
 func Reading(p *cli.Program, b *cli.Bar) data.Reader {
-	told := map[string]bool{}
 	return data.Reader{
 		Progress: func(done, total int) {
 			b.Set(int64(done), int64(total), fmt.Sprintf("picture %s of %s", phrase.Grouped(int64(done)),
 				phrase.Grouped(int64(total))))
 		},
-		Notice: func(text string) {
-			if !told[text] {
-				told[text] = true
-				p.Tell(b, text)
-			}
-		},
+		Notice: func(text string) { p.TellOnce(b, text) },
 	}
 }

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from langevin import api
 
 Floats: TypeAlias = npt.NDArray[np.float32]
+Doubles: TypeAlias = npt.NDArray[np.float64]
 
 _Given = api.message("Given")
 _Tensor = api.message("Tensor")

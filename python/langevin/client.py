@@ -178,8 +178,9 @@ class Client:
 
         Args:
             model: the name of a model of a table.
-            rows: a value for each column of the model, or dictionaries with values for some. Missing are None, NaN
-                and what a dictionary does not have. Categories have words, or the numbers that samples have.
+            rows: a value for each column of the model, or dictionaries with values for some; also a
+                pandas.DataFrame, or one dictionary. Missing are None, NaN, pandas.NA and what a dictionary does not
+                have. Categories have words, or the numbers that samples have.
             draws: how often each row is filled.
             seed: the seed of all noise; see Imputed.seed.
             particles: how many draw a value.
@@ -256,7 +257,7 @@ class Client:
     def log_likelihood(
         self,
         model: str,
-        x: npt.ArrayLike,
+        x: tables.Rows,
         *,
         given: Any = None,
         version: int = 0,
@@ -264,25 +265,31 @@ class Client:
         seed: int = 0,
         **flow: float,
     ) -> npt.NDArray[np.float64]:
-        """Returns the log density of each row of x. ``exact`` computes the divergence along every axis."""
+        """Returns the log density of each row of x. ``exact`` computes the divergence along every axis.
+
+        Of a model of a table, x may have the rows that impute takes, without gaps.
+        """
         with_flow = _flow(flow)
 
         def part(rows: slice, message: Any) -> None:
             with_flow(rows, message)
             message.exact, message.seed, message.first_chain = exact, seed, rows.start
 
-        answers = self._rows("LogLikelihood", model, version, "x", x, given, part)
+        numbers, version = self._numbers(model, version, x)
+        answers = self._rows("LogLikelihood", model, version, "x", numbers, given, part)
         return np.concatenate([np.asarray(answer.log_likelihood) for answer in answers])
 
     def detect(
-        self, model: str, x: npt.ArrayLike, *, given: Any = None, version: int = 0
+        self, model: str, x: tables.Rows, *, given: Any = None, version: int = 0
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Returns a p-value and a distance for each row of x: how unlike the model's training data it is.
 
         Of samples like the training data, a fraction a has a p-value of at most a. The model needs a detector,
-        which ``langevin detect fit`` adds to its file.
+        which ``langevin detect fit`` adds to its file. Of a model of a table, x may have the rows that impute takes,
+        without gaps.
         """
-        answers = list(self._rows("Detect", model, version, "x", x, given, lambda rows, message: None))
+        numbers, version = self._numbers(model, version, x)
+        answers = list(self._rows("Detect", model, version, "x", numbers, given, lambda rows, message: None))
         return (
             np.concatenate([np.asarray(answer.p_value) for answer in answers]),
             np.concatenate([np.asarray(answer.distance) for answer in answers]),
@@ -302,6 +309,14 @@ class Client:
         """Returns one model of the server. The default is the server's default model."""
         request = api.message("GetModelRequest")(name=name, version=version)
         return _model(self._unary("ModelService", "GetModel", request).model)
+
+    def _numbers(self, model: str, version: int, x: Any) -> tuple[npt.ArrayLike, int]:
+        """Returns the numbers of rows, which may be those of a table in its units, and the version that knows them."""
+        rows = tables.rows_of(x)
+        if (isinstance(rows, np.ndarray) and rows.dtype.kind in "fiub") or not tables.in_units(rows):
+            return rows, version
+        described = self.model(model, version=version)
+        return tables.read_whole(described.table(), rows), described.version
 
     def _rows(
         self,

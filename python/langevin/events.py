@@ -8,11 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from langevin import tables
-from langevin.arrays import Floats
+from langevin.arrays import Doubles, Floats
 from langevin.errors import LangevinError
 from langevin.tables import Column, Value
-
-Doubles: TypeAlias = npt.NDArray[np.float64]
 
 
 def _none() -> Doubles:
@@ -176,21 +174,23 @@ class Samples:
 class Imputed:
     """Rows whose gaps were filled: ``x`` has the shape [draws, rows, columns], in the units of the ``columns``.
 
-    ``seed`` repeats the draws. ``collapsed`` counts those of them that had too few particles, as in Samples.
+    ``known`` says which values of the rows were given. ``seed`` repeats the draws. ``collapsed`` counts those of them
+    that had too few particles, as in Samples.
     """
 
-    x: Floats
+    x: Doubles
+    known: npt.NDArray[np.bool_]
     columns: tuple[Column, ...]
     seed: int
     collapsed: int
 
     def rows(self, draw: int = 0) -> list[dict[str, Value]]:
-        """Returns the rows of a draw, as Samples does."""
-        return tables.in_words(self.columns, self.x[draw])
+        """Returns the rows of a draw, as Samples does. Known numbers are as they were given."""
+        return tables.in_words(self.columns, self.x[draw], self.known)
 
     def to_dict(self, draw: int = 0) -> dict[str, list[Value]]:
-        """Returns the columns of a draw, as Samples does."""
-        return tables.by_column(self.columns, self.x[draw])
+        """Returns the columns of a draw, as Samples does. Known numbers are as they were given."""
+        return tables.by_column(self.columns, self.x[draw], self.known)
 
 
 @dataclass(frozen=True)
@@ -210,3 +210,9 @@ class Model:
     classes: tuple[str, ...]
     description: Mapping[str, Any]
     columns: tuple[Column, ...] = ()
+
+    def table(self) -> tuple[Column, ...]:
+        """Returns the columns of a model of a table. Other models have none, which is an error."""
+        if not self.columns:
+            raise ValueError(f"{self.name} is no model of a table: its samples have shape {list(self.shape)}")
+        return self.columns

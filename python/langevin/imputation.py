@@ -17,12 +17,11 @@ def impute(
     sample: Callable[[Any], Samples], model: Model, rows: tables.Rows, draws: int, seed: int | None, particles: int
 ) -> Imputed:
     """Returns what Client.impute does. ``sample`` makes a call of Sample."""
-    if not model.columns:
-        raise ValueError(f"{model.name} is no model of a table: its samples have shape {list(model.shape)}")
+    columns = model.table()
     if draws < 1:
         raise ValueError(f"draws is {draws}: want at least 1")
-    x, known = tables.read(model.columns, rows)
-    told = known & np.array([c.kind != "constant" for c in model.columns])
+    x, known = tables.read(columns, tables.rows_of(rows))
+    told = known & np.array([c.kind != "constant" for c in columns])
     seed = random.getrandbits(64) if seed is None else seed
 
     def fill(i: int) -> Samples:
@@ -48,4 +47,4 @@ def impute(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return Imputed(filled, model.columns, seed, collapsed)
+    return Imputed(filled, known, columns, seed, collapsed)

@@ -157,6 +157,43 @@ class WithServer(unittest.TestCase):
             np.testing.assert_array_equal(again.x, filled.x)
         self.assertEqual(self.client.impute("pets", []).x.shape, (1, 0, 3))
 
+    def test_impute_keeps_what_is_known(self) -> None:
+        row = {"kind": "cat", "weight": 0.123456789, "age": 1700000123}
+        (got,) = self.client.impute("pets", [row]).rows()
+        self.assertEqual((got, type(got["age"])), (row, int))
+        filled = self.client.impute("pets", {"weight": 0.123456789, "age": -0.0}, seed=1, draws=2)
+        self.assertEqual(filled.x[:, 0, 1].tolist(), [0.123456789] * 2)
+        self.assertEqual(filled.known.tolist(), [[False, True, True]])
+        self.assertEqual([str(v) for v in filled.to_dict(1)["age"]], ["0"])
+
+    def test_rows_of_tables(self) -> None:
+        """Rows of every kind are the same rows, for calls that draw and for those that judge."""
+
+        class NAType:  # as pandas has it
+            def __ne__(self, _: object) -> Any:
+                raise TypeError("boolean value of NA is ambiguous")
+
+        class Frame:
+            ndim, columns = 2, ("age", "kind", "weight")
+
+            def to_dict(self, orient: str) -> list[dict[str, Any]]:
+                return [dict(row) for row in rows] if orient == "records" else []
+
+        rows = [{"age": 3, "kind": "Cat", "weight": 2.5}, {"age": 4, "kind": "dog", "weight": 1.5}]
+        gaps = [{**rows[0], "age": NAType()}, rows[1]]
+        want = self.client.impute("pets", [{**rows[0], "age": None}, rows[1]], seed=1)
+        for same in (gaps, iter(gaps), [["cat", 2.5, NAType()], ["dog", 1.5, 4]]):
+            np.testing.assert_array_equal(self.client.impute("pets", same, seed=1).x, want.x)
+        numbers = self.client.impute("pets", Frame()).x[0]
+        self.assertEqual(numbers.tolist(), [[0, 2.5, 3], [1, 1.5, 4]])
+        for call in (self.client.log_likelihood, lambda *args: self.client.detect(*args)[1]):
+            judged = np.asarray(call("pets", numbers))
+            for same in (rows, iter(rows), Frame(), numbers.tolist(), [["cat", 2.5, 3], ["dog", 1.5, 4]]):
+                np.testing.assert_array_equal(call("pets", same), judged)
+            np.testing.assert_array_equal(call("pets", rows[0]), judged[:1])
+        samples = self.client.sample("pets", n=2, seed=1)
+        np.testing.assert_array_equal(self.client.detect("pets", samples), self.client.detect("pets", samples.rows()))
+
     def test_impute_warns_of_collapse(self) -> None:
         with self.assertWarnsRegex(langevin.CollapsedWarning, "draws? of rows that the model finds unlikely") as caught:
             filled = self.client.impute("pets", [{"kind": "dog", "weight": 60}], seed=1, draws=3, particles=2)
@@ -200,6 +237,10 @@ class WithServer(unittest.TestCase):
             ),
             (lambda: self.client.impute("pets", [{"age": "old"}]), "row 0: column 'age' is 'old': want a number"),
             (lambda: self.client.impute("pets", [{}], draws=0), "draws is 0: want at least 1"),
+            (lambda: self.client.impute("pets", [1, 2, 3]), "row 0 is 1: want a dictionary, or a value for each of"),
+            (lambda: self.client.impute("pets", 7), "rows are 7: want an array, a list of rows"),
+            (lambda: self.client.detect("pets", [{"kind": "cat"}]), "row 0: column 'weight' is missing"),
+            (lambda: self.client.detect("ring", [{"x": 1}]), "ring is no model of a table"),
         ]:
             with self.subTest(text=text), self.assertRaisesRegex(ValueError, text):
                 call()
@@ -268,6 +309,15 @@ class WithBreaks(unittest.TestCase):
         self.assertEqual(samples.rows(), [{"kind": "cat", "age": 0}, {"kind": "dog", "age": 1}])
         self.assertEqual(samples.to_dict(), {"kind": ["cat", "dog"], "age": [0, 1]})
         self.assertEqual(langevin.Column("x", "number", "", 1, (), ()).value(np.float32(5.1)), 5.1)
+        for kind, value, text in [
+            ("category", 1.0, "1"),
+            ("category", 1.5, "1.5"),
+            ("constant", -0.0, "0"),
+            ("number", -0.0, "0.0"),
+            ("number", 1.0, "1.0"),
+            ("integer", -0.0, "0"),
+        ]:
+            self.assertEqual(str(langevin.Column("x", kind, "", 0, (), (value,)).value(value)), text)
         server.columns = []
         with self.assertRaisesRegex(ValueError, "no model of a table"):
             client.sample("m").rows()

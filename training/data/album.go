@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"image/color"
 	"math"
 	"runtime"
@@ -27,6 +28,8 @@ type album interface {
 	// classes returns the number of classes of the pictures; 0 if they have none. label returns the class of one.
 	classes() int
 	label(i int) int
+
+	digest(sum hash.Hash)
 }
 
 func (m *Images) classes() int {
@@ -66,7 +69,8 @@ type files struct {
 	Images     // their size; no pixels
 	dir        string
 	split      Split
-	paths      []string
+	listed     []string // all files
+	paths      []string // of those that can be read
 	crop       int
 	background color.RGBA
 	skip       bool     // skip broken files
@@ -77,8 +81,8 @@ type files struct {
 	room int               // number of bytes that may still be kept
 }
 
-// pictureFiles lists the files of a part of a dataset with one picture per file.
-func (r Reader) pictureFiles(c Config, split Split) (*files, error) {
+// newFiles returns an album without files, which reads them as c says.
+func newFiles(c Config, split Split) *files {
 	f := &files{
 		Images: Images{Channels: 3, Height: c.ImageSize, Width: c.ImageSize},
 		dir:    c.Dir, split: split, skip: c.SkipBroken, kept: map[string][]byte{}, room: keptBytes,
@@ -87,13 +91,21 @@ func (r Reader) pictureFiles(c Config, split Split) (*files, error) {
 	if c.Grey {
 		f.Channels = 1
 	}
-	var err error
 	if c.Name == CelebA {
 		f.crop = celebaCrop
-		f.paths, err = listCelebA(c, split)
-	} else {
-		f.paths, f.names, err = r.listFolder(c, split)
 	}
+	return f
+}
+
+// pictureFiles lists the files of a part of a dataset with one picture per file.
+func (r Reader) pictureFiles(c Config, split Split) (_ *files, err error) {
+	f := newFiles(c, split)
+	if c.Name == CelebA {
+		f.listed, err = listCelebA(c, split)
+	} else {
+		f.listed, f.names, err = r.listFolder(c, split)
+	}
+	f.paths = f.listed
 	return f, err
 }
 
@@ -113,6 +125,21 @@ func (r Reader) check(ctx context.Context, parts []*files) error {
 		return err
 	}
 	return r.settle(parts, bad)
+}
+
+// Files reads the pictures in files, in their order, as a dataset with the settings c reads those of its folder: the
+// middle square, resized, in grey or in colours, over its background. The error names a file that cannot be read.
+func (r Reader) Files(ctx context.Context, c Config, paths []string) (*Images, error) {
+	f := newFiles(c, Test)
+	m := f.Images
+	m.Pixels = make([]byte, len(paths)*m.size())
+	bad, err := r.each(ctx, paths, func(i int) error { return f.read(m.At(i), paths[i]) })
+	for _, path := range paths {
+		if cause := bad[path]; cause != nil && err == nil {
+			err = fmt.Errorf("read %s: %w", path, withoutPath(cause))
+		}
+	}
+	return &m, err
 }
 
 // all reads every file.

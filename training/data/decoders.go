@@ -5,18 +5,21 @@ import (
 	"image"
 )
 
-// The decoders of golang.org/x/image fail on three kinds of files that occur in practice. This file corrects one and
+// The decoders of golang.org/x/image fail on four kinds of files that occur in practice. This file corrects one and
 // refuses the others.
 
 // misread returns an error if a decoder would decode a file wrongly, or refuse it with a message that does not help.
 func misread(text []byte) error {
 	const compression, fax3, fax4 = 0x103, 3, 4
-	const photometric, blackIsZero = 0x106, 1
+	const photometric, blackIsZero, inks = 0x106, 1, 5
 	const animated = 2
 	if isTIFF(text) {
-		c := tiffTag(text, compression)
-		if (c == fax3 || c == fax4) && tiffTag(text, photometric) == blackIsZero {
+		c, colours := tiffTag(text, compression), tiffTag(text, photometric)
+		if (c == fax3 || c == fax4) && colours == blackIsZero {
 			return errors.New("it is a TIFF file with fax compression, which would be inverted: save it uncompressed")
+		}
+		if colours == inks {
+			return errors.New("it is a TIFF file in CMYK, the colours of inks: save it in RGB")
 		}
 	}
 	if len(text) > 20 && string(text[:4]) == "RIFF" && string(text[8:16]) == "WEBPVP8X" && text[20]&animated != 0 {

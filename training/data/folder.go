@@ -77,24 +77,20 @@ func listCelebA(c Config, split Split) (paths []string, err error) {
 // and training has the rest. Without this subfolder, the test part is every tenth picture. With ClassFolders, it also
 // returns the names of the classes in both parts.
 func (r Reader) listFolder(c Config, split Split) (part, classes []string, err error) {
-	found, err := listPictures(c.Dir)
+	pictures, err := r.List(c.Dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", c.Dir, withoutPath(err))
+		return nil, nil, err
 	}
-	r.notice(c.Dir, found.notice())
-	isTest := func(i int) bool { return below(c.Dir, "test", found.pictures[i]) }
-	if !slices.ContainsFunc(found.pictures, func(path string) bool { return below(c.Dir, "test", path) }) {
+	isTest := func(i int) bool { return below(c.Dir, "test", pictures[i]) }
+	if !slices.ContainsFunc(pictures, func(path string) bool { return below(c.Dir, "test", path) }) {
 		isTest = func(i int) bool { return i%10 == 9 }
 	}
-	for i, path := range found.pictures {
+	for i, path := range pictures {
 		if isTest(i) == (split == Test) {
 			part = append(part, path)
 		}
 	}
-	switch all := len(found.pictures); {
-	case all == 0:
-		return nil, nil, fmt.Errorf("read %s: it has no pictures: want files that end in %s",
-			c.Dir, strings.Join(endings(), ", "))
+	switch all := len(pictures); {
 	case len(part) == 0 && split == Test:
 		return nil, nil, fmt.Errorf("read %s: it has %d pictures, and every tenth is of the test part: "+
 			"want at least 10, or a folder test in it with the pictures of that part", c.Dir, all)
@@ -103,7 +99,7 @@ func (r Reader) listFolder(c Config, split Split) (part, classes []string, err e
 			c.Dir, all)
 	}
 	if c.ClassFolders {
-		if classes = classNames(c.Dir, found.pictures); classes == nil {
+		if classes = classNames(c.Dir, pictures); classes == nil {
 			return nil, nil, fmt.Errorf("read %s: data.class_folders is true: want each picture in one of at least "+
 				"two folders in it", c.Dir)
 		}

@@ -205,9 +205,11 @@ func TestDecoders(t *testing.T) {
 	}
 	fax := "SUkqAA4AAAAJVgAgAgAJAAABAwABAAAAAwAAAAEBAwABAAAAAgAAAAIBAwABAAAAAQAAAAMBAwABAAAABAAAAAYBAwABAAAA" +
 		"AQAAABEBBAABAAAACAAAABYBAwABAAAAAgAAABcBBAABAAAABQAAABwBAwABAAAAAQAAAAAAAAA="
+	cmyk := unbase64(t, fax)
+	cmyk[bytes.Index(cmyk, []byte{0x06, 0x01, 3, 0})+8] = 5 // the kind of colours
 	moves := "RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x02\x00\x00\x01\x00\x00ANIM"
 	for want, text := range map[string][]byte{
-		"fax compression": unbase64(t, fax), "animated WebP file": []byte(moves),
+		"fax compression": unbase64(t, fax), "in CMYK": cmyk, "animated WebP file": []byte(moves),
 	} {
 		if _, err := decodePicture(text, 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)

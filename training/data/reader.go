@@ -147,7 +147,7 @@ func (r Reader) settle(parts []*files, b broken) error {
 	}
 	for _, f := range parts {
 		all := len(f.paths)
-		f.paths = slices.Clip(slices.DeleteFunc(f.paths, func(path string) bool { return b[path] != nil }))
+		f.paths = slices.DeleteFunc(slices.Clone(f.paths), func(path string) bool { return b[path] != nil })
 		if len(f.paths) == 0 {
 			return fmt.Errorf("none of %d pictures of the %s part can be read: %s", all, f.split, b.list(paths))
 		}

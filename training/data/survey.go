@@ -23,14 +23,9 @@ type Survey struct {
 // cannot read: [Reader.Parts] names all of them. It returns an error for a folder without pictures.
 func (r Reader) Survey(ctx context.Context, c Config) (Survey, error) {
 	const most = 200
-	found, err := listPictures(c.Dir)
+	all, err := Reader{}.List(c.Dir)
 	if err != nil {
-		return Survey{}, fmt.Errorf("read %s: %w", c.Dir, withoutPath(err))
-	}
-	all := found.pictures
-	if len(all) == 0 {
-		return Survey{}, fmt.Errorf("read %s: it has no pictures: want files that end in %s",
-			c.Dir, strings.Join(endings(), ", "))
+		return Survey{}, err
 	}
 	s := Survey{Pictures: len(all), Grey: true, Classes: classNames(c.Dir, all)}
 	var sides []int

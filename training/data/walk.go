@@ -62,6 +62,21 @@ func listPictures(dir string) (*listing, error) {
 	return l, nil
 }
 
+// List returns the paths of all pictures below a folder, in the order in which a training lists them. It returns an
+// error if there are none, and sends a notice of what it leaves out.
+func (r Reader) List(dir string) ([]string, error) {
+	found, err := listPictures(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", dir, withoutPath(err))
+	}
+	r.notice(dir, found.notice())
+	if len(found.pictures) == 0 {
+		return nil, fmt.Errorf("read %s: it has no pictures: want files that end in %s", dir,
+			strings.Join(endings(), ", "))
+	}
+	return found.pictures, nil
+}
+
 // walk reads a folder, which may be a link itself.
 func (l *listing) walk(dir string) error {
 	target, err := filepath.EvalSymlinks(dir)

@@ -147,10 +147,7 @@ func (p *Proposal) pictures(ctx context.Context, r Request) error {
 		return fmt.Errorf("read %s: its pictures have %d x %d pixels: want multiples of 4 each way, as --size gives "+
 			"those of a folder", r.Path, shape[1], shape[2])
 	}
-	count, err := r.count(ctx, c.Data)
-	if err != nil {
-		return err
-	}
+	count := source.(data.Finite).Len() // as every source of a file
 	dim := shape[0] * shape[1] * shape[2]
 	x, err := encoded(source, count, mostSurveyed)
 	if err != nil {
@@ -181,19 +178,6 @@ func (p *Proposal) pictures(ctx context.Context, r Request) error {
 	c.Range = models.Range{Low: 0, High: 1}
 	p.each, p.units = "pictures", ", where black is 0 and white 1"
 	return c.Validate()
-}
-
-// count returns the number of pictures for training.
-func (r Request) count(ctx context.Context, c data.Config) (int, error) {
-	if c.Name == data.NPY {
-		a, err := data.ReadArray(c.Dir)
-		return a.Shape[0] - a.Shape[0]/10, err
-	}
-	all, err := r.Reader.Images(ctx, c, data.Train)
-	if err != nil {
-		return 0, err
-	}
-	return all.Len(), nil
 }
 
 // moments returns the mean and the standard deviation of all numbers.

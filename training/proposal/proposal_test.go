@@ -148,8 +148,12 @@ func TestPictures(t *testing.T) {
 	if _, err := New(t.Context(), Request{Path: dir}); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("two broken pictures: %v", err)
 	}
-	if p, err = New(t.Context(), Request{Path: dir, SkipBroken: true}); err != nil || !p.Config.Data.SkipBroken {
-		t.Errorf("broken pictures that may be skipped: %+v, %v", p.Config.Data, err)
+	var told []string
+	reader := data.Reader{Notice: func(text string) { told = append(told, text) }}
+	p, err = New(t.Context(), Request{Path: dir, SkipBroken: true, Reader: reader})
+	if err != nil || !p.Config.Data.SkipBroken || len(told) != 1 ||
+		!strings.HasPrefix(told[0], dir+": left out 2 of 40 pictures") {
+		t.Errorf("broken pictures that may be skipped: %+v, %v, and %q", p.Config.Data, err, told)
 	}
 	if _, err := New(t.Context(), Request{Path: t.TempDir()}); err == nil ||
 		!strings.Contains(err.Error(), "it has no pictures") {
