@@ -185,7 +185,7 @@ func TestDetectFolders(t *testing.T) {
 func twoGreys(t *testing.T) []byte {
 	picture := image.NewGray(image.Rect(0, 0, 2, 1))
 	picture.Pix[1] = 255
-	return encoded(t, picture)
+	return encodedPNG(t, picture)
 }
 
 // encoded returns a picture as PNG.

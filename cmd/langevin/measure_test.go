@@ -97,10 +97,9 @@ func TestMeasureFlags(t *testing.T) {
 	}
 }
 
-// blackPicture returns a grey picture.
-func blackPicture(t *testing.T, width, height int) []byte {
+func encodedPNG(t *testing.T, picture image.Image) []byte {
 	var file bytes.Buffer
-	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, width, height))); err != nil {
+	if err := png.Encode(&file, picture); err != nil {
 		t.Fatal(err)
 	}
 	return file.Bytes()
@@ -120,14 +119,18 @@ func photo(t *testing.T) []byte {
 // TestMeasureRefuses: mistakes of both commands are one line.
 func TestMeasureRefuses(t *testing.T) {
 	writeFiles(t, map[string][]byte{
-		"y.npy":    npy("<f4", "(2,)", []float32{3, 4.5}),
-		"cube.npy": npy("<f4", "(1, 1, 1, 1, 1)", []float32{3}),
-		"pair.npy": npy("<f4", "(1, 2)", []float32{3, 4.5}),
-		"big.npy":  npy("<f4", "(2,)", []float32{3e38, 3e38}),
-		"ones.npy": npy("<f4", "(1, 2)", []float32{1, 1}),
-		"m3.npy":   npy("|b1", "(3,)", []bool{true, false, true}),
-		"m1.npy":   npy("|b1", "(1,)", []bool{true}),
-		"torn.png": []byte("\x89PNG"), "black.png": blackPicture(t, 9, 14), "turned.png": blackPicture(t, 14, 9),
+		"y.npy":      npy("<f4", "(2,)", []float32{3, 4.5}),
+		"cube.npy":   npy("<f4", "(1, 1, 1, 1, 1)", []float32{3}),
+		"pair.npy":   npy("<f4", "(1, 2)", []float32{3, 4.5}),
+		"big.npy":    npy("<f4", "(2,)", []float32{3e38, 3e38}),
+		"ones.npy":   npy("<f4", "(1, 2)", []float32{1, 1}),
+		"m3.npy":     npy("|b1", "(3,)", []bool{true, false, true}),
+		"m1.npy":     npy("|b1", "(1,)", []bool{true}),
+		"torn.png":   []byte("\x89PNG"),
+		"black.png":  encodedPNG(t, image.NewGray(image.Rect(0, 0, 9, 14))),
+		"turned.png": encodedPNG(t, image.NewGray(image.Rect(0, 0, 14, 9))),
+		"clear.png":  encodedPNG(t, image.NewNRGBA(image.Rect(0, 0, 1, 1))),
+
 		"rgb.npy": npy("<f4", "(3, 1, 1)", []float32{0, 0.5, 2}),
 	})
 	made := langevin(t, fake.Script{}, "measure", "rgb.npy", "--measure", "pool:1", "--out", "rgb.png")
@@ -175,6 +178,7 @@ func TestMeasureRefuses(t *testing.T) {
 		"measure pair.npy --measure mask:m3.npy --out z.npy":                 "the mask has 3 elements: want one",
 		"measure pair.npy --measure mask:m1.npy --out z.npy":                 "the mask has 1 element: want one",
 		"measure pair.npy --measure mask:rgb.png --out z.npy":                "it has colours: want black and white",
+		"measure clear.png --measure pool:1 --out z.npy":                     "pixel 0, 0 is transparent: want",
 		"sample grey --measure pool:1 --observed turned.png":                 "has 9 × 14 pixels: want 14 × 9, as what",
 		"sample grey --measure blur:1.3 --observed black.png": "--noise is 0: --measure blur:1.3 hides so much that " +
 			"the rounding of the levels of black.png would decide: want at least 0.0011",

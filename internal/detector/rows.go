@@ -107,7 +107,8 @@ func (o *command) pictures(ctx context.Context, r data.Reader, m models.Manifest
 		return nil, fmt.Errorf("--data %s is a folder: want a file of rows of shape %v, as samples of %s have", o.data,
 			m.RowShape(), m.Name)
 	}
-	c := data.Config{Name: data.Pictures, Dir: o.data, ImageSize: m.Shape[1], Grey: m.Shape[0] == 1}
+	c := data.Config{Name: data.Pictures, Dir: o.data, ImageSize: m.Shape[1], Grey: m.Shape[0] == 1,
+		SkipBroken: true} // the reader names them
 	if m.Training != nil {
 		c.Background = data.Described(m.Training.Data).Background
 	}

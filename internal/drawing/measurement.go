@@ -374,7 +374,8 @@ func (m *MeasurementFlags) InRange(ctx context.Context, c *client.Client, r *cli
 func IsPicture(path string) bool { return data.IsPictureName(path) }
 
 // ReadPicture returns the levels of a picture in any format of [data.ReadPicture], from 0 to 1, and its shape: [1,
-// height, width] for a grey picture and [3, height, width] for another. Black is behind transparent pixels.
+// height, width] for a grey picture and [3, height, width] for another. A picture with transparent pixels is an error:
+// what is behind them was not measured.
 func ReadPicture(path string) (levels []float32, shape []int, err error) {
 	picture, err := data.ReadPicture(path)
 	if err != nil {
@@ -388,7 +389,11 @@ func ReadPicture(path string) (levels []float32, shape []int, err error) {
 	for c := range channels {
 		for y := range size.Y {
 			for x := range size.X {
-				r, g, b, _ := picture.At(picture.Bounds().Min.X+x, picture.Bounds().Min.Y+y).RGBA()
+				r, g, b, opacity := picture.At(picture.Bounds().Min.X+x, picture.Bounds().Min.Y+y).RGBA()
+				if opacity != math.MaxUint16 {
+					return nil, nil, fmt.Errorf("read %s: pixel %d, %d is transparent: want a picture that is saved "+
+						"over its background", path, x, y)
+				}
 				levels = append(levels, float32([]uint32{r, g, b}[c])/math.MaxUint16)
 			}
 		}
