@@ -196,7 +196,7 @@ func (t *textRows) whole(line string) error {
 			t.header(fields)
 			return nil
 		}
-		if counting(fields) {
+		if consecutive(fields) || fields[0] == "" && consecutive(fields[1:]) {
 			t.note = fmt.Sprintf("line %d, %s, is taken for numbers, not for the names of columns",
 				t.line, strings.TrimSpace(line))
 		}
@@ -318,6 +318,18 @@ func (t *textRows) isHeader(fields []string) bool {
 		_, err := strconv.ParseFloat(t.point(f), 64)
 		return err == nil || errors.Is(err, strconv.ErrRange)
 	})
+}
+
+// consecutive reports whether fields are whole numbers, each one more than the one before, such as years, which may be
+// names of columns.
+func consecutive(fields []string) bool {
+	for i := range fields {
+		first, _ := strconv.Atoi(fields[0])
+		if fields[i] != strconv.Itoa(first+i) {
+			return false
+		}
+	}
+	return len(fields) > 1
 }
 
 // counting reports whether fields are 0, 1 and so on. pandas gives these names to columns without names.

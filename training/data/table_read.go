@@ -42,6 +42,7 @@ type Cells struct {
 	word     []int32  // of each row, the index of its word plus 1; 0 for none; nil without words
 	index    map[string]int32
 	single   bool // the numbers were read as float32
+	narrowed bool // and may have been others in the file
 	pointed  bool // whether a number has a decimal point, in a text whose decimal point is a comma
 	decimals int  // the most that a number has in a text; unknownDecimals if one has an exponent
 }
@@ -111,12 +112,13 @@ func tableOf(a Array) (*Table, error) {
 		return nil, tooManyColumns(width)
 	}
 	t := &Table{Rows: rows, Columns: make([]Cells, width), Array: true}
+	narrowed := !strings.HasSuffix(a.Kind, "f4") && !strings.HasSuffix(a.Kind, "f2")
 	for j := range t.Columns {
 		numbers := make([]float64, rows)
 		for i := range numbers {
 			numbers[i] = float64(a.Values[i*width+j])
 		}
-		t.Columns[j] = Cells{Name: unnamed(j), Numbers: numbers, single: true, decimals: unknownDecimals}
+		t.Columns[j] = Cells{Name: unnamed(j), Numbers: numbers, single: true, narrowed: narrowed, decimals: unknownDecimals}
 	}
 	return t, nil
 }

@@ -221,6 +221,38 @@ func TestDecimals(t *testing.T) {
 	}
 }
 
+// TestCoarse: numbers that float32 does not tell apart are conspicuous, whether they are whole or have decimals.
+func TestCoarse(t *testing.T) {
+	const seconds = "column 1 (a) has numbers of up to 1700000400 in size, and there the model has steps of 128: "
+	array, err := tableOf(Array{Shape: []int{3, 1}, Kind: "<i8", Values: []float32{1.7e9, 1, 7}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	array.Columns[0].Name = "a"
+	floats, err := tableOf(Array{Shape: []int{3, 1}, Kind: "<f4", Values: []float32{1.7e9, 1, 7}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, table := range map[string]*Table{
+		seconds: tableOfText(t, "a\n1700000400\n1700000001\n1700000003\n", false),
+		"up to 1000000000000 in size, and there the model has steps of 65536:": tableOfText(t, "a\n1e12\n1.5e3\n", false),
+		"up to 2000000.5 in size, and there the model has steps of 0.125:": tableOfText(t, "a\n2000000.31\n2000000.5\n",
+			false),
+		"up to 1700000000 in size, and there the model has steps of 128:": array,
+	} {
+		d, err := table.Describe()
+		if notes := strings.Join(d.Notes, "\n"); err != nil || !strings.Contains(notes, want) {
+			t.Errorf("notes %q, %v, want %q", notes, err, want)
+		}
+	}
+	fine := tableOfText(t, "a,b,c\n16777216,1e12,1.7\n4,2e15,99999.25\n17000000,0.1234567,1234567\n", false)
+	for _, table := range []*Table{floats, fine} {
+		if d, err := table.Describe(); err != nil || len(d.Notes) > 0 {
+			t.Errorf("notes %q, %v", d.Notes, err)
+		}
+	}
+}
+
 func TestBadTables(t *testing.T) {
 	numbers := "a,b\n" + strings.Repeat("1.5,2\n3,4\n", 10)
 	pointed := strings.NewReplacer(`",`, ";", `"`, "", "a,b", "a;b").Replace(columnOf("1.5", "1.234,5"))
