@@ -137,8 +137,19 @@ func TestArrayOfATable(t *testing.T) {
 			t.Errorf("%v, %v", rows, got)
 		}
 	}
+	var b bytes.Buffer
+	if err := WriteNPY(&b, client.Batch{X: []float32{18, float32(math.NaN())}, N: 1, Shape: []int{2}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	gaps, err := ReadGaps(path, false, columns, io.Discard)
+	if err != nil || !slices.Equal(gaps.Known, []bool{true, false}) {
+		t.Errorf("NaN: %v, %v", gaps, err)
+	}
 	const want = "has 2 columns without names: want 1, for \"age\""
-	_, err := ReadTable("--in", path, false, columns[:1], io.Discard)
+	_, err = ReadTable("--in", path, false, columns[:1], io.Discard)
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %q", err, want)
 	}

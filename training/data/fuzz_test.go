@@ -41,7 +41,7 @@ func FuzzNPY(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		alloctest.Bounded(t, file, 64, func(file []byte) {
 			for _, size := range []int64{unknownSize, int64(len(file))} {
-				if a, err := decodeNPY(bytes.NewReader(file), size); err == nil {
+				if a, err := decodeNPY(bytes.NewReader(file), size, decoder{}); err == nil {
 					checkArray(t, a)
 				}
 			}
@@ -122,7 +122,7 @@ func FuzzNPZ(f *testing.F) {
 	f.Add(npzOf(f, npyOf("|u1", "(100, 100)", make([]byte, 10000))), "x")
 	f.Fuzz(func(t *testing.T, file []byte, name string) {
 		alloctest.Bounded(t, file, 64*deflated, func(file []byte) {
-			if a, err := readNPZ(bytes.NewReader(file), int64(len(file)), name); err == nil {
+			if a, err := readNPZ(bytes.NewReader(file), int64(len(file)), name, decoder{}); err == nil {
 				checkArray(t, a)
 			}
 		})

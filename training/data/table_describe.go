@@ -143,8 +143,8 @@ func (t *Table) coarse(i int) string {
 		largest, lost = max(largest, math.Abs(v)), lost || math.Abs(v-float64(float32(v))) > unit/2
 	}
 	if step := stepAt(largest); lost && step > unit && known {
-		return fmt.Sprintf("column %d (%s) has numbers of up to %s in size, and there the model has steps of %g: subtract "+
-			"the smallest from all for finer ones", i+1, c.Name, textOf(largest, 64), step)
+		return fmt.Sprintf("column %d (%s) has numbers of up to %s in size, and there the model has steps of %g: "+
+			"subtract the smallest from all for finer ones", i+1, c.Name, textOf(largest, 64), step)
 	}
 	return ""
 }

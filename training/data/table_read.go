@@ -62,14 +62,11 @@ type TextForm struct {
 }
 
 // ReadTable reads a file of rows. Its content decides its format, as with [ReadArray], but text may have words and
-// empty places.
+// empty places, and a number of .npy and .npz may be NaN, which is an empty place.
 func ReadTable(path string, form TextForm) (*Table, error) {
 	file, member := splitMember(path)
 	var t *Table
-	a, err := readArray(file, member, func(r io.Reader) (_ Array, err error) {
-		t, err = decodeTable(r, form)
-		return Array{}, err
-	})
+	a, err := readArray(file, member, tableDecoder(&t, form))
 	if err == nil && t == nil {
 		t, err = tableOf(a)
 	}
@@ -79,14 +76,19 @@ func ReadTable(path string, form TextForm) (*Table, error) {
 	return t, nil
 }
 
+// tableDecoder returns the decoder that puts the table of a text file into t.
+func tableDecoder(t **Table, form TextForm) decoder {
+	return decoder{gaps: true, text: func(r io.Reader) (_ Array, err error) {
+		*t, err = decodeTable(r, form)
+		return Array{}, err
+	}}
+}
+
 // DecodeTable is [ReadTable] of an input that can only be read from its beginning to its end, which excludes .npz. name
 // is what errors call it.
 func DecodeTable(name string, input io.Reader, form TextForm) (*Table, error) {
 	var t *Table
-	a, err := decodeUnsized(bufio.NewReaderSize(input, 1<<16), func(r io.Reader) (_ Array, err error) {
-		t, err = decodeTable(r, form)
-		return Array{}, err
-	})
+	a, err := decodeUnsized(bufio.NewReaderSize(input, 1<<16), tableDecoder(&t, form))
 	if err == nil && t == nil {
 		t, err = tableOf(a)
 	}
@@ -118,7 +120,9 @@ func tableOf(a Array) (*Table, error) {
 		for i := range numbers {
 			numbers[i] = float64(a.Values[i*width+j])
 		}
-		t.Columns[j] = Cells{Name: unnamed(j), Numbers: numbers, single: true, narrowed: narrowed, decimals: unknownDecimals}
+		t.Columns[j] = Cells{
+			Name: unnamed(j), Numbers: numbers, single: true, narrowed: narrowed, decimals: unknownDecimals,
+		}
 	}
 	return t, nil
 }

@@ -235,7 +235,8 @@ func TestCoarse(t *testing.T) {
 	}
 	for want, table := range map[string]*Table{
 		seconds: tableOfText(t, "a\n1700000400\n1700000001\n1700000003\n", false),
-		"up to 1000000000000 in size, and there the model has steps of 65536:": tableOfText(t, "a\n1e12\n1.5e3\n", false),
+		"up to 1000000000000 in size, and there the model has steps of 65536:": tableOfText(t, "a\n1e12\n1.5e3\n",
+			false),
 		"up to 2000000.5 in size, and there the model has steps of 0.125:": tableOfText(t, "a\n2000000.31\n2000000.5\n",
 			false),
 		"up to 1700000000 in size, and there the model has steps of 128:": array,
