@@ -40,7 +40,8 @@ func TestImputeKeepsTexts(t *testing.T) {
 				"1,#1,1.5,+49301234,9007199254740993,\"  keep  \",dog,7\n1,2,1E2,1_000,inf,x,dog,7\n" +
 				"2,0,1.50,007,1e400,NA,dog,7\n" +
 				"2,#1,1.5,+49301234,9007199254740993,\"  keep  \",dog,7\n2,2,1E2,1_000,inf,x,dog,7\n",
-			"the number of the draw is draw_2",
+			"langevin: x.csv: two columns are named \"code\": column 5 is called \"code_2\"\n" +
+				"langevin: draw is the name of another column: that of the number of the draw is draw_2\n",
 		},
 		"decimal commas": {
 			"height;kind;planet\n1,50;;7\n;cat;7\n",

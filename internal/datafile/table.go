@@ -60,7 +60,7 @@ func (in Input) Rows(what string, decimalComma bool, columns []client.Column, wa
 // rows finds the columns in the table of r and reads their values.
 func (in Input) rows(what string, r Rows, columns []client.Column, warn io.Writer) (Rows, error) {
 	for _, note := range r.Table.Notes {
-		fmt.Fprintf(warn, "langevin: %s: %s\n", in.path, note)
+		fmt.Fprintf(warn, "langevin: %s: %s\n", in.name, note)
 	}
 	if err := r.find(columns); err != nil {
 		return Rows{}, fmt.Errorf("%s %w", what, err)
