@@ -53,7 +53,7 @@ func FuzzNPY(f *testing.F) {
 func FuzzText(f *testing.F) {
 	for _, text := range []string{
 		"x;y\n1;2,5\n", ",0,1\n0,1,2\n", "sep=;\r1;2\r", "# a\n1 2\n\n3\t4\n", "\"1\",\"2\n\"\n",
-		"\ufeff1,2\r\n3,4\r\n", "1e39\n",
+		"\ufeff1,2\r\n3,4\r\n", "1e39\n", ",x\n#1, inf\n,\n2,\"1\n0\"\n",
 	} {
 		f.Add([]byte(text))
 	}
@@ -63,6 +63,15 @@ func FuzzText(f *testing.F) {
 				checkArray(t, a)
 			}
 		})
+		table, err := decodeTable(bytes.NewReader(text), TextForm{Whole: true})
+		if err != nil {
+			return
+		}
+		for j := range table.Columns {
+			if c := &table.Columns[j]; len(c.Numbers) != table.Rows || len(c.texts) != table.Rows {
+				t.Errorf("%d numbers and %d texts in %d rows", len(c.Numbers), len(c.texts), table.Rows)
+			}
+		}
 	})
 }
 
