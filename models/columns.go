@@ -187,7 +187,10 @@ func (c Column) rounded(x float64) float64 {
 		return x
 	}
 	scale := math.Pow(10, float64(c.Decimals))
-	return math.Round(x*scale) / scale
+	if x = math.Round(x*scale) / scale; x == 0 {
+		return 0 // and not -0, which CSV would show
+	}
+	return x
 }
 
 // forward returns what a network sees of a number. u is the place in the step, or in a jump of the knots.
@@ -327,20 +330,21 @@ func (c Column) Check(x float64) error {
 	switch {
 	case !finite(x):
 		return fmt.Errorf("column %s is %g: want a finite number", strconv.Quote(c.Name), x)
-	case c.Kind == ColumnCategory && c.choice(x) < 0:
+	case c.Choices() > 0 && c.choice(x) < 0:
 		return fmt.Errorf("column %s is %g: want %s", strconv.Quote(c.Name), x, c.wanted())
 	}
 	return nil
 }
 
-// wanted lists the values of a category.
+// wanted lists the values of a category or a constant.
 func (c Column) wanted() string {
-	if n := len(c.Words); n > 0 {
-		text := fmt.Sprintf("0 to %d", n-1)
-		if n <= maxListed {
-			text += fmt.Sprintf(", which stand for %s", alternatives(c.Words))
-		}
-		return text
+	switch n := len(c.Words); {
+	case n == 1:
+		return "0, which stands for " + strconv.Quote(c.Words[0])
+	case n > maxListed:
+		return fmt.Sprintf("0 to %d", n-1)
+	case n > 0:
+		return fmt.Sprintf("0 to %d, which stand for %s", n-1, alternatives(c.Words))
 	}
 	var texts []string
 	for _, v := range c.Values {

@@ -53,6 +53,10 @@ func TestColumnsThereAndBack(t *testing.T) {
 			t.Errorf("%v comes back as %v", tt.row, row)
 		}
 	}
+	none, rounds := []float32{1}, models.Columns{{Name: "x", Kind: models.ColumnNumber, Decimals: 1, Std: 1}}
+	if rounds.Decode(none, []float32{-0.04}); math.Float32bits(none[0]) != 0 {
+		t.Errorf("-0.04 is rounded to %g, want 0", none[0])
+	}
 	far := make([]float32, len(c))
 	c.Decode(far, []float32{9, 30, 0, 0, 1, 7, 0, 1})
 	if want := []float32{260, 9, 2, 3, 8, 0.5}; !slices.Equal(far, want) {
@@ -145,6 +149,7 @@ func TestBadRows(t *testing.T) {
 		`column "species" is 3: want 0 to 2, which stand for "cat", "dog" or "eel"`: func(row []float32) {
 			row[2] = 3
 		},
+		`column "planet" is 8: want "3"`:         func(row []float32) { row[3] = 8 },
 		`column "species" is 0.5`:                func(row []float32) { row[2] = 0.5 },
 		`column "flag" is 1: want "-1" or "0.5"`: func(row []float32) { row[5] = 1 },
 	} {

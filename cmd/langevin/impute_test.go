@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/langevin-ml/langevin/client"
@@ -17,6 +18,48 @@ func pets() client.Model {
 			{Name: "height", Kind: client.ColumnNumber, Width: 1},
 			{Name: "kind", Kind: client.ColumnCategory, Words: []string{"cat", "dog"}, Width: 2},
 		},
+	}
+}
+
+// TestImputeKeepsTexts: what the file has comes back to the letter, also what no model has room for.
+func TestImputeKeepsTexts(t *testing.T) {
+	t.Chdir(t.TempDir())
+	m := pets()
+	m.Shape, m.Table = []int{3}, append(m.Table, client.Column{
+		Name: "planet", Kind: client.ColumnConstant, Values: []float64{7},
+	})
+	script := fake.Script{
+		Models: []client.Model{m},
+		Sample: fake.Samples(m.Shape, func(uint64) []float32 { return []float32{1.5, 1, 7} }),
+	}
+	for name, c := range map[string]struct{ text, want, said string }{
+		"texts": {
+			",height,code,draw,code\n0,1.50,007,1e400,NA\n" +
+				"#1,,+49301234,9007199254740993,\"  keep  \"\n2,1E2,1_000,inf,x\n",
+			"draw_2,,height,code,draw,code_2,kind,planet\n1,0,1.50,007,1e400,NA,dog,7\n" +
+				"1,#1,1.5,+49301234,9007199254740993,\"  keep  \",dog,7\n1,2,1E2,1_000,inf,x,dog,7\n" +
+				"2,0,1.50,007,1e400,NA,dog,7\n" +
+				"2,#1,1.5,+49301234,9007199254740993,\"  keep  \",dog,7\n2,2,1E2,1_000,inf,x,dog,7\n",
+			"langevin: x.csv: two columns are named \"code\": column 5 is called \"code_2\"\n" +
+				"langevin: draw is the name of another column: that of the number of the draw is draw_2\n",
+		},
+		"decimal commas": {
+			"height;kind;planet\n1,50;;7\n;cat;7\n",
+			"draw;height;kind;planet\n1;1,50;dog;7\n1;1,5;cat;7\n2;1,50;dog;7\n2;1,5;cat;7\n", "",
+		},
+		"another planet": {
+			"height,kind,planet\n1,,7\n2,dog,8.0\n",
+			"draw,height,kind,planet\n1,1,dog,7\n1,2,dog,8.0\n2,1,dog,7\n2,2,dog,8.0\n",
+			"line 3, column 3 (planet) is 8.0, and the data of the model have 7",
+		},
+	} {
+		if err := os.WriteFile("x.csv", []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := langevin(t, script, "impute", "x.csv", "--model", "pets", "--draws", "2", "--seed", "1")
+		if got.code != cli.ExitOK || got.stdout != c.want || !strings.Contains(got.stderr, c.said) {
+			t.Errorf("%s: %+v, want %q", name, got, c.want)
+		}
 	}
 }
 

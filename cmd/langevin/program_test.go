@@ -92,6 +92,8 @@ func TestUsage(t *testing.T) {
 			"want a whole number from 0 to 18446744073709551615",
 		"sample --first-chain -1": "--first-chain is -1: " +
 			"want a whole number from 0 to 18446744073709551615",
+		"train x --serve localhost:1234":      `"localhost:1234" is one argument too many: want --serve=localhost:1234`,
+		"train toy-ring --runner anneal":      "--runner is anneal: want it with --config",
 		"sample --step-lr NaN":                "--step-lr is NaN: want a finite number above 0",
 		"sample --guide a --guide-weight NaN": "--guide-weight is NaN: want a finite number",
 		"sample --guide a --guide-rule times": "--guide-rule is times: want add or mix",

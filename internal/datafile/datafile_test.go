@@ -82,7 +82,7 @@ func TestRowsOfAModel(t *testing.T) {
 		if err := os.WriteFile(path, []byte("age,member,size\n"+text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		rows, err := ReadTable("--in", path, false, columns)
+		rows, err := ReadTable("--in", path, false, columns, io.Discard)
 		if c.err != "" {
 			if err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%q: error %v, want %q", text, err, c.err)
@@ -96,9 +96,62 @@ func TestRowsOfAModel(t *testing.T) {
 	if _, err := columns[2].Parse("L"); err != nil {
 		t.Error(err)
 	}
+	same := client.Column{Kind: client.ColumnConstant, Values: []float64{0.1}}
+	if _, err := same.Parse("8"); err == nil || err.Error() != "8: want 0.1" {
+		t.Errorf("another value of a constant: %v", err)
+	}
+	if v, err := same.Parse("0.1"); err != nil || v != 0.1 {
+		t.Errorf("the value of a constant: %v, %v", v, err)
+	}
 	twice := client.Column{Kind: client.ColumnCategory, Words: []string{"Ab", "aB"}}
 	if _, err := twice.Parse("AB"); err == nil {
 		t.Error("a word that may be two was accepted")
+	}
+}
+
+// TestArrayOfATable: an array has no names, so with as many columns as the model it has these in order, and indices of
+// words.
+func TestArrayOfATable(t *testing.T) {
+	columns := []client.Column{
+		{Name: "age", Kind: client.ColumnInteger},
+		{Name: "member", Kind: client.ColumnCategory, Words: []string{"no", "yes"}},
+	}
+	path := filepath.Join(t.TempDir(), "x.npy")
+	for err, x := range map[string][]float32{
+		"": {18, 1, 20.1, 0},
+		"row 2, column 2 (member) is 2: want 0 to 1, the index of one of its words": {18, 1, 20, 2},
+	} {
+		var b bytes.Buffer
+		if err := WriteNPY(&b, client.Batch{X: x, N: 2, Shape: []int{2}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		rows, got := ReadTable("--in", path, false, columns, io.Discard)
+		switch {
+		case err != "" && (got == nil || !strings.Contains(got.Error(), err)):
+			t.Errorf("error %v, want %q", got, err)
+		case err == "" && (got != nil || !slices.Equal(rows.X, x) || rows.Text(1, columns) != "yes" ||
+			rows.Text(2, columns) != "20.1"):
+			t.Errorf("%v, %v", rows, got)
+		}
+	}
+	var b bytes.Buffer
+	if err := WriteNPY(&b, client.Batch{X: []float32{18, float32(math.NaN())}, N: 1, Shape: []int{2}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	gaps, err := ReadGaps(path, false, columns, io.Discard)
+	if err != nil || !slices.Equal(gaps.Known, []bool{true, false}) {
+		t.Errorf("NaN: %v, %v", gaps, err)
+	}
+	const want = "has 2 columns without names: want 1, for \"age\""
+	_, err = ReadTable("--in", path, false, columns[:1], io.Discard)
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %q", err, want)
 	}
 }
 
@@ -123,7 +176,8 @@ func TestPipe(t *testing.T) {
 	if a, err := in.Numbers("x", io.Discard); err != nil || !slices.Equal(a.Values, []float32{1, 2, 3, 4}) {
 		t.Errorf("numbers %v, %v", a.Values, err)
 	}
-	if rows, err := in.Rows("x", false, columns); err != nil || !slices.Equal(rows.X, []float32{2, 1, 4, 3}) {
+	rows, err := in.Rows("x", false, columns, io.Discard)
+	if err != nil || !slices.Equal(rows.X, []float32{2, 1, 4, 3}) {
 		t.Errorf("a table %v, %v", rows.X, err)
 	}
 }

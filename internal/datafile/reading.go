@@ -98,7 +98,7 @@ func ReadArray(path string, warn io.Writer) (data.Array, error) {
 func (in Input) Array(warn io.Writer) (data.Array, error) {
 	a, err := in.array()
 	if err == nil && a.Note != "" {
-		fmt.Fprintf(warn, "langevin: %s: %s\n", in.path, a.Note)
+		fmt.Fprintf(warn, "langevin: %s: %s\n", in.name, a.Note)
 	}
 	return a, err
 }

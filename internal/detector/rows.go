@@ -79,7 +79,7 @@ func (o *command) read(ctx context.Context, r data.Reader, warn io.Writer, m mod
 	}
 	if m.Columns != nil {
 		columns := columnsOf(m.Columns)
-		rows, err := datafile.ReadTable(what, o.data, o.decimalComma, columns)
+		rows, err := datafile.ReadTable(what, o.data, o.decimalComma, columns, warn)
 		if err == nil {
 			err = rows.Whole(what, columns)
 		}

@@ -337,7 +337,9 @@ func evaluate(
 func (o *command) readSamples(p *cli.Program, m client.Model) (parts.Job, error) {
 	read := func() (parts.Job, error) { return parts.ReadAny(o.samples, o.n.N, p.Stderr) }
 	if m.Table != nil {
-		read = func() (parts.Job, error) { return parts.ReadTables("--samples", o.samples, o.n.N, o.comma, m.Table) }
+		read = func() (parts.Job, error) {
+			return parts.ReadTables("--samples", o.samples, o.n.N, o.comma, m.Table, p.Stderr)
+		}
 	}
 	job, err := read()
 	switch {

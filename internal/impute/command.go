@@ -42,13 +42,15 @@ func Command(p *cli.Program) *cobra.Command {
 		Use:   "impute FILE --model NAME",
 		Short: "Fill in what is missing in a table",
 		Long: `Impute draws a value for every empty place of a table, given the other values of its row, by a model
-of such a table. It writes the table as CSV. It finds columns by their names, keeps those that the
-model does not know as they are, and adds those that the file does not have. Each row of the file is one
-of the output, in order, also a row without any value.
+of such a table. It writes the table as CSV, and if the file has decimal commas, with these and with
+semicolons. It finds columns by their names, keeps those that the model does not know as they are, and
+adds those that the file does not have. Each row of the file is one of the output, in order, also a row
+without any value, and one below the names that begins with # and has as many fields. An array of
+numbers has the columns of the model in their order if it has as many.
 
 The values are draws, not averages: they vary as the data do. --draws 5 writes the whole table five
 times, with the number of the draw in the first column, so that you see how sure a value is. The known
-values of a row stay as they are. Values are drawn by 16 particles, which weigh what the known values
+values of a row stay as they are, to the letter. Values are drawn by 16 particles, which weigh what the known values
 make likely. With a sampler of your choice, the known values are set at every step instead, which gets
 the shares of categories wrong.`,
 		Example: `  langevin impute gaps.csv --model iris --out filled.csv
@@ -100,7 +102,7 @@ func run(ctx context.Context, p *cli.Program, o *command, path string) error {
 			return cli.Usagef("%s has samples of shape %v: want a model of a table, as langevin train FILE makes it",
 				m.Name, m.Shape)
 		}
-		rows, err := datafile.ReadGaps(path, o.decimalComma, m.Table)
+		rows, err := datafile.ReadGaps(path, o.decimalComma, m.Table, p.Stderr)
 		if err != nil {
 			return err
 		}
@@ -109,6 +111,11 @@ func run(ctx context.Context, p *cli.Program, o *command, path string) error {
 		}
 		f := &filling{
 			program: p, client: c, model: m, rows: rows, sampler: sampler, draws: o.draws.N, seed: o.seedFor(p),
+			comma: rows.Table.DecimalComma(),
+		}
+		if name := f.drawName(); f.draws > 1 && name != drawName {
+			fmt.Fprintf(p.Stderr, "langevin: %s is the name of another column: that of the number of the draw is %s\n",
+				drawName, name)
 		}
 		if err := f.draw(ctx); err != nil {
 			return err
@@ -145,6 +152,7 @@ type filling struct {
 	sampler client.Sampler // nil draws by particles
 	draws   int
 	seed    uint64
+	comma   bool // numbers are written with decimal commas, as those of the file
 
 	drawn     [][]float32  // of each row, a row for each draw; nil for a row without empty places
 	collapsed atomic.Int64 // draws with too few particles

@@ -2,14 +2,25 @@ package impute
 
 import (
 	"encoding/csv"
+	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
+
+	"github.com/langevin-ml/langevin/client"
 )
 
+// drawName is the name of the column with the number of the draw, if no other has it.
+const drawName = "draw"
+
 // write writes the table with what was drawn, as CSV: once for each draw, with the number of the draw in front if there
-// are several.
+// are several. If the file has decimal commas, so has what is written, and semicolons separate.
 func (f *filling) write(w io.Writer) error {
 	out := csv.NewWriter(w)
+	if f.comma {
+		out.Comma = ';'
+	}
 	if err := out.Write(f.header()); err != nil {
 		return err
 	}
@@ -24,11 +35,17 @@ func (f *filling) write(w io.Writer) error {
 	return out.Error()
 }
 
-// header returns the names of the columns: those of the file, and then those of the model that the file does not have.
-func (f *filling) header() (names []string) {
+// header returns the first line.
+func (f *filling) header() []string {
+	names := f.names()
 	if f.draws > 1 {
-		names = append(names, "draw")
+		names = slices.Insert(names, 0, f.drawName())
 	}
+	return names
+}
+
+// names returns the names of the columns: those of the file, and then those of the model that the file does not have.
+func (f *filling) names() (names []string) {
 	for _, c := range f.rows.Table.Columns {
 		names = append(names, c.Name)
 	}
@@ -40,6 +57,24 @@ func (f *filling) header() (names []string) {
 	return names
 }
 
+// drawName returns the name of the column with the number of the draw, which is none that another column has.
+func (f *filling) drawName() string {
+	name, taken := drawName, f.names()
+	for n := 2; slices.Contains(taken, name); n++ {
+		name = fmt.Sprintf("%s_%d", drawName, n)
+	}
+	return name
+}
+
+// text returns a value of a column as the file would have it.
+func (f *filling) text(c client.Column, v float32) string {
+	text := c.Text(v)
+	if f.comma && len(c.Words) == 0 {
+		return strings.Replace(text, ".", ",", 1)
+	}
+	return text
+}
+
 // line returns row i with the values of a draw in its empty places.
 func (f *filling) line(draw, i int) (fields []string) {
 	if f.draws > 1 {
@@ -47,14 +82,15 @@ func (f *filling) line(draw, i int) (fields []string) {
 	}
 	first := len(fields)
 	for c := range f.rows.Table.Columns {
-		fields = append(fields, f.rows.Table.Columns[c].Text(i))
+		fields = append(fields, f.rows.Table.Columns[c].Original(i))
 	}
 	_, known := f.row(i)
 	for j, c := range f.model.Table {
 		if known[j] {
+			fields[first+f.rows.At[j]] = f.rows.Text(i*len(known)+j, f.model.Table)
 			continue
 		}
-		text := c.Text(f.drawn[i][draw*len(f.model.Table)+j])
+		text := f.text(c, f.drawn[i][draw*len(known)+j])
 		if at := f.rows.At[j]; at >= 0 {
 			fields[first+at] = text
 		} else {

@@ -206,7 +206,7 @@ func (o *command) what() string {
 // late returns the rows that a model is asked about.
 func (o *command) late(n *numbers, m client.Model, warn io.Writer) (client.Batch, error) {
 	if m.Table != nil && !o.latents {
-		return o.readTable(n.input, m.Table)
+		return o.readTable(n.input, m.Table, warn)
 	}
 	_, _ = n.notes.WriteTo(warn)
 	return withChannel(n.rows, m.Shape), n.err
@@ -220,10 +220,10 @@ func withChannel(rows client.Batch, shape []int) client.Batch {
 	return rows
 }
 
-// readTable reads rows of a table with the given columns, which have names, and words for categories.
-func (o *command) readTable(input datafile.Input, columns []client.Column) (client.Batch, error) {
+// readTable reads rows of a table with the given columns.
+func (o *command) readTable(input datafile.Input, columns []client.Column, warn io.Writer) (client.Batch, error) {
 	what := o.what()
-	rows, err := input.Rows(what, o.decimalComma, columns)
+	rows, err := input.Rows(what, o.decimalComma, columns, warn)
 	if err == nil {
 		err = rows.Whole(what, columns)
 	}

@@ -37,12 +37,13 @@ func ReadAny(paths []string, n int, warn io.Writer) (Job, error) {
 	return readAny(paths, n, arrays(warn))
 }
 
-// ReadTables is [ReadAny] of rows of a table with the given columns, which each file has by name. Errors call the
-// files as the flag.
-func ReadTables(flag string, paths []string, n int, decimalComma bool, columns []client.Column) (Job, error) {
+// ReadTables is [ReadAny] of rows of a table with the given columns. Errors call the files as the flag.
+func ReadTables(
+	flag string, paths []string, n int, decimalComma bool, columns []client.Column, warn io.Writer,
+) (Job, error) {
 	return readAny(paths, n, func(path string) (client.Batch, error) {
 		what := flag + " " + path
-		rows, err := datafile.ReadTable(what, path, decimalComma, columns)
+		rows, err := datafile.ReadTable(what, path, decimalComma, columns, warn)
 		if err == nil {
 			err = rows.Whole(what, columns)
 		}

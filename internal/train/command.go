@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,7 +87,7 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
   langevin train anneal-mnist --device cuda
   langevin train --config anneal.yml --set data.dir=data/mnist
   langevin train mnist-small --set data.name=images --set data.dir=photos --set data.image_size=28`,
-		Args:      cli.Arguments(0, 1),
+		Args:      arguments,
 		ValidArgs: training.Presets(),
 		RunE:      func(c *cobra.Command, args []string) error { return run(c.Context(), p, o, args) },
 	}
@@ -107,6 +108,16 @@ OUT also gets the losses, as a log (training_NAME.jsonl) and for TensorBoard (te
 	c.Flags().Var(&o.samples, "samples", "how many samples the figures show")
 	o.registerData(c.Flags())
 	return c
+}
+
+// arguments checks the arguments. Behind --serve, which needs no value, an address would be one.
+func arguments(c *cobra.Command, args []string) error {
+	err := cli.Arguments(0, 1)(c, args)
+	at := slices.IndexFunc(args, func(arg string) bool { return strings.Contains(arg, ":") })
+	if err != nil && at >= 0 && c.Flags().Changed("serve") {
+		return fmt.Errorf("%.80q is one argument too many: want --serve=%.80[1]s if it is an address", args[at])
+	}
+	return err
 }
 
 // registerData adds the flags of the toys' data.
@@ -259,6 +270,9 @@ func (o *command) config(ctx context.Context, p *cli.Program, args []string) (tr
 	}
 	settings = append(settings, o.set...)
 	switch {
+	case o.runner != "" && o.file == "":
+		return training.Config{}, cli.Usagef("--runner is %s: want it with --config and a file of the authors' code",
+			o.runner)
 	case len(args) == 1 && o.file != "":
 		return training.Config{}, cli.Usagef("preset %s and --config %s: want one of them", args[0], o.file)
 	case len(args) == 1:

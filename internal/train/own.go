@@ -107,6 +107,9 @@ func (o *command) propose(
 		Reader: trainrun.Reading(p, b),
 	})
 	b.Close(false, "")
+	if flag := (*proposal.FlagError)(nil); errors.As(err, &flag) {
+		return training.Config{}, cli.Usagef("%v", err)
+	}
 	if err != nil {
 		return training.Config{}, err
 	}

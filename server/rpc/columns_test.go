@@ -116,6 +116,26 @@ func TestTablesAreAskedInTheUsersUnits(t *testing.T) {
 	}
 }
 
+// TestAConstantIsOneValue: another number is refused as that of no category is.
+func TestAConstantIsOneValue(t *testing.T) {
+	s := start(t)
+	for x, want := range map[[3]float32]string{
+		{170, 1, 8}: `column "planet" is 8: want "3"`, {170, 2, 3}: `column "kind" is 2: want 0 to 1`,
+	} {
+		_, score := s.sampling.Score(t.Context(), &langevinv1.ScoreRequest{
+			Model: "pets", X: floats(x[:]...), Sigma: []float32{1},
+		})
+		_, likely := s.sampling.LogLikelihood(t.Context(), &langevinv1.LogLikelihoodRequest{
+			Model: "pets", X: floats(x[:]...),
+		})
+		for _, err := range []error{score, likely} {
+			if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v, want %q", err, want)
+			}
+		}
+	}
+}
+
 // TestKnownColumns: what is known of a row stays, and is named if it is wrong.
 func TestKnownColumns(t *testing.T) {
 	s := start(t)

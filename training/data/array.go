@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Array is an array of finite numbers from a file.
+// Array is an array of finite numbers from a file. One that is read as a table may have NaN.
 type Array struct {
 	Shape  []int
 	Kind   string    // NumPy's name of the element type, such as <f4 or |u1; "text" for a text file
@@ -45,7 +45,7 @@ func (a Array) size() int { return len(a.Values) / a.Shape[0] }
 // that names the place.
 func ReadArray(path string) (Array, error) {
 	file, member := splitMember(path)
-	a, err := readArray(file, member, decodeText)
+	a, err := readArray(file, member, decoder{text: decodeText})
 	if err != nil {
 		return Array{}, fmt.Errorf("read %s: %w", path, withoutPath(err))
 	}
@@ -56,18 +56,21 @@ func ReadArray(path string) (Array, error) {
 // is what errors call it.
 func DecodeArray(name string, input io.Reader) (Array, error) {
 	r := bufio.NewReaderSize(input, 1<<16)
-	a, err := decodeUnsized(r, decodeText)
+	a, err := decodeUnsized(r, decoder{text: decodeText})
 	if err != nil {
 		return Array{}, fmt.Errorf("read %s: %w", name, withoutPath(err))
 	}
 	return a, nil
 }
 
-// textDecoder reads a text file.
-type textDecoder func(r io.Reader) (Array, error)
+// decoder knows what differs between arrays and tables.
+type decoder struct {
+	text func(r io.Reader) (Array, error) // reads a text file
+	gaps bool                             // NaN in .npy is an empty place, and no error
+}
 
 // decodeUnsized reads .npy or text, which may be compressed, from an input of unknown size.
-func decodeUnsized(r *bufio.Reader, text textDecoder) (Array, error) {
+func decodeUnsized(r *bufio.Reader, d decoder) (Array, error) {
 	start, err := r.Peek(4)
 	switch {
 	case len(start) == 0 && errors.Is(err, io.EOF):
@@ -79,9 +82,9 @@ func decodeUnsized(r *bufio.Reader, text textDecoder) (Array, error) {
 		if err != nil {
 			return Array{}, err
 		}
-		return decodeArray(bufio.NewReaderSize(unzipped, 1<<16), unknownSize, text)
+		return decodeArray(bufio.NewReaderSize(unzipped, 1<<16), unknownSize, d)
 	}
-	return decodeArray(r, unknownSize, text)
+	return decodeArray(r, unknownSize, d)
 }
 
 // splitMember splits "train.npz:x" into file and member. If a file has the whole name, it takes precedence.
@@ -94,7 +97,7 @@ func splitMember(path string) (file, member string) {
 	return path[:at+len(end)], path[at+len(end)+1:]
 }
 
-func readArray(path, member string, text textDecoder) (Array, error) {
+func readArray(path, member string, d decoder) (Array, error) {
 	f, size, err := openRegular(path)
 	if err != nil {
 		return Array{}, err
@@ -108,21 +111,21 @@ func readArray(path, member string, text textDecoder) (Array, error) {
 	case len(start) == 0:
 		return Array{}, errors.New("it is empty")
 	case bytes.HasPrefix(start, []byte("PK\x03\x04")) || bytes.HasPrefix(start, []byte("PK\x05\x06")):
-		return readNPZ(f, size, member)
+		return readNPZ(f, size, member, d)
 	case member != "":
 		return Array{}, fmt.Errorf("it is not a .npz file, so it has no array %q", member)
 	case bytes.HasPrefix(start, gzipMagic):
-		return decodeUnsized(r, text)
+		return decodeUnsized(r, d)
 	}
-	return decodeArray(r, size, text)
+	return decodeArray(r, size, d)
 }
 
 // decodeArray reads .npy or text from a file of size bytes.
-func decodeArray(r *bufio.Reader, size int64, text textDecoder) (Array, error) {
+func decodeArray(r *bufio.Reader, size int64, d decoder) (Array, error) {
 	start, _ := r.Peek(512)
 	switch {
 	case bytes.HasPrefix(start, []byte(npyMagic)):
-		return decodeNPY(r, size)
+		return decodeNPY(r, size, d)
 	case bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")):
 		return Array{}, errors.New("it is text in UTF-16: save it as UTF-8")
 	case isPicture(start):
@@ -136,7 +139,7 @@ func decodeArray(r *bufio.Reader, size int64, text textDecoder) (Array, error) {
 	case bytes.IndexByte(start, 0) >= 0 || bytes.HasPrefix(start, []byte("\x80")):
 		return Array{}, errors.New("it is neither NumPy's .npy or .npz nor numbers as text")
 	}
-	return text(r)
+	return d.text(r)
 }
 
 // isPicture reports whether a file begins like a picture.

@@ -202,9 +202,22 @@ func TestText(t *testing.T) {
 			t.Errorf("%s: note %q", name, a.Note)
 		}
 	}
+	for _, first := range []string{"0,1", "1,2,3", "2019,2020", "-1,0", ",2019,2020"} {
+		text := first + "\n" + strings.Repeat("0.5,", strings.Count(first, ",")) + "0.25\n"
+		table := tableOfText(t, text, false)
+		note := "line 1, " + first + ", is taken for numbers, not for the names of columns"
+		if table.Rows != 2 || !slices.Equal(table.Notes, []string{note}) {
+			t.Errorf("names that are numbers: %+v, want %q", table, note)
+		}
+	}
 	a, err := decodeText(strings.NewReader("0,1\n0.5,0.25\n"))
 	if err != nil || len(a.Values) != 4 || a.Note != "line 1, 0,1, is taken for numbers, not for the names of columns" {
 		t.Errorf("names that are numbers: %v, %v", a, err)
+	}
+	for _, first := range []string{"2019,2021", "1.0,2.0", "5"} {
+		if table := tableOfText(t, first+"\n"+first+"\n", false); len(table.Notes) > 0 {
+			t.Errorf("%s: notes %q", first, table.Notes)
+		}
 	}
 }
 

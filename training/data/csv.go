@@ -28,13 +28,16 @@ type textRows struct {
 	first     int     // the line that sets the length of a row; 0 before it
 	separator rune    // 0 before it is known
 	comma     bool    // a comma is a decimal point, whatever separates
-	emptyRows bool    // rows whose fields are all empty are rows
-	above     []int32 // the lines of such rows before the first row or the names
+	isWhole   bool    // see TextForm.Whole
+	above     []int32 // the lines of rows without values before the first row or the names
 	names     []string
-	left      int // number of columns to ignore: pandas' index
+	index     bool     // the first column has no name, as pandas' index
+	left      int      // number of columns to ignore: pandas' index
+	texts     []string // of a whole file, what the fields of the row are with the blanks around them
 	rows      int
 	width     int
 	note      string
+	commented []int           // the lines that begin with # and have as many fields as a row
 	begun     strings.Builder // the lines of a row whose quotes are open
 	quotes    quotes
 	add       func(fields []string) error // takes a row of width fields
@@ -56,7 +59,8 @@ func decodeText(r io.Reader) (Array, error) {
 	if err := t.readAll(r); err != nil {
 		return Array{}, err
 	}
-	return Array{Shape: []int{t.rows, t.width}, Kind: kindText, Values: t.values, Note: t.note}, nil
+	return Array{Shape: []int{t.rows, t.width}, Kind: kindText, Values: t.values,
+		Note: strings.Join(t.allNotes(), "; ")}, nil
 }
 
 // readAll reads a file to its end. It returns an error for a file without rows.
@@ -125,10 +129,42 @@ func (t *textRows) take(line string) error {
 // ignores reports whether a line is blank or a comment. Tabs are blank, unless they separate empty fields of a row.
 func (t *textRows) ignores(line string) bool {
 	trimmed := strings.TrimSpace(line)
-	if trimmed != "" {
-		return trimmed[0] == '#'
+	switch {
+	case trimmed == "":
+		return !t.isWhole || t.separator != '\t' || !strings.Contains(line, "\t")
+	case trimmed[0] != '#':
+		return false
+	case !t.looksLikeRow(line):
+		return true
+	case !t.isWhole:
+		t.commented = append(t.commented, t.line)
 	}
-	return !t.emptyRows || t.separator != '\t' || !strings.Contains(line, "\t")
+	return !t.isWhole
+}
+
+// looksLikeRow reports whether a line below the first row or the names has as many fields.
+func (t *textRows) looksLikeRow(line string) bool {
+	if t.first == 0 {
+		return false
+	}
+	fields, err := t.split(line)
+	return err == nil && len(fields) == t.width+t.left
+}
+
+// allNotes returns lines that tell the user how the file was read.
+func (t *textRows) allNotes() (notes []string) {
+	if t.note != "" {
+		notes = append(notes, t.note)
+	}
+	switch n := len(t.commented); {
+	case n == 1:
+		notes = append(notes, fmt.Sprintf("line %d begins with # and has as many fields as a row: passed over as a "+
+			"comment", t.commented[0]))
+	case n > 1:
+		notes = append(notes, fmt.Sprintf("%d lines begin with # and have as many fields as a row, the first is line "+
+			"%d: passed over as comments", n, t.commented[0]))
+	}
+	return notes
 }
 
 func (t *textRows) unmatched() error {
@@ -160,7 +196,7 @@ func (t *textRows) whole(line string) error {
 			t.header(fields)
 			return nil
 		}
-		if counting(fields) {
+		if consecutive(fields) || fields[0] == "" && consecutive(fields[1:]) {
 			t.note = fmt.Sprintf("line %d, %s, is taken for numbers, not for the names of columns",
 				t.line, strings.TrimSpace(line))
 		}
@@ -171,11 +207,14 @@ func (t *textRows) whole(line string) error {
 // empty reads a row whose fields are all empty. Excel also writes such rows around a table, with any number of fields.
 func (t *textRows) empty() error {
 	switch {
-	case !t.emptyRows:
+	case !t.isWhole:
 		return nil
 	case t.first == 0:
 		t.above = append(t.above, int32(t.line))
 		return nil
+	}
+	if len(t.texts) != t.width {
+		t.texts = make([]string, t.width)
 	}
 	return t.append(make([]string, t.width))
 }
@@ -234,26 +273,39 @@ func separatorOf(line string, decimalComma bool) rune {
 
 // split returns the fields of a line without blanks and quotes around them.
 func (t *textRows) split(line string) ([]string, error) {
-	if t.separator == blanks {
-		fields := strings.Fields(line)
-		for i, f := range fields {
-			fields[i] = strings.Trim(f, `"`)
-		}
-		return fields, nil
+	fields, err := t.splitQuotes(line)
+	if err != nil {
+		return nil, err
 	}
-	fields := strings.Split(line, string(t.separator))
-	if strings.Contains(line, `"`) {
-		r := csv.NewReader(strings.NewReader(line))
-		r.Comma, r.TrimLeadingSpace = t.separator, t.separator != '\t'
-		var err error
-		if fields, err = r.Read(); err != nil {
-			return nil, t.unmatched()
-		}
+	if t.isWhole {
+		t.texts = slices.Clone(fields)
 	}
 	for i, f := range fields {
 		fields[i] = strings.TrimSpace(f)
 	}
 	return fields, nil
+}
+
+// splitQuotes returns the fields of a line without quotes around them.
+func (t *textRows) splitQuotes(line string) ([]string, error) {
+	switch {
+	case t.separator == blanks:
+		fields := strings.Fields(line)
+		for i, f := range fields {
+			fields[i] = strings.Trim(f, `"`)
+		}
+		return fields, nil
+	case !strings.Contains(line, `"`):
+		return strings.Split(line, string(t.separator)), nil
+	}
+	for _, trims := range []bool{false, true} { // only quotes at the beginning of a field are quotes
+		r := csv.NewReader(strings.NewReader(line))
+		r.Comma, r.TrimLeadingSpace = t.separator, trims && t.separator != '\t'
+		if fields, err := r.Read(); err == nil {
+			return fields, nil
+		}
+	}
+	return nil, t.unmatched()
 }
 
 // isHeader reports whether the first line has names, which means that no field is a number. The first field may be
@@ -266,6 +318,18 @@ func (t *textRows) isHeader(fields []string) bool {
 		_, err := strconv.ParseFloat(t.point(f), 64)
 		return err == nil || errors.Is(err, strconv.ErrRange)
 	})
+}
+
+// consecutive reports whether fields are whole numbers, each one more than the one before, such as years, which may be
+// names of columns.
+func consecutive(fields []string) bool {
+	for i := range fields {
+		first, _ := strconv.Atoi(fields[0])
+		if fields[i] != strconv.Itoa(first+i) {
+			return false
+		}
+	}
+	return len(fields) > 1
 }
 
 // counting reports whether fields are 0, 1 and so on. pandas gives these names to columns without names.
@@ -340,7 +404,7 @@ func (t *textRows) outOfRange(i int, field string) error {
 // header stores the names of the columns.
 func (t *textRows) header(names []string) {
 	t.names = names
-	if names[0] == "" && len(names) > 1 {
+	if t.index = names[0] == "" && len(names) > 1; t.index && !t.isWhole {
 		t.left, t.width = 1, len(names)-1
 		t.note = "column 1, of whole numbers under no name, is taken for pandas' index and left out"
 	}

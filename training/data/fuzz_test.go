@@ -41,7 +41,7 @@ func FuzzNPY(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		alloctest.Bounded(t, file, 64, func(file []byte) {
 			for _, size := range []int64{unknownSize, int64(len(file))} {
-				if a, err := decodeNPY(bytes.NewReader(file), size); err == nil {
+				if a, err := decodeNPY(bytes.NewReader(file), size, decoder{}); err == nil {
 					checkArray(t, a)
 				}
 			}
@@ -53,7 +53,7 @@ func FuzzNPY(f *testing.F) {
 func FuzzText(f *testing.F) {
 	for _, text := range []string{
 		"x;y\n1;2,5\n", ",0,1\n0,1,2\n", "sep=;\r1;2\r", "# a\n1 2\n\n3\t4\n", "\"1\",\"2\n\"\n",
-		"\ufeff1,2\r\n3,4\r\n", "1e39\n",
+		"\ufeff1,2\r\n3,4\r\n", "1e39\n", ",x\n#1, inf\n,\n2,\"1\n0\"\n",
 	} {
 		f.Add([]byte(text))
 	}
@@ -63,6 +63,15 @@ func FuzzText(f *testing.F) {
 				checkArray(t, a)
 			}
 		})
+		table, err := decodeTable(bytes.NewReader(text), TextForm{Whole: true})
+		if err != nil {
+			return
+		}
+		for j := range table.Columns {
+			if c := &table.Columns[j]; len(c.Numbers) != table.Rows || len(c.texts) != table.Rows {
+				t.Errorf("%d numbers and %d texts in %d rows", len(c.Numbers), len(c.texts), table.Rows)
+			}
+		}
 	})
 }
 
@@ -122,7 +131,7 @@ func FuzzNPZ(f *testing.F) {
 	f.Add(npzOf(f, npyOf("|u1", "(100, 100)", make([]byte, 10000))), "x")
 	f.Fuzz(func(t *testing.T, file []byte, name string) {
 		alloctest.Bounded(t, file, 64*deflated, func(file []byte) {
-			if a, err := readNPZ(bytes.NewReader(file), int64(len(file)), name); err == nil {
+			if a, err := readNPZ(bytes.NewReader(file), int64(len(file)), name, decoder{}); err == nil {
 				checkArray(t, a)
 			}
 		})

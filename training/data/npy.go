@@ -22,10 +22,10 @@ const unknownSize = -1
 
 // DecodeNPY reads one array in NumPy's format, versions 1 to 3, up to the end of r. It reads numbers of every size and
 // byte order of NumPy, except complex and extended ones, and booleans. The error does not name a file.
-func DecodeNPY(r io.Reader) (Array, error) { return decodeNPY(r, unknownSize) }
+func DecodeNPY(r io.Reader) (Array, error) { return decodeNPY(r, unknownSize, decoder{}) }
 
 // decodeNPY is DecodeNPY for a file of known size. It compares the header with the size before it allocates memory.
-func decodeNPY(r io.Reader, size int64) (Array, error) {
+func decodeNPY(r io.Reader, size int64, d decoder) (Array, error) {
 	header, length, err := npyHeader(r)
 	if err != nil {
 		return Array{}, err
@@ -41,7 +41,7 @@ func decodeNPY(r io.Reader, size int64) (Array, error) {
 		}
 		room = h.elements
 	}
-	values, err := h.read(r, room)
+	values, err := h.read(r, room, d.gaps)
 	if err != nil {
 		return Array{}, err
 	}
@@ -148,8 +148,9 @@ func (h npyFile) fits(has int64) error {
 	return nil
 }
 
-// read reads the elements in the order of the file. It allocates memory for room elements at once.
-func (h npyFile) read(r io.Reader, room int) ([]float32, error) {
+// read reads the elements in the order of the file. It allocates memory for room elements at once. NaN is an error
+// unless gaps.
+func (h npyFile) read(r io.Reader, room int, gaps bool) ([]float32, error) {
 	size := h.element.size
 	values := make([]float32, 0, room)
 	chunk := make([]byte, (1<<16)/size*size)
@@ -163,7 +164,7 @@ func (h npyFile) read(r io.Reader, room int) ([]float32, error) {
 		}
 		for b := chunk[:n]; len(b) > 0; b = b[size:] {
 			v := h.element.value(b)
-			if v-v != 0 { // not finite
+			if v-v != 0 && !(gaps && math.IsNaN(float64(v))) { // not finite
 				return nil, unfit("element "+h.place(len(values)), h.element.exact(b))
 			}
 			values = append(values, v)

@@ -11,7 +11,7 @@ import (
 )
 
 // readNPZ reads an array from a zip file of .npy files: the array called name, or the only one if name is empty.
-func readNPZ(f io.ReaderAt, size int64, name string) (Array, error) {
+func readNPZ(f io.ReaderAt, size int64, name string, d decoder) (Array, error) {
 	archive, err := zip.NewReader(f, size)
 	if err != nil {
 		return Array{}, err
@@ -39,7 +39,7 @@ func readNPZ(f io.ReaderAt, size int64, name string) (Array, error) {
 		return Array{}, fmt.Errorf("it has %d arrays: want one of %s behind its name, as in file.npz:%s",
 			len(names), strings.Join(names, ", "), names[0])
 	}
-	a, err := readMember(found, size)
+	a, err := readMember(found, size, d)
 	if err != nil {
 		return Array{}, fmt.Errorf("array %s: %w", strings.TrimSuffix(found.Name, ".npy"), err)
 	}
@@ -47,7 +47,7 @@ func readNPZ(f io.ReaderAt, size int64, name string) (Array, error) {
 }
 
 // readMember reads a file of an archive, which has the given number of bytes.
-func readMember(file *zip.File, archive int64) (Array, error) {
+func readMember(file *zip.File, archive int64, d decoder) (Array, error) {
 	const mostOfDeflate = 1032 // largest number of bytes for one compressed byte
 	claimed := file.UncompressedSize64
 	if claimed/mostOfDeflate > uint64(archive) {
@@ -58,5 +58,5 @@ func readMember(file *zip.File, archive int64) (Array, error) {
 		return Array{}, err
 	}
 	defer r.Close()
-	return decodeNPY(bufio.NewReaderSize(r, 1<<16), unknownSize)
+	return decodeNPY(bufio.NewReaderSize(r, 1<<16), unknownSize, d)
 }

@@ -61,6 +61,9 @@ func (t *Table) Describe(drop ...string) (Description, error) {
 		if note != "" {
 			d.Notes = append(d.Notes, note)
 		}
+		if note = t.coarse(i); note != "" && column.Kind != "" {
+			d.Notes = append(d.Notes, note)
+		}
 		if column.Kind != "" {
 			d.Columns = append(d.Columns, column)
 		}
@@ -126,6 +129,31 @@ func (t *Table) describe(i int) (Column, string, error) {
 	}
 	column.Transform = transformFor(numbers, len(distinct))
 	return column, "", nil
+}
+
+// coarse says that float32, which samples are, does not tell the numbers of column i apart; empty if it does.
+func (t *Table) coarse(i int) string {
+	c := &t.Columns[i]
+	numbers, unit, largest, lost := c.numbers(), 1.0, 0.0, c.narrowed
+	if slices.ContainsFunc(numbers, func(v float64) bool { return v != math.Trunc(v) }) {
+		unit = math.Pow(10, -float64(c.decimals))
+	}
+	known := unit == 1 || c.decimals <= mostDecimals
+	for _, v := range numbers {
+		largest, lost = max(largest, math.Abs(v)), lost || math.Abs(v-float64(float32(v))) > unit/2
+	}
+	if step := stepAt(largest); lost && step > unit && known {
+		return fmt.Sprintf("column %d (%s) has numbers of up to %s in size, and there the model has steps of %g: "+
+			"subtract the smallest from all for finer ones", i+1, c.Name, textOf(largest, 64), step)
+	}
+	return ""
+}
+
+// stepAt returns the distance of a number's neighbours in float32.
+func stepAt(v float64) float64 {
+	_, exponent := math.Frexp(v)
+	const digits = 24
+	return math.Ldexp(1, exponent-digits)
 }
 
 // describeWords is describe for a column with words and a number of different numbers.
@@ -205,11 +233,13 @@ func counts(numbers []float64) bool {
 	return len(numbers) >= 10
 }
 
+// mostDecimals is the most decimals to which samples are rounded.
+const mostDecimals = 4
+
 // decimalsFor returns the decimals to which samples are rounded, 0 for none. The texts of the file decide, and not the
 // numbers: people see that 41318.926 is no price, however small the rounding is beside the spread of the column.
 func decimalsFor(decimals int) int {
-	const most = 4
-	if decimals > most {
+	if decimals > mostDecimals {
 		return 0
 	}
 	return decimals

@@ -2,6 +2,7 @@ package data
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,9 +20,12 @@ type Table struct {
 	Rows    int
 	Columns []Cells
 	Notes   []string // lines that tell the user how the file was read
+	Array   bool     // the file is an array of numbers, which cannot have names
 	lines   []int32  // of a text file, the line of each row
 
 	comma bool // of a text file: a comma in a number is its decimal point
+	form  TextForm
+	index bool // the first column has no name, as pandas' index
 }
 
 // Cells are the values of one column of a table. A row has a number, a word, or nothing.
@@ -30,8 +34,15 @@ type Cells struct {
 	Numbers []float64 // of each row; NaN where there is none
 	Words   []string  // the different words, in order of appearance
 
-	word     []int32 // of each row, the index of its word plus 1; 0 for none; nil without words
+	// Unfit is why a number is missing that this program has no room for; nil for none. Only those who read a whole
+	// file have to look: for others it is the error of reading.
+	Unfit error
+
+	texts    []string // of each row of a whole text file, what it has there
+	word     []int32  // of each row, the index of its word plus 1; 0 for none; nil without words
 	index    map[string]int32
+	single   bool // the numbers were read as float32
+	narrowed bool // and may have been others in the file
 	pointed  bool // whether a number has a decimal point, in a text whose decimal point is a comma
 	decimals int  // the most that a number has in a text; unknownDecimals if one has an exponent
 }
@@ -43,20 +54,19 @@ const unknownDecimals = 99
 type TextForm struct {
 	DecimalComma bool // a comma in a number is its decimal point, whatever separates
 
-	// EmptyRows keeps rows whose fields are all empty, but for those above the names. Lines without a separator are no
-	// rows either way; the one field of a row is empty if it is "" in quotes.
-	EmptyRows bool
+	// Whole keeps everything, so that the file can be written again: the texts of all fields; a first column without a
+	// name; names and numbers that no model has room for; lines below the names that begin with #, if they have as many
+	// fields as a row; and rows whose fields are all empty, but for those above the names. Lines without a separator
+	// are no rows either way; the one field of a row is empty if it is "" in quotes.
+	Whole bool
 }
 
 // ReadTable reads a file of rows. Its content decides its format, as with [ReadArray], but text may have words and
-// empty places.
+// empty places, and a number of .npy and .npz may be NaN, which is an empty place.
 func ReadTable(path string, form TextForm) (*Table, error) {
 	file, member := splitMember(path)
 	var t *Table
-	a, err := readArray(file, member, func(r io.Reader) (_ Array, err error) {
-		t, err = decodeTable(r, form)
-		return Array{}, err
-	})
+	a, err := readArray(file, member, tableDecoder(&t, form))
 	if err == nil && t == nil {
 		t, err = tableOf(a)
 	}
@@ -66,14 +76,19 @@ func ReadTable(path string, form TextForm) (*Table, error) {
 	return t, nil
 }
 
+// tableDecoder returns the decoder that puts the table of a text file into t.
+func tableDecoder(t **Table, form TextForm) decoder {
+	return decoder{gaps: true, text: func(r io.Reader) (_ Array, err error) {
+		*t, err = decodeTable(r, form)
+		return Array{}, err
+	}}
+}
+
 // DecodeTable is [ReadTable] of an input that can only be read from its beginning to its end, which excludes .npz. name
 // is what errors call it.
 func DecodeTable(name string, input io.Reader, form TextForm) (*Table, error) {
 	var t *Table
-	a, err := decodeUnsized(bufio.NewReaderSize(input, 1<<16), func(r io.Reader) (_ Array, err error) {
-		t, err = decodeTable(r, form)
-		return Array{}, err
-	})
+	a, err := decodeUnsized(bufio.NewReaderSize(input, 1<<16), tableDecoder(&t, form))
 	if err == nil && t == nil {
 		t, err = tableOf(a)
 	}
@@ -81,6 +96,11 @@ func DecodeTable(name string, input io.Reader, form TextForm) (*Table, error) {
 		return nil, fmt.Errorf("read %s: %w", name, withoutPath(err))
 	}
 	return t, nil
+}
+
+// DecimalComma reports whether the numbers of a text file have commas as their decimal points.
+func (t *Table) DecimalComma() bool {
+	return t.comma && !slices.ContainsFunc(t.Columns, func(c Cells) bool { return c.pointed })
 }
 
 // tableOf returns the rows of an array as a table.
@@ -93,13 +113,16 @@ func tableOf(a Array) (*Table, error) {
 	if width > MostColumns {
 		return nil, tooManyColumns(width)
 	}
-	t := &Table{Rows: rows, Columns: make([]Cells, width)}
+	t := &Table{Rows: rows, Columns: make([]Cells, width), Array: true}
+	narrowed := !strings.HasSuffix(a.Kind, "f4") && !strings.HasSuffix(a.Kind, "f2")
 	for j := range t.Columns {
 		numbers := make([]float64, rows)
 		for i := range numbers {
 			numbers[i] = float64(a.Values[i*width+j])
 		}
-		t.Columns[j] = Cells{Name: unnamed(j), Numbers: numbers, decimals: unknownDecimals}
+		t.Columns[j] = Cells{
+			Name: unnamed(j), Numbers: numbers, single: true, narrowed: narrowed, decimals: unknownDecimals,
+		}
 	}
 	return t, nil
 }
@@ -119,15 +142,13 @@ type textCells struct {
 }
 
 func decodeTable(r io.Reader, form TextForm) (*Table, error) {
-	t := textCells{textRows: textRows{comma: form.DecimalComma, emptyRows: form.EmptyRows}}
+	t := textCells{textRows: textRows{comma: form.DecimalComma, isWhole: form.Whole}, table: Table{form: form}}
 	t.add = t.cells
 	if err := t.readAll(r); err != nil {
 		return nil, err
 	}
 	t.table.Rows = t.rows
-	if t.note != "" {
-		t.table.Notes = append(t.table.Notes, t.note)
-	}
+	t.table.Notes, t.table.index = t.allNotes(), t.index && form.Whole
 	names := t.textRows.names
 	if names == nil && t.table.startsWithNames() {
 		names = t.start
@@ -158,24 +179,40 @@ func (t *textCells) cells(fields []string) error {
 	t.table.lines = append(t.table.lines, int32(t.line))
 	for i, field := range fields {
 		c := &t.table.Columns[i]
+		if t.isWhole {
+			c.texts = append(c.texts, t.texts[i])
+		}
 		if missing(field) {
 			c.add(math.NaN(), "")
 			continue
 		}
 		text := t.point(field)
 		v, err := strconv.ParseFloat(text, 64)
-		switch {
-		case err == nil && math.Abs(v) > math.MaxFloat32 && !math.IsInf(v, 0) || errors.Is(err, strconv.ErrRange):
-			return t.outOfRange(i, field)
-		case err == nil && v-v != 0:
-			return unfit(t.place(i), v)
-		case err != nil:
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			c.add(math.NaN(), field)
+			continue
+		}
+		if err := t.fits(i, field, v); err != nil && !t.isWhole {
+			return err
+		} else if err != nil {
+			c.Unfit = cmp.Or(c.Unfit, err)
+			c.add(math.NaN(), "")
 			continue
 		}
 		c.decimals = max(c.decimals, decimalsOf(text))
 		c.pointed = c.pointed || t.decimalComma() && strings.Contains(field, ".")
 		c.add(v, "")
+	}
+	return nil
+}
+
+// fits returns an error unless a model has room for the number of column i.
+func (t *textCells) fits(i int, field string, v float64) error {
+	switch named := strings.Contains(strings.ToLower(field), "inf"); { // any other number is infinite as a float64 only
+	case named || math.IsNaN(v):
+		return unfit(t.place(i), v)
+	case math.Abs(v) > math.MaxFloat32:
+		return t.outOfRange(i, field)
 	}
 	return nil
 }
@@ -232,7 +269,19 @@ func (c *Cells) Text(row int) string {
 	if word := c.Word(row); word != "" || math.IsNaN(c.Numbers[row]) {
 		return word
 	}
+	if c.single {
+		return number(c.Numbers[row])
+	}
 	return textOf(c.Numbers[row], 64)
+}
+
+// Original returns what a text file has in a row that was read as a whole, without the quotes around it; else it is
+// [Cells.Text].
+func (c *Cells) Original(row int) string {
+	if c.texts == nil {
+		return c.Text(row)
+	}
+	return c.texts[row]
 }
 
 // textOf returns the shortest text of a number that has some bits, without an exponent for the sizes of counts and
@@ -283,6 +332,9 @@ func (t *Table) dropFirst() {
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		c.Numbers = c.Numbers[1:]
+		if c.texts != nil {
+			c.texts = c.texts[1:]
+		}
 		if c.word == nil {
 			continue
 		}
@@ -303,6 +355,9 @@ func (t *Table) putEmpty(lines []int32) {
 		if c.word != nil {
 			c.word = slices.Concat(make([]int32, len(lines)), c.word)
 		}
+		if c.texts != nil {
+			c.texts = slices.Concat(make([]string, len(lines)), c.texts)
+		}
 	}
 }
 
@@ -314,6 +369,9 @@ func (t *Table) name(names []string, left int) error {
 	}
 	taken := map[string]bool{}
 	for i := range t.Columns {
+		if i == 0 && t.index {
+			continue
+		}
 		name := unnamed(i)
 		if i < len(names) && names[i] != "" {
 			name = strings.ReplaceAll(names[i], "\n", " ")
@@ -326,7 +384,7 @@ func (t *Table) name(names []string, left int) error {
 			t.Notes = append(t.Notes,
 				fmt.Sprintf("two columns are named %q: column %d is called %q", name, i+1, unique))
 		}
-		if len(unique) > mostName {
+		if len(unique) > mostName && !t.form.Whole {
 			return fmt.Errorf("the name of column %d has %d bytes: want at most %d", i+1, len(unique), mostName)
 		}
 		taken[unique], t.Columns[i].Name = true, unique

@@ -85,12 +85,12 @@ func TestEmptyRows(t *testing.T) {
 		"CSV":                {"x,k\n,\n1,a\n\n,,,\n2,b\n\"\",\"\"\n", []int32{2, 3, 5, 6, 7}, "y-y-y", 2},
 		"TSV":                {"x\tk\n1\ta\n\t\n \n2\tb\n\t\n", []int32{2, 3, 5, 6}, "-y-y", 2},
 		"Excel in Germany":   {"sep=;\r\n;\r\nx;k\r\n1;a\r\n;\r\n", []int32{4, 5}, "-y", 1},
-		"pandas":             {",x,k\n0,1,a\n,,\n1,,\n", []int32{2, 3, 4}, "-yy", 2},
+		"pandas":             {",x,k\n0,1,a\n,,\n1,,\n", []int32{2, 3, 4}, "-y-", 2},
 		"names over numbers": {",\nx,5\n1,3\n,\n", []int32{3, 4}, "-y", 1},
 		"without names":      {",\n,\n1,a\n,\n2,b\n", []int32{1, 2, 3, 4, 5}, "yy-y-", 2},
 		"one column":         {"x\n1\n\n\"\"\n", []int32{2, 4}, "-y", 1},
 	} {
-		table, err := decodeTable(strings.NewReader(c.text), TextForm{EmptyRows: true})
+		table, err := decodeTable(strings.NewReader(c.text), TextForm{Whole: true})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -108,6 +108,42 @@ func TestEmptyRows(t *testing.T) {
 		if whole := tableOfText(t, c.text, false); whole.Rows != c.whole {
 			t.Errorf("%s: %d rows for others, want %d", name, whole.Rows, c.whole)
 		}
+	}
+}
+
+// TestWhole: a file that is to be written again keeps what has no meaning, and every line with as many fields as a row.
+func TestWhole(t *testing.T) {
+	const text = "# of 2020\n,x,code,big,x\n0,1.50,007,1e400,\"  a \"\n" +
+		"#1, 2 ,NA,-inf,b\n# a comment\n2,3,\"#,\",1_000,\n"
+	table, err := decodeTable(strings.NewReader(text), TextForm{Whole: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	var got []string
+	for j := range table.Columns {
+		names = append(names, table.Columns[j].Name)
+		for i := range table.Rows {
+			got = append(got, table.Columns[j].Original(i))
+		}
+	}
+	want := []string{
+		"0", "#1", "2", "1.50", " 2 ", "3", "007", "NA", "#,", "1e400", "-inf", "1_000", "  a ", "b", "",
+	}
+	if !slices.Equal(got, want) || !slices.Equal(names, []string{"", "x", "code", "big", "x_2"}) ||
+		len(table.Notes) != 1 {
+		t.Errorf("columns %q: %q, notes %q", names, got, table.Notes)
+	}
+	if x, big := table.Columns[1], table.Columns[3]; !slices.Equal(x.Numbers, []float64{1.5, 2, 3}) || x.Unfit != nil ||
+		big.Unfit == nil || !strings.Contains(big.Unfit.Error(), "line 3, column 4 (big) is 1e400") {
+		t.Errorf("numbers %v, %v; %v", x.Numbers, x.Unfit, big.Unfit)
+	}
+	const commented = "x,y\n1,2\n#3,4\n# three words here\n#5,6\n7,8\n"
+	const note = "2 lines begin with # and have as many fields as a row, the first is line 3: passed over as comments"
+	a, err := decodeText(strings.NewReader(commented))
+	if other := tableOfText(t, commented, false); err != nil || a.Note != note || a.Shape[0] != 2 || other.Rows != 2 ||
+		!slices.Equal(other.Notes, []string{note}) {
+		t.Errorf("%v, notes of an array %q, of a table %q", err, a.Note, other.Notes)
 	}
 }
 
@@ -181,6 +217,39 @@ func TestDecimals(t *testing.T) {
 	for row, want := range []string{"1234567.89", "1e-07", "41318.93"} {
 		if got := large.Columns[0].Text(row); got != want {
 			t.Errorf("row %d is %s, want %s", row, got, want)
+		}
+	}
+}
+
+// TestCoarse: numbers that float32 does not tell apart are conspicuous, whether they are whole or have decimals.
+func TestCoarse(t *testing.T) {
+	const seconds = "column 1 (a) has numbers of up to 1700000400 in size, and there the model has steps of 128: "
+	array, err := tableOf(Array{Shape: []int{3, 1}, Kind: "<i8", Values: []float32{1.7e9, 1, 7}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	array.Columns[0].Name = "a"
+	floats, err := tableOf(Array{Shape: []int{3, 1}, Kind: "<f4", Values: []float32{1.7e9, 1, 7}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, table := range map[string]*Table{
+		seconds: tableOfText(t, "a\n1700000400\n1700000001\n1700000003\n", false),
+		"up to 1000000000000 in size, and there the model has steps of 65536:": tableOfText(t, "a\n1e12\n1.5e3\n",
+			false),
+		"up to 2000000.5 in size, and there the model has steps of 0.125:": tableOfText(t, "a\n2000000.31\n2000000.5\n",
+			false),
+		"up to 1700000000 in size, and there the model has steps of 128:": array,
+	} {
+		d, err := table.Describe()
+		if notes := strings.Join(d.Notes, "\n"); err != nil || !strings.Contains(notes, want) {
+			t.Errorf("notes %q, %v, want %q", notes, err, want)
+		}
+	}
+	fine := tableOfText(t, "a,b,c\n16777216,1e12,1.7\n4,2e15,99999.25\n17000000,0.1234567,1234567\n", false)
+	for _, table := range []*Table{floats, fine} {
+		if d, err := table.Describe(); err != nil || len(d.Notes) > 0 {
+			t.Errorf("notes %q, %v", d.Notes, err)
 		}
 	}
 }

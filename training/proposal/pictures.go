@@ -1,6 +1,7 @@
 package proposal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -37,6 +38,9 @@ func (r Request) pictureProposal(kind string) Proposal {
 // folder proposes a training on a folder: of pictures, or of a dataset in LeCun's format.
 func (r Request) folder(ctx context.Context) (Proposal, error) {
 	p := r.pictureProposal(data.Pictures)
+	if err := cmp.Or(r.check(foundFolder), r.checkSize()); err != nil {
+		return p, err
+	}
 	p.Config.Data.SkipBroken = r.SkipBroken
 	if data.IDX(r.Path) {
 		p.Config.Data.Name, p.Config.Data.ImageSize = data.MNIST, r.ImageSize
@@ -72,6 +76,9 @@ func (r Request) folder(ctx context.Context) (Proposal, error) {
 // array proposes a training on an array of pictures of bytes.
 func (r Request) array(ctx context.Context, a data.Array) (Proposal, error) {
 	p := r.pictureProposal(data.NPY)
+	if err := r.check(foundBytes); err != nil {
+		return p, err
+	}
 	p.Config.Data.Layout, _, _ = layout(a.Shape)
 	p.Found = append(p.Found, fmt.Sprintf("%s: pictures as bytes, of shape %v", r.Path, a.Shape))
 	return p, p.pictures(ctx, r)
@@ -80,6 +87,9 @@ func (r Request) array(ctx context.Context, a data.Array) (Proposal, error) {
 // numbers is array for pictures of numbers.
 func (r Request) numbers(ctx context.Context, a data.Array) (Proposal, error) {
 	p := r.pictureProposal(data.NPY)
+	if err := r.check(foundPictures); err != nil {
+		return p, err
+	}
 	if low, high := slices.Min(a.Values), slices.Max(a.Values); low < 0 || high > 1 {
 		return p, fmt.Errorf("read %s: its numbers go from %g to %g: want 0 to 1 for pictures, or bytes", r.Path, low,
 			high)

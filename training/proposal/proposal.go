@@ -123,7 +123,11 @@ func (r Request) file(ctx context.Context) (Proposal, error) {
 		return Proposal{}, fmt.Errorf("read %s: want an array of numbers [series, time] or [series, time, numbers] "+
 			"for series", r.Path)
 	}
-	return r.table(ctx)
+	p, notTable := r.table(ctx)
+	if err != nil && errors.Is(notTable, data.ErrNoTable) { // then it matters what is wrong with the array
+		return p, err
+	}
+	return p, notTable
 }
 
 var unnamed = regexp.MustCompile(`[^a-z0-9_.-]+`)

@@ -131,7 +131,7 @@ func TestPictures(t *testing.T) {
 		p.Config.Data.ImageSize != 12 || !p.Config.Data.RandomFlip {
 		t.Errorf("--size 12 --flip: %+v, %v", p.Config.Data, err)
 	}
-	for size, want := range map[int]string{14: "want multiples of 4"} {
+	for size, want := range map[int]string{14: "--size is 14: want a multiple of 4"} {
 		if _, err := New(t.Context(), Request{Path: dir, ImageSize: size}); err == nil ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("size %d: %v, want %q", size, err, want)

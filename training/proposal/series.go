@@ -54,6 +54,9 @@ func (r Request) series(ctx context.Context, a data.Array) (Proposal, error) {
 	c := training.Config{Name: r.Name, Seed: seed, Description: "Trained on " + filepath.Base(r.Path)}
 	c.Data = data.Config{Name: data.NPY, Dir: r.Path}
 	p := Proposal{Config: c}
+	if err := r.check(foundSeries); err != nil {
+		return p, err
+	}
 	source, err := r.Reader.Open(ctx, c.Data, data.Train, seed)
 	if err != nil {
 		return p, err

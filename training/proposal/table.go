@@ -21,6 +21,9 @@ func (r Request) table(ctx context.Context) (Proposal, error) {
 	if err != nil {
 		return Proposal{}, err
 	}
+	if err := r.check(tableKind(t)); err != nil {
+		return Proposal{}, err
+	}
 	description, err := t.Describe(r.Drop...)
 	if err != nil {
 		return Proposal{}, fmt.Errorf("read %s: %w", r.Path, err)

@@ -33,7 +33,7 @@ const (
 	ColumnKind_COLUMN_KIND_INTEGER ColumnKind = 2
 	// One of a few values.
 	ColumnKind_COLUMN_KIND_CATEGORY ColumnKind = 3
-	// Always the same value.
+	// Always the same value. A request with another one is refused, as it is with a number of no category.
 	ColumnKind_COLUMN_KIND_CONSTANT ColumnKind = 4
 )
 

@@ -36,7 +36,8 @@ func (x *Column) ValueOf(text string) (float32, error) {
 		return 0, fmt.Errorf("%q: want a number", text)
 	}
 	is := func(one float64) bool { return float32(one) == float32(v) }
-	if x.GetKind() == ColumnKind_COLUMN_KIND_CATEGORY && !slices.ContainsFunc(x.GetValues(), is) {
+	chosen := x.GetKind() == ColumnKind_COLUMN_KIND_CATEGORY || x.GetKind() == ColumnKind_COLUMN_KIND_CONSTANT
+	if chosen && !slices.ContainsFunc(x.GetValues(), is) {
 		return 0, fmt.Errorf("%s: want %s", text, x.wanted())
 	}
 	return float32(v), nil
