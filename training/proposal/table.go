@@ -113,14 +113,11 @@ func (p *Proposal) settings(x []float32, source data.Tabular, rows int) error {
 	return c.Validate()
 }
 
-// iterations returns how long to train on a number of rows: 3,000 iterations for few rows, after which small tables did
-// not improve, and more for larger ones, whose samples lie outside of the data if a network has not learned enough.
+// iterations returns how long to train on a number of rows: 6,000 iterations for few rows, and more for larger tables.
+// Samples lie outside of the data if a network has not learned enough. With few rows keep_best ends what is too long.
 func iterations(rows int) int {
-	const least, most = 3000, 15000
+	const least, most = 6000, 15000
 	n := least * math.Cbrt(max(1, float64(rows)/1000))
-	if rows >= fewRows {
-		n *= 2
-	}
 	return min(most, int(math.Round(n/100))*100)
 }
 
