@@ -132,8 +132,8 @@ bench/.venv/ready: bench/requirements.txt
 test: export GORACE := atexit_sleep_ms=10
 test: onnxruntime ## Run every test (with the race detector where goroutines run)
 	@status=0; \
-	go test -timeout 5m -race $$(go list ./... | grep -E '$(CONCURRENT)') || status=1; \
-	go test -timeout 5m $$(go list ./... | grep -vE '$(CONCURRENT)') || status=1; \
+	go test -timeout 8m -race $$(go list ./... | grep -E '$(CONCURRENT)') || status=1; \
+	go test -timeout 8m $$(go list ./... | grep -vE '$(CONCURRENT)') || status=1; \
 	exit $$status
 
 # The module of the chart's tests links Helm, so that nothing else does.
