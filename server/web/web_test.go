@@ -45,13 +45,13 @@ type site struct {
 	done chan error
 }
 
-// open starts a server with a point model, "gauss", and an image model, "tiles". The page offers the models that are
-// ready when it loads, so a browser waits for all of them.
+// open starts a server with a point model, "gauss", and an image model, "tiles"; with -browser also the built-in ones.
+// The page offers the models that are ready when it loads, so a browser waits for all of them.
 func open(t testing.TB, change func(*server.Config)) *site {
 	t.Helper()
 	c := server.Default()
 	c.Listen, c.HTTP.Listen, c.Models.Dir, c.Models.Default = "localhost:0", "localhost:0", t.TempDir(), "gauss"
-	c.Models.BuiltIn = false // they take longer to load than most tests
+	c.Models.BuiltIn = *inBrowser || *withTypeScript // they take longer to load than most tests
 	for name, data := range map[string][]byte{
 		"gauss": modelstest.GaussianFile(t, "gauss", 2),
 		"tiles": modelstest.File(t, modelstest.Gaussian(1, 4, 6),
