@@ -36,7 +36,7 @@ def plain(value: Any, of: Any) -> Any:
         data = base64.b64encode(numbers.tobytes()).decode()
         return {"data": data, "shape": list(numbers.shape)} if numbers.ndim > 1 else {"data": data}
     if isinstance(value, Mapping):
-        return {key: plain(v, _message_of(of, key)) for key, v in value.items()}
+        return {key: _field(v, of, key) for key, v in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple):
@@ -46,10 +46,15 @@ def plain(value: Any, of: Any) -> Any:
     return value
 
 
-def _message_of(message: Any, name: str) -> Any:
-    """Returns the descriptor of the message in a field; None if the field has none, or there is no such field."""
+def _field(value: Any, message: Any, name: str) -> Any:
+    """Returns the value of a field of a message as plain does. Masks may have any shape, and 0 and 1."""
     fields = () if message is None else message.fields
-    return next((f.message_type for f in fields if name in (f.name, f.json_name)), None)
+    field = next((f for f in fields if name in (f.name, f.json_name)), None)
+    if field is not None and field.type == field.TYPE_BOOL and isinstance(value, np.ndarray | list | tuple):
+        marks = np.asarray(value)
+        if marks.dtype.kind in "biu" and np.isin(marks, (0, 1)).all():
+            return marks.astype(bool).ravel().tolist()
+    return plain(value, None if field is None else field.message_type)
 
 
 def array(tensor: Any) -> Floats:

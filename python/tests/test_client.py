@@ -111,7 +111,7 @@ class WithServer(unittest.TestCase):
         for same in ({**m, "values": {"values": [3]}}, {**arrays_too, "noise_std": 0.1}, echoed):
             again = self.client.sample("ring", measurement=same, **settings)
             np.testing.assert_array_equal(again, samples)
-        for seen in ([True, False], np.array([True, False])):
+        for seen in ([True, False], np.array([True, False]), [1, 0], np.array([[1, 0]])):
             self.client.sample("ring", measurement={"mask": {"seen": seen}, "values": [3], "noise_std": 1}, **settings)
 
     def test_collapse_is_seen(self) -> None:
