@@ -32,7 +32,7 @@ type browser struct {
 	errors *[]string
 }
 
-// inChromium opens a browser, or skips the test if there is none.
+// inChromium opens a browser. It skips the test unless -browser asks for it, and fails it without Chromium.
 func inChromium(t *testing.T) browser {
 	t.Helper()
 	if !*inBrowser {
@@ -46,7 +46,7 @@ func inChromium(t *testing.T) browser {
 		}
 	}
 	if path == "" {
-		t.Skip("no Chromium on the PATH: install it (Debian: apt-get install chromium) to test the page")
+		t.Fatal("no Chromium on the PATH: install it (Debian: apt-get install chromium) to test the page")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
