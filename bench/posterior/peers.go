@@ -152,31 +152,30 @@ func (p *peer) draw(r rival, q question, seed int) ([]float32, error) {
 
 // comparePeers compares DDRM and SNIPS with the authors' algorithms: the reconstructions of digits, and the weights of
 // the modes of the ring, each on one exported network.
-func (b *bench) comparePeers(ctx context.Context) (err error) {
+// withPeer calls compare with the published algorithms.
+func (b *bench) withPeer(ctx context.Context, compare func(ctx context.Context, p *peer) error) error {
 	p, err := startPeer(ctx, b.python)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	return errors.Join(compare(ctx, p), p.close())
+}
+
+func (b *bench) comparePeers(ctx context.Context) error {
 	b.printf("## Beside the published algorithms\n\nThe authors' DDRM and SNIPS, as loops in Python (see "+
 		"`bench/peers/posterior.py`) with their own noise and the same networks and noise levels. The first %d digits "+
 		"of the test set were pooled 4 × 4, with noise of %g, and %d samples drawn of each. PSNR is that of their "+
 		"mean, and of one. The difference has its standard error over digits, from the jackknife.\n\n"+
 		"| method | PSNR | ours | the loop's | difference |\n|---|---|---|---|---|\n", b.rivalled, noise, averaged)
-	return b.peersOnDigits(ctx, p)
+	return b.withPeer(ctx, b.peersOnDigits)
 }
 
 // compareRing compares the weights of the modes of the ring's network.
-func (b *bench) compareRing(ctx context.Context) (err error) {
-	p, err := startPeer(ctx, b.python)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
+func (b *bench) compareRing(ctx context.Context) error {
 	b.printf("## Beside the published algorithms: weights\n\nThe ring's network, given that the first coordinate is 3 "+
 		"with noise of 0.5, %d samples of each of %d seeds. p is that of a χ² test for the same weights.\n\n"+
 		"| method | weights of the eight modes, ours | the loop's | p |\n|---|---|---|---|\n", ringSamples, ringSeeds)
-	return b.peersOnRing(ctx, p)
+	return b.withPeer(ctx, b.peersOnRing)
 }
 
 func (b *bench) peersOnDigits(ctx context.Context, p *peer) error {

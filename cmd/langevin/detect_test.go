@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"image"
-	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -131,7 +130,7 @@ func TestDetectFolders(t *testing.T) {
 		wide.Pix[i] = 255
 	}
 	writeFiles(t, map[string][]byte{
-		"new/colour.jpg": photo(t), "new/deep/grey.png": twoGreys(t), "new/wide.png": encoded(t, wide),
+		"new/colour.jpg": photo(t), "new/deep/grey.png": twoGreys(t), "new/wide.png": encodedPNG(t, wide),
 		"new/notes.txt": {}, "empty/notes.txt": {},
 		"broken.png": []byte("no picture"), "rows.npy": npy("<f4", "(1, 2)", make([]float32, 2)),
 	})
@@ -186,16 +185,6 @@ func twoGreys(t *testing.T) []byte {
 	picture := image.NewGray(image.Rect(0, 0, 2, 1))
 	picture.Pix[1] = 255
 	return encodedPNG(t, picture)
-}
-
-// encoded returns a picture as PNG.
-func encoded(t *testing.T, picture image.Image) []byte {
-	t.Helper()
-	var file bytes.Buffer
-	if err := png.Encode(&file, picture); err != nil {
-		t.Fatal(err)
-	}
-	return file.Bytes()
 }
 
 // TestDetectRefuses: mistakes name the flag or the file, and leave the model file as it is.

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"image"
-	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -161,15 +159,11 @@ func writeFolder(t *testing.T, dir string, first, n int) {
 		for k, v := range stroke(uint64(first + i)) {
 			m.Pix[k] = byte(255 * v)
 		}
-		var text bytes.Buffer
-		if err := png.Encode(&text, m); err != nil {
-			t.Fatal(err)
-		}
 		path := filepath.Join(dir, []string{"bright", "dark"}[i%2], fmt.Sprintf("%d.png", i))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(path, encodedPNG(t, m), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -97,7 +97,9 @@ func TestMeasureFlags(t *testing.T) {
 	}
 }
 
+// encodedPNG returns a picture as a file.
 func encodedPNG(t *testing.T, picture image.Image) []byte {
+	t.Helper()
 	var file bytes.Buffer
 	if err := png.Encode(&file, picture); err != nil {
 		t.Fatal(err)

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"image"
-	"image/png"
 	"os"
 	"strings"
 	"testing"
@@ -18,11 +16,7 @@ func TestReadingIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var picture bytes.Buffer
-	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 4, 4))); err != nil {
-		t.Fatal(err)
-	}
-	whole := picture.Bytes()
+	whole := encodedPNG(t, image.NewGray(image.Rect(0, 0, 4, 4)))
 	writeFiles(t, map[string][]byte{"a.png": whole, "._a.png": []byte("Mac OS X"), "b.png": whole[:len(whole)-20]})
 	if err := os.Mkdir("test", 0o755); err != nil {
 		t.Fatal(err)

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"image"
-	"image/png"
 	"math"
 	"os"
 	"strings"
@@ -148,11 +146,7 @@ func TestScheduleOfPictures(t *testing.T) {
 				grey.Pix[k] = 255
 			}
 		}
-		var picture bytes.Buffer
-		if err := png.Encode(&picture, grey); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(fmt.Sprintf("pictures/%d.png", i), picture.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(fmt.Sprintf("pictures/%d.png", i), encodedPNG(t, grey), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"image"
-	"image/png"
 	"io/fs"
 	"maps"
 	"net"
@@ -310,11 +309,7 @@ func smallPictures(t *testing.T) []string {
 		for k := range grey.Pix {
 			grey.Pix[k] = uint8(25 * i * k / 64)
 		}
-		var picture bytes.Buffer
-		if err := png.Encode(&picture, grey); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i)), picture.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i)), encodedPNG(t, grey), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -415,9 +410,5 @@ func TestTrainRefuses(t *testing.T) {
 // onePixel is a picture.
 func onePixel(t *testing.T) []byte {
 	t.Helper()
-	var picture bytes.Buffer
-	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
-		t.Fatal(err)
-	}
-	return picture.Bytes()
+	return encodedPNG(t, image.NewGray(image.Rect(0, 0, 1, 1)))
 }

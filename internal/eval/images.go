@@ -94,22 +94,13 @@ func (j *imageJudge) pixels(ctx context.Context, split data.Split) (rows eval.Ro
 		if err != nil {
 			return eval.Rows{}, nil, fmt.Errorf("--data: %w", data.WithoutKey(err))
 		}
-		rows, err = study.PartRows(source, j.scale)
-		return rows, nil, err
+		return study.PartRows(source, j.scale)
 	}
 	images, err := r.Images(ctx, j.config, split)
 	if err != nil {
 		return eval.Rows{}, nil, err
 	}
-	return eval.Pixels(images), labelsOf(images), nil
-}
-
-// labelsOf returns the class of each image; nil if there are none.
-func labelsOf(images *data.Images) (labels []int) {
-	for _, label := range images.Labels {
-		labels = append(labels, int(label))
-	}
-	return labels
+	return eval.Pixels(images), eval.Labels(images), nil
 }
 
 // writeNeighbours writes a row for each of some samples: the sample, and then the training images nearest to it. It

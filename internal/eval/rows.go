@@ -109,27 +109,20 @@ func (j *rowJudge) read(ctx context.Context, r data.Reader, m client.Model, conf
 		return cli.Usagef("--data %s has rows of shape %v: want those of %s, %v", config.Dir, test.Shape(), m.Name,
 			m.Shape)
 	}
-	if j.train, err = study.PartRows(train, j.scale); err != nil {
+	var ofTrain, ofTest []int
+	if j.train, ofTrain, err = study.PartRows(train, j.scale); err != nil {
 		return err
 	}
-	if j.test, err = study.PartRows(test, j.scale); err != nil || len(j.asked.list) == 0 {
+	if j.test, ofTest, err = study.PartRows(test, j.scale); err != nil || len(j.asked.list) == 0 {
 		return err
 	}
-	return j.restrict(test, train, config)
+	return j.restrict(ofTest, ofTrain, data.ConditionOf(train).Classes, config)
 }
 
-// restrict chooses the pictures of the classes that are asked for.
-func (j *rowJudge) restrict(test, train data.Source, config data.Config) error {
-	known := data.ConditionOf(train).Classes
+// restrict chooses the pictures of the classes that are asked for, of the known ones. ofTest and ofTrain have the class
+// of each picture.
+func (j *rowJudge) restrict(ofTest, ofTrain []int, known int, config data.Config) (err error) {
 	if err := j.asked.check(known, config.String()); err != nil {
-		return err
-	}
-	ofTest, err := labels(test)
-	if err != nil {
-		return err
-	}
-	ofTrain, err := labels(train)
-	if err != nil {
 		return err
 	}
 	of := func(proportions []int) (c classParts, err error) {
@@ -149,19 +142,6 @@ func (j *rowJudge) restrict(test, train data.Source, config data.Config) error {
 	all, err := of(j.asked.proportions())
 	j.test, j.train = all.test, all.train
 	return err
-}
-
-// labels returns the class of each picture of a source; nil if there are none.
-func labels(s data.Source) ([]int, error) {
-	pictures, ok := s.(data.Pictured)
-	if !ok {
-		return nil, nil
-	}
-	images, err := pictures.Images()
-	if err != nil {
-		return nil, err
-	}
-	return labelsOf(images), nil
 }
 
 // tableColumns returns how the file of a table is read for a model: its columns and their kinds are the model's, and

@@ -54,10 +54,10 @@ func tableComparison(ctx context.Context, result *training.Result, library strin
 func rowComparison(ctx context.Context, result *training.Result, library string) (c study.Comparison, err error) {
 	m := result.Manifest()
 	c = study.Comparison{Shape: m.Shape, Seed: result.Config.Seed}
-	if c.Train, err = study.PartRows(result.Part(data.Train), m.Range); err != nil {
+	if c.Train, _, err = study.PartRows(result.Part(data.Train), m.Range); err != nil {
 		return c, err
 	}
-	if c.Test, err = study.PartRows(result.Part(data.Test), m.Range); err != nil {
+	if c.Test, _, err = study.PartRows(result.Part(data.Test), m.Range); err != nil {
 		return c, err
 	}
 	x, err := study.Draw(ctx, result, library, mostPictures)

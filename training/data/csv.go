@@ -333,14 +333,7 @@ func consecutive(fields []string) bool {
 }
 
 // counting reports whether fields are 0, 1 and so on. pandas gives these names to columns without names.
-func counting(fields []string) bool {
-	for i, f := range fields {
-		if f != strconv.Itoa(i) {
-			return false
-		}
-	}
-	return len(fields) > 1
-}
+func counting(fields []string) bool { return consecutive(fields) && fields[0] == "0" }
 
 // decimalComma reports whether a comma in a number is its decimal point.
 func (t *textRows) decimalComma() bool { return t.comma || t.separator == ';' }

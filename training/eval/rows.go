@@ -25,6 +25,14 @@ func Pixels(images *data.Images) Rows {
 	return rows
 }
 
+// Labels returns the class of each image; nil if there are none.
+func Labels(images *data.Images) (labels []int) {
+	for _, label := range images.Labels {
+		labels = append(labels, int(label))
+	}
+	return labels
+}
+
 // Len returns the number of points.
 func (r Rows) Len() int { return len(r.X) / r.Dim }
 

@@ -61,17 +61,17 @@ func (c Comparison) distances() ([]eval.Metric, error) {
 }
 
 // PartRows returns a part of data whose range is given, as it is compared: all its pictures, without noise and mirrors,
-// or the first rows of other data, as [FirstRows].
-func PartRows(s data.Source, r models.Range) (eval.Rows, error) {
+// and their classes if they have any, or the first rows of other data, as [FirstRows].
+func PartRows(s data.Source, r models.Range) (rows eval.Rows, classes []int, err error) {
 	if pictures, ok := s.(data.Pictured); ok {
 		images, err := pictures.Images()
 		if err != nil {
-			return eval.Rows{}, err
+			return eval.Rows{}, nil, err
 		}
-		return eval.Pixels(images), nil
+		return eval.Pixels(images), eval.Labels(images), nil
 	}
-	rows, err := FirstRows(s)
-	return Shown(rows, s.Shape(), r), err
+	rows, err = FirstRows(s)
+	return Shown(rows, s.Shape(), r), nil, err
 }
 
 // Shown returns samples of a shape, and of a model of data whose range is given, as they are compared: pictures with
