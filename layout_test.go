@@ -133,7 +133,7 @@ var rules = map[string]rule{
 		"internal/cli", "internal/datafile", "internal/parts", "internal/phrase", "internal/wholefile"}},
 	"internal/latents": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/remote",
-		"internal/wholefile", "client", "training/data"}},
+		"internal/wholefile", "client", "models", "training/data"}},
 	"internal/measure": {ours: []string{
 		"internal/cli", "internal/datafile", "internal/drawing", "internal/phrase", "internal/wholefile", "client",
 		"sampling"}},

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -129,6 +130,14 @@ type Training struct {
 	Seed         uint64    `json:"seed"`
 	Loss         float64   `json:"loss"`                     // mean of LossPerLevel
 	LossPerLevel []float64 `json:"loss_per_level,omitempty"` // one for each sigma, in the order of Sigmas
+}
+
+// ParseTraining returns the record of a training from its JSON form, in which the API has it. It is empty without one.
+func ParseTraining(text string) (t Training, err error) {
+	if text != "" {
+		err = json.Unmarshal([]byte(text), &t)
+	}
+	return t, err
 }
 
 // Manifest has everything that serving a model needs besides its graph. It is stored in the .onnx file.

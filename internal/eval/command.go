@@ -4,7 +4,6 @@ package eval
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -218,11 +217,9 @@ func (o *command) checkSamples() error {
 
 // config returns the settings of the training whose data m was trained on.
 func (o *command) config(m client.Model) (training.Config, error) {
-	var made models.Training
-	if m.Training != "" {
-		if err := json.Unmarshal([]byte(m.Training), &made); err != nil {
-			return training.Config{}, fmt.Errorf("read how %s was trained: %w", m.Name, err)
-		}
+	made, err := models.ParseTraining(m.Training)
+	if err != nil {
+		return training.Config{}, fmt.Errorf("read how %s was trained: %w", m.Name, err)
 	}
 	described, pictures := data.Described(made.Data), len(m.Shape) == 3
 	switch {

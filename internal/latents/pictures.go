@@ -2,7 +2,6 @@ package latents
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/langevin-ml/langevin/internal/drawing"
 	"github.com/langevin-ml/langevin/internal/phrase"
 	"github.com/langevin-ml/langevin/internal/wholefile"
+	"github.com/langevin-ml/langevin/models"
 	"github.com/langevin-ml/langevin/training/data"
 )
 
@@ -46,10 +46,11 @@ func pictureFiles(p *cli.Program, args []string) (paths []string, err error) {
 // picturesOf returns the levels of pictures, from 0 to 1, as samples of a model. If the model was trained on a folder
 // of pictures, they are read in the same way. Others must have its size.
 func picturesOf(ctx context.Context, p *cli.Program, m client.Model, paths []string) (client.Batch, error) {
-	c, err := trainedOn(m)
+	made, err := models.ParseTraining(m.Training)
 	if err != nil {
-		return client.Batch{}, err
+		return client.Batch{}, fmt.Errorf("read how %s was trained: %w", m.Name, err)
 	}
+	c := data.Described(made.Data)
 	square := len(m.Shape) == 3 && m.Shape[1] == c.ImageSize && m.Shape[2] == c.ImageSize
 	if c.Name != data.Pictures || !square {
 		return asTheyAre(m, paths)
@@ -70,20 +71,6 @@ func picturesOf(ctx context.Context, p *cli.Program, m client.Model, paths []str
 		rows.X[i] = float32(v) / 255
 	}
 	return rows, nil
-}
-
-// trainedOn returns what the record of a model's training says of how its data were read; nothing without a record.
-func trainedOn(m client.Model) (data.Config, error) {
-	var record struct {
-		Data string `json:"data"`
-	}
-	if m.Training == "" {
-		return data.Config{}, nil
-	}
-	if err := json.Unmarshal([]byte(m.Training), &record); err != nil {
-		return data.Config{}, fmt.Errorf("read how %s was trained: %w", m.Name, err)
-	}
-	return data.Described(record.Data), nil
 }
 
 // asTheyAre returns pictures of one size, with the channels of a model.
